@@ -1,0 +1,89 @@
+"""Which addresses the pack will talk to.
+
+Base URLs come from the user's own environment or settings, never from a graph. Addresses in a provider's reply may point
+anywhere on the public internet, or at the provider's own origin; never into the user's network.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from .errors import ConfigError
+
+FAKE_IP = ipaddress.ip_network("198.18.0.0/15")
+"""What resolvers of TUN proxies answer for every name; real traffic never uses it."""
+
+
+def origin(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port of an address. Raises ValueError for one that has none."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("not an http(s) address")
+    return parts.scheme, parts.hostname.lower().rstrip("."), parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address, as a socket reports it, is on the public internet (or a TUN proxy's stand-in for it)."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(ip, "ipv4_mapped", None)
+    ip = mapped or ip
+    if ip.version == 4 and ip in FAKE_IP:
+        return True
+    return ip.is_global and not ip.is_multicast
+
+
+def may_name(host: str) -> bool:
+    """Whether a host out of a reply may be looked up at all: no literal private address, no local name."""
+    host = host.lower().rstrip(".")
+    try:
+        ip = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        local = host == "localhost" or host.endswith((".localhost", ".local", ".internal", ".lan", ".home.arpa"))
+        return not local and "." in host and not _is_number(host)
+    return is_public(str(ip)) and ip not in FAKE_IP if ip.version == 4 else is_public(str(ip))
+
+
+def checked_base_url(text: str, where: str, *, plain_http: bool = False) -> str:
+    """A base URL as it is used: no spaces, no trailing slash, no trailing /v1, no pasted endpoint.
+
+    `where` names the place it comes from, for the message. https, or http on loopback (`plain_http`: anywhere). Raises
+    ConfigError.
+    """
+    url = text.strip().strip("'\"")
+    parts = urlsplit(url)
+    try:
+        scheme, host, _ = origin(url)
+    except ValueError:
+        raise ConfigError(f"The address in {where} is not a web address", cure="It should look like "
+                          "https://api.example.com", kind="config") from None  # fmt: skip
+    if parts.username or parts.password:
+        raise ConfigError(f"The address in {where} has a user name or password in it",
+                          cure="Remove it; the key is given separately", kind="config")  # fmt: skip
+    if scheme == "http" and not is_loopback(host) and not plain_http:
+        raise ConfigError(f"The address in {where} is plain http, which would show your key to the network",
+                          cure="Use https", kind="config")  # fmt: skip
+    path = parts.path.rstrip("/")
+    for endpoint in ("/images/generations", "/images/edits", "/chat/completions"):
+        path = path.removesuffix(endpoint)
+    path = path.removesuffix("/v1")
+    host = f"[{host}]" if ":" in host else host
+    port = f":{parts.port}" if parts.port else ""
+    return f"{scheme}://{host}{port}{path}"
+
+
+def _is_number(host: str) -> bool:
+    """2130706433 and 0x7f.1 are addresses to some resolvers."""
+    return all(part.isdigit() or part.startswith("0x") for part in host.split("."))

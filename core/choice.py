@@ -1,0 +1,269 @@
+"""Which provider does a request: what a graph names, held against what this machine has.
+
+A `ProviderChoice` travels through the graph and is written into nothing secret: it names a provider, a model and a
+profile. A `Target` is a choice resolved on this machine: a row, a model, an address and a key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .errors import ConfigError, Impossible, NanoBananaError
+from .fit import Fit, fit
+from .keys import Key, Store, checked_profile, find_key, variables
+from .providers import BUILT_IN
+from .providers.row import Model, Provider
+from .request import Request
+from .settings import Settings
+
+AUTO = "auto"
+RECOMMENDED = "recommended"
+_OVERRIDE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
+
+
+@dataclass(frozen=True)
+class ProviderChoice:
+    """What a ProviderConfig node says. Frozen, comparable, without any secret."""
+
+    provider: str = AUTO
+    model: str = RECOMMENDED
+    profile: str = "default"
+    timeout: int = 600
+    """Seconds per request, from its send."""
+    max_parallel: int = 0
+    model_override: str = ""
+    fallback: ProviderChoice | None = None
+
+    def __str__(self) -> str:
+        return f"{self.provider} / {self.model_override or self.model}"
+
+
+ProviderChoice.__module__ = "NanoBanana"  # the host shows a value's class where a node fails
+
+
+@dataclass(frozen=True)
+class Target:
+    """A choice as it will be used."""
+
+    row: Provider
+    model: Model
+    base_url: str
+    key: Key | None = field(repr=False)
+    profile: str = "default"
+    timeout: int = 600
+    parallel: int = 8
+    override: str = ""
+    form: str = ""
+    proxy: str = field(default="", repr=False)
+    ca_bundle: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The targets to try in order, each with the fit of every request, and what the user should know about the choice."""
+
+    targets: tuple[tuple[Target, tuple[Fit, ...]], ...]
+    notices: tuple[str, ...]
+
+
+class Shelf:
+    """The providers of this machine: rows, settings and keys as they are now."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        rows: Mapping[str, Provider] | None = None,
+        store: Store | None = None,
+        local_address: Callable[[], str] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.rows = BUILT_IN if rows is None else rows
+        self._store = store
+        self._local = local_address
+
+    def check(self, choice: ProviderChoice) -> None:
+        """Refuses a choice that can't work on this machine whatever is asked. Raises ConfigError or Impossible."""
+        problem = problem_with(choice)
+        if problem:
+            raise Impossible(problem, kind="impossible")
+        if choice.provider != AUTO:
+            row = self._row(choice.provider)
+            _named_model(row, choice)
+            if self._key(row, choice.profile) is None and row.needs_key:
+                if choice.profile != "default" or not self.settings.substitutes:
+                    raise self.no_key(row, choice.profile)
+            else:
+                self._address(row)
+        if choice.fallback:
+            self.check(choice.fallback)
+
+    def plan(self, choice: ProviderChoice | None, requests: Sequence[Request]) -> Plan:
+        """Who does `requests`, first choice first. Raises ConfigError or Impossible when nobody can."""
+        notices: list[str] = []
+        targets: list[tuple[Target, tuple[Fit, ...]]] = []
+        link = choice or ProviderChoice()
+        first = True
+        while link is not None:
+            try:
+                found = self._resolve(link, requests, notices)
+                if all((found[0].row.id, found[0].model.name, found[0].profile, found[0].override)
+                       != (t.row.id, t.model.name, t.profile, t.override) for t, _ in targets):  # fmt: skip
+                    targets.append(found)
+            except NanoBananaError as error:
+                if first:
+                    raise
+                notices.append(f"The fallback {link.provider} was skipped: {error.reason}")
+            first = False
+            if link.fallback is None:
+                break
+            link = link.fallback
+        return Plan(tuple(targets), tuple(notices))
+
+    def with_keys(self) -> list[str]:
+        """Ids of the providers that have a usable default key, in the order of `auto`."""
+        return [row.id for row in self._ordered() if self._usable(row)]
+
+    def no_key(self, row: Provider, profile: str) -> ConfigError:
+        others = [name for name in self.with_keys() if name != row.id]
+        here = f" Keys are here for: {', '.join(others)}." if others else ""
+        named = "" if profile == "default" else f" with the profile {profile}"
+        return ConfigError(
+            f"There is no key for {row.label}{named} on this machine",
+            cure=f"Put it into the environment variable {variables(row, profile)[0]} and restart ComfyUI, or into "
+            f"Settings > Nano Banana; or choose the provider offline, which is free.{here}",
+            kind="config",
+        )
+
+    # ------------------------------------------------------------------------------------------------ inside
+
+    def _resolve(
+        self, choice: ProviderChoice, requests: Sequence[Request], notices: list[str]
+    ) -> tuple[Target, tuple[Fit, ...]]:
+        problem = problem_with(choice)
+        if problem:
+            raise Impossible(problem, kind="impossible")
+        if choice.provider == AUTO:
+            return self._automatic(choice, requests, _family(choice.model))
+        row = self._row(choice.provider)
+        model = _named_model(row, choice)
+        key = self._key(row, choice.profile)
+        if key is None and row.needs_key:
+            if choice.profile != "default" or not self.settings.substitutes:
+                raise self.no_key(row, choice.profile)
+            found = self._automatic(choice, requests, model.family)
+            notices.append(f"{row.label} has no key on this machine: {found[0].row.label} ({found[0].model.name}) was used instead")
+            return found
+        target = self._target(row, model, key, choice)
+        return target, tuple(fit(request, row, model, choice.model_override) for request in requests)
+
+    def _automatic(
+        self, choice: ProviderChoice, requests: Sequence[Request], family: str
+    ) -> tuple[Target, tuple[Fit, ...]]:
+        """The first provider in the user's order that has a key and can do all of it; `family` "" = any model."""
+        reasons: list[str] = []
+        for row in self._ordered():
+            key = self._key(row, choice.profile)
+            if key is None and row.needs_key:
+                continue
+            try:
+                model = row.of_family(family) if family else row.model(RECOMMENDED)
+                if model is None:
+                    reasons.append(f"{row.label} has no such model")
+                    continue
+                target = self._target(row, model, key, choice, override="")
+                return target, tuple(fit(request, row, model) for request in requests)
+            except NanoBananaError as error:
+                if error.kind == "impossible" and not requests[0].prompt.strip():
+                    raise
+                reasons.append(error.reason)
+        if reasons:
+            raise Impossible("No provider with a key on this machine can do this: " + " ".join(reasons),
+                             cure="Change the request, or add a key for another provider", kind="impossible")  # fmt: skip
+        names = ", ".join(row.label for row in self._ordered() if row.needs_key)
+        example = next((variables(row)[0] for row in self._ordered() if row.needs_key), "")
+        profile = "" if choice.profile == "default" else f" with the profile {choice.profile}"
+        raise ConfigError(
+            f"No provider has a key on this machine{profile}",
+            cure=f"Put one into the environment, for example {example}, and restart ComfyUI, or into Settings > Nano Banana "
+            f"(providers: {names}); or connect a ProviderConfig set to offline, which is free",
+            kind="config",
+        )
+
+    def _target(self, row: Provider, model: Model, key: Key | None, choice: ProviderChoice, override: str | None = None) -> Target:
+        own = min(row.max_parallel, self.settings.parallel or row.max_parallel)
+        return Target(
+            row, model, self._address(row), key, choice.profile, choice.timeout,
+            min(own, choice.max_parallel or own), choice.model_override if override is None else override,
+            self.settings.form(row), self.settings.proxy, self.settings.ca_bundle,
+        )  # fmt: skip
+
+    def _row(self, name: str) -> Provider:
+        if name not in self.rows:
+            raise Impossible(f"The provider {name[:40]} is not known here",
+                             cure=f"Known are: {', '.join((AUTO, *self.rows))}", kind="impossible")  # fmt: skip
+        return self.rows[name]
+
+    def _address(self, row: Provider) -> str:
+        if row.local:
+            if self._local is None:
+                raise ConfigError("The offline provider can't be started here", kind="config")
+            return self._local()
+        return self.settings.base_url(row)
+
+    def _key(self, row: Provider, profile: str) -> Key | None:
+        return find_key(row, profile, self.settings.environ, self._store) if row.needs_key else None
+
+    def _usable(self, row: Provider) -> bool:
+        try:
+            return self._key(row, "default") is not None and bool(self.settings.base_url(row))
+        except ConfigError:
+            return False
+
+    def _ordered(self) -> list[Provider]:
+        """Every provider but the local one, the user's order first."""
+        rows = [row for row in self.rows.values() if not row.local]
+        wanted = self.settings.order
+        return sorted(rows, key=lambda row: wanted.index(row.id) if row.id in wanted else len(wanted))
+
+
+def problem_with(choice: ProviderChoice) -> str | None:
+    """What is wrong with the values themselves, whatever this machine has; None when nothing is."""
+    bad_profile = checked_profile(choice.profile)
+    if bad_profile:
+        return bad_profile
+    override = choice.model_override
+    if override:
+        if choice.provider == AUTO:
+            return "model_override needs a named provider: with auto nobody knows whose model it is."
+        if not _OVERRIDE.fullmatch(override) or ".." in override or "//" in override or override.endswith("/"):
+            return "model_override is a provider's model id: letters, digits and . _ : / @ - only, without .. or //."
+        if len(override) > 200:
+            return "model_override is too long for a model id."
+    return None
+
+
+def _named_model(row: Provider, choice: ProviderChoice) -> Model:
+    model = row.model(choice.model)
+    if model is None:
+        raise Impossible(f"{row.label} has no model {choice.model[:60]}",
+                         cure=f"It has: {RECOMMENDED}, {', '.join(model.name for model in row.models)}",
+                         kind="impossible")  # fmt: skip
+    return model
+
+
+def _family(name: str) -> str:
+    """What a model name means where no provider is named; "" for `recommended`."""
+    if name == RECOMMENDED:
+        return ""
+    offline = next((row for row in BUILT_IN.values() if row.local), None)
+    known = offline.model(name) if offline else None
+    if known:
+        return known.family
+    for row in BUILT_IN.values():
+        model = row.model(name)
+        if model:
+            return model.family
+    raise Impossible(f"The model {name[:60]} is not known here", cure=f"Choose {RECOMMENDED} or another model",
+                     kind="impossible")  # fmt: skip

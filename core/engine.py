@@ -1,0 +1,53 @@
+"""What the nodes hold on to: the ledger, the lanes and what was learned, for the life of the process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from .call import Memory
+from .choice import Plan, ProviderChoice, Shelf
+from .keys import Store
+from .lanes import Lanes
+from .ledger import Ledger, MemoryLedger
+from .providers.row import Provider
+from .request import Request
+from .run import Run
+from .settings import Settings
+
+
+class Engine:
+    """One per process.
+
+    `home` is the data folder, `local_address` starts the offline simulator when it is first needed and gives its base
+    URL. Both are handed in, because this room knows neither ComfyUI nor the simulator.
+    """
+
+    def __init__(
+        self,
+        home: Path | None = None,
+        local_address: Callable[[], str] | None = None,
+        *,
+        ledger: Ledger | None = None,
+        rows: Mapping[str, Provider] | None = None,
+        store: Store | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._home, self._local, self._rows, self._store, self._environ = home, local_address, rows, store, environ
+        self.ledger = ledger or MemoryLedger()
+        self._lanes = Lanes()
+        self._memory = Memory()
+
+    def shelf(self) -> Shelf:
+        """The providers, settings and keys as they are now."""
+        return Shelf(Settings.read(self._home, self._environ), self._rows, self._store, self._local)
+
+    def plan(self, choice: ProviderChoice | None, requests: Sequence[Request]) -> Plan:
+        """Who will do `requests`. Raises ConfigError or Impossible; nothing was sent."""
+        return self.shelf().plan(choice, requests)
+
+    def run(self, requests: Sequence[Request], plan: Plan, reference_format: str = "auto") -> Run:
+        """A run, started."""
+        run = Run(requests, plan, self.ledger, self._lanes, self._memory, reference_format)
+        run.start()
+        return run

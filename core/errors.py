@@ -1,0 +1,200 @@
+"""Everything that can go wrong, as a user reads it.
+
+    NanoBananaError
+     ├─ ConfigError      a key, a setting or an address on this machine is missing or wrong
+     ├─ Impossible       the request can't be done as asked; found before anything was sent
+     ├─ KeyRefused       the provider doesn't accept the key
+     ├─ NoCredit         the account has no money or no quota left
+     ├─ RateLimited      the provider wants us to wait longer than a person would
+     ├─ Refused          the provider or the model declined this content
+     ├─ ProviderFault    the provider failed, or answered something unreadable
+     ├─ NetworkError     the way to the provider failed
+     └─ Stopped          nothing failed: the user interrupted, or an earlier failure made sending pointless
+
+Every error says what happened, whose fault it is, whether it cost money and what to do. `charged` carries the money as
+data: "no" (surely nothing), "maybe" (the provider may have billed it) or "yes" (the provider billed it). Whether a step
+is tried again is not decided here but in `retry`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Charged = Literal["no", "maybe", "yes"]
+
+Kind = Literal[
+    "config", "impossible", "key", "credit", "quota", "rate", "busy", "content", "invalid", "model", "server",
+    "unreadable", "empty", "task", "network", "timeout", "too_large", "address", "download", "picture", "stopped",
+]  # fmt: skip
+"""What kind of failure it is; `retry` and the run decide by this word, never by the text."""
+
+MONEY: dict[Charged, str] = {
+    "no": "Nothing was charged.",
+    "maybe": "The provider may have charged for it.",
+    "yes": "The provider has charged for it.",
+}
+
+
+class NanoBananaError(Exception):
+    """A failure in words for the user.
+
+    `what` is one or two sentences on what happened and whose fault it is, `cure` what to do about it. The text shown is
+    what + money + cure.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        cure: str = "",
+        kind: Kind = "server",
+        charged: Charged = "no",
+        status: int | None = None,
+        request_id: str = "",
+        money: str = "",
+    ) -> None:
+        self.what = _sentence(what)
+        self.cure = _sentence(cure)
+        self.kind: Kind = kind
+        self.charged: Charged = charged
+        self.status = status
+        self.request_id = request_id
+        self.money = money or MONEY[charged]
+        super().__init__(self.message)
+
+    @property
+    def message(self) -> str:
+        """The whole text for the user."""
+        named = f"Request id: {self.request_id}." if self.request_id else ""
+        return " ".join(part for part in (self.what, self.money, self.cure, named) if part)
+
+    @property
+    def reason(self) -> str:
+        """What happened in one line, without the advice: for `info` and logs."""
+        return self.what
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class ConfigError(NanoBananaError):
+    """A key, a setting or an address on this machine is missing or wrong."""
+
+
+class Impossible(NanoBananaError):
+    """The request can't be done as asked; nothing was sent."""
+
+
+class KeyRefused(NanoBananaError):
+    """The provider doesn't accept the key."""
+
+
+class NoCredit(NanoBananaError):
+    """The account at the provider has no money or no quota left."""
+
+
+class RateLimited(NanoBananaError):
+    """The provider asks for a longer wait than the run can afford."""
+
+
+class Refused(NanoBananaError):
+    """The provider or the model declined this content."""
+
+
+class ProviderFault(NanoBananaError):
+    """The provider failed or answered something that can't be read."""
+
+
+class NetworkError(NanoBananaError):
+    """The way to the provider failed."""
+
+
+class Stopped(NanoBananaError):
+    """Nothing failed: the picture was not asked for, because the run ended before its turn."""
+
+
+for _class in (NanoBananaError, *NanoBananaError.__subclasses__()):
+    # The host shows module + name of an exception; the real module is the pack's path on the user's disk.
+    _class.__module__ = "NanoBanana"
+
+_CLASSES: dict[Kind, type[NanoBananaError]] = {
+    "config": ConfigError, "address": ConfigError,
+    "impossible": Impossible, "invalid": Impossible, "model": Impossible, "too_large": Impossible,
+    "key": KeyRefused, "credit": NoCredit, "quota": NoCredit, "rate": RateLimited, "busy": ProviderFault,
+    "content": Refused, "empty": Refused, "task": ProviderFault,
+    "server": ProviderFault, "unreadable": ProviderFault, "picture": ProviderFault,
+    "network": NetworkError, "timeout": NetworkError, "download": NetworkError,
+    "stopped": Stopped,
+}  # fmt: skip
+
+_CURES: dict[Kind, str] = {
+    "credit": "Top up the account at the provider, or choose another provider.",
+    "quota": "The key is fine, but its quota is used up: wait for it to renew or enable billing at the provider.",
+    "rate": "Queue again later, lower max_parallel, or choose another provider.",
+    "busy": "Queue again in a few minutes, or choose another provider.",
+    "content": "Change the prompt or the reference images; safety_tolerance may help where the provider has it.",
+    "empty": "Change the prompt, ask plainly for a picture, or queue again with another seed.",
+    "invalid": "The provider's words above say what it did not accept: change that input.",
+    "model": "Choose another model, or check the address and model_override: providers retire and rename models.",
+    "server": "Queue again in a few minutes; if it stays, ask the provider with the request id.",
+    "unreadable": "Check that the provider's address is its API and not a web page; else ask the provider.",
+    "task": "Queue again with another seed or prompt; if it stays, ask the provider.",
+    "network": "Check the internet connection, proxy and firewall of this machine, then queue again.",
+    "timeout": "Raise the timeout in ProviderConfig, choose a smaller resolution, or try again later.",
+    "download": "Queue again: the finished picture is fetched without paying where it can still be found.",
+    "picture": "Queue again with another seed, or ask the provider.",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A failure as a dialect reads it from one reply: plain data, no policy and no prose about money."""
+
+    kind: Kind
+    words: str = ""
+    """The provider's own words, already cut and redacted."""
+    status: int | None = None
+    retry_after: float | None = None
+    """Seconds that the reply's body asks to wait, where it has them (the header is read by `retry`)."""
+    unbilled: bool | None = None
+    """True or False where the provider says whether it charged, None where it doesn't say."""
+    request_id: str = ""
+    cure: str = ""
+
+
+def failure(fault: Fault, label: str, charged: Charged, *, key_hint: str = "", what: str = "") -> NanoBananaError:
+    """The error a user sees for `fault` at the provider called `label`."""
+    said = f' It said: "{fault.words.rstrip(" .")}".' if fault.words else ""
+    status = f" (HTTP {fault.status})" if fault.status else ""
+    if fault.kind == "key" and fault.status == 403:
+        what = what or _DENIED
+    opening = what or _OPENINGS.get(fault.kind, "{label} could not make the picture{status}.")
+    cure = fault.cure or (key_hint if fault.kind == "key" else "") or _CURES.get(fault.kind, "")
+    return _CLASSES[fault.kind](
+        opening.format(label=label, status=status) + said,
+        cure=cure, kind=fault.kind, charged=charged, status=fault.status, request_id=fault.request_id,
+    )  # fmt: skip
+
+
+_DENIED = "{label} denied access{status}: the key isn't allowed to do this, or the account is restricted."
+_OPENINGS: dict[Kind, str] = {
+    "key": "{label} refused the key{status}: it is wrong, revoked or not allowed to use this API.",
+    "credit": "{label} says that the account has no credit left{status}.",
+    "quota": "{label} says that the account's quota is used up{status}.",
+    "rate": "{label} limits how many requests this key may send{status}.",
+    "busy": "{label} is overloaded or has no free capacity{status}; the fault is on its side.",
+    "content": "{label} declined this prompt or picture for its content{status}.",
+    "empty": "{label} answered without a picture{status}.",
+    "invalid": "{label} did not accept the request{status}.",
+    "model": "{label} does not know this model or address{status}.",
+    "server": "{label} failed{status}; the fault is on its side.",
+    "unreadable": "{label} answered something that is not the API's JSON{status}.",
+    "task": "{label} could not finish the task{status}.",
+    "too_large": "{label} found the request too large{status}.",
+}
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text if not text or text[-1] in '.!?"' or text.endswith(".'") else text + "."

@@ -1,0 +1,97 @@
+"""Where keys come from. A key is named in a graph, never carried by it.
+
+Order: NANO_BANANA_<ID>_API_KEY, NANO_BANANA_<ID>_API_KEY_FILE, the provider's usual variable, the store. A profile other
+than `default` has NANO_BANANA_<ID>_<PROFILE>_API_KEY (or ..._FILE), then the store. Nothing here logs, and no error repeats
+a key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .errors import ConfigError
+from .providers.row import Provider
+from .settings import variable
+
+PROFILE = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_KEY_LIKE = re.compile(r"(?i)^(sk|rf|afk|r8|pk|ghp|hf|key|fal)[-_]|^AIza|:")
+_MAX = 4096
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key and the name of the place it is from. The key itself is never shown."""
+
+    value: str = field(repr=False)
+    source: str
+
+    def __str__(self) -> str:
+        return f"key from {self.source}"
+
+
+Store = Callable[[str, str], str | None]
+"""Provider id and profile -> the stored key."""
+
+
+def find_key(row: Provider, profile: str, environ: Mapping[str, str], store: Store | None = None) -> Key | None:
+    """The key of a provider and profile, or None. Raises ConfigError for a key that can't be one."""
+    for name in variables(row, profile):
+        if environ.get(name, "").strip():
+            return Key(cleaned(environ[name], name), name)
+        if name.startswith("NANO_BANANA_") and environ.get(f"{name}_FILE", "").strip():
+            return Key(cleaned(_file(environ[f"{name}_FILE"].strip(), f"{name}_FILE"), f"{name}_FILE"), f"{name}_FILE")
+    kept = store(row.id, profile) if store else None
+    return Key(cleaned(kept, "the key store"), "the key store") if kept else None
+
+
+def variables(row: Provider, profile: str = "default") -> list[str]:
+    """The environment variables that are looked at for a key, in order, without the _FILE twins."""
+    if profile == "default":
+        return [variable(row.id, "API_KEY"), *row.key_variables]
+    return [variable(row.id, f"{profile.upper().replace('-', '_')}_API_KEY")]
+
+
+def cleaned(text: str, source: str) -> str:
+    """A key as it was meant: without quotes, spaces and a pasted scheme. Raises ConfigError."""
+    key = text.strip().strip("\ufeff").strip()
+    if len(key) >= 2 and key[0] == key[-1] and key[0] in "'\"`":
+        key = key[1:-1].strip()
+    key = re.sub(r"(?i)^(authorization\s*:\s*)?(bearer|key)\s+", "", key)
+    if not key:
+        raise ConfigError(f"The key in {source} is empty", cure="Paste the key there", kind="config")
+    if len(key) > _MAX or any(not 0x21 <= ord(c) <= 0x7E for c in key):
+        raise ConfigError(
+            f"The key in {source} has invisible or foreign characters in it, as pasted text sometimes does",
+            cure="Paste it again from the provider's page, as plain text",
+            kind="config",
+        )
+    return key
+
+
+def checked_profile(profile: str) -> str | None:
+    """None when `profile` is a good name, else what is wrong with it, without repeating it."""
+    compact = profile.strip()
+    long_token = len(compact) >= 20 and any(c.isdigit() for c in compact) and any(c.isalpha() for c in compact)
+    if len(compact) >= 12 and _KEY_LIKE.search(compact) or long_token:
+        return ("The profile looks like an API key. A profile only names a stored key; this text is now in the workflow: "
+                "revoke that key at the provider, make a new one and put it into the environment or Settings.")  # fmt: skip
+    if not PROFILE.fullmatch(profile):
+        return "A profile name has 1 to 32 letters, digits, _ or -. It names a stored key; `default` is the usual one."
+    return None
+
+
+def _file(path: str, name: str) -> str:
+    try:
+        data = Path(path).expanduser().read_bytes()[: _MAX * 2]
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ConfigError(f"The file that {name} names can't be read ({reason})", cure="Correct the path or its permissions",
+                          kind="config") from None  # fmt: skip
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigError(f"The file that {name} names is not text", cure="It should hold the key alone",
+                          kind="config") from None  # fmt: skip

@@ -1,0 +1,85 @@
+"""How many calls to one provider run at a time, and the threads they run on.
+
+Our own daemon threads, one for the whole life of a call: a pool of the standard library holds Ctrl+C until its last call
+ends and takes no work at shutdown. Calls that wait here have sent nothing and can be dropped.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+EXIT_SECONDS = 10.0
+"""How long a normal exit waits for calls that are paid."""
+
+
+@dataclass
+class Ticket:
+    """A call in line."""
+
+    work: Callable[[], None]
+    limit: int
+    dropped: bool = False
+    started: bool = False
+
+
+class Lanes:
+    """One line per provider; a call starts when fewer than its own limit are running there."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[str, deque[Ticket]] = {}
+        self._running: dict[str, int] = {}
+        self._threads: set[threading.Thread] = set()
+        atexit.register(self._finish)
+
+    def enter(self, provider: str, limit: int, work: Callable[[], None]) -> Ticket:
+        """Puts `work` in line; it must not raise."""
+        ticket = Ticket(work, max(1, limit))
+        with self._lock:
+            self._waiting.setdefault(provider, deque()).append(ticket)
+        self._advance(provider)
+        return ticket
+
+    def drop(self, provider: str, ticket: Ticket) -> bool:
+        """Takes a call out of the line; False when it has begun."""
+        with self._lock:
+            if ticket.started or ticket.dropped:
+                return ticket.dropped
+            ticket.dropped = True
+            self._waiting[provider].remove(ticket)
+            return True
+
+    def busy(self) -> int:
+        """How many calls are running now."""
+        with self._lock:
+            return sum(self._running.values())
+
+    def _advance(self, provider: str) -> None:
+        with self._lock:
+            line = self._waiting.get(provider, deque())
+            while line and self._running.get(provider, 0) < line[0].limit:
+                ticket = line.popleft()
+                ticket.started = True
+                self._running[provider] = self._running.get(provider, 0) + 1
+                thread = threading.Thread(target=self._live, args=(provider, ticket), daemon=True, name="nano-banana-call")
+                self._threads.add(thread)
+                thread.start()
+
+    def _live(self, provider: str, ticket: Ticket) -> None:
+        try:
+            ticket.work()
+        finally:
+            with self._lock:
+                self._running[provider] -= 1
+                self._threads.discard(threading.current_thread())
+            self._advance(provider)
+
+    def _finish(self) -> None:
+        end = time.monotonic() + EXIT_SECONDS
+        for thread in list(self._threads):
+            thread.join(max(0.0, end - time.monotonic()))

@@ -1,0 +1,35 @@
+"""The rows. One file per provider with a `PROVIDER` in it; dropping a file in is all it takes to add one."""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+
+from .row import Provider
+
+_ORDER = (
+    "google", "vertex", "onerouter", "apiframe", "apiframe_v2", "nanobanana", "runflow", "fal", "replicate",
+    "openrouter", "kie", "wavespeed",
+)  # fmt: skip
+"""Order of the choices in the widget and of `auto`; a row that isn't named follows these, and `offline` is last."""
+
+
+def _load() -> dict[str, Provider]:
+    rows = [
+        import_module(f".{found.name}", __name__).PROVIDER
+        for found in pkgutil.iter_modules(__path__)
+        if found.name != "row"
+    ]
+    rank = {name: index for index, name in enumerate(_ORDER)}
+    rows.sort(key=lambda row: (row.local, rank.get(row.id, len(rank)), row.id))
+    return {row.id: row for row in rows}
+
+
+BUILT_IN: dict[str, Provider] = _load()
+
+
+def model_names() -> list[str]:
+    """The union of all rows' model names, the best known first."""
+    first = ["nano-banana-pro", "nano-banana-2.1", "nano-banana-2", "nano-banana-lite", "nano-banana", "nano-banana-hd"]
+    names = {model.name for row in BUILT_IN.values() for model in row.models}
+    return [name for name in first if name in names] + sorted(names.difference(first))

@@ -1,0 +1,44 @@
+"""APIFRAME, version 1 of its API.
+
+Documents: its pages for Nano Banana Pro and Nano Banana. The key stands in `Authorization` without any scheme. The path
+is the model. An answer may be finished at once, or name a task that `POST /fetch` follows. Without `resolution` the Pro
+route gives 2K, unlike everybody else. Prices aren't published.
+"""
+
+from .row import RATIOS, Field, Model, Offer, Provider, Route
+
+_ROUTE = Route(
+    "/{model}",
+    {"aspect_ratio": Field("aspect_ratio"), "resolution": Field("resolution")},
+    references="images",
+)
+
+PROVIDER = Provider(
+    id="apiframe",
+    label="APIFRAME (v1)",
+    dialect="apiframe_v1",
+    base_url="https://api.apiframe.pro",
+    auth_header="Authorization",
+    auth_template="{key}",
+    key_variables=("APIFRAME_API_KEY",),
+    key_url="https://apiframe.ai",
+    docs=("https://docs.apiframe.ai/nano-banana/nano-banana-pro",),
+    checked="2026-10-15",
+    routes={"generate": _ROUTE, "edit": _ROUTE},
+    models=(
+        Model(
+            "nano-banana-pro",
+            "pro",
+            generate=Offer("nano-banana-pro", RATIOS, ("1K", "2K", "4K"), default_resolution="2K"),
+            edit=Offer("nano-banana-pro", RATIOS, ("1K", "2K", "4K"), default_resolution="2K",
+                       auto_ratio="match_input_image", max_references=14),
+        ),
+        Model(
+            "nano-banana",
+            "first",
+            edit=Offer("nano-banana", RATIOS, fixed_resolution="1K", default_resolution="1K",
+                       auto_ratio="match_input_image", max_references=14),
+        ),
+    ),
+    recommended="nano-banana-pro",
+)  # fmt: skip

@@ -1,0 +1,170 @@
+"""What a provider is: a row of data.
+
+Rows hold no callables. Limits, prices, field names, value spellings and the documents they come from live here and
+nowhere else; widgets, checks, splitting, the browser side and README's table read them. A provider that needs behaviour
+gets a dialect (`core/wire`), not a flag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Operation = Literal["generate", "edit"]
+OPERATIONS: tuple[Operation, ...] = ("generate", "edit")
+
+RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
+"""The ten ratios that every model of the family has."""
+EXTREME_RATIOS = ("1:4", "4:1", "1:8", "8:1")
+"""Four more, on the newer flash-class models only."""
+RESOLUTIONS = ("0.5K", "1K", "2K", "4K")
+
+DEAREST_USD = 0.30
+"""What a picture counts as when its price isn't known: the dearest known price of the field."""
+
+Option = Literal[
+    "aspect_ratio", "resolution", "count", "seed", "web_search", "safety_tolerance", "limit_generations",
+    "output_format", "thinking", "system_prompt",
+]  # fmt: skip
+"""Our names for what a graph can ask. A `Field` gives a provider's name for one of them."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """How a provider spells one of our options in its body."""
+
+    name: str
+    """The provider's field name."""
+    values: Mapping[str, str | int | bool] | None = None
+    """Our value -> the provider's; None sends ours as it is. A value that isn't listed can't be asked for."""
+
+    def spell(self, value: str | int | bool) -> str | int | bool:
+        if self.values is None:
+            return value
+        return self.values[str(value)]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One operation's address and field names."""
+
+    path: str
+    """Path below the base URL; `{model}` is replaced by the wire model id."""
+    fields: Mapping[Option, Field]
+    references: str = ""
+    """The field that carries the reference images."""
+    constants: Mapping[str, str | int | bool] = field(default_factory=dict)
+    """Fields that are sent always, as they are."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What one model can do for one operation."""
+
+    wire: str
+    """The model id that is sent."""
+    ratios: tuple[str, ...] = RATIOS
+    resolutions: tuple[str, ...] = ()
+    """Resolutions that can be asked for."""
+    fixed_resolution: str = ""
+    """The only resolution there is, where the provider has no field for it; asking for it sends nothing."""
+    default_resolution: str = ""
+    """What `auto` gives; "" where the provider doesn't say."""
+    auto_ratio: str = ""
+    """The provider's own word for "as the first image", on edits; "" where it has none."""
+    max_references: int = 0
+    max_count: int = 1
+    """Pictures that one call can give."""
+    options: frozenset[Option] = frozenset()
+    """Options beyond ratio, resolution and count that are sent; the others are left out with a notice."""
+
+    @property
+    def all_resolutions(self) -> tuple[str, ...]:
+        return self.resolutions or ((self.fixed_resolution,) if self.fixed_resolution else ())
+
+
+@dataclass(frozen=True)
+class Price:
+    """US dollars per picture by resolution; "" is the price where the resolution isn't listed."""
+
+    usd: Mapping[str, float]
+    source: str
+    dated: str
+    """ISO date on which the source was read."""
+
+    def of(self, resolution: str) -> float | None:
+        return self.usd.get(resolution, self.usd.get(""))
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model by the name that graphs use."""
+
+    name: str
+    family: str
+    """What it is underneath: two providers' models are interchangeable when their families are equal."""
+    generate: Offer | None = None
+    edit: Offer | None = None
+    price: Price | None = None
+    note: str = ""
+
+    def offer(self, operation: Operation) -> Offer | None:
+        return self.generate if operation == "generate" else self.edit
+
+
+Transport = Literal["data_uri", "base64", "multipart", "upload"]
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A provider, or a reseller that speaks a known dialect."""
+
+    id: str
+    label: str
+    dialect: str
+    """Name of a module in `core/wire`."""
+    base_url: str
+    """Origin with an optional path prefix; "" where the user has to name the host."""
+    auth_header: str
+    auth_template: str
+    """How the key stands in the header; `{key}` is the key."""
+    routes: Mapping[Operation, Route]
+    models: tuple[Model, ...]
+    recommended: str
+    docs: tuple[str, ...]
+    """Where the facts come from."""
+    checked: str
+    """ISO date on which they were last held against the source."""
+    key_variables: tuple[str, ...] = ()
+    """The provider's usual environment variables, after ours."""
+    key_url: str = ""
+    """The page where a person gets a key."""
+    references: Transport = "data_uri"
+    reads: tuple[str, ...] = ("png", "jpeg")
+    """Formats of references it is known to read, of "webp", "png", "jpeg"."""
+    takes_alpha: bool = True
+    max_reference_bytes: int = 20_000_000
+    """Of one reference as a file."""
+    max_request_bytes: int = 100_000_000
+    """Of all references of one request as they travel (base64 counts 4/3)."""
+    max_parallel: int = 8
+    refuses_before_work: frozenset[int] = frozenset({429, 503})
+    """Statuses that mean "not started, not billed": a paid request may be sent again after them."""
+    failures_unbilled: bool = False
+    """The provider documents that failed requests aren't billed."""
+    idempotency_header: str = ""
+    forms: tuple[str, ...] = ()
+    """Ways of asking that the dialect knows, the preferred one first; see the dialect. `NANO_BANANA_<ID>_FORM` chooses."""
+    poll_seconds: tuple[float, float] = (1.0, 5.0)
+    """First pause between two polls, and the longest."""
+    needs_key: bool = True
+    local: bool = False
+    """The pack's own simulator: free, and never chosen by `auto`."""
+
+    def model(self, name: str) -> Model | None:
+        wanted = self.recommended if name == "recommended" else name
+        return next((model for model in self.models if model.name == wanted), None)
+
+    def of_family(self, family: str) -> Model | None:
+        return next((model for model in self.models if model.family == family), None)

@@ -1,0 +1,72 @@
+"""What a graph asks for, in plain values: before any provider is chosen.
+
+    Options   the widgets that shape a picture
+    Request   one frame's worth: operation, prompt, references, options, seed, number of pictures
+    Slot      one picture of a request: its place, its seed
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+from .pictures import Picture
+from .providers.row import Operation
+
+MAX_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Options:
+    """Widget values; the defaults mean "leave it to the provider" and are never sent."""
+
+    aspect_ratio: str = "auto"
+    resolution: str = "auto"
+    web_search: bool = False
+    safety_tolerance: str = "default"
+    limit_generations: str = "default"
+    output_format: str = "auto"
+    thinking: str = "default"
+    system_prompt: str = ""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One frame's worth of pictures."""
+
+    operation: Operation
+    prompt: str
+    options: Options
+    seed: int = 0
+    num_images: int = 1
+    references: tuple[Picture, ...] = field(default=(), repr=False)
+    frame: int = 0
+    """Which frame of the batch this is, from 0; 0 where there is only one."""
+
+    def slots(self) -> list[Slot]:
+        return [Slot(self.frame, index, mixed_seed(self.seed, index)) for index in range(self.num_images)]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place for one picture."""
+
+    frame: int
+    index: int
+    """From 0 within its frame."""
+    seed: int
+
+
+def folded_seed(seed: int) -> int:
+    """A linked seed of any size brought into 0..2**31-1; equal seeds stay equal."""
+    return seed if 0 <= seed <= MAX_SEED else seed & MAX_SEED
+
+
+def mixed_seed(seed: int, slot: int) -> int:
+    """The seed of a slot: the widget's own for slot 0, a fixed mix for the others.
+
+    Not seed + slot: the second picture of seed 1 would be the first of seed 2, paid twice.
+    """
+    if slot == 0:
+        return seed
+    return int.from_bytes(hashlib.sha256(f"{seed}/{slot}".encode()).digest()[:4], "big") & MAX_SEED

@@ -1,0 +1,132 @@
+"""When a step is tried again, and what a failure costs: all policy about money in one place.
+
+Pure functions over plain data; the clock and the dice are arguments. A free step is tried again after anything
+transient. A paid one only when it surely never arrived, was surely refused before work began, or carries an idempotency
+key. Everything else about a paid step is "maybe charged" and ends there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Literal
+
+from .errors import Charged, Fault
+from .providers.row import Provider
+
+LONGEST_WAIT = 60.0
+"""Seconds of `Retry-After` that are waited for; a longer wish ends the step with that number in the message."""
+FREE_TRIES = 6
+PAID_TRIES = 3
+_FIRST, _CAP = 0.5, 8.0
+
+Arrival = Literal["nothing", "part", "all"]
+"""How much of a request had left when it failed: "nothing" (no connection), "part" of the body, or "all" of it."""
+
+
+@dataclass(frozen=True)
+class Again:
+    """Try the step again after a pause."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Give up."""
+
+    charged: Charged
+    wait: float | None = None
+    """Seconds the provider asks for, where that is why."""
+
+
+Verdict = Again | Stop
+
+
+def after_failure(
+    row: Provider, fault: Fault, headers: Mapping[str, str], *, paid: bool, attempt: int, now: float, dice: float
+) -> Verdict:
+    """What to do after the provider answered with `fault`.
+
+    `attempt` counts from 1, `now` is the Unix time, `dice` is in 0..1.
+    """
+    wish = fault.retry_after
+    if wish is None:
+        wish = parse_retry_after(headers.get("retry-after", ""), now)
+    if paid:
+        return _paid(row, fault, wish, attempt, dice)
+    if fault.kind not in ("rate", "busy", "server", "unreadable") or attempt >= FREE_TRIES:
+        return Stop("no", wish)
+    return _wait(wish, attempt, dice)
+
+
+def after_break(row: Provider, arrived: Arrival, *, paid: bool, attempt: int, dice: float) -> Verdict:
+    """What to do after a connection failed before a whole answer came back."""
+    if not paid or arrived != "all" or row.idempotency_header:
+        tries = PAID_TRIES if paid else FREE_TRIES
+        if attempt < tries:
+            return Again(backoff(attempt, dice))
+        return Stop("maybe" if paid and arrived == "all" else "no")
+    return Stop("maybe")
+
+
+def charged_by(row: Provider, fault: Fault, *, accepted: bool) -> Charged:
+    """Whether a paid step that was answered with `fault` cost money.
+
+    `accepted`: the provider had taken the task before.
+    """
+    if fault.unbilled is not None:
+        return "no" if fault.unbilled else "yes"
+    if accepted or fault.status is None or 200 <= fault.status < 300:
+        # It worked on it. Some bill what they could not deliver, most don't: only a documented word is believed, and an
+        # answer that can't be read, or that claims success, may well be a picture that was made.
+        return "no" if row.failures_unbilled and fault.kind in ("content", "task") else "maybe"
+    if fault.status in row.refuses_before_work or 300 <= fault.status < 400:
+        return "no"
+    if fault.status in (408, 409, 502, 504):
+        return "maybe"  # a gateway's words: what is behind it may have finished
+    if fault.status >= 500:
+        return "no" if row.failures_unbilled and fault.words else "maybe"
+    return "no"
+
+
+def backoff(attempt: int, dice: float) -> float:
+    """Seconds before try `attempt` + 1: doubling from 0.5 to 8, less up to a quarter."""
+    return min(_CAP, _FIRST * 2.0 ** min(attempt - 1, 30)) * (1 - 0.25 * dice)
+
+
+def parse_retry_after(value: str, now: float) -> float | None:
+    """Seconds from a `Retry-After` header, a number or an HTTP date; None for anything that makes no sense."""
+    value = value.strip()
+    if not value or len(value) > 64:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - now
+        except (TypeError, ValueError, OverflowError, IndexError, OSError):
+            return None
+        seconds = max(seconds, 0.0)
+    if not math.isfinite(seconds) or seconds < 0:
+        return None
+    return seconds
+
+
+def _paid(row: Provider, fault: Fault, wish: float | None, attempt: int, dice: float) -> Verdict:
+    charged = charged_by(row, fault, accepted=False)
+    refused = fault.status in row.refuses_before_work and fault.kind in ("rate", "busy")
+    same_again = bool(row.idempotency_header) and fault.kind in ("server", "unreadable", "busy", "rate")
+    if not (refused or same_again) or attempt >= PAID_TRIES:
+        return Stop(charged, wish)
+    return _wait(wish, attempt, dice)
+
+
+def _wait(wish: float | None, attempt: int, dice: float) -> Verdict:
+    if wish is None:
+        return Again(backoff(attempt, dice))
+    if wish > LONGEST_WAIT:
+        return Stop("no", wish)
+    return Again(max(wish, 0.05))

@@ -1,0 +1,118 @@
+"""The user's settings: environment first, then `settings.json`, then the rows' own values.
+
+Read anew for every run, so that a change is felt at once. Never holds a key.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .addresses import checked_base_url
+from .errors import ConfigError
+from .providers.row import Provider
+
+PREFIX = "NANO_BANANA_"
+
+
+def variable(provider_id: str, suffix: str) -> str:
+    """The environment variable of a provider: NANO_BANANA_<ID>_<SUFFIX>."""
+    name = "".join(c if c.isalnum() else "_" for c in provider_id).upper()
+    return f"{PREFIX}{name}_{suffix}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One reading of the settings. Raises ConfigError from the properties whose text makes no sense."""
+
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    stored: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def read(cls, home: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+        """The settings as they are now; a missing or broken file counts as empty."""
+        stored: Any = {}
+        if home is not None:
+            try:
+                stored = json.loads((home / "settings.json").read_text("utf-8"))
+            except (OSError, ValueError):
+                stored = {}
+        return cls(dict(os.environ if environ is None else environ), stored if isinstance(stored, dict) else {})
+
+    def text(self, name: str, default: str = "") -> str:
+        """A setting as text; `name` in lower case, NANO_BANANA_<NAME> in the environment."""
+        value = self.environ.get(PREFIX + name.upper(), "").strip()
+        return value or str(self.stored.get(name) or default)
+
+    @property
+    def order(self) -> list[str]:
+        """Provider ids in the order that `auto` tries them; those that aren't named follow."""
+        listed = self.environ.get(PREFIX + "ORDER") or self.stored.get("order") or ""
+        names = listed if isinstance(listed, list) else str(listed).replace(";", ",").split(",")
+        return [str(name).strip() for name in names if str(name).strip()]
+
+    @property
+    def substitutes(self) -> bool:
+        """Whether a named provider without a key is run as `auto`."""
+        return self._one_of("missing_provider", "fail", "substitute") == "substitute"
+
+    @property
+    def parallel(self) -> int:
+        """The user's own limit of requests at a time per provider; 0 = the row's."""
+        text = self.text("parallel", "0")
+        if not text.isdigit() or int(text) > 64:
+            raise self._senseless("parallel", "a number from 0 to 64")
+        return int(text)
+
+    @property
+    def proxy(self) -> str:
+        """A proxy for everything the pack sends; "" = the machine's own settings."""
+        return self.text("proxy")
+
+    @property
+    def ca_bundle(self) -> str:
+        return self.text("ca_bundle")
+
+    def base_url(self, row: Provider) -> str:
+        """The address of a provider. Raises ConfigError where there is none, or one that makes no sense."""
+        name = variable(row.id, "BASE_URL")
+        http = self.environ.get(variable(row.id, "PLAIN_HTTP"), "").strip().lower() in ("1", "true", "yes", "on")
+        if self.environ.get(name, "").strip():
+            return checked_base_url(self.environ[name], name, plain_http=http)
+        stored = self.stored.get("base_urls")
+        if isinstance(stored, dict) and str(stored.get(row.id) or "").strip():
+            return checked_base_url(str(stored[row.id]), f"the settings of {row.label}", plain_http=http)
+        if not row.base_url:
+            raise ConfigError(
+                f"{row.label} has no address: many resellers serve this API, and you have to name yours",
+                cure=f"Put its address into {name}, for example https://api.example.com",
+                kind="config",
+            )
+        return row.base_url
+
+    def form(self, row: Provider) -> str:
+        """Which way of asking to begin with; "" = what worked last, or the row's first."""
+        name = variable(row.id, "FORM")
+        words = self.environ.get(name, "").strip().lower().replace("+", " ").replace(",", " ").split()
+        if not words:
+            return ""
+        for form in row.forms:
+            if set(form.split()) == set(words):
+                return form
+        if words == ["async"]:
+            return next((form for form in row.forms if "async" in form.split()), "")
+        raise self._senseless(name, f"one of: {', '.join(row.forms)}" if row.forms else "nothing: it has one form only")
+
+    def _one_of(self, name: str, *values: str) -> str:
+        found = self.text(name, values[0]).lower()
+        if found not in values:
+            raise self._senseless(name, " or ".join(values))
+        return found
+
+    def _senseless(self, name: str, wanted: str) -> ConfigError:
+        shown = name if name.startswith(PREFIX) else PREFIX + name.upper()
+        return ConfigError(f"The setting {shown} makes no sense", cure=f"It should be {wanted}", kind="config")

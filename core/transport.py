@@ -1,0 +1,368 @@
+"""Moves one request over the network and reads the answer; knows nothing about providers, money or retries.
+
+What it refuses: redirects on anything that carries a key, `.netrc`, cookies, proxies towards loopback, addresses inside
+the user's network for what came out of a reply, and answers without end. A request can be abandoned until its last byte
+has left; from then on the answer is waited for.
+"""
+
+from __future__ import annotations
+
+import http.cookiejar
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from . import addresses
+from .errors import ConfigError
+from .redact import public_url, redact
+from .retry import Arrival
+from .wire.step import Reply
+
+CONNECT_SECONDS = 15.0
+ANSWER_BYTES = 400 << 20
+"""The longest API answer that is read: sixteen 4K pictures as base64 fit."""
+PICTURE_BYTES = 256 << 20
+_PIECE = 256 * 1024
+_REDIRECTS = 5
+_AGENT = "Mozilla/5.0 (compatible; nano-banana-your-key/1.0)"
+"""Hosts behind Cloudflare turn away the names of HTTP libraries."""
+
+
+class Broken(Exception):
+    """The connection failed. `arrived` says how much had left by then; `why` is for the user."""
+
+    def __init__(self, why: str, arrived: Arrival, *, timed_out: bool = False) -> None:
+        super().__init__(why)
+        self.why, self.arrived, self.timed_out = why, arrived, timed_out
+
+
+class Abandoned(Exception):
+    """The run was stopped before the last byte had left: the provider never had the request."""
+
+
+class TooLong(Exception):
+    """The answer is longer than anything sensible."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the answer is longer than {limit >> 20} MB")
+
+
+class Forbidden(Exception):
+    """The address lies inside the user's network, or is no web address."""
+
+
+@dataclass
+class Watch:
+    """What a caller may observe and steer while a request is on its way."""
+
+    abandoned: Callable[[], bool] = lambda: False
+    on_sent: Callable[[int, int], None] = lambda done, total: None
+    """Bytes of the body that left, of how many."""
+    on_last: Callable[[], None] = lambda: None
+    """Called before the last byte leaves: from then on the provider may have the whole request."""
+
+
+class Transport:
+    """One per call: its connections are its own, so that a paid request never goes out on a stale one."""
+
+    def __init__(self, base_url: str, proxy: str = "", ca_bundle: str = "", clock: Callable[[], float] = time.monotonic) -> None:
+        self._own = addresses.origin(base_url)
+        self._proxy, self._ca = proxy, ca_bundle
+        self._clock = clock
+        self._sessions: dict[str, requests.Session] = {}
+
+    def close(self) -> None:
+        for session in self._sessions.values():
+            session.close()
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: Any = None,
+        key: tuple[str, str] | None = None,
+        deadline: float,
+        fresh: bool = False,
+        watch: Watch | None = None,
+    ) -> Reply:
+        """One API request, answered completely.
+
+        `key` is a header name and value, attached last and only to the base URL's own origin. `fresh` asks for a new
+        connection. `deadline` is a value of the clock. Raises Broken, Abandoned, TooLong, Forbidden, ConfigError.
+        """
+        watch = watch or Watch()
+        own = addresses.origin(url) == self._own
+        if key and not own:
+            raise Forbidden("a key goes to its own provider only")
+        session = self._session(url, guarded=not own)
+        if fresh:
+            session.close()
+        sending = _Sending(body, watch) if body is not None else None
+        sent = {"User-Agent": _AGENT, "Accept": "application/json", **headers}
+        with self._open(session, method, url, sent, sending, key, deadline, stream=True) as response:
+            try:
+                data = self._read(response, ANSWER_BYTES, deadline, watch, may_abandon=False)
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                raise Broken(_why(error), "all", timed_out=_timed_out(error)) from None
+            return _reply(response, data)
+
+    def download(self, url: str, *, deadline: float, watch: Watch | None = None, start: int = 0) -> tuple[Reply, bool]:
+        """A file from an address out of a reply: no key, guarded redirects.
+
+        `start` asks for the rest from that byte. Gives the reply and whether it is complete, which it isn't when the
+        connection ended before the promised length. Raises Broken, Abandoned, TooLong, Forbidden.
+        """
+        watch = watch or Watch()
+        for _ in range(_REDIRECTS):
+            own = self._allowed(url)
+            session = self._session(url, guarded=not own)
+            headers = {"User-Agent": _AGENT, "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
+            if start:
+                headers["Range"] = f"bytes={start}-"
+            with self._open(session, "GET", url, headers, None, None, deadline, stream=True) as response:
+                if response.is_redirect or response.status_code in (301, 302, 303, 307, 308):
+                    url = urljoin(url, response.headers.get("location", ""))
+                    continue
+                data = bytearray()
+                whole = True
+                try:
+                    for piece in self._pieces(response, PICTURE_BYTES, deadline, watch, may_abandon=True):
+                        data += piece
+                except (requests.RequestException, urllib3.exceptions.HTTPError, OSError):
+                    whole = False
+                promised = response.headers.get("content-length", "")
+                if promised.isdigit() and len(data) < int(promised):
+                    whole = False
+                return _reply(response, bytes(data)), whole
+        raise Forbidden("the address redirects without end")
+
+    # ------------------------------------------------------------------------------------------------ inside
+
+    def _open(self, session: requests.Session, method: str, url: str, headers: Mapping[str, str], sending: _Sending | None,
+              key: tuple[str, str] | None, deadline: float, stream: bool) -> requests.Response:  # fmt: skip
+        left = deadline - self._clock()
+        if left <= 0:
+            raise Broken("the time was up before it was sent", "nothing", timed_out=True)
+        try:
+            return session.request(
+                method, url, headers=dict(headers), data=sending, auth=_Key(key), allow_redirects=False, stream=stream,
+                timeout=(min(CONNECT_SECONDS, left), left),
+            )  # fmt: skip
+        except Abandoned:
+            raise
+        except Forbidden:
+            raise
+        except requests.exceptions.InvalidSchema as error:
+            if "SOCKS" in str(error):
+                raise ConfigError(
+                    "A proxy setting of this machine names a SOCKS proxy, and the Python package PySocks is not installed",
+                    cure="Install it into ComfyUI's Python (python -m pip install pysocks), or use an http:// proxy",
+                    kind="config",
+                ) from None
+            raise Forbidden("no http(s) address") from None
+        except requests.exceptions.InvalidURL:
+            raise Forbidden("no http(s) address") from None
+        except requests.exceptions.ProxyError as error:
+            raise Broken(f"the proxy did not let it through ({_why(error)})", "nothing") from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            forbidden = _cause(error, Forbidden)
+            if forbidden is not None:
+                raise Forbidden(str(forbidden)) from None
+            if _cause(error, Abandoned) is not None:
+                raise Abandoned from None
+            if isinstance(error, OSError) and "CA certificate bundle" in str(error):
+                raise ConfigError("The file of CA certificates that this machine's settings name does not exist",
+                                  cure="Correct REQUESTS_CA_BUNDLE, SSL_CERT_FILE or NANO_BANANA_CA_BUNDLE",
+                                  kind="config") from None  # fmt: skip
+            raise Broken(_why(error), _arrival(error, sending), timed_out=_timed_out(error)) from None
+
+    def _read(self, response: requests.Response, limit: int, deadline: float, watch: Watch, *, may_abandon: bool) -> bytes:
+        return b"".join(self._pieces(response, limit, deadline, watch, may_abandon=may_abandon))
+
+    def _pieces(self, response: requests.Response, limit: int, deadline: float, watch: Watch, *,
+                may_abandon: bool) -> Iterator[bytes]:  # fmt: skip
+        promised = response.headers.get("content-length", "")
+        if promised.isdigit() and int(promised) > limit:
+            raise TooLong(limit)
+        total = 0
+        for piece in response.iter_content(_PIECE):
+            total += len(piece)
+            if total > limit:
+                raise TooLong(limit)
+            if self._clock() > deadline:
+                raise Broken("the answer did not end in time", "all", timed_out=True)
+            if may_abandon and watch.abandoned():
+                raise Abandoned
+            yield piece
+
+    def _allowed(self, url: str) -> bool:
+        """Whether `url` is the provider's own origin. Raises Forbidden when it may not be fetched at all."""
+        try:
+            found = addresses.origin(url)
+        except ValueError:
+            raise Forbidden("no http(s) address") from None
+        if found == self._own:
+            return True
+        if not addresses.may_name(found[1]):
+            raise Forbidden(f"{public_url(url)} lies inside this machine's network")
+        return False
+
+    def _session(self, url: str, *, guarded: bool) -> requests.Session:
+        if guarded:
+            self._allowed(url)
+        loopback = addresses.is_loopback(addresses.origin(url)[1])
+        kind = "loopback" if loopback else "guarded" if guarded else "own"
+        if kind not in self._sessions:
+            session = requests.Session()
+            session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+            if loopback:
+                session.trust_env = False
+            elif self._proxy:
+                session.proxies = {"http": self._proxy, "https": self._proxy}
+            if guarded:
+                session.mount("http://", _GuardedAdapter())
+                session.mount("https://", _GuardedAdapter())
+            bundle = self._ca or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") \
+                or os.environ.get("SSL_CERT_FILE") or ""  # fmt: skip
+            if bundle and not loopback:
+                session.verify = bundle
+            self._sessions[kind] = session
+        return self._sessions[kind]
+
+
+class _Key(requests.auth.AuthBase):
+    """Attaches the key last. Being an auth callable, it keeps requests from looking into .netrc, also when it is empty."""
+
+    def __init__(self, key: tuple[str, str] | None) -> None:
+        self._key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._key:
+            request.headers[self._key[0]] = self._key[1]
+        return request
+
+
+class _Sending:
+    """A body on its way: counts what left, and stops when the run is stopped."""
+
+    def __init__(self, body: Any, watch: Watch) -> None:
+        self._body, self._watch = body, watch
+        self.left = 0
+        self.complete = False
+
+    def __len__(self) -> int:
+        return len(self._body)
+
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        self.left, self.complete = 0, False
+        total = len(self._body)
+        for piece in self._body:
+            if self._watch.abandoned():
+                raise Abandoned
+            if self.left + len(piece) >= total:
+                self._watch.on_last()
+                self.complete = True
+            yield piece
+            self.left += len(piece)
+            self._watch.on_sent(self.left, total)
+
+
+class _Guard:
+    """Looks at the address that a connection really reached, before a byte is sent: names can be rebound."""
+
+    def _new_conn(self) -> socket.socket:
+        sock: socket.socket = super()._new_conn()  # type: ignore[misc]
+        address = sock.getpeername()[0]
+        if not addresses.is_public(address):
+            sock.close()
+            raise Forbidden("the address of the result lies inside this machine's network")
+        return sock
+
+
+class _GuardedHTTP(_Guard, HTTPConnection):
+    pass
+
+
+class _GuardedHTTPS(_Guard, HTTPSConnection):
+    pass
+
+
+class _GuardedHTTPPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _GuardedHTTP  # type: ignore[assignment]
+
+
+class _GuardedHTTPSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _GuardedHTTPS  # type: ignore[assignment]
+
+
+class _GuardedAdapter(HTTPAdapter):
+    """Direct connections only to public addresses. Through a proxy it is the proxy that looks names up."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _GuardedHTTPPool, "https": _GuardedHTTPSPool}
+
+
+def _reply(response: requests.Response, data: bytes) -> Reply:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    request_id = next((headers[name] for name in ("x-request-id", "request-id", "x-fal-request-id", "cf-ray")
+                       if name in headers), "")  # fmt: skip
+    return Reply(response.status_code, headers, data, redact(request_id, 80))
+
+
+def _arrival(error: BaseException, sending: _Sending | None) -> Arrival:
+    never = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError, socket.gaierror,
+             ConnectionRefusedError, requests.exceptions.ConnectTimeout, requests.exceptions.SSLError)  # fmt: skip
+    if isinstance(error, never) or any(_cause(error, kind) is not None for kind in never):
+        return "nothing"
+    if sending is None:
+        return "all"
+    return "all" if sending.complete else "part"
+
+
+def _timed_out(error: BaseException) -> bool:
+    kinds = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
+    return isinstance(error, kinds) or any(_cause(error, kind) is not None for kind in kinds)
+
+
+def _cause(error: BaseException, kind: type[BaseException]) -> BaseException | None:
+    """`error` or anything it was raised from or wraps, of the class `kind`."""
+    seen: set[int] = set()
+    queue: list[Any] = [error]
+    while queue:
+        current = queue.pop()
+        if not isinstance(current, BaseException) or id(current) in seen:
+            continue
+        seen.add(id(current))
+        if isinstance(current, kind):
+            return current
+        queue += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
+    return None
+
+
+def _why(error: BaseException) -> str:
+    """The reason of a failed connection in words, without addresses and query strings."""
+    if _cause(error, socket.gaierror) is not None or "Name or service not known" in str(error) or "resolve" in str(error):
+        return "its name could not be looked up"
+    if _timed_out(error):
+        return "it did not answer in time"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "the secure connection failed: " + redact(str(_cause(error, OSError) or error), 160)
+    if _cause(error, ConnectionRefusedError) is not None:
+        return "the connection was refused"
+    if _cause(error, ConnectionResetError) is not None or _cause(error, BrokenPipeError) is not None:
+        return "the connection was reset"
+    if "RemoteDisconnected" in repr(error) or "IncompleteRead" in repr(error) or "Connection aborted" in str(error):
+        return "the connection was closed before the answer was complete"
+    return f"the connection failed ({type(error).__name__})"

@@ -1,0 +1,162 @@
+"""The vocabulary between a dialect and the engine.
+
+A dialect is a pure state machine: `start(job)` and `next(job, state, reply)` give a step; the engine does it and asks
+again. No dialect opens a socket, reads a clock or sleeps.
+
+    Send     one HTTP request, paid or free
+    Wait     pause, then send
+    Done     the pictures, as bytes or as addresses
+    Failed   what went wrong, as data
+
+`state` is plain JSON, small, and all that is needed to go on after a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..errors import Fault
+from ..pictures import Encoded
+from ..providers.row import Operation, Option, Provider, Route
+from .body import Body
+
+State = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One paid call in a dialect's hands."""
+
+    row: Provider
+    base_url: str
+    """Origin and prefix, without a trailing slash or /v1."""
+    model: str
+    """Wire model id."""
+    operation: Operation
+    prompt: str
+    options: Mapping[Option, str | int | bool]
+    """What is sent, in our spelling, seed included."""
+    count: int = 1
+    references: tuple[Encoded, ...] = ()
+    form: str = ""
+    """Which of the row's forms to begin with."""
+    uploaded: Mapping[int, str] = field(default_factory=dict)
+    """Reference index -> address of an upload made earlier that is still good."""
+
+    @property
+    def route(self) -> Route:
+        return self.row.routes[self.operation]
+
+    def url(self, path: str) -> str:
+        return self.base_url + path.replace("{model}", self.model)
+
+    def fields(self) -> dict[str, str | int | bool]:
+        """The options in the provider's names and spelling, with the count where it has one."""
+        spelled: dict[str, str | int | bool] = dict(self.route.constants)
+        for option, value in self.options.items():
+            known = self.route.fields.get(option)
+            if known is not None:
+                # A provider's own word for a ratio ("auto") has no spelling of its own.
+                spelled[known.name] = value if known.values is not None and str(value) not in known.values \
+                    else known.spell(value)  # fmt: skip
+        count = self.route.fields.get("count")
+        if count is not None:
+            spelled[count.name] = self.count
+        return spelled
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, read completely."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+    request_id: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+
+@dataclass(frozen=True)
+class Send:
+    """One HTTP request."""
+
+    method: str
+    url: str
+    state: State
+    """Handed back with the reply."""
+    paid: bool = False
+    body: Body | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    with_key: bool = True
+    """False for addresses that came out of a reply: the key goes to the provider's own origin only."""
+    accepted: State | None = None
+    """Set when the provider has taken the task: what `resume` needs to find it again."""
+    learned: str = ""
+    """The form that worked, to begin with next time."""
+    uploaded: tuple[int, str] | None = None
+    """A reference index and the address it got, to be used again by the next call."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A pause before the next request."""
+
+    seconds: float
+    then: Send
+    progress: str = ""
+    """The provider's own word for how far it is, if any."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One picture in a reply: an address, or its bytes."""
+
+    url: str = ""
+    data: bytes = b""
+
+
+@dataclass(frozen=True)
+class Done:
+    """The provider has finished. No pictures at all is a `Failed`, not a `Done`."""
+
+    pictures: tuple[Found, ...]
+    text: str = ""
+    """The model's words, or the revised prompt."""
+    usd: float | None = None
+    """What the provider says the call cost."""
+    request_id: str = ""
+    learned: str = ""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The provider answered, and not with a picture."""
+
+    fault: Fault
+    task: str = ""
+    """The provider's id of a task that failed after it was accepted."""
+
+
+Step = Send | Wait | Done | Failed
+
+
+class Dialect(Protocol):
+    """What a module in this folder offers."""
+
+    def start(self, job: Job) -> Step:
+        """The first step of a new call."""
+        ...
+
+    def next(self, job: Job, state: State, reply: Reply) -> Step:
+        """The step after `reply`, which answers the `Send` that carried `state`."""
+        ...
+
+    def resume(self, job: Job, accepted: State) -> Step:
+        """The step that finds an accepted task again. The job has no references."""
+        ...

@@ -1,0 +1,184 @@
+"""`dev.py test`: ruff, mypy, and pytest on the units, in the real host and in the real browser, then a summary.
+
+Whatever was skipped is named with its reason. It can't spend: key variables are dropped and the data folder is
+temporary. Caches and reports stay out of the tree. Called by `commands.py` and, through it, by `.ci/run`.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from . import browser, environment, table
+from .cache import ROOT, VARIABLE, opened
+from .junit import Counts, Skipped, counts
+from .place import Place
+from .surroundings import clean
+
+WIDTHS = (14, 8, 8, 8, 8)
+NO_TESTS = 5
+"""pytest's exit code when it collected nothing."""
+ALIAS = "pack"
+"""The name the clone is type-checked under: its folder's own name may be no identifier."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a stage."""
+
+    stage: str
+    counts: Counts
+    seconds: float = 0.0
+
+
+def options(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The command's options, and what is handed on to pytest."""
+    parser = argparse.ArgumentParser(
+        prog="dev.py test",
+        description="Lint, types, unit tests, tests in the real host and in the browser; without a choice all of them.",
+        epilog="What is left goes to pytest: dev.py test --unit -k codec -x",
+    )
+    for name in ("lint", "unit", "host", "browser"):
+        parser.add_argument(f"--{name}", action="store_true", help=f"only {name} (several may be named)")
+    chosen, rest = parser.parse_known_args(arguments)
+    if not (chosen.lint or chosen.unit or chosen.host or chosen.browser):
+        # With arguments for pytest alone a person wants tests, not lint.
+        chosen.lint = not rest
+        chosen.unit = chosen.host = chosen.browser = True
+    return chosen, [argument for argument in rest if argument != "--"]
+
+
+def variables(place: Place, cache: Path, home: Path) -> dict[str, str]:
+    """The environment of every stage: nothing secret, caches out of the tree, and the same host for the tests."""
+    ours = {
+        VARIABLE: str(cache),
+        "NANO_BANANA_HOME": str(home),
+        "RUFF_CACHE_DIR": str(cache / "ruff"),
+        "MYPY_CACHE_DIR": str(cache / "mypy"),
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(cache / "hypothesis"),
+        "PYTHONPYCACHEPREFIX": str(cache / "bytecode"),
+    }
+    if not place.fetched:
+        ours |= {"COMFYUI_DIR": str(place.comfyui), "COMFYUI_PYTHON": str(place.python)}
+    found = browser.chromium(os.environ)
+    environment_ = clean(os.environ, ours | ({"CHROMIUM": str(found)} if found else {}))
+    # Byte code goes to its own folder and is worth keeping: it halves the time tests take to start.
+    environment_.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment_
+
+
+class Stages:
+    """Runs stages one after the other with live output and collects their results."""
+
+    def __init__(self, place: Place, cache: Path, scratch: Path) -> None:
+        home = scratch / "home"
+        home.mkdir()
+        self._python = str(place.tools)
+        self._cache = cache
+        self._scratch = scratch
+        self._environment = variables(place, cache, home)
+        self.results: list[Result] = []
+
+    def _call(
+        self, stage: str, arguments: list[str], folder: Path = ROOT, more: Mapping[str, str] | None = None
+    ) -> int:
+        print(f"\n== {stage}", flush=True)
+        command = [self._python, "-m", *arguments]
+        return subprocess.run(command, cwd=folder, env=self._environment | dict(more or {})).returncode
+
+    def lint(
+        self, stage: str, arguments: list[str], folder: Path = ROOT, more: Mapping[str, str] | None = None
+    ) -> None:
+        """A tool that is content or isn't: counts as one."""
+        began = time.monotonic()
+        code = self._call(stage, arguments, folder, more)
+        counted = Counts(failed=1) if code else Counts(passed=1)
+        self.results.append(Result(stage, counted, time.monotonic() - began))
+
+    def types(self) -> None:
+        """mypy on the whole clone under a name that is an identifier."""
+        above = self._cache / "types"
+        shutil.rmtree(above, ignore_errors=True)
+        above.mkdir()
+        try:
+            (above / ALIAS).symlink_to(ROOT.resolve(), target_is_directory=True)
+        except OSError:
+            left_out = shutil.ignore_patterns(".git", "__pycache__", "output", "node_modules")
+            shutil.copytree(ROOT, above / ALIAS, ignore=left_out)
+        settings = ROOT / "pyproject.toml"
+        self.lint(
+            "mypy",
+            [
+                *("mypy", ALIAS, "--explicit-package-bases", "--exclude", rf"^{ALIAS}/(dev\.py$|output/|\.)"),
+                *(["--config-file", str(settings)] if settings.is_file() else []),
+            ],
+            above,
+            {"MYPYPATH": str(above)},
+        )
+
+    def tests(self, name: str, rest: list[str]) -> None:
+        """pytest on one folder of tests."""
+        stage, folder = f"tests/{name}", ROOT / "tests" / name
+        if not folder.is_dir():
+            return
+        if name == "browser" and browser.chromium(os.environ) is None:
+            print(f"\n== {stage}\nskipped: {browser.MISSING}")
+            self.results.append(Result(stage, Counts(skipped=(Skipped(stage, browser.MISSING),))))
+            return
+        began = time.monotonic()
+        report = self._scratch / f"{name}.xml"
+        code = self._call(
+            stage,
+            [
+                *("pytest", stage, f"--junitxml={report}", "-o", f"cache_dir={self._cache / 'pytest'}"),
+                # Not above the tests: pytest would import the clone's own `__init__.py`, which is ComfyUI's to load.
+                *(f"--confcutdir={ROOT / 'tests'}", *rest),
+            ],
+        )
+        found = counts(report)
+        if code == NO_TESTS:
+            found = Counts(skipped=(Skipped(stage, "no test there matches" if rest else "no tests there"),))
+        elif code and not found.failed:
+            found = replace(found, failed=1)
+        self.results.append(Result(stage, found, time.monotonic() - began))
+
+
+def summary(results: list[Result]) -> str:
+    """The table, every skipped test with its reason, and the last line with the sums."""
+    lines = [table.line(("stage", "passed", "failed", "skipped", "seconds"), WIDTHS)]
+    for result in results:
+        found = result.counts
+        numbers = (found.passed, found.failed, len(found.skipped))
+        lines.append(table.line((result.stage, *(str(n) for n in numbers), f"{result.seconds:.1f}"), WIDTHS))
+    skipped = [skip for result in results for skip in result.counts.skipped]
+    if skipped:
+        lines += ["", "skipped:", *(f"  {skip.name}: {skip.reason}" for skip in skipped)]
+    passed = sum(result.counts.passed for result in results)
+    failed = sum(result.counts.failed for result in results)
+    return "\n".join([*lines, "", f"{passed} passed, {failed} failed, {len(skipped)} skipped"])
+
+
+def run(arguments: list[str]) -> int:
+    """Runs the chosen stages. Exit code 1 when anything failed. Raises Stop."""
+    chosen, rest = options(arguments)
+    place = environment.make(tools=True)
+    print(f"ComfyUI: {place.comfyui} ({place.why})")
+    scratch = Path(tempfile.mkdtemp(prefix="nano-banana-test-"))
+    try:
+        stages = Stages(place, opened(), scratch)
+        if chosen.lint:
+            stages.lint("ruff check", ["ruff", "check", "."])
+            stages.lint("ruff format", ["ruff", "format", "--check", "."])
+            stages.types()
+        for name in ("unit", "host", "browser"):
+            if getattr(chosen, name):
+                stages.tests(name, rest)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    print("\n" + summary(stages.results), flush=True)
+    return 1 if any(result.counts.failed for result in stages.results) else 0

@@ -1,0 +1,81 @@
+"""The table of commands and what they have in common: help, failures in one sentence, exit codes.
+
+Exit codes: 0 good, 1 something the command ran failed, 2 the command couldn't do its work (one sentence on stderr),
+130 stopped with Ctrl+C. Called by `dev.py`.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from . import bench, checking, demo, person
+from .cache import location
+from .stop import Stop, from_os_error
+
+
+@dataclass(frozen=True)
+class Command:
+    """A row of the table."""
+
+    name: str
+    summary: str
+    run: Callable[[list[str]], int]
+    """Gets the arguments after the command's name and returns the exit code."""
+
+
+COMMANDS = (
+    Command("demo", "run the example workflows in a real ComfyUI against the simulator; costs nothing", demo.run),
+    Command("test", "lint, unit tests, tests in the real host and in the real browser", checking.run),
+    Command("host", "start the real ComfyUI with this pack, for you to use", person.run),
+    Command("bench", "run the benchmarks", bench.run),
+)
+
+
+def usage() -> str:
+    """The help text."""
+    lines = [f"  {command.name:<6} {command.summary}" for command in COMMANDS]
+    return "\n".join(
+        [
+            "usage: python3 dev.py COMMAND [options]      (COMMAND --help for its options)",
+            "",
+            *lines,
+            "",
+            "Needs Python 3.10 to 3.14 and nothing else. The first run fetches ComfyUI, torch and the rest (minutes,",
+            "some GB) into a cache outside this folder; later runs start within seconds. Interrupted? Run it again.",
+            "",
+            "  COMFYUI_DIR            use this ComfyUI; nothing is installed into it and nothing of it is changed",
+            "  COMFYUI_PYTHON         the Python that runs it, if it isn't found",
+            f"  NANO_BANANA_DEV_CACHE  the cache, now {location(os.environ)}",
+        ]
+    )
+
+
+def run(arguments: list[str]) -> int:
+    """Runs the command named first. Returns the exit code; never raises for what a person can cure."""
+    # A file name from anywhere must not end a command on a console with a small character set.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0 if arguments else 2
+    command = next((command for command in COMMANDS if command.name == arguments[0]), None)
+    if command is None:
+        known = ", ".join(command.name for command in COMMANDS)
+        print(f"dev.py: there is no command {arguments[0]!r}, only: {known}.", file=sys.stderr)
+        return 2
+    try:
+        return command.run(arguments[1:])
+    except Stop as stop:
+        print(f"dev.py: {stop}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ndev.py: stopped; run the same command again to go on.", file=sys.stderr)
+        return 130
+    except OSError as error:
+        stop_ = from_os_error(error, location(os.environ))
+        if stop_ is None:
+            raise
+        print(f"dev.py: {stop_}", file=sys.stderr)
+        return 2

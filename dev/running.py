@@ -1,0 +1,232 @@
+"""A real ComfyUI as an object: `with Host.start(base) as host: host.run_prompt(...)`. Used by demo, tests, benches.
+
+It refuses to touch the ComfyUI it runs: everything is written below `base`, the pack is linked into it, and a user's
+ComfyUI is started through its own `main.py`. Loopback only.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from . import loopback
+from .cache import ROOT
+from .child import Child
+from .environment import ready
+from .place import Place
+from .stop import Stop
+from .surroundings import clean
+
+FOLDERS = ("custom_nodes", "input", "output", "temp", "user", "models")
+LEFT_OUT = shutil.ignore_patterns(".git", "__pycache__", "output", ".*_cache", "node_modules", "*.partial")
+POLL = 0.05
+
+
+class PromptFailed(Exception):
+    """A prompt was refused or a node failed; the text is what a person would read in the host's error panel."""
+
+    def __init__(self, text: str, details: Any = None) -> None:
+        super().__init__(text)
+        self.details = details
+
+
+def prepare(base: Path, pack: Path | None = ROOT) -> None:
+    """Makes a host's folders and puts the pack into `custom_nodes`: linked, or copied where links can't be."""
+    for name in FOLDERS:
+        (base / name).mkdir(parents=True, exist_ok=True)
+    if pack is None:
+        return
+    target = base / "custom_nodes" / pack.name
+    if target.is_symlink():
+        target.unlink()
+    elif target.exists():
+        shutil.rmtree(target)
+    try:
+        target.symlink_to(pack.resolve(), target_is_directory=True)
+    except OSError:
+        shutil.copytree(pack, target, ignore=LEFT_OUT)
+
+
+def command(place: Place, base: Path, port: int, arguments: Sequence[str] = ()) -> list[str]:
+    """How to start that host: ours through the launcher, a user's through its own `main.py`."""
+    launcher = Path(__file__).with_name("launch.py")
+    start = [str(launcher), str(place.comfyui)] if place.fetched else [str(place.comfyui / "main.py")]
+    return [
+        *(str(place.python), *start, "--port", str(port), "--disable-auto-launch"),
+        *("--base-directory", str(base), "--database-url", "sqlite:///:memory:", *arguments),
+    ]
+
+
+class Host:
+    """A host that answers. Its log is `base/host.log`, its data folder `home`."""
+
+    def __init__(self, child: Child, base: Path, port: int, home: Path | None) -> None:
+        self._child = child
+        self.base = base
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = child.log
+        self.home = home
+        """The temporary NANO_BANANA_HOME, None when the caller set one."""
+
+    @classmethod
+    def start(
+        cls,
+        base: Path,
+        env: Mapping[str, str] | None = None,
+        args: Sequence[str] = ("--cpu",),
+        port: int = 0,
+        *,
+        place: Place | None = None,
+        pack: Path | None = ROOT,
+        environment: Mapping[str, str] | None = None,
+        patience: float = 180.0,
+    ) -> "Host":
+        """Starts ComfyUI on `base` and waits until it answers.
+
+        `env`: variables on top of the cleaned ones, NANO_BANANA_HOME included. `port` 0: any free one. `place`: which
+        host, else the one `dev.py` has made ready. `pack` None: the bare host. `environment`: all of the variables, in
+        place of the cleaned ones. Raises Stop, with the end of the log, when the process dies or stays silent.
+        """
+        place = place or ready()
+        base = base.absolute()
+        prepare(base, pack)
+        port = port or loopback.free_port()
+        home = None
+        if environment is None:
+            extra = dict(env or {})
+            if "NANO_BANANA_HOME" not in extra:
+                home = Path(tempfile.mkdtemp(prefix="nano-banana-home-"))
+                extra["NANO_BANANA_HOME"] = str(home)
+            environment = clean(os.environ, extra)
+        child = Child(command(place, base, port, args), place.comfyui, environment, base / "host.log")
+        host = cls(child, base, port, home)
+        try:
+            host._wait(patience)
+        except BaseException:
+            host.stop()
+            raise
+        return host
+
+    def _wait(self, patience: float) -> None:
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            code = self._child.ended()
+            if code is not None:
+                raise Stop(f"ComfyUI ended with code {code} while it started; the end of its log:\n{self.tail()}")
+            try:
+                loopback.get(self.url + "/queue", timeout=5)
+                return
+            except (OSError, loopback.Answered):
+                time.sleep(POLL)
+        raise Stop(f"ComfyUI didn't answer within {patience:.0f} s; the end of its log:\n{self.tail()}")
+
+    @property
+    def pid(self) -> int:
+        """The id of the host's process."""
+        return self._child.pid
+
+    def tail(self, lines: int = 25) -> str:
+        """The end of the host's log."""
+        return self._child.tail(lines)
+
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._child.ended() is None
+
+    def wait(self) -> int:
+        """Waits until the host ends by itself; its exit code."""
+        return self._child.wait()
+
+    def stop(self, patience: float = 10.0) -> None:
+        """Ends the host and removes its temporary data folder."""
+        self._child.stop(patience)
+        self._forget_home()
+
+    def kill(self) -> None:
+        """Ends the host as a crash would. The data folder stays, for tests of what survives."""
+        self._child.kill()
+
+    def _forget_home(self) -> None:
+        if self.home:
+            shutil.rmtree(self.home, ignore_errors=True)
+
+    def __enter__(self) -> "Host":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def get(self, path: str) -> Any:
+        """GET of a route, its JSON. Raises loopback.Answered."""
+        return loopback.get(self.url + path)
+
+    def post(self, path: str, body: Any) -> Any:
+        """POST of JSON to a route, the answer's JSON. Raises loopback.Answered."""
+        return loopback.post(self.url + path, body)
+
+    def queue_prompt(self, prompt: Mapping[str, Any], client: str = "") -> str:
+        """Queues an API prompt; its id. Raises PromptFailed when the host refuses it."""
+        body = {"prompt": prompt, "client_id": client or uuid.uuid4().hex}
+        try:
+            return str(self.post("/prompt", body)["prompt_id"])
+        except loopback.Answered as error:
+            raise PromptFailed(refusal(error.body, prompt), error.body) from None
+
+    def wait_prompt(self, prompt_id: str, timeout: float = 120.0) -> dict[str, Any]:
+        """The finished prompt's history entry, whatever became of it. Raises PromptFailed on a dead host or timeout."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            try:
+                entry = self.get(f"/history/{prompt_id}").get(prompt_id)
+            except OSError as error:
+                if self.alive():
+                    continue
+                raise PromptFailed(f"the host died; the end of its log:\n{self.tail()}") from error
+            if entry and entry.get("status", {}).get("status_str"):
+                return dict(entry)
+            time.sleep(POLL)
+        raise PromptFailed(f"no end within {timeout:.0f} s; the end of the host's log:\n{self.tail()}")
+
+    def run_prompt(self, prompt: Mapping[str, Any], timeout: float = 120.0) -> dict[str, Any]:
+        """Runs an API prompt and returns its outputs by node id. Raises PromptFailed with the failing node's text."""
+        entry = self.wait_prompt(self.queue_prompt(prompt), timeout)
+        if entry["status"]["status_str"] != "success":
+            raise PromptFailed(failure(entry), entry)
+        return dict(entry["outputs"])
+
+    def file(self, image: Mapping[str, str]) -> Path:
+        """The file of an image named in a prompt's outputs."""
+        return self.base / image.get("type", "output") / image.get("subfolder", "") / image["filename"]
+
+
+def refusal(body: Any, prompt: Mapping[str, Any]) -> str:
+    """The text of a 400: each node's own messages, else the host's."""
+    if not isinstance(body, dict):
+        return str(body)
+    lines = []
+    for node, report in (body.get("node_errors") or {}).items():
+        name = report.get("class_type") or prompt.get(node, {}).get("class_type", "?")
+        for error in report.get("errors", []):
+            lines.append(f"{name} (node {node}): {error.get('message', '')} {error.get('details', '')}".rstrip())
+    error = body.get("error")
+    if not lines and isinstance(error, dict):
+        lines.append(f"{error.get('message', '')} {error.get('details', '')}".rstrip())
+    return "\n".join(lines) or str(error or body)
+
+
+def failure(entry: Mapping[str, Any]) -> str:
+    """The text of a failed run: the node's exception message, or that it was interrupted."""
+    for kind, data in entry.get("status", {}).get("messages", []):
+        if kind == "execution_error":
+            return f"{data.get('node_type')} (node {data.get('node_id')}): {str(data.get('exception_message')).strip()}"
+        if kind == "execution_interrupted":
+            return f"{data.get('node_type')} (node {data.get('node_id')}): interrupted"
+    return f"the run ended as {entry.get('status', {}).get('status_str')} without a message"

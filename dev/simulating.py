@@ -1,0 +1,73 @@
+"""The loopback simulator as a process, and the variables that point each provider at it. Used by demo, tests, benches.
+
+Which providers there are is asked of the simulator and written nowhere here.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+
+from . import loopback
+from .cache import ROOT
+from .child import Child
+from .stop import Stop
+from .surroundings import clean
+
+READY = "simulator ready "
+KEY = "sim-demo"
+NEEDS_NOTHING = "offline"
+"""The provider that the pack serves itself: it takes no address and no key."""
+
+
+class Simulating:
+    """A running simulator. `origin` is http://127.0.0.1:PORT, `providers` its provider ids."""
+
+    def __init__(self, child: Child, origin: str, log: Path) -> None:
+        self._child = child
+        self.origin = origin
+        self.log = log
+        answer = loopback.get(origin + "/_control/providers")
+        self.providers: list[str] = list(answer["providers"] if isinstance(answer, dict) else answer)
+
+    @classmethod
+    def start(cls, python: Path | None = None, patience: float = 30.0) -> "Simulating":
+        """Starts `python -m simulator` on a free port and waits until it is ready. Raises Stop."""
+        handle, name = tempfile.mkstemp(prefix="simulator-", suffix=".log")
+        os.close(handle)
+        log = Path(name)
+        command = [str(python or sys.executable), "-m", "simulator", "--port", "0"]
+        child = Child(command, ROOT, clean(os.environ), log)
+        end = time.monotonic() + patience
+        while time.monotonic() < end and child.ended() is None:
+            line = next((line for line in child.text().splitlines() if line.startswith(READY)), None)
+            if line:
+                return cls(child, line.removeprefix(READY).strip(), log)
+            time.sleep(0.02)
+        child.stop()
+        raise Stop(f"The simulator didn't start; it printed:\n{child.tail()}")
+
+    def variables(self) -> dict[str, str]:
+        """What a host's environment needs so that every provider is this simulator."""
+        found = {}
+        for provider in self.providers:
+            if provider != NEEDS_NOTHING:
+                prefix = f"NANO_BANANA_{provider.upper()}"
+                found[f"{prefix}_BASE_URL"] = f"{self.origin}/{provider}"
+                found[f"{prefix}_API_KEY"] = KEY
+        return found
+
+    def stop(self) -> None:
+        """Ends it and removes its log."""
+        self._child.stop()
+        self.log.unlink(missing_ok=True)
+
+    def __enter__(self) -> "Simulating":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

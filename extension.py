@@ -1,0 +1,22 @@
+"""The entry point: three nodes and the browser side."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from .nodes.edit import NanoBananaEdit
+from .nodes.generate import NanoBananaGenerate
+from .nodes.provider_config import ProviderConfig
+
+WEB_DIRECTORY = "./web"
+
+
+class NanoBanana(ComfyExtension):
+    """The pack."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return [NanoBananaGenerate, NanoBananaEdit, ProviderConfig]
+
+
+async def comfy_entrypoint() -> NanoBanana:
+    return NanoBanana()

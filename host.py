@@ -1,0 +1,171 @@
+"""The only place that knows ComfyUI beyond the node classes: folders, interrupt, progress, device.
+
+Everything degrades: without a running server (a headless import, a test) there is no progress and no interrupt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .core.engine import Engine
+
+log = logging.getLogger("nano_banana")
+
+TICK = 0.05
+"""Seconds between two looks at the interrupt flag."""
+_PROGRESS_SECONDS = 0.25
+
+_engine: Engine | None = None
+_lock = threading.Lock()
+_offline: Any = None
+
+
+def engine() -> Engine:
+    """The process's engine, made when it is first needed."""
+    global _engine
+    with _lock:
+        if _engine is None:
+            _engine = Engine(data_folder(), offline_address)
+        return _engine
+
+
+def data_folder() -> Path:
+    """The pack's own folder: never served over HTTP. Not created here."""
+    named = os.environ.get("NANO_BANANA_HOME", "").strip()
+    if named:
+        return Path(named).expanduser()
+    import folder_paths
+
+    try:
+        return Path(folder_paths.get_system_user_directory("nano_banana"))
+    except AttributeError:  # hosts before system user directories
+        return Path(folder_paths.get_user_directory()) / "__nano_banana"
+
+
+def offline_address() -> str:
+    """The base URL of the simulator, which is started on first use and lives as long as the process."""
+    global _offline
+    with _lock:
+        if _offline is None:
+            from .simulator import start
+
+            _offline = start(0)
+            log.info("the offline simulation listens on %s", _offline.origin)
+        return str(_offline.base_url("offline"))
+
+
+# ------------------------------------------------------------------------------------------------------- interrupt
+
+
+def interrupted() -> bool:
+    """Whether the user has interrupted the prompt that runs now. Looking does not clear the flag."""
+    from comfy import model_management
+
+    return bool(model_management.processing_interrupted())
+
+
+def interruption() -> BaseException:
+    """What a node raises to end its prompt as interrupted and not as failed."""
+    from comfy import model_management
+
+    return model_management.InterruptProcessingException()
+
+
+async def in_thread(work: Callable[[], Any]) -> Any:
+    """Runs slow work on a daemon thread and waits for it; an interrupt ends the wait, not the work.
+
+    Raises what `work` raises.
+    """
+    done = threading.Event()
+    outcome: dict[str, Any] = {}
+
+    def live() -> None:
+        try:
+            outcome["value"] = work()
+        except BaseException as error:
+            outcome["error"] = error
+        finally:
+            done.set()
+
+    threading.Thread(target=live, daemon=True, name="nano-banana-work").start()
+    while not done.is_set():
+        if interrupted():
+            raise interruption()
+        await asyncio.sleep(0.005 if "started" not in outcome else TICK)
+        outcome.setdefault("started", True)
+    if "error" in outcome:
+        raise outcome["error"]
+    return outcome["value"]
+
+
+# ------------------------------------------------------------------------------------------------------- progress
+
+
+class Face:
+    """What a person sees on a node while it runs: text, a bar, previews. Only for the browser that asked."""
+
+    def __init__(self, node_id: str | None) -> None:
+        self._node = node_id
+        self._last = 0.0
+        self._text = ""
+        try:
+            from server import PromptServer
+
+            self._server: Any = PromptServer.instance
+            self._client = self._server.client_id
+        except (ImportError, AttributeError):
+            self._server = self._client = None
+        try:
+            from comfy_api.latest import ComfyAPI
+
+            self._api: Any = ComfyAPI()
+        except ImportError:
+            self._api = None
+
+    async def show(self, text: str, done: int, total: int, preview: Any = None) -> None:
+        """Text and a bar, at most four times a second; a preview (small RGB PIL image) is shown at once."""
+        now = time.monotonic()
+        if preview is None and (now - self._last < _PROGRESS_SECONDS):
+            return
+        self._last = now
+        if self._server is not None and self._client is not None and self._node and text != self._text:
+            self._text = text
+            # Without a receiver the host would send it to every browser.
+            self._server.send_progress_text(text, self._node, self._client)
+        if self._api is not None and self._node:
+            try:
+                await self._api.execution.set_progress(done, total, node_id=self._node, preview_image=preview)
+            except Exception:
+                log.debug("progress could not be shown", exc_info=True)
+                self._api = None
+
+
+def tell(event: str, facts: dict[str, Any]) -> None:
+    """An event for the pack's own browser side."""
+    try:
+        from server import PromptServer
+
+        server = PromptServer.instance
+        if server.client_id is not None:
+            server.send_sync(f"nano_banana.{event}", facts, server.client_id)
+    except (ImportError, AttributeError):
+        pass
+
+
+def place() -> tuple[Any, Any]:
+    """Device and dtype that the host wants for images between nodes."""
+    import torch
+
+    try:
+        from comfy.model_management import intermediate_device, intermediate_dtype
+
+        return intermediate_device(), intermediate_dtype()
+    except (ImportError, AttributeError):
+        return torch.device("cpu"), torch.float32

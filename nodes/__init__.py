@@ -1,0 +1,1 @@
+"""What a graph sees. Only these files know torch and the host's node classes."""

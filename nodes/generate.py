@@ -1,0 +1,68 @@
+"""NanoBananaGenerate: pictures from a prompt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..core.choice import ProviderChoice
+from ..core.errors import Impossible
+from ..core.request import Request
+from ..core.run import Result
+from . import codec
+from .making import Finished, make, runs_again
+from .widgets import BLOCK, CATEGORY, FAIL, KEEP, options_of, outputs, prompt, provider, seed_of, shared, stray
+
+
+class NanoBananaGenerate(io.ComfyNode):
+    """Text to image with the user's own key."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="NanoBananaGenerate",
+            display_name="Nano Banana Generate (your key)",
+            category=CATEGORY,
+            description="Makes pictures from text with Google's Nano Banana models, through the provider you have a key for. "
+            "Each new picture is paid to that provider; a picture that was paid for is not paid again.",
+            search_aliases=["text to image api", "gemini image", "nano banana", "imagen"],
+            inputs=[prompt(), provider(), *shared([KEEP, FAIL, BLOCK])],
+            outputs=outputs(),
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, **values: Any) -> int:
+        """Rises after an incomplete run, so that the host runs it again; saved into the picture's metadata by the host."""
+        return runs_again(cls.hidden.unique_id if cls.hidden else None)
+
+    @classmethod
+    async def execute(
+        cls,
+        prompt: str,
+        provider: ProviderChoice | None = None,
+        aspect_ratio: str = "auto",
+        resolution: str = "auto",
+        num_images: int = 1,
+        seed: int = 0,
+        enable_web_search: bool = False,
+        safety_tolerance: str = "default",
+        limit_generations: str = "default",
+        output_format: str = "auto",
+        thinking: str = "default",
+        system_prompt: str = "",
+        on_failure: str = KEEP,
+        **unknown: Any,
+    ) -> io.NodeOutput:
+        if unknown:
+            raise Impossible(stray(list(unknown)), kind="impossible")
+        folded, notices = seed_of(seed)
+        request = Request("generate", prompt, options_of(locals()), folded, max(1, min(int(num_images), 16)))
+        return await make(cls.hidden.unique_id, [request], provider, on_failure, _finish, notices=notices)
+
+
+def _finish(result: Result) -> Finished:
+    assert result.landed is not None
+    data = result.landed.pixels
+    return Finished(codec.image(data), codec.transparency(data), result, result.source)

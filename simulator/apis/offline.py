@@ -1,0 +1,131 @@
+"""The simulator's own API, behind the free provider `offline`: the images family's shape with every option there is.
+
+Takes no key and refuses one, so that a key can't be sent here by mistake. Edits are forms with repeated `image` files.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ..api import Api, Call, Route, error_object, route
+from ..fields import Check, any_text, check_fields, choice, decimal, flag, flag_word, text, whole, wrong
+from ..message import Reply, json_reply
+from ..order import Order
+from ..problem import Problem
+from ..references import Reference, from_part
+from ..results import Result
+from ..sizes import RATIOS_14, nearest_ratio, pixels
+from ..tasks import Task
+
+MOST = 14
+LARGEST_SEED = 2**63 - 1
+
+
+class Offline(Api):
+    """See the module."""
+
+    id = "offline"
+    auth = "none"
+
+    def routes(self) -> tuple[Route, ...]:
+        """Generations, edits, and tasks for when they are asked to take long."""
+        return (
+            route("generations", "POST", "/v1/images/generations", read=self._generation),
+            route("edits", "POST", "/v1/images/edits", read=self._edit, body="multipart"),
+            route("tasks", "GET", r"/v1/images/tasks/(?P<id>[^/]+)", answer=self._task, kind="poll", body="none"),
+        )
+
+    def _generation(self, call: Call) -> Order:
+        checks: dict[str, Check] = {
+            "n": whole(1, 4),
+            "aspect_ratio": choice(*RATIOS_14),
+            "seed": whole(0, LARGEST_SEED),
+            "limit_generations": flag,
+            "enable_web_search": flag,
+        }
+        return self._order(call, checks, [])
+
+    def _edit(self, call: Call) -> Order:
+        references: list[Reference] = []
+        for part in call.parts:
+            if part.name == "image":
+                if part.filename is None:
+                    raise wrong("image", "must be a file")
+                references.append(from_part(part))
+                call.note(references)
+        if not 1 <= len(references) <= MOST:
+            raise wrong("image", f"needs 1 to {MOST} files")
+        checks: dict[str, Check] = {
+            "n": decimal(1, 4),
+            "aspect_ratio": choice("auto", *RATIOS_14),
+            "seed": decimal(0, LARGEST_SEED),
+            "limit_generations": flag_word,
+            "enable_web_search": flag_word,
+        }
+        return self._order(call, checks, references)
+
+    def _order(self, call: Call, checks: dict[str, Check], references: list[Reference]) -> Order:
+        checks |= {
+            "model": choice("offline"),
+            "prompt": text(),
+            "image_size": choice("0.5K", "1K", "2K", "4K"),
+            "output_format": choice("png", "jpeg", "webp"),
+            "safety_tolerance": choice("1", "2", "3", "4", "5", "6"),
+            "thinking_level": choice("minimal", "medium", "high"),
+            "system_prompt": any_text,
+            "response_format": choice("url", "b64_json"),
+        }
+        fields = check_fields(call.fields, checks, ("model", "prompt"))
+        ratio = fields.get("aspect_ratio", "auto")
+        if ratio == "auto":
+            first = references[0] if references else None
+            ratio = nearest_ratio(first.width, first.height, RATIOS_14) if first else "1:1"
+        tier = fields.get("image_size", "1K")
+        return Order(
+            model="offline",
+            prompt=fields["prompt"],
+            size=pixels(ratio, tier),
+            ratio=ratio,
+            resolution=tier,
+            price=0.0,
+            count=fields.get("n", 1),
+            seed=fields.get("seed"),
+            file_format=fields.get("output_format", "png"),
+            transport="b64" if fields.get("response_format") == "b64_json" else "url",
+            references=references,
+        )
+
+    def _task(self, call: Call) -> Reply:
+        return self.task_of(call, call.pieces["id"], Problem(404, "There is no such task."))
+
+    def problem(self, problem: Problem) -> Reply:
+        """The images family's shape."""
+        code = "invalid_parameter" if problem.field and not problem.named else problem.code
+        kind = "server_error" if problem.status >= 500 else "invalid_request_error"
+        return error_object(problem.status, problem.message, kind, code, problem.headers)
+
+    def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
+        """`created` and `data`."""
+        data: list[dict[str, str]] = [result.entry() for result in results]
+        if revised is not None:
+            data = [{"revised_prompt": revised}]
+        return json_reply(200, {"created": int(time.time()), "data": data})
+
+    def started(self, call: Call, task: Task) -> Reply:
+        """Only the id."""
+        return json_reply(200, {"task_id": task.id})
+
+    def polled(self, call: Call, task: Task) -> Reply:
+        """`status`, `progress` and, at the end, `data` or `fail_reason`."""
+        answer: dict[str, Any] = {"task_id": task.id, "status": "IN_PROGRESS", "progress": f"{task.percent}%"}
+        if task.failed:
+            answer |= {"status": "FAILURE", "fail_reason": "asked to fail"}
+        elif task.finished:
+            answer |= {"status": "SUCCESS", "data": [result.entry() for result in task.results]}
+        elif task.ending == "unknown":
+            answer["status"] = "PONDERING"
+        return json_reply(200, answer)
+
+
+API = Offline()

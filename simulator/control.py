@@ -1,0 +1,117 @@
+"""The control routes under `/_control/`: faults, switches, the ledger, waiting. For tests and demos, not an API.
+
+Plain JSON with `{"error": ...}` for wrong requests. The same functions are methods of `Simulator` for use in-process.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from .faults import UnknownWord
+from .message import Reply, Request, json_reply
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
+
+
+class ControlError(ValueError):
+    """A control request that makes no sense; the message says why."""
+
+
+class Control:
+    """The control routes of one simulator."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def answer(self, request: Request) -> Reply:
+        """The reply to a request below `/_control/`."""
+        action = f"{request.method} {request.path.removeprefix('/_control/')}"
+        query = dict(parse_qsl(request.query, keep_blank_values=True))
+        try:
+            return json_reply(200, self._act(action, query, request.body))
+        except (ControlError, UnknownWord) as problem:
+            return json_reply(400, {"error": str(problem)})
+        except LookupError:
+            return json_reply(404, {"error": f"no control route {action}"})
+
+    def _act(self, action: str, query: dict[str, str], body: bytes | bytearray) -> object:
+        exchange = self._exchange
+        if action == "GET providers":
+            return sorted(exchange.apis)
+        if action == "GET forms":
+            return {api.id: sorted({route.form for route in api.routes()}) for api in exchange.apis.values()}
+        if action == "GET ledger":
+            _known(query, "prompt", "provider")
+            return exchange.ledger.show(query.get("prompt", ""), query.get("provider", ""))
+        if action == "GET wait":
+            _known(query, "prompt", "provider", "state", "count", "timeout")
+            try:
+                wanted, timeout = int(query.get("count", "1")), float(query.get("timeout", "10"))
+            except ValueError:
+                raise ControlError("count and timeout are numbers") from None
+            return self.wait(query.get("provider", ""), query.get("prompt", ""), query.get("state"), wanted, timeout)
+        if action == "POST reset":
+            exchange.reset()
+            return {}
+        if action == "POST faults":
+            given = _object(body)
+            _known(given, "provider", "match", "fault")
+            self.fault(given.get("fault", ""), provider=given.get("provider", "*"), match=given.get("match", ""))
+            return {}
+        if action == "DELETE faults":
+            exchange.faults.clear()
+            return {}
+        if action == "POST forms":
+            given = _object(body)
+            _known(given, "provider", "form", "status")
+            self.form(given.get("provider", ""), given.get("form", ""), given.get("status", 0))
+            return {}
+        raise LookupError(action)
+
+    def fault(self, fault: str, *, provider: str = "*", match: str = "") -> None:
+        """Lay a fault down; raises UnknownWord or ControlError."""
+        if provider != "*":
+            self._provider(provider)
+        if not isinstance(match, str) or not isinstance(fault, str):
+            raise ControlError("match and fault are strings")
+        self._exchange.faults.add(provider, match, fault)
+
+    def form(self, provider: str, form: str, status: int) -> None:
+        """Switch a form of an API off with a status, or on again with 0; raises ControlError."""
+        api = self._provider(provider)
+        if form not in {route.form for route in api.routes()}:
+            raise ControlError(f"{provider} has no form '{form}'")
+        if type(status) is not int or status not in (0, 403, 404, 405, 410, 503):
+            raise ControlError("status is 0, 404 or 405")
+        self._exchange.forms[(provider, form)] = status
+
+    def wait(self, provider: str, prompt: str, state: str | None, wanted: int, timeout: float) -> dict[str, Any]:
+        """Wait for requests; raises ControlError for an unknown state."""
+        if state not in ("received", "answered"):
+            raise ControlError("state is received or answered")
+        reached = self._exchange.ledger.wait(provider, prompt, state, wanted, min(timeout, 600.0))
+        return {"reached": reached >= wanted, "count": reached}
+
+    def _provider(self, name: object) -> Any:
+        if not isinstance(name, str) or name not in self._exchange.apis:
+            raise ControlError(f"no provider '{name}' is mounted")
+        return self._exchange.apis[name]
+
+
+def _object(body: bytes | bytearray) -> dict[str, Any]:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        raise ControlError("the body is not JSON") from None
+    if not isinstance(value, dict):
+        raise ControlError("the body must be an object")
+    return value
+
+
+def _known(given: dict[str, Any], *names: str) -> None:
+    for name in given:
+        if name not in names:
+            raise ControlError(f"unknown name '{name}'")

@@ -1,0 +1,221 @@
+"""The vocabulary of misbehaviour, and the book of which request gets which fault.
+
+A fault is a few words, such as `status=429 retry_after=1 times=1`. They come with a prompt, as `[[sim: ...]]`, or are
+laid down over the control routes or `Simulator.fault` for a provider and a piece of prompt. An unknown word is an
+error, so that a mistyped test can't pass. Asked by `exchange.py` and `generation.py`; acts on nothing itself.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+DIRECTIVE = re.compile(r"\[\[sim:(.*?)\]\]", re.DOTALL)
+STATUSES = (400, 401, 402, 403, 404, 408, 409, 413, 429, 451, 500, 502, 503, 504)
+
+Words = dict[str, Any]
+
+
+class UnknownWord(ValueError):
+    """A word, or a value, that is not in the vocabulary; the message names it."""
+
+
+def _flag(value: str | None) -> bool:
+    if value is not None:
+        raise ValueError("takes no value")
+    return True
+
+
+def _seconds(value: str | None) -> float:
+    seconds = float(value or "")
+    if not 0 <= seconds <= 3600:
+        raise ValueError("needs seconds from 0 to 3600")
+    return seconds
+
+
+def _whole(value: str | None) -> int:
+    if value is None or not value.isdecimal():
+        raise ValueError("needs a whole number")
+    return int(value)
+
+
+def _raw(value: str | None) -> str:
+    if not value:
+        raise ValueError("needs a value")
+    return value
+
+
+def _one_of(*allowed: str) -> Callable[[str | None], str]:
+    def check(value: str | None) -> str:
+        if value not in allowed:
+            raise ValueError(f"needs one of {', '.join(allowed)}")
+        return str(value)
+
+    return check
+
+
+def _status(value: str | None) -> int:
+    return int(_one_of(*map(str, STATUSES))(value))
+
+
+def _optional(default: str, check: Callable[[str | None], Any]) -> Callable[[str | None], Any]:
+    return lambda value: check(default if value is None else value)
+
+
+VOCABULARY: dict[str, Callable[[str | None], Any]] = {
+    # The answer to the paid request.
+    "slow": _seconds,
+    "slow_body": _seconds,
+    "status": _status,
+    "retry_after": _raw,
+    "paid": _flag,
+    "refuse": _optional("", _one_of("", "200", "400", "403", "422", "451")),
+    "empty": _flag,
+    "html": _flag,
+    "broken_json": _flag,
+    "trailing": _flag,
+    "bom": _flag,
+    "drop": _one_of("connect", "upload", "headers", "body"),
+    "reset": _optional("headers", _one_of("connect", "upload", "headers", "body")),
+    "redirect": _raw,
+    "gzip": _flag,
+    "keepalive_close": _flag,
+    "ratio_typo": _flag,
+    "times": _whole,
+    # What the answer holds.
+    "sizes": _flag,
+    "rgba": _flag,
+    "gray": _flag,
+    "fewer": _flag,
+    "more": _flag,
+    "as": _one_of("png", "jpeg", "webp"),
+    "b64": _flag,
+    "b64twice": _flag,
+    "datauri": _flag,
+    "url": _optional("", lambda value: value or ""),
+    "shape": _one_of("data", "images", "image_urls", "outputs", "triple"),
+    # Tasks and their polls.
+    "task": _optional("done", _one_of("done", "fail", "hang", "unknown")),
+    "flat_task": _flag,
+    "steps": _whole,
+    "poll_status": _status,
+    "poll_times": _whole,
+    # The upload of a reference (only over the control routes: an upload has no prompt).
+    "upload_status": _status,
+    # The result file.
+    "truncate": _flag,
+    "short": _flag,
+    "type": _raw,
+    "notimage": _flag,
+    "huge": _whole,
+    "file_status": _one_of("404", "403", "500", "503"),
+    "file_slow": _seconds,
+    "file_drop": _flag,
+    "norange": _flag,
+    "redirect_file": _raw,
+}
+
+FILE_WORDS = frozenset(
+    "truncate short type notimage huge file_status file_slow file_drop norange redirect_file".split()
+)
+"""Words that act when a result file is fetched; there `times` counts the fetches of that file."""
+
+
+def parse_words(text: str) -> Words:
+    """The words of one fault; raises UnknownWord naming the first that isn't known or whose value isn't."""
+    words: Words = {}
+    for piece in text.split():
+        name, has_value, value = piece.partition("=")
+        check = VOCABULARY.get(name)
+        if check is None:
+            raise UnknownWord(f"unknown simulator word '{name}'")
+        try:
+            words[name] = check(value if has_value else None)
+        except ValueError as problem:
+            raise UnknownWord(f"simulator word '{name}' {problem}") from None
+    if "reset" in words:
+        words.setdefault("drop", words["reset"])
+    return words
+
+
+def split_prompt(prompt: str) -> tuple[str, str]:
+    """(the prompt without its directives, the directives' words as text)."""
+    found = " ".join(piece.strip() for piece in DIRECTIVE.findall(prompt))
+    return re.sub(r"[ \t]{2,}", " ", DIRECTIVE.sub("", prompt)).strip(), found
+
+
+@dataclass
+class Rule:
+    """A fault laid down for every matching request."""
+
+    provider: str
+    """Provider id, or `*`."""
+    match: str
+    """Piece of the prompt; empty matches everything."""
+    words: Words
+    used: int = 0
+
+    def fits(self, provider: str, prompt: str) -> bool:
+        """Whether it is meant for this request and not used up."""
+        if self.provider not in ("*", provider) or self.match not in prompt:
+            return False
+        return "times" not in self.words or self.used < self.words["times"]
+
+
+class FaultBook:
+    """Which fault a request gets; thread-safe. `times` of a directive counts per provider and prompt text."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rules: list[Rule] = []
+        self._used: dict[tuple[str, str], int] = {}
+
+    def add(self, provider: str, match: str, fault: str) -> None:
+        """Lay a fault down; raises UnknownWord."""
+        words = parse_words(fault)
+        if not words:
+            raise UnknownWord("the fault has no words")
+        with self._lock:
+            self._rules.append(Rule(provider, match, words))
+
+    def clear(self) -> None:
+        """Forget every fault and every count."""
+        with self._lock:
+            self._rules.clear()
+            self._used.clear()
+
+    def look(self, provider: str, prompt: str) -> Words:
+        """The words in force, without using any of them up. Raises UnknownWord for a wrong directive."""
+        return self._collect(provider, prompt, use=False)
+
+    def take(self, provider: str, prompt: str) -> Words:
+        """The words in force; one use of each counted fault is gone. Raises UnknownWord for a wrong directive."""
+        return self._collect(provider, prompt, use=True)
+
+    def take_word(self, provider: str, word: str) -> Any:
+        """The value of one word laid down for requests that have no prompt, such as uploads; None without it."""
+        with self._lock:
+            for rule in self._rules:
+                if word in rule.words and rule.fits(provider, rule.match):
+                    rule.used += 1
+                    return rule.words[word]
+        return None
+
+    def _collect(self, provider: str, prompt: str, *, use: bool) -> Words:
+        directive = parse_words(split_prompt(prompt)[1])
+        words: Words = {}
+        with self._lock:
+            for rule in self._rules:
+                # A rule for uploads only would otherwise be used up by the paid requests around them.
+                if rule.fits(provider, prompt) and "upload_status" not in rule.words:
+                    rule.used += use
+                    words.update(rule.words)
+            key = (provider, prompt)
+            if directive and ("times" not in directive or self._used.get(key, 0) < directive["times"]):
+                if use and "times" in directive:
+                    self._used[key] = self._used.get(key, 0) + 1
+                words.update(directive)
+        return words

@@ -1,0 +1,93 @@
+"""Work that is answered later: a task moves one step each time it is asked for.
+
+Steps instead of seconds, so that tests never wait. Shown in its own words by each API; kept by the server.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .order import Order
+    from .results import Result
+
+KEPT = 10_000
+
+
+@dataclass
+class Task:
+    """A task and how far it has come."""
+
+    id: str
+    provider: str
+    order: Order
+    results: list[Result]
+    ending: str
+    """`done`, `fail`, `hang`, `refuse`, or `unknown` (a status nobody documents until it is done)."""
+    steps: int
+    """Polls that find it unfinished."""
+    flat: bool = False
+    shape: str = ""
+    cost_usd: float = 0.0
+    poll_status: int = 0
+    poll_times: int | None = None
+    polls: int = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last poll found it ended, well or not."""
+        return self.ending != "hang" and self.polls > self.steps
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended without pictures."""
+        return self.finished and self.ending in ("fail", "refuse")
+
+    @property
+    def percent(self) -> int:
+        """How far it says it is, 0 to 100."""
+        if self.finished:
+            return 100
+        return min(95, 100 * max(self.polls - 1, 0) // (self.steps + 1))
+
+
+class TaskBook:
+    """Thread-safe; the oldest tasks are forgotten."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tasks: OrderedDict[str, Task] = OrderedDict()
+
+    def add(self, task: Task) -> None:
+        """Keep a new task."""
+        with self._lock:
+            self._tasks[task.id] = task
+            while len(self._tasks) > KEPT:
+                self._tasks.popitem(last=False)
+
+    def poll(self, provider: str, task_id: str) -> tuple[Task | None, int]:
+        """Move a task on; returns it with the status of a faulty poll, 0 for a good one."""
+        with self._lock:
+            task = self._tasks.get(task_id)
+            if task is None or task.provider != provider:
+                return None, 0
+            if task.poll_status and (task.poll_times is None or task.poll_times > 0):
+                if task.poll_times is not None:
+                    task.poll_times -= 1
+                return task, task.poll_status
+            task.polls += 1
+            return task, 0
+
+    def clear(self) -> None:
+        """Forget every task."""
+        with self._lock:
+            self._tasks.clear()
+
+
+def new_task_id() -> str:
+    """A fresh id, as most APIs shape theirs."""
+    return str(uuid.uuid4())

@@ -1,0 +1,97 @@
+"""How a host is started and what is told when a prompt fails; the host itself is in the host tests."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pack.dev import person, running
+from pack.dev.place import Place
+from pack.dev.stop import Stop
+
+THEIRS = Place(Path("/their/ComfyUI"), Path("/their/python"), Path("/tools"), fetched=False, why="")
+OURS = Place(Path("/cache/ComfyUI"), Path("/cache/python"), Path("/cache/python"), fetched=True, why="")
+
+
+def test_a_users_comfyui_is_started_as_it_is() -> None:
+    command = running.command(THEIRS, Path("/base"), 1234, ["--cpu"])
+    assert command[:2] == [str(THEIRS.python), str(THEIRS.comfyui / "main.py")]
+    assert "launch.py" not in " ".join(command)
+    assert command[command.index("--base-directory") + 1] == str(Path("/base"))
+
+
+def test_ours_is_started_through_the_launcher() -> None:
+    command = running.command(OURS, Path("/base"), 1234)
+    assert command[1].endswith("launch.py") and command[2] == str(OURS.comfyui)
+
+
+def pack(folder: Path) -> Path:
+    """A clone."""
+    (folder / ".git").mkdir(parents=True)
+    (folder / "nodes").mkdir()
+    (folder / "nodes" / "a.py").write_text("1")
+    return folder
+
+
+def test_the_pack_is_linked(tmp_path: Path) -> None:
+    clone = pack(tmp_path / "my clone")
+    for _ in range(2):
+        running.prepare(tmp_path / "base", clone)
+    assert (tmp_path / "base" / "custom_nodes" / "my clone" / "nodes" / "a.py").is_file()
+    assert all((tmp_path / "base" / name).is_dir() for name in running.FOLDERS)
+
+
+def test_the_pack_is_copied_where_links_are_not_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError("a required privilege is not held by the client")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    clone = pack(tmp_path / "clone")
+    for _ in range(2):
+        running.prepare(tmp_path / "base", clone)
+    copy = tmp_path / "base" / "custom_nodes" / "clone"
+    assert (copy / "nodes" / "a.py").is_file() and not (copy / ".git").exists()
+
+
+def test_no_pack(tmp_path: Path) -> None:
+    running.prepare(tmp_path / "base", None)
+    assert not list((tmp_path / "base" / "custom_nodes").iterdir())
+
+
+def test_a_refused_prompt_tells_the_nodes_words() -> None:
+    body = {
+        "error": {"message": "Prompt outputs failed validation"},
+        "node_errors": {
+            "7": {"class_type": "ProviderConfig", "errors": [{"message": "Custom", "details": "that is a key"}]}
+        },
+    }
+    assert running.refusal(body, {}) == "ProviderConfig (node 7): Custom that is a key"
+    assert running.refusal({"error": {"message": "No prompt", "details": ""}}, {}) == "No prompt"
+    assert running.refusal("plain", {}) == "plain"
+
+
+def test_a_failed_run_tells_the_nodes_words() -> None:
+    error = ["execution_error", {"node_type": "NanoBananaEdit", "node_id": "3", "exception_message": "no credit\n"}]
+    entry = {"status": {"status_str": "error", "messages": [["execution_start", {}], error]}}
+    assert running.failure(entry) == "NanoBananaEdit (node 3): no credit"
+    assert "error" in running.failure({"status": {"status_str": "error"}})
+
+
+def test_a_host_that_dies_shows_its_log(tmp_path: Path) -> None:
+    comfyui = tmp_path / "C"
+    comfyui.mkdir()
+    (comfyui / "main.py").write_text("print('\\x1b[31mno luck\\x1b[0m'); raise SystemExit(3)")
+    place = Place(comfyui, Path(sys.executable), Path(sys.executable), fetched=False, why="")
+    with pytest.raises(Stop, match="code 3") as caught:
+        running.Host.start(tmp_path / "base", place=place, pack=None)
+    assert str(caught.value).endswith("no luck")
+
+
+@pytest.mark.parametrize("arguments", [["--port", "9000", "--lowvram"], ["--lowvram", "--port=9000"]])
+def test_the_port_a_person_wants(arguments: list[str]) -> None:
+    assert person.port_wanted(arguments) == (9000, ["--lowvram"])
+
+
+def test_a_port_that_is_none() -> None:
+    with pytest.raises(Stop, match="number"):
+        person.port_wanted(["--port", "x"])

@@ -1,0 +1,142 @@
+"""The simulator's ledger, waiting, switches and command line."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from pack.simulator import start
+from pack.simulator.server import Simulator
+
+ROOT = Path(__file__).resolve().parents[2]
+BEARER = {"Authorization": "Bearer sim-secret"}
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Simulator]:
+    """One simulator for the whole file."""
+    with start() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def sim(running: Simulator) -> Simulator:
+    """The simulator with an empty ledger."""
+    running.reset()
+    return running
+
+
+def generate(sim: Simulator, prompt: str) -> requests.Response:
+    """One generation that costs 0.039 $."""
+    body = {"model": "nano-banana", "prompt": prompt}
+    return requests.post(sim.base_url("nanobanana") + "/v1/images/generations", json=body, headers=BEARER, timeout=5)
+
+
+def test_providers(sim: Simulator) -> None:
+    ids = ["apiframe", "nanobanana", "offline", "onerouter", "runflow"]
+    assert requests.get(sim.origin + "/_control/providers", timeout=5).json() == ids
+    assert sim.providers() == ids
+    assert sim.base_url("offline") == f"http://127.0.0.1:{sim.port}/offline"
+    with pytest.raises(KeyError):
+        sim.base_url("nothing")
+
+
+def test_the_ledger_by_prompt_and_provider(sim: Simulator) -> None:
+    generate(sim, "one red cat")
+    generate(sim, "two cats [[sim: status=500]]")
+    place = sim.origin + "/_control/ledger"
+    book = requests.get(place, params={"prompt": "cat", "provider": "nanobanana"}, timeout=5).json()
+    assert (book["paid_calls"], book["paid_images"], book["cost_usd"]) == (1, 1, 0.039)
+    assert [record["outcome"] for record in book["requests"]] == [200, 500]
+    assert requests.get(place, params={"prompt": "red"}, timeout=5).json()["requests"][0]["paid"] == 1
+    assert requests.get(place, params={"provider": "offline"}, timeout=5).json()["requests"] == []
+    assert requests.get(place, params={"promt": "red"}, timeout=5).status_code == 400
+    requests.post(sim.origin + "/_control/reset", timeout=5)
+    assert sim.ledger()["requests"] == []
+
+
+def test_no_key_is_kept(sim: Simulator) -> None:
+    generate(sim, "x")
+    requests.post(sim.base_url("apiframe") + "/nano-banana-pro", headers={"Authorization": "sim-secret"}, timeout=5)
+    book = sim.ledger()
+    assert "sim-secret" not in json.dumps(book)
+    assert [r["headers"]["authorization"] for r in book["requests"]] == ["bearer sim-…", "raw"]
+
+
+def test_downloads_are_listed_with_their_authorization(sim: Simulator) -> None:
+    url = generate(sim, "x").json()["data"][0]["url"]
+    requests.get(url, timeout=5)
+    requests.get(url, headers=BEARER, timeout=5)
+    free = sim.ledger()["free"]
+    assert [(call["kind"], call["authorization"]) for call in free] == [("file", ""), ("file", "bearer sim-…")]
+
+
+def test_waiting_for_requests(sim: Simulator) -> None:
+    place = sim.origin + "/_control/wait"
+    query: dict[str, Any] = {"prompt": "later", "provider": "nanobanana", "state": "received", "count": 1}
+    none = requests.get(place, params={**query, "timeout": 0.01}, timeout=5).json()
+    assert none == {"reached": False, "count": 0}
+    thread = threading.Thread(target=generate, args=(sim, "later [[sim: slow=0.1]]"))
+    thread.start()
+    assert requests.get(place, params={**query, "timeout": 5}, timeout=9).json()["reached"]
+    assert sim.ledger()["requests"][0]["answered_at"] is None
+    assert sim.wait(prompt="later", state="answered", timeout=5)
+    thread.join()
+    assert requests.get(place, params={**query, "state": "done"}, timeout=5).status_code == 400
+
+
+def test_forms_can_be_switched_off(sim: Simulator) -> None:
+    base = sim.base_url("runflow")
+    body = {"prompt": "a cat"}
+    run = base + "/v1/run/google/nano-banana-2"
+    for status in (404, 405, 0):
+        rule = {"provider": "runflow", "form": "run", "status": status}
+        assert requests.post(sim.origin + "/_control/forms", json=rule, timeout=5).status_code == 200
+        assert requests.post(run, json=body, headers=BEARER, timeout=5).status_code == (status or 200)
+    other = {"input": body}
+    sim.form("runflow", "run", 404)
+    runs = base + "/v1/models/google/nano-banana-2/runs"
+    assert requests.post(runs, json=other, headers=BEARER, timeout=5).status_code == 201
+    with pytest.raises(ValueError):
+        sim.form("runflow", "walk", 404)
+
+
+def test_unknown_control_routes(sim: Simulator) -> None:
+    assert requests.get(sim.origin + "/_control/nothing", timeout=5).status_code == 404
+    assert requests.get(sim.origin + "/nobody/v1", timeout=5).status_code == 404
+
+
+def test_many_connections_at_once(sim: Simulator) -> None:
+    threads = [threading.Thread(target=generate, args=(sim, f"many {number}")) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sim.ledger(prompt="many")["paid_images"] == 16
+    assert sim.ledger(prompt="many")["cost_usd"] == pytest.approx(16 * 0.039)
+
+
+def test_importing_the_package_is_cheap() -> None:
+    code = "import simulator, sys; sys.exit('PIL' in sys.modules or 'http.client' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=20).returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to end a process with")
+def test_the_command_says_when_it_is_ready_and_ends_on_a_signal() -> None:
+    command = [sys.executable, "-m", "simulator", "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        line = process.stdout.readline().split()
+        assert line[:2] == ["simulator", "ready"]
+        assert requests.get(line[2] + "/_control/providers", timeout=5).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 0
+        assert process.stdout.read() == "" and process.stderr.read() == ""
