@@ -33,7 +33,9 @@ COLLECT_SECONDS = 900.0
 FREE_SECONDS = 120.0
 """For one free step before anything is paid (an upload), and for a download."""
 
-Phase = Literal["waiting for a free place", "preparing", "uploading", "sent", "working", "downloading", "pausing", "ended"]
+Phase = Literal[
+    "waiting for a free place", "preparing", "uploading", "sent", "working", "downloading", "pausing", "ended"
+]
 
 
 @dataclass(frozen=True)
@@ -124,9 +126,13 @@ class Call:
         except Exception as error:  # a bug of ours must not kill the run, nor hide that money may be gone
             log.exception("a call to %s failed inside the pack", self.target.row.id)
             charged: Charged = "maybe" if self._left else "no"
-            self.outcome.errors.append(NanoBananaError(
-                f"The pack itself failed ({type(error).__name__})", charged=charged,
-                cure="Please report this with the lines in ComfyUI's log"))  # fmt: skip
+            self.outcome.errors.append(
+                NanoBananaError(
+                    f"The pack itself failed ({type(error).__name__})",
+                    charged=charged,
+                    cure="Please report this with the lines in ComfyUI's log",
+                )
+            )
         finally:
             if transport is not None:
                 transport.close()
@@ -145,8 +151,11 @@ class Call:
         self._job = self._make_job()
         if self._stopped():
             raise self._dropped()
-        self._job = replace(self._job, form=self.target.form or self._memory.forms.get(self.target.base_url, ""),
-                            uploaded=self._known_uploads())  # fmt: skip
+        self._job = replace(
+            self._job,
+            form=self.target.form or self._memory.forms.get(self.target.base_url, ""),
+            uploaded=self._known_uploads(),
+        )
         step = speech.start(self._job)
         while True:
             if isinstance(step, Wait):
@@ -179,11 +188,18 @@ class Call:
             except TooLong as error:
                 raise self._error(Fault("unreadable", str(error)), "maybe" if self._left else "no") from None
             except Forbidden as error:
-                raise self._error(Fault("address", str(error), cure="Check the provider's address; nothing in your network "
-                                        "is asked for a provider"), "maybe" if self._left else "no") from None  # fmt: skip
+                raise self._error(
+                    Fault(
+                        "address",
+                        str(error),
+                        cure="Check the provider's address; nothing in your network is asked for a provider",
+                    ),
+                    "maybe" if self._left else "no",
+                ) from None
             if broken is not None:
-                verdict = retry.after_break(self.target.row, broken.arrived, paid=send.paid, attempt=self._tries(attempt),
-                                            dice=random.random())  # fmt: skip
+                verdict = retry.after_break(
+                    self.target.row, broken.arrived, paid=send.paid, attempt=self._tries(attempt), dice=random.random()
+                )
                 if isinstance(verdict, retry.Stop):
                     raise self._lost(broken, verdict, send)
                 if send.paid:
@@ -200,9 +216,14 @@ class Call:
                     self._left = not (isinstance(step, Send) and step.paid)
                 return step
             judged = retry.after_failure(
-                self.target.row, step.fault, reply.headers, paid=send.paid, attempt=self._tries(attempt),
-                now=time.time(), dice=random.random(),
-            )  # fmt: skip
+                self.target.row,
+                step.fault,
+                reply.headers,
+                paid=send.paid,
+                attempt=self._tries(attempt),
+                now=time.time(),
+                dice=random.random(),
+            )
             if isinstance(judged, retry.Stop):
                 if send.paid:
                     self._left = judged.charged != "no"
@@ -224,13 +245,20 @@ class Call:
             headers["Content-Type"] = send.body.content_type
         if send.paid and self.target.row.idempotency_header:
             headers[self.target.row.idempotency_header] = self.fingerprints[0][:255]
-        self.phase = "uploading" if send.body is not None and len(send.body) > 1 << 20 else \
-            "sent" if send.paid else self.phase  # fmt: skip
+        self.phase = (
+            "uploading" if send.body is not None and len(send.body) > 1 << 20 else "sent" if send.paid else self.phase
+        )
         try:
             return transport.send(
-                send.method, send.url, headers=headers, body=send.body, key=self._key() if send.with_key else None,
-                deadline=self._deadline(), fresh=send.paid, watch=self._watch(send),
-            )  # fmt: skip
+                send.method,
+                send.url,
+                headers=headers,
+                body=send.body,
+                key=self._key() if send.with_key else None,
+                deadline=self._deadline(),
+                fresh=send.paid,
+                watch=self._watch(send),
+            )
         except Abandoned:
             raise self._dropped() from None
 
@@ -279,10 +307,14 @@ class Call:
             outcome.landed.append(Landed(pixels, sniff(data), data))
         missing = len(self.slots) - len(outcome.landed)
         if missing > 0 and not outcome.errors:
-            outcome.errors.append(NanoBananaError(
-                f"{self.row_label} gave {len(outcome.landed)} of {len(self.slots)} pictures", kind="empty",
-                charged=retry.charged_by(self.target.row, Fault("empty", status=200), accepted=False),
-                cure="Queue again: only what is missing is asked for"))  # fmt: skip
+            outcome.errors.append(
+                NanoBananaError(
+                    f"{self.row_label} gave {len(outcome.landed)} of {len(self.slots)} pictures",
+                    kind="empty",
+                    charged=retry.charged_by(self.target.row, Fault("empty", status=200), accepted=False),
+                    cure="Queue again: only what is missing is asked for",
+                )
+            )
 
     def _fetch(self, transport: Transport, found: Found) -> tuple[bytes, Pixels]:
         """The bytes and pixels of one picture. Raises NanoBananaError with charged "yes"."""
@@ -310,7 +342,11 @@ class Call:
                 raise self._spoiled(f"{error}, and is not fetched", url) from None
             else:
                 wish = retry.parse_retry_after(reply.headers.get("retry-after", ""), time.time())
-                if reply.status == 206 and data and reply.headers.get("content-range", "").startswith(f"bytes {len(data)}-"):
+                if (
+                    reply.status == 206
+                    and data
+                    and reply.headers.get("content-range", "").startswith(f"bytes {len(data)}-")
+                ):
                     data += reply.body
                 elif reply.ok:
                     data = bytearray(reply.body)
@@ -338,8 +374,9 @@ class Call:
 
     def _failure(self, failed: Failed) -> NanoBananaError:
         fault = failed.fault
-        charged = retry.charged_by(self.target.row, fault, accepted=self._accepted) if self._left or self._accepted \
-            else "no"  # fmt: skip
+        charged = (
+            retry.charged_by(self.target.row, fault, accepted=self._accepted) if self._left or self._accepted else "no"
+        )
         if failed.task:
             fault = replace(fault, words=f"{fault.words} (task {failed.task})".strip())
         return self._error(fault, charged)
@@ -354,8 +391,12 @@ class Call:
         label = self.row_label
         if self._accepted:
             task = (send.accepted or {}).get("task", "")
-            return failure(Fault("network"), label, "maybe",
-                           what=f"{label} took the task {task}, but it could not be followed: {broken.why}")  # fmt: skip
+            return failure(
+                Fault("network"),
+                label,
+                "maybe",
+                what=f"{label} took the task {task}, but it could not be followed: {broken.why}",
+            )
         if send.paid and stop.charged == "maybe":
             what = f"The request reached {label}, but no answer came back: {broken.why}"
             return failure(Fault("timeout" if broken.timed_out else "network"), label, "maybe", what=what)
@@ -363,14 +404,21 @@ class Call:
 
     def _redirected(self, reply: Reply) -> NanoBananaError:
         where = public_url(reply.headers.get("location", "")) or "another address"
-        return ConfigError(f"{self.row_label} sends requests on to {where}, and a key is never sent along",
-                           cure="If that is the provider's right address, set it as its base URL", kind="address",
-                           status=reply.status)  # fmt: skip
+        return ConfigError(
+            f"{self.row_label} sends requests on to {where}, and a key is never sent along",
+            cure="If that is the provider's right address, set it as its base URL",
+            kind="address",
+            status=reply.status,
+        )
 
     def _spoiled(self, why: str, url: str) -> NanoBananaError:
         where = f" from {public_url(url)}" if url else ""
-        return failure(Fault("download" if url else "picture"), self.row_label, "yes",
-                       what=f"A finished picture{where} could not be read: {why}")  # fmt: skip
+        return failure(
+            Fault("download" if url else "picture"),
+            self.row_label,
+            "yes",
+            what=f"A finished picture{where} could not be read: {why}",
+        )
 
     def _dropped(self) -> Stopped:
         return Stopped("It was not sent: the run ended before its turn", kind="stopped")
@@ -378,7 +426,9 @@ class Call:
     def _with_wish(self, fault: Fault, wait: float | None) -> Fault:
         if wait is None or wait <= retry.LONGEST_WAIT:
             return fault
-        return replace(fault, cure=f"It asks to wait {wait:.0f} seconds: queue again after that, or choose another provider")
+        return replace(
+            fault, cure=f"It asks to wait {wait:.0f} seconds: queue again after that, or choose another provider"
+        )
 
     # ------------------------------------------------------------------------------------------------ small
 
@@ -404,8 +454,9 @@ class Call:
             if not self._left and self._stopped():
                 raise self._dropped()
             if self._left and time.monotonic() > self._deadline():
-                raise failure(Fault("timeout"), self.row_label, "maybe",
-                              what=f"{self.row_label} has not finished in time")  # fmt: skip
+                raise failure(
+                    Fault("timeout"), self.row_label, "maybe", what=f"{self.row_label} has not finished in time"
+                )
             time.sleep(min(left, 0.05))
 
     def _known_uploads(self) -> Mapping[int, str]:
@@ -426,4 +477,3 @@ class Call:
         if rest:
             error = self.outcome.errors[0] if self.outcome.errors else None
             self._ledger.closed(rest, error.charged if error else "no", error.reason if error else "")
-

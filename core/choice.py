@@ -108,8 +108,11 @@ class Shelf:
         while link is not None:
             try:
                 found = self._resolve(link, requests, notices)
-                if all((found[0].row.id, found[0].model.name, found[0].profile, found[0].override)
-                       != (t.row.id, t.model.name, t.profile, t.override) for t, _ in targets):  # fmt: skip
+                if all(
+                    (found[0].row.id, found[0].model.name, found[0].profile, found[0].override)
+                    != (t.row.id, t.model.name, t.profile, t.override)
+                    for t, _ in targets
+                ):
                     targets.append(found)
             except NanoBananaError as error:
                 if first:
@@ -153,7 +156,9 @@ class Shelf:
             if choice.profile != "default" or not self.settings.substitutes:
                 raise self.no_key(row, choice.profile)
             found = self._automatic(choice, requests, model.family)
-            notices.append(f"{row.label} has no key on this machine: {found[0].row.label} ({found[0].model.name}) was used instead")
+            notices.append(
+                f"{row.label} has no key on this machine: {found[0].row.label} ({found[0].model.name}) was used instead"
+            )
             return found
         target = self._target(row, model, key, choice)
         return target, tuple(fit(request, row, model, choice.model_override) for request in requests)
@@ -179,8 +184,11 @@ class Shelf:
                     raise
                 reasons.append(error.reason)
         if reasons:
-            raise Impossible("No provider with a key on this machine can do this: " + " ".join(reasons),
-                             cure="Change the request, or add a key for another provider", kind="impossible")  # fmt: skip
+            raise Impossible(
+                "No provider with a key on this machine can do this: " + " ".join(reasons),
+                cure="Change the request, or add a key for another provider",
+                kind="impossible",
+            )
         names = ", ".join(row.label for row in self._ordered() if row.needs_key)
         example = next((variables(row)[0] for row in self._ordered() if row.needs_key), "")
         profile = "" if choice.profile == "default" else f" with the profile {choice.profile}"
@@ -191,18 +199,31 @@ class Shelf:
             kind="config",
         )
 
-    def _target(self, row: Provider, model: Model, key: Key | None, choice: ProviderChoice, override: str | None = None) -> Target:
+    def _target(
+        self, row: Provider, model: Model, key: Key | None, choice: ProviderChoice, override: str | None = None
+    ) -> Target:
         own = min(row.max_parallel, self.settings.parallel or row.max_parallel)
         return Target(
-            row, model, self._address(row), key, choice.profile, choice.timeout,
-            min(own, choice.max_parallel or own), choice.model_override if override is None else override,
-            self.settings.form(row), self.settings.proxy, self.settings.ca_bundle,
-        )  # fmt: skip
+            row,
+            model,
+            self._address(row),
+            key,
+            choice.profile,
+            choice.timeout,
+            min(own, choice.max_parallel or own),
+            choice.model_override if override is None else override,
+            self.settings.form(row),
+            self.settings.proxy,
+            self.settings.ca_bundle,
+        )
 
     def _row(self, name: str) -> Provider:
         if name not in self.rows:
-            raise Impossible(f"The provider {name[:40]} is not known here",
-                             cure=f"Known are: {', '.join((AUTO, *self.rows))}", kind="impossible")  # fmt: skip
+            raise Impossible(
+                f"The provider {name[:40]} is not known here",
+                cure=f"Known are: {', '.join((AUTO, *self.rows))}",
+                kind="impossible",
+            )
         return self.rows[name]
 
     def _address(self, row: Provider) -> str:
@@ -247,9 +268,11 @@ def problem_with(choice: ProviderChoice) -> str | None:
 def _named_model(row: Provider, choice: ProviderChoice) -> Model:
     model = row.model(choice.model)
     if model is None:
-        raise Impossible(f"{row.label} has no model {choice.model[:60]}",
-                         cure=f"It has: {RECOMMENDED}, {', '.join(model.name for model in row.models)}",
-                         kind="impossible")  # fmt: skip
+        raise Impossible(
+            f"{row.label} has no model {choice.model[:60]}",
+            cure=f"It has: {RECOMMENDED}, {', '.join(model.name for model in row.models)}",
+            kind="impossible",
+        )
     return model
 
 
@@ -265,5 +288,6 @@ def _family(name: str) -> str:
         model = row.model(name)
         if model:
             return model.family
-    raise Impossible(f"The model {name[:60]} is not known here", cure=f"Choose {RECOMMENDED} or another model",
-                     kind="impossible")  # fmt: skip
+    raise Impossible(
+        f"The model {name[:60]} is not known here", cure=f"Choose {RECOMMENDED} or another model", kind="impossible"
+    )

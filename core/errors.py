@@ -24,9 +24,28 @@ from typing import Literal
 Charged = Literal["no", "maybe", "yes"]
 
 Kind = Literal[
-    "config", "impossible", "key", "credit", "quota", "rate", "busy", "content", "invalid", "model", "server",
-    "unreadable", "empty", "task", "network", "timeout", "too_large", "address", "download", "picture", "stopped",
-]  # fmt: skip
+    "config",
+    "impossible",
+    "key",
+    "credit",
+    "quota",
+    "rate",
+    "busy",
+    "content",
+    "invalid",
+    "model",
+    "server",
+    "unreadable",
+    "empty",
+    "task",
+    "network",
+    "timeout",
+    "too_large",
+    "address",
+    "download",
+    "picture",
+    "stopped",
+]
 """What kind of failure it is; `retry` and the run decide by this word, never by the text."""
 
 MONEY: dict[Charged, str] = {
@@ -119,14 +138,28 @@ for _class in (NanoBananaError, *NanoBananaError.__subclasses__()):
     _class.__module__ = "NanoBanana"
 
 _CLASSES: dict[Kind, type[NanoBananaError]] = {
-    "config": ConfigError, "address": ConfigError,
-    "impossible": Impossible, "invalid": Impossible, "model": Impossible, "too_large": Impossible,
-    "key": KeyRefused, "credit": NoCredit, "quota": NoCredit, "rate": RateLimited, "busy": ProviderFault,
-    "content": Refused, "empty": Refused, "task": ProviderFault,
-    "server": ProviderFault, "unreadable": ProviderFault, "picture": ProviderFault,
-    "network": NetworkError, "timeout": NetworkError, "download": NetworkError,
+    "config": ConfigError,
+    "address": ConfigError,
+    "impossible": Impossible,
+    "invalid": Impossible,
+    "model": Impossible,
+    "too_large": Impossible,
+    "key": KeyRefused,
+    "credit": NoCredit,
+    "quota": NoCredit,
+    "rate": RateLimited,
+    "busy": ProviderFault,
+    "content": Refused,
+    "empty": Refused,
+    "task": ProviderFault,
+    "server": ProviderFault,
+    "unreadable": ProviderFault,
+    "picture": ProviderFault,
+    "network": NetworkError,
+    "timeout": NetworkError,
+    "download": NetworkError,
     "stopped": Stopped,
-}  # fmt: skip
+}
 
 _CURES: dict[Kind, str] = {
     "credit": "Top up the account at the provider, or choose another provider.",
@@ -173,8 +206,12 @@ def failure(fault: Fault, label: str, charged: Charged, *, key_hint: str = "", w
     cure = fault.cure or (key_hint if fault.kind == "key" else "") or _CURES.get(fault.kind, "")
     return _CLASSES[fault.kind](
         opening.format(label=label, status=status) + said,
-        cure=cure, kind=fault.kind, charged=charged, status=fault.status, request_id=fault.request_id,
-    )  # fmt: skip
+        cure=cure,
+        kind=fault.kind,
+        charged=charged,
+        status=fault.status,
+        request_id=fault.request_id,
+    )
 
 
 _DENIED = "{label} denied access{status}: the key isn't allowed to do this, or the account is restricted."

@@ -94,7 +94,9 @@ def fit(request: Request, row: Provider, model: Model, override: str = "") -> Fi
             sent.append((option, value))
     sends_seed = "seed" in offer.options and "seed" in fields
     if request.seed and not sends_seed:
-        notices.append(f"The seed was not sent: {row.label} takes none for {model.name}; a new seed is still a new request")
+        notices.append(
+            f"The seed was not sent: {row.label} takes none for {model.name}; a new seed is still a new request"
+        )
     effective = resolution or offer.fixed_resolution or offer.default_resolution
     usd = None if override or model.price is None else model.price.of(effective)
     return Fit(row, model, offer, override or offer.wire, tuple(sent), sends_seed, effective, usd, tuple(notices))

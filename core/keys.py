@@ -76,8 +76,10 @@ def checked_profile(profile: str) -> str | None:
     compact = profile.strip()
     long_token = len(compact) >= 20 and any(c.isdigit() for c in compact) and any(c.isalpha() for c in compact)
     if len(compact) >= 12 and _KEY_LIKE.search(compact) or long_token:
-        return ("The profile looks like an API key. A profile only names a stored key; this text is now in the workflow: "
-                "revoke that key at the provider, make a new one and put it into the environment or Settings.")  # fmt: skip
+        return (
+            "The profile looks like an API key. A profile only names a stored key; this text is now in the workflow: "
+            "revoke that key at the provider, make a new one and put it into the environment or Settings."
+        )
     if not PROFILE.fullmatch(profile):
         return "A profile name has 1 to 32 letters, digits, _ or -. It names a stored key; `default` is the usual one."
     return None
@@ -88,10 +90,14 @@ def _file(path: str, name: str) -> str:
         data = Path(path).expanduser().read_bytes()[: _MAX * 2]
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise ConfigError(f"The file that {name} names can't be read ({reason})", cure="Correct the path or its permissions",
-                          kind="config") from None  # fmt: skip
+        raise ConfigError(
+            f"The file that {name} names can't be read ({reason})",
+            cure="Correct the path or its permissions",
+            kind="config",
+        ) from None
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ConfigError(f"The file that {name} names is not text", cure="It should hold the key alone",
-                          kind="config") from None  # fmt: skip
+        raise ConfigError(
+            f"The file that {name} names is not text", cure="It should hold the key alone", kind="config"
+        ) from None

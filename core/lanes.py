@@ -66,7 +66,9 @@ class Lanes:
                 ticket = line.popleft()
                 ticket.started = True
                 self._running[provider] = self._running.get(provider, 0) + 1
-                thread = threading.Thread(target=self._live, args=(provider, ticket), daemon=True, name="nano-banana-call")
+                thread = threading.Thread(
+                    target=self._live, args=(provider, ticket), daemon=True, name="nano-banana-call"
+                )
                 self._threads.add(thread)
                 thread.start()
 

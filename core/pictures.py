@@ -22,8 +22,15 @@ Pixels = np.ndarray
 
 Format = Literal["webp", "png", "jpeg"]
 LOSSLESS: tuple[Format, ...] = ("webp", "png")
-MIME = {"webp": "image/webp", "png": "image/png", "jpeg": "image/jpeg", "gif": "image/gif", "bmp": "image/bmp",
-        "tiff": "image/tiff", "avif": "image/avif"}  # fmt: skip
+MIME = {
+    "webp": "image/webp",
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "gif": "image/gif",
+    "bmp": "image/bmp",
+    "tiff": "image/tiff",
+    "avif": "image/avif",
+}
 EXTENSION = {"jpeg": "jpg"}
 WEBP_SIDE = 16383
 """The longest side that WebP can hold, px."""

@@ -11,10 +11,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 _DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/=_-]*")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{120,}={0,2}")
-_SECRET_WORD = re.compile(r"(?i)\b(bearer|key|token|api[-_ ]?key|authorization|secret)(\s*[:=]?\s+|\s*[:=]\s*)"
-                          r"(['\"]?)([A-Za-z0-9_\-.:/+=*]{8,})")  # fmt: skip
-_KEY_SHAPE = re.compile(r"\b(?:sk|rf|afk|r8|fal|key|pk|AIza|ghp|hf|sim)[-_][A-Za-z0-9_\-]{12,}|\bAIza[\w-]{20,}"
-                        r"|\b[0-9a-f]{8}-[0-9a-f-]{27}:[0-9a-f]{16,}")  # fmt: skip
+_SECRET_WORD = re.compile(
+    r"(?i)\b(bearer|key|token|api[-_ ]?key|authorization|secret)(\s*[:=]?\s+|\s*[:=]\s*)"
+    r"(['\"]?)([A-Za-z0-9_\-.:/+=*]{8,})"
+)
+_KEY_SHAPE = re.compile(
+    r"\b(?:sk|rf|afk|r8|fal|key|pk|AIza|ghp|hf|sim)[-_][A-Za-z0-9_\-]{12,}|\bAIza[\w-]{20,}"
+    r"|\b[0-9a-f]{8}-[0-9a-f-]{27}:[0-9a-f]{16,}"
+)
 _URL = re.compile(r"https?://[^\s\"'<>\\]+")
 
 WORDS = 400
@@ -23,9 +27,11 @@ WORDS = 400
 
 def redact(text: str, limit: int = WORDS) -> str:
     """`text` on one line without keys, signed query strings and pictures, cut to `limit` characters."""
-    text = _DATA_URI.sub("data:...", text[: 200_000])
+    text = _DATA_URI.sub("data:...", text[:200_000])
     text = _URL.sub(lambda match: public_url(match.group()), text)
-    text = _SECRET_WORD.sub(lambda match: f"{match[1]}{match[2]}{match[3]}..." if _looks_secret(match[4]) else match[0], text)
+    text = _SECRET_WORD.sub(
+        lambda match: f"{match[1]}{match[2]}{match[3]}..." if _looks_secret(match[4]) else match[0], text
+    )
     text = _KEY_SHAPE.sub("...", text)
     text = _BASE64.sub("...", text)
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())

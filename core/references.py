@@ -13,7 +13,9 @@ from .pictures import WEBP_SIDE, Encoded, Format, Picture
 from .providers.row import Provider
 
 
-def encode_references(pictures: Sequence[Picture], row: Provider, wish: str = "auto") -> tuple[list[Encoded], list[str]]:
+def encode_references(
+    pictures: Sequence[Picture], row: Provider, wish: str = "auto"
+) -> tuple[list[Encoded], list[str]]:
     """The references as files for `row`, and notices. `wish` is auto, lossless or jpeg. Raises Impossible.
 
     Slow for large pictures: called on a thread of our own.
@@ -38,7 +40,10 @@ def encode_references(pictures: Sequence[Picture], row: Provider, wish: str = "a
                 f"and {row.label} takes up to {_limit(row)}"
             )
             files[index] = smaller
-    if any(len(file.data) > row.max_reference_bytes for file in files) or _travelling(files, row) > row.max_request_bytes:
+    if (
+        any(len(file.data) > row.max_reference_bytes for file in files)
+        or _travelling(files, row) > row.max_request_bytes
+    ):
         raise _too_large("The references are too large even as JPEG", row)
     return files, notices
 
@@ -78,6 +83,8 @@ def _mb(file: Encoded) -> str:
 
 
 def _too_large(what: str, row: Provider) -> Impossible:
-    return Impossible(f"{what}; {row.label} takes up to {_limit(row)}",
-                      cure="Scale the images down first, send fewer, or set reference_format to jpeg",
-                      kind="impossible")  # fmt: skip
+    return Impossible(
+        f"{what}; {row.label} takes up to {_limit(row)}",
+        cure="Scale the images down first, send fewer, or set reference_format to jpeg",
+        kind="impossible",
+    )

@@ -1,8 +1,8 @@
 """What a graph asks for, in plain values: before any provider is chosen.
 
-    Options   the widgets that shape a picture
-    Request   one frame's worth: operation, prompt, references, options, seed, number of pictures
-    Slot      one picture of a request: its place, its seed
+Options   the widgets that shape a picture
+Request   one frame's worth: operation, prompt, references, options, seed, number of pictures
+Slot      one picture of a request: its place, its seed
 """
 
 from __future__ import annotations

@@ -105,8 +105,15 @@ class Progress:
 class Run:
     """A run on a thread of its own. `start` it, then look at `done`, `progress` and `report`."""
 
-    def __init__(self, requests: Sequence[Request], plan: Plan, ledger: Ledger, lanes: Lanes, memory: Memory,
-                 reference_format: str = "auto") -> None:  # fmt: skip
+    def __init__(
+        self,
+        requests: Sequence[Request],
+        plan: Plan,
+        ledger: Ledger,
+        lanes: Lanes,
+        memory: Memory,
+        reference_format: str = "auto",
+    ) -> None:
         self.requests, self.plan = list(requests), plan
         self._ledger, self._lanes, self._memory = ledger, lanes, memory
         self._wish = reference_format
@@ -146,8 +153,13 @@ class Run:
         on_the_way = sum(len(call.slots) for call in out)
         usd = sum(self._usd_of(call) or 0.0 for call in out)
         back = sum(1 for result in self.results if result.landed)
-        return {"asked": len(self.results), "back": back, "on_the_way": on_the_way,
-                "dropped": len(self.results) - back - on_the_way, "usd": usd}  # fmt: skip
+        return {
+            "asked": len(self.results),
+            "back": back,
+            "on_the_way": on_the_way,
+            "dropped": len(self.results) - back - on_the_way,
+            "usd": usd,
+        }
 
     @property
     def progress(self) -> Progress:
@@ -166,10 +178,15 @@ class Run:
         counts = [request.num_images for request in self.requests]
         total = None if None in usd else sum(price * count for price, count in zip(usd, counts, strict=False) if price)
         return Progress(
-            len(self.results), sum(1 for result in self.results if result.landed),
-            target.row.label if target else "", target.model.name if target else "", shown,
-            time.monotonic() - self._begun, (sum(s for s, _ in sent), sum(t for _, t in sent)), total,
-        )  # fmt: skip
+            len(self.results),
+            sum(1 for result in self.results if result.landed),
+            target.row.label if target else "",
+            target.model.name if target else "",
+            shown,
+            time.monotonic() - self._begun,
+            (sum(s for s, _ in sent), sum(t for _, t in sent)),
+            total,
+        )
 
     # ------------------------------------------------------------------------------------------------ inside
 
@@ -229,8 +246,11 @@ class Run:
         failed = [r.error for r in self.results if r.landed is None and r.error]
         worst = next((e for e in failed if e.charged != "no"), failed[0] if failed else None)
         count = sum(1 for r in self.results if r.landed) - before
-        self.report.tried.append(Tried(target.row.id, target.model.name, count,
-                                       worst.reason if worst else "", worst.charged if worst else "no"))  # fmt: skip
+        self.report.tried.append(
+            Tried(
+                target.row.id, target.model.name, count, worst.reason if worst else "", worst.charged if worst else "no"
+            )
+        )
         if count or not self.report.provider:
             self.report.provider, self.report.model = target.row.id, target.model.name
             self.report.wire, self.report.resolution = fits[0].wire, fits[0].resolution
@@ -256,9 +276,16 @@ class Run:
         for group in self._groups(by_frame, mine):
             request = self._of_frame[group[0].slot.frame]
             make = partial(self._job, target, by_frame[request.frame], request, group[0].slot.seed, len(group))
-            call = Call(target, make, [r.slot for r in group], [prints[id(r)] for r in group],
-                        [picture.digest for picture in request.references], self._ledger, self._memory,
-                        self._halt.is_set)  # fmt: skip
+            call = Call(
+                target,
+                make,
+                [r.slot for r in group],
+                [prints[id(r)] for r in group],
+                [picture.digest for picture in request.references],
+                self._ledger,
+                self._memory,
+                self._halt.is_set,
+            )
             calls.append((call, group))
         for call, _ in calls:
             self._calls.append((call, self._lanes.enter(target.row.id, target.parallel, call.run)))
@@ -285,7 +312,9 @@ class Run:
         options = dict(fit.sent)
         if fit.sends_seed:
             options["seed"] = seed
-        return Job(target.row, target.base_url, fit.wire, request.operation, request.prompt, options, count, tuple(files))
+        return Job(
+            target.row, target.base_url, fit.wire, request.operation, request.prompt, options, count, tuple(files)
+        )
 
     def _watch(self, calls: list[tuple[Call, list[Result]]]) -> None:
         """Waits for the calls; takes in each as it ends, and stops the rest when sending has become pointless."""
@@ -318,13 +347,16 @@ class Run:
             result.landed, result.text, result.error = landed, outcome.text, None
         for landed in outcome.landed[len(group) :]:
             self.report.extras.append(Result(group[-1].slot, landed, outcome.text))
-            self._add_notices([f"{call.row_label} sent more pictures than were asked for; they are in the output, last"])
+            self._add_notices(
+                [f"{call.row_label} sent more pictures than were asked for; they are in the output, last"]
+            )
         missing = group[len(outcome.landed) :]
         for index, result in enumerate(missing):
             result.error = outcome.errors[min(index, len(outcome.errors) - 1)]
         if outcome.attempts:
-            self.report.requests.append({"id": outcome.request_id, "seconds": round(outcome.seconds, 2),
-                                         "attempts": outcome.attempts})  # fmt: skip
+            self.report.requests.append(
+                {"id": outcome.request_id, "seconds": round(outcome.seconds, 2), "attempts": outcome.attempts}
+            )
         self._spend(call, len(outcome.landed))
 
     def _release(self, call: Call, open_calls: list[tuple[Call, list[Result]]]) -> None:
@@ -349,8 +381,14 @@ class Run:
             report.usd += usd
 
     def _price_of(self, call: Call) -> float | None:
-        return next((fit.usd for fit, request in zip(self._fits, self.requests, strict=True)
-                     if request.frame == call.slots[0].frame), None)  # fmt: skip
+        return next(
+            (
+                fit.usd
+                for fit, request in zip(self._fits, self.requests, strict=True)
+                if request.frame == call.slots[0].frame
+            ),
+            None,
+        )
 
     def _usd_of(self, call: Call) -> float | None:
         price = self._price_of(call)
@@ -365,14 +403,21 @@ class Run:
                 open_calls.remove(pair)
                 self._ledger.closed(call.fingerprints, "no", "it was not sent")
                 for result in group:
-                    result.error = Stopped(f"It was not sent, because of an earlier failure: {cause.reason}",
-                                           kind="stopped", cure=cause.cure)  # fmt: skip
+                    result.error = Stopped(
+                        f"It was not sent, because of an earlier failure: {cause.reason}",
+                        kind="stopped",
+                        cure=cause.cure,
+                    )
 
     def _give_up(self, call: Call, group: list[Result]) -> None:
         """The timeout is over: the node goes on, the call is still waited for in the background."""
-        error = failure(_Fault("timeout"), call.row_label, "maybe",
-                        what=f"{call.row_label} has not answered within {call.target.timeout} s. The pack goes on waiting for "
-                        "it in the background, and queueing again takes the picture if it arrives")  # fmt: skip
+        error = failure(
+            _Fault("timeout"),
+            call.row_label,
+            "maybe",
+            what=f"{call.row_label} has not answered within {call.target.timeout} s. The pack goes on waiting for "
+            "it in the background, and queueing again takes the picture if it arrives",
+        )
         for result in group:
             result.error = error
 
@@ -390,8 +435,11 @@ class Run:
             report.usd = 0.0
         unknown = [r for r in report.failed if r.error and r.error.charged == "maybe"]
         if unknown:
-            report.notices.append(f"{len(unknown)} pictures may have been charged without arriving" if len(unknown) > 1
-                                  else "1 picture may have been charged without arriving")  # fmt: skip
+            report.notices.append(
+                f"{len(unknown)} pictures may have been charged without arriving"
+                if len(unknown) > 1
+                else "1 picture may have been charged without arriving"
+            )
 
     def _entry(self, fit: Fit, fingerprint: str, target: Target) -> Entry:
         return Entry(fingerprint, target.row.id, fit.wire, target.profile, fit.counted_usd)

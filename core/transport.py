@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urljoin
 
 import requests
@@ -74,7 +74,9 @@ class Watch:
 class Transport:
     """One per call: its connections are its own, so that a paid request never goes out on a stale one."""
 
-    def __init__(self, base_url: str, proxy: str = "", ca_bundle: str = "", clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, base_url: str, proxy: str = "", ca_bundle: str = "", clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._own = addresses.origin(base_url)
         self._proxy, self._ca = proxy, ca_bundle
         self._clock = clock
@@ -149,16 +151,31 @@ class Transport:
 
     # ------------------------------------------------------------------------------------------------ inside
 
-    def _open(self, session: requests.Session, method: str, url: str, headers: Mapping[str, str], sending: _Sending | None,
-              key: tuple[str, str] | None, deadline: float, stream: bool) -> requests.Response:  # fmt: skip
+    def _open(
+        self,
+        session: requests.Session,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        sending: _Sending | None,
+        key: tuple[str, str] | None,
+        deadline: float,
+        stream: bool,
+    ) -> requests.Response:
         left = deadline - self._clock()
         if left <= 0:
             raise Broken("the time was up before it was sent", "nothing", timed_out=True)
         try:
             return session.request(
-                method, url, headers=dict(headers), data=sending, auth=_Key(key), allow_redirects=False, stream=stream,
+                method,
+                url,
+                headers=dict(headers),
+                data=cast(Any, sending),
+                auth=_Key(key),
+                allow_redirects=False,
+                stream=stream,
                 timeout=(min(CONNECT_SECONDS, left), left),
-            )  # fmt: skip
+            )
         except Abandoned:
             raise
         except Forbidden:
@@ -182,16 +199,21 @@ class Transport:
             if _cause(error, Abandoned) is not None:
                 raise Abandoned from None
             if isinstance(error, OSError) and "CA certificate bundle" in str(error):
-                raise ConfigError("The file of CA certificates that this machine's settings name does not exist",
-                                  cure="Correct REQUESTS_CA_BUNDLE, SSL_CERT_FILE or NANO_BANANA_CA_BUNDLE",
-                                  kind="config") from None  # fmt: skip
+                raise ConfigError(
+                    "The file of CA certificates that this machine's settings name does not exist",
+                    cure="Correct REQUESTS_CA_BUNDLE, SSL_CERT_FILE or NANO_BANANA_CA_BUNDLE",
+                    kind="config",
+                ) from None
             raise Broken(_why(error), _arrival(error, sending), timed_out=_timed_out(error)) from None
 
-    def _read(self, response: requests.Response, limit: int, deadline: float, watch: Watch, *, may_abandon: bool) -> bytes:
+    def _read(
+        self, response: requests.Response, limit: int, deadline: float, watch: Watch, *, may_abandon: bool
+    ) -> bytes:
         return b"".join(self._pieces(response, limit, deadline, watch, may_abandon=may_abandon))
 
-    def _pieces(self, response: requests.Response, limit: int, deadline: float, watch: Watch, *,
-                may_abandon: bool) -> Iterator[bytes]:  # fmt: skip
+    def _pieces(
+        self, response: requests.Response, limit: int, deadline: float, watch: Watch, *, may_abandon: bool
+    ) -> Iterator[bytes]:
         promised = response.headers.get("content-length", "")
         if promised.isdigit() and int(promised) > limit:
             raise TooLong(limit)
@@ -233,8 +255,13 @@ class Transport:
             if guarded:
                 session.mount("http://", _GuardedAdapter())
                 session.mount("https://", _GuardedAdapter())
-            bundle = self._ca or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") \
-                or os.environ.get("SSL_CERT_FILE") or ""  # fmt: skip
+            bundle = (
+                self._ca
+                or os.environ.get("REQUESTS_CA_BUNDLE")
+                or os.environ.get("CURL_CA_BUNDLE")
+                or os.environ.get("SSL_CERT_FILE")
+                or ""
+            )
             if bundle and not loopback:
                 session.verify = bundle
             self._sessions[kind] = session
@@ -299,11 +326,11 @@ class _GuardedHTTPS(_Guard, HTTPSConnection):
 
 
 class _GuardedHTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _GuardedHTTP  # type: ignore[assignment]
+    ConnectionCls = _GuardedHTTP
 
 
 class _GuardedHTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _GuardedHTTPS  # type: ignore[assignment]
+    ConnectionCls = _GuardedHTTPS
 
 
 class _GuardedAdapter(HTTPAdapter):
@@ -316,14 +343,21 @@ class _GuardedAdapter(HTTPAdapter):
 
 def _reply(response: requests.Response, data: bytes) -> Reply:
     headers = {name.lower(): value for name, value in response.headers.items()}
-    request_id = next((headers[name] for name in ("x-request-id", "request-id", "x-fal-request-id", "cf-ray")
-                       if name in headers), "")  # fmt: skip
+    request_id = next(
+        (headers[name] for name in ("x-request-id", "request-id", "x-fal-request-id", "cf-ray") if name in headers), ""
+    )
     return Reply(response.status_code, headers, data, redact(request_id, 80))
 
 
 def _arrival(error: BaseException, sending: _Sending | None) -> Arrival:
-    never = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError, socket.gaierror,
-             ConnectionRefusedError, requests.exceptions.ConnectTimeout, requests.exceptions.SSLError)  # fmt: skip
+    never = (
+        urllib3.exceptions.NewConnectionError,
+        urllib3.exceptions.ConnectTimeoutError,
+        socket.gaierror,
+        ConnectionRefusedError,
+        requests.exceptions.ConnectTimeout,
+        requests.exceptions.SSLError,
+    )
     if isinstance(error, never) or any(_cause(error, kind) is not None for kind in never):
         return "nothing"
     if sending is None:
@@ -353,7 +387,11 @@ def _cause(error: BaseException, kind: type[BaseException]) -> BaseException | N
 
 def _why(error: BaseException) -> str:
     """The reason of a failed connection in words, without addresses and query strings."""
-    if _cause(error, socket.gaierror) is not None or "Name or service not known" in str(error) or "resolve" in str(error):
+    if (
+        _cause(error, socket.gaierror) is not None
+        or "Name or service not known" in str(error)
+        or "resolve" in str(error)
+    ):
         return "its name could not be looked up"
     if _timed_out(error):
         return "it did not answer in time"

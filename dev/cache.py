@@ -41,7 +41,10 @@ def opened(environ: Mapping[str, str] | None = None) -> Path:
         probe.write_text("")
         probe.unlink()
     except OSError as error:
-        raise (from_os_error(error, folder) or Stop(f"{folder} can't be used as the cache ({error}).")) from error
+        raise (
+            from_os_error(error, folder)
+            or Stop(f"{folder} can't be used as the cache ({error}): name another folder with {VARIABLE}.")
+        ) from error
     return folder
 
 

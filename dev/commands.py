@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import bench, checking, demo, person
+from . import bench, checking, demo, person, providers_table
 from .cache import location
 from .stop import Stop, from_os_error
 
@@ -29,6 +29,7 @@ COMMANDS = (
     Command("test", "lint, unit tests, tests in the real host and in the real browser", checking.run),
     Command("host", "start the real ComfyUI with this pack, for you to use", person.run),
     Command("bench", "run the benchmarks", bench.run),
+    Command("table", "write README's table of providers anew from the rows", providers_table.run),
 )
 
 
@@ -73,6 +74,10 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("\ndev.py: stopped; run the same command again to go on.", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`): nothing to say, and nobody to say it to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
         stop_ = from_os_error(error, location(os.environ))
         if stop_ is None:

@@ -201,6 +201,7 @@ def _overlay(cache: Path, place: Place, progress: Progress, lock: Lock) -> tuple
 
     def venv() -> None:
         make_venv(place.python, environment.folder)
+        pip.install(pins.PIP, bar=False)
         asked = "import json, sys; print(json.dumps([p for p in sys.path if p.endswith('-packages')]))"
         theirs = subprocess.run([str(place.python), "-c", asked], capture_output=True, text=True, check=True).stdout
         ours = subprocess.run([str(environment.python), "-c", asked], capture_output=True, text=True, check=True).stdout

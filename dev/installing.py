@@ -70,8 +70,9 @@ def sentence(output: str, cache: Path, log: Path) -> str:
         )
     if RIGHTS.search(output):
         return f"{cache} can't be written by this user: correct its rights or set NANO_BANANA_DEV_CACHE, and run again."
-    errors = [line.strip() for line in output.splitlines() if line.lower().startswith(("error", "  error"))]
-    said = errors[-1][:200] if errors else "it said nothing"
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower()] or lines or ["it said nothing"]
+    said = errors[-1][:200]
     return f"pip failed ({said}): the whole of what it printed is in {log}; run the same command again to go on."
 
 

@@ -15,7 +15,6 @@ from ..core.errors import Impossible
 from ..core.pictures import Picture, Pixels
 
 
-
 def frames(images: torch.Tensor, name: str) -> list[torch.Tensor]:
     """The frames [H, W, C] of a batch, as views. Raises Impossible for what is no IMAGE."""
     if not isinstance(images, torch.Tensor) or images.ndim not in (3, 4) or not images.is_floating_point():
@@ -25,8 +24,11 @@ def frames(images: torch.Tensor, name: str) -> list[torch.Tensor]:
         batch = batch.expand(*batch.shape[:-1], 3)
     if batch.shape[-1] not in (3, 4) or 0 in batch.shape:
         shape = "x".join(str(side) for side in images.shape)
-        raise Impossible(f"{name} has the shape {shape}, which is not an IMAGE with 3 or 4 channels",
-                         cure="Convert it to RGB first", kind="impossible")  # fmt: skip
+        raise Impossible(
+            f"{name} has the shape {shape}, which is not an IMAGE with 3 or 4 channels",
+            cure="Convert it to RGB first",
+            kind="impossible",
+        )
     return list(batch)
 
 
@@ -46,9 +48,11 @@ def pixels(frame: torch.Tensor, name: str = "the image") -> Pixels:
     scaled = values * 255.0
     # One pass for the usual case: the sum is finite unless a value isn't.
     if not torch.isfinite(scaled.sum()) and not bool(torch.isfinite(scaled).all()):
-        raise Impossible(f"{name} holds values that are not numbers (NaN or infinity)",
-                         cure="Look at the node that made it: a VAE in half precision is the usual cause",
-                         kind="impossible")  # fmt: skip
+        raise Impossible(
+            f"{name} holds values that are not numbers (NaN or infinity)",
+            cure="Look at the node that made it: a VAE in half precision is the usual cause",
+            kind="impossible",
+        )
     return scaled.round_().clamp_(0, 255).to(torch.uint8).contiguous().numpy()
 
 
@@ -78,7 +82,9 @@ def masks(mask: torch.Tensor) -> list[torch.Tensor]:
         raise Impossible("The mask is not a MASK", cure="Connect a MASK output", kind="impossible")
     batch = (mask if mask.ndim == 3 else mask.unsqueeze(0)).detach().cpu().float()
     if not bool(torch.isfinite(batch).all()):
-        raise Impossible("The mask holds values that are not numbers", cure="Look at the node that made it", kind="impossible")
+        raise Impossible(
+            "The mask holds values that are not numbers", cure="Look at the node that made it", kind="impossible"
+        )
     return list(batch.clamp(0, 1))
 
 

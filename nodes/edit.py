@@ -16,7 +16,20 @@ from ..core.request import Options, Request
 from ..core.run import Result
 from . import codec
 from .making import Finished, make, runs_again
-from .widgets import BLOCK, CATEGORY, FAIL, KEEP, ORIGINAL, options_of, outputs, prompt, provider, seed_of, shared, stray
+from .widgets import (
+    BLOCK,
+    CATEGORY,
+    FAIL,
+    KEEP,
+    ORIGINAL,
+    options_of,
+    outputs,
+    prompt,
+    provider,
+    seed_of,
+    shared,
+    stray,
+)
 
 TOGETHER, EACH, PAIRED = "together", "each", "each paired"
 AS_RETURNED, MATCH = "as returned", "match first image"
@@ -49,7 +62,9 @@ class NanoBananaEdit(io.ComfyNode):
                     tooltip="Reference images, in this order: picture 1 is the first frame of image_1.",
                 ),
                 provider(),
-                io.Mask.Input("mask", optional=True, tooltip="1 may change, 0 stays exactly as it is in the first image."),
+                io.Mask.Input(
+                    "mask", optional=True, tooltip="1 may change, 0 stays exactly as it is in the first image."
+                ),
                 io.Combo.Input(
                     "batch_mode",
                     options=[TOGETHER, EACH, PAIRED],
@@ -141,12 +156,22 @@ class NanoBananaEdit(io.ComfyNode):
         edit.match = output_size == MATCH or mask is not None
         edit.feather = max(0, min(int(mask_feather), 512))
         if on_failure == ORIGINAL and batch_mode == TOGETHER:
-            raise Impossible("'keep the original frame' needs batch_mode each or each paired: together has no frame of its own "
-                             "to keep", cure="Choose another on_failure or batch_mode", kind="impossible")  # fmt: skip
+            raise Impossible(
+                "'keep the original frame' needs batch_mode each or each paired: together has no frame of its own "
+                "to keep",
+                cure="Choose another on_failure or batch_mode",
+                kind="impossible",
+            )
         return await make(
-            cls.hidden.unique_id, edit.requests, provider, on_failure, edit.finish,
-            notices=[*notices, *edit.notices], reference_format=reference_format, with_originals=True,
-        )  # fmt: skip
+            cls.hidden.unique_id,
+            edit.requests,
+            provider,
+            on_failure,
+            edit.finish,
+            notices=[*notices, *edit.notices],
+            reference_format=reference_format,
+            with_originals=True,
+        )
 
 
 _SOCKETS = {f"image_{i}": i for i in range(1, MAX_IMAGES + 1)}
@@ -165,7 +190,9 @@ class _Ask:
 class _Edit:
     """The requests of one edit, and what its results are held against."""
 
-    def __init__(self, requests: list[Request], originals: list[torch.Tensor], masks: list[torch.Tensor], notices: list[str]) -> None:
+    def __init__(
+        self, requests: list[Request], originals: list[torch.Tensor], masks: list[torch.Tensor], notices: list[str]
+    ) -> None:
         self.requests, self.originals, self.masks, self.notices = requests, originals, masks, notices
         self.match = False
         self.feather = 8
@@ -232,8 +259,12 @@ def _groups(mode: str, sockets: list[str], handles: dict[str, list[Picture]]) ->
         others = [(name, i) for name in sockets[1:] for i in range(len(handles[name]))]
         rest = [handles[name][i] for name, i in others]
         notices = []
-        if others and not (sockets == list(_SOCKETS)[: len(sockets)] and all(len(handles[n]) == 1 for n in sockets[1:])):
-            listed = ", ".join(f"picture {n} = {_frame_name(name, i, len(handles[name]))}" for n, (name, i) in enumerate(others, 2))
+        if others and not (
+            sockets == list(_SOCKETS)[: len(sockets)] and all(len(handles[n]) == 1 for n in sockets[1:])
+        ):
+            listed = ", ".join(
+                f"picture {n} = {_frame_name(name, i, len(handles[name]))}" for n, (name, i) in enumerate(others, 2)
+            )
             notices = [f"picture 1 = the frame of image_1, {listed}"]
         return [[frame, *rest] for frame in handles["image_1"]], notices
     if mode == PAIRED:
@@ -241,17 +272,26 @@ def _groups(mode: str, sockets: list[str], handles: dict[str, list[Picture]]) ->
         count = max(lengths.values())
         if any(length not in (1, count) for length in lengths.values()):
             listed = ", ".join(f"{name} has {length}" for name, length in lengths.items())
-            raise Impossible(f"'each paired' needs equally many frames everywhere, or one: {listed}",
-                             cure="Cut the batches to one length, or choose another batch_mode", kind="impossible")  # fmt: skip
+            raise Impossible(
+                f"'each paired' needs equally many frames everywhere, or one: {listed}",
+                cure="Cut the batches to one length, or choose another batch_mode",
+                kind="impossible",
+            )
         if lengths["image_1"] != count:
-            raise Impossible(f"'each paired' goes along the frames of image_1, which has 1 where others have {count}",
-                             cure="Connect the batch to image_1, or repeat its frame", kind="impossible")  # fmt: skip
+            raise Impossible(
+                f"'each paired' goes along the frames of image_1, which has 1 where others have {count}",
+                cure="Connect the batch to image_1, or repeat its frame",
+                kind="impossible",
+            )
         groups = [[handles[name][i if lengths[name] > 1 else 0] for name in sockets] for i in range(count)]
         gap = sockets != list(_SOCKETS)[: len(sockets)]
         listed = ", ".join(f"picture {n} = {name}" for n, name in enumerate(sockets, 1))
         return groups, [listed] if gap else []
-    raise Impossible(f"The batch_mode {mode[:40]} is not known here", cure=f"Choose {TOGETHER}, {EACH} or {PAIRED}",
-                     kind="impossible")  # fmt: skip
+    raise Impossible(
+        f"The batch_mode {mode[:40]} is not known here",
+        cure=f"Choose {TOGETHER}, {EACH} or {PAIRED}",
+        kind="impossible",
+    )
 
 
 def _masks(mask: torch.Tensor | None, firsts: list[torch.Tensor], mode: str, notices: list[str]) -> list[torch.Tensor]:
@@ -260,8 +300,11 @@ def _masks(mask: torch.Tensor | None, firsts: list[torch.Tensor], mode: str, not
         return []
     given = codec.masks(mask)
     if len(given) not in (1, len(firsts)):
-        raise Impossible(f"There are {len(given)} masks for {len(firsts)} frames of image_1",
-                         cure="Give one mask, or one for each frame", kind="impossible")  # fmt: skip
+        raise Impossible(
+            f"There are {len(given)} masks for {len(firsts)} frames of image_1",
+            cure="Give one mask, or one for each frame",
+            kind="impossible",
+        )
     wanted = firsts[:1] if mode == TOGETHER else firsts
     if mode == TOGETHER and len(given) > 1:
         notices.append("together makes one result: it uses the first mask")
@@ -271,16 +314,23 @@ def _masks(mask: torch.Tensor | None, firsts: list[torch.Tensor], mode: str, not
         which = f" {index + 1}" if len(given) > 1 else ""
         height, width = frame.shape[:2]
         if not bool((one > 0).any()):
-            raise Impossible(f"Mask{which} is empty, so nothing may change", cure="Paint it, or disconnect it",
-                             kind="impossible")  # fmt: skip
+            raise Impossible(
+                f"Mask{which} is empty, so nothing may change", cure="Paint it, or disconnect it", kind="impossible"
+            )
         ratio = (one.shape[1] / one.shape[0]) / (width / height)
         if abs(ratio - 1) > _RATIO_TOLERANCE:
-            raise Impossible(f"Mask{which} ({one.shape[1]}x{one.shape[0]}) has another shape than its image ({width}x{height})",
-                             cure="Make the mask from that image", kind="impossible")  # fmt: skip
+            raise Impossible(
+                f"Mask{which} ({one.shape[1]}x{one.shape[0]}) has another shape than its image ({width}x{height})",
+                cure="Make the mask from that image",
+                kind="impossible",
+            )
         scaled = codec.fitted_mask(one, int(width), int(height))
         if not bool((scaled > 0).any()):
-            raise Impossible(f"Mask{which} has nothing left at the size of its image", cure="Paint a larger region",
-                             kind="impossible")  # fmt: skip
+            raise Impossible(
+                f"Mask{which} has nothing left at the size of its image",
+                cure="Paint a larger region",
+                kind="impossible",
+            )
         fitted.append(scaled)
     return fitted
 
@@ -295,5 +345,7 @@ def _size_notice(have_width: int, have_height: int, width: int, height: int) -> 
     cut_x, cut_y = round(have_width * factor) - width, round(have_height * factor) - height
     if cut_x <= 0 and cut_y <= 0:
         return []
-    return [f"the result of {have_width}x{have_height} was scaled to {round(have_width * factor)}x"
-            f"{round(have_height * factor)} and cut to {width}x{height} around its centre"]  # fmt: skip
+    return [
+        f"the result of {have_width}x{have_height} was scaled to {round(have_width * factor)}x"
+        f"{round(have_height * factor)} and cut to {width}x{height} around its centre"
+    ]

@@ -139,8 +139,10 @@ def _say_stopped(numbers: dict[str, Any], why: str) -> None:
     way, dropped = numbers["on_the_way"], numbers["dropped"]
     text = f"Nano Banana, {why}: {numbers['back']} of {numbers['asked']} pictures were back"
     if way:
-        text += (f"; {way} had been sent (about ${numbers['usd']:.2f}) and are still collected: "
-                 "queue again and they cost nothing more")  # fmt: skip
+        text += (
+            f"; {way} had been sent (about ${numbers['usd']:.2f}) and are still collected: "
+            "queue again and they cost nothing more"
+        )
     if dropped:
         text += f"; {dropped} were not sent and cost nothing"
     log.warning("%s.", text)
@@ -171,8 +173,15 @@ def _summary(report: Report) -> NanoBananaError:
     others = [t for t in report.tried if t.reason and t.reason != worst.reason]
     if others:
         what += " Also tried: " + " ".join(f"{t.provider}: {t.reason}" for t in others)
-    return type(worst)(what, cure=worst.cure, kind=worst.kind, charged=worst.charged, status=worst.status,
-                       request_id=worst.request_id, money=" ".join(money))  # fmt: skip
+    return type(worst)(
+        what,
+        cure=worst.cure,
+        kind=worst.kind,
+        charged=worst.charged,
+        status=worst.status,
+        request_id=worst.request_id,
+        money=" ".join(money),
+    )
 
 
 def _outputs(

@@ -114,7 +114,14 @@ class ProviderConfig(io.ComfyNode):
     ) -> io.NodeOutput:
         if unknown:
             raise Impossible(stray(list(unknown)), kind="impossible")
-        choice = ProviderChoice(provider, model, profile, min(max(int(timeout), 10), 3600), min(max(int(max_parallel), 0), 64),
-                                model_override.strip(), fallback)  # fmt: skip
+        choice = ProviderChoice(
+            provider,
+            model,
+            profile,
+            min(max(int(timeout), 10), 3600),
+            min(max(int(max_parallel), 0), 64),
+            model_override.strip(),
+            fallback,
+        )
         host.engine().shelf().check(choice)
         return io.NodeOutput(choice)

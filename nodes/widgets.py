@@ -134,7 +134,9 @@ def shared(failures: list[str]) -> list[io.Input]:
 
 def outputs() -> list[io.Output]:
     return [
-        io.Image.Output("images", is_output_list=True, tooltip="RGB. One batch when all share a size, else one by one."),
+        io.Image.Output(
+            "images", is_output_list=True, tooltip="RGB. One batch when all share a size, else one by one."
+        ),
         io.Mask.Output("masks", is_output_list=True, tooltip="Transparency of the results: 1 - alpha."),
         io.String.Output("text", is_output_list=True, tooltip="The model's words or the revised prompt."),
         io.String.Output("info", is_output_list=True, tooltip="JSON: provider, sizes, seeds, cost, notices."),
@@ -166,5 +168,7 @@ def seed_of(seed: int) -> tuple[int, list[str]]:
 def stray(names: list[str]) -> str:
     """What is wrong with linked inputs that this node doesn't have."""
     listed = ", ".join(sorted(names))
-    return f"This node has no input called {listed}: the workflow is from another version, or links one socket too many. " \
-        "Disconnect it."  # fmt: skip
+    return (
+        f"This node has no input called {listed}: the workflow is from another version, or links one socket too many. "
+        "Disconnect it."
+    )

@@ -212,6 +212,8 @@ class Exchange:
             call.fields = parse_json(request.body)
         elif call.route.body == "multipart":
             call.parts = parse_multipart(request.header("content-type") or "", request.body)
+            # The parts hold their own copies: don't keep large uploads twice.
+            request.body = b""
             call.fields = dict(single_texts(call.parts, files="image"))
         elif call.route.body == "none" and request.body:
             raise Problem(400, "This request takes no body.")

@@ -119,7 +119,18 @@ VOCABULARY: dict[str, Callable[[str | None], Any]] = {
 }
 
 FILE_WORDS = frozenset(
-    "truncate short type notimage huge file_status file_slow file_drop norange redirect_file".split()
+    {
+        "truncate",
+        "short",
+        "type",
+        "notimage",
+        "huge",
+        "file_status",
+        "file_slow",
+        "file_drop",
+        "norange",
+        "redirect_file",
+    }
 )
 """Words that act when a result file is fetched; there `times` counts the fetches of that file."""
 

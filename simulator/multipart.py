@@ -83,7 +83,7 @@ def _part(body: bytes | bytearray, start: int, end: int) -> Part:
     filename = disposition.get_param("filename", header="content-disposition")
     if filename is not None and (not isinstance(filename, str) or not filename):
         raise _bad("an empty filename")
-    return Part(field_name, filename, headers.get("content-type", ""), bytes(body[blank + 4 : end]))
+    return Part(field_name, filename, headers.get("content-type", ""), bytes(memoryview(body)[blank + 4 : end]))
 
 
 def single_texts(parts: list[Part], *, files: str) -> dict[str, str]:

@@ -8,9 +8,19 @@ from importlib import import_module
 from .row import Provider
 
 _ORDER = (
-    "google", "vertex", "onerouter", "apiframe", "apiframe_v2", "nanobanana", "runflow", "fal", "replicate",
-    "openrouter", "kie", "wavespeed",
-)  # fmt: skip
+    "google",
+    "vertex",
+    "onerouter",
+    "apiframe",
+    "apiframe_v2",
+    "nanobanana",
+    "runflow",
+    "fal",
+    "replicate",
+    "openrouter",
+    "kie",
+    "wavespeed",
+)
 """Order of the choices in the widget and of `auto`; a row that isn't named follows these, and `offline` is last."""
 
 

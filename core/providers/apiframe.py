@@ -30,15 +30,27 @@ PROVIDER = Provider(
             "nano-banana-pro",
             "pro",
             generate=Offer("nano-banana-pro", RATIOS, ("1K", "2K", "4K"), default_resolution="2K"),
-            edit=Offer("nano-banana-pro", RATIOS, ("1K", "2K", "4K"), default_resolution="2K",
-                       auto_ratio="match_input_image", max_references=14),
+            edit=Offer(
+                "nano-banana-pro",
+                RATIOS,
+                ("1K", "2K", "4K"),
+                default_resolution="2K",
+                auto_ratio="match_input_image",
+                max_references=14,
+            ),
         ),
         Model(
             "nano-banana",
             "first",
-            edit=Offer("nano-banana", RATIOS, fixed_resolution="1K", default_resolution="1K",
-                       auto_ratio="match_input_image", max_references=14),
+            edit=Offer(
+                "nano-banana",
+                RATIOS,
+                fixed_resolution="1K",
+                default_resolution="1K",
+                auto_ratio="match_input_image",
+                max_references=14,
+            ),
         ),
     ),
     recommended="nano-banana-pro",
-)  # fmt: skip
+)

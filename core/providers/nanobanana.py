@@ -6,9 +6,9 @@ in the JSON of `/generations`. The document says that failed requests don't cons
 (`?async=true`) is from clients of resellers.
 """
 
-from .row import RATIOS, Field, Model, Offer, Provider, Route
+from .row import RATIOS, Field, Model, Offer, Option, Provider, Route
 
-_FIELDS = {"aspect_ratio": Field("aspect_ratio"), "resolution": Field("image_size")}
+_FIELDS: dict[Option, Field] = {"aspect_ratio": Field("aspect_ratio"), "resolution": Field("image_size")}
 
 
 def _model(name: str, family: str, sizes: tuple[str, ...], fixed: str, note: str) -> Model:

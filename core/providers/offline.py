@@ -25,17 +25,24 @@ _FIELDS: dict[Option, Field] = {
 }
 
 
-
 def _model(name: str, family: str, ratios: tuple[str, ...], resolutions: tuple[str, ...]) -> Model:
     """The limits of the real model, so that what works here works there."""
     return Model(
         name,
         family,
         generate=Offer("offline", ratios, resolutions, default_resolution="1K", max_count=4, options=_OPTIONS),
-        edit=Offer("offline", ratios, resolutions, default_resolution="1K", auto_ratio="auto", max_references=14,
-                   max_count=4, options=_OPTIONS),
+        edit=Offer(
+            "offline",
+            ratios,
+            resolutions,
+            default_resolution="1K",
+            auto_ratio="auto",
+            max_references=14,
+            max_count=4,
+            options=_OPTIONS,
+        ),
         price=_FREE,
-    )  # fmt: skip
+    )
 
 
 PROVIDER = Provider(
@@ -64,4 +71,4 @@ PROVIDER = Provider(
     reads=("webp", "png", "jpeg"),
     needs_key=False,
     local=True,
-)  # fmt: skip
+)

@@ -6,23 +6,34 @@ operation; the fields of the other models are taken to be those of their operati
 values: those are from a catalogue survey. Prices at 1K were measured, those of 2K and 4K are not known.
 """
 
-from .row import RATIOS, Field, Model, Offer, Price, Provider, Route
+from .row import RATIOS, Field, Model, Offer, Option, Price, Provider, Route
 
 _SWITCH = {"on": True, "off": False}
-_GENERATE_OPTIONS = frozenset({"seed", "web_search", "safety_tolerance", "limit_generations"})
+_GENERATE_OPTIONS: frozenset[Option] = frozenset({"seed", "web_search", "safety_tolerance", "limit_generations"})
 _MEASURED = ("measured bill of a client", "2026-05-27")
 
 
 def _model(name: str, family: str, wire: str, usd: float, generated: tuple[str, ...], edited: tuple[str, ...]) -> Model:
     fixed = "" if edited else "1K"
     return Model(
-        name, family,
-        generate=Offer(f"google/{wire}-text-to-image", RATIOS, generated, fixed, "1K", max_count=4,
-                       options=_GENERATE_OPTIONS),
-        edit=Offer(f"google/{wire}-image-to-image", RATIOS, edited, fixed, "1K", auto_ratio="auto", max_references=14,
-                   max_count=4, options=frozenset({"web_search"})),
+        name,
+        family,
+        generate=Offer(
+            f"google/{wire}-text-to-image", RATIOS, generated, fixed, "1K", max_count=4, options=_GENERATE_OPTIONS
+        ),
+        edit=Offer(
+            f"google/{wire}-image-to-image",
+            RATIOS,
+            edited,
+            fixed,
+            "1K",
+            auto_ratio="auto",
+            max_references=14,
+            max_count=4,
+            options=frozenset({"web_search"}),
+        ),
         price=Price({"1K": usd}, *_MEASURED),
-    )  # fmt: skip
+    )
 
 
 PROVIDER = Provider(

@@ -24,9 +24,17 @@ DEAREST_USD = 0.30
 """What a picture counts as when its price isn't known: the dearest known price of the field."""
 
 Option = Literal[
-    "aspect_ratio", "resolution", "count", "seed", "web_search", "safety_tolerance", "limit_generations",
-    "output_format", "thinking", "system_prompt",
-]  # fmt: skip
+    "aspect_ratio",
+    "resolution",
+    "count",
+    "seed",
+    "web_search",
+    "safety_tolerance",
+    "limit_generations",
+    "output_format",
+    "thinking",
+    "system_prompt",
+]
 """Our names for what a graph can ask. A `Field` gives a provider's name for one of them."""
 
 

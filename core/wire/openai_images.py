@@ -37,8 +37,15 @@ def next(job: Job, state: State, reply: Reply) -> Step:
     except NotJson:
         return Failed(unreadable(reply), task)
     learned = "" if task or not job.row.forms else _form(state)
-    return follow(job, reply, value, task or task_id_of(_without_request_id(value)), _poll, pause=state.get("pause"),
-                  learned=learned)  # fmt: skip
+    return follow(
+        job,
+        reply,
+        value,
+        task or task_id_of(_without_request_id(value)),
+        _poll,
+        pause=state.get("pause"),
+        learned=learned,
+    )
 
 
 def resume(job: Job, accepted: State) -> Step:

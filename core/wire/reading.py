@@ -48,8 +48,18 @@ def read_object(reply: Reply) -> dict[str, Any]:
 # --------------------------------------------------------------------------------------------------- pictures
 
 _LEAVES = ("b64_json", "base64", "b64", "url", "image_url", "imageUrl", "output_url", "imageURL")
-_CONTAINERS = ("data", "images", "image_urls", "imageUrls", "output", "outputs", "result", "results", "resultUrls",
-               "image")  # fmt: skip
+_CONTAINERS = (
+    "data",
+    "images",
+    "image_urls",
+    "imageUrls",
+    "output",
+    "outputs",
+    "result",
+    "results",
+    "resultUrls",
+    "image",
+)
 
 
 def pictures_in(value: Any, depth: int = 0) -> list[Found]:
@@ -151,19 +161,35 @@ def words_in(value: Any) -> str:
 
 # --------------------------------------------------------------------------------------------------- failures
 
-_WORD_FIELDS = ("message", "msg", "detail", "error", "error_message", "fail_reason", "failure_message", "failReason",
-                "failMsg", "reason", "title", "description")  # fmt: skip
+_WORD_FIELDS = (
+    "message",
+    "msg",
+    "detail",
+    "error",
+    "error_message",
+    "fail_reason",
+    "failure_message",
+    "failReason",
+    "failMsg",
+    "reason",
+    "title",
+    "description",
+)
 _CODE_FIELDS = ("code", "type", "status", "failure_code", "error_type", "failCode")
 
 _CONTENT = re.compile(
     r"(?i)content[_ ]?polic|moderat|safety|nsfw|prohibited|sensitive|blocked|violat|image_other|recitation|no_media_generated"
 )
-_CREDIT = re.compile(r"(?i)insufficient[_ ]?(user[_ ]?)?(credit|quota|balance|fund)|pre_consume|out of credit|no credit"
-                     r"|balance is (too low|not enough)|payment required|arrear|billing")  # fmt: skip
+_CREDIT = re.compile(
+    r"(?i)insufficient[_ ]?(user[_ ]?)?(credit|quota|balance|fund)|pre_consume|out of credit|no credit"
+    r"|balance is (too low|not enough)|payment required|arrear|billing"
+)
 _KEY = re.compile(
     r"(?i)api[_ -]?key|unauthor|authenticat|invalid (token|key)|invalid_api_key|token (is )?(invalid|expired)|credential"
 )
-_MODEL = re.compile(r"(?i)model[_ ](not[_ ]found|unavailable|does not exist|not exist|invalid)|unknown model|no such model")
+_MODEL = re.compile(
+    r"(?i)model[_ ](not[_ ]found|unavailable|does not exist|not exist|invalid)|unknown model|no such model"
+)
 
 
 def fault_words(value: Any) -> tuple[str, str]:
@@ -206,8 +232,13 @@ def fault_of(reply: Reply) -> Fault:
     words, codes = fault_words(value)
     kind = _kind_by_status(reply.status, f"{codes} {words}")
     wait = value.get("retry_after") if isinstance(value, dict) else None
-    return Fault(kind, words, reply.status, retry_after=float(wait) if isinstance(wait, (int, float)) else None,
-                 request_id=reply.request_id)  # fmt: skip
+    return Fault(
+        kind,
+        words,
+        reply.status,
+        retry_after=float(wait) if isinstance(wait, (int, float)) else None,
+        request_id=reply.request_id,
+    )
 
 
 def kind_by_words(words: str, otherwise: Kind) -> Kind:

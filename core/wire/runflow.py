@@ -38,8 +38,16 @@ def next(job: Job, state: State, reply: Reply) -> Step:
         value = read_object(reply)
     except NotJson:
         return Failed(unreadable(reply), task)
-    return follow(job, reply, value, task or task_id_of(value), _poll, pause=state.get("pause"), usd=_cost(value),
-                  learned="" if task else state["form"])  # fmt: skip
+    return follow(
+        job,
+        reply,
+        value,
+        task or task_id_of(value),
+        _poll,
+        pause=state.get("pause"),
+        usd=_cost(value),
+        learned="" if task else state["form"],
+    )
 
 
 def resume(job: Job, accepted: State) -> Step:
@@ -87,9 +95,7 @@ def _uploading(job: Job, state: State, reply: Reply) -> Step:
     return _upload_or_submit(job, urls, fresh=(index, url))
 
 
-def _submit(
-    job: Job, urls: list[str], form: str, *, tried: bool = False, fresh: tuple[int, str] | None = None
-) -> Send:
+def _submit(job: Job, urls: list[str], form: str, *, tried: bool = False, fresh: tuple[int, str] | None = None) -> Send:
     value: dict[str, Any] = {"prompt": job.prompt, **job.fields()}
     if urls:
         value[job.route.references] = urls

@@ -59,8 +59,9 @@ class Job:
             known = self.route.fields.get(option)
             if known is not None:
                 # A provider's own word for a ratio ("auto") has no spelling of its own.
-                spelled[known.name] = value if known.values is not None and str(value) not in known.values \
-                    else known.spell(value)  # fmt: skip
+                spelled[known.name] = (
+                    value if known.values is not None and str(value) not in known.values else known.spell(value)
+                )
         count = self.route.fields.get("count")
         if count is not None:
             spelled[count.name] = self.count

@@ -14,11 +14,31 @@ from ..redact import redact
 from .reading import fault_words, kind_by_words, no_picture, pictures_in, words_in
 from .step import Done, Failed, Job, Reply, Send, State, Step, Wait
 
-SUCCEEDED = frozenset({"success", "succeeded", "succeed", "completed", "complete", "finished", "done", "partial_succeeded"})
-FAILED = frozenset({"failure", "failed", "fail", "error", "cancelled", "canceled", "aborted", "timeout", "expired",
-                    "rejected"})  # fmt: skip
-RUNNING = frozenset({"created", "pending", "queued", "queuing", "waiting", "starting", "staged", "submitted", "not_start",
-                     "in_progress", "in_queue", "processing", "running", "generating", "dispatching"})  # fmt: skip
+SUCCEEDED = frozenset(
+    {"success", "succeeded", "succeed", "completed", "complete", "finished", "done", "partial_succeeded"}
+)
+FAILED = frozenset(
+    {"failure", "failed", "fail", "error", "cancelled", "canceled", "aborted", "timeout", "expired", "rejected"}
+)
+RUNNING = frozenset(
+    {
+        "created",
+        "pending",
+        "queued",
+        "queuing",
+        "waiting",
+        "starting",
+        "staged",
+        "submitted",
+        "not_start",
+        "in_progress",
+        "in_queue",
+        "processing",
+        "running",
+        "generating",
+        "dispatching",
+    }
+)
 
 
 def status_of(value: dict[str, Any]) -> str:
@@ -64,8 +84,13 @@ def follow(
     status = status_of(value)
     if status in FAILED:
         words, codes = fault_words(value)
-        fault = Fault(kind_by_words(f"{codes} {words}", "task"), words or f"status {status}", None, unbilled=_unbilled(usd),
-                      request_id=reply.request_id)  # fmt: skip
+        fault = Fault(
+            kind_by_words(f"{codes} {words}", "task"),
+            words or f"status {status}",
+            None,
+            unbilled=_unbilled(usd),
+            request_id=reply.request_id,
+        )
         return Failed(fault, task)
     if status not in RUNNING:
         pictures = pictures_in(value)

@@ -42,12 +42,14 @@ def test_a_child_that_outlives_the_run_keeps_the_lock(tmp_path: Path) -> None:
     assert child.stdin and child.stdout
     child.stdout.readline()
 
+    waited = []
+
     def end() -> None:
         assert child.stdin
+        waited.append(True)
         child.stdin.close()
 
-    waited = []
-    with Lock(tmp_path / "lock", lambda: (waited.append(1), end())):  # type: ignore[func-returns-value]
+    with Lock(tmp_path / "lock", end):
         pass
     assert waited
     child.stdout.close()
