@@ -1,0 +1,62 @@
+"""One real ComfyUI for all tests in this folder, with every provider pointed at a strict simulator in this process.
+
+A test tags its prompts with `tag`, so that what it asked can be told from what others asked.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pack.dev.running import Host
+from pack.simulator import start
+from pack.tests.host.kit import Bench, provider_variables
+
+
+@pytest.fixture(scope="session")
+def simulator() -> Iterator[Any]:
+    with start(0) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def session_bench(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    base = tmp_path_factory.mktemp("host")
+    with Host.start(base, provider_variables(simulator), ("--cpu", "--verbose", "DEBUG")) as host:
+        yield Bench(host, simulator)
+
+
+@pytest.fixture
+def bench(session_bench: Bench) -> Bench:
+    assert session_bench.host.alive(), f"the host died in an earlier test:\n{session_bench.host.tail()}"
+    return session_bench
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
+    """Starts another host, with its own variables and arguments; ended after the test."""
+    hosts: list[Host] = []
+
+    def begin(
+        simulator: Any, more: dict[str, str] | None = None, args: tuple[str, ...] = ("--cpu",), **kw: Any
+    ) -> Bench:
+        base = tmp_path / f"host{len(hosts)}"
+        host = Host.start(base, {**provider_variables(simulator), **(more or {})}, args, **kw)
+        hosts.append(host)
+        return Bench(host, simulator)
+
+    yield begin
+    for host in hosts:
+        host.stop()
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def tag(request: pytest.FixtureRequest) -> str:
+    """A word that stands in no other test's prompt."""
+    return f"{request.node.name.replace('[', '-').replace(']', '')}-{next(_numbers)}"

@@ -1,0 +1,135 @@
+"""What the host tests have in hand: prompts, what became of them, and what the simulator was asked."""
+
+from __future__ import annotations
+
+import io
+import json
+import urllib.request
+from typing import Any
+
+import numpy as np
+from pack.dev.running import Host, PromptFailed
+from PIL import Image
+
+KEYED = ("onerouter", "apiframe", "nanobanana", "runflow")
+
+
+def provider_variables(simulator: Any, key: str = "sim-test") -> dict[str, str]:
+    """Environment variables that make `simulator` every provider."""
+    found = {}
+    for name in KEYED:
+        found[f"NANO_BANANA_{name.upper()}_BASE_URL"] = simulator.base_url(name)
+        found[f"NANO_BANANA_{name.upper()}_API_KEY"] = key
+    return found
+
+
+def node(kind: str, **inputs: Any) -> dict[str, Any]:
+    """A node of an API prompt; `images__image_1` stands for the input `images.image_1`."""
+    return {"class_type": kind, "inputs": {name.replace("__", "."): value for name, value in inputs.items()}}
+
+
+class Ran:
+    """What became of a prompt."""
+
+    def __init__(self, host: Host, entry: dict[str, Any] | None, refusal: str = "") -> None:
+        self._host, self.entry, self.refusal = host, entry or {}, refusal
+        self.outputs: dict[str, Any] = self.entry.get("outputs", {})
+
+    @property
+    def status(self) -> str:
+        return str(self.entry.get("status", {}).get("status_str", "refused"))
+
+    def _message(self, kind: str) -> dict[str, Any]:
+        return next((data for name, data in self.entry.get("status", {}).get("messages", []) if name == kind), {})
+
+    @property
+    def error(self) -> str:
+        """The text of the error panel, "" when nothing failed."""
+        return str(self._message("execution_error").get("exception_message", "")).strip()
+
+    @property
+    def error_type(self) -> str:
+        return str(self._message("execution_error").get("exception_type", ""))
+
+    @property
+    def interrupted(self) -> bool:
+        return bool(self._message("execution_interrupted"))
+
+    def info(self, name: str = "make") -> dict[str, Any]:
+        """The `info` of a node of ours."""
+        found: dict[str, Any] = json.loads(self.outputs[name]["nano_banana"][0])
+        return found
+
+    def images(self, name: str = "show") -> list[np.ndarray]:
+        """The pictures of a PreviewImage or SaveImage node."""
+        return [np.asarray(Image.open(self._host.file(one))) for one in self.outputs.get(name, {}).get("images", [])]
+
+    def text(self, name: str) -> list[str]:
+        return list(self.outputs[name]["text"])
+
+
+class Bench:
+    """A host and its simulator in a test's hands."""
+
+    def __init__(self, host: Host, simulator: Any) -> None:
+        self.host, self.simulator = host, simulator
+
+    def run(self, prompt: dict[str, Any], timeout: float = 60.0) -> Ran:
+        try:
+            prompt_id = self.host.queue_prompt(prompt)
+        except PromptFailed as failed:
+            return Ran(self.host, None, str(failed))
+        return Ran(self.host, self.host.wait_prompt(prompt_id, timeout))
+
+    def generate(
+        self, prompt: str, provider: str = "onerouter", config: dict[str, Any] | None = None, **inputs: Any
+    ) -> Ran:
+        """One Generate node called "make" with a PreviewImage "show"."""
+        return self.run(
+            {
+                "config": node("ProviderConfig", provider=provider, **(config or {})),
+                "make": node("NanoBananaGenerate", prompt=prompt, provider=["config", 0], **inputs),
+                "show": node("PreviewImage", images=["make", 0]),
+            }
+        )
+
+    def edit(self, prompt: str, pictures: dict[str, Any], provider: str = "onerouter", config: dict[str, Any] | None = None,
+             more: dict[str, Any] | None = None, **inputs: Any) -> Ran:  # fmt: skip
+        """One Edit node called "make"; `pictures` maps image_1, ... to links or to input file names."""
+        prompt_: dict[str, Any] = {
+            "config": node("ProviderConfig", provider=provider, **(config or {})),
+            "show": node("PreviewImage", images=["make", 0]),
+            **(more or {}),
+        }
+        links = {}
+        for socket, value in pictures.items():
+            if isinstance(value, str):
+                prompt_[f"load_{socket}"] = node("LoadImage", image=value)
+                value = [f"load_{socket}", 0]
+            links[f"images__{socket}"] = value
+        prompt_["make"] = node("NanoBananaEdit", prompt=prompt, provider=["config", 0], **links, **inputs)
+        return self.run(prompt_)
+
+    def asked(self, prompt: str, provider: str = "") -> list[dict[str, Any]]:
+        """The paid requests whose prompt has `prompt` in it, in order of arrival."""
+        found: list[dict[str, Any]] = self.simulator.ledger(prompt=prompt, provider=provider)["requests"]
+        return found
+
+    def paid(self, prompt: str) -> int:
+        """Pictures billed."""
+        return int(self.simulator.ledger(prompt=prompt)["paid_images"])
+
+    def put(self, name: str, pixels: np.ndarray) -> str:
+        """Writes a PNG into the host's input folder."""
+        Image.fromarray(pixels).save(self.host.base / "input" / name)
+        return name
+
+    def view(self, image: dict[str, str]) -> Image.Image:
+        query = "&".join(f"{k}={v}" for k, v in image.items())
+        with urllib.request.urlopen(f"{self.host.url}/view?{query}") as answer:
+            return Image.open(io.BytesIO(answer.read()))
+
+
+def colours(height: int, width: int, seed: int = 0, channels: int = 3) -> np.ndarray:
+    """A picture like no other: noise."""
+    return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
