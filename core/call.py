@@ -89,11 +89,13 @@ class Call:
         ledger: Ledger,
         memory: Memory,
         stopped: Callable[[], bool],
+        ended: Callable[[Call], None] = lambda call: None,
     ) -> None:
         self.target, self.slots, self.fingerprints = target, list(slots), list(fingerprints)
         self._make_job, self._digests = make_job, list(digests)
         self._job: Job
         self._ledger, self._memory, self._stopped = ledger, memory, stopped
+        self._ended = ended
         self.outcome = Outcome()
         self.phase: Phase = "waiting for a free place"
         self.progress = ""
@@ -141,6 +143,7 @@ class Call:
             self._close_missing()
             self.phase = "ended"
             self._job = self._make_job = None  # type: ignore[assignment]  # the references may be large
+            self._ended(self)
             self.done.set()
 
     # ------------------------------------------------------------------------------------------------ steps

@@ -35,7 +35,7 @@ _POINTLESS = frozenset({"key", "credit", "quota", "config", "address"})
 _TICK = 0.05
 
 
-@dataclass
+@dataclass(eq=False)
 class Result:
     """What became of one slot."""
 
@@ -123,6 +123,9 @@ class Run:
         self.error: BaseException | None = None
         self.done = threading.Event()
         self._halt = threading.Event()
+        self._cause: NanoBananaError | None = None
+        """The failure that made sending the rest pointless."""
+        self._free_failures = 0
         self._callback: Callable[[], None] | None = None
         self._ending = threading.Lock()
         self._calls: list[tuple[Call, Ticket]] = []
@@ -215,7 +218,7 @@ class Run:
         by_frame = {request.frame: fit for request, fit in zip(self.requests, fits, strict=True)}
         self._add_notices(notice for fit in fits for notice in fit.notices)
         wanted = self._open_slots()
-        self._phase = "preparing"
+        self._phase, self._cause, self._free_failures = "preparing", None, 0
         prints = {id(r): by_frame[r.slot.frame].fingerprint(self._of_frame[r.slot.frame], r.slot) for r in wanted}
         if self._halt.is_set():
             return
@@ -284,7 +287,8 @@ class Run:
                 [picture.digest for picture in request.references],
                 self._ledger,
                 self._memory,
-                self._halt.is_set,
+                self._over,
+                self._noticed,
             )
             calls.append((call, group))
         for call, _ in calls:
@@ -316,10 +320,23 @@ class Run:
             target.row, target.base_url, fit.wire, request.operation, request.prompt, options, count, tuple(files)
         )
 
+    def _over(self) -> bool:
+        """Whether nothing more is to be sent."""
+        return self._halt.is_set() or self._cause is not None
+
+    def _noticed(self, call: Call) -> None:
+        """Looks at a call that has just ended, on its own thread and before the next in line may begin."""
+        error = call.outcome.errors[0] if call.outcome.errors else None
+        if error is not None and error.kind == "stopped":
+            return
+        with self._ending:
+            self._free_failures = self._free_failures + 1 if error and error.charged == "no" else 0
+            if error and (error.kind in _POINTLESS or self._free_failures >= FAILURES_IN_A_ROW):
+                self._cause = self._cause or error
+
     def _watch(self, calls: list[tuple[Call, list[Result]]]) -> None:
-        """Waits for the calls; takes in each as it ends, and stops the rest when sending has become pointless."""
+        """Waits for the calls and takes in each as it ends."""
         open_calls = list(calls)
-        free_failures = 0
         while open_calls:
             for pair in list(open_calls):
                 call, group = pair
@@ -328,10 +345,6 @@ class Run:
                     open_calls.remove(pair)
                     self._take_in(call, group)
                     self._release(call, open_calls)
-                    error = call.outcome.errors[0] if call.outcome.errors else None
-                    free_failures = free_failures + 1 if error and error.charged == "no" else 0
-                    if error and (error.kind in _POINTLESS or free_failures >= FAILURES_IN_A_ROW):
-                        self._drop(open_calls, error)
                 elif timed_out:
                     open_calls.remove(pair)
                     self._give_up(call, group)
@@ -352,7 +365,14 @@ class Run:
             )
         missing = group[len(outcome.landed) :]
         for index, result in enumerate(missing):
-            result.error = outcome.errors[min(index, len(outcome.errors) - 1)]
+            error = outcome.errors[min(index, len(outcome.errors) - 1)]
+            if error.kind == "stopped" and self._cause is not None:
+                error = Stopped(
+                    f"It was not sent, because of an earlier failure: {self._cause.reason}",
+                    kind="stopped",
+                    cure=self._cause.cure,
+                )
+            result.error = error
         if outcome.attempts:
             self.report.requests.append(
                 {"id": outcome.request_id, "seconds": round(outcome.seconds, 2), "attempts": outcome.attempts}
@@ -393,21 +413,6 @@ class Run:
     def _usd_of(self, call: Call) -> float | None:
         price = self._price_of(call)
         return None if price is None else price * len(call.slots)
-
-    def _drop(self, open_calls: list[tuple[Call, list[Result]]], cause: NanoBananaError) -> None:
-        """Takes back what waits in line, after a failure that the rest would share."""
-        for pair in list(open_calls):
-            call, group = pair
-            ticket = next(t for c, t in self._calls if c is call)
-            if self._lanes.drop(call.target.row.id, ticket):
-                open_calls.remove(pair)
-                self._ledger.closed(call.fingerprints, "no", "it was not sent")
-                for result in group:
-                    result.error = Stopped(
-                        f"It was not sent, because of an earlier failure: {cause.reason}",
-                        kind="stopped",
-                        cure=cause.cure,
-                    )
 
     def _give_up(self, call: Call, group: list[Result]) -> None:
         """The timeout is over: the node goes on, the call is still waited for in the background."""
