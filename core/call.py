@@ -411,6 +411,7 @@ class Call:
             f"{self.row_label} sends requests on to {where}, and a key is never sent along",
             cure="If that is the provider's right address, set it as its base URL",
             kind="address",
+            charged="maybe" if self._accepted else "no",
             status=reply.status,
         )
 

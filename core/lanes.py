@@ -25,6 +25,8 @@ class Ticket:
     limit: int
     dropped: bool = False
     started: bool = False
+    left: bool = False
+    """It runs on, but no longer takes a place."""
 
 
 class Lanes:
@@ -54,6 +56,15 @@ class Lanes:
             self._waiting[provider].remove(ticket)
             return True
 
+    def leave(self, provider: str, ticket: Ticket) -> None:
+        """Gives up the place of a call that is only waited for any more: it must not hold up new ones."""
+        with self._lock:
+            if not ticket.started or ticket.left:
+                return
+            ticket.left = True
+            self._running[provider] -= 1
+        self._advance(provider)
+
     def busy(self) -> int:
         """How many calls are running now."""
         with self._lock:
@@ -77,7 +88,9 @@ class Lanes:
             ticket.work()
         finally:
             with self._lock:
-                self._running[provider] -= 1
+                if not ticket.left:
+                    ticket.left = True
+                    self._running[provider] -= 1
                 self._threads.discard(threading.current_thread())
             self._advance(provider)
 

@@ -416,6 +416,7 @@ class Run:
 
     def _give_up(self, call: Call, group: list[Result]) -> None:
         """The timeout is over: the node goes on, the call is still waited for in the background."""
+        self._lanes.leave(call.target.row.id, self._ticket_of(call))
         error = failure(
             _Fault("timeout"),
             call.row_label,
@@ -426,9 +427,11 @@ class Run:
         for result in group:
             result.error = error
 
+    def _ticket_of(self, call: Call) -> Ticket:
+        return next(ticket for known, ticket in self._calls if known is call)
+
     def _let_go(self, call: Call, group: list[Result]) -> None:
-        ticket = next(t for c, t in self._calls if c is call)
-        if self._lanes.drop(call.target.row.id, ticket):
+        if self._lanes.drop(call.target.row.id, self._ticket_of(call)):
             self._ledger.closed(call.fingerprints, "no", "it was not sent")
         charged: Charged = "maybe" if call.left else "no"
         for result in group:

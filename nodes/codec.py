@@ -14,6 +14,9 @@ import torch
 from ..core.errors import Impossible
 from ..core.pictures import Picture, Pixels
 
+_STRIP = 3 << 20
+"""Values converted at a time."""
+
 
 def frames(images: torch.Tensor, name: str) -> list[torch.Tensor]:
     """The frames [H, W, C] of a batch, as views. Raises Impossible for what is no IMAGE."""
@@ -41,19 +44,21 @@ def picture(frame: torch.Tensor, name: str) -> Picture:
 def pixels(frame: torch.Tensor, name: str = "the image") -> Pixels:
     """A frame [H, W, C] as uint8, clamped and rounded. Raises Impossible when it holds NaN or infinity."""
     values = frame.detach()
-    if values.device.type != "cpu":
-        values = values.cpu()
-    if values.dtype != torch.float32:
-        values = values.float()
-    scaled = values * 255.0
-    # One pass for the usual case: the sum is finite unless a value isn't.
-    if not torch.isfinite(scaled.sum()) and not bool(torch.isfinite(scaled).all()):
-        raise Impossible(
-            f"{name} holds values that are not numbers (NaN or infinity)",
-            cure="Look at the node that made it: a VAE in half precision is the usual cause",
-            kind="impossible",
-        )
-    return scaled.round_().clamp_(0, 255).to(torch.uint8).contiguous().numpy()
+    height, width, channels = values.shape
+    out = torch.empty((height, width, channels), dtype=torch.uint8)
+    # In strips: whole, the float copies of one 4096x4096 frame would take 200 MB each.
+    strip = max(1, _STRIP // (width * channels))
+    for top in range(0, height, strip):
+        scaled = values[top : top + strip].to(device="cpu", dtype=torch.float32) * 255.0
+        # One pass for the usual case: the sum is finite unless a value isn't.
+        if not torch.isfinite(scaled.sum()) and not bool(torch.isfinite(scaled).all()):
+            raise Impossible(
+                f"{name} holds values that are not numbers (NaN or infinity)",
+                cure="Look at the node that made it: a VAE in half precision is the usual cause",
+                kind="impossible",
+            )
+        out[top : top + strip] = scaled.round_().clamp_(0, 255).to(torch.uint8)
+    return out.numpy()
 
 
 def image(data: Pixels) -> torch.Tensor:

@@ -219,14 +219,14 @@ def _blocked(report: Report, requests: Sequence[Request], with_originals: bool) 
 
 def _facts(report: Report, requests: Sequence[Request], finished: list[Finished]) -> dict[str, Any]:
     """The `info` output."""
-    slots = len(report.results)
+    beyond = {id(extra): len(report.results) + index for index, extra in enumerate(report.extras)}
     return {
         "provider": report.provider,
         "model": report.model,
         "operation": requests[0].operation,
         "images": [
             {
-                "slot": item.result.slot.index if item.result in report.results else slots + index,
+                "slot": beyond.get(id(item.result), item.result.slot.index),
                 "frame": item.result.slot.frame,
                 "seed": item.result.slot.seed,
                 "width": int(item.image.shape[1]),
@@ -234,7 +234,7 @@ def _facts(report: Report, requests: Sequence[Request], finished: list[Finished]
                 "format": item.result.landed.format if item.result.landed else "",
                 "from": item.source,
             }
-            for index, item in enumerate(finished)
+            for item in finished
         ],
         "failed": [
             {

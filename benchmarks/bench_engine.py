@@ -1,0 +1,144 @@
+"""What the engine and codec add to a request, against a bare requests.post and a Pillow decode of the same answer.
+
+Run by `python3 dev.py bench engine`.
+"""
+
+from __future__ import annotations
+
+import io
+import resource
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import requests
+import torch
+from measuring import ROOT, Table, photo
+from pack.core.choice import ProviderChoice
+from pack.core.engine import Engine
+from pack.core.providers import BUILT_IN
+from pack.core.request import Options, Request
+from pack.nodes import codec
+from PIL import Image
+
+ROUNDS = 40
+
+
+class Answering(BaseHTTPRequestHandler):
+    """Answers every POST with one ready picture, as base64, and reads bodies of any size."""
+
+    protocol_version = "HTTP/1.1"
+    answer = b""
+
+    def do_POST(self) -> None:
+        left = int(self.headers["Content-Length"])
+        while left:
+            left -= len(self.rfile.read(min(left, 1 << 20)))
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(self.answer)))
+        self.end_headers()
+        self.wfile.write(self.answer)
+
+    def log_message(self, *args: object) -> None:
+        """Silence."""
+
+
+def serve() -> None:
+    """The server as a process of its own: it must not share our interpreter."""
+    out = io.BytesIO()
+    Image.fromarray(photo(1024)).save(out, "PNG")
+    import base64
+
+    Answering.answer = b'{"created":1,"data":[{"b64_json":"' + base64.b64encode(out.getvalue()) + b'"}]}'
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    print(server.server_port, flush=True)
+    server.serve_forever()
+
+
+def main() -> int:
+    if sys.argv[1:] == ["serve"]:
+        serve()
+    process = subprocess.Popen([sys.executable, str(Path(__file__)), "serve"], stdout=subprocess.PIPE, cwd=ROOT)
+    assert process.stdout is not None
+    try:
+        url = f"http://127.0.0.1:{int(process.stdout.readline())}"
+        variables = {"NANO_BANANA_ONEROUTER_API_KEY": "k", "NANO_BANANA_ONEROUTER_BASE_URL": url}
+        engine = Engine(environ=variables)
+        table = Table("a request of one 1K PNG, loopback, no latency")
+        ours, bare = [], []
+        for index in range(ROUNDS):  # alternating, so that a slow moment of the machine hits both
+            ours.append(timed(lambda index=index: through_the_pack(engine, index)))
+            bare.append(timed(lambda: by_hand(url)))
+        table.line("engine and codec against bare", statistics.median(ours) / statistics.median(bare), 1.3)
+        limitless = replace(
+            BUILT_IN["onerouter"], max_request_bytes=10**10, max_reference_bytes=10**9
+        )  # the body is to be as large as the pictures
+        memory(Engine(rows={"onerouter": limitless}, environ=variables), table)
+        return table.end()
+    finally:
+        process.kill()
+
+
+def timed(work: object) -> float:
+    begun = time.perf_counter()
+    work()  # type: ignore[operator]
+    return time.perf_counter() - begun
+
+
+def through_the_pack(engine: Engine, seed: int) -> torch.Tensor:
+    request = Request("generate", "a boat", Options(), seed)
+    run = engine.run([request], engine.plan(ProviderChoice("onerouter"), [request]))
+    run.done.wait()
+    landed = run.results[0].landed
+    assert landed is not None, run.results[0].error
+    return codec.image(landed.pixels)
+
+
+def by_hand(url: str) -> torch.Tensor:
+    import base64
+
+    answer = requests.post(url + "/v1/images/generations", json={"model": "m", "prompt": "a boat"}, timeout=30)
+    data = base64.b64decode(answer.json()["data"][0]["b64_json"])
+    return torch.from_numpy(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(np.float32) / 255.0)
+
+
+def memory(engine: Engine, table: Table) -> None:
+    """The peak above the tensors while 14 4K references are encoded and sent."""
+    frame = torch.from_numpy(photo(4096).astype(np.float32) / 255.0)
+    tensors = [frame.roll(i * 37, 0) for i in range(14)]
+    pictures = tuple(codec.picture(tensor, "x") for tensor in tensors)
+    sizes: list[int] = []
+    request = Request("edit", "a boat", Options(), 1, 1, pictures)
+    before = now_mb()
+    peak = [before]
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.01):
+            peak[0] = max(peak[0], now_mb())
+
+    threading.Thread(target=watch, daemon=True).start()
+    run = engine.run([request], engine.plan(ProviderChoice("onerouter"), [request]))
+    while not run.done.wait(0.01):
+        sizes += [call.bytes_sent[1] for call, _ in run._calls]
+    over.set()
+    body = max(sizes) / 1e6
+    table.line("memory above 14 4K tensors", peak[0] - before, 1.5 * body + 150, " MB", note=f"(body {body:.0f} MB)")
+
+
+def now_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1]) if sys.platform == "linux" else 0
+    if pages:
+        return pages * resource.getpagesize() / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""What the benchmarks share: the pack under its test name, pictures to measure with, and a table that says whether a bar holds.
+
+Every figure is a ratio against something measured in the same run on the same machine.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+
+if "pack" not in sys.modules:
+    spec = importlib.machinery.ModuleSpec("pack", None, is_package=True)
+    spec.submodule_search_locations = [str(ROOT)]
+    sys.modules["pack"] = importlib.util.module_from_spec(spec)
+
+
+def photo(side: int, seed: int = 1) -> np.ndarray:
+    """A picture with the statistics of a photograph: structure on all scales, soft edges, a little sensor noise."""
+    from PIL import Image
+
+    rng = np.random.default_rng(seed)
+    picture = np.zeros((side, side, 3), np.float32)
+    cells = 4
+    while cells <= side // 2:
+        small = rng.normal(0, 1, (cells, cells, 3)).astype(np.float32)
+        for channel in range(3):
+            layer = Image.fromarray(small[..., channel]).resize((side, side), Image.Resampling.BICUBIC)
+            picture[..., channel] += np.asarray(layer) * (60 / cells**0.75)
+        cells *= 2
+    grey = picture.mean(2, keepdims=True)
+    picture = grey + (picture - grey) * 0.4
+    picture = 120 + picture * (48 / picture.std()) + rng.normal(0, 1.5, picture.shape)
+    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+
+
+def noise(side: int) -> np.ndarray:
+    return np.random.default_rng(2).integers(0, 256, (side, side, 3), dtype=np.uint8)
+
+
+def gradient(side: int) -> np.ndarray:
+    x = np.linspace(0, 255, side)
+    return np.stack([np.tile(x, (side, 1)), np.tile(x[:, None], (1, side)), (x[None] + x[:, None]) / 2], 2).astype(
+        np.uint8
+    )
+
+
+def flat(side: int) -> np.ndarray:
+    """Flat art: a few hundred rectangles of plain colour."""
+    rng = np.random.default_rng(3)
+    picture = np.full((side, side, 3), 240, np.uint8)
+    for _ in range(300):
+        top, left = rng.integers(0, side, 2)
+        height, width = rng.integers(side // 40, side // 4, 2)
+        picture[top : top + height, left : left + width] = rng.integers(0, 256, 3)
+    return picture
+
+
+def median_seconds(work: Callable[[], Any], rounds: int = 5) -> float:
+    """The median of some rounds after one to warm up."""
+    work()
+    times = []
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - begun)
+    return statistics.median(times)
+
+
+class Table:
+    """Prints a line per figure and remembers whether all bars held."""
+
+    def __init__(self, title: str) -> None:
+        self.missed = 0
+        print(f"{title}\n{'':44}{'figure':>10} {'bar':>10}")
+
+    def line(
+        self, name: str, value: float, bar: float, unit: str = "x", *, at_least: bool = False, note: str = ""
+    ) -> None:
+        good = value >= bar if at_least else value <= bar
+        self.missed += not good
+        sign = ">=" if at_least else "<="
+        print(f"{name:44}{value:>9.2f}{unit} {sign} {bar:g}{unit} {'' if good else 'MISSED '}{note}", flush=True)
+
+    def end(self) -> int:
+        """Exit code: 1 when a bar was missed."""
+        return 1 if self.missed else 0

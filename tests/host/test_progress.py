@@ -1,0 +1,85 @@
+"""What a person sees on a node while it runs, and that nobody else sees it."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+
+import pytest
+from pack.tests.host.ears import Ears, ears
+from pack.tests.host.kit import Bench, node
+from PIL import Image
+
+
+@pytest.fixture
+def listener(bench: Bench) -> Iterator[Ears]:
+    with ears(bench.host) as listening:
+        yield listening
+
+
+def _prompt(text: str, provider: str = "onerouter", **inputs: object) -> dict[str, object]:
+    return {
+        "config": node("ProviderConfig", provider=provider),
+        "make": node("NanoBananaGenerate", prompt=text, provider=["config", 0], **inputs),
+        "show": node("PreviewImage", images=["make", 0]),
+    }
+
+
+def test_the_text_names_provider_model_numbers_and_seconds(bench: Bench, listener: Ears, tag: str) -> None:
+    """Everything a person asks while waiting: where, what, how many, how long."""
+    prompt_id = bench.host.queue_prompt(_prompt(f"{tag} [[sim: slow=1.2]]", num_images=3), listener.client)
+    assert listener.wait_end(prompt_id).kind == "execution_success"
+    texts = [heard.data for heard in listener.of("text")]
+    assert texts and {node_id for node_id, _ in texts} == {"make"}
+    waiting = [text for _, text in texts if "waiting for the answer" in text]
+    assert waiting, texts
+    for text in waiting:
+        assert "OneRouter" in text and "nano-banana-2" in text and "0 of 3" in text and re.search(r"\b\d+ s\b", text)
+    seconds = [int(found[1]) for text in waiting if (found := re.search(r"\b(\d+) s\b", text))]
+    assert seconds == sorted(seconds) and seconds[-1] >= 1, "the seconds stand still"
+
+
+def test_the_numbers_rise_as_pictures_come(bench: Bench, listener: Ears, tag: str) -> None:
+    """Four calls of different length: the person sees each picture come back."""
+    prompt = _prompt(f"{tag} [[sim: slow=0.6]]", "nanobanana", num_images=3)
+    prompt["config"]["inputs"]["max_parallel"] = 1  # type: ignore[index]
+    prompt_id = bench.host.queue_prompt(prompt, listener.client)
+    assert listener.wait_end(prompt_id).kind == "execution_success"
+    back = [
+        int(found[1]) for _, text in (h.data for h in listener.of("text")) if (found := re.search(r"(\d) of 3", text))
+    ]
+    assert back == sorted(back) and set(back) >= {0, 1, 2}
+
+
+@pytest.mark.parametrize("words", ["rgba", "gray", "as=webp", "slow=0"])
+def test_every_picture_is_previewed_in_rgb(bench: Bench, listener: Ears, tag: str, words: str) -> None:
+    """A preview per picture, small, whatever kind of picture it is."""
+    prompt_id = bench.host.queue_prompt(_prompt(f"{tag} [[sim: {words}]]", num_images=2), listener.client)
+    assert listener.wait_end(prompt_id).kind == "execution_success"
+    previews = [Image.open(io.BytesIO(heard.data)) for heard in listener.of("preview")]
+    assert len(previews) == 2
+    for preview in previews:
+        assert preview.mode == "RGB" and max(preview.size) <= 512
+        assert preview.convert("L").getextrema()[0] != preview.convert("L").getextrema()[1], "a blank preview"
+
+
+def test_the_preview_of_the_first_does_not_wait_for_the_last(bench: Bench, listener: Ears, tag: str) -> None:
+    """One picture is there, the other one isn't: the first is shown already."""
+    prompt = _prompt(f"{tag} [[sim: slow=0.8]]", "nanobanana", num_images=2)
+    prompt["config"]["inputs"]["max_parallel"] = 1  # type: ignore[index]
+    prompt_id = bench.host.queue_prompt(prompt, listener.client)
+    first = listener.wait(lambda heard: heard.kind == "preview")
+    assert listener.wait_end(prompt_id).at - first.at > 0.4
+
+
+def test_only_the_browser_that_asked_hears_of_it(bench: Bench, listener: Ears, tag: str) -> None:
+    """Another open browser gets neither texts nor pictures nor the pack's own events."""
+    with ears(bench.host) as other:
+        prompt_id = bench.host.queue_prompt(_prompt(f"{tag} [[sim: slow=0.5]]"), listener.client)
+        assert listener.wait_end(prompt_id).kind == "execution_success"
+        assert listener.of("text") and listener.of("preview")
+        # What the host itself tells everybody is heard by both: so the other one was listening.
+        other.wait(lambda heard: heard.kind == "status")
+        assert not other.of("text") and not other.of("preview") and not other.of("binary")
+        assert tag not in "".join(heard.raw for heard in other.heard)
