@@ -129,10 +129,10 @@ class Face:
         except ImportError:
             self._api = None
 
-    async def show(self, text: str, done: int, total: int, preview: Any = None) -> None:
+    async def show(self, text: str, done: int, total: int, preview: Any = None, *, force: bool = False) -> None:
         """Text and a bar, at most four times a second; a preview (small RGB PIL image) is shown at once."""
         now = time.monotonic()
-        if preview is None and (now - self._last < _PROGRESS_SECONDS):
+        if preview is None and not force and now - self._last < _PROGRESS_SECONDS:
             return
         self._last = now
         if self._server is not None and self._client is not None and self._node and text != self._text:

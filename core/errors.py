@@ -198,7 +198,7 @@ class Fault:
 
 def failure(fault: Fault, label: str, charged: Charged, *, key_hint: str = "", what: str = "") -> NanoBananaError:
     """The error a user sees for `fault` at the provider called `label`."""
-    said = f' It said: "{fault.words.rstrip(" .")}".' if fault.words else ""
+    said = f' It said: "{_unstopped(fault.words)}".' if fault.words else ""
     status = f" (HTTP {fault.status})" if fault.status else ""
     if fault.kind == "key" and fault.status == 403:
         what = what or _DENIED
@@ -230,6 +230,11 @@ _OPENINGS: dict[Kind, str] = {
     "task": "{label} could not finish the task{status}.",
     "too_large": "{label} found the request too large{status}.",
 }
+
+
+def _unstopped(words: str) -> str:
+    """A provider's words without their full stop, which the quotation supplies; an ellipsis stays."""
+    return words if words.endswith("..") else words.removesuffix(".")
 
 
 def _sentence(text: str) -> str:

@@ -33,6 +33,8 @@ ANSWER_BYTES = 400 << 20
 PICTURE_BYTES = 256 << 20
 _PIECE = 256 * 1024
 _REDIRECTS = 5
+_SECRET_LENGTH = 6
+"""A shorter key could stand in a reply by chance."""
 _AGENT = "Mozilla/5.0 (compatible; nano-banana-your-key/1.0)"
 """Hosts behind Cloudflare turn away the names of HTTP libraries."""
 
@@ -117,7 +119,7 @@ class Transport:
                 data = self._read(response, ANSWER_BYTES, deadline, watch, may_abandon=False)
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                 raise Broken(_why(error), "all", timed_out=_timed_out(error)) from None
-            return _reply(response, data)
+            return _reply(response, data, key[1] if key else "")
 
     def download(self, url: str, *, deadline: float, watch: Watch | None = None, start: int = 0) -> tuple[Reply, bool]:
         """A file from an address out of a reply: no key, guarded redirects.
@@ -341,8 +343,13 @@ class _GuardedAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = {"http": _GuardedHTTPPool, "https": _GuardedHTTPSPool}
 
 
-def _reply(response: requests.Response, data: bytes) -> Reply:
+def _reply(response: requests.Response, data: bytes, credential: str = "") -> Reply:
     headers = {name.lower(): value for name, value in response.headers.items()}
+    secret = credential.rpartition(" ")[2]
+    if len(secret) >= _SECRET_LENGTH:
+        # Some servers repeat what they were sent. Taken out here, no message, id or log line can carry it.
+        headers = {name: value.replace(secret, "...") for name, value in headers.items()}
+        data = data.replace(secret.encode(), b"...")
     request_id = next(
         (headers[name] for name in ("x-request-id", "request-id", "x-fal-request-id", "cf-ray") if name in headers), ""
     )

@@ -20,7 +20,7 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from .. import host
 from ..core.choice import ProviderChoice
 from ..core.errors import NanoBananaError
-from ..core.pictures import thumbnail
+from ..core.pictures import preview_of
 from ..core.request import Request
 from ..core.run import Report, Result, Run
 from . import codec
@@ -96,15 +96,20 @@ async def _watched(run: Run, face: host.Face) -> Report:
     try:
         while not ended.done():
             if host.interrupted():
-                _say_stopped(run.stop(), "interrupted")
                 raise host.interruption()
             shown = await _show(run, face, shown)
             await asyncio.wait({ended}, timeout=host.TICK)
     except asyncio.CancelledError:
         _say_stopped(run.stop(), "ended by another node")
         raise
+    except BaseException:  # the host's interruption, from here or from a wait below
+        _say_stopped(run.stop(), "interrupted")
+        raise
     if run.error is not None:
         raise run.error
+    while shown < sum(1 for result in run.results if result.landed):
+        shown = await _show(run, face, shown)
+    await _show(run, face, shown, last=True)
     return run.report
 
 
@@ -119,19 +124,20 @@ def _ring(loop: asyncio.AbstractEventLoop, ended: asyncio.Future[None]) -> None:
         pass  # the host has closed the prompt's loop: nobody waits any more
 
 
-async def _show(run: Run, face: host.Face, shown: int) -> int:
+async def _show(run: Run, face: host.Face, shown: int, *, last: bool = False) -> int:
     """Text, bar and the next preview."""
     now = run.progress
     landed = [result.landed for result in run.results if result.landed]
     preview = None
     if len(landed) > shown:
-        preview = thumbnail(landed[shown].data, PREVIEW_SIDE)
+        pixels = landed[shown].pixels
+        preview = await host.in_thread(lambda: preview_of(pixels, PREVIEW_SIDE))
         shown += 1
     price = "" if now.usd is None else f" · ${now.usd:.2f}" if now.usd else " · free"
     sent, total = now.uploaded
     upload = f" {sent / 1e6:.1f} of {total / 1e6:.1f} MB" if total > 4_000_000 else ""
     text = f"{now.provider} · {now.model}\n{now.back} of {now.asked} back · {now.phase}{upload} · {now.seconds:.0f} s{price}"
-    await face.show(text, now.back, now.asked, preview)
+    await face.show(text, now.back, now.asked, preview, force=last)
     return shown
 
 

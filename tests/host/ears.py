@@ -19,7 +19,9 @@ from typing import Any
 import aiohttp
 from pack.dev.running import Host
 
-PREVIEW, TEXT = 1, 3
+TEXT, PREVIEW = 3, 4
+ABILITIES = {"type": "feature_flags", "data": {"supports_preview_metadata": True}}
+"""What a browser says first; without it the host sends no previews of nodes."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,12 @@ class Ears:
 
     async def _listen(self) -> None:
         async with aiohttp.ClientSession() as session, session.ws_connect(self._url, max_msg_size=0) as socket:
-            self._open.set()
+            await socket.send_json(ABILITIES)
             async for message in socket:
                 if message.type is aiohttp.WSMsgType.TEXT:
                     value = json.loads(message.data)
+                    if value["type"] == "feature_flags":
+                        self._open.set()  # the host's answer to ours: it knows us now
                     self._add(Heard(time.monotonic(), value["type"], value["data"], message.data))
                 elif message.type is aiohttp.WSMsgType.BINARY:
                     self._add(self._binary(message.data))
@@ -72,7 +76,8 @@ class Ears:
             node, text = data[8 : 8 + size].decode(), data[8 + size :].decode()
             return Heard(now, "text", (node, text), text)
         if kind == PREVIEW:
-            return Heard(now, "preview", data[8:], "")
+            size = struct.unpack(">I", data[4:8])[0]
+            return Heard(now, "preview", data[8 + size :], data[8 : 8 + size].decode())
         return Heard(now, "binary", data, data[:4000].decode("latin-1"))
 
     def _add(self, heard: Heard) -> None:

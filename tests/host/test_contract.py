@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from pack.dev.running import PromptFailed
 from pack.tests.host.kit import Bench, colours, node
 
 SHARED = [
@@ -35,6 +37,35 @@ OUTPUTS = {
 }  # fmt: skip
 
 
+RATIOS = "auto 1:1 2:3 3:2 3:4 4:3 4:5 5:4 9:16 16:9 21:9 1:4 4:1 1:8 8:1".split()
+FAILURES = ["keep what succeeded", "fail", "stop this branch"]
+CHOICES: dict[str, dict[str, list[str]]] = {
+    "NanoBananaGenerate": {
+        "aspect_ratio": RATIOS, "resolution": ["auto", "0.5K", "1K", "2K", "4K"],
+        "safety_tolerance": ["default", "1", "2", "3", "4", "5", "6"], "limit_generations": ["default", "on", "off"],
+        "output_format": ["auto", "png", "jpeg", "webp"], "thinking": ["default", "minimal", "medium", "high"],
+        "on_failure": FAILURES,
+    },
+}  # fmt: skip
+CHOICES["NanoBananaEdit"] = CHOICES["NanoBananaGenerate"] | {
+    "batch_mode": ["together", "each", "each paired"],
+    "output_size": ["as returned", "match first image"],
+    "on_failure": [*FAILURES, "keep the original frame"],
+    "mask_hint": ["none", "as last reference"],
+    "reference_format": ["auto", "lossless", "jpeg"],
+}
+RANGES = {
+    "ProviderConfig": {"timeout": (10, 3600), "max_parallel": (0, 64)},
+    "NanoBananaGenerate": {"num_images": (1, 16), "seed": (0, 2**31 - 1)},
+    "NanoBananaEdit": {"num_images": (1, 16), "seed": (0, 2**31 - 1), "mask_feather": (0, 512)},
+}
+ADVANCED = {
+    "ProviderConfig": {"timeout", "max_parallel", "model_override"},
+    "NanoBananaGenerate": {name for name, _, _ in SHARED[4:]},
+    "NanoBananaEdit": {name for name, _, _ in SHARED[4:]} | {"mask_feather", "mask_hint", "reference_format"},
+}
+
+
 @pytest.mark.parametrize("name", CONTRACT)
 def test_inputs_have_their_names_order_types_and_defaults(bench: Bench, name: str) -> None:
     """Saved widget values are positional: a moved input would change old workflows silently."""
@@ -50,6 +81,63 @@ def test_inputs_have_their_names_order_types_and_defaults(bench: Bench, name: st
     assert definition["category"] == "image/nano banana"
     assert definition["display_name"].endswith("(your key)")
     assert not definition["api_node"]
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_widgets_offer_what_the_contract_says(bench: Bench, name: str) -> None:
+    """Choices in their order, ranges, and which widgets stand under Advanced."""
+    definition = bench.host.get(f"/object_info/{name}")[name]["input"]
+    everything = {**definition.get("required", {}), **definition.get("optional", {})}
+    options = {wanted: found[1] for wanted, found in everything.items()}
+    for wanted, choices in CHOICES.get(name, {}).items():
+        assert options[wanted]["options"] == choices, wanted
+    for wanted, (least, most) in RANGES[name].items():
+        assert (options[wanted]["min"], options[wanted]["max"]) == (least, most), wanted
+    assert {wanted for wanted, found in options.items() if found.get("advanced")} == ADVANCED[name]
+
+
+def test_the_prompt_is_sent_as_it_is_written(bench: Bench, tag: str) -> None:
+    """Braces and bars are no alternatives to choose from, and line ends stay."""
+    prompt = f"{tag} {{red|blue}} // not a comment\n  second line"
+    definition = bench.host.get("/object_info/NanoBananaGenerate")["NanoBananaGenerate"]["input"]["required"]["prompt"]
+    assert definition[1]["multiline"] and not definition[1].get("dynamicPrompts")
+    assert bench.generate(prompt).status == "success"
+    assert bench.asked(tag)[0]["fields"]["prompt"] == prompt
+
+
+def test_an_edit_has_fourteen_image_sockets_of_which_one_is_needed(bench: Bench) -> None:
+    template = bench.host.get("/object_info/NanoBananaEdit")["NanoBananaEdit"]["input"]["required"]["images"][1]
+    assert template["template"]["names"] == [f"image_{number}" for number in range(1, 15)]
+    assert template["template"]["min"] == 1
+
+
+def test_providers_and_models_begin_with_the_ones_that_need_no_choice(bench: Bench) -> None:
+    """`auto` first, `offline` last of the built-in ones, `recommended` first, and every provider's models are there."""
+    inputs = bench.host.get("/object_info/ProviderConfig")["ProviderConfig"]["input"]["optional"]
+    providers, models = inputs["provider"][1]["options"], inputs["model"][1]["options"]
+    order = ["auto", "google", "vertex", "onerouter", "apiframe", "apiframe_v2", "nanobanana", "runflow", "fal",
+             "replicate", "openrouter", "kie", "wavespeed", "offline"]  # fmt: skip
+    assert providers == [name for name in order if name in providers]
+    assert {"onerouter", "apiframe", "nanobanana", "runflow", "offline"} < set(providers)
+    assert models[0] == "recommended" and len(models) == len(set(models))
+    assert {"nano-banana-pro", "nano-banana-2", "nano-banana", "nano-banana-hd"} < set(models)
+
+
+def test_an_edit_with_nothing_but_its_required_inputs_runs(bench: Bench, tag: str) -> None:
+    """As exported before any other input existed: no ProviderConfig, no `_meta`, one picture."""
+    bench.put(f"{tag}.png", colours(32, 32))
+    ran = bench.run(
+        {
+            "1": {"class_type": "LoadImage", "inputs": {"image": f"{tag}.png"}},
+            "2": {
+                "class_type": "NanoBananaEdit",
+                "inputs": {"prompt": tag, "images.image_1": ["1", 0], "strength": 0.5},
+            },
+            "3": {"class_type": "PreviewImage", "inputs": {"images": ["2", 0]}},
+        }
+    )
+    assert ran.status == "success", ran.error or ran.refusal
+    assert len(bench.asked(tag)) == 1 and len(ran.images("3")) == 1
 
 
 def test_seed_stays_fixed_unless_the_user_says_otherwise(bench: Bench) -> None:
@@ -92,15 +180,51 @@ def test_a_provider_from_next_year_gets_our_words(bench: Bench, tag: str) -> Non
     assert "nextyear is not known here" in ran.refusal and "offline" in ran.refusal
 
 
+def test_a_model_from_next_year_is_told_apart_where_nobody_knows_it(bench: Bench, tag: str) -> None:
+    """Also with `auto`: it must not become `recommended` silently."""
+    ran = bench.generate(tag, "auto", {"model": "nano-banana-99"})
+    assert "nano-banana-99" in ran.refusal + ran.error and not bench.asked(tag)
+
+
+def test_an_unknown_linked_input_of_provider_config_is_refused_by_name(bench: Bench, tag: str) -> None:
+    ran = bench.generate(tag, config={"region": ["word", 0]})
+    assert ran.refusal  # a link to a node that isn't there is the host's business
+    ran = bench.run(
+        {
+            "word": node("PrimitiveString", value="x"),
+            "config": node("ProviderConfig", provider="onerouter", region=["word", 0]),
+            "make": node("NanoBananaGenerate", prompt=tag, provider=["config", 0]),
+            "show": node("PreviewImage", images=["make", 0]),
+        }
+    )
+    assert "region" in ran.error and not bench.asked(tag)
+
+
 def test_a_model_that_the_provider_lacks_is_refused_with_what_it_has(bench: Bench, tag: str) -> None:
     ran = bench.generate(tag, config={"model": "nano-banana-99"})
     assert "nano-banana-99" in ran.error and "nano-banana-pro" in ran.error and not bench.asked(tag)
 
 
 def test_a_key_in_profile_is_refused_and_not_repeated(bench: Bench, tag: str) -> None:
-    key = "sk-0123456789abcdefABCDEF0123456789"
-    ran = bench.generate(tag, config={"profile": key})
-    assert "revoke" in ran.refusal and key not in ran.refusal
+    """Neither in the refusal, nor in what the host remembers or logs."""
+    key = f"sk-0123456789abcdef{len(tag)}ABCDEF0123456789"
+    prompt = {
+        "config": node("ProviderConfig", provider="onerouter", profile=key),
+        "make": node("NanoBananaGenerate", prompt=tag, provider=["config", 0]),
+        "show": node("PreviewImage", images=["make", 0]),
+    }
+    with pytest.raises(PromptFailed) as failed:
+        bench.host.queue_prompt(prompt)
+    assert "revoke" in str(failed.value)
+    for place in (
+        failed.value.details,
+        bench.host.get("/history"),
+        bench.host.get("/queue"),
+        bench.host.get("/object_info/ProviderConfig"),
+        bench.host.log.read_text(errors="replace"),
+    ):
+        assert key not in json.dumps(place)
+    assert not bench.asked(tag)
 
 
 def test_an_unknown_profile_always_fails(bench: Bench, tag: str) -> None:

@@ -6,7 +6,7 @@ against the simulator's own bill.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -391,6 +391,20 @@ def test_a_server_that_hangs_up_at_once(bench: Bench, tag: str, provider: str) -
     assert LABELS[provider] in ran.error and "queue again" in ran.error
     check_money(bench, tag, ran.error, "maybe")
     assert len(bench.simulator.ledger(provider=provider)["requests"]) == before + 1
+
+
+def test_a_provider_that_nobody_answers_for(fresh: Callable[..., Bench], simulator: Any, tag: str) -> None:
+    """No connection at all: surely unpaid, and the advice is about this machine's network."""
+    with odd() as gone:
+        address = gone.origin
+    with_hole = fresh(simulator, {"NANO_BANANA_ONEROUTER_BASE_URL": address})
+    ran = with_hole.generate(tag)
+    assert ran.error_type == "NanoBanana.NetworkError"
+    assert (
+        "OneRouter could not be reached: the connection was refused" in ran.error and "proxy and firewall" in ran.error
+    )
+    check_words(with_hole, ran.error)
+    check_money(with_hole, tag, ran.error, "no")
 
 
 def test_a_broken_upload_is_sent_again(bench: Bench, tag: str) -> None:

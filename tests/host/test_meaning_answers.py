@@ -1,0 +1,91 @@
+"""What the strict simulator can't be asked for: words that come with pictures, and failures in a rhythm."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from pack.dev.running import Host
+from pack.tests.host.kit import Bench, Ran, colours, node, provider_variables
+from pack.tests.host.odd import Odd, Visit, odd
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def reseller() -> Iterator[Odd]:
+    with odd() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def talking(reseller: Odd, simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """A host whose reseller is the odd server."""
+    variables = provider_variables(simulator) | {"NANO_BANANA_NANOBANANA_BASE_URL": reseller.origin}
+    with Host.start(tmp_path_factory.mktemp("talking"), variables) as host:
+        yield Bench(host, simulator)
+
+
+def answering(side: Callable[[int], int], refused: frozenset[int] = frozenset()) -> Callable[[Visit], None]:
+    """Answers call k with a picture `side(k)` high that says "words k", or declines it when k is in `refused`.
+
+    Calls come one at a time, as max_parallel is 1.
+    """
+    calls = 0
+
+    def act(visit: Visit) -> None:
+        nonlocal calls
+        visit.read_body()
+        number, calls = calls, calls + 1
+        if number in refused:
+            error = {"message": "not this", "type": "invalid_request_error", "code": "content_policy_violation"}
+            visit.answer("400 Bad Request", json.dumps({"error": error}).encode(), "Content-Type: application/json")
+            return
+        file = io.BytesIO()
+        Image.fromarray(colours(side(number), 48, number)).save(file, "PNG")
+        entry = {"b64_json": base64.b64encode(file.getvalue()).decode(), "revised_prompt": f"words {number}"}
+        visit.answer("200 OK", json.dumps({"created": 1, "data": [entry]}).encode(), "Content-Type: application/json")
+
+    return act
+
+
+def generated(bench: Bench, prompt: str, **inputs: Any) -> Ran:
+    return bench.run(
+        {
+            "config": node("ProviderConfig", provider="nanobanana", max_parallel=1),
+            "make": node("NanoBananaGenerate", prompt=prompt, provider=["config", 0], **inputs),
+            "show": node("PreviewImage", images=["make", 0]),
+            "texts": node("PreviewAny", source=["make", 2]),
+        }
+    )
+
+
+def test_a_batch_has_all_words_in_one_text_and_stored_pictures_keep_theirs(
+    talking: Bench, reseller: Odd, tag: str
+) -> None:
+    """The second run buys one picture more; the words of the first two are still there."""
+    reseller.begin(answering(lambda _: 48))
+    assert generated(talking, tag, num_images=2).text("texts") == ["words 0\nwords 1"]
+    assert generated(talking, tag, num_images=3).text("texts") == ["words 0\nwords 1\nwords 2"]
+    assert len(reseller.visits) == 3
+
+
+def test_pictures_one_by_one_have_each_their_own_words(talking: Bench, reseller: Odd, tag: str) -> None:
+    """Three sizes, three elements, each text with its picture."""
+    reseller.begin(answering(lambda number: 48 + 16 * number))
+    ran = generated(talking, tag, num_images=3)
+    assert [picture.shape[0] for picture in ran.images()] == [48, 64, 80]
+    assert ran.text("texts") == ["words 0", "words 1", "words 2"]
+
+
+def test_a_success_in_between_lets_the_run_go_on(talking: Bench, reseller: Odd, tag: str) -> None:
+    """Only three failures in a row end a run: four of six, never three together, and all six are asked for."""
+    reseller.begin(answering(lambda _: 48, frozenset({0, 1, 3, 4})))
+    ran = generated(talking, tag, num_images=6)
+    assert ran.status == "success", ran.error
+    assert len(reseller.visits) == 6 and len(ran.images()) == 2
+    assert [failed["slot"] for failed in ran.info()["failed"]] == [0, 1, 3, 4]
+    assert not [failed for failed in ran.info()["failed"] if "not sent" in failed["reason"]]
