@@ -373,8 +373,11 @@ def _arrival(error: BaseException, sending: _Sending | None) -> Arrival:
 
 
 def _timed_out(error: BaseException) -> bool:
+    if _cause(error, urllib3.exceptions.NewConnectionError) is not None:
+        # urllib3 counts every connection that could not be made among its timeouts.
+        return _cause(error, TimeoutError) is not None
     kinds = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
-    return isinstance(error, kinds) or any(_cause(error, kind) is not None for kind in kinds)
+    return any(_cause(error, kind) is not None for kind in kinds)
 
 
 def _cause(error: BaseException, kind: type[BaseException]) -> BaseException | None:
@@ -400,14 +403,14 @@ def _why(error: BaseException) -> str:
         or "resolve" in str(error)
     ):
         return "its name could not be looked up"
-    if _timed_out(error):
-        return "it did not answer in time"
     if isinstance(error, requests.exceptions.SSLError):
         return "the secure connection failed: " + redact(str(_cause(error, OSError) or error), 160)
     if _cause(error, ConnectionRefusedError) is not None:
         return "the connection was refused"
     if _cause(error, ConnectionResetError) is not None or _cause(error, BrokenPipeError) is not None:
         return "the connection was reset"
+    if _timed_out(error):
+        return "it did not answer in time"
     if "RemoteDisconnected" in repr(error) or "IncompleteRead" in repr(error) or "Connection aborted" in str(error):
         return "the connection was closed before the answer was complete"
     return f"the connection failed ({type(error).__name__})"

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import bench, checking, demo, person, providers_table
+from . import bench, checking, converting, demo, person, providers_table
 from .cache import location
 from .stop import Stop, from_os_error
 
@@ -29,13 +29,14 @@ COMMANDS = (
     Command("test", "lint, unit tests, tests in the real host and in the real browser", checking.run),
     Command("host", "start the real ComfyUI with this pack, for you to use", person.run),
     Command("bench", "run the benchmarks", bench.run),
+    Command("examples", "make the API forms of the example workflows anew, in a real browser", converting.run),
     Command("table", "write README's table of providers anew from the rows", providers_table.run),
 )
 
 
 def usage() -> str:
     """The help text."""
-    lines = [f"  {command.name:<6} {command.summary}" for command in COMMANDS]
+    lines = [f"  {command.name:<8} {command.summary}" for command in COMMANDS]
     return "\n".join(
         [
             "usage: python3 dev.py COMMAND [options]      (COMMAND --help for its options)",

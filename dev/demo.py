@@ -151,8 +151,7 @@ def _pictures(
         file = output / f"{workflow}_{number}{Path(image['filename']).suffix}"
         shutil.copyfile(host.file(image), file)
         info = infos.get(maker, {}) if maker else {}
-        # A run's cost is shared by all the pictures that came of it, so that the column adds up to the total.
-        cost = info.get("cost_usd")
+        cost = _share(prompt, node, [name for name, _ in saved], infos)
         asked = [request.get("seconds") or 0 for request in info.get("requests") or ()]
         made.append(
             Picture(
@@ -161,12 +160,23 @@ def _pictures(
                 info.get("model") or "-",
                 examples.png_size(file),
                 max(asked, default=seconds),
-                None if cost is None else cost / makers.count(maker),
+                cost,
                 file,
                 node == main,
             )
         )
     return made
+
+
+def _share(prompt: examples.Prompt, node: str, saved: list[str], infos: dict[str, dict[str, Any]]) -> float | None:
+    """What a saved picture cost: the runs above it, each shared by all the pictures that came of it."""
+    total = 0.0
+    for maker in examples.all_above(prompt, node) & set(infos):
+        cost = infos[maker].get("cost_usd")
+        if cost is None:
+            return None
+        total += cost / sum(maker in examples.all_above(prompt, other) for other in saved)
+    return total
 
 
 def _thumbnail(place: Place, workflow: str, made: list[Picture]) -> None:

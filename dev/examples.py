@@ -51,10 +51,22 @@ def made_by(prompt: Prompt, node: str, makers: Mapping[str, Any]) -> str | None:
     return None
 
 
+def all_above(prompt: Prompt, node: str) -> set[str]:
+    """Every node above a node."""
+    seen: set[str] = set()
+    row = [node]
+    while row:
+        row = [source for name in row for source in sources(prompt, name) if source not in seen]
+        seen.update(row)
+    return seen
+
+
 def infos(prompt: Prompt, outputs: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The `info` of each of our nodes by node id, as a text preview showed it."""
+    """The `info` of each of our nodes by node id, as it reported it itself or as a text preview showed it."""
     found: dict[str, dict[str, Any]] = {}
     for node, output in outputs.items():
+        for text in output.get("nano_banana") or ():
+            found[node] = json.loads(text)
         for text in output.get("text") or ():
             try:
                 info = json.loads(text)

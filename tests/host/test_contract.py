@@ -37,7 +37,7 @@ OUTPUTS = {
 }  # fmt: skip
 
 
-RATIOS = "auto 1:1 2:3 3:2 3:4 4:3 4:5 5:4 9:16 16:9 21:9 1:4 4:1 1:8 8:1".split()
+RATIOS = ["auto", "1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9", "1:4", "4:1", "1:8", "8:1"]
 FAILURES = ["keep what succeeded", "fail", "stop this branch"]
 CHOICES: dict[str, dict[str, list[str]]] = {
     "NanoBananaGenerate": {

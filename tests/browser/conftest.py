@@ -1,0 +1,148 @@
+"""A real headless Chromium on a real ComfyUI, with every provider pointed at a strict simulator in this process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pack.dev import browser as browsers
+from pack.dev.converting import FLAGS, READY
+from pack.dev.environment import ready
+from pack.dev.running import Host
+from pack.simulator import start
+from pack.tests.host.kit import provider_variables
+from playwright.sync_api import Browser, Page, sync_playwright
+
+
+@pytest.fixture(scope="session")
+def simulator() -> Iterator[Any]:
+    with start(0) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def host(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    base = tmp_path_factory.mktemp("host")
+    with Host.start(base, provider_variables(simulator)) as running:
+        shutil.copy(ready().comfyui / "input" / "example.png", base / "input" / "example.png")
+        yield running
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    program = browsers.chromium(os.environ)
+    if program is None:
+        pytest.skip(browsers.MISSING)
+    with sync_playwright() as driver:
+        yield driver.chromium.launch(executable_path=str(program), args=list(FLAGS))
+
+
+@pytest.fixture(scope="session")
+def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where screenshots go: NANO_BANANA_SCREENSHOTS, else a temporary folder."""
+    named = os.environ.get("NANO_BANANA_SCREENSHOTS")
+    folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+class Canvas:
+    """The frontend in a test's hands."""
+
+    def __init__(self, page: Page, host: Host, shots: Path, look: str) -> None:
+        self.page, self.host, self._shots, self.look = page, host, shots, look
+        self.complaints: list[str] = []
+        page.on("console", lambda message: self._hear(message.type, message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _hear(self, kind: str, text: str) -> None:
+        # The frontend alone, without any pack, says several things; what concerns us names us.
+        if kind in ("error", "warning") and any(word in text.lower() for word in ("nano", "banana", "/extensions/")):
+            self.complaints.append(text)
+
+    def open(self) -> None:
+        self.page.goto(self.host.url)
+        self.page.wait_for_function(READY)
+        self.page.wait_for_function("() => !!window.LiteGraph.registered_node_types['NanoBananaEdit']")
+
+    def load(self, workflow: dict[str, Any]) -> None:
+        """Loads a graph and waits until it is drawn."""
+        self.page.evaluate("async (w) => { await window.app.loadGraphData(w) }", workflow)
+        count = len(workflow["nodes"])
+        self.page.wait_for_function(f"() => window.app.graph.nodes.length === {count}")
+        self.page.evaluate("() => window.app.extensionManager.command.execute('Comfy.Canvas.FitView')")
+        self.settle()
+
+    def settle(self) -> None:
+        """Waits for two drawn frames."""
+        self.page.evaluate("() => new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
+
+    def prompt(self) -> dict[str, Any]:
+        """The API form of the graph on the canvas."""
+        found: dict[str, Any] = self.page.evaluate("async () => (await window.app.graphToPrompt()).output")
+        return found
+
+    def workflow(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.page.evaluate("() => window.app.graph.serialize()")
+        return found
+
+    def queue(self, timeout: float = 60) -> dict[str, Any]:
+        """Presses Run (as its command) and waits for the end; the history entry."""
+        before = set(self.host.get("/history"))
+        self.page.evaluate("() => window.app.queuePrompt(0)")
+        self.page.wait_for_function(
+            "async (before) => Object.entries(await (await fetch('/history')).json())"
+            ".some(([id, e]) => !before.includes(id) && e.status.status_str)",
+            arg=list(before), timeout=timeout * 1000,
+        )  # fmt: skip
+        after = self.host.get("/history")
+        return dict(next(entry for name, entry in after.items() if name not in before))
+
+    def shoot(self, name: str) -> Path:
+        """A screenshot, named after what is seen and how it is drawn."""
+        path = self._shots / f"{name}-{self.look}.png"
+        self.page.wait_for_timeout(600)  # fades of the frontend; nothing is asserted on the picture
+        self.page.screenshot(path=path)
+        return path
+
+
+@pytest.fixture
+def canvas(chromium: Browser, host: Host, shots: Path) -> Iterator[Callable[..., Canvas]]:
+    """Opens the frontend: `canvas(vue=False, light=False)`."""
+    contexts = []
+
+    def opened(vue: bool = False, light: bool = False) -> Canvas:
+        settings = {
+            "Comfy.TutorialCompleted": True,
+            "Comfy.VueNodes.Enabled": vue,
+            "Comfy.VueNodes.AutoScaleLayout": False,
+            "Comfy.ColorPalette": "light" if light else "dark",
+            "Comfy.UseNewMenu": "Top",
+            "Comfy.Minimap.Visible": False,
+            "Comfy.Workflow.Persist": True,
+        }
+        _set(host, settings)
+        context = chromium.new_context(viewport={"width": 1600, "height": 950})
+        contexts.append(context)
+        look = f"{'nodes2' if vue else 'classic'}-{'light' if light else 'dark'}"
+        made = Canvas(context.new_page(), host, shots, look)
+        made.open()
+        return made
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def _set(host: Host, settings: dict[str, Any]) -> None:
+    """Writes settings as the frontend does; its route answers without JSON."""
+    request = urllib.request.Request(
+        f"{host.url}/settings", json.dumps(settings).encode(), {"Content-Type": "application/json"}
+    )
+    urllib.request.urlopen(request).close()

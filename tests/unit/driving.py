@@ -1,0 +1,155 @@
+"""Drives a dialect for the unit tests: builds its jobs as a run does, and does its steps without waiting.
+
+Nothing here decides anything: what is sent is what `fit` and the dialect say.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from pack.core.fit import Fit, fit
+from pack.core.pictures import Picture, encode
+from pack.core.providers.row import Operation, Option, Provider
+from pack.core.references import encode_references
+from pack.core.request import Options, Request
+from pack.core.transport import Transport
+from pack.core.wire import dialect
+from pack.core.wire.step import Done, Failed, Job, Reply, Send, Step, Wait
+
+BASE = "https://api.example.com"
+
+
+def tiny(number: int = 0, width: int = 5, height: int = 4, channels: int = 3) -> Picture:
+    """A small picture, another one for each number."""
+    values = np.random.default_rng(number).integers(0, 256, (height, width, channels), dtype=np.uint8)
+    return Picture.of(values)
+
+
+PNG = encode(np.full((3, 2, 3), 90, np.uint8), "png")
+"""A complete picture file of 2x3."""
+
+
+def request(operation: Operation = "generate", references: int | None = None, **changes: Any) -> Request:
+    """A request with a prompt; an edit has one reference unless told otherwise. Options by name."""
+    options = {name: changes.pop(name) for name in list(changes) if name in Options.__dataclass_fields__}
+    count = (1 if operation == "edit" else 0) if references is None else references
+    changes.setdefault("prompt", "a fox in snow")
+    return Request(
+        operation, options=Options(**options), references=tuple(tiny(i) for i in range(count)), num_images=1, **changes
+    )
+
+
+def fitted(row: Provider, asked: Request, model: str = "recommended") -> Fit:
+    """How `row` would do it. Raises Impossible."""
+    found = row.model(model)
+    assert found is not None
+    return fit(asked, row, found)
+
+
+def job(
+    row: Provider,
+    asked: Request,
+    model: str = "recommended",
+    *,
+    base_url: str = BASE,
+    count: int = 1,
+    form: str = "",
+    uploaded: Mapping[int, str] | None = None,
+) -> Job:
+    """The job that a run would hand to the dialect."""
+    how = fitted(row, asked, model)
+    files, _ = encode_references(asked.references, row)
+    options: dict[Option, str | int | bool] = dict(how.sent)
+    if how.sends_seed:
+        options["seed"] = asked.seed
+    return Job(
+        row, base_url, how.wire, asked.operation, asked.prompt, options, count, tuple(files), form, uploaded or {}
+    )
+
+
+def sent_json(send: Step) -> Any:
+    """The JSON body of a step that sends one."""
+    assert isinstance(send, Send) and send.body is not None
+    return json.loads(b"".join(bytes(piece) for piece in send.body))
+
+
+def reply(status: int = 200, value: Any = None, *, raw: bytes | None = None, **headers: str) -> Reply:
+    """A reply by hand; header names with _ for -."""
+    body = raw if raw is not None else json.dumps({} if value is None else value).encode()
+    return Reply(status, {name.replace("_", "-"): text for name, text in headers.items()}, body)
+
+
+@dataclass
+class Played:
+    """What a dialect did with a row of replies."""
+
+    sends: list[Send] = field(default_factory=list)
+    waits: list[Wait] = field(default_factory=list)
+    end: Step | None = None
+
+    @property
+    def paths(self) -> list[str]:
+        return [f"{send.method} {send.url.removeprefix(BASE)}" for send in self.sends]
+
+    @property
+    def done(self) -> Done:
+        assert isinstance(self.end, Done), self.end
+        return self.end
+
+    @property
+    def failed(self) -> Failed:
+        assert isinstance(self.end, Failed), self.end
+        return self.end
+
+
+def play(work: Job, *replies: Reply, accepted: dict[str, Any] | None = None) -> Played:
+    """Answers a dialect's sends with `replies` in order, until it ends or they do; states go through JSON on the way.
+
+    With `accepted` it resumes instead of starting.
+    """
+    speech = dialect(work.row.dialect)
+    played = Played()
+    step: Step = speech.start(work) if accepted is None else speech.resume(work, json.loads(json.dumps(accepted)))
+    left = list(replies)
+    while True:
+        if isinstance(step, Wait):
+            played.waits.append(step)
+            step = step.then
+        if not isinstance(step, Send):
+            played.end = step
+            assert not left, "a reply was not asked for"
+            return played
+        played.sends.append(step)
+        if not left:
+            played.end = step
+            return played
+        step = speech.next(work, json.loads(json.dumps(step.state)), left.pop(0))
+
+
+def drive(work: Job, transport: Transport, key: str) -> tuple[Step, int]:
+    """Does all of a job over the network, without pausing; the last step and how many paid requests were sent."""
+    row = work.row
+    speech = dialect(row.dialect)
+    header = (row.auth_header, row.auth_template.replace("{key}", key)) if row.needs_key else None
+    step, paid = speech.start(work), 0
+    while not isinstance(step, (Done, Failed)):
+        send = step.then if isinstance(step, Wait) else step
+        paid += send.paid
+        headers = dict(send.headers)
+        if send.body is not None:
+            headers["Content-Type"] = send.body.content_type
+        answer = transport.send(
+            send.method,
+            send.url,
+            headers=headers,
+            body=send.body,
+            key=header if send.with_key else None,
+            deadline=time.monotonic() + 20,
+        )
+        step = speech.next(work, send.state, answer)
+    return step, paid

@@ -1,0 +1,299 @@
+"""The contract of every provider's row: complete data, everything it promises is accepted, everything else is refused."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from itertools import product
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from driving import drive, fitted, job, request
+from pack.core import providers
+from pack.core.addresses import is_loopback
+from pack.core.errors import Impossible
+from pack.core.providers import BUILT_IN, model_names
+from pack.core.providers.row import EXTREME_RATIOS, OPERATIONS, RATIOS, RESOLUTIONS, Model, Offer, Operation, Provider
+from pack.core.request import MAX_SEED, Options, Request
+from pack.core.transport import Transport
+from pack.core.wire import dialect
+from pack.core.wire.step import Done
+from pack.simulator import start
+from pack.simulator.server import Simulator
+
+ROWS = list(BUILT_IN.values())
+OFFERS = [
+    pytest.param(row, model, operation, id=f"{row.id}-{model.name}-{operation}")
+    for row in ROWS
+    for model in row.models
+    for operation in OPERATIONS
+    if model.offer(operation)
+]
+EVERY_OPTION: dict[str, list[dict[str, Any]]] = {
+    "seed": [{"seed": 0}, {"seed": 1}, {"seed": MAX_SEED}],
+    "web_search": [{"web_search": True}],
+    "safety_tolerance": [{"safety_tolerance": str(level)} for level in range(1, 7)],
+    "limit_generations": [{"limit_generations": "on"}, {"limit_generations": "off"}],
+    "output_format": [{"output_format": form} for form in ("png", "jpeg", "webp")],
+    "thinking": [{"thinking": level} for level in ("minimal", "medium", "high")],
+    "system_prompt": [{"system_prompt": "Be brief.\nOnly one fox."}],
+}
+
+
+def each_row(rows: list[Provider] = ROWS) -> Any:
+    return pytest.mark.parametrize("row", rows, ids=[row.id for row in rows])
+
+
+def offer_of(model: Model, operation: Operation) -> Offer:
+    offer = model.offer(operation)
+    assert offer is not None
+    return offer
+
+
+# ------------------------------------------------------------------------------------------------- the data itself
+
+
+@each_row()
+def test_a_row_says_who_it_is_and_where_its_facts_come_from(row: Provider) -> None:
+    """Id, label, documents with a date, and a place to get a key."""
+    assert row.id.isidentifier() and row.id == row.id.lower() and BUILT_IN[row.id] is row
+    assert row.label.strip() and row.docs and all(row.docs)
+    assert date.fromisoformat(row.checked) >= date(2026, 1, 1)
+    assert not row.key_url or urlsplit(row.key_url).scheme == "https"
+
+
+def test_no_row_hides_another() -> None:
+    """As many rows as files: an id that stands twice would drop one in silence. Labels differ too."""
+    files = [path for path in Path(str(providers.__file__)).parent.glob("*.py") if path.stem not in ("__init__", "row")]
+    assert len(files) == len(BUILT_IN)
+    assert len({row.label for row in ROWS}) == len(ROWS)
+
+
+@each_row()
+def test_a_row_s_address_keeps_its_key_safe(row: Provider) -> None:
+    """https, or loopback, or left to the user; and the auth template carries the key exactly once."""
+    if row.base_url:
+        parts = urlsplit(row.base_url)
+        assert parts.scheme == "https" or is_loopback(parts.hostname or "")
+        assert not parts.query and not row.base_url.endswith(("/", "/v1"))
+    assert row.auth_template.count("{key}") == (1 if row.needs_key else 0)
+    assert bool(row.auth_header) == row.needs_key
+
+
+@each_row()
+def test_a_row_s_dialect_exists(row: Provider) -> None:
+    """The named module has the three functions of a dialect."""
+    speech = dialect(row.dialect)
+    assert callable(speech.start) and callable(speech.next) and callable(speech.resume)
+
+
+@pytest.mark.parametrize("name", ["step", "body", "reading", "tasks", "nothing_here", "..errors", ""])
+def test_only_dialects_are_dialects(name: str) -> None:
+    """The vocabulary modules and names of nothing are a KeyError."""
+    with pytest.raises(KeyError):
+        dialect(name)
+
+
+@each_row()
+def test_a_row_s_models_can_be_named(row: Provider) -> None:
+    """Model names are unique, `recommended` is one of them, each has an offer, families find their way back."""
+    names = [model.name for model in row.models]
+    assert len(set(names)) == len(names) and row.recommended in names
+    assert row.model("recommended") is row.model(row.recommended)
+    assert all(model.generate or model.edit for model in row.models)
+    assert set(names) <= set(model_names())
+    for model in row.models:
+        found = row.of_family(model.family)
+        assert found is not None and found.family == model.family
+
+
+@pytest.mark.parametrize(("row", "model", "operation"), OFFERS)
+def test_an_offer_has_a_field_for_everything_it_promises(row: Provider, model: Model, operation: Operation) -> None:
+    """No promised option, size, count or reference without a name in the body to send it under."""
+    offer, route = offer_of(model, operation), row.routes[operation]
+    assert offer.options <= set(route.fields)
+    assert offer.wire and set(offer.ratios) <= {*RATIOS, *EXTREME_RATIOS} and "aspect_ratio" in route.fields
+    assert set(offer.all_resolutions) <= set(RESOLUTIONS)
+    assert not offer.resolutions or "resolution" in route.fields
+    assert not (offer.resolutions and offer.fixed_resolution)
+    assert offer.default_resolution in ("", *offer.all_resolutions)
+    assert offer.max_count == 1 or "count" in route.fields
+    assert (operation == "generate") == (offer.max_references == 0)
+    assert offer.max_references == 0 or route.references
+
+
+@each_row()
+def test_a_price_has_a_source_and_a_date(row: Provider) -> None:
+    """Prices are positive (free only where nothing is bought) and name a resolution that the model has."""
+    for price in (model.price for model in row.models if model.price):
+        assert price.source and date.fromisoformat(price.dated) and price.usd
+        assert all(usd == 0.0 if row.local else 0 < usd <= 1 for usd in price.usd.values())
+        assert set(price.usd) <= {"", *RESOLUTIONS}
+
+
+# ----------------------------------------------------------------------------------------------- what is promised
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with start() as running:
+        yield running
+
+
+class Gate:
+    """A row at the simulator: sends requests and keeps what wasn't accepted."""
+
+    def __init__(self, simulator: Simulator, row: Provider, model: Model) -> None:
+        self.row, self.model = row, model
+        self.base_url = simulator.base_url(row.id)
+        self.transport = Transport(self.base_url)
+        self.refused: list[str] = []
+        self.uploaded: dict[int, str] = {}
+        self.accepted = 0
+
+    def ask(self, asked: Request, count: int = 1, form: str = "", said: str = "") -> None:
+        work = job(
+            self.row,
+            asked,
+            self.model.name,
+            base_url=self.base_url,
+            count=count,
+            form=form,
+            uploaded=self.uploaded if asked.references else {},
+        )
+        end, paid = drive(work, self.transport, "sim-rows")
+        # One paid request each: a refused form would show here as a second one.
+        if isinstance(end, Done) and len(end.pictures) == count and paid == 1:
+            self.accepted += 1
+        else:
+            self.refused.append(f"{asked.options} count={count} form={form} {said}: {end}, {paid} paid")
+
+    def upload(self, references: int) -> None:
+        """Uploads the references once, where the row uploads, so that each combination doesn't."""
+        if self.row.references != "upload" or not references:
+            return
+        work = job(self.row, request("edit", references), self.model.name, base_url=self.base_url)
+        step = dialect(self.row.dialect).start(work)
+        while not getattr(step, "paid", True):
+            assert hasattr(step, "body") and step.body is not None
+            answer = self.transport.send(
+                step.method,
+                step.url,
+                headers={"Content-Type": step.body.content_type},
+                body=step.body,
+                key=(self.row.auth_header, "Bearer sim-rows") if step.with_key else None,
+                deadline=time.monotonic() + 20,
+            )
+            step = dialect(self.row.dialect).next(work, step.state, answer)
+            uploaded = getattr(step, "uploaded", None)
+            if uploaded:
+                self.uploaded[uploaded[0]] = uploaded[1]
+        assert len(self.uploaded) == references
+
+
+@pytest.mark.parametrize(("row", "model", "operation"), OFFERS)
+def test_everything_that_is_promised_is_accepted(
+    simulator: Simulator, row: Provider, model: Model, operation: Operation
+) -> None:
+    """Every ratio x resolution x count x number of references goes through the strict double at the first try."""
+    offer = offer_of(model, operation)
+    gate = Gate(simulator, row, model)
+    gate.upload(offer.max_references)
+    ratios, resolutions = ("auto", *offer.ratios), ("auto", *offer.all_resolutions)
+    expected = 0
+    for references in (0,) if operation == "generate" else (1, offer.max_references):
+        plain = request(operation, references)
+        for ratio, resolution, count in product(ratios, resolutions, range(1, offer.max_count + 1)):
+            expected += 1
+            options = Options(aspect_ratio=ratio, resolution=resolution)
+            gate.ask(replace(plain, options=options), count, said=f"{references} references")
+    assert not gate.refused
+    assert gate.accepted == expected >= 11
+
+
+@pytest.mark.parametrize(("row", "model", "operation"), OFFERS)
+def test_every_promised_option_value_is_accepted(
+    simulator: Simulator, row: Provider, model: Model, operation: Operation
+) -> None:
+    """Each value alone and all options together; a value that the row doesn't have is left out with a notice."""
+    offer = offer_of(model, operation)
+    gate = Gate(simulator, row, model)
+    gate.upload(1 if operation == "edit" else 0)
+    together: dict[str, Any] = {}
+    for option, choices in EVERY_OPTION.items():
+        sent = []
+        for choice in choices:
+            asked = request(operation, **choice)
+            how = fitted(row, asked, model.name)
+            named = how.sends_seed if option == "seed" else option in dict(how.sent)
+            sent.append(named)
+            mute = option == "seed" and choice["seed"] == 0
+            assert named or mute or any("left out" in notice or "not sent" in notice for notice in how.notices)
+            assert not (named and how.notices and "left out" in " ".join(how.notices))
+            gate.ask(asked)
+            if named:
+                together |= choice
+        assert any(sent) == (option in offer.options), f"{option}: promised and sent differ"
+    gate.ask(request(operation, **together), offer.max_count)
+    assert not gate.refused
+
+
+@pytest.mark.parametrize(
+    ("row", "form"), [pytest.param(row, form, id=f"{row.id}-{form}") for row in ROWS for form in row.forms]
+)
+def test_every_form_is_accepted(simulator: Simulator, row: Provider, form: str) -> None:
+    """Each way of asking that the row names, for every model, with and without references."""
+    for model in row.models:
+        gate = Gate(simulator, row, model)
+        for operation in OPERATIONS:
+            offer = model.offer(operation)
+            if offer:
+                gate.ask(
+                    request(operation, aspect_ratio=offer.ratios[0], resolution=offer.all_resolutions[0]),
+                    offer.max_count,
+                    form=form,
+                )
+        assert not gate.refused
+
+
+# ------------------------------------------------------------------------------------------- what isn't promised
+
+
+@pytest.mark.parametrize(("row", "model", "operation"), OFFERS)
+def test_what_is_not_promised_is_impossible_with_the_list_of_what_is(
+    row: Provider, model: Model, operation: Operation
+) -> None:
+    """Other ratios, other resolutions and too many references never get as far as a job."""
+    offer = offer_of(model, operation)
+    for ratio in {*RATIOS, *EXTREME_RATIOS, "7:5", "auto "}.difference(offer.ratios):
+        with pytest.raises(Impossible) as refusal:
+            job(row, request(operation, aspect_ratio=ratio), model.name)
+        assert all(possible in refusal.value.message for possible in ("auto", *offer.ratios))
+        assert refusal.value.charged == "no"
+    for resolution in {*RESOLUTIONS, "8K", "1k"}.difference(offer.all_resolutions):
+        with pytest.raises(Impossible) as refusal:
+            job(row, request(operation, resolution=resolution), model.name)
+        assert all(possible in refusal.value.cure for possible in ("auto", *offer.all_resolutions))
+    with pytest.raises(Impossible, match=rf"up to {offer.max_references}\b"):
+        job(row, request(operation, offer.max_references + 1), model.name)
+    if operation == "edit":
+        with pytest.raises(Impossible, match="no image"):
+            job(row, request(operation, 0), model.name)
+    with pytest.raises(Impossible, match="prompt is empty"):
+        job(row, request(operation, prompt=" \n\t"), model.name)
+
+
+@each_row()
+def test_a_missing_operation_names_the_models_that_have_it(row: Provider) -> None:
+    """A model that can't do an operation says which of this provider's can."""
+    for model, operation in product(row.models, OPERATIONS):
+        if model.offer(operation):
+            continue
+        can = [other.name for other in row.models if other.offer(operation)]
+        with pytest.raises(Impossible) as refusal:
+            job(row, request(operation), model.name)
+        assert can and all(name in refusal.value.cure for name in can)
