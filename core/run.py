@@ -175,6 +175,8 @@ class Run:
                 break
         words = next((call.progress for call in calls if call.progress and not call.done.is_set()), "")
         shown = {"working": words or "working", "sent": "waiting for the answer"}.get(phase, phase)
+        if self.done.is_set():
+            shown = "done"
         sent = [call.bytes_sent for call in calls if call.phase == "uploading"]
         target = self._target
         usd = [fit.usd for fit in self._fits]

@@ -20,6 +20,8 @@ from .junit import Counts, Skipped, counts
 from .place import Place
 from .surroundings import clean
 
+SCREENSHOTS = "NANO_BANANA_SCREENSHOTS"
+"""The folder for the browser tests' screenshots; a temporary one when it isn't set."""
 WIDTHS = (14, 8, 8, 8, 8)
 NO_TESTS = 5
 """pytest's exit code when it collected nothing."""
@@ -66,6 +68,8 @@ def variables(place: Place, cache: Path, home: Path) -> dict[str, str]:
     if not place.fetched:
         ours |= {"COMFYUI_DIR": str(place.comfyui), "COMFYUI_PYTHON": str(place.python)}
     found = browser.chromium(os.environ)
+    if os.environ.get(SCREENSHOTS):
+        ours[SCREENSHOTS] = os.path.abspath(os.environ[SCREENSHOTS])
     environment_ = clean(os.environ, ours | ({"CHROMIUM": str(found)} if found else {}))
     # Byte code goes to its own folder and is worth keeping: it halves the time tests take to start.
     environment_.pop("PYTHONDONTWRITEBYTECODE", None)

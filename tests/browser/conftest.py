@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -96,13 +97,13 @@ class Canvas:
         """Presses Run (as its command) and waits for the end; the history entry."""
         before = set(self.host.get("/history"))
         self.page.evaluate("() => window.app.queuePrompt(0)")
-        self.page.wait_for_function(
-            "async (before) => Object.entries(await (await fetch('/history')).json())"
-            ".some(([id, e]) => !before.includes(id) && e.status.status_str)",
-            arg=list(before), timeout=timeout * 1000,
-        )  # fmt: skip
-        after = self.host.get("/history")
-        return dict(next(entry for name, entry in after.items() if name not in before))
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            for name, entry in self.host.get("/history").items():
+                if name not in before and entry.get("status", {}).get("status_str"):
+                    return dict(entry)
+            self.page.wait_for_timeout(50)  # lets the page go on living between two looks
+        raise AssertionError(f"the prompt did not end; the host's log:\n{self.host.tail()}")
 
     def shoot(self, name: str) -> Path:
         """A screenshot, named after what is seen and how it is drawn."""

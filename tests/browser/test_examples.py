@@ -65,6 +65,9 @@ def test_a_value_from_next_year_is_kept_and_refused_in_our_words(canvas: Callabl
     config = next(node for node in page.prompt().values() if node["class_type"] == "ProviderConfig")
     assert config["inputs"]["provider"] == "nextyear"
     page.page.evaluate("() => window.app.queuePrompt(0)")
+    page.page.get_by_role("button", name="View details").click()
+    rejected = page.page.get_by_text("Nano Banana Provider (your key) - provider")
+    rejected.locator("xpath=following::button[1]").click()
     page.page.get_by_text("nextyear is not known here").first.wait_for()
     page.shoot("unknown-provider")
 
@@ -80,5 +83,6 @@ def test_a_missing_key_is_explained_in_the_error_panel(canvas: Callable[..., Any
     page = canvas(vue=vue, light=light)
     page.load(workflow)
     page.queue()
+    page.page.get_by_role("button", name="View details").click()
     page.page.get_by_text("There is no key for APIFRAME", exact=False).first.wait_for()
     page.shoot("missing-key")

@@ -46,7 +46,7 @@ def test_a_fallback_makes_only_what_is_missing(bench: Bench, tag: str) -> None:
 
 
 def test_what_may_have_been_charged_is_not_asked_of_the_fallback(bench: Bench, tag: str) -> None:
-    """Three pictures: one lost on the way, two not made for want of money. The fallback makes two; the lost one is reported, not bought."""
+    """One of three is lost on the way, two are refused: the fallback makes the two, the lost one is only reported."""
     bench.simulator.fault("drop=headers times=1", provider="apiframe", match=tag)
     bench.simulator.fault("status=402", provider="apiframe", match=tag)
     ran = chained(bench, tag, "apiframe", "onerouter", num_images=3)

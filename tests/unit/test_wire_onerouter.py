@@ -101,7 +101,10 @@ def test_an_accepted_task_is_found_again_after_a_restart() -> None:
 
 def test_a_failed_task_is_a_failure_with_its_words() -> None:
     """fail_reason is shown, the task is named, and a failed task is no success."""
-    failed = {"code": 200, "data": {"task_id": "t-77", "status": "failed", "fail_reason": "the model returned no image"}}
+    failed = {
+        "code": 200,
+        "data": {"task_id": "t-77", "status": "failed", "fail_reason": "the model returned no image"},
+    }
     ended = play(job(ROW, request()), reply(value=TASK), reply(value=failed)).failed
     assert ended.fault.kind == "task" and ended.fault.words == "the model returned no image" and ended.task == "t-77"
 

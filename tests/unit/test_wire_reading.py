@@ -90,7 +90,8 @@ def test_base64_of_any_length_is_decoded_exactly(rest: int, size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b'\xef\xbb\xbf{"a":1}', b'{"a":1}\n\x00<!-- cache -->}', b' \r\n\t{"a":1}', b'{"a":1}{"b":2}', b'{"a":1}\xff']
+    "raw",
+    [b'\xef\xbb\xbf{"a":1}', b'{"a":1}\n\x00<!-- cache -->}', b' \r\n\t{"a":1}', b'{"a":1}{"b":2}', b'{"a":1}\xff'],
 )
 def test_json_with_dirt_around_it_is_read(raw: bytes) -> None:
     """A BOM before, anything after."""

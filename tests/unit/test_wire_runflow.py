@@ -95,7 +95,13 @@ def test_a_failed_upload_ends_before_anything_is_paid(step: int, status: int, ki
 
 @pytest.mark.parametrize(
     ("step", "value"),
-    [(0, {"asset_id": "a"}), (0, {"upload_url": 3, "asset_id": "a"}), (0, []), (2, {"id": "a"}), (2, {"url": "gs://x"})],
+    [
+        (0, {"asset_id": "a"}),
+        (0, {"upload_url": 3, "asset_id": "a"}),
+        (0, []),
+        (2, {"id": "a"}),
+        (2, {"url": "gs://x"}),
+    ],
 )
 def test_an_upload_answered_with_something_else_is_unreadable(step: int, value: object) -> None:
     """Nothing is paid on a guess."""

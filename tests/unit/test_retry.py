@@ -1,0 +1,295 @@
+"""The whole policy about trying again and about money, as tables and as properties."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import datetime, timezone
+from email.utils import format_datetime
+from itertools import product
+from typing import Any, get_args
+
+import pytest
+from driving import reply
+from hypothesis import given
+from hypothesis import strategies as st
+from pack.core.errors import Fault, Kind
+from pack.core.providers import BUILT_IN
+from pack.core.retry import (
+    FREE_TRIES,
+    LONGEST_WAIT,
+    PAID_TRIES,
+    Again,
+    Arrival,
+    Stop,
+    Verdict,
+    after_break,
+    after_failure,
+    backoff,
+    charged_by,
+    parse_retry_after,
+)
+from pack.core.wire.reading import fault_of
+
+PLAIN = replace(BUILT_IN["onerouter"], failures_unbilled=False, idempotency_header="")
+KEYED = replace(PLAIN, idempotency_header="Idempotency-Key")
+FRANK = replace(PLAIN, failures_unbilled=True)
+NOW = 1_790_000_000.0
+KINDS: tuple[Kind, ...] = get_args(Kind)
+ARRIVALS: tuple[Arrival, ...] = get_args(Arrival)
+STATUSES = (400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 451, 500, 502, 503, 504, 524, 529)
+
+
+def judged(status: int, *, paid: bool, row: Any = PLAIN, attempt: int = 1, after: str = "", body: Any = None) -> Verdict:
+    """The verdict about a provider's answer, read as the dialects read it."""
+    fault = fault_of(reply(status, {"error": {"message": "Sorry"}} if body is None else body))
+    headers = {"retry-after": after} if after else {}
+    return after_failure(row, fault, headers, paid=paid, attempt=attempt, now=NOW, dice=0.5)
+
+
+# ------------------------------------------------------------------------------------------------------ the table
+
+
+@pytest.mark.parametrize("paid", [False, True])
+@pytest.mark.parametrize("arrived", ["nothing", "part"])
+def test_what_never_arrived_is_sent_again(paid: bool, arrived: Arrival) -> None:
+    """Refused, DNS, TLS, connect timeout, a body that was cut: nothing is charged, also when it is given up."""
+    assert isinstance(after_break(PLAIN, arrived, paid=paid, attempt=1, dice=0.5), Again)
+    last = after_break(PLAIN, arrived, paid=paid, attempt=PAID_TRIES if paid else FREE_TRIES, dice=0.5)
+    assert last == Stop("no")
+
+
+def test_a_break_after_the_whole_body_left() -> None:
+    """Free: again. Paid: over, maybe charged. Paid with an idempotency key: again, and maybe charged at the end."""
+    assert isinstance(after_break(PLAIN, "all", paid=False, attempt=1, dice=0), Again)
+    assert after_break(PLAIN, "all", paid=False, attempt=FREE_TRIES, dice=0) == Stop("no")
+    assert after_break(PLAIN, "all", paid=True, attempt=1, dice=0) == Stop("maybe")
+    assert isinstance(after_break(KEYED, "all", paid=True, attempt=1, dice=0), Again)
+    assert after_break(KEYED, "all", paid=True, attempt=PAID_TRIES, dice=0) == Stop("maybe")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("paid", [False, True])
+def test_a_refusal_before_work_is_waited_for(status: int, paid: bool) -> None:
+    """With Retry-After for exactly that long, without it for the backoff; too long a wish ends it, unpaid, with the wish."""
+    assert judged(status, paid=paid, after="7") == Again(7.0)
+    assert judged(status, paid=paid) == Again(backoff(1, 0.5))
+    assert judged(status, paid=paid, after=str(LONGEST_WAIT)) == Again(LONGEST_WAIT)
+    assert judged(status, paid=paid, after="61") == Stop("no", 61.0)
+    assert isinstance(judged(status, paid=paid, attempt=PAID_TRIES if paid else FREE_TRIES), Stop)
+
+
+def test_a_provider_that_begins_work_before_it_says_503_is_not_asked_twice() -> None:
+    """The row says which statuses come before work."""
+    row = replace(PLAIN, refuses_before_work=frozenset({429}))
+    assert judged(503, paid=True, row=row) == Stop("maybe")
+    assert isinstance(judged(429, paid=True, row=row), Again)
+
+
+@pytest.mark.parametrize("status", [408, 409, 500, 502, 504, 524])
+def test_a_server_s_fault(status: int) -> None:
+    """Free: again. Paid: over and maybe charged. With an idempotency key: again."""
+    assert isinstance(judged(status, paid=False), Again)
+    assert judged(status, paid=True) == Stop("maybe")
+    assert isinstance(judged(status, paid=True, row=KEYED), Again)
+    last = judged(status, paid=True, row=KEYED, attempt=PAID_TRIES)
+    assert last == Stop("maybe")
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 422, 451])
+@pytest.mark.parametrize("paid", [False, True])
+def test_what_won_t_get_better_ends_it_for_free(status: int, paid: bool) -> None:
+    """Other 4xx: one try, nothing charged, with or without an idempotency key."""
+    assert judged(status, paid=paid) == Stop("no")
+    assert judged(status, paid=paid, row=KEYED) == Stop("no")
+
+
+def test_an_account_without_credit_is_not_hammered() -> None:
+    """A 429 whose words are about money is no rate limit."""
+    assert judged(429, paid=True, body={"error": {"code": "insufficient_quota", "message": "x"}}) == Stop("no")
+
+
+def test_a_success_that_can_t_be_read_may_have_been_paid() -> None:
+    """Paid: never again without a key, maybe charged. A free poll is asked again."""
+    for kind in ("unreadable", "empty"):
+        fault = Fault(kind, "", 200)  # type: ignore[arg-type]
+        assert after_failure(PLAIN, fault, {}, paid=True, attempt=1, now=NOW, dice=0) == Stop("maybe")
+    poll = after_failure(PLAIN, Fault("unreadable", "", 200), {}, paid=False, attempt=1, now=NOW, dice=0)
+    assert isinstance(poll, Again)
+
+
+def test_a_keyed_request_that_is_told_to_wait_too_long_is_still_maybe_charged() -> None:
+    """A 500 with Retry-After 3600 may have been billed; only a refusal before work is surely free."""
+    assert judged(500, paid=True, row=KEYED, after="3600") == Stop("maybe", 3600.0)
+    assert judged(429, paid=True, row=KEYED, after="3600") == Stop("no", 3600.0)
+
+
+# ------------------------------------------------------------------------------------------------------ the money
+
+
+@pytest.mark.parametrize(
+    ("row", "fault", "accepted", "charged"),
+    [
+        (PLAIN, Fault("content", "no", 200), False, "maybe"),
+        (FRANK, Fault("content", "no", 200), False, "no"),
+        (FRANK, Fault("task", "failed", None), True, "no"),
+        (PLAIN, Fault("task", "failed", None), True, "maybe"),
+        (FRANK, Fault("unreadable", "", 200), False, "maybe"),
+        (FRANK, Fault("empty", "", 200), False, "maybe"),
+        (PLAIN, Fault("task", "x", None, unbilled=True), True, "no"),
+        (PLAIN, Fault("content", "x", 400, unbilled=False), False, "yes"),
+        (PLAIN, Fault("server", "x", 500), False, "maybe"),
+        (FRANK, Fault("server", "x", 500), False, "no"),
+        (FRANK, Fault("server", "", 500), False, "maybe"),
+        (FRANK, Fault("server", "nginx", 502), False, "maybe"),
+        (FRANK, Fault("server", "nginx", 504), False, "maybe"),
+        (PLAIN, Fault("busy", "x", 503), False, "no"),
+        (PLAIN, Fault("invalid", "x", 400), False, "no"),
+        (PLAIN, Fault("network", "", None), False, "maybe"),
+    ],
+)
+def test_what_a_failure_costs(row: Any, fault: Fault, accepted: bool, charged: str) -> None:
+    """The provider's word first; then whether it worked on it; a gateway's words are nobody's."""
+    assert charged_by(row, fault, accepted=accepted) == charged
+
+
+# ------------------------------------------------------------------------------------------------- hostile headers
+
+
+def http_date(seconds: float) -> str:
+    return format_datetime(datetime.fromtimestamp(NOW + seconds, timezone.utc), usegmt=True)
+
+
+HOSTILE: dict[str, float | None] = {
+    "": None,
+    "   ": None,
+    "5": 5.0,
+    " 5 ": 5.0,
+    "0": 0.0,
+    "0.25": 0.25,
+    "1e1": 10.0,
+    "-10": None,
+    "-0.001": None,
+    "inf": None,
+    "-inf": None,
+    "Infinity": None,
+    "nan": None,
+    "NaN": None,
+    "1e999": None,
+    "9" * 35: 1e35,
+    "9" * 70: None,
+    "0x10": None,
+    "5 seconds": None,
+    "five": None,
+    "5, 6": None,
+    "5;q=1": None,
+    "\x00": None,
+    "Zun, 29 Sep 2026 16:26:57 GMT": None,
+    "Zun, 29 Sep": None,
+    "Tue, 31 Feb 2026 00:00:00 GMT": None,
+    "Fri, 29 Sep 100000 16:26:57 GMT": None,
+    "Tue, 29 Sep 0000 16:26:57 GMT": None,
+    "2026-09-29T16:26:57Z": None,
+    "99999999999999999999999999999999999, 29 Sep 2026": None,
+    http_date(10): 10.0,
+    http_date(-3600): 0.0,
+    http_date(86_400 * 365): 86_400.0 * 365,
+    http_date(0): 0.0,
+}
+LENIENT = frozenset(value for value in HOSTILE if value.startswith(("Zun, 29 Sep 2026", "Fri", "Tue, 29 Sep 0000")))
+"""How much a date parser forgives differs by Python's version; sense is all that is asked."""
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=ascii)
+def test_hostile_retry_after(value: str) -> None:
+    """A sensible number of seconds, or nothing; never a crash, with the clock frozen."""
+    found, wanted = parse_retry_after(value, NOW), HOSTILE[value]
+    if value in LENIENT:
+        assert found is None or (math.isfinite(found) and found >= 0)
+    else:
+        assert found == (None if wanted is None else pytest.approx(wanted))
+
+
+@given(st.text(max_size=80))
+def test_no_header_makes_it_crash_or_wait_without_sense(value: str) -> None:
+    """Any text at all."""
+    found = parse_retry_after(value, NOW)
+    assert found is None or (math.isfinite(found) and found >= 0)
+
+
+@given(
+    st.one_of(
+        st.floats(allow_nan=True, allow_infinity=True), st.integers(), st.booleans(), st.text(), st.none(), st.just(10**400)
+    )
+)
+def test_a_wish_in_the_body_is_held_to_the_same_bounds(wish: Any) -> None:
+    """`{"retry_after": ...}` of any value: a bounded pause, or an end with a wait a person can read."""
+    verdict = judged(429, paid=True, body={"message": "slow down", "retry_after": wish})
+    if isinstance(verdict, Again):
+        assert 0 < verdict.seconds <= LONGEST_WAIT
+    else:
+        assert verdict.wait is not None and LONGEST_WAIT < verdict.wait < math.inf and verdict.charged == "no"
+
+
+# ------------------------------------------------------------------------------------------------------ properties
+
+
+faults = st.builds(
+    Fault,
+    kind=st.sampled_from(KINDS),
+    words=st.sampled_from(["", "words"]),
+    status=st.sampled_from([None, 200, 201, 301, *STATUSES]),
+    retry_after=st.one_of(st.none(), st.floats(min_value=0, max_value=1e9)),
+    unbilled=st.sampled_from([None, True, False]),
+)
+rows = st.builds(
+    replace,
+    st.just(PLAIN),
+    failures_unbilled=st.booleans(),
+    idempotency_header=st.sampled_from(["", "Idempotency-Key"]),
+    refuses_before_work=st.sampled_from([frozenset[int](), frozenset({429}), frozenset({429, 503})]),
+)
+attempts = st.integers(1, 2000)
+dice = st.floats(0, 1)
+headers = st.sampled_from([{}, {"retry-after": "3"}, {"retry-after": "1e9"}, {"retry-after": "-5"}])
+
+
+@given(rows, st.sampled_from(ARRIVALS), attempts, dice)
+def test_a_paid_request_that_left_is_never_sent_again_without_a_key(row: Any, arrived: Arrival, n: int, d: float) -> None:
+    """The first promise of the pack, for every break of a connection."""
+    verdict = after_break(row, arrived, paid=True, attempt=n, dice=d)
+    if arrived == "all" and not row.idempotency_header:
+        assert verdict == Stop("maybe")
+    if arrived != "all":
+        assert isinstance(verdict, Again) or verdict.charged == "no"
+
+
+@given(rows, faults, headers, attempts, dice)
+def test_a_paid_request_that_was_answered_is_sent_again_only_if_it_surely_cost_nothing(
+    row: Any, fault: Fault, head: dict[str, str], n: int, d: float
+) -> None:
+    """... or carries an idempotency key."""
+    verdict = after_failure(row, fault, head, paid=True, attempt=n, now=NOW, dice=d)
+    if isinstance(verdict, Again) and not row.idempotency_header:
+        assert fault.status in row.refuses_before_work and fault.kind in ("rate", "busy")
+    if isinstance(verdict, Stop):
+        assert verdict.charged == charged_by(row, fault, accepted=False)
+
+
+@given(rows, faults, headers, st.booleans(), attempts, dice)
+def test_every_pause_is_bounded_and_every_step_ends(
+    row: Any, fault: Fault, head: dict[str, str], paid: bool, n: int, d: float
+) -> None:
+    """No pause of zero, none beyond a minute, no attempt beyond the last."""
+    verdicts = [after_failure(row, fault, head, paid=paid, attempt=n, now=NOW, dice=d)]
+    verdicts += [after_break(row, arrived, paid=paid, attempt=n, dice=d) for arrived in ARRIVALS]
+    for verdict in verdicts:
+        if isinstance(verdict, Again):
+            assert 0 < verdict.seconds <= LONGEST_WAIT and math.isfinite(verdict.seconds)
+            assert n < (PAID_TRIES if paid else FREE_TRIES)
+
+
+def test_the_backoff_grows_to_its_cap_and_no_further() -> None:
+    """0.5 doubling to 8 s, up to a quarter less by the dice, also at try 1,100."""
+    for n, d in product([*range(1, 12), 1100], (0.0, 0.5, 1.0)):
+        assert backoff(n, d) == pytest.approx(min(8.0, 0.5 * 2.0 ** min(n - 1, 60)) * (1 - 0.25 * d))
