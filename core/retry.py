@@ -59,7 +59,7 @@ def after_failure(
         return _paid(row, fault, wish, attempt, dice)
     if fault.kind not in ("rate", "busy", "server", "unreadable") or attempt >= FREE_TRIES:
         return Stop("no", wish)
-    return _wait(wish, attempt, dice)
+    return _wait(wish, attempt, dice, "no")
 
 
 def after_break(row: Provider, arrived: Arrival, *, paid: bool, attempt: int, dice: float) -> Verdict:
@@ -121,12 +121,12 @@ def _paid(row: Provider, fault: Fault, wish: float | None, attempt: int, dice: f
     same_again = bool(row.idempotency_header) and fault.kind in ("server", "unreadable", "busy", "rate")
     if not (refused or same_again) or attempt >= PAID_TRIES:
         return Stop(charged, wish)
-    return _wait(wish, attempt, dice)
+    return _wait(wish, attempt, dice, charged)
 
 
-def _wait(wish: float | None, attempt: int, dice: float) -> Verdict:
+def _wait(wish: float | None, attempt: int, dice: float, charged: Charged) -> Verdict:
     if wish is None:
         return Again(backoff(attempt, dice))
     if wish > LONGEST_WAIT:
-        return Stop("no", wish)
+        return Stop(charged, wish)
     return Again(max(wish, 0.05))

@@ -146,7 +146,8 @@ class Transport:
                 except (requests.RequestException, urllib3.exceptions.HTTPError, OSError):
                     whole = False
                 promised = response.headers.get("content-length", "")
-                if promised.isdigit() and len(data) < int(promised):
+                plain = response.headers.get("content-encoding", "identity").lower() == "identity"
+                if plain and promised.isdigit() and len(data) < int(promised):
                     whole = False
                 return _reply(response, bytes(data)), whole
         raise Forbidden("the address redirects without end")
@@ -174,6 +175,7 @@ class Transport:
                 headers=dict(headers),
                 data=cast(Any, sending),
                 auth=_Key(key),
+                verify=session.verify,
                 allow_redirects=False,
                 stream=stream,
                 timeout=(min(CONNECT_SECONDS, left), left),
@@ -193,7 +195,9 @@ class Transport:
         except requests.exceptions.InvalidURL:
             raise Forbidden("no http(s) address") from None
         except requests.exceptions.ProxyError as error:
-            raise Broken(f"the proxy did not let it through ({_why(error)})", "nothing") from None
+            raise Broken(
+                f"the proxy did not let it through ({_why(error)})", _arrival(error, sending, "nothing")
+            ) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             forbidden = _cause(error, Forbidden)
             if forbidden is not None:
@@ -207,6 +211,9 @@ class Transport:
                     kind="config",
                 ) from None
             raise Broken(_why(error), _arrival(error, sending), timed_out=_timed_out(error)) from None
+        except ValueError:
+            # requests looks at the next hop of a redirect by itself, and some servers name one that is no address.
+            raise Forbidden("no http(s) address") from None
 
     def _read(
         self, response: requests.Response, limit: int, deadline: float, watch: Watch, *, may_abandon: bool
@@ -220,7 +227,7 @@ class Transport:
         if promised.isdigit() and int(promised) > limit:
             raise TooLong(limit)
         total = 0
-        for piece in response.iter_content(_PIECE):
+        for piece in _arriving(response):
             total += len(piece)
             if total > limit:
                 raise TooLong(limit)
@@ -268,6 +275,16 @@ class Transport:
                 session.verify = bundle
             self._sessions[kind] = session
         return self._sessions[kind]
+
+
+def _arriving(response: requests.Response) -> Iterator[bytes]:
+    """The body as it comes: a larger read would wait for its last byte, and an answer may drip."""
+    read1 = getattr(response.raw, "read1", None)
+    if read1 is None:
+        yield from response.iter_content(16 * 1024)
+        return
+    while piece := read1(_PIECE, decode_content=True):
+        yield piece
 
 
 class _Key(requests.auth.AuthBase):
@@ -356,7 +373,7 @@ def _reply(response: requests.Response, data: bytes, credential: str = "") -> Re
     return Reply(response.status_code, headers, data, redact(request_id, 80))
 
 
-def _arrival(error: BaseException, sending: _Sending | None) -> Arrival:
+def _arrival(error: BaseException, sending: _Sending | None, otherwise: Arrival = "all") -> Arrival:
     never = (
         urllib3.exceptions.NewConnectionError,
         urllib3.exceptions.ConnectTimeoutError,
@@ -365,11 +382,12 @@ def _arrival(error: BaseException, sending: _Sending | None) -> Arrival:
         requests.exceptions.ConnectTimeout,
         requests.exceptions.SSLError,
     )
+    if sending is not None and (sending.left or sending.complete):
+        # Whatever broke: bytes that left can't be taken back. TLS can fail while the answer is read, too.
+        return "all" if sending.complete else "part"
     if isinstance(error, never) or any(_cause(error, kind) is not None for kind in never):
         return "nothing"
-    if sending is None:
-        return "all"
-    return "all" if sending.complete else "part"
+    return otherwise if sending is None else "nothing"
 
 
 def _timed_out(error: BaseException) -> bool:

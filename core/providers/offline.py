@@ -64,7 +64,6 @@ PROVIDER = Provider(
         _model("nano-banana-2.1", "flash2.1", _ALL, ("1K", "2K", "4K")),
         _model("nano-banana-lite", "lite", RATIOS, ("1K",)),
         _model("nano-banana", "first", RATIOS, ("1K",)),
-        _model("nano-banana-hd", "hd", RATIOS, ("4K",)),
     ),
     recommended="nano-banana-2",
     references="multipart",

@@ -29,7 +29,7 @@ def next(job: Job, state: State, reply: Reply) -> Step:
             return Failed(lost(reply, task) if reply.status == 404 else fault_of(reply), task)
         fault = fault_of(reply)
         other_form = job.operation == "edit" and not state["json"] and any("json" in form for form in job.row.forms)
-        if reply.status in (404, 405) and other_form and "model_not_found" not in fault.words:
+        if reply.status in (404, 405) and other_form and b"model_not_found" not in reply.body:
             return _submit(job, {**state, "json": True})
         return Failed(fault)
     try:

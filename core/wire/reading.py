@@ -208,6 +208,8 @@ def fault_words(value: Any) -> tuple[str, str]:
                 look(item, depth + 1)
         elif isinstance(node, dict):
             codes.extend(str(node[name]) for name in _CODE_FIELDS if isinstance(node.get(name), (str, int)))
+            if isinstance(node.get("data"), dict):
+                look(node["data"], depth + 1)  # a task tells its failure there
             for name in (*_WORD_FIELDS, "errors", "loc"):
                 if name in node and not (name == "loc" and not isinstance(node[name], list)):
                     item = node[name]
@@ -231,14 +233,15 @@ def fault_of(reply: Reply) -> Fault:
         return Fault(_kind_by_status(reply.status, ""), page, reply.status, request_id=reply.request_id)
     words, codes = fault_words(value)
     kind = _kind_by_status(reply.status, f"{codes} {words}")
+    return Fault(kind, words, reply.status, retry_after=_wish(value), request_id=reply.request_id)
+
+
+def _wish(value: Any) -> float | None:
+    """Seconds that a body asks to wait; None for what is no sensible number."""
     wait = value.get("retry_after") if isinstance(value, dict) else None
-    return Fault(
-        kind,
-        words,
-        reply.status,
-        retry_after=float(wait) if isinstance(wait, (int, float)) else None,
-        request_id=reply.request_id,
-    )
+    if isinstance(wait, bool) or not isinstance(wait, (int, float)) or not 0 <= wait < 1e9:
+        return None
+    return float(wait)
 
 
 def kind_by_words(words: str, otherwise: Kind) -> Kind:

@@ -126,10 +126,11 @@ class Server:
                 self._busy -= 1
                 self._idle.notify_all()
 
-    def settle(self) -> None:
-        """Waits until no script runs any more."""
+    def settle(self, connections: int = 1) -> None:
+        """Waits until so many connections have come and no script runs any more."""
         with self._idle:
-            assert self._idle.wait_for(lambda: self._busy == 0, SECONDS), "a script is still running"
+            ended = self._idle.wait_for(lambda: self.connections >= connections and not self._busy, SECONDS)
+        assert ended, "a script is still running"
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
