@@ -197,6 +197,7 @@ class Run:
 
     def _live(self) -> None:
         try:
+            self._take_from_chain()
             for target, fits in self.plan.targets:
                 if self._halt.is_set() or not self._open_slots():
                     break
@@ -215,19 +216,42 @@ class Run:
         """Slots without a picture that may be asked for without paying twice."""
         return [r for r in self.results if r.landed is None and (r.error is None or r.error.charged == "no")]
 
+    def _take_from_chain(self) -> None:
+        """Pictures that any provider of a chain has made are not asked of the first one again."""
+        if len(self.plan.targets) < 2:
+            return
+        for target, fits in self.plan.targets:
+            wanted = [r for r in self.results if r.landed is None]
+            if self._halt.is_set() or not wanted:
+                return
+            self._take_stored(wanted, self._fingerprints(fits, wanted))
+            count = sum(1 for r in wanted if r.landed)
+            if count:
+                self.report.tried.append(Tried(target.row.id, target.model.name, count))
+                self._credit(target, fits)
+
+    def _fingerprints(self, fits: tuple[Fit, ...], wanted: Sequence[Result]) -> dict[int, str]:
+        """Each result's fingerprint at a target; slow the first time, because it reads the references' pixels."""
+        by_frame = {request.frame: fit for request, fit in zip(self.requests, fits, strict=True)}
+        return {id(r): by_frame[r.slot.frame].fingerprint(self._of_frame[r.slot.frame], r.slot) for r in wanted}
+
+    def _credit(self, target: Target, fits: tuple[Fit, ...]) -> None:
+        self.report.provider, self.report.model = target.row.id, target.model.name
+        self.report.wire, self.report.resolution = fits[0].wire, fits[0].resolution
+
     def _ask(self, target: Target, fits: tuple[Fit, ...]) -> None:
         self._target, self._fits = target, fits
         by_frame = {request.frame: fit for request, fit in zip(self.requests, fits, strict=True)}
         self._add_notices(notice for fit in fits for notice in fit.notices)
         wanted = self._open_slots()
         self._phase, self._cause, self._free_failures = "preparing", None, 0
-        prints = {id(r): by_frame[r.slot.frame].fingerprint(self._of_frame[r.slot.frame], r.slot) for r in wanted}
+        prints = self._fingerprints(fits, wanted)
         if self._halt.is_set():
             return
         before = sum(1 for r in self.results if r.landed)
         while wanted and not self._halt.is_set():
             self._take_stored(wanted, prints)
-            wanted = [r for r in wanted if r.landed is None]
+            wanted = [r for r in wanted if r.landed is None and (r.error is None or r.error.kind != "picture")]
             if not wanted:
                 break
             opened = self._ledger.open([self._entry(by_frame[r.slot.frame], prints[id(r)], target) for r in wanted])
@@ -257,8 +281,7 @@ class Run:
             )
         )
         if count or not self.report.provider:
-            self.report.provider, self.report.model = target.row.id, target.model.name
-            self.report.wire, self.report.resolution = fits[0].wire, fits[0].resolution
+            self._credit(target, fits)
 
     def _take_stored(self, wanted: Sequence[Result], prints: dict[int, str]) -> None:
         kept = self._ledger.look_up([prints[id(r)] for r in wanted])
@@ -267,8 +290,10 @@ class Run:
             if found is not None:
                 try:
                     self._keep(result, found)
-                except UnreadablePicture:
-                    log.warning("a stored picture could not be read; it is asked for again")
+                except UnreadablePicture as error:
+                    result.error = failure(
+                        _Fault("picture"), "The store", "yes", what=f"A stored picture is spoiled: {error}"
+                    )
 
     @staticmethod
     def _keep(result: Result, kept: Kept) -> None:

@@ -114,6 +114,9 @@ class NanoBananaEdit(io.ComfyNode):
                 io.Image.Output("originals", is_output_list=True, tooltip="The input frame of each result."),
             ],
             hidden=[io.Hidden.unique_id],
+            # Two equal nodes share a place in the host's cache otherwise, and one may be stuck with a failure of the other.
+            # What it would cost to run both is nothing: the ledger makes them one paid request.
+            not_idempotent=True,
         )
 
     @classmethod

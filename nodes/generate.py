@@ -30,6 +30,9 @@ class NanoBananaGenerate(io.ComfyNode):
             inputs=[prompt(), provider(), *shared([KEEP, FAIL, BLOCK])],
             outputs=outputs(),
             hidden=[io.Hidden.unique_id],
+            # Two equal nodes share a place in the host's cache otherwise, and one may be stuck with a failure of the other.
+            # What it would cost to run both is nothing: the ledger makes them one paid request.
+            not_idempotent=True,
         )
 
     @classmethod

@@ -35,10 +35,12 @@ class MemoryLedger:
         with self._changed:
             answers: dict[str, Opened] = {}
             for entry in entries:
-                busy = entry.fingerprint in self._open
-                answers[entry.fingerprint] = "busy" if busy else "mine"
-                if not busy:
-                    self._open[entry.fingerprint] = "reserved"
+                name = entry.fingerprint
+                if name in answers:
+                    continue
+                answers[name] = "kept" if name in self._kept else "busy" if name in self._open else "mine"
+                if answers[name] == "mine":
+                    self._open[name] = "reserved"
             return answers
 
     def sent(self, fingerprints: Sequence[str]) -> None:

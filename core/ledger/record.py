@@ -32,7 +32,7 @@ class Kept:
     """The words that came with it."""
 
 
-Opened = Literal["mine", "busy"]
+Opened = Literal["mine", "busy", "kept"]
 
 
 class Ledger(Protocol):
@@ -43,7 +43,10 @@ class Ledger(Protocol):
         ...
 
     def open(self, entries: Sequence[Entry]) -> dict[str, Opened]:
-        """Claims each picture before it is asked for: "mine", or "busy" when another call is on it."""
+        """Claims each picture before it is asked for: "mine", "busy" when another call is on it, "kept" when it is here.
+
+        A fingerprint that is given twice is claimed once.
+        """
         ...
 
     def sent(self, fingerprints: Sequence[str]) -> None:

@@ -30,9 +30,17 @@ def session_bench(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture
-def bench(session_bench: Bench) -> Bench:
-    assert session_bench.host.alive(), f"the host died in an earlier test:\n{session_bench.host.tail()}"
-    return session_bench
+def bench(session_bench: Bench) -> Iterator[Bench]:
+    """The session's host. What a failed test left running, queued or faulty is not the next test's trouble."""
+    host = session_bench.host
+    assert host.alive(), f"the host died in an earlier test:\n{host.tail()}"
+    yield session_bench
+    session_bench.simulator.clear_faults()
+    left = host.get("/queue") if host.alive() else {}
+    if left.get("queue_pending"):
+        host.post("/queue", {"clear": True})
+    if left.get("queue_running"):
+        host.post("/interrupt", {})
 
 
 @pytest.fixture

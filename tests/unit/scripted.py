@@ -89,7 +89,9 @@ Script = Callable[[Line], None]
 class Server:
     """Runs one script per connection, in order; the last one for all that follow."""
 
-    def __init__(self, *scripts: Script, family: socket.AddressFamily = socket.AF_INET, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, *scripts: Script, family: socket.AddressFamily = socket.AF_INET, host: str = "127.0.0.1"
+    ) -> None:
         self._scripts = list(scripts)
         self._listener = socket.create_server((host, 0), family=family)
         self.port: int = self._listener.getsockname()[1]

@@ -40,7 +40,9 @@ ARRIVALS: tuple[Arrival, ...] = get_args(Arrival)
 STATUSES = (400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 451, 500, 502, 503, 504, 524, 529)
 
 
-def judged(status: int, *, paid: bool, row: Any = PLAIN, attempt: int = 1, after: str = "", body: Any = None) -> Verdict:
+def judged(
+    status: int, *, paid: bool, row: Any = PLAIN, attempt: int = 1, after: str = "", body: Any = None
+) -> Verdict:
     """The verdict about a provider's answer, read as the dialects read it."""
     fault = fault_of(reply(status, {"error": {"message": "Sorry"}} if body is None else body))
     headers = {"retry-after": after} if after else {}
@@ -219,7 +221,12 @@ def test_no_header_makes_it_crash_or_wait_without_sense(value: str) -> None:
 
 @given(
     st.one_of(
-        st.floats(allow_nan=True, allow_infinity=True), st.integers(), st.booleans(), st.text(), st.none(), st.just(10**400)
+        st.floats(allow_nan=True, allow_infinity=True),
+        st.integers(),
+        st.booleans(),
+        st.text(),
+        st.none(),
+        st.just(10**400),
     )
 )
 def test_a_wish_in_the_body_is_held_to_the_same_bounds(wish: Any) -> None:
@@ -255,7 +262,9 @@ headers = st.sampled_from([{}, {"retry-after": "3"}, {"retry-after": "1e9"}, {"r
 
 
 @given(rows, st.sampled_from(ARRIVALS), attempts, dice)
-def test_a_paid_request_that_left_is_never_sent_again_without_a_key(row: Any, arrived: Arrival, n: int, d: float) -> None:
+def test_a_paid_request_that_left_is_never_sent_again_without_a_key(
+    row: Any, arrived: Arrival, n: int, d: float
+) -> None:
     """The first promise of the pack, for every break of a connection."""
     verdict = after_break(row, arrived, paid=True, attempt=n, dice=d)
     if arrived == "all" and not row.idempotency_header:

@@ -119,9 +119,12 @@ def test_a_reset_in_the_middle_of_the_upload_took_a_part() -> None:
         pytest.param(lambda line: None, id="closed without an answer"),
         pytest.param(Line.reset, id="reset without an answer"),
         pytest.param(lambda line: line.write(b"HTTP/1.1 2"), id="closed in the status line"),
-        pytest.param(lambda line: line.write(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{"), id="closed in the body"),
         pytest.param(
-            lambda line: line.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{abc"), id="half a chunk"
+            lambda line: line.write(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{"), id="closed in the body"
+        ),
+        pytest.param(
+            lambda line: line.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{abc"),
+            id="half a chunk",
         ),
         pytest.param(
             lambda line: line.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), id="a broken chunk"
@@ -189,7 +192,9 @@ def test_a_deadline_that_is_over_sends_nothing() -> None:
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for 127.0.0.1 with its key in the same file, made now."""
     folder = tmp_path_factory.mktemp("tls")
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    )
     try:
         subprocess.run(
             [*command.split(), "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")],
@@ -378,9 +383,7 @@ def test_loopback_is_asked_directly_whatever_proxy_is_set(monkeypatch: pytest.Mo
     with serving(Line.serve) as proxy, serving(Line.serve) as server:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url)
-        assert Transport(server.url, proxy.url).send(
-            "GET", server.url, headers={}, deadline=time.monotonic() + 5
-        ).ok
+        assert Transport(server.url, proxy.url).send("GET", server.url, headers={}, deadline=time.monotonic() + 5).ok
         assert proxy.connections == 0 and server.connections == 1
 
 
@@ -686,7 +689,16 @@ def reaching(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
 
 
 PRIVATE = [
-    *("10.0.0.1", "172.16.0.1", "172.31.255.254", "192.168.1.1", "100.64.0.1", "169.254.169.254", "0.0.0.0", "127.9.9.9"),
+    *(
+        "10.0.0.1",
+        "172.16.0.1",
+        "172.31.255.254",
+        "192.168.1.1",
+        "100.64.0.1",
+        "169.254.169.254",
+        "0.0.0.0",
+        "127.9.9.9",
+    ),
     *("224.0.0.1", "255.255.255.255", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12::1", "::", "ff02::1"),
     *("::ffff:10.0.0.1", "::ffff:169.254.169.254", "192.0.2.1", "240.0.0.1"),
 ]
@@ -705,7 +717,9 @@ def test_a_name_that_leads_into_the_network_is_refused(address: str, monkeypatch
         assert seen == [0]
 
 
-@pytest.mark.parametrize("address", ["198.18.0.7", "198.19.255.1", "93.184.216.34", "2606:4700::1111", "::ffff:8.8.8.8"])
+@pytest.mark.parametrize(
+    "address", ["198.18.0.7", "198.19.255.1", "93.184.216.34", "2606:4700::1111", "::ffff:8.8.8.8"]
+)
 def test_a_public_address_is_fetched(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also the stand-in addresses of TUN proxies, which answer for every name."""
     with serving(lambda line: line.serve(b"picture")) as server:
@@ -717,7 +731,16 @@ def test_a_public_address_is_fetched(address: str, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     "host",
     [
-        *("127.0.0.1", "10.0.0.1", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]", "[fe80::1]", "198.18.0.1", "0.0.0.0"),
+        *(
+            "127.0.0.1",
+            "10.0.0.1",
+            "169.254.169.254",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "[fe80::1]",
+            "198.18.0.1",
+            "0.0.0.0",
+        ),
         *("2130706433", "0x7f000001", "0x7f.1", "127.1", "0177.0.0.1", "017700000001", "0X7F.0.0.1", "127.0.0.1."),
         *("localhost", "LOCALHOST.", "a.localhost", "printer", "printer.local", "x.internal", "nas.lan", "r.home.arpa"),
     ],

@@ -1,0 +1,135 @@
+"""Base URLs as people paste them, and origins."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pack.core.addresses import checked_base_url, is_loopback, is_public, may_name, origin
+from pack.core.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("https://api.example.com", "https://api.example.com"),
+        ("https://api.example.com/", "https://api.example.com"),
+        ("https://api.example.com/v1", "https://api.example.com"),
+        ("https://api.example.com/v1/", "https://api.example.com"),
+        ("  'https://api.example.com/v1' ", "https://api.example.com"),
+        ("HTTPS://API.Example.COM", "https://api.example.com"),
+        ("https://api.example.com./", "https://api.example.com"),
+        ("https://api.example.com:8443/prefix/", "https://api.example.com:8443/prefix"),
+        ("https://api.example.com/prefix/v1", "https://api.example.com/prefix"),
+        ("https://api.example.com/v1/images/generations", "https://api.example.com"),
+        ("https://api.example.com/v1/images/edits/", "https://api.example.com"),
+        ("https://api.example.com/v1/chat/completions", "https://api.example.com"),
+        ("https://api.example.com/v1?x=1#y", "https://api.example.com"),
+        ("http://127.0.0.1:8000/onerouter", "http://127.0.0.1:8000/onerouter"),
+        ("http://localhost:3000/v1", "http://localhost:3000"),
+        ("http://[::1]:3000", "http://[::1]:3000"),
+        ("https://[2606:4700::1111]/v1", "https://[2606:4700::1111]"),
+        ("https://api.example.com/v11", "https://api.example.com/v11"),
+        ("https://api.example.com/apiv1", "https://api.example.com/apiv1"),
+    ],
+)
+def test_pasted_addresses_become_a_base_url(text: str, url: str) -> None:
+    """And doing it again changes nothing."""
+    assert checked_base_url(text, "X") == url == checked_base_url(url, "X")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            "api.example.com",
+            "ftp://x.example",
+            "file:///etc/passwd",
+            "https://",
+            "https:///v1",
+            "//x.example",
+            "nonsense",
+        ),
+        *(
+            "http://api.example.com",
+            "http://192.168.1.5:3000",
+            "http://127.0.0.1.example.com",
+            "http://localhost.example.com",
+        ),
+        *("https://user:pass@api.example.com", "https://sk-abc@api.example.com", "javascript:alert(1)"),
+        *("https://api.example.com:99999", "https://api.example.com:x", "https://[::1", "https://[nonsense]/"),
+        *("https://exa mple.com", "https://api.example.com/a b", "https://exam\nple.com/\n"),
+    ],
+)
+def test_what_is_no_safe_base_url_is_refused_by_its_place(text: str) -> None:
+    """A sentence that names where it comes from, and never a key or password that stands in it."""
+    with pytest.raises(ConfigError) as refusal:
+        checked_base_url(text, "THE_VARIABLE")
+    assert (
+        "THE_VARIABLE" in str(refusal.value)
+        and "pass@" not in str(refusal.value)
+        and "sk-abc" not in str(refusal.value)
+    )
+
+
+def test_plain_http_on_a_network_only_when_it_is_allowed() -> None:
+    """And never makes another check weaker."""
+    assert checked_base_url("http://192.168.1.5:3000/v1", "X", plain_http=True) == "http://192.168.1.5:3000"
+    with pytest.raises(ConfigError):
+        checked_base_url("http://user:pass@192.168.1.5", "X", plain_http=True)
+
+
+@given(st.text(max_size=60))
+def test_no_text_makes_it_crash(text: str) -> None:
+    """A base URL or a ConfigError; what comes out goes in again unchanged and is safe."""
+    for candidate in (text, "https://" + text, "http://127.0.0.1/" + text):
+        try:
+            url = checked_base_url(candidate, "X")
+        except ConfigError:
+            continue
+        assert checked_base_url(url, "X") == url
+        scheme, host, _ = origin(url)
+        assert scheme == "https" or is_loopback(host)
+        assert not any(character.isspace() for character in url)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("https://a.example", "https://a.example:443/x", True),
+        ("http://a.example:80", "http://A.example./y?z", True),
+        ("https://a.example", "http://a.example", False),
+        ("https://a.example", "https://a.example:8443", False),
+        ("https://a.example", "https://b.a.example", False),
+        ("https://a.example", "https://a.example.evil.com", False),
+        ("https://a.example", "https://a.example@evil.com/", False),
+    ],
+)
+def test_origins(one: str, other: str, same: bool) -> None:
+    """Scheme, host and port; what stands before an @ is no host."""
+    assert (origin(one) == origin(other)) == same
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [("localhost", True), ("a.localhost", True), ("127.0.0.1", True), ("127.8.8.8", True), ("::1", True)]
+    + [("localhost.evil.com", False), ("127.0.0.1.nip.io", False), ("10.0.0.1", False), ("0.0.0.0", False)],
+)
+def test_loopback(host: str, loopback: bool) -> None:
+    """Names that only look like it aren't."""
+    assert is_loopback(host) == loopback
+
+
+@pytest.mark.parametrize(
+    "host", ["cdn.example.com", "1.1.1.1", "2606:4700::1111", "8.8.8.8.nip.io", "xn--bcher-kva.example", "0xyz.com"]
+)
+def test_public_hosts_may_be_named(host: str) -> None:
+    """Names and literal public addresses."""
+    assert may_name(host)
+
+
+def test_nonsense_is_not_public() -> None:
+    """Whatever a system may report as an address."""
+    for text in ("", "nonsense", "127.0.0.1:80", "1.2.3", "::ffff:127.0.0.1"):
+        assert not is_public(text)

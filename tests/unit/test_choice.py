@@ -1,0 +1,238 @@
+"""Which provider does a request: named, automatic, substituted, fallen back; all without a network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from driving import request
+from pack.core.choice import ProviderChoice, Shelf, problem_with
+from pack.core.errors import ConfigError, Impossible
+from pack.core.providers import BUILT_IN
+from pack.core.settings import Settings
+
+KEYS = {
+    "onerouter": {"ONEROUTER_API_KEY": "key-onerouter-1"},
+    "apiframe": {"APIFRAME_API_KEY": "key-apiframe-1"},
+    "runflow": {"RUNFLOW_API_KEY": "key-runflow-1"},
+    "nanobanana": {
+        "NANO_BANANA_NANOBANANA_API_KEY": "key-nano-1",
+        "NANO_BANANA_NANOBANANA_BASE_URL": "https://reseller.example",
+    },
+}
+
+
+def shelf(*providers: str, store: Any = None, **more: str) -> Shelf:
+    """A machine with keys for these providers; further variables by their end."""
+    environ = {name: value for provider in providers for name, value in KEYS[provider].items()}
+    environ |= {f"NANO_BANANA_{name}": value for name, value in more.items()}
+    return Shelf(Settings(environ), store=store, local_address=lambda: "http://127.0.0.1:1/offline")
+
+
+def ids(plan: Any) -> list[tuple[str, str]]:
+    return [(target.row.id, target.model.name) for target, _ in plan.targets]
+
+
+def test_a_named_provider_is_used_with_its_address_and_key() -> None:
+    """One target, nothing to tell."""
+    plan = shelf("onerouter", "runflow").plan(ProviderChoice("runflow", "nano-banana-pro"), [request()])
+    (target, fits), *rest = plan.targets
+    assert not rest and plan.notices == () and len(fits) == 1
+    assert target.base_url == "https://api.runflow.io" and target.key and target.key.value == "key-runflow-1"
+    assert ids(plan) == [("runflow", "nano-banana-pro")]
+
+
+def test_recommended_is_the_row_s_choice() -> None:
+    """For each provider its own."""
+    for name in ("onerouter", "apiframe", "runflow", "nanobanana"):
+        assert ids(shelf(name).plan(ProviderChoice(name), [request()])) == [(name, BUILT_IN[name].recommended)]
+
+
+def test_auto_takes_the_first_with_a_key_in_the_user_s_order() -> None:
+    """Built-in order without settings; nothing connected means auto too."""
+    assert ids(shelf("runflow", "onerouter").plan(None, [request()]))[0][0] == "onerouter"
+    ordered = shelf("runflow", "onerouter", ORDER="nobody, runflow")
+    assert ids(ordered.plan(ProviderChoice(), [request()]))[0][0] == "runflow"
+    assert ordered.with_keys() == ["runflow", "onerouter"]
+
+
+def test_auto_passes_over_those_that_can_t_do_it() -> None:
+    """An extreme ratio exists at Runflow only; every request of the node has to be possible."""
+    machine = shelf("onerouter", "apiframe", "runflow")
+    assert ids(machine.plan(None, [request(aspect_ratio="1:8")])) == [("runflow", "nano-banana-2")]
+    assert ids(machine.plan(None, [request(), request(aspect_ratio="8:1")]))[0][0] == "runflow"
+    with pytest.raises(Impossible) as refusal:
+        shelf("onerouter", "apiframe").plan(None, [request(aspect_ratio="1:8")])
+    assert "OneRouter" in str(refusal.value) and "APIFRAME" in str(refusal.value)
+
+
+def test_auto_is_never_offline() -> None:
+    """Pictures that say SIMULATION are nobody's fallback."""
+    with pytest.raises(ConfigError) as refusal:
+        shelf().plan(None, [request()])
+    assert "NANO_BANANA_" in str(refusal.value) and "offline" in str(refusal.value)
+    assert "offline" not in shelf("onerouter").with_keys()
+
+
+def test_auto_needs_an_address_too() -> None:
+    """A key for a reseller without its address can't be used, and hinders nobody."""
+    machine = shelf("runflow", NANOBANANA_API_KEY="key-nano-1")
+    assert machine.with_keys() == ["runflow"] and ids(machine.plan(None, [request()]))[0][0] == "runflow"
+
+
+def test_auto_keeps_to_the_family_of_a_named_model() -> None:
+    """nano-banana-pro is the name of one family, and the S3 reseller's nano-banana-2 belongs to it."""
+    assert ids(shelf("nanobanana").plan(ProviderChoice(model="nano-banana-pro"), [request()])) == [
+        ("nanobanana", "nano-banana-2")
+    ]
+    assert ids(shelf("nanobanana", "runflow").plan(ProviderChoice(model="nano-banana-2"), [request()])) == [
+        ("runflow", "nano-banana-2")
+    ]
+    with pytest.raises(Impossible, match="not known"):
+        shelf("runflow").plan(ProviderChoice(model="nano-banana-99"), [request()])
+
+
+def test_offline_needs_no_key() -> None:
+    """Named, it is free and local."""
+    (target, _), *_ = shelf().plan(ProviderChoice("offline"), [request()]).targets
+    assert target.key is None and target.base_url == "http://127.0.0.1:1/offline"
+
+
+def test_a_missing_key_fails_at_once_with_the_ways_out() -> None:
+    """The variable, the settings, offline, and whose keys are here; in `check` already."""
+    machine = shelf("runflow")
+    for ask in (
+        lambda: machine.check(ProviderChoice("onerouter")),
+        lambda: machine.plan(ProviderChoice("onerouter"), [request()]),
+    ):
+        with pytest.raises(ConfigError) as refusal:
+            ask()
+        for words in ("NANO_BANANA_ONEROUTER_API_KEY", "Settings", "offline", "runflow"):
+            assert words in str(refusal.value)
+        assert "key-runflow-1" not in str(refusal.value)
+
+
+def test_a_missing_key_may_be_substituted_if_the_user_wants_it() -> None:
+    """As auto with the same family, and it is said; never for a profile."""
+    machine = shelf("runflow", MISSING_PROVIDER="substitute")
+    machine.check(ProviderChoice("onerouter"))
+    plan = machine.plan(ProviderChoice("onerouter", "nano-banana-pro"), [request()])
+    assert (
+        ids(plan) == [("runflow", "nano-banana-pro")]
+        and "Runflow" in plan.notices[0]
+        and "OneRouter" in plan.notices[0]
+    )
+    with pytest.raises(ConfigError):
+        machine.plan(ProviderChoice("onerouter", profile="team"), [request()])
+    with pytest.raises(ConfigError):
+        machine.check(ProviderChoice("onerouter", profile="team"))
+
+
+def test_an_unknown_provider_is_told_with_those_there_are() -> None:
+    """Its name is cut: it may be anything."""
+    with pytest.raises(Impossible) as refusal:
+        shelf().check(ProviderChoice("x" * 500))
+    assert "onerouter" in str(refusal.value) and len(str(refusal.value)) < 400
+
+
+def test_a_model_the_provider_doesn_t_have_is_told_with_its_models() -> None:
+    """By `check` too."""
+    with pytest.raises(Impossible, match="nano-banana-pro"):
+        shelf("onerouter").check(ProviderChoice("onerouter", "nano-banana-hd"))
+
+
+def test_fallbacks_follow_in_order_and_each_stands_once() -> None:
+    """The same target twice is asked once."""
+    chain = ProviderChoice(
+        "onerouter", fallback=ProviderChoice("runflow", fallback=ProviderChoice("onerouter", "nano-banana-2"))
+    )
+    assert ids(shelf("onerouter", "runflow").plan(chain, [request()])) == [
+        ("onerouter", "nano-banana-2"),
+        ("runflow", "nano-banana-2"),
+    ]
+
+
+def test_a_fallback_that_can_t_do_it_is_skipped_with_a_notice() -> None:
+    """The first choice works; but the first choice itself is never skipped."""
+    chain = ProviderChoice("runflow", fallback=ProviderChoice("onerouter"))
+    plan = shelf("onerouter", "runflow").plan(chain, [request(aspect_ratio="1:8")])
+    assert ids(plan) == [("runflow", "nano-banana-2")]
+    assert "onerouter" in plan.notices[0] and "1:8" in plan.notices[0]
+    with pytest.raises(Impossible):
+        shelf("onerouter", "runflow").plan(
+            ProviderChoice("onerouter", fallback=ProviderChoice("runflow")), [request(aspect_ratio="1:8")]
+        )
+
+
+def test_a_graph_can_only_lower_parallelism() -> None:
+    """Row, user, graph: the least of them."""
+
+    def parallel(asked: int, **more: str) -> int:
+        plan = shelf("onerouter", **more).plan(ProviderChoice("onerouter", max_parallel=asked), [request()])
+        return plan.targets[0][0].parallel
+
+    row = BUILT_IN["onerouter"].max_parallel
+    assert parallel(0) == row and parallel(64) == row and parallel(2) == 2
+    assert parallel(0, PARALLEL="3") == 3 and parallel(5, PARALLEL="3") == 3 and parallel(0, PARALLEL="64") == row
+
+
+@pytest.mark.parametrize("override", ["x", "google/nano-banana-3", "gemini-3.1-flash@002", "a:b_c.d-e/f"])
+def test_good_model_overrides(override: str) -> None:
+    """They go out as the wire id and count as the dearest price."""
+    choice = ProviderChoice("onerouter", model_override=override)
+    assert problem_with(choice) is None and override in str(choice)
+    target, (fit,) = shelf("onerouter").plan(choice, [request()]).targets[0]
+    assert target.override == fit.wire == override and fit.usd is None
+
+
+@pytest.mark.parametrize(
+    "override", ["../x", "a//b", "a/", "/a", "a b", "a?b", "a#b", "a%2f", "a\n", "ä", "x" * 201, ".a", "a..b", "a\\b"]
+)
+def test_bad_model_overrides(override: str) -> None:
+    """They become part of an address: nothing that could lead elsewhere."""
+    with pytest.raises(Impossible, match="model_override"):
+        shelf("onerouter").check(ProviderChoice("onerouter", model_override=override))
+
+
+def test_an_override_needs_a_named_provider() -> None:
+    """With auto nobody knows whose model it is; anywhere in the chain."""
+    with pytest.raises(Impossible, match="named provider"):
+        shelf("onerouter").plan(ProviderChoice(model_override="x"), [request()])
+    with pytest.raises(Impossible, match="named provider"):
+        shelf("onerouter").check(ProviderChoice("onerouter", fallback=ProviderChoice(model_override="x")))
+
+
+def test_a_key_in_the_profile_is_refused_without_being_repeated() -> None:
+    """By `check` and by `plan`."""
+    choice = ProviderChoice("onerouter", profile="sk-abcdef1234567890abcdef")
+    for ask in (lambda: shelf("onerouter").check(choice), lambda: shelf("onerouter").plan(choice, [request()])):
+        with pytest.raises(Impossible, match="revoke") as refusal:
+            ask()
+        assert "sk-abcdef" not in str(refusal.value)
+
+
+def test_a_profile_takes_the_stored_key_of_that_name() -> None:
+    """And fails without one, whoever else has a key."""
+    stored = {("onerouter", "team"): "key-team-1"}
+    machine = shelf("onerouter", "runflow", store=lambda *place: stored.get(place))
+    target, _ = machine.plan(ProviderChoice("onerouter", profile="team"), [request()]).targets[0]
+    assert target.key and target.key.value == "key-team-1" and target.profile == "team"
+    with pytest.raises(ConfigError, match="other"):
+        machine.plan(ProviderChoice("onerouter", profile="other"), [request()])
+
+
+def test_what_travels_through_the_graph_has_no_secret() -> None:
+    """Frozen, comparable, and a target's repr shows neither key nor proxy."""
+    choice = ProviderChoice("onerouter", fallback=ProviderChoice("runflow"))
+    assert choice == replace(choice) and hash(choice) == hash(replace(choice))
+    target, _ = (
+        shelf("onerouter", PROXY="http://user:pass@proxy").plan(ProviderChoice("onerouter"), [request()]).targets[0]
+    )
+    assert "key-onerouter-1" not in repr(target) and "pass" not in repr(target)
+
+
+def test_an_empty_prompt_is_told_as_that_by_auto_too() -> None:
+    """And not as "no provider can do this"."""
+    with pytest.raises(Impossible, match="prompt is empty"):
+        shelf("onerouter", "runflow").plan(None, [request(prompt=" ")])

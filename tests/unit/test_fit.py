@@ -1,0 +1,189 @@
+"""A request held against a row: what is sent, what is left out, and the nearest ratio."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from driving import fitted, request, tiny
+from hypothesis import given
+from hypothesis import strategies as st
+from pack.core.errors import Impossible
+from pack.core.fit import fit, nearest_ratio
+from pack.core.pictures import Picture
+from pack.core.providers import BUILT_IN
+from pack.core.providers.row import DEAREST_USD, EXTREME_RATIOS, RATIOS
+from pack.core.request import Options
+
+ONEROUTER, APIFRAME, RUNFLOW = BUILT_IN["onerouter"], BUILT_IN["apiframe"], BUILT_IN["runflow"]
+NANO, OFFLINE = BUILT_IN["nanobanana"], BUILT_IN["offline"]
+
+
+def shaped(width: int, height: int) -> Picture:
+    return Picture(lambda: np.zeros((height, width, 3), np.uint8), width, height, 3)
+
+
+def test_defaults_send_nothing_and_say_nothing() -> None:
+    """Everything at "leave it to the provider"."""
+    for row in BUILT_IN.values():
+        for model in row.models:
+            if model.generate:
+                how = fit(request(), row, model)
+                assert how.sent == () and how.notices == ()
+
+
+def test_ratio_auto_on_an_edit_is_the_provider_s_own_word() -> None:
+    """Where it has one, without a notice."""
+    assert dict(fitted(ONEROUTER, request("edit")).sent)["aspect_ratio"] == "auto"
+    assert dict(fitted(APIFRAME, request("edit")).sent)["aspect_ratio"] == "match_input_image"
+    assert fitted(APIFRAME, request("edit")).notices == ()
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "ratio"), [(1920, 1080, "16:9"), (100, 100, "1:1"), (100, 3000, "9:16"), (3000, 100, "21:9")]
+)
+def test_ratio_auto_on_an_edit_is_else_the_nearest_to_the_first_image(width: int, height: int, ratio: str) -> None:
+    """With a notice that has the numbers; the other images don't matter."""
+    asked = replace(request("edit"), references=(shaped(width, height), shaped(50, 60)))
+    how = fitted(NANO, asked)
+    assert dict(how.sent)["aspect_ratio"] == ratio
+    assert len(how.notices) == 1 and ratio in how.notices[0] and f"{width}x{height}" in how.notices[0]
+
+
+@given(st.integers(1, 20_000), st.integers(1, 20_000))
+def test_the_nearest_ratio_is_nearest_by_logarithm(width: int, height: int) -> None:
+    """Symmetric: turning the picture turns the ratio."""
+    ratios = (*RATIOS, *EXTREME_RATIOS)
+
+    def distance(ratio: str) -> float:
+        across, down = map(int, ratio.split(":"))
+        return abs(math.log(width * down / (height * across)))
+
+    chosen = nearest_ratio(width, height, ratios)
+    assert distance(chosen) <= min(map(distance, ratios)) + 1e-9
+    turned = nearest_ratio(height, width, [":".join(reversed(ratio.split(":"))) for ratio in ratios])
+    assert math.isclose(distance(":".join(reversed(turned.split(":")))), distance(chosen), abs_tol=1e-9)
+
+
+@given(st.sampled_from((*RATIOS, *EXTREME_RATIOS)), st.integers(1, 300))
+def test_an_exact_ratio_is_found(ratio: str, scale: int) -> None:
+    """At any size."""
+    across, down = map(int, ratio.split(":"))
+    assert nearest_ratio(across * scale, down * scale, (*RATIOS, *EXTREME_RATIOS)) == ratio
+
+
+def test_unsupported_options_are_left_out_with_a_notice_each() -> None:
+    """By the widget's name, and never sent."""
+    asked = request(
+        web_search=True,
+        safety_tolerance="2",
+        limit_generations="on",
+        output_format="png",
+        thinking="high",
+        system_prompt="x",
+        seed=4,
+    )
+    how = fitted(APIFRAME, asked)
+    assert how.sent == () and not how.sends_seed and len(how.notices) == 7
+    for name in (
+        *("enable_web_search", "safety_tolerance", "limit_generations", "output_format", "thinking", "system_prompt"),
+        "seed",
+    ):
+        assert any(name in notice.lower() for notice in how.notices), name
+
+
+def test_a_value_the_row_does_not_have_is_left_out_with_those_it_has() -> None:
+    """Runflow's thinking has no medium."""
+    how = fitted(RUNFLOW, request(thinking="medium"))
+    assert "thinking" not in dict(how.sent) and "minimal, high" in how.notices[0]
+    assert dict(fitted(RUNFLOW, request(thinking="high")).sent)["thinking"] == "high"
+
+
+def test_no_seed_no_notice() -> None:
+    """Seed 0 is the widget's default: nobody asked for anything."""
+    assert fitted(APIFRAME, request(seed=0)).notices == ()
+    assert "seed" in fitted(APIFRAME, request(seed=1)).notices[0].lower()
+
+
+def test_the_only_resolution_is_accepted_and_not_sent() -> None:
+    """Where the provider has no field for it."""
+    how = fitted(ONEROUTER, request(resolution="1K"), "nano-banana")
+    assert how.sent == () and how.resolution == "1K"
+    with pytest.raises(Impossible, match="2K"):
+        fitted(ONEROUTER, request(resolution="2K"), "nano-banana")
+
+
+def test_the_effective_resolution_is_what_was_asked_or_the_provider_s_default() -> None:
+    """APIFRAME's Pro gives 2K by itself."""
+    assert fitted(APIFRAME, request()).resolution == "2K"
+    assert fitted(APIFRAME, request(resolution="4K")).resolution == "4K"
+    assert fitted(ONEROUTER, request()).resolution == "1K"
+
+
+def test_prices_and_what_counts_against_a_cap() -> None:
+    """A known price; an unknown one and any override count as the dearest."""
+    assert fitted(ONEROUTER, request(resolution="1K")).usd == 0.08
+    unknown = fitted(ONEROUTER, request(resolution="4K"))
+    assert unknown.usd is None and unknown.counted_usd == DEAREST_USD
+    model = ONEROUTER.model("nano-banana-2")
+    assert model is not None
+    override = fit(request(), ONEROUTER, model, "google/new-model")
+    assert override.wire == "google/new-model" and override.usd is None and override.counted_usd == DEAREST_USD
+    assert fitted(OFFLINE, request()).counted_usd == 0.0
+
+
+def test_a_prompt_of_spaces_is_empty_and_any_other_is_sent_as_it_is() -> None:
+    """No strip, no change."""
+    with pytest.raises(Impossible):
+        fitted(OFFLINE, request(prompt="\n  \t"))
+    assert fitted(OFFLINE, request(prompt="  x\n")).sent == ()
+
+
+def test_a_blank_system_prompt_is_none() -> None:
+    """Nobody asked for it, so nothing is said about it."""
+    assert fitted(APIFRAME, request(system_prompt="  ")).notices == ()
+
+
+@given(
+    st.builds(
+        Options,
+        aspect_ratio=st.sampled_from(["auto", *RATIOS, *EXTREME_RATIOS]),
+        resolution=st.sampled_from(["auto", "0.5K", "1K", "2K", "4K"]),
+        web_search=st.booleans(),
+        safety_tolerance=st.sampled_from(["default", "1", "6"]),
+        limit_generations=st.sampled_from(["default", "on", "off"]),
+        output_format=st.sampled_from(["auto", "png", "jpeg", "webp"]),
+        thinking=st.sampled_from(["default", "minimal", "medium", "high"]),
+        system_prompt=st.sampled_from(["", "brief"]),
+    ),
+    st.sampled_from([(row, model) for row in BUILT_IN.values() for model in row.models]),
+    st.sampled_from(["generate", "edit"]),
+)
+def test_every_asked_option_is_sent_or_noticed_or_refused(options: Options, place: tuple, operation: str) -> None:
+    """No option is ever dropped in silence."""
+    row, model = place
+    references = (tiny(),) if operation == "edit" else ()
+    asked = replace(request(operation, 0), options=options, references=references)  # type: ignore[arg-type]
+    try:
+        how = fit(asked, row, model)
+    except Impossible as refusal:
+        assert refusal.cure and refusal.charged == "no"
+        return
+    sent, notices = dict(how.sent), " ".join(how.notices)
+    assert options.aspect_ratio in ("auto", sent.get("aspect_ratio"))
+    assert options.resolution in ("auto", sent.get("resolution"), how.offer.fixed_resolution)
+    for name, widget, default in (
+        ("web_search", "enable_web_search", False),
+        ("safety_tolerance", "safety_tolerance", "default"),
+        ("limit_generations", "limit_generations", "default"),
+        ("output_format", "output_format", "auto"),
+        ("thinking", "thinking", "default"),
+        ("system_prompt", "system_prompt", ""),
+    ):
+        value = getattr(options, name)
+        if value == default:
+            assert name not in sent and widget not in notices
+        else:
+            assert (sent.get(name) == value) != (f"{widget}" in notices)  # type: ignore[call-overload]

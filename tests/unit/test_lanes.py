@@ -1,0 +1,161 @@
+"""How many calls run at a time per provider, on threads that hold nobody up."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pack.core.lanes import Lanes
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Work:
+    """A call that says when it has begun and ends when it may."""
+
+    def __init__(self, free: bool = False) -> None:
+        self.begun, self.may_end, self.ended = threading.Event(), threading.Event(), threading.Event()
+        if free:
+            self.may_end.set()
+
+    def __call__(self) -> None:
+        self.begun.set()
+        assert self.may_end.wait(10)
+        self.ended.set()
+
+
+def settled(lanes: Lanes) -> bool:
+    """Whether all calls have gone within a few seconds; the last steps of a thread have no event of their own."""
+    end = time.monotonic() + 5
+    while lanes.busy() and time.monotonic() < end:
+        time.sleep(0.002)
+    return lanes.busy() == 0
+
+
+def test_no_more_than_the_limit_run_and_the_others_follow_in_order() -> None:
+    """Two at a time; the third begins when one ends."""
+    lanes, works = Lanes(), [Work() for _ in range(4)]
+    for work in works:
+        lanes.enter("p", 2, work)
+    assert works[0].begun.wait(5) and works[1].begun.wait(5)
+    assert lanes.busy() == 2 and not works[2].begun.is_set()
+    works[1].may_end.set()
+    assert works[2].begun.wait(5) and not works[3].begun.is_set() and lanes.busy() == 2
+    for work in works:
+        work.may_end.set()
+    assert works[3].begun.wait(5) and settled(lanes)
+
+
+def test_providers_do_not_wait_for_each_other() -> None:
+    """One full lane holds up nobody else's."""
+    lanes, slow, other = Lanes(), Work(), Work(free=True)
+    lanes.enter("a", 1, slow)
+    lanes.enter("b", 1, other)
+    assert other.ended.wait(5) and not slow.ended.is_set()
+    slow.may_end.set()
+    assert settled(lanes)
+
+
+def test_what_waits_can_be_dropped_and_what_runs_cannot() -> None:
+    """A dropped call never begins; dropping twice is no error."""
+    lanes, running, waiting, last = Lanes(), Work(), Work(free=True), Work(free=True)
+    first = lanes.enter("p", 1, running)
+    ticket = lanes.enter("p", 1, waiting)
+    lanes.enter("p", 1, last)
+    assert running.begun.wait(5)
+    assert lanes.drop("p", ticket) and lanes.drop("p", ticket) and not lanes.drop("p", first)
+    running.may_end.set()
+    assert last.ended.wait(5) and not waiting.begun.is_set() and settled(lanes)
+
+
+def test_of_two_equal_calls_the_one_that_was_meant_is_dropped() -> None:
+    """Tickets are themselves, not what they hold."""
+    lanes, running = Lanes(), Work()
+    counted: list[int] = []
+    lock = threading.Lock()
+
+    def count() -> None:
+        with lock:
+            counted.append(1)
+
+    lanes.enter("p", 1, running)
+    assert running.begun.wait(5)
+    first, second = lanes.enter("p", 1, count), lanes.enter("p", 1, count)
+    assert lanes.drop("p", second) and not first.dropped
+    running.may_end.set()
+    assert settled(lanes)
+    assert first.started and not second.started and counted == [1]
+
+
+def test_a_call_that_is_only_collected_gives_its_place_back_once() -> None:
+    """The next one begins; when the first ends at last, the count doesn't go below what runs."""
+    lanes, hanging, second, third = Lanes(), Work(), Work(), Work(free=True)
+    ticket = lanes.enter("p", 1, hanging)
+    lanes.enter("p", 1, second)
+    lanes.enter("p", 1, third)
+    assert hanging.begun.wait(5)
+    lanes.leave("p", ticket)
+    lanes.leave("p", ticket)
+    assert second.begun.wait(5) and lanes.busy() == 1
+    hanging.may_end.set()
+    assert hanging.ended.wait(5)
+    assert lanes.busy() == 1 and not third.begun.is_set()
+    second.may_end.set()
+    assert third.ended.wait(5) and settled(lanes)
+
+
+def test_leaving_before_the_turn_has_come_changes_nothing() -> None:
+    """It still gets its turn."""
+    lanes, running, waiting = Lanes(), Work(), Work(free=True)
+    lanes.enter("p", 1, running)
+    lanes.leave("p", lanes.enter("p", 1, waiting))
+    running.may_end.set()
+    assert waiting.ended.wait(5) and settled(lanes)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=30))
+def test_whatever_the_limits_everything_runs_and_none_is_exceeded(limits: list[int]) -> None:
+    """Each call's own limit holds at its start; a limit of 0 counts as 1."""
+    lanes, lock = Lanes(), threading.Lock()
+    running = 0
+    over: list[str] = []
+    left = threading.Semaphore(0)
+
+    def work(limit: int) -> None:
+        nonlocal running
+        with lock:
+            running += 1
+            if running > max(1, limit):
+                over.append(f"{running} > {limit}")
+        with lock:
+            running -= 1
+        left.release()
+
+    for limit in limits:
+        lanes.enter("p", limit, lambda limit=limit: work(limit))  # type: ignore[misc]
+    assert all(left.acquire(timeout=5) for _ in limits)
+    assert not over and settled(lanes)
+
+
+def test_a_process_ends_although_a_call_hangs_but_waits_for_a_short_one() -> None:
+    """Daemon threads: Ctrl+C and exit work; atexit gives paid calls a moment."""
+    program = """
+import sys, threading, time
+sys.path.insert(0, "tests")
+import conftest
+from pack.core import lanes
+lanes.EXIT_SECONDS = 0.5
+line = lanes.Lanes()
+line.enter("p", 2, lambda: (time.sleep(0.2), print("short done", flush=True)))
+line.enter("p", 2, lambda: time.sleep(60))
+"""
+    began = time.monotonic()
+    ended = subprocess.run([sys.executable, "-B", "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert ended.returncode == 0, ended.stderr
+    assert "short done" in ended.stdout and time.monotonic() - began < 10

@@ -1,0 +1,341 @@
+"""A run from requests to results against the strict simulator: split, stored, stopped, fallen back, and never paid twice."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+import pytest
+from driving import request, tiny
+from pack.core.choice import ProviderChoice
+from pack.core.engine import Engine
+from pack.core.providers import BUILT_IN
+from pack.core.request import Request, mixed_seed
+from pack.core.run import Run
+from pack.simulator import start
+from pack.simulator.server import Simulator
+
+ROWS = {name: replace(row, poll_seconds=(0.02, 0.05)) for name, row in BUILT_IN.items()}
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with start() as running:
+        yield running
+
+
+@pytest.fixture
+def engine(simulator: Simulator) -> Engine:
+    """A machine with keys for every provider of the simulator, and nothing learned yet."""
+    simulator.reset()
+    environ = {}
+    for name in ("onerouter", "apiframe", "nanobanana", "runflow"):
+        environ[f"NANO_BANANA_{name.upper()}_API_KEY"] = "sim-run"
+        environ[f"NANO_BANANA_{name.upper()}_BASE_URL"] = simulator.base_url(name)
+    return Engine(local_address=lambda: simulator.base_url("offline"), rows=ROWS, environ=environ)
+
+
+def begin(engine: Engine, asked: Request | list[Request], choice: ProviderChoice | None = None, count: int = 1) -> Run:
+    """A run of `count` pictures per request, small ones."""
+    several = asked if isinstance(asked, list) else [asked]
+    small = [replace(one, num_images=count, options=replace(one.options, resolution="0.5K")) for one in several]
+    choice = choice or ProviderChoice("onerouter", "nano-banana-2")
+    wanted = small if choice.provider != "apiframe" else [replace(one, options=asked_options(one)) for one in small]
+    return engine.run(wanted, engine.plan(choice, wanted))
+
+
+def asked_options(one: Request) -> Any:
+    return replace(one.options, resolution="auto")
+
+
+def finish(run: Run) -> Run:
+    assert run.done.wait(30), "the run didn't end"
+    if run.error is not None:
+        raise run.error
+    return run
+
+
+def errors(run: Run) -> list[tuple[str, str]]:
+    return [(r.error.kind, r.error.charged) for r in run.report.failed if r.error]
+
+
+def test_slots_are_sent_in_as_few_calls_as_the_row_allows(engine: Engine, simulator: Simulator) -> None:
+    """Five pictures at four per call: two calls, each with the seed of its first slot; results in slot order."""
+    run = finish(begin(engine, request(prompt="five", seed=11), count=5))
+    asked = simulator.ledger("five")
+    assert asked["paid_calls"] == 2 and asked["paid_images"] == 5
+    sent = sorted((entry["fields"]["n"], entry["fields"]["seed"]) for entry in asked["requests"])
+    assert sent == sorted([(4, 11), (1, mixed_seed(11, 4))])
+    assert [result.slot.index for result in run.results] == list(range(5))
+    assert all(result.landed and result.source == "provider" for result in run.results)
+    assert len(run.report.requests) == 2 and run.report.provider == "onerouter"
+
+
+def test_what_was_paid_is_taken_from_the_store(engine: Engine, simulator: Simulator) -> None:
+    """The same again costs nothing and is the same, bit for bit; two more cost two."""
+    first = finish(begin(engine, request(prompt="again", seed=3), count=2))
+    second = finish(begin(engine, request(prompt="again", seed=3), count=2))
+    assert simulator.ledger("again")["paid_images"] == 2
+    assert [r.landed.data for r in first.results if r.landed] == [r.landed.data for r in second.results if r.landed]
+    assert {r.source for r in second.results} == {"store"} and second.report.usd == 0.0
+    third = finish(begin(engine, request(prompt="again", seed=3), count=4))
+    assert [r.source for r in third.results] == ["store", "store", "provider", "provider"]
+    assert simulator.ledger("again")["paid_images"] == 4
+
+
+def test_two_runs_that_want_the_same_picture_pay_once(engine: Engine, simulator: Simulator) -> None:
+    """Two equal nodes in one graph."""
+    runs = [begin(engine, request(prompt="twins [[sim: slow=0.2]]", seed=1)) for _ in range(3)]
+    for run in runs:
+        finish(run)
+    assert simulator.ledger("twins")["paid_calls"] == 1
+    assert sorted(run.results[0].source for run in runs) == ["provider", "store", "store"]
+
+
+def test_a_picture_that_stands_twice_in_one_run_is_paid_once(engine: Engine, simulator: Simulator) -> None:
+    """Two equal frames of a batch."""
+    one = request("edit", prompt="mirror", seed=2)
+    run = finish(begin(engine, [replace(one, frame=0), replace(one, frame=1)]))
+    assert simulator.ledger("mirror")["paid_images"] == 1
+    assert [bool(r.landed) for r in run.results] == [True, True]
+
+
+def test_a_frame_that_fails_does_not_touch_the_others(engine: Engine, simulator: Simulator) -> None:
+    """Each frame has its own result and its own error, in order."""
+    frames = [
+        replace(
+            request("edit", prompt=f"frame {n} {'[[sim: refuse]]' if n == 1 else ''}"), references=(tiny(n),), frame=n
+        )
+        for n in range(4)
+    ]
+    run = finish(begin(engine, frames))
+    assert [bool(r.landed) for r in run.results] == [True, False, True, True]
+    assert [r.slot.frame for r in run.results] == [0, 1, 2, 3]
+    assert [kind for kind, _ in errors(run)] == ["content"]
+
+
+def test_a_server_s_fault_is_never_sent_again(engine: Engine, simulator: Simulator) -> None:
+    """A 500, and an answer that never came: one request each, maybe charged, and said."""
+    for words in ("status=500 paid", "drop=headers", "reset=headers", "drop=body"):
+        run = finish(begin(engine, request(prompt=f"once [[sim: {words}]]")))
+        assert len(simulator.ledger(f"[[sim: {words}]]")["requests"]) == 1, words
+        assert [charged for _, charged in errors(run)] == ["maybe"], words
+        assert any("may have been charged" in notice for notice in run.report.notices)
+
+
+def test_a_refusal_before_work_is_sent_again(engine: Engine, simulator: Simulator) -> None:
+    """429, then the picture: two attempts, one payment."""
+    run = finish(begin(engine, request(prompt="busy [[sim: status=429 retry_after=0 times=1]]")))
+    assert run.results[0].landed and run.report.requests[0]["attempts"] == 2
+    assert simulator.ledger("busy")["paid_calls"] == 1
+
+
+def test_an_upload_that_breaks_in_the_middle_is_sent_again(engine: Engine, simulator: Simulator) -> None:
+    """The provider never had it."""
+    simulator.fault("drop=upload times=1", provider="onerouter", match="")
+    big = replace(request("edit", prompt="cut"), references=(tiny(1, 900, 900),))
+    run = finish(begin(engine, big))
+    assert run.results[0].landed and simulator.ledger("cut")["paid_calls"] == 1
+
+
+def test_fewer_pictures_than_asked(engine: Engine, simulator: Simulator) -> None:
+    """Those that came are kept in their slots; the next run asks for the missing one only."""
+    run = finish(begin(engine, request(prompt="less [[sim: fewer times=1]]"), count=3))
+    assert [bool(r.landed) for r in run.results] == [True, True, False]
+    again = finish(begin(engine, request(prompt="less [[sim: fewer times=1]]"), count=3))
+    assert [r.source for r in again.results] == ["store", "store", "provider"] and not again.report.failed
+    assert [entry["fields"]["n"] for entry in simulator.ledger("less")["requests"]] == [3, 1]
+
+
+def test_more_pictures_than_asked(engine: Engine) -> None:
+    """They are kept as extras, with a notice."""
+    run = finish(begin(engine, request(prompt="gift [[sim: more]]"), count=2))
+    assert not run.report.failed and len(run.report.extras) == 1
+    assert any("more pictures" in notice for notice in run.report.notices)
+
+
+@pytest.mark.parametrize("status", [401, 402])
+def test_an_answer_that_makes_the_rest_pointless_stops_it(status: int, engine: Engine, simulator: Simulator) -> None:
+    """One at a time: the first is refused, the others aren't sent and say why."""
+    choice = ProviderChoice("onerouter", "nano-banana-2", max_parallel=1)
+    frames = [replace(request(prompt=f"poor {n} [[sim: status={status}]]"), frame=n) for n in range(5)]
+    run = finish(begin(engine, frames, choice))
+    assert len(simulator.ledger("poor")["requests"]) == 1
+    kinds = [kind for kind, _ in errors(run)]
+    assert kinds[0] in ("key", "credit") and kinds[1:] == ["stopped"] * 4
+    assert "earlier failure" in str(run.results[4].error)
+
+
+def test_three_free_failures_in_a_row_stop_it(engine: Engine, simulator: Simulator) -> None:
+    """A prompt that is refused each time is not tried for a batch of a hundred."""
+    choice = ProviderChoice("onerouter", "nano-banana-2", max_parallel=1)
+    frames = [replace(request(prompt=f"wrong {n} [[sim: status=400]]"), frame=n) for n in range(6)]
+    run = finish(begin(engine, frames, choice))
+    assert len(simulator.ledger("wrong")["requests"]) == 3
+    assert [kind for kind, _ in errors(run)] == ["invalid"] * 3 + ["stopped"] * 3
+
+
+def test_a_fallback_takes_over_after_a_free_failure(engine: Engine, simulator: Simulator) -> None:
+    """Both are named, and only the second was paid."""
+    simulator.fault("status=402", provider="onerouter", match="move on")
+    chain = ProviderChoice("onerouter", "nano-banana-2", fallback=ProviderChoice("runflow", "nano-banana-2"))
+    run = finish(begin(engine, request(prompt="move on"), chain, count=2))
+    assert not run.report.failed and run.report.provider == "runflow"
+    assert [(t.provider, t.pictures, t.charged) for t in run.report.tried] == [
+        ("onerouter", 0, "no"),
+        ("runflow", 2, "no"),
+    ]
+    assert simulator.ledger("move on", "onerouter")["paid_calls"] == 0
+    assert simulator.ledger("move on", "runflow")["paid_images"] == 2
+
+
+def test_a_fallback_never_follows_what_may_have_been_charged(engine: Engine, simulator: Simulator) -> None:
+    """Paying twice for one picture is worse than none."""
+    simulator.fault("status=500 paid", provider="onerouter", match="stay")
+    chain = ProviderChoice("onerouter", "nano-banana-2", fallback=ProviderChoice("runflow", "nano-banana-2"))
+    run = finish(begin(engine, request(prompt="stay"), chain))
+    assert errors(run) == [("server", "maybe")] and not simulator.ledger("stay", "runflow")["requests"]
+
+
+def test_a_stopped_run_lets_go_of_what_was_sent_and_drops_the_rest(engine: Engine, simulator: Simulator) -> None:
+    """The sent one lands in the store: queueing again pays for the other two only."""
+    choice = ProviderChoice("onerouter", "nano-banana-2", max_parallel=1)
+    frames = [replace(request(prompt=f"stop {n} [[sim: slow=0.4]]"), frame=n) for n in range(3)]
+    run = begin(engine, frames, choice)
+    assert simulator.wait(prompt="stop", state="received")
+    told = run.stop()
+    finish(run)
+    assert (told["asked"], told["back"], told["on_the_way"], told["dropped"]) == (3, 0, 1, 2)
+    assert told["usd"] is None or told["usd"] >= 0
+    assert [charged for _, charged in errors(run)] == ["maybe", "no", "no"]
+    again = finish(begin(engine, frames, choice))
+    assert [r.source for r in again.results] == ["store", "provider", "provider"]
+    assert simulator.ledger("stop")["paid_calls"] == 3
+
+
+def test_a_timeout_ends_the_node_and_not_the_call(engine: Engine, simulator: Simulator) -> None:
+    """Maybe charged, no fallback; the late picture is taken by the next run without paying."""
+    choice = ProviderChoice("onerouter", "nano-banana-2", timeout=1)
+    prompt = "late [[sim: slow=1.6]]"
+    run = finish(begin(engine, request(prompt=prompt), choice))
+    assert errors(run) == [("timeout", "maybe")]
+    again = finish(begin(engine, request(prompt=prompt)))
+    assert again.results[0].source == "store" and simulator.ledger("late")["paid_calls"] == 1
+
+
+def test_a_task_is_followed_through_faults_on_the_way(engine: Engine, simulator: Simulator) -> None:
+    """An accepted task is paid: its polls go on through a 503."""
+    for name in ("onerouter", "apiframe", "nanobanana", "runflow"):
+        prompt = f"task {name} [[sim: task steps=3 poll_status=503 poll_times=1]]"
+        choice = ProviderChoice(name, max_parallel=1)
+        asked = replace(request(prompt=prompt), num_images=1)
+        run = finish(engine.run([asked], engine.plan(choice, [asked])))
+        assert run.results[0].landed, (name, str(run.results[0].error))
+        assert simulator.ledger(f"task {name}")["paid_calls"] == 1
+
+
+def test_a_failed_task_is_told_and_not_sent_again(engine: Engine, simulator: Simulator) -> None:
+    """Free where the provider documents that failures are, maybe charged elsewhere."""
+    for name, charged in (("nanobanana", "no"), ("apiframe", "maybe")):
+        asked = request(prompt=f"fails {name} [[sim: task=fail]]")
+        run = finish(engine.run([asked], engine.plan(ProviderChoice(name), [asked])))
+        assert [c for _, c in errors(run)] == [charged], name
+        assert len(simulator.ledger(f"fails {name}")["requests"]) == 1
+
+
+def test_the_form_that_worked_is_remembered(engine: Engine, simulator: Simulator) -> None:
+    """The first call is led on by a 404, the second begins with what worked; neither is paid twice."""
+    simulator.form("runflow", "run", 404)
+    choice = ProviderChoice("runflow", "nano-banana-2")
+    assert finish(begin(engine, request(prompt="form 1"), choice)).results[0].landed
+    assert finish(begin(engine, request(prompt="form 2"), choice)).results[0].landed
+    assert len(simulator.ledger("form 1")["requests"]) == 2 and simulator.ledger("form 1")["paid_calls"] == 1
+    assert len(simulator.ledger("form 2")["requests"]) == 1
+
+
+def test_an_upload_is_used_again(engine: Engine, simulator: Simulator) -> None:
+    """The same picture in another request of the same machine isn't uploaded twice; another picture is."""
+    choice = ProviderChoice("runflow", "nano-banana-2")
+
+    def uploads() -> int:
+        return sum(entry["method"] == "PUT" for entry in simulator.ledger()["free"])
+
+    finish(begin(engine, request("edit", prompt="up 1"), choice))
+    assert uploads() == 1
+    finish(begin(engine, request("edit", prompt="up 2"), choice))
+    assert uploads() == 1
+    run = finish(begin(engine, replace(request("edit", prompt="up 3"), references=(tiny(77), tiny(0))), choice))
+    assert run.results[0].landed and uploads() == 2
+
+
+def test_references_arrive_as_their_exact_pixels(engine: Engine, simulator: Simulator) -> None:
+    """In order, at every provider, however they travel."""
+    from hashlib import sha256
+
+    pictures = tuple(tiny(n, 20 + n, 30) for n in range(3))
+    wanted = [sha256(picture._load().tobytes()).hexdigest() for picture in pictures]
+    for name in ("onerouter", "apiframe", "nanobanana", "runflow", "offline"):
+        asked = replace(request("edit", 0, prompt=f"pixels {name}"), references=pictures)
+        finish(engine.run([asked], engine.plan(ProviderChoice(name), [asked])))
+        (entry,) = simulator.ledger(f"pixels {name}")["requests"]
+        assert [reference["sha256_pixels"] for reference in entry["references"]] == wanted, name
+
+
+def test_the_cost_is_the_provider_s_word_or_the_price_list(engine: Engine) -> None:
+    """Runflow's runs name their cost; OneRouter's price is ours; an unknown one is none."""
+    one = request(prompt="cost", resolution="1K")
+    listed = finish(engine.run([one], engine.plan(ProviderChoice("onerouter", "nano-banana-2"), [one])))
+    assert (listed.report.usd, listed.report.usd_source) == (pytest.approx(0.08), "price list")
+    two = request(prompt="cost [[sim: task]]", resolution="1K")
+    said = finish(engine.run([two], engine.plan(ProviderChoice("runflow", "nano-banana-2"), [two])))
+    assert said.report.usd_source == "provider" and said.report.usd is not None and said.report.usd > 0
+    three = request(prompt="cost", resolution="2K")
+    unknown = finish(engine.run([three], engine.plan(ProviderChoice("onerouter", "nano-banana-2"), [three])))
+    assert unknown.report.usd is None
+
+
+def test_the_end_is_told_once(engine: Engine) -> None:
+    """To a callback that waits, and at once to one that comes late."""
+    run = begin(engine, request(prompt="end"))
+    told = threading.Event()
+    count: list[int] = []
+    run.when_done(lambda: (count.append(1), told.set()))  # type: ignore[func-returns-value]
+    assert told.wait(20) and run.done.is_set()
+    run.when_done(lambda: count.append(2))
+    assert count == [1, 2]
+
+
+def test_progress_ends_with_everything_back(engine: Engine) -> None:
+    """Numbers, provider, model and the expected price."""
+    run = finish(begin(engine, request(prompt="progress"), count=3))
+    seen = run.progress
+    assert (seen.asked, seen.back, seen.provider, seen.model) == (3, 3, "OneRouter", "nano-banana-2")
+
+
+def test_a_bug_in_a_dialect_does_not_kill_the_run(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told as ours; before anything was sent it cost nothing."""
+
+    def explode(job: Any) -> Any:
+        raise KeyError("private detail")
+
+    broken = ModuleType("pack.core.wire.exploding")
+    broken.start = explode  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pack.core.wire.exploding", broken)
+    rows = ROWS | {"onerouter": replace(ROWS["onerouter"], dialect="exploding")}
+    environ = {"ONEROUTER_API_KEY": "sim-run"}
+    run = finish(begin(Engine(rows=rows, environ=environ), request(prompt="bug")))
+    (error,) = [r.error for r in run.report.failed]
+    assert error and error.charged == "no" and "pack itself" in str(error) and "private detail" not in str(error)
+
+
+def test_references_that_can_t_travel_are_told_and_cost_nothing(engine: Engine, simulator: Simulator) -> None:
+    """Found on the call's own thread, before a byte is sent."""
+    rows = ROWS | {"offline": replace(ROWS["offline"], max_request_bytes=100)}
+    small = Engine(local_address=lambda: simulator.base_url("offline"), rows=rows, environ={})
+    asked = replace(request("edit", prompt="too large"), references=(tiny(1, 60, 60),))
+    run = finish(small.run([asked], small.plan(ProviderChoice("offline"), [asked])))
+    assert errors(run) == [("impossible", "no")] and not simulator.ledger("too large")["requests"]
