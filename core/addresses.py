@@ -18,9 +18,10 @@ FAKE_IP = ipaddress.ip_network("198.18.0.0/15")
 def origin(url: str) -> tuple[str, str, int]:
     """Scheme, host and port of an address. Raises ValueError for one that has none."""
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    host = (parts.hostname or "").lower().rstrip(".")
+    if parts.scheme not in ("http", "https") or not host:
         raise ValueError("not an http(s) address")
-    return parts.scheme, parts.hostname.lower().rstrip("."), parts.port or (443 if parts.scheme == "https" else 80)
+    return parts.scheme, host, parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def is_loopback(host: str) -> bool:
@@ -63,8 +64,10 @@ def checked_base_url(text: str, where: str, *, plain_http: bool = False) -> str:
     ConfigError.
     """
     url = text.strip().strip("'\"")
-    parts = urlsplit(url)
     try:
+        if any(c.isspace() or not c.isprintable() for c in url):
+            raise ValueError("an address has no spaces")
+        parts = urlsplit(url)
         scheme, host, _ = origin(url)
     except ValueError:
         raise ConfigError(

@@ -59,7 +59,7 @@ def cleaned(text: str, source: str) -> str:
     key = text.strip().strip("\ufeff").strip()
     if len(key) >= 2 and key[0] == key[-1] and key[0] in "'\"`":
         key = key[1:-1].strip()
-    key = re.sub(r"(?i)^(authorization\s*:\s*)?(bearer|key)\s+", "", key)
+    key = re.sub(r"(?i)^(authorization\s*:\s*)?(bearer|key)(\s+|$)", "", key)
     if not key:
         raise ConfigError(f"The key in {source} is empty", cure="Paste the key there", kind="config")
     if len(key) > _MAX or any(not 0x21 <= ord(c) <= 0x7E for c in key):

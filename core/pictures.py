@@ -227,7 +227,9 @@ def decode(data: bytes) -> Pixels:
             mode = "RGBA" if transparent else "RGB"
             if image.mode.startswith("I;16") or image.mode in ("I", "F"):
                 values = np.asarray(image).astype(np.float64)
-                scaled = np.clip(values / (257.0 if values.max() > 255 else 1.0), 0, 255)
+                scaled = np.clip(
+                    values / (257.0 if image.mode.startswith("I;16") or values.max() > 255 else 1.0), 0, 255
+                )
                 return np.repeat(np.rint(scaled).astype(np.uint8)[..., None], 3, axis=2)
             if image.mode != mode:
                 image = image.convert(mode)

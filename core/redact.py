@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 _DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/=_-]*")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{120,}={0,2}")
 _SECRET_WORD = re.compile(
-    r"(?i)\b(bearer|key|token|api[-_ ]?key|authorization|secret)(\s*[:=]?\s+|\s*[:=]\s*)"
+    r"(?i)\b(bearer|key|token|api[-_ ]?key|authorization|secret)(['\"]?(?:\s*[:=]?\s+|\s*[:=]\s*))"
     r"(['\"]?)([A-Za-z0-9_\-.:/+=*]{8,})"
 )
 _KEY_SHAPE = re.compile(

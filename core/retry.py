@@ -57,7 +57,12 @@ def after_failure(
         wish = parse_retry_after(headers.get("retry-after", ""), now)
     if paid:
         return _paid(row, fault, wish, attempt, dice)
-    if fault.kind not in ("rate", "busy", "server", "unreadable") or attempt >= FREE_TRIES:
+    status = fault.status or 0
+    # The status alone, whatever the words: a gateway's 503 about models says nothing about a task that was accepted.
+    transient = (
+        status in (408, 409, 425, 429) or status >= 500 or fault.kind in ("rate", "busy", "server", "unreadable")
+    )
+    if not transient or attempt >= FREE_TRIES:
         return Stop("no", wish)
     return _wait(wish, attempt, dice, "no")
 

@@ -51,7 +51,7 @@ class Settings:
     @property
     def order(self) -> list[str]:
         """Provider ids in the order that `auto` tries them; those that aren't named follow."""
-        listed = self.environ.get(PREFIX + "ORDER") or self.stored.get("order") or ""
+        listed = self.environ.get(PREFIX + "ORDER", "").strip() or self.stored.get("order") or ""
         names = listed if isinstance(listed, list) else str(listed).replace(";", ",").split(",")
         return [str(name).strip() for name in names if str(name).strip()]
 
@@ -64,7 +64,7 @@ class Settings:
     def parallel(self) -> int:
         """The user's own limit of requests at a time per provider; 0 = the row's."""
         text = self.text("parallel", "0")
-        if not text.isdigit() or int(text) > 64:
+        if not (text.isascii() and text.isdecimal()) or int(text) > 64:
             raise self._senseless("parallel", "a number from 0 to 64")
         return int(text)
 

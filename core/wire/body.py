@@ -125,7 +125,7 @@ def multipart_body(fields: Sequence[tuple[str, str | Encoded]]) -> Body:
             parts.append(Raw(value.data))
             parts.append(Raw(b"\r\n"))
         else:
-            parts.append(Raw(f"{head}\r\n\r\n{value}\r\n".encode()))
+            parts.append(Raw(f"{head}\r\n\r\n{value}\r\n".encode("utf-8", "replace")))
     parts.append(Raw(f"--{boundary}--\r\n".encode()))
     return Body(tuple(parts), f"multipart/form-data; boundary={boundary}")
 
@@ -135,5 +135,5 @@ def _digest(fields: Sequence[tuple[str, str | Encoded]]) -> str:
     digest = hashlib.sha256()
     for name, value in fields:
         digest.update(name.encode() + b"\0")
-        digest.update(value.data if isinstance(value, Encoded) else value.encode())
+        digest.update(value.data if isinstance(value, Encoded) else value.encode("utf-8", "replace"))
     return digest.hexdigest()[:32]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import json
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
+from pack.core.request import mixed_seed
 from pack.dev.running import Host
 from pack.tests.host.kit import Bench, Ran, colours, node, provider_variables
 from pack.tests.host.odd import Odd, Visit, odd
@@ -23,8 +26,9 @@ def reseller() -> Iterator[Odd]:
 
 @pytest.fixture(scope="module")
 def talking(reseller: Odd, simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """A host whose reseller is the odd server."""
-    variables = provider_variables(simulator) | {"NANO_BANANA_NANOBANANA_BASE_URL": reseller.origin}
+    """A host for which the odd server is two of the providers."""
+    theirs = {f"NANO_BANANA_{name}_BASE_URL": reseller.origin for name in ("NANOBANANA", "ONEROUTER")}
+    variables = provider_variables(simulator) | theirs
     with Host.start(tmp_path_factory.mktemp("talking"), variables) as host:
         yield Bench(host, simulator)
 
@@ -89,3 +93,29 @@ def test_a_success_in_between_lets_the_run_go_on(talking: Bench, reseller: Odd, 
     assert len(reseller.visits) == 6 and len(ran.images()) == 2
     assert [failed["slot"] for failed in ran.info()["failed"]] == [0, 1, 3, 4]
     assert not [failed for failed in ran.info()["failed"] if "not sent" in failed["reason"]]
+
+
+def test_results_keep_slot_order_when_the_first_call_is_answered_last(talking: Bench, reseller: Odd, tag: str) -> None:
+    """Two calls at once; the one for the first slots is held back until the other one is answered."""
+    other_answered = threading.Event()
+
+    def act(visit: Visit) -> None:
+        visit.read_body()
+        asked = json.loads(visit.body)
+        if asked["seed"] == 3:
+            assert other_answered.wait(20)
+        entries = []
+        for index in range(asked["n"]):
+            file = io.BytesIO()
+            Image.fromarray(colours(48, 48, asked["seed"] + index)).save(file, "PNG")
+            entries.append({"b64_json": base64.b64encode(file.getvalue()).decode()})
+        visit.answer("200 OK", json.dumps({"created": 1, "data": entries}).encode(), "Content-Type: application/json")
+        if asked["seed"] != 3:
+            other_answered.set()
+
+    reseller.begin(act)
+    ran = talking.generate(tag, "onerouter", num_images=8, seed=3)
+    assert ran.status == "success", ran.error
+    assert [image["slot"] for image in ran.info()["images"]] == list(range(8))
+    wanted = [colours(48, 48, first + index) for first in (3, mixed_seed(3, 4)) for index in range(4)]
+    assert all(np.array_equal(got, want) for got, want in zip(ran.images(), wanted, strict=True))

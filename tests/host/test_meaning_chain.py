@@ -217,7 +217,7 @@ def test_stop_this_branch_blocks_pictures_masks_and_originals_only(bench: Bench,
         "show_sibling": node("PreviewImage", images=["sibling", 0]),
     }
     one, _ = frames(bench, tag, graph, "one", 2)
-    inputs = {"batch_mode": "each", "on_failure": "stop this branch"}
+    inputs: dict[str, Any] = {"batch_mode": "each", "on_failure": "stop this branch"}
     bench.simulator.fault("refuse times=1", provider="onerouter", match=f"{tag} edit")
     ran = bench.edit(f"{tag} edit", {"image_1": one}, "onerouter", {"max_parallel": 1}, graph, **inputs)
     bench.simulator.clear_faults()
@@ -233,7 +233,7 @@ def test_stop_this_branch_blocks_pictures_masks_and_originals_only(bench: Bench,
 def test_fail_in_each_names_the_numbers_and_the_next_run_pays_the_rest(bench: Bench, tag: str) -> None:
     graph: Graph = {}
     one, _ = frames(bench, tag, graph, "one", 3)
-    inputs = {"batch_mode": "each", "on_failure": "fail"}
+    inputs: dict[str, Any] = {"batch_mode": "each", "on_failure": "fail"}
     bench.simulator.fault("refuse times=1", provider="onerouter", match=tag)
     ran = bench.edit(tag, {"image_1": one}, "onerouter", {"max_parallel": 1}, graph, **inputs)
     bench.simulator.clear_faults()
@@ -327,13 +327,14 @@ def test_what_does_not_change_the_picture_does_not_cost(bench: Bench, tag: str) 
     """Timeout, parallelism, reference format, output size and on_failure are no part of what was paid for."""
     name = bench.put(f"{tag}.png", colours(48, 48))
     bench.edit(tag, {"image_1": name})
-    for config, inputs in (
+    cases: list[tuple[dict[str, Any], dict[str, Any]]] = [
         ({"timeout": 77}, {}),
         ({"max_parallel": 2}, {}),
         ({}, {"reference_format": "lossless"}),
         ({}, {"output_size": "match first image"}),
         ({}, {"on_failure": "fail"}),
-    ):
+    ]
+    for config, inputs in cases:
         ran = bench.edit(tag, {"image_1": name}, config=config, **inputs)
         assert ran.info()["images"][0]["from"] == "store", (config, inputs)
     assert bench.paid(tag) == 1

@@ -51,7 +51,7 @@ def test_the_mask_picture_counts_as_a_reference(bench: Bench, tag: str) -> None:
     graph: Graph = {"whole": node("SolidMask", value=1.0, width=16, height=16)}
     one, _ = frames(bench, tag, graph, "one", 1, (16, 16))
     graph["many"] = node("RepeatImageBatch", image=one, amount=14)
-    inputs = {"mask": ["whole", 0], "mask_hint": "as last reference"}
+    inputs: dict[str, Any] = {"mask": ["whole", 0], "mask_hint": "as last reference"}
     refused(bench, tag, bench.edit(tag, {"image_1": ["many", 0]}, more=graph, **inputs), "15 reference images")
 
 

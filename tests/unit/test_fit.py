@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from pack.core.errors import Impossible
 from pack.core.fit import fit, nearest_ratio
 from pack.core.pictures import Picture
 from pack.core.providers import BUILT_IN
-from pack.core.providers.row import DEAREST_USD, EXTREME_RATIOS, RATIOS
+from pack.core.providers.row import DEAREST_USD, EXTREME_RATIOS, RATIOS, Model, Operation, Provider
 from pack.core.request import Options
 
 ONEROUTER, APIFRAME, RUNFLOW = BUILT_IN["onerouter"], BUILT_IN["apiframe"], BUILT_IN["runflow"]
@@ -161,17 +162,20 @@ def test_a_blank_system_prompt_is_none() -> None:
     st.sampled_from([(row, model) for row in BUILT_IN.values() for model in row.models]),
     st.sampled_from(["generate", "edit"]),
 )
-def test_every_asked_option_is_sent_or_noticed_or_refused(options: Options, place: tuple, operation: str) -> None:
+def test_every_asked_option_is_sent_or_noticed_or_refused(
+    options: Options, place: tuple[Provider, Model], operation: Operation
+) -> None:
     """No option is ever dropped in silence."""
     row, model = place
     references = (tiny(),) if operation == "edit" else ()
-    asked = replace(request(operation, 0), options=options, references=references)  # type: ignore[arg-type]
+    asked = replace(request(operation, 0), options=options, references=references)
     try:
         how = fit(asked, row, model)
     except Impossible as refusal:
         assert refusal.cure and refusal.charged == "no"
         return
-    sent, notices = dict(how.sent), " ".join(how.notices)
+    sent: dict[Any, Any] = dict(how.sent)
+    notices = " ".join(how.notices)
     assert options.aspect_ratio in ("auto", sent.get("aspect_ratio"))
     assert options.resolution in ("auto", sent.get("resolution"), how.offer.fixed_resolution)
     for name, widget, default in (
@@ -186,4 +190,4 @@ def test_every_asked_option_is_sent_or_noticed_or_refused(options: Options, plac
         if value == default:
             assert name not in sent and widget not in notices
         else:
-            assert (sent.get(name) == value) != (f"{widget}" in notices)  # type: ignore[call-overload]
+            assert (sent.get(name) == value) != (f"{widget}" in notices)

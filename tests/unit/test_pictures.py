@@ -92,7 +92,7 @@ def test_jpeg_keeps_the_colour_of_single_pixels() -> None:
     values[:, 1::2, 2] = 220
     data = encode(values, "jpeg")
     with Image.open(io.BytesIO(data)) as image:
-        assert image.layer and {tuple(layer[1:3]) for layer in image.layer} == {(1, 1)}  # type: ignore[attr-defined]
+        assert image.layer and {tuple(layer[1:3]) for layer in image.layer} == {(1, 1)}
     assert np.abs(decode(data).astype(int) - values).max() < 40
 
 

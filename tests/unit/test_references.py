@@ -108,7 +108,7 @@ def test_base64_counts_a_third_more_and_files_don_t() -> None:
     (file,), _ = encode_references([smooth()], ROW)
     limit = len(file.data) + 10
     for way in ("multipart", "upload"):
-        (sent,), notices = encode_references([smooth()], replace(ROW, references=way, max_request_bytes=limit))  # type: ignore[arg-type]
+        (sent,), notices = encode_references([smooth()], replace(ROW, references=way, max_request_bytes=limit))
         assert sent.format == "webp" and notices == []
     (sent,), notices = encode_references([smooth()], replace(ROW, references="data_uri", max_request_bytes=limit))
     assert sent.format == "jpeg" and len(notices) == 1

@@ -114,7 +114,7 @@ def test_an_account_without_credit_is_not_hammered() -> None:
 def test_a_success_that_can_t_be_read_may_have_been_paid() -> None:
     """Paid: never again without a key, maybe charged. A free poll is asked again."""
     for kind in ("unreadable", "empty"):
-        fault = Fault(kind, "", 200)  # type: ignore[arg-type]
+        fault = Fault(kind, "", 200)
         assert after_failure(PLAIN, fault, {}, paid=True, attempt=1, now=NOW, dice=0) == Stop("maybe")
     poll = after_failure(PLAIN, Fault("unreadable", "", 200), {}, paid=False, attempt=1, now=NOW, dice=0)
     assert isinstance(poll, Again)

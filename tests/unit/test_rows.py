@@ -21,7 +21,7 @@ from pack.core.providers.row import EXTREME_RATIOS, OPERATIONS, RATIOS, RESOLUTI
 from pack.core.request import MAX_SEED, Options, Request
 from pack.core.transport import Transport
 from pack.core.wire import dialect
-from pack.core.wire.step import Done
+from pack.core.wire.step import Done, Send
 from pack.simulator import start
 from pack.simulator.server import Simulator
 
@@ -178,8 +178,8 @@ class Gate:
             return
         work = job(self.row, request("edit", references), self.model.name, base_url=self.base_url)
         step = dialect(self.row.dialect).start(work)
-        while not getattr(step, "paid", True):
-            assert hasattr(step, "body") and step.body is not None
+        while isinstance(step, Send) and not step.paid:
+            assert step.body is not None
             answer = self.transport.send(
                 step.method,
                 step.url,
@@ -189,9 +189,8 @@ class Gate:
                 deadline=time.monotonic() + 20,
             )
             step = dialect(self.row.dialect).next(work, step.state, answer)
-            uploaded = getattr(step, "uploaded", None)
-            if uploaded:
-                self.uploaded[uploaded[0]] = uploaded[1]
+            if isinstance(step, Send) and step.uploaded:
+                self.uploaded[step.uploaded[0]] = step.uploaded[1]
         assert len(self.uploaded) == references
 
 

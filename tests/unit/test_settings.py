@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pack.core.errors import ConfigError
 from pack.core.providers import BUILT_IN
+from pack.core.providers.row import Provider
 from pack.core.settings import Settings, variable
 
 NANO, RUNFLOW, ONEROUTER = BUILT_IN["nanobanana"], BUILT_IN["runflow"], BUILT_IN["onerouter"]
@@ -73,7 +75,13 @@ def test_the_address_of_a_provider() -> None:
     assert Settings(environ, stored).base_url(NANO) == "https://env.example"
     assert Settings({}, stored).base_url(NANO) == "https://set.example"
     assert Settings({}, stored).base_url(ONEROUTER) == ONEROUTER.base_url
-    for broken in ({}, {"base_urls": []}, {"base_urls": {"nanobanana": ""}}, {"base_urls": {"nanobanana": None}}):
+    several: tuple[dict[str, Any], ...] = (
+        {},
+        {"base_urls": []},
+        {"base_urls": {"nanobanana": ""}},
+        {"base_urls": {"nanobanana": None}},
+    )
+    for broken in several:
         with pytest.raises(ConfigError, match="NANO_BANANA_NANOBANANA_BASE_URL"):
             Settings({}, broken).base_url(NANO)
 
@@ -101,11 +109,10 @@ def test_plain_http_on_a_network_is_an_opt_in_per_provider() -> None:
         (RUNFLOW, "runs", "runs"),
     ],
 )
-def test_the_form_to_begin_with(row: object, text: str, form: str) -> None:
+def test_the_form_to_begin_with(row: Provider, text: str, form: str) -> None:
     """In any order and case."""
-    assert row is NANO or row is RUNFLOW
     name = "NANOBANANA" if row is NANO else "RUNFLOW"
-    assert Settings({f"NANO_BANANA_{name}_FORM": text}).form(row) == form  # type: ignore[arg-type]
+    assert Settings({f"NANO_BANANA_{name}_FORM": text}).form(row) == form
 
 
 def test_a_form_that_is_none_is_told_with_those_there_are() -> None:

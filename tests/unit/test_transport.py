@@ -74,6 +74,11 @@ def after_request(then: Callable[[Line], None]) -> Callable[[Line], None]:
     return script
 
 
+def wait_for(event: threading.Event) -> None:
+    """Holds a script until the test is done with it."""
+    event.wait(5)
+
+
 # ------------------------------------------------------------------------------------- how much arrived at a break
 
 
@@ -152,7 +157,7 @@ def test_headers_that_are_cut_are_no_success() -> None:
 def test_no_answer_in_time_took_all_and_timed_out() -> None:
     """The deadline ends the wait for the headers."""
     over = threading.Event()
-    with serving(after_request(lambda line: over.wait(5) and None)) as server:
+    with serving(after_request(lambda line: wait_for(over))) as server:
         began = time.monotonic()
         with pytest.raises(Broken) as broken:
             post(server, seconds=0.4)
@@ -588,7 +593,7 @@ def test_an_abandoned_upload_never_arrives_whole() -> None:
 
 def test_a_run_that_is_stopped_before_it_begins_sends_no_body() -> None:
     """Not one byte of it."""
-    with serving(lambda line: line.read_head() and None) as server:
+    with serving(Line.serve) as server:
         way = Transport(server.url)
         with pytest.raises(Abandoned):
             post(server, watch=Watch(abandoned=lambda: True), way=way)

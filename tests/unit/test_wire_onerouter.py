@@ -8,7 +8,8 @@ import json
 import pytest
 from driving import PNG, job, play, reply, request, sent_json
 from pack.core.providers import BUILT_IN
-from pack.core.wire.step import Found
+from pack.core.request import Request
+from pack.core.wire.step import Found, Reply
 
 ROW = BUILT_IN["onerouter"]
 B64 = base64.b64encode(PNG).decode()
@@ -143,9 +144,9 @@ def test_the_published_typo_of_the_ratio_is_tried_once() -> None:
         (request(aspect_ratio="3:2"), reply(400, {"error": {"message": "prompt is too long"}})),
     ],
 )
-def test_nothing_else_is_taken_for_the_typo(asked: object, answer: object) -> None:
+def test_nothing_else_is_taken_for_the_typo(asked: Request, answer: Reply) -> None:
     """Other ratios, edits, server faults and other words end it: a second paid request would be a guess."""
-    played = play(job(ROW, asked), answer)  # type: ignore[arg-type]
+    played = play(job(ROW, asked), answer)
     assert len(played.sends) == 1 and played.failed.fault.status
 
 

@@ -18,15 +18,15 @@ DOCUMENTED = {"created": 1234567890, "data": [{"url": URL}]}
 B64 = base64.b64encode(PNG).decode()
 
 
-def form_parts(send: Send) -> list[tuple[str, str | None, str, bytes]]:
+def form_parts(send: Send) -> list[tuple[str, str | None, str, Any]]:
     """Name, file name, content type and content of each part, read by the standard library."""
     assert send.body is not None
     content = b"".join(bytes(piece) for piece in send.body)
-    message = BytesParser(policy=HTTP).parsebytes(
+    message: Any = BytesParser(policy=HTTP).parsebytes(
         b"Content-Type: " + send.body.content_type.encode() + b"\r\n\r\n" + content
     )
-    found = []
-    for part in message.iter_parts():  # type: ignore[attr-defined]
+    found: list[Any] = []
+    for part in message.iter_parts():
         name = part.get_param("name", header="content-disposition")
         found.append((name, part.get_filename(), part.get_content_type(), part.get_payload(decode=True)))
     return found
