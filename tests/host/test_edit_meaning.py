@@ -115,7 +115,8 @@ def test_auto_ratio_on_an_edit_is_the_first_images(
     """The provider's own word, else the nearest ratio it has, with a notice."""
     ran = bench.edit(tag, {"image_1": bench.put(f"{tag}.png", colours(90, 165))}, provider)
     assert ran.status == "success", ran.error
-    assert bench.asked(tag)[0]["fields"][field] == value
+    fields = bench.asked(tag)[0]["fields"]
+    assert fields.get("input", fields)[field] == value  # the host may have learned the other form of a provider by now
     assert any("16:9" in notice for notice in ran.info()["notices"]) == (provider == "nanobanana")
 
 

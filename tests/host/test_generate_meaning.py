@@ -48,17 +48,6 @@ def test_slot_zero_sends_the_widgets_seed_and_the_others_a_fixed_mix(bench: Benc
     assert mixed_seed(41, 1) != 42
 
 
-def test_results_keep_slot_order_when_answers_do_not(bench: Bench, tag: str) -> None:
-    """The first call is answered last."""
-    bench.simulator.fault("slow=0.6 times=1", provider="runflow", match=tag)
-    ran = bench.generate(tag, "runflow", num_images=8, seed=3)
-    bench.simulator.clear_faults()
-    calls = bench.asked(tag)
-    assert len(calls) == 2 and calls[0]["answered_at"] > calls[1]["answered_at"]
-    assert [image["seed"] for image in ran.info()["images"]] == [mixed_seed(3, slot) for slot in range(8)]
-    assert len(ran.images()) == 8
-
-
 def test_a_linked_seed_of_any_size_is_folded_with_a_notice(bench: Bench, tag: str) -> None:
     ran = bench.run(
         {
