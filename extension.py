@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from . import host
 from .nodes.edit import NanoBananaEdit
 from .nodes.generate import NanoBananaGenerate
 from .nodes.provider_config import ProviderConfig
@@ -13,6 +14,9 @@ WEB_DIRECTORY = "./web"
 
 class NanoBanana(ComfyExtension):
     """The pack."""
+
+    async def on_load(self) -> None:
+        host.collect_when_up()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [NanoBananaGenerate, NanoBananaEdit, ProviderConfig]

@@ -10,17 +10,21 @@ import logging
 import os
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from .core.engine import Engine
+from .core.ledger import Asker
 
 log = logging.getLogger("nano_banana")
 
 TICK = 0.05
 """Seconds between two looks at the interrupt flag."""
 _PROGRESS_SECONDS = 0.25
+COLLECT_AFTER = 2.0
+"""Seconds after loading: the host's start comes first."""
 
 _engine: Engine | None = None
 _lock = threading.Lock()
@@ -59,6 +63,40 @@ def offline_address() -> str:
             _offline = start(0)
             log.info("the offline simulation listens on %s", _offline.origin)
         return str(_offline.base_url("offline"))
+
+
+def asker(node_id: str | None, prompt: Any = None, extra: Any = None) -> Asker:
+    """Who asks: the prompt that runs now, the node, and the graph as the host has it."""
+    try:
+        from comfy_execution.utils import get_executing_context
+
+        context = get_executing_context()
+        run = str(context.prompt_id) if context else ""
+    except (ImportError, AttributeError):
+        run = ""
+    workflow = extra.get("workflow") if isinstance(extra, dict) else None
+    graph = {"workflow": workflow, "prompt": prompt} if workflow or prompt else None
+    return Asker(run or uuid.uuid4().hex, node=str(node_id or ""), graph=graph)
+
+
+def collect_when_up() -> None:
+    """Brings home what was paid before the restart, once the server is up. Only where the pack has been used before."""
+
+    def collect() -> None:
+        time.sleep(COLLECT_AFTER)
+        try:
+            if engine().ledger.is_empty:
+                return
+            collection = engine().collect()
+            collection.wait()
+            text = collection.result.text
+            if text:
+                log.warning("Nano Banana: %s.", text)
+                tell("collected", {"text": text, "pictures": collection.result.pictures, "failed": collection.result.failed}, everybody=True)
+        except Exception:  # a folder or a setting that makes no sense is reported by the first node that runs
+            log.debug("nothing was collected", exc_info=True)
+
+    threading.Thread(target=collect, daemon=True, name="nano-banana-collect").start()
 
 
 # ------------------------------------------------------------------------------------------------------- interrupt
@@ -147,14 +185,14 @@ class Face:
                 self._api = None
 
 
-def tell(event: str, facts: dict[str, Any]) -> None:
-    """An event for the pack's own browser side."""
+def tell(event: str, facts: dict[str, Any], *, everybody: bool = False) -> None:
+    """An event for the pack's own browser side: for the browser that asked, or for all that are open."""
     try:
         from server import PromptServer
 
         server = PromptServer.instance
-        if server.client_id is not None:
-            server.send_sync(f"nano_banana.{event}", facts, server.client_id)
+        if server.client_id is not None or everybody:
+            server.send_sync(f"nano_banana.{event}", facts, None if everybody else server.client_id)
     except (ImportError, AttributeError):
         pass
 

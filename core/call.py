@@ -1,7 +1,9 @@
 """The life of one paid call, from the first byte to pictures in hand, on one thread.
 
 It does what the dialect says and asks `retry` what a failure means. It writes every step into the ledger before it
-happens. Once the paid request has left, nothing stops it: whoever asked may go, the pictures land in the ledger.
+happens, and the provider's bytes to disk before it looks into them. Once the paid request has left, nothing stops it:
+whoever asked may go, the pictures land in the ledger. A call that was left behind is gone on with from its claim: then
+nothing in it is paid.
 """
 
 from __future__ import annotations
@@ -10,21 +12,25 @@ import logging
 import random
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from . import retry
 from .choice import Target
-from .errors import Charged, ConfigError, Fault, NanoBananaError, Stopped, failure
+from .errors import Charged, ConfigError, Fault, LedgerFailed, NanoBananaError, Stopped, failure
+from .fetching import Unfetched, fetch
 from .keys import variables
-from .ledger import Kept, Ledger
+from .ledger import Claim
+from .ledger.journal import Journal
 from .pictures import Encoded, Pixels, UnreadablePicture, decode, sniff
+from .providers.row import Operation
 from .redact import public_url
 from .request import Slot
 from .transport import Abandoned, Broken, Forbidden, TooLong, Transport, Watch
 from .wire import dialect
-from .wire.step import Dialect, Done, Failed, Found, Job, Reply, Send, Step, Wait
+from .wire.step import Dialect, Done, Failed, Found, Job, Reply, Send, State, Step, Wait
 
 log = logging.getLogger("nano_banana")
 
@@ -32,6 +38,8 @@ COLLECT_SECONDS = 900.0
 """How long after its timeout a paid call is still waited for, so that a late picture isn't lost."""
 FREE_SECONDS = 120.0
 """For one free step before anything is paid (an upload), and for a download."""
+URL_SECONDS = 86400.0
+"""After a day nobody's results wait at their address any more: what still can't be had then is given up."""
 
 Phase = Literal[
     "waiting for a free place", "preparing", "uploading", "sent", "working", "downloading", "pausing", "ended"
@@ -49,17 +57,28 @@ class Landed:
 
 @dataclass
 class Outcome:
-    """What became of a call."""
+    """What became of a call. Pictures have numbers, from 0, in the order of the call's slots."""
 
-    landed: list[Landed] = field(default_factory=list)
+    landed: dict[int, Landed] = field(default_factory=dict)
+    extras: list[Landed] = field(default_factory=list)
+    """Pictures beyond those that were asked for."""
+    failures: dict[int, NanoBananaError] = field(default_factory=dict)
+    error: NanoBananaError | None = None
+    """Why pictures are missing that have no failure of their own."""
     text: str = ""
     usd: float | None = None
     """What the provider says it cost."""
     request_id: str = ""
     attempts: int = 0
     seconds: float = 0.0
-    errors: list[NanoBananaError] = field(default_factory=list)
-    """Why pictures are missing; the first stands for all that have no own."""
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def worst(self) -> NanoBananaError | None:
+        return self.error or next(iter(self.failures.values()), None)
+
+    def why(self, number: int) -> NanoBananaError | None:
+        return self.failures.get(number, self.error)
 
 
 @dataclass
@@ -77,21 +96,24 @@ UPLOAD_SECONDS = 1800.0
 
 
 class Call:
-    """One paid call for one or more slots."""
+    """One paid call for one or more pictures, or the rest of one."""
 
     def __init__(
         self,
         target: Target,
         make_job: Callable[[], Job],
-        slots: Sequence[Slot],
         fingerprints: Sequence[str],
         digests: Sequence[str],
-        ledger: Ledger,
+        ledger: Journal,
         memory: Memory,
-        stopped: Callable[[], bool],
+        stopped: Callable[[], bool] = lambda: False,
         ended: Callable[[Call], None] = lambda call: None,
+        slots: Sequence[Slot] = (),
+        claim: Claim | None = None,
     ) -> None:
-        self.target, self.slots, self.fingerprints = target, list(slots), list(fingerprints)
+        self.id = claim.call if claim else uuid.uuid4().hex
+        self.target, self.slots, self.fingerprints, self.claim = target, list(slots), list(fingerprints), claim
+        self.numbers = [place.number for place in claim.places] if claim else list(range(len(fingerprints)))
         self._make_job, self._digests = make_job, list(digests)
         self._job: Job
         self._ledger, self._memory, self._stopped = ledger, memory, stopped
@@ -102,10 +124,30 @@ class Call:
         self.bytes_sent = (0, 0)
         self.sent_at: float | None = None
         """Clock of the first paid send; None while nothing is paid."""
+        self.alone = False
+        """Whether nobody waits for it any more."""
         self.done = threading.Event()
-        self._accepted = False
-        self._left = False
+        self._task: State | None = claim.task if claim else None
+        self._left = claim is not None
+        self._paid_at = claim.sent if claim else 0.0
         self._attempts = 0
+        self._fate: retry.Fate = "over"
+        self._fates: dict[int, retry.Fate] = {}
+
+    @classmethod
+    def resumed(
+        cls,
+        claim: Claim,
+        target: Target,
+        ledger: Journal,
+        memory: Memory,
+        ended: Callable[[Call], None] = lambda call: None,
+    ) -> Call:
+        """The rest of a call that was paid earlier: it only asks and fetches."""
+        operation: Operation = "edit" if claim.operation == "edit" else "generate"
+        job = Job(target.row, claim.address, claim.model, operation, claim.prompt, {}, len(claim.places))
+        names = [place.fingerprint for place in claim.places]
+        return cls(target, lambda: job, names, (), ledger, memory, ended=ended, claim=claim)
 
     @property
     def row_label(self) -> str:
@@ -116,24 +158,27 @@ class Call:
         """Whether the provider may have the paid request: from here on it is not taken back."""
         return self._left
 
+    @property
+    def pictures(self) -> int:
+        return len(self.numbers)
+
     def run(self) -> None:
         """Does the call. Never raises; the outcome has the errors."""
         begun = time.monotonic()
         transport: Transport | None = None
         try:
-            transport = self._transport()
+            transport = Transport(self.target.base_url, self.target.proxy, self.target.ca_bundle)
             self._perform(transport)
         except NanoBananaError as error:
-            self.outcome.errors.append(error)
+            self.outcome.error = error
         except Exception as error:  # a bug of ours must not kill the run, nor hide that money may be gone
             log.exception("a call to %s failed inside the pack", self.target.row.id)
             charged: Charged = "maybe" if self._left else "no"
-            self.outcome.errors.append(
-                NanoBananaError(
-                    f"The pack itself failed ({type(error).__name__})",
-                    charged=charged,
-                    cure="Please report this with the lines in ComfyUI's log",
-                )
+            self._fate = "again" if self._task else "lost"
+            self.outcome.error = NanoBananaError(
+                f"The pack itself failed ({type(error).__name__})",
+                charged=charged,
+                cure="Please report this with the lines in ComfyUI's log",
             )
         finally:
             if transport is not None:
@@ -152,6 +197,9 @@ class Call:
         speech = dialect(self.target.row.dialect)
         self.phase = "preparing"
         self._job = self._make_job()
+        if self.claim is not None:
+            self._resume(transport, speech, self.claim)
+            return
         if self._stopped():
             raise self._dropped()
         self._job = replace(
@@ -159,7 +207,19 @@ class Call:
             form=self.target.form or self._memory.forms.get(self.target.base_url, ""),
             uploaded=self._known_uploads(),
         )
-        step = speech.start(self._job)
+        self._finish(transport, speech, self._until_done(transport, speech, speech.start(self._job)))
+
+    def _resume(self, transport: Transport, speech: Dialect, claim: Claim) -> None:
+        """Fetches what is known to be made, or asks how far it is. Nothing here is paid."""
+        self.sent_at = time.monotonic()
+        urls = {place.number: place.url for place in claim.places}
+        if all(urls.values()):
+            self.outcome.text, self.outcome.request_id = claim.text, claim.request_id
+            self._bring_all(transport, speech, {number: Found(url) for number, url in urls.items()}, None)
+        elif self._task:
+            self._finish(transport, speech, self._until_done(transport, speech, speech.resume(self._job, self._task)))
+
+    def _until_done(self, transport: Transport, speech: Dialect, step: Step) -> Done:
         while True:
             if isinstance(step, Wait):
                 self.phase, self.progress = "working", step.progress
@@ -172,8 +232,7 @@ class Call:
             elif isinstance(step, Failed):
                 raise self._failure(step)
             else:
-                self._finish(transport, step)
-                return
+                return step
 
     def _send(self, transport: Transport, send: Send, speech: Dialect) -> Step:
         """Sends until there is an answer worth a next step."""
@@ -189,8 +248,10 @@ class Call:
             except Broken as error:
                 broken = error
             except TooLong as error:
+                self._fate = "lost"
                 raise self._error(Fault("unreadable", str(error)), "maybe" if self._left else "no") from None
             except Forbidden as error:
+                self._fate = "lost"
                 raise self._error(
                     Fault(
                         "address",
@@ -206,7 +267,7 @@ class Call:
                 if isinstance(verdict, retry.Stop):
                     raise self._lost(broken, verdict, send)
                 if send.paid:
-                    self._left = False
+                    self._take_back()
                 self._pause(verdict.seconds)
                 continue
             assert reply is not None
@@ -232,17 +293,17 @@ class Call:
                     self._left = judged.charged != "no"
                 return Failed(self._with_wish(step.fault, judged.wait), step.task)
             if send.paid:
-                self._left = False
+                self._take_back()
             self.phase = "pausing"
             log.info("%s answered %s; trying again in %.1f s", self.row_label, step.fault.status, judged.seconds)
             self._pause(judged.seconds)
 
     def _exchange(self, transport: Transport, send: Send) -> Reply:
         if send.paid:
-            self._ledger.sent(self.fingerprints)
+            self._ledger.sent(self.fingerprints, self.id)
             self._attempts += 1
             if self.sent_at is None:
-                self.sent_at = time.monotonic()
+                self.sent_at, self._paid_at = time.monotonic(), time.time()
         headers = dict(send.headers)
         if send.body is not None:
             headers["Content-Type"] = send.body.content_type
@@ -282,107 +343,126 @@ class Call:
 
     def _note(self, send: Send) -> None:
         """Keeps what a step brought: an accepted task, a form that worked, an upload."""
-        if send.accepted is not None and not self._accepted:
-            self._accepted = self._left = True
-            self._ledger.accepted(self.fingerprints, send.accepted)
+        if send.accepted is not None:
+            if self._task is None:
+                self._left = True
+                self._task = send.accepted
+                self._write(lambda: self._ledger.accepted(self.fingerprints, self._task or {}))
+            self._task = send.accepted
         if send.learned:
             self._memory.forms[self.target.base_url] = send.learned
         if send.uploaded is not None:
             index, url = send.uploaded
             self._memory.uploads[self._upload_name(index)] = (url, time.monotonic())
 
-    def _finish(self, transport: Transport, done: Done) -> None:
-        """Brings the pictures home: bytes into the ledger first, then pixels."""
+    def _take_back(self) -> None:
+        """The paid request surely never arrived, or was surely refused before work began."""
+        self._left = False
+        self._write(lambda: self._ledger.unsent(self.fingerprints))
+
+    def _finish(self, transport: Transport, speech: Dialect, done: Done) -> None:
+        """Brings the pictures home."""
         if done.learned:
             self._memory.forms[self.target.base_url] = done.learned
         self._left = True
         outcome = self.outcome
         outcome.text, outcome.usd, outcome.request_id = done.text, done.usd, done.request_id
-        for found in done.pictures:
-            try:
-                data, pixels = self._fetch(transport, found)
-            except NanoBananaError as error:
-                outcome.errors.append(error)
-                continue
-            if len(outcome.landed) < len(self.slots):
-                share = None if done.usd is None else done.usd / len(done.pictures)
-                self._ledger.stored(self.fingerprints[len(outcome.landed)], Kept(data, done.text), share)
-            outcome.landed.append(Landed(pixels, sniff(data), data))
-        missing = len(self.slots) - len(outcome.landed)
-        if missing > 0 and not outcome.errors:
-            outcome.errors.append(
-                NanoBananaError(
-                    f"{self.row_label} gave {len(outcome.landed)} of {len(self.slots)} pictures",
-                    kind="empty",
-                    charged=retry.charged_by(self.target.row, Fault("empty", status=200), accepted=False),
-                    cure="Queue again: only what is missing is asked for",
-                )
+        share = None if done.usd is None else done.usd / len(done.pictures)
+        found = dict(enumerate(done.pictures))
+        wanted = {number: found[number] for number in self.numbers if number in found}
+        urls = {self._name(number): each.url for number, each in wanted.items() if each.url}
+        if urls:
+            self._write(lambda: self._ledger.answered(urls, done.text, share, done.request_id))
+        self._bring_all(transport, speech, wanted, share)
+        if self.claim is None:
+            for each in done.pictures[len(self.numbers) :]:
+                self._bring_extra(transport, each)
+        missing = len(self.numbers) - len(wanted)
+        if missing > 0:
+            outcome.error = NanoBananaError(
+                f"{self.row_label} gave {len(wanted)} of {len(self.numbers)} pictures",
+                kind="empty",
+                charged=retry.charged_by(self.target.row, Fault("empty", status=200), accepted=False),
+                cure="Queue again: only what is missing is asked for",
             )
 
-    def _fetch(self, transport: Transport, found: Found) -> tuple[bytes, Pixels]:
-        """The bytes and pixels of one picture. Raises NanoBananaError with charged "yes"."""
-        if found.data:
+    def _bring_all(self, transport: Transport, speech: Dialect, found: dict[int, Found], usd: float | None) -> None:
+        asked_again = False
+        for number in list(found):
             try:
-                return found.data, decode(found.data)
-            except UnreadablePicture as error:
-                raise self._spoiled(str(error), "") from None
-        self.phase = "downloading"
-        return self._download(transport, found.url)
+                try:
+                    self._bring(transport, number, found[number], usd)
+                except Unfetched as error:
+                    if asked_again or self._task is None or not error.dead:
+                        raise
+                    # The address is dead, but the provider still knows the task: it may have a new one.
+                    asked_again = True
+                    done = self._until_done(transport, speech, speech.resume(self._job, self._task))
+                    found |= {n: each for n, each in enumerate(done.pictures) if n in found}
+                    self._bring(transport, number, found[number], usd)
+            except Unfetched as error:
+                dead = error.dead and self._task is None
+                self._fates[number] = "lost" if dead else self._while_young("again")
+                self.outcome.failures[number] = self._unfetched(error, found[number].url)
+            except NanoBananaError as error:
+                self._fates.setdefault(number, self._fate)
+                self.outcome.failures[number] = error
 
-    def _download(self, transport: Transport, url: str) -> tuple[bytes, Pixels]:
-        data = bytearray()
-        problem = ""
-        end = time.monotonic() + FREE_SECONDS
-        for attempt in range(1, retry.FREE_TRIES + 1):
-            wish: float | None = None
-            try:
-                reply, whole = transport.download(url, deadline=end, start=len(data))
-            except Broken as error:
-                problem = error.why
-            except TooLong as error:
-                raise self._spoiled(str(error), url) from None
-            except Forbidden as error:
-                raise self._spoiled(f"{error}, and is not fetched", url) from None
-            else:
-                wish = retry.parse_retry_after(reply.headers.get("retry-after", ""), time.time())
-                if (
-                    reply.status == 206
-                    and data
-                    and reply.headers.get("content-range", "").startswith(f"bytes {len(data)}-")
-                ):
-                    data += reply.body
-                elif reply.ok:
-                    data = bytearray(reply.body)
-                if not reply.ok:
-                    problem = f"HTTP {reply.status}"
-                    data.clear()
-                    if reply.status in (400, 401, 403, 405, 410, 451):
-                        break
-                elif not whole:
-                    problem = "the connection ended in the middle"
-                else:
-                    try:
-                        return bytes(data), decode(bytes(data))
-                    except UnreadablePicture as error:
-                        problem = str(error) if sniff(bytes(data)) else "what is there is not a picture"
-                        data.clear()
-                        if attempt >= 3:
-                            break
-            if attempt == retry.FREE_TRIES or time.monotonic() >= end:
-                break
-            time.sleep(min(wish if wish is not None else retry.backoff(attempt, random.random()), 10.0))
-        raise self._spoiled(problem, url)
+    def _bring(self, transport: Transport, number: int, found: Found, usd: float | None) -> None:
+        """One picture: its bytes, then on disk, then pixels. Raises Unfetched, or NanoBananaError for what is no picture."""
+        data, name = found.data, self._name(number)
+        if not data:
+            self.phase = "downloading"
+            data = fetch(transport, found.url, time.monotonic() + FREE_SECONDS)
+        kept = self._write(lambda: self._ledger.bring_in(name, data), "A picture could not be stored")
+        try:
+            landed = Landed(decode(data), sniff(data), data)
+        except UnreadablePicture as error:
+            self._fates[number] = "lost"
+            raise self._unreadable(str(error), found.url, name, data) from None
+        self.outcome.landed[number] = landed
+        outcome, read = self.outcome, not (self.alone or self._stopped())
+        if kept:
+            kept = self._write(
+                lambda: self._ledger.stored(name, data, outcome.text, usd, outcome.request_id, read=read),
+                "A picture could not be stored",
+            )
+        if not kept:
+            # It is in the graph's hands, and nowhere else.
+            self._fates[number] = "lost"
+
+    def _bring_extra(self, transport: Transport, found: Found) -> None:
+        try:
+            data = found.data or fetch(transport, found.url, time.monotonic() + FREE_SECONDS)
+            self.outcome.extras.append(Landed(decode(data), sniff(data), data))
+        except (Unfetched, UnreadablePicture) as error:
+            self.outcome.notices.append(f"{self.row_label} sent a picture too many, which could not be read: {error}")
+
+    def _write(self, step: Callable[[], None], what: str = "The journal could not be written") -> bool:
+        """Tells the ledger. Once money is out, its failure is a notice: the picture is worth more than its row."""
+        try:
+            step()
+        except LedgerFailed as error:
+            notice = f"{what}: {error.reason} Save this picture: the next run may have to pay for it again"
+            if notice not in self.outcome.notices:
+                self.outcome.notices.append(notice)
+            log.warning("%s", notice)
+            return False
+        return True
 
     # ------------------------------------------------------------------------------------------------ errors
 
     def _failure(self, failed: Failed) -> NanoBananaError:
-        fault = failed.fault
-        charged = (
-            retry.charged_by(self.target.row, fault, accepted=self._accepted) if self._left or self._accepted else "no"
-        )
+        fault, accepted = failed.fault, self._task is not None
+        charged = retry.charged_by(self.target.row, fault, accepted=accepted) if self._left or accepted else "no"
+        self._fate = self._while_young(retry.fate_of(fault, accepted=accepted))
         if failed.task:
             fault = replace(fault, words=f"{fault.words} (task {failed.task})".strip())
         return self._error(fault, charged)
+
+    def _while_young(self, fate: retry.Fate) -> retry.Fate:
+        """Tasks and addresses don't live for ever: what could not be had for a day is lost."""
+        return "lost" if fate == "again" and abs(time.time() - self._paid_at) > URL_SECONDS else fate
 
     def _error(self, fault: Fault, charged: Charged) -> NanoBananaError:
         row = self.target.row
@@ -392,8 +472,9 @@ class Call:
 
     def _lost(self, broken: Broken, stop: retry.Stop, send: Send) -> NanoBananaError:
         label = self.row_label
-        if self._accepted:
-            task = (send.accepted or {}).get("task", "")
+        if self._task is not None:
+            self._fate = self._while_young("again")
+            task = self._task.get("task", "")
             return failure(
                 Fault("network"),
                 label,
@@ -401,27 +482,39 @@ class Call:
                 what=f"{label} took the task {task}, but it could not be followed: {broken.why}",
             )
         if send.paid and stop.charged == "maybe":
+            self._fate = "lost"
             what = f"The request reached {label}, but no answer came back: {broken.why}"
             return failure(Fault("timeout" if broken.timed_out else "network"), label, "maybe", what=what)
         return failure(Fault("network"), label, "no", what=f"{label} could not be reached: {broken.why}")
 
     def _redirected(self, reply: Reply) -> NanoBananaError:
+        self._fate = self._while_young("again") if self._task is not None else "over"
         where = public_url(reply.headers.get("location", "")) or "another address"
         return ConfigError(
             f"{self.row_label} sends requests on to {where}, and a key is never sent along",
             cure="If that is the provider's right address, set it as its base URL",
             kind="address",
-            charged="maybe" if self._accepted else "no",
+            charged="maybe" if (self._task is not None) else "no",
             status=reply.status,
         )
 
-    def _spoiled(self, why: str, url: str) -> NanoBananaError:
+    def _unfetched(self, error: Unfetched, url: str) -> NanoBananaError:
+        where = f" from {public_url(url)}"
+        task = (self._task or {}).get("task", "")
+        where += f" (task {task})" if task else ""
+        return failure(
+            Fault("download"), self.row_label, "yes", what=f"A finished picture{where} could not be read: {error}"
+        )
+
+    def _unreadable(self, why: str, url: str, name: str, data: bytes) -> NanoBananaError:
         where = f" from {public_url(url)}" if url else ""
+        kept = self._ledger.unreadable(name, data)
+        bytes_are = f". Its bytes are kept in {kept}" if kept else ""
         return failure(
             Fault("download" if url else "picture"),
             self.row_label,
             "yes",
-            what=f"A finished picture{where} could not be read: {why}",
+            what=f"A finished picture{where} could not be read: {why}{bytes_are}",
         )
 
     def _dropped(self) -> Stopped:
@@ -436,9 +529,6 @@ class Call:
 
     # ------------------------------------------------------------------------------------------------ small
 
-    def _transport(self) -> Transport:
-        return Transport(self.target.base_url, self.target.proxy, self.target.ca_bundle)
-
     def _key(self) -> tuple[str, str] | None:
         row, key = self.target.row, self.target.key
         return (row.auth_header, row.auth_template.replace("{key}", key.value)) if key else None
@@ -450,7 +540,7 @@ class Call:
 
     def _tries(self, attempt: int) -> int:
         """An accepted task is asked for until the deadline, whatever happens on the way."""
-        return min(attempt, 3) if self._accepted and time.monotonic() < self._deadline() else attempt
+        return min(attempt, 3) if (self._task is not None) and time.monotonic() < self._deadline() else attempt
 
     def _pause(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -458,8 +548,10 @@ class Call:
             if not self._left and self._stopped():
                 raise self._dropped()
             if self._left and time.monotonic() > self._deadline():
+                self._fate = self._while_young("again") if self._task else "lost"
+                task = f" with the task {self._task.get('task', '')}" if self._task else ""
                 raise failure(
-                    Fault("timeout"), self.row_label, "maybe", what=f"{self.row_label} has not finished in time"
+                    Fault("timeout"), self.row_label, "maybe", what=f"{self.row_label} has not finished{task} in time"
                 )
             time.sleep(min(left, 0.05))
 
@@ -476,8 +568,18 @@ class Call:
         picture: Encoded = self._job.references[index]
         return f"{self.target.base_url} {self.target.profile}", f"{picture.format} {self._digests[index]}"
 
+    def _name(self, number: int) -> str:
+        return self.fingerprints[self.numbers.index(number)]
+
     def _close_missing(self) -> None:
-        rest = self.fingerprints[len(self.outcome.landed) :]
-        if rest:
-            error = self.outcome.errors[0] if self.outcome.errors else None
-            self._ledger.closed(rest, error.charged if error else "no", error.reason if error else "")
+        """Tells the ledger what became of every picture that is not stored."""
+        for number in self.numbers:
+            error = self.outcome.why(number)
+            fate = self._fates.get(number, self._fate)
+            charged: Charged = error.charged if error else "yes" if number in self.outcome.landed else "no"
+            reason = error.reason if error else "it could not be stored"
+            name = self._name(number)
+            try:
+                self._ledger.closed([name], charged, reason, lost=fate == "lost", again=fate == "again")
+            except LedgerFailed as failed:
+                log.warning("%s", failed.reason)

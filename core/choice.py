@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from .errors import ConfigError, Impossible, NanoBananaError
 from .fit import Fit, fit
 from .keys import Key, Store, checked_profile, find_key, variables
+from .ledger.record import Caps
 from .providers import BUILT_IN
 from .providers.row import Model, Provider
 from .request import Request
@@ -61,11 +62,29 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The targets to try in order, each with the fit of every request, and what the user should know about the choice."""
+class Terms:
+    """What the user's settings say about money."""
 
-    targets: tuple[tuple[Target, tuple[Fit, ...]], ...]
+    caps: Caps = Caps()
+    resend: bool = False
+    """Send again what may have been paid, without asking."""
+    project: str = ""
+
+
+Asked = tuple[Target, tuple[Fit, ...]]
+"""A target and the fit of every request."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Who does the requests, and what the user should know about the choice."""
+
+    targets: tuple[Asked, ...]
+    """To be tried in order."""
     notices: tuple[str, ...]
+    looked: tuple[Asked, ...] = ()
+    """The others that `auto` could have chosen: a picture that one of them has made is not paid again."""
+    terms: Terms = Terms()
 
 
 class Shelf:
@@ -102,18 +121,16 @@ class Shelf:
     def plan(self, choice: ProviderChoice | None, requests: Sequence[Request]) -> Plan:
         """Who does `requests`, first choice first. Raises ConfigError or Impossible when nobody can."""
         notices: list[str] = []
-        targets: list[tuple[Target, tuple[Fit, ...]]] = []
+        targets: list[Asked] = []
+        looked: list[Asked] = []
         link = choice or ProviderChoice()
         first = True
         while link is not None:
             try:
-                found = self._resolve(link, requests, notices)
-                if all(
-                    (found[0].row.id, found[0].model.name, found[0].profile, found[0].override)
-                    != (t.row.id, t.model.name, t.profile, t.override)
-                    for t, _ in targets
-                ):
+                found, *others = self._resolve(link, requests, notices)
+                if all(_identity(found[0]) != _identity(target) for target, _ in targets):
                     targets.append(found)
+                looked += others
             except NanoBananaError as error:
                 if first:
                     raise
@@ -122,7 +139,26 @@ class Shelf:
             if link.fallback is None:
                 break
             link = link.fallback
-        return Plan(tuple(targets), tuple(notices))
+        settings = self.settings
+        terms = Terms(settings.caps, settings.resends, settings.project)
+        return Plan(tuple(targets), tuple(notices), tuple(looked), terms)
+
+    def target_of(self, provider: str, profile: str, address: str, wire: str = "") -> Target | None:
+        """The target that can go on with a call made earlier; None when its key or its address is not here any more.
+
+        A key goes to the address it was used at and nowhere else. The local simulator forgets its tasks with the process.
+        """
+        row = self.rows.get(provider)
+        if row is None or row.local:
+            return None
+        try:
+            key = self._key(row, profile)
+            if (key is None and row.needs_key) or self.settings.base_url(row) != address:
+                return None
+            models = [m for m in row.models if wire in {offer.wire for offer in (m.generate, m.edit) if offer}]
+            return self._target(row, (models or list(row.models))[0], key, ProviderChoice(provider, profile=profile))
+        except ConfigError:
+            return None
 
     def with_keys(self) -> list[str]:
         """Ids of the providers that have a usable default key, in the order of `auto`."""
@@ -141,9 +177,8 @@ class Shelf:
 
     # ------------------------------------------------------------------------------------------------ inside
 
-    def _resolve(
-        self, choice: ProviderChoice, requests: Sequence[Request], notices: list[str]
-    ) -> tuple[Target, tuple[Fit, ...]]:
+    def _resolve(self, choice: ProviderChoice, requests: Sequence[Request], notices: list[str]) -> list[Asked]:
+        """Who does it, and, where nobody was named, the others who could."""
         problem = problem_with(choice)
         if problem:
             raise Impossible(problem, kind="impossible")
@@ -156,18 +191,18 @@ class Shelf:
             if choice.profile != "default" or not self.settings.substitutes:
                 raise self.no_key(row, choice.profile)
             found = self._automatic(choice, requests, model.family)
+            used = found[0][0]
             notices.append(
-                f"{row.label} has no key on this machine: {found[0].row.label} ({found[0].model.name}) was used instead"
+                f"{row.label} has no key on this machine: {used.row.label} ({used.model.name}) was used instead"
             )
             return found
         target = self._target(row, model, key, choice)
-        return target, tuple(fit(request, row, model, choice.model_override) for request in requests)
+        return [(target, tuple(fit(request, row, model, choice.model_override) for request in requests))]
 
-    def _automatic(
-        self, choice: ProviderChoice, requests: Sequence[Request], family: str
-    ) -> tuple[Target, tuple[Fit, ...]]:
-        """The first provider in the user's order that has a key and can do all of it; `family` "" = any model."""
+    def _automatic(self, choice: ProviderChoice, requests: Sequence[Request], family: str) -> list[Asked]:
+        """The providers that have a key and can do all of it, in the user's order; `family` "" = any model."""
         reasons: list[str] = []
+        able: list[Asked] = []
         for row in self._ordered():
             key = self._key(row, choice.profile)
             if key is None and row.needs_key:
@@ -178,11 +213,13 @@ class Shelf:
                     reasons.append(f"{row.label} has no such model")
                     continue
                 target = self._target(row, model, key, choice, override="")
-                return target, tuple(fit(request, row, model) for request in requests)
+                able.append((target, tuple(fit(request, row, model) for request in requests)))
             except NanoBananaError as error:
                 if error.kind == "impossible" and not requests[0].prompt.strip():
                     raise
                 reasons.append(error.reason)
+        if able:
+            return able
         if reasons:
             raise Impossible(
                 "No provider with a key on this machine can do this: " + " ".join(reasons),
@@ -247,6 +284,10 @@ class Shelf:
         rows = [row for row in self.rows.values() if not row.local]
         wanted = self.settings.order
         return sorted(rows, key=lambda row: wanted.index(row.id) if row.id in wanted else len(wanted))
+
+
+def _identity(target: Target) -> tuple[str, ...]:
+    return target.row.id, target.model.name, target.profile, target.override
 
 
 def problem_with(choice: ProviderChoice) -> str | None:

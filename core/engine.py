@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from .call import Memory
 from .choice import Plan, ProviderChoice, Shelf
+from .collecting import Collection
 from .keys import Store
 from .lanes import Lanes
-from .ledger import Ledger, MemoryLedger
+from .ledger import Asker
+from .ledger.journal import Journal
 from .providers.row import Provider
 from .request import Request
 from .run import Run
@@ -25,18 +29,19 @@ class Engine:
 
     def __init__(
         self,
-        home: Path | None = None,
+        home: Path,
         local_address: Callable[[], str] | None = None,
         *,
-        ledger: Ledger | None = None,
         rows: Mapping[str, Provider] | None = None,
         store: Store | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self._home, self._local, self._rows, self._store, self._environ = home, local_address, rows, store, environ
-        self.ledger = ledger or MemoryLedger()
         self._lanes = Lanes()
         self._memory = Memory()
+        settings = Settings.read(home, environ)
+        self.ledger = Journal(home, settings.results_folder, results_bytes=settings.results_bytes)
+        """The journal of the data folder. Its file is opened when it is first asked."""
 
     def shelf(self) -> Shelf:
         """The providers, settings and keys as they are now."""
@@ -46,8 +51,16 @@ class Engine:
         """Who will do `requests`. Raises ConfigError or Impossible; nothing was sent."""
         return self.shelf().plan(choice, requests)
 
-    def run(self, requests: Sequence[Request], plan: Plan, reference_format: str = "auto") -> Run:
-        """A run, started."""
-        run = Run(requests, plan, self.ledger, self._lanes, self._memory, reference_format)
+    def run(
+        self, requests: Sequence[Request], plan: Plan, reference_format: str = "auto", asker: Asker | None = None
+    ) -> Run:
+        """A run, started. `asker` says in which queueing and graph; without it each run is one of its own."""
+        who = replace(asker or Asker(uuid.uuid4().hex), project=plan.terms.project)
+        shelf = self.shelf()
+        run = Run(requests, plan, self.ledger, self._lanes, self._memory, who, shelf.target_of, reference_format)
         run.start()
         return run
+
+    def collect(self) -> Collection:
+        """Brings home what was paid before this process began and can be had for nothing. Returns at once."""
+        return Collection(self.ledger, self._lanes, self._memory, self.shelf())

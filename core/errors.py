@@ -2,6 +2,8 @@
 
     NanoBananaError
      ├─ ConfigError      a key, a setting or an address on this machine is missing or wrong
+     │   ├─ LedgerFailed the journal or the results can't be read or written
+     │   └─ OverCap      it would pass a spending cap
      ├─ Impossible       the request can't be done as asked; found before anything was sent
      ├─ KeyRefused       the provider doesn't accept the key
      ├─ NoCredit         the account has no money or no quota left
@@ -9,6 +11,7 @@
      ├─ Refused          the provider or the model declined this content
      ├─ ProviderFault    the provider failed, or answered something unreadable
      ├─ NetworkError     the way to the provider failed
+     ├─ Unresolved       an earlier request for it may have been paid; asked about before it is paid again
      └─ Stopped          nothing failed: the user interrupted, or an earlier failure made sending pointless
 
 Every error says what happened, whose fault it is, whether it cost money and what to do. `charged` carries the money as
@@ -45,6 +48,9 @@ Kind = Literal[
     "download",
     "picture",
     "stopped",
+    "ledger",
+    "cap",
+    "doubt",
 ]
 """What kind of failure it is; `retry` and the run decide by this word, never by the text."""
 
@@ -133,7 +139,20 @@ class Stopped(NanoBananaError):
     """Nothing failed: the picture was not asked for, because the run ended before its turn."""
 
 
-for _class in (NanoBananaError, *NanoBananaError.__subclasses__()):
+class LedgerFailed(ConfigError):
+    """The journal or the results on this machine can't be read or written."""
+
+
+class OverCap(ConfigError):
+    """The request would pass a spending cap; nothing was sent."""
+
+
+class Unresolved(NanoBananaError):
+    """An earlier request for the same picture may have been paid: the user has to say that it may be paid again."""
+
+
+_TREE = (NanoBananaError, *NanoBananaError.__subclasses__(), *ConfigError.__subclasses__())
+for _class in _TREE:
     # The host shows module + name of an exception; the real module is the pack's path on the user's disk.
     _class.__module__ = "NanoBanana"
 
@@ -159,6 +178,9 @@ _CLASSES: dict[Kind, type[NanoBananaError]] = {
     "timeout": NetworkError,
     "download": NetworkError,
     "stopped": Stopped,
+    "ledger": LedgerFailed,
+    "cap": OverCap,
+    "doubt": Unresolved,
 }
 
 _CURES: dict[Kind, str] = {
@@ -177,6 +199,7 @@ _CURES: dict[Kind, str] = {
     "timeout": "Raise the timeout in ProviderConfig, choose a smaller resolution, or try again later.",
     "download": "Queue again: the finished picture is fetched without paying where it can still be found.",
     "picture": "Queue again with another seed, or ask the provider.",
+    "ledger": "Free some space, make the pack's data folder writable, or name another one in NANO_BANANA_HOME.",
 }
 
 

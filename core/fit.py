@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from .errors import Impossible
 from .providers.row import DEAREST_USD, Model, Offer, Option, Provider
@@ -42,21 +43,32 @@ class Fit:
         """What a picture counts as against a cap: its price, or the dearest known."""
         return DEAREST_USD if self.usd is None else self.usd
 
-    def fingerprint(self, request: Request, slot: Slot) -> str:
+    def fingerprint(self, request: Request, slot: Slot, version: int = FINGERPRINT_VERSION) -> str:
         """Identifies one picture: equal for two asks that would give the user the same thing to pay for."""
-        facts = {
-            "version": FINGERPRINT_VERSION,
-            "operation": request.operation,
-            "provider": self.row.id,
-            "model": self.wire,
-            "prompt": request.prompt,
-            "options": dict(self.sent),
-            "seed": slot.seed,
-            "slot": slot.index,
-            "references": [picture.digest for picture in request.references],
-        }
-        text = json.dumps(facts, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-        return f"v{FINGERPRINT_VERSION}:{hashlib.sha256(text.encode()).hexdigest()}"
+        facts = _FACTS[version](self, request, slot)
+        text = json.dumps({"version": version, **facts}, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+        return f"v{version}:{hashlib.sha256(text.encode()).hexdigest()}"
+
+    def names(self, request: Request, slot: Slot) -> tuple[str, ...]:
+        """Its fingerprints in all versions, the newest first: what was paid for before an update is still found."""
+        return tuple(self.fingerprint(request, slot, version) for version in sorted(_FACTS, reverse=True))
+
+
+def _facts_1(fit: Fit, request: Request, slot: Slot) -> dict[str, Any]:
+    return {
+        "operation": request.operation,
+        "provider": fit.row.id,
+        "model": fit.wire,
+        "prompt": request.prompt,
+        "options": dict(fit.sent),
+        "seed": slot.seed,
+        "slot": slot.index,
+        "references": [picture.digest for picture in request.references],
+    }
+
+
+_FACTS: dict[int, Callable[[Fit, Request, Slot], dict[str, Any]]] = {1: _facts_1}
+"""What each version is made of. Entries are only ever added, and never changed."""
 
 
 def fit(request: Request, row: Provider, model: Model, override: str = "") -> Fit:

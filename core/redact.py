@@ -38,6 +38,11 @@ def redact(text: str, limit: int = WORDS) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
+def hide_keys(text: str) -> str:
+    """`text` as it is, but for what looks like a key."""
+    return _KEY_SHAPE.sub("...", text)
+
+
 def public_url(url: str) -> str:
     """`url` without user name, password, query and fragment: what may be shown."""
     try:

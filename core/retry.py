@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
-from .errors import Charged, Fault
+from .errors import Charged, Fault, Kind
 from .providers.row import Provider
 
 LONGEST_WAIT = 60.0
@@ -21,6 +21,11 @@ LONGEST_WAIT = 60.0
 FREE_TRIES = 6
 PAID_TRIES = 3
 _FIRST, _CAP = 0.5, 8.0
+
+Fate = Literal["over", "lost", "again"]
+"""What remains of a paid call without a picture: "over" when the provider has said what became of it, "lost" when it may have
+made a picture that it can't return, "again" when the picture can still be had for nothing."""
+_LOSING: frozenset[Kind] = frozenset({"network", "timeout", "server", "busy", "unreadable", "download", "picture"})
 
 Arrival = Literal["nothing", "part", "all"]
 """How much of a request had left when it failed: "nothing" (no connection), "part" of the body, or "all" of it."""
@@ -95,6 +100,17 @@ def charged_by(row: Provider, fault: Fault, *, accepted: bool) -> Charged:
     if fault.status >= 500:
         return "no" if row.failures_unbilled and fault.words else "maybe"
     return "no"
+
+
+def fate_of(fault: Fault, *, accepted: bool) -> Fate:
+    """What remains of a paid call that ended with `fault`.
+
+    `accepted`: the provider had taken the task before, and the fault answers a question about it.
+    """
+    status = fault.status
+    if accepted and (fault.kind == "unreadable" or (status is not None and not 200 <= status < 300)):
+        return "lost" if status in (404, 410) else "again"
+    return "lost" if fault.kind in _LOSING else "over"
 
 
 def backoff(attempt: int, dice: float) -> float:

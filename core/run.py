@@ -1,8 +1,8 @@
 """One node's pictures, from requests to results: split into calls, watched, and put back in order.
 
-A run looks into the ledger first, sends only what is missing, stops sending when it has become pointless, and falls back
-to the next provider only for pictures that surely cost nothing. It may be stopped at any moment: what was sent goes on
-without it.
+A run looks into the ledger first, goes on with what was left behind, sends only what is missing, stops sending when it
+has become pointless, and falls back to the next provider only for pictures that surely cost nothing. It may be stopped
+at any moment: what was sent goes on without it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from functools import partial
 from typing import Any
 
 from .call import Call, Landed, Memory
-from .choice import Plan, Target
-from .errors import Charged, NanoBananaError, Stopped, failure
+from .choice import Asked, Plan, Target
+from .errors import Charged, NanoBananaError, OverCap, Stopped, failure
 from .errors import Fault as _Fault
 from .fit import Fit
 from .lanes import Lanes, Ticket
-from .ledger import Entry, Kept, Ledger
-from .pictures import Encoded, UnreadablePicture, decode, sniff
+from .ledger import Asker, Claim, Entry, Kept, micros
+from .ledger.journal import Journal
+from .ledger.words import doubted, waived
+from .pictures import Encoded, Picture, decode, sniff
 from .references import encode_references
 from .request import Request, Slot
 from .wire.step import Job
@@ -102,6 +104,10 @@ class Progress:
     usd: float | None
 
 
+Resume = Callable[[str, str, str, str], "Target | None"]
+"""(provider, profile, address, wire model) -> who can go on with a call made there, if the key for it is here."""
+
+
 class Run:
     """A run on a thread of its own. `start` it, then look at `done`, `progress` and `report`."""
 
@@ -109,12 +115,14 @@ class Run:
         self,
         requests: Sequence[Request],
         plan: Plan,
-        ledger: Ledger,
+        ledger: Journal,
         lanes: Lanes,
         memory: Memory,
+        asker: Asker,
+        resume: Resume,
         reference_format: str = "auto",
     ) -> None:
-        self.requests, self.plan = list(requests), plan
+        self.requests, self.plan, self._asker, self._resume = list(requests), plan, asker, resume
         self._ledger, self._lanes, self._memory = ledger, lanes, memory
         self._wish = reference_format
         self.results = [Result(slot) for request in requests for slot in request.slots()]
@@ -129,10 +137,14 @@ class Run:
         self._callback: Callable[[], None] | None = None
         self._ending = threading.Lock()
         self._calls: list[tuple[Call, Ticket]] = []
+        self._chain: tuple[Asked, ...] = (*plan.targets, *plan.looked)
+        self._names: dict[int, tuple[str, ...]] = {}
+        """id of a result -> every fingerprint that its picture may have: at each provider, in each version."""
         self._begun = time.monotonic()
         self._target: Target | None = plan.targets[0][0] if plan.targets else None
         self._fits: tuple[Fit, ...] = plan.targets[0][1] if plan.targets else ()
         self._phase = "preparing"
+        self._asking: Target | None = None
 
     # ------------------------------------------------------------------------------------------------ for the node
 
@@ -153,7 +165,7 @@ class Run:
         for call, ticket in list(self._calls):
             self._lanes.drop(call.target.row.id, ticket)
         out = [call for call, _ in list(self._calls) if call.left and not call.done.is_set()]
-        on_the_way = sum(len(call.slots) for call in out)
+        on_the_way = sum(call.pictures for call in out)
         usd = sum(self._usd_of(call) or 0.0 for call in out)
         back = sum(1 for result in self.results if result.landed)
         return {
@@ -197,7 +209,8 @@ class Run:
 
     def _live(self) -> None:
         try:
-            self._take_from_chain()
+            self._name_all()
+            self._take_stored(self.results)
             for target, fits in self.plan.targets:
                 if self._halt.is_set() or not self._open_slots():
                     break
@@ -212,62 +225,45 @@ class Run:
             if callback:
                 callback()
 
+    def _name_all(self) -> None:
+        """Fingerprints for all; slow the first time, because it reads the references' pixels."""
+        for result in self.results:
+            request = self._of_frame[result.slot.frame]
+            index = self.requests.index(request)
+            found = [name for _, fits in self._chain for name in fits[index].names(request, result.slot)]
+            self._names[id(result)] = tuple(dict.fromkeys(found))
+
     def _open_slots(self) -> list[Result]:
         """Slots without a picture that may be asked for without paying twice."""
         return [r for r in self.results if r.landed is None and (r.error is None or r.error.charged == "no")]
-
-    def _take_from_chain(self) -> None:
-        """Pictures that any provider of a chain has made are not asked of the first one again."""
-        if len(self.plan.targets) < 2:
-            return
-        for target, fits in self.plan.targets:
-            wanted = [r for r in self.results if r.landed is None]
-            if self._halt.is_set() or not wanted:
-                return
-            self._take_stored(wanted, self._fingerprints(fits, wanted))
-            count = sum(1 for r in wanted if r.landed)
-            if count:
-                self.report.tried.append(Tried(target.row.id, target.model.name, count))
-                self._credit(target, fits)
-
-    def _fingerprints(self, fits: tuple[Fit, ...], wanted: Sequence[Result]) -> dict[int, str]:
-        """Each result's fingerprint at a target; slow the first time, because it reads the references' pixels."""
-        by_frame = {request.frame: fit for request, fit in zip(self.requests, fits, strict=True)}
-        return {id(r): by_frame[r.slot.frame].fingerprint(self._of_frame[r.slot.frame], r.slot) for r in wanted}
 
     def _credit(self, target: Target, fits: tuple[Fit, ...]) -> None:
         self.report.provider, self.report.model = target.row.id, target.model.name
         self.report.wire, self.report.resolution = fits[0].wire, fits[0].resolution
 
     def _ask(self, target: Target, fits: tuple[Fit, ...]) -> None:
-        self._target, self._fits = target, fits
+        self._target, self._fits, self._asking = target, fits, target
         by_frame = {request.frame: fit for request, fit in zip(self.requests, fits, strict=True)}
         self._add_notices(notice for fit in fits for notice in fit.notices)
         wanted = self._open_slots()
         self._phase, self._cause, self._free_failures = "preparing", None, 0
-        prints = self._fingerprints(fits, wanted)
-        if self._halt.is_set():
-            return
+        for result in wanted:
+            result.error = None
+        prints = {id(r): by_frame[r.slot.frame].fingerprint(self._of_frame[r.slot.frame], r.slot) for r in wanted}
         before = sum(1 for r in self.results if r.landed)
+        until = time.monotonic() + target.timeout
         while wanted and not self._halt.is_set():
-            self._take_stored(wanted, prints)
-            wanted = [r for r in wanted if r.landed is None and (r.error is None or r.error.kind != "picture")]
-            if not wanted:
-                break
-            opened = self._ledger.open([self._entry(by_frame[r.slot.frame], prints[id(r)], target) for r in wanted])
-            # A picture that stands twice in this very run is opened once; its twin waits like any other.
-            seen: set[str] = set()
-            mine = []
-            for result in wanted:
-                name = prints[id(result)]
-                if opened[name] == "mine" and name not in seen:
-                    seen.add(name)
-                    mine.append(result)
-            self._send(target, by_frame, mine, prints)
-            wanted = [r for r in wanted if r not in mine]
+            self._claim_and_send(target, by_frame, wanted, prints)
+            wanted = [r for r in wanted if r.landed is None and r.error is None]
             while wanted and not self._halt.is_set():
-                if self._ledger.wait([prints[id(r)] for r in wanted], _TICK):
+                if self._ledger.wait([self._names[id(r)] for r in wanted], _TICK):
                     break
+                if time.monotonic() > until:
+                    self._wait_no_longer(target, wanted)
+                    break
+            wanted = [r for r in wanted if r.error is None]
+            self._take_stored(wanted)
+            wanted = [r for r in wanted if r.landed is None and r.error is None]
         if self._halt.is_set():
             for result in self.results:
                 if result.landed is None and result.error is None:
@@ -283,44 +279,119 @@ class Run:
         if count or not self.report.provider:
             self._credit(target, fits)
 
-    def _take_stored(self, wanted: Sequence[Result], prints: dict[int, str]) -> None:
-        kept = self._ledger.look_up([prints[id(r)] for r in wanted])
+    def _claim_and_send(
+        self, target: Target, by_frame: dict[int, Fit], wanted: list[Result], prints: dict[int, str]
+    ) -> None:
+        """Opens what is wanted, says what is doubtful, sends what is ours and goes on with what was left behind."""
+        entries = [self._entry(by_frame[r.slot.frame], prints[id(r)], target, r) for r in wanted]
+        try:
+            opening = self._ledger.open(
+                entries,
+                self._asker,
+                self.plan.terms.caps,
+                resend=self.plan.terms.resend,
+                can_resume=lambda provider, profile, address: self._resume(provider, profile, address, "") is not None,
+            )
+        except OverCap as error:
+            for result in wanted:
+                result.error = error
+            return
+        self._add_notices(self._ledger.database.take_news())
+        if opening.waived:
+            self._add_notices([waived([d for found in opening.waived.values() for d in found])])
+        if opening.doubts:
+            question = doubted([d for found in opening.doubts.values() for d in found])
+            for result in wanted:
+                if prints[id(result)] in opening.doubts:
+                    result.error = question
+        # A picture that stands twice in this very run is opened once; its twin waits like any other.
+        seen: set[str] = set()
+        mine = []
         for result in wanted:
-            found = kept.get(prints[id(result)])
-            if found is not None:
-                try:
-                    self._keep(result, found)
-                except UnreadablePicture as error:
-                    result.error = failure(
-                        _Fault("picture"), "The store", "yes", what=f"A stored picture is spoiled: {error}"
-                    )
+            name = prints[id(result)]
+            if opening.standing[name] == "mine" and name not in seen:
+                seen.add(name)
+                mine.append(result)
+        self._send(target, by_frame, mine, prints, opening.claims, wanted)
 
-    @staticmethod
-    def _keep(result: Result, kept: Kept) -> None:
-        result.landed = Landed(decode(kept.data), sniff(kept.data), kept.data)
-        result.text, result.source, result.error = kept.text, "store", None
+    def _wait_no_longer(self, target: Target, wanted: list[Result]) -> None:
+        error = failure(
+            _Fault("timeout"),
+            target.row.label,
+            "maybe",
+            what=f"Another request for the same picture has not been answered within {target.timeout} s. It is still waited "
+            "for, and queueing again takes the picture if it arrives",
+        )
+        for result in wanted:
+            result.error = error
 
-    def _send(self, target: Target, by_frame: dict[int, Fit], mine: list[Result], prints: dict[int, str]) -> None:
-        """Asks for `mine` in as few calls as the row allows, and waits for them."""
-        calls: list[tuple[Call, list[Result]]] = []
+    def _take_stored(self, wanted: Sequence[Result]) -> None:
+        """Takes what is here, from whichever provider of the chain it came."""
+        kept = self._ledger.look_up([name for r in wanted for name in self._names[id(r)]])
+        taken: list[Kept] = []
+        for result in wanted:
+            found = next((kept[name] for name in self._names[id(result)] if name in kept), None)
+            if found is not None and self._keep(result, found):
+                taken.append(found)
+        if not taken:
+            return
+        self._ledger.taken([each.uid for each in taken])
+        for target, fits in self._chain:
+            count = sum(1 for each in taken if (each.provider, each.model) == (target.row.id, fits[0].wire))
+            if count and len(self._chain) > 1 and target is not self._asking:
+                self.report.tried.append(Tried(target.row.id, target.model.name, count))
+            if count:
+                self._credit(target, fits)
+
+    def _keep(self, result: Result, kept: Kept) -> bool:
+        try:
+            data = kept.read()
+            landed = Landed(decode(data), sniff(data), data)
+        except FileNotFoundError:
+            return False
+        except ValueError as error:  # Spoiled, UnreadablePicture
+            self._ledger.spoiled(kept.uid, str(error))
+            self._add_notices([f"A stored picture was found damaged: {error}"])
+            return False
+        result.landed, result.text, result.source, result.error = landed, kept.text, "store", None
+        return True
+
+    def _send(
+        self,
+        target: Target,
+        by_frame: dict[int, Fit],
+        mine: list[Result],
+        prints: dict[int, str],
+        claims: Sequence[Claim],
+        wanted: Sequence[Result],
+    ) -> None:
+        """Asks for `mine` in as few calls as the row allows, goes on with `claims`, and waits for both."""
+        calls: list[tuple[Call, list[Result | None]]] = []
+        for claim in claims:
+            there = self._resume(claim.provider, claim.profile, claim.address, claim.model) or target
+            of_claim = Call.resumed(claim, there, self._ledger, self._memory)
+            calls.append((of_claim, [self._asked_for(place.fingerprint, wanted) for place in claim.places]))
         for group in self._groups(by_frame, mine):
             request = self._of_frame[group[0].slot.frame]
             make = partial(self._job, target, by_frame[request.frame], request, group[0].slot.seed, len(group))
             call = Call(
                 target,
                 make,
-                [r.slot for r in group],
                 [prints[id(r)] for r in group],
                 [picture.digest for picture in request.references],
                 self._ledger,
                 self._memory,
                 self._over,
                 self._noticed,
+                slots=[r.slot for r in group],
             )
-            calls.append((call, group))
+            calls.append((call, [*group]))
         for call, _ in calls:
-            self._calls.append((call, self._lanes.enter(target.row.id, target.parallel, call.run)))
+            self._calls.append((call, self._lanes.enter(call.target.row.id, call.target.parallel, call.run)))
         self._watch(calls)
+
+    def _asked_for(self, fingerprint: str, wanted: Sequence[Result]) -> Result | None:
+        return next((r for r in wanted if r.landed is None and fingerprint in self._names[id(r)]), None)
 
     def _groups(self, by_frame: dict[int, Fit], mine: list[Result]) -> list[list[Result]]:
         """Neighbouring slots of a frame together, up to what one call can give."""
@@ -353,7 +424,7 @@ class Run:
 
     def _noticed(self, call: Call) -> None:
         """Looks at a call that has just ended, on its own thread and before the next in line may begin."""
-        error = call.outcome.errors[0] if call.outcome.errors else None
+        error = call.outcome.worst
         if error is not None and error.kind == "stopped":
             return
         with self._ending:
@@ -361,7 +432,7 @@ class Run:
             if error and (error.kind in _POINTLESS or self._free_failures >= FAILURES_IN_A_ROW):
                 self._cause = self._cause or error
 
-    def _watch(self, calls: list[tuple[Call, list[Result]]]) -> None:
+    def _watch(self, calls: list[tuple[Call, list[Result | None]]]) -> None:
         """Waits for the calls and takes in each as it ends."""
         open_calls = list(calls)
         while open_calls:
@@ -381,37 +452,55 @@ class Run:
             if open_calls:
                 open_calls[0][0].done.wait(_TICK)
 
-    def _take_in(self, call: Call, group: list[Result]) -> None:
+    def _take_in(self, call: Call, group: list[Result | None]) -> None:
         outcome = call.outcome
-        for result, landed in zip(group, outcome.landed, strict=False):
-            result.landed, result.text, result.error = landed, outcome.text, None
-        for landed in outcome.landed[len(group) :]:
-            self.report.extras.append(Result(group[-1].slot, landed, outcome.text))
-            self._add_notices(
-                [f"{call.row_label} sent more pictures than were asked for; they are in the output, last"]
-            )
-        missing = group[len(outcome.landed) :]
-        for index, result in enumerate(missing):
-            error = outcome.errors[min(index, len(outcome.errors) - 1)]
-            if error.kind == "stopped" and self._cause is not None:
+        self._add_notices(outcome.notices)
+        for number, result in zip(call.numbers, group, strict=True):
+            if result is None:
+                continue
+            landed = outcome.landed.get(number)
+            if landed is not None:
+                result.landed, result.text, result.error = landed, outcome.text, None
+                continue
+            error = outcome.why(number)
+            if error is not None and error.kind == "stopped" and self._cause is not None:
                 error = Stopped(
                     f"It was not sent, because of an earlier failure: {self._cause.reason}",
                     kind="stopped",
                     cure=self._cause.cure,
                 )
             result.error = error
+        last = next((r.slot for r in reversed(group) if r), None)
+        for landed in outcome.extras if last else ():
+            assert last is not None
+            self.report.extras.append(Result(last, landed, outcome.text))
+            self._add_notices(
+                [f"{call.row_label} sent more pictures than were asked for; they are in the output, last"]
+            )
         if outcome.attempts:
             self.report.requests.append(
                 {"id": outcome.request_id, "seconds": round(outcome.seconds, 2), "attempts": outcome.attempts}
             )
-        self._spend(call, len(outcome.landed))
+        if call.claim is None:
+            self._spend(call, len(outcome.landed) + len(outcome.extras))
+        else:
+            self._collected(call)
 
-    def _release(self, call: Call, open_calls: list[tuple[Call, list[Result]]]) -> None:
+    def _collected(self, call: Call) -> None:
+        count = len(call.outcome.landed)
+        if count:
+            what = "1 picture that was" if count == 1 else f"{count} pictures that were"
+            self._add_notices([f"{what} paid for earlier came from {call.row_label} without paying again"])
+
+    def _release(self, call: Call, open_calls: list[tuple[Call, list[Result | None]]]) -> None:
         """Lets go of the encoded references that no open call needs: a long batch would fill the memory."""
-        needed = {id(p) for other, _ in open_calls for p in self._of_frame[other.slots[0].frame].references}
-        for picture in self._of_frame[call.slots[0].frame].references:
+        needed = {id(p) for other, _ in open_calls for p in self._references_of(other)}
+        for picture in self._references_of(call):
             if id(picture) not in needed:
                 picture.release()
+
+    def _references_of(self, call: Call) -> tuple[Picture, ...]:
+        return self._of_frame[call.slots[0].frame].references if call.slots else ()
 
     def _spend(self, call: Call, pictures: int) -> None:
         usd, report = call.outcome.usd, self.report
@@ -432,17 +521,18 @@ class Run:
             (
                 fit.usd
                 for fit, request in zip(self._fits, self.requests, strict=True)
-                if request.frame == call.slots[0].frame
+                if call.slots and request.frame == call.slots[0].frame
             ),
             None,
         )
 
     def _usd_of(self, call: Call) -> float | None:
         price = self._price_of(call)
-        return None if price is None else price * len(call.slots)
+        return None if price is None else price * call.pictures
 
-    def _give_up(self, call: Call, group: list[Result]) -> None:
+    def _give_up(self, call: Call, group: list[Result | None]) -> None:
         """The timeout is over: the node goes on, the call is still waited for in the background."""
+        call.alone = True
         self._lanes.leave(call.target.row.id, self._ticket_of(call))
         error = failure(
             _Fault("timeout"),
@@ -452,23 +542,26 @@ class Run:
             "it in the background, and queueing again takes the picture if it arrives",
         )
         for result in group:
-            result.error = error
+            if result is not None:
+                result.error = error
 
     def _ticket_of(self, call: Call) -> Ticket:
         return next(ticket for known, ticket in self._calls if known is call)
 
-    def _let_go(self, call: Call, group: list[Result]) -> None:
+    def _let_go(self, call: Call, group: list[Result | None]) -> None:
+        call.alone = True
         if self._lanes.drop(call.target.row.id, self._ticket_of(call)):
-            self._ledger.closed(call.fingerprints, "no", "it was not sent")
+            self._ledger.closed(call.fingerprints, "no", "it was not sent", again=call.claim is not None)
         charged: Charged = "maybe" if call.left else "no"
         for result in group:
-            result.error = Stopped("The run was stopped before it came back", kind="stopped", charged=charged)
+            if result is not None:
+                result.error = Stopped("The run was stopped before it came back", kind="stopped", charged=charged)
 
     def _sum_up(self) -> None:
         report = self.report
         if any(r.landed and r.source == "provider" for r in self.results) is False and not report.requests:
             report.usd = 0.0
-        unknown = [r for r in report.failed if r.error and r.error.charged == "maybe"]
+        unknown = [r for r in report.failed if r.error and r.error.charged == "maybe" and r.error.kind != "doubt"]
         if unknown:
             report.notices.append(
                 f"{len(unknown)} pictures may have been charged without arriving"
@@ -476,8 +569,19 @@ class Run:
                 else "1 picture may have been charged without arriving"
             )
 
-    def _entry(self, fit: Fit, fingerprint: str, target: Target) -> Entry:
-        return Entry(fingerprint, target.row.id, fit.wire, target.profile, fit.counted_usd)
+    def _entry(self, fit: Fit, fingerprint: str, target: Target, result: Result) -> Entry:
+        request = self._of_frame[result.slot.frame]
+        return Entry(
+            fingerprint,
+            self._names[id(result)],
+            target.row.id,
+            fit.wire,
+            target.profile,
+            request.operation,
+            request.prompt,
+            target.base_url,
+            micros(fit.counted_usd),
+        )
 
     def _add_notices(self, notices: Any) -> None:
         for notice in notices:

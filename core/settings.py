@@ -14,6 +14,7 @@ from typing import Any
 
 from .addresses import checked_base_url
 from .errors import ConfigError
+from .ledger.record import Caps
 from .providers.row import Provider
 
 PREFIX = "NANO_BANANA_"
@@ -46,7 +47,8 @@ class Settings:
     def text(self, name: str, default: str = "") -> str:
         """A setting as text; `name` in lower case, NANO_BANANA_<NAME> in the environment."""
         value = self.environ.get(PREFIX + name.upper(), "").strip()
-        return value or str(self.stored.get(name) or default)
+        stored = self.stored.get(name)
+        return value or (default if stored is None or stored == "" else str(stored))
 
     @property
     def order(self) -> list[str]:
@@ -67,6 +69,39 @@ class Settings:
         if not (text.isascii() and text.isdecimal()) or int(text) > 64:
             raise self._senseless("parallel", "a number from 0 to 64")
         return int(text)
+
+    @property
+    def caps(self) -> Caps:
+        """Spending caps: $5 per run, $25 per day, none per month, unless the user says otherwise."""
+        return Caps(self._cap("cap_run", "5"), self._cap("cap_day", "25"), self._cap("cap_month", "none"))
+
+    @property
+    def resends(self) -> bool:
+        """Whether a picture that may have been paid is asked for again without asking the user."""
+        return self._one_of("on_unknown", "ask", "resend") == "resend"
+
+    @property
+    def results_folder(self) -> Path | None:
+        """Where results are kept; None = in the data folder."""
+        named = self.text("results")
+        return Path(named).expanduser() if named else None
+
+    @property
+    def results_bytes(self) -> int:
+        """How large the results may grow."""
+        text = self.text("results_gb", "20")
+        try:
+            size = float(text)
+        except ValueError:
+            size = -1.0
+        if not 0 <= size <= 1_000_000:
+            raise self._senseless("results_gb", "a number of gigabytes, for example 20")
+        return int(size * 1_000_000_000)
+
+    @property
+    def project(self) -> str:
+        """What the spending of this process is booked on; "" = nothing."""
+        return self.text("project")[:200]
 
     @property
     def proxy(self) -> str:
@@ -106,6 +141,19 @@ class Settings:
         if words == ["async"]:
             return next((form for form in row.forms if "async" in form.split()), "")
         raise self._senseless(name, f"one of: {', '.join(row.forms)}" if row.forms else "nothing: it has one form only")
+
+    def _cap(self, name: str, default: str) -> float | None:
+        text = self.text(name, default).removeprefix("$").strip().lower()
+        if text in ("none", "off", "no"):
+            return None
+        try:
+            cap = float(text)
+        except ValueError:
+            cap = -1.0
+        # A typing error must not lift a cap.
+        if not 0 <= cap < 1_000_000:
+            raise self._senseless(name, "an amount in US dollars, or none")
+        return cap
 
     def _one_of(self, name: str, *values: str) -> str:
         found = self.text(name, values[0]).lower()

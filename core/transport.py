@@ -121,11 +121,14 @@ class Transport:
                 raise Broken(_why(error), "all", timed_out=_timed_out(error)) from None
             return _reply(response, data, key[1] if key else "")
 
-    def download(self, url: str, *, deadline: float, watch: Watch | None = None, start: int = 0) -> tuple[Reply, bool]:
+    def download(
+        self, url: str, *, deadline: float, watch: Watch | None = None, start: int = 0, tag: str = ""
+    ) -> tuple[Reply, bool]:
         """A file from an address out of a reply: no key, guarded redirects.
 
-        `start` asks for the rest from that byte. Gives the reply and whether it is complete, which it isn't when the
-        connection ended before the promised length. Raises Broken, Abandoned, TooLong, Forbidden.
+        `start` asks for the rest from that byte, if the file still has the ETag `tag`. Gives the reply and whether it is
+        complete, which it isn't when the connection ended before the promised length. Raises Broken, Abandoned, TooLong,
+        Forbidden.
         """
         watch = watch or Watch()
         for _ in range(_REDIRECTS):
@@ -134,6 +137,8 @@ class Transport:
             headers = {"User-Agent": _AGENT, "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
             if start:
                 headers["Range"] = f"bytes={start}-"
+                if tag and not tag.startswith("W/"):
+                    headers["If-Range"] = tag
             with self._open(session, "GET", url, headers, None, None, deadline, stream=True) as response:
                 if response.is_redirect or response.status_code in (301, 302, 303, 307, 308):
                     url = urljoin(url, response.headers.get("location", ""))

@@ -113,7 +113,7 @@ class NanoBananaEdit(io.ComfyNode):
                 *outputs(),
                 io.Image.Output("originals", is_output_list=True, tooltip="The input frame of each result."),
             ],
-            hidden=[io.Hidden.unique_id],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
             # Two equal nodes share a place in the host's cache otherwise, and one may be stuck with a failure of the other.
             # What it would cost to run both is nothing: the ledger makes them one paid request.
             not_idempotent=True,
@@ -166,7 +166,7 @@ class NanoBananaEdit(io.ComfyNode):
                 kind="impossible",
             )
         return await make(
-            cls.hidden.unique_id,
+            cls.hidden,
             edit.requests,
             provider,
             on_failure,

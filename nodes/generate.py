@@ -29,7 +29,7 @@ class NanoBananaGenerate(io.ComfyNode):
             search_aliases=["text to image api", "gemini image", "nano banana", "imagen"],
             inputs=[prompt(), provider(), *shared([KEEP, FAIL, BLOCK])],
             outputs=outputs(),
-            hidden=[io.Hidden.unique_id],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
             # Two equal nodes share a place in the host's cache otherwise, and one may be stuck with a failure of the other.
             # What it would cost to run both is nothing: the ledger makes them one paid request.
             not_idempotent=True,
@@ -62,7 +62,7 @@ class NanoBananaGenerate(io.ComfyNode):
             raise Impossible(stray(list(unknown)), kind="impossible")
         folded, notices = seed_of(seed)
         request = Request("generate", prompt, options_of(locals()), folded, max(1, min(int(num_images), 16)))
-        return await make(cls.hidden.unique_id, [request], provider, on_failure, _finish, notices=notices)
+        return await make(cls.hidden, [request], provider, on_failure, _finish, notices=notices)
 
 
 def _finish(result: Result) -> Finished:

@@ -58,7 +58,7 @@ def runs_again(node_id: str | None) -> int:
 
 
 async def make(
-    node_id: str | None,
+    hidden: Any,
     requests: Sequence[Request],
     choice: ProviderChoice | None,
     on_failure: str,
@@ -68,11 +68,16 @@ async def make(
     reference_format: str = "auto",
     with_originals: bool = False,
 ) -> io.NodeOutput:
-    """Asks for all pictures and gives the node's outputs. Raises NanoBananaError, or the host's interruption."""
+    """Asks for all pictures and gives the node's outputs. Raises NanoBananaError, or the host's interruption.
+
+    `hidden` has the node's id and the graph it stands in.
+    """
+    node_id = hidden.unique_id
     await asyncio.sleep(0)  # the host shows a node's inputs, tensors and all, when it fails before its first pause
     engine = host.engine()
     plan = engine.plan(choice, requests)
-    report = await _watched(engine.run(requests, plan, reference_format), host.Face(node_id))
+    asker = host.asker(node_id, hidden.prompt, hidden.extra_pnginfo)
+    report = await _watched(engine.run(requests, plan, reference_format, asker), host.Face(node_id))
     report.notices[:0] = [notice for notice in notices if notice not in report.notices]
     failed = report.failed
     if failed:

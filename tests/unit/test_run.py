@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -29,14 +30,14 @@ def simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def engine(simulator: Simulator) -> Engine:
+def engine(simulator: Simulator, tmp_path: Path) -> Engine:
     """A machine with keys for every provider of the simulator, and nothing learned yet."""
     simulator.reset()
     environ = {}
     for name in ("onerouter", "apiframe", "nanobanana", "runflow"):
         environ[f"NANO_BANANA_{name.upper()}_API_KEY"] = "sim-run"
         environ[f"NANO_BANANA_{name.upper()}_BASE_URL"] = simulator.base_url(name)
-    return Engine(local_address=lambda: simulator.base_url("offline"), rows=ROWS, environ=environ)
+    return Engine(tmp_path, local_address=lambda: simulator.base_url("offline"), rows=ROWS, environ=environ)
 
 
 def begin(engine: Engine, asked: Request | list[Request], choice: ProviderChoice | None = None, count: int = 1) -> Run:
@@ -322,7 +323,7 @@ def test_progress_ends_with_everything_back(engine: Engine) -> None:
     assert (seen.asked, seen.back, seen.provider, seen.model) == (3, 3, "OneRouter", "nano-banana-2")
 
 
-def test_a_bug_in_a_dialect_does_not_kill_the_run(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_in_a_dialect_does_not_kill_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told as ours; before anything was sent it cost nothing."""
 
     def explode(job: Any) -> Any:
@@ -333,15 +334,15 @@ def test_a_bug_in_a_dialect_does_not_kill_the_run(engine: Engine, monkeypatch: p
     monkeypatch.setitem(sys.modules, "pack.core.wire.exploding", broken)
     rows = ROWS | {"onerouter": replace(ROWS["onerouter"], dialect="exploding")}
     environ = {"ONEROUTER_API_KEY": "sim-run"}
-    run = finish(begin(Engine(rows=rows, environ=environ), request(prompt="bug")))
+    run = finish(begin(Engine(tmp_path, rows=rows, environ=environ), request(prompt="bug")))
     (error,) = [r.error for r in run.report.failed]
     assert error and error.charged == "no" and "pack itself" in str(error) and "private detail" not in str(error)
 
 
-def test_references_that_can_t_travel_are_told_and_cost_nothing(engine: Engine, simulator: Simulator) -> None:
+def test_references_that_can_t_travel_are_told_and_cost_nothing(simulator: Simulator, tmp_path: Path) -> None:
     """Found on the call's own thread, before a byte is sent."""
     rows = ROWS | {"offline": replace(ROWS["offline"], max_request_bytes=100)}
-    small = Engine(local_address=lambda: simulator.base_url("offline"), rows=rows, environ={})
+    small = Engine(tmp_path, local_address=lambda: simulator.base_url("offline"), rows=rows, environ={})
     asked = replace(request("edit", prompt="too large"), references=(tiny(1, 60, 60),))
     run = finish(small.run([asked], small.plan(ProviderChoice("offline"), [asked])))
     assert errors(run) == [("impossible", "no")] and not simulator.ledger("too large")["requests"]

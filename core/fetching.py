@@ -1,0 +1,90 @@
+"""Fetches a finished picture from its address: retried, gone on with where it broke off, checked for length and kind.
+
+It is paid by then and free to fetch, so this is patient. Nothing is decoded here.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+
+from . import retry
+from .pictures import UnreadablePicture, measure, sniff
+from .transport import Broken, Forbidden, TooLong, Transport
+
+_DEAD = frozenset({400, 401, 403, 404, 405, 410, 451})
+_GONE = frozenset({400, 401, 403, 405, 410, 451})
+"""Of these, the ones that another try won't change. A 404 may be a picture that has not reached every server yet."""
+
+
+class Unfetched(Exception):
+    """It could not be fetched. `dead`: the address itself leads nowhere any more."""
+
+    def __init__(self, why: str, *, dead: bool = False) -> None:
+        super().__init__(why)
+        self.dead = dead
+
+
+def fetch(transport: Transport, url: str, deadline: float) -> bytes:
+    """The file at `url`, complete. `deadline` is a value of the monotonic clock. Raises Unfetched."""
+    data = bytearray()
+    tag = problem = ""
+    dead = False
+    spoiled = 0
+    for attempt in range(1, retry.FREE_TRIES + 1):
+        wish: float | None = None
+        try:
+            reply, whole = transport.download(url, deadline=deadline, start=len(data), tag=tag)
+        except Broken as error:
+            problem, dead = error.why, False
+        except TooLong as error:
+            raise Unfetched(str(error), dead=True) from None
+        except Forbidden as error:
+            raise Unfetched(f"{error}, and is not fetched", dead=True) from None
+        else:
+            wish = retry.parse_retry_after(reply.headers.get("retry-after", ""), time.time())
+            goes_on = reply.headers.get("content-range", "").startswith(f"bytes {len(data)}-")
+            if reply.status == 206 and data and goes_on:
+                data += reply.body
+            elif reply.ok:
+                data = bytearray(reply.body)
+                tag = reply.headers.get("etag", "")
+            if not reply.ok:
+                problem, dead = f"HTTP {reply.status}", reply.status in _DEAD
+                data.clear()
+                if reply.status in _GONE:
+                    break
+            elif not whole:
+                problem, dead = "the connection ended in the middle", False
+            else:
+                problem = _complaint(bytes(data))
+                if not problem:
+                    return bytes(data)
+                spoiled += 1
+                if spoiled == 3:
+                    if sniff(bytes(data)):
+                        return bytes(data)  # it is a picture of some kind, and its bytes are worth keeping
+                    raise Unfetched(problem, dead=True)
+                data.clear()
+        if attempt == retry.FREE_TRIES or time.monotonic() >= deadline:
+            break
+        time.sleep(min(wish if wish is not None else retry.backoff(attempt, random.random()), 10.0))
+    raise Unfetched(problem, dead=dead)
+
+
+def _complaint(data: bytes) -> str:
+    """What is wrong with a complete answer at first sight, "" when nothing is."""
+    form = sniff(data)
+    if not form:
+        return "what is there is not a picture"
+    if form == "png" and data[-12:-4] != b"\0\0\0\0IEND":
+        return "the picture is cut off"
+    if form == "jpeg" and b"\xff\xd9" not in data[-64:]:
+        return "the picture is cut off"
+    if form == "webp" and len(data) < int.from_bytes(data[4:8], "little") + 8:
+        return "the picture is cut off"
+    try:
+        measure(data)
+    except UnreadablePicture as error:
+        return str(error)
+    return ""

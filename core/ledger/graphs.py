@@ -1,0 +1,68 @@
+"""The workflow that asked for a picture, kept without anything secret so that it can be opened again.
+
+The pack's own nodes hold no secrets; other packs' do. What is named like a secret, or looks like one, is taken out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from ..redact import hide_keys
+
+_SECRET_NAME = re.compile(r"(?i)(api[-_ ]?key|secret|token|password|passwd|authorization|credential)s?$")
+LARGEST = 4 << 20
+"""A graph with more characters isn't kept: that is an embedded file and not a workflow."""
+
+
+def packed(graph: Mapping[str, Any] | None) -> tuple[str, bytes]:
+    """Its id and its compressed JSON; ("", b"") for none."""
+    if not graph:
+        return "", b""
+    try:
+        text = json.dumps(without_secrets(graph), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    except (TypeError, ValueError, RecursionError):
+        return "", b""
+    if len(text) > LARGEST:
+        return "", b""
+    return hashlib.sha256(text.encode()).hexdigest(), zlib.compress(text.encode(), 6)
+
+
+def unpacked(data: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(zlib.decompress(data))
+    except (zlib.error, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def without_secrets(graph: Mapping[str, Any]) -> Any:
+    """A copy of `graph`; a value that stands under a secret's name is taken out wherever else it stands, too."""
+    found: set[str] = set()
+    _collect(graph, found)
+    return _cleaned(graph, found)
+
+
+def _collect(value: Any, found: set[str]) -> None:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if isinstance(inner, str) and len(inner) >= 6 and _SECRET_NAME.search(str(name)):
+                found.add(inner)
+            _collect(inner, found)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            _collect(inner, found)
+
+
+def _cleaned(value: Any, secrets: set[str]) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _cleaned(inner, secrets) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_cleaned(inner, secrets) for inner in value]
+    if isinstance(value, str):
+        return "" if value in secrets else hide_keys(value)
+    return value

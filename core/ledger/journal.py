@@ -1,0 +1,530 @@
+"""The journal: every paid picture is written here before it is asked for, and at every step after that.
+
+One instance per process; used from many threads, and by many processes on one folder. Its reads and its lists are in
+`history`, its caps in `caps`, the bytes in `results`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+
+from ..errors import Charged
+from . import caps as capping
+from . import rows, sidecar, storage
+from .database import Database
+from .owners import Owner
+from .rebuilding import rebuild
+from .record import OPEN, Asker, Caps, Claim, Entry, Kept, Opened, Opening, ledger_failed, micros
+from .results import Results, name_of
+from .schema import picture, result
+
+log = logging.getLogger("nano_banana")
+
+ASK_SECONDS = 3600.0
+"""How long the answer to "it may have been paid: queue again to pay again" holds."""
+COLLECT_DAYS = 3.0
+"""Older tasks and addresses aren't looked after by themselves any more, only when somebody asks for the picture."""
+_FOREIGN_LOOK = 0.25
+"""Seconds between two looks at what another process is doing."""
+
+CanResume = Callable[[str, str, str], bool]
+"""(provider, profile, address) -> whether the key is here and the provider still at that address."""
+
+
+class Journal:
+    """The ledger of one data folder. Every method may raise LedgerFailed."""
+
+    def __init__(
+        self,
+        home: Path,
+        results: Path | None = None,
+        *,
+        results_bytes: int = storage.DEFAULT_BYTES,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.home = home
+        self.results = Results(results or home / "results")
+        self.database = Database(home / "journal.sqlite", partial(rebuild, self.results))
+        self.storage = storage.Storage(self.database, self.results, results_bytes, clock)
+        self._clock = clock
+        self._owner: Owner | None = None
+        self._starting = threading.Lock()
+        self._changed = threading.Condition()
+        self._mine: dict[str, str] = {}
+        """Fingerprint -> uid of the rows that a call of this process is on. Changed inside write transactions only, so
+        that a row of ours that is not in here belongs to nobody."""
+        self._reserved: dict[str, dict[str, Any]] = {}
+        """Uid -> the row as it was reserved, while it is open."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever written into this folder. Looks at the disk only."""
+        return not self.database.file.exists() and not self.results.folder.exists()
+
+    def close(self) -> None:
+        """Ends as the process does: what is open is anybody's."""
+        self.database.close()
+        if self._owner is not None:
+            self._owner.leave()
+
+    # ------------------------------------------------------------------------------------------------ asking
+
+    def look_up(self, names: Sequence[str]) -> dict[str, Kept]:
+        """The pictures that are here, by fingerprint."""
+        if not names or self.is_empty:
+            return {}
+        with self.database.read() as connection:
+            found = [row for row in rows.known_as(connection, names) if row.state == "stored"]
+        return {row.fingerprint: self._kept(row) for row in found if self.results.has(row.result, row.uid)}
+
+    def taken(self, uids: Sequence[str]) -> None:
+        """These pictures have reached a graph."""
+        now = self._clock()
+        with self.database.write() as connection:
+            names = [row.result for row in rows.with_uids(connection, uids) if row.result]
+            connection.execute(update(result).where(result.c.name.in_(names)).values(used=now, read=now))
+
+    def spoiled(self, uid: str, reason: str) -> None:
+        """The stored bytes turned out to be damaged: they are fetched again where that is free, else asked about."""
+        with self.database.write() as connection:
+            for row in rows.with_uids(connection, [uid]):
+                state = "answered" if row.url else "accepted" if row.task else "unknown"
+                rows.mark(connection, [uid], state=state, reason=reason, result="", told=0.0, waived=0.0)
+
+    def open(
+        self,
+        entries: Sequence[Entry],
+        asker: Asker,
+        caps: Caps,
+        *,
+        resend: bool = False,
+        can_resume: CanResume = lambda provider, profile, address: False,
+    ) -> Opening:
+        """Claims each picture before it is asked for, in one transaction with all the others, and says how each stands.
+
+        mine      reserved for us: send it, or `closed`
+        busy      another call is on it: `wait`, then open again
+        kept      it is here: `look_up`
+        claimed   a call that nobody waits for any more has it: go on with it, see `claims`
+        doubtful  it may have been paid: show `doubts`; when it is opened again within the hour it is "mine"
+
+        A fingerprint that is given twice is claimed once. Raises OverCap and LedgerFailed with nothing reserved.
+        """
+        opening = Opening({})
+        owner, now = self._living(), self._clock()
+        before = set(self._mine)
+        try:
+            with self.database.write() as connection:
+                desk = _Desk(self, connection, owner, opening, asker.run, resend, can_resume, now)
+                known: dict[str, list[Row[Any]]] = {}
+                for row in rows.known_as(connection, [name for entry in entries for name in entry.names]):
+                    known.setdefault(row.fingerprint, []).append(row)
+                fresh: list[Entry] = []
+                for entry in entries:
+                    if entry.fingerprint not in opening.standing:
+                        about = [row for name in dict.fromkeys(entry.names) for row in known.get(name, ())]
+                        opening.standing[entry.fingerprint] = desk.standing(entry, about)
+                        if opening.standing[entry.fingerprint] == "mine":
+                            fresh.append(entry)
+                if fresh:
+                    self.results.check_room(len(fresh))
+                    capping.check(connection, fresh, asker, caps, now)
+                    self._reserve(connection, fresh, asker, owner, now)
+        except BaseException:
+            ours = [entry.fingerprint for entry in entries]
+            ours += [place.fingerprint for each in opening.claims for place in each.places]
+            for name in ours:
+                if name not in before:
+                    self._mine.pop(name, None)
+            raise
+        return opening
+
+    def wait(self, names: Sequence[Sequence[str]], seconds: float) -> bool:
+        """Waits until one of the pictures, each given by all its names, is no longer busy; False when the time is over."""
+        with self._changed:
+            ours = [next((name for name in group if name in self._mine), None) for group in names]
+            if all(ours):
+                return self._changed.wait_for(lambda: any(name not in self._mine for name in ours), seconds)
+            if self._changed.wait(max(seconds, _FOREIGN_LOOK)):
+                return True
+        owner = self._living()
+        with self.database.read() as connection:
+            found = rows.known_as(connection, [name for group in names for name in group])
+        busy = {
+            row.fingerprint
+            for row in found
+            if row.state in OPEN and (row.uid in self._mine.values() or not self._abandoned(row, owner))
+        }
+        return any(not busy.intersection(group) for group in names)
+
+    # ------------------------------------------------------------------------------------------------ the way of a call
+
+    def sent(self, fingerprints: Sequence[str], call: str) -> None:
+        """The paid request for these pictures is about to leave. When this raises, it must not."""
+        owner, now = self._living(), self._clock()
+        with self.database.write() as connection:
+            for place, name in enumerate(fingerprints):
+                changed = connection.execute(
+                    update(picture)
+                    .where(
+                        picture.c.uid == self._mine.get(name, ""),
+                        picture.c.owner == owner.id,
+                        picture.c.state.in_(("reserved", "sent")),
+                    )
+                    .values(state="sent", call=call, place=place, sent=now, attempts=picture.c.attempts + 1)
+                )
+                if changed.rowcount != 1:
+                    raise ledger_failed(
+                        "The journal no longer holds the reservation for this picture, so it was not sent"
+                    )
+
+    def unsent(self, fingerprints: Sequence[str]) -> None:
+        """It surely never arrived, or was surely refused before work began; it will be tried again."""
+        with self.database.write() as connection:
+            rows.mark(connection, self._uids(fingerprints), state="reserved")
+
+    def accepted(self, fingerprints: Sequence[str], task: dict[str, Any]) -> None:
+        """The provider has taken the task; `task` finds it again."""
+        with self.database.write() as connection:
+            self._advance(connection, fingerprints, state="accepted", task=json.dumps(task))
+
+    def answered(self, urls: dict[str, str], text: str, usd: float | None, request_id: str) -> None:
+        """The pictures are made and wait at these addresses, given by fingerprint; `usd` is the price of one."""
+        with self.database.write() as connection:
+            for name, url in urls.items():
+                facts = {"state": "answered", "url": url, "text": text, "request_id": request_id, **_cost(usd)}
+                self._advance(connection, [name], **facts)
+
+    def bring_in(self, fingerprint: str, data: bytes) -> None:
+        """Puts the provider's bytes on disk, before anybody looks into them: after a crash they are found by the row."""
+        try:
+            self.results.bring_in(self._mine[fingerprint], data)
+        except OSError as error:
+            raise ledger_failed(
+                f"The folder {self.results.folder} can't be written: {error.strerror or error}"
+            ) from None
+
+    def stored(
+        self, fingerprint: str, data: bytes, text: str, usd: float | None, request_id: str = "", *, read: bool = True
+    ) -> None:
+        """The bytes that were brought in are a picture.
+
+        `usd`: what the provider says it cost. `read`: whether a run is still there to take it.
+        """
+        uid, name = self._mine[fingerprint], name_of(data)
+        with self.database.write() as connection:
+            self._advance(connection, [fingerprint], owner="")
+            row = rows.with_uids(connection, [uid])[0]
+            self._store(
+                connection,
+                row,
+                name,
+                len(data),
+                self._clock(),
+                text=text,
+                request_id=request_id,
+                read=read,
+                **_cost(usd),
+            )
+            self._drop([fingerprint])
+        self._settle(uid, name)
+        self._tell()
+        self.storage.added(len(data))
+
+    def unreadable(self, fingerprint: str, data: bytes) -> Path | None:
+        """Keeps bytes that are no picture, where they can be looked at; None when that isn't possible either."""
+        try:
+            return self.results.set_aside(self._mine[fingerprint], data)
+        except OSError:
+            return None
+
+    def closed(
+        self, fingerprints: Sequence[str], charged: Charged, reason: str, *, lost: bool = False, again: bool = False
+    ) -> None:
+        """It ended without a picture.
+
+        `lost`: the provider may have made it and can't return it, so it is asked about before it is paid again. `again`:
+        it can still be had for nothing from its task or its address. Pictures that are settled are left alone.
+        """
+        uids = [self._mine[name] for name in fingerprints if name in self._mine]
+        if not uids:
+            return
+        now = self._clock()
+        try:
+            with self.database.write() as connection:
+                for row in rows.with_uids(connection, uids):
+                    self._close(connection, row, charged, reason, lost, again, now)
+                self._drop(fingerprints)
+        finally:
+            # Whatever the disk says, nobody is on it any more: what could not be written is judged by what is there.
+            self._drop(fingerprints)
+            self._tell()
+
+    # ------------------------------------------------------------------------------------------------ collecting
+
+    def abandoned(self, can_resume: CanResume) -> list[Claim]:
+        """Settles what dead processes left behind, and claims the calls of theirs that can be gone on with for nothing."""
+        if self.is_empty:
+            return []
+        opening = Opening({})
+        owner, now = self._living(), self._clock()
+        with self.database.write() as connection:
+            open_rows = connection.execute(
+                select(picture).where(
+                    picture.c.state.in_(OPEN), or_(picture.c.owner != owner.id, picture.c.owner == "")
+                )
+            ).all()
+            desk = _Desk(self, connection, owner, opening, "", False, can_resume, now)
+            for row in open_rows:
+                if self._abandoned(row, owner) and row.created > now - COLLECT_DAYS * 86400:
+                    desk.take_over(row)
+        return opening.claims
+
+    # ------------------------------------------------------------------------------------------------ inside
+
+    def _living(self) -> Owner:
+        with self._starting:
+            if self._owner is None:
+                try:
+                    self._owner = Owner(self.home / "owners")
+                except (OSError, TimeoutError) as error:
+                    why = getattr(error, "strerror", None) or error
+                    raise ledger_failed(
+                        f"The pack's data folder {self.home} can't be written ({why}), and a paid request is written down "
+                        "before it leaves"
+                    ) from None
+            return self._owner
+
+    def _abandoned(self, row: Row[Any], owner: Owner) -> bool:
+        """Whether nobody is on an open row."""
+        if row.owner == owner.id:
+            return row.uid not in self._mine.values()
+        return owner.is_dead(row.owner)
+
+    def _uids(self, fingerprints: Sequence[str]) -> list[str]:
+        return [self._mine[name] for name in fingerprints if name in self._mine]
+
+    def _advance(self, connection: Connection, fingerprints: Sequence[str], **values: Any) -> None:
+        """Marks rows of ours that must be there. Where the file was replaced under way, they are written again."""
+        uids = self._uids(fingerprints)
+        if rows.mark(connection, uids, **values) == len(uids):
+            return
+        there = {row.uid for row in rows.with_uids(connection, uids)}
+        for uid in uids:
+            if uid not in there and uid in self._reserved:
+                connection.execute(insert(picture), [{**self._reserved[uid], "state": "sent", "sent": self._clock()}])
+        if rows.mark(connection, uids, **values) != len(uids):
+            raise ledger_failed("The journal no longer knows this picture")
+
+    def _kept(self, row: Row[Any]) -> Kept:
+        return Kept(
+            row.uid,
+            row.fingerprint,
+            row.provider,
+            row.model,
+            row.text,
+            partial(self.results.read, row.result, row.uid),
+        )
+
+    def _reserve(
+        self,
+        connection: Connection,
+        entries: Sequence[Entry],
+        asker: Asker,
+        owner: Owner,
+        now: float,
+    ) -> None:
+        rows.keep_graph(connection, *asker.packed)
+        values: list[dict[str, Any]] = []
+        for entry in entries:
+            uid = self._mine[entry.fingerprint] = uuid.uuid4().hex
+            values.append(
+                {
+                    "uid": uid,
+                    "fingerprint": entry.fingerprint,
+                    "state": "reserved",
+                    "owner": owner.id,
+                    "run": asker.run,
+                    "node": asker.node,
+                    "project": asker.project,
+                    "operation": entry.operation,
+                    "provider": entry.provider,
+                    "model": entry.model,
+                    "profile": entry.profile,
+                    "address": entry.address,
+                    "prompt": entry.prompt,
+                    "expected": entry.micros,
+                    "counted": entry.micros,
+                    "created": now,
+                    "graph": asker.packed[0],
+                }
+            )
+        connection.execute(insert(picture), values)
+        self._reserved.update({str(value["uid"]): value for value in values})
+
+    def _store(
+        self,
+        connection: Connection,
+        row: Row[Any],
+        name: str,
+        size: int,
+        now: float,
+        *,
+        text: str,
+        request_id: str,
+        read: bool,
+        **cost: int,
+    ) -> None:
+        """Marks a row as stored, with its bytes brought in, and writes the sidecar before the commit."""
+        facts = {"state": "stored", "owner": "", "result": name, "ended": now, "text": text or row.text, **cost}
+        facts["request_id"] = request_id or row.request_id
+        rows.mark(connection, [row.uid], **facts)
+        seen = now if read else 0.0
+        if connection.execute(select(result.c.name).where(result.c.name == name)).first() is None:
+            form = name.rpartition(".")[2]
+            connection.execute(
+                insert(result).values(name=name, bytes=size, format=form, created=now, used=now, read=seen)
+            )
+        elif read:
+            connection.execute(update(result).where(result.c.name == name).values(used=now, read=now))
+        try:
+            self.results.describe(name, sidecar.facts(connection, rows.with_uids(connection, [row.uid])[0]))
+        except OSError as error:
+            log.warning("the sidecar of %s could not be written: %s", name, error)
+
+    def _settle(self, uid: str, name: str) -> None:
+        try:
+            self.results.settle(uid, name)
+        except OSError as error:  # it is found where it is
+            log.warning("%s stays in the incoming folder: %s", name, error)
+
+    def _close(
+        self, connection: Connection, row: Row[Any], charged: Charged, reason: str, lost: bool, again: bool, now: float
+    ) -> None:
+        if row.state not in OPEN:
+            return
+        if row.state == "reserved":
+            connection.execute(delete(picture).where(picture.c.uid == row.uid))
+        elif again and row.state in ("accepted", "answered"):
+            rows.mark(connection, [row.uid], owner="", reason=reason)
+        elif charged == "no":
+            rows.mark(connection, [row.uid], state="refused", owner="", counted=0, reason=reason, ended=now)
+        else:
+            # What is free can't have been paid: nobody is asked about it.
+            state = "unknown" if lost and row.expected else "refused"
+            rows.mark(connection, [row.uid], state=state, owner="", reason=reason, ended=now)
+
+    def _drop(self, fingerprints: Sequence[str]) -> None:
+        for name in fingerprints:
+            self._reserved.pop(self._mine.pop(name, ""), None)
+
+    def _tell(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+
+class _Desk:
+    """Looks at what is known of pictures that somebody asks for, within one transaction."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        connection: Connection,
+        owner: Owner,
+        opening: Opening,
+        run: str,
+        resend: bool,
+        can_resume: CanResume,
+        now: float,
+    ) -> None:
+        self._journal, self._connection, self._owner, self._opening = journal, connection, owner, opening
+        self._run, self._resend, self._can_resume, self._now = run, resend, can_resume, now
+        self._claimed: set[str] = set()
+
+    def standing(self, entry: Entry, about: Sequence[Row[Any]]) -> Opened:
+        """How a picture stands, given all rows under any of its names."""
+        journal = self._journal
+        if any(row.state == "stored" and journal.results.has(row.result, row.uid) for row in about):
+            return "kept"
+        for row in about:
+            if row.state in OPEN and not journal._abandoned(row, self._owner):
+                return "busy"
+        doubtful = [row for row in about if row.state == "unknown" and not row.waived]
+        for row in about:
+            if row.state in OPEN:
+                became = self.take_over(row)
+                if became in ("kept", "claimed"):
+                    return became
+                if became == "doubtful":
+                    doubtful.append(row)
+        return self._doubts(entry, doubtful) if doubtful else "mine"
+
+    def take_over(self, row: Row[Any]) -> Opened:
+        """What becomes of an open row that nobody is on. "mine" = it is no longer in the way."""
+        journal, connection = self._journal, self._connection
+        data = journal.results.incoming(row.uid)
+        if data is not None:
+            # Its bytes came, and the process died before it could say so.
+            name = name_of(data)
+            journal._store(connection, row, name, len(data), self._now, text="", request_id="", read=False)
+            return "kept"
+        if row.state == "reserved":
+            connection.execute(delete(picture).where(picture.c.uid == row.uid))
+            return "mine"
+        if row.state in ("accepted", "answered") and self._can_resume(row.provider, row.profile, row.address):
+            self._claim(row)
+            return "claimed"
+        if not row.expected:
+            rows.mark(
+                connection, [row.uid], state="refused", owner="", counted=0, reason="ComfyUI ended", ended=self._now
+            )
+            return "mine"
+        if row.state == "sent":
+            reason = "ComfyUI ended while the answer was on its way"
+            rows.mark(connection, [row.uid], state="unknown", owner="", reason=reason, ended=self._now)
+        return "doubtful"
+
+    def _claim(self, row: Row[Any]) -> None:
+        if row.call in self._claimed:
+            return
+        self._claimed.add(row.call)
+        together = self._connection.execute(
+            select(picture)
+            .where(picture.c.call == row.call, picture.c.state.in_(("accepted", "answered")))
+            .order_by(picture.c.place)
+        ).all()
+        rows.mark(self._connection, [other.uid for other in together], owner=self._owner.id)
+        self._journal._mine.update({other.fingerprint: other.uid for other in together})
+        dead = row.owner not in ("", self._owner.id)
+        self._opening.claims.append(rows.claim(together, dead=dead))
+
+    def _doubts(self, entry: Entry, doubtful: Sequence[Row[Any]]) -> Opened:
+        uids = [row.uid for row in doubtful]
+        told = all(
+            row.told and row.told_run != self._run and abs(self._now - row.told) <= ASK_SECONDS for row in doubtful
+        )
+        found = [rows.doubt(row) for row in doubtful]
+        if told or self._resend:
+            rows.mark(self._connection, uids, state="unknown", owner="", waived=self._now)
+            self._opening.waived[entry.fingerprint] = found
+            return "mine"
+        for row in doubtful:
+            if row.told_run != self._run or not row.told:
+                rows.mark(self._connection, [row.uid], told=self._now, told_run=self._run)
+        self._opening.doubts[entry.fingerprint] = found
+        return "doubtful"
+
+
+def _cost(usd: float | None) -> dict[str, int]:
+    """What is written about a price that the provider has named."""
+    return {} if usd is None else {"charged": micros(usd), "counted": micros(usd)}

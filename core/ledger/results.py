@@ -1,0 +1,164 @@
+"""The provider's own bytes on disk, named by their content, with a sidecar each.
+
+    incoming/<uid>            whole, but not yet settled: found again by the picture's row
+    ab/abcdef....png          the bytes; the name is their SHA-256
+    unreadable/<uid>.bin      bytes that are no picture, kept to be looked at
+    ab/abcdef....json         who asked for them, when, where and for how much: the journal can be rebuilt from these
+
+A file appears under its name only when it is complete. Nothing is decoded here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..pictures import EXTENSION, sniff
+from .record import ledger_failed
+
+SIDECAR_VERSION = 1
+ROOM_BYTES = 64 << 20
+"""Free space that is left alone."""
+ROOM_PER_PICTURE = 32 << 20
+"""Free space that is asked for before a picture is paid: more than a 4K PNG has."""
+
+
+class Spoiled(ValueError):
+    """The bytes on disk are not the ones that were stored."""
+
+
+class Results:
+    """The folder. Methods raise OSError."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def check_room(self, pictures: int) -> None:
+        """Raises LedgerFailed when there is no room for that many pictures, or no way to write them."""
+        try:
+            (self.folder / "incoming").mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(self.folder).free
+        except OSError as error:
+            raise ledger_failed(
+                f"The folder for results {self.folder} can't be used ({error.strerror or error}), and what is paid for must "
+                "have a place first"
+            ) from None
+        needed = ROOM_BYTES + pictures * ROOM_PER_PICTURE
+        if free < needed:
+            raise ledger_failed(
+                f"There is too little free space for {pictures} pictures in {self.folder}: {free >> 20} MB are free, and "
+                f"{needed >> 20} MB are wanted before anything is paid",
+                cure="Free some space, or name another folder in NANO_BANANA_RESULTS",
+            )
+
+    def bring_in(self, uid: str, data: bytes) -> str:
+        """Writes the bytes of a picture to disk and gives the name they will have. On disk when it returns."""
+        target = self.folder / "incoming" / uid
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_suffix(".part")
+        try:
+            with part.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, target)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+        return name_of(data)
+
+    def set_aside(self, uid: str, data: bytes) -> Path:
+        """Keeps bytes that turned out to be no picture, and gives where."""
+        name = name_of(data)
+        target = self.folder / "unreadable" / f"{uid}{name[name.index('.') :]}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        (self.folder / "incoming" / uid).unlink(missing_ok=True)
+        return target
+
+    def incoming(self, uid: str) -> bytes | None:
+        """Bytes that were brought in for a picture and not settled, if there are any."""
+        try:
+            return (self.folder / "incoming" / uid).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def settle(self, uid: str, name: str) -> None:
+        """Gives brought-in bytes their name; does nothing when that was done."""
+        target = self.path(name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.replace(self.folder / "incoming" / uid, target)
+        except FileNotFoundError:
+            pass
+
+    def path(self, name: str) -> Path:
+        return self.folder / name[:2] / name
+
+    def has(self, name: str, uid: str) -> bool:
+        """Whether the bytes are here, settled or not."""
+        return bool(name) and (self.path(name).exists() or (self.folder / "incoming" / uid).exists())
+
+    def read(self, name: str, uid: str) -> bytes:
+        """The bytes. Raises FileNotFoundError, or Spoiled when they are not what their name says."""
+        try:
+            data = self.path(name).read_bytes()
+        except FileNotFoundError:
+            self.settle(uid, name)
+            data = self.path(name).read_bytes()
+        if name_of(data) != name:
+            raise Spoiled(f"{self.path(name).name} is damaged")
+        return data
+
+    def describe(self, name: str, facts: dict[str, Any]) -> None:
+        """Adds a picture's facts to the sidecar of its bytes; several pictures may have the same bytes."""
+        file = self.path(name).with_suffix(".json")
+        pictures = [known for known in _pictures(file) if known.get("uid") != facts["uid"]]
+        value = {"version": SIDECAR_VERSION, "file": name, "pictures": [*pictures, facts]}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(".json.part")
+        part.write_text(json.dumps(value, ensure_ascii=False, indent=1), "utf-8")
+        os.replace(part, file)
+
+    def facts(self, name: str) -> list[dict[str, Any]]:
+        """What the sidecar says about the pictures that have these bytes."""
+        return _pictures(self.path(name).with_suffix(".json"))
+
+    def forget(self, name: str) -> None:
+        """Deletes bytes and sidecar."""
+        self.path(name).unlink(missing_ok=True)
+        self.path(name).with_suffix(".json").unlink(missing_ok=True)
+
+    def walk(self) -> Iterator[tuple[str, int, list[dict[str, Any]]]]:
+        """Every file that is here with a sidecar: its name, its size, its pictures."""
+        for sidecar in sorted(self.folder.glob("[0-9a-f][0-9a-f]/*.json")):
+            try:
+                name = json.loads(sidecar.read_text("utf-8"))["file"]
+                if Path(name).stem != sidecar.stem or Path(name).name != name:
+                    continue
+                pictures = _pictures(sidecar)
+                for facts in pictures:
+                    self.settle(str(facts.get("uid", "")) or "-", name)
+                size = self.path(name).stat().st_size
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+            yield name, size, pictures
+
+
+def name_of(data: bytes) -> str:
+    """The file name of some bytes; `.bin` when they are no picture."""
+    form = sniff(data)
+    return f"{hashlib.sha256(data).hexdigest()}.{EXTENSION.get(form, form) or 'bin'}"
+
+
+def _pictures(sidecar: Path) -> list[dict[str, Any]]:
+    try:
+        value = json.loads(sidecar.read_text("utf-8"))
+        return [facts for facts in value["pictures"] if isinstance(facts, dict)]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []

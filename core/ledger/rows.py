@@ -1,0 +1,80 @@
+"""Reading and marking rows of the journal inside somebody's transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from .record import Claim, Doubt, Place, dollars
+from .schema import graph, picture
+
+_MANY = 500
+"""Values in one SQL list."""
+
+
+def known_as(connection: Connection, names: Sequence[str]) -> list[Row[Any]]:
+    """All rows of these fingerprints, oldest first."""
+    return list(_chunks(connection, picture.c.fingerprint, names))
+
+
+def with_uids(connection: Connection, uids: Sequence[str]) -> list[Row[Any]]:
+    return list(_chunks(connection, picture.c.uid, uids))
+
+
+def mark(connection: Connection, uids: Sequence[str], **values: Any) -> int:
+    """Updates rows; gives how many there were."""
+    found = 0
+    for start in range(0, len(uids), _MANY):
+        chosen = picture.c.uid.in_(list(uids[start : start + _MANY]))
+        found += connection.execute(update(picture).where(chosen).values(**values)).rowcount
+    return found
+
+
+def keep_graph(connection: Connection, identity: str, data: bytes) -> None:
+    if identity and connection.execute(select(graph.c.id).where(graph.c.id == identity)).first() is None:
+        connection.execute(insert(graph).values(id=identity, data=data))
+
+
+def claim(rows: Sequence[Row[Any]], *, dead: bool) -> Claim:
+    """The rows of one call, in the order of their places, as something to go on with."""
+    first = rows[0]
+    return Claim(
+        call=first.call,
+        provider=first.provider,
+        model=first.model,
+        profile=first.profile,
+        operation=first.operation,
+        prompt=first.prompt,
+        address=first.address,
+        task=_state(first.task),
+        places=tuple(Place(row.fingerprint, row.place, row.url) for row in rows),
+        text=first.text,
+        request_id=first.request_id,
+        sent=first.sent,
+        dead=dead,
+    )
+
+
+def doubt(row: Row[Any]) -> Doubt:
+    reason = row.reason
+    if row.state in ("accepted", "answered"):
+        reason = f"it can be had for nothing once the key (profile {row.profile}) and address it was made with are here again"
+    return Doubt(row.provider, row.model, row.sent or row.created, dollars(row.counted), reason)
+
+
+def _state(text: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(text) if text else None
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _chunks(connection: Connection, column: Any, values: Sequence[str]) -> Iterator[Row[Any]]:
+    unique = list(dict.fromkeys(values))
+    for start in range(0, len(unique), _MANY):
+        chosen = column.in_(unique[start : start + _MANY])
+        yield from connection.execute(select(picture).where(chosen).order_by(picture.c.created, picture.c.uid))
