@@ -92,7 +92,11 @@ def collect_when_up() -> None:
             text = collection.result.text
             if text:
                 log.warning("Nano Banana: %s.", text)
-                tell("collected", {"text": text, "pictures": collection.result.pictures, "failed": collection.result.failed}, everybody=True)
+                tell(
+                    "collected",
+                    {"text": text, "pictures": collection.result.pictures, "failed": collection.result.failed},
+                    everybody=True,
+                )
         except Exception:  # a folder or a setting that makes no sense is reported by the first node that runs
             log.debug("nothing was collected", exc_info=True)
 

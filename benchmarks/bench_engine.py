@@ -71,7 +71,11 @@ def main() -> int:
     assert process.stdout is not None
     try:
         url = f"http://127.0.0.1:{int(process.stdout.readline())}"
-        variables = {"NANO_BANANA_ONEROUTER_API_KEY": "k", "NANO_BANANA_ONEROUTER_BASE_URL": url, "NANO_BANANA_CAP_DAY": "none"}
+        variables = {
+            "NANO_BANANA_ONEROUTER_API_KEY": "k",
+            "NANO_BANANA_ONEROUTER_BASE_URL": url,
+            "NANO_BANANA_CAP_DAY": "none",
+        }
         engine = Engine(Path(home.name), environ=variables)
         table = Table("a request of one 1K PNG, loopback, no latency")
         ours, bare = [], []

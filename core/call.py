@@ -509,7 +509,7 @@ class Call:
     def _unreadable(self, why: str, url: str, name: str, data: bytes) -> NanoBananaError:
         where = f" from {public_url(url)}" if url else ""
         kept = self._ledger.unreadable(name, data)
-        bytes_are = f". Its bytes are kept in {kept}" if kept else ""
+        bytes_are = f". Its bytes are kept in the pack's data folder as {kept.parent.name}/{kept.name}" if kept else ""
         return failure(
             Fault("download" if url else "picture"),
             self.row_label,

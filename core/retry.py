@@ -25,7 +25,9 @@ _FIRST, _CAP = 0.5, 8.0
 Fate = Literal["over", "lost", "again"]
 """What remains of a paid call without a picture: "over" when the provider has said what became of it, "lost" when it may have
 made a picture that it can't return, "again" when the picture can still be had for nothing."""
-_LOSING: frozenset[Kind] = frozenset({"network", "timeout", "server", "busy", "unreadable", "download", "picture"})
+_LOSING: frozenset[Kind] = frozenset({"network", "timeout", "unreadable", "download", "picture"})
+_GATEWAY = frozenset({408, 502, 504})
+"""Words of a gateway that has lost sight of the one behind it; a plain 500 is the provider's own answer."""
 
 Arrival = Literal["nothing", "part", "all"]
 """How much of a request had left when it failed: "nothing" (no connection), "part" of the body, or "all" of it."""
@@ -110,7 +112,7 @@ def fate_of(fault: Fault, *, accepted: bool) -> Fate:
     status = fault.status
     if accepted and (fault.kind == "unreadable" or (status is not None and not 200 <= status < 300)):
         return "lost" if status in (404, 410) else "again"
-    return "lost" if fault.kind in _LOSING else "over"
+    return "lost" if fault.kind in _LOSING or status in _GATEWAY else "over"
 
 
 def backoff(attempt: int, dice: float) -> float:

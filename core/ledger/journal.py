@@ -290,6 +290,10 @@ class Journal:
                     desk.take_over(row)
         return opening.claims
 
+    def is_abandoned(self, row: Row[Any]) -> bool:
+        """Whether nobody is on an open row."""
+        return self._abandoned(row, self._living())
+
     # ------------------------------------------------------------------------------------------------ inside
 
     def _living(self) -> Owner:

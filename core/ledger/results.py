@@ -120,10 +120,7 @@ class Results:
         file = self.path(name).with_suffix(".json")
         pictures = [known for known in _pictures(file) if known.get("uid") != facts["uid"]]
         value = {"version": SIDECAR_VERSION, "file": name, "pictures": [*pictures, facts]}
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".json.part")
-        part.write_text(json.dumps(value, ensure_ascii=False, indent=1), "utf-8")
-        os.replace(part, file)
+        _write(file, value)
 
     def facts(self, name: str) -> list[dict[str, Any]]:
         """What the sidecar says about the pictures that have these bytes."""
@@ -133,6 +130,17 @@ class Results:
         """Deletes bytes and sidecar."""
         self.path(name).unlink(missing_ok=True)
         self.path(name).with_suffix(".json").unlink(missing_ok=True)
+
+    def forget_facts(self, name: str, uids: set[str]) -> None:
+        """Takes pictures out of a sidecar whose bytes others still use."""
+        file = self.path(name).with_suffix(".json")
+        left = [facts for facts in _pictures(file) if facts.get("uid") not in uids]
+        _write(file, {"version": SIDECAR_VERSION, "file": name, "pictures": left})
+
+    def forget_loose(self, uid: str) -> None:
+        """Deletes bytes of a picture that never got a name."""
+        for file in (self.folder / "incoming" / uid, *(self.folder / "unreadable").glob(f"{uid}.*")):
+            file.unlink(missing_ok=True)
 
     def walk(self) -> Iterator[tuple[str, int, list[dict[str, Any]]]]:
         """Every file that is here with a sidecar: its name, its size, its pictures."""
@@ -154,6 +162,13 @@ def name_of(data: bytes) -> str:
     """The file name of some bytes; `.bin` when they are no picture."""
     form = sniff(data)
     return f"{hashlib.sha256(data).hexdigest()}.{EXTENSION.get(form, form) or 'bin'}"
+
+
+def _write(file: Path, value: dict[str, Any]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".json.part")
+    part.write_text(json.dumps(value, ensure_ascii=False, indent=1), "utf-8")
+    os.replace(part, file)
 
 
 def _pictures(sidecar: Path) -> list[dict[str, Any]]:

@@ -1,0 +1,32 @@
+"""The ledger without a graph: `python ledger.py list`, `spend`, `export`, `recover`, `forget`, `reindex` (`--help` for each).
+
+Run it with ComfyUI's own Python, the embedded one of Windows included: it finds the pack by this file's place and touches
+neither `sys.path` nor ComfyUI.
+"""
+
+import importlib
+import importlib.util
+import sys
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+HERE = Path(__file__).absolute().parent
+NAME = "nano_banana_your_key"
+
+
+def main() -> int:
+    """Loads the rooms below `core` without the host's entry point, and runs the command."""
+    spec = ModuleSpec(NAME, None, is_package=True)
+    spec.submodule_search_locations = [str(HERE)]
+    sys.modules[NAME] = importlib.util.module_from_spec(spec)
+    try:
+        command = importlib.import_module(NAME + ".core.command")
+    except ImportError as error:
+        sys.stderr.write(f"ledger.py: this Python lacks {error.name}: run it with the Python that runs ComfyUI.\n")
+        return 2
+    code: int = command.main(sys.argv[1:], HERE)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
