@@ -118,11 +118,11 @@ class Database:
             problem = _problem(self.file)
             if problem:
                 aside = self._set_aside(problem)
-        fresh = not self.file.exists()
-        engine = _engine(self.file)
+        engine, fresh = _engine(self.file), False
         try:
             with engine.connect() as connection:
-                self._upgrade(connection)
+                # A file of no bytes is a new one, too: something has emptied it.
+                fresh = self._upgrade(connection) == 0
                 if fresh:
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
                     found = self._rebuild(connection, aside)
@@ -138,13 +138,15 @@ class Database:
             raise
         return engine
 
-    def _upgrade(self, connection: Connection) -> None:
-        version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    def _upgrade(self, connection: Connection) -> int:
+        """Brings the file to the newest version; gives the one it had, 0 = it had nothing."""
+        version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
         for number, step in enumerate(schema.STEPS[version:], version + 1):
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             step(connection)
             connection.exec_driver_sql(f"PRAGMA user_version = {number}")
             connection.exec_driver_sql("COMMIT")
+        return version
 
     def _set_aside(self, problem: str) -> list[Path]:
         stamp = time.strftime("%Y%m%d-%H%M%S")

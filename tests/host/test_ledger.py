@@ -1,0 +1,195 @@
+"""Never pay twice, never lose what was paid: real hosts killed and racing on one data folder, paid calls counted."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pack.dev.running import Host
+from pack.tests.host.kit import Bench, node, provider_variables
+
+CANARY = "sim-canary-7f3a9c1e55"
+
+
+def begin(simulator: Any, base: Path, home: Path, **more: str) -> Bench:
+    variables = provider_variables(simulator, CANARY) | {"NANO_BANANA_HOME": str(home)} | more
+    return Bench(Host.start(base, variables), simulator)
+
+
+def states(home: Path, prompt: str = "") -> list[str]:
+    """What the journal says of the pictures whose prompt has `prompt` in it."""
+    with sqlite3.connect(home / "journal.sqlite", timeout=20) as connection:
+        found = connection.execute("SELECT state FROM picture WHERE instr(prompt, ?) ORDER BY created", (prompt,))
+        answer = [row[0] for row in found]
+    connection.close()
+    return answer
+
+
+def stands(home: Path, prompt: str, state: str) -> bool:
+    return states(home, prompt) == [state]
+
+
+def until(true: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Waits for what another process writes down."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.05)
+
+
+def graph(prompts: dict[str, tuple[str, str]], **inputs: Any) -> dict[str, Any]:
+    """One prompt with a node for each of name -> (provider, prompt)."""
+    made: dict[str, Any] = {}
+    for name, (provider, prompt) in prompts.items():
+        made[f"config-{name}"] = node("ProviderConfig", provider=provider)
+        made[name] = node("NanoBananaGenerate", prompt=prompt, provider=[f"config-{name}", 0], **inputs)
+        made[f"show-{name}"] = node("PreviewImage", images=[name, 0])
+    return made
+
+
+def test_a_host_killed_in_every_state_pays_once_per_picture(simulator: Any, tmp_path: Path, tag: str) -> None:
+    """SIGKILL with pictures stored, answered, accepted and sent; only the lost reply is asked about, and then once."""
+    home = tmp_path / "home"
+    prompts = {
+        "stored": ("onerouter", f"{tag} stored"),
+        "answered": ("onerouter", f"{tag} answered [[sim: file_slow=6]]"),
+        "accepted": ("apiframe", f"{tag} accepted [[sim: task steps=9]]"),
+        "sent": ("onerouter", f"{tag} sent [[sim: slow=60 times=1]]"),
+    }
+    first = begin(simulator, tmp_path / "one", home)
+    first.host.queue_prompt(graph(prompts))
+    until(lambda: home.joinpath("journal.sqlite").exists())
+    for state in prompts:
+        until(partial(stands, home, f"{tag} {state}", state))
+    first.host.kill()
+
+    second = begin(simulator, tmp_path / "two", home)
+    try:
+        # Nobody asks: what can be had for nothing comes by itself, and nothing is paid for it.
+        until(lambda: states(home, f"{tag} answered") == states(home, f"{tag} accepted") == ["stored"], 60)
+        assert states(home, f"{tag} sent") == ["unknown"]
+        assert all(second.paid(f"{tag} {state}") == 1 for state in prompts)
+        for state in ("stored", "answered", "accepted"):
+            ran = second.run(graph({"make": prompts[state]}))
+            info = json.loads(ran.outputs["make"]["nano_banana"][0])
+            assert info["images"][0]["from"] == "store" and info["cost_usd"] == 0
+        refused = second.generate(prompts["sent"][1])
+        assert refused.status == "error" and "1 request for its picture may have been charged, about $" in refused.error
+        assert "onerouter" in refused.error and "Queue again within an hour to pay again" in refused.error
+        assert second.paid(f"{tag} sent") == 1
+        again = second.generate(prompts["sent"][1])
+        assert again.status == "success" and second.paid(f"{tag} sent") == 2
+        assert any("Sent again, although 1 earlier request may have been charged" in n for n in again.info()["notices"])
+        assert all(second.paid(f"{tag} {state}") == 1 for state in ("stored", "answered", "accepted"))
+        check_nothing_secret(home)
+        check_graph_runs_again(second, home, tag)
+    finally:
+        second.host.stop()
+
+
+def check_nothing_secret(home: Path) -> None:
+    files = [file for file in home.rglob("*") if file.is_file()]
+    assert any(file.suffix == ".png" for file in files)
+    assert not [file for file in files if CANARY.encode() in file.read_bytes()]
+
+
+def check_graph_runs_again(bench: Bench, home: Path, tag: str) -> None:
+    """The graph in a sidecar can be queued as it is, and gives the same picture for nothing."""
+    sidecars = [json.loads(file.read_text("utf-8")) for file in home.glob("results/*/*.json")]
+    (facts,) = [p for side in sidecars for p in side["pictures"] if p["prompt"] == f"{tag} stored"]
+    before = bench.paid(tag)
+    wanted = {name: one for name, one in facts["graph"]["prompt"].items() if name.endswith("stored")}
+    assert bench.run(wanted).status == "success" and bench.paid(tag) == before
+
+
+@pytest.fixture(scope="module")
+def pair(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bench, Bench, Path]]:
+    """Two hosts on one data folder, with a cap per day."""
+    base = tmp_path_factory.mktemp("pair")
+    home = base / "home"
+    benches = []
+
+    def start(name: str) -> None:
+        benches.append(begin(simulator, base / name, home, NANO_BANANA_CAP_RUN="1"))
+
+    threads = [threading.Thread(target=start, args=(name,)) for name in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    one, two = benches
+    yield one, two, home
+    one.host.stop()
+    two.host.stop()
+
+
+def test_two_hosts_that_want_the_same_picture_pay_once(pair: tuple[Bench, Bench, Path], tag: str) -> None:
+    """Both get it."""
+    one, two, _ = pair
+    ran: list[Any] = []
+    prompt = f"{tag} [[sim: slow=1]]"
+    threads = [threading.Thread(target=lambda b=b: ran.append(b.generate(prompt, "runflow"))) for b in (one, two)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [r.status for r in ran] == ["success", "success"] and one.paid(tag) == 1
+    assert (ran[0].images()[0] == ran[1].images()[0]).all()
+    assert sorted(r.info()["images"][0]["from"] for r in ran) == ["provider", "store"]
+
+
+def test_nodes_of_one_prompt_share_the_cap_of_the_run(pair: tuple[Bench, Bench, Path], tag: str) -> None:
+    """Each is below it, together they are not: what is over is refused before it is sent, with the sum."""
+    one, _, home = pair
+    prompts = {f"make{n}": ("onerouter", f"{tag} {n}") for n in range(4)}
+    ran = one.run(graph(prompts, num_images=4, resolution="1K"))
+    spent = sum(entry["usd"] for entry in _spend(home, tag))
+    assert ran.status == "error" and "your cap per run is $1" in ran.error and "NANO_BANANA_CAP_RUN" in ran.error
+    assert spent <= 1.0 + 1e-9
+
+
+def _spend(home: Path, tag: str) -> list[dict[str, float]]:
+    with sqlite3.connect(home / "journal.sqlite", timeout=20) as connection:
+        found = connection.execute("SELECT counted FROM picture WHERE instr(prompt, ?)", (tag,)).fetchall()
+    connection.close()
+    return [{"usd": row[0] / 1e6} for row in found]
+
+
+def test_more_pictures_pay_for_the_difference_only(pair: tuple[Bench, Bench, Path], tag: str) -> None:
+    """Two, then four, then three; the other host knows them, too."""
+    one, two, _ = pair
+    for bench, count, paid in ((one, 2, 2), (two, 4, 4), (one, 3, 4)):
+        ran = bench.generate(tag, "apiframe", num_images=count)
+        assert ran.status == "success" and len(ran.images()) == count and bench.paid(tag) == paid
+
+
+def test_a_damaged_journal_is_rebuilt_and_nothing_is_paid_again(pair: tuple[Bench, Bench, Path], tag: str) -> None:
+    """Under a running host: the file is set aside, the picture is found by its sidecar."""
+    one, two, home = pair
+    assert one.generate(tag, "runflow").status == "success"
+    for file in home.glob("journal.sqlite*"):
+        if file.suffix != ".lock":
+            file.unlink()
+    (home / "journal.sqlite").write_bytes(b"nothing like a database" * 500)
+    ran = two.generate(tag, "runflow")
+    assert ran.status == "success" and one.paid(tag) == 1 and ran.info()["images"][0]["from"] == "store"
+    assert list(home.glob("journal-*.sqlite"))
+
+
+def test_without_a_place_for_it_nothing_is_sent(simulator: Any, tmp_path: Path, tag: str) -> None:
+    """The data folder can't be made: told before any money moves."""
+    (tmp_path / "file").write_text("in the way")
+    bench = begin(simulator, tmp_path / "host", tmp_path / "file" / "home")
+    try:
+        ran = bench.generate(tag)
+        assert ran.status == "error" and "Nothing was charged" in ran.error and "NANO_BANANA_HOME" in ran.error
+        assert not bench.asked(tag)
+    finally:
+        bench.host.stop()

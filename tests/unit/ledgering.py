@@ -1,0 +1,76 @@
+"""Journals for the unit tests, and other processes on the same folder that can be killed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pack.core.ledger import Asker, Caps, Entry
+from pack.core.ledger.journal import Journal
+from pack.core.pictures import encode
+
+ROOT = Path(__file__).resolve().parents[2]
+FREE = Caps(None, None, None)
+
+_CHILD = """
+import importlib.util, sys
+from importlib.machinery import ModuleSpec
+spec = ModuleSpec("pack", None, is_package=True)
+spec.submodule_search_locations = [sys.argv[1]]
+sys.modules["pack"] = importlib.util.module_from_spec(spec)
+from pathlib import Path
+sys.path.insert(0, sys.argv[1] + "/tests/unit")
+from ledgering import *
+from pack.core.ledger.journal import Journal
+journal = Journal(Path(sys.argv[2]))
+"""
+
+
+def png(number: int) -> bytes:
+    """A small picture, another one for each number."""
+    return encode(np.random.default_rng(number).integers(0, 256, (4, 5, 3), dtype=np.uint8), "png")
+
+
+def entry(name: str = "v1:a", micros: int = 134_000, **changes: Any) -> Entry:
+    facts: dict[str, Any] = {
+        "fingerprint": name,
+        "names": (name,),
+        "provider": "onerouter",
+        "model": "google/nano-banana-2",
+        "profile": "default",
+        "operation": "generate",
+        "prompt": "a fox",
+        "address": "http://127.0.0.1:1",
+        "micros": micros,
+    }
+    return Entry(**(facts | changes))
+
+
+def asker(run: str = "run", **changes: Any) -> Asker:
+    return Asker(run, **changes)
+
+
+def claim_one(journal: Journal, name: str = "v1:a", run: str = "run", **more: Any) -> str:
+    """How a picture stands for somebody who wants it."""
+    return journal.open([entry(name)], asker(run), FREE, **more).standing[name]
+
+
+def another_process(home: Path, script: str) -> subprocess.Popen[str]:
+    """Runs `script` in a process of its own with `journal` on `home`, and waits until it has printed a line."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _CHILD + script, str(ROOT), str(home)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.first = process.stdout.readline().strip()  # type: ignore[attr-defined]
+    return process
+
+
+def die(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait(10)

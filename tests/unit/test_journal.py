@@ -1,0 +1,431 @@
+"""The life of a paid picture in the journal, across deaths: real files, real processes, SIGKILL."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ledgering import FREE, another_process, asker, claim_one, die, entry, png
+from pack.core.errors import LedgerFailed, OverCap
+from pack.core.ledger import Caps, schema
+from pack.core.ledger.caps import price
+from pack.core.ledger.history import History
+from pack.core.ledger.journal import Journal
+
+STEPS = {
+    "reserved": "",
+    "sent": "journal.sent(['v1:a'], 'call');",
+    "accepted": "journal.sent(['v1:a'], 'call'); journal.accepted(['v1:a'], {'task': 't-1'});",
+    "answered": "journal.sent(['v1:a'], 'call'); journal.answered({'v1:a': 'https://x.example/1.png'}, 'w', None, 'r');",
+    "brought in": "journal.sent(['v1:a'], 'call'); journal.bring_in('v1:a', png(1));",
+    "stored": "journal.sent(['v1:a'], 'call'); journal.bring_in('v1:a', png(1)); journal.stored('v1:a', png(1), '', None);",
+}
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    made = Journal(tmp_path)
+    yield made
+    made.close()
+
+
+def store(journal: Journal, name: str, data: bytes, usd: float | None = None) -> None:
+    journal.sent([name], f"call {name}")
+    journal.bring_in(name, data)
+    journal.stored(name, data, "words", usd)
+
+
+def left_by_the_dead(home: Path, state: str) -> None:
+    process = another_process(home, f"claim_one(journal); {STEPS[state]} print('there', flush=True); input()")
+    assert process.first == "there"  # type: ignore[attr-defined]
+    die(process)
+
+
+@pytest.mark.parametrize(
+    ("state", "stands"),
+    [
+        ("reserved", "mine"),
+        ("sent", "doubtful"),
+        ("accepted", "claimed"),
+        ("answered", "claimed"),
+        ("brought in", "kept"),
+        ("stored", "kept"),
+    ],
+)
+def test_what_a_killed_process_leaves_is_judged_by_how_far_it_came(tmp_path: Path, state: str, stands: str) -> None:
+    """Killed with SIGKILL in each state; the next one pays again only where nothing had left."""
+    left_by_the_dead(tmp_path, state)
+    journal = Journal(tmp_path)
+    opening = journal.open([entry()], asker("next"), FREE, can_resume=lambda *where: True)
+    assert opening.standing == {"v1:a": stands}
+    if stands == "kept":
+        assert journal.look_up(["v1:a"])["v1:a"].read() == png(1)
+    if stands == "claimed":
+        (claim,) = opening.claims
+        assert claim.dead and claim.places[0].fingerprint == "v1:a"
+        assert (claim.task == {"task": "t-1"}) == (state == "accepted")
+        assert claim_one(journal) == "busy", "what is claimed is ours"
+    journal.close()
+
+
+def test_a_suspended_process_is_not_dead(tmp_path: Path, journal: Journal) -> None:
+    """SIGSTOP looks like silence; what it has sent is still its own."""
+    process = another_process(tmp_path, f"claim_one(journal); {STEPS['sent']} print('there', flush=True); input()")
+    try:
+        os.kill(process.pid, signal.SIGSTOP)
+        assert claim_one(journal) == "busy"
+        assert journal.wait([["v1:a"]], 0.05) is False
+    finally:
+        die(process)
+    assert journal.wait([["v1:a"]], 0.05) is True
+    assert claim_one(journal) == "doubtful"
+
+
+def test_what_may_have_been_paid_is_asked_about_once_by_run(tmp_path: Path, journal: Journal) -> None:
+    """The first run is told, its other nodes too; the next run sends, and the sum has both."""
+    left_by_the_dead(tmp_path, "sent")
+    first = journal.open([entry()], asker("one"), FREE)
+    assert first.standing == {"v1:a": "doubtful"} and first.doubts["v1:a"][0].usd == 0.134
+    assert claim_one(journal, run="one") == "doubtful"
+    second = journal.open([entry()], asker("two"), FREE)
+    assert second.standing == {"v1:a": "mine"} and second.waived["v1:a"][0].provider == "onerouter"
+    store(journal, "v1:a", png(2))
+    (total,) = History(journal).spend(("provider",))
+    assert total["usd"] == pytest.approx(0.268) and total["usd_in_doubt"] == pytest.approx(0.134)
+
+
+def test_the_answer_holds_for_an_hour_also_when_the_clock_is_set_back(tmp_path: Path) -> None:
+    """After more than an hour it is asked about again."""
+    left_by_the_dead(tmp_path, "sent")
+    now = [2_000_000_000.0]
+    journal = Journal(tmp_path, clock=lambda: now[0])
+    assert claim_one(journal, run="1") == "doubtful"
+    now[0] += 3700
+    assert claim_one(journal, run="2") == "doubtful"
+    now[0] -= 3590
+    assert claim_one(journal, run="3") == "mine"
+    journal.close()
+
+
+def test_resend_doesn_t_ask(tmp_path: Path, journal: Journal) -> None:
+    left_by_the_dead(tmp_path, "sent")
+    assert claim_one(journal, resend=True) == "mine"
+
+
+def test_a_task_without_its_key_is_asked_about_and_comes_back_with_it(tmp_path: Path, journal: Journal) -> None:
+    """It is neither paid again silently nor thrown away."""
+    left_by_the_dead(tmp_path, "accepted")
+    opening = journal.open([entry()], asker("1"), FREE)
+    assert opening.standing == {"v1:a": "doubtful"} and "key" in opening.doubts["v1:a"][0].reason
+    assert claim_one(journal, run="2", can_resume=lambda *where: True) == "claimed"
+
+
+def test_a_picture_is_found_under_any_of_its_names(journal: Journal) -> None:
+    """Made at another provider of the chain, or before an update of the fingerprint."""
+    claim_one(journal, "v1:other")
+    store(journal, "v1:other", png(3))
+    opening = journal.open([entry("v2:new", names=("v2:new", "v1:other"))], asker(), FREE)
+    assert opening.standing == {"v2:new": "kept"}
+
+
+def test_twins_wait_for_one_payment(journal: Journal) -> None:
+    """Many threads want the same picture at once: one has it, the others get it."""
+    stands: list[str] = []
+    gate = threading.Barrier(8)
+
+    def want() -> None:
+        gate.wait()
+        stands.append(claim_one(journal))
+
+    threads = [threading.Thread(target=want) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(stands) == ["busy"] * 7 + ["mine"]
+    threading.Thread(target=store, args=(journal, "v1:a", png(4))).start()
+    while not journal.wait([["v1:a"]], 1.0):
+        pass
+    assert claim_one(journal) == "kept"
+
+
+def test_two_processes_race_for_the_same_picture(tmp_path: Path) -> None:
+    """Exactly one of them may pay."""
+    script = "print('ready', flush=True); input(); print(claim_one(journal), flush=True); input()"
+    processes = [another_process(tmp_path, script) for _ in range(3)]
+    answers = []
+    try:
+        for process in processes:
+            assert process.stdin and process.stdout
+            process.stdin.write("\n")
+            process.stdin.flush()
+        answers = [process.stdout.readline().strip() for process in processes if process.stdout]
+    finally:
+        for process in processes:
+            die(process)
+    assert sorted(answers) == ["busy", "busy", "mine"]
+
+
+def test_four_processes_hold_a_cap_exactly(tmp_path: Path) -> None:
+    """64 nodes in each of four processes want $0.05 against a cap of $5: a hundred of them get it."""
+    script = """
+import os, threading
+from pack.core.errors import OverCap
+from pack.core.ledger import Caps
+print('ready', flush=True); input()
+won = []
+def want(n):
+    try:
+        journal.open([entry(f'v1:{os.getpid()}-{n}', 50_000)], asker('x'), Caps(None, 5.0, None))
+        won.append(n)
+    except OverCap:
+        pass
+threads = [threading.Thread(target=want, args=(n,)) for n in range(64)]
+[t.start() for t in threads]; [t.join() for t in threads]
+print(len(won), flush=True); input()
+"""
+    processes = [another_process(tmp_path, script) for _ in range(4)]
+    try:
+        for process in processes:
+            assert process.stdin
+            process.stdin.write("\n")
+            process.stdin.flush()
+        won = [int(process.stdout.readline()) for process in processes if process.stdout]
+    finally:
+        for process in processes:
+            die(process)
+    assert sum(won) == 100
+
+
+def test_the_refusal_names_the_sum_and_the_cap(journal: Journal) -> None:
+    with pytest.raises(OverCap) as refused:
+        journal.open([entry(f"v1:{n}") for n in range(100)], asker(), Caps())
+    assert "100 x $0.134 = $13.40, and your cap per run is $5" in str(refused.value)
+    assert "NANO_BANANA_CAP_RUN" in str(refused.value) and "Nothing was charged" in str(refused.value)
+    assert History(journal).pictures() == []
+
+
+def test_caps_count_what_may_have_been_paid_and_not_what_was_refused(tmp_path: Path) -> None:
+    """A clock that is set back gives no room."""
+    now = [2_000_000_000.0]
+    journal = Journal(tmp_path, clock=lambda: now[0])
+    for name, charged in (("v1:lost", "maybe"), ("v1:refused", "no")):
+        claim_one(journal, name)
+        journal.sent([name], name)
+        journal.closed([name], charged, "why", lost=True)
+    now[0] -= 3600
+    cap = Caps(None, 0.268, None)
+    assert journal.open([entry("v1:b")], asker(), cap).standing == {"v1:b": "mine"}
+    with pytest.raises(OverCap):
+        journal.open([entry("v1:c", 1)], asker(), cap)
+    assert journal.open([entry("v1:free", 0)], asker(), cap).standing == {"v1:free": "mine"}
+    now[0] += 40 * 86400
+    assert journal.open([entry("v1:c")], asker(), cap).standing == {"v1:c": "mine"}
+    journal.close()
+
+
+def test_the_provider_s_own_price_replaces_the_expected_one(journal: Journal) -> None:
+    claim_one(journal)
+    store(journal, "v1:a", png(5), usd=0.02)
+    (shown,) = History(journal).pictures()
+    assert (shown.usd, shown.exact, shown.state) == (0.02, True, "stored")
+
+
+def test_a_reservation_that_was_never_sent_leaves_nothing(journal: Journal) -> None:
+    claim_one(journal)
+    journal.closed(["v1:a"], "no", "dropped")
+    assert History(journal).pictures() == [] and claim_one(journal) == "mine"
+
+
+def test_a_finished_picture_that_can_t_be_fetched_now_is_had_for_nothing_later(journal: Journal) -> None:
+    claim_one(journal)
+    journal.sent(["v1:a"], "call")
+    journal.answered({"v1:a": "https://x.example/a.png"}, "", None, "")
+    journal.closed(["v1:a"], "yes", "HTTP 500", again=True)
+    opening = journal.open([entry()], asker(), FREE, can_resume=lambda *where: True)
+    assert opening.claims[0].places[0].url == "https://x.example/a.png" and not opening.claims[0].dead
+
+
+def test_a_deleted_file_is_no_hit_and_a_damaged_one_is_asked_about(journal: Journal) -> None:
+    for name, number in (("v1:a", 6), ("v1:b", 7)):
+        claim_one(journal, name)
+        store(journal, name, png(number))
+    kept = journal.look_up(["v1:a", "v1:b"])
+    paths = {name: next(journal.results.folder.glob(f"*/{History(journal).pictures()[0].file[:2]}*")) for name in kept}
+    assert paths
+    for shown in History(journal).pictures():
+        file = journal.results.path(shown.file)
+        if file.read_bytes() == png(6):
+            file.unlink()
+        else:
+            file.write_bytes(png(7)[:-9])
+    assert claim_one(journal, "v1:a", run="2") == "mine"
+    with pytest.raises(ValueError, match="damaged"):
+        journal.look_up(["v1:b"])["v1:b"].read()
+    journal.spoiled(kept["v1:b"].uid, "damaged")
+    assert claim_one(journal, "v1:b", run="3") == "doubtful"
+
+
+# ---------------------------------------------------------------------------------------------------------- the file
+
+
+@pytest.mark.parametrize("harm", ["garbage", "truncated", "empty", "newer", "deleted"])
+def test_a_journal_that_can_t_be_used_is_set_aside_and_rebuilt(tmp_path: Path, harm: str) -> None:
+    """Never overwritten; the pictures are found again by their sidecars, and their cost counts."""
+    before = Journal(tmp_path)
+    for number in range(30):
+        claim_one(before, f"v1:{number}")
+        store(before, f"v1:{number}", png(100 + number))
+    before.close()
+    file = tmp_path / "journal.sqlite"
+    with sqlite3.connect(file) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if harm == "newer":
+            connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    if harm == "garbage":
+        file.write_bytes(b"no database at all" * 999)
+    elif harm == "truncated":
+        file.write_bytes(file.read_bytes()[:9000])
+    elif harm == "empty":
+        file.write_bytes(b"")
+    elif harm == "deleted":
+        file.unlink()
+    harmed = file.read_bytes() if file.exists() else b""
+    after = Journal(tmp_path)
+    assert after.look_up(["v1:7"])["v1:7"].read() == png(107)
+    assert sum(row["usd"] for row in History(after).spend()) == pytest.approx(30 * 0.134)
+    aside = list(tmp_path.glob("journal-*.sqlite"))
+    if harm in ("garbage", "truncated", "newer"):
+        assert [path.read_bytes() for path in aside] == [harmed]
+        assert any("set aside" in news for news in after.database.take_news())
+    after.close()
+
+
+def test_tasks_that_are_out_are_salvaged_from_a_newer_journal(tmp_path: Path) -> None:
+    """They stand in no sidecar."""
+    left_by_the_dead(tmp_path, "accepted")
+    with sqlite3.connect(tmp_path / "journal.sqlite") as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    journal = Journal(tmp_path)
+    assert claim_one(journal, can_resume=lambda *where: True) == "claimed"
+    journal.close()
+
+
+def test_an_older_journal_is_upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = Journal(tmp_path)
+    claim_one(before)
+    store(before, "v1:a", png(8))
+    before.close()
+    step = lambda connection: connection.exec_driver_sql("CREATE TABLE later (x)")  # noqa: E731
+    monkeypatch.setattr(schema, "STEPS", [*schema.STEPS, step])
+    after = Journal(tmp_path)
+    assert claim_one(after) == "kept"
+    after.close()
+    with sqlite3.connect(tmp_path / "journal.sqlite") as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("SELECT * FROM later").fetchall() == []
+    connection.close()
+    assert not list(tmp_path.glob("journal-*.sqlite"))
+
+
+def test_a_journal_that_is_damaged_under_way_does_not_lose_what_is_paid(journal: Journal, tmp_path: Path) -> None:
+    """The request is out when the file goes bad: the bytes that come are kept, and found again."""
+    claim_one(journal)
+    journal.sent(["v1:a"], "call")
+    for file in tmp_path.glob("journal.sqlite*"):
+        file.unlink()
+    journal.bring_in("v1:a", png(9))
+    journal.stored("v1:a", png(9), "", None)
+    assert journal.look_up(["v1:a"])["v1:a"].read() == png(9)
+
+
+def test_a_data_folder_that_can_t_be_written_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(LedgerFailed, match="written down before it leaves"):
+        claim_one(Journal(tmp_path / "file"))
+
+
+def test_too_little_room_is_told_before_anything_is_sent(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 10 << 20}))
+    with pytest.raises(LedgerFailed, match="too little free space"):
+        claim_one(journal)
+    monkeypatch.undo()
+    assert claim_one(journal) == "mine"
+
+
+def test_the_least_recently_used_go_first_and_what_nobody_has_seen_stays(tmp_path: Path) -> None:
+    now = [1_000_000.0]
+    size = len(png(0))
+    journal = Journal(tmp_path, results_bytes=int(size * 3.5), clock=lambda: now[0])
+    for number in range(6):
+        now[0] += 10
+        name = f"v1:{number}"
+        claim_one(journal, name)
+        journal.sent([name], name)
+        journal.bring_in(name, png(number))
+        journal.stored(name, png(number), "", None, read=number != 0)
+    here = journal.look_up([f"v1:{number}" for number in range(6)])
+    assert "v1:0" in here and "v1:5" in here and "v1:1" not in here and len(here) <= 3
+    now[0] += 31 * 86400
+    journal.storage.limit = size
+    journal.storage.trim()
+    assert "v1:0" not in journal.look_up(["v1:0"])
+    journal.close()
+
+
+# ---------------------------------------------------------------------------------------------------------- for people
+
+
+def test_a_graph_is_kept_without_the_secrets_of_other_packs(journal: Journal) -> None:
+    """By their names, by their looks, and where their value stands again in a positional list."""
+    graph = {
+        "prompt": {
+            "1": {"class_type": "Other", "inputs": {"api_key": "hunter2hunter2", "note": "sk-abcdefghijklmnop1234"}}
+        },
+        "workflow": {"nodes": [{"widgets_values": ["hunter2hunter2", "a fox", 3]}]},
+    }
+    journal.open([entry()], asker(graph=graph), FREE)
+    (shown,) = History(journal).pictures()
+    kept = History(journal).graph(shown.uid)
+    assert kept and kept["workflow"] == {"nodes": [{"widgets_values": ["", "a fox", 3]}]}
+    assert "hunter2" not in str(kept) and "sk-abc" not in str(kept)
+
+
+def test_forgetting_keeps_the_sums(journal: Journal) -> None:
+    """Prompt, bytes and graph are gone from the disk, or a cap could be passed by forgetting."""
+    for number in range(3):
+        claim_one(journal, f"v1:{number}")
+        store(journal, f"v1:{number}", png(20 + number))
+    history = History(journal)
+    assert history.forget([history.pictures()[0].uid]) == 1 and len(history.pictures()) == 2
+    assert history.forget() == 2 and not list(journal.results.folder.rglob("*.png"))
+    assert history.spend()[0]["usd"] == pytest.approx(3 * 0.134) and claim_one(journal, "v1:0", run="2") == "mine"
+
+
+def test_pages_search_and_export(journal: Journal, tmp_path: Path) -> None:
+    for number in range(7):
+        claim_one(journal, f"v1:{number}")
+        store(journal, f"v1:{number}", png(30 + number))
+    history = History(journal)
+    first = history.pictures(limit=4)
+    rest = history.pictures(limit=4, before=first[-1].uid)
+    assert len({shown.uid for shown in first + rest}) == 7
+    assert len(history.pictures("FOX")) == 7 and history.pictures("100%") == []
+    assert history.export(tmp_path / "out", first) == 4 and len(list((tmp_path / "out").glob("*.png"))) == 4
+
+
+def test_prices_have_cents_and_what_more_they_need() -> None:
+    assert [price(amount) for amount in (134_000, 13_400_000, 5_000_000, 33_500, 1)] == [
+        "$0.134",
+        "$13.40",
+        "$5.00",
+        "$0.0335",
+        "$0.000001",
+    ]

@@ -1,0 +1,194 @@
+"""Orders of faults, interrupts, power cuts and re-runs, against the strict simulator: none pays twice without a word.
+
+NANO_BANANA_MACHINE_EXAMPLES raises the number of sequences.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
+from pack.core import retry
+from pack.core.choice import ProviderChoice
+from pack.core.engine import Engine
+from pack.core.errors import LedgerFailed
+from pack.core.providers import BUILT_IN
+from pack.core.request import Options, Request
+from pack.core.run import Run
+from pack.simulator import start
+
+ROWS = {name: replace(row, poll_seconds=(0.02, 0.05)) for name, row in BUILT_IN.items()}
+SIMULATOR = start()
+"""Lives as long as the tests' process: its threads are daemons."""
+FAULTS = [
+    "",
+    "drop=headers times=1",
+    "drop=upload times=1",
+    "drop=body times=1",
+    "reset=headers times=1",
+    "status=500 paid times=1",
+    "status=504 paid times=1",
+    "status=429 retry_after=0.05 times=1",
+    "html times=1",
+    "empty times=1",
+    "truncate",
+    "slow=0.2",
+    "file_slow=0.2",
+]
+PROVIDERS = ["onerouter", "apiframe", "nanobanana", "runflow"]
+PLACES = st.sampled_from(PROVIDERS)
+_numbers = itertools.count()
+TRIED = {"sequences": 0, "steps": 0}
+
+
+class Lives(RuleBasedStateMachine):
+    """A machine, and the processes that live and die on it."""
+
+    prompts = Bundle("prompts")
+
+    def __init__(self) -> None:
+        super().__init__()
+        TRIED["sequences"] += 1
+        # Pauses between tries are real elsewhere; here they would only make fewer sequences of the same minute.
+        self._pauses, retry.backoff = retry.backoff, lambda attempt, dice: 0.02
+        self.home = Path(tempfile.mkdtemp(prefix="machine-"))
+        self.environ = {"NANO_BANANA_CAP_DAY": "none", "NANO_BANANA_CAP_RUN": "none"}
+        for name in PROVIDERS:
+            self.environ[f"NANO_BANANA_{name.upper()}_API_KEY"] = "sim-run"
+            self.environ[f"NANO_BANANA_{name.upper()}_BASE_URL"] = SIMULATOR.base_url(name)
+        self.engine = self._engine()
+        self.told: dict[str, int] = {}
+        """Prompt -> how often the user was told that a picture of it may have been, or was, charged."""
+        self.asked: dict[str, int] = {}
+        self.bytes: dict[tuple[str, int], bytes] = {}
+        self.others: list[Engine] = []
+
+    def _engine(self) -> Engine:
+        return Engine(self.home, rows=ROWS, environ=self.environ)
+
+    # ------------------------------------------------------------------------------------------------ what happens
+
+    @initialize(target=prompts, fault=st.sampled_from(FAULTS), provider=PLACES, task=st.booleans())
+    def first(self, fault: str, provider: str, task: bool) -> Any:
+        return multiple(self._prompt(fault, provider, task))
+
+    @rule(target=prompts, fault=st.sampled_from(FAULTS), provider=PLACES, task=st.booleans())
+    def another(self, fault: str, provider: str, task: bool) -> Any:
+        return self._prompt(fault, provider, task)
+
+    @rule(prompt=prompts, count=st.integers(1, 3))
+    def ask(self, prompt: tuple[str, str], count: int) -> None:
+        run = self._begin(self.engine, prompt, count)
+        self._end(run, prompt[1])
+
+    @rule(prompt=prompts, count=st.integers(1, 2))
+    def two_at_once(self, prompt: tuple[str, str], count: int) -> None:
+        """Another process on the same folder wants the same."""
+        other = self._engine()
+        self.others.append(other)
+        runs = [self._begin(engine, prompt, count) for engine in (self.engine, other)]
+        for run in runs:
+            self._end(run, prompt[1])
+
+    @rule(prompt=prompts, seconds=st.sampled_from([0.0, 0.01, 0.05, 0.15]))
+    def interrupt(self, prompt: tuple[str, str], seconds: float) -> None:
+        run = self._begin(self.engine, prompt, 2)
+        run.done.wait(seconds)
+        run.stop()
+        self._end(run, prompt[1])
+
+    @rule(prompt=prompts, seconds=st.sampled_from([0.0, 0.01, 0.03, 0.06, 0.12, 0.25]))
+    def power_cut(self, prompt: tuple[str, str], seconds: float) -> None:
+        """The process dies under way: from one moment on nothing of it is written down, and its locks are let go."""
+        run = self._begin(self.engine, prompt, 2)
+        run.done.wait(seconds)
+        self._die(run)
+        self.engine = self._engine()
+
+    @rule()
+    def restart_and_collect(self) -> None:
+        self._die()
+        self.engine = self._engine()
+        before = SIMULATOR.ledger(self._tag())["paid_images"]
+        collection = self.engine.collect()
+        assert collection.wait(30), "collecting hangs"
+        assert SIMULATOR.ledger(self._tag())["paid_images"] == before, "collecting has paid"
+
+    # ------------------------------------------------------------------------------------------------ what must hold
+
+    def _end(self, run: Run, prompt: str) -> None:
+        assert run.done.wait(30), "a run hangs"
+        assert run.error is None, run.error
+        for result in run.results:
+            if result.landed:
+                key = (prompt, result.slot.index)
+                assert self.bytes.setdefault(key, result.landed.data) == result.landed.data, (
+                    "another picture for the same"
+                )
+                if result.source == "store":
+                    continue
+            elif result.error is not None and result.error.charged != "no":
+                self.told[prompt] = self.told.get(prompt, 0) + 1
+        self._check(prompt)
+
+    def _check(self, prompt: str) -> None:
+        paid = SIMULATOR.ledger(prompt)["paid_images"]
+        allowed = self.asked[prompt] + self.told.get(prompt, 0)
+        assert paid <= allowed, f"{paid} paid, {self.asked[prompt]} asked for, told {self.told.get(prompt, 0)} times"
+
+    def _begin(self, engine: Engine, prompt: tuple[str, str], count: int) -> Run:
+        TRIED["steps"] += 1
+        provider, text = prompt
+        self.asked[text] = max(self.asked.get(text, 0), count)
+        request = Request("generate", text, Options(), 0, count)
+        return engine.run([request], engine.plan(ProviderChoice(provider), [request]))
+
+    def _die(self, run: Run | None = None) -> None:
+        """As much of a death as a living process can do; what it had in its hands is not seen by anybody."""
+        journal = self.engine.ledger
+
+        def refuse() -> Any:
+            raise LedgerFailed("dead", kind="ledger")
+
+        journal.database.write = refuse  # type: ignore[method-assign, assignment]
+        journal.results.bring_in = lambda uid, data: refuse()  # type: ignore[method-assign]
+        if run is not None:
+            run.stop()
+        journal.close()
+
+    def _tag(self) -> str:
+        return f"machine-{id(self)}-"
+
+    def _prompt(self, fault: str, provider: str, task: bool) -> tuple[str, str]:
+        words = f"{fault} task steps=2" if task and provider != "runflow" and "file" not in fault else fault
+        words = words.strip()
+        if ROWS[provider].failures_unbilled:
+            # Its document says that failures cost nothing: a bill for one would be its lie, not our silence.
+            words = words.replace("status=500 paid", "status=500")
+        return provider, f"{self._tag()}{next(_numbers)}." + (f" [[sim: {words}]]" if words else "")
+
+    def teardown(self) -> None:
+        for engine in (self.engine, *self.others):
+            engine.ledger.close()
+        shutil.rmtree(self.home, ignore_errors=True)
+        retry.backoff = self._pauses
+        if "NANO_BANANA_MACHINE_EXAMPLES" in os.environ:
+            print(TRIED)
+
+
+TestLives = Lives.TestCase
+TestLives.settings = settings(
+    max_examples=int(os.environ.get("NANO_BANANA_MACHINE_EXAMPLES", "12")),
+    stateful_step_count=8,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
+)
