@@ -312,7 +312,14 @@ class Run:
             if opening.standing[name] == "mine" and name not in seen:
                 seen.add(name)
                 mine.append(result)
-        self._send(target, by_frame, mine, prints, opening.claims, wanted)
+        try:
+            self._send(target, by_frame, mine, prints, opening.claims, wanted)
+        except BaseException:
+            # What no call is on would stay reserved for as long as this process lives.
+            ours = [*(prints[id(r)] for r in mine), *(p.fingerprint for claim in opening.claims for p in claim.places)]
+            taken = {name for call, _ in self._calls for name in call.fingerprints}
+            self._ledger.closed([name for name in ours if name not in taken], "no", "the run ended", again=True)
+            raise
 
     def _wait_no_longer(self, target: Target, wanted: list[Result]) -> None:
         error = failure(

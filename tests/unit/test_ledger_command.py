@@ -1,0 +1,65 @@
+"""`ledger.py` as a person runs it: a process of its own, isolated as an embedded Python is."""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ledgering import ROOT, claim_one, png
+from pack.core.ledger.journal import Journal
+
+
+def ledger(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-I", str(ROOT / "ledger.py"), "--home", str(home), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """One picture that is here and one that may have been paid."""
+    journal = Journal(tmp_path / "home")
+    for name in ("v1:a", "v1:b"):
+        claim_one(journal, name)
+        journal.sent([name], name)
+    journal.bring_in("v1:a", png(1))
+    journal.stored("v1:a", png(1), "", 0.1)
+    journal.closed(["v1:b"], "maybe", "no answer came back", lost=True)
+    journal.close()
+    return tmp_path / "home"
+
+
+def test_lists_adds_up_exports_and_forgets(home: Path, tmp_path: Path) -> None:
+    """Each command does what it says, and what was forgotten still counts."""
+    listed = ledger(home, "list", "--state", "unknown").stdout
+    assert "no answer came back" in listed and "stored" not in listed
+    (row,) = csv.DictReader(io.StringIO(ledger(home, "spend", "--by", "provider,profile", "--csv").stdout))
+    assert row == {
+        "provider": "onerouter",
+        "profile": "default",
+        "pictures": "1",
+        "usd": "0.2340",
+        "usd_in_doubt": "0.1340",
+    }
+    assert "1 pictures were copied" in ledger(home, "export", str(tmp_path / "out")).stdout
+    assert [file.read_bytes() for file in (tmp_path / "out").glob("*.png")] == [png(1)]
+    assert "2 pictures were forgotten" in ledger(home, "forget", "--all").stdout
+    assert ledger(home, "list").stdout == "nothing\n" and not list(home.rglob("*.png"))
+    assert "in all $0.2340" in ledger(home, "spend").stdout
+
+
+def test_a_lost_journal_is_brought_back(home: Path) -> None:
+    for file in home.glob("journal*"):
+        file.unlink()
+    assert "stored" in ledger(home, "list").stdout
+    assert ledger(home, "reindex").stdout.startswith("1 pictures")
+
+
+@pytest.mark.parametrize("wrong", [["forget"], ["spend", "--by", "mood"], ["list", "--since", "soon"], ["nonsense"]])
+def test_a_wrong_call_is_told_and_does_nothing(home: Path, wrong: list[str]) -> None:
+    answer = ledger(home, *wrong)
+    assert answer.returncode == 2 and "Traceback" not in answer.stderr
+    assert "v1" not in answer.stdout and len(ledger(home, "list").stdout.splitlines()) == 3
