@@ -346,3 +346,25 @@ def test_references_that_can_t_travel_are_told_and_cost_nothing(simulator: Simul
     asked = replace(request("edit", prompt="too large"), references=(tiny(1, 60, 60),))
     run = finish(small.run([asked], small.plan(ProviderChoice("offline"), [asked])))
     assert errors(run) == [("impossible", "no")] and not simulator.ledger("too large")["requests"]
+
+
+def test_a_picture_that_can_t_be_stored_is_still_given(engine: Engine, simulator: Simulator, tmp_path: Path) -> None:
+    """The disk fails after the request has left: the picture is there with a notice, and is not paid again unasked."""
+    run = begin(engine, request(prompt="full [[sim: slow=0.3]]"))
+    assert simulator.wait(prompt="full")
+    incoming = tmp_path / "results" / "incoming"
+    incoming.rmdir()
+    incoming.write_text("in the way")
+    finish(run)
+    assert run.results[0].landed and run.results[0].source == "provider"
+    assert any("could not be stored" in notice and "Save this picture" in notice for notice in run.report.notices)
+    incoming.unlink()
+    assert errors(finish(begin(engine, request(prompt="full [[sim: slow=0.3]]")))) == [("doubt", "maybe")]
+    assert simulator.ledger("full")["paid_calls"] == 1
+
+
+def test_bytes_that_are_no_picture_are_kept_and_named(engine: Engine, simulator: Simulator, tmp_path: Path) -> None:
+    run = finish(begin(engine, request(prompt="half [[sim: truncate]]")))
+    (error,) = [r.error for r in run.report.failed]
+    (kept,) = (tmp_path / "results" / "unreadable").iterdir()
+    assert error and error.charged == "yes" and kept.name in str(error) and kept.stat().st_size > 50
