@@ -364,7 +364,7 @@ def test_a_picture_that_can_t_be_stored_is_still_given(engine: Engine, simulator
 
 
 def test_bytes_that_are_no_picture_are_kept_and_named(engine: Engine, simulator: Simulator, tmp_path: Path) -> None:
-    run = finish(begin(engine, request(prompt="half [[sim: truncate]]")))
+    run = finish(begin(engine, request(prompt="half [[sim: short]]")))
     (error,) = [r.error for r in run.report.failed]
     (kept,) = (tmp_path / "results" / "unreadable").iterdir()
     assert error and error.charged == "yes" and kept.name in str(error) and kept.stat().st_size > 50
