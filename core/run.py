@@ -251,10 +251,10 @@ class Run:
             result.error = None
         prints = {id(r): by_frame[r.slot.frame].fingerprint(self._of_frame[r.slot.frame], r.slot) for r in wanted}
         before = sum(1 for r in self.results if r.landed)
-        until = time.monotonic() + target.timeout
         while wanted and not self._halt.is_set():
             self._claim_and_send(target, by_frame, wanted, prints)
             wanted = [r for r in wanted if r.landed is None and r.error is None]
+            until = time.monotonic() + target.timeout
             while wanted and not self._halt.is_set():
                 if self._ledger.wait([self._names[id(r)] for r in wanted], _TICK):
                     break
