@@ -114,17 +114,7 @@ def pair(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
     """Two hosts on one data folder, with a cap per day."""
     base = tmp_path_factory.mktemp("pair")
     home = base / "home"
-    benches = []
-
-    def start(name: str) -> None:
-        benches.append(begin(simulator, base / name, home, NANO_BANANA_CAP_RUN="1"))
-
-    threads = [threading.Thread(target=start, args=(name,)) for name in ("one", "two")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    one, two = benches
+    one, two = (begin(simulator, base / name, home, NANO_BANANA_CAP_RUN="1") for name in ("one", "two"))
     yield one, two, home
     one.host.stop()
     two.host.stop()
