@@ -9,6 +9,7 @@ import itertools
 import os
 import shutil
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,10 @@ class Lives(RuleBasedStateMachine):
         if run is not None:
             run.stop()
         journal.close()
+        # What it still had on the wire may be billed late; the sums below must not take that for another's doing.
+        end = time.monotonic() + 20
+        while self.engine._lanes.busy() and time.monotonic() < end:
+            time.sleep(0.01)
 
     def _tag(self) -> str:
         return f"machine-{id(self)}-"
