@@ -134,6 +134,8 @@ class Run:
         self._cause: NanoBananaError | None = None
         """The failure that made sending the rest pointless."""
         self._free_failures = 0
+        self._questions: list[str] = []
+        """Uids of pictures that may have been paid, which the report asks about. A run that nobody hears out asks nothing."""
         self._callback: Callable[[], None] | None = None
         self._ending = threading.Lock()
         self._calls: list[tuple[Call, Ticket]] = []
@@ -216,6 +218,8 @@ class Run:
                     break
                 self._ask(target, fits)
             self._sum_up()
+            if self._questions and not self._halt.is_set():
+                self._ledger.told(self._questions, self._asker.run)
         except BaseException as error:  # carried to the node, whose words it becomes
             self.error = error
         finally:
@@ -300,7 +304,9 @@ class Run:
         if opening.waived:
             self._add_notices([waived([d for found in opening.waived.values() for d in found])])
         if opening.doubts:
-            question = doubted([d for found in opening.doubts.values() for d in found])
+            doubts = [doubt for found in opening.doubts.values() for doubt in found]
+            question = doubted(doubts)
+            self._questions += [doubt.uid for doubt in doubts]
             for result in wanted:
                 if prints[id(result)] in opening.doubts:
                     result.error = question

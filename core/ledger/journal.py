@@ -270,6 +270,11 @@ class Journal:
             self._drop(fingerprints)
             self._tell()
 
+    def told(self, uids: Sequence[str], run: str) -> None:
+        """The user has been told that these may have been paid: asking for them again within the hour is the answer."""
+        with self.database.write() as connection:
+            rows.mark(connection, uids, told=self._clock(), told_run=run)
+
     # ------------------------------------------------------------------------------------------------ collecting
 
     def abandoned(self, can_resume: CanResume) -> list[Claim]:
@@ -522,9 +527,6 @@ class _Desk:
             rows.mark(self._connection, uids, state="unknown", owner="", waived=self._now)
             self._opening.waived[entry.fingerprint] = found
             return "mine"
-        for row in doubtful:
-            if row.told_run != self._run or not row.told:
-                rows.mark(self._connection, [row.uid], told=self._now, told_run=self._run)
         self._opening.doubts[entry.fingerprint] = found
         return "doubtful"
 

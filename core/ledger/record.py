@@ -88,6 +88,7 @@ class Kept:
 class Doubt:
     """A picture that may have been paid and can't be had."""
 
+    uid: str
     provider: str
     model: str
     at: float

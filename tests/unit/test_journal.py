@@ -87,10 +87,13 @@ def test_a_suspended_process_is_not_dead(tmp_path: Path, journal: Journal) -> No
 
 
 def test_what_may_have_been_paid_is_asked_about_once_by_run(tmp_path: Path, journal: Journal) -> None:
-    """The first run is told, its other nodes too; the next run sends, and the sum has both."""
+    """The first run is told, its other nodes too; the next run sends, and the sum has both. A run that ended before it
+    could say anything has told nobody."""
     left_by_the_dead(tmp_path, "sent")
+    assert claim_one(journal, run="interrupted") == "doubtful"
     first = journal.open([entry()], asker("one"), FREE)
     assert first.standing == {"v1:a": "doubtful"} and first.doubts["v1:a"][0].usd == 0.134
+    journal.told([first.doubts["v1:a"][0].uid], "one")
     assert claim_one(journal, run="one") == "doubtful"
     second = journal.open([entry()], asker("two"), FREE)
     assert second.standing == {"v1:a": "mine"} and second.waived["v1:a"][0].provider == "onerouter"
@@ -104,7 +107,8 @@ def test_the_answer_holds_for_an_hour_also_when_the_clock_is_set_back(tmp_path: 
     left_by_the_dead(tmp_path, "sent")
     now = [2_000_000_000.0]
     journal = Journal(tmp_path, clock=lambda: now[0])
-    assert claim_one(journal, run="1") == "doubtful"
+    uids = [doubt.uid for doubt in journal.open([entry()], asker("1"), FREE).doubts["v1:a"]]
+    journal.told(uids, "1")
     now[0] += 3700
     assert claim_one(journal, run="2") == "doubtful"
     now[0] -= 3590

@@ -112,6 +112,8 @@ class Lives(RuleBasedStateMachine):
         run = self._begin(self.engine, prompt, 2)
         run.done.wait(seconds)
         self._die(run)
+        if run.done.is_set() and run.error is None:
+            self._hear(run, prompt[1])  # it may have ended before the cut
         self.engine = self._engine()
 
     @rule()
@@ -136,9 +138,13 @@ class Lives(RuleBasedStateMachine):
                 )
                 if result.source == "store":
                     continue
-            elif result.error is not None and result.error.charged != "no":
-                self.told[prompt] = self.told.get(prompt, 0) + 1
+        self._hear(run, prompt)
         self._check(prompt)
+
+    def _hear(self, run: Run, prompt: str) -> None:
+        """Counts what the user has been told about money by a run that ended."""
+        charged = [result for result in run.results if result.error is not None and result.error.charged != "no"]
+        self.told[prompt] = self.told.get(prompt, 0) + len(charged)
 
     def _check(self, prompt: str) -> None:
         paid = SIMULATOR.ledger(prompt)["paid_images"]
