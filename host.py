@@ -147,6 +147,61 @@ async def in_thread(work: Callable[[], Any]) -> Any:
     return outcome["value"]
 
 
+async def off_loop(work: Callable[[], Any]) -> Any:
+    """Runs slow work of the server's own loop on a daemon thread, and waits for it. Raises what `work` raises.
+
+    Not in the loop's executor: that would hold Ctrl+C until the work is done.
+    """
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[Any] = loop.create_future()
+
+    def settle(value: Any, error: BaseException | None) -> None:
+        if ended.done():  # the browser has gone away
+            return
+        if error is None:
+            ended.set_result(value)
+        else:
+            ended.set_exception(error)
+
+    def live() -> None:
+        value, failed = None, None
+        try:
+            value = work()
+        except BaseException as error:
+            failed = error
+        try:
+            loop.call_soon_threadsafe(settle, value, failed)
+        except RuntimeError:
+            pass  # the server has ended
+
+    threading.Thread(target=live, daemon=True, name="nano-banana-route").start()
+    return await ended
+
+
+def server_routes() -> Any:
+    """Where the server takes routes, or None without a server."""
+    try:
+        from server import PromptServer
+
+        return PromptServer.instance.routes
+    except (ImportError, AttributeError):
+        return None
+
+
+def input_folder() -> Path:
+    """Where LoadImage looks."""
+    import folder_paths
+
+    return Path(folder_paths.get_input_directory())
+
+
+def loaded(name: str) -> Any:
+    """The IMAGE that the host's LoadImage gives for a file of its input folder. Raises whatever it raises."""
+    import nodes  # the host's own module of that name
+
+    return nodes.LoadImage().load_image(name)[0]
+
+
 # ------------------------------------------------------------------------------------------------------- progress
 
 

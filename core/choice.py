@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 
 from .errors import ConfigError, Impossible, NanoBananaError
 from .fit import Fit, fit
-from .keys import Key, Store, checked_profile, find_key, variables
+from .key_store import StoredKey
+from .keys import Key, checked_profile, find_key, variables
 from .ledger.record import Caps
 from .providers import BUILT_IN
 from .providers.row import Model, Provider
 from .request import Request
-from .settings import Settings
+from .settings import Settings, variable
 
 AUTO = "auto"
 RECOMMENDED = "recommended"
@@ -71,6 +72,9 @@ class Terms:
     project: str = ""
 
 
+KeyLookup = Callable[[str, str], "StoredKey | None"]
+"""Provider id and profile -> the stored key."""
+
 Asked = tuple[Target, tuple[Fit, ...]]
 """A target and the fit of every request."""
 
@@ -94,7 +98,7 @@ class Shelf:
         self,
         settings: Settings,
         rows: Mapping[str, Provider] | None = None,
-        store: Store | None = None,
+        store: KeyLookup | None = None,
         local_address: Callable[[], str] | None = None,
     ) -> None:
         self.settings = settings
@@ -160,11 +164,21 @@ class Shelf:
         except ConfigError:
             return None
 
+    def ids(self) -> list[str]:
+        """Every provider in the order of `auto`, the local one last."""
+        return [*(row.id for row in self._ordered()), *(row.id for row in self.rows.values() if row.local)]
+
     def with_keys(self) -> list[str]:
         """Ids of the providers that have a usable default key, in the order of `auto`."""
         return [row.id for row in self._ordered() if self._usable(row)]
 
     def no_key(self, row: Provider, profile: str) -> ConfigError:
+        """Why a provider can't be used, and every way out."""
+        elsewhere = self.key_for_elsewhere(row, profile)
+        if elsewhere:
+            return ConfigError(
+                elsewhere, cure="Enter it again in Settings > Nano Banana for the new address", kind="config"
+            )
         others = [name for name in self.with_keys() if name != row.id]
         here = f" Keys are here for: {', '.join(others)}." if others else ""
         named = "" if profile == "default" else f" with the profile {profile}"
@@ -175,6 +189,54 @@ class Shelf:
             kind="config",
         )
 
+    def key_of(self, row: Provider, profile: str) -> Key | None:
+        """The key that would be sent, or None. Raises ConfigError for one that makes no sense."""
+        return self._key(row, profile)
+
+    def key_for_elsewhere(self, row: Provider, profile: str) -> str:
+        """Why a key that is here isn't used: it was entered for another address. "" when that isn't so."""
+        found = find_key(row, profile, self.settings.environ)
+        if found is not None and self._foreign(row):
+            return (
+                f"The key in {found.source} is not sent to an address from the settings: it was meant for "
+                f"{row.base_url}. Put the address into {variable(row.id, 'BASE_URL')} too, or enter the key in the settings"
+            )
+        kept = self._store(row.id, profile) if self._store else None
+        if kept is None:
+            return ""
+        try:
+            if kept.is_for(self.settings.base_url(row)):
+                return ""
+        except ConfigError:
+            pass
+        return f"The stored key of {row.label} was entered for another address than the one {row.label} has now"
+
+    def target(self, row: Provider, profile: str) -> Target:
+        """A provider with its key as it would be used, whatever is asked. Raises ConfigError."""
+        model = row.model(RECOMMENDED) or row.models[0]
+        return self._target(row, model, self._key(row, profile), ProviderChoice(row.id, profile=profile))
+
+    def offers(self, choice: ProviderChoice, requests: Sequence[Request]) -> list[tuple[Provider, Asked | str]]:
+        """What each provider with a key would make of `requests` with the same family of model: its fits, or why not."""
+        if choice.provider == AUTO:
+            family = _family(choice.model, self.rows)
+        else:
+            family = _named_model(self._row(choice.provider), choice).family if choice.model != RECOMMENDED else ""
+        found: list[tuple[Provider, Asked | str]] = []
+        for row in self._ordered():
+            if not self._usable(row):
+                continue
+            model = row.of_family(family) if family else row.model(RECOMMENDED)
+            try:
+                if model is None:
+                    found.append((row, f"{row.label} has no such model"))
+                    continue
+                target = self._target(row, model, self._key(row, "default"), ProviderChoice(row.id), override="")
+                found.append((row, (target, tuple(fit(request, row, model) for request in requests))))
+            except NanoBananaError as error:
+                found.append((row, error.reason))
+        return found
+
     # ------------------------------------------------------------------------------------------------ inside
 
     def _resolve(self, choice: ProviderChoice, requests: Sequence[Request], notices: list[str]) -> list[Asked]:
@@ -183,7 +245,7 @@ class Shelf:
         if problem:
             raise Impossible(problem, kind="impossible")
         if choice.provider == AUTO:
-            return self._automatic(choice, requests, _family(choice.model))
+            return self._automatic(choice, requests, _family(choice.model, self.rows))
         row = self._row(choice.provider)
         model = _named_model(row, choice)
         key = self._key(row, choice.profile)
@@ -271,7 +333,25 @@ class Shelf:
         return self.settings.base_url(row)
 
     def _key(self, row: Provider, profile: str) -> Key | None:
-        return find_key(row, profile, self.settings.environ, self._store) if row.needs_key else None
+        if not row.needs_key:
+            return None
+        found = find_key(row, profile, self.settings.environ)
+        if found is not None:
+            return None if self._foreign(row) else found
+        return find_key(row, profile, {}, self._kept)
+
+    def _foreign(self, row: Provider) -> bool:
+        """Whether a page has given the provider an address that its keys in the environment were never meant for."""
+        return bool(row.base_url) and self.settings.address_source(row) == "settings"
+
+    def _kept(self, provider: str, profile: str) -> str | None:
+        kept = self._store(provider, profile) if self._store else None
+        if kept is None:
+            return None
+        try:
+            return kept.value if kept.is_for(self.settings.base_url(self.rows[provider])) else None
+        except ConfigError:
+            return None
 
     def _usable(self, row: Provider) -> bool:
         try:
@@ -317,7 +397,7 @@ def _named_model(row: Provider, choice: ProviderChoice) -> Model:
     return model
 
 
-def _family(name: str) -> str:
+def _family(name: str, rows: Mapping[str, Provider]) -> str:
     """What a model name means where no provider is named; "" for `recommended`."""
     if name == RECOMMENDED:
         return ""
@@ -325,7 +405,7 @@ def _family(name: str) -> str:
     known = offline.model(name) if offline else None
     if known:
         return known.family
-    for row in BUILT_IN.values():
+    for row in rows.values():
         model = row.model(name)
         if model:
             return model.family

@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from .call import Memory
-from .choice import Plan, ProviderChoice, Shelf
+from .choice import KeyLookup, Plan, ProviderChoice, Shelf
 from .collecting import Collection
-from .keys import Store
+from .errors import ConfigError
+from .key_store import KeyStore
 from .lanes import Lanes
 from .ledger import Asker
 from .ledger.journal import Journal
+from .own_providers import known_rows
 from .providers.row import Provider
 from .request import Request
 from .run import Run
@@ -33,19 +35,36 @@ class Engine:
         local_address: Callable[[], str] | None = None,
         *,
         rows: Mapping[str, Provider] | None = None,
-        store: Store | None = None,
+        store: KeyLookup | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        self._home, self._local, self._rows, self._store, self._environ = home, local_address, rows, store, environ
+        self.home, self.keys = home, KeyStore(home)
+        self._local, self._rows, self._store, self._environ = local_address, rows, store or self.keys.get, environ
         self._lanes = Lanes()
         self._memory = Memory()
-        settings = Settings.read(home, environ)
+        settings = self.settings()
         self.ledger = Journal(home, settings.results_folder, results_bytes=settings.results_bytes)
         """The journal of the data folder. Its file is opened when it is first asked."""
 
+    def settings(self) -> Settings:
+        """The settings as they are now."""
+        return Settings.read(self.home, self._environ)
+
+    def rows(self) -> Mapping[str, Provider]:
+        """Every provider that a graph may name, the user's own included."""
+        return known_rows(self.settings()) if self._rows is None else self._rows
+
+    def profiles(self) -> list[str]:
+        """Names of stored keys, `default` first; of whichever provider."""
+        try:
+            names = {name for row in self.rows() for name in self.keys.profiles(row)}
+        except ConfigError:  # reported where a key is needed
+            names = set()
+        return ["default", *sorted(names - {"default"})]
+
     def shelf(self) -> Shelf:
         """The providers, settings and keys as they are now."""
-        return Shelf(Settings.read(self._home, self._environ), self._rows, self._store, self._local)
+        return Shelf(self.settings(), self.rows(), self._store, self._local)
 
     def plan(self, choice: ProviderChoice | None, requests: Sequence[Request]) -> Plan:
         """Who will do `requests`. Raises ConfigError or Impossible; nothing was sent."""

@@ -112,6 +112,13 @@ class Settings:
     def ca_bundle(self) -> str:
         return self.text("ca_bundle")
 
+    def address_source(self, row: Provider) -> str:
+        """Who says where a provider is: "environment", "settings" or "row"."""
+        if self.environ.get(variable(row.id, "BASE_URL"), "").strip():
+            return "environment"
+        stored = self.stored.get("base_urls")
+        return "settings" if isinstance(stored, dict) and str(stored.get(row.id) or "").strip() else "row"
+
     def base_url(self, row: Provider) -> str:
         """The address of a provider. Raises ConfigError where there is none, or one that makes no sense."""
         name = variable(row.id, "BASE_URL")
@@ -124,7 +131,7 @@ class Settings:
         if not row.base_url:
             raise ConfigError(
                 f"{row.label} has no address: many resellers serve this API, and you have to name yours",
-                cure=f"Put its address into {name}, for example https://api.example.com",
+                cure=f"Put its address into Settings > Nano Banana, or into {name}: for example https://api.example.com",
                 kind="config",
             )
         return row.base_url

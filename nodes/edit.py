@@ -211,7 +211,7 @@ class _Edit:
             name: [codec.picture(frame, _frame_name(name, i, len(batch))) for i, frame in enumerate(batch)]
             for name, batch in frames.items()
         }
-        groups, notices = _groups(ask.batch_mode, sockets, handles)
+        groups, notices = groups_of(ask.batch_mode, sockets, handles)
         firsts = frames["image_1"]
         masks = _masks(mask, firsts, ask.batch_mode, notices)
         if ask.hint and not masks:
@@ -249,7 +249,9 @@ class _Edit:
         return Finished(picture, transparency, result, result.source, original, notices)
 
 
-def _groups(mode: str, sockets: list[str], handles: dict[str, list[Picture]]) -> tuple[list[list[Picture]], list[str]]:
+def groups_of(
+    mode: str, sockets: list[str], handles: dict[str, list[Picture]]
+) -> tuple[list[list[Picture]], list[str]]:
     """The references of each request, and a notice where the numbering isn't obvious."""
     if mode == TOGETHER:
         order = [(name, i) for name in sockets for i in range(len(handles[name]))]

@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from .. import host
 from ..core.choice import AUTO, RECOMMENDED, ProviderChoice, problem_with
 from ..core.errors import Impossible
-from ..core.providers import BUILT_IN, model_names
+from ..core.providers import model_names
 from .widgets import CATEGORY, Provider, stray
 
 
@@ -18,6 +18,7 @@ class ProviderConfig(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
+        rows, profiles = host.engine().rows(), host.engine().profiles()
         return io.Schema(
             node_id="ProviderConfig",
             display_name="Nano Banana Provider (your key)",
@@ -28,21 +29,21 @@ class ProviderConfig(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "provider",
-                    options=[AUTO, *BUILT_IN],
+                    options=[AUTO, *rows],
                     default=AUTO,
                     optional=True,
                     tooltip="auto: the first with a key on this machine that can do the request. offline: a free simulation.",
                 ),
                 io.Combo.Input(
                     "model",
-                    options=[RECOMMENDED, *model_names()],
+                    options=[RECOMMENDED, *model_names(rows.values())],
                     default=RECOMMENDED,
                     optional=True,
                     tooltip="recommended: the provider's current fast model. Not every provider has every model.",
                 ),
                 io.Combo.Input(
                     "profile",
-                    options=["default"],
+                    options=profiles,
                     default="default",
                     optional=True,
                     tooltip="Names a key that is stored on this machine. Never put a key here.",
@@ -96,8 +97,9 @@ class ProviderConfig(io.ComfyNode):
         problem = problem_with(choice) if provider is not None else None
         if problem:
             return problem
-        if provider is not None and provider != AUTO and provider not in BUILT_IN:
-            return f"The provider {provider[:40]} is not known here. Known are: {', '.join((AUTO, *BUILT_IN))}."
+        rows = host.engine().rows()
+        if provider is not None and provider != AUTO and provider not in rows:
+            return f"The provider {provider[:40]} is not known here. Known are: {', '.join((AUTO, *rows))}."
         return True
 
     @classmethod

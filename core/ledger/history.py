@@ -45,6 +45,8 @@ class Shown:
     reason: str
     request_id: str
     task: str
+    running: bool
+    """Whether a call is on it right now."""
     file: str
     """Name of its bytes, "" when they are not here."""
 
@@ -79,6 +81,18 @@ class History:
                 wanted.order_by(picture.c.created.desc(), picture.c.uid.desc()).limit(limit)
             ).all()
         return [self._shown(row) for row in found]
+
+    def picture(self, uid: str) -> Shown | None:
+        """One picture, or None when there is none, or it was forgotten."""
+        if self._journal.is_empty:
+            return None
+        with self._database.read() as connection:
+            found = [row for row in rows.with_uids(connection, [uid]) if row.fingerprint]
+        return self._shown(found[0]) if found else None
+
+    def read(self, shown: Shown) -> bytes:
+        """Its bytes. Raises FileNotFoundError, or Spoiled when they are damaged."""
+        return self._results.read(shown.file, shown.uid)
 
     def graph(self, uid: str) -> dict[str, Any] | None:
         """The workflow that asked for a picture: {"workflow": ..., "prompt": ...}."""
@@ -177,10 +191,12 @@ class History:
         copied = {
             name: getattr(row, name)
             for name in Shown.__dataclass_fields__
-            if name not in ("usd", "exact", "task", "file")
+            if name not in ("usd", "exact", "task", "running", "file")
         }
         file = row.result if self._results.has(row.result, row.uid) else ""
-        return Shown(**copied, usd=dollars(row.counted), exact=row.charged is not None, task=task, file=file)
+        running = row.state in OPEN and not self._journal.is_abandoned(row)
+        exact = row.charged is not None
+        return Shown(**copied, usd=dollars(row.counted), exact=exact, task=task, running=running, file=file)
 
 
 def _day(at: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+from collections.abc import Iterable
 from importlib import import_module
 
 from .row import Provider
@@ -38,8 +39,8 @@ def _load() -> dict[str, Provider]:
 BUILT_IN: dict[str, Provider] = _load()
 
 
-def model_names() -> list[str]:
-    """The union of all rows' model names, the best known first."""
+def model_names(rows: Iterable[Provider]) -> list[str]:
+    """The union of the rows' model names, the best known first."""
     first = ["nano-banana-pro", "nano-banana-2.1", "nano-banana-2", "nano-banana-lite", "nano-banana", "nano-banana-hd"]
-    names = {model.name for row in BUILT_IN.values() for model in row.models}
+    names = {model.name for row in rows for model in row.models}
     return [name for name in first if name in names] + sorted(names.difference(first))

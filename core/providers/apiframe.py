@@ -22,6 +22,7 @@ PROVIDER = Provider(
     auth_template="{key}",
     key_variables=("APIFRAME_API_KEY",),
     key_url="https://apiframe.ai",
+    key_check="/account",
     docs=("https://docs.apiframe.ai/nano-banana/nano-banana-pro",),
     checked="2026-10-15",
     routes={"generate": _ROUTE, "edit": _ROUTE},

@@ -28,6 +28,7 @@ PROVIDER = Provider(
     base_url="",
     auth_header="Authorization",
     auth_template="Bearer {key}",
+    key_check="/v1/images/tasks/00000000-0000-0000-0000-000000000000",
     docs=("Nano-Banana API Reference",),
     checked="2026-10-15",
     routes={

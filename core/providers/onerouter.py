@@ -45,6 +45,7 @@ PROVIDER = Provider(
     auth_template="Bearer {key}",
     key_variables=("ONEROUTER_API_KEY", "INFRON_API_KEY"),
     key_url="https://infron.ai",
+    key_check="/v1/images/tasks/00000000-0000-0000-0000-000000000000",
     docs=("https://infronai.gitbook.io/docs/media-apis/image-to-image-api/nano-banana-pro",),
     checked="2026-10-15",
     routes={

@@ -148,6 +148,8 @@ class Provider:
     """The provider's usual environment variables, after ours."""
     key_url: str = ""
     """The page where a person gets a key."""
+    key_check: str = ""
+    """Path of a free GET that needs the key, to test it; "" where none is known."""
     references: Transport = "data_uri"
     reads: tuple[str, ...] = ("png", "jpeg")
     """Formats of references it is known to read, of "webp", "png", "jpeg"."""

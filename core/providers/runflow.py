@@ -35,6 +35,7 @@ PROVIDER = Provider(
     auth_template="Bearer {key}",
     key_variables=("RUNFLOW_API_KEY",),
     key_url="https://www.runflow.io",
+    key_check="/v1/billing/balance",
     docs=("https://www.runflow.io/models/google/nano-banana-pro/edit", "https://docs.runflow.io"),
     checked="2026-10-15",
     routes={"generate": _ROUTE, "edit": _ROUTE},

@@ -9,6 +9,7 @@ import pytest
 from driving import request
 from pack.core.choice import ProviderChoice, Shelf, problem_with
 from pack.core.errors import ConfigError, Impossible
+from pack.core.key_store import StoredKey, origin_of
 from pack.core.providers import BUILT_IN
 from pack.core.settings import Settings
 
@@ -214,7 +215,7 @@ def test_a_key_in_the_profile_is_refused_without_being_repeated() -> None:
 
 def test_a_profile_takes_the_stored_key_of_that_name() -> None:
     """And fails without one, whoever else has a key."""
-    stored = {("onerouter", "team"): "key-team-1"}
+    stored = {("onerouter", "team"): StoredKey("key-team-1", origin_of(BUILT_IN["onerouter"].base_url))}
     machine = shelf("onerouter", "runflow", store=lambda *place: stored.get(place))
     target, _ = machine.plan(ProviderChoice("onerouter", profile="team"), [request()]).targets[0]
     assert target.key and target.key.value == "key-team-1" and target.profile == "team"

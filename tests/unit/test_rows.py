@@ -105,7 +105,7 @@ def test_a_row_s_models_can_be_named(row: Provider) -> None:
     assert len(set(names)) == len(names) and row.recommended in names
     assert row.model("recommended") is row.model(row.recommended)
     assert all(model.generate or model.edit for model in row.models)
-    assert set(names) <= set(model_names())
+    assert set(names) <= set(model_names(BUILT_IN.values()))
     for model in row.models:
         found = row.of_family(model.family)
         assert found is not None and found.family == model.family

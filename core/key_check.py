@@ -1,0 +1,72 @@
+"""Asks a provider whether it takes a key, by one request that costs nothing.
+
+The row names a free address that needs the key (`key_check`). Where a provider documents none, a task that doesn't exist
+is asked for: a refusal of the key is told by that, its acceptance isn't proven. Never sends anything that is paid.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from .choice import Target
+from .errors import ConfigError
+from .redact import redact
+from .transport import Abandoned, Broken, Forbidden, TooLong, Transport
+from .wire.reading import fault_of
+
+SECONDS = 20.0
+Verdict = Literal["works", "refused", "no credit", "unproven", "unreachable"]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a test of a key said."""
+
+    verdict: Verdict
+    text: str
+    """A sentence for a person, without the key."""
+
+
+def check_key(target: Target) -> Checked:
+    """Tests the key of a target. Raises ConfigError when the address or a proxy setting makes no sense."""
+    row = target.row
+    if not row.needs_key:
+        return Checked("works", f"{row.label} needs no key")
+    if target.key is None:
+        return Checked("unproven", f"There is no key for {row.label} to test")
+    if not row.key_check:
+        return Checked(
+            "unproven",
+            f"{row.label} has no free way to test a key: it is tried with the first picture. A wrong key costs nothing",
+        )
+    header = (row.auth_header, row.auth_template.replace("{key}", target.key.value))
+    transport = Transport(target.base_url, target.proxy, target.ca_bundle)
+    try:
+        reply = transport.send(
+            "GET", target.base_url + row.key_check, headers={}, key=header, deadline=time.monotonic() + SECONDS
+        )
+    except Broken as error:
+        return Checked("unreachable", f"{row.label} can't be reached: {error.why}. Nothing is known about the key")
+    except (TooLong, Forbidden, Abandoned) as error:
+        return Checked("unreachable", f"{row.label} can't be asked: {error}")
+    finally:
+        transport.close()
+    if reply.ok:
+        return Checked("works", f"{row.label} takes the key")
+    fault = fault_of(reply)
+    if fault.kind in ("credit", "quota"):
+        return Checked("no credit", f"{row.label} takes the key, but the account has no credit or quota left")
+    if reply.status == 401 or fault.kind == "key":
+        said = f': "{redact(fault.words, 160)}"' if fault.words else ""
+        return Checked("refused", f"{row.label} refuses the key (HTTP {reply.status}){said}")
+    if reply.status in (400, 404, 405, 422):
+        return Checked("unproven", f"{row.label} answers and did not refuse the key; the first picture will prove it")
+    if 300 <= reply.status < 400:
+        raise ConfigError(
+            f"The address of {row.label} leads somewhere else (HTTP {reply.status})",
+            cure="Check the address: a key is never sent along a redirect",
+            kind="config",
+        )
+    return Checked("unreachable", f"{row.label} answered HTTP {reply.status}: nothing is known about the key")

@@ -1,0 +1,136 @@
+"""Providers that the user has added: a name, an address, a dialect and how the key is sent.
+
+Such a row is a copy of the row that the dialect is known from, with models, limits and field names taken from there. Its
+prices aren't known, so it counts as the dearest. Kept under "providers" in `settings.json`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from .addresses import checked_base_url
+from .errors import ConfigError
+from .providers import BUILT_IN
+from .providers.row import Model, Provider
+from .settings import Settings
+from .settings_file import rewrite
+
+AUTH: dict[str, tuple[str, str]] = {
+    "bearer": ("Authorization", "Bearer {key}"),
+    "raw": ("Authorization", "{key}"),
+    "key": ("Authorization", "Key {key}"),
+    "x-api-key": ("X-API-Key", "{key}"),
+    "x-goog-api-key": ("x-goog-api-key", "{key}"),
+}
+"""How a key is sent: the header and what stands in it."""
+_ID = re.compile(r"[a-z][a-z0-9_]{1,31}")
+_RESERVED = frozenset({"auto", "offline"})
+
+
+def known_rows(settings: Settings) -> dict[str, Provider]:
+    """The built-in rows and the user's own, `offline` last. An own row that makes no sense is left out."""
+    rows = {row.id: row for row in BUILT_IN.values() if not row.local}
+    stored = settings.stored.get("providers")
+    for name, facts in (stored if isinstance(stored, Mapping) else {}).items():
+        try:
+            row = row_of(str(name), facts)
+        except ConfigError:
+            continue
+        rows.setdefault(row.id, row)
+    return rows | {row.id: row for row in BUILT_IN.values() if row.local}
+
+
+def dialects() -> dict[str, Provider]:
+    """The dialects that an own provider may speak, each with the row it is known from."""
+    found: dict[str, Provider] = {}
+    for row in BUILT_IN.values():
+        if not row.local:
+            found.setdefault(row.dialect, row)
+    return found
+
+
+def row_of(name: str, facts: Any) -> Provider:
+    """The row of an own provider. `facts`: label, base_url, dialect, auth, model (a wire id, or ""). Raises ConfigError."""
+    if not isinstance(facts, Mapping):
+        raise _wrong("A provider is an object with label, base_url, dialect and auth")
+    if not _ID.fullmatch(name) or name in _RESERVED or name in BUILT_IN:
+        raise _wrong(
+            "A provider's id has 2 to 32 small letters, digits or _, begins with a letter and is none of the built-in ones"
+        )
+    label = " ".join(str(facts.get("label") or name).split())[:60]
+    known = dialects()
+    template = known.get(str(facts.get("dialect")))
+    if template is None:
+        raise _wrong(f"The dialect is one of: {', '.join(known)}")
+    auth = str(facts.get("auth") or "bearer")
+    if auth not in AUTH:
+        raise _wrong(f"auth is one of: {', '.join(AUTH)}")
+    wire = str(facts.get("model") or "").strip()
+    if wire and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}", wire):
+        raise _wrong("model is the provider's own model id: letters, digits and . _ : / @ - only")
+    header, form = AUTH[auth]
+    models = tuple(replace(model, price=None) for model in template.models)
+    return replace(
+        template,
+        id=name,
+        label=label,
+        base_url=checked_base_url(str(facts.get("base_url") or ""), "the field"),
+        auth_header=header,
+        auth_template=form,
+        models=_only(template, wire) if wire else models,
+        key_variables=(),
+        key_url="",
+        key_check="",
+        docs=(),
+        checked="",
+        local=False,
+    )
+
+
+def save(home: Path, name: str, facts: Any) -> Provider:
+    """Adds or changes an own provider. Raises ConfigError."""
+    row = row_of(name, facts)
+    kept = {key: str(facts.get(key) or "").strip() for key in ("label", "dialect", "auth", "model")}
+    kept["base_url"] = row.base_url
+
+    def put(stored: dict[str, Any]) -> None:
+        known = stored.get("providers")
+        stored["providers"] = {**(known if isinstance(known, dict) else {}), name: kept}
+
+    rewrite(home, put)
+    return row
+
+
+def remove(home: Path, name: str) -> bool:
+    """Takes an own provider away; False when there is none of that id. Raises ConfigError."""
+    found = False
+
+    def put(stored: dict[str, Any]) -> None:
+        nonlocal found
+        known = stored.get("providers")
+        if isinstance(known, dict):
+            found = known.pop(name, None) is not None
+
+    rewrite(home, put)
+    return found
+
+
+def _only(template: Provider, wire: str) -> tuple[Model, ...]:
+    """The recommended model under the provider's own id, first; the others stay."""
+    first = template.model("recommended")
+    assert first is not None
+
+    def renamed(model: Model) -> Model:
+        generate = replace(model.generate, wire=wire) if model.generate else None
+        edit = replace(model.edit, wire=wire) if model.edit else None
+        return replace(model, generate=generate, edit=edit, price=None)
+
+    return tuple(renamed(m) if m is first else replace(m, price=None) for m in template.models)
+
+
+def _wrong(what: str) -> ConfigError:
+    return ConfigError(what, cure="Correct it and save again", kind="config")

@@ -1,0 +1,147 @@
+"""Writes `settings.json`. Nothing is written that would not be understood when it is read back.
+
+Never holds a key. Values that only the environment may name (folders, proxy, certificates) are refused here: a page in a
+browser has no business with them. Used by the routes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from .addresses import checked_base_url
+from .errors import ConfigError, NanoBananaError
+from .key_store import write_privately
+from .settings import PREFIX, Settings
+
+WRITABLE: dict[str, Callable[[Settings], Any]] = {
+    "order": lambda settings: settings.order,
+    "missing_provider": lambda settings: settings.substitutes,
+    "on_unknown": lambda settings: settings.resends,
+    "cap_run": lambda settings: settings.caps,
+    "cap_day": lambda settings: settings.caps,
+    "cap_month": lambda settings: settings.caps,
+    "results_gb": lambda settings: settings.results_bytes,
+    "parallel": lambda settings: settings.parallel,
+}
+"""What a page may change, and the reading that has to succeed afterwards."""
+DEFAULTS: dict[str, Any] = {
+    "order": [],
+    "missing_provider": "fail",
+    "on_unknown": "ask",
+    "cap_run": "5",
+    "cap_day": "25",
+    "cap_month": "none",
+    "results_gb": "20",
+    "parallel": "0",
+}
+_LOCK_SECONDS = 10.0
+
+
+def shown(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Every setting a page may show: {"value", "source", "variable"}; source is environment, settings or default."""
+    found: dict[str, dict[str, Any]] = {}
+    value: Any
+    for name, default in DEFAULTS.items():
+        variable = PREFIX + name.upper()
+        if settings.environ.get(variable, "").strip():
+            source, value = "environment", settings.environ[variable].strip()
+        elif settings.stored.get(name) not in (None, "", []):
+            source, value = "settings", settings.stored[name]
+        else:
+            source, value = "default", default
+        if name == "order":
+            value = settings.order
+        found[name] = {"value": value if name == "order" else str(value), "source": source, "variable": variable}
+    for name in ("proxy", "ca_bundle", "results"):
+        set_here = bool(settings.text(name))
+        found[name] = {"set": set_here, "variable": PREFIX + name.upper()}
+    return found
+
+
+def change(home: Path, changes: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    """Changes settings; None takes one back to its default. `known`: the providers by id. Raises ConfigError."""
+    for name in changes:
+        if name not in WRITABLE:
+            raise ConfigError(
+                f"The setting {str(name)[:40]} can't be changed here",
+                cure=f"It may be one of: {', '.join(WRITABLE)}",
+                kind="config",
+            )
+    cleaned = {name: _plain(name, value, known) for name, value in changes.items()}
+    for name, value in cleaned.items():
+        WRITABLE[name](Settings({}, {name: value} if value is not None else {}))
+
+    def put(stored: dict[str, Any]) -> None:
+        for name, value in cleaned.items():
+            if value is None:
+                stored.pop(name, None)
+            else:
+                stored[name] = value
+
+    rewrite(home, put)
+
+
+def set_base_url(home: Path, provider: str, url: str | None) -> None:
+    """Gives a provider another address, or its own again. Raises ConfigError."""
+    address = checked_base_url(url, "the field") if url else None
+
+    def put(stored: dict[str, Any]) -> None:
+        urls = stored.get("base_urls")
+        urls = dict(urls) if isinstance(urls, dict) else {}
+        if address:
+            urls[provider] = address
+        else:
+            urls.pop(provider, None)
+        stored["base_urls"] = urls
+
+    rewrite(home, put)
+
+
+def rewrite(home: Path, put: Callable[[dict[str, Any]], None]) -> None:
+    """Reads, changes and replaces `settings.json`; what it doesn't know stays. Raises ConfigError."""
+    file = home / "settings.json"
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with FileLock(str(home / "settings.lock"), timeout=_LOCK_SECONDS):
+            try:
+                stored = json.loads(file.read_text("utf-8"))
+                if not isinstance(stored, dict):
+                    raise ValueError("not an object")
+            except FileNotFoundError:
+                stored = {}
+            except ValueError:
+                # Whoever edited it by hand would like to have it back.
+                file.replace(home / "settings.json.damaged")
+                stored = {}
+            put(stored)
+            write_privately(file, json.dumps(stored, indent=1, ensure_ascii=False).encode())
+    except NanoBananaError:
+        raise
+    except (OSError, Timeout) as error:
+        why = getattr(error, "strerror", None) or "another process holds it"
+        raise ConfigError(
+            f"The settings can't be written: {why}", cure="Make the pack's data folder writable", kind="config"
+        ) from None
+
+
+def _plain(name: str, value: Any, known: Mapping[str, Any]) -> Any:
+    """A value as it is stored: text, or a list of provider ids. Raises ConfigError."""
+    if value is None:
+        return None
+    if name == "order":
+        if not isinstance(value, list) or any(not isinstance(each, str) or each not in known for each in value):
+            raise ConfigError(
+                "The order is a list of provider ids", cure=f"Known are: {', '.join(known)}", kind="config"
+            )
+        return list(dict.fromkeys(value))
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ConfigError(f"The setting {name} is a text or a number", kind="config")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"The setting {name} is no number", kind="config")
+    return f"{value:g}" if isinstance(value, float) else str(value).strip()[:200]

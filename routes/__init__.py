@@ -1,0 +1,22 @@
+"""The HTTP routes behind the browser side, under /nano_banana/.
+
+They are closed to other web sites by themselves (see `guard`), whatever the host is started with. Keys go one way: they
+can be written, replaced, tested and deleted, and never come back.
+"""
+
+from __future__ import annotations
+
+from .. import host
+from . import asking, keys, providers, results, settings
+from .guard import guarded
+
+PREFIX = "/nano_banana"
+
+
+def register() -> None:
+    """Adds the routes to the running server; does nothing without one."""
+    table = host.server_routes()
+    if table is None:
+        return
+    for method, path, work in [each for room in (providers, keys, settings, asking, results) for each in room.ROUTES]:
+        getattr(table, method.lower())(PREFIX + path)(guarded(work))

@@ -1,0 +1,170 @@
+"""GET providers; PUT and DELETE providers/{id}.
+
+A built-in provider takes one change, its address: PUT {"base_url": "https://..." or null}. An own one is label, base_url,
+dialect, auth and model.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import host
+from ..core import own_providers, settings_file
+from ..core.choice import Shelf
+from ..core.engine import Engine
+from ..core.errors import ConfigError
+from ..core.keys import variables
+from ..core.providers import BUILT_IN
+from ..core.providers.row import Model, Offer, Provider
+from ..core.settings import variable
+from .guard import Ask, Wrong
+
+
+def listed(ask: Ask) -> dict[str, Any]:
+    """Every provider in the order of `auto`: what it can do, its address, its keys and where they come from."""
+    engine = host.engine()
+    shelf = engine.shelf()
+    order = shelf.ids()
+    return {
+        "providers": [_provider(engine, shelf, shelf.rows[name]) for name in order],
+        "dialects": {name: row.label for name, row in own_providers.dialects().items()},
+        "auths": list(own_providers.AUTH),
+        "profiles": engine.profiles(),
+    }
+
+
+def put(ask: Ask) -> dict[str, Any]:
+    name, engine = ask.path["id"], host.engine()
+    if name in BUILT_IN:
+        if set(ask.body) != {"base_url"}:
+            raise Wrong(400, "Of a built-in provider only the address can be changed", "Send base_url alone")
+        if BUILT_IN[name].local:
+            raise Wrong(400, f"{BUILT_IN[name].label} has no address to change")
+        url = ask.body["base_url"]
+        settings_file.set_base_url(engine.home, name, str(url) if url else None)
+    else:
+        own_providers.save(engine.home, name, ask.body)
+    return _one(engine, name)
+
+
+def delete(ask: Ask) -> dict[str, Any]:
+    """Takes an own provider away, with its keys: they are of no use to anything else."""
+    name, engine = ask.path["id"], host.engine()
+    if name in BUILT_IN:
+        raise Wrong(400, "A built-in provider can't be removed", "Delete its key, and it is not used")
+    if not own_providers.remove(engine.home, name):
+        raise Wrong(404, "There is no provider of that id")
+    for profile in engine.keys.profiles(name):
+        engine.keys.delete(name, profile)
+    return {"removed": name}
+
+
+def _one(engine: Engine, name: str) -> dict[str, Any]:
+    shelf = engine.shelf()
+    return _provider(engine, shelf, shelf.rows[name])
+
+
+def _provider(engine: Engine, shelf: Shelf, row: Provider) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "id": row.id,
+        "label": row.label,
+        "dialect": row.dialect,
+        "own": row.id not in BUILT_IN,
+        "local": row.local,
+        "needs_key": row.needs_key,
+        "key_url": row.key_url,
+        "recommended": row.recommended,
+        "checked": row.checked,
+        "models": [_model(model, row) for model in row.models],
+        "keys": _keys(engine, shelf, row) if row.needs_key else [],
+        "key_variable": variables(row)[0] if row.needs_key else "",
+        **_address(shelf, row),
+    }
+    if facts["own"]:
+        facts["auth"] = next(
+            (name for name, auth in own_providers.AUTH.items() if auth == (row.auth_header, row.auth_template)), ""
+        )
+    return facts
+
+
+def _address(shelf: Shelf, row: Provider) -> dict[str, Any]:
+    if row.local:
+        return {"base_url": "", "base_url_source": "row", "base_url_problem": "", "base_url_variable": ""}
+    url, problem = "", ""
+    try:
+        url = shelf.settings.base_url(row)
+    except ConfigError as error:
+        problem = error.what
+    return {
+        "base_url": url,
+        "base_url_source": shelf.settings.address_source(row),
+        "base_url_problem": problem,
+        "base_url_variable": variable(row.id, "BASE_URL"),
+    }
+
+
+def _keys(engine: Engine, shelf: Shelf, row: Provider) -> list[dict[str, Any]]:
+    """The state of each key: "environment", "stored", "disabled" or "none", without anything of the key itself."""
+    found = []
+    stored = engine.keys.profiles(row.id)
+    for profile in ["default", *(name for name in stored if name != "default")]:
+        state, source, problem = "none", "", ""
+        try:
+            key = shelf.key_of(row, profile)
+            elsewhere = "" if key else shelf.key_for_elsewhere(row, profile)
+            if key is not None:
+                state, source = ("stored", "") if key.source == "the key store" else ("environment", key.source)
+            elif elsewhere:
+                state, problem = "disabled", elsewhere
+        except ConfigError as error:
+            state, problem = "disabled", error.what
+        tested = engine.keys.tested(row.id, profile)
+        found.append(
+            {
+                "profile": profile,
+                "state": state,
+                "source": source,
+                "problem": problem,
+                "replaceable": profile in stored,
+                "tested": tested,
+            }
+        )
+    return found
+
+
+def _model(model: Model, row: Provider) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "family": model.family,
+        "recommended": model.name == row.recommended,
+        "note": model.note,
+        "generate": _offer(model.generate, row, "generate"),
+        "edit": _offer(model.edit, row, "edit"),
+        "price": None if model.price is None else {"usd": dict(model.price.usd), "source": model.price.source,
+                                                   "dated": model.price.dated},
+    }  # fmt: skip
+
+
+def _offer(offer: Offer | None, row: Provider, operation: Any) -> dict[str, Any] | None:
+    if offer is None:
+        return None
+    fields = row.routes[operation].fields
+    return {
+        "ratios": list(offer.ratios),
+        "resolutions": list(offer.all_resolutions),
+        "default_resolution": offer.default_resolution,
+        "max_references": offer.max_references,
+        "max_count": offer.max_count,
+        "options": {
+            option: list(values) if (values := fields[option].values) is not None else None
+            for option in sorted(offer.options)
+            if option in fields
+        },
+    }
+
+
+ROUTES = [
+    ("GET", "/providers", listed),
+    ("PUT", "/providers/{id}", put),
+    ("DELETE", "/providers/{id}", delete),
+]

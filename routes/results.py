@@ -1,0 +1,210 @@
+"""The pictures that were asked for: listed, shown small or whole, fetched again, put into the input folder, forgotten.
+
+GET results?query&cursor&limit&state · GET results/{id}/image?max · GET results/{id}/graph · POST results/{id}/recover ·
+POST results/recover · POST results/{id}/input · DELETE results/{id} · DELETE results?before=<unix time> | ?all=yes.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from collections import OrderedDict
+from typing import Any
+
+from .. import host
+from ..core.ledger.history import History, Shown
+from ..core.ledger.record import OPEN
+from ..core.ledger.results import Spoiled
+from ..core.pictures import MIME, decode, preview_of, sniff
+from .guard import Ask, File, Wrong
+
+PAGE, MOST = 60, 200
+SIDES = (16, 2048)
+_KEPT_BYTES = 48 << 20
+RECOVER_SECONDS = 120.0
+
+
+class _Small:
+    """Pictures made small, the last used ones: scrolling back must not decode 4K pictures again."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._size = limit, 0
+        self._made: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._lock = threading.Lock()
+        self._turn = threading.Semaphore(2)
+
+    def of(self, name: str, side: int, data: bytes) -> bytes:
+        with self._lock:
+            if (name, side) in self._made:
+                self._made.move_to_end((name, side))
+                return self._made[name, side]
+        with self._turn:  # a page asks for dozens at once, and each may be 64 MB of pixels
+            file = io.BytesIO()
+            preview_of(decode(data), side).save(file, "WEBP", quality=82, method=2)
+        made = file.getvalue()
+        with self._lock:
+            self._made[name, side] = made
+            self._size += len(made)
+            while self._size > self._limit:
+                _, gone = self._made.popitem(last=False)
+                self._size -= len(gone)
+        return made
+
+    def forget(self) -> None:
+        with self._lock:
+            self._made.clear()
+            self._size = 0
+
+
+_small = _Small(_KEPT_BYTES)
+
+
+def listed(ask: Ask) -> dict[str, Any]:
+    """The newest first. `cursor` is the `next` of the page before."""
+    try:
+        limit = max(1, min(int(ask.query.get("limit", str(PAGE))), MOST))
+    except ValueError:
+        raise Wrong(400, "limit is a number") from None
+    states = [state for state in ask.query.get("state", "").split(",") if state]
+    found = _history().pictures(
+        ask.query.get("query", "")[:200], states=states, limit=limit + 1, before=ask.query.get("cursor", "")
+    )
+    labels = {name: row.label for name, row in host.engine().rows().items()}
+    more = len(found) > limit
+    return {
+        "results": [_shown(shown, labels) for shown in found[:limit]],
+        "next": found[limit - 1].uid if more else None,
+    }
+
+
+def image(ask: Ask) -> File:
+    """The provider's own bytes; with `max` a small copy whose longer side has at most so many pixels."""
+    shown = _one(ask)
+    data = _bytes(shown)
+    wish = ask.query.get("max", "")
+    if not wish:
+        return File(data, MIME.get(sniff(data), "application/octet-stream"), shown.file)
+    if not wish.isdecimal():
+        raise Wrong(400, "max is a number of pixels")
+    side = max(SIDES[0], min(int(wish), SIDES[1]))
+    return File(_small.of(shown.file, side, data), "image/webp", f"{shown.file}-{side}")
+
+
+def graph(ask: Ask) -> dict[str, Any]:
+    """The workflow that asked for it: {"workflow", "prompt"}, either may be null."""
+    shown = _one(ask)
+    found = _history().graph(shown.uid)
+    if not found:
+        raise Wrong(404, "The graph of this picture was not kept")
+    return {"workflow": found.get("workflow"), "prompt": found.get("prompt")}
+
+
+def recover(ask: Ask) -> dict[str, Any]:
+    """Fetches what is paid and can be had for nothing, and says what came of it."""
+    wanted = _one(ask).uid if "id" in ask.path else ""
+    collection = host.engine().collect()
+    ended = collection.wait(RECOVER_SECONDS)
+    found: dict[str, Any] = {"ended": ended, "pictures": 0, "failed": 0, "text": ""}
+    if ended:
+        result = collection.result
+        found |= {"pictures": result.pictures, "failed": result.failed, "text": result.text}
+    if wanted:
+        labels = {name: row.label for name, row in host.engine().rows().items()}
+        found["result"] = _shown(_one(ask), labels)
+    return found
+
+
+def into_input(ask: Ask) -> dict[str, Any]:
+    """Copies a picture to where LoadImage finds it: {"name"}."""
+    shown = _one(ask)
+    data = _bytes(shown)
+    folder = host.input_folder()
+    name = f"nano_banana_{shown.uid[:12]}.{shown.file.rpartition('.')[2]}"
+    target = folder / name
+    if not target.exists() or target.read_bytes() != data:
+        part = folder / f".{name}.{os.getpid()}.part"
+        part.write_bytes(data)
+        os.replace(part, target)
+    return {"name": name}
+
+
+def forget(ask: Ask) -> dict[str, Any]:
+    count = _history().forget([_one(ask).uid])
+    if not count:
+        raise Wrong(409, "A request for it is still under way")
+    _small.forget()
+    return {"forgotten": count}
+
+
+def forget_many(ask: Ask) -> dict[str, Any]:
+    """Everything before a time, or everything. One of the two has to be said."""
+    before, everything = ask.query.get("before", ""), ask.query.get("all", "") == "yes"
+    if bool(before) == everything:
+        raise Wrong(400, "Say ?before=<unix time> or ?all=yes")
+    try:
+        count = _history().forget() if everything else _history().forget(before=float(before))
+    except ValueError:
+        raise Wrong(400, "before is a Unix time in seconds") from None
+    _small.forget()
+    return {"forgotten": count}
+
+
+def _history() -> History:
+    return History(host.engine().ledger)
+
+
+def _one(ask: Ask) -> Shown:
+    found = _history().picture(ask.path["id"])
+    if found is None:
+        raise Wrong(404, "There is no such picture")
+    return found
+
+
+def _bytes(shown: Shown) -> bytes:
+    if not shown.file:
+        raise Wrong(404, "Its bytes are not here")
+    try:
+        return _history().read(shown)
+    except FileNotFoundError:
+        raise Wrong(404, "Its bytes are not here any more") from None
+    except Spoiled:
+        raise Wrong(
+            410, "Its bytes on disk are damaged", "Run the graph again: it is fetched again where it can be"
+        ) from None
+
+
+def _shown(shown: Shown, labels: dict[str, str]) -> dict[str, Any]:
+    return {
+        "id": shown.uid,
+        "state": shown.state,
+        "provider": shown.provider,
+        "label": labels.get(shown.provider, shown.provider),
+        "model": shown.model,
+        "profile": shown.profile,
+        "operation": shown.operation,
+        "prompt": shown.prompt,
+        "text": shown.text,
+        "usd": shown.usd,
+        "exact": shown.exact,
+        "created": shown.created,
+        "reason": shown.reason,
+        "task": shown.task,
+        "picture": bool(shown.file),
+        "running": shown.running,
+        "recoverable": shown.state in ("accepted", "answered") and not shown.running,
+        "in_doubt": shown.state == "unknown" and shown.usd > 0,
+        "open": shown.state in OPEN,
+    }
+
+
+ROUTES = [
+    ("GET", "/results", listed),
+    ("DELETE", "/results", forget_many),
+    ("POST", "/results/recover", recover),
+    ("GET", "/results/{id}/image", image),
+    ("GET", "/results/{id}/graph", graph),
+    ("POST", "/results/{id}/recover", recover),
+    ("POST", "/results/{id}/input", into_input),
+    ("DELETE", "/results/{id}", forget),
+]
