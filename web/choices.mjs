@@ -1,0 +1,136 @@
+/**
+ * Honest widgets: a node offers what its provider and model can do. A saved value that isn't possible stays where it is,
+ * marked by the host as one that isn't in the list; the footer says why.
+ */
+import { machine, modelOf } from "./machine.mjs";
+import { CONFIG, configOf, isMaker, setWidget, widgetOf } from "./graph.mjs";
+
+/** @typedef {import("./server.mjs").Provider} Provider */
+/** @typedef {import("./server.mjs").Offer} Offer */
+
+/** Widget of ours -> the row's name of the option. */
+const OPTIONS = {
+  safety_tolerance: "safety_tolerance",
+  limit_generations: "limit_generations",
+  output_format: "output_format",
+  thinking: "thinking",
+};
+
+/** All values of a combo as the schema has them. @type {WeakMap<object, string[]>} */
+const complete = new WeakMap();
+/** The provider a ProviderConfig had before it was changed. @type {WeakMap<Comfy.Node, string>} */
+const before = new WeakMap();
+
+/** @param {Comfy.Node} node Makes a node's choices those of its provider. */
+export function offerWhatIsPossible(node) {
+  if (!machine.loaded) return;
+  if (node.comfyClass === CONFIG) offerModels(node);
+  else if (isMaker(node)) offerOptions(node);
+}
+
+/**
+ * A provider was chosen: the same kind of model is kept where the new one has it under another name.
+ * @param {Comfy.Node} node A ProviderConfig.
+ */
+export function keepFamily(node) {
+  const now = String(widgetOf(node, "provider")?.value ?? "");
+  const old = before.get(node) ?? now;
+  before.set(node, now);
+  if (old === now) return;
+  const model = String(widgetOf(node, "model")?.value ?? "recommended");
+  const next = machine.provider(now);
+  if (model === "recommended" || !next) return;
+  const family = familyOf(old, model);
+  const same = next.models.find((each) => each.family === family);
+  if (family && same) setWidget(node, "model", same.name);
+}
+
+/** Remembers what is chosen before a person changes it. @param {Comfy.Node} node */
+export function remember(node) {
+  before.set(node, String(widgetOf(node, "provider")?.value ?? ""));
+}
+
+/** @param {string} provider @param {string} model */
+function familyOf(provider, model) {
+  const named = machine.provider(provider);
+  const places = named ? [named] : machine.providers.filter((each) => each.local).concat(machine.providers);
+  for (const place of places) {
+    const found = place.models.find((each) => each.name === model);
+    if (found) return found.family;
+  }
+  return "";
+}
+
+/** @param {Comfy.Node} node */
+function offerModels(node) {
+  const provider = machine.provider(String(widgetOf(node, "provider")?.value ?? ""));
+  restrict(node, "provider", ["auto", ...machine.providers.map((each) => each.id)], true);
+  restrict(node, "model", provider ? ["recommended", ...provider.models.map((model) => model.name)] : undefined);
+  const stored = provider ? provider.keys.map((key) => key.profile) : machine.facts.profiles;
+  restrict(node, "profile", ["default", ...stored.filter((name) => name !== "default")], true);
+}
+
+/** @param {Comfy.Node} node */
+function offerOptions(node) {
+  const offers = offersFor(node);
+  if (!offers.length) {
+    for (const name of ["aspect_ratio", "resolution", ...Object.keys(OPTIONS)]) restrict(node, name, undefined);
+    return;
+  }
+  restrict(node, "aspect_ratio", ["auto", ...union(offers.map((offer) => offer.ratios))]);
+  restrict(node, "resolution", ["auto", ...union(offers.map((offer) => offer.resolutions))]);
+  for (const [widget, option] of Object.entries(OPTIONS)) {
+    const found = offers.filter((offer) => option in offer.options);
+    const values = found.map((offer) => offer.options[option] ?? all(node, widget));
+    restrict(node, widget, [all(node, widget)[0] ?? "default", ...union(values)]);
+  }
+}
+
+/** What a node's provider may be asked for: of several providers where none is named. @param {Comfy.Node} node */
+function offersFor(node) {
+  const config = configOf(node);
+  const name = String((config && widgetOf(config, "provider")?.value) ?? "auto");
+  const model = String((config && widgetOf(config, "model")?.value) ?? "recommended");
+  const operation = node.comfyClass === "NanoBananaEdit" ? "edit" : "generate";
+  const named = machine.provider(name);
+  if (name !== "auto" && !named) return [];
+  if (named) {
+    const offer = modelOf(named, model)?.[operation];
+    return offer ? [offer] : [];
+  }
+  const family = model === "recommended" ? "" : familyOf("", model);
+  return machine.providers
+    .filter((provider) => !provider.local && machine.usable(provider))
+    .map((provider) => (family ? provider.models.find((each) => each.family === family) : modelOf(provider, model)))
+    .map((found) => found?.[operation])
+    .filter((offer) => offer !== null && offer !== undefined);
+}
+
+/**
+ * @param {Comfy.Node} node @param {string} name @param {string[] | undefined} possible In any order; undefined = everything.
+ * @param {boolean} [more] Whether values that the schema doesn't have are offered too.
+ */
+function restrict(node, name, possible, more = false) {
+  const widget = widgetOf(node, name);
+  if (!widget?.options) return;
+  const every = all(node, name);
+  const values = possible === undefined ? every : more ? [...new Set(possible)] : every.filter((v) => possible.includes(v));
+  const now = /** @type {{ values?: unknown }} */ (widget.options).values;
+  if (Array.isArray(now) && now.length === values.length && now.every((value, index) => value === values[index])) return;
+  /** @type {{ values?: unknown }} */ (widget.options).values = [...values];
+}
+
+/** @param {Comfy.Node} node @param {string} name @returns {string[]} */
+function all(node, name) {
+  const widget = widgetOf(node, name);
+  if (!widget) return [];
+  const known = complete.get(widget);
+  if (known) return known;
+  const values = /** @type {{ values?: unknown }} */ (widget.options ?? {}).values;
+  const list = Array.isArray(values) ? values.map(String) : [];
+  complete.set(widget, list);
+  return list;
+}
+
+/** @param {string[][]} lists */
+const union = (lists) => [...new Set(lists.flat())];

@@ -1,0 +1,58 @@
+/** A dialog above everything, with the browser's own focus trap and Escape; in the colours of the theme. */
+import { button, el, keepKeys } from "./element.mjs";
+import { say } from "./words.mjs";
+
+/**
+ * @param {string} title
+ * @param {{ class?: string, onclose?: () => void }} [facts]
+ */
+export function openDialog(title, facts = {}) {
+  const body = el("div", { class: "nb-dialog-body" });
+  const heading = `nb-dialog-${crypto.randomUUID()}`;
+  const root = el(
+    "dialog",
+    { class: `nb-dialog ${facts.class ?? ""}`, "aria-labelledby": heading },
+    el(
+      "header",
+      {},
+      el("h2", { id: heading }, title),
+      button("✕", () => root.close(), { class: "nb-close", "aria-label": say("close") }),
+    ),
+    body,
+  );
+  keepKeys(root);
+  root.addEventListener("close", () => {
+    root.remove();
+    facts.onclose?.();
+  });
+  root.addEventListener("click", (event) => {
+    if (event.target === root) root.close(); // the backdrop
+  });
+  document.body.append(root);
+  root.showModal();
+  return { root, body, close: () => root.close() };
+}
+
+/** Asks a question with two answers. @param {string} question @param {string} yes @returns {Promise<boolean>} */
+export function confirmed(question, yes) {
+  return new Promise((answer) => {
+    let said = false;
+    const dialog = openDialog(say("sure"), { class: "nb-narrow", onclose: () => answer(said) });
+    dialog.body.append(
+      el("p", {}, question),
+      el(
+        "div",
+        { class: "nb-actions nb-end" },
+        button(say("cancel"), () => dialog.close()),
+        button(
+          yes,
+          () => {
+            said = true;
+            dialog.close();
+          },
+          { class: "nb-danger" },
+        ),
+      ),
+    );
+  });
+}

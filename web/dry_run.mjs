@@ -1,0 +1,83 @@
+/** What queueing would do, node by node: from the store or paid, at whom, for how much, with which pictures. Sends nothing. */
+import { app } from "/scripts/app.js";
+import { el } from "./element.mjs";
+import { openDialog } from "./dialog.mjs";
+import { nodeByPath } from "./graph.mjs";
+import { ask } from "./server.mjs";
+import { money, say } from "./words.mjs";
+
+/** @typedef {import("./server.mjs").Estimate} Estimate */
+
+/** Opens the report. */
+export async function dryRun() {
+  const dialog = openDialog(say("dry.title"), { class: "nb-wide" });
+  dialog.body.append(el("p", { class: "nb-quiet" }, "…"));
+  try {
+    const { output } = await app.graphToPrompt();
+    const answer = await ask("/estimate", { method: "POST", body: { prompt: output, detail: true } });
+    /** @type {[string, Estimate][]} */
+    const nodes = Object.entries(answer.nodes);
+    dialog.body.replaceChildren(
+      el("p", { class: "nb-quiet" }, say("dry.hint")),
+      ...(nodes.length ? [total(nodes), ...nodes.map(([id, estimate]) => report(id, estimate))] : [el("p", {}, say("dry.none"))]),
+    );
+  } catch (error) {
+    dialog.body.replaceChildren(el("p", { class: "nb-bad" }, error instanceof Error ? error.message : String(error)));
+  }
+}
+
+/** @param {[string, Estimate][]} nodes */
+function total(nodes) {
+  const prices = nodes.filter(([, node]) => !node.problem).map(([, node]) => node.usd);
+  const unknown = prices.some((usd) => usd === null || usd === undefined);
+  const sum = prices.reduce((/** @type {number} */ all, usd) => all + (usd ?? 0), 0);
+  const most = nodes.reduce((all, [, node]) => all + (node.problem ? 0 : (node.usd_counted ?? 0)), 0);
+  const text = unknown ? say("dry.total_unknown", { usd: money(most) }) : say("dry.total", { usd: sum ? money(sum) : "$0" });
+  return el("p", {}, el("strong", {}, text));
+}
+
+/** @param {string} id @param {Estimate} estimate */
+function report(id, estimate) {
+  const node = nodeByPath(id);
+  const title = `${node?.title ?? estimate.node} #${id}`;
+  const box = el("section", { class: "nb-report" }, el("h3", {}, title));
+  if (estimate.problem) {
+    box.append(el("p", { class: "nb-bad" }, `${estimate.problem.what} ${estimate.problem.cure}`));
+    return box;
+  }
+  const count = estimate.pictures ?? 0;
+  const stored = estimate.stored;
+  const what =
+    stored === null || stored === undefined
+      ? say("dry.unsure", { n: count })
+      : stored >= count
+        ? say("dry.stored", { n: count })
+        : say("dry.paid", { n: count - stored, stored });
+  box.append(
+    el("p", {}, `${estimate.label} · ${estimate.model} · ${estimate.resolution || "auto"} · ${what}`),
+    el("p", {}, `${say("prices.each")}: ${money(estimate.usd_each)} · ${say("prices.run")}: ${money(estimate.usd)}`),
+  );
+  const references = estimate.references ?? [];
+  if (references.length) {
+    box.append(
+      el(
+        "ol",
+        { class: "nb-references" },
+        ...references.map((reference) => {
+          const size = reference.width ? ` ${reference.width}×${reference.height}` : "";
+          return el("li", { value: String(reference.number ?? "") }, `${reference.input} ← ${reference.from}${size}`);
+        }),
+      ),
+    );
+  }
+  for (const notice of estimate.notices ?? []) box.append(el("p", { class: "nb-quiet" }, `• ${notice}`));
+  for (const sent of estimate.sends ?? []) {
+    const headers = Object.entries(sent.headers ?? {}).map(([name, value]) => `${name}: ${value}`);
+    const text = [`${sent.method} ${sent.url}`, ...headers, "", sent.body].join("\n");
+    const slots = sent.slots.map((slot) => slot + 1).join(", ");
+    box.append(
+      el("details", {}, el("summary", {}, say("dry.request", { slots, frame: sent.frame + 1 })), el("pre", { tabindex: "0" }, text)),
+    );
+  }
+  return box;
+}

@@ -1,0 +1,57 @@
+/** Builds HTML elements. Text always goes in as text: nothing that a provider or a workflow says becomes markup. */
+
+/**
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, unknown>} [facts] Attributes; `class`, `on<event>` listeners and `dataset` are understood.
+ * @param {...(Node | string | null | undefined | false)} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
+export function el(tag, facts = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(facts)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on") && typeof value === "function") {
+      made.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
+    } else if (name === "class") {
+      made.className = String(value);
+    } else if (name === "value" && "value" in made) {
+      made.value = /** @type {never} */ (String(value));
+    } else {
+      made.setAttribute(name, value === true ? "" : String(value));
+    }
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  return made;
+}
+
+/**
+ * A button that can't submit anything and is busy while its work goes on.
+ * @param {string} text
+ * @param {(event: Event) => unknown} work May return a promise.
+ * @param {Record<string, unknown>} [facts]
+ */
+export function button(text, work, facts = {}) {
+  const made = el("button", { type: "button", ...facts, class: `nb-button ${facts.class ?? ""}` }, text);
+  made.addEventListener("click", async (event) => {
+    event.stopPropagation();
+    if (made.getAttribute("aria-busy") === "true") return;
+    made.setAttribute("aria-busy", "true");
+    try {
+      await work(event);
+    } finally {
+      made.removeAttribute("aria-busy");
+    }
+  });
+  return made;
+}
+
+/** Keys typed in `element` are not the canvas's: Delete would remove nodes, Ctrl+Enter would queue. @param {HTMLElement} element */
+export function keepKeys(element) {
+  for (const name of ["keydown", "keyup", "keypress", "paste", "copy", "cut", "wheel"]) {
+    element.addEventListener(name, (event) => {
+      if (!(event instanceof KeyboardEvent && event.key === "Escape")) event.stopPropagation();
+    });
+  }
+  return element;
+}

@@ -1,0 +1,238 @@
+/**
+ * What the pack shows below a node's own widgets: the price, a new variation, and what a person has to know or decide.
+ * An element of its own in both renderers; it is neither saved with the workflow nor sent with the prompt.
+ */
+import { app } from "/scripts/app.js";
+import { button, el, keepKeys } from "./element.mjs";
+import { CONFIG, FOOTER, configOf, isMaker, setWidget, widgetOf } from "./graph.mjs";
+import { machine } from "./machine.mjs";
+import { addProvider } from "./provider_choice.mjs";
+import { money, say } from "./words.mjs";
+
+/**
+ * @typedef {{ text: string, tone: "bad" | "warn" | "good" | "plain", actions?: { text: string, work: () => unknown }[] }} Note
+ * @typedef {{ root: HTMLElement, price: HTMLElement | null, notes: HTMLElement, shown: string,
+ *   estimate: import("./server.mjs").Estimate | null, last: Note | null }} Face
+ */
+
+/** @type {WeakMap<Comfy.Node, Face>} */
+const faces = new WeakMap();
+const MARGIN = 6;
+const ROW = 30;
+
+/** What the faces can't do themselves; given by the entry so that nothing is imported in a circle. */
+export const doing = {
+  /** @param {Comfy.Node} node */
+  showPrices: (node) => void node,
+  /** @param {string} [provider] */
+  openSettings: (provider) => void provider,
+};
+
+/** @param {Comfy.Node} node */
+export const faceOf = (node) => faces.get(node);
+
+/** Adds the face to a node that was just made. @param {Comfy.Node} node */
+export function addFace(node) {
+  const notes = el("div", { class: "nb-notes", role: "status" });
+  const maker = isMaker(node);
+  const price = maker ? button("…", () => doing.showPrices(node), { class: "nb-price", title: say("price.title") }) : null;
+  const inner = el(
+    "div",
+    { class: "nb-face" },
+    el(
+      "div",
+      { class: "nb-row" },
+      price,
+      el("span", { class: "nb-space" }),
+      maker
+        ? button(say("variation.button"), () => newVariation(node), { title: say("variation.title") })
+        : button(say("keys.button"), () => doing.openSettings(String(widgetOf(node, "provider")?.value ?? "")), {
+            title: say("keys.title"),
+          }),
+    ),
+    notes,
+  );
+  const root = keepKeys(el("div", { class: "nb-face-frame" }, inner));
+  faces.set(node, { root, price, notes, shown: "", estimate: null, last: null });
+  let height = ROW;
+  const widget = node.addDOMWidget(FOOTER, "nano_banana_face", root, {
+    serialize: false,
+    hideOnZoom: false,
+    margin: MARGIN,
+    getValue: () => "",
+    setValue: () => {},
+    getMinHeight: () => height + 2 * MARGIN,
+    getMaxHeight: () => height + 2 * MARGIN,
+  });
+  widget.serialize = false;
+  new ResizeObserver(() => {
+    const wanted = Math.ceil(inner.getBoundingClientRect().height / scaleOf(inner)) || ROW;
+    if (wanted === height) return;
+    const more = wanted - height;
+    height = wanted;
+    // The classic canvas gives a node the room it has; Nodes 2.0 measures its elements itself.
+    if (!isVue()) node.setSize([node.size[0], Math.max(node.size[1] + more, node.computeSize()[1])]);
+    node.graph?.setDirtyCanvas?.(true, true);
+  }).observe(inner);
+}
+
+/** @param {Comfy.Node} node @param {import("./server.mjs").Estimate | null} estimate */
+export function showEstimate(node, estimate) {
+  const face = faces.get(node);
+  if (!face) return;
+  face.estimate = estimate;
+  if (face.price) {
+    const [text, tone] = priceWords(node, estimate);
+    face.price.textContent = text;
+    face.price.dataset["tone"] = tone;
+  }
+  draw(node, face);
+}
+
+/** What came of the last run; null takes it away. @param {Comfy.Node} node @param {Note | null} note */
+export function showLast(node, note) {
+  const face = faces.get(node);
+  if (!face) return;
+  face.last = note;
+  draw(node, face);
+}
+
+/** Draws a face again, after the machine has changed. @param {Comfy.Node} node */
+export function redraw(node) {
+  const face = faces.get(node);
+  if (face) draw(node, face);
+}
+
+/**
+ * The price of the next run in a few words, and how it should look.
+ * @param {Comfy.Node} node @param {import("./server.mjs").Estimate | null} estimate @returns {[string, string]}
+ */
+export function priceWords(node, estimate) {
+  if (!estimate) return ["…", "plain"];
+  if (estimate.problem) return [say("price.cannot"), "bad"];
+  const count = estimate.pictures ?? 1;
+  const stored = estimate.stored ?? 0;
+  if (stored >= count) return [say("price.stored"), "good"];
+  const asked = String(widgetOf(node, "resolution")?.value ?? "auto");
+  const size = estimate.resolution && asked === "auto" ? `auto → ${estimate.resolution}` : asked;
+  if (estimate.usd_each === 0) return [`${size} · ${say("price.free")}`, "good"];
+  const missing = count - stored;
+  const each = estimate.usd_each === null ? say("price.unknown") : money(estimate.usd_each);
+  const about = estimate.frames_known === false ? "≈ " : "";
+  const parts = [size, missing > 1 || about ? `${about}${missing} × ${each}` : each];
+  if (stored) parts.push(say("price.some_stored", { n: stored }));
+  return [parts.join(" · "), "plain"];
+}
+
+/** A new seed, then the queue: with the same seed the stored picture would come again. @param {Comfy.Node} node */
+export async function newVariation(node) {
+  const linked = node.inputs?.find((input) => input.name === "seed" && input.link !== null && input.link !== undefined);
+  if (linked) {
+    showLast(node, { text: say("variation.linked"), tone: "warn" });
+    return;
+  }
+  const [random] = crypto.getRandomValues(new Uint32Array(1));
+  setWidget(node, "seed", Number(random) >>> 1);
+  await app.queuePrompt(0, 1);
+}
+
+/** Runs the node as `auto`, with the same kind of model. @param {Comfy.Node} config */
+export function useMyProvider(config) {
+  const local = machine.providers.find((provider) => provider.local);
+  const named = machine.provider(String(widgetOf(config, "provider")?.value ?? ""));
+  const name = String(widgetOf(config, "model")?.value ?? "recommended");
+  const family = (named ?? local)?.models.find((model) => model.name === name)?.family;
+  const here = machine.providers.filter((provider) => !provider.local && machine.usable(provider));
+  const possible = here.some((provider) => provider.models.some((model) => model.family === family));
+  const common = local?.models.find((model) => model.family === family)?.name;
+  setWidget(config, "provider", "auto");
+  setWidget(config, "profile", "default");
+  setWidget(config, "model_override", "");
+  setWidget(config, "model", possible && common ? common : "recommended");
+}
+
+/** The free way: the node's provider becomes the simulation, made where there is none. @param {Comfy.Node} node */
+export const tryOffline = (node) => addProvider(node, "offline");
+
+/** @param {Comfy.Node} node @param {Face} face */
+function draw(node, face) {
+  const notes = notesFor(node, face);
+  const key = JSON.stringify(notes.map((note) => [note.text, note.tone, note.actions?.map((action) => action.text)]));
+  if (key === face.shown) return;
+  face.shown = key;
+  face.notes.replaceChildren(
+    ...notes.map((note) =>
+      el(
+        "div",
+        { class: "nb-note", "data-tone": note.tone },
+        el("span", {}, note.text),
+        note.actions?.length
+          ? el("div", { class: "nb-actions" }, ...note.actions.map((action) => button(action.text, action.work)))
+          : null,
+      ),
+    ),
+  );
+}
+
+/** @param {Comfy.Node} node @param {Face} face @returns {Note[]} */
+function notesFor(node, face) {
+  /** @type {Note[]} */
+  const notes = [];
+  if (node.comfyClass === CONFIG) {
+    notes.push(stateOfConfig(node));
+    return notes.filter((note) => note.text);
+  }
+  const problem = face.estimate?.problem;
+  if (problem) {
+    notes.push({ text: `${problem.what} ${problem.cure}`.trim(), tone: "bad", actions: waysOut(node, problem.kind) });
+  }
+  if (face.last && !(problem && face.last.tone === "bad")) notes.push(face.last);
+  return notes;
+}
+
+/**
+ * What a person can do about a problem, in one click.
+ * @param {Comfy.Node} node @param {string} kind
+ */
+export function waysOut(node, kind) {
+  const config = node.comfyClass === CONFIG ? node : configOf(node);
+  const name = String((config && widgetOf(config, "provider")?.value) ?? "auto");
+  const actions = [];
+  const setup = ["config", "key", "credit", "quota", "address", "cap", "ledger"].includes(kind);
+  const foreign = config !== undefined && name !== "auto" && (!machine.provider(name) || setup);
+  if (foreign && machine.providers.some((provider) => !provider.local && machine.usable(provider))) {
+    actions.push({ text: say("action.use_mine"), work: () => useMyProvider(config) });
+  }
+  if (setup) actions.push({ text: say("action.settings"), work: () => doing.openSettings(name) });
+  if (setup || foreign) actions.push({ text: say("action.offline"), work: () => tryOffline(node) });
+  return actions;
+}
+
+/** @param {Comfy.Node} node A ProviderConfig. @returns {Note} */
+function stateOfConfig(node) {
+  if (!machine.loaded) return { text: "", tone: "plain" };
+  const name = String(widgetOf(node, "provider")?.value ?? "auto");
+  const profile = String(widgetOf(node, "profile")?.value ?? "default");
+  const usable = machine.providers.filter((provider) => !provider.local && machine.usable(provider));
+  if (name === "auto") {
+    if (!usable.length) return { text: say("config.no_keys"), tone: "bad", actions: waysOut(node, "config") };
+    return { text: say("config.auto", { providers: usable.map((provider) => provider.label).join(" → ") }), tone: "plain" };
+  }
+  const provider = machine.provider(name);
+  if (!provider) return { text: say("config.unknown", { provider: name }), tone: "bad", actions: waysOut(node, "config") };
+  if (provider.local) return { text: say("config.offline"), tone: "plain" };
+  const key = provider.keys.find((each) => each.profile === profile);
+  if (provider.base_url_problem) return { text: provider.base_url_problem, tone: "bad", actions: waysOut(node, "config") };
+  if (key?.state === "environment") return { text: say("config.environment", { variable: key.source }), tone: "plain" };
+  if (key?.state === "stored") return { text: say("config.stored", { profile }), tone: "plain" };
+  if (key?.state === "disabled") return { text: key.problem, tone: "bad", actions: waysOut(node, "config") };
+  const text = say(profile === "default" ? "config.no_key" : "config.no_profile", { provider: provider.label, profile });
+  return { text, tone: "bad", actions: waysOut(node, "config") };
+}
+
+const isVue = () => Boolean(app.extensionManager.setting.get("Comfy.VueNodes.Enabled"));
+
+/** How much the canvas's zoom scales an element. @param {HTMLElement} element */
+function scaleOf(element) {
+  return element.offsetHeight ? element.getBoundingClientRect().height / element.offsetHeight : 1;
+}

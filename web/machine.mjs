@@ -1,0 +1,44 @@
+/** What this machine has: providers, their keys and what they can do. Read once, and again when the settings change it. */
+import { ask } from "./server.mjs";
+
+/** @type {import("./server.mjs").Machine} */
+let known = { providers: [], dialects: {}, auths: [], profiles: ["default"] };
+/** @type {Set<() => void>} */
+const listeners = new Set();
+let loaded = false;
+
+export const machine = {
+  get providers() {
+    return known.providers;
+  },
+  get facts() {
+    return known;
+  },
+  get loaded() {
+    return loaded;
+  },
+  /** @param {string} id */
+  provider: (id) => known.providers.find((provider) => provider.id === id),
+
+  /** Whether a provider could be asked right now. @param {import("./server.mjs").Provider} provider */
+  usable: (provider) =>
+    provider.local ||
+    (!provider.base_url_problem && provider.keys.some((key) => key.state === "stored" || key.state === "environment")),
+
+  /** Reads it anew and tells everybody who listens. */
+  async refresh() {
+    known = await ask("/providers");
+    loaded = true;
+    for (const listener of [...listeners]) listener();
+  },
+
+  /** @param {() => void} listener @returns {() => void} Stops listening. */
+  onChange(listener) {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  },
+};
+
+/** The model that is meant by a name at a provider. @param {import("./server.mjs").Provider} provider @param {string} name */
+export const modelOf = (provider, name) =>
+  provider.models.find((model) => (name === "recommended" ? model.recommended : model.name === name));

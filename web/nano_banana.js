@@ -1,0 +1,107 @@
+/** The browser side of Nano Banana (your key). The nodes work without it; it shows, asks and warns, and holds no key. */
+import { app } from "/scripts/app.js";
+import { api } from "/scripts/api.js";
+import { el } from "./element.mjs";
+import { addFace, doing, newVariation } from "./face.mjs";
+import { CONFIG, isMaker, isOurs } from "./graph.mjs";
+import { keepFamily, remember } from "./choices.mjs";
+import { dryRun } from "./dry_run.mjs";
+import { machine } from "./machine.mjs";
+import { reprice, showPrices } from "./pricing.mjs";
+import { followRuns } from "./running.mjs";
+import { recoverAll, refreshResults, resultsTab } from "./results.mjs";
+import { openSettings, settingsPanel } from "./settings/panel.mjs";
+import { loadWords, say } from "./words.mjs";
+
+/** @param {Comfy.Node} node */
+function watch(node) {
+  for (const widget of node.widgets ?? []) {
+    const before = widget.callback;
+    widget.callback = /** @type {typeof before} */ (
+      /** @this {unknown} @param {...any} given */
+      function (...given) {
+        const result = before?.apply(this, /** @type {any} */ (given));
+        if (node.comfyClass === CONFIG && widget.name === "provider") keepFamily(node);
+        reprice();
+        return result;
+      }
+    );
+  }
+  const connected = node.onConnectionsChange;
+  node.onConnectionsChange = function (...given) {
+    connected?.apply(this, given);
+    reprice();
+  };
+}
+
+app.registerExtension({
+  name: "nano_banana",
+  settings: [
+    {
+      id: "NanoBanana.Panel",
+      name: "",
+      category: ["Nano Banana", "Nano Banana", "Panel"],
+      type: () => settingsPanel(),
+      defaultValue: "",
+    },
+  ],
+  commands: [
+    { id: "NanoBanana.Settings", label: "Nano Banana: keys and settings", icon: "pi pi-key", function: () => openSettings() },
+    { id: "NanoBanana.DryRun", label: "Nano Banana: dry run", icon: "pi pi-eye", function: () => dryRun() },
+    { id: "NanoBanana.Recover", label: "Nano Banana: recover paid pictures", icon: "pi pi-download", function: () => recoverAll() },
+    {
+      id: "NanoBanana.NewVariation",
+      label: "Nano Banana: new variation of the selected node",
+      icon: "pi pi-refresh",
+      function: async () => {
+        for (const node of Object.values(app.canvas.selected_nodes ?? {})) {
+          if (isMaker(/** @type {Comfy.Node} */ (node))) await newVariation(/** @type {Comfy.Node} */ (node));
+        }
+      },
+    },
+  ],
+  menuCommands: [
+    {
+      path: ["Extensions", "Nano Banana"],
+      commands: ["NanoBanana.Settings", "NanoBanana.DryRun", "NanoBanana.Recover", "NanoBanana.NewVariation"],
+    },
+  ],
+  async init() {
+    document.head.append(el("link", { rel: "stylesheet", href: new URL("style.css", import.meta.url) }));
+    doing.showPrices = (node) => void showPrices(node);
+    doing.openSettings = openSettings;
+    await loadWords();
+  },
+  async setup() {
+    app.extensionManager.registerSidebarTab(resultsTab());
+    followRuns({ resultsChanged: refreshResults });
+    machine.onChange(reprice);
+    api.addEventListener("graphChanged", reprice);
+    await machine.refresh().catch((error) => console.warn("Nano Banana:", error.message));
+  },
+  nodeCreated(node) {
+    if (!isOurs(node)) return;
+    addFace(node);
+    watch(node);
+    remember(node);
+    reprice();
+  },
+  loadedGraphNode(node) {
+    if (!isOurs(node)) return;
+    remember(node);
+    reprice();
+  },
+  afterConfigureGraph() {
+    reprice();
+  },
+  getNodeMenuItems(node) {
+    if (!isOurs(node)) return [];
+    const items = [
+      { content: say("menu.settings"), callback: () => openSettings() },
+      { content: say("menu.dry_run"), callback: () => void dryRun() },
+    ];
+    if (isMaker(node)) items.unshift({ content: say("variation.title"), callback: () => void newVariation(node) });
+    return items;
+  },
+});
+

@@ -1,0 +1,100 @@
+/** Keeps the prices on the nodes true: asks the server after each change, once things are quiet. */
+import { app } from "/scripts/app.js";
+import { button, el } from "./element.mjs";
+import { openDialog } from "./dialog.mjs";
+import { addProvider } from "./provider_choice.mjs";
+import { faceOf, redraw, showEstimate } from "./face.mjs";
+import { isMaker, ourNodes, promptFor } from "./graph.mjs";
+import { offerWhatIsPossible } from "./choices.mjs";
+import { Answered, ask } from "./server.mjs";
+import { money, say } from "./words.mjs";
+
+const QUIET_MS = 200;
+let timer = 0;
+/** @type {AbortController | null} */
+let asking = null;
+
+/** Something has changed: the prices are asked for soon. */
+export function reprice() {
+  window.clearTimeout(timer);
+  timer = window.setTimeout(() => void price(), QUIET_MS);
+}
+
+async function price() {
+  const nodes = ourNodes().map((each) => each.node);
+  for (const node of nodes) {
+    offerWhatIsPossible(node);
+    redraw(node);
+  }
+  const makers = nodes.filter((node) => isMaker(node) && faceOf(node));
+  if (!makers.length) return;
+  asking?.abort();
+  asking = new AbortController();
+  try {
+    const answer = await ask("/estimate", { method: "POST", body: { prompt: promptFor(makers) }, signal: asking.signal });
+    /** @type {Record<string, import("./server.mjs").Estimate>} */
+    const found = answer.nodes;
+    makers.forEach((node, index) => showEstimate(node, found[String(index)] ?? null));
+  } catch (error) {
+    if (error instanceof Answered) makers.forEach((node) => showEstimate(node, null));
+    else if (!(error instanceof DOMException && error.name === "AbortError")) throw error;
+  }
+}
+
+/** The same request at every provider that has a key. @param {Comfy.Node} node */
+export async function showPrices(node) {
+  const answer = await ask("/estimate", { method: "POST", body: { prompt: promptFor([node]), everywhere: true } });
+  /** @type {import("./server.mjs").Estimate} */
+  const estimate = answer.nodes["0"];
+  const rows = estimate?.everywhere ?? [];
+  const dialog = openDialog(say("prices.title"), { class: "nb-narrow" });
+  if (estimate?.price_source) {
+    const source = say("prices.source", { source: estimate.price_source, dated: estimate.price_dated ?? "" });
+    dialog.body.append(el("p", { class: "nb-quiet" }, source));
+  }
+  if (!rows.length) {
+    dialog.body.append(el("p", {}, say("prices.nobody")));
+    return;
+  }
+  dialog.body.append(
+    el(
+      "table",
+      { class: "nb-table" },
+      el(
+        "thead",
+        {},
+        el("tr", {}, ...["provider", "model", "size", "each", "run", ""].map((n) => el("th", {}, n && say(`prices.${n}`)))),
+      ),
+      el(
+        "tbody",
+        {},
+        ...rows.map((row) =>
+          el(
+            "tr",
+            { class: row.provider === estimate.provider ? "nb-chosen" : "" },
+            el("td", {}, row.label),
+            ...(row.problem
+              ? [el("td", { colspan: "5", class: "nb-quiet" }, row.problem)]
+              : [
+                  el("td", {}, row.model ?? ""),
+                  el("td", {}, row.resolution ?? ""),
+                  el("td", {}, money(row.usd_each)),
+                  el("td", {}, money(row.usd)),
+                  el(
+                    "td",
+                    {},
+                    row.provider === estimate.provider
+                      ? say("prices.chosen")
+                      : button(say("prices.use"), () => {
+                          addProvider(node, row.provider, row.model ?? "recommended");
+                          dialog.close();
+                          app.canvas?.setDirty?.(true, true);
+                        }),
+                  ),
+                ]),
+          ),
+        ),
+      ),
+    ),
+  );
+}

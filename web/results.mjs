@@ -1,0 +1,249 @@
+/** The results panel: every picture that was asked for, newest first, and what can be done with it. */
+import { app } from "/scripts/app.js";
+import { button, el, keepKeys } from "./element.mjs";
+import { confirmed } from "./dialog.mjs";
+import { LongList } from "./long_list.mjs";
+import { toast } from "./toasting.mjs";
+import { ask, pictureUrl } from "./server.mjs";
+import { money, say, when } from "./words.mjs";
+
+/** @typedef {import("./server.mjs").Result} Result */
+
+const ROW_HEIGHT = 132;
+const THUMBNAIL = 256;
+const PAGE = 60;
+const QUIET_MS = 250;
+
+/** @type {Panel | null} */
+let shown = null;
+
+/** The sidebar tab. @returns {Comfy.SidebarTab} */
+export function resultsTab() {
+  return {
+    id: "nano-banana-results",
+    title: say("results.title"),
+    tooltip: say("results.tooltip"),
+    icon: "pi pi-images",
+    type: "custom",
+    render(container) {
+      shown = new Panel();
+      container.replaceChildren(shown.root);
+      shown.begin();
+    },
+    destroy() {
+      shown = null;
+    },
+  };
+}
+
+/** Something new may have come in. */
+export function refreshResults() {
+  shown?.refresh();
+}
+
+/** Fetches what is paid and not here yet, and says what came of it. */
+export async function recoverAll() {
+  const answer = await ask("/results/recover", { method: "POST" });
+  const text = answer.ended ? answer.text || say("results.nothing_to_recover") : say("results.still_recovering");
+  toast(answer.failed ? "warn" : "success", say("results.recover"), text);
+  refreshResults();
+}
+
+class Panel {
+  constructor() {
+    this.search = el("input", { type: "search", placeholder: say("results.search"), "aria-label": say("results.search") });
+    this.spent = el("span", { class: "nb-quiet" });
+    this.empty = el("p", { class: "nb-quiet nb-empty" });
+    this.list = new LongList(ROW_HEIGHT, (/** @type {Result} */ result) => this.row(result), () => void this.more());
+    this.root = keepKeys(
+      el(
+        "div",
+        { class: "nb-results" },
+        el("div", { class: "nb-row" }, this.search, this.menu()),
+        this.spent,
+        this.empty,
+        this.list.root,
+      ),
+    );
+    /** @type {string | null} */
+    this.next = null;
+    this.loading = false;
+    this.query = "";
+    this.timer = 0;
+    this.turn = 0;
+    this.search.addEventListener("input", () => {
+      window.clearTimeout(this.timer);
+      this.timer = window.setTimeout(() => {
+        this.query = this.search.value.trim();
+        this.begin();
+      }, QUIET_MS);
+    });
+  }
+
+  menu() {
+    return el(
+      "details",
+      { class: "nb-menu" },
+      el("summary", { "aria-label": say("results.more") }, "⋯"),
+      el(
+        "div",
+        { class: "nb-menu-items" },
+        button(say("results.recover"), recoverAll),
+        button(say("results.forget_old"), () => this.forgetMany("results.forget_old_sure", `before=${Date.now() / 1000 - 30 * 86400}`)),
+        button(say("results.forget_all"), () => this.forgetMany("results.forget_all_sure", "all=yes"), { class: "nb-danger" }),
+      ),
+    );
+  }
+
+  /** Loads the first page and today's sum. */
+  begin() {
+    this.next = null;
+    void this.load(true);
+    ask("/spend")
+      .then((spent) => {
+        const cap = spent.caps.day === null || spent.caps.day === undefined ? "" : ` ${say("spend.of", { cap: `$${spent.caps.day}` })}`;
+        this.spent.textContent = `${say("spend.today")} ${spent.today.usd ? money(spent.today.usd) : "$0"}${cap}`;
+      })
+      .catch(() => undefined); // the list says what is wrong
+  }
+
+  refresh() {
+    window.clearTimeout(this.timer);
+    this.timer = window.setTimeout(() => this.begin(), QUIET_MS);
+  }
+
+  async more() {
+    if (this.next && !this.loading) await this.load(false);
+  }
+
+  /** @param {boolean} fresh */
+  async load(fresh) {
+    const turn = (this.turn += 1);
+    this.loading = true;
+    try {
+      const cursor = fresh || !this.next ? "" : `&cursor=${encodeURIComponent(this.next)}`;
+      const answer = await ask(`/results?limit=${PAGE}&query=${encodeURIComponent(this.query)}${cursor}`);
+      if (turn !== this.turn) return; // somebody typed on
+      this.next = answer.next;
+      if (fresh) this.list.replace(answer.results);
+      else this.list.append(answer.results);
+      this.empty.textContent = this.list.length ? "" : say(this.query ? "results.none_found" : "results.empty");
+    } catch (error) {
+      if (turn === this.turn) this.empty.textContent = error instanceof Error ? error.message : String(error);
+    } finally {
+      if (turn === this.turn) this.loading = false;
+    }
+  }
+
+  /** @param {Result} result */
+  row(result) {
+    const picture = result.picture
+      ? el("img", { src: pictureUrl(result.id, THUMBNAIL), alt: result.prompt, loading: "lazy", decoding: "async", draggable: "false" })
+      : el("span", { class: "nb-no-picture" }, result.running ? "…" : "?");
+    const frame = result.picture
+      ? el("a", { class: "nb-thumbnail", href: pictureUrl(result.id), target: "_blank", rel: "noopener" }, picture)
+      : el("div", { class: "nb-thumbnail" }, picture);
+    const [state, tone] = stateOf(result);
+    const cost = result.usd === 0 ? say(result.state === "stored" ? "price.free" : "results.no_cost") : `${result.exact ? "" : "≈ "}${money(result.usd)}`;
+    return el(
+      "article",
+      { class: "nb-result", "data-tone": tone, "data-id": result.id },
+      frame,
+      el(
+        "div",
+        { class: "nb-result-facts" },
+        el("p", { class: "nb-prompt", title: result.prompt }, result.prompt),
+        el("p", { class: "nb-quiet nb-line" }, `${result.label} · ${shortModel(result.model)} · ${cost} · ${when(result.created)}`),
+        state ? el("p", { class: "nb-state", "data-tone": tone, title: result.reason }, state) : null,
+        el("div", { class: "nb-actions nb-small" }, ...this.actions(result)),
+      ),
+    );
+  }
+
+  /** @param {Result} result */
+  actions(result) {
+    const path = `/results/${encodeURIComponent(result.id)}`;
+    /** @type {HTMLElement[]} */
+    const found = [];
+    /** @param {string} name @param {() => unknown} work @param {string} [style] */
+    const add = (name, work, style = "") =>
+      found.push(
+        button(
+          say(`results.${name}`),
+          async () => {
+            try {
+              await work();
+            } catch (error) {
+              toast("error", say(`results.${name}`), error instanceof Error ? error.message : String(error));
+            }
+          },
+          { class: style, title: say(`results.${name}_title`) },
+        ),
+      );
+    if (result.recoverable) {
+      add("recover_one", async () => {
+        const answer = await ask(`${path}/recover`, { method: "POST" });
+        toast(answer.failed ? "warn" : "success", say("results.recover"), answer.text || say("results.nothing_to_recover"));
+        this.begin();
+      }, "nb-main");
+    }
+    add("graph", () => openGraph(result));
+    if (result.picture) add("insert", () => insert(result));
+    add("copy", () => navigator.clipboard.writeText(result.prompt));
+    if (!result.running) {
+      add("forget", async () => {
+        if (!(await confirmed(say("results.forget_sure"), say("results.forget")))) return;
+        await ask(path, { method: "DELETE" });
+        this.begin();
+      }, "nb-danger");
+    }
+    return found;
+  }
+
+  /** @param {string} question @param {string} which */
+  async forgetMany(question, which) {
+    if (!(await confirmed(say(question), say("results.forget")))) return;
+    const answer = await ask(`/results?${which}`, { method: "DELETE" });
+    toast("success", say("results.forget"), say("results.forgotten", { n: answer.forgotten }));
+    this.begin();
+  }
+}
+
+/** What a row says about its state, and how gravely. @param {Result} result @returns {[string, string]} */
+function stateOf(result) {
+  if (result.running) return [say("state.running"), "plain"];
+  if (result.state === "stored") return [result.picture ? "" : say("state.gone"), "plain"];
+  if (result.recoverable) return [say("state.recoverable"), "warn"];
+  if (result.in_doubt) return [`${say("state.doubt")} ${result.reason}`.trim(), "bad"];
+  return [`${say("state.failed")} ${result.reason}`.trim(), "plain"];
+}
+
+/** Wire ids are long. @param {string} model */
+const shortModel = (model) => model.replace(/^.*\//, "").replace(/-(text|image)-to-image$/, "");
+
+/** Opens the workflow that asked for a picture, beside what is open. @param {Result} result */
+async function openGraph(result) {
+  const graph = await ask(`/results/${encodeURIComponent(result.id)}/graph`);
+  const name = say("results.graph_name", { when: when(result.created).replace(/[/\\:]/g, "-") });
+  if (graph.workflow) await app.loadGraphData(graph.workflow, true, true, name);
+  else await /** @type {any} */ (app).loadApiJson(graph.prompt, name);
+}
+
+/** Puts a picture on the canvas as a LoadImage node. @param {Result} result */
+async function insert(result) {
+  const { name } = await ask(`/results/${encodeURIComponent(result.id)}/input`, { method: "POST" });
+  const LiteGraph = /** @type {any} */ (window).LiteGraph;
+  const node = LiteGraph.createNode("LoadImage");
+  const graph = /** @type {any} */ (app.canvas.graph ?? app.rootGraph);
+  const area = app.canvas.ds.visible_area;
+  node.pos = [area[0] + area[2] / 2 - 160, area[1] + area[3] / 2 - 160];
+  graph.add(node);
+  const widget = node.widgets?.find((/** @type {any} */ each) => each.name === "image");
+  const values = widget?.options?.values;
+  if (Array.isArray(values) && !values.includes(name)) values.push(name);
+  if (widget) {
+    widget.value = name;
+    widget.callback?.(name);
+  }
+  app.canvas.selectNode?.(node);
+}

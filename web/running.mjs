@@ -1,0 +1,97 @@
+/** Follows the runs: what a node spent, why it failed, what was brought home; and warns of a queue that runs by itself. */
+import { app } from "/scripts/app.js";
+import { api } from "/scripts/api.js";
+import { showLast, waysOut } from "./face.mjs";
+import { isMaker, nodeByPath, ourNodes } from "./graph.mjs";
+import { reprice } from "./pricing.mjs";
+import { toast } from "./toasting.mjs";
+import { money, say } from "./words.mjs";
+
+/** @type {Set<string>} */
+let cached = new Set();
+
+/** How errors of ours are called, and what kind of trouble each is. */
+const KINDS = /** @type {Record<string, string>} */ ({
+  "NanoBanana.ConfigError": "config",
+  "NanoBanana.LedgerFailed": "ledger",
+  "NanoBanana.OverCap": "cap",
+  "NanoBanana.KeyRefused": "key",
+  "NanoBanana.NoCredit": "credit",
+});
+
+/** Begins to listen. @param {{ resultsChanged: () => void }} others */
+export function followRuns({ resultsChanged }) {
+  api.addEventListener("execution_start", () => {
+    cached = new Set();
+  });
+  api.addEventListener("execution_cached", ({ detail }) => {
+    cached = new Set(detail.nodes.map(String));
+  });
+  api.addEventListener("executed", ({ detail }) => {
+    const said = /** @type {{ nano_banana?: string[] }} */ (detail.output ?? {}).nano_banana?.[0];
+    const node = said === undefined ? undefined : nodeByPath(detail.node);
+    if (!node || said === undefined) return;
+    showLast(node, cached.has(String(detail.node)) ? { text: say("run.cached"), tone: "good" } : lastOf(JSON.parse(said)));
+    resultsChanged();
+    reprice();
+  });
+  api.addEventListener("execution_error", ({ detail }) => {
+    const node = nodeByPath(detail.node_id);
+    if (!node) return;
+    const kind = KINDS[detail.exception_type] ?? "";
+    showLast(node, { text: detail.exception_message.trim(), tone: "bad", actions: waysOut(node, kind) });
+    resultsChanged();
+    reprice();
+  });
+  for (const name of ["execution_success", "execution_interrupted"]) {
+    api.addEventListener(/** @type {"execution_success"} */ (name), () => {
+      resultsChanged();
+      reprice();
+    });
+  }
+  api.addCustomEventListener("nano_banana.collected", (/** @type {CustomEvent} */ { detail }) => {
+    toast(detail.failed ? "warn" : "success", say("toast.collected"), String(detail.text));
+    resultsChanged();
+    reprice();
+  });
+  api.addCustomEventListener("nano_banana.stopped", (/** @type {CustomEvent} */ { detail }) => {
+    if (Number(detail.on_the_way) > 0) toast("warn", say("toast.stopped"), String(detail.text));
+    resultsChanged();
+  });
+  warnOfTheQueue();
+}
+
+/** @param {any} info The node's `info` output. @returns {import("./face.mjs").Note} */
+function lastOf(info) {
+  const parts = [];
+  const stored = info.images.filter((/** @type {any} */ image) => image.from === "store").length;
+  const asked = info.images.length + info.failed.length;
+  if (info.cost_usd === 0 && stored === asked) parts.push(say("run.stored"));
+  else {
+    const how = info.cost_source === "provider" ? "run.spent_exact" : "run.spent";
+    parts.push(info.cost_usd === null ? say("run.spent_unknown") : say(how, { cost: money(info.cost_usd) }));
+    if (stored) parts.push(say("price.some_stored", { n: stored }));
+  }
+  if (info.resolution_effective) parts.push(info.resolution_effective);
+  const lines = [parts.join(" · ")];
+  for (const failed of info.failed) lines.push(`✕ ${failed.reason} ${say(`charged.${failed.charged}`)}`);
+  lines.push(...info.notices.map((/** @type {string} */ notice) => `• ${notice}`));
+  const tone = info.failed.length ? "bad" : info.notices.length ? "warn" : "good";
+  return { text: [...new Set(lines)].join("\n"), tone };
+}
+
+/** A queue on Instant or On Change pays for every new seed with nobody at the button. */
+function warnOfTheQueue() {
+  const settings = /** @type {any} */ (app.extensionManager).queueSettings;
+  if (!settings?.$subscribe) return;
+  let warned = "";
+  const look = () => {
+    const mode = String(settings.mode ?? "disabled").replace(/-.*/, "");
+    if (mode === "disabled") warned = "";
+    else if (mode !== warned && ourNodes().some(({ node }) => isMaker(node))) {
+      warned = mode;
+      toast("warn", say("toast.queue"), say(mode === "change" ? "toast.queue_change" : "toast.queue_instant"));
+    }
+  };
+  settings.$subscribe(look);
+}

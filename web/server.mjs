@@ -1,0 +1,69 @@
+/** The pack's routes. Every failure is an `Answered` with words for a person. */
+import { api } from "/scripts/api.js";
+
+/**
+ * @typedef {{ name: string, generate: Offer | null, edit: Offer | null, family: string, recommended: boolean,
+ *   price: { usd: Record<string, number>, source: string, dated: string } | null }} Model
+ * @typedef {{ ratios: string[], resolutions: string[], default_resolution: string, max_references: number,
+ *   max_count: number, options: Record<string, string[] | null> }} Offer
+ * @typedef {{ profile: string, state: "environment" | "stored" | "disabled" | "none", source: string, problem: string,
+ *   replaceable: boolean, tested: { at: number, verdict: string, text: string } | null }} KeyState
+ * @typedef {{ id: string, label: string, dialect: string, own: boolean, local: boolean, needs_key: boolean,
+ *   key_url: string, recommended: string, models: Model[], keys: KeyState[], key_variable: string, base_url: string,
+ *   base_url_source: string, base_url_problem: string, base_url_variable: string, auth?: string }} Provider
+ * @typedef {{ providers: Provider[], dialects: Record<string, string>, auths: string[], profiles: string[] }} Machine
+ * @typedef {{ kind: string, what: string, cure: string }} Problem
+ * @typedef {{ number?: number, input: string, from: string, width?: number, height?: number }} Reference
+ * @typedef {{ slots: number[], frame: number, method?: string, url?: string, headers?: Record<string, string>, body?: string }} Sent
+ * @typedef {{ provider: string, label: string, model?: string, resolution?: string, usd_each?: number | null,
+ *   usd?: number | null, problem?: string }} Elsewhere
+ * @typedef {{ node: string, operation: string, problem: Problem | null, provider?: string, label?: string, model?: string,
+ *   resolution?: string, pictures?: number, stored?: number | null, usd_each?: number | null, usd?: number | null,
+ *   usd_counted?: number, price_source?: string, price_dated?: string, notices?: string[], sends?: Sent[],
+ *   references?: Reference[], sure?: boolean, frames_known?: boolean, everywhere?: Elsewhere[] }} Estimate
+ * @typedef {{ id: string, state: string, provider: string, label: string, model: string, operation: string, prompt: string,
+ *   text: string, usd: number, exact: boolean, created: number, reason: string, task: string, picture: boolean,
+ *   running: boolean, recoverable: boolean, in_doubt: boolean }} Result
+ * @typedef {{ value: string | string[], source: "environment" | "settings" | "default", variable: string, set?: boolean }} Setting
+ */
+
+/** The server said no, or could not be reached. */
+export class Answered extends Error {
+  /** @param {number} status @param {Problem} problem */
+  constructor(status, problem) {
+    super([problem.what, problem.cure].filter(Boolean).join(" "));
+    this.status = status;
+    this.problem = problem;
+  }
+}
+
+/**
+ * @param {string} path Below /nano_banana.
+ * @param {{ method?: string, body?: unknown, signal?: AbortSignal }} [facts]
+ * @returns {Promise<any>} The answer's JSON; its shape is the caller's to say.
+ */
+export async function ask(path, { method = "GET", body, signal } = {}) {
+  /** @type {RequestInit} */
+  const request = { method, signal: signal ?? null };
+  if (body !== undefined || method === "POST" || method === "PUT") {
+    request.headers = { "Content-Type": "application/json" };
+    request.body = JSON.stringify(body ?? {});
+  }
+  let answer;
+  try {
+    answer = await api.fetchApi(`/nano_banana${path}`, request);
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Answered(0, { kind: "network", what: "ComfyUI does not answer.", cure: "" });
+  }
+  const value = await answer.json().catch(() => ({}));
+  if (!answer.ok) {
+    const said = value.error ?? { kind: "http", what: `ComfyUI answered ${answer.status}.`, cure: "" };
+    throw new Answered(answer.status, said);
+  }
+  return value;
+}
+
+/** Where a picture of the results is. @param {string} id @param {number} [side] Longest side in pixels. */
+export const pictureUrl = (id, side) =>
+  api.apiURL(`/nano_banana/results/${encodeURIComponent(id)}/image${side ? `?max=${side}` : ""}`);

@@ -1,0 +1,54 @@
+/** Labelled fields that save themselves, say what is wrong, and show where the environment has the last word. */
+import { el } from "../element.mjs";
+import { say } from "../words.mjs";
+
+let count = 0;
+
+/**
+ * @param {string} label
+ * @param {HTMLElement} control
+ * @param {string} [hint]
+ */
+export function field(label, control, hint) {
+  control.id ||= `nb-field-${(count += 1)}`;
+  return el(
+    "div",
+    { class: "nb-field" },
+    el("label", { for: control.id }, label),
+    el("div", {}, control, hint ? el("div", { class: "nb-quiet" }, hint) : null),
+  );
+}
+
+/**
+ * A setting as a text field or a choice.
+ * @param {import("./panel.mjs").Shared} shared
+ * @param {string} name
+ * @param {string} label
+ * @param {{ hint?: string, choices?: [string, string][], suffix?: string }} [facts]
+ */
+export function setting(shared, name, label, { hint, choices, suffix } = {}) {
+  const now = shared.settings[name];
+  const fixed = now?.source === "environment";
+  const value = String(now?.value ?? "");
+  const said = el("div", { class: "nb-bad", role: "alert" });
+  const id = `nb-setting-${name}`;
+  const control = choices
+    ? el(
+        "select",
+        { id, disabled: fixed },
+        ...choices.map(([key, text]) => el("option", { value: key, selected: key === value }, text)),
+      )
+    : el("input", { id, type: "text", value, disabled: fixed, spellcheck: "false", size: "8" });
+  control.addEventListener("change", async () => {
+    said.textContent = "";
+    try {
+      await shared.change({ [name]: control.value.trim() === "" ? null : control.value.trim() });
+    } catch (error) {
+      said.textContent = error instanceof Error ? error.message : String(error);
+    }
+  });
+  const box = el("div", {}, el("span", { class: "nb-inline" }, control, suffix ?? ""), said);
+  if (fixed) box.append(el("div", { class: "nb-quiet" }, say("settings.fixed", { variable: now.variable })));
+  if (hint) box.append(el("div", { class: "nb-quiet" }, hint));
+  return el("div", { class: "nb-field" }, el("label", { for: id }, label), box);
+}

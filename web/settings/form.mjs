@@ -1,0 +1,71 @@
+/** Adds a provider of the user's own: name, address, what it speaks, how the key is sent, the key; then tests it. */
+import { button, el } from "../element.mjs";
+import { openDialog } from "../dialog.mjs";
+import { machine } from "../machine.mjs";
+import { ask } from "../server.mjs";
+import { say } from "../words.mjs";
+import { field } from "./field.mjs";
+
+/** @param {import("./panel.mjs").Shared} shared @param {import("../server.mjs").Provider} [provider] To be changed. */
+export function providerForm(shared, provider) {
+  const dialog = openDialog(provider ? say("form.edit", { label: provider.label }) : say("form.title"), { class: "nb-narrow" });
+  const said = el("p", { role: "status" });
+  const label = el("input", { type: "text", value: provider?.label ?? "", maxlength: "60", placeholder: "My reseller" });
+  const url = el("input", { type: "text", value: provider?.base_url ?? "", placeholder: "https://api.example.com", size: "40" });
+  const choose = (/** @type {[string, string][]} */ values, /** @type {string | undefined} */ now) =>
+    el("select", {}, ...values.map(([key, text]) => el("option", { value: key, selected: key === now }, text)));
+  const dialect = choose(
+    Object.entries(machine.facts.dialects).map(([name, known]) => [name, say("form.like", { name, known })]),
+    provider?.dialect,
+  );
+  const auth = choose(
+    machine.facts.auths.map((name) => [name, say(`form.auth.${name}`)]),
+    provider?.auth,
+  );
+  const model = el("input", { type: "text", value: "", placeholder: say("form.model_placeholder") });
+  const key = el("input", { type: "password", autocomplete: "off", placeholder: say("keys.placeholder"), spellcheck: "false" });
+  const save = async () => {
+    said.className = "nb-quiet";
+    said.textContent = "…";
+    try {
+      const id = provider?.id ?? idOf(label.value);
+      const body = { label: label.value, base_url: url.value, dialect: dialect.value, auth: auth.value, model: model.value };
+      await ask(`/providers/${encodeURIComponent(id)}`, { method: "PUT", body });
+      const typed = key.value;
+      key.value = "";
+      if (typed) {
+        await ask(`/keys/${encodeURIComponent(id)}/default`, { method: "PUT", body: { key: typed } });
+        const tested = await ask(`/keys/${encodeURIComponent(id)}/default/test`, { method: "POST" });
+        said.textContent = tested.text;
+      }
+      await shared.redraw();
+      if (!typed || said.textContent) dialog.close();
+    } catch (error) {
+      said.className = "nb-bad";
+      said.textContent = error instanceof Error ? error.message : String(error);
+    }
+  };
+  dialog.body.append(
+    el("p", { class: "nb-quiet" }, say("form.hint")),
+    field(say("form.name"), label),
+    field(say("address.field"), url, say("form.url_hint")),
+    field(say("form.dialect"), dialect, say("form.dialect_hint")),
+    field(say("form.auth"), auth),
+    field(say("form.model"), model, say("form.model_hint")),
+    field(say("keys.key"), key),
+    said,
+    el("div", { class: "nb-actions nb-end" }, button(say("form.save"), save, { class: "nb-main" })),
+  );
+  label.focus();
+}
+
+/** An id out of a name. @param {string} label */
+function idOf(label) {
+  const plain = label
+    .normalize("NFKD")
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "_")
+    .replace(/^_+|_+$/g, "");
+  const id = /^[a-z]/.test(plain) ? plain : `own_${plain}`;
+  return id.slice(0, 32).replace(/_+$/, "").padEnd(2, "_");
+}

@@ -1,0 +1,61 @@
+/** The settings section: in the frontend's settings, and in a dialog of its own that a node's button opens. */
+import { el, keepKeys } from "../element.mjs";
+import { openDialog } from "../dialog.mjs";
+import { machine } from "../machine.mjs";
+import { ask } from "../server.mjs";
+import { say } from "../words.mjs";
+import { providersSection } from "./providers.mjs";
+import { spendingSection } from "./spending.mjs";
+import { storageSection } from "./storage.mjs";
+
+/**
+ * What the sections share: the settings as they are, and how to change one.
+ * @typedef {{ settings: Record<string, import("../server.mjs").Setting>,
+ *   results?: { pictures: number, bytes: number, free: number },
+ *   change: (changes: Record<string, unknown>) => Promise<void>, redraw: () => Promise<void> }} Shared
+ */
+
+/** The section as an element that keeps itself up to date while it is shown. @param {string} [provider] To be opened. */
+export function settingsPanel(provider) {
+  const root = keepKeys(el("div", { class: "nb-settings" }, el("p", { class: "nb-quiet" }, "…")));
+  let wanted = provider;
+  const redraw = async () => {
+    try {
+      const [found] = await Promise.all([ask("/settings"), machine.refresh()]);
+      /** @type {Shared} */
+      const shared = {
+        ...found,
+        redraw,
+        change: async (changes) => {
+          await ask("/settings", { method: "PUT", body: changes });
+          await redraw();
+        },
+      };
+      const scrolled = root.closest(".nb-dialog-body")?.scrollTop ?? 0;
+      const focused = document.activeElement?.id;
+      root.replaceChildren(
+        el("p", { class: "nb-quiet" }, say("settings.where")),
+        providersSection(shared, wanted),
+        await spendingSection(shared),
+        storageSection(shared),
+      );
+      const body = root.closest(".nb-dialog-body");
+      if (body) body.scrollTop = scrolled;
+      if (focused) document.getElementById(focused)?.focus();
+      if (wanted) root.querySelector(`[data-provider="${CSS.escape(wanted)}"] input`)?.scrollIntoView({ block: "center" });
+      wanted = undefined;
+    } catch (error) {
+      root.replaceChildren(el("p", { class: "nb-bad" }, error instanceof Error ? error.message : String(error)));
+    }
+  };
+  void redraw();
+  return root;
+}
+
+/** Opens the section in a dialog. @param {string} [provider] The provider whose key is missing. */
+export function openSettings(provider) {
+  document.querySelector(".nb-settings-dialog")?.remove();
+  const known = provider && provider !== "auto" && machine.provider(provider)?.needs_key ? provider : undefined;
+  const dialog = openDialog(say("settings.title"), { class: "nb-settings-dialog" });
+  dialog.body.append(settingsPanel(known));
+}

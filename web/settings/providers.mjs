@@ -1,0 +1,278 @@
+/** Every provider: its keys, its address, its place in the order of `auto`. Keys are written and never read back. */
+import { button, el } from "../element.mjs";
+import { confirmed, openDialog } from "../dialog.mjs";
+import { machine } from "../machine.mjs";
+import { ask } from "../server.mjs";
+import { money, say, when } from "../words.mjs";
+import { field } from "./field.mjs";
+import { providerForm } from "./form.mjs";
+
+/** @typedef {import("../server.mjs").Provider} Provider */
+/** @typedef {import("../server.mjs").KeyState} KeyState */
+/** @typedef {import("./panel.mjs").Shared} Shared */
+
+/** @param {Shared} shared @param {string} [opened] */
+export function providersSection(shared, opened) {
+  const fixed = shared.settings["order"]?.source === "environment";
+  const list = el("ol", { class: "nb-providers" });
+  const paid = machine.providers.filter((provider) => !provider.local);
+  for (const provider of paid) list.append(card(shared, provider, fixed, provider.id === opened));
+  const offline = machine.providers.find((provider) => provider.local);
+  const sorted = say("providers.cheapest");
+  return el(
+    "section",
+    {},
+    el("h3", {}, say("providers.title")),
+    el("p", { class: "nb-quiet" }, say("providers.order")),
+    list,
+    el(
+      "div",
+      { class: "nb-actions" },
+      button(say("providers.add"), () => void providerForm(shared)),
+      fixed ? null : button(sorted, () => shared.change({ order: cheapestFirst(paid) })),
+    ),
+    offline ? el("p", { class: "nb-quiet" }, say("providers.offline", { label: offline.label })) : null,
+  );
+}
+
+/** @param {Provider[]} providers */
+const cheapestFirst = (providers) =>
+  [...providers].sort((a, b) => (price(a) ?? Infinity) - (price(b) ?? Infinity)).map((provider) => provider.id);
+
+/** Price of the recommended model's default picture. @param {Provider} provider */
+function price(provider) {
+  const model = provider.models.find((each) => each.recommended);
+  const size = model?.generate?.default_resolution ?? "";
+  return model?.price?.usd[size] ?? model?.price?.usd[""] ?? null;
+}
+
+/** @param {Shared} shared @param {Provider} provider @param {boolean} fixed @param {boolean} opened */
+function card(shared, provider, fixed, opened) {
+  const item = el("li", { class: "nb-provider", "data-provider": provider.id, draggable: fixed ? "false" : "true" });
+  if (!fixed) makeMovable(shared, item, provider);
+  const cost = price(provider);
+  const model = provider.models.find((each) => each.recommended);
+  const [badge, tone] = stateOf(provider);
+  item.append(
+    el(
+      "div",
+      { class: "nb-row" },
+      fixed ? null : el("span", { class: "nb-grip", "aria-hidden": "true", title: say("providers.drag") }, "⠿"),
+      el("strong", {}, provider.label),
+      el("span", { class: "nb-chip", "data-tone": tone }, badge),
+      el("span", { class: "nb-quiet" }, model ? `${model.name} ${cost === null ? "" : money(cost)}` : ""),
+      el("span", { class: "nb-space" }),
+      fixed ? null : button("↑", () => move(shared, provider.id, -1), { "aria-label": say("providers.up", { label: provider.label }) }),
+      fixed ? null : button("↓", () => move(shared, provider.id, 1), { "aria-label": say("providers.down", { label: provider.label }) }),
+    ),
+    ...provider.keys.map((key) => keyRow(shared, provider, key, opened && key.profile === "default")),
+    el(
+      "div",
+      { class: "nb-actions nb-small" },
+      button(say("keys.add_profile"), () => profileForm(shared, provider)),
+      button(say("address.button"), () => addressForm(shared, provider)),
+      provider.key_url
+        ? el("a", { href: provider.key_url, target: "_blank", rel: "noopener noreferrer" }, say("keys.get"))
+        : null,
+      provider.own ? button(say("providers.edit"), () => void providerForm(shared, provider)) : null,
+      provider.own ? button(say("providers.remove"), () => remove(shared, provider), { class: "nb-danger" }) : null,
+    ),
+  );
+  if (provider.base_url_problem) item.append(el("div", { class: "nb-bad" }, say("address.missing")));
+  else if (provider.base_url_source !== "row" || provider.own) {
+    item.append(el("div", { class: "nb-quiet" }, provider.base_url));
+  }
+  return item;
+}
+
+/** @param {Provider} provider @returns {[string, string]} */
+function stateOf(provider) {
+  if (provider.keys.some((key) => key.state === "disabled")) return [say("keys.disabled"), "bad"];
+  const own = provider.keys.find((key) => key.profile === "default");
+  const any = own && own.state !== "none" ? own : provider.keys.find((key) => key.state !== "none");
+  if (!any) return [say("keys.none"), "plain"];
+  if (any.tested?.verdict === "refused") return [say("keys.refused"), "bad"];
+  if (any.tested?.verdict === "no credit") return [say("keys.no_credit"), "bad"];
+  return [say(any.state === "environment" ? "keys.environment" : "keys.stored"), "good"];
+}
+
+/** @param {Shared} shared @param {Provider} provider @param {KeyState} key @param {boolean} opened */
+function keyRow(shared, provider, key, opened) {
+  const path = `/keys/${encodeURIComponent(provider.id)}/${encodeURIComponent(key.profile)}`;
+  const said = el("div", { class: "nb-quiet", role: "status" });
+  if (key.problem) said.append(el("span", { class: "nb-bad" }, key.problem));
+  else if (key.tested) said.append(`${key.tested.text} (${when(key.tested.at)})`);
+  const box = el("div", { class: "nb-key" });
+  const name = key.profile === "default" ? "" : key.profile;
+  const source = key.state === "environment" ? say("keys.from", { variable: key.source }) : "";
+  const actions = el("div", { class: "nb-actions nb-small" });
+  const enter = () => {
+    const entry = keyEntry(say("keys.field", { label: provider.label }), async (text) => {
+      await ask(path, { method: "PUT", body: { key: text } });
+      await ask(`${path}/test`, { method: "POST" }).catch(() => undefined); // the state shows what came of it
+      await shared.redraw();
+    });
+    actions.replaceChildren(entry);
+    entry.querySelector("input")?.focus();
+  };
+  const filled = key.state === "stored" || key.state === "environment";
+  actions.append(
+    ...[
+      key.state === "environment" && !key.replaceable
+        ? null
+        : button(say(key.state === "none" ? "keys.add" : "keys.replace"), enter, { class: key.state === "none" ? "nb-main" : "" }),
+      filled
+        ? button(say("keys.test"), async () => {
+            said.textContent = say("keys.testing");
+            try {
+              const answer = await ask(`${path}/test`, { method: "POST" });
+              said.textContent = answer.text;
+            } catch (error) {
+              said.textContent = error instanceof Error ? error.message : String(error);
+            }
+          })
+        : null,
+      key.replaceable
+        ? button(
+            say("keys.delete"),
+            async () => {
+              if (!(await confirmed(say("keys.delete_sure", { label: provider.label, profile: key.profile }), say("keys.delete")))) return;
+              await ask(path, { method: "DELETE" });
+              await shared.redraw();
+            },
+            { class: "nb-danger" },
+          )
+        : null,
+    ].filter((each) => each !== null),
+  );
+  box.append(
+    el("div", { class: "nb-row" }, name ? el("span", { class: "nb-chip" }, name) : null, el("span", { class: "nb-quiet" }, source), actions),
+    said,
+  );
+  if (opened && key.state !== "environment") enter();
+  return box;
+}
+
+/**
+ * A field that a key is typed into; emptied as soon as it is sent.
+ * @param {string} label @param {(key: string) => Promise<void>} save
+ */
+function keyEntry(label, save) {
+  const said = el("span", { class: "nb-bad", role: "alert" });
+  const input = el("input", {
+    type: "password",
+    "aria-label": label,
+    placeholder: say("keys.placeholder"),
+    autocomplete: "off",
+    spellcheck: "false",
+    "data-1p-ignore": true,
+    "data-lpignore": "true",
+  });
+  const form = el(
+    "form",
+    { class: "nb-key-entry", autocomplete: "off" },
+    input,
+    el("button", { type: "submit", class: "nb-button nb-main" }, say("save")),
+    said,
+  );
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const key = input.value;
+    input.value = "";
+    try {
+      await save(key);
+    } catch (error) {
+      said.textContent = error instanceof Error ? error.message : String(error);
+    }
+  });
+  return form;
+}
+
+/** @param {Shared} shared @param {Provider} provider */
+function profileForm(shared, provider) {
+  const dialog = openDialog(say("keys.profile_title", { label: provider.label }), { class: "nb-narrow" });
+  const name = el("input", { type: "text", pattern: "[A-Za-z0-9_-]{1,32}", placeholder: "studio", autocomplete: "off" });
+  const entry = keyEntry(say("keys.field", { label: provider.label }), async (key) => {
+    await ask(`/keys/${encodeURIComponent(provider.id)}/${encodeURIComponent(name.value.trim())}`, { method: "PUT", body: { key } });
+    dialog.close();
+    await shared.redraw();
+  });
+  dialog.body.append(
+    el("p", { class: "nb-quiet" }, say("keys.profile_hint")),
+    field(say("keys.profile_name"), name),
+    field(say("keys.key"), entry),
+  );
+  name.focus();
+}
+
+/** @param {Shared} shared @param {Provider} provider */
+function addressForm(shared, provider) {
+  const fixed = provider.base_url_source === "environment";
+  const dialog = openDialog(say("address.title", { label: provider.label }), { class: "nb-narrow" });
+  const said = el("p", { class: "nb-bad", role: "alert" });
+  const url = el("input", { type: "url", value: provider.base_url, placeholder: "https://api.example.com", disabled: fixed, size: "40" });
+  /** @param {string | null} value */
+  const save = async (value) => {
+    said.textContent = "";
+    try {
+      if (provider.own) throw new Error(say("address.own"));
+      await ask(`/providers/${encodeURIComponent(provider.id)}`, { method: "PUT", body: { base_url: value } });
+      dialog.close();
+      await shared.redraw();
+    } catch (error) {
+      said.textContent = error instanceof Error ? error.message : String(error);
+    }
+  };
+  dialog.body.append(
+    el("p", { class: "nb-quiet" }, say(fixed ? "settings.fixed" : "address.hint", { variable: provider.base_url_variable })),
+    field(say("address.field"), url),
+    said,
+    el(
+      "div",
+      { class: "nb-actions nb-end" },
+      provider.base_url_source === "settings" ? button(say("address.reset"), () => save(null)) : null,
+      fixed ? null : button(say("save"), () => save(url.value), { class: "nb-main" }),
+    ),
+  );
+}
+
+/** @param {Shared} shared @param {Provider} provider */
+async function remove(shared, provider) {
+  if (!(await confirmed(say("providers.remove_sure", { label: provider.label }), say("providers.remove")))) return;
+  await ask(`/providers/${encodeURIComponent(provider.id)}`, { method: "DELETE" });
+  await shared.redraw();
+}
+
+/** @param {Shared} shared @param {string} id @param {number} by */
+async function move(shared, id, by) {
+  const order = machine.providers.filter((provider) => !provider.local).map((provider) => provider.id);
+  const from = order.indexOf(id);
+  const to = Math.max(0, Math.min(order.length - 1, from + by));
+  order.splice(to, 0, ...order.splice(from, 1));
+  await shared.change({ order });
+}
+
+/** @param {Shared} shared @param {HTMLElement} item @param {Provider} provider */
+function makeMovable(shared, item, provider) {
+  item.addEventListener("dragstart", (event) => {
+    event.stopPropagation();
+    event.dataTransfer?.setData("text/nano-banana-provider", provider.id);
+    item.classList.add("nb-dragged");
+  });
+  item.addEventListener("dragend", () => item.classList.remove("nb-dragged"));
+  item.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  item.addEventListener("drop", async (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    const moved = event.dataTransfer?.getData("text/nano-banana-provider");
+    if (!moved || moved === provider.id) return;
+    const order = machine.providers.filter((each) => !each.local).map((each) => each.id);
+    const goal = order.indexOf(provider.id);
+    const rest = order.filter((id) => id !== moved);
+    rest.splice(goal, 0, moved);
+    await shared.change({ order: rest });
+  });
+}

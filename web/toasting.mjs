@@ -1,0 +1,7 @@
+/** Short messages in the corner, only for what a person has to know now. */
+import { app } from "/scripts/app.js";
+
+/** @param {"info" | "success" | "warn" | "error"} severity @param {string} summary @param {string} detail */
+export function toast(severity, summary, detail) {
+  app.extensionManager.toast.add({ severity, summary, detail, life: severity === "success" ? 8000 : 15000 });
+}

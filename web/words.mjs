@@ -1,0 +1,57 @@
+/** What the pages say, in the language that the frontend is set to. `words/<language>.json` has the texts. */
+import { app } from "/scripts/app.js";
+
+/** @type {Record<string, string>} */
+let english = {};
+/** @type {Record<string, string>} */
+let chosen = {};
+
+const LANGUAGES = ["zh"];
+
+/** Loads the texts; until then, and where one is missing, English is shown. */
+export async function loadWords() {
+  const language = String(app.extensionManager.setting.get("Comfy.Locale") ?? "en");
+  english = await read("en");
+  if (LANGUAGES.includes(language)) chosen = await read(language);
+}
+
+/**
+ * A text by its name, with `{names}` in it replaced.
+ * @param {string} name
+ * @param {Record<string, string | number>} [values]
+ */
+export function say(name, values = {}) {
+  const text = chosen[name] ?? english[name] ?? name;
+  return text.replace(/\{(\w+)\}/g, (whole, key) => String(values[key] ?? whole));
+}
+
+/** Names of all texts: for the tests. */
+export const wordNames = () => Object.keys(english);
+
+/** US dollars. @param {number | null | undefined} usd */
+export function money(usd) {
+  if (usd === null || usd === undefined) return say("price.unknown");
+  if (usd === 0) return say("price.free");
+  const digits = usd >= 10 ? 2 : usd >= 0.1 ? 3 : 4;
+  const text = usd.toFixed(digits).replace(/(\.\d\d\d*?)0+$/, "$1");
+  return `$${text}`;
+}
+
+/** A moment, as this browser writes it. @param {number} seconds Unix time. */
+export function when(seconds) {
+  const at = new Date(seconds * 1000);
+  const today = new Date().toDateString() === at.toDateString();
+  return today
+    ? at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })
+    : at.toLocaleString([], { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+}
+
+/** @param {string} language @returns {Promise<Record<string, string>>} */
+async function read(language) {
+  try {
+    const answer = await fetch(new URL(`words/${language}.json`, import.meta.url));
+    return answer.ok ? await answer.json() : {};
+  } catch {
+    return {};
+  }
+}
