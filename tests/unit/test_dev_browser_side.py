@@ -1,0 +1,172 @@
+"""The checks of `web/` with the real tools: what is wrong in a module is found, and named by its line.
+
+They need what `dev.py test` has fetched, and are skipped without it.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from pack.dev import browser_side, cache, node
+from pack.dev.surroundings import clean
+
+PANEL = """
+import { api } from "/scripts/api.js";
+import { app } from "/scripts/app.js";
+import { line } from "./line.mjs";
+
+/** @type {Comfy.SettingRenderer} */
+const editor = (name, setter, value) => line(`${name}: ${String(value)}`, () => setter(""));
+
+app.registerExtension({
+  name: "nano_banana.trial",
+  settings: [{ id: "NanoBanana.Trial", name: "Trial", type: editor, defaultValue: "" }],
+  commands: [{ id: "NanoBanana.Reload", label: "Reload", function: () => reload() }],
+  setup() {
+    app.extensionManager.registerSidebarTab({
+      id: "nano-banana-trial",
+      title: "Trial",
+      type: "custom",
+      render: (container) => container.replaceChildren(line("here", () => reload())),
+    });
+    api.addEventListener("execution_error", ({ detail }) => {
+      app.extensionManager.toast.add({ severity: "error", detail: detail.exception_message });
+    });
+    api.addCustomEventListener("nano_banana.made", (event) => console.debug(event.detail));
+  },
+  nodeCreated(node) {
+    const widget = node.addDOMWidget("trial", "nano_banana_trial", line("x", () => reload()), { serialize: false });
+    widget.serialize = false;
+    const { LGraphBadge } = window;
+    if (LGraphBadge) node.badges.push(() => new LGraphBadge({ text: "$" }));
+  },
+});
+
+async function reload() {
+  const { workflow, output } = await app.graphToPrompt();
+  await app.loadGraphData(workflow);
+  console.debug(output["1"]?.class_type, app.rootGraph.nodes.length);
+}
+"""
+
+LINE = """
+/**
+ * @param {string} text
+ * @param {() => void} pressed
+ */
+export function line(text, pressed) {
+  const button = document.createElement("button");
+  button.textContent = text;
+  button.addEventListener("click", pressed);
+  return button;
+}
+"""
+
+HOST = 'import { api } from "/scripts/api.js";\nimport { app } from "/scripts/app.js";\nconsole.debug(api, app);\n'
+
+MISUSES = {
+    "hook": 'app.registerExtension({ name: "x", nodeCreatd() {} });',
+    "method": 'app.registerExtension({ name: "x", nodeCreated: (node) => node.addDOMWidge() });',
+    "element": 'app.registerExtension({ name: "x", nodeCreated: (node) => void node.addDOMWidget("a", "b", "html") });',
+    "setting": 'app.registerExtension({ name: "x", settings: [{ id: "x", name: "n", type: "password", defaultValue: 1 }] });',
+    "tab": 'app.extensionManager.registerSidebarTab({ id: "x", title: "y", type: "custom" });',
+    "toast": 'app.extensionManager.toast.add({ severity: "bad" });',
+    "event": 'api.addEventListener("executd", () => {});',
+    "detail": 'api.addEventListener("executed", ({ detail }) => console.debug(detail.nod));',
+    "prompt": "console.debug((await app.graphToPrompt()).output.a?.class_typ);",
+    "badge": 'console.debug(new window.LGraphBadge({ text: "x" }));',
+    "type": "/** @param {Comfy.Nod} node */ export const f = (node) => node;",
+    "script": 'import { ui } from "/scripts/ui.js"; console.debug(ui);',
+}
+"""What the published types alone would let through, or what is easily misspelt."""
+
+
+@pytest.fixture(scope="module")
+def tools() -> node.Node:
+    """Node and its packages, as `dev.py test` has left them."""
+    found = node.ready(cache.opened())
+    if found is None:
+        pytest.skip("there is no Node in the cache: `python3 dev.py test --lint` fetches it")
+    return found
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A clone with the real settings and an empty `web/`."""
+    shutil.copytree(cache.ROOT / "dev" / "javascript", tmp_path / "dev" / "javascript")
+    (tmp_path / "web").mkdir()
+    return tmp_path
+
+
+def complaints(tools: node.Node, clone: Path) -> dict[str, str]:
+    """What each check prints that isn't content."""
+    found = {}
+    for check in browser_side.checks(tools, clone):
+        environment = clean(os.environ, check.more)
+        done = subprocess.run(check.command, cwd=clone, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            found[check.stage] = done.stdout + done.stderr
+    return found
+
+
+def test_no_modules_at_all_are_fine(tools: node.Node, clone: Path) -> None:
+    assert complaints(tools, clone) == {}
+
+
+def test_modules_that_use_most_of_the_host_are_fine(tools: node.Node, clone: Path) -> None:
+    (clone / "web" / "panel.js").write_text(PANEL)
+    (clone / "web" / "line.mjs").write_text(LINE)
+    assert complaints(tools, clone) == {}
+
+
+@pytest.mark.parametrize("name", ["bad.js", "parts/deep/bad.mjs"])
+@pytest.mark.parametrize(
+    ("stage", "text", "said"),
+    [
+        ("tsc", '/** @type {number} */\nexport const x = "1";', "TS2322"),
+        ("tsc", "export const f = (x) => x;", "implicitly has an 'any' type"),
+        ("eslint", "const unused = 1;", "no-unused-vars"),
+        ("eslint", "document.body.innerHTML = location.hash;", "no-restricted-properties"),
+    ],
+)
+def test_a_mistake_is_found_in_every_kind_and_depth_of_module(
+    tools: node.Node, clone: Path, name: str, stage: str, text: str, said: str
+) -> None:
+    path = clone / "web" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text + "\nexport {};\n")
+    found = complaints(tools, clone)
+    assert list(found) == [stage]
+    assert said in found[stage] and path.name in found[stage]
+
+
+def test_each_misuse_of_the_host_is_a_type_error(tools: node.Node, clone: Path) -> None:
+    for name, text in MISUSES.items():
+        (clone / "web" / f"{name}.mjs").write_text(HOST + text)
+    found = complaints(tools, clone)["tsc"]
+    assert [name for name in MISUSES if f"{name}.mjs" not in found] == []
+    assert found.count("error TS") == len(MISUSES)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("box.innerHTML = text;", "no-restricted-properties"),
+        ('box["outerHTML"] = text;', "no-restricted-properties"),
+        ('box.insertAdjacentHTML("beforeend", text);', "no-restricted-properties"),
+        ("document.createRange().createContextualFragment(text);", "no-restricted-properties"),
+        ("document.write(text);", "no-restricted-properties"),
+        ("Object.assign(box, { innerHTML: text });", "no-restricted-syntax"),
+        ('Object.assign(box, { "srcdoc": text });', "no-restricted-syntax"),
+        ("eval(text);", "no-eval"),
+        ("new Function(text)();", "no-new-func"),
+        ('setTimeout("text", 1);', "no-implied-eval"),
+        ('location.href = "javascript:alert(1)";', "no-script-url"),
+    ],
+)
+def test_no_way_from_text_to_markup_or_code(tools: node.Node, clone: Path, text: str, rule: str) -> None:
+    (clone / "web" / "a.mjs").write_text(f"export function f(box, text) {{ console.debug(box, text); {text} }}\n")
+    found = complaints(tools, clone)["eslint"]
+    assert f" {rule}\n" in found and "1 problem" in found
