@@ -7,7 +7,7 @@ else is counted as one frame, and said to be a guess.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import host
@@ -25,7 +25,9 @@ from .widgets import options_of, seed_of
 NODES: dict[str, Any] = {"NanoBananaGenerate": NanoBananaGenerate, "NanoBananaEdit": NanoBananaEdit}
 _DEFAULTS = {
     kind: {
-        name: p.default for name, p in inspect.signature(node.execute).parameters.items() if p.default is not p.empty
+        name: parameter.default
+        for name, parameter in inspect.signature(node.execute).parameters.items()
+        if isinstance(parameter.default, (str, int, bool))
     }
     for kind, node in NODES.items()
 }
@@ -77,6 +79,8 @@ class _Asked:
         default = _DEFAULTS[self._kind].get(name, "")
         value = self._inputs.get(name, default)
         if isinstance(value, (list, tuple)):
+            value = self._constant(value)
+        if value is None:
             self._sure = False
             return default
         wanted = type(default)
@@ -87,10 +91,19 @@ class _Asked:
                 return default
         return value
 
+    def _constant(self, link: Sequence[Any]) -> Any:
+        """What one of the host's Primitive nodes gives; None for any other node."""
+        node = self._prompt.get(str(link[0])) if link else None
+        inputs = node.get("inputs") if isinstance(node, Mapping) else None
+        if not isinstance(node, Mapping) or not isinstance(inputs, Mapping):
+            return None
+        value = inputs.get("value") if str(node.get("class_type", "")).startswith("Primitive") else None
+        return value if isinstance(value, (str, int, float, bool)) else None
+
     def _requests(self) -> list[Request]:
         values = {name: self._value(name) for name in _DEFAULTS[self._kind]}
         prompt = self._value("prompt")
-        if isinstance(self._inputs.get("prompt"), (list, tuple)):
+        if not prompt and isinstance(self._inputs.get("prompt"), (list, tuple)):
             prompt = "(comes from another node)"
         options, (seed, _) = options_of(values), seed_of(values["seed"])
         count = max(1, min(int(values["num_images"]), 16))

@@ -9,6 +9,7 @@ import { say } from "./words.mjs";
 export function openDialog(title, facts = {}) {
   const body = el("div", { class: "nb-dialog-body" });
   const heading = `nb-dialog-${crypto.randomUUID()}`;
+  /** @type {HTMLDialogElement} */
   const root = el(
     "dialog",
     { class: `nb-dialog ${facts.class ?? ""}`, "aria-labelledby": heading },
@@ -21,6 +22,12 @@ export function openDialog(title, facts = {}) {
     body,
   );
   keepKeys(root);
+  root.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    event.preventDefault(); // the frontend listens to Escape, too, and takes it away from the dialog
+    event.stopPropagation();
+    root.close();
+  });
   root.addEventListener("close", () => {
     root.remove();
     facts.onclose?.();

@@ -22,9 +22,9 @@ const ROW = 30;
 
 /** What the faces can't do themselves; given by the entry so that nothing is imported in a circle. */
 export const doing = {
-  /** @param {Comfy.Node} node */
+  /** @param {Comfy.Node} node @returns {void} */
   showPrices: (node) => void node,
-  /** @param {string} [provider] */
+  /** @param {string} [provider] @returns {void} */
   openSettings: (provider) => void provider,
 };
 

@@ -138,8 +138,10 @@ export function promptFor(nodes) {
     prompt[name] = { class_type: String(node.comfyClass ?? node.type), inputs, _meta: { title: String(node.title ?? "") } };
     names.set(node, name);
     if (!isOurs(node)) {
-      const image = node.comfyClass === "LoadImage" ? widgetOf(node, "image") : undefined;
-      if (image) inputs["image"] = image.value;
+      const name = node.comfyClass === "LoadImage" ? "image" : "value";
+      const widget = widgetOf(node, name);
+      const linked = node.inputs?.some((input) => input.name === name && input.link !== null && input.link !== undefined);
+      if (widget && !linked && isConstant(node)) inputs[name] = widget.value;
       return;
     }
     for (const widget of node.widgets ?? []) {
@@ -161,6 +163,9 @@ export function promptFor(nodes) {
   });
   return prompt;
 }
+
+/** Whether a node gives what its widget says. @param {Comfy.Node} node */
+const isConstant = (node) => node.comfyClass === "LoadImage" || String(node.comfyClass ?? "").startsWith("Primitive");
 
 /** Name of the widget that the pack adds below a node's own. */
 export const FOOTER = "nano_banana";

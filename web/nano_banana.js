@@ -39,7 +39,7 @@ app.registerExtension({
   settings: [
     {
       id: "NanoBanana.Panel",
-      name: "",
+      name: "Keys and settings",
       category: ["Nano Banana", "Nano Banana", "Panel"],
       type: () => settingsPanel(),
       defaultValue: "",

@@ -9,7 +9,7 @@ import { money, say, when } from "./words.mjs";
 
 /** @typedef {import("./server.mjs").Result} Result */
 
-const ROW_HEIGHT = 132;
+const ROW_HEIGHT = 146;
 const THUMBNAIL = 256;
 const PAGE = 60;
 const QUIET_MS = 250;
@@ -153,10 +153,11 @@ class Panel {
         "div",
         { class: "nb-result-facts" },
         el("p", { class: "nb-prompt", title: result.prompt }, result.prompt),
-        el("p", { class: "nb-quiet nb-line" }, `${result.label} · ${shortModel(result.model)} · ${cost} · ${when(result.created)}`),
-        state ? el("p", { class: "nb-state", "data-tone": tone, title: result.reason }, state) : null,
-        el("div", { class: "nb-actions nb-small" }, ...this.actions(result)),
+        el("p", { class: "nb-quiet nb-line" }, `${result.label} · ${shortModel(result.model)}`),
+        el("p", { class: "nb-quiet nb-line" }, `${cost} · ${when(result.created)}`),
+        state ? el("p", { class: "nb-state", "data-tone": tone, title: state }, state) : null,
       ),
+      el("div", { class: "nb-actions nb-small" }, ...this.actions(result)),
     );
   }
 
@@ -235,8 +236,8 @@ async function insert(result) {
   const LiteGraph = /** @type {any} */ (window).LiteGraph;
   const node = LiteGraph.createNode("LoadImage");
   const graph = /** @type {any} */ (app.canvas.graph ?? app.rootGraph);
-  const area = app.canvas.ds.visible_area;
-  node.pos = [area[0] + area[2] / 2 - 160, area[1] + area[3] / 2 - 160];
+  const [left = 0, top = 0, width = 0, height = 0] = app.canvas.ds.visible_area;
+  node.pos = [left + width / 2 - 160, top + height / 2 - 160];
   graph.add(node);
   const widget = node.widgets?.find((/** @type {any} */ each) => each.name === "image");
   const values = widget?.options?.values;

@@ -26,12 +26,16 @@ export function followRuns({ resultsChanged }) {
   });
   api.addEventListener("execution_cached", ({ detail }) => {
     cached = new Set(detail.nodes.map(String));
+    for (const id of cached) {
+      const node = nodeByPath(id);
+      if (node && isMaker(node)) showLast(node, { text: say("run.cached"), tone: "good" });
+    }
   });
   api.addEventListener("executed", ({ detail }) => {
     const said = /** @type {{ nano_banana?: string[] }} */ (detail.output ?? {}).nano_banana?.[0];
     const node = said === undefined ? undefined : nodeByPath(detail.node);
     if (!node || said === undefined) return;
-    showLast(node, cached.has(String(detail.node)) ? { text: say("run.cached"), tone: "good" } : lastOf(JSON.parse(said)));
+    if (!cached.has(String(detail.node))) showLast(node, lastOf(JSON.parse(said)));
     resultsChanged();
     reprice();
   });

@@ -16,12 +16,13 @@ export async function loadWords() {
 }
 
 /**
- * A text by its name, with `{names}` in it replaced.
+ * A text by its name, with `{names}` in it replaced; with n = 1 the one called `<name>.one`, where there is one.
  * @param {string} name
  * @param {Record<string, string | number>} [values]
  */
 export function say(name, values = {}) {
-  const text = chosen[name] ?? english[name] ?? name;
+  const one = values["n"] === 1 ? `${name}.one` : name;
+  const text = chosen[one] ?? chosen[name] ?? english[one] ?? english[name] ?? name;
   return text.replace(/\{(\w+)\}/g, (whole, key) => String(values[key] ?? whole));
 }
 
