@@ -127,6 +127,7 @@ def canvas(chromium: Browser, host: Host, shots: Path) -> Iterator[Callable[...,
             "Comfy.ColorPalette": "light" if light else "dark",
             "Comfy.UseNewMenu": "Top",
             "Comfy.Minimap.Visible": False,
+            "Comfy.Node.AlwaysShowAdvancedWidgets": False,
             "Comfy.Workflow.Persist": True,
         }
         _set(host, settings)
