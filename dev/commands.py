@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import bench, checking, converting, demo, ledger, person, providers_table
+from . import bench, checking, converting, demo, ledger, person, providers_table, wording
 from .cache import location
 from .stop import Stop, from_os_error
 
@@ -32,6 +32,7 @@ COMMANDS = (
     Command("ledger", "what was asked for, what became of it, what it cost; recover and forget", ledger.run),
     Command("examples", "make the API forms of the example workflows anew, in a real browser", converting.run),
     Command("table", "write README's table of providers anew from the rows", providers_table.run),
+    Command("words", "write the nodes' English words anew from their schemas, for translators", wording.run),
 )
 
 

@@ -115,23 +115,27 @@ class Canvas:
 
 @pytest.fixture
 def canvas(chromium: Browser, host: Host, shots: Path) -> Iterator[Callable[..., Canvas]]:
-    """Opens the frontend: `canvas(vue=False, light=False)`."""
+    """Opens the frontend: `canvas(vue=False, light=False, locale="en")`."""
     contexts = []
 
-    def opened(vue: bool = False, light: bool = False) -> Canvas:
+    def opened(vue: bool = False, light: bool = False, locale: str = "en") -> Canvas:
         settings = {
+            "Comfy.Locale": locale,
             "Comfy.TutorialCompleted": True,
             "Comfy.VueNodes.Enabled": vue,
             "Comfy.VueNodes.AutoScaleLayout": False,
             "Comfy.ColorPalette": "light" if light else "dark",
             "Comfy.UseNewMenu": "Top",
             "Comfy.Minimap.Visible": False,
+            "Comfy.Node.AlwaysShowAdvancedWidgets": False,
             "Comfy.Workflow.Persist": True,
         }
         _set(host, settings)
         context = chromium.new_context(viewport={"width": 1600, "height": 950})
         contexts.append(context)
         look = f"{'nodes2' if vue else 'classic'}-{'light' if light else 'dark'}"
+        if locale != "en":
+            look += f"-{locale}"
         made = Canvas(context.new_page(), host, shots, look)
         made.open()
         return made

@@ -1,0 +1,116 @@
+"""The nodes in Chinese, in the real frontend: titles, names, tooltips and help; and a workflow is saved as in English."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pack.tests.browser.test_examples import example
+
+ROOT = Path(__file__).resolve().parents[2]
+CHINESE = json.loads((ROOT / "locales" / "zh" / "nodeDefs.json").read_text("utf-8"))
+NODES = ("ProviderConfig", "NanoBananaGenerate", "NanoBananaEdit")
+
+NEW_NODES = """(types) => {
+    window.app.graph.clear();
+    types.forEach((type, index) => {
+        const node = window.LiteGraph.createNode(type);
+        window.app.graph.add(node);
+        node.pos = [index * 500, 60];
+    });
+}"""
+FIT = "() => window.app.extensionManager.command.execute('Comfy.Canvas.FitView')"
+SHOWN = """() => window.app.graph.nodes.map((node) => ({
+    type: node.type,
+    title: node.title,
+    inputs: Object.fromEntries(node.inputs.map((slot) => [
+        slot.name, node.widgets.find((w) => w.name === slot.name)?.label || slot.label || slot.localized_name])),
+    outputs: node.outputs.map((slot) => slot.label || slot.localized_name),
+}))"""
+SELECT = """(type) => {
+    const canvas = window.app.canvas;
+    canvas.deselectAll();
+    canvas.select(window.app.graph.nodes.find((node) => node.type === type));
+    canvas.onSelectionChange?.(canvas.selected_nodes);
+}"""
+
+
+def new_nodes(page: Any) -> None:
+    """One of each of our nodes, side by side on an empty canvas."""
+    page.page.evaluate(NEW_NODES, list(NODES))
+    page.settle()
+    page.page.evaluate(FIT)
+    page.settle()
+
+
+def saved(page: Any) -> dict[str, Any]:
+    """The nodes and links of the graph as they are saved, without the words that the frontend itself notes for display."""
+    workflow = page.workflow()
+    for node in workflow["nodes"]:
+        for slot in [*node.get("inputs", []), *node.get("outputs", [])]:
+            slot.pop("localized_name", None)
+    return {"nodes": workflow["nodes"], "links": workflow["links"]}
+
+
+def sent(page: Any) -> dict[str, Any]:
+    """What the server runs; the title that the frontend notes beside each node is nobody's input."""
+    return {key: {**node, "_meta": None} for key, node in page.prompt().items()}
+
+
+def meant(name: str) -> dict[str, str]:
+    """Input id -> Chinese name; the sockets of a growing input keep the names that prompts and messages use."""
+    found = {key: entry["name"] for key, entry in CHINESE[name]["inputs"].items() if "name" in entry}
+    return found | ({f"images.image_{n}": f"image_{n}" for n in (1, 2)} if name == "NanoBananaEdit" else {})
+
+
+@pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
+def test_nodes_are_chinese_and_saved_as_in_english(canvas: Callable[..., Any], vue: bool) -> None:
+    """New nodes and an English example read Chinese; what goes into the file and to the server has no word of it."""
+    kept = {}
+    for locale in ("en", "zh"):
+        page = canvas(vue=vue, locale=locale)
+        page.load(example("masked_region"))
+        loaded = saved(page), sent(page)
+        new_nodes(page)
+        new = saved(page)
+        for node in new["nodes"]:
+            del node["size"]  # a new node is as wide as its title
+        kept[locale] = [*loaded, new]
+    assert kept["zh"] == kept["en"]
+
+    shown = {node["type"]: node for node in page.page.evaluate(SHOWN)}
+    for name in NODES:
+        assert shown[name]["title"] == CHINESE[name]["display_name"]
+        assert shown[name]["inputs"] == meant(name)
+        assert shown[name]["outputs"] == [entry["name"] for entry in CHINESE[name]["outputs"].values()]
+    if vue:
+        _drawn_in_chinese(page)
+    page.shoot("words")
+    assert page.complaints == []
+
+
+def _drawn_in_chinese(page: Any) -> None:
+    """Nodes 2.0 are HTML: each name is really there, and the tooltip of a socket is found by its Chinese name."""
+    page.page.evaluate("() => window.app.extensionManager.setting.set('Comfy.Node.AlwaysShowAdvancedWidgets', true)")
+    for name in NODES:
+        node = page.page.locator(".lg-node").filter(has_text=CHINESE[name]["display_name"])
+        for text in meant(name).values():
+            # A text field shows its name as the field's label, everything else as text.
+            node.get_by_text(text, exact=True).first.wait_for()
+    page.page.locator(".lg-node").last.get_by_text(meant("NanoBananaEdit")["mask"], exact=True).first.hover()
+    page.page.get_by_text(CHINESE["NanoBananaEdit"]["inputs"]["mask"]["tooltip"]).wait_for()
+
+
+def test_help_is_shown_in_chinese(canvas: Callable[..., Any]) -> None:
+    page = canvas(locale="zh")
+    new_nodes(page)
+    for index, name in enumerate(NODES):
+        page.page.evaluate(SELECT, name)
+        if index == 0:
+            page.page.get_by_test_id("info-button").click()
+        page.page.get_by_role("heading", level=1, name=CHINESE[name]["display_name"]).wait_for()
+    page.shoot("help")
+    assert page.complaints == []
