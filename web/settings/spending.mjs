@@ -1,8 +1,12 @@
 /** What was spent, the caps, and what to do when a request may have been paid. */
 import { el } from "../element.mjs";
+import { machine } from "../machine.mjs";
 import { ask } from "../server.mjs";
 import { money, say, spentOf } from "../words.mjs";
 import { setting } from "./field.mjs";
+
+/** @param {string} provider */
+const labelOf = (provider) => machine.provider(provider)?.label ?? provider;
 
 /** @param {import("./panel.mjs").Shared} shared */
 export async function spendingSection(shared) {
@@ -22,7 +26,7 @@ export async function spendingSection(shared) {
     ...(spent.rows ?? [])
       .filter((/** @type {any} */ row) => row.usd > 0)
       .map((/** @type {any} */ row) =>
-        el("p", { class: "nb-quiet nb-sum" }, `${row.provider}: ${words(row, null)} (${say("spend.days")})`),
+        el("p", { class: "nb-quiet nb-sum" }, say("spend.days", { provider: labelOf(row.provider), sum: words(row, null) })),
       ),
     setting(shared, "cap_run", say("spend.cap_run"), { suffix: "$", hint: say("spend.cap_hint") }),
     setting(shared, "cap_day", say("spend.cap_day"), { suffix: "$" }),
