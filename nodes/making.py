@@ -139,9 +139,12 @@ async def _show(run: Run, face: host.Face, shown: int, *, last: bool = False) ->
         preview = await host.in_thread(lambda: preview_of(pixels, PREVIEW_SIDE))
         shown += 1
     price = "" if now.usd is None else f" · ${now.usd:.2f}" if now.usd else " · free"
+    if last and not now.back:
+        price = ""  # nothing came: the message about it has the money
     sent, total = now.uploaded
     upload = f" {sent / 1e6:.1f} of {total / 1e6:.1f} MB" if total > 4_000_000 else ""
-    text = f"{now.provider} · {now.model}\n{now.back} of {now.asked} back · {now.phase}{upload} · {now.seconds:.0f} s{price}"
+    # Two spaces: one of the frontend's renderers reads Markdown, and would make one line of it.
+    text = f"{now.provider} · {now.model}  \n{now.back} of {now.asked} back · {now.phase}{upload} · {now.seconds:.0f} s{price}"
     await face.show(text, now.back, now.asked, preview, force=last)
     return shown
 
@@ -150,12 +153,12 @@ def _say_stopped(numbers: dict[str, Any], why: str) -> None:
     way, dropped = numbers["on_the_way"], numbers["dropped"]
     text = f"Nano Banana, {why}: {numbers['back']} of {numbers['asked']} pictures were back"
     if way:
-        text += (
-            f"; {way} had been sent (about ${numbers['usd']:.2f}) and are still collected: "
-            "queue again and they cost nothing more"
-        )
+        usd = numbers["usd"]
+        about = f" (about ${usd:.2f})" if usd else "" if usd is None else " (free)"
+        more = "is still collected: queue again and it costs" if way == 1 else "are still collected: queue again and they cost"
+        text += f"; {way} had been sent{about} and {more} nothing more"
     if dropped:
-        text += f"; {dropped} were not sent and cost nothing"
+        text += f"; {dropped} {'was' if dropped == 1 else 'were'} not sent and cost nothing"
     log.warning("%s.", text)
     host.tell("stopped", {**numbers, "why": why, "text": text})
 
