@@ -24,13 +24,16 @@ export function openDialog(title, facts = {}) {
     body,
   );
   keepKeys(root);
-  root.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    event.preventDefault(); // the frontend listens to Escape, too, and takes it away from the dialog
-    event.stopPropagation();
+  // The frontend listens to Escape, too, and takes it away; and what had the focus may just have been redrawn.
+  const escape = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key !== "Escape" || [...document.querySelectorAll(".nb-dialog")].at(-1) !== root) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
     root.close();
-  });
+  };
+  window.addEventListener("keydown", escape, true);
   root.addEventListener("close", () => {
+    window.removeEventListener("keydown", escape, true);
     root.remove();
     facts.onclose?.();
   });

@@ -36,6 +36,15 @@ def host(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H
 
 
 @pytest.fixture(scope="session")
+def bare_host(simulator: Any, host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """A host that knows where the providers are and has no key. `host` is started first: never two at once."""
+    variables = {n: v for n, v in provider_variables(simulator).items() if not n.endswith("_API_KEY")}
+    variables.pop("NANO_BANANA_CAP_DAY")
+    with Host.start(tmp_path_factory.mktemp("bare"), variables) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     program = browsers.chromium(os.environ)
     if program is None:
@@ -80,6 +89,30 @@ class Canvas:
         self.page.evaluate("() => window.app.extensionManager.command.execute('Comfy.Canvas.FitView')")
         self.settle()
 
+    def choose(self, kind: str, name: str, value: Any, nth: int = 0) -> None:
+        """Sets a widget as a person does: the value, and the callback that the frontend calls with it."""
+        self.page.evaluate(
+            """([kind, nth, name, value]) => {
+                const node = window.app.graph.nodes.filter((n) => n.type === kind)[nth];
+                const widget = node.widgets.find((w) => w.name === name);
+                widget.value = value;
+                widget.callback?.(value, window.app.canvas, node);
+            }""",
+            [kind, nth, name, value],
+        )
+
+    def widget(self, kind: str, name: str, nth: int = 0) -> dict[str, Any]:
+        """A widget's value, and the values it offers."""
+        found: dict[str, Any] = self.page.evaluate(
+            """([kind, nth, name]) => {
+                const node = window.app.graph.nodes.filter((n) => n.type === kind)[nth];
+                const widget = node.widgets.find((w) => w.name === name);
+                return { value: widget.value, values: [...(widget.options.values ?? [])] };
+            }""",
+            [kind, nth, name],
+        )
+        return found
+
     def settle(self) -> None:
         """Waits for two drawn frames."""
         self.page.evaluate("() => new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
@@ -115,10 +148,10 @@ class Canvas:
 
 @pytest.fixture
 def canvas(chromium: Browser, host: Host, shots: Path) -> Iterator[Callable[..., Canvas]]:
-    """Opens the frontend: `canvas(vue=False, light=False, locale="en")`."""
+    """Opens the frontend: `canvas(vue=False, light=False, locale="en", on=another_host)`."""
     contexts = []
 
-    def opened(vue: bool = False, light: bool = False, locale: str = "en") -> Canvas:
+    def opened(vue: bool = False, light: bool = False, locale: str = "en", on: Host | None = None) -> Canvas:
         settings = {
             "Comfy.Locale": locale,
             "Comfy.TutorialCompleted": True,
@@ -130,13 +163,13 @@ def canvas(chromium: Browser, host: Host, shots: Path) -> Iterator[Callable[...,
             "Comfy.Node.AlwaysShowAdvancedWidgets": False,
             "Comfy.Workflow.Persist": True,
         }
-        _set(host, settings)
+        _set(on or host, settings)
         context = chromium.new_context(viewport={"width": 1600, "height": 950})
         contexts.append(context)
         look = f"{'nodes2' if vue else 'classic'}-{'light' if light else 'dark'}"
         if locale != "en":
             look += f"-{locale}"
-        made = Canvas(context.new_page(), host, shots, look)
+        made = Canvas(context.new_page(), on or host, shots, look)
         made.open()
         return made
 

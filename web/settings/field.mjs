@@ -42,7 +42,7 @@ export function setting(shared, name, label, { hint, choices, suffix } = {}) {
   control.addEventListener("change", async () => {
     said.textContent = "";
     try {
-      await shared.change({ [name]: control.value.trim() === "" ? null : control.value.trim() });
+      await shared.save({ [name]: control.value.trim() === "" ? null : control.value.trim() });
     } catch (error) {
       said.textContent = error instanceof Error ? error.message : String(error);
     }

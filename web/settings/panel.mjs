@@ -9,10 +9,12 @@ import { spendingSection } from "./spending.mjs";
 import { storageSection } from "./storage.mjs";
 
 /**
- * What the sections share: the settings as they are, and how to change one.
+ * What the sections share: the settings as they are, and how to change one: `save` leaves the page as it is, so that what is
+ * being typed elsewhere stays; `change` draws it again.
  * @typedef {{ settings: Record<string, import("../server.mjs").Setting>,
  *   results?: { pictures: number, bytes: number, free: number },
- *   change: (changes: Record<string, unknown>) => Promise<void>, redraw: () => Promise<void> }} Shared
+ *   save: (changes: Record<string, unknown>) => Promise<void>, change: (changes: Record<string, unknown>) => Promise<void>,
+ *   redraw: () => Promise<void> }} Shared
  */
 
 /** The section as an element that keeps itself up to date while it is shown. @param {string} [provider] To be opened. */
@@ -26,6 +28,7 @@ export function settingsPanel(provider) {
       const shared = {
         ...found,
         redraw,
+        save: (changes) => ask("/settings", { method: "PUT", body: changes }),
         change: async (changes) => {
           await ask("/settings", { method: "PUT", body: changes });
           await redraw();
@@ -42,7 +45,12 @@ export function settingsPanel(provider) {
       const body = root.closest(".nb-dialog-body");
       if (body) body.scrollTop = scrolled;
       if (focused) document.getElementById(focused)?.focus();
-      if (wanted) root.querySelector(`[data-provider="${CSS.escape(wanted)}"] input`)?.scrollIntoView({ block: "center" });
+      if (wanted) {
+        /** @type {HTMLInputElement | null} */
+        const entry = root.querySelector(`[data-provider="${CSS.escape(wanted)}"] input`);
+        entry?.scrollIntoView({ block: "center" });
+        entry?.focus();
+      }
       wanted = undefined;
     } catch (error) {
       root.replaceChildren(el("p", { class: "nb-bad" }, error instanceof Error ? error.message : String(error)));

@@ -1,0 +1,131 @@
+"""Money on the canvas: the price before the run, what was spent after it, a new variation, other providers, the dry run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pack.tests.browser.test_examples import example
+from pack.tests.browser.test_settings import text_to_image
+from playwright.sync_api import expect
+
+BOTH = pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
+
+
+def prompted(workflow: dict[str, Any], prompt: str, **values: Any) -> dict[str, Any]:
+    """The workflow with another prompt in its Generate node: widgets are named in the order of the contract."""
+    order = ["prompt", "aspect_ratio", "resolution", "num_images", "seed"]
+    for node in workflow["nodes"]:
+        if node["type"] == "NanoBananaGenerate":
+            for name, value in {"prompt": prompt, **values}.items():
+                node["widgets_values"][order.index(name)] = value
+    return workflow
+
+
+def price(page: Any) -> Any:
+    return page.page.locator(".nb-price").first
+
+
+@BOTH
+def test_the_price_stands_on_the_node_and_follows_its_widgets(
+    canvas: Callable[..., Any], simulator: Any, vue: bool
+) -> None:
+    """What `auto` will be, how many, each for how much; after the run what was spent; then that it is stored."""
+    page = canvas(vue=vue)
+    prompt = f"A boat, priced {'in Nodes 2.0' if vue else 'classically'}"
+    page.load(prompted(text_to_image("onerouter"), prompt, resolution="auto", num_images=2))
+    expect(price(page)).to_have_text("auto → 1K · 2 × $0.08")
+    page.choose("NanoBananaGenerate", "resolution", "2K")
+    expect(price(page)).to_have_text("2K · 2 × price not known")
+    page.choose("NanoBananaGenerate", "resolution", "1K")
+    expect(price(page)).to_have_text("1K · 2 × $0.08")
+    assert simulator.ledger(prompt=prompt)["requests"] == []
+    page.queue()
+    expect(page.page.get_by_text("Spent $0.16 (price list)")).to_be_visible()
+    expect(price(page)).to_have_text("stored · free")
+    page.shoot("spent-and-stored")
+    page.choose("NanoBananaGenerate", "num_images", 3)
+    expect(price(page)).to_have_text("1K · $0.08 · 2 stored")
+    page.choose("ProviderConfig", "provider", "offline")
+    expect(price(page)).to_have_text("1K · free")
+    assert page.complaints == []
+
+
+def test_a_new_variation_is_a_new_seed_and_a_run(canvas: Callable[..., Any], simulator: Any) -> None:
+    """Queueing again with the seed as it is would give the stored picture."""
+    page = canvas()
+    prompt = "A kite in a storm, for variations"
+    page.load(prompted(text_to_image("onerouter"), prompt))
+    page.queue()
+    page.queue()
+    assert simulator.ledger(prompt=prompt)["paid_images"] == 1
+    before = set(page.host.get("/history"))
+    page.page.get_by_role("button", name="New variation").click()
+    page.page.wait_for_function(
+        "async (n) => Object.values(await (await fetch('/history')).json()).filter((e) => e.status?.completed).length > n",
+        arg=len(before),
+    )
+    assert simulator.ledger(prompt=prompt)["paid_images"] == 2
+    assert page.widget("NanoBananaGenerate", "seed")["value"] != 0
+
+
+def test_the_same_request_is_priced_at_every_provider(canvas: Callable[..., Any]) -> None:
+    """And one of them is taken with a click."""
+    page = canvas()
+    page.load(prompted(text_to_image("onerouter"), "A mill, priced everywhere", resolution="1K"))
+    expect(price(page)).to_have_text("1K · $0.08")
+    price(page).click()
+    table = page.page.locator(".nb-dialog table")
+    expect(table.locator("tbody tr")).to_have_count(4)
+    expect(table.locator("tr.nb-chosen")).to_contain_text("OneRouter")
+    page.shoot("prices")
+    table.get_by_role("row", name="Runflow").get_by_role("button", name="Use").click()
+    expect(page.page.locator(".nb-dialog")).to_have_count(0)
+    assert page.widget("ProviderConfig", "provider")["value"] == "runflow"
+
+
+def test_a_dry_run_says_everything_and_sends_nothing(canvas: Callable[..., Any], simulator: Any) -> None:
+    """An edit with a loaded picture: who, how much, the references in order, the request without key and pixels."""
+    page = canvas()
+    workflow = example("several_references")
+    page.load(workflow)
+    before = len(simulator.ledger()["requests"])
+    page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.DryRun')")
+    dialog = page.page.locator(".nb-dialog")
+    expect(dialog.locator(".nb-report").first).to_be_visible()
+    expect(dialog.locator(".nb-references li").first).to_contain_text("image_1 ← LoadImage")
+    for summary in dialog.locator("summary").all():
+        summary.click()
+    request = dialog.locator("pre").first.inner_text()
+    assert request.startswith("POST http") and "***" in request and "sim-test" not in request
+    assert "<picture 1:" in dialog.locator(".nb-report").filter(has_text="image_2").locator("pre").first.inner_text()
+    page.shoot("dry-run")
+    assert len(simulator.ledger()["requests"]) == before
+    page.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+
+def test_what_the_pack_adds_is_neither_saved_nor_sent(canvas: Callable[..., Any]) -> None:
+    """The face below the widgets is no widget of the workflow: old hosts and the nodes' own order don't see it."""
+    page = canvas()
+    page.load(example("text_to_image"))
+    expect(price(page)).to_be_visible()
+    workflow, prompt = page.workflow(), page.prompt()
+    for node in workflow["nodes"]:
+        if node["type"] == "NanoBananaGenerate":
+            assert len(node["widgets_values"]) == 13, "12 widgets and the seed's control"
+    assert "nano_banana_face" not in json.dumps(workflow)
+    assert all("nano_banana" not in node["inputs"] for node in prompt.values())
+
+
+@BOTH
+def test_the_nodes_work_with_the_extension_blocked(canvas: Callable[..., Any], vue: bool) -> None:
+    """Nothing of ours in the browser: the same graph loads and runs."""
+    page = canvas(vue=vue)
+    page.page.route("**/extensions/**/nano_banana.js", lambda route: route.abort())
+    page.open()
+    page.load(prompted(text_to_image("offline"), "Without the extension"))
+    assert page.page.locator(".nb-price").count() == 0
+    assert page.queue()["status"]["status_str"] == "success"

@@ -1,0 +1,213 @@
+"""Keys and settings in the real frontend: from the message on a node to a picture, and nothing of a key left behind."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pack.dev.running import Host
+from pack.tests.browser.test_examples import example
+from playwright.sync_api import expect
+
+CANARY = "sim-canary-93e1f0c2d7"
+LEFT_BEHIND = """async () => {
+    const requests = performance.getEntriesByType('resource').map((entry) => entry.name).join(' ');
+    const settings = await (await fetch('/settings')).text();
+    const undo = JSON.stringify(window.app.extensionManager.workflow?.activeWorkflow?.changeTracker?.undoQueue ?? []);
+    const fields = [...document.querySelectorAll('input, textarea')].map((each) => each.value).join(' ');
+    const kept = JSON.stringify({ ...localStorage }) + JSON.stringify({ ...sessionStorage });
+    return [requests, settings, undo, fields, kept, document.documentElement.outerHTML,
+        JSON.stringify(window.app.graph.serialize()), JSON.stringify((await window.app.graphToPrompt()).output)].join(' ');
+}"""
+
+
+def put(host: Host, path: str, value: Any, method: str = "PUT") -> Any:
+    """A change by another hand than the page's."""
+    body = None if method == "DELETE" else json.dumps(value).encode()
+    headers = {"Content-Type": "application/json"} if body else {}
+    request = urllib.request.Request(f"{host.url}/nano_banana{path}", body, headers, method=method)
+    with urllib.request.urlopen(request) as answer:
+        return json.loads(answer.read())
+
+
+def text_to_image(provider: str) -> dict[str, Any]:
+    workflow = example("text_to_image")
+    for node in workflow["nodes"]:
+        if node["type"] == "ProviderConfig":
+            node["widgets_values"][0] = provider
+    return workflow
+
+
+def provider_card(page: Any, name: str) -> Any:
+    return page.page.locator(f'.nb-dialog [data-provider="{name}"]')
+
+
+@pytest.fixture
+def settings(canvas: Callable[..., Any], bare_host: Host) -> Any:
+    """The settings dialog of a machine without keys."""
+    page = canvas(on=bare_host)
+    page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    provider_card(page, "onerouter").wait_for()
+    return page
+
+
+@pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
+def test_a_first_time_user_gets_from_the_node_to_a_picture(
+    canvas: Callable[..., Any], bare_host: Host, simulator: Any, vue: bool
+) -> None:
+    """The node says what is missing, one click leads to the field, and the key is used and nowhere to be found."""
+    page = canvas(vue=vue, on=bare_host)
+    page.load(text_to_image("onerouter"))
+    page.choose("NanoBananaGenerate", "prompt", f"The first picture, {page.look}")
+    expect(page.page.get_by_text("There is no key for OneRouter on this machine.", exact=True)).to_be_visible()
+    page.shoot("no-key")
+    page.page.get_by_role("button", name="Add a key…").first.click()
+    field = page.page.get_by_label("Key for OneRouter")
+    expect(field).to_be_focused()
+    field.fill(f"  Bearer {CANARY} ")
+    field.press("Enter")
+    card = provider_card(page, "onerouter")
+    expect(card.get_by_text("key stored")).to_be_visible()
+    expect(card.get_by_text("did not refuse the key")).to_be_visible()
+    page.shoot("key-stored")
+    page.page.keyboard.press("Escape")
+    expect(page.page.locator(".nb-dialog")).to_have_count(0)
+    expect(page.page.get_by_text("Key stored on this machine (default)")).to_be_visible()
+    entry = page.queue()
+    assert entry["status"]["status_str"] == "success", entry["status"]
+    expect(page.page.get_by_text("Spent $0.08 (price list)")).to_be_visible()
+    assert CANARY not in page.page.evaluate(LEFT_BEHIND)
+    assert CANARY not in json.dumps(bare_host.get("/history")) + json.dumps(bare_host.get("/nano_banana/providers"))
+    assert page.complaints == []
+    put(bare_host, "/keys/onerouter/default", None, "DELETE")
+    put(bare_host, "/results?all=yes", None, "DELETE")
+
+
+def test_a_wrong_key_is_told_at_once(settings: Any, bare_host: Host) -> None:
+    card = provider_card(settings, "runflow")
+    card.get_by_role("button", name="Add key").click()
+    settings.page.get_by_label("Key for Runflow").fill("wrong-key-1234567")
+    settings.page.keyboard.press("Enter")
+    expect(card.get_by_text("Runflow refuses the key (HTTP 401)")).to_be_visible()
+    expect(card.get_by_text("key refused")).to_be_visible()
+    settings.shoot("key-refused")
+    card.get_by_role("button", name="Delete key").click()
+    settings.page.locator(".nb-narrow").get_by_role("button", name="Delete key").click()
+    expect(card.get_by_text("no key")).to_be_visible()
+
+
+def test_a_new_address_disables_the_key(settings: Any, bare_host: Host, simulator: Any) -> None:
+    """And says so, where the key is."""
+    put(bare_host, "/providers/reseller", reseller(simulator))
+    put(bare_host, "/keys/reseller/default", {"key": CANARY})
+    put(bare_host, "/providers/reseller", reseller(simulator) | {"base_url": "https://elsewhere.example.com"})
+    settings.page.reload()
+    settings.page.wait_for_function("() => window.app?.extensionManager && window.app.graph")
+    settings.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    card = provider_card(settings, "reseller")
+    expect(card.get_by_text("was entered for another address")).to_be_visible()
+    settings.shoot("key-disabled")
+    put(bare_host, "/providers/reseller", None, "DELETE")
+
+
+def reseller(simulator: Any) -> dict[str, Any]:
+    address = simulator.base_url("nanobanana")
+    return {"label": "My reseller", "dialect": "openai_images", "auth": "bearer", "base_url": address}
+
+
+def test_a_provider_of_ones_own_is_added_and_used(settings: Any, bare_host: Host, simulator: Any) -> None:
+    """Pasted with the endpoint and spaces; it can be chosen on the canvas at once and makes a picture."""
+    page = settings.page
+    page.get_by_role("button", name="Add a provider…").click()
+    form = page.locator(".nb-dialog.nb-narrow")
+    form.get_by_label("Name").fill("My reseller")
+    form.get_by_label("Address").fill(f"  {simulator.base_url('nanobanana')}/v1/images/generations ")
+    form.get_by_label("Speaks").select_option("openai_images")
+    form.get_by_label("Key", exact=True).fill("sim-own-key-1")
+    settings.shoot("own-provider-form")
+    form.get_by_role("button", name="Save and test").click()
+    expect(provider_card(settings, "my_reseller").get_by_text("key stored")).to_be_visible()
+    page.keyboard.press("Escape")
+    settings.load(text_to_image("my_reseller"))
+    expect(page.get_by_text("Key stored on this machine (default)")).to_be_visible()
+    assert "my_reseller" in settings.widget("ProviderConfig", "provider")["values"]
+    entry = settings.queue()
+    assert entry["status"]["status_str"] == "success", entry["status"]
+    put(bare_host, "/providers/my_reseller", None, "DELETE")
+
+
+def test_the_order_of_auto_is_moved_and_dragged(settings: Any, bare_host: Host) -> None:
+    page = settings.page
+
+    def order() -> list[str]:
+        return [
+            str(name)
+            for name in page.locator(".nb-dialog .nb-provider").evaluate_all("all => all.map(e => e.dataset.provider)")
+        ]
+
+    before = order()
+    page.get_by_role("button", name="Move Runflow up").click()
+    expected = [*before]
+    place = expected.index("runflow")
+    expected[place - 1], expected[place] = expected[place], expected[place - 1]
+    page.wait_for_function(
+        "(e) => [...document.querySelectorAll('.nb-dialog .nb-provider')].map(p => p.dataset.provider).join() === e",
+        arg=",".join(expected),
+    )
+    provider_card(settings, expected[-1]).drag_to(provider_card(settings, expected[0]))
+    dragged = [expected[-1], *expected[:-1]]
+    page.wait_for_function(
+        "(e) => [...document.querySelectorAll('.nb-dialog .nb-provider')].map(p => p.dataset.provider).join() === e",
+        arg=",".join(dragged),
+    )
+    assert bare_host.get("/nano_banana/settings")["settings"]["order"]["value"] == dragged
+    page.get_by_role("button", name="Cheapest first").click()
+    page.wait_for_function(
+        "(e) => [...document.querySelectorAll('.nb-dialog .nb-provider')].map(p => p.dataset.provider).join() !== e",
+        arg=",".join(dragged),
+    )
+    put(bare_host, "/settings", {"order": None})
+
+
+def test_caps_are_saved_and_nonsense_is_not(settings: Any, bare_host: Host) -> None:
+    page = settings.page
+    run = page.get_by_label("At most per run")
+    run.fill("2.5")
+    run.press("Tab")
+    page.wait_for_function(
+        "async () => (await (await fetch('/nano_banana/settings')).json()).settings.cap_run.value === '2.5'"
+    )
+    day = page.get_by_label("At most per day")
+    day.fill("much")
+    day.press("Tab")
+    expect(page.get_by_text("The setting NANO_BANANA_CAP_DAY makes no sense")).to_be_visible()
+    assert bare_host.get("/nano_banana/settings")["settings"]["cap_day"]["source"] == "default"
+    page.get_by_label("When a workflow names a provider").select_option("substitute")
+    page.wait_for_function(
+        "async () => (await (await fetch('/nano_banana/settings')).json()).settings.missing_provider.value === 'substitute'"
+    )
+    put(bare_host, "/settings", {"cap_run": None, "missing_provider": None})
+
+
+@pytest.mark.parametrize("light", [False, True], ids=["dark", "light"])
+def test_the_section_stands_in_the_frontend_s_own_settings(canvas: Callable[..., Any], light: bool) -> None:
+    page = canvas(light=light)
+    page.page.evaluate("() => window.app.extensionManager.command.execute('Comfy.ShowSettingsDialog')")
+    page.page.get_by_role("dialog").get_by_text("Nano Banana", exact=True).first.click()
+    expect(page.page.locator(".nb-settings").get_by_text("OneRouter", exact=True)).to_be_visible()
+    page.shoot("settings-section")
+    assert page.complaints == []
+
+
+def test_a_variable_of_the_environment_is_shown_as_the_last_word(canvas: Callable[..., Any]) -> None:
+    """It can't be changed here, and says where it can."""
+    page = canvas()
+    page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    expect(page.page.get_by_label("At most per day")).to_be_disabled()
+    expect(page.page.get_by_text("NANO_BANANA_CAP_DAY; change it there")).to_be_visible()
+    card = provider_card(page, "onerouter")
+    expect(card.get_by_text("from NANO_BANANA_ONEROUTER_API_KEY")).to_be_visible()
+    assert card.get_by_role("button", name="Delete key").count() == 0
