@@ -10,6 +10,9 @@ import { money, say } from "./words.mjs";
 /** @type {Set<string>} */
 let cached = new Set();
 
+/** Where each running node is. @type {Map<string, string>} */
+const stages = new Map();
+
 /** How errors of ours are called, and what kind of trouble each is. */
 const KINDS = /** @type {Record<string, string>} */ ({
   "NanoBanana.ConfigError": "config",
@@ -23,6 +26,7 @@ const KINDS = /** @type {Record<string, string>} */ ({
 export function followRuns({ resultsChanged }) {
   api.addEventListener("execution_start", () => {
     cached = new Set();
+    stages.clear();
   });
   api.addEventListener("execution_cached", ({ detail }) => {
     cached = new Set(detail.nodes.map(String));
@@ -46,6 +50,12 @@ export function followRuns({ resultsChanged }) {
     showLast(node, { text: detail.exception_message.trim(), tone: "bad", actions: waysOut(node, kind) });
     resultsChanged();
     reprice();
+  });
+  api.addEventListener("progress_text", ({ detail }) => {
+    if (!nodeByPath(detail.nodeId)) return;
+    const stage = detail.text.replace(/[\d.]+ (s|of [\d.]+ MB)\b/g, ""); // the seconds alone are no news
+    if (stage !== stages.get(detail.nodeId)) resultsChanged();
+    stages.set(detail.nodeId, stage);
   });
   for (const name of ["execution_success", "execution_interrupted"]) {
     api.addEventListener(/** @type {"execution_success"} */ (name), () => {
