@@ -226,16 +226,20 @@ class Face:
         except ImportError:
             self._api = None
 
+    def say(self, text: str) -> None:
+        """Text alone, at once."""
+        if self._server is not None and self._client is not None and self._node and text != self._text:
+            self._text = text
+            # Without a receiver the host would send it to every browser.
+            self._server.send_progress_text(text, self._node, self._client)
+
     async def show(self, text: str, done: int, total: int, preview: Any = None, *, force: bool = False) -> None:
         """Text and a bar, at most four times a second; a preview (small RGB PIL image) is shown at once."""
         now = time.monotonic()
         if preview is None and not force and now - self._last < _PROGRESS_SECONDS:
             return
         self._last = now
-        if self._server is not None and self._client is not None and self._node and text != self._text:
-            self._text = text
-            # Without a receiver the host would send it to every browser.
-            self._server.send_progress_text(text, self._node, self._client)
+        self.say(text)
         if self._api is not None and self._node:
             try:
                 await self._api.execution.set_progress(done, total, node_id=self._node, preview_image=preview)

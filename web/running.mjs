@@ -69,7 +69,10 @@ export function followRuns({ resultsChanged }) {
     reprice();
   });
   api.addCustomEventListener("nano_banana.stopped", (/** @type {CustomEvent} */ { detail }) => {
-    if (Number(detail.on_the_way) > 0) toast("warn", say("toast.stopped"), String(detail.text));
+    const text = String(detail.text);
+    const node = nodeByPath(detail.node);
+    if (node) showLast(node, { text, tone: "warn" });
+    if (Number(detail.on_the_way) > 0) toast("warn", say("toast.stopped"), text);
     resultsChanged();
   });
   warnOfTheQueue();

@@ -67,6 +67,8 @@ def test_a_slow_request_shows_where_it_is_and_the_first_picture(
     expect(toast(page, "Stopped")).to_contain_text(
         f"{back} of 5 pictures were back; {out} had been sent (about ${out * 0.08:.2f}) and {were} nothing more"
     )
+    expect(note(page)).to_contain_text("had been sent")
+    expect(page.page.get_by_text(f"{back} of 5 back · stopped")).to_be_visible()
     expect(page.page.get_by_role("button", name="View details")).to_have_count(0)
     expect(rows.filter(has_text="on its way")).to_have_count(out)
     page.shoot("cancelled")
