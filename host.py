@@ -31,6 +31,11 @@ _lock = threading.Lock()
 _offline: Any = None
 
 
+collected: dict[str, Any] = {}
+"""What came home after the last start: text, pictures, failed, and `at` in Unix time. Empty when nothing did. For pages
+that were not connected yet when they were told."""
+
+
 def engine() -> Engine:
     """The process's engine, made when it is first needed."""
     global _engine
@@ -92,11 +97,9 @@ def collect_when_up() -> None:
             text = collection.result.text
             if text:
                 log.warning("Nano Banana: %s.", text)
-                tell(
-                    "collected",
-                    {"text": text, "pictures": collection.result.pictures, "failed": collection.result.failed},
-                    everybody=True,
-                )
+                found = {"text": text, "pictures": collection.result.pictures, "failed": collection.result.failed}
+                collected.update(found, at=time.time())
+                tell("collected", dict(collected), everybody=True)
         except Exception:  # a folder or a setting that makes no sense is reported by the first node that runs
             log.debug("nothing was collected", exc_info=True)
 

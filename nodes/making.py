@@ -158,7 +158,11 @@ def _say_stopped(run: Run, face: host.Face, node_id: str | None, why: str) -> No
     if way:
         usd = numbers["usd"]
         about = f" (about ${usd:.2f})" if usd else "" if usd is None else " (free)"
-        more = "is still collected: queue again and it costs" if way == 1 else "are still collected: queue again and they cost"
+        more = (
+            "is still collected: queue again and it costs"
+            if way == 1
+            else "are still collected: queue again and they cost"
+        )
         text += f"; {way} had been sent{about} and {more} nothing more"
     if dropped:
         text += f"; {dropped} {'was' if dropped == 1 else 'were'} not sent and cost nothing"

@@ -9,6 +9,7 @@ import { dryRun } from "./dry_run.mjs";
 import { machine } from "./machine.mjs";
 import { reprice, showPrices } from "./pricing.mjs";
 import { followRuns } from "./running.mjs";
+import { followRestarts } from "./restarts.mjs";
 import { recoverAll, refreshResults, resultsTab } from "./results.mjs";
 import { openSettings, settingsPanel } from "./settings/panel.mjs";
 import { loadWords, say } from "./words.mjs";
@@ -75,6 +76,7 @@ app.registerExtension({
   async setup() {
     app.extensionManager.registerSidebarTab(resultsTab());
     followRuns({ resultsChanged: refreshResults });
+    followRestarts({ resultsChanged: refreshResults });
     machine.onChange(reprice);
     api.addEventListener("graphChanged", reprice);
     await machine.refresh().catch((error) => console.warn("Nano Banana:", error.message));

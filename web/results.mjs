@@ -30,6 +30,7 @@ export function resultsTab() {
     type: "custom",
     render(container) {
       shown = new Panel();
+      container.classList.add("nb-results-frame");
       container.replaceChildren(shown.root);
       shown.begin();
     },

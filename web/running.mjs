@@ -1,4 +1,4 @@
-/** Follows the runs: what a node spent, why it failed, what was brought home; and warns of a queue that runs by itself. */
+/** Follows the runs: what a node spent, why it failed, what was stopped; and warns of a queue that runs by itself. */
 import { app } from "/scripts/app.js";
 import { api } from "/scripts/api.js";
 import { showLast, waysOut } from "./face.mjs";
@@ -54,8 +54,9 @@ export function followRuns({ resultsChanged }) {
   api.addEventListener("progress_text", ({ detail }) => {
     if (!nodeByPath(detail.nodeId)) return;
     const stage = detail.text.replace(/[\d.]+ (s|of [\d.]+ MB)\b/g, ""); // the seconds alone are no news
-    if (stage !== stages.get(detail.nodeId)) resultsChanged();
-    stages.set(detail.nodeId, stage);
+    const id = String(detail.nodeId);
+    if (stage !== stages.get(id)) resultsChanged();
+    stages.set(id, stage);
   });
   for (const name of ["execution_success", "execution_interrupted"]) {
     api.addEventListener(/** @type {"execution_success"} */ (name), () => {
@@ -63,11 +64,6 @@ export function followRuns({ resultsChanged }) {
       reprice();
     });
   }
-  api.addCustomEventListener("nano_banana.collected", (/** @type {CustomEvent} */ { detail }) => {
-    toast(detail.failed ? "warn" : "success", say("toast.collected"), String(detail.text));
-    resultsChanged();
-    reprice();
-  });
   api.addCustomEventListener("nano_banana.stopped", (/** @type {CustomEvent} */ { detail }) => {
     const text = String(detail.text);
     const node = nodeByPath(detail.node);

@@ -246,7 +246,16 @@ def test_the_keyboard_reaches_every_button_and_nothing_of_the_canvas(canvas: Cal
     page.page.evaluate("() => window.app.canvas.selectItems(window.app.graph.nodes)")
     search = page.page.get_by_label("Search prompts, providers, models")
     search.press_sequentially("ruff r.q")
-    for key in ("Delete", "Backspace", "Backspace", "Backspace", "Backspace", "Control+Enter", "Control+b", "Control+m"):
+    for key in (
+        "Delete",
+        "Backspace",
+        "Backspace",
+        "Backspace",
+        "Backspace",
+        "Control+Enter",
+        "Control+b",
+        "Control+m",
+    ):
         search.press(key)
     expect(search).to_have_value("ruff")
     expect(rows).to_have_count(2)

@@ -63,7 +63,9 @@ def test_a_slow_request_shows_where_it_is_and_the_first_picture(
     page.shoot("on-its-way")
 
     page.page.get_by_role("button", name="Cancel current run").click()
-    were = "is still collected: queue again and it costs" if out == 1 else "are still collected: queue again and they cost"
+    were = (
+        "is still collected: queue again and it costs" if out == 1 else "are still collected: queue again and they cost"
+    )
     expect(toast(page, "Stopped")).to_contain_text(
         f"{back} of 5 pictures were back; {out} had been sent (about ${out * 0.08:.2f}) and {were} nothing more"
     )
