@@ -31,6 +31,11 @@ _lock = threading.Lock()
 _offline: Any = None
 
 
+collected: dict[str, Any] = {}
+"""What came home after the last start: text, pictures, failed, and `at` in Unix time. Empty when nothing did. For pages
+that were not connected yet when they were told."""
+
+
 def engine() -> Engine:
     """The process's engine, made when it is first needed."""
     global _engine
@@ -92,11 +97,9 @@ def collect_when_up() -> None:
             text = collection.result.text
             if text:
                 log.warning("Nano Banana: %s.", text)
-                tell(
-                    "collected",
-                    {"text": text, "pictures": collection.result.pictures, "failed": collection.result.failed},
-                    everybody=True,
-                )
+                found = {"text": text, "pictures": collection.result.pictures, "failed": collection.result.failed}
+                collected.update(found, at=time.time())
+                tell("collected", dict(collected), everybody=True)
         except Exception:  # a folder or a setting that makes no sense is reported by the first node that runs
             log.debug("nothing was collected", exc_info=True)
 
@@ -226,16 +229,20 @@ class Face:
         except ImportError:
             self._api = None
 
+    def say(self, text: str) -> None:
+        """Text alone, at once."""
+        if self._server is not None and self._client is not None and self._node and text != self._text:
+            self._text = text
+            # Without a receiver the host would send it to every browser.
+            self._server.send_progress_text(text, self._node, self._client)
+
     async def show(self, text: str, done: int, total: int, preview: Any = None, *, force: bool = False) -> None:
         """Text and a bar, at most four times a second; a preview (small RGB PIL image) is shown at once."""
         now = time.monotonic()
         if preview is None and not force and now - self._last < _PROGRESS_SECONDS:
             return
         self._last = now
-        if self._server is not None and self._client is not None and self._node and text != self._text:
-            self._text = text
-            # Without a receiver the host would send it to every browser.
-            self._server.send_progress_text(text, self._node, self._client)
+        self.say(text)
         if self._api is not None and self._node:
             try:
                 await self._api.execution.set_progress(done, total, node_id=self._node, preview_image=preview)

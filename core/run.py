@@ -102,6 +102,7 @@ class Progress:
     seconds: float
     uploaded: tuple[int, int]
     usd: float | None
+    """By the price list; once it is done, what was spent."""
 
 
 Resume = Callable[[str, str, str, str], "Target | None"]
@@ -162,13 +163,17 @@ class Run:
         callback()
 
     def stop(self) -> dict[str, Any]:
-        """Drops what has not been sent, and lets go of what has. Gives the numbers for the message."""
+        """Drops what has not been sent, and lets go of what has. Gives the numbers for the message.
+
+        `usd` is for what is on its way, None when a price isn't known.
+        """
         self._halt.set()
         for call, ticket in list(self._calls):
             self._lanes.drop(call.target.row.id, ticket)
         out = [call for call, _ in list(self._calls) if call.left and not call.done.is_set()]
         on_the_way = sum(call.pictures for call in out)
-        usd = sum(self._usd_of(call) or 0.0 for call in out)
+        prices = [self._usd_of(call) for call in out]
+        usd = None if None in prices else sum(price for price in prices if price)
         back = sum(1 for result in self.results if result.landed)
         return {
             "asked": len(self.results),
@@ -204,7 +209,7 @@ class Run:
             shown,
             time.monotonic() - self._begun,
             (sum(s for s, _ in sent), sum(t for _, t in sent)),
-            total,
+            self.report.usd if self.done.is_set() else total,
         )
 
     # ------------------------------------------------------------------------------------------------ inside

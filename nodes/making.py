@@ -77,7 +77,7 @@ async def make(
     engine = host.engine()
     plan = engine.plan(choice, requests)
     asker = host.asker(node_id, hidden.prompt, hidden.extra_pnginfo)
-    report = await _watched(engine.run(requests, plan, reference_format, asker), host.Face(node_id))
+    report = await _watched(engine.run(requests, plan, reference_format, asker), node_id)
     report.notices[:0] = [notice for notice in notices if notice not in report.notices]
     failed = report.failed
     if failed:
@@ -92,8 +92,9 @@ async def make(
     return _outputs(report, requests, finished, with_originals)
 
 
-async def _watched(run: Run, face: host.Face) -> Report:
+async def _watched(run: Run, node_id: str | None) -> Report:
     """Waits for a run. An interrupt, or the host taking the prompt down, lets go of it."""
+    face = host.Face(node_id)
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[None] = loop.create_future()
     run.when_done(lambda: _ring(loop, ended))
@@ -105,10 +106,10 @@ async def _watched(run: Run, face: host.Face) -> Report:
             shown = await _show(run, face, shown)
             await asyncio.wait({ended}, timeout=host.TICK)
     except asyncio.CancelledError:
-        _say_stopped(run.stop(), "ended by another node")
+        _say_stopped(run, face, node_id, "ended by another node")
         raise
     except BaseException:  # the host's interruption, from here or from a wait below
-        _say_stopped(run.stop(), "interrupted")
+        _say_stopped(run, face, node_id, "interrupted")
         raise
     if run.error is not None:
         raise run.error
@@ -139,25 +140,34 @@ async def _show(run: Run, face: host.Face, shown: int, *, last: bool = False) ->
         preview = await host.in_thread(lambda: preview_of(pixels, PREVIEW_SIDE))
         shown += 1
     price = "" if now.usd is None else f" · ${now.usd:.2f}" if now.usd else " · free"
+    if last and not now.back:
+        price = ""  # nothing came: the message about it has the money
     sent, total = now.uploaded
     upload = f" {sent / 1e6:.1f} of {total / 1e6:.1f} MB" if total > 4_000_000 else ""
-    text = f"{now.provider} · {now.model}\n{now.back} of {now.asked} back · {now.phase}{upload} · {now.seconds:.0f} s{price}"
+    # Two spaces: one of the frontend's renderers reads Markdown, and would make one line of it.
+    text = f"{now.provider} · {now.model}  \n{now.back} of {now.asked} back · {now.phase}{upload} · {now.seconds:.0f} s{price}"
     await face.show(text, now.back, now.asked, preview, force=last)
     return shown
 
 
-def _say_stopped(numbers: dict[str, Any], why: str) -> None:
+def _say_stopped(run: Run, face: host.Face, node_id: str | None, why: str) -> None:
+    numbers, now = run.stop(), run.progress
+    face.say(f"{now.provider} · {now.model}  \n{now.back} of {now.asked} back · stopped")
     way, dropped = numbers["on_the_way"], numbers["dropped"]
     text = f"Nano Banana, {why}: {numbers['back']} of {numbers['asked']} pictures were back"
     if way:
-        text += (
-            f"; {way} had been sent (about ${numbers['usd']:.2f}) and are still collected: "
-            "queue again and they cost nothing more"
+        usd = numbers["usd"]
+        about = f" (about ${usd:.2f})" if usd else "" if usd is None else " (free)"
+        more = (
+            "is still collected: queue again and it costs"
+            if way == 1
+            else "are still collected: queue again and they cost"
         )
+        text += f"; {way} had been sent{about} and {more} nothing more"
     if dropped:
-        text += f"; {dropped} were not sent and cost nothing"
+        text += f"; {dropped} {'was' if dropped == 1 else 'were'} not sent and cost nothing"
     log.warning("%s.", text)
-    host.tell("stopped", {**numbers, "why": why, "text": text})
+    host.tell("stopped", {**numbers, "node": str(node_id or ""), "why": why, "text": text})
 
 
 def _summary(report: Report) -> NanoBananaError:

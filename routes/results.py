@@ -1,7 +1,8 @@
 """The pictures that were asked for: listed, shown small or whole, fetched again, put into the input folder, forgotten.
 
-GET results?query&cursor&limit&state · GET results/{id}/image?max · GET results/{id}/graph · POST results/{id}/recover ·
-POST results/recover · POST results/{id}/input · DELETE results/{id} · DELETE results?before=<unix time> | ?all=yes.
+GET results?query&cursor&limit&state · GET results/collected · GET results/{id}/image?max · GET results/{id}/graph ·
+POST results/{id}/recover · POST results/recover · POST results/{id}/input · DELETE results/{id} ·
+DELETE results?before=<unix time> | ?all=yes.
 """
 
 from __future__ import annotations
@@ -116,6 +117,11 @@ def recover(ask: Ask) -> dict[str, Any]:
     return found
 
 
+def collected(ask: Ask) -> dict[str, Any]:
+    """What came home by itself after the last start: {"text", "pictures", "failed", "at"}, or {}."""
+    return dict(host.collected)
+
+
 def into_input(ask: Ask) -> dict[str, Any]:
     """Copies a picture to where LoadImage finds it: {"name"}."""
     shown = _one(ask)
@@ -202,6 +208,7 @@ def _shown(shown: Shown, labels: dict[str, str]) -> dict[str, Any]:
 ROUTES = [
     ("GET", "/results", listed),
     ("DELETE", "/results", forget_many),
+    ("GET", "/results/collected", collected),
     ("POST", "/results/recover", recover),
     ("GET", "/results/{id}/image", image),
     ("GET", "/results/{id}/graph", graph),

@@ -2,13 +2,15 @@
 import { button, el, keepKeys } from "./element.mjs";
 import { say } from "./words.mjs";
 
+let count = 0;
+
 /**
  * @param {string} title
  * @param {{ class?: string, onclose?: () => void }} [facts]
  */
 export function openDialog(title, facts = {}) {
   const body = el("div", { class: "nb-dialog-body" });
-  const heading = `nb-dialog-${crypto.randomUUID()}`;
+  const heading = `nb-dialog-${(count += 1)}`;
   /** @type {HTMLDialogElement} */
   const root = el(
     "dialog",

@@ -1,12 +1,13 @@
 /**
  * A list of rows of one height, of which only those in sight are elements: thousands scroll as smoothly as ten.
+ * A row that hasn't changed keeps its element, so that a refresh loses neither the focus nor a picture.
  */
 import { el } from "./element.mjs";
 
 /** Rows that are kept above and below what is in sight. */
 const BEYOND = 6;
 
-/** @template T */
+/** @template {{ id: string }} T */
 export class LongList {
   /**
    * @param {number} height Of a row, in CSS pixels.
@@ -19,7 +20,7 @@ export class LongList {
     this.wantMore = wantMore;
     /** @type {T[]} */
     this.items = [];
-    /** @type {Map<number, HTMLElement>} */
+    /** @type {Map<string, { row: HTMLElement, shows: string }>} */
     this.drawn = new Map();
     this.room = el("div", { class: "nb-list-room", role: "list" });
     this.root = el("div", { class: "nb-list", tabindex: "0" }, this.room);
@@ -31,11 +32,26 @@ export class LongList {
     return this.items.length;
   }
 
-  /** @param {T[]} items Takes the place of what there was; what is in sight stays where it is. */
+  /** @param {T[]} items Take the place of what there was; what is in sight stays where it is, unless that is the top. */
   replace(items) {
+    const { scrollTop } = this.root;
+    const first = Math.floor(scrollTop / this.height);
+    const seen = this.items.slice(first);
     this.items = [...items];
-    for (const row of this.drawn.values()) row.remove();
-    this.drawn.clear();
+    this.grow();
+    if (scrollTop > 0) {
+      const places = new Map(items.map((item, index) => [item.id, index]));
+      const moved = seen.findIndex((item) => places.has(item.id));
+      const anchor = seen[moved];
+      if (anchor) this.root.scrollTop += ((places.get(anchor.id) ?? 0) - first - moved) * this.height;
+    }
+    this.show();
+  }
+
+  /** @param {T[]} items Something else altogether: shown from its top. */
+  begin(items) {
+    this.root.scrollTop = 0;
+    this.items = [...items];
     this.show();
   }
 
@@ -45,27 +61,45 @@ export class LongList {
     this.show();
   }
 
-  show() {
-    const { scrollTop, clientHeight } = this.root;
+  grow() {
     this.room.style.height = `${this.items.length * this.height}px`;
+  }
+
+  show() {
+    this.grow();
+    const { scrollTop, clientHeight } = this.root;
     const first = Math.max(0, Math.floor(scrollTop / this.height) - BEYOND);
     const last = Math.min(this.items.length, Math.ceil((scrollTop + clientHeight) / this.height) + BEYOND);
-    for (const [index, row] of this.drawn) {
-      if (index < first || index >= last) {
-        row.remove();
-        this.drawn.delete(index);
-      }
+    const wanted = new Map(this.items.slice(first, last).map((item) => [item.id, item]));
+    for (const [id, { row, shows }] of this.drawn) {
+      const item = wanted.get(id);
+      if (item && JSON.stringify(item) === shows) continue;
+      // Who goes through the list with the keyboard goes on from here, and not from the top of the page.
+      if (row.contains(document.activeElement)) this.root.focus({ preventScroll: true });
+      row.remove();
+      this.drawn.delete(id);
     }
+    let next = this.room.firstElementChild;
     for (let index = first; index < last; index += 1) {
       const item = this.items[index];
-      if (this.drawn.has(index) || item === undefined) continue;
-      const row = this.draw(item);
-      row.setAttribute("role", "listitem");
+      if (!item) continue;
+      const row = this.drawn.get(item.id)?.row ?? this.rowOf(item);
       row.style.top = `${index * this.height}px`;
-      row.style.height = `${this.height}px`;
-      this.drawn.set(index, row);
-      this.room.append(row);
+      row.setAttribute("aria-posinset", String(index + 1));
+      // In the order that is seen: it is the order of the Tab key.
+      if (row === next) next = row.nextElementSibling;
+      else this.room.insertBefore(row, next);
     }
     if (scrollTop + clientHeight > (this.items.length - BEYOND) * this.height) this.wantMore();
+  }
+
+  /** @param {T} item */
+  rowOf(item) {
+    const row = this.draw(item);
+    row.setAttribute("role", "listitem");
+    row.setAttribute("aria-setsize", "-1"); // how many there are in all isn't known before the end
+    row.style.height = `${this.height}px`;
+    this.drawn.set(item.id, { row, shows: JSON.stringify(item) });
+    return row;
   }
 }

@@ -10,6 +10,7 @@ import { machine } from "./machine.mjs";
 import { translatePlaceholders } from "./placeholders.mjs";
 import { reprice, showPrices } from "./pricing.mjs";
 import { followRuns } from "./running.mjs";
+import { followRestarts } from "./restarts.mjs";
 import { recoverAll, refreshResults, resultsTab } from "./results.mjs";
 import { openSettings, settingsPanel } from "./settings/panel.mjs";
 import { loadWords, say } from "./words.mjs";
@@ -76,6 +77,7 @@ app.registerExtension({
   async setup() {
     app.extensionManager.registerSidebarTab(resultsTab());
     followRuns({ resultsChanged: refreshResults });
+    followRestarts({ resultsChanged: refreshResults });
     machine.onChange(reprice);
     api.addEventListener("graphChanged", reprice);
     await machine.refresh().catch((error) => console.warn("Nano Banana:", error.message));

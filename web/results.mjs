@@ -1,8 +1,10 @@
 /** The results panel: every picture that was asked for, newest first, and what can be done with it. */
 import { app } from "/scripts/app.js";
+import { copyText } from "./clipboard.mjs";
 import { button, el, keepKeys } from "./element.mjs";
 import { confirmed } from "./dialog.mjs";
 import { LongList } from "./long_list.mjs";
+import { menu } from "./menu.mjs";
 import { toast } from "./toasting.mjs";
 import { ask, pictureUrl } from "./server.mjs";
 import { money, say, spentOf, when } from "./words.mjs";
@@ -12,6 +14,7 @@ import { money, say, spentOf, when } from "./words.mjs";
 const ROW_HEIGHT = 146;
 const THUMBNAIL = 256;
 const PAGE = 60;
+const NEXT_PAGES = 200;
 const QUIET_MS = 250;
 
 /** @type {Panel | null} */
@@ -27,6 +30,7 @@ export function resultsTab() {
     type: "custom",
     render(container) {
       shown = new Panel();
+      container.classList.add("nb-results-frame");
       container.replaceChildren(shown.root);
       shown.begin();
     },
@@ -43,10 +47,23 @@ export function refreshResults() {
 
 /** Fetches what is paid and not here yet, and says what came of it. */
 export async function recoverAll() {
-  const answer = await ask("/results/recover", { method: "POST" });
-  const text = answer.ended ? answer.text || say("results.nothing_to_recover") : say("results.still_recovering");
-  toast(answer.failed ? "warn" : "success", say("results.recover"), text);
+  tellRecovered(await ask("/results/recover", { method: "POST" }));
   refreshResults();
+}
+
+/** @param {{ ended: boolean, failed: number, text: string }} answer */
+function tellRecovered({ ended, failed, text }) {
+  const words = ended ? text || say("results.nothing_to_recover") : say("results.still_recovering");
+  toast(failed ? "warn" : "success", say("results.recover"), words);
+}
+
+/** Work behind a button, whose failure is said in the corner. @param {string} name Of the button's text. @param {() => unknown} work */
+async function told(name, work) {
+  try {
+    await work();
+  } catch (error) {
+    toast("error", say(name), error instanceof Error ? error.message : String(error));
+  }
 }
 
 class Panel {
@@ -81,24 +98,17 @@ class Panel {
   }
 
   menu() {
-    return el(
-      "details",
-      { class: "nb-menu" },
-      el("summary", { "aria-label": say("results.more") }, "⋯"),
-      el(
-        "div",
-        { class: "nb-menu-items" },
-        button(say("results.recover"), recoverAll),
-        button(say("results.forget_old"), () => this.forgetMany("results.forget_old_sure", `before=${Date.now() / 1000 - 30 * 86400}`)),
-        button(say("results.forget_all"), () => this.forgetMany("results.forget_all_sure", "all=yes"), { class: "nb-danger" }),
-      ),
-    );
+    const monthAgo = () => Date.now() / 1000 - 30 * 86400;
+    return menu(say("results.more"), [
+      button(say("results.recover"), () => told("results.recover", recoverAll)),
+      button(say("results.forget_old"), () => this.forgetMany("results.forget_old_sure", () => `before=${monthAgo()}`)),
+      button(say("results.forget_all"), () => this.forgetMany("results.forget_all_sure", () => "all=yes"), { class: "nb-danger" }),
+    ]);
   }
 
-  /** Loads the first page and today's sum. */
-  begin() {
-    this.next = null;
-    void this.load(true);
+  /** Loads the first page and today's sum. @param {"begin" | "refresh"} how A refresh leaves everything where it is. */
+  begin(how = "begin") {
+    void this.load(how);
     ask("/spend")
       .then((spent) => {
         this.spent.textContent = `${say("spend.today")} ${spentOf(spent.today.usd, spent.caps.day)}`;
@@ -108,30 +118,47 @@ class Panel {
 
   refresh() {
     window.clearTimeout(this.timer);
-    this.timer = window.setTimeout(() => this.begin(), QUIET_MS);
+    this.timer = window.setTimeout(() => this.begin("refresh"), QUIET_MS);
   }
 
   async more() {
-    if (this.next && !this.loading) await this.load(false);
+    if (this.next && !this.loading) await this.load("more");
   }
 
-  /** @param {boolean} fresh */
-  async load(fresh) {
+  /** @param {"begin" | "refresh" | "more"} how */
+  async load(how) {
     const turn = (this.turn += 1);
     this.loading = true;
     try {
-      const cursor = fresh || !this.next ? "" : `&cursor=${encodeURIComponent(this.next)}`;
-      const answer = await ask(`/results?limit=${PAGE}&query=${encodeURIComponent(this.query)}${cursor}`);
+      const cursor = how === "more" && this.next ? `&cursor=${encodeURIComponent(this.next)}` : "";
+      const limit = how === "more" ? NEXT_PAGES : PAGE;
+      const answer = await ask(`/results?limit=${limit}&query=${encodeURIComponent(this.query)}${cursor}`);
       if (turn !== this.turn) return; // somebody typed on
-      this.next = answer.next;
-      if (fresh) this.list.replace(answer.results);
-      else this.list.append(answer.results);
+      this.loading = false;
+      if (how === "refresh") this.renew(answer);
+      else {
+        this.next = answer.next;
+        if (how === "more") this.list.append(answer.results);
+        else this.list.begin(answer.results);
+      }
       this.empty.textContent = this.list.length ? "" : say(this.query ? "results.none_found" : "results.empty");
     } catch (error) {
       if (turn === this.turn) this.empty.textContent = error instanceof Error ? error.message : String(error);
     } finally {
       if (turn === this.turn) this.loading = false;
     }
+  }
+
+  /**
+   * The newest page takes the place of what was known of its time; what is older stays, so that nobody who has scrolled
+   * far down is thrown back.
+   * @param {{ results: Result[], next: string | null }} answer
+   */
+  renew({ results, next }) {
+    const last = results.at(-1);
+    const known = last && next ? this.list.items.findIndex((each) => each.id === last.id) : -1;
+    if (known < 0) this.next = next;
+    this.list.replace(known < 0 ? results : [...results, ...this.list.items.slice(known + 1)]);
   }
 
   /** @param {Result} result */
@@ -168,43 +195,38 @@ class Panel {
     /** @param {string} name @param {() => unknown} work @param {string} [style] */
     const add = (name, work, style = "") =>
       found.push(
-        button(
-          say(`results.${name}`),
-          async () => {
-            try {
-              await work();
-            } catch (error) {
-              toast("error", say(`results.${name}`), error instanceof Error ? error.message : String(error));
-            }
-          },
-          { class: style, title: say(`results.${name}_title`) },
-        ),
+        button(say(`results.${name}`), () => told(`results.${name}`, work), {
+          class: style,
+          title: say(`results.${name}_title`),
+        }),
       );
     if (result.recoverable) {
       add("recover_one", async () => {
-        const answer = await ask(`${path}/recover`, { method: "POST" });
-        toast(answer.failed ? "warn" : "success", say("results.recover"), answer.text || say("results.nothing_to_recover"));
-        this.begin();
+        tellRecovered(await ask(`${path}/recover`, { method: "POST" }));
+        this.begin("refresh");
       }, "nb-main");
     }
     add("graph", () => openGraph(result));
     if (result.picture) add("insert", () => insert(result));
-    add("copy", () => navigator.clipboard.writeText(result.prompt));
+    add("copy", () => copyText(result.prompt));
     if (!result.running) {
       add("forget", async () => {
         if (!(await confirmed(say("results.forget_sure"), say("results.forget")))) return;
         await ask(path, { method: "DELETE" });
-        this.begin();
+        this.list.replace(this.list.items.filter((each) => each.id !== result.id));
+        this.begin("refresh");
       }, "nb-danger");
     }
     return found;
   }
 
-  /** @param {string} question @param {string} which */
+  /** @param {string} question @param {() => string} which */
   async forgetMany(question, which) {
     if (!(await confirmed(say(question), say("results.forget")))) return;
-    const answer = await ask(`/results?${which}`, { method: "DELETE" });
-    toast("success", say("results.forget"), say("results.forgotten", { n: answer.forgotten }));
+    await told("results.forget", async () => {
+      const answer = await ask(`/results?${which()}`, { method: "DELETE" });
+      toast("success", say("results.forget"), say("results.forgotten", { n: answer.forgotten }));
+    });
     this.begin();
   }
 }

@@ -1,4 +1,4 @@
-/** Follows the runs: what a node spent, why it failed, what was brought home; and warns of a queue that runs by itself. */
+/** Follows the runs: what a node spent, why it failed, what was stopped; and warns of a queue that runs by itself. */
 import { app } from "/scripts/app.js";
 import { api } from "/scripts/api.js";
 import { showLast, waysOut } from "./face.mjs";
@@ -9,6 +9,9 @@ import { money, say } from "./words.mjs";
 
 /** @type {Set<string>} */
 let cached = new Set();
+
+/** Where each running node is. @type {Map<string, string>} */
+const stages = new Map();
 
 /** How errors of ours are called, and what kind of trouble each is. */
 const KINDS = /** @type {Record<string, string>} */ ({
@@ -23,6 +26,7 @@ const KINDS = /** @type {Record<string, string>} */ ({
 export function followRuns({ resultsChanged }) {
   api.addEventListener("execution_start", () => {
     cached = new Set();
+    stages.clear();
   });
   api.addEventListener("execution_cached", ({ detail }) => {
     cached = new Set(detail.nodes.map(String));
@@ -47,19 +51,24 @@ export function followRuns({ resultsChanged }) {
     resultsChanged();
     reprice();
   });
+  api.addEventListener("progress_text", ({ detail }) => {
+    if (!nodeByPath(detail.nodeId)) return;
+    const stage = detail.text.replace(/[\d.]+ (s|of [\d.]+ MB)\b/g, ""); // the seconds alone are no news
+    const id = String(detail.nodeId);
+    if (stage !== stages.get(id)) resultsChanged();
+    stages.set(id, stage);
+  });
   for (const name of ["execution_success", "execution_interrupted"]) {
     api.addEventListener(/** @type {"execution_success"} */ (name), () => {
       resultsChanged();
       reprice();
     });
   }
-  api.addCustomEventListener("nano_banana.collected", (/** @type {CustomEvent} */ { detail }) => {
-    toast(detail.failed ? "warn" : "success", say("toast.collected"), String(detail.text));
-    resultsChanged();
-    reprice();
-  });
   api.addCustomEventListener("nano_banana.stopped", (/** @type {CustomEvent} */ { detail }) => {
-    if (Number(detail.on_the_way) > 0) toast("warn", say("toast.stopped"), String(detail.text));
+    const text = String(detail.text);
+    const node = nodeByPath(detail.node);
+    if (node) showLast(node, { text, tone: "warn" });
+    if (Number(detail.on_the_way) > 0) toast("warn", say("toast.stopped"), text);
     resultsChanged();
   });
   warnOfTheQueue();

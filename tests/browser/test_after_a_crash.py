@@ -1,0 +1,201 @@
+"""A host that dies while pictures are out, seen from a page that stays open: they come home, and nothing is lost in a
+store of thousands.
+
+One host on one data folder, killed once; the tests follow one another on it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pack.dev.running import Host
+from pack.tests.browser.test_results import open_panel, row
+from pack.tests.browser.test_running import begin, toast
+from pack.tests.browser.test_settings import put
+from pack.tests.host.kit import Bench, node, provider_variables
+from pack.tests.host.test_ledger import states, until
+from playwright.sync_api import expect
+
+MANY = 5000
+LONG_AGO = 1_700_000_000
+ROW = 146
+"""Height of a row in CSS pixels."""
+AT = """([place, height]) => {
+    const list = document.querySelector('.nb-list');
+    list.scrollTop = place * height;
+    return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => {
+        const top = list.getBoundingClientRect().top;
+        const seen = [...list.querySelectorAll('.nb-result')].find((each) =>
+            Math.abs(each.getBoundingClientRect().top - top) < 2);
+        done([list.querySelectorAll('.nb-result').length, seen?.querySelector('.nb-prompt').textContent]);
+    })));
+}"""
+LENGTH = "() => document.querySelector('.nb-list-room').offsetHeight"
+"""Of all rows that are known, in CSS pixels."""
+
+
+class Machine:
+    """A host on a data folder that outlives it."""
+
+    def __init__(self, simulator: Any, base: Path) -> None:
+        self.simulator, self.base, self.home = simulator, base, base / "home"
+        self.host = self.start()
+
+    def start(self, port: int = 0, *without: str) -> Host:
+        variables = provider_variables(self.simulator) | {"NANO_BANANA_HOME": str(self.home)}
+        for name in without:
+            del variables[f"NANO_BANANA_{name.upper()}_API_KEY"]
+        return Host.start(self.base, variables, port=port)
+
+    def crash(self, *without: str) -> None:
+        """SIGKILL, many years of pictures, and a new start at the same address, without some providers' keys."""
+        self.host.kill()
+        years_of_pictures(self.home)
+        self.host = self.start(self.host.port, *without)
+
+
+def years_of_pictures(home: Path) -> None:
+    """Writes MANY old rows beside the real ones, each like the newest stored one and with its bytes."""
+    with sqlite3.connect(home / "journal.sqlite", timeout=20) as connection:
+        connection.row_factory = sqlite3.Row
+        model = dict(connection.execute("SELECT * FROM picture WHERE state = 'stored' ORDER BY created").fetchone())
+        model["graph"] = ""
+        made = [
+            model
+            | {
+                "uid": f"{number:032x}",
+                "fingerprint": f"old-{number}",
+                "prompt": f"Picture number {number}",
+                "created": float(LONG_AGO + number),
+            }
+            for number in range(MANY)
+        ]
+        names = ", ".join(f":{name}" for name in model)
+        connection.executemany(f"INSERT INTO picture ({', '.join(model)}) VALUES ({names})", made)
+    connection.close()
+
+
+@pytest.fixture(scope="module")
+def machine(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    made = Machine(simulator, tmp_path_factory.mktemp("crashing"))
+    yield made
+    made.host.stop()
+
+
+@pytest.fixture(scope="module")
+def stored(machine: Machine) -> str:
+    """A picture of before, whose bytes all the old rows share."""
+    ran = Bench(machine.host, machine.simulator).generate("A rail, long ago")
+    assert ran.status == "success"
+    return "A rail, long ago"
+
+
+def test_an_open_page_sees_what_was_paid_come_home(
+    canvas: Callable[..., Any], machine: Machine, simulator: Any, stored: str
+) -> None:
+    """The host is killed with a task out; started again, the page that stayed open hears of the picture."""
+    page = canvas(on=machine.host)
+    open_panel(page)
+    # Two tasks: one whose provider's key is there after the crash, and one whose isn't.
+    machine.host.queue_prompt(
+        {
+            "config": node("ProviderConfig", provider="nanobanana"),
+            "make": node("NanoBananaGenerate", prompt="A coot, waiting [[sim: task steps=4]]", provider=["config", 0]),
+            "show": node("PreviewImage", images=["make", 0]),
+        }
+    )
+    until(lambda: states(machine.home, "A coot, waiting") == ["accepted"])
+    machine.host.post("/interrupt", {})
+    begin(page, "A coot, on its way [[sim: task steps=4]]", "apiframe")
+    until(lambda: states(machine.home, "A coot, on its way") == ["accepted"])
+    machine.crash("nanobanana")
+    expect(toast(page, "Paid pictures came home")).to_contain_text(
+        "1 picture paid for before the restart was collected", timeout=40_000
+    )
+    expect(row(page, "A coot, on its way").locator("img")).to_be_visible()
+    page.shoot("came-home")
+    assert simulator.ledger(prompt="A coot, on its way")["paid_images"] == 1
+    assert page.complaints == []
+
+
+def test_what_was_paid_is_recovered_when_its_key_is_back(canvas: Callable[..., Any], machine: Machine) -> None:
+    """Without its key the task can't be asked for: the row says so, and one click brings the picture, for nothing."""
+    page = canvas(on=machine.host)
+    open_panel(page)
+    card = row(page, "A coot, waiting")
+    expect(card).to_contain_text("Paid and not here yet")
+    expect(card).to_have_attribute("data-tone", "warn")
+    page.shoot("recoverable")
+    put(machine.host, "/keys/nanobanana/default", {"key": "sim-test"})
+    card.get_by_role("button", name="Recover").click()
+    expect(card.locator("img")).to_be_visible(timeout=30_000)
+    expect(toast(page, "Recover")).to_contain_text("was collected")
+    expect(card.get_by_role("button", name="Recover")).to_have_count(0)
+    assert machine.simulator.ledger(prompt="A coot, waiting")["paid_images"] == 1
+    assert page.complaints == []
+
+
+def test_thousands_of_rows_scroll_to_the_end(canvas: Callable[..., Any], machine: Machine) -> None:
+    """Never more than a few elements, each row at its place, and the list stays where it is when something comes in."""
+    page = canvas(on=machine.host)
+    rows = open_panel(page)
+    expect(rows.first).to_be_visible()
+    browser = page.page
+    known = 0
+    while known < (MANY + 3) * ROW:
+        browser.evaluate(
+            "() => { const list = document.querySelector('.nb-list'); list.scrollTop = list.scrollHeight; }"
+        )
+        browser.wait_for_function(f"(known) => ({LENGTH})() > known", arg=known)
+        known = browser.evaluate(LENGTH)
+        assert rows.count() <= 40
+    assert known == (MANY + 3) * ROW
+    expect(rows.last).to_contain_text("Picture number 0")
+    page.shoot("the-end-of-thousands")
+    for place in range(3, MANY + 3 - 10, 311):
+        count, prompt = browser.evaluate(AT, [place, ROW])
+        assert prompt == f"Picture number {MANY - 1 - (place - 3)}" and count <= 40
+    box = browser.locator(".nb-list").bounding_box()
+    browser.mouse.move(box["x"] + 50, box["y"] + 200)
+    before = browser.evaluate("() => document.querySelector('.nb-list').scrollTop")
+    browser.mouse.wheel(0, -3 * ROW)
+    browser.wait_for_function(f"(at) => document.querySelector('.nb-list').scrollTop === at - {3 * ROW}", arg=before)
+
+    seen = browser.evaluate(AT, [2000, ROW])[1]
+    assert Bench(machine.host, machine.simulator).generate("A grebe, just in").status == "success"
+    browser.evaluate("() => window.comfyAPI.api.api.dispatchCustomEvent('execution_success', {})")
+    browser.wait_for_function(f"() => ({LENGTH})() === {(MANY + 4) * ROW}")
+    assert browser.evaluate(AT, [2001, ROW])[1] == seen
+    assert page.complaints == []
+
+
+def test_many_are_forgotten_from_the_menu(canvas: Callable[..., Any], machine: Machine) -> None:
+    """First what is older than a month, then all; each asks first. What was spent stays."""
+    page = canvas(on=machine.host)
+    rows = open_panel(page)
+    expect(rows.first).to_be_visible()
+    spent = page.page.get_by_text("Today $").inner_text()
+    dialog = page.page.get_by_role("dialog", name="Are you sure?")
+    for item, words, left in (
+        ("Forget all older than 30 days…", f"{MANY} pictures were forgotten.", 4),
+        ("Forget all…", "4 pictures were forgotten.", 0),
+    ):
+        page.page.locator(".nb-menu summary").click()
+        page.page.get_by_role("button", name=item).click()
+        dialog.get_by_role("button", name="Cancel").click()
+        expect(dialog).to_have_count(0)
+        assert rows.count() > left
+        page.page.locator(".nb-menu summary").click()
+        page.shoot("menu")
+        page.page.get_by_role("button", name=item).click()
+        dialog.get_by_role("button", name="Forget").click()
+        expect(toast(page, words)).to_be_visible(timeout=20_000)
+        expect(rows).to_have_count(left)
+    expect(page.page.get_by_text("Every picture that you make is kept here")).to_be_visible()
+    assert not [file for file in machine.home.glob("results/*/*") if file.suffix in (".png", ".json")]
+    assert page.page.get_by_text("Today $").inner_text() == spent
+    assert page.complaints == []

@@ -1,0 +1,272 @@
+"""The results panel in the real frontend: what was asked for, newest first, and what can be done with it."""
+
+from __future__ import annotations
+
+import io
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from pack.dev.running import Host
+from pack.tests.browser.test_costs import prompted
+from pack.tests.browser.test_settings import text_to_image
+from pack.tests.host.kit import Bench
+from PIL import Image
+from playwright.sync_api import Locator, expect
+
+FOCUSED = """() => {
+    const now = document.activeElement;
+    return [now.closest('.nb-result')?.querySelector('.nb-prompt').textContent ?? '', now.className.split(' ')[0],
+        now.textContent];
+}"""
+TABS = """() => window.app.extensionManager.workflow.openWorkflows.map((each) =>
+    (each.activeState ?? each.changeTracker?.activeState)?.nodes?.filter((node) => node.type === 'NanoBananaGenerate')
+        .map((node) => node.widgets_values[0]).join() ?? '')"""
+ALONE = """() => {
+    const graph = window.app.graph;
+    const load = graph.nodes.find((node) => node.type === 'LoadImage');
+    for (const node of [...graph.nodes]) if (node !== load) graph.remove(node);
+    const show = window.LiteGraph.createNode('PreviewImage');
+    graph.add(show);
+    load.connect(0, show, 0);
+}"""
+PLAIN_HTTP = """() => {
+    Object.defineProperty(Navigator.prototype, 'clipboard', { get: () => undefined });
+    Crypto.prototype.randomUUID = undefined;
+}"""
+
+
+def open_panel(page: Any) -> Locator:
+    """Presses the sidebar's button; the rows."""
+    page.page.get_by_role("button", name="Nano Banana: paid pictures").click()
+    rows: Locator = page.page.locator(".nb-result")
+    return rows
+
+
+def row(page: Any, prompt: str) -> Locator:
+    found: Locator = page.page.locator(".nb-result").filter(has_text=prompt)
+    return found
+
+
+def load(page: Any, prompt: str, provider: str = "onerouter", **widgets: Any) -> None:
+    page.load(prompted(text_to_image(provider), prompt, **widgets))
+
+
+def bytes_of(host: Host, uid: str) -> bytes:
+    with urllib.request.urlopen(f"{host.url}/nano_banana/results/{uid}/image") as answer:
+        data: bytes = answer.read()
+        return data
+
+
+@pytest.fixture
+def bench(host: Host, simulator: Any) -> Bench:
+    """Pictures made without a browser."""
+    return Bench(host, simulator)
+
+
+def test_runs_from_the_canvas_are_listed_newest_first(canvas: Callable[..., Any]) -> None:
+    """A picture, a refusal that cost nothing, and one that nobody knows of: each says so, while the panel is open."""
+    page = canvas()
+    rows = open_panel(page)
+    for provider, prompt in (
+        ("onerouter", "A heron in the reeds"),
+        ("runflow", "A heron, refused [[sim: refuse]]"),
+        ("onerouter", "A heron, lost on its way [[sim: drop=headers]]"),
+    ):
+        load(page, prompt, provider)
+        page.queue()
+        expect(rows.first).to_contain_text(prompt)
+    for index, word in enumerate(("lost on its way", "refused", "in the reeds")):
+        expect(rows.nth(index)).to_contain_text(word)
+    lost, refused, made = (rows.nth(index) for index in range(3))
+
+    expect(made.get_by_text("OneRouter · nano-banana-2")).to_be_visible()
+    expect(made.get_by_text(re.compile(r"^≈ \$0\.08 · \d\d:\d\d"))).to_be_visible()
+    picture = made.locator("img")
+    expect(picture).to_have_js_property("complete", True)
+    assert 0 < picture.evaluate("(image) => image.naturalWidth") <= 256
+    kind = picture.evaluate("async (image) => (await fetch(image.src)).headers.get('content-type')")
+    assert kind == "image/webp"
+
+    expect(refused).to_contain_text("no cost")
+    expect(refused).to_contain_text("Runflow declined this prompt")
+    expect(refused).to_have_attribute("data-tone", "plain")
+    assert refused.locator("img").count() == 0
+
+    expect(lost).to_contain_text("≈ $0.08")
+    expect(lost).to_contain_text("May have been charged. Look into the provider's usage page")
+    colours = [each.evaluate("(one) => getComputedStyle(one).backgroundColor") for each in (lost, refused)]
+    assert colours[0] != colours[1]
+    page.shoot("results")
+    page.page.evaluate("() => window.app.extensionManager.setting.set('Comfy.ColorPalette', 'light')")
+    page.look = "classic-light"
+    page.shoot("results")
+    assert page.complaints == []
+
+
+def test_a_search_narrows_the_list(canvas: Callable[..., Any], bench: Bench) -> None:
+    """By prompt, by provider; and back to everything."""
+    for provider, prompt in (("onerouter", "A kingfisher over 100% water"), ("apiframe", "A wagtail")):
+        assert bench.generate(prompt, provider).status == "success"
+    page = canvas()
+    rows = open_panel(page)
+    expect(rows.first).to_contain_text("A wagtail")
+    search = page.page.get_by_label("Search prompts, providers, models")
+    search.fill("100% WATER")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("kingfisher")
+    search.fill("apiframe")
+    expect(row(page, "A wagtail")).to_be_visible()
+    expect(row(page, "kingfisher")).to_have_count(0)
+    search.fill("no such words")
+    expect(rows).to_have_count(0)
+    expect(page.page.get_by_text("Nothing found.")).to_be_visible()
+    page.shoot("nothing-found")
+    search.fill("")
+    expect(row(page, "kingfisher")).to_be_visible()
+    assert page.complaints == []
+
+
+def test_a_prompt_is_copied_on_every_connection(canvas: Callable[..., Any], bench: Bench) -> None:
+    """The browser gives no clipboard to a page that came over plain HTTP from another machine."""
+    for prompt in ("A stork\non a chimney", "A crane, <b>bold</b>"):
+        assert bench.generate(prompt).status == "success"
+    page = canvas()
+    page.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    open_panel(page)
+    row(page, "A stork").get_by_role("button", name="Copy").click()
+    page.page.wait_for_function(
+        "async () => (await navigator.clipboard.readText()).replace('\\r', '') === 'A stork\\non a chimney'"
+    )
+    page.page.evaluate(PLAIN_HTTP)
+    row(page, "A crane").get_by_role("button", name="Copy").click()
+    search = page.page.get_by_label("Search prompts, providers, models")
+    search.press("ControlOrMeta+v")
+    expect(search).to_have_value("A crane, <b>bold</b>")
+    expect(row(page, "A crane")).to_have_count(1)
+    row(page, "A crane").get_by_role("button", name="Forget").click()
+    expect(page.page.get_by_role("dialog", name="Are you sure?")).to_be_visible()
+    assert page.complaints == []
+
+
+def test_a_picture_is_inserted_as_a_node_that_runs(canvas: Callable[..., Any], bench: Bench) -> None:
+    """The node on the canvas gives the provider's picture, pixel for pixel."""
+    assert bench.generate("A dipper in a brook").status == "success"
+    page = canvas()
+    load(page, "Something else")
+    open_panel(page)
+    card = row(page, "A dipper in a brook")
+    uid = str(card.get_attribute("data-id"))
+    card.get_by_role("button", name="Insert").click()
+    page.page.wait_for_function("() => window.app.graph.nodes.some((node) => node.type === 'LoadImage')")
+    assert len(page.workflow()["nodes"]) == 6
+    page.page.evaluate(ALONE)
+    entry = page.queue()
+    assert entry["status"]["status_str"] == "success", entry["status"]
+    (image,) = next(iter(entry["outputs"].values()))["images"]
+    shown = np.asarray(Image.open(page.host.file(image)).convert("RGB"))
+    assert (shown == np.asarray(Image.open(io.BytesIO(bytes_of(page.host, uid))).convert("RGB"))).all()
+    assert page.complaints == []
+
+
+def test_the_graph_opens_beside_the_one_on_the_canvas(canvas: Callable[..., Any], bench: Bench) -> None:
+    """Made on a canvas, it comes back as it was drawn; made by a script, as nodes; what was open stays open."""
+    assert bench.generate("A bittern, by script", seed=11).status == "success"
+    page = canvas()
+    load(page, "A bittern, drawn", seed=7)
+    page.queue()
+    drawn = page.workflow()
+    load(page, "Still at work on this")
+    open_panel(page)
+    row(page, "A bittern, drawn").get_by_role("button", name="Graph").click()
+    page.page.wait_for_function(f"() => ({TABS})().at(-1) === 'A bittern, drawn'")
+    found = page.workflow()
+    assert [node["pos"] for node in found["nodes"]] == [node["pos"] for node in drawn["nodes"]]
+    assert page.prompt()["3"]["inputs"]["seed"] == 7
+    row(page, "A bittern, by script").get_by_role("button", name="Graph").click()
+    page.page.wait_for_function(f"() => ({TABS})().at(-1) === 'A bittern, by script'")
+    tabs = page.page.evaluate(TABS)
+    assert tabs[-3:] == ["Still at work on this", "A bittern, drawn", "A bittern, by script"]
+    page.shoot("graph")
+    assert page.complaints == []
+
+
+def test_forgetting_asks_first_and_then_leaves_nothing(canvas: Callable[..., Any], bench: Bench) -> None:
+    """With the keyboard alone: Escape changes nothing, a yes removes the row and its bytes, its neighbour stays."""
+    for prompt in ("A snipe, kept", "A snipe, forgotten"):
+        assert bench.generate(prompt).status == "success"
+    page = canvas()
+    open_panel(page)
+    card = row(page, "A snipe, forgotten")
+    uid = str(card.get_attribute("data-id"))
+    (file,) = _files_of(page.host, "A snipe, forgotten")
+    button = card.get_by_role("button", name="Forget")
+    button.focus()
+    page.page.keyboard.press("Enter")
+    dialog = page.page.get_by_role("dialog", name="Are you sure?")
+    expect(dialog).to_contain_text("Asking for it again is paid again")
+    page.shoot("forget")
+    page.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(button).to_be_focused()
+    page.page.keyboard.press("Enter")
+    dialog.get_by_role("button", name="Forget").press("Enter")
+    expect(card).to_have_count(0)
+    expect(row(page, "A snipe, kept")).to_be_visible()
+    assert not file.exists() and not _files_of(page.host, "A snipe, forgotten")
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        bytes_of(page.host, uid)
+    # Who goes by keyboard goes on in the list.
+    page.page.keyboard.press("Tab")
+    assert page.page.evaluate(FOCUSED)[0] != ""
+    assert page.complaints == []
+
+
+def _files_of(host: Host, prompt: str) -> list[Any]:
+    """The pictures in the store that a prompt has made."""
+    assert host.home
+    sidecars = [file for file in host.home.glob("results/*/*.json") if prompt in file.read_text("utf-8")]
+    return [file for side in sidecars for file in side.parent.glob(f"{side.stem}.*") if file.suffix != ".json"]
+
+
+def test_the_keyboard_reaches_every_button_and_nothing_of_the_canvas(canvas: Callable[..., Any], bench: Bench) -> None:
+    """Tab goes as the eye goes; what is typed into the search is no shortcut of the canvas."""
+    for prompt in ("A ruff, older", "A ruff, newer"):
+        assert bench.generate(prompt).status == "success"
+    page = canvas()
+    load(page, "A graph to be left alone")
+    rows = open_panel(page)
+    expect(rows.first).to_contain_text("A ruff, newer")
+    asked: list[str] = []
+    page.page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/prompt") else None)
+    page.page.evaluate("() => window.app.canvas.selectItems(window.app.graph.nodes)")
+    search = page.page.get_by_label("Search prompts, providers, models")
+    search.press_sequentially("ruff r.q")
+    for key in (
+        "Delete",
+        "Backspace",
+        "Backspace",
+        "Backspace",
+        "Backspace",
+        "Control+Enter",
+        "Control+b",
+        "Control+m",
+    ):
+        search.press(key)
+    expect(search).to_have_value("ruff")
+    expect(rows).to_have_count(2)
+    after = page.workflow()["nodes"]
+    assert len(after) == 5 and {node["mode"] for node in after} == {0} and not asked
+
+    seen = []
+    for _ in range(13):
+        page.page.keyboard.press("Tab")
+        seen.append(tuple(page.page.evaluate(FOCUSED)))
+    buttons = ["", "Graph", "Insert", "Copy", "Forget"]
+    order = [(prompt, text) for prompt, _, text in seen if prompt]
+    assert order[:10] == [(f"A ruff, {age}", text) for age in ("newer", "older") for text in buttons], seen
+    assert page.complaints == []

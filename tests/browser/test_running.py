@@ -1,0 +1,131 @@
+"""What is seen in the real frontend while pictures are on their way, and what stays on the node afterwards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from pack.tests.browser.test_costs import BOTH, prompted
+from pack.tests.browser.test_results import open_panel
+from pack.tests.browser.test_settings import text_to_image
+from playwright.sync_api import Locator, expect
+
+PREVIEW = """() => {
+    const node = window.app.graph.nodes.find((each) => each.type === 'NanoBananaGenerate');
+    const drawn = [...(node.imgs ?? []), ...document.querySelectorAll('.lg-node img')];
+    return drawn.some((image) => image.src.startsWith('blob:') && image.naturalWidth > 64);
+}"""
+NOBODY_ASKED = """(mode) => { window.app.extensionManager.queueSettings.mode = mode; }"""
+
+
+def toast(page: Any, title: str) -> Locator:
+    found: Locator = page.page.locator(".p-toast-message").filter(has_text=title)
+    return found
+
+
+def note(page: Any) -> Locator:
+    """What stands below the widgets of the node that makes pictures."""
+    found: Locator = page.page.locator(".nb-face", has=page.page.locator(".nb-price")).locator(".nb-note")
+    return found
+
+
+def begin(page: Any, prompt: str, provider: str, **widgets: Any) -> None:
+    """Loads the graph and presses Run."""
+    page.load(prompted(text_to_image(provider), prompt, **widgets))
+    page.page.evaluate("() => window.app.queuePrompt(0)")
+
+
+@BOTH
+def test_a_slow_request_shows_where_it_is_and_the_first_picture(
+    canvas: Callable[..., Any], simulator: Any, vue: bool
+) -> None:
+    """Who is asked, how many are back, for how long, for how much; one picture is shown while the other is out.
+
+    Cancelled then with the frontend's own button: nothing failed, and the pack says what still comes.
+    """
+    page = canvas(vue=vue)
+    prompt = f"Five swifts, {page.look} [[sim: slow=20 times=1]]"
+    open_panel(page)
+    begin(page, prompt, "runflow", num_images=5)  # in two calls, one of them slow
+    text = page.page.get_by_text(re.compile("[14] of 5 back"))
+    expect(text).to_be_visible(timeout=15_000)
+    seen = re.fullmatch(
+        r"Runflow · nano-banana-2\s+([14]) of 5 back · waiting for the answer · (\d+) s · \$0\.40", text.inner_text()
+    )
+    assert seen, text.inner_text()
+    back, out = int(seen[1]), 5 - int(seen[1])
+    page.page.wait_for_function(PREVIEW)
+    expect(text).not_to_contain_text(f" {seen[2]} s ")  # the seconds go on
+    rows = page.page.locator(".nb-result").filter(has_text=prompt)
+    expect(rows.locator("img")).to_have_count(back)
+    expect(rows.filter(has_text="on its way")).to_have_count(out)
+    page.shoot("on-its-way")
+
+    page.page.get_by_role("button", name="Cancel current run").click()
+    were = (
+        "is still collected: queue again and it costs" if out == 1 else "are still collected: queue again and they cost"
+    )
+    expect(toast(page, "Stopped")).to_contain_text(
+        f"{back} of 5 pictures were back; {out} had been sent (about ${out * 0.08:.2f}) and {were} nothing more"
+    )
+    expect(note(page)).to_contain_text("had been sent")
+    expect(page.page.get_by_text(f"{back} of 5 back · stopped")).to_be_visible()
+    expect(page.page.get_by_role("button", name="View details")).to_have_count(0)
+    expect(rows.filter(has_text="on its way")).to_have_count(out)
+    page.shoot("cancelled")
+    assert len(simulator.ledger(prompt=prompt)["requests"]) == 2
+    assert page.complaints == []
+
+
+@BOTH
+def test_notices_stay_on_the_node(canvas: Callable[..., Any], vue: bool) -> None:
+    """What the provider can't do was left out: said on the node, below what was spent."""
+    page = canvas(vue=vue)
+    page.load(prompted(text_to_image("apiframe"), f"A swallow, {page.look}", seed=5))
+    page.queue()
+    expect(note(page)).to_contain_text("Spent")
+    expect(note(page)).to_contain_text(re.compile("•.*seed"))
+    expect(note(page)).to_have_attribute("data-tone", "warn")
+    page.shoot("notices")
+    assert page.complaints == []
+
+
+@BOTH
+def test_a_failure_stands_on_the_node_with_the_ways_out(canvas: Callable[..., Any], vue: bool) -> None:
+    """A refused key leads to the keys, to one's own provider, or to the free way; a refused prompt to none of them."""
+    page = canvas(vue=vue)
+    page.load(prompted(text_to_image("onerouter"), f"A martin, {page.look} [[sim: status=401]]"))
+    page.queue()
+    expect(note(page)).to_contain_text("Nothing was charged")
+    expect(note(page)).to_have_attribute("data-tone", "bad")
+    expect(note(page).get_by_role("button")).to_have_text(["Use my provider", "Add a key…", "Try offline, free"])
+    page.shoot("failed")
+    page.choose("NanoBananaGenerate", "prompt", f"A martin, {page.look} [[sim: refuse]]")
+    page.queue()
+    expect(note(page)).to_contain_text("declined this prompt")
+    expect(note(page).get_by_role("button")).to_have_count(0)
+    page.choose("NanoBananaGenerate", "prompt", f"A martin, {page.look}")
+    page.queue()
+    expect(note(page)).to_contain_text("Spent $0.08")
+    assert page.complaints == []
+
+
+def test_a_queue_that_runs_by_itself_is_warned_of_once(canvas: Callable[..., Any]) -> None:
+    """Instant and On Change pay with nobody at the button; not said again for every run, nor where we have no node."""
+    page = canvas()
+    page.page.evaluate("() => window.app.graph.clear()")
+    page.page.evaluate(NOBODY_ASKED, "instant-idle")
+    page.page.evaluate(NOBODY_ASKED, "disabled")
+    page.load(text_to_image("offline"))
+    expect(toast(page, "The queue runs by itself")).to_have_count(0)
+    page.page.evaluate(NOBODY_ASKED, "instant-idle")
+    expect(toast(page, "Instant is on.")).to_have_count(1)
+    page.page.evaluate(NOBODY_ASKED, "instant-running")
+    page.page.evaluate(NOBODY_ASKED, "instant-idle")
+    page.page.evaluate(NOBODY_ASKED, "change")
+    expect(toast(page, "On Change is on.")).to_have_count(1)
+    expect(toast(page, "The queue runs by itself")).to_have_count(2)
+    page.shoot("queue-warning")
+    page.page.evaluate(NOBODY_ASKED, "disabled")
+    assert page.complaints == []
