@@ -204,7 +204,7 @@ class Shelf:
         reasons: list[str] = []
         able: list[Asked] = []
         for row in self._ordered():
-            key = self._key(row, choice.profile)
+            key = self._key(row, choice.profile, named=False)
             if key is None and row.needs_key:
                 continue
             try:
@@ -270,12 +270,14 @@ class Shelf:
             return self._local()
         return self.settings.base_url(row)
 
-    def _key(self, row: Provider, profile: str) -> Key | None:
-        return find_key(row, profile, self.settings.environ, self._store) if row.needs_key else None
+    def _key(self, row: Provider, profile: str, *, named: bool = True) -> Key | None:
+        if not row.needs_key:
+            return None
+        return find_key(row, profile, self.settings.environ, self._store, borrowed=named)
 
     def _usable(self, row: Provider) -> bool:
         try:
-            return self._key(row, "default") is not None and bool(self.settings.base_url(row))
+            return self._key(row, "default", named=False) is not None and bool(self.settings.base_url(row))
         except ConfigError:
             return False
 
