@@ -38,6 +38,8 @@ def generate(call: Call, order: Order, words: Words, ledger: Ledger) -> Reply:
     def bill(images: int) -> None:
         ledger.bill(record, images, images * order.price)
 
+    if "reason" in words:
+        order.extras["reason"] = words["reason"]
     reply = _refusal(call, order, words)
     if reply is not None:
         record.outcome = _outcome(words, reply.status)
