@@ -88,6 +88,7 @@ VOCABULARY: dict[str, Callable[[str | None], Any]] = {
     "times": _whole,
     # What the answer holds.
     "sizes": _flag,
+    "small": _flag,  # pictures of 64x64 whatever was asked: for tests that ask a thousand times and look at none
     "rgba": _flag,
     "gray": _flag,
     "fewer": _flag,
