@@ -115,7 +115,7 @@ def _refresh(credentials: Any, address: str, source: str, label: str, proxy: str
             cure="Check the internet connection, proxy and firewall of this machine, then queue again",
             kind="network",
         ) from None
-    except exceptions.GoogleAuthError as error:
+    except Exception as error:  # RefreshError; or anything, where google-auth is given a web page
         raise _refused(error, asking.status, source, label) from None
     finally:
         transport.close()
@@ -173,6 +173,9 @@ def _refused(error: Exception, status: int, source: str, label: str) -> NanoBana
     """The token address answered, and not with a token."""
     said = next((each for each in error.args if isinstance(each, dict)), {})
     words = redact("; ".join(str(said[name]) for name in ("error", "error_description") if said.get(name)))
+    if status < 400:
+        what = f"The token address in {source} gave something that is no token{{status}}"
+        return failure(Fault("unreadable", words, status), label, "no", what=what)
     if status >= 500 or status in (408, 429):
         return failure(Fault("busy", words, status), label, "no", what=f"{label} could not give a token{{status}}")
     return KeyRefused(

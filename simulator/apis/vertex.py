@@ -19,6 +19,8 @@ from ..message import Reply, json_reply
 
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+AUDIENCE = "https://oauth2.googleapis.com/token"
+"""What Google's library signs for, wherever it sends it."""
 SECONDS = 3600
 
 
@@ -51,7 +53,7 @@ class Vertex(Gemini):
         try:
             head, claims, signature = (_unpacked(piece) for piece in given["assertion"].split("."))
             facts, stated = json.loads(head), json.loads(claims)
-            fault = _wrong(facts, stated, signature, call.address(f"/{self.id}/token"))
+            fault = _wrong(facts, stated, signature)
         except (ValueError, TypeError, AttributeError):
             fault = "Invalid JWT."
         if fault:
@@ -60,12 +62,12 @@ class Vertex(Gemini):
         return json_reply(200, {"access_token": token, "expires_in": SECONDS - 1, "token_type": "Bearer"})
 
 
-def _wrong(head: dict[str, Any], claims: dict[str, Any], signature: bytes, here: str) -> str:
+def _wrong(head: dict[str, Any], claims: dict[str, Any], signature: bytes) -> str:
     """What is wrong with an assertion; "" for nothing."""
     now = time.time()
     if head.get("alg") != "RS256" or len(signature) < 128:
         return "Invalid JWT Signature."
-    if claims.get("aud") != here:
+    if claims.get("aud") != AUDIENCE:
         return "Invalid JWT: audience."
     if claims.get("scope") != SCOPE:
         return "Invalid OAuth scope or ID token audience provided."
