@@ -58,7 +58,7 @@ def may_name(host: str) -> bool:
 
 
 def checked_base_url(text: str, where: str, *, plain_http: bool = False) -> str:
-    """A base URL as it is used: no spaces, no trailing slash, no trailing /v1, no pasted endpoint.
+    """A base URL as it is used: no spaces, no trailing slash, no trailing /v1 or /v1beta, no pasted endpoint.
 
     `where` names the place it comes from, for the message. https, or http on loopback (`plain_http`: anywhere). Raises
     ConfigError.
@@ -90,7 +90,7 @@ def checked_base_url(text: str, where: str, *, plain_http: bool = False) -> str:
     path = parts.path.rstrip("/")
     for endpoint in ("/images/generations", "/images/edits", "/chat/completions"):
         path = path.removesuffix(endpoint)
-    path = path.removesuffix("/v1")
+    path = path.removesuffix("/v1").removesuffix("/v1beta")
     host = f"[{host}]" if ":" in host else host
     port = f":{parts.port}" if parts.port else ""
     return f"{scheme}://{host}{port}{path}"

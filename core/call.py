@@ -28,6 +28,7 @@ from .pictures import Encoded, Pixels, UnreadablePicture, decode, sniff
 from .providers.row import Operation
 from .redact import public_url
 from .request import Slot
+from .service_account import Tokens
 from .transport import Abandoned, Broken, Forbidden, TooLong, Transport, Watch
 from .wire import dialect
 from .wire.step import Dialect, Done, Failed, Found, Job, Reply, Send, State, Step, Wait
@@ -89,6 +90,7 @@ class Memory:
     """Base URL -> the form that worked."""
     uploads: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
     """Base URL and key, picture digest and format -> address of the upload, when it was made."""
+    tokens: Tokens = field(default_factory=Tokens)
 
 
 UPLOAD_SECONDS = 1800.0
@@ -299,6 +301,8 @@ class Call:
             self._pause(judged.seconds)
 
     def _exchange(self, transport: Transport, send: Send) -> Reply:
+        # A key may have to be asked for. Nothing has left by then, and nothing is written down as sent.
+        key = self._key() if send.with_key else None
         if send.paid:
             self._ledger.sent(self.fingerprints, self.id)
             self._attempts += 1
@@ -318,7 +322,7 @@ class Call:
                 send.url,
                 headers=headers,
                 body=send.body,
-                key=self._key() if send.with_key else None,
+                key=key,
                 deadline=self._deadline(),
                 fresh=send.paid,
                 watch=self._watch(send),
@@ -456,6 +460,8 @@ class Call:
         fault, accepted = failed.fault, self._task is not None
         charged = retry.charged_by(self.target.row, fault, accepted=accepted) if self._left or accepted else "no"
         self._fate = self._while_young(retry.fate_of(fault, accepted=accepted))
+        if fault.kind == "key" and self.target.key:
+            self._memory.tokens.forget(self.target.key.value)
         if failed.task:
             fault = replace(fault, words=f"{fault.words} (task {failed.task})".strip())
         return self._error(fault, charged)
@@ -530,8 +536,14 @@ class Call:
     # ------------------------------------------------------------------------------------------------ small
 
     def _key(self) -> tuple[str, str] | None:
-        row, key = self.target.row, self.target.key
-        return (row.auth_header, row.auth_template.replace("{key}", key.value)) if key else None
+        """The header that carries the key, and its value. Raises ConfigError, KeyRefused or NetworkError."""
+        row, key, target = self.target.row, self.target.key, self.target
+        if key is None:
+            return None
+        value = key.value
+        if row.auth == "google_service_account":
+            value = self._memory.tokens.token(value, key.source, row.label, target.proxy, target.ca_bundle)
+        return row.auth_header, row.auth_template.replace("{key}", value)
 
     def _deadline(self) -> float:
         if self.sent_at is None:

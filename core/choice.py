@@ -267,7 +267,7 @@ class Shelf:
         reasons: list[str] = []
         able: list[Asked] = []
         for row in self._ordered():
-            key = self._key(row, choice.profile)
+            key = self._key(row, choice.profile, named=False)
             if key is None and row.needs_key:
                 continue
             try:
@@ -333,13 +333,11 @@ class Shelf:
             return self._local()
         return self.settings.base_url(row)
 
-    def _key(self, row: Provider, profile: str) -> Key | None:
+    def _key(self, row: Provider, profile: str, *, named: bool = True) -> Key | None:
         if not row.needs_key:
             return None
-        found = find_key(row, profile, self.settings.environ)
-        if found is not None and not self._foreign(row):
-            return found
-        return find_key(row, profile, {}, self._kept)
+        environ = {} if self._foreign(row) else self.settings.environ
+        return find_key(row, profile, environ, self._kept, borrowed=named)
 
     def _foreign(self, row: Provider) -> bool:
         """Whether a page has given the provider an address that its keys in the environment were never meant for."""
@@ -361,7 +359,7 @@ class Shelf:
 
     def _usable(self, row: Provider) -> bool:
         try:
-            return self._key(row, "default") is not None and bool(self.settings.base_url(row))
+            return self._key(row, "default", named=False) is not None and bool(self.settings.base_url(row))
         except ConfigError:
             return False
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import Impossible
-from .providers.row import DEAREST_USD, Model, Offer, Option, Provider
+from .providers.row import DEAREST_USD, OMITTED, Model, Offer, Option, Provider
 from .request import Request, Slot
 
 FINGERPRINT_VERSION = 1
@@ -96,11 +96,12 @@ def fit(request: Request, row: Provider, model: Model, override: str = "") -> Fi
     fields = row.routes[request.operation].fields
     for option, value in _asked(request):
         known = fields.get(option) if option in offer.options else None
+        possible = offer.choices.get(option) or (known.values if known else None)
         if known is None:
             notices.append(f"{_name(option)} was left out: {row.label} has no such option for {model.name}")
-        elif known.values is not None and str(value) not in known.values:
+        elif possible is not None and str(value) not in possible:
             notices.append(
-                f"{_name(option)} {value} was left out: {row.label} only has {', '.join(known.values)} for {model.name}"
+                f"{_name(option)} {value} was left out: {row.label} only has {', '.join(possible)} for {model.name}"
             )
         else:
             sent.append((option, value))
@@ -136,7 +137,9 @@ def _ratio(request: Request, row: Provider, model: Model, offer: Offer) -> tuple
         return asked, ""
     if request.operation == "generate" or not request.references:
         return "", ""
-    if offer.auto_ratio:
+    if offer.auto_ratio == OMITTED and len(request.references) == 1:
+        return "", ""
+    if offer.auto_ratio and offer.auto_ratio != OMITTED:
         return offer.auto_ratio, ""
     first = request.references[0]
     nearest = nearest_ratio(first.width, first.height, offer.ratios)

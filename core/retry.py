@@ -26,7 +26,7 @@ Fate = Literal["over", "lost", "again"]
 """What remains of a paid call without a picture: "over" when the provider has said what became of it, "lost" when it may have
 made a picture that it can't return, "again" when the picture can still be had for nothing."""
 _LOSING: frozenset[Kind] = frozenset({"network", "timeout", "unreadable", "download", "picture"})
-_GATEWAY = frozenset({408, 502, 504})
+_GATEWAY = frozenset({408, 499, 502, 504})
 """Words of a gateway that has lost sight of the one behind it; a plain 500 is the provider's own answer."""
 
 Arrival = Literal["nothing", "part", "all"]
@@ -97,7 +97,7 @@ def charged_by(row: Provider, fault: Fault, *, accepted: bool) -> Charged:
         return "no" if row.failures_unbilled and fault.kind in ("content", "task") else "maybe"
     if fault.status in row.refuses_before_work or 300 <= fault.status < 400:
         return "no"
-    if fault.status in (408, 409, 502, 504):
+    if fault.status in (408, 409, 499, 502, 504):
         return "maybe"  # a gateway's words: what is behind it may have finished
     if fault.status >= 500:
         return "no" if row.failures_unbilled and fault.words else "maybe"

@@ -433,7 +433,15 @@ class Run:
         if fit.sends_seed:
             options["seed"] = seed
         return Job(
-            target.row, target.base_url, fit.wire, request.operation, request.prompt, options, count, tuple(files)
+            target.row,
+            target.base_url,
+            fit.wire,
+            request.operation,
+            request.prompt,
+            options,
+            count,
+            tuple(files),
+            project=target.key.project if target.key else "",
         )
 
     def _over(self) -> bool:

@@ -105,6 +105,8 @@ class Api:
 
     id = ""
     auth: Literal["bearer", "raw", "none"] = "bearer"
+    auth_header = "Authorization"
+    """The header that carries the key."""
 
     def routes(self) -> tuple[Route, ...]:
         """Every address this API has."""
@@ -113,6 +115,15 @@ class Api:
     def problem(self, problem: Problem) -> Reply:
         """A refused request in the documented status and shape."""
         raise NotImplementedError
+
+    def without_key(self) -> Problem:
+        """A request that carries no key at all, where that is told apart from a wrong one."""
+        return Problem(401)
+
+    def prompt_of(self, fields: dict[str, Any]) -> object:
+        """What stands where the prompt belongs; anything but a string when there is none."""
+        nested = fields.get("input", fields)
+        return nested.get("prompt") if isinstance(nested, dict) else None
 
     def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
         """The answer with pictures; `revised` is the model's own text where the API carries one."""

@@ -26,6 +26,7 @@ from .tasks import TaskBook
 
 KEY = re.compile(r"sim-[A-Za-z0-9_-]+")
 _JSON_PROMPT = re.compile(rb'"prompt"\s*:\s*("(?:[^"\\]|\\.)*")')
+_PART_PROMPT = re.compile(rb'"text"\s*:\s*("(?:[^"\\]|\\.)*")')
 _FORM_PROMPT = re.compile(rb'name="prompt"[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n(.*?)\r\n--', re.DOTALL)
 
 
@@ -136,10 +137,7 @@ class Exchange:
             self._read_body(call)
         except Problem as problem:
             late = problem
-        found = call.fields.get("prompt") if "input" not in call.fields else None
-        nested = call.fields.get("input")
-        if isinstance(nested, dict):
-            found = nested.get("prompt")
+        found = call.api.prompt_of(call.fields)
         prompt = found if isinstance(found, str) else _prompt_in(call.request.body) if late else ""
         self.ledger.received(record, prompt, _without_pictures(call.fields))
         self._check_head(call)
@@ -189,13 +187,15 @@ class Exchange:
                 raise Problem(415, "JSON is read as UTF-8 only.")
 
     def _check_key(self, call: Call) -> None:
-        values = call.request.headers.get_all("Authorization") or []
+        values = call.request.headers.get_all(call.api.auth_header) or []
         if call.api.auth == "none":
             if values:
                 raise Problem(400, "This API takes no key: leave the Authorization header out.", field="Authorization")
             return
-        if not values and not self.keys_required:
-            return
+        if not values:
+            if not self.keys_required:
+                return
+            raise call.api.without_key()
         if len(values) != 1:
             raise Problem(401)
         key = str(values[0])
@@ -229,14 +229,15 @@ class Exchange:
         return reply
 
     def _free(self, provider: str, kind: str, request: Request, outcome: int | str) -> None:
-        authorization = request.header("authorization")
+        api = self.apis.get(provider)
+        authorization = request.header(api.auth_header if api else "authorization")
         form = "" if authorization is None else authorization_form(authorization)
         self.ledger.free(provider, kind, request.method, request.path, outcome, form)
 
 
 def _prompt_in(start: bytes | bytearray) -> str:
     """The prompt in the first bytes of a body, JSON or form; empty when it isn't there yet."""
-    match = _JSON_PROMPT.search(start, 0, 200_000)
+    match = _JSON_PROMPT.search(start, 0, 200_000) or _PART_PROMPT.search(start, 0, 200_000)
     if match is not None:
         try:
             return str(json.loads(match.group(1)))
@@ -256,9 +257,11 @@ def _without_pictures(fields: dict[str, Any]) -> dict[str, Any]:
             return f"(data URI, {len(value)} characters)"
         if isinstance(value, dict):
             return {name: shown(inner) for name, inner in value.items() if name not in PICTURE_FIELDS}
+        if isinstance(value, list):
+            return [shown(inner) for inner in value]
         return value
 
     return {name: shown(value) for name, value in fields.items() if name not in PICTURE_FIELDS}
 
 
-PICTURE_FIELDS = ("image", "images", "image_urls")
+PICTURE_FIELDS = ("image", "images", "image_urls", "inlineData")

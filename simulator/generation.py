@@ -28,6 +28,7 @@ BAD_GATEWAY_PAGE = (
     "<html>\r\n<head><title>{status} {reason}</title></head>\r\n<body>\r\n"
     "<center><h1>{status} {reason}</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
 )
+SMALL = (64, 64)
 
 
 def generate(call: Call, order: Order, words: Words, ledger: Ledger) -> Reply:
@@ -38,6 +39,8 @@ def generate(call: Call, order: Order, words: Words, ledger: Ledger) -> Reply:
     def bill(images: int) -> None:
         ledger.bill(record, images, images * order.price)
 
+    if "reason" in words:
+        order.extras["reason"] = words["reason"]
     reply = _refusal(call, order, words)
     if reply is not None:
         record.outcome = _outcome(words, reply.status)
@@ -109,7 +112,7 @@ def _pictures(call: Call, order: Order, words: Words, wanted: int) -> list[Resul
     number = record.id if record is not None else 0
     results = []
     for slot in range(wanted):
-        width, height = _size(order, slot) if "sizes" in words else order.size
+        width, height = SMALL if "small" in words else _size(order, slot) if "sizes" in words else order.size
         card = Card(
             width=width,
             height=height,

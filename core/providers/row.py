@@ -23,6 +23,9 @@ RESOLUTIONS = ("0.5K", "1K", "2K", "4K")
 DEAREST_USD = 0.30
 """What a picture counts as when its price isn't known: the dearest known price of the field."""
 
+OMITTED = "omitted"
+"""As an `auto_ratio`: without a ratio the provider takes that of a lone reference; of several it isn't known which one's."""
+
 Option = Literal[
     "aspect_ratio",
     "resolution",
@@ -58,7 +61,7 @@ class Route:
     """One operation's address and field names."""
 
     path: str
-    """Path below the base URL; `{model}` is replaced by the wire model id."""
+    """Path below the base URL; `{model}` is replaced by the wire model id, `{project}` by the project of the key."""
     fields: Mapping[Option, Field]
     references: str = ""
     """The field that carries the reference images."""
@@ -80,12 +83,14 @@ class Offer:
     default_resolution: str = ""
     """What `auto` gives; "" where the provider doesn't say."""
     auto_ratio: str = ""
-    """The provider's own word for "as the first image", on edits; "" where it has none."""
+    """The provider's own word for "as the first image", on edits; "" where it has none, OMITTED where silence says it."""
     max_references: int = 0
     max_count: int = 1
     """Pictures that one call can give."""
     options: frozenset[Option] = frozenset()
     """Options beyond ratio, resolution and count that are sent; the others are left out with a notice."""
+    choices: Mapping[Option, tuple[str, ...]] = field(default_factory=dict)
+    """Our values of an option, where this model has fewer of them than the field."""
 
     @property
     def all_resolutions(self) -> tuple[str, ...]:
@@ -122,6 +127,7 @@ class Model:
 
 
 Transport = Literal["data_uri", "base64", "multipart", "upload"]
+Auth = Literal["key", "google_service_account"]
 
 
 @dataclass(frozen=True)
@@ -136,7 +142,7 @@ class Provider:
     """Origin with an optional path prefix; "" where the user has to name the host."""
     auth_header: str
     auth_template: str
-    """How the key stands in the header; `{key}` is the key."""
+    """How the key stands in the header; `{key}` is the key, or the token that was had for it."""
     routes: Mapping[Operation, Route]
     models: tuple[Model, ...]
     recommended: str
@@ -146,6 +152,10 @@ class Provider:
     """ISO date on which they were last held against the source."""
     key_variables: tuple[str, ...] = ()
     """The provider's usual environment variables, after ours."""
+    borrowed_variables: tuple[str, ...] = ()
+    """Variables that hold keys for other ends, too: looked at last, and only where the provider is named, never by `auto`."""
+    auth: Auth = "key"
+    """What a key of it is: a line of text, or the JSON document of a Google service account (`core/service_account.py`)."""
     key_url: str = ""
     """The page where a person gets a key."""
     key_check: str = ""
@@ -158,6 +168,8 @@ class Provider:
     """Of one reference as a file."""
     max_request_bytes: int = 100_000_000
     """Of all references of one request as they travel (base64 counts 4/3)."""
+    inline_bytes: int = 0
+    """Where references are uploaded: a request up to this size carries them inside and saves the uploads."""
     max_parallel: int = 8
     refuses_before_work: frozenset[int] = frozenset({429, 503})
     """Statuses that mean "not started, not billed": a paid request may be sent again after them."""

@@ -44,13 +44,15 @@ class Job:
     """Which of the row's forms to begin with."""
     uploaded: Mapping[int, str] = field(default_factory=dict)
     """Reference index -> address of an upload made earlier that is still good."""
+    project: str = ""
+    """The project that the key belongs to, where the address names it."""
 
     @property
     def route(self) -> Route:
         return self.row.routes[self.operation]
 
     def url(self, path: str) -> str:
-        return self.base_url + path.replace("{model}", self.model)
+        return self.base_url + path.replace("{project}", self.project).replace("{model}", self.model)
 
     def fields(self) -> dict[str, str | int | bool]:
         """The options in the provider's names and spelling, with the count where it has one."""

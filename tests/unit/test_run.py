@@ -34,7 +34,7 @@ def engine(simulator: Simulator, tmp_path: Path) -> Engine:
     """A machine with keys for every provider of the simulator, and nothing learned yet."""
     simulator.reset()
     environ = {}
-    for name in ("onerouter", "apiframe", "nanobanana", "runflow"):
+    for name in ("google", "onerouter", "apiframe", "nanobanana", "runflow"):
         environ[f"NANO_BANANA_{name.upper()}_API_KEY"] = "sim-run"
         environ[f"NANO_BANANA_{name.upper()}_BASE_URL"] = simulator.base_url(name)
     return Engine(tmp_path, local_address=lambda: simulator.base_url("offline"), rows=ROWS, environ=environ)
@@ -280,7 +280,7 @@ def test_references_arrive_as_their_exact_pixels(engine: Engine, simulator: Simu
 
     pictures = tuple(tiny(n, 20 + n, 30) for n in range(3))
     wanted = [sha256(picture._load().tobytes()).hexdigest() for picture in pictures]
-    for name in ("onerouter", "apiframe", "nanobanana", "runflow", "offline"):
+    for name in ("google", "onerouter", "apiframe", "nanobanana", "runflow", "offline"):
         asked = replace(request("edit", 0, prompt=f"pixels {name}"), references=pictures)
         finish(engine.run([asked], engine.plan(ProviderChoice(name), [asked])))
         (entry,) = simulator.ledger(f"pixels {name}")["requests"]
