@@ -161,19 +161,27 @@ class Run:
                 return
         callback()
 
-    def stop(self) -> dict[str, Any]:
-        """Drops what has not been sent, and lets go of what has. Gives the numbers for the message."""
+    def stop(self, *, cancel: bool = True) -> dict[str, Any]:
+        """Drops what has not been sent, and lets go of what has. Gives the numbers for the message.
+
+        `cancel`: the user wants none of it, so providers that can are asked to drop what they have not begun. Nobody
+        waits for their answer.
+        """
         self._halt.set()
         for call, ticket in list(self._calls):
             self._lanes.drop(call.target.row.id, ticket)
         out = [call for call, _ in list(self._calls) if call.left and not call.done.is_set()]
         on_the_way = sum(call.pictures for call in out)
+        # A request that is only leaving now may be accepted in a moment: it is marked too.
+        asked = [call for call, _ in list(self._calls) if cancel and call.cancel()]
+        cancelling = sum(call.pictures for call in out if call in asked)
         usd = sum(self._usd_of(call) or 0.0 for call in out)
         back = sum(1 for result in self.results if result.landed)
         return {
             "asked": len(self.results),
             "back": back,
             "on_the_way": on_the_way,
+            "cancelling": cancelling,
             "dropped": len(self.results) - back - on_the_way,
             "usd": usd,
         }

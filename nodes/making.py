@@ -105,7 +105,7 @@ async def _watched(run: Run, face: host.Face) -> Report:
             shown = await _show(run, face, shown)
             await asyncio.wait({ended}, timeout=host.TICK)
     except asyncio.CancelledError:
-        _say_stopped(run.stop(), "ended by another node")
+        _say_stopped(run.stop(cancel=False), "ended by another node")
         raise
     except BaseException:  # the host's interruption, from here or from a wait below
         _say_stopped(run.stop(), "interrupted")
@@ -153,6 +153,10 @@ def _say_stopped(numbers: dict[str, Any], why: str) -> None:
         text += (
             f"; {way} had been sent (about ${numbers['usd']:.2f}) and are still collected: "
             "queue again and they cost nothing more"
+        )
+    if numbers["cancelling"]:
+        text += (
+            f"; {numbers['cancelling']} of them are taken back where the provider has not begun, which costs nothing"
         )
     if dropped:
         text += f"; {dropped} were not sent and cost nothing"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from ..addresses import origin
 from ..errors import Fault
 from ..redact import redact
 from .reading import fault_words, kind_by_words, no_picture, pictures_in, words_in
@@ -63,6 +64,14 @@ def task_id_of(value: dict[str, Any]) -> str:
     if isinstance(data, str) and 8 <= len(data) <= 80 and " " not in data:
         return data
     return ""
+
+
+def own_address(job: Job, address: Any) -> str:
+    """An address out of a reply when it is at the provider's own origin, where the key may go; "" for any other."""
+    try:
+        return address if isinstance(address, str) and origin(address) == origin(job.base_url) else ""
+    except ValueError:
+        return ""
 
 
 def follow(
