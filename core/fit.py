@@ -98,9 +98,9 @@ def fit(request: Request, row: Provider, model: Model, override: str = "") -> Fi
         known = fields.get(option) if option in offer.options else None
         if known is None:
             notices.append(f"{_name(option)} was left out: {row.label} has no such option for {model.name}")
-        elif known.values is not None and str(value) not in known.values:
+        elif (takes := offer.takes.get(option) or known.values) is not None and str(value) not in takes:
             notices.append(
-                f"{_name(option)} {value} was left out: {row.label} only has {', '.join(known.values)} for {model.name}"
+                f"{_name(option)} {value} was left out: {row.label} only has {', '.join(takes)} for {model.name}"
             )
         else:
             sent.append((option, value))

@@ -86,6 +86,8 @@ class Offer:
     """Pictures that one call can give."""
     options: frozenset[Option] = frozenset()
     """Options beyond ratio, resolution and count that are sent; the others are left out with a notice."""
+    takes: Mapping[Option, tuple[str, ...]] = field(default_factory=dict)
+    """Our values of an option that this model takes, where they are fewer than its route can spell."""
 
     @property
     def all_resolutions(self) -> tuple[str, ...]:
@@ -156,6 +158,11 @@ class Provider:
     """Of one reference as a file."""
     max_request_bytes: int = 100_000_000
     """Of all references of one request as they travel (base64 counts 4/3)."""
+    upload_above: int = 0
+    """Where references travel inside the request: how many bytes of it they may fill before the largest are uploaded
+    first; 0 = there is no upload."""
+    upload_url: str = ""
+    """The provider's own second origin for uploads; "" where uploads go to the base URL. See `uploads_to`."""
     max_parallel: int = 8
     refuses_before_work: frozenset[int] = frozenset({429, 503})
     """Statuses that mean "not started, not billed": a paid request may be sent again after them."""
@@ -166,6 +173,8 @@ class Provider:
     """Ways of asking that the dialect knows, the preferred one first; see the dialect. `NANO_BANANA_<ID>_FORM` chooses."""
     poll_seconds: tuple[float, float] = (1.0, 5.0)
     """First pause between two polls, and the longest."""
+    cancels: str = ""
+    """Until when an accepted task can be taken back, in words for a table; "" = it can't. Its dialect then has `cancel`."""
     needs_key: bool = True
     local: bool = False
     """The pack's own simulator: free, and never chosen by `auto`."""
@@ -173,6 +182,10 @@ class Provider:
     def model(self, name: str) -> Model | None:
         wanted = self.recommended if name == "recommended" else name
         return next((model for model in self.models if model.name == wanted), None)
+
+    def uploads_to(self, base_url: str) -> str:
+        """Where its uploads go when it is reached at `base_url`: a key that was entered for another address stays there."""
+        return self.upload_url if self.upload_url and base_url == self.base_url else base_url
 
     def of_family(self, family: str) -> Model | None:
         return next((model for model in self.models if model.family == family), None)
