@@ -38,6 +38,8 @@ _KINDS: dict[str, Kind] = {
     "unsupported_image_format": "invalid",
 }
 """What fal's error types mean; every other one is a run that failed."""
+_LOOKS = 5
+"""How often a result is asked for again that answers 500 in fal's shape but without a type: then it is the run's end."""
 
 
 def start(job: Job) -> Step:
@@ -151,7 +153,13 @@ def _status(job: Job, state: State, reply: Reply) -> Step:
     metrics = value.get("metrics")
     begun = bool(metrics.get("inference_time")) if isinstance(metrics, dict) else False
     # Its result is asked for whatever the status says: a picture that is there has been paid.
-    result = {**state, "at": "result", **failed, "removed": bool(state.get("removed")) and not begun}
+    result = {
+        **state,
+        "at": "result",
+        "status": "completed",
+        **failed,
+        "removed": bool(state.get("removed")) and not begun,
+    }
     return _ask(job, result)
 
 
@@ -173,6 +181,9 @@ def _result(job: Job, state: State, reply: Reply) -> Step:
         fault = _failure(state, reply)
         if reply.status == 400 and "still in progress" in fault.words.lower():
             return Wait(job.row.poll_seconds[0], _poll(job, state))
+        looks = state.get("looks", 0)
+        if reply.status == 500 and not _named_in(state, reply) and looks < _LOOKS and b'"detail"' in reply.body:
+            return Wait(job.row.poll_seconds[1], _ask(job, {**state, "looks": looks + 1}))
         return Failed(fault, task)
     try:
         value = read_object(reply)
@@ -189,10 +200,11 @@ def _result(job: Job, state: State, reply: Reply) -> Step:
 def _failure(state: State, reply: Reply) -> Fault:
     """What an error at the address of a finished request's result means: mostly, how its run ended."""
     fault = _named(reply, fault_of(reply))
-    named = bool(state.get("error_type") or state.get("error") or reply.headers.get("x-fal-error-type"))
-    if reply.status in (401, 403, 407, 429) and not named:
+    named = _named_in(state, reply)
+    if fault.kind == "key" or (reply.status == 429 and not named):
         return fault  # about us who ask, not about the run
-    if reply.status >= 500 and not (named or _typed(reply)):
+    given_up = state.get("looks", 0) >= _LOOKS and reply.status == 500
+    if reply.status >= 500 and not named and not given_up:
         return fault  # a gateway's words: it is asked for again
     if state.get("removed"):
         return _removed()
@@ -203,28 +215,33 @@ def _failure(state: State, reply: Reply) -> Fault:
     if kind not in ("content", "empty", "invalid", "credit", "model"):
         kind = "task"
     unbilled = _unbilled(reply)
-    if unbilled is None and reply.status >= 500:
+    if unbilled is None and reply.status >= 500 and named:
         unbilled = True
     # Without its status: that is the run's, and says nothing about whether asking again would help.
     return Fault(kind, words, None, unbilled=unbilled, request_id=fault.request_id)
 
 
+def _named_in(state: State, reply: Reply) -> bool:
+    """Whether fal says of an error that it is the run's."""
+    return bool(state.get("error_type") or state.get("error") or _typed(reply))
+
+
 def _named(reply: Reply, fault: Fault) -> Fault:
     """`fault` by the type that fal gives it, in a header or in the body."""
-    names = (reply.headers.get("x-fal-error-type", ""), *_typed(reply))
-    kinds = [_KINDS[name] for name in names if name in _KINDS]
+    kinds = [_KINDS[name] for name in _typed(reply) if name in _KINDS]
     return replace(fault, kind=kinds[0]) if kinds else fault
 
 
 def _typed(reply: Reply) -> list[str]:
-    """The error types in a body; [] for one that isn't fal's."""
+    """fal's types for an error, from the header and the body; [] for what isn't its own answer."""
+    found: list[Any] = [reply.headers.get("x-fal-error-type")]
     try:
         value = read_object(reply)
     except NotJson:
-        return []
+        value = {}
     detail = value.get("detail")
     entries = detail if isinstance(detail, list) else []
-    found = [value.get("error_type"), *(entry.get("type") for entry in entries if isinstance(entry, dict))]
+    found += [value.get("error_type"), *(entry.get("type") for entry in entries if isinstance(entry, dict))]
     return [name for name in found if isinstance(name, str) and name]
 
 

@@ -101,7 +101,7 @@ def follow(
             request_id=reply.request_id,
         )
         return Failed(fault, task)
-    if status not in RUNNING:
+    if status not in RUNNING or not task:
         pictures = pictures_in(value)
         if pictures:
             return Done(tuple(pictures), words_in(value), usd, task or _request_id(value) or reply.request_id, learned)
