@@ -11,7 +11,7 @@ import numpy as np
 from pack.dev.running import Host, PromptFailed
 from PIL import Image
 
-KEYED = ("onerouter", "apiframe", "nanobanana", "runflow")
+KEYED = ("onerouter", "apiframe", "nanobanana", "runflow", "fal", "replicate")
 
 
 def provider_variables(simulator: Any, key: str = "sim-test") -> dict[str, str]:

@@ -41,7 +41,7 @@ def generate(sim: Simulator, prompt: str) -> requests.Response:
 
 
 def test_providers(sim: Simulator) -> None:
-    ids = ["apiframe", "nanobanana", "offline", "onerouter", "runflow"]
+    ids = ["apiframe", "fal", "nanobanana", "offline", "onerouter", "replicate", "runflow"]
     assert requests.get(sim.origin + "/_control/providers", timeout=5).json() == ids
     assert sim.providers() == ids
     assert sim.base_url("offline") == f"http://127.0.0.1:{sim.port}/offline"
