@@ -64,6 +64,13 @@ def ended(call: Call) -> Call:
     return call
 
 
+def charged(call: Call) -> str:
+    """What the call, when it has ended without a picture, says about money."""
+    error = ended(call).outcome.error
+    assert error is not None
+    return error.charged
+
+
 def finish(run: Run) -> Run:
     assert run.done.wait(20) and run.error is None, run.error
     return run
@@ -94,7 +101,7 @@ def test_what_waits_is_taken_back_and_costs_nothing(engine: Engine, simulator: S
     told = run.stop()
     assert (told["on_the_way"], told["cancelling"], told["dropped"]) == (1, 1, 0)
     finish(run)
-    assert ended(call).outcome.error is not None and call.outcome.error.charged == "no"
+    assert charged(call) == "no"
     assert simulator.ledger("back")["paid_images"] == 0 and cancels(simulator) == 1
     assert spent(engine) == 0
     again = finish(begin(engine, prompt, provider))
@@ -123,8 +130,7 @@ def test_what_was_begun_in_the_last_moment_may_have_been_charged(engine: Engine,
     run = begin(engine, "moment [[sim: steps=4000 cancel=late times=1]]", "replicate")
     call = in_queue(run)
     run.stop()
-    outcome = ended(call).outcome
-    assert outcome.error is not None and outcome.error.charged == "maybe"
+    assert charged(call) == "maybe"
     assert spent(engine) > 0
     assert not errors(finish(begin(engine, "moment [[sim: steps=4000 cancel=late times=1]]", "replicate")))
 
@@ -159,7 +165,7 @@ def test_an_interrupt_before_the_task_is_accepted_cancels_it_then(engine: Engine
     assert simulator.wait(prompt="early", state="received")
     assert run.stop()["cancelling"] == 1
     (call, _), *_ = run._calls
-    assert finish(run) and ended(call).outcome.error is not None and call.outcome.error.charged == "no"
+    assert finish(run) and charged(call) == "no"
     assert simulator.ledger("early")["paid_images"] == 0
 
 
@@ -185,7 +191,7 @@ def test_a_cancel_without_an_answer_leaves_it_in_doubt(engine: Engine, simulator
     run = begin(engine, prompt)
     call = in_queue(run)
     run.stop()
-    assert ended(call).outcome.error is not None and call.outcome.error.charged == "maybe"
+    assert charged(call) == "maybe"
     assert errors(finish(begin(engine, prompt))) == [("doubt", "maybe")]
 
 
@@ -231,4 +237,4 @@ def test_nobody_waits_for_the_answer(tmp_path: Path) -> None:
         run.stop()
         assert asked.wait(10) and run.done.wait(10) and not call.done.is_set()
         go_on.set()
-        assert ended(call).outcome.error is not None and call.outcome.error.charged == "no"
+        assert charged(call) == "no"
