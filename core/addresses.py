@@ -19,7 +19,8 @@ def origin(url: str) -> tuple[str, str, int]:
     """Scheme, host and port of an address. Raises ValueError for one that has none."""
     parts = urlsplit(url)
     host = (parts.hostname or "").lower().rstrip(".")
-    if parts.scheme not in ("http", "https") or not host:
+    # Readers of addresses differ about where a host ends at a backslash: one would see another host than the other.
+    if parts.scheme not in ("http", "https") or not host or "\\" in parts.netloc:
         raise ValueError("not an http(s) address")
     return parts.scheme, host, parts.port or (443 if parts.scheme == "https" else 80)
 

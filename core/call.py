@@ -31,7 +31,7 @@ from .request import Slot
 from .service_account import Tokens
 from .transport import Abandoned, Broken, Forbidden, TooLong, Transport, Watch
 from .wire import dialect
-from .wire.step import Dialect, Done, Failed, Found, Job, Reply, Send, State, Step, Wait
+from .wire.step import Cancels, Dialect, Done, Failed, Found, Job, Reply, Send, State, Step, Wait
 
 log = logging.getLogger("nano_banana")
 
@@ -39,6 +39,8 @@ COLLECT_SECONDS = 900.0
 """How long after its timeout a paid call is still waited for, so that a late picture isn't lost."""
 FREE_SECONDS = 120.0
 """For one free step before anything is paid (an upload), and for a download."""
+CANCEL_SECONDS = 15.0
+"""For the one request that asks a provider to drop a task."""
 URL_SECONDS = 86400.0
 """After a day nobody's results wait at their address any more: what still can't be had then is given up."""
 
@@ -135,6 +137,8 @@ class Call:
         self._attempts = 0
         self._fate: retry.Fate = "over"
         self._fates: dict[int, retry.Fate] = {}
+        self._unwanted = threading.Event()
+        self._asked_to_drop = False
 
     @classmethod
     def resumed(
@@ -164,12 +168,23 @@ class Call:
     def pictures(self) -> int:
         return len(self.numbers)
 
+    def cancel(self) -> bool:
+        """The user wants it no more: its provider is asked, once and on the call's own thread, to drop what it has not
+        begun. Returns at once; False when this provider can't be asked. Whatever comes of it, the call is gone on with."""
+        if self.done.is_set() or not isinstance(dialect(self.target.row.dialect), Cancels):
+            return False
+        self._unwanted.set()
+        return True
+
     def run(self) -> None:
         """Does the call. Never raises; the outcome has the errors."""
         begun = time.monotonic()
         transport: Transport | None = None
         try:
-            transport = Transport(self.target.base_url, self.target.proxy, self.target.ca_bundle)
+            target = self.target
+            transport = Transport(
+                target.base_url, target.proxy, target.ca_bundle, also=target.row.uploads_to(target.base_url)
+            )
             self._perform(transport)
         except NanoBananaError as error:
             self.outcome.error = error
@@ -226,8 +241,8 @@ class Call:
             if isinstance(step, Wait):
                 self.phase, self.progress = "working", step.progress
                 self._note(step.then)
-                self._pause(step.seconds)
-                step = step.then
+                self._pause(step.seconds, or_cancel=True)
+                step = self._ask_to_drop(transport, speech) or step.then
             elif isinstance(step, Send):
                 self._note(step)
                 step = self._send(transport, step, speech)
@@ -300,7 +315,26 @@ class Call:
             log.info("%s answered %s; trying again in %.1f s", self.row_label, step.fault.status, judged.seconds)
             self._pause(judged.seconds)
 
-    def _exchange(self, transport: Transport, send: Send) -> Reply:
+    @property
+    def _to_drop(self) -> bool:
+        return self._unwanted.is_set() and self._task is not None and not self._asked_to_drop
+
+    def _ask_to_drop(self, transport: Transport, speech: Dialect) -> Step | None:
+        """Asks the provider once to drop a task that the user wants no more. None when nothing came of asking."""
+        if not self._to_drop or self._task is None:
+            return None
+        self._asked_to_drop = True
+        send = speech.cancel(self._job, self._task) if isinstance(speech, Cancels) else None
+        if send is None:
+            return None
+        try:
+            reply = self._exchange(transport, send, time.monotonic() + CANCEL_SECONDS)
+        except (Broken, TooLong, Forbidden) as error:
+            log.info("%s could not be asked to drop a task: %s", self.row_label, error)
+            return None
+        return speech.next(self._job, send.state, reply)
+
+    def _exchange(self, transport: Transport, send: Send, deadline: float | None = None) -> Reply:
         # A key may have to be asked for. Nothing has left by then, and nothing is written down as sent.
         key = self._key() if send.with_key else None
         if send.paid:
@@ -323,7 +357,7 @@ class Call:
                 headers=headers,
                 body=send.body,
                 key=key,
-                deadline=self._deadline(),
+                deadline=self._deadline() if deadline is None else deadline,
                 fresh=send.paid,
                 watch=self._watch(send),
             )
@@ -554,9 +588,9 @@ class Call:
         """An accepted task is asked for until the deadline, whatever happens on the way."""
         return min(attempt, 3) if (self._task is not None) and time.monotonic() < self._deadline() else attempt
 
-    def _pause(self, seconds: float) -> None:
+    def _pause(self, seconds: float, *, or_cancel: bool = False) -> None:
         end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
+        while (left := end - time.monotonic()) > 0 and not (or_cancel and self._to_drop):
             if not self._left and self._stopped():
                 raise self._dropped()
             if self._left and time.monotonic() > self._deadline():

@@ -25,6 +25,8 @@ from .problem import Problem
 from .tasks import TaskBook
 
 KEY = re.compile(r"sim-[A-Za-z0-9_-]+")
+SCHEMES = {"bearer": "Bearer", "key": "Key"}
+"""What stands before the key, by the API's kind of authorization."""
 _JSON_PROMPT = re.compile(rb'"prompt"\s*:\s*("(?:[^"\\]|\\.)*")')
 _PART_PROMPT = re.compile(rb'"text"\s*:\s*("(?:[^"\\]|\\.)*")')
 _FORM_PROMPT = re.compile(rb'name="prompt"[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n(.*?)\r\n--', re.DOTALL)
@@ -199,9 +201,10 @@ class Exchange:
         if len(values) != 1:
             raise Problem(401)
         key = str(values[0])
-        if call.api.auth == "bearer":
+        wanted = SCHEMES.get(call.api.auth)
+        if wanted:
             scheme, _, key = key.partition(" ")
-            if scheme != "Bearer":
+            if scheme != wanted:
                 raise Problem(401)
         if not KEY.fullmatch(key):
             raise Problem(401)
@@ -214,7 +217,7 @@ class Exchange:
             call.parts = parse_multipart(request.header("content-type") or "", request.body)
             # The parts hold their own copies: don't keep large uploads twice.
             request.body = b""
-            call.fields = dict(single_texts(call.parts, files="image"))
+            call.fields = dict(single_texts(call.parts, files=call.route.files))
         elif call.route.body == "none" and request.body:
             raise Problem(400, "This request takes no body.")
 
@@ -264,4 +267,4 @@ def _without_pictures(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: shown(value) for name, value in fields.items() if name not in PICTURE_FIELDS}
 
 
-PICTURE_FIELDS = ("image", "images", "image_urls", "inlineData")
+PICTURE_FIELDS = ("image", "images", "image_urls", "image_input", "inlineData")

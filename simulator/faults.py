@@ -105,6 +105,7 @@ VOCABULARY: dict[str, Callable[[str | None], Any]] = {
     "steps": _whole,
     "poll_status": _status,
     "poll_times": _whole,
+    "cancel": _one_of("late", "500", "drop"),
     # The upload of a reference (only over the control routes: an upload has no prompt).
     "upload_status": _status,
     # The result file.

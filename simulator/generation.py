@@ -55,7 +55,9 @@ def generate(call: Call, order: Order, words: Words, ledger: Ledger) -> Reply:
     bill(images)
     results = [] if "empty" in words else _pictures(call, order, words, wanted)
     if order.asynchronous or "task" in words:
-        reply = call.api.started(call, _task(call, order, results, words, record.cost_usd))
+        task = _task(call, order, results, words, record.cost_usd)
+        task.unbill = lambda: bill(0)
+        reply = call.api.started(call, task)
     elif "shape" in words:
         reply = json_reply(200, shaped(words["shape"], results))
     else:
@@ -177,6 +179,7 @@ def _task(call: Call, order: Order, results: list[Result], words: Words, cost_us
         cost_usd=cost_usd,
         poll_status=words.get("poll_status", 0),
         poll_times=words.get("poll_times"),
+        cancel_fault=words.get("cancel", ""),
     )
     call.tasks.add(task)
     return task

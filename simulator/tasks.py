@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ class Task:
     order: Order
     results: list[Result]
     ending: str
-    """`done`, `fail`, `hang`, `refuse`, or `unknown` (a status nobody documents until it is done)."""
+    """`done`, `fail`, `hang`, `refuse`, `cancelled`, or `unknown` (a status nobody documents until it is done)."""
     steps: int
     """Polls that find it unfinished."""
     flat: bool = False
@@ -36,16 +37,25 @@ class Task:
     poll_status: int = 0
     poll_times: int | None = None
     polls: int = 0
+    cancel_fault: str = ""
+    """What happens when it is to be cancelled: `late` (it has begun by then), `500`, or `drop` (done, but no answer)."""
+    unbill: Callable[[], None] = lambda: None
+    """Takes its cost out of the ledger."""
 
     @property
     def finished(self) -> bool:
         """Whether the last poll found it ended, well or not."""
-        return self.ending != "hang" and self.polls > self.steps
+        return self.ending == "cancelled" or (self.ending != "hang" and self.polls > self.steps)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it still stands in a queue, as the first half of the unfinished polls find it."""
+        return not self.finished and self.polls <= (self.steps + 1) // 2
 
     @property
     def failed(self) -> bool:
         """Whether it has ended without pictures."""
-        return self.finished and self.ending in ("fail", "refuse")
+        return self.finished and self.ending in ("fail", "refuse", "cancelled")
 
     @property
     def percent(self) -> int:
@@ -81,6 +91,26 @@ class TaskBook:
                 return task, task.poll_status
             task.polls += 1
             return task, 0
+
+    def find(self, provider: str, task_id: str) -> Task | None:
+        """A task as it is, without moving it."""
+        with self._lock:
+            task = self._tasks.get(task_id)
+            return task if task is not None and task.provider == provider else None
+
+    def cancel(self, provider: str, task_id: str) -> tuple[Task | None, bool]:
+        """Take a task back that waits, with what it cost; returns it and whether that was still possible."""
+        task = self.find(provider, task_id)
+        if task is None:
+            return None, False
+        with self._lock:
+            if task.cancel_fault == "late" and task.waiting:
+                task.polls = (task.steps + 1) // 2 + 1
+            if not task.waiting or task.cancel_fault == "500":
+                return task, False
+            task.ending = "cancelled"
+        task.unbill()
+        return task, True
 
     def clear(self) -> None:
         """Forget every task."""

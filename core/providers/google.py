@@ -143,5 +143,5 @@ PROVIDER = Provider(
     reads=("webp", "png", "jpeg"),
     max_reference_bytes=2_000_000_000,
     max_request_bytes=20_000_000_000,
-    inline_bytes=20_000_000,
+    upload_above=20_000_000,
 )

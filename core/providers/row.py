@@ -168,8 +168,11 @@ class Provider:
     """Of one reference as a file."""
     max_request_bytes: int = 100_000_000
     """Of all references of one request as they travel (base64 counts 4/3)."""
-    inline_bytes: int = 0
-    """Where references are uploaded: a request up to this size carries them inside and saves the uploads."""
+    upload_above: int = 0
+    """Where references may travel inside the request or be uploaded: how many bytes they may fill in it before the largest
+    are uploaded first; 0 = there is one way only."""
+    upload_url: str = ""
+    """The provider's own second origin for uploads; "" where uploads go to the base URL. See `uploads_to`."""
     max_parallel: int = 8
     refuses_before_work: frozenset[int] = frozenset({429, 503})
     """Statuses that mean "not started, not billed": a paid request may be sent again after them."""
@@ -180,6 +183,8 @@ class Provider:
     """Ways of asking that the dialect knows, the preferred one first; see the dialect. `NANO_BANANA_<ID>_FORM` chooses."""
     poll_seconds: tuple[float, float] = (1.0, 5.0)
     """First pause between two polls, and the longest."""
+    cancels: str = ""
+    """Until when an accepted task can be taken back, in words for a table; "" = it can't. Its dialect then has `cancel`."""
     needs_key: bool = True
     local: bool = False
     """The pack's own simulator: free, and never chosen by `auto`."""
@@ -187,6 +192,10 @@ class Provider:
     def model(self, name: str) -> Model | None:
         wanted = self.recommended if name == "recommended" else name
         return next((model for model in self.models if model.name == wanted), None)
+
+    def uploads_to(self, base_url: str) -> str:
+        """Where its uploads go when it is reached at `base_url`: a key that was entered for another address stays there."""
+        return self.upload_url if self.upload_url and base_url == self.base_url else base_url
 
     def of_family(self, family: str) -> Model | None:
         return next((model for model in self.models if model.family == family), None)

@@ -1,7 +1,7 @@
 """Google's `generateContent`: the Gemini API, Vertex AI, and the resellers that copy it.
 
 Documents: Google's image generation guide, its API reference and its SDK. One POST, answered with the pictures as base64
-in `candidates[].content.parts[]`. Where the row says `upload` and a request would pass its `inline_bytes`, the largest
+in `candidates[].content.parts[]`. Where the row says `upload` and a request would pass its `upload_above`, the largest
 references go through the Files API first: `POST /upload/v1beta/files` opens an upload whose address comes back in a
 header, the bytes go there, and the body names the file.
 
@@ -64,7 +64,7 @@ def _places(job: Job) -> list[str]:
     if job.row.references == "upload":
         largest_first = sorted(range(len(places)), key=lambda index: -len(job.references[index].data))
         for index in largest_first:
-            if len(_body(job, places)) <= job.row.inline_bytes:
+            if len(_body(job, places)) <= job.row.upload_above:
                 break
             places[index] = job.uploaded.get(index) or _UPLOAD
     return places

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from ..errors import Fault
 from ..pictures import Encoded
@@ -162,4 +162,14 @@ class Dialect(Protocol):
 
     def resume(self, job: Job, accepted: State) -> Step:
         """The step that finds an accepted task again. The job has no references."""
+        ...
+
+
+@runtime_checkable
+class Cancels(Dialect, Protocol):
+    """A dialect that can also take back what the provider has accepted."""
+
+    def cancel(self, job: Job, accepted: State) -> Send | None:
+        """A free request to drop an accepted task; None when the provider has begun, so that it could be billed for
+        nothing. The reply goes to `next`, which goes on asking how the task is, whatever the reply says."""
         ...

@@ -91,7 +91,7 @@ def test_a_row_s_dialect_exists(row: Provider) -> None:
     assert callable(speech.start) and callable(speech.next) and callable(speech.resume)
 
 
-@pytest.mark.parametrize("name", ["step", "body", "reading", "tasks", "nothing_here", "..errors", ""])
+@pytest.mark.parametrize("name", ["step", "body", "inlining", "reading", "tasks", "nothing_here", "..errors", ""])
 def test_only_dialects_are_dialects(name: str) -> None:
     """The vocabulary modules and names of nothing are a KeyError."""
     with pytest.raises(KeyError):

@@ -41,7 +41,7 @@ def generate(sim: Simulator, prompt: str) -> requests.Response:
 
 
 def test_providers(sim: Simulator) -> None:
-    ids = ["apiframe", "google", "nanobanana", "offline", "onerouter", "runflow", "vertex"]
+    ids = ["apiframe", "fal", "google", "nanobanana", "offline", "onerouter", "replicate", "runflow", "vertex"]
     assert requests.get(sim.origin + "/_control/providers", timeout=5).json() == ids
     assert sim.providers() == ids
     assert sim.base_url("offline") == f"http://127.0.0.1:{sim.port}/offline"

@@ -154,7 +154,7 @@ def finished(number: int, stage: str = "ACTIVE") -> Reply:
     return reply(value={"file": file})
 
 
-SMALL = replace(ROW, inline_bytes=10)
+SMALL = replace(ROW, upload_above=10)
 """A row for which every picture is too large to go inside."""
 
 
@@ -203,9 +203,9 @@ def test_a_request_that_just_fits_is_not_uploaded() -> None:
     work = job(ROW, request("edit", 1))
     body = play(work).sends[0].body
     assert body is not None
-    exact = replace(work, row=replace(ROW, inline_bytes=len(body)))
+    exact = replace(work, row=replace(ROW, upload_above=len(body)))
     assert len(play(exact).sends) == 1 and play(exact).sends[0].paid
-    assert not play(replace(work, row=replace(ROW, inline_bytes=len(body) - 1))).sends[0].paid
+    assert not play(replace(work, row=replace(ROW, upload_above=len(body) - 1))).sends[0].paid
 
 
 def test_what_is_uploaded_already_is_named_again() -> None:
