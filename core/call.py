@@ -167,7 +167,9 @@ class Call:
         begun = time.monotonic()
         transport: Transport | None = None
         try:
-            transport = Transport(self.target.base_url, self.target.proxy, self.target.ca_bundle)
+            base_url = self.target.base_url
+            uploads = self.target.row.uploads_at(base_url)
+            transport = Transport(base_url, self.target.proxy, self.target.ca_bundle, uploads=uploads)
             self._perform(transport)
         except NanoBananaError as error:
             self.outcome.error = error
@@ -308,7 +310,8 @@ class Call:
         if send.body is not None:
             headers["Content-Type"] = send.body.content_type
         if send.paid and self.target.row.idempotency_header:
-            headers[self.target.row.idempotency_header] = self.fingerprints[0][:255]
+            # This call's own: by the picture's name, a job that failed would be handed out again the next day, too.
+            headers[self.target.row.idempotency_header] = self.id
         self.phase = (
             "uploading" if send.body is not None and len(send.body) > 1 << 20 else "sent" if send.paid else self.phase
         )

@@ -252,6 +252,7 @@ _OPENINGS: dict[Kind, str] = {
     "unreadable": "{label} answered something that is not the API's JSON{status}.",
     "task": "{label} could not finish the task{status}.",
     "too_large": "{label} found the request too large{status}.",
+    "download": "{label} has made the picture, and it can't be fetched from there any more{status}.",
 }
 
 

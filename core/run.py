@@ -428,7 +428,15 @@ class Run:
         if fit.sends_seed:
             options["seed"] = seed
         return Job(
-            target.row, target.base_url, fit.wire, request.operation, request.prompt, options, count, tuple(files)
+            target.row,
+            target.base_url,
+            fit.wire,
+            request.operation,
+            request.prompt,
+            options,
+            count,
+            tuple(files),
+            own_route=fit.offer.route,
         )
 
     def _over(self) -> bool:

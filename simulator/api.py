@@ -42,9 +42,11 @@ class Route:
     """`paid`, `poll`, `upload` or `other`; shown in the ledger."""
     body: Literal["json", "multipart", "raw", "none"] = "json"
     query: frozenset[str] = frozenset()
-    """Documented query parameters, each as `name=value`."""
+    """Documented query parameters, each as `name=value`, or `name=*` for any value."""
     auth: bool = True
     """Whether it asks for the API's key."""
+    files: str = "image"
+    """The field of a form that holds its files."""
 
 
 def route(
@@ -58,9 +60,10 @@ def route(
     body: Literal["json", "multipart", "raw", "none"] = "json",
     query: tuple[str, ...] = (),
     auth: bool = True,
+    files: str = "image",
 ) -> Route:
     """A route from the pattern's text."""
-    return Route(form, method, re.compile(pattern), read, answer, kind, body, frozenset(query), auth)
+    return Route(form, method, re.compile(pattern), read, answer, kind, body, frozenset(query), auth, files)
 
 
 @dataclass
@@ -105,6 +108,7 @@ class Api:
 
     id = ""
     auth: Literal["bearer", "raw", "none"] = "bearer"
+    key_header = "Authorization"
 
     def routes(self) -> tuple[Route, ...]:
         """Every address this API has."""
@@ -131,6 +135,10 @@ class Api:
         if status == 200:
             return self.finished(call, order, [], revised=DECLINED)
         return self.problem(Problem(status or 400, DECLINED, code="content_policy_violation"))
+
+    def replay_key(self, call: Call) -> str:
+        """The idempotency key of a paid request, "" where there is none or the API knows none; raises Problem."""
+        return ""
 
     def task_of(self, call: Call, task_id: str, unknown: Problem) -> Reply:
         """Poll a task by id: unknown ids and faulty polls become problems."""

@@ -23,6 +23,13 @@ RESOLUTIONS = ("0.5K", "1K", "2K", "4K")
 DEAREST_USD = 0.30
 """What a picture counts as when its price isn't known: the dearest known price of the field."""
 
+PREVIEWS = {
+    "nano-banana-pro-preview": "nano-banana-pro",
+    "nano-banana-2-preview": "nano-banana-2",
+    "nano-banana-preview": "nano-banana",
+}
+"""Names of the previews that Google shut down on 25 June 2026 -> what took their place, for a row's `retired`."""
+
 Option = Literal[
     "aspect_ratio",
     "resolution",
@@ -86,6 +93,10 @@ class Offer:
     """Pictures that one call can give."""
     options: frozenset[Option] = frozenset()
     """Options beyond ratio, resolution and count that are sent; the others are left out with a notice."""
+    max_prompt: int = 0
+    """Characters that a prompt may have; 0 where the provider doesn't say."""
+    route: Route | None = None
+    """Address and field names where this model's differ from those of the provider's other models."""
 
     @property
     def all_resolutions(self) -> tuple[str, ...]:
@@ -162,6 +173,11 @@ class Provider:
     failures_unbilled: bool = False
     """The provider documents that failed requests aren't billed."""
     idempotency_header: str = ""
+    """The header that makes a paid request repeatable: the same value twice is one job and one bill."""
+    upload_url: str = ""
+    """Origin of its upload API where that isn't the base URL's. The key goes there too; see `uploads_at`."""
+    retired: Mapping[str, str] = field(default_factory=dict)
+    """Model names and wire ids that it has retired -> the name of the model that took their place."""
     forms: tuple[str, ...] = ()
     """Ways of asking that the dialect knows, the preferred one first; see the dialect. `NANO_BANANA_<ID>_FORM` chooses."""
     poll_seconds: tuple[float, float] = (1.0, 5.0)
@@ -176,3 +192,11 @@ class Provider:
 
     def of_family(self, family: str) -> Model | None:
         return next((model for model in self.models if model.family == family), None)
+
+    def uploads_at(self, base_url: str) -> str:
+        """Where references are uploaded to, without a trailing slash.
+
+        Whoever puts another address in the base URL's place puts it in this one's too: a key that was entered for that
+        address goes nowhere else.
+        """
+        return self.upload_url if self.upload_url and base_url == self.base_url else base_url

@@ -44,13 +44,18 @@ class Job:
     """Which of the row's forms to begin with."""
     uploaded: Mapping[int, str] = field(default_factory=dict)
     """Reference index -> address of an upload made earlier that is still good."""
+    own_route: Route | None = None
+    """The model's own address and field names, where it has some."""
 
     @property
     def route(self) -> Route:
-        return self.row.routes[self.operation]
+        return self.own_route or self.row.routes[self.operation]
 
     def url(self, path: str) -> str:
         return self.base_url + path.replace("{model}", self.model)
+
+    def upload_url(self, path: str) -> str:
+        return self.row.uploads_at(self.base_url) + path
 
     def fields(self) -> dict[str, str | int | bool]:
         """The options in the provider's names and spelling, with the count where it has one."""
