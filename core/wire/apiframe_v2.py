@@ -78,10 +78,13 @@ def _poll(job: Job, state: State) -> Send:
 def _look(job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
     """The step after a poll."""
     task = state["task"]
+    if not status_of(value):
+        return follow(job, reply, value, task, _poll, pause=state.get("pause"))
     if status_of(value) in SUCCEEDED:
-        pictures = pictures_in(value.get("result")) or _addresses(value.get("result"))
+        result = value.get("result")
+        pictures = pictures_in(result) or _addresses(result) or pictures_in(value)
         if pictures:
-            return Done(tuple(pictures), words_in(value.get("result")), None, task)
+            return Done(tuple(pictures), words_in(result), None, task)
         if value.get("expired") is True:
             return Failed(Fault("download", "results are kept for 24 hours", unbilled=False), task)
         return Failed(no_picture(reply, value), task)

@@ -41,8 +41,10 @@ def next(job: Job, state: State, reply: Reply) -> Step:
     if fault:
         return _failed(fault, reply, task)
     data = value.get("data")
+    if task and not (isinstance(data, dict) and "state" in data):
+        return follow(job, reply, value, task, _poll, pause=state.get("pause"))
     if not isinstance(data, dict):
-        return Failed(unreadable(reply), task)
+        return Failed(unreadable(reply))
     if state["at"] == "upload":
         found = placed(state, data.get("downloadUrl") or data.get("fileUrl"))
         return _upload_or_submit(job, *found) if found else Failed(unreadable(reply))
@@ -79,7 +81,7 @@ def _poll(job: Job, state: State) -> Send:
 
 def _look(job: Job, state: State, reply: Reply, data: dict[str, Any]) -> Step:
     """The step after a poll."""
-    seen = {name: data[name] for name in ("state", "status", "progress", "failCode", "failMsg") if data.get(name)}
+    seen = {name: data[name] for name in ("state", "progress", "failCode", "failMsg") if data.get(name)}
     made = data.get("resultJson")
     if status_of(data) in SUCCEEDED and made:
         try:

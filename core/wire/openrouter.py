@@ -18,6 +18,7 @@ from .body import Inline, json_body
 from .reading import (
     NotJson,
     fault_of,
+    fault_words,
     inner_fault,
     kind_by_words,
     no_picture,
@@ -108,15 +109,23 @@ def _why_none(reply: Reply, value: dict[str, Any], words: str) -> Fault:
         error = value.get("error")
         if isinstance(error, dict):
             # It was refused before anything was made: as good as the status that it names.
-            return _with_metadata(inner_fault(reply, error) or fault_of(reply), error)
+            return _told(reply, error)
         return no_picture(reply, value)
     error = choice.get("error")
     if isinstance(error, dict):
-        named = _with_metadata(inner_fault(reply, error) or fault_of(reply), error)
-        return replace(named, status=reply.status)  # it broke off while it was being made
+        return replace(_told(reply, error), status=reply.status)  # it broke off while it was being made
     ends = " ".join(str(choice.get(name) or "") for name in ("finish_reason", "native_finish_reason"))
     kind = "content" if "content_filter" in ends.lower() else kind_by_words(f"{ends} {words}", "empty")
     return Fault(kind, redact(words or ends), reply.status, request_id=reply.request_id)
+
+
+def _told(reply: Reply, error: dict[str, Any]) -> Fault:
+    """What an error inside a 200 says."""
+    fault = inner_fault(reply, error)
+    if fault is None:
+        words, codes = fault_words(error)
+        fault = Fault(kind_by_words(f"{codes} {words}", "server"), words, reply.status, request_id=reply.request_id)
+    return _with_metadata(fault, error)
 
 
 def _fault(reply: Reply) -> Fault:

@@ -7,12 +7,13 @@ nowhere. The same shape is served by resellers at addresses of their own.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from .body import json_body
 from .reading import NotJson, fault_of, inner_fault, read_object, unreadable
 from .step import Failed, Job, Reply, Send, State, Step
-from .tasks import follow, lost
+from .tasks import SUCCEEDED, follow, lost, status_of
 from .uploads import Fresh, known_urls, next_upload, placed
 
 _SEEN = ("status", "outputs", "error", "progress")
@@ -32,18 +33,19 @@ def next(job: Job, state: State, reply: Reply) -> Step:
         return Failed(unreadable(reply), task)
     fault = inner_fault(reply, value)
     if fault:
-        return Failed(lost(reply, task) if task and fault.status == 404 else fault, task)
-    data = value.get("data", value)
-    if not isinstance(data, dict):
-        return Failed(unreadable(reply), task)
+        return Failed(lost(replace(reply, status=404), task) if task and fault.status == 404 else fault, task)
+    data = value.get("data")
+    inner = data if isinstance(data, dict) else {} if "data" in value else value
     if state["at"] == "upload":
-        found = placed(state, data.get("download_url") or data.get("url"))
+        found = placed(state, inner.get("download_url") or inner.get("url"))
         return _upload_or_submit(job, *found) if found else Failed(unreadable(reply))
-    accepted = task or str(data.get("id") or "")
-    seen = {name: data[name] for name in _SEEN if data.get(name)}
+    accepted = task or str(inner.get("id") or "")
+    seen = {name: inner[name] for name in _SEEN if inner.get(name)}
     if not accepted and not seen:
         return Failed(unreadable(reply))
-    return follow(job, reply, seen, accepted, _poll, pause=state.get("pause"))
+    # A reply about a prediction may repeat what was sent: of such a one only the outputs are looked at.
+    own = not task or "outputs" in inner or ("status" in inner and status_of(inner) not in SUCCEEDED)
+    return follow(job, reply, seen if own else value, accepted, _poll, pause=state.get("pause"))
 
 
 def resume(job: Job, accepted: State) -> Step:
