@@ -215,6 +215,32 @@ def test_an_answer_that_never_comes_is_given_up_after_three(engine: Engine, simu
     assert charged(done) == ["maybe"] and len(seen["requests"]) == 3 and seen["paid_calls"] == 1
 
 
+@pytest.mark.parametrize("status", [401, 402, 429])
+def test_a_refusal_after_a_lost_answer_does_not_make_it_free(status: int, engine: Engine, simulator: Simulator) -> None:
+    """It is about the last try: the first one was billed."""
+    simulator.fault(f"status={status}", match="after")
+    simulator.fault("status=500 paid times=1", match="after")
+    asked = request(prompt="after")
+    done = run(engine, "apiframe_v2", asked)
+    assert charged(done) == ["maybe"] and simulator.ledger("after")["paid_calls"] == 1
+    simulator.clear_faults()
+    again = run(engine, "apiframe_v2", asked)
+    assert again.results[0].error and again.results[0].error.kind == "doubt", (
+        "it is asked about before it is paid again"
+    )
+
+
+def test_an_interrupt_after_a_lost_answer_does_not_lose_the_picture(engine: Engine, simulator: Simulator) -> None:
+    """It may have been paid: asking for it goes on without the run, and the next run finds it."""
+    asked = request(prompt="let go [[sim: drop=headers times=1]]")
+    begun = engine.run([asked], engine.plan(ProviderChoice("apiframe_v2"), [asked]))
+    assert simulator.wait(prompt="let go", state="answered")
+    begun.stop()
+    assert begun.done.wait(20) and charged(begun) == ["maybe"]
+    assert run(engine, "apiframe_v2", asked).results[0].source == "store"
+    assert simulator.ledger("let go")["paid_calls"] == 1
+
+
 def test_two_pictures_of_one_prompt_are_two_jobs(engine: Engine, simulator: Simulator) -> None:
     """No seed is sent, so their bodies are equal: only the keys tell them apart."""
     done = run(engine, "apiframe_v2", replace(request(prompt="pair"), num_images=2))

@@ -154,7 +154,8 @@ def test_a_purged_result_was_paid_and_is_gone() -> None:
 
 def test_a_completed_job_without_pictures_is_empty() -> None:
     """Not polled for ever."""
-    for result in (None, [], {}, {"text": "I would rather not"}, 7):
+    nothings: list[Any] = [None, [], {}, {"text": "I would rather not"}, 7]
+    for result in nothings:
         ended = play(job(ROW, request()), ACCEPTED, looked("COMPLETED", result=result)).failed
         assert (ended.fault.kind, ended.task) == ("empty", "5b1c")
 

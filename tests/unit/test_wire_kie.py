@@ -153,7 +153,8 @@ def test_a_code_inside_a_200_is_an_error(code: int | str, kind: str, charged: st
 
 def test_a_success_without_a_task_is_unreadable() -> None:
     """It may have been taken: nobody knows."""
-    for data in (None, {}, {"taskId": ""}, [], "task_12"):
+    nothings: list[Any] = [None, {}, {"taskId": ""}, [], "task_12"]
+    for data in nothings:
         fault = play(job(ROW, request()), reply(value={"code": 200, "msg": "success", "data": data})).failed.fault
         assert fault.kind == "unreadable" and charged_by(ROW, fault, accepted=False) == "maybe"
 
