@@ -133,6 +133,8 @@ class Call:
         self.done = threading.Event()
         self._task: State | None = claim.task if claim else None
         self._left = claim is not None
+        self._doubt = False
+        """Whether an earlier try may have been taken: it is asked for again with the same idempotency key."""
         self._paid_at = claim.sent if claim else 0.0
         self._attempts = 0
         self._fate: retry.Fate = "over"
@@ -182,9 +184,8 @@ class Call:
         transport: Transport | None = None
         try:
             target = self.target
-            transport = Transport(
-                target.base_url, target.proxy, target.ca_bundle, also=target.row.uploads_to(target.base_url)
-            )
+            uploads = target.row.uploads_to(target.base_url)
+            transport = Transport(target.base_url, target.proxy, target.ca_bundle, uploads=uploads)
             self._perform(transport)
         except NanoBananaError as error:
             self.outcome.error = error
@@ -284,7 +285,7 @@ class Call:
                 if isinstance(verdict, retry.Stop):
                     raise self._lost(broken, verdict, send)
                 if send.paid:
-                    self._take_back()
+                    self._before_again(verdict)
                 self._pause(verdict.seconds)
                 continue
             assert reply is not None
@@ -294,7 +295,7 @@ class Call:
             if not isinstance(step, Failed):
                 if send.paid:
                     # An answer that leads to another paid form was a refusal: nothing is out yet.
-                    self._left = not (isinstance(step, Send) and step.paid)
+                    self._left = self._doubt or not (isinstance(step, Send) and step.paid)
                 return step
             judged = retry.after_failure(
                 self.target.row,
@@ -307,10 +308,10 @@ class Call:
             )
             if isinstance(judged, retry.Stop):
                 if send.paid:
-                    self._left = judged.charged != "no"
+                    self._left = self._doubt or judged.charged != "no"
                 return Failed(self._with_wish(step.fault, judged.wait), step.task)
             if send.paid:
-                self._take_back()
+                self._before_again(judged)
             self.phase = "pausing"
             log.info("%s answered %s; trying again in %.1f s", self.row_label, step.fault.status, judged.seconds)
             self._pause(judged.seconds)
@@ -346,7 +347,8 @@ class Call:
         if send.body is not None:
             headers["Content-Type"] = send.body.content_type
         if send.paid and self.target.row.idempotency_header:
-            headers[self.target.row.idempotency_header] = self.fingerprints[0][:255]
+            # This call's own: by the picture's name, a job that failed would be handed out again the next day, too.
+            headers[self.target.row.idempotency_header] = self.id
         self.phase = (
             "uploading" if send.body is not None and len(send.body) > 1 << 20 else "sent" if send.paid else self.phase
         )
@@ -392,6 +394,12 @@ class Call:
         if send.uploaded is not None:
             index, url = send.uploaded
             self._memory.uploads[self._upload_name(index)] = (url, time.monotonic())
+
+    def _before_again(self, verdict: retry.Again) -> None:
+        """Takes a paid request back before its next try, unless an earlier one may have been taken."""
+        self._doubt = self._left = self._doubt or verdict.charged != "no"
+        if not self._doubt:
+            self._take_back()
 
     def _take_back(self) -> None:
         """The paid request surely never arrived, or was surely refused before work began."""
@@ -496,6 +504,9 @@ class Call:
         self._fate = self._while_young(retry.fate_of(fault, accepted=accepted))
         if fault.kind == "key" and self.target.key:
             self._memory.tokens.forget(self.target.key.value)
+        if self._doubt and not accepted:
+            # This answer is about the last try, and says nothing of those whose answers were lost.
+            charged, self._fate = "maybe" if charged == "no" else charged, "lost"
         if failed.task:
             fault = replace(fault, words=f"{fault.words} (task {failed.task})".strip())
         return self._error(fault, charged)
@@ -521,7 +532,7 @@ class Call:
                 "maybe",
                 what=f"{label} took the task {task}, but it could not be followed: {broken.why}",
             )
-        if send.paid and stop.charged == "maybe":
+        if send.paid and (self._doubt or stop.charged == "maybe"):
             self._fate = "lost"
             what = f"The request reached {label}, but no answer came back: {broken.why}"
             return failure(Fault("timeout" if broken.timed_out else "network"), label, "maybe", what=what)

@@ -83,6 +83,11 @@ def fit(request: Request, row: Provider, model: Model, override: str = "") -> Fi
         )
     if not request.prompt.strip():
         raise _impossible("The prompt is empty", "Write what the picture should show")
+    if offer.max_prompt and len(request.prompt) > offer.max_prompt:
+        raise _impossible(
+            f"The prompt has {len(request.prompt)} characters: {model.name} at {row.label} takes up to {offer.max_prompt}",
+            "Shorten it, or choose another provider",
+        )
     ratio, ratio_notice = _ratio(request, row, model, offer)
     resolution = _resolution(request, row, model, offer)
     _count_references(request, row, model, offer)
@@ -93,7 +98,7 @@ def fit(request: Request, row: Provider, model: Model, override: str = "") -> Fi
         sent.append(("aspect_ratio", ratio))
     if resolution and not offer.fixed_resolution:
         sent.append(("resolution", resolution))
-    fields = row.routes[request.operation].fields
+    fields = (offer.route or row.routes[request.operation]).fields
     for option, value in _asked(request):
         known = fields.get(option) if option in offer.options else None
         possible = offer.choices.get(option) or (known.values if known else None)

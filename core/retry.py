@@ -38,6 +38,8 @@ class Again:
     """Try the step again after a pause."""
 
     seconds: float
+    charged: Charged = "no"
+    """What this try may have cost: "maybe" where the next carries the same idempotency key."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,8 @@ def after_break(row: Provider, arrived: Arrival, *, paid: bool, attempt: int, di
     """What to do after a connection failed before a whole answer came back."""
     if not paid or arrived != "all" or row.idempotency_header:
         tries = PAID_TRIES if paid else FREE_TRIES
-        if attempt < tries:
-            return Again(backoff(attempt, dice))
-        return Stop("maybe" if paid and arrived == "all" else "no")
+        charged: Charged = "maybe" if paid and arrived == "all" else "no"
+        return Again(backoff(attempt, dice), charged) if attempt < tries else Stop(charged)
     return Stop("maybe")
 
 
@@ -149,7 +150,7 @@ def _paid(row: Provider, fault: Fault, wish: float | None, attempt: int, dice: f
 
 def _wait(wish: float | None, attempt: int, dice: float, charged: Charged) -> Verdict:
     if wish is None:
-        return Again(backoff(attempt, dice))
+        return Again(backoff(attempt, dice), charged)
     if wish > LONGEST_WAIT:
         return Stop(charged, wish)
-    return Again(max(wish, 0.05))
+    return Again(max(wish, 0.05), charged)

@@ -447,6 +447,7 @@ class Run:
             count,
             tuple(files),
             project=target.key.project if target.key else "",
+            own_route=fit.offer.route,
         )
 
     def _over(self) -> bool:

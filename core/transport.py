@@ -82,11 +82,10 @@ class Transport:
         proxy: str = "",
         ca_bundle: str = "",
         clock: Callable[[], float] = time.monotonic,
-        *,
-        also: str = "",
+        uploads: str = "",
     ) -> None:
-        """`also`: another address of the same provider, where its key may go too."""
-        self._own = {addresses.origin(address) for address in (base_url, also) if address}
+        """`uploads`: the address of the provider's upload API, where that has an origin of its own."""
+        self._own = frozenset(addresses.origin(url) for url in (base_url, uploads) if url)
         self._proxy, self._ca = proxy, ca_bundle
         self._clock = clock
         self._sessions: dict[str, requests.Session] = {}

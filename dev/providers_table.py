@@ -57,9 +57,10 @@ def _model(row: Any, model: Any) -> tuple[str, ...]:
     references = str(model.edit.max_references) if model.edit else "none"
     seeds = {"seed" in o.options for o in offers}
     seed = "yes" if seeds == {True} else "no" if seeds == {False} else "text only"
-    formats = " ".join(row.routes["edit" if model.edit else "generate"].fields["output_format"].values or ()) \
-        if "output_format" in offer.options and row.routes["edit"].fields["output_format"].values else \
-        "png jpeg webp" if "output_format" in offer.options else "its own"  # fmt: skip
+    formats = "its own"
+    if "output_format" in offer.options:
+        route = offer.route or row.routes["edit" if model.edit else "generate"]
+        formats = " ".join(route.fields["output_format"].values or ("png", "jpeg", "webp"))
     name = f"`{model.name}`" + (" (recommended)" if model.name == row.recommended else "")
     if model.note:
         name += f": {model.note}"

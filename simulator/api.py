@@ -42,7 +42,7 @@ class Route:
     """`paid`, `poll`, `upload`, `cancel` or `other`; shown in the ledger."""
     body: Literal["json", "multipart", "raw", "none"] = "json"
     query: frozenset[str] = frozenset()
-    """Documented query parameters, each as `name=value`."""
+    """Documented query parameters, each as `name=value`, or `name=*` for any value."""
     auth: bool = True
     """Whether it asks for the API's key."""
     files: str = "image"
@@ -145,6 +145,10 @@ class Api:
         if status == 200:
             return self.finished(call, order, [], revised=DECLINED)
         return self.problem(Problem(status or 400, DECLINED, code="content_policy_violation"))
+
+    def replay_key(self, call: Call) -> str:
+        """The idempotency key of a paid request, "" where there is none or the API knows none; raises Problem."""
+        return ""
 
     def task_of(self, call: Call, task_id: str, unknown: Problem) -> Reply:
         """Poll a task by id: unknown ids and faulty polls become problems."""

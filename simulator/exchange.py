@@ -27,8 +27,7 @@ from .tasks import TaskBook
 KEY = re.compile(r"sim-[A-Za-z0-9_-]+")
 SCHEMES = {"bearer": "Bearer", "key": "Key"}
 """What stands before the key, by the API's kind of authorization."""
-_JSON_PROMPT = re.compile(rb'"prompt"\s*:\s*("(?:[^"\\]|\\.)*")')
-_PART_PROMPT = re.compile(rb'"text"\s*:\s*("(?:[^"\\]|\\.)*")')
+_JSON_PROMPT = re.compile(rb'"(?:prompt|text)"\s*:\s*("(?:[^"\\]|\\.)*")')
 _FORM_PROMPT = re.compile(rb'name="prompt"[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n(.*?)\r\n--', re.DOTALL)
 
 
@@ -140,7 +139,8 @@ class Exchange:
         except Problem as problem:
             late = problem
         found = call.api.prompt_of(call.fields)
-        prompt = found if isinstance(found, str) else _prompt_in(call.request.body) if late else ""
+        prompt = found if isinstance(found, str) and found else _prompt_of(call.fields)
+        prompt = prompt or (_prompt_in(call.request.body) if late else "")
         self.ledger.received(record, prompt, _without_pictures(call.fields))
         self._check_head(call)
         if late is not None:
@@ -177,7 +177,7 @@ class Exchange:
             except ValueError:
                 pairs = [("?", "")]
             for name, value in pairs:
-                if f"{name}={value}" not in call.route.query:
+                if not {f"{name}={value}", f"{name}=*"} & call.route.query:
                     raise Problem(400, f"The query parameter '{name}' is not known here.", field=name)
         if call.route.body in ("json", "multipart"):
             declared = (call.request.header("content-type") or "").strip()
@@ -240,7 +240,7 @@ class Exchange:
 
 def _prompt_in(start: bytes | bytearray) -> str:
     """The prompt in the first bytes of a body, JSON or form; empty when it isn't there yet."""
-    match = _JSON_PROMPT.search(start, 0, 200_000) or _PART_PROMPT.search(start, 0, 200_000)
+    match = _JSON_PROMPT.search(start, 0, 200_000)
     if match is not None:
         try:
             return str(json.loads(match.group(1)))
@@ -248,6 +248,22 @@ def _prompt_in(start: bytes | bytearray) -> str:
             return ""
     match = _FORM_PROMPT.search(start, 0, 200_000)
     return match.group(1).decode("utf-8", "replace") if match is not None else ""
+
+
+def _prompt_of(fields: dict[str, Any]) -> str:
+    """The prompt of a request: at its top, inside `input`, or the first text of its messages."""
+    nested = fields.get("input")
+    if isinstance(nested, dict):
+        fields = nested
+    found = fields.get("prompt")
+    if isinstance(found, str):
+        return found
+    for message in fields["messages"] if isinstance(fields.get("messages"), list) else ():
+        parts = message.get("content") if isinstance(message, dict) else None
+        for part in parts if isinstance(parts, list) else ():
+            if isinstance(part, dict) and isinstance(part.get("text"), str):
+                return str(part["text"])
+    return ""
 
 
 def _without_pictures(fields: dict[str, Any]) -> dict[str, Any]:

@@ -41,11 +41,20 @@ def generate(call: Call, order: Order, words: Words, ledger: Ledger) -> Reply:
 
     if "reason" in words:
         order.extras["reason"] = words["reason"]
+    key = call.api.replay_key(call)
+    earlier = call.tasks.earlier(call.api.id, key, bytes(call.request.body)) if key else None
     reply = _refusal(call, order, words)
     if reply is not None:
         record.outcome = _outcome(words, reply.status)
-        if "paid" in words:
+        if "paid" in words and earlier is None:
             bill(order.count)
+            if key:
+                task = _task(call, order, _pictures(call, order, words, order.count), {}, record.cost_usd)
+                call.tasks.remember(key, bytes(call.request.body), task)
+        return _dressed(reply, words)
+    if earlier is not None:
+        reply = call.api.started(call, earlier)
+        record.outcome = _outcome({"replay": True, **words}, reply.status)
         return _dressed(reply, words)
     wanted = max(0, order.count + ("more" in words) - ("fewer" in words))
     images = order.count if "empty" in words else wanted
@@ -57,6 +66,8 @@ def generate(call: Call, order: Order, words: Words, ledger: Ledger) -> Reply:
     if order.asynchronous or "task" in words:
         task = _task(call, order, results, words, record.cost_usd)
         task.unbill = lambda: bill(0)
+        if key:
+            call.tasks.remember(key, bytes(call.request.body), task)
         reply = call.api.started(call, task)
     elif "shape" in words:
         reply = json_reply(200, shaped(words["shape"], results))
@@ -67,7 +78,7 @@ def generate(call: Call, order: Order, words: Words, ledger: Ledger) -> Reply:
 
 
 def _outcome(words: Words, status: int) -> int | str:
-    for word in ("drop", "html", "redirect", "refuse", "broken_json", "empty", "task"):
+    for word in ("drop", "html", "redirect", "refuse", "broken_json", "empty", "task", "replay"):
         if word in words:
             value = words[word]
             return f"{word}={value}" if isinstance(value, str) and value else word

@@ -10,7 +10,10 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING
+
+from .problem import Problem
 
 if TYPE_CHECKING:
     from .order import Order
@@ -71,6 +74,22 @@ class TaskBook:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._tasks: OrderedDict[str, Task] = OrderedDict()
+        self._keys: OrderedDict[tuple[str, str], tuple[bytes, Task]] = OrderedDict()
+
+    def remember(self, key: str, body: bytes, task: Task) -> None:
+        """Keep the task of a request with an idempotency key."""
+        with self._lock:
+            self._keys[(task.provider, key)] = (sha256(body).digest(), task)
+            while len(self._keys) > KEPT:
+                self._keys.popitem(last=False)
+
+    def earlier(self, provider: str, key: str, body: bytes) -> Task | None:
+        """The task of an earlier request with this key; None without one. Raises Problem when that asked for something else."""
+        with self._lock:
+            digest, task = self._keys.get((provider, key), (b"", None))
+        if task is not None and digest != sha256(body).digest():
+            raise Problem(409, "This idempotency key was used with another body.")
+        return task
 
     def add(self, task: Task) -> None:
         """Keep a new task."""
@@ -116,6 +135,7 @@ class TaskBook:
         """Forget every task."""
         with self._lock:
             self._tasks.clear()
+            self._keys.clear()
 
 
 def new_task_id() -> str:

@@ -134,6 +134,7 @@ PROVIDER = Provider(
     key_variables=("GEMINI_API_KEY",),
     borrowed_variables=("GOOGLE_API_KEY",),
     key_url="https://aistudio.google.com/apikey",
+    key_check="/v1beta/models?pageSize=1",
     docs=("https://ai.google.dev/gemini-api/docs/image-generation", "https://ai.google.dev/gemini-api/docs/files"),
     checked="2026-11-21",
     routes={"generate": _ROUTE, "edit": _ROUTE},

@@ -63,6 +63,7 @@ PROVIDER = Provider(
     auth_template="Bearer {key}",
     key_variables=("REPLICATE_API_TOKEN",),
     key_url="https://replicate.com/account/api-tokens",
+    key_check="/v1/account",
     docs=("https://replicate.com/docs/reference/http", "https://replicate.com/google/nano-banana-pro"),
     checked="2026-11-21",
     routes={

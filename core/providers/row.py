@@ -25,6 +25,12 @@ DEAREST_USD = 0.30
 
 OMITTED = "omitted"
 """As an `auto_ratio`: without a ratio the provider takes that of a lone reference; of several it isn't known which one's."""
+PREVIEWS = {
+    "nano-banana-pro-preview": "nano-banana-pro",
+    "nano-banana-2-preview": "nano-banana-2",
+    "nano-banana-preview": "nano-banana",
+}
+"""Names of the previews that Google shut down on 25 June 2026 -> what took their place, for a row's `retired`."""
 
 Option = Literal[
     "aspect_ratio",
@@ -91,6 +97,10 @@ class Offer:
     """Options beyond ratio, resolution and count that are sent; the others are left out with a notice."""
     choices: Mapping[Option, tuple[str, ...]] = field(default_factory=dict)
     """Our values of an option, where this model has fewer of them than the field."""
+    max_prompt: int = 0
+    """Characters that a prompt may have; 0 where the provider doesn't say."""
+    route: Route | None = None
+    """Address and field names where this model's differ from those of the provider's other models."""
 
     @property
     def all_resolutions(self) -> tuple[str, ...]:
@@ -172,13 +182,17 @@ class Provider:
     """Where references may travel inside the request or be uploaded: how many bytes they may fill in it before the largest
     are uploaded first; 0 = there is one way only."""
     upload_url: str = ""
-    """The provider's own second origin for uploads; "" where uploads go to the base URL. See `uploads_to`."""
+    """The provider's own second origin for uploads; "" where uploads go to the base URL. The key goes there, too; see
+    `uploads_to`."""
     max_parallel: int = 8
     refuses_before_work: frozenset[int] = frozenset({429, 503})
     """Statuses that mean "not started, not billed": a paid request may be sent again after them."""
     failures_unbilled: bool = False
     """The provider documents that failed requests aren't billed."""
     idempotency_header: str = ""
+    """The header that makes a paid request repeatable: the same value twice is one job and one bill."""
+    retired: Mapping[str, str] = field(default_factory=dict)
+    """Model names and wire ids that it has retired -> the name of the model that took their place."""
     forms: tuple[str, ...] = ()
     """Ways of asking that the dialect knows, the preferred one first; see the dialect. `NANO_BANANA_<ID>_FORM` chooses."""
     poll_seconds: tuple[float, float] = (1.0, 5.0)

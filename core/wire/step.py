@@ -46,13 +46,18 @@ class Job:
     """Reference index -> address of an upload made earlier that is still good."""
     project: str = ""
     """The project that the key belongs to, where the address names it."""
+    own_route: Route | None = None
+    """The model's own address and field names, where it has some."""
 
     @property
     def route(self) -> Route:
-        return self.row.routes[self.operation]
+        return self.own_route or self.row.routes[self.operation]
 
     def url(self, path: str) -> str:
         return self.base_url + path.replace("{project}", self.project).replace("{model}", self.model)
+
+    def upload_url(self, path: str) -> str:
+        return self.row.uploads_to(self.base_url) + path
 
     def fields(self) -> dict[str, str | int | bool]:
         """The options in the provider's names and spelling, with the count where it has one."""

@@ -78,6 +78,7 @@ def job(
         tuple(files),
         form,
         uploaded or {},
+        own_route=how.offer.route,
         project="sim-project",
     )
 

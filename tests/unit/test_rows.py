@@ -80,6 +80,13 @@ def test_a_row_s_address_keeps_its_key_safe(row: Provider) -> None:
         parts = urlsplit(row.base_url)
         assert parts.scheme == "https" or is_loopback(parts.hostname or "")
         assert not parts.query and not row.base_url.endswith(("/", "/v1"))
+    if row.upload_url:
+        parts = urlsplit(row.upload_url)
+        assert parts.scheme == "https" and not parts.path and row.references == "upload"
+        assert row.uploads_to(row.base_url) == row.upload_url
+        assert row.uploads_to("https://elsewhere.example") == "https://elsewhere.example", (
+            "a key stays where it belongs"
+        )
     assert row.auth_template.count("{key}") == (1 if row.needs_key else 0)
     assert bool(row.auth_header) == row.needs_key
 
@@ -91,7 +98,9 @@ def test_a_row_s_dialect_exists(row: Provider) -> None:
     assert callable(speech.start) and callable(speech.next) and callable(speech.resume)
 
 
-@pytest.mark.parametrize("name", ["step", "body", "inlining", "reading", "tasks", "nothing_here", "..errors", ""])
+@pytest.mark.parametrize(
+    "name", ["step", "body", "inlining", "reading", "tasks", "uploads", "nothing_here", "..errors", ""]
+)
 def test_only_dialects_are_dialects(name: str) -> None:
     """The vocabulary modules and names of nothing are a KeyError."""
     with pytest.raises(KeyError):
@@ -114,7 +123,8 @@ def test_a_row_s_models_can_be_named(row: Provider) -> None:
 @pytest.mark.parametrize(("row", "model", "operation"), OFFERS)
 def test_an_offer_has_a_field_for_everything_it_promises(row: Provider, model: Model, operation: Operation) -> None:
     """No promised option, size, count or reference without a name in the body to send it under."""
-    offer, route = offer_of(model, operation), row.routes[operation]
+    offer = offer_of(model, operation)
+    route = offer.route or row.routes[operation]
     assert offer.options <= set(route.fields)
     assert offer.wire and set(offer.ratios) <= {*RATIOS, *EXTREME_RATIOS} and "aspect_ratio" in route.fields
     assert set(offer.all_resolutions) <= set(RESOLUTIONS)
@@ -124,6 +134,15 @@ def test_an_offer_has_a_field_for_everything_it_promises(row: Provider, model: M
     assert offer.max_count == 1 or "count" in route.fields
     assert (operation == "generate") == (offer.max_references == 0)
     assert offer.max_references == 0 or route.references
+
+
+@each_row()
+def test_what_is_retired_has_a_successor_here(row: Provider) -> None:
+    """Every retired name or wire id leads to a model that the row still has, and isn't offered itself."""
+    wires = {offer.wire for model in row.models for offer in (model.generate, model.edit) if offer}
+    for gone, successor in row.retired.items():
+        assert row.model(successor) is not None and successor != "recommended"
+        assert row.model(gone) is None and gone not in wires and gone not in model_names(BUILT_IN.values())
 
 
 @each_row()
@@ -176,7 +195,7 @@ class Gate:
 
     def upload(self, references: int) -> None:
         """Uploads the references once, where the row uploads small ones, so that each combination doesn't."""
-        if self.row.references != "upload" or self.row.inline_bytes or not references:
+        if self.row.references != "upload" or self.row.upload_above or not references:
             return
         work = job(self.row, request("edit", references), self.model.name, base_url=self.base_url)
         step = dialect(self.row.dialect).start(work)
@@ -288,6 +307,10 @@ def test_what_is_not_promised_is_impossible_with_the_list_of_what_is(
             job(row, request(operation, 0), model.name)
     with pytest.raises(Impossible, match="prompt is empty"):
         job(row, request(operation, prompt=" \n\t"), model.name)
+    if offer.max_prompt:
+        job(row, request(operation, prompt="x" * offer.max_prompt), model.name)
+        with pytest.raises(Impossible, match=rf"up to {offer.max_prompt}\b"):
+            job(row, request(operation, prompt="x" * (offer.max_prompt + 1)), model.name)
 
 
 @each_row()

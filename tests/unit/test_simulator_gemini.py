@@ -219,7 +219,7 @@ def test_a_key_in_the_address_is_refused(sim: Simulator) -> None:
 
 def test_uploads_end_to_end(sim: Simulator) -> None:
     """Two free requests for each reference, without the key where the bytes go; exactly these pixels arrive."""
-    row = replace(BUILT_IN["google"], inline_bytes=10)
+    row = replace(BUILT_IN["google"], upload_above=10)
     base = sim.base_url("google")
     work = job(row, request("edit", 2, prompt="uploaded"), base_url=base)
     end, paid = drive(work, Transport(base), "sim-test")
@@ -230,7 +230,7 @@ def test_uploads_end_to_end(sim: Simulator) -> None:
     assert [found["sha256_pixels"] for found in book["requests"][0]["references"]] == wanted
 
 
-ROWS = {**BUILT_IN, "google": replace(BUILT_IN["google"], inline_bytes=1000)}
+ROWS = {**BUILT_IN, "google": replace(BUILT_IN["google"], upload_above=1000)}
 
 
 def run(sim: Simulator, folder: Path, asked: Any, model: str = "recommended") -> Run:

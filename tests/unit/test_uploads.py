@@ -95,7 +95,7 @@ def test_a_key_for_another_address_never_goes_to_the_provider_s_own_storage(
 
 def test_a_key_goes_to_no_third_origin() -> None:
     """Two are known; the same host at another port is a third."""
-    way = Transport("http://127.0.0.1:9/fal", also="http://localhost:9")
+    way = Transport("http://127.0.0.1:9/fal", uploads="http://localhost:9")
     for url in ("http://127.0.0.1:10/x", "http://localhost:10/x", "https://localhost:9/x"):
         with pytest.raises(Forbidden):
             way.send("POST", url, headers={}, key=("Authorization", "Key k"), deadline=time.monotonic() + 5)
