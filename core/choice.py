@@ -100,7 +100,10 @@ class Shelf:
         rows: Mapping[str, Provider] | None = None,
         store: KeyLookup | None = None,
         local_address: Callable[[], str] | None = None,
+        mistakes: Sequence[str] = (),
     ) -> None:
+        """`mistakes`: what is wrong with the user's own rows, told where one of them is looked for in vain."""
+        self._mistakes = tuple(mistakes)
         self.settings = settings
         self.rows = BUILT_IN if rows is None else rows
         self._store = store
@@ -334,15 +337,15 @@ class Shelf:
             min(own, choice.max_parallel or own),
             choice.model_override if override is None else override,
             self.settings.form(row),
-            self.settings.proxy,
-            self.settings.ca_bundle,
+            self.settings.proxy or row.proxy,
+            self.settings.ca_bundle or row.ca_bundle,
         )
 
     def _row(self, name: str) -> Provider:
         if name not in self.rows:
             raise Impossible(
                 f"The provider {name[:40]} is not known here",
-                cure=f"Known are: {', '.join((AUTO, *self.rows))}",
+                cure=". ".join((f"Known are: {', '.join((AUTO, *self.rows))}", *self._mistakes)),
                 kind="impossible",
             )
         return self.rows[name]

@@ -60,12 +60,15 @@ def find_key(
 
 
 def _key(row: Provider, text: str, source: str) -> Key:
-    if row.auth == "google_service_account":
-        if not text.lstrip("\ufeff \t\r\n").startswith("{"):
-            text = _file(text.strip().strip("'\""), source)
-        account = document(text, source)
-        return Key(account, source, project_of(account))
-    return Key(cleaned(text, source), source)
+    if row.auth == "google_service_account" and not text.lstrip("\ufeff \t\r\n").startswith("{"):
+        text = _file(text.strip().strip("'\""), source)
+    value = key_for(row, text, source)
+    return Key(value, source, project_of(value) if row.auth == "google_service_account" else "")
+
+
+def key_for(row: Provider, text: str, source: str) -> str:
+    """A key of a provider as it was meant: a token, or the document of a service account. Raises ConfigError."""
+    return document(text, source) if row.auth == "google_service_account" else cleaned(text, source)
 
 
 def variables(row: Provider, profile: str = "default") -> list[str]:

@@ -99,7 +99,8 @@ class ProviderConfig(io.ComfyNode):
             return problem
         rows = host.engine().rows()
         if provider is not None and provider != AUTO and provider not in rows:
-            return f"The provider {provider[:40]} is not known here. Known are: {', '.join((AUTO, *rows))}."
+            known = f"The provider {provider[:40]} is not known here. Known are: {', '.join((AUTO, *rows))}."
+            return " ".join((known, *(f"{mistake}." for mistake in host.engine().own().mistakes)))
         return True
 
     @classmethod

@@ -283,4 +283,4 @@ def _without_pictures(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: shown(value) for name, value in fields.items() if name not in PICTURE_FIELDS}
 
 
-PICTURE_FIELDS = ("image", "images", "image_urls", "image_input", "inlineData")
+PICTURE_FIELDS = ("image", "images", "image_urls", "inlineData")

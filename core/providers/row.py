@@ -199,6 +199,10 @@ class Provider:
     """First pause between two polls, and the longest."""
     cancels: str = ""
     """Until when an accepted task can be taken back, in words for a table; "" = it can't. Its dialect then has `cancel`."""
+    proxy: str = ""
+    """A proxy for this provider alone, where the user's own file names one."""
+    ca_bundle: str = ""
+    """Certificates for this provider alone."""
     needs_key: bool = True
     local: bool = False
     """The pack's own simulator: free, and never chosen by `auto`."""

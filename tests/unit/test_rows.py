@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +18,7 @@ from driving import drive, fitted, job, request
 from pack.core import providers
 from pack.core.addresses import is_loopback
 from pack.core.errors import Impossible
+from pack.core.own_file import FILE, read_own
 from pack.core.providers import BUILT_IN, model_names
 from pack.core.providers.row import EXTREME_RATIOS, OPERATIONS, RATIOS, RESOLUTIONS, Model, Offer, Operation, Provider
 from pack.core.request import MAX_SEED, Options, Request
@@ -26,9 +29,29 @@ from pack.simulator import start
 from pack.simulator.server import Simulator
 
 ROWS = list(BUILT_IN.values())
+SPEAKS_AS = {"example_shop": "nanobanana", "example_relay": "google"}
+"""The user's own rows of the examples -> the simulator's API of their dialect."""
+
+
+def own_rows() -> list[Provider]:
+    """The providers of the examples, with the key sent as the simulator's API wants it: that is not the dialect's."""
+    folder, rows = Path(__file__).resolve().parents[2] / "example_providers", []
+    for path in sorted(folder.glob("*.yaml")):
+        with TemporaryDirectory() as home:
+            shutil.copy(path, Path(home) / FILE)
+            own = read_own(Path(home), BUILT_IN)
+        assert own.mistakes == ()
+        for row in own.rows.values():
+            if row.id in SPEAKS_AS:
+                twin = BUILT_IN[SPEAKS_AS[row.id]]
+                rows.append(replace(row, auth_header=twin.auth_header, auth_template=twin.auth_template))
+    assert len(rows) == len(SPEAKS_AS)
+    return rows
+
+
 OFFERS = [
     pytest.param(row, model, operation, id=f"{row.id}-{model.name}-{operation}")
-    for row in ROWS
+    for row in [*ROWS, *own_rows()]
     for model in row.models
     for operation in OPERATIONS
     if model.offer(operation)
@@ -82,7 +105,7 @@ def test_a_row_s_address_keeps_its_key_safe(row: Provider) -> None:
         assert not parts.query and not row.base_url.endswith(("/", "/v1"))
     if row.upload_url:
         parts = urlsplit(row.upload_url)
-        assert parts.scheme == "https" and not parts.path and row.references == "upload"
+        assert parts.scheme == "https" and not parts.path and (row.references == "upload" or row.upload_above)
         assert row.uploads_to(row.base_url) == row.upload_url
         assert row.uploads_to("https://elsewhere.example") == "https://elsewhere.example", (
             "a key stays where it belongs"
@@ -170,7 +193,7 @@ class Gate:
 
     def __init__(self, simulator: Simulator, row: Provider, model: Model) -> None:
         self.row, self.model = row, model
-        self.base_url = simulator.base_url(row.id)
+        self.base_url = simulator.base_url(SPEAKS_AS.get(row.id, row.id))
         self.transport = Transport(self.base_url)
         self.refused: list[str] = []
         self.uploaded: dict[int, str] = {}
@@ -234,7 +257,7 @@ def test_everything_that_is_promised_is_accepted(
             options = Options(aspect_ratio=ratio, resolution=resolution)
             gate.ask(replace(plain, options=options), count, said=f"{references} references")
     assert not gate.refused
-    assert gate.accepted == expected >= 11
+    assert gate.accepted == expected >= len(ratios)
 
 
 @pytest.mark.parametrize(("row", "model", "operation"), OFFERS)
