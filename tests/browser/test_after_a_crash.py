@@ -94,11 +94,14 @@ def stored(machine: Machine) -> str:
     return "A rail, long ago"
 
 
-def test_an_open_page_sees_what_was_paid_come_home(
-    canvas: Callable[..., Any], machine: Machine, simulator: Any, stored: str
-) -> None:
+@pytest.fixture(scope="module")
+def page(lasting_canvas: Callable[..., Any], machine: Machine) -> Any:
+    """One page through all of it."""
+    return lasting_canvas(on=machine.host)
+
+
+def test_an_open_page_sees_what_was_paid_come_home(page: Any, machine: Machine, simulator: Any, stored: str) -> None:
     """The host is killed with a task out; started again, the page that stayed open hears of the picture."""
-    page = canvas(on=machine.host)
     open_panel(page)
     # Two tasks: one whose provider's key is there after the crash, and one whose isn't.
     machine.host.queue_prompt(
@@ -122,9 +125,8 @@ def test_an_open_page_sees_what_was_paid_come_home(
     assert page.complaints == []
 
 
-def test_what_was_paid_is_recovered_when_its_key_is_back(canvas: Callable[..., Any], machine: Machine) -> None:
+def test_what_was_paid_is_recovered_when_its_key_is_back(page: Any, machine: Machine) -> None:
     """Without its key the task can't be asked for: the row says so, and one click brings the picture, for nothing."""
-    page = canvas(on=machine.host)
     open_panel(page)
     card = row(page, "A coot, waiting")
     expect(card).to_contain_text("Paid and not here yet")
@@ -139,9 +141,8 @@ def test_what_was_paid_is_recovered_when_its_key_is_back(canvas: Callable[..., A
     assert page.complaints == []
 
 
-def test_thousands_of_rows_scroll_to_the_end(canvas: Callable[..., Any], machine: Machine) -> None:
+def test_thousands_of_rows_scroll_to_the_end(page: Any, machine: Machine) -> None:
     """Never more than a few elements, each row at its place, and the list stays where it is when something comes in."""
-    page = canvas(on=machine.host)
     rows = open_panel(page)
     expect(rows.first).to_be_visible()
     browser = page.page
@@ -174,9 +175,8 @@ def test_thousands_of_rows_scroll_to_the_end(canvas: Callable[..., Any], machine
     assert page.complaints == []
 
 
-def test_many_are_forgotten_from_the_menu(canvas: Callable[..., Any], machine: Machine) -> None:
+def test_many_are_forgotten_from_the_menu(page: Any, machine: Machine) -> None:
     """First what is older than a month, then all; each asks first. What was spent stays."""
-    page = canvas(on=machine.host)
     rows = open_panel(page)
     expect(rows.first).to_be_visible()
     spent = page.page.get_by_text("Today $").inner_text()
