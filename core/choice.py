@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from .errors import ConfigError, Impossible, NanoBananaError
 from .fit import Fit, fit
-from .key_store import StoredKey
+from .key_store import StoredKey, origin_of
 from .keys import Key, checked_profile, find_key, variables
 from .ledger.record import Caps
 from .providers import BUILT_IN
@@ -195,20 +195,21 @@ class Shelf:
 
     def key_for_elsewhere(self, row: Provider, profile: str) -> str:
         """Why a key that is here isn't used: it was entered for another address. "" when that isn't so."""
+        kept = self._store(row.id, profile) if self._store else None
+        if kept is not None:
+            try:
+                if kept.is_for(self.settings.base_url(row)):
+                    return ""
+            except ConfigError:
+                pass
         found = find_key(row, profile, self.settings.environ)
         if found is not None and self._foreign(row):
             return (
                 f"The key in {found.source} is not sent to an address from the settings: it was meant for "
                 f"{row.base_url}. Put the address into {variable(row.id, 'BASE_URL')} too, or enter the key in the settings"
             )
-        kept = self._store(row.id, profile) if self._store else None
         if kept is None:
             return ""
-        try:
-            if kept.is_for(self.settings.base_url(row)):
-                return ""
-        except ConfigError:
-            pass
         return f"The stored key of {row.label} was entered for another address than the one {row.label} has now"
 
     def target(self, row: Provider, profile: str) -> Target:
@@ -336,13 +337,18 @@ class Shelf:
         if not row.needs_key:
             return None
         found = find_key(row, profile, self.settings.environ)
-        if found is not None:
-            return None if self._foreign(row) else found
+        if found is not None and not self._foreign(row):
+            return found
         return find_key(row, profile, {}, self._kept)
 
     def _foreign(self, row: Provider) -> bool:
         """Whether a page has given the provider an address that its keys in the environment were never meant for."""
-        return bool(row.base_url) and self.settings.address_source(row) == "settings"
+        if not row.base_url or self.settings.address_source(row) != "settings":
+            return False
+        try:
+            return origin_of(self.settings.base_url(row)) != origin_of(row.base_url)
+        except ConfigError:  # nothing is sent to an address that makes no sense
+            return False
 
     def _kept(self, provider: str, profile: str) -> str | None:
         kept = self._store(provider, profile) if self._store else None

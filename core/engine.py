@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .call import Memory
-from .choice import KeyLookup, Plan, ProviderChoice, Shelf
+from .choice import KeyLookup, Plan, ProviderChoice, Shelf, Target
 from .collecting import Collection
 from .errors import ConfigError
 from .key_store import KeyStore
@@ -69,6 +69,10 @@ class Engine:
     def plan(self, choice: ProviderChoice | None, requests: Sequence[Request]) -> Plan:
         """Who will do `requests`. Raises ConfigError or Impossible; nothing was sent."""
         return self.shelf().plan(choice, requests)
+
+    def form(self, target: Target) -> str:
+        """The way of asking that a call begins with: the user's wish, else what worked last; "" = the row's first."""
+        return target.form or self._memory.forms.get(target.base_url, "")
 
     def run(
         self, requests: Sequence[Request], plan: Plan, reference_format: str = "auto", asker: Asker | None = None

@@ -79,7 +79,7 @@ def forecast(
         price.source if price and known is not None else "",
         price.dated if price and known is not None else "",
         tuple(dict.fromkeys([*plan.notices, *notices])),
-        tuple(_sends(target, fits, requests, missing)) if sends else (),
+        tuple(_sends(target, engine.form(target), fits, requests, missing)) if sends else (),
     )
 
 
@@ -118,18 +118,22 @@ def _missing(engine: Engine, plan: Plan, requests: Sequence[Request]) -> list[tu
 
 
 def _sends(
-    target: Target, fits: Sequence[Fit], requests: Sequence[Request], missing: list[tuple[int, list[Slot]]] | None
+    target: Target,
+    form: str,
+    fits: Sequence[Fit],
+    requests: Sequence[Request],
+    missing: list[tuple[int, list[Slot]]] | None,
 ) -> list[dict[str, Any]]:
     found = []
     for index, slots in missing or [(index, request.slots()) for index, request in enumerate(requests)]:
         most = fits[index].offer.max_count
         for start in range(0, len(slots), most):
             group = slots[start : start + most]
-            found.append(_shown(target, fits[index], requests[index], group))
+            found.append(_shown(target, form, fits[index], requests[index], group))
     return found
 
 
-def _shown(target: Target, fit: Fit, request: Request, slots: Sequence[Slot]) -> dict[str, Any]:
+def _shown(target: Target, form: str, fit: Fit, request: Request, slots: Sequence[Slot]) -> dict[str, Any]:
     """One paid request in words: pictures are named and not shown, the key is stars."""
     marks = {
         b"\0" * (number + 1): f"<picture {number + 1}: {picture.width}x{picture.height}>"
@@ -152,7 +156,7 @@ def _shown(target: Target, fit: Fit, request: Request, slots: Sequence[Slot]) ->
         options,
         len(slots),
         files,
-        form=target.form,
+        form=form,
         uploaded=addresses,
     )
     step = dialect(target.row.dialect).start(job)

@@ -7,14 +7,15 @@ is asked for: a refusal of the key is told by that, its acceptance isn't proven.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from .choice import Target
 from .errors import ConfigError
 from .redact import redact
 from .transport import Abandoned, Broken, Forbidden, TooLong, Transport
-from .wire.reading import fault_of
+from .wire.reading import NotJson, fault_of, read_json, unreadable
+from .wire.step import Reply
 
 SECONDS = 20.0
 Verdict = Literal["works", "refused", "no credit", "unproven", "unreachable"]
@@ -54,6 +55,15 @@ def check_key(target: Target) -> Checked:
     finally:
         transport.close()
     if reply.ok:
+        try:
+            reply = replace(reply, status=_inside(read_json(reply.body)) or reply.status)
+        except NotJson:
+            return Checked(
+                "unreachable",
+                f"What answers at {row.label}'s address is not its API{_named(reply)}: check the address. Nothing is known "
+                "about the key",
+            )
+    if reply.ok:
         return Checked("works", f"{row.label} takes the key")
     fault = fault_of(reply)
     if fault.kind in ("credit", "quota"):
@@ -70,3 +80,18 @@ def check_key(target: Target) -> Checked:
             kind="config",
         )
     return Checked("unreachable", f"{row.label} answered HTTP {reply.status}: nothing is known about the key")
+
+
+def _inside(value: Any) -> int:
+    """The status that a body claims for itself: some gateways report a refusal inside a 200. 0 when it claims none."""
+    if not isinstance(value, dict):
+        return 0
+    code = value.get("code")
+    if isinstance(code, int) and not isinstance(code, bool) and 400 <= code < 600:
+        return code
+    return 400 if value.get("error") else 0
+
+
+def _named(reply: Reply) -> str:
+    words = unreadable(reply).words
+    return f" ({words[:80]})" if words else ""

@@ -71,13 +71,15 @@ class KeyStore:
         entry = {"key": value, "origin": origin_of(base_url), "added": self._clock()}
 
         def change(data: dict[str, Any]) -> None:
-            data["keys"].setdefault(provider, {})[profile] = entry
+            data["keys"][provider] = {**self._section(data, "keys", provider), profile: entry}
             self._section(data, "tests", provider).pop(profile, None)
 
         self._change(change)
 
     def delete(self, provider: str, profile: str) -> bool:
         """Forgets a key; False when there was none. Raises ConfigError."""
+        if not self.file.exists():
+            return False
         found = False
 
         def change(data: dict[str, Any]) -> None:
@@ -96,7 +98,11 @@ class KeyStore:
     def note_test(self, provider: str, profile: str, verdict: str, text: str) -> None:
         """Writes down what a test said. Raises ConfigError."""
         entry = {"at": self._clock(), "verdict": verdict, "text": text}
-        self._change(lambda data: data["tests"].setdefault(provider, {}).update({profile: entry}))
+
+        def change(data: dict[str, Any]) -> None:
+            data["tests"][provider] = {**self._section(data, "tests", provider), profile: entry}
+
+        self._change(change)
 
     # ------------------------------------------------------------------------------------------------ inside
 
@@ -144,13 +150,13 @@ def write_privately(file: Path, data: bytes) -> None:
     """Replaces a file at once and completely; only its owner may read it. Raises OSError."""
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        # Made anew: what a dead process or somebody else left there may be open to others, or lead elsewhere.
+        part.unlink(missing_ok=True)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        if os.name == "posix":
-            os.chmod(part, 0o600)
         os.replace(part, file)
     except OSError:
         part.unlink(missing_ok=True)

@@ -57,11 +57,15 @@ def row_of(name: str, facts: Any) -> Provider:
     """The row of an own provider. `facts`: label, base_url, dialect, auth, model (a wire id, or ""). Raises ConfigError."""
     if not isinstance(facts, Mapping):
         raise _wrong("A provider is an object with label, base_url, dialect and auth")
-    if not _ID.fullmatch(name) or name in _RESERVED or name in BUILT_IN:
+    # onerouter_team would be sent the key in NANO_BANANA_ONEROUTER_TEAM_API_KEY: that of OneRouter's profile `team`.
+    theirs = name in _RESERVED or any(f"{name}_".startswith(f"{known}_") for known in BUILT_IN)
+    if not _ID.fullmatch(name) or theirs:
         raise _wrong(
-            "A provider's id has 2 to 32 small letters, digits or _, begins with a letter and is none of the built-in ones"
+            "A provider's id has 2 to 32 small letters, digits or _, begins with a letter, and is no built-in one, "
+            "alone or followed by _"
         )
-    label = " ".join(str(facts.get("label") or name).split())[:60]
+    label = "".join(c if c.isprintable() else " " for c in str(facts.get("label") or ""))
+    label = " ".join(label.split())[:60] or name
     known = dialects()
     template = known.get(str(facts.get("dialect")))
     if template is None:
@@ -87,6 +91,9 @@ def row_of(name: str, facts: Any) -> Provider:
         key_check="",
         docs=(),
         checked="",
+        # Promises about money that the host itself has never made.
+        failures_unbilled=False,
+        idempotency_header="",
         local=False,
     )
 
@@ -94,8 +101,8 @@ def row_of(name: str, facts: Any) -> Provider:
 def save(home: Path, name: str, facts: Any) -> Provider:
     """Adds or changes an own provider. Raises ConfigError."""
     row = row_of(name, facts)
-    kept = {key: str(facts.get(key) or "").strip() for key in ("label", "dialect", "auth", "model")}
-    kept["base_url"] = row.base_url
+    kept = {key: str(facts.get(key) or "").strip() for key in ("dialect", "auth", "model")}
+    kept |= {"label": row.label, "base_url": row.base_url}
 
     def put(stored: dict[str, Any]) -> None:
         known = stored.get("providers")

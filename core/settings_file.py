@@ -144,4 +144,6 @@ def _plain(name: str, value: Any, known: Mapping[str, Any]) -> Any:
         raise ConfigError(f"The setting {name} is a text or a number", kind="config")
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"The setting {name} is no number", kind="config")
-    return f"{value:g}" if isinstance(value, float) else str(value).strip()[:200]
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # some browsers' 4 is 4.0
+    return str(value).strip()[:200]

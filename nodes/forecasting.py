@@ -31,6 +31,7 @@ _DEFAULTS = {
     }
     for kind, node in NODES.items()
 }
+"""The widgets. What has None for a default is a socket, and being linked is its nature."""
 _CONFIG = ("provider", "model", "profile", "timeout", "max_parallel", "model_override")
 
 
@@ -38,7 +39,7 @@ def forecast_prompt(engine: Engine, prompt: Mapping[str, Any], *, detail: bool, 
     """Facts about each node of ours, by its id. `detail`: with the stored pictures of edits and the requests themselves."""
     found = {}
     for name, node in prompt.items():
-        if isinstance(node, Mapping) and node.get("class_type") in NODES:
+        if isinstance(node, Mapping) and str(node.get("class_type")) in NODES:
             found[str(name)] = _Asked(engine, prompt, node, detail).facts(everywhere)
     return found
 
@@ -80,14 +81,15 @@ class _Asked:
         value = self._inputs.get(name, default)
         if isinstance(value, (list, tuple)):
             value = self._constant(value)
+            if value is None:
+                self._sure = False
         if value is None:
-            self._sure = False
             return default
         wanted = type(default)
         if wanted in (int, bool, str) and not isinstance(value, wanted):
             try:
                 return wanted(value)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 return default
         return value
 
@@ -124,7 +126,7 @@ class _Asked:
             for picture, entry in self._entries:
                 if picture is wanted:
                     entry["number"] = number
-        hinted = values["mask_hint"] == HINT and "mask" in self._inputs
+        hinted = values["mask_hint"] == HINT and "mask" in self._inputs and bool(prompt.strip())
         if hinted:
             self._sure = False
             prompt = f"{prompt.rstrip()}\n{HINT_WORDS}"
@@ -185,7 +187,9 @@ class _Asked:
         values: dict[str, Any] = {}
         for field in _CONFIG:
             value = inputs.get(field, getattr(defaults, field))
-            if isinstance(value, type(getattr(defaults, field))):
+            if isinstance(value, (list, tuple)):
+                self._sure = False
+            elif isinstance(value, type(getattr(defaults, field))):
                 values[field] = value
         values["model_override"] = values.get("model_override", "").strip()
         choice = ProviderChoice(**values, fallback=self._choice(inputs.get("fallback"), (*seen, name)))

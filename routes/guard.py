@@ -82,9 +82,9 @@ def guarded(work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]
             if request.headers.get("If-None-Match", "") == headers["ETag"]:
                 return web.Response(status=304, headers=headers)
             return web.Response(body=found.data, content_type=found.mime, headers=headers)
-        text = json.dumps(found, ensure_ascii=False)
+        # In ASCII: a graph may hold half a character, which is no UTF-8.
         return web.Response(
-            text=text, content_type="application/json", headers={**headers, "Cache-Control": "no-store"}
+            text=json.dumps(found), content_type="application/json", headers={**headers, "Cache-Control": "no-store"}
         )
 
     return handle
@@ -98,14 +98,18 @@ def refused(method: str, headers: Mapping[str, str], own: str, named: str) -> st
     """
     site = headers.get("Sec-Fetch-Site", "").lower()
     asked = headers.get("Host", "").lower()
-    if site in ("cross-site", "same-site") or (site == "none" and method != "GET"):
+    # "none" is a person who typed the address: nobody types a PUT.
+    if site and site != "same-origin" and not (site == "none" and method in ("GET", "HEAD")):
         return "Requests from other web sites are refused"
-    if not site:
-        for name in ("Origin", "Referer"):
-            given = headers.get(name, "")
-            if given and urlsplit(given).netloc.lower() != asked:
-                return "Requests from other web sites are refused"
-    name = (urlsplit(f"//{asked}").hostname or "").rstrip(".")
+    try:
+        if not site:
+            for name in ("Origin", "Referer"):
+                given = headers.get(name, "")
+                if given and urlsplit(given).netloc.lower() != asked:
+                    return "Requests from other web sites are refused"
+        name = (urlsplit(f"//{asked}").hostname or "").rstrip(".")
+    except ValueError:
+        return "Requests with a malformed Host, Origin or Referer are refused"
     allowed = {each.strip().lower() for each in named.replace(";", ",").split(",") if each.strip()}
     if is_loopback(own) and not _is_local(name) and name not in allowed:
         return (
@@ -153,7 +157,7 @@ async def _body(request: web.Request) -> Mapping[str, Any]:
 
 
 def _failed(status: int, kind: str, what: str, cure: str = "", retry_after: int = 0) -> web.Response:
-    body = json.dumps({"error": {"kind": kind, "what": redact(what, 2000), "cure": cure}}, ensure_ascii=False)
+    body = json.dumps({"error": {"kind": kind, "what": redact(what, 2000), "cure": cure}})
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     if retry_after:
         headers["Retry-After"] = str(retry_after)

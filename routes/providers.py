@@ -41,7 +41,9 @@ def put(ask: Ask) -> dict[str, Any]:
         if BUILT_IN[name].local:
             raise Wrong(400, f"{BUILT_IN[name].label} has no address to change")
         url = ask.body["base_url"]
-        settings_file.set_base_url(engine.home, name, str(url) if url else None)
+        if url is not None and not isinstance(url, str):
+            raise Wrong(400, "base_url is an address, or null for the provider's own")
+        settings_file.set_base_url(engine.home, name, url or None)
     else:
         own_providers.save(engine.home, name, ask.body)
     return _one(engine, name)
@@ -106,7 +108,11 @@ def _address(shelf: Shelf, row: Provider) -> dict[str, Any]:
 def _keys(engine: Engine, shelf: Shelf, row: Provider) -> list[dict[str, Any]]:
     """The state of each key: "environment", "stored", "disabled" or "none", without anything of the key itself."""
     found = []
-    stored = engine.keys.profiles(row.id)
+    try:
+        stored = engine.keys.profiles(row.id)
+        tests = {profile: engine.keys.tested(row.id, profile) for profile in ("default", *stored)}
+    except ConfigError:  # said beside each key that would be looked for there; those of the environment go on working
+        stored, tests = [], {}
     for profile in ["default", *(name for name in stored if name != "default")]:
         state, source, problem = "none", "", ""
         try:
@@ -118,7 +124,6 @@ def _keys(engine: Engine, shelf: Shelf, row: Provider) -> list[dict[str, Any]]:
                 state, problem = "disabled", elsewhere
         except ConfigError as error:
             state, problem = "disabled", error.what
-        tested = engine.keys.tested(row.id, profile)
         found.append(
             {
                 "profile": profile,
@@ -126,7 +131,7 @@ def _keys(engine: Engine, shelf: Shelf, row: Provider) -> list[dict[str, Any]]:
                 "source": source,
                 "problem": problem,
                 "replaceable": profile in stored,
-                "tested": tested,
+                "tested": tests.get(profile),
             }
         )
     return found

@@ -45,8 +45,9 @@ class _Small:
             preview_of(decode(data), side).save(file, "WEBP", quality=82, method=2)
         made = file.getvalue()
         with self._lock:
+            # Two may have asked for it at once.
+            self._size += len(made) - len(self._made.pop((name, side), b""))
             self._made[name, side] = made
-            self._size += len(made)
             while self._size > self._limit:
                 _, gone = self._made.popitem(last=False)
                 self._size -= len(gone)

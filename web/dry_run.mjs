@@ -36,6 +36,9 @@ function total(nodes) {
   return el("p", {}, el("strong", {}, text));
 }
 
+/** @param {"each" | "run"} name @param {number | null | undefined} usd */
+const priced = (name, usd) => say("labelled", { label: say(`prices.${name}`), value: money(usd) });
+
 /** @param {string} id @param {Estimate} estimate */
 function report(id, estimate) {
   const node = nodeByPath(id);
@@ -55,7 +58,7 @@ function report(id, estimate) {
         : say("dry.paid", { n: count - stored, stored });
   box.append(
     el("p", {}, `${estimate.label} · ${estimate.model} · ${estimate.resolution || "auto"} · ${what}`),
-    el("p", {}, `${say("prices.each")}: ${money(estimate.usd_each)} · ${say("prices.run")}: ${money(estimate.usd)}`),
+    el("p", {}, [priced("each", estimate.usd_each), priced("run", estimate.usd)].join(" · ")),
   );
   const references = estimate.references ?? [];
   if (references.length) {

@@ -7,6 +7,7 @@ import { CONFIG, isMaker, isOurs } from "./graph.mjs";
 import { keepFamily, remember } from "./choices.mjs";
 import { dryRun } from "./dry_run.mjs";
 import { machine } from "./machine.mjs";
+import { translatePlaceholders } from "./placeholders.mjs";
 import { reprice, showPrices } from "./pricing.mjs";
 import { followRuns } from "./running.mjs";
 import { followRestarts } from "./restarts.mjs";
@@ -83,6 +84,7 @@ app.registerExtension({
   },
   nodeCreated(node) {
     if (!isOurs(node)) return;
+    translatePlaceholders(node);
     addFace(node);
     watch(node);
     remember(node);

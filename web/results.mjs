@@ -7,7 +7,7 @@ import { LongList } from "./long_list.mjs";
 import { menu } from "./menu.mjs";
 import { toast } from "./toasting.mjs";
 import { ask, pictureUrl } from "./server.mjs";
-import { money, say, when } from "./words.mjs";
+import { money, say, spentOf, when } from "./words.mjs";
 
 /** @typedef {import("./server.mjs").Result} Result */
 
@@ -111,8 +111,7 @@ class Panel {
     void this.load(how);
     ask("/spend")
       .then((spent) => {
-        const cap = spent.caps.day === null || spent.caps.day === undefined ? "" : ` ${say("spend.of", { cap: `$${spent.caps.day}` })}`;
-        this.spent.textContent = `${say("spend.today")} ${spent.today.usd ? money(spent.today.usd) : "$0"}${cap}`;
+        this.spent.textContent = `${say("spend.today")} ${spentOf(spent.today.usd, spent.caps.day)}`;
       })
       .catch(() => undefined); // the list says what is wrong
   }

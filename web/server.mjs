@@ -1,5 +1,6 @@
 /** The pack's routes. Every failure is an `Answered` with words for a person. */
 import { api } from "/scripts/api.js";
+import { say } from "./words.mjs";
 
 /**
  * @typedef {{ name: string, generate: Offer | null, edit: Offer | null, family: string, recommended: boolean,
@@ -54,11 +55,11 @@ export async function ask(path, { method = "GET", body, signal } = {}) {
     answer = await api.fetchApi(`/nano_banana${path}`, request);
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Answered(0, { kind: "network", what: "ComfyUI does not answer.", cure: "" });
+    throw new Answered(0, { kind: "network", what: say("server.silent"), cure: "" });
   }
   const value = await answer.json().catch(() => ({}));
   if (!answer.ok) {
-    const said = value.error ?? { kind: "http", what: `ComfyUI answered ${answer.status}.`, cure: "" };
+    const said = value.error ?? { kind: "http", what: say("server.answered", { status: answer.status }), cure: "" };
     throw new Answered(answer.status, said);
   }
   return value;

@@ -7,13 +7,18 @@ let english = {};
 let chosen = {};
 
 const LANGUAGES = ["zh"];
+/** The language that is shown where it isn't English; else the browser says how moments are written. @type {string | undefined} */
+let language;
 
 /** Loads the texts; until then, and where one is missing, English is shown. */
 export async function loadWords() {
-  const language = String(app.extensionManager.setting.get("Comfy.Locale") ?? "en");
-  english = await read("en");
-  if (LANGUAGES.includes(language)) chosen = await read(language);
+  const wanted = String(app.extensionManager.setting.get("Comfy.Locale") ?? "en");
+  language = LANGUAGES.find((each) => each === wanted);
+  [english, chosen] = await Promise.all([read("en"), language ? read(language) : {}]);
 }
+
+/** Whether something other than English is shown. */
+export const translated = () => language !== undefined;
 
 /**
  * A text by its name, with `{names}` in it replaced; with n = 1 the one called `<name>.one`, where there is one.
@@ -26,9 +31,6 @@ export function say(name, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, key) => String(values[key] ?? whole));
 }
 
-/** Names of all texts: for the tests. */
-export const wordNames = () => Object.keys(english);
-
 /** US dollars. @param {number | null | undefined} usd */
 export function money(usd) {
   if (usd === null || usd === undefined) return say("price.unknown");
@@ -38,13 +40,19 @@ export function money(usd) {
   return `$${text}`;
 }
 
-/** A moment, as this browser writes it. @param {number} seconds Unix time. */
+/** What was spent, and of how much. @param {number} usd @param {number | null | undefined} cap */
+export function spentOf(usd, cap) {
+  const spent = usd ? money(usd) : "$0";
+  return cap === null || cap === undefined ? spent : say("spend.of", { usd: spent, cap: `$${cap}` });
+}
+
+/** A moment, as the language or this browser writes it. @param {number} seconds Unix time. */
 export function when(seconds) {
   const at = new Date(seconds * 1000);
   const today = new Date().toDateString() === at.toDateString();
   return today
-    ? at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })
-    : at.toLocaleString([], { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+    ? at.toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit" })
+    : at.toLocaleString(language, { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
 }
 
 /** @param {string} language @returns {Promise<Record<string, string>>} */

@@ -127,10 +127,13 @@ class Canvas:
         found: dict[str, Any] = self.page.evaluate("() => window.app.graph.serialize()")
         return found
 
-    def queue(self, timeout: float = 60) -> dict[str, Any]:
-        """Presses Run (as its command) and waits for the end; the history entry."""
+    def queue(self, timeout: float = 60, press: Callable[[], Any] | None = None) -> dict[str, Any]:
+        """Presses Run (as its command), or what `press` presses, and waits for the end; the history entry."""
         before = set(self.host.get("/history"))
-        self.page.evaluate("() => window.app.queuePrompt(0)")
+        if press is None:
+            self.page.evaluate("() => window.app.queuePrompt(0)")
+        else:
+            press()
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             for name, entry in self.host.get("/history").items():

@@ -1,4 +1,4 @@
-"""The nodes in Chinese, in the real frontend: titles, names, tooltips and help; and a workflow is saved as in English."""
+"""The pack in Chinese, in the real frontend: nodes, buttons, settings, menu and help; a workflow is saved as in English."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pack.tests.browser.test_examples import example
 
 ROOT = Path(__file__).resolve().parents[2]
 CHINESE = json.loads((ROOT / "locales" / "zh" / "nodeDefs.json").read_text("utf-8"))
+TEXTS = json.loads((ROOT / "web" / "words" / "zh.json").read_text("utf-8"))
+COMMANDS = json.loads((ROOT / "locales" / "zh" / "commands.json").read_text("utf-8"))
 NODES = ("ProviderConfig", "NanoBananaGenerate", "NanoBananaEdit")
 
 NEW_NODES = """(types) => {
@@ -35,6 +37,13 @@ SELECT = """(type) => {
     canvas.deselectAll();
     canvas.select(window.app.graph.nodes.find((node) => node.type === type));
     canvas.onSelectionChange?.(canvas.selected_nodes);
+}"""
+# The menu opens its branches only once it has faded in: it is pointed at until it does.
+POINTED_AT = """(name) => {
+    const items = [...document.querySelectorAll('.comfy-command-menu [role=menuitem]')];
+    const item = items.find((each) => each.getAttribute('aria-label') === name);
+    item?.firstElementChild.dispatchEvent(new MouseEvent('mouseenter'));
+    return item?.getAttribute('aria-expanded') === 'true';
 }"""
 
 
@@ -102,6 +111,29 @@ def _drawn_in_chinese(page: Any) -> None:
             node.get_by_text(text, exact=True).first.wait_for()
     page.page.locator(".lg-node").last.get_by_text(meant("NanoBananaEdit")["mask"], exact=True).first.hover()
     page.page.get_by_text(CHINESE["NanoBananaEdit"]["inputs"]["mask"]["tooltip"]).wait_for()
+
+
+@pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
+def test_buttons_menu_and_settings_are_chinese(canvas: Callable[..., Any], vue: bool) -> None:
+    page = canvas(vue=vue, locale="zh")
+    new_nodes(page)
+    assert page.page.get_by_role("button", name=TEXTS["variation.button"], exact=True).count() == 2
+    if not vue:  # Nodes 2.0 shows no placeholders
+        for name in ("prompt", "system_prompt"):
+            assert page.page.get_by_placeholder(TEXTS[f"placeholder.{name}"], exact=True).count() == 2
+    page.page.get_by_role("button", name=TEXTS["keys.button"], exact=True).click()
+    dialog = page.page.get_by_role("dialog", name=TEXTS["settings.title"])
+    for title in ("providers.title", "spend.title", "storage.title"):
+        dialog.get_by_role("heading", name=TEXTS[title], exact=True).wait_for()
+    page.shoot("settings")
+    dialog.get_by_role("button", name=TEXTS["close"]).click()
+    page.page.locator(".comfy-menu-button-wrapper").click()
+    for entry in ("Extensions", "Nano Banana"):
+        page.page.wait_for_function(POINTED_AT, arg=entry)
+    for command in (entry for name, entry in COMMANDS.items() if name.startswith("NanoBanana_")):
+        page.page.get_by_role("menuitem", name=command["label"], exact=True).wait_for()
+    page.shoot("menu")
+    assert page.complaints == []
 
 
 def test_help_is_shown_in_chinese(canvas: Callable[..., Any]) -> None:

@@ -10,7 +10,7 @@ import { field } from "./field.mjs";
 export function providerForm(shared, provider) {
   const dialog = openDialog(provider ? say("form.edit", { label: provider.label }) : say("form.title"), { class: "nb-narrow" });
   const said = el("p", { role: "status" });
-  const label = el("input", { type: "text", value: provider?.label ?? "", maxlength: "60", placeholder: "My reseller" });
+  const label = el("input", { type: "text", value: provider?.label ?? "", maxlength: "60", placeholder: say("form.name_placeholder") });
   const url = el("input", { type: "text", value: provider?.base_url ?? "", placeholder: "https://api.example.com", size: "40" });
   const choose = (/** @type {[string, string][]} */ values, /** @type {string | undefined} */ now) =>
     el("select", {}, ...values.map(([key, text]) => el("option", { value: key, selected: key === now }, text)));

@@ -1,18 +1,19 @@
 /** What was spent, the caps, and what to do when a request may have been paid. */
 import { el } from "../element.mjs";
+import { machine } from "../machine.mjs";
 import { ask } from "../server.mjs";
-import { money, say } from "../words.mjs";
+import { money, say, spentOf } from "../words.mjs";
 import { setting } from "./field.mjs";
+
+/** @param {string} provider */
+const labelOf = (provider) => machine.provider(provider)?.label ?? provider;
 
 /** @param {import("./panel.mjs").Shared} shared */
 export async function spendingSection(shared) {
   const spent = await ask("/spend?by=provider&days=30");
   /** @param {{ pictures: number, usd: number, usd_in_doubt: number }} sum @param {number | null | undefined} cap */
   const words = (sum, cap) => {
-    const parts = [`${money(sum.usd === 0 ? 0 : sum.usd)}`];
-    if (sum.usd === 0) parts[0] = "$0";
-    if (cap !== null && cap !== undefined) parts.push(say("spend.of", { cap: `$${cap}` }));
-    parts.push(say("spend.pictures", { n: sum.pictures }));
+    const parts = [spentOf(sum.usd, cap), say("spend.pictures", { n: sum.pictures })];
     if (sum.usd_in_doubt) parts.push(say("spend.doubt", { usd: money(sum.usd_in_doubt) }));
     return parts.join(" · ");
   };
@@ -25,7 +26,7 @@ export async function spendingSection(shared) {
     ...(spent.rows ?? [])
       .filter((/** @type {any} */ row) => row.usd > 0)
       .map((/** @type {any} */ row) =>
-        el("p", { class: "nb-quiet nb-sum" }, `${row.provider}: ${words(row, null)} (${say("spend.days")})`),
+        el("p", { class: "nb-quiet nb-sum" }, say("spend.days", { provider: labelOf(row.provider), sum: words(row, null) })),
       ),
     setting(shared, "cap_run", say("spend.cap_run"), { suffix: "$", hint: say("spend.cap_hint") }),
     setting(shared, "cap_day", say("spend.cap_day"), { suffix: "$" }),

@@ -1,0 +1,322 @@
+"""The dry run: what it says is what a run then does, and it sends, reserves and writes nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from driving import request, tiny
+from pack.core.choice import ProviderChoice
+from pack.core.engine import Engine
+from pack.core.errors import ConfigError, Impossible
+from pack.core.forecast import Forecast, elsewhere, forecast
+from pack.core.own_providers import save
+from pack.core.pictures import Picture
+from pack.core.providers import BUILT_IN
+from pack.core.providers.row import DEAREST_USD, OPERATIONS
+from pack.core.request import Request
+from pack.core.run import Run
+from pack.simulator import start
+from pack.simulator.server import Simulator
+
+ROWS = {name: replace(row, poll_seconds=(0.02, 0.05)) for name, row in BUILT_IN.items()}
+KEYED = ("onerouter", "apiframe", "nanobanana", "runflow")
+KEY = "sim-canary-90ab"
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with start() as running:
+        yield running
+
+
+def machine(simulator: Simulator, home: Path, *keyed: str, own: bool = False, **more: str) -> Engine:
+    environ = {f"NANO_BANANA_{name}": value for name, value in more.items()}
+    for name in keyed:
+        environ[f"NANO_BANANA_{name.upper()}_API_KEY"] = KEY
+        environ[f"NANO_BANANA_{name.upper()}_BASE_URL"] = simulator.base_url(name)
+    rows = None if own else ROWS
+    return Engine(home, local_address=lambda: simulator.base_url("offline"), rows=rows, environ=environ)
+
+
+@pytest.fixture
+def engine(simulator: Simulator, tmp_path: Path) -> Engine:
+    """A machine with a key for every provider of the simulator."""
+    simulator.reset()
+    return machine(simulator, tmp_path, *KEYED)
+
+
+def told(
+    engine: Engine, choice: ProviderChoice | None, *asked: Request, pixels: bool = True, sends: bool = True
+) -> Forecast:
+    return forecast(engine, choice, asked, pixels=pixels, sends=sends)
+
+
+def made(engine: Engine, choice: ProviderChoice | None, *asked: Request) -> Run:
+    run = engine.run(asked, engine.plan(choice, asked))
+    assert run.done.wait(30), "the run didn't end"
+    if run.error is not None:
+        raise run.error
+    assert not run.report.failed, [r.error for r in run.report.failed]
+    return run
+
+
+def fields_of(send: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a shown body, JSON or multipart; of files only that they are there."""
+    if send["headers"]["Content-Type"] == "application/json":
+        found: dict[str, Any] = json.loads(send["body"])
+        return found
+    fields: dict[str, Any] = {}
+    boundary, _, _ = send["body"].partition("\r\n")
+    for part in send["body"].split(boundary)[1:-1]:
+        head, _, value = part.strip("\r\n").partition("\r\n\r\n")
+        name = re.search(r'name="([^"]*)"', head)
+        assert name
+        if "filename=" in head:
+            fields.setdefault(name[1], []).append(value)
+        else:
+            fields[name[1]] = value
+    return fields
+
+
+def without_pictures(value: Any, names: set[str]) -> Any:
+    if isinstance(value, dict):
+        return {key: without_pictures(item, names) for key, item in value.items() if key not in names}
+    return value
+
+
+PLAIN: list[dict[str, Any]] = [
+    {},
+    {"aspect_ratio": "16:9", "resolution": "2K", "seed": 77},
+    {"safety_tolerance": "4", "limit_generations": "on", "output_format": "jpeg", "thinking": "high", "web_search": True,
+     "system_prompt": "Be brief.", "prompt": 'a "fox"\n\\ in {snow} ❄'},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", PLAIN)
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("provider", [*KEYED, "offline"])
+def test_the_request_that_is_shown_is_the_one_that_is_sent(
+    provider: str, operation: Any, options: dict[str, Any], engine: Engine, simulator: Simulator
+) -> None:
+    """For every provider and operation: method, address, content type and every field; pictures named, the key starred."""
+    if provider == "nanobanana":  # this shop's model for everything takes no resolution
+        options = {name: value for name, value in options.items() if name != "resolution"}
+    choice = ProviderChoice(provider, "nano-banana-pro" if provider == "onerouter" else "recommended")
+    asked = replace(request(operation, references=None if operation == "generate" else 2, **options), num_images=3)
+    shown = told(engine, choice, asked)
+    assert not simulator.ledger()["requests"] and not simulator.ledger()["free"] and engine.ledger.is_empty
+    made(engine, choice, asked)
+    got = sorted(simulator.ledger()["requests"], key=lambda entry: str(entry["fields"]))
+    want = sorted(shown.sends, key=lambda send: str(without_pictures(fields_of(send), set())))
+    assert len(want) == len(got) and sum(len(send["slots"]) for send in want) == 3
+    pictures = {ROWS[provider].routes[operation].references} - {""}
+
+    def facts(method: str, path: str, query: str, kind: str, fields: Any) -> str:
+        return json.dumps([method, path, query, kind, without_pictures(fields, pictures)], sort_keys=True)
+
+    sent = sorted(
+        facts(e["method"], e["route"], e["query"], e["headers"]["content-type"].partition(";")[0], e["fields"])
+        for e in got
+    )
+    promised = []
+    for send in want:
+        parts = urlsplit(send["url"])
+        assert f"{parts.scheme}://{parts.netloc}" == simulator.origin
+        promised.append(
+            facts(send["method"], parts.path, parts.query, send["headers"]["Content-Type"], fields_of(send))
+        )
+    assert sorted(promised) == sent
+    for send, entry in zip(want, got, strict=True):
+        assert KEY not in json.dumps(send)
+        header = send["headers"].get(ROWS[provider].auth_header)
+        assert header == (None if provider == "offline" else ROWS[provider].auth_template.replace("{key}", "***"))
+        assert (
+            len(re.findall(r"picture \d", send["body"]))
+            == len(entry["references"])
+            == (2 if pictures and operation == "edit" else 0)
+        )
+
+
+def test_references_are_shown_by_number_and_size(engine: Engine) -> None:
+    """Not one byte of them; a dry run decodes and encodes nothing."""
+
+    def load() -> Any:
+        raise AssertionError("the pixels were looked at")
+
+    pictures = (Picture(load, 40, 30, 3), Picture(load, 7, 9, 4))
+    asked = replace(request("edit"), references=pictures)
+    shown = told(engine, ProviderChoice("onerouter"), asked, pixels=False)
+    (send,) = shown.sends
+    first, second = fields_of(send)["image_urls"]
+    assert first.endswith("<picture 1: 40x30>") and second.endswith("<picture 2: 7x9>") and len(send["body"]) < 1000
+    assert shown.stored is None and shown.usd == shown.usd_each
+
+
+def test_what_is_stored_is_counted_and_costs_nothing(engine: Engine, simulator: Simulator) -> None:
+    """Before, in between and after: pictures, price and the requests that are left."""
+    choice = ProviderChoice("onerouter", "nano-banana-2")
+    asked = request(prompt="counted", seed=5, resolution="1K")
+    six = replace(asked, num_images=6)
+    before = told(engine, choice, six)
+    assert (before.pictures, before.stored) == (6, 0) and [len(s["slots"]) for s in before.sends] == [4, 2]
+    assert before.usd_each and before.usd == pytest.approx(6 * before.usd_each)
+    made(engine, choice, replace(asked, num_images=4))
+    between = told(engine, choice, six)
+    assert (between.pictures, between.stored) == (6, 4) and between.usd == pytest.approx(2 * before.usd_each)
+    assert [send["slots"] for send in between.sends] == [[4, 5]]
+    simulator.reset()
+    report = made(engine, choice, six).report
+    assert simulator.ledger()["paid_images"] == 2
+    assert report.usd == pytest.approx(between.usd) and report.provider == between.provider
+    after = told(engine, choice, six)
+    assert after.stored == 6 and after.usd == 0 and not after.sends
+    assert told(engine, choice, replace(six, seed=6)).stored == 0
+
+
+def test_the_price_is_that_of_the_run(engine: Engine) -> None:
+    """Where the provider's price is known, the run says the same; what it counts as against a cap is never less."""
+    for provider, model, resolution in (
+        ("onerouter", "nano-banana-pro", "1K"),
+        ("onerouter", "nano-banana-2", "1K"),
+        ("runflow", "nano-banana-2", "1K"),
+    ):
+        choice = ProviderChoice(provider, model)
+        asked = request(prompt=f"price of {provider} {model}", resolution=resolution)
+        shown = told(engine, choice, asked, sends=False)
+        run = made(engine, choice, asked)
+        assert (
+            shown.usd == pytest.approx(run.report.usd) and shown.usd_each and shown.price_source and shown.price_dated
+        )
+        assert shown.usd_counted >= shown.usd_each and (shown.wire, shown.resolution) == (run.report.wire, resolution)
+        assert shown.sends == ()
+
+
+def test_a_price_that_nobody_knows_is_none_and_counts_as_the_dearest(engine: Engine) -> None:
+    """Not published, or another model's id: no number is invented."""
+    for choice in (ProviderChoice("apiframe"), ProviderChoice("onerouter", model_override="vendor/new-model")):
+        shown = told(engine, choice, replace(request(), num_images=2))
+        assert shown.usd_each is None and shown.usd is None and shown.price_source == ""
+        assert shown.usd_counted == pytest.approx(2 * DEAREST_USD)
+    assert shown.model == shown.wire == "vendor/new-model"
+    assert json.loads(shown.sends[0]["body"])["model"] == "vendor/new-model"
+
+
+def test_a_picture_that_another_of_the_chain_has_made_is_stored_too(engine: Engine) -> None:
+    """As the run takes it: from a fallback, and from whom `auto` would have chosen before."""
+    asked = request(prompt="made elsewhere")
+    made(engine, ProviderChoice("runflow"), asked)
+    chain = ProviderChoice("onerouter", fallback=ProviderChoice("runflow"))
+    for choice in (chain, ProviderChoice(), None):
+        assert told(engine, choice, asked).stored == 1
+        assert made(engine, choice, asked).report.usd == 0
+    assert told(engine, ProviderChoice("onerouter"), asked).stored == 0
+
+
+def test_frames_of_a_batch_are_counted_one_by_one(engine: Engine, simulator: Simulator) -> None:
+    """A frame that was made before is not asked for again."""
+    choice = ProviderChoice("onerouter", "nano-banana-2")
+    frames = [replace(request("edit", prompt="batch"), references=(tiny(n),), frame=n, num_images=2) for n in range(3)]
+    made(engine, choice, replace(frames[1], frame=0))
+    shown = told(engine, choice, *frames)
+    assert (shown.pictures, shown.stored) == (6, 2)
+    assert sorted((send["frame"], send["slots"]) for send in shown.sends) == [(0, [0, 1]), (2, [0, 1])]
+    simulator.reset()
+    made(engine, choice, *frames)
+    assert simulator.ledger()["paid_images"] == 4 and simulator.ledger()["paid_calls"] == len(shown.sends)
+
+
+def test_a_form_that_was_learned_is_shown(engine: Engine, simulator: Simulator) -> None:
+    """After a 404 has led to the other form, that is what is sent."""
+    simulator.form("nanobanana", "edits", 404)
+    choice = ProviderChoice("nanobanana")
+    assert "/images/edits" in told(engine, choice, request("edit")).sends[0]["url"]
+    made(engine, choice, request("edit"))
+    (send,) = told(engine, choice, request("edit", prompt="another")).sends
+    made(engine, choice, request("edit", prompt="another"))
+    (entry,) = simulator.ledger(prompt="another")["requests"]
+    assert urlsplit(send["url"]).path == entry["route"] and send["headers"]["Content-Type"] == "application/json"
+
+
+def test_a_form_from_the_environment_is_shown(simulator: Simulator, tmp_path: Path) -> None:
+    """Runflow's other one: the same fields, inside `input`."""
+    simulator.reset()
+    engine = machine(simulator, tmp_path, "runflow", RUNFLOW_FORM="runs")
+    (send,) = told(engine, ProviderChoice("runflow"), request(prompt="runs")).sends
+    made(engine, ProviderChoice("runflow"), request(prompt="runs"))
+    (entry,) = simulator.ledger(prompt="runs")["requests"]
+    assert urlsplit(send["url"]).path == entry["route"] and fields_of(send) == entry["fields"]
+
+
+def test_what_is_left_out_or_changed_is_said_as_in_the_run(engine: Engine) -> None:
+    """The same notices in the same words."""
+    choice = ProviderChoice("apiframe")
+    asked = request(prompt="notices", seed=3, thinking="high", output_format="webp")
+    shown = told(engine, choice, asked)
+    assert shown.notices and set(shown.notices) <= set(made(engine, choice, asked).report.notices)
+
+
+def test_what_a_run_would_refuse_is_refused_alike(engine: Engine, simulator: Simulator, tmp_path: Path) -> None:
+    """The same error, and nothing on the way to it."""
+    nobody = machine(simulator, tmp_path / "empty")
+    cases: list[tuple[Engine, ProviderChoice | None, Request]] = [
+        (engine, ProviderChoice("onerouter"), request(prompt=" ")),
+        (engine, ProviderChoice("onerouter"), request(aspect_ratio="1:8")),
+        (engine, ProviderChoice("onerouter"), request("edit", references=15)),
+        (engine, ProviderChoice("nobody"), request()),
+        (nobody, ProviderChoice("onerouter"), request()),
+        (nobody, None, request()),
+    ]
+    for where, choice, asked in cases:
+        with pytest.raises((ConfigError, Impossible)) as dry:
+            told(where, choice, asked)
+        with pytest.raises((ConfigError, Impossible)) as wet:
+            where.run([asked], where.plan(choice, [asked]))
+        assert str(dry.value) == str(wet.value)
+    assert not simulator.ledger()["requests"] and not (tmp_path / "empty").exists()
+
+
+def test_the_others_are_priced_with_the_same_family(engine: Engine) -> None:
+    """The cheapest first, unknown prices behind, those that can't last with their reason; never the simulation."""
+    found = elsewhere(
+        engine.shelf(), ProviderChoice("onerouter", "nano-banana-pro"), [replace(request(), num_images=3)]
+    )
+    assert {each["provider"] for each in found} == set(KEYED) and "offline" not in str(found)
+    priced = [each["usd"] for each in found if each.get("usd") is not None]
+    assert priced == sorted(priced) and len(priced) >= 2
+    assert all(each["usd"] == pytest.approx(3 * each["usd_each"]) for each in found if each.get("usd") is not None)
+    unknown = [each.get("usd") is None for each in found]
+    assert unknown == sorted(unknown)
+    wide = elsewhere(engine.shelf(), ProviderChoice("runflow", "nano-banana-2"), [request(aspect_ratio="1:8")])
+    problems = {each["provider"]: each.get("problem", "") for each in wide}
+    assert problems["runflow"] == "" and "1:8" in problems["onerouter"] and wide[-1]["provider"] != "runflow"
+
+
+def test_a_price_elsewhere_is_the_price_there(engine: Engine) -> None:
+    """What the list promises for a provider is what naming it costs."""
+    asked = replace(request(), num_images=2)
+    for each in elsewhere(engine.shelf(), ProviderChoice("onerouter", "nano-banana-pro"), [asked]):
+        if "problem" not in each:
+            there = told(engine, ProviderChoice(each["provider"], each["model"]), asked)
+            assert (there.usd, there.resolution) == (each["usd"], each["resolution"])
+
+
+def test_an_own_provider_is_forecast_and_sends_what_was_shown(simulator: Simulator, tmp_path: Path) -> None:
+    """A row that nobody but the user knows: address, model id and header are theirs."""
+    simulator.reset()
+    engine = machine(simulator, tmp_path, own=True)
+    url = simulator.base_url("onerouter")
+    save(tmp_path, "my_shop", {"base_url": url, "dialect": "onerouter", "label": "My shop"})
+    engine.keys.put("my_shop", "default", KEY, url)
+    shown = told(engine, ProviderChoice("my_shop"), request(prompt="own shop"))
+    made(engine, ProviderChoice("my_shop"), request(prompt="own shop"))
+    (entry,) = simulator.ledger(prompt="own shop")["requests"]
+    assert shown.label == "My shop" and shown.usd is None and shown.usd_counted == DEAREST_USD
+    assert fields_of(shown.sends[0]) == entry["fields"] and urlsplit(shown.sends[0]["url"]).path == entry["route"]
+    assert shown.sends[0]["headers"]["Authorization"] == "Bearer ***"

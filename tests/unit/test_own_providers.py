@@ -1,0 +1,180 @@
+"""A provider of the user's own: a name, an address and a dialect make a row that works like a built-in one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driving import request
+from pack.core.choice import ProviderChoice
+from pack.core.engine import Engine
+from pack.core.errors import ConfigError
+from pack.core.own_providers import AUTH, dialects, known_rows, remove, row_of, save
+from pack.core.providers import BUILT_IN
+from pack.core.providers.row import DEAREST_USD
+from pack.core.settings import Settings
+from pack.core.settings_file import set_base_url
+
+FACTS = {"label": "My shop", "base_url": "https://shop.example/v1/images/generations ", "dialect": "openai_images"}
+
+
+def rows(home: Path) -> dict[str, Any]:
+    return known_rows(Settings.read(home, {}))
+
+
+def test_it_stands_behind_the_built_in_ones_and_before_the_simulation(tmp_path: Path) -> None:
+    """In the order of adding; the pasted address is tidied."""
+    save(tmp_path, "my_shop", FACTS)
+    save(tmp_path, "another", {**FACTS, "base_url": "http://127.0.0.1:3000"})
+    ids = list(rows(tmp_path))
+    assert ids[-3:] == ["my_shop", "another", "offline"] and ids[:-3] == [
+        r.id for r in BUILT_IN.values() if not r.local
+    ]
+    row = rows(tmp_path)["my_shop"]
+    assert (row.label, row.base_url) == ("My shop", "https://shop.example")
+    assert (row.auth_header, row.auth_template) == ("Authorization", "Bearer {key}")
+
+
+@pytest.mark.parametrize("dialect", list(dialects()))
+def test_every_dialect_can_be_spoken(dialect: str) -> None:
+    """Models, limits and field names are those of the row the dialect is known from; its keys and its promises aren't."""
+    template = dialects()[dialect]
+    row = row_of("my_shop", {**FACTS, "dialect": dialect})
+    assert row.dialect == dialect and row.routes == template.routes and row.recommended == template.recommended
+    assert [m.name for m in row.models] == [m.name for m in template.models]
+    assert not row.key_variables and not row.key_url and not row.key_check and not row.local
+    assert all(model.price is None for model in row.models)
+    # What a built-in provider documents about money, another host has never said.
+    assert not row.failures_unbilled and not row.idempotency_header
+
+
+def test_its_pictures_count_as_the_dearest(tmp_path: Path) -> None:
+    """Nobody knows what a shop takes: the cap must not be passed by not knowing."""
+    save(tmp_path, "my_shop", FACTS)
+    environ = {"NANO_BANANA_MY_SHOP_API_KEY": "sim-x"}
+    plan = Engine(tmp_path, environ=environ).plan(ProviderChoice("my_shop"), [request()])
+    (_, (fit,)) = plan.targets[0]
+    assert fit.usd is None and fit.counted_usd == DEAREST_USD
+
+
+@pytest.mark.parametrize("auth", list(AUTH))
+def test_the_key_is_sent_as_the_shop_wants_it(auth: str) -> None:
+    """Header and words."""
+    row = row_of("my_shop", {**FACTS, "auth": auth})
+    assert (row.auth_header, row.auth_template) == AUTH[auth] and "{key}" in row.auth_template
+
+
+def test_its_own_model_id_is_the_recommended_one(tmp_path: Path) -> None:
+    """For both operations; the dialect's other models stay."""
+    row = row_of("my_shop", {**FACTS, "model": " vendor/banana-x:v2 "})
+    template = dialects()["openai_images"]
+    recommended = row.model("recommended")
+    assert recommended is not None
+    offers = [offer for offer in (recommended.generate, recommended.edit) if offer]
+    assert offers and all(offer.wire == "vendor/banana-x:v2" for offer in offers)
+    others = [m for m in row.models if m is not recommended]
+    assert [replace(m, price=None) for m in template.models if m.name != recommended.name] == others
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "x", "X9", "9x", "my shop", "my-shop", "../x", "a" * 33, "auto", "offline", "onerouter", "nanobanana", "ä1", "a\n",
+     "onerouter_team"],
+)  # fmt: skip
+def test_an_id_is_small_letters_and_nobody_else_s(name: str, tmp_path: Path) -> None:
+    """It is part of a variable's name: onerouter_team would be sent the key of OneRouter's profile `team`."""
+    with pytest.raises(ConfigError, match="id"):
+        save(tmp_path, name, FACTS)
+    assert not (tmp_path / "settings.json").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"base_url": ""},
+        {"base_url": None},
+        {"base_url": "http://shop.example"},
+        {"base_url": "https://user:pass@shop.example"},
+        {"dialect": "smtp"},
+        {"dialect": None},
+        {"dialect": ["openai_images"]},
+        {"auth": "cookie"},
+        {"model": "../x y"},
+        {"model": "a" * 300},
+    ],
+)
+def test_facts_that_make_no_sense_are_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    """Before anything is written."""
+    with pytest.raises(ConfigError):
+        save(tmp_path, "my_shop", {**FACTS, **change})
+    assert not (tmp_path / "settings.json").exists()
+
+
+@pytest.mark.parametrize("facts", [None, [], "x", 5])
+def test_facts_are_an_object(facts: Any, tmp_path: Path) -> None:
+    """Said, not crashed on."""
+    with pytest.raises(ConfigError, match="object"):
+        save(tmp_path, "my_shop", facts)
+
+
+def test_a_label_is_one_short_line(tmp_path: Path) -> None:
+    """Line ends, half characters and novels become something a menu can show; without one it is the id."""
+    row = save(tmp_path, "my_shop", {**FACTS, "label": "  My\n\tbanana \ud800 shop " + "x" * 10_000})
+    assert row.label.startswith("My banana") and row.label.isprintable() and len(row.label) <= 60
+    assert rows(tmp_path)["my_shop"].label == row.label and len((tmp_path / "settings.json").read_bytes()) < 1000
+    assert save(tmp_path, "other", {**FACTS, "label": " "}).label == "other"
+
+
+def test_saving_again_changes_it_and_removing_takes_it_away(tmp_path: Path) -> None:
+    """Others stay."""
+    save(tmp_path, "my_shop", FACTS)
+    save(tmp_path, "other", FACTS)
+    save(tmp_path, "my_shop", {**FACTS, "label": "Renamed", "auth": "raw"})
+    assert rows(tmp_path)["my_shop"].label == "Renamed" and rows(tmp_path)["my_shop"].auth_template == "{key}"
+    assert remove(tmp_path, "my_shop") and not remove(tmp_path, "my_shop") and not remove(tmp_path, "onerouter")
+    assert "my_shop" not in rows(tmp_path) and "other" in rows(tmp_path) and "onerouter" in rows(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        [],
+        "x",
+        {"my_shop": None},
+        {"my_shop": {"base_url": "http://evil.example", "dialect": "openai_images"}},
+        {"my_shop": {"base_url": "https://shop.example", "dialect": "gone"}},
+        {"onerouter": {"base_url": "https://evil.example", "dialect": "openai_images"}},
+        {"auto": {"base_url": "https://evil.example", "dialect": "openai_images"}},
+    ],
+)
+def test_what_was_edited_into_the_file_by_hand_stops_nothing(stored: Any, tmp_path: Path) -> None:
+    """A row that makes no sense is left out, and no built-in one can be replaced."""
+    (tmp_path / "settings.json").write_text(json.dumps({"providers": stored}))
+    assert rows(tmp_path) == {row.id: row for row in BUILT_IN.values()}
+
+
+def test_a_page_s_change_of_address_disables_its_key_too(tmp_path: Path) -> None:
+    """Saved with another address, or through the list of addresses: the key was entered for the first."""
+    engine = Engine(tmp_path, environ={})
+    save(tmp_path, "my_shop", FACTS)
+    engine.keys.put("my_shop", "default", "sim-x", engine.settings().base_url(engine.rows()["my_shop"]))
+    assert engine.shelf().with_keys() == ["my_shop"]
+    save(tmp_path, "my_shop", {**FACTS, "base_url": "https://other.example"})
+    assert engine.shelf().with_keys() == []
+    save(tmp_path, "my_shop", FACTS)
+    assert engine.shelf().with_keys() == ["my_shop"]
+    set_base_url(tmp_path, "my_shop", "https://third.example")
+    assert engine.shelf().with_keys() == []
+
+
+def test_it_is_there_at_once_and_its_profiles_with_it(tmp_path: Path) -> None:
+    """The same engine, without a restart."""
+    engine = Engine(tmp_path, environ={})
+    assert "my_shop" not in engine.rows() and engine.profiles() == ["default"]
+    save(tmp_path, "my_shop", FACTS)
+    engine.keys.put("my_shop", "team", "sim-x", "https://shop.example")
+    assert "my_shop" in engine.rows() and engine.profiles() == ["default", "team"]
+    assert engine.shelf().ids()[-2:] == ["my_shop", "offline"]
