@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 from pack.dev.running import Host
+from pack.tests.browser.test_costs import prompted
 from pack.tests.browser.test_results import open_panel, row
-from pack.tests.browser.test_running import begin, toast
-from pack.tests.browser.test_settings import put
+from pack.tests.browser.test_running import toast
+from pack.tests.browser.test_settings import put, text_to_image
 from pack.tests.host.kit import Bench, node, provider_variables
 from pack.tests.host.test_ledger import states, until
 from playwright.sync_api import expect
@@ -103,17 +104,18 @@ def page(lasting_canvas: Callable[..., Any], machine: Machine) -> Any:
 def test_an_open_page_sees_what_was_paid_come_home(page: Any, machine: Machine, simulator: Any, stored: str) -> None:
     """The host is killed with a task out; started again, the page that stayed open hears of the picture."""
     open_panel(page)
+    page.load(prompted(text_to_image("apiframe"), "A coot, on its way [[sim: task steps=3]]"))
     # Two tasks: one whose provider's key is there after the crash, and one whose isn't.
     machine.host.queue_prompt(
         {
             "config": node("ProviderConfig", provider="nanobanana"),
-            "make": node("NanoBananaGenerate", prompt="A coot, waiting [[sim: task steps=2]]", provider=["config", 0]),
+            "make": node("NanoBananaGenerate", prompt="A coot, waiting [[sim: task steps=3]]", provider=["config", 0]),
             "show": node("PreviewImage", images=["make", 0]),
         }
     )
     until(lambda: states(machine.home, "A coot, waiting") == ["accepted"])
     machine.host.post("/interrupt", {})
-    begin(page, "A coot, on its way [[sim: task steps=2]]", "apiframe")
+    page.page.evaluate("() => window.app.queuePrompt(0)")
     until(lambda: states(machine.home, "A coot, on its way") == ["accepted"])
     machine.crash("nanobanana")
     expect(toast(page, "Paid pictures came home")).to_contain_text(
