@@ -127,6 +127,17 @@ def test_an_open_page_sees_what_was_paid_come_home(page: Any, machine: Machine, 
     assert page.complaints == []
 
 
+def test_a_page_that_comes_later_is_told_once(lasting_canvas: Callable[..., Any], page: Any, machine: Machine) -> None:
+    """It was not connected when the pictures came; after a reload it has heard of them."""
+    late = lasting_canvas(on=machine.host)
+    expect(toast(late, "Paid pictures came home")).to_be_visible()
+    with late.page.expect_response(lambda answer: answer.url.endswith("/results/collected")):
+        late.open()
+    late.settle()
+    expect(toast(late, "Paid pictures came home")).to_have_count(0)
+    assert late.complaints == []
+
+
 def test_what_was_paid_is_recovered_when_its_key_is_back(page: Any, machine: Machine) -> None:
     """Without its key the task can't be asked for: the row says so, and one click brings the picture, for nothing."""
     open_panel(page)
@@ -173,6 +184,7 @@ def test_thousands_of_rows_scroll_to_the_end(page: Any, machine: Machine) -> Non
     assert Bench(machine.host, machine.simulator).generate("A grebe, just in").status == "success"
     browser.evaluate("() => window.comfyAPI.api.api.dispatchCustomEvent('execution_success', {})")
     browser.wait_for_function(f"() => ({LENGTH})() === {known + ROW}")
+    assert browser.evaluate("() => document.querySelector('.nb-list').scrollTop") == 2001 * ROW
     assert browser.evaluate(AT, [2001, ROW])[1] == seen
     assert page.complaints == []
 
