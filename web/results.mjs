@@ -179,8 +179,8 @@ class Panel {
         "div",
         { class: "nb-result-facts" },
         el("p", { class: "nb-prompt", title: result.prompt }, result.prompt),
-        el("p", { class: "nb-quiet nb-line" }, `${result.label} · ${shortModel(result.model)}`),
-        el("p", { class: "nb-quiet nb-line" }, `${cost} · ${when(result.created)}`),
+        line(`${result.label} · ${shortModel(result.model)}`),
+        line(`${cost} · ${when(result.created)}`),
         state ? el("p", { class: "nb-state", "data-tone": tone, title: state }, state) : null,
       ),
       el("div", { class: "nb-actions nb-small" }, ...this.actions(result)),
@@ -239,6 +239,9 @@ function stateOf(result) {
   if (result.in_doubt) return [`${say("state.doubt")} ${result.reason}`.trim(), "bad"];
   return [`${say("state.failed")} ${result.reason}`.trim(), "plain"];
 }
+
+/** Where the panel is too narrow for a line, the rest of it is read by pointing at it. @param {string} text */
+const line = (text) => el("p", { class: "nb-quiet nb-line", title: text }, text);
 
 /** Wire ids are long. @param {string} model */
 const shortModel = (model) => model.replace(/^.*\//, "").replace(/-(text|image)-to-image$/, "");

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 from pack.dev.running import Host
+from pack.tests.browser.test_costs import prompted
 from pack.tests.browser.test_results import open_panel, row
-from pack.tests.browser.test_running import begin, toast
-from pack.tests.browser.test_settings import put
+from pack.tests.browser.test_running import toast
+from pack.tests.browser.test_settings import put, text_to_image
 from pack.tests.host.kit import Bench, node, provider_variables
 from pack.tests.host.test_ledger import states, until
 from playwright.sync_api import expect
@@ -94,23 +95,27 @@ def stored(machine: Machine) -> str:
     return "A rail, long ago"
 
 
-def test_an_open_page_sees_what_was_paid_come_home(
-    canvas: Callable[..., Any], machine: Machine, simulator: Any, stored: str
-) -> None:
+@pytest.fixture(scope="module")
+def page(lasting_canvas: Callable[..., Any], machine: Machine) -> Any:
+    """One page through all of it."""
+    return lasting_canvas(on=machine.host)
+
+
+def test_an_open_page_sees_what_was_paid_come_home(page: Any, machine: Machine, simulator: Any, stored: str) -> None:
     """The host is killed with a task out; started again, the page that stayed open hears of the picture."""
-    page = canvas(on=machine.host)
     open_panel(page)
+    page.load(prompted(text_to_image("apiframe"), "A coot, on its way [[sim: task steps=3]]"))
     # Two tasks: one whose provider's key is there after the crash, and one whose isn't.
     machine.host.queue_prompt(
         {
             "config": node("ProviderConfig", provider="nanobanana"),
-            "make": node("NanoBananaGenerate", prompt="A coot, waiting [[sim: task steps=4]]", provider=["config", 0]),
+            "make": node("NanoBananaGenerate", prompt="A coot, waiting [[sim: task steps=3]]", provider=["config", 0]),
             "show": node("PreviewImage", images=["make", 0]),
         }
     )
     until(lambda: states(machine.home, "A coot, waiting") == ["accepted"])
     machine.host.post("/interrupt", {})
-    begin(page, "A coot, on its way [[sim: task steps=4]]", "apiframe")
+    page.page.evaluate("() => window.app.queuePrompt(0)")
     until(lambda: states(machine.home, "A coot, on its way") == ["accepted"])
     machine.crash("nanobanana")
     expect(toast(page, "Paid pictures came home")).to_contain_text(
@@ -122,9 +127,19 @@ def test_an_open_page_sees_what_was_paid_come_home(
     assert page.complaints == []
 
 
-def test_what_was_paid_is_recovered_when_its_key_is_back(canvas: Callable[..., Any], machine: Machine) -> None:
+def test_a_page_that_comes_later_is_told_once(lasting_canvas: Callable[..., Any], page: Any, machine: Machine) -> None:
+    """It was not connected when the pictures came; after a reload it has heard of them."""
+    late = lasting_canvas(on=machine.host)
+    expect(toast(late, "Paid pictures came home")).to_be_visible()
+    with late.page.expect_response(lambda answer: answer.url.endswith("/results/collected")):
+        late.open()
+    late.settle()
+    expect(toast(late, "Paid pictures came home")).to_have_count(0)
+    assert late.complaints == []
+
+
+def test_what_was_paid_is_recovered_when_its_key_is_back(page: Any, machine: Machine) -> None:
     """Without its key the task can't be asked for: the row says so, and one click brings the picture, for nothing."""
-    page = canvas(on=machine.host)
     open_panel(page)
     card = row(page, "A coot, waiting")
     expect(card).to_contain_text("Paid and not here yet")
@@ -139,26 +154,26 @@ def test_what_was_paid_is_recovered_when_its_key_is_back(canvas: Callable[..., A
     assert page.complaints == []
 
 
-def test_thousands_of_rows_scroll_to_the_end(canvas: Callable[..., Any], machine: Machine) -> None:
+def test_thousands_of_rows_scroll_to_the_end(page: Any, machine: Machine) -> None:
     """Never more than a few elements, each row at its place, and the list stays where it is when something comes in."""
-    page = canvas(on=machine.host)
     rows = open_panel(page)
     expect(rows.first).to_be_visible()
     browser = page.page
-    known = 0
-    while known < (MANY + 3) * ROW:
+    known, total = 0, len(states(machine.home))
+    while known < total * ROW:
         browser.evaluate(
             "() => { const list = document.querySelector('.nb-list'); list.scrollTop = list.scrollHeight; }"
         )
         browser.wait_for_function(f"(known) => ({LENGTH})() > known", arg=known)
         known = browser.evaluate(LENGTH)
         assert rows.count() <= 40
-    assert known == (MANY + 3) * ROW
+    browser.evaluate(AT, [total, ROW])
+    assert known == total * ROW
     expect(rows.last).to_contain_text("Picture number 0")
     page.shoot("the-end-of-thousands")
-    for place in range(3, MANY + 3 - 10, 311):
+    for place in range(total - MANY, total - 10, 311):
         count, prompt = browser.evaluate(AT, [place, ROW])
-        assert prompt == f"Picture number {MANY - 1 - (place - 3)}" and count <= 40
+        assert prompt == f"Picture number {total - 1 - place}" and count <= 40
     box = browser.locator(".nb-list").bounding_box()
     browser.mouse.move(box["x"] + 50, box["y"] + 200)
     before = browser.evaluate("() => document.querySelector('.nb-list').scrollTop")
@@ -168,21 +183,22 @@ def test_thousands_of_rows_scroll_to_the_end(canvas: Callable[..., Any], machine
     seen = browser.evaluate(AT, [2000, ROW])[1]
     assert Bench(machine.host, machine.simulator).generate("A grebe, just in").status == "success"
     browser.evaluate("() => window.comfyAPI.api.api.dispatchCustomEvent('execution_success', {})")
-    browser.wait_for_function(f"() => ({LENGTH})() === {(MANY + 4) * ROW}")
+    browser.wait_for_function(f"() => ({LENGTH})() === {known + ROW}")
+    assert browser.evaluate("() => document.querySelector('.nb-list').scrollTop") == 2001 * ROW
     assert browser.evaluate(AT, [2001, ROW])[1] == seen
     assert page.complaints == []
 
 
-def test_many_are_forgotten_from_the_menu(canvas: Callable[..., Any], machine: Machine) -> None:
+def test_many_are_forgotten_from_the_menu(page: Any, machine: Machine) -> None:
     """First what is older than a month, then all; each asks first. What was spent stays."""
-    page = canvas(on=machine.host)
     rows = open_panel(page)
     expect(rows.first).to_be_visible()
     spent = page.page.get_by_text("Today $").inner_text()
+    recent = len(states(machine.home)) - MANY
     dialog = page.page.get_by_role("dialog", name="Are you sure?")
     for item, words, left in (
-        ("Forget all older than 30 days…", f"{MANY} pictures were forgotten.", 4),
-        ("Forget all…", "4 pictures were forgotten.", 0),
+        ("Forget all older than 30 days…", f"{MANY} pictures were forgotten.", recent),
+        ("Forget all…", f"{recent} pictures were forgotten.", 0),
     ):
         page.page.locator(".nb-menu summary").click()
         page.page.get_by_role("button", name=item).click()
