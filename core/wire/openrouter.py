@@ -157,7 +157,8 @@ def _with_metadata(fault: Fault, error: dict[str, Any]) -> Fault:
 def _advised(fault: Fault, job: Job, form: str) -> Fault:
     if form != "chat" or fault.kind != "server" or fault.status != 500:
         return fault
-    cure = f"Queue again; a model that makes pictures only needs NANO_BANANA_{job.row.id.upper()}_FORM=images"
+    name = f"NANO_BANANA_{job.row.id.upper()}_FORM"
+    cure = f"Queue again in a few minutes; a model that makes pictures only needs {name}=images"
     return replace(fault, cure=cure)
 
 

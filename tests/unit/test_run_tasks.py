@@ -133,8 +133,6 @@ def test_the_key_stands_where_it_belongs(engine: Engine, simulator: Simulator) -
 )
 def test_what_a_failure_says_about_money_is_true(name: str, words: str, engine: Engine, simulator: Simulator) -> None:
     """ "no" is never said of a picture that was billed, and "yes" never of one that wasn't; nothing is billed twice."""
-    if name == "openrouter" and words.startswith("task"):
-        pytest.skip("it has no tasks")
     done = run(engine, name, request(prompt=f"money [[sim: {words}]]"))
     billed = simulator.ledger("money")["paid_images"]
     (said,) = charged(done)
