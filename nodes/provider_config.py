@@ -25,7 +25,15 @@ class ProviderConfig(io.ComfyNode):
             category=CATEGORY,
             description="Chooses the provider and model for Nano Banana nodes. Keys are not kept here: it only names them, "
             "so the workflow can be shared.",
-            search_aliases=["nano banana provider", "gemini api key", "onerouter", "apiframe", "runflow"],
+            search_aliases=[
+                "nano banana provider",
+                "gemini api key",
+                "vertex",
+                "fal",
+                "replicate",
+                "openrouter",
+                "reseller",
+            ],
             inputs=[
                 io.Combo.Input(
                     "provider",
