@@ -185,8 +185,11 @@ def _changed(row: Provider, told: _Map, dated: str, *, new: bool) -> Provider:
         routes=_routes(row.routes, told),
     )
     models = told.map("models")
-    if models:
-        row = replace(row, models=_models(row, models, dated, new=new))
+    if models is not None:
+        found = _models(row, models, dated, new=new)
+        if not found:
+            raise _Mistake(models.node, "models is empty: leave it out, or name one")
+        row = replace(row, models=found)
     recommended = told.choice("recommended", [model.name for model in row.models])
     if recommended or row.model(row.recommended) is None:
         row = replace(row, recommended=recommended or row.models[0].name)
@@ -330,7 +333,10 @@ def _dollars(node: yaml.Node) -> float:
 def _scalar(node: yaml.Node) -> str | int | float | bool | None:
     if not isinstance(node, yaml.ScalarNode):
         raise _Mistake(node, "here a single value is expected")
-    value = yaml.SafeLoader("").construct_object(node)
+    try:
+        value = yaml.SafeLoader("").construct_object(node)
+    except Exception:  # a 99th of a month, a tag that nobody knows: the library raises what it likes
+        raise _Mistake(node, f"{str(node.value)[:40]} can't be read; in quotes it is text") from None
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(node.value)
 
 

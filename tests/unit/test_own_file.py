@@ -169,3 +169,22 @@ def test_no_text_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, tex
     home = tmp_path_factory.mktemp("own")
     own = read(home, text)
     assert all(mistake.startswith(FILE) for mistake in own.mistakes)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "label: 2026-99-99",
+        "label: !unknown x",
+        "label: !!bool maybe",
+        "label: !!timestamp x",
+        "max_parallel: 0b_",
+        "max_parallel: !!float many",
+        "models: {}",
+        "models: {nb: {price: 2026-13-01}}",
+    ],
+)
+def test_what_yaml_itself_can_t_read_is_a_mistake_too(tmp_path: Path, line: str) -> None:
+    """The nodes are made with this file at hand: one odd value must not keep the pack from being loaded."""
+    own = read(tmp_path, f"providers:\n  shop:\n    dialect: fal\n    base_url: https://api.shop.example\n    {line}\n")
+    assert own.rows == {} and len(own.mistakes) == 1 and "providers.yaml line 5" in own.mistakes[0]
