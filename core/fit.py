@@ -146,6 +146,8 @@ def _ratio(request: Request, row: Provider, model: Model, offer: Offer) -> tuple
         return "", ""
     if offer.auto_ratio and offer.auto_ratio != OMITTED:
         return offer.auto_ratio, ""
+    if not offer.ratios:
+        return "", ""  # there is nothing to choose from
     first = request.references[0]
     nearest = nearest_ratio(first.width, first.height, offer.ratios)
     return nearest, f"aspect ratio auto was sent as {nearest}, the nearest to picture 1 ({first.width}x{first.height})"
