@@ -11,12 +11,14 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from .core.engine import Engine
 from .core.ledger import Asker
+from .core.providers import BUILT_IN
+from .core.providers.row import Provider
 
 log = logging.getLogger("nano_banana")
 
@@ -43,6 +45,18 @@ def engine() -> Engine:
         if _engine is None:
             _engine = Engine(data_folder(), offline_address)
         return _engine
+
+
+def choices() -> tuple[Mapping[str, Provider], list[str]]:
+    """The providers and the names of stored keys that a node offers: without a readable setup the built-in ones.
+
+    The host asks while it loads the pack: a setting that makes no sense is told by what runs, and must not cost the node.
+    """
+    try:
+        return engine().rows(), engine().profiles()
+    except Exception as error:
+        log.warning("only the built-in providers are offered: %s", error)
+        return BUILT_IN, ["default"]
 
 
 def data_folder() -> Path:

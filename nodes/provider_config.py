@@ -18,7 +18,7 @@ class ProviderConfig(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        rows, profiles = host.engine().rows(), host.engine().profiles()
+        rows, profiles = host.choices()
         return io.Schema(
             node_id="ProviderConfig",
             display_name="Nano Banana Provider (your key)",
