@@ -213,10 +213,10 @@ def test_an_answer_that_never_comes_is_given_up_after_three(engine: Engine, simu
     assert charged(done) == ["maybe"] and len(seen["requests"]) == 3 and seen["paid_calls"] == 1
 
 
-@pytest.mark.parametrize("status", [401, 402, 429])
-def test_a_refusal_after_a_lost_answer_does_not_make_it_free(status: int, engine: Engine, simulator: Simulator) -> None:
+@pytest.mark.parametrize("words", ["status=401", "status=402", "status=429", "redirect=https://portal.example/login"])
+def test_a_refusal_after_a_lost_answer_does_not_make_it_free(words: str, engine: Engine, simulator: Simulator) -> None:
     """It is about the last try: the first one was billed."""
-    simulator.fault(f"status={status}", match="after")
+    simulator.fault(words, match="after")
     simulator.fault("status=500 paid times=1", match="after")
     asked = request(prompt="after")
     done = run(engine, "apiframe_v2", asked)
