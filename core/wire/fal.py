@@ -201,8 +201,9 @@ def _failure(state: State, reply: Reply) -> Fault:
     """What an error at the address of a finished request's result means: mostly, how its run ended."""
     fault = _named(reply, fault_of(reply))
     named = _named_in(state, reply)
-    if fault.kind == "key" or (reply.status == 429 and not named):
-        return fault  # about us who ask, not about the run
+    locked = fault.kind == "credit" and reply.status in (402, 403)
+    if fault.kind == "key" or locked or (reply.status == 429 and not named):
+        return fault  # about us who ask, not about the run: this very picture may have emptied the account
     given_up = state.get("looks", 0) >= _LOOKS and reply.status == 500
     if reply.status >= 500 and not named and not given_up:
         return fault  # a gateway's words: it is asked for again
