@@ -213,10 +213,10 @@ def test_an_answer_that_never_comes_is_given_up_after_three(engine: Engine, simu
     assert charged(done) == ["maybe"] and len(seen["requests"]) == 3 and seen["paid_calls"] == 1
 
 
-@pytest.mark.parametrize("words", ["status=401", "status=402", "status=429", "redirect=https://portal.example/login"])
-def test_a_refusal_after_a_lost_answer_does_not_make_it_free(words: str, engine: Engine, simulator: Simulator) -> None:
+@pytest.mark.parametrize("status", [401, 402, 429])
+def test_a_refusal_after_a_lost_answer_does_not_make_it_free(status: int, engine: Engine, simulator: Simulator) -> None:
     """It is about the last try: the first one was billed."""
-    simulator.fault(words, match="after")
+    simulator.fault(f"status={status}", match="after")
     simulator.fault("status=500 paid times=1", match="after")
     asked = request(prompt="after")
     done = run(engine, "apiframe_v2", asked)
@@ -226,6 +226,18 @@ def test_a_refusal_after_a_lost_answer_does_not_make_it_free(words: str, engine:
     assert again.results[0].error and again.results[0].error.kind == "doubt", (
         "it is asked about before it is paid again"
     )
+
+
+def test_a_redirect_after_a_lost_answer_does_not_make_it_free(engine: Engine, simulator: Simulator) -> None:
+    """As where a network asks its guests to log in, in the middle of a call."""
+    asked = request(prompt="portal [[sim: status=500 paid times=1]]")
+    begun = engine.run([asked], engine.plan(ProviderChoice("apiframe_v2"), [asked]))
+    assert simulator.wait(prompt="portal", state="answered")
+    simulator.fault("redirect=https://portal.example/login", match="portal")
+    assert begun.done.wait(20) and charged(begun) == ["maybe"] and simulator.ledger("portal")["paid_calls"] == 1
+    simulator.clear_faults()
+    again = run(engine, "apiframe_v2", asked).results[0]
+    assert again.error and again.error.kind == "doubt" and simulator.ledger("portal")["paid_calls"] == 1
 
 
 def test_an_interrupt_after_a_lost_answer_does_not_lose_the_picture(engine: Engine, simulator: Simulator) -> None:
