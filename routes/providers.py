@@ -97,6 +97,7 @@ def _provider(engine: Engine, shelf: Shelf, row: Provider) -> dict[str, Any]:
         facts["auth"] = next(
             (name for name, auth in own_providers.AUTH.items() if auth == (row.auth_header, row.auth_template)), ""
         )
+        facts["model"] = own_providers.wire_of(engine.settings(), row.id)
     return facts
 
 
