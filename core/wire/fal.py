@@ -22,10 +22,11 @@ from urllib.parse import quote
 
 from ..errors import Fault, Kind
 from .body import Body, Raw, json_body
-from .inlining import in_order, known_addresses, next_upload
+from .inlining import in_order, next_upload
 from .reading import NotJson, fault_of, fault_words, no_picture, pictures_in, read_object, unreadable, words_in
 from .step import Done, Failed, Job, Reply, Send, State, Step, Wait
 from .tasks import follow, lost, own_address, status_of, task_id_of
+from .uploads import known_urls
 
 _QUEUED = frozenset({"in_queue", "queued"})
 _KINDS: dict[str, Kind] = {
@@ -43,7 +44,7 @@ _LOOKS = 5
 
 
 def start(job: Job) -> Step:
-    return _upload_or_submit(job, known_addresses(job))
+    return _upload_or_submit(job, known_urls(job))
 
 
 def next(job: Job, state: State, reply: Reply) -> Step:
