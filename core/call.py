@@ -19,7 +19,7 @@ from typing import Literal
 
 from . import retry
 from .choice import Target
-from .errors import Charged, ConfigError, Fault, LedgerFailed, NanoBananaError, Stopped, failure
+from .errors import MONEY, Charged, ConfigError, Fault, LedgerFailed, NanoBananaError, Stopped, failure
 from .fetching import Unfetched, fetch
 from .keys import variables
 from .ledger import Claim
@@ -188,6 +188,9 @@ class Call:
             transport = Transport(target.base_url, target.proxy, target.ca_bundle, uploads=uploads)
             self._perform(transport)
         except NanoBananaError as error:
+            if self._doubt and self._task is None and error.charged == "no":
+                # It is about the last try. An earlier one, whose answer was lost, may have been taken.
+                error.charged, error.money, self._fate = "maybe", MONEY["maybe"], "lost"
             self.outcome.error = error
         except Exception as error:  # a bug of ours must not kill the run, nor hide that money may be gone
             log.exception("a call to %s failed inside the pack", self.target.row.id)

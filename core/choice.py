@@ -185,10 +185,12 @@ class Shelf:
         others = [name for name in self.with_keys() if name != row.id]
         here = f" Keys are here for: {', '.join(others)}." if others else ""
         named = "" if profile == "default" else f" with the profile {profile}"
+        place = f"the environment variable {variables(row, profile)[0]} and restart ComfyUI, or into "
+        if self._is_another_s(row, profile):
+            place = ""
         return ConfigError(
             f"There is no key for {row.label}{named} on this machine",
-            cure=f"Put it into the environment variable {variables(row, profile)[0]} and restart ComfyUI, or into "
-            f"Settings > Nano Banana; or choose the provider offline, which is free.{here}",
+            cure=f"Put it into {place}Settings > Nano Banana; or choose the provider offline, which is free.{here}",
             kind="config",
         )
 
@@ -360,8 +362,14 @@ class Shelf:
     def _key(self, row: Provider, profile: str, *, named: bool = True) -> Key | None:
         if not row.needs_key:
             return None
-        environ = {} if self._foreign(row) else self.settings.environ
-        return find_key(row, profile, environ, self._kept, borrowed=named)
+        withheld = self._foreign(row) or self._is_another_s(row, profile)
+        return find_key(row, profile, {} if withheld else self.settings.environ, self._kept, borrowed=named)
+
+    def _is_another_s(self, row: Provider, profile: str) -> bool:
+        """Whether a profile's variable is the one of another provider's key: apiframe's `v2` and apiframe_v2's own."""
+        if profile == "default":
+            return False
+        return variables(row, profile)[0] in {variable(name, "API_KEY") for name in {*BUILT_IN, *self.rows}}
 
     def _foreign(self, row: Provider) -> bool:
         """Whether a page has given the provider an address that its keys in the environment were never meant for."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import Impossible
-from .providers.row import DEAREST_USD, OMITTED, Model, Offer, Option, Provider
+from .providers.row import DEAREST_USD, OMITTED, Model, Offer, Operation, Option, Provider
 from .request import Request, Slot
 
 FINGERPRINT_VERSION = 1
@@ -98,11 +98,10 @@ def fit(request: Request, row: Provider, model: Model, override: str = "") -> Fi
         sent.append(("aspect_ratio", ratio))
     if resolution and not offer.fixed_resolution:
         sent.append(("resolution", resolution))
-    fields = (offer.route or row.routes[request.operation]).fields
+    takes = options_of(row, request.operation, offer)
     for option, value in _asked(request):
-        known = fields.get(option) if option in offer.options else None
-        possible = offer.choices.get(option) or (known.values if known else None)
-        if known is None:
+        possible = takes.get(option)
+        if option not in takes:
             notices.append(f"{_name(option)} was left out: {row.label} has no such option for {model.name}")
         elif possible is not None and str(value) not in possible:
             notices.append(
@@ -110,7 +109,7 @@ def fit(request: Request, row: Provider, model: Model, override: str = "") -> Fi
             )
         else:
             sent.append((option, value))
-    sends_seed = "seed" in offer.options and "seed" in fields
+    sends_seed = "seed" in takes
     if request.seed and not sends_seed:
         notices.append(
             f"The seed was not sent: {row.label} takes none for {model.name}; a new seed is still a new request"
@@ -118,6 +117,16 @@ def fit(request: Request, row: Provider, model: Model, override: str = "") -> Fi
     effective = resolution or offer.fixed_resolution or offer.default_resolution
     usd = None if override or model.price is None else model.price.of(effective)
     return Fit(row, model, offer, override or offer.wire, tuple(sent), sends_seed, effective, usd, tuple(notices))
+
+
+def options_of(row: Provider, operation: Operation, offer: Offer) -> dict[Option, tuple[str, ...] | None]:
+    """The options beyond ratio, resolution and count that are sent, with our values that are possible; None = any."""
+    fields = (offer.route or row.routes[operation]).fields
+    found: dict[Option, tuple[str, ...] | None] = {}
+    for option in offer.options & fields.keys():
+        values = offer.choices.get(option) or fields[option].values
+        found[option] = None if values is None else tuple(values)
+    return found
 
 
 def nearest_ratio(width: int, height: int, ratios: Iterable[str]) -> str:
@@ -146,6 +155,8 @@ def _ratio(request: Request, row: Provider, model: Model, offer: Offer) -> tuple
         return "", ""
     if offer.auto_ratio and offer.auto_ratio != OMITTED:
         return offer.auto_ratio, ""
+    if not offer.ratios:
+        return "", ""  # there is nothing to choose from
     first = request.references[0]
     nearest = nearest_ratio(first.width, first.height, offer.ratios)
     return nearest, f"aspect ratio auto was sent as {nearest}, the nearest to picture 1 ({first.width}x{first.height})"

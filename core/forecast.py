@@ -158,6 +158,8 @@ def _shown(target: Target, form: str, fit: Fit, request: Request, slots: Sequenc
         files,
         form=form,
         uploaded=addresses,
+        project=target.key.project if target.key else "",
+        own_route=fit.offer.route,
     )
     step = dialect(target.row.dialect).start(job)
     shown: dict[str, Any] = {"slots": [slot.index for slot in slots], "frame": request.frame}

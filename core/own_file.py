@@ -159,9 +159,11 @@ def _overlaid(name: str, told: _Map, known: Mapping[str, Provider], dated: str) 
         raise _Mistake(told.node, f"there is no built-in provider {name[:40]}: {names}")
     row = known[name]
     url = told.text("base_url")
-    return _changed(
-        replace(row, base_url=told.checked("base_url", url) if url else row.base_url), told, dated, new=False
-    )
+    address = told.checked("base_url", url) if url else row.base_url
+    if address != row.base_url:
+        # The key is for that address now: the provider's own one for uploads must not see it.
+        row = replace(row, base_url=address, upload_url="")
+    return _changed(row, told, dated, new=False)
 
 
 def _changed(row: Provider, told: _Map, dated: str, *, new: bool) -> Provider:
@@ -172,7 +174,7 @@ def _changed(row: Provider, told: _Map, dated: str, *, new: bool) -> Provider:
         row = replace(row, auth_header=header, auth_template=form, auth="key")
     row = replace(
         row,
-        key_url=told.text("key_url") or row.key_url,
+        key_url=told.page("key_url") or row.key_url,
         key_check=told.text("key_check") or row.key_check,
         proxy=told.text("proxy") or row.proxy,
         ca_bundle=told.text("ca_bundle") or row.ca_bundle,
@@ -185,8 +187,11 @@ def _changed(row: Provider, told: _Map, dated: str, *, new: bool) -> Provider:
         routes=_routes(row.routes, told),
     )
     models = told.map("models")
-    if models:
-        row = replace(row, models=_models(row, models, dated, new=new))
+    if models is not None:
+        found = _models(row, models, dated, new=new)
+        if not found:
+            raise _Mistake(models.node, "models is empty: leave it out, or name one")
+        row = replace(row, models=found)
     recommended = told.choice("recommended", [model.name for model in row.models])
     if recommended or row.model(row.recommended) is None:
         row = replace(row, recommended=recommended or row.models[0].name)
@@ -330,7 +335,10 @@ def _dollars(node: yaml.Node) -> float:
 def _scalar(node: yaml.Node) -> str | int | float | bool | None:
     if not isinstance(node, yaml.ScalarNode):
         raise _Mistake(node, "here a single value is expected")
-    value = yaml.SafeLoader("").construct_object(node)
+    try:
+        value = yaml.SafeLoader("").construct_object(node)
+    except Exception:  # a 99th of a month, a tag that nobody knows: the library raises what it likes
+        raise _Mistake(node, f"{str(node.value)[:40]} can't be read; in quotes it is text") from None
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(node.value)
 
 
@@ -381,6 +389,13 @@ class _Map:
             return checked_base_url(url, FILE)
         except ConfigError as error:
             raise _Mistake(self._values[name], f"{error.what} {error.cure}") from None
+
+    def page(self, name: str) -> str:
+        """An address that a person is led to: a link on the pack's own page, so nothing that runs there."""
+        text = self.text(name)
+        if text and not text.lower().startswith(("https://", "http://")):
+            raise _Mistake(self._values[name], f"{name} is a web address, for example https://example.com/keys")
+        return text
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
         node = self.take(name)

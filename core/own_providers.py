@@ -146,6 +146,13 @@ def save(home: Path, name: str, facts: Any) -> Provider:
     return row
 
 
+def wire_of(settings: Settings, name: str) -> str:
+    """The wire id that was given for an own provider's recommended model; "" for its dialect's usual one."""
+    stored = settings.stored.get("providers")
+    facts = stored.get(name) if isinstance(stored, Mapping) else None
+    return str(facts.get("model") or "") if isinstance(facts, Mapping) else ""
+
+
 def remove(home: Path, name: str) -> bool:
     """Takes an own provider away; False when there is none of that id. Raises ConfigError."""
     found = False

@@ -17,7 +17,7 @@ from typing import Any
 
 from .call import Call, Landed, Memory
 from .choice import Asked, Plan, Target
-from .errors import Charged, NanoBananaError, OverCap, Stopped, failure
+from .errors import Charged, LedgerFailed, NanoBananaError, OverCap, Stopped, failure
 from .errors import Fault as _Fault
 from .fit import Fit
 from .lanes import Lanes, Ticket
@@ -229,7 +229,7 @@ class Run:
                 self._ask(target, fits)
             self._sum_up()
             if self._questions and not self._halt.is_set():
-                self._ledger.told(self._questions, self._asker.run)
+                self._note_questions()
         except BaseException as error:  # carried to the node, whose words it becomes
             self.error = error
         finally:
@@ -238,6 +238,12 @@ class Run:
                 callback = self._callback
             if callback:
                 callback()
+
+    def _note_questions(self) -> None:
+        try:
+            self._ledger.told(self._questions, self._asker.run)
+        except LedgerFailed as error:  # they are asked again; the pictures in hand must not be lost over it
+            self._add_notices([error.reason])
 
     def _name_all(self) -> None:
         """Fingerprints for all; slow the first time, because it reads the references' pixels."""

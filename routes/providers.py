@@ -13,6 +13,7 @@ from ..core import own_providers, settings_file
 from ..core.choice import Shelf
 from ..core.engine import Engine
 from ..core.errors import ConfigError
+from ..core.fit import options_of
 from ..core.keys import variables
 from ..core.own_file import FILE
 from ..core.providers import BUILT_IN
@@ -96,6 +97,7 @@ def _provider(engine: Engine, shelf: Shelf, row: Provider) -> dict[str, Any]:
         facts["auth"] = next(
             (name for name, auth in own_providers.AUTH.items() if auth == (row.auth_header, row.auth_template)), ""
         )
+        facts["model"] = own_providers.wire_of(engine.settings(), row.id)
     return facts
 
 
@@ -163,18 +165,14 @@ def _model(model: Model, row: Provider) -> dict[str, Any]:
 def _offer(offer: Offer | None, row: Provider, operation: Any) -> dict[str, Any] | None:
     if offer is None:
         return None
-    fields = row.routes[operation].fields
+    takes = options_of(row, operation, offer)
     return {
         "ratios": list(offer.ratios),
         "resolutions": list(offer.all_resolutions),
         "default_resolution": offer.default_resolution,
         "max_references": offer.max_references,
         "max_count": offer.max_count,
-        "options": {
-            option: list(values) if (values := fields[option].values) is not None else None
-            for option in sorted(offer.options)
-            if option in fields
-        },
+        "options": {option: None if (few := takes[option]) is None else list(few) for option in sorted(takes)},
     }
 
 

@@ -11,7 +11,8 @@ import { say } from "./words.mjs";
  *   replaceable: boolean, tested: { at: number, verdict: string, text: string } | null }} KeyState
  * @typedef {{ id: string, label: string, dialect: string, own: boolean, from_file: boolean, local: boolean, needs_key: boolean,
  *   key_url: string, recommended: string, models: Model[], keys: KeyState[], key_variable: string, base_url: string,
- *   base_url_source: string, base_url_problem: string, base_url_variable: string, auth?: string }} Provider
+ *   base_url_source: string, base_url_problem: string, base_url_variable: string, auth?: string,
+ *   model?: string }} Provider
  * @typedef {{ providers: Provider[], dialects: Record<string, string>, auths: string[], profiles: string[],
  *   mistakes: string[] }} Machine
  * @typedef {{ kind: string, what: string, cure: string }} Problem

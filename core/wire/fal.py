@@ -22,10 +22,11 @@ from urllib.parse import quote
 
 from ..errors import Fault, Kind
 from .body import Body, Raw, json_body
-from .inlining import in_order, known_addresses, next_upload
+from .inlining import in_order, next_upload
 from .reading import NotJson, fault_of, fault_words, no_picture, pictures_in, read_object, unreadable, words_in
 from .step import Done, Failed, Job, Reply, Send, State, Step, Wait
 from .tasks import follow, lost, own_address, status_of, task_id_of
+from .uploads import known_urls
 
 _QUEUED = frozenset({"in_queue", "queued"})
 _KINDS: dict[str, Kind] = {
@@ -43,7 +44,7 @@ _LOOKS = 5
 
 
 def start(job: Job) -> Step:
-    return _upload_or_submit(job, known_addresses(job))
+    return _upload_or_submit(job, known_urls(job))
 
 
 def next(job: Job, state: State, reply: Reply) -> Step:
@@ -201,8 +202,9 @@ def _failure(state: State, reply: Reply) -> Fault:
     """What an error at the address of a finished request's result means: mostly, how its run ended."""
     fault = _named(reply, fault_of(reply))
     named = _named_in(state, reply)
-    if fault.kind == "key" or (reply.status == 429 and not named):
-        return fault  # about us who ask, not about the run
+    locked = fault.kind == "credit" and reply.status in (402, 403)
+    if fault.kind == "key" or locked or (reply.status == 429 and not named):
+        return fault  # about us who ask, not about the run: this very picture may have emptied the account
     given_up = state.get("looks", 0) >= _LOOKS and reply.status == 500
     if reply.status >= 500 and not named and not given_up:
         return fault  # a gateway's words: it is asked for again

@@ -12,11 +12,6 @@ from .body import Base64, Inline
 from .step import Job
 
 
-def known_addresses(job: Job) -> list[str]:
-    """The address of each reference that was uploaded earlier, "" for the others."""
-    return [job.uploaded.get(index, "") for index in range(len(job.references))]
-
-
 def next_upload(job: Job, addresses: Sequence[str]) -> int | None:
     """Index of the reference to upload next; None when all that have no address fit into the body."""
     inside = {

@@ -4,7 +4,8 @@ Form "chat": `POST /v1/chat/completions` with modalities and `image_config`; the
 `choices[0].message.images[]`. Form "images": `POST /v1/images` with `input_references`; base64 in `data[]`. The first is
 from the vendor's SDK, the second from clients. A 404 or 405 on one leads to the other. A 500, which models that make
 pictures only give on chat, does not: it may have been billed. Errors are `{error: {message, code, metadata}}`, also
-inside a 200 and inside a choice. `usage.cost` is in US dollars and always there.
+inside a 200 and inside a choice. `usage.cost` is in US dollars and always there; where the account brings its own key for
+whoever runs the model (`is_byok`), it is OpenRouter's fee alone, and `cost_details.upstream_inference_cost` is the rest.
 """
 
 from __future__ import annotations
@@ -165,6 +166,14 @@ def _advised(fault: Fault, job: Job, form: str) -> Fault:
 def _cost(value: dict[str, Any]) -> float | None:
     usage = value.get("usage")
     cost = usage.get("cost") if isinstance(usage, dict) else None
-    if isinstance(cost, bool) or not isinstance(cost, (int, float)):
+    if not _is_cost(cost):
         return None
-    return float(cost) if 0 <= cost < 1000 else None
+    if usage.get("is_byok") is True:
+        details = usage.get("cost_details")
+        more = details.get("upstream_inference_cost") if isinstance(details, dict) else None
+        return float(cost + more) if _is_cost(more) else None
+    return float(cost)
+
+
+def _is_cost(cost: Any) -> bool:
+    return isinstance(cost, (int, float)) and not isinstance(cost, bool) and 0 <= cost < 1000

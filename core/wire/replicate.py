@@ -21,17 +21,18 @@ from urllib.parse import quote
 
 from ..errors import Fault
 from .body import json_body, multipart_body
-from .inlining import in_order, known_addresses, next_upload
+from .inlining import in_order, next_upload
 from .reading import NotJson, fault_of, read_object, unreadable
 from .step import Failed, Job, Reply, Send, State, Step, Wait
 from .tasks import follow, lost, own_address, status_of, task_id_of
+from .uploads import known_urls
 
 _CONTENT = re.compile(r"\bE005\b")
 _RESETS = re.compile(r"resets in ~?(\d{1,5}) ?s")
 
 
 def start(job: Job) -> Step:
-    return _upload_or_submit(job, known_addresses(job))
+    return _upload_or_submit(job, known_urls(job))
 
 
 def next(job: Job, state: State, reply: Reply) -> Step:

@@ -5,6 +5,7 @@ Status words differ in case, spelling and place; an unknown word means "still ru
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -133,7 +134,13 @@ def _progress(value: dict[str, Any], status: str) -> str:
         if isinstance(place, dict):
             for name in ("progress", "percentage"):
                 found = place.get(name)
-                if isinstance(found, (str, int, float)) and not isinstance(found, bool) and str(found).strip():
-                    text = str(found).strip()
+                known = isinstance(found, (str, int, float)) and not isinstance(found, bool)
+                text = _shown(str(found)) if known else ""
+                if text:
                     return text if text.endswith("%") else f"{text}%"
-    return status.replace("_", " ")
+    return _shown(status.replace("_", " "))
+
+
+def _shown(word: str) -> str:
+    """A provider's word as it may stand on a node, where a renderer reads Markdown: short, and without its marks."""
+    return " ".join(re.sub(r"[^\w .,%/-]", " ", word[:200]).split())[:40].strip()

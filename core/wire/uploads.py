@@ -19,7 +19,7 @@ Fresh = tuple[int, str]
 
 
 def known_urls(job: Job) -> list[str]:
-    """The address of each reference, "" where it has none yet."""
+    """The address of each reference that was uploaded earlier, "" for the others."""
     return [job.uploaded.get(index, "") for index in range(len(job.references))]
 
 

@@ -287,3 +287,15 @@ def test_a_retired_id_is_sent_as_it_is_and_told(override: str, told: str) -> Non
     plan = shelf("openrouter").plan(ProviderChoice("openrouter", model_override=override), [request()])
     assert plan.targets[0][1][0].wire == override
     assert bool(plan.notices) == bool(told) and (not told or told + " took its place" in plan.notices[0])
+
+
+def test_a_profile_s_name_reaches_no_other_provider_s_key() -> None:
+    """NANO_BANANA_APIFRAME_V2_API_KEY is the key of apiframe_v2: a graph with apiframe's profile v2 doesn't get it."""
+    here = shelf(APIFRAME_V2_API_KEY="key-of-v2", APIFRAME_TEAM_API_KEY="key-of-the-team")
+    with pytest.raises(ConfigError) as told:
+        here.plan(ProviderChoice("apiframe", profile="v2"), [request()])
+    assert "APIFRAME_V2" not in str(told.value) and "Settings" in str(told.value)
+    assert here.key_of(BUILT_IN["apiframe"], "V2") is None
+    for name, profile, value in (("apiframe_v2", "default", "key-of-v2"), ("apiframe", "team", "key-of-the-team")):
+        key = here.key_of(BUILT_IN[name], profile)
+        assert key and key.value == value

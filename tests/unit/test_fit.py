@@ -12,7 +12,7 @@ from driving import fitted, request, tiny
 from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.errors import Impossible
-from pack.core.fit import fit, nearest_ratio
+from pack.core.fit import fit, nearest_ratio, options_of
 from pack.core.pictures import Picture
 from pack.core.providers import BUILT_IN
 from pack.core.providers.row import DEAREST_USD, EXTREME_RATIOS, RATIOS, Model, Operation, Provider
@@ -191,3 +191,22 @@ def test_every_asked_option_is_sent_or_noticed_or_refused(
             assert name not in sent and widget not in notices
         else:
             assert (sent.get(name) == value) != (f"{widget}" in notices)
+
+
+def test_what_is_possible_is_what_this_model_is_sent() -> None:
+    """The browser offers this: a model with fewer levels than its provider, and one with its own field names."""
+    fal, kie = BUILT_IN["fal"], BUILT_IN["kie"]
+    lite, newest, first = fal.model("nano-banana-lite"), fal.model("nano-banana-2.1"), kie.model("nano-banana")
+    assert lite and lite.generate and newest and newest.generate and first and first.edit
+    assert options_of(fal, "generate", lite.generate)["thinking"] == ("minimal", "high")
+    assert options_of(fal, "generate", newest.generate)["thinking"] == ("minimal", "medium", "high")
+    assert options_of(kie, "edit", first.edit) == {"output_format": ("png", "jpeg")}
+
+
+@pytest.mark.parametrize("option", ["thinking", "safety_tolerance", "output_format"])
+def test_every_possible_value_is_sent(option: Any) -> None:
+    for row in BUILT_IN.values():
+        for model in row.models:
+            offer = model.generate
+            for value in (options_of(row, "generate", offer).get(option) or ()) if offer else ():
+                assert (option, value) in fit(request(**{option: value}), row, model).sent, (row.id, model.name, value)

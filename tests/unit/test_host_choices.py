@@ -21,6 +21,13 @@ def test_a_senseless_setting_doesn_t_take_the_nodes_away(home: Path, monkeypatch
     assert host.choices() == (BUILT_IN, ["default"], ())
 
 
+@pytest.mark.parametrize("stored", ['{"results_gb": "lots"}', "[" * 100_000], ids=["senseless", "too deep"])
+def test_a_broken_settings_file_doesn_t_either(home: Path, stored: str) -> None:
+    (home / "settings.json").write_text(stored, "utf-8")
+    rows, profiles, _ = host.choices()
+    assert set(rows) == set(BUILT_IN) and profiles == ["default"]
+
+
 def test_what_the_user_has_is_offered(home: Path) -> None:
     """Own providers, names of stored keys, and what is wrong with the rest."""
     (home / "providers.yaml").write_text(

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from driving import request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pack.core.choice import ProviderChoice
@@ -95,6 +96,7 @@ MISTAKES = {
     SHOP.replace("price: 0.02", "price: -1"): (6, "a price is a number"),
     SHOP.replace("price: 0.02", "cost: 1"): (6, "has no cost"),
     SHOP.replace("wire: nb", "wire: a//b"): (6, "is an id"),
+    SHOP + "    key_url: javascript:alert(1)\n": (7, "key_url is a web address"),
     SHOP + "    colour: red\n": (7, "has no colour"),
     SHOP + "    recommended: other\n": (7, "recommended is one of: nano-banana"),
     SHOP + "    max_parallel: 100\n": (7, "from 1 to 64"),
@@ -169,3 +171,38 @@ def test_no_text_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, tex
     home = tmp_path_factory.mktemp("own")
     own = read(home, text)
     assert all(mistake.startswith(FILE) for mistake in own.mistakes)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "label: 2026-99-99",
+        "label: !unknown x",
+        "label: !!bool maybe",
+        "label: !!timestamp x",
+        "max_parallel: 0b_",
+        "max_parallel: !!float many",
+        "models: {}",
+        "models: {nb: {price: 2026-13-01}}",
+    ],
+)
+def test_what_yaml_itself_can_t_read_is_a_mistake_too(tmp_path: Path, line: str) -> None:
+    """The nodes are made with this file at hand: one odd value must not keep the pack from being loaded."""
+    own = read(tmp_path, f"providers:\n  shop:\n    dialect: fal\n    base_url: https://api.shop.example\n    {line}\n")
+    assert own.rows == {} and len(own.mistakes) == 1 and "providers.yaml line 5" in own.mistakes[0]
+
+
+@pytest.mark.parametrize("name", ["fal", "kie"])
+def test_a_provider_at_another_address_takes_its_uploads_along(tmp_path: Path, name: str) -> None:
+    """The key for that address is not shown to the upload address of the provider that it is like."""
+    moved = "https://gateway.example"
+    row = read(tmp_path, f"overlays:\n  {name}: {{base_url: {moved}}}\n").rows[name]
+    assert BUILT_IN[name].uploads_to(BUILT_IN[name].base_url) != BUILT_IN[name].base_url
+    assert row.uploads_to(moved) == moved
+
+
+def test_a_model_without_ratios_takes_the_picture_s_own(tmp_path: Path) -> None:
+    read(tmp_path, SHOP.replace("price: 0.02", "ratios: []"))
+    engine = Engine(tmp_path, environ={"NANO_BANANA_SHOP_API_KEY": "sim-1"})
+    (_, fits), *_ = engine.plan(ProviderChoice("shop"), [request("edit")]).targets
+    assert dict(fits[0].sent) == {}

@@ -12,7 +12,7 @@ from driving import request
 from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError
-from pack.core.own_providers import AUTH, dialects, known_rows, remove, row_of, save
+from pack.core.own_providers import AUTH, dialects, known_rows, remove, row_of, save, wire_of
 from pack.core.providers import BUILT_IN
 from pack.core.providers.row import DEAREST_USD
 from pack.core.settings import Settings
@@ -77,6 +77,9 @@ def test_its_own_model_id_is_the_recommended_one(tmp_path: Path) -> None:
     assert offers and all(offer.wire == "vendor/banana-x:v2" for offer in offers)
     others = [m for m in row.models if m is not recommended]
     assert [replace(m, price=None) for m in template.models if m.name != recommended.name] == others
+    save(tmp_path, "my_shop", {**FACTS, "model": " vendor/banana-x:v2 "})
+    stored = Settings.read(tmp_path, {})
+    assert (wire_of(stored, "my_shop"), wire_of(stored, "fal")) == ("vendor/banana-x:v2", "")
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from driving import request, tiny
 from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
+from pack.core.errors import LedgerFailed
 from pack.core.providers import BUILT_IN
 from pack.core.request import Request, mixed_seed
 from pack.core.run import Run
@@ -361,6 +363,21 @@ def test_a_picture_that_can_t_be_stored_is_still_given(engine: Engine, simulator
     incoming.unlink()
     assert errors(finish(begin(engine, request(prompt="full [[sim: slow=0.3]]")))) == [("doubt", "maybe")]
     assert simulator.ledger("full")["paid_calls"] == 1
+
+
+def test_a_journal_that_fails_at_the_end_takes_no_picture_along(
+    engine: Engine, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That the user was asked about one picture can't be written down: it is asked again, and the other one is given."""
+    asked = [request(prompt="lost [[sim: drop=headers]]"), replace(request(prompt="good"), frame=1)]
+    assert errors(finish(begin(engine, asked[0]))) == [("network", "maybe")]
+    full = LedgerFailed("The disk is full", kind="ledger")
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.ledger, "told", Mock(side_effect=full))
+        run = finish(begin(engine, asked))
+    assert errors(run) == [("doubt", "maybe")] and run.results[1].landed and full.reason in run.report.notices
+    assert errors(finish(begin(engine, asked))) == [("doubt", "maybe")]
+    assert simulator.ledger("lost")["paid_calls"] == 1
 
 
 def test_bytes_that_are_no_picture_are_kept_and_named(engine: Engine, simulator: Simulator, tmp_path: Path) -> None:

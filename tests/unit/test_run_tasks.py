@@ -228,6 +228,18 @@ def test_a_refusal_after_a_lost_answer_does_not_make_it_free(status: int, engine
     )
 
 
+def test_a_redirect_after_a_lost_answer_does_not_make_it_free(engine: Engine, simulator: Simulator) -> None:
+    """As where a network asks its guests to log in, in the middle of a call."""
+    asked = request(prompt="portal [[sim: status=500 paid times=1]]")
+    begun = engine.run([asked], engine.plan(ProviderChoice("apiframe_v2"), [asked]))
+    assert simulator.wait(prompt="portal", state="answered")
+    simulator.fault("redirect=https://portal.example/login", match="portal")
+    assert begun.done.wait(20) and charged(begun) == ["maybe"] and simulator.ledger("portal")["paid_calls"] == 1
+    simulator.clear_faults()
+    again = run(engine, "apiframe_v2", asked).results[0]
+    assert again.error and again.error.kind == "doubt" and simulator.ledger("portal")["paid_calls"] == 1
+
+
 def test_an_interrupt_after_a_lost_answer_does_not_lose_the_picture(engine: Engine, simulator: Simulator) -> None:
     """It may have been paid: asking for it goes on without the run, and the next run finds it."""
     asked = request(prompt="let go [[sim: drop=headers times=1]]")

@@ -17,7 +17,8 @@ from pack.core.providers import BUILT_IN
 from pack.core.providers.row import Provider
 from pack.core.transport import Forbidden, Transport
 from pack.core.wire.body import Base64, Inline
-from pack.core.wire.inlining import in_order, known_addresses, next_upload
+from pack.core.wire.inlining import in_order, next_upload
+from pack.core.wire.uploads import known_urls
 from pack.simulator import start
 from pack.simulator.server import Simulator
 
@@ -124,7 +125,7 @@ def sized(*sizes: int, above: int, uploaded: dict[int, str] | None = None) -> An
 def test_the_largest_are_uploaded_until_the_rest_fits(sizes: tuple[int, ...], above: int, uploads: list[int]) -> None:
     """Counted as they travel: base64 is a third longer."""
     work = sized(*sizes, above=above)
-    addresses, done = known_addresses(work), []
+    addresses, done = known_urls(work), []
     while (index := next_upload(work, addresses)) is not None:
         done.append(index)
         addresses[index] = f"https://f.example/{index}"
@@ -136,4 +137,4 @@ def test_the_largest_are_uploaded_until_the_rest_fits(sizes: tuple[int, ...], ab
 
 def test_what_was_uploaded_earlier_takes_no_room() -> None:
     work = sized(90, 30, above=40, uploaded={0: "https://f.example/0"})
-    assert next_upload(work, known_addresses(work)) is None
+    assert next_upload(work, known_urls(work)) is None

@@ -265,10 +265,19 @@ def test_a_500_without_a_type_is_looked_at_for_a_while() -> None:
     assert (fault.kind, fault.unbilled, retry.fate_of(fault, accepted=True)) == ("task", None, "over")
 
 
-@pytest.mark.parametrize(("status", "kind"), [(401, "key"), (403, "key"), (429, "rate")])
-def test_a_result_that_is_denied_to_us_can_still_be_had(status: int, kind: str) -> None:
-    """A revoked key or too many questions is no word about the run."""
-    fault = ended(reply(status, {"detail": "No"})).fault
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        (401, "key", "No"),
+        (403, "key", "No"),
+        (429, "rate", "No"),
+        (402, "credit", "Payment required"),
+        (403, "credit", "User is locked. Reason: Exhausted balance. Top up at fal.ai/dashboard/billing"),
+    ],
+)
+def test_a_result_that_is_denied_to_us_can_still_be_had(status: int, kind: str, words: str) -> None:
+    """A revoked key, an account that this picture has emptied or too many questions: no word about the run."""
+    fault = ended(reply(status, {"detail": words})).fault
     assert fault.kind == kind and retry.fate_of(fault, accepted=True) == "again"
 
 

@@ -10,7 +10,7 @@ from driving import PNG, job, play, reply, request, sent_json
 from pack.core.providers import BUILT_IN
 from pack.core.retry import charged_by
 from pack.core.wire import dialect
-from pack.core.wire.step import Failed, Found
+from pack.core.wire.step import Done, Failed, Found
 
 ROW = BUILT_IN["openrouter"]
 URI = "data:image/png;base64," + base64.b64encode(PNG).decode()
@@ -180,3 +180,16 @@ def test_what_is_not_json_is_unreadable() -> None:
 def test_there_is_nothing_to_go_on_with_after_a_restart() -> None:
     """It has no tasks: a state that claims one fails without a request."""
     assert isinstance(dialect("openrouter").resume(job(ROW, request()), {"task": "x"}), Failed)
+
+
+@pytest.mark.parametrize(("details", "usd"), [({"upstream_inference_cost": 0.06}, 0.063), ({}, None), (None, None)])
+def test_a_picture_on_the_user_s_own_google_account_is_not_free(details: object, usd: float | None) -> None:
+    """OpenRouter's cost is its fee alone then: the rest is billed elsewhere, and without its sum nothing is known."""
+    value = chat()
+    value["usage"] = {"cost": 0.003, "is_byok": True, "cost_details": details}
+    done = play(job(ROW, request()), reply(value=value)).end
+    assert isinstance(done, Done) and done.usd == usd
+    empty = chat(NO_PICTURES)
+    empty["usage"] = {"cost": 0, "is_byok": True, "cost_details": details}
+    fault = play(job(ROW, request()), reply(value=empty)).failed.fault
+    assert fault.unbilled is (None if usd is None else False)

@@ -148,3 +148,21 @@ def test_a_prediction_is_found_again_after_a_restart() -> None:
     accepted = play(job(ROW, request("edit")), uploaded(0), prediction("created")).sends[-1].accepted
     again = play(job(ROW, request()), prediction("completed", URL), accepted=accepted)
     assert again.paths == [POLL] and again.done.pictures == (Found(url=URL),)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (40, "40%"),
+        ("3/10", "3/10%"),
+        ("排队中 2", "排队中 2%"),
+        ("![x](https://spy.example/a.png) <img src=y>", "x https //spy.example/a.png img src y%"),
+        ("a" * 100_000, "a" * 40 + "%"),
+        (True, "processing"),
+        (" ", "processing"),
+    ],
+)
+def test_a_word_of_progress_is_short_and_no_markup(said: object, shown: str) -> None:
+    """It stands on the node, where a renderer reads Markdown."""
+    played = play(job(ROW, request()), prediction("created"), prediction("processing", progress=said))
+    assert played.waits[-1].progress == shown

@@ -22,7 +22,7 @@ export function providerForm(shared, provider) {
     machine.facts.auths.map((name) => [name, say(`form.auth.${name}`)]),
     provider?.auth,
   );
-  const model = el("input", { type: "text", value: "", placeholder: say("form.model_placeholder") });
+  const model = el("input", { type: "text", value: provider?.model ?? "", placeholder: say("form.model_placeholder") });
   const key = el("input", { type: "password", autocomplete: "off", placeholder: say("keys.placeholder"), spellcheck: "false" });
   const save = async () => {
     said.className = "nb-quiet";
