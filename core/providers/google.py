@@ -19,7 +19,7 @@ from .row import EXTREME_RATIOS, OMITTED, RATIOS, Field, Model, Offer, Option, P
 _ALL = (*RATIOS, *EXTREME_RATIOS)
 _COMMON: frozenset[Option] = frozenset({"seed", "safety_tolerance"})
 _MINIMAL_HIGH: dict[Option, tuple[str, ...]] = {"thinking": ("minimal", "high")}
-_NOTED = ("Google's price page, as two notes quote it", "2026-10-07")
+_NOTED = ("Google's price page", "2026-10-07")
 
 FIELDS: dict[Option, Field] = {
     # Dots lead into objects. The dialect wraps what stands in `tools`, `safetySettings` and `systemInstruction`.
