@@ -47,16 +47,17 @@ def engine() -> Engine:
         return _engine
 
 
-def choices() -> tuple[Mapping[str, Provider], list[str]]:
-    """The providers and the names of stored keys that a node offers: without a readable setup the built-in ones.
+def choices() -> tuple[Mapping[str, Provider], list[str], tuple[str, ...]]:
+    """The providers and profiles that a graph may name here, and the mistakes in the user's own file.
 
-    The host asks while it loads the pack: a setting that makes no sense is told by what runs, and must not cost the node.
+    Never raises: the host asks for this when it lists its nodes.
     """
     try:
-        return engine().rows(), engine().profiles()
-    except Exception as error:
-        log.warning("only the built-in providers are offered: %s", error)
-        return BUILT_IN, ["default"]
+        known = engine()
+        return known.rows(), known.profiles(), known.own().mistakes
+    except Exception:  # a setting that makes no sense is reported by the first node that runs
+        log.debug("only the built-in providers are offered", exc_info=True)
+        return BUILT_IN, ["default"], ()
 
 
 def data_folder() -> Path:

@@ -11,7 +11,7 @@ from .cache import ROOT
 
 BEGIN, END = "<!-- providers: made by `python3 dev.py table` -->", "<!-- /providers -->"
 HEAD = ("Provider", "Models", "Does", "Ratios", "Sizes", "References", "Pictures a call", "Seed", "Formats",
-        "Price a picture", "Cancel", "Checked")  # fmt: skip
+        "Price a picture", "Cancel", "Idempotency", "Checked")  # fmt: skip
 
 
 def run(arguments: list[str]) -> int:
@@ -44,7 +44,13 @@ def table(rows: Iterable[Any]) -> str:
     for row in rows:
         for index, model in enumerate(row.models):
             provider = f"**{row.label}** `{row.id}`" if index == 0 else ""
-            once = (row.cancels or "no", row.checked) if index == 0 else ("", "")
+            once = ("", "", "")
+            if index == 0:
+                once = (
+                    row.cancels or "no",
+                    f"`{row.idempotency_header}`" if row.idempotency_header else "no",
+                    row.checked,
+                )
             lines.append("| " + " | ".join((provider, *_model(row, model), *once)) + " |")
     return "\n".join(lines)
 

@@ -18,7 +18,7 @@ class ProviderConfig(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        rows, profiles = host.choices()
+        rows, profiles, _ = host.choices()
         return io.Schema(
             node_id="ProviderConfig",
             display_name="Nano Banana Provider (your key)",
@@ -105,10 +105,10 @@ class ProviderConfig(io.ComfyNode):
         problem = problem_with(choice) if provider is not None else None
         if problem:
             return problem
-        rows = host.engine().rows()
+        rows, _, mistakes = host.choices()
         if provider is not None and provider != AUTO and provider not in rows:
             known = f"The provider {provider[:40]} is not known here. Known are: {', '.join((AUTO, *rows))}."
-            return " ".join((known, *(f"{mistake}." for mistake in host.engine().own().mistakes)))
+            return " ".join((known, *(f"{mistake}." for mistake in mistakes)))
         return True
 
     @classmethod

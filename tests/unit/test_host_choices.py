@@ -1,4 +1,4 @@
-"""What ProviderConfig offers is read while the host loads the pack: nothing on this machine may keep the node from it."""
+"""What the nodes offer when the settings make no sense: the host asks for it when it lists its nodes."""
 
 from __future__ import annotations
 
@@ -9,23 +9,32 @@ from pack import host
 from pack.core.providers import BUILT_IN
 
 
-@pytest.fixture(autouse=True)
-def new_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setattr(host, "_engine", None)
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NANO_BANANA_HOME", str(tmp_path))
+    monkeypatch.setattr(host, "_engine", None)
     return tmp_path
 
 
-def test_own_providers_and_stored_keys_are_offered(new_process: Path) -> None:
-    (new_process / "providers.yaml").write_text("providers: {shop: {dialect: fal, base_url: https://shop.example}}")
-    host.engine().keys.put("fal", "studio", "sim-1", "https://queue.fal.run")
-    rows, profiles = host.choices()
-    assert "shop" in rows and profiles == ["default", "studio"]
+def test_a_senseless_setting_doesn_t_take_the_nodes_away(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NANO_BANANA_RESULTS_GB", "lots")
+    assert host.choices() == (BUILT_IN, ["default"], ())
 
 
-@pytest.mark.parametrize("stored", ['{"results_gb": "lots"}', "[" * 100_000])
-def test_a_setting_that_makes_no_sense_costs_no_node(new_process: Path, stored: str) -> None:
-    """The built-in providers are offered; what runs then tells what is wrong."""
-    (new_process / "settings.json").write_text(stored)
-    rows, profiles = host.choices()
+@pytest.mark.parametrize("stored", ['{"results_gb": "lots"}', "[" * 100_000], ids=["senseless", "too deep"])
+def test_a_broken_settings_file_doesn_t_either(home: Path, stored: str) -> None:
+    (home / "settings.json").write_text(stored, "utf-8")
+    rows, profiles, _ = host.choices()
     assert set(rows) == set(BUILT_IN) and profiles == ["default"]
+
+
+def test_what_the_user_has_is_offered(home: Path) -> None:
+    """Own providers, names of stored keys, and what is wrong with the rest."""
+    (home / "providers.yaml").write_text(
+        "providers:\n  shop: {dialect: runflow, base_url: https://shop.example}\n  bad: {dialect: smoke}\n", "utf-8"
+    )
+    host.engine().keys.put("runflow", "studio", "sim-1", "https://api.runflow.io")
+    rows, profiles, mistakes = host.choices()
+    assert "shop" in rows and list(rows)[-1] == "offline"
+    assert profiles == ["default", "studio"]
+    assert len(mistakes) == 1 and "line 3" in mistakes[0]

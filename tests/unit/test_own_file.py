@@ -31,7 +31,7 @@ def read(home: Path, text: str) -> Own:
     return read_own(home, BUILT_IN)
 
 
-@pytest.mark.parametrize("name", ["openai_shaped", "gemini_shaped"])
+@pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.yaml")))
 def test_the_examples_are_read_without_a_mistake(tmp_path: Path, name: str) -> None:
     own = read(tmp_path, (EXAMPLES / f"{name}.yaml").read_text("utf-8"))
     assert own.mistakes == () and own.rows

@@ -29,23 +29,29 @@ from pack.simulator import start
 from pack.simulator.server import Simulator
 
 ROWS = list(BUILT_IN.values())
-SPEAKS_AS = {"example_shop": "nanobanana", "example_relay": "google"}
-"""The user's own rows of the examples -> the simulator's API of their dialect."""
+
+
+def twin(row: Provider) -> Provider:
+    """The built-in provider whose API a row speaks: itself, or the one that its dialect is known from."""
+    if row.id in BUILT_IN:
+        return BUILT_IN[row.id]
+    return next(known for known in ROWS if known.dialect == row.dialect and not known.local)
 
 
 def own_rows() -> list[Provider]:
     """The providers of the examples, with the key sent as the simulator's API wants it: that is not the dialect's."""
-    folder, rows = Path(__file__).resolve().parents[2] / "example_providers", []
+    folder = Path(__file__).resolve().parents[2] / "example_providers"
+    rows = []
     for path in sorted(folder.glob("*.yaml")):
         with TemporaryDirectory() as home:
             shutil.copy(path, Path(home) / FILE)
             own = read_own(Path(home), BUILT_IN)
         assert own.mistakes == ()
         for row in own.rows.values():
-            if row.id in SPEAKS_AS:
-                twin = BUILT_IN[SPEAKS_AS[row.id]]
-                rows.append(replace(row, auth_header=twin.auth_header, auth_template=twin.auth_template))
-    assert len(rows) == len(SPEAKS_AS)
+            if row.id not in BUILT_IN:
+                known = twin(row)
+                rows.append(replace(row, auth_header=known.auth_header, auth_template=known.auth_template))
+    assert len(rows) >= 2
     return rows
 
 
@@ -193,7 +199,7 @@ class Gate:
 
     def __init__(self, simulator: Simulator, row: Provider, model: Model) -> None:
         self.row, self.model = row, model
-        self.base_url = simulator.base_url(SPEAKS_AS.get(row.id, row.id))
+        self.base_url = simulator.base_url(twin(row).id)
         self.transport = Transport(self.base_url)
         self.refused: list[str] = []
         self.uploaded: dict[int, str] = {}
