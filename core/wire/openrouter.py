@@ -165,15 +165,18 @@ def _advised(fault: Fault, job: Job, form: str) -> Fault:
 
 def _cost(value: dict[str, Any]) -> float | None:
     usage = value.get("usage")
-    cost = usage.get("cost") if isinstance(usage, dict) else None
-    if not _is_cost(cost):
+    if not isinstance(usage, dict):
         return None
-    if usage.get("is_byok") is True:
-        details = usage.get("cost_details")
-        more = details.get("upstream_inference_cost") if isinstance(details, dict) else None
-        return float(cost + more) if _is_cost(more) else None
-    return float(cost)
+    cost = _dollars(usage.get("cost"))
+    if cost is None or usage.get("is_byok") is not True:
+        return cost
+    details = usage.get("cost_details")
+    more = _dollars(details.get("upstream_inference_cost")) if isinstance(details, dict) else None
+    return None if more is None else cost + more
 
 
-def _is_cost(cost: Any) -> bool:
-    return isinstance(cost, (int, float)) and not isinstance(cost, bool) and 0 <= cost < 1000
+def _dollars(cost: Any) -> float | None:
+    """A sum that makes sense; None for anything else."""
+    if isinstance(cost, bool) or not isinstance(cost, (int, float)):
+        return None
+    return float(cost) if 0 <= cost < 1000 else None

@@ -45,6 +45,9 @@ def next(job: Job, state: State, reply: Reply) -> Step:
         return Failed(unreadable(reply))
     # A reply about a prediction may repeat what was sent: of such a one only the outputs are looked at.
     own = not task or "outputs" in inner or ("status" in inner and status_of(inner) not in SUCCEEDED)
+    if not own and "status" in inner:
+        sent = job.row.routes["edit"].references
+        value = {"data": {name: told for name, told in inner.items() if name != sent}}
     return follow(job, reply, seen if own else value, accepted, _poll, pause=state.get("pause"))
 
 

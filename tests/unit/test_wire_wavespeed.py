@@ -166,3 +166,10 @@ def test_a_word_of_progress_is_short_and_no_markup(said: object, shown: str) -> 
     """It stands on the node, where a renderer reads Markdown."""
     played = play(job(ROW, request()), prediction("created"), prediction("processing", progress=said))
     assert played.waits[-1].progress == shown
+
+
+def test_what_was_sent_is_never_the_result() -> None:
+    """A finished prediction without outputs that repeats its references: those are no pictures that were made."""
+    data = {"id": "pr-9", "status": "completed", "images": ["https://mine.example/in.png"]}
+    failed = play(job(ROW, request()), prediction("created"), reply(value={"code": 200, "data": data})).failed
+    assert failed.fault.kind == "empty" and charged_by(ROW, failed.fault, accepted=True) == "maybe"
