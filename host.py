@@ -11,12 +11,14 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from .core.engine import Engine
 from .core.ledger import Asker
+from .core.providers import BUILT_IN
+from .core.providers.row import Provider
 
 log = logging.getLogger("nano_banana")
 
@@ -43,6 +45,19 @@ def engine() -> Engine:
         if _engine is None:
             _engine = Engine(data_folder(), offline_address)
         return _engine
+
+
+def choices() -> tuple[Mapping[str, Provider], list[str], tuple[str, ...]]:
+    """The providers and profiles that a graph may name here, and the mistakes in the user's own file.
+
+    Never raises: the host asks for this when it lists its nodes.
+    """
+    try:
+        known = engine()
+        return known.rows(), known.profiles(), known.own().mistakes
+    except Exception:  # a setting that makes no sense is reported by the first node that runs
+        log.debug("only the built-in providers are offered", exc_info=True)
+        return BUILT_IN, ["default"], ()
 
 
 def data_folder() -> Path:

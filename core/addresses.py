@@ -19,7 +19,8 @@ def origin(url: str) -> tuple[str, str, int]:
     """Scheme, host and port of an address. Raises ValueError for one that has none."""
     parts = urlsplit(url)
     host = (parts.hostname or "").lower().rstrip(".")
-    if parts.scheme not in ("http", "https") or not host:
+    # Readers of addresses differ about where a host ends at a backslash: one would see another host than the other.
+    if parts.scheme not in ("http", "https") or not host or "\\" in parts.netloc:
         raise ValueError("not an http(s) address")
     return parts.scheme, host, parts.port or (443 if parts.scheme == "https" else 80)
 
@@ -58,7 +59,7 @@ def may_name(host: str) -> bool:
 
 
 def checked_base_url(text: str, where: str, *, plain_http: bool = False) -> str:
-    """A base URL as it is used: no spaces, no trailing slash, no trailing /v1, no pasted endpoint.
+    """A base URL as it is used: no spaces, no trailing slash, no trailing /v1 or /v1beta, no pasted endpoint.
 
     `where` names the place it comes from, for the message. https, or http on loopback (`plain_http`: anywhere). Raises
     ConfigError.
@@ -90,7 +91,7 @@ def checked_base_url(text: str, where: str, *, plain_http: bool = False) -> str:
     path = parts.path.rstrip("/")
     for endpoint in ("/images/generations", "/images/edits", "/chat/completions"):
         path = path.removesuffix(endpoint)
-    path = path.removesuffix("/v1")
+    path = path.removesuffix("/v1").removesuffix("/v1beta")
     host = f"[{host}]" if ":" in host else host
     port = f":{parts.port}" if parts.port else ""
     return f"{scheme}://{host}{port}{path}"

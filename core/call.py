@@ -28,9 +28,10 @@ from .pictures import Encoded, Pixels, UnreadablePicture, decode, sniff
 from .providers.row import Operation
 from .redact import public_url
 from .request import Slot
+from .service_account import Tokens
 from .transport import Abandoned, Broken, Forbidden, TooLong, Transport, Watch
 from .wire import dialect
-from .wire.step import Dialect, Done, Failed, Found, Job, Reply, Send, State, Step, Wait
+from .wire.step import Cancels, Dialect, Done, Failed, Found, Job, Reply, Send, State, Step, Wait
 
 log = logging.getLogger("nano_banana")
 
@@ -38,6 +39,8 @@ COLLECT_SECONDS = 900.0
 """How long after its timeout a paid call is still waited for, so that a late picture isn't lost."""
 FREE_SECONDS = 120.0
 """For one free step before anything is paid (an upload), and for a download."""
+CANCEL_SECONDS = 15.0
+"""For the one request that asks a provider to drop a task."""
 URL_SECONDS = 86400.0
 """After a day nobody's results wait at their address any more: what still can't be had then is given up."""
 
@@ -89,6 +92,7 @@ class Memory:
     """Base URL -> the form that worked."""
     uploads: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
     """Base URL and key, picture digest and format -> address of the upload, when it was made."""
+    tokens: Tokens = field(default_factory=Tokens)
 
 
 UPLOAD_SECONDS = 1800.0
@@ -129,10 +133,14 @@ class Call:
         self.done = threading.Event()
         self._task: State | None = claim.task if claim else None
         self._left = claim is not None
+        self._doubt = False
+        """Whether an earlier try may have been taken: it is asked for again with the same idempotency key."""
         self._paid_at = claim.sent if claim else 0.0
         self._attempts = 0
         self._fate: retry.Fate = "over"
         self._fates: dict[int, retry.Fate] = {}
+        self._unwanted = threading.Event()
+        self._asked_to_drop = False
 
     @classmethod
     def resumed(
@@ -162,12 +170,22 @@ class Call:
     def pictures(self) -> int:
         return len(self.numbers)
 
+    def cancel(self) -> bool:
+        """The user wants it no more: its provider is asked, once and on the call's own thread, to drop what it has not
+        begun. Returns at once; False when this provider can't be asked. Whatever comes of it, the call is gone on with."""
+        if self.done.is_set() or not isinstance(dialect(self.target.row.dialect), Cancels):
+            return False
+        self._unwanted.set()
+        return True
+
     def run(self) -> None:
         """Does the call. Never raises; the outcome has the errors."""
         begun = time.monotonic()
         transport: Transport | None = None
         try:
-            transport = Transport(self.target.base_url, self.target.proxy, self.target.ca_bundle)
+            target = self.target
+            uploads = target.row.uploads_to(target.base_url)
+            transport = Transport(target.base_url, target.proxy, target.ca_bundle, uploads=uploads)
             self._perform(transport)
         except NanoBananaError as error:
             self.outcome.error = error
@@ -224,8 +242,8 @@ class Call:
             if isinstance(step, Wait):
                 self.phase, self.progress = "working", step.progress
                 self._note(step.then)
-                self._pause(step.seconds)
-                step = step.then
+                self._pause(step.seconds, or_cancel=True)
+                step = self._ask_to_drop(transport, speech) or step.then
             elif isinstance(step, Send):
                 self._note(step)
                 step = self._send(transport, step, speech)
@@ -267,7 +285,7 @@ class Call:
                 if isinstance(verdict, retry.Stop):
                     raise self._lost(broken, verdict, send)
                 if send.paid:
-                    self._take_back()
+                    self._before_again(verdict)
                 self._pause(verdict.seconds)
                 continue
             assert reply is not None
@@ -277,7 +295,7 @@ class Call:
             if not isinstance(step, Failed):
                 if send.paid:
                     # An answer that leads to another paid form was a refusal: nothing is out yet.
-                    self._left = not (isinstance(step, Send) and step.paid)
+                    self._left = self._doubt or not (isinstance(step, Send) and step.paid)
                 return step
             judged = retry.after_failure(
                 self.target.row,
@@ -290,15 +308,36 @@ class Call:
             )
             if isinstance(judged, retry.Stop):
                 if send.paid:
-                    self._left = judged.charged != "no"
+                    self._left = self._doubt or judged.charged != "no"
                 return Failed(self._with_wish(step.fault, judged.wait), step.task)
             if send.paid:
-                self._take_back()
+                self._before_again(judged)
             self.phase = "pausing"
             log.info("%s answered %s; trying again in %.1f s", self.row_label, step.fault.status, judged.seconds)
             self._pause(judged.seconds)
 
-    def _exchange(self, transport: Transport, send: Send) -> Reply:
+    @property
+    def _to_drop(self) -> bool:
+        return self._unwanted.is_set() and self._task is not None and not self._asked_to_drop
+
+    def _ask_to_drop(self, transport: Transport, speech: Dialect) -> Step | None:
+        """Asks the provider once to drop a task that the user wants no more. None when nothing came of asking."""
+        if not self._to_drop or self._task is None:
+            return None
+        self._asked_to_drop = True
+        send = speech.cancel(self._job, self._task) if isinstance(speech, Cancels) else None
+        if send is None:
+            return None
+        try:
+            reply = self._exchange(transport, send, time.monotonic() + CANCEL_SECONDS)
+        except (Broken, TooLong, Forbidden) as error:
+            log.info("%s could not be asked to drop a task: %s", self.row_label, error)
+            return None
+        return speech.next(self._job, send.state, reply)
+
+    def _exchange(self, transport: Transport, send: Send, deadline: float | None = None) -> Reply:
+        # A key may have to be asked for. Nothing has left by then, and nothing is written down as sent.
+        key = self._key() if send.with_key else None
         if send.paid:
             self._ledger.sent(self.fingerprints, self.id)
             self._attempts += 1
@@ -308,7 +347,8 @@ class Call:
         if send.body is not None:
             headers["Content-Type"] = send.body.content_type
         if send.paid and self.target.row.idempotency_header:
-            headers[self.target.row.idempotency_header] = self.fingerprints[0][:255]
+            # This call's own: by the picture's name, a job that failed would be handed out again the next day, too.
+            headers[self.target.row.idempotency_header] = self.id
         self.phase = (
             "uploading" if send.body is not None and len(send.body) > 1 << 20 else "sent" if send.paid else self.phase
         )
@@ -318,8 +358,8 @@ class Call:
                 send.url,
                 headers=headers,
                 body=send.body,
-                key=self._key() if send.with_key else None,
-                deadline=self._deadline(),
+                key=key,
+                deadline=self._deadline() if deadline is None else deadline,
                 fresh=send.paid,
                 watch=self._watch(send),
             )
@@ -354,6 +394,12 @@ class Call:
         if send.uploaded is not None:
             index, url = send.uploaded
             self._memory.uploads[self._upload_name(index)] = (url, time.monotonic())
+
+    def _before_again(self, verdict: retry.Again) -> None:
+        """Takes a paid request back before its next try, unless an earlier one may have been taken."""
+        self._doubt = self._left = self._doubt or verdict.charged != "no"
+        if not self._doubt:
+            self._take_back()
 
     def _take_back(self) -> None:
         """The paid request surely never arrived, or was surely refused before work began."""
@@ -456,6 +502,11 @@ class Call:
         fault, accepted = failed.fault, self._task is not None
         charged = retry.charged_by(self.target.row, fault, accepted=accepted) if self._left or accepted else "no"
         self._fate = self._while_young(retry.fate_of(fault, accepted=accepted))
+        if fault.kind == "key" and self.target.key:
+            self._memory.tokens.forget(self.target.key.value)
+        if self._doubt and not accepted:
+            # This answer is about the last try, and says nothing of those whose answers were lost.
+            charged, self._fate = "maybe" if charged == "no" else charged, "lost"
         if failed.task:
             fault = replace(fault, words=f"{fault.words} (task {failed.task})".strip())
         return self._error(fault, charged)
@@ -481,7 +532,7 @@ class Call:
                 "maybe",
                 what=f"{label} took the task {task}, but it could not be followed: {broken.why}",
             )
-        if send.paid and stop.charged == "maybe":
+        if send.paid and (self._doubt or stop.charged == "maybe"):
             self._fate = "lost"
             what = f"The request reached {label}, but no answer came back: {broken.why}"
             return failure(Fault("timeout" if broken.timed_out else "network"), label, "maybe", what=what)
@@ -530,8 +581,14 @@ class Call:
     # ------------------------------------------------------------------------------------------------ small
 
     def _key(self) -> tuple[str, str] | None:
-        row, key = self.target.row, self.target.key
-        return (row.auth_header, row.auth_template.replace("{key}", key.value)) if key else None
+        """The header that carries the key, and its value. Raises ConfigError, KeyRefused or NetworkError."""
+        row, key, target = self.target.row, self.target.key, self.target
+        if key is None:
+            return None
+        value = key.value
+        if row.auth == "google_service_account":
+            value = self._memory.tokens.token(value, key.source, row.label, target.proxy, target.ca_bundle)
+        return row.auth_header, row.auth_template.replace("{key}", value)
 
     def _deadline(self) -> float:
         if self.sent_at is None:
@@ -542,9 +599,9 @@ class Call:
         """An accepted task is asked for until the deadline, whatever happens on the way."""
         return min(attempt, 3) if (self._task is not None) and time.monotonic() < self._deadline() else attempt
 
-    def _pause(self, seconds: float) -> None:
+    def _pause(self, seconds: float, *, or_cancel: bool = False) -> None:
         end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
+        while (left := end - time.monotonic()) > 0 and not (or_cancel and self._to_drop):
             if not self._left and self._stopped():
                 raise self._dropped()
             if self._left and time.monotonic() > self._deadline():

@@ -100,7 +100,10 @@ class Shelf:
         rows: Mapping[str, Provider] | None = None,
         store: KeyLookup | None = None,
         local_address: Callable[[], str] | None = None,
+        mistakes: Sequence[str] = (),
     ) -> None:
+        """`mistakes`: what is wrong with the user's own rows, told where one of them is looked for in vain."""
+        self._mistakes = tuple(mistakes)
         self.settings = settings
         self.rows = BUILT_IN if rows is None else rows
         self._store = store
@@ -220,7 +223,7 @@ class Shelf:
     def offers(self, choice: ProviderChoice, requests: Sequence[Request]) -> list[tuple[Provider, Asked | str]]:
         """What each provider with a key would make of `requests` with the same family of model: its fits, or why not."""
         if choice.provider == AUTO:
-            family = _family(choice.model, self.rows)
+            family, _ = self._family(choice.model)
         else:
             family = _named_model(self._row(choice.provider), choice).family if choice.model != RECOMMENDED else ""
         found: list[tuple[Provider, Asked | str]] = []
@@ -246,9 +249,12 @@ class Shelf:
         if problem:
             raise Impossible(problem, kind="impossible")
         if choice.provider == AUTO:
-            return self._automatic(choice, requests, _family(choice.model, self.rows))
+            family, gone = self._family(choice.model)
+            notices.extend(gone)
+            return self._automatic(choice, requests, family)
         row = self._row(choice.provider)
         model = _named_model(row, choice)
+        notices.extend(_retired(row, model, choice))
         key = self._key(row, choice.profile)
         if key is None and row.needs_key:
             if choice.profile != "default" or not self.settings.substitutes:
@@ -267,7 +273,7 @@ class Shelf:
         reasons: list[str] = []
         able: list[Asked] = []
         for row in self._ordered():
-            key = self._key(row, choice.profile)
+            key = self._key(row, choice.profile, named=False)
             if key is None and row.needs_key:
                 continue
             try:
@@ -299,6 +305,24 @@ class Shelf:
             kind="config",
         )
 
+    def _family(self, name: str) -> tuple[str, tuple[str, ...]]:
+        """What a model name means where no provider is named, "" for `recommended`; and what to say about it."""
+        if name == RECOMMENDED:
+            return "", ()
+        # The local row has the names as Google uses them; elsewhere one may mean another model.
+        rows = [*sorted(BUILT_IN.values(), key=lambda row: not row.local), *self.rows.values()]
+        for row in rows:
+            model = row.model(name)
+            if model:
+                return model.family, ()
+        for row in rows:
+            model = row.model(row.retired.get(name, ""))
+            if model:
+                return model.family, (f"The model {name} has been retired: {model.name} takes its place",)
+        raise Impossible(
+            f"The model {name[:60]} is not known here", cure=f"Choose {RECOMMENDED} or another model", kind="impossible"
+        )
+
     def _target(
         self, row: Provider, model: Model, key: Key | None, choice: ProviderChoice, override: str | None = None
     ) -> Target:
@@ -313,15 +337,15 @@ class Shelf:
             min(own, choice.max_parallel or own),
             choice.model_override if override is None else override,
             self.settings.form(row),
-            self.settings.proxy,
-            self.settings.ca_bundle,
+            self.settings.proxy or row.proxy,
+            self.settings.ca_bundle or row.ca_bundle,
         )
 
     def _row(self, name: str) -> Provider:
         if name not in self.rows:
             raise Impossible(
                 f"The provider {name[:40]} is not known here",
-                cure=f"Known are: {', '.join((AUTO, *self.rows))}",
+                cure=". ".join((f"Known are: {', '.join((AUTO, *self.rows))}", *self._mistakes)),
                 kind="impossible",
             )
         return self.rows[name]
@@ -333,13 +357,11 @@ class Shelf:
             return self._local()
         return self.settings.base_url(row)
 
-    def _key(self, row: Provider, profile: str) -> Key | None:
+    def _key(self, row: Provider, profile: str, *, named: bool = True) -> Key | None:
         if not row.needs_key:
             return None
-        found = find_key(row, profile, self.settings.environ)
-        if found is not None and not self._foreign(row):
-            return found
-        return find_key(row, profile, {}, self._kept)
+        environ = {} if self._foreign(row) else self.settings.environ
+        return find_key(row, profile, environ, self._kept, borrowed=named)
 
     def _foreign(self, row: Provider) -> bool:
         """Whether a page has given the provider an address that its keys in the environment were never meant for."""
@@ -361,7 +383,7 @@ class Shelf:
 
     def _usable(self, row: Provider) -> bool:
         try:
-            return self._key(row, "default") is not None and bool(self.settings.base_url(row))
+            return self._key(row, "default", named=False) is not None and bool(self.settings.base_url(row))
         except ConfigError:
             return False
 
@@ -393,7 +415,8 @@ def problem_with(choice: ProviderChoice) -> str | None:
 
 
 def _named_model(row: Provider, choice: ProviderChoice) -> Model:
-    model = row.model(choice.model)
+    """The model that a choice names, or the one that took its place. Raises Impossible."""
+    model = row.model(choice.model) or row.model(row.retired.get(choice.model, choice.model))
     if model is None:
         raise Impossible(
             f"{row.label} has no model {choice.model[:60]}",
@@ -403,18 +426,16 @@ def _named_model(row: Provider, choice: ProviderChoice) -> Model:
     return model
 
 
-def _family(name: str, rows: Mapping[str, Provider]) -> str:
-    """What a model name means where no provider is named; "" for `recommended`."""
-    if name == RECOMMENDED:
-        return ""
-    offline = next((row for row in BUILT_IN.values() if row.local), None)
-    known = offline.model(name) if offline else None
-    if known:
-        return known.family
-    for row in rows.values():
-        model = row.model(name)
-        if model:
-            return model.family
-    raise Impossible(
-        f"The model {name[:60]} is not known here", cure=f"Choose {RECOMMENDED} or another model", kind="impossible"
-    )
+def _retired(row: Provider, model: Model, choice: ProviderChoice) -> list[str]:
+    """What to say about a name or a wire id that the provider has retired."""
+    notices = []
+    if choice.model in row.retired and row.model(choice.model) is None and not choice.model_override:
+        notices.append(f"{row.label} has retired {choice.model}: {model.name} takes its place")
+    successor = row.model(row.retired.get(choice.model_override, ""))
+    if choice.model_override and successor:
+        wires = [offer.wire for offer in (successor.generate, successor.edit) if offer]
+        notices.append(
+            f"model_override {choice.model_override} is an id that has been retired at {row.label}. It was sent all the "
+            f"same; {wires[0]} took its place: choose the model {successor.name} and leave model_override empty"
+        )
+    return notices

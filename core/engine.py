@@ -15,7 +15,9 @@ from .key_store import KeyStore
 from .lanes import Lanes
 from .ledger import Asker
 from .ledger.journal import Journal
+from .own_file import Own, read_own
 from .own_providers import known_rows
+from .providers import BUILT_IN
 from .providers.row import Provider
 from .request import Request
 from .run import Run
@@ -52,7 +54,11 @@ class Engine:
 
     def rows(self) -> Mapping[str, Provider]:
         """Every provider that a graph may name, the user's own included."""
-        return known_rows(self.settings()) if self._rows is None else self._rows
+        return known_rows(self.settings(), self.own().rows) if self._rows is None else self._rows
+
+    def own(self) -> Own:
+        """What the user's own file says, and its mistakes."""
+        return read_own(self.home, BUILT_IN)
 
     def profiles(self) -> list[str]:
         """Names of stored keys, `default` first; of whichever provider."""
@@ -64,7 +70,8 @@ class Engine:
 
     def shelf(self) -> Shelf:
         """The providers, settings and keys as they are now."""
-        return Shelf(self.settings(), self.rows(), self._store, self._local)
+        mistakes = self.own().mistakes if self._rows is None else ()
+        return Shelf(self.settings(), self.rows(), self._store, self._local, mistakes)
 
     def plan(self, choice: ProviderChoice | None, requests: Sequence[Request]) -> Plan:
         """Who will do `requests`. Raises ConfigError or Impossible; nothing was sent."""

@@ -251,6 +251,7 @@ _OPENINGS: dict[Kind, str] = {
     "server": "{label} failed{status}; the fault is on its side.",
     "unreadable": "{label} answered something that is not the API's JSON{status}.",
     "task": "{label} could not finish the task{status}.",
+    "download": "{label} no longer has the finished picture{status}.",
     "too_large": "{label} found the request too large{status}.",
 }
 

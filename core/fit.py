@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import Impossible
-from .providers.row import DEAREST_USD, Model, Offer, Option, Provider
+from .providers.row import DEAREST_USD, OMITTED, Model, Offer, Option, Provider
 from .request import Request, Slot
 
 FINGERPRINT_VERSION = 1
@@ -83,6 +83,11 @@ def fit(request: Request, row: Provider, model: Model, override: str = "") -> Fi
         )
     if not request.prompt.strip():
         raise _impossible("The prompt is empty", "Write what the picture should show")
+    if offer.max_prompt and len(request.prompt) > offer.max_prompt:
+        raise _impossible(
+            f"The prompt has {len(request.prompt)} characters: {model.name} at {row.label} takes up to {offer.max_prompt}",
+            "Shorten it, or choose another provider",
+        )
     ratio, ratio_notice = _ratio(request, row, model, offer)
     resolution = _resolution(request, row, model, offer)
     _count_references(request, row, model, offer)
@@ -93,14 +98,15 @@ def fit(request: Request, row: Provider, model: Model, override: str = "") -> Fi
         sent.append(("aspect_ratio", ratio))
     if resolution and not offer.fixed_resolution:
         sent.append(("resolution", resolution))
-    fields = row.routes[request.operation].fields
+    fields = (offer.route or row.routes[request.operation]).fields
     for option, value in _asked(request):
         known = fields.get(option) if option in offer.options else None
+        possible = offer.choices.get(option) or (known.values if known else None)
         if known is None:
             notices.append(f"{_name(option)} was left out: {row.label} has no such option for {model.name}")
-        elif known.values is not None and str(value) not in known.values:
+        elif possible is not None and str(value) not in possible:
             notices.append(
-                f"{_name(option)} {value} was left out: {row.label} only has {', '.join(known.values)} for {model.name}"
+                f"{_name(option)} {value} was left out: {row.label} only has {', '.join(possible)} for {model.name}"
             )
         else:
             sent.append((option, value))
@@ -136,7 +142,9 @@ def _ratio(request: Request, row: Provider, model: Model, offer: Offer) -> tuple
         return asked, ""
     if request.operation == "generate" or not request.references:
         return "", ""
-    if offer.auto_ratio:
+    if offer.auto_ratio == OMITTED and len(request.references) == 1:
+        return "", ""
+    if offer.auto_ratio and offer.auto_ratio != OMITTED:
         return offer.auto_ratio, ""
     first = request.references[0]
     nearest = nearest_ratio(first.width, first.height, offer.ratios)

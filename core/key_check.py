@@ -68,7 +68,8 @@ def check_key(target: Target) -> Checked:
     fault = fault_of(reply)
     if fault.kind in ("credit", "quota"):
         return Checked("no credit", f"{row.label} takes the key, but the account has no credit or quota left")
-    if reply.status == 401 or fault.kind == "key":
+    # Google calls a wrong key a bad request.
+    if reply.status == 401 or fault.kind == "key" or b"API_KEY_INVALID" in reply.body:
         said = f': "{redact(fault.words, 160)}"' if fault.words else ""
         return Checked("refused", f"{row.label} refuses the key (HTTP {reply.status}){said}")
     if reply.status in (400, 404, 405, 422):

@@ -18,7 +18,8 @@ from filelock import FileLock, Timeout
 
 from .addresses import origin
 from .errors import ConfigError
-from .keys import PROFILE, cleaned
+from .keys import PROFILE, cleaned, key_for
+from .providers.row import Provider
 
 VERSION = 1
 _LOCK_SECONDS = 10.0
@@ -63,11 +64,11 @@ class KeyStore:
         """Names of the profiles that have a key. Raises ConfigError."""
         return sorted(self._section(self._read(), "keys", provider), key=lambda name: (name != "default", name))
 
-    def put(self, provider: str, profile: str, key: str, base_url: str) -> None:
-        """Keeps a key for the origin of `base_url`. Raises ConfigError."""
+    def put(self, provider: str, profile: str, key: str, base_url: str, row: Provider | None = None) -> None:
+        """Keeps a key for the origin of `base_url`. `row` says what its keys look like. Raises ConfigError."""
         if not PROFILE.fullmatch(profile):
             raise ConfigError("A profile name has 1 to 32 letters, digits, _ or -", kind="config")
-        value = cleaned(key, "the field")
+        value = key_for(row, key, "the field") if row else cleaned(key, "the field")
         entry = {"key": value, "origin": origin_of(base_url), "added": self._clock()}
 
         def change(data: dict[str, Any]) -> None:

@@ -1,8 +1,9 @@
 """Where keys come from. A key is named in a graph, never carried by it.
 
-Order: NANO_BANANA_<ID>_API_KEY, NANO_BANANA_<ID>_API_KEY_FILE, the provider's usual variable, the store. A profile other
-than `default` has NANO_BANANA_<ID>_<PROFILE>_API_KEY (or ..._FILE), then the store. Nothing here logs, and no error repeats
-a key.
+Order: NANO_BANANA_<ID>_API_KEY, NANO_BANANA_<ID>_API_KEY_FILE, the provider's usual variable, the store, and last, where the
+provider is named, variables that others use, too. A profile other than `default` has NANO_BANANA_<ID>_<PROFILE>_API_KEY (or
+..._FILE), then the store. Where the row's key is a service account, a variable holds its document or the path of it. Nothing
+here logs, and no error repeats a key.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from .errors import ConfigError
 from .providers.row import Provider
+from .service_account import document, project_of
 from .settings import variable
 
 PROFILE = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -27,6 +29,8 @@ class Key:
 
     value: str = field(repr=False)
     source: str
+    project: str = ""
+    """The project that it belongs to, where it says so."""
 
     def __str__(self) -> str:
         return f"key from {self.source}"
@@ -36,15 +40,35 @@ Store = Callable[[str, str], str | None]
 """Provider id and profile -> the stored key."""
 
 
-def find_key(row: Provider, profile: str, environ: Mapping[str, str], store: Store | None = None) -> Key | None:
-    """The key of a provider and profile, or None. Raises ConfigError for a key that can't be one."""
+def find_key(
+    row: Provider, profile: str, environ: Mapping[str, str], store: Store | None = None, *, borrowed: bool = True
+) -> Key | None:
+    """The key of a provider and profile, or None. Raises ConfigError for a key that can't be one.
+
+    `borrowed`: whether a key counts that may be there for the ends of other software.
+    """
     for name in variables(row, profile):
         if environ.get(name, "").strip():
-            return Key(cleaned(environ[name], name), name)
+            return _key(row, environ[name], name)
         if name.startswith("NANO_BANANA_") and environ.get(f"{name}_FILE", "").strip():
-            return Key(cleaned(_file(environ[f"{name}_FILE"].strip(), f"{name}_FILE"), f"{name}_FILE"), f"{name}_FILE")
+            return _key(row, _file(environ[f"{name}_FILE"].strip(), f"{name}_FILE"), f"{name}_FILE")
     kept = store(row.id, profile) if store else None
-    return Key(cleaned(kept, "the key store"), "the key store") if kept else None
+    if kept:
+        return _key(row, kept, "the key store")
+    lent = row.borrowed_variables if borrowed and profile == "default" else ()
+    return next((_key(row, environ[name], name) for name in lent if environ.get(name, "").strip()), None)
+
+
+def _key(row: Provider, text: str, source: str) -> Key:
+    if row.auth == "google_service_account" and not text.lstrip("\ufeff \t\r\n").startswith("{"):
+        text = _file(text.strip().strip("'\""), source)
+    value = key_for(row, text, source)
+    return Key(value, source, project_of(value) if row.auth == "google_service_account" else "")
+
+
+def key_for(row: Provider, text: str, source: str) -> str:
+    """A key of a provider as it was meant: a token, or the document of a service account. Raises ConfigError."""
+    return document(text, source) if row.auth == "google_service_account" else cleaned(text, source)
 
 
 def variables(row: Provider, profile: str = "default") -> list[str]:
@@ -87,7 +111,8 @@ def checked_profile(profile: str) -> str | None:
 
 def _file(path: str, name: str) -> str:
     try:
-        data = Path(path).expanduser().read_bytes()[: _MAX * 2]
+        with Path(path).expanduser().open("rb") as file:
+            data = file.read(_MAX * 4)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ConfigError(

@@ -1,7 +1,8 @@
 """Providers that the user has added: a name, an address, a dialect and how the key is sent.
 
 Such a row is a copy of the row that the dialect is known from, with models, limits and field names taken from there. Its
-prices aren't known, so it counts as the dearest. Kept under "providers" in `settings.json`.
+prices aren't known, so it counts as the dearest. Kept under "providers" in `settings.json`; the user's own file says more
+(see `own_file`, whose rows come first).
 """
 
 from __future__ import annotations
@@ -31,9 +32,12 @@ _ID = re.compile(r"[a-z][a-z0-9_]{1,31}")
 _RESERVED = frozenset({"auto", "offline"})
 
 
-def known_rows(settings: Settings) -> dict[str, Provider]:
-    """The built-in rows and the user's own, `offline` last. An own row that makes no sense is left out."""
-    rows = {row.id: row for row in BUILT_IN.values() if not row.local}
+def known_rows(settings: Settings, own: Mapping[str, Provider] | None = None) -> dict[str, Provider]:
+    """The built-in rows, those of the user's file (`own`) and of the settings, `offline` last.
+
+    An own row that makes no sense is left out.
+    """
+    rows = {row.id: row for row in BUILT_IN.values() if not row.local} | dict(own or {})
     stored = settings.stored.get("providers")
     for name, facts in (stored if isinstance(stored, Mapping) else {}).items():
         try:
@@ -57,13 +61,9 @@ def row_of(name: str, facts: Any) -> Provider:
     """The row of an own provider. `facts`: label, base_url, dialect, auth, model (a wire id, or ""). Raises ConfigError."""
     if not isinstance(facts, Mapping):
         raise _wrong("A provider is an object with label, base_url, dialect and auth")
-    # onerouter_team would be sent the key in NANO_BANANA_ONEROUTER_TEAM_API_KEY: that of OneRouter's profile `team`.
-    theirs = name in _RESERVED or any(f"{name}_".startswith(f"{known}_") for known in BUILT_IN)
-    if not _ID.fullmatch(name) or theirs:
-        raise _wrong(
-            "A provider's id has 2 to 32 small letters, digits or _, begins with a letter, and is no built-in one, "
-            "alone or followed by _"
-        )
+    problem = checked_id(name)
+    if problem:
+        raise _wrong(problem)
     label = "".join(c if c.isprintable() else " " for c in str(facts.get("label") or ""))
     label = " ".join(label.split())[:60] or name
     known = dialects()
@@ -74,28 +74,62 @@ def row_of(name: str, facts: Any) -> Provider:
     if auth not in AUTH:
         raise _wrong(f"auth is one of: {', '.join(AUTH)}")
     wire = str(facts.get("model") or "").strip()
-    if wire and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}", wire):
-        raise _wrong("model is the provider's own model id: letters, digits and . _ : / @ - only")
+    wrong = checked_wire(wire) if wire else ""
+    if wrong:
+        raise _wrong(f"model {wrong}")
     header, form = AUTH[auth]
-    models = tuple(replace(model, price=None) for model in template.models)
+    row = bare(template)
     return replace(
-        template,
+        row,
         id=name,
         label=label,
         base_url=checked_base_url(str(facts.get("base_url") or ""), "the field"),
         auth_header=header,
         auth_template=form,
-        models=_only(template, wire) if wire else models,
+        models=_only(row, wire) if wire else row.models,
+    )
+
+
+def bare(template: Provider) -> Provider:
+    """A row without what only its own host can promise: keys, prices, uploads elsewhere, what is billed."""
+    # Where pictures can go inside the request they do: a reseller of the dialect need not have the uploads.
+    inside = bool(template.upload_above)
+    return replace(
+        template,
+        models=tuple(replace(model, price=None) for model in template.models),
+        auth="key",
         key_variables=(),
+        borrowed_variables=(),
         key_url="",
         key_check="",
         docs=(),
         checked="",
-        # Promises about money that the host itself has never made.
+        references="base64" if inside and template.references == "upload" else template.references,
+        upload_above=0,
+        upload_url="",
         failures_unbilled=False,
         idempotency_header="",
+        retired={},
         local=False,
     )
+
+
+def checked_id(name: str) -> str:
+    """What is wrong with the id of an own provider; "" when nothing is."""
+    # onerouter_team would be sent the key in NANO_BANANA_ONEROUTER_TEAM_API_KEY: that of OneRouter's profile `team`.
+    theirs = name in _RESERVED or any(f"{name}_".startswith(f"{known}_") for known in BUILT_IN)
+    if _ID.fullmatch(name) and not theirs:
+        return ""
+    return (
+        "A provider's id has 2 to 32 small letters, digits or _, begins with a letter, and is no built-in one, "
+        "alone or followed by _"
+    )
+
+
+def checked_wire(wire: str) -> str:
+    """What is wrong with a model id; "" when nothing is."""
+    good = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}", wire) and ".." not in wire and "//" not in wire
+    return "" if good else "is an id: letters, digits and . _ : / @ - only"
 
 
 def save(home: Path, name: str, facts: Any) -> Provider:

@@ -26,7 +26,7 @@ Fate = Literal["over", "lost", "again"]
 """What remains of a paid call without a picture: "over" when the provider has said what became of it, "lost" when it may have
 made a picture that it can't return, "again" when the picture can still be had for nothing."""
 _LOSING: frozenset[Kind] = frozenset({"network", "timeout", "unreadable", "download", "picture"})
-_GATEWAY = frozenset({408, 502, 504})
+_GATEWAY = frozenset({408, 499, 502, 504})
 """Words of a gateway that has lost sight of the one behind it; a plain 500 is the provider's own answer."""
 
 Arrival = Literal["nothing", "part", "all"]
@@ -38,6 +38,8 @@ class Again:
     """Try the step again after a pause."""
 
     seconds: float
+    charged: Charged = "no"
+    """What this try may have cost: "maybe" where the next carries the same idempotency key."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,8 @@ def after_break(row: Provider, arrived: Arrival, *, paid: bool, attempt: int, di
     """What to do after a connection failed before a whole answer came back."""
     if not paid or arrived != "all" or row.idempotency_header:
         tries = PAID_TRIES if paid else FREE_TRIES
-        if attempt < tries:
-            return Again(backoff(attempt, dice))
-        return Stop("maybe" if paid and arrived == "all" else "no")
+        charged: Charged = "maybe" if paid and arrived == "all" else "no"
+        return Again(backoff(attempt, dice), charged) if attempt < tries else Stop(charged)
     return Stop("maybe")
 
 
@@ -97,7 +98,7 @@ def charged_by(row: Provider, fault: Fault, *, accepted: bool) -> Charged:
         return "no" if row.failures_unbilled and fault.kind in ("content", "task") else "maybe"
     if fault.status in row.refuses_before_work or 300 <= fault.status < 400:
         return "no"
-    if fault.status in (408, 409, 502, 504):
+    if fault.status in (408, 409, 499, 502, 504):
         return "maybe"  # a gateway's words: what is behind it may have finished
     if fault.status >= 500:
         return "no" if row.failures_unbilled and fault.words else "maybe"
@@ -149,7 +150,7 @@ def _paid(row: Provider, fault: Fault, wish: float | None, attempt: int, dice: f
 
 def _wait(wish: float | None, attempt: int, dice: float, charged: Charged) -> Verdict:
     if wish is None:
-        return Again(backoff(attempt, dice))
+        return Again(backoff(attempt, dice), charged)
     if wish > LONGEST_WAIT:
         return Stop(charged, wish)
-    return Again(max(wish, 0.05))
+    return Again(max(wish, 0.05), charged)

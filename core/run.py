@@ -162,16 +162,20 @@ class Run:
                 return
         callback()
 
-    def stop(self) -> dict[str, Any]:
+    def stop(self, *, cancel: bool = True) -> dict[str, Any]:
         """Drops what has not been sent, and lets go of what has. Gives the numbers for the message.
 
-        `usd` is for what is on its way, None when a price isn't known.
+        `cancel`: the user wants none of it, so providers that can are asked to drop what they have not begun. Nobody
+        waits for their answer. `usd` is for what is on its way, None when a price isn't known.
         """
         self._halt.set()
         for call, ticket in list(self._calls):
             self._lanes.drop(call.target.row.id, ticket)
         out = [call for call, _ in list(self._calls) if call.left and not call.done.is_set()]
         on_the_way = sum(call.pictures for call in out)
+        # A request that is only leaving now may be accepted in a moment: it is marked too.
+        asked = [call for call, _ in list(self._calls) if cancel and call.cancel()]
+        cancelling = sum(call.pictures for call in out if call in asked)
         prices = [self._usd_of(call) for call in out]
         usd = None if None in prices else sum(price for price in prices if price)
         back = sum(1 for result in self.results if result.landed)
@@ -179,6 +183,7 @@ class Run:
             "asked": len(self.results),
             "back": back,
             "on_the_way": on_the_way,
+            "cancelling": cancelling,
             "dropped": len(self.results) - back - on_the_way,
             "usd": usd,
         }
@@ -433,7 +438,16 @@ class Run:
         if fit.sends_seed:
             options["seed"] = seed
         return Job(
-            target.row, target.base_url, fit.wire, request.operation, request.prompt, options, count, tuple(files)
+            target.row,
+            target.base_url,
+            fit.wire,
+            request.operation,
+            request.prompt,
+            options,
+            count,
+            tuple(files),
+            project=target.key.project if target.key else "",
+            own_route=fit.offer.route,
         )
 
     def _over(self) -> bool:

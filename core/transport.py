@@ -77,9 +77,15 @@ class Transport:
     """One per call: its connections are its own, so that a paid request never goes out on a stale one."""
 
     def __init__(
-        self, base_url: str, proxy: str = "", ca_bundle: str = "", clock: Callable[[], float] = time.monotonic
+        self,
+        base_url: str,
+        proxy: str = "",
+        ca_bundle: str = "",
+        clock: Callable[[], float] = time.monotonic,
+        uploads: str = "",
     ) -> None:
-        self._own = addresses.origin(base_url)
+        """`uploads`: the address of the provider's upload API, where that has an origin of its own."""
+        self._own = frozenset(addresses.origin(url) for url in (base_url, uploads) if url)
         self._proxy, self._ca = proxy, ca_bundle
         self._clock = clock
         self._sessions: dict[str, requests.Session] = {}
@@ -102,11 +108,11 @@ class Transport:
     ) -> Reply:
         """One API request, answered completely.
 
-        `key` is a header name and value, attached last and only to the base URL's own origin. `fresh` asks for a new
+        `key` is a header name and value, attached last and only to the provider's own origins. `fresh` asks for a new
         connection. `deadline` is a value of the clock. Raises Broken, Abandoned, TooLong, Forbidden, ConfigError.
         """
         watch = watch or Watch()
-        own = addresses.origin(url) == self._own
+        own = addresses.origin(url) in self._own
         if key and not own:
             raise Forbidden("a key goes to its own provider only")
         session = self._session(url, guarded=not own)
@@ -248,7 +254,7 @@ class Transport:
             found = addresses.origin(url)
         except ValueError:
             raise Forbidden("no http(s) address") from None
-        if found == self._own:
+        if found in self._own:
             return True
         if not addresses.may_name(found[1]):
             raise Forbidden(f"{public_url(url)} lies inside this machine's network")

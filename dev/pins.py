@@ -32,6 +32,7 @@ TOOLS = (
     "mypy==2.4.1",
     "playwright==1.65.2",
     "websocket-client==1.9.2",
+    "google-auth==2.62.2",
     "types-requests==2.33.0.20261030",
     "types-jsonschema==4.26.0.20261006",
     "types-PyYAML==6.0.12.20261113",

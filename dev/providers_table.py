@@ -11,7 +11,7 @@ from .cache import ROOT
 
 BEGIN, END = "<!-- providers: made by `python3 dev.py table` -->", "<!-- /providers -->"
 HEAD = ("Provider", "Models", "Does", "Ratios", "Sizes", "References", "Pictures a call", "Seed", "Formats",
-        "Price a picture", "Checked")  # fmt: skip
+        "Price a picture", "Cancel", "Idempotency", "Checked")  # fmt: skip
 
 
 def run(arguments: list[str]) -> int:
@@ -44,7 +44,14 @@ def table(rows: Iterable[Any]) -> str:
     for row in rows:
         for index, model in enumerate(row.models):
             provider = f"**{row.label}** `{row.id}`" if index == 0 else ""
-            lines.append("| " + " | ".join((provider, *_model(row, model), row.checked if index == 0 else "")) + " |")
+            once = ("", "", "")
+            if index == 0:
+                once = (
+                    row.cancels or "no",
+                    f"`{row.idempotency_header}`" if row.idempotency_header else "no",
+                    row.checked,
+                )
+            lines.append("| " + " | ".join((provider, *_model(row, model), *once)) + " |")
     return "\n".join(lines)
 
 
@@ -56,9 +63,10 @@ def _model(row: Any, model: Any) -> tuple[str, ...]:
     references = str(model.edit.max_references) if model.edit else "none"
     seeds = {"seed" in o.options for o in offers}
     seed = "yes" if seeds == {True} else "no" if seeds == {False} else "text only"
-    formats = " ".join(row.routes["edit" if model.edit else "generate"].fields["output_format"].values or ()) \
-        if "output_format" in offer.options and row.routes["edit"].fields["output_format"].values else \
-        "png jpeg webp" if "output_format" in offer.options else "its own"  # fmt: skip
+    formats = "its own"
+    if "output_format" in offer.options:
+        route = offer.route or row.routes["edit" if model.edit else "generate"]
+        formats = " ".join(route.fields["output_format"].values or ("png", "jpeg", "webp"))
     name = f"`{model.name}`" + (" (recommended)" if model.name == row.recommended else "")
     if model.note:
         name += f": {model.note}"

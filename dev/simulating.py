@@ -18,8 +18,8 @@ from .surroundings import clean
 
 READY = "simulator ready "
 KEY = "sim-demo"
-NEEDS_NOTHING = "offline"
-"""The provider that the pack serves itself: it takes no address and no key."""
+KEYLESS = ("offline", "vertex")
+"""Providers that a line of text is no key for: the one that the pack serves itself, and one that wants a document."""
 
 
 class Simulating:
@@ -53,7 +53,7 @@ class Simulating:
         """What a host's environment needs so that every provider is this simulator."""
         found = {}
         for provider in self.providers:
-            if provider != NEEDS_NOTHING:
+            if provider not in KEYLESS:
                 prefix = f"NANO_BANANA_{provider.upper()}"
                 found[f"{prefix}_BASE_URL"] = f"{self.origin}/{provider}"
                 found[f"{prefix}_API_KEY"] = KEY

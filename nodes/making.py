@@ -106,7 +106,7 @@ async def _watched(run: Run, node_id: str | None) -> Report:
             shown = await _show(run, face, shown)
             await asyncio.wait({ended}, timeout=host.TICK)
     except asyncio.CancelledError:
-        _say_stopped(run, face, node_id, "ended by another node")
+        _say_stopped(run, face, node_id, "ended by another node", cancel=False)
         raise
     except BaseException:  # the host's interruption, from here or from a wait below
         _say_stopped(run, face, node_id, "interrupted")
@@ -150,8 +150,8 @@ async def _show(run: Run, face: host.Face, shown: int, *, last: bool = False) ->
     return shown
 
 
-def _say_stopped(run: Run, face: host.Face, node_id: str | None, why: str) -> None:
-    numbers, now = run.stop(), run.progress
+def _say_stopped(run: Run, face: host.Face, node_id: str | None, why: str, *, cancel: bool = True) -> None:
+    numbers, now = run.stop(cancel=cancel), run.progress
     face.say(f"{now.provider} · {now.model}  \n{now.back} of {now.asked} back · stopped")
     way, dropped = numbers["on_the_way"], numbers["dropped"]
     text = f"Nano Banana, {why}: {numbers['back']} of {numbers['asked']} pictures were back"
@@ -164,6 +164,10 @@ def _say_stopped(run: Run, face: host.Face, node_id: str | None, why: str) -> No
             else "are still collected: queue again and they cost"
         )
         text += f"; {way} had been sent{about} and {more} nothing more"
+    if numbers["cancelling"]:
+        text += (
+            f"; {numbers['cancelling']} of them are taken back where the provider has not begun, which costs nothing"
+        )
     if dropped:
         text += f"; {dropped} {'was' if dropped == 1 else 'were'} not sent and cost nothing"
     log.warning("%s.", text)

@@ -18,14 +18,22 @@ class ProviderConfig(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        rows, profiles = host.engine().rows(), host.engine().profiles()
+        rows, profiles, _ = host.choices()
         return io.Schema(
             node_id="ProviderConfig",
             display_name="Nano Banana Provider (your key)",
             category=CATEGORY,
             description="Chooses the provider and model for Nano Banana nodes. Keys are not kept here: it only names them, "
             "so the workflow can be shared.",
-            search_aliases=["nano banana provider", "gemini api key", "onerouter", "apiframe", "runflow"],
+            search_aliases=[
+                "nano banana provider",
+                "gemini api key",
+                "vertex",
+                "fal",
+                "replicate",
+                "openrouter",
+                "reseller",
+            ],
             inputs=[
                 io.Combo.Input(
                     "provider",
@@ -97,9 +105,10 @@ class ProviderConfig(io.ComfyNode):
         problem = problem_with(choice) if provider is not None else None
         if problem:
             return problem
-        rows = host.engine().rows()
+        rows, _, mistakes = host.choices()
         if provider is not None and provider != AUTO and provider not in rows:
-            return f"The provider {provider[:40]} is not known here. Known are: {', '.join((AUTO, *rows))}."
+            known = f"The provider {provider[:40]} is not known here. Known are: {', '.join((AUTO, *rows))}."
+            return " ".join((known, *(f"{mistake}." for mistake in mistakes)))
         return True
 
     @classmethod

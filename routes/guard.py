@@ -36,6 +36,8 @@ class Ask:
     path: Mapping[str, str]
     query: Mapping[str, str]
     body: Mapping[str, Any] = field(default_factory=dict)
+    has: str = ""
+    """The tag of the file that the browser has already, "" where it has none."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def guarded(work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]
             refusal = refused(request.method, request.headers, _own_name(request), os.environ.get(HOSTS_VARIABLE, ""))
             if refusal:
                 raise Wrong(403, refusal, kind="forbidden")
-            ask = Ask(dict(request.match_info), dict(request.query), await _body(request))
+            ask = Ask(dict(request.match_info), dict(request.query), await _body(request), _tag(request))
             found = await host.off_loop(lambda: work(ask))
         except Wrong as error:
             return _failed(error.status, error.kind, error.what, error.cure, error.retry_after)
@@ -78,8 +80,9 @@ def guarded(work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]
             return _failed(500, "bug", f"The pack itself failed ({type(error).__name__})", "See ComfyUI's log")
         headers = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
         if isinstance(found, File):
-            headers |= {"ETag": f'"{found.tag}"', "Cache-Control": "private, max-age=86400"}
-            if request.headers.get("If-None-Match", "") == headers["ETag"]:
+            # Kept by the browser, and asked about each time: a picture that was forgotten must not show again.
+            headers |= {"ETag": f'"{found.tag}"', "Cache-Control": "private, no-cache"}
+            if _tag(request) == found.tag:
                 return web.Response(status=304, headers=headers)
             return web.Response(body=found.data, content_type=found.mime, headers=headers)
         # In ASCII: a graph may hold half a character, which is no UTF-8.
@@ -128,6 +131,10 @@ def _is_local(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _tag(request: web.Request) -> str:
+    return request.headers.get("If-None-Match", "").removeprefix("W/").strip('"')
 
 
 def _own_name(request: web.Request) -> str:

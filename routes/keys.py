@@ -27,7 +27,7 @@ def put(ask: Ask) -> dict[str, Any]:
     if not isinstance(key, str) or set(ask.body) != {"key"}:
         raise Wrong(400, "The body is an object with a key and nothing else")
     engine = host.engine()
-    engine.keys.put(row.id, profile, key, engine.settings().base_url(row))
+    engine.keys.put(row.id, profile, key, engine.settings().base_url(row), row)
     return {"provider": row.id, "profile": profile, "state": "stored"}
 
 

@@ -14,6 +14,7 @@ from ..core.choice import Shelf
 from ..core.engine import Engine
 from ..core.errors import ConfigError
 from ..core.keys import variables
+from ..core.own_file import FILE
 from ..core.providers import BUILT_IN
 from ..core.providers.row import Model, Offer, Provider
 from ..core.settings import variable
@@ -30,6 +31,7 @@ def listed(ask: Ask) -> dict[str, Any]:
         "dialects": {name: row.label for name, row in own_providers.dialects().items()},
         "auths": list(own_providers.AUTH),
         "profiles": engine.profiles(),
+        "mistakes": list(engine.own().mistakes),
     }
 
 
@@ -45,6 +47,7 @@ def put(ask: Ask) -> dict[str, Any]:
             raise Wrong(400, "base_url is an address, or null for the provider's own")
         settings_file.set_base_url(engine.home, name, url or None)
     else:
+        _not_from_file(engine, name)
         own_providers.save(engine.home, name, ask.body)
     return _one(engine, name)
 
@@ -54,11 +57,17 @@ def delete(ask: Ask) -> dict[str, Any]:
     name, engine = ask.path["id"], host.engine()
     if name in BUILT_IN:
         raise Wrong(400, "A built-in provider can't be removed", "Delete its key, and it is not used")
+    _not_from_file(engine, name)
     if not own_providers.remove(engine.home, name):
         raise Wrong(404, "There is no provider of that id")
     for profile in engine.keys.profiles(name):
         engine.keys.delete(name, profile)
     return {"removed": name}
+
+
+def _not_from_file(engine: Engine, name: str) -> None:
+    if name in engine.own().rows:
+        raise Wrong(409, f"{name} stands in {FILE}, which the pack only reads", "Change it there")
 
 
 def _one(engine: Engine, name: str) -> dict[str, Any]:
@@ -71,7 +80,8 @@ def _provider(engine: Engine, shelf: Shelf, row: Provider) -> dict[str, Any]:
         "id": row.id,
         "label": row.label,
         "dialect": row.dialect,
-        "own": row.id not in BUILT_IN,
+        "own": row.id not in BUILT_IN and row.id not in engine.own().rows,
+        "from_file": row.id in engine.own().rows,
         "local": row.local,
         "needs_key": row.needs_key,
         "key_url": row.key_url,

@@ -83,14 +83,17 @@ def listed(ask: Ask) -> dict[str, Any]:
 def image(ask: Ask) -> File:
     """The provider's own bytes; with `max` a small copy whose longer side has at most so many pixels."""
     shown = _one(ask)
-    data = _bytes(shown)
     wish = ask.query.get("max", "")
-    if not wish:
-        return File(data, MIME.get(sniff(data), "application/octet-stream"), shown.file)
-    if not wish.isdecimal():
+    if wish and not wish.isdecimal():
         raise Wrong(400, "max is a number of pixels")
-    side = max(SIDES[0], min(int(wish), SIDES[1]))
-    return File(_small.of(shown.file, side, data), "image/webp", f"{shown.file}-{side}")
+    side = max(SIDES[0], min(int(wish), SIDES[1])) if wish else 0
+    tag = f"{shown.file}-{side}" if side else shown.file
+    if shown.file and ask.has == tag:
+        return File(b"", "", tag)
+    data = _bytes(shown)
+    if not side:
+        return File(data, MIME.get(sniff(data), "application/octet-stream"), tag)
+    return File(_small.of(shown.file, side, data), "image/webp", tag)
 
 
 def graph(ask: Ask) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A strict provider on the loopback interface: draws pictures instead of buying them.
 
-It speaks every API the five provider documents describe, plus one of its own (`offline`), and refuses whatever those
+It speaks every API that a row needs, plus one of its own (`offline`), and refuses whatever the providers'
 documents don't allow, so that a request which passes here is a request the documents permit. It can also misbehave on
 demand (see `faults.py`) and keeps a book of what it was asked and what would have been billed (see `ledger.py`).
 

@@ -39,12 +39,14 @@ class Route:
     answer: Answer | None = None
     """For what is free."""
     kind: str = "paid"
-    """`paid`, `poll`, `upload` or `other`; shown in the ledger."""
+    """`paid`, `poll`, `upload`, `cancel` or `other`; shown in the ledger."""
     body: Literal["json", "multipart", "raw", "none"] = "json"
     query: frozenset[str] = frozenset()
-    """Documented query parameters, each as `name=value`."""
+    """Documented query parameters, each as `name=value`, or `name=*` for any value."""
     auth: bool = True
     """Whether it asks for the API's key."""
+    files: str = "image"
+    """The field of a multipart body that carries files."""
 
 
 def route(
@@ -58,9 +60,10 @@ def route(
     body: Literal["json", "multipart", "raw", "none"] = "json",
     query: tuple[str, ...] = (),
     auth: bool = True,
+    files: str = "image",
 ) -> Route:
     """A route from the pattern's text."""
-    return Route(form, method, re.compile(pattern), read, answer, kind, body, frozenset(query), auth)
+    return Route(form, method, re.compile(pattern), read, answer, kind, body, frozenset(query), auth, files)
 
 
 @dataclass
@@ -104,7 +107,9 @@ class Api:
     """Base of every API; the methods are the places where documents differ."""
 
     id = ""
-    auth: Literal["bearer", "raw", "none"] = "bearer"
+    auth: Literal["bearer", "key", "raw", "none"] = "bearer"
+    auth_header = "Authorization"
+    """The header that carries the key."""
 
     def routes(self) -> tuple[Route, ...]:
         """Every address this API has."""
@@ -113,6 +118,15 @@ class Api:
     def problem(self, problem: Problem) -> Reply:
         """A refused request in the documented status and shape."""
         raise NotImplementedError
+
+    def without_key(self) -> Problem:
+        """A request that carries no key at all, where that is told apart from a wrong one."""
+        return Problem(401)
+
+    def prompt_of(self, fields: dict[str, Any]) -> object:
+        """What stands where the prompt belongs; anything but a string when there is none."""
+        nested = fields.get("input", fields)
+        return nested.get("prompt") if isinstance(nested, dict) else None
 
     def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
         """The answer with pictures; `revised` is the model's own text where the API carries one."""
@@ -132,6 +146,10 @@ class Api:
             return self.finished(call, order, [], revised=DECLINED)
         return self.problem(Problem(status or 400, DECLINED, code="content_policy_violation"))
 
+    def replay_key(self, call: Call) -> str:
+        """The idempotency key of a paid request, "" where there is none or the API knows none; raises Problem."""
+        return ""
+
     def task_of(self, call: Call, task_id: str, unknown: Problem) -> Reply:
         """Poll a task by id: unknown ids and faulty polls become problems."""
         task, status = call.tasks.poll(self.id, task_id)
@@ -142,6 +160,15 @@ class Api:
         if task.shape and task.finished and not task.failed:
             return json_reply(200, shaped(task.shape, task.results))
         return self.polled(call, task)
+
+    def cancel(self, call: Call, task_id: str, unknown: Problem) -> bool:
+        """Whether a task was taken back; one that has begun goes on. Raises Problem as its fault says."""
+        task, taken_back = call.tasks.cancel(self.id, task_id)
+        if task is None:
+            raise unknown
+        if task.cancel_fault == "500":
+            raise Problem(500)
+        return taken_back
 
 
 DECLINED = "I can't create this picture: the request was declined by the content policy."

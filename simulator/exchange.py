@@ -25,7 +25,9 @@ from .problem import Problem
 from .tasks import TaskBook
 
 KEY = re.compile(r"sim-[A-Za-z0-9_-]+")
-_JSON_PROMPT = re.compile(rb'"prompt"\s*:\s*("(?:[^"\\]|\\.)*")')
+SCHEMES = {"bearer": "Bearer", "key": "Key"}
+"""What stands before the key, by the API's kind of authorization."""
+_JSON_PROMPT = re.compile(rb'"(?:prompt|text)"\s*:\s*("(?:[^"\\]|\\.)*")')
 _FORM_PROMPT = re.compile(rb'name="prompt"[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n(.*?)\r\n--', re.DOTALL)
 
 
@@ -136,11 +138,9 @@ class Exchange:
             self._read_body(call)
         except Problem as problem:
             late = problem
-        found = call.fields.get("prompt") if "input" not in call.fields else None
-        nested = call.fields.get("input")
-        if isinstance(nested, dict):
-            found = nested.get("prompt")
-        prompt = found if isinstance(found, str) else _prompt_in(call.request.body) if late else ""
+        found = call.api.prompt_of(call.fields)
+        prompt = found if isinstance(found, str) and found else _prompt_of(call.fields)
+        prompt = prompt or (_prompt_in(call.request.body) if late else "")
         self.ledger.received(record, prompt, _without_pictures(call.fields))
         self._check_head(call)
         if late is not None:
@@ -177,7 +177,7 @@ class Exchange:
             except ValueError:
                 pairs = [("?", "")]
             for name, value in pairs:
-                if f"{name}={value}" not in call.route.query:
+                if not {f"{name}={value}", f"{name}=*"} & call.route.query:
                     raise Problem(400, f"The query parameter '{name}' is not known here.", field=name)
         if call.route.body in ("json", "multipart"):
             declared = (call.request.header("content-type") or "").strip()
@@ -189,19 +189,22 @@ class Exchange:
                 raise Problem(415, "JSON is read as UTF-8 only.")
 
     def _check_key(self, call: Call) -> None:
-        values = call.request.headers.get_all("Authorization") or []
+        values = call.request.headers.get_all(call.api.auth_header) or []
         if call.api.auth == "none":
             if values:
                 raise Problem(400, "This API takes no key: leave the Authorization header out.", field="Authorization")
             return
-        if not values and not self.keys_required:
-            return
+        if not values:
+            if not self.keys_required:
+                return
+            raise call.api.without_key()
         if len(values) != 1:
             raise Problem(401)
         key = str(values[0])
-        if call.api.auth == "bearer":
+        wanted = SCHEMES.get(call.api.auth)
+        if wanted:
             scheme, _, key = key.partition(" ")
-            if scheme != "Bearer":
+            if scheme != wanted:
                 raise Problem(401)
         if not KEY.fullmatch(key):
             raise Problem(401)
@@ -214,7 +217,7 @@ class Exchange:
             call.parts = parse_multipart(request.header("content-type") or "", request.body)
             # The parts hold their own copies: don't keep large uploads twice.
             request.body = b""
-            call.fields = dict(single_texts(call.parts, files="image"))
+            call.fields = dict(single_texts(call.parts, files=call.route.files))
         elif call.route.body == "none" and request.body:
             raise Problem(400, "This request takes no body.")
 
@@ -229,7 +232,8 @@ class Exchange:
         return reply
 
     def _free(self, provider: str, kind: str, request: Request, outcome: int | str) -> None:
-        authorization = request.header("authorization")
+        api = self.apis.get(provider)
+        authorization = request.header(api.auth_header if api else "authorization")
         form = "" if authorization is None else authorization_form(authorization)
         self.ledger.free(provider, kind, request.method, request.path, outcome, form)
 
@@ -246,6 +250,22 @@ def _prompt_in(start: bytes | bytearray) -> str:
     return match.group(1).decode("utf-8", "replace") if match is not None else ""
 
 
+def _prompt_of(fields: dict[str, Any]) -> str:
+    """The prompt of a request: at its top, inside `input`, or the first text of its messages."""
+    nested = fields.get("input")
+    if isinstance(nested, dict):
+        fields = nested
+    found = fields.get("prompt")
+    if isinstance(found, str):
+        return found
+    for message in fields["messages"] if isinstance(fields.get("messages"), list) else ():
+        parts = message.get("content") if isinstance(message, dict) else None
+        for part in parts if isinstance(parts, list) else ():
+            if isinstance(part, dict) and isinstance(part.get("text"), str):
+                return str(part["text"])
+    return ""
+
+
 def _without_pictures(fields: dict[str, Any]) -> dict[str, Any]:
     """The fields as received, with picture data replaced by how much there was."""
 
@@ -256,9 +276,11 @@ def _without_pictures(fields: dict[str, Any]) -> dict[str, Any]:
             return f"(data URI, {len(value)} characters)"
         if isinstance(value, dict):
             return {name: shown(inner) for name, inner in value.items() if name not in PICTURE_FIELDS}
+        if isinstance(value, list):
+            return [shown(inner) for inner in value]
         return value
 
     return {name: shown(value) for name, value in fields.items() if name not in PICTURE_FIELDS}
 
 
-PICTURE_FIELDS = ("image", "images", "image_urls")
+PICTURE_FIELDS = ("image", "images", "image_urls", "inlineData")

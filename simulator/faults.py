@@ -73,6 +73,7 @@ VOCABULARY: dict[str, Callable[[str | None], Any]] = {
     "retry_after": _raw,
     "paid": _flag,
     "refuse": _optional("", _one_of("", "200", "400", "403", "422", "451")),
+    "reason": _raw,  # with refuse: the API's own word for why, `block:...` when it didn't even begin
     "empty": _flag,
     "html": _flag,
     "broken_json": _flag,
@@ -87,6 +88,7 @@ VOCABULARY: dict[str, Callable[[str | None], Any]] = {
     "times": _whole,
     # What the answer holds.
     "sizes": _flag,
+    "small": _flag,  # pictures of 64x64 whatever was asked: for tests that ask a thousand times and look at none
     "rgba": _flag,
     "gray": _flag,
     "fewer": _flag,
@@ -103,6 +105,7 @@ VOCABULARY: dict[str, Callable[[str | None], Any]] = {
     "steps": _whole,
     "poll_status": _status,
     "poll_times": _whole,
+    "cancel": _one_of("late", "500", "drop"),
     # The upload of a reference (only over the control routes: an upload has no prompt).
     "upload_status": _status,
     # The result file.

@@ -28,6 +28,7 @@ BAD_GATEWAY_PAGE = (
     "<html>\r\n<head><title>{status} {reason}</title></head>\r\n<body>\r\n"
     "<center><h1>{status} {reason}</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
 )
+SMALL = (64, 64)
 
 
 def generate(call: Call, order: Order, words: Words, ledger: Ledger) -> Reply:
@@ -38,11 +39,22 @@ def generate(call: Call, order: Order, words: Words, ledger: Ledger) -> Reply:
     def bill(images: int) -> None:
         ledger.bill(record, images, images * order.price)
 
+    if "reason" in words:
+        order.extras["reason"] = words["reason"]
+    key = call.api.replay_key(call)
+    earlier = call.tasks.earlier(call.api.id, key, bytes(call.request.body)) if key else None
     reply = _refusal(call, order, words)
     if reply is not None:
         record.outcome = _outcome(words, reply.status)
-        if "paid" in words:
+        if "paid" in words and earlier is None:
             bill(order.count)
+            if key:
+                task = _task(call, order, _pictures(call, order, words, order.count), {}, record.cost_usd)
+                call.tasks.remember(key, bytes(call.request.body), task)
+        return _dressed(reply, words)
+    if earlier is not None:
+        reply = call.api.started(call, earlier)
+        record.outcome = _outcome({"replay": True, **words}, reply.status)
         return _dressed(reply, words)
     wanted = max(0, order.count + ("more" in words) - ("fewer" in words))
     images = order.count if "empty" in words else wanted
@@ -52,7 +64,11 @@ def generate(call: Call, order: Order, words: Words, ledger: Ledger) -> Reply:
     bill(images)
     results = [] if "empty" in words else _pictures(call, order, words, wanted)
     if order.asynchronous or "task" in words:
-        reply = call.api.started(call, _task(call, order, results, words, record.cost_usd))
+        task = _task(call, order, results, words, record.cost_usd)
+        task.unbill = lambda: bill(0)
+        if key:
+            call.tasks.remember(key, bytes(call.request.body), task)
+        reply = call.api.started(call, task)
     elif "shape" in words:
         reply = json_reply(200, shaped(words["shape"], results))
     else:
@@ -62,7 +78,7 @@ def generate(call: Call, order: Order, words: Words, ledger: Ledger) -> Reply:
 
 
 def _outcome(words: Words, status: int) -> int | str:
-    for word in ("drop", "html", "redirect", "refuse", "broken_json", "empty", "task"):
+    for word in ("drop", "html", "redirect", "refuse", "broken_json", "empty", "task", "replay"):
         if word in words:
             value = words[word]
             return f"{word}={value}" if isinstance(value, str) and value else word
@@ -109,7 +125,7 @@ def _pictures(call: Call, order: Order, words: Words, wanted: int) -> list[Resul
     number = record.id if record is not None else 0
     results = []
     for slot in range(wanted):
-        width, height = _size(order, slot) if "sizes" in words else order.size
+        width, height = SMALL if "small" in words else _size(order, slot) if "sizes" in words else order.size
         card = Card(
             width=width,
             height=height,
@@ -174,6 +190,7 @@ def _task(call: Call, order: Order, results: list[Result], words: Words, cost_us
         cost_usd=cost_usd,
         poll_status=words.get("poll_status", 0),
         poll_times=words.get("poll_times"),
+        cancel_fault=words.get("cancel", ""),
     )
     call.tasks.add(task)
     return task

@@ -8,8 +8,12 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING
+
+from .problem import Problem
 
 if TYPE_CHECKING:
     from .order import Order
@@ -27,7 +31,7 @@ class Task:
     order: Order
     results: list[Result]
     ending: str
-    """`done`, `fail`, `hang`, `refuse`, or `unknown` (a status nobody documents until it is done)."""
+    """`done`, `fail`, `hang`, `refuse`, `cancelled`, or `unknown` (a status nobody documents until it is done)."""
     steps: int
     """Polls that find it unfinished."""
     flat: bool = False
@@ -36,16 +40,25 @@ class Task:
     poll_status: int = 0
     poll_times: int | None = None
     polls: int = 0
+    cancel_fault: str = ""
+    """What happens when it is to be cancelled: `late` (it has begun by then), `500`, or `drop` (done, but no answer)."""
+    unbill: Callable[[], None] = lambda: None
+    """Takes its cost out of the ledger."""
 
     @property
     def finished(self) -> bool:
         """Whether the last poll found it ended, well or not."""
-        return self.ending != "hang" and self.polls > self.steps
+        return self.ending == "cancelled" or (self.ending != "hang" and self.polls > self.steps)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it still stands in a queue, as the first half of the unfinished polls find it."""
+        return not self.finished and self.polls <= (self.steps + 1) // 2
 
     @property
     def failed(self) -> bool:
         """Whether it has ended without pictures."""
-        return self.finished and self.ending in ("fail", "refuse")
+        return self.finished and self.ending in ("fail", "refuse", "cancelled")
 
     @property
     def percent(self) -> int:
@@ -61,6 +74,22 @@ class TaskBook:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._tasks: OrderedDict[str, Task] = OrderedDict()
+        self._keys: OrderedDict[tuple[str, str], tuple[bytes, Task]] = OrderedDict()
+
+    def remember(self, key: str, body: bytes, task: Task) -> None:
+        """Keep the task of a request with an idempotency key."""
+        with self._lock:
+            self._keys[(task.provider, key)] = (sha256(body).digest(), task)
+            while len(self._keys) > KEPT:
+                self._keys.popitem(last=False)
+
+    def earlier(self, provider: str, key: str, body: bytes) -> Task | None:
+        """The task of an earlier request with this key; None without one. Raises Problem when that asked for something else."""
+        with self._lock:
+            digest, task = self._keys.get((provider, key), (b"", None))
+        if task is not None and digest != sha256(body).digest():
+            raise Problem(409, "This idempotency key was used with another body.")
+        return task
 
     def add(self, task: Task) -> None:
         """Keep a new task."""
@@ -82,10 +111,31 @@ class TaskBook:
             task.polls += 1
             return task, 0
 
+    def find(self, provider: str, task_id: str) -> Task | None:
+        """A task as it is, without moving it."""
+        with self._lock:
+            task = self._tasks.get(task_id)
+            return task if task is not None and task.provider == provider else None
+
+    def cancel(self, provider: str, task_id: str) -> tuple[Task | None, bool]:
+        """Take a task back that waits, with what it cost; returns it and whether that was still possible."""
+        task = self.find(provider, task_id)
+        if task is None:
+            return None, False
+        with self._lock:
+            if task.cancel_fault == "late" and task.waiting:
+                task.polls = (task.steps + 1) // 2 + 1
+            if not task.waiting or task.cancel_fault == "500":
+                return task, False
+            task.ending = "cancelled"
+        task.unbill()
+        return task, True
+
     def clear(self) -> None:
         """Forget every task."""
         with self._lock:
             self._tasks.clear()
+            self._keys.clear()
 
 
 def new_task_id() -> str:

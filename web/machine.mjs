@@ -2,7 +2,7 @@
 import { ask } from "./server.mjs";
 
 /** @type {import("./server.mjs").Machine} */
-let known = { providers: [], dialects: {}, auths: [], profiles: ["default"] };
+let known = { providers: [], dialects: {}, auths: [], profiles: ["default"], mistakes: [] };
 /** @type {Set<() => void>} */
 const listeners = new Set();
 let loaded = false;

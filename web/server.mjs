@@ -9,10 +9,11 @@ import { say } from "./words.mjs";
  *   max_count: number, options: Record<string, string[] | null> }} Offer
  * @typedef {{ profile: string, state: "environment" | "stored" | "disabled" | "none", source: string, problem: string,
  *   replaceable: boolean, tested: { at: number, verdict: string, text: string } | null }} KeyState
- * @typedef {{ id: string, label: string, dialect: string, own: boolean, local: boolean, needs_key: boolean,
+ * @typedef {{ id: string, label: string, dialect: string, own: boolean, from_file: boolean, local: boolean, needs_key: boolean,
  *   key_url: string, recommended: string, models: Model[], keys: KeyState[], key_variable: string, base_url: string,
  *   base_url_source: string, base_url_problem: string, base_url_variable: string, auth?: string }} Provider
- * @typedef {{ providers: Provider[], dialects: Record<string, string>, auths: string[], profiles: string[] }} Machine
+ * @typedef {{ providers: Provider[], dialects: Record<string, string>, auths: string[], profiles: string[],
+ *   mistakes: string[] }} Machine
  * @typedef {{ kind: string, what: string, cure: string }} Problem
  * @typedef {{ number?: number, input: string, from: string, width?: number, height?: number }} Reference
  * @typedef {{ slots: number[], frame: number, method?: string, url?: string, headers?: Record<string, string>, body?: string }} Sent

@@ -4,7 +4,7 @@ For building and trying a graph. Its pictures say SIMULATION. It reads every opt
 is left out in silence. `auto` never chooses it.
 """
 
-from .row import EXTREME_RATIOS, RATIOS, RESOLUTIONS, Field, Model, Offer, Option, Price, Provider, Route
+from .row import EXTREME_RATIOS, PREVIEWS, RATIOS, RESOLUTIONS, Field, Model, Offer, Option, Price, Provider, Route
 
 _ALL = (*RATIOS, *EXTREME_RATIOS)
 _OPTIONS: frozenset[Option] = frozenset(
@@ -70,4 +70,5 @@ PROVIDER = Provider(
     reads=("webp", "png", "jpeg"),
     needs_key=False,
     local=True,
+    retired=PREVIEWS,
 )

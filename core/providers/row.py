@@ -23,6 +23,15 @@ RESOLUTIONS = ("0.5K", "1K", "2K", "4K")
 DEAREST_USD = 0.30
 """What a picture counts as when its price isn't known: the dearest known price of the field."""
 
+OMITTED = "omitted"
+"""As an `auto_ratio`: without a ratio the provider takes that of a lone reference; of several it isn't known which one's."""
+PREVIEWS = {
+    "nano-banana-pro-preview": "nano-banana-pro",
+    "nano-banana-2-preview": "nano-banana-2",
+    "nano-banana-preview": "nano-banana",
+}
+"""Names of the previews that Google shut down on 25 June 2026 -> what took their place, for a row's `retired`."""
+
 Option = Literal[
     "aspect_ratio",
     "resolution",
@@ -58,7 +67,7 @@ class Route:
     """One operation's address and field names."""
 
     path: str
-    """Path below the base URL; `{model}` is replaced by the wire model id."""
+    """Path below the base URL; `{model}` is replaced by the wire model id, `{project}` by the project of the key."""
     fields: Mapping[Option, Field]
     references: str = ""
     """The field that carries the reference images."""
@@ -80,12 +89,18 @@ class Offer:
     default_resolution: str = ""
     """What `auto` gives; "" where the provider doesn't say."""
     auto_ratio: str = ""
-    """The provider's own word for "as the first image", on edits; "" where it has none."""
+    """The provider's own word for "as the first image", on edits; "" where it has none, OMITTED where silence says it."""
     max_references: int = 0
     max_count: int = 1
     """Pictures that one call can give."""
     options: frozenset[Option] = frozenset()
     """Options beyond ratio, resolution and count that are sent; the others are left out with a notice."""
+    choices: Mapping[Option, tuple[str, ...]] = field(default_factory=dict)
+    """Our values of an option, where this model has fewer of them than the field."""
+    max_prompt: int = 0
+    """Characters that a prompt may have; 0 where the provider doesn't say."""
+    route: Route | None = None
+    """Address and field names where this model's differ from those of the provider's other models."""
 
     @property
     def all_resolutions(self) -> tuple[str, ...]:
@@ -122,6 +137,7 @@ class Model:
 
 
 Transport = Literal["data_uri", "base64", "multipart", "upload"]
+Auth = Literal["key", "google_service_account"]
 
 
 @dataclass(frozen=True)
@@ -136,7 +152,7 @@ class Provider:
     """Origin with an optional path prefix; "" where the user has to name the host."""
     auth_header: str
     auth_template: str
-    """How the key stands in the header; `{key}` is the key."""
+    """How the key stands in the header; `{key}` is the key, or the token that was had for it."""
     routes: Mapping[Operation, Route]
     models: tuple[Model, ...]
     recommended: str
@@ -146,6 +162,10 @@ class Provider:
     """ISO date on which they were last held against the source."""
     key_variables: tuple[str, ...] = ()
     """The provider's usual environment variables, after ours."""
+    borrowed_variables: tuple[str, ...] = ()
+    """Variables that hold keys for other ends, too: looked at last, and only where the provider is named, never by `auto`."""
+    auth: Auth = "key"
+    """What a key of it is: a line of text, or the JSON document of a Google service account (`core/service_account.py`)."""
     key_url: str = ""
     """The page where a person gets a key."""
     key_check: str = ""
@@ -158,16 +178,31 @@ class Provider:
     """Of one reference as a file."""
     max_request_bytes: int = 100_000_000
     """Of all references of one request as they travel (base64 counts 4/3)."""
+    upload_above: int = 0
+    """Where references may travel inside the request or be uploaded: how many bytes they may fill in it before the largest
+    are uploaded first; 0 = there is one way only."""
+    upload_url: str = ""
+    """The provider's own second origin for uploads; "" where uploads go to the base URL. The key goes there, too; see
+    `uploads_to`."""
     max_parallel: int = 8
     refuses_before_work: frozenset[int] = frozenset({429, 503})
     """Statuses that mean "not started, not billed": a paid request may be sent again after them."""
     failures_unbilled: bool = False
     """The provider documents that failed requests aren't billed."""
     idempotency_header: str = ""
+    """The header that makes a paid request repeatable: the same value twice is one job and one bill."""
+    retired: Mapping[str, str] = field(default_factory=dict)
+    """Model names and wire ids that it has retired -> the name of the model that took their place."""
     forms: tuple[str, ...] = ()
     """Ways of asking that the dialect knows, the preferred one first; see the dialect. `NANO_BANANA_<ID>_FORM` chooses."""
     poll_seconds: tuple[float, float] = (1.0, 5.0)
     """First pause between two polls, and the longest."""
+    cancels: str = ""
+    """Until when an accepted task can be taken back, in words for a table; "" = it can't. Its dialect then has `cancel`."""
+    proxy: str = ""
+    """A proxy for this provider alone, where the user's own file names one."""
+    ca_bundle: str = ""
+    """Certificates for this provider alone."""
     needs_key: bool = True
     local: bool = False
     """The pack's own simulator: free, and never chosen by `auto`."""
@@ -175,6 +210,10 @@ class Provider:
     def model(self, name: str) -> Model | None:
         wanted = self.recommended if name == "recommended" else name
         return next((model for model in self.models if model.name == wanted), None)
+
+    def uploads_to(self, base_url: str) -> str:
+        """Where its uploads go when it is reached at `base_url`: a key that was entered for another address stays there."""
+        return self.upload_url if self.upload_url and base_url == self.base_url else base_url
 
     def of_family(self, family: str) -> Model | None:
         return next((model for model in self.models if model.family == family), None)

@@ -7,7 +7,7 @@ from typing import cast
 
 from .step import Dialect
 
-_NOT_DIALECTS = frozenset({"body", "reading", "step", "tasks"})
+_NOT_DIALECTS = frozenset({"body", "gemini_words", "inlining", "reading", "step", "tasks", "uploads"})
 
 
 def dialect(name: str) -> Dialect:

@@ -9,6 +9,7 @@ import base64
 import binascii
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 from ..errors import Fault, Kind
@@ -282,6 +283,16 @@ def _kind_by_status(status: int, words: str) -> Kind:
     if _KEY.search(words) and status == 400:
         return "key"
     return kind_by_words(words, "invalid")
+
+
+def inner_fault(reply: Reply, value: dict[str, Any]) -> Fault | None:
+    """What an error `code` inside a success says, read as if it were the status; None where there is no error."""
+    code = value.get("code")
+    if isinstance(code, str) and code.isdecimal():
+        code = int(code)
+    if isinstance(code, bool) or not isinstance(code, int) or not 400 <= code < 600:
+        return None
+    return fault_of(replace(reply, status=code))
 
 
 def unreadable(reply: Reply) -> Fault:

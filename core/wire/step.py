@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from ..errors import Fault
 from ..pictures import Encoded
@@ -44,13 +44,20 @@ class Job:
     """Which of the row's forms to begin with."""
     uploaded: Mapping[int, str] = field(default_factory=dict)
     """Reference index -> address of an upload made earlier that is still good."""
+    project: str = ""
+    """The project that the key belongs to, where the address names it."""
+    own_route: Route | None = None
+    """The model's own address and field names, where it has some."""
 
     @property
     def route(self) -> Route:
-        return self.row.routes[self.operation]
+        return self.own_route or self.row.routes[self.operation]
 
     def url(self, path: str) -> str:
-        return self.base_url + path.replace("{model}", self.model)
+        return self.base_url + path.replace("{project}", self.project).replace("{model}", self.model)
+
+    def upload_url(self, path: str) -> str:
+        return self.row.uploads_to(self.base_url) + path
 
     def fields(self) -> dict[str, str | int | bool]:
         """The options in the provider's names and spelling, with the count where it has one."""
@@ -160,4 +167,14 @@ class Dialect(Protocol):
 
     def resume(self, job: Job, accepted: State) -> Step:
         """The step that finds an accepted task again. The job has no references."""
+        ...
+
+
+@runtime_checkable
+class Cancels(Dialect, Protocol):
+    """A dialect that can also take back what the provider has accepted."""
+
+    def cancel(self, job: Job, accepted: State) -> Send | None:
+        """A free request to drop an accepted task; None when the provider has begun, so that it could be billed for
+        nothing. The reply goes to `next`, which goes on asking how the task is, whatever the reply says."""
         ...

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from ..addresses import origin
 from ..errors import Fault
 from ..redact import redact
 from .reading import fault_words, kind_by_words, no_picture, pictures_in, words_in
@@ -65,6 +66,14 @@ def task_id_of(value: dict[str, Any]) -> str:
     return ""
 
 
+def own_address(job: Job, address: Any) -> str:
+    """An address out of a reply when it is at the provider's own origin, where the key may go; "" for any other."""
+    try:
+        return address if isinstance(address, str) and origin(address) == origin(job.base_url) else ""
+    except ValueError:
+        return ""
+
+
 def follow(
     job: Job,
     reply: Reply,
@@ -92,7 +101,7 @@ def follow(
             request_id=reply.request_id,
         )
         return Failed(fault, task)
-    if status not in RUNNING:
+    if status not in RUNNING or not task:
         pictures = pictures_in(value)
         if pictures:
             return Done(tuple(pictures), words_in(value), usd, task or _request_id(value) or reply.request_id, learned)

@@ -12,12 +12,15 @@ from pack.dev.running import Host, PromptFailed
 from PIL import Image
 
 KEYED = ("onerouter", "apiframe", "nanobanana", "runflow")
+"""The providers of the documents: each failure is tried with each of them."""
+SERVED = (*KEYED, "fal", "replicate")
+"""Every provider that the host is pointed at the simulator for."""
 
 
 def provider_variables(simulator: Any, key: str = "sim-test") -> dict[str, str]:
     """Environment variables that make `simulator` every provider."""
     found = {"NANO_BANANA_CAP_DAY": "none"}  # a session of tests asks for more than a day's worth of pictures
-    for name in KEYED:
+    for name in SERVED:
         found[f"NANO_BANANA_{name.upper()}_BASE_URL"] = simulator.base_url(name)
         found[f"NANO_BANANA_{name.upper()}_API_KEY"] = key
     return found

@@ -263,3 +263,18 @@ def test_a_missing_key_names_the_cures(bench: Bench, fresh: Any, simulator: Any,
         assert word in ran.error
     assert ran.error_type == "NanoBanana.ConfigError"
     assert other.generate(tag, provider="offline").status == "success"
+
+
+@pytest.mark.parametrize("provider", ["offline", "auto"])
+def test_a_retired_model_name_still_runs_and_is_told(bench: Bench, tag: str, provider: str) -> None:
+    """It isn't offered, but an old workflow that has it goes on with its successor."""
+    gone = "nano-banana-pro-preview"
+    assert (
+        gone
+        not in bench.host.get("/object_info/ProviderConfig")["ProviderConfig"]["input"]["optional"]["model"][1][
+            "options"
+        ]
+    )
+    ran = bench.generate(tag, provider, {"model": gone})
+    assert ran.status == "success", ran.error or ran.refusal
+    assert ran.info()["model"] == "nano-banana-pro" and any(gone in notice for notice in ran.info()["notices"])

@@ -105,6 +105,27 @@ def test_while_a_task_is_followed(bench: Bench, listener: Ears, tag: str) -> Non
     check_landed(bench, prompt, tag)
 
 
+@pytest.mark.parametrize(("provider", "word"), [("fal", "in queue"), ("replicate", "starting")])
+def test_while_it_waits_in_the_provider_s_queue(
+    bench: Bench, listener: Ears, tag: str, provider: str, word: str
+) -> None:
+    """It is taken back there: nothing is billed, and queued again it is simply sent."""
+    prompt = prompt_of(f"{tag} [[sim: steps=400 times=1]]", provider)
+    prompt_id = bench.host.queue_prompt(prompt, listener.client)
+    listener.wait_text(word)
+    assert bench.paid(tag) == 1
+    interrupt(bench, listener, prompt_id)
+    told = listener.wait(lambda heard: heard.kind == "nano_banana.stopped").data
+    assert (told["on_the_way"], told["cancelling"]) == (1, 1) and "taken back" in told["text"]
+    end = time.monotonic() + 20
+    while bench.paid(tag):
+        assert time.monotonic() < end, "it was not taken back"
+        time.sleep(0.02)
+    again = bench.run(prompt)
+    assert again.status == "success", again.error
+    assert [image["from"] for image in again.info()["images"]] == ["provider"] and bench.paid(tag) == 1
+
+
 def test_while_the_picture_is_downloaded(bench: Bench, listener: Ears, tag: str) -> None:
     """The file is on its way: it arrives all the same."""
     prompt = prompt_of(f"{tag} [[sim: file_slow=2]]")

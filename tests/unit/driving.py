@@ -68,7 +68,18 @@ def job(
     if how.sends_seed:
         options["seed"] = asked.seed
     return Job(
-        row, base_url, how.wire, asked.operation, asked.prompt, options, count, tuple(files), form, uploaded or {}
+        row,
+        base_url,
+        how.wire,
+        asked.operation,
+        asked.prompt,
+        options,
+        count,
+        tuple(files),
+        form,
+        uploaded or {},
+        own_route=how.offer.route,
+        project="sim-project",
     )
 
 

@@ -133,3 +133,10 @@ def test_nonsense_is_not_public() -> None:
     """Whatever a system may report as an address."""
     for text in ("", "nonsense", "127.0.0.1:80", "1.2.3", "::ffff:127.0.0.1"):
         assert not is_public(text)
+
+
+@pytest.mark.parametrize("text", ["https://evil.example\\@api.example.com/x", "https://api.example.com\\.evil.example"])
+def test_an_address_that_readers_understand_differently_is_none(text: str) -> None:
+    """One reader would see the provider's host, the other one a stranger's."""
+    with pytest.raises(ValueError):
+        origin(text)

@@ -10,13 +10,14 @@ from driving import request
 from pack.core.choice import ProviderChoice, Shelf, problem_with
 from pack.core.errors import ConfigError, Impossible
 from pack.core.key_store import StoredKey, origin_of
-from pack.core.providers import BUILT_IN
+from pack.core.providers import BUILT_IN, model_names
 from pack.core.settings import Settings
 
 KEYS = {
     "onerouter": {"ONEROUTER_API_KEY": "key-onerouter-1"},
     "apiframe": {"APIFRAME_API_KEY": "key-apiframe-1"},
     "runflow": {"RUNFLOW_API_KEY": "key-runflow-1"},
+    "openrouter": {"OPENROUTER_API_KEY": "key-openrouter-1"},
     "nanobanana": {
         "NANO_BANANA_NANOBANANA_API_KEY": "key-nano-1",
         "NANO_BANANA_NANOBANANA_BASE_URL": "https://reseller.example",
@@ -237,3 +238,52 @@ def test_an_empty_prompt_is_told_as_that_by_auto_too() -> None:
     """And not as "no provider can do this"."""
     with pytest.raises(Impossible, match="prompt is empty"):
         shelf("onerouter", "runflow").plan(None, [request(prompt=" ")])
+
+
+PREVIEW = "nano-banana-pro-preview"
+
+
+def test_a_retired_name_leads_to_its_successor_with_a_notice() -> None:
+    """An old workflow goes on: the same picture as under the new name, and it is said."""
+    machine = shelf("openrouter")
+    old, new = ProviderChoice("openrouter", PREVIEW), ProviderChoice("openrouter", "nano-banana-pro")
+    machine.check(old)
+    plans = [machine.plan(choice, [request()]) for choice in (old, new)]
+    assert ids(plans[0]) == ids(plans[1]) == [("openrouter", "nano-banana-pro")]
+    assert PREVIEW in plans[0].notices[0] and "nano-banana-pro" in plans[0].notices[0] and not plans[1].notices
+    prints = [plan.targets[0][1][0].fingerprint(request(), request().slots()[0]) for plan in plans]
+    assert prints[0] == prints[1], "what was paid under one name is found under the other"
+
+
+def test_a_retired_name_means_its_successor_s_family_with_auto() -> None:
+    """Also where the provider that does it never had that name."""
+    plan = shelf("runflow").plan(ProviderChoice(model=PREVIEW), [request()])
+    assert ids(plan) == [("runflow", "nano-banana-pro")] and PREVIEW in plan.notices[0]
+    assert not shelf("runflow").plan(ProviderChoice(model="nano-banana-pro"), [request()]).notices
+
+
+def test_a_name_that_a_provider_never_had_is_still_refused() -> None:
+    """Being retired elsewhere makes it no name here."""
+    with pytest.raises(Impossible, match="nano-banana-pro"):
+        shelf("onerouter").check(ProviderChoice("onerouter", PREVIEW))
+
+
+def test_retired_names_are_not_offered() -> None:
+    """The widget has the successors only."""
+    assert not set(model_names(BUILT_IN.values())) & {name for row in BUILT_IN.values() for name in row.retired}
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("google/gemini-3.1-flash-image-preview", "google/gemini-3.1-flash-image"),
+        ("google/gemini-3-pro-image-preview", "google/gemini-3-pro-image"),
+        ("google/gemini-3-pro-image", ""),
+        ("google/gemini-9", ""),
+    ],
+)
+def test_a_retired_id_is_sent_as_it_is_and_told(override: str, told: str) -> None:
+    """The user named it by hand: it isn't changed behind their back."""
+    plan = shelf("openrouter").plan(ProviderChoice("openrouter", model_override=override), [request()])
+    assert plan.targets[0][1][0].wire == override
+    assert bool(plan.notices) == bool(told) and (not told or told + " took its place" in plan.notices[0])

@@ -44,7 +44,7 @@ FAULTS = [
     "slow=0.2",
     "file_slow=0.2",
 ]
-PROVIDERS = ["onerouter", "apiframe", "nanobanana", "runflow"]
+PROVIDERS = ["onerouter", "apiframe", "nanobanana", "runflow", "fal", "replicate"]
 PLACES = st.sampled_from(PROVIDERS)
 _numbers = itertools.count()
 TRIED = {"sequences": 0, "steps": 0}

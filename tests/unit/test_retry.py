@@ -66,7 +66,8 @@ def test_a_break_after_the_whole_body_left() -> None:
     assert isinstance(after_break(PLAIN, "all", paid=False, attempt=1, dice=0), Again)
     assert after_break(PLAIN, "all", paid=False, attempt=FREE_TRIES, dice=0) == Stop("no")
     assert after_break(PLAIN, "all", paid=True, attempt=1, dice=0) == Stop("maybe")
-    assert isinstance(after_break(KEYED, "all", paid=True, attempt=1, dice=0), Again)
+    assert after_break(KEYED, "all", paid=True, attempt=1, dice=0) == Again(backoff(1, 0), "maybe")
+    assert after_break(KEYED, "part", paid=True, attempt=1, dice=0) == Again(backoff(1, 0), "no")
     assert after_break(KEYED, "all", paid=True, attempt=PAID_TRIES, dice=0) == Stop("maybe")
 
 
@@ -93,7 +94,7 @@ def test_a_server_s_fault(status: int) -> None:
     """Free: again. Paid: over and maybe charged. With an idempotency key: again."""
     assert isinstance(judged(status, paid=False), Again)
     assert judged(status, paid=True) == Stop("maybe")
-    assert isinstance(judged(status, paid=True, row=KEYED), Again)
+    assert judged(status, paid=True, row=KEYED) == Again(backoff(1, 0.5), "maybe")
     last = judged(status, paid=True, row=KEYED, attempt=PAID_TRIES)
     assert last == Stop("maybe")
 

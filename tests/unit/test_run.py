@@ -34,7 +34,7 @@ def engine(simulator: Simulator, tmp_path: Path) -> Engine:
     """A machine with keys for every provider of the simulator, and nothing learned yet."""
     simulator.reset()
     environ = {}
-    for name in ("onerouter", "apiframe", "nanobanana", "runflow"):
+    for name in ("google", "onerouter", "apiframe", "nanobanana", "runflow", "fal", "replicate"):
         environ[f"NANO_BANANA_{name.upper()}_API_KEY"] = "sim-run"
         environ[f"NANO_BANANA_{name.upper()}_BASE_URL"] = simulator.base_url(name)
     return Engine(tmp_path, local_address=lambda: simulator.base_url("offline"), rows=ROWS, environ=environ)
@@ -231,7 +231,7 @@ def test_a_timeout_ends_the_node_and_not_the_call(engine: Engine, simulator: Sim
 
 def test_a_task_is_followed_through_faults_on_the_way(engine: Engine, simulator: Simulator) -> None:
     """An accepted task is paid: its polls go on through a 503."""
-    for name in ("onerouter", "apiframe", "nanobanana", "runflow"):
+    for name in ("onerouter", "apiframe", "nanobanana", "runflow", "fal", "replicate"):
         prompt = f"task {name} [[sim: task steps=3 poll_status=503 poll_times=1]]"
         choice = ProviderChoice(name, max_parallel=1)
         asked = replace(request(prompt=prompt), num_images=1)
@@ -242,7 +242,7 @@ def test_a_task_is_followed_through_faults_on_the_way(engine: Engine, simulator:
 
 def test_a_failed_task_is_told_and_not_sent_again(engine: Engine, simulator: Simulator) -> None:
     """Free where the provider documents that failures are, maybe charged elsewhere."""
-    for name, charged in (("nanobanana", "no"), ("apiframe", "maybe")):
+    for name, charged in (("nanobanana", "no"), ("apiframe", "maybe"), ("fal", "no"), ("replicate", "maybe")):
         asked = request(prompt=f"fails {name} [[sim: task=fail]]")
         run = finish(engine.run([asked], engine.plan(ProviderChoice(name), [asked])))
         assert [c for _, c in errors(run)] == [charged], name
@@ -280,7 +280,7 @@ def test_references_arrive_as_their_exact_pixels(engine: Engine, simulator: Simu
 
     pictures = tuple(tiny(n, 20 + n, 30) for n in range(3))
     wanted = [sha256(picture._load().tobytes()).hexdigest() for picture in pictures]
-    for name in ("onerouter", "apiframe", "nanobanana", "runflow", "offline"):
+    for name in ("google", "onerouter", "apiframe", "nanobanana", "runflow", "fal", "replicate", "offline"):
         asked = replace(request("edit", 0, prompt=f"pixels {name}"), references=pictures)
         finish(engine.run([asked], engine.plan(ProviderChoice(name), [asked])))
         (entry,) = simulator.ledger(f"pixels {name}")["requests"]

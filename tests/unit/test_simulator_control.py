@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import requests
+from pack.core.providers import BUILT_IN
 from pack.simulator import start
 from pack.simulator.server import Simulator
 
@@ -41,7 +42,7 @@ def generate(sim: Simulator, prompt: str) -> requests.Response:
 
 
 def test_providers(sim: Simulator) -> None:
-    ids = ["apiframe", "nanobanana", "offline", "onerouter", "runflow"]
+    ids = sorted(BUILT_IN)
     assert requests.get(sim.origin + "/_control/providers", timeout=5).json() == ids
     assert sim.providers() == ids
     assert sim.base_url("offline") == f"http://127.0.0.1:{sim.port}/offline"

@@ -15,7 +15,14 @@ from pack.simulator.server import Simulator
 from PIL import Image
 
 BEARER = {"Authorization": "Bearer sim-test"}
-HEADERS = {"onerouter": BEARER, "nanobanana": BEARER, "runflow": BEARER, "apiframe": {"Authorization": "sim-test"}}
+HEADERS = {
+    "onerouter": BEARER,
+    "nanobanana": BEARER,
+    "runflow": BEARER,
+    "apiframe": {"Authorization": "sim-test"},
+    "fal": {"Authorization": "Key sim-test"},
+    "replicate": BEARER,
+}
 OUT = io.BytesIO()
 Image.new("RGB", (6, 4), "red").save(OUT, "PNG")
 PNG = OUT.getvalue()
@@ -28,6 +35,12 @@ NANO = ("nanobanana", "/v1/images/generations")
 RUN = ("runflow", "/v1/run/google/nano-banana-pro/edit")
 RUNS = ("runflow", "/v1/models/google/nano-banana-2/runs")
 OFFLINE = ("offline", "/v1/images/generations")
+FAL = ("fal", "/fal-ai/nano-banana-2")
+FAL_FIRST = ("fal", "/fal-ai/nano-banana")
+FAL_EDIT = ("fal", "/fal-ai/nano-banana-pro/edit")
+FAL_NEW = ("fal", "/google/nano-banana-2.1")
+PREDICT = ("replicate", "/v1/models/google/nano-banana-pro/predictions")
+PREDICT_2 = ("replicate", "/v1/models/google/nano-banana-2/predictions")
 GOOD: dict[tuple[str, str], dict[str, Any]] = {
     GENERATE: {"model": "google/nano-banana-2-text-to-image", "prompt": "x"},
     EDIT: {"model": "google/nano-banana-pro-image-to-image", "prompt": "x", "image_urls": [URI]},
@@ -36,6 +49,12 @@ GOOD: dict[tuple[str, str], dict[str, Any]] = {
     RUN: {"prompt": "x", "image_urls": [URI]},
     RUNS: {"input": {"prompt": "xxx"}},
     OFFLINE: {"model": "offline", "prompt": "x"},
+    FAL: {"prompt": "x"},
+    FAL_FIRST: {"prompt": "x"},
+    FAL_EDIT: {"prompt": "x", "image_urls": [URI]},
+    FAL_NEW: {"prompt": "x", "thinking_level": "medium"},
+    PREDICT: {"input": {"prompt": "x", "image_input": [URI]}},
+    PREDICT_2: {"input": {"prompt": "x", "resolution": "512px", "google_search": True}},
 }
 BROKEN = "data:image/png;base64," + base64.b64encode(PNG[:-30]).decode()
 GONE = object()
@@ -100,6 +119,44 @@ WRONG: list[tuple[tuple[str, str], dict[str, Any], int]] = [
     (OFFLINE, {"seed": -1}, 400),
     (OFFLINE, {"image": [URI]}, 400),
     (OFFLINE, {"model": "nano-banana"}, 400),
+    (FAL, {"prompt": GONE}, 422),
+    (FAL, {"num_images": 5}, 422),
+    (FAL, {"num_images": "1"}, 422),
+    (FAL, {"resolution": "512"}, 422),
+    (FAL, {"thinking_level": "medium"}, 422),
+    (FAL, {"safety_tolerance": 4}, 422),
+    (FAL, {"limit_generations": "on"}, 422),
+    (FAL, {"output_format": "jpg"}, 422),
+    (FAL, {"image_urls": [URI]}, 422),
+    (FAL, {"web_search": True}, 422),
+    (FAL_FIRST, {"aspect_ratio": "auto"}, 422),
+    (FAL_FIRST, {"aspect_ratio": "1:8"}, 422),
+    (FAL_FIRST, {"resolution": "1K"}, 422),
+    (FAL_FIRST, {"system_prompt": "x"}, 422),
+    (FAL_FIRST, {"enable_web_search": True}, 422),
+    (FAL_EDIT, {"image_urls": GONE}, 422),
+    (FAL_EDIT, {"image_urls": [URI] * 15}, 422),
+    (FAL_EDIT, {"image_urls": [BROKEN]}, 422),
+    (FAL_EDIT, {"image_urls": ["https://v3.fal.media/x.png"]}, 422),
+    (FAL_EDIT, {"thinking_level": "high"}, 422),
+    (FAL_EDIT, {"resolution": "0.5K"}, 422),
+    (FAL_NEW, {"resolution": "0.5K"}, 422),
+    (FAL_NEW, {"thinking_level": "low"}, 422),
+    (PREDICT, {"input": GONE}, 422),
+    (PREDICT, {"version": "x"}, 422),
+    (PREDICT, {"input": {"prompt": ""}}, 422),
+    (PREDICT, {"input": {"prompt": "x", "num_outputs": 1}}, 422),
+    (PREDICT, {"input": {"prompt": "x", "seed": 1}}, 422),
+    (PREDICT, {"input": {"prompt": "x", "resolution": "0.5K"}}, 422),
+    (PREDICT, {"input": {"prompt": "x", "aspect_ratio": "auto"}}, 422),
+    (PREDICT, {"input": {"prompt": "x", "aspect_ratio": "1:8"}}, 422),
+    (PREDICT, {"input": {"prompt": "x", "output_format": "jpeg"}}, 422),
+    (PREDICT, {"input": {"prompt": "x", "google_search": True}}, 422),
+    (PREDICT, {"input": {"prompt": "x", "safety_filter_level": "4"}}, 422),
+    (PREDICT, {"input": {"prompt": "x", "allow_fallback_model": True}}, 422),
+    (PREDICT, {"input": {"prompt": "x", "image_input": [URI.partition(",")[2]]}}, 422),
+    (PREDICT_2, {"input": {"prompt": "x", "output_resolution": "1K"}}, 422),
+    (PREDICT_2, {"input": {"prompt": "x", "safety_filter_level": "block_only_high"}}, 422),
 ]
 
 
@@ -131,6 +188,11 @@ def in_its_own_shape(provider: str, answer: requests.Response) -> bool:
         return bool(body == {} if empty else body["errors"][0]["msg"])
     if provider == "runflow":
         return set(body) == {"code", "message", "errors"}
+    if provider == "fal":
+        listed = isinstance(body["detail"], list) and {"loc", "msg", "type"} <= set(body["detail"][0])
+        return listed or isinstance(body["detail"], str)
+    if provider == "replicate":
+        return {"title", "detail", "status"} <= set(body) and body["status"] == answer.status_code
     return set(body) == {"error"} and set(body["error"]) == {"message", "type", "code"}
 
 
@@ -149,12 +211,12 @@ def test_refused(sim: Simulator, place: tuple[str, str], change: dict[str, Any],
     assert book["paid_calls"] == 0 and book["requests"][0]["outcome"] == status
 
 
-@pytest.mark.parametrize("place", [GENERATE, FRAME, NANO, RUN, RUNS], ids=lambda place: place[0])
+@pytest.mark.parametrize("place", [GENERATE, FRAME, NANO, RUN, RUNS, FAL, PREDICT], ids=lambda place: place[0])
 @pytest.mark.parametrize(
     "value", ["", "Bearer", "Bearer sim-", "Bearer real-key", "bearer sim-x", "Key sim-x", "sim-x", "Bearer sim-x"]
 )
 def test_keys(sim: Simulator, place: tuple[str, str], value: str) -> None:
-    good = "sim-x" if place[0] == "apiframe" else "Bearer sim-x"
+    good = {"apiframe": "sim-x", "fal": "Key sim-x"}.get(place[0], "Bearer sim-x")
     answer = post(sim, place, GOOD[place], headers={"Authorization": value} if value else {})
     assert (answer.status_code == 401) is (value != good)
     assert answer.ok or in_its_own_shape(place[0], answer)

@@ -308,6 +308,25 @@ def test_a_key_goes_to_its_own_origin_only() -> None:
         assert other.connections == own.connections == 0
 
 
+def test_a_key_goes_to_the_provider_s_upload_address_too_and_nowhere_else() -> None:
+    """Where the provider has two origins; a third hears nothing."""
+    keys: list[str | None] = []
+
+    def noting(line: Line) -> None:
+        line.serve()
+        keys.append(line.header(KEY[0]))
+
+    with serving(noting) as own, serving(noting) as uploads, serving(noting) as other:
+        transport = Transport(own.url, uploads=uploads.url + "/files")
+        until = time.monotonic() + 5
+        for server in (own, uploads):
+            transport.send("POST", server.url + "/x", headers={}, body=body(5), key=KEY, deadline=until)
+            server.settle()
+        with pytest.raises(Forbidden):
+            transport.send("POST", other.url + "/x", headers={}, body=body(5), key=KEY, deadline=until)
+        assert keys == [KEY[1]] * 2 and other.connections == 0
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed_by_a_request_with_a_key(status: int) -> None:
     """The reply comes back as it is; the other server hears nothing."""

@@ -49,7 +49,7 @@ def test_the_picture_is_found_in_every_shape(shape: str) -> None:
     assert pictures_in(SHAPES[shape]) in ([Found(url=URL)], [Found(data=PNG)])
 
 
-@pytest.mark.parametrize("dialect", ["onerouter", "apiframe", "nanobanana", "runflow", "offline"])
+@pytest.mark.parametrize("dialect", ["google", "onerouter", "apiframe", "nanobanana", "runflow", "offline"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_dialect_takes_every_shape(dialect: str, shape: str) -> None:
     """A provider that changes its wrapping still delivers what was paid."""
@@ -105,7 +105,8 @@ JSON = st.recursive(
         | st.dictionaries(
             st.sampled_from(
                 "data images output outputs url b64_json status state id task_id error errors message code detail "
-                "retry_after status_code cost result image_urls upload_url asset_id revised_prompt progress".split()
+                "retry_after status_code cost result image_urls upload_url asset_id revised_prompt progress "
+                "candidates content parts inlineData thought text finishReason promptFeedback details reason".split()
             ),
             inner,
             max_size=5,
@@ -120,7 +121,7 @@ JSON = st.recursive(
 def test_no_json_makes_a_dialect_crash(value: Any, status: int) -> None:
     """Whatever a provider answers is a step; a crash would lose a paid picture's trace."""
     raw = json.dumps(value).encode()
-    for name in ("onerouter", "apiframe", "nanobanana", "runflow"):
+    for name in ("google", "onerouter", "apiframe", "nanobanana", "runflow"):
         work = job(BUILT_IN[name], request())
         end = play(work, reply(status, raw=raw)).end
         assert end is not None

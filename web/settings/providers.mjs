@@ -24,6 +24,7 @@ export function providersSection(shared, opened) {
     {},
     el("h3", {}, say("providers.title")),
     el("p", { class: "nb-quiet" }, say("providers.order")),
+    ...machine.facts.mistakes.map((mistake) => el("p", { class: "nb-bad" }, mistake)),
     list,
     el(
       "div",
@@ -60,6 +61,7 @@ function card(shared, provider, fixed, opened) {
       fixed ? null : el("span", { class: "nb-grip", "aria-hidden": "true", title: say("providers.drag") }, "⠿"),
       el("strong", {}, provider.label),
       el("span", { class: "nb-chip", "data-tone": tone }, badge),
+      provider.from_file ? el("span", { class: "nb-chip" }, "providers.yaml") : null,
       el("span", { class: "nb-quiet" }, model ? `${model.name} ${cost === null ? "" : money(cost)}` : ""),
       el("span", { class: "nb-space" }),
       fixed ? null : button("↑", () => move(shared, provider.id, -1), { "aria-label": say("providers.up", { label: provider.label }) }),

@@ -1,0 +1,449 @@
+"""Reads `providers.yaml`: the user's own providers, and changes to built-in ones. Never writes it.
+
+    providers:
+      my_reseller:                 # small letters, digits, _
+        label: My reseller
+        like: nanobanana           # whose dialect, models and field names it has
+        base_url: https://api.example.com
+        auth: bearer
+        models: {...}              # only these, where it is said
+    overlays:
+      google:
+        models:
+          nano-banana-3: {like: nano-banana-2.1, wire: gemini-nano-banana-3, price: {1K: 0.05}}
+
+What isn't said is taken from the row that it is like. A mistake is reported with its line and costs that provider or that
+overlay only; the rest works. The file is read anew when it has changed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import yaml
+
+from .addresses import checked_base_url
+from .errors import ConfigError
+from .own_providers import AUTH, bare, checked_id, checked_wire
+from .providers.row import (
+    EXTREME_RATIOS,
+    RATIOS,
+    RESOLUTIONS,
+    Field,
+    Model,
+    Offer,
+    Operation,
+    Option,
+    Price,
+    Provider,
+    Route,
+)
+
+FILE = "providers.yaml"
+MAX_BYTES = 1 << 20
+_OPTIONS = get_args(Option)
+
+
+@dataclass(frozen=True)
+class Own:
+    """What the file says."""
+
+    rows: Mapping[str, Provider] = field(default_factory=dict)
+    """New providers, and built-in ones as they are changed, by id."""
+    mistakes: tuple[str, ...] = ()
+    """Each with the line that it is on."""
+
+
+class _Mistake(Exception):
+    def __init__(self, node: yaml.Node, what: str) -> None:
+        super().__init__(f"{FILE} line {node.start_mark.line + 1}: {what}")
+
+
+_read: dict[Path, tuple[tuple[int, int], Own]] = {}
+_lock = threading.Lock()
+
+
+def read_own(home: Path, built_in: Mapping[str, Provider]) -> Own:
+    """The file of a data folder as it is now; nothing and no mistakes where there is none."""
+    path = home / FILE
+    try:
+        facts = path.stat()
+    except OSError:
+        return Own()
+    stamp = (facts.st_mtime_ns, facts.st_size)
+    with _lock:
+        known = _read.get(path)
+    if known is None or known[0] != stamp:
+        known = (stamp, _parsed(path, built_in, date.fromtimestamp(facts.st_mtime).isoformat()))
+        with _lock:
+            _read[path] = known
+    return known[1]
+
+
+def _parsed(path: Path, built_in: Mapping[str, Provider], dated: str) -> Own:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            return Own(mistakes=(f"{FILE} is larger than 1 MB, and is not read",))
+        root = yaml.compose(data.decode("utf-8-sig"), Loader=yaml.SafeLoader)
+    except OSError as error:
+        return Own(mistakes=(f"{FILE} can't be read: {error.strerror or error}",))
+    except UnicodeDecodeError:
+        return Own(mistakes=(f"{FILE} is not UTF-8 text",))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}" if mark else ""
+        return Own(mistakes=(f"{FILE}{line}: {getattr(error, 'problem', None) or 'it is not YAML'}",))
+    except RecursionError:
+        return Own(mistakes=(f"{FILE}: it is nested too deeply",))
+    rows: dict[str, Provider] = {}
+    mistakes: list[str] = []
+
+    def each(section: _Map | None, make: Callable[[str, yaml.Node], Provider]) -> None:
+        for name, node in section.items() if section else ():
+            try:
+                rows[name] = make(name, node)
+            except _Mistake as mistake:
+                mistakes.append(str(mistake))
+
+    if root is not None:
+        try:
+            top = _Map(root, "the file")
+            sections = [top.map("overlays"), top.map("providers")]
+            top.end()
+            each(sections[0], lambda name, node: _overlaid(name, _Map(node, name), built_in, dated))
+            # A new provider may be like one that was changed above.
+            known = {**built_in, **rows}
+            each(sections[1], lambda name, node: _new(name, _Map(node, name), known, dated))
+        except _Mistake as mistake:
+            mistakes.append(str(mistake))
+    return Own(rows, tuple(mistakes))
+
+
+# ------------------------------------------------------------------------------------------------------------ rows
+
+
+def _new(name: str, told: _Map, known: Mapping[str, Provider], dated: str) -> Provider:
+    problem = checked_id(name)
+    if problem:
+        raise _Mistake(told.node, problem)
+    dialects: dict[str, Provider] = {}
+    for row in known.values():
+        if not row.local:
+            dialects.setdefault(row.dialect, row)
+    like = told.choice("like", [row.id for row in known.values() if not row.local])
+    speaks = told.choice("dialect", list(dialects))
+    if not like and not speaks:
+        raise _Mistake(told.node, f"{name} needs a dialect ({', '.join(dialects)}) or like: a provider that is known")
+    template = known[like] if like else dialects[speaks]
+    if speaks and template.dialect != speaks:
+        raise _Mistake(told.node, f"{like} speaks {template.dialect}, not {speaks}")
+    url = told.text("base_url")
+    if not url:
+        raise _Mistake(told.node, f"{name} needs a base_url")
+    row = replace(
+        bare(template), id=name, label=told.text("label")[:60] or name, base_url=told.checked("base_url", url)
+    )
+    return _changed(row, told, dated, new=True)
+
+
+def _overlaid(name: str, told: _Map, known: Mapping[str, Provider], dated: str) -> Provider:
+    if name not in known or known[name].local:
+        names = ", ".join(row.id for row in known.values() if not row.local)
+        raise _Mistake(told.node, f"there is no built-in provider {name[:40]}: {names}")
+    row = known[name]
+    url = told.text("base_url")
+    return _changed(
+        replace(row, base_url=told.checked("base_url", url) if url else row.base_url), told, dated, new=False
+    )
+
+
+def _changed(row: Provider, told: _Map, dated: str, *, new: bool) -> Provider:
+    """A row with everything that is said about it."""
+    auth = told.choice("auth", list(AUTH))
+    if auth:
+        header, form = AUTH[auth]
+        row = replace(row, auth_header=header, auth_template=form, auth="key")
+    row = replace(
+        row,
+        key_url=told.text("key_url") or row.key_url,
+        key_check=told.text("key_check") or row.key_check,
+        proxy=told.text("proxy") or row.proxy,
+        ca_bundle=told.text("ca_bundle") or row.ca_bundle,
+        max_parallel=told.number("max_parallel", row.max_parallel, 1, 64),
+        max_reference_bytes=told.number("max_reference_bytes", row.max_reference_bytes, 1000, 2_000_000_000),
+        max_request_bytes=told.number("max_request_bytes", row.max_request_bytes, 1000, 2_000_000_000),
+        reads=told.choices("reads", ["png", "jpeg", "webp"]) or row.reads,
+        takes_alpha=told.flag("takes_alpha", row.takes_alpha),
+        key_variables=tuple(told.words("key_variables")) or row.key_variables,
+        routes=_routes(row.routes, told),
+    )
+    models = told.map("models")
+    if models:
+        row = replace(row, models=_models(row, models, dated, new=new))
+    recommended = told.choice("recommended", [model.name for model in row.models])
+    if recommended or row.model(row.recommended) is None:
+        row = replace(row, recommended=recommended or row.models[0].name)
+    told.end()
+    return row
+
+
+def _routes(routes: Mapping[Operation, Route], told: _Map) -> Mapping[Operation, Route]:
+    """Paths and field names: `paths: {generate, edit}`, `fields: {option: name}`, `references: name`, `constants`."""
+    paths, fields, constants = told.map("paths"), told.map("fields"), told.map("constants")
+    references = told.text("references")
+    named: dict[Option, Field | None] = {}
+    for option, node in fields.items() if fields else ():
+        if option not in _OPTIONS:
+            raise _Mistake(node, f"fields has no {option[:40]}: {', '.join(_OPTIONS)}")
+        named[cast(Option, option)] = _field(node, option)
+    fixed: dict[str, Any] = {name: _scalar(node) for name, node in constants.items()} if constants else {}
+    found: dict[Operation, Route] = {}
+    for operation, route in routes.items():
+        path = paths.text(operation) if paths else ""
+        if path and not path.startswith("/"):
+            raise _Mistake(paths.node if paths else told.node, f"the path of {operation} begins with /")
+        kept = {**route.fields, **{option: each for option, each in named.items() if each is not None}}
+        for option, each in named.items():
+            if each is None:
+                kept.pop(option, None)
+        found[operation] = replace(
+            route,
+            path=path or route.path,
+            fields=kept,
+            references=(references or route.references) if operation == "edit" or route.references else "",
+            constants={**route.constants, **fixed},
+        )
+    if paths:
+        paths.end()
+    return found
+
+
+def _field(node: yaml.Node, option: str) -> Field | None:
+    """`name`, or `{name: ..., values: {ours: theirs}}`; null takes the field away."""
+    if isinstance(node, yaml.ScalarNode):
+        value = _scalar(node)
+        if value is None:
+            return None
+        return Field(str(value))
+    told = _Map(node, option)
+    name, values = told.text("name"), told.map("values")
+    told.end()
+    if not name:
+        raise _Mistake(node, f"the field of {option} needs a name")
+    spelled = {key: _scalar(each) for key, each in values.items()} if values else None
+    if spelled is not None and any(value is None for value in spelled.values()):
+        raise _Mistake(node, f"a value of {option} is empty")
+    return Field(name, spelled)  # type: ignore[arg-type]  # no None is in it
+
+
+def _models(row: Provider, told: _Map, dated: str, *, new: bool) -> tuple[Model, ...]:
+    """A new provider has the models that are named; an overlay changes some and adds others, in front."""
+    named = {name: _model(row, name, _Map(node, name), dated) for name, node in told.items()}
+    if new:
+        return tuple(named.values())
+    kept = [named.pop(model.name, model) for model in row.models]
+    return (*named.values(), *kept)
+
+
+def _model(row: Provider, name: str, told: _Map, dated: str) -> Model:
+    wrong = checked_wire(name)
+    if wrong:
+        raise _Mistake(told.node, f"the model's name {wrong}")
+    base_name = told.choice("like", [model.name for model in row.models])
+    base = row.model(base_name) if base_name else row.model(name) or row.models[0]
+    assert base is not None
+    wires = told.wires("wire")
+    price_node = told.take("price")
+    model = replace(
+        base,
+        name=name,
+        family=told.text("family") or (base.family if base_name or base.name == name else name),
+        price=_price(price_node, dated) if price_node is not None else (base.price if base.name == name else None),
+        note=told.text("note") or (base.note if base.name == name else ""),
+    )
+    facts: dict[str, Any] = {}
+    for fact, allowed in (("ratios", [*RATIOS, *EXTREME_RATIOS]), ("resolutions", [*RESOLUTIONS])):
+        if fact in told:
+            facts[fact] = told.choices(fact, allowed)
+    if "resolutions" in facts:
+        facts["fixed_resolution"] = ""
+    default = told.choice("default_resolution", [*RESOLUTIONS])
+    if default or facts.get("resolutions") == ():
+        facts["default_resolution"] = default
+    if facts.get("resolutions") == ():
+        facts["fixed_resolution"] = default  # one size only, and nothing to ask it with
+    for fact, most in (("max_references", 14), ("max_count", 16), ("max_prompt", 1_000_000)):
+        if fact in told:
+            facts[fact] = told.number(fact, 0, 0 if fact != "max_count" else 1, most)
+    if "options" in told:
+        facts["options"] = frozenset(told.choices("options", list(_OPTIONS)))
+    for operation in ("generate", "edit"):
+        offer: Offer | None = getattr(model, operation)
+        if not told.flag(operation, offer is not None):
+            model = _offering(model, operation, None)
+            continue
+        if offer is None:
+            raise _Mistake(told.node, f"{base.name} can't {operation}, so {name} needs to be like a model that can")
+        mine = dict(facts)
+        if operation == "generate":
+            mine.pop("max_references", None)
+        model = _offering(model, operation, replace(offer, wire=wires.get(operation) or offer.wire, **mine))
+    if model.generate is None and model.edit is None:
+        raise _Mistake(told.node, f"{name} can do nothing")
+    told.end()
+    return model
+
+
+def _offering(model: Model, operation: str, offer: Offer | None) -> Model:
+    return replace(model, generate=offer) if operation == "generate" else replace(model, edit=offer)
+
+
+def _price(node: yaml.Node, dated: str) -> Price:
+    """US dollars per picture: a number, or `{1K: 0.05, 2K: 0.08}`."""
+    if isinstance(node, yaml.ScalarNode):
+        return Price({"": _dollars(node)}, FILE, dated)
+    prices = {}
+    for size, each in _Map(node, "price").items():
+        if size not in RESOLUTIONS:
+            raise _Mistake(each, f"price has no {size[:20]}: {', '.join(RESOLUTIONS)}")
+        prices[size] = _dollars(each)
+    return Price(prices, FILE, dated)
+
+
+def _dollars(node: yaml.Node) -> float:
+    value = _scalar(node)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1000:
+        raise _Mistake(node, "a price is a number of US dollars per picture, for example 0.05")
+    return float(value)
+
+
+# ------------------------------------------------------------------------------------------------------ reading YAML
+
+
+def _scalar(node: yaml.Node) -> str | int | float | bool | None:
+    if not isinstance(node, yaml.ScalarNode):
+        raise _Mistake(node, "here a single value is expected")
+    value = yaml.SafeLoader("").construct_object(node)
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(node.value)
+
+
+class _Map:
+    """A mapping of the file. What nobody asks for by `end` is a mistake: a misspelt word must not be dropped in silence."""
+
+    def __init__(self, node: yaml.Node, name: str) -> None:
+        self.node, self._name = node, name
+        if not isinstance(node, yaml.MappingNode):
+            raise _Mistake(node, f"{name} is a mapping: names, colons and values")
+        self._values: dict[str, yaml.Node] = {}
+        self._asked: list[str] = []
+        for key, value in node.value:
+            word = str(key.value) if isinstance(key, yaml.ScalarNode) else ""
+            if not word:
+                raise _Mistake(key, "a name is expected here")
+            if word in self._values:
+                raise _Mistake(key, f"{word[:40]} stands twice")
+            self._values[word] = value
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def items(self) -> list[tuple[str, yaml.Node]]:
+        self._asked += self._values
+        return list(self._values.items())
+
+    def take(self, name: str) -> yaml.Node | None:
+        self._asked.append(name)
+        return self._values.get(name)
+
+    def end(self) -> None:
+        for name, node in self._values.items():
+            if name not in self._asked:
+                known = ", ".join(dict.fromkeys(self._asked))
+                raise _Mistake(node, f"{self._name} has no {name[:40]}: {known}")
+
+    def text(self, name: str) -> str:
+        node = self.take(name)
+        value = _scalar(node) if node is not None else None
+        text = "" if value is None else str(value).strip()
+        if node is not None and (len(text) > 500 or not text.isprintable()):
+            raise _Mistake(node, f"{name} is one line of text")
+        return text
+
+    def checked(self, name: str, url: str) -> str:
+        try:
+            return checked_base_url(url, FILE)
+        except ConfigError as error:
+            raise _Mistake(self._values[name], f"{error.what} {error.cure}") from None
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        node = self.take(name)
+        if node is None:
+            return default
+        value = _scalar(node)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise _Mistake(node, f"{name} is a number from {least} to {most}")
+        return value
+
+    def flag(self, name: str, default: bool) -> bool:
+        node = self.take(name)
+        value = _scalar(node) if node is not None else default
+        if not isinstance(value, bool):
+            raise _Mistake(node or self.node, f"{name} is true or false")
+        return value
+
+    def choice(self, name: str, values: list[str]) -> str:
+        node = self.take(name)
+        text = self.text(name)
+        if node is not None and text not in values:
+            raise _Mistake(node, f"{name} is one of: {', '.join(values)}")
+        return text
+
+    def words(self, name: str) -> list[str]:
+        node = self.take(name)
+        if node is None:
+            return []
+        if not isinstance(node, yaml.SequenceNode):
+            raise _Mistake(node, f"{name} is a list, for example [a, b]")
+        # 16:9 without quotes is a number to YAML 1.1, in base 60: what was written counts.
+        found = [str(each.value) for each in node.value if isinstance(each, yaml.ScalarNode)]
+        if len(found) != len(node.value):
+            raise _Mistake(node, f"{name} is a list of words")
+        return found
+
+    def choices(self, name: str, values: list[str]) -> tuple[Any, ...]:
+        node = self.take(name)
+        found = self.words(name)
+        for word in found:
+            if word not in values:
+                raise _Mistake(node or self.node, f"{name} has no {word[:40]}: {', '.join(values)}")
+        return tuple(dict.fromkeys(found))
+
+    def map(self, name: str) -> _Map | None:
+        node = self.take(name)
+        if node is None or isinstance(node, yaml.ScalarNode) and node.value in ("", "null", "~"):
+            return None
+        return _Map(node, name)
+
+    def wires(self, name: str) -> dict[str, str]:
+        """A wire id for both operations, or `{generate: ..., edit: ...}`."""
+        node = self.take(name)
+        if node is None:
+            return {}
+        if isinstance(node, yaml.ScalarNode):
+            found = dict.fromkeys(("generate", "edit"), self.text(name))
+        else:
+            told = _Map(node, name)
+            found = {operation: told.text(operation) for operation in ("generate", "edit")}
+            told.end()
+        for wire in found.values():
+            wrong = checked_wire(wire) if wire else ""
+            if wrong:
+                raise _Mistake(node, f"{name} {wrong}")
+        return found

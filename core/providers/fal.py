@@ -1,0 +1,130 @@
+"""fal.
+
+Documents: its JavaScript client's types for these endpoints (August 2026) and its pages on the queue, on errors and on
+reliability; Nano Banana 2.1 is from a third party's reading of its page (October 2026). The endpoint is the model; an
+edit's ends in `/edit`, and the newer models stand under `google/` instead of `fal-ai/`. Every call is a request in fal's
+queue. A result waits at its address for 7 days, as one source says; other lifetimes aren't known. Cancel takes a request
+back while it waits in the queue. What a queue's failure costs is read by the dialect: 5xx isn't billed, some 422 are.
+
+References go inside the body up to `upload_above`, the largest of them through fal's storage beyond that: its address is
+fal's second origin, and the key goes there only while fal itself is reached at its own address. The length of a body that
+fal takes isn't documented, nor the size of a picture that its models read. 2.1 is billed by tokens: its page's figures
+come to about $0.040 at 1K, the one bill that was seen was $0.08, and the higher resolutions count as unknown. A web search
+adds $0.015 and high thinking $0.002 elsewhere.
+"""
+
+from .row import EXTREME_RATIOS, RATIOS, Field, Model, Offer, Option, Price, Provider, Route
+
+_ALL = (*RATIOS, *EXTREME_RATIOS)
+_FIELDS: dict[Option, Field] = {
+    "aspect_ratio": Field("aspect_ratio"),
+    "resolution": Field("resolution"),
+    "count": Field("num_images"),
+    "seed": Field("seed"),
+    "web_search": Field("enable_web_search"),
+    "safety_tolerance": Field("safety_tolerance"),
+    "limit_generations": Field("limit_generations", {"on": True, "off": False}),
+    "output_format": Field("output_format", {"png": "png", "jpeg": "jpeg", "webp": "webp"}),
+    "thinking": Field("thinking_level", {"minimal": "minimal", "medium": "medium", "high": "high"}),
+    "system_prompt": Field("system_prompt"),
+}
+_FIRST: frozenset[Option] = frozenset({"seed", "safety_tolerance", "limit_generations", "output_format"})
+_PRO: frozenset[Option] = _FIRST | {"web_search", "system_prompt"}
+_LITE: frozenset[Option] = _FIRST | {"thinking", "system_prompt"}
+_TWO_LEVELS: dict[Option, tuple[str, ...]] = {"thinking": ("minimal", "high")}
+
+
+def _model(
+    name: str,
+    family: str,
+    endpoint: str,
+    ratios: tuple[str, ...],
+    resolutions: tuple[str, ...],
+    options: frozenset[Option],
+    price: Price | None,
+    takes: dict[Option, tuple[str, ...]] | None = None,
+) -> Model:
+    fixed = "" if resolutions else "1K"
+    return Model(
+        name,
+        family,
+        generate=Offer(endpoint, ratios, resolutions, fixed, "1K", max_count=4, options=options, choices=takes or {}),
+        edit=Offer(
+            f"{endpoint}/edit",
+            ratios,
+            resolutions,
+            fixed,
+            "1K",
+            auto_ratio="auto",
+            max_references=14,
+            max_count=4,
+            options=options,
+            choices=takes or {},
+        ),
+        price=price,
+    )
+
+
+PROVIDER = Provider(
+    id="fal",
+    label="fal",
+    dialect="fal",
+    base_url="https://queue.fal.run",
+    auth_header="Authorization",
+    auth_template="Key {key}",
+    key_variables=("FAL_KEY",),
+    key_url="https://fal.ai/dashboard/keys",
+    docs=("https://github.com/fal-ai/fal-js", "https://docs.fal.ai/model-apis/model-endpoints/queue"),
+    checked="2026-11-21",
+    routes={
+        "generate": Route("/{model}", _FIELDS),
+        "edit": Route("/{model}", _FIELDS, references="image_urls"),
+    },
+    models=(
+        _model(
+            "nano-banana-pro",
+            "pro",
+            "fal-ai/nano-banana-pro",
+            RATIOS,
+            ("1K", "2K", "4K"),
+            _PRO,
+            Price({"1K": 0.15, "2K": 0.15, "4K": 0.30}, "third-party notes on its page", "2026-10-15"),
+        ),
+        _model(
+            "nano-banana-2.1",
+            "flash2.1",
+            "google/nano-banana-2.1",
+            _ALL,
+            ("1K", "2K", "4K"),
+            _PRO | {"thinking"},
+            Price({"1K": 0.08}, "measured bill of a client", "2026-10-06"),
+        ),
+        _model(
+            "nano-banana-2",
+            "flash",
+            "fal-ai/nano-banana-2",
+            _ALL,
+            ("0.5K", "1K", "2K", "4K"),
+            _PRO | {"thinking"},
+            Price({"0.5K": 0.06, "1K": 0.08, "2K": 0.12, "4K": 0.16}, "its model page", "2026-10-15"),
+            _TWO_LEVELS,
+        ),
+        _model(
+            "nano-banana-lite",
+            "lite",
+            "google/nano-banana-2-lite",
+            _ALL,
+            (),
+            _LITE,
+            Price({"1K": 0.042}, "third-party notes on its page", "2026-10-07"),
+            _TWO_LEVELS,
+        ),
+        _model("nano-banana", "first", "fal-ai/nano-banana", RATIOS, (), _FIRST, None),
+    ),
+    recommended="nano-banana-2.1",
+    reads=("webp", "png", "jpeg"),
+    max_request_bytes=14 * 27_000_000,
+    upload_above=4_000_000,
+    upload_url="https://rest.fal.ai",
+    cancels="while queued",
+)

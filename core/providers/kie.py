@@ -1,0 +1,112 @@
+"""kie.ai.
+
+Documents: its page on file streams (the upload, at an origin of its own that takes the same key), and clients for the
+rest. Every model has its own field names: on the first Nano Banana `image_size` is the ratio. It ignores unknown ids and
+fields without a word, so nothing is sent that isn't known. Credits are listed by a public client; their price isn't. The
+Lite model's limit of references is that of its siblings.
+"""
+
+from .row import EXTREME_RATIOS, RATIOS, Field, Model, Offer, Option, Price, Provider, Route
+
+_ALL = (*RATIOS, *EXTREME_RATIOS)
+_SIZES = ("1K", "2K", "4K")
+_FORMAT: frozenset[Option] = frozenset({"output_format"})
+_SPRING = ("credits listed by a public client in spring 2026", "2026-05-01")
+_PATH = "/api/v1/jobs/createTask"
+_ROUTE = Route(
+    _PATH,
+    {
+        "aspect_ratio": Field("aspect_ratio"),
+        "resolution": Field("resolution"),
+        "output_format": Field("output_format", {"png": "png", "jpeg": "jpg"}),
+    },
+    references="image_input",
+)
+_FIRST = Route(
+    _PATH,
+    {"aspect_ratio": Field("image_size"), "output_format": Field("output_format", {"png": "png", "jpeg": "jpeg"})},
+    references="image_urls",
+)
+_LITE = Route(_PATH, {"aspect_ratio": Field("aspect_ratio")}, references="image_urls")
+
+
+def _model(name: str, family: str, wire: str, ratios: tuple[str, ...], references: int, price: Price) -> Model:
+    return Model(
+        name,
+        family,
+        generate=Offer(wire, ratios, _SIZES, default_resolution="1K", options=_FORMAT),
+        edit=Offer(
+            wire,
+            ratios,
+            _SIZES,
+            default_resolution="1K",
+            auto_ratio="auto",
+            max_references=references,
+            options=_FORMAT,
+        ),
+        price=price,
+    )
+
+
+PROVIDER = Provider(
+    id="kie",
+    label="kie.ai",
+    dialect="kie",
+    base_url="https://api.kie.ai",
+    upload_url="https://kieai.redpandaai.co",
+    auth_header="Authorization",
+    auth_template="Bearer {key}",
+    key_variables=("KIE_API_KEY", "KIEAI_API_KEY"),
+    key_url="https://kie.ai/api-key",
+    docs=("https://docs.kie.ai", "https://docs.kie.ai/file-upload-api/upload-file-stream"),
+    checked="2026-11-21",
+    routes={"generate": _ROUTE, "edit": _ROUTE},
+    models=(
+        _model(
+            "nano-banana-pro",
+            "pro",
+            "nano-banana-pro",
+            RATIOS,
+            8,
+            Price({"1K": 0.09, "2K": 0.09, "4K": 0.12}, *_SPRING),
+        ),
+        _model(
+            "nano-banana-2.1",
+            "flash2.1",
+            "nano-banana-2-1",
+            _ALL,
+            10,
+            Price({"1K": 0.02, "2K": 0.03, "4K": 0.045}, "measured at 1K, else as listed", "2026-10-08"),
+        ),
+        _model(
+            "nano-banana-2", "flash", "nano-banana-2", _ALL, 14, Price({"1K": 0.04, "2K": 0.06, "4K": 0.09}, *_SPRING)
+        ),
+        Model(
+            "nano-banana-lite",
+            "lite",
+            generate=Offer("nano-banana-2-lite", RATIOS, (), "1K", "1K", route=_LITE),
+            edit=Offer("nano-banana-2-lite", RATIOS, (), "1K", "1K", max_references=8, route=_LITE),
+        ),
+        Model(
+            "nano-banana",
+            "first",
+            generate=Offer("google/nano-banana", RATIOS, (), "1K", "1K", options=_FORMAT, route=_FIRST),
+            edit=Offer(
+                "google/nano-banana-edit",
+                RATIOS,
+                (),
+                "1K",
+                "1K",
+                auto_ratio="auto",
+                max_references=10,
+                options=_FORMAT,
+                route=_FIRST,
+            ),
+        ),
+    ),
+    recommended="nano-banana-2",
+    references="upload",
+    max_reference_bytes=10_000_000,
+    max_request_bytes=14 * 10_000_000,
+    poll_seconds=(2.0, 5.0),
+)

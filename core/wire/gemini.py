@@ -1,0 +1,202 @@
+"""Google's `generateContent`: the Gemini API, Vertex AI, and the resellers that copy it.
+
+Documents: Google's image generation guide, its API reference and its SDK. One POST, answered with the pictures as base64
+in `candidates[].content.parts[]`. Where the row says `upload` and a request would pass its `upload_above`, the largest
+references go through the Files API first: `POST /upload/v1beta/files` opens an upload whose address comes back in a
+header, the bytes go there, and the body names the file.
+
+Only pictures are asked for: asking for text too is reported to make Google ignore the size, and a search needs no text.
+What is drawn while thinking is a draft: it is taken only where there is nothing else. `imageConfig` is the spelling of
+the SDK; newer pages show another one that some models refuse. Field names with dots lead into objects.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..errors import Fault
+from . import gemini_words as words
+from .body import Body, Inline, Raw, json_body
+from .reading import NotJson, picture_of, pictures_in, read_object, unreadable
+from .step import Done, Failed, Found, Job, Reply, Send, State, Step, Wait
+
+CATEGORIES = tuple(
+    f"HARM_CATEGORY_{name}" for name in ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
+)
+"""What a safety threshold is set for; CIVIC_INTEGRITY exists, too, and is not asked about pictures."""
+_FILES = "/upload/v1beta/files"
+_UPLOAD = "upload"
+"""Stands in `places` for a reference that has to be uploaded."""
+_PROCESSING_POLLS = 30
+_SOURCES = 20
+
+
+def start(job: Job) -> Step:
+    return _go_on(job, _places(job))
+
+
+def next(job: Job, state: State, reply: Reply) -> Step:
+    if not reply.ok:
+        return Failed(words.fault(reply))
+    if state["at"] == "announce":
+        return _put(job, state, reply)
+    try:
+        value = read_object(reply)
+    except NotJson:
+        return Failed(unreadable(reply))
+    if state["at"] in ("put", "processing"):
+        return _uploaded(job, state, reply, value)
+    return _read(reply, value)
+
+
+def resume(job: Job, accepted: State) -> Step:
+    """Nothing is ever accepted here without its pictures."""
+    return Failed(Fault("task", "this API has no tasks"))
+
+
+# --------------------------------------------------------------------------------------------------- the request
+
+
+def _places(job: Job) -> list[str]:
+    """How each reference travels: "" inside the body, an address, or `_UPLOAD`."""
+    places = [""] * len(job.references)
+    if job.row.references == "upload":
+        largest_first = sorted(range(len(places)), key=lambda index: -len(job.references[index].data))
+        for index in largest_first:
+            if len(_body(job, places)) <= job.row.upload_above:
+                break
+            places[index] = job.uploaded.get(index) or _UPLOAD
+    return places
+
+
+def _go_on(job: Job, places: list[str], fresh: tuple[int, str] | None = None) -> Send:
+    """The next upload, or the paid request when there is none left."""
+    if _UPLOAD in places:
+        index = places.index(_UPLOAD)
+        picture = job.references[index]
+        return Send(
+            "POST",
+            job.url(_FILES),
+            {"at": "announce", "index": index, "places": places},
+            body=json_body({"file": {"display_name": f"reference-{index + 1}"}}),
+            headers={
+                "X-Goog-Upload-Protocol": "resumable",
+                "X-Goog-Upload-Command": "start",
+                "X-Goog-Upload-Header-Content-Length": str(len(picture.data)),
+                "X-Goog-Upload-Header-Content-Type": picture.mime,
+            },
+            uploaded=fresh,
+        )
+    return Send("POST", job.url(job.route.path), {"at": "submit"}, paid=True, body=_body(job, places), uploaded=fresh)
+
+
+def _body(job: Job, places: list[str]) -> Body:
+    parts: list[dict[str, Any]] = [{"text": job.prompt}]
+    for picture, place in zip(job.references, places, strict=True):
+        if place:
+            parts.append({"fileData": {"mimeType": picture.mime, "fileUri": place}})
+        else:
+            parts.append({job.route.references: {"mimeType": picture.mime, "data": Inline(picture, data_uri=False)}})
+    value: dict[str, Any] = {
+        "contents": [{"role": "user", "parts": parts}],
+        "generationConfig": {"responseModalities": ["IMAGE"]},
+    }
+    for name, given in job.fields().items():
+        _set(value, name, given)
+    return json_body(value)
+
+
+def _set(value: dict[str, Any], name: str, given: str | int | bool) -> None:
+    """Puts an option where its name leads, in the form that three of them have."""
+    if name == "tools":
+        value[name] = [{str(given): {}}]
+    elif name == "safetySettings":
+        value[name] = [{"category": category, "threshold": given} for category in CATEGORIES]
+    elif name == "systemInstruction":
+        value[name] = {"parts": [{"text": given}]}
+    else:
+        *path, last = name.split(".")
+        for step in path:
+            value = value.setdefault(step, {})
+        value[last] = given
+
+
+# --------------------------------------------------------------------------------------------------- uploads
+
+
+def _put(job: Job, state: State, reply: Reply) -> Step:
+    # Some answers repeat the key in this address. It needs none, and none goes along: the address is the permission.
+    address = re.sub(r"([?&])key=[^&]*(&|$)", r"\1", reply.headers.get("x-goog-upload-url", "")).rstrip("?&")
+    if not address.startswith(("http://", "https://")):
+        return Failed(unreadable(reply))
+    picture = job.references[state["index"]]
+    return Send(
+        "POST",
+        address,
+        {**state, "at": "put"},
+        body=Body((Raw(picture.data),), picture.mime),
+        headers={"X-Goog-Upload-Offset": "0", "X-Goog-Upload-Command": "upload, finalize"},
+        with_key=False,
+    )
+
+
+def _uploaded(job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
+    """A file is named once it may be used; Google can take a moment to look at it."""
+    file = words.named(value, "file") if state["at"] == "put" else value
+    uri, name, stage = (words.text_of(file, field) for field in ("uri", "name", "state"))
+    polls = state.get("polls", 0)
+    if stage == "PROCESSING" and re.fullmatch(r"files/[\w-]{1,80}", name) and polls < _PROCESSING_POLLS:
+        after: State = {**state, "at": "processing", "polls": polls + 1}
+        return Wait(1.0, Send("GET", job.url(f"/v1beta/{name}"), after), progress="processing")
+    if stage not in ("ACTIVE", "") or not uri.startswith(("http://", "https://")):
+        return Failed(
+            Fault("task", f"reference {state['index'] + 1} could not be uploaded {stage}".strip(), reply.status)
+        )
+    places = list(state["places"])
+    places[state["index"]] = uri
+    return _go_on(job, places, fresh=(state["index"], uri))
+
+
+# --------------------------------------------------------------------------------------------------- the answer
+
+
+def _read(reply: Reply, value: dict[str, Any]) -> Step:
+    parts = [
+        part
+        for candidate in words.objects(value, "candidates")
+        for part in words.objects(words.named(candidate, "content"), "parts")
+    ]
+    drafts = [part for part in parts if part.get("thought") is True]
+    final = [part for part in parts if part.get("thought") is not True]
+    said = "\n".join(text for part in final if (text := words.text_of(part, "text")))
+    pictures = _pictures(final) or _pictures(drafts)[-1:] or pictures_in(value)
+    if pictures:
+        text = "\n".join(part for part in (said, _sources(value)) if part)
+        return Done(tuple(pictures), text, request_id=words.request_id(reply, value))
+    if any(words.text_of(words.named(part, "inlineData"), "data") for part in parts):
+        return Failed(Fault("unreadable", "picture data that is no picture", reply.status, request_id=reply.request_id))
+    return Failed(words.declined(reply, value, said))
+
+
+def _pictures(parts: list[dict[str, Any]]) -> list[Found]:
+    """The pictures in parts: base64, which some resellers wrap twice or into a data URI, or an address."""
+    texts = [
+        words.text_of(words.named(part, "inlineData"), "data")
+        or words.text_of(words.named(part, "fileData"), "fileUri")
+        for part in parts
+    ]
+    return [found for text in texts if text and (found := picture_of(text))]
+
+
+def _sources(value: dict[str, Any]) -> str:
+    """The pages that a web search leaned on, a line each."""
+    lines = []
+    for candidate in words.objects(value, "candidates"):
+        for chunk in words.objects(words.named(candidate, "groundingMetadata"), "groundingChunks"):
+            page = words.named(chunk, "web")
+            uri, title = words.text_of(page, "uri"), words.text_of(page, "title")
+            if uri:
+                lines.append(f"- {title}: {uri}" if title else f"- {uri}")
+    unique = list(dict.fromkeys(lines))[:_SOURCES]
+    return "\n".join(("Sources:", *unique)) if unique else ""

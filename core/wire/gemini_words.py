@@ -1,0 +1,194 @@
+"""What Gemini says when there is no picture: errors, and answers of HTTP 200 that decline.
+
+Documents: Google's API reference and SDK (the reasons), and replies of the live API as clients report them: a bad key is
+a 400, a key without billing gets 429 for ever, an error may stand in a list. Resellers of the same API put errors of
+their own in between: those are read as everybody's. Decides nothing about money or repeating. Called by `gemini.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from ..errors import Fault, Kind
+from ..redact import redact
+from .reading import NotJson, fault_of, kind_by_words, no_picture, read_object
+from .step import Reply
+
+_SAFETY = "change the prompt or the references; a higher safety_tolerance may help"
+_AGAIN = "queue again with another seed"
+REASONS: dict[str, tuple[Kind, str]] = {
+    "SAFETY": ("content", f"Its safety filter stopped it: {_SAFETY}"),
+    "IMAGE_SAFETY": ("content", f"Its safety filter held the picture back: {_SAFETY}"),
+    "PROHIBITED_CONTENT": ("content", "The prompt or a reference is of a kind it never works on: change that"),
+    "IMAGE_PROHIBITED_CONTENT": ("content", "The picture would have been of a kind it never makes: change the prompt"),
+    "BLOCKLIST": ("content", "A word of the prompt is on its list of forbidden ones: use another"),
+    "SPII": ("content", "It saw personal data, such as numbers of cards or identity papers: take them out"),
+    "RECITATION": ("content", "It came too close to existing work: ask for something less like it"),
+    "IMAGE_RECITATION": ("content", "The picture came too close to an existing one: ask for something less like it"),
+    "MODEL_ARMOR": (
+        "content",
+        "The Google Cloud project's own Model Armor rules stopped it: change the prompt or them",
+    ),
+    "JAILBREAK": ("content", "It took the prompt for an attempt to get around its rules: put it plainly"),
+    "NO_IMAGE": ("empty", f"The model made no picture: ask plainly for one, or {_AGAIN}"),
+    "IMAGE_OTHER": ("empty", f"The picture failed for a reason it doesn't give: {_AGAIN}, or change the prompt"),
+    "OTHER": ("empty", f"It stopped for a reason it doesn't give: {_AGAIN}, or change the prompt"),
+    "MALFORMED_FUNCTION_CALL": (
+        "empty",
+        "The model tripped over its own tools: switch enable_web_search off, or queue again",
+    ),
+    "MAX_TOKENS": ("empty", "It ran out of words before the picture: shorten the prompt, or lower thinking"),
+    "LANGUAGE": ("empty", "It doesn't know the language of the prompt: write it in another"),
+    "STOP": ("empty", "The model answered in words alone: ask plainly for a picture, or queue again with another seed"),
+}
+"""Reasons why there is no picture -> what kind of failure that is, and what it means."""
+
+_FORBIDDING = re.compile(r"SAFETY|PROHIBITED|BLOCK|RECITATION|SPII|JAILBREAK|ARMOR|POLICY")
+_PER_DAY = re.compile(r"per[-_ ]?day", re.IGNORECASE)
+_NO_FREE_TIER = re.compile(r"free[-_ ]?tier|\blimit: 0\b", re.IGNORECASE)
+_TOO_LARGE = re.compile(r"(?i)payload size|request (entity )?too large|exceeds the (maximum|limit).{0,40}bytes")
+_REGION = re.compile(r"(?i)location is not supported|not available in your (country|region|location)")
+_CONTENT = re.compile(r"(?i)content polic|usage guidelines|responsible ai|violat")
+_UNFIT_FILE = re.compile(r"(?i)\bfile\b.{0,80}(may not exist|not in an active state)")
+
+_BILLING = (
+    "The key is fine, but the image models have no free tier: enable billing for the key's project in Google AI Studio, "
+    "or choose another provider"
+)
+
+
+def named(node: Any, name: str) -> Any:
+    """A field of an object by its camelCase name or its snake_case twin; None without one."""
+    if not isinstance(node, dict):
+        return None
+    if name in node:
+        return node[name]
+    return node.get(re.sub(r"[A-Z]", lambda capital: "_" + capital[0].lower(), name))
+
+
+def text_of(node: Any, name: str) -> str:
+    """A field that is a string, stripped; "" for anything else."""
+    found = named(node, name)
+    return found.strip() if isinstance(found, str) else ""
+
+
+def objects(node: Any, name: str) -> list[dict[str, Any]]:
+    """The objects of a field that is a list."""
+    found = named(node, name)
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+# --------------------------------------------------------------------------------------------------- declined
+
+
+def declined(reply: Reply, value: dict[str, Any], said: str) -> Fault:
+    """Why an answer has no picture. `said` are the model's own words."""
+    feedback = named(value, "promptFeedback")
+    candidate = next(iter(objects(value, "candidates")), None)
+    if feedback is None and candidate is None:
+        return no_picture(reply, value)
+    reason = text_of(feedback, "blockReason") or text_of(candidate, "finishReason")
+    message = text_of(feedback, "blockReasonMessage") or text_of(candidate, "finishMessage")
+    kind, cure = REASONS.get(reason, ("content" if _FORBIDDING.search(reason) else "empty", ""))
+    if reason in ("STOP", ""):
+        kind = kind_by_words(f"{message} {said}", kind)
+        reason = ""
+    words = "; ".join(part for part in (reason, message, said) if part)
+    return Fault(kind, redact(words), reply.status, request_id=request_id(reply, value), cure=cure)
+
+
+def request_id(reply: Reply, value: dict[str, Any]) -> str:
+    return reply.request_id or redact(text_of(value, "responseId"), 80)
+
+
+# --------------------------------------------------------------------------------------------------- errors
+
+
+def fault(reply: Reply) -> Fault:
+    """What a reply that isn't a success says."""
+    general = fault_of(reply)
+    try:
+        error = named(read_object(reply), "error")
+    except NotJson:
+        return replace(general, kind="server") if reply.status == 499 else general
+    status = text_of(error, "status")
+    if not status:
+        return general  # a reseller's own words
+    details = objects(error, "details")
+    reasons = {text_of(detail, "reason") for detail in details}
+    said = text_of(error, "message")
+    kind, cure = _judged(reply.status, status, said, reasons, _quotas(details))
+    return replace(
+        general,
+        kind=kind or general.kind,
+        words=redact(said) or general.words,
+        retry_after=_delay(details) if general.retry_after is None else general.retry_after,
+        cure=cure,
+    )
+
+
+def _judged(code: int, status: str, said: str, reasons: set[str], quotas: str) -> tuple[Kind | None, str]:
+    """The kind of an error and its cure; None and "" where the HTTP status says enough."""
+    if code == 429:
+        # Google's words for it name quota, plan and billing whatever the reason is.
+        if _NO_FREE_TIER.search(f"{quotas} {said}"):
+            return "quota", _BILLING
+        if _PER_DAY.search(quotas):
+            return (
+                "quota",
+                "The key is fine, but the quota of the day is used up: wait for the next, or ask Google for more",
+            )
+        return "rate", ""
+    if code == 499:
+        return "server", ""
+    if any(reason.startswith("API_KEY") for reason in reasons):
+        return "key", ""
+    if code == 403:
+        if _UNFIT_FILE.search(said):
+            return (
+                "invalid",
+                "An uploaded reference is gone at Google: queue again in half an hour, when it is sent anew",
+            )
+        if "SERVICE_DISABLED" in reasons:
+            return (
+                "key",
+                "The key's project has not enabled this API: enable it in the Google Cloud console, then queue again",
+            )
+        return ("credit" if "BILLING_DISABLED" in reasons else None), ""
+    if code != 400:
+        return None, ""
+    if _REGION.search(said):
+        return (
+            "invalid",
+            "Google does not serve this API where this machine is; the key is fine: use the provider vertex, or another one",
+        )
+    if re.search(r"(?i)api[ _-]?key", said):
+        return "key", ""
+    if status == "FAILED_PRECONDITION" and re.search(r"(?i)billing", said):
+        return "credit", _BILLING
+    if _TOO_LARGE.search(said):
+        return "too_large", "Scale the references down, send fewer, or set reference_format to jpeg"
+    # Names of fields such as safety_settings stand in these words: they say nothing about content.
+    return ("content" if _CONTENT.search(said) else "invalid"), ""
+
+
+def _quotas(details: list[dict[str, Any]]) -> str:
+    """Everything that names a quota which is used up, in one text."""
+    found = [
+        text_of(violation, name)
+        for detail in details
+        for violation in objects(detail, "violations")
+        for name in ("quotaId", "quotaMetric", "description")
+    ]
+    return " ".join(found)
+
+
+def _delay(details: list[dict[str, Any]]) -> float | None:
+    """`retryDelay`, "37s" or "0.5s", in seconds."""
+    for detail in details:
+        number = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)s", text_of(detail, "retryDelay"))
+        if number:
+            return float(number[1])
+    return None

@@ -1,0 +1,34 @@
+"""Which references travel inside a request and which are uploaded first, where a provider takes both.
+
+Small ones go inside: that is one request less each. Once they fill more of the body than the row allows, the largest are
+uploaded until the rest fits. Used by the dialects whose row has `upload_above`; nothing here is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .body import Base64, Inline
+from .step import Job
+
+
+def known_addresses(job: Job) -> list[str]:
+    """The address of each reference that was uploaded earlier, "" for the others."""
+    return [job.uploaded.get(index, "") for index in range(len(job.references))]
+
+
+def next_upload(job: Job, addresses: Sequence[str]) -> int | None:
+    """Index of the reference to upload next; None when all that have no address fit into the body."""
+    inside = {
+        index: len(Base64(picture.data))
+        for index, (picture, address) in enumerate(zip(job.references, addresses, strict=True))
+        if not address
+    }
+    if sum(inside.values()) <= job.row.upload_above:
+        return None
+    return max(inside, key=lambda index: (inside[index], -index))
+
+
+def in_order(job: Job, addresses: Sequence[str]) -> list[str | Inline]:
+    """All references in their order, each as its address or as a data URI."""
+    return [address or Inline(picture) for picture, address in zip(job.references, addresses, strict=True)]

@@ -1,0 +1,101 @@
+"""kie.ai: references are uploaded to a second address, `createTask` gives a task, `recordInfo` says how it stands.
+
+Documents: its page on file streams for the upload; the rest from clients. An error is a `code` inside a 200. What a task
+made is JSON inside a string, `resultJson`. `creditsConsumed` counts credits whose price isn't published: it only tells
+whether a failed task was billed. Two uploads of one name overwrite each other, so the name is that of the content.
+Unknown fields are ignored without a word.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+from ..errors import Fault
+from ..pictures import Encoded
+from .body import json_body
+from .reading import NotJson, fault_of, inner_fault, read_json, read_object, unreadable
+from .step import Failed, Job, Reply, Send, State, Step
+from .tasks import SUCCEEDED, follow, lost, status_of, task_id_of
+from .uploads import Fresh, known_urls, next_upload, placed
+
+_MAINTENANCE = 455
+
+
+def start(job: Job) -> Step:
+    return _upload_or_submit(job, known_urls(job))
+
+
+def next(job: Job, state: State, reply: Reply) -> Step:
+    task = state.get("task", "")
+    if not reply.ok:
+        return _failed(fault_of(reply), reply, task)
+    try:
+        value = read_object(reply)
+    except NotJson:
+        return Failed(unreadable(reply), task)
+    fault = inner_fault(reply, value)
+    if fault:
+        return _failed(fault, reply, task)
+    data = value.get("data")
+    if task and not (isinstance(data, dict) and "state" in data):
+        return follow(job, reply, value, task, _poll, pause=state.get("pause"))
+    if not isinstance(data, dict):
+        return Failed(unreadable(reply))
+    if state["at"] == "upload":
+        found = placed(state, data.get("downloadUrl") or data.get("fileUrl"))
+        return _upload_or_submit(job, *found) if found else Failed(unreadable(reply))
+    if not task:
+        accepted = task_id_of({"data": data})
+        return follow(job, reply, {}, accepted, _poll) if accepted else Failed(unreadable(reply))
+    return _look(job, state, reply, data)
+
+
+def resume(job: Job, accepted: State) -> Step:
+    return _poll(job, accepted)
+
+
+def _upload_or_submit(job: Job, urls: list[str], fresh: Fresh | None = None) -> Send:
+    upload = next_upload(job, "/api/file-stream-upload", _form, urls, fresh)
+    if upload:
+        return upload
+    wishes: dict[str, Any] = {"prompt": job.prompt, **job.fields()}
+    if urls:
+        wishes[job.route.references] = urls
+    value = {"model": job.model, "input": wishes}
+    return Send("POST", job.url(job.route.path), {"at": "submit"}, paid=True, body=json_body(value), uploaded=fresh)
+
+
+def _form(picture: Encoded) -> Sequence[tuple[str, str | Encoded]]:
+    name = f"{hashlib.sha256(picture.data).hexdigest()[:32]}.{picture.name.rsplit('.', 1)[1]}"
+    return [("file", picture), ("uploadPath", "images/nano-banana"), ("fileName", name)]
+
+
+def _poll(job: Job, state: State) -> Send:
+    query = quote(state["task"], safe="")
+    return Send("GET", job.url(f"/api/v1/jobs/recordInfo?taskId={query}"), state, accepted=state)
+
+
+def _look(job: Job, state: State, reply: Reply, data: dict[str, Any]) -> Step:
+    """The step after a poll."""
+    seen = {name: data[name] for name in ("state", "progress", "failCode", "failMsg") if data.get(name)}
+    made = data.get("resultJson")
+    if status_of(data) in SUCCEEDED and made:
+        try:
+            seen["result"] = read_json(made.encode()) if isinstance(made, str) else made
+        except NotJson:
+            return Failed(unreadable(reply), state["task"])
+    step = follow(job, reply, seen, state["task"], _poll, pause=state.get("pause"))
+    credits = data.get("creditsConsumed")
+    if isinstance(step, Failed) and isinstance(credits, (int, float)) and not isinstance(credits, bool):
+        return replace(step, fault=replace(step.fault, unbilled=credits == 0))
+    return step
+
+
+def _failed(fault: Fault, reply: Reply, task: str) -> Failed:
+    if task and fault.status == 404:
+        return Failed(lost(replace(reply, status=404), task), task)
+    return Failed(replace(fault, kind="busy") if fault.status == _MAINTENANCE else fault, task)

@@ -1,0 +1,170 @@
+"""OpenRouter, answered at once, in one of two forms.
+
+Form "chat": `POST /v1/chat/completions` with modalities and `image_config`; the pictures are data URIs in
+`choices[0].message.images[]`. Form "images": `POST /v1/images` with `input_references`; base64 in `data[]`. The first is
+from the vendor's SDK, the second from clients. A 404 or 405 on one leads to the other. A 500, which models that make
+pictures only give on chat, does not: it may have been billed. Errors are `{error: {message, code, metadata}}`, also
+inside a 200 and inside a choice. `usage.cost` is in US dollars and always there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ..errors import Fault
+from ..redact import redact
+from .body import Inline, json_body
+from .reading import (
+    NotJson,
+    fault_of,
+    fault_words,
+    inner_fault,
+    kind_by_words,
+    no_picture,
+    pictures_in,
+    read_json,
+    read_object,
+    unreadable,
+    words_in,
+)
+from .step import Done, Failed, Found, Job, Reply, Send, State, Step
+
+_OTHER = {"chat": "images", "images": "chat"}
+_PATHS = {"chat": "/v1/chat/completions", "images": "/v1/images"}
+_IN_CHAT = {"resolution": "image_size"}
+"""What the row's names, which are those of the images form, are called inside `image_config`."""
+
+
+def start(job: Job) -> Step:
+    return _submit(job, job.form or job.row.forms[0])
+
+
+def next(job: Job, state: State, reply: Reply) -> Step:
+    form = state["form"]
+    if not reply.ok:
+        if reply.status in (404, 405) and "tried" not in state:
+            return _submit(job, _OTHER[form], tried=True)
+        return Failed(_advised(_fault(reply), job, form))
+    try:
+        value = read_object(reply)
+    except NotJson:
+        return Failed(unreadable(reply))
+    usd = _cost(value)
+    pictures, words = _chosen(value) if "choices" in value else (pictures_in(value), words_in(value))
+    if pictures:
+        name = value.get("id")
+        request_id = redact(name, 80) if isinstance(name, str) else reply.request_id
+        return Done(tuple(pictures), words, usd, request_id, form)
+    return Failed(replace(_why_none(reply, value, words), unbilled=None if usd is None else usd == 0))
+
+
+def resume(job: Job, accepted: State) -> Step:
+    """There are no tasks: nothing is ever accepted before it is finished."""
+    return Failed(Fault("task", "OpenRouter has no tasks that could be gone on with"))
+
+
+def _submit(job: Job, form: str, *, tried: bool = False) -> Send:
+    state: State = {"at": "submit", "form": form}
+    if tried:
+        state["tried"] = True
+    pictures = [{"type": "image_url", "image_url": {"url": Inline(picture)}} for picture in job.references]
+    wishes = job.fields()
+    value: dict[str, Any]
+    if form == "chat":
+        content = [{"type": "text", "text": job.prompt}, *pictures]
+        value = {
+            "model": job.model,
+            "messages": [{"role": "user", "content": content}],
+            "modalities": ["image", "text"],
+        }
+        if wishes:
+            value["image_config"] = {_IN_CHAT.get(name, name): wish for name, wish in wishes.items()}
+    else:
+        value = {"model": job.model, "prompt": job.prompt, **wishes}
+        if pictures:
+            value[job.route.references] = pictures
+    return Send("POST", job.url(_PATHS[form]), state, paid=True, body=json_body(value))
+
+
+def _first(value: dict[str, Any]) -> dict[str, Any]:
+    choices = value.get("choices")
+    found = choices[0] if isinstance(choices, list) and choices else None
+    return found if isinstance(found, dict) else {}
+
+
+def _chosen(value: dict[str, Any]) -> tuple[list[Found], str]:
+    """The pictures and the words of the first choice."""
+    message = _first(value).get("message")
+    if not isinstance(message, dict):
+        return [], ""
+    words = message.get("content") or message.get("refusal")
+    return pictures_in(message.get("images")), words.strip() if isinstance(words, str) else ""
+
+
+def _why_none(reply: Reply, value: dict[str, Any], words: str) -> Fault:
+    """What a 200 without a picture means."""
+    choice = _first(value)
+    if not choice:
+        error = value.get("error")
+        if isinstance(error, dict):
+            # It was refused before anything was made: as good as the status that it names.
+            return _told(reply, error)
+        return no_picture(reply, value)
+    error = choice.get("error")
+    if isinstance(error, dict):
+        return replace(_told(reply, error), status=reply.status)  # it broke off while it was being made
+    ends = " ".join(str(choice.get(name) or "") for name in ("finish_reason", "native_finish_reason"))
+    kind = "content" if "content_filter" in ends.lower() else kind_by_words(f"{ends} {words}", "empty")
+    return Fault(kind, redact(words or ends), reply.status, request_id=reply.request_id)
+
+
+def _told(reply: Reply, error: dict[str, Any]) -> Fault:
+    """What an error inside a 200 says."""
+    fault = inner_fault(reply, error)
+    if fault is None:
+        words, codes = fault_words(error)
+        fault = Fault(kind_by_words(f"{codes} {words}", "server"), words, reply.status, request_id=reply.request_id)
+    return _with_metadata(fault, error)
+
+
+def _fault(reply: Reply) -> Fault:
+    fault = fault_of(reply)
+    try:
+        value = read_json(reply.body)
+    except NotJson:
+        return fault
+    error = value.get("error") if isinstance(value, dict) else None
+    return _with_metadata(fault, error) if isinstance(error, dict) else fault
+
+
+def _with_metadata(fault: Fault, error: dict[str, Any]) -> Fault:
+    """`metadata` has why an input was flagged, or the words of whoever runs the model."""
+    message, told = error.get("message"), error.get("metadata")
+    words = [message] if isinstance(message, str) and message else []
+    kind = fault.kind
+    if isinstance(told, dict):
+        reasons = told.get("reasons")
+        if isinstance(reasons, list) and reasons:
+            words.append(", ".join(str(reason) for reason in reasons[:5]))
+            kind = "content" if fault.status == 403 else kind
+        if isinstance(told.get("raw"), str):
+            words.append(told["raw"])
+            kind = kind_by_words(told["raw"], kind) if kind == "invalid" else kind
+    return replace(fault, kind=kind, words=redact("; ".join(words)) or fault.words)
+
+
+def _advised(fault: Fault, job: Job, form: str) -> Fault:
+    if form != "chat" or fault.kind != "server" or fault.status != 500:
+        return fault
+    name = f"NANO_BANANA_{job.row.id.upper()}_FORM"
+    cure = f"Queue again in a few minutes; a model that makes pictures only needs {name}=images"
+    return replace(fault, cure=cure)
+
+
+def _cost(value: dict[str, Any]) -> float | None:
+    usage = value.get("usage")
+    cost = usage.get("cost") if isinstance(usage, dict) else None
+    if isinstance(cost, bool) or not isinstance(cost, (int, float)):
+        return None
+    return float(cost) if 0 <= cost < 1000 else None

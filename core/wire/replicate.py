@@ -1,0 +1,131 @@
+"""Replicate: a prediction is made, asked for until it ends, and its output is one address.
+
+Documents: its API reference. `POST /v1/models/<owner>/<name>/predictions` with `{"input": ...}` gives a prediction with
+`urls.get` and `urls.cancel`, which are used where they are at the provider's own origin; else `/v1/predictions/<id>`.
+Statuses: starting, processing, succeeded, failed, canceled, aborted. `output` is a string for these models, a list for
+others. A failed one tells why in `error`, a sentence with a code such as E005 for content. Other errors are
+`{"detail", "status", "title"}`, a 429 with `retry_after` or with the seconds in its sentence. The answer is never waited
+for on the submission itself (`Prefer: wait`): what breaks off then would be in doubt, and asking is free.
+
+Money: what a failed or a cancelled prediction costs isn't documented, except that one which never started can't have cost
+anything; `started_at` says so where it is there. Cancel is asked only while it is starting: what runs could be billed
+without a picture, so it is let finish. Files are uploaded as `content` to `/v1/files`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+from ..errors import Fault
+from .body import json_body, multipart_body
+from .inlining import in_order, known_addresses, next_upload
+from .reading import NotJson, fault_of, read_object, unreadable
+from .step import Failed, Job, Reply, Send, State, Step, Wait
+from .tasks import follow, lost, own_address, status_of, task_id_of
+
+_CONTENT = re.compile(r"\bE005\b")
+_RESETS = re.compile(r"resets in ~?(\d{1,5}) ?s")
+
+
+def start(job: Job) -> Step:
+    return _upload_or_submit(job, known_addresses(job))
+
+
+def next(job: Job, state: State, reply: Reply) -> Step:
+    at, task = state["at"], state.get("task", "")
+    if at == "upload":
+        return _uploaded(job, state, reply)
+    if at == "cancel":
+        return Wait(job.row.poll_seconds[0], _poll(job, {**state, "at": "poll"}))
+    if not reply.ok:
+        if task:
+            return Failed(lost(reply, task) if reply.status == 404 else fault_of(reply), task)
+        return Failed(_with_wish(reply))
+    try:
+        value = read_object(reply)
+    except NotJson:
+        return Failed(unreadable(reply), task)
+    urls = value["urls"] if isinstance(value.get("urls"), dict) else {}
+    extra: State = {"status": status_of(value)}
+    for name in ("get", "cancel"):
+        extra[f"{name}_url"] = own_address(job, urls.get(name)) or state.get(f"{name}_url", "")
+    task = task or task_id_of(value)
+    step = follow(job, reply, value, task, _poll, pause=state.get("pause"), extra=extra)
+    return _understood(step, value) if isinstance(step, Failed) else step
+
+
+def resume(job: Job, accepted: State) -> Step:
+    return _poll(job, accepted)
+
+
+def cancel(job: Job, accepted: State) -> Send | None:
+    if accepted.get("status") != "starting":
+        return None
+    return Send("POST", _address(job, accepted, "cancel_url", "/cancel"), {**accepted, "at": "cancel"})
+
+
+def _upload_or_submit(job: Job, urls: list[str], fresh: tuple[int, str] | None = None) -> Send:
+    index = next_upload(job, urls)
+    if index is not None:
+        body = multipart_body([("content", job.references[index])])
+        state: State = {"at": "upload", "index": index, "urls": urls}
+        return Send("POST", job.url("/v1/files"), state, body=body, uploaded=fresh)
+    value: dict[str, Any] = {"prompt": job.prompt, **job.fields()}
+    if job.references:
+        value[job.route.references] = in_order(job, urls)
+    body = json_body({"input": value})
+    return Send("POST", job.url(job.route.path), {"at": "submit"}, paid=True, body=body, uploaded=fresh)
+
+
+def _uploaded(job: Job, state: State, reply: Reply) -> Step:
+    if not reply.ok:
+        return Failed(fault_of(reply))
+    try:
+        urls = read_object(reply).get("urls")
+    except NotJson:
+        return Failed(unreadable(reply))
+    url = urls.get("get") if isinstance(urls, dict) else None
+    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+        return Failed(unreadable(reply))
+    index = state["index"]
+    return _upload_or_submit(job, [*state["urls"][:index], url, *state["urls"][index + 1 :]], fresh=(index, url))
+
+
+def _poll(job: Job, state: State) -> Send:
+    return Send("GET", _address(job, state, "get_url", ""), state, accepted=state)
+
+
+def _address(job: Job, state: State, name: str, end: str) -> str:
+    return state.get(name) or job.url(f"/v1/predictions/{quote(state['task'], safe='')}{end}")
+
+
+def _understood(failed: Failed, value: dict[str, Any]) -> Failed:
+    """A failed prediction by its code, and by whether it had started."""
+    fault = failed.fault
+    if fault.kind == "task" and _CONTENT.search(fault.words):
+        fault = replace(fault, kind="content")
+    if value.get("data_removed") is True:
+        # It was made and paid; an hour later it is gone.
+        words = fault.words or "its output has been deleted"
+        gone = replace(fault, kind="download", words=words, status=None, unbilled=False, cure=_TOO_LATE)
+        return replace(failed, fault=gone)
+    status = status_of(value)
+    never_started = "started_at" in value and value["started_at"] is None
+    if status == "aborted" or (status in ("canceled", "cancelled") and never_started):
+        fault = replace(fault, unbilled=True)
+    return replace(failed, fault=fault)
+
+
+_TOO_LATE = "Replicate keeps a picture for an hour only: queue again to pay for a new one"
+
+
+def _with_wish(reply: Reply) -> Fault:
+    """A refused submission, with the pause that its sentence names where nothing else does."""
+    fault = fault_of(reply)
+    found = _RESETS.search(fault.words)
+    if reply.status == 429 and found and fault.retry_after is None and "retry-after" not in reply.headers:
+        return replace(fault, retry_after=float(found[1]))
+    return fault

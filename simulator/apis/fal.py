@@ -1,0 +1,279 @@
+"""fal: every request goes into the queue; status, result and cancel are addresses of their own, without the `/edit`.
+
+Submitting answers 200, a status 202 until it is COMPLETED. There is no status for a failure: the result's address then
+answers with the error, and the status names it. Errors are `{"detail": ...}`, a list with `loc`, `msg`, `type` for a wrong
+field, else a string. A cancelled request is removed from the queue: it isn't known any more. The storage that larger
+references go through is mounted here too.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from ..api import DECLINED, Api, Call, Route, route
+from ..fields import Check, any_text, check_fields, choice, flag, strings, text, whole
+from ..files import SUFFIX
+from ..message import Reply, json_reply
+from ..order import Order
+from ..problem import Problem
+from ..references import FORMATS, decode
+from ..results import Result, shaped
+from ..sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
+from ..tasks import Task, new_task_id
+
+MOST = 14
+LARGEST_UPLOAD = 90_000_000
+"""Beyond it the storage wants uploads in parts."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """What one endpoint takes, with and without `/edit`."""
+
+    prices: dict[str, float]
+    """By resolution; `""` alone where the endpoint has none."""
+    ratios: tuple[str, ...]
+    search: bool = False
+    levels: tuple[str, ...] = ()
+    system: bool = True
+    auto: bool = True
+    """Whether `auto` is a ratio without a picture, too."""
+    needs_picture: bool = False
+    """Whether the edit endpoint insists on one."""
+
+
+_LITE = Model({"": 0.042}, RATIOS_14, levels=("minimal", "high"))
+MODELS = {
+    "fal-ai/nano-banana": Model({"": 0.039}, RATIOS_10, system=False, auto=False, needs_picture=True),
+    "fal-ai/nano-banana-2": Model(
+        {"0.5K": 0.06, "1K": 0.08, "2K": 0.12, "4K": 0.16}, RATIOS_14, search=True, levels=("minimal", "high")
+    ),
+    "fal-ai/nano-banana-pro": Model({"1K": 0.15, "2K": 0.15, "4K": 0.30}, RATIOS_10, search=True, needs_picture=True),
+    "google/nano-banana-2.1": Model(
+        {"1K": 0.08, "2K": 0.08, "4K": 0.16}, RATIOS_14, search=True, levels=("minimal", "medium", "high")
+    ),
+    "google/nano-banana-2-lite": _LITE,
+    "google/nano-banana-lite": _LITE,
+}
+
+
+class Fal(Api):
+    """See the module."""
+
+    id = "fal"
+    auth = "key"
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._announced: dict[str, str] = {}
+        """Name of a file that is to be uploaded -> its MIME type."""
+
+    def routes(self) -> tuple[Route, ...]:
+        """The storage, the three addresses of a request, and every endpoint."""
+        request = r"/(?P<app>(?:fal-ai|google)/[a-z0-9.-]+)/requests/(?P<id>[^/]+)"
+        storage = ("storage_type=fal-cdn-v3",)
+        return (
+            route("storage", "POST", "/storage/upload/initiate", answer=self._announce, kind="upload", query=storage),
+            # The address to put the file to is signed by itself: a key has no business there.
+            route("put", "PUT", r"/put/(?P<id>[^/]+)", answer=self._put, kind="upload", body="raw", auth=False),
+            route("status", "GET", request + "/status", answer=self._status, kind="poll", body="none"),
+            route("cancel", "PUT", request + "/cancel", answer=self._cancel, kind="cancel", body="none"),
+            route("result", "GET", request, answer=self._result, kind="poll", body="none"),
+            route("submit", "POST", r"/(?P<model>(?:fal-ai|google)/[a-z0-9.-]+(?:/edit)?)", read=self._submit),
+        )
+
+    def _submit(self, call: Call) -> Order:
+        endpoint = call.pieces["model"]
+        edit = endpoint.endswith("/edit")
+        model = MODELS.get(endpoint.removesuffix("/edit"))
+        if model is None:
+            raise Problem(404, f"Application '{endpoint[:80]}' not found")
+        checks: dict[str, Check] = {
+            "prompt": text(),
+            "num_images": whole(1, 4),
+            "seed": whole(-(2**63), 2**63 - 1),
+            "aspect_ratio": choice(*(("auto",) if edit or model.auto else ()), *model.ratios),
+            "output_format": choice("jpeg", "png", "webp"),
+            "safety_tolerance": choice("1", "2", "3", "4", "5", "6"),
+            "sync_mode": flag,
+            "limit_generations": flag,
+        }
+        if "" not in model.prices:
+            checks["resolution"] = choice(*model.prices)
+        if model.search:
+            checks["enable_web_search"] = flag
+        if model.levels:
+            checks["thinking_level"] = choice(*model.levels)
+        if model.system:
+            checks["system_prompt"] = any_text
+        required: tuple[str, ...] = ("prompt",)
+        if edit:
+            checks["image_urls"] = strings(1, MOST)
+            required += ("image_urls",) if model.needs_picture else ()
+        fields = check_fields(call.fields, checks, required)
+        references = call.references("image_urls", fields.get("image_urls", []), bare=False)
+        ratio = fields.get("aspect_ratio", "auto")
+        if ratio == "auto":
+            first = references[0] if references else None
+            ratio = nearest_ratio(first.width, first.height, model.ratios) if first else "1:1"
+        tier = fields.get("resolution", "" if "" in model.prices else "1K")
+        price = model.prices[tier]
+        price += 0.015 * bool(fields.get("enable_web_search")) + 0.002 * (fields.get("thinking_level") == "high")
+        return Order(
+            model=endpoint,
+            prompt=fields["prompt"],
+            # Lite makes 1K pictures and has no field for it; the first model's sizes are its own.
+            size=pixels(ratio, tier if tier or endpoint.startswith("fal-ai/nano-banana") else "1K"),
+            ratio=ratio,
+            resolution=tier,
+            price=price,
+            count=fields.get("num_images", 1),
+            seed=fields.get("seed"),
+            file_format=fields.get("output_format", "png"),
+            transport="datauri" if fields.get("sync_mode") else "url",
+            references=references,
+            asynchronous=True,
+        )
+
+    def _task(self, call: Call) -> Task:
+        task = call.tasks.find(self.id, call.pieces["id"])
+        if task is None or task.ending == "cancelled" or _app(task) != call.pieces["app"]:
+            raise Problem(404, "Request not found")
+        return task
+
+    def _status(self, call: Call) -> Reply:
+        return self.task_of(call, self._task(call).id, Problem(404, "Request not found"))
+
+    def _cancel(self, call: Call) -> Reply:
+        task = self._task(call)
+        if not self.cancel(call, task.id, Problem(404, "Request not found")):
+            return json_reply(400, {"status": "ALREADY_COMPLETED"})
+        reply = json_reply(202, {"status": "CANCELLATION_REQUESTED"})
+        if task.cancel_fault == "drop":
+            reply.manner.drop = "headers"
+        return reply
+
+    def _result(self, call: Call) -> Reply:
+        task = self._task(call)
+        if not task.finished:
+            raise Problem(400, "Request is still in progress")
+        if task.ending == "refuse":
+            status, kind = task.order.extras["refusal"]
+            return _failed(status, [{"loc": ["body", "prompt"], "msg": DECLINED, "type": kind}], kind, retryable=False)
+        if task.failed:
+            return _failed(502, "The downstream service failed.", "downstream_service_error", retryable=True)
+        if task.shape:
+            return json_reply(200, shaped(task.shape, task.results))
+        return self.finished(call, task.order, task.results, task.order.extras.get("words"))
+
+    def _announce(self, call: Call) -> Reply:
+        checks: dict[str, Check] = {"content_type": choice(*FORMATS.values()), "file_name": text(longest=255)}
+        fields = check_fields(call.fields, checks, tuple(checks))
+        name, mime = secrets.token_hex(16), fields["content_type"]
+        with self._lock:
+            self._announced[name] = mime
+            while len(self._announced) > 1000:
+                self._announced.pop(next(iter(self._announced)))
+        file = f"/{self.id}/files/{name}{SUFFIX[mime.partition('/')[2]]}"
+        return json_reply(200, {"upload_url": call.address(f"/{self.id}/put/{name}"), "file_url": call.address(file)})
+
+    def _put(self, call: Call) -> Reply:
+        name = call.pieces["id"]
+        with self._lock:
+            mime = self._announced.get(name)
+        if mime is None:
+            raise Problem(404, "This upload was not announced")
+        if call.request.header("authorization") is not None:
+            raise Problem(400, "Only one auth mechanism is allowed: this address is signed.")
+        if (call.request.header("content-type") or "").lower() != mime:
+            raise Problem(403, f"The upload was announced as {mime}.")
+        content = bytes(call.request.body)
+        if len(content) > LARGEST_UPLOAD:
+            raise Problem(413)
+        decode("file", content, mime, "url")
+        call.files.add_upload(self.id, name, mime, content)
+        return Reply(200, b"", "text/plain")
+
+    def problem(self, problem: Problem) -> Reply:
+        """A wrong field is a 422 with a list, everything else a string; both under `detail`."""
+        if problem.field and problem.status == 400:
+            loc = ["body", *problem.field.removesuffix("]").replace("[", ".").split(".")]
+            kind = "image_load_error" if problem.code == "invalid_image" else "value_error"
+            entry = {"loc": loc, "msg": problem.message, "type": kind, "input": "(as sent)"}
+            return _failed(422, [entry], "", False, problem.headers)
+        kind = "internal_server_error" if problem.status == 500 else ""
+        return _failed(problem.status, problem.message, kind, problem.status in (429, 503, 504), problem.headers)
+
+    def refused(self, call: Call, order: Order, status: int) -> Reply:
+        """Declined by the run: the queue takes the request and its result tells; 200 is a result without pictures."""
+        ending = "done" if status == 200 else "refuse"
+        order.extras["words"] = DECLINED
+        order.extras["refusal"] = (status or 422, "content_policy_violation")
+        task = Task(new_task_id(), self.id, order, [], ending, 0)
+        call.tasks.add(task)
+        return self.started(call, task)
+
+    def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
+        """`images`, each with an address, and the model's words."""
+        images = [
+            {
+                "url": result.address(),
+                "content_type": f"image/{order.file_format}",
+                "file_name": f"{number}.{order.file_format}",
+                "width": result.width,
+                "height": result.height,
+            }
+            for number, result in enumerate(results)
+        ]
+        return json_reply(200, {"images": images, "description": revised or ""})
+
+    def started(self, call: Call, task: Task) -> Reply:
+        """In the queue, with its addresses."""
+        return json_reply(200, {**self._shown(call, task), "status": "IN_QUEUE", "queue_position": 0})
+
+    def polled(self, call: Call, task: Task) -> Reply:
+        """202 until it is COMPLETED, well or not."""
+        shown = self._shown(call, task)
+        if task.finished:
+            if task.failed:
+                shown |= {"error": "The run failed", "error_type": "downstream_service_error"}
+                if task.ending == "refuse":
+                    shown |= {"error": DECLINED, "error_type": task.order.extras["refusal"][1]}
+            return json_reply(200, {**shown, "status": "COMPLETED", "metrics": {"inference_time": 1.25}})
+        if task.ending == "unknown":
+            return json_reply(202, {**shown, "status": "PERCOLATING"})
+        if task.waiting:
+            return json_reply(202, {**shown, "status": "IN_QUEUE", "queue_position": 1})
+        return json_reply(202, {**shown, "status": "IN_PROGRESS", "logs": None})
+
+    def _shown(self, call: Call, task: Task) -> dict[str, Any]:
+        address = call.address(f"/{self.id}/{_app(task)}/requests/{task.id}")
+        return {
+            "request_id": task.id,
+            "response_url": address,
+            "status_url": f"{address}/status",
+            "cancel_url": f"{address}/cancel",
+        }
+
+
+def _app(task: Task) -> str:
+    return "/".join(task.order.model.split("/")[:2])
+
+
+def _failed(
+    status: int, detail: object, kind: str, retryable: bool, headers: tuple[tuple[str, str], ...] = ()
+) -> Reply:
+    body: dict[str, Any] = {"detail": detail}
+    named: tuple[tuple[str, str], ...] = ()
+    if kind:
+        named = (("X-Fal-Error-Type", kind),)
+        if isinstance(detail, str):
+            body["error_type"] = kind
+    retry = ("X-Fal-Retryable", "true" if retryable else "false")
+    return json_reply(status, body, (*headers, *named, retry))
+
+
+API = Fal()

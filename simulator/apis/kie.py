@@ -1,0 +1,204 @@
+"""kie.ai: tasks, uploads at `/api/file-stream-upload`, and errors as a `code` inside a 200.
+
+The real one ignores unknown ids and fields; here they are refused with 422, because that would hide our mistakes. The
+fields differ per model: on the first Nano Banana `image_size` is the ratio. What a task made is JSON inside a string. Two
+uploads of one name overwrite each other, as they do there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from ..api import DECLINED, Api, Call, Route, route
+from ..fields import Check, check_fields, choice, json_object, strings, text, wrong
+from ..message import Reply, json_reply
+from ..order import Order
+from ..problem import Problem
+from ..references import from_part
+from ..results import Result
+from ..sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
+from ..tasks import Task
+
+CREDIT_USD = 0.005
+INSIDE = frozenset({400, 401, 402, 404, 422, 429, 500})
+"""Statuses that travel as `code` inside a 200; the others are those of a gateway in front."""
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,120}")
+
+
+@dataclass(frozen=True)
+class Model:
+    """What one model takes."""
+
+    prices: dict[str, float]
+    """By resolution; "" for a model that has no such field."""
+    ratio_field: str = "aspect_ratio"
+    ratios: tuple[str, ...] = RATIOS_10
+    auto: bool = True
+    references: str = "image_input"
+    fewest: int = 0
+    most: int = 0
+    formats: tuple[str, ...] = ("png", "jpg")
+
+
+MODELS = {
+    "google/nano-banana": Model({"": 0.02}, "image_size", formats=("png", "jpeg"), references=""),
+    "google/nano-banana-edit": Model(
+        {"": 0.02}, "image_size", references="image_urls", fewest=1, most=10, formats=("png", "jpeg")
+    ),
+    "nano-banana-pro": Model({"1K": 0.09, "2K": 0.09, "4K": 0.12}, most=8),
+    "nano-banana-2": Model({"1K": 0.04, "2K": 0.06, "4K": 0.09}, ratios=RATIOS_14, most=14),
+    "nano-banana-2-1": Model({"1K": 0.02, "2K": 0.03, "4K": 0.045}, ratios=RATIOS_14, most=10),
+    "nano-banana-2-lite": Model({"": 0.02}, auto=False, references="image_urls", most=8, formats=()),
+}
+
+
+class Kie(Api):
+    """See the module."""
+
+    id = "kie"
+    auth = "bearer"
+
+    def routes(self) -> tuple[Route, ...]:
+        """Tasks, their records, the upload, and the credits for testing a key."""
+        record = "/api/v1/jobs/recordInfo"
+        return (
+            route("createTask", "POST", "/api/v1/jobs/createTask", read=self._create),
+            route("recordInfo", "GET", record, answer=self._record, kind="poll", body="none", query=("taskId=*",)),
+            route(
+                "upload",
+                "POST",
+                "/api/file-stream-upload",
+                answer=self._upload,
+                kind="upload",
+                body="multipart",
+                files="file",
+            ),
+            route("credit", "GET", "/api/v1/chat/credit", answer=self._credit, kind="other", body="none"),
+        )
+
+    def _create(self, call: Call) -> Order:
+        checks: dict[str, Check] = {"model": choice(*MODELS), "input": json_object, "callBackUrl": text()}
+        given = check_fields(call.fields, checks, ("model", "input"))
+        name = given["model"]
+        model = MODELS[name]
+        inner: dict[str, Check] = {
+            "prompt": text(longest=20_000),
+            model.ratio_field: choice(*(("auto",) if model.auto else ()), *model.ratios),
+        }
+        if "" not in model.prices:
+            inner["resolution"] = choice(*model.prices)
+        if model.formats:
+            inner["output_format"] = choice(*model.formats)
+        if model.most:
+            inner[model.references] = strings(model.fewest, model.most)
+        required = ("prompt", model.references) if model.fewest else ("prompt",)
+        fields = check_fields(given["input"], inner, required)
+        urls = fields.get(model.references, [])
+        for number, url in enumerate(urls):
+            if not url.startswith(("http://", "https://")):
+                raise wrong(f"{model.references}[{number}]", "must be a public URL")
+        references = call.references(model.references, urls, bare=False)
+        ratio = fields.get(model.ratio_field, "auto")
+        if ratio == "auto":
+            ratio = nearest_ratio(references[0].width, references[0].height, model.ratios) if references else "1:1"
+        first = "google/" in name
+        tier = fields.get("resolution", "" if first else "1K")
+        return Order(
+            model=name,
+            prompt=fields["prompt"],
+            size=pixels(ratio, tier),
+            ratio=ratio,
+            resolution=tier,
+            price=model.prices.get(tier, next(iter(model.prices.values()))),
+            file_format="jpeg" if fields.get("output_format", "png") in ("jpg", "jpeg") else "png",
+            references=references,
+            asynchronous=True,
+        )
+
+    def _record(self, call: Call) -> Reply:
+        task_id = call.request.query.partition("=")[2]
+        return self.task_of(call, task_id, Problem(404, "The task was not found"))
+
+    def _upload(self, call: Call) -> Reply:
+        files = [part for part in call.parts if part.name == "file"]
+        if len(files) != 1 or files[0].filename is None:
+            raise wrong("file", "exactly one file is required")
+        check_fields(call.fields, {"uploadPath": text(longest=200), "fileName": _file_name}, ("uploadPath",))
+        from_part(files[0])
+        name = call.fields.get("fileName", files[0].filename)
+        folder, stem = call.fields["uploadPath"].strip("/"), name.rpartition(".")[0] or name
+        path = call.files.add_upload(self.id, f"{folder}/{stem}", files[0].content_type, files[0].content)
+        data = {
+            "fileName": name,
+            "filePath": f"{folder}/{name}",
+            "downloadUrl": call.address(path),
+            "fileSize": len(files[0].content),
+            "mimeType": files[0].content_type,
+            "uploadedAt": "2026-11-21T12:00:00.000Z",
+        }
+        return json_reply(200, {"success": True, "code": 200, "msg": "File uploaded successfully", "data": data})
+
+    def _credit(self, _call: Call) -> Reply:
+        return json_reply(200, {"code": 200, "msg": "success", "data": 1000})
+
+    def problem(self, problem: Problem) -> Reply:
+        """`{code, msg, data}` inside a 200; what comes from a gateway has a status of its own."""
+        status = 422 if problem.field and problem.status == 400 else problem.status
+        answer = {"code": status, "msg": problem.message, "data": None}
+        return json_reply(200 if status in INSIDE else status, answer, problem.headers)
+
+    def refused(self, call: Call, order: Order, status: int) -> Reply:
+        """A task that fails."""
+        if status:
+            return super().refused(call, order, status)
+        task = Task(secrets.token_hex(16), self.id, order, [], "refuse", 0)
+        call.tasks.add(task)
+        return self.started(call, task)
+
+    def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
+        """There is no answer without a task: one that ends without pictures."""
+        task = Task(secrets.token_hex(16), self.id, order, results, "done", 0)
+        call.tasks.add(task)
+        return self.started(call, task)
+
+    def started(self, call: Call, task: Task) -> Reply:
+        """Only the id."""
+        return json_reply(200, {"code": 200, "msg": "success", "data": {"taskId": task.id}})
+
+    def polled(self, call: Call, task: Task) -> Reply:
+        """The record, with what was asked as a string too."""
+        data: dict[str, Any] = {
+            "taskId": task.id,
+            "model": task.order.model,
+            "state": ("waiting", "queuing", "generating")[min(task.polls - 1, 2)],
+            "param": json.dumps({"model": task.order.model, "input": {"prompt": task.order.prompt}}),
+            "resultJson": "",
+            "failCode": "",
+            "failMsg": "",
+            "creditsConsumed": round(task.cost_usd / CREDIT_USD, 2) if task.finished else 0,
+            "createTime": int(time.time() * 1000),
+        }
+        if task.failed:
+            refused = task.ending == "refuse"
+            words = DECLINED if refused else "The model returned no image"
+            data |= {"state": "fail", "failCode": "422" if refused else "501", "failMsg": words}
+        elif task.finished:
+            urls = [result.address() for result in task.results]
+            data |= {"state": "success", "resultJson": json.dumps({"resultUrls": urls})}
+        elif task.ending == "unknown":
+            data["state"] = "reviewing"
+        return json_reply(200, {"code": 200, "msg": "success", "data": data})
+
+
+def _file_name(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise wrong(name, "must be a plain file name")
+    return value
+
+
+API = Kie()

@@ -1,0 +1,155 @@
+"""WaveSpeed: the model is the path, everything is wrapped into `{code, message, data}`, and work is a prediction.
+
+Resolutions are in lower case, references are addresses only and go up through `/api/v3/media/upload/binary`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from ..api import DECLINED, Api, Call, Route, route
+from ..fields import Check, check_fields, choice, flag, strings, text, wrong
+from ..message import Reply, json_reply
+from ..order import Order
+from ..problem import Problem
+from ..references import from_part
+from ..results import Result
+from ..sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
+from ..tasks import Task
+
+# Prices are on the models' pages and in no list: what most resellers take for the same models stands in.
+PRICES = {"nano-banana": 0.038, "nano-banana-2": 0.08, "nano-banana-2.1": 0.04, "nano-banana-pro": 0.15}
+MOST = {"nano-banana": 10, "nano-banana-2": 14, "nano-banana-pro": 14}
+NEWER = ("nano-banana-2", "nano-banana-2.1")
+TIERS = {"1k": "1K", "2k": "2K", "4k": "4K"}
+
+
+class WaveSpeed(Api):
+    """See the module."""
+
+    id = "wavespeed"
+    auth = "bearer"
+
+    def routes(self) -> tuple[Route, ...]:
+        """The models, predictions, uploads, and the balance for testing a key."""
+        result = r"/api/v3/predictions/(?P<id>[^/]+)/result"
+        upload = "/api/v3/media/upload/binary"
+        return (
+            route("models", "POST", r"/api/v3/(?P<model>google/[^/]+)/(?P<does>text-to-image|edit)", read=self._order),
+            route("result", "GET", result, answer=self._result, kind="poll", body="none"),
+            route("upload", "POST", upload, answer=self._upload, kind="upload", body="multipart", files="file"),
+            route("balance", "GET", "/api/v3/balance", answer=self._balance, kind="other", body="none"),
+        )
+
+    def _order(self, call: Call) -> Order:
+        name, edits = call.pieces["model"].removeprefix("google/"), call.pieces["does"] == "edit"
+        if name not in (MOST if edits else PRICES):
+            raise Problem(404, f"model '{call.pieces['model'][:80]}/{call.pieces['does']}' not found")
+        ratios = RATIOS_14 if name in NEWER else RATIOS_10
+        checks: dict[str, Check] = {
+            "prompt": text(),
+            "aspect_ratio": choice(*ratios),
+            "enable_sync_mode": flag,
+            "enable_base64_output": flag,
+        }
+        if name != "nano-banana":
+            checks["resolution"] = choice(*TIERS)
+        if name != "nano-banana-2.1":
+            checks["output_format"] = choice("png", "jpeg")
+        if name in NEWER:
+            checks |= {"enable_web_search": flag, "enable_image_search": flag}
+        if edits:
+            checks["images"] = strings(1, MOST[name])
+        fields = check_fields(call.fields, checks, ("prompt", "images") if edits else ("prompt",))
+        for number, url in enumerate(fields.get("images", [])):
+            if not url.startswith(("http://", "https://")):
+                raise wrong(f"images[{number}]", "must be a URL")
+        references = call.references("images", fields.get("images", []), bare=False)
+        ratio = fields.get("aspect_ratio", "")
+        if not ratio:
+            ratio = nearest_ratio(references[0].width, references[0].height, ratios) if references else "1:1"
+        tier = "" if name == "nano-banana" else TIERS[fields.get("resolution", "1k")]
+        return Order(
+            model=f"google/{name}",
+            prompt=fields["prompt"],
+            size=pixels(ratio, tier),
+            ratio=ratio,
+            resolution=tier,
+            price=PRICES[name],
+            file_format=fields.get("output_format", "png"),
+            transport="b64" if fields.get("enable_base64_output") else "url",
+            references=references,
+            asynchronous=not fields.get("enable_sync_mode"),
+        )
+
+    def _result(self, call: Call) -> Reply:
+        return self.task_of(call, call.pieces["id"], Problem(404, "prediction not found"))
+
+    def _upload(self, call: Call) -> Reply:
+        if len(call.parts) != 1 or call.parts[0].name != "file" or call.parts[0].filename is None:
+            raise wrong("file", "exactly one file is required")
+        part = call.parts[0]
+        from_part(part)
+        path = call.files.add_upload(self.id, f"media-{secrets.token_hex(8)}", part.content_type, part.content)
+        data = {
+            "type": "image",
+            "download_url": call.address(path),
+            "filename": part.filename,
+            "size": len(part.content),
+        }
+        return json_reply(200, {"code": 200, "message": "success", "data": data})
+
+    def _balance(self, _call: Call) -> Reply:
+        return json_reply(200, {"code": 200, "message": "success", "data": {"balance": 100.0}})
+
+    def problem(self, problem: Problem) -> Reply:
+        """`{code, message}` with the same status."""
+        answer = {"code": problem.status, "message": problem.message}
+        return json_reply(problem.status, answer, problem.headers)
+
+    def refused(self, call: Call, order: Order, status: int) -> Reply:
+        """A prediction that fails."""
+        if status:
+            return super().refused(call, order, status)
+        task = Task(secrets.token_hex(16), self.id, order, [], "refuse", 0)
+        call.tasks.add(task)
+        return self.started(call, task)
+
+    def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
+        """The answer of `enable_sync_mode`: completed at once."""
+        task = Task(secrets.token_hex(16), self.id, order, results, "done", 0)
+        call.tasks.add(task)
+        outputs = [result.address() for result in results]
+        return json_reply(200, _wrapped(call, task, "completed", outputs))
+
+    def started(self, call: Call, task: Task) -> Reply:
+        """A prediction that has just been created."""
+        return json_reply(200, _wrapped(call, task, "created", []))
+
+    def polled(self, call: Call, task: Task) -> Reply:
+        """The prediction with its `outputs`, or with its `error`."""
+        if task.failed:
+            error = DECLINED if task.ending == "refuse" else "the model returned no image"
+            return json_reply(200, _wrapped(call, task, "failed", [], error))
+        if task.finished:
+            return json_reply(200, _wrapped(call, task, "completed", [result.address() for result in task.results]))
+        state = "created" if task.polls == 1 else "processing"
+        return json_reply(200, _wrapped(call, task, "warming" if task.ending == "unknown" else state, []))
+
+
+def _wrapped(call: Call, task: Task, status: str, outputs: list[str], error: str = "") -> dict[str, Any]:
+    get = call.address(f"/{task.provider}/api/v3/predictions/{task.id}/result")
+    data = {
+        "id": task.id,
+        "model": task.order.model,
+        "outputs": outputs,
+        "urls": {"get": get},
+        "has_nsfw_contents": [],
+        "status": status,
+        "error": error,
+    }
+    return {"code": 200, "message": "success", "data": data}
+
+
+API = WaveSpeed()

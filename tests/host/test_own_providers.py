@@ -1,0 +1,44 @@
+"""providers.yaml in a real host: an own provider can be chosen and makes pictures, a mistake is told with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pack.tests.host.kit import Bench
+
+YAML = """\
+providers:
+  shop:
+    label: The Shop
+    dialect: openai_images
+    base_url: {address}
+    models:
+      nano-banana-pro: {{wire: nano-banana-2, family: pro, resolutions: [1K, 2K], price: {{1K: 0.011, 2K: 0.022}}}}
+  broken: {{dialect: smoke}}
+overlays:
+  onerouter: {{models: {{nano-banana-2: {{price: {{1K: 0.5}}}}}}}}
+"""
+
+
+def test_the_user_s_own_file_is_lived_by(fresh: Callable[..., Bench], simulator: Any, tmp_path: Path, tag: str) -> None:
+    """Offered by the node, sent to its address with its key, priced as the file says; the rest works on."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "providers.yaml").write_text(YAML.format(address=simulator.base_url("nanobanana")), "utf-8")
+    before = (home / "providers.yaml").read_bytes()
+    bench = fresh(simulator, {"NANO_BANANA_HOME": str(home), "NANO_BANANA_SHOP_API_KEY": "sim-shop-key"})
+    offered = bench.host.get("/object_info/ProviderConfig")["ProviderConfig"]["input"]["optional"]["provider"]
+    assert "shop" in str(offered) and "broken" not in str(offered)
+    ran = bench.generate(tag, "shop", resolution="2K")
+    assert ran.status == "success", ran.error
+    assert ran.info()["provider"] == "shop" and ran.info()["cost_usd"] == 0.022
+    (asked,) = bench.asked(tag)
+    assert asked["provider"] == "nanobanana" and asked["fields"]["image_size"] == "2K"
+    refused = bench.generate(f"{tag} broken", "broken")
+    assert "providers.yaml line 8: dialect is one of" in refused.refusal
+    dear = bench.generate(f"{tag} overlay", "onerouter", resolution="1K")
+    assert dear.info()["cost_usd"] == 0.5
+    assert bench.host.get("/nano_banana/providers")["mistakes"]
+    assert (home / "providers.yaml").read_bytes() == before, "the file is the user's"

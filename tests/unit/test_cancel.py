@@ -1,0 +1,240 @@
+"""An interrupt asks the provider once to drop what it has not begun: nothing is paid for it, and nothing paid is lost."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driving import request
+from pack.core.call import Call
+from pack.core.choice import ProviderChoice
+from pack.core.engine import Engine
+from pack.core.ledger.history import History
+from pack.core.providers import BUILT_IN
+from pack.core.run import Run
+from pack.core.wire import dialect
+from pack.core.wire.step import Cancels
+from pack.simulator import start
+from pack.simulator.server import Simulator
+from scripted import Line, serving
+
+ROWS = {name: replace(row, poll_seconds=(0.02, 0.05)) for name, row in BUILT_IN.items()}
+BOTH = pytest.mark.parametrize("provider", ["fal", "replicate"])
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with start() as running:
+        yield running
+
+
+@pytest.fixture
+def engine(simulator: Simulator, tmp_path: Path) -> Engine:
+    simulator.reset()
+    environ = {}
+    for name in ("fal", "replicate", "onerouter"):
+        environ[f"NANO_BANANA_{name.upper()}_API_KEY"] = "sim-run"
+        environ[f"NANO_BANANA_{name.upper()}_BASE_URL"] = simulator.base_url(name)
+    return Engine(tmp_path, rows=ROWS, environ=environ)
+
+
+def begin(engine: Engine, prompt: str, provider: str = "fal", count: int = 1, **choice: Any) -> Run:
+    asked = [replace(request(prompt=prompt), num_images=count)]
+    return engine.run(asked, engine.plan(ProviderChoice(provider, "nano-banana-2", **choice), asked))
+
+
+def in_queue(run: Run) -> Call:
+    """The run's call, once its task has been accepted and seen waiting."""
+    ticking = threading.Event()
+    for _ in range(1000):
+        for call, _ticket in list(run._calls):
+            if call.progress in ("in queue", "starting"):
+                return call
+        ticking.wait(0.01)
+    raise AssertionError("it never was in the queue")
+
+
+def ended(call: Call) -> Call:
+    assert call.done.wait(20), "the call goes on for ever"
+    return call
+
+
+def charged(call: Call) -> str:
+    """What the call, when it has ended without a picture, says about money."""
+    error = ended(call).outcome.error
+    assert error is not None
+    return error.charged
+
+
+def finish(run: Run) -> Run:
+    assert run.done.wait(20) and run.error is None, run.error
+    return run
+
+
+def errors(run: Run) -> list[tuple[str, str]]:
+    return [(r.error.kind, r.error.charged) for r in run.report.failed if r.error]
+
+
+def cancels(simulator: Simulator) -> int:
+    """How often a provider was asked to drop something."""
+    return sum(entry["kind"] == "cancel" for entry in simulator.ledger()["free"])
+
+
+@pytest.mark.parametrize("row", list(BUILT_IN.values()), ids=lambda row: row.id)
+def test_a_row_says_until_when_exactly_if_its_dialect_can_cancel(row: Any) -> None:
+    """README's table reads the row, the engine asks the dialect."""
+    assert bool(row.cancels) == isinstance(dialect(row.dialect), Cancels)
+
+
+@BOTH
+def test_what_waits_is_taken_back_and_costs_nothing(engine: Engine, simulator: Simulator, provider: str) -> None:
+    """Not billed, no doubt about it afterwards, nothing counted as spent: queued again it is simply sent."""
+    prompt = f"back {provider} [[sim: steps=4000 times=1]]"
+    run = begin(engine, prompt, provider)
+    call = in_queue(run)
+    assert simulator.ledger("back")["paid_images"] == 1
+    told = run.stop()
+    assert (told["on_the_way"], told["cancelling"], told["dropped"]) == (1, 1, 0)
+    finish(run)
+    assert charged(call) == "no"
+    assert simulator.ledger("back")["paid_images"] == 0 and cancels(simulator) == 1
+    assert spent(engine) == 0
+    again = finish(begin(engine, prompt, provider))
+    assert again.results[0].landed and again.results[0].source == "provider" and not errors(again)
+    assert simulator.ledger("back")["paid_images"] == 1
+
+
+def spent(engine: Engine) -> float:
+    """What the journal counts as spent, in US dollars."""
+    return sum(shown.usd for shown in History(engine.ledger).pictures())
+
+
+def test_too_late_and_the_picture_is_collected(engine: Engine, simulator: Simulator) -> None:
+    """fal has begun by then: it goes on, and the picture lands in the store, paid once."""
+    prompt = "late [[sim: steps=40 cancel=late]]"
+    run = begin(engine, prompt)
+    call = in_queue(run)
+    assert run.stop()["cancelling"] == 1
+    assert ended(finish(run) and call).outcome.landed and cancels(simulator) == 1
+    again = finish(begin(engine, prompt))
+    assert again.results[0].source == "store" and simulator.ledger("late")["paid_calls"] == 1
+
+
+def test_what_was_begun_in_the_last_moment_may_have_been_charged(engine: Engine, simulator: Simulator) -> None:
+    """Replicate stops what runs: it says that it had started, so the money isn't waved away, nor asked about."""
+    run = begin(engine, "moment [[sim: steps=4000 cancel=late times=1]]", "replicate")
+    call = in_queue(run)
+    run.stop()
+    assert charged(call) == "maybe"
+    assert spent(engine) > 0
+    assert not errors(finish(begin(engine, "moment [[sim: steps=4000 cancel=late times=1]]", "replicate")))
+
+
+@BOTH
+def test_what_is_at_work_is_not_cancelled(engine: Engine, simulator: Simulator, provider: str) -> None:
+    """It could be billed without a picture: it is let finish and collected."""
+    run = begin(engine, f"work {provider} [[sim: steps=12]]", provider)
+    call = in_queue(run)
+    ticking = threading.Event()
+    while call.progress not in ("in progress", "processing"):
+        assert not call.done.is_set()
+        ticking.wait(0.002)
+    run.stop()
+    assert ended(call).outcome.landed and cancels(simulator) == 0
+
+
+def test_it_is_asked_once(engine: Engine, simulator: Simulator) -> None:
+    """However often Cancel is pressed, and whatever the answer was."""
+    run = begin(engine, "once [[sim: steps=30 cancel=500]]")
+    call = in_queue(run)
+    for _ in range(3):
+        run.stop()
+    run.stop()
+    assert ended(call).outcome.landed and cancels(simulator) == 1
+    assert simulator.ledger("once")["paid_images"] == 1
+
+
+def test_an_interrupt_before_the_task_is_accepted_cancels_it_then(engine: Engine, simulator: Simulator) -> None:
+    """The request had left: as soon as there is a task, it is taken back."""
+    run = begin(engine, "early [[sim: slow=0.4 steps=4000]]")
+    assert simulator.wait(prompt="early", state="received")
+    assert run.stop()["cancelling"] == 1
+    (call, _), *_ = run._calls
+    assert finish(run) and charged(call) == "no"
+    assert simulator.ledger("early")["paid_images"] == 0
+
+
+def test_a_failing_sibling_takes_nothing_back(engine: Engine, simulator: Simulator) -> None:
+    """Nobody asked for that: what was sent is collected, as ever."""
+    run = begin(engine, "sibling [[sim: steps=20]]")
+    call = in_queue(run)
+    assert run.stop(cancel=False)["cancelling"] == 0
+    assert ended(call).outcome.landed and cancels(simulator) == 0
+
+
+def test_a_timeout_takes_nothing_back(engine: Engine, simulator: Simulator) -> None:
+    """The picture is still wanted: it is waited for in the background."""
+    run = finish(begin(engine, "patience [[sim: steps=30]]", timeout=1))
+    assert errors(run) == [("timeout", "maybe")]
+    (call, _), *_ = run._calls
+    assert ended(call).outcome.landed and cancels(simulator) == 0
+
+
+def test_a_cancel_without_an_answer_leaves_it_in_doubt(engine: Engine, simulator: Simulator) -> None:
+    """The line broke and then nobody knows the task: it may have been made, so the next run asks before it pays."""
+    prompt = "broken [[sim: steps=4000 cancel=drop]]"
+    run = begin(engine, prompt)
+    call = in_queue(run)
+    run.stop()
+    assert charged(call) == "maybe"
+    assert errors(finish(begin(engine, prompt))) == [("doubt", "maybe")]
+
+
+def test_all_pictures_of_a_call_are_taken_back_together(engine: Engine, simulator: Simulator) -> None:
+    run = begin(engine, "four [[sim: steps=4000]]", count=4)
+    call = in_queue(run)
+    assert run.stop()["cancelling"] == 4
+    ended(call)
+    assert simulator.ledger("four")["paid_images"] == 0 and spent(engine) == 0
+
+
+def test_a_provider_that_can_t_is_not_asked(engine: Engine, simulator: Simulator) -> None:
+    """What was sent there is collected."""
+    run = begin(engine, "other [[sim: slow=0.3]]", "onerouter")
+    assert simulator.wait(prompt="other", state="received")
+    assert run.stop()["cancelling"] == 0
+    (call, _), *_ = run._calls
+    assert ended(call).outcome.landed and cancels(simulator) == 0
+
+
+def test_nobody_waits_for_the_answer(tmp_path: Path) -> None:
+    """A provider that hangs on the cancel holds its own call up and nothing else."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    def answer(line: Line) -> None:
+        while line.read_head():
+            line.read_body()
+            target = line.head.split(b" ")[1].decode()
+            taken = {"request_id": "r", "status": "IN_QUEUE"}
+            if target.endswith("/cancel"):
+                asked.set()
+                go_on.wait(15)
+                line.answer(b'{"status": "CANCELLATION_REQUESTED"}', "202 Accepted")
+            elif go_on.is_set():
+                line.answer(b'{"detail": "Not found"}', "404 Not Found")
+            else:
+                line.answer(json.dumps(taken).encode(), "200 OK")
+
+    with serving(answer) as server:
+        environ = {"FAL_KEY": "sim-run", "NANO_BANANA_FAL_BASE_URL": server.url}
+        run = begin(Engine(tmp_path, rows=ROWS, environ=environ), "hang")
+        call = in_queue(run)
+        run.stop()
+        assert asked.wait(10) and run.done.wait(10) and not call.done.is_set()
+        go_on.set()
+        assert charged(call) == "no"

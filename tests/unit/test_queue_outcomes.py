@@ -1,0 +1,98 @@
+"""Every way that fal and Replicate can go wrong or be odd, over the network: what is told, what it cost, asked for once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driving import request
+from pack.core import retry
+from pack.core.choice import ProviderChoice
+from pack.core.engine import Engine
+from pack.core.providers import BUILT_IN
+from pack.core.run import Run
+from pack.simulator import start
+from pack.simulator.server import Simulator
+
+ROWS = {name: replace(row, poll_seconds=(0.02, 0.05)) for name, row in BUILT_IN.items()}
+BOTH = pytest.mark.parametrize("provider", ["fal", "replicate"])
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with start() as running:
+        yield running
+
+
+@pytest.fixture
+def asked(simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Asks a provider for one picture under fault words; the run and what the provider saw."""
+    simulator.reset()
+    monkeypatch.setattr(retry, "backoff", lambda attempt, dice: 0.02)
+    environ = {f"NANO_BANANA_{name.upper()}_API_KEY": "sim-run" for name in ("fal", "replicate")}
+    for name in ("fal", "replicate"):
+        environ[f"NANO_BANANA_{name.upper()}_BASE_URL"] = simulator.base_url(name)
+    engine = Engine(tmp_path, rows=ROWS, environ=environ)
+
+    def ask(provider: str, words: str) -> tuple[Run, dict[str, Any]]:
+        wanted = [request(prompt=f"odd [[sim: {words}]]")]
+        run = engine.run(wanted, engine.plan(ProviderChoice(provider, "nano-banana-2"), wanted))
+        assert run.done.wait(30) and run.error is None
+        return run, simulator.ledger("odd", provider)
+
+    return ask
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("words", "kind", "charged"),
+    [
+        ("status=400", "invalid", "no"),
+        ("status=401", "key", "no"),
+        ("status=402", "credit", "no"),
+        ("status=404", "model", "no"),
+        ("status=429 retry_after=3600", "rate", "no"),
+        ("status=500 paid", "server", "maybe"),
+        ("status=504 html paid", "server", "maybe"),
+        ("html", "unreadable", "maybe"),
+        ("broken_json", "unreadable", "maybe"),
+        ("drop=headers", "network", "maybe"),
+        ("drop=body", "network", "maybe"),
+        ("empty", "empty", "maybe"),
+        ("refuse", "content", "maybe"),
+        ("notimage", "download", "yes"),
+        ("file_status=403", "download", "yes"),
+    ],
+)
+def test_a_failure_and_what_it_cost(asked: Any, provider: str, words: str, kind: str, charged: str) -> None:
+    """It is asked for once, and never billed while the user is told that it is free."""
+    run, seen = asked(provider, words)
+    (error,) = [result.error for result in run.report.failed]
+    assert (error.kind, error.charged) == (kind, charged), str(error)
+    assert len(seen["requests"]) == 1 and (charged != "no" or seen["paid_calls"] == 0)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("trailing", "bom", "gzip", "b64", "datauri", "shape=data", "shape=image_urls", "shape=triple"),
+        *("task=unknown steps=2", "poll_status=503 poll_times=2", "poll_status=429 poll_times=2", "file_drop"),
+        *("file_status=404 times=1", "truncate times=1", "status=503 times=2", "status=429 retry_after=0 times=1"),
+    ],
+)
+def test_an_odd_answer_is_still_a_picture(asked: Any, provider: str, words: str) -> None:
+    """Paid once."""
+    run, seen = asked(provider, words)
+    assert run.results[0].landed, str(run.results[0].error)
+    assert seen["paid_images"] == 1
+
+
+@BOTH
+def test_who_is_told_to_wait_waits_and_asks_again(asked: Any, provider: str) -> None:
+    """A refusal before work: nothing was taken, so it is sent again."""
+    run, seen = asked(provider, "status=429 retry_after=0 times=2")
+    assert run.results[0].landed and len(seen["requests"]) == 3 and seen["paid_calls"] == 1

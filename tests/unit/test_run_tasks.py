@@ -1,0 +1,265 @@
+"""Runs at OpenRouter, kie.ai, APIFRAME v2 and WaveSpeed against their strict doubles: what is asked, paid and said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driving import request, tiny
+from pack.core.choice import ProviderChoice
+from pack.core.engine import Engine
+from pack.core.providers import BUILT_IN
+from pack.core.request import Request
+from pack.core.run import Run
+from pack.simulator import start
+from pack.simulator.server import Simulator
+
+NAMES = ("openrouter", "kie", "apiframe_v2", "wavespeed")
+TASKS = ("kie", "apiframe_v2", "wavespeed")
+ROWS = {name: replace(row, poll_seconds=(0.02, 0.05)) for name, row in BUILT_IN.items()}
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with start() as running:
+        yield running
+
+
+@pytest.fixture
+def engine(simulator: Simulator, tmp_path: Path) -> Engine:
+    """A machine with keys for these providers, and nothing learned yet."""
+    simulator.reset()
+    environ = {}
+    for name in NAMES:
+        environ[f"NANO_BANANA_{name.upper()}_API_KEY"] = "sim-run"
+        environ[f"NANO_BANANA_{name.upper()}_BASE_URL"] = simulator.base_url(name)
+    return Engine(tmp_path, rows=ROWS, environ=environ)
+
+
+def run(engine: Engine, provider: str, asked: Request, model: str = "recommended") -> Run:
+    """A run to its end."""
+    begun = engine.run([asked], engine.plan(ProviderChoice(provider, model), [asked]))
+    assert begun.done.wait(40), "the run didn't end"
+    if begun.error is not None:
+        raise begun.error
+    return begun
+
+
+def charged(done: Run) -> list[str]:
+    return [result.error.charged for result in done.report.failed if result.error]
+
+
+# ------------------------------------------------------------------------------------------------ what is asked
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_references_arrive_as_their_exact_pixels(name: str, engine: Engine, simulator: Simulator) -> None:
+    """In order, however they travel; also two that are uploaded under names of their own."""
+    pictures = tuple(tiny(n, 20 + n, 30) for n in range(3))
+    wanted = [sha256(picture._load().tobytes()).hexdigest() for picture in pictures]
+    run(engine, name, replace(request("edit", 0, prompt=f"pixels {name}"), references=pictures))
+    (entry,) = simulator.ledger("pixels")["requests"]
+    assert [reference["sha256_pixels"] for reference in entry["references"]] == wanted
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_an_upload_is_used_again(name: str, engine: Engine, simulator: Simulator) -> None:
+    """The same picture in another request isn't uploaded twice."""
+    for prompt in ("up 1", "up 2"):
+        assert run(engine, name, request("edit", prompt=prompt)).results[0].landed
+    assert [call["kind"] for call in simulator.ledger()["free"]].count("upload") == 1
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_an_upload_that_fails_for_a_moment_is_tried_again(name: str, engine: Engine, simulator: Simulator) -> None:
+    """It is free; one that fails for good costs nothing."""
+    simulator.fault("upload_status=502 times=1", provider=name)
+    assert run(engine, name, request("edit", prompt="moment")).results[0].landed
+    simulator.fault("upload_status=401", provider=name)
+    done = run(engine, name, replace(request("edit", prompt="never"), references=(tiny(9),)))
+    assert charged(done) == ["no"] and not simulator.ledger("never")["requests"]
+
+
+def test_uploads_at_an_origin_of_their_own_take_the_key_along(simulator: Simulator, tmp_path: Path) -> None:
+    """Two names of one machine are two origins: the pictures go to the one, the paid request to the other."""
+    simulator.reset()
+    other = simulator.base_url("kie").replace("127.0.0.1", "localhost")
+    rows = ROWS | {"kie": replace(ROWS["kie"], base_url=simulator.base_url("kie"), upload_url=other)}
+    machine = Engine(tmp_path, rows=rows, environ={"KIE_API_KEY": "sim-run"})
+    assert run(machine, "kie", request("edit", prompt="two origins")).results[0].landed
+    (entry,) = simulator.ledger("two origins")["requests"]
+    assert entry["headers"]["host"].startswith("127.0.0.1") and entry["paid"] == 1
+    assert entry["fields"]["input"]["image_input"][0].startswith("http://localhost:")
+
+
+def test_the_key_stands_where_it_belongs(engine: Engine, simulator: Simulator) -> None:
+    """APIFRAME v2 has a header of its own, the others the usual one."""
+    for name in NAMES:
+        run(engine, name, request(prompt=f"header {name}"))
+        (entry,) = simulator.ledger(f"header {name}")["requests"]
+        own = name == "apiframe_v2"
+        assert ("x-api-key" in entry["headers"]) == own and ("authorization" in entry["headers"]) != own
+
+
+# ---------------------------------------------------------------------------------------------- what it costs
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "words",
+    [
+        "refuse",
+        "refuse=200",
+        "refuse=403",
+        "status=400",
+        "status=401",
+        "status=402",
+        "status=404",
+        "status=500",
+        "status=500 paid",
+        "status=502 paid",
+        "status=504",
+        "empty",
+        "html",
+        "broken_json",
+        "task=fail",
+        "task=fail paid",
+        "drop=headers",
+    ],
+)
+def test_what_a_failure_says_about_money_is_true(name: str, words: str, engine: Engine, simulator: Simulator) -> None:
+    """ "no" is never said of a picture that was billed, and "yes" never of one that wasn't; nothing is billed twice."""
+    done = run(engine, name, request(prompt=f"money [[sim: {words}]]"))
+    billed = simulator.ledger("money")["paid_images"]
+    (said,) = charged(done)
+    assert billed <= 1 and (said != "no" or billed == 0) and (said != "yes" or billed == 1), str(done.results[0].error)
+
+
+@pytest.mark.parametrize(("words", "said"), [("task=fail", "no"), ("task=fail paid", "yes")])
+def test_kie_s_credits_tell_whether_a_failed_task_was_billed(
+    words: str, said: str, engine: Engine, simulator: Simulator
+) -> None:
+    """Elsewhere nobody knows."""
+    done = run(engine, "kie", request(prompt=f"credits [[sim: {words}]]"))
+    assert charged(done) == [said] and "task" in str(done.results[0].error)
+
+
+def test_openrouter_s_cost_is_its_own_word(engine: Engine) -> None:
+    """`usage.cost` in both forms; there is no price list."""
+    done = run(engine, "openrouter", request(prompt="cost"), "nano-banana-pro")
+    assert (done.report.usd, done.report.usd_source) == (pytest.approx(0.134), "provider")
+
+
+def test_openrouter_is_led_to_its_other_form_and_remembers_it(engine: Engine, simulator: Simulator) -> None:
+    """Neither is paid twice; an unknown model is refused by both and costs nothing."""
+    simulator.form("openrouter", "chat", 404)
+    for number, requests in ((1, 2), (2, 1)):
+        assert run(engine, "openrouter", request(prompt=f"form {number}")).results[0].landed
+        seen = simulator.ledger(f"form {number}")
+        assert len(seen["requests"]) == requests and seen["paid_calls"] == 1
+    choice = ProviderChoice("openrouter", model_override="google/gemini-99")
+    asked = request(prompt="nobody has it")
+    plan = engine.plan(choice, [asked])
+    begun = engine.run([asked], plan)
+    assert begun.done.wait(20) and charged(begun) == ["no"]
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("words", ["task steps=3 poll_status=503 poll_times=2", "task=unknown", "slow_body=0.2"])
+def test_a_task_is_followed_through_faults_on_the_way(
+    name: str, words: str, engine: Engine, simulator: Simulator
+) -> None:
+    """An accepted task is paid: its polls go on."""
+    done = run(engine, name, request(prompt=f"way [[sim: {words}]]"))
+    assert done.results[0].landed, str(done.results[0].error)
+    assert simulator.ledger("way")["paid_calls"] == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shape", ["data", "images", "image_urls", "outputs", "triple"])
+def test_an_answer_in_another_s_shape_is_read(name: str, shape: str, engine: Engine) -> None:
+    """Pictures without a word about the task are finished pictures."""
+    done = run(engine, name, request(prompt=f"shape [[sim: shape={shape}]]"))
+    assert done.results[0].landed, str(done.results[0].error)
+
+
+# --------------------------------------------------------------------------------------------- asked twice, paid once
+
+
+def keys(entries: list[dict[str, Any]]) -> list[str]:
+    return [entry["headers"]["idempotency-key"] for entry in entries]
+
+
+@pytest.mark.parametrize(
+    "words", ["drop=headers", "reset=headers", "drop=body", "status=500 paid", "broken_json", "html"]
+)
+def test_a_lost_answer_is_asked_for_again_with_the_same_key(words: str, engine: Engine, simulator: Simulator) -> None:
+    """The provider knows the key: one job, one bill, one picture."""
+    done = run(engine, "apiframe_v2", request("edit", prompt=f"lost [[sim: {words} times=1]]"))
+    assert done.results[0].landed, str(done.results[0].error)
+    seen = simulator.ledger("lost")
+    assert len(seen["requests"]) == 2 and seen["paid_calls"] == 1 and len(set(keys(seen["requests"]))) == 1
+    assert done.report.requests[0]["attempts"] == 2
+
+
+def test_an_answer_that_never_comes_is_given_up_after_three(engine: Engine, simulator: Simulator) -> None:
+    """Billed once, and nobody knows: maybe."""
+    done = run(engine, "apiframe_v2", request(prompt="mute [[sim: drop=headers]]"))
+    seen = simulator.ledger("mute")
+    assert charged(done) == ["maybe"] and len(seen["requests"]) == 3 and seen["paid_calls"] == 1
+
+
+@pytest.mark.parametrize("status", [401, 402, 429])
+def test_a_refusal_after_a_lost_answer_does_not_make_it_free(status: int, engine: Engine, simulator: Simulator) -> None:
+    """It is about the last try: the first one was billed."""
+    simulator.fault(f"status={status}", match="after")
+    simulator.fault("status=500 paid times=1", match="after")
+    asked = request(prompt="after")
+    done = run(engine, "apiframe_v2", asked)
+    assert charged(done) == ["maybe"] and simulator.ledger("after")["paid_calls"] == 1
+    simulator.clear_faults()
+    again = run(engine, "apiframe_v2", asked)
+    assert again.results[0].error and again.results[0].error.kind == "doubt", (
+        "it is asked about before it is paid again"
+    )
+
+
+def test_an_interrupt_after_a_lost_answer_does_not_lose_the_picture(engine: Engine, simulator: Simulator) -> None:
+    """It may have been paid: asking for it goes on without the run, and the next run finds it."""
+    asked = request(prompt="let go [[sim: drop=headers times=1]]")
+    begun = engine.run([asked], engine.plan(ProviderChoice("apiframe_v2"), [asked]))
+    assert simulator.wait(prompt="let go", state="answered")
+    begun.stop()
+    assert begun.done.wait(20) and charged(begun) == ["maybe"]
+    assert run(engine, "apiframe_v2", asked).results[0].source == "store"
+    assert simulator.ledger("let go")["paid_calls"] == 1
+
+
+def test_two_pictures_of_one_prompt_are_two_jobs(engine: Engine, simulator: Simulator) -> None:
+    """No seed is sent, so their bodies are equal: only the keys tell them apart."""
+    done = run(engine, "apiframe_v2", replace(request(prompt="pair"), num_images=2))
+    seen = simulator.ledger("pair")
+    assert not done.report.failed and seen["paid_calls"] == 2 and len(set(keys(seen["requests"]))) == 2
+
+
+def test_a_job_that_failed_is_not_handed_out_again(engine: Engine, simulator: Simulator) -> None:
+    """Queueing again is a new job, with a key of its own."""
+    asked = request(prompt="failed [[sim: task=fail times=1]]")
+    assert charged(run(engine, "apiframe_v2", asked)) == ["no"]
+    assert run(engine, "apiframe_v2", asked).results[0].landed
+    assert len(set(keys(simulator.ledger("failed")["requests"]))) == 2
+
+
+@pytest.mark.parametrize("name", ["openrouter", "kie", "wavespeed"])
+def test_without_a_documented_key_a_lost_answer_is_not_asked_for_again(
+    name: str, engine: Engine, simulator: Simulator
+) -> None:
+    """It may have been paid."""
+    done = run(engine, name, request(prompt="gone [[sim: drop=headers]]"))
+    seen = simulator.ledger("gone")
+    assert charged(done) == ["maybe"] and len(seen["requests"]) == 1
+    assert "idempotency-key" not in seen["requests"][0]["headers"]

@@ -1,0 +1,284 @@
+"""Service accounts: what counts as one, where it may come from, and the real google-auth against the simulator."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driving import request
+from pack.core import service_account
+from pack.core.choice import ProviderChoice, Shelf
+from pack.core.engine import Engine
+from pack.core.errors import ConfigError, KeyRefused, NanoBananaError, NetworkError
+from pack.core.keys import find_key
+from pack.core.providers import BUILT_IN
+from pack.core.run import Run
+from pack.core.service_account import Tokens, document, project_of
+from pack.core.settings import Settings
+from pack.simulator import start
+from pack.simulator.server import Simulator
+from scripted import Line, serving
+
+ROW = BUILT_IN["vertex"]
+OURS, LENT = "NANO_BANANA_VERTEX_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS"
+SECRET = "MIIEvSecretSecretSecret"
+ACCOUNT = {
+    "type": "service_account",
+    "project_id": "my-project",
+    "private_key_id": "0123",
+    "private_key": f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----\n",
+    "client_email": "painter@my-project.iam.gserviceaccount.com",
+    "token_uri": "https://oauth2.googleapis.com/token",
+}
+HAS_GOOGLE_AUTH = importlib.util.find_spec("google") is not None and importlib.util.find_spec("google.auth") is not None
+with_google_auth = pytest.mark.skipif(not HAS_GOOGLE_AUTH, reason="google-auth is not installed")
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with google-auth, whether this one has it or not: for what doesn't sign anything."""
+    monkeypatch.setattr(service_account, "_installed", lambda: True)
+
+
+def text(**changes: Any) -> str:
+    """An account's document; None takes a field out."""
+    return json.dumps({name: value for name, value in {**ACCOUNT, **changes}.items() if value is not None}, indent=2)
+
+
+# ----------------------------------------------------------------------------------------------- the document
+
+
+def test_a_document_is_kept_without_what_is_not_needed(installed: None) -> None:
+    """Its project is the one of the address."""
+    kept = document(text(), "X")
+    assert set(json.loads(kept)) == {"type", "project_id", "private_key", "client_email", "token_uri"}
+    assert document("\ufeff " + text() + "\n", "X") == kept and project_of(kept) == "my-project"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("{", "not the JSON document"),
+        ("[]", "not the JSON document"),
+        ("[" * 100_000, "not the JSON document"),
+        (text(type="authorized_user"), "another kind"),
+        (text(type=None), "another kind"),
+        (text(private_key=None), "lacks private_key"),
+        (text(client_email=" ", project_id=None), "lacks client_email, project_id"),
+        (text(project_id="../x"), "project_id"),
+        (text(project_id="a/b"), "project_id"),
+        (text(token_uri="http://oauth2.googleapis.com/token"), "https"),
+        (text(token_uri="file:///etc/passwd"), "https"),
+        (text(token_uri="http://127.0.0.1.evil.example/token"), "https"),
+    ],
+)
+def test_what_is_no_account_is_refused_without_being_repeated(given: str, words: str, installed: None) -> None:
+    """By the place it is from, with what it lacks."""
+    with pytest.raises(ConfigError) as refusal:
+        document(given, "MY_PLACE")
+    assert words in str(refusal.value) and "MY_PLACE" in str(refusal.value)
+    assert SECRET not in str(refusal.value) and "evil" not in str(refusal.value)
+
+
+def test_without_google_auth_the_message_has_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the very Python that runs."""
+    monkeypatch.setattr(service_account, "_installed", lambda: False)
+    with pytest.raises(ConfigError) as refusal:
+        document(text(), "X")
+    assert f'"{sys.executable}" -m pip install google-auth' in str(refusal.value)
+
+
+# ------------------------------------------------------------------------------------------------ its places
+
+
+def test_a_variable_holds_the_document_or_its_path(installed: None, tmp_path: Path) -> None:
+    """Ours in both ways, its file, Google's own path, the store; with the project each time."""
+    file = tmp_path / "account.json"
+    file.write_text(text(), encoding="utf-8")
+    places: list[tuple[dict[str, str], Any, str]] = [
+        ({OURS: text()}, None, OURS),
+        ({OURS: f' "{file}" '}, None, OURS),
+        ({f"{OURS}_FILE": str(file)}, None, f"{OURS}_FILE"),
+        ({}, lambda *place: text(), "the key store"),
+        ({LENT: str(file)}, None, LENT),
+    ]
+    for environ, store, source in places:
+        key = find_key(ROW, "default", environ, store)
+        assert key is not None and (key.source, key.project) == (source, "my-project")
+        assert SECRET in key.value and SECRET not in repr(key) and SECRET not in str(key)
+
+
+def test_a_path_that_leads_nowhere_is_told_by_its_variable(installed: None, tmp_path: Path) -> None:
+    """Without the path."""
+    with pytest.raises(ConfigError) as refusal:
+        find_key(ROW, "default", {LENT: str(tmp_path / "gone.json")})
+    assert LENT in str(refusal.value) and str(tmp_path) not in str(refusal.value)
+
+
+def test_what_is_there_for_other_software_is_used_by_name_only(installed: None) -> None:
+    """`auto` must not spend on an account that was set up for something else, nor stumble over it."""
+    environ = {LENT: text(), "GOOGLE_API_KEY": "key-of-maps-1", "RUNFLOW_API_KEY": "key-runflow-1"}
+    shelf = Shelf(Settings(environ))
+    assert shelf.with_keys() == ["runflow"]
+    for broken in (environ, {**environ, LENT: "/nowhere/at/all"}):
+        plan = Shelf(Settings(broken)).plan(None, [request()])
+        assert [target.row.id for target, _ in plan.targets] == ["runflow"]
+    for name in ("vertex", "google"):
+        (target, _), *_ = shelf.plan(ProviderChoice(name), [request()]).targets
+        assert target.key and target.key.source in (LENT, "GOOGLE_API_KEY")
+    assert find_key(ROW, "team", environ) is None, "another profile's key never falls back on it"
+
+
+def test_our_own_variable_counts_for_auto(installed: None) -> None:
+    """It was put there for this pack."""
+    plan = Shelf(Settings({OURS: text(), "RUNFLOW_API_KEY": "key-runflow-1"})).plan(None, [request()])
+    assert plan.targets[0][0].row.id == "vertex"
+
+
+# ------------------------------------------------------------------------------------------------- the tokens
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with start() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def signing_key() -> str:
+    """A real private key, of this run alone."""
+    serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization")
+    rsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.rsa")
+    pem: bytes = rsa.generate_private_key(65537, 2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return pem.decode()
+
+
+@pytest.fixture
+def account(simulator: Simulator, signing_key: str) -> str:
+    """An account whose tokens come from the simulator."""
+    simulator.reset()
+    return text(private_key=signing_key, token_uri=simulator.base_url("vertex") + "/token", project_id="sim-project")
+
+
+def tokens_given(simulator: Simulator) -> int:
+    return sum(call["kind"] == "token" and call["outcome"] == 200 for call in simulator.ledger()["free"])
+
+
+def make(tmp_path: Path, simulator: Simulator, account: str, *requests: Any, model: str = "recommended") -> Run:
+    environ = {OURS: account, "NANO_BANANA_VERTEX_BASE_URL": simulator.base_url("vertex")}
+    engine = Engine(tmp_path, environ=environ)
+    run = engine.run(requests, engine.plan(ProviderChoice("vertex", model), requests))
+    assert run.done.wait(30), "the run didn't end"
+    return run
+
+
+@with_google_auth
+def test_a_run_pays_with_a_token_that_was_had_once(simulator: Simulator, account: str, tmp_path: Path) -> None:
+    """Four requests at a time, one token; the project stands in the address and no key anywhere."""
+    wanted = [replace(request(prompt=f"fox {n} [[sim: small]]"), frame=n) for n in range(4)]
+    run = make(tmp_path, simulator, account, *wanted)
+    assert all(result.landed for result in run.results), [str(result.error) for result in run.results]
+    book = simulator.ledger(provider="vertex")
+    assert tokens_given(simulator) == 1 and book["paid_images"] == 4
+    assert all("/projects/sim-project/locations/global/" in entry["route"] for entry in book["requests"])
+    assert {entry["headers"]["authorization"] for entry in book["requests"]} == {"bearer sim-…"}
+
+
+@with_google_auth
+def test_a_token_is_used_until_shortly_before_its_end(simulator: Simulator, account: str) -> None:
+    """Then another is asked for; and at once after it was refused."""
+    tokens = Tokens()
+    kept = document(account, OURS)
+
+    def token() -> str:
+        return tokens.token(kept, OURS, ROW.label)
+
+    first = token()
+    assert token() == first and tokens_given(simulator) == 1
+    (credentials,) = tokens._credentials.values()
+    credentials.expiry -= timedelta(minutes=58)
+    second = token()
+    assert second != first and tokens_given(simulator) == 2
+    tokens.forget(kept)
+    assert token() != second and tokens_given(simulator) == 3
+
+
+@with_google_auth
+def test_many_at_once_ask_for_one_token(simulator: Simulator, account: str) -> None:
+    tokens, kept = Tokens(), document(account, OURS)
+    found: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(tokens.token(kept, OURS, ROW.label)), daemon=True)
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(found) == 8 and len(set(found)) == 1 and tokens_given(simulator) == 1
+
+
+@with_google_auth
+def test_an_account_that_is_gone_ends_the_run_for_nothing(simulator: Simulator, account: str, tmp_path: Path) -> None:
+    """The key's fault, in Google's words; nothing was sent, nothing stays doubtful."""
+    gone = json.dumps({**json.loads(account), "client_email": "disabled@my-project.iam.gserviceaccount.com"})
+    run = make(tmp_path, simulator, gone, request(prompt="gone"))
+    (error,) = [result.error for result in run.report.failed]
+    assert isinstance(error, KeyRefused) and (error.kind, error.charged) == ("key", "no")
+    assert "account not found" in str(error) and OURS in str(error)
+    assert not simulator.ledger("gone")["requests"]
+    again = make(tmp_path, simulator, account, request(prompt="gone [[sim: small]]"))
+    assert again.results[0].landed, str(again.results[0].error)
+
+
+def refusal_at(url: str, signing_key: str) -> NanoBananaError:
+    """What a token from this address ends with."""
+    kept = document(text(private_key=signing_key, token_uri=url), OURS)
+    with pytest.raises(NanoBananaError) as refusal:
+        Tokens().token(kept, OURS, ROW.label)
+    assert refusal.value.charged == "no" and "BEGIN" not in str(refusal.value)
+    return refusal.value
+
+
+@with_google_auth
+def test_a_token_address_that_fails_is_told_as_what_it_is(signing_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Away, moved, broken, or no token address at all: never a bad key, and never another address."""
+    monkeypatch.setattr(service_account, "backoff", lambda attempt, dice: 0.0)
+    monkeypatch.setattr("google.auth._exponential_backoff.time.sleep", lambda seconds: None)
+    with serving(lambda line: line.reset()) as away:
+        assert isinstance(refusal_at(away.url + "/token", signing_key), NetworkError)
+        assert away.connections == service_account.TRIES
+    with serving(lambda line: line.serve(b'{"error":"internal_failure"}', "503 Service Unavailable")) as busy:
+        error = refusal_at(busy.url + "/token", signing_key)
+        assert error.kind == "busy" and "internal_failure" in str(error)
+
+    seen: list[Line] = []
+    with serving(lambda line: line.serve(b"{}")) as elsewhere:
+
+        def move(line: Line) -> None:
+            seen.append(line)
+            line.serve(b"", "307 Temporary Redirect", f"Location: {elsewhere.url}/token")
+
+        with serving(move) as moved:
+            assert refusal_at(moved.url + "/token", signing_key).kind == "unreadable"
+        assert seen and elsewhere.connections == 0
+    with serving(lambda line: line.serve(b"<html>sign in</html>")) as page:
+        assert refusal_at(page.url + "/token", signing_key).kind == "unreadable"
+
+
+@with_google_auth
+def test_a_private_key_that_is_none_is_told_without_it() -> None:
+    """Whatever its parser says."""
+    with pytest.raises(ConfigError) as refusal:
+        Tokens().token(document(text(), OURS), OURS, ROW.label)
+    assert "private_key" in str(refusal.value) and SECRET not in str(refusal.value)

@@ -1,0 +1,139 @@
+"""References that don't fit into a request: uploaded where the provider wants them, with the key where it may go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driving import job, request, tiny
+from pack.core.choice import ProviderChoice
+from pack.core.engine import Engine
+from pack.core.providers import BUILT_IN
+from pack.core.providers.row import Provider
+from pack.core.transport import Forbidden, Transport
+from pack.core.wire.body import Base64, Inline
+from pack.core.wire.inlining import in_order, known_addresses, next_upload
+from pack.simulator import start
+from pack.simulator.server import Simulator
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with start() as running:
+        yield running
+
+
+def edit(simulator: Simulator, home: Path, row: Provider, prompt: str, **environ: str) -> Any:
+    """An edit of three pictures; the run, ended."""
+    rows = {row.id: replace(row, poll_seconds=(0.02, 0.05))}
+    engine = Engine(home, rows=rows, environ=environ)
+    asked = replace(request("edit", 0, prompt=prompt), references=tuple(tiny(n, 40 + 30 * n, 50) for n in range(3)))
+    run = engine.run([asked], engine.plan(ProviderChoice(row.id, "nano-banana-2"), [asked]))
+    assert run.done.wait(20) and run.error is None
+    assert run.results[0].landed, run.results[0].error
+    return run
+
+
+def arrived(simulator: Simulator, prompt: str) -> list[tuple[str, str]]:
+    """How each reference of the request came, and its pixels."""
+    (entry,) = simulator.ledger(prompt)["requests"]
+    return [(reference["transport"], reference["sha256_pixels"]) for reference in entry["references"]]
+
+
+PIXELS = [sha256(tiny(n, 40 + 30 * n, 50)._load().tobytes()).hexdigest() for n in range(3)]
+
+
+@pytest.mark.parametrize(("above", "ways"), [(1, ["url"] * 3), (13_000, ["data_uri", "data_uri", "url"])])
+@pytest.mark.parametrize("provider", ["fal", "replicate"])
+def test_references_arrive_as_their_pixels_and_in_order(
+    simulator: Simulator, tmp_path: Path, provider: str, above: int, ways: list[str]
+) -> None:
+    """All uploaded, or only the largest; free, and the same pixels at the same places."""
+    simulator.reset()
+    row = replace(BUILT_IN[provider], upload_above=_above(provider, above))
+    name = f"NANO_BANANA_{provider.upper()}"
+    there = {f"{name}_API_KEY": "sim-run", f"{name}_BASE_URL": simulator.base_url(provider)}
+    edit(simulator, tmp_path, row, f"pixels {provider} {above}", **there)
+    assert arrived(simulator, f"pixels {provider} {above}") == list(zip(ways, PIXELS, strict=True))
+
+
+def _above(provider: str, above: int) -> int:
+    """1, or what the two smaller pictures fill as this provider reads them."""
+    if above == 1:
+        return 1
+    asked = replace(request("edit", 0), references=tuple(tiny(n, 40 + 30 * n, 50) for n in range(3)))
+    return sum(len(Base64(picture.data)) for picture in job(BUILT_IN[provider], asked, "nano-banana-2").references[:2])
+
+
+def test_the_second_origin_of_a_provider_gets_the_key_too(simulator: Simulator, tmp_path: Path) -> None:
+    """fal's storage is at another address than its queue: announced there with the key, and never otherwise."""
+    simulator.reset()
+    home, away = simulator.base_url("fal"), simulator.base_url("fal").replace("127.0.0.1", "localhost")
+    row = replace(BUILT_IN["fal"], upload_above=1, base_url=home, upload_url=away)
+    edit(simulator, tmp_path, row, "second origin", FAL_KEY="sim-run")
+    ways = {
+        (entry["method"], entry["authorization"]) for entry in simulator.ledger()["free"] if entry["kind"] == "upload"
+    }
+    assert ways == {("POST", "key sim-…"), ("PUT", "")}
+
+
+def test_a_key_for_another_address_never_goes_to_the_provider_s_own_storage(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    """Where the user has named an address, everything goes there; the storage that the row names would not even answer."""
+    simulator.reset()
+    row = replace(BUILT_IN["fal"], upload_above=1, upload_url="http://127.0.0.1:1")
+    there = {"FAL_KEY": "sim-run", "NANO_BANANA_FAL_BASE_URL": simulator.base_url("fal")}
+    edit(simulator, tmp_path, row, "named address", **there)
+    assert sum(entry["kind"] == "upload" for entry in simulator.ledger()["free"]) == 6
+
+
+def test_a_key_goes_to_no_third_origin() -> None:
+    """Two are known; the same host at another port is a third."""
+    way = Transport("http://127.0.0.1:9/fal", uploads="http://localhost:9")
+    for url in ("http://127.0.0.1:10/x", "http://localhost:10/x", "https://localhost:9/x"):
+        with pytest.raises(Forbidden):
+            way.send("POST", url, headers={}, key=("Authorization", "Key k"), deadline=time.monotonic() + 5)
+
+
+# --------------------------------------------------------------------------------------------------- which ones
+
+
+def sized(*sizes: int, above: int, uploaded: dict[int, str] | None = None) -> Any:
+    work = job(replace(BUILT_IN["fal"], upload_above=above), request("edit", len(sizes)), uploaded=uploaded)
+    pictures = [replace(one, data=b"x" * size) for one, size in zip(work.references, sizes, strict=True)]
+    return replace(work, references=tuple(pictures))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "above", "uploads"),
+    [
+        ((30, 30), 80, []),
+        ((30, 30), 79, [0]),
+        ((30, 90, 60), 10_000, []),
+        ((30, 90, 60), 200, [1]),
+        ((30, 90, 60), 119, [1, 2]),
+        ((30, 90, 60), 1, [1, 2, 0]),
+    ],
+)
+def test_the_largest_are_uploaded_until_the_rest_fits(sizes: tuple[int, ...], above: int, uploads: list[int]) -> None:
+    """Counted as they travel: base64 is a third longer."""
+    work = sized(*sizes, above=above)
+    addresses, done = known_addresses(work), []
+    while (index := next_upload(work, addresses)) is not None:
+        done.append(index)
+        addresses[index] = f"https://f.example/{index}"
+    assert done == uploads
+    assert [isinstance(one, Inline) for one in in_order(work, addresses)] == [
+        n not in uploads for n in range(len(sizes))
+    ]
+
+
+def test_what_was_uploaded_earlier_takes_no_room() -> None:
+    work = sized(90, 30, above=40, uploaded={0: "https://f.example/0"})
+    assert next_upload(work, known_addresses(work)) is None

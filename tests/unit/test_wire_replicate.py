@@ -1,0 +1,270 @@
+"""Replicate with replies by hand: predictions and their ends, files, cancelling."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from driving import BASE, fitted, job, play, reply, request, sent_json
+from pack.core import retry
+from pack.core.providers import BUILT_IN
+from pack.core.wire import dialect, replicate
+from pack.core.wire.step import Cancels, Done, Found, Reply, Send, Wait
+
+ROW = BUILT_IN["replicate"]
+URL = "https://replicate.delivery/xezq/out.jpg"
+ONE = f"{BASE}/v1/predictions/p1"
+MADE: dict[str, Any] = {
+    "id": "p1",
+    "model": "google/nano-banana-2",
+    "input": {"prompt": "a fox", "image_input": ["https://mine.example.com/in.png"]},
+    "output": None,
+    "error": None,
+    "status": "starting",
+    "started_at": None,
+    "urls": {"get": ONE, "cancel": f"{ONE}/cancel"},
+}
+STARTED = {**MADE, "status": "processing", "started_at": "2026-11-21T10:00:00Z"}
+SUCCEEDED = {**STARTED, "status": "succeeded", "output": URL}
+
+
+def ended(value: dict[str, Any]) -> Any:
+    """How a prediction ends that is next seen as `value`."""
+    return play(job(ROW, request()), reply(201, MADE), reply(200, value)).end
+
+
+def test_a_prediction_is_made_and_asked_for() -> None:
+    """`input` holds everything; one picture a call, no seed, and no model of another maker."""
+    asked = request(resolution="0.5K", web_search=True, output_format="jpeg", aspect_ratio="16:9", seed=5)
+    played = play(job(ROW, asked), reply(201, MADE), reply(200, STARTED), reply(200, SUCCEEDED))
+    assert played.paths == ["POST /v1/models/google/nano-banana-2/predictions", *["GET /v1/predictions/p1"] * 2]
+    assert [send.paid for send in played.sends] == [True, False, False]
+    assert not any(send.headers for send in played.sends), "no Prefer: wait"
+    assert sent_json(played.sends[0]) == {
+        "input": {
+            "prompt": "a fox in snow",
+            "aspect_ratio": "16:9",
+            "resolution": "512px",
+            "google_search": True,
+            "output_format": "jpg",
+        }
+    }
+    assert played.done.pictures == (Found(url=URL),), "an echoed input is no result"
+    assert played.done.request_id == "p1"
+
+
+def test_pro_s_own_spellings() -> None:
+    """2K unless told otherwise; six levels of tolerance are three filters; never a fallback model."""
+    filters = []
+    for level in "123456":
+        sent = sent_json(play(job(ROW, request(safety_tolerance=level), "nano-banana-pro")).sends[0])["input"]
+        assert set(sent) == {"prompt", "safety_filter_level"}
+        filters.append(sent["safety_filter_level"])
+    low, medium, high = "block_low_and_above", "block_medium_and_above", "block_only_high"
+    assert filters == [low, low, medium, medium, high, high]
+    assert fitted(ROW, request(), "nano-banana-pro").resolution == "2K"
+
+
+def test_an_edit_asks_for_the_first_picture_s_ratio_in_its_own_word() -> None:
+    sent = sent_json(play(job(ROW, request("edit", 2), "nano-banana")).sends[0])["input"]
+    assert sent["aspect_ratio"] == "match_input_image" and len(sent["image_input"]) == 2
+    assert all(one.startswith("data:image/png;base64,") for one in sent["image_input"])
+
+
+@pytest.mark.parametrize("output", [URL, [URL], [{"url": URL}], {"url": URL}])
+def test_an_output_is_a_string_or_a_list(output: Any) -> None:
+    assert ended({**SUCCEEDED, "output": output}).pictures == (Found(url=URL),)
+
+
+@pytest.mark.parametrize(
+    "urls",
+    [
+        {"get": "https://evil.example/p1", "cancel": "https://evil.example/p1/cancel"},
+        {"get": "http://api.example.com/v1/predictions/p1", "cancel": 3},
+        {"get": None},
+        {},
+        "none",
+        None,
+    ],
+)
+def test_addresses_elsewhere_are_not_used(urls: Any) -> None:
+    """The key goes to Replicate alone: the documented address is built from the id."""
+    played = play(job(ROW, request()), reply(201, {**MADE, "urls": urls}))
+    assert played.sends[-1].url == ONE
+    drop = replicate.cancel(job(ROW, request()), played.sends[-1].accepted or {})
+    assert drop is not None and drop.url == f"{ONE}/cancel"
+
+
+def test_the_given_address_is_used_as_it_is() -> None:
+    """At the provider's own origin."""
+    urls = {"get": f"{BASE}/v1/deployments/x/p1", "cancel": f"{BASE}/v1/deployments/x/p1/cancel"}
+    played = play(
+        job(ROW, request()), reply(201, {**MADE, "urls": urls}), reply(200, {"id": "p1", "status": "starting"})
+    )
+    assert played.paths[1:] == ["GET /v1/deployments/x/p1"] * 2, "also when a later answer leaves it out"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ("The input or output was flagged as sensitive. Please try again. (E005) (abc)", "content"),
+        ("Prediction failed: E005", "content"),
+        ("NSFW content detected", "content"),
+        ("E003 google.ModelRateLimitError: quota", "task"),
+        ("E004 Service is temporarily unavailable", "task"),
+        ("", "task"),
+        (None, "task"),
+    ],
+)
+def test_a_failed_prediction_by_its_words(error: str | None, kind: str) -> None:
+    """It ends the call whatever the words are: a rate limit in them is not ours to wait for."""
+    failed = ended({**STARTED, "status": "failed", "error": error})
+    assert failed.fault.kind == kind and failed.task == "p1"
+    assert (error or "")[:20] in failed.fault.words
+    told = retry.after_failure(ROW, failed.fault, {}, paid=False, attempt=1, now=0, dice=0)
+    assert isinstance(told, retry.Stop) and retry.fate_of(failed.fault, accepted=True) == "over"
+    assert retry.charged_by(ROW, failed.fault, accepted=True) == "maybe"
+
+
+@pytest.mark.parametrize(
+    ("value", "charged"),
+    [
+        ({**MADE, "status": "canceled"}, "no"),
+        ({**MADE, "status": "cancelled"}, "no"),
+        ({**STARTED, "status": "canceled"}, "maybe"),
+        ({"id": "p1", "status": "canceled"}, "maybe"),
+        ({"id": "p1", "status": "aborted"}, "no"),
+    ],
+)
+def test_what_a_cancelled_prediction_costs(value: dict[str, Any], charged: str) -> None:
+    """Nothing when it never started, which it has to say; nobody is asked about it afterwards."""
+    fault = ended(value).fault
+    assert retry.charged_by(ROW, fault, accepted=True) == charged
+    assert retry.fate_of(fault, accepted=True) == "over"
+
+
+def test_an_output_that_was_deleted_was_paid_and_is_lost() -> None:
+    """An hour later: the next run asks before it pays again."""
+    fault = ended({**SUCCEEDED, "output": None, "data_removed": True}).fault
+    assert retry.charged_by(ROW, fault, accepted=True) == "yes" and retry.fate_of(fault, accepted=True) == "lost"
+    assert "an hour" in fault.cure
+
+
+def test_a_success_without_an_output() -> None:
+    """The picture was declined without a word, or never was."""
+    fault = ended({**SUCCEEDED, "output": None}).fault
+    assert fault.kind == "empty" and retry.charged_by(ROW, fault, accepted=True) == "maybe"
+
+
+def test_a_prediction_is_found_again_after_a_restart() -> None:
+    accepted = play(job(ROW, request("edit")), reply(201, MADE), reply(200, STARTED)).sends[-1].accepted
+    again = play(job(ROW, request()), reply(200, SUCCEEDED), accepted=accepted)
+    assert again.paths == ["GET /v1/predictions/p1"] and again.done.pictures == (Found(url=URL),)
+
+
+def test_a_prediction_that_is_not_known_any_more_is_lost() -> None:
+    failed = play(job(ROW, request()), reply(201, MADE), reply(404, {"detail": "Not found"})).failed
+    assert failed.task == "p1" and retry.fate_of(failed.fault, accepted=True) == "lost"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "words"),
+    [
+        (reply(401, {"title": "Unauthenticated", "detail": "No valid token", "status": 401}), "key", "No valid token"),
+        (reply(402, {"title": "Insufficient credit", "detail": "Buy some", "status": 402}), "credit", "Buy some"),
+        (reply(404, {"detail": "The requested resource could not be found."}), "model", "requested resource"),
+        (reply(422, {"title": "Input validation failed", "detail": "- input.resolution: no"}), "invalid", "resolution"),
+        (reply(429, {"detail": "Request was throttled."}), "rate", "throttled"),
+        (reply(503, {"detail": "Down"}), "busy", "Down"),
+    ],
+)
+def test_a_submission_that_is_refused(answer: Reply, kind: str, words: str) -> None:
+    """Problem-style, with what of it is there."""
+    fault = play(job(ROW, request()), answer).failed.fault
+    assert fault.kind == kind and words in fault.words
+    assert retry.charged_by(ROW, fault, accepted=False) == "no"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "seconds"),
+    [
+        ({"detail": "Request was throttled. Your rate limit resets in ~30s.", "retry_after": 7}, {}, 7.0),
+        ({"detail": "Request was throttled. Your rate limit resets in ~30s."}, {}, 30.0),
+        ({"detail": "Request was throttled. Your rate limit resets in ~30s."}, {"retry_after": "4"}, 4.0),
+        ({"detail": "Request was throttled. It resets in a while."}, {}, None),
+    ],
+)
+def test_how_long_a_throttled_request_waits(body: Any, headers: dict[str, str], seconds: float | None) -> None:
+    """The field, the header, or the seconds in the sentence; without any, the usual backoff."""
+    answer = reply(429, body, **headers)
+    fault = play(job(ROW, request()), answer).failed.fault
+    told = retry.after_failure(ROW, fault, answer.headers, paid=True, attempt=1, now=0, dice=0)
+    assert isinstance(told, retry.Again)
+    assert told.seconds == (pytest.approx(seconds) if seconds else retry.backoff(1, 0))
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"<html></html>", b"{}", b'{"status": "succeeded"}'])
+def test_a_submission_answered_with_something_else_may_have_been_paid(body: bytes) -> None:
+    fault = play(job(ROW, request()), reply(201, raw=body)).failed.fault
+    assert retry.charged_by(ROW, fault, accepted=False) == "maybe"
+
+
+# --------------------------------------------------------------------------------------------------- files
+
+
+def test_large_references_are_uploaded_as_files() -> None:
+    """One multipart part called `content` each, free; their addresses go in, in order."""
+    work = job(replace(ROW, upload_above=1), request("edit", 2))
+    files = [reply(201, {"id": f"f{n}", "urls": {"get": f"{BASE}/v1/files/f{n}"}}) for n in range(2)]
+    played = play(work, *files, reply(201, MADE))
+    assert played.paths[:3] == [*["POST /v1/files"] * 2, "POST /v1/models/google/nano-banana-2/predictions"]
+    assert [send.paid for send in played.sends[:3]] == [False, False, True]
+    sizes = sorted(range(2), key=lambda n: -len(work.references[n].data))
+    bodies = [send.body for send in played.sends[:2]]
+    for body, index in zip(bodies, sizes, strict=True):
+        whole = b"".join(bytes(piece) for piece in body or ())
+        assert b'name="content"; filename="image_0.png"\r\nContent-Type: image/png' in whole
+        assert work.references[index].data in whole
+    wanted = {sizes[n]: f"{BASE}/v1/files/f{n}" for n in range(2)}
+    assert sent_json(played.sends[2])["input"]["image_input"] == [wanted[0], wanted[1]]
+    assert [send.uploaded for send in played.sends if send.uploaded] == [(n, wanted[n]) for n in sizes]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply(413, {"detail": "Too large"}),
+        reply(201, {"id": "f"}),
+        reply(201, {"urls": {"get": 1}}),
+        reply(201, raw=b"?"),
+    ],
+)
+def test_a_failed_upload_ends_before_anything_is_paid(answer: Reply) -> None:
+    played = play(job(replace(ROW, upload_above=1), request("edit")), answer)
+    assert played.failed and not any(send.paid for send in played.sends)
+
+
+# --------------------------------------------------------------------------------------------------- cancelling
+
+
+def test_only_what_is_starting_is_cancelled() -> None:
+    """What runs could be billed without a picture."""
+    work = job(ROW, request())
+    assert isinstance(dialect("replicate"), Cancels)
+    starting = play(work, reply(201, MADE)).sends[-1].accepted
+    drop = replicate.cancel(work, starting or {})
+    assert drop is not None and (drop.method, drop.url, drop.paid) == ("POST", f"{ONE}/cancel", False)
+    for seen in (STARTED, {"id": "p1", "status": "percolating"}):
+        accepted = play(work, reply(201, MADE), reply(200, seen)).sends[-1].accepted
+        assert replicate.cancel(work, accepted or {}) is None
+
+
+@pytest.mark.parametrize("answer", [reply(200, {**MADE, "status": "canceled"}), reply(404, {}), reply(500, raw=b"?")])
+def test_it_is_asked_for_whatever_was_said_about_cancelling(answer: Reply) -> None:
+    work = job(ROW, request())
+    drop = replicate.cancel(work, play(work, reply(201, MADE)).sends[-1].accepted or {})
+    assert isinstance(drop, Send)
+    step = replicate.next(work, drop.state, answer)
+    assert isinstance(step, Wait) and step.then.url == ONE
+    assert isinstance(replicate.next(work, step.then.state, reply(200, SUCCEEDED)), Done)

@@ -1,0 +1,150 @@
+"""WaveSpeed with replies by hand: uploads, predictions, and its envelope."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from driving import job, play, reply, request, sent_json
+from pack.core.providers import BUILT_IN
+from pack.core.retry import charged_by, fate_of
+from pack.core.wire.step import Found, Reply
+
+ROW = BUILT_IN["wavespeed"]
+URL = "https://d1q70pf5vjeyhc.example.net/out.png"
+POLL = "GET /api/v3/predictions/pr-9/result"
+
+
+def prediction(status: str, *outputs: str, **more: Any) -> Reply:
+    """A reply about a prediction."""
+    data = {"id": "pr-9", "status": status, "outputs": list(outputs), "urls": {"get": "https://api.wavespeed.ai/x"}}
+    data |= {"input": {"images": ["https://mine.example/in.png"]}, "images": ["https://mine.example/in.png"], **more}
+    return reply(value={"code": 200, "message": "success", "data": data})
+
+
+def uploaded(number: int) -> Reply:
+    data = {"type": "image", "download_url": f"https://static.example.net/{number}.webp", "filename": "image_0.webp"}
+    return reply(value={"code": 200, "message": "success", "data": data})
+
+
+@pytest.mark.parametrize(
+    ("model", "path"),
+    [
+        ("nano-banana-pro", "/api/v3/google/nano-banana-pro/text-to-image"),
+        ("nano-banana-2.1", "/api/v3/google/nano-banana-2.1/text-to-image"),
+        ("nano-banana-2", "/api/v3/google/nano-banana-2/text-to-image"),
+        ("nano-banana", "/api/v3/google/nano-banana/text-to-image"),
+    ],
+)
+def test_the_model_is_the_path(model: str, path: str) -> None:
+    """And not in the body."""
+    sent = play(job(ROW, request(), model)).sends[0]
+    assert sent.url.endswith(path) and sent.paid and sent_json(sent) == {"prompt": "a fox in snow"}
+
+
+def test_a_prediction_is_followed_to_its_outputs() -> None:
+    """Resolutions in lower case; what it repeats of the request is no result."""
+    asked = request(aspect_ratio="1:8", resolution="4K", output_format="png", web_search=True)
+    played = play(job(ROW, asked), prediction("created"), prediction("processing"), prediction("completed", URL))
+    assert sent_json(played.sends[0]) == {
+        "prompt": "a fox in snow",
+        "aspect_ratio": "1:8",
+        "resolution": "4k",
+        "output_format": "png",
+        "enable_web_search": True,
+    }
+    assert played.paths[1:] == [POLL, POLL] and [send.paid for send in played.sends] == [True, False, False]
+    assert played.done.pictures == (Found(url=URL),) and played.done.request_id == "pr-9"
+
+
+def test_references_are_uploaded_and_sent_as_addresses() -> None:
+    """One form with one `file` each."""
+    work = job(ROW, request("edit", 2, aspect_ratio="1:1"), "nano-banana-pro")
+    played = play(work, uploaded(0), uploaded(1), prediction("created"))
+    assert played.paths[:3] == [
+        "POST /api/v3/media/upload/binary",
+        "POST /api/v3/media/upload/binary",
+        "POST /api/v3/google/nano-banana-pro/edit",
+    ]
+    for send, picture in zip(played.sends, work.references, strict=False):
+        assert send.body is not None and not send.paid
+        form = b"".join(bytes(piece) for piece in send.body)
+        assert picture.data in form and form.count(b"Content-Disposition") == 1 and b'name="file"' in form
+    assert sent_json(played.sends[2]) == {
+        "prompt": "a fox in snow",
+        "aspect_ratio": "1:1",
+        "images": ["https://static.example.net/0.webp", "https://static.example.net/1.webp"],
+    }
+
+
+@pytest.mark.parametrize("word", ["succeeded", "completed", "SUCCEEDED"])
+def test_an_answer_that_is_finished_at_once_is_taken(word: str) -> None:
+    """No poll for what is there."""
+    played = play(job(ROW, request()), prediction(word, URL))
+    assert len(played.sends) == 1 and played.done.pictures == (Found(url=URL),)
+
+
+@pytest.mark.parametrize("word", ["created", "processing", "pending", "running", "queued", "reticulating", ""])
+def test_anything_else_is_still_running(word: str) -> None:
+    """Also a word that nobody has heard of."""
+    assert play(job(ROW, request()), prediction(word), prediction("completed", URL)).done.pictures
+
+
+def test_an_answer_without_the_envelope_is_read_too() -> None:
+    """Its own nodes do so."""
+    bare = reply(value={"id": "pr-9", "status": "created"})
+    done = play(job(ROW, request()), bare, reply(value={"id": "pr-9", "status": "completed", "outputs": [URL]})).done
+    assert done.pictures == (Found(url=URL),)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [("content flagged as sensitive", "content"), ("upstream died", "task"), ("", "task")]
+)
+def test_a_failed_prediction_says_why(error: str, kind: str) -> None:
+    """Whether it was billed isn't documented: nobody knows."""
+    failed = play(job(ROW, request()), prediction("created"), prediction("failed", error=error)).failed
+    assert (failed.fault.kind, failed.fault.unbilled, failed.task) == (kind, None, "pr-9")
+    assert (error or "status failed") in failed.fault.words
+    assert charged_by(ROW, failed.fault, accepted=True) == "maybe"
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "charged"),
+    [(400, "invalid", "no"), (401, "key", "no"), (402, "credit", "no"), (404, "model", "no"), (429, "rate", "no"),
+     (500, "server", "maybe")],
+)  # fmt: skip
+@pytest.mark.parametrize("inside", [True, False])
+def test_an_error_is_one_with_and_without_its_status(code: int, kind: str, charged: str, inside: bool) -> None:
+    """A `code` inside a 200 counts as the status."""
+    value = {"code": code, "message": "it said no"}
+    fault = play(job(ROW, request()), reply(200 if inside else code, value)).failed.fault
+    assert (fault.kind, fault.status) == (kind, code) and "it said no" in fault.words
+    assert charged_by(ROW, fault, accepted=False) == charged
+
+
+@pytest.mark.parametrize("value", [{}, {"code": 200, "data": None}, {"code": 200, "data": {}}, {"data": []}])
+def test_a_success_without_a_prediction_is_unreadable(value: dict[str, Any]) -> None:
+    """It may have been taken: nobody knows."""
+    assert play(job(ROW, request()), reply(value=value)).failed.fault.kind == "unreadable"
+
+
+@pytest.mark.parametrize("data", [{}, {"download_url": "x"}, {"download_url": None}, None])
+def test_an_upload_without_an_address_ends_before_anything_is_paid(data: object) -> None:
+    """Nothing is paid on a guess."""
+    played = play(job(ROW, request("edit")), reply(value={"code": 200, "data": data}))
+    assert played.failed.fault.kind == "unreadable" and not any(send.paid for send in played.sends)
+
+
+def test_a_prediction_that_is_not_known_any_more_is_lost() -> None:
+    """With the status, or with the code inside a 200."""
+    for gone in (reply(404, {"code": 404, "message": "no"}), reply(value={"code": 404, "message": "no"})):
+        lost = play(job(ROW, request()), prediction("created"), gone).failed
+        assert "pr-9" in lost.fault.words and lost.task == "pr-9"
+        assert fate_of(lost.fault, accepted=True) == "lost"
+
+
+def test_a_prediction_is_found_again_after_a_restart() -> None:
+    """From the accepted state alone."""
+    accepted = play(job(ROW, request("edit")), uploaded(0), prediction("created")).sends[-1].accepted
+    again = play(job(ROW, request()), prediction("completed", URL), accepted=accepted)
+    assert again.paths == [POLL] and again.done.pictures == (Found(url=URL),)
