@@ -1,0 +1,90 @@
+"""Every provider in the real host, all in one prompt: text and edits arrive at each, in its own dialect, and come back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pack.core.providers import BUILT_IN
+from pack.dev.running import Host
+from pack.tests.host.kit import Bench, colours, node
+
+NAMES = [row.id for row in BUILT_IN.values()]
+
+
+@pytest.fixture(scope="module")
+def bench(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """A host with a key for every provider there is."""
+    base = tmp_path_factory.mktemp("providers")
+    variables = {"NANO_BANANA_CAP_DAY": "none", "NANO_BANANA_CAP_RUN": "none"}
+    for row in BUILT_IN.values():
+        if row.local:
+            continue
+        prefix = f"NANO_BANANA_{row.id.upper()}"
+        variables[f"{prefix}_BASE_URL"] = simulator.base_url(row.id)
+        if row.auth == "google_service_account":
+            account = base / "account.json"
+            account.write_text(service_account(simulator), "utf-8")
+            variables[f"{prefix}_API_KEY_FILE"] = str(account)
+        else:
+            variables[f"{prefix}_API_KEY"] = "sim-test"
+    with Host.start(base, variables) as host:
+        yield Bench(host, simulator)
+
+
+def service_account(simulator: Any) -> str:
+    """A service account of the simulator's own, with a key made for this test."""
+    rsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.rsa")
+    serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization")
+    made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = made.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return json.dumps(
+        {
+            "type": "service_account",
+            "project_id": "sim-project",
+            "private_key_id": "1",
+            "private_key": pem.decode(),
+            "client_email": "sim@sim-project.iam.gserviceaccount.com",
+            "token_uri": simulator.base_url("vertex") + "/token",
+        }
+    )
+
+
+def test_each_makes_a_picture_from_text(bench: Bench, tag: str) -> None:
+    """Eleven nodes of as many providers in one prompt, none of them anybody else's."""
+    prompt: dict[str, Any] = {}
+    for name in NAMES:
+        prompt[f"config {name}"] = node("ProviderConfig", provider=name)
+        prompt[name] = node(
+            "NanoBananaGenerate", prompt=f"{tag} {name}", provider=[f"config {name}", 0], resolution="1K"
+        )
+        prompt[f"show {name}"] = node("PreviewImage", images=[name, 0])
+    ran = bench.run(prompt, timeout=120)
+    assert ran.status == "success", ran.error
+    for name in NAMES:
+        assert ran.info(name)["provider"] == name and len(ran.images(f"show {name}")) == 1
+        if name != "offline":
+            (asked,) = bench.asked(f"{tag} {name}", name)
+            assert asked["paid"] == 1
+
+
+def test_each_edits_a_picture(bench: Bench, tag: str) -> None:
+    """With two references in order; uploaded first where the provider wants that."""
+    files = [bench.put(f"{tag}-{number}.png", colours(48, 64, number)) for number in (1, 2)]
+    prompt: dict[str, Any] = {f"load {n}": node("LoadImage", image=file) for n, file in enumerate(files, 1)}
+    for name in NAMES:
+        prompt[f"config {name}"] = node("ProviderConfig", provider=name)
+        pictures = {f"images__image_{n}": [f"load {n}", 0] for n in (1, 2)}
+        prompt[name] = node("NanoBananaEdit", prompt=f"{tag} {name}", provider=[f"config {name}", 0], **pictures)
+        prompt[f"show {name}"] = node("PreviewImage", images=[name, 0])
+    ran = bench.run(prompt, timeout=120)
+    assert ran.status == "success", ran.error
+    for name in NAMES:
+        assert ran.info(name)["provider"] == name and len(ran.images(f"show {name}")) == 1
+        if name != "offline":
+            (asked,) = bench.asked(f"{tag} {name}", name)
+            assert len(asked["references"]) == 2
