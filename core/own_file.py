@@ -27,8 +27,7 @@ from typing import Any, cast, get_args
 
 import yaml
 
-from .addresses import checked_base_url
-from .errors import ConfigError
+from .own_mapping import FILE, Mistake, Told, scalar
 from .own_providers import AUTH, bare, checked_id, checked_wire
 from .providers.row import (
     EXTREME_RATIOS,
@@ -44,7 +43,6 @@ from .providers.row import (
     Route,
 )
 
-FILE = "providers.yaml"
 MAX_BYTES = 1 << 20
 _OPTIONS = get_args(Option)
 
@@ -57,11 +55,6 @@ class Own:
     """New providers, and built-in ones as they are changed, by id."""
     mistakes: tuple[str, ...] = ()
     """Each with the line that it is on."""
-
-
-class _Mistake(Exception):
-    def __init__(self, node: yaml.Node, what: str) -> None:
-        super().__init__(f"{FILE} line {node.start_mark.line + 1}: {what}")
 
 
 _read: dict[Path, tuple[tuple[int, int], Own]] = {}
@@ -105,34 +98,31 @@ def _parsed(path: Path, built_in: Mapping[str, Provider], dated: str) -> Own:
     rows: dict[str, Provider] = {}
     mistakes: list[str] = []
 
-    def each(section: _Map | None, make: Callable[[str, yaml.Node], Provider]) -> None:
+    def each(section: Told | None, make: Callable[[str, yaml.Node], Provider]) -> None:
         for name, node in section.items() if section else ():
             try:
                 rows[name] = make(name, node)
-            except _Mistake as mistake:
+            except Mistake as mistake:
                 mistakes.append(str(mistake))
 
     if root is not None:
         try:
-            top = _Map(root, "the file")
+            top = Told(root, "the file")
             sections = [top.map("overlays"), top.map("providers")]
             top.end()
-            each(sections[0], lambda name, node: _overlaid(name, _Map(node, name), built_in, dated))
+            each(sections[0], lambda name, node: _overlaid(name, Told(node, name), built_in, dated))
             # A new provider may be like one that was changed above.
             known = {**built_in, **rows}
-            each(sections[1], lambda name, node: _new(name, _Map(node, name), known, dated))
-        except _Mistake as mistake:
+            each(sections[1], lambda name, node: _new(name, Told(node, name), known, dated))
+        except Mistake as mistake:
             mistakes.append(str(mistake))
     return Own(rows, tuple(mistakes))
 
 
-# ------------------------------------------------------------------------------------------------------------ rows
-
-
-def _new(name: str, told: _Map, known: Mapping[str, Provider], dated: str) -> Provider:
+def _new(name: str, told: Told, known: Mapping[str, Provider], dated: str) -> Provider:
     problem = checked_id(name)
     if problem:
-        raise _Mistake(told.node, problem)
+        raise Mistake(told.node, problem)
     dialects: dict[str, Provider] = {}
     for row in known.values():
         if not row.local:
@@ -140,23 +130,23 @@ def _new(name: str, told: _Map, known: Mapping[str, Provider], dated: str) -> Pr
     like = told.choice("like", [row.id for row in known.values() if not row.local])
     speaks = told.choice("dialect", list(dialects))
     if not like and not speaks:
-        raise _Mistake(told.node, f"{name} needs a dialect ({', '.join(dialects)}) or like: a provider that is known")
+        raise Mistake(told.node, f"{name} needs a dialect ({', '.join(dialects)}) or like: a provider that is known")
     template = known[like] if like else dialects[speaks]
     if speaks and template.dialect != speaks:
-        raise _Mistake(told.node, f"{like} speaks {template.dialect}, not {speaks}")
+        raise Mistake(told.node, f"{like} speaks {template.dialect}, not {speaks}")
     url = told.text("base_url")
     if not url:
-        raise _Mistake(told.node, f"{name} needs a base_url")
+        raise Mistake(told.node, f"{name} needs a base_url")
     row = replace(
         bare(template), id=name, label=told.text("label")[:60] or name, base_url=told.checked("base_url", url)
     )
     return _changed(row, told, dated, new=True)
 
 
-def _overlaid(name: str, told: _Map, known: Mapping[str, Provider], dated: str) -> Provider:
+def _overlaid(name: str, told: Told, known: Mapping[str, Provider], dated: str) -> Provider:
     if name not in known or known[name].local:
         names = ", ".join(row.id for row in known.values() if not row.local)
-        raise _Mistake(told.node, f"there is no built-in provider {name[:40]}: {names}")
+        raise Mistake(told.node, f"there is no built-in provider {name[:40]}: {names}")
     row = known[name]
     url = told.text("base_url")
     address = told.checked("base_url", url) if url else row.base_url
@@ -166,7 +156,7 @@ def _overlaid(name: str, told: _Map, known: Mapping[str, Provider], dated: str) 
     return _changed(row, told, dated, new=False)
 
 
-def _changed(row: Provider, told: _Map, dated: str, *, new: bool) -> Provider:
+def _changed(row: Provider, told: Told, dated: str, *, new: bool) -> Provider:
     """A row with everything that is said about it."""
     auth = told.choice("auth", list(AUTH))
     if auth:
@@ -190,7 +180,7 @@ def _changed(row: Provider, told: _Map, dated: str, *, new: bool) -> Provider:
     if models is not None:
         found = _models(row, models, dated, new=new)
         if not found:
-            raise _Mistake(models.node, "models is empty: leave it out, or name one")
+            raise Mistake(models.node, "models is empty: leave it out, or name one")
         row = replace(row, models=found)
     recommended = told.choice("recommended", [model.name for model in row.models])
     if recommended or row.model(row.recommended) is None:
@@ -199,21 +189,21 @@ def _changed(row: Provider, told: _Map, dated: str, *, new: bool) -> Provider:
     return row
 
 
-def _routes(routes: Mapping[Operation, Route], told: _Map) -> Mapping[Operation, Route]:
+def _routes(routes: Mapping[Operation, Route], told: Told) -> Mapping[Operation, Route]:
     """Paths and field names: `paths: {generate, edit}`, `fields: {option: name}`, `references: name`, `constants`."""
     paths, fields, constants = told.map("paths"), told.map("fields"), told.map("constants")
     references = told.text("references")
     named: dict[Option, Field | None] = {}
     for option, node in fields.items() if fields else ():
         if option not in _OPTIONS:
-            raise _Mistake(node, f"fields has no {option[:40]}: {', '.join(_OPTIONS)}")
+            raise Mistake(node, f"fields has no {option[:40]}: {', '.join(_OPTIONS)}")
         named[cast(Option, option)] = _field(node, option)
-    fixed: dict[str, Any] = {name: _scalar(node) for name, node in constants.items()} if constants else {}
+    fixed: dict[str, Any] = {name: scalar(node) for name, node in constants.items()} if constants else {}
     found: dict[Operation, Route] = {}
     for operation, route in routes.items():
         path = paths.text(operation) if paths else ""
         if path and not path.startswith("/"):
-            raise _Mistake(paths.node if paths else told.node, f"the path of {operation} begins with /")
+            raise Mistake(paths.node if paths else told.node, f"the path of {operation} begins with /")
         kept = {**route.fields, **{option: each for option, each in named.items() if each is not None}}
         for option, each in named.items():
             if each is None:
@@ -233,38 +223,38 @@ def _routes(routes: Mapping[Operation, Route], told: _Map) -> Mapping[Operation,
 def _field(node: yaml.Node, option: str) -> Field | None:
     """`name`, or `{name: ..., values: {ours: theirs}}`; null takes the field away."""
     if isinstance(node, yaml.ScalarNode):
-        value = _scalar(node)
+        value = scalar(node)
         if value is None:
             return None
         return Field(str(value))
-    told = _Map(node, option)
+    told = Told(node, option)
     name, values = told.text("name"), told.map("values")
     told.end()
     if not name:
-        raise _Mistake(node, f"the field of {option} needs a name")
-    spelled = {key: _scalar(each) for key, each in values.items()} if values else None
+        raise Mistake(node, f"the field of {option} needs a name")
+    spelled = {key: scalar(each) for key, each in values.items()} if values else None
     if spelled is not None and any(value is None for value in spelled.values()):
-        raise _Mistake(node, f"a value of {option} is empty")
+        raise Mistake(node, f"a value of {option} is empty")
     return Field(name, spelled)  # type: ignore[arg-type]  # no None is in it
 
 
-def _models(row: Provider, told: _Map, dated: str, *, new: bool) -> tuple[Model, ...]:
+def _models(row: Provider, told: Told, dated: str, *, new: bool) -> tuple[Model, ...]:
     """A new provider has the models that are named; an overlay changes some and adds others, in front."""
-    named = {name: _model(row, name, _Map(node, name), dated) for name, node in told.items()}
+    named = {name: _model(row, name, Told(node, name), dated) for name, node in told.items()}
     if new:
         return tuple(named.values())
     kept = [named.pop(model.name, model) for model in row.models]
     return (*named.values(), *kept)
 
 
-def _model(row: Provider, name: str, told: _Map, dated: str) -> Model:
+def _model(row: Provider, name: str, told: Told, dated: str) -> Model:
     wrong = checked_wire(name)
     if wrong:
-        raise _Mistake(told.node, f"the model's name {wrong}")
+        raise Mistake(told.node, f"the model's name {wrong}")
     base_name = told.choice("like", [model.name for model in row.models])
     base = row.model(base_name) if base_name else row.model(name) or row.models[0]
     assert base is not None
-    wires = told.wires("wire")
+    wires = _wires(told, "wire")
     price_node = told.take("price")
     model = replace(
         base,
@@ -295,15 +285,33 @@ def _model(row: Provider, name: str, told: _Map, dated: str) -> Model:
             model = _offering(model, operation, None)
             continue
         if offer is None:
-            raise _Mistake(told.node, f"{base.name} can't {operation}, so {name} needs to be like a model that can")
+            raise Mistake(told.node, f"{base.name} can't {operation}, so {name} needs to be like a model that can")
         mine = dict(facts)
         if operation == "generate":
             mine.pop("max_references", None)
         model = _offering(model, operation, replace(offer, wire=wires.get(operation) or offer.wire, **mine))
     if model.generate is None and model.edit is None:
-        raise _Mistake(told.node, f"{name} can do nothing")
+        raise Mistake(told.node, f"{name} can do nothing")
     told.end()
     return model
+
+
+def _wires(told: Told, name: str) -> dict[str, str]:
+    """A wire id for both operations, or `{generate: ..., edit: ...}`."""
+    node = told.take(name)
+    if node is None:
+        return {}
+    if isinstance(node, yaml.ScalarNode):
+        found = dict.fromkeys(("generate", "edit"), told.text(name))
+    else:
+        each = Told(node, name)
+        found = {operation: each.text(operation) for operation in ("generate", "edit")}
+        each.end()
+    for wire in found.values():
+        wrong = checked_wire(wire) if wire else ""
+        if wrong:
+            raise Mistake(node, f"{name} {wrong}")
+    return found
 
 
 def _offering(model: Model, operation: str, offer: Offer | None) -> Model:
@@ -315,150 +323,15 @@ def _price(node: yaml.Node, dated: str) -> Price:
     if isinstance(node, yaml.ScalarNode):
         return Price({"": _dollars(node)}, FILE, dated)
     prices = {}
-    for size, each in _Map(node, "price").items():
+    for size, each in Told(node, "price").items():
         if size not in RESOLUTIONS:
-            raise _Mistake(each, f"price has no {size[:20]}: {', '.join(RESOLUTIONS)}")
+            raise Mistake(each, f"price has no {size[:20]}: {', '.join(RESOLUTIONS)}")
         prices[size] = _dollars(each)
     return Price(prices, FILE, dated)
 
 
 def _dollars(node: yaml.Node) -> float:
-    value = _scalar(node)
+    value = scalar(node)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1000:
-        raise _Mistake(node, "a price is a number of US dollars per picture, for example 0.05")
+        raise Mistake(node, "a price is a number of US dollars per picture, for example 0.05")
     return float(value)
-
-
-# ------------------------------------------------------------------------------------------------------ reading YAML
-
-
-def _scalar(node: yaml.Node) -> str | int | float | bool | None:
-    if not isinstance(node, yaml.ScalarNode):
-        raise _Mistake(node, "here a single value is expected")
-    try:
-        value = yaml.SafeLoader("").construct_object(node)
-    except Exception:  # a 99th of a month, a tag that nobody knows: the library raises what it likes
-        raise _Mistake(node, f"{str(node.value)[:40]} can't be read; in quotes it is text") from None
-    return value if value is None or isinstance(value, (str, int, float, bool)) else str(node.value)
-
-
-class _Map:
-    """A mapping of the file. What nobody asks for by `end` is a mistake: a misspelt word must not be dropped in silence."""
-
-    def __init__(self, node: yaml.Node, name: str) -> None:
-        self.node, self._name = node, name
-        if not isinstance(node, yaml.MappingNode):
-            raise _Mistake(node, f"{name} is a mapping: names, colons and values")
-        self._values: dict[str, yaml.Node] = {}
-        self._asked: list[str] = []
-        for key, value in node.value:
-            word = str(key.value) if isinstance(key, yaml.ScalarNode) else ""
-            if not word:
-                raise _Mistake(key, "a name is expected here")
-            if word in self._values:
-                raise _Mistake(key, f"{word[:40]} stands twice")
-            self._values[word] = value
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._values
-
-    def items(self) -> list[tuple[str, yaml.Node]]:
-        self._asked += self._values
-        return list(self._values.items())
-
-    def take(self, name: str) -> yaml.Node | None:
-        self._asked.append(name)
-        return self._values.get(name)
-
-    def end(self) -> None:
-        for name, node in self._values.items():
-            if name not in self._asked:
-                known = ", ".join(dict.fromkeys(self._asked))
-                raise _Mistake(node, f"{self._name} has no {name[:40]}: {known}")
-
-    def text(self, name: str) -> str:
-        node = self.take(name)
-        value = _scalar(node) if node is not None else None
-        text = "" if value is None else str(value).strip()
-        if node is not None and (len(text) > 500 or not text.isprintable()):
-            raise _Mistake(node, f"{name} is one line of text")
-        return text
-
-    def checked(self, name: str, url: str) -> str:
-        try:
-            return checked_base_url(url, FILE)
-        except ConfigError as error:
-            raise _Mistake(self._values[name], f"{error.what} {error.cure}") from None
-
-    def page(self, name: str) -> str:
-        """An address that a person is led to: a link on the pack's own page, so nothing that runs there."""
-        text = self.text(name)
-        if text and not text.lower().startswith(("https://", "http://")):
-            raise _Mistake(self._values[name], f"{name} is a web address, for example https://example.com/keys")
-        return text
-
-    def number(self, name: str, default: int, least: int, most: int) -> int:
-        node = self.take(name)
-        if node is None:
-            return default
-        value = _scalar(node)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise _Mistake(node, f"{name} is a number from {least} to {most}")
-        return value
-
-    def flag(self, name: str, default: bool) -> bool:
-        node = self.take(name)
-        value = _scalar(node) if node is not None else default
-        if not isinstance(value, bool):
-            raise _Mistake(node or self.node, f"{name} is true or false")
-        return value
-
-    def choice(self, name: str, values: list[str]) -> str:
-        node = self.take(name)
-        text = self.text(name)
-        if node is not None and text not in values:
-            raise _Mistake(node, f"{name} is one of: {', '.join(values)}")
-        return text
-
-    def words(self, name: str) -> list[str]:
-        node = self.take(name)
-        if node is None:
-            return []
-        if not isinstance(node, yaml.SequenceNode):
-            raise _Mistake(node, f"{name} is a list, for example [a, b]")
-        # 16:9 without quotes is a number to YAML 1.1, in base 60: what was written counts.
-        found = [str(each.value) for each in node.value if isinstance(each, yaml.ScalarNode)]
-        if len(found) != len(node.value):
-            raise _Mistake(node, f"{name} is a list of words")
-        return found
-
-    def choices(self, name: str, values: list[str]) -> tuple[Any, ...]:
-        node = self.take(name)
-        found = self.words(name)
-        for word in found:
-            if word not in values:
-                raise _Mistake(node or self.node, f"{name} has no {word[:40]}: {', '.join(values)}")
-        return tuple(dict.fromkeys(found))
-
-    def map(self, name: str) -> _Map | None:
-        node = self.take(name)
-        if node is None or isinstance(node, yaml.ScalarNode) and node.value in ("", "null", "~"):
-            return None
-        return _Map(node, name)
-
-    def wires(self, name: str) -> dict[str, str]:
-        """A wire id for both operations, or `{generate: ..., edit: ...}`."""
-        node = self.take(name)
-        if node is None:
-            return {}
-        if isinstance(node, yaml.ScalarNode):
-            found = dict.fromkeys(("generate", "edit"), self.text(name))
-        else:
-            told = _Map(node, name)
-            found = {operation: told.text(operation) for operation in ("generate", "edit")}
-            told.end()
-        for wire in found.values():
-            wrong = checked_wire(wire) if wire else ""
-            if wrong:
-                raise _Mistake(node, f"{name} {wrong}")
-        return found

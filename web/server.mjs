@@ -53,15 +53,17 @@ export async function ask(path, { method = "GET", body, signal } = {}) {
     request.body = JSON.stringify(body ?? {});
   }
   let answer;
+  let value;
   try {
     answer = await api.fetchApi(`/nano_banana${path}`, request);
+    value = await answer.json();
   } catch (error) {
+    // Also in the middle of the answer. What is no JSON at all is another server's page about an error.
     if (signal?.aborted) throw error;
-    throw new Answered(0, { kind: "network", what: say("server.silent"), cure: "" });
+    if (!answer || answer.ok) throw new Answered(0, { kind: "network", what: say("server.silent"), cure: "" });
   }
-  const value = await answer.json().catch(() => ({}));
   if (!answer.ok) {
-    const said = value.error ?? { kind: "http", what: say("server.answered", { status: answer.status }), cure: "" };
+    const said = value?.error ?? { kind: "http", what: say("server.answered", { status: answer.status }), cure: "" };
     throw new Answered(answer.status, said);
   }
   return value;

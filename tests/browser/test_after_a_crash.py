@@ -104,12 +104,12 @@ def page(lasting_canvas: Callable[..., Any], machine: Machine) -> Any:
 def test_an_open_page_sees_what_was_paid_come_home(page: Any, machine: Machine, simulator: Any, stored: str) -> None:
     """The host is killed with a task out; started again, the page that stayed open hears of the picture."""
     open_panel(page)
-    page.load(prompted(text_to_image("apiframe"), "A coot, on its way [[sim: task steps=3]]"))
+    page.load(prompted(text_to_image("apiframe"), "A coot, on its way [[sim: task steps=2]]"))
     # Two tasks: one whose provider's key is there after the crash, and one whose isn't.
     machine.host.queue_prompt(
         {
             "config": node("ProviderConfig", provider="nanobanana"),
-            "make": node("NanoBananaGenerate", prompt="A coot, waiting [[sim: task steps=3]]", provider=["config", 0]),
+            "make": node("NanoBananaGenerate", prompt="A coot, waiting [[sim: task steps=2]]", provider=["config", 0]),
             "show": node("PreviewImage", images=["make", 0]),
         }
     )

@@ -67,6 +67,31 @@ def test_a_new_variation_is_a_new_seed_and_a_run(canvas: Callable[..., Any], sim
     assert page.widget("NanoBananaGenerate", "seed")["value"] != 0
 
 
+def test_a_price_that_is_overtaken_is_no_error(canvas: Callable[..., Any]) -> None:
+    """A change while the answer about the last one is still coming in: on a slow line each key that is typed is one."""
+    page = canvas()
+    page.load(prompted(text_to_image("onerouter"), "A boat, overtaken", resolution="1K"))
+    expect(price(page)).to_have_text("1K · $0.08")
+    page.page.evaluate(
+        """() => {
+            const json = Response.prototype.json;
+            window.answers = 0;
+            Response.prototype.json = async function () {
+                if (this.url.endsWith('/estimate') && (window.answers += 1) === 1)
+                    await new Promise((go) => { window.go = go; });
+                return json.call(this);
+            };
+        }"""
+    )
+    page.choose("NanoBananaGenerate", "num_images", 2)
+    page.page.wait_for_function("() => window.go")
+    page.choose("NanoBananaGenerate", "num_images", 3)
+    page.page.wait_for_function("() => window.answers === 2")
+    page.page.evaluate("() => window.go()")
+    expect(price(page)).to_have_text("1K · 3 × $0.08")
+    assert page.complaints == []
+
+
 def test_the_same_request_is_priced_at_every_provider(canvas: Callable[..., Any], simulator: Any) -> None:
     """And one of them is taken with a click."""
     page = canvas()
