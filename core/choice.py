@@ -253,7 +253,7 @@ class Shelf:
         if choice.provider == AUTO:
             family, gone = self._family(choice.model)
             notices.extend(gone)
-            return self._automatic(choice, requests, family)
+            return self._automatic(choice, requests, family, notices)
         row = self._row(choice.provider)
         model = _named_model(row, choice)
         notices.extend(_retired(row, model, choice))
@@ -261,7 +261,7 @@ class Shelf:
         if key is None and row.needs_key:
             if choice.profile != "default" or not self.settings.substitutes:
                 raise self.no_key(row, choice.profile)
-            found = self._automatic(choice, requests, model.family)
+            found = self._automatic(choice, requests, model.family, notices)
             used = found[0][0]
             notices.append(
                 f"{row.label} has no key on this machine: {used.row.label} ({used.model.name}) was used instead"
@@ -270,15 +270,21 @@ class Shelf:
         target = self._target(row, model, key, choice)
         return [(target, tuple(fit(request, row, model, choice.model_override) for request in requests))]
 
-    def _automatic(self, choice: ProviderChoice, requests: Sequence[Request], family: str) -> list[Asked]:
-        """The providers that have a key and can do all of it, in the user's order; `family` "" = any model."""
+    def _automatic(
+        self, choice: ProviderChoice, requests: Sequence[Request], family: str, notices: list[str]
+    ) -> list[Asked]:
+        """The providers that have a key and can do all of it, in the user's order; `family` "" = any model.
+
+        One whose key or address makes no sense is passed over, with a notice.
+        """
         reasons: list[str] = []
+        broken: list[str] = []
         able: list[Asked] = []
         for row in self._ordered():
-            key = self._key(row, choice.profile, named=False)
-            if key is None and row.needs_key:
-                continue
             try:
+                key = self._key(row, choice.profile, named=False)
+                if key is None and row.needs_key:
+                    continue
                 model = row.of_family(family) if family else row.model(RECOMMENDED)
                 if model is None:
                     reasons.append(f"{row.label} has no such model")
@@ -289,7 +295,10 @@ class Shelf:
                 if error.kind == "impossible" and not requests[0].prompt.strip():
                     raise
                 reasons.append(error.reason)
+                if error.kind == "config":
+                    broken.append(f"{row.label} was passed over: {error.reason}")
         if able:
+            notices.extend(broken)
             return able
         if reasons:
             raise Impossible(

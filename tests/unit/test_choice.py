@@ -224,6 +224,16 @@ def test_a_profile_takes_the_stored_key_of_that_name() -> None:
         machine.plan(ProviderChoice("onerouter", profile="other"), [request()])
 
 
+def test_auto_passes_over_a_key_that_makes_no_sense_and_says_so() -> None:
+    """One mistyped variable doesn't take the other providers away; the provider itself, named, fails by it."""
+    machine = shelf("runflow", ONEROUTER_API_KEY="key with\u00a0foreign characters")
+    plan = machine.plan(ProviderChoice(), [request()])
+    assert [target.row.id for target, _ in plan.targets] == ["runflow"]
+    assert any("OneRouter was passed over" in each and "NANO_BANANA_ONEROUTER_API_KEY" in each for each in plan.notices)
+    with pytest.raises(ConfigError, match="NANO_BANANA_ONEROUTER_API_KEY"):
+        machine.plan(ProviderChoice("onerouter"), [request()])
+
+
 def test_what_travels_through_the_graph_has_no_secret() -> None:
     """Frozen, comparable, and a target's repr shows neither key nor proxy."""
     choice = ProviderChoice("onerouter", fallback=ProviderChoice("runflow"))
