@@ -591,7 +591,7 @@ class Call:
         value = key.value
         if row.auth == "google_service_account":
             value = self._memory.tokens.token(value, key.source, row.label, target.proxy, target.ca_bundle)
-        return row.auth_header, row.auth_template.replace("{key}", value)
+        return row.header(value)
 
     def _deadline(self) -> float:
         if self.sent_at is None:

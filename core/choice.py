@@ -15,10 +15,12 @@ from .fit import Fit, fit
 from .key_store import StoredKey, origin_of
 from .keys import Key, checked_profile, find_key, variables
 from .ledger.record import Caps
+from .pictures import Encoded
 from .providers import BUILT_IN
 from .providers.row import Model, Provider
-from .request import Request
+from .request import Request, Slot
 from .settings import Settings, variable
+from .wire.step import Job
 
 AUTO = "auto"
 RECOMMENDED = "recommended"
@@ -61,6 +63,24 @@ class Target:
     proxy: str = field(default="", repr=False)
     ca_bundle: str = ""
 
+    def job(self, fit: Fit, request: Request, seed: int, count: int, references: Sequence[Encoded] = ()) -> Job:
+        """What the dialect gets for one call: for a real one and for one that is only shown."""
+        options = dict(fit.sent)
+        if fit.sends_seed:
+            options["seed"] = seed
+        return Job(
+            self.row,
+            self.base_url,
+            fit.wire,
+            request.operation,
+            request.prompt,
+            options,
+            count,
+            tuple(references),
+            project=self.key.project if self.key else "",
+            own_route=fit.offer.route,
+        )
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -89,6 +109,15 @@ class Plan:
     looked: tuple[Asked, ...] = ()
     """The others that `auto` could have chosen: a picture that one of them has made is not paid again."""
     terms: Terms = Terms()
+
+    @property
+    def chain(self) -> tuple[Asked, ...]:
+        """Everybody who may have made one of the pictures."""
+        return (*self.targets, *self.looked)
+
+    def names(self, index: int, request: Request, slot: Slot) -> tuple[str, ...]:
+        """Every fingerprint that a picture of the request at `index` may have: at each provider, in each version."""
+        return tuple(dict.fromkeys(name for _, fits in self.chain for name in fits[index].names(request, slot)))
 
 
 class Shelf:
@@ -232,13 +261,10 @@ class Shelf:
         for row in self._ordered():
             if not self._usable(row):
                 continue
-            model = row.of_family(family) if family else row.model(RECOMMENDED)
             try:
-                if model is None:
-                    found.append((row, f"{row.label} has no such model"))
-                    continue
-                target = self._target(row, model, self._key(row, "default"), ProviderChoice(row.id), override="")
-                found.append((row, (target, tuple(fit(request, row, model) for request in requests))))
+                found.append(
+                    (row, self._asked(row, self._key(row, "default"), ProviderChoice(row.id), family, requests))
+                )
             except NanoBananaError as error:
                 found.append((row, error.reason))
         return found
@@ -285,12 +311,11 @@ class Shelf:
                 key = self._key(row, choice.profile, named=False)
                 if key is None and row.needs_key:
                     continue
-                model = row.of_family(family) if family else row.model(RECOMMENDED)
-                if model is None:
-                    reasons.append(f"{row.label} has no such model")
-                    continue
-                target = self._target(row, model, key, choice, override="")
-                able.append((target, tuple(fit(request, row, model) for request in requests)))
+                asked = self._asked(row, key, choice, family, requests)
+                if isinstance(asked, str):
+                    reasons.append(asked)
+                else:
+                    able.append(asked)
             except NanoBananaError as error:
                 if error.kind == "impossible" and not requests[0].prompt.strip():
                     raise
@@ -315,6 +340,16 @@ class Shelf:
             f"(providers: {names}); or connect a ProviderConfig set to offline, which is free",
             kind="config",
         )
+
+    def _asked(
+        self, row: Provider, key: Key | None, choice: ProviderChoice, family: str, requests: Sequence[Request]
+    ) -> Asked | str:
+        """What a provider that nobody named makes of `requests`, or that it has no model of the family. Raises Impossible."""
+        model = row.of_family(family) if family else row.model(RECOMMENDED)
+        if model is None:
+            return f"{row.label} has no such model"
+        target = self._target(row, model, key, choice, override="")
+        return target, tuple(fit(request, row, model) for request in requests)
 
     def _family(self, name: str) -> tuple[str, tuple[str, ...]]:
         """What a model name means where no provider is named, "" for `recommended`; and what to say about it."""

@@ -54,11 +54,14 @@ class Engine:
 
     def rows(self) -> Mapping[str, Provider]:
         """Every provider that a graph may name, the user's own included."""
-        return known_rows(self.settings(), self.own().rows) if self._rows is None else self._rows
+        return self._known(self.settings(), self.own())
 
     def own(self) -> Own:
         """What the user's own file says, and its mistakes."""
         return read_own(self.home, BUILT_IN)
+
+    def _known(self, settings: Settings, own: Own) -> Mapping[str, Provider]:
+        return known_rows(settings, own.rows) if self._rows is None else self._rows
 
     def profiles(self) -> list[str]:
         """Names of stored keys, `default` first; of whichever provider."""
@@ -70,8 +73,8 @@ class Engine:
 
     def shelf(self) -> Shelf:
         """The providers, settings and keys as they are now."""
-        mistakes = self.own().mistakes if self._rows is None else ()
-        return Shelf(self.settings(), self.rows(), self._store, self._local, mistakes)
+        settings, own = self.settings(), self.own() if self._rows is None else Own()
+        return Shelf(settings, self._known(settings, own), self._store, self._local, own.mistakes)
 
     def plan(self, choice: ProviderChoice | None, requests: Sequence[Request]) -> Plan:
         """Who will do `requests`. Raises ConfigError or Impossible; nothing was sent."""

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .choice import Asked, Plan, ProviderChoice, Shelf, Target
+from .choice import Plan, ProviderChoice, Shelf, Target
 from .engine import Engine
 from .fit import Fit
 from .pictures import Encoded
 from .request import Request, Slot
 from .wire import dialect
 from .wire.body import Body
-from .wire.step import Job, Send
+from .wire.step import Send
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,8 @@ def elsewhere(shelf: Shelf, choice: ProviderChoice | None, requests: Sequence[Re
 
 def _missing(engine: Engine, plan: Plan, requests: Sequence[Request]) -> list[tuple[int, list[Slot]]]:
     """For each request the slots that no provider of the chain has made yet."""
-    chain: tuple[Asked, ...] = (*plan.targets, *plan.looked)
     names = {
-        (index, slot.index): [name for _, fits in chain for name in fits[index].names(request, slot)]
+        (index, slot.index): plan.names(index, request, slot)
         for index, request in enumerate(requests)
         for slot in request.slots()
     }
@@ -143,31 +142,15 @@ def _shown(target: Target, form: str, fit: Fit, request: Request, slots: Sequenc
         Encoded(mark, "webp" if "webp" in target.row.reads else "png", picture.width, picture.height)
         for mark, picture in zip(marks, request.references, strict=True)
     )
-    options: dict[Any, Any] = dict(fit.sent)
-    if fit.sends_seed:
-        options["seed"] = slots[0].seed
     addresses = {number: f"<address of picture {number + 1}>" for number in range(len(files))}
-    job = Job(
-        target.row,
-        target.base_url,
-        fit.wire,
-        request.operation,
-        request.prompt,
-        options,
-        len(slots),
-        files,
-        form=form,
-        uploaded=addresses,
-        project=target.key.project if target.key else "",
-        own_route=fit.offer.route,
-    )
+    job = replace(target.job(fit, request, slots[0].seed, len(slots), files), form=form, uploaded=addresses)
     step = dialect(target.row.dialect).start(job)
     shown: dict[str, Any] = {"slots": [slot.index for slot in slots], "frame": request.frame}
     if not isinstance(step, Send):
         return shown
     headers = dict(step.headers)
     if target.key is not None:
-        headers[target.row.auth_header] = target.row.auth_template.replace("{key}", "***")
+        headers |= [target.row.header("***")]
     if step.body is not None:
         headers["Content-Type"] = step.body.content_type.partition(";")[0]
     body = _text(step.body, marks) if step.body is not None else ""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from .choice import Target
 from .errors import ConfigError
 from .redact import redact
 from .transport import Abandoned, Broken, Forbidden, TooLong, Transport
-from .wire.reading import NotJson, fault_of, read_json, unreadable
+from .wire.reading import NotJson, fault_of, inner_status, read_json, unreadable
 from .wire.step import Reply
 
 SECONDS = 20.0
@@ -42,12 +42,10 @@ def check_key(target: Target) -> Checked:
             "unproven",
             f"{row.label} has no free way to test a key: it is tried with the first picture. A wrong key costs nothing",
         )
-    header = (row.auth_header, row.auth_template.replace("{key}", target.key.value))
     transport = Transport(target.base_url, target.proxy, target.ca_bundle)
+    url, deadline = target.base_url + row.key_check, time.monotonic() + SECONDS
     try:
-        reply = transport.send(
-            "GET", target.base_url + row.key_check, headers={}, key=header, deadline=time.monotonic() + SECONDS
-        )
+        reply = transport.send("GET", url, headers={}, key=row.header(target.key.value), deadline=deadline)
     except Broken as error:
         return Checked("unreachable", f"{row.label} can't be reached: {error.why}. Nothing is known about the key")
     except (TooLong, Forbidden, Abandoned) as error:
@@ -56,7 +54,9 @@ def check_key(target: Target) -> Checked:
         transport.close()
     if reply.ok:
         try:
-            reply = replace(reply, status=_inside(read_json(reply.body)) or reply.status)
+            value = read_json(reply.body)
+            fails = 400 if isinstance(value, dict) and value.get("error") else reply.status
+            reply = replace(reply, status=inner_status(value) or fails)
         except NotJson:
             return Checked(
                 "unreachable",
@@ -68,8 +68,7 @@ def check_key(target: Target) -> Checked:
     fault = fault_of(reply)
     if fault.kind in ("credit", "quota"):
         return Checked("no credit", f"{row.label} takes the key, but the account has no credit or quota left")
-    # Google calls a wrong key a bad request.
-    if reply.status == 401 or fault.kind == "key" or b"API_KEY_INVALID" in reply.body:
+    if reply.status == 401 or fault.kind == "key":
         said = f': "{redact(fault.words, 160)}"' if fault.words else ""
         return Checked("refused", f"{row.label} refuses the key (HTTP {reply.status}){said}")
     if reply.status in (400, 404, 405, 422):
@@ -81,16 +80,6 @@ def check_key(target: Target) -> Checked:
             kind="config",
         )
     return Checked("unreachable", f"{row.label} answered HTTP {reply.status}: nothing is known about the key")
-
-
-def _inside(value: Any) -> int:
-    """The status that a body claims for itself: some gateways report a refusal inside a 200. 0 when it claims none."""
-    if not isinstance(value, dict):
-        return 0
-    code = value.get("code")
-    if isinstance(code, int) and not isinstance(code, bool) and 400 <= code < 600:
-        return code
-    return 400 if value.get("error") else 0
 
 
 def _named(reply: Reply) -> str:

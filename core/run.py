@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from .call import Call, Landed, Memory
-from .choice import Asked, Plan, Target
+from .choice import Plan, Target
 from .errors import Charged, LedgerFailed, NanoBananaError, OverCap, Stopped, failure
 from .errors import Fault as _Fault
 from .fit import Fit
@@ -140,7 +140,7 @@ class Run:
         self._callback: Callable[[], None] | None = None
         self._ending = threading.Lock()
         self._calls: list[tuple[Call, Ticket]] = []
-        self._chain: tuple[Asked, ...] = (*plan.targets, *plan.looked)
+        self._chain = plan.chain
         self._names: dict[int, tuple[str, ...]] = {}
         """id of a result -> every fingerprint that its picture may have: at each provider, in each version."""
         self._begun = time.monotonic()
@@ -250,8 +250,7 @@ class Run:
         for result in self.results:
             request = self._of_frame[result.slot.frame]
             index = self.requests.index(request)
-            found = [name for _, fits in self._chain for name in fits[index].names(request, result.slot)]
-            self._names[id(result)] = tuple(dict.fromkeys(found))
+            self._names[id(result)] = self.plan.names(index, request, result.slot)
 
     def _open_slots(self) -> list[Result]:
         """Slots without a picture that may be asked for without paying twice."""
@@ -440,21 +439,7 @@ class Run:
         if request.references:
             files, notices = encode_references(request.references, target.row, self._wish)
             self._add_notices(notices)
-        options = dict(fit.sent)
-        if fit.sends_seed:
-            options["seed"] = seed
-        return Job(
-            target.row,
-            target.base_url,
-            fit.wire,
-            request.operation,
-            request.prompt,
-            options,
-            count,
-            tuple(files),
-            project=target.key.project if target.key else "",
-            own_route=fit.offer.route,
-        )
+        return target.job(fit, request, seed, count, files)
 
     def _over(self) -> bool:
         """Whether nothing more is to be sent."""

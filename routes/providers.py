@@ -77,12 +77,13 @@ def _one(engine: Engine, name: str) -> dict[str, Any]:
 
 
 def _provider(engine: Engine, shelf: Shelf, row: Provider) -> dict[str, Any]:
+    from_file = row.id in engine.own().rows
     facts: dict[str, Any] = {
         "id": row.id,
         "label": row.label,
         "dialect": row.dialect,
-        "own": row.id not in BUILT_IN and row.id not in engine.own().rows,
-        "from_file": row.id in engine.own().rows,
+        "own": row.id not in BUILT_IN and not from_file,
+        "from_file": from_file,
         "local": row.local,
         "needs_key": row.needs_key,
         "key_url": row.key_url,

@@ -7,6 +7,7 @@ holds what its document says and nothing about sockets, faults or billing.
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -169,6 +170,26 @@ class Api:
         if task.cancel_fault == "500":
             raise Problem(500)
         return taken_back
+
+
+class TaskApi(Api):
+    """An API without answers at once: what a model makes of a prompt is known only when its task has ended."""
+
+    def refused(self, call: Call, order: Order, status: int) -> Reply:
+        """A task that fails."""
+        if status:
+            return super().refused(call, order, status)
+        return self.started(call, self.ended(call, order, [], "refuse"))
+
+    def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
+        """There is no answer without a task: one that ends at once."""
+        return self.started(call, self.ended(call, order, results, "done"))
+
+    def ended(self, call: Call, order: Order, results: list[Result], ending: str) -> Task:
+        """A task that has come to its end, in the book."""
+        task = Task(secrets.token_hex(16), self.id, order, results, ending, 0)
+        call.tasks.add(task)
+        return task
 
 
 DECLINED = "I can't create this picture: the request was declined by the content policy."

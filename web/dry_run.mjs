@@ -3,7 +3,7 @@ import { app } from "/scripts/app.js";
 import { el } from "./element.mjs";
 import { openDialog } from "./dialog.mjs";
 import { nodeByPath } from "./graph.mjs";
-import { ask } from "./server.mjs";
+import { ask, toldOf } from "./server.mjs";
 import { money, say } from "./words.mjs";
 
 /** @typedef {import("./server.mjs").Estimate} Estimate */
@@ -22,7 +22,7 @@ export async function dryRun() {
       ...(nodes.length ? [total(nodes), ...nodes.map(([id, estimate]) => report(id, estimate))] : [el("p", {}, say("dry.none"))]),
     );
   } catch (error) {
-    dialog.body.replaceChildren(el("p", { class: "nb-bad" }, error instanceof Error ? error.message : String(error)));
+    dialog.body.replaceChildren(el("p", { class: "nb-bad" }, toldOf(error)));
   }
 }
 

@@ -6,7 +6,7 @@ import { confirmed } from "./dialog.mjs";
 import { LongList } from "./long_list.mjs";
 import { menu } from "./menu.mjs";
 import { toast } from "./toasting.mjs";
-import { ask, pictureUrl } from "./server.mjs";
+import { ask, pictureUrl, toldOf } from "./server.mjs";
 import { money, say, spentOf, when } from "./words.mjs";
 
 /** @typedef {import("./server.mjs").Result} Result */
@@ -62,7 +62,7 @@ async function told(name, work) {
   try {
     await work();
   } catch (error) {
-    toast("error", say(name), error instanceof Error ? error.message : String(error));
+    toast("error", say(name), toldOf(error));
   }
 }
 
@@ -143,7 +143,7 @@ class Panel {
       }
       this.empty.textContent = this.list.length ? "" : say(this.query ? "results.none_found" : "results.empty");
     } catch (error) {
-      if (turn === this.turn) this.empty.textContent = error instanceof Error ? error.message : String(error);
+      if (turn === this.turn) this.empty.textContent = toldOf(error);
     } finally {
       if (turn === this.turn) this.loading = false;
     }

@@ -69,6 +69,9 @@ export async function ask(path, { method = "GET", body, signal } = {}) {
   return value;
 }
 
+/** What a person is told of an error. @param {unknown} error */
+export const toldOf = (error) => (error instanceof Error ? error.message : String(error));
+
 /** Where a picture of the results is. @param {string} id @param {number} [side] Longest side in pixels. */
 export const pictureUrl = (id, side) =>
   api.apiURL(`/nano_banana/results/${encodeURIComponent(id)}/image${side ? `?max=${side}` : ""}`);

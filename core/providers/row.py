@@ -211,6 +211,10 @@ class Provider:
         wanted = self.recommended if name == "recommended" else name
         return next((model for model in self.models if model.name == wanted), None)
 
+    def header(self, key: str) -> tuple[str, str]:
+        """The header that carries a key, and what stands in it."""
+        return self.auth_header, self.auth_template.replace("{key}", key)
+
     def uploads_to(self, base_url: str) -> str:
         """Where its uploads go when it is reached at `base_url`: a key that was entered for another address stays there."""
         return self.upload_url if self.upload_url and base_url == self.base_url else base_url

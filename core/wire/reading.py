@@ -287,12 +287,16 @@ def _kind_by_status(status: int, words: str) -> Kind:
 
 def inner_fault(reply: Reply, value: dict[str, Any]) -> Fault | None:
     """What an error `code` inside a success says, read as if it were the status; None where there is no error."""
-    code = value.get("code")
+    status = inner_status(value)
+    return fault_of(replace(reply, status=status)) if status else None
+
+
+def inner_status(value: Any) -> int:
+    """The HTTP status of an error that a body claims in its `code`; 0 when it claims none."""
+    code = value.get("code") if isinstance(value, dict) else None
     if isinstance(code, str) and code.isdecimal():
         code = int(code)
-    if isinstance(code, bool) or not isinstance(code, int) or not 400 <= code < 600:
-        return None
-    return fault_of(replace(reply, status=code))
+    return code if isinstance(code, int) and not isinstance(code, bool) and 400 <= code < 600 else 0
 
 
 def unreadable(reply: Reply) -> Fault:

@@ -10,13 +10,12 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from ..api import DECLINED, Api, Call, Route, route
+from ..api import DECLINED, Call, Route, TaskApi, route
 from ..fields import Check, check_fields, choice, flag, json_object, strings, text, wrong
 from ..message import Reply, json_reply
 from ..order import Order
 from ..problem import Problem
 from ..references import from_part
-from ..results import Result
 from ..sizes import RATIOS_10, nearest_ratio, pixels
 from ..tasks import Task
 
@@ -30,7 +29,7 @@ LARGEST_UPLOAD = 25 * 1024 * 1024
 FORMATS = {"jpg": "jpeg", "png": "png", "webp": "webp"}
 
 
-class ApiframeV2(Api):
+class ApiframeV2(TaskApi):
     """See the module."""
 
     id = "apiframe_v2"
@@ -135,20 +134,6 @@ class ApiframeV2(Api):
         elif problem.field and status == 400:
             answer = {"error": "Validation failed", "details": {problem.field: [problem.message]}}
         return json_reply(status, answer, problem.headers)
-
-    def refused(self, call: Call, order: Order, status: int) -> Reply:
-        """A job that fails: what a model makes of a prompt is known only then."""
-        if status:
-            return super().refused(call, order, status)
-        task = Task(secrets.token_hex(16), self.id, order, [], "refuse", 0)
-        call.tasks.add(task)
-        return self.started(call, task)
-
-    def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
-        """There is no answer without a job: one that ends without pictures."""
-        task = Task(secrets.token_hex(16), self.id, order, results, "done", 0)
-        call.tasks.add(task)
-        return self.started(call, task)
 
     def started(self, call: Call, task: Task) -> Reply:
         """202; a replay names the state that the job has reached."""

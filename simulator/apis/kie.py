@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 import time
 from dataclasses import dataclass
 from typing import Any
 
-from ..api import DECLINED, Api, Call, Route, route
+from ..api import DECLINED, Call, Route, TaskApi, route
 from ..fields import Check, check_fields, choice, json_object, strings, text, wrong
 from ..message import Reply, json_reply
 from ..order import Order
 from ..problem import Problem
 from ..references import from_part
-from ..results import Result
 from ..sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
 from ..tasks import Task
 
@@ -57,7 +55,7 @@ MODELS = {
 }
 
 
-class Kie(Api):
+class Kie(TaskApi):
     """See the module."""
 
     id = "kie"
@@ -151,20 +149,6 @@ class Kie(Api):
         status = 422 if problem.field and problem.status == 400 else problem.status
         answer = {"code": status, "msg": problem.message, "data": None}
         return json_reply(200 if status in INSIDE else status, answer, problem.headers)
-
-    def refused(self, call: Call, order: Order, status: int) -> Reply:
-        """A task that fails."""
-        if status:
-            return super().refused(call, order, status)
-        task = Task(secrets.token_hex(16), self.id, order, [], "refuse", 0)
-        call.tasks.add(task)
-        return self.started(call, task)
-
-    def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
-        """There is no answer without a task: one that ends without pictures."""
-        task = Task(secrets.token_hex(16), self.id, order, results, "done", 0)
-        call.tasks.add(task)
-        return self.started(call, task)
 
     def started(self, call: Call, task: Task) -> Reply:
         """Only the id."""

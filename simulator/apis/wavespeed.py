@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from ..api import DECLINED, Api, Call, Route, route
+from ..api import DECLINED, Call, Route, TaskApi, route
 from ..fields import Check, check_fields, choice, flag, strings, text, wrong
 from ..message import Reply, json_reply
 from ..order import Order
@@ -25,7 +25,7 @@ NEWER = ("nano-banana-2", "nano-banana-2.1")
 TIERS = {"1k": "1K", "2k": "2K", "4k": "4K"}
 
 
-class WaveSpeed(Api):
+class WaveSpeed(TaskApi):
     """See the module."""
 
     id = "wavespeed"
@@ -108,18 +108,9 @@ class WaveSpeed(Api):
         answer = {"code": problem.status, "message": problem.message}
         return json_reply(problem.status, answer, problem.headers)
 
-    def refused(self, call: Call, order: Order, status: int) -> Reply:
-        """A prediction that fails."""
-        if status:
-            return super().refused(call, order, status)
-        task = Task(secrets.token_hex(16), self.id, order, [], "refuse", 0)
-        call.tasks.add(task)
-        return self.started(call, task)
-
     def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
         """The answer of `enable_sync_mode`: completed at once."""
-        task = Task(secrets.token_hex(16), self.id, order, results, "done", 0)
-        call.tasks.add(task)
+        task = self.ended(call, order, results, "done")
         outputs = [result.address() for result in results]
         return json_reply(200, _wrapped(call, task, "completed", outputs))
 

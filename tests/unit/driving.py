@@ -24,6 +24,12 @@ from pack.core.wire.step import Done, Failed, Job, Reply, Send, Step, Wait
 BASE = "https://api.example.com"
 
 
+def keyed(simulator: Any, *names: str, key: str = "sim-run") -> dict[str, str]:
+    """Environment variables of a machine with keys for these providers of the simulator."""
+    environ = {f"NANO_BANANA_{name.upper()}_API_KEY": key for name in names}
+    return environ | {f"NANO_BANANA_{name.upper()}_BASE_URL": simulator.base_url(name) for name in names}
+
+
 def tiny(number: int = 0, width: int = 5, height: int = 4, channels: int = 3) -> Picture:
     """A small picture, another one for each number."""
     values = np.random.default_rng(number).integers(0, 256, (height, width, channels), dtype=np.uint8)

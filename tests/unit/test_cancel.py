@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import request
+from driving import keyed, request
 from pack.core.call import Call
 from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
@@ -36,11 +36,7 @@ def simulator() -> Iterator[Simulator]:
 @pytest.fixture
 def engine(simulator: Simulator, tmp_path: Path) -> Engine:
     simulator.reset()
-    environ = {}
-    for name in ("fal", "replicate", "onerouter"):
-        environ[f"NANO_BANANA_{name.upper()}_API_KEY"] = "sim-run"
-        environ[f"NANO_BANANA_{name.upper()}_BASE_URL"] = simulator.base_url(name)
-    return Engine(tmp_path, rows=ROWS, environ=environ)
+    return Engine(tmp_path, rows=ROWS, environ=keyed(simulator, "fal", "replicate", "onerouter"))
 
 
 def begin(engine: Engine, prompt: str, provider: str = "fal", count: int = 1, **choice: Any) -> Run:

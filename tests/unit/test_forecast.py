@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from driving import request, tiny
+from driving import keyed, request, tiny
 from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, Impossible
@@ -36,11 +36,9 @@ def simulator() -> Iterator[Simulator]:
         yield running
 
 
-def machine(simulator: Simulator, home: Path, *keyed: str, own: bool = False, **more: str) -> Engine:
+def machine(simulator: Simulator, home: Path, *names: str, own: bool = False, **more: str) -> Engine:
     environ = {f"NANO_BANANA_{name}": value for name, value in more.items()}
-    for name in keyed:
-        environ[f"NANO_BANANA_{name.upper()}_API_KEY"] = KEY
-        environ[f"NANO_BANANA_{name.upper()}_BASE_URL"] = simulator.base_url(name)
+    environ |= keyed(simulator, *names, key=KEY)
     rows = None if own else ROWS
     return Engine(home, local_address=lambda: simulator.base_url("offline"), rows=rows, environ=environ)
 

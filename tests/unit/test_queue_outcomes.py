@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import request
+from driving import keyed, request
 from pack.core import retry
 from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
@@ -32,10 +32,7 @@ def asked(simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """Asks a provider for one picture under fault words; the run and what the provider saw."""
     simulator.reset()
     monkeypatch.setattr(retry, "backoff", lambda attempt, dice: 0.02)
-    environ = {f"NANO_BANANA_{name.upper()}_API_KEY": "sim-run" for name in ("fal", "replicate")}
-    for name in ("fal", "replicate"):
-        environ[f"NANO_BANANA_{name.upper()}_BASE_URL"] = simulator.base_url(name)
-    engine = Engine(tmp_path, rows=ROWS, environ=environ)
+    engine = Engine(tmp_path, rows=ROWS, environ=keyed(simulator, "fal", "replicate"))
 
     def ask(provider: str, words: str) -> tuple[Run, dict[str, Any]]:
         wanted = [request(prompt=f"odd [[sim: {words}]]")]

@@ -12,7 +12,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from driving import request, tiny
+from driving import keyed, request, tiny
 from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
 from pack.core.errors import LedgerFailed
@@ -35,10 +35,7 @@ def simulator() -> Iterator[Simulator]:
 def engine(simulator: Simulator, tmp_path: Path) -> Engine:
     """A machine with keys for every provider of the simulator, and nothing learned yet."""
     simulator.reset()
-    environ = {}
-    for name in ("google", "onerouter", "apiframe", "nanobanana", "runflow", "fal", "replicate"):
-        environ[f"NANO_BANANA_{name.upper()}_API_KEY"] = "sim-run"
-        environ[f"NANO_BANANA_{name.upper()}_BASE_URL"] = simulator.base_url(name)
+    environ = keyed(simulator, "google", "onerouter", "apiframe", "nanobanana", "runflow", "fal", "replicate")
     return Engine(tmp_path, local_address=lambda: simulator.base_url("offline"), rows=ROWS, environ=environ)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import request, tiny
+from driving import keyed, request, tiny
 from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
 from pack.core.providers import BUILT_IN
@@ -33,11 +33,7 @@ def simulator() -> Iterator[Simulator]:
 def engine(simulator: Simulator, tmp_path: Path) -> Engine:
     """A machine with keys for these providers, and nothing learned yet."""
     simulator.reset()
-    environ = {}
-    for name in NAMES:
-        environ[f"NANO_BANANA_{name.upper()}_API_KEY"] = "sim-run"
-        environ[f"NANO_BANANA_{name.upper()}_BASE_URL"] = simulator.base_url(name)
-    return Engine(tmp_path, rows=ROWS, environ=environ)
+    return Engine(tmp_path, rows=ROWS, environ=keyed(simulator, *NAMES))
 
 
 def run(engine: Engine, provider: str, asked: Request, model: str = "recommended") -> Run:

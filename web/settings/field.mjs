@@ -1,5 +1,6 @@
 /** Labelled fields that save themselves, say what is wrong, and show where the environment has the last word. */
 import { el } from "../element.mjs";
+import { toldOf } from "../server.mjs";
 import { say } from "../words.mjs";
 
 let count = 0;
@@ -44,7 +45,7 @@ export function setting(shared, name, label, { hint, choices, suffix } = {}) {
     try {
       await shared.save({ [name]: control.value.trim() === "" ? null : control.value.trim() });
     } catch (error) {
-      said.textContent = error instanceof Error ? error.message : String(error);
+      said.textContent = toldOf(error);
     }
   });
   const box = el("div", {}, el("span", { class: "nb-inline" }, control, suffix ?? ""), said);

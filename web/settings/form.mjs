@@ -2,7 +2,7 @@
 import { button, el } from "../element.mjs";
 import { openDialog } from "../dialog.mjs";
 import { machine } from "../machine.mjs";
-import { ask } from "../server.mjs";
+import { ask, toldOf } from "../server.mjs";
 import { say } from "../words.mjs";
 import { field } from "./field.mjs";
 
@@ -42,7 +42,7 @@ export function providerForm(shared, provider) {
       if (!typed || said.textContent) dialog.close();
     } catch (error) {
       said.className = "nb-bad";
-      said.textContent = error instanceof Error ? error.message : String(error);
+      said.textContent = toldOf(error);
     }
   };
   dialog.body.append(

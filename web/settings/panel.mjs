@@ -2,7 +2,7 @@
 import { el, keepKeys } from "../element.mjs";
 import { openDialog } from "../dialog.mjs";
 import { machine } from "../machine.mjs";
-import { ask } from "../server.mjs";
+import { ask, toldOf } from "../server.mjs";
 import { say } from "../words.mjs";
 import { providersSection } from "./providers.mjs";
 import { spendingSection } from "./spending.mjs";
@@ -53,7 +53,7 @@ export function settingsPanel(provider) {
       }
       wanted = undefined;
     } catch (error) {
-      root.replaceChildren(el("p", { class: "nb-bad" }, error instanceof Error ? error.message : String(error)));
+      root.replaceChildren(el("p", { class: "nb-bad" }, toldOf(error)));
     }
   };
   void redraw();

@@ -2,7 +2,7 @@
 import { button, el } from "../element.mjs";
 import { confirmed, openDialog } from "../dialog.mjs";
 import { machine } from "../machine.mjs";
-import { ask } from "../server.mjs";
+import { ask, toldOf } from "../server.mjs";
 import { money, say, when } from "../words.mjs";
 import { field } from "./field.mjs";
 import { providerForm } from "./form.mjs";
@@ -130,7 +130,7 @@ function keyRow(shared, provider, key, opened) {
               const answer = await ask(`${path}/test`, { method: "POST" });
               said.textContent = answer.text;
             } catch (error) {
-              said.textContent = error instanceof Error ? error.message : String(error);
+              said.textContent = toldOf(error);
             }
           })
         : null,
@@ -184,7 +184,7 @@ function keyEntry(label, save) {
     try {
       await save(key);
     } catch (error) {
-      said.textContent = error instanceof Error ? error.message : String(error);
+      said.textContent = toldOf(error);
     }
   });
   return form;
@@ -222,7 +222,7 @@ function addressForm(shared, provider) {
       dialog.close();
       await shared.redraw();
     } catch (error) {
-      said.textContent = error instanceof Error ? error.message : String(error);
+      said.textContent = toldOf(error);
     }
   };
   dialog.body.append(
