@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,14 @@ def test_without_a_key_or_a_way_to_test_it_nothing_is_sent(tmp_path: Path) -> No
         engine.keys.put("my_shop", "default", KEY, server.url)
         found = check_key(engine.shelf().target(row, "default"))
         assert found.verdict == "unproven" and "first picture" in found.text and server.connections == 0
+
+
+def test_a_service_account_is_never_sent_itself(tmp_path: Path) -> None:
+    """Its document signs for tokens; a `key_check` in the user's own file doesn't make it a token."""
+    with serving(lambda line: line.serve()) as server:
+        row = replace(BUILT_IN["vertex"], key_check="/v1/me")
+        found = check_key(replace(target(tmp_path, "onerouter", server.url), row=row))
+        assert found.verdict == "unproven" and server.connections == 0
 
 
 def test_a_key_for_another_address_is_not_sent_to_this_one(tmp_path: Path) -> None:
