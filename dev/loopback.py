@@ -1,5 +1,6 @@
 """JSON over HTTP to our own processes on this machine, never through a proxy. Used by hosts and simulators here."""
 
+import http.client
 import json
 import socket
 import urllib.error
@@ -32,14 +33,20 @@ def _parsed(body: bytes) -> Any:
         return body.decode("utf-8", "replace")
 
 
-def fetch(url: str, timeout: float = 30.0) -> bytes:
-    """GET. Raises Answered, OSError."""
+def _opened(request: str | urllib.request.Request, timeout: float) -> bytes:
     try:
-        with _OPENER.open(url, timeout=timeout) as answer:
+        with _OPENER.open(request, timeout=timeout) as answer:
             body: bytes = answer.read()
             return body
     except urllib.error.HTTPError as error:
         raise Answered(error.code, _parsed(error.read())) from None
+    except http.client.HTTPException as error:
+        raise ConnectionError(f"{type(error).__name__}: {error}") from None
+
+
+def fetch(url: str, timeout: float = 30.0) -> bytes:
+    """GET. Raises Answered, OSError (a connection that ends amid the answer is one, too)."""
+    return _opened(url, timeout)
 
 
 def get(url: str, timeout: float = 30.0) -> Any:
@@ -52,8 +59,4 @@ def post(url: str, body: Any, timeout: float = 30.0) -> Any:
     request = urllib.request.Request(
         url, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
     )
-    try:
-        with _OPENER.open(request, timeout=timeout) as answer:
-            return _parsed(answer.read())
-    except urllib.error.HTTPError as error:
-        raise Answered(error.code, _parsed(error.read())) from None
+    return _parsed(_opened(request, timeout))

@@ -5,7 +5,6 @@ One host for all tests, with the addresses and keys that its pages have given it
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import io
 import json
@@ -397,21 +396,25 @@ def test_pictures_are_listed_by_pages_and_found_by_words(page: Page, made: list[
     assert len(page.good("GET", "/results?limit=-3")["results"]) == 1
 
 
-def test_the_original_is_the_provider_s_own_bytes(page: Page, made: list[dict[str, Any]]) -> None:
+def test_the_original_is_the_provider_s_own_bytes(page: Page) -> None:
     """Bit for bit what lies on the provider's server, under its own type; the second time by its tag."""
-    answer = page.ask("GET", f"/results/{made[-1]['id']}/image")
-    sizes = Image.open(io.BytesIO(answer.data)).size
-    assert answer.headers["content-type"] == "image/png" and min(sizes) >= 512
-    paths = {call["path"] for call in page.simulator.ledger(provider="onerouter")["free"] if call["kind"] == "file"}
-    kept = set()
-    for path in paths:  # pictures of other tests may have been let expire, or lead nowhere
-        with contextlib.suppress(loopback.Answered, OSError):
-            kept.add(loopback.fetch(page.simulator.origin + path))
-    assert answer.data in kept
+
+    def fetched() -> set[str]:
+        calls = page.simulator.ledger(provider="onerouter")["free"]
+        return {call["path"] for call in calls if call["kind"] == "file"}
+
+    page.at("onerouter", page.simulator.base_url("onerouter"), ENTERED)
+    before = fetched()
+    assert page.bench.generate("its own bytes", "onerouter").status == "success"
+    (path,) = fetched() - before
+    (row,) = page.pictures("its own bytes")
+    answer = page.ask("GET", f"/results/{row['id']}/image")
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.data == loopback.fetch(page.simulator.origin + path)
     assert (
         "private" in answer.headers["cache-control"] and answer.headers["cross-origin-resource-policy"] == "same-origin"
     )
-    again = page.ask("GET", f"/results/{made[-1]['id']}/image", If_None_Match=answer.headers["etag"])
+    again = page.ask("GET", f"/results/{row['id']}/image", If_None_Match=answer.headers["etag"])
     assert again.status == 304 and not again.data
 
 
