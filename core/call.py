@@ -473,7 +473,7 @@ class Call:
         outcome, read = self.outcome, not (self.alone or self._stopped())
         if kept:
             kept = self._write(
-                lambda: self._ledger.stored(name, data, outcome.text, usd, outcome.request_id, read=read),
+                lambda: self._ledger.stored(name, outcome.text, usd, outcome.request_id, read=read),
                 "A picture could not be stored",
             )
         if not kept:

@@ -65,6 +65,8 @@ class Journal:
         that a row of ours that is not in here belongs to nobody."""
         self._reserved: dict[str, dict[str, Any]] = {}
         """Uid -> the row as it was reserved, while it is open."""
+        self._brought: dict[str, tuple[str, int]] = {}
+        """Uid -> name and size of its bytes, from when they are on disk until it is settled."""
 
     @property
     def is_empty(self) -> bool:
@@ -207,21 +209,23 @@ class Journal:
 
     def bring_in(self, fingerprint: str, data: bytes) -> None:
         """Puts the provider's bytes on disk, before anybody looks into them: after a crash they are found by the row."""
+        uid = self._mine[fingerprint]
         try:
-            self.results.bring_in(self._mine[fingerprint], data)
+            self._brought[uid] = (self.results.bring_in(uid, data), len(data))
         except OSError as error:
             raise ledger_failed(
                 f"The folder {self.results.folder} can't be written: {error.strerror or error}"
             ) from None
 
     def stored(
-        self, fingerprint: str, data: bytes, text: str, usd: float | None, request_id: str = "", *, read: bool = True
+        self, fingerprint: str, text: str, usd: float | None, request_id: str = "", *, read: bool = True
     ) -> None:
         """The bytes that were brought in are a picture.
 
         `usd`: what the provider says it cost. `read`: whether a run is still there to take it.
         """
-        uid, name = self._mine[fingerprint], name_of(data)
+        uid = self._mine[fingerprint]
+        name, size = self._brought[uid]
         with self.database.write() as connection:
             self._advance(connection, [fingerprint], owner="")
             row = rows.with_uids(connection, [uid])[0]
@@ -229,7 +233,7 @@ class Journal:
                 connection,
                 row,
                 name,
-                len(data),
+                size,
                 self._clock(),
                 text=text,
                 request_id=request_id,
@@ -239,7 +243,7 @@ class Journal:
             self._drop([fingerprint])
         self._settle(uid, name)
         self._tell()
-        self.storage.added(len(data))
+        self.storage.added(size)
 
     def unreadable(self, fingerprint: str, data: bytes) -> Path | None:
         """Keeps bytes that are no picture, where they can be looked at; None when that isn't possible either."""
@@ -435,7 +439,9 @@ class Journal:
 
     def _drop(self, fingerprints: Sequence[str]) -> None:
         for name in fingerprints:
-            self._reserved.pop(self._mine.pop(name, ""), None)
+            uid = self._mine.pop(name, "")
+            self._reserved.pop(uid, None)
+            self._brought.pop(uid, None)
 
     def _tell(self) -> None:
         with self._changed:

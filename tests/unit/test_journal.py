@@ -23,7 +23,7 @@ STEPS = {
     "accepted": "journal.sent(['v1:a'], 'call'); journal.accepted(['v1:a'], {'task': 't-1'});",
     "answered": "journal.sent(['v1:a'], 'call'); journal.answered({'v1:a': 'https://x.example/1.png'}, 'w', None, 'r');",
     "brought in": "journal.sent(['v1:a'], 'call'); journal.bring_in('v1:a', png(1));",
-    "stored": "journal.sent(['v1:a'], 'call'); journal.bring_in('v1:a', png(1)); journal.stored('v1:a', png(1), '', None);",
+    "stored": "journal.sent(['v1:a'], 'call'); journal.bring_in('v1:a', png(1)); journal.stored('v1:a', '', None);",
 }
 
 
@@ -37,7 +37,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 def store(journal: Journal, name: str, data: bytes, usd: float | None = None) -> None:
     journal.sent([name], f"call {name}")
     journal.bring_in(name, data)
-    journal.stored(name, data, "words", usd)
+    journal.stored(name, "words", usd)
 
 
 def left_by_the_dead(home: Path, state: str) -> None:
@@ -346,7 +346,7 @@ def test_a_journal_that_is_damaged_under_way_does_not_lose_what_is_paid(journal:
     for file in tmp_path.glob("journal.sqlite*"):
         file.unlink()
     journal.bring_in("v1:a", png(9))
-    journal.stored("v1:a", png(9), "", None)
+    journal.stored("v1:a", "", None)
     assert journal.look_up(["v1:a"])["v1:a"].read() == png(9)
 
 
@@ -374,7 +374,7 @@ def test_the_least_recently_used_go_first_and_what_nobody_has_seen_stays(tmp_pat
         claim_one(journal, name)
         journal.sent([name], name)
         journal.bring_in(name, png(number))
-        journal.stored(name, png(number), "", None, read=number != 0)
+        journal.stored(name, "", None, read=number != 0)
     here = journal.look_up([f"v1:{number}" for number in range(6)])
     assert "v1:0" in here and "v1:5" in here and "v1:1" not in here and len(here) <= 3
     now[0] += 31 * 86400

@@ -26,7 +26,7 @@ def home(tmp_path: Path) -> Path:
         claim_one(journal, name)
         journal.sent([name], name)
     journal.bring_in("v1:a", png(1))
-    journal.stored("v1:a", png(1), "", 0.1)
+    journal.stored("v1:a", "", 0.1)
     journal.closed(["v1:b"], "maybe", "no answer came back", lost=True)
     journal.close()
     return tmp_path / "home"
