@@ -19,6 +19,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import cast
 
+from .control import PLACE, Control
 from .exchange import Exchange
 from .ledger import Record
 from .message import Manner, Reply, Request, json_reply
@@ -41,13 +42,14 @@ class Connection:
         self,
         channel: socket.socket,
         exchange: Exchange,
+        control: Control,
         origin: str,
         names: tuple[str, ...],
         allowed_hosts: tuple[str, ...] | None,
         closing: threading.Event,
     ) -> None:
         self._channel = channel
-        self._exchange = exchange
+        self._exchange, self._control = exchange, control
         self._origin = origin
         self._names = names
         self._allowed_hosts = allowed_hosts
@@ -111,6 +113,8 @@ class Connection:
 
     def _answer(self, request: Request, record: Record | None, origin: str) -> Reply:
         try:
+            if request.path.startswith(PLACE):
+                return self._control.answer(request)
             return self._exchange.answer(request, record, origin, self._names)
         except Exception as bug:
             # A fault of the simulator itself must not look like one of a provider: it is named in the answer.

@@ -6,14 +6,14 @@ Plain JSON with `{"error": ...}` for wrong requests. The same functions are meth
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
+from .exchange import Exchange
 from .faults import UnknownWord
 from .message import Reply, Request, json_reply
 
-if TYPE_CHECKING:
-    from .exchange import Exchange
+PLACE = "/_control/"
 
 
 class ControlError(ValueError):
@@ -28,7 +28,7 @@ class Control:
 
     def answer(self, request: Request) -> Reply:
         """The reply to a request below `/_control/`."""
-        action = f"{request.method} {request.path.removeprefix('/_control/')}"
+        action = f"{request.method} {request.path.removeprefix(PLACE)}"
         query = dict(parse_qsl(request.query, keep_blank_values=True))
         try:
             return json_reply(200, self._act(action, query, request.body))

@@ -13,7 +13,6 @@ from urllib.parse import parse_qsl
 
 from .api import Api, Call, Route
 from .apis import discover
-from .control import Control
 from .faults import FaultBook, UnknownWord, Words
 from .fields import parse_json
 from .files import FileStore
@@ -42,7 +41,6 @@ class Exchange:
         self.faults = FaultBook()
         self.ledger = Ledger()
         self.forms: dict[tuple[str, str], int] = {}
-        self.control = Control(self)
 
     def reset(self) -> None:
         """Forget requests, faults, tasks, files and switched-off forms."""
@@ -101,8 +99,6 @@ class Exchange:
 
     def answer(self, request: Request, record: Record | None, origin: str, hosts: tuple[str, ...]) -> Reply:
         """The reply to a request whose body is in."""
-        if request.path.startswith("/_control/"):
-            return self.control.answer(request)
         api, route, pieces, here = self.locate(request)
         if api is None:
             self._free("", "unknown", request, 404)

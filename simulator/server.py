@@ -12,6 +12,7 @@ import threading
 from typing import Any
 
 from .connection import Connection
+from .control import Control
 from .exchange import Exchange
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -22,6 +23,7 @@ class Simulator:
 
     def __init__(self, port: int = 0, *, host: str = "127.0.0.1", keys_required: bool = True) -> None:
         self._exchange = Exchange(keys_required)
+        self._control = Control(self._exchange)
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._connections: set[Connection] = set()
@@ -50,7 +52,7 @@ class Simulator:
 
     def fault(self, fault: str, *, provider: str = "*", match: str = "") -> None:
         """Lay a fault down for requests whose prompt holds `match`; raises ValueError for an unknown word."""
-        self._exchange.control.fault(fault, provider=provider, match=match)
+        self._control.fault(fault, provider=provider, match=match)
 
     def clear_faults(self) -> None:
         """Forget every fault laid down and every count."""
@@ -58,13 +60,13 @@ class Simulator:
 
     def form(self, provider: str, form: str, status: int) -> None:
         """Switch one form of an API off (404 or 405) or on again (0); raises ValueError for an unknown one."""
-        self._exchange.control.form(provider, form, status)
+        self._control.form(provider, form, status)
 
     def wait(
         self, *, provider: str = "", prompt: str = "", state: str = "received", count: int = 1, timeout: float = 10.0
     ) -> bool:
         """Wait until `count` matching requests are `received` or `answered`; False when the time is over."""
-        return bool(self._exchange.control.wait(provider, prompt, state, count, timeout)["reached"])
+        return bool(self._control.wait(provider, prompt, state, count, timeout)["reached"])
 
     def reset(self) -> None:
         """Forget requests, faults, tasks, files and switched-off forms."""
@@ -95,7 +97,9 @@ class Simulator:
             except OSError:
                 return
             hosts = None if self._any_host else self._hosts
-            connection = Connection(channel, self._exchange, self.origin, self._hosts, hosts, self._closing)
+            connection = Connection(
+                channel, self._exchange, self._control, self.origin, self._hosts, hosts, self._closing
+            )
             with self._lock:
                 self._connections.add(connection)
             threading.Thread(target=self._serve, args=(connection,), name="simulator-connection", daemon=True).start()
