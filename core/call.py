@@ -13,22 +13,22 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from . import retry
+from .blame import Blame, with_wish
 from .choice import Target
-from .errors import MONEY, Charged, ConfigError, Fault, LedgerFailed, NanoBananaError, Stopped, failure
+from .errors import MONEY, Charged, Fault, LedgerFailed, NanoBananaError
 from .fetching import Unfetched, fetch
-from .keys import variables
 from .ledger import Claim
 from .ledger.journal import Journal
-from .pictures import Encoded, Pixels, UnreadablePicture, decode, sniff
+from .memory import Memory
+from .outcome import Landed, Outcome
+from .pictures import UnreadablePicture, decode, sniff
 from .providers.row import Operation
-from .redact import public_url
 from .request import Slot
-from .service_account import Tokens
 from .transport import Abandoned, Broken, Forbidden, TooLong, Transport, Watch
 from .wire import dialect
 from .wire.step import Cancels, Dialect, Done, Failed, Found, Job, Reply, Send, State, Step, Wait
@@ -47,56 +47,6 @@ URL_SECONDS = 86400.0
 Phase = Literal[
     "waiting for a free place", "preparing", "uploading", "sent", "working", "downloading", "pausing", "ended"
 ]
-
-
-@dataclass(frozen=True)
-class Landed:
-    """A picture that came back."""
-
-    pixels: Pixels
-    format: str
-    data: bytes = field(repr=False)
-
-
-@dataclass
-class Outcome:
-    """What became of a call. Pictures have numbers, from 0, in the order of the call's slots."""
-
-    landed: dict[int, Landed] = field(default_factory=dict)
-    extras: list[Landed] = field(default_factory=list)
-    """Pictures beyond those that were asked for."""
-    failures: dict[int, NanoBananaError] = field(default_factory=dict)
-    error: NanoBananaError | None = None
-    """Why pictures are missing that have no failure of their own."""
-    text: str = ""
-    usd: float | None = None
-    """What the provider says it cost."""
-    request_id: str = ""
-    attempts: int = 0
-    seconds: float = 0.0
-    notices: list[str] = field(default_factory=list)
-
-    @property
-    def worst(self) -> NanoBananaError | None:
-        return self.error or next(iter(self.failures.values()), None)
-
-    def why(self, number: int) -> NanoBananaError | None:
-        return self.failures.get(number, self.error)
-
-
-@dataclass
-class Memory:
-    """What one process has learned about its providers; forgotten with it."""
-
-    forms: dict[str, str] = field(default_factory=dict)
-    """Base URL -> the form that worked."""
-    uploads: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
-    """Base URL and key, picture digest and format -> address of the upload, when it was made."""
-    tokens: Tokens = field(default_factory=Tokens)
-
-
-UPLOAD_SECONDS = 1800.0
-"""How long an uploaded reference is taken to be still there."""
 
 
 class Call:
@@ -122,6 +72,7 @@ class Call:
         self._job: Job
         self._ledger, self._memory, self._stopped = ledger, memory, stopped
         self._ended = ended
+        self._blame = Blame(target)
         self.outcome = Outcome()
         self.phase: Phase = "waiting for a free place"
         self.progress = ""
@@ -196,11 +147,7 @@ class Call:
             log.exception("a call to %s failed inside the pack", self.target.row.id)
             charged: Charged = "maybe" if self._left else "no"
             self._fate = "again" if self._task else "lost"
-            self.outcome.error = NanoBananaError(
-                f"The pack itself failed ({type(error).__name__})",
-                charged=charged,
-                cure="Please report this with the lines in ComfyUI's log",
-            )
+            self.outcome.error = self._blame.own_bug(error, charged)
         finally:
             if transport is not None:
                 transport.close()
@@ -222,11 +169,11 @@ class Call:
             self._resume(transport, speech, self.claim)
             return
         if self._stopped():
-            raise self._dropped()
+            raise self._blame.not_sent()
         self._job = replace(
             self._job,
             form=self.target.form or self._memory.forms.get(self.target.base_url, ""),
-            uploaded=self._known_uploads(),
+            uploaded=self._memory.uploaded(self.target, self._job.references, self._digests),
         )
         self._finish(transport, speech, self._until_done(transport, speech, speech.start(self._job)))
 
@@ -261,7 +208,7 @@ class Call:
         while True:
             attempt += 1
             if not self._left and self._stopped():
-                raise self._dropped()
+                raise self._blame.not_sent()
             broken: Broken | None = None
             reply: Reply | None = None
             try:
@@ -270,17 +217,10 @@ class Call:
                 broken = error
             except TooLong as error:
                 self._fate = "lost"
-                raise self._error(Fault("unreadable", str(error)), "maybe" if self._left else "no") from None
+                raise self._blame.error(Fault("unreadable", str(error)), "maybe" if self._left else "no") from None
             except Forbidden as error:
                 self._fate = "lost"
-                raise self._error(
-                    Fault(
-                        "address",
-                        str(error),
-                        cure="Check the provider's address; nothing in your network is asked for a provider",
-                    ),
-                    "maybe" if self._left else "no",
-                ) from None
+                raise self._blame.forbidden(str(error), "maybe" if self._left else "no") from None
             if broken is not None:
                 verdict = retry.after_break(
                     self.target.row, broken.arrived, paid=send.paid, attempt=self._tries(attempt), dice=random.random()
@@ -312,7 +252,7 @@ class Call:
             if isinstance(judged, retry.Stop):
                 if send.paid:
                     self._left = self._doubt or judged.charged != "no"
-                return Failed(self._with_wish(step.fault, judged.wait), step.task)
+                return Failed(with_wish(step.fault, judged.wait), step.task)
             if send.paid:
                 self._before_again(judged)
             self.phase = "pausing"
@@ -367,7 +307,7 @@ class Call:
                 watch=self._watch(send),
             )
         except Abandoned:
-            raise self._dropped() from None
+            raise self._blame.not_sent() from None
 
     def _watch(self, send: Send) -> Watch:
         def moved(done: int, total: int) -> None:
@@ -396,7 +336,7 @@ class Call:
             self._memory.forms[self.target.base_url] = send.learned
         if send.uploaded is not None:
             index, url = send.uploaded
-            self._memory.uploads[self._upload_name(index)] = (url, time.monotonic())
+            self._memory.keep_upload(self.target, self._job.references[index], self._digests[index], url)
 
     def _before_again(self, verdict: retry.Again) -> None:
         """Takes a paid request back before its next try, unless an earlier one may have been taken."""
@@ -428,12 +368,7 @@ class Call:
                 self._bring_extra(transport, each)
         missing = len(self.numbers) - len(wanted)
         if missing > 0:
-            outcome.error = NanoBananaError(
-                f"{self.row_label} gave {len(wanted)} of {len(self.numbers)} pictures",
-                kind="empty",
-                charged=retry.charged_by(self.target.row, Fault("empty", status=200), accepted=False),
-                cure="Queue again: only what is missing is asked for",
-            )
+            outcome.error = self._blame.incomplete(len(wanted), len(self.numbers))
 
     def _bring_all(self, transport: Transport, speech: Dialect, found: dict[int, Found], usd: float | None) -> None:
         asked_again = False
@@ -452,7 +387,7 @@ class Call:
             except Unfetched as error:
                 dead = error.dead and self._task is None
                 self._fates[number] = "lost" if dead else self._while_young("again")
-                self.outcome.failures[number] = self._unfetched(error, found[number].url)
+                self.outcome.failures[number] = self._blame.not_fetched(error, found[number].url, self._task_id)
             except NanoBananaError as error:
                 self._fates.setdefault(number, self._fate)
                 self.outcome.failures[number] = error
@@ -468,7 +403,7 @@ class Call:
             landed = Landed(decode(data), sniff(data), data)
         except UnreadablePicture as error:
             self._fates[number] = "lost"
-            raise self._unreadable(str(error), found.url, name, data) from None
+            raise self._blame.no_picture(str(error), found.url, self._ledger.unreadable(name, data)) from None
         self.outcome.landed[number] = landed
         outcome, read = self.outcome, not (self.alone or self._stopped())
         if kept:
@@ -512,74 +447,25 @@ class Call:
             charged, self._fate = "maybe" if charged == "no" else charged, "lost"
         if failed.task:
             fault = replace(fault, words=f"{fault.words} (task {failed.task})".strip())
-        return self._error(fault, charged)
+        return self._blame.error(fault, charged)
 
     def _while_young(self, fate: retry.Fate) -> retry.Fate:
         """Tasks and addresses don't live for ever: what could not be had for a day is lost."""
         return "lost" if fate == "again" and abs(time.time() - self._paid_at) > URL_SECONDS else fate
 
-    def _error(self, fault: Fault, charged: Charged) -> NanoBananaError:
-        row = self.target.row
-        place = self.target.key.source if self.target.key else variables(row, self.target.profile)[0]
-        hint = f"Check the key in {place}: it has to be valid for {row.label} and allowed to make images"
-        return failure(fault, row.label, charged, key_hint=hint)
-
     def _lost(self, broken: Broken, stop: retry.Stop, send: Send) -> NanoBananaError:
-        label = self.row_label
         if self._task is not None:
             self._fate = self._while_young("again")
-            task = self._task.get("task", "")
-            return failure(
-                Fault("network"),
-                label,
-                "maybe",
-                what=f"{label} took the task {task}, but it could not be followed: {broken.why}",
-            )
+            return self._blame.task_lost(self._task_id, broken)
         if send.paid and (self._doubt or stop.charged == "maybe"):
             self._fate = "lost"
-            what = f"The request reached {label}, but no answer came back: {broken.why}"
-            return failure(Fault("timeout" if broken.timed_out else "network"), label, "maybe", what=what)
-        return failure(Fault("network"), label, "no", what=f"{label} could not be reached: {broken.why}")
+            return self._blame.answer_lost(broken)
+        return self._blame.unreachable(broken)
 
     def _redirected(self, reply: Reply) -> NanoBananaError:
-        self._fate = self._while_young("again") if self._task is not None else "over"
-        where = public_url(reply.headers.get("location", "")) or "another address"
-        return ConfigError(
-            f"{self.row_label} sends requests on to {where}, and a key is never sent along",
-            cure="If that is the provider's right address, set it as its base URL",
-            kind="address",
-            charged="maybe" if (self._task is not None) else "no",
-            status=reply.status,
-        )
-
-    def _unfetched(self, error: Unfetched, url: str) -> NanoBananaError:
-        where = f" from {public_url(url)}"
-        task = (self._task or {}).get("task", "")
-        where += f" (task {task})" if task else ""
-        return failure(
-            Fault("download"), self.row_label, "yes", what=f"A finished picture{where} could not be read: {error}"
-        )
-
-    def _unreadable(self, why: str, url: str, name: str, data: bytes) -> NanoBananaError:
-        where = f" from {public_url(url)}" if url else ""
-        kept = self._ledger.unreadable(name, data)
-        bytes_are = f". Its bytes are kept in the pack's data folder as {kept.parent.name}/{kept.name}" if kept else ""
-        return failure(
-            Fault("download" if url else "picture"),
-            self.row_label,
-            "yes",
-            what=f"A finished picture{where} could not be read: {why}{bytes_are}",
-        )
-
-    def _dropped(self) -> Stopped:
-        return Stopped("It was not sent: the run ended before its turn", kind="stopped")
-
-    def _with_wish(self, fault: Fault, wait: float | None) -> Fault:
-        if wait is None or wait <= retry.LONGEST_WAIT:
-            return fault
-        return replace(
-            fault, cure=f"It asks to wait {wait:.0f} seconds: queue again after that, or choose another provider"
-        )
+        accepted = self._task is not None
+        self._fate = self._while_young("again") if accepted else "over"
+        return self._blame.redirected(reply, "maybe" if accepted else "no")
 
     # ------------------------------------------------------------------------------------------------ small
 
@@ -606,27 +492,16 @@ class Call:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0 and not (or_cancel and self._to_drop):
             if not self._left and self._stopped():
-                raise self._dropped()
+                raise self._blame.not_sent()
             if self._left and time.monotonic() > self._deadline():
                 self._fate = self._while_young("again") if self._task else "lost"
-                task = f" with the task {self._task.get('task', '')}" if self._task else ""
-                raise failure(
-                    Fault("timeout"), self.row_label, "maybe", what=f"{self.row_label} has not finished{task} in time"
-                )
+                raise self._blame.not_in_time(self._task_id)
             time.sleep(min(left, 0.05))
 
-    def _known_uploads(self) -> Mapping[int, str]:
-        now = time.monotonic()
-        known: dict[int, str] = {}
-        for index in range(len(self._digests)):
-            url, made = self._memory.uploads.get(self._upload_name(index), ("", 0.0))
-            if url and now - made < UPLOAD_SECONDS:
-                known[index] = url
-        return known
-
-    def _upload_name(self, index: int) -> tuple[str, str]:
-        picture: Encoded = self._job.references[index]
-        return f"{self.target.base_url} {self.target.profile}", f"{picture.format} {self._digests[index]}"
+    @property
+    def _task_id(self) -> str:
+        """What the provider calls the accepted task; empty where there is none."""
+        return str((self._task or {}).get("task", ""))
 
     def _name(self, number: int) -> str:
         return self.fingerprints[self.numbers.index(number)]

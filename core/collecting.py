@@ -9,10 +9,11 @@ import logging
 import threading
 from dataclasses import dataclass
 
-from .call import Call, Memory
+from .call import Call
 from .choice import Shelf
 from .lanes import Lanes
 from .ledger.journal import Journal
+from .memory import Memory
 
 log = logging.getLogger("nano_banana")
 

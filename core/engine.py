@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .call import Memory
 from .choice import KeyLookup, Plan, ProviderChoice, Shelf, Target
 from .collecting import Collection
 from .errors import ConfigError
@@ -15,6 +14,7 @@ from .key_store import KeyStore
 from .lanes import Lanes
 from .ledger import Asker
 from .ledger.journal import Journal
+from .memory import Memory
 from .own_file import Own, read_own
 from .own_providers import known_rows
 from .providers import BUILT_IN

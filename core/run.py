@@ -11,11 +11,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from .call import Call, Landed, Memory
+from .call import Call
 from .choice import Plan, Target
 from .errors import Charged, LedgerFailed, NanoBananaError, OverCap, Stopped, failure
 from .errors import Fault as _Fault
@@ -24,9 +23,12 @@ from .lanes import Lanes, Ticket
 from .ledger import Asker, Claim, Entry, Kept, micros
 from .ledger.journal import Journal
 from .ledger.words import doubted, waived
+from .memory import Memory
+from .outcome import Landed
 from .pictures import Encoded, Picture, decode, sniff
 from .references import encode_references
-from .request import Request, Slot
+from .report import Progress, Report, Result, Tried
+from .request import Request
 from .wire.step import Job
 
 log = logging.getLogger("nano_banana")
@@ -35,74 +37,6 @@ FAILURES_IN_A_ROW = 3
 _POINTLESS = frozenset({"key", "credit", "quota", "config", "address"})
 """Answers after which the other pictures would fail the same way."""
 _TICK = 0.05
-
-
-@dataclass(eq=False)
-class Result:
-    """What became of one slot."""
-
-    slot: Slot
-    landed: Landed | None = None
-    text: str = ""
-    source: str = "provider"
-    """"provider" or "store"."""
-    error: NanoBananaError | None = None
-
-
-@dataclass(frozen=True)
-class Tried:
-    """What came of asking one provider."""
-
-    provider: str
-    model: str
-    pictures: int
-    reason: str = ""
-    charged: Charged = "no"
-
-    def facts(self) -> dict[str, Any]:
-        found: dict[str, Any] = {"provider": self.provider, "model": self.model, "images": self.pictures}
-        if self.reason:
-            found |= {"reason": self.reason, "charged": self.charged}
-        return found
-
-
-@dataclass
-class Report:
-    """Everything a node needs to know about a finished run."""
-
-    results: list[Result]
-    """One per slot, in frame and slot order."""
-    extras: list[Result] = field(default_factory=list)
-    """Pictures that came beyond those that were asked for."""
-    provider: str = ""
-    model: str = ""
-    wire: str = ""
-    resolution: str = ""
-    usd: float | None = 0.0
-    """What this run spent; None when a price isn't known."""
-    usd_source: str = "price list"
-    requests: list[dict[str, Any]] = field(default_factory=list)
-    tried: list[Tried] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
-
-    @property
-    def failed(self) -> list[Result]:
-        return [result for result in self.results if result.landed is None]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run is, for the node's face."""
-
-    asked: int
-    back: int
-    provider: str
-    model: str
-    phase: str
-    seconds: float
-    uploaded: tuple[int, int]
-    usd: float | None
-    """By the price list; once it is done, what was spent."""
 
 
 Resume = Callable[[str, str, str, str], "Target | None"]
@@ -178,7 +112,7 @@ class Run:
         cancelling = sum(call.pictures for call in out if call in asked)
         prices = [self._usd_of(call) for call in out]
         usd = None if None in prices else sum(price for price in prices if price)
-        back = sum(1 for result in self.results if result.landed)
+        back = len(self.report.landed)
         return {
             "asked": len(self.results),
             "back": back,
@@ -208,7 +142,7 @@ class Run:
         total = None if None in usd else sum(price * count for price, count in zip(usd, counts, strict=False) if price)
         return Progress(
             len(self.results),
-            sum(1 for result in self.results if result.landed),
+            len(self.report.landed),
             target.row.label if target else "",
             target.model.name if target else "",
             shown,
@@ -227,7 +161,7 @@ class Run:
                 if self._halt.is_set() or not self._open_slots():
                     break
                 self._ask(target, fits)
-            self._sum_up()
+            self.report.end()
             if self._questions and not self._halt.is_set():
                 self._note_questions()
         except BaseException as error:  # carried to the node, whose words it becomes
@@ -243,7 +177,7 @@ class Run:
         try:
             self._ledger.told(self._questions, self._asker.run)
         except LedgerFailed as error:  # they are asked again; the pictures in hand must not be lost over it
-            self._add_notices([error.reason])
+            self.report.note([error.reason])
 
     def _name_all(self) -> None:
         """Fingerprints for all; slow the first time, because it reads the references' pixels."""
@@ -263,13 +197,13 @@ class Run:
     def _ask(self, target: Target, fits: tuple[Fit, ...]) -> None:
         self._target, self._fits, self._asking = target, fits, target
         by_frame = {request.frame: fit for request, fit in zip(self.requests, fits, strict=True)}
-        self._add_notices(notice for fit in fits for notice in fit.notices)
+        self.report.note(notice for fit in fits for notice in fit.notices)
         wanted = self._open_slots()
         self._phase, self._cause, self._free_failures = "preparing", None, 0
         for result in wanted:
             result.error = None
         prints = {id(r): by_frame[r.slot.frame].fingerprint(self._of_frame[r.slot.frame], r.slot) for r in wanted}
-        before = sum(1 for r in self.results if r.landed)
+        before = len(self.report.landed)
         while wanted and not self._halt.is_set():
             self._claim_and_send(target, by_frame, wanted, prints)
             wanted = [r for r in wanted if r.landed is None and r.error is None]
@@ -289,7 +223,7 @@ class Run:
                     result.error = Stopped("It was not sent: the run was stopped", kind="stopped")
         failed = [r.error for r in self.results if r.landed is None and r.error]
         worst = next((e for e in failed if e.charged != "no"), failed[0] if failed else None)
-        count = sum(1 for r in self.results if r.landed) - before
+        count = len(self.report.landed) - before
         self.report.tried.append(
             Tried(
                 target.row.id, target.model.name, count, worst.reason if worst else "", worst.charged if worst else "no"
@@ -315,9 +249,9 @@ class Run:
             for result in wanted:
                 result.error = error
             return
-        self._add_notices(self._ledger.database.take_news())
+        self.report.note(self._ledger.database.take_news())
         if opening.waived:
-            self._add_notices([waived([d for found in opening.waived.values() for d in found])])
+            self.report.note([waived([d for found in opening.waived.values() for d in found])])
         if opening.doubts:
             doubts = [doubt for found in opening.doubts.values() for doubt in found]
             question = doubted(doubts)
@@ -379,7 +313,7 @@ class Run:
             return False
         except ValueError as error:  # Spoiled, UnreadablePicture
             self._ledger.spoiled(kept.uid, str(error))
-            self._add_notices([f"A stored picture was found damaged: {error}"])
+            self.report.note([f"A stored picture was found damaged: {error}"])
             return False
         result.landed, result.text, result.source, result.error = landed, kept.text, "store", None
         return True
@@ -438,7 +372,7 @@ class Run:
         files: list[Encoded] = []
         if request.references:
             files, notices = encode_references(request.references, target.row, self._wish)
-            self._add_notices(notices)
+            self.report.note(notices)
         return target.job(fit, request, seed, count, files)
 
     def _over(self) -> bool:
@@ -477,7 +411,7 @@ class Run:
 
     def _take_in(self, call: Call, group: list[Result | None]) -> None:
         outcome = call.outcome
-        self._add_notices(outcome.notices)
+        self.report.note(outcome.notices)
         for number, result in zip(call.numbers, group, strict=True):
             if result is None:
                 continue
@@ -497,15 +431,11 @@ class Run:
         for landed in outcome.extras if last else ():
             assert last is not None
             self.report.extras.append(Result(last, landed, outcome.text))
-            self._add_notices(
-                [f"{call.row_label} sent more pictures than were asked for; they are in the output, last"]
-            )
+            self.report.note([f"{call.row_label} sent more pictures than were asked for; they are in the output, last"])
         if outcome.attempts:
-            self.report.requests.append(
-                {"id": outcome.request_id, "seconds": round(outcome.seconds, 2), "attempts": outcome.attempts}
-            )
+            self.report.add_request(outcome.request_id, outcome.seconds, outcome.attempts)
         if call.claim is None:
-            self._spend(call, len(outcome.landed) + len(outcome.extras))
+            self.report.spend(outcome.usd, self._price_of(call), len(outcome.landed) + len(outcome.extras))
         else:
             self._collected(call)
 
@@ -513,7 +443,7 @@ class Run:
         count = len(call.outcome.landed)
         if count:
             what = "1 picture that was" if count == 1 else f"{count} pictures that were"
-            self._add_notices([f"{what} paid for earlier came from {call.row_label} without paying again"])
+            self.report.note([f"{what} paid for earlier came from {call.row_label} without paying again"])
 
     def _release(self, call: Call, open_calls: list[tuple[Call, list[Result | None]]]) -> None:
         """Lets go of the encoded references that no open call needs: a long batch would fill the memory."""
@@ -524,20 +454,6 @@ class Run:
 
     def _references_of(self, call: Call) -> tuple[Picture, ...]:
         return self._of_frame[call.slots[0].frame].references if call.slots else ()
-
-    def _spend(self, call: Call, pictures: int) -> None:
-        usd, report = call.outcome.usd, self.report
-        if usd is not None:
-            report.usd_source = "provider"
-        elif pictures:
-            price = self._price_of(call)
-            usd = None if price is None else price * pictures
-        else:
-            return
-        if usd is None or report.usd is None:
-            report.usd, report.usd_source = None, "unknown"
-        else:
-            report.usd += usd
 
     def _price_of(self, call: Call) -> float | None:
         return next(
@@ -580,18 +496,6 @@ class Run:
             if result is not None:
                 result.error = Stopped("The run was stopped before it came back", kind="stopped", charged=charged)
 
-    def _sum_up(self) -> None:
-        report = self.report
-        if any(r.landed and r.source == "provider" for r in self.results) is False and not report.requests:
-            report.usd = 0.0
-        unknown = [r for r in report.failed if r.error and r.error.charged == "maybe" and r.error.kind != "doubt"]
-        if unknown:
-            report.notices.append(
-                f"{len(unknown)} pictures may have been charged without arriving"
-                if len(unknown) > 1
-                else "1 picture may have been charged without arriving"
-            )
-
     def _entry(self, fit: Fit, fingerprint: str, target: Target, result: Result) -> Entry:
         request = self._of_frame[result.slot.frame]
         return Entry(
@@ -605,8 +509,3 @@ class Run:
             target.base_url,
             micros(fit.counted_usd),
         )
-
-    def _add_notices(self, notices: Any) -> None:
-        for notice in notices:
-            if notice not in self.report.notices:
-                self.report.notices.append(notice)

@@ -12,8 +12,8 @@ from .. import host
 from ..core.choice import ProviderChoice
 from ..core.errors import Impossible
 from ..core.pictures import Picture
+from ..core.report import Result
 from ..core.request import Options, Request
-from ..core.run import Result
 from . import codec
 from .making import Finished, make, runs_again
 from .widgets import (

@@ -8,8 +8,8 @@ from comfy_api.latest import io
 
 from ..core.choice import ProviderChoice
 from ..core.errors import Impossible
+from ..core.report import Result
 from ..core.request import Request
-from ..core.run import Result
 from . import codec
 from .making import Finished, make, runs_again
 from .widgets import BLOCK, CATEGORY, FAIL, KEEP, options_of, outputs, prompt, provider, seed_of, shared, stray

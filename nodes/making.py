@@ -21,8 +21,9 @@ from .. import host
 from ..core.choice import ProviderChoice
 from ..core.errors import NanoBananaError
 from ..core.pictures import preview_of
+from ..core.report import Report, Result
 from ..core.request import Request
-from ..core.run import Report, Result, Run
+from ..core.run import Run
 from . import codec
 from .widgets import BLOCK, FAIL, ORIGINAL
 

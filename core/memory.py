@@ -1,0 +1,44 @@
+"""What one process has learned about its providers. Nothing here outlives it, and nothing here is needed to be right:
+what has been forgotten, or has become wrong, costs one free request more."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .choice import Target
+from .pictures import Encoded
+from .service_account import Tokens
+
+UPLOAD_SECONDS = 1800.0
+"""How long an uploaded reference is taken to be still there."""
+
+
+@dataclass
+class Memory:
+    """Shared by all calls of a process."""
+
+    forms: dict[str, str] = field(default_factory=dict)
+    """Base URL -> the form that worked."""
+    uploads: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
+    """Base URL and profile, format and picture digest -> address of the upload, when it was made."""
+    tokens: Tokens = field(default_factory=Tokens)
+
+    def uploaded(self, target: Target, references: Sequence[Encoded], digests: Sequence[str]) -> Mapping[int, str]:
+        """The addresses of the references that are at this provider already, by their place in the request."""
+        now = time.monotonic()
+        known: dict[int, str] = {}
+        for index, (picture, digest) in enumerate(zip(references, digests, strict=True)):
+            url, made = self.uploads.get(_upload(target, picture, digest), ("", 0.0))
+            if url and now - made < UPLOAD_SECONDS:
+                known[index] = url
+        return known
+
+    def keep_upload(self, target: Target, picture: Encoded, digest: str, url: str) -> None:
+        """A reference has been uploaded to `url`."""
+        self.uploads[_upload(target, picture, digest)] = (url, time.monotonic())
+
+
+def _upload(target: Target, picture: Encoded, digest: str) -> tuple[str, str]:
+    return f"{target.base_url} {target.profile}", f"{picture.format} {digest}"
