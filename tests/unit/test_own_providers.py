@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import request
+from driving import job, request
 from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError
 from pack.core.own_providers import AUTH, dialects, known_rows, remove, row_of, save, wire_of
+from pack.core.pictures import Encoded
 from pack.core.providers import BUILT_IN
 from pack.core.providers.row import DEAREST_USD
 from pack.core.settings import Settings
 from pack.core.settings_file import set_base_url
+from pack.core.wire import dialect
+from pack.core.wire.step import Send
 
 FACTS = {"label": "My shop", "base_url": "https://shop.example/v1/images/generations ", "dialect": "openai_images"}
 
@@ -49,6 +52,16 @@ def test_every_dialect_can_be_spoken(dialect: str) -> None:
     assert all(model.price is None for model in row.models)
     # What a built-in provider documents about money, another host has never said.
     assert not row.failures_unbilled and not row.idempotency_header
+
+
+def test_a_copy_of_gemini_keeps_to_what_fits_into_one_request() -> None:
+    """Google takes longer ones through its Files API, which a copy of it need not have: 20 MB are its limit then."""
+    row = row_of("my_shop", {**FACTS, "dialect": "gemini"})
+    assert BUILT_IN["google"].upload_above == 20_000_000 < BUILT_IN["google"].max_request_bytes
+    most = Encoded(bytes(row.max_request_bytes // 4 * 3), "jpeg", 1, 1)
+    send = dialect("gemini").start(replace(job(row, request("edit")), references=(most,)))
+    assert isinstance(send, Send) and send.paid and send.body is not None
+    assert 19_000_000 < len(send.body) < 20_000_000 and row.max_reference_bytes * 4 // 3 <= row.max_request_bytes
 
 
 def test_its_pictures_count_as_the_dearest(tmp_path: Path) -> None:
