@@ -132,7 +132,8 @@ class Told:
         text = self.text(name)
         try:
             parts = urlsplit(text if "://" in text else f"http://{text}")
-            good = bool(parts.hostname) and parts.port != 0 and " " not in text
+            known = parts.scheme in ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+            good = known and bool(parts.hostname) and parts.port != 0 and " " not in text
         except ValueError:
             good = False
         if text and not good:

@@ -107,6 +107,7 @@ MISTAKES = {
     SHOP + "    key_check: v1/models\n": (7, "begins with /"),
     SHOP + "    proxy: my proxy\n": (7, "proxy is an address"),
     SHOP + "    proxy: http://\n": (7, "proxy is an address"),
+    SHOP + "    proxy: htp://proxy.example:1\n": (7, "proxy is an address"),
     SHOP + "    label: a\n    label: b\n": (8, "stands twice"),
     "overlays:\n  nobody: {}\n": (2, "there is no built-in provider nobody"),
     "overlays:\n  offline: {}\n": (2, "there is no built-in provider offline"),
