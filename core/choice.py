@@ -261,10 +261,9 @@ class Shelf:
         for row in self._ordered():
             if not self._usable(row):
                 continue
+            named = ProviderChoice(row.id, choice.model)
             try:
-                found.append(
-                    (row, self._asked(row, self._key(row, "default"), ProviderChoice(row.id), family, requests))
-                )
+                found.append((row, self._asked(row, self._key(row, "default"), named, family, requests)))
             except NanoBananaError as error:
                 found.append((row, error.reason))
         return found
@@ -345,7 +344,7 @@ class Shelf:
         self, row: Provider, key: Key | None, choice: ProviderChoice, family: str, requests: Sequence[Request]
     ) -> Asked | str:
         """What a provider that nobody named makes of `requests`, or that it has no model of the family. Raises Impossible."""
-        model = row.of_family(family) if family else row.model(RECOMMENDED)
+        model = row.of_family(family, choice.model) if family else row.model(RECOMMENDED)
         if model is None:
             return f"{row.label} has no such model"
         target = self._target(row, model, key, choice, override="")

@@ -23,28 +23,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any
 
 import yaml
 
-from .own_mapping import FILE, Mistake, Told, scalar
+from .own_fields import OPTIONS, path, routes, sayable, unsayable
+from .own_mapping import FILE, Mistake, Told, entries, scalar
 from .own_providers import AUTH, bare, checked_id, checked_wire
 from .providers.row import (
     EXTREME_RATIOS,
+    OPERATIONS,
     RATIOS,
     RESOLUTIONS,
-    Field,
     Model,
     Offer,
     Operation,
-    Option,
     Price,
     Provider,
-    Route,
 )
 
 MAX_BYTES = 1 << 20
-_OPTIONS = get_args(Option)
 
 
 @dataclass(frozen=True)
@@ -84,11 +82,16 @@ def _parsed(path: Path, built_in: Mapping[str, Provider], dated: str) -> Own:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             return Own(mistakes=(f"{FILE} is larger than 1 MB, and is not read",))
-        root = yaml.compose(data.decode("utf-8-sig"), Loader=yaml.SafeLoader)
+        text = data.decode("utf-8-sig")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
     except OSError as error:
         return Own(mistakes=(f"{FILE} can't be read: {error.strerror or error}",))
-    except UnicodeDecodeError:
-        return Own(mistakes=(f"{FILE} is not UTF-8 text",))
+    except UnicodeDecodeError as error:
+        number = data.count(b"\n", 0, error.start) + 1
+        return Own(mistakes=(f"{FILE} line {number}: it is not UTF-8 text",))
+    except yaml.reader.ReaderError as error:
+        number = text.count("\n", 0, error.position) + 1
+        return Own(mistakes=(f"{FILE} line {number}: a character stands here that is none of text",))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
@@ -97,32 +100,29 @@ def _parsed(path: Path, built_in: Mapping[str, Provider], dated: str) -> Own:
         return Own(mistakes=(f"{FILE}: it is nested too deeply",))
     rows: dict[str, Provider] = {}
     mistakes: list[str] = []
+    top = entries(root, "the file", mistakes)
+    for name, (key, _) in top.items():
+        if name not in ("overlays", "providers"):
+            mistakes.append(str(Mistake(key, f"the file has no {name[:40]}: overlays, providers")))
 
-    def each(section: Told | None, make: Callable[[str, yaml.Node], Provider]) -> None:
-        for name, node in section.items() if section else ():
+    def each(section: str, make: Callable[[str, Told], Provider]) -> None:
+        for name, (key, node) in entries(top[section][1] if section in top else None, section, mistakes).items():
             try:
-                rows[name] = make(name, node)
+                rows[name] = make(name, Told(node, name, key))
             except Mistake as mistake:
                 mistakes.append(str(mistake))
 
-    if root is not None:
-        try:
-            top = Told(root, "the file")
-            sections = [top.map("overlays"), top.map("providers")]
-            top.end()
-            each(sections[0], lambda name, node: _overlaid(name, Told(node, name), built_in, dated))
-            # A new provider may be like one that was changed above.
-            known = {**built_in, **rows}
-            each(sections[1], lambda name, node: _new(name, Told(node, name), known, dated))
-        except Mistake as mistake:
-            mistakes.append(str(mistake))
+    each("overlays", lambda name, told: _overlaid(name, told, built_in, dated))
+    # A new provider may be like one that was changed above.
+    known = {**built_in, **rows}
+    each("providers", lambda name, told: _new(name, told, known, dated))
     return Own(rows, tuple(mistakes))
 
 
 def _new(name: str, told: Told, known: Mapping[str, Provider], dated: str) -> Provider:
     problem = checked_id(name)
     if problem:
-        raise Mistake(told.node, problem)
+        raise Mistake(told.key, problem)
     dialects: dict[str, Provider] = {}
     for row in known.values():
         if not row.local:
@@ -130,13 +130,13 @@ def _new(name: str, told: Told, known: Mapping[str, Provider], dated: str) -> Pr
     like = told.choice("like", [row.id for row in known.values() if not row.local])
     speaks = told.choice("dialect", list(dialects))
     if not like and not speaks:
-        raise Mistake(told.node, f"{name} needs a dialect ({', '.join(dialects)}) or like: a provider that is known")
+        raise Mistake(told.key, f"{name} needs a dialect ({', '.join(dialects)}) or like: a provider that is known")
     template = known[like] if like else dialects[speaks]
     if speaks and template.dialect != speaks:
-        raise Mistake(told.node, f"{like} speaks {template.dialect}, not {speaks}")
+        raise Mistake(told.key, f"{like} speaks {template.dialect}, not {speaks}")
     url = told.text("base_url")
     if not url:
-        raise Mistake(told.node, f"{name} needs a base_url")
+        raise Mistake(told.key, f"{name} needs a base_url")
     row = replace(
         bare(template), id=name, label=told.text("label")[:60] or name, base_url=told.checked("base_url", url)
     )
@@ -146,7 +146,7 @@ def _new(name: str, told: Told, known: Mapping[str, Provider], dated: str) -> Pr
 def _overlaid(name: str, told: Told, known: Mapping[str, Provider], dated: str) -> Provider:
     if name not in known or known[name].local:
         names = ", ".join(row.id for row in known.values() if not row.local)
-        raise Mistake(told.node, f"there is no built-in provider {name[:40]}: {names}")
+        raise Mistake(told.key, f"there is no built-in provider {name[:40]}: {names}")
     row = known[name]
     url = told.text("base_url")
     address = told.checked("base_url", url) if url else row.base_url
@@ -162,11 +162,12 @@ def _changed(row: Provider, told: Told, dated: str, *, new: bool) -> Provider:
     if auth:
         header, form = AUTH[auth]
         row = replace(row, auth_header=header, auth_template=form, auth="key")
+    before = row.routes
     row = replace(
         row,
         key_url=told.page("key_url") or row.key_url,
-        key_check=told.text("key_check") or row.key_check,
-        proxy=told.text("proxy") or row.proxy,
+        key_check=path(told, "key_check") or row.key_check,
+        proxy=told.proxy("proxy") or row.proxy,
         ca_bundle=told.text("ca_bundle") or row.ca_bundle,
         max_parallel=told.number("max_parallel", row.max_parallel, 1, 64),
         max_reference_bytes=told.number("max_reference_bytes", row.max_reference_bytes, 1000, 2_000_000_000),
@@ -174,13 +175,16 @@ def _changed(row: Provider, told: Told, dated: str, *, new: bool) -> Provider:
         reads=told.choices("reads", ["png", "jpeg", "webp"]) or row.reads,
         takes_alpha=told.flag("takes_alpha", row.takes_alpha),
         key_variables=tuple(told.words("key_variables")) or row.key_variables,
-        routes=_routes(row.routes, told),
+        routes=routes(before, told),
     )
+    if row.auth == "key" and any("{project}" in route.path for route in row.routes.values()):
+        raise Mistake(told.at("paths"), "paths has to be given, with your project in place of {project}")
+    row = replace(row, models=tuple(sayable(row, model, before) for model in row.models))
     models = told.map("models")
     if models is not None:
         found = _models(row, models, dated, new=new)
         if not found:
-            raise Mistake(models.node, "models is empty: leave it out, or name one")
+            raise Mistake(models.key, "models is empty: leave it out, or name one")
         row = replace(row, models=found)
     recommended = told.choice("recommended", [model.name for model in row.models])
     if recommended or row.model(row.recommended) is None:
@@ -189,58 +193,9 @@ def _changed(row: Provider, told: Told, dated: str, *, new: bool) -> Provider:
     return row
 
 
-def _routes(routes: Mapping[Operation, Route], told: Told) -> Mapping[Operation, Route]:
-    """Paths and field names: `paths: {generate, edit}`, `fields: {option: name}`, `references: name`, `constants`."""
-    paths, fields, constants = told.map("paths"), told.map("fields"), told.map("constants")
-    references = told.text("references")
-    named: dict[Option, Field | None] = {}
-    for option, node in fields.items() if fields else ():
-        if option not in _OPTIONS:
-            raise Mistake(node, f"fields has no {option[:40]}: {', '.join(_OPTIONS)}")
-        named[cast(Option, option)] = _field(node, option)
-    fixed: dict[str, Any] = {name: scalar(node) for name, node in constants.items()} if constants else {}
-    found: dict[Operation, Route] = {}
-    for operation, route in routes.items():
-        path = paths.text(operation) if paths else ""
-        if path and not path.startswith("/"):
-            raise Mistake(paths.node if paths else told.node, f"the path of {operation} begins with /")
-        kept = {**route.fields, **{option: each for option, each in named.items() if each is not None}}
-        for option, each in named.items():
-            if each is None:
-                kept.pop(option, None)
-        found[operation] = replace(
-            route,
-            path=path or route.path,
-            fields=kept,
-            references=(references or route.references) if operation == "edit" or route.references else "",
-            constants={**route.constants, **fixed},
-        )
-    if paths:
-        paths.end()
-    return found
-
-
-def _field(node: yaml.Node, option: str) -> Field | None:
-    """`name`, or `{name: ..., values: {ours: theirs}}`; null takes the field away."""
-    if isinstance(node, yaml.ScalarNode):
-        value = scalar(node)
-        if value is None:
-            return None
-        return Field(str(value))
-    told = Told(node, option)
-    name, values = told.text("name"), told.map("values")
-    told.end()
-    if not name:
-        raise Mistake(node, f"the field of {option} needs a name")
-    spelled = {key: scalar(each) for key, each in values.items()} if values else None
-    if spelled is not None and any(value is None for value in spelled.values()):
-        raise Mistake(node, f"a value of {option} is empty")
-    return Field(name, spelled)  # type: ignore[arg-type]  # no None is in it
-
-
 def _models(row: Provider, told: Told, dated: str, *, new: bool) -> tuple[Model, ...]:
     """A new provider has the models that are named; an overlay changes some and adds others, in front."""
-    named = {name: _model(row, name, Told(node, name), dated) for name, node in told.items()}
+    named = {name: _model(row, name, Told(node, name, key), dated) for name, (key, node) in told.items()}
     if new:
         return tuple(named.values())
     kept = [named.pop(model.name, model) for model in row.models]
@@ -250,16 +205,17 @@ def _models(row: Provider, told: Told, dated: str, *, new: bool) -> tuple[Model,
 def _model(row: Provider, name: str, told: Told, dated: str) -> Model:
     wrong = checked_wire(name)
     if wrong:
-        raise Mistake(told.node, f"the model's name {wrong}")
+        raise Mistake(told.key, f"the model's name {wrong}")
     base_name = told.choice("like", [model.name for model in row.models])
     base = row.model(base_name) if base_name else row.model(name) or row.models[0]
     assert base is not None
+    known = bool(base_name) or base.name == name
     wires = _wires(told, "wire")
     price_node = told.take("price")
     model = replace(
         base,
         name=name,
-        family=told.text("family") or (base.family if base_name or base.name == name else name),
+        family=told.text("family") or (base.family if known else name),
         price=_price(price_node, dated) if price_node is not None else (base.price if base.name == name else None),
         note=told.text("note") or (base.note if base.name == name else ""),
     )
@@ -278,34 +234,41 @@ def _model(row: Provider, name: str, told: Told, dated: str) -> Model:
         if fact in told:
             facts[fact] = told.number(fact, 0, 0 if fact != "max_count" else 1, most)
     if "options" in told:
-        facts["options"] = frozenset(told.choices("options", list(_OPTIONS)))
-    for operation in ("generate", "edit"):
-        offer: Offer | None = getattr(model, operation)
+        facts["options"] = frozenset(told.choices("options", list(OPTIONS)))
+    for operation in OPERATIONS:
+        offer = model.offer(operation)
         if not told.flag(operation, offer is not None):
             model = _offering(model, operation, None)
             continue
         if offer is None:
-            raise Mistake(told.node, f"{base.name} can't {operation}, so {name} needs to be like a model that can")
+            raise Mistake(told.key, f"{base.name} can't {operation}, so {name} needs to be like a model that can")
         mine = dict(facts)
         if operation == "generate":
             mine.pop("max_references", None)
-        model = _offering(model, operation, replace(offer, wire=wires.get(operation) or offer.wire, **mine))
+        fact, why = unsayable(offer.route or row.routes[operation], mine)
+        if fact:
+            raise Mistake(told.at(fact), why)
+        # Another model's id in its place would be asked for, and paid.
+        wire = wires.get(operation) or (offer.wire if known else "")
+        if not wire:
+            raise Mistake(told.key, f"{name} needs a wire: the id that the provider has for it")
+        model = _offering(model, operation, replace(offer, wire=wire, **mine))
     if model.generate is None and model.edit is None:
-        raise Mistake(told.node, f"{name} can do nothing")
+        raise Mistake(told.key, f"{name} can do nothing")
     told.end()
     return model
 
 
-def _wires(told: Told, name: str) -> dict[str, str]:
+def _wires(told: Told, name: str) -> dict[Operation, str]:
     """A wire id for both operations, or `{generate: ..., edit: ...}`."""
     node = told.take(name)
     if node is None:
         return {}
     if isinstance(node, yaml.ScalarNode):
-        found = dict.fromkeys(("generate", "edit"), told.text(name))
+        found = dict.fromkeys(OPERATIONS, told.text(name))
     else:
-        each = Told(node, name)
-        found = {operation: each.text(operation) for operation in ("generate", "edit")}
+        each = Told(node, name, told.at(name))
+        found = {operation: each.text(operation) for operation in OPERATIONS}
         each.end()
     for wire in found.values():
         wrong = checked_wire(wire) if wire else ""
@@ -314,7 +277,7 @@ def _wires(told: Told, name: str) -> dict[str, str]:
     return found
 
 
-def _offering(model: Model, operation: str, offer: Offer | None) -> Model:
+def _offering(model: Model, operation: Operation, offer: Offer | None) -> Model:
     return replace(model, generate=offer) if operation == "generate" else replace(model, edit=offer)
 
 
@@ -323,9 +286,9 @@ def _price(node: yaml.Node, dated: str) -> Price:
     if isinstance(node, yaml.ScalarNode):
         return Price({"": _dollars(node)}, FILE, dated)
     prices = {}
-    for size, each in Told(node, "price").items():
+    for size, (key, each) in Told(node, "price").items():
         if size not in RESOLUTIONS:
-            raise Mistake(each, f"price has no {size[:20]}: {', '.join(RESOLUTIONS)}")
+            raise Mistake(key, f"price has no {size[:20]}: {', '.join(RESOLUTIONS)}")
         prices[size] = _dollars(each)
     return Price(prices, FILE, dated)
 

@@ -6,6 +6,7 @@ Knows YAML and nothing of providers. Used by `own_file`.
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -33,44 +34,83 @@ def scalar(node: yaml.Node) -> str | int | float | bool | None:
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(node.value)
 
 
+Entry = tuple[yaml.Node, yaml.Node]
+"""A name and what it has, where they stand."""
+
+
+def entries(node: yaml.Node | None, name: str, mistakes: list[str]) -> dict[str, Entry]:
+    """The entries of a mapping that have nothing to do with each other: a mistake about one is added to `mistakes` and
+    costs that one alone. Of two with the same name the first counts."""
+    if node is None or _is_nothing(node):
+        return {}
+    if not isinstance(node, yaml.MappingNode):
+        mistakes.append(str(Mistake(node, f"{name} is a mapping: names, colons and values")))
+        return {}
+    found: dict[str, Entry] = {}
+    for key, value in node.value:
+        word = _word(key)
+        if not word:
+            mistakes.append(str(Mistake(key, "a name is expected here")))
+        elif word in found:
+            mistakes.append(str(Mistake(key, f"{word[:40]} stands twice, and the first one counts")))
+        else:
+            found[word] = (key, value)
+    return found
+
+
+def _word(key: yaml.Node) -> str:
+    return str(key.value) if isinstance(key, yaml.ScalarNode) else ""
+
+
+def _is_nothing(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.value in ("", "null", "~")
+
+
 class Told:
     """A mapping of the file. What nobody asks for by `end` is a mistake: a misspelt word must not be dropped in silence."""
 
-    def __init__(self, node: yaml.Node, name: str) -> None:
-        self.node, self._name = node, name
+    def __init__(self, node: yaml.Node, name: str, key: yaml.Node | None = None) -> None:
+        """`key` is where its name stands: what is missing in it is told there, for a block begins a line later."""
+        self.key, self._name = key or node, name
         if not isinstance(node, yaml.MappingNode):
             raise Mistake(node, f"{name} is a mapping: names, colons and values")
         self._values: dict[str, yaml.Node] = {}
+        self._keys: dict[str, yaml.Node] = {}
         self._asked: list[str] = []
-        for key, value in node.value:
-            word = str(key.value) if isinstance(key, yaml.ScalarNode) else ""
+        for each, value in node.value:
+            word = _word(each)
             if not word:
-                raise Mistake(key, "a name is expected here")
+                raise Mistake(each, "a name is expected here")
             if word in self._values:
-                raise Mistake(key, f"{word[:40]} stands twice")
-            self._values[word] = value
+                raise Mistake(each, f"{word[:40]} stands twice")
+            self._values[word], self._keys[word] = value, each
 
     def __contains__(self, name: str) -> bool:
         return name in self._values
 
-    def items(self) -> list[tuple[str, yaml.Node]]:
+    def items(self) -> list[tuple[str, Entry]]:
         self._asked += self._values
-        return list(self._values.items())
+        return [(name, (self._keys[name], value)) for name, value in self._values.items()]
+
+    def at(self, name: str) -> yaml.Node:
+        """Where a name stands; the whole where it doesn't."""
+        return self._keys.get(name, self.key)
 
     def take(self, name: str) -> yaml.Node | None:
         self._asked.append(name)
         return self._values.get(name)
 
     def end(self) -> None:
-        for name, node in self._values.items():
+        for name, key in self._keys.items():
             if name not in self._asked:
                 known = ", ".join(dict.fromkeys(self._asked))
-                raise Mistake(node, f"{self._name} has no {name[:40]}: {known}")
+                raise Mistake(key, f"{self._name} has no {name[:40]}: {known}")
 
     def text(self, name: str) -> str:
         node = self.take(name)
         value = scalar(node) if node is not None else None
-        text = "" if value is None else str(value).strip()
+        # 2.10 is a number to YAML, and no is a refusal: what was written counts.
+        text = "" if node is None or value is None else str(node.value).strip()
         if node is not None and (len(text) > 500 or not text.isprintable()):
             raise Mistake(node, f"{name} is one line of text")
         return text
@@ -88,6 +128,18 @@ class Told:
             raise Mistake(self._values[name], f"{name} is a web address, for example https://example.com/keys")
         return text
 
+    def proxy(self, name: str) -> str:
+        text = self.text(name)
+        try:
+            parts = urlsplit(text if "://" in text else f"http://{text}")
+            known = parts.scheme in ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+            good = known and bool(parts.hostname) and parts.port != 0 and " " not in text
+        except ValueError:
+            good = False
+        if text and not good:
+            raise Mistake(self._values[name], f"{name} is an address, for example http://proxy.example:8080")
+        return text
+
     def number(self, name: str, default: int, least: int, most: int) -> int:
         node = self.take(name)
         if node is None:
@@ -101,7 +153,7 @@ class Told:
         node = self.take(name)
         value = scalar(node) if node is not None else default
         if not isinstance(value, bool):
-            raise Mistake(node or self.node, f"{name} is true or false")
+            raise Mistake(node or self.key, f"{name} is true or false")
         return value
 
     def choice(self, name: str, values: list[str]) -> str:
@@ -126,13 +178,11 @@ class Told:
     def choices(self, name: str, values: list[str]) -> tuple[Any, ...]:
         node = self.take(name)
         found = self.words(name)
-        for word in found:
+        for place, word in zip(node.value if node is not None else (), found, strict=True):
             if word not in values:
-                raise Mistake(node or self.node, f"{name} has no {word[:40]}: {', '.join(values)}")
+                raise Mistake(place, f"{name} has no {word[:40]}: {', '.join(values)}")
         return tuple(dict.fromkeys(found))
 
     def map(self, name: str) -> Told | None:
         node = self.take(name)
-        if node is None or isinstance(node, yaml.ScalarNode) and node.value in ("", "null", "~"):
-            return None
-        return Told(node, name)
+        return None if node is None or _is_nothing(node) else Told(node, name, self._keys[name])

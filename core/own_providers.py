@@ -30,6 +30,8 @@ AUTH: dict[str, tuple[str, str]] = {
 """How a key is sent: the header and what stands in it."""
 _ID = re.compile(r"[a-z][a-z0-9_]{1,31}")
 _RESERVED = frozenset({"auto", "offline"})
+_WORDS_BYTES = 500_000
+"""Of a request that has a largest size, for everything that is no picture."""
 
 
 def known_rows(settings: Settings, own: Mapping[str, Provider] | None = None) -> dict[str, Provider]:
@@ -94,6 +96,11 @@ def bare(template: Provider) -> Provider:
     """A row without what only its own host can promise: keys, prices, uploads elsewhere, what is billed."""
     # Where pictures can go inside the request they do: a reseller of the dialect need not have the uploads.
     inside = bool(template.upload_above)
+    most, largest = template.max_request_bytes, template.max_reference_bytes
+    if inside and template.references == "upload":
+        # There it is uploaded because a longer request is refused, and here there is nowhere to upload it to.
+        most = template.upload_above - _WORDS_BYTES
+        largest = min(largest, most * 3 // 4)
     return replace(
         template,
         models=tuple(replace(model, price=None) for model in template.models),
@@ -105,6 +112,8 @@ def bare(template: Provider) -> Provider:
         docs=(),
         checked="",
         references="base64" if inside and template.references == "upload" else template.references,
+        max_request_bytes=most,
+        max_reference_bytes=largest,
         upload_above=0,
         upload_url="",
         failures_unbilled=False,

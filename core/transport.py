@@ -203,6 +203,12 @@ class Transport:
                     kind="config",
                 ) from None
             raise Forbidden("no http(s) address") from None
+        except requests.exceptions.InvalidProxyURL:
+            raise ConfigError(
+                "The proxy that the settings name is not an address",
+                cure="It should look like http://proxy.example:8080: correct NANO_BANANA_PROXY, or proxy in providers.yaml",
+                kind="config",
+            ) from None
         except requests.exceptions.InvalidURL:
             raise Forbidden("no http(s) address") from None
         except requests.exceptions.ProxyError as error:
@@ -218,7 +224,7 @@ class Transport:
             if isinstance(error, OSError) and "CA certificate bundle" in str(error):
                 raise ConfigError(
                     "The file of CA certificates that this machine's settings name does not exist",
-                    cure="Correct REQUESTS_CA_BUNDLE, SSL_CERT_FILE or NANO_BANANA_CA_BUNDLE",
+                    cure="Correct REQUESTS_CA_BUNDLE, SSL_CERT_FILE, NANO_BANANA_CA_BUNDLE, or ca_bundle in providers.yaml",
                     kind="config",
                 ) from None
             raise Broken(_why(error), _arrival(error, sending), timed_out=_timed_out(error)) from None

@@ -73,7 +73,7 @@ VOCABULARY: dict[str, Callable[[str | None], Any]] = {
     "retry_after": _raw,
     "paid": _flag,
     "refuse": _optional("", _one_of("", "200", "400", "403", "422", "451")),
-    "reason": _raw,  # with refuse: the API's own word for why, `block:...` when it didn't even begin
+    "reason": _raw,  # with refuse: the API's own word for why; Gemini's `block:...` when it didn't even begin
     "empty": _flag,
     "html": _flag,
     "broken_json": _flag,
@@ -100,7 +100,7 @@ VOCABULARY: dict[str, Callable[[str | None], Any]] = {
     "url": _optional("", lambda value: value or ""),
     "shape": _one_of("data", "images", "image_urls", "outputs", "triple"),
     # Tasks and their polls.
-    "task": _optional("done", _one_of("done", "fail", "hang", "unknown")),
+    "task": _optional("done", _one_of("done", "fail", "hang", "unknown", "cancelled")),
     "flat_task": _flag,
     "steps": _whole,
     "poll_status": _status,

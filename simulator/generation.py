@@ -58,7 +58,7 @@ def generate(call: Call, order: Order, words: Words, ledger: Ledger) -> Reply:
         return _dressed(reply, words)
     wanted = max(0, order.count + ("more" in words) - ("fewer" in words))
     images = order.count if "empty" in words else wanted
-    if words.get("task") == "fail" and "paid" not in words:
+    if words.get("task") in ("fail", "cancelled") and "paid" not in words:
         # Every document that mentions it says that a failed task is not charged.
         images = 0
     bill(images)

@@ -31,7 +31,7 @@ class Task:
     order: Order
     results: list[Result]
     ending: str
-    """`done`, `fail`, `hang`, `refuse`, `cancelled`, or `unknown` (a status nobody documents until it is done)."""
+    """`done`, `fail`, `hang`, `refuse`, `cancelled` (by whoever), or `unknown` (a status nobody documents until it is done)."""
     steps: int
     """Polls that find it unfinished."""
     flat: bool = False

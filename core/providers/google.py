@@ -5,16 +5,16 @@ out for "as the input". Requests above 20 MB send their references through the F
 Image models have no free tier: a key without billing is answered 429 for ever.
 
 Ids move: the third-generation flash model was announced to end in October 2026 and the first one in 2026 or 2027,
-depending on the page; `nano-banana-2.1` follows both. Its size 0.5K is disputed and not offered. Safety has five
-thresholds for our six levels. Prices are per picture without the tokens of prompt and references; web search costs
-extra after a monthly allowance.
+depending on the page; `nano-banana-2.1` follows both. Its size 0.5K is disputed and not offered. The previews
+ended on 25 June 2026. Safety has five thresholds for our six levels. Prices are per picture without the tokens of prompt and
+references; web search costs extra after a monthly allowance.
 
 `MODELS` and `FIELDS` are Vertex AI's too.
 """
 
 from dataclasses import replace
 
-from .row import EXTREME_RATIOS, OMITTED, RATIOS, Field, Model, Offer, Option, Price, Provider, Route
+from .row import EXTREME_RATIOS, OMITTED, PREVIEWS, RATIOS, Field, Model, Offer, Option, Price, Provider, Route
 
 _ALL = (*RATIOS, *EXTREME_RATIOS)
 _COMMON: frozenset[Option] = frozenset({"seed", "safety_tolerance"})
@@ -145,4 +145,10 @@ PROVIDER = Provider(
     max_reference_bytes=2_000_000_000,
     max_request_bytes=20_000_000_000,
     upload_above=20_000_000,
+    retired=PREVIEWS
+    | {
+        "gemini-3-pro-image-preview": "nano-banana-pro",
+        "gemini-3.1-flash-image-preview": "nano-banana-2",
+        "gemini-2.5-flash-image-preview": "nano-banana",
+    },
 )

@@ -13,6 +13,8 @@ _SIZES = ("1K", "2K", "4K")
 _FORMAT: frozenset[Option] = frozenset({"output_format"})
 _SPRING = ("credits listed by a public client in spring 2026", "2026-05-01")
 _PATH = "/api/v1/jobs/createTask"
+_LONGEST = 20_000
+"""Characters of a prompt, as its page for Nano Banana 2 says; the others are taken to be alike."""
 _ROUTE = Route(
     _PATH,
     {
@@ -34,7 +36,7 @@ def _model(name: str, family: str, wire: str, ratios: tuple[str, ...], reference
     return Model(
         name,
         family,
-        generate=Offer(wire, ratios, _SIZES, default_resolution="1K", options=_FORMAT),
+        generate=Offer(wire, ratios, _SIZES, default_resolution="1K", options=_FORMAT, max_prompt=_LONGEST),
         edit=Offer(
             wire,
             ratios,
@@ -43,6 +45,7 @@ def _model(name: str, family: str, wire: str, ratios: tuple[str, ...], reference
             auto_ratio="auto",
             max_references=references,
             options=_FORMAT,
+            max_prompt=_LONGEST,
         ),
         price=price,
     )
@@ -84,13 +87,17 @@ PROVIDER = Provider(
         Model(
             "nano-banana-lite",
             "lite",
-            generate=Offer("nano-banana-2-lite", RATIOS, (), "1K", "1K", route=_LITE),
-            edit=Offer("nano-banana-2-lite", RATIOS, (), "1K", "1K", max_references=8, route=_LITE),
+            generate=Offer("nano-banana-2-lite", RATIOS, (), "1K", "1K", max_prompt=_LONGEST, route=_LITE),
+            edit=Offer(
+                "nano-banana-2-lite", RATIOS, (), "1K", "1K", max_references=8, max_prompt=_LONGEST, route=_LITE
+            ),
         ),
         Model(
             "nano-banana",
             "first",
-            generate=Offer("google/nano-banana", RATIOS, (), "1K", "1K", options=_FORMAT, route=_FIRST),
+            generate=Offer(
+                "google/nano-banana", RATIOS, (), "1K", "1K", options=_FORMAT, max_prompt=_LONGEST, route=_FIRST
+            ),
             edit=Offer(
                 "google/nano-banana-edit",
                 RATIOS,
@@ -100,6 +107,7 @@ PROVIDER = Provider(
                 auto_ratio="auto",
                 max_references=10,
                 options=_FORMAT,
+                max_prompt=_LONGEST,
                 route=_FIRST,
             ),
         ),

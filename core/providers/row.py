@@ -219,5 +219,9 @@ class Provider:
         """Where its uploads go when it is reached at `base_url`: a key that was entered for another address stays there."""
         return self.upload_url if self.upload_url and base_url == self.base_url else base_url
 
-    def of_family(self, family: str) -> Model | None:
+    def of_family(self, family: str, name: str = "") -> Model | None:
+        """The model called `name` where it is of the family, else the first that is."""
+        named = self.model(name)
+        if named is not None and named.family == family:
+            return named
         return next((model for model in self.models if model.family == family), None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 from ..errors import Fault
 from ..redact import redact
@@ -72,7 +73,7 @@ def _upload_or_submit(job: Job, urls: list[str], fresh: Fresh | None = None) -> 
 
 
 def _poll(job: Job, state: State) -> Send:
-    return Send("GET", job.url(f"/v2/jobs/{state['task']}"), state, accepted=state)
+    return Send("GET", job.url(f"/v2/jobs/{quote(state['task'], safe='')}"), state, accepted=state)
 
 
 def _look(job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:

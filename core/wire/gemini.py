@@ -6,8 +6,9 @@ references go through the Files API first: `POST /upload/v1beta/files` opens an 
 header, the bytes go there, and the body names the file.
 
 Only pictures are asked for: asking for text too is reported to make Google ignore the size, and a search needs no text.
-What is drawn while thinking is a draft: it is taken only where there is nothing else. `imageConfig` is the spelling of
-the SDK; newer pages show another one that some models refuse. Field names with dots lead into objects.
+What is drawn while thinking is a draft: it is taken only where there is nothing else. Some resellers drop that mark, and
+the last picture is the finished one: it stands first in what comes back, and the others follow. `imageConfig` is the
+spelling of the SDK; newer pages show another one that some models refuse. Field names with dots lead into objects.
 """
 
 from __future__ import annotations
@@ -170,7 +171,8 @@ def _read(reply: Reply, value: dict[str, Any]) -> Step:
     drafts = [part for part in parts if part.get("thought") is True]
     final = [part for part in parts if part.get("thought") is not True]
     said = "\n".join(text for part in final if (text := words.text_of(part, "text")))
-    pictures = _pictures(final) or _pictures(drafts)[-1:] or pictures_in(value)
+    finished = _pictures(final)
+    pictures = [*finished[-1:], *finished[:-1]] or _pictures(drafts)[-1:] or pictures_in(value)
     if pictures:
         text = "\n".join(part for part in (said, _sources(value)) if part)
         return Done(tuple(pictures), text, request_id=words.request_id(reply, value))

@@ -1,7 +1,8 @@
 """Which references travel inside a request and which are uploaded first, where a provider takes both.
 
 Small ones go inside: that is one request less each. Once they fill more of the body than the row allows, the largest are
-uploaded until the rest fits. Used by the dialects whose row has `upload_above`; nothing here is sent.
+uploaded until the rest fits. A row without `upload_above`, such as that of a reseller, takes all of them inside. Used by
+the dialects of rows that have it; nothing here is sent.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def next_upload(job: Job, addresses: Sequence[str]) -> int | None:
         for index, (picture, address) in enumerate(zip(job.references, addresses, strict=True))
         if not address
     }
-    if sum(inside.values()) <= job.row.upload_above:
+    if not job.row.upload_above or sum(inside.values()) <= job.row.upload_above:
         return None
     return max(inside, key=lambda index: (inside[index], -index))
 

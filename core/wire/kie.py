@@ -17,7 +17,7 @@ from urllib.parse import quote
 from ..errors import Fault
 from ..pictures import Encoded
 from .body import json_body
-from .reading import NotJson, fault_of, inner_fault, read_json, read_object, unreadable
+from .reading import NotJson, fault_of, fault_words, inner_fault, kind_by_words, read_json, read_object, unreadable
 from .step import Failed, Job, Reply, Send, State, Step
 from .tasks import SUCCEEDED, follow, lost, status_of, task_id_of
 from .uploads import Fresh, known_urls, next_upload, placed
@@ -37,7 +37,7 @@ def next(job: Job, state: State, reply: Reply) -> Step:
         value = read_object(reply)
     except NotJson:
         return Failed(unreadable(reply), task)
-    fault = inner_fault(reply, value)
+    fault = inner_fault(reply, value) or _odd_code(reply, value)
     if fault:
         return _failed(fault, reply, task)
     data = value.get("data")
@@ -93,6 +93,15 @@ def _look(job: Job, state: State, reply: Reply, data: dict[str, Any]) -> Step:
     if isinstance(step, Failed) and isinstance(credits, (int, float)) and not isinstance(credits, bool):
         return replace(step, fault=replace(step.fault, unbilled=credits == 0))
     return step
+
+
+def _odd_code(reply: Reply, value: dict[str, Any]) -> Fault | None:
+    """A `code` that is neither 200 nor an HTTP status is an error, too, where nothing comes with it; None without one."""
+    if str(value.get("code", 200)) == "200" or value.get("data"):
+        return None
+    words, codes = fault_words(value)
+    kind = kind_by_words(f"{codes} {words}", "server")
+    return Fault(kind, words or f"code {value['code']}", reply.status, request_id=reply.request_id)
 
 
 def _failed(fault: Fault, reply: Reply, task: str) -> Failed:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 from .body import json_body
 from .reading import NotJson, fault_of, inner_fault, read_object, unreadable
@@ -66,4 +67,4 @@ def _upload_or_submit(job: Job, urls: list[str], fresh: Fresh | None = None) -> 
 
 
 def _poll(job: Job, state: State) -> Send:
-    return Send("GET", job.url(f"/api/v3/predictions/{state['task']}/result"), state, accepted=state)
+    return Send("GET", job.url(f"/api/v3/predictions/{quote(state['task'], safe='')}/result"), state, accepted=state)

@@ -151,7 +151,7 @@ class ApiframeV2(TaskApi):
             "creditCost": round(task.cost_usd / CREDIT_USD, 2),
             "expired": False,
         }
-        if task.failed:
+        if task.failed and task.ending != "cancelled":
             answer["error"] = DECLINED if task.ending == "refuse" else "The model returned no image"
         elif task.finished:
             answer["result"] = _shape(task.order.model, [result.address() for result in task.results])
@@ -159,7 +159,7 @@ class ApiframeV2(TaskApi):
 
     def _state(self, task: Task) -> str:
         if task.finished:
-            return "FAILED" if task.failed else "COMPLETED"
+            return "CANCELLED" if task.ending == "cancelled" else "FAILED" if task.failed else "COMPLETED"
         if task.ending == "unknown" and task.polls:
             return "RETRYING"
         return "QUEUED" if task.polls < 2 else "PROCESSING"

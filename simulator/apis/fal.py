@@ -25,6 +25,8 @@ from ..sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
 from ..tasks import Task, new_task_id
 
 MOST = 14
+STATUSES = {"generation_timeout": 504, "internal_server_error": 500, "downstream_service_error": 502}
+"""Of the ways that a run ends, those that aren't a 422."""
 LARGEST_UPLOAD = 90_000_000
 """Beyond it the storage wants uploads in parts."""
 
@@ -162,7 +164,8 @@ class Fal(Api):
             raise Problem(400, "Request is still in progress")
         if task.ending == "refuse":
             status, kind = task.order.extras["refusal"]
-            return _failed(status, [{"loc": ["body", "prompt"], "msg": DECLINED, "type": kind}], kind, retryable=False)
+            words = DECLINED if kind == "content_policy_violation" else f"The run ended with {kind}."
+            return _failed(status, [{"loc": ["body", "prompt"], "msg": words, "type": kind}], kind, retryable=False)
         if task.failed:
             return _failed(502, "The downstream service failed.", "downstream_service_error", retryable=True)
         if task.shape:
@@ -208,10 +211,12 @@ class Fal(Api):
         return _failed(problem.status, problem.message, kind, problem.status in (429, 503, 504), problem.headers)
 
     def refused(self, call: Call, order: Order, status: int) -> Reply:
-        """Declined by the run: the queue takes the request and its result tells; 200 is a result without pictures."""
+        """Declined by the run: the queue takes the request and its result tells, by one of fal's types (the fault word
+        `reason`); 200 is a result without pictures."""
         ending = "done" if status == 200 else "refuse"
         order.extras["words"] = DECLINED
-        order.extras["refusal"] = (status or 422, "content_policy_violation")
+        kind = str(order.extras.get("reason", "content_policy_violation"))
+        order.extras["refusal"] = (status or STATUSES.get(kind, 422), kind)
         task = Task(new_task_id(), self.id, order, [], ending, 0)
         call.tasks.add(task)
         return self.started(call, task)
@@ -241,7 +246,8 @@ class Fal(Api):
             if task.failed:
                 shown |= {"error": "The run failed", "error_type": "downstream_service_error"}
                 if task.ending == "refuse":
-                    shown |= {"error": DECLINED, "error_type": task.order.extras["refusal"][1]}
+                    kind = task.order.extras["refusal"][1]
+                    shown |= {"error": f"The run ended with {kind}.", "error_type": kind}
             return json_reply(200, {**shown, "status": "COMPLETED", "metrics": {"inference_time": 1.25}})
         if task.ending == "unknown":
             return json_reply(202, {**shown, "status": "PERCOLATING"})

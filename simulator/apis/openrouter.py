@@ -161,7 +161,7 @@ class OpenRouter(Api):
 
     def started(self, call: Call, task: Task) -> Reply:
         """This API has no tasks: what would be one is answered at once."""
-        return self.finished(call, task.order, [] if task.ending == "fail" else task.results)
+        return self.finished(call, task.order, [] if task.ending in ("fail", "cancelled") else task.results)
 
 
 def _ratios(name: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from pack.core.providers import BUILT_IN, model_names
 from pack.core.settings import Settings
 
 KEYS = {
+    "google": {"GEMINI_API_KEY": "key-google-1"},
     "onerouter": {"ONEROUTER_API_KEY": "key-onerouter-1"},
     "apiframe": {"APIFRAME_API_KEY": "key-apiframe-1"},
     "runflow": {"RUNFLOW_API_KEY": "key-runflow-1"},
@@ -253,13 +254,14 @@ def test_an_empty_prompt_is_told_as_that_by_auto_too() -> None:
 PREVIEW = "nano-banana-pro-preview"
 
 
-def test_a_retired_name_leads_to_its_successor_with_a_notice() -> None:
+@pytest.mark.parametrize("provider", ["google", "openrouter"])
+def test_a_retired_name_leads_to_its_successor_with_a_notice(provider: str) -> None:
     """An old workflow goes on: the same picture as under the new name, and it is said."""
-    machine = shelf("openrouter")
-    old, new = ProviderChoice("openrouter", PREVIEW), ProviderChoice("openrouter", "nano-banana-pro")
+    machine = shelf(provider)
+    old, new = ProviderChoice(provider, PREVIEW), ProviderChoice(provider, "nano-banana-pro")
     machine.check(old)
     plans = [machine.plan(choice, [request()]) for choice in (old, new)]
-    assert ids(plans[0]) == ids(plans[1]) == [("openrouter", "nano-banana-pro")]
+    assert ids(plans[0]) == ids(plans[1]) == [(provider, "nano-banana-pro")]
     assert PREVIEW in plans[0].notices[0] and "nano-banana-pro" in plans[0].notices[0] and not plans[1].notices
     prints = [plan.targets[0][1][0].fingerprint(request(), request().slots()[0]) for plan in plans]
     assert prints[0] == prints[1], "what was paid under one name is found under the other"
@@ -284,17 +286,21 @@ def test_retired_names_are_not_offered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("provider", "override", "told"),
     [
-        ("google/gemini-3.1-flash-image-preview", "google/gemini-3.1-flash-image"),
-        ("google/gemini-3-pro-image-preview", "google/gemini-3-pro-image"),
-        ("google/gemini-3-pro-image", ""),
-        ("google/gemini-9", ""),
+        ("openrouter", "google/gemini-3.1-flash-image-preview", "google/gemini-3.1-flash-image"),
+        ("openrouter", "google/gemini-3-pro-image-preview", "google/gemini-3-pro-image"),
+        ("openrouter", "google/gemini-3-pro-image", ""),
+        ("openrouter", "google/gemini-9", ""),
+        ("google", "gemini-3-pro-image-preview", "gemini-3-pro-image"),
+        ("google", "gemini-3.1-flash-image-preview", "gemini-3.1-flash-image"),
+        ("google", "gemini-2.5-flash-image-preview", "gemini-2.5-flash-image"),
+        ("google", "gemini-3-pro-image", ""),
     ],
 )
-def test_a_retired_id_is_sent_as_it_is_and_told(override: str, told: str) -> None:
+def test_a_retired_id_is_sent_as_it_is_and_told(provider: str, override: str, told: str) -> None:
     """The user named it by hand: it isn't changed behind their back."""
-    plan = shelf("openrouter").plan(ProviderChoice("openrouter", model_override=override), [request()])
+    plan = shelf(provider).plan(ProviderChoice(provider, model_override=override), [request()])
     assert plan.targets[0][1][0].wire == override
     assert bool(plan.notices) == bool(told) and (not told or told + " took its place" in plan.notices[0])
 

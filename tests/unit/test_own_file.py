@@ -6,12 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
-from driving import request
+from driving import job, play, request, sent_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
 from pack.core.errors import Impossible
+from pack.core.own_fields import sayable
 from pack.core.own_file import FILE, Own, read_own
 from pack.core.providers import BUILT_IN
 
@@ -102,11 +103,36 @@ MISTAKES = {
     SHOP + "    max_parallel: 100\n": (7, "from 1 to 64"),
     SHOP + "    fields: {colour: c}\n": (7, "fields has no colour"),
     SHOP + "    paths: {generate: v1}\n": (7, "begins with /"),
+    SHOP + "    paths: {generate: /v 1}\n": (7, "no spaces"),
+    SHOP + "    key_check: v1/models\n": (7, "begins with /"),
+    SHOP + "    proxy: my proxy\n": (7, "proxy is an address"),
+    SHOP + "    proxy: http://\n": (7, "proxy is an address"),
+    SHOP + "    proxy: htp://proxy.example:1\n": (7, "proxy is an address"),
     SHOP + "    label: a\n    label: b\n": (8, "stands twice"),
     "overlays:\n  nobody: {}\n": (2, "there is no built-in provider nobody"),
     "overlays:\n  offline: {}\n": (2, "there is no built-in provider offline"),
     "overlays:\n  google:\n    models:\n      x: {ratios: [5:6]}\n": (4, "ratios has no 5:6"),
     "more: {}\n": (1, "has no more"),
+    # A block begins a line after its name: it is the name's line that is told.
+    "providers:\n  shop:\n    label: A shop\n": (2, "shop needs a dialect"),
+    "providers:\n  shop:\n    label: A shop\n    dialect: fal\n": (2, "needs a base_url"),
+    SHOP + "    modles:\n      nb:\n        wire: nb\n": (7, "has no modles"),
+    SHOP + "    fields:\n      colour:\n        name: c\n": (8, "fields has no colour"),
+    SHOP + "    fields:\n      seed:\n        values: {}\n": (8, "the field of seed needs a name"),
+    SHOP + "    reads:\n      - png\n      - bmp\n": (9, "reads has no bmp"),
+    SHOP + "      nb 2:\n        wire: nb\n": (7, "the model's name"),
+    # What no field can say is not promised; another model's id is not sent in place of one that isn't given.
+    SHOP + "      nano-banana-9:\n        price: 0.1\n": (7, "nano-banana-9 needs a wire"),
+    SHOP + "      nb:\n        wire: {edit: nb}\n": (7, "nb needs a wire"),
+    SHOP + "      nb:\n        wire: nb\n        max_count: 4\n": (9, "name it as count in fields"),
+    SHOP + "      nb:\n        wire: nb\n        options: [seed]\n": (9, "there is no field for seed"),
+    SHOP.replace("price: 0.02", "resolutions: [1K]") + "    fields: {resolution: null}\n": (6, "to ask for 1K with"),
+    SHOP.replace("price: 0.02", 'ratios: ["1:1", "4:3"]')
+    + '    fields: {aspect_ratio: {name: size, values: {"1:1": 1x1}}}\n': (6, "to ask for 4:3 with"),
+    SHOP + "    fields: {resolution: {name: size, values: {1k: 1K}}}\n": (7, "not of 1k"),
+    SHOP + "    fields: {seed: {name: seed, values: {1: one}}}\n": (7, "no values of its own"),
+    "providers:\n  shop:\n    like: vertex\n    base_url: https://x.example\n": (2, "in place of {project}"),
+    SHOP + "    label: a\ab\n": (7, "none of text"),
 }
 
 
@@ -125,6 +151,73 @@ def test_a_mistake_costs_only_its_own_provider(tmp_path: Path) -> None:
     own = read(tmp_path, text)
     assert set(own.rows) == {"shop", "google"} and len(own.mistakes) == 2
     assert own.rows["google"].max_parallel == 3
+
+
+def test_a_mistake_between_the_providers_costs_none_of_them(tmp_path: Path) -> None:
+    """A word that isn't known at the top, a name that stands twice, a section that is none."""
+    twice = SHOP + SHOP.removeprefix("providers:\n").replace("api.shop", "second") + "  5: {}\n"
+    own = read(tmp_path, "version: 2\n" + twice + "overlays:\n  google: {max_parallel: 3}\nproviders: {}\n")
+    assert set(own.rows) == {"shop", "google"} and own.rows["shop"].base_url == "https://api.shop.example"
+    lines = [mistake.partition(":")[0].rpartition(" ")[2] for mistake in own.mistakes]
+    assert sorted(lines, key=int) == ["1", "8", "13", "16"], own.mistakes
+    own = read(tmp_path, SHOP + "overlays:\n  - google\n")
+    assert set(own.rows) == {"shop"} and "line 8" in own.mistakes[0]
+
+
+@pytest.mark.parametrize("coding", ["latin-1", "utf-16"])
+def test_a_file_in_another_coding_is_told_with_its_line(tmp_path: Path, coding: str) -> None:
+    """As an old editor saves it: a word with an accent, or all of it."""
+    (tmp_path / FILE).write_bytes((SHOP + "    label: Caf\u00e9\n").encode(coding))
+    own = read_own(tmp_path, BUILT_IN)
+    assert own.mistakes == (f"{FILE} line {7 if coding == 'latin-1' else 1}: it is not UTF-8 text",)
+
+
+def test_text_is_what_was_written(tmp_path: Path) -> None:
+    """To YAML 2.10 is a number, and no a refusal."""
+    row = read(tmp_path, SHOP.replace("wire: nb", "wire: 2.10, family: no") + "    label: 0x10\n").rows["shop"]
+    (model,) = row.models
+    assert model.generate and (model.generate.wire, model.family, row.label) == ("2.10", "no", "0x10")
+
+
+def test_every_built_in_row_can_say_what_it_promises() -> None:
+    """Nothing is taken from a row that is copied as it is."""
+    for row in BUILT_IN.values():
+        assert tuple(sayable(row, model, row.routes) for model in row.models) == row.models
+
+
+def test_what_a_field_can_t_say_can_t_be_asked_for(tmp_path: Path) -> None:
+    """It would be paid for, and be another picture than the one that was asked for."""
+    more = """\
+    fields:
+      aspect_ratio: {name: size, values: {"1:1": 1x1, "16:9": 16x9}}
+      resolution: null
+"""
+    row = read(tmp_path, SHOP.partition("    models:")[0] + more).rows["shop"]
+    body = sent_json(play(job(row, request(aspect_ratio="16:9"), "nano-banana-2")).sends[0])
+    assert body["size"] == "16x9" and "image_size" not in body
+    for wish in ({"aspect_ratio": "4:3"}, {"resolution": "4K"}):
+        with pytest.raises(Impossible):
+            job(row, request(**wish), "nano-banana-2")
+
+
+def test_an_option_with_a_field_of_its_own_is_sent(tmp_path: Path) -> None:
+    """As the example says of a seed; a model may still leave it out."""
+    more = "      other: {wire: o, options: []}\n    fields:\n      seed: seed\n"
+    more += "      web_search: {name: search, values: {true: web}}\n      count: n\n"
+    row = read(tmp_path, SHOP.replace("price: 0.02", "max_count: 2") + more).rows["shop"]
+    asked = request(seed=7, web_search=True)
+    body = sent_json(play(job(row, asked, "nano-banana", count=2)).sends[0])
+    assert (body["seed"], body["search"], body["n"]) == (7, "web", 2)
+    assert not {"seed", "search"} & set(sent_json(play(job(row, asked, "other")).sends[0]))
+
+
+def test_a_new_model_does_not_stand_in_for_the_one_that_it_is_like(tmp_path: Path) -> None:
+    """Both are of one family: `auto` takes the one that was named."""
+    read(tmp_path, "overlays:\n  google:\n    models:\n      nano-banana-3: {like: nano-banana-2.1, wire: nb3}\n")
+    engine = Engine(tmp_path, environ={"GEMINI_API_KEY": "sim-1"})
+    for name in ("nano-banana-2.1", "nano-banana-3"):
+        ((target, _), *_) = engine.plan(ProviderChoice(model=name), [request()]).targets
+        assert (target.row.id, target.model.name) == ("google", name)
 
 
 def test_a_ratio_without_quotes_is_the_ratio(tmp_path: Path) -> None:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import request
+from driving import drive, job, request
 from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError
 from pack.core.own_providers import AUTH, dialects, known_rows, remove, row_of, save, wire_of
+from pack.core.pictures import Encoded
 from pack.core.providers import BUILT_IN
-from pack.core.providers.row import DEAREST_USD
+from pack.core.providers.row import DEAREST_USD, OPERATIONS
 from pack.core.settings import Settings
 from pack.core.settings_file import set_base_url
+from pack.core.transport import Transport
+from pack.core.wire import dialect
+from pack.core.wire.step import Done, Send
+from pack.simulator import start
+from pack.simulator.server import Simulator
 
 FACTS = {"label": "My shop", "base_url": "https://shop.example/v1/images/generations ", "dialect": "openai_images"}
 
@@ -49,6 +56,37 @@ def test_every_dialect_can_be_spoken(dialect: str) -> None:
     assert all(model.price is None for model in row.models)
     # What a built-in provider documents about money, another host has never said.
     assert not row.failures_unbilled and not row.idempotency_header
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with start() as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", list(dialects()))
+def test_a_copy_of_every_dialect_makes_and_edits(simulator: Simulator, name: str) -> None:
+    """Against the strict double. Where references fit inside they go there: a copy need not have the uploads."""
+    simulator.reset()
+    known = dialects()[name]
+    auth = next(form for form, sent in AUTH.items() if sent == (known.auth_header, known.auth_template))
+    row = row_of("my_shop", {**FACTS, "dialect": name, "auth": auth})
+    base = simulator.base_url(known.id)
+    for operation in OPERATIONS:
+        end, paid = drive(job(row, request(operation, prompt=name), base_url=base), Transport(base), "sim-copy")
+        assert isinstance(end, Done) and paid == 1, end
+    uploads = [call for call in simulator.ledger()["free"] if call["kind"] == "upload"]
+    assert bool(uploads) == (row.references == "upload")
+
+
+def test_a_copy_of_gemini_keeps_to_what_fits_into_one_request() -> None:
+    """Google takes longer ones through its Files API, which a copy of it need not have: 20 MB are its limit then."""
+    row = row_of("my_shop", {**FACTS, "dialect": "gemini"})
+    assert BUILT_IN["google"].upload_above == 20_000_000 < BUILT_IN["google"].max_request_bytes
+    most = Encoded(bytes(row.max_request_bytes // 4 * 3), "jpeg", 1, 1)
+    send = dialect("gemini").start(replace(job(row, request("edit")), references=(most,)))
+    assert isinstance(send, Send) and send.paid and send.body is not None
+    assert 19_000_000 < len(send.body) < 20_000_000 and row.max_reference_bytes * 4 // 3 <= row.max_request_bytes
 
 
 def test_its_pictures_count_as_the_dearest(tmp_path: Path) -> None:

@@ -72,6 +72,33 @@ def test_a_failure_and_what_it_cost(asked: Any, provider: str, words: str, kind:
     assert len(seen["requests"]) == 1 and (charged != "no" or seen["paid_calls"] == 0)
 
 
+@pytest.mark.parametrize(
+    ("reason", "kind", "charged"),
+    [
+        ("no_media_generated", "empty", "maybe"),
+        ("file_download_error", "invalid", "maybe"),
+        ("image_too_small", "invalid", "maybe"),
+        ("generation_timeout", "task", "no"),
+        ("internal_server_error", "task", "no"),
+    ],
+)
+def test_how_a_run_of_fal_ended(asked: Any, reason: str, kind: str, charged: str) -> None:
+    """By fal's own types: a soft refusal, an input that it can't use, and a failure of its own, which is free."""
+    run, seen = asked("fal", f"refuse reason={reason}")
+    (error,) = [result.error for result in run.report.failed]
+    assert (error.kind, error.charged) == (kind, charged) and reason in str(error), str(error)
+    assert len(seen["requests"]) == 1
+
+
+@BOTH
+def test_what_was_cancelled_by_somebody_else_has_ended(asked: Any, provider: str) -> None:
+    """On the provider's own page, for example: it isn't waited for any more."""
+    run, seen = asked(provider, "task=cancelled")
+    (error,) = [result.error for result in run.report.failed]
+    assert error.kind == "task" and len(seen["requests"]) == 1
+    assert error.charged != "no" or seen["paid_images"] == 0
+
+
 @BOTH
 @pytest.mark.parametrize(
     "words",

@@ -124,6 +124,8 @@ def test_the_key_stands_where_it_belongs(engine: Engine, simulator: Simulator) -
         "broken_json",
         "task=fail",
         "task=fail paid",
+        "task=cancelled",
+        "task=cancelled paid",
         "drop=headers",
     ],
 )

@@ -402,6 +402,13 @@ def test_cookies_are_not_kept() -> None:
         assert server.connections == 1 and server.lines[0].header("cookie") is None
 
 
+def test_a_proxy_that_is_no_address_is_a_setting_to_correct() -> None:
+    """And not the provider's address, which is fine."""
+    transport = Transport("https://api.example.com", "http://")
+    with pytest.raises(ConfigError, match=r"proxy.*NANO_BANANA_PROXY, or proxy in providers\.yaml"):
+        transport.send("GET", "https://api.example.com/x", headers={}, deadline=time.monotonic() + 5)
+
+
 def test_loopback_is_asked_directly_whatever_proxy_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """The offline simulator isn't behind anybody's proxy."""
     with serving(Line.serve) as proxy, serving(Line.serve) as server:

@@ -203,7 +203,9 @@ def test_a_job_that_is_not_known_any_more_is_lost() -> None:
 
 
 def test_a_job_is_found_again_after_a_restart() -> None:
-    """From the accepted state alone."""
+    """From the accepted state alone; an odd id stays one segment of the path."""
     accepted = play(job(ROW, request("edit")), uploaded(0), ACCEPTED).sends[-1].accepted
     again = play(job(ROW, request()), looked("COMPLETED", result=[URL]), accepted=accepted)
     assert again.paths == ["GET /v2/jobs/5b1c"] and again.done.pictures == (Found(url=URL),)
+    odd = play(job(ROW, request()), reply(202, {"jobId": "../a b?c", "status": "QUEUED"}))
+    assert odd.paths[-1] == "GET /v2/jobs/..%2Fa%20b%3Fc"

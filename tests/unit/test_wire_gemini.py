@@ -286,11 +286,12 @@ def test_the_last_draft_is_taken_where_there_is_nothing_else() -> None:
     assert played.done.pictures == (Found(data=PNG),) and played.done.text == ""
 
 
-def test_all_final_pictures_are_taken() -> None:
-    """In order, over all candidates."""
-    value = answer(inline(), inline(base64.b64encode(OTHER).decode()))
+def test_of_several_final_pictures_the_last_is_the_result() -> None:
+    """A draft that lost its mark on the way comes before it; what was paid for is kept all the same."""
+    value = answer(inline(), inline(), inline(base64.b64encode(OTHER).decode()))
+    assert [found.data for found in asked(value).done.pictures] == [OTHER, PNG, PNG]
     value["candidates"] += answer(inline())["candidates"]
-    assert [found.data for found in asked(value).done.pictures] == [PNG, OTHER, PNG]
+    assert [found.data for found in asked(value).done.pictures] == [PNG, PNG, PNG, OTHER]
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,19 @@ def test_a_code_inside_a_200_is_an_error(code: int | str, kind: str, charged: st
     assert charged_by(ROW, fault, accepted=False) == charged
 
 
+@pytest.mark.parametrize(
+    ("code", "words", "kind"), [(1001, "no such luck", "server"), ("-1", "Insufficient credits", "credit")]
+)
+@pytest.mark.parametrize("data", [None, {}])
+def test_a_code_that_is_no_status_is_an_error_too(code: Any, words: str, kind: str, data: Any) -> None:
+    """Told in its own words; whether it was billed, nobody knows."""
+    value = {"code": code, "msg": words, "data": data}
+    fault = play(job(ROW, request()), reply(value=value)).failed.fault
+    assert (fault.kind, fault.words) == (kind, words) and charged_by(ROW, fault, accepted=False) == "maybe"
+    upload = play(job(ROW, request("edit")), reply(value=value))
+    assert upload.failed.fault.words == words and not any(send.paid for send in upload.sends)
+
+
 def test_a_success_without_a_task_is_unreadable() -> None:
     """It may have been taken: nobody knows."""
     nothings: list[Any] = [None, {}, {"taskId": ""}, [], "task_12"]

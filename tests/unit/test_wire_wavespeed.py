@@ -144,10 +144,12 @@ def test_a_prediction_that_is_not_known_any_more_is_lost() -> None:
 
 
 def test_a_prediction_is_found_again_after_a_restart() -> None:
-    """From the accepted state alone."""
+    """From the accepted state alone; an odd id stays one segment of the path."""
     accepted = play(job(ROW, request("edit")), uploaded(0), prediction("created")).sends[-1].accepted
     again = play(job(ROW, request()), prediction("completed", URL), accepted=accepted)
     assert again.paths == [POLL] and again.done.pictures == (Found(url=URL),)
+    odd = play(job(ROW, request()), prediction("created", id="../a b?c"))
+    assert odd.paths[-1] == "GET /api/v3/predictions/..%2Fa%20b%3Fc/result"
 
 
 @pytest.mark.parametrize(
