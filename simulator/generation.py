@@ -209,6 +209,7 @@ def _dressed(reply: Reply, words: Words) -> Reply:
         reply.headers.append(("Content-Encoding", "gzip"))
     manner = reply.manner
     manner.slow = words.get("slow", 0.0)
+    manner.held = words.get("hold")
     manner.slow_body = words.get("slow_body", 0.0)
     drop = str(words.get("drop", ""))
     manner.drop = "headers" if drop in ("connect", "upload") else drop
