@@ -510,19 +510,17 @@ class Call:
         if self._doubt and not accepted:
             # This answer is about the last try, and says nothing of those whose answers were lost.
             charged, self._fate = "maybe" if charged == "no" else charged, "lost"
-        if failed.task:
-            fault = replace(fault, words=f"{fault.words} (task {failed.task})".strip())
-        return self._error(fault, charged)
+        return self._error(fault, charged, failed.task)
 
     def _while_young(self, fate: retry.Fate) -> retry.Fate:
         """Tasks and addresses don't live for ever: what could not be had for a day is lost."""
         return "lost" if fate == "again" and abs(time.time() - self._paid_at) > URL_SECONDS else fate
 
-    def _error(self, fault: Fault, charged: Charged) -> NanoBananaError:
+    def _error(self, fault: Fault, charged: Charged, task: str = "") -> NanoBananaError:
         row = self.target.row
         place = self.target.key.source if self.target.key else variables(row, self.target.profile)[0]
         hint = f"Check the key in {place}: it has to be valid for {row.label} and allowed to make images"
-        return failure(fault, row.label, charged, key_hint=hint)
+        return failure(fault, row.label, charged, key_hint=hint, task=task)
 
     def _lost(self, broken: Broken, stop: retry.Stop, send: Send) -> NanoBananaError:
         label = self.row_label
