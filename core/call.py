@@ -445,9 +445,7 @@ class Call:
         if self._doubt and not accepted:
             # This answer is about the last try, and says nothing of those whose answers were lost.
             charged, self._fate = "maybe" if charged == "no" else charged, "lost"
-        if failed.task:
-            fault = replace(fault, words=f"{fault.words} (task {failed.task})".strip())
-        return self._blame.error(fault, charged)
+        return self._blame.error(fault, charged, failed.task)
 
     def _while_young(self, fate: retry.Fate) -> retry.Fate:
         """Tasks and addresses don't live for ever: what could not be had for a day is lost."""

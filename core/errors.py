@@ -219,9 +219,12 @@ class Fault:
     cure: str = ""
 
 
-def failure(fault: Fault, label: str, charged: Charged, *, key_hint: str = "", what: str = "") -> NanoBananaError:
-    """The error a user sees for `fault` at the provider called `label`."""
+def failure(
+    fault: Fault, label: str, charged: Charged, *, key_hint: str = "", what: str = "", task: str = ""
+) -> NanoBananaError:
+    """The error a user sees for `fault` at the provider called `label`; `task` is its number there, which it did not say."""
     said = f' It said: "{_unstopped(fault.words)}".' if fault.words else ""
+    said += f" Its task is {task}." if task else ""
     status = f" (HTTP {fault.status})" if fault.status else ""
     if fault.kind == "key" and fault.status == 403:
         what = what or _DENIED

@@ -25,6 +25,10 @@ from .surroundings import clean
 FOLDERS = ("custom_nodes", "input", "output", "temp", "user", "models")
 LEFT_OUT = shutil.ignore_patterns(".git", "__pycache__", "output", ".*_cache", "node_modules", "*.partial")
 POLL = 0.05
+TRIES = 3
+"""For a host at any free port: what was free may be another program's by the time ComfyUI has started."""
+TAKEN = ("address already in use", "error 10048")
+"""What the log of a host ends with that came too late to its port."""
 
 
 class PromptFailed(Exception):
@@ -96,7 +100,6 @@ class Host:
         place = place or ready()
         base = base.absolute()
         prepare(base, pack)
-        port = port or loopback.free_port()
         home = None
         if environment is None:
             extra = dict(env or {})
@@ -104,14 +107,22 @@ class Host:
                 home = Path(tempfile.mkdtemp(prefix="nano-banana-home-"))
                 extra["NANO_BANANA_HOME"] = str(home)
             environment = clean(os.environ, extra)
-        child = Child(command(place, base, port, args), place.comfyui, environment, base / "host.log")
-        host = cls(child, base, port, home)
-        try:
-            host._wait(patience)
-        except BaseException:
-            host.stop()
-            raise
-        return host
+        left = 1 if port else TRIES
+        while True:
+            left -= 1
+            at = port or loopback.free_port()
+            child = Child(command(place, base, at, args), place.comfyui, environment, base / "host.log")
+            host = cls(child, base, at, home)
+            try:
+                host._wait(patience)
+                return host
+            except BaseException as error:
+                late = isinstance(error, Stop) and any(words in host.tail().lower() for words in TAKEN)
+                if late and left:
+                    child.stop()
+                    continue
+                host.stop()
+                raise
 
     def _wait(self, patience: float) -> None:
         end = time.monotonic() + patience

@@ -187,6 +187,9 @@ class Connection:
     def _send(self, reply: Reply, *, close: bool, head_only: bool) -> None:
         manner = reply.manner
         self._wait(manner.slow)
+        while manner.held is not None and not manner.held.wait(0.1):
+            if self._closing.is_set():
+                raise _Gone
         if manner.drop == "headers":
             self._close(reset=manner.reset)
             raise _Gone

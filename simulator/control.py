@@ -64,6 +64,9 @@ class Control:
         if action == "DELETE faults":
             exchange.faults.clear()
             return {}
+        if action == "POST release":
+            exchange.faults.release()
+            return {}
         if action == "POST forms":
             given = _object(body)
             _known(given, "provider", "form", "status")

@@ -137,6 +137,8 @@ class Exchange:
         found = call.api.prompt_of(call.fields)
         prompt = found if isinstance(found, str) and found else _prompt_of(call.fields)
         prompt = prompt or (_prompt_in(call.request.body) if late else "")
+        # Before it counts as received: whoever waits for that and then releases means this one, too.
+        released = self.faults.released
         self.ledger.received(record, prompt, _without_pictures(call.fields))
         self._check_head(call)
         if late is not None:
@@ -146,6 +148,8 @@ class Exchange:
             assert call.route.read is not None
             order = call.route.read(call)
             words = self.faults.take(call.api.id, prompt)
+            if "hold" in words:
+                words["hold"] = released
         except UnknownWord as problem:
             raise Problem(400, str(problem), code="unknown_simulator_word") from None
         return generate(call, order, words, self.ledger)

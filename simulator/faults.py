@@ -68,6 +68,7 @@ def _optional(default: str, check: Callable[[str | None], Any]) -> Callable[[str
 VOCABULARY: dict[str, Callable[[str | None], Any]] = {
     # The answer to the paid request.
     "slow": _seconds,
+    "hold": _flag,  # no answer until `Simulator.release`, or the end of the faults: for tests of what happens meanwhile
     "slow_body": _seconds,
     "status": _status,
     "retry_after": _raw,
@@ -186,6 +187,8 @@ class FaultBook:
         self._lock = threading.Lock()
         self._rules: list[Rule] = []
         self._used: dict[tuple[str, str], int] = {}
+        self.released = threading.Event()
+        """What an answer that is held from now on waits for."""
 
     def add(self, provider: str, match: str, fault: str) -> None:
         """Lay a fault down; raises UnknownWord."""
@@ -196,10 +199,17 @@ class FaultBook:
             self._rules.append(Rule(provider, match, words))
 
     def clear(self) -> None:
-        """Forget every fault and every count."""
+        """Forget every fault and every count, and let go what is held."""
         with self._lock:
             self._rules.clear()
             self._used.clear()
+        self.release()
+
+    def release(self) -> None:
+        """Let go every answer that is held now; those that come later are held as before."""
+        with self._lock:
+            self.released.set()
+            self.released = threading.Event()
 
     def look(self, provider: str, prompt: str) -> Words:
         """The words in force, without using any of them up. Raises UnknownWord for a wrong directive."""

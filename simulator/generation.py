@@ -158,7 +158,10 @@ def _result(call: Call, order: Order, words: Words, card: Card, form: str, file_
         path = call.files.add_result(call.api.id, stem, form, lambda: encode(card, form), file_words)
         result.url = str(words.get("url") or call.address(path))
         return result
-    text = base64.b64encode(encode(card, form)).decode("ascii")
+    content = encode(card, form)
+    if "short" in words:
+        content = content[: len(content) // 2]
+    text = base64.b64encode(content).decode("ascii")
     if transport == "datauri":
         result.url = f"data:{MIME[form]};base64,{text}"
     elif transport == "b64twice":
@@ -209,6 +212,7 @@ def _dressed(reply: Reply, words: Words) -> Reply:
         reply.headers.append(("Content-Encoding", "gzip"))
     manner = reply.manner
     manner.slow = words.get("slow", 0.0)
+    manner.held = words.get("hold")
     manner.slow_body = words.get("slow_body", 0.0)
     drop = str(words.get("drop", ""))
     manner.drop = "headers" if drop in ("connect", "upload") else drop

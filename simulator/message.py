@@ -6,6 +6,7 @@ Plain data: read by the APIs, written by them, sent by `connection.py`. Knows no
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import dataclass, field
 from email.message import Message
 
@@ -36,6 +37,8 @@ class Manner:
 
     slow: float = 0.0
     """Seconds before the status line."""
+    held: threading.Event | None = None
+    """What the status line waits for."""
     slow_body: float = 0.0
     """Seconds over which the body trickles out."""
     drop: str = ""

@@ -55,15 +55,19 @@ class Simulator:
         self._control.fault(fault, provider=provider, match=match)
 
     def clear_faults(self) -> None:
-        """Forget every fault laid down and every count."""
+        """Forget every fault laid down and every count, and let go what is held."""
         self._exchange.faults.clear()
+
+    def release(self) -> None:
+        """Let go every answer that the word `hold` holds back now."""
+        self._exchange.faults.release()
 
     def form(self, provider: str, form: str, status: int) -> None:
         """Switch one form of an API off (404 or 405) or on again (0); raises ValueError for an unknown one."""
         self._control.form(provider, form, status)
 
     def wait(
-        self, *, provider: str = "", prompt: str = "", state: str = "received", count: int = 1, timeout: float = 10.0
+        self, *, provider: str = "", prompt: str = "", state: str = "received", count: int = 1, timeout: float = 30.0
     ) -> bool:
         """Wait until `count` matching requests are `received` or `answered`; False when the time is over."""
         return bool(self._control.wait(provider, prompt, state, count, timeout)["reached"])

@@ -19,7 +19,9 @@ from pack.dev.environment import ready
 from pack.dev.running import Host
 from pack.simulator import start
 from pack.tests.host.kit import provider_variables
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+expect.set_options(timeout=20_000)  # five seconds, what it is otherwise, is short for a busy machine
 
 
 @pytest.fixture(scope="session")
@@ -127,7 +129,7 @@ class Canvas:
         found: dict[str, Any] = self.page.evaluate("() => window.app.graph.serialize()")
         return found
 
-    def queue(self, timeout: float = 60, press: Callable[[], Any] | None = None) -> dict[str, Any]:
+    def queue(self, timeout: float = 150, press: Callable[[], Any] | None = None) -> dict[str, Any]:
         """Presses Run (as its command), or what `press` presses, and waits for the end; the history entry."""
         before = set(self.host.get("/history"))
         if press is None:

@@ -189,6 +189,7 @@ def test_thousands_of_rows_scroll_to_the_end(page: Any, machine: Machine) -> Non
     assert page.complaints == []
 
 
+@pytest.mark.usefixtures("one_day")
 def test_many_are_forgotten_from_the_menu(page: Any, machine: Machine) -> None:
     """First what is older than a month, then all; each asks first. What was spent stays."""
     rows = open_panel(page)

@@ -84,6 +84,7 @@ def page(lasting_page: Any) -> Iterator[Any]:
     lasting_page.page.evaluate("() => document.querySelectorAll('dialog[open]').forEach((each) => each.close())")
 
 
+@pytest.mark.usefixtures("one_day")
 def test_runs_from_the_canvas_are_listed_newest_first(page: Any) -> None:
     """A picture, a refusal that cost nothing, and one that nobody knows of: each says so, while the panel is open."""
     rows = open_panel(page)
@@ -262,11 +263,9 @@ def test_the_keyboard_reaches_every_button_and_nothing_of_the_canvas(page: Any, 
     assert page.complaints == []
 
 
-def test_a_prompt_is_copied_on_every_connection(page: Any, bench: Bench) -> None:
-    """The browser gives no clipboard to a page that came over plain HTTP from another machine.
-
-    The last test here: the page stays without one.
-    """
+def test_a_prompt_is_copied_on_every_connection(canvas: Callable[..., Any], bench: Bench) -> None:
+    """The browser gives no clipboard to a page that came over plain HTTP from another machine."""
+    page = canvas()  # of its own: it stays without one
     for prompt in ("A stork\non a chimney", "A crane, <b>bold</b>"):
         assert bench.generate(prompt).status == "success"
     page.page.context.grant_permissions(["clipboard-read", "clipboard-write"])

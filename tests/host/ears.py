@@ -47,7 +47,7 @@ class Ears:
         self._task: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._live, daemon=True)
         self._thread.start()
-        assert self._open.wait(20), "the host took no websocket"
+        assert self._open.wait(60), "the host took no websocket"
 
     def _live(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -85,7 +85,7 @@ class Ears:
             self.heard.append(heard)
             self._changed.notify_all()
 
-    def wait(self, wanted: Callable[[Heard], bool], timeout: float = 20.0) -> Heard:
+    def wait(self, wanted: Callable[[Heard], bool], timeout: float = 60.0) -> Heard:
         """The first frame that is wanted. Fails when there is none in time."""
 
         def found() -> Heard | None:
@@ -97,11 +97,11 @@ class Ears:
         assert heard is not None, f"not heard within {timeout} s; heard: {[(h.kind, h.raw[:120]) for h in self.heard]}"
         return heard
 
-    def wait_text(self, piece: str, timeout: float = 20.0) -> Heard:
+    def wait_text(self, piece: str, timeout: float = 60.0) -> Heard:
         """The first progress text with `piece` in it."""
         return self.wait(lambda heard: heard.kind == "text" and piece in heard.raw, timeout)
 
-    def wait_end(self, prompt_id: str, timeout: float = 20.0) -> Heard:
+    def wait_end(self, prompt_id: str, timeout: float = 60.0) -> Heard:
         """How a prompt ended: `execution_success`, `execution_error` or `execution_interrupted`."""
         ends = ("execution_success", "execution_error", "execution_interrupted")
         return self.wait(lambda heard: heard.kind in ends and heard.data["prompt_id"] == prompt_id, timeout)

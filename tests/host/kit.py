@@ -77,7 +77,7 @@ class Bench:
     def __init__(self, host: Host, simulator: Any) -> None:
         self.host, self.simulator = host, simulator
 
-    def run(self, prompt: dict[str, Any], timeout: float = 60.0) -> Ran:
+    def run(self, prompt: dict[str, Any], timeout: float = 150.0) -> Ran:
         try:
             prompt_id = self.host.queue_prompt(prompt)
         except PromptFailed as failed:

@@ -96,7 +96,7 @@ class Odd:
             self.visits = []
         self.act = act
 
-    def wait(self, count: int = 1, timeout: float = 20.0) -> bool:
+    def wait(self, count: int = 1, timeout: float = 60.0) -> bool:
         """Waits until that many requests have arrived, heads at least."""
         with self._arrived:
             return self._arrived.wait_for(lambda: len(self.visits) >= count, timeout)

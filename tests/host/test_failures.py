@@ -6,6 +6,7 @@ against the simulator's own bill.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -395,10 +396,11 @@ def test_a_server_that_hangs_up_at_once(bench: Bench, tag: str, provider: str) -
 
 def test_a_provider_that_nobody_answers_for(fresh: Callable[..., Bench], simulator: Any, tag: str) -> None:
     """No connection at all: surely unpaid, and the advice is about this machine's network."""
-    with odd() as gone:
-        address = gone.origin
-    with_hole = fresh(simulator, {"NANO_BANANA_ONEROUTER_BASE_URL": address})
-    ran = with_hole.generate(tag)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # ours and silent: nobody else can begin to listen there
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with_hole = fresh(simulator, {"NANO_BANANA_ONEROUTER_BASE_URL": address})
+        ran = with_hole.generate(tag)
     assert ran.error_type == "NanoBanana.NetworkError"
     assert (
         "OneRouter could not be reached: the connection was refused" in ran.error and "proxy and firewall" in ran.error

@@ -87,10 +87,12 @@ def check_landed(bench: Bench, prompt: Any, tag: str) -> None:
 @pytest.mark.parametrize("provider", ["onerouter", "apiframe", "nanobanana", "runflow"])
 def test_while_the_provider_thinks(bench: Bench, listener: Ears, tag: str, provider: str) -> None:
     """Sent and not answered: the wait ends, the call doesn't."""
-    prompt = prompt_of(f"{tag} [[sim: slow=1.5]]", provider)
+    prompt = prompt_of(tag, provider)
+    bench.simulator.fault("hold", provider=provider, match=tag)
     prompt_id = bench.host.queue_prompt(prompt, listener.client)
     assert bench.simulator.wait(prompt=tag, count=1)
     interrupt(bench, listener, prompt_id)
+    bench.simulator.clear_faults()
     told = listener.wait(lambda heard: heard.kind == "nano_banana.stopped").data
     assert (told["on_the_way"], told["dropped"], told["back"]) == (1, 0, 0) and "nothing more" in told["text"]
     check_landed(bench, prompt, tag)
@@ -128,7 +130,7 @@ def test_while_it_waits_in_the_provider_s_queue(
 
 def test_while_the_picture_is_downloaded(bench: Bench, listener: Ears, tag: str) -> None:
     """The file is on its way: it arrives all the same."""
-    prompt = prompt_of(f"{tag} [[sim: file_slow=2]]")
+    prompt = prompt_of(f"{tag} [[sim: file_slow=4]]")
     prompt_id = bench.host.queue_prompt(prompt, listener.client)
     listener.wait_text("downloading")
     interrupt(bench, listener, prompt_id)
@@ -149,17 +151,19 @@ def test_while_backing_off(bench: Bench, listener: Ears, tag: str) -> None:
 
 def test_while_others_wait_in_line(bench: Bench, listener: Ears, tag: str) -> None:
     """Three pictures, one at a time: the first lands, the two behind it are never sent."""
-    prompt = prompt_of(f"{tag} [[sim: slow=1.5]]", "nanobanana", {"max_parallel": 1}, num_images=3)
+    prompt = prompt_of(f"{tag} three", "nanobanana", {"max_parallel": 1}, num_images=3)
+    bench.simulator.fault("hold", provider="nanobanana", match=tag)
     prompt_id = bench.host.queue_prompt(prompt, listener.client)
     assert bench.simulator.wait(prompt=tag, count=1)
     interrupt(bench, listener, prompt_id)
     told = listener.wait(lambda heard: heard.kind == "nano_banana.stopped").data
     assert (told["asked"], told["on_the_way"], told["dropped"]) == (3, 1, 2)
     check_host_goes_on(bench, tag)
-    assert not bench.simulator.wait(prompt=f"{tag} [[", count=2, timeout=3), "a dropped one was sent"
+    bench.simulator.clear_faults()
+    assert not bench.simulator.wait(prompt=f"{tag} three", count=2, timeout=3), "a dropped one was sent"
     again = bench.run(prompt)
     assert [image["from"] for image in again.info()["images"]] == ["store", "provider", "provider"]
-    assert bench.paid(f"{tag} [[") == 3
+    assert bench.paid(f"{tag} three") == 3
 
 
 def test_while_references_are_encoded(bench: Bench, listener: Ears, tag: str) -> None:
@@ -244,15 +248,17 @@ def test_in_the_middle_of_the_answer(odd_bench: Bench, slow_server: Odd, tag: st
 
 def test_a_failing_sibling_loses_nothing(bench: Bench, listener: Ears, tag: str) -> None:
     """The host takes the prompt down when a node fails; the other node's paid picture lands and is free next time."""
-    good = prompt_of(f"{tag} good [[sim: slow=2]]")
+    good = prompt_of(f"{tag} good")
+    bench.simulator.fault("hold", provider="onerouter", match=tag)
     both = {
         **good,
         "bad_config": node("ProviderConfig", provider="nanobanana"),
-        "bad": node("NanoBananaGenerate", prompt=f"{tag} bad [[sim: status=401 slow=0.5]]", provider=["bad_config", 0]),
+        "bad": node("NanoBananaGenerate", prompt=f"{tag} bad [[sim: status=401 slow=1]]", provider=["bad_config", 0]),
         "bad_show": node("PreviewImage", images=["bad", 0]),
     }
     prompt_id = bench.host.queue_prompt(both, listener.client)
     end = listener.wait_end(prompt_id)
     assert end.kind == "execution_error" and end.data["exception_type"] == "NanoBanana.KeyRefused"
     assert listener.wait(lambda heard: heard.kind == "nano_banana.stopped").data["on_the_way"] == 1
+    bench.simulator.clear_faults()
     check_landed(bench, good, f"{tag} good")

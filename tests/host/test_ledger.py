@@ -59,9 +59,9 @@ def test_a_host_killed_in_every_state_pays_once_per_picture(simulator: Any, tmp_
     home = tmp_path / "home"
     prompts = {
         "stored": ("onerouter", f"{tag} stored"),
-        "answered": ("onerouter", f"{tag} answered [[sim: file_slow=6]]"),
+        "answered": ("onerouter", f"{tag} answered [[sim: file_slow=600 times=1]]"),
         "accepted": ("apiframe", f"{tag} accepted [[sim: task steps=9]]"),
-        "sent": ("onerouter", f"{tag} sent [[sim: slow=60 times=1]]"),
+        "sent": ("onerouter", f"{tag} sent [[sim: slow=600 times=1]]"),
     }
     first = begin(simulator, tmp_path / "one", home)
     first.host.queue_prompt(graph(prompts))

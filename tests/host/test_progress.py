@@ -66,11 +66,16 @@ def test_every_picture_is_previewed_in_rgb(bench: Bench, listener: Ears, tag: st
 
 def test_the_preview_of_the_first_does_not_wait_for_the_last(bench: Bench, listener: Ears, tag: str) -> None:
     """One picture is there, the other one isn't: the first is shown already."""
-    prompt = _prompt(f"{tag} [[sim: slow=0.8]]", "nanobanana", num_images=2)
+    prompt = _prompt(tag, "nanobanana", num_images=2)
     prompt["config"]["inputs"]["max_parallel"] = 1  # type: ignore[index]
+    bench.simulator.fault("hold", provider="nanobanana", match=tag)
     prompt_id = bench.host.queue_prompt(prompt, listener.client)
-    first = listener.wait(lambda heard: heard.kind == "preview")
-    assert listener.wait_end(prompt_id).at - first.at > 0.4
+    assert bench.simulator.wait(prompt=tag)
+    bench.simulator.release()
+    listener.wait(lambda heard: heard.kind == "preview")
+    assert not bench.simulator.wait(prompt=tag, state="answered", count=2, timeout=0)
+    bench.simulator.clear_faults()
+    assert listener.wait_end(prompt_id).kind == "execution_success"
 
 
 def test_only_the_browser_that_asked_hears_of_it(bench: Bench, listener: Ears, tag: str) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pack.core.providers import BUILT_IN
-from pack.dev.running import Host
+from pack.tests.host.everyone import everyone
 from pack.tests.host.kit import Bench, colours, node
 
 NAMES = [row.id for row in BUILT_IN.values()]
@@ -16,42 +15,8 @@ NAMES = [row.id for row in BUILT_IN.values()]
 
 @pytest.fixture(scope="module")
 def bench(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """A host with a key for every provider there is."""
-    base = tmp_path_factory.mktemp("providers")
-    variables = {"NANO_BANANA_CAP_DAY": "none", "NANO_BANANA_CAP_RUN": "none"}
-    for row in BUILT_IN.values():
-        if row.local:
-            continue
-        prefix = f"NANO_BANANA_{row.id.upper()}"
-        variables[f"{prefix}_BASE_URL"] = simulator.base_url(row.id)
-        if row.auth == "google_service_account":
-            account = base / "account.json"
-            account.write_text(service_account(simulator), "utf-8")
-            variables[f"{prefix}_API_KEY_FILE"] = str(account)
-        else:
-            variables[f"{prefix}_API_KEY"] = "sim-test"
-    with Host.start(base, variables) as host:
-        yield Bench(host, simulator)
-
-
-def service_account(simulator: Any) -> str:
-    """A service account of the simulator's own, with a key made for this test."""
-    rsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.rsa")
-    serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization")
-    made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = made.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return json.dumps(
-        {
-            "type": "service_account",
-            "project_id": "sim-project",
-            "private_key_id": "1",
-            "private_key": pem.decode(),
-            "client_email": "sim@sim-project.iam.gserviceaccount.com",
-            "token_uri": simulator.base_url("vertex") + "/token",
-        }
-    )
+    with everyone(simulator, tmp_path_factory.mktemp("providers")) as bench:
+        yield bench
 
 
 def test_each_makes_a_picture_from_text(bench: Bench, tag: str) -> None:

@@ -474,6 +474,7 @@ def test_what_isn_t_there_is_said(method: str, path: str, page: Page) -> None:
     assert page.ask(method, path, {} if method == "POST" else None).status == 404
 
 
+@pytest.mark.usefixtures("one_day")
 def test_pictures_are_forgotten_one_by_one_by_age_and_all(page: Page, tag: str) -> None:
     """Bytes, prompt and graph are gone, what was spent stays; nothing is forgotten by saying it half."""
     page.at("onerouter", page.simulator.base_url("onerouter"), ENTERED)
@@ -501,6 +502,7 @@ def test_pictures_are_forgotten_one_by_one_by_age_and_all(page: Page, tag: str) 
 # -------------------------------------------------------------------------------------------------------------- money
 
 
+@pytest.mark.usefixtures("one_day")
 def test_what_was_spent_is_what_the_provider_has_billed(page: Page, tag: str) -> None:
     """Today, this month and by provider, to the cent; what may have been charged is said apart."""
     page.at("runflow", page.simulator.base_url("runflow"), "sim-right")
@@ -711,13 +713,17 @@ def test_a_picture_that_is_under_way_is_left_alone(shop: Page, simulator: Any, t
     """It can't be forgotten, nor recovered from under the call that is on it."""
     prompt = {
         "config": node("ProviderConfig", provider="onerouter"),
-        "make": node("NanoBananaGenerate", prompt=f"{tag} [[sim: slow=1.5]]", provider=["config", 0]),
+        "make": node("NanoBananaGenerate", prompt=tag, provider=["config", 0]),
         "show": node("PreviewImage", images=["make", 0]),
     }
-    queued = shop.host.queue_prompt(prompt)
-    assert simulator.wait(prompt=tag)
-    (running,) = shop.pictures(tag)
-    assert running["running"] and running["open"] and not running["recoverable"]
-    assert shop.ask("DELETE", f"/results/{running['id']}").status == 409
-    assert shop.good("POST", f"/results/{running['id']}/recover", {})["pictures"] == 0
+    simulator.fault("hold", provider="onerouter", match=tag)
+    try:
+        queued = shop.host.queue_prompt(prompt)
+        assert simulator.wait(prompt=tag)
+        (running,) = shop.pictures(tag)
+        assert running["running"] and running["open"] and not running["recoverable"]
+        assert shop.ask("DELETE", f"/results/{running['id']}").status == 409
+        assert shop.good("POST", f"/results/{running['id']}/recover", {})["pictures"] == 0
+    finally:
+        simulator.clear_faults()
     assert shop.host.wait_prompt(queued)["status"]["status_str"] == "success" and shop.bench.paid(tag) == 1

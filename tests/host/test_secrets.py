@@ -150,9 +150,12 @@ def traces(canary: Bench, echo: Odd, planted: Planted) -> dict[str, bytes]:
             echo.begin(echoing(words))
             fail(saved(f"secret-echo {words}", "apiframe"))
             assert [visit.header("authorization") for visit in echo.visits] == [planted.keys["apiframe"]]
-        slow = host.queue_prompt(saved("secret-slow [[sim: slow=1]]", "onerouter"), listener.client)
+        canary.simulator.fault("hold", provider="onerouter", match="secret-slow")
+        slow = host.queue_prompt(saved("secret-slow", "onerouter"), listener.client)
         assert canary.simulator.wait(prompt="secret-slow")
         found["queue"] = json.dumps(host.get("/queue")).encode()
+        assert b"secret-slow" in found["queue"], "it is no longer there, so this proves nothing"
+        canary.simulator.clear_faults()
         assert host.wait_prompt(slow)["status"]["status_str"] == "success"
         found["websocket"] = "\n".join(heard.raw for heard in listener.heard).encode()
     found["messages"] = "\n".join(messages).encode()

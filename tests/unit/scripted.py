@@ -11,7 +11,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 
-SECONDS = 10.0
+SECONDS = 60.0
 """No wait of a script is longer."""
 
 

@@ -1,5 +1,6 @@
 """How a host is started and what is told when a prompt fails; the host itself is in the host tests."""
 
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,39 @@ def test_a_host_that_dies_shows_its_log(tmp_path: Path) -> None:
     with pytest.raises(Stop, match="code 3") as caught:
         running.Host.start(tmp_path / "base", place=place, pack=None)
     assert str(caught.value).endswith("no luck")
+
+
+LATE = """
+import socket, sys
+with socket.create_server(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), reuse_port=False) as server:
+    while True:
+        line, _ = server.accept()
+        line.recv(4096)
+        line.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\n{}")
+        line.close()
+"""
+"""Stands in for ComfyUI: dies where its port is taken, else answers."""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows says it in the user's language")
+def test_a_port_that_somebody_else_has_taken_meanwhile_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one is tried; one that a person has named isn't changed."""
+    comfyui = tmp_path / "C"
+    comfyui.mkdir()
+    (comfyui / "main.py").write_text(LATE)
+    place = Place(comfyui, Path(sys.executable), Path(sys.executable), fetched=False, why="")
+    free = running.loopback.free_port
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        taken = other.getsockname()[1]
+        offered = [taken, taken]
+        monkeypatch.setattr(running.loopback, "free_port", lambda: offered.pop() if offered else free())
+        with running.Host.start(tmp_path / "base", place=place, pack=None) as host:
+            assert host.alive() and host.port != taken and not offered
+        with pytest.raises(Stop, match="in use"):
+            running.Host.start(tmp_path / "base", place=place, pack=None, port=taken)
 
 
 @pytest.mark.parametrize("arguments", [["--port", "9000", "--lowvram"], ["--lowvram", "--port=9000"]])

@@ -25,13 +25,13 @@ class Work:
 
     def __call__(self) -> None:
         self.begun.set()
-        assert self.may_end.wait(10)
+        assert self.may_end.wait(60)
         self.ended.set()
 
 
 def settled(lanes: Lanes) -> bool:
     """Whether all calls have gone within a few seconds; the last steps of a thread have no event of their own."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while lanes.busy() and time.monotonic() < end:
         time.sleep(0.002)
     return lanes.busy() == 0
@@ -42,13 +42,13 @@ def test_no_more_than_the_limit_run_and_the_others_follow_in_order() -> None:
     lanes, works = Lanes(), [Work() for _ in range(4)]
     for work in works:
         lanes.enter("p", 2, work)
-    assert works[0].begun.wait(5) and works[1].begun.wait(5)
+    assert works[0].begun.wait(30) and works[1].begun.wait(30)
     assert lanes.busy() == 2 and not works[2].begun.is_set()
     works[1].may_end.set()
-    assert works[2].begun.wait(5) and not works[3].begun.is_set() and lanes.busy() == 2
+    assert works[2].begun.wait(30) and not works[3].begun.is_set() and lanes.busy() == 2
     for work in works:
         work.may_end.set()
-    assert works[3].begun.wait(5) and settled(lanes)
+    assert works[3].begun.wait(30) and settled(lanes)
 
 
 def test_providers_do_not_wait_for_each_other() -> None:
@@ -56,7 +56,7 @@ def test_providers_do_not_wait_for_each_other() -> None:
     lanes, slow, other = Lanes(), Work(), Work(free=True)
     lanes.enter("a", 1, slow)
     lanes.enter("b", 1, other)
-    assert other.ended.wait(5) and not slow.ended.is_set()
+    assert other.ended.wait(30) and not slow.ended.is_set()
     slow.may_end.set()
     assert settled(lanes)
 
@@ -67,10 +67,10 @@ def test_what_waits_can_be_dropped_and_what_runs_cannot() -> None:
     first = lanes.enter("p", 1, running)
     ticket = lanes.enter("p", 1, waiting)
     lanes.enter("p", 1, last)
-    assert running.begun.wait(5)
+    assert running.begun.wait(30)
     assert lanes.drop("p", ticket) and lanes.drop("p", ticket) and not lanes.drop("p", first)
     running.may_end.set()
-    assert last.ended.wait(5) and not waiting.begun.is_set() and settled(lanes)
+    assert last.ended.wait(30) and not waiting.begun.is_set() and settled(lanes)
 
 
 def test_of_two_equal_calls_the_one_that_was_meant_is_dropped() -> None:
@@ -84,7 +84,7 @@ def test_of_two_equal_calls_the_one_that_was_meant_is_dropped() -> None:
             counted.append(1)
 
     lanes.enter("p", 1, running)
-    assert running.begun.wait(5)
+    assert running.begun.wait(30)
     first, second = lanes.enter("p", 1, count), lanes.enter("p", 1, count)
     assert lanes.drop("p", second) and not first.dropped
     running.may_end.set()
@@ -98,15 +98,15 @@ def test_a_call_that_is_only_collected_gives_its_place_back_once() -> None:
     ticket = lanes.enter("p", 1, hanging)
     lanes.enter("p", 1, second)
     lanes.enter("p", 1, third)
-    assert hanging.begun.wait(5)
+    assert hanging.begun.wait(30)
     lanes.leave("p", ticket)
     lanes.leave("p", ticket)
-    assert second.begun.wait(5) and lanes.busy() == 1
+    assert second.begun.wait(30) and lanes.busy() == 1
     hanging.may_end.set()
-    assert hanging.ended.wait(5)
+    assert hanging.ended.wait(30)
     assert lanes.busy() == 1 and not third.begun.is_set()
     second.may_end.set()
-    assert third.ended.wait(5) and settled(lanes)
+    assert third.ended.wait(30) and settled(lanes)
 
 
 def test_leaving_before_the_turn_has_come_changes_nothing() -> None:
@@ -115,7 +115,7 @@ def test_leaving_before_the_turn_has_come_changes_nothing() -> None:
     lanes.enter("p", 1, running)
     lanes.leave("p", lanes.enter("p", 1, waiting))
     running.may_end.set()
-    assert waiting.ended.wait(5) and settled(lanes)
+    assert waiting.ended.wait(30) and settled(lanes)
 
 
 @settings(max_examples=25, deadline=None)
@@ -139,7 +139,7 @@ def test_whatever_the_limits_everything_runs_and_none_is_exceeded(limits: list[i
 
     for limit in limits:
         lanes.enter("p", limit, lambda limit=limit: work(limit))  # type: ignore[misc]
-    assert all(left.acquire(timeout=5) for _ in limits)
+    assert all(left.acquire(timeout=30) for _ in limits)
     assert not over and settled(lanes)
 
 
@@ -150,12 +150,12 @@ import sys, threading, time
 sys.path.insert(0, "tests")
 import conftest
 from pack.core import lanes
-lanes.EXIT_SECONDS = 0.5
+lanes.EXIT_SECONDS = 2
 line = lanes.Lanes()
 line.enter("p", 2, lambda: (time.sleep(0.2), print("short done", flush=True)))
-line.enter("p", 2, lambda: time.sleep(60))
+line.enter("p", 2, lambda: time.sleep(600))
 """
     began = time.monotonic()
-    ended = subprocess.run([sys.executable, "-B", "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    ended = subprocess.run([sys.executable, "-B", "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 0, ended.stderr
-    assert "short done" in ended.stdout and time.monotonic() - began < 10
+    assert "short done" in ended.stdout and time.monotonic() - began < 60

@@ -46,7 +46,7 @@ def data_uri(content: bytes, mime: str = "image/png") -> str:
 
 def fetched(url: str) -> Image.Image:
     """A result, decoded."""
-    answer = requests.get(url, timeout=5)
+    answer = requests.get(url, timeout=30)
     assert answer.status_code == 200
     return Image.open(io.BytesIO(answer.content))
 
@@ -65,7 +65,7 @@ def test_onerouter_generation(sim: Simulator) -> None:
         "enable_web_search": False,
     }
     url = sim.base_url("onerouter") + "/v1/images/generations"
-    answer = requests.post(url, json=body, headers=BEARER, timeout=5).json()
+    answer = requests.post(url, json=body, headers=BEARER, timeout=30).json()
     assert set(answer) == {"created", "data", "request_id"}
     assert [fetched(entry["url"]).size for entry in answer["data"]] == [(688, 384)] * 2
     book = sim.ledger()
@@ -81,7 +81,7 @@ def test_onerouter_edit_in_base64(sim: Simulator) -> None:
         "size": "auto",
         "output_format": "b64_json",
     }
-    answer = requests.post(sim.base_url("onerouter") + "/v1/images/edits", json=body, headers=BEARER, timeout=5).json()
+    answer = requests.post(sim.base_url("onerouter") + "/v1/images/edits", json=body, headers=BEARER, timeout=30).json()
     assert set(answer) == {"created", "data"}
     image = Image.open(io.BytesIO(base64.b64decode(answer["data"][0]["b64_json"])))
     assert image.size == (1264, 848), "auto takes the reference's ratio, 3:2"
@@ -90,15 +90,15 @@ def test_onerouter_edit_in_base64(sim: Simulator) -> None:
 def test_a_result_is_a_reference_of_the_next_request(sim: Simulator) -> None:
     base = sim.base_url("onerouter")
     body: dict[str, Any] = {"model": "google/nano-banana-text-to-image", "prompt": "a"}
-    url = requests.post(base + "/v1/images/generations", json=body, headers=BEARER, timeout=5).json()["data"][0]["url"]
+    url = requests.post(base + "/v1/images/generations", json=body, headers=BEARER, timeout=30).json()["data"][0]["url"]
     body = {"model": "google/nano-banana-image-to-image", "prompt": "b", "image_urls": [url]}
-    assert requests.post(base + "/v1/images/edits", json=body, headers=BEARER, timeout=5).status_code == 200
+    assert requests.post(base + "/v1/images/edits", json=body, headers=BEARER, timeout=30).status_code == 200
     assert sim.ledger(prompt="b")["requests"][0]["references"][0]["transport"] == "url"
 
 
 def test_apiframe_is_finished_at_once_and_2k_by_default(sim: Simulator) -> None:
     body = {"prompt": "a cat", "aspect_ratio": "1:1"}
-    answer = requests.post(sim.base_url("apiframe") + "/nano-banana-pro", json=body, headers=RAW, timeout=5).json()
+    answer = requests.post(sim.base_url("apiframe") + "/nano-banana-pro", json=body, headers=RAW, timeout=30).json()
     assert answer["status"] == "finished" and answer["task_type"] == "nano-banana-pro"
     assert fetched(answer["image_urls"][0]).size == (2048, 2048)
 
@@ -106,7 +106,7 @@ def test_apiframe_is_finished_at_once_and_2k_by_default(sim: Simulator) -> None:
 @pytest.mark.parametrize("wrap", [data_uri, lambda content: base64.b64encode(content).decode()])
 def test_apiframe_takes_data_uris_and_bare_base64(sim: Simulator, wrap: Any) -> None:
     body = {"prompt": "a cat", "images": [wrap(picture())]}
-    answer = requests.post(sim.base_url("apiframe") + "/nano-banana", json=body, headers=RAW, timeout=5)
+    answer = requests.post(sim.base_url("apiframe") + "/nano-banana", json=body, headers=RAW, timeout=30)
     assert answer.status_code == 200
     assert answer.json()["task_type"] == "nano-banana"
 
@@ -114,10 +114,10 @@ def test_apiframe_takes_data_uris_and_bare_base64(sim: Simulator, wrap: Any) -> 
 def test_apiframe_task(sim: Simulator) -> None:
     base = sim.base_url("apiframe")
     body = {"prompt": "a cat [[sim: task steps=2]]", "resolution": "1K"}
-    started = requests.post(base + "/nano-banana-pro", json=body, headers=RAW, timeout=5).json()
+    started = requests.post(base + "/nano-banana-pro", json=body, headers=RAW, timeout=30).json()
     assert started["status"] == "pending" and "image_urls" not in started
     polls = [
-        requests.post(base + "/fetch", json={"task_id": started["task_id"]}, headers=RAW, timeout=5).json()
+        requests.post(base + "/fetch", json={"task_id": started["task_id"]}, headers=RAW, timeout=30).json()
         for _ in range(3)
     ]
     assert [poll["status"] for poll in polls] == ["staged", "processing", "finished"]
@@ -136,7 +136,7 @@ def test_nanobanana_generation(sim: Simulator) -> None:
         "image": [data_uri(picture()), base64.b64encode(picture("WEBP")).decode()],
     }
     url = sim.base_url("nanobanana") + "/v1/images/generations"
-    answer = requests.post(url, json=body, headers=BEARER, timeout=5).json()
+    answer = requests.post(url, json=body, headers=BEARER, timeout=30).json()
     assert fetched(answer["data"][0]["url"]).size == (1376, 768)
     references = sim.ledger()["requests"][0]["references"]
     assert [(r["format"], r["transport"]) for r in references] == [("PNG", "data_uri"), ("WEBP", "base64")]
@@ -149,7 +149,7 @@ def test_nanobanana_edit_form(sim: Simulator) -> None:
         data={"model": "nano-banana", "prompt": "a cat", "response_format": "b64_json"},
         files=[("image", ("a.png", content, "image/png")), ("image", ("b.jpg", picture("JPEG"), "image/jpeg"))],
         headers=BEARER,
-        timeout=5,
+        timeout=30,
     )
     image = Image.open(io.BytesIO(base64.b64decode(answer.json()["data"][0]["b64_json"])))
     assert image.size == (1248, 832)
@@ -163,9 +163,9 @@ def test_nanobanana_edit_form(sim: Simulator) -> None:
 def test_nanobanana_async(sim: Simulator, flat: str) -> None:
     base = sim.base_url("nanobanana") + "/v1/images"
     body = {"model": "nano-banana", "prompt": f"a cat [[sim: steps=1{flat}]]"}
-    started = requests.post(base + "/generations?async=true", json=body, headers=BEARER, timeout=5).json()
+    started = requests.post(base + "/generations?async=true", json=body, headers=BEARER, timeout=30).json()
     assert set(started) == {"task_id"}
-    polls = [requests.get(f"{base}/tasks/{started['task_id']}", headers=BEARER, timeout=5).json() for _ in range(2)]
+    polls = [requests.get(f"{base}/tasks/{started['task_id']}", headers=BEARER, timeout=30).json() for _ in range(2)]
     if flat:
         assert polls[1]["status"] == "SUCCESS" and polls[1]["data"][0]["url"]
     else:
@@ -185,14 +185,14 @@ def test_runflow_one_request(sim: Simulator) -> None:
         "sync_mode": False,
     }
     url = sim.base_url("runflow") + "/v1/run/google/nano-banana-pro/edit"
-    answer = requests.post(url, json=body, headers=BEARER, timeout=5).json()
+    answer = requests.post(url, json=body, headers=BEARER, timeout=30).json()
     assert [fetched(image["url"]).format for image in answer["images"]] == ["WEBP", "WEBP"]
 
 
 def test_runflow_sync_mode_is_a_data_uri(sim: Simulator) -> None:
     body = {"prompt": "a cat", "sync_mode": True, "resolution": "0.5K", "aspect_ratio": "8:1"}
     url = sim.base_url("runflow") + "/v1/run/google/nano-banana-2"
-    answer = requests.post(url, json=body, headers=BEARER, timeout=5).json()
+    answer = requests.post(url, json=body, headers=BEARER, timeout=30).json()
     head, _, text = answer["images"][0]["url"].partition(",")
     assert head == "data:image/png;base64"
     assert Image.open(io.BytesIO(base64.b64decode(text))).size == (1536, 192)
@@ -201,11 +201,11 @@ def test_runflow_sync_mode_is_a_data_uri(sim: Simulator) -> None:
 def test_runflow_runs(sim: Simulator) -> None:
     base = sim.base_url("runflow")
     body = {"input": {"prompt": "a cat"}, "client_ref": "mine", "metadata": {"a": 1}}
-    started = requests.post(base + "/v1/models/google/nano-banana-2/runs", json=body, headers=BEARER, timeout=5)
+    started = requests.post(base + "/v1/models/google/nano-banana-2/runs", json=body, headers=BEARER, timeout=30)
     assert started.status_code == 201
     run = started.json()
     assert run["status_code"] == "queued" and run["client_ref"] == "mine"
-    polls = [requests.get(f"{base}/v1/runs/{run['id']}", headers=BEARER, timeout=5).json() for _ in range(2)]
+    polls = [requests.get(f"{base}/v1/runs/{run['id']}", headers=BEARER, timeout=30).json() for _ in range(2)]
     assert polls[1]["status_code"] == "succeeded" and polls[1]["cost"] == "0.0800"
     assert fetched(polls[1]["output"]["outputs"][0]["url"]).size == (1024, 1024)
 
@@ -213,15 +213,15 @@ def test_runflow_runs(sim: Simulator) -> None:
 def test_runflow_upload(sim: Simulator) -> None:
     base, content = sim.base_url("runflow"), picture("WEBP")
     body: dict[str, Any] = {"filename": "a.webp", "mime_type": "image/webp", "size_bytes": len(content)}
-    asset = requests.post(base + "/v1/asset-uploads", json=body, headers=BEARER, timeout=5).json()
+    asset = requests.post(base + "/v1/asset-uploads", json=body, headers=BEARER, timeout=30).json()
     mime = {"Content-Type": "image/webp"}
-    refused = requests.put(asset["upload_url"], data=content, headers={**mime, **BEARER}, timeout=5)
+    refused = requests.put(asset["upload_url"], data=content, headers={**mime, **BEARER}, timeout=30)
     assert refused.status_code == 400
-    assert requests.put(asset["upload_url"], data=content, headers=mime, timeout=5).status_code == 200
+    assert requests.put(asset["upload_url"], data=content, headers=mime, timeout=30).status_code == 200
     confirm = f"{base}/v1/asset-uploads/{asset['asset_id']}/confirmations"
-    url = requests.post(confirm, json={"folder_id": None}, headers=BEARER, timeout=5).json()["url"]
+    url = requests.post(confirm, json={"folder_id": None}, headers=BEARER, timeout=30).json()["url"]
     body = {"prompt": "a cat", "image_urls": [url]}
-    answer = requests.post(base + "/v1/run/google/nano-banana-pro/edit", json=body, headers=BEARER, timeout=5)
+    answer = requests.post(base + "/v1/run/google/nano-banana-pro/edit", json=body, headers=BEARER, timeout=30)
     assert answer.status_code == 200
     assert [call["kind"] for call in sim.ledger()["free"]] == ["upload"] * 4
 
@@ -243,7 +243,7 @@ def test_offline_generation_with_every_option(sim: Simulator) -> None:
         "response_format": "url",
     }
     url = sim.base_url("offline") + "/v1/images/generations"
-    answer = requests.post(url, json=body, timeout=5).json()
+    answer = requests.post(url, json=body, timeout=30).json()
     images = [fetched(entry["url"]) for entry in answer["data"]]
     assert [(image.format, image.size) for image in images] == [("JPEG", (192, 1536))] * 4
     assert sim.ledger()["cost_usd"] == 0
@@ -254,7 +254,7 @@ def test_offline_edit_form(sim: Simulator) -> None:
         sim.base_url("offline") + "/v1/images/edits",
         data={"model": "offline", "prompt": "a cat", "seed": "5", "n": "2", "aspect_ratio": "auto"},
         files=[("image", ("a.webp", picture("WEBP"), "image/webp"))],
-        timeout=5,
+        timeout=30,
     )
     assert len(answer.json()["data"]) == 2
 
@@ -262,14 +262,14 @@ def test_offline_edit_form(sim: Simulator) -> None:
 def test_the_same_seed_draws_the_same_picture(sim: Simulator) -> None:
     url = sim.base_url("offline") + "/v1/images/generations"
     body = {"model": "offline", "prompt": "a", "seed": 4, "image_size": "0.5K", "response_format": "b64_json"}
-    first, again = (requests.post(url, json=body, timeout=5).json()["data"][0]["b64_json"] for _ in range(2))
-    other = requests.post(url, json={**body, "seed": 5}, timeout=5).json()["data"][0]["b64_json"]
+    first, again = (requests.post(url, json=body, timeout=30).json()["data"][0]["b64_json"] for _ in range(2))
+    other = requests.post(url, json={**body, "seed": 5}, timeout=30).json()["data"][0]["b64_json"]
     assert first == again != other
 
 
 def test_free_routes_for_testing_a_key(sim: Simulator) -> None:
     balance = sim.base_url("runflow") + "/v1/billing/balance"
-    assert requests.get(balance, headers=BEARER, timeout=5).status_code == 200
-    assert requests.get(balance, headers={"Authorization": "Bearer wrong"}, timeout=5).status_code == 401
-    assert requests.get(sim.base_url("runflow") + "/v1/health", timeout=5).status_code == 200
-    assert requests.get(sim.base_url("apiframe") + "/account", headers=RAW, timeout=5).status_code == 200
+    assert requests.get(balance, headers=BEARER, timeout=30).status_code == 200
+    assert requests.get(balance, headers={"Authorization": "Bearer wrong"}, timeout=30).status_code == 401
+    assert requests.get(sim.base_url("runflow") + "/v1/health", timeout=30).status_code == 200
+    assert requests.get(sim.base_url("apiframe") + "/account", headers=RAW, timeout=30).status_code == 200

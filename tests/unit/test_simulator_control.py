@@ -38,12 +38,12 @@ def sim(running: Simulator) -> Simulator:
 def generate(sim: Simulator, prompt: str) -> requests.Response:
     """One generation that costs 0.039 $."""
     body = {"model": "nano-banana", "prompt": prompt}
-    return requests.post(sim.base_url("nanobanana") + "/v1/images/generations", json=body, headers=BEARER, timeout=5)
+    return requests.post(sim.base_url("nanobanana") + "/v1/images/generations", json=body, headers=BEARER, timeout=30)
 
 
 def test_providers(sim: Simulator) -> None:
     ids = sorted(BUILT_IN)
-    assert requests.get(sim.origin + "/_control/providers", timeout=5).json() == ids
+    assert requests.get(sim.origin + "/_control/providers", timeout=30).json() == ids
     assert sim.providers() == ids
     assert sim.base_url("offline") == f"http://127.0.0.1:{sim.port}/offline"
     with pytest.raises(KeyError):
@@ -54,19 +54,19 @@ def test_the_ledger_by_prompt_and_provider(sim: Simulator) -> None:
     generate(sim, "one red cat")
     generate(sim, "two cats [[sim: status=500]]")
     place = sim.origin + "/_control/ledger"
-    book = requests.get(place, params={"prompt": "cat", "provider": "nanobanana"}, timeout=5).json()
+    book = requests.get(place, params={"prompt": "cat", "provider": "nanobanana"}, timeout=30).json()
     assert (book["paid_calls"], book["paid_images"], book["cost_usd"]) == (1, 1, 0.039)
     assert [record["outcome"] for record in book["requests"]] == [200, 500]
-    assert requests.get(place, params={"prompt": "red"}, timeout=5).json()["requests"][0]["paid"] == 1
-    assert requests.get(place, params={"provider": "offline"}, timeout=5).json()["requests"] == []
-    assert requests.get(place, params={"promt": "red"}, timeout=5).status_code == 400
-    requests.post(sim.origin + "/_control/reset", timeout=5)
+    assert requests.get(place, params={"prompt": "red"}, timeout=30).json()["requests"][0]["paid"] == 1
+    assert requests.get(place, params={"provider": "offline"}, timeout=30).json()["requests"] == []
+    assert requests.get(place, params={"promt": "red"}, timeout=30).status_code == 400
+    requests.post(sim.origin + "/_control/reset", timeout=30)
     assert sim.ledger()["requests"] == []
 
 
 def test_no_key_is_kept(sim: Simulator) -> None:
     generate(sim, "x")
-    requests.post(sim.base_url("apiframe") + "/nano-banana-pro", headers={"Authorization": "sim-secret"}, timeout=5)
+    requests.post(sim.base_url("apiframe") + "/nano-banana-pro", headers={"Authorization": "sim-secret"}, timeout=30)
     book = sim.ledger()
     assert "sim-secret" not in json.dumps(book)
     assert [r["headers"]["authorization"] for r in book["requests"]] == ["bearer sim-…", "raw"]
@@ -74,8 +74,8 @@ def test_no_key_is_kept(sim: Simulator) -> None:
 
 def test_downloads_are_listed_with_their_authorization(sim: Simulator) -> None:
     url = generate(sim, "x").json()["data"][0]["url"]
-    requests.get(url, timeout=5)
-    requests.get(url, headers=BEARER, timeout=5)
+    requests.get(url, timeout=30)
+    requests.get(url, headers=BEARER, timeout=30)
     free = sim.ledger()["free"]
     assert [(call["kind"], call["authorization"]) for call in free] == [("file", ""), ("file", "bearer sim-…")]
 
@@ -83,15 +83,45 @@ def test_downloads_are_listed_with_their_authorization(sim: Simulator) -> None:
 def test_waiting_for_requests(sim: Simulator) -> None:
     place = sim.origin + "/_control/wait"
     query: dict[str, Any] = {"prompt": "later", "provider": "nanobanana", "state": "received", "count": 1}
-    none = requests.get(place, params={**query, "timeout": 0.01}, timeout=5).json()
+    none = requests.get(place, params={**query, "timeout": 0.01}, timeout=30).json()
     assert none == {"reached": False, "count": 0}
     thread = threading.Thread(target=generate, args=(sim, "later [[sim: slow=0.1]]"))
     thread.start()
-    assert requests.get(place, params={**query, "timeout": 5}, timeout=9).json()["reached"]
+    assert requests.get(place, params={**query, "timeout": 20}, timeout=30).json()["reached"]
     assert sim.ledger()["requests"][0]["answered_at"] is None
-    assert sim.wait(prompt="later", state="answered", timeout=5)
+    assert sim.wait(prompt="later", state="answered", timeout=30)
     thread.join()
-    assert requests.get(place, params={**query, "state": "done"}, timeout=5).status_code == 400
+    assert requests.get(place, params={**query, "state": "done"}, timeout=30).status_code == 400
+
+
+def test_what_is_held_waits_until_it_is_released(sim: Simulator) -> None:
+    """By the method, over the route, and when the faults end; a release lets go what is there, not what comes later."""
+    sim.fault("hold", provider="nanobanana", match="held")
+    ways = (sim.release, lambda: requests.post(sim.origin + "/_control/release", timeout=30), sim.clear_faults)
+    for number, way in enumerate(ways):
+        thread = threading.Thread(target=generate, args=(sim, f"held {number}"))
+        thread.start()
+        assert sim.wait(prompt=f"held {number}")
+        assert not sim.wait(prompt=f"held {number}", state="answered", timeout=0.2)
+        way()
+        assert sim.wait(prompt=f"held {number}", state="answered")
+        thread.join()
+    assert sim.ledger("held")["paid_calls"] == 3 and generate(sim, "held no more").ok
+
+
+def test_closing_ends_what_is_held() -> None:
+    simulator = start()
+    ended = threading.Event()
+
+    def ask() -> None:
+        with pytest.raises(requests.ConnectionError):
+            generate(simulator, "held [[sim: hold]]")
+        ended.set()
+
+    threading.Thread(target=ask, daemon=True).start()
+    assert simulator.wait(prompt="held")
+    simulator.close()
+    assert ended.wait(20)
 
 
 def test_forms_can_be_switched_off(sim: Simulator) -> None:
@@ -100,19 +130,19 @@ def test_forms_can_be_switched_off(sim: Simulator) -> None:
     run = base + "/v1/run/google/nano-banana-2"
     for status in (404, 405, 0):
         rule = {"provider": "runflow", "form": "run", "status": status}
-        assert requests.post(sim.origin + "/_control/forms", json=rule, timeout=5).status_code == 200
-        assert requests.post(run, json=body, headers=BEARER, timeout=5).status_code == (status or 200)
+        assert requests.post(sim.origin + "/_control/forms", json=rule, timeout=30).status_code == 200
+        assert requests.post(run, json=body, headers=BEARER, timeout=30).status_code == (status or 200)
     other = {"input": body}
     sim.form("runflow", "run", 404)
     runs = base + "/v1/models/google/nano-banana-2/runs"
-    assert requests.post(runs, json=other, headers=BEARER, timeout=5).status_code == 201
+    assert requests.post(runs, json=other, headers=BEARER, timeout=30).status_code == 201
     with pytest.raises(ValueError):
         sim.form("runflow", "walk", 404)
 
 
 def test_unknown_control_routes(sim: Simulator) -> None:
-    assert requests.get(sim.origin + "/_control/nothing", timeout=5).status_code == 404
-    assert requests.get(sim.origin + "/nobody/v1", timeout=5).status_code == 404
+    assert requests.get(sim.origin + "/_control/nothing", timeout=30).status_code == 404
+    assert requests.get(sim.origin + "/nobody/v1", timeout=30).status_code == 404
 
 
 def test_many_connections_at_once(sim: Simulator) -> None:
@@ -137,7 +167,7 @@ def test_the_command_says_when_it_is_ready_and_ends_on_a_signal() -> None:
         assert process.stdout is not None and process.stderr is not None
         line = process.stdout.readline().split()
         assert line[:2] == ["simulator", "ready"]
-        assert requests.get(line[2] + "/_control/providers", timeout=5).status_code == 200
+        assert requests.get(line[2] + "/_control/providers", timeout=30).status_code == 200
         process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 0
+        assert process.wait(30) == 0
         assert process.stdout.read() == "" and process.stderr.read() == ""

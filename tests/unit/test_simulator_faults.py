@@ -54,7 +54,7 @@ def ask(sim: Simulator, words: str, provider: str = "offline", **fields: Any) ->
         sim.base_url(provider) + path,
         json={"prompt": prompt, **body, **fields},
         headers=HEADERS.get(provider, {}),
-        timeout=5,
+        timeout=30,
         allow_redirects=False,
     )
 
@@ -127,8 +127,8 @@ def test_refusals(sim: Simulator, provider: str) -> None:
 def test_a_run_that_is_refused_fails_when_polled(sim: Simulator) -> None:
     base = sim.base_url("runflow")
     body = {"input": {"prompt": "a cat [[sim: refuse]]"}}
-    run = requests.post(base + "/v1/models/google/nano-banana-2/runs", json=body, headers=BEARER, timeout=5).json()
-    polled = requests.get(f"{base}/v1/runs/{run['id']}", headers=BEARER, timeout=5).json()
+    run = requests.post(base + "/v1/models/google/nano-banana-2/runs", json=body, headers=BEARER, timeout=30).json()
+    polled = requests.get(f"{base}/v1/runs/{run['id']}", headers=BEARER, timeout=30).json()
     assert polled["status_code"] == "failed" and polled["failure_code"] == "CONTENT_POLICY_VIOLATION"
 
 
@@ -151,12 +151,12 @@ def test_redirects(sim: Simulator) -> None:
     assert (answer.status_code, answer.headers["Location"]) == (307, "http://127.0.0.1:9/x")
     assert paid(sim) == 0
     url = first_url(ask(sim, "redirect_file=http://127.0.0.1:9/y"))
-    assert requests.get(url, timeout=5, allow_redirects=False).headers["Location"] == "http://127.0.0.1:9/y"
+    assert requests.get(url, timeout=30, allow_redirects=False).headers["Location"] == "http://127.0.0.1:9/y"
     assert first_url(ask(sim, "url=http://10.0.0.1/x.png")) == "http://10.0.0.1/x.png"
 
 
 def test_gzip(sim: Simulator) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=30)
     body = json.dumps({"model": "offline", "prompt": "x [[sim: gzip]]"})
     connection.request("POST", "/offline/v1/images/generations", body, {"Content-Type": "application/json"})
     answer = connection.getresponse()
@@ -176,7 +176,7 @@ def test_dropped_before_an_answer(sim: Simulator, words: str, billed: int, reset
 
 
 def test_an_upload_is_cut_while_it_is_coming_in(sim: Simulator) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=30)
     connection.putrequest("POST", "/offline/v1/images/generations")
     connection.putheader("Content-Type", "application/json")
     connection.putheader("Content-Length", str(50_000_000))
@@ -199,7 +199,7 @@ def test_a_drop_in_the_body_is_billed(sim: Simulator) -> None:
 
 
 def test_a_connection_closed_without_notice(sim: Simulator) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=30)
     body = json.dumps({"model": "offline", "prompt": "x [[sim: keepalive_close]]"})
     headers = {"Content-Type": "application/json"}
     connection.request("POST", "/offline/v1/images/generations", body, headers)
@@ -221,7 +221,7 @@ def test_slowness_is_waited_out(sim: Simulator) -> None:
 
 def test_closing_ends_a_slow_answer() -> None:
     simulator = start()
-    connection = http.client.HTTPConnection("127.0.0.1", simulator.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", simulator.port, timeout=30)
     body = json.dumps({"model": "offline", "prompt": "x [[sim: slow=60]]"})
     connection.request("POST", "/offline/v1/images/generations", body, {"Content-Type": "application/json"})
     assert simulator.wait(prompt="x")
@@ -230,41 +230,41 @@ def test_closing_ends_a_slow_answer() -> None:
     with pytest.raises((ConnectionError, http.client.HTTPException)):
         connection.getresponse()
     connection.close()
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 20
 
 
 def test_files_cut_short(sim: Simulator) -> None:
     with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)):
-        requests.get(first_url(ask(sim, "truncate")), timeout=5)
-    answer = requests.get(first_url(ask(sim, "short")), timeout=5)
+        requests.get(first_url(ask(sim, "truncate")), timeout=30)
+    answer = requests.get(first_url(ask(sim, "short")), timeout=30)
     assert len(answer.content) == int(answer.headers["Content-Length"])
     with pytest.raises(OSError):
         Image.open(io.BytesIO(answer.content)).load()
 
 
 def test_files_that_are_no_pictures(sim: Simulator) -> None:
-    assert requests.get(first_url(ask(sim, "type=text/html")), timeout=5).headers["Content-Type"] == "text/html"
-    assert b"<html>" in requests.get(first_url(ask(sim, "notimage")), timeout=5).content
-    with requests.get(first_url(ask(sim, "huge=9000000")), timeout=5, stream=True) as answer:
+    assert requests.get(first_url(ask(sim, "type=text/html")), timeout=30).headers["Content-Type"] == "text/html"
+    assert b"<html>" in requests.get(first_url(ask(sim, "notimage")), timeout=30).content
+    with requests.get(first_url(ask(sim, "huge=9000000")), timeout=30, stream=True) as answer:
         assert answer.headers["Content-Length"] == "9000000"
         assert next(answer.iter_content(1000)) == bytes(1000)
 
 
 def test_files_that_come_later(sim: Simulator) -> None:
     url = first_url(ask(sim, "file_status=503 times=2"))
-    assert [requests.get(url, timeout=5).status_code for _ in range(3)] == [503, 503, 200]
+    assert [requests.get(url, timeout=30).status_code for _ in range(3)] == [503, 503, 200]
 
 
 @pytest.mark.parametrize("norange", [False, True])
 def test_a_download_that_drops_is_resumed(sim: Simulator, norange: bool) -> None:
     url = first_url(ask(sim, "file_drop norange" if norange else "file_drop"))
     with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)):
-        requests.get(url, timeout=5)
-    rest = requests.get(url, headers={"Range": "bytes=1000-"}, timeout=5)
-    whole = requests.get(url, timeout=5).content
+        requests.get(url, timeout=30)
+    rest = requests.get(url, headers={"Range": "bytes=1000-"}, timeout=30)
+    whole = requests.get(url, timeout=30).content
     assert rest.status_code == (200 if norange else 206)
     assert rest.content == (whole if norange else whole[1000:])
-    beyond = requests.get(url, headers={"Range": f"bytes={len(whole)}-"}, timeout=5)
+    beyond = requests.get(url, headers={"Range": f"bytes={len(whole)}-"}, timeout=30)
     assert beyond.status_code == (200 if norange else 416)
 
 
@@ -316,8 +316,8 @@ def poll(sim: Simulator, provider: str, started: dict[str, Any]) -> requests.Res
     headers = HEADERS.get(provider, {})
     if provider == "apiframe":
         url = sim.base_url(provider) + "/fetch"
-        return requests.post(url, json={"task_id": task}, headers=headers, timeout=5)
-    return requests.get(sim.base_url(provider) + POLLS[provider] + task, headers=headers, timeout=5)
+        return requests.post(url, json={"task_id": task}, headers=headers, timeout=30)
+    return requests.get(sim.base_url(provider) + POLLS[provider] + task, headers=headers, timeout=30)
 
 
 @pytest.mark.parametrize("provider", list(PLACES))
@@ -345,14 +345,14 @@ def test_a_task_nobody_knows(sim: Simulator, provider: str) -> None:
 def test_faults_laid_down_from_outside(sim: Simulator) -> None:
     place = sim.origin + "/_control/faults"
     rule = {"provider": "offline", "match": "cat", "fault": "status=500 times=1"}
-    assert requests.post(place, json=rule, timeout=5).status_code == 200
+    assert requests.post(place, json=rule, timeout=30).status_code == 200
     assert ask(sim, "", "nanobanana").status_code == 200
     assert [ask(sim, "").status_code for _ in range(2)] == [500, 200]
-    requests.post(place, json={"provider": "*", "match": "", "fault": "status=429"}, timeout=5)
+    requests.post(place, json={"provider": "*", "match": "", "fault": "status=429"}, timeout=30)
     assert ask(sim, "").status_code == 429
-    requests.delete(place, timeout=5)
+    requests.delete(place, timeout=30)
     assert ask(sim, "").status_code == 200
-    wrong = requests.post(place, json={"provider": "offline", "fault": "statsu=1"}, timeout=5)
+    wrong = requests.post(place, json={"provider": "offline", "fault": "statsu=1"}, timeout=30)
     assert wrong.status_code == 400 and "statsu" in wrong.text
 
 
@@ -361,7 +361,7 @@ def test_a_fault_for_uploads(sim: Simulator) -> None:
     assert ask(sim, "", "runflow").status_code == 200
     url = sim.base_url("runflow") + "/v1/asset-uploads"
     body = {"filename": "a.png", "mime_type": "image/png", "size_bytes": 10}
-    answers = [requests.post(url, json=body, headers=BEARER, timeout=5).status_code for _ in range(2)]
+    answers = [requests.post(url, json=body, headers=BEARER, timeout=30).status_code for _ in range(2)]
     assert answers == [503, 201]
 
 
@@ -373,6 +373,6 @@ def test_dropping_whatever_is_large(sim: Simulator) -> None:
             sim.base_url("offline") + "/v1/images/edits",
             data=form,
             files=[("image", ("a.png", LARGE, "image/png"))],
-            timeout=5,
+            timeout=30,
         )
     assert paid(sim) == 0

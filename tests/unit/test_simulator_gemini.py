@@ -68,7 +68,7 @@ def url(sim: Simulator, model: str = SECOND, provider: str = "google") -> str:
 
 def post(sim: Simulator, body: Any, model: str = SECOND, provider: str = "google", **more: Any) -> requests.Response:
     more.setdefault("headers", KEY if provider == "google" else TOKEN)
-    return requests.post(url(sim, model, provider), json=body, timeout=5, **more)
+    return requests.post(url(sim, model, provider), json=body, timeout=30, **more)
 
 
 def plain(prompt: str = "a cat", **config: Any) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def test_what_only_vertex_takes(sim: Simulator) -> None:
     part = post(sim, body, provider="vertex").json()["candidates"][0]["content"]["parts"][-1]
     assert part["inlineData"]["mimeType"] == "image/jpeg"
     lost = url(sim, provider="vertex").replace("sim-project", "")
-    assert requests.post(lost, json=SAMPLE, headers=TOKEN, timeout=5).status_code == 404
+    assert requests.post(lost, json=SAMPLE, headers=TOKEN, timeout=30).status_code == 404
 
 
 def test_a_request_of_more_than_20_mb_is_refused(sim: Simulator) -> None:
@@ -209,9 +209,9 @@ def test_keys(sim: Simulator, headers: dict[str, str], status: int, reason: str)
 
 def test_a_key_in_the_address_is_refused(sim: Simulator) -> None:
     """Where every log would have it."""
-    assert requests.post(url(sim) + "?key=sim-test", json=SAMPLE, timeout=5).status_code in (400, 403)
+    assert requests.post(url(sim) + "?key=sim-test", json=SAMPLE, timeout=30).status_code in (400, 403)
     models = sim.base_url("google") + "/v1beta/models?pageSize=1"
-    assert requests.get(models, headers=KEY, timeout=5).status_code == 200
+    assert requests.get(models, headers=KEY, timeout=30).status_code == 200
 
 
 # ----------------------------------------------------------------------------------- with the dialect, end to end

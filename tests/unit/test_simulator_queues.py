@@ -40,16 +40,16 @@ def submit(sim: Simulator, provider: str, words: str = "", **fields: Any) -> req
     prompt = f"a cat [[sim: {words}]]" if words else "a cat"
     body: dict[str, Any] = {"prompt": prompt, **fields}
     body = {"input": body} if provider == "replicate" else body
-    return requests.post(sim.base_url(provider) + PLACES[provider], json=body, headers=HEADERS[provider], timeout=5)
+    return requests.post(sim.base_url(provider) + PLACES[provider], json=body, headers=HEADERS[provider], timeout=30)
 
 
 def get(url: str, provider: str) -> requests.Response:
-    return requests.get(url, headers=HEADERS[provider], timeout=5)
+    return requests.get(url, headers=HEADERS[provider], timeout=30)
 
 
 def cancel(taken: dict[str, Any], provider: str) -> requests.Response:
     url = taken["cancel_url"] if provider == "fal" else taken["urls"]["cancel"]
-    return requests.request("PUT" if provider == "fal" else "POST", url, headers=HEADERS[provider], timeout=5)
+    return requests.request("PUT" if provider == "fal" else "POST", url, headers=HEADERS[provider], timeout=30)
 
 
 def test_fal_from_the_queue_to_the_file(sim: Simulator) -> None:
@@ -67,14 +67,14 @@ def test_fal_from_the_queue_to_the_file(sim: Simulator) -> None:
         (200, "COMPLETED"),
     ]
     images = get(taken["response_url"], "fal").json()["images"]
-    assert [Image.open(io.BytesIO(requests.get(i["url"], timeout=5).content)).format for i in images] == ["WEBP"] * 2
+    assert [Image.open(io.BytesIO(requests.get(i["url"], timeout=30).content)).format for i in images] == ["WEBP"] * 2
     assert sim.ledger()["paid_images"] == 2 and sim.ledger()["cost_usd"] == pytest.approx(0.12)
 
 
 def test_an_edit_s_request_stands_under_the_endpoint_without_its_sub_path(sim: Simulator) -> None:
     """As fal shows it, and nowhere else."""
     answer = requests.post(
-        sim.base_url("fal") + "/fal-ai/nano-banana-2/edit", json={"prompt": "x"}, headers=KEY, timeout=5
+        sim.base_url("fal") + "/fal-ai/nano-banana-2/edit", json={"prompt": "x"}, headers=KEY, timeout=30
     ).json()
     assert f"/fal-ai/nano-banana-2/requests/{answer['request_id']}" in answer["status_url"]
     other = answer["status_url"].replace("nano-banana-2/", "nano-banana-2/edit/")
@@ -117,15 +117,15 @@ def test_a_prediction_from_start_to_file(sim: Simulator) -> None:
     assert [one["status"] for one in seen] == ["starting", "starting", "processing", "succeeded"]
     assert [one["started_at"] is None for one in seen] == [True, True, False, False]
     assert seen[0]["input"]["prompt"].startswith("a cat")
-    image = Image.open(io.BytesIO(requests.get(seen[3]["output"], timeout=5).content))
+    image = Image.open(io.BytesIO(requests.get(seen[3]["output"], timeout=30).content))
     assert (image.format, image.size) == ("JPEG", (688, 384))
 
 
 def test_pro_gives_2k_unless_told_otherwise(sim: Simulator) -> None:
     url = sim.base_url("replicate") + "/v1/models/google/nano-banana-pro/predictions"
-    made = requests.post(url, json={"input": {"prompt": "x [[sim: steps=0]]"}}, headers=BEARER, timeout=5).json()
+    made = requests.post(url, json={"input": {"prompt": "x [[sim: steps=0]]"}}, headers=BEARER, timeout=30).json()
     output = get(made["urls"]["get"], "replicate").json()["output"]
-    assert Image.open(io.BytesIO(requests.get(output, timeout=5).content)).size == (2048, 2048)
+    assert Image.open(io.BytesIO(requests.get(output, timeout=30).content)).size == (2048, 2048)
 
 
 def test_a_throttled_prediction_says_for_how_long(sim: Simulator) -> None:
@@ -139,19 +139,19 @@ def test_fal_s_storage(sim: Simulator) -> None:
     base, content = sim.base_url("fal"), webp()
     place = base + "/storage/upload/initiate?storage_type=fal-cdn-v3"
     body = {"content_type": "image/webp", "file_name": "a.webp"}
-    assert requests.post(place, json=body, timeout=5).status_code == 401
-    assert requests.post(place.replace("v3", "v2"), json=body, headers=KEY, timeout=5).status_code == 422
-    there = requests.post(place, json=body, headers=KEY, timeout=5).json()
+    assert requests.post(place, json=body, timeout=30).status_code == 401
+    assert requests.post(place.replace("v3", "v2"), json=body, headers=KEY, timeout=30).status_code == 422
+    there = requests.post(place, json=body, headers=KEY, timeout=30).json()
     edit, mime = base + "/google/nano-banana-2.1/edit", {"Content-Type": "image/webp"}
     wanted = {"prompt": "x", "image_urls": [there["file_url"]]}
-    assert requests.post(edit, json=wanted, headers=KEY, timeout=5).status_code == 422, "nothing is there yet"
-    assert requests.put(there["upload_url"], data=content, headers={**mime, **KEY}, timeout=5).status_code == 400
+    assert requests.post(edit, json=wanted, headers=KEY, timeout=30).status_code == 422, "nothing is there yet"
+    assert requests.put(there["upload_url"], data=content, headers={**mime, **KEY}, timeout=30).status_code == 400
     assert (
-        requests.put(there["upload_url"], data=content, headers={"Content-Type": "image/png"}, timeout=5).status_code
+        requests.put(there["upload_url"], data=content, headers={"Content-Type": "image/png"}, timeout=30).status_code
         == 403
     )
-    assert requests.put(there["upload_url"], data=content, headers=mime, timeout=5).status_code == 200
-    assert requests.post(edit, json=wanted, headers=KEY, timeout=5).status_code == 200
+    assert requests.put(there["upload_url"], data=content, headers=mime, timeout=30).status_code == 200
+    assert requests.post(edit, json=wanted, headers=KEY, timeout=30).status_code == 200
     assert sim.ledger()["requests"][-1]["references"][0]["transport"] == "url"
 
 
@@ -159,9 +159,9 @@ def test_replicate_s_files(sim: Simulator) -> None:
     """One part called `content`; its address is a reference."""
     url, content = sim.base_url("replicate") + "/v1/files", webp()
     for name in ("file", "image"):
-        wrong = requests.post(url, files={name: ("a.webp", content, "image/webp")}, headers=BEARER, timeout=5)
+        wrong = requests.post(url, files={name: ("a.webp", content, "image/webp")}, headers=BEARER, timeout=30)
         assert wrong.status_code == 422, name
-    made = requests.post(url, files={"content": ("a.webp", content, "image/webp")}, headers=BEARER, timeout=5)
+    made = requests.post(url, files={"content": ("a.webp", content, "image/webp")}, headers=BEARER, timeout=30)
     assert made.status_code == 201
     assert submit(sim, "replicate", image_input=[made.json()["urls"]["get"]]).status_code == 201
 
@@ -211,7 +211,7 @@ def test_nobody_s_request(sim: Simulator, provider: str) -> None:
     one = base + ("/fal-ai/nano-banana-2/requests/none" if provider == "fal" else "/v1/predictions/none")
     assert get(one, provider).status_code == 404
     method = "PUT" if provider == "fal" else "POST"
-    assert requests.request(method, f"{one}/cancel", headers=HEADERS[provider], timeout=5).status_code == 404
+    assert requests.request(method, f"{one}/cancel", headers=HEADERS[provider], timeout=30).status_code == 404
     assert (
-        requests.post(base + "/fal-ai/nano-banana-9", json={}, headers=HEADERS[provider], timeout=5).status_code == 404
+        requests.post(base + "/fal-ai/nano-banana-9", json={}, headers=HEADERS[provider], timeout=30).status_code == 404
     )

@@ -177,7 +177,7 @@ def sim(running: Simulator) -> Simulator:
 def post(sim: Simulator, place: tuple[str, str], body: dict[str, Any], **more: Any) -> requests.Response:
     """POST a JSON body with the provider's own kind of key."""
     more.setdefault("headers", HEADERS.get(place[0], {}))
-    return requests.post(sim.base_url(place[0]) + place[1], json=body, timeout=5, **more)
+    return requests.post(sim.base_url(place[0]) + place[1], json=body, timeout=30, **more)
 
 
 def in_its_own_shape(provider: str, answer: requests.Response) -> bool:
@@ -236,18 +236,18 @@ def test_keys_can_be_left_out_when_asked() -> None:
 def test_methods_addresses_queries_and_content_types(sim: Simulator, place: tuple[str, str]) -> None:
     url, headers = sim.base_url(place[0]) + place[1], HEADERS.get(place[0], {})
     for method in ("GET", "DELETE"):
-        answer = requests.request(method, url, headers=headers, timeout=5)
+        answer = requests.request(method, url, headers=headers, timeout=30)
         assert answer.status_code == 405 and in_its_own_shape(place[0], answer)
-    answer = requests.post(sim.base_url(place[0]) + "/v1/nothing", json={}, headers=headers, timeout=5)
+    answer = requests.post(sim.base_url(place[0]) + "/v1/nothing", json={}, headers=headers, timeout=30)
     assert answer.status_code == 404 and in_its_own_shape(place[0], answer)
-    answer = requests.post(url + "?ask=x", json=GOOD[place], headers=headers, timeout=5)
+    answer = requests.post(url + "?ask=x", json=GOOD[place], headers=headers, timeout=30)
     assert answer.status_code in (400, 422) and in_its_own_shape(place[0], answer)
-    answer = requests.post(url, data="x=1", headers={**headers, "Content-Type": "text/plain"}, timeout=5)
+    answer = requests.post(url, data="x=1", headers={**headers, "Content-Type": "text/plain"}, timeout=30)
     assert answer.status_code in (400, 415) and in_its_own_shape(place[0], answer)
-    answer = requests.post(url, data="{", headers={**headers, "Content-Type": "application/json"}, timeout=5)
+    answer = requests.post(url, data="{", headers={**headers, "Content-Type": "application/json"}, timeout=30)
     assert answer.status_code == 400 and in_its_own_shape(place[0], answer)
     twice = '{"prompt":"a","prompt":"b"}'
-    answer = requests.post(url, data=twice, headers={**headers, "Content-Type": "application/json"}, timeout=5)
+    answer = requests.post(url, data=twice, headers={**headers, "Content-Type": "application/json"}, timeout=30)
     assert answer.status_code == 400
 
 
@@ -272,7 +272,7 @@ def test_edit_forms_refused(sim: Simulator, fields: dict[str, str], files: list[
         fields = {**fields, "model": {"offline": "offline", "nanobanana": "nano-banana"}[provider]}
         url = sim.base_url(provider) + "/v1/images/edits"
         sent: Any = files or [("other", (None, "x"))]
-        answer = requests.post(url, data=fields, files=sent, headers=HEADERS.get(provider, {}), timeout=5)
+        answer = requests.post(url, data=fields, files=sent, headers=HEADERS.get(provider, {}), timeout=30)
         assert answer.status_code == 400, (provider, answer.text)
 
 
@@ -291,9 +291,9 @@ def test_the_ratio_typo_of_the_document(sim: Simulator) -> None:
 
 
 def test_a_body_without_a_length_and_a_foreign_host_are_refused(sim: Simulator) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=30)
     connection.request("POST", "/offline/v1/images/generations", body=iter([b"{}"]), encode_chunked=True)
     assert connection.getresponse().status == 411
     connection.close()
-    answer = requests.get(sim.origin + "/_control/providers", headers={"Host": "evil.example"}, timeout=5)
+    answer = requests.get(sim.origin + "/_control/providers", headers={"Host": "evil.example"}, timeout=30)
     assert answer.status_code == 421

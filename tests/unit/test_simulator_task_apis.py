@@ -137,7 +137,7 @@ def headers(provider: str) -> dict[str, str]:
 def post(sim: Simulator, place: Place, body: dict[str, Any], **more: str) -> requests.Response:
     """POST a JSON body with the provider's own kind of key."""
     given = {**headers(place[0]), **more}
-    return requests.post(sim.base_url(place[0]) + place[1], json=body, headers=given, timeout=5)
+    return requests.post(sim.base_url(place[0]) + place[1], json=body, headers=given, timeout=30)
 
 
 def status_of(answer: requests.Response) -> int:
@@ -194,7 +194,7 @@ def test_refused(sim: Simulator, place: Place, change: dict[str, Any]) -> None:
 def test_keys(sim: Simulator, place: Place, given: dict[str, str]) -> None:
     """Each at its own header in its own form."""
     good = {"X-API-Key": "sim-x"} if place[0] == "apiframe_v2" else {"Authorization": "Bearer sim-x"}
-    answer = requests.post(sim.base_url(place[0]) + place[1], json=GOOD[place], headers=given, timeout=5)
+    answer = requests.post(sim.base_url(place[0]) + place[1], json=GOOD[place], headers=given, timeout=30)
     assert (status_of(answer) == 401) == (given != good)
     assert given == good or in_its_own_shape(place[0], answer)
 
@@ -207,11 +207,11 @@ def test_uploads_take_one_complete_picture(sim: Simulator, provider: str) -> Non
 
     def upload(name: str, content: bytes, more: dict[str, str], **given: str) -> requests.Response:
         files = {name: ("x.png", content, "image/png")}
-        return requests.post(url, files=files, data=more, headers=given or headers(provider), timeout=5)
+        return requests.post(url, files=files, data=more, headers=given or headers(provider), timeout=30)
 
     answer = upload("file", PNG, fields)
     found = [item for item in json.dumps(answer.json()).split('"') if item.startswith("http")]
-    assert len(found) == 1 and requests.get(found[0], timeout=5).content == PNG
+    assert len(found) == 1 and requests.get(found[0], timeout=30).content == PNG
     for wrong in (
         upload("image", PNG, fields),
         upload("file", PNG[:-30], fields),
@@ -232,11 +232,11 @@ def test_two_uploads_of_one_name_overwrite_each_other_at_kie(sim: Simulator) -> 
             files={"file": ("x.png", content, "image/png")},
             data=fields,
             headers=BEARER,
-            timeout=5,
+            timeout=30,
         ).json()["data"]["downloadUrl"]
         for content in (PNG, other.getvalue())
     ]
-    assert urls[0] == urls[1] and requests.get(urls[0], timeout=5).content == other.getvalue()
+    assert urls[0] == urls[1] and requests.get(urls[0], timeout=30).content == other.getvalue()
 
 
 def test_an_idempotency_key_is_one_job(sim: Simulator) -> None:
@@ -244,7 +244,7 @@ def test_an_idempotency_key_is_one_job(sim: Simulator) -> None:
     first = post(sim, FRAME, GOOD[FRAME], **{"Idempotency-Key": "k1"})
     job = first.json()["jobId"]
     url = f"{sim.base_url('apiframe_v2')}/v2/jobs/{job}"
-    seen = [requests.get(url, headers=X_KEY, timeout=5).json()["status"] for _ in range(2)]
+    seen = [requests.get(url, headers=X_KEY, timeout=30).json()["status"] for _ in range(2)]
     assert seen == ["QUEUED", "COMPLETED"]
     again = post(sim, FRAME, GOOD[FRAME], **{"Idempotency-Key": "k1"})
     assert first.status_code == again.status_code == 202
