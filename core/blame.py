@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import retry
-from .choice import Target
 from .errors import Charged, ConfigError, Fault, NanoBananaError, Stopped, failure
 from .fetching import Unfetched
 from .keys import variables
+from .plan import Target
 from .redact import public_url
 from .transport import Broken
 from .wire.step import Reply

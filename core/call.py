@@ -19,7 +19,6 @@ from typing import Literal
 
 from . import retry
 from .blame import Blame, with_wish
-from .choice import Target
 from .errors import MONEY, Charged, Fault, LedgerFailed, NanoBananaError
 from .fetching import Unfetched, fetch
 from .ledger import Claim
@@ -27,6 +26,7 @@ from .ledger.journal import Journal
 from .memory import Memory
 from .outcome import Landed, Outcome
 from .pictures import UnreadablePicture, decode, sniff
+from .plan import Target
 from .providers.row import Operation
 from .request import Slot
 from .transport import Abandoned, Broken, Forbidden, TooLong, Transport, Watch

@@ -10,10 +10,10 @@ import threading
 from dataclasses import dataclass
 
 from .call import Call
-from .choice import Shelf
 from .lanes import Lanes
 from .ledger.journal import Journal
 from .memory import Memory
+from .shelf import Shelf
 
 log = logging.getLogger("nano_banana")
 

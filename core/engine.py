@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .choice import KeyLookup, Plan, ProviderChoice, Shelf, Target
+from .choice import ProviderChoice
 from .collecting import Collection
 from .errors import ConfigError
+from .key_ring import KeyLookup
 from .key_store import KeyStore
 from .lanes import Lanes
 from .ledger import Asker
@@ -17,11 +18,13 @@ from .ledger.journal import Journal
 from .memory import Memory
 from .own_file import Own, read_own
 from .own_providers import known_rows
+from .plan import Plan, Target
 from .providers import BUILT_IN
 from .providers.row import Provider
 from .request import Request
 from .run import Run
 from .settings import Settings
+from .shelf import Shelf
 
 
 class Engine:

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .choice import Plan, ProviderChoice, Shelf, Target
+from .choice import ProviderChoice
 from .engine import Engine
 from .fit import Fit
 from .pictures import Encoded
+from .plan import Plan, Target
 from .request import Request, Slot
+from .shelf import Shelf
 from .wire import dialect
 from .wire.body import Body
 from .wire.step import Send

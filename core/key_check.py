@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from .choice import Target
 from .errors import ConfigError
+from .plan import Target
 from .redact import redact
 from .transport import Abandoned, Broken, Forbidden, TooLong, Transport
 from .wire.reading import NotJson, fault_of, inner_status, read_json, unreadable

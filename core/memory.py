@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .choice import Target
 from .pictures import Encoded
+from .plan import Target
 from .service_account import Tokens
 
 UPLOAD_SECONDS = 1800.0

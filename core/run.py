@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any
 
 from .call import Call
-from .choice import Plan, Target
 from .errors import Charged, LedgerFailed, NanoBananaError, OverCap, Stopped, failure
 from .errors import Fault as _Fault
 from .fit import Fit
@@ -26,6 +25,7 @@ from .ledger.words import doubted, waived
 from .memory import Memory
 from .outcome import Landed
 from .pictures import Encoded, Picture, decode, sniff
+from .plan import Plan, Target
 from .references import encode_references
 from .report import Progress, Report, Result, Tried
 from .request import Request

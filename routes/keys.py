@@ -44,7 +44,7 @@ def test(ask: Ask) -> dict[str, Any]:
     _count()
     engine = host.engine()
     shelf = engine.shelf()
-    if row.needs_key and shelf.key_of(row, profile) is None:
+    if row.needs_key and shelf.keys.key(row, profile) is None:
         raise shelf.no_key(row, profile)
     found = check_key(shelf.target(row, profile))
     if row.needs_key:

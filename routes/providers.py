@@ -10,7 +10,6 @@ from typing import Any
 
 from .. import host
 from ..core import own_providers, settings_file
-from ..core.choice import Shelf
 from ..core.engine import Engine
 from ..core.errors import ConfigError
 from ..core.fit import options_of
@@ -19,6 +18,7 @@ from ..core.own_file import FILE
 from ..core.providers import BUILT_IN
 from ..core.providers.row import Model, Offer, Provider
 from ..core.settings import variable
+from ..core.shelf import Shelf
 from .guard import Ask, Wrong
 
 
@@ -129,8 +129,8 @@ def _keys(engine: Engine, shelf: Shelf, row: Provider) -> list[dict[str, Any]]:
     for profile in ["default", *(name for name in stored if name != "default")]:
         state, source, problem = "none", "", ""
         try:
-            key = shelf.key_of(row, profile)
-            elsewhere = "" if key else shelf.key_for_elsewhere(row, profile)
+            key = shelf.keys.key(row, profile)
+            elsewhere = "" if key else shelf.keys.elsewhere(row, profile)
             if key is not None:
                 state, source = ("stored", "") if key.source == "the key store" else ("environment", key.source)
             elif elsewhere:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from driving import request
-from pack.core.choice import ProviderChoice, Shelf, problem_with
+from pack.core.choice import ProviderChoice, problem_with
 from pack.core.errors import ConfigError, Impossible
 from pack.core.key_store import StoredKey, origin_of
 from pack.core.providers import BUILT_IN, model_names
 from pack.core.settings import Settings
+from pack.core.shelf import Shelf
 
 KEYS = {
     "google": {"GEMINI_API_KEY": "key-google-1"},
@@ -311,7 +312,7 @@ def test_a_profile_s_name_reaches_no_other_provider_s_key() -> None:
     with pytest.raises(ConfigError) as told:
         here.plan(ProviderChoice("apiframe", profile="v2"), [request()])
     assert "APIFRAME_V2" not in str(told.value) and "Settings" in str(told.value)
-    assert here.key_of(BUILT_IN["apiframe"], "V2") is None
+    assert here.keys.key(BUILT_IN["apiframe"], "V2") is None
     for name, profile, value in (("apiframe_v2", "default", "key-of-v2"), ("apiframe", "team", "key-of-the-team")):
-        key = here.key_of(BUILT_IN[name], profile)
+        key = here.keys.key(BUILT_IN[name], profile)
         assert key and key.value == value

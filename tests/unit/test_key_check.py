@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from pack.core import key_check
-from pack.core.choice import Target
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError
 from pack.core.key_check import Checked, check_key
 from pack.core.own_providers import save
+from pack.core.plan import Target
 from pack.core.providers import BUILT_IN
 from pack.core.settings_file import set_base_url
 from pack.simulator import start

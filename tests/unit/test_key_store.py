@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ledgering import another_process
 from pack.core import key_store
-from pack.core.choice import ProviderChoice, Shelf
+from pack.core.choice import ProviderChoice
 from pack.core.errors import ConfigError
 from pack.core.key_store import KeyStore, StoredKey, origin_of, write_privately
 from pack.core.providers import BUILT_IN
 from pack.core.settings import Settings
+from pack.core.shelf import Shelf
 
 KEY = "sim-canary-4e21aa90"
 HERE = "https://api.example.com"
@@ -286,12 +287,12 @@ def test_a_changed_address_disables_the_stored_key_and_the_first_one_enables_it_
     store(tmp_path).put("onerouter", "default", KEY, ROW.base_url)
     assert shelf(tmp_path).with_keys() == ["onerouter"]
     moved = shelf(tmp_path, url=THERE)
-    assert moved.key_of(ROW, "default") is None and moved.with_keys() == []
+    assert moved.keys.key(ROW, "default") is None and moved.with_keys() == []
     with pytest.raises(ConfigError, match="another address") as refusal:
         moved.check(ProviderChoice("onerouter"))
     assert KEY not in str(refusal.value) and "Settings" in str(refusal.value)
     assert moved.target_of("onerouter", "default", THERE) is None
-    back = shelf(tmp_path).key_of(ROW, "default")
+    back = shelf(tmp_path).keys.key(ROW, "default")
     assert back is not None and back.value == KEY
 
 
@@ -299,18 +300,20 @@ def test_a_key_of_the_environment_does_not_follow_an_address_that_a_page_has_set
     """It was meant for the provider; an address in the environment beside it is the operator's own word."""
     environ = {"ONEROUTER_API_KEY": KEY}
     moved = shelf(tmp_path, environ, THERE)
-    assert moved.key_of(ROW, "default") is None
+    assert moved.keys.key(ROW, "default") is None
     with pytest.raises(ConfigError, match="NANO_BANANA_ONEROUTER_BASE_URL") as refusal:
         moved.check(ProviderChoice("onerouter"))
     assert KEY not in str(refusal.value)
     named = shelf(tmp_path, environ | {"NANO_BANANA_ONEROUTER_BASE_URL": THERE}, HERE)
-    found = named.key_of(ROW, "default")
+    found = named.keys.key(ROW, "default")
     assert found is not None and found.value == KEY
 
 
 def test_the_provider_s_own_address_written_out_is_not_another_one(tmp_path: Path) -> None:
     """Pasted into the settings with its endpoint, as people do."""
-    found = shelf(tmp_path, {"ONEROUTER_API_KEY": KEY}, f"{ROW.base_url}/v1/images/generations").key_of(ROW, "default")
+    found = shelf(tmp_path, {"ONEROUTER_API_KEY": KEY}, f"{ROW.base_url}/v1/images/generations").keys.key(
+        ROW, "default"
+    )
     assert found is not None and found.value == KEY
 
 
@@ -318,11 +321,11 @@ def test_a_key_entered_for_the_new_address_is_used_beside_one_in_the_environment
     """The cure that the message names works."""
     store(tmp_path).put("onerouter", "default", "sim-entered", THERE)
     moved = shelf(tmp_path, {"ONEROUTER_API_KEY": KEY}, THERE)
-    found = moved.key_of(ROW, "default")
-    assert found is not None and found.value == "sim-entered" and moved.key_for_elsewhere(ROW, "default") == ""
+    found = moved.keys.key(ROW, "default")
+    assert found is not None and found.value == "sim-entered" and moved.keys.elsewhere(ROW, "default") == ""
     moved.check(ProviderChoice("onerouter"))
     home = shelf(tmp_path, {"ONEROUTER_API_KEY": KEY})
-    first = home.key_of(ROW, "default")
+    first = home.keys.key(ROW, "default")
     assert first is not None and first.value == KEY
 
 
@@ -333,8 +336,8 @@ def test_a_profile_s_key_is_bound_like_any_other(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="another address"):
         shelf(tmp_path).check(ProviderChoice("onerouter", profile="team"))
     moved = shelf(tmp_path, url=HERE)
-    found = moved.key_of(ROW, "team")
-    assert found is not None and found.value == KEY and moved.key_of(ROW, "default") is None
+    found = moved.keys.key(ROW, "team")
+    assert found is not None and found.value == KEY and moved.keys.key(ROW, "default") is None
 
 
 def test_offers_are_made_by_those_whose_key_is_for_their_address(tmp_path: Path) -> None:

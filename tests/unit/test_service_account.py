@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from driving import request
 from pack.core import service_account
-from pack.core.choice import ProviderChoice, Shelf
+from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, KeyRefused, NanoBananaError, NetworkError
 from pack.core.keys import find_key
@@ -23,6 +23,7 @@ from pack.core.providers import BUILT_IN
 from pack.core.run import Run
 from pack.core.service_account import Tokens, document, project_of
 from pack.core.settings import Settings
+from pack.core.shelf import Shelf
 from pack.simulator import start
 from pack.simulator.server import Simulator
 from scripted import Line, serving
