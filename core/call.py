@@ -510,8 +510,10 @@ class Call:
         if self._doubt and not accepted:
             # This answer is about the last try, and says nothing of those whose answers were lost.
             charged, self._fate = "maybe" if charged == "no" else charged, "lost"
-        if failed.task:
-            fault = replace(fault, words=f"{fault.words} (task {failed.task})".strip())
+        if failed.task and failed.task not in fault.words:
+            # In brackets after the provider's words, and never in their place.
+            named = f"{fault.words} (task {failed.task})" if fault.words else ""
+            fault = replace(fault, words=named, request_id=fault.request_id or ("" if named else failed.task))
         return self._error(fault, charged)
 
     def _while_young(self, fate: retry.Fate) -> retry.Fate:
