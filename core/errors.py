@@ -191,6 +191,7 @@ _CURES: dict[Kind, str] = {
     "content": "Change the prompt or the reference images; safety_tolerance may help where the provider has it.",
     "empty": "Change the prompt, ask plainly for a picture, or queue again with another seed.",
     "invalid": "The provider's words above say what it did not accept: change that input.",
+    "too_large": "Scale the references down, send fewer, or set reference_format to jpeg.",
     "model": "Choose another model, or check the address and model_override: providers retire and rename models.",
     "server": "Queue again in a few minutes; if it stays, ask the provider with the request id.",
     "unreadable": "Check that the provider's address is its API and not a web page; else ask the provider.",

@@ -136,7 +136,7 @@ def _new(name: str, told: Told, known: Mapping[str, Provider], dated: str) -> Pr
         raise Mistake(told.key, f"{like} speaks {template.dialect}, not {speaks}")
     url = told.text("base_url")
     if not url:
-        raise Mistake(told.key, f"{name} needs a base_url")
+        raise Mistake(told.at("base_url"), f"{name} needs a base_url")
     row = replace(
         bare(template), id=name, label=told.text("label")[:60] or name, base_url=told.checked("base_url", url)
     )

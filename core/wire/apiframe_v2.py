@@ -88,13 +88,17 @@ def _look(job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
             return Done(tuple(pictures), words_in(result), None, task)
         if value.get("expired") is True:
             return Failed(Fault("download", "results are kept for 24 hours", unbilled=False), task)
-        return Failed(no_picture(reply, value), task)
+        return _costing(Failed(no_picture(reply, value), task), value)
     seen = {name: value[name] for name in ("status", "progress", "error") if value.get(name) is not None}
     step = follow(job, reply, seen, task, _poll, pause=state.get("pause"))
+    return _costing(step, value) if isinstance(step, Failed) else step
+
+
+def _costing(failed: Failed, value: dict[str, Any]) -> Failed:
+    """A cost of nothing is the provider's word that nothing was charged; any other may have been given back."""
     cost = value.get("creditCost")
-    if isinstance(step, Failed) and cost == 0 and not isinstance(cost, bool):
-        return replace(step, fault=replace(step.fault, unbilled=True))
-    return step
+    free = cost == 0 and not isinstance(cost, bool)
+    return replace(failed, fault=replace(failed.fault, unbilled=True)) if free else failed
 
 
 def _addresses(node: Any, name: str = "", depth: int = 0) -> list[Found]:

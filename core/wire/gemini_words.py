@@ -169,7 +169,7 @@ def _judged(code: int, status: str, said: str, reasons: set[str], quotas: str) -
     if status == "FAILED_PRECONDITION" and re.search(r"(?i)billing", said):
         return "credit", _BILLING
     if _TOO_LARGE.search(said):
-        return "too_large", "Scale the references down, send fewer, or set reference_format to jpeg"
+        return "too_large", ""
     # Names of fields such as safety_settings stand in these words: they say nothing about content.
     return ("content" if _CONTENT.search(said) else "invalid"), ""
 

@@ -116,6 +116,7 @@ MISTAKES = {
     # A block begins a line after its name: it is the name's line that is told.
     "providers:\n  shop:\n    label: A shop\n": (2, "shop needs a dialect"),
     "providers:\n  shop:\n    label: A shop\n    dialect: fal\n": (2, "needs a base_url"),
+    "providers:\n  shop:\n    dialect: fal\n    base_url:\n": (4, "needs a base_url"),
     SHOP + "    modles:\n      nb:\n        wire: nb\n": (7, "has no modles"),
     SHOP + "    fields:\n      colour:\n        name: c\n": (8, "fields has no colour"),
     SHOP + "    fields:\n      seed:\n        values: {}\n": (8, "the field of seed needs a name"),

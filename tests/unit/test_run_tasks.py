@@ -146,6 +146,20 @@ def test_kie_s_credits_tell_whether_a_failed_task_was_billed(
     assert charged(done) == [said] and "task" in str(done.results[0].error)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_request_that_is_too_large_is_told_what_to_do(name: str, engine: Engine) -> None:
+    """Each message says what to do, also where the provider says no more than that."""
+    done = run(engine, name, request("edit", prompt="heavy [[sim: status=413]]"))
+    assert charged(done) == ["no"] and "reference_format to jpeg" in str(done.results[0].error)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_without_a_word_is_not_quoted(name: str, engine: Engine) -> None:
+    """Its id is there to ask the provider with, but not as what it said."""
+    error = run(engine, name, request(prompt="mute [[sim: empty]]")).results[0].error
+    assert error and "It said" not in str(error) and "Request id: " in str(error)
+
+
 def test_openrouter_s_cost_is_its_own_word(engine: Engine) -> None:
     """`usage.cost` in both forms; there is no price list."""
     done = run(engine, "openrouter", request(prompt="cost"), "nano-banana-pro")

@@ -158,6 +158,9 @@ def test_a_completed_job_without_pictures_is_empty() -> None:
     for result in nothings:
         ended = play(job(ROW, request()), ACCEPTED, looked("COMPLETED", result=result)).failed
         assert (ended.fault.kind, ended.task) == ("empty", "5b1c")
+    for cost, unbilled in ((0, True), (8, None), (None, None), (False, None)):
+        ended = play(job(ROW, request()), ACCEPTED, looked("COMPLETED", creditCost=cost)).failed
+        assert ended.fault.unbilled is unbilled, "what it says that it cost counts here, too"
 
 
 @pytest.mark.parametrize(
