@@ -86,6 +86,7 @@ class Told:
             self._values[word], self._keys[word] = value, each
 
     def __contains__(self, name: str) -> bool:
+        self._asked.append(name)  # a name that is asked about is a known one
         return name in self._values
 
     def items(self) -> list[tuple[str, Entry]]:

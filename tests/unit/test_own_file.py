@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from pack.core.engine import Engine
 from pack.core.errors import Impossible
 from pack.core.own_fields import sayable
 from pack.core.own_file import FILE, Own, read_own
+from pack.core.own_providers import AUTH, dialects
 from pack.core.providers import BUILT_IN
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "example_providers"
@@ -300,3 +302,35 @@ def test_a_model_without_ratios_takes_the_picture_s_own(tmp_path: Path) -> None:
     engine = Engine(tmp_path, environ={"NANO_BANANA_SHOP_API_KEY": "sim-1"})
     (_, fits), *_ = engine.plan(ProviderChoice("shop"), [request("edit")]).targets
     assert dict(fits[0].sent) == {}
+
+
+UNKNOWN = """\
+providers:
+  shop: {like: nanobanana, base_url: "https://x.example", zz: 1}
+  models: {like: nanobanana, base_url: "https://x.example", models: {m: {wire: m, zz: 1}}}
+  fields: {like: nanobanana, base_url: "https://x.example", fields: {zz: a}}
+zz: 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("section", "owner"), [("The file", "the file"), ("A provider", "shop"), ("Fields", "fields"), ("A model", "m")]
+)
+def test_the_reference_has_every_word_and_no_other(tmp_path: Path, section: str, owner: str) -> None:
+    """A wrong word is answered with the right ones: these are what the reader knows."""
+    mistake = next(each for each in read(tmp_path, UNKNOWN).mistakes if f" {owner} has no zz: " in each)
+    known = set(mistake.partition(" has no zz: ")[2].split(", "))
+    chapters = (EXAMPLES / "README.md").read_text("utf-8").split("\n## ")
+    chapter = next(each for each in chapters if each.startswith(section + "\n"))
+    first = [line.split(" | ")[0] for line in chapter.splitlines() if line.startswith("| `")]
+    assert {word for cell in first for word in re.findall(r"`(\w+)`", cell)} == known
+
+
+def test_the_reference_names_every_dialect_and_every_way_of_a_key() -> None:
+    lines = (EXAMPLES / "README.md").read_text("utf-8").splitlines()
+    named = {name: next(line for line in lines if line.startswith(f"| `{name}` |")) for name in ("dialect", "auth")}
+    assert set(re.findall(r"`(\w+)`", named["dialect"])) == {"dialect", *dialects()}
+    assert set(re.findall(r"`([\w-]+)`", named["auth"])) == {"auth", *AUTH}
+    families = next(line for line in lines if line.startswith("| `family` |"))
+    ours = {model.family for row in BUILT_IN.values() for model in row.models}
+    assert set(re.findall(r"`([\w.]+)`", families)) == {"family", *ours}
