@@ -42,7 +42,8 @@ from .providers.row import (
     Provider,
 )
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 256 << 10
+"""Some two seconds of reading."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def _parsed(path: Path, built_in: Mapping[str, Provider], dated: str) -> Own:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
-            return Own(mistakes=(f"{FILE} is larger than 1 MB, and is not read",))
+            return Own(mistakes=(f"{FILE} is larger than {MAX_BYTES >> 10} kB, and is not read",))
         text = data.decode("utf-8-sig")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except OSError as error:

@@ -334,3 +334,8 @@ def test_the_reference_names_every_dialect_and_every_way_of_a_key() -> None:
     families = next(line for line in lines if line.startswith("| `family` |"))
     ours = {model.family for row in BUILT_IN.values() for model in row.models}
     assert set(re.findall(r"`([\w.]+)`", families)) == {"family", *ours}
+
+
+def test_a_file_without_end_is_not_read(tmp_path: Path) -> None:
+    own = read(tmp_path, SHOP + "# and so on\n" * 40_000)
+    assert not own.rows and own.mistakes == (f"{FILE} is larger than 256 kB, and is not read",)
