@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -124,10 +124,10 @@ class Journal:
         """
         opening = Opening({})
         owner, now = self._living(), self._clock()
-        before = set(self._mine)
+        taken: dict[str, str] = {}
         try:
             with self.database.write() as connection:
-                desk = _Desk(self, connection, owner, opening, asker.run, resend, can_resume, now)
+                desk = _Desk(self, connection, owner, opening, asker.run, resend, can_resume, now, taken)
                 known: dict[str, list[Row[Any]]] = {}
                 for row in rows.known_as(connection, [name for entry in entries for name in entry.names]):
                     known.setdefault(row.fingerprint, []).append(row)
@@ -141,13 +141,9 @@ class Journal:
                 if fresh:
                     self.results.check_room(len(fresh))
                     capping.check(connection, fresh, asker, caps, now)
-                    self._reserve(connection, fresh, asker, owner, now)
+                    self._reserve(connection, fresh, asker, owner, now, taken)
         except BaseException:
-            ours = [entry.fingerprint for entry in entries]
-            ours += [place.fingerprint for each in opening.claims for place in each.places]
-            for name in ours:
-                if name not in before:
-                    self._mine.pop(name, None)
+            self._drop(taken)
             raise
         return opening
 
@@ -240,7 +236,7 @@ class Journal:
                 read=read,
                 **_cost(usd),
             )
-            self._drop([fingerprint])
+            self._drop({fingerprint: uid})
         self._settle(uid, name)
         self._tell()
         self.storage.added(size)
@@ -260,18 +256,18 @@ class Journal:
         `lost`: the provider may have made it and can't return it, so it is asked about before it is paid again. `again`:
         it can still be had for nothing from its task or its address. Pictures that are settled are left alone.
         """
-        uids = [self._mine[name] for name in fingerprints if name in self._mine]
-        if not uids:
+        ended = {name: self._mine[name] for name in fingerprints if name in self._mine}
+        if not ended:
             return
         now = self._clock()
         try:
             with self.database.write() as connection:
-                for row in rows.with_uids(connection, uids):
+                for row in rows.with_uids(connection, list(ended.values())):
                     self._close(connection, row, charged, reason, lost, again, now)
-                self._drop(fingerprints)
+                self._drop(ended)
         finally:
             # Whatever the disk says, nobody is on it any more: what could not be written is judged by what is there.
-            self._drop(fingerprints)
+            self._drop(ended)
             self._tell()
 
     def told(self, uids: Sequence[str], run: str) -> None:
@@ -293,7 +289,7 @@ class Journal:
                     picture.c.state.in_(OPEN), or_(picture.c.owner != owner.id, picture.c.owner == "")
                 )
             ).all()
-            desk = _Desk(self, connection, owner, opening, "", False, can_resume, now)
+            desk = _Desk(self, connection, owner, opening, "", False, can_resume, now, {})
             for row in open_rows:
                 if self._abandoned(row, owner) and row.created > now - COLLECT_DAYS * 86400:
                     desk.take_over(row)
@@ -356,11 +352,12 @@ class Journal:
         asker: Asker,
         owner: Owner,
         now: float,
+        taken: dict[str, str],
     ) -> None:
         rows.keep_graph(connection, *asker.packed)
         values: list[dict[str, Any]] = []
         for entry in entries:
-            uid = self._mine[entry.fingerprint] = uuid.uuid4().hex
+            uid = self._mine[entry.fingerprint] = taken[entry.fingerprint] = uuid.uuid4().hex
             values.append(
                 {
                     "uid": uid,
@@ -437,9 +434,11 @@ class Journal:
             state = "unknown" if lost and row.expected else "refused"
             rows.mark(connection, [row.uid], state=state, owner="", reason=reason, ended=now)
 
-    def _drop(self, fingerprints: Sequence[str]) -> None:
-        for name in fingerprints:
-            uid = self._mine.pop(name, "")
+    def _drop(self, ours: Mapping[str, str]) -> None:
+        """Nobody is on these any more, fingerprint -> uid. Who has reserved one of them anew meanwhile keeps it."""
+        for name, uid in ours.items():
+            if self._mine.get(name) == uid:
+                del self._mine[name]
             self._reserved.pop(uid, None)
             self._brought.pop(uid, None)
 
@@ -461,10 +460,13 @@ class _Desk:
         resend: bool,
         can_resume: CanResume,
         now: float,
+        taken: dict[str, str],
     ) -> None:
         self._journal, self._connection, self._owner, self._opening = journal, connection, owner, opening
         self._run, self._resend, self._can_resume, self._now = run, resend, can_resume, now
         self._claimed: set[str] = set()
+        self._taken = taken
+        """Fingerprint -> uid of what this transaction has made ours."""
 
     def standing(self, entry: Entry, about: Sequence[Row[Any]]) -> Opened:
         """How a picture stands, given all rows under any of its names."""
@@ -519,7 +521,8 @@ class _Desk:
             .order_by(picture.c.place)
         ).all()
         rows.mark(self._connection, [other.uid for other in together], owner=self._owner.id)
-        self._journal._mine.update({other.fingerprint: other.uid for other in together})
+        self._taken.update({other.fingerprint: other.uid for other in together})
+        self._journal._mine.update(self._taken)
         dead = row.owner not in ("", self._owner.id)
         self._opening.claims.append(rows.claim(together, dead=dead))
 

@@ -7,7 +7,9 @@ import signal
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ledgering import FREE, another_process, asker, claim_one, die, entry, png
@@ -127,6 +129,46 @@ def test_a_task_without_its_key_is_asked_about_and_comes_back_with_it(tmp_path: 
     opening = journal.open([entry()], asker("1"), FREE)
     assert opening.standing == {"v1:a": "doubtful"} and "key" in opening.doubts["v1:a"][0].reason
     assert claim_one(journal, run="2", can_resume=lambda *where: True) == "claimed"
+
+
+def test_who_asks_right_after_an_end_keeps_what_is_reserved(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run is cancelled and queued again at once: what the first one lets go is not what the second one has reserved."""
+    claim_one(journal)
+    journal.sent(["v1:a"], "first")
+    genuine = journal.database.write
+
+    @contextmanager
+    def write() -> Iterator[Any]:
+        with genuine() as connection:
+            yield connection
+        monkeypatch.undo()
+        assert claim_one(journal, run="second") == "mine"
+
+    monkeypatch.setattr(journal.database, "write", write)
+    journal.closed(["v1:a"], "no", "taken back")
+    journal.sent(["v1:a"], "second")
+    store(journal, "v1:a", png(1))
+    assert claim_one(journal) == "kept"
+
+
+def test_a_refusal_lets_go_of_nothing_that_others_have_reserved_meanwhile(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two nodes at once, one picture in common, and one of them over the cap."""
+    genuine = journal.database.write
+
+    @contextmanager
+    def write() -> Iterator[Any]:
+        monkeypatch.undo()
+        assert claim_one(journal, run="other") == "mine"
+        with genuine() as connection:
+            yield connection
+
+    monkeypatch.setattr(journal.database, "write", write)
+    with pytest.raises(OverCap):
+        journal.open([entry(), entry("v1:b", 9_000_000)], asker("dear"), Caps())
+    store(journal, "v1:a", png(2))
+    assert claim_one(journal) == "kept" and claim_one(journal, "v1:b") == "mine"
 
 
 def test_a_picture_is_found_under_any_of_its_names(journal: Journal) -> None:

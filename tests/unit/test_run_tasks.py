@@ -157,7 +157,7 @@ def test_a_request_that_is_too_large_is_told_what_to_do(name: str, engine: Engin
 def test_a_task_without_a_word_is_not_quoted(name: str, engine: Engine) -> None:
     """Its id is there to ask the provider with, but not as what it said."""
     error = run(engine, name, request(prompt="mute [[sim: empty]]")).results[0].error
-    assert error and "It said" not in str(error) and "Request id: " in str(error)
+    assert error and "It said" not in str(error) and " Its task is " in str(error)
 
 
 def test_openrouter_s_cost_is_its_own_word(engine: Engine) -> None:
