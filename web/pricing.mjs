@@ -6,7 +6,7 @@ import { addProvider } from "./provider_choice.mjs";
 import { faceOf, redraw, showEstimate } from "./face.mjs";
 import { isMaker, ourNodes, promptFor } from "./graph.mjs";
 import { offerWhatIsPossible } from "./choices.mjs";
-import { Answered, ask } from "./server.mjs";
+import { Answered, ask, toldOf } from "./server.mjs";
 import { money, say } from "./words.mjs";
 
 const QUIET_MS = 200;
@@ -36,7 +36,7 @@ async function price() {
     const found = answer.nodes;
     makers.forEach((node, index) => showEstimate(node, found[String(index)] ?? null));
   } catch (error) {
-    if (error instanceof Answered) makers.forEach((node) => showEstimate(node, null));
+    if (error instanceof Answered) makers.forEach((node) => showEstimate(node, null, toldOf(error)));
     else if (!(error instanceof DOMException && error.name === "AbortError")) throw error;
   }
 }

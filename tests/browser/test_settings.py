@@ -189,6 +189,45 @@ def test_the_order_of_auto_is_moved_and_dragged(settings: Any, bare_host: Host) 
     put(bare_host, "/settings", {"order": None})
 
 
+def test_the_order_is_changed_with_the_keyboard_alone(settings: Any, bare_host: Host) -> None:
+    """The focus stays on the arrow that moves, so that a provider goes up several places with as many presses."""
+    page = settings.page
+    cards = page.locator(".nb-dialog .nb-provider")
+    before = [card.get_attribute("data-provider") for card in cards.all()]
+    place = before.index("fal")
+    arrow = page.get_by_role("button", name="Move fal up")
+    arrow.focus()
+    for step in (1, 2):
+        page.keyboard.press("Enter")
+        expect(cards.nth(place - step)).to_have_attribute("data-provider", "fal")
+        expect(arrow).to_be_focused()
+    put(bare_host, "/settings", {"order": None})
+
+
+def test_a_change_that_fails_says_so_beside_its_button(settings: Any) -> None:
+    page = settings.page
+    page.route("**/nano_banana/settings", lambda route: route.fulfill(status=500, body="<h1>no</h1>"))
+    page.get_by_role("button", name="Cheapest first").click()
+    expect(page.locator(".nb-settings [role=alert]").get_by_text("ComfyUI answered 500.")).to_be_visible()
+
+
+def test_a_new_provider_never_takes_the_place_of_another(settings: Any, bare_host: Host, simulator: Any) -> None:
+    """Names that make no id, or that of a built-in provider: each becomes a provider of its own."""
+    page = settings.page
+    names = ("我的中转商", "另一家", "Google mirror", "auto")
+    for name in names:
+        page.get_by_role("button", name="Add a provider…").click()
+        form = page.locator(".nb-dialog.nb-narrow")
+        form.get_by_label("Name").fill(name)
+        form.get_by_label("Address").fill(simulator.base_url("nanobanana"))
+        form.get_by_role("button", name="Save and test").click()
+        expect(page.locator(".nb-dialog .nb-provider").get_by_text(name, exact=True)).to_be_visible()
+    own = [each for each in bare_host.get("/nano_banana/providers")["providers"] if each["own"]]
+    assert sorted(each["label"] for each in own) == sorted(names)
+    for each in own:
+        put(bare_host, f"/providers/{each['id']}", None, "DELETE")
+
+
 def test_caps_are_saved_and_nonsense_is_not(settings: Any, bare_host: Host) -> None:
     page = settings.page
     run = page.get_by_label("At most per run")
