@@ -81,6 +81,7 @@ function lastOf(info) {
   const stored = info.images.filter((/** @type {any} */ image) => image.from === "store").length;
   const asked = info.images.length + info.failed.length;
   if (info.cost_usd === 0 && stored === asked) parts.push(say("run.stored"));
+  else if (info.cost_usd === 0) parts.push(say("run.nothing_spent"));
   else {
     const how = info.cost_source === "provider" ? "run.spent_exact" : "run.spent";
     parts.push(info.cost_usd === null ? say("run.spent_unknown") : say(how, { cost: money(info.cost_usd) }));

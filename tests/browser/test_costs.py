@@ -184,6 +184,26 @@ def test_the_canvas_is_zoomed_and_queued_over_the_buttons(canvas: Callable[..., 
     assert page.complaints == []
 
 
+def test_a_free_run_says_that_nothing_was_spent(canvas: Callable[..., Any]) -> None:
+    page = canvas()
+    page.load(prompted(text_to_image("offline"), "A boat, for nothing"))
+    page.queue()
+    expect(page.page.locator(".nb-note").filter(has_text="Nothing was spent · 1K")).to_be_visible()
+
+
+def test_a_page_that_came_up_unanswered_asks_again(canvas: Callable[..., Any]) -> None:
+    """Who is here is asked for with the next price: without it a node offers everything and knows nobody."""
+    page = canvas()
+    page.page.route("**/nano_banana/providers", lambda route: route.fulfill(status=503, body=""))
+    page.open()
+    page.load(text_to_image("onerouter"))
+    expect(price(page)).to_have_text("1K · $0.08")
+    assert page.page.locator(".nb-note").count() == 0
+    page.page.unroute("**/nano_banana/providers")
+    page.choose("NanoBananaGenerate", "num_images", 2)
+    expect(page.page.locator(".nb-note")).to_have_text("Key from NANO_BANANA_ONEROUTER_API_KEY")
+
+
 def test_a_server_that_is_silent_is_said_so(canvas: Callable[..., Any]) -> None:
     """The price isn't known and says why; a click that comes to nothing is answered."""
     page = canvas()

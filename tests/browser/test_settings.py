@@ -99,6 +99,20 @@ def test_a_wrong_key_is_told_at_once(settings: Any, bare_host: Host) -> None:
     expect(card.get_by_text("no key")).to_be_visible()
 
 
+def test_replacing_a_key_can_be_thought_over(settings: Any, bare_host: Host) -> None:
+    """Cancel leaves the stored key as it is, and the focus where one was."""
+    put(bare_host, "/keys/runflow/default", {"key": CANARY})
+    settings.open()
+    settings.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    card = provider_card(settings, "runflow")
+    card.get_by_role("button", name="Replace key").click()
+    settings.page.get_by_label("Key for Runflow").fill("half a ke")
+    card.get_by_role("button", name="Cancel").click()
+    expect(card.get_by_role("button", name="Replace key")).to_be_focused()
+    expect(card.get_by_text("key stored")).to_be_visible()
+    put(bare_host, "/keys/runflow/default", None, "DELETE")
+
+
 def test_a_new_address_disables_the_key(settings: Any, bare_host: Host, simulator: Any) -> None:
     """And says so, where the key is."""
     put(bare_host, "/providers/reseller", reseller(simulator))

@@ -61,8 +61,8 @@ export function settingsPanel(provider) {
 }
 
 /**
- * Where the focus is in what is about to be drawn again; the answer gives it back: to the same control, else to the first of
- * the same provider.
+ * Where the focus is in what is about to be drawn again; the answer gives it back: to the same control, else to the key of the
+ * same provider.
  * @param {HTMLElement} root @returns {() => void}
  */
 function focusIn(root) {
@@ -76,7 +76,7 @@ function focusIn(root) {
   const name = (/** @type {HTMLElement} */ each) => each.id || each.getAttribute("aria-label") || each.textContent;
   const alike = () => controls().filter((each) => name(each) === name(now));
   const place = alike().indexOf(now);
-  return () => (alike()[place] ?? controls()[0])?.focus();
+  return () => (alike()[place] ?? controls().find((each) => each.closest(".nb-key")) ?? controls()[0])?.focus();
 }
 
 /** Opens the section in a dialog. @param {string} [provider] The provider whose key is missing. */
