@@ -3,7 +3,7 @@
  * marked by the host as one that isn't in the list; the footer says why.
  */
 import { machine, modelOf } from "./machine.mjs";
-import { CONFIG, configOf, isMaker, setWidget, widgetOf } from "./graph.mjs";
+import { CONFIG, configOf, governing, isMaker, setWidget, valueOf, widgetOf } from "./graph.mjs";
 
 /** @typedef {import("./server.mjs").Provider} Provider */
 /** @typedef {import("./server.mjs").Offer} Offer */
@@ -28,16 +28,19 @@ export function offerWhatIsPossible(node) {
   else if (isMaker(node)) offerOptions(node);
 }
 
+/** The provider a promoted widget had when it was last looked at: nobody calls when it changes. @type {WeakMap<Comfy.Node, string>} */
+const promoted = new WeakMap();
+
 /**
  * A provider was chosen: the same kind of model is kept where the new one has it under another name.
  * @param {Comfy.Node} node A ProviderConfig.
  */
 export function keepFamily(node) {
-  const now = String(widgetOf(node, "provider")?.value ?? "");
+  const now = String(valueOf(node, "provider") ?? "");
   const old = before.get(node) ?? now;
   before.set(node, now);
   if (old === now) return;
-  const model = String(widgetOf(node, "model")?.value ?? "recommended");
+  const model = String(valueOf(node, "model") ?? "recommended");
   const next = machine.provider(now);
   if (model === "recommended" || !next) return;
   const family = familyOf(old, model);
@@ -47,7 +50,7 @@ export function keepFamily(node) {
 
 /** Remembers what is chosen before a person changes it. @param {Comfy.Node} node */
 export function remember(node) {
-  before.set(node, String(widgetOf(node, "provider")?.value ?? ""));
+  before.set(node, String(valueOf(node, "provider") ?? ""));
 }
 
 /** @param {string} provider @param {string} model */
@@ -61,9 +64,21 @@ function familyOf(provider, model) {
   return "";
 }
 
+/** @param {Comfy.Node} node A ProviderConfig whose provider may be chosen on the subgraph node. */
+function followPromoted(node) {
+  if (governing(node, "provider").from !== "subgraph") return;
+  const now = String(valueOf(node, "provider") ?? "");
+  const old = promoted.get(node) ?? now;
+  promoted.set(node, now);
+  if (old === now) return;
+  before.set(node, old);
+  keepFamily(node);
+}
+
 /** @param {Comfy.Node} node */
 function offerModels(node) {
-  const provider = machine.provider(String(widgetOf(node, "provider")?.value ?? ""));
+  followPromoted(node);
+  const provider = machine.provider(String(valueOf(node, "provider") ?? ""));
   restrict(node, "provider", ["auto", ...machine.providers.map((each) => each.id)], true);
   restrict(node, "model", provider ? ["recommended", ...provider.models.map((model) => model.name)] : undefined);
   const stored = provider ? provider.keys.map((key) => key.profile) : machine.facts.profiles;
@@ -89,8 +104,8 @@ function offerOptions(node) {
 /** What a node's provider may be asked for: of several providers where none is named. @param {Comfy.Node} node */
 function offersFor(node) {
   const config = configOf(node);
-  const name = String((config && widgetOf(config, "provider")?.value) ?? "auto");
-  const model = String((config && widgetOf(config, "model")?.value) ?? "recommended");
+  const name = String((config && valueOf(config, "provider")) ?? "auto");
+  const model = String((config && valueOf(config, "model")) ?? "recommended");
   const operation = node.comfyClass === "NanoBananaEdit" ? "edit" : "generate";
   const named = machine.provider(name);
   if (name !== "auto" && !named) return [];
@@ -115,9 +130,18 @@ function restrict(node, name, possible, more = false) {
   if (!widget?.options) return;
   const every = all(node, name);
   const values = possible === undefined ? every : more ? [...new Set(possible)] : every.filter((v) => possible.includes(v));
-  const now = /** @type {{ values?: unknown }} */ (widget.options).values;
+  offer(widget, values);
+  // A promoted widget has choices of its own; a primitive's are for everything that it feeds.
+  const { widget: shown, from } = governing(node, name);
+  if (shown && from === "subgraph") offer(shown, values);
+}
+
+/** @param {Comfy.Widget} widget @param {string[]} values */
+function offer(widget, values) {
+  const options = /** @type {{ values?: unknown }} */ (widget.options);
+  const now = options.values;
   if (Array.isArray(now) && now.length === values.length && now.every((value, index) => value === values[index])) return;
-  /** @type {{ values?: unknown }} */ (widget.options).values = [...values];
+  options.values = [...values];
 }
 
 /** @param {Comfy.Node} node @param {string} name @returns {string[]} */

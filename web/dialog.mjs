@@ -26,7 +26,7 @@ export function openDialog(title, facts = {}) {
   keepKeys(root);
   // The frontend listens to Escape, too, and takes it away; and what had the focus may just have been redrawn.
   const escape = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key !== "Escape" || [...document.querySelectorAll(".nb-dialog")].at(-1) !== root) return;
+    if (event.key !== "Escape" || [...document.querySelectorAll(".nb-dialog[open]")].at(-1) !== root) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     root.close();

@@ -1,4 +1,6 @@
 /** Builds HTML elements. Text always goes in as text: nothing that a provider or a workflow says becomes markup. */
+import { toldOf } from "./server.mjs";
+import { toast } from "./toasting.mjs";
 
 /**
  * @template {keyof HTMLElementTagNameMap} K
@@ -26,19 +28,26 @@ export function el(tag, facts = {}, ...children) {
 }
 
 /**
- * A button that can't submit anything and is busy while its work goes on.
+ * A button that can't submit anything and is busy while its work goes on. Where that fails it says so: beside itself in a
+ * dialog, which nothing can be shown above, else in the corner.
  * @param {string} text
  * @param {(event: Event) => unknown} work May return a promise.
  * @param {Record<string, unknown>} [facts]
  */
 export function button(text, work, facts = {}) {
   const made = el("button", { type: "button", ...facts, class: `nb-button ${facts.class ?? ""}` }, text);
+  const said = el("span", { class: "nb-bad", role: "alert" });
   made.addEventListener("click", async (event) => {
     event.stopPropagation();
     if (made.getAttribute("aria-busy") === "true") return;
     made.setAttribute("aria-busy", "true");
+    said.remove();
     try {
       await work(event);
+    } catch (error) {
+      said.textContent = toldOf(error);
+      if (made.closest("dialog")) made.after(said);
+      else toast("error", made.ariaLabel ?? made.textContent, toldOf(error));
     } finally {
       made.removeAttribute("aria-busy");
     }

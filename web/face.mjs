@@ -3,8 +3,8 @@
  * An element of its own in both renderers; it is neither saved with the workflow nor sent with the prompt.
  */
 import { app } from "/scripts/app.js";
-import { button, el, keepKeys } from "./element.mjs";
-import { CONFIG, FOOTER, configOf, isMaker, setWidget, widgetOf } from "./graph.mjs";
+import { button, el } from "./element.mjs";
+import { CONFIG, FOOTER, asOneStep, configOf, governing, isMaker, setWidget, valueOf } from "./graph.mjs";
 import { machine } from "./machine.mjs";
 import { addProvider } from "./provider_choice.mjs";
 import { money, say } from "./words.mjs";
@@ -22,8 +22,8 @@ const ROW = 30;
 
 /** What the faces can't do themselves; given by the entry so that nothing is imported in a circle. */
 export const doing = {
-  /** @param {Comfy.Node} node @returns {void} */
-  showPrices: (node) => void node,
+  /** @param {Comfy.Node} node @returns {unknown} */
+  showPrices: (node) => node,
   /** @param {string} [provider] @returns {void} */
   openSettings: (provider) => void provider,
 };
@@ -46,13 +46,13 @@ export function addFace(node) {
       el("span", { class: "nb-space" }),
       maker
         ? button(say("variation.button"), () => newVariation(node), { title: say("variation.title") })
-        : button(say("keys.button"), () => doing.openSettings(String(widgetOf(node, "provider")?.value ?? "")), {
+        : button(say("keys.button"), () => doing.openSettings(String(valueOf(node, "provider") ?? "")), {
             title: say("keys.title"),
           }),
     ),
     notes,
   );
-  const root = keepKeys(el("div", { class: "nb-face-frame" }, inner));
+  const root = letThrough(el("div", { class: "nb-face-frame" }, inner));
   faces.set(node, { root, price, notes, shown: "", estimate: null, last: null });
   let height = ROW;
   const widget = node.addDOMWidget(FOOTER, "nano_banana_face", root, {
@@ -65,6 +65,12 @@ export function addFace(node) {
     getMaxHeight: () => height + 2 * MARGIN,
   });
   widget.serialize = false;
+  // A note comes and goes: saved with the node, its room would be added again at each load.
+  const serialized = node.onSerialize;
+  node.onSerialize = function (saved) {
+    serialized?.call(this, saved);
+    if (!isVue()) saved.size = [saved.size[0], saved.size[1] - (height - ROW)];
+  };
   new ResizeObserver(() => {
     const wanted = Math.ceil(inner.getBoundingClientRect().height / scaleOf(inner)) || ROW;
     if (wanted === height) return;
@@ -76,14 +82,15 @@ export function addFace(node) {
   }).observe(inner);
 }
 
-/** @param {Comfy.Node} node @param {import("./server.mjs").Estimate | null} estimate */
-export function showEstimate(node, estimate) {
+/** @param {Comfy.Node} node @param {import("./server.mjs").Estimate | null} estimate @param {string} [why] There is none. */
+export function showEstimate(node, estimate, why) {
   const face = faces.get(node);
   if (!face) return;
   face.estimate = estimate;
   if (face.price) {
-    const [text, tone] = priceWords(node, estimate);
+    const [text, tone] = why ? [say("price.unknown"), "plain"] : priceWords(node, estimate);
     face.price.textContent = text;
+    face.price.title = why ?? say("price.title");
     face.price.dataset["tone"] = tone;
   }
   draw(node, face);
@@ -113,7 +120,7 @@ export function priceWords(node, estimate) {
   const count = estimate.pictures ?? 1;
   const stored = estimate.stored ?? 0;
   if (stored >= count) return [say("price.stored"), "good"];
-  const asked = String(widgetOf(node, "resolution")?.value ?? "auto");
+  const asked = String(valueOf(node, "resolution") ?? "auto");
   const size = estimate.resolution && asked === "auto" ? `auto → ${estimate.resolution}` : asked;
   if (estimate.usd_each === 0) return [`${size} · ${say("price.free")}`, "good"];
   const missing = count - stored;
@@ -126,8 +133,7 @@ export function priceWords(node, estimate) {
 
 /** A new seed, then the queue: with the same seed the stored picture would come again. @param {Comfy.Node} node */
 export async function newVariation(node) {
-  const linked = node.inputs?.find((input) => input.name === "seed" && input.link !== null && input.link !== undefined);
-  if (linked) {
+  if (!governing(node, "seed").widget) {
     showLast(node, { text: say("variation.linked"), tone: "warn" });
     return;
   }
@@ -137,10 +143,13 @@ export async function newVariation(node) {
 }
 
 /** Runs the node as `auto`, with the same kind of model. @param {Comfy.Node} config */
-export function useMyProvider(config) {
+export const useMyProvider = (config) => asOneStep(() => becomeAuto(config));
+
+/** @param {Comfy.Node} config */
+function becomeAuto(config) {
   const local = machine.providers.find((provider) => provider.local);
-  const named = machine.provider(String(widgetOf(config, "provider")?.value ?? ""));
-  const name = String(widgetOf(config, "model")?.value ?? "recommended");
+  const named = machine.provider(String(valueOf(config, "provider") ?? ""));
+  const name = String(valueOf(config, "model") ?? "recommended");
   const family = (named ?? local)?.models.find((model) => model.name === name)?.family;
   const here = machine.providers.filter((provider) => !provider.local && machine.usable(provider));
   const possible = here.some((provider) => provider.models.some((model) => model.family === family));
@@ -196,14 +205,16 @@ function notesFor(node, face) {
  */
 export function waysOut(node, kind) {
   const config = node.comfyClass === CONFIG ? node : configOf(node);
-  const name = String((config && widgetOf(config, "provider")?.value) ?? "auto");
+  const name = String((config && valueOf(config, "provider")) ?? "auto");
   const actions = [];
-  const setup = ["config", "key", "credit", "quota", "address", "cap", "ledger"].includes(kind);
+  const keys = ["config", "key", "credit", "quota"].includes(kind);
+  const setup = keys || ["address", "cap", "ledger"].includes(kind);
   const foreign = config !== undefined && name !== "auto" && (!machine.provider(name) || setup);
   if (foreign && machine.providers.some((provider) => !provider.local && machine.usable(provider))) {
     actions.push({ text: say("action.use_mine"), work: () => useMyProvider(config) });
   }
-  if (setup) actions.push({ text: say("action.settings"), work: () => doing.openSettings(name) });
+  if (keys) actions.push({ text: say("action.settings"), work: () => doing.openSettings(name) });
+  else if (setup) actions.push({ text: say("keys.button"), work: () => doing.openSettings() });
   if (setup || foreign) actions.push({ text: say("action.offline"), work: () => tryOffline(node) });
   return actions;
 }
@@ -211,8 +222,8 @@ export function waysOut(node, kind) {
 /** @param {Comfy.Node} node A ProviderConfig. @returns {Note} */
 function stateOfConfig(node) {
   if (!machine.loaded) return { text: "", tone: "plain" };
-  const name = String(widgetOf(node, "provider")?.value ?? "auto");
-  const profile = String(widgetOf(node, "profile")?.value ?? "default");
+  const name = String(valueOf(node, "provider") ?? "auto");
+  const profile = String(valueOf(node, "profile") ?? "default");
   const usable = machine.providers.filter((provider) => !provider.local && machine.usable(provider));
   if (name === "auto") {
     if (!usable.length) return { text: say("config.no_keys"), tone: "bad", actions: waysOut(node, "config") };
@@ -228,6 +239,29 @@ function stateOfConfig(node) {
   if (key?.state === "disabled") return { text: key.problem, tone: "bad", actions: waysOut(node, "config") };
   const text = say(profile === "default" ? "config.no_key" : "config.no_profile", { provider: provider.label, profile });
   return { text, tone: "bad", actions: waysOut(node, "config") };
+}
+
+/**
+ * The face is a part of the canvas: the wheel zooms over it and shortcuts work from it. Only what presses a button, and a
+ * note that has more to show, is its own.
+ * @param {HTMLElement} root
+ */
+function letThrough(root) {
+  for (const name of /** @type {const} */ (["keydown", "keyup"])) {
+    root.addEventListener(name, (event) => {
+      const modified = event.ctrlKey || event.metaKey || event.altKey;
+      if (!modified && (event.key === "Enter" || event.key === " ")) event.stopPropagation();
+    });
+  }
+  root.addEventListener("wheel", (event) => {
+    const note = event.target instanceof Element ? event.target.closest(".nb-note") : null;
+    if (note && note.scrollHeight > note.clientHeight && !event.ctrlKey) event.stopPropagation();
+    else if (!isVue()) {
+      event.preventDefault();
+      app.canvas.processMouseWheel(event); // Nodes 2.0 listen themselves
+    }
+  });
+  return root;
 }
 
 const isVue = () => Boolean(app.extensionManager.setting.get("Comfy.VueNodes.Enabled"));

@@ -1,6 +1,7 @@
 /**
- * Finds its way through the graph on the canvas: who configures a node, where an input comes from, which node a message
- * of the server is about. Goes through reroutes, into and out of subgraphs, and past bypassed nodes as the host does.
+ * Finds its way through the graph on the canvas: who configures a node, where an input comes from, which widget has the say,
+ * which node a message of the server is about. Goes through reroutes, into and out of subgraphs, and past bypassed nodes as
+ * the host does.
  */
 import { app } from "/scripts/app.js";
 
@@ -9,6 +10,8 @@ export const CONFIG = "ProviderConfig";
 const NEVER = 2;
 const BYPASSED = 4;
 const SUBGRAPH_INPUT = -10;
+/** The frontend's own node that gives a widget its value before a prompt is made of it. */
+const PRIMITIVE = "PrimitiveNode";
 const DEEP = 64;
 
 /** @typedef {any} Graph The host's types of graphs and links don't reach this far. */
@@ -69,44 +72,106 @@ export function configOf(node, name = "provider") {
 /** @param {Comfy.Node} node @param {string} name */
 export const widgetOf = (node, name) => node.widgets?.find((widget) => widget.name === name);
 
+/** @typedef {{ widget: Comfy.Widget | undefined, from: "node" | "subgraph" | "primitive" | "run" }} Governing */
+
+/**
+ * The widget whose value counts. One that was promoted to the subgraph node only keeps what it was made with: the host takes
+ * the subgraph node's, and where a primitive feeds it, the primitive's. `widget` is undefined where the value comes in the run.
+ * @param {Comfy.Node} node @param {string} name @returns {Governing}
+ */
+export const governing = (node, name) => feeding(node, name, DEEP) ?? { widget: widgetOf(node, name), from: "node" };
+
+/** @param {Graph} node @param {string} name @param {number} patience @returns {Governing | undefined} */
+function feeding(node, name, patience) {
+  const id = node.inputs?.find((/** @type {any} */ each) => each.name === name)?.link;
+  const link = patience > 0 ? linkOf(node.graph, id) : undefined;
+  if (!link) return undefined;
+  if (Number(link.origin_id) === SUBGRAPH_INPUT) {
+    const holder = holderOf(node.graph);
+    const above = holder?.inputs?.[link.origin_slot]?.name;
+    if (above === undefined) return undefined;
+    const widget = widgetOf(holder, above);
+    return feeding(holder, above, patience - 1) ?? (widget && { widget, from: "subgraph" });
+  }
+  const source = follow(node.graph, id, patience)?.node;
+  if (source?.type === PRIMITIVE) return { widget: source.widgets?.[0], from: "primitive" };
+  return source && { widget: undefined, from: "run" };
+}
+
+/** What a node's widget says; undefined where that is known in the run only. @param {Comfy.Node} node @param {string} name */
+export const valueOf = (node, name) => /** @type {unknown} */ (governing(node, name).widget?.value);
+
 /** @param {Comfy.Node} node @param {string} name @param {unknown} value Sets a widget as a person would. */
 export function setWidget(node, name, value) {
-  const widget = widgetOf(node, name);
+  const { widget } = governing(node, name);
   if (!widget || widget.value === value) return;
   widget.value = /** @type {never} */ (value);
   widget.callback?.(/** @type {never} */ (value), app.canvas, node);
   node.graph?.setDirtyCanvas?.(true, true);
 }
 
+/** Changes the graph so that one Ctrl+Z takes it back. @param {() => void} work */
+export function asOneStep(work) {
+  app.canvas?.emitBeforeChange();
+  try {
+    work();
+  } finally {
+    app.canvas?.emitAfterChange();
+  }
+}
+
+/** @param {Graph} graph @param {number | null | undefined} id @returns {Graph | undefined} A link. */
+function linkOf(graph, id) {
+  if (id === null || id === undefined) return undefined;
+  return graph?.getLink?.(id) ?? graph?.links?.get?.(id) ?? graph?.links?.[id];
+}
+
+/** The input that a bypassed node passes on: the one beside the output where it fits, else the first that fits. @param {Graph} node @param {number} slot */
+function throughBypassed(node, slot) {
+  const type = node.outputs?.[slot]?.type;
+  const inputs = node.inputs ?? [];
+  return inputs[slot]?.type === type ? inputs[slot] : inputs.find((/** @type {any} */ input) => input.type === type);
+}
+
 /**
  * @param {Graph} graph @param {number | null | undefined} id @param {number} patience @returns {Source | undefined}
  */
 function follow(graph, id, patience) {
-  if (id === null || id === undefined || patience <= 0) return undefined;
-  const link = graph?.getLink?.(id) ?? graph?.links?.get?.(id) ?? graph?.links?.[id];
+  const link = patience > 0 ? linkOf(graph, id) : undefined;
   if (!link) return undefined;
   if (Number(link.origin_id) === SUBGRAPH_INPUT) return outside(graph, link.origin_slot, patience - 1);
   const node = graph.getNodeById(link.origin_id);
   if (!node || node.mode === NEVER) return undefined;
+  if (node.mode === BYPASSED) return follow(graph, throughBypassed(node, link.origin_slot)?.link, patience - 1);
   if (node.subgraph) return inside(node.subgraph, link.origin_slot, patience - 1);
   if (node.type === "Reroute") return follow(graph, node.inputs?.[0]?.link, patience - 1);
-  if (node.mode === BYPASSED) {
-    const type = node.outputs?.[link.origin_slot]?.type;
-    const through = (node.inputs ?? []).find((/** @type {any} */ input) => input.type === type && input.link !== null);
-    return through ? follow(graph, through.link, patience - 1) : undefined;
-  }
   return { node, slot: link.origin_slot, graph };
 }
 
 /** What feeds the input `slot` of the subgraph node that holds `graph`. @param {Graph} graph @param {number} slot @param {number} patience */
 function outside(graph, slot, patience) {
-  /** @type {Source | undefined} */
+  const holder = holderOf(graph);
+  return follow(holder?.graph, holder?.inputs?.[slot]?.link, patience);
+}
+
+/** The subgraph node through which a subgraph was opened: of several it is the one whose values are looked at. @type {WeakMap<object, Graph>} */
+const openedBy = new WeakMap();
+document.addEventListener("subgraph-opened", (event) => {
+  const { subgraph, fromNode } = /** @type {CustomEvent} */ (event).detail;
+  openedBy.set(subgraph, fromNode);
+});
+
+/** The subgraph node that holds a graph; of several the one that was opened, else the first. @param {Graph} graph @returns {Graph | undefined} */
+function holderOf(graph) {
+  const opened = openedBy.get(graph);
+  if (opened && opened.graph?.getNodeById(opened.id) === opened) return opened;
+  /** @type {Graph | undefined} */
   let found;
   /** @param {Graph} outer @param {number} depth */
   const search = (outer, depth) => {
     for (const node of outer?.nodes ?? []) {
       if (found || depth > DEEP) return;
-      if (node.subgraph === graph) found = follow(outer, node.inputs?.[slot]?.link, patience);
+      if (node.subgraph === graph) found = node;
       else if (node.subgraph) search(node.subgraph, depth + 1);
     }
   };
@@ -139,18 +204,19 @@ export function promptFor(nodes) {
     names.set(node, name);
     if (!isOurs(node)) {
       const name = node.comfyClass === "LoadImage" ? "image" : "value";
-      const widget = widgetOf(node, name);
-      const linked = node.inputs?.some((input) => input.name === name && input.link !== null && input.link !== undefined);
-      if (widget && !linked && isConstant(node)) inputs[name] = widget.value;
+      const value = isConstant(node) ? valueOf(node, name) : undefined;
+      if (value !== undefined) inputs[name] = value;
       return;
     }
     for (const widget of node.widgets ?? []) {
-      if (widget.name !== FOOTER && widget.name !== "control_after_generate") inputs[widget.name] = widget.value;
+      if (widget.name !== FOOTER && widget.name !== "control_after_generate") {
+        inputs[widget.name] = valueOf(node, widget.name) ?? widget.value;
+      }
     }
     for (const input of node.inputs ?? []) {
       if (input.link === null || input.link === undefined) continue;
       const source = follow(node.graph, input.link, DEEP);
-      if (!source) continue;
+      if (!source || source.node.type === PRIMITIVE) continue;
       const known = names.get(source.node) ?? `s${names.size}`;
       if (!names.has(source.node)) add(source.node, known);
       inputs[input.name] = [known, source.slot];

@@ -9,7 +9,7 @@ import { dryRun } from "./dry_run.mjs";
 import { machine } from "./machine.mjs";
 import { translatePlaceholders } from "./placeholders.mjs";
 import { reprice, showPrices } from "./pricing.mjs";
-import { followRuns } from "./running.mjs";
+import { followRuns, lookAtTheQueue } from "./running.mjs";
 import { followRestarts } from "./restarts.mjs";
 import { recoverAll, refreshResults, resultsTab } from "./results.mjs";
 import { openSettings, settingsPanel } from "./settings/panel.mjs";
@@ -70,7 +70,7 @@ app.registerExtension({
   ],
   async init() {
     document.head.append(el("link", { rel: "stylesheet", href: new URL("style.css", import.meta.url) }));
-    doing.showPrices = (node) => void showPrices(node);
+    doing.showPrices = showPrices;
     doing.openSettings = openSettings;
     await loadWords();
   },
@@ -80,6 +80,7 @@ app.registerExtension({
     followRestarts({ resultsChanged: refreshResults });
     machine.onChange(reprice);
     api.addEventListener("graphChanged", reprice);
+    document.addEventListener("subgraph-opened", reprice); // it may have been opened from another one of its nodes
     await machine.refresh().catch((error) => console.warn("Nano Banana:", error.message));
   },
   nodeCreated(node) {
@@ -96,6 +97,7 @@ app.registerExtension({
     reprice();
   },
   afterConfigureGraph() {
+    lookAtTheQueue();
     reprice();
   },
   getNodeMenuItems(node) {

@@ -5,8 +5,9 @@ import { openDialog } from "./dialog.mjs";
 import { addProvider } from "./provider_choice.mjs";
 import { faceOf, redraw, showEstimate } from "./face.mjs";
 import { isMaker, ourNodes, promptFor } from "./graph.mjs";
+import { machine } from "./machine.mjs";
 import { offerWhatIsPossible } from "./choices.mjs";
-import { Answered, ask } from "./server.mjs";
+import { Answered, ask, toldOf } from "./server.mjs";
 import { money, say } from "./words.mjs";
 
 const QUIET_MS = 200;
@@ -21,6 +22,8 @@ export function reprice() {
 }
 
 async function price() {
+  // What was asked for while the page came up may not have been answered.
+  if (!machine.loaded) await machine.refresh().catch(() => undefined);
   const nodes = ourNodes().map((each) => each.node);
   for (const node of nodes) {
     offerWhatIsPossible(node);
@@ -36,7 +39,7 @@ async function price() {
     const found = answer.nodes;
     makers.forEach((node, index) => showEstimate(node, found[String(index)] ?? null));
   } catch (error) {
-    if (error instanceof Answered) makers.forEach((node) => showEstimate(node, null));
+    if (error instanceof Answered) makers.forEach((node) => showEstimate(node, null, toldOf(error)));
     else if (!(error instanceof DOMException && error.name === "AbortError")) throw error;
   }
 }

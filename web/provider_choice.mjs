@@ -1,5 +1,5 @@
 /** Gives a node another provider: in the ProviderConfig behind it, or in a new one. */
-import { CONFIG, configOf, setWidget } from "./graph.mjs";
+import { CONFIG, asOneStep, configOf, setWidget } from "./graph.mjs";
 
 /** The ProviderConfig of a node, made and connected where there is none. @param {Comfy.Node} node */
 export function configFor(node) {
@@ -21,10 +21,12 @@ export function configFor(node) {
 
 /** @param {Comfy.Node} node @param {string} provider @param {string} [model] */
 export function addProvider(node, provider, model) {
-  const config = configFor(node);
-  if (!config) return;
-  setWidget(config, "profile", "default");
-  setWidget(config, "model_override", "");
-  setWidget(config, "provider", provider);
-  if (model) setWidget(config, "model", model);
+  asOneStep(() => {
+    const config = configFor(node);
+    if (!config) return;
+    setWidget(config, "profile", "default");
+    setWidget(config, "model_override", "");
+    setWidget(config, "provider", provider);
+    if (model) setWidget(config, "model", model);
+  });
 }

@@ -3,6 +3,7 @@ import { app } from "/scripts/app.js";
 import { copyText } from "./clipboard.mjs";
 import { button, el, keepKeys } from "./element.mjs";
 import { confirmed } from "./dialog.mjs";
+import { asOneStep } from "./graph.mjs";
 import { LongList } from "./long_list.mjs";
 import { menu } from "./menu.mjs";
 import { toast } from "./toasting.mjs";
@@ -257,6 +258,11 @@ async function openGraph(result) {
 /** Puts a picture on the canvas as a LoadImage node. @param {Result} result */
 async function insert(result) {
   const { name } = await ask(`/results/${encodeURIComponent(result.id)}/input`, { method: "POST" });
+  asOneStep(() => place(name));
+}
+
+/** @param {string} name Of a file among the inputs. */
+function place(name) {
   const LiteGraph = /** @type {any} */ (window).LiteGraph;
   const node = LiteGraph.createNode("LoadImage");
   const graph = /** @type {any} */ (app.canvas.graph ?? app.rootGraph);

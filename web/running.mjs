@@ -71,7 +71,8 @@ export function followRuns({ resultsChanged }) {
     if (Number(detail.on_the_way) > 0) toast("warn", say("toast.stopped"), text);
     resultsChanged();
   });
-  warnOfTheQueue();
+  queueSettings()?.$subscribe?.(lookAtTheQueue);
+  api.addEventListener("graphChanged", lookAtTheQueue);
 }
 
 /** @param {any} info The node's `info` output. @returns {import("./face.mjs").Note} */
@@ -80,6 +81,7 @@ function lastOf(info) {
   const stored = info.images.filter((/** @type {any} */ image) => image.from === "store").length;
   const asked = info.images.length + info.failed.length;
   if (info.cost_usd === 0 && stored === asked) parts.push(say("run.stored"));
+  else if (info.cost_usd === 0) parts.push(say("run.nothing_spent"));
   else {
     const how = info.cost_source === "provider" ? "run.spent_exact" : "run.spent";
     parts.push(info.cost_usd === null ? say("run.spent_unknown") : say(how, { cost: money(info.cost_usd) }));
@@ -93,18 +95,17 @@ function lastOf(info) {
   return { text: [...new Set(lines)].join("\n"), tone };
 }
 
-/** A queue on Instant or On Change pays for every new seed with nobody at the button. */
-function warnOfTheQueue() {
-  const settings = /** @type {any} */ (app.extensionManager).queueSettings;
-  if (!settings?.$subscribe) return;
-  let warned = "";
-  const look = () => {
-    const mode = String(settings.mode ?? "disabled").replace(/-.*/, "");
-    if (mode === "disabled") warned = "";
-    else if (mode !== warned && ourNodes().some(({ node }) => isMaker(node))) {
-      warned = mode;
-      toast("warn", say("toast.queue"), say(mode === "change" ? "toast.queue_change" : "toast.queue_instant"));
-    }
-  };
-  settings.$subscribe(look);
+/** The mode that was warned of. */
+let warned = "";
+
+/** A queue on Instant or On Change pays for every new seed with nobody at the button: said when both are there, once. */
+export function lookAtTheQueue() {
+  const mode = String(queueSettings()?.mode ?? "disabled").replace(/-.*/, "");
+  if (mode === "disabled") warned = "";
+  else if (mode !== warned && ourNodes().some(({ node }) => isMaker(node))) {
+    warned = mode;
+    toast("warn", say("toast.queue"), say(mode === "change" ? "toast.queue_change" : "toast.queue_instant"));
+  }
 }
+
+const queueSettings = () => /** @type {any} */ (app.extensionManager).queueSettings;

@@ -131,3 +131,19 @@ def test_an_unconnected_node_without_keys_is_led_to_the_free_way(canvas: Callabl
     page.page.get_by_role("button", name="Try offline, free").first.click()
     expect(page.page.get_by_text("1K · free")).to_be_visible()
     assert page.queue()["status"]["status_str"] == "success"
+
+
+def test_a_button_s_change_is_one_step_of_undo(canvas: Callable[..., Any]) -> None:
+    """Ctrl+Z takes the provider back and nothing else; Ctrl+Y brings it again."""
+    page = canvas()
+    page.load(text_to_image("nextyear"))
+    page.choose("NanoBananaGenerate", "num_images", 3)
+    page.page.evaluate("() => window.app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState()")
+    page.page.get_by_role("button", name="Use my provider").first.click()
+    provider = "() => window.app.graph.nodes.find((n) => n.type === 'ProviderConfig')?.widgets[0].value"
+    for keys, name in (("", "auto"), ("Control+z", "nextyear"), ("Control+y", "auto")):
+        if keys:
+            page.page.keyboard.press(keys)
+        page.page.wait_for_function(f"(name) => ({provider})() === name", arg=name)
+        assert page.widget("NanoBananaGenerate", "num_images")["value"] == 3
+    assert page.complaints == []

@@ -151,3 +151,71 @@ def test_the_nodes_work_with_the_extension_blocked(canvas: Callable[..., Any], v
     page.load(prompted(text_to_image("offline"), "Without the extension"))
     assert page.page.locator(".nb-price").count() == 0
     assert page.queue()["status"]["status_str"] == "success"
+
+
+@BOTH
+def test_a_node_stays_as_large_as_it_was_saved(canvas: Callable[..., Any], vue: bool) -> None:
+    """What stands below the widgets comes again with each load; its room must not be added again each time."""
+    sizes = "() => window.app.graph.nodes.map((node) => [...node.size].map(Math.round).join())"
+    page = canvas(vue=vue)
+    page.load(text_to_image("nextyear"))
+    expect(page.page.locator(".nb-note")).to_have_count(2)
+    page.settle()
+    first = page.page.evaluate(sizes)
+    for _ in range(2):
+        page.load(page.workflow())
+        expect(page.page.locator(".nb-note")).to_have_count(2)
+        page.page.wait_for_function(f"(first) => ({sizes})().join(' ') === first", arg=" ".join(first), timeout=5_000)
+    assert page.complaints == []
+
+
+@BOTH
+def test_the_canvas_is_zoomed_and_queued_over_the_buttons(canvas: Callable[..., Any], vue: bool) -> None:
+    """The face is a part of the node: the wheel zooms over it, and a shortcut works after one of its buttons was pressed."""
+    page = canvas(vue=vue)
+    page.load(prompted(text_to_image("offline"), f"A lark, {page.look}"))
+    expect(price(page)).to_have_text("1K · free")
+    before = page.page.evaluate("() => window.app.canvas.ds.scale")
+    price(page).hover()
+    page.page.mouse.wheel(0, -240)
+    page.page.wait_for_function("(before) => window.app.canvas.ds.scale > before", arg=before)
+    page.queue(press=page.page.get_by_role("button", name="New variation").click)
+    page.queue(press=lambda: page.page.keyboard.press("Control+Enter"))
+    assert page.complaints == []
+
+
+def test_a_free_run_says_that_nothing_was_spent(canvas: Callable[..., Any]) -> None:
+    page = canvas()
+    page.load(prompted(text_to_image("offline"), "A boat, for nothing"))
+    page.queue()
+    expect(page.page.locator(".nb-note").filter(has_text="Nothing was spent · 1K")).to_be_visible()
+
+
+def test_a_page_that_came_up_unanswered_asks_again(canvas: Callable[..., Any]) -> None:
+    """Who is here is asked for with the next price: without it a node offers everything and knows nobody."""
+    page = canvas()
+    page.page.route("**/nano_banana/providers", lambda route: route.fulfill(status=503, body=""))
+    page.open()
+    page.load(text_to_image("onerouter"))
+    expect(price(page)).to_have_text("1K · $0.08")
+    assert page.page.locator(".nb-note").count() == 0
+    page.page.unroute("**/nano_banana/providers")
+    page.choose("NanoBananaGenerate", "num_images", 2)
+    expect(page.page.locator(".nb-note")).to_have_text("Key from NANO_BANANA_ONEROUTER_API_KEY")
+
+
+def test_a_server_that_is_silent_is_said_so(canvas: Callable[..., Any]) -> None:
+    """The price isn't known and says why; a click that comes to nothing is answered."""
+    page = canvas()
+    page.load(prompted(text_to_image("onerouter"), "A boat, unanswered"))
+    expect(price(page)).to_have_text("1K · $0.08")
+    page.page.route("**/nano_banana/**", lambda route: route.abort())
+    page.choose("NanoBananaGenerate", "num_images", 2)
+    expect(price(page)).to_have_text("price not known")
+    expect(price(page)).to_have_attribute("title", "ComfyUI does not answer.")
+    price(page).click()
+    expect(page.page.locator(".p-toast-message")).to_contain_text("ComfyUI does not answer.")
+    page.page.unroute("**/nano_banana/**")
+    page.choose("NanoBananaGenerate", "num_images", 3)
+    expect(price(page)).to_have_text("1K · 3 × $0.08")
+    assert not [each for each in page.complaints if "ERR_FAILED" not in each]

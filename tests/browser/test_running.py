@@ -122,4 +122,9 @@ def test_a_queue_that_runs_by_itself_is_warned_of_once(canvas: Callable[..., Any
     expect(toast(page, "The queue runs by itself")).to_have_count(2)
     page.shoot("queue-warning")
     page.page.evaluate(NOBODY_ASKED, "disabled")
+    page.page.evaluate("() => window.app.graph.clear()")
+    page.page.evaluate(NOBODY_ASKED, "change")
+    page.load(text_to_image("offline"))  # a node of ours comes to a queue that runs already
+    expect(toast(page, "On Change is on.")).to_have_count(2)
+    page.page.evaluate(NOBODY_ASKED, "disabled")
     assert page.complaints == []

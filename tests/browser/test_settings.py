@@ -99,6 +99,20 @@ def test_a_wrong_key_is_told_at_once(settings: Any, bare_host: Host) -> None:
     expect(card.get_by_text("no key")).to_be_visible()
 
 
+def test_replacing_a_key_can_be_thought_over(settings: Any, bare_host: Host) -> None:
+    """Cancel leaves the stored key as it is, and the focus where one was."""
+    put(bare_host, "/keys/runflow/default", {"key": CANARY})
+    settings.open()
+    settings.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    card = provider_card(settings, "runflow")
+    card.get_by_role("button", name="Replace key").click()
+    settings.page.get_by_label("Key for Runflow").fill("half a ke")
+    card.get_by_role("button", name="Cancel").click()
+    expect(card.get_by_role("button", name="Replace key")).to_be_focused()
+    expect(card.get_by_text("key stored")).to_be_visible()
+    put(bare_host, "/keys/runflow/default", None, "DELETE")
+
+
 def test_a_new_address_disables_the_key(settings: Any, bare_host: Host, simulator: Any) -> None:
     """And says so, where the key is."""
     put(bare_host, "/providers/reseller", reseller(simulator))
@@ -187,6 +201,45 @@ def test_the_order_of_auto_is_moved_and_dragged(settings: Any, bare_host: Host) 
         arg=",".join(dragged),
     )
     put(bare_host, "/settings", {"order": None})
+
+
+def test_the_order_is_changed_with_the_keyboard_alone(settings: Any, bare_host: Host) -> None:
+    """The focus stays on the arrow that moves, so that a provider goes up several places with as many presses."""
+    page = settings.page
+    cards = page.locator(".nb-dialog .nb-provider")
+    before = [card.get_attribute("data-provider") for card in cards.all()]
+    place = before.index("fal")
+    arrow = page.get_by_role("button", name="Move fal up")
+    arrow.focus()
+    for step in (1, 2):
+        page.keyboard.press("Enter")
+        expect(cards.nth(place - step)).to_have_attribute("data-provider", "fal")
+        expect(arrow).to_be_focused()
+    put(bare_host, "/settings", {"order": None})
+
+
+def test_a_change_that_fails_says_so_beside_its_button(settings: Any) -> None:
+    page = settings.page
+    page.route("**/nano_banana/settings", lambda route: route.fulfill(status=500, body="<h1>no</h1>"))
+    page.get_by_role("button", name="Cheapest first").click()
+    expect(page.locator(".nb-settings [role=alert]").get_by_text("ComfyUI answered 500.")).to_be_visible()
+
+
+def test_a_new_provider_never_takes_the_place_of_another(settings: Any, bare_host: Host, simulator: Any) -> None:
+    """Names that make no id, or that of a built-in provider: each becomes a provider of its own."""
+    page = settings.page
+    names = ("我的中转商", "另一家", "Google mirror", "auto")
+    for name in names:
+        page.get_by_role("button", name="Add a provider…").click()
+        form = page.locator(".nb-dialog.nb-narrow")
+        form.get_by_label("Name").fill(name)
+        form.get_by_label("Address").fill(simulator.base_url("nanobanana"))
+        form.get_by_role("button", name="Save and test").click()
+        expect(page.locator(".nb-dialog .nb-provider").get_by_text(name, exact=True)).to_be_visible()
+    own = [each for each in bare_host.get("/nano_banana/providers")["providers"] if each["own"]]
+    assert sorted(each["label"] for each in own) == sorted(names)
+    for each in own:
+        put(bare_host, f"/providers/{each['id']}", None, "DELETE")
 
 
 def test_caps_are_saved_and_nonsense_is_not(settings: Any, bare_host: Host) -> None:

@@ -24,13 +24,15 @@ export function providerForm(shared, provider) {
   );
   const model = el("input", { type: "text", value: provider?.model ?? "", placeholder: say("form.model_placeholder") });
   const key = el("input", { type: "password", autocomplete: "off", placeholder: say("keys.placeholder"), spellcheck: "false" });
+  let saved = provider?.id;
   const save = async () => {
     said.className = "nb-quiet";
     said.textContent = "…";
     try {
-      const id = provider?.id ?? idOf(label.value);
+      const id = saved ?? idOf(label.value);
       const body = { label: label.value, base_url: url.value, dialect: dialect.value, auth: auth.value, model: model.value };
       await ask(`/providers/${encodeURIComponent(id)}`, { method: "PUT", body });
+      saved = id;
       const typed = key.value;
       key.value = "";
       if (typed) {
@@ -38,8 +40,8 @@ export function providerForm(shared, provider) {
         const tested = await ask(`/keys/${encodeURIComponent(id)}/default/test`, { method: "POST" });
         said.textContent = tested.text;
       }
+      dialog.close(); // first: it gives the focus back to its button, and the redraw to the new one
       await shared.redraw();
-      if (!typed || said.textContent) dialog.close();
     } catch (error) {
       said.className = "nb-bad";
       said.textContent = toldOf(error);
@@ -59,13 +61,18 @@ export function providerForm(shared, provider) {
   label.focus();
 }
 
-/** An id out of a name. @param {string} label */
+/** An id out of a name, of a provider that isn't here yet: nobody's key is sent to another's address. @param {string} label */
 function idOf(label) {
   const plain = label
     .normalize("NFKD")
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "_")
     .replace(/^_+|_+$/g, "");
-  const id = /^[a-z]/.test(plain) ? plain : `own_${plain}`;
-  return id.slice(0, 32).replace(/_+$/, "").padEnd(2, "_");
+  const reserved = ["auto", ...machine.providers.filter((each) => !each.own).map((each) => each.id)];
+  const free = /^[a-z]/.test(plain) && !reserved.some((each) => `${plain}_`.startsWith(`${each}_`));
+  const id = (free ? plain : `own_${plain}`).slice(0, 30).replace(/_+$/, "").padEnd(2, "_");
+  const taken = (/** @type {string} */ each) => machine.provider(each) !== undefined;
+  let found = id;
+  for (let n = 2; taken(found); n += 1) found = `${id}${n}`;
+  return found;
 }

@@ -35,7 +35,7 @@ export function settingsPanel(provider) {
         },
       };
       const scrolled = root.closest(".nb-dialog-body")?.scrollTop ?? 0;
-      const focused = document.activeElement?.id;
+      const giveFocusBack = focusIn(root);
       root.replaceChildren(
         el("p", { class: "nb-quiet" }, say("settings.where")),
         providersSection(shared, wanted),
@@ -44,7 +44,7 @@ export function settingsPanel(provider) {
       );
       const body = root.closest(".nb-dialog-body");
       if (body) body.scrollTop = scrolled;
-      if (focused) document.getElementById(focused)?.focus();
+      giveFocusBack();
       if (wanted) {
         /** @type {HTMLInputElement | null} */
         const entry = root.querySelector(`[data-provider="${CSS.escape(wanted)}"] input`);
@@ -58,6 +58,25 @@ export function settingsPanel(provider) {
   };
   void redraw();
   return root;
+}
+
+/**
+ * Where the focus is in what is about to be drawn again; the answer gives it back: to the same control, else to the key of the
+ * same provider.
+ * @param {HTMLElement} root @returns {() => void}
+ */
+function focusIn(root) {
+  const now = document.activeElement;
+  if (!(now instanceof HTMLElement) || !root.contains(now)) return () => undefined;
+  const controls = () => {
+    const card = now.closest("[data-provider]")?.getAttribute("data-provider");
+    const place = card ? root.querySelector(`[data-provider="${CSS.escape(card)}"]`) : root;
+    return /** @type {HTMLElement[]} */ ([...(place ?? root).querySelectorAll("button, input, select, a")]);
+  };
+  const name = (/** @type {HTMLElement} */ each) => each.id || each.getAttribute("aria-label") || each.textContent;
+  const alike = () => controls().filter((each) => name(each) === name(now));
+  const place = alike().indexOf(now);
+  return () => (alike()[place] ?? controls().find((each) => each.closest(".nb-key")) ?? controls()[0])?.focus();
 }
 
 /** Opens the section in a dialog. @param {string} [provider] The provider whose key is missing. */

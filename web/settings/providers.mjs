@@ -114,6 +114,7 @@ function keyRow(shared, provider, key, opened) {
       await ask(`${path}/test`, { method: "POST" }).catch(() => undefined); // the state shows what came of it
       await shared.redraw();
     });
+    if (key.state !== "none") entry.append(button(say("cancel"), () => shared.redraw()));
     actions.replaceChildren(entry);
     entry.querySelector("input")?.focus();
   };
