@@ -63,6 +63,11 @@ class Target:
     proxy: str = field(default="", repr=False)
     ca_bundle: str = ""
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Where something is learned about forms: one address may speak several dialects."""
+        return self.row.dialect, self.base_url
+
     def job(self, fit: Fit, request: Request, seed: int, count: int, references: Sequence[Encoded] = ()) -> Job:
         """What the dialect gets for one call: for a real one and for one that is only shown."""
         options = dict(fit.sent)
@@ -107,7 +112,8 @@ class Plan:
     """To be tried in order."""
     notices: tuple[str, ...]
     looked: tuple[Asked, ...] = ()
-    """The others that `auto` could have chosen: a picture that one of them has made is not paid again."""
+    """The others that `auto` could have chosen, or could have while their keys were here: a picture that one of them has
+    made is not paid again, and one that may be out there is asked about."""
     terms: Terms = Terms()
 
     @property
@@ -176,7 +182,8 @@ class Shelf:
                 break
             link = link.fallback
         settings = self.settings
-        terms = Terms(settings.caps, settings.resends, settings.project)
+        free = all(target.row.local for target, _ in targets)
+        terms = Terms(Caps() if free else settings.caps, settings.resends, settings.project)
         return Plan(tuple(targets), tuple(notices), tuple(looked), terms)
 
     def target_of(self, provider: str, profile: str, address: str, wire: str = "") -> Target | None:
@@ -306,10 +313,12 @@ class Shelf:
         reasons: list[str] = []
         broken: list[str] = []
         able: list[Asked] = []
+        absent: list[Asked] = []
         for row in self._ordered():
             try:
                 key = self._key(row, choice.profile, named=False)
                 if key is None and row.needs_key:
+                    absent += self._without_key(row, choice, family, requests)
                     continue
                 asked = self._asked(row, key, choice, family, requests)
                 if isinstance(asked, str):
@@ -322,9 +331,10 @@ class Shelf:
                 reasons.append(error.reason)
                 if error.kind == "config":
                     broken.append(f"{row.label} was passed over: {error.reason}")
+                    absent += self._without_key(row, choice, family, requests)
         if able:
             notices.extend(broken)
-            return able
+            return [*able, *absent]
         if reasons:
             raise Impossible(
                 "No provider with a key on this machine can do this: " + " ".join(reasons),
@@ -340,6 +350,16 @@ class Shelf:
             f"(providers: {names}); or connect a ProviderConfig set to offline, which is free",
             kind="config",
         )
+
+    def _without_key(
+        self, row: Provider, choice: ProviderChoice, family: str, requests: Sequence[Request]
+    ) -> list[Asked]:
+        """What a provider that can't be asked now would make of `requests`: it may have made them while its key was here."""
+        try:
+            asked = self._asked(row, None, choice, family, requests)
+        except NanoBananaError:
+            return []
+        return [] if isinstance(asked, str) else [asked]
 
     def _asked(
         self, row: Provider, key: Key | None, choice: ProviderChoice, family: str, requests: Sequence[Request]

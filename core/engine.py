@@ -82,7 +82,7 @@ class Engine:
 
     def form(self, target: Target) -> str:
         """The way of asking that a call begins with: the user's wish, else what worked last; "" = the row's first."""
-        return target.form or self._memory.forms.get(target.base_url, "")
+        return target.form or self._memory.forms.get(target.place, "")
 
     def run(
         self, requests: Sequence[Request], plan: Plan, reference_format: str = "auto", asker: Asker | None = None
@@ -94,6 +94,9 @@ class Engine:
         run.start()
         return run
 
-    def collect(self) -> Collection:
-        """Brings home what was paid before this process began and can be had for nothing. Returns at once."""
-        return Collection(self.ledger, self._lanes, self._memory, self.shelf())
+    def collect(self, *, however_old: bool = False) -> Collection:
+        """Brings home what was paid before this process began and can be had for nothing. Returns at once.
+
+        `however_old`: a person has asked for it; by itself it doesn't look after what is older than some days.
+        """
+        return Collection(self.ledger, self._lanes, self._memory, self.shelf(), however_old=however_old)

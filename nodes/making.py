@@ -168,6 +168,8 @@ def _say_stopped(run: Run, face: host.Face, node_id: str | None, why: str, *, ca
         text += (
             f"; {numbers['cancelling']} of them are taken back where the provider has not begun, which costs nothing"
         )
+    if numbers["doubtful"]:
+        text += f"; {numbers['doubtful']} may have been charged without arriving"
     if dropped:
         text += f"; {dropped} {'was' if dropped == 1 else 'were'} not sent and cost nothing"
     log.warning("%s.", text)
