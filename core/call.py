@@ -46,6 +46,9 @@ CANCEL_SECONDS = 15.0
 URL_SECONDS = 86400.0
 """After a day nobody's results wait at their address any more: what still can't be had then is given up."""
 
+_ABOUT_US = frozenset({"key", "credit", "quota", "rate"})
+"""Answers about who asks: however old a task is, they don't say that it can't be had."""
+
 Phase = Literal[
     "waiting for a free place", "preparing", "uploading", "sent", "working", "downloading", "pausing", "ended"
 ]
@@ -287,7 +290,7 @@ class Call:
             except NanoBananaError as error:
                 if self._task is not None:
                     # A key, a proxy or certificates of this machine: the task is out, and is asked for again later.
-                    self._fate = self._while_young("again")
+                    self._fate = "again"
                     _costs(error, "maybe")
                 raise
             if broken is not None:
@@ -478,7 +481,7 @@ class Call:
                 data = fetch(transport, found.url, FREE_SECONDS)
             except ConfigError as error:
                 # A proxy or certificates of this machine: the picture waits at its address.
-                self._fates[number] = self._while_young("again")
+                self._fates[number] = "again"
                 _costs(error, "yes")
                 raise
         kept = self._write(lambda: self._ledger.bring_in(name, data), "A picture could not be stored")
@@ -522,7 +525,8 @@ class Call:
     def _failure(self, failed: Failed) -> NanoBananaError:
         fault, accepted = failed.fault, self._task is not None
         charged = retry.charged_by(self.target.row, fault, accepted=accepted) if self._left or accepted else "no"
-        self._fate = self._while_young(retry.fate_of(fault, accepted=accepted))
+        fate = retry.fate_of(fault, accepted=accepted)
+        self._fate = fate if fault.kind in _ABOUT_US else self._while_young(fate)
         if fault.kind == "key" and self.target.key:
             self._memory.tokens.forget(self.target.key.value)
         if self._doubt and not accepted:

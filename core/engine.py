@@ -85,12 +85,20 @@ class Engine:
         return target.form or self._memory.forms.get(target.place, "")
 
     def run(
-        self, requests: Sequence[Request], plan: Plan, reference_format: str = "auto", asker: Asker | None = None
+        self,
+        requests: Sequence[Request],
+        plan: Plan,
+        reference_format: str = "auto",
+        asker: Asker | None = None,
+        *,
+        heard: bool = True,
     ) -> Run:
-        """A run, started. `asker` says in which queueing and graph; without it each run is one of its own."""
+        """A run, started. `asker` says in which queueing and graph; without it each run is one of its own. `heard`: see Run."""
         who = replace(asker or Asker(uuid.uuid4().hex), project=plan.terms.project)
         shelf = self.shelf()
-        run = Run(requests, plan, self.ledger, self._lanes, self._memory, who, shelf.target_of, reference_format)
+        run = Run(
+            requests, plan, self.ledger, self._lanes, self._memory, who, shelf.target_of, reference_format, heard=heard
+        )
         run.start()
         return run
 

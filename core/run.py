@@ -122,7 +122,11 @@ class Run:
         asker: Asker,
         resume: Resume,
         reference_format: str = "auto",
+        *,
+        heard: bool = True,
     ) -> None:
+        """`heard`: what the report asks counts as told when the run has ended; else whoever shows it says `told`."""
+        self._heard = heard
         self.requests, self.plan, self._asker, self._resume = list(requests), plan, asker, resume
         self._ledger, self._lanes, self._memory = ledger, lanes, memory
         self._wish = reference_format
@@ -244,8 +248,8 @@ class Run:
                     break
                 self._ask(target, fits)
             self._sum_up()
-            if self._questions and not self._halt.is_set():
-                self._note_questions()
+            if self._heard:
+                self.told()
         except BaseException as error:  # carried to the node, whose words it becomes
             self.error = error
         finally:
@@ -255,7 +259,20 @@ class Run:
             if callback:
                 callback()
 
-    def _note_questions(self) -> None:
+    @property
+    def queueing(self) -> str:
+        """Which queueing of a graph it belongs to."""
+        return self._asker.run
+
+    @property
+    def asks(self) -> bool:
+        """Whether the report asks about pictures that may have been paid."""
+        return bool(self._questions) and not self._halt.is_set()
+
+    def told(self) -> None:
+        """The user has been shown what the report asks: to ask again within the hour is the answer."""
+        if not self.asks:
+            return
         try:
             self._ledger.told(self._questions, self._asker.run)
         except LedgerFailed as error:  # they are asked again; the pictures in hand must not be lost over it

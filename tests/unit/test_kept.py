@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from driving import PNG, keyed, request
+from pack.core import call as calling
 from pack.core import fetching
 from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
@@ -102,6 +103,17 @@ def test_a_task_whose_poll_this_machine_prevents_is_gone_on_with(
         assert errors(make(engine, asked, "fal")) == [("config", "maybe")]
     assert state(engine) == "accepted"
     assert make(engine, asked, "fal").results[0].landed and simulator.ledger("poll")["paid_images"] == 1
+
+
+def test_a_key_that_is_refused_for_days_gives_no_task_up(
+    engine: Engine, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says nothing about the picture, which a provider may keep for a week; a clock that jumped says as little."""
+    asked = request(prompt="days [[sim: task=done poll_status=401 poll_times=2]]")
+    monkeypatch.setattr(calling, "URL_SECONDS", -1.0)
+    for _ in range(2):
+        assert errors(make(engine, asked, "fal")) == [("key", "maybe")] and state(engine) == "accepted"
+    assert make(engine, asked, "fal").results[0].landed and simulator.ledger("days")["paid_images"] == 1
 
 
 # ------------------------------------------------------------------------------------------------ rows and bytes

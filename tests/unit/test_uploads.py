@@ -169,6 +169,7 @@ def test_an_upload_over_a_slow_line_has_the_time_that_it_takes_there(
         return real(self, method, url, **more)
 
     monkeypatch.setattr(Transport, "send", watched)
+    monkeypatch.setattr(calling, "SLOW_BYTES", 10)
     row = replace(BUILT_IN["replicate"], upload_above=1, base_url=simulator.base_url("replicate"))
     edit(simulator, tmp_path, row, "slow line", REPLICATE_API_TOKEN="sim-run")
     assert deadlines == [pytest.approx(calling.FREE_SECONDS, abs=1.0)] * 3
