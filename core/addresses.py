@@ -11,6 +11,10 @@ from urllib.parse import urlsplit
 
 from .errors import ConfigError
 
+TRANSLATED = tuple(
+    ipaddress.ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96")
+)
+"""IPv6 addresses that a network's own gateway (NAT64), or an old way of writing, leads to the IPv4 address at their end."""
 FAKE_IP = ipaddress.ip_network("198.18.0.0/15")
 """What resolvers of TUN proxies answer for every name; real traffic never uses it."""
 
@@ -44,7 +48,8 @@ def is_public(address: str) -> bool:
     ip = mapped or ip
     if ip.version == 4 and ip in FAKE_IP:
         return True
-    return ip.is_global and not ip.is_multicast
+    inner = _translated(ip) if isinstance(ip, ipaddress.IPv6Address) else ip
+    return inner.is_global and not inner.is_multicast and not getattr(inner, "is_site_local", False)
 
 
 def may_name(host: str) -> bool:
@@ -95,6 +100,17 @@ def checked_base_url(text: str, where: str, *, plain_http: bool = False) -> str:
     host = f"[{host}]" if ":" in host else host
     port = f":{parts.port}" if parts.port else ""
     return f"{scheme}://{host}{port}{path}"
+
+
+def _translated(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Where an IPv6 address really leads: through a NAT64 gateway, or an older tunnel, to the IPv4 address inside it."""
+    if ip.sixtofour is not None:
+        return ip.sixtofour
+    if not any(ip in network for network in TRANSLATED):
+        return ip
+    last = int(ip) & 0xFFFFFFFF
+    # A local prefix may put the address elsewhere and zeros at the end: where that can't be told, it is nobody's.
+    return ipaddress.IPv4Address(last if last & 0xFFFFFF else 0)
 
 
 def _is_number(host: str) -> bool:

@@ -107,5 +107,5 @@ def with_wish(fault: Fault, wait: float | None) -> Fault:
     if wait is None or wait <= retry.LONGEST_WAIT:
         return fault
     return replace(
-        fault, cure=f"It asks to wait {wait:.0f} seconds: queue again after that, or choose another provider"
+        fault, cure=f"It asks to wait {retry.in_words(wait)}: queue again after that, or choose another provider"
     )

@@ -19,7 +19,7 @@ from typing import Literal
 
 from . import retry
 from .blame import Blame, with_wish
-from .errors import MONEY, Charged, Fault, LedgerFailed, NanoBananaError
+from .errors import MONEY, Charged, ConfigError, Fault, LedgerFailed, NanoBananaError
 from .fetching import Unfetched, fetch
 from .ledger import Claim
 from .ledger.journal import Journal
@@ -39,10 +39,15 @@ COLLECT_SECONDS = 900.0
 """How long after its timeout a paid call is still waited for, so that a late picture isn't lost."""
 FREE_SECONDS = 120.0
 """For one free step before anything is paid (an upload), and for a download."""
+SLOW_BYTES = 30_000
+"""Bytes a second of a slow line: an upload may take as long as it would there."""
 CANCEL_SECONDS = 15.0
 """For the one request that asks a provider to drop a task."""
 URL_SECONDS = 86400.0
 """After a day nobody's results wait at their address any more: what still can't be had then is given up."""
+
+_ABOUT_US = frozenset({"key", "credit", "quota", "rate"})
+"""Answers about who asks: however old a task is, they don't say that it can't be had."""
 
 Phase = Literal[
     "waiting for a free place", "preparing", "uploading", "sent", "working", "downloading", "pausing", "ended"
@@ -141,7 +146,8 @@ class Call:
         except NanoBananaError as error:
             if self._doubt and self._task is None and error.charged == "no":
                 # It is about the last try. An earlier one, whose answer was lost, may have been taken.
-                error.charged, error.money, self._fate = "maybe", MONEY["maybe"], "lost"
+                _costs(error, "maybe")
+                self._fate = "lost"
             self.outcome.error = error
         except Exception as error:  # a bug of ours must not kill the run, nor hide that money may be gone
             log.exception("a call to %s failed inside the pack", self.target.row.id)
@@ -172,7 +178,7 @@ class Call:
             raise self._blame.not_sent()
         self._job = replace(
             self._job,
-            form=self.target.form or self._memory.forms.get(self.target.base_url, ""),
+            form=self.target.form or self._memory.forms.get(self.target.place, ""),
             uploaded=self._memory.uploaded(self.target, self._job.references, self._digests),
         )
         self._finish(transport, speech, self._until_done(transport, speech, speech.start(self._job)))
@@ -221,6 +227,12 @@ class Call:
             except Forbidden as error:
                 self._fate = "lost"
                 raise self._blame.forbidden(str(error), "maybe" if self._left else "no") from None
+            except NanoBananaError as error:
+                if self._task is not None:
+                    # A key, a proxy or certificates of this machine: the task is out, and is asked for again later.
+                    self._fate = "again"
+                    _costs(error, "maybe")
+                raise
             if broken is not None:
                 verdict = retry.after_break(
                     self.target.row, broken.arrived, paid=send.paid, attempt=self._tries(attempt), dice=random.random()
@@ -273,7 +285,7 @@ class Call:
             return None
         try:
             reply = self._exchange(transport, send, time.monotonic() + CANCEL_SECONDS)
-        except (Broken, TooLong, Forbidden) as error:
+        except (Broken, TooLong, Forbidden, NanoBananaError) as error:
             log.info("%s could not be asked to drop a task: %s", self.row_label, error)
             return None
         return speech.next(self._job, send.state, reply)
@@ -302,7 +314,7 @@ class Call:
                 headers=headers,
                 body=send.body,
                 key=key,
-                deadline=self._deadline() if deadline is None else deadline,
+                deadline=self._deadline(send) if deadline is None else deadline,
                 fresh=send.paid,
                 watch=self._watch(send),
             )
@@ -333,7 +345,7 @@ class Call:
                 self._write(lambda: self._ledger.accepted(self.fingerprints, self._task or {}))
             self._task = send.accepted
         if send.learned:
-            self._memory.forms[self.target.base_url] = send.learned
+            self._memory.forms[self.target.place] = send.learned
         if send.uploaded is not None:
             index, url = send.uploaded
             self._memory.keep_upload(self.target, self._job.references[index], self._digests[index], url)
@@ -352,16 +364,19 @@ class Call:
     def _finish(self, transport: Transport, speech: Dialect, done: Done) -> None:
         """Brings the pictures home."""
         if done.learned:
-            self._memory.forms[self.target.base_url] = done.learned
+            self._memory.forms[self.target.place] = done.learned
         self._left = True
         outcome = self.outcome
-        outcome.text, outcome.usd, outcome.request_id = done.text, done.usd, done.request_id
-        share = None if done.usd is None else done.usd / len(done.pictures)
+        outcome.text = done.text.encode("utf-8", "replace").decode()  # JSON can carry half a character
+        outcome.usd, outcome.request_id = done.usd, done.request_id
+        # What came beyond what was asked for has no row of its own, and is part of the bill.
+        billed = len(done.pictures if self.claim else done.pictures[: len(self.numbers)])
+        share = None if done.usd is None else done.usd / billed
         found = dict(enumerate(done.pictures))
         wanted = {number: found[number] for number in self.numbers if number in found}
         urls = {self._name(number): each.url for number, each in wanted.items() if each.url}
         if urls:
-            self._write(lambda: self._ledger.answered(urls, done.text, share, done.request_id))
+            self._write(lambda: self._ledger.answered(urls, outcome.text, share, done.request_id))
         self._bring_all(transport, speech, wanted, share)
         if self.claim is None:
             for each in done.pictures[len(self.numbers) :]:
@@ -397,7 +412,13 @@ class Call:
         data, name = found.data, self._name(number)
         if not data:
             self.phase = "downloading"
-            data = fetch(transport, found.url, time.monotonic() + FREE_SECONDS)
+            try:
+                data = fetch(transport, found.url, FREE_SECONDS)
+            except ConfigError as error:
+                # A proxy or certificates of this machine: the picture waits at its address.
+                self._fates[number] = "again"
+                _costs(error, "yes")
+                raise
         kept = self._write(lambda: self._ledger.bring_in(name, data), "A picture could not be stored")
         try:
             landed = Landed(decode(data), sniff(data), data)
@@ -412,14 +433,14 @@ class Call:
                 "A picture could not be stored",
             )
         if not kept:
-            # It is in the graph's hands, and nowhere else.
-            self._fates[number] = "lost"
+            # It may be in the graph's hands; to have it again costs nothing where it waits at the provider.
+            self._fates[number] = self._while_young("again") if found.url or self._task else "lost"
 
     def _bring_extra(self, transport: Transport, found: Found) -> None:
         try:
-            data = found.data or fetch(transport, found.url, time.monotonic() + FREE_SECONDS)
+            data = found.data or fetch(transport, found.url, FREE_SECONDS)
             self.outcome.extras.append(Landed(decode(data), sniff(data), data))
-        except (Unfetched, UnreadablePicture) as error:
+        except (Unfetched, UnreadablePicture, ConfigError) as error:
             self.outcome.notices.append(f"{self.row_label} sent a picture too many, which could not be read: {error}")
 
     def _write(self, step: Callable[[], None], what: str = "The journal could not be written") -> bool:
@@ -439,7 +460,8 @@ class Call:
     def _failure(self, failed: Failed) -> NanoBananaError:
         fault, accepted = failed.fault, self._task is not None
         charged = retry.charged_by(self.target.row, fault, accepted=accepted) if self._left or accepted else "no"
-        self._fate = self._while_young(retry.fate_of(fault, accepted=accepted))
+        fate = retry.fate_of(fault, accepted=accepted)
+        self._fate = fate if fault.kind in _ABOUT_US else self._while_young(fate)
         if fault.kind == "key" and self.target.key:
             self._memory.tokens.forget(self.target.key.value)
         if self._doubt and not accepted:
@@ -477,9 +499,11 @@ class Call:
             value = self._memory.tokens.token(value, key.source, row.label, target.proxy, target.ca_bundle)
         return row.header(value)
 
-    def _deadline(self) -> float:
+    def _deadline(self, send: Send | None = None) -> float:
         if self.sent_at is None:
-            return time.monotonic() + FREE_SECONDS
+            # Nothing is paid yet. A large reference takes minutes on a slow line: what moves is waited for.
+            slow = len(send.body) / SLOW_BYTES if send is not None and send.body is not None else 0.0
+            return time.monotonic() + FREE_SECONDS + slow
         return self.sent_at + self.target.timeout + COLLECT_SECONDS
 
     def _tries(self, attempt: int) -> int:
@@ -512,7 +536,17 @@ class Call:
             charged: Charged = error.charged if error else "yes" if number in self.outcome.landed else "no"
             reason = error.reason if error else "it could not be stored"
             name = self._name(number)
+            # What nobody was there to hear of is asked about before it is paid again; not what was to be dropped.
+            unheard = self.alone and not self._asked_to_drop
+            lost = fate == "lost" or (unheard and charged == "maybe")
             try:
-                self._ledger.closed([name], charged, reason, lost=fate == "lost", again=fate == "again")
+                self._ledger.closed([name], charged, reason, lost=lost, again=fate == "again")
             except LedgerFailed as failed:
                 log.warning("%s", failed.reason)
+            except Exception:  # a bug of ours: nobody may wait for ever because of a row
+                log.exception("the end of a call to %s could not be written down", self.target.row.id)
+
+
+def _costs(error: NanoBananaError, charged: Charged) -> None:
+    """Corrects what an error says about money."""
+    error.charged, error.money = charged, MONEY[charged]

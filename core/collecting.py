@@ -42,12 +42,15 @@ class Collected:
 class Collection:
     """One round. `wait` for it, then look at `result`."""
 
-    def __init__(self, ledger: Journal, lanes: Lanes, memory: Memory, shelf: Shelf) -> None:
+    def __init__(
+        self, ledger: Journal, lanes: Lanes, memory: Memory, shelf: Shelf, *, however_old: bool = False
+    ) -> None:
         self._calls: list[Call] = []
         self._done = threading.Event()
         self._left = 1
         self._lock = threading.Lock()
-        for claim in ledger.abandoned(lambda *where: shelf.target_of(*where) is not None):
+        able = lambda *where: shelf.target_of(*where) is not None  # noqa: E731
+        for claim in ledger.abandoned(able, however_old=however_old):
             target = shelf.target_of(claim.provider, claim.profile, claim.address, claim.model)
             if target is None:  # its key was taken away in this very moment
                 ledger.closed([place.fingerprint for place in claim.places], "maybe", "no key", again=True)

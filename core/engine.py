@@ -85,18 +85,29 @@ class Engine:
 
     def form(self, target: Target) -> str:
         """The way of asking that a call begins with: the user's wish, else what worked last; "" = the row's first."""
-        return target.form or self._memory.forms.get(target.base_url, "")
+        return target.form or self._memory.forms.get(target.place, "")
 
     def run(
-        self, requests: Sequence[Request], plan: Plan, reference_format: str = "auto", asker: Asker | None = None
+        self,
+        requests: Sequence[Request],
+        plan: Plan,
+        reference_format: str = "auto",
+        asker: Asker | None = None,
+        *,
+        heard: bool = True,
     ) -> Run:
-        """A run, started. `asker` says in which queueing and graph; without it each run is one of its own."""
+        """A run, started. `asker` says in which queueing and graph; without it each run is one of its own. `heard`: see Run."""
         who = replace(asker or Asker(uuid.uuid4().hex), project=plan.terms.project)
         shelf = self.shelf()
-        run = Run(requests, plan, self.ledger, self._lanes, self._memory, who, shelf.target_of, reference_format)
+        run = Run(
+            requests, plan, self.ledger, self._lanes, self._memory, who, shelf.target_of, reference_format, heard=heard
+        )
         run.start()
         return run
 
-    def collect(self) -> Collection:
-        """Brings home what was paid before this process began and can be had for nothing. Returns at once."""
-        return Collection(self.ledger, self._lanes, self._memory, self.shelf())
+    def collect(self, *, however_old: bool = False) -> Collection:
+        """Brings home what was paid before this process began and can be had for nothing. Returns at once.
+
+        `however_old`: a person has asked for it; by itself it doesn't look after what is older than some days.
+        """
+        return Collection(self.ledger, self._lanes, self._memory, self.shelf(), however_old=however_old)

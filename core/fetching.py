@@ -25,8 +25,13 @@ class Unfetched(Exception):
         self.dead = dead
 
 
-def fetch(transport: Transport, url: str, deadline: float) -> bytes:
-    """The file at `url`, complete. `deadline` is a value of the monotonic clock. Raises Unfetched."""
+LONGEST_SECONDS = 900.0
+"""For a file that keeps coming in: a large one takes minutes on a slow line."""
+
+
+def fetch(transport: Transport, url: str, patience: float) -> bytes:
+    """The file at `url`, complete. `patience`: seconds without anything new that are waited for. Raises Unfetched."""
+    end, deadline = time.monotonic() + LONGEST_SECONDS, time.monotonic() + patience
     data = bytearray()
     tag = problem = ""
     dead = False
@@ -34,7 +39,7 @@ def fetch(transport: Transport, url: str, deadline: float) -> bytes:
     for attempt in range(1, retry.FREE_TRIES + 1):
         wish: float | None = None
         try:
-            reply, whole = transport.download(url, deadline=deadline, start=len(data), tag=tag)
+            reply, whole = transport.download(url, deadline=deadline, end=end, start=len(data), tag=tag)
         except Broken as error:
             problem, dead = error.why, False
         except TooLong as error:
@@ -49,6 +54,8 @@ def fetch(transport: Transport, url: str, deadline: float) -> bytes:
             elif reply.ok:
                 data = bytearray(reply.body)
                 tag = reply.headers.get("etag", "")
+            if reply.ok and reply.body:
+                deadline = min(time.monotonic() + patience, end)
             if not reply.ok:
                 problem, dead = f"HTTP {reply.status}", reply.status in _DEAD
                 data.clear()

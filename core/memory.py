@@ -19,8 +19,8 @@ UPLOAD_SECONDS = 1800.0
 class Memory:
     """Shared by all calls of a process."""
 
-    forms: dict[str, str] = field(default_factory=dict)
-    """Base URL -> the form that worked."""
+    forms: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Dialect and base URL -> the form that worked."""
     uploads: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
     """Base URL and profile, format and picture digest -> address of the upload, when it was made."""
     tokens: Tokens = field(default_factory=Tokens)

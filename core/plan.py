@@ -30,6 +30,11 @@ class Target:
     proxy: str = field(default="", repr=False)
     ca_bundle: str = ""
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Where something is learned about forms: one address may speak several dialects."""
+        return self.row.dialect, self.base_url
+
     def job(self, fit: Fit, request: Request, seed: int, count: int, references: Sequence[Encoded] = ()) -> Job:
         """What the dialect gets for one call: for a real one and for one that is only shown."""
         options = dict(fit.sent)
@@ -71,7 +76,8 @@ class Plan:
     """To be tried in order."""
     notices: tuple[str, ...]
     looked: tuple[Asked, ...] = ()
-    """The others that `auto` could have chosen: a picture that one of them has made is not paid again."""
+    """The others that `auto` could have chosen, or could have while their keys were here: a picture that one of them has
+    made is not paid again, and one that may be out there is asked about."""
     terms: Terms = Terms()
 
     @property

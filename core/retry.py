@@ -26,8 +26,9 @@ Fate = Literal["over", "lost", "again"]
 """What remains of a paid call without a picture: "over" when the provider has said what became of it, "lost" when it may have
 made a picture that it can't return, "again" when the picture can still be had for nothing."""
 _LOSING: frozenset[Kind] = frozenset({"network", "timeout", "unreadable", "download", "picture"})
-_GATEWAY = frozenset({408, 499, 502, 504})
-"""Words of a gateway that has lost sight of the one behind it; a plain 500 is the provider's own answer."""
+_GATEWAY = frozenset({408, 499, 502, 504, 520, 522, 524})
+"""Words of a gateway that has lost sight of the one behind it (from 520 on Cloudflare's); a plain 500 is the provider's own
+answer."""
 
 Arrival = Literal["nothing", "part", "all"]
 """How much of a request had left when it failed: "nothing" (no connection), "part" of the body, or "all" of it."""
@@ -98,8 +99,8 @@ def charged_by(row: Provider, fault: Fault, *, accepted: bool) -> Charged:
         return "no" if row.failures_unbilled and fault.kind in ("content", "task") else "maybe"
     if fault.status in row.refuses_before_work or 300 <= fault.status < 400:
         return "no"
-    if fault.status in (408, 409, 499, 502, 504):
-        return "maybe"  # a gateway's words: what is behind it may have finished
+    if fault.status in _GATEWAY or fault.status == 409:
+        return "maybe"  # what is behind it may have finished
     if fault.status >= 500:
         return "no" if row.failures_unbilled and fault.words else "maybe"
     return "no"
@@ -119,6 +120,11 @@ def fate_of(fault: Fault, *, accepted: bool) -> Fate:
 def backoff(attempt: int, dice: float) -> float:
     """Seconds before try `attempt` + 1: doubling from 0.5 to 8, less up to a quarter."""
     return min(_CAP, _FIRST * 2.0 ** min(attempt - 1, 30)) * (1 - 0.25 * dice)
+
+
+def in_words(seconds: float) -> str:
+    """A wait as a person says it."""
+    return "more than a day" if seconds > 86400 else f"{seconds:.0f} seconds"
 
 
 def parse_retry_after(value: str, now: float) -> float | None:

@@ -56,7 +56,11 @@ class Run:
         asker: Asker,
         resume: Resume,
         reference_format: str = "auto",
+        *,
+        heard: bool = True,
     ) -> None:
+        """`heard`: what the report asks counts as told when the run has ended; else whoever shows it says `told`."""
+        self._heard = heard
         self.requests, self.plan, self._asker, self._resume = list(requests), plan, asker, resume
         self._ledger, self._lanes, self._memory = ledger, lanes, memory
         self._wish = reference_format
@@ -100,27 +104,42 @@ class Run:
         """Drops what has not been sent, and lets go of what has. Gives the numbers for the message.
 
         `cancel`: the user wants none of it, so providers that can are asked to drop what they have not begun. Nobody
-        waits for their answer. `usd` is for what is on its way, None when a price isn't known.
+        waits for their answer. `usd` is for what is on its way, None when a price isn't known; `doubtful` may have been
+        charged and is neither back nor on its way.
         """
         self._halt.set()
+        calls = [call for call, _ in list(self._calls)]
         for call, ticket in list(self._calls):
             self._lanes.drop(call.target.row.id, ticket)
-        out = [call for call, _ in list(self._calls) if call.left and not call.done.is_set()]
-        on_the_way = sum(call.pictures for call in out)
+            call.alone = True
+        out = [call for call in calls if call.left and not call.done.is_set()]
         # A request that is only leaving now may be accepted in a moment: it is marked too.
-        asked = [call for call, _ in list(self._calls) if cancel and call.cancel()]
-        cancelling = sum(call.pictures for call in out if call in asked)
+        asked = [call for call in calls if cancel and call.cancel()]
+        ended = [call for call in calls if call.done.is_set()]
+        back = [r for r in self.results if r.landed or self._among(r, ended, landed=True)]
+        missing = [r for r in self.results if r not in back]
+        on_the_way = [r for r in missing if self._among(r, out)]
+        doubtful = [r for r in missing if r not in on_the_way and r.error and r.error.charged != "no"]
         prices = [self._usd_of(call) for call in out]
         usd = None if None in prices else sum(price for price in prices if price)
-        back = len(self.report.landed)
         return {
             "asked": len(self.results),
-            "back": back,
-            "on_the_way": on_the_way,
-            "cancelling": cancelling,
-            "dropped": len(self.results) - back - on_the_way,
+            "back": len(back),
+            "on_the_way": len(on_the_way),
+            "cancelling": sum(1 for r in on_the_way if self._among(r, [call for call in out if call in asked])),
+            "doubtful": len(doubtful),
+            "dropped": len(missing) - len(on_the_way) - len(doubtful),
             "usd": usd,
         }
+
+    def _among(self, result: Result, calls: Sequence[Call], *, landed: bool = False) -> bool:
+        """Whether one of `calls` is on a picture; with `landed`, whether it has brought it."""
+        names = self._names.get(id(result), ())
+        return any(
+            name in names and (not landed or number in call.outcome.landed)
+            for call in calls
+            for number, name in zip(call.numbers, call.fingerprints, strict=True)
+        )
 
     @property
     def progress(self) -> Progress:
@@ -162,8 +181,8 @@ class Run:
                     break
                 self._ask(target, fits)
             self.report.end()
-            if self._questions and not self._halt.is_set():
-                self._note_questions()
+            if self._heard:
+                self.told()
         except BaseException as error:  # carried to the node, whose words it becomes
             self.error = error
         finally:
@@ -173,7 +192,20 @@ class Run:
             if callback:
                 callback()
 
-    def _note_questions(self) -> None:
+    @property
+    def queueing(self) -> str:
+        """Which queueing of a graph it belongs to."""
+        return self._asker.run
+
+    @property
+    def asks(self) -> bool:
+        """Whether the report asks about pictures that may have been paid."""
+        return bool(self._questions) and not self._halt.is_set()
+
+    def told(self) -> None:
+        """The user has been shown what the report asks: to ask again within the hour is the answer."""
+        if not self.asks:
+            return
         try:
             self._ledger.told(self._questions, self._asker.run)
         except LedgerFailed as error:  # they are asked again; the pictures in hand must not be lost over it

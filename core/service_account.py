@@ -8,6 +8,7 @@ loopback). No error repeats anything of the document but what it lacks. Called b
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib.util
 import json
@@ -72,19 +73,28 @@ class Tokens:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._credentials: dict[str, Any] = {}
+        self._failed: dict[str, tuple[float, NanoBananaError]] = {}
+        """The last failure of a document and when it was known: for those who have waited for it all the while."""
 
     def token(self, account: str, source: str, label: str, proxy: str = "", ca_bundle: str = "") -> str:
         """A token that is good for some minutes yet. Raises ConfigError, KeyRefused or NetworkError; nothing is charged.
 
         `account` is a checked document, `source` the place it is from, `label` the provider's name for the user.
         """
-        name = hashlib.sha256(account.encode()).hexdigest()
+        name, came = hashlib.sha256(account.encode()).hexdigest(), time.monotonic()
         with self._lock:
             if name not in self._credentials:
                 self._credentials[name] = _signing(account, source)
             credentials = self._credentials[name]
             if not credentials.valid:
-                _refresh(credentials, json.loads(account)["token_uri"], source, label, proxy, ca_bundle)
+                known, failure = self._failed.get(name, (came, None))
+                if failure is not None and known > came:
+                    raise copy.copy(failure)
+                try:
+                    _refresh(credentials, json.loads(account)["token_uri"], source, label, proxy, ca_bundle)
+                except NanoBananaError as error:
+                    self._failed[name] = time.monotonic(), copy.copy(error)
+                    raise
             return str(credentials.token)
 
     def forget(self, account: str) -> None:

@@ -32,6 +32,8 @@ class Settings:
 
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     stored: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    damaged: bool = False
+    """Whether there is a `settings.json` that can't be read: then nobody knows which caps stand in it."""
 
     @classmethod
     def read(cls, home: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -39,10 +41,13 @@ class Settings:
         stored: Any = {}
         if home is not None:
             try:
-                stored = json.loads((home / "settings.json").read_text("utf-8"))
-            except (OSError, ValueError):
+                stored = json.loads((home / "settings.json").read_text("utf-8-sig"))
+            except (FileNotFoundError, NotADirectoryError):
                 stored = {}
-        return cls(dict(os.environ if environ is None else environ), stored if isinstance(stored, dict) else {})
+            except (OSError, ValueError, RecursionError):
+                stored = None
+        known = stored if isinstance(stored, dict) else {}
+        return cls(dict(os.environ if environ is None else environ), known, damaged=known is not stored)
 
     def text(self, name: str, default: str = "") -> str:
         """A setting as text; `name` in lower case, NANO_BANANA_<NAME> in the environment."""
@@ -73,6 +78,12 @@ class Settings:
     @property
     def caps(self) -> Caps:
         """Spending caps: $5 per run, $25 per day, none per month, unless the user says otherwise."""
+        if self.damaged:
+            raise ConfigError(
+                "settings.json in the pack's data folder can't be read, so your spending caps aren't known",
+                cure="Correct or delete that file, or save the caps anew in Settings > Nano Banana",
+                kind="config",
+            )
         return Caps(self._cap("cap_run", "5"), self._cap("cap_day", "25"), self._cap("cap_month", "none"))
 
     @property

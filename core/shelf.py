@@ -9,6 +9,7 @@ from .errors import ConfigError, Impossible, NanoBananaError
 from .fit import fit
 from .key_ring import KeyLookup, KeyRing
 from .keys import Key, variables
+from .ledger.record import Caps
 from .plan import Asked, Plan, Target, Terms
 from .providers import BUILT_IN
 from .providers.row import Model, Provider
@@ -72,7 +73,8 @@ class Shelf:
                 break
             link = link.fallback
         settings = self.settings
-        terms = Terms(settings.caps, settings.resends, settings.project)
+        free = all(target.row.local for target, _ in targets)
+        terms = Terms(Caps() if free else settings.caps, settings.resends, settings.project)
         return Plan(tuple(targets), tuple(notices), tuple(looked), terms)
 
     def target_of(self, provider: str, profile: str, address: str, wire: str = "") -> Target | None:
@@ -178,10 +180,12 @@ class Shelf:
         reasons: list[str] = []
         broken: list[str] = []
         able: list[Asked] = []
+        absent: list[Asked] = []
         for row in self._ordered():
             try:
                 key = self.keys.key(row, choice.profile, named=False)
                 if key is None and row.needs_key:
+                    absent += self._without_key(row, choice, family, requests)
                     continue
                 asked = self._asked(row, key, choice, family, requests)
                 if isinstance(asked, str):
@@ -194,9 +198,10 @@ class Shelf:
                 reasons.append(error.reason)
                 if error.kind == "config":
                     broken.append(f"{row.label} was passed over: {error.reason}")
+                    absent += self._without_key(row, choice, family, requests)
         if able:
             notices.extend(broken)
-            return able
+            return [*able, *absent]
         if reasons:
             raise Impossible(
                 "No provider with a key on this machine can do this: " + " ".join(reasons),
@@ -212,6 +217,16 @@ class Shelf:
             f"(providers: {names}); or connect a ProviderConfig set to offline, which is free",
             kind="config",
         )
+
+    def _without_key(
+        self, row: Provider, choice: ProviderChoice, family: str, requests: Sequence[Request]
+    ) -> list[Asked]:
+        """What a provider that can't be asked now would make of `requests`: it may have made them while its key was here."""
+        try:
+            asked = self._asked(row, None, choice, family, requests)
+        except NanoBananaError:
+            return []
+        return [] if isinstance(asked, str) else [asked]
 
     def _asked(
         self, row: Provider, key: Key | None, choice: ProviderChoice, family: str, requests: Sequence[Request]

@@ -128,13 +128,20 @@ class Transport:
             return _reply(response, data, key[1] if key else "")
 
     def download(
-        self, url: str, *, deadline: float, watch: Watch | None = None, start: int = 0, tag: str = ""
+        self,
+        url: str,
+        *,
+        deadline: float,
+        end: float | None = None,
+        watch: Watch | None = None,
+        start: int = 0,
+        tag: str = "",
     ) -> tuple[Reply, bool]:
         """A file from an address out of a reply: no key, guarded redirects.
 
-        `start` asks for the rest from that byte, if the file still has the ETag `tag`. Gives the reply and whether it is
-        complete, which it isn't when the connection ended before the promised length. Raises Broken, Abandoned, TooLong,
-        Forbidden.
+        It has to begin to come by `deadline`, and may go on coming until `end`, where that is given. `start` asks for the
+        rest from that byte, if the file still has the ETag `tag`. Gives the reply and whether it is complete, which it
+        isn't when the connection ended before the promised length. Raises Broken, Abandoned, TooLong, Forbidden.
         """
         watch = watch or Watch()
         for _ in range(_REDIRECTS):
@@ -152,7 +159,7 @@ class Transport:
                 data = bytearray()
                 whole = True
                 try:
-                    for piece in self._pieces(response, PICTURE_BYTES, deadline, watch, may_abandon=True):
+                    for piece in self._pieces(response, PICTURE_BYTES, end or deadline, watch, may_abandon=True):
                         data += piece
                 except (requests.RequestException, urllib3.exceptions.HTTPError, OSError):
                     whole = False
@@ -277,6 +284,7 @@ class Transport:
             if loopback:
                 session.trust_env = False
             elif self._proxy:
+                session.trust_env = False  # else the machine's own proxy would go before the one that was named
                 session.proxies = {"http": self._proxy, "https": self._proxy}
             if guarded:
                 session.mount("http://", _GuardedAdapter())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +34,11 @@ PREVIEW_SIDE = 512
 
 _unfinished: dict[str, int] = {}
 """Node id -> how often a run of it ended incomplete; part of the host's cache key, so that such a run runs again."""
+
+
+_spoken = ""
+"""The last queueing in which a node of ours has failed."""
+_TAKEN_DOWN_SECONDS = 1.0
 
 
 @dataclass
@@ -78,19 +84,39 @@ async def make(
     engine = host.engine()
     plan = engine.plan(choice, requests)
     asker = host.asker(node_id, hidden.prompt, hidden.extra_pnginfo)
-    report = await _watched(engine.run(requests, plan, reference_format, asker), node_id)
+    run = engine.run(requests, plan, reference_format, asker, heard=False)
+    report = await _watched(run, node_id)
     report.notices[:0] = [notice for notice in notices if notice not in report.notices]
     failed = report.failed
     if failed:
         _unfinished[str(node_id)] = runs_again(node_id) + 1
     everything = len(failed) == len(report.results) and not report.extras
+    if failed and on_failure != BLOCK and (everything or on_failure == FAIL):
+        await _speak(run)
+        raise _summary(report)
+    if run.asks:
+        await host.in_thread(run.told)
     if failed and on_failure == BLOCK:
         return _blocked(report, requests, with_originals)
-    if failed and (everything or on_failure == FAIL):
-        raise _summary(report)
     shown = [r for r in report.results if r.landed or on_failure == ORIGINAL] + report.extras
     finished = await host.in_thread(lambda: [finish(result) for result in shown])
     return _outputs(report, requests, finished, with_originals)
+
+
+async def _speak(run: Run) -> None:
+    """Before a node fails: the host shows the error of one node and takes the others down. Only what that one asks counts
+    as told; another that fails in the same moment waits here for its end."""
+    global _spoken
+    if _spoken != run.queueing:
+        _spoken = run.queueing
+        if run.asks:
+            await host.in_thread(run.told)
+        return
+    end = time.monotonic() + _TAKEN_DOWN_SECONDS
+    while time.monotonic() < end:
+        if host.interrupted():
+            raise host.interruption()
+        await asyncio.sleep(host.TICK)
 
 
 async def _watched(run: Run, node_id: str | None) -> Report:
@@ -169,6 +195,8 @@ def _say_stopped(run: Run, face: host.Face, node_id: str | None, why: str, *, ca
         text += (
             f"; {numbers['cancelling']} of them are taken back where the provider has not begun, which costs nothing"
         )
+    if numbers["doubtful"]:
+        text += f"; {numbers['doubtful']} may have been charged without arriving"
     if dropped:
         text += f"; {dropped} {'was' if dropped == 1 else 'were'} not sent and cost nothing"
     log.warning("%s.", text)

@@ -108,7 +108,7 @@ def graph(ask: Ask) -> dict[str, Any]:
 def recover(ask: Ask) -> dict[str, Any]:
     """Fetches what is paid and can be had for nothing, and says what came of it."""
     wanted = _one(ask).uid if "id" in ask.path else ""
-    collection = host.engine().collect()
+    collection = host.engine().collect(however_old=True)
     ended = collection.wait(RECOVER_SECONDS)
     found: dict[str, Any] = {"ended": ended, "pictures": 0, "failed": 0, "text": ""}
     if ended:

@@ -29,7 +29,8 @@ def packed(graph: Mapping[str, Any] | None) -> tuple[str, bytes]:
         return "", b""
     if len(text) > LARGEST:
         return "", b""
-    return hashlib.sha256(text.encode()).hexdigest(), zlib.compress(text.encode(), 6)
+    data = text.encode("utf-8", "surrogatepass")  # half a character comes back as it was: `json` reads it so
+    return hashlib.sha256(data).hexdigest(), zlib.compress(data, 6)
 
 
 def unpacked(data: bytes) -> dict[str, Any] | None:

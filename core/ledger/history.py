@@ -135,7 +135,8 @@ class History:
             target = folder / f"{stamp}-{shown.provider}-{shown.uid[:8]}{Path(shown.file).suffix}"
             target.write_bytes(self._results.read(shown.file, shown.uid))
             facts = {**vars(shown), "graph": self.graph(shown.uid)}
-            target.with_suffix(".json").write_text(json.dumps(facts, ensure_ascii=False, indent=1), "utf-8")
+            text = json.dumps(facts, ensure_ascii=False, indent=1)
+            target.with_suffix(".json").write_text(text, "utf-8", "backslashreplace")
             count += 1
         return count
 

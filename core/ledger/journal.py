@@ -277,7 +277,7 @@ class Journal:
 
     # ------------------------------------------------------------------------------------------------ collecting
 
-    def abandoned(self, can_resume: CanResume) -> list[Claim]:
+    def abandoned(self, can_resume: CanResume, *, however_old: bool = False) -> list[Claim]:
         """Settles what dead processes left behind, and claims the calls of theirs that can be gone on with for nothing."""
         if self.is_empty:
             return []
@@ -291,7 +291,8 @@ class Journal:
             ).all()
             desk = _Desk(self, connection, owner, opening, "", False, can_resume, now, {})
             for row in open_rows:
-                if self._abandoned(row, owner) and row.created > now - COLLECT_DAYS * 86400:
+                young = however_old or row.created > now - COLLECT_DAYS * 86400
+                if young and self._abandoned(row, owner):
                     desk.take_over(row)
         return opening.claims
 
@@ -425,13 +426,13 @@ class Journal:
             return
         if row.state == "reserved":
             connection.execute(delete(picture).where(picture.c.uid == row.uid))
-        elif again and row.state in ("accepted", "answered"):
+        elif (again and row.state in ("accepted", "answered")) or (charged != "no" and self.results.came(row.uid)):
             rows.mark(connection, [row.uid], owner="", reason=reason)
         elif charged == "no":
             rows.mark(connection, [row.uid], state="refused", owner="", counted=0, reason=reason, ended=now)
         else:
             # What is free can't have been paid: nobody is asked about it.
-            state = "unknown" if lost and row.expected else "refused"
+            state = "unknown" if (lost or again) and row.expected else "refused"
             rows.mark(connection, [row.uid], state=state, owner="", reason=reason, ended=now)
 
     def _drop(self, ours: Mapping[str, str]) -> None:

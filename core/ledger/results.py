@@ -88,6 +88,10 @@ class Results:
         except FileNotFoundError:
             return None
 
+    def came(self, uid: str) -> bool:
+        """Whether bytes were brought in for a picture and not settled."""
+        return (self.folder / "incoming" / uid).exists()
+
     def settle(self, uid: str, name: str) -> None:
         """Gives brought-in bytes their name; does nothing when that was done."""
         target = self.path(name)
@@ -167,7 +171,8 @@ def name_of(data: bytes) -> str:
 def _write(file: Path, value: dict[str, Any]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".json.part")
-    part.write_text(json.dumps(value, ensure_ascii=False, indent=1), "utf-8")
+    # Half a character of a graph becomes the escape that JSON has for it.
+    part.write_text(json.dumps(value, ensure_ascii=False, indent=1), "utf-8", "backslashreplace")
     os.replace(part, file)
 
 

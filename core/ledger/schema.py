@@ -7,6 +7,7 @@ times are Unix seconds, texts are "" and never null.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -20,13 +21,24 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
 )
 
 metadata = MetaData()
 
 
+class Words(TypeDecorator[str]):
+    """Text from anywhere. Half a character, which JSON can carry and UTF-8 can't, is written as a question mark."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
+        return value if value is None or value.isascii() else value.encode("utf-8", "replace").decode()
+
+
 def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False, default="", server_default="")
+    return Column(name, Words, nullable=False, default="", server_default="")
 
 
 def _whole(name: str) -> Column[int]:

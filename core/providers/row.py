@@ -199,7 +199,7 @@ class Provider:
     """First pause between two polls, and the longest."""
     cancels: str = ""
     """Until when an accepted task can be taken back, in words for a table; "" = it can't. Its dialect then has `cancel`."""
-    proxy: str = ""
+    proxy: str = field(default="", repr=False)
     """A proxy for this provider alone, where the user's own file names one."""
     ca_bundle: str = ""
     """Certificates for this provider alone."""

@@ -14,7 +14,7 @@ from .step import Job
 
 
 def next_upload(job: Job, addresses: Sequence[str]) -> int | None:
-    """Index of the reference to upload next; None when all that have no address fit into the body."""
+    """Index of the reference to upload next; None when all that have no address fit into the body, or nothing is uploaded."""
     inside = {
         index: len(Base64(picture.data))
         for index, (picture, address) in enumerate(zip(job.references, addresses, strict=True))

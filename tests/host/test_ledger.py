@@ -26,8 +26,9 @@ def begin(simulator: Any, base: Path, home: Path, **more: str) -> Bench:
 def states(home: Path, prompt: str = "") -> list[str]:
     """What the journal says of the pictures whose prompt has `prompt` in it."""
     with sqlite3.connect(home / "journal.sqlite", timeout=20) as connection:
-        found = connection.execute("SELECT state FROM picture WHERE instr(prompt, ?) ORDER BY created", (prompt,))
-        answer = [row[0] for row in found]
+        made = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'picture'").fetchone()
+        wanted = "SELECT state FROM picture WHERE instr(prompt, ?) ORDER BY created"
+        answer = [row[0] for row in connection.execute(wanted, (prompt,))] if made else []
     connection.close()
     return answer
 
@@ -90,6 +91,30 @@ def test_a_host_killed_in_every_state_pays_once_per_picture(simulator: Any, tmp_
         assert all(second.paid(f"{tag} {state}") == 1 for state in ("stored", "answered", "accepted"))
         check_nothing_secret(home)
         check_graph_runs_again(second, home, tag)
+    finally:
+        second.host.stop()
+
+
+def test_each_question_is_seen_before_its_picture_is_paid_again(simulator: Any, tmp_path: Path, tag: str) -> None:
+    """Three nodes of one graph lost their answers; the host shows the error of one node at a time."""
+    home = tmp_path / "home"
+    prompts = {name: (name, f"{tag} {name} [[sim: slow=60 times=1]]") for name in ("onerouter", "apiframe", "runflow")}
+    first = begin(simulator, tmp_path / "one", home)
+    first.host.queue_prompt(graph(prompts))
+    assert all(simulator.wait(prompt=f"{tag} {name}", state="received") for name in prompts)
+    first.host.kill()
+
+    second = begin(simulator, tmp_path / "two", home)
+    try:
+        seen: set[str] = set()
+        for _ in range(4):
+            ran = second.run(graph(prompts))
+            unseen = {name for name in prompts if second.paid(f"{tag} {name}") > 1} - seen
+            assert not unseen, f"{unseen} were paid again, and only {seen} had been shown"
+            if ran.status == "success":
+                break
+            seen |= {name for name in prompts if name in ran.error}
+        assert ran.status == "success" and seen == set(prompts)
     finally:
         second.host.stop()
 

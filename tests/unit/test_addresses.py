@@ -135,6 +135,30 @@ def test_nonsense_is_not_public() -> None:
         assert not is_public(text)
 
 
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("64:ff9b::8.8.8.8", True),
+        ("64:ff9b::10.0.0.1", False),
+        ("64:ff9b::127.0.0.1", False),
+        ("64:ff9b::169.254.169.254", False),
+        ("64:ff9b:1::8.8.8.8", True),
+        ("64:ff9b:1::192.168.1.1", False),
+        ("64:ff9b:1:abcd::10.0.0.1", False),
+        ("64:ff9b:1:a00:0:100::", False),
+        ("2002:808:808::1", True),
+        ("2002:a00:1::1", False),
+        ("::10.0.0.1", False),
+        ("::ffff:0:10.0.0.1", False),
+        ("fec0::1", False),
+        ("2606:4700::1111", True),
+    ],
+)
+def test_an_address_inside_another_counts(address: str, public: bool) -> None:
+    """A gateway of the user's network leads such an IPv6 address to the IPv4 address that stands in it."""
+    assert is_public(address) == may_name(f"[{address}]") == public
+
+
 @pytest.mark.parametrize("text", ["https://evil.example\\@api.example.com/x", "https://api.example.com\\.evil.example"])
 def test_an_address_that_readers_understand_differently_is_none(text: str) -> None:
     """One reader would see the provider's host, the other one a stranger's."""

@@ -219,3 +219,18 @@ def test_it_is_there_at_once_and_its_profiles_with_it(tmp_path: Path) -> None:
     engine.keys.put("my_shop", "team", "sim-x", "https://shop.example")
     assert "my_shop" in engine.rows() and engine.profiles() == ["default", "team"]
     assert engine.shelf().ids()[-2:] == ["my_shop", "offline"]
+
+
+def test_two_dialects_at_one_address_learn_apart(tmp_path: Path) -> None:
+    """What works for the one says nothing about the other, which would not even know the word."""
+    with start() as simulator:
+        for name, dialect in (("images", "openai_images"), ("chat", "openrouter")):
+            save(tmp_path, name, {"base_url": simulator.base_url("nanobanana"), "dialect": dialect})
+        engine = Engine(tmp_path, environ={f"NANO_BANANA_{name}_API_KEY": "sim-run" for name in ("IMAGES", "CHAT")})
+        reasons = []
+        for name in ("images", "chat"):
+            asked = [request(prompt=f"apart {name}")]
+            run = engine.run(asked, engine.plan(ProviderChoice(name), asked))
+            assert run.done.wait(20) and run.error is None
+            reasons.append(run.results[0].error and run.results[0].error.reason)
+        assert reasons[0] is None and "pack itself" not in (reasons[1] or "")

@@ -27,6 +27,8 @@ from pack.core.retry import (
     after_failure,
     backoff,
     charged_by,
+    fate_of,
+    in_words,
     parse_retry_after,
 )
 from pack.core.wire.reading import fault_of
@@ -211,6 +213,21 @@ def test_hostile_retry_after(value: str) -> None:
         assert found is None or (math.isfinite(found) and found >= 0)
     else:
         assert found == (None if wanted is None else pytest.approx(wanted))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(61.4, "61 seconds"), (86_400.0, "86400 seconds"), (86_401.0, "more than a day")]
+)
+def test_a_wait_is_said_so_that_a_person_can_read_it(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words and in_words(float("9" * 35)) == "more than a day"
+
+
+@pytest.mark.parametrize("status", [520, 522, 524])
+def test_a_network_s_words_about_a_server_behind_it_leave_the_picture_in_doubt(status: int) -> None:
+    """Cloudflare's: the request got there, and what came of it isn't known. Also where failures are documented as free."""
+    fault = Fault("server", "a web page titled 524: A timeout occurred", status)
+    assert charged_by(BUILT_IN["nanobanana"], fault, accepted=False) == "maybe"
+    assert fate_of(fault, accepted=False) == "lost"
 
 
 @given(st.text(max_size=80))

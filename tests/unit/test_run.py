@@ -218,6 +218,50 @@ def test_a_stopped_run_lets_go_of_what_was_sent_and_drops_the_rest(engine: Engin
     assert simulator.ledger("stop")["paid_calls"] == 3
 
 
+def test_what_a_stopped_run_says_leaves_no_doubtful_picture_out(engine: Engine, simulator: Simulator) -> None:
+    """One answer was lost before the interrupt: it isn't among those that were not sent and cost nothing."""
+    frames = [replace(request(prompt=f"lost {n} [[sim: {w}]]"), frame=n) for n, w in enumerate(("drop=body", "slow=1"))]
+    run = begin(engine, frames, ProviderChoice("onerouter", "nano-banana-2"))
+    assert simulator.wait(prompt="lost", count=2)
+    while run.results[0].error is None:
+        run.done.wait(0.02)
+    told = run.stop()
+    assert (told["on_the_way"], told["doubtful"], told["dropped"]) == (1, 1, 0)
+
+
+def test_a_stopped_run_counts_its_own_pictures_of_a_call_that_was_left_behind(
+    engine: Engine, simulator: Simulator
+) -> None:
+    """The call has four, the run wants one of them."""
+    four = request(prompt="four [[sim: task=done steps=4000 poll_status=401 poll_times=1]]")
+    choice = ProviderChoice("fal", "nano-banana-2")
+    assert errors(finish(begin(engine, four, choice, count=4))) == [("key", "maybe")] * 4
+    run = begin(engine, four, choice)
+    while run.progress.phase not in ("in queue", "in progress"):
+        assert not run.done.wait(0.02), errors(run)
+    told = run.stop()
+    assert (told["asked"], told["on_the_way"], told["cancelling"], told["dropped"]) == (1, 1, 1, 0)
+
+
+def test_auto_does_not_pay_again_for_what_a_provider_has_whose_key_is_away(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    """What it made is taken from the store, and what may be out there is asked about before another one is paid."""
+    simulator.reset()
+    environ = {**keyed(simulator, "fal", "onerouter"), "NANO_BANANA_ORDER": "fal,onerouter"}
+    made, out = request(prompt="away made"), request(prompt="away out [[sim: task=done steps=4 poll_status=401]]")
+    auto = ProviderChoice("auto", "nano-banana-2")
+    with_fal = Engine(tmp_path, rows=ROWS, environ=environ)
+    assert finish(begin(with_fal, made, auto)).results[0].landed
+    assert errors(finish(begin(with_fal, out, auto))) == [("key", "maybe")]
+    del environ["NANO_BANANA_FAL_API_KEY"]
+    without = Engine(tmp_path, rows=ROWS, environ=environ)
+    assert finish(begin(without, made, auto)).results[0].source == "store"
+    assert errors(finish(begin(without, out, auto))) == [("doubt", "maybe")]
+    assert {entry["provider"] for entry in simulator.ledger("away")["requests"]} == {"fal"}
+    assert simulator.ledger("away")["paid_calls"] == 2
+
+
 def test_a_timeout_ends_the_node_and_not_the_call(engine: Engine, simulator: Simulator) -> None:
     """Maybe charged, no fallback; the late picture is taken by the next run without paying."""
     choice = ProviderChoice("onerouter", "nano-banana-2", timeout=1)
@@ -347,9 +391,14 @@ def test_references_that_can_t_travel_are_told_and_cost_nothing(simulator: Simul
     assert errors(run) == [("impossible", "no")] and not simulator.ledger("too large")["requests"]
 
 
-def test_a_picture_that_can_t_be_stored_is_still_given(engine: Engine, simulator: Simulator, tmp_path: Path) -> None:
-    """The disk fails after the request has left: the picture is there with a notice, and is not paid again unasked."""
-    run = begin(engine, request(prompt="full [[sim: slow=0.3]]"))
+@pytest.mark.parametrize(("word", "later"), [("b64", [("doubt", "maybe")]), ("url", [])])
+def test_a_picture_that_can_t_be_stored_is_still_given(
+    word: str, later: list[tuple[str, str]], engine: Engine, simulator: Simulator, tmp_path: Path
+) -> None:
+    """The disk fails after the request has left: the picture is there with a notice, and is not paid again unasked. Where
+    it waits at an address it is fetched again for nothing."""
+    asked = request(prompt=f"full [[sim: slow=0.3 {word}]]")
+    run = begin(engine, asked)
     assert simulator.wait(prompt="full")
     incoming = tmp_path / "results" / "incoming"
     incoming.rmdir()
@@ -358,7 +407,7 @@ def test_a_picture_that_can_t_be_stored_is_still_given(engine: Engine, simulator
     assert run.results[0].landed and run.results[0].source == "provider"
     assert any("could not be stored" in notice and "Save this picture" in notice for notice in run.report.notices)
     incoming.unlink()
-    assert errors(finish(begin(engine, request(prompt="full [[sim: slow=0.3]]")))) == [("doubt", "maybe")]
+    assert errors(finish(begin(engine, asked))) == later
     assert simulator.ledger("full")["paid_calls"] == 1
 
 

@@ -283,3 +283,30 @@ def test_a_private_key_that_is_none_is_told_without_it() -> None:
     with pytest.raises(ConfigError) as refusal:
         Tokens().token(document(text(), OURS), OURS, ROW.label)
     assert "private_key" in str(refusal.value) and SECRET not in str(refusal.value)
+
+
+@with_google_auth
+def test_those_who_waited_for_a_token_in_vain_do_not_wait_again(
+    signing_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token address that never answers costs its time once, not once for each picture; whoever comes later tries anew."""
+    monkeypatch.setattr(service_account, "TOKEN_SECONDS", 0.5)
+    with serving(lambda line: line.read_rest()) as silent:
+        kept, tokens = document(text(private_key=signing_key, token_uri=silent.url + "/token"), OURS), Tokens()
+        failed: list[NanoBananaError] = []
+
+        def ask() -> None:
+            try:
+                tokens.token(kept, OURS, ROW.label)
+            except NanoBananaError as error:
+                failed.append(error)
+
+        threads = [threading.Thread(target=ask, daemon=True) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        assert [(error.kind, error.charged) for error in failed] == [("network", "no")] * 6
+        assert len({id(error) for error in failed}) == 6 and silent.connections == 1
+        ask()
+        assert len(failed) == 7 and silent.connections == 2

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from driving import request
+from pack.core.choice import ProviderChoice
 from pack.core.errors import ConfigError
 from pack.core.providers import BUILT_IN
 from pack.core.providers.row import Provider
 from pack.core.settings import Settings, variable
+from pack.core.shelf import Shelf
 
 NANO, RUNFLOW, ONEROUTER = BUILT_IN["nanobanana"], BUILT_IN["runflow"], BUILT_IN["onerouter"]
 
@@ -37,6 +40,21 @@ def test_a_broken_file_counts_as_empty(content: str, tmp_path: Path) -> None:
     (tmp_path / "settings.json").write_text(content, "utf-8")
     settings = Settings.read(tmp_path, {})
     assert settings.parallel == 0 and settings.order == [] and not settings.substitutes
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"cap_day": "1",}', "[]", "\x00"])
+def test_a_broken_file_lifts_no_cap(content: str, tmp_path: Path) -> None:
+    """What stood in it isn't known: what is paid waits for it, and what is free doesn't."""
+    (tmp_path / "settings.json").write_text(content, "utf-8")
+    with pytest.raises(ConfigError) as refusal:
+        _ = Settings.read(tmp_path, {}).caps
+    assert "settings.json" in str(refusal.value)
+    machine = Shelf(
+        Settings.read(tmp_path, {"ONEROUTER_API_KEY": "key-onerouter-1"}), local_address=lambda: "http://127.0.0.1:1"
+    )
+    with pytest.raises(ConfigError):
+        machine.plan(ProviderChoice("onerouter"), [request()])
+    assert machine.plan(ProviderChoice("offline"), [request()]).targets
 
 
 def test_no_file_no_folder_no_problem(tmp_path: Path) -> None:

@@ -421,6 +421,17 @@ def test_loopback_is_asked_directly_whatever_proxy_is_set(monkeypatch: pytest.Mo
         assert proxy.connections == 0 and server.connections == 1
 
 
+def test_the_proxy_that_was_named_goes_before_the_machine_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever names one for this pack or this provider wants its keys to go that way and no other."""
+    with serving(Line.serve) as named, serving(Line.serve) as machine:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, machine.url)
+        url = "http://api.example.com"
+        key = ("Authorization", "Bearer sim-run")
+        assert Transport(url, named.url).send("GET", url, headers={}, key=key, deadline=time.monotonic() + 5).ok
+        assert named.connections == 1 and machine.connections == 0
+
+
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 

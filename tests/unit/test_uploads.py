@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from driving import job, request, tiny
+from pack.core import call as calling
 from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
 from pack.core.providers import BUILT_IN
@@ -138,3 +139,37 @@ def test_the_largest_are_uploaded_until_the_rest_fits(sizes: tuple[int, ...], ab
 def test_what_was_uploaded_earlier_takes_no_room() -> None:
     work = sized(90, 30, above=40, uploaded={0: "https://f.example/0"})
     assert next_upload(work, known_urls(work)) is None
+
+
+@pytest.mark.parametrize("like", ["fal", "replicate"])
+def test_a_reseller_of_their_dialect_gets_the_pictures_inside_the_request(
+    like: str, simulator: Simulator, tmp_path: Path
+) -> None:
+    """It need not have the uploads of the provider that it is like."""
+    simulator.reset()
+    auth = "key" if like == "fal" else "bearer"
+    facts = f"{{like: {like}, base_url: {simulator.base_url(like)}, auth: {auth}, models: {{nano-banana-2: {{}}}}}}"
+    (tmp_path / "providers.yaml").write_text(f"providers:\n  reseller: {facts}\n")
+    row = Engine(tmp_path, environ={}).rows()["reseller"]
+    edit(simulator, tmp_path, row, f"reseller {like}", NANO_BANANA_RESELLER_API_KEY="sim-run")
+    assert arrived(simulator, f"reseller {like}") == [("data_uri", pixels) for pixels in PIXELS]
+
+
+def test_an_upload_over_a_slow_line_has_the_time_that_it_takes_there(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Patience alone would end it after its last byte, and begin it again and again."""
+    simulator.reset()
+    deadlines: list[float] = []
+    real = Transport.send
+
+    def watched(self: Transport, method: str, url: str, **more: Any) -> Any:
+        if more.get("body") is not None and url.endswith("/v1/files"):
+            deadlines.append(more["deadline"] - time.monotonic() - len(more["body"]) / calling.SLOW_BYTES)
+        return real(self, method, url, **more)
+
+    monkeypatch.setattr(Transport, "send", watched)
+    monkeypatch.setattr(calling, "SLOW_BYTES", 10)
+    row = replace(BUILT_IN["replicate"], upload_above=1, base_url=simulator.base_url("replicate"))
+    edit(simulator, tmp_path, row, "slow line", REPLICATE_API_TOKEN="sim-run")
+    assert deadlines == [pytest.approx(calling.FREE_SECONDS, abs=1.0)] * 3

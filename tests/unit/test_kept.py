@@ -1,0 +1,248 @@
+"""Once a picture is paid, nothing that goes wrong on this machine, or in a row's way, loses it or calls it free."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driving import PNG, keyed, request
+from pack.core import call as calling
+from pack.core import fetching
+from pack.core.choice import ProviderChoice
+from pack.core.engine import Engine
+from pack.core.errors import ConfigError, LedgerFailed
+from pack.core.ledger import Asker
+from pack.core.ledger.history import History
+from pack.core.providers import BUILT_IN
+from pack.core.request import Request
+from pack.core.run import Run
+from pack.core.transport import Transport
+from pack.simulator import start
+from pack.simulator.server import Simulator
+from scripted import Line, serving
+
+ROWS = {name: replace(row, poll_seconds=(0.02, 0.05)) for name, row in BUILT_IN.items()}
+NAMES = ("fal", "kie", "onerouter", "google", "openrouter")
+CDN = "https://cdn.example.com/picture.png"
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with start() as running:
+        yield running
+
+
+@pytest.fixture
+def engine(simulator: Simulator, tmp_path: Path) -> Engine:
+    simulator.reset()
+    return Engine(tmp_path, rows=ROWS, environ=keyed(simulator, *NAMES))
+
+
+def make(engine: Engine, asked: Request, provider: str, **choice: Any) -> Run:
+    run = engine.run([asked], engine.plan(ProviderChoice(provider, **choice), [asked]))
+    assert run.done.wait(30), "the run hangs"
+    if run.error:
+        raise run.error
+    return run
+
+
+def errors(run: Run) -> list[tuple[str, str]]:
+    return [(result.error.kind, result.error.charged) for result in run.report.failed if result.error]
+
+
+def state(engine: Engine) -> str:
+    """Of the newest picture."""
+    return History(engine.ledger).pictures()[0].state
+
+
+# --------------------------------------------------------------------------------- settings that are wrong after the pay
+
+
+@pytest.mark.parametrize("setting", ["NANO_BANANA_CA_BUNDLE", "ALL_PROXY"])
+@pytest.mark.parametrize("provider", ["fal", "onerouter"])
+def test_a_download_that_this_machine_prevents_is_paid_and_not_asked_for_elsewhere(
+    setting: str, provider: str, simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API is reached and the host of the pictures isn't: certificates that are not there, a proxy without its package."""
+    simulator.reset()
+    environ = keyed(simulator, *NAMES)
+    if setting == "ALL_PROXY":
+        monkeypatch.setenv(setting, "socks5://127.0.0.1:9")
+    else:
+        environ[setting] = str(tmp_path / "none.pem")
+    machine = Engine(tmp_path, rows=ROWS, environ=environ)
+    asked = request(prompt=f"prevented [[sim: url={CDN}]]")
+    run = make(machine, asked, provider, fallback=ProviderChoice("kie"))
+    assert errors(run) == [("config", "yes")] and "Nothing was charged" not in str(run.results[0].error)
+    assert simulator.ledger("prevented")["paid_images"] == 1 and state(machine) == "answered"
+    assert errors(make(machine, asked, provider)) == [("config", "yes")]
+    assert simulator.ledger("prevented")["paid_images"] == 1
+
+
+def test_a_task_whose_poll_this_machine_prevents_is_gone_on_with(
+    engine: Engine, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Certificates that are being replaced, say."""
+    asked = request(prompt="poll")
+    real = Transport.send
+
+    def prevented(self: Transport, method: str, url: str, **more: Any) -> Any:
+        if method == "GET":
+            raise ConfigError("The file of CA certificates is away", kind="config")
+        return real(self, method, url, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Transport, "send", prevented)
+        assert errors(make(engine, asked, "fal")) == [("config", "maybe")]
+    assert state(engine) == "accepted"
+    assert make(engine, asked, "fal").results[0].landed and simulator.ledger("poll")["paid_images"] == 1
+
+
+def test_a_key_that_is_refused_for_days_gives_no_task_up(
+    engine: Engine, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says nothing about the picture, which a provider may keep for a week; a clock that jumped says as little."""
+    asked = request(prompt="days [[sim: task=done poll_status=401 poll_times=2]]")
+    monkeypatch.setattr(calling, "URL_SECONDS", -1.0)
+    for _ in range(2):
+        assert errors(make(engine, asked, "fal")) == [("key", "maybe")] and state(engine) == "accepted"
+    assert make(engine, asked, "fal").results[0].landed and simulator.ledger("days")["paid_images"] == 1
+
+
+# ------------------------------------------------------------------------------------------------ rows and bytes
+
+
+@pytest.mark.parametrize("provider", ["fal", "google"])
+def test_bytes_that_are_here_are_taken_whatever_their_row_says(
+    provider: str, engine: Engine, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal is held by another process in the moment that the picture is to be stored."""
+    asked = request(prompt="held")
+    with monkeypatch.context() as patch:
+        held = LedgerFailed("database is locked", kind="ledger")
+        patch.setattr(engine.ledger, "stored", lambda *facts, **more: (_ for _ in ()).throw(held))
+        assert make(engine, asked, provider).results[0].landed
+    run = make(engine, asked, provider)
+    assert run.results[0].landed and run.results[0].source == "store" and simulator.ledger("held")["paid_images"] == 1
+
+
+def test_a_task_that_could_not_be_written_down_is_asked_about(
+    engine: Engine, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider has it, and nobody knows its name any more."""
+    asked = request(prompt="nameless [[sim: task=done poll_status=401]]")
+    full = LedgerFailed("The disk is full", kind="ledger")
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.ledger, "accepted", lambda *facts: (_ for _ in ()).throw(full))
+        assert errors(make(engine, asked, "fal")) == [("key", "maybe")]
+    assert (
+        errors(make(engine, asked, "fal")) == [("doubt", "maybe")] and simulator.ledger("nameless")["paid_calls"] == 1
+    )
+
+
+def test_a_row_that_can_t_be_closed_ends_the_call_all_the_same(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug of ours in the last line must not leave a node waiting for ever."""
+    monkeypatch.setattr(engine.ledger, "closed", lambda *facts, **more: 1 / 0)
+    assert errors(make(engine, request(prompt="row [[sim: status=400]]"), "google")) == [("invalid", "no")]
+
+
+def test_what_failed_while_nobody_was_there_is_asked_about(engine: Engine, simulator: Simulator) -> None:
+    """An error that may have been billed comes after the interrupt: it is told before it is paid again."""
+    asked = request(prompt="unheard [[sim: slow=0.3 status=500 paid times=1]]")
+    run = engine.run([asked], engine.plan(ProviderChoice("google"), [asked]))
+    assert simulator.wait(prompt="unheard")
+    run.stop()
+    ((call, _),) = run._calls
+    assert call.done.wait(20)
+    assert errors(make(engine, asked, "google")) == [("doubt", "maybe")]
+    assert simulator.ledger("unheard")["paid_calls"] == 1
+
+
+# -------------------------------------------------------------------------------------------------- half a character
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["base64", "address"])
+def test_half_a_character_in_the_model_s_words_loses_nothing(inside: bool, tmp_path: Path) -> None:
+    """JSON can carry it, as a text that was cut in the middle of an emoji does; UTF-8, and the journal, can't."""
+
+    def answer(line: Line) -> None:
+        line.read_head()
+        line.read_body()
+        if line.head.startswith(b"GET"):
+            line.answer(PNG, "200 OK", "Content-Type: image/png")
+            return
+        picture = {"b64_json": base64.b64encode(PNG).decode()} if inside else {"url": f"{server.url}/a.png"}
+        line.answer(json.dumps({"data": [picture | {"revised_prompt": "a fox \ud83e"}]}).encode())
+
+    with serving(answer) as server:
+        environ = {"ONEROUTER_API_KEY": "sim-run", "NANO_BANANA_ONEROUTER_BASE_URL": server.url}
+        machine, asked = Engine(tmp_path, rows=ROWS, environ=environ), request(prompt="half")
+        assert make(machine, asked, "onerouter").results[0].landed
+        seen = server.connections
+        again = make(machine, asked, "onerouter").results[0]
+        assert (again.source, again.text, server.connections) == ("store", "a fox ?", seen)
+
+
+def test_half_a_character_in_prompt_and_graph_is_kept(engine: Engine, tmp_path: Path) -> None:
+    """The graph comes back as it was, and the journal can be made anew from what lies beside the picture."""
+    asked, graph = request(prompt="cut \ud83e"), {"workflow": {"text": "cut \ud83e"}, "prompt": None}
+    plan = engine.plan(ProviderChoice("google"), [asked])
+    run = engine.run([asked], plan, asker=Asker("run", graph=graph))
+    assert run.done.wait(20) and run.error is None and run.results[0].landed
+    (shown,) = History(engine.ledger).pictures()
+    assert shown.prompt == "cut ?" and History(engine.ledger).graph(shown.uid) == graph
+    History(engine.ledger).export(tmp_path / "out", [shown])
+    engine.ledger.close()
+    for file in tmp_path.glob("journal.sqlite*"):
+        file.unlink()
+    anew = History(Engine(tmp_path, rows=ROWS, environ={}).ledger)
+    assert [known.uid for known in anew.pictures()] == [shown.uid] and anew.graph(shown.uid) == graph
+
+
+# ----------------------------------------------------------------------------------------------------- time and sums
+
+
+def test_a_picture_that_comes_slowly_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patience is for what stands still: what keeps coming in may take longer."""
+    gone = threading.Event()
+
+    def drip(line: Line) -> None:
+        line.read_head()
+        line.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(PNG)}\r\n\r\n".encode())
+        for at in range(0, len(PNG), 10):
+            line.write(PNG[at : at + 10])
+            gone.wait(0.1)
+
+    with serving(drip) as server:
+        begun = time.monotonic()
+        assert fetching.fetch(Transport(server.url), f"{server.url}/a.png", 0.3) == PNG
+        assert time.monotonic() - begun > 0.3 and server.connections == 1
+        monkeypatch.setattr(fetching, "LONGEST_SECONDS", 0.3)
+        with pytest.raises(fetching.Unfetched):
+            fetching.fetch(Transport(server.url), f"{server.url}/a.png", 0.3)
+
+
+def test_a_price_for_more_pictures_than_asked_is_counted_whole(engine: Engine, simulator: Simulator) -> None:
+    """The one beyond has no row of its own, and caps count rows."""
+    run = make(engine, request(prompt="beyond [[sim: more]]"), "openrouter")
+    billed = simulator.ledger("beyond")["cost_usd"]
+    assert len(run.report.extras) == 1 and run.report.usd == pytest.approx(billed)
+    assert sum(row["usd"] for row in History(engine.ledger).spend()) == pytest.approx(billed)
+
+
+def test_what_was_left_behind_long_ago_is_fetched_when_a_person_asks(engine: Engine, simulator: Simulator) -> None:
+    """By itself nobody looks after it any more; fal keeps its results for a week."""
+    asked = request(prompt="long ago [[sim: task=done poll_status=401 poll_times=1]]")
+    assert errors(make(engine, asked, "fal")) == [("key", "maybe")]
+    engine.ledger._clock = lambda: time.time() + 5 * 86400
+    unasked = engine.collect()
+    assert unasked.wait(20) and unasked.result.text == ""
+    wished = engine.collect(however_old=True)
+    assert wished.wait(20) and wished.result.pictures == 1 and simulator.ledger("long ago")["paid_images"] == 1
