@@ -24,8 +24,8 @@ const ROW = 30;
 export const doing = {
   /** @param {Comfy.Node} node @returns {unknown} */
   showPrices: (node) => node,
-  /** @param {string} [provider] @returns {void} */
-  openSettings: (provider) => void provider,
+  /** @param {string} [provider] @param {string} [setting] @returns {void} */
+  openSettings: (provider, setting) => void [provider, setting],
 };
 
 /** @param {Comfy.Node} node */
@@ -208,13 +208,16 @@ export function waysOut(node, kind) {
   const name = String((config && valueOf(config, "provider")) ?? "auto");
   const actions = [];
   const keys = ["config", "key", "credit", "quota"].includes(kind);
-  const setup = keys || ["address", "cap", "ledger"].includes(kind);
-  const foreign = config !== undefined && name !== "auto" && (!machine.provider(name) || setup);
+  const theirs = keys || kind === "address"; // another provider may do
+  const setup = theirs || ["cap", "ledger"].includes(kind);
+  const foreign = config !== undefined && name !== "auto" && (!machine.provider(name) || theirs);
   if (foreign && machine.providers.some((provider) => !provider.local && machine.usable(provider))) {
     actions.push({ text: say("action.use_mine"), work: () => useMyProvider(config) });
   }
   if (keys) actions.push({ text: say("action.settings"), work: () => doing.openSettings(name) });
-  else if (setup) actions.push({ text: say("keys.button"), work: () => doing.openSettings() });
+  else if (setup) {
+    actions.push({ text: say("keys.button"), work: () => doing.openSettings(undefined, kind === "cap" ? "cap_run" : undefined) });
+  }
   if (setup || foreign) actions.push({ text: say("action.offline"), work: () => tryOffline(node) });
   return actions;
 }

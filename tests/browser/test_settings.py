@@ -242,6 +242,21 @@ def test_a_new_provider_never_takes_the_place_of_another(settings: Any, bare_hos
         put(bare_host, f"/providers/{each['id']}", None, "DELETE")
 
 
+def test_a_cap_that_is_in_the_way_leads_to_the_caps(canvas: Callable[..., Any], bare_host: Host) -> None:
+    """Not to a key: nothing is wrong with it."""
+    put(bare_host, "/keys/onerouter/default", {"key": CANARY})
+    put(bare_host, "/settings", {"cap_run": "0.01"})
+    page = canvas(on=bare_host)
+    page.load(text_to_image("onerouter"))
+    page.queue()
+    note = page.page.locator(".nb-note").filter(has_text="your cap per run is $0.01")
+    expect(note.get_by_role("button")).to_have_text(["Keys and settings", "Try offline, free"])
+    note.get_by_role("button", name="Keys and settings").click()
+    expect(page.page.get_by_label("At most per run")).to_be_focused()
+    put(bare_host, "/settings", {"cap_run": None})
+    put(bare_host, "/keys/onerouter/default", None, "DELETE")
+
+
 def test_caps_are_saved_and_nonsense_is_not(settings: Any, bare_host: Host) -> None:
     page = settings.page
     run = page.get_by_label("At most per run")

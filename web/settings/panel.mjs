@@ -17,10 +17,14 @@ import { storageSection } from "./storage.mjs";
  *   redraw: () => Promise<void> }} Shared
  */
 
-/** The section as an element that keeps itself up to date while it is shown. @param {string} [provider] To be opened. */
-export function settingsPanel(provider) {
+/**
+ * The section as an element that keeps itself up to date while it is shown.
+ * @param {string} [provider] Whose key is to be entered. @param {string} [setting] To be looked at.
+ */
+export function settingsPanel(provider, setting) {
   const root = keepKeys(el("div", { class: "nb-settings" }, el("p", { class: "nb-quiet" }, "…")));
   let wanted = provider;
+  let looked = setting;
   const redraw = async () => {
     try {
       const [found] = await Promise.all([ask("/settings"), machine.refresh()]);
@@ -45,13 +49,14 @@ export function settingsPanel(provider) {
       const body = root.closest(".nb-dialog-body");
       if (body) body.scrollTop = scrolled;
       giveFocusBack();
-      if (wanted) {
+      if (wanted || looked) {
+        const place = wanted ? `[data-provider="${CSS.escape(wanted)}"] input` : `#nb-setting-${looked}`;
         /** @type {HTMLInputElement | null} */
-        const entry = root.querySelector(`[data-provider="${CSS.escape(wanted)}"] input`);
+        const entry = root.querySelector(place);
         entry?.scrollIntoView({ block: "center" });
         entry?.focus();
       }
-      wanted = undefined;
+      wanted = looked = undefined;
     } catch (error) {
       root.replaceChildren(el("p", { class: "nb-bad" }, toldOf(error)));
     }
@@ -79,10 +84,10 @@ function focusIn(root) {
   return () => (alike()[place] ?? controls().find((each) => each.closest(".nb-key")) ?? controls()[0])?.focus();
 }
 
-/** Opens the section in a dialog. @param {string} [provider] The provider whose key is missing. */
-export function openSettings(provider) {
+/** Opens the section in a dialog. @param {string} [provider] Whose key is missing. @param {string} [setting] That is in the way. */
+export function openSettings(provider, setting) {
   document.querySelector(".nb-settings-dialog")?.remove();
   const known = provider && provider !== "auto" && machine.provider(provider)?.needs_key ? provider : undefined;
   const dialog = openDialog(say("settings.title"), { class: "nb-settings-dialog" });
-  dialog.body.append(settingsPanel(known));
+  dialog.body.append(settingsPanel(known, setting));
 }
