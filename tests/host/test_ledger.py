@@ -24,10 +24,12 @@ def begin(simulator: Any, base: Path, home: Path, **more: str) -> Bench:
 
 
 def states(home: Path, prompt: str = "") -> list[str]:
-    """What the journal says of the pictures whose prompt has `prompt` in it."""
+    """What the journal says of the pictures whose prompt has `prompt` in it; nothing while it is still being made."""
+    answer = []
     with sqlite3.connect(home / "journal.sqlite", timeout=20) as connection:
-        found = connection.execute("SELECT state FROM picture WHERE instr(prompt, ?) ORDER BY created", (prompt,))
-        answer = [row[0] for row in found]
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'picture'").fetchone():
+            found = connection.execute("SELECT state FROM picture WHERE instr(prompt, ?) ORDER BY created", (prompt,))
+            answer = [row[0] for row in found]
     connection.close()
     return answer
 
@@ -36,7 +38,7 @@ def stands(home: Path, prompt: str, state: str) -> bool:
     return states(home, prompt) == [state]
 
 
-def until(true: Callable[[], bool], seconds: float = 30.0) -> None:
+def until(true: Callable[[], bool], seconds: float = 120.0) -> None:
     """Waits for what another process writes down."""
     end = time.monotonic() + seconds
     while not true():
