@@ -24,7 +24,7 @@ def begin(simulator: Any, base: Path, home: Path, **more: str) -> Bench:
 
 
 def states(home: Path, prompt: str = "") -> list[str]:
-    """What the journal says of the pictures whose prompt has `prompt` in it."""
+    """What the journal says of the pictures whose prompt has `prompt` in it; nothing while it is still being made."""
     with sqlite3.connect(home / "journal.sqlite", timeout=20) as connection:
         made = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'picture'").fetchone()
         wanted = "SELECT state FROM picture WHERE instr(prompt, ?) ORDER BY created"
@@ -37,7 +37,7 @@ def stands(home: Path, prompt: str, state: str) -> bool:
     return states(home, prompt) == [state]
 
 
-def until(true: Callable[[], bool], seconds: float = 30.0) -> None:
+def until(true: Callable[[], bool], seconds: float = 120.0) -> None:
     """Waits for what another process writes down."""
     end = time.monotonic() + seconds
     while not true():
