@@ -63,7 +63,8 @@ CASES = {
     ),
     "no-picture": Case(
         "refuse=200", "maybe", "answered without a picture", "ask plainly for a picture",
-        but={"kie": FREE, "google": {"says": "content policy"}, "vertex": {"says": "content policy"},
+        but={"kie": FREE, "apiframe_v2": FREE,
+             "google": {"says": "content policy"}, "vertex": {"says": "content policy"},
              "fal": {"says": "content policy", "cure": "Change the prompt"},
              "openrouter": {"says": "content policy", "cure": "Change the prompt"}},
     ),
