@@ -171,8 +171,9 @@ def name_of(data: bytes) -> str:
 def _write(file: Path, value: dict[str, Any]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".json.part")
-    # Half a character of a graph becomes the escape that JSON has for it.
-    part.write_text(json.dumps(value, ensure_ascii=False, indent=1), "utf-8", "backslashreplace")
+    # Half a character of a graph becomes the escape that JSON has for it. On one line: with an indent Python's slow encoder
+    # would hold the interpreter for as long as a large graph takes.
+    part.write_text(json.dumps(value, ensure_ascii=False), "utf-8", "backslashreplace")
     os.replace(part, file)
 
 
