@@ -19,7 +19,7 @@ from typing import Literal
 
 from . import retry
 from .blame import Blame, with_wish
-from .errors import MONEY, Charged, ConfigError, Fault, LedgerFailed, NanoBananaError
+from .errors import Charged, ConfigError, Fault, LedgerFailed, NanoBananaError
 from .fetching import Unfetched, fetch
 from .ledger import Claim
 from .ledger.journal import Journal
@@ -146,7 +146,7 @@ class Call:
         except NanoBananaError as error:
             if self._doubt and self._task is None and error.charged == "no":
                 # It is about the last try. An earlier one, whose answer was lost, may have been taken.
-                _costs(error, "maybe")
+                error.charged = "maybe"
                 self._fate = "lost"
             self.outcome.error = error
         except Exception as error:  # a bug of ours must not kill the run, nor hide that money may be gone
@@ -231,7 +231,7 @@ class Call:
                 if self._task is not None:
                     # A key, a proxy or certificates of this machine: the task is out, and is asked for again later.
                     self._fate = "again"
-                    _costs(error, "maybe")
+                    error.charged = "maybe"
                 raise
             if broken is not None:
                 verdict = retry.after_break(
@@ -417,7 +417,7 @@ class Call:
             except ConfigError as error:
                 # A proxy or certificates of this machine: the picture waits at its address.
                 self._fates[number] = "again"
-                _costs(error, "yes")
+                error.charged = "yes"
                 raise
         kept = self._write(lambda: self._ledger.bring_in(name, data), "A picture could not be stored")
         try:
@@ -545,8 +545,3 @@ class Call:
                 log.warning("%s", failed.reason)
             except Exception:  # a bug of ours: nobody may wait for ever because of a row
                 log.exception("the end of a call to %s could not be written down", self.target.row.id)
-
-
-def _costs(error: NanoBananaError, charged: Charged) -> None:
-    """Corrects what an error says about money."""
-    error.charged, error.money = charged, MONEY[charged]

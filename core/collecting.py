@@ -49,8 +49,7 @@ class Collection:
         self._done = threading.Event()
         self._left = 1
         self._lock = threading.Lock()
-        able = lambda *where: shelf.target_of(*where) is not None  # noqa: E731
-        for claim in ledger.abandoned(able, however_old=however_old):
+        for claim in ledger.abandoned(lambda *where: shelf.target_of(*where) is not None, however_old=however_old):
             target = shelf.target_of(claim.provider, claim.profile, claim.address, claim.model)
             if target is None:  # its key was taken away in this very moment
                 ledger.closed([place.fingerprint for place in claim.places], "maybe", "no key", again=True)

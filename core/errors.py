@@ -85,8 +85,13 @@ class NanoBananaError(Exception):
         self.charged: Charged = charged
         self.status = status
         self.request_id = request_id
-        self.money = money or MONEY[charged]
+        self._money = money
         super().__init__(self.message)
+
+    @property
+    def money(self) -> str:
+        """What it says about the bill: words of its own, or what `charged` means, also when that was corrected since."""
+        return self._money or MONEY[self.charged]
 
     @property
     def message(self) -> str:

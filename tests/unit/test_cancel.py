@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import keyed, request
+from driving import QUICK_ROWS, keyed, request
 from pack.core.call import Call
 from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
@@ -19,24 +18,16 @@ from pack.core.providers import BUILT_IN
 from pack.core.run import Run
 from pack.core.wire import dialect
 from pack.core.wire.step import Cancels
-from pack.simulator import start
 from pack.simulator.server import Simulator
 from scripted import Line, serving
 
-ROWS = {name: replace(row, poll_seconds=(0.02, 0.05)) for name, row in BUILT_IN.items()}
 BOTH = pytest.mark.parametrize("provider", ["fal", "replicate"])
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with start() as running:
-        yield running
 
 
 @pytest.fixture
 def engine(simulator: Simulator, tmp_path: Path) -> Engine:
     simulator.reset()
-    return Engine(tmp_path, rows=ROWS, environ=keyed(simulator, "fal", "replicate", "onerouter"))
+    return Engine(tmp_path, rows=QUICK_ROWS, environ=keyed(simulator, "fal", "replicate", "onerouter"))
 
 
 def begin(engine: Engine, prompt: str, provider: str = "fal", count: int = 1, **choice: Any) -> Run:
@@ -228,7 +219,7 @@ def test_nobody_waits_for_the_answer(tmp_path: Path) -> None:
 
     with serving(answer) as server:
         environ = {"FAL_KEY": "sim-run", "NANO_BANANA_FAL_BASE_URL": server.url}
-        run = begin(Engine(tmp_path, rows=ROWS, environ=environ), "hang")
+        run = begin(Engine(tmp_path, rows=QUICK_ROWS, environ=environ), "hang")
         call = in_queue(run)
         run.stop()
         assert asked.wait(10) and run.done.wait(10) and not call.done.is_set()

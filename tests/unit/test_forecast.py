@@ -4,42 +4,32 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from driving import keyed, request, tiny
+from driving import QUICK_ROWS, keyed, request, tiny
 from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, Impossible
 from pack.core.forecast import Forecast, elsewhere, forecast
 from pack.core.own_providers import save
 from pack.core.pictures import Picture
-from pack.core.providers import BUILT_IN
 from pack.core.providers.row import DEAREST_USD, OPERATIONS
 from pack.core.request import Request
 from pack.core.run import Run
-from pack.simulator import start
 from pack.simulator.server import Simulator
 
-ROWS = {name: replace(row, poll_seconds=(0.02, 0.05)) for name, row in BUILT_IN.items()}
 KEYED = ("onerouter", "apiframe", "nanobanana", "runflow")
 KEY = "sim-canary-90ab"
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with start() as running:
-        yield running
 
 
 def machine(simulator: Simulator, home: Path, *names: str, own: bool = False, **more: str) -> Engine:
     environ = {f"NANO_BANANA_{name}": value for name, value in more.items()}
     environ |= keyed(simulator, *names, key=KEY)
-    rows = None if own else ROWS
+    rows = None if own else QUICK_ROWS
     return Engine(home, local_address=lambda: simulator.base_url("offline"), rows=rows, environ=environ)
 
 
@@ -114,7 +104,7 @@ def test_the_request_that_is_shown_is_the_one_that_is_sent(
     got = sorted(simulator.ledger()["requests"], key=lambda entry: str(entry["fields"]))
     want = sorted(shown.sends, key=lambda send: str(without_pictures(fields_of(send), set())))
     assert len(want) == len(got) and sum(len(send["slots"]) for send in want) == 3
-    pictures = {ROWS[provider].routes[operation].references} - {""}
+    pictures = {QUICK_ROWS[provider].routes[operation].references} - {""}
 
     def facts(method: str, path: str, query: str, kind: str, fields: Any) -> str:
         return json.dumps([method, path, query, kind, without_pictures(fields, pictures)], sort_keys=True)
@@ -133,8 +123,8 @@ def test_the_request_that_is_shown_is_the_one_that_is_sent(
     assert sorted(promised) == sent
     for send, entry in zip(want, got, strict=True):
         assert KEY not in json.dumps(send)
-        header = send["headers"].get(ROWS[provider].auth_header)
-        assert header == (None if provider == "offline" else ROWS[provider].auth_template.replace("{key}", "***"))
+        header = send["headers"].get(QUICK_ROWS[provider].auth_header)
+        assert header == (None if provider == "offline" else QUICK_ROWS[provider].auth_template.replace("{key}", "***"))
         assert (
             len(re.findall(r"picture \d", send["body"]))
             == len(entry["references"])
@@ -334,6 +324,6 @@ def test_a_model_s_own_field_names_are_shown(simulator: Simulator, tmp_path: Pat
 def test_the_project_of_the_key_is_in_the_address_that_is_shown(simulator: Simulator, tmp_path: Path) -> None:
     account = {"type": "service_account", "project_id": "my-project", "client_email": "me@x.example",
                "private_key": "none", "token_uri": "https://token.example"}  # fmt: skip
-    engine = Engine(tmp_path, rows=ROWS, environ={"NANO_BANANA_VERTEX_API_KEY": json.dumps(account)})
+    engine = Engine(tmp_path, rows=QUICK_ROWS, environ={"NANO_BANANA_VERTEX_API_KEY": json.dumps(account)})
     (shown,) = told(engine, ProviderChoice("vertex"), request()).sends
     assert "/projects/my-project/" in shown["url"] and "me@x.example" not in json.dumps(shown)

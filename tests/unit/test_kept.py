@@ -6,13 +6,11 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import PNG, keyed, request
+from driving import PNG, QUICK_ROWS, keyed, request
 from pack.core import call as calling
 from pack.core import fetching
 from pack.core.choice import ProviderChoice
@@ -20,29 +18,20 @@ from pack.core.engine import Engine
 from pack.core.errors import ConfigError, LedgerFailed
 from pack.core.ledger import Asker
 from pack.core.ledger.history import History
-from pack.core.providers import BUILT_IN
 from pack.core.request import Request
 from pack.core.run import Run
 from pack.core.transport import Transport
-from pack.simulator import start
 from pack.simulator.server import Simulator
 from scripted import Line, serving
 
-ROWS = {name: replace(row, poll_seconds=(0.02, 0.05)) for name, row in BUILT_IN.items()}
 NAMES = ("fal", "kie", "onerouter", "google", "openrouter")
 CDN = "https://cdn.example.com/picture.png"
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with start() as running:
-        yield running
 
 
 @pytest.fixture
 def engine(simulator: Simulator, tmp_path: Path) -> Engine:
     simulator.reset()
-    return Engine(tmp_path, rows=ROWS, environ=keyed(simulator, *NAMES))
+    return Engine(tmp_path, rows=QUICK_ROWS, environ=keyed(simulator, *NAMES))
 
 
 def make(engine: Engine, asked: Request, provider: str, **choice: Any) -> Run:
@@ -77,7 +66,7 @@ def test_a_download_that_this_machine_prevents_is_paid_and_not_asked_for_elsewhe
         monkeypatch.setenv(setting, "socks5://127.0.0.1:9")
     else:
         environ[setting] = str(tmp_path / "none.pem")
-    machine = Engine(tmp_path, rows=ROWS, environ=environ)
+    machine = Engine(tmp_path, rows=QUICK_ROWS, environ=environ)
     asked = request(prompt=f"prevented [[sim: url={CDN}]]")
     run = make(machine, asked, provider, fallback=ProviderChoice("kie"))
     assert errors(run) == [("config", "yes")] and "Nothing was charged" not in str(run.results[0].error)
@@ -183,7 +172,7 @@ def test_half_a_character_in_the_model_s_words_loses_nothing(inside: bool, tmp_p
 
     with serving(answer) as server:
         environ = {"ONEROUTER_API_KEY": "sim-run", "NANO_BANANA_ONEROUTER_BASE_URL": server.url}
-        machine, asked = Engine(tmp_path, rows=ROWS, environ=environ), request(prompt="half")
+        machine, asked = Engine(tmp_path, rows=QUICK_ROWS, environ=environ), request(prompt="half")
         assert make(machine, asked, "onerouter").results[0].landed
         seen = server.connections
         again = make(machine, asked, "onerouter").results[0]
@@ -202,7 +191,7 @@ def test_half_a_character_in_prompt_and_graph_is_kept(engine: Engine, tmp_path: 
     engine.ledger.close()
     for file in tmp_path.glob("journal.sqlite*"):
         file.unlink()
-    anew = History(Engine(tmp_path, rows=ROWS, environ={}).ledger)
+    anew = History(Engine(tmp_path, rows=QUICK_ROWS, environ={}).ledger)
     assert [known.uid for known in anew.pictures()] == [shown.uid] and anew.graph(shown.uid) == graph
 
 

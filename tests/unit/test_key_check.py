@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,18 +17,11 @@ from pack.core.own_providers import save
 from pack.core.plan import Target
 from pack.core.providers import BUILT_IN
 from pack.core.settings_file import set_base_url
-from pack.simulator import start
 from pack.simulator.server import Simulator
 from scripted import Line, serving
 
 KEY = "sim-canary-77e1b2"
 KEYED = ("onerouter", "apiframe", "nanobanana", "runflow")
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with start() as running:
-        yield running
 
 
 def target(home: Path, provider: str, url: str, key: str = KEY) -> Target:

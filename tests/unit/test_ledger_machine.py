@@ -10,10 +10,10 @@ import os
 import shutil
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from driving import QUICK_ROWS
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
@@ -21,12 +21,10 @@ from pack.core import retry
 from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
 from pack.core.errors import LedgerFailed
-from pack.core.providers import BUILT_IN
 from pack.core.request import Options, Request
 from pack.core.run import Run
 from pack.simulator import start
 
-ROWS = {name: replace(row, poll_seconds=(0.02, 0.05)) for name, row in BUILT_IN.items()}
 SIMULATOR = start()
 """Lives as long as the tests' process: its threads are daemons."""
 FAULTS = [
@@ -73,7 +71,7 @@ class Lives(RuleBasedStateMachine):
         self.others: list[Engine] = []
 
     def _engine(self) -> Engine:
-        return Engine(self.home, rows=ROWS, environ=self.environ)
+        return Engine(self.home, rows=QUICK_ROWS, environ=self.environ)
 
     # ------------------------------------------------------------------------------------------------ what happens
 
@@ -183,7 +181,7 @@ class Lives(RuleBasedStateMachine):
     def _prompt(self, fault: str, provider: str, task: bool) -> tuple[str, str]:
         words = f"{fault} task steps=2" if task and provider != "runflow" and "file" not in fault else fault
         words = words.strip()
-        if ROWS[provider].failures_unbilled:
+        if QUICK_ROWS[provider].failures_unbilled:
             # Its document says that failures cost nothing: a bill for one would be its lie, not our silence.
             words = words.replace("status=500 paid", "status=500")
         return provider, f"{self._tag()}{next(_numbers)}." + (f" [[sim: {words}]]" if words else "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,12 +55,6 @@ def test_every_dialect_can_be_spoken(dialect: str) -> None:
     assert all(model.price is None for model in row.models)
     # What a built-in provider documents about money, another host has never said.
     assert not row.failures_unbilled and not row.idempotency_header
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with start() as running:
-        yield running
 
 
 @pytest.mark.parametrize("name", list(dialects()))

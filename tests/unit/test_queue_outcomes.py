@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import keyed, request
+from driving import QUICK_ROWS, keyed, request
 from pack.core import retry
 from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
-from pack.core.providers import BUILT_IN
 from pack.core.run import Run
-from pack.simulator import start
 from pack.simulator.server import Simulator
 
-ROWS = {name: replace(row, poll_seconds=(0.02, 0.05)) for name, row in BUILT_IN.items()}
 BOTH = pytest.mark.parametrize("provider", ["fal", "replicate"])
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with start() as running:
-        yield running
 
 
 @pytest.fixture
@@ -32,7 +21,7 @@ def asked(simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """Asks a provider for one picture under fault words; the run and what the provider saw."""
     simulator.reset()
     monkeypatch.setattr(retry, "backoff", lambda attempt, dice: 0.02)
-    engine = Engine(tmp_path, rows=ROWS, environ=keyed(simulator, "fal", "replicate"))
+    engine = Engine(tmp_path, rows=QUICK_ROWS, environ=keyed(simulator, "fal", "replicate"))
 
     def ask(provider: str, words: str) -> tuple[Run, dict[str, Any]]:
         wanted = [request(prompt=f"odd [[sim: {words}]]")]

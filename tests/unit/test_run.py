@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -12,23 +11,13 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from driving import keyed, request, tiny
+from driving import QUICK_ROWS, keyed, request, tiny
 from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
 from pack.core.errors import LedgerFailed
-from pack.core.providers import BUILT_IN
 from pack.core.request import Request, mixed_seed
 from pack.core.run import Run
-from pack.simulator import start
 from pack.simulator.server import Simulator
-
-ROWS = {name: replace(row, poll_seconds=(0.02, 0.05)) for name, row in BUILT_IN.items()}
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with start() as running:
-        yield running
 
 
 @pytest.fixture
@@ -36,7 +25,7 @@ def engine(simulator: Simulator, tmp_path: Path) -> Engine:
     """A machine with keys for every provider of the simulator, and nothing learned yet."""
     simulator.reset()
     environ = keyed(simulator, "google", "onerouter", "apiframe", "nanobanana", "runflow", "fal", "replicate")
-    return Engine(tmp_path, local_address=lambda: simulator.base_url("offline"), rows=ROWS, environ=environ)
+    return Engine(tmp_path, local_address=lambda: simulator.base_url("offline"), rows=QUICK_ROWS, environ=environ)
 
 
 def begin(engine: Engine, asked: Request | list[Request], choice: ProviderChoice | None = None, count: int = 1) -> Run:
@@ -251,11 +240,11 @@ def test_auto_does_not_pay_again_for_what_a_provider_has_whose_key_is_away(
     environ = {**keyed(simulator, "fal", "onerouter"), "NANO_BANANA_ORDER": "fal,onerouter"}
     made, out = request(prompt="away made"), request(prompt="away out [[sim: task=done steps=4 poll_status=401]]")
     auto = ProviderChoice("auto", "nano-banana-2")
-    with_fal = Engine(tmp_path, rows=ROWS, environ=environ)
+    with_fal = Engine(tmp_path, rows=QUICK_ROWS, environ=environ)
     assert finish(begin(with_fal, made, auto)).results[0].landed
     assert errors(finish(begin(with_fal, out, auto))) == [("key", "maybe")]
     del environ["NANO_BANANA_FAL_API_KEY"]
-    without = Engine(tmp_path, rows=ROWS, environ=environ)
+    without = Engine(tmp_path, rows=QUICK_ROWS, environ=environ)
     assert finish(begin(without, made, auto)).results[0].source == "store"
     assert errors(finish(begin(without, out, auto))) == [("doubt", "maybe")]
     assert {entry["provider"] for entry in simulator.ledger("away")["requests"]} == {"fal"}
@@ -375,7 +364,7 @@ def test_a_bug_in_a_dialect_does_not_kill_the_run(tmp_path: Path, monkeypatch: p
     broken = ModuleType("pack.core.wire.exploding")
     broken.start = explode  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "pack.core.wire.exploding", broken)
-    rows = ROWS | {"onerouter": replace(ROWS["onerouter"], dialect="exploding")}
+    rows = QUICK_ROWS | {"onerouter": replace(QUICK_ROWS["onerouter"], dialect="exploding")}
     environ = {"ONEROUTER_API_KEY": "sim-run"}
     run = finish(begin(Engine(tmp_path, rows=rows, environ=environ), request(prompt="bug")))
     (error,) = [r.error for r in run.report.failed]
@@ -384,7 +373,7 @@ def test_a_bug_in_a_dialect_does_not_kill_the_run(tmp_path: Path, monkeypatch: p
 
 def test_references_that_can_t_travel_are_told_and_cost_nothing(simulator: Simulator, tmp_path: Path) -> None:
     """Found on the call's own thread, before a byte is sent."""
-    rows = ROWS | {"offline": replace(ROWS["offline"], max_request_bytes=100)}
+    rows = QUICK_ROWS | {"offline": replace(QUICK_ROWS["offline"], max_request_bytes=100)}
     small = Engine(tmp_path, local_address=lambda: simulator.base_url("offline"), rows=rows, environ={})
     asked = replace(request("edit", prompt="too large"), references=(tiny(1, 60, 60),))
     run = finish(small.run([asked], small.plan(ProviderChoice("offline"), [asked])))

@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import keyed, request, tiny
+from driving import QUICK_ROWS, keyed, request, tiny
 from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
-from pack.core.providers import BUILT_IN
 from pack.core.request import Request
 from pack.core.run import Run
-from pack.simulator import start
 from pack.simulator.server import Simulator
 
 NAMES = ("openrouter", "kie", "apiframe_v2", "wavespeed")
 TASKS = ("kie", "apiframe_v2", "wavespeed")
-ROWS = {name: replace(row, poll_seconds=(0.02, 0.05)) for name, row in BUILT_IN.items()}
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with start() as running:
-        yield running
 
 
 @pytest.fixture
 def engine(simulator: Simulator, tmp_path: Path) -> Engine:
     """A machine with keys for these providers, and nothing learned yet."""
     simulator.reset()
-    return Engine(tmp_path, rows=ROWS, environ=keyed(simulator, *NAMES))
+    return Engine(tmp_path, rows=QUICK_ROWS, environ=keyed(simulator, *NAMES))
 
 
 def run(engine: Engine, provider: str, asked: Request, model: str = "recommended") -> Run:
@@ -84,7 +74,7 @@ def test_uploads_at_an_origin_of_their_own_take_the_key_along(simulator: Simulat
     """Two names of one machine are two origins: the pictures go to the one, the paid request to the other."""
     simulator.reset()
     other = simulator.base_url("kie").replace("127.0.0.1", "localhost")
-    rows = ROWS | {"kie": replace(ROWS["kie"], base_url=simulator.base_url("kie"), upload_url=other)}
+    rows = QUICK_ROWS | {"kie": replace(QUICK_ROWS["kie"], base_url=simulator.base_url("kie"), upload_url=other)}
     machine = Engine(tmp_path, rows=rows, environ={"KIE_API_KEY": "sim-run"})
     assert run(machine, "kie", request("edit", prompt="two origins")).results[0].landed
     (entry,) = simulator.ledger("two origins")["requests"]

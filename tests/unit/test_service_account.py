@@ -6,7 +6,6 @@ import importlib.util
 import json
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +23,6 @@ from pack.core.run import Run
 from pack.core.service_account import Tokens, document, project_of
 from pack.core.settings import Settings
 from pack.core.shelf import Shelf
-from pack.simulator import start
 from pack.simulator.server import Simulator
 from scripted import Line, serving
 
@@ -145,12 +143,6 @@ def test_our_own_variable_counts_for_auto(installed: None) -> None:
 
 
 # ------------------------------------------------------------------------------------------------- the tokens
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with start() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

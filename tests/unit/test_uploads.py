@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -20,14 +19,7 @@ from pack.core.transport import Forbidden, Transport
 from pack.core.wire.body import Base64, Inline
 from pack.core.wire.inlining import in_order, next_upload
 from pack.core.wire.uploads import known_urls
-from pack.simulator import start
 from pack.simulator.server import Simulator
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with start() as running:
-        yield running
 
 
 def edit(simulator: Simulator, home: Path, row: Provider, prompt: str, **environ: str) -> Any:
