@@ -1,0 +1,204 @@
+"""Every request that our dialects send to make a picture, parsed, for judges from outside.
+
+`sent_requests(provider)` gives each model, operation and variant with nothing set, with every value of every option
+alone, and with all pairs of values together (a covering array: each pair stands in at least one request).
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from driving import BASE, job, request
+from pack.core.fit import options_of
+from pack.core.providers import BUILT_IN
+from pack.core.providers.row import Model, Operation, Option, Provider
+from pack.core.wire import dialect
+from pack.core.wire.step import Job, Send
+from pack.simulator.multipart import Part, parse_multipart
+
+PROMPT = "a fox in snow, “für Élise”, 狐"
+_ALL: dict[Option, tuple[Any, ...]] = {
+    "safety_tolerance": tuple("123456"),
+    "limit_generations": ("on", "off"),
+    "output_format": ("png", "jpeg", "webp"),
+    "thinking": ("minimal", "medium", "high"),
+    "system_prompt": ("Draw nothing but animals.",),
+    "web_search": (True,),
+    "seed": (0, 2**31 - 1),
+}
+"""What a graph can ask of each option that isn't a ratio, a size or a count."""
+_UNSET: dict[str, Any] = {
+    "aspect_ratio": "auto",
+    "resolution": "auto",
+    "output_format": "auto",
+    "web_search": False,
+    "system_prompt": "",
+}
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One request that costs money, as it leaves."""
+
+    provider: str
+    model: str
+    """Our name of the model; `job.model` is the wire id."""
+    operation: Operation
+    variant: str
+    """Which of the provider's forms, "" where there is one only; "uploaded" marks references that went up before."""
+    options: Mapping[str, Any]
+    """What was set, `references` and `count` included."""
+    job: Job
+    method: str
+    path: str
+    """Path and query below the base URL."""
+    headers: Mapping[str, str]
+    """Without the key, with the content type."""
+    body: Any
+    """The parsed JSON, or the parts of a multipart form as `Part`s (name, filename, content_type, content)."""
+
+    @property
+    def url(self) -> str:
+        return BASE + self.path
+
+    @property
+    def key_header(self) -> tuple[str, str]:
+        """The header that carries the key, and its value for the key `KEY`."""
+        row = self.job.row
+        return row.auth_header, row.auth_template.replace("{key}", "KEY")
+
+    def __str__(self) -> str:
+        wishes = ", ".join(f"{name}={value}" for name, value in self.options.items())
+        return " ".join(part for part in (self.provider, self.model, self.operation, self.variant, wishes) if part)
+
+
+@functools.cache
+def sent_requests(provider: str) -> tuple[Sent, ...]:
+    """Every request of one provider; see the module."""
+    row = BUILT_IN[provider]
+    return tuple(
+        sent(row, model, operation, form, uploaded, wishes)
+        for model in row.models
+        for operation in ("generate", "edit")
+        if model.offer(operation) is not None
+        for form in row.forms or ("",)
+        for uploaded in _uploads(row, operation)
+        for wishes in _wishes(row, model, operation)
+    )
+
+
+def sent(
+    row: Provider, model: Model, operation: Operation, form: str, uploaded: bool, wishes: Mapping[str, Any]
+) -> Sent:
+    """The paid request for these wishes; the uploads before it are done already. Raises AssertionError."""
+    asked = dict(wishes)
+    references, count = asked.pop("references", 0), asked.pop("count", 1)
+    if uploaded and row.upload_above:
+        row = replace(row, upload_above=1)
+    work = job(
+        row,
+        request(operation, references, prompt=PROMPT, **asked),
+        model.name,
+        count=count,
+        form=form,
+        uploaded={index: f"{BASE}/files/{index}.png" for index in range(references)} if uploaded else {},
+    )
+    step = dialect(row.dialect).start(work)
+    assert isinstance(step, Send) and step.paid, step
+    raw = b"" if step.body is None else b"".join(bytes(piece) for piece in step.body)
+    content_type = "" if step.body is None else step.body.content_type
+    body: Any = parse_multipart(content_type, raw) if content_type.startswith("multipart/") else None
+    if content_type == "application/json":
+        body = json.loads(raw)
+    return Sent(
+        row.id,
+        model.name,
+        operation,
+        f"{form} uploaded".strip() if uploaded and operation == "edit" else form,
+        wishes,
+        work,
+        step.method,
+        step.url.removeprefix(BASE),
+        {**step.headers, **({"Content-Type": content_type} if content_type else {})},
+        body,
+    )
+
+
+def options_possible(row: Provider, model: Model, operation: Operation) -> dict[str, tuple[Any, ...]]:
+    """Every option of this model and the values that can be asked for, all of them sent."""
+    offer = model.offer(operation)
+    assert offer is not None
+    possible: dict[str, tuple[Any, ...]] = {"aspect_ratio": offer.ratios, "resolution": offer.all_resolutions}
+    for option, values in sorted(options_of(row, operation, offer).items()):
+        possible[option] = tuple(value for value in _ALL[option] if values is None or str(value) in values)
+    if operation == "edit":
+        possible["references"] = tuple(sorted({1, 2, offer.max_references} - {0}))
+    if offer.max_count > 1:
+        possible["count"] = tuple(range(1, offer.max_count + 1))
+    return {option: values for option, values in possible.items() if values}
+
+
+def _uploads(row: Provider, operation: Operation) -> tuple[bool, ...]:
+    """Whether references went up before: always, never, or both ways."""
+    if row.references != "upload" or operation == "generate":
+        return (False,)
+    return (False, True) if row.upload_above else (True,)
+
+
+def _wishes(row: Provider, model: Model, operation: Operation) -> Iterator[dict[str, Any]]:
+    possible = options_possible(row, model, operation)
+    always = {"references": 1} if operation == "edit" else {}
+    yield always
+    for option, values in possible.items():
+        for value in values:
+            yield always | {option: value}
+    # Not set is a value, too: what is left out with what is a pair as good as any.
+    choices = {
+        option: values if option in ("references", "count", "seed") else (_UNSET.get(option, "default"), *values)
+        for option, values in possible.items()
+    }
+    for row_ in pairwise(choices):
+        yield always | row_
+
+
+_Value = tuple[int, int]
+"""The number of an option, and the number of one of its values."""
+
+
+def pairwise(choices: Mapping[str, tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Few combinations in which every pair of values of two different options occurs."""
+    names = list(choices)
+    values = [[(option, value) for value in range(len(choices[name]))] for option, name in enumerate(names)]
+    missing = {pair for one, two in itertools.combinations(values, 2) for pair in itertools.product(one, two)}
+    combinations = []
+    while missing:
+        chosen = _combination(values, missing)
+        combinations.append({names[option]: choices[names[option]][value] for option, value in chosen})
+        missing.difference_update(itertools.combinations(chosen, 2))
+    return combinations
+
+
+def _combination(values: list[list[_Value]], missing: set[tuple[_Value, _Value]]) -> list[_Value]:
+    """A value of each option that covers many missing pairs, one at least."""
+    # The smallest missing pair, so that the outcome doesn't depend on the order of a set.
+    chosen = list(min(missing))
+
+    def gain(value: _Value) -> int:
+        return sum((min(value, other), max(value, other)) in missing for other in chosen)
+
+    for option, possible in enumerate(values):
+        if all(option != other for other, _ in chosen):
+            chosen.append(max(possible, key=gain))
+    return sorted(chosen)
+
+
+def text_fields(parts: list[Part]) -> dict[str, str]:
+    """The text fields of a multipart form; each name once. Raises AssertionError."""
+    plain = [part for part in parts if part.filename is None]
+    assert len({part.name for part in plain}) == len(plain), [part.name for part in plain]
+    return {part.name: part.text() for part in plain}
