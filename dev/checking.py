@@ -1,4 +1,4 @@
-"""`dev.py test`: ruff, mypy, tsc, eslint, and pytest on the units, in the real host and browser, then a summary.
+"""`dev.py test`: ruff, mypy, tsc, eslint, pytest on units, conformance, real host and browser, then a summary.
 
 Whatever was skipped is named with its reason. It can't spend: key variables are dropped and the data folder is
 temporary. Caches and reports stay out of the tree. Called by `commands.py` and, through it, by `.ci/run`.
@@ -8,23 +8,29 @@ import argparse
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import browser, browser_side, environment, node, table
+from . import browser, browser_side, environment, judges, judges_table, node, table
 from .cache import ROOT, VARIABLE, opened
 from .junit import Counts, Skipped, counts
 from .place import Place
+from .stop import Stop
 from .surroundings import clean
 
 SCREENSHOTS = "NANO_BANANA_SCREENSHOTS"
 """The folder for the browser tests' screenshots; a temporary one when it isn't set."""
-WIDTHS = (14, 8, 8, 8, 8)
+WIDTHS = (17, 8, 8, 8, 8)
 NO_TESTS = 5
 """pytest's exit code when it collected nothing."""
+PARTS = ("unit", "conformance", "host", "browser")
+"""The folders of tests, in the order in which they run."""
+JUDGED = "NANO_BANANA_JUDGED"
+"""The file that the conformance tests write their record to."""
 ALIAS = "pack"
 """The name the clone is type-checked under: its folder's own name may be no identifier."""
 
@@ -42,21 +48,26 @@ def options(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """The command's options, and what is handed on to pytest."""
     parser = argparse.ArgumentParser(
         prog="dev.py test",
-        description="Lint, types, unit tests, tests in the real host and in the browser; without a choice all of them.",
+        description="Lint, types, tests of units, against the vendors' SDKs (conformance), in the real host and in the "
+        "browser; without a choice all of them.",
         epilog="What is left goes to pytest: dev.py test --unit -k codec -x",
     )
-    for name in ("lint", "unit", "host", "browser"):
+    for name in ("lint", *PARTS):
         parser.add_argument(f"--{name}", action="store_true", help=f"only {name} (several may be named)")
     chosen, rest = parser.parse_known_args(arguments)
-    if not (chosen.lint or chosen.unit or chosen.host or chosen.browser):
+    if not any(getattr(chosen, name) for name in ("lint", *PARTS)):
         # With arguments for pytest alone a person wants tests, not lint.
         chosen.lint = not rest
-        chosen.unit = chosen.host = chosen.browser = True
+        for name in PARTS:
+            setattr(chosen, name, True)
     return chosen, [argument for argument in rest if argument != "--"]
 
 
-def variables(place: Place, cache: Path, home: Path) -> dict[str, str]:
-    """The environment of every stage: nothing secret, caches out of the tree, and the same host for the tests."""
+def variables(place: Place | None, cache: Path, home: Path) -> dict[str, str]:
+    """The environment of every stage: nothing secret, caches out of the tree, and the same host for the tests.
+
+    `place` is None where no stage needs a host.
+    """
     ours = {
         VARIABLE: str(cache),
         "NANO_BANANA_HOME": str(home),
@@ -65,7 +76,7 @@ def variables(place: Place, cache: Path, home: Path) -> dict[str, str]:
         "HYPOTHESIS_STORAGE_DIRECTORY": str(cache / "hypothesis"),
         "PYTHONPYCACHEPREFIX": str(cache / "bytecode"),
     }
-    if not place.fetched:
+    if place and not place.fetched:
         ours |= {"COMFYUI_DIR": str(place.comfyui), "COMFYUI_PYTHON": str(place.python)}
     found = browser.chromium(os.environ)
     if os.environ.get(SCREENSHOTS):
@@ -79,10 +90,10 @@ def variables(place: Place, cache: Path, home: Path) -> dict[str, str]:
 class Stages:
     """Runs stages one after the other with live output and collects their results."""
 
-    def __init__(self, place: Place, cache: Path, scratch: Path) -> None:
+    def __init__(self, place: Place | None, cache: Path, scratch: Path) -> None:
         home = scratch / "home"
         home.mkdir()
-        self._python = str(place.tools)
+        self._python = str(place.tools) if place else sys.executable
         self._cache = cache
         self._scratch = scratch
         self._environment = variables(place, cache, home)
@@ -140,8 +151,31 @@ class Stages:
         print(f"\n== {stage}\nskipped: {reason}")
         self.results.append(Result(stage, Counts(skipped=(Skipped(stage, reason),))))
 
-    def tests(self, name: str, rest: list[str]) -> None:
-        """pytest on one folder of tests."""
+    def conformance(self, rest: list[str], write: bool = False) -> None:
+        """The tests against the vendors' SDKs, in their own environment; skipped where that can't be made.
+
+        Their record makes docs/judges.md: `write` writes the page, else a whole run fails when it is stale.
+        """
+        try:
+            python = judges.make(self._cache)
+        except Stop as reason:
+            self.skip("tests/conformance", str(reason))
+            return
+        record = self._scratch / "judged.json"
+        self.tests("conformance", rest, str(python), {JUDGED: str(record)})
+        found = self.results[-1].counts
+        if rest or found.failed or found.skipped:
+            return
+        page = judges_table.page(judges_table.read(record))
+        if write:
+            judges_table.PATH.write_text(page, encoding="utf-8")
+            print(f"written: {judges_table.PATH}")
+        elif not judges_table.is_current(page):
+            print(f"{judges_table.PATH} is stale: run `python3 dev.py judges`")
+            self.results.append(Result("judges.md", Counts(failed=1)))
+
+    def tests(self, name: str, rest: list[str], python: str = "", more: Mapping[str, str] | None = None) -> None:
+        """pytest on one folder of tests, run by the tools' Python or by `python`."""
         stage, folder = f"tests/{name}", ROOT / "tests" / name
         if not folder.is_dir():
             return
@@ -152,11 +186,20 @@ class Stages:
         report = self._scratch / f"{name}.xml"
         code = self._call(
             stage,
-            self.module(
-                *("pytest", stage, f"--junitxml={report}", "-o", f"cache_dir={self._cache / 'pytest'}"),
+            [
+                *(
+                    python or self._python,
+                    "-m",
+                    "pytest",
+                    stage,
+                    f"--junitxml={report}",
+                    "-o",
+                    f"cache_dir={self._cache / 'pytest'}",
+                ),
                 # Not above the tests: pytest would import the clone's own `__init__.py`, which is ComfyUI's to load.
                 *(f"--confcutdir={ROOT / 'tests'}", *rest),
-            ),
+            ],
+            more=more,
         )
         found = counts(report)
         if code == NO_TESTS:
@@ -184,20 +227,36 @@ def summary(results: list[Result]) -> str:
 def run(arguments: list[str]) -> int:
     """Runs the chosen stages. Exit code 1 when anything failed. Raises Stop."""
     chosen, rest = options(arguments)
-    place = environment.make(tools=True)
-    print(f"ComfyUI: {place.comfyui} ({place.why})")
-    scratch = Path(tempfile.mkdtemp(prefix="nano-banana-test-"))
-    try:
-        stages = Stages(place, opened(), scratch)
+    place = None
+    if chosen.lint or chosen.unit or chosen.host or chosen.browser:
+        place = environment.make(tools=True)
+        print(f"ComfyUI: {place.comfyui} ({place.why})")
+    with tempfile.TemporaryDirectory(prefix="nano-banana-test-", ignore_cleanup_errors=True) as scratch:
+        stages = Stages(place, opened(), Path(scratch))
         if chosen.lint:
             stages.lint("ruff check", stages.module("ruff", "check", "."))
             stages.lint("ruff format", stages.module("ruff", "format", "--check", "."))
             stages.types()
             stages.browser_side()
-        for name in ("unit", "host", "browser"):
-            if getattr(chosen, name):
+        for name in PARTS:
+            if getattr(chosen, name) and name == "conformance":
+                stages.conformance(rest)
+            elif getattr(chosen, name):
                 stages.tests(name, rest)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    return _finished(stages)
+
+
+def judged(arguments: list[str]) -> int:
+    """`dev.py judges`: runs the conformance tests and writes docs/judges.md. Exit code 1 when anything failed."""
+    summary_ = "Run the conformance tests and write docs/judges.md from what they record."
+    argparse.ArgumentParser(prog="dev.py judges", description=summary_).parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="nano-banana-test-", ignore_cleanup_errors=True) as scratch:
+        stages = Stages(None, opened(), Path(scratch))
+        stages.conformance([], write=True)
+    return _finished(stages)
+
+
+def _finished(stages: Stages) -> int:
+    """Prints the summary; the exit code."""
     print("\n" + summary(stages.results), flush=True)
     return 1 if any(result.counts.failed for result in stages.results) else 0

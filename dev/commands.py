@@ -26,12 +26,13 @@ class Command:
 
 COMMANDS = (
     Command("demo", "run the example workflows in a real ComfyUI against the simulator; costs nothing", demo.run),
-    Command("test", "lint, unit tests, tests in the real host and in the real browser", checking.run),
+    Command("test", "lint, tests of units, against the vendors' SDKs, in the real host and browser", checking.run),
     Command("host", "start the real ComfyUI with this pack, for you to use", person.run),
     Command("bench", "run the benchmarks", bench.run),
     Command("ledger", "what was asked for, what became of it, what it cost; recover and forget", ledger.run),
     Command("examples", "make the API forms of the example workflows anew, in a real browser", converting.run),
     Command("table", "write README's table of providers anew from the rows", providers_table.run),
+    Command("judges", "run the conformance tests and write docs/judges.md anew from them", checking.judged),
     Command("words", "write the nodes' English words anew from their schemas, for translators", wording.run),
 )
 

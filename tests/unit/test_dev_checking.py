@@ -42,16 +42,17 @@ def test_summary() -> None:
 @pytest.mark.parametrize(
     ("arguments", "stages", "rest"),
     [
-        ([], {"lint", "unit", "host", "browser"}, []),
+        ([], {"lint", "unit", "conformance", "host", "browser"}, []),
         (["--unit"], {"unit"}, []),
         (["--unit", "--host", "-k", "codec"], {"unit", "host"}, ["-k", "codec"]),
-        (["-x"], {"unit", "host", "browser"}, ["-x"]),
+        (["-x"], {"unit", "conformance", "host", "browser"}, ["-x"]),
+        (["--conformance"], {"conformance"}, []),
         (["--lint"], {"lint"}, []),
     ],
 )
 def test_options(arguments: list[str], stages: set[str], rest: list[str]) -> None:
     chosen, left = checking.options(arguments)
-    assert {name for name in ("lint", "unit", "host", "browser") if getattr(chosen, name)} == stages
+    assert {name for name in ("lint", *checking.PARTS) if getattr(chosen, name)} == stages
     assert left == rest
 
 

@@ -1,0 +1,41 @@
+"""Makes the environment of the conformance tests: the vendors' SDKs beside what `core` needs, and nothing of the host.
+
+It has a virtual environment of its own because the SDKs pin packages that the host pins, too. Called by `checking.py`.
+"""
+
+import sys
+from pathlib import Path
+
+from . import pins
+from .environment import CUT_OFF, NO_VENV, Environment, Stage, make_venv, missing_module, short, tag
+from .installing import Pip
+from .lock import Lock
+from .progress import Progress
+from .stop import Stop
+
+
+def make(cache: Path, progress: Progress | None = None) -> Path:
+    """The Python of the environment, made first where it isn't there. Raises Stop where the packages can't be had."""
+    progress = progress or Progress()
+    environment = Environment(cache / f"judges-{tag()}-{short(pins.PIP, *pins.JUDGES)}", progress)
+    lock = Lock(cache / "lock", lambda: progress.note("Another run is working in the same cache: waiting for it."))
+    pip = Pip(environment.python, cache, progress, lock.inherited)
+
+    def venv() -> None:
+        if missing := missing_module():
+            raise Stop(NO_VENV.format(missing=missing))
+        make_venv(Path(sys.executable), environment.folder)
+        pip.install(pins.PIP, bar=False)
+
+    stages = [
+        Stage("venv", f"Environment for the conformance tests in {environment.folder}", venv),
+        Stage("judges", "The vendors' SDKs", lambda: pip.install(*pins.JUDGES)),
+    ]
+
+    def finished() -> bool:
+        return environment.complete([stage.name for stage in stages]) and not (environment.folder / CUT_OFF).exists()
+
+    if not finished():
+        with lock:
+            environment.run(stages)
+    return environment.python

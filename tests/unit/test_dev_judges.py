@@ -1,0 +1,80 @@
+"""The environment of the conformance tests, and the page that their record makes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pack.core.providers import BUILT_IN
+from pack.dev import checking, judges, judges_table, pins
+from pack.dev.installing import InstallFailed, Pip
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was installed; nothing really is."""
+    names: list[str] = []
+
+    def make_venv(_python: Path, folder: Path) -> None:
+        names.append("venv")
+
+    monkeypatch.setattr(judges, "make_venv", make_venv)
+    monkeypatch.setattr(judges.Environment, "_runs", lambda self: True)
+    monkeypatch.setattr(Pip, "install", lambda self, *wanted, bar=True: names.extend(wanted))
+    return names
+
+
+def test_it_is_made_once_and_apart_from_the_host(tmp_path: Path, installed: list[str]) -> None:
+    python = judges.make(tmp_path)
+    assert python.is_relative_to(tmp_path) and python.parent.parent.parent.name.startswith("judges-")
+    assert installed == ["venv", pins.PIP, *pins.JUDGES]
+    assert judges.make(tmp_path) == python
+    assert len(installed) == 2 + len(pins.JUDGES)
+
+
+def test_other_pins_are_another_environment(
+    tmp_path: Path, installed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = judges.make(tmp_path)
+    monkeypatch.setattr(pins, "JUDGES", (*pins.JUDGES, "another==1.0"))
+    assert judges.make(tmp_path) != before
+
+
+def test_every_package_is_pinned() -> None:
+    assert all("==" in package for package in pins.JUDGES)
+
+
+def test_without_the_packages_the_stage_is_skipped_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(cache: Path) -> Path:
+        raise InstallFailed("The package index can't be reached.", touched=False)
+
+    monkeypatch.setattr(judges, "make", refuse)
+    cache, scratch = tmp_path / "cache", tmp_path / "scratch"
+    cache.mkdir()
+    scratch.mkdir()
+    stages = checking.Stages(None, cache, scratch)
+    stages.conformance([])
+    (result,) = stages.results
+    assert [(skip.name, skip.reason) for skip in result.counts.skipped] == [
+        ("tests/conformance", "The package index can't be reached.")
+    ]
+    assert not result.counts.failed
+
+
+def test_the_table_names_each_judge_once_and_nobody_where_there_is_none(tmp_path: Path) -> None:
+    record = tmp_path / "judged.json"
+    assert judges_table.read(record) == []
+    entry = {"provider": "google", "kind": "SDK", "judge": "some-sdk", "version": "1.2", "what": "makes a picture"}
+    record.write_text(json.dumps([entry, entry | {"what": "edits one"}, entry | {"provider": "kie", "kind": "report"}]))
+    rows = [BUILT_IN["google"], BUILT_IN["kie"], BUILT_IN["runflow"]]
+    google, kie, runflow = judges_table.table(rows, judges_table.read(record)).splitlines()[2:]
+    assert google.endswith("| some-sdk 1.2: edits one, makes a picture | nobody | nobody |")
+    assert kie.endswith("| nobody | nobody | some-sdk 1.2: makes a picture |")
+    assert runflow.endswith("| nobody | nobody | nobody |")
+
+
+def test_the_page_in_the_tree_has_every_provider() -> None:
+    page = judges_table.PATH.read_text(encoding="utf-8")
+    assert page.startswith(judges_table.INTRODUCTION)
+    assert all(f"`{name}`" in page for name, row in BUILT_IN.items() if not row.local)
