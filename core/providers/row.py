@@ -184,6 +184,8 @@ class Provider:
     upload_url: str = ""
     """The provider's own second origin for uploads; "" where uploads go to the base URL. The key goes there, too; see
     `uploads_to`."""
+    upload_path: str = ""
+    """Path of the upload route below that origin; "" where it is the dialect's own."""
     max_parallel: int = 8
     refuses_before_work: frozenset[int] = frozenset({429, 503})
     """Statuses that mean "not started, not billed": a paid request may be sent again after them."""

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from .body import Inline, json_body
+from ..providers.row import Transport
+from .body import json_body
 from .reading import NotJson, fault_of, read_object, unreadable
 from .step import Failed, Job, Reply, Send, State, Step
 from .tasks import follow, lost, task_id_of
+
+REFERENCES: tuple[Transport, ...] = ("data_uri", "base64")
 
 
 def start(job: Job) -> Step:
     value: dict[str, Any] = {"prompt": job.prompt, **job.fields()}
     if job.references:
-        value[job.route.references] = [Inline(picture) for picture in job.references]
+        value[job.route.references] = [job.inline(picture) for picture in job.references]
     return Send("POST", job.url(job.route.path), {"at": "submit"}, paid=True, body=json_body(value))
 
 

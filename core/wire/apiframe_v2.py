@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ..errors import Fault
+from ..providers.row import Transport
 from ..redact import redact
 from .body import json_body
 from .reading import (
@@ -29,6 +30,8 @@ from .reading import (
 from .step import Done, Failed, Found, Job, Reply, Send, State, Step
 from .tasks import SUCCEEDED, follow, lost, status_of, task_id_of
 from .uploads import Fresh, known_urls, next_upload, placed
+
+REFERENCES: tuple[Transport, ...] = ("upload",)
 
 _ECHOES = frozenset({"input", "params", "nanoBananaParams", "image_input", "thumbnail", "thumbnails", "webhookUrl"})
 """Names under which a result may repeat what was sent, or show it smaller."""

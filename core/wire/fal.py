@@ -21,12 +21,15 @@ from typing import Any
 from urllib.parse import quote
 
 from ..errors import Fault, Kind
+from ..providers.row import Transport
 from .body import Body, Raw, json_body
 from .inlining import in_order, next_upload
 from .reading import NotJson, fault_of, fault_words, no_picture, pictures_in, read_object, unreadable, words_in
 from .step import Done, Failed, Job, Reply, Send, State, Step, Wait
 from .tasks import follow, lost, own_address, status_of, task_id_of
 from .uploads import known_urls
+
+REFERENCES: tuple[Transport, ...] = ("data_uri", "upload")
 
 _QUEUED = frozenset({"in_queue", "queued"})
 _KINDS: dict[str, Kind] = {
@@ -79,7 +82,7 @@ def _upload_or_submit(job: Job, urls: list[str], fresh: tuple[int, str] | None =
         picture = job.references[index]
         name = f"picture-{index + 1}.{picture.name.rsplit('.', 1)[1]}"
         value: dict[str, Any] = {"content_type": picture.mime, "file_name": name}
-        url = job.row.uploads_to(job.base_url) + "/storage/upload/initiate?storage_type=fal-cdn-v3"
+        url = job.upload_url("/storage/upload/initiate?storage_type=fal-cdn-v3")
         state: State = {"at": "announce", "index": index, "urls": urls}
         return Send("POST", url, state, body=json_body(value), uploaded=fresh)
     value = {"prompt": job.prompt, **job.fields()}

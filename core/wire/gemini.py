@@ -17,10 +17,14 @@ import re
 from typing import Any
 
 from ..errors import Fault
+from ..providers.row import Transport
 from . import gemini_words as words
 from .body import Body, Inline, Raw, json_body
 from .reading import NotJson, picture_of, pictures_in, read_object, unreadable
 from .step import Done, Failed, Found, Job, Reply, Send, State, Step, Wait
+
+REFERENCES: tuple[Transport, ...] = ("base64", "upload")
+UNREAD = ("poll_seconds",)
 
 CATEGORIES = tuple(
     f"HARM_CATEGORY_{name}" for name in ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
@@ -62,7 +66,7 @@ def resume(job: Job, accepted: State) -> Step:
 def _places(job: Job) -> list[str]:
     """How each reference travels: "" inside the body, an address, or `_UPLOAD`."""
     places = [""] * len(job.references)
-    if job.row.references == "upload":
+    if job.row.references == "upload" or job.row.upload_above:
         largest_first = sorted(range(len(places)), key=lambda index: -len(job.references[index].data))
         for index in largest_first:
             if len(_body(job, places)) <= job.row.upload_above:
@@ -78,7 +82,7 @@ def _go_on(job: Job, places: list[str], fresh: tuple[int, str] | None = None) ->
         picture = job.references[index]
         return Send(
             "POST",
-            job.url(_FILES),
+            job.upload_url(_FILES),
             {"at": "announce", "index": index, "places": places},
             body=json_body({"file": {"display_name": f"reference-{index + 1}"}}),
             headers={

@@ -16,11 +16,14 @@ from urllib.parse import quote
 
 from ..errors import Fault
 from ..pictures import Encoded
+from ..providers.row import Transport
 from .body import json_body
 from .reading import NotJson, fault_of, fault_words, inner_fault, kind_by_words, read_json, read_object, unreadable
 from .step import Failed, Job, Reply, Send, State, Step
 from .tasks import SUCCEEDED, follow, lost, status_of, task_id_of
 from .uploads import Fresh, known_urls, next_upload, placed
+
+REFERENCES: tuple[Transport, ...] = ("upload",)
 
 _MAINTENANCE = 455
 

@@ -10,10 +10,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from .body import Inline, json_body
+from ..providers.row import Transport
+from .body import json_body
 from .reading import NotJson, fault_of, fault_words, read_object, unreadable
 from .step import Failed, Job, Reply, Send, State, Step
 from .tasks import follow, lost, task_id_of
+
+REFERENCES: tuple[Transport, ...] = ("data_uri", "base64")
 
 
 def start(job: Job) -> Step:
@@ -51,7 +54,7 @@ def _submit(job: Job, state: State) -> Send:
     if state.get("typo"):
         value["aspect_ratio"] = " 3:2"
     if job.route.references and job.references:
-        value[job.route.references] = [Inline(picture) for picture in job.references]
+        value[job.route.references] = [job.inline(picture) for picture in job.references]
     return Send("POST", job.url(job.route.path), state, paid=True, body=json_body(value))
 
 

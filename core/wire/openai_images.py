@@ -11,14 +11,17 @@ from __future__ import annotations
 from typing import Any
 
 from ..pictures import Encoded
-from .body import Inline, json_body, multipart_body
+from ..providers.row import Transport
+from .body import json_body, multipart_body
 from .reading import NotJson, fault_of, read_object, unreadable
 from .step import Failed, Job, Reply, Send, State, Step
 from .tasks import follow, lost, task_id_of
 
+REFERENCES: tuple[Transport, ...] = ("multipart", "data_uri", "base64")
+
 
 def start(job: Job) -> Step:
-    forms = job.form.split()
+    forms = (job.form or " ".join(job.row.forms[:1])).split()
     return _submit(job, {"at": "submit", "json": "json" in forms, "async": "async" in forms})
 
 
@@ -59,10 +62,11 @@ def _submit(job: Job, state: State) -> Send:
         parts: list[tuple[str, str | Encoded]] = [(name, _text(value)) for name, value in fields.items()]
         parts += [(job.route.references, picture) for picture in job.references]
         return Send("POST", job.url(job.route.path) + query, state, paid=True, body=multipart_body(parts))
-    route = job.row.routes["generate"]
+    # The edits route of the document takes a form only; a row whose references travel in JSON names the one that takes them.
+    route = job.row.routes["generate"] if job.row.references == "multipart" else job.route
     value: dict[str, Any] = dict(fields)
     if job.references:
-        value[job.route.references] = [Inline(picture) for picture in job.references]
+        value[job.route.references] = [job.inline(picture) for picture in job.references]
     return Send("POST", job.url(route.path) + query, state, paid=True, body=json_body(value))
 
 

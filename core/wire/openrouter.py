@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import Fault
+from ..providers.row import Transport
 from ..redact import redact
 from .body import Inline, json_body
 from .reading import (
@@ -31,10 +32,15 @@ from .reading import (
 )
 from .step import Done, Failed, Found, Job, Reply, Send, State, Step
 
+REFERENCES: tuple[Transport, ...] = ("data_uri",)
+UNREAD = ("paths", "references", "poll_seconds")
+
 _OTHER = {"chat": "images", "images": "chat"}
 _PATHS = {"chat": "/v1/chat/completions", "images": "/v1/images"}
 _IN_CHAT = {"resolution": "image_size"}
 """What the row's names, which are those of the images form, are called inside `image_config`."""
+_OF_THE_PICTURE = frozenset({"aspect_ratio", "resolution", "output_format"})
+"""Options that stand inside `image_config`; the others, which only a user's own row has, stand beside it in the body."""
 
 
 def start(job: Job) -> Step:
@@ -79,8 +85,12 @@ def _submit(job: Job, form: str, *, tried: bool = False) -> Send:
             "messages": [{"role": "user", "content": content}],
             "modalities": ["image", "text"],
         }
-        if wishes:
-            value["image_config"] = {_IN_CHAT.get(name, name): wish for name, wish in wishes.items()}
+        fields = job.route.fields.items()
+        beside = {field.name for option, field in fields if option not in _OF_THE_PICTURE}
+        value |= {name: wish for name, wish in wishes.items() if name in beside}
+        shape = {_IN_CHAT.get(name, name): wish for name, wish in wishes.items() if name not in beside}
+        if shape:
+            value["image_config"] = shape
     else:
         value = {"model": job.model, "prompt": job.prompt, **wishes}
         if pictures:

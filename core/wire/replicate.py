@@ -20,12 +20,15 @@ from typing import Any
 from urllib.parse import quote
 
 from ..errors import Fault
+from ..providers.row import Transport
 from .body import json_body, multipart_body
 from .inlining import in_order, next_upload
 from .reading import NotJson, fault_of, read_object, unreadable
 from .step import Failed, Job, Reply, Send, State, Step, Wait
 from .tasks import follow, lost, own_address, status_of, task_id_of
 from .uploads import known_urls
+
+REFERENCES: tuple[Transport, ...] = ("data_uri", "upload")
 
 _CONTENT = re.compile(r"\bE005\b")
 _RESETS = re.compile(r"resets in ~?(\d{1,5}) ?s")
@@ -73,7 +76,7 @@ def _upload_or_submit(job: Job, urls: list[str], fresh: tuple[int, str] | None =
     if index is not None:
         body = multipart_body([("content", job.references[index])])
         state: State = {"at": "upload", "index": index, "urls": urls}
-        return Send("POST", job.url("/v1/files"), state, body=body, uploaded=fresh)
+        return Send("POST", job.upload_url("/v1/files"), state, body=body, uploaded=fresh)
     value: dict[str, Any] = {"prompt": job.prompt, **job.fields()}
     if job.references:
         value[job.route.references] = in_order(job, urls)

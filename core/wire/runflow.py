@@ -10,11 +10,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..providers.row import Transport
 from .body import Body, Raw, json_body
 from .reading import NotJson, fault_of, read_object, unreadable
 from .step import Failed, Job, Reply, Send, State, Step
 from .tasks import follow, lost, task_id_of
 
+REFERENCES: tuple[Transport, ...] = ("upload",)
+
+_UPLOADS = "/v1/asset-uploads"
 _OTHER = {"run": "runs", "runs": "run"}
 
 
@@ -64,7 +68,7 @@ def _upload_or_submit(job: Job, urls: list[str], fresh: tuple[int, str] | None =
                 "size_bytes": len(picture.data),
             }
             state: State = {"at": "announce", "index": index, "urls": urls}
-            return Send("POST", job.url("/v1/asset-uploads"), state, body=json_body(value), uploaded=fresh)
+            return Send("POST", job.upload_url(_UPLOADS), state, body=json_body(value), uploaded=fresh)
     return _submit(job, urls, job.form or job.row.forms[0], fresh=fresh)
 
 
@@ -75,8 +79,8 @@ def _uploading(job: Job, state: State, reply: Reply) -> Step:
     index = state["index"]
     if state["at"] == "put":
         confirm = {**state, "at": "confirm"}
-        path = f"/v1/asset-uploads/{state['asset']}/confirmations"
-        return Send("POST", job.url(path), confirm, body=json_body({"folder_id": None}))
+        where = f"{job.upload_url(_UPLOADS)}/{state['asset']}/confirmations"
+        return Send("POST", where, confirm, body=json_body({"folder_id": None}))
     try:
         value = read_object(reply)
     except NotJson:

@@ -19,8 +19,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from ..errors import Fault
 from ..pictures import Encoded
-from ..providers.row import Operation, Option, Provider, Route
-from .body import Body
+from ..providers.row import Operation, Option, Provider, Route, Transport
+from .body import Body, Inline
 
 State = dict[str, Any]
 
@@ -57,7 +57,12 @@ class Job:
         return self.base_url + path.replace("{project}", self.project).replace("{model}", self.model)
 
     def upload_url(self, path: str) -> str:
-        return self.row.uploads_to(self.base_url) + path
+        """The address of the upload route; `path` is the dialect's own, where the row names no other."""
+        return self.row.uploads_to(self.base_url) + (self.row.upload_path or path)
+
+    def inline(self, picture: Encoded) -> Inline:
+        """A reference inside a JSON body: a data URI, or bare base64 where the row says so."""
+        return Inline(picture, data_uri=self.row.references != "base64")
 
     def fields(self) -> dict[str, str | int | bool]:
         """The options in the provider's names and spelling, with the count where it has one."""
@@ -155,7 +160,13 @@ Step = Send | Wait | Done | Failed
 
 
 class Dialect(Protocol):
-    """What a module in this folder offers."""
+    """What a module in this folder offers.
+
+    A module may also have `UNREAD`: the words of `providers.yaml` that change nothing of what it sends.
+    """
+
+    REFERENCES: tuple[Transport, ...]
+    """How its references can travel: the values of a row's `references` that it honours."""
 
     def start(self, job: Job) -> Step:
         """The first step of a new call."""

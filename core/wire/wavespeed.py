@@ -11,11 +11,14 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+from ..providers.row import Transport
 from .body import json_body
 from .reading import NotJson, fault_of, inner_fault, read_object, unreadable
 from .step import Failed, Job, Reply, Send, State, Step
 from .tasks import SUCCEEDED, follow, lost, status_of
 from .uploads import Fresh, known_urls, next_upload, placed
+
+REFERENCES: tuple[Transport, ...] = ("upload",)
 
 _SEEN = ("status", "outputs", "error", "progress")
 
