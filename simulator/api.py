@@ -111,6 +111,8 @@ class Api:
     auth: Literal["bearer", "key", "raw", "none"] = "bearer"
     auth_header = "Authorization"
     """The header that carries the key."""
+    also_bearer = False
+    """Whether a key that goes without a scheme may have `Bearer` before it."""
 
     def routes(self) -> tuple[Route, ...]:
         """Every address this API has."""

@@ -206,6 +206,8 @@ class Exchange:
             scheme, _, key = key.partition(" ")
             if scheme != wanted:
                 raise Problem(401)
+        elif call.api.also_bearer:
+            key = key.removeprefix("Bearer ")
         if not KEY.fullmatch(key):
             raise Problem(401)
 

@@ -2,6 +2,9 @@
 
 Its document shows the errors 400, 401 and 500, two of them with an empty object as body. Resolution defaults to 2K
 here, unlike anywhere else.
+
+Judged by apiframe-sdk 1.0.0, which speaks this version, though it takes the other's host for its own: it sends the key as
+`Bearer`, where the pages say that it goes as it is. Both are taken here. Of a failed task it reads `message` or `error`.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ class Apiframe(Api):
 
     id = "apiframe"
     auth = "raw"
+    also_bearer = True
 
     def routes(self) -> tuple[Route, ...]:
         """The two models, fetching a task, the small upload, and the account for testing a key."""
@@ -110,7 +114,7 @@ class Apiframe(Api):
         states = ("staged", "pending", "starting", "processing")
         answer: dict[str, Any] = {"task_id": task.id, "task_type": task.order.model}
         if task.failed:
-            answer |= {"status": "failed", "errors": [{"msg": "The model returned no image"}]}
+            answer |= {"status": "failed", "message": "The model returned no image"}
         elif task.finished:
             answer |= {"status": "finished", "image_urls": [result.address() for result in task.results]}
         elif task.ending == "unknown":

@@ -4,6 +4,10 @@ Submitting answers 200, a status 202 until it is COMPLETED. There is no status f
 answers with the error, and the status names it. Errors are `{"detail": ...}`, a list with `loc`, `msg`, `type` for a wrong
 field, else a string. A cancelled request is removed from the queue: it isn't known any more. The storage that larger
 references go through is mounted here too.
+
+Judged by fal-client: it asks the status with `?logs=` and reads `logs` of a request that runs or is finished, null unless
+asked for. It uploads to fal's CDN with a token that its storage hands out, and else by an announced upload of the kind
+`gcs`, to whose signed address it sends its key as well.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 import secrets
 import threading
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ..api import DECLINED, Api, Call, Route, route
@@ -70,18 +75,26 @@ class Fal(Api):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._announced: dict[str, str] = {}
-        """Name of a file that is to be uploaded -> its MIME type."""
+        self._announced: dict[str, tuple[str, bool]] = {}
+        """Name of a file that is to be uploaded -> its MIME type, and whether its address may be sent a key."""
+        self._tokens: list[str] = []
+        """Tokens for the CDN that were handed out."""
 
     def routes(self) -> tuple[Route, ...]:
-        """The storage, the three addresses of a request, and every endpoint."""
+        """The storage, the CDN, the three addresses of a request, and every endpoint."""
         request = r"/(?P<app>(?:fal-ai|google)/[a-z0-9.-]+)/requests/(?P<id>[^/]+)"
-        storage = ("storage_type=fal-cdn-v3",)
+        status = request + "/status"
+        storage = "storage_type=fal-cdn-v3"
+        announced = (storage, "storage_type=gcs")
+        logs = ("logs=true", "logs=false", "logs=1", "logs=0")
         return (
-            route("storage", "POST", "/storage/upload/initiate", answer=self._announce, kind="upload", query=storage),
+            route("storage", "POST", "/storage/upload/initiate", answer=self._announce, kind="upload", query=announced),
+            route("token", "POST", "/storage/auth/token", answer=self._token, kind="other", query=(storage,)),
+            # The CDN has an authorization of its own.
+            route("cdn", "POST", "/files/upload", answer=self._upload, kind="upload", body="raw", auth=False),
             # The address to put the file to is signed by itself: a key has no business there.
             route("put", "PUT", r"/put/(?P<id>[^/]+)", answer=self._put, kind="upload", body="raw", auth=False),
-            route("status", "GET", request + "/status", answer=self._status, kind="poll", body="none"),
+            route("status", "GET", status, answer=self._status, kind="poll", body="none", query=logs),
             route("cancel", "PUT", request + "/cancel", answer=self._cancel, kind="cancel", body="none"),
             route("result", "GET", request, answer=self._result, kind="poll", body="none"),
             route("submit", "POST", r"/(?P<model>(?:fal-ai|google)/[a-z0-9.-]+(?:/edit)?)", read=self._submit),
@@ -177,7 +190,7 @@ class Fal(Api):
         fields = check_fields(call.fields, checks, tuple(checks))
         name, mime = secrets.token_hex(16), fields["content_type"]
         with self._lock:
-            self._announced[name] = mime
+            self._announced[name] = (mime, "storage_type=gcs" in call.request.query)
             while len(self._announced) > 1000:
                 self._announced.pop(next(iter(self._announced)))
         file = f"/{self.id}/files/{name}{SUFFIX[mime.partition('/')[2]]}"
@@ -186,10 +199,10 @@ class Fal(Api):
     def _put(self, call: Call) -> Reply:
         name = call.pieces["id"]
         with self._lock:
-            mime = self._announced.get(name)
-        if mime is None:
+            mime, with_key = self._announced.get(name, ("", False))
+        if not mime:
             raise Problem(404, "This upload was not announced")
-        if call.request.header("authorization") is not None:
+        if not with_key and call.request.header("authorization") is not None:
             raise Problem(400, "Only one auth mechanism is allowed: this address is signed.")
         if (call.request.header("content-type") or "").lower() != mime:
             raise Problem(403, f"The upload was announced as {mime}.")
@@ -199,6 +212,31 @@ class Fal(Api):
         decode("file", content, mime, "url")
         call.files.add_upload(self.id, name, mime, content)
         return Reply(200, b"", "text/plain")
+
+    def _token(self, call: Call) -> Reply:
+        """A token for the CDN, good for an hour."""
+        check_fields(call.fields, {}, ())
+        token = secrets.token_hex(16)
+        with self._lock:
+            self._tokens = [*self._tokens[-99:], token]
+        shown = {"token": token, "token_type": "Bearer", "base_url": call.address(f"/{self.id}")}
+        expires = datetime.now(timezone.utc) + timedelta(hours=1)
+        return json_reply(200, {**shown, "expires_at": expires.isoformat(timespec="microseconds")})
+
+    def _upload(self, call: Call) -> Reply:
+        """A file as the whole body, for the CDN."""
+        scheme, _, token = (call.request.header("authorization") or "").partition(" ")
+        with self._lock:
+            known = token in self._tokens
+        if scheme != "Bearer" or not known:
+            raise Problem(401)
+        mime = (call.request.header("content-type") or "").lower()
+        content = bytes(call.request.body)
+        if len(content) > LARGEST_UPLOAD:
+            raise Problem(413)
+        decode("file", content, mime, "url")
+        path = call.files.add_upload(self.id, secrets.token_hex(16), mime, content)
+        return json_reply(200, {"access_url": call.address(path)})
 
     def problem(self, problem: Problem) -> Reply:
         """A wrong field is a 422 with a list, everything else a string; both under `detail`."""
@@ -248,12 +286,13 @@ class Fal(Api):
                 if task.ending == "refuse":
                     kind = task.order.extras["refusal"][1]
                     shown |= {"error": f"The run ended with {kind}.", "error_type": kind}
-            return json_reply(200, {**shown, "status": "COMPLETED", "metrics": {"inference_time": 1.25}})
+            shown |= {"logs": _logs(call), "metrics": {"inference_time": 1.25}}
+            return json_reply(200, {**shown, "status": "COMPLETED"})
         if task.ending == "unknown":
             return json_reply(202, {**shown, "status": "PERCOLATING"})
         if task.waiting:
             return json_reply(202, {**shown, "status": "IN_QUEUE", "queue_position": 1})
-        return json_reply(202, {**shown, "status": "IN_PROGRESS", "logs": None})
+        return json_reply(202, {**shown, "status": "IN_PROGRESS", "logs": _logs(call)})
 
     def _shown(self, call: Call, task: Task) -> dict[str, Any]:
         address = call.address(f"/{self.id}/{_app(task)}/requests/{task.id}")
@@ -263,6 +302,13 @@ class Fal(Api):
             "status_url": f"{address}/status",
             "cancel_url": f"{address}/cancel",
         }
+
+
+def _logs(call: Call) -> list[dict[str, str]] | None:
+    """What the run has said, where it is asked for."""
+    if call.request.query not in ("logs=true", "logs=1"):
+        return None
+    return [{"message": "drawing", "level": "INFO", "source": "USER", "timestamp": "2026-11-21T10:00:01.000000"}]
 
 
 def _app(task: Task) -> str:

@@ -3,11 +3,17 @@
 Submitting answers 201. `output` is one address. Errors are `{"title", "detail", "status"}`; a 429 also has `retry_after`.
 The fields of the three models are those of schemas that clients carry. `allow_fallback_model` may only be false: a request
 that lets another maker's model answer is a mistake here. Nothing is waited for: `Prefer` is ignored.
+
+Judged by the package replicate: it insists on `version` in a prediction, and on `etag`, `checksums`, `metadata` and
+`created_at` of a file, with which it may send `metadata`. A file without a name of its own is sent as
+`application/octet-stream`, and read as what it is.
 """
 
 from __future__ import annotations
 
+import json
 import secrets
+from hashlib import sha256
 from typing import Any
 
 from ..api import Api, Call, Route, route
@@ -15,7 +21,7 @@ from ..fields import Check, check_fields, choice, flag, json_object, strings, te
 from ..message import Reply, json_reply
 from ..order import Order
 from ..problem import MEANINGS, Problem
-from ..references import from_part
+from ..references import FORMATS, decode
 from ..results import Result
 from ..sizes import RATIOS_10, nearest_ratio, pixels
 from ..tasks import Task, new_task_id
@@ -23,6 +29,7 @@ from ..tasks import Task, new_task_id
 # No price is published for these models: what most resellers take for them stands in.
 PRICES = {"google/nano-banana": 0.039, "google/nano-banana-2": 0.08, "google/nano-banana-pro": 0.15}
 MOST = 14
+ENDED = ("succeeded", "failed", "canceled")
 LEVELS = ("block_low_and_above", "block_medium_and_above", "block_only_high")
 
 
@@ -106,13 +113,19 @@ class Replicate(Api):
         return reply
 
     def _upload(self, call: Call) -> Reply:
-        if len(call.parts) != 1 or call.parts[0].name != "content" or call.parts[0].filename is None:
+        files = [part for part in call.parts if part.name == "content" and part.filename is not None]
+        texts = [part for part in call.parts if part.name == "metadata" and part.filename is None]
+        if len(files) != 1 or len(texts) > 1 or len(call.parts) != len(files) + len(texts):
             raise wrong("content", "exactly one file is required")
-        part = call.parts[0]
-        from_part(part)
-        name = secrets.token_hex(8)
-        path = call.files.add_upload(self.id, name, part.content_type, part.content)
-        shown = {"id": name, "name": part.filename, "content_type": part.content_type, "size": len(part.content)}
+        part = files[0]
+        metadata = _metadata(texts[0].text()) if texts else {}
+        declared = "" if part.content_type == "application/octet-stream" else part.content_type
+        mime = FORMATS[decode("content", part.content, declared, "multipart").format]
+        name, digest = secrets.token_hex(8), sha256(part.content).hexdigest()
+        path = call.files.add_upload(self.id, name, mime, part.content)
+        shown: dict[str, Any] = {"id": name, "name": part.filename, "content_type": part.content_type}
+        shown |= {"size": len(part.content), "etag": digest[:32], "checksums": {"sha256": digest}, "metadata": metadata}
+        shown |= {"created_at": "2026-11-21T10:00:00.000Z", "expires_at": "2026-11-22T10:00:00.000Z"}
         return json_reply(201, {**shown, "urls": {"get": call.address(path)}})
 
     def _account(self, _call: Call) -> Reply:
@@ -170,6 +183,7 @@ class Replicate(Api):
         return {
             "id": task.id,
             "model": task.order.model,
+            "version": "hidden",
             "input": task.order.extras["input"],
             "output": None,
             "error": None,
@@ -177,12 +191,21 @@ class Replicate(Api):
             "status": status,
             "created_at": "2026-11-21T10:00:00.000Z",
             "started_at": "2026-11-21T10:00:01.000Z" if started else None,
+            "completed_at": "2026-11-21T10:00:02.250Z" if status in ENDED else None,
+            "metrics": {"predict_time": 1.25} if status in ENDED and started else {},
             "urls": {"get": address, "cancel": f"{address}/cancel"},
         }
 
 
 def _unknown() -> Problem:
     return Problem(404, "The requested resource could not be found.")
+
+
+def _metadata(text: str) -> Any:
+    try:
+        return json_object("metadata", json.loads(text))
+    except ValueError:
+        raise wrong("metadata", "must be a JSON object") from None
 
 
 def _never(name: str, value: Any) -> bool:

@@ -1,19 +1,22 @@
 """WaveSpeed: the model is the path, everything is wrapped into `{code, message, data}`, and work is a prediction.
 
-Resolutions are in lower case, references are addresses only and go up through `/api/v3/media/upload/binary`.
+Resolutions are in lower case, references are addresses only and go up through `/api/v3/media/upload/binary`, as its page on
+uploads says, or, as the package wavespeed does, through a ticket of `/api/v3/media/uploads` and a PUT to its signed address.
 """
 
 from __future__ import annotations
 
 import secrets
+import threading
 from typing import Any
 
 from ..api import DECLINED, Call, Route, TaskApi, route
-from ..fields import Check, check_fields, choice, flag, strings, text, wrong
+from ..fields import Check, check_fields, choice, flag, strings, text, whole, wrong
+from ..files import SUFFIX
 from ..message import Reply, json_reply
 from ..order import Order
 from ..problem import Problem
-from ..references import from_part
+from ..references import decode, from_part
 from ..results import Result
 from ..sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
 from ..tasks import Task
@@ -22,6 +25,8 @@ from ..tasks import Task
 PRICES = {"nano-banana": 0.038, "nano-banana-2": 0.08, "nano-banana-2.1": 0.04, "nano-banana-pro": 0.15}
 MOST = {"nano-banana": 10, "nano-banana-2": 14, "nano-banana-pro": 14}
 NEWER = ("nano-banana-2", "nano-banana-2.1")
+LARGEST_UPLOAD = 200 * 1024 * 1024
+"""As the package wavespeed has it."""
 TIERS = {"1k": "1K", "2k": "2K", "4k": "4K"}
 
 
@@ -31,6 +36,11 @@ class WaveSpeed(TaskApi):
     id = "wavespeed"
     auth = "bearer"
 
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tickets: dict[str, tuple[str, int]] = {}
+        """Name of a file that is to be uploaded -> its MIME type, "" where it isn't told, and its size."""
+
     def routes(self) -> tuple[Route, ...]:
         """The models, predictions, uploads, and the balance for testing a key."""
         result = r"/api/v3/predictions/(?P<id>[^/]+)/result"
@@ -39,6 +49,9 @@ class WaveSpeed(TaskApi):
             route("models", "POST", r"/api/v3/(?P<model>google/[^/]+)/(?P<does>text-to-image|edit)", read=self._order),
             route("result", "GET", result, answer=self._result, kind="poll", body="none"),
             route("upload", "POST", upload, answer=self._upload, kind="upload", body="multipart", files="file"),
+            route("ticket", "POST", "/api/v3/media/uploads", answer=self._ticket, kind="upload"),
+            # The address to put the file to is signed by itself: a key has no business there.
+            route("put", "PUT", r"/put/(?P<id>[^/]+)", answer=self._put, kind="upload", body="raw", auth=False),
             route("balance", "GET", "/api/v3/balance", answer=self._balance, kind="other", body="none"),
         )
 
@@ -99,6 +112,42 @@ class WaveSpeed(TaskApi):
             "size": len(part.content),
         }
         return json_reply(200, {"code": 200, "message": "success", "data": data})
+
+    def _ticket(self, call: Call) -> Reply:
+        """Where to put a file, and where it will be."""
+        checks: dict[str, Check] = {
+            "filename": text(longest=255),
+            "size": whole(1, LARGEST_UPLOAD),
+            "content_type": text(longest=255),
+        }
+        fields = check_fields(call.fields, checks, ("filename", "size"))
+        name, mime = f"media-{secrets.token_hex(8)}", fields.get("content_type", "")
+        with self._lock:
+            self._tickets[name] = (mime, fields["size"])
+            while len(self._tickets) > 1000:
+                self._tickets.pop(next(iter(self._tickets)))
+        address = call.address(f"/{self.id}/put/{name}")
+        headers = {"Content-Type": mime} if mime else {}
+        # Nothing serves this address before the file is there.
+        file = call.address(f"/{self.id}/files/{name}{SUFFIX.get(mime.partition('/')[2], '.png')}")
+        upload = {"method": "PUT", "url": address, "headers": headers}
+        data = {"upload": upload, "download_url": file, "filename": fields["filename"], "size": fields["size"]}
+        return json_reply(200, {"code": 200, "message": "success", "data": data})
+
+    def _put(self, call: Call) -> Reply:
+        name = call.pieces["id"]
+        with self._lock:
+            mime, size = self._tickets.get(name, ("", 0))
+        if not size:
+            raise Problem(404, "no ticket was given for this upload")
+        if call.request.header("authorization") is not None:
+            raise Problem(400, "only one auth mechanism is allowed: this address is signed")
+        content = bytes(call.request.body)
+        if len(content) != size or (mime and (call.request.header("content-type") or "").lower() != mime):
+            raise Problem(403, "the upload is not what its ticket says")
+        decode("file", content, mime, "url")
+        call.files.add_upload(self.id, name, mime or "image/png", content)
+        return Reply(200, b"", "text/plain")
 
     def _balance(self, _call: Call) -> Reply:
         return json_reply(200, {"code": 200, "message": "success", "data": {"balance": 100.0}})
