@@ -91,7 +91,7 @@ class Fal(Api):
             route("storage", "POST", "/storage/upload/initiate", answer=self._announce, kind="upload", query=announced),
             route("token", "POST", "/storage/auth/token", answer=self._token, kind="other", query=(storage,)),
             # The CDN has an authorization of its own.
-            route("cdn", "POST", "/files/upload", answer=self._upload, kind="upload", body="raw", auth=False),
+            route("cdn", "POST", "/cdn/files/upload", answer=self._upload, kind="upload", body="raw", auth=False),
             # The address to put the file to is signed by itself: a key has no business there.
             route("put", "PUT", r"/put/(?P<id>[^/]+)", answer=self._put, kind="upload", body="raw", auth=False),
             route("status", "GET", status, answer=self._status, kind="poll", body="none", query=logs),
@@ -219,7 +219,7 @@ class Fal(Api):
         token = secrets.token_hex(16)
         with self._lock:
             self._tokens = [*self._tokens[-99:], token]
-        shown = {"token": token, "token_type": "Bearer", "base_url": call.address(f"/{self.id}")}
+        shown = {"token": token, "token_type": "Bearer", "base_url": call.address(f"/{self.id}/cdn")}
         expires = datetime.now(timezone.utc) + timedelta(hours=1)
         return json_reply(200, {**shown, "expires_at": expires.isoformat(timespec="microseconds")})
 
