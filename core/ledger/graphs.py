@@ -33,6 +33,14 @@ def packed(graph: Mapping[str, Any] | None) -> tuple[str, bytes]:
     return hashlib.sha256(data).hexdigest(), zlib.compress(data, 6)
 
 
+def unpacked_json(data: bytes) -> str:
+    """The JSON that was packed, which is not parsed: that would hold the interpreter. "" where it is damaged."""
+    try:
+        return zlib.decompress(data).decode("utf-8", "surrogatepass")
+    except (zlib.error, ValueError):
+        return ""
+
+
 def unpacked(data: bytes) -> dict[str, Any] | None:
     try:
         value = json.loads(zlib.decompress(data))

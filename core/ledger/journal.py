@@ -409,7 +409,7 @@ class Journal:
         elif read:
             connection.execute(update(result).where(result.c.name == name).values(used=now, read=now))
         try:
-            self.results.describe(name, sidecar.facts(connection, rows.with_uids(connection, [row.uid])[0]))
+            self.results.describe(name, *sidecar.facts(connection, rows.with_uids(connection, [row.uid])[0]))
         except OSError as error:
             log.warning("the sidecar of %s could not be written: %s", name, error)
 

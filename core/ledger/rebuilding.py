@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from . import sidecar
 from .results import Results
@@ -28,7 +28,8 @@ def reindex(results: Results, connection: Connection) -> int:
     """Brings the journal up to what lies in the results' folder: files it doesn't know are added, others are left alone."""
     known = set(connection.execute(select(picture.c.uid)).scalars())
     files = set(connection.execute(select(result.c.name)).scalars())
-    found = 0
+    found: set[str] = set()
+    added: dict[str, float] = {}
     for name, size, pictures in results.walk():
         newest = 0.0
         for facts in pictures:
@@ -36,19 +37,21 @@ def reindex(results: Results, connection: Connection) -> int:
                 values = sidecar.row_of(connection, facts, name)
             except (KeyError, TypeError, ValueError):
                 continue
-            found += 1
+            found.add(values["uid"])
             newest = max(newest, values["ended"])
             if values["uid"] not in known:
                 known.add(values["uid"])
                 connection.execute(insert(picture).values(**values))
+        # Whether somebody has seen it isn't known any more; that counts as seen, or it could never be let go.
+        times = {"created": newest, "used": newest, "read": newest}
         if name not in files:
             files.add(name)
-            form = name.rpartition(".")[2]
-            # Whether somebody has seen it isn't known any more; that counts as seen, or it could never be let go.
-            connection.execute(
-                insert(result).values(name=name, bytes=size, format=form, created=newest, used=newest, read=newest)
-            )
-    return found
+            added[name] = newest
+            connection.execute(insert(result).values(name=name, bytes=size, format=name.rpartition(".")[2], **times))
+        elif newest > added.get(name, newest):  # the sidecar of another picture with the same bytes
+            added[name] = newest
+            connection.execute(update(result).where(result.c.name == name).values(**times))
+    return len(found)
 
 
 def _salvage(connection: Connection, file: Path) -> None:

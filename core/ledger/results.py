@@ -4,6 +4,10 @@
     ab/abcdef....png          the bytes; the name is their SHA-256
     unreadable/<uid>.bin      bytes that are no picture, kept to be looked at
     ab/abcdef....json         who asked for them, when, where and for how much: the journal can be rebuilt from these
+    ab/abcdef....<uid>.json   the same for each further picture with the same bytes
+
+Each picture has a sidecar of its own, so that one more picture with known bytes rewrites nothing. Earlier releases kept
+all pictures with the same bytes in the first file: such a file is still read, and pictures can be taken out of it.
 
 A file appears under its name only when it is complete. Nothing is decoded here.
 """
@@ -119,27 +123,40 @@ class Results:
             raise Spoiled(f"{self.path(name).name} is damaged")
         return data
 
-    def describe(self, name: str, facts: dict[str, Any]) -> None:
-        """Adds a picture's facts to the sidecar of its bytes; several pictures may have the same bytes."""
+    def describe(self, name: str, facts: dict[str, Any], graph: str = "") -> None:
+        """Writes the sidecar of a picture, and touches no other with the same bytes. `graph`: its workflow as JSON."""
         file = self.path(name).with_suffix(".json")
-        pictures = [known for known in _pictures(file) if known.get("uid") != facts["uid"]]
-        value = {"version": SIDECAR_VERSION, "file": name, "pictures": [*pictures, facts]}
-        _write(file, value)
-
-    def facts(self, name: str) -> list[dict[str, Any]]:
-        """What the sidecar says about the pictures that have these bytes."""
-        return _pictures(self.path(name).with_suffix(".json"))
+        if file.exists():
+            file = file.with_suffix(f".{facts['uid']}.json")
+        described = _json(facts)
+        if graph:
+            described = f'{described[:-1]}, "graph": {graph}}}'
+        _write(file, name, described)
 
     def forget(self, name: str) -> None:
-        """Deletes bytes and sidecar."""
+        """Deletes bytes and sidecars."""
         self.path(name).unlink(missing_ok=True)
-        self.path(name).with_suffix(".json").unlink(missing_ok=True)
+        for file in self._sidecars(name):
+            file.unlink(missing_ok=True)
 
     def forget_facts(self, name: str, uids: set[str]) -> None:
-        """Takes pictures out of a sidecar whose bytes others still use."""
-        file = self.path(name).with_suffix(".json")
-        left = [facts for facts in _pictures(file) if facts.get("uid") not in uids]
-        _write(file, {"version": SIDECAR_VERSION, "file": name, "pictures": left})
+        """Deletes the facts of pictures whose bytes others still use. Called inside a transaction, as `describe` is."""
+        theirs = {f".{uid}" for uid in uids}
+        for file in self._sidecars(name):
+            if file.suffix == ".part" or theirs.intersection(file.suffixes):  # of a crash: nobody writes now
+                file.unlink(missing_ok=True)
+            elif len(file.suffixes) == 1:
+                pictures = _pictures(file)
+                kept = [facts for facts in pictures if facts.get("uid") not in uids]
+                if not kept:
+                    file.unlink(missing_ok=True)
+                elif len(kept) < len(pictures):
+                    _write(file, name, *map(_json, kept))
+
+    def _sidecars(self, name: str) -> list[Path]:
+        """The sidecars of all pictures with these bytes, those included that a crash left half written."""
+        file = self.path(name)
+        return [each for each in file.parent.glob(f"{file.stem}.*") if ".json" in each.suffixes]
 
     def forget_loose(self, uid: str) -> None:
         """Deletes bytes of a picture that never got a name."""
@@ -147,11 +164,11 @@ class Results:
             file.unlink(missing_ok=True)
 
     def walk(self) -> Iterator[tuple[str, int, list[dict[str, Any]]]]:
-        """Every file that is here with a sidecar: its name, its size, its pictures."""
+        """Every sidecar whose bytes are here: their name, their size, its pictures."""
         for sidecar in sorted(self.folder.glob("[0-9a-f][0-9a-f]/*.json")):
             try:
                 name = json.loads(sidecar.read_text("utf-8"))["file"]
-                if Path(name).stem != sidecar.stem or Path(name).name != name:
+                if Path(name).stem != sidecar.name.partition(".")[0] or Path(name).name != name:
                     continue
                 pictures = _pictures(sidecar)
                 for facts in pictures:
@@ -168,12 +185,18 @@ def name_of(data: bytes) -> str:
     return f"{hashlib.sha256(data).hexdigest()}.{EXTENSION.get(form, form) or 'bin'}"
 
 
-def _write(file: Path, value: dict[str, Any]) -> None:
+def _json(facts: dict[str, Any]) -> str:
+    # On one line: with an indent Python's slow encoder would hold the interpreter for as long as a large graph takes.
+    return json.dumps(facts, ensure_ascii=False)
+
+
+def _write(file: Path, name: str, *described: str) -> None:
+    """Writes a sidecar of some pictures, each given as JSON."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".json.part")
-    # Half a character of a graph becomes the escape that JSON has for it. On one line: with an indent Python's slow encoder
-    # would hold the interpreter for as long as a large graph takes.
-    part.write_text(json.dumps(value, ensure_ascii=False), "utf-8", "backslashreplace")
+    text = f'{{"version": {SIDECAR_VERSION}, "file": {json.dumps(name)}, "pictures": [{", ".join(described)}]}}'
+    # A lone surrogate of a graph becomes the escape that JSON has for it.
+    part.write_text(text, "utf-8", "backslashreplace")
     os.replace(part, file)
 
 

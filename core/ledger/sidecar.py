@@ -30,15 +30,14 @@ _COPIED = (
 )
 
 
-def facts(connection: Connection, row: Row[Any]) -> dict[str, Any]:
-    """What the sidecar says about a stored picture: nothing secret, and all that the journal needs to have it again."""
+def facts(connection: Connection, row: Row[Any]) -> tuple[dict[str, Any], str]:
+    """What the sidecar says about a stored picture, and its graph as JSON ("" for none): nothing secret, and all that the
+    journal needs to have it again."""
     found: dict[str, Any] = {name: getattr(row, name) for name in _COPIED}
     found["usd_expected"] = dollars(row.expected)
     found["usd_charged"] = None if row.charged is None else dollars(row.charged)
-    if row.graph:
-        data = connection.execute(select(graph.c.data).where(graph.c.id == row.graph)).scalar()
-        found["graph"] = graphs.unpacked(data) if data else None
-    return found
+    data = connection.execute(select(graph.c.data).where(graph.c.id == row.graph)).scalar() if row.graph else None
+    return found, graphs.unpacked_json(data) if data else ""
 
 
 def row_of(connection: Connection, found: Mapping[str, Any], name: str) -> dict[str, Any]:
