@@ -46,7 +46,7 @@ CANCEL_SECONDS = 15.0
 URL_SECONDS = 86400.0
 """After a day nobody's results wait at their address any more: what still can't be had then is given up."""
 
-_ABOUT_US = frozenset({"key", "credit", "quota", "rate"})
+_ABOUT_US = retry.ABOUT_THE_CALLER | {"rate"}
 """Answers about who asks: however old a task is, they don't say that it can't be had."""
 
 Phase = Literal[
@@ -246,7 +246,7 @@ class Call:
             assert reply is not None
             if 300 <= reply.status < 400:
                 raise self._redirected(reply)
-            step = speech.next(self._job, send.state, reply)
+            step = speech.next(self._job, send.state, replace(reply, sent=self._sent_words))
             if not isinstance(step, Failed):
                 if send.paid:
                     # An answer that leads to another paid form was a refusal: nothing is out yet.
@@ -488,6 +488,11 @@ class Call:
         return self._blame.redirected(reply, "maybe" if accepted else "no")
 
     # ------------------------------------------------------------------------------------------------ small
+
+    @property
+    def _sent_words(self) -> str:
+        """The user's own words in the request, which an error may repeat."""
+        return f"{self._job.prompt}\n{self._job.options.get('system_prompt', '')}"
 
     def _key(self) -> tuple[str, str] | None:
         """The header that carries the key, and its value. Raises ConfigError, KeyRefused or NetworkError."""

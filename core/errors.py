@@ -32,6 +32,10 @@ Kind = Literal[
     "key",
     "credit",
     "quota",
+    "region",
+    "bot_protection",
+    "proxy",
+    "certificate",
     "rate",
     "busy",
     "content",
@@ -182,6 +186,10 @@ _CLASSES: dict[Kind, type[NanoBananaError]] = {
     "network": NetworkError,
     "timeout": NetworkError,
     "download": NetworkError,
+    "region": NetworkError,
+    "bot_protection": NetworkError,
+    "proxy": NetworkError,
+    "certificate": NetworkError,
     "stopped": Stopped,
     "ledger": LedgerFailed,
     "cap": OverCap,
@@ -191,6 +199,11 @@ _CLASSES: dict[Kind, type[NanoBananaError]] = {
 _CURES: dict[Kind, str] = {
     "credit": "Top up the account at the provider, or choose another provider.",
     "quota": "The key is fine, but its quota is used up: wait for it to renew or enable billing at the provider.",
+    "region": "Choose another provider, or reach this one through a proxy in a place that it serves (NANO_BANANA_PROXY).",
+    "bot_protection": "Try another network or a proxy (NANO_BANANA_PROXY), or ask the provider to let API requests pass.",
+    "proxy": "Correct NANO_BANANA_PROXY, or HTTPS_PROXY and HTTP_PROXY of this machine, or ask whoever runs the proxy.",
+    "certificate": "If a proxy of your company opens secure connections, name the file of its certificate in "
+    "NANO_BANANA_CA_BUNDLE.",
     "rate": "Queue again later, lower max_parallel, or choose another provider.",
     "busy": "Queue again in a few minutes, or choose another provider.",
     "content": "Change the prompt or the reference images; safety_tolerance may help where the provider has it.",
@@ -198,7 +211,7 @@ _CURES: dict[Kind, str] = {
     "invalid": "The provider's words above say what it did not accept: change that input.",
     "too_large": "Scale the references down, send fewer, or set reference_format to jpeg.",
     "model": "Choose another model, or check the address and model_override: providers retire and rename models.",
-    "server": "Queue again in a few minutes; if it stays, ask the provider with the request id.",
+    "server": "Queue again in a few minutes; if it stays, ask the provider{with_id}.",
     "unreadable": "Check that the provider's address is its API and not a web page; else ask the provider.",
     "task": "Queue again with another seed or prompt; if it stays, ask the provider.",
     "network": "Check the internet connection, proxy and firewall of this machine, then queue again.",
@@ -223,6 +236,9 @@ class Fault:
     """True or False where the provider says whether it charged, None where it doesn't say."""
     request_id: str = ""
     cure: str = ""
+    """What to do, where the kind alone doesn't say it."""
+    opening: str = ""
+    """What happened, where the kind alone doesn't say it: `{label}` and `{status}` are filled in."""
 
 
 def failure(
@@ -234,10 +250,11 @@ def failure(
     status = f" (HTTP {fault.status})" if fault.status else ""
     if fault.kind == "key" and fault.status == 403:
         what = what or _DENIED
-    opening = what or _OPENINGS.get(fault.kind, "{label} could not make the picture{status}.")
+    opening = what or fault.opening or _OPENINGS.get(fault.kind, "{label} could not make the picture{status}.")
     cure = fault.cure or (key_hint if fault.kind == "key" else "") or _CURES.get(fault.kind, "")
+    cure = cure.replace("{with_id}", " with the request id" if fault.request_id else "")
     return _CLASSES[fault.kind](
-        opening.format(label=label, status=status) + said,
+        opening.replace("{label}", label).replace("{status}", status) + said,
         cure=cure,
         kind=fault.kind,
         charged=charged,
@@ -251,6 +268,10 @@ _OPENINGS: dict[Kind, str] = {
     "key": "{label} refused the key{status}: it is wrong, revoked or not allowed to use this API.",
     "credit": "{label} says that the account has no credit left{status}.",
     "quota": "{label} says that the account's quota is used up{status}.",
+    "region": "{label} is not served where this machine is{status}.",
+    "bot_protection": "The bot protection in front of {label} turned the request away{status}; the key was not looked at.",
+    "proxy": "The proxy between this machine and {label} turned the request away{status}.",
+    "certificate": "The secure connection to {label} could not be made.",
     "rate": "{label} limits how many requests this key may send{status}.",
     "busy": "{label} is overloaded or has no free capacity{status}; the fault is on its side.",
     "content": "{label} declined this prompt or picture for its content{status}.",

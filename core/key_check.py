@@ -14,7 +14,8 @@ from .errors import ConfigError
 from .plan import Target
 from .redact import redact
 from .transport import Abandoned, Broken, Forbidden, TooLong, Transport
-from .wire.reading import NotJson, fault_of, inner_status, read_json, unreadable
+from .wire.error_parsing import claimed_status, fault_of, unreadable
+from .wire.reading import NotJson, read_json
 from .wire.step import Reply
 
 SECONDS = 20.0
@@ -57,7 +58,7 @@ def check_key(target: Target) -> Checked:
         try:
             value = read_json(reply.body)
             fails = 400 if isinstance(value, dict) and value.get("error") else reply.status
-            reply = replace(reply, status=inner_status(value) or fails)
+            reply = replace(reply, status=claimed_status(value) or fails)
         except NotJson:
             return Checked(
                 "unreachable",

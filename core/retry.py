@@ -26,6 +26,12 @@ Fate = Literal["over", "lost", "again"]
 """What remains of a paid call without a picture: "over" when the provider has said what became of it, "lost" when it may have
 made a picture that it can't return, "again" when the picture can still be had for nothing."""
 _LOSING: frozenset[Kind] = frozenset({"network", "timeout", "unreadable", "download", "picture"})
+ABOUT_THE_CALLER: frozenset[Kind] = frozenset(
+    {"key", "credit", "quota", "region", "bot_protection", "proxy", "certificate"}
+)
+"""Refusals of who asks, or from where: nothing is made for them, whatever status they came with."""
+_FAILURES: frozenset[Kind] = frozenset({"content", "task", "server", "invalid", "model", "too_large", "busy"})
+"""Failures that a provider states in so many words: where it documents that failed requests aren't billed, these aren't."""
 _GATEWAY = frozenset({408, 499, 502, 504, 520, 522, 524})
 """Words of a gateway that has lost sight of the one behind it (from 520 on Cloudflare's); a plain 500 is the provider's own
 answer."""
@@ -93,10 +99,12 @@ def charged_by(row: Provider, fault: Fault, *, accepted: bool) -> Charged:
     """
     if fault.unbilled is not None:
         return "no" if fault.unbilled else "yes"
+    if fault.kind in ABOUT_THE_CALLER and (fault.status is None or not accepted):
+        return "no"
     if accepted or fault.status is None or 200 <= fault.status < 300:
         # It worked on it. Some bill what they could not deliver, most don't: only a documented word is believed, and an
         # answer that can't be read, or that claims success, may well be a picture that was made.
-        return "no" if row.failures_unbilled and fault.kind in ("content", "task") else "maybe"
+        return "no" if row.failures_unbilled and fault.kind in _FAILURES else "maybe"
     if fault.status in row.refuses_before_work or 300 <= fault.status < 400:
         return "no"
     if fault.status in _GATEWAY or fault.status == 409:

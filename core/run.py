@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from . import retry
 from .call import Call
 from .errors import Charged, LedgerFailed, NanoBananaError, OverCap, Stopped, failure
 from .errors import Fault as _Fault
@@ -34,7 +35,7 @@ from .wire.step import Job
 log = logging.getLogger("nano_banana")
 
 FAILURES_IN_A_ROW = 3
-_POINTLESS = frozenset({"key", "credit", "quota", "config", "address"})
+_POINTLESS = retry.ABOUT_THE_CALLER | {"config", "address"}
 """Answers after which the other pictures would fail the same way."""
 _TICK = 0.05
 

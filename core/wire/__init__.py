@@ -7,7 +7,9 @@ from typing import cast
 
 from .step import Dialect
 
-_NOT_DIALECTS = frozenset({"body", "gemini_words", "inlining", "reading", "step", "tasks", "uploads"})
+_NOT_DIALECTS = frozenset(
+    {"body", "error_kinds", "error_parsing", "gemini_words", "inlining", "reading", "step", "tasks", "uploads"}
+)
 
 
 def dialect(name: str) -> Dialect:

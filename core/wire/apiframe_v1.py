@@ -11,7 +11,8 @@ from typing import Any
 
 from ..providers.row import Transport
 from .body import json_body
-from .reading import NotJson, fault_of, read_object, unreadable
+from .error_parsing import fault_of, unreadable
+from .reading import NotJson, read_object
 from .step import Failed, Job, Reply, Send, State, Step
 from .tasks import follow, lost, task_id_of
 

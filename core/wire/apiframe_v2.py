@@ -16,17 +16,8 @@ from ..errors import Fault
 from ..providers.row import Transport
 from ..redact import redact
 from .body import json_body
-from .reading import (
-    NotJson,
-    fault_of,
-    no_picture,
-    picture_of,
-    pictures_in,
-    read_json,
-    read_object,
-    unreadable,
-    words_in,
-)
+from .error_parsing import fault_of, no_picture, unreadable
+from .reading import NotJson, picture_of, pictures_in, read_json, read_object, words_in
 from .step import Done, Failed, Found, Job, Reply, Send, State, Step
 from .tasks import SUCCEEDED, follow, lost, status_of, task_id_of
 from .uploads import Fresh, known_urls, next_upload, placed

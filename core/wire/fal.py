@@ -23,8 +23,9 @@ from urllib.parse import quote
 from ..errors import Fault, Kind
 from ..providers.row import Transport
 from .body import Body, Raw, json_body
+from .error_parsing import fault_of, fault_words, no_picture, unreadable
 from .inlining import in_order, next_upload
-from .reading import NotJson, fault_of, fault_words, no_picture, pictures_in, read_object, unreadable, words_in
+from .reading import NotJson, pictures_in, read_object, words_in
 from .step import Done, Failed, Job, Reply, Send, State, Step, Wait
 from .tasks import follow, lost, own_address, status_of, task_id_of
 from .uploads import known_urls

@@ -20,7 +20,8 @@ from ..errors import Fault
 from ..providers.row import Transport
 from . import gemini_words as words
 from .body import Body, Inline, Raw, json_body
-from .reading import NotJson, picture_of, pictures_in, read_object, unreadable
+from .error_parsing import unreadable
+from .reading import NotJson, picture_of, pictures_in, read_object
 from .step import Done, Failed, Found, Job, Reply, Send, State, Step, Wait
 
 REFERENCES: tuple[Transport, ...] = ("base64", "upload")

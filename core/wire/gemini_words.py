@@ -13,7 +13,9 @@ from typing import Any
 
 from ..errors import Fault, Kind
 from ..redact import redact
-from .reading import NotJson, fault_of, kind_by_words, no_picture, read_object
+from .error_kinds import declines, kind_by_words
+from .error_parsing import fault_of, no_picture
+from .reading import NotJson, read_object
 from .step import Reply
 
 _SAFETY = "change the prompt or the references; a higher safety_tolerance may help"
@@ -93,7 +95,7 @@ def declined(reply: Reply, value: dict[str, Any], said: str) -> Fault:
     message = text_of(feedback, "blockReasonMessage") or text_of(candidate, "finishMessage")
     kind, cure = REASONS.get(reason, ("content" if _FORBIDDING.search(reason) else "empty", ""))
     if reason in ("STOP", ""):
-        kind = kind_by_words(f"{message} {said}", kind)
+        kind = "content" if declines(said, reply.sent) else kind_by_words(message, kind, sent=reply.sent)
         reason = ""
     words = "; ".join(part for part in (reason, message, said) if part)
     return Fault(kind, redact(words), reply.status, request_id=request_id(reply, value), cure=cure)

@@ -18,14 +18,17 @@ from ..errors import Fault
 from ..pictures import Encoded
 from ..providers.row import Transport
 from .body import json_body
-from .reading import NotJson, fault_of, fault_words, inner_fault, kind_by_words, read_json, read_object, unreadable
+from .error_kinds import Codes
+from .error_parsing import error_in, fault_of, unreadable
+from .reading import NotJson, read_json, read_object
 from .step import Failed, Job, Reply, Send, State, Step
 from .tasks import SUCCEEDED, follow, lost, status_of, task_id_of
 from .uploads import Fresh, known_urls, next_upload, placed
 
 REFERENCES: tuple[Transport, ...] = ("upload",)
 
-_MAINTENANCE = 455
+_CODES: Codes = {"455": "busy"}
+"""Of the codes in its answers the one that is no HTTP status: maintenance (its page on response codes)."""
 
 
 def start(job: Job) -> Step:
@@ -35,12 +38,12 @@ def start(job: Job) -> Step:
 def next(job: Job, state: State, reply: Reply) -> Step:
     task = state.get("task", "")
     if not reply.ok:
-        return _failed(fault_of(reply), reply, task)
+        return _failed(fault_of(reply, _CODES), reply, task)
     try:
         value = read_object(reply)
     except NotJson:
         return Failed(unreadable(reply), task)
-    fault = inner_fault(reply, value) or _odd_code(reply, value)
+    fault = error_in(reply, value, _CODES)
     if fault:
         return _failed(fault, reply, task)
     data = value.get("data")
@@ -98,16 +101,7 @@ def _look(job: Job, state: State, reply: Reply, data: dict[str, Any]) -> Step:
     return step
 
 
-def _odd_code(reply: Reply, value: dict[str, Any]) -> Fault | None:
-    """A `code` that is neither 200 nor an HTTP status is an error, too, where nothing comes with it; None without one."""
-    if str(value.get("code", 200)) == "200" or value.get("data"):
-        return None
-    words, codes = fault_words(value)
-    kind = kind_by_words(f"{codes} {words}", "server")
-    return Fault(kind, words or f"code {value['code']}", reply.status, request_id=reply.request_id)
-
-
 def _failed(fault: Fault, reply: Reply, task: str) -> Failed:
     if task and fault.status == 404:
         return Failed(lost(replace(reply, status=404), task), task)
-    return Failed(replace(fault, kind="busy") if fault.status == _MAINTENANCE else fault, task)
+    return Failed(fault, task)

@@ -7,12 +7,12 @@ Documents: its OpenAPI pages for `/v1/images/generations` and `/v1/images/edits`
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from ..providers.row import Transport
 from .body import json_body
-from .reading import NotJson, fault_of, fault_words, read_object, unreadable
+from .error_parsing import claimed_status, error_in, fault_of, unreadable
+from .reading import NotJson, read_object
 from .step import Failed, Job, Reply, Send, State, Step
 from .tasks import follow, lost, task_id_of
 
@@ -36,10 +36,8 @@ def next(job: Job, state: State, reply: Reply) -> Step:
         value = read_object(reply)
     except NotJson:
         return Failed(unreadable(reply))
-    code = value.get("code")
-    if isinstance(code, int) and not isinstance(code, bool) and code >= 400:
-        words, _ = fault_words(value)
-        return Failed(replace(fault_of(replace(reply, status=code)), words=words))
+    if claimed_status(value):
+        return Failed(error_in(reply, value) or unreadable(reply))
     data = value.get("data")
     task = state.get("task") or (task_id_of({"data": data}) if isinstance(data, dict) else "")
     return follow(job, reply, value, task, _poll, pause=state.get("pause"))

@@ -13,23 +13,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..errors import Fault
+from ..errors import Fault, Kind
 from ..providers.row import Transport
 from ..redact import redact
 from .body import Inline, json_body
-from .reading import (
-    NotJson,
-    fault_of,
-    fault_words,
-    inner_fault,
-    kind_by_words,
-    no_picture,
-    pictures_in,
-    read_json,
-    read_object,
-    unreadable,
-    words_in,
-)
+from .error_kinds import declines
+from .error_parsing import error_in, fault_of, no_picture, unreadable
+from .reading import NotJson, pictures_in, read_json, read_object, words_in
 from .step import Done, Failed, Found, Job, Reply, Send, State, Step
 
 REFERENCES: tuple[Transport, ...] = ("data_uri",)
@@ -126,17 +116,15 @@ def _why_none(reply: Reply, value: dict[str, Any], words: str) -> Fault:
     if isinstance(error, dict):
         return replace(_told(reply, error), status=reply.status)  # it broke off while it was being made
     ends = " ".join(str(choice.get(name) or "") for name in ("finish_reason", "native_finish_reason"))
-    kind = "content" if "content_filter" in ends.lower() else kind_by_words(f"{ends} {words}", "empty")
+    kind: Kind = (
+        "content" if "content_filter" in ends.lower() or declines(ends) or declines(words, reply.sent) else "empty"
+    )
     return Fault(kind, redact(words or ends), reply.status, request_id=reply.request_id)
 
 
 def _told(reply: Reply, error: dict[str, Any]) -> Fault:
     """What an error inside a 200 says."""
-    fault = inner_fault(reply, error)
-    if fault is None:
-        words, codes = fault_words(error)
-        fault = Fault(kind_by_words(f"{codes} {words}", "server"), words, reply.status, request_id=reply.request_id)
-    return _with_metadata(fault, error)
+    return _flagged(error_in(reply, {"error": error}) or no_picture(reply, error), error)
 
 
 def _fault(reply: Reply) -> Fault:
@@ -146,23 +134,17 @@ def _fault(reply: Reply) -> Fault:
     except NotJson:
         return fault
     error = value.get("error") if isinstance(value, dict) else None
-    return _with_metadata(fault, error) if isinstance(error, dict) else fault
+    return _flagged(fault, error) if isinstance(error, dict) else fault
 
 
-def _with_metadata(fault: Fault, error: dict[str, Any]) -> Fault:
-    """`metadata` has why an input was flagged, or the words of whoever runs the model."""
-    message, told = error.get("message"), error.get("metadata")
-    words = [message] if isinstance(message, str) and message else []
-    kind = fault.kind
-    if isinstance(told, dict):
-        reasons = told.get("reasons")
-        if isinstance(reasons, list) and reasons:
-            words.append(", ".join(str(reason) for reason in reasons[:5]))
-            kind = "content" if fault.status == 403 else kind
-        if isinstance(told.get("raw"), str):
-            words.append(told["raw"])
-            kind = kind_by_words(told["raw"], kind) if kind == "invalid" else kind
-    return replace(fault, kind=kind, words=redact("; ".join(words)) or fault.words)
+def _flagged(fault: Fault, error: dict[str, Any]) -> Fault:
+    """A 403 whose `metadata` has reasons is an input that was flagged; the reasons belong to the message."""
+    told = error.get("metadata")
+    reasons = told.get("reasons") if isinstance(told, dict) else None
+    if not isinstance(reasons, list) or not reasons:
+        return fault
+    words = redact("; ".join(part for part in (fault.words, ", ".join(str(reason) for reason in reasons[:5])) if part))
+    return replace(fault, kind="content" if fault.status == 403 else fault.kind, words=words)
 
 
 def _advised(fault: Fault, job: Job, form: str) -> Fault:

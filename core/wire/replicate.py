@@ -22,8 +22,9 @@ from urllib.parse import quote
 from ..errors import Fault
 from ..providers.row import Transport
 from .body import json_body, multipart_body
+from .error_parsing import fault_of, unreadable
 from .inlining import in_order, next_upload
-from .reading import NotJson, fault_of, read_object, unreadable
+from .reading import NotJson, read_object
 from .step import Failed, Job, Reply, Send, State, Step, Wait
 from .tasks import follow, lost, own_address, status_of, task_id_of
 from .uploads import known_urls

@@ -89,6 +89,8 @@ class Reply:
     """Names in lower case."""
     body: bytes
     request_id: str = ""
+    sent: str = field(default="", repr=False)
+    """The user's own words that went along: an error may repeat them, and means nothing by them."""
 
     @property
     def ok(self) -> bool:

@@ -13,7 +13,9 @@ from typing import Any
 from ..addresses import origin
 from ..errors import Fault
 from ..redact import redact
-from .reading import fault_words, kind_by_words, no_picture, pictures_in, words_in
+from .error_kinds import kind_by_words
+from .error_parsing import no_picture, said_in
+from .reading import pictures_in, words_in
 from .step import Done, Failed, Job, Reply, Send, State, Step, Wait
 
 SUCCEEDED = frozenset(
@@ -93,10 +95,10 @@ def follow(
     """
     status = status_of(value)
     if status in FAILED:
-        words, codes = fault_words(value)
+        said = said_in(value)
         fault = Fault(
-            kind_by_words(f"{codes} {words}", "task"),
-            words or f"status {status}",
+            kind_by_words(said.text, "task", said.codes, sent=reply.sent),
+            said.words or f"status {status}",
             None,
             unbilled=_unbilled(usd),
             request_id=reply.request_id,

@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from ..providers.row import Transport
 from .body import json_body
-from .reading import NotJson, fault_of, inner_fault, read_object, unreadable
+from .error_parsing import claimed_status, error_in, fault_of, unreadable
+from .reading import NotJson, read_object
 from .step import Failed, Job, Reply, Send, State, Step
 from .tasks import SUCCEEDED, follow, lost, status_of
 from .uploads import Fresh, known_urls, next_upload, placed
@@ -35,7 +36,7 @@ def next(job: Job, state: State, reply: Reply) -> Step:
         value = read_object(reply)
     except NotJson:
         return Failed(unreadable(reply), task)
-    fault = inner_fault(reply, value)
+    fault = error_in(reply, value) if claimed_status(value) else None
     if fault:
         return Failed(lost(replace(reply, status=404), task) if task and fault.status == 404 else fault, task)
     data = value.get("data")
@@ -46,7 +47,7 @@ def next(job: Job, state: State, reply: Reply) -> Step:
     accepted = task or str(inner.get("id") or "")
     seen = {name: inner[name] for name in _SEEN if inner.get(name)}
     if not accepted and not seen:
-        return Failed(unreadable(reply))
+        return Failed(error_in(reply, value) or unreadable(reply))
     # A reply about a prediction may repeat what was sent: of such a one only the outputs are looked at.
     own = not task or "outputs" in inner or ("status" in inner and status_of(inner) not in SUCCEEDED)
     if not own and "status" in inner:

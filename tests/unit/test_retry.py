@@ -31,7 +31,7 @@ from pack.core.retry import (
     in_words,
     parse_retry_after,
 )
-from pack.core.wire.reading import fault_of
+from pack.core.wire.error_parsing import fault_of
 
 PLAIN = replace(BUILT_IN["onerouter"], failures_unbilled=False, idempotency_header="")
 KEYED = replace(PLAIN, idempotency_header="Idempotency-Key")

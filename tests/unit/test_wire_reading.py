@@ -11,7 +11,8 @@ from driving import PNG, job, play, reply, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pack.core.providers import BUILT_IN
-from pack.core.wire.reading import decode_base64, fault_of, fault_words, pictures_in, read_json, words_in
+from pack.core.wire.error_parsing import fault_of, fault_words
+from pack.core.wire.reading import decode_base64, pictures_in, read_json, words_in
 from pack.core.wire.step import Done, Found, Send
 from pack.core.wire.tasks import FAILED, RUNNING, SUCCEEDED, status_of, task_id_of
 
