@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -117,30 +118,32 @@ class Run:
         # A request that is only leaving now may be accepted in a moment: it is marked too.
         asked = [call for call in calls if cancel and call.cancel()]
         ended = [call for call in calls if call.done.is_set()]
-        back = [r for r in self.results if r.landed or self._among(r, ended, landed=True)]
-        missing = [r for r in self.results if r not in back]
-        on_the_way = [r for r in missing if self._among(r, out)]
-        doubtful = [r for r in missing if r not in on_the_way and r.error and r.error.charged != "no"]
+        landed = {
+            name
+            for call in ended
+            for n, name in zip(call.numbers, call.fingerprints, strict=True)
+            if n in call.outcome.landed
+        }
+        missing = [r for r in self.results if not r.landed and not self._among(r, landed)]
+        under_way = {name for call in out for name in call.fingerprints}
+        on_the_way = [r for r in missing if self._among(r, under_way)]
+        doubtful = [r for r in missing if not self._among(r, under_way) and r.error and r.error.charged != "no"]
+        cancelling = {name for call in out if call in asked for name in call.fingerprints}
         prices = [self._usd_of(call) for call in out]
         usd = None if None in prices else sum(price for price in prices if price)
         return {
             "asked": len(self.results),
-            "back": len(back),
+            "back": len(self.results) - len(missing),
             "on_the_way": len(on_the_way),
-            "cancelling": sum(1 for r in on_the_way if self._among(r, [call for call in out if call in asked])),
+            "cancelling": sum(1 for r in on_the_way if self._among(r, cancelling)),
             "doubtful": len(doubtful),
             "dropped": len(missing) - len(on_the_way) - len(doubtful),
             "usd": usd,
         }
 
-    def _among(self, result: Result, calls: Sequence[Call], *, landed: bool = False) -> bool:
-        """Whether one of `calls` is on a picture; with `landed`, whether it has brought it."""
-        names = self._names.get(id(result), ())
-        return any(
-            name in names and (not landed or number in call.outcome.landed)
-            for call in calls
-            for number, name in zip(call.numbers, call.fingerprints, strict=True)
-        )
+    def _among(self, result: Result, names: set[str]) -> bool:
+        """Whether one of these fingerprints is a picture's."""
+        return not names.isdisjoint(self._names.get(id(result), ()))
 
     @property
     def progress(self) -> Progress:
@@ -214,10 +217,10 @@ class Run:
 
     def _name_all(self) -> None:
         """Fingerprints for all; slow the first time, because it reads the references' pixels."""
+        places = {request.frame: index for index, request in enumerate(self.requests)}
         for result in self.results:
-            request = self._of_frame[result.slot.frame]
-            index = self.requests.index(request)
-            self._names[id(result)] = self.plan.names(index, request, result.slot)
+            frame = result.slot.frame
+            self._names[id(result)] = self.plan.names(places[frame], self._of_frame[frame], result.slot)
 
     def _open_slots(self) -> list[Result]:
         """Slots without a picture that may be asked for without paying twice."""
@@ -425,6 +428,7 @@ class Run:
     def _watch(self, calls: list[tuple[Call, list[Result | None]]]) -> None:
         """Waits for the calls and takes in each as it ends."""
         open_calls = list(calls)
+        uses = Counter(id(picture) for call, _ in calls for picture in self._references_of(call))
         while open_calls:
             for pair in list(open_calls):
                 call, group = pair
@@ -432,13 +436,15 @@ class Run:
                 if call.done.is_set():
                     open_calls.remove(pair)
                     self._take_in(call, group)
-                    self._release(call, open_calls)
                 elif timed_out:
                     open_calls.remove(pair)
                     self._give_up(call, group)
                 elif self._halt.is_set():
                     open_calls.remove(pair)
                     self._let_go(call, group)
+                else:
+                    continue
+                self._release(call, uses)
             if open_calls:
                 open_calls[0][0].done.wait(_TICK)
 
@@ -478,11 +484,14 @@ class Run:
             what = "1 picture that was" if count == 1 else f"{count} pictures that were"
             self.report.note([f"{what} paid for earlier came from {call.row_label} without paying again"])
 
-    def _release(self, call: Call, open_calls: list[tuple[Call, list[Result | None]]]) -> None:
-        """Lets go of the encoded references that no open call needs: a long batch would fill the memory."""
-        needed = {id(p) for other, _ in open_calls for p in self._references_of(other)}
+    def _release(self, call: Call, uses: Counter[int]) -> None:
+        """Lets go of the encoded references that no open call needs: a long batch would fill the memory.
+
+        `uses`: id of a reference -> how many open calls have it, once for each time that they do.
+        """
         for picture in self._references_of(call):
-            if id(picture) not in needed:
+            uses[id(picture)] -= 1
+            if not uses[id(picture)] and call.done.is_set():
                 picture.release()
 
     def _references_of(self, call: Call) -> tuple[Picture, ...]:
