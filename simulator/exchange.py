@@ -285,4 +285,4 @@ def _without_pictures(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: shown(value) for name, value in fields.items() if name not in PICTURE_FIELDS}
 
 
-PICTURE_FIELDS = ("image", "images", "image_urls", "inlineData")
+PICTURE_FIELDS = ("image", "images", "image_urls", "inlineData", "inline_data")

@@ -65,6 +65,17 @@ def whole(lowest: int, highest: int) -> Check:
     return check
 
 
+def number(lowest: float, highest: float) -> Check:
+    """A JSON number in a range; not a boolean."""
+
+    def check(name: str, value: Any) -> float:
+        if type(value) not in (int, float) or not lowest <= value <= highest:
+            raise wrong(name, f"must be a number from {lowest} to {highest}")
+        return float(value)
+
+    return check
+
+
 def flag(name: str, value: Any) -> bool:
     """A JSON boolean."""
     if not isinstance(value, bool):

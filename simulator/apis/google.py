@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import secrets
 import threading
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+from urllib.parse import parse_qsl
 
 from ..api import Call, Route, route
-from ..fields import Check, check_fields, json_object, text
+from ..fields import Check, check_fields, choice, json_object, text, whole
 from ..gemini import MODELS, Gemini
+from ..gemini_request import camel_names
 from ..message import Reply, json_reply
 from ..problem import Problem
 from ..references import FORMATS, Reference, decode
 
+VERSION = "/v1(?:beta)?"
+"""Where the API is served: the image guide names v1beta, and the SDK's own default is v1."""
+KEPT_SECONDS = 48 * 3600
 LARGEST_UPLOAD = 2_000_000_000
 
 
@@ -27,6 +35,7 @@ class Upload:
     id: str
     mime: str
     size: int
+    made: float = field(default_factory=time.time)
     path: str = ""
     """Where its bytes are kept, once they are here."""
 
@@ -43,24 +52,18 @@ class Google(Gemini):
         self._uploads: dict[str, Upload] = {}
 
     def routes(self) -> tuple[Route, ...]:
-        """Generation, files, and the list of models for testing a key."""
-        model = r"/v1beta/models/(?P<model>[^/:]+):generateContent"
+        """Generation, files, and the models."""
+        upload, files, models = f"/upload{VERSION}/files", f"{VERSION}/files", f"{VERSION}/models"
+        one, file = r"/(?P<model>[^/:]+)", "/(?P<id>[0-9a-f]+)"
+        pages = ("pageSize=*", "pageToken=*")
         return (
-            route("generate", "POST", model, read=self._read),
-            route("files", "POST", "/upload/v1beta/files", answer=self._announce, kind="upload"),
-            route(
-                "put",
-                "POST",
-                "/upload/v1beta/files/(?P<id>[0-9a-f]+)",
-                answer=self._put,
-                kind="upload",
-                body="raw",
-                auth=False,
-            ),
-            route("file", "GET", "/v1beta/files/(?P<id>[0-9a-f]+)", answer=self._file, kind="other", body="none"),
-            route(
-                "models", "GET", "/v1beta/models", answer=self._models, kind="other", body="none", query=("pageSize=1",)
-            ),
+            route("generate", "POST", f"{models}{one}:generateContent", read=self._read),
+            route("files", "POST", upload, answer=self._announce, kind="upload"),
+            route("put", "POST", upload + file, answer=self._put, kind="upload", body="raw", auth=False),
+            route("file", "GET", files + file, answer=self._file, kind="other", body="none"),
+            route("file", "DELETE", files + file, answer=self._delete, kind="other", body="none"),
+            route("models", "GET", models, answer=self._models, kind="other", body="none", query=pages),
+            route("model", "GET", models + one, answer=self._model, kind="other", body="none"),
         )
 
     def without_key(self) -> Problem:
@@ -91,8 +94,12 @@ class Google(Gemini):
         return decode(field, content, mime, "url")
 
     def _announce(self, call: Call) -> Reply:
-        checks: dict[str, Check] = {"display_name": text(longest=512)}
-        given = check_fields(call.fields, {"file": json_object}, ("file",))["file"]
+        given = check_fields(camel_names(call.fields), {"file": json_object}, ("file",))["file"]
+        checks: dict[str, Check] = {
+            "displayName": text(longest=512),
+            "mimeType": choice(*FORMATS.values()),
+            "sizeBytes": _size,
+        }
         check_fields(given, checks, ())
         head = call.request.header
         if head("x-goog-upload-protocol") != "resumable" or head("x-goog-upload-command") != "start":
@@ -125,11 +132,18 @@ class Google(Gemini):
     def _file(self, call: Call) -> Reply:
         return json_reply(200, self._shown(call, self._known(call)))
 
+    def _delete(self, call: Call) -> Reply:
+        with self._lock:
+            self._uploads.pop(self._known_locked(call).id)
+        return json_reply(200, {})
+
     def _shown(self, call: Call, upload: Upload) -> dict[str, str]:
         return {
             "name": f"files/{upload.id}",
             "mimeType": upload.mime,
             "sizeBytes": str(upload.size),
+            "createTime": _time(upload.made),
+            "expirationTime": _time(upload.made + KEPT_SECONDS),
             "uri": self._uri(call, upload),
             "state": "ACTIVE" if upload.path else "PROCESSING",
         }
@@ -139,13 +153,45 @@ class Google(Gemini):
 
     def _known(self, call: Call) -> Upload:
         with self._lock:
-            upload = self._uploads.get(call.pieces["id"])
+            return self._known_locked(call)
+
+    def _known_locked(self, call: Call) -> Upload:
+        upload = self._uploads.get(call.pieces["id"])
         if upload is None:
             raise Problem(403, "You do not have permission to access the File or it may not exist.")
         return upload
 
-    def _models(self, _call: Call) -> Reply:
-        return json_reply(200, {"models": [{"name": f"models/{name}"} for name in MODELS][:1], "nextPageToken": "x"})
+    def _models(self, call: Call) -> Reply:
+        asked = dict(parse_qsl(call.request.query))
+        size, start = asked.get("pageSize", "50"), asked.get("pageToken", "0")
+        if not size.isdecimal() or not start.isdecimal() or not int(size):
+            raise Problem(400, "pageSize must be a positive number, pageToken one that was answered.")
+        names, end = list(MODELS), int(start) + int(size)
+        answer: dict[str, Any] = {"models": [_described(name) for name in names[int(start) : end]]}
+        if end < len(names):
+            answer["nextPageToken"] = str(end)
+        return json_reply(200, answer)
+
+    def _model(self, call: Call) -> Reply:
+        name = call.pieces["model"]
+        if name not in MODELS:
+            raise Problem(404, f"Model is not found: models/{name[:80]}")
+        return json_reply(200, _described(name))
+
+
+def _described(name: str) -> dict[str, Any]:
+    return {"name": f"models/{name}", "displayName": name, "supportedGenerationMethods": ["generateContent"]}
+
+
+def _size(name: str, value: Any) -> int:
+    """A 64-bit integer: a number, or one in a string, as the JSON of protocol buffers has it."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        value = int(value)
+    return int(whole(1, LARGEST_UPLOAD)(name, value))
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat().replace("+00:00", "Z")
 
 
 API = Google()

@@ -32,8 +32,8 @@ class Vertex(Gemini):
     output_formats = True
 
     def routes(self) -> tuple[Route, ...]:
-        """Generation at the location `global`, and tokens."""
-        project = r"/v1/projects/[a-z][a-z0-9-]{4,28}[a-z0-9]/locations/global"
+        """Generation at the location `global`, where the SDK calls v1beta1, and tokens."""
+        project = r"/v1(?:beta1)?/projects/[a-z][a-z0-9-]{4,28}[a-z0-9]/locations/global"
         model = r"/publishers/google/models/(?P<model>[^/:]+):generateContent"
         return (
             route("generate", "POST", project + model, read=self._read),

@@ -121,16 +121,15 @@ PARTS = ("contents", 0, "parts")
 CONFIG = "generationConfig"
 WRONG: list[tuple[str, dict[str, Any]]] = [
     (SECOND, changed("model", to="x")),
-    (SECOND, changed("generation_config", to={})),
+    (SECOND, changed("generation_config", to={})),  # beside generationConfig: the same field in two spellings
     (SECOND, changed("contents", to=[])),
+    (SECOND, changed("contents", to=SAMPLE["contents"] * 2)),
+    (SECOND, changed("contents", to=[*SAMPLE["contents"], {"role": "model", "parts": [{"text": "a"}]}])),
     (SECOND, changed("contents", 0, "role", to="model")),
-    (SECOND, changed("contents", 0, to={"parts": [{"text": "a"}]})),
     (SECOND, changed(*PARTS, to=[])),
     (SECOND, changed(*PARTS, to=[{"text": ""}])),
-    (SECOND, changed(*PARTS, to=[{"text": "a"}, {"text": "b"}])),
     (SECOND, changed(*PARTS, to=[{"text": "a", "thought": False}])),
     (SECOND, changed(*PARTS, to=[{"text": "a"}] + [PICTURE] * 15)),
-    (SECOND, changed(*PARTS, 1, to={"inline_data": PICTURE["inlineData"]})),
     (SECOND, changed(*PARTS, 1, "inlineData", to={"mimeType": "image/png", "data": f"data:image/png;base64,{B64}"})),
     (SECOND, changed(*PARTS, 1, "inlineData", to={"mimeType": "image/webp", "data": B64})),
     (SECOND, changed(*PARTS, 1, "inlineData", to={"mimeType": "image/gif", "data": B64})),
@@ -138,8 +137,10 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     (SECOND, changed(*PARTS, 1, "inlineData", to={"mimeType": "image/png", "data": B64[:-40]})),
     (SECOND, changed(CONFIG, "responseModalities", to=["image"])),
     (SECOND, changed(CONFIG, "responseModalities", to=["TEXT"])),
-    (SECOND, changed(CONFIG, to={"imageConfig": {}})),
     (SECOND, changed(CONFIG, "candidateCount", to=2)),
+    (SECOND, changed(CONFIG, "temperature", to=2.5)),
+    (SECOND, changed(CONFIG, "topP", to=True)),
+    (SECOND, changed(CONFIG, "thinkingConfig", "includeThoughts", to="true")),
     (SECOND, changed(CONFIG, "responseFormat", to={"image": {}})),
     (SECOND, changed(CONFIG, "seed", to=2**31)),
     (SECOND, changed(CONFIG, "seed", to="1")),
@@ -149,7 +150,6 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     (SECOND, changed(CONFIG, "imageConfig", "imageSize", to=512)),
     (SECOND, changed(CONFIG, "imageConfig", "imageOutputOptions", to={"mimeType": "image/png"})),
     (SECOND, changed(CONFIG, "thinkingConfig", "thinkingLevel", to="medium")),
-    (SECOND, changed(CONFIG, "thinkingConfig", "includeThoughts", to=True)),
     (SECOND, changed("tools", to=[{"googleSearch": True}])),
     (SECOND, changed("tools", to={"googleSearch": {}})),
     (SECOND, changed("systemInstruction", to="Be brief.")),
@@ -161,6 +161,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     (PRO, plain(imageConfig={"aspectRatio": "8:1"})),
     (PRO, plain(thinkingConfig={"thinkingLevel": "high"})),
     (FIRST, plain(imageConfig={"imageSize": "1K"})),
+    (FIRST, plain(thinkingConfig={"includeThoughts": True})),
     (FIRST, {**plain(), "systemInstruction": {"parts": [{"text": "x"}]}}),
     (LITE, plain(imageConfig={"imageSize": "1K"})),
     (LITE, {**plain(), "tools": [{"googleSearch": {}}]}),
@@ -174,6 +175,32 @@ def test_refused(sim: Simulator, model: str, body: dict[str, Any]) -> None:
     assert answer.status_code == 400, answer.text
     assert set(answer.json()["error"]) == {"code", "message", "status"}
     assert answer.json()["error"]["status"] == "INVALID_ARGUMENT" and sim.ledger()["paid_calls"] == 0
+
+
+def test_the_json_of_protocol_buffers(sim: Simulator) -> None:
+    """Snake case, the URL-safe alphabet without padding, capitals: the vendor's own client sends them."""
+    inline = {"mime_type": "image/png", "data": base64.urlsafe_b64encode(OUT.getvalue()).decode().rstrip("=")}
+    body = {
+        "contents": [{"parts": [{"text": "a"}, {"inline_data": inline}, {"text": "cat"}]}],
+        "generation_config": {"thinking_config": {"thinking_level": "HIGH", "include_thoughts": False}},
+        "system_instruction": {"role": "user", "parts": [{"text": "Be brief."}]},
+    }
+    (candidate,) = post(sim, body).json()["candidates"]
+    assert [next(iter(part)) for part in candidate["content"]["parts"]] == ["text", "inlineData"]
+    (entry,) = sim.ledger()["requests"]
+    assert (entry["prompt"], len(entry["references"])) == ("a", 1) and inline["data"] not in str(entry)
+
+
+def test_a_conversation_needs_its_signatures_back(sim: Simulator) -> None:
+    """The first picture is a reference of the second turn; without its signature the thinking model refuses."""
+    first = post(sim, plain("one"), PRO).json()["candidates"][0]["content"]
+    again = plain("one")
+    again["contents"] += [first, {"role": "user", "parts": [{"text": "two"}]}]
+    assert post(sim, again, PRO).status_code == 200
+    entry = sim.ledger()["requests"][-1]
+    assert (entry["prompt"], len(entry["references"])) == ("two", 1)
+    del first["parts"][-1]["thoughtSignature"]
+    assert "thought_signature" in post(sim, again, PRO).json()["error"]["message"]
 
 
 def test_what_only_vertex_takes(sim: Simulator) -> None:
