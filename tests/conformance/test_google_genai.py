@@ -171,7 +171,7 @@ def refused(client: Any, prompt: str = "a fox", **more: Any) -> Any:
     ],
 )
 def test_errors_are_read(
-    simulator: Simulator, provider: str, words: str, kind: type, code: int, status: str, said: str
+    simulator: Simulator, provider: str, words: str, kind: Any, code: int, status: str, said: str
 ) -> None:
     error = refused(client_of(simulator, provider), f"refused [[sim: {words}]]")
     assert isinstance(error, kind) and (error.code, error.status) == (code, status)
