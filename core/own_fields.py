@@ -13,7 +13,19 @@ from typing import Any, cast, get_args
 import yaml
 
 from .own_mapping import Mistake, Told, scalar
-from .providers.row import EXTREME_RATIOS, RATIOS, RESOLUTIONS, Field, Model, Offer, Operation, Option, Provider, Route
+from .providers.row import (
+    EXTREME_RATIOS,
+    OPERATIONS,
+    RATIOS,
+    RESOLUTIONS,
+    Field,
+    Model,
+    Offer,
+    Operation,
+    Option,
+    Provider,
+    Route,
+)
 
 OPTIONS: tuple[Option, ...] = get_args(Option)
 _SHAPE: frozenset[Option] = frozenset({"aspect_ratio", "resolution", "count"})
@@ -31,40 +43,40 @@ _OURS: Mapping[str, tuple[str, ...]] = {
 """Our values of the options that have a few only: what `values` gives a spelling to."""
 
 
-def path(told: Told, name: str) -> str:
-    """A path below the base URL; "" where none is given. Raises Mistake."""
-    found = told.text(name)
-    if found and (not found.startswith("/") or " " in found):
-        raise Mistake(told.at(name), f"{name} is a path: it begins with / and has no spaces")
-    return found
-
-
-def routes(known: Mapping[Operation, Route], told: Told) -> Mapping[Operation, Route]:
-    """`known` with `paths: {generate, edit}`, `fields: {option: name}`, `references: name` and `constants`."""
+def routes(known: Mapping[Operation, Route], told: Told, references: str) -> Mapping[Operation, Route]:
+    """`known` with `paths: {generate, edit}`, `fields: {option: name}`, `constants`, and `references` as the field of those."""
     paths, fields, constants = told.map("paths"), told.map("fields"), told.map("constants")
-    references = told.text("references")
     named: dict[Option, Field | None] = {}
-    for option, (key, node) in fields.items() if fields else ():
-        if option not in OPTIONS:
-            raise Mistake(key, f"fields has no {option[:40]}: {', '.join(OPTIONS)}")
-        named[option] = _field(option, key, node)
+    apart: dict[Operation, dict[Option, Field | None]] = {}
+    for word, (key, node) in fields.items() if fields else ():
+        if word in OPERATIONS:
+            apart[word] = {_option(o, k): _field(o, k, n) for o, (k, n) in Told(node, word, key).items()}
+        else:
+            named[_option(word, key)] = _field(word, key, node)
     fixed: dict[str, Any] = {name: scalar(node) for name, (_, node) in constants.items()} if constants else {}
     found: dict[Operation, Route] = {}
     for operation, route in known.items():
-        kept = {**route.fields, **{option: each for option, each in named.items() if each is not None}}
-        for option, each in named.items():
-            if each is None:
-                kept.pop(option, None)
+        spelled: dict[Option, Field | None] = {**route.fields, **named, **apart.get(operation, {})}
+        kept = {option: each for option, each in spelled.items() if each is not None}
+        always = {name: value for name, value in {**route.constants, **fixed}.items() if value is not None}
         found[operation] = replace(
             route,
-            path=(path(paths, operation) if paths else "") or route.path,
+            path=(paths.path(operation) if paths else "") or route.path,
             fields=kept,
             references=(references or route.references) if operation == "edit" or route.references else "",
-            constants={**route.constants, **fixed},
+            constants=always,
         )
     if paths:
+        for operation in OPERATIONS:
+            paths.path(operation)
         paths.end()
     return found
+
+
+def _option(word: str, key: yaml.Node) -> Option:
+    if word not in OPTIONS:
+        raise Mistake(key, f"fields has no {word[:40]}: {', '.join((*OPTIONS, *OPERATIONS))}")
+    return word
 
 
 def sayable(row: Provider, model: Model, before: Mapping[Operation, Route]) -> Model:
@@ -74,20 +86,24 @@ def sayable(row: Provider, model: Model, before: Mapping[Operation, Route]) -> M
         offer = model.offer(operation)
         if offer is None:
             return None
-        fields = (offer.route or row.routes[operation]).fields
-        sizes = _spelled(fields.get("resolution"), offer.resolutions)
-        new = frozenset() if offer.route else frozenset(fields).difference(before[operation].fields, _SHAPE)
-        return replace(
-            offer,
-            ratios=_spelled(fields.get("aspect_ratio"), offer.ratios),
-            auto_ratio=offer.auto_ratio if "aspect_ratio" in fields else "",
-            resolutions=sizes,
-            fixed_resolution=offer.default_resolution if offer.resolutions and not sizes else offer.fixed_resolution,
-            max_count=offer.max_count if "count" in fields else 1,
-            options=offer.options | new,
-        )
+        return offerable(offer, offer.route or row.routes[operation], offer.route or before[operation])
 
     return replace(model, generate=offered("generate"), edit=offered("edit"))
+
+
+def offerable(offer: Offer, route: Route, before: Route) -> Offer:
+    """`offer` as far as the fields of `route` can say it, with the options that `before` had no field for."""
+    fields = route.fields
+    sizes = _spelled(fields.get("resolution"), offer.resolutions)
+    return replace(
+        offer,
+        ratios=_spelled(fields.get("aspect_ratio"), offer.ratios),
+        auto_ratio=offer.auto_ratio if "aspect_ratio" in fields else "",
+        resolutions=sizes,
+        fixed_resolution=offer.default_resolution if offer.resolutions and not sizes else offer.fixed_resolution,
+        max_count=offer.max_count if "count" in fields else 1,
+        options=offer.options | frozenset(fields).difference(before.fields, _SHAPE),
+    )
 
 
 def unsayable(route: Route, facts: Mapping[str, Any]) -> tuple[str, str]:

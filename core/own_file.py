@@ -23,24 +23,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from .own_fields import OPTIONS, path, routes, sayable, unsayable
-from .own_mapping import FILE, Mistake, Told, entries, scalar
-from .own_providers import AUTH, bare, checked_id, checked_wire
-from .providers.row import (
-    EXTREME_RATIOS,
-    OPERATIONS,
-    RATIOS,
-    RESOLUTIONS,
-    Model,
-    Offer,
-    Operation,
-    Price,
-    Provider,
-)
+from .own_fields import routes, sayable
+from .own_mapping import FILE, Mistake, Told, entries
+from .own_models import ROUTE_WORDS, models_of, unpriced
+from .own_providers import bare, checked_id
+from .own_sending import references_of, sending
+from .providers.row import Operation, Provider, Route
+from .wire import dialect
 
 MAX_BYTES = 256 << 10
 """Some two seconds of reading."""
@@ -154,20 +146,26 @@ def _overlaid(name: str, told: Told, known: Mapping[str, Provider], dated: str) 
     if address != row.base_url:
         # The key is for that address now: the provider's own one for uploads must not see it.
         row = replace(row, base_url=address, upload_url="")
-    return _changed(row, told, dated, new=False)
+    changed = _changed(row, told, dated, new=False)
+    if _unpriced(changed) == _unpriced(known[name]):
+        raise Mistake(
+            told.key, f"{name} is changed in nothing here: all of it is so already. Take it away, or say another value"
+        )
+    return changed
+
+
+def _unpriced(row: Provider) -> Provider:
+    return replace(row, models=tuple(unpriced(model) for model in row.models))
 
 
 def _changed(row: Provider, told: Told, dated: str, *, new: bool) -> Provider:
     """A row with everything that is said about it."""
-    auth = told.choice("auth", list(AUTH))
-    if auth:
-        header, form = AUTH[auth]
-        row = replace(row, auth_header=header, auth_template=form, auth="key")
     before = row.routes
+    row = sending(row, told)
     row = replace(
         row,
         key_url=told.page("key_url") or row.key_url,
-        key_check=path(told, "key_check") or row.key_check,
+        key_check=told.path("key_check") or row.key_check,
         proxy=told.proxy("proxy") or row.proxy,
         ca_bundle=told.text("ca_bundle") or row.ca_bundle,
         max_parallel=told.number("max_parallel", row.max_parallel, 1, 64),
@@ -176,126 +174,67 @@ def _changed(row: Provider, told: Told, dated: str, *, new: bool) -> Provider:
         reads=told.choices("reads", ["png", "jpeg", "webp"]) or row.reads,
         takes_alpha=told.flag("takes_alpha", row.takes_alpha),
         key_variables=tuple(told.words("key_variables")) or row.key_variables,
-        routes=routes(before, told),
+        routes=_routes(row, told),
     )
     if row.auth == "key" and any("{project}" in route.path for route in row.routes.values()):
         raise Mistake(told.at("paths"), "paths has to be given, with your project in place of {project}")
     row = replace(row, models=tuple(sayable(row, model, before) for model in row.models))
-    models = told.map("models")
+    known, models = row, told.map("models")
     if models is not None:
-        found = _models(row, models, dated, new=new)
+        found = models_of(row, models, dated, new=new)
         if not found:
             raise Mistake(models.key, "models is empty: leave it out, or name one")
         row = replace(row, models=found)
+    _refuse_unreached(row, known, told, models)
     recommended = told.choice("recommended", [model.name for model in row.models])
     if recommended or row.model(row.recommended) is None:
         row = replace(row, recommended=recommended or row.models[0].name)
+    row = replace(row, retired=_retired(row, told))
     told.end()
     return row
 
 
-def _models(row: Provider, told: Told, dated: str, *, new: bool) -> tuple[Model, ...]:
-    """A new provider has the models that are named; an overlay changes some and adds others, in front."""
-    named = {name: _model(row, name, Told(node, name, key), dated) for name, (key, node) in told.items()}
-    if new:
-        return tuple(named.values())
-    kept = [named.pop(model.name, model) for model in row.models]
-    return (*named.values(), *kept)
+def _routes(row: Provider, told: Told) -> Mapping[Operation, Route]:
+    name, _ = references_of(row, told)
+    known = row.routes
+    if "multipart" in dialect(row.dialect).REFERENCES and row.references != "multipart":
+        # References in JSON go where pictures are made from text, unless paths says otherwise: the edits route takes a form.
+        known = {**known, "edit": replace(known["edit"], path=known["generate"].path)}
+    return routes(known, told, name)
 
 
-def _model(row: Provider, name: str, told: Told, dated: str) -> Model:
-    wrong = checked_wire(name)
-    if wrong:
-        raise Mistake(told.key, f"the model's name {wrong}")
-    base_name = told.choice("like", [model.name for model in row.models])
-    base = row.model(base_name) if base_name else row.model(name) or row.models[0]
-    assert base is not None
-    known = bool(base_name) or base.name == name
-    wires = _wires(told, "wire")
-    price_node = told.take("price")
-    model = replace(
-        base,
-        name=name,
-        family=told.text("family") or (base.family if known else name),
-        price=_price(price_node, dated) if price_node is not None else (base.price if base.name == name else None),
-        note=told.text("note") or (base.note if base.name == name else ""),
-    )
-    facts: dict[str, Any] = {}
-    for fact, allowed in (("ratios", [*RATIOS, *EXTREME_RATIOS]), ("resolutions", [*RESOLUTIONS])):
-        if fact in told:
-            facts[fact] = told.choices(fact, allowed)
-    if "resolutions" in facts:
-        facts["fixed_resolution"] = ""
-    default = told.choice("default_resolution", [*RESOLUTIONS])
-    if default or facts.get("resolutions") == ():
-        facts["default_resolution"] = default
-    if facts.get("resolutions") == ():
-        facts["fixed_resolution"] = default  # one size only, and nothing to ask it with
-    for fact, most in (("max_references", 14), ("max_count", 16), ("max_prompt", 1_000_000)):
-        if fact in told:
-            facts[fact] = told.number(fact, 0, 0 if fact != "max_count" else 1, most)
-    if "options" in told:
-        facts["options"] = frozenset(told.choices("options", list(OPTIONS)))
-    for operation in OPERATIONS:
-        offer = model.offer(operation)
-        if not told.flag(operation, offer is not None):
-            model = _offering(model, operation, None)
+def _refuse_unreached(row: Provider, known: Provider, told: Told, models: Told | None) -> None:
+    """Raises Mistake where a path or a field is said of all models, and some have their own, which it would not change.
+
+    `known`: the row before its models were changed.
+    """
+    name, _ = references_of(row, told)
+    apart = {each.name for each in known.models if any(o and o.route for o in (each.generate, each.edit))}
+    for word in ROUTE_WORDS:
+        if word not in told or (word == "references" and not name):
             continue
-        if offer is None:
-            raise Mistake(told.key, f"{base.name} can't {operation}, so {name} needs to be like a model that can")
-        mine = dict(facts)
-        if operation == "generate":
-            mine.pop("max_references", None)
-        fact, why = unsayable(offer.route or row.routes[operation], mine)
-        if fact:
-            raise Mistake(told.at(fact), why)
-        # Another model's id in its place would be asked for, and paid.
-        wire = wires.get(operation) or (offer.wire if known else "")
-        if not wire:
-            raise Mistake(told.key, f"{name} needs a wire: the id that the provider has for it")
-        model = _offering(model, operation, replace(offer, wire=wire, **mine))
-    if model.generate is None and model.edit is None:
-        raise Mistake(told.key, f"{name} can do nothing")
-    told.end()
-    return model
+        unreached = []
+        for model in row.models:
+            node = models.take(model.name) if models else None
+            entry = Told(node, model.name) if node is not None else None
+            like = entry.text("like") if entry else ""
+            if (like or model.name) in apart and not (entry and word in entry):
+                unreached.append(model.name)
+        if unreached:
+            raise Mistake(
+                told.at(word),
+                f"{word} doesn't reach {' and '.join(unreached)}, whose paths and fields are their own: say {word} below "
+                f"models for {'it' if len(unreached) == 1 else 'each of them'}, too",
+            )
 
 
-def _wires(told: Told, name: str) -> dict[Operation, str]:
-    """A wire id for both operations, or `{generate: ..., edit: ...}`."""
-    node = told.take(name)
-    if node is None:
-        return {}
-    if isinstance(node, yaml.ScalarNode):
-        found = dict.fromkeys(OPERATIONS, told.text(name))
-    else:
-        each = Told(node, name, told.at(name))
-        found = {operation: each.text(operation) for operation in OPERATIONS}
-        each.end()
-    for wire in found.values():
-        wrong = checked_wire(wire) if wire else ""
-        if wrong:
-            raise Mistake(node, f"{name} {wrong}")
-    return found
-
-
-def _offering(model: Model, operation: Operation, offer: Offer | None) -> Model:
-    return replace(model, generate=offer) if operation == "generate" else replace(model, edit=offer)
-
-
-def _price(node: yaml.Node, dated: str) -> Price:
-    """US dollars per picture: a number, or `{1K: 0.05, 2K: 0.08}`."""
-    if isinstance(node, yaml.ScalarNode):
-        return Price({"": _dollars(node)}, FILE, dated)
-    prices = {}
-    for size, (key, each) in Told(node, "price").items():
-        if size not in RESOLUTIONS:
-            raise Mistake(key, f"price has no {size[:20]}: {', '.join(RESOLUTIONS)}")
-        prices[size] = _dollars(each)
-    return Price(prices, FILE, dated)
-
-
-def _dollars(node: yaml.Node) -> float:
-    value = scalar(node)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1000:
-        raise Mistake(node, "a price is a number of US dollars per picture, for example 0.05")
-    return float(value)
+def _retired(row: Provider, told: Told) -> Mapping[str, str]:
+    """`retired: {old: new}`: names and wire ids that are answered with the model that took their place."""
+    each = told.map("retired")
+    found = dict(row.retired)
+    for old in [old for old, _ in each.items()] if each else ():
+        assert each is not None
+        if row.model(old) is not None:
+            raise Mistake(each.at(old), f"{old[:60]} is a model that is offered: leave it out of models first")
+        found[old] = each.choice(old, [model.name for model in row.models])
+    return {old: new for old, new in found.items() if row.model(new) is not None}

@@ -176,6 +176,24 @@ class Told:
             raise Mistake(node, f"{name} is a list of words")
         return found
 
+    def numbers(self, name: str, least: float, most: float) -> list[float]:
+        """A list of numbers; [] where there is none."""
+        node = self.take(name)
+        found = []
+        for word, place in zip(self.words(name), node.value if node is not None else (), strict=True):
+            value = scalar(place)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+                raise Mistake(place, f"{name} has numbers from {least:g} to {most:g}, and not {word[:20]}")
+            found.append(value)
+        return found
+
+    def path(self, name: str) -> str:
+        """A path below an address; "" where none is given."""
+        found = self.text(name)
+        if found and (not found.startswith("/") or " " in found):
+            raise Mistake(self.at(name), f"{name} is a path: it begins with / and has no spaces")
+        return found
+
     def choices(self, name: str, values: list[str]) -> tuple[Any, ...]:
         node = self.take(name)
         found = self.words(name)

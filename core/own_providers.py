@@ -95,15 +95,10 @@ def row_of(name: str, facts: Any) -> Provider:
 def bare(template: Provider) -> Provider:
     """A row without what only its own host can promise: keys, prices, uploads elsewhere, what is billed."""
     # Where pictures can go inside the request they do: a reseller of the dialect need not have the uploads.
-    inside = bool(template.upload_above)
-    most, largest = template.max_request_bytes, template.max_reference_bytes
-    if inside and template.references == "upload":
-        # There it is uploaded because a longer request is refused, and here there is nowhere to upload it to.
-        most = template.upload_above - _WORDS_BYTES
-        largest = min(largest, most * 3 // 4)
+    row = inside(template) if template.upload_above else template
     return replace(
-        template,
-        models=tuple(replace(model, price=None) for model in template.models),
+        row,
+        models=tuple(replace(model, price=None) for model in row.models),
         auth="key",
         key_variables=(),
         borrowed_variables=(),
@@ -111,15 +106,31 @@ def bare(template: Provider) -> Provider:
         key_check="",
         docs=(),
         checked="",
-        references="base64" if inside and template.references == "upload" else template.references,
-        max_request_bytes=most,
-        max_reference_bytes=largest,
-        upload_above=0,
         upload_url="",
+        upload_path="",
         failures_unbilled=False,
         idempotency_header="",
         retired={},
         local=False,
+    )
+
+
+def inside(row: Provider) -> Provider:
+    """A row whose references may be uploaded, with all of them inside the request."""
+    most, largest = row.max_request_bytes, row.max_reference_bytes
+    known = dialects()[row.dialect].upload_above
+    if row.references == "upload" and known:
+        # A longer request is refused, and here there is nowhere to upload it to.
+        most = min(most, known - _WORDS_BYTES)
+        largest = min(largest, most * 3 // 4)
+    return replace(
+        row,
+        references="base64" if row.references == "upload" else row.references,
+        max_request_bytes=most,
+        max_reference_bytes=largest,
+        upload_above=0,
+        upload_url="",
+        upload_path="",
     )
 
 
