@@ -46,7 +46,7 @@ CANCEL_SECONDS = 15.0
 URL_SECONDS = 86400.0
 """After a day nobody's results wait at their address any more: what still can't be had then is given up."""
 
-_ABOUT_US = retry.ABOUT_THE_CALLER | {"rate"}
+_ABOUT_US = retry.ABOUT_THE_CALLER | {"account", "rate"}
 """Answers about who asks: however old a task is, they don't say that it can't be had."""
 
 Phase = Literal[

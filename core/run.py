@@ -36,7 +36,7 @@ from .wire.step import Job
 log = logging.getLogger("nano_banana")
 
 FAILURES_IN_A_ROW = 3
-_POINTLESS = retry.ABOUT_THE_CALLER | {"config", "address"}
+_POINTLESS = retry.ABOUT_THE_CALLER | {"account", "config", "address"}
 """Answers after which the other pictures would fail the same way."""
 _TICK = 0.05
 

@@ -8,7 +8,18 @@ from typing import cast
 from .step import Dialect
 
 _NOT_DIALECTS = frozenset(
-    {"body", "error_kinds", "error_parsing", "gemini_words", "inlining", "reading", "step", "tasks", "uploads"}
+    {
+        "body",
+        "bot_protection",
+        "error_kinds",
+        "error_parsing",
+        "gemini_errors",
+        "inlining",
+        "reading",
+        "step",
+        "tasks",
+        "uploads",
+    }
 )
 
 

@@ -23,7 +23,7 @@ _OPENAI: Codes = {
     # OpenAI's list of error codes and its public error samples; resellers of the images API copy them.
     "invalid_api_key": "key",
     "invalid_authentication": "key",
-    "account_deactivated": "key",
+    "account_deactivated": "account",
     "insufficient_quota": "credit",
     "billing_hard_limit_reached": "credit",
     "billing_not_active": "credit",
@@ -68,6 +68,7 @@ _GOOGLE: Codes = {
     "api_key_invalid": "key",
     "api_key_service_blocked": "key",
     "billing_disabled": "credit",
+    "consumer_suspended": "account",
 }
 _SPELLINGS: Codes = {
     # The same in words of their own, as clients of smaller gateways list them.
@@ -99,6 +100,7 @@ _RANK: tuple[Kind, ...] = (
     "credit",
     "quota",
     "region",
+    "account",
     "key",
     "content",
     "model",
@@ -121,7 +123,7 @@ _SHORT_OF_CREDIT = re.compile(
     r"|\bno (more |remaining )?credits?\b( (left|remaining|available))?|\bpre[-_]consum\w+ (token )?quota"
     r"|\bpayment required\b|\baccount is in arrears\b|\boverdue (balance|payment|bill)\b"
     r"|\btop[ -]up\b|\brecharge (your|the) (account|balance)\b|\bbilling hard limit\b"
-    r"|\bspend(ing)? (cap|limit)\b|\bcheck your billing\b|\benable billing\b|\bbilling (is|has) not\b"
+    r"|\bspend(ing)? (cap|limit)s?\b|\bcheck your billing\b|\benable billing\b|\bbilling (is|has) not\b"
     r"|余额不足|额度不足|额度已用尽|额度已耗尽|预扣费额度失败|欠费"
 )
 """No money left: the words of OpenAI, OpenRouter, Google's prepaid plan, New-API (also in Chinese) and public reports."""

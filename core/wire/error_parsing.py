@@ -14,7 +14,8 @@ from typing import Any
 
 from ..errors import Fault
 from ..redact import redact
-from .error_kinds import NO_CODES, Codes, declines, kind_by_codes, kind_by_words, kind_of, seconds_in
+from .bot_protection import protection_of
+from .error_kinds import NO_CODES, Codes, declines, has_no_quota, kind_by_codes, kind_by_words, kind_of, seconds_in
 from .reading import NotJson, read_json, words_in
 from .step import Reply
 
@@ -61,6 +62,9 @@ _RESULTS = (
 """Fields of an answer that is more than an error."""
 
 
+_NO_QUOTA = (
+    "The provider's own account behind this model has no quota: choose another model or provider, or ask the provider"
+)
 _CODE_ALONE = re.compile(r"[A-Za-z][A-Za-z0-9]*([_.:-][A-Za-z0-9]+)+")
 
 
@@ -98,6 +102,9 @@ def fault_words(value: Any) -> tuple[str, str]:
 
 def fault_of(reply: Reply, codes: Codes = NO_CODES) -> Fault:
     """What a reply that isn't a success says, by its status, its codes and its words. `codes`: this provider's own."""
+    stopped = _stopped_before(reply)
+    if stopped is not None:
+        return stopped
     try:
         value = read_json(reply.body)
     except NotJson:
@@ -147,8 +154,10 @@ def claimed_status(value: Any) -> int:
 
 
 def unreadable(reply: Reply) -> Fault:
-    """A success that can't be read."""
-    return Fault("unreadable", page_title(reply.body), reply.status, request_id=reply.request_id)
+    """A success that can't be read, or one that is a challenge of what stands in front of the API."""
+    return _stopped_before(reply) or Fault(
+        "unreadable", page_title(reply.body), reply.status, request_id=reply.request_id
+    )
 
 
 def no_picture(reply: Reply, value: Any, codes: Codes = NO_CODES) -> Fault:
@@ -176,14 +185,28 @@ def page_title(body: bytes) -> str:
 # --------------------------------------------------------------------------------------------------- inside
 
 
+def _stopped_before(reply: Reply) -> Fault | None:
+    """The fault of an answer that isn't the API's but of bot protection in front of it; None for any other."""
+    found = protection_of(reply)
+    if found is None:
+        return None
+    kind, opening = found
+    try:
+        words = fault_words(read_json(reply.body))[0]
+    except NotJson:
+        words = page_title(reply.body)
+    return Fault(kind, words, reply.status, request_id=reply.request_id, opening=opening)
+
+
 def _fault(reply: Reply, status: int, value: Any, codes: Codes) -> Fault:
     """What the JSON of an error says under an HTTP status, which may be one that the JSON claims."""
     said = said_in(value)
     kind = kind_of(status, said.codes, said.text, codes, reply.sent)
+    cure = _NO_QUOTA if kind == "quota" and has_no_quota(" ".join([*said.codes, said.text])) else ""
     wait = _wish(value)
     if wait is None and status in (429, 503) and "retry-after" not in reply.headers:
         wait = seconds_in(said.text)
-    return Fault(kind, said.words, status, retry_after=wait, request_id=reply.request_id)
+    return Fault(kind, said.words, status, retry_after=wait, request_id=reply.request_id, cure=cure)
 
 
 def _look(node: Any, said: Said, depth: int) -> None:

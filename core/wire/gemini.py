@@ -18,7 +18,7 @@ from typing import Any
 
 from ..errors import Fault
 from ..providers.row import Transport
-from . import gemini_words as words
+from . import gemini_errors as words
 from .body import Body, Inline, Raw, json_body
 from .error_parsing import unreadable
 from .reading import NotJson, picture_of, pictures_in, read_object
@@ -44,7 +44,7 @@ def start(job: Job) -> Step:
 
 def next(job: Job, state: State, reply: Reply) -> Step:
     if not reply.ok:
-        return Failed(words.fault(reply))
+        return Failed(words.fault(reply, job.row.id))
     if state["at"] == "announce":
         return _put(job, state, reply)
     try:

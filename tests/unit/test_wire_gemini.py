@@ -11,7 +11,7 @@ from driving import BASE, PNG, Played, job, play, reply, request, sent_json
 from pack.core.providers import BUILT_IN
 from pack.core.retry import Again, Stop, after_failure, charged_by
 from pack.core.wire.gemini import CATEGORIES
-from pack.core.wire.gemini_words import REASONS
+from pack.core.wire.gemini_errors import REASONS
 from pack.core.wire.step import Found, Reply
 
 ROW, VERTEX = BUILT_IN["google"], BUILT_IN["vertex"]
@@ -422,7 +422,7 @@ def quota(*names: str, delay: str = "") -> dict[str, Any]:
             "invalid",
         ),
         (400, error(400, "INVALID_ARGUMENT", "Request payload size exceeds the limit: 20971520 bytes."), "too_large"),
-        (400, REGION, "invalid"),
+        (400, REGION, "region"),
         (400, error(400, "FAILED_PRECONDITION", "Enable billing on your project."), "credit"),
         (401, error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials."), "key"),
         (403, error(403, "PERMISSION_DENIED", "Method doesn't allow unregistered callers."), "key"),

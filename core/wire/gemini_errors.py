@@ -1,7 +1,8 @@
 """What Gemini says when there is no picture: errors, and answers of HTTP 200 that decline.
 
-Documents: Google's API reference and SDK (the reasons), and replies of the live API as clients report them: a bad key is
-a 400, a key without billing gets 429 for ever, an error may stand in a list. Resellers of the same API put errors of
+Documents: Google's API reference, the enums FinishReason and BlockedReason of its SDK (google-genai 3.6.1), and replies of
+the live API as clients report them: a bad key is a 400, a key without billing gets 429 for ever, used up prepaid credit
+and a project's spending cap are a 429, too, and an error may stand in a list. Resellers of the same API put errors of
 their own in between: those are read as everybody's. Decides nothing about money or repeating. Called by `gemini.py`.
 """
 
@@ -14,7 +15,7 @@ from typing import Any
 from ..errors import Fault, Kind
 from ..redact import redact
 from .error_kinds import declines, kind_by_words
-from .error_parsing import fault_of, no_picture
+from .error_parsing import claimed_status, fault_of, no_picture
 from .reading import NotJson, read_object
 from .step import Reply
 
@@ -41,18 +42,43 @@ REASONS: dict[str, tuple[Kind, str]] = {
         "empty",
         "The model tripped over its own tools: switch enable_web_search off, or queue again",
     ),
+    "UNEXPECTED_TOOL_CALL": (
+        "empty",
+        "The model called a tool that it was not given: switch enable_web_search off, or queue again",
+    ),
+    "TOO_MANY_TOOL_CALLS": (
+        "empty",
+        "The model searched until its limit and made no picture: switch enable_web_search off",
+    ),
+    "MALFORMED_RESPONSE": ("empty", "The model's own answer was malformed: queue again"),
+    "CONTINUATION": (
+        "empty",
+        "It reached the limit of one answer before the picture: shorten the prompt, or lower thinking",
+    ),
+    "MISSING_THOUGHT_SIGNATURE": (
+        "invalid",
+        "A turn of the conversation came without its thought signature: begin a new conversation with the last picture",
+    ),
+    "ESCALATION": ("content", "One of Google's rules held the request back: change the prompt or the references"),
+    "PUP_LIMITED_DISABLED": (
+        "account",
+        "Google has limited or disabled it for violations of its Prohibited Use Policy: see the account's mail and "
+        "Google AI Studio, or choose another provider",
+    ),
     "MAX_TOKENS": ("empty", "It ran out of words before the picture: shorten the prompt, or lower thinking"),
     "LANGUAGE": ("empty", "It doesn't know the language of the prompt: write it in another"),
     "STOP": ("empty", "The model answered in words alone: ask plainly for a picture, or queue again with another seed"),
 }
 """Reasons why there is no picture -> what kind of failure that is, and what it means."""
 
-_FORBIDDING = re.compile(r"SAFETY|PROHIBITED|BLOCK|RECITATION|SPII|JAILBREAK|ARMOR|POLICY")
+_UNNAMED = frozenset({"", "STOP", "FINISH_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED"})
+"""Reasons that give none: the model's words count."""
+_FORBIDDING = re.compile(r"SAFETY|PROHIBITED|BLOCK|RECITATION|SPII|JAILBREAK|ARMOR|POLICY|FILTER|VIOLAT|SENSITIVE")
+_ACCOUNT = re.compile(r"ACCOUNT|(USER|PROJECT|CONSUMER)_(LIMITED|DISABLED|SUSPENDED|BLOCKED)|DISABLED$")
 _PER_DAY = re.compile(r"per[-_ ]?day", re.IGNORECASE)
 _NO_FREE_TIER = re.compile(r"free[-_ ]?tier|\blimit: 0\b", re.IGNORECASE)
+_SPENDING_CAP = re.compile(r"(?i)\bspend(ing)? (cap|limit)")
 _TOO_LARGE = re.compile(r"(?i)payload size|request (entity )?too large|exceeds the (maximum|limit).{0,40}bytes")
-_REGION = re.compile(r"(?i)location is not supported|not available in your (country|region|location)")
-_CONTENT = re.compile(r"(?i)content polic|usage guidelines|responsible ai|violat")
 _UNFIT_FILE = re.compile(r"(?i)\bfile\b.{0,80}(may not exist|not in an active state)")
 
 _BILLING = (
@@ -90,15 +116,23 @@ def declined(reply: Reply, value: dict[str, Any], said: str) -> Fault:
     feedback = named(value, "promptFeedback")
     candidate = next(iter(objects(value, "candidates")), None)
     if feedback is None and candidate is None:
-        return no_picture(reply, value)
+        status = claimed_status(value)
+        return fault(replace(reply, status=status)) if status else no_picture(reply, value)
     reason = text_of(feedback, "blockReason") or text_of(candidate, "finishReason")
     message = text_of(feedback, "blockReasonMessage") or text_of(candidate, "finishMessage")
-    kind, cure = REASONS.get(reason, ("content" if _FORBIDDING.search(reason) else "empty", ""))
-    if reason in ("STOP", ""):
+    kind, cure = REASONS.get(reason) or (_sounding(reason), "")
+    if reason in _UNNAMED:
         kind = "content" if declines(said, reply.sent) else kind_by_words(message, kind, sent=reply.sent)
         reason = ""
     words = "; ".join(part for part in (reason, message, said) if part)
     return Fault(kind, redact(words), reply.status, request_id=request_id(reply, value), cure=cure)
+
+
+def _sounding(reason: str) -> Kind:
+    """What a reason that isn't known here sounds like."""
+    if _ACCOUNT.search(reason):
+        return "account"
+    return "content" if _FORBIDDING.search(reason) else "empty"
 
 
 def request_id(reply: Reply, value: dict[str, Any]) -> str:
@@ -108,9 +142,11 @@ def request_id(reply: Reply, value: dict[str, Any]) -> str:
 # --------------------------------------------------------------------------------------------------- errors
 
 
-def fault(reply: Reply) -> Fault:
-    """What a reply that isn't a success says."""
+def fault(reply: Reply, row_id: str = "") -> Fault:
+    """What a reply that isn't a success says. `row_id`: whose it is, because Google's cures are no reseller's."""
     general = fault_of(reply)
+    if general.kind in ("bot_protection", "proxy"):
+        return general
     try:
         error = named(read_object(reply), "error")
     except NotJson:
@@ -121,59 +157,98 @@ def fault(reply: Reply) -> Fault:
     details = objects(error, "details")
     reasons = {text_of(detail, "reason") for detail in details}
     said = text_of(error, "message")
-    kind, cure = _judged(reply.status, status, said, reasons, _quotas(details))
+    kind, cure = _judged(reply.status, status, said, reasons, _quotas(details), general)
+    wait = _delay(details)
     return replace(
         general,
         kind=kind or general.kind,
         words=redact(said) or general.words,
-        retry_after=_delay(details) if general.retry_after is None else general.retry_after,
-        cure=cure,
+        retry_after=general.retry_after if wait is None else wait,
+        cure=_reseller_cure(kind, general.cure) if cure and row_id not in _GOOGLE_S_OWN else cure or general.cure,
     )
 
 
-def _judged(code: int, status: str, said: str, reasons: set[str], quotas: str) -> tuple[Kind | None, str]:
-    """The kind of an error and its cure; None and "" where the HTTP status says enough."""
+_GOOGLE_S_OWN = frozenset({"google", "vertex", ""})
+
+
+def _reseller_cure(kind: Kind | None, otherwise: str) -> str:
+    """What helps where the account at Google is a reseller's: nothing that the user could do there."""
+    if kind == "quota":
+        return (
+            "The provider's own account at Google has no quota left for it: choose another model or provider, or ask it"
+        )
+    return otherwise
+
+
+def _judged(
+    code: int, status: str, said: str, reasons: set[str], quotas: str, general: Fault
+) -> tuple[Kind | None, str]:
+    """The kind of an error and its cure; None and "" where the general reading of it says enough."""
     if code == 429:
-        # Google's words for it name quota, plan and billing whatever the reason is.
-        if _NO_FREE_TIER.search(f"{quotas} {said}"):
-            return "quota", _BILLING
-        if _PER_DAY.search(quotas):
-            return (
-                "quota",
-                "The key is fine, but the quota of the day is used up: wait for the next, or ask Google for more",
-            )
-        return "rate", ""
+        return _limited(said, quotas, general)
     if code == 499:
         return "server", ""
     if any(reason.startswith("API_KEY") for reason in reasons):
         return "key", ""
+    if "CONSUMER_SUSPENDED" in reasons:
+        return "account", ""
     if code == 403:
-        if _UNFIT_FILE.search(said):
-            return (
-                "invalid",
-                "An uploaded reference is gone at Google: queue again in half an hour, when it is sent anew",
-            )
-        if "SERVICE_DISABLED" in reasons:
-            return (
-                "key",
-                "The key's project has not enabled this API: enable it in the Google Cloud console, then queue again",
-            )
-        return ("credit" if "BILLING_DISABLED" in reasons else None), ""
+        return _denied(said, reasons)
     if code != 400:
         return None, ""
-    if _REGION.search(said):
-        return (
-            "invalid",
-            "Google does not serve this API where this machine is; the key is fine: use the provider vertex, or another one",
-        )
-    if re.search(r"(?i)api[ _-]?key", said):
+    if general.kind == "region":
+        return "region", _OTHER_PLACE
+    if general.kind == "key":
         return "key", ""
-    if status == "FAILED_PRECONDITION" and re.search(r"(?i)billing", said):
+    if status == "FAILED_PRECONDITION" and re.search(r"(?i)billing|billed", said):
         return "credit", _BILLING
     if _TOO_LARGE.search(said):
         return "too_large", ""
     # Names of fields such as safety_settings stand in these words: they say nothing about content.
-    return ("content" if _CONTENT.search(said) else "invalid"), ""
+    return ("content" if general.kind == "content" else "invalid"), ""
+
+
+_OTHER_PLACE = (
+    "Google does not serve this API where this machine is; the key is fine: use the provider vertex or another one, or "
+    "reach it through a proxy in a place that it serves (NANO_BANANA_PROXY)"
+)
+
+
+def _limited(said: str, quotas: str, general: Fault) -> tuple[Kind | None, str]:
+    """A 429. Google's words for it name quota, plan and billing whatever the reason is."""
+    if _NO_FREE_TIER.search(f"{quotas} {said}"):
+        return "quota", _BILLING
+    if _PER_DAY.search(quotas):
+        return (
+            "quota",
+            "The key is fine, but the quota of the day is used up: wait for the next, or ask Google for more",
+        )
+    if general.kind == "credit":
+        if _SPENDING_CAP.search(said):
+            return (
+                "credit",
+                "The spending cap of the key's project is reached: raise it in Google AI Studio, or choose another provider",
+            )
+        return (
+            "credit",
+            "Top up the prepaid credit of the key's project in Google AI Studio, or choose another provider",
+        )
+    return "rate", ""
+
+
+def _denied(said: str, reasons: set[str]) -> tuple[Kind | None, str]:
+    """A 403."""
+    if _UNFIT_FILE.search(said):
+        return (
+            "invalid",
+            "An uploaded reference is gone at Google: queue again in half an hour, when it is sent anew",
+        )
+    if "SERVICE_DISABLED" in reasons:
+        return (
+            "key",
+            "The key's project has not enabled this API: enable it in the Google Cloud console, then queue again",
+        )
+    return ("credit" if "BILLING_DISABLED" in reasons else None), ""
 
 
 def _quotas(details: list[dict[str, Any]]) -> str:
