@@ -22,7 +22,19 @@ SUCCEEDED = frozenset(
     {"success", "succeeded", "succeed", "completed", "complete", "finished", "done", "partial_succeeded"}
 )
 FAILED = frozenset(
-    {"failure", "failed", "fail", "error", "cancelled", "canceled", "aborted", "timeout", "expired", "rejected"}
+    {
+        "failure",
+        "failed",
+        "fail",
+        "error",
+        "cancelled",
+        "canceled",
+        "aborted",
+        "timeout",
+        "expired",
+        "rejected",
+        "deleted",
+    }
 )
 RUNNING = frozenset(
     {
