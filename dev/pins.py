@@ -1,8 +1,8 @@
 """Every version that is fetched, in one place. Changing one makes a new environment; nothing else names a version.
 
 The host is the source tree inside the pinned source distribution, checked by its SHA-256. Its own requirements are
-taken from that tree. The tools are installed for tests and benchmarks only. What npm fetches for the checks of `web/` is
-pinned in `javascript/package-lock.json`, the one other place.
+taken from that tree. The tools are installed for tests and benchmarks only. What npm fetches, for the checks of `web/` and
+of what is sent to fal, is pinned in `javascript/package-lock.json`, the one other place.
 """
 
 COMFYUI = "0.30.0"
@@ -38,7 +38,7 @@ TOOLS = (
     "types-PyYAML==6.0.12.20261113",
 )
 
-_OF_TOOLS = ("pytest==", "pytest-timeout==", "hypothesis==")
+_OF_TOOLS = ("pytest==", "pytest-timeout==", "hypothesis==", "jsonschema==")
 JUDGES = (
     *(tool for tool in TOOLS if tool.startswith(_OF_TOOLS)),
     # What `core` and the simulator need.

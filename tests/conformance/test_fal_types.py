@@ -88,9 +88,11 @@ def test_every_request_is_one_of_the_types(tools: node.Node, tmp_path: Path) -> 
     assert not wrong
     assert {endpoint for endpoint, _ in sent.values()} == TYPED and len(sent) > 500
     fields = {name for _, body in sent.values() for name in body}
-    assert fields == {"prompt", "image_urls", *(field.name for field in BUILT_IN["fal"].routes["edit"].fields.values())} - {
-        NEWER_FIELD
-    }
+    assert fields == {
+        "prompt",
+        "image_urls",
+        *(field.name for field in BUILT_IN["fal"].routes["edit"].fields.values()),
+    } - {NEWER_FIELD}
     version = json.loads((tools.packages / "@fal-ai" / "client" / "package.json").read_text("utf-8"))["version"]
     judged("fal", "@fal-ai/client", version, "every request to a fal-ai/ endpoint, but system_prompt", "schema")
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from driving import job, play, request, sent_json
 from jsonschema import Draft202012Validator, ValidationError
+from judging import judged
 from pack.core.providers import BUILT_IN
 from pack.core.providers.row import Model, Operation
 from pack.core.request import MAX_SEED
@@ -76,6 +77,7 @@ def test_every_body_that_is_sent_is_a_documented_one(model: Model, operation: Op
         check.validate(sent_json(send))
         bodies += 1
     assert bodies >= 11 * 2 * 4 * 3
+    judged("onerouter", "its OpenAPI pages of two models", "2026-10-15", "every paid request", "schema")
 
 
 def test_every_documented_field_is_used_or_has_a_reason() -> None:
@@ -134,3 +136,4 @@ def test_the_simulator_answers_as_documented(operation: Operation, fault: str) -
         )
         assert answer.status == 200
         answers.validate(json.loads(answer.body))
+    judged("onerouter", "its OpenAPI pages of two models", "2026-10-15", "the double's answers", "schema")
