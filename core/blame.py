@@ -28,12 +28,16 @@ class Blame:
     def label(self) -> str:
         return self.target.row.label
 
-    def error(self, fault: Fault, charged: Charged, task: str = "") -> NanoBananaError:
-        """What a reply said, or what kept it from coming; `task` is its number at the provider."""
+    def error(self, fault: Fault, charged: Charged, task: str = "", kept: Path | None = None) -> NanoBananaError:
+        """What a reply said, or what kept it from coming.
+
+        `task` is its number at the provider, `kept` the file that holds the answer in which no picture could be read.
+        """
         row = self.target.row
         place = self.target.key.source if self.target.key else variables(row, self.target.profile)[0]
         hint = f"Check the key in {place}: it has to be valid for {row.label} and allowed to make images"
-        return failure(fault, row.label, charged, key_hint=hint, task=task)
+        name = f"{kept.parent.name}/{kept.name}" if kept else ""
+        return failure(fault, row.label, charged, key_hint=hint, task=task, kept=name)
 
     def not_sent(self) -> Stopped:
         return Stopped("It was not sent: the run ended before its turn", kind="stopped")

@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 from . import retry
@@ -22,15 +23,17 @@ from .blame import Blame, with_wish
 from .errors import Charged, ConfigError, Fault, LedgerFailed, NanoBananaError
 from .fetching import Unfetched, fetch
 from .ledger import Claim
+from .ledger.answers import KeptAnswer
 from .ledger.journal import Journal
 from .memory import Memory
 from .outcome import Landed, Outcome
-from .pictures import UnreadablePicture, decode, sniff
+from .pictures import UnreadablePicture, decode, pixel_digest, sniff
 from .plan import Target
 from .providers.row import Operation
 from .request import Slot
+from .result_choice import absolute, chosen
 from .transport import Abandoned, Broken, Forbidden, TooLong, Transport, Watch
-from .wire import dialect
+from .wire import dialect, step_after
 from .wire.step import Cancels, Dialect, Done, Failed, Found, Job, Reply, Send, State, Step, Wait
 
 log = logging.getLogger("nano_banana")
@@ -45,6 +48,9 @@ CANCEL_SECONDS = 15.0
 """For the one request that asks a provider to drop a task."""
 URL_SECONDS = 86400.0
 """After a day nobody's results wait at their address any more: what still can't be had then is given up."""
+
+MOST_EXTRAS = 4
+"""Pictures beyond those that were asked for that are kept."""
 
 _ABOUT_US = retry.ABOUT_THE_CALLER | {"account", "rate"}
 """Answers about who asks: however old a task is, they don't say that it can't be had."""
@@ -95,6 +101,10 @@ class Call:
         self._attempts = 0
         self._fate: retry.Fate = "over"
         self._fates: dict[int, retry.Fate] = {}
+        self._answer: KeptAnswer | None = None
+        """The last answer about the pictures, while it may have to be kept."""
+        self._notices: tuple[str, ...] = ()
+        """What is kept with the pictures."""
         self._unwanted = threading.Event()
         self._asked_to_drop = False
 
@@ -187,11 +197,20 @@ class Call:
         """Fetches what is known to be made, or asks how far it is. Nothing here is paid."""
         self.sent_at = time.monotonic()
         urls = {place.number: place.url for place in claim.places}
-        if all(urls.values()):
+        if claim.answer is not None:
+            self._read_again(transport, speech, claim.answer)
+        elif all(urls.values()):
             self.outcome.text, self.outcome.request_id = claim.text, claim.request_id
             self._bring_all(transport, speech, {number: Found(url) for number, url in urls.items()}, None)
         elif self._task:
             self._finish(transport, speech, self._until_done(transport, speech, speech.resume(self._job, self._task)))
+
+    def _read_again(self, transport: Transport, speech: Dialect, answer: KeptAnswer) -> None:
+        """Reads an answer that was kept because no picture could be read in it."""
+        self._answer = answer
+        reply = Reply(answer.status, answer.headers, answer.body, answer.request_id)
+        send = Send("GET", self.target.base_url, answer.state, accepted=self._task or answer.state)
+        self._finish(transport, speech, self._until_done(transport, speech, step_after(speech, self._job, send, reply)))
 
     def _until_done(self, transport: Transport, speech: Dialect, step: Step) -> Done:
         while True:
@@ -201,6 +220,8 @@ class Call:
                 self._pause(step.seconds, or_cancel=True)
                 step = self._ask_to_drop(transport, speech) or step.then
             elif isinstance(step, Send):
+                if step.paid and self.claim is not None:
+                    raise self._blame.error(Fault("unreadable", "it would have to be paid again"), "maybe")
                 self._note(step)
                 step = self._send(transport, step, speech)
             elif isinstance(step, Failed):
@@ -246,7 +267,9 @@ class Call:
             assert reply is not None
             if 300 <= reply.status < 400:
                 raise self._redirected(reply)
-            step = speech.next(self._job, send.state, replace(reply, sent=self._sent_words))
+            step = step_after(speech, self._job, send, replace(reply, sent=self._sent_words))
+            about_result = reply.ok and (send.paid or send.accepted is not None)
+            self._answer = _kept(send.state, reply) if about_result and isinstance(step, Failed) else None
             if not isinstance(step, Failed):
                 if send.paid:
                     # An answer that leads to another paid form was a refusal: nothing is out yet.
@@ -280,6 +303,7 @@ class Call:
         if not self._to_drop or self._task is None:
             return None
         self._asked_to_drop = True
+        self._answer = None
         send = speech.cancel(self._job, self._task) if isinstance(speech, Cancels) else None
         if send is None:
             return None
@@ -369,21 +393,25 @@ class Call:
         outcome = self.outcome
         outcome.text = done.text.encode("utf-8", "replace").decode()  # JSON can carry half a character
         outcome.usd, outcome.request_id = done.usd, done.request_id
-        # What came beyond what was asked for has no row of its own, and is part of the bill.
-        billed = len(done.pictures if self.claim else done.pictures[: len(self.numbers)])
-        share = None if done.usd is None else done.usd / billed
-        found = dict(enumerate(done.pictures))
-        wanted = {number: found[number] for number in self.numbers if number in found}
+        self._notices = done.notices
+        outcome.notices.extend(done.notices)
+        results, extras = self._chosen(done)
+        share = None if done.usd is None else done.usd / max(1, len(results))
+        wanted = {number: results[number] for number in self.numbers if number < len(results)}
         urls = {self._name(number): each.url for number, each in wanted.items() if each.url}
         if urls:
             self._write(lambda: self._ledger.answered(urls, outcome.text, share, done.request_id))
         self._bring_all(transport, speech, wanted, share)
-        if self.claim is None:
-            for each in done.pictures[len(self.numbers) :]:
-                self._bring_extra(transport, each)
+        if self.claim is None or self.claim.answer is not None:
+            self._bring_extras(transport, extras)
         missing = len(self.numbers) - len(wanted)
         if missing > 0:
             outcome.error = self._blame.incomplete(len(wanted), len(self.numbers))
+
+    def _chosen(self, done: Done) -> tuple[list[Found], list[Found]]:
+        """The results and the extra pictures of an answer, with whole addresses."""
+        asked = self.claim.total if self.claim else len(self.numbers)
+        return chosen([absolute(each, self.target.base_url) for each in done.pictures], asked)
 
     def _bring_all(self, transport: Transport, speech: Dialect, found: dict[int, Found], usd: float | None) -> None:
         asked_again = False
@@ -397,7 +425,7 @@ class Call:
                     # The address is dead, but the provider still knows the task: it may have a new one.
                     asked_again = True
                     done = self._until_done(transport, speech, speech.resume(self._job, self._task))
-                    found |= {n: each for n, each in enumerate(done.pictures) if n in found}
+                    found |= {n: each for n, each in enumerate(self._chosen(done)[0]) if n in found}
                     self._bring(transport, number, found[number], usd)
             except Unfetched as error:
                 dead = error.dead and self._task is None
@@ -429,19 +457,34 @@ class Call:
         outcome, read = self.outcome, not (self.alone or self._stopped())
         if kept:
             kept = self._write(
-                lambda: self._ledger.stored(name, outcome.text, usd, outcome.request_id, read=read),
+                lambda: self._ledger.stored(
+                    name, outcome.text, usd, outcome.request_id, notices=self._notices, read=read
+                ),
                 "A picture could not be stored",
             )
         if not kept:
             # It may be in the graph's hands; to have it again costs nothing where it waits at the provider.
             self._fates[number] = self._while_young("again") if found.url or self._task else "lost"
 
-    def _bring_extra(self, transport: Transport, found: Found) -> None:
-        try:
-            data = found.data or fetch(transport, found.url, FREE_SECONDS)
-            self.outcome.extras.append(Landed(decode(data), sniff(data), data))
-        except (Unfetched, UnreadablePicture, ConfigError) as error:
-            self.outcome.notices.append(f"{self.row_label} sent a picture too many, which could not be read: {error}")
+    def _bring_extras(self, transport: Transport, extras: Sequence[Found]) -> None:
+        """Keeps pictures beyond those that were asked for, as bytes and for the results panel only."""
+        seen = {pixel_digest(landed.pixels) for landed in self.outcome.landed.values()}
+        for found in extras[:MOST_EXTRAS]:
+            try:
+                data = found.data or fetch(transport, found.url, FREE_SECONDS)
+                digest = pixel_digest(decode(data))
+            except (Unfetched, UnreadablePicture, ConfigError) as error:
+                self.outcome.notices.append(f"{self.row_label} sent an extra picture that could not be read: {error}")
+                continue
+            if digest in seen:
+                continue
+            seen.add(digest)
+            self.outcome.extras += 1
+            keep = partial(self._ledger.keep_extra, self.fingerprints[0], data, self.outcome.text)
+            self._write(keep, "An extra picture could not be stored")
+        left_out = len(extras) - MOST_EXTRAS
+        if left_out > 0:
+            self.outcome.notices.append(f"{self.row_label} sent {left_out} more extra pictures, which were not kept")
 
     def _write(self, step: Callable[[], None], what: str = "The journal could not be written") -> bool:
         """Tells the ledger. Once money is out, its failure is a notice: the picture is worth more than its row."""
@@ -459,6 +502,8 @@ class Call:
 
     def _failure(self, failed: Failed) -> NanoBananaError:
         fault, accepted = failed.fault, self._task is not None
+        if accepted and retry.is_task_lost(fault):
+            fault = replace(fault, kind="task_lost")
         charged = retry.charged_by(self.target.row, fault, accepted=accepted) if self._left or accepted else "no"
         fate = retry.fate_of(fault, accepted=accepted)
         self._fate = fate if fault.kind in _ABOUT_US else self._while_young(fate)
@@ -467,7 +512,8 @@ class Call:
         if self._doubt and not accepted:
             # This answer is about the last try, and says nothing of those whose answers were lost.
             charged, self._fate = "maybe" if charged == "no" else charged, "lost"
-        return self._blame.error(fault, charged, failed.task)
+        kept = self._ledger.keep_answer(self.id, self._answer) if self._answer and charged != "no" else None
+        return self._blame.error(fault, charged, failed.task, kept)
 
     def _while_young(self, fate: retry.Fate) -> retry.Fate:
         """Tasks and addresses don't live for ever: what could not be had for a day is lost."""
@@ -550,3 +596,7 @@ class Call:
                 log.warning("%s", failed.reason)
             except Exception:  # a bug of ours: nobody may wait for ever because of a row
                 log.exception("the end of a call to %s could not be written down", self.target.row.id)
+
+
+def _kept(state: State, reply: Reply) -> KeptAnswer:
+    return KeptAnswer(reply.status, reply.headers, reply.body, state, reply.request_id)

@@ -46,6 +46,7 @@ Kind = Literal[
     "unreadable",
     "empty",
     "task",
+    "task_lost",
     "network",
     "timeout",
     "too_large",
@@ -181,6 +182,7 @@ _CLASSES: dict[Kind, type[NanoBananaError]] = {
     "content": Refused,
     "empty": Refused,
     "task": ProviderFault,
+    "task_lost": ProviderFault,
     "server": ProviderFault,
     "unreadable": ProviderFault,
     "picture": ProviderFault,
@@ -217,6 +219,7 @@ _CURES: dict[Kind, str] = {
     "server": "Queue again in a few minutes; if it stays, ask the provider{with_id}.",
     "unreadable": "Check that the provider's address is its API and not a web page; else ask the provider.",
     "task": "Queue again with another seed or prompt; if it stays, ask the provider.",
+    "task_lost": "Look at the provider's own list of requests, then queue again: you are asked before it is paid again.",
     "network": "Check the internet connection, proxy and firewall of this machine, then queue again.",
     "timeout": "Raise the timeout in ProviderConfig, choose a smaller resolution, or try again later.",
     "download": "Queue again: the finished picture is fetched without paying where it can still be found.",
@@ -242,20 +245,28 @@ class Fault:
     """What to do, where the kind alone doesn't say it."""
     opening: str = ""
     """What happened, where the kind alone doesn't say it: `{label}` and `{status}` are filled in."""
+    final: bool = False
+    """True where asking again has been tried and can't help, although the kind alone would say that it might."""
 
 
 def failure(
-    fault: Fault, label: str, charged: Charged, *, key_hint: str = "", what: str = "", task: str = ""
+    fault: Fault, label: str, charged: Charged, *, key_hint: str = "", what: str = "", task: str = "", kept: str = ""
 ) -> NanoBananaError:
-    """The error a user sees for `fault` at the provider called `label`; `task` is its number there, which it did not say."""
+    """The error a user sees for `fault` at the provider called `label`.
+
+    `task` is its number there, which it did not say; `kept` names the file in the results folder that holds its answer.
+    """
     said = f' It said: "{_unstopped(fault.words)}".' if fault.words else ""
     said += f" Its task is {task}." if task else ""
+    said += f" Its answer is kept as {kept}." if kept else ""
     status = f" (HTTP {fault.status})" if fault.status else ""
     if fault.kind == "key" and fault.status == 403:
         what = what or _DENIED
     opening = what or fault.opening or _OPENINGS.get(fault.kind, "{label} could not make the picture{status}.")
     cure = fault.cure or (key_hint if fault.kind == "key" else "") or _CURES.get(fault.kind, "")
     cure = cure.replace("{with_id}", " with the request id" if fault.request_id else "")
+    if kept:
+        cure = f"{_sentence(cure)} {_READ_AGAIN}".strip()
     return _CLASSES[fault.kind](
         opening.replace("{label}", label).replace("{status}", status) + said,
         cure=cure,
@@ -266,6 +277,7 @@ def failure(
     )
 
 
+_READ_AGAIN = "Read again in the results panel looks into the answer anew, free, for example after an update."
 _DENIED = "{label} denied access{status}: the key isn't allowed to do this, or the account is restricted."
 _OPENINGS: dict[Kind, str] = {
     "key": "{label} refused the key{status}: it is wrong, revoked or not allowed to use this API.",
@@ -285,6 +297,7 @@ _OPENINGS: dict[Kind, str] = {
     "server": "{label} failed{status}; the fault is on its side.",
     "unreadable": "{label} answered something that is not the API's JSON{status}.",
     "task": "{label} could not finish the task{status}.",
+    "task_lost": "{label} accepted the task and does not know it any more{status}.",
     "download": "{label} no longer has the finished picture{status}.",
     "too_large": "{label} found the request too large{status}.",
 }

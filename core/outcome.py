@@ -22,8 +22,8 @@ class Outcome:
     """What became of a call. Pictures have numbers, from 0, in the order of the call's slots."""
 
     landed: dict[int, Landed] = field(default_factory=dict)
-    extras: list[Landed] = field(default_factory=list)
-    """Pictures beyond those that were asked for."""
+    extras: int = 0
+    """Pictures beyond those that were asked for; they are kept, and in no output."""
     failures: dict[int, NanoBananaError] = field(default_factory=dict)
     error: NanoBananaError | None = None
     """Why pictures are missing that have no failure of their own."""

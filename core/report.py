@@ -46,8 +46,6 @@ class Report:
 
     results: list[Result]
     """One per slot, in frame and slot order."""
-    extras: list[Result] = field(default_factory=list)
-    """Pictures that came beyond those that were asked for."""
     provider: str = ""
     model: str = ""
     wire: str = ""

@@ -8,6 +8,7 @@ key. Everything else about a paid step is "maybe charged" and ends there.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -35,6 +36,12 @@ _FAILURES: frozenset[Kind] = frozenset({"content", "task", "server", "invalid", 
 _GATEWAY = frozenset({408, 499, 502, 504, 520, 522, 524})
 """Words of a gateway that has lost sight of the one behind it (from 520 on Cloudflare's); a plain 500 is the provider's own
 answer."""
+
+_UNKNOWN_TASK = re.compile(
+    r"(?i)\b(task|job|run|prediction|request|generation)[ _]?(id)?\b.{0,60}?"
+    r"\b(not found|(does not|doesn't|not) exist|unknown|expired)"
+    r"|\b(unknown|no such|invalid) (task|job|run|prediction)\b"
+)
 
 Arrival = Literal["nothing", "part", "all"]
 """How much of a request had left when it failed: "nothing" (no connection), "part" of the body, or "all" of it."""
@@ -73,6 +80,8 @@ def after_failure(
         wish = parse_retry_after(headers.get("retry-after", ""), now)
     if paid:
         return _paid(row, fault, wish, attempt, dice)
+    if fault.final:
+        return Stop("no", wish)
     status = fault.status or 0
     # The status alone, whatever the words: a gateway's 503 about models says nothing about a task that was accepted.
     transient = (
@@ -99,6 +108,8 @@ def charged_by(row: Provider, fault: Fault, *, accepted: bool) -> Charged:
     """
     if fault.unbilled is not None:
         return "no" if fault.unbilled else "yes"
+    if fault.kind == "task_lost":
+        return "maybe"  # it may have finished before it was forgotten, whatever is documented about failures
     if fault.kind in ABOUT_THE_CALLER and (fault.status is None or not accepted):
         return "no"
     if accepted or fault.status is None or 200 <= fault.status < 300:
@@ -114,12 +125,25 @@ def charged_by(row: Provider, fault: Fault, *, accepted: bool) -> Charged:
     return "no"
 
 
+def is_task_lost(fault: Fault) -> bool:
+    """Whether an answer about an accepted task says that the provider doesn't know it (any more).
+
+    404 and 410 say so by themselves. Some providers answer an unknown id with a 400, 422 or an error inside a 200: there
+    the words have to name the task.
+    """
+    if fault.kind == "task_lost" or fault.status in (404, 410):
+        return True
+    return fault.status in (200, 400, 422) and bool(_UNKNOWN_TASK.search(fault.words))
+
+
 def fate_of(fault: Fault, *, accepted: bool) -> Fate:
     """What remains of a paid call that ended with `fault`.
 
     `accepted`: the provider had taken the task before, and the fault answers a question about it.
     """
     status = fault.status
+    if fault.kind == "task_lost" or (fault.final and accepted):
+        return "lost"
     if accepted and (fault.kind == "unreadable" or (status is not None and not 200 <= status < 300)):
         return "lost" if status in (404, 410) else "again"
     return "lost" if fault.kind in _LOSING or status in _GATEWAY else "over"

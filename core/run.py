@@ -352,6 +352,7 @@ class Run:
             self.report.note([f"A stored picture was found damaged: {error}"])
             return False
         result.landed, result.text, result.source, result.error = landed, kept.text, "store", None
+        self.report.note(kept.notices)
         return True
 
     def _send(
@@ -466,15 +467,14 @@ class Run:
                     cure=self._cause.cure,
                 )
             result.error = error
-        last = next((r.slot for r in reversed(group) if r), None)
-        for landed in outcome.extras if last else ():
-            assert last is not None
-            self.report.extras.append(Result(last, landed, outcome.text))
-            self.report.note([f"{call.row_label} sent more pictures than were asked for; they are in the output, last"])
+        if outcome.extras:
+            more = "1 picture more" if outcome.extras == 1 else f"{outcome.extras} pictures more"
+            where = "they are kept in the results panel, not in the outputs"
+            self.report.note([f"{call.row_label} sent {more} than were asked for: {where}"])
         if outcome.attempts:
             self.report.add_request(outcome.request_id, outcome.seconds, outcome.attempts)
         if call.claim is None:
-            self.report.spend(outcome.usd, self._price_of(call), len(outcome.landed) + len(outcome.extras))
+            self.report.spend(outcome.usd, self._price_of(call), len(outcome.landed) + outcome.extras)
         else:
             self._collected(call)
 

@@ -90,7 +90,7 @@ async def make(
     failed = report.failed
     if failed:
         _unfinished[str(node_id)] = runs_again(node_id) + 1
-    everything = len(failed) == len(report.results) and not report.extras
+    everything = len(failed) == len(report.results)
     if failed and on_failure != BLOCK and (everything or on_failure == FAIL):
         await _speak(run)
         raise _summary(report)
@@ -98,7 +98,7 @@ async def make(
         await host.in_thread(run.told)
     if failed and on_failure == BLOCK:
         return _blocked(report, requests, with_originals)
-    shown = [r for r in report.results if r.landed or on_failure == ORIGINAL] + report.extras
+    shown = [r for r in report.results if r.landed or on_failure == ORIGINAL]
     finished = await host.in_thread(lambda: [finish(result) for result in shown])
     return _outputs(report, requests, finished, with_originals)
 
@@ -273,14 +273,13 @@ def _blocked(report: Report, requests: Sequence[Request], with_originals: bool) 
 
 def _facts(report: Report, requests: Sequence[Request], finished: list[Finished]) -> dict[str, Any]:
     """The `info` output."""
-    beyond = {id(extra): len(report.results) + index for index, extra in enumerate(report.extras)}
     return {
         "provider": report.provider,
         "model": report.model,
         "operation": requests[0].operation,
         "images": [
             {
-                "slot": beyond.get(id(item.result), item.result.slot.index),
+                "slot": item.result.slot.index,
                 "frame": item.result.slot.frame,
                 "seed": item.result.slot.seed,
                 "width": int(item.image.shape[1]),

@@ -49,6 +49,10 @@ class Shown:
     """Whether a call is on it right now."""
     file: str
     """Name of its bytes, "" when they are not here."""
+    role: str
+    """"extra" for a picture that came beside one that was asked for."""
+    answer: str
+    """File name of its kept answer, in which no picture could be read; "" when there is none."""
 
 
 class History:
@@ -147,6 +151,7 @@ class History:
         Pictures that a call is on are left alone.
         """
         gone: list[tuple[str, str]] = []
+        calls: set[str] = set()
         with self._database.write() as connection:
             wanted = select(picture).where(picture.c.fingerprint != "")
             if before is not None:
@@ -161,6 +166,8 @@ class History:
                 )
                 rows.mark(connection, [row.uid], **blank, state=state, node="", address="")
                 gone.append((row.uid, row.result))
+                calls.add(row.call)
+            calls -= {call for call in calls if any(row.fingerprint for row in rows.of_call(connection, call))}
             for name in {name for _, name in gone if name}:
                 if connection.execute(select(picture.c.uid).where(picture.c.result == name)).first() is None:
                     connection.execute(delete(result).where(result.c.name == name))
@@ -171,6 +178,8 @@ class History:
             connection.execute(delete(graph).where(graph.c.id.not_in(used)))
         for uid, _ in gone:
             self._results.forget_loose(uid)
+        for call in calls:
+            self._journal.answers.forget(call)
         return len(gone)
 
     def reindex(self) -> int:
@@ -192,12 +201,17 @@ class History:
         copied = {
             name: getattr(row, name)
             for name in Shown.__dataclass_fields__
-            if name not in ("usd", "exact", "task", "running", "file")
+            if name not in ("usd", "exact", "task", "running", "file", "answer")
         }
         file = row.result if self._results.has(row.result, row.uid) else ""
         running = row.state in OPEN and not self._journal.is_abandoned(row)
         exact = row.charged is not None
-        return Shown(**copied, usd=dollars(row.counted), exact=exact, task=task, running=running, file=file)
+        answer = ""
+        if row.state in ("unknown", "refused") and self._journal.answers.has(row.call):
+            answer = self._journal.answers.path(row.call).name
+        return Shown(
+            **copied, usd=dollars(row.counted), exact=exact, task=task, running=running, file=file, answer=answer
+        )
 
 
 def _day(at: float) -> str:

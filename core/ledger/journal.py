@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 from ..errors import Charged
 from . import caps as capping
 from . import rows, sidecar, storage
+from .answers import KeptAnswer, KeptAnswers
 from .database import Database
 from .owners import Owner
 from .rebuilding import rebuild
@@ -54,6 +55,7 @@ class Journal:
     ) -> None:
         self.home = home
         self.results = Results(results or home / "results")
+        self.answers = KeptAnswers(self.results.folder / "unreadable")
         self.database = Database(home / "journal.sqlite", partial(rebuild, self.results))
         self.storage = storage.Storage(self.database, self.results, results_bytes, clock)
         self._clock = clock
@@ -214,11 +216,19 @@ class Journal:
             ) from None
 
     def stored(
-        self, fingerprint: str, text: str, usd: float | None, request_id: str = "", *, read: bool = True
+        self,
+        fingerprint: str,
+        text: str,
+        usd: float | None,
+        request_id: str = "",
+        *,
+        notices: Sequence[str] = (),
+        read: bool = True,
     ) -> None:
         """The bytes that were brought in are a picture.
 
-        `usd`: what the provider says it cost. `read`: whether a run is still there to take it.
+        `usd`: what the provider says it cost. `notices`: what is told whenever it is taken. `read`: whether a run is still
+        there to take it.
         """
         uid = self._mine[fingerprint]
         name, size = self._brought[uid]
@@ -234,12 +244,63 @@ class Journal:
                 text=text,
                 request_id=request_id,
                 read=read,
+                notices=json.dumps(list(notices)) if notices else "",
                 **_cost(usd),
             )
             self._drop({fingerprint: uid})
         self._settle(uid, name)
         self._tell()
         self.storage.added(size)
+
+    def keep_extra(self, fingerprint: str, data: bytes, text: str) -> None:
+        """Stores a picture that came beside the one with this fingerprint: free, and the answer to no request."""
+        uid = uuid.uuid4().hex
+        try:
+            name = self.results.bring_in(uid, data)
+            with self.database.write() as connection:
+                row = rows.known_as(connection, [fingerprint])[-1]
+                values = dict(row._mapping) | {
+                    "uid": uid,
+                    "fingerprint": f"{fingerprint}+{uid}",
+                    "role": "extra",
+                    "owner": "",
+                    "expected": 0,
+                    "counted": 0,
+                    "charged": 0,
+                    "notices": "",
+                    "reason": "",
+                }
+                connection.execute(insert(picture), [values])
+                extra = rows.with_uids(connection, [uid])[0]
+                self._store(connection, extra, name, len(data), self._clock(), text=text, request_id="", read=True)
+        except OSError as error:
+            raise ledger_failed(f"An extra picture could not be written: {error.strerror or error}") from None
+        self._settle(uid, name)
+        self.storage.added(len(data))
+
+    def keep_answer(self, call: str, answer: KeptAnswer) -> Path | None:
+        """Keeps an answer in which no picture could be read; gives where, None when it can't be written."""
+        try:
+            return self.answers.keep(call, answer)
+        except OSError as error:
+            log.warning("an answer could not be kept: %s", error)
+            return None
+
+    def claim_answer(self, uid: str) -> Claim | None:
+        """Claims the pictures of a call whose kept answer is to be read again; None where there is nothing to read."""
+        owner = self._living()
+        with self.database.write() as connection:
+            found = rows.with_uids(connection, [uid])
+            answer = self.answers.read(found[0].call) if found else None
+            if answer is None:
+                return None
+            together = rows.of_call(connection, found[0].call)
+            missing = [row for row in together if row.state in ("unknown", "refused") and row.fingerprint]
+            if not missing or any(row.fingerprint in self._mine for row in missing):
+                return None
+            rows.mark(connection, [row.uid for row in missing], owner=owner.id, state="sent")
+            self._mine.update({row.fingerprint: row.uid for row in missing})
+            return rows.claim(missing, dead=False, total=len(together), answer=answer)
 
     def unreadable(self, fingerprint: str, data: bytes) -> Path | None:
         """Keeps bytes that are no picture, where they can be looked at; None when that isn't possible either."""
@@ -343,6 +404,7 @@ class Journal:
             row.provider,
             row.model,
             row.text,
+            rows.notices_of(row),
             partial(self.results.read, row.result, row.uid),
         )
 
@@ -394,11 +456,14 @@ class Journal:
         text: str,
         request_id: str,
         read: bool,
+        notices: str = "",
         **cost: int,
     ) -> None:
         """Marks a row as stored, with its bytes brought in, and writes the sidecar before the commit."""
         facts = {"state": "stored", "owner": "", "result": name, "ended": now, "text": text or row.text, **cost}
         facts["request_id"] = request_id or row.request_id
+        if notices:
+            facts["notices"] = notices
         rows.mark(connection, [row.uid], **facts)
         seen = now if read else 0.0
         if connection.execute(select(result.c.name).where(result.c.name == name)).first() is None:
@@ -525,7 +590,8 @@ class _Desk:
         self._taken.update({other.fingerprint: other.uid for other in together})
         self._journal._mine.update(self._taken)
         dead = row.owner not in ("", self._owner.id)
-        self._opening.claims.append(rows.claim(together, dead=dead))
+        asked_for = len(rows.of_call(self._connection, row.call))
+        self._opening.claims.append(rows.claim(together, dead=dead, total=asked_for))
 
     def _doubts(self, entry: Entry, doubtful: Sequence[Row[Any]]) -> Opened:
         uids = [row.uid for row in doubtful]

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from ..errors import LedgerFailed
 from . import graphs
+from .answers import KeptAnswer
 
 State = Literal["reserved", "sent", "accepted", "answered", "stored", "refused", "unknown"]
 OPEN: tuple[State, ...] = ("reserved", "sent", "accepted", "answered")
@@ -80,6 +81,8 @@ class Kept:
     model: str
     text: str
     """The words that came with it."""
+    notices: tuple[str, ...]
+    """What the user has to know about it."""
     read: Callable[[], bytes] = field(repr=False)
     """The provider's own bytes. Raises Spoiled when they are damaged, FileNotFoundError when they are gone."""
 
@@ -126,6 +129,10 @@ class Claim:
     """Unix time."""
     dead: bool = False
     """Whether its owner was another process that is gone, and not this one."""
+    total: int = 0
+    """How many pictures the call asked for, those included that are settled."""
+    answer: KeptAnswer | None = None
+    """The answer to read again; None where the provider is asked or pictures are fetched."""
 
 
 Opened = Literal["mine", "busy", "kept", "claimed", "doubtful"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from .answers import KeptAnswer
 from .record import Claim, Doubt, Place, dollars
 from .schema import graph, picture
 
@@ -38,7 +39,7 @@ def keep_graph(connection: Connection, identity: str, data: bytes) -> None:
         connection.execute(insert(graph).values(id=identity, data=data))
 
 
-def claim(rows: Sequence[Row[Any]], *, dead: bool) -> Claim:
+def claim(rows: Sequence[Row[Any]], *, dead: bool, total: int = 0, answer: KeptAnswer | None = None) -> Claim:
     """The rows of one call, in the order of their places, as something to go on with."""
     first = rows[0]
     return Claim(
@@ -55,7 +56,24 @@ def claim(rows: Sequence[Row[Any]], *, dead: bool) -> Claim:
         request_id=first.request_id,
         sent=first.sent,
         dead=dead,
+        total=max(total, len(rows)),
+        answer=answer,
     )
+
+
+def of_call(connection: Connection, call: str) -> list[Row[Any]]:
+    """The rows of the pictures that a call asked for, in the order of their places."""
+    wanted = select(picture).where(picture.c.call == call, picture.c.role == "").order_by(picture.c.place)
+    return list(connection.execute(wanted)) if call else []
+
+
+def notices_of(row: Row[Any]) -> tuple[str, ...]:
+    """The notices that are kept with a picture."""
+    try:
+        value = json.loads(row.notices) if row.notices else []
+    except ValueError:
+        return ()
+    return tuple(str(each) for each in value) if isinstance(value, list) else ()
 
 
 def doubt(row: Row[Any]) -> Doubt:

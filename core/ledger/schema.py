@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    inspect,
 )
 
 metadata = MetaData()
@@ -85,6 +86,8 @@ picture = Table(
     _time("waived"),
     _text("graph"),
     _text("result"),
+    _text("role"),
+    _text("notices"),
     Index("picture_by_fingerprint", "fingerprint"),
     Index("picture_by_owner", "owner"),
     Index("picture_by_call", "call"),
@@ -100,6 +103,8 @@ counted    what it counts as in sums and caps: 0 once it is sure that it cost no
 told       when, and in which run, the user was told that it may have been paid
 waived     when the user asked again all the same: from then on it no longer stands in the way
 result     file name of its bytes
+role       "" for a picture that was asked for, "extra" for one that came beside it
+notices    a JSON list of what the user has to know about the picture, whenever it is taken
 """
 
 result = Table(
@@ -125,7 +130,15 @@ def _first(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
-STEPS: list[Callable[[Connection], None]] = [_first]
+def _second(connection: Connection) -> None:
+    """Version 2 has pictures that nobody asked for, and notices that stay with a picture."""
+    known = {column["name"] for column in inspect(connection).get_columns(picture.name)}
+    for column in (picture.c.role, picture.c.notices):
+        if column.name not in known:
+            connection.exec_driver_sql(f"ALTER TABLE {picture.name} ADD COLUMN {column.name} TEXT NOT NULL DEFAULT ''")
+
+
+STEPS: list[Callable[[Connection], None]] = [_first, _second]
 """Step i makes version i + 1 out of version i. Steps are only ever added."""
 
 

@@ -27,6 +27,8 @@ _COPIED = (
     "created",
     "sent",
     "ended",
+    "role",
+    "notices",
 )
 
 

@@ -34,7 +34,7 @@ def next(job: Job, state: State, reply: Reply) -> Step:
         value = read_object(reply)
     except NotJson:
         return Failed(unreadable(reply), task)
-    return follow(job, reply, value, task or task_id_of(value), _poll, pause=state.get("pause"))
+    return follow(job, reply, value, task or task_id_of(value), _poll, polled=state)
 
 
 def resume(job: Job, accepted: State) -> Step:

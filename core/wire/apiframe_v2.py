@@ -17,7 +17,8 @@ from ..providers.row import Transport
 from ..redact import redact
 from .body import json_body
 from .error_parsing import fault_of, no_picture, unreadable
-from .reading import NotJson, picture_of, pictures_in, read_json, read_object, words_in
+from .reading import NotJson, read_json, read_object
+from .result_images import image_of, images_in, result_images
 from .step import Done, Failed, Found, Job, Reply, Send, State, Step
 from .tasks import SUCCEEDED, follow, lost, status_of, task_id_of
 from .uploads import Fresh, known_urls, next_upload, placed
@@ -74,17 +75,18 @@ def _look(job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
     """The step after a poll."""
     task = state["task"]
     if not status_of(value):
-        return follow(job, reply, value, task, _poll, pause=state.get("pause"))
+        return follow(job, reply, value, task, _poll, polled=state)
     if status_of(value) in SUCCEEDED:
         result = value.get("result")
-        pictures = pictures_in(result) or _addresses(result) or pictures_in(value)
+        found = result_images(result)
+        pictures = found.images or _addresses(result) or images_in(value)
         if pictures:
-            return Done(tuple(pictures), words_in(result), None, task)
+            return Done(tuple(pictures), found.text, None, task)
         if value.get("expired") is True:
             return Failed(Fault("download", "results are kept for 24 hours", unbilled=False), task)
         return _costing(Failed(no_picture(reply, value), task), value)
     seen = {name: value[name] for name in ("status", "progress", "error") if value.get(name) is not None}
-    step = follow(job, reply, seen, task, _poll, pause=state.get("pause"))
+    step = follow(job, reply, seen, task, _poll, polled=state)
     return _costing(step, value) if isinstance(step, Failed) else step
 
 
@@ -101,7 +103,7 @@ def _addresses(node: Any, name: str = "", depth: int = 0) -> list[Found]:
         return []
     found: list[Found] = []
     if isinstance(node, str) and node.lstrip()[:5].lower() in ("http:", "https", "data:"):
-        picture = picture_of(node)
+        picture = image_of(node)
         found = [picture] if picture else []
     elif isinstance(node, dict):
         found = [each for key, item in node.items() for each in _addresses(item, key, depth + 1)]

@@ -16,7 +16,8 @@ from ..errors import Fault
 from ..redact import redact
 from .bot_protection import protection_of
 from .error_kinds import NO_CODES, Codes, declines, has_no_quota, kind_by_codes, kind_by_words, kind_of, seconds_in
-from .reading import NotJson, read_json, words_in
+from .reading import NotJson, read_json
+from .result_images import words_in
 from .step import Reply
 
 _WORD_FIELDS = (

@@ -25,7 +25,8 @@ from ..providers.row import Transport
 from .body import Body, Raw, json_body
 from .error_parsing import fault_of, fault_words, no_picture, unreadable
 from .inlining import in_order, next_upload
-from .reading import NotJson, pictures_in, read_object, words_in
+from .reading import NotJson, read_object
+from .result_images import result_images
 from .step import Done, Failed, Job, Reply, Send, State, Step, Wait
 from .tasks import follow, lost, own_address, status_of, task_id_of
 from .uploads import known_urls
@@ -172,7 +173,7 @@ def _follow(job: Job, reply: Reply, value: dict[str, Any], task: str, state: Sta
     status = status_of(value)
     extra = {name: state.get(name, "") for name in ("status_url", "response_url", "cancel_url")}
     extra |= {"status": status, "removed": bool(state.get("removed")) and status in _QUEUED}
-    return follow(job, reply, value, task, _poll, pause=state.get("pause"), extra=extra)
+    return follow(job, reply, value, task, _poll, polled=state, extra=extra)
 
 
 def _poll(job: Job, state: State) -> Send:
@@ -194,9 +195,9 @@ def _result(job: Job, state: State, reply: Reply) -> Step:
         value = read_object(reply)
     except NotJson:
         return Failed(unreadable(reply), task)
-    pictures = pictures_in(value)
-    if pictures:
-        return Done(tuple(pictures), words_in(value), request_id=task)
+    found = result_images(value)
+    if found.images:
+        return Done(found.images, found.text, request_id=task)
     if reply.status == 202:
         return _follow(job, reply, value, task, state)
     return Failed(replace(no_picture(reply, value), unbilled=_unbilled(reply)), task)

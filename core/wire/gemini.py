@@ -6,8 +6,7 @@ references go through the Files API first: `POST /upload/v1beta/files` opens an 
 header, the bytes go there, and the body names the file.
 
 Only pictures are asked for: asking for text too is reported to make Google ignore the size, and a search needs no text.
-What is drawn while thinking is a draft: it is taken only where there is nothing else. Some resellers drop that mark, and
-the last picture is the finished one: it stands first in what comes back, and the others follow. `imageConfig` is the
+What is drawn while thinking is a draft; `result_images` says when it is the result. `imageConfig` is the
 spelling of the SDK; newer pages show another one that some models refuse. Field names with dots lead into objects.
 """
 
@@ -21,8 +20,9 @@ from ..providers.row import Transport
 from . import gemini_errors as words
 from .body import Body, Inline, Raw, json_body
 from .error_parsing import unreadable
-from .reading import NotJson, picture_of, pictures_in, read_object
-from .step import Done, Failed, Found, Job, Reply, Send, State, Step, Wait
+from .reading import NotJson, read_object
+from .result_images import result_images
+from .step import Done, Failed, Job, Reply, Send, State, Step, Wait
 
 REFERENCES: tuple[Transport, ...] = ("base64", "upload")
 UNREAD = ("poll_seconds",)
@@ -34,6 +34,9 @@ CATEGORIES = tuple(
 _FILES = "/upload/v1beta/files"
 _UPLOAD = "upload"
 """Stands in `places` for a reference that has to be uploaded."""
+DRAFT = (
+    "The model gave only a draft that it drew while thinking, and no finished picture: queue with another seed for one"
+)
 _PROCESSING_POLLS = 30
 _SOURCES = 20
 
@@ -168,32 +171,15 @@ def _uploaded(job: Job, state: State, reply: Reply, value: dict[str, Any]) -> St
 
 
 def _read(reply: Reply, value: dict[str, Any]) -> Step:
-    parts = [
-        part
-        for candidate in words.objects(value, "candidates")
-        for part in words.objects(words.named(candidate, "content"), "parts")
-    ]
-    drafts = [part for part in parts if part.get("thought") is True]
-    final = [part for part in parts if part.get("thought") is not True]
-    said = "\n".join(text for part in final if (text := words.text_of(part, "text")))
-    finished = _pictures(final)
-    pictures = [*finished[-1:], *finished[:-1]] or _pictures(drafts)[-1:] or pictures_in(value)
-    if pictures:
-        text = "\n".join(part for part in (said, _sources(value)) if part)
-        return Done(tuple(pictures), text, request_id=words.request_id(reply, value))
-    if any(words.text_of(words.named(part, "inlineData"), "data") for part in parts):
+    found = result_images(value)
+    if found.images:
+        text = "\n".join(part for part in (found.text, _sources(value)) if part)
+        return Done(
+            found.images, text, request_id=words.request_id(reply, value), notices=(DRAFT,) if found.is_draft else ()
+        )
+    if found.has_broken_image:
         return Failed(Fault("unreadable", "picture data that is no picture", reply.status, request_id=reply.request_id))
-    return Failed(words.declined(reply, value, said))
-
-
-def _pictures(parts: list[dict[str, Any]]) -> list[Found]:
-    """The pictures in parts: base64, which some resellers wrap twice or into a data URI, or an address."""
-    texts = [
-        words.text_of(words.named(part, "inlineData"), "data")
-        or words.text_of(words.named(part, "fileData"), "fileUri")
-        for part in parts
-    ]
-    return [found for text in texts if text and (found := picture_of(text))]
+    return Failed(words.declined(reply, value, found.text))
 
 
 def _sources(value: dict[str, Any]) -> str:

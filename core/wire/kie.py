@@ -48,7 +48,7 @@ def next(job: Job, state: State, reply: Reply) -> Step:
         return _failed(fault, reply, task)
     data = value.get("data")
     if task and not (isinstance(data, dict) and "state" in data):
-        return follow(job, reply, value, task, _poll, pause=state.get("pause"))
+        return follow(job, reply, value, task, _poll, polled=state)
     if not isinstance(data, dict):
         return Failed(unreadable(reply))
     if state["at"] == "upload":
@@ -94,7 +94,7 @@ def _look(job: Job, state: State, reply: Reply, data: dict[str, Any]) -> Step:
             seen["result"] = read_json(made.encode()) if isinstance(made, str) else made
         except NotJson:
             return Failed(unreadable(reply), state["task"])
-    step = follow(job, reply, seen, state["task"], _poll, pause=state.get("pause"))
+    step = follow(job, reply, seen, state["task"], _poll, polled=state)
     credits = data.get("creditsConsumed")
     if isinstance(step, Failed) and isinstance(credits, (int, float)) and not isinstance(credits, bool):
         return replace(step, fault=replace(step.fault, unbilled=credits == 0))

@@ -40,7 +40,7 @@ def next(job: Job, state: State, reply: Reply) -> Step:
         return Failed(error_in(reply, value) or unreadable(reply))
     data = value.get("data")
     task = state.get("task") or (task_id_of({"data": data}) if isinstance(data, dict) else "")
-    return follow(job, reply, value, task, _poll, pause=state.get("pause"))
+    return follow(job, reply, value, task, _poll, polled=state)
 
 
 def resume(job: Job, accepted: State) -> Step:

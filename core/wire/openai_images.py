@@ -45,9 +45,9 @@ def next(job: Job, state: State, reply: Reply) -> Step:
         job,
         reply,
         value,
-        task or task_id_of(_without_request_id(value)),
+        task or task_id_of(_without_request_id(value), asked_for_task=state["async"]),
         _poll,
-        pause=state.get("pause"),
+        polled=state,
         learned=learned,
     )
 

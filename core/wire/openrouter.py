@@ -19,8 +19,9 @@ from ..redact import redact
 from .body import Inline, json_body
 from .error_kinds import declines
 from .error_parsing import error_in, fault_of, no_picture, unreadable
-from .reading import NotJson, pictures_in, read_json, read_object, words_in
-from .step import Done, Failed, Found, Job, Reply, Send, State, Step
+from .reading import NotJson, read_json, read_object
+from .result_images import result_images
+from .step import Done, Failed, Job, Reply, Send, State, Step
 
 REFERENCES: tuple[Transport, ...] = ("data_uri",)
 UNREAD = ("paths", "references", "poll_seconds")
@@ -48,12 +49,12 @@ def next(job: Job, state: State, reply: Reply) -> Step:
     except NotJson:
         return Failed(unreadable(reply))
     usd = _cost(value)
-    pictures, words = _chosen(value) if "choices" in value else (pictures_in(value), words_in(value))
-    if pictures:
+    found = result_images(value)
+    if found.images:
         name = value.get("id")
         request_id = redact(name, 80) if isinstance(name, str) else reply.request_id
-        return Done(tuple(pictures), words, usd, request_id, form)
-    return Failed(replace(_why_none(reply, value, words), unbilled=None if usd is None else usd == 0))
+        return Done(found.images, found.text, usd, request_id, form)
+    return Failed(replace(_why_none(reply, value, found.text), unbilled=None if usd is None else usd == 0))
 
 
 def resume(job: Job, accepted: State) -> Step:
@@ -92,15 +93,6 @@ def _first(value: dict[str, Any]) -> dict[str, Any]:
     choices = value.get("choices")
     found = choices[0] if isinstance(choices, list) and choices else None
     return found if isinstance(found, dict) else {}
-
-
-def _chosen(value: dict[str, Any]) -> tuple[list[Found], str]:
-    """The pictures and the words of the first choice."""
-    message = _first(value).get("message")
-    if not isinstance(message, dict):
-        return [], ""
-    words = message.get("content") or message.get("refusal")
-    return pictures_in(message.get("images")), words.strip() if isinstance(words, str) else ""
 
 
 def _why_none(reply: Reply, value: dict[str, Any], words: str) -> Fault:

@@ -58,7 +58,7 @@ def next(job: Job, state: State, reply: Reply) -> Step:
     for name in ("get", "cancel"):
         extra[f"{name}_url"] = own_address(job, urls.get(name)) or state.get(f"{name}_url", "")
     task = task or task_id_of(value)
-    step = follow(job, reply, value, task, _poll, pause=state.get("pause"), extra=extra)
+    step = follow(job, reply, value, task, _poll, polled=state, extra=extra)
     return _understood(step, value) if isinstance(step, Failed) else step
 
 

@@ -49,7 +49,7 @@ def next(job: Job, state: State, reply: Reply) -> Step:
         value,
         task or task_id_of(value),
         _poll,
-        pause=state.get("pause"),
+        polled=state,
         usd=_cost(value),
         learned="" if task else state["form"],
     )

@@ -133,6 +133,7 @@ class Found:
     """One picture in a reply: an address, or its bytes."""
 
     url: str = ""
+    """May lack its scheme or host: it is joined to the provider's own address before it is fetched."""
     data: bytes = b""
 
 
@@ -141,12 +142,15 @@ class Done:
     """The provider has finished. No pictures at all is a `Failed`, not a `Done`."""
 
     pictures: tuple[Found, ...]
+    """In the order of the answer; where there are more than were asked for, the last are the results."""
     text: str = ""
     """The model's words, or the revised prompt."""
     usd: float | None = None
     """What the provider says the call cost."""
     request_id: str = ""
     learned: str = ""
+    notices: tuple[str, ...] = ()
+    """What the user has to know about the pictures; kept with them."""
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from ..addresses import origin
 from ..errors import Fault
 from ..redact import redact
 from .error_kinds import kind_by_words
-from .error_parsing import no_picture, said_in
-from .reading import pictures_in, words_in
+from .error_parsing import error_in, no_picture, said_in
+from .result_images import result_images
 from .step import Done, Failed, Job, Reply, Send, State, Step, Wait
 
 SUCCEEDED = frozenset(
@@ -56,6 +56,9 @@ RUNNING = frozenset(
     }
 )
 
+NAMELESS_POLLS = 6
+"""Answers about a task, one after the other, that name no state: more are not waited for."""
+
 
 def status_of(value: dict[str, Any]) -> str:
     """The status word of a task, lower case; "" when there is none."""
@@ -68,15 +71,21 @@ def status_of(value: dict[str, Any]) -> str:
     return ""
 
 
-def task_id_of(value: dict[str, Any]) -> str:
-    """The id of an accepted task; "" when the reply has none."""
+def task_id_of(value: dict[str, Any], *, asked_for_task: bool = True) -> str:
+    """The id of an accepted task; "" when the reply has none.
+
+    `asked_for_task`: whether the request asked for a task. Where it didn't, an `id` may be that of the answer itself: it
+    names a task only beside the status of one.
+    """
     data = value.get("data")
+    known = asked_for_task or status_of(value) in SUCCEEDED | FAILED | RUNNING
+    names = ("task_id", "taskId", "id", "jobId", "request_id") if known else ("task_id", "taskId")
     for place in (value, data if isinstance(data, dict) else {}):
-        for name in ("task_id", "taskId", "id", "jobId", "request_id"):
+        for name in names:
             found = place.get(name)
             if isinstance(found, (str, int)) and not isinstance(found, bool) and str(found).strip():
                 return str(found).strip()
-    if isinstance(data, str) and 8 <= len(data) <= 80 and " " not in data:
+    if known and isinstance(data, str) and 8 <= len(data) <= 80 and " " not in data:
         return data
     return ""
 
@@ -96,15 +105,17 @@ def follow(
     task: str,
     poll: Callable[[Job, State], Send],
     *,
-    pause: float | None = None,
+    polled: State | None = None,
     extra: State | None = None,
     usd: float | None = None,
     learned: str = "",
 ) -> Step:
     """The step after a reply about a task: done, failed, or wait and poll again.
 
-    `pause` is the pause before the poll that brought this reply, None for the reply to the submission itself.
+    `polled` is the state of the poll that brought this reply, None for the reply to the submission itself. An answer that
+    names no state is asked for again `NAMELESS_POLLS` times, then it is unreadable.
     """
+    pause = (polled or {}).get("pause")
     status = status_of(value)
     if status in FAILED:
         said = said_in(value)
@@ -117,14 +128,23 @@ def follow(
         )
         return Failed(fault, task)
     if status not in RUNNING or not task:
-        pictures = pictures_in(value)
-        if pictures:
-            return Done(tuple(pictures), words_in(value), usd, task or _request_id(value) or reply.request_id, learned)
+        found = result_images(value)
+        if found.images:
+            return Done(found.images, found.text, usd, task or _request_id(value) or reply.request_id, learned)
         if status in SUCCEEDED or not task:
             return Failed(replace(no_picture(reply, value), unbilled=_unbilled(usd)), task)
+    refused = error_in(reply, value) if not status and pause is None else None
+    if refused is not None:
+        return Failed(replace(refused, unbilled=_unbilled(usd)))
+    nameless = (polled or {}).get("nameless", 0) + 1 if not status and pause is not None else 0
+    if nameless >= NAMELESS_POLLS:
+        nothing = Fault("unreadable", "no status, no picture and no error", reply.status, request_id=reply.request_id)
+        return Failed(replace(error_in(reply, value) or nothing, final=True), task)
     first, longest = job.row.poll_seconds
     seconds = first if pause is None else min(longest, pause * 1.5)
     state: State = {"at": "poll", "task": task, "pause": seconds, **(extra or {})}
+    if nameless:
+        state["nameless"] = nameless
     send = replace(poll(job, state), accepted=state, learned=learned)
     return Wait(seconds, send, progress=_progress(value, status))
 
@@ -136,7 +156,7 @@ def _request_id(value: dict[str, Any]) -> str:
 
 def lost(reply: Reply, task: str) -> Fault:
     """A provider that doesn't know a task which it accepted."""
-    return Fault("task", f"it does not know the task {task} any more", reply.status, request_id=reply.request_id)
+    return Fault("task_lost", f"unknown task {task}", reply.status, request_id=reply.request_id)
 
 
 def _unbilled(usd: float | None) -> bool | None:

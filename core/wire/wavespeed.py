@@ -53,7 +53,7 @@ def next(job: Job, state: State, reply: Reply) -> Step:
     if not own and "status" in inner:
         sent = job.row.routes["edit"].references
         value = {"data": {name: told for name, told in inner.items() if name != sent}}
-    return follow(job, reply, seen if own else value, accepted, _poll, pause=state.get("pause"))
+    return follow(job, reply, seen if own else value, accepted, _poll, polled=state)
 
 
 def resume(job: Job, accepted: State) -> Step:

@@ -15,6 +15,7 @@ from driving import QUICK_ROWS, keyed, request, tiny
 from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
 from pack.core.errors import LedgerFailed
+from pack.core.ledger.history import History
 from pack.core.request import Request, mixed_seed
 from pack.core.run import Run
 from pack.simulator.server import Simulator
@@ -142,10 +143,11 @@ def test_fewer_pictures_than_asked(engine: Engine, simulator: Simulator) -> None
 
 
 def test_more_pictures_than_asked(engine: Engine) -> None:
-    """They are kept as extras, with a notice."""
+    """The last are the results; the other one is kept beside them, with a notice, and is in no output."""
     run = finish(begin(engine, request(prompt="gift [[sim: more]]"), count=2))
-    assert not run.report.failed and len(run.report.extras) == 1
-    assert any("more pictures" in notice for notice in run.report.notices)
+    assert not run.report.failed and len(run.results) == 2
+    assert any("1 picture more" in notice and "results panel" in notice for notice in run.report.notices)
+    assert sorted(shown.role for shown in History(engine.ledger).pictures()) == ["", "", "extra"]
 
 
 @pytest.mark.parametrize("status", [401, 402])

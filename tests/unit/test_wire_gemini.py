@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from driving import BASE, PNG, Played, job, play, reply, request, sent_json
 from pack.core.providers import BUILT_IN
+from pack.core.result_choice import chosen
 from pack.core.retry import Again, Stop, after_failure, charged_by
 from pack.core.wire.gemini import CATEGORIES
 from pack.core.wire.gemini_errors import REASONS
@@ -289,9 +290,12 @@ def test_the_last_draft_is_taken_where_there_is_nothing_else() -> None:
 def test_of_several_final_pictures_the_last_is_the_result() -> None:
     """A draft that lost its mark on the way comes before it; what was paid for is kept all the same."""
     value = answer(inline(), inline(), inline(base64.b64encode(OTHER).decode()))
-    assert [found.data for found in asked(value).done.pictures] == [OTHER, PNG, PNG]
+    assert [found.data for found in asked(value).done.pictures] == [PNG, PNG, OTHER]
+    results, extras = chosen(asked(value).done.pictures, 1)
+    assert [found.data for found in results] == [OTHER] and [found.data for found in extras] == [PNG]
     value["candidates"] += answer(inline())["candidates"]
-    assert [found.data for found in asked(value).done.pictures] == [PNG, PNG, PNG, OTHER]
+    results, extras = chosen(asked(value).done.pictures, 1)
+    assert [found.data for found in results] == [PNG] and [found.data for found in extras] == [OTHER]
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_a_failed_task_is_a_failure_with_its_words() -> None:
 def test_a_task_that_is_not_known_any_more_says_so() -> None:
     """A 404 on the poll isn't about the model."""
     ended = play(job(ROW, request()), reply(value=TASK), reply(404, {"error": {"message": "task not found"}})).failed
-    assert ended.fault.kind == "task" and "t-77" in ended.fault.words and ended.task == "t-77"
+    assert ended.fault.kind == "task_lost" and "t-77" in ended.fault.words and ended.task == "t-77"
 
 
 def test_an_error_inside_a_200_is_an_error() -> None:

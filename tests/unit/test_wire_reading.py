@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pack.core.providers import BUILT_IN
 from pack.core.wire.error_parsing import fault_of, fault_words
-from pack.core.wire.reading import decode_base64, pictures_in, read_json, words_in
+from pack.core.wire.reading import read_json
+from pack.core.wire.result_images import decode_base64, words_in
+from pack.core.wire.result_images import images_in as pictures_in
 from pack.core.wire.step import Done, Found, Send
 from pack.core.wire.tasks import FAILED, RUNNING, SUCCEEDED, status_of, task_id_of
 
