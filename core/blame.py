@@ -107,9 +107,25 @@ class Blame:
 
 
 def with_wish(fault: Fault, wait: float | None) -> Fault:
-    """A fault with the wait that the provider asks for, in seconds, where that is longer than a run waits."""
-    if wait is None or wait <= retry.LONGEST_WAIT:
+    """A fault of a free step with the wait that the provider asks for, in seconds, where that is longer than one waits."""
+    return fault if wait is None or wait <= retry.LONGEST_WAIT else _asks_to_wait(fault, wait)
+
+
+def given_up(fault: Fault, stop: retry.Stop, waited: float) -> Fault:
+    """A refusal before work that is not waited for any longer: after `waited` seconds, or since it asks for too many."""
+    if stop.wait is not None:
+        return _asks_to_wait(fault, stop.wait)
+    if waited < 1:
         return fault
+    later = "queue again in a few minutes" if fault.kind == "busy" else "queue again later, lower max_parallel"
+    return replace(
+        fault,
+        cure=f"It was waited for {retry.in_words(waited)}: {later}, raise the timeout in ProviderConfig, or choose "
+        "another provider",
+    )
+
+
+def _asks_to_wait(fault: Fault, wait: float) -> Fault:
     return replace(
         fault, cure=f"It asks to wait {retry.in_words(wait)}: queue again after that, or choose another provider"
     )

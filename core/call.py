@@ -19,7 +19,7 @@ from functools import partial
 from typing import Literal
 
 from . import retry
-from .blame import Blame, with_wish
+from .blame import Blame, given_up, with_wish
 from .errors import Charged, ConfigError, Fault, LedgerFailed, NanoBananaError
 from .fetching import Unfetched, fetch
 from .ledger import Claim
@@ -30,6 +30,7 @@ from .outcome import Landed, Outcome
 from .pictures import UnreadablePicture, decode, pixel_digest, sniff
 from .plan import Target
 from .providers.row import Operation
+from .rate_limit import Waiting
 from .request import Slot
 from .result_choice import absolute, chosen
 from .transport import Abandoned, Broken, Forbidden, TooLong, Transport, Watch
@@ -75,7 +76,9 @@ class Call:
         ended: Callable[[Call], None] = lambda call: None,
         slots: Sequence[Slot] = (),
         claim: Claim | None = None,
+        patience: float | None = None,
     ) -> None:
+        """`patience`: seconds that it waits for refusals before work, the target's timeout where it is None."""
         self.id = claim.call if claim else uuid.uuid4().hex
         self.target, self.slots, self.fingerprints, self.claim = target, list(slots), list(fingerprints), claim
         self.numbers = [place.number for place in claim.places] if claim else list(range(len(fingerprints)))
@@ -83,13 +86,16 @@ class Call:
         self._job: Job
         self._ledger, self._memory, self._stopped = ledger, memory, stopped
         self._ended = ended
+        self.waiting = Waiting(
+            memory.rate_limits.of(target), target.timeout if patience is None else patience, self._check_wanted
+        )
         self._blame = Blame(target)
         self.outcome = Outcome()
         self.phase: Phase = "waiting for a free place"
         self.progress = ""
         self.bytes_sent = (0, 0)
         self.sent_at: float | None = None
-        """Clock of the first paid send; None while nothing is paid."""
+        """Clock of the first paid send that may have been taken; None while nothing is paid."""
         self.alone = False
         """Whether nobody waits for it any more."""
         self.done = threading.Event()
@@ -167,6 +173,7 @@ class Call:
         finally:
             if transport is not None:
                 transport.close()
+            self.waiting.release()
             self.outcome.seconds = time.monotonic() - (self.sent_at or begun)
             self.outcome.attempts = self._attempts
             self._close_missing()
@@ -236,6 +243,8 @@ class Call:
             attempt += 1
             if not self._left and self._stopped():
                 raise self._blame.not_sent()
+            if send.paid and (stop := self.waiting.turn()) is not None:
+                return Failed(given_up(self.waiting.limit.fault or Fault("rate"), stop, self.waiting.waited))
             broken: Broken | None = None
             reply: Reply | None = None
             try:
@@ -274,7 +283,13 @@ class Call:
                 if send.paid:
                     # An answer that leads to another paid form was a refusal: nothing is out yet.
                     self._left = self._doubt or not (isinstance(step, Send) and step.paid)
+                    self.waiting.accepted()
                 return step
+            if send.paid and retry.refused_before_work(self.target.row, step.fault):
+                if (gives_up := self._refused(step.fault, reply)) is not None:
+                    return Failed(gives_up, step.task)
+                attempt -= 1
+                continue
             judged = retry.after_failure(
                 self.target.row,
                 step.fault,
@@ -292,7 +307,24 @@ class Call:
                 self._before_again(judged)
             self.phase = "pausing"
             log.info("%s answered %s; trying again in %.1f s", self.row_label, step.fault.status, judged.seconds)
-            self._pause(judged.seconds)
+            self._pause(self._with_shared_pause(judged.seconds, send, step.fault))
+
+    def _refused(self, fault: Fault, reply: Reply) -> Fault | None:
+        """A paid request was surely refused before work began: it is taken back and waited for. A fault to give up with."""
+        verdict = self.waiting.refused(fault, retry.hint_of(fault, reply.headers, time.time()))
+        if isinstance(verdict, retry.Stop):
+            self._left = self._doubt
+            return given_up(fault, verdict, self.waiting.waited)
+        self._before_again(verdict)
+        log.info("%s answered %s; its key pauses for %.1f s", self.row_label, fault.status, verdict.seconds)
+        return None
+
+    def _with_shared_pause(self, seconds: float, send: Send, fault: Fault) -> float:
+        """The pause of a free step: at least that of its key where it was refused for the same reason."""
+        limit = self.waiting.limit
+        if not send.with_key or fault.kind not in ("rate", "busy"):
+            return seconds
+        return max(seconds, min(limit.remaining, limit.policy.longest_pause))
 
     @property
     def _to_drop(self) -> bool:
@@ -357,6 +389,7 @@ class Call:
         def leaving() -> None:
             if send.paid:
                 self._left = True
+                self.waiting.sent()
 
         return Watch(abandoned=abandoned, on_sent=moved, on_last=leaving)
 
@@ -382,7 +415,7 @@ class Call:
 
     def _take_back(self) -> None:
         """The paid request surely never arrived, or was surely refused before work began."""
-        self._left = False
+        self._left, self.sent_at = False, None
         self._write(lambda: self._ledger.unsent(self.fingerprints))
 
     def _finish(self, transport: Transport, speech: Dialect, done: Done) -> None:
@@ -564,12 +597,16 @@ class Call:
     def _pause(self, seconds: float, *, or_cancel: bool = False) -> None:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0 and not (or_cancel and self._to_drop):
-            if not self._left and self._stopped():
-                raise self._blame.not_sent()
-            if self._left and time.monotonic() > self._deadline():
-                self._fate = self._while_young("again") if self._task else "lost"
-                raise self._blame.not_in_time(self._task_id)
+            self._check_wanted()
             time.sleep(min(left, 0.05))
+
+    def _check_wanted(self) -> None:
+        """Raises where a pause ends at once: the run is over and nothing was sent, or a paid call is out of time."""
+        if not self._left and self._stopped():
+            raise self._blame.not_sent()
+        if self._left and time.monotonic() > self._deadline():
+            self._fate = self._while_young("again") if self._task else "lost"
+            raise self._blame.not_in_time(self._task_id)
 
     @property
     def _task_id(self) -> str:

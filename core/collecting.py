@@ -59,7 +59,7 @@ class Collection:
             self._calls.append(call)
         self._left += len(self._calls)
         for call in self._calls:
-            lanes.enter(call.target.row.id, call.target.parallel, call.run)
+            lanes.enter(call.target.account, call.target.parallel, call.run)
         self._one_less()
 
     def wait(self, seconds: float | None = None) -> bool:

@@ -1,4 +1,4 @@
-"""How many calls to one provider run at a time, and the threads they run on.
+"""How many calls with one key run at a time, and the threads they run on.
 
 Our own daemon threads, one for the whole life of a call: a pool of the standard library holds Ctrl+C until its last call
 ends and takes no work at shutdown. Calls that wait here have sent nothing and can be dropped.
@@ -30,71 +30,75 @@ class Ticket:
 
 
 class Lanes:
-    """One line per provider; a call starts when fewer than its own limit are running there."""
+    """One line per key at a provider; a call starts when fewer than its own limit are running there."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: dict[str, deque[Ticket]] = {}
         self._running: dict[str, int] = {}
         self._threads: set[threading.Thread] = set()
+        self._ending = False
+        """Whether the process ends: what has not begun does not begin any more."""
         atexit.register(self._finish)
 
-    def enter(self, provider: str, limit: int, work: Callable[[], None]) -> Ticket:
+    def enter(self, account: str, limit: int, work: Callable[[], None]) -> Ticket:
         """Puts `work` in line; it must not raise."""
         ticket = Ticket(work, max(1, limit))
         with self._lock:
-            self._waiting.setdefault(provider, deque()).append(ticket)
-        self._advance(provider)
+            self._waiting.setdefault(account, deque()).append(ticket)
+        self._advance(account)
         return ticket
 
-    def drop(self, provider: str, ticket: Ticket) -> bool:
+    def drop(self, account: str, ticket: Ticket) -> bool:
         """Takes a call out of the line; False when it has begun."""
         with self._lock:
             if ticket.started or ticket.dropped:
                 return ticket.dropped
             ticket.dropped = True
-            self._waiting[provider].remove(ticket)
+            self._waiting[account].remove(ticket)
             return True
 
-    def leave(self, provider: str, ticket: Ticket) -> None:
+    def leave(self, account: str, ticket: Ticket) -> None:
         """Gives up the place of a call that is only waited for any more: it must not hold up new ones."""
         with self._lock:
             if not ticket.started or ticket.left:
                 return
             ticket.left = True
-            self._running[provider] -= 1
-        self._advance(provider)
+            self._running[account] -= 1
+        self._advance(account)
 
     def busy(self) -> int:
         """How many calls are running now."""
         with self._lock:
             return sum(self._running.values())
 
-    def _advance(self, provider: str) -> None:
+    def _advance(self, account: str) -> None:
         with self._lock:
-            line = self._waiting.get(provider, deque())
-            while line and self._running.get(provider, 0) < line[0].limit:
+            line = self._waiting.get(account, deque())
+            while line and not self._ending and self._running.get(account, 0) < line[0].limit:
                 ticket = line.popleft()
                 ticket.started = True
-                self._running[provider] = self._running.get(provider, 0) + 1
+                self._running[account] = self._running.get(account, 0) + 1
                 thread = threading.Thread(
-                    target=self._live, args=(provider, ticket), daemon=True, name="nano-banana-call"
+                    target=self._live, args=(account, ticket), daemon=True, name="nano-banana-call"
                 )
                 self._threads.add(thread)
                 thread.start()
 
-    def _live(self, provider: str, ticket: Ticket) -> None:
+    def _live(self, account: str, ticket: Ticket) -> None:
         try:
             ticket.work()
         finally:
             with self._lock:
                 if not ticket.left:
                     ticket.left = True
-                    self._running[provider] -= 1
+                    self._running[account] -= 1
                 self._threads.discard(threading.current_thread())
-            self._advance(provider)
+            self._advance(account)
 
     def _finish(self) -> None:
         end = time.monotonic() + EXIT_SECONDS
+        with self._lock:
+            self._ending = True
         for thread in list(self._threads):
             thread.join(max(0.0, end - time.monotonic()))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from .pictures import Encoded
 from .plan import Target
+from .rate_limit import RateLimits
 from .service_account import Tokens
 
 UPLOAD_SECONDS = 1800.0
@@ -24,6 +25,7 @@ class Memory:
     uploads: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
     """Base URL and profile, format and picture digest -> address of the upload, when it was made."""
     tokens: Tokens = field(default_factory=Tokens)
+    rate_limits: RateLimits = field(default_factory=RateLimits)
 
     def uploaded(self, target: Target, references: Sequence[Encoded], digests: Sequence[str]) -> Mapping[int, str]:
         """The addresses of the references that are at this provider already, by their place in the request."""

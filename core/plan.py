@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from .fit import Fit
 from .keys import Key
@@ -34,6 +35,12 @@ class Target:
     def place(self) -> tuple[str, str]:
         """Where something is learned about forms: one address may speak several dialects."""
         return self.row.dialect, self.base_url
+
+    @property
+    def account(self) -> str:
+        """Names what a provider's limits hold for: the key at the address. Says nothing about the key itself."""
+        key = sha256(self.key.value.encode("utf-8", "replace")).hexdigest()[:16] if self.key else ""
+        return f"{self.row.id} {self.base_url} {self.profile} {key}"
 
     def job(self, fit: Fit, request: Request, seed: int, count: int, references: Sequence[Encoded] = ()) -> Job:
         """What the dialect gets for one call: for a real one and for one that is only shown."""

@@ -113,3 +113,5 @@ class Progress:
     uploaded: tuple[int, int]
     usd: float | None
     """By the price list; once it is done, what was spent."""
+    wait: float = 0.0
+    """Seconds until the next try, where calls wait because the provider has refused them."""

@@ -1,8 +1,11 @@
-"""When a step is tried again, and what a failure costs: all policy about money in one place.
+"""When a step is tried again, how long a refusal is waited for, and what a failure costs.
 
-Pure functions over plain data; the clock and the dice are arguments. A free step is tried again after anything
+Pure functions over plain data; the clock and the jitter are arguments. A free step is tried again after anything
 transient. A paid one only when it surely never arrived, was surely refused before work began, or carries an idempotency
 key. Everything else about a paid step is "maybe charged" and ends there.
+
+A paid step that was surely refused before work began (`refused_before_work`) is waited for within the call's patience:
+`refusal_pause` and `after_refusal` say how long, `rate_limit` shares the pause among the calls of a key.
 """
 
 from __future__ import annotations
@@ -18,10 +21,33 @@ from .errors import Charged, Fault, Kind
 from .providers.row import Provider
 
 LONGEST_WAIT = 60.0
-"""Seconds of `Retry-After` that are waited for; a longer wish ends the step with that number in the message."""
+"""Seconds of `Retry-After` that a free step waits for; a longer one ends the step with that number in the message."""
 FREE_TRIES = 6
 PAID_TRIES = 3
 _FIRST, _CAP = 0.5, 8.0
+
+
+@dataclass(frozen=True)
+class WaitPolicy:
+    """How refusals before work are waited for; all values are seconds."""
+
+    first_pause: float = 1.0
+    """After the first refusal without a hint; each further one in a row doubles it."""
+    longest_pause: float = 15.0
+    """The longest pause without a hint."""
+    shortest_pause: float = 0.05
+    """Also where the provider asks for none."""
+    fallback_patience: float = 20.0
+    """How long a call waits in all where another provider can do the request."""
+    last_try: float = 0.5
+    """Less patience than this is not waited for any more."""
+    answer_due: float = 3.0
+    """A refusal comes quickly: a request that has been out for this long counts as accepted by the rate limit."""
+    forget_after: float = 60.0
+    """A key that was not refused for this long is as good as new."""
+
+
+WAITS = WaitPolicy()
 
 Fate = Literal["over", "lost", "again"]
 """What remains of a paid call without a picture: "over" when the provider has said what became of it, "lost" when it may have
@@ -62,7 +88,7 @@ class Stop:
 
     charged: Charged
     wait: float | None = None
-    """Seconds the provider asks for, where that is why."""
+    """Seconds that the provider asks to wait, where it says so."""
 
 
 Verdict = Again | Stop
@@ -73,11 +99,10 @@ def after_failure(
 ) -> Verdict:
     """What to do after the provider answered with `fault`.
 
-    `attempt` counts from 1, `now` is the Unix time, `dice` is in 0..1.
+    `attempt` counts from 1, `now` is the Unix time, `dice` is in 0..1. A paid step that was `refused_before_work` is not
+    for this function: it is waited for.
     """
-    wish = fault.retry_after
-    if wish is None:
-        wish = parse_retry_after(headers.get("retry-after", ""), now)
+    wish = hint_of(fault, headers, now)
     if paid:
         return _paid(row, fault, wish, attempt, dice)
     if fault.final:
@@ -99,6 +124,49 @@ def after_break(row: Provider, arrived: Arrival, *, paid: bool, attempt: int, di
         charged: Charged = "maybe" if paid and arrived == "all" else "no"
         return Again(backoff(attempt, dice), charged) if attempt < tries else Stop(charged)
     return Stop("maybe")
+
+
+def refused_before_work(row: Provider, fault: Fault) -> bool:
+    """Whether a paid step was surely refused before work began, in a way that a later try may not be."""
+    return (
+        fault.kind in ("rate", "busy")
+        and fault.status in row.refuses_before_work
+        and charged_by(row, fault, accepted=False) == "no"
+    )
+
+
+def patience(timeout: float, has_alternative: bool, policy: WaitPolicy = WAITS) -> float:
+    """Seconds that a call waits for refusals, from when it first has to wait.
+
+    `timeout`: the request's own. `has_alternative`: another provider can do the request if this one refuses.
+    """
+    return min(timeout, policy.fallback_patience) if has_alternative else timeout
+
+
+def refusal_pause(
+    refusals: int, hint: float | None, jitter: float, *, first: float | None = None, policy: WaitPolicy = WAITS
+) -> float:
+    """Seconds until the key may be tried again after its `refusals`-th refusal in a row.
+
+    Without a hint the pause doubles from `first` (the policy's where it is None) up to the policy's longest, less up to a
+    quarter by `jitter` (0..1). A hint is kept exactly; one that has proved too short is lengthened in the same way.
+    """
+    count = refusals if hint is None else refusals - 1
+    base = policy.first_pause if first is None else first
+    grown = min(policy.longest_pause, base * 2.0 ** min(count - 1, 30)) * (1 - 0.25 * jitter) if count > 0 else 0.0
+    return max(grown, hint or 0.0, policy.shortest_pause)
+
+
+def after_refusal(pause: float, hint: float | None, left: float, policy: WaitPolicy = WAITS) -> Verdict:
+    """What a call does that was refused before work began and whose key pauses for `pause` seconds.
+
+    `left`: what remains of its patience. A hint has to fit into it; a pause of our own is cut to it.
+    """
+    if hint is not None and hint > left:
+        return Stop("no", hint)
+    if left < policy.last_try:
+        return Stop("no", hint)
+    return Again(min(pause, left))
 
 
 def charged_by(row: Provider, fault: Fault, *, accepted: bool) -> Charged:
@@ -156,7 +224,44 @@ def backoff(attempt: int, dice: float) -> float:
 
 def in_words(seconds: float) -> str:
     """A wait as a person says it."""
-    return "more than a day" if seconds > 86400 else f"{seconds:.0f} seconds"
+    if seconds > 86400:
+        return "more than a day"
+    whole = math.ceil(seconds - 0.5) if seconds >= 1 else 1
+    return "1 second" if whole == 1 else f"{whole} seconds"
+
+
+def hint_of(fault: Fault, headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds that a reply asks to wait: in its body, its headers or its words; None where it doesn't say.
+
+    `retry-after-ms` is Azure's header, read by OpenAI's SDK (openai-python, `_parse_retry_after_header`). "Please retry in
+    2.1s" stands in Google's and OpenAI's messages, and resellers pass them on without the fields beside them.
+    """
+    if fault.retry_after is not None:
+        return fault.retry_after
+    thousandths = parse_retry_after(headers.get("retry-after-ms", ""), now)
+    if thousandths is not None:
+        return thousandths / 1000
+    seconds = parse_retry_after(headers.get("retry-after", ""), now)
+    if seconds is not None or fault.kind not in ("rate", "busy"):
+        return seconds
+    return _wait_in_words(fault.words)
+
+
+_WAIT_WORDS = re.compile(
+    r"(?i)\b(?:retry(?:ing)?|try(?: it)? again|wait)(?: again)?(?: in| after| for)?(?: about| at least)? "
+    r"(?:(\d{1,4}) ?m(?:in(?:ute)?s?)?(?![a-z]) ?(?:and )?)?"
+    r"(?:(\d{1,9}(?:\.\d{1,12})?) ?(ms|milliseconds?|s|secs?|seconds?|h|hours?)\b)?"
+)
+_UNITS = {"ms": 0.001, "mi": 0.001, "h": 3600.0, "ho": 3600.0}
+
+
+def _wait_in_words(words: str) -> float | None:
+    for found in _WAIT_WORDS.finditer(words):
+        minutes, number, unit = found.groups()
+        if minutes or number:
+            rest = float(number) * _UNITS.get(unit[:2].lower(), 1.0) if number else 0.0
+            return float(minutes or 0) * 60 + rest
+    return None
 
 
 def parse_retry_after(value: str, now: float) -> float | None:
@@ -179,9 +284,8 @@ def parse_retry_after(value: str, now: float) -> float | None:
 
 def _paid(row: Provider, fault: Fault, wish: float | None, attempt: int, dice: float) -> Verdict:
     charged = charged_by(row, fault, accepted=False)
-    refused = fault.status in row.refuses_before_work and fault.kind in ("rate", "busy")
     same_again = bool(row.idempotency_header) and fault.kind in ("server", "unreadable", "busy", "rate")
-    if not (refused or same_again) or attempt >= PAID_TRIES:
+    if not same_again or attempt >= PAID_TRIES:
         return Stop(charged, wish)
     return _wait(wish, attempt, dice, charged)
 

@@ -38,6 +38,8 @@ log = logging.getLogger("nano_banana")
 FAILURES_IN_A_ROW = 3
 _POINTLESS = retry.ABOUT_THE_CALLER | {"account", "config", "address"}
 """Answers after which the other pictures would fail the same way."""
+_WAITS = {"rate": "waiting for the rate limit", "busy": "waiting for the busy provider"}
+"""Kind of a refusal that is waited for -> what a person reads meanwhile."""
 _TICK = 0.05
 
 
@@ -112,7 +114,7 @@ class Run:
         self._halt.set()
         calls = [call for call, _ in list(self._calls)]
         for call, ticket in list(self._calls):
-            self._lanes.drop(call.target.row.id, ticket)
+            self._lanes.drop(call.target.account, ticket)
             call.alone = True
         out = [call for call in calls if call.left and not call.done.is_set()]
         # A request that is only leaving now may be accepted in a moment: it is marked too.
@@ -149,6 +151,7 @@ class Run:
     def progress(self) -> Progress:
         calls = [call for call, _ in list(self._calls)]
         phases = [call.phase for call in calls if not call.done.is_set()]
+        waits = [wait for call in calls if not call.done.is_set() and (wait := call.waiting.shown)]
         phase = self._phase
         for candidate in ("downloading", "working", "pausing", "sent", "uploading", "waiting for a free place"):
             if candidate in phases:
@@ -156,8 +159,10 @@ class Run:
                 break
         words = next((call.progress for call in calls if call.progress and not call.done.is_set()), "")
         shown = {"working": words or "working", "sent": "waiting for the answer"}.get(phase, phase)
+        if waits:
+            shown = _WAITS[waits[0][0]]
         if self.done.is_set():
-            shown = "done"
+            shown, waits = "done", []
         sent = [call.bytes_sent for call in calls if call.phase == "uploading"]
         target = self._target
         usd = [fit.usd for fit in self._fits]
@@ -172,6 +177,7 @@ class Run:
             time.monotonic() - self._begun,
             (sum(s for s, _ in sent), sum(t for _, t in sent)),
             self.report.usd if self.done.is_set() else total,
+            min((seconds for _, seconds in waits), default=0.0),
         )
 
     # ------------------------------------------------------------------------------------------------ inside
@@ -383,11 +389,19 @@ class Run:
                 self._over,
                 self._noticed,
                 slots=[r.slot for r in group],
+                patience=self._patience(target),
             )
             calls.append((call, [*group]))
         for call, _ in calls:
-            self._calls.append((call, self._lanes.enter(call.target.row.id, call.target.parallel, call.run)))
+            self._calls.append((call, self._lanes.enter(call.target.account, call.target.parallel, call.run)))
         self._watch(calls)
+
+    def _has_alternative(self, target: Target) -> bool:
+        """Whether another provider can do the requests if this one refuses them."""
+        return target is not self.plan.targets[-1][0]
+
+    def _patience(self, target: Target) -> float:
+        return retry.patience(target.timeout, self._has_alternative(target), self._memory.rate_limits.policy)
 
     def _asked_for(self, fingerprint: str, wanted: Sequence[Result]) -> Result | None:
         return next((r for r in wanted if r.landed is None and fingerprint in self._names[id(r)]), None)
@@ -423,7 +437,13 @@ class Run:
             return
         with self._ending:
             self._free_failures = self._free_failures + 1 if error and error.charged == "no" else 0
-            if error and (error.kind in _POINTLESS or self._free_failures >= FAILURES_IN_A_ROW):
+            # A refusal that was waited for long enough: the others would wait as long again, and one waits for them.
+            refused = error is not None and error.kind in _WAITS and error.charged == "no"
+            if error and (
+                error.kind in _POINTLESS
+                or (refused and self._has_alternative(call.target))
+                or self._free_failures >= FAILURES_IN_A_ROW
+            ):
                 self._cause = self._cause or error
 
     def _watch(self, calls: list[tuple[Call, list[Result | None]]]) -> None:
@@ -433,7 +453,8 @@ class Run:
         while open_calls:
             for pair in list(open_calls):
                 call, group = pair
-                timed_out = call.sent_at is not None and time.monotonic() > call.sent_at + call.target.timeout
+                sent_at = call.sent_at  # the call's own thread takes it back when it was refused
+                timed_out = sent_at is not None and time.monotonic() > sent_at + call.target.timeout
                 if call.done.is_set():
                     open_calls.remove(pair)
                     self._take_in(call, group)
@@ -514,7 +535,7 @@ class Run:
     def _give_up(self, call: Call, group: list[Result | None]) -> None:
         """The timeout is over: the node goes on, the call is still waited for in the background."""
         call.alone = True
-        self._lanes.leave(call.target.row.id, self._ticket_of(call))
+        self._lanes.leave(call.target.account, self._ticket_of(call))
         error = failure(
             _Fault("timeout"),
             call.row_label,
@@ -531,7 +552,7 @@ class Run:
 
     def _let_go(self, call: Call, group: list[Result | None]) -> None:
         call.alone = True
-        if self._lanes.drop(call.target.row.id, self._ticket_of(call)):
+        if self._lanes.drop(call.target.account, self._ticket_of(call)):
             self._ledger.closed(call.fingerprints, "no", "it was not sent", again=call.claim is not None)
         charged: Charged = "maybe" if call.left else "no"
         for result in group:

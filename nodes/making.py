@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -171,8 +172,10 @@ async def _show(run: Run, face: host.Face, shown: int, *, last: bool = False) ->
         price = ""  # nothing came: the message about it has the money
     sent, total = now.uploaded
     upload = f" {sent / 1e6:.1f} of {total / 1e6:.1f} MB" if total > 4_000_000 else ""
+    wait = f", {math.ceil(now.wait)} s" if now.wait else ""
     # Two spaces: one of the frontend's renderers reads Markdown, and would make one line of it.
-    text = f"{now.provider} · {now.model}  \n{now.back} of {now.asked} back · {now.phase}{upload} · {now.seconds:.0f} s{price}"
+    doing = f"{now.phase}{wait}{upload}"
+    text = f"{now.provider} · {now.model}  \n{now.back} of {now.asked} back · {doing} · {now.seconds:.0f} s{price}"
     await face.show(text, now.back, now.asked, preview, force=last)
     return shown
 

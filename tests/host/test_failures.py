@@ -70,7 +70,8 @@ class Case:
     cure: str
     """A piece of the advice."""
     requests: int = 1
-    """Paid requests that may arrive; more than one only where the earlier ones were surely refused."""
+    """Paid requests that may arrive; more than one only where the earlier ones were surely refused: then at most so many."""
+    timeout: int = 600
     but: tuple[tuple[str, dict[str, Any]], ...] = ()
     """Providers for which parts differ."""
     providers: tuple[str, ...] = KEYED
@@ -94,7 +95,7 @@ CASES = {
         "status=404", "Impossible", "no", "model", "Choose another model", but=(("runflow", {"requests": 2}),)
     ),
     "too-large": Case("status=413", "Impossible", "no", "too large", ""),
-    "rate": Case("status=429", "RateLimited", "no", "limits how many", "lower max_parallel", requests=3),
+    "rate": Case("status=429", "RateLimited", "no", "limits how many", "lower max_parallel", requests=5, timeout=10),
     "rate-long": Case("status=429 retry_after=3600", "RateLimited", "no", "limits how many", "3600 seconds"),
     "rate-date": Case("status=429 retry_after=date+900", "RateLimited", "no", "limits how many", "It asks to wait"),
     "legal": Case("status=451", "Refused", "no", "declined", "Change the prompt"),
@@ -104,7 +105,8 @@ CASES = {
         "no",
         "fault is on its side",
         "in a few minutes",
-        requests=3,
+        requests=5,
+        timeout=10,
         but=(("nanobanana", {"kind": "Impossible", "says": "model", "cure": "Choose another model", "requests": 1}),),
     ),
     "server": Case(
@@ -158,7 +160,7 @@ GIVEN = [
 @pytest.mark.parametrize(("provider", "case"), GIVEN)
 def test_a_failure_says_what_it_is_and_what_it_cost(bench: Bench, tag: str, provider: str, case: Case) -> None:
     """The error panel has the four parts, the money is true, and the picture was asked for once."""
-    ran = bench.generate(f"{tag} [[sim: {case.words}]]", provider)
+    ran = bench.generate(f"{tag} [[sim: {case.words}]]", provider, {"timeout": case.timeout})
     assert ran.status == "error"
     assert ran.error_type.removeprefix("NanoBanana.") in case.part("kind", provider).split("|"), ran.error
     assert ran.error_type.startswith("NanoBanana.")
@@ -167,7 +169,8 @@ def test_a_failure_says_what_it_is_and_what_it_cost(bench: Bench, tag: str, prov
     assert case.part("says", provider).lower() in ran.error.lower(), ran.error
     assert case.part("cure", provider) in ran.error, ran.error
     check_money(bench, tag, ran.error, case.part("charged", provider))
-    assert len(bench.asked(tag)) == case.part("requests", provider)
+    asked, expected = len(bench.asked(tag)), case.part("requests", provider)
+    assert asked == expected or (case.timeout < 600 and 1 <= asked < expected)
     assert bench.simulator.ledger(prompt=tag)["paid_calls"] <= 1
 
 

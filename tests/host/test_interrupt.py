@@ -138,10 +138,10 @@ def test_while_the_picture_is_downloaded(bench: Bench, listener: Ears, tag: str)
 
 
 def test_while_backing_off(bench: Bench, listener: Ears, tag: str) -> None:
-    """Refused once and pausing: nothing is on its way, so nothing is sent after the pause."""
+    """Refused once and waiting for the rate limit: nothing is on its way, so nothing is sent after the pause."""
     prompt = prompt_of(f"{tag} [[sim: status=429 retry_after=3 times=1]]")
     prompt_id = bench.host.queue_prompt(prompt, listener.client)
-    listener.wait_text("pausing")
+    listener.wait_text("waiting for the rate limit, ")
     interrupt(bench, listener, prompt_id)
     assert listener.wait(lambda heard: heard.kind == "nano_banana.stopped").data["dropped"] == 1
     assert not bench.simulator.wait(prompt=tag, count=2, timeout=4), "it was sent after the interrupt"

@@ -64,6 +64,28 @@ def test_every_picture_is_previewed_in_rgb(bench: Bench, listener: Ears, tag: st
         assert preview.convert("L").getextrema()[0] != preview.convert("L").getextrema()[1], "a blank preview"
 
 
+def test_a_wait_for_the_rate_limit_is_shown_with_its_seconds(bench: Bench, listener: Ears, tag: str) -> None:
+    """They run down; the picture comes by itself, paid once."""
+    prompt = _prompt(f"{tag} [[sim: status=429 retry_after=4 times=1]]", "runflow")
+    prompt_id = bench.host.queue_prompt(prompt, listener.client)
+    assert listener.wait_end(prompt_id).kind == "execution_success"
+    texts = [text for _, text in (heard.data for heard in listener.of("text"))]
+    seconds = [int(found[1]) for text in texts if (found := re.search(r"waiting for the rate limit, (\d+) s · ", text))]
+    assert seconds and 1 <= seconds[-1] <= seconds[0] <= 4 and seconds == sorted(seconds, reverse=True), texts
+    assert bench.paid(tag) == 1
+
+
+def test_cancel_while_it_waits_for_the_rate_limit(bench: Bench, listener: Ears, tag: str) -> None:
+    """No hint, refused for ever: interrupted, not failed, and nothing is sent afterwards."""
+    prompt = _prompt(f"{tag} [[sim: status=429]]", "apiframe")
+    prompt_id = bench.host.queue_prompt(prompt, listener.client)
+    listener.wait(lambda heard: heard.kind == "text" and bool(re.search(r"limit, \d+ s", heard.data[1])))
+    bench.host.post("/interrupt", {})
+    assert listener.wait_end(prompt_id).kind == "execution_interrupted"
+    asked = len(bench.asked(tag))
+    assert not bench.simulator.wait(prompt=tag, count=asked + 1, timeout=3) and bench.paid(tag) == 0
+
+
 def test_the_preview_of_the_first_does_not_wait_for_the_last(bench: Bench, listener: Ears, tag: str) -> None:
     """One picture is there, the other one isn't: the first is shown already."""
     prompt = _prompt(tag, "nanobanana", num_images=2)

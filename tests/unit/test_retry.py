@@ -19,17 +19,23 @@ from pack.core.retry import (
     FREE_TRIES,
     LONGEST_WAIT,
     PAID_TRIES,
+    WAITS,
     Again,
     Arrival,
     Stop,
     Verdict,
     after_break,
     after_failure,
+    after_refusal,
     backoff,
     charged_by,
     fate_of,
+    hint_of,
     in_words,
     parse_retry_after,
+    patience,
+    refusal_pause,
+    refused_before_work,
 )
 from pack.core.wire.error_parsing import fault_of
 
@@ -37,6 +43,7 @@ PLAIN = replace(BUILT_IN["onerouter"], failures_unbilled=False, idempotency_head
 KEYED = replace(PLAIN, idempotency_header="Idempotency-Key")
 FRANK = replace(PLAIN, failures_unbilled=True)
 NOW = 1_790_000_000.0
+PATIENCE = 600.0
 KINDS: tuple[Kind, ...] = get_args(Kind)
 ARRIVALS: tuple[Arrival, ...] = get_args(Arrival)
 STATUSES = (400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 451, 500, 502, 503, 504, 524, 529)
@@ -45,9 +52,12 @@ STATUSES = (400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 451, 500, 502, 503
 def judged(
     status: int, *, paid: bool, row: Any = PLAIN, attempt: int = 1, after: str = "", body: Any = None
 ) -> Verdict:
-    """The verdict about a provider's answer, read as the dialects read it."""
+    """The verdict about a provider's answer, read as the dialects read it and judged as a call does it."""
     fault = fault_of(reply(status, {"error": {"message": "Sorry"}} if body is None else body))
     headers = {"retry-after": after} if after else {}
+    if paid and refused_before_work(row, fault):
+        hint = hint_of(fault, headers, NOW)
+        return after_refusal(refusal_pause(attempt, hint, 0.5), hint, PATIENCE)
     return after_failure(row, fault, headers, paid=paid, attempt=attempt, now=NOW, dice=0.5)
 
 
@@ -74,14 +84,92 @@ def test_a_break_after_the_whole_body_left() -> None:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-@pytest.mark.parametrize("paid", [False, True])
-def test_a_refusal_before_work_is_waited_for(status: int, paid: bool) -> None:
-    """With Retry-After for exactly that long, without it for the backoff; too long a wish ends it, unpaid, with the wish."""
-    assert judged(status, paid=paid, after="7") == Again(7.0)
-    assert judged(status, paid=paid) == Again(backoff(1, 0.5))
-    assert judged(status, paid=paid, after=str(LONGEST_WAIT)) == Again(LONGEST_WAIT)
-    assert judged(status, paid=paid, after="61") == Stop("no", 61.0)
-    assert isinstance(judged(status, paid=paid, attempt=PAID_TRIES if paid else FREE_TRIES), Stop)
+def test_a_refused_free_step_is_tried_again(status: int) -> None:
+    """With Retry-After after exactly that long, without it after the backoff; a long one ends it, and is named."""
+    assert judged(status, paid=False, after="7") == Again(7.0)
+    assert judged(status, paid=False) == Again(backoff(1, 0.5))
+    assert judged(status, paid=False, after=str(LONGEST_WAIT)) == Again(LONGEST_WAIT)
+    assert judged(status, paid=False, after="61") == Stop("no", 61.0)
+    assert isinstance(judged(status, paid=False, attempt=FREE_TRIES), Stop)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_refusal_before_work_is_waited_for_within_the_patience(status: int) -> None:
+    """A hint for exactly as long as it says where it fits, however often; without one up to a quarter of a minute."""
+    assert judged(status, paid=True, after="7") == Again(7.0)
+    assert judged(status, paid=True, after="600") == Again(600.0)
+    assert judged(status, paid=True, after="601") == Stop("no", 601.0)
+    for refusals in (1, 2, 3, 50, 2000):
+        verdict = judged(status, paid=True, attempt=refusals)
+        assert isinstance(verdict, Again) and verdict.charged == "no"
+        assert WAITS.first_pause * 0.75 <= verdict.seconds <= WAITS.longest_pause
+    assert after_refusal(15.0, None, 4.0) == Again(4.0), "the last try comes when the patience ends"
+    assert after_refusal(15.0, None, 0.1) == Stop("no")
+
+
+def test_a_hint_that_has_proved_too_short_is_lengthened() -> None:
+    """`Retry-After: 0` for ever is no licence to hammer."""
+    assert refusal_pause(1, 0.0, 0.0) == WAITS.shortest_pause
+    assert [refusal_pause(n, 0.0, 0.0) for n in (2, 3, 4, 9)] == [1.0, 2.0, 4.0, 15.0]
+    assert [refusal_pause(n, 30.0, 0.0) for n in (1, 2, 9)] == [30.0] * 3
+
+
+def test_where_another_provider_can_do_it_the_wait_is_short() -> None:
+    assert patience(600, has_alternative=False) == 600
+    assert patience(600, has_alternative=True) == 20 and patience(10, has_alternative=True) == 10
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "unbilled", "waits"),
+    [
+        ("rate", 429, None, True),
+        ("busy", 503, None, True),
+        ("busy", 503, True, True),
+        ("rate", 429, False, False),
+        ("quota", 429, None, False),
+        ("credit", 429, None, False),
+        ("server", 429, None, False),
+        ("busy", 529, None, False),
+        ("rate", 200, None, False),
+        ("rate", None, None, False),
+    ],
+)
+def test_what_is_waited_for(kind: Kind, status: int | None, unbilled: bool | None, waits: bool) -> None:
+    """Refusals that surely cost nothing and may end by themselves, and nothing else."""
+    assert refused_before_work(PLAIN, Fault(kind, "x", status, unbilled=unbilled)) is waits
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"),
+    [
+        ("You exceeded your current quota. Please retry in 34.074824224s.", 34.074824224),
+        ("Rate limit reached. Please try again in 6m0s.", 360.0),
+        ("Please try again in 1m30s", 90.0),
+        ("Please try again in 86ms.", 0.086),
+        ("Too many requests, retry after 12 seconds", 12.0),
+        ("wait 5 minutes and try again", 300.0),
+        ("Try again in 24 hours", 86_400.0),
+        ("Please try again later.", None),
+        ("retry after 3", None),
+        ("wait for 2 pictures", None),
+        ("", None),
+    ],
+)
+def test_a_wait_that_only_the_words_name(words: str, seconds: float | None) -> None:
+    """As Google, OpenAI and resellers write it; a number without a unit could be anything."""
+    found = hint_of(Fault("rate", words, 429), {}, NOW)
+    assert found == (None if seconds is None else pytest.approx(seconds))
+
+
+def test_what_says_the_wait_most_exactly_is_believed() -> None:
+    """The body's field, the header in milliseconds, the header, the words; words of other failures say nothing."""
+    words = "Please retry in 9s"
+    both = {"retry-after": "3", "retry-after-ms": "2500"}
+    assert hint_of(Fault("rate", words, 429, retry_after=1.0), both, NOW) == 1.0
+    assert hint_of(Fault("rate", words, 429), both, NOW) == 2.5
+    assert hint_of(Fault("rate", words, 429), {"retry-after": "3"}, NOW) == 3.0
+    assert hint_of(Fault("rate", words, 429), {"retry-after-ms": "soon"}, NOW) == 9.0
+    assert hint_of(Fault("content", words, 400), {}, NOW) is None
 
 
 def test_a_provider_that_begins_work_before_it_says_503_is_not_asked_twice() -> None:
@@ -251,9 +339,9 @@ def test_a_wish_in_the_body_is_held_to_the_same_bounds(wish: Any) -> None:
     """`{"retry_after": ...}` of any value: a bounded pause, or an end with a wait a person can read."""
     verdict = judged(429, paid=True, body={"message": "slow down", "retry_after": wish})
     if isinstance(verdict, Again):
-        assert 0 < verdict.seconds <= LONGEST_WAIT
+        assert 0 < verdict.seconds <= PATIENCE
     else:
-        assert verdict.wait is not None and LONGEST_WAIT < verdict.wait < math.inf and verdict.charged == "no"
+        assert verdict.wait is not None and PATIENCE < verdict.wait < math.inf and verdict.charged == "no"
 
 
 # ------------------------------------------------------------------------------------------------------ properties
@@ -297,8 +385,10 @@ def test_a_paid_request_that_was_answered_is_sent_again_only_if_it_surely_cost_n
 ) -> None:
     """... or carries an idempotency key."""
     verdict = after_failure(row, fault, head, paid=True, attempt=n, now=NOW, dice=d)
-    if isinstance(verdict, Again) and not row.idempotency_header:
+    assert isinstance(verdict, Stop) or row.idempotency_header
+    if refused_before_work(row, fault):
         assert fault.status in row.refuses_before_work and fault.kind in ("rate", "busy")
+        assert charged_by(row, fault, accepted=False) == "no"
     if isinstance(verdict, Stop):
         assert verdict.charged == charged_by(row, fault, accepted=False)
 

@@ -11,7 +11,9 @@ import pytest
 from driving import QUICK_ROWS, keyed, request, tiny
 from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
+from pack.core.rate_limit import RateLimits
 from pack.core.request import Request
+from pack.core.retry import WAITS
 from pack.core.run import Run
 from pack.simulator.server import Simulator
 
@@ -217,7 +219,8 @@ def test_an_answer_that_never_comes_is_given_up_after_three(engine: Engine, simu
 
 @pytest.mark.parametrize("status", [401, 402, 429])
 def test_a_refusal_after_a_lost_answer_does_not_make_it_free(status: int, engine: Engine, simulator: Simulator) -> None:
-    """It is about the last try: the first one was billed."""
+    """It is about the last try: the first one was billed. A rate limit is waited for; here the patience is over at once."""
+    engine._memory.rate_limits = RateLimits(replace(WAITS, last_try=3600.0))
     simulator.fault(f"status={status}", match="after")
     simulator.fault("status=500 paid times=1", match="after")
     asked = request(prompt="after")
