@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from .added_models import with_added
 from .choice import ProviderChoice
 from .collecting import Collection
 from .errors import ConfigError
@@ -64,7 +65,14 @@ class Engine:
         return read_own(self.home, BUILT_IN)
 
     def _known(self, settings: Settings, own: Own) -> Mapping[str, Provider]:
-        return known_rows(settings, own.rows) if self._rows is None else self._rows
+        if self._rows is not None:
+            return self._rows
+        rows = known_rows(settings, own.rows)
+        return {name: with_added(row, settings) if name in BUILT_IN else row for name, row in rows.items()}
+
+    def unadded(self, provider: str) -> Provider:
+        """A built-in provider as the user's own file has it, without the models that were added in Settings."""
+        return self.own().rows.get(provider) or BUILT_IN[provider]
 
     def profiles(self) -> list[str]:
         """Names of stored keys, `default` first; of whichever provider."""

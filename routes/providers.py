@@ -1,15 +1,17 @@
 """GET providers; PUT and DELETE providers/{id}.
 
-A built-in provider takes one change, its address: PUT {"base_url": "https://..." or null}. An own one is label, base_url,
+A built-in provider takes two changes: its address, PUT {"base_url": "https://..." or null}, and models that are added to it,
+PUT {"models": {name: {"wire", "price", "like"} or null}}; DELETE takes all of those away. An own one is label, base_url,
 dialect, auth and model.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from .. import host
-from ..core import own_providers, settings_file
+from ..core import added_models, own_providers, settings_file
 from ..core.engine import Engine
 from ..core.errors import ConfigError
 from ..core.fit import options_of
@@ -39,14 +41,7 @@ def listed(ask: Ask) -> dict[str, Any]:
 def put(ask: Ask) -> dict[str, Any]:
     name, engine = ask.path["id"], host.engine()
     if name in BUILT_IN:
-        if set(ask.body) != {"base_url"}:
-            raise Wrong(400, "Of a built-in provider only the address can be changed", "Send base_url alone")
-        if BUILT_IN[name].local:
-            raise Wrong(400, f"{BUILT_IN[name].label} has no address to change")
-        url = ask.body["base_url"]
-        if url is not None and not isinstance(url, str):
-            raise Wrong(400, "base_url is an address, or null for the provider's own")
-        settings_file.set_base_url(engine.home, name, url or None)
+        _change(engine, BUILT_IN[name], ask.body)
     else:
         _not_from_file(engine, name)
         own_providers.save(engine.home, name, ask.body)
@@ -54,16 +49,34 @@ def put(ask: Ask) -> dict[str, Any]:
 
 
 def delete(ask: Ask) -> dict[str, Any]:
-    """Takes an own provider away, with its keys: they are of no use to anything else."""
+    """Takes an own provider away, with its keys: they are of no use to anything else. Of a built-in one the added models."""
     name, engine = ask.path["id"], host.engine()
     if name in BUILT_IN:
-        raise Wrong(400, "A built-in provider can't be removed", "Delete its key, and it is not used")
+        if not added_models.drop_models(engine.home, name):
+            raise Wrong(400, "A built-in provider can't be removed", "Delete its key, and it is not used")
+        return {"removed": name}
     _not_from_file(engine, name)
     if not own_providers.remove(engine.home, name):
         raise Wrong(404, "There is no provider of that id")
     for profile in engine.keys.profiles(name):
         engine.keys.delete(name, profile)
     return {"removed": name}
+
+
+def _change(engine: Engine, row: Provider, body: Mapping[str, Any]) -> None:
+    """Changes a built-in provider's address, its added models, or both."""
+    if not body or not set(body) <= {"base_url", "models"}:
+        what = "Of a built-in provider only the address and the models that you add can be changed"
+        raise Wrong(400, what, "Send base_url or models alone")
+    if row.local:
+        raise Wrong(400, f"{row.label} has no address to change, and no models to add")
+    url = body.get("base_url")
+    if url is not None and not isinstance(url, str):
+        raise Wrong(400, "base_url is an address, or null for the provider's own")
+    if "models" in body:
+        added_models.change_models(engine.home, engine.unadded(row.id), body["models"])
+    if "base_url" in body:
+        settings_file.set_base_url(engine.home, row.id, url or None)
 
 
 def _not_from_file(engine: Engine, name: str) -> None:
@@ -78,18 +91,21 @@ def _one(engine: Engine, name: str) -> dict[str, Any]:
 
 def _provider(engine: Engine, shelf: Shelf, row: Provider) -> dict[str, Any]:
     from_file = row.id in engine.own().rows
+    built_in = row.id in BUILT_IN
+    added = added_models.added(engine.settings(), row.id) if built_in else {}
     facts: dict[str, Any] = {
         "id": row.id,
         "label": row.label,
         "dialect": row.dialect,
-        "own": row.id not in BUILT_IN and not from_file,
+        "built_in": built_in and not row.local,
+        "own": not built_in and not from_file,
         "from_file": from_file,
         "local": row.local,
         "needs_key": row.needs_key,
         "key_url": row.key_url,
         "recommended": row.recommended,
         "checked": row.checked,
-        "models": [_model(model, row) for model in row.models],
+        "models": [_model(model, row, added) for model in row.models],
         "keys": _keys(engine, shelf, row) if row.needs_key else [],
         "key_variable": variables(row)[0] if row.needs_key else "",
         **_address(shelf, row),
@@ -150,12 +166,15 @@ def _keys(engine: Engine, shelf: Shelf, row: Provider) -> list[dict[str, Any]]:
     return found
 
 
-def _model(model: Model, row: Provider) -> dict[str, Any]:
+def _model(model: Model, row: Provider, added: Mapping[str, Any]) -> dict[str, Any]:
+    facts = added.get(model.name)
     return {
         "name": model.name,
         "family": model.family,
         "recommended": model.name == row.recommended,
         "note": model.note,
+        "added": facts is not None,
+        "like": str(facts.get("like") or "") if isinstance(facts, Mapping) else "",
         "generate": _offer(model.generate, row, "generate"),
         "edit": _offer(model.edit, row, "edit"),
         "price": None if model.price is None else {"usd": dict(model.price.usd), "source": model.price.source,
@@ -168,6 +187,7 @@ def _offer(offer: Offer | None, row: Provider, operation: Any) -> dict[str, Any]
         return None
     takes = options_of(row, operation, offer)
     return {
+        "wire": offer.wire,
         "ratios": list(offer.ratios),
         "resolutions": list(offer.all_resolutions),
         "default_resolution": offer.default_resolution,

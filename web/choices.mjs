@@ -80,7 +80,11 @@ function offerModels(node) {
   followPromoted(node);
   const provider = machine.provider(String(valueOf(node, "provider") ?? ""));
   restrict(node, "provider", ["auto", ...machine.providers.map((each) => each.id)], true);
-  restrict(node, "model", provider ? ["recommended", ...provider.models.map((model) => model.name)] : undefined);
+  const names = (provider ? [provider] : machine.providers).flatMap((each) => each.models.map((model) => model.name));
+  const listed = all(node, "model");
+  const possible = provider ? ["recommended", ...names] : [...listed, ...names];
+  const inOrder = listed.filter((name) => possible.includes(name));
+  restrict(node, "model", [...inOrder, ...possible.filter((name) => !listed.includes(name))], true);
   const stored = provider ? provider.keys.map((key) => key.profile) : machine.facts.profiles;
   restrict(node, "profile", ["default", ...stored.filter((name) => name !== "default")], true);
 }

@@ -90,7 +90,8 @@ export function showEstimate(node, estimate, why) {
   if (face.price) {
     const [text, tone] = why ? [say("price.unknown"), "plain"] : priceWords(node, estimate);
     face.price.textContent = text;
-    face.price.title = why ?? say("price.title");
+    const unknown = estimate && !estimate.problem && estimate.usd_each === null;
+    face.price.title = why ?? (unknown ? say("price.counts", { usd: money(estimate.usd_counted) }) : say("price.title"));
     face.price.dataset["tone"] = tone;
   }
   draw(node, face);

@@ -4,12 +4,13 @@ import { say } from "./words.mjs";
 
 /**
  * @typedef {{ name: string, generate: Offer | null, edit: Offer | null, family: string, recommended: boolean,
+ *   added: boolean, like: string,
  *   price: { usd: Record<string, number>, source: string, dated: string } | null }} Model
- * @typedef {{ ratios: string[], resolutions: string[], default_resolution: string, max_references: number,
+ * @typedef {{ wire: string, ratios: string[], resolutions: string[], default_resolution: string, max_references: number,
  *   max_count: number, options: Record<string, string[] | null> }} Offer
  * @typedef {{ profile: string, state: "environment" | "stored" | "disabled" | "none", source: string, problem: string,
  *   replaceable: boolean, tested: { at: number, verdict: string, text: string } | null }} KeyState
- * @typedef {{ id: string, label: string, dialect: string, own: boolean, from_file: boolean, local: boolean, needs_key: boolean,
+ * @typedef {{ id: string, label: string, dialect: string, own: boolean, built_in: boolean, from_file: boolean, local: boolean, needs_key: boolean,
  *   key_url: string, recommended: string, models: Model[], keys: KeyState[], key_variable: string, base_url: string,
  *   base_url_source: string, base_url_problem: string, base_url_variable: string, auth?: string,
  *   model?: string }} Provider

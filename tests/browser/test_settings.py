@@ -296,3 +296,63 @@ def test_a_variable_of_the_environment_is_shown_as_the_last_word(canvas: Callabl
     card = provider_card(page, "onerouter")
     expect(card.get_by_text("from NANO_BANANA_ONEROUTER_API_KEY")).to_be_visible()
     assert card.get_by_role("button", name="Delete key").count() == 0
+
+
+@pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
+def test_a_model_is_added_to_a_built_in_provider_and_can_be_chosen(
+    canvas: Callable[..., Any], bare_host: Host, simulator: Any, vue: bool
+) -> None:
+    """From the form to the picker, to the price on the node, to a picture that is asked for by its id; then away again."""
+    put(bare_host, "/keys/onerouter/default", {"key": CANARY})
+    page = canvas(vue=vue, on=bare_host)
+    page.load(text_to_image("onerouter"))
+    page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    card = provider_card(page, "onerouter")
+    card.get_by_role("button", name="Add a model…").click()
+    form = page.page.locator(".nb-dialog.nb-narrow")
+    form.get_by_label("Name").fill("banana-next")
+    form.get_by_label("Model id", exact=True).fill("google/nano-banana-pro-text-to-image")
+    form.get_by_label("Model id for edits").fill("google/nano-banana-pro-image-to-image")
+    form.get_by_label("Is like").select_option("nano-banana-pro")
+    expect(form.get_by_label("Price per picture 4K")).to_be_visible()
+    form.get_by_label("Price per picture 1K").fill("0,011")
+    page.shoot("model-form")
+    form.get_by_label("Price per picture 2K").fill("cheap")
+    form.get_by_role("button", name="Save").click()
+    expect(form.get_by_text("cheap is no price")).to_be_visible()
+    form.get_by_label("Price per picture 2K").fill("")
+    form.get_by_role("button", name="Save").click()
+    expect(card.get_by_text("banana-next", exact=True)).to_be_visible()
+    expect(card.get_by_text("1K $0.011")).to_be_visible()
+    card.scroll_into_view_if_needed()
+    page.shoot("model-added")
+    page.page.keyboard.press("Escape")
+    page.page.wait_for_function(
+        "() => window.app.graph.nodes.find((n) => n.type === 'ProviderConfig').widgets"
+        ".find((w) => w.name === 'model').options.values.includes('banana-next')"
+    )
+    page.choose("ProviderConfig", "model", "banana-next")
+    page.choose("NanoBananaGenerate", "prompt", f"an added model, {page.look}")
+    expect(page.page.get_by_text("$0.011").first).to_be_visible()
+    entry = page.queue()
+    assert entry["status"]["status_str"] == "success", entry["status"]
+    (asked,) = simulator.ledger(f"an added model, {page.look}")["requests"]
+    assert asked["fields"]["model"] == "google/nano-banana-pro-text-to-image"
+    put(bare_host, "/providers/onerouter", {"models": {"banana-next": {"wire": "x", "like": "nano-banana-pro"}}})
+    page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    expect(card.get_by_text("price not known, counts as $0.30")).to_be_visible()
+    card.get_by_role("button", name="Edit the model banana-next").click()
+    expect(form.get_by_label("Model id", exact=True)).to_have_value("x")
+    expect(form.get_by_label("Is like")).to_have_value("nano-banana-pro")
+    page.page.keyboard.press("Escape")
+    card.get_by_role("button", name="Remove the model banana-next").click()
+    page.page.locator(".nb-narrow").get_by_role("button", name="Remove", exact=True).click()
+    expect(card.get_by_text("banana-next", exact=True)).to_have_count(0)
+    # A workflow that names it still loads, and says what there is.
+    page.page.keyboard.press("Escape")
+    saved = page.workflow()
+    page.load(saved)
+    assert page.widget("ProviderConfig", "model")["value"] == "banana-next"
+    assert page.complaints == []
+    put(bare_host, "/keys/onerouter/default", None, "DELETE")
+    put(bare_host, "/results?all=yes", None, "DELETE")

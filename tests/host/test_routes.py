@@ -669,6 +669,36 @@ def test_an_own_provider_is_there_at_once_and_makes_pictures(page: Page, tag: st
     assert page.ask("GET", f"/results/{shown['id']}/image").status == 200
 
 
+def test_a_model_is_added_to_a_built_in_provider_and_taken_away(shop: Page, tag: str) -> None:
+    """Offered by the node, described, priced in the estimate, asked for by its id; nothing else of the provider changes."""
+    page = shop
+    before = page.provider("onerouter")["models"]
+    for wrong in ({}, {"models": 5}, {"models": {"a": {"wire": ""}}}, {"models": {"a": {"wire": "x"}}, "label": "A"}):
+        assert page.ask("PUT", "/providers/onerouter", wrong).status == 400
+    assert page.ask("PUT", "/providers/offline", {"models": {"a": {"wire": "x"}}}).status == 400
+    wires = {"generate": "google/nano-banana-text-to-image", "edit": "google/nano-banana-image-to-image"}
+    facts = {"wire": wires, "price": {"1K": 0.012}, "like": "nano-banana"}
+    shown = page.good("PUT", "/providers/onerouter", {"models": {"banana-next": facts}})
+    model = shown["models"][-1]
+    assert shown["models"][:-1] == before and (model["name"], model["added"], model["like"]) == (
+        "banana-next",
+        True,
+        "nano-banana",
+    )
+    assert model["generate"]["wire"] == wires["generate"] and model["price"]["source"] == "Settings"
+    info = page.host.get("/object_info/ProviderConfig")["ProviderConfig"]
+    assert '"banana-next"' in json.dumps(info["input"])
+    ran = page.bench.generate(tag, config={"model": "banana-next"})
+    assert ran.status == "success", ran.error
+    assert ran.info()["cost_usd"] == 0.012
+    (asked,) = page.bench.asked(tag)
+    assert asked["fields"]["model"] == wires["generate"]
+    assert page.good("PUT", "/providers/onerouter", {"models": {"banana-next": None}})["models"] == before
+    page.good("PUT", "/providers/onerouter", {"models": {"banana-next": facts}})
+    assert page.good("DELETE", "/providers/onerouter") == {"removed": "onerouter"}
+    assert page.provider("onerouter")["models"] == before and page.ask("DELETE", "/providers/onerouter").status == 400
+
+
 def test_every_provider_is_described_from_its_row(page: Page) -> None:
     """What the page needs to draw its lists; the simulation is last and asks for no key."""
     found = page.good("GET", "/providers")

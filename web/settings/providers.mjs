@@ -6,6 +6,7 @@ import { ask, toldOf } from "../server.mjs";
 import { money, say, when } from "../words.mjs";
 import { field } from "./field.mjs";
 import { providerForm } from "./form.mjs";
+import { addedModels, modelForm } from "./models.mjs";
 
 /** @typedef {import("../server.mjs").Provider} Provider */
 /** @typedef {import("../server.mjs").KeyState} KeyState */
@@ -73,6 +74,7 @@ function card(shared, provider, fixed, opened) {
       { class: "nb-actions nb-small" },
       button(say("keys.add_profile"), () => profileForm(shared, provider)),
       button(say("address.button"), () => addressForm(shared, provider)),
+      provider.built_in ? button(say("models.add"), () => modelForm(shared, provider)) : null,
       provider.key_url
         ? el("a", { href: provider.key_url, target: "_blank", rel: "noopener noreferrer" }, say("keys.get"))
         : null,
@@ -80,6 +82,7 @@ function card(shared, provider, fixed, opened) {
       provider.own ? button(say("providers.remove"), () => remove(shared, provider), { class: "nb-danger" }) : null,
     ),
   );
+  item.append(...addedModels(shared, provider));
   if (provider.base_url_problem) item.append(el("div", { class: "nb-bad" }, say("address.missing")));
   else if (provider.base_url_source !== "row" || provider.own) {
     item.append(el("div", { class: "nb-quiet" }, provider.base_url));

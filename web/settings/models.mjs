@@ -1,0 +1,153 @@
+/** Models that a person adds to a built-in provider: name, wire id, the model that it is like, prices by size. */
+import { button, el } from "../element.mjs";
+import { confirmed, openDialog } from "../dialog.mjs";
+import { modelOf } from "../machine.mjs";
+import { ask, toldOf } from "../server.mjs";
+import { money, say } from "../words.mjs";
+import { field } from "./field.mjs";
+
+/** @typedef {import("../server.mjs").Provider} Provider */
+/** @typedef {import("../server.mjs").Model} Model */
+/** @typedef {import("./panel.mjs").Shared} Shared */
+
+/** The models that were added to a provider, each with its price and what can be done with it. @param {Shared} shared @param {Provider} provider */
+export function addedModels(shared, provider) {
+  return provider.models
+    .filter((model) => model.added)
+    .map((model) =>
+      el(
+        "div",
+        { class: "nb-row", "data-model": model.name },
+        el("span", { class: "nb-chip" }, model.name),
+        el("span", { class: "nb-quiet" }, [wiresOf(model).join(" / "), priceOf(model)].join(" · ")),
+        el("span", { class: "nb-space" }),
+        el(
+          "div",
+          { class: "nb-actions nb-small" },
+          button(say("providers.edit"), () => modelForm(shared, provider, model), {
+            "aria-label": say("models.edit", { model: model.name }),
+          }),
+          button(say("providers.remove"), () => remove(shared, provider, model), {
+            class: "nb-danger",
+            "aria-label": say("models.remove", { model: model.name }),
+          }),
+        ),
+      ),
+    );
+}
+
+/** @param {Model} model */
+const wiresOf = (model) => [...new Set([model.generate?.wire, model.edit?.wire].filter((wire) => wire !== undefined))];
+
+/** @param {Model} model */
+function priceOf(model) {
+  if (!model.price) return say("models.no_price");
+  return Object.entries(model.price.usd)
+    .map(([size, usd]) => (size ? `${size} ${money(usd)}` : money(usd)))
+    .join(", ");
+}
+
+/** @param {Shared} shared @param {Provider} provider @param {Model} [model] To be changed. */
+export function modelForm(shared, provider, model) {
+  const title = model ? say("models.edit_title", { model: model.name }) : say("models.title", { label: provider.label });
+  const dialog = openDialog(title, { class: "nb-narrow" });
+  const said = el("p", { class: "nb-bad", role: "alert" });
+  const text = (/** @type {string} */ value, /** @type {string} */ placeholder) =>
+    el("input", { type: "text", value, placeholder, spellcheck: "false", autocomplete: "off", size: "40" });
+  const name = text(model?.name ?? "", "nano-banana-3");
+  name.disabled = model !== undefined;
+  const [made, edited] = [model?.generate?.wire ?? "", model?.edit?.wire ?? ""];
+  const wire = text(made, modelOf(provider, "recommended")?.generate?.wire ?? "");
+  const editWire = text(edited === made ? "" : edited, say("models.same"));
+  const known = provider.models.filter((each) => !each.added);
+  const like = el(
+    "select",
+    {},
+    ...known.map((each) => {
+      const chosen = model?.like ? model.like === each.name : each.recommended;
+      return el("option", { value: each.name, selected: chosen }, each.name);
+    }),
+  );
+  const prices = el("div", { class: "nb-actions" });
+  const base = () => known.find((each) => each.name === like.value);
+  const showPrices = () => prices.replaceChildren(...sizesOf(base()).map((size) => priceField(size, model?.price?.usd ?? {})));
+  like.addEventListener("change", showPrices);
+  showPrices();
+  const save = async () => {
+    said.textContent = "";
+    try {
+      const other = editWire.value.trim();
+      const facts = {
+        wire: other ? { generate: wire.value.trim(), edit: other } : wiresFor(wire.value.trim(), base()),
+        price: pricesIn(prices),
+        like: like.value,
+      };
+      await ask(`/providers/${encodeURIComponent(provider.id)}`, {
+        method: "PUT",
+        body: { models: { [name.value.trim()]: facts } },
+      });
+      dialog.close();
+      await shared.redraw();
+    } catch (error) {
+      said.textContent = toldOf(error);
+    }
+  };
+  dialog.body.append(
+    el("p", { class: "nb-quiet" }, say("models.hint")),
+    field(say("form.name"), name, say("models.name_hint")),
+    field(say("models.wire"), wire, say("models.wire_hint")),
+    field(say("models.edit_wire"), editWire),
+    field(say("models.like"), like, say("models.like_hint")),
+    field(say("models.price"), prices, say("models.price_hint")),
+    said,
+    el("div", { class: "nb-actions nb-end" }, button(say("save"), save, { class: "nb-main" })),
+  );
+  (model ? wire : name).focus();
+}
+
+/** Sizes that have a price of their own; [""] where there is one only. @param {Model | undefined} model @returns {string[]} */
+function sizesOf(model) {
+  const sizes = [...new Set([...(model?.generate?.resolutions ?? []), ...(model?.edit?.resolutions ?? [])])];
+  return sizes.length > 1 ? sizes : [""];
+}
+
+/** One id for what the model that it is like can do. @param {string} wire @param {Model | undefined} model */
+const wiresFor = (wire, model) => ({
+  ...(model?.generate ? { generate: wire } : {}),
+  ...(model?.edit ? { edit: wire } : {}),
+});
+
+/** @param {string} size @param {Record<string, number>} now */
+function priceField(size, now) {
+  const input = el("input", {
+    type: "text",
+    inputmode: "decimal",
+    size: "6",
+    placeholder: "0.05",
+    "data-size": size,
+    "aria-label": [say("models.price"), size].join(" ").trim(),
+    value: String(now[size] ?? now[""] ?? ""),
+  });
+  return el("label", { class: "nb-inline" }, size, " $", input);
+}
+
+/** What stands in the fields of prices; null where nothing does. @param {HTMLElement} box @returns {Record<string, number> | null} */
+function pricesIn(box) {
+  /** @type {Record<string, number>} */
+  const found = {};
+  for (const input of box.querySelectorAll("input")) {
+    const text = input.value.trim().replace(",", ".").replace("$", "");
+    if (!text) continue;
+    const usd = Number(text);
+    if (!Number.isFinite(usd)) throw new Error(say("models.no_number", { text: input.value }));
+    found[input.dataset["size"] ?? ""] = usd;
+  }
+  return Object.keys(found).length ? found : null;
+}
+
+/** @param {Shared} shared @param {Provider} provider @param {Model} model */
+async function remove(shared, provider, model) {
+  if (!(await confirmed(say("models.remove_sure", { model: model.name, label: provider.label }), say("providers.remove")))) return;
+  await ask(`/providers/${encodeURIComponent(provider.id)}`, { method: "PUT", body: { models: { [model.name]: null } } });
+  await shared.redraw();
+}
