@@ -2,7 +2,7 @@
 
 Chat wants both modalities and puts data URIs into `message.images`; images wants `input_references` and answers in base64.
 What either says it cost stands in `usage.cost`. The real images API tolerates unknown fields; here they are refused,
-because that would hide our mistakes.
+because that would hide our mistakes. Judged by the vendor's SDK (`tests/conformance`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from ..api import DECLINED, Api, Call, Route, route
 from ..fields import Check, check_fields, choice, json_object, text, whole, wrong
+from ..files import MIME
 from ..message import Reply, json_reply
 from ..order import Order
 from ..problem import Problem
@@ -28,6 +29,26 @@ PRICES = {
 }
 FIRST, FLASH = "google/gemini-2.5-flash-image", "google/gemini-3.1-flash-image"
 MOST = 14
+KEY: dict[str, Any] = {
+    "label": "sim",
+    "limit": None,
+    "limit_remaining": None,
+    "limit_reset": None,
+    "creator_user_id": None,
+    "organization_id": None,
+    "workspace_id": None,
+    "effective_budget": None,
+    "budgets": [],
+    "allowed_data_regions": [],
+    "include_byok_in_limit": False,
+    "is_free_tier": False,
+    "is_management_key": False,
+    "is_provisioning_key": False,
+    "free_model_daily_requests": {"limit": 50, "remaining": 50, "used": 0},
+    "rate_limit": {"interval": "10s", "note": "This field is deprecated and safe to ignore.", "requests": -1},
+    **{f"{name}{period}": 0 for name in ("usage", "byok_usage") for period in ("", "_daily", "_weekly", "_monthly")},
+}
+"""What the API says of a key; every field that the SDK wants is there."""
 
 
 class OpenRouter(Api):
@@ -51,6 +72,7 @@ class OpenRouter(Api):
             "messages": _messages,
             "modalities": _modalities,
             "image_config": json_object,
+            "stream": _off,
         }
         fields = check_fields(call.fields, checks, ("model", "messages", "modalities"))
         shape: dict[str, Check] = {"aspect_ratio": choice(*_ratios(name))}
@@ -110,7 +132,14 @@ class OpenRouter(Api):
         )
 
     def _key(self, _call: Call) -> Reply:
-        return json_reply(200, {"data": {"label": "sim", "usage": 0, "limit": None}})
+        return json_reply(200, {"data": KEY})
+
+    def prompt_of(self, fields: dict[str, Any]) -> object:
+        """A content that is words alone; parts and a plain prompt are found as everywhere."""
+        try:
+            return fields["prompt"] if "prompt" in fields else fields["messages"][0]["content"]
+        except (LookupError, TypeError):
+            return None
 
     def problem(self, problem: Problem) -> Reply:
         """`{error: {message, code, metadata}}`; moderation is a 403 that says why."""
@@ -132,7 +161,8 @@ class OpenRouter(Api):
         if results and call.record is not None:
             usage["cost"] = call.record.cost_usd
         if call.route.form == "images":
-            data = [{"b64_json": r.b64, "media_type": "image/png"} if r.b64 else r.entry() for r in results]
+            mime = MIME[order.file_format]
+            data = [{"b64_json": r.b64, "media_type": mime} if r.b64 else r.entry() for r in results]
             answer: dict[str, Any] = {"created": int(time.time()), "data": data, "usage": usage}
             if revised is not None:
                 answer["error"] = {"message": revised, "code": 200}
@@ -152,6 +182,8 @@ class OpenRouter(Api):
         answer = {
             "id": f"gen-{int(time.time())}-{secrets.token_hex(8)}",
             "object": "chat.completion",
+            "created": int(time.time()),
+            "system_fingerprint": None,
             "model": order.model,
             "provider": "Google",
             "choices": [choice_],
@@ -178,28 +210,42 @@ def _modalities(name: str, value: Any) -> list[str]:
     return value
 
 
+def _off(name: str, value: Any) -> bool:
+    """The SDK always says that it wants no stream."""
+    if value is not False:
+        raise wrong(name, "only false is known here")
+    return False
+
+
 def _messages(name: str, value: Any) -> tuple[str, list[str]]:
-    """One message of a user: a text, then pictures. Gives the text and their addresses."""
+    """One message of a user: words alone, or texts and pictures in any order. Gives the text and their addresses."""
     if not isinstance(value, list) or len(value) != 1 or not isinstance(value[0], dict):
         raise wrong(name, "must hold one message")
     message = value[0]
     if set(message) != {"role", "content"} or message["role"] != "user":
         raise wrong(f"{name}[0]", "must have the role user and a content")
-    parts = message["content"]
-    if not isinstance(parts, list) or not parts or not isinstance(parts[0], dict):
-        raise wrong(f"{name}[0].content", "must be an array of parts")
-    first = check_fields(parts[0], {"type": choice("text"), "text": text()}, ("type", "text"))
-    return first["text"], _references(f"{name}[0].content", parts[1:])
+    parts, where = message["content"], f"{name}[0].content"
+    if isinstance(parts, str):
+        return text()(where, parts), []
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise wrong(where, "must be a text or an array of parts")
+    texts = [part for part in parts if part.get("type") == "text"]
+    pictures = [part for part in parts if part.get("type") != "text"]
+    if not texts:
+        raise wrong(where, "a text is expected by the simulator")
+    words = [check_fields(part, {"type": choice("text"), "text": text()}, ("type", "text"))["text"] for part in texts]
+    return "\n".join(words), _references(where, pictures, {"detail": choice("auto", "low", "high", "original")})
 
 
-def _references(name: str, value: Any) -> list[str]:
+def _references(name: str, value: Any, more: dict[str, Check] | None = None) -> list[str]:
+    """The addresses of pictures; `more` are fields that may stand beside the address."""
     if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
         raise wrong(name, "must be an array of objects")
     checks: dict[str, Check] = {"type": choice("image_url"), "image_url": json_object}
     urls = []
     for part in value:
         found = check_fields(part, checks, ("type", "image_url"))
-        urls.append(check_fields(found["image_url"], {"url": text()}, ("url",))["url"])
+        urls.append(check_fields(found["image_url"], {"url": text(), **(more or {})}, ("url",))["url"])
     return urls
 
 

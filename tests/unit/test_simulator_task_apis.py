@@ -64,7 +64,6 @@ WRONG: list[tuple[Place, dict[str, Any]]] = [
     (CHAT, {"messages": "x"}),
     (CHAT, {"messages": []}),
     (CHAT, {"messages": said(PICTURE) * 2}),
-    (CHAT, {"messages": [{"role": "user", "content": "x"}]}),
     (CHAT, {"messages": [{"role": "system", "content": [{"type": "text", "text": "x"}]}]}),
     (CHAT, {"messages": said({"type": "image_url", "image_url": URI})}),
     (CHAT, {"messages": said({"type": "image_url", "image_url": {"url": "not a picture"}})}),
