@@ -9,13 +9,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import retry
-from .errors import Charged, ConfigError, Fault, NanoBananaError, Stopped, failure
+from .broken import Broken
+from .errors import Charged, ConfigError, Fault, Kind, NanoBananaError, Stopped, failure
 from .fetching import Unfetched
 from .keys import variables
 from .plan import Target
 from .redact import public_url
-from .transport import Broken
 from .wire.step import Reply
+
+_NEVER_FETCHED = (
+    "It can't be fetched from here, and asking again won't change that: have this provider answer with base64 where its "
+    "API has that (constants: {response_format: b64_json} in providers.yaml), or choose another and tell this one"
+)
 
 
 @dataclass(frozen=True)
@@ -44,16 +49,18 @@ class Blame:
 
     def unreachable(self, broken: Broken) -> NanoBananaError:
         """It never arrived."""
-        return failure(Fault("network"), self.label, "no", what=f"{self.label} could not be reached: {broken.why}")
+        what = f"{self.label} could not be reached: {broken.why}"
+        return failure(Fault(broken.kind, cure=broken.cure), self.label, "no", what=what)
 
     def answer_lost(self, broken: Broken) -> NanoBananaError:
         """It arrived, or may have."""
         what = f"The request reached {self.label}, but no answer came back: {broken.why}"
-        return failure(Fault("timeout" if broken.timed_out else "network"), self.label, "maybe", what=what)
+        kind: Kind = "timeout" if broken.timed_out else "network"
+        return failure(Fault(kind), self.label, "maybe", what=what)
 
     def task_lost(self, task: str, broken: Broken) -> NanoBananaError:
         what = f"{self.label} took the task {task}, but it could not be followed: {broken.why}"
-        return failure(Fault("network"), self.label, "maybe", what=what)
+        return failure(Fault(broken.kind, cure=broken.cure), self.label, "maybe", what=what)
 
     def not_in_time(self, task: str) -> NanoBananaError:
         """`task` is empty where the provider has named none."""
@@ -88,8 +95,12 @@ class Blame:
     def not_fetched(self, error: Unfetched, url: str, task: str) -> NanoBananaError:
         """A finished picture that its address doesn't give."""
         where = f"from {public_url(url)}" + (f" (task {task})" if task else "")
+        if error.forbidden:
+            names = "an address inside itself" if error.private else "an address that leads nowhere"
+            what = f"{self.label} has finished a picture, but its server names {names} for it: {error}"
+            return failure(Fault("download", cure=_NEVER_FETCHED), self.label, "yes", what=what, task=task)
         what = f"A finished picture {where} could not be read: {error}"
-        return failure(Fault("download"), self.label, "yes", what=what)
+        return failure(Fault("download", cure=error.cure), self.label, "yes", what=what)
 
     def no_picture(self, why: str, url: str, kept: Path | None) -> NanoBananaError:
         """Bytes that are no picture; `kept` is where they are."""

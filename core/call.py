@@ -20,6 +20,8 @@ from typing import Literal
 
 from . import retry
 from .blame import Blame, given_up, with_wish
+from .broken import Broken
+from .connections import Forbidden
 from .errors import Charged, ConfigError, Fault, LedgerFailed, NanoBananaError
 from .fetching import Unfetched, fetch
 from .ledger import Claim
@@ -33,8 +35,9 @@ from .providers.row import Operation
 from .rate_limit import Waiting
 from .request import Slot
 from .result_choice import absolute, chosen
-from .transport import Abandoned, Broken, Forbidden, TooLong, Transport, Watch
+from .transport import Abandoned, TooLong, Transport, Watch
 from .wire import dialect, step_after
+from .wire.error_parsing import of_references
 from .wire.step import Cancels, Dialect, Done, Failed, Found, Job, Reply, Send, State, Step, Wait
 
 log = logging.getLogger("nano_banana")
@@ -265,7 +268,12 @@ class Call:
                 raise
             if broken is not None:
                 verdict = retry.after_break(
-                    self.target.row, broken.arrived, paid=send.paid, attempt=self._tries(attempt), dice=random.random()
+                    self.target.row,
+                    broken.arrived,
+                    paid=send.paid,
+                    attempt=self._tries(attempt),
+                    dice=random.random(),
+                    lasting=broken.lasting,
                 )
                 if isinstance(verdict, retry.Stop):
                     raise self._lost(broken, verdict, send)
@@ -461,7 +469,7 @@ class Call:
                     found |= {n: each for n, each in enumerate(self._chosen(done)[0]) if n in found}
                     self._bring(transport, number, found[number], usd)
             except Unfetched as error:
-                dead = error.dead and self._task is None
+                dead = error.forbidden or (error.dead and self._task is None)
                 self._fates[number] = "lost" if dead else self._while_young("again")
                 self.outcome.failures[number] = self._blame.not_fetched(error, found[number].url, self._task_id)
             except NanoBananaError as error:
@@ -534,7 +542,7 @@ class Call:
     # ------------------------------------------------------------------------------------------------ errors
 
     def _failure(self, failed: Failed) -> NanoBananaError:
-        fault, accepted = failed.fault, self._task is not None
+        fault, accepted = of_references(failed.fault, len(self._job.references)), self._task is not None
         if accepted and retry.is_task_lost(fault):
             fault = replace(fault, kind="task_lost")
         charged = retry.charged_by(self.target.row, fault, accepted=accepted) if self._left or accepted else "no"

@@ -9,8 +9,10 @@ import random
 import time
 
 from . import retry
+from .broken import Broken
+from .connections import Forbidden, Private
 from .pictures import UnreadablePicture, measure, sniff
-from .transport import Broken, Forbidden, TooLong, Transport
+from .transport import TooLong, Transport
 
 _DEAD = frozenset({400, 401, 403, 404, 405, 410, 451})
 _GONE = frozenset({400, 401, 403, 405, 410, 451})
@@ -18,11 +20,15 @@ _GONE = frozenset({400, 401, 403, 405, 410, 451})
 
 
 class Unfetched(Exception):
-    """It could not be fetched. `dead`: the address itself leads nowhere any more."""
+    """It could not be fetched. `dead`: the address itself leads nowhere any more. `forbidden`: it is none
+    that is ever asked, because it is no web address or, `private`, lies inside a network. `cure` is what to do, where
+    that is known."""
 
-    def __init__(self, why: str, *, dead: bool = False) -> None:
+    def __init__(
+        self, why: str, *, dead: bool = False, forbidden: bool = False, private: bool = False, cure: str = ""
+    ) -> None:
         super().__init__(why)
-        self.dead = dead
+        self.dead, self.forbidden, self.private, self.cure = dead, forbidden, private, cure
 
 
 LONGEST_SECONDS = 900.0
@@ -33,7 +39,7 @@ def fetch(transport: Transport, url: str, patience: float) -> bytes:
     """The file at `url`, complete. `patience`: seconds without anything new that are waited for. Raises Unfetched."""
     end, deadline = time.monotonic() + LONGEST_SECONDS, time.monotonic() + patience
     data = bytearray()
-    tag = problem = ""
+    tag = problem = cure = ""
     dead = False
     spoiled = 0
     for attempt in range(1, retry.FREE_TRIES + 1):
@@ -41,12 +47,15 @@ def fetch(transport: Transport, url: str, patience: float) -> bytes:
         try:
             reply, whole = transport.download(url, deadline=deadline, end=end, start=len(data), tag=tag)
         except Broken as error:
-            problem, dead = error.why, False
+            problem, dead, cure = error.why, False, error.cure
+            if error.lasting:
+                break
         except TooLong as error:
             raise Unfetched(str(error), dead=True) from None
         except Forbidden as error:
-            raise Unfetched(f"{error}, and is not fetched", dead=True) from None
+            raise Unfetched(str(error), dead=True, forbidden=True, private=isinstance(error, Private)) from None
         else:
+            cure = ""
             wish = retry.parse_retry_after(reply.headers.get("retry-after", ""), time.time())
             goes_on = reply.headers.get("content-range", "").startswith(f"bytes {len(data)}-")
             if reply.status == 206 and data and goes_on:
@@ -76,7 +85,7 @@ def fetch(transport: Transport, url: str, patience: float) -> bytes:
         if attempt == retry.FREE_TRIES or time.monotonic() >= deadline:
             break
         time.sleep(min(wish if wish is not None else retry.backoff(attempt, random.random()), 10.0))
-    raise Unfetched(problem, dead=dead)
+    raise Unfetched(problem, dead=dead, cure=cure)
 
 
 def _complaint(data: bytes) -> str:

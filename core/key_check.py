@@ -10,10 +10,12 @@ import time
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from .broken import Broken
+from .connections import Forbidden
 from .errors import ConfigError
 from .plan import Target
 from .redact import redact
-from .transport import Abandoned, Broken, Forbidden, TooLong, Transport
+from .transport import Abandoned, TooLong, Transport
 from .wire.error_parsing import claimed_status, fault_of, unreadable
 from .wire.reading import NotJson, read_json
 from .wire.step import Reply

@@ -117,8 +117,15 @@ def after_failure(
     return _wait(wish, attempt, dice, "no")
 
 
-def after_break(row: Provider, arrived: Arrival, *, paid: bool, attempt: int, dice: float) -> Verdict:
-    """What to do after a connection failed before a whole answer came back."""
+def after_break(
+    row: Provider, arrived: Arrival, *, paid: bool, attempt: int, dice: float, lasting: bool = False
+) -> Verdict:
+    """What to do after a connection failed before a whole answer came back.
+
+    `lasting`: it failed for a reason that another try won't change, such as a certificate.
+    """
+    if lasting and arrived == "nothing":
+        return Stop("no")
     if not paid or arrived != "all" or row.idempotency_header:
         tries = PAID_TRIES if paid else FREE_TRIES
         charged: Charged = "maybe" if paid and arrived == "all" else "no"

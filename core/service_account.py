@@ -20,10 +20,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from .addresses import is_loopback, origin
-from .errors import ConfigError, Fault, KeyRefused, NanoBananaError, NetworkError, failure
+from .broken import Broken
+from .connections import Forbidden
+from .errors import ConfigError, Fault, KeyRefused, Kind, NanoBananaError, NetworkError, failure
 from .redact import redact
 from .retry import backoff
-from .transport import Broken, Forbidden, TooLong, Transport
+from .transport import TooLong, Transport
 from .wire.body import Body, Raw
 from .wire.step import Reply
 
@@ -122,8 +124,8 @@ def _refresh(credentials: Any, address: str, source: str, label: str, proxy: str
     except exceptions.TransportError:
         raise NetworkError(
             f"{label} could not be asked for a token: {asking.trouble}",
-            cure="Check the internet connection, proxy and firewall of this machine, then queue again",
-            kind="network",
+            cure=asking.cure or "Check the internet connection, proxy and firewall of this machine, then queue again",
+            kind=asking.kind,
         ) from None
     except Exception as error:  # RefreshError; or anything, where google-auth is given a web page
         raise _refused(error, asking.status, source, label) from None
@@ -137,7 +139,8 @@ class _Asking:
     def __init__(self, transport: Transport, address: str) -> None:
         self._transport, self._address = transport, address
         self._deadline = time.monotonic() + TOKEN_SECONDS
-        self.trouble = ""
+        self.trouble = self.cure = ""
+        self.kind: Kind = "network"
         self.status = 0
 
     def __call__(
@@ -155,7 +158,9 @@ class _Asking:
             try:
                 reply = self._send(url, method, body, headers or {})
             except Broken as error:
-                self.trouble = error.why
+                self.trouble, self.kind, self.cure = error.why, error.kind, error.cure
+                if error.lasting:
+                    break
                 time.sleep(backoff(attempt, 0.0) / 2)
             except (Forbidden, TooLong) as error:
                 self.trouble = str(error)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import http.cookiejar
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,10 +17,11 @@ from urllib.parse import urljoin
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from requests.utils import select_proxy
 
 from . import addresses
+from .broken import Broken, broken_by, cause_of, never_arrived
+from .connections import Adapter, Forbidden, GuardedAdapter, Private, seconds_left
 from .errors import ConfigError
 from .redact import public_url, redact
 from .retry import Arrival
@@ -39,14 +39,6 @@ _AGENT = "Mozilla/5.0 (compatible; nano-banana-your-key/1.0)"
 """Hosts behind Cloudflare turn away the names of HTTP libraries."""
 
 
-class Broken(Exception):
-    """The connection failed. `arrived` says how much had left by then; `why` is for the user."""
-
-    def __init__(self, why: str, arrived: Arrival, *, timed_out: bool = False) -> None:
-        super().__init__(why)
-        self.why, self.arrived, self.timed_out = why, arrived, timed_out
-
-
 class Abandoned(Exception):
     """The run was stopped before the last byte had left: the provider never had the request."""
 
@@ -56,10 +48,6 @@ class TooLong(Exception):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the answer is longer than {limit >> 20} MB")
-
-
-class Forbidden(Exception):
-    """The address lies inside the user's network, or is no web address."""
 
 
 @dataclass
@@ -124,7 +112,7 @@ class Transport:
             try:
                 data = self._read(response, ANSWER_BYTES, deadline, watch, may_abandon=False)
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-                raise Broken(_why(error), "all", timed_out=_timed_out(error)) from None
+                raise broken_by(error, "all") from None
             return _reply(response, data, key[1] if key else "")
 
     def download(
@@ -186,6 +174,7 @@ class Transport:
         left = deadline - self._clock()
         if left <= 0:
             raise Broken("the time was up before it was sent", "nothing", timed_out=True)
+        seconds_left.set(lambda: deadline - self._clock())
         try:
             return session.request(
                 method,
@@ -218,15 +207,11 @@ class Transport:
             ) from None
         except requests.exceptions.InvalidURL:
             raise Forbidden("no http(s) address") from None
-        except requests.exceptions.ProxyError as error:
-            raise Broken(
-                f"the proxy did not let it through ({_why(error)})", _arrival(error, sending, "nothing")
-            ) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            forbidden = _cause(error, Forbidden)
+            forbidden = cause_of(error, Forbidden)
             if forbidden is not None:
-                raise Forbidden(str(forbidden)) from None
-            if _cause(error, Abandoned) is not None:
+                raise forbidden from None
+            if cause_of(error, Abandoned) is not None:
                 raise Abandoned from None
             if isinstance(error, OSError) and "CA certificate bundle" in str(error):
                 raise ConfigError(
@@ -234,7 +219,7 @@ class Transport:
                     cure="Correct REQUESTS_CA_BUNDLE, SSL_CERT_FILE, NANO_BANANA_CA_BUNDLE, or ca_bundle in providers.yaml",
                     kind="config",
                 ) from None
-            raise Broken(_why(error), _arrival(error, sending), timed_out=_timed_out(error)) from None
+            raise broken_by(error, _arrival(error, sending), _proxy_for(session, url)) from None
         except ValueError:
             # requests looks at the next hop of a redirect by itself, and some servers name one that is no address.
             raise Forbidden("no http(s) address") from None
@@ -270,7 +255,7 @@ class Transport:
         if found in self._own:
             return True
         if not addresses.may_name(found[1]):
-            raise Forbidden(f"{public_url(url)} lies inside this machine's network")
+            raise Private(f"{public_url(url)} lies inside a private network")
         return False
 
     def _session(self, url: str, *, guarded: bool) -> requests.Session:
@@ -286,9 +271,8 @@ class Transport:
             elif self._proxy:
                 session.trust_env = False  # else the machine's own proxy would go before the one that was named
                 session.proxies = {"http": self._proxy, "https": self._proxy}
-            if guarded:
-                session.mount("http://", _GuardedAdapter())
-                session.mount("https://", _GuardedAdapter())
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, GuardedAdapter() if guarded else Adapter())
             bundle = (
                 self._ca
                 or os.environ.get("REQUESTS_CA_BUNDLE")
@@ -310,6 +294,12 @@ def _arriving(response: requests.Response) -> Iterator[bytes]:
         return
     while piece := read1(_PIECE, decode_content=True):
         yield piece
+
+
+def _proxy_for(session: requests.Session, url: str) -> str:
+    """The proxy that a request of this session to `url` goes through; "" for none."""
+    merged = session.merge_environment_settings(url, {}, None, None, None)
+    return select_proxy(url, merged["proxies"]) or ""
 
 
 class _Key(requests.auth.AuthBase):
@@ -349,42 +339,6 @@ class _Sending:
             self._watch.on_sent(self.left, total)
 
 
-class _Guard:
-    """Looks at the address that a connection really reached, before a byte is sent: names can be rebound."""
-
-    def _new_conn(self) -> socket.socket:
-        sock: socket.socket = super()._new_conn()  # type: ignore[misc]
-        address = sock.getpeername()[0]
-        if not addresses.is_public(address):
-            sock.close()
-            raise Forbidden("the address of the result lies inside this machine's network")
-        return sock
-
-
-class _GuardedHTTP(_Guard, HTTPConnection):
-    pass
-
-
-class _GuardedHTTPS(_Guard, HTTPSConnection):
-    pass
-
-
-class _GuardedHTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _GuardedHTTP
-
-
-class _GuardedHTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _GuardedHTTPS
-
-
-class _GuardedAdapter(HTTPAdapter):
-    """Direct connections only to public addresses. Through a proxy it is the proxy that looks names up."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _GuardedHTTPPool, "https": _GuardedHTTPSPool}
-
-
 def _reply(response: requests.Response, data: bytes, credential: str = "") -> Reply:
     headers = {name.lower(): value for name, value in response.headers.items()}
     secret = credential.rpartition(" ")[2]
@@ -398,62 +352,11 @@ def _reply(response: requests.Response, data: bytes, credential: str = "") -> Re
     return Reply(response.status_code, headers, data, redact(request_id, 80))
 
 
-def _arrival(error: BaseException, sending: _Sending | None, otherwise: Arrival = "all") -> Arrival:
-    never = (
-        urllib3.exceptions.NewConnectionError,
-        urllib3.exceptions.ConnectTimeoutError,
-        socket.gaierror,
-        ConnectionRefusedError,
-        requests.exceptions.ConnectTimeout,
-        requests.exceptions.SSLError,
-    )
+def _arrival(error: BaseException, sending: _Sending | None) -> Arrival:
+    """How much of a request had left when `error` came up."""
     if sending is not None and (sending.left or sending.complete):
         # Whatever broke: bytes that left can't be taken back. TLS can fail while the answer is read, too.
         return "all" if sending.complete else "part"
-    if isinstance(error, never) or any(_cause(error, kind) is not None for kind in never):
+    if sending is not None or never_arrived(error) or isinstance(error, requests.exceptions.ProxyError):
         return "nothing"
-    return otherwise if sending is None else "nothing"
-
-
-def _timed_out(error: BaseException) -> bool:
-    if _cause(error, urllib3.exceptions.NewConnectionError) is not None:
-        # urllib3 counts every connection that could not be made among its timeouts.
-        return _cause(error, TimeoutError) is not None
-    kinds = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
-    return any(_cause(error, kind) is not None for kind in kinds)
-
-
-def _cause(error: BaseException, kind: type[BaseException]) -> BaseException | None:
-    """`error` or anything it was raised from or wraps, of the class `kind`."""
-    seen: set[int] = set()
-    queue: list[Any] = [error]
-    while queue:
-        current = queue.pop()
-        if not isinstance(current, BaseException) or id(current) in seen:
-            continue
-        seen.add(id(current))
-        if isinstance(current, kind):
-            return current
-        queue += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
-    return None
-
-
-def _why(error: BaseException) -> str:
-    """The reason of a failed connection in words, without addresses and query strings."""
-    if (
-        _cause(error, socket.gaierror) is not None
-        or "Name or service not known" in str(error)
-        or "resolve" in str(error)
-    ):
-        return "its name could not be looked up"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "the secure connection failed: " + redact(str(_cause(error, OSError) or error), 160)
-    if _cause(error, ConnectionRefusedError) is not None:
-        return "the connection was refused"
-    if _cause(error, ConnectionResetError) is not None or _cause(error, BrokenPipeError) is not None:
-        return "the connection was reset"
-    if _timed_out(error):
-        return "it did not answer in time"
-    if "RemoteDisconnected" in repr(error) or "IncompleteRead" in repr(error) or "Connection aborted" in str(error):
-        return "the connection was closed before the answer was complete"
-    return f"the connection failed ({type(error).__name__})"
+    return "all"

@@ -170,6 +170,18 @@ _NO_MODEL = re.compile(
     r"(?i)\bmodel[ _](not[ _]found|unavailable|does not exist|not exist|invalid)\b|\bunknown model\b|\bno such model\b"
     r"|\bmodel:? ['\"`]?[\w./:@-]+['\"`]? (does not exist|not found|is not (available|found|a valid model)|not exist)"
 )
+_ADDRESSES_ONLY = re.compile(
+    r"(?i)\b(must|should|has to|have to|needs? to|can only|please provide)( be)?\b[^.;]{0,40}"
+    r"\b(https?|https?\(s\)|http/https|web|public(ly accessible)?|valid)[ :/]{1,4}(urls?|addresses|links?)"
+    r"|\b(must|should) be (an? )?(urls?|links?)\b"
+    r"|\b(must|should) (start|begin) with ['\"`]?https?\b|\burl scheme should be\b"
+    r"|\bonly [\w()/ ]{0,40}\b(urls?|links?) (are|is) (supported|allowed|accepted)"
+    r"|\b(base64|data[ -]ur[il]s?)( \w+){0,3} (is|are|isn't|aren't) ?(not )?(supported|allowed|accepted|permitted)"
+    r"|\b(does|do)(n't| not) (support|accept|allow) (base64|data[ -]ur[il]s?)"
+    r"|\b(invalid|unsupported) (image )?url scheme\b|\bunsupported (protocol|scheme) ['\"`:]*data\b"
+    r"|\bnot a valid (https? )?url\b|\binvalid image urls?\b"
+)
+"""How servers refuse references that came inside the request: OpenAPI validators, pydantic's `url_scheme`, reports."""
 _WAIT = re.compile(
     r"(?i)\b(?:retry|try again|resets?)(?: again)?(?: in| after)? ?~?"
     r"(?:(\d{1,4})h)?(?:(\d{1,5})m(?!s))?(?:(\d{1,7}(?:\.\d{1,12})?) ?(ms|milliseconds?|seconds?|secs?|s|minutes?|mins?)\b)?"
@@ -232,6 +244,11 @@ def seconds_in(words: str) -> float | None:
             scale = 0.001 if unit.startswith(("ms", "milli")) else 60.0 if unit.startswith("min") else 1.0
             return float(hours or 0) * 3600 + float(minutes or 0) * 60 + float(number or 0) * scale
     return None
+
+
+def takes_addresses_only(words: str) -> bool:
+    """Whether a message says that reference images have to be web addresses."""
+    return _ADDRESSES_ONLY.search(words) is not None
 
 
 def has_no_quota(words: str) -> bool:

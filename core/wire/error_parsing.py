@@ -9,13 +9,23 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import Fault
 from ..redact import redact
 from .bot_protection import protection_of
-from .error_kinds import NO_CODES, Codes, declines, has_no_quota, kind_by_codes, kind_by_words, kind_of, seconds_in
+from .error_kinds import (
+    NO_CODES,
+    Codes,
+    declines,
+    has_no_quota,
+    kind_by_codes,
+    kind_by_words,
+    kind_of,
+    seconds_in,
+    takes_addresses_only,
+)
 from .reading import NotJson, read_json
 from .result_images import words_in
 from .step import Reply
@@ -66,6 +76,10 @@ _RESULTS = (
 _NO_QUOTA = (
     "The provider's own account behind this model has no quota: choose another model or provider, or ask the provider"
 )
+_ADDRESSES_ONLY = (
+    "A provider of your own in providers.yaml can name an upload or another way for its references (references: upload, "
+    "multipart, base64 or data_uri, as its dialect has them); else choose another provider"
+)
 _CODE_ALONE = re.compile(r"[A-Za-z][A-Za-z0-9]*([_.:-][A-Za-z0-9]+)+")
 
 
@@ -110,9 +124,19 @@ def fault_of(reply: Reply, codes: Codes = NO_CODES) -> Fault:
         value = read_json(reply.body)
     except NotJson:
         page = page_title(reply.body)
-        kind = kind_of(reply.status, (), page, sent=reply.sent)
-        return Fault(kind, page, reply.status, request_id=reply.request_id)
+        value = {"message": page}
     return _fault(reply, reply.status, value, codes)
+
+
+def of_references(fault: Fault, references: int) -> Fault:
+    """`fault`, told as what it is where a server refuses references that came inside the request as anything but addresses.
+
+    `references`: how many came along.
+    """
+    if not references or fault.kind != "invalid" or not takes_addresses_only(fault.words):
+        return fault
+    opening = "{label} takes addresses of reference images only, not the images themselves{status}."
+    return replace(fault, opening=opening, cure=_ADDRESSES_ONLY)
 
 
 def error_in(reply: Reply, value: Any, codes: Codes = NO_CODES) -> Fault | None:
@@ -203,11 +227,14 @@ def _fault(reply: Reply, status: int, value: Any, codes: Codes) -> Fault:
     """What the JSON of an error says under an HTTP status, which may be one that the JSON claims."""
     said = said_in(value)
     kind = kind_of(status, said.codes, said.text, codes, reply.sent)
+    opening = ""
+    if kind == "proxy":
+        opening = "The proxy between this machine and {label} wants a user name and a password, or others{status}."
     cure = _NO_QUOTA if kind == "quota" and has_no_quota(" ".join([*said.codes, said.text])) else ""
     wait = _wish(value)
     if wait is None and status in (429, 503) and "retry-after" not in reply.headers:
         wait = seconds_in(said.text)
-    return Fault(kind, said.words, status, retry_after=wait, request_id=reply.request_id, cure=cure)
+    return Fault(kind, said.words, status, retry_after=wait, request_id=reply.request_id, cure=cure, opening=opening)
 
 
 def _look(node: Any, said: Said, depth: int) -> None:

@@ -19,8 +19,10 @@ import urllib3.connection
 from hypothesis import given
 from hypothesis import strategies as st
 from pack.core import addresses, transport
+from pack.core.broken import Broken
+from pack.core.connections import Forbidden
 from pack.core.errors import ConfigError
-from pack.core.transport import Abandoned, Broken, Forbidden, TooLong, Transport, Watch
+from pack.core.transport import Abandoned, TooLong, Transport, Watch
 from pack.core.wire.body import Body, Raw
 from pack.core.wire.step import Reply
 from scripted import Line, Server, serving

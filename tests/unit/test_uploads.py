@@ -12,10 +12,11 @@ import pytest
 from driving import job, request, tiny
 from pack.core import call as calling
 from pack.core.choice import ProviderChoice
+from pack.core.connections import Forbidden
 from pack.core.engine import Engine
 from pack.core.providers import BUILT_IN
 from pack.core.providers.row import Provider
-from pack.core.transport import Forbidden, Transport
+from pack.core.transport import Transport
 from pack.core.wire.body import Base64, Inline
 from pack.core.wire.inlining import in_order, next_upload
 from pack.core.wire.uploads import known_urls
