@@ -2,7 +2,7 @@
 
 An unknown field is a 400 at both levels, references are addresses only, and the same Idempotency-Key twice is one job and
 one bill. States are in upper case. The shape of `result` is documented nowhere: each model has one of those that are
-thinkable.
+thinkable, the first model that of the tests of the vendor's SDK, an address alone.
 
 Judged by the vendor's OpenAPI file, as a schema in `tests/conformance/documents`: its SDK for this version is in no registry,
 and apiframe-sdk speaks the other version.
@@ -151,8 +151,11 @@ class ApiframeV2(TaskApi):
             "progress": task.percent,
             "result": None,
             "error": None,
-            "creditCost": round(task.cost_usd / CREDIT_USD, 2),
+            "creditCost": round(task.cost_usd / CREDIT_USD, 2) if task.finished else None,
             "expired": False,
+            "webhookStatus": None,
+            "createdAt": "2026-11-21T10:00:00.000Z",
+            "completedAt": "2026-11-21T10:01:00.000Z" if task.finished else None,
         }
         if task.failed and task.ending != "cancelled":
             answer["error"] = DECLINED if task.ending == "refuse" else "The model returned no image"
@@ -175,7 +178,7 @@ def _shape(model: str, urls: list[str]) -> Any:
         return urls
     if model == "nano-banana-2-lite":
         return {"files": {"thumbnail": "https://cdn.example/small.png", "full": urls}}
-    return {"url": urls[0]} if len(urls) == 1 else {"image_urls": urls}
+    return urls[0] if len(urls) == 1 else {"image_urls": urls}
 
 
 API = ApiframeV2()

@@ -2,8 +2,7 @@
 
 The judge is apiframe-sdk 1.0.0. It speaks version 1 of the API, by its paths (`/fetch`, `/account`), its states and its
 fields, yet sends the key as `Bearer` and takes version 2's host for its own; the pages say raw and another host. It is
-older than these models: a request for a picture goes through its own `post`, everything else through what it offers. Its
-upload can't be judged: it puts `application/json` on a multipart form.
+older than these models: a request for a picture goes through its own `post`, everything else through what it offers.
 """
 
 from __future__ import annotations
@@ -98,6 +97,14 @@ def test_the_account_tells_the_credits(client: Apiframe) -> None:
     """The address that tests a key."""
     assert BUILT_IN["apiframe"].key_check == "/account"
     assert client.tasks.get_account_info()["credits"] > 0
+
+
+def test_its_upload_is_no_judge(client: Apiframe) -> None:
+    """It says `application/json` of a multipart form, which no server can read; what we say of uploads is from the pages."""
+    out = io.BytesIO()
+    Image.new("RGB", (40, 30), "teal").save(out, "PNG")
+    with pytest.raises(ApiframeError, match="multipart/form-data, not 'application/json'"):
+        client.media.upload(out.getvalue(), "fox.png")
 
 
 def test_our_polls_are_the_clients_polls(client: Apiframe, simulator: Simulator) -> None:

@@ -279,12 +279,16 @@ JOB = {
     "model": st.just("nano-banana-2"),
     "progress": maybe(st.integers(0, 100)),
     "error": st.none(),
-    "creditCost": st.floats(0, 1e3),
-    "expired": st.booleans(),
+    "creditCost": maybe(st.floats(0, 1e3)),
+    "expired": maybe(st.booleans()),
+    "webhookStatus": maybe(st.just("delivered")),
+    "createdAt": maybe(st.just("2026-11-21T10:00:00.000Z")),
+    "completedAt": maybe(st.just("2026-11-21T10:01:00.000Z")),
     "params": maybe(st.just({"nanoBananaParams": {"image_input": ["https://cdn.example.com/mine.png"]}})),
 }
 RESULTS: list[Any] = [
-    lambda urls: urls,
+    lambda urls: urls[0] if len(urls) == 1 else urls,  # an address alone is what the tests of its SDK have
+    lambda urls: {"url": urls[0]} if len(urls) == 1 else urls,
     lambda urls: {"images": [{"url": url} for url in urls]},
     lambda urls: {"image_urls": urls},
     lambda urls: {"files": {"full": urls, "thumbnail": "https://cdn.example.com/small.png"}},
