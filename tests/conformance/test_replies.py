@@ -351,7 +351,13 @@ def test_kie_success_has_its_pictures(record: dict[str, Any], urls: Sequence[str
     answer = {"code": 200, "msg": "success", "data": record | {"state": "success", "resultJson": made}}
     end, _ = after_a_poll("kie", KIE_ACCEPTED, answer)
     assert addresses(end) == urls
-    judged("kie", "pages of its market API", "2026-09-24", "every state of a task is understood", "document")
+    judged(
+        "kie",
+        "pages of the models, of tasks and of uploads",
+        "2026-09-24",
+        "every state of a task is understood",
+        "document",
+    )
 
 
 @patient
