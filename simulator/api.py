@@ -46,8 +46,8 @@ class Route:
     """Documented query parameters, each as `name=value`, or `name=*` for any value."""
     auth: bool = True
     """Whether it asks for the API's key."""
-    files: str = "image"
-    """The field of a multipart body that carries files."""
+    files: tuple[str, ...] = ("image",)
+    """The fields of a multipart body that carry files."""
 
 
 def route(
@@ -61,10 +61,11 @@ def route(
     body: Literal["json", "multipart", "raw", "none"] = "json",
     query: tuple[str, ...] = (),
     auth: bool = True,
-    files: str = "image",
+    files: str | tuple[str, ...] = "image",
 ) -> Route:
     """A route from the pattern's text."""
-    return Route(form, method, re.compile(pattern), read, answer, kind, body, frozenset(query), auth, files)
+    named = (files,) if isinstance(files, str) else files
+    return Route(form, method, re.compile(pattern), read, answer, kind, body, frozenset(query), auth, named)
 
 
 @dataclass

@@ -86,11 +86,11 @@ def _part(body: bytes | bytearray, start: int, end: int) -> Part:
     return Part(field_name, filename, headers.get("content-type", ""), bytes(memoryview(body)[blank + 4 : end]))
 
 
-def single_texts(parts: list[Part], *, files: str) -> dict[str, str]:
-    """The plain text fields by name, leaving out the field `files`; raises Problem for repeated or file-like ones."""
+def single_texts(parts: list[Part], *, files: tuple[str, ...]) -> dict[str, str]:
+    """The plain text fields by name, leaving out the fields `files`; raises Problem for repeated or file-like ones."""
     fields: dict[str, str] = {}
     for part in parts:
-        if part.name == files:
+        if part.name in files:
             continue
         if part.filename is not None:
             raise Problem(400, f"{part.name}: must not be a file", field=part.name)

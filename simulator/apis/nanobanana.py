@@ -1,6 +1,7 @@
 """The generic DALL-E-compatible Nano-Banana API, and the asynchronous mode its resellers add.
 
-Generations take JSON with an array `image`; edits take a form whose field `image` is repeated, never `image[]`.
+Generations take JSON with an array `image`; edits take a form whose field `image` is repeated, or, as
+gateways read it and the client `openai` writes it, `image[]` in its place; both in one form are refused.
 `image_size` belongs to `nano-banana-2` alone. As on the gateways that serve it, an empty balance is a 403 and a model
 without a channel is a 503.
 """
@@ -23,6 +24,7 @@ from ..tasks import Task
 # No price is published: what most resellers take for the models behind the names stands in.
 PRICES = {"nano-banana": 0.039, "nano-banana-2": 0.15, "nano-banana-hd": 0.15}
 MOST = 14
+FILES = ("image", "image[]")
 GATEWAY_CODES = {
     401: "invalid_api_key",
     403: "insufficient_user_quota",
@@ -45,7 +47,7 @@ class NanoBanana(Api):
         query = ("async=true",)
         return (
             route("generations", "POST", "/v1/images/generations", read=self._generation, query=query),
-            route("edits", "POST", "/v1/images/edits", read=self._edit, body="multipart", query=query),
+            route("edits", "POST", "/v1/images/edits", read=self._edit, body="multipart", query=query, files=FILES),
             route("tasks", "GET", r"/v1/images/tasks/(?P<id>[^/]+)", answer=self._task, kind="poll", body="none"),
         )
 
@@ -56,8 +58,10 @@ class NanoBanana(Api):
     def _edit(self, call: Call) -> Order:
         fields = self._checked(call.fields, {}, ("model", "prompt"))
         references: list[Reference] = []
+        if len({part.name for part in call.parts if part.name in FILES}) > 1:
+            raise wrong("image", "is given under two names, of which one would be overlooked")
         for part in call.parts:
-            if part.name == "image":
+            if part.name in FILES:
                 plain = part.filename is None
                 references.append(from_url("image", part.text(), call.files, call.hosts) if plain else from_part(part))
                 call.note(references)

@@ -254,7 +254,8 @@ def test_methods_addresses_queries_and_content_types(sim: Simulator, place: tupl
 
 FORMS: list[tuple[dict[str, str], list[Any]]] = [
     ({"model": "offline", "prompt": "x"}, []),
-    ({"model": "offline", "prompt": "x"}, [("image[]", ("a.png", PNG, "image/png"))]),
+    ({"model": "offline", "prompt": "x"}, [(name, ("a.png", PNG, "image/png")) for name in ("image", "image[]")]),
+    ({"model": "offline", "prompt": "x"}, [("image[0]", ("a.png", PNG, "image/png"))]),
     ({"model": "offline", "prompt": "x"}, [("image", ("a.png", PNG, "application/octet-stream"))]),
     ({"model": "offline", "prompt": "x"}, [("image", ("a.png", PNG, "image/webp"))]),
     ({"model": "offline", "prompt": "x"}, [("image", ("a.png", PNG[:-30], "image/png"))]),
