@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .added_models import with_added
+from .call import Call
 from .choice import ProviderChoice
 from .collecting import Collection
 from .errors import ConfigError
@@ -26,6 +27,15 @@ from .request import Request
 from .run import Run
 from .settings import Settings
 from .shelf import Shelf
+
+
+@dataclass(frozen=True)
+class Reread:
+    """What came of reading a kept answer again."""
+
+    pictures: int
+    reason: str = ""
+    """Why pictures are still missing; "" when none is."""
 
 
 class Engine:
@@ -112,6 +122,29 @@ class Engine:
         )
         run.start()
         return run
+
+    def read_again(self, uid: str) -> Reread:
+        """Reads the kept answer of a call once more, for the picture with this uid and those of the same call.
+
+        Free: nothing is sent but what fetches a finished picture. Returns when it has ended.
+        """
+        claim = self.ledger.claim_answer(uid)
+        if claim is None:
+            return Reread(0, "There is no kept answer to read for this picture")
+        shelf = self.shelf()
+        target = shelf.target_of(claim.provider, claim.profile, claim.address, claim.model)
+        row = shelf.rows.get(claim.provider)
+        if target is None and row is not None:
+            # Reading needs no key: what has to be asked for at the provider then fails, and the answer stays.
+            target = Target(row, row.models[0], claim.address, None, claim.profile)
+        if target is None:
+            self.ledger.closed([place.fingerprint for place in claim.places], "maybe", "unknown provider", lost=True)
+            return Reread(0, f"The provider {claim.provider} is not known here any more")
+        call = Call.resumed(claim, target, self.ledger, self._memory)
+        call.alone = True
+        call.run()
+        worst = call.outcome.worst
+        return Reread(len(call.outcome.landed), worst.reason if worst else "")
 
     def collect(self, *, however_old: bool = False) -> Collection:
         """Brings home what was paid before this process began and can be had for nothing. Returns at once.

@@ -1,7 +1,7 @@
 """The pictures that were asked for: listed, shown small or whole, fetched again, put into the input folder, forgotten.
 
 GET results?query&cursor&limit&state · GET results/collected · GET results/{id}/image?max · GET results/{id}/graph ·
-POST results/{id}/recover · POST results/recover · POST results/{id}/input · DELETE results/{id} ·
+POST results/{id}/recover · POST results/recover · POST results/{id}/read · POST results/{id}/input · DELETE results/{id} ·
 DELETE results?before=<unix time> | ?all=yes.
 """
 
@@ -120,6 +120,14 @@ def recover(ask: Ask) -> dict[str, Any]:
     return found
 
 
+def read_again(ask: Ask) -> dict[str, Any]:
+    """Reads the kept answer of a picture once more, free: {"pictures", "reason", "result"}."""
+    uid = _one(ask).uid
+    found = host.engine().read_again(uid)
+    labels = {name: row.label for name, row in host.engine().rows().items()}
+    return {"pictures": found.pictures, "reason": found.reason, "result": _shown(_one(ask), labels)}
+
+
 def collected(ask: Ask) -> dict[str, Any]:
     """What came home by itself after the last start: {"text", "pictures", "failed", "at"}, or {}."""
     return dict(host.collected)
@@ -205,6 +213,8 @@ def _shown(shown: Shown, labels: dict[str, str]) -> dict[str, Any]:
         "recoverable": shown.state in ("accepted", "answered") and not shown.running,
         "in_doubt": shown.state == "unknown" and shown.usd > 0,
         "open": shown.state in OPEN,
+        "role": shown.role,
+        "answer": shown.answer,
     }
 
 
@@ -216,6 +226,7 @@ ROUTES = [
     ("GET", "/results/{id}/image", image),
     ("GET", "/results/{id}/graph", graph),
     ("POST", "/results/{id}/recover", recover),
+    ("POST", "/results/{id}/read", read_again),
     ("POST", "/results/{id}/input", into_input),
     ("DELETE", "/results/{id}", forget),
 ]

@@ -69,11 +69,11 @@ class Storage:
                 gone.append(name)
             for name in gone:
                 connection.execute(delete(result).where(result.c.name == name))
-        for name in gone:
-            try:
-                self._results.forget(name)
-            except OSError as error:
-                log.warning("%s could not be deleted: %s", name, error)
+                # Inside the transaction: an equal picture that comes in meanwhile waits, and then writes its bytes anew.
+                try:
+                    self._results.forget(name)
+                except OSError as error:
+                    log.warning("%s could not be deleted: %s", name, error)
         if total > self.limit and not self._warned:
             self._warned = True
             log.warning(

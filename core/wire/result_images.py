@@ -105,6 +105,9 @@ def _of_candidates(value: dict[str, Any]) -> ResultImages:
         part["text"].strip() for part in final if isinstance(part.get("text"), str) and part["text"].strip()
     )
     in_text, words = split_text(said)
+    whole = None if in_text else image_of(said)
+    if whole is not None:
+        in_text, words = [whole], ""
     images = [image for part in final for image in _of_part(part)] or in_text
     broken = not images and not drafts and any(_claims_data(part) for part in parts)
     if images or not drafts:

@@ -1,0 +1,46 @@
+"""Data folders that older releases have written: they open, cost nothing again, and lose nothing. They only grow in number."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from ledgering import FREE, asker, entry
+from pack.core.ledger import schema
+from pack.core.ledger.history import History
+from pack.core.ledger.journal import Journal
+
+OLD = Path(__file__).parent / "old_data"
+STORED = ("v1:stored-a", "v1:stored-b", "v1:stored-c")
+
+
+@pytest.fixture(params=sorted(folder.name for folder in OLD.iterdir()))
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A copy of a release's data folder: three stored pictures, two of them equal, one lost answer and one open task."""
+    shutil.copytree(OLD / request.param, tmp_path / "home")
+    return tmp_path / "home"
+
+
+def test_an_old_journal_is_migrated_and_pays_nothing_again(home: Path) -> None:
+    """Stored pictures are hits, the lost answer is asked about, the task is gone on with."""
+    journal = Journal(home)
+    found = journal.look_up(STORED)
+    assert set(found) == set(STORED) and all(kept.notices == () and kept.read() for kept in found.values())
+    wanted = [entry(name) for name in (*STORED, "v1:lost", "v1:task")]
+    opening = journal.open(wanted, asker("new"), FREE, can_resume=lambda *where: True)
+    assert opening.standing == dict.fromkeys(STORED, "kept") | {"v1:lost": "doubtful", "v1:task": "claimed"}
+    assert [claim.task for claim in opening.claims] == [{"at": "poll", "task": "t-1"}]
+    assert {shown.role for shown in History(journal).pictures()} == {""}
+    journal.close()
+    with sqlite3.connect(home / "journal.sqlite") as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (schema.newest(),)
+
+
+def test_an_old_results_folder_rebuilds_a_lost_journal(home: Path) -> None:
+    """From its sidecars alone."""
+    (home / "journal.sqlite").unlink()
+    journal = Journal(home)
+    assert set(journal.look_up(STORED)) == set(STORED)
+    journal.close()

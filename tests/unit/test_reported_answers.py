@@ -1,0 +1,481 @@
+"""Successful answers as real providers were seen to give them, played over a socket through the engine.
+
+The shapes are facts from public reports and from the vendors' SDKs; pictures and words are ours.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from driving import QUICK_ROWS, request
+from pack.core.choice import ProviderChoice
+from pack.core.engine import Engine
+from pack.core.ledger import answers
+from pack.core.ledger.history import History
+from pack.core.pictures import encode
+from pack.core.run import Run
+from pack.core.wire import result_images
+from reply_server import ReplyServer, replying
+
+
+def png(width: int, height: int = 0) -> bytes:
+    """A picture of that size, other pixels for each."""
+    shape = (height or width, width, 3)
+    return encode(np.random.default_rng(width).integers(0, 256, shape, dtype=np.uint8), "png")
+
+
+SMALL, MIDDLE, LARGE = png(32), png(64), png(96)
+
+
+def b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def uri(data: bytes) -> str:
+    return f"data:image/png;base64,{b64(data)}"
+
+
+def gemini(*parts: Any, reason: str | None = "STOP", **more: Any) -> dict[str, Any]:
+    return {
+        "candidates": [{"content": {"role": "model", "parts": list(parts)}, "finishReason": reason, "index": 0, **more}]
+    }
+
+
+def drawn(data: bytes, **more: Any) -> dict[str, Any]:
+    return {"inlineData": {"mimeType": "image/png", "data": b64(data)}, **more}
+
+
+def chat(message: dict[str, Any], reason: str = "stop") -> dict[str, Any]:
+    choice = {"index": 0, "finish_reason": reason, "message": {"role": "assistant", **message}}
+    return {"id": "gen-1", "object": "chat.completion", "choices": [choice]}
+
+
+def engine_at(server: ReplyServer, provider: str, home: Path) -> Engine:
+    """A machine that has a key for one provider, which it reaches at `server`."""
+    environ = {f"NANO_BANANA_{provider.upper()}_API_KEY": "sk-test-0123456789", "NANO_BANANA_CAP_RUN": "100"}
+    environ[f"NANO_BANANA_{provider.upper()}_BASE_URL"] = server.url
+    return Engine(home, rows=QUICK_ROWS, environ=environ)
+
+
+def run_once(engine: Engine, provider: str, prompt: str = "a fox", count: int = 1) -> Run:
+    """One run of a node, ended."""
+    asked = [replace(request(prompt=prompt, seed=7), num_images=count)]
+    run = engine.run(asked, engine.plan(ProviderChoice(provider), asked))
+    assert run.done.wait(60), "the run didn't end"
+    if run.error is not None:
+        raise run.error
+    return run
+
+
+def body(value: Any) -> dict[str, Any]:
+    return {"status": 200, "body": value}
+
+
+# ------------------------------------------------------------------------------------------------------ found
+
+IN_TEXT = {
+    "markdown data": f"Here it is:\n![image]({uri(MIDDLE)})",
+    "markdown address": "Done.\n\n![a fox](FILE)\n\nEnjoy!",
+    "markdown title": 'Done: ![a fox](FILE "a fox")',
+    "angle brackets": "![](<FILE>)",
+    "bare line": "Here you are:\nFILE\n",
+    "bare angle": "Here you are:\n<FILE>",
+    "link line": "[Download](FILE)",
+    "html": 'Sure! <img alt="fox" src="FILE">',
+    "bare data": f"{uri(MIDDLE)}",
+    "bare alone": "FILE?token=a.b",
+    "base64 alone": b64(MIDDLE),
+}
+
+
+@pytest.mark.parametrize("shape", IN_TEXT)
+@pytest.mark.parametrize("provider", ["google", "openrouter", "nanobanana"])
+def test_a_picture_in_text_is_the_result(shape: str, provider: str, tmp_path: Path) -> None:
+    """As markdown, as an address or as data, in Gemini's text, in a chat, and where a chat answers an images API."""
+    with replying(files={"a.png": MIDDLE}) as server:
+        text = IN_TEXT[shape].replace("FILE", server.file("a.png"))
+        value = gemini({"text": text}) if provider == "google" else chat({"content": text})
+        server.replies = [body(value)]
+        run = run_once(engine_at(server, provider, tmp_path), provider)
+        (result,) = run.results
+        assert result.landed is not None and result.landed.data == MIDDLE
+        assert "data:" not in result.text and "![" not in result.text and len(server.posts) == 1
+
+
+OTHER_SHAPES: dict[str, tuple[str, Any]] = {
+    "content parts": (
+        "openrouter",
+        chat({"content": [{"type": "text", "text": "here"}, {"type": "image_url", "image_url": {"url": uri(MIDDLE)}}]}),
+    ),
+    "content output_image": ("openrouter", chat({"content": [{"type": "output_image", "image_url": uri(MIDDLE)}]})),
+    "content inline_data": (
+        "openrouter",
+        chat({"content": [{"inline_data": {"mime_type": "image/png", "data": b64(MIDDLE)}}]}),
+    ),
+    "content source": (
+        "openrouter",
+        chat({"content": [{"type": "image", "source": {"type": "base64", "base64": b64(MIDDLE)}}]}),
+    ),
+    "multi_mod_content": (
+        "nanobanana",
+        chat({"content": "", "multi_mod_content": [{"text": "x"}, {"inline_data": {"data": b64(MIDDLE)}}]}),
+    ),
+    "images of strings": ("openrouter", chat({"content": None, "images": [uri(MIDDLE)]})),
+    "base64 twice": ("nanobanana", {"data": [{"b64_json": base64.b64encode(b64(MIDDLE).encode()).decode()}]}),
+    "Gemini shape in an images API": ("nanobanana", gemini(drawn(MIDDLE))),
+    "images shape in a Gemini API": ("google", {"created": 1, "data": [{"b64_json": b64(MIDDLE)}]}),
+    "responses API": ("openrouter", {"output": [{"type": "image_generation_call", "result": b64(MIDDLE)}]}),
+    "output as text": ("runflow", {"status_code": "succeeded", "output": f"![x]({uri(MIDDLE)})"}),
+    "snake case": (
+        "google",
+        {"candidates": [{"content": {"parts": [{"inline_data": {"mime_type": "image/png", "data": b64(MIDDLE)}}]}}]},
+    ),
+    "a list of one": ("google", [gemini(drawn(MIDDLE))]),
+    "a list of chunks": ("google", [gemini({"text": "Sure"}, reason=None), gemini(drawn(MIDDLE))]),
+    "a string": ("nanobanana", uri(MIDDLE)),
+    "a list of strings": ("nanobanana", [uri(MIDDLE)]),
+}
+
+
+@pytest.mark.parametrize("shape", OTHER_SHAPES)
+def test_every_known_shape_is_read_at_every_door(shape: str, tmp_path: Path) -> None:
+    """Copies of an API mix the shapes of several."""
+    provider, value = OTHER_SHAPES[shape]
+    with replying(body(value)) as server:
+        run = run_once(engine_at(server, provider, tmp_path), provider)
+        assert run.results[0].landed is not None, run.results[0].error
+        assert run.results[0].landed.data == MIDDLE and len(server.posts) == 1
+
+
+def events(*values: Any, end: str = "\n\n", done: bool = True) -> bytes:
+    lines = [f"data: {json.dumps(value)}{end}" for value in values]
+    return "".join([": keep-alive", end, *lines, f"data: [DONE]{end}" if done else ""]).encode()
+
+
+def delta(**delta: Any) -> dict[str, Any]:
+    return {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+
+
+STREAMS: dict[str, tuple[str, bytes]] = {
+    "Gemini events": ("google", events(gemini({"text": "Sure"}, reason=None), gemini(drawn(MIDDLE)))),
+    "Gemini events CRLF": (
+        "google",
+        events(gemini({"text": "Sure"}, reason=None), gemini(drawn(MIDDLE)), end="\r\n\r\n"),
+    ),
+    "no blank line at the end": ("google", events(gemini(drawn(MIDDLE)), done=False).rstrip()),
+    "chat events": (
+        "openrouter",
+        events(
+            delta(role="assistant", content="He"),
+            delta(content="re"),
+            delta(images=[{"image_url": {"url": uri(MIDDLE)}}]),
+        ),
+    ),
+    "chat markdown in pieces": (
+        "nanobanana",
+        events(
+            delta(content="![x](data:image/png;base64,"),
+            delta(content=b64(MIDDLE)[:50]),
+            delta(content=b64(MIDDLE)[50:] + ")"),
+        ),
+    ),
+    "images stream": (
+        "nanobanana",
+        events(
+            {"type": "image_generation.partial_image", "b64_json": b64(SMALL), "partial_image_index": 0},
+            {"type": "image_generation.completed", "b64_json": b64(MIDDLE)},
+        ),
+    ),
+    "JSON lines": (
+        "google",
+        b"\n".join(json.dumps(v).encode() for v in (gemini({"text": "a"}, reason=None), gemini(drawn(MIDDLE)))),
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", STREAMS)
+@pytest.mark.parametrize("kind", ["text/event-stream", "application/json"])
+def test_a_stream_nobody_asked_for_is_joined(shape: str, kind: str, tmp_path: Path) -> None:
+    """Whatever its content type says."""
+    provider, raw = STREAMS[shape]
+    with replying({"status": 200, "raw": raw, "headers": {"Content-Type": kind}}) as server:
+        run = run_once(engine_at(server, provider, tmp_path), provider)
+        assert run.results[0].landed is not None, run.results[0].error
+        assert run.results[0].landed.data == MIDDLE
+
+
+@pytest.mark.parametrize("provider", ["nanobanana", "google", "openrouter", "onerouter", "runflow", "wavespeed", "kie"])
+def test_the_body_itself_may_be_the_picture(provider: str, tmp_path: Path) -> None:
+    """Segmind documents it; copies of other APIs do it unasked."""
+    with replying({"status": 200, "raw": MIDDLE, "headers": {"Content-Type": "image/png"}}) as server:
+        run = run_once(engine_at(server, provider, tmp_path), provider)
+        assert run.results[0].landed is not None, run.results[0].error
+        assert run.results[0].landed.data == MIDDLE and len(server.posts) == 1
+
+
+@pytest.mark.parametrize("address", ["/files/a.png", "files/a.png", "//HOST/files/a.png", "/files/a.png?sig=%2F&x=1"])
+def test_an_address_without_a_host_is_the_providers_own(address: str, tmp_path: Path) -> None:
+    """It is joined to the address that the request went to."""
+    with replying(files={"a.png": MIDDLE}) as server:
+        url = address.replace("HOST", server.url.partition("//")[2])
+        server.replies = [body({"created": 1, "data": [{"url": url}]})]
+        run = run_once(engine_at(server, "nanobanana", tmp_path), "nanobanana")
+        assert run.results[0].landed is not None, run.results[0].error
+        assert run.results[0].landed.data == MIDDLE and len(server.fetched) == 1
+
+
+# ------------------------------------------------------------------------------------------------------ drafts
+
+REFUSED_DRAFTS: dict[str, tuple[Any, str]] = {
+    "a safety refusal": (gemini(drawn(SMALL, thought=True), reason="IMAGE_SAFETY"), "content"),
+    "a prohibition": (gemini(drawn(SMALL, thought=True), reason="PROHIBITED_CONTENT"), "content"),
+    "words that decline": (gemini(drawn(SMALL, thought=True), {"text": "I can't do that."}), "empty content"),
+    "words before it": (gemini({"text": "I can't do that."}, drawn(SMALL, thought=True), reason=None), "empty content"),
+    "NO_IMAGE": (gemini(drawn(SMALL, thought=True), reason="NO_IMAGE"), "empty"),
+    "MAX_TOKENS": (gemini(drawn(SMALL, thought=True), reason="MAX_TOKENS"), "empty"),
+    "an end of next year": (gemini(drawn(SMALL, thought=True), reason="WATERMARK_FAILED"), "empty"),
+    "a blocked prompt": (
+        {**gemini(drawn(SMALL, thought=True), reason=None), "promptFeedback": {"blockReason": "SAFETY"}},
+        "content",
+    ),
+    "in pieces": ([gemini(drawn(SMALL, thought=True), reason=None), gemini(reason="IMAGE_SAFETY")], "content"),
+}
+
+
+@pytest.mark.parametrize("shape", REFUSED_DRAFTS)
+def test_a_draft_beside_a_refusal_is_no_result(shape: str, tmp_path: Path) -> None:
+    """It may have been charged, the draft is kept in the answer on disk, and nothing is stored under the seed."""
+    value, kinds = REFUSED_DRAFTS[shape]
+    with replying(body(value)) as server:
+        engine = engine_at(server, "google", tmp_path)
+        run = run_once(engine, "google")
+        (result,) = run.results
+        assert result.landed is None and result.error is not None
+        assert result.error.kind in kinds.split() and result.error.charged == "maybe"
+        (shown,) = History(engine.ledger).pictures()
+        assert shown.state != "stored" and shown.answer and shown.answer in str(result.error)
+        assert b64(SMALL).encode() in (tmp_path / "results" / "unreadable" / shown.answer).read_bytes()
+
+
+@pytest.mark.parametrize("reason", ["STOP", None, "", "FINISH_REASON_UNSPECIFIED"])
+def test_a_draft_alone_is_the_result_and_says_so(reason: str | None, tmp_path: Path) -> None:
+    """Now, and when it is taken from the store."""
+    value = gemini(drawn(SMALL, thought=True), {"text": "thinking", "thought": True}, reason=reason)
+    with replying(body(value)) as server:
+        engine = engine_at(server, "google", tmp_path)
+        for _ in range(2):
+            run = run_once(engine, "google")
+            assert run.results[0].landed is not None and run.results[0].landed.data == SMALL
+            assert any("draft" in notice for notice in run.report.notices)
+        assert len(server.posts) == 1
+
+
+# ------------------------------------------------------------------------------------------------------ several
+
+SEVERAL: dict[str, tuple[str, Any]] = {
+    "chat": (
+        "openrouter",
+        chat({"content": "", "images": [{"image_url": {"url": uri(each)}} for each in (SMALL, LARGE)]}),
+    ),
+    "Gemini": ("google", gemini(drawn(SMALL), drawn(LARGE))),
+    "images": ("nanobanana", {"data": [{"b64_json": b64(SMALL)}, {"b64_json": b64(LARGE)}]}),
+    "text": ("google", gemini({"text": f"![draft]({uri(SMALL)})\n![final]({uri(LARGE)})"})),
+}
+
+
+@pytest.mark.parametrize("shape", SEVERAL)
+def test_of_several_pictures_the_last_is_the_result(shape: str, tmp_path: Path) -> None:
+    """The other is kept for the results panel and is in no output; the store gives what the first run gave."""
+    provider, value = SEVERAL[shape]
+    with replying(body(value)) as server:
+        engine = engine_at(server, provider, tmp_path)
+        for source in ("provider", "store"):
+            run = run_once(engine, provider)
+            assert [result.landed.data if result.landed else None for result in run.results] == [LARGE]
+            assert run.results[0].source == source
+        assert len(server.posts) == 1
+        shown = {each.role: each for each in History(engine.ledger).pictures()}
+        assert set(shown) == {"", "extra"} and shown["extra"].usd == 0
+        assert History(engine.ledger).read(shown["extra"]) == SMALL
+
+
+def test_pictures_with_equal_pixels_are_one(tmp_path: Path) -> None:
+    """Equal bytes, and other bytes of the same pixels."""
+    recoded = MIDDLE[:33] + b"\0\0\0\x04tEXta\0bcqk_\xd3" + MIDDLE[33:]
+    value = {"data": [{"b64_json": b64(each)} for each in (MIDDLE, recoded, MIDDLE)]}
+    with replying(body(value)) as server:
+        engine = engine_at(server, "nanobanana", tmp_path)
+        run = run_once(engine, "nanobanana")
+        assert run.results[0].landed is not None and len(History(engine.ledger).pictures()) == 1
+        assert not any("more than were asked" in notice for notice in run.report.notices)
+
+
+def test_no_more_than_a_few_extra_pictures_are_kept(tmp_path: Path) -> None:
+    """However many a reply holds."""
+    value = {"data": [{"b64_json": b64(png(20 + number))} for number in range(40)]}
+    with replying(body(value)) as server:
+        engine = engine_at(server, "nanobanana", tmp_path)
+        run = run_once(engine, "nanobanana")
+        assert run.results[0].landed is not None and run.results[0].landed.data == png(59)
+        roles = [each.role for each in History(engine.ledger).pictures()]
+        assert sorted(roles) == [""] + ["extra"] * 4
+        assert any("not kept" in notice for notice in run.report.notices)
+
+
+# ------------------------------------------------------------------------------------------------------ tasks
+
+UNKNOWN_TASKS: dict[str, dict[str, Any]] = {
+    "404": {"poll": True, "status": 404, "body": {"error": {"message": "task not found"}}},
+    "404 empty": {"poll": True, "status": 404, "raw": b""},
+    "410": {"poll": True, "status": 410, "body": {"error": {"message": "gone"}}},
+    "400 with words": {"poll": True, "status": 400, "body": {"error": {"message": "Task t-1 does not exist"}}},
+    "422 with words": {"poll": True, "status": 422, "body": {"message": "unknown task"}},
+    "an error in a 200": {"poll": True, "status": 200, "body": {"error": {"message": "task not found"}}},
+    "no state for ever": {"poll": True, "status": 200, "body": {"id": "t-1"}},
+}
+
+
+@pytest.mark.parametrize("answer", UNKNOWN_TASKS)
+def test_a_lost_task_is_asked_about_before_it_is_paid_again(answer: str, tmp_path: Path) -> None:
+    """Maybe charged, whatever the provider documents about failures; the second queueing sends nothing, the third pays."""
+    submitted = body({"task_id": "t-1", "status": "SUBMITTED"})
+    with replying(submitted, UNKNOWN_TASKS[answer]) as server:
+        engine = engine_at(server, "nanobanana", tmp_path)
+        first = run_once(engine, "nanobanana").results[0].error
+        assert first is not None and first.charged == "maybe" and "Nothing was charged" not in str(first)
+        assert len(server.posts) == 1
+        second = run_once(engine, "nanobanana").results[0].error
+        assert second is not None and second.kind == "doubt" and len(server.posts) == 1
+        run_once(engine, "nanobanana")
+        assert len(server.posts) == 2
+
+
+def test_an_id_beside_an_error_is_no_task(tmp_path: Path) -> None:
+    """An error in a 200 is that error: nothing is polled."""
+    value = {"id": "abc", "created": 1, "data": [], "error": {"message": "upstream timeout", "code": "upstream_error"}}
+    with replying(body(value), {"poll": True, "status": 404, "body": {"error": {"message": "Invalid URL"}}}) as server:
+        error = run_once(engine_at(server, "nanobanana", tmp_path), "nanobanana").results[0].error
+        assert error is not None and "upstream timeout" in str(error) and error.kind == "server"
+        assert [asked.method for asked in server.asked] == ["POST"]
+
+
+def test_the_id_of_an_answer_is_no_task(tmp_path: Path) -> None:
+    """Without a task's status beside it, and with nothing else to read."""
+    with replying(body({"id": "abc", "created": 1, "data": []})) as server:
+        error = run_once(engine_at(server, "nanobanana", tmp_path), "nanobanana").results[0].error
+        assert error is not None and error.charged == "maybe" and [asked.method for asked in server.asked] == ["POST"]
+
+
+# ------------------------------------------------------------------------------------------------------ kept
+
+UNREAD: dict[str, dict[str, Any]] = {
+    "a page": {"status": 200, "raw": b"<html><title>Hello</title></html>", "headers": {"Content-Type": "text/html"}},
+    "nothing known": {"status": 200, "body": {"artifact": {"blob": b64(MIDDLE)}}},
+    "cut JSON": {"status": 200, "raw": b'{"data": [{"b64_json": "iVBOR'},
+    "words alone": {"status": 200, "body": {"created": 1, "data": [{"revised_prompt": "a fox"}]}},
+}
+
+
+@pytest.mark.parametrize("shape", UNREAD)
+def test_an_answer_without_a_readable_picture_is_kept(shape: str, tmp_path: Path) -> None:
+    """On disk, without the key, and named in the message and in the list of results."""
+    with replying(UNREAD[shape]) as server:
+        engine = engine_at(server, "openrouter", tmp_path)
+        error = run_once(engine, "openrouter").results[0].error
+        (shown,) = History(engine.ledger).pictures()
+        assert error is not None and error.charged == "maybe"
+        assert shown.answer and shown.answer in str(error) and "Read again" in str(error)
+        kept = (tmp_path / "results" / "unreadable" / shown.answer).read_bytes()
+        assert b"sk-test-0123456789" not in kept and len(kept) > 40
+
+
+def test_an_answer_that_cost_nothing_is_not_kept(tmp_path: Path) -> None:
+    """A refusal before work has nothing to read."""
+    with replying({"status": 400, "body": {"error": {"message": "bad"}}}) as server:
+        engine = engine_at(server, "openrouter", tmp_path)
+        assert run_once(engine, "openrouter").results[0].error is not None
+        assert not (tmp_path / "results" / "unreadable").exists()
+
+
+# ------------------------------------------------------------------------------------------------------ read again
+
+
+def test_a_kept_answer_is_read_again_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newer version knows the shape: the picture is stored under its request, and the next run takes it."""
+    with replying(UNREAD["nothing known"]) as server:
+        engine = engine_at(server, "nanobanana", tmp_path)
+        assert run_once(engine, "nanobanana").results[0].landed is None
+        (shown,) = History(engine.ledger).pictures()
+        again = engine.read_again(shown.uid)
+        assert again.pictures == 0 and again.reason
+        assert History(engine.ledger).pictures()[0].answer, "the answer stays until it can be read"
+        monkeypatch.setattr(result_images, "_CONTAINERS", (*result_images._CONTAINERS, "artifact"))
+        monkeypatch.setattr(result_images, "_BASE64_FIELDS", (*result_images._BASE64_FIELDS, "blob"))
+        assert engine.read_again(shown.uid).pictures == 1
+        run = run_once(engine, "nanobanana")
+        assert run.results[0].source == "store" and run.results[0].landed is not None
+        assert run.results[0].landed.data == MIDDLE and len(server.posts) == 1
+        assert engine.read_again(shown.uid).pictures == 0
+
+
+def test_an_answer_of_several_pictures_is_read_again_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each picture goes to its own place."""
+    value = {"created": 1, "data": [{"artifact": b64(each)} for each in (SMALL, MIDDLE, LARGE)]}
+    with replying(body(value)) as server:
+        engine = engine_at(server, "onerouter", tmp_path)
+        assert not run_once(engine, "onerouter", count=3).report.landed
+        monkeypatch.setattr(result_images, "_BASE64_FIELDS", (*result_images._BASE64_FIELDS, "artifact"))
+        one = History(engine.ledger).pictures()[1]
+        assert engine.read_again(one.uid).pictures == 3
+        run = run_once(engine, "onerouter", count=3)
+        assert [r.landed.data if r.landed else b"" for r in run.results] == [SMALL, MIDDLE, LARGE]
+        assert len(server.posts) == 1
+
+
+def test_reading_again_never_pays_and_needs_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key was taken away meanwhile, and the answer names an address."""
+    with replying(files={"a.png": MIDDLE}) as server:
+        server.replies = [body({"artifact": {"link": server.file("a.png")}})]
+        engine = engine_at(server, "nanobanana", tmp_path)
+        assert run_once(engine, "nanobanana").results[0].landed is None
+        (shown,) = History(engine.ledger).pictures()
+        environ = {"NANO_BANANA_NANOBANANA_BASE_URL": server.url}
+        keyless = Engine(tmp_path, rows=QUICK_ROWS, environ=environ)
+        monkeypatch.setattr(result_images, "_CONTAINERS", (*result_images._CONTAINERS, "artifact"))
+        monkeypatch.setattr(result_images, "_URL_FIELDS", (*result_images._URL_FIELDS, "link"))
+        assert keyless.read_again(shown.uid).pictures == 1
+        assert len(server.posts) == 1 and len(server.fetched) == 1
+
+
+def test_forgetting_a_picture_forgets_its_kept_answer(tmp_path: Path) -> None:
+    """It may hold the prompt."""
+    with replying(UNREAD["words alone"]) as server:
+        engine = engine_at(server, "nanobanana", tmp_path)
+        run_once(engine, "nanobanana")
+        (shown,) = History(engine.ledger).pictures()
+        assert (tmp_path / "results" / "unreadable" / shown.answer).exists()
+        assert History(engine.ledger).forget([shown.uid]) == 1
+        assert not list((tmp_path / "results" / "unreadable").iterdir())
+
+
+def test_the_folder_of_kept_answers_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest go first, the newest never, and one answer is cut."""
+    monkeypatch.setattr(answers, "FOLDER_BYTES", 3000)
+    monkeypatch.setattr(answers, "MOST_BYTES", 1000)
+    kept = answers.KeptAnswers(tmp_path)
+    for number in range(6):
+        kept.keep(f"call{number}", answers.KeptAnswer(200, {}, b"x" * 5000, {"at": "submit"}))
+        os.utime(kept.path(f"call{number}"), (number, number))
+    names = sorted(file.name for file in tmp_path.iterdir())
+    assert names[-1] == "call5.answer" and len(names) == 2
+    found = kept.read("call5")
+    assert found is not None and len(found.body) == 1000 and found.state == {"at": "submit"}
+    kept.path("call5").write_bytes(b"{}\nx")
+    assert kept.read("call5") is None and kept.read("nothing") is None
