@@ -160,7 +160,8 @@ class Fal(Api):
         return task
 
     def _status(self, call: Call) -> Reply:
-        return self.task_of(call, self._task(call).id, Problem(404, "Request not found"))
+        task = self._task(call)
+        return _named(self.task_of(call, task.id, Problem(404, "Request not found")), task)
 
     def _cancel(self, call: Call) -> Reply:
         task = self._task(call)
@@ -173,6 +174,9 @@ class Fal(Api):
 
     def _result(self, call: Call) -> Reply:
         task = self._task(call)
+        return _named(self._ended(call, task), task)
+
+    def _ended(self, call: Call, task: Task) -> Reply:
         if not task.finished:
             raise Problem(400, "Request is still in progress")
         if task.ending == "refuse":
@@ -275,7 +279,8 @@ class Fal(Api):
 
     def started(self, call: Call, task: Task) -> Reply:
         """In the queue, with its addresses."""
-        return json_reply(200, {**self._shown(call, task), "status": "IN_QUEUE", "queue_position": 0})
+        shown = {**self._shown(call, task), "status": "IN_QUEUE", "queue_position": 0}
+        return _named(json_reply(200, shown), task)
 
     def polled(self, call: Call, task: Task) -> Reply:
         """202 until it is COMPLETED, well or not."""
@@ -302,6 +307,12 @@ class Fal(Api):
             "status_url": f"{address}/status",
             "cancel_url": f"{address}/cancel",
         }
+
+
+def _named(reply: Reply, task: Task) -> Reply:
+    """An answer about a request, which names it in a header, too: its JavaScript client takes the id from there."""
+    reply.headers.append(("x-fal-request-id", task.id))
+    return reply
 
 
 def _logs(call: Call) -> list[dict[str, str]] | None:

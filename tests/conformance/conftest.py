@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import judging
 import pytest
+from pack.dev import cache, node
 from pack.simulator import start
 from pack.simulator.server import Simulator
 
@@ -15,6 +16,15 @@ def simulator() -> Iterator[Simulator]:
     """One for the tests of a module."""
     with start() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def node_tools() -> node.Node:
+    """Node with the packages that `dev/javascript` pins; a test that needs them is skipped where they aren't fetched."""
+    found = node.ready(cache.opened())
+    if found is None:
+        pytest.skip("Node and the packages of dev/javascript are not there: dev.py test --lint fetches them")
+    return found
 
 
 def pytest_sessionfinish() -> None:

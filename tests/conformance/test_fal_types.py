@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from judging import judged
 from pack.core.providers import BUILT_IN
-from pack.dev import cache, node
+from pack.dev import node
 from sent_requests import sent_requests
 
 ENDPOINT = re.compile(r"/((?:fal-ai|google)/.+)")
@@ -32,18 +32,9 @@ Literal = tuple[str, dict[str, Any]]
 """An endpoint and the body that is sent to it."""
 
 
-@pytest.fixture(scope="module")
-def tools() -> node.Node:
-    """Node, the compiler and the types."""
-    found = node.ready(cache.opened())
-    if found is None:
-        pytest.skip("Node and the packages of dev/javascript are not there: dev.py test --lint fetches them")
-    return found
-
-
-def complaints(tools: node.Node, folder: Path, literals: Iterable[Literal]) -> dict[int, str]:
+def complaints(node_tools: node.Node, folder: Path, literals: Iterable[Literal]) -> dict[int, str]:
     """What the compiler says, by the number of the literal; raises AssertionError where it fails otherwise."""
-    types = tools.packages / "@fal-ai" / "client" / "src" / "types" / "endpoints"
+    types = node_tools.packages / "@fal-ai" / "client" / "src" / "types" / "endpoints"
     lines = [f"import type {{ EndpointTypeMap }} from {json.dumps(types.as_posix())};"]
     lines += [
         f'export const _{number} = {json.dumps(body)} satisfies EndpointTypeMap["{endpoint}"]["input"];'
@@ -51,11 +42,11 @@ def complaints(tools: node.Node, folder: Path, literals: Iterable[Literal]) -> d
     ]
     file = folder / "sent.ts"
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    compiler = tools.packages / "typescript" / "bin" / "tsc"
+    compiler = node_tools.packages / "typescript" / "bin" / "tsc"
     options = ["--noEmit", "--strict", "--skipLibCheck", "--target", "es2022", "--pretty", "false"]
     options += ["--module", "esnext", "--moduleResolution", "bundler", "--types", ""]
     done = subprocess.run(
-        [str(tools.program), str(compiler), *options, str(file)],
+        [str(node_tools.program), str(compiler), *options, str(file)],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -81,10 +72,10 @@ def literals() -> dict[str, Literal]:
     return found
 
 
-def test_every_request_is_one_of_the_types(tools: node.Node, tmp_path: Path) -> None:
+def test_every_request_is_one_of_the_types(node_tools: node.Node, tmp_path: Path) -> None:
     sent = literals()
     names = list(sent)
-    wrong = {names[number]: words for number, words in complaints(tools, tmp_path, sent.values()).items()}
+    wrong = {names[number]: words for number, words in complaints(node_tools, tmp_path, sent.values()).items()}
     assert not wrong
     assert {endpoint for endpoint, _ in sent.values()} == TYPED and len(sent) > 500
     fields = {name for _, body in sent.values() for name in body}
@@ -93,7 +84,7 @@ def test_every_request_is_one_of_the_types(tools: node.Node, tmp_path: Path) -> 
         "image_urls",
         *(field.name for field in BUILT_IN["fal"].routes["edit"].fields.values()),
     } - {NEWER_FIELD}
-    version = json.loads((tools.packages / "@fal-ai" / "client" / "package.json").read_text("utf-8"))["version"]
+    version = json.loads((node_tools.packages / "@fal-ai" / "client" / "package.json").read_text("utf-8"))["version"]
     judged("fal", "@fal-ai/client", version, "every request to a fal-ai/ endpoint, but system_prompt", "schema")
 
 
@@ -115,16 +106,16 @@ def test_every_request_is_one_of_the_types(tools: node.Node, tmp_path: Path) -> 
     ],
 )
 def test_the_types_notice_what_is_wrong_and_what_is_newer(
-    tools: node.Node, tmp_path: Path, endpoint: str, change: dict[str, Any]
+    node_tools: node.Node, tmp_path: Path, endpoint: str, change: dict[str, Any]
 ) -> None:
     """Guards the test above. Where a newer name is no error any more, the types know it: leave it out no longer."""
     good: dict[str, Any] = {"prompt": "x"} | ({"image_urls": ["x"]} if endpoint.endswith("/edit") else {})
     typed: list[Literal] = [(endpoint, good)] if endpoint in TYPED else []
-    found = complaints(tools, tmp_path, [*typed, (endpoint, good | change)])
+    found = complaints(node_tools, tmp_path, [*typed, (endpoint, good | change)])
     assert set(found) == {len(typed)}
 
 
-def test_what_the_types_do_not_know_is_named(tools: node.Node) -> None:
+def test_what_the_types_do_not_know_is_named(node_tools: node.Node) -> None:
     """Every endpoint of ours is one of the types, or one that is known to be newer."""
     ours = {
         offer.wire
