@@ -40,8 +40,10 @@ class Fit:
 
     @property
     def counted_usd(self) -> float:
-        """What a picture counts as against a cap: its price, or the dearest known."""
-        return DEAREST_USD if self.usd is None else self.usd
+        """What a picture counts as against a cap: its price, a dearer figure that was seen, or the dearest of the field."""
+        if self.usd is None or self.model.price is None:
+            return DEAREST_USD
+        return max(self.usd, self.model.price.counted_of(self.resolution) or 0.0)
 
     def fingerprint(self, request: Request, slot: Slot, version: int = FINGERPRINT_VERSION) -> str:
         """Identifies one picture: equal for two asks that would give the user the same thing to pay for."""

@@ -37,10 +37,14 @@ class Forecast:
     """How many of them are here already; None when that can't be known yet."""
     usd_each: float | None
     """Expected price of a picture; None when it isn't known."""
+    usd_counted_each: float
+    """What a picture counts as against the caps, at most: more than its price where a dearer figure has been seen."""
     usd_counted: float
     """What the run counts as against the caps, at most."""
     price_source: str
     price_dated: str
+    counted_source: str
+    """Where `usd_counted_each` comes from; "" where it is the price, or the price isn't known."""
     notices: tuple[str, ...]
     sends: tuple[dict[str, Any], ...] = field(default=())
     """The paid requests as they would leave, without keys and without pixels."""
@@ -65,6 +69,7 @@ def forecast(
     price = target.model.price
     priced = [fit.usd for fit in fits]
     known = None if target.override or None in priced else max((usd for usd in priced if usd is not None), default=None)
+    counted = max(fit.counted_usd for fit in fits)
     notices = [notice for fit in fits for notice in fit.notices]
     if not pixels:
         notices = [notice for notice in notices if not notice.startswith("aspect ratio auto was sent as")]
@@ -77,9 +82,11 @@ def forecast(
         pictures,
         None if missing is None else pictures - sum(len(slots) for _, slots in missing),
         known,
+        counted,
         sum(fit.counted_usd * request.num_images for fit, request in zip(fits, requests, strict=True)),
         price.source if price and known is not None else "",
         price.dated if price and known is not None else "",
+        price.counted_source if price and known is not None and counted > known else "",
         tuple(dict.fromkeys([*plan.notices, *notices])),
         tuple(_sends(target, engine.form(target), fits, requests, missing)) if sends else (),
     )
@@ -99,7 +106,14 @@ def elsewhere(shelf: Shelf, choice: ProviderChoice | None, requests: Sequence[Re
             None if None in each else sum((fit.usd or 0) * r.num_images for fit, r in zip(fits, requests, strict=True))
         )
         found.append(
-            {**facts, "model": target.model.name, "resolution": fits[0].resolution, "usd_each": each[0], "usd": total}
+            {
+                **facts,
+                "model": target.model.name,
+                "resolution": fits[0].resolution,
+                "usd_each": each[0],
+                "usd_counted_each": max(fit.counted_usd for fit in fits),
+                "usd": total,
+            }
         )
     return sorted(found, key=lambda f: ("problem" in f, f.get("usd") is None, f.get("usd") or 0.0))
 

@@ -11,7 +11,7 @@ from .cache import ROOT
 
 BEGIN, END = "<!-- providers: made by `python3 dev.py table` -->", "<!-- /providers -->"
 HEAD = ("Provider", "Models", "Does", "Ratios", "Sizes", "References", "Pictures a call", "Seed", "Formats",
-        "Price a picture", "Cancel", "Idempotency", "Checked")  # fmt: skip
+        "Price a picture", "Keeps uploaded references", "Cancel", "Idempotency", "Checked")  # fmt: skip
 
 
 def run(arguments: list[str]) -> int:
@@ -44,9 +44,10 @@ def table(rows: Iterable[Any]) -> str:
     for row in rows:
         for index, model in enumerate(row.models):
             provider = f"**{row.label}** `{row.id}`" if index == 0 else ""
-            once = ("", "", "")
+            once: tuple[str, ...] = ("", "", "", "")
             if index == 0:
                 once = (
+                    row.stores_references or "none are uploaded",
                     row.cancels or "no",
                     f"`{row.idempotency_header}`" if row.idempotency_header else "no",
                     row.checked,
@@ -73,9 +74,20 @@ def _model(row: Any, model: Any) -> tuple[str, ...]:
     return (name, does, str(len(offer.ratios)), sizes, references, str(offer.max_count), seed, formats, _price(model))
 
 
+def _priced(size: str, usd: float, counted: float) -> str:
+    """The price at one size, and what it counts as against the caps where that is more."""
+    if not usd:
+        return "free"
+    more = f" (counts as {_dollars(counted)})" if counted > usd else ""
+    return f"{size or 'any size'} {_dollars(usd)}{more}"
+
+
+def _dollars(usd: float) -> str:
+    return f"${usd:.4f}".rstrip("0").rstrip(".")
+
+
 def _price(model: Any) -> str:
     if model.price is None:
         return "not published"
-    known = [f"{size or 'any size'} ${usd:.3f}".rstrip("0").rstrip(".") if usd else "free"
-             for size, usd in model.price.usd.items()]  # fmt: skip
+    known = [_priced(size, usd, model.price.counted.get(size, usd)) for size, usd in model.price.usd.items()]
     return ", ".join(known) if known == ["free"] else f"{', '.join(known)} ({model.price.dated})"

@@ -217,10 +217,12 @@ def _told(told: Forecast) -> dict[str, Any]:
         "pictures": told.pictures,
         "stored": told.stored,
         "usd_each": told.usd_each,
+        "usd_counted_each": round(told.usd_counted_each, 6),
         "usd": told.usd,
         "usd_counted": round(told.usd_counted, 6),
         "price_source": told.price_source,
         "price_dated": told.price_dated,
+        "counted_source": told.counted_source,
         "notices": list(told.notices),
         "sends": list(told.sends),
     }

@@ -178,7 +178,8 @@ def _model(model: Model, row: Provider, added: Mapping[str, Any]) -> dict[str, A
         "generate": _offer(model.generate, row, "generate"),
         "edit": _offer(model.edit, row, "edit"),
         "price": None if model.price is None else {"usd": dict(model.price.usd), "source": model.price.source,
-                                                   "dated": model.price.dated},
+                                                   "dated": model.price.dated, "counted": dict(model.price.counted),
+                                                   "counted_source": model.price.counted_source},
     }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import { el } from "./element.mjs";
 import { openDialog } from "./dialog.mjs";
 import { nodeByPath } from "./graph.mjs";
 import { ask, toldOf } from "./server.mjs";
-import { money, say } from "./words.mjs";
+import { money, priceOfOne, say } from "./words.mjs";
 
 /** @typedef {import("./server.mjs").Estimate} Estimate */
 
@@ -36,8 +36,8 @@ function total(nodes) {
   return el("p", {}, el("strong", {}, text));
 }
 
-/** @param {"each" | "run"} name @param {number | null | undefined} usd */
-const priced = (name, usd) => say("labelled", { label: say(`prices.${name}`), value: money(usd) });
+/** @param {"each" | "run"} name @param {string} value */
+const labelled = (name, value) => say("labelled", { label: say(`prices.${name}`), value });
 
 /** @param {string} id @param {Estimate} estimate */
 function report(id, estimate) {
@@ -58,7 +58,7 @@ function report(id, estimate) {
         : say("dry.paid", { n: count - stored, stored });
   box.append(
     el("p", {}, `${estimate.label} · ${estimate.model} · ${estimate.resolution || "auto"} · ${what}`),
-    el("p", {}, [priced("each", estimate.usd_each), priced("run", estimate.usd)].join(" · ")),
+    el("p", {}, [labelled("each", priceOfOne(estimate)), labelled("run", money(estimate.usd))].join(" · ")),
   );
   const references = estimate.references ?? [];
   if (references.length) {

@@ -7,7 +7,7 @@ import { button, el } from "./element.mjs";
 import { CONFIG, FOOTER, asOneStep, configOf, governing, isMaker, setWidget, valueOf } from "./graph.mjs";
 import { machine } from "./machine.mjs";
 import { addProvider } from "./provider_choice.mjs";
-import { money, say } from "./words.mjs";
+import { priceOfOne, say } from "./words.mjs";
 
 /**
  * @typedef {{ text: string, tone: "bad" | "warn" | "good" | "plain", actions?: { text: string, work: () => unknown }[] }} Note
@@ -125,7 +125,7 @@ export function priceWords(node, estimate) {
   const size = estimate.resolution && asked === "auto" ? `auto → ${estimate.resolution}` : asked;
   if (estimate.usd_each === 0) return [`${size} · ${say("price.free")}`, "good"];
   const missing = count - stored;
-  const each = estimate.usd_each === null ? say("price.unknown") : money(estimate.usd_each);
+  const each = priceOfOne(estimate);
   const about = estimate.frames_known === false ? "≈ " : "";
   const parts = [size, missing > 1 || about ? `${about}${missing} × ${each}` : each];
   if (stored) parts.push(say("price.some_stored", { n: stored }));

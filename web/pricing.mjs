@@ -8,7 +8,7 @@ import { isMaker, ourNodes, promptFor } from "./graph.mjs";
 import { machine } from "./machine.mjs";
 import { offerWhatIsPossible } from "./choices.mjs";
 import { Answered, ask, toldOf } from "./server.mjs";
-import { money, say } from "./words.mjs";
+import { money, priceOfOne, say } from "./words.mjs";
 
 const QUIET_MS = 200;
 let timer = 0;
@@ -54,6 +54,9 @@ export async function showPrices(node) {
   if (estimate?.price_source) {
     const source = say("prices.source", { source: estimate.price_source, dated: estimate.price_dated ?? "" });
     dialog.body.append(el("p", { class: "nb-quiet" }, source));
+    if (estimate.counted_source) {
+      dialog.body.append(el("p", { class: "nb-quiet" }, say("prices.counted", { source: estimate.counted_source })));
+    }
   }
   if (!rows.length) {
     dialog.body.append(el("p", {}, say("prices.nobody")));
@@ -81,7 +84,7 @@ export async function showPrices(node) {
               : [
                   el("td", {}, row.model ?? ""),
                   el("td", {}, row.resolution ?? ""),
-                  el("td", {}, money(row.usd_each)),
+                  el("td", {}, priceOfOne(row)),
                   el("td", {}, money(row.usd)),
                   el(
                     "td",

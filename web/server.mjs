@@ -5,7 +5,8 @@ import { say } from "./words.mjs";
 /**
  * @typedef {{ name: string, generate: Offer | null, edit: Offer | null, family: string, recommended: boolean,
  *   added: boolean, like: string,
- *   price: { usd: Record<string, number>, source: string, dated: string } | null }} Model
+ *   price: { usd: Record<string, number>, source: string, dated: string, counted: Record<string, number>,
+ *   counted_source: string } | null }} Model
  * @typedef {{ wire: string, ratios: string[], resolutions: string[], default_resolution: string, max_references: number,
  *   max_count: number, options: Record<string, string[] | null> }} Offer
  * @typedef {{ profile: string, state: "environment" | "stored" | "disabled" | "none", source: string, problem: string,
@@ -20,10 +21,11 @@ import { say } from "./words.mjs";
  * @typedef {{ number?: number, input: string, from: string, width?: number, height?: number }} Reference
  * @typedef {{ slots: number[], frame: number, method?: string, url?: string, headers?: Record<string, string>, body?: string }} Sent
  * @typedef {{ provider: string, label: string, model?: string, resolution?: string, usd_each?: number | null,
- *   usd?: number | null, problem?: string }} Elsewhere
+ *   usd_counted_each?: number, usd?: number | null, problem?: string }} Elsewhere
  * @typedef {{ node: string, operation: string, problem: Problem | null, provider?: string, label?: string, model?: string,
  *   resolution?: string, pictures?: number, stored?: number | null, usd_each?: number | null, usd?: number | null,
- *   usd_counted?: number, price_source?: string, price_dated?: string, notices?: string[], sends?: Sent[],
+ *   usd_counted_each?: number, usd_counted?: number, price_source?: string, price_dated?: string, counted_source?: string,
+ *   notices?: string[], sends?: Sent[],
  *   references?: Reference[], sure?: boolean, frames_known?: boolean, everywhere?: Elsewhere[] }} Estimate
  * @typedef {{ id: string, state: string, provider: string, label: string, model: string, operation: string, prompt: string,
  *   text: string, usd: number, exact: boolean, created: number, reason: string, task: string, picture: boolean,

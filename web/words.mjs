@@ -40,6 +40,15 @@ export function money(usd) {
   return `$${text}`;
 }
 
+/**
+ * The price of one picture, and what it counts as against the caps where that is more.
+ * @param {{ usd_each?: number | null, usd_counted_each?: number }} estimate
+ */
+export function priceOfOne({ usd_each: usd, usd_counted_each: counted }) {
+  const dearer = usd !== null && usd !== undefined && counted !== undefined && counted > usd;
+  return dearer ? say("price.both", { usd: money(usd), counted: money(counted) }) : money(usd);
+}
+
 /** What was spent, and of how much. @param {number} usd @param {number | null | undefined} cap */
 export function spentOf(usd, cap) {
   const spent = usd ? money(usd) : "$0";

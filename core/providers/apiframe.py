@@ -3,6 +3,10 @@
 Documents: its pages for Nano Banana Pro and Nano Banana. The key stands in `Authorization` without any scheme. The path
 is the model. An answer may be finished at once, or name a task that `POST /fetch` follows. Without `resolution` the Pro
 route gives 2K, unlike everybody else. Prices aren't published.
+
+`APIFRAME_API_KEY` is the variable of the vendor's SDKs for both versions. A key of version 2 begins with `afk_` [the OpenAPI
+file and README of the v2 SDK; an integrator's guide of 2026 says the same]: it is the provider apiframe_v2's, and is never
+sent here, from whichever variable, file or setting.
 """
 
 from .row import RATIOS, Field, Model, Offer, Provider, Route
@@ -21,10 +25,13 @@ PROVIDER = Provider(
     auth_header="Authorization",
     auth_template="{key}",
     key_variables=("APIFRAME_API_KEY",),
+    key_sibling="apiframe_v2",
+    not_key_prefix="afk_",
+    shared_variables=("APIFRAME_API_KEY",),
     key_url="https://apiframe.ai",
     key_check="/account",
     docs=("https://docs.apiframe.ai/nano-banana/nano-banana-pro",),
-    checked="2026-10-15",
+    checked="2026-11-27",
     routes={"generate": _ROUTE, "edit": _ROUTE},
     models=(
         Model(

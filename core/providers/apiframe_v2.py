@@ -3,6 +3,11 @@
 Documents: the OpenAPI file in the vendor's SDK repository. One block of fields for all four models, even where a value
 can't apply; what each takes is that of its model elsewhere. `aspect_ratio` is a free string there: only the ten ratios
 that every model has are offered, and no word for "as the first image" is known. Prices aren't published.
+
+Every key begins with `afk_`. `APIFRAME_API_KEY`, the variable of the SDK, counts where its key begins so; another one in it is
+taken for one of version 1. What stands in a variable of this provider's own, or in Settings, is sent whatever it begins
+with: a wrong key is refused and costs nothing. An uploaded file lives for one to two hours [the same SDK], at an address
+that needs no key.
 """
 
 from .row import RATIOS, Field, Model, Offer, Option, Provider, Route
@@ -37,10 +42,13 @@ PROVIDER = Provider(
     base_url="https://api.apiframe.ai",
     auth_header="X-API-Key",
     auth_template="{key}",
-    key_variables=("APIFRAME_V2_API_KEY",),
+    key_variables=("APIFRAME_V2_API_KEY", "APIFRAME_API_KEY"),
+    key_sibling="apiframe",
+    key_prefix="afk_",
+    shared_variables=("APIFRAME_API_KEY",),
     key_url="https://apiframe.ai",
     docs=("https://github.com/apiframe-ai/apiframe-nodejs-sdk",),
-    checked="2026-11-21",
+    checked="2026-11-27",
     routes={"generate": _ROUTE, "edit": _ROUTE},
     models=(
         _model("nano-banana-pro", "pro", "nano-banana-pro", ("1K", "2K", "4K")),
@@ -53,6 +61,7 @@ PROVIDER = Provider(
     reads=("webp", "png", "jpeg"),
     max_reference_bytes=25_000_000,
     max_request_bytes=14 * 25_000_000,
+    stores_references="at a public address for one to two hours",
     idempotency_header="Idempotency-Key",
     poll_seconds=(2.0, 5.0),
 )

@@ -8,9 +8,14 @@ back while it waits in the queue. What a queue's failure costs is read by the di
 
 References go inside the body up to `upload_above`, the largest of them through fal's storage beyond that: its address is
 fal's second origin, and the key goes there only while fal itself is reached at its own address. The length of a body that
-fal takes isn't documented, nor the size of a picture that its models read. 2.1 is billed by tokens: its page's figures
-come to about $0.040 at 1K, the one bill that was seen was $0.08, and the higher resolutions count as unknown. A web search
-adds $0.015 and high thinking $0.002 elsewhere.
+fal takes isn't documented, nor the size of a picture that its models read. What is in that storage can be read by anyone
+who has its address, and stays unless the account has an expiry set [fal's pages on file access and storage settings,
+November 2026]. Lite has 14 ratios in fal's types, ten in Google's guide.
+
+2.1 is billed by tokens: fal's guide comes to about $0.040 at 1K and $0.134 at 4K, 2K is from a third party's reading of its
+page. The one bill that was seen was $0.08 at 1K: it counts against the caps there, and at 2K, which can't cost less. The
+first model: $0.039 in two price lists of clients; a client that read fal's pricing API in September 2026 has $0.0398, which
+counts. A web search adds $0.015 and high thinking $0.002 elsewhere.
 """
 
 from .row import EXTREME_RATIOS, RATIOS, Field, Model, Offer, Option, Price, Provider, Route
@@ -43,6 +48,7 @@ def _model(
     options: frozenset[Option],
     price: Price | None,
     takes: dict[Option, tuple[str, ...]] | None = None,
+    successor: str = "",
 ) -> Model:
     fixed = "" if resolutions else "1K"
     return Model(
@@ -62,6 +68,7 @@ def _model(
             choices=takes or {},
         ),
         price=price,
+        successor=successor,
     )
 
 
@@ -75,7 +82,7 @@ PROVIDER = Provider(
     key_variables=("FAL_KEY",),
     key_url="https://fal.ai/dashboard/keys",
     docs=("https://github.com/fal-ai/fal-js", "https://docs.fal.ai/model-apis/model-endpoints/queue"),
-    checked="2026-11-21",
+    checked="2026-11-27",
     routes={
         "generate": Route("/{model}", _FIELDS),
         "edit": Route("/{model}", _FIELDS, references="image_urls"),
@@ -97,7 +104,13 @@ PROVIDER = Provider(
             _ALL,
             ("1K", "2K", "4K"),
             _PRO | {"thinking"},
-            Price({"1K": 0.08}, "measured bill of a client", "2026-10-06"),
+            Price(
+                {"1K": 0.04, "2K": 0.059, "4K": 0.134},
+                "fal's guide, 2K from a third party's reading of its page",
+                "2026-11-27",
+                counted={"1K": 0.08, "2K": 0.08},
+                counted_source="a client's bill at 1K, 2026-10-06",
+            ),
         ),
         _model(
             "nano-banana-2",
@@ -108,6 +121,7 @@ PROVIDER = Provider(
             _PRO | {"thinking"},
             Price({"0.5K": 0.06, "1K": 0.08, "2K": 0.12, "4K": 0.16}, "its model page", "2026-10-15"),
             _TWO_LEVELS,
+            "nano-banana-2.1",
         ),
         _model(
             "nano-banana-lite",
@@ -119,12 +133,27 @@ PROVIDER = Provider(
             Price({"1K": 0.042}, "third-party notes on its page", "2026-10-07"),
             _TWO_LEVELS,
         ),
-        _model("nano-banana", "first", "fal-ai/nano-banana", RATIOS, (), _FIRST, None),
+        _model(
+            "nano-banana",
+            "first",
+            "fal-ai/nano-banana",
+            RATIOS,
+            (),
+            _FIRST,
+            Price(
+                {"1K": 0.039},
+                "litellm's price map",
+                "2026-11-27",
+                counted={"1K": 0.0398},
+                counted_source="a client's reading of fal's pricing API, 2026-09-29",
+            ),
+        ),
     ),
     recommended="nano-banana-2.1",
     reads=("webp", "png", "jpeg"),
     max_request_bytes=14 * 27_000_000,
     upload_above=4_000_000,
     upload_url="https://rest.fal.ai",
+    stores_references="at a public address, until you delete them or your account's storage settings do",
     cancels="while queued",
 )

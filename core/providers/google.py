@@ -4,21 +4,24 @@ Documents: Google's image generation guide, its API reference and its SDK. A req
 out for "as the input". Requests above 20 MB send their references through the Files API, which keeps them for 48 hours.
 Image models have no free tier: a key without billing is answered 429 for ever.
 
-Ids move: the third-generation flash model was announced to end in October 2026 and the first one in 2026 or 2027,
-depending on the page; `nano-banana-2.1` follows both. Its size 0.5K is disputed and not offered. The previews
-ended on 25 June 2026. Safety has five thresholds for our six levels. Prices are per picture without the tokens of prompt and
-references; web search costs extra after a monthly allowance.
+Ids move. `gemini-3.1-flash-image`: a client library's release note (litellm, October 2026) and other notes that quote
+Google's page give 29 October 2026 as its end on the Gemini API; the price map of that library (1.110.2, November 2026) has
+no date and names the successor 2.1. `gemini-2.5-flash-image`: 15 March 2027 in the same map, 2 October 2026 in older notes.
+The old ids are still sent: a 404 costs nothing and leads to the model that the row names as `successor`. The size 0.5K of
+2.1 is disputed and not offered. The previews ended on 25 June 2026. Safety has five thresholds for our six levels. Lite
+has ten ratios in Google's guide. Prices are per picture without the tokens of prompt and references; web search costs
+extra after a monthly allowance. The Files API keeps a file for 48 hours, readable with the key alone [Google's guide].
 
-`MODELS` and `FIELDS` are Vertex AI's too.
+`FIELDS` and `gemini_model` are Vertex AI's too: the same bodies, with a table of its own for what differs.
 """
 
 from dataclasses import replace
 
 from .row import EXTREME_RATIOS, OMITTED, PREVIEWS, RATIOS, Field, Model, Offer, Option, Price, Provider, Route
 
-_ALL = (*RATIOS, *EXTREME_RATIOS)
+ALL_RATIOS = (*RATIOS, *EXTREME_RATIOS)
 _COMMON: frozenset[Option] = frozenset({"seed", "safety_tolerance"})
-_MINIMAL_HIGH: dict[Option, tuple[str, ...]] = {"thinking": ("minimal", "high")}
+MINIMAL_HIGH: dict[Option, tuple[str, ...]] = {"thinking": ("minimal", "high")}
 _NOTED = ("Google's price page", "2026-10-07")
 
 FIELDS: dict[Option, Field] = {
@@ -45,17 +48,19 @@ FIELDS: dict[Option, Field] = {
 }
 
 
-def _model(
+def gemini_model(
     name: str,
     family: str,
     wire: str,
     ratios: tuple[str, ...],
     resolutions: tuple[str, ...],
-    usd: dict[str, float],
+    price: Price | None,
     options: frozenset[Option],
     choices: dict[Option, tuple[str, ...]] | None = None,
     note: str = "",
+    successor: str = "",
 ) -> Model:
+    """A model in the body of `generateContent`; without `resolutions` it has 1K only."""
     generate = Offer(
         wire,
         ratios,
@@ -66,59 +71,61 @@ def _model(
         choices=choices or {},
     )
     edit = replace(generate, auto_ratio=OMITTED, max_references=14)
-    return Model(name, family, generate, edit, Price(usd, *_NOTED), note)
+    return Model(name, family, generate, edit, price, note, successor)
 
 
 MODELS: tuple[Model, ...] = (
-    _model(
+    gemini_model(
         "nano-banana-pro",
         "pro",
         "gemini-3-pro-image",
         RATIOS,
         ("1K", "2K", "4K"),
-        {"1K": 0.134, "2K": 0.134, "4K": 0.24},
+        Price({"1K": 0.134, "2K": 0.134, "4K": 0.24}, *_NOTED),
         frozenset({"web_search", "system_prompt"}),
     ),
-    _model(
+    gemini_model(
         "nano-banana-2.1",
         "flash2.1",
         "gemini-nano-banana-2.1",
-        _ALL,
+        ALL_RATIOS,
         ("1K", "2K", "4K"),
-        {"1K": 0.0336, "2K": 0.0504, "4K": 0.1134},
+        Price({"1K": 0.0336, "2K": 0.0504, "4K": 0.1134}, *_NOTED),
         frozenset({"web_search", "system_prompt", "thinking"}),
     ),
-    _model(
+    gemini_model(
         "nano-banana-2",
         "flash",
         "gemini-3.1-flash-image",
-        _ALL,
+        ALL_RATIOS,
         ("0.5K", "1K", "2K", "4K"),
-        {"0.5K": 0.045, "1K": 0.067, "2K": 0.101, "4K": 0.151},
+        Price({"0.5K": 0.045, "1K": 0.067, "2K": 0.101, "4K": 0.151}, *_NOTED),
         frozenset({"web_search", "system_prompt", "thinking"}),
-        _MINIMAL_HIGH,
-        "deprecated by Google in October 2026",
+        MINIMAL_HIGH,
+        "notes that quote Google's page give 29 October 2026 as its end here; once it is gone, nano-banana-2.1 is asked",
+        "nano-banana-2.1",
     ),
-    _model(
+    gemini_model(
         "nano-banana-lite",
         "lite",
         "gemini-3.1-flash-lite-image",
         RATIOS,
         (),
-        {"1K": 0.0336},
+        Price({"1K": 0.0336}, *_NOTED),
         frozenset({"system_prompt", "thinking"}),
-        _MINIMAL_HIGH,
+        MINIMAL_HIGH,
         "not made for several references",
     ),
-    _model(
+    gemini_model(
         "nano-banana",
         "first",
         "gemini-2.5-flash-image",
         RATIOS,
         (),
-        {"1K": 0.039},
+        Price({"1K": 0.039}, *_NOTED),
         frozenset(),
-        note="best with up to 3 references; Google is ending it",
+        note="best with up to 3 references; Google is ending it, and nano-banana-lite is asked once it is gone",
+        successor="nano-banana-lite",
     ),
 )
 
@@ -136,7 +143,7 @@ PROVIDER = Provider(
     key_url="https://aistudio.google.com/apikey",
     key_check="/v1beta/models?pageSize=1",
     docs=("https://ai.google.dev/gemini-api/docs/image-generation", "https://ai.google.dev/gemini-api/docs/files"),
-    checked="2026-11-21",
+    checked="2026-11-27",
     routes={"generate": _ROUTE, "edit": _ROUTE},
     models=MODELS,
     recommended="nano-banana-2.1",
@@ -145,6 +152,7 @@ PROVIDER = Provider(
     max_reference_bytes=2_000_000_000,
     max_request_bytes=20_000_000_000,
     upload_above=20_000_000,
+    stores_references="for 48 hours, readable with your key only",
     retired=PREVIEWS
     | {
         "gemini-3-pro-image-preview": "nano-banana-pro",

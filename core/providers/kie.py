@@ -2,8 +2,12 @@
 
 Documents: its page on file streams (the upload, at an origin of its own that takes the same key), and clients for the
 rest. Every model has its own field names: on the first Nano Banana `image_size` is the ratio. It ignores unknown ids and
-fields without a word, so nothing is sent that isn't known. Credits are listed by a public client; their price isn't. The
-Lite model's limit of references is that of its siblings.
+fields without a word, so nothing is sent that isn't known. Credits are listed by a public client; their price isn't.
+
+Nano Banana 2 takes `google_search` in one published version of kie's OpenAPI file, and has no such field in another
+(copies of 2026 in public repositories). Lite: kie's OpenAPI file has 14 ratios and `auto`, up to 10 references, and wants
+`aspect_ratio` always. An uploaded file is temporary, at an address that needs no key: kie's pages on uploads say 24 hours in
+one place and 3 days in another (November 2026).
 """
 
 from .row import EXTREME_RATIOS, RATIOS, Field, Model, Offer, Option, Price, Provider, Route
@@ -21,6 +25,7 @@ _ROUTE = Route(
         "aspect_ratio": Field("aspect_ratio"),
         "resolution": Field("resolution"),
         "output_format": Field("output_format", {"png": "png", "jpeg": "jpg"}),
+        "web_search": Field("google_search"),
     },
     references="image_input",
 )
@@ -29,14 +34,25 @@ _FIRST = Route(
     {"aspect_ratio": Field("image_size"), "output_format": Field("output_format", {"png": "png", "jpeg": "jpeg"})},
     references="image_urls",
 )
-_LITE = Route(_PATH, {"aspect_ratio": Field("aspect_ratio")}, references="image_urls")
+_LITE = Route(
+    _PATH, {"aspect_ratio": Field("aspect_ratio")}, references="image_urls", constants={"aspect_ratio": "auto"}
+)
 
 
-def _model(name: str, family: str, wire: str, ratios: tuple[str, ...], references: int, price: Price) -> Model:
+def _model(
+    name: str,
+    family: str,
+    wire: str,
+    ratios: tuple[str, ...],
+    references: int,
+    price: Price,
+    options: frozenset[Option] = _FORMAT,
+    successor: str = "",
+) -> Model:
     return Model(
         name,
         family,
-        generate=Offer(wire, ratios, _SIZES, default_resolution="1K", options=_FORMAT, max_prompt=_LONGEST),
+        generate=Offer(wire, ratios, _SIZES, default_resolution="1K", options=options, max_prompt=_LONGEST),
         edit=Offer(
             wire,
             ratios,
@@ -44,10 +60,11 @@ def _model(name: str, family: str, wire: str, ratios: tuple[str, ...], reference
             default_resolution="1K",
             auto_ratio="auto",
             max_references=references,
-            options=_FORMAT,
+            options=options,
             max_prompt=_LONGEST,
         ),
         price=price,
+        successor=successor,
     )
 
 
@@ -62,7 +79,7 @@ PROVIDER = Provider(
     key_variables=("KIE_API_KEY", "KIEAI_API_KEY"),
     key_url="https://kie.ai/api-key",
     docs=("https://docs.kie.ai", "https://docs.kie.ai/file-upload-api/upload-file-stream"),
-    checked="2026-11-21",
+    checked="2026-11-27",
     routes={"generate": _ROUTE, "edit": _ROUTE},
     models=(
         _model(
@@ -82,14 +99,29 @@ PROVIDER = Provider(
             Price({"1K": 0.02, "2K": 0.03, "4K": 0.045}, "measured at 1K, else as listed", "2026-10-08"),
         ),
         _model(
-            "nano-banana-2", "flash", "nano-banana-2", _ALL, 14, Price({"1K": 0.04, "2K": 0.06, "4K": 0.09}, *_SPRING)
+            "nano-banana-2",
+            "flash",
+            "nano-banana-2",
+            _ALL,
+            14,
+            Price({"1K": 0.04, "2K": 0.06, "4K": 0.09}, *_SPRING),
+            _FORMAT | {"web_search"},
+            "nano-banana-2.1",
         ),
         Model(
             "nano-banana-lite",
             "lite",
-            generate=Offer("nano-banana-2-lite", RATIOS, (), "1K", "1K", max_prompt=_LONGEST, route=_LITE),
+            generate=Offer("nano-banana-2-lite", _ALL, (), "1K", "1K", max_prompt=_LONGEST, route=_LITE),
             edit=Offer(
-                "nano-banana-2-lite", RATIOS, (), "1K", "1K", max_references=8, max_prompt=_LONGEST, route=_LITE
+                "nano-banana-2-lite",
+                _ALL,
+                (),
+                "1K",
+                "1K",
+                auto_ratio="auto",
+                max_references=10,
+                max_prompt=_LONGEST,
+                route=_LITE,
             ),
         ),
         Model(
@@ -116,5 +148,6 @@ PROVIDER = Provider(
     references="upload",
     max_reference_bytes=10_000_000,
     max_request_bytes=14 * 10_000_000,
+    stores_references="at a public address for a day, or for three: its pages say both",
     poll_seconds=(2.0, 5.0),
 )

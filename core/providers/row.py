@@ -115,9 +115,19 @@ class Price:
     source: str
     dated: str
     """ISO date on which the source was read."""
+    counted: Mapping[str, float] = field(default_factory=dict)
+    """What a picture counts as against the caps, by resolution, where a dearer figure than that of `usd` has been seen."""
+    counted_source: str = ""
+    """Where `counted` comes from, with its date."""
 
     def of(self, resolution: str) -> float | None:
+        """The price that is shown; None when it isn't known."""
         return self.usd.get(resolution, self.usd.get(""))
+
+    def counted_of(self, resolution: str) -> float | None:
+        """What a picture counts as against the caps, never less than its price; None when no price is known."""
+        shown = self.of(resolution)
+        return None if shown is None else max(shown, self.counted.get(resolution, shown))
 
 
 @dataclass(frozen=True)
@@ -131,6 +141,9 @@ class Model:
     edit: Offer | None = None
     price: Price | None = None
     note: str = ""
+    successor: str = ""
+    """Name of the provider's model that is asked instead once the provider answers, free of charge, that it doesn't know
+    the id of this one; "" = none. A name or an id that is known to be dead stands in the provider's `retired`."""
 
     def offer(self, operation: Operation) -> Offer | None:
         return self.generate if operation == "generate" else self.edit
@@ -164,6 +177,14 @@ class Provider:
     """The provider's usual environment variables, after ours."""
     borrowed_variables: tuple[str, ...] = ()
     """Variables that hold keys for other ends, too: looked at last, and only where the provider is named, never by `auto`."""
+    key_sibling: str = ""
+    """Id of another provider of the same vendor, whose keys and variables are easily taken for this one's."""
+    key_prefix: str = ""
+    """How every key of it begins and no key of `key_sibling` does."""
+    not_key_prefix: str = ""
+    """How every key of `key_sibling` begins: such a key is never sent here, wherever it is from."""
+    shared_variables: tuple[str, ...] = ()
+    """Those of `key_variables` that may hold a key of `key_sibling`: how the key begins tells whose it is."""
     auth: Auth = "key"
     """What a key of it is: a line of text, or the JSON document of a Google service account (`core/service_account.py`)."""
     key_url: str = ""
@@ -186,6 +207,9 @@ class Provider:
     `uploads_to`."""
     upload_path: str = ""
     """Path of the upload route below that origin; "" where it is the dialect's own."""
+    stores_references: str = ""
+    """Where uploaded references lie and for how long, to be read after "keeps them"; told at the first upload. "" where
+    references travel in the request itself."""
     max_parallel: int = 8
     refuses_before_work: frozenset[int] = frozenset({429, 503})
     """Statuses that mean "not started, not billed": a paid request may be sent again after them."""

@@ -92,6 +92,7 @@ PROVIDER = Provider(
     reads=("webp", "png", "jpeg"),
     max_reference_bytes=50_000_000,
     max_request_bytes=14 * 50_000_000,
+    stores_references="in your account, at a signed address that ends; for how long they stay is not known",
     forms=("run", "runs"),
     poll_seconds=(2.0, 5.0),
 )

@@ -1,8 +1,11 @@
 """WaveSpeed.
 
 Documents: its pages on the models and on uploading files, and its own ComfyUI nodes. Resolutions are in lower case. No
-limit of references is given for the newer models: it is that of the same models elsewhere. Of Nano Banana 2.1 only the
-page for text is known. Prices depend on the model's page and aren't listed in one place. Resellers serve the same shape
+limit of references is given for some models: it is that of the same models elsewhere. Nano Banana 2.1 edits with up to 14
+references, 14 ratios, PNG or JPEG, "the same request as Nano Banana 2" [WaveSpeed's page on its API, November 2026]; Lite
+makes pictures from text, 14 ratios, PNG or JPEG, without a resolution [its page of the model, November 2026]; its edits are
+in a reseller's list only and not offered. An uploaded file is kept for 7 days at an address that needs no key [its page on
+uploads]. Prices depend on the model's page and aren't listed in one place. Resellers serve the same shape
 (302.ai below `https://api.302.ai/ws`).
 """
 
@@ -34,10 +37,13 @@ PROVIDER = Provider(
     key_url="https://wavespeed.ai/accesskey",
     docs=(
         "https://wavespeed.ai/models/google/nano-banana-pro/text-to-image/llms.txt",
+        "https://wavespeed.ai/nano-banana-2-1-api",
+        "https://wavespeed.ai/models/google/nano-banana-2-lite/text-to-image/llms.txt",
+        "https://wavespeed.ai/docs/upload-files",
         "https://wavespeed.ai/docs/upload-files-api",
         "https://github.com/WaveSpeedAI/wavespeed-comfyui",
     ),
-    checked="2026-11-21",
+    checked="2026-11-27",
     routes={"generate": _ROUTE, "edit": _ROUTE},
     models=(
         Model(
@@ -59,7 +65,15 @@ PROVIDER = Provider(
             "nano-banana-2.1",
             "flash2.1",
             generate=Offer(
-                "google/nano-banana-2.1/text-to-image", _ALL, _SIZES, default_resolution="1K", options=_SEARCH
+                "google/nano-banana-2.1/text-to-image", _ALL, _SIZES, default_resolution="1K", options=_FORMAT | _SEARCH
+            ),
+            edit=Offer(
+                "google/nano-banana-2.1/edit",
+                _ALL,
+                _SIZES,
+                default_resolution="1K",
+                max_references=14,
+                options=_FORMAT | _SEARCH,
             ),
         ),
         Model(
@@ -76,6 +90,12 @@ PROVIDER = Provider(
                 max_references=14,
                 options=_FORMAT | _SEARCH,
             ),
+            successor="nano-banana-2.1",
+        ),
+        Model(
+            "nano-banana-lite",
+            "lite",
+            generate=Offer("google/nano-banana-2-lite/text-to-image", _ALL, (), "1K", "1K", options=_FORMAT),
         ),
         Model(
             "nano-banana",
@@ -84,10 +104,11 @@ PROVIDER = Provider(
             edit=Offer("google/nano-banana/edit", RATIOS, (), "1K", "1K", max_references=10, options=_FORMAT),
         ),
     ),
-    recommended="nano-banana-2",
+    recommended="nano-banana-2.1",
     references="upload",
     reads=("webp", "png", "jpeg"),
     max_reference_bytes=20_000_000,
     max_request_bytes=14 * 20_000_000,
+    stores_references="at a public address for 7 days",
     poll_seconds=(1.0, 5.0),
 )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..api import DECLINED, Call, Route, TaskApi, route
-from ..fields import Check, check_fields, choice, json_object, strings, text, wrong
+from ..fields import Check, check_fields, choice, flag, json_object, strings, text, wrong
 from ..message import Reply, json_reply
 from ..order import Order
 from ..problem import Problem
@@ -41,6 +41,8 @@ class Model:
     fewest: int = 0
     most: int = 0
     formats: tuple[str, ...] = ("png", "jpg")
+    search: bool = False
+    needs_ratio: bool = False
 
 
 MODELS = {
@@ -49,9 +51,11 @@ MODELS = {
         {"": 0.02}, "image_size", references="image_urls", fewest=1, most=10, formats=("png", "jpeg")
     ),
     "nano-banana-pro": Model({"1K": 0.09, "2K": 0.09, "4K": 0.12}, most=8),
-    "nano-banana-2": Model({"1K": 0.04, "2K": 0.06, "4K": 0.09}, ratios=RATIOS_14, most=14),
+    "nano-banana-2": Model({"1K": 0.04, "2K": 0.06, "4K": 0.09}, ratios=RATIOS_14, most=14, search=True),
     "nano-banana-2-1": Model({"1K": 0.02, "2K": 0.03, "4K": 0.045}, ratios=RATIOS_14, most=10),
-    "nano-banana-2-lite": Model({"": 0.02}, auto=False, references="image_urls", most=8, formats=()),
+    "nano-banana-2-lite": Model(
+        {"": 0.02}, ratios=RATIOS_14, references="image_urls", most=10, formats=(), needs_ratio=True
+    ),
 }
 
 
@@ -92,9 +96,12 @@ class Kie(TaskApi):
             inner["resolution"] = choice(*model.prices)
         if model.formats:
             inner["output_format"] = choice(*model.formats)
+        if model.search:
+            inner["google_search"] = flag
         if model.most:
             inner[model.references] = strings(model.fewest, model.most)
-        required = ("prompt", model.references) if model.fewest else ("prompt",)
+        required: tuple[str, ...] = ("prompt", model.references) if model.fewest else ("prompt",)
+        required += (model.ratio_field,) if model.needs_ratio else ()
         fields = check_fields(given["input"], inner, required)
         urls = fields.get(model.references, [])
         for number, url in enumerate(urls):

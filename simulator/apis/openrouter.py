@@ -24,10 +24,13 @@ from ..tasks import Task
 
 PRICES = {
     "google/gemini-3-pro-image": 0.134,
+    "google/gemini-nano-banana-2.1": 0.0336,
     "google/gemini-3.1-flash-image": 0.067,
+    "google/gemini-3.1-flash-lite-image": 0.0336,
     "google/gemini-2.5-flash-image": 0.039,
 }
-FIRST, FLASH = "google/gemini-2.5-flash-image", "google/gemini-3.1-flash-image"
+FIRST, LITE = "google/gemini-2.5-flash-image", "google/gemini-3.1-flash-lite-image"
+FLASH = ("google/gemini-nano-banana-2.1", "google/gemini-3.1-flash-image")
 MOST = 14
 KEY: dict[str, Any] = {
     "label": "sim",
@@ -76,7 +79,7 @@ class OpenRouter(Api):
         }
         fields = check_fields(call.fields, checks, ("model", "messages", "modalities"))
         shape: dict[str, Check] = {"aspect_ratio": choice(*_ratios(name))}
-        if name != FIRST:
+        if name not in (FIRST, LITE):
             shape["image_size"] = choice("1K", "2K", "4K")
         config = check_fields(fields.get("image_config", {}), shape, ())
         prompt, urls = fields["messages"]
@@ -94,7 +97,7 @@ class OpenRouter(Api):
             "output_format": choice("png", "jpeg", "webp"),
             "input_references": _references,
         }
-        if name != FIRST:
+        if name not in (FIRST, LITE):
             checks["resolution"] = choice("1K", "2K", "4K")
         fields = check_fields(call.fields, checks, ("model", "prompt"))
         references = call.references("input_references", fields.get("input_references", []), bare=False)
@@ -197,7 +200,7 @@ class OpenRouter(Api):
 
 
 def _ratios(name: str) -> tuple[str, ...]:
-    return RATIOS_14 if name == FLASH else RATIOS_10
+    return RATIOS_14 if name in FLASH else RATIOS_10
 
 
 def _as_uri(result: Result, order: Order) -> str:

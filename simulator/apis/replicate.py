@@ -23,7 +23,7 @@ from ..order import Order
 from ..problem import MEANINGS, Problem
 from ..references import FORMATS, decode
 from ..results import Result
-from ..sizes import RATIOS_10, nearest_ratio, pixels
+from ..sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
 from ..tasks import Task, new_task_id
 
 # No price is published for these models: what most resellers take for them stands in.
@@ -65,7 +65,7 @@ class Replicate(Api):
         inner: dict[str, Check] = {
             "prompt": text(),
             "image_input": strings(0, MOST),
-            "aspect_ratio": choice("match_input_image", *RATIOS_10),
+            "aspect_ratio": choice("match_input_image", *(RATIOS_14 if second else RATIOS_10)),
             "output_format": choice("jpg", "png"),
         }
         if second:
@@ -80,7 +80,8 @@ class Replicate(Api):
         references = call.references("image_input", fields.get("image_input", []), bare=False)
         ratio = fields.get("aspect_ratio", "match_input_image")
         if ratio == "match_input_image":
-            ratio = nearest_ratio(references[0].width, references[0].height) if references else "1:1"
+            ratios = RATIOS_14 if second else RATIOS_10
+            ratio = nearest_ratio(references[0].width, references[0].height, ratios) if references else "1:1"
         tier = fields.get("resolution", "2K" if pro else "1K" if second else "")
         tier = "0.5K" if tier == "512px" else tier
         return Order(

@@ -22,8 +22,18 @@ from ..sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
 from ..tasks import Task
 
 # Prices are on the models' pages and in no list: what most resellers take for the same models stands in.
-PRICES = {"nano-banana": 0.038, "nano-banana-2": 0.08, "nano-banana-2.1": 0.04, "nano-banana-pro": 0.15}
-MOST = {"nano-banana": 10, "nano-banana-2": 14, "nano-banana-pro": 14}
+PRICES = {
+    "nano-banana": 0.038,
+    "nano-banana-2": 0.08,
+    "nano-banana-2.1": 0.04,
+    "nano-banana-2-lite": 0.04,
+    "nano-banana-pro": 0.15,
+}
+MOST = {"nano-banana": 10, "nano-banana-2": 14, "nano-banana-2.1": 14, "nano-banana-pro": 14}
+"""References of an edit; a model that isn't here has none."""
+ONE_SIZE = ("nano-banana", "nano-banana-2-lite")
+WIDE = ("nano-banana-2", "nano-banana-2.1", "nano-banana-2-lite")
+"""Models with all 14 ratios."""
 NEWER = ("nano-banana-2", "nano-banana-2.1")
 LARGEST_UPLOAD = 200 * 1024 * 1024
 """As the package wavespeed has it."""
@@ -59,17 +69,16 @@ class WaveSpeed(TaskApi):
         name, edits = call.pieces["model"].removeprefix("google/"), call.pieces["does"] == "edit"
         if name not in (MOST if edits else PRICES):
             raise Problem(404, f"model '{call.pieces['model'][:80]}/{call.pieces['does']}' not found")
-        ratios = RATIOS_14 if name in NEWER else RATIOS_10
+        ratios = RATIOS_14 if name in WIDE else RATIOS_10
         checks: dict[str, Check] = {
             "prompt": text(),
             "aspect_ratio": choice(*ratios),
+            "output_format": choice("png", "jpeg"),
             "enable_sync_mode": flag,
             "enable_base64_output": flag,
         }
-        if name != "nano-banana":
+        if name not in ONE_SIZE:
             checks["resolution"] = choice(*TIERS)
-        if name != "nano-banana-2.1":
-            checks["output_format"] = choice("png", "jpeg")
         if name in NEWER:
             checks |= {"enable_web_search": flag, "enable_image_search": flag}
         if edits:
@@ -84,7 +93,7 @@ class WaveSpeed(TaskApi):
             ratio = nearest_ratio(references[0].width, references[0].height, ratios) if references else "1:1"
         tier = "" if name == "nano-banana" else TIERS[fields.get("resolution", "1k")]
         return Order(
-            model=f"google/{name}",
+            model=f"{call.pieces['model']}/{call.pieces['does']}",
             prompt=fields["prompt"],
             size=pixels(ratio, tier),
             ratio=ratio,

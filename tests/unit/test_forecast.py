@@ -327,3 +327,39 @@ def test_the_project_of_the_key_is_in_the_address_that_is_shown(simulator: Simul
     engine = Engine(tmp_path, rows=QUICK_ROWS, environ={"NANO_BANANA_VERTEX_API_KEY": json.dumps(account)})
     (shown,) = told(engine, ProviderChoice("vertex"), request()).sends
     assert "/projects/my-project/" in shown["url"] and "me@x.example" not in json.dumps(shown)
+
+
+def test_a_dearer_figure_counts_and_both_are_shown(simulator: Simulator, tmp_path: Path) -> None:
+    """fal's 2.1: its guide's price is shown, the one bill that was seen is what a picture counts as against the caps."""
+    simulator.reset()
+    engine = machine(simulator, tmp_path, "fal")
+    choice = ProviderChoice("fal", "nano-banana-2.1")
+    asked = replace(request(prompt="both prices", resolution="1K"), num_images=3)
+    shown = told(engine, choice, asked, sends=False)
+    assert (shown.usd_each, shown.usd_counted_each) == (0.04, 0.08)
+    assert shown.usd == pytest.approx(0.12) and shown.usd_counted == pytest.approx(0.24)
+    assert shown.price_source and shown.counted_source
+    (there,) = elsewhere(engine.shelf(), choice, [asked])
+    assert (there["usd_each"], there["usd_counted_each"]) == (0.04, 0.08)
+    largest = told(engine, choice, replace(asked, options=replace(asked.options, resolution="4K")), sends=False)
+    assert largest.usd_each == largest.usd_counted_each == 0.134 and largest.counted_source == ""
+
+
+def test_the_dearer_figure_is_what_the_caps_see(simulator: Simulator, tmp_path: Path) -> None:
+    """Two pictures of $0.04 that count as $0.08 each don't fit under $0.10; one does."""
+    simulator.reset()
+    engine = machine(simulator, tmp_path, "fal", CAP_RUN="0.10")
+    choice = ProviderChoice("fal", "nano-banana-2.1")
+    two = replace(request(prompt="capped", resolution="1K"), num_images=2)
+    run = engine.run([two], engine.plan(choice, [two]))
+    assert run.done.wait(30) and {r.error.kind for r in run.report.failed if r.error} == {"cap"}
+    assert not simulator.ledger("capped")["paid_calls"]
+    made(engine, choice, replace(two, num_images=1))
+
+
+def test_vertex_has_prices_of_its_own(simulator: Simulator) -> None:
+    """Where they are established; what isn't stays unknown and counts as the dearest."""
+    vertex = QUICK_ROWS["vertex"]
+    newest = vertex.model("nano-banana-2.1")
+    assert newest is not None and newest.price is not None
+    assert newest.price.of("1K") == 0.0336 and newest.price.of("4K") is None and newest.price.counted_of("4K") is None

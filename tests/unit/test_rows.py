@@ -175,12 +175,46 @@ def test_what_is_retired_has_a_successor_here(row: Provider) -> None:
 
 
 @each_row()
+def test_a_successor_is_a_model_of_the_provider_that_does_the_same(row: Provider) -> None:
+    """It can make and edit what the model before it can; successors never lead in a circle."""
+    for model in row.models:
+        seen = [model.name]
+        while model.successor:
+            after = row.model(model.successor)
+            assert after is not None and after.name not in (*seen, "recommended") and after.family != model.family
+            assert all(after.offer(operation) for operation in OPERATIONS if model.offer(operation))
+            seen.append(after.name)
+            model = after
+
+
+@each_row()
+def test_a_provider_that_takes_uploads_says_what_becomes_of_them(row: Provider) -> None:
+    """In words that follow "keeps them"; no words where nothing is uploaded."""
+    uploads = row.references == "upload" or row.upload_above > 0
+    assert bool(row.stores_references) == uploads and "\n" not in row.stores_references
+    assert not row.stores_references.endswith(".")
+
+
+@each_row()
+def test_a_provider_that_shares_a_variable_tells_its_keys_by_their_beginning(row: Provider) -> None:
+    """The other provider is there, and shares the same variables and the same prefix."""
+    assert bool(row.key_sibling) == bool(row.key_prefix or row.not_key_prefix) == bool(row.shared_variables)
+    if row.key_sibling:
+        other = BUILT_IN[row.key_sibling]
+        assert other.key_sibling == row.id and set(row.shared_variables) <= set(row.key_variables)
+        assert other.shared_variables == row.shared_variables
+        assert (row.key_prefix, row.not_key_prefix) == (other.not_key_prefix, other.key_prefix)
+
+
+@each_row()
 def test_a_price_has_a_source_and_a_date(row: Provider) -> None:
     """Prices are positive (free only where nothing is bought) and name a resolution that the model has."""
     for price in (model.price for model in row.models if model.price):
         assert price.source and date.fromisoformat(price.dated) and price.usd
         assert all(usd == 0.0 if row.local else 0 < usd <= 1 for usd in price.usd.values())
         assert set(price.usd) <= {"", *RESOLUTIONS}
+        assert bool(price.counted) == bool(price.counted_source) and set(price.counted) <= set(price.usd)
+        assert all(usd > price.usd[size] for size, usd in price.counted.items())
 
 
 # ----------------------------------------------------------------------------------------------- what is promised

@@ -60,7 +60,7 @@ def test_references_follow_the_text_in_their_order() -> None:
 
 def test_the_images_form_has_names_of_its_own() -> None:
     """`resolution`, `input_references`, and base64 in `data[]`."""
-    work = job(ROW, request("edit", 2, aspect_ratio="1:8", resolution="4K"), form="images")
+    work = job(ROW, request("edit", 2, aspect_ratio="1:8", resolution="4K"), "nano-banana-2", form="images")
     answer = {"created": 1, "data": [{"b64_json": URI.partition(",")[2], "media_type": "image/png"}]}
     played = play(work, reply(value={**answer, "usage": {"cost": 0.151}}))
     assert played.paths == IMAGES

@@ -268,3 +268,14 @@ def test_it_is_asked_for_whatever_was_said_about_cancelling(answer: Reply) -> No
     step = replicate.next(work, drop.state, answer)
     assert isinstance(step, Wait) and step.then.url == ONE
     assert isinstance(replicate.next(work, step.then.state, reply(200, SUCCEEDED)), Done)
+
+
+def test_a_ratio_that_replicate_does_not_take_is_free_and_explained() -> None:
+    """The extreme ratios are disputed: what it says about them reaches the user, and costs nothing."""
+    work = job(ROW, request(aspect_ratio="1:8", resolution="0.5K"), "nano-banana-2")
+    said = "- input.aspect_ratio: input.aspect_ratio must be one of the following: match_input_image, 1:1"
+    answer = {"title": "Input validation failed", "detail": said, "status": 422}
+    played = play(work, reply(422, answer))
+    assert sent_json(played.sends[0])["input"]["aspect_ratio"] == "1:8"
+    fault = played.failed.fault
+    assert "input.aspect_ratio" in fault.words and retry.charged_by(ROW, fault, accepted=False) == "no"
