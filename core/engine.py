@@ -95,7 +95,9 @@ class Engine:
     def shelf(self) -> Shelf:
         """The providers, settings and keys as they are now."""
         settings, own = self.settings(), self.own() if self._rows is None else Own()
-        return Shelf(settings, self._known(settings, own), self._store, self._local, own.mistakes)
+        return Shelf(
+            settings, self._known(settings, own), self._store, self._local, own.mistakes, gone=self._memory.gone
+        )
 
     def plan(self, choice: ProviderChoice | None, requests: Sequence[Request]) -> Plan:
         """Who will do `requests`. Raises ConfigError or Impossible; nothing was sent."""

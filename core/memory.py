@@ -11,6 +11,7 @@ from .pictures import Encoded
 from .plan import Target
 from .rate_limit import RateLimits
 from .service_account import Tokens
+from .succession import GoneId
 
 UPLOAD_SECONDS = 1800.0
 """How long an uploaded reference is taken to be still there."""
@@ -26,6 +27,10 @@ class Memory:
     """Base URL and profile, format and picture digest -> address of the upload, when it was made."""
     tokens: Tokens = field(default_factory=Tokens)
     rate_limits: RateLimits = field(default_factory=RateLimits)
+    gone: set[GoneId] = field(default_factory=set)
+    """Models whose ids a provider no longer knows, while it does know their successors."""
+    told_storage: set[str] = field(default_factory=set)
+    """Ids of the providers of which the user has been told where uploaded references lie."""
 
     def uploaded(self, target: Target, references: Sequence[Encoded], digests: Sequence[str]) -> Mapping[int, str]:
         """The addresses of the references that are at this provider already, by their place in the request."""
@@ -37,9 +42,15 @@ class Memory:
                 known[index] = url
         return known
 
-    def keep_upload(self, target: Target, picture: Encoded, digest: str, url: str) -> None:
-        """A reference has been uploaded to `url`."""
+    def keep_upload(self, target: Target, picture: Encoded, digest: str, url: str) -> str:
+        """A reference has been uploaded to `url`. Gives what to tell about it: at each provider once in a process, else ""."""
         self.uploads[_upload(target, picture, digest)] = (url, time.monotonic())
+        row = target.row
+        if row.id in self.told_storage:
+            return ""
+        self.told_storage.add(row.id)
+        where = row.stores_references or "at an address there; for how long is not known"
+        return f"References are uploaded to {row.label}, which keeps them {where}"
 
 
 def _upload(target: Target, picture: Encoded, digest: str) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from . import retry
 from .call import Call
-from .errors import Charged, LedgerFailed, NanoBananaError, OverCap, Stopped, failure
+from .errors import Charged, Impossible, LedgerFailed, NanoBananaError, OverCap, Stopped, failure
 from .errors import Fault as _Fault
 from .fit import Fit
 from .lanes import Lanes, Ticket
@@ -27,10 +27,11 @@ from .ledger.words import doubted, waived
 from .memory import Memory
 from .outcome import Landed
 from .pictures import Encoded, Picture, decode, sniff
-from .plan import Plan, Target
+from .plan import Asked, Plan, Target
 from .references import encode_references
 from .report import Progress, Report, Result, Tried
 from .request import Request
+from .succession import gone_id, has_successor, is_unknown_model, notice, successor_of
 from .wire.step import Job
 
 log = logging.getLogger("nano_banana")
@@ -190,6 +191,7 @@ class Run:
                 if self._halt.is_set() or not self._open_slots():
                     break
                 self._ask(target, fits)
+                self._ask_successors((target, fits))
             self.report.end()
             if self._heard:
                 self.told()
@@ -273,6 +275,41 @@ class Run:
         )
         if count or not self.report.provider:
             self._credit(target, fits)
+
+    def _ask_successors(self, asked: Asked) -> None:
+        """Asks the model that took the place of one whose id the provider has just said it doesn't know."""
+        before = {id(result): result.error for result in self._open_slots()}
+        dropped = [asked]
+        while not self._halt.is_set() and any(is_unknown_model(result.error) for result in self._open_slots()):
+            try:
+                found = successor_of(dropped[-1], self.requests)
+            except Impossible as error:
+                for result in self._open_slots():
+                    result.error = error
+                return
+            if found is None or len(dropped) > len(found[0].row.models):
+                break
+            dropped.append(found)
+            self._look_for(found)
+            self._take_stored(self._open_slots())
+            if self._open_slots():
+                self._ask(*found)
+        failed = self._open_slots()
+        if len(failed) == len(before) and all(is_unknown_model(result.error) for result in failed):
+            for result in failed:  # it knows none of them, so it is not about this model: a wrong address, perhaps
+                result.error = before[id(result)]
+        elif len(dropped) > 1:
+            self._memory.gone.update(gone_id(old) for old in dropped[:-1])
+            self.report.note([notice(asked, dropped[-1])])
+
+    def _look_for(self, asked: Asked) -> None:
+        """From here on a picture that `asked` has made is one of those that are wanted."""
+        self._chain = (*self._chain, asked)
+        by_frame = {request.frame: fit for request, fit in zip(self.requests, asked[1], strict=True)}
+        for result in self.results:
+            frame = result.slot.frame
+            names = by_frame[frame].names(self._of_frame[frame], result.slot)
+            self._names[id(result)] = tuple(dict.fromkeys((*self._names[id(result)], *names)))
 
     def _claim_and_send(
         self, target: Target, by_frame: dict[int, Fit], wanted: list[Result], prints: dict[int, str]
@@ -442,6 +479,7 @@ class Run:
             if error and (
                 error.kind in _POINTLESS
                 or (refused and self._has_alternative(call.target))
+                or (is_unknown_model(error) and has_successor(call.target))
                 or self._free_failures >= FAILURES_IN_A_ROW
             ):
                 self._cause = self._cause or error

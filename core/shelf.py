@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from .choice import AUTO, RECOMMENDED, ProviderChoice, problem_with
 from .errors import ConfigError, Impossible, NanoBananaError
@@ -15,6 +15,7 @@ from .providers import BUILT_IN
 from .providers.row import Model, Provider
 from .request import Request
 from .settings import Settings
+from .succession import GoneId, current, notice
 
 
 class Shelf:
@@ -27,9 +28,12 @@ class Shelf:
         store: KeyLookup | None = None,
         local_address: Callable[[], str] | None = None,
         mistakes: Sequence[str] = (),
+        *,
+        gone: Collection[GoneId] = frozenset(),
     ) -> None:
-        """`mistakes`: what is wrong with the user's own rows, told where one of them is looked for in vain."""
-        self._mistakes = tuple(mistakes)
+        """`mistakes`: what is wrong with the user's own rows, told where one of them is looked for in vain. `gone`: models
+        that a provider is known to have dropped: their successors are asked."""
+        self._mistakes, self._gone = tuple(mistakes), gone
         self.settings = settings
         self.rows = BUILT_IN if rows is None else rows
         self.keys = KeyRing(settings, self.rows, store)
@@ -138,7 +142,8 @@ class Shelf:
                 continue
             named = ProviderChoice(row.id, choice.model)
             try:
-                found.append((row, self._asked(row, self.keys.key(row, "default"), named, family, requests)))
+                asked = self._asked(row, self.keys.key(row, "default"), named, family, requests)
+                found.append((row, asked if isinstance(asked, str) else self._current(asked, requests)[0]))
             except NanoBananaError as error:
                 found.append((row, error.reason))
         return found
@@ -168,7 +173,15 @@ class Shelf:
             )
             return found
         target = self._target(row, model, key, choice)
-        return [(target, tuple(fit(request, row, model, choice.model_override) for request in requests))]
+        asked = target, tuple(fit(request, row, model, choice.model_override) for request in requests)
+        return self._current(asked, requests, notices)
+
+    def _current(self, asked: Asked, requests: Sequence[Request], notices: list[str] | None = None) -> list[Asked]:
+        """Who is asked, and the model before it whose id is gone; the change is told in `notices`. Raises Impossible."""
+        found = current(asked, requests, self._gone)
+        if notices is not None and len(found) > 1:
+            notices.append(notice(asked, found[0]))
+        return found
 
     def _automatic(
         self, choice: ProviderChoice, requests: Sequence[Request], family: str, notices: list[str]
@@ -191,7 +204,7 @@ class Shelf:
                 if isinstance(asked, str):
                     reasons.append(asked)
                 else:
-                    able.append(asked)
+                    able += self._current(asked, requests, None if able else notices)
             except NanoBananaError as error:
                 if error.kind == "impossible" and not requests[0].prompt.strip():
                     raise

@@ -127,6 +127,10 @@ class Api:
         """A request that carries no key at all, where that is told apart from a wrong one."""
         return Problem(401)
 
+    def unknown_model(self, model: str) -> str:
+        """What it says about a model id that it doesn't know."""
+        return f"The model {model} was not found."
+
     def prompt_of(self, fields: dict[str, Any]) -> object:
         """What stands where the prompt belongs; anything but a string when there is none."""
         nested = fields.get("input", fields)

@@ -67,6 +67,11 @@ class Control:
         if action == "POST release":
             exchange.faults.release()
             return {}
+        if action == "POST retired":
+            given = _object(body)
+            _known(given, "provider", "model", "retired")
+            self.retire(given.get("provider", ""), given.get("model", ""), given.get("retired", True))
+            return {}
         if action == "POST forms":
             given = _object(body)
             _known(given, "provider", "form", "status")
@@ -90,6 +95,14 @@ class Control:
         if type(status) is not int or status not in (0, 403, 404, 405, 410, 503):
             raise ControlError("status is 0, 404 or 405")
         self._exchange.forms[(provider, form)] = status
+
+    def retire(self, provider: str, model: str, retired: bool) -> None:
+        """Answer a wire model id of a provider with 404 from now on, or serve it again; raises ControlError."""
+        self._provider(provider)
+        if not isinstance(model, str) or not model or not isinstance(retired, bool):
+            raise ControlError("model is a wire model id, and retired true or false")
+        known = self._exchange.retired
+        (known.add if retired else known.discard)((provider, model))
 
     def wait(self, provider: str, prompt: str, state: str | None, wanted: int, timeout: float) -> dict[str, Any]:
         """Wait for requests; raises ControlError for an unknown state."""

@@ -41,14 +41,17 @@ class Exchange:
         self.faults = FaultBook()
         self.ledger = Ledger()
         self.forms: dict[tuple[str, str], int] = {}
+        self.retired: set[tuple[str, str]] = set()
+        """Provider ids and wire model ids that are answered as unknown."""
 
     def reset(self) -> None:
-        """Forget requests, faults, tasks, files and switched-off forms."""
+        """Forget requests, faults, tasks, files, switched-off forms and retired models."""
         self.faults.clear()
         self.ledger.reset()
         self.tasks.clear()
         self.files.clear()
         self.forms.clear()
+        self.retired.clear()
 
     def locate(self, request: Request) -> tuple[Api | None, Route | None, dict[str, str], list[Route]]:
         """The API and route of an address, and every route that address has whatever the method."""
@@ -147,6 +150,8 @@ class Exchange:
             call.ratio_typo = "ratio_typo" in self.faults.look(call.api.id, prompt)
             assert call.route.read is not None
             order = call.route.read(call)
+            if (call.api.id, order.model) in self.retired:
+                raise Problem(404, call.api.unknown_model(order.model))
             words = self.faults.take(call.api.id, prompt)
             if "hold" in words:
                 words["hold"] = released

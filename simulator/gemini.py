@@ -103,7 +103,7 @@ class Gemini(Api):
         model = call.pieces["model"]
         spec = MODELS.get(model)
         if spec is None:
-            raise Problem(404, f"models/{model[:80]} is not found, or is not supported for generateContent.")
+            raise Problem(404, self.unknown_model(model[:80]))
         if len(call.request.body) > LARGEST_BODY:
             raise Problem(400, f"Request payload size exceeds the limit: {LARGEST_BODY} bytes.")
         fields = checked(call.fields, spec.takes(self.output_formats))
@@ -139,6 +139,10 @@ class Gemini(Api):
                 "words": words,
             },
         )
+
+    def unknown_model(self, model: str) -> str:
+        """In the words of Google's answer."""
+        return f"models/{model} is not found, or is not supported for generateContent."
 
     def prompt_of(self, fields: dict[str, Any]) -> object:
         """The first text of the last turn."""

@@ -66,6 +66,10 @@ class Simulator:
         """Switch one form of an API off (404 or 405) or on again (0); raises ValueError for an unknown one."""
         self._control.form(provider, form, status)
 
+    def retire(self, provider: str, model: str, retired: bool = True) -> None:
+        """Answer a wire model id of a provider with 404 from now on, or serve it again with `retired=False`."""
+        self._control.retire(provider, model, retired)
+
     def wait(
         self, *, provider: str = "", prompt: str = "", state: str = "received", count: int = 1, timeout: float = 30.0
     ) -> bool:
@@ -73,7 +77,7 @@ class Simulator:
         return bool(self._control.wait(provider, prompt, state, count, timeout)["reached"])
 
     def reset(self) -> None:
-        """Forget requests, faults, tasks, files and switched-off forms."""
+        """Forget requests, faults, tasks, files, switched-off forms and retired models."""
         self._exchange.reset()
 
     def close(self) -> None:

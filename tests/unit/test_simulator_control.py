@@ -171,3 +171,21 @@ def test_the_command_says_when_it_is_ready_and_ends_on_a_signal() -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
         assert process.stdout.read() == "" and process.stderr.read() == ""
+
+
+def test_a_model_is_retired_and_served_again(sim: Simulator) -> None:
+    """Over the control routes: a 404 in the API's own shape, unbilled, until it is taken back or everything is reset."""
+    url, model = f"{sim.origin}/_control/retired", "nano-banana"
+
+    def asked() -> int:
+        return generate(sim, "retired").status_code
+
+    assert asked() == 200
+    for body, status in (({}, 404), ({"retired": False}, 200), ({}, 404)):
+        answer = requests.post(url, json={"provider": "nanobanana", "model": model, **body}, timeout=30)
+        assert answer.status_code == 200 and asked() == status
+    assert "not found" in generate(sim, "words").json()["error"]["message"]
+    sim.reset()
+    assert asked() == 200 and sim.ledger("retired")["paid_calls"] == 1
+    for wrong in ({"provider": "nobody", "model": model}, {"provider": "nanobanana", "model": ""}, {"name": "x"}):
+        assert requests.post(url, json=wrong, timeout=30).status_code == 400
