@@ -1,7 +1,8 @@
 """Where keys come from. A key is named in a graph, never carried by it.
 
 Order: NANO_BANANA_<ID>_API_KEY, NANO_BANANA_<ID>_API_KEY_FILE, the provider's usual variable, the store, and last, where the
-provider is named, variables that others use, too. A profile other than `default` has NANO_BANANA_<ID>_<PROFILE>_API_KEY (or
+provider is named, variables that others use, too. Two providers of one vendor may share a usual variable: how the key in it
+begins tells whose it is. A profile other than `default` has NANO_BANANA_<ID>_<PROFILE>_API_KEY (or
 ..._FILE), then the store. Where the row's key is a service account, a variable holds its document or the path of it. Nothing
 here logs, and no error repeats a key.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .errors import ConfigError
@@ -47,8 +48,13 @@ def find_key(
 
     `borrowed`: whether a key counts that may be there for the ends of other software.
     """
+    of_another: ConfigError | None = None
     for name in variables(row, profile):
         if environ.get(name, "").strip():
+            if name in row.shared_variables:
+                of_another = _of_sibling(row, cleaned(environ[name], name), name)
+                if of_another is not None:
+                    continue
             return _key(row, environ[name], name)
         if name.startswith("NANO_BANANA_") and environ.get(f"{name}_FILE", "").strip():
             return _key(row, _file(environ[f"{name}_FILE"].strip(), f"{name}_FILE"), f"{name}_FILE")
@@ -56,7 +62,10 @@ def find_key(
     if kept:
         return _key(row, kept, "the key store")
     lent = row.borrowed_variables if borrowed and profile == "default" else ()
-    return next((_key(row, environ[name], name) for name in lent if environ.get(name, "").strip()), None)
+    found = next((_key(row, environ[name], name) for name in lent if environ.get(name, "").strip()), None)
+    if found is None and of_another is not None and borrowed:
+        raise of_another
+    return found
 
 
 def _key(row: Provider, text: str, source: str) -> Key:
@@ -67,8 +76,30 @@ def _key(row: Provider, text: str, source: str) -> Key:
 
 
 def key_for(row: Provider, text: str, source: str) -> str:
-    """A key of a provider as it was meant: a token, or the document of a service account. Raises ConfigError."""
-    return document(text, source) if row.auth == "google_service_account" else cleaned(text, source)
+    """A key of a provider as it was meant: a token, or the document of a service account. Raises ConfigError, also for one
+    that is known to be another provider's."""
+    if row.auth == "google_service_account":
+        return document(text, source)
+    key = cleaned(text, source)
+    problem = _of_sibling(replace(row, key_prefix=""), key, source)
+    if problem is not None:
+        raise problem
+    return key
+
+
+def _of_sibling(row: Provider, key: str, source: str) -> ConfigError | None:
+    """Why a key from `source` is not sent to the provider: by how it begins it is its sibling's; None where it isn't."""
+    if row.not_key_prefix and key.startswith(row.not_key_prefix):
+        why = f"begins with {row.not_key_prefix}, as the keys of {row.key_sibling} do"
+    elif row.key_prefix and not key.startswith(row.key_prefix):
+        why = f"does not begin with {row.key_prefix}, as the keys of {row.id} do: it is taken for one of {row.key_sibling}"
+    else:
+        return None
+    return ConfigError(
+        f"The key in {source} {why}. It is not sent to {row.label}",
+        cure=f"Choose the provider {row.key_sibling}, or put a key of {row.id} into {variable(row.id, 'API_KEY')} or Settings",
+        kind="config",
+    )
 
 
 def variables(row: Provider, profile: str = "default") -> list[str]:

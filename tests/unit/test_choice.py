@@ -316,3 +316,15 @@ def test_a_profile_s_name_reaches_no_other_provider_s_key() -> None:
     for name, profile, value in (("apiframe_v2", "default", "key-of-v2"), ("apiframe", "team", "key-of-the-team")):
         key = here.keys.key(BUILT_IN[name], profile)
         assert key and key.value == value
+
+
+def test_the_wrong_apiframe_is_named_before_anything_is_sent() -> None:
+    """A graph that names one version where the vendor's variable has a key of the other; `auto` takes the right one."""
+    here = Shelf(Settings({"APIFRAME_API_KEY": "afk_0123456789"}))
+    with pytest.raises(ConfigError, match="apiframe_v2"):
+        here.check(ProviderChoice("apiframe"))
+    with pytest.raises(ConfigError, match="apiframe_v2"):
+        here.plan(ProviderChoice("apiframe"), [request()])
+    plan = here.plan(ProviderChoice(), [request()])
+    assert plan.targets[0][0].row.id == "apiframe_v2" and not plan.notices
+    assert here.with_keys() == ["apiframe_v2"]

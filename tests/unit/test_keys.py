@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.errors import ConfigError
-from pack.core.keys import Key, checked_profile, cleaned, find_key, variables
+from pack.core.keys import Key, checked_profile, cleaned, find_key, key_for, variables
 from pack.core.providers import BUILT_IN
 
 ROW = BUILT_IN["onerouter"]
@@ -137,3 +137,55 @@ def test_a_key_in_the_profile_is_recognised_and_not_repeated(key: str) -> None:
     """It stands in a workflow now: it has to be revoked, and the message must not spread it."""
     problem = checked_profile(key)
     assert problem and "revoke" in problem and key not in problem
+
+
+V1, V2 = BUILT_IN["apiframe"], BUILT_IN["apiframe_v2"]
+SHARED = "APIFRAME_API_KEY"
+
+
+@pytest.mark.parametrize("text", ["afk_live_0123456789", " 'afk_live_0123456789' ", "Bearer afk_live_0123456789"])
+def test_a_key_of_version_2_never_goes_to_version_1(text: str, tmp_path: Path) -> None:
+    """From our variable, a file, the vendor's variable or the store: refused by name, and not repeated."""
+    file = tmp_path / "key"
+    file.write_text(text)
+    ours = "NANO_BANANA_APIFRAME_API_KEY"
+    for environ, kept in (
+        ({ours: text}, None),
+        ({f"{ours}_FILE": str(file)}, None),
+        ({SHARED: text}, None),
+        ({}, text),
+    ):
+        with pytest.raises(ConfigError, match="apiframe_v2") as refused:
+            find_key(V1, "default", environ, lambda *_, kept=kept: kept)
+        assert "0123456789" not in str(refused.value) and refused.value.charged == "no"
+    with pytest.raises(ConfigError, match="apiframe_v2"):
+        find_key(V1, "team", {"NANO_BANANA_APIFRAME_TEAM_API_KEY": text})
+    with pytest.raises(ConfigError, match="apiframe_v2"):
+        key_for(V1, text, "the field")
+
+
+def test_the_vendor_s_variable_counts_for_the_version_that_its_key_is_of() -> None:
+    """`APIFRAME_API_KEY` is the name in the SDKs of both; `auto` passes over the other one without a word."""
+    for value, owner, other in (("afk_0123", V2, V1), ("d5a1c9-old-key", V1, V2)):
+        environ = {SHARED: value}
+        assert find_key(owner, "default", environ) == Key(value, SHARED)
+        assert find_key(other, "default", environ, borrowed=False) is None
+        with pytest.raises(ConfigError, match=owner.id) as refused:
+            find_key(other, "default", environ)
+        assert value not in str(refused.value) and SHARED in str(refused.value)
+
+
+def test_a_misplaced_key_does_not_hide_the_right_one() -> None:
+    """In the store, or in a variable of the other version's own."""
+    kept = find_key(V1, "default", {SHARED: "afk_0123"}, lambda *_: "stored-old-key")
+    assert kept == Key("stored-old-key", "the key store")
+    environ = {SHARED: "old-key", "APIFRAME_V2_API_KEY": "afk_0123"}
+    assert find_key(V2, "default", environ) == Key("afk_0123", "APIFRAME_V2_API_KEY")
+    assert find_key(V1, "default", environ) == Key("old-key", SHARED)
+
+
+def test_what_the_user_says_is_a_key_of_version_2_is_one() -> None:
+    """In our variable or the store it is sent whatever it begins with: the vendor may change how its keys look."""
+    for environ, kept in (({"NANO_BANANA_APIFRAME_V2_API_KEY": "new-style"}, None), ({}, "new-style")):
+        found = find_key(V2, "default", environ, lambda *_, kept=kept: kept)
+        assert found is not None and found.value == "new-style"
