@@ -413,7 +413,8 @@ class Call:
             self._memory.forms[self.target.place] = send.learned
         if send.uploaded is not None:
             index, url = send.uploaded
-            self._memory.keep_upload(self.target, self._job.references[index], self._digests[index], url)
+            told = self._memory.keep_upload(self.target, self._job.references[index], self._digests[index], url)
+            self.outcome.notices += [told] if told else []
 
     def _before_again(self, verdict: retry.Again) -> None:
         """Takes a paid request back before its next try, unless an earlier one may have been taken."""

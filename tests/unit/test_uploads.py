@@ -16,6 +16,7 @@ from pack.core.connections import Forbidden
 from pack.core.engine import Engine
 from pack.core.providers import BUILT_IN
 from pack.core.providers.row import Provider
+from pack.core.request import Request
 from pack.core.transport import Transport
 from pack.core.wire.body import Base64, Inline
 from pack.core.wire.inlining import in_order, next_upload
@@ -166,3 +167,33 @@ def test_an_upload_over_a_slow_line_has_the_time_that_it_takes_there(
     row = replace(BUILT_IN["replicate"], upload_above=1, base_url=simulator.base_url("replicate"))
     edit(simulator, tmp_path, row, "slow line", REPLICATE_API_TOKEN="sim-run")
     assert deadlines == [pytest.approx(calling.FREE_SECONDS, abs=1.0)] * 3
+
+
+@pytest.mark.parametrize("provider", ["kie", "wavespeed", "apiframe_v2", "runflow", "fal", "replicate"])
+def test_where_uploaded_references_lie_is_told_once_in_a_process(
+    simulator: Simulator, tmp_path: Path, provider: str
+) -> None:
+    """With the first upload, in the provider's name; not for the next run, nor for a request without references."""
+    simulator.reset()
+    row = replace(BUILT_IN[provider], poll_seconds=(0.02, 0.05), upload_above=min(BUILT_IN[provider].upload_above, 1))
+    name = f"NANO_BANANA_{provider.upper()}"
+    environ = {f"{name}_API_KEY": "sim-run", f"{name}_BASE_URL": simulator.base_url(provider)}
+    engine = Engine(tmp_path, rows={provider: row}, environ=environ)
+
+    def notices(asked: Request) -> list[str]:
+        run = engine.run([asked], engine.plan(ProviderChoice(provider, "nano-banana-2"), [asked]))
+        assert run.done.wait(20) and run.error is None and run.results[0].landed, run.results[0].error
+        return [notice for notice in run.report.notices if row.stores_references in notice]
+
+    assert notices(request(prompt="nothing is uploaded")) == []
+    (told,) = notices(request("edit", 2, prompt="first"))
+    assert row.label in told
+    assert notices(replace(request("edit", 0, prompt="second"), references=(tiny(77),))) == []
+
+
+def test_nothing_is_told_where_references_travel_in_the_request(simulator: Simulator, tmp_path: Path) -> None:
+    """fal, below the size from which it wants uploads."""
+    simulator.reset()
+    there = {"NANO_BANANA_FAL_API_KEY": "sim-run", "NANO_BANANA_FAL_BASE_URL": simulator.base_url("fal")}
+    run = edit(simulator, tmp_path, BUILT_IN["fal"], "inside", **there)
+    assert not [notice for notice in run.report.notices if "uploaded" in notice]
