@@ -7,7 +7,7 @@ import { button, el } from "./element.mjs";
 import { CONFIG, FOOTER, asOneStep, configOf, governing, isMaker, setWidget, valueOf } from "./graph.mjs";
 import { machine } from "./machine.mjs";
 import { addProvider } from "./provider_choice.mjs";
-import { priceOfOne, say } from "./words.mjs";
+import { money, priceOfOne, say } from "./words.mjs";
 
 /**
  * @typedef {{ text: string, tone: "bad" | "warn" | "good" | "plain", actions?: { text: string, work: () => unknown }[] }} Note
