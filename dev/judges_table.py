@@ -54,6 +54,8 @@ def table(rows: Iterable[Any], record: Sequence[Mapping[str, str]]) -> str:
     for row in rows:
         own = [entry for entry in record if entry["provider"] == row.id]
         cells = [_judges([entry for entry in own if entry["kind"] in kinds]) for kinds in KINDS]
+        if not any(cells):
+            cells[0] = NOBODY
         lines.append("| " + " | ".join((f"**{row.label}** `{row.id}`", *cells)) + " |")
     return "\n".join(lines)
 
@@ -63,4 +65,4 @@ def _judges(entries: Sequence[Mapping[str, str]]) -> str:
     judged: dict[str, list[str]] = {}
     for entry in entries:
         judged.setdefault(f"{entry['judge']} {entry['version']}".strip(), []).append(entry["what"])
-    return "<br>".join(f"{judge}: {', '.join(sorted(what))}" for judge, what in sorted(judged.items())) or NOBODY
+    return "<br>".join(f"{judge}: {', '.join(sorted(what))}" for judge, what in sorted(judged.items()))

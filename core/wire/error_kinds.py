@@ -215,10 +215,12 @@ def kind_of(status: int, codes: Sequence[str], words: str, own: Codes = NO_CODES
     if status == 451:
         return said.kind(("region",), "content")
     if status >= 500 or status in (408, 409):
-        return said.kind(("region",), "busy" if status == 503 else "server")
+        return said.kind(("region",), "busy" if status in _OVERLOADED else "server")
     return said.kind(("credit", "region", "key", "content", "model") if status == 400 else _WITHOUT_KEY, "invalid")
 
 
+_OVERLOADED = (503, 529)
+"""529 is in no standard; OpenRouter's SDK names it for a provider that is overloaded."""
 _WITHOUT_KEY: tuple[Kind, ...] = ("credit", "region", "content", "model")
 
 

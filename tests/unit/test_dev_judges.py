@@ -62,19 +62,20 @@ def test_without_the_packages_the_stage_is_skipped_with_the_reason(
     assert not result.counts.failed
 
 
-def test_the_table_names_each_judge_once_and_nobody_where_there_is_none(tmp_path: Path) -> None:
+def test_the_table_names_each_judge_once_and_nobody_where_no_column_has_one(tmp_path: Path) -> None:
     record = tmp_path / "judged.json"
     assert judges_table.read(record) == []
     entry = {"provider": "google", "kind": "SDK", "judge": "some-sdk", "version": "1.2", "what": "makes a picture"}
     record.write_text(json.dumps([entry, entry | {"what": "edits one"}, entry | {"provider": "kie", "kind": "report"}]))
     rows = [BUILT_IN["google"], BUILT_IN["kie"], BUILT_IN["runflow"]]
     google, kie, runflow = judges_table.table(rows, judges_table.read(record)).splitlines()[2:]
-    assert google.endswith("| some-sdk 1.2: edits one, makes a picture | nobody | nobody |")
-    assert kie.endswith("| nobody | nobody | some-sdk 1.2: makes a picture |")
-    assert runflow.endswith("| nobody | nobody | nobody |")
+    assert google.endswith("| some-sdk 1.2: edits one, makes a picture |  |  |")
+    assert kie.endswith("|  |  | some-sdk 1.2: makes a picture |")
+    assert runflow.endswith("| nobody |  |  |")
 
 
-def test_the_page_in_the_tree_has_every_provider() -> None:
+def test_the_page_in_the_tree_has_every_provider_and_each_has_a_judge() -> None:
     page = judges_table.PATH.read_text(encoding="utf-8")
+    assert f"| {judges_table.NOBODY} |" not in page
     assert page.startswith(judges_table.INTRODUCTION)
     assert all(f"`{name}`" in page for name, row in BUILT_IN.items() if not row.local)
