@@ -102,7 +102,7 @@ def offerable(offer: Offer, route: Route, before: Route) -> Offer:
         resolutions=sizes,
         fixed_resolution=offer.default_resolution if offer.resolutions and not sizes else offer.fixed_resolution,
         max_count=offer.max_count if "count" in fields else 1,
-        options=offer.options | frozenset(fields).difference(before.fields, _SHAPE),
+        options=(offer.options | frozenset(fields).difference(before.fields, _SHAPE)) & frozenset(fields),
     )
 
 

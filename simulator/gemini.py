@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import functools
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,12 +97,14 @@ MODELS = {
 class Gemini(Api):
     """See the module."""
 
+    models: Mapping[str, Spec] = MODELS
+    """What it serves, by wire model id."""
     output_formats = False
     """Whether the file format can be asked for."""
 
     def _read(self, call: Call) -> Order:
         model = call.pieces["model"]
-        spec = MODELS.get(model)
+        spec = self.models.get(model)
         if spec is None:
             raise Problem(404, self.unknown_model(model[:80]))
         if len(call.request.body) > LARGEST_BODY:
@@ -134,7 +137,7 @@ class Gemini(Api):
             transport="b64",
             references=references,
             extras={
-                "thinks": level != "minimal" and thinking.get("includeThoughts", True),
+                "thinks": level.lower() != "minimal" and thinking.get("includeThoughts", True),
                 "searches": "tools" in fields,
                 "words": words,
             },

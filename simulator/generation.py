@@ -72,6 +72,10 @@ def generate(call: Call, order: Order, words: Words, ledger: Ledger) -> Reply:
     elif "shape" in words:
         reply = json_reply(200, shaped(words["shape"], results))
     else:
+        if key:
+            # Nobody is told of a task here: it is where the same key finds the same results again.
+            done = _task(call, order, results, {}, record.cost_usd)
+            call.tasks.remember(key, bytes(call.request.body), done)
         reply = call.api.finished(call, order, results)
     record.outcome = _outcome(words, reply.status)
     return _dressed(reply, words)

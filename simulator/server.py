@@ -11,6 +11,7 @@ import socket
 import threading
 from typing import Any
 
+from .api import Api
 from .connection import Connection
 from .control import Control
 from .exchange import Exchange
@@ -45,6 +46,10 @@ class Simulator:
     def providers(self) -> list[str]:
         """The ids of the mounted providers."""
         return sorted(self._exchange.apis)
+
+    def mount(self, api: Api) -> None:
+        """Serve one more API, below its id."""
+        self._exchange.apis[api.id] = api
 
     def ledger(self, prompt: str = "", provider: str = "") -> dict[str, Any]:
         """What was asked and what it would have cost; see `Ledger.show`."""

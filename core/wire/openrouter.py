@@ -41,7 +41,7 @@ def start(job: Job) -> Step:
 def next(job: Job, state: State, reply: Reply) -> Step:
     form = state["form"]
     if not reply.ok:
-        if reply.status in (404, 405) and "tried" not in state:
+        if reply.status in (404, 405) and "tried" not in state and _OTHER[form] in job.row.forms:
             return _submit(job, _OTHER[form], tried=True)
         return Failed(_advised(_fault(reply), job, form))
     try:
