@@ -7,9 +7,11 @@ anywhere on the public internet, or at the provider's own origin; never into the
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from .errors import ConfigError
+from .pasted import prefix_of, without_name
 
 TRANSLATED = tuple(
     ipaddress.ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96")
@@ -63,13 +65,13 @@ def may_name(host: str) -> bool:
     return is_public(str(ip)) and ip not in FAKE_IP if ip.version == 4 else is_public(str(ip))
 
 
-def checked_base_url(text: str, where: str, *, plain_http: bool = False) -> str:
+def checked_base_url(text: str, where: str, *, plain_http: bool = False, routes: Sequence[str] = ()) -> str:
     """A base URL as it is used: no spaces, no trailing slash, no trailing /v1 or /v1beta, no pasted endpoint.
 
-    `where` names the place it comes from, for the message. https, or http on loopback (`plain_http`: anywhere). Raises
-    ConfigError.
+    `where` names the place it comes from, for the message. https, or http on loopback (`plain_http`: anywhere). `routes`
+    are the paths of the provider's own requests: a pasted address may end in one of them. Raises ConfigError.
     """
-    url = text.strip().strip("'\"")
+    url = without_name(text).strip().strip("'\"")
     try:
         if any(c.isspace() or not c.isprintable() for c in url):
             raise ValueError("an address has no spaces")
@@ -93,10 +95,7 @@ def checked_base_url(text: str, where: str, *, plain_http: bool = False) -> str:
             cure="Use https",
             kind="config",
         )
-    path = parts.path.rstrip("/")
-    for endpoint in ("/images/generations", "/images/edits", "/chat/completions"):
-        path = path.removesuffix(endpoint)
-    path = path.removesuffix("/v1").removesuffix("/v1beta")
+    path = prefix_of(parts.path, routes)
     host = f"[{host}]" if ":" in host else host
     port = f":{parts.port}" if parts.port else ""
     return f"{scheme}://{host}{port}{path}"

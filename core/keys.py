@@ -14,7 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from .account_document import is_api_key, looks_like_document
 from .errors import ConfigError
+from .pasted import unquoted, without_assignment
 from .providers.row import Provider
 from .service_account import document, project_of
 from .settings import variable
@@ -69,7 +71,7 @@ def find_key(
 
 
 def _key(row: Provider, text: str, source: str) -> Key:
-    if row.auth == "google_service_account" and not text.lstrip("\ufeff \t\r\n").startswith("{"):
+    if row.auth == "google_service_account" and not looks_like_document(text) and not is_api_key(text):
         text = _file(text.strip().strip("'\""), source)
     value = key_for(row, text, source)
     return Key(value, source, project_of(value) if row.auth == "google_service_account" else "")
@@ -110,13 +112,23 @@ def variables(row: Provider, profile: str = "default") -> list[str]:
 
 
 def cleaned(text: str, source: str) -> str:
-    """A key as it was meant: without quotes, spaces and a pasted scheme. Raises ConfigError."""
-    key = text.strip().strip("\ufeff").strip()
-    if len(key) >= 2 and key[0] == key[-1] and key[0] in "'\"`":
-        key = key[1:-1].strip()
-    key = re.sub(r"(?i)^(authorization\s*:\s*)?(bearer|key)(\s+|$)", "", key)
+    """A key as it was meant: without quotes, spaces, a pasted scheme and the name in `NAME=key`. Raises ConfigError."""
+    key = without_assignment(unquoted(without_assignment(text)))
+    key = unquoted(re.sub(r"(?i)^(authorization\s*:\s*)?(bearer|key)(\s+|$)", "", key))
     if not key:
         raise ConfigError(f"The key in {source} is empty", cure="Paste the key there", kind="config")
+    if key.startswith("{") and '"' in key:
+        raise ConfigError(
+            f"What {source} holds is a JSON document, and a key of this provider is one line of text",
+            cure="Paste the key alone; Google service accounts belong to the provider vertex",
+            kind="config",
+        )
+    if "\n" in key or "\r" in key:
+        raise ConfigError(
+            f"What {source} holds has several lines, and a key is one",
+            cure="Paste the key alone, without what stands around it",
+            kind="config",
+        )
     if len(key) > _MAX or any(not 0x21 <= ord(c) <= 0x7E for c in key):
         raise ConfigError(
             f"The key in {source} has invisible or foreign characters in it, as pasted text sometimes does",
@@ -146,11 +158,18 @@ def _file(path: str, name: str) -> str:
             data = file.read(_MAX * 4)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise ConfigError(
-            f"The file that {name} names can't be read ({reason})",
-            cure="Correct the path or its permissions",
-            kind="config",
-        ) from None
+    except ValueError:  # a null byte
+        reason = "it is no path"
+    else:
+        return _text(data, name)
+    raise ConfigError(
+        f"The file that {name} names can't be read ({reason})",
+        cure="Correct the path or its permissions",
+        kind="config",
+    )
+
+
+def _text(data: bytes, name: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -85,7 +85,7 @@ def row_of(name: str, facts: Any) -> Provider:
         row,
         id=name,
         label=label,
-        base_url=checked_base_url(str(facts.get("base_url") or ""), "the field"),
+        base_url=checked_base_url(str(facts.get("base_url") or ""), "the field", routes=template.paths),
         auth_header=header,
         auth_template=form,
         models=_only(row, wire) if wire else row.models,

@@ -19,6 +19,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from .account_document import is_api_key, parsed
 from .addresses import is_loopback, origin
 from .broken import Broken
 from .connections import Forbidden
@@ -40,17 +41,16 @@ _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
 
 def document(text: str, source: str) -> str:
     """The document of a service account, checked and on one line. Raises ConfigError."""
-    try:
-        account = json.loads(text.strip().lstrip("\ufeff"))
-    except (ValueError, RecursionError):
-        account = None
-    if not isinstance(account, dict):
-        raise _bad(source, "is not the JSON document of a Google service account")
+    account = parsed(text)
+    if isinstance(account, str):
+        raise _bad(source, "is an API key of Google's, and not a service account" if is_api_key(text) else account)
     if account.get("type") != "service_account":
         raise _bad(source, "is a Google credential of another kind: only service accounts can be used")
     missing = [name for name in _NEEDED if not isinstance(account.get(name), str) or not account[name].strip()]
     if missing:
         raise _bad(source, f"lacks {', '.join(missing)}")
+    if "-----BEGIN" not in account["private_key"] or "-----END" not in account["private_key"]:
+        raise _bad(source, "holds a private_key that is not whole: it begins with -----BEGIN and ends with -----END")
     if not _PROJECT.fullmatch(account["project_id"]):
         raise _bad(source, "names a project_id that can't be one")
     if not _safe(account["token_uri"]):
@@ -218,7 +218,7 @@ def _installed() -> bool:
 
 def _bad(source: str, what: str) -> ConfigError:
     return ConfigError(
-        f"What {source} holds or names {what}",
+        f"The key in {source} {what}",
         cure="It should be the JSON key of a service account that may use Vertex AI, or the path of that file",
         kind="config",
     )

@@ -135,10 +135,11 @@ class Settings:
         name = variable(row.id, "BASE_URL")
         http = self.environ.get(variable(row.id, "PLAIN_HTTP"), "").strip().lower() in ("1", "true", "yes", "on")
         if self.environ.get(name, "").strip():
-            return checked_base_url(self.environ[name], name, plain_http=http)
+            return checked_base_url(self.environ[name], name, plain_http=http, routes=row.paths)
         stored = self.stored.get("base_urls")
         if isinstance(stored, dict) and str(stored.get(row.id) or "").strip():
-            return checked_base_url(str(stored[row.id]), f"the settings of {row.label}", plain_http=http)
+            where = f"the settings of {row.label}"
+            return checked_base_url(str(stored[row.id]), where, plain_http=http, routes=row.paths)
         if not row.base_url:
             raise ConfigError(
                 f"{row.label} has no address: many resellers serve this API, and you have to name yours",

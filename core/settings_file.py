@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +87,9 @@ def change(home: Path, changes: Mapping[str, Any], known: Mapping[str, Any]) -> 
     rewrite(home, put)
 
 
-def set_base_url(home: Path, provider: str, url: str | None) -> None:
-    """Gives a provider another address, or its own again. Raises ConfigError."""
-    address = checked_base_url(url, "the field") if url else None
+def set_base_url(home: Path, provider: str, url: str | None, routes: Sequence[str] = ()) -> None:
+    """Gives a provider another address, or its own again. `routes`: the paths of its requests. Raises ConfigError."""
+    address = checked_base_url(url, "the field", routes=routes) if url else None
 
     def put(stored: dict[str, Any]) -> None:
         urls = stored.get("base_urls")

@@ -76,7 +76,7 @@ def _change(engine: Engine, row: Provider, body: Mapping[str, Any]) -> None:
     if "models" in body:
         added_models.change_models(engine.home, engine.unadded(row.id), body["models"])
     if "base_url" in body:
-        settings_file.set_base_url(engine.home, row.id, url or None)
+        settings_file.set_base_url(engine.home, row.id, url or None, row.paths)
 
 
 def _not_from_file(engine: Engine, name: str) -> None:

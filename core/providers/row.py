@@ -233,6 +233,15 @@ class Provider:
     local: bool = False
     """The pack's own simulator: free, and never chosen by `auto`."""
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths below its base URL that its paid requests have."""
+        offers = [offer for model in self.models for name in OPERATIONS if (offer := model.offer(name))]
+        paths = [route.path for route in (*self.routes.values(), *(offer.route for offer in offers)) if route]
+        if "/{model}" in paths:  # it would stand for any path at all: its models are known by name
+            paths = [path for path in paths if path != "/{model}"] + [f"/{offer.wire}" for offer in offers]
+        return tuple(dict.fromkeys(paths))
+
     def model(self, name: str) -> Model | None:
         wanted = self.recommended if name == "recommended" else name
         return next((model for model in self.models if model.name == wanted), None)

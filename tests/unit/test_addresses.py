@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.addresses import checked_base_url, is_loopback, is_public, may_name, origin
 from pack.core.errors import ConfigError
+from pack.core.providers import BUILT_IN
+from pack.core.providers.row import Provider
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,62 @@ from pack.core.errors import ConfigError
 def test_pasted_addresses_become_a_base_url(text: str, url: str) -> None:
     """And doing it again changes nothing."""
     assert checked_base_url(text, "X") == url == checked_base_url(url, "X")
+
+
+@pytest.mark.parametrize(
+    ("provider", "text", "url"),
+    [
+        ("google", "https://h.example/v1beta/models/gemini-3-pro-image:generateContent", "https://h.example"),
+        ("google", "https://h.example/x/v1beta/models/m:streamGenerateContent?alt=sse", "https://h.example/x"),
+        ("google", "https://h.example/v1beta/openai/", "https://h.example"),
+        ("google", "https://gateway.example/v1/account/gw/google", "https://gateway.example/v1/account/gw/google"),
+        (
+            "google",
+            "https://gateway.example/v1/a/gw/google/v1beta/models/m:generateContent",
+            "https://gateway.example/v1/a/gw/google",
+        ),
+        ("google", "GEMINI_BASE_URL=https://h.example/v1beta", "https://h.example"),
+        ("google", 'base_url: "https://h.example/v1"', "https://h.example"),
+        (
+            "vertex",
+            "https://h.example/v1/projects/p/locations/global/publishers/google/models/m:generateContent",
+            "https://h.example",
+        ),
+        ("nanobanana", "https://h.example/v1/images/generations", "https://h.example"),
+        ("nanobanana", "https://h.example/api/v1/chat/completions", "https://h.example/api"),
+        ("onerouter", "https://h.example/v1/models", "https://h.example"),
+        ("openrouter", "https://openrouter.ai/api/v1/chat/completions", "https://openrouter.ai/api"),
+        ("openrouter", "https://openrouter.ai/api/v1/images", "https://openrouter.ai/api"),
+        ("kie", "https://api.kie.ai/api/v1/jobs/createTask", "https://api.kie.ai"),
+        ("kie", "https://api.kie.ai/api/v1", "https://api.kie.ai"),
+        ("wavespeed", "https://api.wavespeed.ai/api/v3", "https://api.wavespeed.ai"),
+        ("wavespeed", "https://api.wavespeed.ai/api/v3/google/nano-banana-pro/edit", "https://api.wavespeed.ai"),
+        ("runflow", "https://api.runflow.io/v1/run/google/nano-banana-pro/edit", "https://api.runflow.io"),
+        ("runflow", "https://api.runflow.io/v1/models/google/nano-banana-pro/runs", "https://api.runflow.io"),
+        (
+            "replicate",
+            "https://api.replicate.com/v1/models/google/nano-banana/predictions",
+            "https://api.replicate.com",
+        ),
+        ("fal", "https://queue.fal.run/fal-ai/nano-banana/edit", "https://queue.fal.run"),
+        ("apiframe", "https://api.apiframe.pro/nano-banana-pro", "https://api.apiframe.pro"),
+        ("apiframe_v2", "https://api.apiframe.ai/v2/images/generate", "https://api.apiframe.ai"),
+    ],
+)
+def test_a_pasted_endpoint_becomes_the_base_url_of_its_provider(provider: str, text: str, url: str) -> None:
+    """What a page on the API shows is what people paste; a prefix of a gateway stays."""
+    paths = BUILT_IN[provider].paths
+    assert checked_base_url(text, "X", routes=paths) == url == checked_base_url(url, "X", routes=paths)
+
+
+@pytest.mark.parametrize("row", BUILT_IN.values(), ids=lambda row: row.id)
+def test_no_provider_s_own_address_loses_anything(row: Provider) -> None:
+    """And with the path of any of its requests behind it, it is found again."""
+    base = row.base_url or "https://h.example/prefix"
+    assert checked_base_url(base, "X", routes=row.paths) == base
+    for path in row.paths:
+        pasted = base + path.replace("{model}", "google/some-model").replace("{project}", "p")
+        assert checked_base_url(pasted, "X", routes=row.paths) == base
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,51 @@ def test_pasted_text_is_cleaned(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
+    [
+        "KEY=abc-123",
+        "GEMINI_API_KEY=abc-123\r\n",
+        "export GEMINI_API_KEY=abc-123",
+        'export GEMINI_API_KEY="abc-123"',
+        "set OPENROUTER_API_KEY=abc-123",
+        'setx FAL_KEY "abc-123"',
+        "$env:GEMINI_API_KEY = 'abc-123'",
+        "GEMINI_API_KEY: abc-123",
+        '"GEMINI_API_KEY": "abc-123",',
+        "GEMINI_API_KEY='abc-123' # mine",
+        "'REPLICATE_API_TOKEN=abc-123'",
+        "x-goog-api-key:abc-123",
+        "-H 'Authorization: Bearer abc-123'",
+    ],
+)
+def test_a_pasted_line_is_the_key_in_it(text: str) -> None:
+    """Of a shell, a settings file, a compose file, a header."""
+    assert cleaned(text, "X") == "abc-123"
+
+
+@pytest.mark.parametrize("key", ["abc:123==", "3f2a9c1e:0123abc=", "my_key=", "key_live=abc==", "sk-a=b:c", "key-1:2"])
+def test_a_key_keeps_its_own_signs(key: str) -> None:
+    """Keys may hold = and : themselves."""
+    assert cleaned(key, "X") == key == cleaned(f"export FAL_KEY={key}", "X")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"type": "service_account"}', "JSON document"),
+        ("A_KEY=abc\nB_KEY=abd", "several lines"),
+        ("abc\n123", "several lines"),
+        ("abc 123", "invisible or foreign"),
+    ],
+)
+def test_what_is_more_than_a_key_is_told_as_what_it_is(text: str, words: str) -> None:
+    """The message says what to paste instead."""
+    with pytest.raises(ConfigError, match=words) as refusal:
+        cleaned(text, "MY_PLACE")
+    assert "MY_PLACE" in str(refusal.value) and "abc" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "text",
     ["abc\u200b123", "abc\u00a0123", "abc 123", "abc\n123", "abc\x00123", "äbc123", "x" * 5000, "''", "Bearer  ", " "],
 )
 def test_what_can_t_be_a_key_is_refused_without_repeating_it(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import json
 import sys
@@ -85,6 +86,70 @@ def test_what_is_no_account_is_refused_without_being_repeated(given: str, words:
         document(given, "MY_PLACE")
     assert words in str(refusal.value) and "MY_PLACE" in str(refusal.value)
     assert SECRET not in str(refusal.value) and "evil" not in str(refusal.value)
+
+
+def pasted() -> dict[str, str]:
+    """One account as it is pasted."""
+    plain, indented = json.dumps(ACCOUNT), text()
+    packed = base64.b64encode(plain.encode()).decode()
+    return {
+        "private key escaped twice": plain.replace("\\n", "\\\\n"),
+        "private key escaped three times": plain.replace("\\n", "\\\\\\\\n"),
+        "real lines in the private key": plain.replace("\\n", "\n"),
+        "private key on one line": plain.replace("\\n", " "),
+        "lines between fields escaped": indented.replace("\\n", "\\\\n").replace("\n", "\\n"),
+        "a string of JSON": json.dumps(plain),
+        "escaped quotes": json.dumps(plain)[1:-1],
+        "base64": packed,
+        "base64 in lines": base64.encodebytes(indented.encode()).decode(),
+        "base64 for addresses": base64.urlsafe_b64encode(plain.encode()).decode().rstrip("="),
+        "base64 in quotes": f'"{packed}"',
+        "single quotes": f"'{plain}'",
+        "single quotes around lines": f"'{indented}'\n",
+        "byte order mark": "\ufeff" + plain,
+        "byte order mark in base64": base64.b64encode(("\ufeff" + plain).encode()).decode(),
+        "Python": repr(ACCOUNT),
+        "bent quotes": plain.replace('"', "\u201d"),
+        "a comma too many": indented.rstrip("}").rstrip() + ",\n}",
+        "a variable": f"GOOGLE_CREDENTIALS='{plain}'",
+        "an exported variable": f"export GOOGLE_APPLICATION_CREDENTIALS_JSON={plain}",
+        "a variable with base64": f"GCP_KEY={packed}",
+        "carriage returns": indented.replace("\n", "\r\n"),
+    }
+
+
+@pytest.mark.parametrize("way", pasted())
+def test_a_document_is_read_however_it_was_pasted(way: str, installed: None) -> None:
+    """In a variable as in the field of Settings, and to the letter of the private key."""
+    given = pasted()[way]
+    kept = json.loads(document(given, "X"))
+    assert kept == {name: ACCOUNT[name] for name in kept} and len(kept) == 5
+    found = find_key(ROW, "default", {OURS: given})
+    assert found is not None and json.loads(found.value) == kept and found.project == "my-project"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (json.dumps(ACCOUNT)[:-40], "ends too early"),
+        (text().replace('"project_id": "my-project",', '"project_id": "my-project"'), "stops being JSON at character"),
+        ("AIza" + "Q" * 35, "API key"),
+        (text(private_key=SECRET), "private_key that is not whole"),
+        (base64.b64encode(text(client_email=None).encode()).decode(), "lacks client_email"),
+    ],
+)
+def test_a_damaged_document_is_told_by_what_is_wrong_with_it(given: str, words: str, installed: None) -> None:
+    """Never as a file whose name is too long."""
+    with pytest.raises(ConfigError, match=words) as refusal:
+        find_key(ROW, "default", {OURS: given})
+    assert SECRET not in str(refusal.value) and "AIza" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["my_service_account.json", "private_key.json"])
+def test_a_path_that_sounds_like_a_document_is_a_path(name: str, installed: None, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text(), encoding="utf-8")
+    found = find_key(ROW, "default", {OURS: str(tmp_path / name)})
+    assert found is not None and found.project == "my-project"
 
 
 def test_without_google_auth_the_message_has_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
