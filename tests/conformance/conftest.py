@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import judging
@@ -25,6 +26,18 @@ def node_tools() -> node.Node:
     if found is None:
         pytest.skip("Node and the packages of dev/javascript are not there: dev.py test --lint fetches them")
     return found
+
+
+CLIENTS = ("GOOGLE_", "OPENAI_", "OPENROUTER_", "FAL_", "REPLICATE_", "WAVESPEED_", "APIFRAME_")
+"""What the names of the variables that the vendors' clients read begin with."""
+
+
+def pytest_configure() -> None:
+    """Drops what would lead a client elsewhere: every test stays on this machine, whatever is set in it."""
+    for name in list(os.environ):
+        upper = name.upper()
+        if upper.startswith(CLIENTS) or upper in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            del os.environ[name]
 
 
 def pytest_sessionfinish() -> None:
