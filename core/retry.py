@@ -95,14 +95,25 @@ Verdict = Again | Stop
 
 
 def after_failure(
-    row: Provider, fault: Fault, headers: Mapping[str, str], *, paid: bool, attempt: int, now: float, dice: float
+    row: Provider,
+    fault: Fault,
+    headers: Mapping[str, str],
+    *,
+    paid: bool,
+    attempt: int,
+    now: float,
+    dice: float,
+    left: float = math.inf,
 ) -> Verdict:
     """What to do after the provider answered with `fault`.
 
-    `attempt` counts from 1, `now` is the Unix time, `dice` is in 0..1. A paid step that was `refused_before_work` is not
-    for this function: it is waited for.
+    `attempt` counts from 1, `now` is the Unix time, `dice` is in 0..1. A paid step that was `refused_before_work` is
+    waited for while `left`, seconds of its call's patience, allow it, however many attempts that takes. A call asks its
+    key's `rate_limit` instead, where the refusals of the other calls count as well.
     """
     wish = hint_of(fault, headers, now)
+    if paid and refused_before_work(row, fault):
+        return after_refusal(refusal_pause(attempt, wish, dice), wish, left)
     if paid:
         return _paid(row, fault, wish, attempt, dice)
     if fault.final:

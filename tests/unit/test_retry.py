@@ -52,13 +52,10 @@ STATUSES = (400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 451, 500, 502, 503
 def judged(
     status: int, *, paid: bool, row: Any = PLAIN, attempt: int = 1, after: str = "", body: Any = None
 ) -> Verdict:
-    """The verdict about a provider's answer, read as the dialects read it and judged as a call does it."""
+    """The verdict about a provider's answer, read as the dialects read it."""
     fault = fault_of(reply(status, {"error": {"message": "Sorry"}} if body is None else body))
     headers = {"retry-after": after} if after else {}
-    if paid and refused_before_work(row, fault):
-        hint = hint_of(fault, headers, NOW)
-        return after_refusal(refusal_pause(attempt, hint, 0.5), hint, PATIENCE)
-    return after_failure(row, fault, headers, paid=paid, attempt=attempt, now=NOW, dice=0.5)
+    return after_failure(row, fault, headers, paid=paid, attempt=attempt, now=NOW, dice=0.5, left=PATIENCE)
 
 
 # ------------------------------------------------------------------------------------------------------ the table
@@ -385,8 +382,7 @@ def test_a_paid_request_that_was_answered_is_sent_again_only_if_it_surely_cost_n
 ) -> None:
     """... or carries an idempotency key."""
     verdict = after_failure(row, fault, head, paid=True, attempt=n, now=NOW, dice=d)
-    assert isinstance(verdict, Stop) or row.idempotency_header
-    if refused_before_work(row, fault):
+    if isinstance(verdict, Again) and not row.idempotency_header:
         assert fault.status in row.refuses_before_work and fault.kind in ("rate", "busy")
         assert charged_by(row, fault, accepted=False) == "no"
     if isinstance(verdict, Stop):
@@ -397,7 +393,13 @@ def test_a_paid_request_that_was_answered_is_sent_again_only_if_it_surely_cost_n
 def test_every_pause_is_bounded_and_every_step_ends(
     row: Any, fault: Fault, head: dict[str, str], paid: bool, n: int, d: float
 ) -> None:
-    """No pause of zero, none beyond a minute, no attempt beyond the last."""
+    """No pause of zero, none beyond a minute, no attempt beyond the last; a refusal before work ends with the patience."""
+    if paid and refused_before_work(row, fault):
+        verdict = after_failure(row, fault, head, paid=paid, attempt=n, now=NOW, dice=d, left=PATIENCE)
+        assert isinstance(verdict, Stop) or 0 < verdict.seconds <= PATIENCE
+        last = after_failure(row, fault, head, paid=paid, attempt=n, now=NOW, dice=d, left=0.0)
+        assert isinstance(last, Stop)
+        return
     verdicts = [after_failure(row, fault, head, paid=paid, attempt=n, now=NOW, dice=d)]
     verdicts += [after_break(row, arrived, paid=paid, attempt=n, dice=d) for arrived in ARRIVALS]
     for verdict in verdicts:
