@@ -27,8 +27,9 @@ from .uploads import Fresh, known_urls, next_upload, placed
 
 REFERENCES: tuple[Transport, ...] = ("upload",)
 
-_CODES: Codes = {"455": "busy"}
-"""Of the codes in its answers the one that is no HTTP status: maintenance (its page on response codes)."""
+_CODES: Codes = {"433": "credit", "455": "busy"}
+"""Of the codes in its answers those that are no HTTP status: the key's own limit is used up, and maintenance (the list of
+response codes on its pages of the models)."""
 
 
 def start(job: Job) -> Step:

@@ -136,6 +136,7 @@ def test_a_failed_upload_ends_before_anything_is_paid(value: dict[str, Any], kin
         (404, "model", "no"),
         (422, "invalid", "no"),
         (429, "rate", "no"),
+        (433, "credit", "no"),
         (455, "busy", "no"),
         (500, "server", "maybe"),
         ("501", "server", "maybe"),
