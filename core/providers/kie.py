@@ -1,8 +1,10 @@
 """kie.ai.
 
-Documents: its page on file streams (the upload, at an origin of its own that takes the same key), and clients for the
-rest. Every model has its own field names: on the first Nano Banana `image_size` is the ratio. It ignores unknown ids and
-fields without a word, so nothing is sent that isn't known. Credits are listed by a public client; their price isn't.
+Documents: its page on file streams (the upload, at an origin of its own that takes the same key), its pages of the models
+(an OpenAPI file each, in a catalogue of 24 September 2026 and in copies in public repositories), and clients. Every model has
+its own field names and its own longest prompt. The ratio of the first Nano Banana was `image_size` until kie replaced it by
+`aspect_ratio`; its pages call the older name deprecated. It ignores unknown ids and fields without a word, so nothing is sent
+that isn't known. Credits are listed by a public client; their price isn't.
 
 Nano Banana 2 takes `google_search` in one published version of kie's OpenAPI file, and has no such field in another
 (copies of 2026 in public repositories). Lite: kie's OpenAPI file has 14 ratios and `auto`, up to 10 references, and wants
@@ -18,7 +20,9 @@ _FORMAT: frozenset[Option] = frozenset({"output_format"})
 _SPRING = ("credits listed by a public client in spring 2026", "2026-05-01")
 _PATH = "/api/v1/jobs/createTask"
 _LONGEST = 20_000
-"""Characters of a prompt, as its page for Nano Banana 2 says; the others are taken to be alike."""
+"""Characters of a prompt on Nano Banana 2, 2.1 and Lite, each by its own page."""
+_LONGEST_PRO = 10_000
+_LONGEST_FIRST = 5_000
 _ROUTE = Route(
     _PATH,
     {
@@ -31,7 +35,7 @@ _ROUTE = Route(
 )
 _FIRST = Route(
     _PATH,
-    {"aspect_ratio": Field("image_size"), "output_format": Field("output_format", {"png": "png", "jpeg": "jpeg"})},
+    {"aspect_ratio": Field("aspect_ratio"), "output_format": Field("output_format", {"png": "png", "jpeg": "jpeg"})},
     references="image_urls",
 )
 _LITE = Route(
@@ -48,11 +52,12 @@ def _model(
     price: Price,
     options: frozenset[Option] = _FORMAT,
     successor: str = "",
+    longest: int = _LONGEST,
 ) -> Model:
     return Model(
         name,
         family,
-        generate=Offer(wire, ratios, _SIZES, default_resolution="1K", options=options, max_prompt=_LONGEST),
+        generate=Offer(wire, ratios, _SIZES, default_resolution="1K", options=options, max_prompt=longest),
         edit=Offer(
             wire,
             ratios,
@@ -61,7 +66,7 @@ def _model(
             auto_ratio="auto",
             max_references=references,
             options=options,
-            max_prompt=_LONGEST,
+            max_prompt=longest,
         ),
         price=price,
         successor=successor,
@@ -89,6 +94,7 @@ PROVIDER = Provider(
             RATIOS,
             8,
             Price({"1K": 0.09, "2K": 0.09, "4K": 0.12}, *_SPRING),
+            longest=_LONGEST_PRO,
         ),
         _model(
             "nano-banana-2.1",
@@ -128,7 +134,7 @@ PROVIDER = Provider(
             "nano-banana",
             "first",
             generate=Offer(
-                "google/nano-banana", RATIOS, (), "1K", "1K", options=_FORMAT, max_prompt=_LONGEST, route=_FIRST
+                "google/nano-banana", RATIOS, (), "1K", "1K", options=_FORMAT, max_prompt=_LONGEST_FIRST, route=_FIRST
             ),
             edit=Offer(
                 "google/nano-banana-edit",
@@ -139,7 +145,7 @@ PROVIDER = Provider(
                 auto_ratio="auto",
                 max_references=10,
                 options=_FORMAT,
-                max_prompt=_LONGEST,
+                max_prompt=_LONGEST_FIRST,
                 route=_FIRST,
             ),
         ),

@@ -73,6 +73,7 @@ PROVIDER = Provider(
                 default_resolution="1K",
                 max_count=4,
                 options=_FLASH,
+                max_prompt=50_000,
             ),
             edit=Offer(
                 "google/nano-banana-2/edit",
@@ -83,6 +84,7 @@ PROVIDER = Provider(
                 max_references=14,
                 max_count=4,
                 options=_FLASH,
+                max_prompt=50_000,
             ),
             price=Price({"1K": 0.08}, "its model page, base price", "2026-10-15"),
         ),

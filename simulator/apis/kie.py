@@ -1,8 +1,8 @@
 """kie.ai: tasks, uploads at `/api/file-stream-upload`, and errors as a `code` inside a 200.
 
 The real one ignores unknown ids and fields; here they are refused with 422, because that would hide our mistakes. The
-fields differ per model: on the first Nano Banana `image_size` is the ratio. What a task made is JSON inside a string. Two
-uploads of one name overwrite each other, as they do there.
+fields differ per model: on the first Nano Banana `image_size` is an older name of the ratio, and may stand for it. What a
+task made is JSON inside a string. Two uploads of one name overwrite each other, as they do there.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Model:
 
     prices: dict[str, float]
     """By resolution; "" for a model that has no such field."""
-    ratio_field: str = "aspect_ratio"
+    older_ratio: str = ""
+    """Another name of `aspect_ratio` that is still taken."""
     ratios: tuple[str, ...] = RATIOS_10
     auto: bool = True
     references: str = "image_input"
@@ -43,14 +44,16 @@ class Model:
     formats: tuple[str, ...] = ("png", "jpg")
     search: bool = False
     needs_ratio: bool = False
+    longest: int = 20_000
+    """Characters of a prompt."""
 
 
 MODELS = {
-    "google/nano-banana": Model({"": 0.02}, "image_size", formats=("png", "jpeg"), references=""),
+    "google/nano-banana": Model({"": 0.02}, "image_size", formats=("png", "jpeg"), references="", longest=5_000),
     "google/nano-banana-edit": Model(
-        {"": 0.02}, "image_size", references="image_urls", fewest=1, most=10, formats=("png", "jpeg")
+        {"": 0.02}, "image_size", references="image_urls", fewest=1, most=10, formats=("png", "jpeg"), longest=5_000
     ),
-    "nano-banana-pro": Model({"1K": 0.09, "2K": 0.09, "4K": 0.12}, most=8),
+    "nano-banana-pro": Model({"1K": 0.09, "2K": 0.09, "4K": 0.12}, most=8, longest=10_000),
     "nano-banana-2": Model({"1K": 0.04, "2K": 0.06, "4K": 0.09}, ratios=RATIOS_14, most=14, search=True),
     "nano-banana-2-1": Model({"1K": 0.02, "2K": 0.03, "4K": 0.045}, ratios=RATIOS_14, most=10),
     "nano-banana-2-lite": Model(
@@ -88,10 +91,10 @@ class Kie(TaskApi):
         given = check_fields(call.fields, checks, ("model", "input"))
         name = given["model"]
         model = MODELS[name]
-        inner: dict[str, Check] = {
-            "prompt": text(longest=20_000),
-            model.ratio_field: choice(*(("auto",) if model.auto else ()), *model.ratios),
-        }
+        ratios = choice(*(("auto",) if model.auto else ()), *model.ratios)
+        inner: dict[str, Check] = {"prompt": text(longest=model.longest), "aspect_ratio": ratios}
+        if model.older_ratio:
+            inner[model.older_ratio] = ratios
         if "" not in model.prices:
             inner["resolution"] = choice(*model.prices)
         if model.formats:
@@ -101,14 +104,14 @@ class Kie(TaskApi):
         if model.most:
             inner[model.references] = strings(model.fewest, model.most)
         required: tuple[str, ...] = ("prompt", model.references) if model.fewest else ("prompt",)
-        required += (model.ratio_field,) if model.needs_ratio else ()
+        required += ("aspect_ratio",) if model.needs_ratio else ()
         fields = check_fields(given["input"], inner, required)
         urls = fields.get(model.references, [])
         for number, url in enumerate(urls):
             if not url.startswith(("http://", "https://")):
                 raise wrong(f"{model.references}[{number}]", "must be a public URL")
         references = call.references(model.references, urls, bare=False)
-        ratio = fields.get(model.ratio_field, "auto")
+        ratio = fields.get("aspect_ratio", fields.get(model.older_ratio, "auto"))
         if ratio == "auto":
             ratio = nearest_ratio(references[0].width, references[0].height, model.ratios) if references else "1:1"
         first = "google/" in name

@@ -28,7 +28,7 @@ from pack.simulator.server import Simulator
 from sent_requests import sent_requests
 
 DOCUMENTS = Path(__file__).parent / "documents"
-PROVIDERS = ("apiframe", "apiframe_v2", "fal", "nanobanana", "replicate", "runflow", "wavespeed")
+PROVIDERS = ("apiframe", "apiframe_v2", "fal", "kie", "nanobanana", "replicate", "runflow", "wavespeed")
 NO_BODY = {"type": "null"}
 
 
@@ -105,6 +105,21 @@ def test_every_paid_request_is_a_documented_one(provider: str) -> None:
     assert documented - used == unused & documented, "a documented field is neither sent nor named with a reason"
     assert not unused & used, "a field is sent that is named as unused"
     judged(provider, document(provider)["title"], document(provider)["dated"], "every paid request", "document")
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_the_longest_prompt_that_we_let_through_is_one_that_the_document_allows(provider: str) -> None:
+    seen: set[tuple[str, str]] = set()
+    for sent in sent_requests(provider):
+        place = (sent.path, sent.job.model)
+        if place not in seen:
+            seen.add(place)
+            model = sent.job.row.model(sent.model)
+            offer = model and model.offer(sent.operation)
+            assert offer is not None
+            body = deepcopy(readable(sent.body))
+            body.get("input", body)["prompt"] = "x" * (offer.max_prompt or 60_000)
+            check(provider, sent.method, sent.path, body)
 
 
 def names_in(value: Any) -> set[str]:

@@ -63,11 +63,11 @@ def test_a_task_is_created_and_followed_to_what_it_made() -> None:
         ("nano-banana-2", "aspect_ratio", "image_input", "nano-banana-2"),
         ("nano-banana-2.1", "aspect_ratio", "image_input", "nano-banana-2-1"),
         ("nano-banana-lite", "aspect_ratio", "image_urls", "nano-banana-2-lite"),
-        ("nano-banana", "image_size", "image_urls", "google/nano-banana-edit"),
+        ("nano-banana", "aspect_ratio", "image_urls", "google/nano-banana-edit"),
     ],
 )
 def test_every_model_has_its_own_names(model: str, ratio: str, references: str, wire: str) -> None:
-    """Wrong ones are ignored without a word by the real one. `image_size` is a ratio, and only on the first model."""
+    """Wrong ones are ignored without a word by the real one. `image_size` is the first model's older name of the ratio."""
     body = sent_json(play(job(ROW, request("edit", aspect_ratio="3:2"), model), uploaded(0)).sends[-1])
     assert body["model"] == wire
     assert body["input"] == {
