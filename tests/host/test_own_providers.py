@@ -19,6 +19,8 @@ providers:
   broken: {{dialect: smoke}}
 overlays:
   onerouter: {{models: {{nano-banana-2: {{price: {{1K: 0.5}}}}}}}}
+  fal: {{models: {{banana-9: {{wire: fal-ai/nano-banana-2, price: 0.07}}}}}}
+  kie: {{max_parallel: 8}}
 """
 
 
@@ -29,8 +31,9 @@ def test_the_user_s_own_file_is_lived_by(fresh: Callable[..., Bench], simulator:
     (home / "providers.yaml").write_text(YAML.format(address=simulator.base_url("nanobanana")), "utf-8")
     before = (home / "providers.yaml").read_bytes()
     bench = fresh(simulator, {"NANO_BANANA_HOME": str(home), "NANO_BANANA_SHOP_API_KEY": "sim-shop-key"})
-    offered = bench.host.get("/object_info/ProviderConfig")["ProviderConfig"]["input"]["optional"]["provider"]
-    assert "shop" in str(offered) and "broken" not in str(offered)
+    offered = bench.host.get("/object_info/ProviderConfig")["ProviderConfig"]["input"]["optional"]
+    assert "shop" in str(offered["provider"]) and "broken" not in str(offered["provider"])
+    assert "banana-9" in str(offered["model"]), "the picker has the names of all rows"
     ran = bench.generate(tag, "shop", resolution="2K")
     assert ran.status == "success", ran.error
     assert ran.info()["provider"] == "shop" and ran.info()["cost_usd"] == 0.022
@@ -40,5 +43,11 @@ def test_the_user_s_own_file_is_lived_by(fresh: Callable[..., Bench], simulator:
     assert "providers.yaml line 8: dialect is one of" in refused.refusal
     dear = bench.generate(f"{tag} overlay", "onerouter", resolution="1K")
     assert dear.info()["cost_usd"] == 0.5
-    assert bench.host.get("/nano_banana/providers")["mistakes"]
+    new = bench.generate(f"{tag} new", "fal", config={"model": "banana-9"})
+    assert new.status == "success", new.error
+    assert new.info()["cost_usd"] == 0.07
+    (asked,) = bench.asked(f"{tag} new")
+    assert asked["route"].endswith("fal-ai/nano-banana-2")
+    mistakes = bench.host.get("/nano_banana/providers")["mistakes"]
+    assert len(mistakes) == 2 and any("line 12: kie is changed in nothing here" in each for each in mistakes)
     assert (home / "providers.yaml").read_bytes() == before, "the file is the user's"
