@@ -19,6 +19,7 @@ from typing import Literal
 
 from .errors import Charged, Fault, Kind
 from .providers.row import Provider
+from .wire.error_kinds import seconds_in
 
 LONGEST_WAIT = 60.0
 """Seconds of `Retry-After` that a free step waits for; a longer one ends the step with that number in the message."""
@@ -262,24 +263,7 @@ def hint_of(fault: Fault, headers: Mapping[str, str], now: float) -> float | Non
     seconds = parse_retry_after(headers.get("retry-after", ""), now)
     if seconds is not None or fault.kind not in ("rate", "busy"):
         return seconds
-    return _wait_in_words(fault.words)
-
-
-_WAIT_WORDS = re.compile(
-    r"(?i)\b(?:retry(?:ing)?|try(?: it)? again|wait)(?: again)?(?: in| after| for)?(?: about| at least)? "
-    r"(?:(\d{1,4}) ?m(?:in(?:ute)?s?)?(?![a-z]) ?(?:and )?)?"
-    r"(?:(\d{1,9}(?:\.\d{1,12})?) ?(ms|milliseconds?|s|secs?|seconds?|h|hours?)\b)?"
-)
-_UNITS = {"ms": 0.001, "mi": 0.001, "h": 3600.0, "ho": 3600.0}
-
-
-def _wait_in_words(words: str) -> float | None:
-    for found in _WAIT_WORDS.finditer(words):
-        minutes, number, unit = found.groups()
-        if minutes or number:
-            rest = float(number) * _UNITS.get(unit[:2].lower(), 1.0) if number else 0.0
-            return float(minutes or 0) * 60 + rest
-    return None
+    return seconds_in(fault.words)
 
 
 def parse_retry_after(value: str, now: float) -> float | None:

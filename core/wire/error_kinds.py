@@ -119,6 +119,7 @@ _SHORT_OF_CREDIT = re.compile(
     r"|\bnot enough (credits?|balance|funds|quota)\b"
     r"|\b(credits?|balance|funds|quota)( of [\w -]{1,30})? (is|are|was|were|has been|have been|ha[sd]) "
     r"(now )?(exhausted|depleted|used up|insufficient|too low|not enough|run out|negative)\b"
+    r"|\bexhausted (balance|credits?|quota|funds)\b"
     r"|\b(ran|run|running) out of (credits?|funds|balance|quota)\b|\bout of credits?\b|\bcredits? depleted\b"
     r"|\bno (more |remaining )?credits?\b( (left|remaining|available))?|\bpre[-_]consum\w+ (token )?quota"
     r"|\bpayment required\b|\baccount is in arrears\b|\boverdue (balance|payment|bill)\b"
@@ -183,8 +184,10 @@ _ADDRESSES_ONLY = re.compile(
 )
 """How servers refuse references that came inside the request: OpenAPI validators, pydantic's `url_scheme`, reports."""
 _WAIT = re.compile(
-    r"(?i)\b(?:retry|try again|resets?)(?: again)?(?: in| after)? ?~?"
-    r"(?:(\d{1,4})h)?(?:(\d{1,5})m(?!s))?(?:(\d{1,7}(?:\.\d{1,12})?) ?(ms|milliseconds?|seconds?|secs?|s|minutes?|mins?)\b)?"
+    r"(?i)\b(?:retry(?:ing)?|try(?: it)? again|wait|resets?)(?: again)?(?: in| after| for)?(?: about| at least)? ?~?"
+    r"(?:(\d{1,4}(?:\.\d{1,4})?) ?h(?:ours?|rs?)?(?![a-z]) ?(?:and )?)?"
+    r"(?:(\d{1,5}(?:\.\d{1,4})?) ?m(?:in(?:ute)?s?)?(?![a-z]) ?(?:and )?)?"
+    r"(?:(\d{1,9}(?:\.\d{1,12})?) ?(ms|milliseconds?|seconds?|secs?|s)\b)?"
 )
 _QUOTED = re.compile(
     r"(?<!\w)'[^'\n]{1,4000}'(?!\w)|\"[^\"\n]{1,4000}\"|`[^`\n]{1,4000}`|“[^”\n]{1,4000}”|‘[^’\n]{1,4000}’"
@@ -242,8 +245,7 @@ def seconds_in(words: str) -> float | None:
     for found in _WAIT.finditer(words):
         hours, minutes, number, unit = found.groups()
         if hours or minutes or number:
-            unit = (unit or "s").lower()
-            scale = 0.001 if unit.startswith(("ms", "milli")) else 60.0 if unit.startswith("min") else 1.0
+            scale = 0.001 if unit and unit.lower().startswith("m") else 1.0
             return float(hours or 0) * 3600 + float(minutes or 0) * 60 + float(number or 0) * scale
     return None
 

@@ -232,7 +232,7 @@ def _fault(reply: Reply, status: int, value: Any, codes: Codes) -> Fault:
         opening = "The proxy between this machine and {label} wants a user name and a password, or others{status}."
     cure = _NO_QUOTA if kind == "quota" and has_no_quota(" ".join([*said.codes, said.text])) else ""
     wait = _wish(value)
-    if wait is None and status in (429, 503) and "retry-after" not in reply.headers:
+    if wait is None and kind in ("rate", "busy") and not {"retry-after", "retry-after-ms"} & set(reply.headers):
         wait = seconds_in(said.text)
     return Fault(kind, said.words, status, retry_after=wait, request_id=reply.request_id, cure=cure, opening=opening)
 
