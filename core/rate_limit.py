@@ -88,6 +88,7 @@ class KeyLimit:
         with self._changed:
             if waiting in self._line:
                 self._line.remove(waiting)
+                self._end_series(self.clock())
                 self._changed.notify_all()
 
     def wait(self, seconds: float) -> None:
@@ -120,6 +121,8 @@ class KeyLimit:
                     self._until, self._hinted = now + hint, True
             else:
                 verdict = self._pause(now, hint, left)
+            if isinstance(verdict, retry.Stop):
+                self._end_series(now)
             self._changed.notify_all()
             return verdict
 
@@ -166,6 +169,14 @@ class KeyLimit:
         if hint is None or self._refusals > 1:
             self._slots = 1
         return verdict
+
+    def _end_series(self, now: float) -> None:
+        """The last call that waited has given up: who comes later begins anew, with one request at a time."""
+        if self._line or self._out:
+            return
+        self._refusals = 0
+        if not self._hinted:
+            self._until = min(self._until, now + self._first_pause)
 
     def _may_send(self, now: float) -> bool:
         return now >= self._until and (self._slots is None or self._probes(now) < self._slots)

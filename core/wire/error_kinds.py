@@ -208,6 +208,8 @@ def kind_of(status: int, codes: Sequence[str], words: str, own: Codes = NO_CODES
     said = _Said(words, sent)
     if status == 429:
         return _limited(coded, codes, said)
+    if status in _OVERLOADED and "model_unavailable" in {code.lower() for code in codes}:
+        return "busy"  # Runflow's code for a model that can't be had now; where it is unknown the status is 404
     if coded is not None and not (status >= 500 and coded == "invalid"):
         return coded
     if status in (401, 403):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.errors import Fault
 from pack.core.rate_limit import KeyLimit, Permit, RateLimits, Waiting
-from pack.core.retry import WAITS, Again, Stop
+from pack.core.retry import WAITS, Again, Stop, Verdict
 
 RATE = Fault("rate", "slow down", 429)
 
@@ -190,6 +190,25 @@ def test_a_limit_is_forgotten_when_it_has_not_shown_for_a_while() -> None:
     limit.refused(permit, RATE, None, 600)
     clock.now += 1 + WAITS.forget_after + 0.1
     assert all(limit.enter(Waiting(limit, 600)) for _ in range(8))
+
+
+def test_who_comes_after_a_run_that_gave_up_begins_anew() -> None:
+    """A person who queues again does not wait for a pause that has grown for somebody else."""
+    clock = Clock()
+    limit = limit_of(clock)
+    verdict: Verdict = Again(0)
+    waiting = Waiting(limit, 60)
+    while isinstance(verdict, Again):
+        clock.now += verdict.seconds
+        permit = limit.enter(waiting)
+        assert permit
+        waiting.began = waiting.began or clock.now
+        verdict = limit.refused(permit, RATE, None, waiting.left)
+    assert verdict == Stop("no") and limit.remaining == 1.0
+    clock.now += 1
+    probe = limit.enter(Waiting(limit, 600))
+    assert probe and limit.enter(Waiting(limit, 600)) is None
+    assert limit.refused(probe, RATE, None, 600) == Again(1.0)
 
 
 def test_the_wait_ends_at_once_when_nobody_wants_it_and_holds_up_nobody() -> None:

@@ -200,6 +200,7 @@ def test_a_run_is_found_again_after_a_restart() -> None:
         (401, {"code": "UNAUTHORIZED", "message": "Bad key", "errors": None}, "key", "Bad key"),
         (402, {"code": "INSUFFICIENT_CREDIT", "message": "No credit"}, "credit", "No credit"),
         (403, {"code": "PERMISSION_DENIED", "message": "No"}, "key", "No"),
+        (503, {"code": "MODEL_UNAVAILABLE", "message": "Overloaded", "errors": None}, "busy", "Overloaded"),
         (422, {"code": "VALIDATION", "message": "Bad", "errors": [{"msg": "too long"}]}, "invalid", "too long"),
         (422, {"detail": [{"loc": ["body", "resolution"], "msg": "bad value"}]}, "invalid", "body.resolution"),
     ],
