@@ -199,6 +199,7 @@ class Call:
         self._job = replace(
             self._job,
             form=self.target.form or self._memory.forms.get(self.target.place, ""),
+            variants=self._memory.variants_at(self.target),
             uploaded=self._memory.uploaded(self.target, self._job.references, self._digests),
         )
         self._finish(transport, speech, self._until_done(transport, speech, speech.start(self._job)))
@@ -289,8 +290,11 @@ class Call:
             self._answer = _kept(send.state, reply) if about_result and isinstance(step, Failed) else None
             if not isinstance(step, Failed):
                 if send.paid:
-                    # An answer that leads to another paid form was a refusal: nothing is out yet.
-                    self._left = self._doubt or not (isinstance(step, Send) and step.paid)
+                    # An answer that leads to another variant was a refusal (`retry.leads_on`): nothing is out yet, and
+                    # the journal knows it before the next step. What the provider has accepted is waited for instead.
+                    self._left = self._doubt or not isinstance(step, Send) or step.accepted is not None
+                    if not self._left:
+                        self._take_back()
                     self.waiting.accepted()
                 return step
             if send.paid and retry.refused_before_work(self.target.row, step.fault):
@@ -411,6 +415,7 @@ class Call:
             self._task = send.accepted
         if send.learned:
             self._memory.forms[self.target.place] = send.learned
+        self._memory.keep_variants(self.target, send.variants)
         if send.uploaded is not None:
             index, url = send.uploaded
             told = self._memory.keep_upload(self.target, self._job.references[index], self._digests[index], url)
@@ -431,6 +436,7 @@ class Call:
         """Brings the pictures home."""
         if done.learned:
             self._memory.forms[self.target.place] = done.learned
+        self._memory.keep_variants(self.target, done.variants)
         self._left = True
         outcome = self.outcome
         outcome.text = done.text.encode("utf-8", "replace").decode()  # JSON can carry half a character

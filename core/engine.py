@@ -107,6 +107,10 @@ class Engine:
         """The way of asking that a call begins with: the user's wish, else what worked last; "" = the row's first."""
         return target.form or self._memory.forms.get(target.place, "")
 
+    def variants(self, target: Target) -> dict[str, str]:
+        """Topic -> variant that a call begins with, as learned at the base URL of `target`."""
+        return self._memory.variants_at(target)
+
     def run(
         self,
         requests: Sequence[Request],

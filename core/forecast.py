@@ -6,7 +6,7 @@ Nothing is sent, reserved or written. The nodes' price badge and the dry run are
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -88,7 +88,7 @@ def forecast(
         price.dated if price and known is not None else "",
         price.counted_source if price and known is not None and counted > known else "",
         tuple(dict.fromkeys([*plan.notices, *notices])),
-        tuple(_sends(target, engine.form(target), fits, requests, missing)) if sends else (),
+        tuple(_sends(target, (engine.form(target), engine.variants(target)), fits, requests, missing)) if sends else (),
     )
 
 
@@ -134,7 +134,7 @@ def _missing(engine: Engine, plan: Plan, requests: Sequence[Request]) -> list[tu
 
 def _sends(
     target: Target,
-    form: str,
+    learned: tuple[str, Mapping[str, str]],
     fits: Sequence[Fit],
     requests: Sequence[Request],
     missing: list[tuple[int, list[Slot]]] | None,
@@ -144,12 +144,17 @@ def _sends(
         most = fits[index].offer.max_count
         for start in range(0, len(slots), most):
             group = slots[start : start + most]
-            found.append(_shown(target, form, fits[index], requests[index], group))
+            found.append(_shown(target, learned, fits[index], requests[index], group))
     return found
 
 
-def _shown(target: Target, form: str, fit: Fit, request: Request, slots: Sequence[Slot]) -> dict[str, Any]:
-    """One paid request in words: pictures are named and not shown, the key is stars."""
+def _shown(
+    target: Target, learned: tuple[str, Mapping[str, str]], fit: Fit, request: Request, slots: Sequence[Slot]
+) -> dict[str, Any]:
+    """One paid request in words: pictures are named and not shown, the key is stars.
+
+    `learned`: the form and the variants that a call begins with.
+    """
     marks = {
         b"\0" * (number + 1): f"<picture {number + 1}: {picture.width}x{picture.height}>"
         for number, picture in enumerate(request.references)
@@ -159,7 +164,9 @@ def _shown(target: Target, form: str, fit: Fit, request: Request, slots: Sequenc
         for mark, picture in zip(marks, request.references, strict=True)
     )
     addresses = {number: f"<address of picture {number + 1}>" for number in range(len(files))}
-    job = replace(target.job(fit, request, slots[0].seed, len(slots), files), form=form, uploaded=addresses)
+    form, variants = learned
+    job = target.job(fit, request, slots[0].seed, len(slots), files)
+    job = replace(job, form=form, variants=variants, uploaded=addresses)
     step = dialect(target.row.dialect).start(job)
     shown: dict[str, Any] = {"slots": [slot.index for slot in slots], "frame": request.frame}
     if not isinstance(step, Send):

@@ -23,6 +23,9 @@ class Memory:
 
     forms: dict[tuple[str, str], str] = field(default_factory=dict)
     """Dialect and base URL -> the form that worked."""
+    variants: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    """Dialect, base URL and topic -> the variant that worked. One entry per topic, so that calls that run at the same time
+    and learn different things about one base don't overwrite each other."""
     uploads: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
     """Base URL and profile, format and picture digest -> address of the upload, when it was made."""
     tokens: Tokens = field(default_factory=Tokens)
@@ -31,6 +34,16 @@ class Memory:
     """Models whose ids a provider no longer knows, while it does know their successors."""
     told_storage: set[str] = field(default_factory=set)
     """Ids of the providers of which the user has been told where uploaded references lie."""
+
+    def variants_at(self, target: Target) -> dict[str, str]:
+        """Topic -> variant, for what was learned about the base URL of `target`."""
+        learned = self.variants.copy().items()  # another call may be learning something
+        return {topic: word for (dialect, url, topic), word in learned if (dialect, url) == target.place}
+
+    def keep_variants(self, target: Target, variants: Mapping[str, str]) -> None:
+        """These variants have worked at the base URL of `target`."""
+        for topic, word in variants.items():
+            self.variants[target.place + (topic,)] = word
 
     def uploaded(self, target: Target, references: Sequence[Encoded], digests: Sequence[str]) -> Mapping[int, str]:
         """The addresses of the references that are at this provider already, by their place in the request."""

@@ -1,29 +1,47 @@
 """The DALL-E-compatible images API that many resellers serve for these models.
 
-Document: "Nano-Banana API Reference". Text goes as JSON to the generations route. Edits go as multipart to the edits
-route, each reference a part named `image` (never `image[]`: gateways read only one of the two spellings). The form
-"json" sends references inside the generations route instead; it is also where a 404 or 405 on the edits route leads. The
-form "async" asks with `?async=true` and follows a task; a task in any reply is followed whatever was asked.
+Document: "Nano-Banana API Reference". Text goes as JSON to the generations route. References go one of two ways:
+
+    multipart   to the edits route, each reference a part named `image`, never `image[]`: gateways read only one spelling
+    json        to the generations route, in an array `image`, each reference a data URI or base64 alone
+
+The document has one `image` on edits and an array on generations. Several references go as multipart first all the same:
+clients of the hosts that serve this API repeat `image` (up to 14 parts) and New-API gateways read all of them, while nobody
+has reported which spelling of base64 the array takes. A base that follows its document refuses the second part, and is led
+to the array. Each way leads to the other, once, after a refusal (`retry.leads_on`) about the route, the body or the field;
+of several references also after one that says nothing at all. Within the array a refusal that speaks of URLs or base64 leads
+from one spelling to the other. A missing route is a fact about the base and becomes its form; a refused field is one about
+"one reference" or "several references". A model that isn't there leads nowhere: the other route would say the same.
+
+The form "async" asks with `?async=true` and follows a task; a task in any reply is followed whatever was asked.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from ..errors import Fault
 from ..pictures import Encoded
 from ..providers.row import Transport
 from .body import json_body, multipart_body
 from .error_parsing import fault_of, unreadable
 from .reading import NotJson, read_object
+from .refusals import names_nothing, wants_addresses, wants_other_body, wants_other_encoding
 from .step import Failed, Job, Reply, Send, State, Step
 from .tasks import follow, lost, task_id_of
+from .variants import another, begin, inside, remembered
 
 REFERENCES: tuple[Transport, ...] = ("multipart", "data_uri", "base64")
 
 
 def start(job: Job) -> Step:
     forms = (job.form or " ".join(job.row.forms[:1])).split()
-    return _submit(job, {"at": "submit", "json": "json" in forms, "async": "async" in forms})
+    form = "json" if "json" in forms and _knows_json(job) else "multipart"
+    state: State = {"at": "submit", "form": form, "async": "async" in forms}
+    if job.operation == "edit":
+        encoding = "base64" if job.row.references == "base64" else "data_uri"
+        state |= begin(job, {_topic(job): form, "encoding": encoding})
+    return _submit(job, state)
 
 
 def next(job: Job, state: State, reply: Reply) -> Step:
@@ -31,17 +49,13 @@ def next(job: Job, state: State, reply: Reply) -> Step:
     if not reply.ok:
         if task:
             return Failed(lost(reply, task) if reply.status == 404 else fault_of(reply), task)
-        fault = fault_of(reply)
-        other_form = job.operation == "edit" and not state["json"] and any("json" in form for form in job.row.forms)
-        if reply.status in (404, 405) and other_form and b"model_not_found" not in reply.body:
-            return _submit(job, {**state, "json": True})
-        return Failed(fault)
+        return _refused(job, state, reply)
     try:
         value = read_object(reply)
     except NotJson:
         return Failed(unreadable(reply), task)
-    learned = "" if task or not job.row.forms else _form(state)
-    return follow(
+    learned = "" if task or not job.row.forms else state["form"] + (" async" if state["async"] else "")
+    step = follow(
         job,
         reply,
         value,
@@ -50,6 +64,7 @@ def next(job: Job, state: State, reply: Reply) -> Step:
         polled=state,
         learned=learned,
     )
+    return remembered(step, state)
 
 
 def resume(job: Job, accepted: State) -> Step:
@@ -59,7 +74,7 @@ def resume(job: Job, accepted: State) -> Step:
 def _submit(job: Job, state: State) -> Send:
     query = "?async=true" if state["async"] else ""
     fields = {"model": job.model, "prompt": job.prompt, **job.fields()}
-    if job.operation == "edit" and not state["json"]:
+    if job.operation == "edit" and state["variants"][_topic(job)] == "multipart":
         parts: list[tuple[str, str | Encoded]] = [(name, _text(value)) for name, value in fields.items()]
         parts += [(job.route.references, picture) for picture in job.references]
         return Send("POST", job.url(job.route.path) + query, state, paid=True, body=multipart_body(parts))
@@ -67,16 +82,41 @@ def _submit(job: Job, state: State) -> Send:
     route = job.row.routes["generate"] if job.row.references == "multipart" else job.route
     value: dict[str, Any] = dict(fields)
     if job.references:
-        value[job.route.references] = [job.inline(picture) for picture in job.references]
+        value[job.route.references] = inside(job, [""] * len(job.references), state["variants"]["encoding"])
     return Send("POST", job.url(route.path) + query, state, paid=True, body=json_body(value))
+
+
+def _refused(job: Job, state: State, reply: Reply) -> Step:
+    """Another variant of an edit that was refused for the way it was sent, or the failure."""
+    fault = fault_of(reply)
+    if job.operation != "edit" or not _knows_json(job) or b"model_not_found" in reply.body:
+        return Failed(fault)
+    in_json = state["variants"][_topic(job)] == "json"
+    unread = in_json and (wants_addresses(reply, fault) or wants_other_encoding(reply, fault))
+    led = another(state, "encoding", ("data_uri", "base64")) if unread else None
+    if led is None and (unread or _blames_the_way(job, reply, fault)):
+        led = another(state, _topic(job), ("json", "multipart"))
+        if led and reply.status in (404, 405):
+            led["form"] = led["variants"][_topic(job)]
+    return _submit(job, led) if led else Failed(fault)
+
+
+def _blames_the_way(job: Job, reply: Reply, fault: Fault) -> bool:
+    if wants_other_body(reply, fault, job.route.references):
+        return True
+    return len(job.references) > 1 and names_nothing(reply, fault)
 
 
 def _poll(job: Job, state: State) -> Send:
     return Send("GET", job.url(f"/v1/images/tasks/{state['task']}"), state, accepted=state)
 
 
-def _form(state: State) -> str:
-    return ("json" if state["json"] else "multipart") + (" async" if state["async"] else "")
+def _topic(job: Job) -> str:
+    return "one reference" if len(job.references) == 1 else "several references"
+
+
+def _knows_json(job: Job) -> bool:
+    return any("json" in form for form in job.row.forms)
 
 
 def _without_request_id(value: dict[str, Any]) -> dict[str, Any]:

@@ -4,28 +4,39 @@ Documents: its page for Nano Banana Pro Edit, form "run": `POST /v1/run/<model>`
 `images[]`. Its general reference, form "runs": `POST /v1/models/<model>/runs` with `{"input": ...}`, then
 `GET /v1/runs/<id>` until `status_code` ends, `output.outputs[]`. A 404 or 405 on one leads to the other; nothing was paid
 by then. A run object in reply to either form is followed, pictures in reply to either are taken.
+
+The first page knows no uploads. Where a step of an upload has no address (`retry.is_missing`), the references go inside the
+request, as data URIs in the same field: the reference and the SDK accept those. A base that then wants http(s) addresses
+has no way for pictures of this machine, unless its uploads haven't been tried in this call because they were missing
+earlier. Model ids are written with `google/` in every document of it, so another spelling is not tried.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from .. import retry
 from ..providers.row import Transport
 from .body import Body, Raw, json_body
 from .error_parsing import fault_of, unreadable
 from .reading import NotJson, read_object
+from .refusals import wants_addresses
 from .step import Failed, Job, Reply, Send, State, Step
 from .tasks import follow, lost, task_id_of
+from .uploads import Fresh, known_urls
+from .variants import another, begin, inside, remembered
 
-REFERENCES: tuple[Transport, ...] = ("upload",)
+REFERENCES: tuple[Transport, ...] = ("upload", "data_uri")
 
 _UPLOADS = "/v1/asset-uploads"
 _OTHER = {"run": "runs", "runs": "run"}
+_TOPIC = "references"
+_UPLOAD, _INSIDE = "upload", "inside"
 
 
 def start(job: Job) -> Step:
-    known = [job.uploaded.get(index, "") for index in range(len(job.references))]
-    return _upload_or_submit(job, known)
+    state = begin(job, {_TOPIC: _UPLOAD if job.row.references == "upload" else _INSIDE} if job.references else {})
+    return _upload_or_submit(job, {**state, "form": job.form or job.row.forms[0], "urls": known_urls(job)})
 
 
 def next(job: Job, state: State, reply: Reply) -> Step:
@@ -36,14 +47,12 @@ def next(job: Job, state: State, reply: Reply) -> Step:
     if not reply.ok:
         if task:
             return Failed(lost(reply, task) if reply.status == 404 else fault_of(reply), task)
-        if reply.status in (404, 405) and "tried" not in state:
-            return _submit(job, state["urls"], _OTHER[state["form"]], tried=True)
-        return Failed(fault_of(reply))
+        return _refused(job, state, reply)
     try:
         value = read_object(reply)
     except NotJson:
         return Failed(unreadable(reply), task)
-    return follow(
+    step = follow(
         job,
         reply,
         value,
@@ -53,30 +62,33 @@ def next(job: Job, state: State, reply: Reply) -> Step:
         usd=_cost(value),
         learned="" if task else state["form"],
     )
+    return remembered(step, state)
 
 
 def resume(job: Job, accepted: State) -> Step:
     return _poll(job, accepted)
 
 
-def _upload_or_submit(job: Job, urls: list[str], fresh: tuple[int, str] | None = None) -> Send:
-    for index, url in enumerate(urls):
-        if not url:
-            picture = job.references[index]
-            value = {
-                "filename": f"picture-{index + 1}.{picture.name.rsplit('.', 1)[1]}",
-                "mime_type": picture.mime,
-                "size_bytes": len(picture.data),
-            }
-            state: State = {"at": "announce", "index": index, "urls": urls}
-            return Send("POST", job.upload_url(_UPLOADS), state, body=json_body(value), uploaded=fresh)
-    return _submit(job, urls, job.form or job.row.forms[0], fresh=fresh)
+def _upload_or_submit(job: Job, state: State, fresh: Fresh | None = None) -> Send:
+    """The upload of the first reference without an address, where they are uploaded; else the paid request."""
+    missing = [index for index, url in enumerate(state["urls"]) if not url]
+    if not missing or state["variants"][_TOPIC] == _INSIDE:
+        return _submit(job, state, fresh)
+    picture = job.references[missing[0]]
+    value = {
+        "filename": f"picture-{missing[0] + 1}.{picture.name.rsplit('.', 1)[1]}",
+        "mime_type": picture.mime,
+        "size_bytes": len(picture.data),
+    }
+    announced: State = {**state, "at": "announce", "index": missing[0]}
+    return Send("POST", job.upload_url(_UPLOADS), announced, body=json_body(value), uploaded=fresh)
 
 
 def _uploading(job: Job, state: State, reply: Reply) -> Step:
     """The three steps of an upload: announce, put the bytes, confirm."""
     if not reply.ok:
-        return Failed(fault_of(reply))
+        led = another(state, _TOPIC, (_INSIDE,)) if retry.is_missing(reply.status) else None
+        return _submit(job, led) if led else Failed(fault_of(reply))
     index = state["index"]
     if state["at"] == "put":
         confirm = {**state, "at": "confirm"}
@@ -97,21 +109,29 @@ def _uploading(job: Job, state: State, reply: Reply) -> Step:
     if not isinstance(url, str) or not url.startswith(("http://", "https://")):
         return Failed(unreadable(reply))
     urls = [*state["urls"][:index], url, *state["urls"][index + 1 :]]
-    return _upload_or_submit(job, urls, fresh=(index, url))
+    return _upload_or_submit(job, {**state, "urls": urls}, (index, url))
 
 
-def _submit(job: Job, urls: list[str], form: str, *, tried: bool = False, fresh: tuple[int, str] | None = None) -> Send:
+def _submit(job: Job, state: State, fresh: Fresh | None = None) -> Send:
     value: dict[str, Any] = {"prompt": job.prompt, **job.fields()}
-    if urls:
-        value[job.route.references] = urls
-    state: State = {"at": "submit", "form": form, "urls": urls}
-    if tried:
-        state["tried"] = True
-    if form == "runs":
+    if job.references:
+        value[job.route.references] = inside(job, state["urls"], job.row.references)
+    if state["form"] == "runs":
         path, value = "/v1/models/{model}/runs", {"input": value}
     else:
         path = job.route.path
-    return Send("POST", job.url(path), state, paid=True, body=json_body(value), uploaded=fresh)
+    return Send("POST", job.url(path), {**state, "at": "submit"}, paid=True, body=json_body(value), uploaded=fresh)
+
+
+def _refused(job: Job, state: State, reply: Reply) -> Step:
+    """Another variant of a paid request that was refused for the way it was sent, or the failure."""
+    if reply.status in (404, 405) and "tried" not in state:
+        return _submit(job, {**state, "form": _OTHER[state["form"]], "tried": True})
+    fault = fault_of(reply)
+    if not job.references or "" not in state["urls"] or not wants_addresses(reply, fault):
+        return Failed(fault)
+    led = another(state, _TOPIC, (_UPLOAD,))
+    return _upload_or_submit(job, led) if led else Failed(fault)
 
 
 def _poll(job: Job, state: State) -> Send:

@@ -48,6 +48,8 @@ class Job:
     """The project that the key belongs to, where the address names it."""
     own_route: Route | None = None
     """The model's own address and field names, where it has some."""
+    variants: Mapping[str, str] = field(default_factory=dict)
+    """Topic -> variant that worked at this base URL earlier; see `variants`."""
 
     @property
     def route(self) -> Route:
@@ -114,6 +116,8 @@ class Send:
     """Set when the provider has taken the task: what `resume` needs to find it again."""
     learned: str = ""
     """The form that worked, to begin with next time."""
+    variants: Mapping[str, str] = field(default_factory=dict)
+    """Topic -> variant that worked after others were refused, to begin with next time."""
     uploaded: tuple[int, str] | None = None
     """A reference index and the address it got, to be used again by the next call."""
 
@@ -151,6 +155,8 @@ class Done:
     learned: str = ""
     notices: tuple[str, ...] = ()
     """What the user has to know about the pictures; kept with them."""
+    variants: Mapping[str, str] = field(default_factory=dict)
+    """As in `Send`."""
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,6 @@ def test_nothing_else_is_taken_for_the_typo(asked: Request, answer: Reply) -> No
         (402, b'{"error":{"message":"pay","type":"billing_error"}}', "credit"),
         (403, b'{"error":{"message":"blocked by safety","code":"content_policy_violation"}}', "content"),
         (403, b'{"error":{"message":"forbidden"}}', "key"),
-        (404, b'{"error":{"message":"model: x does not exist","code":"model_not_found"}}', "model"),
         (413, b"too big", "too_large"),
         (429, b'{"error":{"message":"slow down"}}', "rate"),
         (500, b"{}", "server"),
@@ -169,6 +168,17 @@ def test_statuses_are_read_as_kinds(status: int, body: bytes, kind: str) -> None
     """What the retry table and the run decide by."""
     fault = play(job(ROW, request()), reply(status, raw=body)).failed.fault
     assert (fault.kind, fault.status) == (kind, status)
+
+
+def test_a_model_that_is_in_neither_spelling_is_a_model_that_is_not_there() -> None:
+    """The documents write ids with and without `google/`, so the other spelling is asked for, once."""
+    missing = reply(404, {"error": {"message": "model: x does not exist", "code": "model_not_found"}})
+    played = play(job(ROW, request()), missing, missing)
+    assert [sent_json(send)["model"] for send in played.sends] == [
+        "google/nano-banana-2-text-to-image",
+        "nano-banana-2-text-to-image",
+    ]
+    assert (played.failed.fault.kind, played.failed.fault.status) == ("model", 404)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,553 @@
+"""Bases that serve their document alone, over a real socket: what leads to another variant is free and is remembered.
+
+Every test counts the paid requests and the bills at the server.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from document_base import Answer, Asked, Base, serving, unwrapped
+from driving import QUICK_ROWS, request, tiny
+from pack.core.choice import ProviderChoice
+from pack.core.engine import Engine
+from pack.core.references import encode_references
+from pack.core.request import Request
+from pack.core.run import Run
+
+ONLY = "takes addresses of reference images only"
+NB2 = "nano-banana-2"
+
+
+def machine(home: Path, name: str, base: Base) -> Engine:
+    """An engine with a key for one provider, which is reached at `base`; nothing learned yet."""
+    there = {f"NANO_BANANA_{name.upper()}_API_KEY": "k-1", f"NANO_BANANA_{name.upper()}_BASE_URL": base.url}
+    return Engine(home, rows=QUICK_ROWS, environ=there)
+
+
+def run(engine: Engine, name: str, asked: Request, model: str = "recommended") -> Run:
+    """A run to its end."""
+    begun = engine.run([asked], engine.plan(ProviderChoice(name, model), [asked]))
+    assert begun.done.wait(40), "the run didn't end"
+    if begun.error is not None:
+        raise begun.error
+    return begun
+
+
+def landed(engine: Engine, name: str, asked: Request, model: str = "recommended") -> Run:
+    """A run that gives its picture."""
+    done = run(engine, name, asked, model)
+    assert done.results[0].landed, str(done.results[0].error)
+    return done
+
+
+def refused(engine: Engine, name: str, asked: Request, model: str = "recommended") -> str:
+    """The message of a run that fails and surely costs nothing."""
+    error = run(engine, name, asked, model).results[0].error
+    assert error is not None and error.charged == "no", str(error)
+    return str(error)
+
+
+def files(name: str, asked: Request) -> list[bytes]:
+    """The references as the provider's row has them encoded."""
+    return [file.data for file in encode_references(asked.references, QUICK_ROWS[name])[0]]
+
+
+def edit(prompt: str, references: int = 2, first: int = 0) -> Request:
+    pictures = tuple(tiny(first + n, 6 + n, 5) for n in range(references))
+    return replace(request("edit", 0, prompt=prompt), references=pictures)
+
+
+# -------------------------------------------------------------------------------------------------------- Runflow
+
+RUN = "/v1/run/google/nano-banana-2/edit"
+ONLY_HTTP = (422, {"code": "VALIDATION_ERROR", "message": "media URL must use HTTP(S)", "errors": None})
+
+
+def uploads(base: Base, asked: Asked, fails: str = "", status: int = 404) -> Answer | None:
+    """Runflow's three steps of an upload, one of which may not be there."""
+    steps = {"/v1/asset-uploads": "announce", "/put/1": "put", "/v1/asset-uploads/a1/confirmations": "confirm"}
+    step = steps.get(asked.path)
+    if step is not None and step == fails:
+        return status, {"code": "NOT_FOUND", "message": "no"}
+    if step == "announce":
+        return 201, {"asset_id": "a1", "upload_url": f"{base.url}/put/1"}
+    if step == "put":
+        return 200, b""
+    return (200, {"id": "a1", "url": f"{base.url}/served/up.png"}) if step else None
+
+
+def runflow(fails: str = "announce", status: int = 404, inside: bool = True) -> Callable[[Base, Asked], Answer | None]:
+    """A base with the one page's route; `inside`: whether it takes references inside the request."""
+
+    def serve(base: Base, asked: Asked) -> Answer | None:
+        if asked.path != RUN:
+            return uploads(base, asked, fails, status)
+        if not inside and not all(url.startswith("http") for url in asked.json["image_urls"]):
+            return ONLY_HTTP
+        return 200, {"images": [{"url": base.picture()}]}
+
+    return serve
+
+
+@pytest.mark.parametrize(
+    ("fails", "status"),
+    [("announce", 404), ("announce", 405), ("announce", 410), ("announce", 501), ("put", 404), ("put", 405),
+     ("confirm", 404), ("confirm", 405)],
+)  # fmt: skip
+def test_uploads_that_are_not_there_lead_to_references_inside(tmp_path: Path, fails: str, status: int) -> None:
+    """In their order, as data URIs; one paid request, one bill, and the next edit asks for no upload."""
+    with serving(runflow(fails, status)) as base:
+        engine = machine(tmp_path, "runflow", base)
+        for number in range(2):
+            base.forget()
+            asked = edit(f"inside {number}", first=10 * number)
+            done = landed(engine, "runflow", asked, NB2)
+            sent = base.asked[-1].json["image_urls"]
+            assert [unwrapped(url) for url in sent] == files("runflow", asked)
+            assert all(url.startswith("data:image/") for url in sent)
+            assert base.paths().count(RUN) == 1 and base.bills == 1 and done.report.requests[0]["attempts"] == 1
+        assert base.paths() == [RUN], "what was learned is not asked for again"
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 422])
+def test_an_upload_that_is_refused_leads_nowhere(tmp_path: Path, status: int) -> None:
+    """Its address is there: the key, the account or the file is wrong."""
+    with serving(runflow("announce", status)) as base:
+        refused(machine(tmp_path, "runflow", base), "runflow", edit("no"), NB2)
+        assert RUN not in base.paths() and base.bills == 0
+
+
+def test_a_base_that_has_no_uploads_and_takes_addresses_only_is_told_so(tmp_path: Path) -> None:
+    """Nothing is billed, nothing wrong is remembered, and the message says what to do."""
+    with serving(runflow(inside=False)) as base:
+        engine = machine(tmp_path, "runflow", base)
+        for number in range(2):
+            base.forget()
+            message = refused(engine, "runflow", edit(f"nowhere {number}"), NB2)
+            assert ONLY in message and "providers.yaml" in message and "Nothing was charged" in message
+            assert base.paths() == ["/v1/asset-uploads", RUN] and base.bills == 0
+
+
+def test_a_base_that_gets_its_uploads_back_is_led_to_them(tmp_path: Path) -> None:
+    """What was learned has become wrong: it costs a refused request, once."""
+    with serving(runflow()) as base:
+        engine = machine(tmp_path, "runflow", base)
+        landed(engine, "runflow", edit("without", 1), NB2)
+        base.forget()
+        serve = runflow(fails="", inside=False)
+        base.serve = lambda asked: serve(base, asked)
+        landed(engine, "runflow", edit("with again", 1, first=5), NB2)
+        assert base.paths() == [RUN, "/v1/asset-uploads", "/v1/asset-uploads/a1/confirmations", RUN] and base.bills == 1
+        landed(engine, "runflow", edit("with still", 1, first=6), NB2)
+        assert base.paths().count(RUN) == 3 and base.bills == 2
+
+
+# --------------------------------------------------------------------------------------------- the images API
+
+EDITS, GENERATIONS = "/v1/images/edits", "/v1/images/generations"
+
+
+def said(message: str, status: int = 400, **more: Any) -> Answer:
+    return status, {"error": {"message": message, "type": "invalid_request_error", **more}}
+
+
+def images(
+    several: Answer | None = None, spelled: str = "any", array: Answer | None = None
+) -> Callable[[Base, Asked], Answer | None]:
+    """The two routes of the document. `several`: the refusal of a second file on edits; `spelled`: how the array wants its
+    pictures ("any", "base64", "http"); `array`: the refusal of any array."""
+
+    def serve(base: Base, asked: Asked) -> Answer | None:
+        if asked.path == EDITS:
+            if several and len(asked.files("image")) > 1:
+                return several
+        elif asked.path == GENERATIONS:
+            pictures = asked.json.get("image", [])
+            if array and pictures:
+                return array
+            if spelled == "base64" and any(one.startswith("data:") for one in pictures):
+                return said("illegal base64 data at input byte 4")
+            if spelled == "http" and any(not one.startswith("http") for one in pictures):
+                return said("image must be a valid URL")
+        else:
+            return None
+        return 200, {"created": 1, "data": [{"url": base.picture()}]}
+
+    return serve
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        said("Unexpected field"),
+        said("image must be a single file"),
+        said("Too many files", code="LIMIT_FILE_COUNT"),
+        said("only one image is supported"),
+        said("Bad Request"),
+        said("Invalid type", param="image"),
+        (422, {"detail": [{"loc": ["body", "image"], "msg": "Input should be a valid file", "type": "x"}]}),
+        said("Unsupported Media Type", 415),
+        said("Invalid URL (POST /v1/images/edits)", 404),
+    ],
+)
+def test_an_edits_route_with_one_file_leads_to_the_array(tmp_path: Path, answer: Answer) -> None:
+    """Order kept, refused for nothing, billed once; the next edit of several begins there."""
+    with serving(images(several=answer)) as base:
+        engine = machine(tmp_path, "nanobanana", base)
+        for number, paths in enumerate(([EDITS, GENERATIONS], [GENERATIONS])):
+            base.forget()
+            asked = edit(f"two {number}", first=10 * number)
+            landed(engine, "nanobanana", asked)
+            assert base.paths() == paths and base.bills == 1
+            assert [unwrapped(one) for one in base.asked[-1].json["image"]] == files("nanobanana", asked)
+
+
+def test_one_reference_still_goes_as_a_file(tmp_path: Path) -> None:
+    """What is refused of several says nothing about one."""
+    with serving(images(several=said("Unexpected field"))) as base:
+        engine = machine(tmp_path, "nanobanana", base)
+        landed(engine, "nanobanana", edit("two"))
+        base.forget()
+        asked = edit("one", 1, first=30)
+        landed(engine, "nanobanana", asked)
+        assert base.paths() == [EDITS] and base.asked[0].files("image") == files("nanobanana", asked)
+
+
+def test_the_array_is_spelled_as_the_base_reads_it(tmp_path: Path) -> None:
+    """Bare base64 after a data URI was refused; both facts are remembered together."""
+    with serving(images(several=said("Unexpected field"), spelled="base64")) as base:
+        engine = machine(tmp_path, "nanobanana", base)
+        for number, paths in enumerate(([EDITS, GENERATIONS, GENERATIONS], [GENERATIONS])):
+            base.forget()
+            asked = edit(f"bare {number}", first=10 * number)
+            done = landed(engine, "nanobanana", asked)
+            assert base.paths() == paths and base.bills == 1 and done.report.requests[0]["attempts"] == len(paths)
+            assert [unwrapped(one) for one in base.asked[-1].json["image"]] == files("nanobanana", asked)
+
+
+def test_when_every_variant_is_refused_each_was_tried_once(tmp_path: Path) -> None:
+    """The message says that addresses only are taken; nothing was charged and nothing is remembered."""
+    with serving(images(several=said("Unexpected field"), spelled="http")) as base:
+        engine = machine(tmp_path, "nanobanana", base)
+        for number in range(2):
+            base.forget()
+            message = refused(engine, "nanobanana", edit(f"none {number}"))
+            assert ONLY in message and "providers.yaml" in message
+            assert base.paths() == [EDITS, GENERATIONS, GENERATIONS] and base.bills == 0
+
+
+def test_an_array_that_is_refused_leads_to_the_files(tmp_path: Path) -> None:
+    """The form that the user chose is the first; the way back is as free."""
+    with serving(images(array=said("image is not supported on this route"))) as base:
+        there = {"NANO_BANANA_NANOBANANA_API_KEY": "k-1", "NANO_BANANA_NANOBANANA_BASE_URL": base.url}
+        engine = Engine(tmp_path, rows=QUICK_ROWS, environ=there | {"NANO_BANANA_NANOBANANA_FORM": "json"})
+        for number, paths in enumerate(([GENERATIONS, EDITS], [EDITS])):
+            base.forget()
+            asked = edit(f"back {number}", first=10 * number)
+            landed(engine, "nanobanana", asked)
+            assert base.paths() == paths and base.bills == 1
+            assert base.asked[-1].files("image") == files("nanobanana", asked)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        said("The image was rejected by the safety system", code="content_policy_violation"),
+        said("Incorrect API key provided", code="invalid_api_key"),
+        said("insufficient credits"),
+        said("Image is too large: at most 4 MB"),
+        said("image size must be 1024x1024"),
+        said("Invalid aspect ratio", code="invalid_parameter"),
+        said("Unexpected field", 409),
+        said("Unexpected field", 401),
+        said("Unexpected field", 500),
+        said("no channel", 503, code="model_not_found"),
+        said("no such model", 404, code="model_not_found"),
+    ],
+)
+def test_what_is_not_about_the_way_leads_nowhere(tmp_path: Path, answer: Answer) -> None:
+    """Content, key, credit, the picture itself, another field, and answers that may have cost money: one paid request."""
+    with serving(images(several=answer)) as base:
+        engine = machine(tmp_path, "nanobanana", base)
+        done = run(engine, "nanobanana", edit("only once"))
+        assert done.results[0].error and base.bills == 0
+        tries = {one.body for one in base.asked}
+        assert len(tries) == 1 and set(base.paths()) == {EDITS}
+
+
+def test_an_interrupt_between_two_variants_sends_nothing_more(tmp_path: Path) -> None:
+    """The refusal was free, so the run stops there; the next run pays once, without a question."""
+    arrived, stopped = threading.Event(), threading.Event()
+
+    def serve(base: Base, asked: Asked) -> Answer | None:
+        if asked.path != EDITS:
+            return images()(base, asked)
+        arrived.set()
+        stopped.wait(30)
+        return said("Unexpected field")
+
+    with serving(serve) as base:
+        engine = machine(tmp_path, "nanobanana", base)
+        asked = edit("interrupted")
+        begun = engine.run([asked], engine.plan(ProviderChoice("nanobanana"), [asked]))
+        assert arrived.wait(30)
+        begun.stop()
+        stopped.set()
+        assert begun.done.wait(40)
+        error = begun.results[0].error
+        assert error is not None and error.charged == "no" and GENERATIONS not in base.paths() and base.bills == 0
+        base.serve = lambda one: images()(base, one)
+        landed(engine, "nanobanana", asked)
+        assert base.bills == 1
+
+
+# --------------------------------------------------------------------------------------------------- OneRouter
+
+
+def onerouter(
+    ratios: tuple[str, ...] = ("3:2", " 3:2", "16:9"),
+    complaint: Answer = (400, {"message": "invalid request"}),
+    prefix: str = "google/",
+    references: Answer | None = None,
+) -> Callable[[Base, Asked], Answer | None]:
+    """The two routes of the documents: the ratios it knows, how it refuses another, the prefix of its ids, and its refusal
+    of references."""
+
+    def serve(base: Base, asked: Asked) -> Answer | None:
+        if asked.path not in (EDITS, GENERATIONS):
+            return None
+        value = asked.json
+        if value["model"].startswith("google/") != bool(prefix):
+            return said(f"The model `{value['model']}` does not exist", 404, code="model_not_found")
+        if "aspect_ratio" in value and value["aspect_ratio"] not in ratios:
+            return complaint
+        if "image_urls" in value and references:
+            return references
+        return 200, {"created": 1, "data": [{"url": base.picture()}]}
+
+    return serve
+
+
+def ratios_sent(base: Base) -> list[str]:
+    return [one.json.get("aspect_ratio", "") for one in base.asked]
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        (400, {"message": "invalid request"}),
+        (400, {"error": {"message": "Bad Request", "type": "invalid_request_error", "code": "invalid_parameter"}}),
+        (422, {"detail": "Unprocessable Entity"}),
+        (422, {"error": {"message": "Validation error (request id: 2026a)", "code": 422}}),
+        (400, {}),
+        (400, b"Bad Request"),
+        (400, {"code": 400, "message": "参数错误"}),
+        (400, {"error": {"message": "Invalid input", "param": "aspect_ratio"}}),
+        (422, {"detail": [{"loc": ["body", "aspect_ratio"], "msg": "Input should be 'auto'", "type": "enum"}]}),
+        (200, {"code": 400, "message": "invalid request"}),
+    ],
+)
+def test_a_refusal_of_3_2_that_says_nothing_leads_to_the_published_spelling(tmp_path: Path, complaint: Answer) -> None:
+    """Once, for nothing; the next 3:2 at this base begins with it, and other ratios are as they were."""
+    with serving(onerouter((" 3:2", "16:9"), complaint)) as base:
+        engine = machine(tmp_path, "onerouter", base)
+        landed(engine, "onerouter", request(prompt="first", aspect_ratio="3:2"))
+        assert ratios_sent(base) == ["3:2", " 3:2"] and base.bills == 1
+        landed(engine, "onerouter", request(prompt="second", aspect_ratio="3:2"))
+        landed(engine, "onerouter", request(prompt="third", aspect_ratio="16:9"))
+        assert ratios_sent(base)[2:] == [" 3:2", "16:9"] and base.bills == 3
+        assert landed(engine, "onerouter", request(prompt="first", aspect_ratio="3:2")).results[0].source == "store"
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        (400, {"error": {"message": "Invalid request: prompt is too long"}}),
+        (400, {"error": {"message": "Invalid parameter", "param": "prompt"}}),
+        (400, {"message": "Validation failed", "errors": {"prompt": ["too long"]}}),
+        (422, {"detail": [{"loc": ["body", "seed"], "msg": "Input should be a valid integer"}]}),
+        (400, {"error": {"message": "Invalid request", "code": "invalid_api_key"}}),
+        (400, {"error": {"message": "insufficient credits"}}),
+        (400, {"error": {"message": "Bad request", "code": "content_policy_violation"}}),
+        (400, b"<html><head><title>400 Bad Request</title></head></html>"),
+        (409, {"message": "invalid request"}),
+        (408, {"message": "invalid request"}),
+        (500, {"message": "invalid request"}),
+    ],
+)
+def test_a_refusal_of_3_2_that_names_something_else_leads_nowhere(tmp_path: Path, complaint: Answer) -> None:
+    """Nor does an answer that may have cost money, or a web page."""
+    with serving(onerouter((), complaint)) as base:
+        done = run(machine(tmp_path, "onerouter", base), "onerouter", request(prompt="no", aspect_ratio="3:2"))
+        assert done.results[0].error and ratios_sent(base) == ["3:2"] and base.bills == 0
+
+
+def test_a_ratio_that_neither_spelling_helps_is_refused_after_two(tmp_path: Path) -> None:
+    """Nothing was charged, and nothing is remembered."""
+    with serving(onerouter(())) as base:
+        engine = machine(tmp_path, "onerouter", base)
+        for number in range(2):
+            base.forget()
+            refused(engine, "onerouter", request(prompt=f"never {number}", aspect_ratio="3:2"))
+            assert ratios_sent(base) == ["3:2", " 3:2"] and base.bills == 0
+
+
+@pytest.mark.parametrize("operation", ["generate", "edit"])
+def test_a_model_id_is_asked_for_without_its_prefix_once(tmp_path: Path, operation: Any) -> None:
+    """The summary of the edits' document has none. The picture stays known by the row's id."""
+    with serving(onerouter(prefix="")) as base:
+        engine = machine(tmp_path, "onerouter", base)
+        name = f"nano-banana-pro-{'text' if operation == 'generate' else 'image'}-to-image"
+        landed(engine, "onerouter", request(operation, prompt="one"), "nano-banana-pro")
+        assert [one.json["model"] for one in base.asked] == [f"google/{name}", name] and base.bills == 1
+        again = landed(engine, "onerouter", request(operation, prompt="one"), "nano-banana-pro")
+        assert again.results[0].source == "store" and base.bills == 1
+        landed(engine, "onerouter", request(operation, prompt="two"), "nano-banana-pro")
+        assert [one.json["model"] for one in base.asked][2:] == [name] and base.bills == 2
+
+
+def test_a_model_that_is_not_there_is_asked_for_twice(tmp_path: Path) -> None:
+    """And no more often, and for nothing."""
+    with serving(lambda base, asked: said("model not found", 404, code="model_not_found")) as base:
+        refused(machine(tmp_path, "onerouter", base), "onerouter", request(prompt="nobody"))
+        assert len(base.asked) == 2 and base.bills == 0
+
+
+def test_a_route_that_is_not_there_is_not_about_the_model(tmp_path: Path) -> None:
+    """No other id would find it."""
+    with serving(lambda base, asked: (404, {"detail": "Not Found"})) as base:
+        refused(machine(tmp_path, "onerouter", base), "onerouter", request(prompt="nowhere"))
+        assert len(base.asked) == 1
+
+
+def test_two_facts_about_one_base_are_both_remembered(tmp_path: Path) -> None:
+    """The ratio's spelling and the id's, learned in one call or in two."""
+    with serving(onerouter((" 3:2",), prefix="")) as base:
+        engine = machine(tmp_path, "onerouter", base)
+        landed(engine, "onerouter", request("edit", prompt="id"))
+        landed(engine, "onerouter", request(prompt="ratio", aspect_ratio="3:2"))
+        assert len(base.asked) == 4 and base.bills == 2
+        base.forget()
+        landed(engine, "onerouter", request(prompt="both", aspect_ratio="3:2"))
+        assert len(base.asked) == 1 and base.bills == 1
+        fresh = machine(tmp_path / "fresh", "onerouter", base)
+        base.forget()
+        landed(fresh, "onerouter", request(prompt="at once", aspect_ratio="3:2"))
+        landed(fresh, "onerouter", request(prompt="then", aspect_ratio="3:2"))
+        assert len(base.asked) == 4 and base.bills == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [said("image_urls must be http(s) URLs"), said("image_urls[0]: URL scheme should be 'http' or 'https'", 422)],
+)
+def test_a_base_that_takes_addresses_only_is_told_so(tmp_path: Path, answer: Answer) -> None:
+    """There is no other way for a picture of this machine."""
+    with serving(onerouter(references=answer)) as base:
+        message = refused(machine(tmp_path, "onerouter", base), "onerouter", edit("addresses", 1))
+        assert ONLY in message and "providers.yaml" in message and "Nothing was charged" in message
+        assert len(base.asked) == 1 and base.bills == 0
+
+
+# --------------------------------------------------------------------------------------------------- WaveSpeed
+
+BINARY, TICKETS, FORM = "/api/v3/media/upload/binary", "/api/v3/media/uploads", "/api/v3/upload"
+MODEL = "/api/v3/google/nano-banana-2/edit"
+
+
+def wrapped(data: Any, code: int = 200) -> Answer:
+    return code, {"code": code, "message": "success" if code == 200 else "no", "data": data}
+
+
+def wavespeed(there: set[str], inside: bool = True, result: str = "/result") -> Callable[[Base, Asked], Answer | None]:
+    """The model's route, the uploads that are `there`, and the address of a prediction with or without its end."""
+    put: dict[str, bytes] = {}
+
+    def serve(base: Base, asked: Asked) -> Answer | None:
+        if asked.path in (BINARY, FORM) and asked.path in there:
+            (content,) = asked.files("file")
+            put[f"{base.url}/served/{len(put)}-up"] = content
+            return wrapped({"url" if asked.path == FORM else "download_url": list(put)[-1]})
+        if asked.path == TICKETS and TICKETS in there:
+            address = f"{base.url}/served/{len(put)}-up"
+            put[address] = b""
+            upload = {"method": "PUT", "url": f"{base.url}/put/{len(put)}", "headers": {"x-goog-meta": "7"}}
+            return wrapped({"download_url": address, "upload": upload, "size": asked.json["size"]})
+        if asked.path.startswith("/put/"):
+            assert not asked.authorized, "a signed address gets no key"
+            put[list(put)[-1]] = asked.body
+            return 200, b""
+        if asked.path == MODEL:
+            pictures = [put.get(one, b"") if one.startswith("http") else unwrapped(one) for one in asked.json["images"]]
+            if not all(pictures) or not (inside or all(one in put for one in asked.json["images"])):
+                return 400, {"code": 400, "message": "images must be a list of URLs"}
+            base.seen = pictures
+            return wrapped({"id": "p1", "status": "created"})
+        if asked.path == f"/api/v3/predictions/p1{result}":
+            return wrapped({"id": "p1", "status": "completed", "outputs": [base.picture()]})
+        return 404, b"404 page not found"
+
+    return serve
+
+
+@pytest.mark.parametrize(
+    ("there", "tried"),
+    [({BINARY, TICKETS, FORM}, [BINARY]), ({TICKETS, FORM}, [BINARY, TICKETS]), ({FORM}, [BINARY, TICKETS, FORM])],
+)
+def test_an_upload_route_that_is_not_there_leads_to_the_next(tmp_path: Path, there: set[str], tried: list[str]) -> None:
+    """The three that are documented, in this order, free; the last one that worked is the first next time."""
+    with serving(wavespeed(there)) as base:
+        engine = machine(tmp_path, "wavespeed", base)
+        asked = edit("up")
+        landed(engine, "wavespeed", asked, NB2)
+        assert base.paths() == [*tried, tried[-1], MODEL] and base.bills == 1
+        assert base.seen == files("wavespeed", asked)
+        base.forget()
+        landed(engine, "wavespeed", edit("up again", 1, first=20), NB2)
+        assert base.paths() == [tried[-1], MODEL] and base.bills == 1
+
+
+def test_a_base_without_any_upload_gets_the_references_inside(tmp_path: Path) -> None:
+    """And is told to take addresses only when it refuses them."""
+    with serving(wavespeed(set())) as base:
+        engine = machine(tmp_path, "wavespeed", base)
+        asked = edit("inside")
+        landed(engine, "wavespeed", asked, NB2)
+        assert base.paths() == [BINARY, TICKETS, FORM, MODEL] and base.bills == 1
+        assert base.seen == files("wavespeed", asked)
+    with serving(wavespeed(set(), inside=False)) as base:
+        message = refused(machine(tmp_path / "other", "wavespeed", base), "wavespeed", edit("inside"), NB2)
+        assert ONLY in message and base.bills == 0
+
+
+def test_a_prediction_is_found_at_the_address_of_the_other_page(tmp_path: Path) -> None:
+    """One page has `/result` at its end, another hasn't: a paid prediction isn't lost for it."""
+    with serving(wavespeed({BINARY}, result="")) as base:
+        engine = machine(tmp_path, "wavespeed", base)
+        landed(engine, "wavespeed", edit("short"), NB2)
+        assert base.paths("GET") == ["/api/v3/predictions/p1/result", "/api/v3/predictions/p1"] and base.bills == 1
+        landed(engine, "wavespeed", edit("short again", first=7), NB2)
+        assert base.paths("GET")[2:] == ["/api/v3/predictions/p1"]
+
+
+def test_a_deleted_prediction_is_over_and_maybe_charged(tmp_path: Path) -> None:
+    """It is not polled for ever, and is asked about before it is paid again."""
+
+    def serve(base: Base, asked: Asked) -> Answer | None:
+        if asked.method == "GET":
+            return wrapped({"id": "p1", "status": "deleted", "outputs": []})
+        return wrapped({"id": "p1", "status": "created"})
+
+    with serving(serve) as base:
+        engine = machine(tmp_path, "wavespeed", base)
+        asked = request(prompt="gone")
+        error = run(engine, "wavespeed", asked, NB2).results[0].error
+        assert error is not None and error.charged == "maybe" and "p1" in str(error)
+        again = run(engine, "wavespeed", asked, NB2).results[0].error
+        assert again is not None and again.kind == "doubt" and len(base.paths()) == 1
