@@ -35,6 +35,7 @@ from .providers.row import Operation
 from .rate_limit import Waiting
 from .request import Slot
 from .result_choice import absolute, chosen
+from .scrub import Scrubber
 from .transport import Abandoned, TooLong, Transport, Watch
 from .wire import dialect, step_after
 from .wire.error_parsing import of_references
@@ -110,6 +111,8 @@ class Call:
         self._attempts = 0
         self._fate: retry.Fate = "over"
         self._fates: dict[int, retry.Fate] = {}
+        self._scrubber = Scrubber([])
+        """Takes the key that was sent out of all that comes back."""
         self._answer: KeptAnswer | None = None
         """The last answer about the pictures, while it may have to be kept."""
         self._notices: tuple[str, ...] = ()
@@ -167,7 +170,7 @@ class Call:
                 # It is about the last try. An earlier one, whose answer was lost, may have been taken.
                 error.charged = "maybe"
                 self._fate = "lost"
-            self.outcome.error = error
+            self.outcome.error = self._scrubbed(error)
         except Exception as error:  # a bug of ours must not kill the run, nor hide that money may be gone
             log.exception("a call to %s failed inside the pack", self.target.row.id)
             charged: Charged = "maybe" if self._left else "no"
@@ -285,7 +288,7 @@ class Call:
             assert reply is not None
             if 300 <= reply.status < 400:
                 raise self._redirected(reply)
-            step = step_after(speech, self._job, send, replace(reply, sent=self._sent_words))
+            step = self._scrubbed_step(step_after(speech, self._job, send, replace(reply, sent=self._sent_words)))
             about_result = reply.ok and (send.paid or send.accepted is not None)
             self._answer = _kept(send.state, reply) if about_result and isinstance(step, Failed) else None
             if not isinstance(step, Failed):
@@ -356,7 +359,7 @@ class Call:
         except (Broken, TooLong, Forbidden, NanoBananaError) as error:
             log.info("%s could not be asked to drop a task: %s", self.row_label, error)
             return None
-        return speech.next(self._job, send.state, reply)
+        return self._scrubbed_step(speech.next(self._job, send.state, reply))
 
     def _exchange(self, transport: Transport, send: Send, deadline: float | None = None) -> Reply:
         # A key may have to be asked for. Nothing has left by then, and nothing is written down as sent.
@@ -560,7 +563,10 @@ class Call:
         if self._doubt and not accepted:
             # This answer is about the last try, and says nothing of those whose answers were lost.
             charged, self._fate = "maybe" if charged == "no" else charged, "lost"
-        kept = self._ledger.keep_answer(self.id, self._answer) if self._answer and charged != "no" else None
+        kept = None
+        if self._answer is not None and charged != "no":
+            clean = replace(self._answer, body=self._scrubber.body(self._answer.body))
+            kept = self._ledger.keep_answer(self.id, self._scrubber.value(clean))
         return self._blame.error(fault, charged, failed.task, kept)
 
     def _while_young(self, fate: retry.Fate) -> retry.Fate:
@@ -596,7 +602,22 @@ class Call:
         value = key.value
         if row.auth == "google_service_account":
             value = self._memory.tokens.token(value, key.source, row.label, target.proxy, target.ca_bundle)
+        self._scrubber = self._scrubber.also(value)
         return row.header(value)
+
+    def _scrubbed_step(self, step: Step) -> Step:
+        """A dialect's step without the key, in whatever spelling; what is only sent stays as it is."""
+        if isinstance(step, Wait):
+            return replace(step, progress=self._scrubber.text(step.progress), then=self._scrubbed_send(step.then))
+        return self._scrubbed_send(step) if isinstance(step, Send) else self._scrubber.value(step)
+
+    def _scrubbed_send(self, send: Send) -> Send:
+        return replace(send, state=self._scrubber.value(send.state), accepted=self._scrubber.value(send.accepted))
+
+    def _scrubbed(self, error: NanoBananaError) -> NanoBananaError:
+        error.what, error.cure = self._scrubber.text(error.what), self._scrubber.text(error.cure)
+        error.request_id = self._scrubber.text(error.request_id)
+        return error
 
     def _deadline(self, send: Send | None = None) -> float:
         if self.sent_at is None:

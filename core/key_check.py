@@ -15,6 +15,7 @@ from .connections import Forbidden
 from .errors import ConfigError
 from .plan import Target
 from .redact import redact
+from .scrub import Scrubber
 from .transport import Abandoned, TooLong, Transport
 from .wire.error_parsing import claimed_status, fault_of, unreadable
 from .wire.reading import NotJson, read_json
@@ -73,7 +74,7 @@ def check_key(target: Target) -> Checked:
     if fault.kind in ("credit", "quota"):
         return Checked("no credit", f"{row.label} takes the key, but the account has no credit or quota left")
     if reply.status == 401 or fault.kind == "key":
-        said = f': "{redact(fault.words, 160)}"' if fault.words else ""
+        said = f': "{Scrubber([target.key.value]).text(redact(fault.words, 160))}"' if fault.words else ""
         return Checked("refused", f"{row.label} refuses the key (HTTP {reply.status}){said}")
     if reply.status in (400, 404, 405, 422):
         return Checked("unproven", f"{row.label} answers and did not refuse the key; the first picture will prove it")

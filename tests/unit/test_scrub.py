@@ -1,0 +1,182 @@
+"""The key that was sent comes back in no text, however a server spells it, and looking for it takes linear time."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from driving import PNG, QUICK_ROWS, request
+from hypothesis import given
+from hypothesis import strategies as st
+from pack.core.choice import ProviderChoice
+from pack.core.engine import Engine
+from pack.core.ledger.history import History
+from pack.core.redact import MOST_TEXT, redact
+from pack.core.scrub import RUN, Scrubber
+from reply_server import replying
+
+KEY = "sk-proj-Ab9+/x7ZqW3eR5tY7uI9oP1Lk"
+
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "percent": lambda key: "".join(f"%{ord(c):02x}" for c in key),
+    "some percent": lambda key: quote(key, safe=""),
+    "percent twice": lambda key: quote("".join(f"%{ord(c):02X}" for c in key)),
+    "entities": lambda key: "".join(f"&#{ord(c)};" for c in key),
+    "hex entities": lambda key: "".join(f"&#x{ord(c):X}" for c in key),
+    "JSON escapes": lambda key: "".join(f"\\u{ord(c):04x}" for c in key),
+    "string escapes": lambda key: "".join(f"\\x{ord(c):02x}" for c in key),
+    "zero width": lambda key: "\u200b".join(key),
+    "joiners": lambda key: "\u2060\u00ad".join(key),
+    "spaces": lambda key: " ".join(key),
+    "lines": lambda key: key[:16] + "\n" + key[16:],
+    "wide": lambda key: "".join(chr(ord(c) + 0xFEE0) for c in key),
+    "hex": lambda key: key.encode().hex(),
+    "first half": lambda key: key[:16],
+    "second half": lambda key: key[16:],
+    "any twelve": lambda key: key[9 : 9 + RUN],
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@given(before=st.text(max_size=30), after=st.text(max_size=30))
+def test_no_spelling_of_the_key_is_shown(spelling: str, before: str, after: str) -> None:
+    """Wherever in a text it stands; what stands around it stays."""
+    spelled = SPELLINGS[spelling](KEY)
+    shown = Scrubber([KEY]).text(f"{before}\n{spelled}\n{after}")
+    assert spelled not in shown and "..." in shown
+    letters = spelled.replace("%", "").replace(" ", "")
+    assert letters[: len(letters) // 2] not in shown.replace("%", "").replace(" ", "")
+
+
+@given(before=st.text("abcdefgh ", max_size=9), after=st.text("abcdefgh ", max_size=9), safe=st.booleans())
+def test_no_base64_with_the_key_in_it_is_shown(before: str, after: str, safe: bool) -> None:
+    """At every offset, in both alphabets: decoding what is left gives no run of it."""
+    data = f"{before}{KEY}{after}".encode()
+    coded = (base64.urlsafe_b64encode if safe else base64.b64encode)(data).decode()
+    shown = Scrubber([KEY]).text(f"id {coded} end")
+    assert coded not in shown and shown.startswith("id ") and shown.endswith(" end")
+    for piece in shown.removeprefix("id ").removesuffix(" end").split("..."):
+        padded = piece.replace("-", "+").replace("_", "/")
+        for skip in range(4):
+            part = padded[skip : skip + (len(padded) - skip) // 4 * 4]
+            left = base64.b64decode(part + "=" * (-len(part) % 4)).decode("latin-1")
+            assert all(KEY[at : at + RUN] not in left for at in range(len(KEY) - RUN + 1))
+
+
+@given(st.text(max_size=200))
+def test_what_has_nothing_of_the_key_stays(text: str) -> None:
+    """To the letter."""
+    assert Scrubber([KEY]).text(text) == text or any(KEY[at : at + RUN] in text for at in range(len(KEY)))
+
+
+def test_short_and_missing_secrets() -> None:
+    """A short one is hidden as a whole, a very short one could be any word."""
+    assert Scrubber(["abc123xy"]).text("it is abc123xy, abc123") == "it is ..., abc123"
+    assert Scrubber(["abc", ""]).text("abc") == "abc"
+
+
+def test_steps_of_a_dialect_are_scrubbed_whole() -> None:
+    """Every text in them, also inside dictionaries and lists; bytes stay."""
+    value = {"task": f"t-{KEY}", "urls": [f"https://x/{KEY}"], "n": 3, KEY: None, "data": b"x"}
+    shown = Scrubber([KEY]).value(value)
+    assert KEY not in repr(shown) and shown["n"] == 3 and shown["data"] == b"x" and len(shown["urls"]) == 1
+
+
+def test_a_kept_answer_has_no_key_and_its_pictures_are_whole() -> None:
+    """Bytes that are no UTF-8 stay as they are."""
+    picture = base64.b64encode(bytes(range(256)) * 40)
+    body = (
+        b'{"a": "'
+        + picture
+        + b'", "b": "\xff'
+        + KEY.encode()
+        + b'", "c": "'
+        + SPELLINGS["JSON escapes"](KEY).encode()
+        + b'"}'
+    )
+    shown = Scrubber([KEY]).body(body)
+    assert KEY.encode() not in shown and b"\\u0073" not in shown and picture in shown and b"\xff" in shown
+
+
+HOSTILE: dict[str, Callable[[int], str]] = {
+    "key and spaces": lambda n: "key" + " " * n,
+    "spaces and colons": lambda n: "token : " * (n // 8),
+    "escapes": lambda n: "%41" * (n // 3),
+    "entities": lambda n: "&#65;" * (n // 5),
+    "nearly the key": lambda n: (KEY[: RUN - 1] + "!") * (n // RUN),
+    "nearly a shape": lambda n: "sk-" * (n // 3),
+    "data uris": lambda n: "data:image/png;base64," * (n // 22),
+    "addresses": lambda n: "https://a" * (n // 9),
+    "nearly base64": lambda n: ("A" * 119 + " ") * (n // 120),
+    "open brackets": lambda n: "<" * n,
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("work", [redact, Scrubber([KEY]).text], ids=["redact", "scrub"])
+def test_twice_the_text_takes_about_twice_the_time(text: str, work: Callable[[str], str]) -> None:
+    """Least of several measurements of CPU; short texts so that the cut plays no part."""
+
+    def least(size: int) -> float:
+        value, times = HOSTILE[text](size), []
+        for _ in range(7):
+            begun = time.thread_time()
+            work(value)
+            times.append(time.thread_time() - begun)
+        return min(times)
+
+    for _ in range(4):
+        once, twice = least(MOST_TEXT // 2), least(MOST_TEXT)
+        if twice <= 2.5 * once + 0.002:
+            return
+    pytest.fail(f"{once * 1000:.2f} ms for half of it, {twice * 1000:.2f} ms for all")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_huge_text_costs_no_more_than_its_beginning(text: str) -> None:
+    """What is shown is short, whatever came."""
+    huge = HOSTILE[text](5_000_000)
+    assert len(redact(huge)) <= 400 and len(Scrubber([KEY]).text(huge)) <= MOST_TEXT
+
+
+# ------------------------------------------------------------------------------------------------ through the engine
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("place", ["words", "request id", "task", "error", "kept answer"])
+def test_a_server_that_repeats_the_key_shows_it_nowhere(spelling: str, place: str, tmp_path: Path) -> None:
+    """Not in the words, the request id, the journal, a sidecar, a kept answer or an error."""
+    spelled = SPELLINGS[spelling](KEY)
+    data = [{"b64_json": base64.b64encode(PNG).decode(), "revised_prompt": f"a {spelled} fox"}]
+    replies: dict[str, list[dict[str, Any]]] = {
+        "words": [{"status": 200, "body": {"data": data}}],
+        "request id": [{"status": 200, "body": {"data": data, "request_id": spelled}}],
+        "task": [
+            {"status": 200, "body": {"task_id": f"t-{spelled}", "status": "SUBMITTED"}},
+            {"poll": True, "status": 404, "body": {"error": {"message": f"no task {spelled}"}}},
+        ],
+        "error": [{"status": 400, "body": {"error": {"message": f"the prompt is bad {spelled}"}}}],
+        "kept answer": [{"status": 200, "body": {"data": [], "note": spelled}}],
+    }
+    with replying(*replies[place]) as server:
+        environ = {"NANO_BANANA_NANOBANANA_API_KEY": KEY, "NANO_BANANA_NANOBANANA_BASE_URL": server.url}
+        engine = Engine(tmp_path, rows=QUICK_ROWS, environ=environ)
+        asked = [replace(request(prompt="a fox"), num_images=1)]
+        run = engine.run(asked, engine.plan(ProviderChoice("nanobanana"), asked))
+        assert run.done.wait(60)
+        (result,) = run.results
+        shown = [result.text, str(result.error), repr(run.report.requests), *run.report.notices]
+        shown += [repr(vars(each)) for each in History(engine.ledger).pictures()]
+        engine.ledger.close()
+        files = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
+        for text in [*shown, *(data.decode("latin-1") for data in files)]:
+            for form in {spelled, KEY, KEY[:RUN], KEY[-RUN:], json.dumps(spelled)[1:-1]}:
+                assert form not in text
