@@ -2,7 +2,8 @@
 
 Documents: the OpenAPI file in the vendor's SDK repository. One block of fields for all four models, even where a value
 can't apply; what each takes is that of its model elsewhere. `aspect_ratio` is a free string there: only the ten ratios
-that every model has are offered, and no word for "as the first image" is known. Prices aren't published.
+that every model has are offered, and no word for "as the first image" is known. Prices aren't published. Judged by that
+file; apiframe-sdk, for Python, speaks version 1, and with it sends the key as `Bearer` where this file has `X-API-Key`.
 
 Every key begins with `afk_`. `APIFRAME_API_KEY`, the variable of the SDK, counts where its key begins so; another one in it is
 taken for one of version 1. What stands in a variable of this provider's own, or in Settings, is sent whatever it begins

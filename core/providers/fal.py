@@ -5,6 +5,8 @@ reliability; Nano Banana 2.1 is from a third party's reading of its page (Octobe
 edit's ends in `/edit`, and the newer models stand under `google/` instead of `fal-ai/`. Every call is a request in fal's
 queue. A result waits at its address for 7 days, as one source says; other lifetimes aren't known. Cancel takes a request
 back while it waits in the queue. What a queue's failure costs is read by the dialect: 5xx isn't billed, some 422 are.
+Judged by both of its clients and by the types of @fal-ai/client 1.10.1 (npm, May 2026), which are older than those in its
+repository: they know no endpoint below `google/` and no `system_prompt`.
 
 References go inside the body up to `upload_above`, the largest of them through fal's storage beyond that: its address is
 fal's second origin, and the key goes there only while fal itself is reached at its own address. The length of a body that

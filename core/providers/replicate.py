@@ -3,6 +3,7 @@
 Documents: its general API reference; the fields of Nano Banana Pro and Nano Banana 2 are from schemas that public clients
 carry, those of the first model are taken to be the ones that all three share. No model here takes a count or a seed. Pro
 gives 2K without `resolution`. Its `allow_fallback_model` would let another maker's model answer: it is never sent.
+The package replicate judges the way of a request and of a file, not the fields: it has no types for them.
 
 An output is deleted an hour after it was made: it is fetched at once, and a call that is collected later than that finds
 nothing. References go inside the body up to `upload_above`, the largest of them through its files API beyond that. Cancel

@@ -7,6 +7,9 @@ makes pictures from text, 14 ratios, PNG or JPEG, without a resolution [its page
 in a reseller's list only and not offered. An uploaded file is kept for 7 days at an address that needs no key [its page on
 uploads]. Prices depend on the model's page and aren't listed in one place. Resellers serve the same shape
 (302.ai below `https://api.302.ai/ws`).
+
+The package wavespeed judges the way of a request, not the fields: it has no types for them. It uploads by a ticket of
+`/api/v3/media/uploads` and a PUT, where the page on uploads, followed here, has a form.
 """
 
 from .row import EXTREME_RATIOS, RATIOS, Field, Model, Offer, Option, Provider, Route
