@@ -129,7 +129,7 @@ def _carrying(row: Provider, transport: str, told: Told) -> Provider:
             told.at("references"), f"references can't be {transport}: the dialect {row.dialect} has {', '.join(can)}"
         )
     if transport == "upload":
-        return _with_uploads(row, references=transport, above=1 if len(can) > 1 else 0)
+        return _with_uploads(row, references=transport, above=1 if dialects()[row.dialect].upload_above else 0)
     return replace(inside(row) if row.references == "upload" or row.upload_above else row, references=transport)
 
 
@@ -149,8 +149,8 @@ def _uploads(row: Provider, told: Told) -> Provider:
     """`upload_above`, `upload_url` and `upload_path`, where something is uploaded."""
     can = dialect(row.dialect).REFERENCES
     if "upload_above" in told:
-        if "upload" not in can or len(can) == 1:
-            only = "uploads every reference" if "upload" in can else "uploads nothing"
+        if not dialects()[row.dialect].upload_above:
+            only = "uploads every reference, or none" if "upload" in can else "uploads nothing"
             raise Mistake(
                 told.at("upload_above"), f"upload_above would change nothing: the dialect {row.dialect} {only}"
             )

@@ -218,7 +218,7 @@ NOTHING = {
     "openrouter: {upload_url: https://up.example}": (2, "upload_url would change nothing"),
     "onerouter: {upload_url: https://up.example}": (2, "upload_url would change nothing"),
     "onerouter: {forms: [a]}": (2, "one form only"),
-    "kie: {upload_above: 1000}": (2, "uploads every reference"),
+    "kie: {upload_above: 1000}": (2, "uploads every reference, or none"),
     "kie:\n    paths: {generate: /x}": (3, "nano-banana-lite and nano-banana"),
     "kie:\n    max_parallel: 2\n    fields: {resolution: size}": (4, "say fields below models for each of them"),
     "kie: {references: pictures}": (2, "doesn't reach"),
