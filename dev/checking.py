@@ -169,6 +169,8 @@ class Stages:
         self.tests("conformance", rest, str(python), {JUDGED: str(record)})
         found = self.results[-1].counts
         if rest or found.failed or found.skipped:
+            if write:
+                print(f"not written: {judges_table.PATH} needs every test to pass")
             return
         page = judges_table.page(judges_table.read(record))
         if write:
@@ -254,8 +256,13 @@ def judged(arguments: list[str]) -> int:
     """`dev.py judges`: runs the conformance tests and writes docs/judges.md. Exit code 1 when anything failed."""
     summary_ = "Run the conformance tests and write docs/judges.md from what they record."
     argparse.ArgumentParser(prog="dev.py judges", description=summary_).parse_args(arguments)
+    cache = opened()
+    try:
+        node.make(cache)  # for the clients in JavaScript
+    except node.NoNode as reason:
+        print(reason)
     with tempfile.TemporaryDirectory(prefix="nano-banana-test-", ignore_cleanup_errors=True) as scratch:
-        stages = Stages(None, opened(), Path(scratch))
+        stages = Stages(None, cache, Path(scratch))
         stages.conformance([], write=True)
     return _finished(stages)
 

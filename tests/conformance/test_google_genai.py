@@ -17,7 +17,7 @@ from judging import judged
 from pack.simulator.server import Simulator
 from PIL import Image
 
-genai = pytest.importorskip("google.genai", reason="google-genai needs Python 3.11 or newer")
+genai = pytest.importorskip("google.genai")
 
 from google.genai import errors, types  # noqa: E402
 from google.oauth2.credentials import Credentials  # noqa: E402

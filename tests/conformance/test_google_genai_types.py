@@ -21,7 +21,7 @@ from pack.core.pictures import encode
 from pack.core.providers import BUILT_IN
 from sent_requests import Sent, sent_requests
 
-genai = pytest.importorskip("google.genai", reason="google-genai needs Python 3.11 or newer")
+genai = pytest.importorskip("google.genai")
 
 import httpx2  # noqa: E402
 from google.genai import types  # noqa: E402

@@ -86,6 +86,7 @@ def test_makes_and_edits_pictures_with_the_images_api(simulator: Simulator) -> N
     judged("openrouter", "openrouter", "", "makes and edits a picture at the double's images API")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_looks_at_its_key(simulator: Simulator) -> None:
     found = client_of(simulator).api_keys.get_current_key_metadata()
     assert found.data.label == "sim" and found.data.usage == 0
