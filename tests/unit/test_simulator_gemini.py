@@ -293,7 +293,7 @@ def test_several_pictures_are_several_requests(sim: Simulator, tmp_path: Path) -
         ("status=403", "key", "no", "denied access"),
         ("status=404", "model", "no", "does not know this model"),
         ("status=429 retry_after=3600", "rate", "no", "3600 seconds"),
-        ("status=451", "invalid", "no", "where this machine is"),
+        ("status=451", "region", "no", "where this machine is"),
         ("status=500 paid", "server", "maybe", "the fault is on its side"),
         ("broken_json", "unreadable", "maybe", "not the API's JSON"),
         ("drop=headers", "network", "maybe", "no answer came back"),
