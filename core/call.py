@@ -567,6 +567,7 @@ class Call:
         if self._answer is not None and charged != "no":
             clean = replace(self._answer, body=self._scrubber.body(self._answer.body))
             kept = self._ledger.keep_answer(self.id, self._scrubber.value(clean))
+        self.outcome.answer = kept.name if kept else ""
         return self._blame.error(fault, charged, failed.task, kept)
 
     def _while_young(self, fate: retry.Fate) -> retry.Fate:
@@ -664,7 +665,8 @@ class Call:
             unheard = self.alone and not self._asked_to_drop
             lost = fate == "lost" or (unheard and charged == "maybe")
             try:
-                self._ledger.closed([name], charged, reason, lost=lost, again=fate == "again")
+                uids = self._ledger.closed([name], charged, reason, lost=lost, again=fate == "again")
+                self.outcome.uids[number] = uids.get(name, "")
             except LedgerFailed as failed:
                 log.warning("%s", failed.reason)
             except Exception:  # a bug of ours: nobody may wait for ever because of a row

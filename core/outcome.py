@@ -25,6 +25,10 @@ class Outcome:
     extras: int = 0
     """Pictures beyond those that were asked for; they are kept, and in no output."""
     failures: dict[int, NanoBananaError] = field(default_factory=dict)
+    uids: dict[int, str] = field(default_factory=dict)
+    """The journal's rows of the pictures that are missing."""
+    answer: str = ""
+    """File name of the kept answer in which no picture could be read, "" where none is kept."""
     error: NanoBananaError | None = None
     """Why pictures are missing that have no failure of their own."""
     text: str = ""

@@ -21,6 +21,14 @@ class Result:
     source: str = "provider"
     """"provider" or "store"."""
     error: NanoBananaError | None = None
+    uid: str = ""
+    """Of the journal's row that has the failure, "" where there is none."""
+    answer: str = ""
+    """File name of the kept answer in which no picture could be read, "" where none is kept."""
+
+    def fail(self, error: NanoBananaError | None, uid: str = "", answer: str = "") -> None:
+        """There is no picture; None: not yet."""
+        self.error, self.uid, self.answer = error, uid, answer
 
 
 @dataclass(frozen=True)

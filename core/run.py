@@ -245,7 +245,7 @@ class Run:
         wanted = self._open_slots()
         self._phase, self._cause, self._free_failures = "preparing", None, 0
         for result in wanted:
-            result.error = None
+            result.fail(None)
         prints = {id(r): by_frame[r.slot.frame].fingerprint(self._of_frame[r.slot.frame], r.slot) for r in wanted}
         before = len(self.report.landed)
         while wanted and not self._halt.is_set():
@@ -333,11 +333,12 @@ class Run:
             self.report.note([waived([d for found in opening.waived.values() for d in found])])
         if opening.doubts:
             doubts = [doubt for found in opening.doubts.values() for doubt in found]
-            question = doubted(doubts)
+            kept = any(self._ledger.answers.has(doubt.call) for doubt in doubts)
+            question = doubted(doubts, kept=kept)
             self._questions += [doubt.uid for doubt in doubts]
             for result in wanted:
-                if prints[id(result)] in opening.doubts:
-                    result.error = question
+                if about := opening.doubts.get(prints[id(result)]):
+                    result.fail(question, about[0].uid, self._ledger.answers.name(about[0].call))
         # A picture that stands twice in this very run is opened once; its twin waits like any other.
         seen: set[str] = set()
         mine = []
@@ -525,7 +526,7 @@ class Run:
                     kind="stopped",
                     cure=self._cause.cure,
                 )
-            result.error = error
+            result.fail(error, outcome.uids.get(number, ""), outcome.answer)
         if outcome.extras:
             more = "1 picture more" if outcome.extras == 1 else f"{outcome.extras} pictures more"
             where = "they are kept in the results panel, not in the outputs"

@@ -94,6 +94,8 @@ async def make(
     everything = len(failed) == len(report.results)
     if failed and on_failure != BLOCK and (everything or on_failure == FAIL):
         await _speak(run)
+        # The host's error has words only.
+        host.tell("failed", {"node": str(node_id or ""), "failed": _failed(report)})
         raise _summary(report)
     if run.asks:
         await host.in_thread(run.told)
@@ -274,6 +276,22 @@ def _blocked(report: Report, requests: Sequence[Request], with_originals: bool) 
     return io.NodeOutput(*values, ui={"nano_banana": [facts]})
 
 
+def _failed(report: Report) -> list[dict[str, Any]]:
+    """What failed, for `info` and the browser: "id" where the results panel has a row for it, "answer" where the provider's
+    answer is kept and can be read again."""
+    return [
+        {
+            "slot": result.slot.index,
+            "frame": result.slot.frame,
+            "reason": result.error.reason if result.error else "",
+            "charged": result.error.charged if result.error else "no",
+            **({"id": result.uid} if result.uid else {}),
+            **({"answer": result.answer} if result.answer else {}),
+        }
+        for result in report.failed
+    ]
+
+
 def _facts(report: Report, requests: Sequence[Request], finished: list[Finished]) -> dict[str, Any]:
     """The `info` output."""
     return {
@@ -292,15 +310,7 @@ def _facts(report: Report, requests: Sequence[Request], finished: list[Finished]
             }
             for item in finished
         ],
-        "failed": [
-            {
-                "slot": result.slot.index,
-                "frame": result.slot.frame,
-                "reason": result.error.reason if result.error else "",
-                "charged": result.error.charged if result.error else "no",
-            }
-            for result in report.failed
-        ],
+        "failed": _failed(report),
         "resolution_effective": report.resolution or None,
         "cost_usd": None if report.usd is None else round(report.usd, 6),
         "cost_source": report.usd_source,

@@ -48,6 +48,10 @@ class KeptAnswers:
         """Whether the answer of a call is here. Raises nothing."""
         return bool(call) and self.path(call).exists()
 
+    def name(self, call: str) -> str:
+        """The file name of the answer of a call, "" where it is not here. Raises nothing."""
+        return self.path(call).name if self.has(call) else ""
+
     def keep(self, call: str, answer: KeptAnswer) -> Path:
         """Writes an answer, complete or not at all, and makes room for it; gives where it is."""
         self.folder.mkdir(parents=True, exist_ok=True)

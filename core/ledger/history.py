@@ -206,9 +206,7 @@ class History:
         file = row.result if self._results.has(row.result, row.uid) else ""
         running = row.state in OPEN and not self._journal.is_abandoned(row)
         exact = row.charged is not None
-        answer = ""
-        if row.state in ("unknown", "refused") and self._journal.answers.has(row.call):
-            answer = self._journal.answers.path(row.call).name
+        answer = self._journal.answers.name(row.call) if row.state in ("unknown", "refused") else ""
         return Shown(
             **copied, usd=dollars(row.counted), exact=exact, task=task, running=running, file=file, answer=answer
         )

@@ -311,25 +311,27 @@ class Journal:
 
     def closed(
         self, fingerprints: Sequence[str], charged: Charged, reason: str, *, lost: bool = False, again: bool = False
-    ) -> None:
-        """It ended without a picture.
+    ) -> dict[str, str]:
+        """It ended without a picture. Gives fingerprint -> uid of the rows that say so; what never left has none.
 
         `lost`: the provider may have made it and can't return it, so it is asked about before it is paid again. `again`:
         it can still be had for nothing from its task or its address. Pictures that are settled are left alone.
         """
         ended = {name: self._mine[name] for name in fingerprints if name in self._mine}
         if not ended:
-            return
+            return {}
         now = self._clock()
         try:
             with self.database.write() as connection:
-                for row in rows.with_uids(connection, list(ended.values())):
+                there = rows.with_uids(connection, list(ended.values()))
+                for row in there:
                     self._close(connection, row, charged, reason, lost, again, now)
                 self._drop(ended)
         finally:
             # Whatever the disk says, nobody is on it any more: what could not be written is judged by what is there.
             self._drop(ended)
             self._tell()
+        return {row.fingerprint: row.uid for row in there if row.state != "reserved"}
 
     def told(self, uids: Sequence[str], run: str) -> None:
         """The user has been told that these may have been paid: asking for them again within the hour is the answer."""

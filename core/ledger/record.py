@@ -98,6 +98,8 @@ class Doubt:
     """Unix time of the send."""
     usd: float
     reason: str
+    call: str = ""
+    """Whose answer may be kept."""
 
 
 @dataclass(frozen=True)

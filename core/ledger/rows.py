@@ -80,7 +80,7 @@ def doubt(row: Row[Any]) -> Doubt:
     reason = row.reason
     if row.state in ("accepted", "answered"):
         reason = f"it can be had for nothing once the key (profile {row.profile}) and address it was made with are here again"
-    return Doubt(row.uid, row.provider, row.model, row.sent or row.created, dollars(row.counted), reason)
+    return Doubt(row.uid, row.provider, row.model, row.sent or row.created, dollars(row.counted), reason, row.call)
 
 
 def _state(text: str) -> dict[str, Any] | None:

@@ -12,18 +12,19 @@ from .record import Doubt
 _SHOWN = 4
 
 
-def doubted(doubts: Sequence[Doubt]) -> Unresolved:
-    """The refusal that asks before something is paid again."""
+def doubted(doubts: Sequence[Doubt], *, kept: bool = False) -> Unresolved:
+    """The refusal that asks before something is paid again. `kept`: an answer is here in which no picture could be read."""
     count, usd = _sum(doubts)
     requests = "1 request" if count == 1 else f"{count} requests"
     pictures = "its picture" if count == 1 else "their pictures"
     return Unresolved(
-        f"{requests} for {pictures} may have been charged, about ${usd:.2f}, without an answer that reached this machine: "
+        f"{requests} for {pictures} may have been charged, about ${usd:.2f}, without a picture that reached this machine: "
         f"{_named(doubts)}",
         kind="doubt",
         charged="maybe",
         money="This time nothing was sent.",
-        cure="Queue again within an hour to pay again. NANO_BANANA_ON_UNKNOWN=resend stops asking.",
+        cure=("Read again looks into the kept answer anew, free. " if kept else "")
+        + "Queue again within an hour to pay again. NANO_BANANA_ON_UNKNOWN=resend stops asking.",
     )
 
 

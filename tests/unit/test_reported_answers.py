@@ -404,6 +404,32 @@ def test_an_answer_that_cost_nothing_is_not_kept(tmp_path: Path) -> None:
         assert not (tmp_path / "results" / "unreadable").exists()
 
 
+def test_a_failure_names_its_row_and_its_kept_answer(tmp_path: Path) -> None:
+    """So that a node can have it read again: in the run that failed, and in the next, which asks before it pays again."""
+    with replying(UNREAD["cut JSON"]) as server:
+        engine = engine_at(server, "nanobanana", tmp_path)
+        (failed,) = run_once(engine, "nanobanana").results
+        (shown,) = History(engine.ledger).pictures()
+        assert (failed.uid, failed.answer) == (shown.uid, shown.answer) and shown.answer
+        (asked,) = run_once(engine, "nanobanana").results
+        assert (asked.uid, asked.answer) == (shown.uid, shown.answer)
+        assert asked.error is not None and asked.error.kind == "doubt" and "Read again" in asked.error.cure
+        assert len(server.posts) == 1
+
+
+def test_a_failure_without_an_answer_to_read_names_none(tmp_path: Path) -> None:
+    """A refusal has a row, a picture that was not asked for has none."""
+    with replying({"status": 400, "body": {"error": {"message": "bad"}}}) as server:
+        engine = engine_at(server, "openrouter", tmp_path)
+        (failed,) = run_once(engine, "openrouter").results
+        (shown,) = History(engine.ledger).pictures()
+        assert (failed.uid, failed.answer) == (shown.uid, "")
+        many = run_once(engine, "openrouter", "a crow", count=12).results
+        listed = {each.uid for each in History(engine.ledger).pictures()}
+        assert {each.uid for each in many if each.error and each.error.kind != "stopped"} < listed
+        assert {each.uid for each in many} - listed == {""}
+
+
 # ------------------------------------------------------------------------------------------------------ read again
 
 
