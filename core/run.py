@@ -284,6 +284,7 @@ class Run:
             try:
                 found = successor_of(dropped[-1], self.requests)
             except Impossible as error:
+                self._memory.gone.update(gone_id(old) for old in dropped)
                 for result in self._open_slots():
                     result.error = error
                 return

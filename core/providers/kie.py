@@ -6,10 +6,11 @@ its own field names and its own longest prompt. The ratio of the first Nano Bana
 `aspect_ratio`; its pages call the older name deprecated. It ignores unknown ids and fields without a word, so nothing is sent
 that isn't known. Credits are listed by a public client; their price isn't.
 
-Nano Banana 2 takes `google_search` in one published version of kie's OpenAPI file, and has no such field in another
-(copies of 2026 in public repositories). Lite: kie's OpenAPI file has 14 ratios and `auto`, up to 10 references, and wants
-`aspect_ratio` always. An uploaded file is temporary, at an address that needs no key: kie's pages on uploads say 24 hours in
-one place and 3 days in another (November 2026).
+`recommended` stays Nano Banana 2, which takes more references than 2.1 does here. It takes `google_search` in one
+published version of kie's OpenAPI file, and has no such field in another (copies of 2026 in public repositories). Lite:
+kie's OpenAPI file has 14 ratios and `auto`, up to 10 references, and wants `aspect_ratio` always. An uploaded file is
+temporary, at an address that needs no key: kie's pages on uploads say 24 hours in one place and 3 days in another
+(November 2026).
 """
 
 from .row import EXTREME_RATIOS, RATIOS, Field, Model, Offer, Option, Price, Provider, Route

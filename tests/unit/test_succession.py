@@ -127,18 +127,18 @@ def test_a_size_that_the_successor_lacks_is_refused_by_name(engine: Engine, simu
     assert isinstance(error, Impossible) and error.charged == "no"
     assert "0.5K" in error.what and OLD in error.what and "1K, 2K, 4K" in error.cure
     assert models_asked(simulator, "half") == [OLD] and simulator.ledger("half")["paid_calls"] == 0
-    made(engine, request(prompt="learn"))
     with pytest.raises(Impossible, match="0.5K"):
         engine.plan(CHOICE, [request(prompt="half again", resolution="0.5K")])
     assert not simulator.ledger("half again")["requests"]
 
 
 def test_auto_passes_over_a_provider_whose_successor_can_t_do_it(engine: Engine, simulator: Simulator) -> None:
-    """0.5K goes to the next provider that still has it."""
+    """The first run finds out; from then on 0.5K goes to the next provider that still has it."""
     simulator.retire("google", OLD)
-    made(engine, request(prompt="learn"))
-    asked = request(prompt="passed over", resolution="0.5K")
-    run = made(engine, asked, ProviderChoice("auto", "nano-banana-2"))
+    choice = ProviderChoice("auto", "nano-banana-2")
+    first = made(engine, request(prompt="finds out", resolution="0.5K"), choice)
+    assert first.results[0].error is not None and first.results[0].error.charged == "no"
+    run = made(engine, request(prompt="passed over", resolution="0.5K"), choice)
     assert run.results[0].landed and run.report.provider == "fal"
 
 
