@@ -12,7 +12,7 @@ from typing import Literal
 
 from .broken import Broken
 from .connections import Forbidden
-from .errors import ConfigError
+from .errors import ConfigError, failure
 from .plan import Target
 from .redact import redact
 from .scrub import Scrubber
@@ -22,6 +22,8 @@ from .wire.reading import NotJson, read_json
 from .wire.step import Reply
 
 SECONDS = 20.0
+_IN_BETWEEN = frozenset({"bot_protection", "region", "proxy"})
+"""Answers about the way to the provider: the key was not looked at."""
 Verdict = Literal["works", "refused", "no credit", "unproven", "unreachable"]
 
 
@@ -52,7 +54,10 @@ def check_key(target: Target) -> Checked:
     try:
         reply = transport.send("GET", url, headers={}, key=row.header(target.key.value), deadline=deadline)
     except Broken as error:
-        return Checked("unreachable", f"{row.label} can't be reached: {error.why}. Nothing is known about the key")
+        advice = f". {error.cure}" if error.cure else ""
+        return Checked(
+            "unreachable", f"{row.label} can't be reached: {error.why}{advice}. Nothing is known about the key"
+        )
     except (TooLong, Forbidden, Abandoned) as error:
         return Checked("unreachable", f"{row.label} can't be asked: {error}")
     finally:
@@ -71,9 +76,13 @@ def check_key(target: Target) -> Checked:
     if reply.ok:
         return Checked("works", f"{row.label} takes the key")
     fault = fault_of(reply)
+    if fault.kind in _IN_BETWEEN:
+        told = failure(fault, row.label, "no")
+        words = Scrubber([target.key.value]).text(f"{told.what} {told.cure}")
+        return Checked("unreachable", f"{words} Nothing is known about the key")
     if fault.kind in ("credit", "quota"):
         return Checked("no credit", f"{row.label} takes the key, but the account has no credit or quota left")
-    if reply.status == 401 or fault.kind == "key":
+    if reply.status == 401 or fault.kind in ("key", "account"):
         said = f': "{Scrubber([target.key.value]).text(redact(fault.words, 160))}"' if fault.words else ""
         return Checked("refused", f"{row.label} refuses the key (HTTP {reply.status}){said}")
     if reply.status in (400, 404, 405, 422):

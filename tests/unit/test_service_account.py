@@ -253,6 +253,25 @@ def test_a_run_pays_with_a_token_that_was_had_once(simulator: Simulator, account
 
 
 @with_google_auth
+@pytest.mark.parametrize(
+    "paste",
+    [
+        lambda plain: plain.replace("\\n", "\\\\n"),
+        lambda plain: base64.b64encode(plain.encode()).decode(),
+        lambda plain: repr(json.loads(plain)),
+        lambda plain: json.dumps(json.loads(plain)).replace("\\n", " "),
+    ],
+    ids=["escaped twice", "base64", "Python", "one line"],
+)
+def test_a_document_as_it_is_pasted_signs_and_pays(
+    paste: Any, simulator: Simulator, account: str, tmp_path: Path
+) -> None:
+    """The private key is whole again: google-auth signs with it, and the picture comes."""
+    run = make(tmp_path, simulator, paste(account), request(prompt="fox [[sim: small]]"))
+    assert run.results[0].landed, str(run.results[0].error)
+
+
+@with_google_auth
 def test_a_token_is_used_until_shortly_before_its_end(simulator: Simulator, account: str) -> None:
     """Then another is asked for; and at once after it was refused."""
     tokens = Tokens()

@@ -265,7 +265,8 @@ def test_an_unknown_certificate_took_nothing(certificate: Path) -> None:
         server.url = server.url.replace("http:", "https:")
         with pytest.raises(Broken) as broken:
             post(server)
-        assert broken.value.arrived == "nothing" and "certificate" in broken.value.why.lower()
+        assert broken.value.arrived == "nothing" and broken.value.kind == "certificate" and broken.value.lasting
+        assert broken.value.why.endswith("certificate verify failed: self-signed certificate")
 
 
 # --------------------------------------------------------------------------------------------------- early answers

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from driving import BASE, PNG, Played, job, play, reply, request, sent_json
+from pack.core.errors import failure
 from pack.core.providers import BUILT_IN
 from pack.core.result_choice import chosen
 from pack.core.retry import Again, Stop, after_failure, charged_by
@@ -358,9 +359,39 @@ def test_every_reason_is_told_in_plain_words_beside_the_model_s_own(reason: str)
     assert blocked.kind == kind and blocked.cure == meaning and reason in blocked.words
 
 
+FINISH_REASONS = (
+    "FINISH_REASON_UNSPECIFIED STOP MAX_TOKENS SAFETY RECITATION LANGUAGE OTHER BLOCKLIST PROHIBITED_CONTENT SPII "
+    "MALFORMED_FUNCTION_CALL IMAGE_SAFETY IMAGE_PROHIBITED_CONTENT IMAGE_OTHER NO_IMAGE IMAGE_RECITATION "
+    "UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS MISSING_THOUGHT_SIGNATURE MALFORMED_RESPONSE ESCALATION "
+    "PUP_LIMITED_DISABLED CONTINUATION MODEL_ARMOR"
+).split()
+BLOCKED_REASONS = (
+    "BLOCKED_REASON_UNSPECIFIED SAFETY OTHER BLOCKLIST PROHIBITED_CONTENT IMAGE_SAFETY MODEL_ARMOR JAILBREAK"
+).split()
+"""The enums FinishReason and BlockedReason of google-genai 3.6.1."""
+
+
+@pytest.mark.parametrize("reason", [*FINISH_REASONS, *BLOCKED_REASONS])
+def test_every_reason_of_google_s_sdk_has_words_of_its_own(reason: str) -> None:
+    """Of those that give no reason the model's words count."""
+    unnamed = reason.endswith("_UNSPECIFIED")
+    assert unnamed or REASONS[reason][1]
+    fault = asked(answer({"text": "Sorry."}, reason=reason)).failed.fault
+    assert fault.words == ("Sorry." if unnamed or reason == "STOP" else f"{reason}; Sorry.")
+
+
+def test_a_disabled_account_is_not_an_empty_answer() -> None:
+    """It is told as the account's trouble, and what was made by then may have been charged."""
+    fault = asked(answer(reason="PUP_LIMITED_DISABLED")).failed.fault
+    error = failure(fault, ROW.label, charged_by(ROW, fault, accepted=False))
+    assert error.kind == "account" and error.charged == "maybe"
+    assert "limited or disabled this account" in error.what and "Prohibited Use Policy" in error.cure
+
+
 @pytest.mark.parametrize(
     ("reason", "kind"),
     [
+        ("USER_DISABLED", "account"),
         ("IMAGE_CELEBRITY_SAFETY", "content"),
         ("PROHIBITED_2027", "content"),
         ("TOO_HOT", "empty"),
