@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,11 +43,14 @@ class KeptAnswers:
         self.folder = folder
 
     def path(self, call: str) -> Path:
+        """Where the answer of a call is kept. Raises ValueError for what is no call's id."""
+        if not re.fullmatch(r"[\w-]{1,64}", call):
+            raise ValueError("not the id of a call")
         return self.folder / f"{call}{_ENDING}"
 
     def has(self, call: str) -> bool:
         """Whether the answer of a call is here. Raises nothing."""
-        return bool(call) and self.path(call).exists()
+        return bool(re.fullmatch(r"[\w-]{1,64}", call)) and self.path(call).exists()
 
     def name(self, call: str) -> str:
         """The file name of the answer of a call, "" where it is not here. Raises nothing."""
@@ -85,7 +89,7 @@ class KeptAnswers:
             return None
 
     def forget(self, call: str) -> None:
-        if call:
+        if self.has(call):
             self.path(call).unlink(missing_ok=True)
 
     def _trim(self, newest: Path) -> None:

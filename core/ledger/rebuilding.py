@@ -35,7 +35,7 @@ def reindex(results: Results, connection: Connection) -> int:
         for facts in pictures:
             try:
                 values = sidecar.row_of(connection, facts, name)
-            except (KeyError, TypeError, ValueError):
+            except (KeyError, TypeError, ValueError, RecursionError):
                 continue
             found.add(values["uid"])
             newest = max(newest, values["ended"])

@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,13 @@ ROOM_BYTES = 64 << 20
 """Free space that is left alone."""
 ROOM_PER_PICTURE = 32 << 20
 """Free space that is asked for before a picture is paid: more than a 4K PNG has."""
+
+
+UID = re.compile(r"[0-9a-f]{32}")
+"""What names a picture: it becomes a part of file names, and a sidecar may come from a folder that others can write."""
+NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,8}")
+SIDECAR_BYTES = 16 << 20
+"""A larger sidecar is not read."""
 
 
 class Spoiled(ValueError):
@@ -160,21 +168,23 @@ class Results:
 
     def forget_loose(self, uid: str) -> None:
         """Deletes bytes of a picture that never got a name."""
-        for file in (self.folder / "incoming" / uid, *(self.folder / "unreadable").glob(f"{uid}.*")):
-            file.unlink(missing_ok=True)
+        if UID.fullmatch(uid):
+            for file in (self.folder / "incoming" / uid, *(self.folder / "unreadable").glob(f"{uid}.*")):
+                file.unlink(missing_ok=True)
 
     def walk(self) -> Iterator[tuple[str, int, list[dict[str, Any]]]]:
         """Every sidecar whose bytes are here: their name, their size, its pictures."""
         for sidecar in sorted(self.folder.glob("[0-9a-f][0-9a-f]/*.json")):
             try:
-                name = json.loads(sidecar.read_text("utf-8"))["file"]
-                if Path(name).stem != sidecar.name.partition(".")[0] or Path(name).name != name:
+                value = _read(sidecar)
+                name = value["file"]
+                if not NAME.fullmatch(name) or Path(name).stem != sidecar.name.partition(".")[0]:
                     continue
-                pictures = _pictures(sidecar)
+                pictures = _listed(value)
                 for facts in pictures:
-                    self.settle(str(facts.get("uid", "")) or "-", name)
+                    self.settle(facts["uid"], name)
                 size = self.path(name).stat().st_size
-            except (OSError, ValueError, KeyError, TypeError):
+            except (OSError, ValueError, KeyError, TypeError, RecursionError):
                 continue
             yield name, size, pictures
 
@@ -202,7 +212,27 @@ def _write(file: Path, name: str, *described: str) -> None:
 
 def _pictures(sidecar: Path) -> list[dict[str, Any]]:
     try:
-        value = json.loads(sidecar.read_text("utf-8"))
-        return [facts for facts in value["pictures"] if isinstance(facts, dict)]
-    except (OSError, ValueError, KeyError, TypeError):
+        return _listed(_read(sidecar))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
+
+
+def _read(sidecar: Path) -> dict[str, Any]:
+    """The JSON object of a sidecar. Raises OSError, and ValueError, TypeError or RecursionError for one that makes no sense."""
+    if sidecar.stat().st_size > SIDECAR_BYTES:
+        raise ValueError("too large for a sidecar")
+    value = json.loads(sidecar.read_text("utf-8"), parse_constant=_refused)
+    if not isinstance(value, dict):
+        raise TypeError("not an object")
+    return value
+
+
+def _listed(value: dict[str, Any]) -> list[dict[str, Any]]:
+    """The pictures of a sidecar that have a name of the form that we give."""
+    listed = value["pictures"]
+    found = [facts for facts in listed if isinstance(facts, dict)] if isinstance(listed, list) else []
+    return [facts for facts in found if isinstance(facts.get("uid"), str) and UID.fullmatch(facts["uid"])]
+
+
+def _refused(constant: str) -> Any:
+    raise ValueError(f"{constant} is no number")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,8 +11,13 @@ from sqlalchemy import Connection, Row, select
 
 from . import graphs, rows
 from .record import dollars, micros
+from .results import UID
 from .schema import graph
 
+MOST_USD = 10.0
+"""The dearest picture that is believed: a sidecar may come from a folder that others can write."""
+_MOST_TEXT = {"prompt": 1_000_000, "text": 1_000_000, "notices": 100_000}
+_TIMES = ("created", "sent", "ended")
 _COPIED = (
     "uid",
     "fingerprint",
@@ -46,20 +53,46 @@ def row_of(connection: Connection, found: Mapping[str, Any], name: str) -> dict[
     """The values of a row, out of a sidecar. Raises KeyError, TypeError or ValueError for one that makes no sense."""
     values: dict[str, Any] = {}
     for column in _COPIED:
-        wanted = float if column in ("created", "sent", "ended") else str
-        values[column] = wanted(found.get(column) or wanted())
-    if not values["uid"] or not values["fingerprint"]:
+        values[column] = _time(found.get(column)) if column in _TIMES else _text(found.get(column), column)
+    if not UID.fullmatch(values["uid"]) or not values["fingerprint"]:
         raise ValueError("a picture without a name")
-    expected = micros(float(found.get("usd_expected") or 0))
-    charged = found.get("usd_charged")
+    if values["role"] not in ("", "extra"):
+        raise ValueError("a role that there is not")
+    expected = micros(_dollars(found.get("usd_expected") or 0))
+    charged = None if found.get("usd_charged") is None else _dollars(found["usd_charged"])
     values |= {
         "state": "stored",
         "result": name,
         "expected": expected,
-        "charged": None if charged is None else micros(float(charged)),
-        "counted": expected if charged is None else micros(float(charged)),
+        "charged": None if charged is None else micros(charged),
+        "counted": expected if charged is None else micros(charged),
     }
     identity, data = graphs.packed(found.get("graph"))
     rows.keep_graph(connection, identity, data)
     values["graph"] = identity
     return values
+
+
+def _text(value: Any, column: str) -> str:
+    """Raises ValueError for what is no text, or far too long a one."""
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > _MOST_TEXT.get(column, 1000):
+        raise ValueError(f"{column} is no text")
+    return value
+
+
+def _time(value: Any) -> float:
+    """A Unix time that can be one; 0 for any other."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return 0.0
+    return float(value) if 0 <= value <= time.time() + 86400 else 0.0
+
+
+def _dollars(value: Any) -> float:
+    """A price that can be one. Raises ValueError for any other: a negative one would lift the caps."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError("a price that is no number")
+    if not 0 <= value <= MOST_USD:
+        raise ValueError("a price that can't be one")
+    return float(value)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
 from ..errors import Fault
 from ..providers.row import Transport
@@ -20,7 +19,7 @@ from .error_parsing import fault_of, no_picture, unreadable
 from .reading import NotJson, read_json, read_object
 from .result_images import image_of, images_in, result_images
 from .step import Done, Failed, Found, Job, Reply, Send, State, Step
-from .tasks import SUCCEEDED, follow, lost, status_of, task_id_of
+from .tasks import SUCCEEDED, follow, lost, path_segment, status_of, task_id_of
 from .uploads import Fresh, known_urls, next_upload, placed
 
 REFERENCES: tuple[Transport, ...] = ("upload",)
@@ -68,7 +67,7 @@ def _upload_or_submit(job: Job, urls: list[str], fresh: Fresh | None = None) -> 
 
 
 def _poll(job: Job, state: State) -> Send:
-    return Send("GET", job.url(f"/v2/jobs/{quote(state['task'], safe='')}"), state, accepted=state)
+    return Send("GET", job.url(f"/v2/jobs/{path_segment(state['task'])}"), state, accepted=state)
 
 
 def _look(job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
 from ..errors import Fault, Kind
 from ..providers.row import Transport
@@ -28,7 +27,7 @@ from .inlining import in_order, next_upload
 from .reading import NotJson, read_object
 from .result_images import result_images
 from .step import Done, Failed, Job, Reply, Send, State, Step, Wait
-from .tasks import follow, lost, own_address, status_of, task_id_of
+from .tasks import follow, lost, own_address, path_segment, status_of, task_id_of
 from .uploads import known_urls
 
 REFERENCES: tuple[Transport, ...] = ("data_uri", "upload")
@@ -122,7 +121,7 @@ def _ask(job: Job, state: State) -> Send:
 def _address(job: Job, state: State, name: str, end: str) -> str:
     """The address that the provider gave for one of a task's three requests, or the one that it should have given."""
     app = "/".join(job.model.split("/")[:2])
-    return state.get(name) or job.url(f"/{app}/requests/{quote(state['task'], safe='')}{end}")
+    return state.get(name) or job.url(f"/{app}/requests/{path_segment(state['task'])}{end}")
 
 
 # --------------------------------------------------------------------------------------------------- answers

@@ -178,7 +178,8 @@ def _read(reply: Reply, value: dict[str, Any]) -> Step:
             found.images, text, request_id=words.request_id(reply, value), notices=(DRAFT,) if found.is_draft else ()
         )
     if found.has_broken_image:
-        return Failed(Fault("unreadable", "picture data that is no picture", reply.status, request_id=reply.request_id))
+        said = "a picture whose data or address can't be read"
+        return Failed(Fault("unreadable", said, reply.status, request_id=reply.request_id))
     return Failed(words.declined(reply, value, found.text))
 
 

@@ -12,7 +12,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
 from ..errors import Fault
 from ..pictures import Encoded
@@ -22,7 +21,7 @@ from .error_kinds import Codes
 from .error_parsing import error_in, fault_of, unreadable
 from .reading import NotJson, read_json, read_object
 from .step import Failed, Job, Reply, Send, State, Step
-from .tasks import SUCCEEDED, follow, lost, status_of, task_id_of
+from .tasks import SUCCEEDED, follow, lost, path_segment, status_of, task_id_of
 from .uploads import Fresh, known_urls, next_upload, placed
 
 REFERENCES: tuple[Transport, ...] = ("upload",)
@@ -82,7 +81,7 @@ def _form(picture: Encoded) -> Sequence[tuple[str, str | Encoded]]:
 
 
 def _poll(job: Job, state: State) -> Send:
-    query = quote(state["task"], safe="")
+    query = path_segment(state["task"])
     return Send("GET", job.url(f"/api/v1/jobs/recordInfo?taskId={query}"), state, accepted=state)
 
 

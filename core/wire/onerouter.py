@@ -35,7 +35,7 @@ from .refusals import (
     wants_other_encoding,
 )
 from .step import Failed, Job, Reply, Send, State, Step
-from .tasks import follow, lost, task_id_of
+from .tasks import follow, lost, path_segment, task_id_of
 from .variants import another, begin, inside, remembered
 
 REFERENCES: tuple[Transport, ...] = ("data_uri", "base64")
@@ -103,7 +103,7 @@ def _refused(job: Job, state: State, reply: Reply, fault: Fault) -> Step:
 
 
 def _poll(job: Job, state: State) -> Send:
-    return Send("GET", job.url(f"/v1/images/tasks/{state['task']}"), state, accepted=state)
+    return Send("GET", job.url(f"/v1/images/tasks/{path_segment(state['task'])}"), state, accepted=state)
 
 
 def _blames_the_ratio(reply: Reply, fault: Fault) -> bool:

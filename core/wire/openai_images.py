@@ -28,7 +28,7 @@ from .error_parsing import fault_of, unreadable
 from .reading import NotJson, read_object
 from .refusals import names_nothing, wants_addresses, wants_other_body, wants_other_encoding
 from .step import Failed, Job, Reply, Send, State, Step
-from .tasks import follow, lost, task_id_of
+from .tasks import follow, lost, path_segment, task_id_of
 from .variants import another, begin, inside, remembered
 
 REFERENCES: tuple[Transport, ...] = ("multipart", "data_uri", "base64")
@@ -108,7 +108,7 @@ def _blames_the_way(job: Job, reply: Reply, fault: Fault) -> bool:
 
 
 def _poll(job: Job, state: State) -> Send:
-    return Send("GET", job.url(f"/v1/images/tasks/{state['task']}"), state, accepted=state)
+    return Send("GET", job.url(f"/v1/images/tasks/{path_segment(state['task'])}"), state, accepted=state)
 
 
 def _topic(job: Job) -> str:

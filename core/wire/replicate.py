@@ -17,7 +17,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
 from ..errors import Fault
 from ..providers.row import Transport
@@ -26,7 +25,7 @@ from .error_parsing import fault_of, unreadable
 from .inlining import in_order, next_upload
 from .reading import NotJson, read_object
 from .step import Failed, Job, Reply, Send, State, Step, Wait
-from .tasks import follow, lost, own_address, status_of, task_id_of
+from .tasks import follow, lost, own_address, path_segment, status_of, task_id_of
 from .uploads import known_urls
 
 REFERENCES: tuple[Transport, ...] = ("data_uri", "upload")
@@ -104,7 +103,7 @@ def _poll(job: Job, state: State) -> Send:
 
 
 def _address(job: Job, state: State, name: str, end: str) -> str:
-    return state.get(name) or job.url(f"/v1/predictions/{quote(state['task'], safe='')}{end}")
+    return state.get(name) or job.url(f"/v1/predictions/{path_segment(state['task'])}{end}")
 
 
 def _understood(failed: Failed, value: dict[str, Any]) -> Failed:

@@ -61,7 +61,7 @@ class ResultImages:
     has_draft: bool = False
     """Whether the answer holds a draft, result or not."""
     has_broken_image: bool = False
-    """Whether there is image data that is no image."""
+    """Whether there is image data that is no image, or an address that can't be fetched, such as one of a bucket."""
 
 
 def result_images(value: Any) -> ResultImages:
@@ -137,9 +137,12 @@ def _of_part(part: dict[str, Any]) -> list[Found]:
 
 
 def _claims_data(part: dict[str, Any]) -> bool:
-    holder = _field(part, "inlineData")
-    data = _field(holder, "data") if isinstance(holder, dict) else None
-    return isinstance(data, str) and bool(data.strip())
+    for name, inner in (("inlineData", "data"), ("fileData", "fileUri")):
+        holder = _field(part, name)
+        data = _field(holder, inner) if isinstance(holder, dict) else None
+        if isinstance(data, str) and data.strip():
+            return True
+    return False
 
 
 def _of_choices(value: dict[str, Any]) -> ResultImages:

@@ -22,7 +22,7 @@ from .error_parsing import fault_of, unreadable
 from .reading import NotJson, read_object
 from .refusals import wants_addresses
 from .step import Failed, Job, Reply, Send, State, Step
-from .tasks import follow, lost, task_id_of
+from .tasks import follow, lost, path_segment, task_id_of
 from .uploads import Fresh, known_urls
 from .variants import another, begin, inside, remembered
 
@@ -92,7 +92,7 @@ def _uploading(job: Job, state: State, reply: Reply) -> Step:
     index = state["index"]
     if state["at"] == "put":
         confirm = {**state, "at": "confirm"}
-        where = f"{job.upload_url(_UPLOADS)}/{state['asset']}/confirmations"
+        where = f"{job.upload_url(_UPLOADS)}/{path_segment(state['asset'])}/confirmations"
         return Send("POST", where, confirm, body=json_body({"folder_id": None}))
     try:
         value = read_object(reply)
@@ -100,7 +100,7 @@ def _uploading(job: Job, state: State, reply: Reply) -> Step:
         return Failed(unreadable(reply))
     if state["at"] == "announce":
         asset, address = value.get("asset_id"), value.get("upload_url")
-        if not isinstance(asset, str) or not isinstance(address, str):
+        if not task_id_of({"id": asset}) or not isinstance(address, str):
             return Failed(unreadable(reply))
         picture = job.references[index]
         body = Body((Raw(picture.data),), picture.mime)
@@ -135,7 +135,7 @@ def _refused(job: Job, state: State, reply: Reply) -> Step:
 
 
 def _poll(job: Job, state: State) -> Send:
-    return Send("GET", job.url(f"/v1/runs/{state['task']}"), state, accepted=state)
+    return Send("GET", job.url(f"/v1/runs/{path_segment(state['task'])}"), state, accepted=state)
 
 
 def _cost(value: dict[str, Any]) -> float | None:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 from ..addresses import origin
 from ..errors import Fault
@@ -56,6 +57,8 @@ RUNNING = frozenset(
     }
 )
 
+MOST_ID = 1000
+"""Characters of a task's id."""
 NAMELESS_POLLS = 6
 """Answers about a task, one after the other, that name no state: more are not waited for."""
 
@@ -83,11 +86,21 @@ def task_id_of(value: dict[str, Any], *, asked_for_task: bool = True) -> str:
     for place in (value, data if isinstance(data, dict) else {}):
         for name in names:
             found = place.get(name)
-            if isinstance(found, (str, int)) and not isinstance(found, bool) and str(found).strip():
+            if isinstance(found, (str, int)) and not isinstance(found, bool) and _usable(str(found)):
                 return str(found).strip()
     if known and isinstance(data, str) and 8 <= len(data) <= 80 and " " not in data:
         return data
     return ""
+
+
+def _usable(task: str) -> bool:
+    """Whether a text can be the id of a task: not empty, not endless, and no way out of the path it is put into."""
+    return task.strip() not in ("", ".", "..") and len(task) <= MOST_ID
+
+
+def path_segment(task: str) -> str:
+    """An id as one segment of a path or one value of a query, whatever characters it has."""
+    return quote(task.encode("utf-8", "surrogatepass"), safe="")
 
 
 def own_address(job: Job, address: Any) -> str:

@@ -21,7 +21,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
 from .. import retry
 from ..errors import Fault
@@ -31,7 +30,7 @@ from .error_parsing import claimed_status, error_in, fault_of, unreadable
 from .reading import NotJson, read_object
 from .refusals import wants_addresses
 from .step import Failed, Job, Reply, Send, State, Step
-from .tasks import SUCCEEDED, follow, lost, status_of
+from .tasks import SUCCEEDED, follow, lost, path_segment, status_of, task_id_of
 from .uploads import Fresh, known_urls, placed
 from .variants import another, begin, inside, remembered
 
@@ -70,7 +69,7 @@ def next(job: Job, state: State, reply: Reply) -> Step:
     if at == "upload":
         found = placed(state, inner.get("download_url") or inner.get("url"))
         return _upload_or_submit(job, {**state, "urls": found[0]}, found[1]) if found else Failed(unreadable(reply))
-    accepted = task or str(inner.get("id") or "")
+    accepted = task or task_id_of({"id": inner.get("id")})
     seen = {name: inner[name] for name in _SEEN if inner.get(name)}
     if not accepted and not seen:
         return Failed(error_in(reply, value) or unreadable(reply))
@@ -147,7 +146,7 @@ def _submit(job: Job, state: State, fresh: Fresh | None = None) -> Send:
 
 def _poll(job: Job, state: State) -> Send:
     end = "" if state.get("variants", {}).get(_RESULT) == "plain" else "/result"
-    return Send("GET", job.url(f"/api/v3/predictions/{quote(state['task'], safe='')}{end}"), state, accepted=state)
+    return Send("GET", job.url(f"/api/v3/predictions/{path_segment(state['task'])}{end}"), state, accepted=state)
 
 
 def _refused(job: Job, state: State, reply: Reply, fault: Fault) -> Step:

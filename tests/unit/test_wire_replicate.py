@@ -201,7 +201,7 @@ def test_how_long_a_throttled_request_waits(body: Any, headers: dict[str, str], 
     fault = play(job(ROW, request()), answer).failed.fault
     told = retry.after_failure(ROW, fault, answer.headers, paid=True, attempt=1, now=0, dice=0)
     assert isinstance(told, retry.Again)
-    assert told.seconds == (pytest.approx(seconds) if seconds else retry.backoff(1, 0))
+    assert told.seconds == (pytest.approx(seconds) if seconds else retry.WAITS.first_pause)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html></html>", b"{}", b'{"status": "succeeded"}'])

@@ -1,0 +1,152 @@
+"""Names that come from outside and become a part of a path: task ids of a provider, sidecars of a foreign folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driving import BASE, QUICK_ROWS, job, play, reply, request
+from hypothesis import given
+from hypothesis import strategies as st
+from ledgering import FREE, asker, claim_one, entry, png
+from pack.core.errors import OverCap
+from pack.core.ledger import Caps
+from pack.core.ledger.history import History
+from pack.core.ledger.journal import Journal
+from pack.core.wire.step import Send, Wait
+from pack.core.wire.tasks import path_segment, task_id_of
+
+TASKS: dict[str, Any] = {
+    "apiframe_v2": lambda task: {"jobId": task, "status": "QUEUED"},
+    "fal": lambda task: {"request_id": task, "status": "IN_QUEUE"},
+    "kie": lambda task: {"code": 200, "data": {"taskId": task}},
+    "onerouter": lambda task: {"data": {"task_id": task, "status": "created"}},
+    "nanobanana": lambda task: {"task_id": task, "status": "SUBMITTED"},
+    "replicate": lambda task: {"id": task, "status": "starting"},
+    "runflow": lambda task: {"id": task, "status_code": "queued"},
+    "wavespeed": lambda task: {"data": {"id": task, "status": "created"}},
+}
+IDS = ["../../../v1/admin?x=", "a/../../b", "\ud800x", "a b#c?d=e&f", "%2e%2e/%2e%2e", "ü\u202e", "x" * 999]
+
+
+def polled(provider: str, task: str) -> Send:
+    """The poll that follows a submission which named that task."""
+    played = play(job(QUICK_ROWS[provider], request()), reply(value=TASKS[provider](task)))
+    end = played.end
+    send = end.then if isinstance(end, Wait) else end
+    assert isinstance(send, Send), end
+    return send
+
+
+@pytest.mark.parametrize("provider", TASKS)
+@pytest.mark.parametrize("task", IDS)
+def test_a_task_s_id_stays_one_segment_of_its_path(provider: str, task: str) -> None:
+    """No id leads a request with the key to another address, and none is lost over its characters."""
+    plain, odd = polled(provider, "plain-task"), polled(provider, task)
+    assert odd.url == plain.url.replace("plain-task", path_segment(task))
+    assert odd.url.startswith(BASE) and odd.url.isascii() and json.loads(json.dumps(odd.state))["task"] == task
+
+
+@pytest.mark.parametrize("provider", TASKS)
+@pytest.mark.parametrize("task", [".", "..", " .. ", "", "x" * 5000])
+def test_what_can_be_no_id_is_none(provider: str, task: str) -> None:
+    """A dot segment would be taken out of the path on its way, whatever it is quoted as."""
+    played = play(job(QUICK_ROWS[provider], request()), reply(value=TASKS[provider](task)))
+    assert not isinstance(played.end, (Send, Wait)) and played.failed.fault.kind in ("unreadable", "empty", "server")
+
+
+@given(st.text(st.characters(), min_size=1, max_size=40))
+def test_a_segment_has_no_character_with_a_meaning(task: str) -> None:
+    """Also for halves of surrogate pairs, which JSON can carry."""
+    assert not set(path_segment(task)) & set("/?#&= \\") and path_segment(task).isascii()
+    assert task_id_of({"task_id": task}) in ("", task.strip())
+
+
+# ------------------------------------------------------------------------------------------------------ sidecars
+
+HOSTILE: dict[str, dict[str, Any]] = {
+    "absolute uid": {"uid": "/HOME/keys.json"},
+    "relative uid": {"uid": "../../keys.json"},
+    "uid of another form": {"uid": "x" * 32},
+    "uid no text": {"uid": ["a"]},
+    "negative price": {"usd_charged": -1000000},
+    "negative expected": {"usd_expected": -5, "usd_charged": None},
+    "infinite price": {"usd_charged": float("inf")},
+    "no number": {"usd_charged": float("nan")},
+    "huge price": {"usd_charged": 1e300},
+    "price as text": {"usd_charged": "0.1"},
+    "role": {"role": "admin"},
+    "prompt": {"prompt": {"a": 1}},
+    "fingerprint": {"fingerprint": ""},
+}
+
+
+def sidecars(home: Path) -> list[Path]:
+    return sorted((home / "results").glob("??/*.json"))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A data folder with one stored picture and keys, whose journal is gone."""
+    journal = Journal(tmp_path)
+    claim_one(journal)
+    journal.sent(["v1:a"], "c" * 32)
+    journal.bring_in("v1:a", png(3))
+    journal.stored("v1:a", "", 0.04)
+    journal.close()
+    for file in tmp_path.glob("journal.sqlite*"):
+        file.unlink()
+    (tmp_path / "keys.json").write_text("{}")
+    (tmp_path / "results" / "incoming").mkdir(exist_ok=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize("attack", HOSTILE)
+def test_a_hostile_sidecar_moves_nothing_and_lifts_no_cap(attack: str, home: Path) -> None:
+    """The journal opens, other files stay, and the caps of the day hold."""
+    (file,) = sidecars(home)
+    value = json.loads(file.read_text())
+    value["pictures"][0] |= json.loads(json.dumps(HOSTILE[attack]).replace("/HOME", str(home)))
+    file.write_text(json.dumps(value))
+    journal = Journal(home)
+    assert [shown for shown in History(journal).pictures() if shown.usd < 0] == []
+    assert (home / "keys.json").read_text() == "{}"
+    wanted = [entry(f"v1:{number}", micros=100_000) for number in range(20)]
+    with pytest.raises(OverCap):
+        journal.open(wanted, asker(), Caps(None, 1.0, None))
+    History(journal).forget()
+    assert (home / "keys.json").read_text() == "{}"
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"file": "NAME", "pictures": ' + "[" * 100_000,
+        '{"file": "NAME", "pictures": [{"uid": 1e400}]}',
+        '{"file": "NAME", "pictures": {"a": 1}}',
+        '{"file": "../../keys.json", "pictures": []}',
+        '{"file": ["NAME"], "pictures": []}',
+        "[1]",
+        "",
+        '{"file": "NAME", "pictures": [' + " " * (17 << 20) + "]}",
+    ],
+    ids=range(8),
+)
+def test_a_sidecar_that_makes_no_sense_is_passed_over(text: str, home: Path) -> None:
+    """Whatever it holds, the journal opens."""
+    (file,) = sidecars(home)
+    file.write_text(text.replace("NAME", json.loads(file.read_text())["file"]))
+    journal = Journal(home)
+    assert claim_one(journal) == "mine" and (home / "keys.json").read_text() == "{}"
+    journal.close()
+
+
+def test_a_sidecar_of_ours_is_still_read(home: Path) -> None:
+    """The checks let through what we write."""
+    journal = Journal(home)
+    assert journal.open([entry()], asker(), FREE).standing == {"v1:a": "kept"}
+    assert [shown.usd for shown in History(journal).pictures()] == [0.04]
+    journal.close()
