@@ -20,7 +20,7 @@ from .reading import NotJson, read_json, read_object
 from .result_images import image_of, images_in, result_images
 from .step import Done, Failed, Found, Job, Reply, Send, State, Step
 from .tasks import SUCCEEDED, follow, lost, path_segment, status_of, task_id_of
-from .uploads import Fresh, known_urls, next_upload, placed
+from .uploads import Fresh, known_urls, next_upload, placed, without_upload
 
 REFERENCES: tuple[Transport, ...] = ("upload",)
 
@@ -34,6 +34,8 @@ def start(job: Job) -> Step:
 
 def next(job: Job, state: State, reply: Reply) -> Step:
     task = state.get("task", "")
+    if not reply.ok and state["at"] == "upload":
+        return Failed(without_upload(_fault(reply)))
     if not reply.ok:
         return Failed(lost(reply, task) if task and reply.status == 404 else _fault(reply), task)
     try:

@@ -21,6 +21,7 @@ from typing import Any
 
 from ..errors import Fault, Kind
 from ..providers.row import Transport
+from ..retry import is_missing
 from .body import Body, Raw, json_body
 from .error_parsing import fault_of, fault_words, no_picture, unreadable
 from .inlining import in_order, next_upload
@@ -29,6 +30,7 @@ from .result_images import result_images
 from .step import Done, Failed, Job, Reply, Send, State, Step, Wait
 from .tasks import follow, lost, own_address, path_segment, status_of, task_id_of
 from .uploads import known_urls
+from .variants import another, begin, remembered
 
 REFERENCES: tuple[Transport, ...] = ("data_uri", "upload")
 
@@ -48,7 +50,7 @@ _LOOKS = 5
 
 
 def start(job: Job) -> Step:
-    return _upload_or_submit(job, known_urls(job))
+    return _upload_or_submit(job, {**begin(job, {"references": "upload"}), "urls": known_urls(job)})
 
 
 def next(job: Job, state: State, reply: Reply) -> Step:
@@ -56,7 +58,7 @@ def next(job: Job, state: State, reply: Reply) -> Step:
     if at in ("announce", "put"):
         return _uploading(job, state, reply)
     if at == "submit":
-        return _submitted(job, reply)
+        return remembered(_submitted(job, reply), state)
     if at == "cancel":
         return Wait(job.row.poll_seconds[0], _ask(job, {**state, "at": "status", "removed": reply.ok}))
     if at == "result":
@@ -77,29 +79,35 @@ def cancel(job: Job, accepted: State) -> Send | None:
 # --------------------------------------------------------------------------------------------------- asking
 
 
-def _upload_or_submit(job: Job, urls: list[str], fresh: tuple[int, str] | None = None) -> Send:
-    index = next_upload(job, urls)
+def _upload_or_submit(job: Job, state: State, fresh: tuple[int, str] | None = None) -> Send:
+    urls = state["urls"]
+    index = next_upload(job, urls) if state["variants"]["references"] == "upload" else None
     if index is not None:
         picture = job.references[index]
         name = f"picture-{index + 1}.{picture.name.rsplit('.', 1)[1]}"
         value: dict[str, Any] = {"content_type": picture.mime, "file_name": name}
         url = job.upload_url("/storage/upload/initiate?storage_type=fal-cdn-v3")
-        state: State = {"at": "announce", "index": index, "urls": urls}
-        return Send("POST", url, state, body=json_body(value), uploaded=fresh)
+        announced: State = {**state, "at": "announce", "index": index}
+        return Send("POST", url, announced, body=json_body(value), uploaded=fresh)
     value = {"prompt": job.prompt, **job.fields()}
     if job.references:
         value[job.route.references] = in_order(job, urls)
-    return Send("POST", job.url(job.route.path), {"at": "submit"}, paid=True, body=json_body(value), uploaded=fresh)
+    submitted: State = {**state, "at": "submit"}
+    return Send("POST", job.url(job.route.path), submitted, paid=True, body=json_body(value), uploaded=fresh)
 
 
 def _uploading(job: Job, state: State, reply: Reply) -> Step:
-    """The two steps of an upload: announce it, then put the bytes at the address that came back."""
+    """The two steps of an upload: announce it, then put the bytes at the address that came back.
+
+    Where a step has no address, all references go inside the request, as its documents have it for smaller ones.
+    """
     if not reply.ok:
-        return Failed(fault_of(reply))
+        led = another(state, "references", ("inside",)) if is_missing(reply.status) else None
+        return _upload_or_submit(job, led) if led else Failed(fault_of(reply))
     index = state["index"]
     if state["at"] == "put":
         urls = [*state["urls"][:index], state["file"], *state["urls"][index + 1 :]]
-        return _upload_or_submit(job, urls, fresh=(index, state["file"]))
+        return _upload_or_submit(job, {**state, "urls": urls}, fresh=(index, state["file"]))
     try:
         value = read_object(reply)
     except NotJson:

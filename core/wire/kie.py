@@ -22,7 +22,7 @@ from .error_parsing import error_in, fault_of, unreadable
 from .reading import NotJson, read_json, read_object
 from .step import Failed, Job, Reply, Send, State, Step
 from .tasks import SUCCEEDED, follow, lost, path_segment, status_of, task_id_of
-from .uploads import Fresh, known_urls, next_upload, placed
+from .uploads import Fresh, known_urls, next_upload, placed, without_upload
 
 REFERENCES: tuple[Transport, ...] = ("upload",)
 
@@ -38,14 +38,14 @@ def start(job: Job) -> Step:
 def next(job: Job, state: State, reply: Reply) -> Step:
     task = state.get("task", "")
     if not reply.ok:
-        return _failed(fault_of(reply, _CODES), reply, task)
+        return _failed(fault_of(reply, _CODES), reply, state)
     try:
         value = read_object(reply)
     except NotJson:
         return Failed(unreadable(reply), task)
     fault = error_in(reply, value, _CODES)
     if fault:
-        return _failed(fault, reply, task)
+        return _failed(fault, reply, state)
     data = value.get("data")
     if task and not (isinstance(data, dict) and "state" in data):
         return follow(job, reply, value, task, _poll, polled=state)
@@ -101,7 +101,10 @@ def _look(job: Job, state: State, reply: Reply, data: dict[str, Any]) -> Step:
     return step
 
 
-def _failed(fault: Fault, reply: Reply, task: str) -> Failed:
+def _failed(fault: Fault, reply: Reply, state: State) -> Failed:
+    task = state.get("task", "")
+    if state["at"] == "upload":
+        return Failed(without_upload(fault))
     if task and fault.status == 404:
         return Failed(lost(replace(reply, status=404), task), task)
     return Failed(fault, task)

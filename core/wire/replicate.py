@@ -20,6 +20,7 @@ from typing import Any
 
 from ..errors import Fault
 from ..providers.row import Transport
+from ..retry import is_missing
 from .body import json_body, multipart_body
 from .error_parsing import fault_of, unreadable
 from .inlining import in_order, next_upload
@@ -27,6 +28,7 @@ from .reading import NotJson, read_object
 from .step import Failed, Job, Reply, Send, State, Step, Wait
 from .tasks import follow, lost, own_address, path_segment, status_of, task_id_of
 from .uploads import known_urls
+from .variants import another, begin, remembered
 
 REFERENCES: tuple[Transport, ...] = ("data_uri", "upload")
 
@@ -35,7 +37,7 @@ _RESETS = re.compile(r"resets in ~?(\d{1,5}) ?s")
 
 
 def start(job: Job) -> Step:
-    return _upload_or_submit(job, known_urls(job))
+    return _upload_or_submit(job, {**begin(job, {"references": "upload"}), "urls": known_urls(job)})
 
 
 def next(job: Job, state: State, reply: Reply) -> Step:
@@ -58,7 +60,7 @@ def next(job: Job, state: State, reply: Reply) -> Step:
         extra[f"{name}_url"] = own_address(job, urls.get(name)) or state.get(f"{name}_url", "")
     task = task or task_id_of(value)
     step = follow(job, reply, value, task, _poll, polled=state, extra=extra)
-    return _understood(step, value) if isinstance(step, Failed) else step
+    return _understood(step, value) if isinstance(step, Failed) else remembered(step, state)
 
 
 def resume(job: Job, accepted: State) -> Step:
@@ -71,22 +73,25 @@ def cancel(job: Job, accepted: State) -> Send | None:
     return Send("POST", _address(job, accepted, "cancel_url", "/cancel"), {**accepted, "at": "cancel"})
 
 
-def _upload_or_submit(job: Job, urls: list[str], fresh: tuple[int, str] | None = None) -> Send:
-    index = next_upload(job, urls)
+def _upload_or_submit(job: Job, state: State, fresh: tuple[int, str] | None = None) -> Send:
+    urls = state["urls"]
+    index = next_upload(job, urls) if state["variants"]["references"] == "upload" else None
     if index is not None:
         body = multipart_body([("content", job.references[index])])
-        state: State = {"at": "upload", "index": index, "urls": urls}
-        return Send("POST", job.upload_url("/v1/files"), state, body=body, uploaded=fresh)
+        sent: State = {**state, "at": "upload", "index": index}
+        return Send("POST", job.upload_url("/v1/files"), sent, body=body, uploaded=fresh)
     value: dict[str, Any] = {"prompt": job.prompt, **job.fields()}
     if job.references:
         value[job.route.references] = in_order(job, urls)
     body = json_body({"input": value})
-    return Send("POST", job.url(job.route.path), {"at": "submit"}, paid=True, body=body, uploaded=fresh)
+    return Send("POST", job.url(job.route.path), {**state, "at": "submit"}, paid=True, body=body, uploaded=fresh)
 
 
 def _uploaded(job: Job, state: State, reply: Reply) -> Step:
+    """The step after an upload; where there is no address for it, all references go inside the request, as small ones do."""
     if not reply.ok:
-        return Failed(fault_of(reply))
+        led = another(state, "references", ("inside",)) if is_missing(reply.status) else None
+        return _upload_or_submit(job, led) if led else Failed(fault_of(reply))
     try:
         urls = read_object(reply).get("urls")
     except NotJson:
@@ -95,7 +100,8 @@ def _uploaded(job: Job, state: State, reply: Reply) -> Step:
     if not isinstance(url, str) or not url.startswith(("http://", "https://")):
         return Failed(unreadable(reply))
     index = state["index"]
-    return _upload_or_submit(job, [*state["urls"][:index], url, *state["urls"][index + 1 :]], fresh=(index, url))
+    urls = [*state["urls"][:index], url, *state["urls"][index + 1 :]]
+    return _upload_or_submit(job, {**state, "urls": urls}, fresh=(index, url))
 
 
 def _poll(job: Job, state: State) -> Send:

@@ -7,8 +7,11 @@ earlier call has uploaded is not sent again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from ..errors import Fault
 from ..pictures import Encoded
+from ..retry import is_missing
 from .body import multipart_body
 from .step import Job, Send, State
 
@@ -39,3 +42,15 @@ def placed(state: State, url: object) -> tuple[list[str], Fresh] | None:
         return None
     index = state["index"]
     return [*state["urls"][:index], url, *state["urls"][index + 1 :]], (index, url)
+
+
+def without_upload(fault: Fault) -> Fault:
+    """`fault` of an upload that has no address at this base, where references can't go any other way; others as they are."""
+    if not is_missing(fault.status):
+        return fault
+    opening = "{label} has no upload for reference images at this address{status}, and takes addresses of them only."
+    cure = (
+        "Check the base URL; a provider of your own in providers.yaml can name the path of its upload (upload_path) or another "
+        "transport; else choose another provider"
+    )
+    return replace(fault, opening=opening, cure=cure)

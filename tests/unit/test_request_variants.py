@@ -5,20 +5,30 @@ Every test counts the paid requests and the bills at the server.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 from document_base import Answer, Asked, Base, serving, unwrapped
-from driving import QUICK_ROWS, request, tiny
+from driving import QUICK_ROWS, job, keyed, reply, request, tiny
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
+from pack.core.forecast import forecast
+from pack.core.providers import BUILT_IN
 from pack.core.references import encode_references
 from pack.core.request import Request
+from pack.core.retry import is_missing, leads_on
 from pack.core.run import Run
+from pack.core.wire import dialect
+from pack.core.wire.step import Failed, Send
+from pack.simulator.server import Simulator
 
 ONLY = "takes addresses of reference images only"
 NB2 = "nano-banana-2"
@@ -551,3 +561,130 @@ def test_a_deleted_prediction_is_over_and_maybe_charged(tmp_path: Path) -> None:
         assert error is not None and error.charged == "maybe" and "p1" in str(error)
         again = run(engine, "wavespeed", asked, NB2).results[0].error
         assert again is not None and again.kind == "doubt" and len(base.paths()) == 1
+
+
+# ------------------------------------------------------------------------------------- uploads of the other providers
+
+
+@pytest.mark.parametrize(("name", "form"), [("fal", "storage"), ("replicate", "files")])
+def test_where_small_references_travel_inside_large_ones_do_without_uploads(
+    simulator: Simulator, tmp_path: Path, name: str, form: str
+) -> None:
+    """fal and Replicate document data URIs: only their length asks for uploads. One request, one bill, remembered."""
+    simulator.reset()
+    simulator.form(name, form, 404)
+    rows = QUICK_ROWS | {name: replace(QUICK_ROWS[name], upload_above=1)}
+    engine = Engine(tmp_path, rows=rows, environ=keyed(simulator, name))
+    for number in range(2):
+        landed(engine, name, edit(f"large {number}", first=10 * number), NB2)
+        seen = simulator.ledger(f"large {number}")
+        assert seen["paid_calls"] == 1 and len(seen["requests"]) == 1
+        assert [one["transport"] for one in seen["requests"][0]["references"]] == ["data_uri"] * 2
+    assert [one["kind"] for one in simulator.ledger()["free"]].count("upload") == 1
+
+
+@pytest.mark.parametrize(("name", "form"), [("kie", "upload"), ("apiframe_v2", "uploads")])
+def test_where_references_are_addresses_a_missing_upload_is_said(
+    simulator: Simulator, tmp_path: Path, name: str, form: str
+) -> None:
+    """Their documents take addresses only: nothing is paid on a guess."""
+    simulator.reset()
+    simulator.form(name, form, 404)
+    engine = Engine(tmp_path, rows=QUICK_ROWS, environ=keyed(simulator, name))
+    message = refused(engine, name, edit("no upload", 1))
+    assert "has no upload for reference images" in message and "providers.yaml" in message
+    assert not simulator.ledger("no upload")["requests"]
+
+
+def test_the_ticket_of_wavespeed_s_own_client_is_spoken(simulator: Simulator, tmp_path: Path) -> None:
+    """The double takes what the package `wavespeed` sends; the same pixels arrive, and the signed address gets no key."""
+    simulator.reset()
+    simulator.form("wavespeed", "upload", 405)
+    engine = Engine(tmp_path, rows=QUICK_ROWS, environ=keyed(simulator, "wavespeed"))
+    asked = edit("ticket")
+    landed(engine, "wavespeed", asked, NB2)
+    (entry,) = simulator.ledger("ticket")["requests"]
+    pixels = [sha256(picture._load().tobytes()).hexdigest() for picture in asked.references]
+    assert [one["sha256_pixels"] for one in entry["references"]] == pixels and entry["paid"] == 1
+    uploads = [(one["method"], one["authorization"]) for one in simulator.ledger()["free"] if one["kind"] == "upload"]
+    assert uploads[0][0] == "POST" and ("PUT", "") in uploads and ("PUT", "bearer sim-…") not in uploads
+
+
+# ------------------------------------------------------------------------------------------- the journal, the page
+
+
+def test_the_journal_takes_a_refused_variant_back_before_the_next(tmp_path: Path) -> None:
+    """A process that dies between the two leaves nothing that may have been paid."""
+    with serving(images(several=said("Unexpected field"))) as base:
+        engine = machine(tmp_path, "nanobanana", base)
+        written: list[str] = []
+        ledger = engine.ledger
+        for step in ("sent", "unsent", "answered"):
+            known = getattr(ledger, step)
+
+            def noted(*facts: Any, known: Any = known, step: str = step, **named: Any) -> Any:
+                written.append(step)
+                return known(*facts, **named)
+
+            setattr(ledger, step, noted)
+        landed(engine, "nanobanana", edit("written"))
+        assert written == ["sent", "unsent", "sent", "answered"]
+
+
+def test_what_was_learned_is_shown_before_the_run(tmp_path: Path) -> None:
+    """The dry run shows the request as it will be sent."""
+    with serving(onerouter((" 3:2",), prefix="")) as base:
+        engine = machine(tmp_path, "onerouter", base)
+        landed(engine, "onerouter", request(prompt="first", aspect_ratio="3:2"))
+        asked = request(prompt="second", aspect_ratio="3:2")
+        shown = forecast(engine, ProviderChoice("onerouter"), [asked], pixels=True, sends=True).sends[0]
+        base.forget()
+        landed(engine, "onerouter", asked)
+        assert json.loads(shown["body"]) == base.asked[0].json
+
+
+# --------------------------------------------------------------------------------------------------- the money
+
+_WORDS = (
+    "invalid request", "Unexpected field", "image must be a valid URL", "illegal base64 data at input byte 4",
+    "model not found", "aspect_ratio is wrong", "media URL must use HTTP(S)", "prompt is too long", "",
+)  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(
+    name=st.sampled_from(["runflow", "nanobanana", "onerouter", "wavespeed", "fal", "replicate", "openrouter"]),
+    references=st.integers(0, 3),
+    answers=st.lists(
+        st.tuples(
+            st.sampled_from([400, 401, 402, 403, 404, 405, 408, 409, 415, 422, 429, 499, 500, 501, 502, 503, 504]),
+            st.sampled_from(_WORDS),
+        ),
+        min_size=12,
+        max_size=12,
+    ),
+)
+def test_no_variant_follows_an_answer_that_may_have_cost_money(
+    name: str, references: int, answers: list[tuple[int, str]]
+) -> None:
+    """Whatever a base answers: each paid request follows a surely free refusal, none is sent twice, and they end."""
+    row = replace(BUILT_IN[name], upload_above=1 if BUILT_IN[name].upload_above else 0)
+    operation: Any = "edit" if references else "generate"
+    work = job(row, request(operation, references or None, aspect_ratio="3:2"), NB2)
+    speech = dialect(row.dialect)
+    step = speech.start(work)
+    sent: set[tuple[str, bytes]] = set()
+    last: tuple[bool, int] | None = None
+    for status, message in answers:
+        if not isinstance(step, Send):
+            break
+        if step.paid:
+            this = (step.url, b"".join(bytes(piece) for piece in step.body or ()))
+            assert this not in sent, "the same request twice"
+            sent.add(this)
+        if last is not None:
+            was_paid, before = last
+            assert leads_on(before) if was_paid else is_missing(before)
+        last = (step.paid, status)
+        step = speech.next(work, step.state, reply(status, {"error": {"message": message}}))
+    assert isinstance(step, Failed) and len(sent) <= 4

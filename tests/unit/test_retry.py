@@ -32,6 +32,7 @@ from pack.core.retry import (
     fate_of,
     hint_of,
     in_words,
+    leads_on,
     parse_retry_after,
     patience,
     refusal_pause,
@@ -412,3 +413,10 @@ def test_the_backoff_grows_to_its_cap_and_no_further() -> None:
     """0.5 doubling to 8 s, up to a quarter less by the dice, also at try 1,100."""
     for n, d in product([*range(1, 12), 1100], (0.0, 0.5, 1.0)):
         assert backoff(n, d) == pytest.approx(min(8.0, 0.5 * 2.0 ** min(n - 1, 60)) * (1 - 0.25 * d))
+
+
+def test_another_variant_follows_only_what_was_refused_as_it_was_asked() -> None:
+    """Never an answer that may have cost money, nor one about the account: no variant helps there."""
+    assert {status for status in (*range(100, 600), None) if leads_on(status)} == {400, 404, 405, 415, 422}
+    for status, row in product((400, 404, 405, 415, 422), BUILT_IN.values()):
+        assert charged_by(row, Fault("invalid", "no", status), accepted=False) == "no"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Any
@@ -172,3 +173,26 @@ def test_errors_in_the_documented_shape(status: int, code: str, kind: str) -> No
     body = {"error": {"message": "Sorry", "type": "new_api_error", "code": code}}
     fault = play(job(ROW, request()), reply(status, body)).failed.fault
     assert fault.kind == kind and "Sorry" in fault.words
+
+
+def said(message: str, status: int = 400) -> Any:
+    return reply(status, {"error": {"message": message, "type": "invalid_request_error"}})
+
+
+def test_a_field_that_is_refused_of_several_is_a_fact_about_several() -> None:
+    """The form of the base stays: one reference still goes as a file. The prompt's own words blame nothing."""
+    played = play(job(ROW, request("edit", 2)), said("Unexpected field"), reply(value=DOCUMENTED))
+    assert played.paths == ["POST /v1/images/edits", "POST /v1/images/generations"]
+    assert (played.done.learned, played.done.variants) == ("multipart", {"several references": "json"})
+    echoed = replace(said("Could not do: only one image please"), sent="only one image please")
+    assert len(play(job(ROW, request("edit", 2)), echoed).sends) == 1
+
+
+def test_the_row_s_own_spelling_is_the_first() -> None:
+    """A row that says base64 begins with it, and is led to data URIs when they are asked for."""
+    row = replace(ROW, references="base64", forms=("json", "multipart"))
+    work = job(row, request("edit", 1))
+    played = play(work, said("image[0]: expected a data URI"), reply(value=DOCUMENTED))
+    first, second = (sent_json(send)["image"][0] for send in played.sends)
+    assert second.endswith(first) and second.startswith("data:image/") and not first.startswith("data:")
+    assert played.done.variants == {"encoding": "data_uri"}

@@ -209,3 +209,25 @@ def test_errors_at_the_top_level(status: int, body: object, kind: str, words: st
     """`{"code", "message", "errors"}`, with the words of each field."""
     fault = play(job(ROW, request()), reply(status, body)).failed.fault
     assert fault.kind == kind and words in fault.words
+
+
+def test_references_that_are_uploaded_already_stay_addresses() -> None:
+    """Where the second upload finds no address, the first keeps its own; the order stays."""
+    work = job(ROW, request("edit", 2))
+    played = play(work, *upload(0), reply(404, {}), reply(value=PICTURES))
+    first, second = sent_json(played.sends[-1])["image_urls"]
+    assert first == "https://assets.example.com/0.webp" and second.startswith("data:image/")
+    assert played.done.variants == {"references": "inside"} and played.done.learned == "run"
+
+
+def test_both_forms_may_be_tried_without_uploads() -> None:
+    """Two facts about one base: no uploads, and the other form. Each is led on once."""
+    missing = reply(404, {"message": "Not found"})
+    played = play(job(ROW, request("edit")), missing, missing, reply(value=PICTURES))
+    assert played.paths[1:] == [
+        "POST /v1/run/google/nano-banana-2/edit",
+        "POST /v1/models/google/nano-banana-2/edit/runs",
+    ]
+    assert sent_json(played.sends[-1])["input"]["image_urls"][0].startswith("data:image/")
+    assert (played.done.learned, played.done.variants) == ("runs", {"references": "inside"})
+    assert len(play(job(ROW, request("edit")), missing, missing, missing).sends) == 3

@@ -175,3 +175,63 @@ def test_what_was_sent_is_never_the_result() -> None:
     data = {"id": "pr-9", "status": "completed", "images": ["https://mine.example/in.png"]}
     failed = play(job(ROW, request()), prediction("created"), reply(value={"code": 200, "data": data})).failed
     assert failed.fault.kind == "empty" and charged_by(ROW, failed.fault, accepted=True) == "maybe"
+
+
+MISSING = reply(404, raw=b"404 page not found")
+
+
+def test_a_ticket_is_asked_for_as_its_own_client_does() -> None:
+    """Name, size and type; the bytes go to the signed address with the ticket's headers and without the key."""
+    work = job(ROW, request("edit", 1), "nano-banana-2")
+    headers = {"Content-Type": "image/x-own", "x-goog-meta": "7", "Authorization": "no", "Host": "no", "X-Bad": "a\nb"}
+    ticket = {"download_url": "https://static.example.net/t.webp"}
+    put = {"method": "PUT", "url": "https://bucket.example.net/t?sig=1", "headers": headers}
+    told = reply(value={"code": 200, "message": "success", "data": {**ticket, "upload": put}})
+    played = play(work, MISSING, told, reply(raw=b""), prediction("created"))
+    assert played.paths[1:4] == [
+        "POST /api/v3/media/uploads",
+        "PUT https://bucket.example.net/t?sig=1",
+        "POST /api/v3/google/nano-banana-2/edit",
+    ]
+    picture, (announced, sent) = work.references[0], played.sends[1:3]
+    assert sent_json(announced) == {
+        "filename": picture.name,
+        "size": len(picture.data),
+        "content_type": picture.mime,
+    }
+    assert sent.body is not None and b"".join(bytes(piece) for piece in sent.body) == picture.data
+    assert sent.body.content_type == "image/x-own" and sent.headers == {"x-goog-meta": "7"} and not sent.with_key
+    assert sent_json(played.sends[3])["images"] == ["https://static.example.net/t.webp"]
+    assert played.sends[4].variants == {"references": "ticket"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"download_url": "https://a.example/b"},
+        {"upload": {"url": "https://a.example/b"}},
+        {"download_url": "https://a.example/b", "upload": {"method": "POST", "url": "https://a.example/b"}},
+        {"download_url": "https://a.example/b", "upload": []},
+    ],
+)
+def test_a_ticket_that_is_none_is_unreadable(data: dict[str, Any]) -> None:
+    """Nothing is paid on a guess."""
+    played = play(job(ROW, request("edit"), "nano-banana-2"), MISSING, reply(value={"code": 200, "data": data}))
+    assert played.failed.fault.kind == "unreadable" and not any(send.paid for send in played.sends)
+
+
+def test_a_404_that_is_not_its_own_leads_to_the_other_address_of_a_result() -> None:
+    """One page of its documents has no `/result`. Its own 404 is about the prediction; a second one ends it."""
+    done = play(
+        job(ROW, request()), prediction("created"), MISSING, prediction("processing"), prediction("completed", URL)
+    )
+    assert done.paths[1:] == [POLL, POLL.removesuffix("/result"), POLL.removesuffix("/result")]
+    assert done.done.pictures == (Found(url=URL),) and done.done.variants == {"result": "plain"}
+    lost = play(job(ROW, request()), prediction("created"), MISSING, MISSING).failed
+    assert fate_of(lost.fault, accepted=True) == "lost" and lost.task == "pr-9"
+
+
+def test_a_deleted_prediction_is_lost() -> None:
+    """Only its client knows the word. It may have been billed before."""
+    gone = play(job(ROW, request()), prediction("created"), prediction("deleted")).failed
+    assert fate_of(gone.fault, accepted=True) == "lost" and charged_by(ROW, gone.fault, accepted=True) == "maybe"
