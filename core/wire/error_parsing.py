@@ -135,7 +135,7 @@ def of_references(fault: Fault, references: int) -> Fault:
     """
     if not references or fault.kind != "invalid" or not takes_addresses_only(fault.words):
         return fault
-    opening = "{label} takes addresses of reference images only, not the images themselves{status}."
+    opening = "{label} takes addresses only for reference images, not the images themselves{status}."
     return replace(fault, opening=opening, cure=_ADDRESSES_ONLY)
 
 

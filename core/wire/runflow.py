@@ -18,6 +18,7 @@ from typing import Any
 from .. import retry
 from ..providers.row import Transport
 from .body import Body, Raw, json_body
+from .error_kinds import Codes
 from .error_parsing import fault_of, unreadable
 from .reading import NotJson, read_object
 from .refusals import wants_addresses
@@ -27,6 +28,14 @@ from .uploads import Fresh, known_urls
 from .variants import another, begin, inside, remembered
 
 REFERENCES: tuple[Transport, ...] = ("upload", "data_uri")
+
+_CODES: Codes = {
+    "email_not_verified": "account",
+    "insufficient_credit": "credit",
+    "model_unavailable": "model",
+    "rate_limited": "rate",
+}
+"""Codes of its errors, from its page on errors."""
 
 _UPLOADS = "/v1/asset-uploads"
 _OTHER = {"run": "runs", "runs": "run"}
@@ -46,7 +55,7 @@ def next(job: Job, state: State, reply: Reply) -> Step:
     task = state.get("task", "")
     if not reply.ok:
         if task:
-            return Failed(lost(reply, task) if reply.status == 404 else fault_of(reply), task)
+            return Failed(lost(reply, task) if reply.status == 404 else fault_of(reply, _CODES), task)
         return _refused(job, state, reply)
     try:
         value = read_object(reply)
@@ -88,7 +97,7 @@ def _uploading(job: Job, state: State, reply: Reply) -> Step:
     """The three steps of an upload: announce, put the bytes, confirm."""
     if not reply.ok:
         led = another(state, _TOPIC, (_INSIDE,)) if retry.is_missing(reply.status) else None
-        return _submit(job, led) if led else Failed(fault_of(reply))
+        return _submit(job, led) if led else Failed(fault_of(reply, _CODES))
     index = state["index"]
     if state["at"] == "put":
         confirm = {**state, "at": "confirm"}
@@ -127,7 +136,7 @@ def _refused(job: Job, state: State, reply: Reply) -> Step:
     """Another variant of a paid request that was refused for the way it was sent, or the failure."""
     if reply.status in (404, 405) and "tried" not in state:
         return _submit(job, {**state, "form": _OTHER[state["form"]], "tried": True})
-    fault = fault_of(reply)
+    fault = fault_of(reply, _CODES)
     if not job.references or "" not in state["urls"] or not wants_addresses(reply, fault):
         return Failed(fault)
     led = another(state, _TOPIC, (_UPLOAD,))

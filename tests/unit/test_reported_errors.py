@@ -335,6 +335,23 @@ CREDITS = {
         TOP_UP,
     ),
     "kie's code": Reported("kie", 200, {"code": 402, "msg": "Credits insufficient"}, "credit", NO_CREDIT, TOP_UP),
+    "kie's limit of a key": Reported(
+        "kie",
+        200,
+        {"code": 433, "msg": "The points used by this apiKey have exceeded the daily limit", "data": None},
+        "credit",
+        NO_CREDIT,
+        TOP_UP,
+    ),
+    "an account that is not verified": Reported(
+        "runflow",
+        403,
+        {"code": "EMAIL_NOT_VERIFIED", "message": "Verify your email", "errors": None},
+        "account",
+        "limited or disabled this account",
+        "mail from the provider",
+        not_said="[Cc]heck the key",
+    ),
     "Runflow's code": Reported(
         "runflow",
         402,
@@ -461,7 +478,7 @@ FAILURES = {
     ),
 }
 
-ADDRESSES = "takes addresses of reference images only"
+ADDRESSES = "takes addresses only for reference images"
 WAYS = "providers.yaml.*upload.*multipart"
 ONLY_ADDRESSES = {
     "in words": Reported(
