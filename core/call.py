@@ -663,6 +663,8 @@ class Call:
             name = self._name(number)
             # What nobody was there to hear of is asked about before it is paid again; not what was to be dropped.
             unheard = self.alone and not self._asked_to_drop
+            if self.claim is not None and self.claim.answer is not None:
+                unheard = self.claim.doubtful  # whoever has it read again is told what came of it
             lost = fate == "lost" or (unheard and charged == "maybe")
             try:
                 uids = self._ledger.closed([name], charged, reason, lost=lost, again=fate == "again")

@@ -258,7 +258,6 @@ def failure(
     """
     said = f' It said: "{_unstopped(fault.words)}".' if fault.words else ""
     said += f" Its task is {task}." if task else ""
-    said += f" Its answer is kept as {kept}." if kept else ""
     status = f" (HTTP {fault.status})" if fault.status else ""
     if fault.kind == "key" and fault.status == 403:
         what = what or _DENIED
@@ -266,7 +265,7 @@ def failure(
     cure = fault.cure or (key_hint if fault.kind == "key" else "") or _CURES.get(fault.kind, "")
     cure = cure.replace("{with_id}", " with the request id" if fault.request_id else "")
     if kept:
-        cure = f"{_sentence(cure)} {_READ_AGAIN}".strip()
+        cure = f"{_sentence(cure)} {_READ_AGAIN.format(kept=kept)}".strip()
     return _CLASSES[fault.kind](
         opening.replace("{label}", label).replace("{status}", status) + said,
         cure=cure,
@@ -277,7 +276,10 @@ def failure(
     )
 
 
-_READ_AGAIN = "Read again in the results panel looks into the answer anew, free, for example after an update."
+_READ_AGAIN = (
+    "The answer is kept in the results folder as {kept}: Read again in the results panel looks into it anew, free, for "
+    "example after an update."
+)
 _DENIED = "{label} denied access{status}: the key isn't allowed to do this, or the account is restricted."
 _OPENINGS: dict[Kind, str] = {
     "key": "{label} refused the key{status}: it is wrong, revoked or not allowed to use this API.",

@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -300,7 +301,8 @@ class Journal:
                 return None
             rows.mark(connection, [row.uid for row in missing], owner=owner.id, state="sent")
             self._mine.update({row.fingerprint: row.uid for row in missing})
-            return rows.claim(missing, dead=False, total=len(together), answer=answer)
+            doubtful = any(row.state == "unknown" for row in missing)
+            return replace(rows.claim(missing, dead=False, total=len(together), answer=answer), doubtful=doubtful)
 
     def unreadable(self, fingerprint: str, data: bytes) -> Path | None:
         """Keeps bytes that are no picture, where they can be looked at; None when that isn't possible either."""

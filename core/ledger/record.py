@@ -135,6 +135,8 @@ class Claim:
     """How many pictures the call asked for, those included that are settled."""
     answer: KeptAnswer | None = None
     """The answer to read again; None where the provider is asked or pictures are fetched."""
+    doubtful: bool = False
+    """Whether it is asked about before it is paid again: reading its answer in vain must not change that."""
 
 
 Opened = Literal["mine", "busy", "kept", "claimed", "doubtful"]

@@ -5,6 +5,7 @@ One host for all tests, with the addresses and keys that its pages have given it
 
 from __future__ import annotations
 
+import base64
 import http.client
 import io
 import json
@@ -25,7 +26,7 @@ import pytest
 from pack.dev import loopback
 from pack.dev.running import Host
 from pack.tests.host.kit import Bench, colours, node
-from pack.tests.host.odd import Odd, Visit, odd
+from pack.tests.host.odd import Act, Odd, Visit, odd
 from PIL import Image
 
 ENTERED = f"sim-entered-{secrets.token_hex(12)}"
@@ -126,6 +127,31 @@ def page(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     with Host.start(tmp_path_factory.mktemp("routes"), variables, args) as host:
         host.home = home
         yield Page(Bench(host, simulator))
+
+
+UNKNOWN = {"gallery": [{"canvas": "in a shape of tomorrow"}]}
+"""A success in which no picture can be read."""
+
+
+def drawn(pixels: np.ndarray) -> dict[str, Any]:
+    """OpenRouter's answer with a picture."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    url = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    message = {"role": "assistant", "content": "", "images": [{"type": "image_url", "image_url": {"url": url}}]}
+    return {"id": "gen-1", "choices": [{"index": 0, "finish_reason": "stop", "message": message}]}
+
+
+def answering(*answers: Any) -> Act:
+    """Gives these answers, HTTP 200, to the requests in their order, and the last one to all that follow."""
+    left = list(answers)
+
+    def act(visit: Visit) -> None:
+        visit.read_body()
+        answer = left.pop(0) if len(left) > 1 else left[0]
+        visit.answer("200 OK", json.dumps(answer).encode(), "Content-Type: application/json")
+
+    return act
 
 
 @pytest.fixture
@@ -311,6 +337,8 @@ CROSS: list[tuple[str, str, dict[str, str]]] = [
     ("PUT", "/providers/onerouter", {"Host": "rebound.example", "Sec_Fetch_Site": "same-origin"}),
     ("POST", "/keys/onerouter/default/test", {"Referer": "https://evil.example/"}),
     ("POST", "/estimate", {"Origin": "https://evil.example"}),
+    ("POST", "/results/0123456789abcdef0123456789abcdef/read", {"Origin": "https://evil.example"}),
+    ("POST", "/results/0123456789abcdef0123456789abcdef/read", {"Sec_Fetch_Site": "cross-site"}),
     ("DELETE", "/keys/onerouter/default", {"Origin": "https://evil.example"}),
     ("DELETE", "/results?all=yes", {"Sec_Fetch_Site": "cross-site"}),
 ]
@@ -737,6 +765,71 @@ def test_a_paid_picture_comes_home_when_its_key_is_back(page: Page, simulator: A
     assert page.good("POST", "/results/recover", {})["pictures"] == 0
     ran = page.bench.generate(f"{tag} [[sim: {words}]]", "onerouter")
     assert ran.status == "success" and ran.info()["images"][0]["from"] == "store" and page.bench.paid(tag) == 1
+
+
+# ---------------------------------------------------------------------------------------------------------- read again
+
+
+@pytest.fixture
+def odd_shop(page: Page, stranger: Odd) -> Iterator[Page]:
+    """OpenRouter at a server that answers in a way that no version of the pack knows."""
+    page.at("openrouter", stranger.origin, ENTERED)
+    stranger.begin(answering(UNKNOWN))
+    yield page
+    page.good("DELETE", "/keys/openrouter/default")
+    page.at("openrouter", None)
+
+
+def kept_file(page: Page, row: dict[str, Any]) -> Path:
+    return page.home / "results" / "unreadable" / str(row["answer"])
+
+
+def test_an_answer_that_could_not_be_read_is_kept_and_read_again(odd_shop: Page, stranger: Odd, tag: str) -> None:
+    """The run fails and says where the answer is; it is read again for nothing, and in vain until its shape is known."""
+    ran = odd_shop.bench.generate(tag, "openrouter")
+    assert ran.status == "error" and "Read again" in ran.error and "may have charged" in ran.error
+    (row,) = odd_shop.pictures(tag)
+    file = kept_file(odd_shop, row)
+    assert row["answer"] and row["answer"] in ran.error and not row["picture"] and row["usd"] > 0
+    assert file.exists() and ENTERED.encode() not in file.read_bytes()
+    path = f"/results/{row['id']}/read"
+    for headers in ({"Origin": "https://evil.example"}, {"Sec_Fetch_Site": "cross-site"}):
+        assert odd_shop.ask("POST", path, {}, ROOT, **headers).status == 403
+    again = odd_shop.good("POST", path, {})
+    assert again["pictures"] == 0 and "OpenRouter" in again["reason"] and again["result"] == row
+    head = file.read_bytes().partition(b"\n")[0]
+    file.write_bytes(head + b"\n" + json.dumps(drawn(colours(24, 32, seed=5))).encode())
+    again = odd_shop.good("POST", path, {})
+    assert again["pictures"] == 1 and again["reason"] == ""
+    assert again["result"]["picture"] and again["result"]["state"] == "stored" and again["result"]["answer"] == ""
+    data = odd_shop.ask("GET", f"/results/{row['id']}/image").data
+    assert (np.asarray(Image.open(io.BytesIO(data))) == colours(24, 32, seed=5)).all()
+    ran = odd_shop.bench.generate(tag, "openrouter")
+    assert ran.status == "success" and ran.info()["images"][0]["from"] == "store" and len(stranger.visits) == 1
+    assert odd_shop.good("POST", path, {})["pictures"] == 0
+    assert odd_shop.ask("POST", "/results/nobody/read", {}).status == 404
+
+
+def test_forgetting_deletes_a_kept_answer(odd_shop: Page, tag: str) -> None:
+    """It may hold the prompt."""
+    odd_shop.bench.generate(tag, "openrouter")
+    (row,) = odd_shop.pictures(tag)
+    file = kept_file(odd_shop, row)
+    assert file.exists()
+    assert odd_shop.good("DELETE", f"/results/{row['id']}") == {"forgotten": 1}
+    assert not file.exists() and odd_shop.pictures(tag) == []
+    assert odd_shop.ask("POST", f"/results/{row['id']}/read", {}).status == 404
+
+
+def test_info_names_the_row_and_the_answer_of_what_failed(odd_shop: Page, stranger: Odd, tag: str) -> None:
+    """One of two pictures is made; the other's answer could not be read."""
+    stranger.begin(answering(UNKNOWN, drawn(colours(24, 32, seed=6))))
+    ran = odd_shop.bench.generate(tag, "openrouter", num_images=2)
+    assert ran.status == "success", ran.error
+    (failed,) = ran.info()["failed"]
+    (row,) = [each for each in odd_shop.pictures(tag) if not each["picture"]]
+    assert (failed["id"], failed["answer"]) == (row["id"], row["answer"]) and failed["charged"] == "maybe"
+    assert row["answer"] and kept_file(odd_shop, row).exists()
 
 
 def test_a_picture_that_is_under_way_is_left_alone(shop: Page, simulator: Any, tag: str) -> None:

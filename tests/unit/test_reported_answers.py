@@ -451,6 +451,17 @@ def test_a_kept_answer_is_read_again_for_nothing(tmp_path: Path, monkeypatch: py
         assert engine.read_again(shown.uid).pictures == 0
 
 
+@pytest.mark.parametrize("shape", UNREAD)
+def test_reading_again_in_vain_changes_nothing(shape: str, tmp_path: Path) -> None:
+    """What was asked about before it is paid again still is, and what was not is not."""
+    with replying(UNREAD[shape]) as server:
+        engine = engine_at(server, "nanobanana", tmp_path)
+        run_once(engine, "nanobanana")
+        before = History(engine.ledger).pictures()
+        assert engine.read_again(before[0].uid).pictures == 0
+        assert History(engine.ledger).pictures() == before and len(server.posts) == 1
+
+
 def test_an_answer_of_several_pictures_is_read_again_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each picture goes to its own place."""
     value = {"created": 1, "data": [{"artifact": b64(each)} for each in (SMALL, MIDDLE, LARGE)]}
