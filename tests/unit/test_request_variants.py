@@ -30,7 +30,7 @@ from pack.core.wire import dialect
 from pack.core.wire.step import Failed, Send
 from pack.simulator.server import Simulator
 
-ONLY = "takes addresses of reference images only"
+ONLY = "takes addresses only for reference images"
 NB2 = "nano-banana-2"
 
 
