@@ -175,7 +175,7 @@ _ADDRESSES_ONLY = re.compile(
     r"(?i)\b(must|should|has to|have to|needs? to|can only|please provide)( be)?\b[^.;]{0,40}"
     r"\b(https?|https?\(s\)|http/https|web|public(ly accessible)?|valid)[ :/]{1,4}(urls?|addresses|links?)"
     r"|\b(must|should) be (an? )?((list|array) of )?(urls?|links?)\b(?! or)"
-    r"|\burls? (must|should) (use|be) ['\"`]?https?\b(\(s\))?(?! or)"
+    r"|\burls? (must|should) (use|be) ['\"`]?https?\b(?!(\(s\))? or\b)"
     r"|\b(must|should) (start|begin) with ['\"`]?https?\b|\burl scheme should be\b"
     r"|\bonly [\w()/ ]{0,40}\b(urls?|links?) (are|is) (supported|allowed|accepted)"
     r"|\b(base64|data[ -]ur[il]s?)( \w+){0,3} (is|are|isn't|aren't) ?(not )?(supported|allowed|accepted|permitted)"

@@ -4,12 +4,14 @@ Documents: its OpenAPI pages for `/v1/images/generations` and `/v1/images/edits`
 `image_urls`; data URIs are what clients send there. Some models of the same host answer with a task
 (`data.task_id`) that `GET /v1/images/tasks/{id}` follows, and it can report an error inside a 200.
 
-The two documents leave three things open, and a refusal (`retry.leads_on`) leads from one variant to the other, once each:
+The two documents leave some things open, and a refusal (`retry.leads_on`) leads from one variant to the other, once each:
 
     ratio        the enum of /generations holds " 3:2", with a space, while its prose says 3:2. A refusal of a 3:2 that is
                  about the ratio leads on, and so does one that says nothing; one that names something else doesn't
     model id     no document gives a value; one's summary is `google/nano-banana-2-text-to-image`, the other's
                  `nano-banana-pro-image-to-image`. A model that isn't there is asked for in the other spelling
+    route        a client of the vendor posts edits, with `image_urls`, to /generations; an edits route that isn't there
+                 leads there. The model id says that it is an edit
     encoding     clients wrap base64 into data URIs; a base that says it can't read base64 so gets it bare
 
 A base that wants http(s) addresses has no way for pictures of this machine: it has no upload for images.
@@ -40,7 +42,7 @@ from .variants import another, begin, inside, remembered
 
 REFERENCES: tuple[Transport, ...] = ("data_uri", "base64")
 
-_ID, _RATIO, _ENCODING = "model id", "ratio", "encoding"
+_ID, _RATIO, _ROUTE, _ENCODING = "model id", "ratio", "route", "encoding"
 _PREFIX = "google/"
 _RATIO_WORDS = re.compile(r"(?i)aspect|\bratio\b|\b\d{1,2}:\d{1,2}\b")
 
@@ -50,6 +52,7 @@ def start(job: Job) -> Step:
     if job.operation == "generate" and job.options.get("aspect_ratio") == "3:2":
         first[_RATIO] = "plain"
     if job.references:
+        first[_ROUTE] = "edits"
         first[_ENCODING] = "base64" if job.row.references == "base64" else "data_uri"
     return _submit(job, begin(job, first))
 
@@ -85,7 +88,8 @@ def _submit(job: Job, state: State) -> Send:
     if job.route.references and job.references:
         addresses = [""] * len(job.references)
         value[job.route.references] = inside(job, addresses, variants[_ENCODING])
-    return Send("POST", job.url(job.route.path), {**state, "at": "submit"}, paid=True, body=json_body(value))
+    route = job.row.routes["generate"] if variants.get(_ROUTE) == "generations" else job.route
+    return Send("POST", job.url(route.path), {**state, "at": "submit"}, paid=True, body=json_body(value))
 
 
 def _refused(job: Job, state: State, reply: Reply, fault: Fault) -> Step:
@@ -97,6 +101,8 @@ def _refused(job: Job, state: State, reply: Reply, fault: Fault) -> Step:
             led = None
     elif _RATIO in state["variants"] and _blames_the_ratio(reply, fault):
         led = another(state, _RATIO, ("plain", "spaced"))
+    elif _ROUTE in state["variants"] and reply.status in (404, 405) and is_refusal(fault):
+        led = another(state, _ROUTE, ("edits", "generations"))
     elif _ENCODING in state["variants"] and wants_other_encoding(reply, fault) and not wants_addresses(reply, fault):
         led = another(state, _ENCODING, ("data_uri", "base64"))
     return _submit(job, led) if led else Failed(fault)

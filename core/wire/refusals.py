@@ -17,19 +17,25 @@ from .error_parsing import fault_words
 from .reading import NotJson, read_json
 from .step import Reply
 
+_LONGEST = 65_536
+"""Bytes of an error that is looked into for the variant that it is about."""
 _ENCODING = re.compile(r"(?i)base64|\bb64\b|\bdata[: ]?ur[il]s?\b|\bdata:|incorrect padding|illegal (base|character)")
 _BODY = re.compile(
     r"(?i)multipart|form[- ]?data|content[- ]?type|numeric literal|invalid json|(pars|decod)\w{0,3} .{0,20}(json|body)"
     r"|json.{0,20}(pars|decod|body|expected|required)"
 )
 _FIELD = re.compile(
-    r"(?i)(unexpected|unknown) (form[- ]?)?(field|file|part)|too many (files|images|parts|values)|duplicate"
-    r"|limit_unexpected_file|limit_file_count"
+    r"(?i)(unexpected|unknown) (form[- ]?)?(field|file|part)|too many (files|images|parts|values)|duplicate|repeated"
+    r"|limit_unexpected_file|limit_file_count|\barrays?\b|单张|一张图|多张"
     r"|(single|one|1|multiple|several|array of|list of) \W?(image|file|picture|reference)"
     r"|\bimages?\b(\[\d*\])?\W{1,3}((field|file|parameter|param)\W{1,3})?"
-    r"(is|are|must|should|has|needs|expected|required|missing|not|cannot|can't|does|invalid|unsupported)\b"
+    r"(is|are|must|should|has|needs|expected|unexpected|required|missing|not|cannot|can't|does|invalid|unsupported)\b"
     r"|\bimages?\W{1,3}(field|parameter|param)\b|(field|parameter|param|part)\W{1,4}images?\b"
     r"|(missing|no|required|requires?) (an? |the )?\W?images?\b"
+)
+_COUNT = re.compile(
+    r"(?i)(number|count|amount) of (input )?(images|files|references|pictures)|(images|files) (count|limit)|图片数量"
+    r"|max(imum)?( of| file| image)? (count|number|\d+)|at most (\d+|one) (image|file)"
 )
 _ABOUT_THE_PICTURE = re.compile(
     r"(?i)too (large|big|small)|exceed|\bsize\b|\bmb\b|megabyte|pixel|dimension|resolution|corrupt|decod\w* (the )?image"
@@ -64,7 +70,7 @@ def wants_other_body(reply: Reply, fault: Fault, field: str) -> bool:
     words = own_words(reply, fault)
     if not is_refusal(fault):
         return False
-    if fault.status in (404, 405, 415) or _BODY.search(words):
+    if fault.status in (404, 405, 415) or _BODY.search(words) or _COUNT.search(words):
         return True
     if _ABOUT_THE_PICTURE.search(words):
         return False
@@ -104,15 +110,17 @@ _NO_FIELDS = (
 )
 _SAYING_NOTHING = frozenset(
     "a an and any api are argument arguments at bad be body by cannot check client code could data detail details does "
-    "empty entity enum err error errors exception expected failed failure field fields following for format found had has "
-    "have http in incorrect input inputs invalid is issue issues it json literal malformed match message missing must no "
-    "not object of on one option options or parameter parameters params parse parsing payload please problem process "
-    "processed properties property provided reason rejected request requests schema see server some something status "
-    "string submitted supported syntax that the this to try type unable unknown unprocessable unsupported valid validate "
-    "validation value values was were with wrong you your again "
+    "empty entity enum err error errors exception expected fail failed failure false field fields following for format found "
+    "had happened has have http in incorrect input inputs internal invalid is issue issues it json literal malformed match "
+    "message missing more must no not object occurred of on one oops option options or parameter parameters params parse "
+    "parsing payload please problem process processed properties property provided reason rejected request requests schema "
+    "see server some something sorry status string submitted supported syntax that the this to try type unable unexpected "
+    "unknown unprocessable unsupported valid validate validation value values was went were with wrong you your again "
     "参数错误 请求参数错误 无效的请求 请求无效 请求错误 参数无效".split()
 )
-_REQUEST_ID = re.compile(r"(?i)\(?\b(request|trace)[ _-]?id\b[^;)]*\)?|unprocessable content")
+_NOT_WORDS = re.compile(r"(?i)(id|time|stamp|date|url|uri|docs|instance|version|path|method)$")
+"""Names of values that identify an error or a place, and say nothing about it."""
+_NOISE = re.compile(r"(?i)\(?\b(request|trace)[ _-]?id\b[^;)]*\)?|unprocessable content|https?://\S+")
 
 
 def names_nothing(reply: Reply, fault: Fault) -> bool:
@@ -120,13 +128,26 @@ def names_nothing(reply: Reply, fault: Fault) -> bool:
 
     False for a web page, which isn't the API's own answer.
     """
-    if not is_refusal(fault) or fault.kind != "invalid":
+    if not is_refusal(fault) or fault.kind != "invalid" or len(reply.body) > _LONGEST:
         return False
     value = _value(reply)
-    codes = fault_words(value)[1] if value is not None else ""
-    words = own_words(reply, fault)
-    said = re.findall(r"[^\W\d_]+", f"{_REQUEST_ID.sub(' ', words)} {codes}".lower())
+    texts = [fault.words] if value is None else _texts(value)
+    said = re.findall(r"[^\W\d_]+", _NOISE.sub(" ", " ; ".join(texts)).lower())
     return not named_fields(value) and all(word in _SAYING_NOTHING or len(word) == 1 for word in said)
+
+
+def _texts(value: Any, depth: int = 0) -> list[str]:
+    """Every text in an error that may say something about it."""
+    if isinstance(value, str):
+        return [value]
+    if depth > 6:
+        return ["…unread"]
+    if isinstance(value, list):
+        return [text for item in value for text in _texts(item, depth + 1)]
+    if isinstance(value, dict):
+        named = [item for name, item in value.items() if not (isinstance(item, str) and _NOT_WORDS.search(name))]
+        return [text for item in named for text in _texts(item, depth + 1)]
+    return []
 
 
 def named_fields(value: Any, depth: int = 0) -> list[str]:
@@ -140,6 +161,8 @@ def named_fields(value: Any, depth: int = 0) -> list[str]:
     found: list[str] = []
     for name, item in value.items():
         if name in _NAMES and isinstance(item, (str, list)):
+            if name == "path" and isinstance(item, str) and item.startswith("/"):
+                continue  # where the request went
             parts = item if isinstance(item, list) else re.split(r"[./\[\]]", item)
             found += [
                 part for part in parts if isinstance(part, str) and part not in _NO_FIELDS and not part.isdecimal()
@@ -159,7 +182,9 @@ def own_words(reply: Reply, fault: Fault) -> str:
 
 
 def _value(reply: Reply) -> Any:
-    """The JSON of a reply; None where it is none."""
+    """The JSON of a reply; None where it is none, or longer than a refusal is."""
+    if len(reply.body) > _LONGEST:
+        return None
     try:
         return read_json(reply.body)
     except NotJson:

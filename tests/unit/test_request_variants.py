@@ -199,6 +199,8 @@ def images(
         said("image must be a single file"),
         said("Too many files", code="LIMIT_FILE_COUNT"),
         said("only one image is supported"),
+        said("The number of images exceeds the limit of 1"),
+        said("'image': expected a file, got an array"),
         said("Bad Request"),
         said("Invalid type", param="image"),
         (422, {"detail": [{"loc": ["body", "image"], "msg": "Input should be a valid file", "type": "x"}]}),
@@ -357,6 +359,8 @@ def ratios_sent(base: Base) -> list[str]:
         (422, {"error": {"message": "Validation error (request id: 2026a)", "code": 422}}),
         (400, {}),
         (400, b"Bad Request"),
+        (400, {"timestamp": "2026-11-27T10:00:00Z", "status": 400, "error": "Bad Request", "path": GENERATIONS}),
+        (400, {"type": "https://tools.example/400", "title": "One or more validation errors occurred.", "status": 400}),
         (400, {"code": 400, "message": "参数错误"}),
         (400, {"error": {"message": "Invalid input", "param": "aspect_ratio"}}),
         (422, {"detail": [{"loc": ["body", "aspect_ratio"], "msg": "Input should be 'auto'", "type": "enum"}]}),
@@ -381,6 +385,7 @@ def test_a_refusal_of_3_2_that_says_nothing_leads_to_the_published_spelling(tmp_
         (400, {"error": {"message": "Invalid request: prompt is too long"}}),
         (400, {"error": {"message": "Invalid parameter", "param": "prompt"}}),
         (400, {"message": "Validation failed", "errors": {"prompt": ["too long"]}}),
+        (400, {"message": "Bad Request", "details": "the prompt holds a forbidden character"}),
         (422, {"detail": [{"loc": ["body", "seed"], "msg": "Input should be a valid integer"}]}),
         (400, {"error": {"message": "Invalid request", "code": "invalid_api_key"}}),
         (400, {"error": {"message": "insufficient credits"}}),
@@ -434,6 +439,24 @@ def test_a_route_that_is_not_there_is_not_about_the_model(tmp_path: Path) -> Non
     with serving(lambda base, asked: (404, {"detail": "Not Found"})) as base:
         refused(machine(tmp_path, "onerouter", base), "onerouter", request(prompt="nowhere"))
         assert len(base.asked) == 1
+
+
+def test_an_edits_route_that_is_not_there_leads_to_generations(tmp_path: Path) -> None:
+    """With the references and the id of an edit, as the vendor's plugin asks; remembered, and text is as it was."""
+
+    def serve(base: Base, asked: Asked) -> Answer | None:
+        return onerouter()(base, asked) if asked.path == GENERATIONS else None
+
+    with serving(serve) as base:
+        engine = machine(tmp_path, "onerouter", base)
+        for number, paths in enumerate(([EDITS, GENERATIONS], [GENERATIONS])):
+            base.forget()
+            asked = edit(f"route {number}", first=10 * number)
+            landed(engine, "onerouter", asked)
+            assert base.paths() == paths and base.bills == 1
+            sent = base.asked[-1].json
+            assert [unwrapped(one) for one in sent["image_urls"]] == files("onerouter", asked)
+            assert sent["model"].endswith("-image-to-image")
 
 
 def test_two_facts_about_one_base_are_both_remembered(tmp_path: Path) -> None:
