@@ -117,19 +117,24 @@ _RANK: tuple[Kind, ...] = (
 _SHORT_OF_CREDIT = re.compile(
     r"(?i)\binsufficient[ _](user[ _]|account[ _]|token[ _])?(credits?|balance|quota|funds)\b"
     r"|\bnot enough (credits?|balance|funds|quota)\b"
-    r"|\b(credits?|balance|funds|quota)( of [\w -]{1,30})? (is|are|was|were|has been|have been|ha[sd]) "
+    r"|\b(credits?|balance|funds)( of [\w -]{1,30})? ((is|are|was|were|has been|have been|ha[sd]) )?"
     r"(now )?(exhausted|depleted|used up|insufficient|too low|not enough|run out|negative)\b"
-    r"|\bexhausted (balance|credits?|quota|funds)\b"
-    r"|\b(ran|run|running) out of (credits?|funds|balance|quota)\b|\bout of credits?\b|\bcredits? depleted\b"
+    r"|\bexhausted (balance|credits?|funds)\b"
+    r"|\b(ran|run|running) out of (credits?|funds|balance)\b|\bout of credits?\b"
     r"|\bno (more |remaining )?credits?\b( (left|remaining|available))?|\bpre[-_]consum\w+ (token )?quota"
     r"|\bpayment required\b|\baccount is in arrears\b|\boverdue (balance|payment|bill)\b"
     r"|\btop[ -]up\b|\brecharge (your|the) (account|balance)\b|\bbilling hard limit\b"
-    r"|\bspend(ing)? (cap|limit)s?\b|\bcheck your billing\b|\benable billing\b|\bbilling (is|has) not\b"
+    r"|\bspend(ing)? (cap|limit)s?\b|\benable billing\b|\bbilling (is|has) not\b"
     r"|余额不足|额度不足|额度已用尽|额度已耗尽|预扣费额度失败|欠费"
 )
 """No money left: the words of OpenAI, OpenRouter, Google's prepaid plan, New-API (also in Chinese) and public reports."""
+_QUOTA_SPENT = re.compile(
+    r"(?i)\bquota( of [\w -]{1,30})? ((is|was|has been|ha[sd]) )?(now )?(exhausted|depleted|used up|not enough|run out)\b"
+    r"|\bexhausted quota\b|\b(ran|run|running) out of quota\b"
+)
+"""A token's quota at a New-API gateway is money. In a 429 the same words may mean that of a minute, which is waited for."""
 _QUOTA_PASSED = re.compile(r"(?i)\bexceeded your (current )?quota\b|\bquota (was |has been )?exceeded\b")
-_NO_QUOTA = re.compile(r"(?i)\blimit: ?0(?![\d.])")
+_NO_QUOTA = re.compile(r"(?i)\blimit: ?0(?!\d|\.\d)")
 _SOME_QUOTA = re.compile(r"(?i)\blimit: ?[1-9]")
 _FREE_TIER = re.compile(r"_free_tier_|-FreeTier\b|\bfree_tier\b")
 """Google names the metric and the limit in its message: "..._free_tier_requests, limit: 0"."""
@@ -137,7 +142,8 @@ _OTHER_PLACE = re.compile(
     r"(?i)\b(user |your )?(location|country|region|territory) (is |are )?(not|un)[ -]?(supported|available|allowed|served)"
     r"|\b(not|un)[ -]?(available|supported|accessible|offered|allowed|served|permitted) "
     r"(in|from|for|to) (your|this|the) (current )?(user )?(country|region|location|territory|area|geograph\w+)"
-    r"|\bunsupported[ _](country|region|location|territory)"
+    r"|\bunsupported[ _](country|region|location|territory)|\b(available|allowed|supported) in your jurisdiction\b"
+    r"|\brequests? from your (current )?(country|region|location|territory)\b"
     r"|\b(country|region|territory|location)[\w, ]{0,40} (is )?(not supported|restricted|blocked|banned)\b"
     r"|\b(blocked|banned|restricted) (in|from|for) (your|this) (country|region|location)\b"
     r"|\bbanned the country or region\b|\bgeo[- ]?(blocked|restricted|fenced)\b"
@@ -161,7 +167,8 @@ _FORBIDDEN_CONTENT = re.compile(
     r"(safety|moderation|nsfw|polic(y|ies)|sensitiv\w+|unsafe|harmful|inappropriate)\b"
     r"|\b(safety|moderation) (system|filters?|polic(y|ies)|reasons?|concerns?|checks?|checker|guidelines|violation|block)"
     r"|\bfor safety\b(?![ _]?(tolerance|settings))"
-    r"|\b(was|were|been|is|are) flagged\b|\brequires moderation\b|\bmoderation[ _](blocked|failed|error|rejected)\b|\bnsfw\b"
+    r"|\b(was|were|been|is|are) flagged\b|\bflagged (by|for|as)\b"
+    r"|\brequires moderation\b|\bmoderation[ _](blocked|failed|error|rejected)\b|\bnsfw\b"
     r"|\bimage_(safety|other|prohibited_content|recitation)\b|\bprohibited[ _](content|use)\b|\bno_media_generated\b"
     r"|\b(sensitive|inappropriate|harmful|unsafe|explicit|offensive) (content|words?|material|information|image)s?\b"
     r"|\bviolat(e|es|ed|ing|ion of|ions of)\b[\w ,']{0,40}\b(polic(y|ies)|guidelines?|terms|rules|standards?)\b"
@@ -169,7 +176,8 @@ _FORBIDDEN_CONTENT = re.compile(
 )
 _NO_MODEL = re.compile(
     r"(?i)\bmodel[ _](not[ _]found|unavailable|does not exist|not exist|invalid)\b|\bunknown model\b|\bno such model\b"
-    r"|\bmodel:? ['\"`]?[\w./:@-]+['\"`]? (does not exist|not found|is not (available|found|a valid model)|not exist)"
+    r"|\bmodel:? ['\"`]?[\w./:@-]+['\"`]? (does not exist|not found|is not (available|found)|not exist)"
+    r"|\bis not a valid model( id)?\b"
 )
 _ADDRESSES_ONLY = re.compile(
     r"(?i)\b(must|should|has to|have to|needs? to|can only|please provide)( be)?\b[^.;]{0,40}"
@@ -265,16 +273,6 @@ def has_no_quota(words: str) -> bool:
     )
 
 
-def names_other_place(words: str) -> bool:
-    """Whether a message says that the place of the caller is not served."""
-    return _OTHER_PLACE.search(words) is not None
-
-
-def is_short_of_credit(words: str) -> bool:
-    """Whether a message says, in a whole phrase, that an account has no money left."""
-    return _SHORT_OF_CREDIT.search(words) is not None
-
-
 def declines(words: str, sent: str = "") -> bool:
     """Whether the model's own words say that it declined the content. They say nothing about keys or money."""
     return _Said(words, sent).kind(("content",), "empty") == "content"
@@ -288,19 +286,19 @@ def _limited(coded: Kind | None, codes: Sequence[str], said: _Said) -> Kind:
         return "rate"
     if coded in ("credit", "quota", "region"):
         return coded
-    return said.kind(("credit",), "rate")
+    return "credit" if said.says(_SHORT_OF_CREDIT) else "rate"
 
 
 class _Said:
     """A message, and what of it the provider only repeats."""
 
-    _PATTERNS: Mapping[Kind, re.Pattern[str]] = {
-        "credit": _SHORT_OF_CREDIT,
-        "region": _OTHER_PLACE,
-        "quota": _QUOTA_PASSED,
-        "key": _KEY_REFUSED,
-        "content": _FORBIDDEN_CONTENT,
-        "model": _NO_MODEL,
+    _PATTERNS: Mapping[Kind, tuple[re.Pattern[str], ...]] = {
+        "credit": (_SHORT_OF_CREDIT, _QUOTA_SPENT),
+        "region": (_OTHER_PLACE,),
+        "quota": (_QUOTA_PASSED,),
+        "key": (_KEY_REFUSED,),
+        "content": (_FORBIDDEN_CONTENT,),
+        "model": (_NO_MODEL,),
     }
 
     def __init__(self, words: str, sent: str = "") -> None:
@@ -311,11 +309,15 @@ class _Said:
 
     def kind(self, kinds: Sequence[Kind], otherwise: Kind) -> Kind:
         """The first of `kinds` that the message says; `otherwise` where it says none."""
-        for kind in kinds:
-            text = self._whole if kind == "model" else self.words
-            if any(_plain(found.group()) not in self._sent for found in self._PATTERNS[kind].finditer(text)):
-                return kind
-        return otherwise
+        return next((kind for kind in kinds if self.says(*self._PATTERNS[kind])), otherwise)
+
+    def says(self, *patterns: re.Pattern[str]) -> bool:
+        """Whether a phrase of one of `patterns` stands in the message and not in what the user sent."""
+        for pattern in patterns:
+            text = self._whole if pattern is _NO_MODEL else self.words
+            if any(_plain(found.group()) not in self._sent for found in pattern.finditer(text)):
+                return True
+        return False
 
 
 def _plain(text: str) -> str:

@@ -20,10 +20,13 @@ PHRASES = {
     "You have run out of credits. Please top up.": "credit",
     "用户额度不足, 剩余额度: 0": "credit",
     "Billing hard limit has been reached": "credit",
+    "Token quota exhausted": "credit",
     "User location is not supported for the API use.": "region",
     "This service is not available in your region": "region",
     "Country, region, or territory not supported": "region",
     "Access from your country is restricted": "region",
+    "Requests from your current location are not permitted": "region",
+    "Not available in your jurisdiction": "region",
     "当前地区不支持": "region",
     "Incorrect API key provided": "key",
     "API key not valid. Please pass a valid API key.": "key",
@@ -36,6 +39,7 @@ PHRASES = {
     "NSFW content detected": "content",
     "model: x-image does not exist": "model",
     "Unknown model": "model",
+    "google/x is not a valid model ID": "model",
 }
 
 
@@ -139,6 +143,24 @@ def test_codes_are_in_lower_case() -> None:
 )
 def test_the_pause_in_a_sentence(words: str, seconds: float | None) -> None:
     assert seconds_in(words) == (None if seconds is None else pytest.approx(seconds))
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("You exceeded your current quota, please check your plan and billing details.", "rate"),
+        ("Quota exhausted for this minute", "rate"),
+        ("Resource has been exhausted (e.g. check quota).", "rate"),
+        ("Add a payment method on the billing page for higher limits", "rate"),
+        ("Your prepayment credits are depleted.", "credit"),
+        ("Insufficient balance", "credit"),
+        ("Insufficient balance. Please retry in 2s.", "rate"),
+        ("Quota exceeded for metric: free_tier_requests, limit: 0. Please retry in 2s.", "quota"),
+        ("Quota exceeded for metric: generate_content_free_tier_requests, limit: 15. Please retry in 2s.", "rate"),
+    ],
+)
+def test_a_429_is_a_rate_limit_unless_waiting_does_not_help(words: str, kind: str) -> None:
+    assert kind_of(429, (), words) == kind
 
 
 def test_a_pause_at_the_end_of_a_long_message_is_kept() -> None:
