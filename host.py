@@ -206,6 +206,16 @@ def server_routes() -> Any:
         return None
 
 
+def multi_user() -> bool:
+    """Whether the host was started with --multi-user: it then keeps workflows and its own settings apart by user."""
+    try:
+        from comfy.cli_args import args
+
+        return bool(args.multi_user)
+    except (ImportError, AttributeError):
+        return False
+
+
 def input_folder() -> Path:
     """Where LoadImage looks."""
     import folder_paths

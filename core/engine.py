@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from . import private_files
 from .added_models import with_added
 from .call import Call
 from .choice import ProviderChoice
@@ -27,6 +29,8 @@ from .request import Request
 from .run import Run
 from .settings import Settings
 from .shelf import Shelf
+
+log = logging.getLogger("nano_banana")
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,22 @@ class Engine:
         store: KeyLookup | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
+        private_files.tighten(home)
         self.home, self.keys = home, KeyStore(home)
         self._local, self._rows, self._store, self._environ = local_address, rows, store or self.keys.get, environ
         self._lanes = Lanes()
         self._memory = Memory()
         settings = self.settings()
-        self.ledger = Journal(home, settings.results_folder, results_bytes=settings.results_bytes)
+        self.ledger = Journal(home, settings.results_folder)
         """The journal of the data folder. Its file is opened when it is first asked."""
+        self.apply_limits()
+
+    def apply_limits(self) -> None:
+        """Takes the largest size of the results from the settings. One that makes no sense changes nothing."""
+        try:
+            self.ledger.storage.limit = self.settings().results_bytes
+        except ConfigError as error:
+            log.warning("%s %s", error.what, error.cure)
 
     def settings(self) -> Settings:
         """The settings as they are now."""

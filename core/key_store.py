@@ -7,19 +7,20 @@ and are used; nothing here shows one. Used by the routes (to write) and by the e
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
+from . import private_files
 from .addresses import origin
 from .errors import ConfigError
-from .keys import PROFILE, cleaned, key_for
+from .keys import PROFILE, checked_profile, cleaned, key_for
 from .providers.row import Provider
+from .stored_json import Damaged, read_object
 
 VERSION = 1
 _LOCK_SECONDS = 10.0
@@ -62,7 +63,9 @@ class KeyStore:
 
     def profiles(self, provider: str) -> list[str]:
         """Names of the profiles that have a key. Raises ConfigError."""
-        return sorted(self._section(self._read(), "keys", provider), key=lambda name: (name != "default", name))
+        found = self._section(self._read(), "keys", provider)
+        # In a file edited by hand a key may stand where the name of a profile should.
+        return sorted((name for name in found if not checked_profile(name)), key=lambda name: (name != "default", name))
 
     def put(self, provider: str, profile: str, key: str, base_url: str, row: Provider | None = None) -> None:
         """Keeps a key for the origin of `base_url`. `row` says what its keys look like. Raises ConfigError."""
@@ -94,7 +97,11 @@ class KeyStore:
     def tested(self, provider: str, profile: str) -> dict[str, Any] | None:
         """What the last test of this key said: {"at", "verdict", "text"}. Raises ConfigError."""
         entry = self._section(self._read(), "tests", provider).get(profile)
-        return entry if isinstance(entry, dict) else None
+        if not isinstance(entry, dict) or isinstance(entry.get("at"), bool):
+            return None
+        kinds: dict[str, Any] = {"at": (int, float), "verdict": str, "text": str}
+        good = all(isinstance(entry.get(name), kind) for name, kind in kinds.items())
+        return {name: entry[name] for name in kinds} if good else None
 
     def note_test(self, provider: str, profile: str, verdict: str, text: str) -> None:
         """Writes down what a test said. Raises ConfigError."""
@@ -113,15 +120,10 @@ class KeyStore:
 
     def _read(self) -> dict[str, Any]:
         try:
-            data = json.loads(self.file.read_text("utf-8"))
-            if not isinstance(data, dict):
-                raise ValueError("not an object")
-        except FileNotFoundError:
-            data = {}
-        except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or "it is damaged"
+            data = read_object(self.file)
+        except Damaged as error:
             raise ConfigError(
-                f"The stored keys can't be read: {why} ({self.file.name} in the pack's data folder)",
+                f"The stored keys can't be read: {error} ({self.file.name} in the pack's data folder)",
                 cure="Correct or delete that file and enter the keys again",
                 kind="config",
             ) from None
@@ -132,12 +134,12 @@ class KeyStore:
 
     def _change(self, change: Callable[[dict[str, Any]], None]) -> None:
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with FileLock(str(self.file.with_suffix(".lock")), timeout=_LOCK_SECONDS):
+            private_files.make_folder(self.file.parent)
+            with private_files.lock(self.file.with_suffix(".lock"), _LOCK_SECONDS):
                 data = self._read()
                 change(data)
                 data["version"] = VERSION
-                write_privately(self.file, json.dumps(data, indent=1).encode())
+                private_files.write(self.file, json.dumps(data, indent=1).encode())
         except (OSError, Timeout) as error:
             why = getattr(error, "strerror", None) or "another process holds it"
             raise ConfigError(
@@ -145,20 +147,3 @@ class KeyStore:
                 cure="Make the pack's data folder writable, or use an environment variable",
                 kind="config",
             ) from None
-
-
-def write_privately(file: Path, data: bytes) -> None:
-    """Replaces a file at once and completely; only its owner may read it. Raises OSError."""
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    try:
-        # Made anew: what a dead process or somebody else left there may be open to others, or lead elsewhere.
-        part.unlink(missing_ok=True)
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(part, file)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise

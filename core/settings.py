@@ -5,7 +5,6 @@ Read anew for every run, so that a change is felt at once. Never holds a key.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,8 +15,16 @@ from .addresses import checked_base_url
 from .errors import ConfigError
 from .ledger.record import Caps
 from .providers.row import Provider
+from .stored_json import Damaged, read_object
 
 PREFIX = "NANO_BANANA_"
+FILE = "settings.json"
+MEND = "Correct or delete that file, or set it aside in Settings > Nano Banana and enter your settings anew"
+
+
+def damaged(why: str) -> str:
+    """That the file can't be read, as the beginning of a sentence."""
+    return f"{FILE} in the pack's data folder can't be read ({why})"
 
 
 def variable(provider_id: str, suffix: str) -> str:
@@ -32,27 +39,27 @@ class Settings:
 
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     stored: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    damaged: bool = False
-    """Whether there is a `settings.json` that can't be read: then nobody knows which caps stand in it."""
+    damage: str = ""
+    """Why there is a `settings.json` that can't be read, "" where there is none: nobody knows which caps stand in it."""
 
     @classmethod
     def read(cls, home: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
         """The settings as they are now; a missing or broken file counts as empty."""
-        stored: Any = {}
+        stored: dict[str, Any] = {}
+        damage = ""
         if home is not None:
             try:
-                stored = json.loads((home / "settings.json").read_text("utf-8-sig"))
-            except (FileNotFoundError, NotADirectoryError):
-                stored = {}
-            except (OSError, ValueError, RecursionError):
-                stored = None
-        known = stored if isinstance(stored, dict) else {}
-        return cls(dict(os.environ if environ is None else environ), known, damaged=known is not stored)
+                stored = read_object(home / FILE)
+            except Damaged as error:
+                damage = str(error)
+        return cls(dict(os.environ if environ is None else environ), stored, damage)
 
     def text(self, name: str, default: str = "") -> str:
-        """A setting as text; `name` in lower case, NANO_BANANA_<NAME> in the environment."""
+        """A setting as text; `name` in lower case, NANO_BANANA_<NAME> in the environment. Raises ConfigError."""
         value = self.environ.get(PREFIX + name.upper(), "").strip()
         stored = self.stored.get(name)
+        if not value and isinstance(stored, (dict, list)):
+            raise self._senseless(name, "a text or a number")
         return value or (default if stored is None or stored == "" else str(stored))
 
     @property
@@ -71,19 +78,15 @@ class Settings:
     def parallel(self) -> int:
         """The user's own limit of requests at a time per provider; 0 = the row's."""
         text = self.text("parallel", "0")
-        if not (text.isascii() and text.isdecimal()) or int(text) > 64:
+        if not (text.isascii() and text.isdecimal() and len(text) < 5) or int(text) > 64:
             raise self._senseless("parallel", "a number from 0 to 64")
         return int(text)
 
     @property
     def caps(self) -> Caps:
         """Spending caps: $5 per run, $25 per day, none per month, unless the user says otherwise."""
-        if self.damaged:
-            raise ConfigError(
-                "settings.json in the pack's data folder can't be read, so your spending caps aren't known",
-                cure="Correct or delete that file, or save the caps anew in Settings > Nano Banana",
-                kind="config",
-            )
+        if self.damage:
+            raise ConfigError(f"{damaged(self.damage)}, so your spending caps aren't known", cure=MEND, kind="config")
         return Caps(self._cap("cap_run", "5"), self._cap("cap_day", "25"), self._cap("cap_month", "none"))
 
     @property
@@ -95,7 +98,12 @@ class Settings:
     def results_folder(self) -> Path | None:
         """Where results are kept; None = in the data folder."""
         named = self.text("results")
-        return Path(named).expanduser() if named else None
+        try:
+            if "\0" in named:
+                raise ValueError
+            return Path(named).expanduser() if named else None
+        except (ValueError, RuntimeError):  # ~nobody
+            raise self._senseless("results", "the path of a folder") from None
 
     @property
     def results_bytes(self) -> int:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
+from . import private_files
 from .addresses import checked_base_url
-from .errors import ConfigError, NanoBananaError
-from .key_store import write_privately
-from .settings import PREFIX, Settings
+from .errors import ConfigError
+from .settings import FILE, MEND, PREFIX, Settings, damaged
+from .stored_json import Damaged, read_object
 
 WRITABLE: dict[str, Callable[[Settings], Any]] = {
     "order": lambda settings: settings.order,
@@ -59,7 +61,7 @@ def shown(settings: Settings) -> dict[str, dict[str, Any]]:
             value = settings.order
         found[name] = {"value": value if name == "order" else str(value), "source": source, "variable": variable}
     for name in ("proxy", "ca_bundle", "results"):
-        set_here = bool(settings.text(name))
+        set_here = bool(settings.environ.get(PREFIX + name.upper(), "").strip() or settings.stored.get(name))
         found[name] = {"set": set_here, "variable": PREFIX + name.upper()}
     return found
 
@@ -104,25 +106,46 @@ def set_base_url(home: Path, provider: str, url: str | None, routes: Sequence[st
 
 
 def rewrite(home: Path, put: Callable[[dict[str, Any]], None]) -> None:
-    """Reads, changes and replaces `settings.json`; what it doesn't know stays. Raises ConfigError."""
-    file = home / "settings.json"
+    """Reads, changes and replaces `settings.json`; what it doesn't know stays.
+
+    Raises ConfigError, also where the file can't be read: it may hold caps, which a new one would not.
+    """
+    with _locked(home):
+        try:
+            stored = read_object(home / FILE)
+        except Damaged as error:
+            raise ConfigError(f"{damaged(str(error))}, so nothing was changed", cure=MEND, kind="config") from None
+        put(stored)
+        # A lone surrogate becomes the escape that JSON has for it.
+        text = json.dumps(stored, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
+        private_files.write(home / FILE, text)
+
+
+def set_aside(home: Path) -> str:
+    """Renames a `settings.json` that can't be read, so that everything is at its default again; gives its new name.
+
+    "" where it can be read. Raises ConfigError.
+    """
+    with _locked(home):
+        try:
+            read_object(home / FILE)
+            return ""
+        except Damaged:
+            name, number = f"{FILE}.damaged", 0
+            while (home / name).exists():
+                number += 1
+                name = f"{FILE}.damaged.{number}"
+            (home / FILE).rename(home / name)
+            return name
+
+
+@contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    """One writer at a time. Raises ConfigError for what the disk says, too."""
     try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with FileLock(str(home / "settings.lock"), timeout=_LOCK_SECONDS):
-            try:
-                stored = json.loads(file.read_text("utf-8"))
-                if not isinstance(stored, dict):
-                    raise ValueError("not an object")
-            except FileNotFoundError:
-                stored = {}
-            except ValueError:
-                # Whoever edited it by hand would like to have it back.
-                file.replace(home / "settings.json.damaged")
-                stored = {}
-            put(stored)
-            write_privately(file, json.dumps(stored, indent=1, ensure_ascii=False).encode())
-    except NanoBananaError:
-        raise
+        private_files.make_folder(home)
+        with private_files.lock(home / "settings.lock", _LOCK_SECONDS):
+            yield
     except (OSError, Timeout) as error:
         why = getattr(error, "strerror", None) or "another process holds it"
         raise ConfigError(

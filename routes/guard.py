@@ -75,6 +75,9 @@ def guarded(work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]
             return _failed(error.status, error.kind, error.what, error.cure, error.retry_after)
         except NanoBananaError as error:
             return _failed(409 if error.kind == "doubt" else 400, error.kind, error.what, error.cure)
+        except OSError as error:
+            log.warning("a route of Nano Banana failed: %s", error)
+            return _failed(503, "ledger", *_disk(error))
         except Exception as error:
             log.exception("a route of Nano Banana failed")
             return _failed(500, "bug", f"The pack itself failed ({type(error).__name__})", "See ComfyUI's log")
@@ -161,6 +164,17 @@ async def _body(request: web.Request) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise Wrong(400, "The body has to be a JSON object")
     return value
+
+
+def _disk(error: OSError) -> tuple[str, str]:
+    """What happened and what to do where a file or folder can't be used."""
+    name = os.path.basename(str(error.filename)) if isinstance(error.filename, (str, bytes, os.PathLike)) else ""
+    which = f"The file or folder {name}" if name else "A file or folder of the pack"
+    return (
+        f"{which} can't be used: {error.strerror or type(error).__name__}",
+        "See whether the disk with the pack's data folder, the results and ComfyUI's input folder is there, is writable "
+        "and has room",
+    )
 
 
 def _failed(status: int, kind: str, what: str, cure: str = "", retry_after: int = 0) -> web.Response:

@@ -1,4 +1,7 @@
-"""GET and PUT settings. A PUT names what changes; null takes a setting back to its default."""
+"""GET, PUT and DELETE settings. A PUT names what changes; null takes a setting back to its default.
+
+DELETE sets aside a settings.json that can't be read; one that can be read is never deleted.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,43 @@ from typing import Any
 
 from .. import host
 from ..core import settings_file
+from ..core.errors import NanoBananaError
 from ..core.ledger.history import History
-from .guard import Ask
+from .guard import Ask, Wrong
 
 
 def get(ask: Ask) -> dict[str, Any]:
     engine = host.engine()
-    found: dict[str, Any] = {"settings": settings_file.shown(engine.settings())}
+    settings = engine.settings()
+    found: dict[str, Any] = {
+        "settings": settings_file.shown(settings),
+        "damage": settings.damage,
+        "multi_user": host.multi_user(),
+    }
     if not engine.ledger.is_empty:
-        files, used, free = History(engine.ledger).sizes()
-        found["results"] = {"pictures": files, "bytes": used, "free": free}
+        try:
+            files, used, free = History(engine.ledger).sizes()
+            found["results"] = {"pictures": files, "bytes": used, "free": free}
+        except NanoBananaError as error:  # the settings are there all the same
+            found["results_problem"] = error.what
     return found
 
 
 def put(ask: Ask) -> dict[str, Any]:
     engine = host.engine()
     settings_file.change(engine.home, ask.body, engine.rows())
-    engine.ledger.storage.limit = engine.settings().results_bytes
+    engine.apply_limits()
     return get(ask)
 
 
-ROUTES = [("GET", "/settings", get), ("PUT", "/settings", put)]
+def set_aside(ask: Ask) -> dict[str, Any]:
+    """Begins anew where settings.json is damaged; `set_aside` is the name that the old file has now."""
+    engine = host.engine()
+    name = settings_file.set_aside(engine.home)
+    if not name:
+        raise Wrong(409, "settings.json is not damaged", "Change its values one by one")
+    engine.apply_limits()
+    return {**get(ask), "set_aside": name}
+
+
+ROUTES = [("GET", "/settings", get), ("PUT", "/settings", put), ("DELETE", "/settings", set_aside)]

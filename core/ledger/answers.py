@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .. import private_files
+
 MOST_BYTES = 64 << 20
 FOLDER_BYTES = 1 << 30
 _ENDING = ".answer"
@@ -58,7 +60,7 @@ class KeptAnswers:
 
     def keep(self, call: str, answer: KeptAnswer) -> Path:
         """Writes an answer, complete or not at all, and makes room for it; gives where it is."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(self.folder)
         head = {
             "status": answer.status,
             "headers": {name: answer.headers[name] for name in _HEADERS if name in answer.headers},
@@ -68,7 +70,7 @@ class KeptAnswers:
         }
         target = self.path(call)
         part = target.with_suffix(".part")
-        with part.open("wb") as file:
+        with private_files.open_new(part) as file:
             file.write(json.dumps(head).encode() + b"\n")
             file.write(memoryview(answer.body)[:MOST_BYTES])
         os.replace(part, target)

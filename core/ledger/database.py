@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
+from .. import private_files
 from ..errors import LedgerFailed
 from . import schema
 from .record import ledger_failed
@@ -103,9 +104,9 @@ class Database:
         if self._engine is not None and self._inode == _inode(self.file):
             return self._engine
         self.close()  # first use, or the file was taken away under us
-        self.file.parent.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(self.file.parent)
         try:
-            with FileLock(str(self.file) + ".lock", timeout=BUSY_SECONDS):
+            with private_files.lock(self.file.with_name(f"{self.file.name}.lock"), BUSY_SECONDS):
                 self._engine = self._open()
         except Timeout:
             raise ledger_failed(f"The journal {self.file} is being opened by another process without end") from None
@@ -118,6 +119,8 @@ class Database:
             problem = _problem(self.file)
             if problem:
                 aside = self._set_aside(problem)
+        # SQLite gives the files beside it the same rights.
+        private_files.create(self.file)
         engine, fresh = _engine(self.file), False
         try:
             with engine.connect() as connection:

@@ -187,11 +187,15 @@ class History:
         with self._database.write() as connection:
             return reindex(self._results, connection)
 
-    def sizes(self) -> tuple[int, int, int]:
-        """Files, their bytes, and the free bytes beside them."""
+    def sizes(self) -> tuple[int, int, int | None]:
+        """Files, their bytes, and the free bytes beside them: None where the results' folder is not there."""
         with self._database.read() as connection:
             count, total = connection.execute(select(func.count(), func.coalesce(func.sum(result.c.bytes), 0))).one()
-        return count, total, shutil.disk_usage(self._results.folder).free
+        try:
+            free: int | None = shutil.disk_usage(self._results.folder).free
+        except OSError:  # not made yet, or its disk is not there
+            free = None
+        return count, total, free
 
     def _shown(self, row: Row[Any]) -> Shown:
         try:

@@ -12,7 +12,9 @@ import threading
 import uuid
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
+
+from .. import private_files
 
 
 class Owner:
@@ -21,8 +23,8 @@ class Owner:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.id = uuid.uuid4().hex
-        folder.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(str(self._file(self.id)), thread_local=False)
+        private_files.make_folder(folder)
+        self._lock = private_files.lock(self._file(self.id), thread_local=False)
         self._lock.acquire(timeout=0)
         self._dead: set[str] = {""}
         self._guard = threading.Lock()
@@ -36,7 +38,7 @@ class Owner:
                 return True
             file = self._file(owner)
             if file.exists():
-                probe = FileLock(str(file), thread_local=False)
+                probe = private_files.lock(file, thread_local=False)
                 try:
                     probe.acquire(timeout=0)
                 except Timeout:

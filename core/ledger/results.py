@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .. import private_files
 from ..pictures import EXTENSION, sniff
 from .record import ledger_failed
 
@@ -53,7 +54,7 @@ class Results:
     def check_room(self, pictures: int) -> None:
         """Raises LedgerFailed when there is no room for that many pictures, or no way to write them."""
         try:
-            (self.folder / "incoming").mkdir(parents=True, exist_ok=True)
+            private_files.make_folder(self.folder / "incoming")
             free = shutil.disk_usage(self.folder).free
         except OSError as error:
             raise ledger_failed(
@@ -71,10 +72,10 @@ class Results:
     def bring_in(self, uid: str, data: bytes) -> str:
         """Writes the bytes of a picture to disk and gives the name they will have. On disk when it returns."""
         target = self.folder / "incoming" / uid
-        target.parent.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(target.parent)
         part = target.with_suffix(".part")
         try:
-            with part.open("wb") as file:
+            with private_files.open_new(part) as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -88,8 +89,9 @@ class Results:
         """Keeps bytes that turned out to be no picture, and gives where."""
         name = name_of(data)
         target = self.folder / "unreadable" / f"{uid}{name[name.index('.') :]}"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
+        private_files.make_folder(target.parent)
+        with private_files.open_new(target) as file:
+            file.write(data)
         (self.folder / "incoming" / uid).unlink(missing_ok=True)
         return target
 
@@ -107,7 +109,7 @@ class Results:
     def settle(self, uid: str, name: str) -> None:
         """Gives brought-in bytes their name; does nothing when that was done."""
         target = self.path(name)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(target.parent)
         try:
             os.replace(self.folder / "incoming" / uid, target)
         except FileNotFoundError:
@@ -202,11 +204,12 @@ def _json(facts: dict[str, Any]) -> str:
 
 def _write(file: Path, name: str, *described: str) -> None:
     """Writes a sidecar of some pictures, each given as JSON."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(file.parent)
     part = file.with_suffix(".json.part")
     text = f'{{"version": {SIDECAR_VERSION}, "file": {json.dumps(name)}, "pictures": [{", ".join(described)}]}}'
     # A lone surrogate of a graph becomes the escape that JSON has for it.
-    part.write_text(text, "utf-8", "backslashreplace")
+    with private_files.open_new(part) as stream:
+        stream.write(text.encode("utf-8", "backslashreplace"))
     os.replace(part, file)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from driving import request
 from hypothesis import given
 from hypothesis import strategies as st
 from ledgering import another_process
-from pack.core import key_store
+from pack.core import private_files
 from pack.core.choice import ProviderChoice
 from pack.core.errors import ConfigError
-from pack.core.key_store import KeyStore, StoredKey, origin_of, write_privately
+from pack.core.key_store import KeyStore, StoredKey, origin_of
+from pack.core.private_files import write
 from pack.core.providers import BUILT_IN
 from pack.core.settings import Settings
 from pack.core.shelf import Shelf
@@ -68,7 +70,7 @@ def test_nobody_else_may_read_it_at_any_time(tmp_path: Path, monkeypatch: pytest
         seen.append(stat.S_IMODE(os.stat(source).st_mode))
         replace(source, target)
 
-    monkeypatch.setattr(key_store.os, "replace", look)
+    monkeypatch.setattr(private_files.os, "replace", look)
     before = os.umask(0)
     try:
         store(tmp_path / "home").put("onerouter", "default", KEY, HERE)
@@ -88,7 +90,7 @@ def test_what_lies_where_it_is_written_is_not_followed(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("theirs")
     (tmp_path / f"keys.json.{os.getpid()}.part").symlink_to(elsewhere)
-    write_privately(tmp_path / "keys.json", b"{}")
+    write(tmp_path / "keys.json", b"{}")
     assert elsewhere.read_text() == "theirs" and not (tmp_path / "keys.json").is_symlink()
     assert (tmp_path / "keys.json").read_bytes() == b"{}"
 
@@ -137,14 +139,14 @@ def test_a_write_that_fails_leaves_the_old_keys(tmp_path: Path, monkeypatch: pyt
     def full(source: Any, target: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(key_store.os, "replace", full)
+    monkeypatch.setattr(private_files.os, "replace", full)
     with pytest.raises(ConfigError, match="No space left") as refusal:
         store(tmp_path).put("onerouter", "default", KEY, HERE)
     assert KEY not in str(refusal.value) and "environment variable" in str(refusal.value)
     assert value(tmp_path) == "sim-old" and not list(tmp_path.glob("*.part"))
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b"null", b'"x"', b"\xff\xfe", b"\xef\xbb\xbf{}"])
+@pytest.mark.parametrize("content", [b"{", b"[]", b"null", b'"x"', b"\xff\xfe", b"[" * 200_000])
 def test_a_damaged_file_is_never_written_over(content: bytes, tmp_path: Path) -> None:
     """Somebody's keys may be in it: reading and writing both say so, and the bytes stay."""
     (tmp_path / "keys.json").write_bytes(content)
@@ -347,3 +349,43 @@ def test_offers_are_made_by_those_whose_key_is_for_their_address(tmp_path: Path)
     rows = [row.id for row, _ in shelf(tmp_path).offers(ProviderChoice(), [request()])]
     assert rows == ["runflow"]
     assert shelf(tmp_path).ids()[-1] == "offline" and set(shelf(tmp_path).ids()) == set(BUILT_IN)
+
+
+def test_a_byte_order_mark_is_no_damage(tmp_path: Path) -> None:
+    """Windows' editors write one."""
+    store(tmp_path).put("onerouter", "default", KEY, HERE)
+    file = tmp_path / "keys.json"
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    store(tmp_path).put("onerouter", "team", KEY, HERE)
+    assert store(tmp_path).profiles("onerouter") == ["default", "team"]
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+FACTS = st.dictionaries(st.sampled_from(["key", "origin", "added", "at", "verdict", "text"]), ANYTHING) | ANYTHING
+SECTION = st.dictionaries(st.just("onerouter"), st.dictionaries(st.just("default"), FACTS) | ANYTHING) | ANYTHING
+
+
+@given(st.dictionaries(st.sampled_from(["keys", "tests", "version"]), SECTION))
+def test_whatever_stands_in_the_file_is_used_or_passed_over(content: dict[str, Any]) -> None:
+    """No mistake in a file edited by hand is an error of Python's, and a new key can be entered beside it."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "keys.json").write_text(json.dumps(content), "utf-8")
+        keys = store(Path(folder))
+        found = keys.get("onerouter", "default")
+        assert found is None or not found.is_for("https://other.example")
+        tested = keys.tested("onerouter", "default")
+        assert tested is None or isinstance(tested["text"], str)
+        keys.profiles("onerouter")
+        keys.put("onerouter", "default", KEY, HERE)
+        assert keys.profiles("onerouter")[0] == "default"
+
+
+def test_a_key_that_stands_where_a_name_should_is_not_listed(tmp_path: Path) -> None:
+    """The names of profiles are shown to pages."""
+    swapped = {"keys": {"onerouter": {"sk-canary1234567890abcdef": {"key": "default", "origin": HERE}}}}
+    (tmp_path / "keys.json").write_text(json.dumps(swapped))
+    assert store(tmp_path).profiles("onerouter") == []

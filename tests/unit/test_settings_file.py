@@ -15,11 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ledgering import another_process
-from pack.core import key_store
+from pack.core import private_files
+from pack.core.added_models import with_added
 from pack.core.errors import ConfigError
+from pack.core.own_providers import known_rows
 from pack.core.providers import BUILT_IN
 from pack.core.settings import Settings
-from pack.core.settings_file import DEFAULTS, WRITABLE, change, set_base_url, shown
+from pack.core.settings_file import DEFAULTS, WRITABLE, change, set_aside, set_base_url, shown
 
 
 def read(home: Path, **environ: str) -> Settings:
@@ -178,13 +180,98 @@ def test_the_environment_wins_over_what_a_page_writes(tmp_path: Path) -> None:
     assert read(tmp_path, CAP_RUN="1").caps.run == 1
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b"null", b"\xff\xfe\x00", b""])
-def test_a_damaged_file_is_set_aside(content: bytes, tmp_path: Path) -> None:
-    """Whoever edited it by hand gets it back; the new value holds."""
+DAMAGED = [
+    b"{",
+    b"[]",
+    b"null",
+    b"\xff\xfe\x00",
+    b"",
+    b'{"cap_day": "1",}',
+    b'{"cap_day": ' + b"9" * 5000 + b"}",
+    b'{"a": ' * 60 + b"1" + b"}" * 60,
+    b"[" * 200_000,
+    b'{"cap_day": "1"}'.ljust(5 << 20),
+    '{"cap_day": "1"}'.encode("utf-16"),
+]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_damaged_file_stays_until_the_user_sets_it_aside(content: bytes, tmp_path: Path) -> None:
+    """Caps may stand in it: another setting that is saved must not put them back to their defaults without a word."""
     (tmp_path / "settings.json").write_bytes(content)
+    for save in (lambda: change(tmp_path, {"parallel": 2}, BUILT_IN), lambda: set_base_url(tmp_path, "fal", None)):
+        with pytest.raises(ConfigError, match="settings.json") as refusal:
+            save()
+        assert "set it aside" in str(refusal.value)
+    assert (tmp_path / "settings.json").read_bytes() == content
+    assert read(tmp_path).damage
+    with pytest.raises(ConfigError, match="caps"):
+        _ = read(tmp_path).caps
+    name = set_aside(tmp_path)
+    assert (tmp_path / name).read_bytes() == content and set_aside(tmp_path) == ""
     change(tmp_path, {"cap_run": 1}, BUILT_IN)
-    assert kept(tmp_path) == {"cap_run": "1"}
-    assert (tmp_path / "settings.json.damaged").read_bytes() == content
+    assert kept(tmp_path) == {"cap_run": "1"} and not read(tmp_path).damage
+
+
+def test_damaged_files_are_all_kept(tmp_path: Path) -> None:
+    """The second has a name of its own."""
+    names = []
+    for content in (b"{1", b"{2"):
+        (tmp_path / "settings.json").write_bytes(content)
+        names.append(set_aside(tmp_path))
+    assert [(tmp_path / name).read_bytes() for name in names] == [b"{1", b"{2"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes of POSIX")
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    """A named pipe would hold its reader for ever."""
+    os.mkfifo(tmp_path / "settings.json")
+    assert read(tmp_path).damage == "it is no file"
+
+
+def test_a_byte_order_mark_is_no_damage(tmp_path: Path) -> None:
+    """Windows' editors write one: the caps beside it stay when another setting is saved."""
+    (tmp_path / "settings.json").write_text(json.dumps({"cap_run": "1", "cap_day": "2"}), "utf-8-sig")
+    change(tmp_path, {"parallel": 3}, BUILT_IN)
+    assert kept(tmp_path) == {"cap_run": "1", "cap_day": "2", "parallel": "3"}
+    assert (read(tmp_path).caps.run, read(tmp_path).caps.day) == (1, 2)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = [*WRITABLE, "base_urls", "models", "providers", "proxy", "ca_bundle", "results", "project"]
+
+
+@given(
+    st.dictionaries(st.sampled_from(NAMES), ANYTHING | st.dictionaries(st.sampled_from(["google", "own"]), ANYTHING))
+)
+def test_whatever_stands_in_the_file_is_used_or_refused_in_words(stored: dict[str, Any]) -> None:
+    """Every reading gives a value or a ConfigError, and a page can still be shown what is there."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        (home / "settings.json").write_text(json.dumps(stored), "utf-8")
+        settings = read(home)
+        shown(settings)
+        readings: list[Any] = [
+            *WRITABLE.values(),
+            lambda each: each.results_folder,
+            lambda each: each.proxy,
+            lambda each: each.ca_bundle,
+            lambda each: each.project,
+            lambda each: each.base_url(BUILT_IN["google"]),
+            known_rows,
+            lambda each: with_added(BUILT_IN["google"], each),
+        ]
+        for reading in readings:
+            try:
+                reading(settings)
+            except ConfigError as error:
+                assert len(str(error)) < 1000
+        change(home, {"parallel": 3}, BUILT_IN)
+        assert read(home).parallel == 3
 
 
 def test_unknown_content_stays(tmp_path: Path) -> None:
@@ -270,7 +357,7 @@ def test_a_write_that_fails_is_told_and_changes_nothing(tmp_path: Path, monkeypa
     def full(source: Any, target: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(key_store.os, "replace", full)
+    monkeypatch.setattr(private_files.os, "replace", full)
     with pytest.raises(ConfigError, match="No space left"):
         change(tmp_path, {"cap_run": 2}, BUILT_IN)
     assert kept(tmp_path) == {"cap_run": "1"} and not list(tmp_path.glob("*.part"))

@@ -1,8 +1,9 @@
 /** The settings section: in the frontend's settings, and in a dialog of its own that a node's button opens. */
-import { el, keepKeys } from "../element.mjs";
+import { button, el, keepKeys } from "../element.mjs";
 import { openDialog } from "../dialog.mjs";
 import { machine } from "../machine.mjs";
 import { ask, toldOf } from "../server.mjs";
+import { toast } from "../toasting.mjs";
 import { say } from "../words.mjs";
 import { providersSection } from "./providers.mjs";
 import { spendingSection } from "./spending.mjs";
@@ -12,7 +13,7 @@ import { storageSection } from "./storage.mjs";
  * What the sections share: the settings as they are, and how to change one: `save` leaves the page as it is, so that what is
  * being typed elsewhere stays; `change` draws it again.
  * @typedef {{ settings: Record<string, import("../server.mjs").Setting>,
- *   results?: { pictures: number, bytes: number, free: number },
+ *   damage: string, multi_user: boolean, results?: { pictures: number, bytes: number, free: number | null },
  *   save: (changes: Record<string, unknown>) => Promise<void>, change: (changes: Record<string, unknown>) => Promise<void>,
  *   redraw: () => Promise<void> }} Shared
  */
@@ -42,6 +43,8 @@ export function settingsPanel(provider, setting) {
       const giveFocusBack = focusIn(root);
       root.replaceChildren(
         el("p", { class: "nb-quiet" }, say("settings.where")),
+        shared.multi_user ? el("p", { class: "nb-quiet" }, say("settings.multi_user")) : "",
+        damageSection(shared),
         providersSection(shared, wanted),
         await spendingSection(shared),
         storageSection(shared),
@@ -63,6 +66,22 @@ export function settingsPanel(provider, setting) {
   };
   void redraw();
   return root;
+}
+
+/** What to do about settings that can't be read; empty where they can. @param {Shared} shared */
+function damageSection(shared) {
+  if (!shared.damage) return "";
+  const setAside = async () => {
+    const { set_aside: name } = await ask("/settings", { method: "DELETE" });
+    await shared.redraw();
+    toast("info", say("settings.title"), say("settings.is_aside", { name }));
+  };
+  return el(
+    "section",
+    { role: "alert" },
+    el("p", { class: "nb-bad" }, say("settings.damaged", { why: shared.damage })),
+    button(say("settings.set_aside"), setAside, { class: "nb-danger" }),
+  );
 }
 
 /**

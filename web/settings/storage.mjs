@@ -8,7 +8,9 @@ export function storageSection(shared) {
   const used = shared.results;
   const gigabytes = (/** @type {number} */ bytes) => (bytes / 1e9).toFixed(bytes < 1e9 ? 2 : 1);
   const note = used
-    ? say("storage.used", { n: used.pictures, used: gigabytes(used.bytes), free: gigabytes(used.free) })
+    ? used.free === null
+      ? say("storage.no_folder", { n: used.pictures, used: gigabytes(used.bytes) })
+      : say("storage.used", { n: used.pictures, used: gigabytes(used.bytes), free: gigabytes(used.free) })
     : say("storage.empty");
   /** @param {string} name */
   const elsewhere = (name) => {
