@@ -7,6 +7,7 @@ anywhere on the public internet, or at the provider's own origin; never into the
 from __future__ import annotations
 
 import ipaddress
+import unicodedata
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -17,6 +18,26 @@ TRANSLATED = tuple(
     ipaddress.ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96")
 )
 """IPv6 addresses that a network's own gateway (NAT64), or an old way of writing, leads to the IPv4 address at their end."""
+CLOUD_HOSTS = tuple(ipaddress.ip_network(text) for text in ("168.63.129.16/32", "161.26.0.0/16", "166.8.0.0/14"))
+"""Public by their number, and answered by the network of a cloud to its own machines only: Azure's host (Microsoft Learn,
+"What is IP address 168.63.129.16?"), and IBM Cloud's service endpoints (IBM Cloud docs, "About service endpoints")."""
+SPECIAL_NAMES = (
+    *(
+        "localhost",
+        "local",
+        "localdomain",
+        "internal",
+        "intranet",
+        "private",
+        "corp",
+        "home",
+        "lan",
+        "home.arpa",
+        "arpa",
+    ),
+    *("test", "invalid", "onion", "svc", "cluster", "consul", "docker"),
+)
+"""Ends of names that no public resolver knows (RFC 6761, RFC 8375, RFC 9476; ICANN keeps corp, home and internal back)."""
 FAKE_IP = ipaddress.ip_network("198.18.0.0/15")
 """What resolvers of TUN proxies answer for every name; real traffic never uses it."""
 
@@ -51,16 +72,19 @@ def is_public(address: str) -> bool:
     if ip.version == 4 and ip in FAKE_IP:
         return True
     inner = _translated(ip) if isinstance(ip, ipaddress.IPv6Address) else ip
+    if any(inner in network for network in CLOUD_HOSTS):
+        return False
     return inner.is_global and not inner.is_multicast and not getattr(inner, "is_site_local", False)
 
 
 def may_name(host: str) -> bool:
     """Whether a host out of a reply may be looked up at all: no literal private address, no local name."""
-    host = host.lower().rstrip(".")
+    # What a resolver makes of other digits, letters and dots.
+    host = unicodedata.normalize("NFKC", host).replace("\u3002", ".").lower().rstrip(".")
     try:
         ip = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
-        local = host == "localhost" or host.endswith((".localhost", ".local", ".internal", ".lan", ".home.arpa"))
+        local = f".{host}".endswith(tuple(f".{name}" for name in SPECIAL_NAMES))
         return not local and "." in host and not _is_number(host)
     return is_public(str(ip)) and ip not in FAKE_IP if ip.version == 4 else is_public(str(ip))
 

@@ -54,8 +54,10 @@ class Blame:
 
     def answer_lost(self, broken: Broken) -> NanoBananaError:
         """It arrived, or may have."""
-        what = f"The request reached {self.label}, but no answer came back: {broken.why}"
-        kind: Kind = "timeout" if broken.timed_out else "network"
+        unread = broken.kind == "unreadable"
+        lacking = "its answer can't be read" if unread else "no answer came back"
+        what = f"The request reached {self.label}, but {lacking}: {broken.why}"
+        kind: Kind = "timeout" if broken.timed_out else "unreadable" if unread else "network"
         return failure(Fault(kind), self.label, "maybe", what=what)
 
     def task_lost(self, task: str, broken: Broken) -> NanoBananaError:

@@ -14,8 +14,10 @@ import requests
 import urllib3
 
 from .connections import NoFinalAnswer
+from .content_encoding import Undecodable
 from .errors import Kind
 from .redact import public_url, redact
+from .response_head import BadAnswer
 from .retry import Arrival
 
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3}) ?([^'\")]{0,60})")
@@ -43,7 +45,8 @@ class Broken(Exception):
         cure: str = "",
         lasting: bool = False,
     ) -> None:
-        """`kind`: "proxy" and "certificate" where it was that. `lasting`: another try would fail the same way."""
+        """`kind`: "proxy" and "certificate" where it was that, "unreadable" where what came is no answer. `lasting`:
+        another try would fail the same way."""
         super().__init__(why)
         self.why, self.arrived, self.timed_out = why, arrived, timed_out
         self.kind, self.cure, self.lasting = kind, cure, lasting
@@ -59,6 +62,9 @@ def broken_by(error: BaseException, arrived: Arrival, proxy: str = "") -> Broken
         return Broken(why, arrived, timed_out=True)
     if proxy and (isinstance(error, requests.exceptions.ProxyError) or arrived == "nothing"):
         return _proxy(error, arrived, proxy)
+    unread = cause_of(error, BadAnswer) or cause_of(error, Undecodable)
+    if unread is not None:
+        return Broken(str(unread), arrived, kind="unreadable")
     return Broken(why_of(error), arrived, timed_out=timed_out(error))
 
 
@@ -99,7 +105,7 @@ def _proxy(error: BaseException, arrived: Arrival, proxy: str) -> Broken:
 
 def _proxy_words(error: BaseException) -> str:
     """What kept a request from its proxy, where no status says it."""
-    if "BadStatusLine" in repr(error):
+    if cause_of(error, BadAnswer) is not None:
         return "what answers there is no proxy"
     return why_of(error)
 

@@ -2,13 +2,15 @@
 
 What it refuses: redirects on anything that carries a key, `.netrc`, cookies, proxies towards loopback, addresses inside
 the user's network for what came out of a reply, and answers without end. A request can be abandoned until its last byte
-has left; from then on the answer is waited for.
+has left; from then on the answer is waited for. Its deadline holds for the whole exchange, however slowly the other end
+sends or reads; only the system's own look-up of a name can't be hurried.
 """
 
 from __future__ import annotations
 
 import http.cookiejar
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,12 +21,14 @@ import requests
 import urllib3
 from requests.utils import select_proxy
 
-from . import addresses
+from . import addresses, content_encoding, name_lookup
 from .broken import Broken, broken_by, cause_of, never_arrived
-from .connections import Adapter, Forbidden, GuardedAdapter, Private, seconds_left
+from .connections import Adapter, Forbidden, GuardedAdapter, Private
 from .errors import ConfigError
 from .redact import public_url, redact
 from .retry import Arrival
+from .socket_reader import seconds_left
+from .wire.reading import NotJson, read_json
 from .wire.step import Reply
 
 CONNECT_SECONDS = 15.0
@@ -33,6 +37,10 @@ ANSWER_BYTES = 400 << 20
 PICTURE_BYTES = 256 << 20
 _PIECE = 256 * 1024
 _REDIRECTS = 5
+_REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
+_LONGEST_ADDRESS = 16 << 10
+_BREAKS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+_NO_CHARACTER = re.compile(r"[\x00-\x20\x7f-\x9f]")
 _SECRET_LENGTH = 6
 """A shorter key could stand in a reply by chance."""
 _AGENT = "Mozilla/5.0 (compatible; nano-banana-your-key/1.0)"
@@ -93,13 +101,15 @@ class Transport:
         deadline: float,
         fresh: bool = False,
         watch: Watch | None = None,
+        limit: int | None = None,
     ) -> Reply:
         """One API request, answered completely.
 
         `key` is a header name and value, attached last and only to the provider's own origins. `fresh` asks for a new
-        connection. `deadline` is a value of the clock. Raises Broken, Abandoned, TooLong, Forbidden, ConfigError.
+        connection. `deadline` is a value of the clock; `limit` the most bytes of an answer, ANSWER_BYTES where it is
+        None. Raises Broken, Abandoned, TooLong, Forbidden, ConfigError.
         """
-        watch = watch or Watch()
+        watch, url = watch or Watch(), _as_sent(url)
         own = addresses.origin(url) in self._own
         if key and not own:
             raise Forbidden("a key goes to its own provider only")
@@ -107,12 +117,18 @@ class Transport:
         if fresh:
             session.close()
         sending = _Sending(body, watch) if body is not None else None
-        sent = {"User-Agent": _AGENT, "Accept": "application/json", **headers}
+        packed = {"Accept-Encoding": content_encoding.ASKED_FOR}
+        sent = {"User-Agent": _AGENT, "Accept": "application/json", **packed, **headers}
         with self._open(session, method, url, sent, sending, key, deadline, stream=True) as response:
+            pieces: list[bytes] = []
             try:
-                data = self._read(response, ANSWER_BYTES, deadline, watch, may_abandon=False)
-            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-                raise broken_by(error, "all") from None
+                for piece in self._pieces(response, limit or ANSWER_BYTES, deadline, watch, may_abandon=False):
+                    pieces.append(piece)
+                data = b"".join(pieces)
+            except _BREAKS as error:
+                data = b"".join(pieces)
+                if not _is_whole(data):
+                    raise broken_by(error, "all") from None
             return _reply(response, data, key[1] if key else "")
 
     def download(
@@ -133,6 +149,7 @@ class Transport:
         """
         watch = watch or Watch()
         for _ in range(_REDIRECTS):
+            url = _as_sent(url)
             own = self._allowed(url)
             session = self._session(url, guarded=not own)
             headers = {"User-Agent": _AGENT, "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
@@ -141,19 +158,19 @@ class Transport:
                 if tag and not tag.startswith("W/"):
                     headers["If-Range"] = tag
             with self._open(session, "GET", url, headers, None, None, deadline, stream=True) as response:
-                if response.is_redirect or response.status_code in (301, 302, 303, 307, 308):
-                    url = urljoin(url, response.headers.get("location", ""))
+                if response.status_code in _REDIRECT_STATUSES and response.headers.get("location"):
+                    url = _redirected(url, response.headers["location"])
                     continue
+                seconds_left.set(lambda: (end or deadline) - self._clock())
                 data = bytearray()
                 whole = True
                 try:
                     for piece in self._pieces(response, PICTURE_BYTES, end or deadline, watch, may_abandon=True):
                         data += piece
-                except (requests.RequestException, urllib3.exceptions.HTTPError, OSError):
+                except _BREAKS:
                     whole = False
-                promised = response.headers.get("content-length", "")
                 plain = response.headers.get("content-encoding", "identity").lower() == "identity"
-                if plain and promised.isdigit() and len(data) < int(promised):
+                if plain and len(data) < _promised(response):
                     whole = False
                 return _reply(response, bytes(data)), whole
         raise Forbidden("the address redirects without end")
@@ -207,7 +224,7 @@ class Transport:
             ) from None
         except requests.exceptions.InvalidURL:
             raise Forbidden("no http(s) address") from None
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        except _BREAKS as error:
             forbidden = cause_of(error, Forbidden)
             if forbidden is not None:
                 raise forbidden from None
@@ -221,19 +238,13 @@ class Transport:
                 ) from None
             raise broken_by(error, _arrival(error, sending), _proxy_for(session, url)) from None
         except ValueError:
-            # requests looks at the next hop of a redirect by itself, and some servers name one that is no address.
+            # A host that can't be written in an address, or a header that can't be sent: found before anything leaves.
             raise Forbidden("no http(s) address") from None
-
-    def _read(
-        self, response: requests.Response, limit: int, deadline: float, watch: Watch, *, may_abandon: bool
-    ) -> bytes:
-        return b"".join(self._pieces(response, limit, deadline, watch, may_abandon=may_abandon))
 
     def _pieces(
         self, response: requests.Response, limit: int, deadline: float, watch: Watch, *, may_abandon: bool
     ) -> Iterator[bytes]:
-        promised = response.headers.get("content-length", "")
-        if promised.isdigit() and int(promised) > limit:
+        if _promised(response) > limit:
             raise TooLong(limit)
         total = 0
         for piece in _arriving(response):
@@ -264,7 +275,7 @@ class Transport:
         loopback = addresses.is_loopback(addresses.origin(url)[1])
         kind = "loopback" if loopback else "guarded" if guarded else "own"
         if kind not in self._sessions:
-            session = requests.Session()
+            session: requests.Session = _Session()
             session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
             if loopback:
                 session.trust_env = False
@@ -283,16 +294,79 @@ class Transport:
             if bundle and not loopback:
                 session.verify = bundle
             self._sessions[kind] = session
-        return self._sessions[kind]
+        chosen = self._sessions[kind]
+        if guarded and not loopback and _proxy_for(chosen, url):
+            name_lookup.check_for_proxy(addresses.origin(url)[1])
+        return chosen
+
+
+class _Session(requests.Session):
+    """A session that leaves redirects alone: requests would read the whole body of one, however long it unpacks to."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+
+def _as_sent(url: str) -> str:
+    """An address exactly as it will be sent, so that what is checked is what is asked. Raises Forbidden."""
+    if len(url) > _LONGEST_ADDRESS:
+        raise Forbidden(f"the address is longer than {_LONGEST_ADDRESS >> 10} kB")
+    try:
+        return str(requests.Request("GET", url).prepare().url)
+    except (requests.RequestException, ValueError):
+        raise Forbidden("no http(s) address") from None
+
+
+def _redirected(url: str, location: str) -> str:
+    """Where a redirect from `url` leads. Raises Forbidden."""
+    if len(location) > _LONGEST_ADDRESS:
+        raise Forbidden(f"the address redirects to one that is longer than {_LONGEST_ADDRESS >> 10} kB")
+    try:
+        location = location.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        pass  # then it is what latin-1 makes of it
+    if _NO_CHARACTER.search(location):
+        raise Forbidden("the address redirects to something that is no address")
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise Forbidden("the address redirects to something that is no address") from None
+
+
+def _promised(response: requests.Response) -> int:
+    """The length of the body by its headers, which `response_head` has cleaned; 0 where they don't say."""
+    return int(response.headers.get("content-length", "0"))
+
+
+def _is_whole(data: bytes) -> bool:
+    """Whether an answer is complete although its connection broke: the end of its JSON, or of its event stream, is there."""
+    edges = data[:64].lstrip()[:1] + data[-64:].rstrip()[-1:]
+    if edges in (b"{}", b"[]"):
+        try:
+            read_json(data)
+        except NotJson:
+            return False
+        return True
+    return data[-64:].rstrip().endswith(b"data: [DONE]")
 
 
 def _arriving(response: requests.Response) -> Iterator[bytes]:
-    """The body as it comes: a larger read would wait for its last byte, and an answer may drip."""
+    """The unpacked body as it comes: a larger read would wait for its last byte, and an answer may drip."""
+    decoder = content_encoding.Decoder(response.headers.get("content-encoding", ""))
+    if decoder.changes_nothing:
+        yield from _raw_pieces(response)
+        return
+    for piece in _raw_pieces(response):
+        yield from decoder.feed(piece)
+    yield from decoder.end()
+
+
+def _raw_pieces(response: requests.Response) -> Iterator[bytes]:
     read1 = getattr(response.raw, "read1", None)
     if read1 is None:
-        yield from response.iter_content(16 * 1024)
+        yield from response.raw.stream(16 * 1024, decode_content=False)
         return
-    while piece := read1(_PIECE, decode_content=True):
+    while piece := read1(_PIECE, decode_content=False):
         yield piece
 
 

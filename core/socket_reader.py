@@ -1,0 +1,88 @@
+"""Reads an answer from its socket, line by line and piece by piece, never past the deadline of its exchange.
+
+`http.client` sets a timeout per read only: a server that sends a byte now and then would hold a thread for ever. Here
+every read waits at most for what is left of the whole exchange. Called by `connections`.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import socket
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from typing import Any
+
+from .response_head import BadAnswer
+
+LINE_BYTES = 64 << 10
+"""The longest line inside a body (a chunk's size and its extensions, a trailer)."""
+SILENCE_SECONDS = 10.0
+"""A body whose length the headers don't tell ends after this silence, if not before with its connection."""
+
+seconds_left: ContextVar[Callable[[], float]] = ContextVar("seconds_left", default=lambda: math.inf)
+"""How long the exchange under way may still take. Set by whoever sends, on the thread that sends."""
+
+
+def wait_on(sock: Any, patience: float | None) -> None:
+    """Lets the next operation of `sock` wait for `patience` seconds at most, and not past the deadline.
+
+    Raises TimeoutError when that is over.
+    """
+    left = seconds_left.get()()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    wait = left if patience is None else min(left, patience)
+    sock.settimeout(None if math.isinf(wait) else wait)
+
+
+class DeadlineReader(io.RawIOBase):
+    """The bytes of a socket, as a raw file."""
+
+    def __init__(self, sock: socket.socket, owner: io.RawIOBase) -> None:
+        """`owner`: the socket's own file, which keeps it open until it is closed."""
+        self._sock, self._owner = sock, owner
+        self._patience = sock.gettimeout()
+        self.silence_ends = False
+        """Whether a silence is the end, and not a timeout."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self.silence_ends:
+            wait_on(self._sock, self._patience)
+            return self._sock.recv_into(buffer)
+        try:
+            wait_on(self._sock, SILENCE_SECONDS)
+            return self._sock.recv_into(buffer)
+        except TimeoutError:
+            return 0
+
+    def close(self) -> None:
+        if not self.closed:
+            self._owner.close()
+        super().close()
+
+
+class LineReader(io.BufferedReader):
+    """An answer's file: lines that were put back are read first, and no line is longer than LINE_BYTES."""
+
+    def __init__(self, raw: DeadlineReader) -> None:
+        super().__init__(raw)
+        self._put_back: deque[bytes] = deque()
+
+    def put_back(self, lines: Iterable[bytes]) -> None:
+        """Gives `lines` to the next calls of `readline`."""
+        self._put_back.extend(lines)
+
+    def readline(self, size: int | None = -1) -> bytes:
+        if self._put_back:
+            return self._put_back.popleft()
+        if size is not None and size >= 0:
+            return super().readline(size)
+        line = super().readline(LINE_BYTES + 1)
+        if len(line) > LINE_BYTES:
+            raise BadAnswer("a line of the answer is too long")
+        return line
