@@ -488,7 +488,7 @@ class Call:
 
     def _bring(self, transport: Transport, number: int, found: Found, usd: float | None) -> None:
         """One picture: its bytes, then on disk, then pixels. Raises Unfetched, or NanoBananaError for what is no picture."""
-        data, name = found.data, self._name(number)
+        data, name = found.read(), self._name(number)
         if not data:
             self.phase = "downloading"
             try:
@@ -522,7 +522,7 @@ class Call:
         seen = {pixel_digest(landed.pixels) for landed in self.outcome.landed.values()}
         for found in extras[:MOST_EXTRAS]:
             try:
-                data = found.data or fetch(transport, found.url, FREE_SECONDS)
+                data = found.read() or fetch(transport, found.url, FREE_SECONDS)
                 digest = pixel_digest(decode(data))
             except (Unfetched, UnreadablePicture, ConfigError) as error:
                 self.outcome.notices.append(f"{self.row_label} sent an extra picture that could not be read: {error}")

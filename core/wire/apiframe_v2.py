@@ -16,6 +16,7 @@ from ..providers.row import Transport
 from ..redact import redact
 from .body import json_body
 from .error_parsing import fault_of, no_picture, unreadable
+from .long_text import LongText
 from .reading import NotJson, read_json, read_object
 from .result_images import image_of, images_in, result_images
 from .step import Done, Failed, Found, Job, Reply, Send, State, Step
@@ -103,7 +104,8 @@ def _addresses(node: Any, name: str = "", depth: int = 0) -> list[Found]:
     if depth > 8 or name in _ECHOES:
         return []
     found: list[Found] = []
-    if isinstance(node, str) and node.lstrip()[:5].lower() in ("http:", "https", "data:"):
+    head = node.head(64).decode("utf-8", "replace") if isinstance(node, LongText) else node
+    if isinstance(head, str) and head.lstrip()[:5].lower() in ("http:", "https", "data:"):
         picture = image_of(node)
         found = [picture] if picture else []
     elif isinstance(node, dict):

@@ -26,6 +26,7 @@ from .error_kinds import (
     seconds_in,
     takes_addresses_only,
 )
+from .long_text import LongText
 from .reading import NotJson, read_json
 from .result_images import words_in
 from .step import Reply
@@ -241,6 +242,8 @@ def _look(node: Any, said: Said, depth: int) -> None:
     """Collects the words and the codes of `node` and of what stands in it."""
     if depth > 7 or len(said.texts) > 6:
         return
+    if isinstance(node, LongText):
+        node = node.text()
     if isinstance(node, str):
         _listen(node.strip(), said, depth)
     elif isinstance(node, list):

@@ -7,39 +7,64 @@ google-genai (`GenerateContentResponse`) and openai (`ChatCompletionChunk`, `Ima
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from .long_json import LongJson, TooMuch
+from .long_text import LongText
 from .result_images import images_in
 
 MOST_EVENTS = 100_000
 """More than any model sends for one answer; what follows is not read."""
-_LINE_END = re.compile(r"\r\n|\n|\r")
-"""Not `splitlines`: it also cuts at characters that JSON strings may hold as they are."""
+_STEP = 1 << 20
+_HEAD = 1024
 
 
-def parse_events(text: str) -> list[Any]:
+def parse_events(source: LongJson) -> list[Any]:
     """The JSON values of server-sent events, in order; events without JSON (`[DONE]`, comments) are passed over."""
     values: list[Any] = []
     data: list[str] = []
-    for line in _LINE_END.split(text, MOST_EVENTS):
-        if not line.strip():
-            values += _value(data)
-            data = []
-        elif line.startswith("data:"):
-            data.append(line[5:].removeprefix(" "))
-    return [*values, *_value(data)]
+    with contextlib.suppress(TooMuch):
+        for start, end in _lines(source.body):
+            first = source.body[start : min(end, start + 64)]
+            if not first.strip() and end - start <= 64:
+                values += _value(source, data)
+                data = []
+            elif first.startswith(b"data:"):
+                data.append(source.text(start + 5, end).removeprefix(" "))
+        values += _value(source, data)
+    return values
 
 
-def parse_json_lines(text: str) -> list[Any]:
+def _lines(body: bytes) -> Iterator[tuple[int, int]]:
+    """Where lines begin and end. They end in LF, CR or both, and nowhere else: JSON strings may hold other line ends."""
+    at, ended = 3 if body.startswith(b"\xef\xbb\xbf") else 0, 0
+    while at < len(body) and ended < MOST_EVENTS:
+        end = _line_end(body, at)
+        yield at, end
+        ended += 1
+        at = end + (2 if body[end : end + 2] == b"\r\n" else 1)
+
+
+def _line_end(body: bytes, at: int) -> int:
+    while at < len(body):
+        stop = min(at + _STEP, len(body))
+        feed = body.find(b"\n", at, stop)
+        back = body.find(b"\r", at, stop if feed < 0 else feed)
+        if back >= 0 or feed >= 0:
+            return back if back >= 0 else feed
+        at = stop
+    return len(body)
+
+
+def parse_json_lines(source: LongJson, text: str) -> list[Any]:
     """The JSON values that follow each other in `text`, up to the first thing that is none."""
-    decoder, at = json.JSONDecoder(), 0
+    at = 0
     values: list[Any] = []
     while at < len(text) and len(values) < MOST_EVENTS:
         try:
-            value, at = decoder.raw_decode(text, at)
+            value, at = source.parse(text, at)
         except (ValueError, RecursionError):
             break
         values.append(value)
@@ -48,9 +73,11 @@ def parse_json_lines(text: str) -> list[Any]:
     return values
 
 
-def is_event_stream(text: str) -> bool:
+def is_event_stream(body: bytes) -> bool:
     """Whether a body is server-sent events, by its first line."""
-    return text.lstrip().startswith(("data:", "event:", "id:", "retry:", ":"))
+    head = body[:_HEAD].removeprefix(b"\xef\xbb\xbf").lstrip()
+    # A data URI as the whole body begins with the same word.
+    return head.startswith((b"data:", b"event:", b"id:", b"retry:", b":")) and not head.startswith(b"data:image/")
 
 
 def is_chunk(value: Any) -> bool:
@@ -87,6 +114,11 @@ def _joined(chunks: list[dict[str, Any]], name: str, add: Any) -> list[dict[str,
                 index = entry.get("index")
                 known = index if isinstance(index, int) and not isinstance(index, bool) else place
                 add(entries.setdefault(known, {}), entry)
+    for entry in entries.values():
+        message = entry.get("message")
+        if isinstance(message, dict):
+            joined = {field: value.joined() for field, value in message.items() if isinstance(value, _Texts)}
+            message.update(joined)
     return [entries[index] for index in sorted(entries)]
 
 
@@ -98,17 +130,29 @@ def _add_candidate(whole: dict[str, Any], piece: dict[str, Any]) -> None:
     whole.update({name: value for name, value in piece.items() if name != "content" and value is not None})
 
 
+class _Texts(list[str | LongText]):
+    """The pieces of a text, joined at the end: joined one by one they would be copied again and again."""
+
+    def joined(self) -> str | LongText:
+        texts = [text for text in self if isinstance(text, str)]
+        return "".join(texts) if len(texts) == len(self) else LongText.joined(self)
+
+
 def _add_choice(whole: dict[str, Any], piece: dict[str, Any]) -> None:
     message = whole.setdefault("message", {})
     for name in ("message", "delta"):
         part = piece.get(name)
         for field, value in (part if isinstance(part, dict) else {}).items():
             known = message.get(field)
-            texts = isinstance(value, str) and isinstance(known, str) and field != "role"
-            if texts or (isinstance(value, list) and isinstance(known, list)):
-                message[field] = known + value
+            if isinstance(value, (str, LongText)) and field != "role":
+                if isinstance(known, _Texts):
+                    known.append(value)
+                else:
+                    message[field] = _Texts([value])
+            elif isinstance(value, list) and isinstance(known, list) and not isinstance(known, _Texts):
+                known += value
             elif value is not None:
-                message[field] = value
+                message[field] = list(value) if isinstance(value, list) else value
     whole.update({n: value for n, value in piece.items() if n not in ("message", "delta") and value is not None})
 
 
@@ -119,10 +163,14 @@ def _completed(chunks: list[dict[str, Any]]) -> dict[str, Any]:
     return (with_image or [chunk for chunk in finished if chunk.get("error")] or finished or [{}])[-1]
 
 
-def _value(data: list[str]) -> list[Any]:
+def _value(source: LongJson, data: list[str]) -> list[Any]:
     if not data:
         return []
+    text = "\n".join(data).strip()
     try:
-        return [json.loads("\n".join(data))]
+        value, end = source.parse(text)
+    except TooMuch:
+        raise
     except (ValueError, RecursionError):
         return []
+    return [value] if end == len(text) else []

@@ -45,6 +45,7 @@ _KINDS: dict[str, Kind] = {
     "unsupported_image_format": "invalid",
 }
 """What fal's error types mean; every other one is a run that failed."""
+_HEAD = 64 << 10
 _LOOKS = 5
 """How often a result is asked for again that answers 500 in fal's shape but without a type: then it is the run's end."""
 
@@ -195,7 +196,7 @@ def _result(job: Job, state: State, reply: Reply) -> Step:
         if reply.status == 400 and "still in progress" in fault.words.lower():
             return Wait(job.row.poll_seconds[0], _poll(job, state))
         looks = state.get("looks", 0)
-        if reply.status == 500 and not _named_in(state, reply) and looks < _LOOKS and b'"detail"' in reply.body:
+        if reply.status == 500 and not _named_in(state, reply) and looks < _LOOKS and b'"detail"' in reply.body[:_HEAD]:
             return Wait(job.row.poll_seconds[1], _ask(job, {**state, "looks": looks + 1}))
         return Failed(fault, task)
     try:

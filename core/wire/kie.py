@@ -19,6 +19,7 @@ from ..providers.row import Transport
 from .body import json_body
 from .error_kinds import Codes
 from .error_parsing import error_in, fault_of, unreadable
+from .long_text import LongText
 from .reading import NotJson, read_json, read_object
 from .step import Failed, Job, Reply, Send, State, Step
 from .tasks import SUCCEEDED, follow, lost, path_segment, status_of, task_id_of
@@ -91,8 +92,12 @@ def _look(job: Job, state: State, reply: Reply, data: dict[str, Any]) -> Step:
     made = data.get("resultJson")
     if status_of(data) in SUCCEEDED and made:
         try:
-            seen["result"] = read_json(made.encode()) if isinstance(made, str) else made
-        except NotJson:
+            if isinstance(made, str):
+                made = read_json(made.encode())
+            elif isinstance(made, LongText):
+                made = read_json(made.read())
+            seen["result"] = made
+        except ValueError:
             return Failed(unreadable(reply), state["task"])
     step = follow(job, reply, seen, state["task"], _poll, polled=state)
     credits = data.get("creditsConsumed")

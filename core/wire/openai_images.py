@@ -33,6 +33,8 @@ from .variants import another, begin, inside, remembered
 
 REFERENCES: tuple[Transport, ...] = ("multipart", "data_uri", "base64")
 
+_HEAD = 64 << 10
+
 
 def start(job: Job) -> Step:
     forms = (job.form or " ".join(job.row.forms[:1])).split()
@@ -89,7 +91,7 @@ def _submit(job: Job, state: State) -> Send:
 def _refused(job: Job, state: State, reply: Reply) -> Step:
     """Another variant of an edit that was refused for the way it was sent, or the failure."""
     fault = fault_of(reply)
-    if job.operation != "edit" or not _knows_json(job) or b"model_not_found" in reply.body:
+    if job.operation != "edit" or not _knows_json(job) or b"model_not_found" in reply.body[:_HEAD]:
         return Failed(fault)
     in_json = state["variants"][_topic(job)] == "json"
     unread = in_json and (wants_addresses(reply, fault) or wants_other_encoding(reply, fault))

@@ -21,6 +21,7 @@ from ..errors import Fault
 from ..pictures import Encoded
 from ..providers.row import Operation, Option, Provider, Route, Transport
 from .body import Body, Inline
+from .coded_image import CodedImage
 
 State = dict[str, Any]
 
@@ -139,6 +140,12 @@ class Found:
     url: str = ""
     """May lack its scheme or host: it is joined to the provider's own address before it is fetched."""
     data: bytes = b""
+    coded: CodedImage | None = None
+    """Its bytes as they stand in the answer, where that is long."""
+
+    def read(self) -> bytes:
+        """Its bytes, b"" where there is an address only."""
+        return self.coded.read() if self.coded is not None else self.data
 
 
 @dataclass(frozen=True)

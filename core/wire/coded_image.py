@@ -1,0 +1,58 @@
+"""An image that stands in an answer as base64, decoded when it is taken: an answer may hold more images than are wanted."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator
+from functools import cached_property
+
+from .base64_text import HEAD, layers_of, unwrapped
+from .long_text import LongText
+
+
+class CodedImage:
+    """An image behind some layers of base64. Equal where the image's bytes are."""
+
+    def __init__(self, text: LongText, layers: int, size: int) -> None:
+        self._text, self._layers, self.size = text, layers, size
+
+    @classmethod
+    def of(cls, text: LongText) -> CodedImage | None:
+        """The image that `text` is, a data URI or base64 from its first to its last character; None for anything else."""
+        layers = layers_of(text.head(HEAD))
+        if not layers:
+            return None
+        try:
+            size = sum(len(piece) for piece in unwrapped(text.slices(), layers))
+        except ValueError:
+            return None
+        return cls(text, layers, size)
+
+    def slices(self) -> Iterator[bytes]:
+        return unwrapped(self._text.slices(), self._layers)
+
+    def read(self) -> bytes:
+        """The image's bytes."""
+        out = io.BytesIO()
+        for piece in self.slices():
+            out.write(piece)
+        return out.getvalue()  # without a copy: it is the buffer itself
+
+    @cached_property
+    def _digest(self) -> bytes:
+        digest = hashlib.sha256()
+        for piece in self.slices():
+            digest.update(piece)
+        return digest.digest()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, CodedImage):
+            return NotImplemented
+        return self is other or (self.size == other.size and self._digest == other._digest)
+
+    def __hash__(self) -> int:
+        return hash(self.size)
+
+    def __repr__(self) -> str:
+        return f"CodedImage({self.size} bytes)"

@@ -1,0 +1,123 @@
+"""A long string of an answer, left where it stands in the body until it is needed, and then read in slices.
+
+A picture of 4K is a string of 67 MB: each copy of it holds the interpreter for tens of ms and fills memory. Pure functions.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+SLICE = 192 << 10
+"""Bytes that are read at a time."""
+MOST_TEXT = 256 << 10
+"""Characters of a long string that are taken for words."""
+_STEP = 64 << 10
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of a body."""
+
+    body: bytes
+    start: int
+    end: int
+    escaped: bool
+    """Whether it is the inside of a JSON string, with JSON's escapes."""
+
+
+class LongText:
+    """The text of some spans, one after the other. It is no `str`: what doesn't know it passes it over."""
+
+    def __init__(self, *spans: Span) -> None:
+        self.spans = spans
+
+    @classmethod
+    def of(cls, text: str) -> LongText:
+        """A text that is in memory already."""
+        data = text.encode("utf-8", "surrogatepass")
+        return cls(Span(data, 0, len(data), False))
+
+    @classmethod
+    def joined(cls, texts: list[str | LongText]) -> LongText:
+        return cls(*(span for text in texts for span in (cls.of(text) if isinstance(text, str) else text).spans))
+
+    def slices(self) -> Iterator[bytes]:
+        """The text as UTF-8. Raises ValueError where an escape is none."""
+        for span in self.spans:
+            at = span.start
+            while at < span.end:
+                end = _end_of_slice(span, at)
+                piece = span.body[at:end]
+                yield unescaped(piece) if span.escaped and b"\\" in piece else piece
+                at = end
+
+    def head(self, size: int) -> bytes:
+        """The first bytes of the text, b"" where they can't be read."""
+        found = bytearray()
+        try:
+            for piece in self.slices():
+                found += piece[:size]
+                if len(found) >= size:
+                    break
+        except ValueError:
+            return b""
+        return bytes(found[:size])
+
+    def text(self) -> str:
+        """The text, cut to `MOST_TEXT` characters."""
+        return self.head(MOST_TEXT).decode("utf-8", "replace")
+
+    def read(self) -> bytes:
+        """The whole text as UTF-8. Raises ValueError."""
+        out = io.BytesIO()
+        for piece in self.slices():
+            out.write(piece)
+        return out.getvalue()  # without a copy: it is the buffer itself
+
+    def __len__(self) -> int:
+        """Bytes in the body."""
+        return sum(span.end - span.start for span in self.spans)
+
+    def __repr__(self) -> str:
+        return f"LongText({len(self)} bytes)"
+
+
+def unescaped(piece: bytes) -> bytes:
+    """The inside of a JSON string as UTF-8. Raises ValueError."""
+    text = json.JSONDecoder(strict=False).decode(f'"{piece.decode("utf-8", "replace")}"')
+    return text.encode("utf-8", "surrogatepass")
+
+
+def backslashes_before(body: bytes, end: int, first: int) -> int:
+    """How many backslashes stand in a row right before `end`; those before `first` don't count."""
+    count = 0
+    while end > first:
+        start = max(first, end - _STEP)
+        piece = body[start:end]
+        run = len(piece) - len(piece.rstrip(b"\\"))
+        count += run
+        if run < len(piece):
+            break
+        end = start
+    return count
+
+
+def _end_of_slice(span: Span, at: int) -> int:
+    """Where the slice that begins at `at` ends: never inside an escape, nor inside a character."""
+    end = min(at + SLICE, span.end)
+    if end == span.end:
+        return end
+    for back in range(4):
+        if span.body[end - back] & 0xC0 != 0x80:
+            end -= back
+            break
+    if not span.escaped:
+        return end
+    last = span.body.rfind(b"\\", end - 6, end)
+    if last < 0 or backslashes_before(span.body, last + 1, at) % 2 == 0:
+        return end
+    length = 6 if span.body[last + 1 : last + 2] == b"u" else 2
+    return end if last + length <= end else last
