@@ -1,7 +1,9 @@
 """Recognises answers of what stands in front of a provider's API: bot protection, challenges, web application firewalls.
 
 Such an answer says nothing about the key or the request: the API never saw them. Known by a header or by marks in the
-page, each from the vendor's documents or from public reports:
+page. Sources: Cloudflare's page on detecting challenge responses and AWS's on CAPTCHA and Challenge actions (both read on
+27 November 2026); public descriptions of Imperva's and Akamai's block pages; the marks of the others, and Cloudflare's
+1xxx codes, are from common knowledge of such pages and from nobody's document.
 
     Cloudflare   `cf-mitigated: challenge`; "Just a moment...", "Attention Required!"; `error code: 1020` as text or JSON
     AWS WAF      `x-amzn-waf-action: challenge` (202) or `captcha` (405); a page of CloudFront that says "Request blocked"
