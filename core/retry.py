@@ -25,6 +25,8 @@ LONGEST_WAIT = 60.0
 """Seconds of `Retry-After` that a free step waits for; a longer one ends the step with that number in the message."""
 FREE_TRIES = 6
 PAID_TRIES = 3
+UNKNOWN_TRIES = 3
+"""How often a task that was accepted is asked for that the provider says not to know."""
 _FIRST, _CAP = 0.5, 8.0
 
 
@@ -60,6 +62,9 @@ ABOUT_THE_CALLER: frozenset[Kind] = frozenset(
 """Refusals of who asks, or from where: nothing is made for them, whatever status they came with."""
 _FAILURES: frozenset[Kind] = frozenset({"content", "task", "server", "invalid", "model", "too_large", "busy"})
 """Failures that a provider states in so many words: where it documents that failed requests aren't billed, these aren't."""
+_NEVER_REACHED = frozenset({511, 521, 523, 525, 526, 530})
+"""The one behind the gateway never had the request: 511 is the network's own log-in page (RFC 6585), the others are
+Cloudflare's, whose page on its 5xx errors says that no connection to the origin was made."""
 _GATEWAY = frozenset({408, 499, 502, 504, 520, 522, 524})
 """Words of a gateway that has lost sight of the one behind it (from 520 on Cloudflare's); a plain 500 is the provider's own
 answer."""
@@ -122,6 +127,8 @@ def after_failure(
     if fault.final:
         return Stop("no", wish)
     status = fault.status or 0
+    if fault.kind == "task_lost" and fault.status == 404 and attempt < UNKNOWN_TRIES:
+        return _wait(wish, attempt, dice, "no")  # a server of theirs may not know yet what another one has accepted
     # The status alone, whatever the words: a gateway's 503 about models says nothing about a task that was accepted.
     transient = (
         status in (408, 409, 425, 429) or status >= 500 or fault.kind in ("rate", "busy", "server", "unreadable")
@@ -222,7 +229,7 @@ def charged_by(row: Provider, fault: Fault, *, accepted: bool) -> Charged:
         # It worked on it. Some bill what they could not deliver, most don't: only a documented word is believed, and an
         # answer that can't be read, or that claims success, may well be a picture that was made.
         return "no" if row.failures_unbilled and fault.kind in _FAILURES else "maybe"
-    if fault.status in row.refuses_before_work or 300 <= fault.status < 400:
+    if fault.status in row.refuses_before_work or fault.status in _NEVER_REACHED or 300 <= fault.status < 400:
         return "no"
     if fault.status in _GATEWAY or fault.status == 409:
         return "maybe"  # what is behind it may have finished

@@ -176,9 +176,12 @@ _FORBIDDEN_CONTENT = re.compile(
 )
 _NO_MODEL = re.compile(
     r"(?i)\bmodel[ _](not[ _]found|unavailable|does not exist|not exist|invalid)\b|\bunknown model\b|\bno such model\b"
+    r"|\bis not a valid model( id)?\b|\bno available channels? for (the )?model\b|无可用渠道"
     r"|\bmodel:? ['\"`]?[\w./:@-]+['\"`]? (does not exist|not found|is not (available|found)|not exist)"
     r"|\bis not a valid model( id)?\b"
 )
+_NO_CHANNEL = re.compile(r"(?i)\bno available channels? for (the )?model\b|无可用渠道")
+"""New-API's and One-API's words, with a 503, for a model that none of a gateway's accounts has: waiting doesn't help."""
 _ADDRESSES_ONLY = re.compile(
     r"(?i)\b(must|should|has to|have to|needs? to|can only|please provide)( be)?\b[^.;]{0,40}"
     r"\b(https?|https?\(s\)|http/https|web|public(ly accessible)?|valid)[ :/]{1,4}(urls?|addresses|links?)"
@@ -210,7 +213,7 @@ def kind_of(status: int, codes: Sequence[str], words: str, own: Codes = NO_CODES
     `codes` are the provider's codes as they stand in the error, `words` its message, `own` the codes of this provider
     alone, `sent` the words of the user that went along: what stands in them is not taken for the provider's.
     """
-    fixed: dict[int, Kind] = {402: "credit", 407: "proxy", 413: "too_large"}
+    fixed: dict[int, Kind] = {402: "credit", 407: "proxy", 511: "proxy", 413: "too_large"}
     if status in fixed:
         return fixed[status]
     coded = kind_by_codes(codes, own)
@@ -229,7 +232,8 @@ def kind_of(status: int, codes: Sequence[str], words: str, own: Codes = NO_CODES
     if status == 451:
         return said.kind(("region",), "content")
     if status >= 500 or status in (408, 409):
-        return said.kind(("region",), "busy" if status in _OVERLOADED else "server")
+        unserved = status == 503 and _NO_CHANNEL.search(words) is not None
+        return said.kind(("region",), "model" if unserved else "busy" if status in _OVERLOADED else "server")
     return said.kind(("credit", "region", "key", "content", "model") if status == 400 else _WITHOUT_KEY, "invalid")
 
 

@@ -45,6 +45,14 @@ _WORD_FIELDS = (
     "title",
     "description",
     "errors",
+    "errMsg",
+    "err_msg",
+    "errmsg",
+    "error_msg",
+    "errorMessage",
+    "error_description",
+    "statusMessage",
+    "userMessage",
 )
 _CODE_FIELDS = (
     "code",
@@ -192,11 +200,18 @@ def no_picture(reply: Reply, value: Any, codes: Codes = NO_CODES) -> Fault:
     if fault is not None:
         return fault
     words = words_in(value)
-    said = said_in(value)
+    said = said_in(_without_prose(value))
     kind = kind_by_words(
         said.text, "content" if declines(words, reply.sent) else "empty", said.codes, codes, reply.sent
     )
     return Fault(kind, redact(words) or said.words, reply.status, request_id=reply.request_id)
+
+
+def _without_prose(value: Any) -> Any:
+    """An answer without what may be the words of a picture: a caption that speaks of money says nothing about an account."""
+    if not isinstance(value, dict):
+        return value
+    return {name: _without_prose(item) for name, item in value.items() if name not in ("description", "title")}
 
 
 def page_title(body: bytes) -> str:
@@ -231,6 +246,11 @@ def _fault(reply: Reply, status: int, value: Any, codes: Codes) -> Fault:
     opening = ""
     if kind == "proxy":
         opening = "The proxy between this machine and {label} wants a user name and a password, or others{status}."
+    if status == 511:  # RFC 6585: a network that wants its own log-in first
+        opening = "The network between this machine and {label} wants a log-in of its own first{status}."
+        return Fault(
+            kind, said.words, status, cure="Log in to this network in a browser, then queue again", opening=opening
+        )
     cure = _NO_QUOTA if kind == "quota" and has_no_quota(" ".join([*said.codes, said.text])) else ""
     wait = _wish(value)
     if wait is None and kind in ("rate", "busy") and not {"retry-after", "retry-after-ms"} & set(reply.headers):
@@ -256,12 +276,20 @@ def _look(node: Any, said: Said, depth: int) -> None:
             _look(node["data"], said, depth + 1)  # a task tells its failure there
         for name in _WORD_FIELDS:
             if name in node:
-                _look(node[name], said, depth + 1)
+                _look(_by_field(node[name]) if name == "errors" else node[name], said, depth + 1)
         if isinstance(node.get("loc"), list):
             said.texts.append(".".join(str(part) for part in node["loc"][:9]))
         metadata = node.get("metadata")
         if isinstance(metadata, dict) and ("message" in node or "code" in node):
             _look_into_raw(metadata.get("raw"), said, depth + 1)
+
+
+def _by_field(errors: Any) -> Any:
+    """`{"prompt": ["is too long"]}` as sentences; any other shape as it is."""
+    if not isinstance(errors, dict) or any(name in errors for name in _WORD_FIELDS):
+        return errors
+    lists = {name: told if isinstance(told, list) else [told] for name, told in list(errors.items())[:5]}
+    return [f"{name}: {each}" for name, told in lists.items() for each in told[:3] if isinstance(each, str)] or errors
 
 
 def _listen(text: str, said: Said, depth: int) -> None:

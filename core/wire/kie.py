@@ -110,6 +110,7 @@ def _failed(fault: Fault, reply: Reply, state: State) -> Failed:
     task = state.get("task", "")
     if state["at"] == "upload":
         return Failed(without_upload(fault))
-    if task and fault.status == 404:
+    # Its page on task details has 404 for an unknown task; "recordInfo is null" with 422 is what it was seen to answer.
+    if task and (fault.status == 404 or "recordinfo is null" in fault.words.lower()):
         return Failed(lost(replace(reply, status=404), task), task)
     return Failed(fault, task)

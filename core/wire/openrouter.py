@@ -104,7 +104,7 @@ def _why_none(reply: Reply, value: dict[str, Any], words: str) -> Fault:
             # It was refused before anything was made: as good as the status that it names.
             return _told(reply, error)
         return no_picture(reply, value)
-    error = choice.get("error")
+    error = choice.get("error") or value.get("error")
     if isinstance(error, dict):
         return replace(_told(reply, error), status=reply.status)  # it broke off while it was being made
     ends = " ".join(str(choice.get(name) or "") for name in ("finish_reason", "native_finish_reason"))

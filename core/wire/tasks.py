@@ -57,6 +57,17 @@ RUNNING = frozenset(
     }
 )
 
+_FAILED_STEMS = re.compile(
+    r"fail|error|cancel|abort|reject|expir|time[sd]?_?out|moderated|nsfw|blocked|denied|interrupt|terminated|violat|refus"
+    r"|killed|invalid|unable"
+)
+_SUCCEEDED_STEMS = re.compile(r"^(ready|ok|finish|ended|generated|resolved)$|succe(ss|ed)|complete|finished")
+_RUNNING_STEMS = re.compile(
+    r"ing$|progress|queue|sched|accept|throttl|retry|^(in|not|un)_|^(new|init|active|started?|open)$"
+)
+"""What words of providers that aren't listed above sound like, such as BFL's "Content Moderated" and "Ready"."""
+_STATUS_NAMES = ("status_code", "state", "status", "task_status")
+
 MOST_ID = 1000
 """Characters of a task's id."""
 NAMELESS_POLLS = 6
@@ -65,12 +76,30 @@ NAMELESS_POLLS = 6
 
 def status_of(value: dict[str, Any]) -> str:
     """The status word of a task, lower case; "" when there is none."""
-    for place in (value, value.get("data")):
-        if isinstance(place, dict):
-            for name in ("status_code", "state", "status", "task_status"):
-                word = place.get(name)
-                if isinstance(word, str) and word:
-                    return word.strip().lower()
+    for place in _places(value):
+        for name in _STATUS_NAMES:
+            word = place.get(name)
+            if isinstance(word, str) and word:
+                return re.sub(r"[\s-]+", "_", word[:100].strip().lower())
+    return ""
+
+
+def _places(value: dict[str, Any]) -> list[dict[str, Any]]:
+    """Where a reply may say something about its task: itself, and what it is wrapped in."""
+    data = value.get("data")
+    inner = data.get("task") if isinstance(data, dict) else None
+    return [place for place in (value, data, value.get("task"), inner, value.get("output")) if isinstance(place, dict)]
+
+
+def meaning_of(status: str) -> str:
+    """ "failed", "succeeded" or "running" for a provider's status word; "" for one that says none of them."""
+    for meaning, known, stems in (
+        ("failed", FAILED, _FAILED_STEMS),
+        ("running", RUNNING, _RUNNING_STEMS),
+        ("succeeded", SUCCEEDED, _SUCCEEDED_STEMS),
+    ):
+        if status in known or (status not in FAILED | RUNNING | SUCCEEDED and stems.search(status)):
+            return meaning
     return ""
 
 
@@ -83,7 +112,7 @@ def task_id_of(value: dict[str, Any], *, asked_for_task: bool = True) -> str:
     data = value.get("data")
     known = asked_for_task or status_of(value) in SUCCEEDED | FAILED | RUNNING
     names = ("task_id", "taskId", "id", "jobId", "request_id") if known else ("task_id", "taskId")
-    for place in (value, data if isinstance(data, dict) else {}):
+    for place in _places(value):
         for name in names:
             found = place.get(name)
             if isinstance(found, (str, int)) and not isinstance(found, bool) and _usable(str(found)):
@@ -130,26 +159,29 @@ def follow(
     """
     pause = (polled or {}).get("pause")
     status = status_of(value)
-    if status in FAILED:
+    meaning = meaning_of(status)
+    if meaning == "failed":
         said = said_in(value)
         fault = Fault(
-            kind_by_words(said.text, "task", said.codes, sent=reply.sent),
+            kind_by_words(f"{said.text}; {status.replace('_', ' ')}", "task", said.codes, sent=reply.sent),
             said.words or f"status {status}",
             None,
             unbilled=_unbilled(usd),
             request_id=reply.request_id,
         )
         return Failed(fault, task)
-    if status not in RUNNING or not task:
+    if meaning != "running" or not task:
         found = result_images(value)
         if found.images:
             return Done(found.images, found.text, usd, task or _request_id(value) or reply.request_id, learned)
-        if status in SUCCEEDED or not task:
+        if meaning == "succeeded" or not task:
             return Failed(replace(no_picture(reply, value), unbilled=_unbilled(usd)), task)
     refused = error_in(reply, value) if not status and pause is None else None
     if refused is not None:
         return Failed(replace(refused, unbilled=_unbilled(usd)))
-    nameless = (polled or {}).get("nameless", 0) + 1 if not status and pause is not None else 0
+    seen = "" if status else _seen(value)
+    alive = bool(seen) and seen != (polled or {}).get("seen", seen)
+    nameless = (polled or {}).get("nameless", 0) + 1 if not status and pause is not None and not alive else 0
     if nameless >= NAMELESS_POLLS:
         nothing = Fault("unreadable", "no status, no picture and no error", reply.status, request_id=reply.request_id)
         return Failed(replace(error_in(reply, value) or nothing, final=True), task)
@@ -158,8 +190,17 @@ def follow(
     state: State = {"at": "poll", "task": task, "pause": seconds, **(extra or {})}
     if nameless:
         state["nameless"] = nameless
+    if seen:
+        state["seen"] = seen
     send = replace(poll(job, state), accepted=state, learned=learned)
     return Wait(seconds, send, progress=_progress(value, status))
+
+
+def _seen(value: dict[str, Any]) -> str:
+    """The numbers by which a task without a status word shows that it goes on; "" where it has none."""
+    names = (*_STATUS_NAMES, "progress", "percentage")
+    found = [place.get(name) for place in _places(value) for name in names]
+    return " ".join(str(each)[:40] for each in found if isinstance(each, (int, float, str)) and each != "")
 
 
 def _request_id(value: dict[str, Any]) -> str:

@@ -357,6 +357,43 @@ def test_a_lost_task_is_asked_about_before_it_is_paid_again(answer: str, tmp_pat
         assert len(server.posts) == 2
 
 
+@pytest.mark.parametrize(
+    "word", ["Content Moderated", "generate_failed", "TIMED-OUT", "CANCELLED_BY_USER", "nsfw", "partial_failed"]
+)
+def test_a_failed_task_is_failed_in_other_words_too(word: str, tmp_path: Path) -> None:
+    """It is not asked for until the time is up."""
+    with replying(body({"task_id": "t-1", "status": "SUBMITTED"}), {"poll": True, **body({"status": word})}) as server:
+        error = run_once(engine_at(server, "nanobanana", tmp_path), "nanobanana").results[0].error
+        assert error is not None and error.kind in ("task", "content")
+        assert len(server.asked) == 2
+
+
+STILL_RUNNING: dict[str, list[Any]] = {
+    "a preview": [{"status": "rendering", "images": ["FILE/draft.png"]}],
+    "a preview with a hyphen": [{"status": "IN-PROGRESS", "images": ["FILE/draft.png"]}],
+    "not known yet": [404, 404],
+    "numbers that grow": [{"task_id": "t-1", "status": 1, "progress": number * 5} for number in range(10)],
+    "wrapped as DashScope's": [{"output": {"task_id": "t-1", "task_status": "RUNNING"}} for _ in range(10)],
+    "wrapped as a task": [{"task": {"id": "t-1", "status": "processing"}} for _ in range(10)],
+}
+
+
+@pytest.mark.parametrize("shape", STILL_RUNNING)
+def test_a_task_that_goes_on_is_waited_for(shape: str, tmp_path: Path) -> None:
+    """What it shows meanwhile is no result."""
+    with replying(files={"draft.png": SMALL, "a.png": MIDDLE}) as server:
+        answers_ = [
+            json.loads(json.dumps(each).replace("FILE", f"{server.url}/files")) for each in STILL_RUNNING[shape]
+        ]
+        ended = {"status": "SUCCESS", "data": [{"url": server.file("a.png")}]}
+        server.replies = [body({"task_id": "t-1", "status": "SUBMITTED"})]
+        server.replies += [body(each) if isinstance(each, dict) else {"status": each, "raw": b""} for each in answers_]
+        server.replies += [body(ended)]
+        run = run_once(engine_at(server, "nanobanana", tmp_path), "nanobanana")
+        assert run.results[0].landed is not None, run.results[0].error
+        assert run.results[0].landed.data == MIDDLE and len(server.posts) == 1
+
+
 def test_an_id_beside_an_error_is_no_task(tmp_path: Path) -> None:
     """An error in a 200 is that error: nothing is polled."""
     value = {"id": "abc", "created": 1, "data": [], "error": {"message": "upstream timeout", "code": "upstream_error"}}

@@ -456,6 +456,52 @@ FAILURES = {
         ITS_FAULT,
         "Queue again",
     ),
+    "an error at the end of Gemini's events": Reported(
+        "google",
+        200,
+        b'data: {"candidates": [{"content": {"parts": [{"text": "Sure"}]}, "index": 0}]}\n\n'
+        b'data: {"error": {"code": 500, "message": "An internal error.", "status": "INTERNAL"}}\n\n',
+        "server",
+        ITS_FAULT,
+        charged="maybe",
+    ),
+    "an error at the end of a chat's events": Reported(
+        "openrouter",
+        200,
+        b'data: {"choices": [{"index": 0, "delta": {"content": ""}}]}\n\n'
+        b'data: {"error": {"code": 502, "message": "Provider went away"}, "choices": [{"index": 0, "delta": {}, '
+        b'"finish_reason": "error"}]}\n\n',
+        "server",
+        "Provider went away",
+        charged="maybe",
+    ),
+    "a caption about money": Reported(
+        "nanobanana",
+        200,
+        {"created": 1, "data": [], "description": "a poster: top up your account, payment required"},
+        "empty",
+        "without a picture",
+        charged="maybe",
+    ),
+    "Cloudflare's 521": Reported(
+        "onerouter", 521, page("api.example | 521: Web server is down"), "server", ITS_FAULT, headers=HTML
+    ),
+    "a network's own log-in": Reported(
+        "onerouter", 511, page("Network Authentication Required"), "proxy", "log-in of its own", "browser", headers=HTML
+    ),
+    "no account behind a gateway": Reported(
+        "nanobanana",
+        503,
+        openai("No available channel for model x under group default", "", "new_api_error"),
+        "model",
+        "does not know this model",
+    ),
+    "errors by field": Reported(
+        "onerouter", 400, {"errors": {"prompt": ["is too long"]}}, "invalid", "prompt: is too long"
+    ),
+    "an error of another spelling": Reported(
+        "onerouter", 400, {"errMsg": "the seed is too large"}, "invalid", "the seed is too large"
+    ),
     "a 500 that has no id": Reported(
         "google",
         500,
