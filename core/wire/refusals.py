@@ -35,7 +35,7 @@ _FIELD = re.compile(
 )
 _COUNT = re.compile(
     r"(?i)(number|count|amount) of (input )?(images|files|references|pictures)|(images|files) (count|limit)|图片数量"
-    r"|max(imum)?( of| file| image)? (count|number|\d+)|at most (\d+|one) (image|file)"
+    r"|max(imum)? (number|count)\b|max(imum)? (of )?\d+ (image|file)|at most (\d+|one) (image|file)"
 )
 _ABOUT_THE_PICTURE = re.compile(
     r"(?i)too (large|big|small)|exceed|\bsize\b|\bmb\b|megabyte|pixel|dimension|resolution|corrupt|decod\w* (the )?image"

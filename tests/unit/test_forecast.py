@@ -311,19 +311,22 @@ def test_an_own_provider_is_forecast_and_sends_what_was_shown(simulator: Simulat
 
 
 def test_a_model_s_own_field_names_are_shown(simulator: Simulator, tmp_path: Path) -> None:
-    """On kie.ai's first Nano Banana `image_size` is the ratio, and references have another name."""
+    """On kie.ai's first Nano Banana references have another name than on its newer models."""
     engine = machine(simulator, tmp_path, "kie")
     asked = request("edit", references=1, aspect_ratio="16:9")
     (shown,) = told(engine, ProviderChoice("kie", "nano-banana"), asked).sends
     wishes = fields_of(shown)["input"]
-    assert (
-        wishes["image_size"] == "16:9" and "image_urls" in wishes and not {"aspect_ratio", "image_input"} & set(wishes)
-    )
+    assert wishes["aspect_ratio"] == "16:9" and "image_urls" in wishes and "image_input" not in wishes
 
 
 def test_the_project_of_the_key_is_in_the_address_that_is_shown(simulator: Simulator, tmp_path: Path) -> None:
-    account = {"type": "service_account", "project_id": "my-project", "client_email": "me@x.example",
-               "private_key": "none", "token_uri": "https://token.example"}  # fmt: skip
+    account = {
+        "type": "service_account",
+        "project_id": "my-project",
+        "client_email": "me@x.example",
+        "private_key": "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n",
+        "token_uri": "https://token.example",
+    }
     engine = Engine(tmp_path, rows=QUICK_ROWS, environ={"NANO_BANANA_VERTEX_API_KEY": json.dumps(account)})
     (shown,) = told(engine, ProviderChoice("vertex"), request()).sends
     assert "/projects/my-project/" in shown["url"] and "me@x.example" not in json.dumps(shown)

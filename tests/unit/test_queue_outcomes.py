@@ -58,7 +58,9 @@ def test_a_failure_and_what_it_cost(asked: Any, provider: str, words: str, kind:
     run, seen = asked(provider, words)
     (error,) = [result.error for result in run.report.failed]
     assert (error.kind, error.charged) == (kind, charged), str(error)
-    assert len(seen["requests"]) == 1 and (charged != "no" or seen["paid_calls"] == 0)
+    # An id that fal doesn't know leads to the model that took its place, once and for nothing.
+    most = 2 if (provider, kind) == ("fal", "model") else 1
+    assert len(seen["requests"]) == most and (charged != "no" or seen["paid_calls"] == 0)
 
 
 @pytest.mark.parametrize(

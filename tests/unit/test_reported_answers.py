@@ -553,3 +553,45 @@ def test_the_folder_of_kept_answers_stays_small(tmp_path: Path, monkeypatch: pyt
     assert found is not None and len(found.body) == 1000 and found.state == {"at": "submit"}
     kept.path("call5").write_bytes(b"{}\nx")
     assert kept.read("call5") is None and kept.read("nothing") is None
+
+
+# ------------------------------------------------------------------------------------------------------ three runs
+
+REFUSED = {"error": {"message": "insufficient balance", "code": 402}}
+LOST_TASK = [body({"task_id": "t-1", "status": "SUBMITTED"}), UNKNOWN_TASKS["404"]]
+MONEY: dict[str, tuple[str, list[dict[str, Any]], list[int], str]] = {
+    # provider, replies, paid requests seen after each of three queueings, what the first says about money
+    "a picture": ("google", [body(gemini(drawn(MIDDLE)))], [1, 1, 1], ""),
+    "a picture in text": ("google", [body(gemini({"text": IN_TEXT["markdown data"]}))], [1, 1, 1], ""),
+    "a draft that is all": ("google", [body(gemini(drawn(SMALL, thought=True)))], [1, 1, 1], ""),
+    "a draft and a refusal": ("google", [body(REFUSED_DRAFTS["a safety refusal"][0])], [1, 2, 3], "maybe"),
+    "words alone": ("google", [body(gemini({"text": "Which fox?"}))], [1, 2, 3], "maybe"),
+    "a lost task": ("nanobanana", LOST_TASK, [1, 1, 2], "maybe"),
+    "an unreadable answer": ("nanobanana", [UNREAD["cut JSON"]], [1, 1, 2], "maybe"),
+    "a page": ("openrouter", [UNREAD["a page"]], [1, 1, 2], "maybe"),
+    "a documented failure": ("nanobanana", [body({"error": {"message": "do request failed"}})], [1, 2, 3], "no"),
+    "a failure": ("openrouter", [body({"error": {"message": "do request failed"}})], [1, 2, 3], "maybe"),
+    "credit in a 200": ("openrouter", [body(REFUSED)], [1, 2, 3], "no"),
+    "a spent token": (
+        "nanobanana",
+        [{"status": 401, "body": {"error": {"code": "insufficient_user_quota"}}}],
+        [1, 2, 3],
+        "no",
+    ),
+    "a gateway's 502": ("google", [{"status": 502, "raw": b"<html>bad gateway</html>"}], [1, 1, 2], "maybe"),
+}
+
+
+@pytest.mark.parametrize("case", MONEY)
+def test_three_queueings_pay_what_they_should(case: str, tmp_path: Path) -> None:
+    """Counted at the server: what is free is asked again, what is answered is not, what is in doubt is asked about once."""
+    provider, replies, counts, charged = MONEY[case]
+    with replying(*replies) as server:
+        engine = engine_at(server, provider, tmp_path)
+        seen: list[int] = []
+        for number in range(3):
+            error = run_once(engine, provider).results[0].error
+            seen.append(len(server.posts))
+            if number == 0:
+                assert (error.charged if error else "") == charged, error
+        assert seen == counts

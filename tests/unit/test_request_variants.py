@@ -275,6 +275,7 @@ def test_an_array_that_is_refused_leads_to_the_files(tmp_path: Path) -> None:
         said("insufficient credits"),
         said("Image is too large: at most 4 MB"),
         said("image size must be 1024x1024"),
+        said("The image exceeds the maximum of 4096 pixels a side"),
         said("Invalid aspect ratio", code="invalid_parameter"),
         said("Unexpected field", 409),
         said("Unexpected field", 401),
