@@ -22,6 +22,7 @@ from . import retry
 from .blame import Blame, given_up, with_wish
 from .broken import Broken
 from .connections import Forbidden
+from .echoes import without_echoes
 from .errors import Charged, ConfigError, Fault, LedgerFailed, NanoBananaError
 from .fetching import Unfetched, fetch
 from .ledger import Claim
@@ -103,6 +104,8 @@ class Call:
         self.alone = False
         """Whether nobody waits for it any more."""
         self.done = threading.Event()
+        self._uploads: set[str] = set()
+        """Where the references are that were uploaded."""
         self._task: State | None = claim.task if claim else None
         self._left = claim is not None
         self._doubt = False
@@ -205,6 +208,7 @@ class Call:
             variants=self._memory.variants_at(self.target),
             uploaded=self._memory.uploaded(self.target, self._job.references, self._digests),
         )
+        self._uploads.update(self._job.uploaded.values())
         self._finish(transport, speech, self._until_done(transport, speech, speech.start(self._job)))
 
     def _resume(self, transport: Transport, speech: Dialect, claim: Claim) -> None:
@@ -289,6 +293,8 @@ class Call:
             if 300 <= reply.status < 400:
                 raise self._redirected(reply)
             step = self._scrubbed_step(step_after(speech, self._job, send, replace(reply, sent=self._sent_words)))
+            if isinstance(step, Done):
+                step = without_echoes(step, reply, self._job, self._digests, self._uploads, self._task_id)
             about_result = reply.ok and (send.paid or send.accepted is not None)
             self._answer = _kept(send.state, reply) if about_result and isinstance(step, Failed) else None
             if not isinstance(step, Failed):
@@ -421,6 +427,7 @@ class Call:
         self._memory.keep_variants(self.target, send.variants)
         if send.uploaded is not None:
             index, url = send.uploaded
+            self._uploads.add(url)
             told = self._memory.keep_upload(self.target, self._job.references[index], self._digests[index], url)
             self.outcome.notices += [told] if told else []
 

@@ -19,7 +19,8 @@ from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
 from pack.core.ledger import answers
 from pack.core.ledger.history import History
-from pack.core.pictures import encode
+from pack.core.pictures import decode, encode
+from pack.core.references import encode_references
 from pack.core.run import Run
 from pack.core.wire import result_images
 from reply_server import ReplyServer, replying
@@ -327,6 +328,37 @@ def test_no_more_than_a_few_extra_pictures_are_kept(tmp_path: Path) -> None:
         roles = [each.role for each in History(engine.ledger).pictures()]
         assert sorted(roles) == [""] + ["extra"] * 4
         assert any("not kept" in notice for notice in run.report.notices)
+
+
+# ------------------------------------------------------------------------------------------------------ echoes
+
+ECHOED: dict[str, tuple[str, Any, bytes]] = {
+    "beside an empty list": ("nanobanana", {"created": 1, "data": [], "image": ["ECHO"]}, b""),
+    "in another field": ("onerouter", {"images": [], "image_urls": ["ECHO"]}, b""),
+    "in a chat": ("openrouter", chat({"content": "I can't.", "images": [{"image_url": {"url": "ECHO"}}]}), b""),
+    "before the result": ("onerouter", {"data": [{"url": "ECHO"}, {"b64_json": b64(MIDDLE)}]}, MIDDLE),
+    "after the result": ("onerouter", {"data": [{"b64_json": b64(MIDDLE)}, {"url": "ECHO"}]}, MIDDLE),
+    "as other bytes": ("onerouter", {"data": [{"b64_json": b64(MIDDLE)}, {"url": "RECODED"}]}, MIDDLE),
+}
+
+
+@pytest.mark.parametrize("shape", ECHOED)
+def test_a_reference_that_comes_back_is_no_result(shape: str, tmp_path: Path) -> None:
+    """Nor an extra picture; where nothing else came, there is no picture."""
+    provider, value, wanted = ECHOED[shape]
+    asked = request("edit", seed=7)
+    (sent,), _ = encode_references(asked.references, QUICK_ROWS[provider])
+    echo = f"data:{sent.mime};base64,{b64(sent.data)}"
+    recoded = uri(encode(decode(sent.data), "png"))
+    told = json.loads(json.dumps(value).replace("ECHO", echo).replace("RECODED", recoded))
+    with replying(body(told)) as server:
+        engine = engine_at(server, provider, tmp_path)
+        run = engine.run([asked], engine.plan(ProviderChoice(provider), [asked]))
+        assert run.done.wait(60)
+        (result,) = run.results
+        assert (result.landed.data if result.landed else b"") == wanted
+        assert [each.role for each in History(engine.ledger).pictures()] == [""]
+        assert wanted or (result.error is not None and result.error.kind == "empty" and result.answer)
 
 
 # ------------------------------------------------------------------------------------------------------ tasks

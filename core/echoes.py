@@ -1,0 +1,53 @@
+"""Takes the reference images out of an answer that repeats them: what was sent is no result.
+
+Some copies of an API list the inputs of an edit beside its results, or in their place. An image is one of the inputs where
+its bytes or its address are those that were sent, or its pixels where more images came than were asked for. Called by `call`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from .errors import Fault
+from .pictures import UnreadablePicture, decode, pixel_digest
+from .redact import redact
+from .wire.step import Done, Failed, Found, Job, Reply
+
+MOST_DECODED = 16 << 20
+"""Bytes of an image that are decoded to compare it."""
+
+
+def without_echoes(
+    done: Done, reply: Reply, job: Job, digests: Collection[str], uploads: Collection[str], task: str = ""
+) -> Done | Failed:
+    """`done` without the references of `job`; a failure where nothing else came.
+
+    `digests`: the pixel digests of the references. `uploads`: the addresses that they got.
+    """
+    if not job.references:
+        return done
+    sent = {picture.data for picture in job.references}
+    sizes = {len(data) for data in sent}
+    many = len(done.pictures) > job.count
+
+    def is_echo(found: Found) -> bool:
+        if found.url:
+            return found.url in uploads
+        size = found.coded.size if found.coded is not None else len(found.data)
+        if size not in sizes and not (many and size <= MOST_DECODED):
+            return False
+        data = found.read()
+        if data in sent:
+            return True
+        try:
+            return many and pixel_digest(decode(data)) in digests
+        except UnreadablePicture:
+            return False
+
+    kept = tuple(found for found in done.pictures if not is_echo(found))
+    if kept:
+        return replace(done, pictures=kept)
+    words = redact(done.text) or "only the reference images came back"
+    fault = Fault("empty", words, reply.status, request_id=done.request_id or reply.request_id)
+    return Failed(fault, task)
