@@ -122,7 +122,9 @@ def checked_base_url(text: str, where: str, *, plain_http: bool = False, routes:
     path = prefix_of(parts.path, routes)
     host = f"[{host}]" if ":" in host else host
     port = f":{parts.port}" if parts.port else ""
-    return f"{scheme}://{host}{port}{path}"
+    checked = f"{scheme}://{host}{port}{path}"
+    # What stood before a query may end in what is peeled off a pasted address: read again until nothing changes.
+    return checked if checked == text else checked_base_url(checked, where, plain_http=plain_http, routes=routes)
 
 
 def _translated(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pack.core.addresses import checked_base_url, is_loopback, is_public, may_name, origin
 from pack.core.errors import ConfigError
@@ -138,6 +138,8 @@ def test_plain_http_on_a_network_only_when_it_is_allowed() -> None:
         checked_base_url("http://user:pass@192.168.1.5", "X", plain_http=True)
 
 
+@example(">?")
+@example("a.example/,?b")
 @given(st.text(st.characters(exclude_characters="'\""), max_size=60))  # quotes around an address are peeled off
 def test_no_text_makes_it_crash(text: str) -> None:
     """A base URL or a ConfigError; what comes out goes in again unchanged and is safe."""
