@@ -29,6 +29,8 @@ NO_TESTS = 5
 """pytest's exit code when it collected nothing."""
 PARTS = ("unit", "conformance", "host", "browser")
 """The folders of tests, in the order in which they run."""
+SPREAD = ("unit", "conformance")
+"""The folders whose files several processes share out among them."""
 JUDGED = "NANO_BANANA_JUDGED"
 """The file that the conformance tests write their record to."""
 ALIAS = "pack"
@@ -50,10 +52,11 @@ def options(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
         prog="dev.py test",
         description="Lint, types, tests of units, against the vendors' SDKs (conformance), in the real host and in the "
         "browser; without a choice all of them.",
-        epilog="What is left goes to pytest: dev.py test --unit -k codec -x",
+        epilog="What is left goes to pytest, in one process: dev.py test --unit -k codec -x",
     )
     for name in ("lint", *PARTS):
         parser.add_argument(f"--{name}", action="store_true", help=f"only {name} (several may be named)")
+    parser.add_argument("--long", action="store_true", help="all combinations of options, not only every pair")
     chosen, rest = parser.parse_known_args(arguments)
     if not any(getattr(chosen, name) for name in ("lint", *PARTS)):
         # With arguments for pytest alone a person wants tests, not lint.
@@ -90,12 +93,13 @@ def variables(place: Place | None, cache: Path, home: Path) -> dict[str, str]:
 class Stages:
     """Runs stages one after the other with live output and collects their results."""
 
-    def __init__(self, place: Place | None, cache: Path, scratch: Path) -> None:
+    def __init__(self, place: Place | None, cache: Path, scratch: Path, long: bool = False) -> None:
         home = scratch / "home"
         home.mkdir()
         self._python = str(place.tools) if place else sys.executable
         self._cache = cache
         self._scratch = scratch
+        self._long = ["--long"] if long else []
         self._environment = variables(place, cache, home)
         self.results: list[Result] = []
 
@@ -181,7 +185,7 @@ class Stages:
             self.results.append(Result("judges.md", Counts(failed=1)))
 
     def tests(self, name: str, rest: list[str], python: str = "", more: Mapping[str, str] | None = None) -> None:
-        """pytest on one folder of tests, run by the tools' Python or by `python`."""
+        """pytest on one folder of tests, run by the tools' Python or by `python`; with arguments of a person's as they say."""
         stage, folder = f"tests/{name}", ROOT / "tests" / name
         if not folder.is_dir():
             return
@@ -190,29 +194,30 @@ class Stages:
             return
         began = time.monotonic()
         report = self._scratch / f"{name}.xml"
-        code = self._call(
-            stage,
-            [
-                *(
-                    python or self._python,
-                    "-m",
-                    "pytest",
-                    stage,
-                    f"--junitxml={report}",
-                    "-o",
-                    f"cache_dir={self._cache / 'pytest'}",
-                ),
-                # Not above the tests: pytest would import the clone's own `__init__.py`, which is ComfyUI's to load.
-                *(f"--confcutdir={ROOT / 'tests'}", *rest),
-            ],
-            more=more,
-        )
+        command = [
+            *(python or self._python, "-m", "pytest", stage, f"--junitxml={report}", "--durations=10"),
+            *("-o", f"cache_dir={self._cache / 'pytest'}"),
+            # Not above the tests: pytest would import the clone's own `__init__.py`, which is ComfyUI's to load.
+            f"--confcutdir={ROOT / 'tests'}",
+            *(*self._long, *(rest or workers(name))),
+        ]
+        code = self._call(stage, command, more=more)
         found = counts(report)
         if code == NO_TESTS:
             found = Counts(skipped=(Skipped(stage, "no test there matches" if rest else "no tests there"),))
         elif code and not found.failed:
             found = replace(found, failed=1)
         self.results.append(Result(stage, found, time.monotonic() - began))
+
+
+def workers(name: str) -> list[str]:
+    """pytest-xdist's arguments for all of a folder of tests: a file, with its fixtures, stays in one process.
+
+    A worker that crashes ends the stage: in a new one pytest-xdist would run the same test again.
+    """
+    if name not in SPREAD:
+        return []
+    return ["-n", str(max(2, min(os.cpu_count() or 2, 4))), "--dist", "loadfile", "--max-worker-restart", "0"]
 
 
 def summary(results: list[Result]) -> str:
@@ -227,7 +232,9 @@ def summary(results: list[Result]) -> str:
         lines += ["", "skipped:", *(f"  {skip.name}: {skip.reason}" for skip in skipped)]
     passed = sum(result.counts.passed for result in results)
     failed = sum(result.counts.failed for result in results)
-    return "\n".join([*lines, "", f"{passed} passed, {failed} failed, {len(skipped)} skipped"])
+    left_out = sum(result.counts.left_out for result in results)
+    more = f"; {left_out} combinations of options left out (--long tries them)" if left_out else ""
+    return "\n".join([*lines, "", f"{passed} passed, {failed} failed, {len(skipped)} skipped{more}"])
 
 
 def run(arguments: list[str]) -> int:
@@ -238,7 +245,7 @@ def run(arguments: list[str]) -> int:
         place = environment.make(tools=True)
         print(f"ComfyUI: {place.comfyui} ({place.why})")
     with tempfile.TemporaryDirectory(prefix="nano-banana-test-", ignore_cleanup_errors=True) as scratch:
-        stages = Stages(place, opened(), Path(scratch))
+        stages = Stages(place, opened(), Path(scratch), chosen.long)
         if chosen.lint:
             stages.lint("ruff check", stages.module("ruff", "check", "."))
             stages.lint("ruff format", stages.module("ruff", "format", "--check", "."))

@@ -1,4 +1,4 @@
-"""Reads the JUnit XML that pytest writes: how many passed and failed, and what was skipped for what reason.
+"""Reads the JUnit XML that pytest writes: how many passed and failed, what was skipped for what reason, what left out.
 
 Called by `checking.py`. The file is our own pytest's.
 """
@@ -23,12 +23,14 @@ class Counts:
     passed: int = 0
     failed: int = 0
     skipped: tuple[Skipped, ...] = ()
+    left_out: int = 0
+    """Combinations of options that only a run with --long tries: the property `left_out` of the tests, summed."""
 
 
 def counts(path: Path) -> Counts:
     """The counts in a file; all zero when pytest ended before it wrote one."""
     try:
-        cases = ElementTree.parse(path).getroot().iter("testcase")
+        cases = list(ElementTree.parse(path).getroot().iter("testcase"))
     except (OSError, ElementTree.ParseError):
         return Counts()
     passed = failed = 0
@@ -42,4 +44,5 @@ def counts(path: Path) -> Counts:
             skipped.append(Skipped(name, skip.get("message") or "no reason given"))
         else:
             passed += 1
-    return Counts(passed, failed, tuple(skipped))
+    left_out = [found for case in cases for found in case.iterfind("properties/property[@name='left_out']")]
+    return Counts(passed, failed, tuple(skipped), sum(int(found.get("value", "0")) for found in left_out))

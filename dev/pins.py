@@ -26,6 +26,7 @@ OF_TORCH = ("torch", "torchvision", "torchaudio")
 TOOLS = (
     "pytest==9.2.0",
     "pytest-timeout==2.4.0",
+    "pytest-xdist==3.8.0",
     "hypothesis==6.170.15",
     "jsonschema==4.26.0",
     "ruff==0.17.5",
@@ -38,7 +39,7 @@ TOOLS = (
     "types-PyYAML==6.0.12.20261113",
 )
 
-_OF_TOOLS = ("pytest==", "pytest-timeout==", "hypothesis==", "jsonschema==")
+_OF_TOOLS = ("pytest==", "pytest-timeout==", "pytest-xdist==", "hypothesis==", "jsonschema==")
 JUDGES = (
     *(tool for tool in TOOLS if tool.startswith(_OF_TOOLS)),
     # What `core` and the simulator need.

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
+import itertools
 import sys
 import time
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pairwise import pairwise
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -20,6 +24,27 @@ if "pack" not in sys.modules:
     spec = importlib.machinery.ModuleSpec("pack", None, is_package=True)
     spec.submodule_search_locations = [str(ROOT)]
     sys.modules["pack"] = importlib.util.module_from_spec(spec)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="every combination of options where else every pair is tried")
+
+
+@pytest.fixture
+def combinations(
+    request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+) -> Callable[[Mapping[str, tuple[Any, ...]]], list[dict[str, Any]]]:
+    """`combinations(choices)`: few that have every pair of values, or all with --long. The report has how many are left out."""
+
+    def chosen(choices: Mapping[str, tuple[Any, ...]]) -> list[dict[str, Any]]:
+        every = [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
+        if request.config.getoption("--long"):
+            return every
+        few = pairwise(choices)
+        record_property("left_out", len(every) - len(few))
+        return few
+
+    return chosen
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import judging
 import pytest
@@ -40,6 +41,16 @@ def pytest_configure() -> None:
             del os.environ[name]
 
 
-def pytest_sessionfinish() -> None:
-    """Writes the record where the test command asked for it."""
-    judging.write()
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Writes the record where the test command asked for it; a worker of pytest-xdist hands its own to the first process."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is None:
+        judging.write()
+    else:
+        output["judged"] = judging.record()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Takes the record of a worker that has ended; one that crashed has none, and its test has failed."""
+    judging.add(getattr(node, "workeroutput", {}).get("judged", ()))

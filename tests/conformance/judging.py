@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Literal
@@ -16,7 +17,8 @@ VARIABLE = "NANO_BANANA_JUDGED"
 """The file that the record is written to; without it nothing is written."""
 
 Kind = Literal["SDK", "schema", "document", "report"]
-_RECORD: set[tuple[str, str, str, str, str]] = set()
+Entry = tuple[str, str, str, str, str]
+_RECORD: set[Entry] = set()
 
 
 def judged(provider: str, judge: str, version: str, what: str, kind: Kind = "SDK") -> None:
@@ -29,10 +31,20 @@ def judged(provider: str, judge: str, version: str, what: str, kind: Kind = "SDK
     _RECORD.add((provider, kind, judge, version or installed_version(judge), what))
 
 
+def record() -> list[Entry]:
+    """What was judged in this process, sorted."""
+    return sorted(_RECORD)
+
+
+def add(entries: Iterable[Entry]) -> None:
+    """Adds the record of another process: one of pytest-xdist's workers."""
+    _RECORD.update(entries)
+
+
 def write() -> None:
     """Writes the record as a JSON list of objects to the file that the environment variable names."""
     if not os.environ.get(VARIABLE):
         return
     names = ("provider", "kind", "judge", "version", "what")
-    rows = [dict(zip(names, row, strict=True)) for row in sorted(_RECORD)]
+    rows = [dict(zip(names, row, strict=True)) for row in record()]
     Path(os.environ[VARIABLE]).write_text(json.dumps(rows, indent=1), encoding="utf-8")

@@ -6,7 +6,8 @@ import itertools
 
 import pytest
 from pack.core.providers import BUILT_IN
-from sent_requests import PROMPT, options_possible, pairwise, sent_requests
+from pairwise import pairwise
+from sent_requests import PROMPT, options_possible, sent_requests
 
 
 def test_every_pair_occurs() -> None:

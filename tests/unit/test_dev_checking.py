@@ -1,5 +1,7 @@
 """The summary of a test run names what was skipped and why, and its last line adds up."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,29 @@ def test_no_report_counts_nothing(tmp_path: Path) -> None:
     assert counts(tmp_path / "none.xml") == Counts()
 
 
+def spread(folder: Path) -> tuple[int, Counts]:
+    """pytest's exit code and the counts of its report, for a folder that workers share out."""
+    report = folder / "report.xml"
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", str(folder)]
+    done = subprocess.run([*command, *checking.workers("unit")], cwd=folder, capture_output=True)
+    return done.returncode, counts(report)
+
+
+def test_workers_report_as_one_process_does(tmp_path: Path) -> None:
+    (tmp_path / "test_a.py").write_text("def test_bad(): assert 0\n\ndef test_good(): pass\n")
+    (tmp_path / "test_b.py").write_text(
+        "import pytest\n\ndef test_good(record_property): record_property('left_out', 4)\n\n"
+        "def test_not(): pytest.skip('no camera')\n"
+    )
+    assert spread(tmp_path) == (1, Counts(2, 1, (Skipped("test_b.test_not", "no camera"),), 4))
+
+
+def test_a_worker_that_crashes_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "test_a.py").write_text("import os\n\ndef test_crash(): os._exit(3)\n")
+    code, found = spread(tmp_path)
+    assert code and found == Counts(failed=1)
+
+
 def test_summary() -> None:
     text = summary(
         [
@@ -39,6 +64,12 @@ def test_summary() -> None:
     assert f"  tests/browser: {browser.MISSING}" in lines
 
 
+def test_the_last_line_of_the_summary_names_what_was_left_out() -> None:
+    text = summary([Result("tests/unit", Counts(2, left_out=30)), Result("tests/conformance", Counts(1, left_out=4))])
+    said = "3 passed, 0 failed, 0 skipped; 34 combinations of options left out (--long tries them)"
+    assert text.splitlines()[-1] == said
+
+
 @pytest.mark.parametrize(
     ("arguments", "stages", "rest"),
     [
@@ -48,6 +79,7 @@ def test_summary() -> None:
         (["-x"], {"unit", "conformance", "host", "browser"}, ["-x"]),
         (["--conformance"], {"conformance"}, []),
         (["--lint"], {"lint"}, []),
+        (["--long"], {"lint", "unit", "conformance", "host", "browser"}, []),
     ],
 )
 def test_options(arguments: list[str], stages: set[str], rest: list[str]) -> None:
