@@ -43,6 +43,8 @@ def fetch(transport: Transport, url: str, patience: float) -> bytes:
     dead = False
     spoiled = 0
     for attempt in range(1, retry.FREE_TRIES + 1):
+        if problem and time.monotonic() >= deadline:
+            break  # what was wrong says more than that the time is up
         wish: float | None = None
         try:
             reply, whole = transport.download(url, deadline=deadline, end=end, start=len(data), tag=tag)
@@ -70,7 +72,7 @@ def fetch(transport: Transport, url: str, patience: float) -> bytes:
                 data.clear()
                 if reply.status in _GONE:
                     break
-            elif not whole:
+            elif not whole and not _is_complete(bytes(data)):
                 problem, dead = "the connection ended in the middle", False
             else:
                 problem = _complaint(bytes(data))
@@ -86,6 +88,17 @@ def fetch(transport: Transport, url: str, patience: float) -> bytes:
             break
         time.sleep(min(wish if wish is not None else retry.backoff(attempt, random.random()), 10.0))
     raise Unfetched(problem, dead=dead, cure=cure)
+
+
+def _is_complete(data: bytes) -> bool:
+    """Whether a picture ends as its format does, although its connection broke: a promised length may be wrong."""
+    form = sniff(data)
+    ends = (
+        (form == "png" and data.endswith(b"IEND\xaeB`\x82"))
+        or (form == "jpeg" and data.endswith(b"\xff\xd9"))
+        or (form == "webp" and len(data) == int.from_bytes(data[4:8], "little") + 8)
+    )
+    return ends and not _complaint(data)
 
 
 def _complaint(data: bytes) -> str:

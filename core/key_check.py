@@ -22,6 +22,7 @@ from .wire.reading import NotJson, read_json
 from .wire.step import Reply
 
 SECONDS = 20.0
+_ANSWER_BYTES = 16 << 20
 _IN_BETWEEN = frozenset({"bot_protection", "region", "proxy"})
 """Answers about the way to the provider: the key was not looked at."""
 Verdict = Literal["works", "refused", "no credit", "unproven", "unreachable"]
@@ -52,7 +53,8 @@ def check_key(target: Target) -> Checked:
     transport = Transport(target.base_url, target.proxy, target.ca_bundle)
     url, deadline = target.base_url + row.key_check, time.monotonic() + SECONDS
     try:
-        reply = transport.send("GET", url, headers={}, key=row.header(target.key.value), deadline=deadline)
+        header = row.header(target.key.value)
+        reply = transport.send("GET", url, headers={}, key=header, deadline=deadline, limit=_ANSWER_BYTES)
     except Broken as error:
         advice = f". {error.cure}" if error.cure else ""
         return Checked(

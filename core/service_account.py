@@ -33,9 +33,12 @@ from .wire.step import Reply
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 TOKEN_SECONDS = 60.0
 """For one token, tries included."""
+_ANSWER_BYTES = 1 << 20
 TRIES = 3
 """While the token address can't be reached; google-auth repeats what is answered with a passing fault."""
 _NEEDED = ("client_email", "private_key", "project_id", "token_uri")
+_TOKEN = re.compile(r"[\x21-\x7e]{1,16384}")
+"""What fits into a header."""
 _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
 
 
@@ -131,6 +134,9 @@ def _refresh(credentials: Any, address: str, source: str, label: str, proxy: str
         raise _refused(error, asking.status, source, label) from None
     finally:
         transport.close()
+    if not isinstance(credentials.token, str) or not _TOKEN.fullmatch(credentials.token):
+        credentials.token = None
+        raise _refused(ValueError(), asking.status, source, label)
 
 
 class _Asking:
@@ -174,7 +180,9 @@ class _Asking:
         if url != self._address:
             raise Forbidden("google-auth asked for another address than the document's")
         form = Body((Raw(body),), "application/x-www-form-urlencoded") if body else None
-        return self._transport.send(method, url, headers=headers, body=form, deadline=self._deadline)
+        return self._transport.send(
+            method, url, headers=headers, body=form, deadline=self._deadline, limit=_ANSWER_BYTES
+        )
 
 
 class _Answer:

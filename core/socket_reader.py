@@ -58,6 +58,8 @@ class DeadlineReader(io.RawIOBase):
             wait_on(self._sock, SILENCE_SECONDS)
             return self._sock.recv_into(buffer)
         except TimeoutError:
+            if seconds_left.get()() <= 0:
+                raise
             return 0
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ sends or reads; only the system's own look-up of a name can't be hurried.
 from __future__ import annotations
 
 import http.cookiejar
+import io
 import os
 import re
 import time
@@ -120,16 +121,14 @@ class Transport:
         packed = {"Accept-Encoding": content_encoding.ASKED_FOR}
         sent = {"User-Agent": _AGENT, "Accept": "application/json", **packed, **headers}
         with self._open(session, method, url, sent, sending, key, deadline, stream=True) as response:
-            pieces: list[bytes] = []
+            came = io.BytesIO()  # not a list: an answer may come in single bytes
             try:
                 for piece in self._pieces(response, limit or ANSWER_BYTES, deadline, watch, may_abandon=False):
-                    pieces.append(piece)
-                data = b"".join(pieces)
+                    came.write(piece)
             except _BREAKS as error:
-                data = b"".join(pieces)
-                if not _is_whole(data):
+                if not _is_whole(came.getvalue()):
                     raise broken_by(error, "all") from None
-            return _reply(response, data, key[1] if key else "")
+            return _reply(response, came.getvalue(), key[1] if key else "")
 
     def download(
         self,
@@ -162,17 +161,17 @@ class Transport:
                     url = _redirected(url, response.headers["location"])
                     continue
                 seconds_left.set(lambda: (end or deadline) - self._clock())
-                data = bytearray()
+                came = io.BytesIO()
                 whole = True
                 try:
                     for piece in self._pieces(response, PICTURE_BYTES, end or deadline, watch, may_abandon=True):
-                        data += piece
+                        came.write(piece)
                 except _BREAKS:
                     whole = False
                 plain = response.headers.get("content-encoding", "identity").lower() == "identity"
-                if plain and len(data) < _promised(response):
+                if plain and came.tell() < _promised(response):
                     whole = False
-                return _reply(response, bytes(data)), whole
+                return _reply(response, came.getvalue()), whole
         raise Forbidden("the address redirects without end")
 
     # ------------------------------------------------------------------------------------------------ inside
@@ -230,6 +229,8 @@ class Transport:
                 raise forbidden from None
             if cause_of(error, Abandoned) is not None:
                 raise Abandoned from None
+            if cause_of(error, urllib3.exceptions.LocationValueError) is not None:
+                raise Forbidden("no http(s) address") from None  # a part of its host is too long
             if isinstance(error, OSError) and "CA certificate bundle" in str(error):
                 raise ConfigError(
                     "The file of CA certificates that this machine's settings name does not exist",
