@@ -98,7 +98,7 @@ CASES = {
     "rate": Case("status=429", "RateLimited", "no", "limits how many", "lower max_parallel", requests=5, timeout=10),
     "rate-long": Case("status=429 retry_after=3600", "RateLimited", "no", "limits how many", "3600 seconds"),
     "rate-date": Case("status=429 retry_after=date+900", "RateLimited", "no", "limits how many", "It asks to wait"),
-    "legal": Case("status=451", "Refused", "no", "declined", "Change the prompt"),
+    "region": Case("status=451", "NetworkError", "no", "not served where this machine is", "another provider"),
     "busy": Case(
         "status=503",
         "ProviderFault",
@@ -253,11 +253,11 @@ def test_fewer_pictures_than_asked_are_kept_and_counted(bench: Bench, tag: str) 
 
 
 def test_more_pictures_than_asked_are_shown_with_a_notice(bench: Bench, tag: str) -> None:
-    """They were paid for: they go last, and the user is told."""
+    """They were paid for: they are kept for the results panel, are in no output, and the user is told."""
     ran = bench.generate(f"{tag} [[sim: more]]", num_images=2)
-    assert len(ran.images()) == 3
-    assert [image["slot"] for image in ran.info()["images"]] == [0, 1, 2]
-    assert any("more pictures than were asked for" in notice for notice in ran.info()["notices"])
+    assert len(ran.images()) == 2
+    assert [image["slot"] for image in ran.info()["images"]] == [0, 1]
+    assert any("1 picture more than were asked for" in notice for notice in ran.info()["notices"])
 
 
 def _nodes(tag: str, words: str, providers: tuple[str, ...], **config: Any) -> dict[str, Any]:
@@ -375,7 +375,7 @@ def test_a_result_inside_the_users_network_is_not_fetched(
     stranger.begin(stranger.act)
     address = INSIDE[name].replace("{stranger}", stranger.origin).replace("{port}", str(stranger.port))
     ran = bench.generate(f"{tag} [[sim: {way}={address}]]")
-    assert ran.status == "error" and "not fetched" in ran.error, ran.error
+    assert ran.status == "error" and "inside itself" in ran.error and "private network" in ran.error, ran.error
     check_words(bench, ran.error)
     check_money(bench, tag, ran.error, "yes")
     assert stranger.visits == [] and len(bench.asked(tag)) == 1
