@@ -86,7 +86,9 @@ class Environment:
     def _runs(self) -> bool:
         try:
             return subprocess.run([str(self.python), "-c", ""], capture_output=True, timeout=60).returncode == 0
-        except (OSError, subprocess.TimeoutExpired):
+        except subprocess.TimeoutExpired:
+            return True  # a busy machine is no reason to make gigabytes anew
+        except OSError:
             return False
 
     def repair(self) -> None:

@@ -108,6 +108,19 @@ def test_an_interpreter_that_is_gone_starts_anew(work: Work, monkeypatch: pytest
     assert work.done.count("venv") == 2
 
 
+def test_an_interpreter_that_is_slow_to_start_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(*command: Any, timeout: float, **more: Any) -> None:
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    work = Work(tmp_path / "env")
+    work.folder.mkdir()
+    run(work)
+    monkeypatch.setattr(subprocess, "run", busy)
+    assert Environment(work.folder, Progress()).complete(["venv", "torch", "rest"])
+    run(work)
+    assert work.done == ["venv", "torch", "rest"]
+
+
 def test_leftovers_of_a_discarded_environment_are_removed(work: Work) -> None:
     (work.folder.parent / "env.1.discarded").mkdir(parents=True)
     run(work)
