@@ -324,7 +324,9 @@ def _as_sent(url: str) -> str:
     if len(url) > _LONGEST_ADDRESS:
         raise Forbidden(f"the address is longer than {_LONGEST_ADDRESS >> 10} kB")
     try:
-        return str(requests.Request("GET", url).prepare().url)
+        request = requests.PreparedRequest()
+        request.prepare_url(url, None)
+        return str(request.url)
     except (requests.RequestException, ValueError):
         raise Forbidden("no http(s) address") from None
 
