@@ -115,7 +115,10 @@ def declined(reply: Reply, value: dict[str, Any], said: str) -> Fault:
     """Why an answer has no picture. `said` are the model's own words."""
     feedback = named(value, "promptFeedback")
     candidate = next(iter(objects(value, "candidates")), None)
-    if (feedback is None and candidate is None) or isinstance(named(value, "error"), dict):
+    if isinstance(named(value, "error"), dict) and (feedback is not None or candidate is not None):
+        # It broke off while it was being made: whatever status it names, work had begun.
+        return replace(fault(replace(reply, status=claimed_status(value) or 500)), status=reply.status)
+    if feedback is None and candidate is None:
         status = claimed_status(value)
         return fault(replace(reply, status=status)) if status else no_picture(reply, value)
     reason = text_of(feedback, "blockReason") or text_of(candidate, "finishReason")

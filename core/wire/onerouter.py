@@ -36,6 +36,7 @@ from .refusals import (
     wants_addresses,
     wants_other_encoding,
 )
+from .result_images import result_images
 from .step import Failed, Job, Reply, Send, State, Step
 from .tasks import follow, lost, path_segment, task_id_of
 from .variants import another, begin, inside, remembered
@@ -68,7 +69,7 @@ def next(job: Job, state: State, reply: Reply) -> Step:
         value = read_object(reply)
     except NotJson:
         return Failed(unreadable(reply))
-    if claimed_status(value):
+    if claimed_status(value) and not result_images(value).images:
         error = error_in(reply, value) or unreadable(reply)
         return Failed(error, task) if task else _refused(job, state, reply, error)
     data = value.get("data")

@@ -17,10 +17,13 @@ import re
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
+from ..pictures import sniff
 from .base64_text import decode_base64 as decode_base64
+from .envelopes import json_in
+from .image_names import named_as_images, without_other_roles
 from .long_text import LongText
 from .step import Found
-from .text_images import Text, image_of, relative_address, split_text
+from .text_images import Text, cleaned_address, image_lines, image_of, relative_address, split_text
 
 _DEEPEST = 8
 _URL_FIELDS = ("url", "image_url", "imageUrl", "output_url", "imageURL", "image_uri", "uri", "fileUri", "file_uri")
@@ -35,9 +38,21 @@ _CONTAINERS = (
     "result",
     "results",
     "resultUrls",
-    "image",
     "predictions",
+    "artifacts",
+    "assets",
+    "files",
+    "media",
+    "attachments",
+    "generations",
+    "urls",
+    "response",
+    "task",
+    "payload",
 )
+"""Looked into before the address of the object itself, which may be that of a page about it."""
+_HOLDERS = ("image", "item", "file", "source", "message", "content", "sample")
+"""Looked into where the object itself has no address."""
 _WORD_FIELDS = ("revised_prompt", "description", "text")
 
 
@@ -91,11 +106,14 @@ def _of_candidates(value: dict[str, Any]) -> ResultImages:
     for candidate in candidates:
         content = _field(candidate, "content")
         listed = _field(content, "parts") if isinstance(content, dict) else content
+        listed = [listed] if isinstance(listed, dict) else listed
         parts += [part for part in listed if isinstance(part, dict)] if isinstance(listed, list) else []
     final = [part for part in parts if part.get("thought") is not True]
     drafts = [image for part in parts if part.get("thought") is True for image in _of_part(part)]
     in_text, words = _of_texts([part["text"] for part in final if isinstance(part.get("text"), Text)])
     images = [image for part in final for image in _of_part(part)] or in_text
+    images = images or [image for part in final if "text" not in part for image in images_in(part)]
+    images = images or _first_inside({"images": candidates}, ("images",), 0)
     broken = not images and not drafts and any(_claims_data(part) for part in parts)
     if images or not drafts:
         return ResultImages(tuple(images), words, has_draft=bool(drafts), has_broken_image=broken)
@@ -112,9 +130,9 @@ def _of_texts(texts: list[Text]) -> tuple[list[Found], str]:
     pieces: list[Text] = [said, *(text for text in texts if isinstance(text, LongText))]
     for text in pieces:
         found, rest = split_text(text)
-        whole = None if found else image_of(text)
-        images += [whole] if whole else found
-        words += [rest] if rest and not whole else []
+        other = [] if found else images_in_content(text)
+        images += other or found
+        words += [rest] if rest and not other else []
     return images, "\n".join(words)
 
 
@@ -146,37 +164,40 @@ def _claims_data(part: dict[str, Any]) -> bool:
     return False
 
 
-def _of_choices(value: dict[str, Any]) -> ResultImages:
+def _of_choices(value: dict[str, Any], depth: int = 0) -> ResultImages:
     """The shape of a chat completion; only the first choice that holds an image counts."""
     words: list[str] = []
     for choice in value["choices"]:
         message = choice.get("message") if isinstance(choice, dict) else None
-        if not isinstance(message, dict):
-            message = choice.get("delta") if isinstance(choice, dict) else None
+        if not isinstance(message, dict) and isinstance(choice, dict):
+            message = choice.get("delta") or {**choice, "content": choice.get("text")}
         if not isinstance(message, dict):
             continue
-        images = images_in(message.get("images")) or images_in(message.get("image"))
-        in_content = images_in_content(message.get("content"))
-        images = images or in_content or images_in_content(message.get("multi_mod_content"))
+        images = _first_inside(message, ("images", "image", "image_url", "attachments", "files"), depth)
+        in_content = images_in_content(message.get("content"), depth)
+        images = images or in_content or images_in_content(message.get("multi_mod_content"), depth)
         words += [text for text in (text_of_content(message.get("content")), _string(message.get("refusal"))) if text]
         if images:
             return ResultImages(tuple(images), "\n".join(words))
     return ResultImages((), "\n".join(dict.fromkeys(words)))
 
 
-def images_in_content(content: Any) -> list[Found]:
+def images_in_content(content: Any, depth: int = 0) -> list[Found]:
     """The images of a message's content: text, or a list of typed parts."""
     if isinstance(content, Text):
-        return split_text(content)[0] or [each for each in [image_of(content)] if each]
+        found = split_text(content)[0] or [each for each in [image_of(content)] if each]
+        return found or images_in(json_in(content), depth + 1) or image_lines(content)[0]
+    if isinstance(content, dict):
+        content = [content]
     if not isinstance(content, list):
         return []
-    found: list[Found] = []
+    found = []
     in_text: list[Found] = []
     for part in content:
         if isinstance(part, Text):
             in_text += split_text(part)[0]
         elif isinstance(part, dict):
-            images = _of_part(part) or images_in(part) or images_in(part.get("source"))
+            images = _of_part(part) or images_in(part, depth + 1) or images_in(part.get("source"), depth + 1)
             found += images
             if not images and isinstance(part.get("text"), Text):
                 in_text += split_text(part["text"])[0]
@@ -186,7 +207,8 @@ def images_in_content(content: Any) -> list[Found]:
 def text_of_content(content: Any) -> str:
     """The words of a message's content, without the markup of images."""
     if isinstance(content, Text):
-        return split_text(content)[1]
+        words = "" if image_of(content) or images_in(json_in(content)) else split_text(content)[1]
+        return image_lines(words)[1] if words else ""
     if not isinstance(content, list):
         return ""
     texts = [part.get("text") if isinstance(part, dict) else part for part in content]
@@ -204,32 +226,72 @@ def images_in(value: Any, depth: int = 0) -> list[Found]:
         found = image_of(value)
         return [found] if found else split_text(value)[0]
     if isinstance(value, list):
-        return [found for item in value for found in images_in(item, depth + 1)]
+        return [found for item in without_other_roles(value) for found in images_in(item, depth + 1)]
     if not isinstance(value, dict):
         return []
-    named = _named_image(value)
+    if value.get("type") == "Buffer":
+        return _of_leaf(value, depth)
+    if depth and isinstance(value.get("choices"), list):
+        return list(_of_choices(value, depth + 1).images)
+    named = _named_image(value, _BASE64_FIELDS)
     if named:
         return [named]
-    for name in _CONTAINERS:
-        if name in value:
-            inner = images_in(value[name], depth + 1)
-            if inner:
-                return inner
+    inner = _first_inside(value, _CONTAINERS, depth)
+    if inner:
+        return inner
+    named = _named_image(value, _URL_FIELDS) or next(iter(_of_part(value)), None)
+    if named:
+        return [named]
+    inner = _first_inside(value, _HOLDERS, depth)
+    if inner:
+        return inner
+    return next(
+        (leaf for item in named_as_images(value, (*_CONTAINERS, *_HOLDERS)) if (leaf := _of_leaf(item, depth))), []
+    )
+
+
+def _first_inside(value: dict[str, Any], names: tuple[str, ...], depth: int) -> list[Found]:
+    """The images in the first of these fields that has some."""
+    for name in names:
+        if not _may_hold(value.get(name)) or (name == "message" and not isinstance(value[name], dict)):
+            continue  # a message that is a text says something about the request
+        inner = images_in(json_in(value[name]) or value[name], depth + 1)
+        if not inner and name == "content" and isinstance(value[name], list):
+            inner = images_in_content(value[name], depth + 1)
+        if inner:
+            return inner
     return []
 
 
-def _named_image(value: dict[str, Any]) -> Found | None:
-    """The image of an object with one of the fields that name it; base64 before an address, which may be stale."""
-    for name in (*_BASE64_FIELDS, *_URL_FIELDS):
+def _may_hold(item: Any) -> TypeGuard[Any]:
+    return bool(item) if not isinstance(item, LongText) else True
+
+
+def _of_leaf(item: Any, depth: int) -> list[Found]:
+    """The images of a field whose name says that it is one."""
+    if isinstance(item, dict) and item.get("type") == "Buffer":  # how Node.js writes bytes as JSON
+        item = item.get("data")
+    if isinstance(item, list) and item and all(isinstance(each, int) and 0 <= each < 256 for each in item):
+        data = bytes(item)
+        return [Found(data=data)] if sniff(data) else []
+    if isinstance(item, (dict, list)):
+        return images_in(item, depth + 1)
+    if not _is_filled(item):
+        return []
+    return [found for found in [image_of(item) or relative_address(item)] if found] or split_text(item)[0]
+
+
+def _named_image(value: dict[str, Any], names: tuple[str, ...]) -> Found | None:
+    """The image of an object with one of the fields that name it."""
+    for name in names:
         leaf = value.get(name)
         if isinstance(leaf, dict):
             leaf = leaf.get("url") or leaf.get("data")
         if _is_filled(leaf):
             found = image_of(leaf) or (relative_address(leaf) if name in _URL_FIELDS else None)
+            found = found or next(iter(split_text(leaf)[0]), None) or image_of(cleaned_address(leaf))
             if found:
                 return found
-    for found in _of_part(value):
-        return found
     return None
 
 
@@ -249,7 +311,7 @@ def words_in(value: Any) -> str:
         elif isinstance(node, dict):
             for name in _WORD_FIELDS:
                 word = node.get(name)
-                if isinstance(word, Text) and (words := split_text(word)[1]) and words not in texts:
+                if isinstance(word, Text) and (words := text_of_content(word)) and words not in texts:
                     texts.append(words)
             for name in ("data", "images", "output", "result"):
                 if isinstance(node.get(name), (list, dict)):

@@ -33,6 +33,12 @@ _PATH = re.compile(r"//?[\w%~@+.-][\w/%~@+.,:=-]*(\?[^\s\"'<>]*)?")
 _MARKDOWN_IMAGE = re.compile(r"!\[[^\]\n]{0,300}\]\(\s{0,4}")
 _HTML_IMAGE = re.compile(r"<img\b[^>]{0,300}?\bsrc\s{0,4}=\s{0,4}[\"']?", re.IGNORECASE)
 _HTML_START = re.compile(r"<img\b", re.IGNORECASE)
+_ORNAMENT = re.compile(r"(?i)\b(logo|badge|favicon|avatar|icon|powered[ _-]by|watermark)s?\b")
+_EMPTY_LINK = re.compile(r"\[\s{0,9}\]\([^()\s]{0,4000}\)")
+_LINK_LINE = re.compile(r"(?:[-*>]\s{0,4})?(?:\[([^\]]{0,300})\]\(\s{0,4})?<?(https?://[^\s)>]{1,4000})>?\)?")
+_DOWNLOAD = re.compile(r"(?i)download|下载|下載|原图|full size|open image|view image|查看")
+_REFERENCE = re.compile(r"(?m)^ {0,3}\[([\w-]{1,40})\]:\s{1,4}<?(https?://[^\s>]{1,4000})>?[^\n]{0,300}$")
+_NAMED_IMAGE = re.compile(r"!\[[^\]\n]{0,300}\]\[([\w-]{1,40})\]")
 _ENDS = frozenset(" \t\r\n)>\"'`]|")
 
 
@@ -48,6 +54,38 @@ def image_of(text: Text) -> Found | None:
         return None if any(space in text for space in '\r\n\t <>"') else Found(url=text)
     data = decode_base64(text)
     return Found(data=data) if data else None
+
+
+def cleaned_address(text: Text) -> str:
+    """An address without quotes and angle brackets around it, and with its spaces as the web writes them."""
+    if isinstance(text, LongText):
+        return ""
+    text = text.strip().strip("<>\"'`").strip()
+    return text.replace(" ", "%20") if text[:8].lower().startswith(("http://", "https://")) else ""
+
+
+def image_lines(text: Text) -> tuple[list[Found], str]:
+    """The images that are base64 on lines of their own, also in a fenced block, and the other lines."""
+    if isinstance(text, LongText):
+        try:
+            lines = text.read().split(b"\n") if len(text) <= _MOST_JOINED else []
+        except ValueError:
+            return [], ""
+        found = [
+            CodedImage.of(LongText(Span(line, 0, len(line), False))) for line in lines if len(line) > _LONG_ADDRESS
+        ]
+        return [Found(coded=coded) for coded in found if coded], ""
+    images: list[Found] = []
+    rest: list[str] = []
+    for line in text.splitlines():
+        image = Found(data=data) if len(line) > 80 and (data := decode_base64(line.strip())) else None
+        if image:
+            images.append(image)
+        else:
+            rest.append(line)
+    if images:
+        rest = [line for line in rest if not line.strip().startswith("```")]
+    return images, "\n".join(rest)
 
 
 def relative_address(text: Text) -> Found | None:
@@ -76,6 +114,7 @@ def split_text(text: Text, known: Mapping[str, Found] | None = None) -> tuple[li
     if not text or not any(mark in text for mark in ("http", "data:", "](", "<img", "<IMG")):
         return [], text.strip()
     images: list[Found] = []
+    ornaments: list[Found] = []
     rest: list[str] = []
     at = 0
     for start, opened, end in _marked(text):
@@ -86,14 +125,46 @@ def split_text(text: Text, known: Mapping[str, Found] | None = None) -> tuple[li
         found = found or image_of(target) or relative_address(target)
         if found is None:
             continue
-        images.append(found)
+        if _is_ornament(text[start:opened], target):
+            ornaments.append(found)
+        else:
+            images.append(found)
         rest.append(text[at:start])
         at = _closing(text, opened + len(target), end)
     rest.append(text[at:])
     words = "".join(rest)
-    if not images:
-        images, words = _bare(words)
+    images = images or [each for each in ornaments if not each.url.partition("?")[0].lower().endswith((".svg", ".ico"))]
+    if images:
+        words = _without_links(words)
+    else:
+        images, words = _bare(_with_references(words))
     return images, "\n".join(line.rstrip() for line in words.strip().splitlines() if line.strip())
+
+
+def _is_ornament(markup: str, target: str) -> bool:
+    """Whether an image belongs to the page and not to the answer: a logo, a badge, an icon."""
+    name = target[-300:].partition("?")[0].rpartition("/")[2] if not target.startswith("data:") else ""
+    return bool(_ORNAMENT.search(markup[:300]) or _ORNAMENT.search(name) or name.lower().endswith((".svg", ".ico")))
+
+
+def _without_links(words: str) -> str:
+    """The words beside images without what only leads to them once more: a line with a link to a file or a download."""
+    words = _EMPTY_LINK.sub("", words)
+    kept = []
+    for line in words.splitlines():
+        link = _LINK_LINE.fullmatch(line.strip()) if len(line) <= _LONG_ADDRESS else None
+        leads_there = link and (_IMAGE_PATH.search(re.split(r"[?#]", link[2])[0]) or _DOWNLOAD.search(link[1] or ""))
+        kept += [] if leads_there else [line]
+    return "\n".join(kept)
+
+
+def _with_references(words: str) -> str:
+    """Markdown images that name their address below, written with it: `![fox][1]` and `[1]: https://...`."""
+    named = dict(_REFERENCE.findall(words)) if "][" in words and len(words) <= 20_000 else {}
+    if not named:
+        return words
+    rest = _REFERENCE.sub("", words)
+    return _NAMED_IMAGE.sub(lambda found: f"\n{named.get(found[1], found[0])}\n", rest)
 
 
 def _marked(text: str) -> Iterator[tuple[int, int, str]]:
@@ -121,7 +192,9 @@ def _target(text: str, start: int) -> str:
         start += 1
     if text.startswith("data:", start):
         # Found with C-speed searches: a data URI has megabytes.
-        ends = [at for mark in (")", '"', "'", ">", " ", "\n", "`", "]") if (at := text.find(mark, start)) >= 0]
+        # Inside brackets or quotes its lines may be broken.
+        spaces = () if text[start - 1 : start] in ("(", "<", '"', "'") and start else (" ", "\n")
+        ends = [at for mark in (")", '"', "'", ">", "`", "]", *spaces) if (at := text.find(mark, start)) >= 0]
         return text[start : min(ends, default=len(text))]
     end = start
     depth = 0

@@ -110,6 +110,72 @@ def test_a_picture_in_text_is_the_result(shape: str, provider: str, tmp_path: Pa
         assert "data:" not in result.text and "![" not in result.text and len(server.posts) == 1
 
 
+FENCED = f"```json\n{json.dumps({'image_url': uri(MIDDLE)})}\n```"
+WRAPPED: dict[str, tuple[str, Any]] = {
+    "Code Assist": ("google", {"response": gemini(drawn(MIDDLE)), "traceId": "x"}),
+    "a code around Gemini's": ("google", {"code": 0, "message": "ok", "data": gemini(drawn(MIDDLE))}),
+    "a list of envelopes": (
+        "google",
+        [{"response": gemini({"text": "x"}, reason=None)}, {"response": gemini(drawn(MIDDLE))}],
+    ),
+    "a code around a chat": ("openrouter", {"success": True, "data": chat({"content": f"![x]({uri(MIDDLE)})"})}),
+    "JSON in JSON": ("nanobanana", json.dumps({"data": [{"b64_json": b64(MIDDLE)}]})),
+    "AWS's gateway": ("nanobanana", {"statusCode": 200, "body": json.dumps({"data": [{"b64_json": b64(MIDDLE)}]})}),
+    "Workers AI": ("nanobanana", {"result": {"image": b64(MIDDLE)}, "success": True, "errors": []}),
+    "Imagen's SDK": ("google", {"generatedImages": [{"image": {"imageBytes": b64(MIDDLE)}}]}),
+    "Stability's": ("nanobanana", {"artifacts": [{"base64": b64(MIDDLE), "finishReason": "SUCCESS"}]}),
+    "DashScope's": ("nanobanana", {"output": {"choices": [{"message": {"content": [{"image": uri(MIDDLE)}]}}]}}),
+    "Node's bytes": ("nanobanana", {"image": {"type": "Buffer", "data": list(MIDDLE)}}),
+    "another name": ("nanobanana", {"code": 0, "data": {"img_url": uri(MIDDLE)}}),
+    "several under another name": ("nanobanana", {"binary_data_base64": [b64(MIDDLE)]}),
+    "BFL's": ("nanobanana", {"result": {"sample": uri(MIDDLE)}}),
+    "a page beside the picture": ("nanobanana", {"id": "x", "url": "https://x.example/t/1", "images": [uri(MIDDLE)]}),
+    "an address field with markup": ("nanobanana", {"data": [{"url": f"![image]({uri(MIDDLE)})"}]}),
+    "a list as text": ("nanobanana", {"image_urls": json.dumps([uri(MIDDLE)])}),
+    "JSON as the words of a chat": ("openrouter", chat({"content": json.dumps({"images": [uri(MIDDLE)]})})),
+    "JSON in a fence": ("nanobanana", chat({"content": FENCED})),
+    "base64 in a fence": ("openrouter", chat({"content": f"```\n{b64(MIDDLE)}\n```"})),
+    "base64 after words": ("openrouter", chat({"content": f"Here it is:\n{b64(MIDDLE)}"})),
+    "a broken data URI": (
+        "openrouter",
+        chat({"content": f"![x](data:image/png;base64,{b64(MIDDLE)[:76]}\n{b64(MIDDLE)[76:]})"}),
+    ),
+    "a file part": ("openrouter", chat({"content": [{"type": "file", "file": {"file_data": uri(MIDDLE)}}]})),
+    "one part": ("openrouter", chat({"content": {"type": "image_url", "image_url": {"url": uri(MIDDLE)}}})),
+    "attachments": ("openrouter", chat({"content": "done", "attachments": [{"url": uri(MIDDLE)}]})),
+    "an old completion": ("openrouter", {"choices": [{"text": f"![x]({uri(MIDDLE)})", "index": 0}]}),
+    "words of the responses API": (
+        "openrouter",
+        {"output": [{"type": "message", "content": [{"type": "output_text", "text": f"![x]({uri(MIDDLE)})"}]}]},
+    ),
+    "parts that are one": ("google", {"candidates": [{"content": {"parts": drawn(MIDDLE)}, "finishReason": "STOP"}]}),
+    "a chat's part in Gemini's": ("google", gemini({"image_url": {"url": uri(MIDDLE)}})),
+    "an error beside the picture": ("onerouter", {"code": 500, "data": [{"b64_json": b64(MIDDLE)}]}),
+    "a thumbnail after it": (
+        "nanobanana",
+        {"images": [{"url": uri(MIDDLE), "type": "original"}, {"url": uri(SMALL), "type": "thumbnail"}]},
+    ),
+    "a logo after it": (
+        "openrouter",
+        chat({"content": f"![fox]({uri(MIDDLE)})\n\n![Powered by X](https://x.example/l.png)"}),
+    ),
+    "a badge after it": ("openrouter", chat({"content": f"![fox]({uri(MIDDLE)})\n![b](https://x.example/badge.svg)"})),
+}
+
+
+@pytest.mark.parametrize("shape", WRAPPED)
+def test_a_picture_is_found_in_other_wrappings(shape: str, tmp_path: Path) -> None:
+    """It alone, paid once, with no words that are its data."""
+    provider, value = WRAPPED[shape]
+    with replying(body(value)) as server:
+        engine = engine_at(server, provider, tmp_path)
+        run = run_once(engine, provider)
+        assert run.results[0].landed is not None, run.results[0].error
+        assert run.results[0].landed.data == MIDDLE and len(server.posts) == 1
+        assert len(History(engine.ledger).pictures()) == 1
+        assert len(run.results[0].text) < 100 and "http" not in run.results[0].text
+
+
 OTHER_SHAPES: dict[str, tuple[str, Any]] = {
     "content parts": (
         "openrouter",
@@ -165,6 +231,25 @@ def delta(**delta: Any) -> dict[str, Any]:
 
 
 STREAMS: dict[str, tuple[str, bytes]] = {
+    "Code Assist events": ("google", events({"response": gemini(drawn(MIDDLE))}, done=False)),
+    "responses events": (
+        "openrouter",
+        events(
+            {"type": "response.created", "response": {"id": "r", "output": []}},
+            {"type": "response.output_item.done", "item": {"type": "image_generation_call", "result": b64(MIDDLE)}},
+            {"type": "response.completed", "response": {"id": "r", "output": []}},
+        ),
+    ),
+    "comments before JSON": (
+        "openrouter",
+        b": OPENROUTER PROCESSING\n\n" + json.dumps(chat({"content": uri(MIDDLE)})).encode(),
+    ),
+    "progress lines": (
+        "nanobanana",
+        b'{"id": "t", "results": [], "status": "running"}\n'
+        + json.dumps({"id": "t", "results": [{"url": uri(MIDDLE)}], "status": "succeeded"}).encode(),
+    ),
+    "a list as an event": ("nanobanana", events([{"path": "/tmp/x.png", "url": uri(MIDDLE)}], done=False)),
     "Gemini events": ("google", events(gemini({"text": "Sure"}, reason=None), gemini(drawn(MIDDLE)))),
     "Gemini events CRLF": (
         "google",
@@ -230,6 +315,26 @@ def test_an_address_without_a_host_is_the_providers_own(address: str, tmp_path: 
         run = run_once(engine_at(server, "nanobanana", tmp_path), "nanobanana")
         assert run.results[0].landed is not None, run.results[0].error
         assert run.results[0].landed.data == MIDDLE and len(server.fetched) == 1
+
+
+def test_what_only_leads_to_the_picture_again_is_no_word(tmp_path: Path) -> None:
+    """A link to download it carries a signature, and says nothing."""
+    with replying(files={"a.png": MIDDLE}) as server:
+        link = server.file("a.png")
+        text = f"> done\n\n![x]({link})\n\n[Download]({link}?sig=abcdef)\n[![x]({link})]({link})\nEnjoy!"
+        server.replies = [body(chat({"content": text}))]
+        run = run_once(engine_at(server, "openrouter", tmp_path), "openrouter")
+        assert run.results[0].landed is not None and run.results[0].text == "> done\nEnjoy!"
+
+
+def test_a_stream_that_broke_off_is_not_sent_again(tmp_path: Path) -> None:
+    """A 503 inside it came after work had begun: it is no refusal, and may be charged."""
+    error = {"error": {"code": 503, "message": "The model is overloaded", "status": "UNAVAILABLE"}}
+    raw = events(gemini({"text": "Sure"}, reason=None), error, done=False)
+    with replying({"status": 200, "raw": raw, "headers": {"Content-Type": "text/event-stream"}}) as server:
+        failed = run_once(engine_at(server, "google", tmp_path), "google").results[0].error
+        assert failed is not None and failed.charged == "maybe" and "overloaded" in str(failed)
+        assert len(server.posts) == 1
 
 
 # ------------------------------------------------------------------------------------------------------ drafts

@@ -197,3 +197,12 @@ def test_the_model_s_words_come_once_and_from_results_only() -> None:
     """Two pictures with the same revised prompt say it once; the input's prompt is not the model's."""
     value = {"input": {"text": "mine"}, "data": [{"revised_prompt": "A"}, {"revised_prompt": "A"}, {"text": "B"}]}
     assert words_in(value) == "A\nB"
+
+
+@pytest.mark.parametrize("name", ["urls", "image", "content", "data", "response"])
+def test_an_answer_nested_without_end_is_given_up(name: str) -> None:
+    """In time, and without a failure of the pack's own."""
+    value: Any = [URL] * 3
+    for _ in range(200):
+        value = {name: [value], "choices": [{"message": {"content": [value]}}]} if name == "content" else {name: value}
+    assert pictures_in(value) == []
