@@ -18,8 +18,12 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-Pixels = np.ndarray
-"""uint8 [height, width, 3 or 4]: RGB or RGBA."""
+from .picture_decoding import MAX_PIXELS as MAX_PIXELS
+from .picture_decoding import Pixels
+from .picture_decoding import UnreadablePicture as UnreadablePicture
+from .picture_decoding import decode as decode
+from .picture_decoding import measure as measure
+from .picture_header import sniff as sniff
 
 Format = Literal["webp", "png", "jpeg"]
 LOSSLESS: tuple[Format, ...] = ("webp", "png")
@@ -35,17 +39,11 @@ MIME = {
 EXTENSION = {"jpeg": "jpg"}
 WEBP_SIDE = 16383
 """The longest side that WebP can hold, px."""
-MAX_PIXELS = 300_000_000
-"""Results above this many pixels are refused: nothing that a provider sells comes near it, and they would fill memory."""
-
 _KEEP_PIXELS = 13 << 20
 """Pixels of a picture up to this many bytes (2048x2048 RGB) stay in memory after the first load."""
+_STRIP_BYTES = 4 << 20
 _ENCODING = threading.Lock()
 """One encode at a time: each holds the interpreter for tens of ms at a stretch, several in a row would stall the host."""
-
-
-class UnreadablePicture(ValueError):
-    """The bytes are not a picture, or only a part of one."""
 
 
 @dataclass(frozen=True)
@@ -186,70 +184,14 @@ def save(image: Image.Image, form: Format) -> bytes:
     return out.getvalue()
 
 
-def sniff(data: bytes) -> str:
-    """The format of a file by its first bytes ("png", "jpeg", "webp", ...), or "" when it is no picture."""
-    head = bytes(data[:16])
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "png"
-    if head.startswith(b"\xff\xd8\xff"):
-        return "jpeg"
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "webp"
-    if head[:6] in (b"GIF87a", b"GIF89a"):
-        return "gif"
-    if head[:2] == b"BM":
-        return "bmp"
-    if head[:4] in (b"II*\0", b"MM\0*"):
-        return "tiff"
-    if head[4:12] in (b"ftypavif", b"ftypavis"):
-        return "avif"
-    return ""
-
-
-def decode(data: bytes) -> Pixels:
-    """The pixels of a file: RGB, or RGBA when the file has transparency.
-
-    Orientation in EXIF is applied. Raises UnreadablePicture for anything that is not a complete picture, and for one
-    above `MAX_PIXELS`.
-    """
-    try:
-        # No lock and no Image.MAX_IMAGE_PIXELS: the limit is checked on the header, before anything is decoded.
-        with Image.open(io.BytesIO(data)) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise UnreadablePicture(f"the picture claims {width}x{height} pixels")
-            image.load()
-            if image.getexif().get(0x0112, 1) != 1:
-                from PIL import ImageOps
-
-                image = ImageOps.exif_transpose(image)
-            transparent = "A" in image.getbands() or "transparency" in image.info
-            mode = "RGBA" if transparent else "RGB"
-            if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-                values = np.asarray(image).astype(np.float64)
-                scaled = np.clip(
-                    values / (257.0 if image.mode.startswith("I;16") or values.max() > 255 else 1.0), 0, 255
-                )
-                return np.repeat(np.rint(scaled).astype(np.uint8)[..., None], 3, axis=2)
-            if image.mode != mode:
-                image = image.convert(mode)
-            return np.asarray(image)
-    except UnreadablePicture:
-        raise
-    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ...
-        raise UnreadablePicture(f"the bytes are not a complete picture ({type(error).__name__})") from None
-
-
-def measure(data: bytes) -> tuple[int, int]:
-    """Width and height from the header of a file. Raises UnreadablePicture."""
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return image.size
-    except Exception as error:
-        raise UnreadablePicture(f"the bytes are not a picture ({type(error).__name__})") from None
-
-
 def preview_of(pixels: Pixels, side: int) -> Image.Image:
     """A small picture, at most `side` px or a little less. Always RGB: the host dies of an RGBA preview."""
-    image = Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
-    return image.reduce(max(1, -(-max(image.size) // side)))
+    factor = max(1, -(-max(pixels.shape[:2]) // side))
+    height, width = (-(-length // factor) for length in pixels.shape[:2])
+    preview = Image.new("RGB", (width, height))
+    # In strips: whole, the copy of a large picture takes as much memory again, and the interpreter for as long.
+    rows = factor * max(1, _STRIP_BYTES // (pixels.shape[1] * 3 * factor))
+    for top in range(0, len(pixels), rows):
+        strip = Image.fromarray(np.ascontiguousarray(pixels[top : top + rows, :, :3]))
+        preview.paste(strip.reduce(factor), (0, top // factor))
+    return preview
