@@ -84,7 +84,7 @@ def _read(text: str) -> tuple[Any, str]:
         ended = position >= len(text.rstrip()) - 1 or str(error).startswith("Unterminated")
     try:
         value = ast.literal_eval(text) if text.startswith("{") else None
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):  # TypeError: a list as a key
         value = None
     if value is not None:
         return value, ""

@@ -7,6 +7,7 @@ anywhere on the public internet, or at the provider's own origin; never into the
 from __future__ import annotations
 
 import ipaddress
+import re
 import unicodedata
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -38,6 +39,8 @@ SPECIAL_NAMES = (
     *("test", "invalid", "onion", "svc", "cluster", "consul", "docker"),
 )
 """Ends of names that no public resolver knows (RFC 6761, RFC 8375, RFC 9476; ICANN keeps corp, home and internal back)."""
+_HOST = re.compile(r"[\w-]+(\.[\w-]+)*|[0-9a-f.]*:[0-9a-f:.]*(%[\w.-]+)?")
+"""A name, an IPv4 address, or an IPv6 address with a zone; in no name is a semicolon, a percent sign or an empty label."""
 FAKE_IP = ipaddress.ip_network("198.18.0.0/15")
 """What resolvers of TUN proxies answer for every name; real traffic never uses it."""
 
@@ -47,7 +50,7 @@ def origin(url: str) -> tuple[str, str, int]:
     parts = urlsplit(url)
     host = (parts.hostname or "").lower().rstrip(".")
     # Readers of addresses differ about where a host ends at a backslash: one would see another host than the other.
-    if parts.scheme not in ("http", "https") or not host or "\\" in parts.netloc:
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host) or "\\" in parts.netloc:
         raise ValueError("not an http(s) address")
     return parts.scheme, host, parts.port or (443 if parts.scheme == "https" else 80)
 

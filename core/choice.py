@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from .keys import checked_profile
 
+MOST_PROVIDERS = 32
+"""In one choice: itself and its fallbacks, one behind the other."""
 AUTO = "auto"
 RECOMMENDED = "recommended"
 _OVERRIDE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
@@ -32,8 +34,18 @@ class ProviderChoice:
 ProviderChoice.__module__ = "NanoBanana"  # the host shows a value's class where a node fails
 
 
+def has_too_many(choice: ProviderChoice) -> bool:
+    """Whether more than `MOST_PROVIDERS` stand one behind the other: a graph may hold thousands."""
+    link: ProviderChoice | None = choice
+    for _ in range(MOST_PROVIDERS):
+        link = link.fallback if link else None
+    return link is not None
+
+
 def problem_with(choice: ProviderChoice) -> str | None:
     """What is wrong with the values themselves, whatever this machine has; None when nothing is."""
+    if has_too_many(choice):
+        return f"More than {MOST_PROVIDERS} providers stand one behind the other as fallbacks: connect fewer."
     bad_profile = checked_profile(choice.profile)
     if bad_profile:
         return bad_profile

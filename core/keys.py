@@ -158,7 +158,7 @@ def _file(path: str, name: str) -> str:
             data = file.read(_MAX * 4)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-    except ValueError:  # a null byte
+    except (ValueError, RuntimeError):  # a null byte; the home of a user that there is not
         reason = "it is no path"
     else:
         return _text(data, name)

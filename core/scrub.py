@@ -12,7 +12,7 @@ import base64
 import html
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -31,11 +31,7 @@ _ESCAPE = re.compile(
     r"&#x[0-9a-fA-F]{1,6};?|&#[0-9]{1,7};?|&[a-zA-Z]{2,12};|%[0-9a-fA-F]{2}"
     r"|\\u[0-9a-fA-F]{4}|\\u\{[0-9a-fA-F]{1,6}\}|\\x[0-9a-fA-F]{2}|\\[\\/]|=[0-9A-F]{2}"
 )
-_LONG_RUN = re.compile(rb"[A-Za-z0-9+/=_\\-]{4096,}")
-"""Base64, also with escaped slashes and line ends."""
-_WINDOW = 1 << 20
-"""Bytes that are searched for long runs at a time."""
-MOST_BESIDE = 8 << 20
+_LONG_RUN = re.compile(rb"[A-Za-z0-9+/=_-]{4096,}")
 T = TypeVar("T")
 
 
@@ -64,39 +60,27 @@ class Scrubber:
             return text
         for secret in self._plain:
             text = text.replace(secret, _MASK)
-        letters, starts, ends = _readable(text)
-        spans = sorted(self._spans(letters))
+        spans: set[tuple[int, int]] = set()
+        for letters, starts, ends in _readings(text):
+            spans.update((starts[first], ends[last - 1]) for first, last in self._spans(letters))
         shown: list[str] = []
         done = 0
-        for first, last in spans:
-            start, end = starts[first], ends[last - 1]
+        for start, end in sorted(spans):
             if start > done or not shown:
                 shown += [text[done:start], _MASK]
             done = max(done, end)
         return "".join([*shown, text[done:]])
 
     def body(self, data: bytes) -> bytes:
-        """The bytes of an answer without the secrets; see `pieces`."""
-        return b"".join(self.pieces(data))
-
-    def pieces(self, data: bytes) -> Iterator[bytes]:
-        """The bytes of an answer without the secrets, in pieces.
-
-        Long runs of base64, which are pictures, are not looked into. Beside them there are at most `MOST_BESIDE` bytes: an
-        answer with more is cut there.
-        """
+        """The bytes of an answer without the secrets; long runs of base64, which are pictures, are not looked into."""
         if not self._runs and not self._whole:
-            yield data
-            return
-        done, left = 0, MOST_BESIDE
-        for start, end in _long_runs(data):
-            yield self._bytes(data[done : min(start, done + left)])
-            left -= start - done
-            if left < 0:
-                return
-            yield data[start:end]
-            done = end
-        yield self._bytes(data[done : done + left])
+            return data
+        pieces: list[bytes] = []
+        done = 0
+        for match in _LONG_RUN.finditer(data):
+            pieces += [self._bytes(data[done : match.start()]), match.group()]
+            done = match.end()
+        return b"".join([*pieces, self._bytes(data[done:])])
 
     def value(self, value: T) -> T:
         """A step, a fault or plain JSON with every text in it scrubbed; other values stay as they are."""
@@ -135,14 +119,6 @@ class Scrubber:
                         yield start, start + RUN
 
 
-def _long_runs(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where long runs of base64 begin and end; one that is longer than a window comes in parts."""
-    for window in range(0, len(data), _WINDOW):
-        for match in _LONG_RUN.finditer(data, window, window + _WINDOW):
-            if b"\\u" not in match.group() and b"\\x" not in match.group():  # those may spell anything
-                yield match.start(), match.end()
-
-
 def _spellings(secret: str) -> list[str]:
     """The secret as it is, in hex, and in base64 wherever in a longer text it stood."""
     data = secret.encode("utf-8", "surrogatepass")
@@ -155,18 +131,27 @@ def _spellings(secret: str) -> list[str]:
     return [form for form in dict.fromkeys(found) if len(form) >= SHORTEST]
 
 
-def _readable(text: str) -> tuple[str, list[int], list[int]]:
-    """The characters that a reader would see or decode, and where in `text` each begins and ends."""
+def _readings(text: str) -> Iterable[tuple[str, list[int], list[int]]]:
+    """The characters that a reader would see, or decode in one to three rounds; where in `text` each begins and ends.
+
+    Each round is looked at by itself: what one takes for an escape may be a part of the secret.
+    """
     letters, starts = list(text), list(range(len(text)))
+    yield _readable(letters, starts, len(text))
     for _ in range(_ROUNDS):
         joined = "".join(letters)
         if not _ESCAPE.search(joined):
-            break
+            return
         letters, starts = _decoded(joined, starts)
+        yield _readable(letters, starts, len(text))
+
+
+def _readable(letters: list[str], starts: list[int], length: int) -> tuple[str, list[int], list[int]]:
+    """`letters` without what can't be seen; where each of those left begins and ends in a text of this length."""
     seen: list[str] = []
     begins: list[int] = []
     ends: list[int] = []
-    for letter, start, end in zip(letters, starts, [*starts[1:], len(text)], strict=False):
+    for letter, start, end in zip(letters, starts, [*starts[1:], length], strict=False):
         for plain in _letters(letter):
             seen.append(plain)
             begins.append(start)

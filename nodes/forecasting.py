@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import host
-from ..core.choice import AUTO, RECOMMENDED, ProviderChoice
+from ..core.choice import AUTO, MOST_PROVIDERS, RECOMMENDED, ProviderChoice, problem_with
 from ..core.engine import Engine
 from ..core.errors import Impossible, NanoBananaError
 from ..core.forecast import Forecast, elsewhere, forecast
@@ -63,6 +63,9 @@ class _Asked:
         facts: dict[str, Any] = {"node": self._kind, "operation": operation, "problem": None}
         try:
             choice = self._choice(self._inputs.get("provider"))
+            wrong = problem_with(choice) if choice is not None else None
+            if wrong:
+                raise Impossible(wrong, kind="impossible")
             requests = self._requests()
             if everywhere:
                 facts["everywhere"] = elsewhere(self._engine.shelf(), choice, requests)
@@ -183,6 +186,8 @@ class _Asked:
         if node.get("class_type") != "ProviderConfig":
             self._sure = False
             return None
+        if len(seen) > MOST_PROVIDERS:
+            return ProviderChoice()  # one too many: the check of those before it says so
         defaults = ProviderChoice()
         values: dict[str, Any] = {}
         for field in _CONFIG:

@@ -36,11 +36,19 @@ def _bad(message: str) -> Problem:
     return Problem(400, f"The multipart body is not valid: {message}", code="invalid_multipart")
 
 
+def _parameter(message: Message, name: str, header: str) -> object:
+    """A parameter of a header; raises Problem where the library fails at parameters that come in pieces."""
+    try:
+        return message.get_param(name, header=header)
+    except (TypeError, ValueError):
+        raise _bad("parameters that can't be read") from None
+
+
 def parse_multipart(content_type: str, body: bytes | bytearray) -> list[Part]:
     """The parts in order; raises Problem."""
     head = Message()
     head["Content-Type"] = content_type
-    boundary = head.get_param("boundary")
+    boundary = _parameter(head, "boundary", "content-type")
     if not isinstance(boundary, str) or not _BOUNDARY.match(boundary):
         raise _bad("no usable boundary")
     line = b"--" + boundary.encode("ascii")
@@ -77,10 +85,10 @@ def _part(body: bytes | bytearray, start: int, end: int) -> Part:
     disposition["Content-Disposition"] = headers.get("content-disposition", "")
     if disposition.get_content_disposition() != "form-data":
         raise _bad("a part is no form-data")
-    field_name = disposition.get_param("name", header="content-disposition")
+    field_name = _parameter(disposition, "name", "content-disposition")
     if not isinstance(field_name, str) or not field_name:
         raise _bad("a part has no name")
-    filename = disposition.get_param("filename", header="content-disposition")
+    filename = _parameter(disposition, "filename", "content-disposition")
     if filename is not None and (not isinstance(filename, str) or not filename):
         raise _bad("an empty filename")
     return Part(field_name, filename, headers.get("content-type", ""), bytes(memoryview(body)[blank + 4 : end]))

@@ -11,18 +11,16 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .. import private_files
 
-MOST_BYTES = 320 << 20
-"""As long as an answer may be at all: a part of one could not be read again."""
+MOST_BYTES = 64 << 20
 FOLDER_BYTES = 1 << 30
 _ENDING = ".answer"
-_LONGEST_HEAD = 1 << 20
 _HEADERS = ("content-type", "content-encoding", "retry-after")
 """The headers that reading an answer may need."""
 
@@ -60,13 +58,8 @@ class KeptAnswers:
         """The file name of the answer of a call, "" where it is not here. Raises nothing."""
         return self.path(call).name if self.has(call) else ""
 
-    def keep(
-        self, call: str, answer: KeptAnswer, cleaned: Callable[[bytes], Iterable[bytes]] = lambda body: (body,)
-    ) -> Path:
-        """Writes an answer, complete or not at all, and makes room for it; gives where it is.
-
-        `cleaned` takes the secrets out of its body, piece by piece.
-        """
+    def keep(self, call: str, answer: KeptAnswer) -> Path:
+        """Writes an answer, complete or not at all, and makes room for it; gives where it is."""
         private_files.make_folder(self.folder)
         head = {
             "status": answer.status,
@@ -79,10 +72,7 @@ class KeptAnswers:
         part = target.with_suffix(".part")
         with private_files.open_new(part) as file:
             file.write(json.dumps(head).encode() + b"\n")
-            left = MOST_BYTES
-            for piece in cleaned(answer.body):
-                file.write(memoryview(piece)[:left])
-                left -= min(left, len(piece))
+            file.write(memoryview(answer.body)[:MOST_BYTES])
         os.replace(part, target)
         self._trim(target)
         return target
@@ -90,15 +80,14 @@ class KeptAnswers:
     def read(self, call: str) -> KeptAnswer | None:
         """The answer of a call; None where there is none, or none that makes sense."""
         try:
-            with self.path(call).open("rb") as file:
-                found = json.loads(file.readline(_LONGEST_HEAD))
-                body = file.read(MOST_BYTES)
+            head, _, body = self.path(call).read_bytes().partition(b"\n")
+            found = json.loads(head)
             headers = {str(name): str(value) for name, value in dict(found["headers"]).items()}
             state = found["state"]
             if not isinstance(state, dict):
                 return None
             return KeptAnswer(int(found["status"]), headers, body, state, str(found.get("request_id", "")))
-        except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
+        except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
 
     def forget(self, call: str) -> None:

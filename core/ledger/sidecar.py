@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -84,14 +83,15 @@ def _text(value: Any, column: str) -> str:
 
 def _time(value: Any) -> float:
     """A Unix time that can be one; 0 for any other."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return 0.0
+    # Compared as it is: an integer of hundreds of digits is no float.
     return float(value) if 0 <= value <= time.time() + 86400 else 0.0
 
 
 def _dollars(value: Any) -> float:
     """A price that can be one. Raises ValueError for any other: a negative one would lift the caps."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("a price that is no number")
     if not 0 <= value <= MOST_USD:
         raise ValueError("a price that can't be one")

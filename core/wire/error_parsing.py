@@ -354,8 +354,10 @@ def _only_code(value: dict[str, Any]) -> bool:
         known = kind_by_codes([code]) is not None
         good = code.strip().lower() in _GOOD_CODES
         return not good and (known or any(isinstance(value.get(name), str) for name in ("message", "msg")))
-    number = int(code) if isinstance(code, (int, str)) and not isinstance(code, bool) and str(code).strip() else None
-    return number is not None and number not in (0, 1) and not 200 <= number < 300
+    if isinstance(code, bool) or not isinstance(code, (int, str)) or code == "":
+        return False
+    number = code if isinstance(code, int) else int(code.strip()[:18])
+    return number not in (0, 1) and not 200 <= number < 300
 
 
 def _wish(value: Any) -> float | None:

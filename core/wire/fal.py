@@ -29,7 +29,7 @@ from .reading import NotJson, read_object
 from .result_images import result_images
 from .step import Done, Failed, Job, Reply, Send, State, Step, Wait
 from .tasks import follow, lost, own_address, path_segment, status_of, task_id_of
-from .uploads import known_urls
+from .uploads import is_web_address, known_urls
 from .variants import another, begin, remembered
 
 REFERENCES: tuple[Transport, ...] = ("data_uri", "upload")
@@ -114,7 +114,7 @@ def _uploading(job: Job, state: State, reply: Reply) -> Step:
     except NotJson:
         return Failed(unreadable(reply))
     address, file = value.get("upload_url"), value.get("file_url")
-    if not isinstance(address, str) or not isinstance(file, str) or not file.startswith(("http://", "https://")):
+    if not is_web_address(address) or not is_web_address(file):
         return Failed(unreadable(reply))
     picture = job.references[index]
     body = Body((Raw(picture.data),), picture.mime)

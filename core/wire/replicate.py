@@ -27,7 +27,7 @@ from .inlining import in_order, next_upload
 from .reading import NotJson, read_object
 from .step import Failed, Job, Reply, Send, State, Step, Wait
 from .tasks import follow, lost, own_address, path_segment, status_of, task_id_of
-from .uploads import known_urls
+from .uploads import is_web_address, known_urls
 from .variants import another, begin, remembered
 
 REFERENCES: tuple[Transport, ...] = ("data_uri", "upload")
@@ -97,7 +97,7 @@ def _uploaded(job: Job, state: State, reply: Reply) -> Step:
     except NotJson:
         return Failed(unreadable(reply))
     url = urls.get("get") if isinstance(urls, dict) else None
-    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+    if not is_web_address(url):
         return Failed(unreadable(reply))
     index = state["index"]
     urls = [*state["urls"][:index], url, *state["urls"][index + 1 :]]

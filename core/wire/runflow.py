@@ -24,7 +24,7 @@ from .reading import NotJson, read_object
 from .refusals import wants_addresses
 from .step import Failed, Job, Reply, Send, State, Step
 from .tasks import follow, lost, path_segment, task_id_of
-from .uploads import Fresh, known_urls
+from .uploads import Fresh, is_web_address, known_urls
 from .variants import another, begin, inside, remembered
 
 REFERENCES: tuple[Transport, ...] = ("upload", "data_uri")
@@ -108,14 +108,14 @@ def _uploading(job: Job, state: State, reply: Reply) -> Step:
     except NotJson:
         return Failed(unreadable(reply))
     if state["at"] == "announce":
-        asset, address = value.get("asset_id"), value.get("upload_url")
-        if not task_id_of({"id": asset}) or not isinstance(address, str):
+        asset, address = task_id_of({"id": value.get("asset_id")}), value.get("upload_url")
+        if not asset or not is_web_address(address):
             return Failed(unreadable(reply))
         picture = job.references[index]
         body = Body((Raw(picture.data),), picture.mime)
         return Send("PUT", address, {**state, "at": "put", "asset": asset}, body=body, with_key=False)
     url = value.get("url")
-    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+    if not is_web_address(url):
         return Failed(unreadable(reply))
     urls = [*state["urls"][:index], url, *state["urls"][index + 1 :]]
     return _upload_or_submit(job, {**state, "urls": urls}, (index, url))

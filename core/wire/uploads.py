@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeGuard
 
 from ..errors import Fault
 from ..pictures import Encoded
@@ -36,9 +37,14 @@ def next_upload(job: Job, path: str, form: Form, urls: list[str], fresh: Fresh |
     return None
 
 
+def is_web_address(value: object) -> TypeGuard[str]:
+    """Whether a value out of an answer is an address that something can be put at or fetched from."""
+    return isinstance(value, str) and value.startswith(("http://", "https://"))
+
+
 def placed(state: State, url: object) -> tuple[list[str], Fresh] | None:
     """The addresses after an upload gave `url`, and what is new; None when that is no address."""
-    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+    if not is_web_address(url):
         return None
     index = state["index"]
     return [*state["urls"][:index], url, *state["urls"][index + 1 :]], (index, url)

@@ -224,3 +224,14 @@ def test_an_address_that_readers_understand_differently_is_none(text: str) -> No
     """One reader would see the provider's host, the other one a stranger's."""
     with pytest.raises(ValueError):
         origin(text)
+
+
+@pytest.mark.parametrize(
+    "host", ["a.example;", ".", "a..example", "a%2eexample", "a b.example", "a.example,b", "[::1", "a\u3002example"]
+)
+def test_what_is_no_host_is_refused(host: str) -> None:
+    """Also where the standard library would take it for one."""
+    with pytest.raises(ConfigError):
+        checked_base_url(f"https://{host}/x?y=z", "X")
+    with pytest.raises(ValueError):
+        origin(f"https://{host}/x")

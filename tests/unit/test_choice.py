@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from driving import request
-from pack.core.choice import ProviderChoice, problem_with
+from pack.core.choice import MOST_PROVIDERS, ProviderChoice, problem_with
 from pack.core.errors import ConfigError, Impossible
 from pack.core.key_store import StoredKey, origin_of
 from pack.core.providers import BUILT_IN, model_names
@@ -328,3 +328,20 @@ def test_the_wrong_apiframe_is_named_before_anything_is_sent() -> None:
     plan = here.plan(ProviderChoice(), [request()])
     assert plan.targets[0][0].row.id == "apiframe_v2" and not plan.notices
     assert here.with_keys() == ["apiframe_v2"]
+
+
+@pytest.mark.parametrize("provider", ["auto", "onerouter"])
+def test_a_chain_of_fallbacks_has_an_end(provider: str) -> None:
+    """A stranger's graph may hold thousands, each of which would be looked at, and none of which anybody needs."""
+
+    def chain(length: int) -> ProviderChoice:
+        choice = ProviderChoice(provider)
+        for _ in range(length - 1):
+            choice = ProviderChoice(provider, fallback=choice)
+        return choice
+
+    assert problem_with(chain(MOST_PROVIDERS)) is None
+    for length in (MOST_PROVIDERS + 1, 5000):
+        assert "one behind the other" in str(problem_with(chain(length)))
+        with pytest.raises(Impossible, match="one behind the other"):
+            shelf("onerouter").plan(chain(length), [request()])

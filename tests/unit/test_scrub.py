@@ -180,3 +180,10 @@ def test_a_server_that_repeats_the_key_shows_it_nowhere(spelling: str, place: st
         for text in [*shown, *(data.decode("latin-1") for data in files)]:
             for form in {spelled, KEY, KEY[:RUN], KEY[-RUN:], json.dumps(spelled)[1:-1]}:
                 assert form not in text
+
+
+def test_a_secret_is_hidden_although_it_ends_like_an_escape() -> None:
+    """What stands behind a part of it may make its last sign look like the beginning of an escape."""
+    scrubber = Scrubber(["sk-Zq7/Xw+9_rT4=vB2mK8~pL5"])
+    assert scrubber.text("q7/Xw+9_rT4=736b2d") == "...736b2d"
+    assert scrubber.text("Zq7/Xw+9_rT4=3DvB2mK8~pL5") == "..."

@@ -1,0 +1,86 @@
+"""Feeds the reader of `providers.yaml`: mistakes with lines, never an exception, and no row that a graph can't use.
+
+An input is the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+import inputs
+from folders import folder
+from harness import ROOT, Harness
+from pack.core import own_file
+from pack.core.addresses import checked_base_url
+from pack.core.providers import BUILT_IN
+from pack.core.wire import dialect
+
+_FOLDER = folder("own-file")
+_FILE = _FOLDER / own_file.FILE
+_EXAMPLES = tuple(file.read_bytes() for file in sorted((Path(ROOT) / "example_providers").glob("*.yaml")))
+_WORDS = inputs.known_names("core", "core/providers")
+_VALUES = inputs.words("own_file", "values")
+
+
+def run(data: bytes) -> None:
+    """Reads the file as a run does; each row that it gives has to be usable."""
+    _FILE.write_bytes(data)
+    own = own_file._parsed(_FILE, BUILT_IN, "2026-11-27")
+    for mistake in own.mistakes:
+        assert isinstance(mistake, str) and mistake.startswith(own_file.FILE) and "\n" not in mistake, (
+            "a mistake's words"
+        )
+    for name, row in own.rows.items():
+        assert name == row.id and row.models and row.model(row.recommended) is not None, "a row without its model"
+        assert checked_base_url(row.base_url, "x", plain_http=True) == row.base_url or name in BUILT_IN, "its address"
+        assert row.references in dialect(row.dialect).REFERENCES, "references that its dialect can't send"
+        for model in row.models:
+            assert model.generate or model.edit, "a model that can do nothing"
+            for usd in model.price.usd.values() if model.price else ():
+                assert 0 <= usd < 1000, f"a price of {usd}"
+
+
+def make(rng: Random) -> bytes:
+    lines = [rng.choice(("providers:", "overlays:", "providers: {}", ""))]
+    for _ in range(rng.randrange(1, 4)):
+        lines.append(f"  {rng.choice((*BUILT_IN, 'mine', 'my_other', 'x1', 'auto', '1', 'A'))}:")
+        for _ in range(rng.randrange(6)):
+            indent = " " * rng.choice((4, 4, 4, 4, 6, 3, 0))
+            lines.append(f"{indent}{rng.choice(_WORDS)}: {rng.choice(_VALUES)}")
+    return "\n".join(lines).encode("utf-8", "surrogatepass")
+
+
+def mutate(data: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
+    if rng.random() < 0.2:
+        return inputs.mutated_bytes(data, rng, others)
+    if rng.random() < 0.2:
+        data = rng.choice(_EXAMPLES)
+    lines = data.split(b"\n")
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        place = rng.randrange(len(lines))
+        name, colon, text = lines[place].partition(b":")
+        draw = rng.random()
+        if draw < 0.45 and colon:
+            lines[place] = name + b": " + rng.choice(_VALUES).encode("utf-8", "surrogatepass")
+        elif draw < 0.6 and colon:
+            spaces = len(name) - len(name.lstrip())
+            lines[place] = b" " * spaces + rng.choice(_WORDS).encode() + b":" + text
+        elif draw < 0.7:
+            del lines[place]
+        elif draw < 0.8:
+            lines.insert(place, lines[rng.randrange(len(lines))])
+        elif draw < 0.9:
+            lines[place] = b" " * rng.randrange(7) + lines[place].lstrip()
+        else:
+            lines[place] = inputs.mutated_bytes(lines[place], rng, others)
+        lines = lines or [b""]
+    return b"\n".join(lines)
+
+
+def _files() -> tuple[str, ...]:
+    return tuple(f"core/own_{name}.py" for name in ("file", "fields", "mapping", "models", "sending"))
+
+
+HARNESS = Harness("own_file", run, make, mutate, _files(), inputs_in_suite=300, examples=40)

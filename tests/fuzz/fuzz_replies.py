@@ -1,0 +1,125 @@
+"""Feeds the readers of single answers: JSON, event streams, result images, errors. None may raise, none may be slow.
+
+An input is a status and headers, an empty line and a body, as one answer of `fuzz_answers`; most are repetitions of a
+fragment, because repetition is what makes a search quadratic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+import fuzz_answers
+import inputs
+from harness import Harness
+from pack.core.pictures import sniff
+from pack.core.providers import BUILT_IN
+from pack.core.redact import redact
+from pack.core.wire import bot_protection, error_kinds, error_parsing, gemini_errors, refusals, tasks
+from pack.core.wire.event_stream import join_chunks, parse_events, parse_json_lines
+from pack.core.wire.long_json import LongJson
+from pack.core.wire.reading import NotJson, read_json, read_object
+from pack.core.wire.result_images import image_of, result_images, words_in
+from pack.core.wire.text_images import split_text
+
+ROW = BUILT_IN["nanobanana"]
+JOB = fuzz_answers.job_of("nanobanana", "edit")
+FRAGMENTS = inputs.words("replies", "fragments")
+
+
+def run(data: bytes) -> None:
+    """Reads the answer in every way; raises what they raise."""
+    reply = fuzz_answers.reply_of(data)
+    text = reply.body.decode("utf-8", "replace")
+    for value in (_json(reply.body), _object(reply)):
+        found = result_images(value)
+        for image in found.images:
+            assert bool(image.url) != bool(image.data), "neither an address nor bytes"
+            assert not image.data or sniff(image.data), "bytes that are no picture"
+        assert isinstance(found.text, str) and isinstance(words_in(value), str), "words that are no text"
+        for fault in (error_parsing.error_in(reply, value), error_parsing.no_picture(reply, value)):
+            if fault is not None:
+                fuzz_answers.check_fault(JOB, fault)
+        refusals.named_fields(value)
+        if isinstance(value, dict):
+            tasks.status_of(value)
+            assert len(tasks.task_id_of(value)) <= tasks.MOST_ID, "a task's id is no short text"
+    for fault in (error_parsing.fault_of(reply), error_parsing.unreadable(reply), gemini_errors.fault(reply, "google")):
+        fuzz_answers.check_fault(JOB, fault)
+        refusals.wants_addresses(reply, fault)
+        refusals.wants_other_encoding(reply, fault)
+        refusals.wants_other_body(reply, fault, "image")
+        refusals.names_model(reply, fault)
+        refusals.names_nothing(reply, fault)
+    bot_protection.protection_of(reply)
+    split_text(text)
+    image_of(text)
+    source = LongJson(reply.body)
+    join_chunks(parse_events(source))
+    join_chunks(parse_json_lines(source, source.text()))
+    seconds = error_kinds.seconds_in(text)
+    assert seconds is None or seconds >= 0, "a pause into the past"
+    error_kinds.declines(text, "a fox")
+    error_kinds.kind_by_words(text, "server")
+    assert len(redact(text)) <= 400, "too many words"
+
+
+def _json(body: bytes) -> object:
+    try:
+        return read_json(body)
+    except NotJson:
+        return None
+
+
+def _object(reply: fuzz_answers.Reply) -> object:
+    try:
+        return read_object(reply)
+    except NotJson:
+        return None
+
+
+def make(rng: Random) -> bytes:
+    draw = rng.random()
+    head = str(rng.choice(inputs.STATUSES)).encode() + b"\n\n"
+    if draw < 0.6:
+        return head + fuzz_answers.made_body(rng)
+    times = rng.choice((2, 5, 20, 60) if draw < 0.98 else (300, 1000, 3000, 10000))
+    pieces = [rng.choice(FRAGMENTS) for _ in range(rng.choice((1, 1, 2, 3)))]
+    repeated = ("".join(pieces) * times)[:60_000]
+    if draw < 0.75:
+        return head + inputs.dumped({inputs.name(rng): {inputs.name(rng): repeated}}, rng)
+    if draw < 0.8:
+        return head + inputs.dumped({"choices": [{"message": {"content": repeated}}]}, rng)
+    return head + (rng.choice(("", "data: ", '{"error":"')) + repeated).encode("utf-8", "surrogatepass")
+
+
+def mutate(data: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
+    head, _, body = data.partition(b"\n\n")
+    if rng.random() < 0.1:
+        head = str(rng.choice(inputs.STATUSES)).encode()
+    lent = [other.partition(b"\n\n")[2] for other in others[:5]]
+    return head + b"\n\n" + inputs.mutated_json(body, rng, lent)
+
+
+HARNESS = Harness(
+    "replies",
+    run,
+    make,
+    mutate,
+    (
+        *(
+            "core/wire/reading.py",
+            "core/wire/event_stream.py",
+            "core/wire/result_images.py",
+            "core/wire/error_parsing.py",
+        ),
+        *(
+            "core/wire/error_kinds.py",
+            "core/wire/gemini_errors.py",
+            "core/wire/refusals.py",
+            "core/wire/bot_protection.py",
+        ),
+        "core/redact.py",
+    ),
+    inputs_in_suite=1500,
+)

@@ -1,0 +1,61 @@
+"""Decodes pictures in a process of its own, so that a crash of a decoder, or its memory, is one finding and not the end.
+
+Reads the length and the bytes of a picture from stdin, and answers each with a line: `ok`, `refused`, or what went wrong.
+"""
+
+from __future__ import annotations
+
+import resource
+import struct
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import harness  # noqa: E402, F401  (puts the pack under its name)
+from pack.core.pictures import MAX_PIXELS, UnreadablePicture, decode, measure, sniff  # noqa: E402
+
+ADDRESS_SPACE = 4 << 30
+BEYOND = 400 << 20
+"""Bytes beyond its pixels that a picture may take."""
+
+
+def peak() -> int:
+    """The most memory that this process has ever had, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def verdict(data: bytes) -> str:
+    """What comes of a picture; raises whatever is not a refusal."""
+    sniff(data)
+    before = peak()
+    size = (0, 0)
+    try:
+        size = measure(data)
+        pixels = decode(data)
+    except UnreadablePicture:
+        told, cost = "refused", min(size[0] * size[1], MAX_PIXELS) * 4
+    else:
+        good = pixels.ndim == 3 and pixels.shape[2] in (3, 4) and pixels.dtype == "uint8" and pixels.size
+        told, cost = ("ok" if good else f"pixels of shape {pixels.shape} {pixels.dtype}"), pixels.nbytes
+    grown = peak() - before
+    return told if grown <= cost + BEYOND else f"{grown >> 20} MB more for {size[0]}x{size[1]} ({told})"
+
+
+def main() -> None:
+    """Answers until stdin ends."""
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    incoming, outgoing = sys.stdin.buffer, sys.stdout
+    while head := incoming.read(4):
+        data = incoming.read(struct.unpack(">I", head)[0])
+        try:
+            told = verdict(data)
+        except Exception as error:
+            told = f"{type(error).__name__}: {error}"[:300].replace("\n", " ")
+        outgoing.write(told + "\n")
+        outgoing.flush()
+
+
+if __name__ == "__main__":
+    main()
