@@ -6,7 +6,7 @@ are out of place: the host runs nodes in inference mode, and these functions run
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -63,19 +63,33 @@ def pixels(frame: torch.Tensor, name: str = "the image") -> Pixels:
 
 def image(data: Pixels) -> torch.Tensor:
     """RGB pixels as a float32 frame [H, W, 3]."""
-    return torch.from_numpy(np.array(data[..., :3], copy=True, order="C")).to(torch.float32).div_(255.0)
+    height, width = data.shape[:2]
+    out = torch.empty((height, width, 3), dtype=torch.float32)
+    for strip in _strips(height, width * 3):
+        out[strip] = torch.from_numpy(np.array(data[strip, :, :3], copy=True, order="C")).to(torch.float32).div_(255.0)
+    return out
 
 
 def transparency(data: Pixels) -> torch.Tensor:
     """The MASK [H, W] of a picture: 1 - alpha, zeros where it has none."""
-    if data.shape[2] == 4:
-        return 1.0 - torch.from_numpy(np.array(data[..., 3], copy=True)).to(torch.float32).div_(255.0)
-    return torch.zeros(data.shape[:2], dtype=torch.float32)
+    height, width, channels = data.shape
+    out = torch.zeros((height, width), dtype=torch.float32)
+    for strip in _strips(height, width) if channels == 4 else ():
+        out[strip] = 1.0 - torch.from_numpy(np.array(data[strip, :, 3], copy=True)).to(torch.float32).div_(255.0)
+    return out
+
+
+def _strips(height: int, values: int) -> Iterator[slice]:
+    """The rows of a picture, some at a time; `values`: how many a row has."""
+    rows = max(1, _STRIP // values)
+    return (slice(top, top + rows) for top in range(0, height, rows))
 
 
 def batches(items: Sequence[torch.Tensor], device: torch.device, dtype: torch.dtype) -> list[torch.Tensor]:
-    """One batch when all items share a size, else a batch of one for each."""
+    """One batch when all items share a size, else a batch of one for each. A single item isn't copied."""
     placed = [item.to(device=device, dtype=dtype) for item in items]
+    if len(placed) == 1:
+        return [placed[0].unsqueeze(0)]
     if len({tuple(item.shape) for item in placed}) == 1:
         return [torch.stack(placed)]
     return [item.unsqueeze(0) for item in placed]

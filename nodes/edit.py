@@ -234,7 +234,7 @@ class _Edit:
         height, width = original.shape[:2]
         if result.landed is None:
             empty = 1.0 - frame[..., 3] if frame.shape[-1] == 4 else torch.zeros(height, width)
-            return Finished(original, empty, result, "original", original)
+            return Finished(original.clone(), empty, result, "original", original)
         data = result.landed.pixels
         picture, transparency = codec.image(data), codec.transparency(data)
         notices = []

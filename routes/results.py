@@ -17,7 +17,7 @@ from .. import host
 from ..core.ledger.history import History, Shown
 from ..core.ledger.record import OPEN
 from ..core.ledger.results import Spoiled
-from ..core.pictures import MIME, decode, preview_of, sniff
+from ..core.pictures import MIME, UnreadablePicture, decode, preview_of, sniff
 from .guard import Ask, File, Wrong
 
 PAGE, MOST = 60, 200
@@ -94,7 +94,10 @@ def image(ask: Ask) -> File:
     data = _bytes(shown)
     if not side:
         return File(data, MIME.get(sniff(data), "application/octet-stream"), tag)
-    return File(_small.of(shown.file, side, data), "image/webp", tag)
+    try:
+        return File(_small.of(shown.file, side, data), "image/webp", tag)
+    except UnreadablePicture:
+        raise Wrong(415, "It can't be shown small: it is larger than what is decoded here, or damaged") from None
 
 
 def graph(ask: Ask) -> dict[str, Any]:

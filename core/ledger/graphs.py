@@ -13,24 +13,40 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..redact import hide_keys
+from . import patient_json
 
 _SECRET_NAME = re.compile(r"(?i)(api[-_ ]?key|secret|token|password|passwd|authorization|credential)s?$")
+_LONGEST_STRING = 64 << 10
 LARGEST = 4 << 20
 """A graph with more characters isn't kept: that is an embedded file and not a workflow."""
 
 
-def packed(graph: Mapping[str, Any] | None) -> tuple[str, bytes]:
-    """Its id and its compressed JSON; ("", b"") for none."""
+def packed(graph: Mapping[str, Any] | None, *, foreign: bool = False) -> tuple[str, bytes]:
+    """Its id and its compressed JSON; ("", b"") for none.
+
+    `foreign`: it comes out of a file that anybody may have written. It is written with pauses, and without the long strings
+    that are embedded files.
+    """
     if not graph:
         return "", b""
+    dumps = patient_json.dumps if foreign else json.dumps
     try:
-        text = json.dumps(without_secrets(graph), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        clean = without_secrets(_without_files(graph) if foreign else graph)
+        text = dumps(clean, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     except (TypeError, ValueError, RecursionError):
         return "", b""
     if len(text) > LARGEST:
         return "", b""
     data = text.encode("utf-8", "surrogatepass")  # half a character comes back as it was: `json` reads it so
     return hashlib.sha256(data).hexdigest(), zlib.compress(data, 6)
+
+
+def _without_files(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_files(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_files(inner) for inner in value]
+    return "" if isinstance(value, str) and len(value) > _LONGEST_STRING else value
 
 
 def unpacked_json(data: bytes) -> str:
@@ -43,7 +59,7 @@ def unpacked_json(data: bytes) -> str:
 
 def unpacked(data: bytes) -> dict[str, Any] | None:
     try:
-        value = json.loads(zlib.decompress(data))
+        value = patient_json.loads(zlib.decompress(data).decode("utf-8", "surrogatepass"))
     except (zlib.error, ValueError):
         return None
     return value if isinstance(value, dict) else None

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -25,7 +26,10 @@ from typing import Any
 
 from .. import private_files
 from ..pictures import EXTENSION, sniff
+from . import patient_json
 from .record import ledger_failed
+
+log = logging.getLogger("nano_banana")
 
 SIDECAR_VERSION = 1
 ROOM_BYTES = 64 << 20
@@ -161,7 +165,7 @@ class Results:
                 if not kept:
                     file.unlink(missing_ok=True)
                 elif len(kept) < len(pictures):
-                    _write(file, name, *map(_json, kept))
+                    _write(file, name, *(patient_json.dumps(facts, ensure_ascii=False) for facts in kept))
 
     def _sidecars(self, name: str) -> list[Path]:
         """The sidecars of all pictures with these bytes, those included that a crash left half written."""
@@ -223,8 +227,9 @@ def _pictures(sidecar: Path) -> list[dict[str, Any]]:
 def _read(sidecar: Path) -> dict[str, Any]:
     """The JSON object of a sidecar. Raises OSError, and ValueError, TypeError or RecursionError for one that makes no sense."""
     if sidecar.stat().st_size > SIDECAR_BYTES:
+        log.warning("the sidecar %s is longer than %d MB and is passed over", sidecar.name, SIDECAR_BYTES >> 20)
         raise ValueError("too large for a sidecar")
-    value = json.loads(sidecar.read_text("utf-8"), parse_constant=_refused)
+    value = patient_json.loads(sidecar.read_text("utf-8"), parse_constant=_refused)
     if not isinstance(value, dict):
         raise TypeError("not an object")
     return value

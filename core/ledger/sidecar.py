@@ -66,7 +66,7 @@ def row_of(connection: Connection, found: Mapping[str, Any], name: str) -> dict[
         "charged": None if charged is None else micros(charged),
         "counted": expected if charged is None else micros(charged),
     }
-    identity, data = graphs.packed(found.get("graph"))
+    identity, data = graphs.packed(found.get("graph"), foreign=True)
     rows.keep_graph(connection, identity, data)
     values["graph"] = identity
     return values

@@ -1,0 +1,39 @@
+"""JSON files of any origin, read and written without holding the interpreter for long.
+
+`json` is C from the first to the last character: 16 MB hold the interpreter for half a second. Its own slow path in Python
+gives the same values and lets other threads run. A garbage collection can't be interrupted either, so the number of objects
+and lists is bounded.
+"""
+
+from __future__ import annotations
+
+import json
+import json.scanner
+import re
+from typing import Any
+
+SMALL = 256 << 10
+"""Characters that are parsed in one go."""
+MOST_CONTAINERS = 200_000
+"""Objects and lists of one file; a workflow of a thousand nodes has 30,000."""
+_STEP = 1 << 20
+_LONG_TOKEN = re.compile(r"[0-9]{1000}|[ \t\r\n]{50000}")
+
+
+def loads(text: str, **options: Any) -> Any:
+    """The value of a JSON text. Raises ValueError or RecursionError, ValueError also for what no file of ours holds."""
+    if len(text) <= SMALL:
+        return json.loads(text, **options)
+    if text.count("[") + text.count("{") > MOST_CONTAINERS:
+        raise ValueError("too many objects and lists")
+    for at in range(0, len(text), _STEP):
+        if _LONG_TOKEN.search(text, at, at + _STEP + 50_000):
+            raise ValueError("a number or a gap without end")
+    decoder = json.JSONDecoder(**options)
+    decoder.scan_once = json.scanner.py_make_scanner(decoder)  # type: ignore[attr-defined]
+    return decoder.decode(text)
+
+
+def dumps(value: Any, **options: Any) -> str:
+    """A value as JSON. Raises TypeError, ValueError or RecursionError."""
+    return "".join(json.JSONEncoder(**options).iterencode(value))

@@ -1,0 +1,94 @@
+"""JSON of foreign files: the values that `json` gives, and none that would hold the interpreter."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pack.core.ledger import graphs, patient_json, results
+from pack.core.ledger.results import Results
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(VALUES, st.booleans())
+def test_the_values_are_those_of_json(monkeypatch: pytest.MonkeyPatch, value: Any, ascii_only: bool) -> None:
+    """Read and written, with the same options."""
+    monkeypatch.setattr(patient_json, "SMALL", 0)
+    options: dict[str, Any] = {"ensure_ascii": ascii_only, "sort_keys": True, "separators": (",", ":")}
+    text = json.dumps(value, **options)
+    assert patient_json.loads(text) == value and patient_json.dumps(value, **options) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" + "[]," * patient_json.MOST_CONTAINERS + "0]",
+        '{"a": ' + "1" * 400_000 + "}",
+        "[" + " " * 4_000_000 + "]",
+        "[" * 150_000 + " " * 200_000,
+        '{"a": NaN' + " " * 300_000 + "}",
+        '{"a": "' + "x" * 400_000,
+    ],
+    ids=["lists", "digits", "spaces", "deep", "NaN", "no end"],
+)
+def test_what_no_file_of_ours_holds_is_refused(text: str) -> None:
+    """By an error that readers of files expect."""
+
+    def refused(constant: str) -> Any:
+        raise ValueError(constant)
+
+    with pytest.raises((ValueError, RecursionError)):
+        patient_json.loads(text, parse_constant=refused)
+
+
+def test_twice_the_file_takes_twice_the_time() -> None:
+    """CPU seconds of this thread, the best of three."""
+
+    def seconds(count: int) -> float:
+        text = json.dumps([{"name": "a" * 20, "at": 1.5}] * count)
+        times = []
+        for _ in range(3):
+            begun = time.thread_time()
+            patient_json.dumps(patient_json.loads(text))
+            times.append(time.thread_time() - begun)
+        return min(times)
+
+    assert seconds(40_000) <= 2.5 * seconds(20_000) + 0.01
+
+
+def test_a_sidecar_that_is_too_long_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its picture stays where it is, and the log names the file."""
+    monkeypatch.setattr(results, "SIDECAR_BYTES", 2000)
+    folder = Results(tmp_path)
+    name = folder.bring_in("0" * 32, b"\x89PNG\r\n\x1a\n")
+    folder.settle("0" * 32, name)
+    folder.describe(name, {"uid": "0" * 32, "prompt": "x" * 3000})
+    with caplog.at_level(logging.WARNING, "nano_banana"):
+        assert list(folder.walk()) == []
+    assert name.partition(".")[0] in caplog.text and folder.path(name).exists()
+
+
+def test_files_that_are_embedded_in_a_foreign_graph_are_left_out() -> None:
+    """The rest of the workflow is kept, and a workflow without any is kept under the same name as our own."""
+    graph = {"workflow": {"nodes": [{"id": 1, "widgets_values": ["a fox", "x" * 100_000]}]}, "prompt": None}
+    _, data = graphs.packed(graph, foreign=True)
+    assert graphs.unpacked(data) == {
+        "workflow": {"nodes": [{"id": 1, "widgets_values": ["a fox", ""]}]},
+        "prompt": None,
+    }
+    plain = {"workflow": {"nodes": [{"id": 1, "key": 2.5}]}}
+    assert graphs.packed(plain, foreign=True) == graphs.packed(plain)
