@@ -8,6 +8,7 @@ sends or reads; only the system's own look-up of a name can't be hurried.
 
 from __future__ import annotations
 
+import http.client
 import http.cookiejar
 import io
 import os
@@ -365,10 +366,24 @@ def _arriving(response: requests.Response) -> Iterator[bytes]:
 def _raw_pieces(response: requests.Response) -> Iterator[bytes]:
     read1 = getattr(response.raw, "read1", None)
     if read1 is None:
-        yield from response.raw.stream(16 * 1024, decode_content=False)
+        yield from _pieces_of_old(response.raw)
         return
     while piece := read1(_PIECE, decode_content=False):
         yield piece
+
+
+def _pieces_of_old(raw: Any) -> Iterator[bytes]:
+    """The body of an answer from urllib3 before 2.1, which waits for whole pieces and reads sizes of chunks by itself."""
+    answer: http.client.HTTPResponse = raw._fp
+    try:
+        while piece := answer.read1(_PIECE):
+            yield piece
+    except http.client.HTTPException as error:
+        raise urllib3.exceptions.ProtocolError(str(error), error) from error
+    if answer.length:
+        raise urllib3.exceptions.ProtocolError("IncompleteRead")
+    answer.close()
+    raw.release_conn()
 
 
 def _proxy_for(session: requests.Session, url: str) -> str:
