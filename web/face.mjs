@@ -10,7 +10,7 @@ import { addProvider } from "./provider_choice.mjs";
 import { money, priceOfOne, say } from "./words.mjs";
 
 /**
- * @typedef {{ text: string, tone: "bad" | "warn" | "good" | "plain", actions?: { text: string, work: () => unknown }[] }} Note
+ * @typedef {{ text: string, tone: "bad" | "warn" | "good" | "plain", actions?: { text: string, title?: string, work: () => unknown }[] }} Note
  * @typedef {{ root: HTMLElement, price: HTMLElement | null, notes: HTMLElement, shown: string,
  *   estimate: import("./server.mjs").Estimate | null, last: Note | null }} Face
  */
@@ -177,7 +177,7 @@ function draw(node, face) {
         { class: "nb-note", "data-tone": note.tone },
         el("span", {}, note.text),
         note.actions?.length
-          ? el("div", { class: "nb-actions" }, ...note.actions.map((action) => button(action.text, action.work)))
+          ? el("div", { class: "nb-actions" }, ...note.actions.map((action) => button(action.text, action.work, { title: action.title })))
           : null,
       ),
     ),

@@ -58,6 +58,27 @@ function tellRecovered({ ended, failed, text }) {
   toast(failed ? "warn" : "success", say("results.recover"), words);
 }
 
+/**
+ * Has kept answers read again, in which no picture could be read, and says what came of it.
+ * @param {string[]} ids A picture of each answer.
+ * @returns {Promise<{ pictures: number, reasons: string[] }>} What could be read, and why the rest could not.
+ */
+export async function readAgain(ids) {
+  let pictures = 0;
+  /** @type {Set<string>} */
+  const reasons = new Set();
+  for (const id of ids) {
+    const found = await ask(`/results/${encodeURIComponent(id)}/read`, { method: "POST" });
+    pictures += found.pictures;
+    if (found.reason) reasons.add(found.reason);
+  }
+  const lines = pictures ? [say("results.was_read", { n: pictures })] : [];
+  if (reasons.size) lines.push(say("results.still_unread"), ...reasons);
+  toast(reasons.size ? "warn" : "success", say("results.read"), lines.join("\n"));
+  refreshResults();
+  return { pictures, reasons: [...reasons] };
+}
+
 /** Work behind a button, whose failure is said in the corner. @param {string} name Of the button's text. @param {() => unknown} work */
 async function told(name, work) {
   try {
@@ -72,7 +93,12 @@ class Panel {
     this.search = el("input", { type: "search", placeholder: say("results.search"), "aria-label": say("results.search") });
     this.spent = el("span", { class: "nb-quiet" });
     this.empty = el("p", { class: "nb-quiet nb-empty" });
-    this.list = new LongList(ROW_HEIGHT, (/** @type {Result} */ result) => this.row(result), () => void this.more());
+    this.list = new LongList(
+      ROW_HEIGHT,
+      (/** @type {Result} */ result) => this.row(result),
+      () => void this.more(),
+      (result) => isGrave(result),
+    );
     this.root = keepKeys(
       el(
         "div",
@@ -171,7 +197,6 @@ class Panel {
       ? el("a", { class: "nb-thumbnail", href: pictureUrl(result.id), target: "_blank", rel: "noopener" }, picture)
       : el("div", { class: "nb-thumbnail" }, picture);
     const [state, tone] = stateOf(result);
-    const cost = result.usd === 0 ? say(result.state === "stored" ? "price.free" : "results.no_cost") : `${result.exact ? "" : "≈ "}${money(result.usd)}`;
     return el(
       "article",
       { class: "nb-result", "data-tone": tone, "data-id": result.id },
@@ -181,8 +206,10 @@ class Panel {
         { class: "nb-result-facts" },
         el("p", { class: "nb-prompt", title: result.prompt }, result.prompt),
         line(`${result.label} · ${shortModel(result.model)}`),
-        line(`${cost} · ${when(result.created)}`),
-        state ? el("p", { class: "nb-state", "data-tone": tone, title: state }, state) : null,
+        line([costOf(result), when(result.created)].filter(Boolean).join(" · ")),
+        result.role === "extra" ? el("p", { class: "nb-quiet nb-line", title: say("results.extra_title") }, say("results.extra")) : null,
+        state ? el("p", { class: "nb-state", "data-tone": tone, title: isGrave(result) ? undefined : state }, state) : null,
+        result.answer ? el("p", { class: "nb-quiet nb-said" }, result.reason) : null,
       ),
       el("div", { class: "nb-actions nb-small" }, ...this.actions(result)),
     );
@@ -207,6 +234,7 @@ class Panel {
         this.begin("refresh");
       }, "nb-main");
     }
+    if (result.answer) add("read", () => readAgain([result.id]), "nb-main");
     add("graph", () => openGraph(result));
     if (result.picture) add("insert", () => insert(result));
     add("copy", () => copyText(result.prompt));
@@ -232,11 +260,22 @@ class Panel {
   }
 }
 
+/** Whether money may be lost: what such a row says is shown whole. @param {Result} result */
+const isGrave = (result) => stateOf(result)[1] === "bad";
+
+/** What a row says about its price; "" for a picture that has none of its own. @param {Result} result */
+function costOf({ role, usd, state, exact }) {
+  if (role === "extra") return "";
+  if (usd === 0) return say(state === "stored" ? "price.free" : "results.no_cost");
+  return `${exact ? "" : "≈ "}${money(usd)}`;
+}
+
 /** What a row says about its state, and how gravely. @param {Result} result @returns {[string, string]} */
 function stateOf(result) {
   if (result.running) return [say("state.running"), "plain"];
   if (result.state === "stored") return [result.picture ? "" : say("state.gone"), "plain"];
   if (result.recoverable) return [say("state.recoverable"), "warn"];
+  if (result.answer) return [say("state.unread", { provider: result.label, file: result.answer }), "bad"];
   if (result.in_doubt) return [`${say("state.doubt")} ${result.reason}`.trim(), "bad"];
   return [`${say("state.failed")} ${result.reason}`.trim(), "plain"];
 }

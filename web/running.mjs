@@ -4,14 +4,20 @@ import { api } from "/scripts/api.js";
 import { showLast, waysOut } from "./face.mjs";
 import { isMaker, nodeByPath, ourNodes } from "./graph.mjs";
 import { reprice } from "./pricing.mjs";
+import { readAgain } from "./results.mjs";
 import { toast } from "./toasting.mjs";
 import { money, say } from "./words.mjs";
+
+/** @typedef {import("./server.mjs").Failed} Failed */
 
 /** @type {Set<string>} */
 let cached = new Set();
 
 /** Where each running node is. @type {Map<string, string>} */
 const stages = new Map();
+
+/** What failed in a node whose error is about to be told: the host's error has words only. @type {Map<string, Failed[]>} */
+const failures = new Map();
 
 /** How errors of ours are called, and what kind of trouble each is. */
 const KINDS = /** @type {Record<string, string>} */ ({
@@ -27,6 +33,7 @@ export function followRuns({ resultsChanged }) {
   api.addEventListener("execution_start", () => {
     cached = new Set();
     stages.clear();
+    failures.clear();
   });
   api.addEventListener("execution_cached", ({ detail }) => {
     cached = new Set(detail.nodes.map(String));
@@ -39,7 +46,7 @@ export function followRuns({ resultsChanged }) {
     const said = /** @type {{ nano_banana?: string[] }} */ (detail.output ?? {}).nano_banana?.[0];
     const node = said === undefined ? undefined : nodeByPath(detail.node);
     if (!node || said === undefined) return;
-    if (!cached.has(String(detail.node))) showLast(node, lastOf(JSON.parse(said)));
+    if (!cached.has(String(detail.node))) showLast(node, lastOf(node, JSON.parse(said)));
     resultsChanged();
     reprice();
   });
@@ -47,7 +54,8 @@ export function followRuns({ resultsChanged }) {
     const node = nodeByPath(detail.node_id);
     if (!node) return;
     const kind = KINDS[detail.exception_type] ?? "";
-    showLast(node, { text: detail.exception_message.trim(), tone: "bad", actions: waysOut(node, kind) });
+    const actions = [...readings(node, failures.get(String(detail.node_id)) ?? []), ...waysOut(node, kind)];
+    showLast(node, { text: detail.exception_message.trim(), tone: "bad", actions });
     resultsChanged();
     reprice();
   });
@@ -71,12 +79,15 @@ export function followRuns({ resultsChanged }) {
     if (Number(detail.on_the_way) > 0) toast("warn", say("toast.stopped"), text);
     resultsChanged();
   });
+  api.addCustomEventListener("nano_banana.failed", (/** @type {CustomEvent} */ { detail }) => {
+    failures.set(String(detail.node), detail.failed);
+  });
   queueSettings()?.$subscribe?.(lookAtTheQueue);
   api.addEventListener("graphChanged", lookAtTheQueue);
 }
 
-/** @param {any} info The node's `info` output. @returns {import("./face.mjs").Note} */
-function lastOf(info) {
+/** @param {Comfy.Node} node @param {any} info Its `info` output. @returns {import("./face.mjs").Note} */
+function lastOf(node, info) {
   const parts = [];
   const stored = info.images.filter((/** @type {any} */ image) => image.from === "store").length;
   const asked = info.images.length + info.failed.length;
@@ -89,10 +100,26 @@ function lastOf(info) {
   }
   if (info.resolution_effective) parts.push(info.resolution_effective);
   const lines = [parts.join(" · ")];
-  for (const failed of info.failed) lines.push(`✕ ${failed.reason} ${say(`charged.${failed.charged}`)}`);
+  for (const failed of /** @type {Failed[]} */ (info.failed)) {
+    const kept = failed.answer ? ` ${say("run.kept", { file: failed.answer })}` : "";
+    lines.push(`✕ ${failed.reason} ${say(`charged.${failed.charged}`)}${kept}`);
+  }
   lines.push(...info.notices.map((/** @type {string} */ notice) => `• ${notice}`));
   const tone = info.failed.length ? "bad" : info.notices.length ? "warn" : "good";
-  return { text: [...new Set(lines)].join("\n"), tone };
+  return { text: [...new Set(lines)].join("\n"), tone, actions: readings(node, info.failed) };
+}
+
+/** The button that has kept answers read again, where there are any. @param {Comfy.Node} node @param {Failed[]} failed */
+function readings(node, failed) {
+  const ids = new Map(failed.flatMap(({ answer, id }) => (answer && id ? [[answer, id]] : [])));
+  if (!ids.size) return [];
+  const work = async () => {
+    const { pictures, reasons } = await readAgain([...ids.values()]);
+    if (reasons.length) return;
+    showLast(node, { text: `${say("results.was_read", { n: pictures })}\n${say("run.queue_again")}`, tone: "good" });
+    reprice();
+  };
+  return [{ text: say("results.read"), title: say("results.read_title"), work }];
 }
 
 /** The mode that was warned of. */

@@ -29,7 +29,8 @@ import { say } from "./words.mjs";
  *   references?: Reference[], sure?: boolean, frames_known?: boolean, everywhere?: Elsewhere[] }} Estimate
  * @typedef {{ id: string, state: string, provider: string, label: string, model: string, operation: string, prompt: string,
  *   text: string, usd: number, exact: boolean, created: number, reason: string, task: string, picture: boolean,
- *   running: boolean, recoverable: boolean, in_doubt: boolean }} Result
+ *   running: boolean, recoverable: boolean, in_doubt: boolean, role: "" | "extra", answer: string }} Result
+ * @typedef {{ slot: number, frame: number, reason: string, charged: string, id?: string, answer?: string }} Failed
  * @typedef {{ value: string | string[], source: "environment" | "settings" | "default", variable: string, set?: boolean }} Setting
  */
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
 from pack.dev.running import Host
 from pack.tests.browser.test_costs import prompted
 from pack.tests.browser.test_settings import text_to_image
-from pack.tests.host.kit import Bench
+from pack.tests.host.kit import UNREADABLE, Bench, chat_answer, colours
+from pack.tests.host.odd import Odd, answering, odd
 from PIL import Image
 from playwright.sync_api import Locator, expect
 
@@ -34,15 +39,22 @@ ALONE = """() => {
     graph.add(show);
     load.connect(0, show, 0);
 }"""
+WORDS = Path(__file__).resolve().parents[2] / "web" / "words"
+CUT = """(row) => [row, ...row.querySelectorAll('.nb-state, .nb-said, .nb-actions')].filter((each) =>
+    each.scrollHeight > each.clientHeight + 1 || each.scrollWidth > each.clientWidth + 1).map((each) => each.className)"""
+ROWS = f"""(list) => [...list.querySelectorAll('.nb-result')].map((row) => {{
+    const {{ top, bottom }} = row.getBoundingClientRect();
+    return [top, bottom, ({CUT})(row).filter((each) => !each.includes('nb-actions')).join(), Number(row.ariaPosInSet)];
+}})"""
 PLAIN_HTTP = """() => {
     Object.defineProperty(Navigator.prototype, 'clipboard', { get: () => undefined });
     Crypto.prototype.randomUUID = undefined;
 }"""
 
 
-def open_panel(page: Any) -> Locator:
+def open_panel(page: Any, name: str = "Nano Banana: paid pictures") -> Locator:
     """Presses the sidebar's button, twice where the panel is open; the rows."""
-    button = page.page.get_by_role("button", name="Nano Banana: paid pictures")
+    button = page.page.get_by_role("button", name=name)
     if page.page.locator(".nb-results").count():
         button.click()
         expect(page.page.locator(".nb-results")).to_have_count(0)
@@ -58,6 +70,15 @@ def row(page: Any, prompt: str) -> Locator:
 
 def load(page: Any, prompt: str, provider: str = "onerouter", **widgets: Any) -> None:
     page.load(prompted(text_to_image(provider), prompt, **widgets))
+
+
+def put(host: Host, path: str, value: dict[str, Any], method: str = "PUT") -> None:
+    """Asks one of the pack's own routes."""
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(
+        f"{host.url}/nano_banana{path}", json.dumps(value).encode(), headers, method=method
+    )
+    urllib.request.urlopen(request).close()
 
 
 def bytes_of(host: Host, uid: str) -> bytes:
@@ -282,4 +303,96 @@ def test_a_prompt_is_copied_on_every_connection(canvas: Callable[..., Any], benc
     expect(row(page, "A crane")).to_have_count(1)
     row(page, "A crane").get_by_role("button", name="Forget").click()
     expect(page.page.get_by_role("dialog", name="Are you sure?")).to_be_visible()
+    assert page.complaints == []
+
+
+# ---------------------------------------------------------------------------------------------------------- read again
+
+
+@pytest.fixture
+def odd_provider(host: Host) -> Iterator[Odd]:
+    """OpenRouter answers in a way that no version of the pack knows."""
+    with odd() as server:
+        server.begin(answering(UNREADABLE))
+        put(host, "/providers/openrouter", {"base_url": server.origin})
+        put(host, "/keys/openrouter/default", {"key": "sim-entered"})
+        yield server
+        put(host, "/keys/openrouter/default", {}, "DELETE")
+        put(host, "/providers/openrouter", {"base_url": None})
+
+
+@pytest.mark.usefixtures("odd_provider")
+@pytest.mark.parametrize(
+    ("vue", "light", "locale"), [(False, False, "en"), (True, True, "zh")], ids=["classic-dark-en", "nodes2-light-zh"]
+)
+def test_an_answer_without_a_picture_is_read_again(
+    canvas: Callable[..., Any], host: Host, vue: bool, light: bool, locale: str
+) -> None:
+    """From the panel in vain, which is said; from the node once its shape is known, and an extra picture comes with it."""
+    said = json.loads((WORDS / f"{locale}.json").read_text("utf-8"))
+    page = canvas(vue=vue, light=light, locale=locale)
+    open_panel(page, said["results.tooltip"])
+    prompt = f"A shrike on a thorn, {page.look}"
+    load(page, prompt, "openrouter")
+    page.queue()
+    card = row(page, prompt)
+    expect(card).to_have_count(1)
+    note = page.page.locator(".nb-note").filter(has_text="The answer is kept in the results folder as unreadable/")
+    expect(note).to_be_visible()
+    listed = host.get(f"/nano_banana/results?query={quote(prompt)}")["results"]
+    sentence = said["state.unread"].replace("{provider}", "OpenRouter").replace("{file}", listed[0]["answer"])
+    expect(card.locator(".nb-state")).to_have_text(sentence)
+    expect(card.locator(".nb-said")).to_contain_text("OpenRouter answered without a picture")
+    assert card.evaluate(CUT) == []
+    page.shoot("unread")
+    again = card.get_by_role("button", name=said["results.read"])
+    expect(again).to_have_attribute("title", said["results.read_title"])
+    again.click()
+    toast = page.page.locator(".p-toast-message").filter(has_text=said["results.still_unread"])
+    expect(toast).to_contain_text("OpenRouter answered without a picture (HTTP 200).")
+    expect(again).to_be_visible()
+    page.shoot("unread-again")
+
+    assert host.home
+    file = host.home / "results" / "unreadable" / listed[0]["answer"]
+    head = file.read_bytes().partition(b"\n")[0]
+    pictures = colours(48, 64, seed=1), colours(48, 64, seed=2)
+    file.write_bytes(head + b"\n" + json.dumps(chat_answer(*pictures)).encode())
+    note.get_by_role("button", name=said["results.read"]).click()
+    done = said.get("results.was_read.one", said["results.was_read"]).replace("{n}", "1")
+    expect(page.page.locator(".nb-note").filter(has_text=done)).to_contain_text(said["run.queue_again"])
+    expect(card).to_have_count(2)
+    expect(card.locator("img")).to_have_count(2)
+    extra = card.filter(has_text=said["results.extra"])
+    expect(extra).to_have_count(1)
+    expect(extra).not_to_contain_text("$")
+    expect(card.filter(has_text="≈ $")).to_have_count(1)
+    page.shoot("read")
+    assert page.complaints == []
+
+
+def test_rows_that_are_as_high_as_their_text_stand_one_below_the_other(
+    page: Any, bench: Bench, odd_provider: Odd
+) -> None:
+    """At every width of the panel and however far it is scrolled; what is read stays where it is when the width changes."""
+    said = {"error": {"message": "A long word of the provider. " * 8}, "choices": []}
+    odd_provider.begin(answering(said, chat_answer(colours(24, 24, seed=3)), UNREADABLE, said, UNREADABLE))
+    bench.generate("A dunnock, a few", "openrouter", num_images=14)
+    open_panel(page)
+    page.page.get_by_label("Search prompts, providers, models").fill("dunnock")
+    panel, scroller = page.page.locator(".nb-results-frame"), page.page.locator(".nb-list")
+    expect(page.page.locator(".nb-result").first).to_contain_text("dunnock")
+    for width in ("", "230px", "520px"):
+        panel.evaluate("(frame, width) => { frame.style.width = width }", width)
+        for part in (0, 0.3, 0.6, 1):
+            scroller.evaluate("(list, part) => { list.scrollTop = part * list.scrollHeight }", part)
+            page.settle()
+            page.settle()
+            rows = scroller.evaluate(ROWS)
+            assert len({round(bottom - top) for top, bottom, _, _ in rows}) > 1, "rows of more than one height"
+            for (_, bottom, _, _), (top, _, _, _) in pairwise(rows):
+                assert abs(top - bottom) < 1, (width, part, rows)
+            assert not [cut for _, _, cut, _ in rows if cut], (width, part, rows)
+        assert rows[-1][3] == 14, "the last one is reached"
+    panel.evaluate("(frame) => { frame.style.width = '' }")
     assert page.complaints == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import urllib.request
@@ -24,6 +25,22 @@ def provider_variables(simulator: Any, key: str = "sim-test") -> dict[str, str]:
         found[f"NANO_BANANA_{name.upper()}_BASE_URL"] = simulator.base_url(name)
         found[f"NANO_BANANA_{name.upper()}_API_KEY"] = key
     return found
+
+
+UNREADABLE = {"gallery": [{"canvas": "in a shape of tomorrow"}]}
+"""A success in which no picture can be read."""
+
+
+def chat_answer(*pictures: np.ndarray) -> dict[str, Any]:
+    """OpenRouter's answer with these pictures."""
+    images = []
+    for pixels in pictures:
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        url = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+        images.append({"type": "image_url", "image_url": {"url": url}})
+    message = {"role": "assistant", "content": "", "images": images}
+    return {"id": "gen-1", "choices": [{"index": 0, "finish_reason": "stop", "message": message}]}
 
 
 def node(kind: str, **inputs: Any) -> dict[str, Any]:

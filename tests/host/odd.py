@@ -7,9 +7,11 @@ test can say what never came.
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 
 class Visit:
@@ -71,6 +73,18 @@ def refuse(visit: Visit) -> None:
     """For visitors that should never have come."""
     visit.read_body()
     visit.answer("404 Not Found", b'{"error": "nothing is here"}', "Content-Type: application/json")
+
+
+def answering(*answers: Any) -> Act:
+    """Answers requests in their order with these JSON values and HTTP 200; the last one goes to all that follow."""
+    left = list(answers)
+
+    def act(visit: Visit) -> None:
+        visit.read_body()
+        answer = left.pop(0) if len(left) > 1 else left[0]
+        visit.answer("200 OK", json.dumps(answer).encode(), "Content-Type: application/json")
+
+    return act
 
 
 class Odd:

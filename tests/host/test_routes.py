@@ -5,7 +5,6 @@ One host for all tests, with the addresses and keys that its pages have given it
 
 from __future__ import annotations
 
-import base64
 import http.client
 import io
 import json
@@ -23,8 +22,8 @@ import numpy as np
 import pytest
 from pack.dev import loopback
 from pack.dev.running import Host
-from pack.tests.host.kit import Bench, colours, node
-from pack.tests.host.odd import Act, Odd, Visit, odd
+from pack.tests.host.kit import UNREADABLE, Bench, chat_answer, colours, node
+from pack.tests.host.odd import Odd, Visit, answering, odd
 from pack.tests.host.page import ROOT, Page
 from PIL import Image
 
@@ -54,31 +53,6 @@ def page(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     with Host.start(tmp_path_factory.mktemp("routes"), variables, args) as host:
         host.home = home
         yield Page(Bench(host, simulator))
-
-
-UNKNOWN = {"gallery": [{"canvas": "in a shape of tomorrow"}]}
-"""A success in which no picture can be read."""
-
-
-def drawn(pixels: np.ndarray) -> dict[str, Any]:
-    """OpenRouter's answer with a picture."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    url = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
-    message = {"role": "assistant", "content": "", "images": [{"type": "image_url", "image_url": {"url": url}}]}
-    return {"id": "gen-1", "choices": [{"index": 0, "finish_reason": "stop", "message": message}]}
-
-
-def answering(*answers: Any) -> Act:
-    """Gives these answers, HTTP 200, to the requests in their order, and the last one to all that follow."""
-    left = list(answers)
-
-    def act(visit: Visit) -> None:
-        visit.read_body()
-        answer = left.pop(0) if len(left) > 1 else left[0]
-        visit.answer("200 OK", json.dumps(answer).encode(), "Content-Type: application/json")
-
-    return act
 
 
 @pytest.fixture
@@ -701,7 +675,7 @@ def test_a_paid_picture_comes_home_when_its_key_is_back(page: Page, simulator: A
 def odd_shop(page: Page, stranger: Odd) -> Iterator[Page]:
     """OpenRouter at a server that answers in a way that no version of the pack knows."""
     page.at("openrouter", stranger.origin, ENTERED)
-    stranger.begin(answering(UNKNOWN))
+    stranger.begin(answering(UNREADABLE))
     yield page
     page.good("DELETE", "/keys/openrouter/default")
     page.at("openrouter", None)
@@ -725,7 +699,7 @@ def test_an_answer_that_could_not_be_read_is_kept_and_read_again(odd_shop: Page,
     again = odd_shop.good("POST", path, {})
     assert again["pictures"] == 0 and "OpenRouter" in again["reason"] and again["result"] == row
     head = file.read_bytes().partition(b"\n")[0]
-    file.write_bytes(head + b"\n" + json.dumps(drawn(colours(24, 32, seed=5))).encode())
+    file.write_bytes(head + b"\n" + json.dumps(chat_answer(colours(24, 32, seed=5))).encode())
     again = odd_shop.good("POST", path, {})
     assert again["pictures"] == 1 and again["reason"] == ""
     assert again["result"]["picture"] and again["result"]["state"] == "stored" and again["result"]["answer"] == ""
@@ -750,7 +724,7 @@ def test_forgetting_deletes_a_kept_answer(odd_shop: Page, tag: str) -> None:
 
 def test_info_names_the_row_and_the_answer_of_what_failed(odd_shop: Page, stranger: Odd, tag: str) -> None:
     """One of two pictures is made; the other's answer could not be read."""
-    stranger.begin(answering(UNKNOWN, drawn(colours(24, 32, seed=6))))
+    stranger.begin(answering(UNREADABLE, chat_answer(colours(24, 32, seed=6))))
     ran = odd_shop.bench.generate(tag, "openrouter", num_images=2)
     assert ran.status == "success", ran.error
     (failed,) = ran.info()["failed"]
