@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 from . import retry
@@ -264,7 +265,9 @@ class Call:
                 broken = error
             except TooLong as error:
                 self._fate = "lost"
-                raise self._blame.error(Fault("unreadable", str(error)), "maybe" if self._left else "no") from None
+                kept = self._keep_answer(_kept(send.state, error.reply)) if self._left and error.reply else None
+                charged: Charged = "maybe" if self._left else "no"
+                raise self._blame.error(Fault("unreadable", str(error)), charged, kept=kept) from None
             except Forbidden as error:
                 self._fate = "lost"
                 raise self._blame.forbidden(str(error), "maybe" if self._left else "no") from None
@@ -572,10 +575,14 @@ class Call:
             charged, self._fate = "maybe" if charged == "no" else charged, "lost"
         kept = None
         if self._answer is not None and charged != "no":
-            clean = replace(self._answer, body=self._scrubber.body(self._answer.body))
-            kept = self._ledger.keep_answer(self.id, self._scrubber.value(clean))
-        self.outcome.answer = kept.name if kept else ""
+            kept = self._keep_answer(self._answer)
         return self._blame.error(fault, charged, failed.task, kept)
+
+    def _keep_answer(self, answer: KeptAnswer) -> Path | None:
+        """Writes an answer to disk without the key; gives where, None when it can't be written."""
+        kept = self._ledger.keep_answer(self.id, self._scrubber.value(answer), self._scrubber.pieces)
+        self.outcome.answer = kept.name if kept else ""
+        return kept
 
     def _while_young(self, fate: retry.Fate) -> retry.Fate:
         """Tasks and addresses don't live for ever: what could not be had for a day is lost."""

@@ -12,6 +12,7 @@ from . import retry
 from .broken import Broken
 from .connections import Forbidden, Private
 from .pictures import UnreadablePicture, measure, sniff
+from .received import joined
 from .transport import TooLong, Transport
 
 _DEAD = frozenset({400, 401, 403, 404, 405, 410, 451})
@@ -38,7 +39,7 @@ LONGEST_SECONDS = 900.0
 def fetch(transport: Transport, url: str, patience: float) -> bytes:
     """The file at `url`, complete. `patience`: seconds without anything new that are waited for. Raises Unfetched."""
     end, deadline = time.monotonic() + LONGEST_SECONDS, time.monotonic() + patience
-    data = bytearray()
+    data = b""
     tag = problem = cure = ""
     dead = False
     spoiled = 0
@@ -61,29 +62,29 @@ def fetch(transport: Transport, url: str, patience: float) -> bytes:
             wish = retry.parse_retry_after(reply.headers.get("retry-after", ""), time.time())
             goes_on = reply.headers.get("content-range", "").startswith(f"bytes {len(data)}-")
             if reply.status == 206 and data and goes_on:
-                data += reply.body
+                data = joined(data, reply.body)
             elif reply.ok:
-                data = bytearray(reply.body)
+                data = reply.body
                 tag = reply.headers.get("etag", "")
             if reply.ok and reply.body:
                 deadline = min(time.monotonic() + patience, end)
             if not reply.ok:
                 problem, dead = f"HTTP {reply.status}", reply.status in _DEAD
-                data.clear()
+                data = b""
                 if reply.status in _GONE:
                     break
-            elif not whole and not _is_complete(bytes(data)):
+            elif not whole and not _is_complete(data):
                 problem, dead = "the connection ended in the middle", False
             else:
-                problem = _complaint(bytes(data))
+                problem = _complaint(data)
                 if not problem:
-                    return bytes(data)
+                    return data
                 spoiled += 1
                 if spoiled == 3:
-                    if sniff(bytes(data)):
-                        return bytes(data)  # it is a picture of some kind, and its bytes are worth keeping
+                    if sniff(data):
+                        return data  # it is a picture of some kind, and its bytes are worth keeping
                     raise Unfetched(problem, dead=True)
-                data.clear()
+                data = b""
         if attempt == retry.FREE_TRIES or time.monotonic() >= deadline:
             break
         time.sleep(min(wish if wish is not None else retry.backoff(attempt, random.random()), 10.0))

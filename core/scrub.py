@@ -12,7 +12,7 @@ import base64
 import html
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -31,7 +31,11 @@ _ESCAPE = re.compile(
     r"&#x[0-9a-fA-F]{1,6};?|&#[0-9]{1,7};?|&[a-zA-Z]{2,12};|%[0-9a-fA-F]{2}"
     r"|\\u[0-9a-fA-F]{4}|\\u\{[0-9a-fA-F]{1,6}\}|\\x[0-9a-fA-F]{2}|\\[\\/]|=[0-9A-F]{2}"
 )
-_LONG_RUN = re.compile(rb"[A-Za-z0-9+/=_-]{4096,}")
+_LONG_RUN = re.compile(rb"[A-Za-z0-9+/=_\\-]{4096,}")
+"""Base64, also with escaped slashes and line ends."""
+_WINDOW = 1 << 20
+"""Bytes that are searched for long runs at a time."""
+MOST_BESIDE = 8 << 20
 T = TypeVar("T")
 
 
@@ -72,15 +76,27 @@ class Scrubber:
         return "".join([*shown, text[done:]])
 
     def body(self, data: bytes) -> bytes:
-        """The bytes of an answer without the secrets; long runs of base64, which are pictures, are not looked into."""
+        """The bytes of an answer without the secrets; see `pieces`."""
+        return b"".join(self.pieces(data))
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """The bytes of an answer without the secrets, in pieces.
+
+        Long runs of base64, which are pictures, are not looked into. Beside them there are at most `MOST_BESIDE` bytes: an
+        answer with more is cut there.
+        """
         if not self._runs and not self._whole:
-            return data
-        pieces: list[bytes] = []
-        done = 0
-        for match in _LONG_RUN.finditer(data):
-            pieces += [self._bytes(data[done : match.start()]), match.group()]
-            done = match.end()
-        return b"".join([*pieces, self._bytes(data[done:])])
+            yield data
+            return
+        done, left = 0, MOST_BESIDE
+        for start, end in _long_runs(data):
+            yield self._bytes(data[done : min(start, done + left)])
+            left -= start - done
+            if left < 0:
+                return
+            yield data[start:end]
+            done = end
+        yield self._bytes(data[done : done + left])
 
     def value(self, value: T) -> T:
         """A step, a fault or plain JSON with every text in it scrubbed; other values stay as they are."""
@@ -117,6 +133,14 @@ class Scrubber:
                 for start in range(max(0, at - _STRIDE), at + 1):
                     if letters[start : start + RUN] in self._runs:
                         yield start, start + RUN
+
+
+def _long_runs(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where long runs of base64 begin and end; one that is longer than a window comes in parts."""
+    for window in range(0, len(data), _WINDOW):
+        for match in _LONG_RUN.finditer(data, window, window + _WINDOW):
+            if b"\\u" not in match.group() and b"\\x" not in match.group():  # those may spell anything
+                yield match.start(), match.end()
 
 
 def _spellings(secret: str) -> list[str]:

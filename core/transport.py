@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import http.client
 import http.cookiejar
-import io
 import os
 import re
 import time
@@ -27,6 +26,7 @@ from . import addresses, content_encoding, name_lookup
 from .broken import Broken, broken_by, cause_of, never_arrived
 from .connections import Adapter, Forbidden, GuardedAdapter, Private
 from .errors import ConfigError
+from .received import Received
 from .redact import public_url, redact
 from .retry import Arrival
 from .socket_reader import seconds_left
@@ -34,9 +34,11 @@ from .wire.reading import NotJson, read_json
 from .wire.step import Reply
 
 CONNECT_SECONDS = 15.0
-ANSWER_BYTES = 400 << 20
-"""The longest API answer that is read: sixteen 4K pictures as base64 fit."""
-PICTURE_BYTES = 256 << 20
+ANSWER_BYTES = 320 << 20
+"""The longest API answer that is read: four pictures of 4K as base64, 67 MB each, fit, and it stays the only large thing in
+memory until a picture is taken out of it."""
+PICTURE_BYTES = 192 << 20
+"""The longest file of a picture: one of 4K with 16 bits a channel has 100 MB."""
 _PIECE = 256 * 1024
 _REDIRECTS = 5
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
@@ -58,6 +60,8 @@ class TooLong(Exception):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the answer is longer than {limit >> 20} MB")
+        self.reply: Reply | None = None
+        """What had come by then, where that is worth being kept."""
 
 
 @dataclass
@@ -122,14 +126,20 @@ class Transport:
         packed = {"Accept-Encoding": content_encoding.ASKED_FOR}
         sent = {"User-Agent": _AGENT, "Accept": "application/json", **packed, **headers}
         with self._open(session, method, url, sent, sending, key, deadline, stream=True) as response:
-            came = io.BytesIO()  # not a list: an answer may come in single bytes
+            secret = _secret_of(key)
+            received = Received(secret.encode())
             try:
                 for piece in self._pieces(response, limit or ANSWER_BYTES, deadline, watch, may_abandon=False):
-                    came.write(piece)
+                    received.add(piece)
+            except TooLong as error:
+                error.reply = _reply(response, received.end(), secret) if len(received) else None
+                raise
             except _BREAKS as error:
-                if not _is_whole(came.getvalue()):
+                data = received.end()
+                if not _is_whole(data):
                     raise broken_by(error, "all") from None
-            return _reply(response, came.getvalue(), key[1] if key else "")
+                return _reply(response, data, secret)
+            return _reply(response, received.end(), secret)
 
     def download(
         self,
@@ -162,17 +172,18 @@ class Transport:
                     url = _redirected(url, response.headers["location"])
                     continue
                 seconds_left.set(lambda: (end or deadline) - self._clock())
-                came = io.BytesIO()
+                received = Received()
                 whole = True
                 try:
-                    for piece in self._pieces(response, PICTURE_BYTES, end or deadline, watch, may_abandon=True):
-                        came.write(piece)
+                    limit = max(0, PICTURE_BYTES - start)
+                    for piece in self._pieces(response, limit, end or deadline, watch, may_abandon=True):
+                        received.add(piece)
                 except _BREAKS:
                     whole = False
                 plain = response.headers.get("content-encoding", "identity").lower() == "identity"
-                if plain and came.tell() < _promised(response):
+                if plain and len(received) < _promised(response):
                     whole = False
-                return _reply(response, came.getvalue()), whole
+                return _reply(response, received.end()), whole
         raise Forbidden("the address redirects without end")
 
     # ------------------------------------------------------------------------------------------------ inside
@@ -314,7 +325,9 @@ def _as_sent(url: str) -> str:
     if len(url) > _LONGEST_ADDRESS:
         raise Forbidden(f"the address is longer than {_LONGEST_ADDRESS >> 10} kB")
     try:
-        return str(requests.Request("GET", url).prepare().url)
+        request = requests.PreparedRequest()
+        request.prepare_url(url, None)
+        return str(request.url)
     except (requests.RequestException, ValueError):
         raise Forbidden("no http(s) address") from None
 
@@ -429,13 +442,17 @@ class _Sending:
             self._watch.on_sent(self.left, total)
 
 
-def _reply(response: requests.Response, data: bytes, credential: str = "") -> Reply:
+def _secret_of(key: tuple[str, str] | None) -> str:
+    """The part of a credential that is taken out of an answer: some servers repeat what they were sent."""
+    secret = key[1].rpartition(" ")[2] if key else ""
+    return secret if len(secret) >= _SECRET_LENGTH else ""
+
+
+def _reply(response: requests.Response, data: bytes, secret: str = "") -> Reply:
     headers = {name.lower(): value for name, value in response.headers.items()}
-    secret = credential.rpartition(" ")[2]
-    if len(secret) >= _SECRET_LENGTH:
-        # Some servers repeat what they were sent. Taken out here, no message, id or log line can carry it.
+    if secret:
+        # As out of the body: no message, id or log line can carry it.
         headers = {name: value.replace(secret, "...") for name, value in headers.items()}
-        data = data.replace(secret.encode(), b"...")
     request_id = next(
         (headers[name] for name in ("x-request-id", "request-id", "x-fal-request-id", "cf-ray") if name in headers), ""
     )

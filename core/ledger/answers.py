@@ -11,16 +11,18 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .. import private_files
 
-MOST_BYTES = 64 << 20
+MOST_BYTES = 320 << 20
+"""As long as an answer may be at all: a part of one could not be read again."""
 FOLDER_BYTES = 1 << 30
 _ENDING = ".answer"
+_LONGEST_HEAD = 1 << 20
 _HEADERS = ("content-type", "content-encoding", "retry-after")
 """The headers that reading an answer may need."""
 
@@ -58,8 +60,13 @@ class KeptAnswers:
         """The file name of the answer of a call, "" where it is not here. Raises nothing."""
         return self.path(call).name if self.has(call) else ""
 
-    def keep(self, call: str, answer: KeptAnswer) -> Path:
-        """Writes an answer, complete or not at all, and makes room for it; gives where it is."""
+    def keep(
+        self, call: str, answer: KeptAnswer, cleaned: Callable[[bytes], Iterable[bytes]] = lambda body: (body,)
+    ) -> Path:
+        """Writes an answer, complete or not at all, and makes room for it; gives where it is.
+
+        `cleaned` takes the secrets out of its body, piece by piece.
+        """
         private_files.make_folder(self.folder)
         head = {
             "status": answer.status,
@@ -72,7 +79,10 @@ class KeptAnswers:
         part = target.with_suffix(".part")
         with private_files.open_new(part) as file:
             file.write(json.dumps(head).encode() + b"\n")
-            file.write(memoryview(answer.body)[:MOST_BYTES])
+            left = MOST_BYTES
+            for piece in cleaned(answer.body):
+                file.write(memoryview(piece)[:left])
+                left -= min(left, len(piece))
         os.replace(part, target)
         self._trim(target)
         return target
@@ -80,8 +90,9 @@ class KeptAnswers:
     def read(self, call: str) -> KeptAnswer | None:
         """The answer of a call; None where there is none, or none that makes sense."""
         try:
-            head, _, body = self.path(call).read_bytes().partition(b"\n")
-            found = json.loads(head)
+            with self.path(call).open("rb") as file:
+                found = json.loads(file.readline(_LONGEST_HEAD))
+                body = file.read(MOST_BYTES)
             headers = {str(name): str(value) for name, value in dict(found["headers"]).items()}
             state = found["state"]
             if not isinstance(state, dict):

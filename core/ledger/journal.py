@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -279,10 +279,15 @@ class Journal:
         self._settle(uid, name)
         self.storage.added(len(data))
 
-    def keep_answer(self, call: str, answer: KeptAnswer) -> Path | None:
-        """Keeps an answer in which no picture could be read; gives where, None when it can't be written."""
+    def keep_answer(
+        self, call: str, answer: KeptAnswer, cleaned: Callable[[bytes], Iterable[bytes]] = lambda body: (body,)
+    ) -> Path | None:
+        """Keeps an answer in which no picture could be read; gives where, None when it can't be written.
+
+        `cleaned` takes the secrets out of its body.
+        """
         try:
-            return self.answers.keep(call, answer)
+            return self.answers.keep(call, answer, cleaned)
         except OSError as error:
             log.warning("an answer could not be kept: %s", error)
             return None

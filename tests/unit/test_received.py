@@ -1,0 +1,87 @@
+"""Bodies as they come: one copy in memory, and no key in them."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pack.core import received, scrub, transport
+from pack.core.ledger.answers import KeptAnswer, KeptAnswers
+from pack.core.received import Received, joined
+from pack.core.scrub import Scrubber
+from reply_server import replying
+from test_reported_answers import engine_at, run_once
+
+KEY = b"Zq81secret"
+
+
+@given(
+    st.lists(st.sampled_from([KEY, KEY[:4], KEY[4:], b"Z", KEY[:-1], b"x" * 30, b"", b"..."]), max_size=20), st.data()
+)
+def test_a_secret_is_taken_out_wherever_the_pieces_are_cut(parts: list[bytes], data: st.DataObject) -> None:
+    """As `replace` does it in the whole body."""
+    whole = b"".join(parts)
+    got, at = Received(KEY), 0
+    while at < len(whole):
+        size = data.draw(st.integers(1, 12))
+        got.add(whole[at : at + size])
+        at += size
+    assert len(got) <= len(whole)
+    assert got.end() == whole.replace(KEY, b"...")
+
+
+def test_a_body_is_in_memory_once() -> None:
+    """While it is collected, and when it is handed out."""
+    piece = bytes(1 << 20)
+    tracemalloc.start()
+    try:
+        got = Received(KEY)
+        for _ in range(64):
+            got.add(piece)
+        body = got.end()
+        assert len(body) == 64 << 20 and tracemalloc.get_traced_memory()[1] < 80 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_parts_of_a_download_are_joined() -> None:
+    """Each longer than one step, or empty."""
+    for first, second in ((b"ab" * (3 << 20), b"c" * (5 << 20)), (b"", b"x"), (b"x", b"")):
+        assert joined(first, second) == first + second
+
+
+def test_an_answer_that_is_too_long_is_kept_as_far_as_it_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have been paid; nobody can ask for it again."""
+    monkeypatch.setattr(transport, "ANSWER_BYTES", 1 << 20)
+    raw = b'{"data":[{"url":"' + b"x" * (2 << 20) + b'"}]}'
+    with replying() as server:
+        server.replies = [{"status": 200, "raw": b"200000\r\n" + raw, "headers": {"Transfer-Encoding": "chunked"}}]
+        run = run_once(engine_at(server, "onerouter", tmp_path), "onerouter")
+    (result,) = run.results
+    assert result.error is not None and result.error.charged == "maybe"
+    (file,) = (tmp_path / "results" / "unreadable").glob("*.answer")
+    assert 900_000 < file.stat().st_size < 2 << 20 and file.name in result.error.message
+    assert b'{"data":[{"url":"xxx' in file.read_bytes()
+
+
+def test_an_answer_is_kept_whole_and_in_pieces(tmp_path: Path) -> None:
+    """Pictures with escaped slashes are not looked into; what stands between is; far too much of it is cut."""
+    picture = (b"iVBOR\\/" * 200_000)[: 1 << 20]
+    body = b'{"a":"' + picture + b'","key":"sk-0123456789abcdef"}'
+    scrubber = Scrubber(["sk-0123456789abcdef"])
+    answers = KeptAnswers(tmp_path)
+    answers.keep("call", KeptAnswer(200, {}, body, {"at": "submit"}), scrubber.pieces)
+    kept = answers.read("call")
+    assert kept is not None and kept.body == body.replace(b"sk-0123456789abcdef", b"...")
+    assert kept.body == scrubber.body(body)
+
+
+def test_what_no_api_answers_is_not_looked_through_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred MB of words would take a minute."""
+    monkeypatch.setattr(scrub, "MOST_BESIDE", 100_000)
+    words = b'"abc",' * 100_000
+    assert Scrubber(["sk-0123456789abcdef"]).body(words) == words[:100_000]
+    assert received.Received().end() == b""
