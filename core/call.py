@@ -23,7 +23,7 @@ from . import retry
 from .blame import Blame, given_up, with_wish
 from .broken import Broken
 from .connections import Forbidden
-from .echoes import without_echoes
+from .echoes import marks_of, without_echoes
 from .errors import Charged, ConfigError, Fault, LedgerFailed, NanoBananaError
 from .fetching import Unfetched, fetch
 from .ledger import Claim
@@ -229,7 +229,10 @@ class Call:
         self._answer = answer
         reply = Reply(answer.status, answer.headers, answer.body, answer.request_id)
         send = Send("GET", self.target.base_url, answer.state, accepted=self._task or answer.state)
-        self._finish(transport, speech, self._until_done(transport, speech, step_after(speech, self._job, send, reply)))
+        step = step_after(speech, self._job, send, reply)
+        if isinstance(step, Done):
+            step = without_echoes(step, reply, self._job, (), answer.state.get(_MARKS) or (), self._task_id)
+        self._finish(transport, speech, self._until_done(transport, speech, step))
 
     def _until_done(self, transport: Transport, speech: Dialect, step: Step) -> Done:
         while True:
@@ -297,9 +300,13 @@ class Call:
                 raise self._redirected(reply)
             step = self._scrubbed_step(step_after(speech, self._job, send, replace(reply, sent=self._sent_words)))
             if isinstance(step, Done):
-                step = without_echoes(step, reply, self._job, self._digests, self._uploads, self._task_id)
+                step = without_echoes(step, reply, self._job, self._digests, self._marks(), self._task_id)
             about_result = reply.ok and (send.paid or send.accepted is not None)
-            self._answer = _kept(send.state, reply) if about_result and isinstance(step, Failed) else None
+            self._answer = (
+                _kept({**send.state, _MARKS: self._marks()}, reply)
+                if about_result and isinstance(step, Failed)
+                else None
+            )
             if not isinstance(step, Failed):
                 if send.paid:
                     # An answer that leads to another variant was a refusal (`retry.leads_on`): nothing is out yet, and
@@ -604,6 +611,9 @@ class Call:
 
     # ------------------------------------------------------------------------------------------------ small
 
+    def _marks(self) -> list[str]:
+        return marks_of(self._job, self._uploads)
+
     @property
     def _sent_words(self) -> str:
         """The user's own words in the request, which an error may repeat."""
@@ -687,6 +697,10 @@ class Call:
                 log.warning("%s", failed.reason)
             except Exception:  # a bug of ours: nobody may wait for ever because of a row
                 log.exception("the end of a call to %s could not be written down", self.target.row.id)
+
+
+_MARKS = "references"
+"""Where the state of a kept answer says what was sent along."""
 
 
 def _kept(state: State, reply: Reply) -> KeptAnswer:

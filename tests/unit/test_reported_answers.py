@@ -464,6 +464,9 @@ def test_a_reference_that_comes_back_is_no_result(shape: str, tmp_path: Path) ->
         assert (result.landed.data if result.landed else b"") == wanted
         assert [each.role for each in History(engine.ledger).pictures()] == [""]
         assert wanted or (result.error is not None and result.error.kind == "empty" and result.answer)
+        if not wanted:
+            assert engine.read_again(result.uid).pictures == 0
+            assert History(engine.ledger).pictures()[0].state != "stored"
 
 
 # ------------------------------------------------------------------------------------------------------ tasks
