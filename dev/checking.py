@@ -1,4 +1,4 @@
-"""`dev.py test`: ruff, mypy, tsc, eslint, pytest on units, conformance, real host and browser, then a summary.
+"""`dev.py test`: ruff, mypy, tsc, eslint, pytest on units, fuzz, conformance, real host and browser, then a summary.
 
 Whatever was skipped is named with its reason. It can't spend: key variables are dropped and the data folder is
 temporary. Caches and reports stay out of the tree. Called by `commands.py` and, through it, by `.ci/run`.
@@ -27,9 +27,9 @@ SCREENSHOTS = "NANO_BANANA_SCREENSHOTS"
 WIDTHS = (17, 8, 8, 8, 8)
 NO_TESTS = 5
 """pytest's exit code when it collected nothing."""
-PARTS = ("unit", "conformance", "host", "browser")
+PARTS = ("unit", "fuzz", "conformance", "host", "browser")
 """The folders of tests, in the order in which they run."""
-SPREAD = ("unit", "conformance")
+SPREAD = ("unit", "fuzz", "conformance")
 """The folders whose files several processes share out among them."""
 JUDGED = "NANO_BANANA_JUDGED"
 """The file that the conformance tests write their record to."""
@@ -50,8 +50,8 @@ def options(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """The command's options, and what is handed on to pytest."""
     parser = argparse.ArgumentParser(
         prog="dev.py test",
-        description="Lint, types, tests of units, against the vendors' SDKs (conformance), in the real host and in the "
-        "browser; without a choice all of them.",
+        description="Lint, types, tests of units, with broken input (fuzz), against the vendors' SDKs (conformance), in the "
+        "real host and in the browser; without a choice all of them.",
         epilog="What is left goes to pytest, in one process: dev.py test --unit -k codec -x",
     )
     for name in ("lint", *PARTS):
@@ -241,7 +241,7 @@ def run(arguments: list[str]) -> int:
     """Runs the chosen stages. Exit code 1 when anything failed. Raises Stop."""
     chosen, rest = options(arguments)
     place = None
-    if chosen.lint or chosen.unit or chosen.host or chosen.browser:
+    if chosen.lint or chosen.unit or chosen.fuzz or chosen.host or chosen.browser:
         place = environment.make(tools=True)
         print(f"ComfyUI: {place.comfyui} ({place.why})")
     with tempfile.TemporaryDirectory(prefix="nano-banana-test-", ignore_cleanup_errors=True) as scratch:

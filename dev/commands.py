@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import bench, checking, converting, demo, ledger, person, providers_table, wording
+from . import bench, checking, converting, demo, fuzzing, ledger, person, providers_table, wording
 from .cache import location
 from .stop import Stop, from_os_error
 
@@ -29,6 +29,7 @@ COMMANDS = (
     Command("test", "lint, tests of units, against the vendors' SDKs, in the real host and browser", checking.run),
     Command("host", "start the real ComfyUI with this pack, for you to use", person.run),
     Command("bench", "run the benchmarks", bench.run),
+    Command("fuzz", "feed broken input to every reader for some minutes, and name what breaks", fuzzing.run),
     Command("ledger", "what was asked for, what became of it, what it cost; recover and forget", ledger.run),
     Command("examples", "make the API forms of the example workflows anew, in a real browser", converting.run),
     Command("table", "write README's table of providers anew from the rows", providers_table.run),

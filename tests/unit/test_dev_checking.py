@@ -73,13 +73,14 @@ def test_the_last_line_of_the_summary_names_what_was_left_out() -> None:
 @pytest.mark.parametrize(
     ("arguments", "stages", "rest"),
     [
-        ([], {"lint", "unit", "conformance", "host", "browser"}, []),
+        ([], {"lint", "unit", "fuzz", "conformance", "host", "browser"}, []),
         (["--unit"], {"unit"}, []),
         (["--unit", "--host", "-k", "codec"], {"unit", "host"}, ["-k", "codec"]),
-        (["-x"], {"unit", "conformance", "host", "browser"}, ["-x"]),
+        (["-x"], {"unit", "fuzz", "conformance", "host", "browser"}, ["-x"]),
         (["--conformance"], {"conformance"}, []),
+        (["--fuzz"], {"fuzz"}, []),
         (["--lint"], {"lint"}, []),
-        (["--long"], {"lint", "unit", "conformance", "host", "browser"}, []),
+        (["--long"], {"lint", "unit", "fuzz", "conformance", "host", "browser"}, []),
     ],
 )
 def test_options(arguments: list[str], stages: set[str], rest: list[str]) -> None:

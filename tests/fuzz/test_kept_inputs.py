@@ -1,8 +1,4 @@
-"""The bounded run: every kept input, some of hypothesis, some of the loop. The same inputs on each run of the same tree.
-
-A failure names the harness and the seed; `python3 dev.py fuzz --harness NAME --seed S --first N --inputs 1` runs one of the
-loop's inputs again. The long run is `python3 dev.py fuzz --minutes N`.
-"""
+"""The kept inputs, and examples of hypothesis: the same on each run."""
 
 from __future__ import annotations
 
@@ -14,9 +10,7 @@ from harnesses import HARNESSES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-SEED = 20261127
 KEPT = [(each, name) for each in HARNESSES for name in each.seeds()]
-BY_NAME = pytest.mark.parametrize("each", HARNESSES, ids=lambda each: each.name)
 
 
 @pytest.mark.parametrize(("each", "name"), KEPT, ids=[f"{each.name}-{name}" for each, name in KEPT])
@@ -25,7 +19,7 @@ def test_kept_inputs_break_nothing(each: harness.Harness, name: str) -> None:
     each.check(each.seeds()[name])
 
 
-@BY_NAME
+@pytest.mark.parametrize("each", HARNESSES, ids=lambda each: each.name)
 def test_examples_of_hypothesis_break_nothing(each: harness.Harness) -> None:
     """Hypothesis draws what the harness's own maker chooses, so that it can make a failing input small."""
 
@@ -44,10 +38,13 @@ def test_examples_of_hypothesis_break_nothing(each: harness.Harness) -> None:
     hold()
 
 
-@BY_NAME
-def test_the_loop_finds_nothing(each: harness.Harness) -> None:
-    """A run of the loop with a fixed seed and number of inputs."""
-    report = harness.fuzz(each, SEED, inputs=each.inputs_in_suite)
-    traces = "\n".join(finding.trace for finding in report.findings.values())
-    assert not report.findings, f"{report.text()}\n{traces}"
-    assert report.inputs == each.inputs_in_suite
+def test_every_seed_has_its_harness() -> None:
+    """A folder of another name would never be run."""
+    assert {folder.name for folder in harness.SEEDS.iterdir()} <= {each.name for each in HARNESSES}
+    assert all(len(each.seeds()) for each in HARNESSES if (harness.SEEDS / each.name).is_dir())
+
+
+def test_every_subject_is_a_file() -> None:
+    """The files that the figures of coverage are given for."""
+    missing = [file for each in HARNESSES for file in each.subjects if not (harness.ROOT / file).is_file()]
+    assert not missing

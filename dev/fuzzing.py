@@ -1,0 +1,110 @@
+"""`dev.py fuzz`: the long run of `tests/fuzz`, a process for each core, and what it found.
+
+    dev.py fuzz --minutes 60                     the loop of mutations, all harnesses
+    dev.py fuzz --harness answers --seed 7 --first 1234 --inputs 1    one input of an earlier run again
+    dev.py fuzz --minutes 60 --guided            with atheris, which looks for new branches
+    dev.py fuzz --minutes 5 --coverage           which branches of the attacked files are reached
+
+What breaks is written to the folder that is named at the end: `NAME.input` the input, `NAME.txt` how it failed. An input that
+broke something becomes a file in `tests/fuzz/seeds/<harness>/` together with the mend. Called by `commands.py`.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import environment, judges, pins
+from .cache import ROOT, opened
+from .checking import variables
+from .stop import Stop
+
+FOLDER = ROOT / "tests" / "fuzz"
+
+
+def names() -> list[str]:
+    """The harnesses there are: a module `fuzz_<name>.py` each."""
+    return sorted(file.stem.removeprefix("fuzz_") for file in FOLDER.glob("fuzz_*.py"))
+
+
+def shared_out(harnesses: Sequence[str], processes: int) -> list[list[str]]:
+    """The harnesses of each process, none of them empty."""
+    return [list(harnesses[start::processes]) for start in range(min(processes, len(harnesses)))]
+
+
+def run(arguments: list[str]) -> int:
+    """Exit code 1 where something was found. Raises Stop."""
+    parser = argparse.ArgumentParser(prog="dev.py fuzz", description="Feeds broken input to every reader.")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of time, for all harnesses (10)")
+    parser.add_argument("--harness", action="append", choices=names(), help="only this one (several may be named)")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="of an earlier run, to have the same inputs")
+    parser.add_argument("--first", type=int, default=0, help="number of the first input")
+    parser.add_argument("--inputs", type=int, default=sys.maxsize, help="at most so many for each harness")
+    parser.add_argument("--guided", action="store_true", help="with atheris, which keeps what reaches new branches")
+    parser.add_argument("--coverage", action="store_true", help="measure the branches that are reached; in one process")
+    chosen = parser.parse_args(arguments)
+    cache = opened()
+    place = environment.make(tools=True)
+    folder = cache / "fuzz"
+    folder.mkdir(exist_ok=True)
+    wanted = chosen.harness or names()
+    shared = [f"--seed={chosen.seed}", f"--folder={folder}"]
+    print(f"seed {chosen.seed}", flush=True)
+    if chosen.guided:
+        commands = guided(cache, wanted, [*shared, f"--minutes={chosen.minutes / len(wanted)}"])
+    else:
+        if chosen.coverage:
+            shared.append(
+                f"--coverage={packages(judges.apart(cache, 'coverage', 'coverage', 'coverage', pins.COVERAGE))}"
+            )
+        more = [*shared, f"--minutes={chosen.minutes}", f"--first={chosen.first}", f"--inputs={chosen.inputs}"]
+        groups = shared_out(wanted, 1 if chosen.coverage else os.cpu_count() or 1)
+        commands = [[str(FOLDER / "run.py"), *more, *(f"--harness={name}" for name in group)] for group in groups]
+    home = Path(tempfile.mkdtemp(prefix="nano-banana-fuzz-"))
+    try:
+        codes = _together(
+            [[str(place.tools), *command] for command in commands], variables(place, cache, home), chosen.guided
+        )
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    print(f"findings, if any, are in {folder}")
+    return 1 if any(code not in (0, 3) for code in codes) else 0
+
+
+def guided(cache: Path, wanted: Sequence[str], shared: Sequence[str]) -> list[list[str]]:
+    """The commands of a guided run, one for each harness; none, with the reason said, where atheris can't be had."""
+    try:
+        python = judges.apart(cache, "guided", "guided fuzzing", "atheris", pins.GUIDED)
+    except Stop as reason:
+        print(f"skipped: --guided: {reason}")
+        return []
+    more = [*shared, f"--packages={packages(python)}"]
+    return [[str(FOLDER / "guided.py"), *more, f"--harness={name}"] for name in wanted]
+
+
+def packages(python: Path) -> str:
+    """The folder that the packages of an environment are in."""
+    found = subprocess.run(
+        [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return found.stdout.strip()
+
+
+def _together(commands: Sequence[Sequence[str]], environ: dict[str, str], in_turn: bool) -> list[int]:
+    """Runs commands at the same time, or one after the other; their exit codes."""
+    if in_turn:
+        return [subprocess.run(command, cwd=ROOT, env=environ).returncode for command in commands]
+    running = [subprocess.Popen(command, cwd=ROOT, env=environ) for command in commands]
+    try:
+        return [process.wait() for process in running]
+    finally:
+        for process in running:
+            process.kill()
