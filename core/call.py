@@ -430,7 +430,9 @@ class Call:
             if self._task is None:
                 self._left = True
                 self._task = send.accepted
-                self._write(lambda: self._ledger.accepted(self.fingerprints, self._task or {}))
+                # After a restart the references are gone: their marks tell them from a result then, too.
+                kept = {**send.accepted, _MARKS: self._marks()} if self._marks() else send.accepted
+                self._write(lambda: self._ledger.accepted(self.fingerprints, kept))
             self._task = send.accepted
         if send.learned:
             self._memory.forms[self.target.place] = send.learned
@@ -612,7 +614,8 @@ class Call:
     # ------------------------------------------------------------------------------------------------ small
 
     def _marks(self) -> list[str]:
-        return marks_of(self._job, self._uploads)
+        earlier = (self.claim.task or {}).get(_MARKS) if self.claim else None
+        return [*marks_of(self._job, self._uploads), *(earlier if isinstance(earlier, list) else ())]
 
     @property
     def _sent_words(self) -> str:

@@ -15,6 +15,8 @@ from .long_json import LongJson, TooMuch
 from .long_text import LongText
 from .result_images import images_in
 
+BROKEN_OFF = "STREAM_BROKE_OFF"
+"""The finish reason of a stream that names none; no provider has it."""
 MOST_EVENTS = 100_000
 """More than any model sends for one answer; what follows is not read."""
 _STEP = 1 << 20
@@ -97,6 +99,10 @@ def join_chunks(values: Iterable[Any]) -> dict[str, Any] | None:
         joined.update({name: value for name, value in chunk.items() if value is not None})
     if any("candidates" in chunk for chunk in chunks):
         joined["candidates"] = _joined(chunks, "candidates", _add_candidate)
+        for candidate in joined["candidates"]:
+            if not (candidate.get("finishReason") or candidate.get("finish_reason")):
+                # A stream names its end in its last piece: without one it broke off, and a draft in it is no result.
+                candidate["finishReason"] = BROKEN_OFF
     elif any("choices" in chunk for chunk in chunks):
         joined["choices"] = _joined(chunks, "choices", _add_choice)
     else:

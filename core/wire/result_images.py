@@ -78,6 +78,8 @@ def result_images(value: Any) -> ResultImages:
     A draft is the result only where the answer ended with STOP, or names no end, and holds neither a finished image nor
     words: words beside a draft are a refusal.
     """
+    if isinstance(value, dict) and value.get("success") is False:
+        return ResultImages(())  # what comes with a stated failure is a placeholder
     if isinstance(value, dict) and isinstance(_field(value, "candidates"), list):
         found = _of_candidates(value)
         if found.images or found.has_draft or found.has_broken_image:

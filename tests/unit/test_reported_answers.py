@@ -351,6 +351,10 @@ REFUSED_DRAFTS: dict[str, tuple[Any, str]] = {
         {**gemini(drawn(SMALL, thought=True), reason=None), "promptFeedback": {"blockReason": "SAFETY"}},
         "content",
     ),
+    "a stream that broke off": (
+        [gemini(drawn(SMALL, thought=True), reason=None), gemini({"text": "more", "thought": True}, reason=None)],
+        "empty",
+    ),
     "in pieces": ([gemini(drawn(SMALL, thought=True), reason=None), gemini(reason="IMAGE_SAFETY")], "content"),
 }
 
@@ -706,6 +710,13 @@ MONEY: dict[str, tuple[str, list[dict[str, Any]], list[int], str]] = {
     "a draft that is all": ("google", [body(gemini(drawn(SMALL, thought=True)))], [1, 1, 1], ""),
     "a draft and a refusal": ("google", [body(REFUSED_DRAFTS["a safety refusal"][0])], [1, 2, 3], "maybe"),
     "words alone": ("google", [body(gemini({"text": "Which fox?"}))], [1, 2, 3], "maybe"),
+    "nothing at all": ("nanobanana", [body({"created": 1, "data": []})], [1, 1, 2], "maybe"),
+    "a placeholder beside a failure": (
+        "nanobanana",
+        [body({"success": False, "message": "it failed", "data": [{"b64_json": b64(SMALL)}]})],
+        [1, 2, 3],
+        "no",
+    ),
     "a lost task": ("nanobanana", LOST_TASK, [1, 1, 2], "maybe"),
     "an unreadable answer": ("nanobanana", [UNREAD["cut JSON"]], [1, 1, 2], "maybe"),
     "a page": ("openrouter", [UNREAD["a page"]], [1, 1, 2], "maybe"),
