@@ -519,20 +519,23 @@ class Call:
                 raise
         kept = self._write(lambda: self._ledger.bring_in(name, data), "A picture could not be stored")
         try:
-            landed = Landed(decode(data), sniff(data), data)
+            landed = Landed(decode(data), sniff(data), lambda: data)
         except UnreadablePicture as error:
             self._fates[number] = "lost"
             raise self._blame.no_picture(str(error), found.url, self._ledger.unreadable(name, data)) from None
         self.outcome.landed[number] = landed
         outcome, read = self.outcome, not (self.alone or self._stopped())
         if kept:
+            reader = self._ledger.reader(name)
             kept = self._write(
                 lambda: self._ledger.stored(
                     name, outcome.text, usd, outcome.request_id, notices=self._notices, read=read
                 ),
                 "A picture could not be stored",
             )
-        if not kept:
+        if kept:
+            self.outcome.landed[number] = replace(landed, read=reader)
+        else:
             # It may be in the graph's hands; to have it again costs nothing where it waits at the provider.
             self._fates[number] = self._while_young("again") if found.url or self._task else "lost"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .errors import NanoBananaError
@@ -14,7 +15,12 @@ class Landed:
 
     pixels: Pixels
     format: str
-    data: bytes = field(repr=False)
+    read: Callable[[], bytes] = field(repr=False)
+    """The provider's own bytes; on disk they need no memory. Raises OSError or Spoiled."""
+
+    @property
+    def data(self) -> bytes:
+        return self.read()
 
 
 @dataclass

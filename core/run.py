@@ -389,7 +389,7 @@ class Run:
     def _keep(self, result: Result, kept: Kept) -> bool:
         try:
             data = kept.read()
-            landed = Landed(decode(data), sniff(data), data)
+            landed = Landed(decode(data), sniff(data), kept.read)
         except FileNotFoundError:
             return False
         except ValueError as error:  # Spoiled, UnreadablePicture

@@ -216,6 +216,11 @@ class Journal:
                 f"The folder {self.results.folder} can't be written: {error.strerror or error}"
             ) from None
 
+    def reader(self, fingerprint: str) -> Callable[[], bytes]:
+        """What reads the bytes that were brought in from disk, now and after they are stored."""
+        uid = self._mine[fingerprint]
+        return partial(self.results.read, self._brought[uid][0], uid)
+
     def stored(
         self,
         fingerprint: str,

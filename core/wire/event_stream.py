@@ -7,7 +7,6 @@ google-genai (`GenerateContentResponse`) and openai (`ChatCompletionChunk`, `Ima
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -24,19 +23,20 @@ _HEAD = 1024
 
 
 def parse_events(source: LongJson) -> list[Any]:
-    """The JSON values of server-sent events, in order; events without JSON (`[DONE]`, comments) are passed over."""
+    """The JSON values of server-sent events, in order; events without JSON (`[DONE]`, comments) are passed over.
+
+    Raises TooMuch: a part of a stream would be a part of a picture.
+    """
     values: list[Any] = []
     data: list[str] = []
-    with contextlib.suppress(TooMuch):
-        for start, end in _lines(source.body):
-            first = source.body[start : min(end, start + 64)]
-            if not first.strip() and end - start <= 64:
-                values += _value(source, data)
-                data = []
-            elif first.startswith(b"data:"):
-                data.append(source.text(start + 5, end).removeprefix(" "))
-        values += _value(source, data)
-    return values
+    for start, end in _lines(source.body):
+        first = source.body[start : min(end, start + 64)]
+        if not first.strip() and end - start <= 64:
+            values += _value(source, data)
+            data = []
+        elif first.startswith(b"data:"):
+            data.append(source.text(start + 5, end).removeprefix(" "))
+    return [*values, *_value(source, data)]
 
 
 def _lines(body: bytes) -> Iterator[tuple[int, int]]:

@@ -17,7 +17,7 @@ MOST_SMALL = 512 << 10
 """Bytes of JSON without its long strings that are parsed at a time."""
 MOST_CONTAINERS = 50_000
 """Objects and lists in them."""
-MOST_IN_ALL = 6 << 20
+MOST_IN_ALL = 4 << 20
 """Bytes without long strings that are parsed of a stream: what they become takes twenty times as much memory."""
 LONG = 1024
 """Bytes from which a string is long."""
@@ -46,12 +46,13 @@ class LongJson:
         self._quotes = _MOST_QUOTES
 
     def text(self, start: int = 0, end: int | None = None) -> str:
-        """The JSON between two places of the body; longer than `MOST_SMALL` it has numbers for its long strings.
+        """The JSON between two places of the body; of a body over `MOST_SMALL` it has numbers for its long strings.
 
         What is beyond the limits is cut off.
         """
         end = len(self.body) if end is None else end
-        return _decoded(self._shortened(start, end) if end - start > MOST_SMALL else self.body[start:end])
+        long = len(self.body) > MOST_SMALL and end - start > LONG
+        return _decoded(self._shortened(start, end) if long else self.body[start:end])
 
     def parse(self, text: str, at: int = 0) -> tuple[Any, int]:
         """The value at a place of a text that `text` gave, and where it ends. Raises ValueError or RecursionError."""

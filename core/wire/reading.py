@@ -9,10 +9,12 @@ from typing import Any
 
 from .envelopes import unwrapped
 from .event_stream import is_chunk, is_event_stream, join_chunks, parse_events, parse_json_lines
-from .long_json import LongJson
+from .long_json import LongJson, TooMuch
 from .result_images import image_of, images_in
 from .step import Reply
 
+_MOST_COPIED = 100 << 20
+"""Bytes of a body that is copied without what stands before its JSON."""
 _MOST_UTF16 = 4 << 20
 _MOST_LINES = 1 << 20
 
@@ -34,7 +36,8 @@ def plain_text(body: bytes) -> bytes:
     """A body as UTF-8 without what some servers put before the JSON: UTF-16, and the prefix that guards against inclusion."""
     if body[:2] in (b"\xff\xfe", b"\xfe\xff") and len(body) <= _MOST_UTF16:
         body = body.decode("utf-16", "replace").encode("utf-8", "replace")
-    return body.partition(b"\n")[2] if body[:5].startswith(b")]}'") else body
+    guarded = body[:5].startswith(b")]}'") and len(body) <= _MOST_COPIED
+    return body.partition(b"\n")[2] if guarded else body
 
 
 def _after_comments(body: bytes) -> bytes:
@@ -47,12 +50,15 @@ def _after_comments(body: bytes) -> bytes:
         if end < 0:
             break
         at = end + 1
-    return body[at:]
+    return body[at:] if len(body) <= _MOST_COPIED else b""
 
 
 def _of_events(source: LongJson) -> dict[str, Any]:
     """The answer that came as server-sent events. Raises NotJson."""
-    values = parse_events(source)
+    try:
+        values = parse_events(source)
+    except TooMuch:
+        raise NotJson("too much JSON") from None
     joined = join_chunks(unwrapped(value) for value in values)
     if joined is not None:
         return joined
