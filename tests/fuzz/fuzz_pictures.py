@@ -178,4 +178,12 @@ def _with_sums(data: bytes) -> bytes:
     return bytes(out)
 
 
-HARNESS = Harness("pictures", run, make, mutate, ("core/pictures.py",), inputs_in_suite=1500, examples=30)
+HARNESS = Harness(
+    "pictures",
+    run,
+    make,
+    mutate,
+    ("core/picture_decoding.py", "core/picture_strips.py", "core/picture_header.py"),
+    inputs_in_suite=1500,
+    examples=30,
+)

@@ -83,7 +83,7 @@ def make(rng: Random) -> bytes:
     head = str(rng.choice(inputs.STATUSES)).encode() + b"\n\n"
     if draw < 0.6:
         return head + fuzz_answers.made_body(rng)
-    times = rng.choice((2, 5, 20, 60) if draw < 0.98 else (300, 1000, 3000, 10000))
+    times = rng.choice((2, 5, 12, 30) if draw < 0.99 else (300, 1000, 3000, 10000))
     pieces = [rng.choice(FRAGMENTS) for _ in range(rng.choice((1, 1, 2, 3)))]
     repeated = ("".join(pieces) * times)[:60_000]
     if draw < 0.75:

@@ -220,9 +220,10 @@ def mutated_json(data: bytes, rng: Random, others: Sequence[bytes] = ()) -> byte
     if rng.random() < 0.12:
         return mutated_bytes(data, rng, others)
     lend = None
-    if others:
+    lender = rng.choice(others) if others and rng.random() < 0.3 else b""
+    if 0 < len(lender) < harness.LONG_SEED:
         try:
-            lend = json.loads(rng.choice(others))
+            lend = json.loads(lender)
         except (ValueError, RecursionError):
             lend = None
     return dumped(mutated_value(tree, rng, lend), rng)
