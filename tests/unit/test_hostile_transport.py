@@ -515,11 +515,11 @@ def test_an_answer_in_the_middle_of_the_upload_is_read(hangs_up: bool, monkeypat
 
 def layers(data: bytes, count: int) -> bytes:
     for _ in range(count):
-        data = gzip.compress(data, 9)
+        data = gzip.compress(data, 9, mtime=0)
     return data
 
 
-ZEROS = gzip.compress(bytes(100 << 20), 9) * 100
+ZEROS = gzip.compress(bytes(100 << 20), 9, mtime=0) * 100
 """10 GB."""
 
 
@@ -527,7 +527,7 @@ ZEROS = gzip.compress(bytes(100 << 20), 9) * 100
     ("encoding", "bomb"),
     [
         ("gzip", ZEROS),
-        ("gzip, gzip", gzip.compress(ZEROS)),
+        ("gzip, gzip", gzip.compress(ZEROS, mtime=0)),
         ("deflate", zlib.compress(bytes(200 << 20), 9)),
         ("gzip, deflate", zlib.compress(ZEROS)),
     ],
@@ -553,18 +553,18 @@ def test_a_body_that_unpacks_to_gigabytes_is_given_up_early(encoding: str, bomb:
         ("utf-8", JSON),
         ("identity", JSON),
         (", ,", JSON),
-        ("GZIP", gzip.compress(JSON)),
-        ("x-gzip", gzip.compress(JSON)),
-        ("gzip", gzip.compress(JSON[:7]) + gzip.compress(JSON[7:])),
-        ("gzip", gzip.compress(JSON) + b"garbage"),
-        ("gzip", gzip.compress(JSON)[:-8]),
+        ("GZIP", gzip.compress(JSON, mtime=0)),
+        ("x-gzip", gzip.compress(JSON, mtime=0)),
+        ("gzip", gzip.compress(JSON[:7], mtime=0) + gzip.compress(JSON[7:], mtime=0)),
+        ("gzip", gzip.compress(JSON, mtime=0) + b"garbage"),
+        ("gzip", gzip.compress(JSON, mtime=0)[:-8]),
         ("deflate", zlib.compress(JSON)),
         ("deflate", zlib.compress(JSON)[2:-4]),
-        ("deflate", gzip.compress(JSON)),
+        ("deflate", gzip.compress(JSON, mtime=0)),
         ("gzip, gzip", layers(JSON, 2)),
         ("gzip\r\nContent-Encoding: gzip", layers(JSON, 2)),
-        ("deflate, gzip", gzip.compress(zlib.compress(JSON))),
-        ("br, gzip", gzip.compress(JSON)),
+        ("deflate, gzip", gzip.compress(zlib.compress(JSON), mtime=0)),
+        ("br, gzip", gzip.compress(JSON, mtime=0)),
     ],
 )
 def test_a_body_is_read_whatever_is_said_of_its_packing(encoding: str, body: bytes) -> None:
@@ -576,7 +576,7 @@ def test_a_body_is_read_whatever_is_said_of_its_packing(encoding: str, body: byt
 
 def test_the_packing_of_the_way_is_undone_too() -> None:
     """Transfer-Encoding: gzip, chunked."""
-    packed = gzip.compress(JSON)
+    packed = gzip.compress(JSON, mtime=0)
     chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(packed), packed)
     with serving(answers(ok("Transfer-Encoding: gzip, chunked", body=chunks))) as server:
         assert post(server).body == JSON
