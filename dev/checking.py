@@ -29,8 +29,9 @@ NO_TESTS = 5
 """pytest's exit code when it collected nothing."""
 PARTS = ("unit", "fuzz", "conformance", "host", "browser")
 """The folders of tests, in the order in which they run."""
-SPREAD = ("unit", "fuzz", "conformance")
-"""The folders whose files several processes share out among them."""
+MOST_WORKERS = {"unit": 4, "fuzz": 4, "conformance": 4, "host": 2}
+"""How many processes at most share out the files of a folder. Each of `host` has hosts of its own, 1 GB each. The browser
+tests stay in one: a browser and its host keep two cores busy."""
 JUDGED = "NANO_BANANA_JUDGED"
 """The file that the conformance tests write their record to."""
 ALIAS = "pack"
@@ -213,11 +214,13 @@ class Stages:
 def workers(name: str) -> list[str]:
     """pytest-xdist's arguments for all of a folder of tests: a file, with its fixtures, stays in one process.
 
-    A worker that crashes ends the stage: in a new one pytest-xdist would run the same test again.
+    The files come in the order of their names: those with few tests may take longest. A worker that crashes ends the
+    stage: in a new one pytest-xdist would run the same test again.
     """
-    if name not in SPREAD:
+    if name not in MOST_WORKERS:
         return []
-    return ["-n", str(max(2, min(os.cpu_count() or 2, 4))), "--dist", "loadfile", "--max-worker-restart", "0"]
+    count = max(2, min(os.cpu_count() or 2, MOST_WORKERS[name]))
+    return ["-n", str(count), "--dist", "loadfile", "--no-loadscope-reorder", "--max-worker-restart", "0"]
 
 
 def summary(results: list[Result]) -> str:

@@ -45,7 +45,7 @@ def test_interim_answers_are_skipped(provider: str, success: Any, statuses: tupl
     """The picture that follows is the answer; nothing is sent twice."""
     with serving(interim(*statuses, then=json.dumps(success).encode())) as server:
         run = play(engine_at(tmp_path, provider, server.url), provider)
-        assert run.results[0].landed and server.connections == 1
+        assert run.results[0].landed and server.connections == 1, [line.head for line in server.lines]
 
 
 def test_interim_answers_without_end_may_have_been_charged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
