@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ def main(arguments: list[str]) -> int:
     measured = started(chosen.coverage) if chosen.coverage else None
     if measured is not None:
         os.environ[HERE] = "1"
+        warnings.simplefilter("ignore")  # of the image library, about the inputs
     import harness
     from harnesses import HARNESSES
 

@@ -77,6 +77,8 @@ HOSTILE: dict[str, dict[str, Any]] = {
     "no number": {"usd_charged": float("nan")},
     "huge price": {"usd_charged": 1e300},
     "price as text": {"usd_charged": "0.1"},
+    "price that is no float": {"usd_charged": 10**400},
+    "time that is no float": {"created": 10**400, "ended": -(10**400)},
     "role": {"role": "admin"},
     "prompt": {"prompt": {"a": 1}},
     "fingerprint": {"fingerprint": ""},
