@@ -7,7 +7,7 @@ can be written, replaced, tested and deleted, and never come back.
 from __future__ import annotations
 
 from .. import host
-from . import asking, keys, providers, results, settings
+from . import asking, hosts, keys, providers, results, settings
 from .guard import guarded
 
 PREFIX = "/nano_banana"
@@ -18,5 +18,7 @@ def register() -> None:
     table = host.server_routes()
     if table is None:
         return
-    for method, path, work in [each for room in (providers, keys, settings, asking, results) for each in room.ROUTES]:
-        getattr(table, method.lower())(PREFIX + path)(guarded(work))
+    for method, path, work in [
+        each for room in (providers, keys, settings, asking, results, hosts) for each in room.ROUTES
+    ]:
+        getattr(table, method.lower())(PREFIX + path)(guarded(work, any_name=work is hosts.OPEN))

@@ -7,7 +7,6 @@ loop. Errors become JSON: {"error": {"kind", "what", "cure"}}.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
 import os
@@ -19,14 +18,16 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from .. import host
-from ..core.addresses import is_loopback
+from ..core import host_names
 from ..core.errors import NanoBananaError
 from ..core.redact import redact
+from ..core.settings import Settings
+from .host_codes import codes
 
 log = logging.getLogger("nano_banana")
 
 MAX_BODY = 8 << 20
-HOSTS_VARIABLE = "NANO_BANANA_HOSTS"
+HOSTS_VARIABLE = host_names.VARIABLE
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ class Ask:
     body: Mapping[str, Any] = field(default_factory=dict)
     has: str = ""
     """The tag of the file that the browser has already, "" where it has none."""
+    name: str = ""
+    """The name or address of this machine that was asked under."""
+    known: bool = True
+    """Whether that name is this machine's own. False only in the route that is open to any name."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +66,19 @@ Work = Callable[[Ask], Any]
 """Runs on a thread of its own; gives something for JSON, or a File. Raises Wrong or NanoBananaError."""
 
 
-def guarded(work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """The handler for a piece of work."""
+def guarded(work: Work, *, any_name: bool = False) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The handler for a piece of work. `any_name`: also under a name that isn't known to be this machine's."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
-            refusal = refused(request.method, request.headers, _own_name(request), os.environ.get(HOSTS_VARIABLE, ""))
+            refusal = refused(request.method, request.headers)
             if refusal:
                 raise Wrong(403, refusal, kind="forbidden")
-            ask = Ask(dict(request.match_info), dict(request.query), await _body(request), _tag(request))
+            name = host_names.name_in(request.headers.get("Host", ""))
+            known = host_names.is_ours(name, os.environ, ()) or name in await host.off_loop(_accepted)
+            if not known and not any_name:
+                return _stranger(name)
+            ask = Ask(dict(request.match_info), dict(request.query), await _body(request), _tag(request), name, known)
             found = await host.off_loop(lambda: work(ask))
         except Wrong as error:
             return _failed(error.status, error.kind, error.what, error.cure, error.retry_after)
@@ -96,11 +105,11 @@ def guarded(work: Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]
     return handle
 
 
-def refused(method: str, headers: Mapping[str, str], own: str, named: str) -> str:
-    """Why a request is not from the pack's own pages or a command line; "" when it may be.
+def refused(method: str, headers: Mapping[str, str]) -> str:
+    """Why a request is from another web site, or malformed; "" when it is neither.
 
-    `own` is the address that the connection came in on, `named` the host names the user has allowed. A browser always
-    says with Sec-Fetch-Site where a request is from; where it is missing, Origin and Referer tell.
+    A browser always says with Sec-Fetch-Site where a request is from; where it is missing, Origin and Referer tell. Where
+    the request was forwarded from is not looked at: a page can write X-Forwarded-Host itself.
     """
     site = headers.get("Sec-Fetch-Site", "").lower()
     asked = headers.get("Host", "").lower()
@@ -113,38 +122,35 @@ def refused(method: str, headers: Mapping[str, str], own: str, named: str) -> st
                 given = headers.get(name, "")
                 if given and urlsplit(given).netloc.lower() != asked:
                     return "Requests from other web sites are refused"
-        name = (urlsplit(f"//{asked}").hostname or "").rstrip(".")
+        host_names.name_in(asked)
     except ValueError:
         return "Requests with a malformed Host, Origin or Referer are refused"
-    allowed = {each.strip().lower() for each in named.replace(";", ",").split(",") if each.strip()}
-    if is_loopback(own) and not _is_local(name) and name not in allowed:
-        return (
-            f"The name {name[:80]} is not known to be this machine's. If it is your own, put it into the environment "
-            f"variable {HOSTS_VARIABLE} and restart ComfyUI"
-        )
     return ""
 
 
-def _is_local(name: str) -> bool:
-    """Whether no stranger's DNS server can have made this name point here."""
-    if is_loopback(name) or "." not in name or name.endswith((".local", ".lan", ".internal", ".home.arpa")):
-        return True
+def _stranger(name: str) -> web.Response:
+    """The refusal of a request under a name that may be a web site's, with the step by which a person accepts it."""
+    codes.announce(name)
+    return _failed(
+        403,
+        "forbidden",
+        f"The name {name[:80]} is not known to be this machine's, and a web site can give itself any name",
+        f"If it is yours, press This name is mine, or put it into the environment variable {HOSTS_VARIABLE} and restart "
+        "ComfyUI",
+        unknown_host=name,
+    )
+
+
+def _accepted() -> list[str]:
+    """The names that somebody has accepted before."""
     try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
+        return host_names.accepted(Settings.read(host.data_folder()))
+    except ImportError:  # without ComfyUI there is no data folder
+        return []
 
 
 def _tag(request: web.Request) -> str:
     return request.headers.get("If-None-Match", "").removeprefix("W/").strip('"')
-
-
-def _own_name(request: web.Request) -> str:
-    """The address on this machine that the connection came in on."""
-    transport = request.transport
-    address = transport.get_extra_info("sockname") if transport is not None else None
-    return str(address[0]) if isinstance(address, tuple) and address else ""
 
 
 async def _body(request: web.Request) -> Mapping[str, Any]:
@@ -177,8 +183,8 @@ def _disk(error: OSError) -> tuple[str, str]:
     )
 
 
-def _failed(status: int, kind: str, what: str, cure: str = "", retry_after: int = 0) -> web.Response:
-    body = json.dumps({"error": {"kind": kind, "what": redact(what, 2000), "cure": cure}})
+def _failed(status: int, kind: str, what: str, cure: str = "", retry_after: int = 0, **more: str) -> web.Response:
+    body = json.dumps({"error": {"kind": kind, "what": redact(what, 2000), "cure": cure}, **more})
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     if retry_after:
         headers["Retry-After"] = str(retry_after)

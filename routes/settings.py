@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from .. import host
-from ..core import settings_file
+from ..core import host_names, settings_file
 from ..core.errors import NanoBananaError
 from ..core.ledger.history import History
+from ..core.settings import Settings
 from .guard import Ask, Wrong
 
 
@@ -21,6 +22,7 @@ def get(ask: Ask) -> dict[str, Any]:
         "settings": settings_file.shown(settings),
         "damage": settings.damage,
         "multi_user": host.multi_user(),
+        "hosts": _hosts(settings),
     }
     if not engine.ledger.is_empty:
         try:
@@ -29,6 +31,12 @@ def get(ask: Ask) -> dict[str, Any]:
         except NanoBananaError as error:  # the settings are there all the same
             found["results_problem"] = error.what
     return found
+
+
+def _hosts(settings: Settings) -> dict[str, Any]:
+    """The names under which pages are this machine's own: accepted with a code, and named in the environment."""
+    named = settings.environ.get(host_names.VARIABLE, "").strip()
+    return {"accepted": host_names.accepted(settings), "named": named, "variable": host_names.VARIABLE}
 
 
 def put(ask: Ask) -> dict[str, Any]:

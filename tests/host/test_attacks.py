@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from pack.dev.running import Host
-from pack.tests.host.kit import Bench, provider_variables
+from pack.tests.host.kit import Bench, node, provider_variables
 from pack.tests.host.page import Page
 
 
@@ -131,3 +131,110 @@ def test_another_user_of_the_machine_can_read_nothing(page: Page, tag: str) -> N
 def test_multi_user_is_said(page: Page) -> None:
     """The keys are the server's: Settings tells its users."""
     assert page.good("GET", "/settings")["multi_user"] is True
+
+
+# -------------------------------------------------------------------------------------------------- names (rebinding)
+
+
+def under(name: str) -> dict[str, str]:
+    """The headers of a page whose name points at this machine: to the browser it is this machine's own page."""
+    return {"Host": name, "Origin": f"http://{name}", "Sec_Fetch_Site": "same-origin"}
+
+
+def codes_in(log: Path, name: str) -> list[str]:
+    """The codes for a name that stand in the host's console, the oldest first."""
+    lines = [line for line in log.read_text("utf-8", "replace").splitlines() if f"as {name}," in line]
+    return [line.partition("enter the code ")[2].split()[0] for line in lines]
+
+
+ROUTES = [
+    ("GET", "/settings", None),
+    ("PUT", "/settings", {"cap_run": "none", "cap_day": "none", "hosts": ["rebound.example"]}),
+    ("DELETE", "/settings", None),
+    ("GET", "/providers", None),
+    ("PUT", "/providers/fal", {"base_url": "https://rebound.example"}),
+    ("PUT", "/keys/fal/default", {"key": "sim-evil"}),
+    ("DELETE", "/keys/fal/default", None),
+    ("POST", "/estimate", {"prompt": {}}),
+    ("GET", "/results", None),
+    ("DELETE", "/results?all=yes", None),
+    ("DELETE", "/hosts/rebound.example", None),
+    ("GET", "/spend", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), ROUTES)
+def test_a_name_that_a_stranger_points_here_may_do_nothing(method: str, path: str, body: Any, page: Page) -> None:
+    """Nor with the headers of a reverse proxy, which a page can write itself."""
+    page.good("PUT", "/settings", {"parallel": 4})
+    before = (page.home / "settings.json").read_bytes()
+    forged = {"X_Forwarded_Host": "localhost", "X_Forwarded_For": "127.0.0.1", "Forwarded": "host=localhost"}
+    for more in ({}, forged):
+        answer = page.ask(method, path, body, **under("rebound.example"), **more)
+        assert answer.status == 403 and answer.json["unknown_host"] == "rebound.example"
+        assert "NANO_BANANA_HOSTS" in answer.error and "This name is mine" in answer.error
+    assert (page.home / "settings.json").read_bytes() == before
+
+
+def test_the_code_stands_in_the_console_and_nowhere_that_a_page_can_read(page: Page) -> None:
+    """Once per name; ComfyUI shows its own log to every page, also to a stranger's."""
+    for _ in range(3):
+        page.ask("GET", "/providers", **under("reader.example"))
+    (code,) = codes_in(page.host.log, "reader.example")
+    for path in ("/internal/logs", "/internal/logs/raw", "/system_stats", "/history"):
+        answer = page.ask("GET", path, root="", **under("reader.example"))
+        assert answer.status == 200 and code.encode() not in answer.data, path
+    texts = [file.read_bytes() for file in page.host.base.rglob("*.log") if file != page.host.log]
+    assert not any(code.encode() in text for text in texts)
+
+
+def test_codes_can_t_be_guessed_and_help_no_other_name(page: Page) -> None:
+    """Five tries, then a pause; another name's code, a foreign page and a name that isn't the page's own change nothing."""
+
+    def say(name: str, asked: str, code: str = "", **more: str) -> Any:
+        return page.ask("POST", "/hosts", {"name": asked, "code": code}, **{**under(name), **more})
+
+    assert say("victim.example", "victim.example").json["code"] is True
+    assert say("guess.example", "guess.example").json["code"] is True
+    (victim,), (own,) = codes_in(page.host.log, "victim.example"), codes_in(page.host.log, "guess.example")
+    assert say("guess.example", "victim.example", victim).status == 400
+    assert say("guess.example", "guess.example", victim).status == 403
+    assert say("victim.example", "victim.example", victim, Sec_Fetch_Site="cross-site").status == 403
+    assert (
+        say("victim.example", "victim.example", victim, Origin="http://evil.example", Sec_Fetch_Site="").status == 403
+    )
+    for _ in range(4):
+        assert say("guess.example", "guess.example", "AAAAA-AAAAA").status == 403
+    late = say("guess.example", "guess.example", own)
+    assert late.status == 429 and 1 <= int(late.headers["retry-after"]) <= 60
+    for name in ("guess.example", "victim.example"):
+        assert page.ask("GET", "/settings", **under(name)).status == 403
+    bodies: list[Any] = [{"name": 5}, {"name": "guess.example", "code": 5}, {"name": "guess.example", "hosts": []}, {}]
+    for body in bodies:
+        assert page.ask("POST", "/hosts", body, **under("guess.example")).status == 400
+    for number in range(20):
+        page.ask("GET", "/providers", **under(f"n{number}.example"))
+    assert sum(len(codes_in(page.host.log, f"n{number}.example")) for number in range(20)) <= 8
+
+
+def test_somebody_who_reads_the_console_accepts_the_name(page: Page, tag: str) -> None:
+    """From then on its page is this machine's; graphs ran under it before; the acceptance is taken back in Settings."""
+    (page.home / "settings.json").unlink(missing_ok=True)
+    mine = under("victim.example")
+    graph = {
+        "config": node("ProviderConfig", provider="onerouter"),
+        "make": node("NanoBananaGenerate", prompt=tag, provider=["config", 0]),
+        "show": node("PreviewImage", images=["make", 0]),
+    }
+    queued = page.ask("POST", "/prompt", {"prompt": graph}, root="", **mine)
+    assert queued.status == 200
+    assert page.host.wait_prompt(queued.json["prompt_id"])["status"]["status_str"] == "success"
+    code = codes_in(page.host.log, "victim.example")[-1]
+    answer = page.ask("POST", "/hosts", {"name": "Victim.example", "code": f" {code.lower()} "}, **mine)
+    assert answer.json == {"name": "victim.example", "known": True, "code": False}
+    assert page.ask("GET", "/settings", **mine).json["hosts"]["accepted"] == ["victim.example"]
+    assert page.ask("GET", "/settings", **under("x.victim.example")).status == 403
+    assert page.ask("GET", "/settings", **{**mine, "Sec_Fetch_Site": "cross-site"}).status == 403
+    page.good("DELETE", "/hosts/victim.example")
+    assert page.ask("GET", "/settings", **mine).status == 403
+    assert page.ask("POST", "/hosts", {"name": "victim.example", "code": code}, **mine).status in (403, 429)

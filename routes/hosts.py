@@ -1,0 +1,49 @@
+"""POST hosts {"name", "code"}: accepts the name that the page was opened under; DELETE hosts/{name} takes it back.
+
+The POST is the one route that a page under an unknown name may call, and only for the name that it stands under. Without a
+code it is answered with whether one stands in the console.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .. import host
+from ..core import host_names
+from .guard import Ask, Wrong
+from .host_codes import TooManyTries, codes
+
+
+def accept(ask: Ask) -> dict[str, Any]:
+    name, code = ask.body.get("name"), ask.body.get("code", "")
+    if set(ask.body) - {"name", "code"} or not isinstance(name, str) or not isinstance(code, str) or len(code) > 100:
+        raise Wrong(400, "The body is an object with a name and a code")
+    if name.lower().rstrip(".") != ask.name:
+        raise Wrong(400, "A page can only say this of the name that it was opened under")
+    if ask.known:
+        return {"name": ask.name, "known": True, "code": False}
+    try:
+        if code.strip() and codes.is_right(ask.name, code):
+            host_names.accept(host.engine().home, ask.name)
+            return {"name": ask.name, "known": True, "code": False}
+        there = codes.announce(ask.name)
+    except TooManyTries as error:
+        wait = math.ceil(error.seconds)
+        what = f"Too many wrong codes: that one is void. In {wait} s there is a new one in the log"
+        raise Wrong(429, what, kind="rate", retry_after=wait) from None
+    if code.strip():
+        raise Wrong(403, "That is not the code in ComfyUI's log", "Look for the newest one there", kind="code")
+    return {"name": ask.name, "known": False, "code": there}
+
+
+def drop(ask: Ask) -> dict[str, Any]:
+    name = ask.path["name"].lower()
+    if not host_names.drop(host.engine().home, name):
+        raise Wrong(404, "There is no accepted name like that", f"Names from {host_names.VARIABLE} are removed there")
+    return {"name": name, "known": False}
+
+
+ROUTES = [("POST", "/hosts", accept), ("DELETE", "/hosts/{name}", drop)]
+OPEN = accept
+"""What a page under an unknown name may call."""
