@@ -37,10 +37,14 @@ class Fit:
     usd: float | None
     """Expected price of one picture; None when it isn't known."""
     notices: tuple[str, ...]
+    override_usd: float | None = None
+    """What a picture by the id in `model_override` counts as; None where there is no such id."""
 
     @property
     def counted_usd(self) -> float:
         """What a picture counts as against a cap: its price, a dearer figure that was seen, or the dearest of the field."""
+        if self.override_usd is not None:
+            return self.override_usd
         if self.usd is None or self.model.price is None:
             return DEAREST_USD
         return max(self.usd, self.model.price.counted_of(self.resolution) or 0.0)
@@ -73,8 +77,11 @@ _FACTS: dict[int, Callable[[Fit, Request, Slot], dict[str, Any]]] = {1: _facts_1
 """What each version is made of. Entries are only ever added, and never changed."""
 
 
-def fit(request: Request, row: Provider, model: Model, override: str = "") -> Fit:
-    """How `row` would do `request` with `model`. Raises Impossible with what is possible instead."""
+def fit(request: Request, row: Provider, model: Model, override: str = "", override_usd: float | None = None) -> Fit:
+    """How `row` would do `request` with `model`. `override`: another wire id, a picture by which counts as `override_usd`.
+
+    Raises Impossible with what is possible instead.
+    """
     offer = model.offer(request.operation)
     if offer is None:
         can = [other.name for other in row.models if other.offer(request.operation)]
@@ -118,7 +125,18 @@ def fit(request: Request, row: Provider, model: Model, override: str = "") -> Fi
         )
     effective = resolution or offer.fixed_resolution or offer.default_resolution
     usd = None if override or model.price is None else model.price.of(effective)
-    return Fit(row, model, offer, override or offer.wire, tuple(sent), sends_seed, effective, usd, tuple(notices))
+    return Fit(
+        row,
+        model,
+        offer,
+        override or offer.wire,
+        tuple(sent),
+        sends_seed,
+        effective,
+        usd,
+        tuple(notices),
+        override_usd if override else None,
+    )
 
 
 def options_of(row: Provider, operation: Operation, offer: Offer) -> dict[Option, tuple[str, ...] | None]:

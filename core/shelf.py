@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from .allowed_models import counted_usd
 from .choice import AUTO, RECOMMENDED, ProviderChoice, problem_with
 from .errors import ConfigError, Impossible, NanoBananaError
 from .fit import fit
@@ -52,6 +53,7 @@ class Shelf:
                     raise self.no_key(row, choice.profile)
             else:
                 self._address(row)
+                self._override_usd(row, choice)
         if choice.fallback:
             self.check(choice.fallback)
 
@@ -173,8 +175,13 @@ class Shelf:
             )
             return found
         target = self._target(row, model, key, choice)
-        asked = target, tuple(fit(request, row, model, choice.model_override) for request in requests)
+        override, usd = choice.model_override, self._override_usd(row, choice)
+        asked = target, tuple(fit(request, row, model, override, usd) for request in requests)
         return self._current(asked, requests, notices)
+
+    def _override_usd(self, row: Provider, choice: ProviderChoice) -> float | None:
+        """What a picture by the id in `model_override` counts as; None without one. Raises UnknownModel."""
+        return counted_usd(row, choice.model_override, self.settings) if choice.model_override else None
 
     def _current(self, asked: Asked, requests: Sequence[Request], notices: list[str] | None = None) -> list[Asked]:
         """Who is asked, and the model before it whose id is gone; the change is told in `notices`. Raises Impossible."""

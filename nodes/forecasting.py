@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import host
+from ..core.allowed_models import UnknownModel
 from ..core.choice import AUTO, MOST_PROVIDERS, RECOMMENDED, ProviderChoice, problem_with
 from ..core.engine import Engine
 from ..core.errors import Impossible, NanoBananaError
@@ -71,7 +72,10 @@ class _Asked:
                 facts["everywhere"] = elsewhere(self._engine.shelf(), choice, requests)
             told = forecast(self._engine, choice, requests, pixels=self._sure, sends=self._detail)
         except NanoBananaError as error:
-            problem = {"kind": error.kind, "what": error.what, "cure": error.cure}
+            problem: dict[str, Any] = {"kind": error.kind, "what": error.what, "cure": error.cure}
+            if isinstance(error, UnknownModel):
+                # The node asks the user about it.
+                problem["model"] = {"provider": error.provider, "label": error.label, "wire": error.wire}
             return {**facts, "problem": problem, "references": self._references}
         return {**facts, **_told(told), "sure": self._sure, "frames_known": self._frames_known,
                 "references": self._references}  # fmt: skip

@@ -7,7 +7,7 @@ can be written, replaced, tested and deleted, and never come back.
 from __future__ import annotations
 
 from .. import host
-from . import asking, hosts, keys, providers, results, settings
+from . import asking, hosts, keys, models, providers, results, settings
 from .guard import guarded
 
 PREFIX = "/nano_banana"
@@ -19,6 +19,6 @@ def register() -> None:
     if table is None:
         return
     for method, path, work in [
-        each for room in (providers, keys, settings, asking, results, hosts) for each in room.ROUTES
+        each for room in (providers, models, keys, settings, asking, results, hosts) for each in room.ROUTES
     ]:
         getattr(table, method.lower())(PREFIX + path)(guarded(work, any_name=work is hosts.OPEN))

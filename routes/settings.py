@@ -12,6 +12,7 @@ from ..core import host_names, settings_file
 from ..core.errors import NanoBananaError
 from ..core.ledger.history import History
 from ..core.settings import Settings
+from . import models
 from .guard import Ask, Wrong
 
 
@@ -23,6 +24,7 @@ def get(ask: Ask) -> dict[str, Any]:
         "damage": settings.damage,
         "multi_user": host.multi_user(),
         "hosts": _hosts(settings),
+        "allowed_models": models.listed(engine),
     }
     if not engine.ledger.is_empty:
         try:

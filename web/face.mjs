@@ -6,11 +6,14 @@ import { app } from "/scripts/app.js";
 import { button, el } from "./element.mjs";
 import { CONFIG, FOOTER, asOneStep, configOf, governing, isMaker, setWidget, valueOf } from "./graph.mjs";
 import { machine } from "./machine.mjs";
+import { permissionForm } from "./permission.mjs";
 import { addProvider } from "./provider_choice.mjs";
 import { money, priceOfOne, say } from "./words.mjs";
 
+/** @typedef {import("./permission.mjs").AskedModel} AskedModel */
 /**
- * @typedef {{ text: string, tone: "bad" | "warn" | "good" | "plain", actions?: { text: string, title?: string, work: () => unknown }[] }} Note
+ * @typedef {{ text: string, tone: "bad" | "warn" | "good" | "plain", form?: () => HTMLElement,
+ *   actions?: { text: string, title?: string, work: () => unknown }[] }} Note
  * @typedef {{ root: HTMLElement, price: HTMLElement | null, notes: HTMLElement, shown: string,
  *   estimate: import("./server.mjs").Estimate | null, last: Note | null }} Face
  */
@@ -176,6 +179,7 @@ function draw(node, face) {
         "div",
         { class: "nb-note", "data-tone": note.tone },
         el("span", {}, note.text),
+        note.form?.(),
         note.actions?.length
           ? el("div", { class: "nb-actions" }, ...note.actions.map((action) => button(action.text, action.work, { title: action.title })))
           : null,
@@ -193,11 +197,22 @@ function notesFor(node, face) {
     return notes.filter((note) => note.text);
   }
   const problem = face.estimate?.problem;
-  if (problem) {
+  if (problem?.model) notes.push(questionOf(node, problem.model));
+  else if (problem) {
     notes.push({ text: `${problem.what} ${problem.cure}`.trim(), tone: "bad", actions: waysOut(node, problem.kind) });
   }
   if (face.last && !(problem && face.last.tone === "bad")) notes.push(face.last);
   return notes;
+}
+
+/** Whether a model that the pack doesn't know may be asked. @param {Comfy.Node} node @param {AskedModel} model @returns {Note} */
+function questionOf(node, model) {
+  const config = configOf(node);
+  const named = config && String(valueOf(config, "model_override") ?? "").trim() === model.wire;
+  const clear = named
+    ? [button(say("allow.clear", { model: String(valueOf(config, "model")) }), () => setWidget(config, "model_override", ""))]
+    : [];
+  return { text: say("allow.question", model), tone: "bad", form: () => permissionForm(model, ...clear) };
 }
 
 /**

@@ -6,12 +6,14 @@ import { addFace, doing, newVariation } from "./face.mjs";
 import { CONFIG, isMaker, isOurs } from "./graph.mjs";
 import { keepFamily, remember } from "./choices.mjs";
 import { dryRun } from "./dry_run.mjs";
+import { askOnce } from "./host_name.mjs";
 import { machine } from "./machine.mjs";
 import { translatePlaceholders } from "./placeholders.mjs";
 import { reprice, showPrices } from "./pricing.mjs";
 import { followRuns, lookAtTheQueue } from "./running.mjs";
 import { followRestarts } from "./restarts.mjs";
 import { recoverAll, refreshResults, resultsTab } from "./results.mjs";
+import { refused } from "./server.mjs";
 import { openSettings, settingsPanel } from "./settings/panel.mjs";
 import { loadWords, say } from "./words.mjs";
 
@@ -73,6 +75,7 @@ app.registerExtension({
     doing.showPrices = showPrices;
     doing.openSettings = openSettings;
     await loadWords();
+    refused.unknownHost = askOnce;
   },
   async setup() {
     app.extensionManager.registerSidebarTab(resultsTab());

@@ -17,7 +17,7 @@ import { say } from "./words.mjs";
  *   model?: string }} Provider
  * @typedef {{ providers: Provider[], dialects: Record<string, string>, auths: string[], profiles: string[],
  *   mistakes: string[] }} Machine
- * @typedef {{ kind: string, what: string, cure: string }} Problem
+ * @typedef {{ kind: string, what: string, cure: string, model?: import("./permission.mjs").AskedModel }} Problem
  * @typedef {{ number?: number, input: string, from: string, width?: number, height?: number }} Reference
  * @typedef {{ slots: number[], frame: number, method?: string, url?: string, headers?: Record<string, string>, body?: string }} Sent
  * @typedef {{ provider: string, label: string, model?: string, resolution?: string, usd_each?: number | null,
@@ -36,13 +36,20 @@ import { say } from "./words.mjs";
 
 /** The server said no, or could not be reached. */
 export class Answered extends Error {
-  /** @param {number} status @param {Problem} problem */
-  constructor(status, problem) {
+  /** @param {number} status @param {Problem} problem @param {string} [unknownHost] The page's name, where that is why. */
+  constructor(status, problem, unknownHost) {
     super([problem.what, problem.cure].filter(Boolean).join(" "));
     this.status = status;
     this.problem = problem;
+    this.unknownHost = unknownHost;
   }
 }
+
+/** What is done about refusals; given by the entry so that nothing is imported in a circle. */
+export const refused = {
+  /** The page is open under a name that the server doesn't know to be its own. @param {string} name @returns {void} */
+  unknownHost: (name) => void name,
+};
 
 /**
  * @param {string} path Below /nano_banana.
@@ -67,8 +74,9 @@ export async function ask(path, { method = "GET", body, signal } = {}) {
     if (!answer || answer.ok) throw new Answered(0, { kind: "network", what: say("server.silent"), cure: "" });
   }
   if (!answer.ok) {
+    if (value?.unknown_host) refused.unknownHost(String(value.unknown_host));
     const said = value?.error ?? { kind: "http", what: say("server.answered", { status: answer.status }), cure: "" };
-    throw new Answered(answer.status, said);
+    throw new Answered(answer.status, said, value?.unknown_host);
   }
   return value;
 }

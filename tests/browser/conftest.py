@@ -21,6 +21,9 @@ from pack.simulator import start
 from pack.tests.host.kit import provider_variables
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+STRANGER = "comfy.stranger.example"
+"""A name that the browser finds at this machine, as a web site can let its own names be found."""
+
 expect.set_options(timeout=20_000)  # five seconds, what it is otherwise, is short for a busy machine
 
 
@@ -53,7 +56,9 @@ def chromium() -> Iterator[Browser]:
     if program is None:
         pytest.skip(browsers.MISSING)
     with sync_playwright() as driver:
-        yield driver.chromium.launch(executable_path=str(program), args=list(FLAGS))
+        yield driver.chromium.launch(
+            executable_path=str(program), args=[*FLAGS, f"--host-resolver-rules=MAP {STRANGER} 127.0.0.1"]
+        )
 
 
 @pytest.fixture(scope="session")
@@ -79,8 +84,9 @@ class Canvas:
         if kind in ("error", "warning") and any(word in text.lower() for word in ("nano", "banana", "/extensions/")):
             self.complaints.append(text)
 
-    def open(self) -> None:
-        self.page.goto(self.host.url)
+    def open(self, name: str = "") -> None:
+        """Opens the frontend, under the machine's usual address or under `name`."""
+        self.page.goto(f"http://{name}:{self.host.port}" if name else self.host.url)
         self.page.wait_for_function(READY)
         self.page.wait_for_function("() => !!window.LiteGraph.registered_node_types['NanoBananaEdit']")
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -238,3 +239,66 @@ def test_somebody_who_reads_the_console_accepts_the_name(page: Page, tag: str) -
     page.good("DELETE", "/hosts/victim.example")
     assert page.ask("GET", "/settings", **mine).status == 403
     assert page.ask("POST", "/hosts", {"name": "victim.example", "code": code}, **mine).status in (403, 429)
+
+
+# ------------------------------------------------------------------------------------------------- a stranger's model
+
+
+VIDEO = "fal-ai/veo3"
+
+
+def test_a_stranger_s_workflow_orders_no_videos(page: Page, tag: str) -> None:
+    """Sixteen nodes that name any endpoint of the provider: not one order is sent, and the estimate says so before Run."""
+    graph: dict[str, Any] = {"config": node("ProviderConfig", provider="fal", model_override=VIDEO)}
+    for number in range(16):
+        graph[f"make{number}"] = node(
+            "NanoBananaGenerate", prompt=f"{tag} {number}", provider=["config", 0], num_images=16
+        )
+        graph[f"show{number}"] = node("PreviewImage", images=[f"make{number}", 0])
+    before = len(page.simulator.ledger(provider="fal")["requests"])
+    found = page.good("POST", "/estimate", {"prompt": graph})["nodes"]
+    assert len(found) == 16
+    for each in found.values():
+        assert each["problem"]["model"]["wire"] == VIDEO and each["problem"]["model"]["provider"] == "fal"
+        assert "price unknown" in each["problem"]["what"]
+    ran = page.bench.run(graph)
+    assert ran.status == "error" and VIDEO in ran.error and "NANO_BANANA_ALLOW_MODELS" in ran.error
+    assert "Nothing was charged" in ran.error and len(page.simulator.ledger(provider="fal")["requests"]) == before
+
+
+def test_a_model_is_allowed_on_this_machine_and_taken_back(page: Page, tag: str) -> None:
+    """By the user, with the price that it counts as; a page of another site can't."""
+    body = {"wire": VIDEO, "price": 1.5}
+    for headers in (under("rebound.example"), {"Sec_Fetch_Site": "cross-site"}):
+        assert page.ask("PUT", "/models/fal", body, **headers).status == 403
+    for wrong in ({"wire": "../x"}, {"wire": VIDEO, "price": -1}, {"wire": VIDEO, "all": True}, {}):
+        assert page.ask("PUT", "/models/fal", wrong).status == 400
+    assert page.ask("PUT", "/models/nobody", body).status == 404
+    assert page.ask("PUT", "/settings", {"allowed_models": {"fal": {VIDEO: {"price": 0}}}}).status == 400
+    page.good("PUT", "/models/fal", body)
+    graph = {
+        "config": node("ProviderConfig", provider="fal", model_override=VIDEO),
+        "make": node("NanoBananaGenerate", prompt=tag, provider=["config", 0], num_images=4),
+        "show": node("PreviewImage", images=["make", 0]),
+    }
+    found = page.good("POST", "/estimate", {"prompt": graph})["nodes"]["make"]
+    assert (found["problem"], found["usd_counted"], found["usd_each"]) == (None, 6.0, None)
+    ran = page.bench.run(graph)
+    assert ran.status == "error" and "cap" in ran.error and not page.bench.asked(tag)  # 4 x $1.50 is over $5
+    assert page.good("GET", "/settings")["allowed_models"][0]["wire"] == VIDEO
+    assert page.good("DELETE", f"/models/fal?wire={VIDEO}")["allowed_models"] == []
+    assert page.ask("DELETE", f"/models/fal?wire={VIDEO}").status == 404
+    assert "price unknown" in page.bench.run(graph).error
+
+
+def test_a_fallback_s_model_is_asked_about_too(page: Page, tag: str) -> None:
+    """The chain is refused before its first link is asked."""
+    ran = page.bench.run(
+        {
+            "last": node("ProviderConfig", provider="fal", model_override=VIDEO),
+            "config": node("ProviderConfig", provider="onerouter", fallback=["last", 0]),
+            "make": node("NanoBananaGenerate", prompt=tag, provider=["config", 0]),
+            "show": node("PreviewImage", images=["make", 0]),
+        }
+    )
+    assert ran.status == "error" and VIDEO in ran.error and not page.bench.asked(tag)

@@ -186,7 +186,7 @@ def test_good_model_overrides(override: str) -> None:
     """They go out as the wire id and count as the dearest price."""
     choice = ProviderChoice("onerouter", model_override=override)
     assert problem_with(choice) is None and override in str(choice)
-    target, (fit,) = shelf("onerouter").plan(choice, [request()]).targets[0]
+    target, (fit,) = shelf("onerouter", ALLOW_MODELS=f"onerouter:{override}").plan(choice, [request()]).targets[0]
     assert target.override == fit.wire == override and fit.usd is None
 
 
@@ -301,7 +301,8 @@ def test_retired_names_are_not_offered() -> None:
 )
 def test_a_retired_id_is_sent_as_it_is_and_told(provider: str, override: str, told: str) -> None:
     """The user named it by hand: it isn't changed behind their back."""
-    plan = shelf(provider).plan(ProviderChoice(provider, model_override=override), [request()])
+    machine = shelf(provider, ALLOW_MODELS="openrouter:google/gemini-9")
+    plan = machine.plan(ProviderChoice(provider, model_override=override), [request()])
     assert plan.targets[0][1][0].wire == override
     assert bool(plan.notices) == bool(told) and (not told or told + " took its place" in plan.notices[0])
 

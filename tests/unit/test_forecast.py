@@ -37,7 +37,7 @@ def machine(simulator: Simulator, home: Path, *names: str, own: bool = False, **
 def engine(simulator: Simulator, tmp_path: Path) -> Engine:
     """A machine with a key for every provider of the simulator."""
     simulator.reset()
-    return machine(simulator, tmp_path, *KEYED)
+    return machine(simulator, tmp_path, *KEYED, ALLOW_MODELS="onerouter:vendor/new-model")
 
 
 def told(

@@ -25,7 +25,8 @@ TASKS = ("kie", "apiframe_v2", "wavespeed")
 def engine(simulator: Simulator, tmp_path: Path) -> Engine:
     """A machine with keys for these providers, and nothing learned yet."""
     simulator.reset()
-    return Engine(tmp_path, rows=QUICK_ROWS, environ=keyed(simulator, *NAMES))
+    allowed = {"NANO_BANANA_ALLOW_MODELS": "openrouter:google/gemini-99"}
+    return Engine(tmp_path, rows=QUICK_ROWS, environ=keyed(simulator, *NAMES) | allowed)
 
 
 def run(engine: Engine, provider: str, asked: Request, model: str = "recommended") -> Run:

@@ -1,10 +1,12 @@
 /** The settings section: in the frontend's settings, and in a dialog of its own that a node's button opens. */
 import { button, el, keepKeys } from "../element.mjs";
 import { openDialog } from "../dialog.mjs";
+import { askForName } from "../host_name.mjs";
 import { machine } from "../machine.mjs";
-import { ask, toldOf } from "../server.mjs";
+import { Answered, ask, toldOf } from "../server.mjs";
 import { toast } from "../toasting.mjs";
 import { say } from "../words.mjs";
+import { permissionsSection } from "./permissions.mjs";
 import { providersSection } from "./providers.mjs";
 import { spendingSection } from "./spending.mjs";
 import { storageSection } from "./storage.mjs";
@@ -13,7 +15,9 @@ import { storageSection } from "./storage.mjs";
  * What the sections share: the settings as they are, and how to change one: `save` leaves the page as it is, so that what is
  * being typed elsewhere stays; `change` draws it again.
  * @typedef {{ settings: Record<string, import("../server.mjs").Setting>,
- *   damage: string, multi_user: boolean, results?: { pictures: number, bytes: number, free: number | null },
+ *   damage: string, multi_user: boolean, hosts: { accepted: string[], named: string, variable: string },
+ *   allowed_models: { provider: string, label: string, wire: string, price: number, source: string }[],
+ *   results?: { pictures: number, bytes: number, free: number | null },
  *   save: (changes: Record<string, unknown>) => Promise<void>, change: (changes: Record<string, unknown>) => Promise<void>,
  *   redraw: () => Promise<void> }} Shared
  */
@@ -48,6 +52,7 @@ export function settingsPanel(provider, setting) {
         providersSection(shared, wanted),
         await spendingSection(shared),
         storageSection(shared),
+        permissionsSection(shared),
       );
       const body = root.closest(".nb-dialog-body");
       if (body) body.scrollTop = scrolled;
@@ -61,7 +66,11 @@ export function settingsPanel(provider, setting) {
       }
       wanted = looked = undefined;
     } catch (error) {
-      root.replaceChildren(el("p", { class: "nb-bad" }, toldOf(error)));
+      const name = error instanceof Answered ? error.unknownHost : undefined;
+      root.replaceChildren(
+        el("p", { class: "nb-bad" }, toldOf(error)),
+        name ? button(say("hosts.mine"), () => askForName(name), { class: "nb-main" }) : "",
+      );
     }
   };
   void redraw();

@@ -1,0 +1,194 @@
+"""A stranger's workflow can't order what nobody has described: unknown ids are refused until the user allows them."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driving import keyed, request
+from hypothesis import given
+from hypothesis import strategies as st
+from pack.core.added_models import change_models
+from pack.core.allowed_models import MOST, UnknownModel, allow, allowed, counted_usd, forbid, known_wires
+from pack.core.choice import ProviderChoice
+from pack.core.engine import Engine
+from pack.core.errors import ConfigError, Impossible
+from pack.core.forecast import forecast
+from pack.core.own_file import FILE
+from pack.core.providers import BUILT_IN
+from pack.core.providers.row import DEAREST_USD
+from pack.core.settings import Settings
+from pack.simulator.server import Simulator
+
+VIDEO = "fal-ai/veo3"
+FAL = BUILT_IN["fal"]
+ORDER = ProviderChoice("fal", model_override=VIDEO)
+
+
+def engine(simulator: Simulator, home: Path, **environ: str) -> Engine:
+    return Engine(home, environ=keyed(simulator, "fal", "onerouter") | environ)
+
+
+def refusal(here: Engine, choice: ProviderChoice) -> UnknownModel:
+    """The same in ProviderConfig, in the plan and in the estimate."""
+    for act in (
+        lambda: here.shelf().check(choice),
+        lambda: here.plan(choice, [request()]),
+        lambda: forecast(here, choice, [request()], pixels=False),
+    ):
+        with pytest.raises(UnknownModel) as found:
+            act()
+    return found.value
+
+
+def test_an_id_that_nobody_knows_is_refused_with_every_way_out(simulator: Simulator, tmp_path: Path) -> None:
+    """Provider, id, unknown price, the three places to allow it. Nothing is sent, nothing is written."""
+    simulator.reset()
+    here = engine(simulator, tmp_path)
+    error = refusal(here, ORDER)
+    assert (error.provider, error.wire) == ("fal", VIDEO)
+    for word in (FAL.label, VIDEO, "price unknown", "Allow on this machine", "Settings", f"fal:{VIDEO}",
+                 "NANO_BANANA_ALLOW_MODELS", "Nothing was sent"):  # fmt: skip
+        assert word in error.message, word
+    assert not simulator.ledger()["requests"] and here.ledger.is_empty
+
+
+def test_sixteen_nodes_with_sixteen_pictures_send_nothing(simulator: Simulator, tmp_path: Path) -> None:
+    simulator.reset()
+    here = engine(simulator, tmp_path)
+    for number in range(16):
+        with pytest.raises(UnknownModel):
+            here.plan(ORDER, [replace(request(prompt=f"node {number}"), num_images=16)])
+    assert not simulator.ledger()["requests"]
+
+
+@pytest.mark.parametrize("provider", [row.id for row in BUILT_IN.values()])
+def test_every_id_that_the_data_names_runs_as_before(provider: str) -> None:
+    """All models, both operations, and ids that have been retired."""
+    row = BUILT_IN[provider]
+    wires = known_wires(row)
+    assert {offer.wire for m in row.models for offer in (m.generate, m.edit) if offer} | set(row.retired) == wires
+    assert all(counted_usd(row, wire, Settings()) == DEAREST_USD for wire in wires)
+
+
+def test_ids_near_a_known_one_are_not_it() -> None:
+    """A known beginning says nothing about what follows it."""
+    for wire in sorted(known_wires(FAL))[:3]:
+        for near in (f"{wire}/video", wire.upper(), wire[:-1], f"x/{wire}"):
+            with pytest.raises(UnknownModel):
+                counted_usd(FAL, near, Settings())
+
+
+def test_ids_that_the_user_has_described_are_known(simulator: Simulator, tmp_path: Path) -> None:
+    """In providers.yaml, or as a model added in Settings. What yaml leaves out of the list is still known."""
+    wire = next(iter(known_wires(FAL)))
+    (tmp_path / FILE).write_text("overlays:\n  fal: {models: {mine: {wire: me/in-yaml}}, recommended: mine}\n", "utf-8")
+    here = engine(simulator, tmp_path)
+    change_models(tmp_path, here.unadded("fal"), {"nine": {"wire": "me/in-settings", "price": 0.1}})
+    for known in ("me/in-yaml", "me/in-settings", wire):
+        assert here.plan(ProviderChoice("fal", model_override=known), [request()]).targets[0][1][0].wire == known
+
+
+def test_an_allowed_id_is_sent_and_counts_as_was_said(simulator: Simulator, tmp_path: Path) -> None:
+    """Its price stays unknown; 0.30 where nothing was said; the cap holds by it; taken back, it is refused again."""
+    here = engine(simulator, tmp_path, NANO_BANANA_CAP_RUN="5")
+    allow(tmp_path, FAL, VIDEO)
+    shown = forecast(here, ORDER, [request()], pixels=False)
+    assert (shown.usd_each, shown.usd_counted_each, shown.wire) == (None, DEAREST_USD, VIDEO)
+    allow(tmp_path, FAL, VIDEO, 2.5)
+    shown = forecast(here, ORDER, [replace(request(), num_images=3)], pixels=False)
+    assert (shown.usd_each, shown.usd_counted_each, shown.usd_counted) == (None, 2.5, 7.5)
+    asked = [replace(request(prompt="three videos"), num_images=3)]
+    run = here.run(asked, here.plan(ORDER, asked))
+    assert run.done.wait(20) and "cap" in str(run.results[0].error)
+    assert not simulator.ledger("three videos")["requests"]
+    assert forbid(tmp_path, "fal", VIDEO) and not forbid(tmp_path, "fal", VIDEO)
+    refusal(here, ORDER)
+
+
+def test_a_permission_is_for_one_provider_and_one_id(simulator: Simulator, tmp_path: Path) -> None:
+    here = engine(simulator, tmp_path)
+    allow(tmp_path, FAL, VIDEO)
+    refusal(here, ProviderChoice("onerouter", model_override=VIDEO))
+    refusal(here, ProviderChoice("fal", model_override=f"{VIDEO}/fast"))
+
+
+def test_a_fallback_s_id_is_asked_about_too(simulator: Simulator, tmp_path: Path) -> None:
+    """ProviderConfig refuses the chain; where a chain comes from elsewhere, that link is passed over and told."""
+    here = engine(simulator, tmp_path)
+    chain = ProviderChoice("onerouter", fallback=ORDER)
+    with pytest.raises(UnknownModel):
+        here.shelf().check(chain)
+    plan = here.plan(chain, [request()])
+    assert [target.row.id for target, _ in plan.targets] == ["onerouter"]
+    assert any(VIDEO in notice for notice in plan.notices)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (f"fal:{VIDEO}", {("fal", VIDEO): DEAREST_USD}),
+        (f" fal:{VIDEO}=1.25 ; openrouter:google/x:free=0,", {("fal", VIDEO): 1.25, ("openrouter", "google/x:free"): 0.0}),
+        (f'"FAL:{VIDEO}=$2"', {("fal", VIDEO): 2.0}),
+        ("fal:*", {}),
+        ("fal", {}),
+        (f":{VIDEO}", {}),
+        ("fal:", {}),
+        (f"fal:{VIDEO}=cheap,fal:{VIDEO}=-1,fal:{VIDEO}=nan,fal:{VIDEO}=inf", {}),
+        ("fal:../x", {}),
+    ],
+)  # fmt: skip
+def test_what_the_environment_allows(text: str, found: dict[tuple[str, str], float]) -> None:
+    """Exact ids; what makes no sense allows nothing."""
+    assert {(e.provider, e.wire): e.usd for e in allowed(Settings({"NANO_BANANA_ALLOW_MODELS": text}))} == found
+
+
+@pytest.mark.parametrize(
+    ("wire", "price"),
+    [(None, None), (5, None), ("", None), ("../x", None), ("a b", None), ("x" * 201, None), ("a/b", -0.01), ("a/b", "1"),
+     ("a/b", True), ("a/b", float("nan")), ("a/b", float("inf")), ("a/b", 1000), ("a/b", [1])],
+)  # fmt: skip
+def test_what_is_no_id_or_no_price_is_not_kept(wire: Any, price: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError):
+        allow(tmp_path, FAL, wire, price)
+    assert not (tmp_path / "settings.json").exists()
+
+
+def test_a_known_id_and_the_simulation_need_no_permission(tmp_path: Path) -> None:
+    for row, wire in ((FAL, next(iter(known_wires(FAL)))), (BUILT_IN["offline"], "anything")):
+        with pytest.raises(ConfigError, match="needs no permission"):
+            allow(tmp_path, row, wire)
+        assert counted_usd(row, wire, Settings()) == DEAREST_USD
+
+
+def test_so_many_and_no_more(tmp_path: Path) -> None:
+    models = {"fal": {f"m{n}": {"price": 0.1} for n in range(MOST)}}
+    (tmp_path / "settings.json").write_text(json.dumps({"allowed_models": models}))
+    with pytest.raises(ConfigError, match=str(MOST)):
+        allow(tmp_path, FAL, "one/more")
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["fal", VIDEO, "price"]), inner),
+    max_leaves=6,
+)
+
+
+@given(ANYTHING)
+def test_whatever_stands_in_the_file_allows_only_what_it_says(stored: Any) -> None:
+    """No shape of it is an error, and a price is needed."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        (home / "settings.json").write_text(json.dumps({"allowed_models": stored}))
+        for each in allowed(Settings.read(home, {})):
+            assert stored[each.provider][each.wire]["price"] == each.usd
+        forbid(home, "fal", VIDEO)
+        allow(home, FAL, "a/b", 1)
+        assert counted_usd(FAL, "a/b", Settings.read(home, {})) == 1
+        with pytest.raises(Impossible):
+            counted_usd(FAL, VIDEO, Settings.read(home, {}))

@@ -1,0 +1,57 @@
+/** The dialog of a page under a name that the server doesn't know to be its own: *This name is mine*, with the code. */
+import { button, el } from "./element.mjs";
+import { openDialog } from "./dialog.mjs";
+import { machine } from "./machine.mjs";
+import { ask, toldOf } from "./server.mjs";
+import { toast } from "./toasting.mjs";
+import { say } from "./words.mjs";
+
+/** Where this tab keeps that the dialog was closed: it then comes by its button in Settings only. */
+const CLOSED = "nano_banana.unknown_name";
+const VARIABLE = "NANO_BANANA_HOSTS";
+
+/** Shows the dialog by itself, once. @param {string} name */
+export function askOnce(name) {
+  if (sessionStorage.getItem(CLOSED) === name || document.querySelector(".nb-unknown-name")) return;
+  askForName(name);
+}
+
+/** @param {string} name */
+export function askForName(name) {
+  const dialog = openDialog(say("hosts.title"), {
+    class: "nb-narrow nb-unknown-name",
+    onclose: () => sessionStorage.setItem(CLOSED, name),
+  });
+  const code = el("input", { type: "text", autocomplete: "off", spellcheck: "false", size: "14", placeholder: "XXXXX-XXXXX" });
+  const said = el("p", { class: "nb-quiet", role: "status" });
+  const send = async () => {
+    said.className = "nb-quiet";
+    said.textContent = "…";
+    try {
+      const answer = await ask("/hosts", { method: "POST", body: { name, code: code.value.trim() } });
+      if (!answer.known) {
+        said.textContent = say(answer.code ? "hosts.look" : "hosts.no_code", { variable: VARIABLE });
+        code.focus();
+        return;
+      }
+      dialog.close();
+      toast("success", say("hosts.title"), say("hosts.known", { name }));
+      await machine.refresh();
+    } catch (error) {
+      said.className = "nb-bad";
+      said.textContent = toldOf(error);
+    }
+  };
+  code.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") void send();
+  });
+  code.setAttribute("aria-label", say("hosts.code"));
+  dialog.body.append(
+    el("p", {}, say("hosts.what", { name })),
+    el("p", {}, say("hosts.step")),
+    el("div", { class: "nb-actions" }, code, button(say("hosts.mine"), send, { class: "nb-main" })),
+    said,
+    el("p", { class: "nb-quiet" }, say("hosts.else", { variable: VARIABLE, name })),
+  );
+  code.focus();
+}

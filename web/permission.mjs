@@ -1,0 +1,48 @@
+/** A model that the pack doesn't know, named in a workflow: the question on the node, and the permission in Settings. */
+import { button, el, keepKeys } from "./element.mjs";
+import { machine } from "./machine.mjs";
+import { ask } from "./server.mjs";
+import { say } from "./words.mjs";
+
+/** @typedef {{ provider: string, label: string, wire: string }} AskedModel */
+
+/** What a picture by a model of unknown price counts as, unless the user says otherwise. */
+export const DEAREST = "0.30";
+
+/** @param {string} text What a person has typed as a price; null where it is empty. Throws where it is no price. */
+export function priceIn(text) {
+  const plain = text.trim().replace(/^\$/, "");
+  if (!plain) return null;
+  const price = Number(plain);
+  if (!(price >= 0 && price < 1000)) throw new Error(say("models.no_number", { text: plain }));
+  return price;
+}
+
+/** @param {string} provider @param {string} wire @param {number | null} price */
+export const allowModel = (provider, wire, price) =>
+  ask(`/models/${encodeURIComponent(provider)}`, { method: "PUT", body: { wire, price } });
+
+/** The price field and the button below the question on a node. @param {AskedModel} model @param {...HTMLElement} others */
+export function permissionForm(model, ...others) {
+  const price = el("input", {
+    type: "text",
+    inputmode: "decimal",
+    value: DEAREST,
+    size: "5",
+    class: "nb-amount",
+    "aria-label": say("allow.price"),
+  });
+  keepKeys(price);
+  price.addEventListener("pointerdown", (event) => event.stopPropagation());
+  const allow = async () => {
+    await allowModel(model.provider, model.wire, priceIn(price.value));
+    await machine.refresh(); // and with it the prices
+  };
+  return el(
+    "div",
+    { class: "nb-actions" },
+    el("label", { class: "nb-inline" }, `${say("allow.price")} $`, price),
+    button(say("allow.button"), allow),
+    ...others,
+  );
+}

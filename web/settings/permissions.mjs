@@ -1,0 +1,72 @@
+/** What the user has allowed on this machine: models by their id, and names of the server. */
+import { button, el } from "../element.mjs";
+import { machine } from "../machine.mjs";
+import { DEAREST, allowModel, priceIn } from "../permission.mjs";
+import { ask } from "../server.mjs";
+import { money, say } from "../words.mjs";
+
+/** @param {import("./panel.mjs").Shared} shared */
+export function permissionsSection(shared) {
+  return el(
+    "section",
+    {},
+    el("h3", {}, say("allow.title")),
+    el("p", { class: "nb-quiet" }, say("allow.hint")),
+    ...shared.allowed_models.map((model) => {
+      const fixed = model.source === "environment" ? say("settings.fixed", { variable: "NANO_BANANA_ALLOW_MODELS" }) : "";
+      const words = say("allow.counts", { label: model.label, usd: money(model.price) });
+      const path = `/models/${encodeURIComponent(model.provider)}?wire=${encodeURIComponent(model.wire)}`;
+      return row(model.wire, [words, fixed].filter(Boolean).join(" · "), fixed ? null : taker(shared, path, model.wire));
+    }),
+    modelEntry(shared),
+    el("h3", {}, say("hosts.section")),
+    el("p", { class: "nb-quiet" }, say("hosts.hint", { variable: shared.hosts.variable })),
+    shared.hosts.named ? el("p", { class: "nb-quiet" }, `${shared.hosts.variable}: ${shared.hosts.named}`) : null,
+    ...shared.hosts.accepted.map((name) => row(name, "", taker(shared, `/hosts/${encodeURIComponent(name)}`, name))),
+  );
+}
+
+/** @param {string} name @param {string} words @param {HTMLElement | null} action */
+const row = (name, words, action) =>
+  el(
+    "div",
+    { class: "nb-row", "data-allowed": name },
+    el("span", { class: "nb-chip" }, name),
+    el("span", { class: "nb-quiet" }, words),
+    el("span", { class: "nb-space" }),
+    el("div", { class: "nb-actions nb-small" }, action),
+  );
+
+/** A button that takes a permission back. @param {import("./panel.mjs").Shared} shared @param {string} path @param {string} name */
+function taker(shared, path, name) {
+  const take = async () => {
+    await ask(path, { method: "DELETE" });
+    await shared.redraw();
+  };
+  return button(say("providers.remove"), take, { class: "nb-danger", "aria-label": say("allow.remove", { name }) });
+}
+
+/** Allows a model before a workflow asks for it. @param {import("./panel.mjs").Shared} shared */
+function modelEntry(shared) {
+  const labelled = (/** @type {HTMLElement} */ control, /** @type {string} */ label) => {
+    control.setAttribute("aria-label", label);
+    return control;
+  };
+  const asked = machine.providers.filter((each) => !each.local);
+  const provider = el("select", {}, ...asked.map((each) => el("option", { value: each.id }, each.label)));
+  const wire = el("input", { type: "text", placeholder: "vendor/model", size: "24", spellcheck: "false", autocomplete: "off" });
+  const price = el("input", { type: "text", value: DEAREST, size: "5", inputmode: "decimal" });
+  const allow = async () => {
+    await allowModel(provider.value, wire.value.trim(), priceIn(price.value));
+    await shared.redraw();
+  };
+  return el(
+    "div",
+    { class: "nb-actions" },
+    labelled(provider, say("prices.provider")),
+    labelled(wire, say("models.wire")),
+    "$",
+    labelled(price, say("allow.price")),
+    button(say("allow.add"), allow),
+  );
+}
