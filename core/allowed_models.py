@@ -12,7 +12,7 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from .errors import ConfigError, Impossible
 from .own_providers import checked_wire
@@ -80,7 +80,7 @@ def allowed(settings: Settings) -> list[AllowedModel]:
         for wire, facts in wires.items() if isinstance(wires, dict) else ():
             usd = facts.get("price") if isinstance(facts, dict) else None
             if _is_price(usd) and not checked_wire(wire):
-                found.append(AllowedModel(provider, wire, float(usd), "settings"))
+                found.append(AllowedModel(provider, wire, usd, "settings"))
     return found
 
 
@@ -99,7 +99,11 @@ def allow(home: Path, row: Provider, wire: Any, price: Any = None) -> None:
 
     def put(stored: dict[str, Any]) -> None:
         known = stored.get(_KEY)
-        models = {name: dict(each) for name, each in known.items() if isinstance(each, dict)} if _is_map(known) else {}
+        models = (
+            {name: dict(each) for name, each in known.items() if isinstance(each, dict)}
+            if isinstance(known, dict)
+            else {}
+        )
         models.setdefault(row.id, {})[wire] = {"price": float(usd)}
         if sum(len(each) for each in models.values()) > MOST:
             raise _wrong(f"Up to {MOST} models can be allowed")
@@ -115,8 +119,8 @@ def forbid(home: Path, provider: str, wire: str) -> bool:
     def put(stored: dict[str, Any]) -> None:
         nonlocal found
         known = stored.get(_KEY)
-        wires = known.get(provider) if _is_map(known) else None
-        if _is_map(wires):
+        wires = known.get(provider) if isinstance(known, dict) else None
+        if isinstance(known, dict) and isinstance(wires, dict):
             found = wires.pop(wire, None) is not None
             if not wires:
                 known.pop(provider)
@@ -140,13 +144,9 @@ def _of_environment(text: str) -> list[AllowedModel]:
     return found
 
 
-def _is_price(value: Any) -> bool:
+def _is_price(value: Any) -> TypeGuard[float]:
     good = isinstance(value, (int, float)) and not isinstance(value, bool)
     return good and math.isfinite(value) and 0 <= value < _DEAREST_ALLOWED
-
-
-def _is_map(value: Any) -> bool:
-    return isinstance(value, dict)
 
 
 def _wrong(what: str) -> ConfigError:

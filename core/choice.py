@@ -27,6 +27,13 @@ class ProviderChoice:
     model_override: str = ""
     fallback: ProviderChoice | None = None
 
+    def chain(self) -> list[ProviderChoice]:
+        """This choice and its fallbacks in order, at most `MOST_PROVIDERS` of them."""
+        found = [self]
+        while found[-1].fallback is not None and len(found) < MOST_PROVIDERS:
+            found.append(found[-1].fallback)
+        return found
+
     def __str__(self) -> str:
         return f"{self.provider} / {self.model_override or self.model}"
 

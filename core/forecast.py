@@ -56,13 +56,20 @@ class Forecast:
 
 
 def forecast(
-    engine: Engine, choice: ProviderChoice | None, requests: Sequence[Request], *, pixels: bool, sends: bool = False
+    engine: Engine,
+    choice: ProviderChoice | None,
+    requests: Sequence[Request],
+    *,
+    pixels: bool,
+    sends: bool = False,
+    shelf: Shelf | None = None,
 ) -> Forecast:
     """What `engine` would do with `requests`. `pixels`: the references are the real ones, so that what is here is known.
+    `shelf`: the machine as it is now, where many forecasts are made of it.
 
     Raises ConfigError, Impossible or LedgerFailed, as the run would before it sends anything.
     """
-    plan = engine.plan(choice, requests)
+    plan = (shelf or engine.shelf()).plan(choice, requests)
     target, fits = plan.targets[0]
     missing = _missing(engine, plan, requests) if pixels else None
     pictures = sum(request.num_images for request in requests)

@@ -42,6 +42,10 @@ class Shelf:
 
     def check(self, choice: ProviderChoice) -> None:
         """Refuses a choice that can't work on this machine whatever is asked. Raises ConfigError or Impossible."""
+        for link in choice.chain():
+            self._check_link(link)
+
+    def _check_link(self, choice: ProviderChoice) -> None:
         problem = problem_with(choice)
         if problem:
             raise Impossible(problem, kind="impossible")
@@ -54,17 +58,14 @@ class Shelf:
             else:
                 self._address(row)
                 self._override_usd(row, choice)
-        if choice.fallback:
-            self.check(choice.fallback)
 
     def plan(self, choice: ProviderChoice | None, requests: Sequence[Request]) -> Plan:
         """Who does `requests`, first choice first. Raises ConfigError or Impossible when nobody can."""
         notices: list[str] = []
         targets: list[Asked] = []
         looked: list[Asked] = []
-        link = choice or ProviderChoice()
         first = True
-        while link is not None:
+        for link in (choice or ProviderChoice()).chain():
             try:
                 found, *others = self._resolve(link, requests, notices)
                 if all(_identity(found[0]) != _identity(target) for target, _ in targets):
@@ -75,9 +76,6 @@ class Shelf:
                     raise
                 notices.append(f"The fallback {link.provider} was skipped: {error.reason}")
             first = False
-            if link.fallback is None:
-                break
-            link = link.fallback
         settings = self.settings
         free = all(target.row.local for target, _ in targets)
         terms = Terms(Caps() if free else settings.caps, settings.resends, settings.project)

@@ -16,6 +16,7 @@ from ..core.report import Result
 from ..core.request import Options, Request
 from . import codec
 from .making import Finished, make, runs_again
+from .values import UNCONNECTED, checked, provider_of, wrong
 from .widgets import (
     BLOCK,
     CATEGORY,
@@ -44,7 +45,6 @@ class NanoBananaEdit(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        first, *rest = shared([KEEP, FAIL, BLOCK, ORIGINAL])
         return io.Schema(
             node_id="NanoBananaEdit",
             display_name="Nano Banana Edit (your key)",
@@ -52,63 +52,7 @@ class NanoBananaEdit(io.ComfyNode):
             description="Changes or combines pictures with Google's Nano Banana models, through the provider you have a key "
             "for. With a mask, every pixel outside it stays exactly as it was.",
             search_aliases=["image to image api", "gemini image edit", "nano banana", "inpaint api"],
-            inputs=[
-                prompt(),
-                io.Autogrow.Input(
-                    "images",
-                    template=io.Autogrow.TemplateNames(
-                        io.Image.Input("image"), names=[f"image_{i}" for i in range(1, MAX_IMAGES + 1)], min=1
-                    ),
-                    tooltip="Reference images, in this order: picture 1 is the first frame of image_1.",
-                ),
-                provider(),
-                io.Mask.Input(
-                    "mask", optional=True, tooltip="1 may change, 0 stays exactly as it is in the first image."
-                ),
-                io.Combo.Input(
-                    "batch_mode",
-                    options=[TOGETHER, EACH, PAIRED],
-                    default=TOGETHER,
-                    optional=True,
-                    tooltip="together: all frames in one request. each: a request per frame of image_1, the other images go "
-                    "along. each paired: frame by frame through all inputs.",
-                ),
-                io.Combo.Input(
-                    "output_size",
-                    options=[AS_RETURNED, MATCH],
-                    default=AS_RETURNED,
-                    optional=True,
-                    tooltip="match first image: scaled and centre-cropped to exactly that size. A mask does this by itself.",
-                ),
-                first,
-                *rest,
-                io.Int.Input(
-                    "mask_feather",
-                    default=8,
-                    min=0,
-                    max=512,
-                    optional=True,
-                    advanced=True,
-                    tooltip="Width in pixels of the soft edge, inside the mask only.",
-                ),
-                io.Combo.Input(
-                    "mask_hint",
-                    options=[NO_HINT, HINT],
-                    default=NO_HINT,
-                    optional=True,
-                    advanced=True,
-                    tooltip="What the model is told of the mask. 'as last reference' sends it as a picture and adds a "
-                    "sentence to the prompt, which is shown as a notice.",
-                ),
-                io.Combo.Input(
-                    "reference_format",
-                    options=["auto", "lossless", "jpeg"],
-                    default="auto",
-                    optional=True,
-                    advanced=True,
-                    tooltip="auto: lossless, and JPEG only where the provider's size limit leaves no other way.",
-                ),
-            ],
+            inputs=inputs(),
             outputs=[
                 *outputs(),
                 io.Image.Output("originals", is_output_list=True, tooltip="The input frame of each result."),
@@ -129,8 +73,8 @@ class NanoBananaEdit(io.ComfyNode):
         cls,
         prompt: str,
         images: dict[str, torch.Tensor] | None = None,
-        provider: ProviderChoice | None = None,
-        mask: torch.Tensor | None = None,
+        provider: ProviderChoice | None = UNCONNECTED,
+        mask: torch.Tensor | None = UNCONNECTED,
         batch_mode: str = TOGETHER,
         output_size: str = AS_RETURNED,
         aspect_ratio: str = "auto",
@@ -149,16 +93,23 @@ class NanoBananaEdit(io.ComfyNode):
         reference_format: str = "auto",
         **unknown: Any,
     ) -> io.NodeOutput:
-        options = options_of(locals())
+        given = locals()
+        if images is not None and not isinstance(images, dict):
+            raise wrong("images", images, "images.image_1, images.image_2 and so on, each linked to an IMAGE output")
         strays = list(unknown) + [name for name in images or {} if name not in _SOCKETS]
         if strays:
             raise Impossible(stray(strays), kind="impossible")
-        folded, notices = seed_of(seed)
-        ask = _Ask(prompt, options, folded, max(1, min(int(num_images), 16)), batch_mode, mask_hint == HINT)
-        edit = await host.in_thread(lambda: _Edit.laid_out(ask, images or {}, mask))
-        edit.match = output_size == MATCH or mask is not None
-        edit.feather = max(0, min(int(mask_feather), 512))
-        if on_failure == ORIGINAL and batch_mode == TOGETHER:
+        values = checked(inputs(), given)
+        choice = provider_of("provider", provider)
+        linked = linked_images(cls.hidden, images or {})
+        painted = mask_of(mask)
+        folded, notices = seed_of(values["seed"])
+        mode, hint = values["batch_mode"], values["mask_hint"] == HINT
+        ask = _Ask(values["prompt"], options_of(values), folded, values["num_images"], mode, hint)
+        edit = await host.in_thread(lambda: _Edit.laid_out(ask, linked, painted))
+        edit.match = values["output_size"] == MATCH or painted is not None
+        edit.feather = values["mask_feather"]
+        if values["on_failure"] == ORIGINAL and mode == TOGETHER:
             raise Impossible(
                 "'keep the original frame' needs batch_mode each or each paired: together has no frame of its own "
                 "to keep",
@@ -168,16 +119,99 @@ class NanoBananaEdit(io.ComfyNode):
         return await make(
             cls.hidden,
             edit.requests,
-            provider,
-            on_failure,
+            choice,
+            values["on_failure"],
             edit.finish,
             notices=[*notices, *edit.notices],
-            reference_format=reference_format,
+            reference_format=values["reference_format"],
             with_originals=True,
         )
 
 
+def inputs() -> list[io.Input]:
+    first, *rest = shared([KEEP, FAIL, BLOCK, ORIGINAL])
+    return [
+        prompt(),
+        io.Autogrow.Input(
+            "images",
+            template=io.Autogrow.TemplateNames(
+                io.Image.Input("image"), names=[f"image_{i}" for i in range(1, MAX_IMAGES + 1)], min=1
+            ),
+            tooltip="Reference images, in this order: picture 1 is the first frame of image_1.",
+        ),
+        provider(),
+        io.Mask.Input("mask", optional=True, tooltip="1 may change, 0 stays exactly as it is in the first image."),
+        io.Combo.Input(
+            "batch_mode",
+            options=[TOGETHER, EACH, PAIRED],
+            default=TOGETHER,
+            optional=True,
+            tooltip="together: all frames in one request. each: a request per frame of image_1, the other images go "
+            "along. each paired: frame by frame through all inputs.",
+        ),
+        io.Combo.Input(
+            "output_size",
+            options=[AS_RETURNED, MATCH],
+            default=AS_RETURNED,
+            optional=True,
+            tooltip="match first image: scaled and centre-cropped to exactly that size. A mask does this by itself.",
+        ),
+        first,
+        *rest,
+        io.Int.Input(
+            "mask_feather",
+            default=8,
+            min=0,
+            max=512,
+            optional=True,
+            advanced=True,
+            tooltip="Width in pixels of the soft edge, inside the mask only.",
+        ),
+        io.Combo.Input(
+            "mask_hint",
+            options=[NO_HINT, HINT],
+            default=NO_HINT,
+            optional=True,
+            advanced=True,
+            tooltip="What the model is told of the mask. 'as last reference' sends it as a picture and adds a "
+            "sentence to the prompt, which is shown as a notice.",
+        ),
+        io.Combo.Input(
+            "reference_format",
+            options=["auto", "lossless", "jpeg"],
+            default="auto",
+            optional=True,
+            advanced=True,
+            tooltip="auto: lossless, and JPEG only where the provider's size limit leaves no other way.",
+        ),
+    ]
+
+
 _SOCKETS = {f"image_{i}": i for i in range(1, MAX_IMAGES + 1)}
+
+
+def linked_images(hidden: Any, images: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """The images that are connected. Raises Impossible for one that is, and gives nothing.
+
+    The host says None for a socket that nothing is connected to, too: the graph tells the two apart.
+    """
+    prompt = hidden.prompt if isinstance(hidden.prompt, dict) else {}
+    node = prompt.get(str(hidden.unique_id))
+    named = node.get("inputs") if isinstance(node, dict) else None
+    for name, value in images.items():
+        if value is None and isinstance(named, dict) and f"images.{name}" in named:
+            raise wrong(name, value, "an IMAGE")
+    return {name: value for name, value in images.items() if value is not None}
+
+
+def mask_of(value: Any) -> torch.Tensor | None:
+    """The mask; None where nothing is connected. Raises Impossible."""
+    if value is UNCONNECTED:
+        return None
+    if value is None:
+        # Without its mask the whole picture could change.
+        raise wrong("mask", value, "a MASK")
+    return value
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,27 @@ else is counted as one frame, and said to be a guess.
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+
+from comfy_api.latest import io
 
 from .. import host
 from ..core.allowed_models import UnknownModel
-from ..core.choice import AUTO, MOST_PROVIDERS, RECOMMENDED, ProviderChoice, problem_with
+from ..core.choice import MOST_PROVIDERS, ProviderChoice
 from ..core.engine import Engine
 from ..core.errors import Impossible, NanoBananaError
 from ..core.forecast import Forecast, elsewhere, forecast
 from ..core.pictures import Picture
 from ..core.request import Options, Request
-from . import codec
+from ..core.shelf import Shelf
+from . import codec, edit, generate
 from .edit import EACH, HINT, HINT_WORDS, TOGETHER, NanoBananaEdit, groups_of
 from .generate import NanoBananaGenerate
+from .provider_config import PARALLEL, TIMEOUT
+from .values import number_of, text_of, value_of, wrong
 from .widgets import options_of, seed_of
 
 NODES: dict[str, Any] = {"NanoBananaGenerate": NanoBananaGenerate, "NanoBananaEdit": NanoBananaEdit}
@@ -33,23 +40,65 @@ _DEFAULTS = {
     for kind, node in NODES.items()
 }
 """The widgets. What has None for a default is a socket, and being linked is its nature."""
-_CONFIG = ("provider", "model", "profile", "timeout", "max_parallel", "model_override")
+_WIDGETS: dict[str, list[io.Input]] = {
+    kind: [each for each in node.inputs() if each.id in _DEFAULTS[kind] or each.id == "prompt"]
+    for kind, node in (("NanoBananaGenerate", generate), ("NanoBananaEdit", edit))
+}
+_CONFIG: dict[str, tuple[int, int] | None] = {
+    "provider": None,
+    "model": None,
+    "profile": None,
+    "timeout": TIMEOUT,
+    "max_parallel": PARALLEL,
+    "model_override": None,
+}
+"""Inputs of ProviderConfig; of the numbers the least and the most."""
+_NOTHING: Any = object()
+"""An input that is not in the prompt."""
 
 
-def forecast_prompt(engine: Engine, prompt: Mapping[str, Any], *, detail: bool, everywhere: bool) -> dict[str, Any]:
-    """Facts about each node of ours, by its id. `detail`: with the stored pictures of edits and the requests themselves."""
-    found = {}
-    for name, node in prompt.items():
-        if isinstance(node, Mapping) and str(node.get("class_type")) in NODES:
-            found[str(name)] = _Asked(engine, prompt, node, detail).facts(everywhere)
-    return found
+MOST_NODES = 1000
+MOST_SECONDS = 5.0
+"""A badge is worth no longer wait, and the server has other work."""
+
+
+def forecast_prompt(
+    engine: Engine, prompt: Mapping[str, Any], *, detail: bool, everywhere: bool
+) -> tuple[dict[str, Any], int]:
+    """Facts about each node of ours, by its id, and how many nodes were left out because there are too many.
+
+    `detail`: with the stored pictures of edits and the requests themselves.
+    """
+    found: dict[str, Any] = {}
+    ours = [
+        (str(name), node)
+        for name, node in prompt.items()
+        if isinstance(node, Mapping) and isinstance(kind := node.get("class_type"), str) and kind in NODES
+    ]
+    machine = _Machine(engine, engine.shelf())
+    end = time.monotonic() + MOST_SECONDS
+    for name, node in ours[:MOST_NODES]:
+        if time.monotonic() > end:
+            break
+        found[name] = _Asked(machine, prompt, node, detail).facts(everywhere)
+    return found, len(ours) - len(found)
+
+
+@dataclass
+class _Machine:
+    """What all nodes of a prompt are held against, read once."""
+
+    engine: Engine
+    shelf: Shelf
+    choices: dict[str, tuple[ProviderChoice | None, bool] | NanoBananaError] = field(default_factory=dict)
+    """ProviderConfig's id -> what it gives and whether that is sure, or why it gives nothing."""
 
 
 class _Asked:
     """One node of a prompt."""
 
-    def __init__(self, engine: Engine, prompt: Mapping[str, Any], node: Mapping[str, Any], detail: bool) -> None:
-        self._engine, self._prompt, self._detail = engine, prompt, detail
+    def __init__(self, machine: _Machine, prompt: Mapping[str, Any], node: Mapping[str, Any], detail: bool) -> None:
+        self._machine, self._prompt, self._detail = machine, prompt, detail
         self._kind = str(node["class_type"])
         given = node.get("inputs")
         self._inputs: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
@@ -63,14 +112,18 @@ class _Asked:
         operation = "generate" if self._kind == "NanoBananaGenerate" else "edit"
         facts: dict[str, Any] = {"node": self._kind, "operation": operation, "problem": None}
         try:
-            choice = self._choice(self._inputs.get("provider"))
-            wrong = problem_with(choice) if choice is not None else None
-            if wrong:
-                raise Impossible(wrong, kind="impossible")
+            choice = self._choice(self._inputs.get("provider", _NOTHING))
             requests = self._requests()
             if everywhere:
-                facts["everywhere"] = elsewhere(self._engine.shelf(), choice, requests)
-            told = forecast(self._engine, choice, requests, pixels=self._sure, sends=self._detail)
+                facts["everywhere"] = elsewhere(self._machine.shelf, choice, requests)
+            told = forecast(
+                self._machine.engine,
+                choice,
+                requests,
+                pixels=self._sure,
+                sends=self._detail,
+                shelf=self._machine.shelf,
+            )
         except NanoBananaError as error:
             problem: dict[str, Any] = {"kind": error.kind, "what": error.what, "cure": error.cure}
             if isinstance(error, UnknownModel):
@@ -82,40 +135,41 @@ class _Asked:
 
     # ------------------------------------------------------------------------------------------------ inside
 
-    def _value(self, name: str) -> Any:
-        """A widget's value; its default where it is linked or left out."""
-        default = _DEFAULTS[self._kind].get(name, "")
-        value = self._inputs.get(name, default)
+    def _value(self, widget: io.Input) -> Any:
+        """A widget's value; its default where it is left out, or comes from a node that has yet to run. Raises Impossible."""
+        default = _DEFAULTS[self._kind].get(widget.id, "")
+        if widget.id not in self._inputs:
+            return default
+        value = self._inputs[widget.id]
         if isinstance(value, (list, tuple)):
             value = self._constant(value)
             if value is None:
                 self._sure = False
-        if value is None:
-            return default
-        wanted = type(default)
-        if wanted in (int, bool, str) and not isinstance(value, wanted):
-            try:
-                return wanted(value)
-            except (TypeError, ValueError, OverflowError):
                 return default
-        return value
+        return value_of(widget, _converted(widget, value))
+
+    def _node(self, link: Any) -> Mapping[str, Any]:
+        """The node that a link leads to; {} where it leads nowhere."""
+        name = link[0] if isinstance(link, (list, tuple)) and link else None
+        node = self._prompt.get(str(name)) if isinstance(name, (str, int)) else None
+        return node if isinstance(node, Mapping) else {}
 
     def _constant(self, link: Sequence[Any]) -> Any:
         """What one of the host's Primitive nodes gives; None for any other node."""
-        node = self._prompt.get(str(link[0])) if link else None
-        inputs = node.get("inputs") if isinstance(node, Mapping) else None
-        if not isinstance(node, Mapping) or not isinstance(inputs, Mapping):
+        node = self._node(link)
+        inputs, kind = node.get("inputs"), node.get("class_type")
+        if not isinstance(inputs, Mapping) or not isinstance(kind, str):
             return None
-        value = inputs.get("value") if str(node.get("class_type", "")).startswith("Primitive") else None
+        value = inputs.get("value") if kind.startswith("Primitive") else None
         return value if isinstance(value, (str, int, float, bool)) else None
 
     def _requests(self) -> list[Request]:
-        values = {name: self._value(name) for name in _DEFAULTS[self._kind]}
-        prompt = self._value("prompt")
+        values = {each.id: self._value(each) for each in _WIDGETS[self._kind]}
+        prompt = values["prompt"]
         if not prompt and isinstance(self._inputs.get("prompt"), (list, tuple)):
             prompt = "(comes from another node)"
         options, (seed, _) = options_of(values), seed_of(values["seed"])
-        count = max(1, min(int(values["num_images"]), 16))
+        count = values["num_images"]
         if self._kind == "NanoBananaGenerate":
             return [Request("generate", prompt, options, seed, count)]
         return self._edits(prompt, options, seed, count, values)
@@ -124,7 +178,7 @@ class _Asked:
         names = [f"image_{number}" for number in range(1, 15) if f"images.image_{number}" in self._inputs]
         if not names or names[0] != "image_1":
             raise Impossible("There is no image to edit", cure="Connect image_1", kind="impossible")
-        mode = str(values["batch_mode"])
+        mode = values["batch_mode"]
         handles = {name: self._pictures(name) for name in names}
         if not self._frames_known and mode != TOGETHER:
             handles = {name: pictures[:1] for name, pictures in handles.items()}
@@ -148,9 +202,11 @@ class _Asked:
     def _pictures(self, name: str) -> list[Picture]:
         """The frames of one input, or one stand-in where they aren't known yet."""
         link = self._inputs[f"images.{name}"]
-        source = self._prompt.get(str(link[0])) if isinstance(link, (list, tuple)) and link else None
-        source = source if isinstance(source, Mapping) else {}
-        kind, inputs = str(source.get("class_type", "")), source.get("inputs")
+        if not isinstance(link, (list, tuple)):
+            raise wrong(f"images.{name}", link, "linked to an IMAGE output")
+        source = self._node(link)
+        kind, inputs = source.get("class_type", ""), source.get("inputs")
+        kind = kind if isinstance(kind, str) else ""
         file = inputs.get("image") if kind == "LoadImage" and isinstance(inputs, Mapping) else None
         if self._detail and isinstance(file, str):
             try:
@@ -163,7 +219,8 @@ class _Asked:
             except Exception:  # the host's loader raises what it likes; the run will say it in its own words
                 pass
         self._sure = False
-        title = source.get("_meta", {}).get("title") if isinstance(source.get("_meta"), Mapping) else ""
+        meta = source.get("_meta")
+        title = meta.get("title") if isinstance(meta, Mapping) and isinstance(meta.get("title"), str) else ""
         if not isinstance(file, str):
             self._frames_known = False
         picture = _unknown()
@@ -178,33 +235,82 @@ class _Asked:
         self._references.append(entry)
         self._entries.append((picture, entry))
 
-    def _choice(self, link: Any, seen: tuple[str, ...] = ()) -> ProviderChoice | None:
-        """The chain of ProviderConfig nodes behind a link; None where nothing is connected."""
-        if not isinstance(link, (list, tuple)) or not link:
+    def _choice(self, given: Any) -> ProviderChoice | None:
+        """What the ProviderConfig nodes behind an input give; None where nothing is connected. Raises as they do."""
+        if given is _NOTHING:
             return None
-        name = str(link[0])
-        node = self._prompt.get(name)
-        inputs = node.get("inputs") if isinstance(node, Mapping) else None
-        if name in seen or not isinstance(node, Mapping) or not isinstance(inputs, Mapping):
-            return None
+        if not isinstance(given, (list, tuple)) or not given:
+            raise wrong("provider", given, "the output of a ProviderConfig node")
+        node = self._node(given)
         if node.get("class_type") != "ProviderConfig":
             self._sure = False
             return None
-        if len(seen) > MOST_PROVIDERS:
-            return ProviderChoice()  # one too many: the check of those before it says so
+        name = str(given[0])
+        if name not in self._machine.choices:
+            try:
+                self._machine.choices[name] = self._chain(given)
+            except NanoBananaError as error:
+                self._machine.choices[name] = error
+        found = self._machine.choices[name]
+        if isinstance(found, NanoBananaError):
+            raise found
+        choice, sure = found
+        self._sure = self._sure and sure
+        return choice
+
+    def _chain(self, link: Any) -> tuple[ProviderChoice | None, bool]:
+        """The chain that begins at a ProviderConfig, and whether all of it is known before the run. Raises as it does."""
+        nodes: list[Mapping[str, Any]] = []
+        sure = True
+        while link is not _NOTHING and len(nodes) < MOST_PROVIDERS + 1:
+            if not isinstance(link, (list, tuple)):
+                raise wrong("fallback", link, "the output of a ProviderConfig node")
+            node = self._node(link)
+            inputs = node.get("inputs")
+            if node.get("class_type") != "ProviderConfig" or not isinstance(inputs, Mapping):
+                sure = False
+                break
+            nodes.append(inputs)
+            link = inputs.get("fallback", _NOTHING)
+        choice: ProviderChoice | None = None
+        for inputs in reversed(nodes):
+            facts, known = self._config(inputs)
+            sure = sure and known
+            choice = ProviderChoice(**facts, fallback=choice)
+        if choice is not None:
+            # As ProviderConfig itself does when it runs, so that a missing key is said before.
+            self._machine.shelf.check(choice)
+        return choice, sure
+
+    def _config(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+        """The values of one ProviderConfig, and whether they are known before the run. Raises Impossible."""
         defaults = ProviderChoice()
         values: dict[str, Any] = {}
-        for field in _CONFIG:
-            value = inputs.get(field, getattr(defaults, field))
+        sure = True
+        for name, bounds in _CONFIG.items():
+            value = inputs.get(name, getattr(defaults, name))
             if isinstance(value, (list, tuple)):
-                self._sure = False
-            elif isinstance(value, type(getattr(defaults, field))):
-                values[field] = value
+                value = self._constant(value)
+                if value is None:
+                    sure = False
+                    continue
+            values[name] = text_of(name, value) if bounds is None else number_of(name, value, *bounds)
         values["model_override"] = values.get("model_override", "").strip()
-        choice = ProviderChoice(**values, fallback=self._choice(inputs.get("fallback"), (*seen, name)))
-        # As ProviderConfig itself does when it runs, so that a missing key is said before.
-        self._engine.shelf().check(choice) if choice.provider != AUTO or choice.model != RECOMMENDED else None
-        return choice
+        return values, sure
+
+
+def _converted(widget: io.Input, value: Any) -> Any:
+    """A constant as the host makes it of what a prompt has: it turns numbers in texts into numbers, and the other way."""
+    try:
+        if isinstance(widget, io.Int.Input) and isinstance(value, (str, float)) and not isinstance(value, bool):
+            return int(value)
+        if isinstance(widget, io.String.Input) and isinstance(value, (int, float)):
+            return str(value)
+        if isinstance(widget, io.Boolean.Input) and isinstance(value, (int, float, str)):
+            return bool(value)
+    except (ValueError, OverflowError):
+        pass
+    return value
 
 
 def _unknown() -> Picture:

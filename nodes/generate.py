@@ -12,6 +12,7 @@ from ..core.report import Result
 from ..core.request import Request
 from . import codec
 from .making import Finished, make, runs_again
+from .values import UNCONNECTED, checked, provider_of
 from .widgets import BLOCK, CATEGORY, FAIL, KEEP, options_of, outputs, prompt, provider, seed_of, shared, stray
 
 
@@ -27,7 +28,7 @@ class NanoBananaGenerate(io.ComfyNode):
             description="Makes pictures from text with Google's Nano Banana models, through the provider you have a key for. "
             "Each new picture is paid to that provider; a picture that was paid for is not paid again.",
             search_aliases=["text to image api", "gemini image", "nano banana", "imagen"],
-            inputs=[prompt(), provider(), *shared([KEEP, FAIL, BLOCK])],
+            inputs=inputs(),
             outputs=outputs(),
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
             # Two equal nodes share a place in the host's cache otherwise, and one may be stuck with a failure of the other.
@@ -44,7 +45,7 @@ class NanoBananaGenerate(io.ComfyNode):
     async def execute(
         cls,
         prompt: str,
-        provider: ProviderChoice | None = None,
+        provider: ProviderChoice | None = UNCONNECTED,
         aspect_ratio: str = "auto",
         resolution: str = "auto",
         num_images: int = 1,
@@ -60,9 +61,15 @@ class NanoBananaGenerate(io.ComfyNode):
     ) -> io.NodeOutput:
         if unknown:
             raise Impossible(stray(list(unknown)), kind="impossible")
-        folded, notices = seed_of(seed)
-        request = Request("generate", prompt, options_of(locals()), folded, max(1, min(int(num_images), 16)))
-        return await make(cls.hidden, [request], provider, on_failure, _finish, notices=notices)
+        values = checked(inputs(), locals())
+        choice = provider_of("provider", provider)
+        folded, notices = seed_of(values["seed"])
+        request = Request("generate", values["prompt"], options_of(values), folded, values["num_images"])
+        return await make(cls.hidden, [request], choice, values["on_failure"], _finish, notices=notices)
+
+
+def inputs() -> list[io.Input]:
+    return [prompt(), provider(), *shared([KEEP, FAIL, BLOCK])]
 
 
 def _finish(result: Result) -> Finished:

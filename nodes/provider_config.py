@@ -10,7 +10,11 @@ from .. import host
 from ..core.choice import AUTO, RECOMMENDED, ProviderChoice, problem_with
 from ..core.errors import Impossible
 from ..core.providers import model_names
+from .values import UNCONNECTED, number_of, provider_of, text_of, wrong
 from .widgets import CATEGORY, Provider, stray
+
+TIMEOUT, PARALLEL = (10, 3600), (0, 64)
+"""Least and most."""
 
 
 class ProviderConfig(io.ComfyNode):
@@ -59,8 +63,8 @@ class ProviderConfig(io.ComfyNode):
                 io.Int.Input(
                     "timeout",
                     default=600,
-                    min=10,
-                    max=3600,
+                    min=TIMEOUT[0],
+                    max=TIMEOUT[1],
                     optional=True,
                     advanced=True,
                     tooltip="Seconds to wait for a request. What was paid is still collected afterwards.",
@@ -68,8 +72,8 @@ class ProviderConfig(io.ComfyNode):
                 io.Int.Input(
                     "max_parallel",
                     default=0,
-                    min=0,
-                    max=64,
+                    min=PARALLEL[0],
+                    max=PARALLEL[1],
                     optional=True,
                     advanced=True,
                     tooltip="Requests at a time. 0: as many as the provider takes, mostly 8. A graph can only lower it.",
@@ -99,6 +103,14 @@ class ProviderConfig(io.ComfyNode):
         model_override: str | None = "",
     ) -> bool | str:
         """Our own words for values that this machine doesn't know. A linked value is None and is checked when it runs."""
+        for name, value in (
+            ("provider", provider),
+            ("model", model),
+            ("profile", profile),
+            ("model_override", model_override),
+        ):
+            if value is not None and not isinstance(value, str):
+                return wrong(name, value, "a text").what
         choice = ProviderChoice(
             provider or AUTO, model or RECOMMENDED, profile or "default", model_override=(model_override or "").strip()
         )
@@ -120,19 +132,19 @@ class ProviderConfig(io.ComfyNode):
         timeout: int = 600,
         max_parallel: int = 0,
         model_override: str = "",
-        fallback: ProviderChoice | None = None,
+        fallback: ProviderChoice | None = UNCONNECTED,
         **unknown: Any,
     ) -> io.NodeOutput:
         if unknown:
             raise Impossible(stray(list(unknown)), kind="impossible")
         choice = ProviderChoice(
-            provider,
-            model,
-            profile,
-            min(max(int(timeout), 10), 3600),
-            min(max(int(max_parallel), 0), 64),
-            model_override.strip(),
-            fallback,
+            text_of("provider", provider),
+            text_of("model", model),
+            text_of("profile", profile),
+            number_of("timeout", timeout, *TIMEOUT),
+            number_of("max_parallel", max_parallel, *PARALLEL),
+            text_of("model_override", model_override).strip(),
+            provider_of("fallback", fallback),
         )
         host.engine().shelf().check(choice)
         return io.NodeOutput(choice)

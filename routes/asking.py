@@ -14,14 +14,17 @@ from .guard import Ask, Wrong
 
 
 def estimate(ask: Ask) -> dict[str, Any]:
-    """Body: {"prompt": a prompt in API form, "detail": bool, "everywhere": bool}. Facts by node id."""
+    """Body: {"prompt": a prompt in API form, "detail": bool, "everywhere": bool}.
+
+    Gives facts by node id; `left_out` says how many nodes were too many.
+    """
     prompt = ask.body.get("prompt")
     if not isinstance(prompt, dict):
         raise Wrong(400, "prompt is a prompt in API form: an object of nodes by id")
-    nodes = forecast_prompt(
+    nodes, left_out = forecast_prompt(
         host.engine(), prompt, detail=ask.body.get("detail") is True, everywhere=ask.body.get("everywhere") is True
     )
-    return {"nodes": nodes}
+    return {"nodes": nodes, "left_out": left_out}
 
 
 def spend(ask: Ask) -> dict[str, Any]:

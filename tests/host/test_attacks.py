@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pack.dev.running import Host
-from pack.tests.host.kit import Bench, node, provider_variables
+from pack.tests.host.kit import Bench, colours, node, provider_variables
 from pack.tests.host.page import Page
 
 
@@ -148,7 +149,7 @@ def codes_in(log: Path, name: str) -> list[str]:
     return [line.partition("enter the code ")[2].split()[0] for line in lines]
 
 
-ROUTES = [
+ROUTES: list[tuple[str, str, Any]] = [
     ("GET", "/settings", None),
     ("PUT", "/settings", {"cap_run": "none", "cap_day": "none", "hosts": ["rebound.example"]}),
     ("DELETE", "/settings", None),
@@ -302,3 +303,160 @@ def test_a_fallback_s_model_is_asked_about_too(page: Page, tag: str) -> None:
         }
     )
     assert ran.status == "error" and VIDEO in ran.error and not page.bench.asked(tag)
+
+
+# ------------------------------------------------------------------------------------------------------------- values
+
+
+def graph_of(
+    tag: str, config: dict[str, Any], make: dict[str, Any], more: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """One picture through OneRouter, with these values instead of the good ones."""
+    return {
+        "config": node("ProviderConfig", **{"provider": "onerouter", **config}),
+        "make": node("NanoBananaGenerate", **{"prompt": tag, "provider": ["config", 0], **make}),
+        "show": node("PreviewImage", images=["make", 0]),
+        **(more or {}),
+    }
+
+
+PYTHON = (
+    "Traceback",
+    "object has no attribute",
+    "Error:",
+    "not supported between",
+    "NoneType",
+    "unhashable",
+    "recursion",
+)
+ODD: list[Any] = [None, 7, 1.5, True, "x", [], {}, {"a": 1}]
+ODD_CONFIG = [
+    (name, value)
+    for name in ("provider", "model", "profile", "model_override", "timeout", "max_parallel", "fallback")
+    for value in ODD
+    if not (isinstance(value, str) and name == "model_override") and value != []
+]
+ODD_MAKE = [
+    (name, value)
+    for name in ("provider", "prompt", "aspect_ratio", "resolution", "num_images", "seed", "enable_web_search",
+                 "safety_tolerance", "output_format", "thinking", "system_prompt", "on_failure")
+    for value in ODD
+    if value != []
+]  # fmt: skip
+
+
+def test_values_of_another_type_are_refused_by_name(page: Page, tag: str) -> None:
+    """By API prompt, in every input of ProviderConfig and of Generate. What the host makes a good value of may run: a
+    number where a text is wanted. Nothing else is sent, and no error is Python's."""
+    for place, cases in (("config", ODD_CONFIG), ("make", ODD_MAKE)):
+        for number, (name, value) in enumerate(cases):
+            words = f"{tag} {place} {number}"
+            changed = {name: value}
+            graph = graph_of(words, changed if place == "config" else {}, changed if place == "make" else {})
+            estimate = page.good("POST", "/estimate", {"prompt": graph})["nodes"]["make"]
+            ran = page.bench.run(graph)
+            told = ran.error + ran.refusal
+            assert not any(sign in told for sign in PYTHON), (name, value, told)
+            if ran.status == "success":
+                continue
+            assert name in told or "fallbacks" in told, (name, value, told)
+            assert not page.bench.asked(words), (name, value)
+            if ran.error:  # the host's own refusals come before any node of ours is asked
+                assert estimate["problem"], (name, value)
+
+
+LINKED: list[tuple[str, Any]] = [
+    ("num_images", 99), ("num_images", 0), ("num_images", 1.5), ("num_images", "2"), ("resolution", "9K"),
+    ("aspect_ratio", "7:5"), ("enable_web_search", 1), ("prompt", 5), ("on_failure", "pay"), ("system_prompt", 5.5),
+    ("output_format", True), ("num_images", True), ("seed", 1.5), ("seed", "5"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), LINKED)
+def test_values_from_links_are_checked_as_widgets_are(name: str, value: Any, page: Page, tag: str) -> None:
+    """Through an output of any type, which the host lets into every input."""
+    kind = {bool: "PrimitiveBoolean", int: "PrimitiveInt", float: "PrimitiveFloat", str: "PrimitiveString"}[type(value)]
+    more = {
+        "value": node(kind, value=value),
+        # Gives its input on, whatever it is.
+        "any": node("ComfySwitchNode", switch=True, on_true=["value", 0], on_false=["value", 0]),
+    }
+    ran = page.bench.run(graph_of(tag, {}, {name: ["any", 0]}, more))
+    assert ran.status == "error" and name in (ran.error + ran.refusal), ran.error + ran.refusal
+    assert not page.bench.asked(tag)
+    assert not any(sign in ran.error + ran.refusal for sign in PYTHON)
+
+
+def test_what_is_linked_to_a_socket_and_is_something_else_is_refused(page: Page, tag: str) -> None:
+    """A mask that is a text, a provider that is a picture, an image that is a number, `images` that is no group."""
+    page.bench.put("attacked.png", colours(40, 60))
+    load = {"load": node("LoadImage", image="attacked.png")}
+    good: dict[str, Any] = {"prompt": tag, "images.image_1": ["load", 0], "provider": ["config", 0]}
+    cases: list[dict[str, Any]] = [
+        {"mask": "x"}, {"mask": 5}, {"mask": None}, {"mask": {}}, {"provider": "onerouter"}, {"provider": None},
+        {"provider": {}}, {"images.image_1": 5}, {"images.image_1": None}, {"images.image_2": "x"}, {"images": 7},
+        {"images.image_2": None}, {"mask_feather": None}, {"batch_mode": 5}, {"mask": float("inf")},
+    ]  # fmt: skip
+    for case in cases:
+        edit = {"class_type": "NanoBananaEdit", "inputs": {**good, **case}}
+        graph = {"config": node("ProviderConfig", provider="onerouter"), **load, "make": edit,
+                 "show": node("PreviewImage", images=["make", 0])}  # fmt: skip
+        ran = page.bench.run(graph)
+        told = ran.error + ran.refusal
+        (name,) = case
+        assert ran.status != "success" and name.rpartition(".")[2] in told, (case, told)
+        assert not any(sign in told for sign in PYTHON), (case, told)
+    assert not page.bench.asked(tag)
+
+
+def chain(length: int) -> dict[str, Any]:
+    """So many ProviderConfigs behind one another; the first is "c0"."""
+    found = {f"c{n}": node("ProviderConfig", provider="onerouter", fallback=[f"c{n + 1}", 0]) for n in range(length)}
+    return {**found, f"c{length}": node("ProviderConfig", provider="onerouter")}
+
+
+def test_fallbacks_have_an_end(page: Page, tag: str) -> None:
+    """Thirty-two run, more are refused by name, five thousand are answered quickly, a circle too."""
+    make = {
+        "make": node("NanoBananaGenerate", prompt=tag, provider=["c0", 0]),
+        "show": node("PreviewImage", images=["make", 0]),
+    }
+    assert page.bench.run({**chain(32), **make}).status == "error" and not page.bench.asked(tag)
+    assert page.good("POST", "/estimate", {"prompt": {**chain(32), **make}})["nodes"]["make"]["problem"]
+    ran = page.bench.run({**chain(31), **make})
+    assert ran.status == "success", ran.error
+    for graph in (
+        {**chain(5000), **make},
+        {**make, "c0": node("ProviderConfig", provider="onerouter", fallback=["c0", 0])},
+    ):
+        begin = time.monotonic()
+        problem = page.good("POST", "/estimate", {"prompt": graph})["nodes"]["make"]["problem"]
+        assert "More than 32 providers" in problem["what"] and time.monotonic() - begin < 10
+
+
+def test_an_estimate_of_ten_thousand_nodes_ends_and_says_what_it_left_out(page: Page, tag: str) -> None:
+    """In time, and so that the page can tell."""
+    graph: dict[str, Any] = {"config": node("ProviderConfig", provider="onerouter")}
+    for number in range(10_000):
+        graph[f"m{number}"] = node("NanoBananaGenerate", prompt=f"{tag} {number}", provider=["config", 0])
+    begin = time.monotonic()
+    found = page.good("POST", "/estimate", {"prompt": graph, "everywhere": True})
+    assert time.monotonic() - begin < 30  # five seconds of work, on a machine that may be busy
+    assert len(found["nodes"]) + found["left_out"] == 10_000 and 0 < len(found["nodes"]) <= 1000
+    assert page.good("POST", "/estimate", {"prompt": {"m": graph["m0"], "config": graph["config"]}})["left_out"] == 0
+
+
+def test_an_estimate_of_deeply_nested_values_is_an_answer(page: Page) -> None:
+    """Lists in lists wherever a prompt can have them."""
+    deep: Any = "x"
+    for _ in range(400):
+        deep = [deep]
+    for make in ({"prompt": deep}, {"provider": deep}, {"seed": deep}, {"prompt": [deep, 0]}, {"provider": [deep, 0]}):
+        graph = {
+            "make": node("NanoBananaGenerate", **{"prompt": "x", **make}),
+            "odd": {"class_type": deep, "inputs": deep},
+        }
+        assert page.ask("POST", "/estimate", {"prompt": graph, "detail": True}).status in (200, 400), make
+    edit = node("NanoBananaEdit", prompt="x", images__image_1=["a", 0])
+    odd = {"class_type": deep, "inputs": {"image": deep}, "_meta": {"title": deep}}
+    assert page.ask("POST", "/estimate", {"prompt": {"make": edit, "a": odd}, "detail": True}).status == 200

@@ -1,0 +1,114 @@
+"""Checks the values that reach a node: widgets are checked by the host, links and constants on sockets by nobody else.
+
+A value of the wrong type, an empty one, a number out of range and a word that the widget doesn't have are refused with the
+input's name, before anything is sent. One exception: a seed out of range is folded later, with a notice.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..core.choice import ProviderChoice
+from ..core.errors import Impossible
+
+UNCONNECTED: Any = type("Unconnected", (), {"__repr__": lambda self: "unconnected"})()
+"""Default of a socket: None is what a node gives that has nothing to give, and is refused."""
+FOLDED = ("seed",)
+"""Integers that may have any size."""
+
+
+def checked(inputs: Iterable[io.Input], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the widgets among `inputs`, by name, each of its widget's type. Raises Impossible."""
+    return {
+        each.id: value_of(each, values[each.id]) for each in inputs if isinstance(each, _WIDGETS) and each.id in values
+    }
+
+
+_WIDGETS = (io.Combo.Input, io.Int.Input, io.Boolean.Input, io.String.Input)
+
+
+def value_of(widget: io.Input, value: Any) -> Any:
+    """The value of one widget. Raises Impossible."""
+    name = widget.id
+    if isinstance(widget, io.String.Input):
+        return text_of(name, value)
+    if isinstance(widget, io.Boolean.Input):
+        if not isinstance(value, bool):
+            raise wrong(name, value, "yes or no")
+        return value
+    if isinstance(widget, io.Int.Input):
+        return number_of(name, value, widget.min, widget.max)
+    options = [str(option) for option in widget.options or ()] if isinstance(widget, io.Combo.Input) else []
+    if not isinstance(value, str):
+        raise wrong(name, value, f"one of: {', '.join(options)}")
+    if value not in options:
+        raise Impossible(
+            f"{name} has no choice {_short(value)}", cure=f"Possible: {', '.join(options)}", kind="impossible"
+        )
+    return value
+
+
+def text_of(name: str, value: Any) -> str:
+    """A text. Raises Impossible."""
+    if not isinstance(value, str):
+        raise wrong(name, value, "a text")
+    return value
+
+
+def number_of(name: str, value: Any, least: int | None, most: int | None) -> int:
+    """A whole number in its range. Raises Impossible."""
+    wanted = "a whole number" if name in FOLDED or least is None else f"a whole number from {least} to {most}"
+    if isinstance(value, bool):
+        raise wrong(name, value, wanted)
+    try:
+        number = int(value) if isinstance(value, float) and value.is_integer() else operator.index(value)
+    except TypeError:
+        raise wrong(name, value, wanted) from None
+    too_small, too_large = least is not None and number < least, most is not None and number > most
+    if name not in FOLDED and (too_small or too_large):
+        raise wrong(name, number, wanted)
+    return number
+
+
+def provider_of(name: str, value: Any) -> ProviderChoice | None:
+    """What a ProviderConfig gives; None where nothing is connected. Raises Impossible."""
+    if value is UNCONNECTED:
+        return None
+    if not isinstance(value, ProviderChoice):
+        raise wrong(name, value, "the output of a ProviderConfig node")
+    return value
+
+
+def wrong(name: str, value: Any, wanted: str) -> Impossible:
+    """A value of another kind than an input takes."""
+    return Impossible(
+        f"{name} is {_kind(value)}, and it has to be {wanted}",
+        cure="Correct the value, or what is connected to it",
+        kind="impossible",
+    )
+
+
+def _kind(value: Any) -> str:
+    """What a value is, in words. Texts are not repeated: one in the wrong place may be a key."""
+    if value is None:
+        return "empty (null)"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "no finite number"
+    if isinstance(value, (int, float)):
+        return f"the number {value}" if abs(value) < 10**12 else "a very large number"
+    for kind, words in ((str, "a text"), ((list, tuple), "a list"), (dict, "an object")):
+        if isinstance(value, kind):
+            return words
+    return f"a {type(value).__name__[:40]}"
+
+
+def _short(value: str) -> str:
+    shown = "".join(c if c.isprintable() else "?" for c in value[:40])
+    return f"“{shown}”"
