@@ -19,6 +19,7 @@ export async function dryRun() {
     const nodes = Object.entries(answer.nodes);
     dialog.body.replaceChildren(
       el("p", { class: "nb-quiet" }, say("dry.hint")),
+      answer.left_out ? el("p", { class: "nb-bad" }, say("price.left_out", { n: answer.left_out })) : "",
       ...(nodes.length ? [total(nodes), ...nodes.map(([id, estimate]) => report(id, estimate))] : [el("p", {}, say("dry.none"))]),
     );
   } catch (error) {

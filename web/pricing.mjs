@@ -37,7 +37,11 @@ async function price() {
     const answer = await ask("/estimate", { method: "POST", body: { prompt: promptFor(makers) }, signal: asking.signal });
     /** @type {Record<string, import("./server.mjs").Estimate>} */
     const found = answer.nodes;
-    makers.forEach((node, index) => showEstimate(node, found[String(index)] ?? null));
+    const why = answer.left_out ? say("price.left_out", { n: answer.left_out }) : undefined;
+    makers.forEach((node, index) => {
+      const estimate = found[String(index)] ?? null;
+      showEstimate(node, estimate, estimate ? undefined : why);
+    });
   } catch (error) {
     if (error instanceof Answered) makers.forEach((node) => showEstimate(node, null, toldOf(error)));
     else if (!(error instanceof DOMException && error.name === "AbortError")) throw error;
