@@ -33,7 +33,7 @@ _ESCAPE = re.compile(
 )
 _LONG_RUN = re.compile(rb"[A-Za-z0-9+/=_\\-]{4096,}")
 """Base64, also with escaped slashes and line ends."""
-_WINDOW = 1 << 20
+_WINDOW = 256 << 10
 """Bytes that are searched for long runs at a time."""
 MOST_BESIDE = 8 << 20
 T = TypeVar("T")

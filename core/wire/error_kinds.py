@@ -293,6 +293,10 @@ def _limited(coded: Kind | None, codes: Sequence[str], said: _Said) -> Kind:
     return "credit" if said.says(_SHORT_OF_CREDIT) else "rate"
 
 
+MOST_WORDS = 16 << 10
+"""Characters of a message that are looked at: each phrase is searched for without a pause."""
+
+
 class _Said:
     """A message, and what of it the provider only repeats."""
 
@@ -306,6 +310,7 @@ class _Said:
     }
 
     def __init__(self, words: str, sent: str = "") -> None:
+        words = words[:MOST_WORDS]
         outside = _QUOTED.sub(" ", words)
         # A quotation is the user's input where the sentence around it speaks of one, else it may be the whole message.
         self.words = outside if outside != words and _ECHOING.search(outside) else words

@@ -16,6 +16,7 @@ from ..errors import Fault
 from ..redact import redact
 from .bot_protection import protection_of
 from .error_kinds import (
+    MOST_WORDS,
     NO_CODES,
     Codes,
     declines,
@@ -89,6 +90,7 @@ _ADDRESSES_ONLY = (
     "A provider of your own in providers.yaml can name an upload or another way for its references (references: upload, "
     "multipart, base64 or data_uri, as its dialect has them); else choose another provider"
 )
+_LONGEST_INNER = 64 << 10
 _CODE_ALONE = re.compile(r"[A-Za-z][A-Za-z0-9]*([_.:-][A-Za-z0-9]+)+")
 
 
@@ -297,7 +299,7 @@ def _listen(text: str, said: Said, depth: int) -> None:
     inner = _inner_error(text)
     if inner is None:
         if text:
-            said.texts.append(text)
+            said.texts.append(text[:MOST_WORDS])
         if _CODE_ALONE.fullmatch(text):
             said.codes.append(text)
         return
@@ -310,7 +312,7 @@ def _listen(text: str, said: Said, depth: int) -> None:
 def _inner_error(text: str) -> tuple[str, Any] | None:
     """The words before an error that a message holds as JSON text, and that error; None without one."""
     start = text.find("{")
-    if start < 0 or '"' not in text:
+    if start < 0 or '"' not in text or len(text) > _LONGEST_INNER:
         return None
     start = start - 1 if start and text[start - 1] == "[" else start
     try:

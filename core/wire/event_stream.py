@@ -7,7 +7,7 @@ google-genai (`GenerateContentResponse`) and openai (`ChatCompletionChunk`, `Ima
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from .long_json import LongJson, TooMuch
@@ -22,21 +22,20 @@ _STEP = 1 << 20
 _HEAD = 1024
 
 
-def parse_events(source: LongJson) -> list[Any]:
+def parse_events(source: LongJson) -> Iterator[Any]:
     """The JSON values of server-sent events, in order; events without JSON (`[DONE]`, comments) are passed over.
 
     Raises TooMuch: a part of a stream would be a part of a picture.
     """
-    values: list[Any] = []
     data: list[str] = []
     for start, end in _lines(source.body):
         first = source.body[start : min(end, start + 64)]
         if not first.strip() and end - start <= 64:
-            values += _value(source, data)
+            yield from _value(source, data)
             data = []
         elif first.startswith(b"data:"):
             data.append(source.text(start + 5, end).removeprefix(" "))
-    return [*values, *_value(source, data)]
+    yield from _value(source, data)
 
 
 def _lines(body: bytes) -> Iterator[tuple[int, int]]:
@@ -91,41 +90,67 @@ def is_chunk(value: Any) -> bool:
 
 def join_chunks(values: Iterable[Any]) -> dict[str, Any] | None:
     """One answer out of its pieces; None where no piece is a JSON object."""
-    chunks = [value for value in values if isinstance(value, dict)]
-    if not chunks:
-        return None
-    joined: dict[str, Any] = {}
-    for chunk in chunks:
-        joined.update({name: value for name, value in chunk.items() if value is not None})
-    if any("candidates" in chunk for chunk in chunks):
-        joined["candidates"] = _joined(chunks, "candidates", _add_candidate)
-        for candidate in joined["candidates"]:
-            if not (candidate.get("finishReason") or candidate.get("finish_reason")):
-                # A stream names its end in its last piece: without one it broke off, and a draft in it is no result.
-                candidate["finishReason"] = BROKEN_OFF
-    elif any("choices" in chunk for chunk in chunks):
-        joined["choices"] = _joined(chunks, "choices", _add_choice)
-    else:
-        return _completed(chunks)
-    return joined
+    joining = _Joining()
+    for value in values:
+        if isinstance(value, dict):
+            joining.add(value)
+    return joining.answer()
 
 
-def _joined(chunks: list[dict[str, Any]], name: str, add: Any) -> list[dict[str, Any]]:
-    """The entries of a list that all pieces have, by their index."""
-    entries: dict[int, dict[str, Any]] = {}
-    for chunk in chunks:
-        listed = chunk.get(name)
-        for place, entry in enumerate(listed if isinstance(listed, list) else ()):
-            if isinstance(entry, dict):
-                index = entry.get("index")
-                known = index if isinstance(index, int) and not isinstance(index, bool) else place
-                add(entries.setdefault(known, {}), entry)
-    for entry in entries.values():
-        message = entry.get("message")
-        if isinstance(message, dict):
-            joined = {field: value.joined() for field, value in message.items() if isinstance(value, _Texts)}
-            message.update(joined)
-    return [entries[index] for index in sorted(entries)]
+class _Joining:
+    """Joins pieces one by one, so that those which are joined need no memory any more."""
+
+    def __init__(self) -> None:
+        self._joined: dict[str, Any] | None = None
+        self._candidates: dict[int, dict[str, Any]] | None = None
+        self._choices: dict[int, dict[str, Any]] | None = None
+        self._completed: list[dict[str, Any]] = [{}, {}, {}]
+        """The last event that is finished, the last of those with an error, the last with an image."""
+
+    def add(self, chunk: dict[str, Any]) -> None:
+        self._joined = self._joined or {}
+        self._joined.update({name: value for name, value in chunk.items() if value is not None})
+        if "candidates" in chunk:
+            self._candidates = self._candidates or {}
+            _add_entries(self._candidates, chunk["candidates"], _add_candidate)
+        if "choices" in chunk:
+            self._choices = self._choices or {}
+            _add_entries(self._choices, chunk["choices"], _add_choice)
+        if "partial" not in str(chunk.get("type", "")):  # partial images are drafts
+            self._completed[0] = chunk
+            if chunk.get("error"):
+                self._completed[1] = chunk
+            if images_in(chunk):
+                self._completed[2] = chunk
+
+    def answer(self) -> dict[str, Any] | None:
+        joined = self._joined
+        if joined is None:
+            return None
+        if self._candidates is not None:
+            joined["candidates"] = [self._candidates[index] for index in sorted(self._candidates)]
+            for candidate in joined["candidates"]:
+                if not (candidate.get("finishReason") or candidate.get("finish_reason")):
+                    # A stream names its end in its last piece: without one it broke off, and a draft in it is no result.
+                    candidate["finishReason"] = BROKEN_OFF
+            return joined
+        if self._choices is not None:
+            joined["choices"] = [self._choices[index] for index in sorted(self._choices)]
+            for choice in joined["choices"]:
+                message = choice["message"]
+                message.update({name: text.joined() for name, text in message.items() if isinstance(text, _Texts)})
+            return joined
+        last, error, image = self._completed
+        return image or error or last
+
+
+def _add_entries(entries: dict[int, dict[str, Any]], listed: Any, add: Callable[[Any, Any], None]) -> None:
+    """Adds the entries of a list that all pieces have to those before, by their index."""
+    for place, entry in enumerate(listed if isinstance(listed, list) else ()):
+        if isinstance(entry, dict):
+            index = entry.get("index")
+            known = index if isinstance(index, int) and not isinstance(index, bool) else place
+            add(entries.setdefault(known, {}), entry)
 
 
 def _add_candidate(whole: dict[str, Any], piece: dict[str, Any]) -> None:
@@ -160,13 +185,6 @@ def _add_choice(whole: dict[str, Any], piece: dict[str, Any]) -> None:
             elif value is not None:
                 message[field] = list(value) if isinstance(value, list) else value
     whole.update({n: value for n, value in piece.items() if n not in ("message", "delta") and value is not None})
-
-
-def _completed(chunks: list[dict[str, Any]]) -> dict[str, Any]:
-    """The event that holds the finished image, else the error, else the last one; partial images are drafts."""
-    finished = [chunk for chunk in chunks if "partial" not in str(chunk.get("type", ""))]
-    with_image = [chunk for chunk in finished if images_in(chunk)]
-    return (with_image or [chunk for chunk in finished if chunk.get("error")] or finished or [{}])[-1]
 
 
 def _value(source: LongJson, data: list[str]) -> list[Any]:

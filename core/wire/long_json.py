@@ -15,8 +15,9 @@ from .long_text import LongText, Span, backslashes_before
 
 MOST_SMALL = 512 << 10
 """Bytes of JSON without its long strings that are parsed at a time."""
-MOST_CONTAINERS = 50_000
-"""Objects and lists in them."""
+MOST_CONTAINERS = 30_000
+"""Objects and lists in them: more of them would make Python look through all objects of the process for garbage, and
+nothing else runs in that time."""
 MOST_IN_ALL = 4 << 20
 """Bytes without long strings that are parsed of a stream: what they become takes twenty times as much memory."""
 LONG = 1024

@@ -17,7 +17,7 @@ MOST_TEXT = 256 << 10
 _STEP = 64 << 10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Span:
     """A part of a body."""
 
@@ -30,6 +30,8 @@ class Span:
 
 class LongText:
     """The text of some spans, one after the other. It is no `str`: what doesn't know it passes it over."""
+
+    __slots__ = ("spans",)
 
     def __init__(self, *spans: Span) -> None:
         self.spans = spans

@@ -5,6 +5,7 @@ What a result is says `result_images`; errors are read in `error_parsing`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from .envelopes import unwrapped
@@ -55,16 +56,24 @@ def _after_comments(body: bytes) -> bytes:
 
 def _of_events(source: LongJson) -> dict[str, Any]:
     """The answer that came as server-sent events. Raises NotJson."""
+    image: Any = None
+
+    def objects() -> Iterator[Any]:
+        nonlocal image
+        for value in parse_events(source):
+            inner = unwrapped(value)
+            yield inner
+            if not isinstance(inner, dict) and images_in(value):
+                image = value
+
     try:
-        values = parse_events(source)
+        joined = join_chunks(objects())
     except TooMuch:
         raise NotJson("too much JSON") from None
-    joined = join_chunks(unwrapped(value) for value in values)
     if joined is not None:
         return joined
-    images = [value for value in values if images_in(value)]
-    if images:
-        return {"data": images[-1]}
+    if image is not None:
+        return {"data": image}
     rest = _after_comments(source.body)
     if rest[:1] in (b"{", b"["):
         return read_object(Reply(200, {}, rest))
