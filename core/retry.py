@@ -257,7 +257,7 @@ def fate_of(fault: Fault, *, accepted: bool) -> Fate:
     status = fault.status
     if fault.kind == "task_lost" or (fault.final and accepted):
         return "lost"
-    if fault.kind == "empty" and not fault.words:
+    if fault.kind == "empty" and not fault.words and not fault.unbilled:
         return "lost"  # nobody said that there is no picture: it may have been made, in a shape that isn't known
     if accepted and (fault.kind == "unreadable" or (status is not None and not 200 <= status < 300)):
         return "lost" if status in (404, 410) else "again"
