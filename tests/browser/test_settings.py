@@ -282,7 +282,8 @@ def test_the_section_stands_in_the_frontend_s_own_settings(canvas: Callable[...,
     page = canvas(light=light)
     page.page.evaluate("() => window.app.extensionManager.command.execute('Comfy.ShowSettingsDialog')")
     page.page.get_by_role("dialog").get_by_text("Nano Banana", exact=True).first.click()
-    expect(page.page.locator(".nb-settings").get_by_text("OneRouter", exact=True)).to_be_visible()
+    card = page.page.locator('.nb-settings [data-provider="onerouter"]')
+    expect(card.get_by_text("OneRouter", exact=True)).to_be_visible()
     page.shoot("settings-section")
     assert page.complaints == []
 
