@@ -77,16 +77,7 @@ class Results:
         """Writes the bytes of a picture to disk and gives the name they will have. On disk when it returns."""
         target = self.folder / "incoming" / uid
         private_files.make_folder(target.parent)
-        part = target.with_suffix(".part")
-        try:
-            with private_files.open_new(part) as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, target)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
+        private_files.write(target, data)
         return name_of(data)
 
     def set_aside(self, uid: str, data: bytes) -> Path:

@@ -17,6 +17,7 @@ from ..redact import redact
 from .error_kinds import declines, kind_by_words
 from .error_parsing import claimed_status, fault_of, no_picture
 from .reading import NotJson, read_object
+from .result_images import named as named
 from .step import Reply
 
 _SAFETY = "change the prompt or the references; a higher safety_tolerance may help"
@@ -85,15 +86,6 @@ _BILLING = (
     "The key is fine, but the image models have no free tier: enable billing for the key's project in Google AI Studio, "
     "or choose another provider"
 )
-
-
-def named(node: Any, name: str) -> Any:
-    """A field of an object by its camelCase name or its snake_case twin; None without one."""
-    if not isinstance(node, dict):
-        return None
-    if name in node:
-        return node[name]
-    return node.get(re.sub(r"[A-Z]", lambda capital: "_" + capital[0].lower(), name))
 
 
 def text_of(node: Any, name: str) -> str:

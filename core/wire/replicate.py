@@ -18,7 +18,6 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from ..errors import Fault
 from ..providers.row import Transport
 from ..retry import is_missing
 from .body import json_body, multipart_body
@@ -33,7 +32,6 @@ from .variants import another, begin, remembered
 REFERENCES: tuple[Transport, ...] = ("data_uri", "upload")
 
 _CONTENT = re.compile(r"\bE005\b")
-_RESETS = re.compile(r"resets in ~?(\d{1,5}) ?s")
 
 
 def start(job: Job) -> Step:
@@ -49,7 +47,7 @@ def next(job: Job, state: State, reply: Reply) -> Step:
     if not reply.ok:
         if task:
             return Failed(lost(reply, task) if reply.status == 404 else fault_of(reply), task)
-        return Failed(_with_wish(reply))
+        return Failed(fault_of(reply))
     try:
         value = read_object(reply)
     except NotJson:
@@ -130,12 +128,3 @@ def _understood(failed: Failed, value: dict[str, Any]) -> Failed:
 
 
 _TOO_LATE = "Replicate keeps a picture for an hour only: queue again to pay for a new one"
-
-
-def _with_wish(reply: Reply) -> Fault:
-    """A refused submission, with the pause that its sentence names where nothing else does."""
-    fault = fault_of(reply)
-    found = _RESETS.search(fault.words)
-    if reply.status == 429 and found and fault.retry_after is None and "retry-after" not in reply.headers:
-        return replace(fault, retry_after=float(found[1]))
-    return fault

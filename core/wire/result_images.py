@@ -80,7 +80,7 @@ def result_images(value: Any) -> ResultImages:
     """
     if isinstance(value, dict) and value.get("success") is False:
         return ResultImages(())  # what comes with a stated failure is a placeholder
-    if isinstance(value, dict) and isinstance(_field(value, "candidates"), list):
+    if isinstance(value, dict) and isinstance(named(value, "candidates"), list):
         found = _of_candidates(value)
         if found.images or found.has_draft or found.has_broken_image:
             return found
@@ -103,11 +103,11 @@ def result_images(value: Any) -> ResultImages:
 
 def _of_candidates(value: dict[str, Any]) -> ResultImages:
     """Gemini's shape, and its copies in snake_case."""
-    candidates = [each for each in _field(value, "candidates") if isinstance(each, dict)]
+    candidates = [each for each in named(value, "candidates") if isinstance(each, dict)]
     parts: list[dict[str, Any]] = []
     for candidate in candidates:
-        content = _field(candidate, "content")
-        listed = _field(content, "parts") if isinstance(content, dict) else content
+        content = named(candidate, "content")
+        listed = named(content, "parts") if isinstance(content, dict) else content
         listed = [listed] if isinstance(listed, dict) else listed
         parts += [part for part in listed if isinstance(part, dict)] if isinstance(listed, list) else []
     final = [part for part in parts if part.get("thought") is not True]
@@ -140,17 +140,17 @@ def _of_texts(texts: list[Text]) -> tuple[list[Found], str]:
 
 def _ended_well(value: dict[str, Any], candidates: list[dict[str, Any]]) -> bool:
     """Whether nothing says that the answer ended in another way than by itself."""
-    if _field(value, "promptFeedback") and (_field(_field(value, "promptFeedback"), "blockReason")):
+    if named(value, "promptFeedback") and (named(named(value, "promptFeedback"), "blockReason")):
         return False
-    reasons = [str(_field(candidate, "finishReason") or "").upper() for candidate in candidates]
+    reasons = [str(named(candidate, "finishReason") or "").upper() for candidate in candidates]
     return all(reason in ("", "STOP", "FINISH_REASON_STOP", "FINISH_REASON_UNSPECIFIED") for reason in reasons)
 
 
 def _of_part(part: dict[str, Any]) -> list[Found]:
     """The image of one part of a Gemini answer, an address or bytes."""
     for name, inner in (("inlineData", "data"), ("fileData", "fileUri")):
-        holder = _field(part, name)
-        text = _field(holder, inner) if isinstance(holder, dict) else None
+        holder = named(part, name)
+        text = named(holder, inner) if isinstance(holder, dict) else None
         found = image_of(text) if _is_filled(text) else None
         if found is not None:
             return [found]
@@ -159,8 +159,8 @@ def _of_part(part: dict[str, Any]) -> list[Found]:
 
 def _claims_data(part: dict[str, Any]) -> bool:
     for name, inner in (("inlineData", "data"), ("fileData", "fileUri")):
-        holder = _field(part, name)
-        data = _field(holder, inner) if isinstance(holder, dict) else None
+        holder = named(part, name)
+        data = named(holder, inner) if isinstance(holder, dict) else None
         if _is_filled(data):
             return True
     return False
@@ -323,7 +323,7 @@ def words_in(value: Any) -> str:
     return "\n".join(texts)
 
 
-def _field(node: Any, name: str) -> Any:
+def named(node: Any, name: str) -> Any:
     """A field of an object by its camelCase name or its snake_case twin; None without one."""
     if not isinstance(node, dict):
         return None
