@@ -382,6 +382,14 @@ def test_rows_that_are_as_high_as_their_text_stand_one_below_the_other(
     page.page.get_by_label("Search prompts, providers, models").fill("dunnock")
     panel, scroller = page.page.locator(".nb-results-frame"), page.page.locator(".nb-list")
     expect(page.page.locator(".nb-result").first).to_contain_text("dunnock")
+    # The newest rows hold the word before the list is filtered, too: only its end tells that it is.
+    page.page.wait_for_function(
+        """(list) => {
+            list.scrollTop = list.scrollHeight;
+            return [...list.querySelectorAll('.nb-result')].at(-1)?.ariaPosInSet === '14';
+        }""",
+        arg=scroller.element_handle(),
+    )
     for width in ("", "230px", "520px"):
         panel.evaluate("(frame, width) => { frame.style.width = width }", width)
         for part in (0, 0.3, 0.6, 1):
