@@ -20,6 +20,7 @@ from pack.core.scrub import RUN, Scrubber
 
 SECRET = "sk-Zq7/Xw+9_rT4=vB2mK8~pL5"
 SCRUBBER = Scrubber([SECRET])
+assert SCRUBBER.body(SECRET.encode()) == b"...", "the secret alone"
 _PIECES = inputs.words("hiding", "pieces")
 
 
@@ -32,7 +33,6 @@ def run(data: bytes) -> None:
     # Long runs of base64 are pictures, in which nothing is looked for.
     body = SCRUBBER.body(data)
     assert SECRET.encode() not in body or b"A" * 4000 in body or len(data) > 4096, "the secret stands in a body"
-    assert SCRUBBER.body(SECRET.encode()) == b"...", "the secret alone"
     short = text[:300]
     value = SCRUBBER.value({"a": [short, {text[:50]: 1}], "c": None})
     _hidden(json.dumps(value, ensure_ascii=False))

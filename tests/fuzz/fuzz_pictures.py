@@ -1,7 +1,7 @@
-"""Feeds the decoder of pictures with broken ones, in a child process with a limit of its address space.
+"""Feeds the decoder of pictures with broken ones, in a child process with limits of its address space and its CPU time.
 
-Any picture may be refused; nothing else may come of it, above all no end of the process and no memory without an end. An
-input is the file of a picture.
+Any picture may be refused; nothing else may come of it, above all no end of the process, and no memory and no time without
+an end. An input is the file of a picture.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def make(rng: Random) -> bytes:
     if draw < 0.2:
         return rng.choice(
             (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF\0\0\0\0WEBP", b"GIF89a", b"BM", b"II*\0", b"MM\0*")
-        ) + bytes(rng.randrange(256) for _ in range(rng.randrange(200)))
+        ) + rng.randbytes(rng.randrange(200))
     return mutate(rng.choice(FILES), rng, FILES)
 
 
@@ -153,11 +153,14 @@ def _large(rng: Random) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + head + more + inputs.png_chunk(b"IDAT", data) + inputs.png_chunk(b"IEND", b"")
 
 
+_PACKED = tuple(zlib.compress(b"x" * size, 9) for size in (10, 100_000, 3_000_000))
+
+
 def _chunk_data(rng: Random) -> bytes:
     draw = rng.random()
     if draw < 0.3:
-        return b"a\0\0" + zlib.compress(b"x" * rng.choice((10, 100_000, 3_000_000)), 9)
-    return bytes(rng.randrange(256) for _ in range(rng.choice((0, 1, 3, 26, 768))))
+        return b"a\0\0" + rng.choice(_PACKED)
+    return rng.randbytes(rng.choice((0, 1, 3, 26, 768)))
 
 
 def mutate(data: bytes, rng: Random, others: Sequence[bytes]) -> bytes:

@@ -49,8 +49,8 @@ class Harness:
     """The files that it attacks, relative to the clone."""
     prepare: Callable[[], None] = lambda: None
     """Called before each input, outside its time: loads what the harness needs."""
-    cpu_seconds: float = 5.0
-    """CPU time that one input may take. The inputs are small, so only work beyond linear comes near it."""
+    cpu_seconds: float = 1.0
+    """CPU time that one input may take. The longest inputs take 0.06 s, so only work beyond linear comes near it."""
     inputs_in_suite: int = 2000
     """How many inputs the bounded run gives it."""
     examples: int = 100

@@ -235,5 +235,5 @@ def made_json(rng: Random) -> bytes:
     if draw < 0.03:
         return rng.choice((b"[", b'{"a":', b'[{"error":')) * rng.choice((10, 300, 300, 3000))
     if draw < 0.08:
-        return bytes(rng.randrange(256) for _ in range(rng.randrange(60)))
+        return rng.randbytes(rng.randrange(60))
     return dumped(value(rng), rng)

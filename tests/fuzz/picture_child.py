@@ -8,6 +8,7 @@ from __future__ import annotations
 import resource
 import struct
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -19,6 +20,11 @@ from pack.core.picture_decoding import MAX_PIXELS, UnreadablePicture, measure  #
 ADDRESS_SPACE = 4 << 30
 BEYOND = 400 << 20
 """Bytes beyond its pixels, and Pillow's four bytes for each, that a picture may take."""
+CPU_SECONDS = 2.0
+"""CPU time that a picture may take, and once more for each `PIXELS_A_SECOND` of its pixels."""
+PIXELS_A_SECOND = 5_000_000
+CPU_END = 120
+"""CPU seconds for one picture after which the system ends this process."""
 WHOLE_WAY = 400
 """Of so many pictures one may go the pack's whole way, which starts a process for some; the others are decoded here."""
 _count = 0
@@ -33,7 +39,7 @@ def verdict(data: bytes) -> str:
     """What comes of a picture; raises whatever is not a refusal."""
     global _count
     _count += 1
-    before = peak()
+    before, began = peak(), time.process_time()
     size = (0, 0)
     try:
         size = measure(data)
@@ -44,12 +50,12 @@ def verdict(data: bytes) -> str:
     else:
         good = pixels.ndim == 3 and pixels.shape[2] in (3, 4) and pixels.dtype == "uint8" and pixels.size
         told, cost = ("ok" if good else f"pixels of shape {pixels.shape} {pixels.dtype}"), pixels.nbytes
-    grown = peak() - before
-    return (
-        told
-        if grown <= cost + min(size[0] * size[1], MAX_PIXELS) * 8 + BEYOND
-        else f"{grown >> 20} MB more for {size[0]}x{size[1]} ({told})"
-    )
+    grown, spent, claimed = peak() - before, time.process_time() - began, min(size[0] * size[1], MAX_PIXELS)
+    if grown > cost + claimed * 8 + BEYOND:
+        return f"{grown >> 20} MB more for {size[0]}x{size[1]} ({told})"
+    if spent > CPU_SECONDS * (1 + claimed / PIXELS_A_SECOND):
+        return f"{spent:.1f} s of CPU time for {size[0]}x{size[1]} ({told})"
+    return told
 
 
 def main() -> None:
@@ -59,6 +65,7 @@ def main() -> None:
     incoming, outgoing = sys.stdin.buffer, sys.stdout
     while head := incoming.read(4):
         data = incoming.read(struct.unpack(">I", head)[0])
+        resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + CPU_END, resource.RLIM_INFINITY))
         try:
             told = verdict(data)
         except Exception as error:
