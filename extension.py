@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import host, routes
+from . import comfyui, routes
 from .nodes.edit import NanoBananaEdit
 from .nodes.generate import NanoBananaGenerate
 from .nodes.provider_config import ProviderConfig
@@ -17,7 +17,7 @@ class NanoBanana(ComfyExtension):
 
     async def on_load(self) -> None:
         routes.register()
-        host.collect_when_up()
+        comfyui.collect_when_up()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [NanoBananaGenerate, NanoBananaEdit, ProviderConfig]

@@ -20,7 +20,7 @@ def main() -> int:
     spec.submodule_search_locations = [str(HERE)]
     sys.modules[NAME] = importlib.util.module_from_spec(spec)
     try:
-        command = importlib.import_module(NAME + ".core.command")
+        command = importlib.import_module(NAME + ".core.cli")
     except ImportError as error:
         sys.stderr.write(f"ledger.py: this Python lacks {error.name}: run it with the Python that runs ComfyUI.\n")
         return 2

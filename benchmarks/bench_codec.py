@@ -12,10 +12,10 @@ import sys
 import numpy as np
 import torch
 from measuring import Table, flat, gradient, median_seconds, noise, photo
-from pack.core.pictures import Picture, decode
+from pack.core.images.picture import Picture, decode
 from pack.dev import launch
 from pack.dev.environment import ready
-from pack.nodes import codec
+from pack.nodes import tensors
 from PIL import Image
 
 
@@ -39,7 +39,7 @@ def main() -> int:
         tensor = torch.from_numpy(pixels.astype(np.float32) / 255.0)
 
         def ours(tensor: torch.Tensor = tensor) -> bytes:
-            return base64.b64encode(codec.picture(tensor, "x").encoded("webp").data)
+            return base64.b64encode(tensors.picture(tensor, "x").encoded("webp").data)
 
         def theirs(tensor: torch.Tensor = tensor) -> str:
             return tensor_to_base64_string(tensor, total_pixels=None)
@@ -62,7 +62,7 @@ def main() -> int:
     def plain() -> torch.Tensor:
         return torch.from_numpy(np.asarray(Image.open(io.BytesIO(data))).astype(np.float32) / 255.0)
 
-    other.line("photo", median_seconds(lambda: codec.image(decode(data)), 3) / median_seconds(plain, 3), 1.15)
+    other.line("photo", median_seconds(lambda: tensors.image(decode(data)), 3) / median_seconds(plain, 3), 1.15)
     table.missed += other.missed
     del bridge
     return table.end()

@@ -21,11 +21,11 @@ import numpy as np
 import requests
 import torch
 from measuring import ROOT, Table, photo
-from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
+from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
 from pack.core.request import Options, Request
-from pack.nodes import codec
+from pack.nodes import tensors
 from PIL import Image
 
 ROUNDS = 40
@@ -105,7 +105,7 @@ def through_the_pack(engine: Engine, seed: int) -> torch.Tensor:
     run.done.wait()
     landed = run.results[0].landed
     assert landed is not None, run.results[0].error
-    return codec.image(landed.pixels)
+    return tensors.image(landed.pixels)
 
 
 def by_hand(url: str) -> torch.Tensor:
@@ -119,8 +119,8 @@ def by_hand(url: str) -> torch.Tensor:
 def memory(engine: Engine, table: Table) -> None:
     """The peak above the tensors while 14 4K references are encoded and sent."""
     frame = torch.from_numpy(photo(4096).astype(np.float32) / 255.0)
-    tensors = [frame.roll(i * 37, 0) for i in range(14)]
-    pictures = tuple(codec.picture(tensor, "x") for tensor in tensors)
+    images = [frame.roll(i * 37, 0) for i in range(14)]
+    pictures = tuple(tensors.picture(image, "x") for image in images)
     sizes: list[int] = []
     request = Request("edit", "a boat", Options(), 1, 1, pictures)
     before = now_mb()

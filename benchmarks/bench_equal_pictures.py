@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from measuring import ROOT, Table, photo
-from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
 from pack.core.ledger import Asker
+from pack.core.planning.choice import ProviderChoice
 from pack.core.request import Options, Request
 from PIL import Image
 

@@ -226,10 +226,10 @@ def memory(name: str) -> float:
 
 def play(provider: str, count: int, url: str) -> None:
     """Runs one request and prints what it took."""
-    from pack.core.choice import ProviderChoice
     from pack.core.engine import Engine
+    from pack.core.planning.choice import ProviderChoice
     from pack.core.request import Options, Request
-    from pack.nodes import codec
+    from pack.nodes import tensors
 
     with tempfile.TemporaryDirectory(prefix="nano-banana-bench-") as home:
         name = f"NANO_BANANA_{provider.upper()}"
@@ -244,9 +244,9 @@ def play(provider: str, count: int, url: str) -> None:
         run = engine.run([request], plan)
         run.done.wait()
         landed = [result.landed for result in run.results if result.landed]
-        tensors = [codec.image(each.pixels) for each in landed]
+        images = [tensors.image(each.pixels) for each in landed]
         hold, seconds = gaps.end(), time.perf_counter() - begun
-        size = sum(tensor.numel() * 4 for tensor in tensors) / 1e6
+        size = sum(image.numel() * 4 for image in images) / 1e6
         error = next((result.error for result in run.results if result.error), None)
         print(
             json.dumps(

@@ -8,27 +8,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import private_files
-from .added_models import with_added
-from .call import Call
-from .choice import ProviderChoice
-from .collecting import Collection
+from .config.settings import Settings
+from .custom_providers.added_models import with_added
+from .custom_providers.settings_entries import known_rows
+from .custom_providers.yaml_file import Own, read_own
 from .errors import ConfigError
-from .key_ring import KeyLookup
-from .key_store import KeyStore
-from .lanes import Lanes
+from .execution.call import Call
+from .execution.concurrency import Lanes
+from .execution.provider_cache import Memory
+from .execution.recovery import Collection
+from .execution.run import Run
+from .files import private_files
+from .keys.resolver import KeyLookup
+from .keys.store import KeyStore
 from .ledger import Asker
 from .ledger.journal import Journal
-from .memory import Memory
-from .own_file import Own, read_own
-from .own_providers import known_rows
-from .plan import Plan, Target
+from .planning.choice import ProviderChoice
+from .planning.plan import Plan, Target
+from .planning.resolver import Shelf
 from .providers import BUILT_IN
-from .providers.row import Provider
+from .providers.spec import Provider
 from .request import Request
-from .run import Run
-from .settings import Settings
-from .shelf import Shelf
 
 log = logging.getLogger("nano_banana")
 

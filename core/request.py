@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from .pictures import Picture
-from .providers.row import Operation
+from .images.picture import Picture
+from .providers.spec import Operation
 
 MAX_SEED = 2**31 - 1
 

@@ -8,16 +8,15 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from .. import host
-from ..core.choice import ProviderChoice
+from .. import comfyui
 from ..core.errors import Impossible
-from ..core.pictures import Picture
-from ..core.report import Result
+from ..core.execution.report import Result
+from ..core.images.picture import Picture
+from ..core.planning.choice import ProviderChoice
 from ..core.request import Options, Request
-from . import codec
-from .making import Finished, make, runs_again
-from .values import UNCONNECTED, checked, provider_of, wrong
-from .widgets import (
+from . import tensors
+from .execution import Finished, make, runs_again
+from .inputs import (
     BLOCK,
     CATEGORY,
     FAIL,
@@ -31,6 +30,7 @@ from .widgets import (
     shared,
     stray,
 )
+from .values import UNCONNECTED, checked, provider_of, wrong
 
 TOGETHER, EACH, PAIRED = "together", "each", "each paired"
 AS_RETURNED, MATCH = "as returned", "match first image"
@@ -106,7 +106,7 @@ class NanoBananaEdit(io.ComfyNode):
         folded, notices = seed_of(values["seed"])
         mode, hint = values["batch_mode"], values["mask_hint"] == HINT
         ask = _Ask(values["prompt"], options_of(values), folded, values["num_images"], mode, hint)
-        edit = await host.in_thread(lambda: _Edit.laid_out(ask, linked, painted))
+        edit = await comfyui.in_thread(lambda: _Edit.laid_out(ask, linked, painted))
         edit.match = values["output_size"] == MATCH or painted is not None
         edit.feather = values["mask_feather"]
         if values["on_failure"] == ORIGINAL and mode == TOGETHER:
@@ -240,9 +240,9 @@ class _Edit:
         sockets = sorted((name for name, value in images.items() if value is not None), key=_SOCKETS.__getitem__)
         if not sockets or sockets[0] != "image_1":
             raise Impossible("There is no image to edit", cure="Connect image_1", kind="impossible")
-        frames = {name: codec.frames(images[name], name) for name in sockets}
+        frames = {name: tensors.frames(images[name], name) for name in sockets}
         handles = {
-            name: [codec.picture(frame, _frame_name(name, i, len(batch))) for i, frame in enumerate(batch)]
+            name: [tensors.picture(frame, _frame_name(name, i, len(batch))) for i, frame in enumerate(batch)]
             for name, batch in frames.items()
         }
         groups, notices = groups_of(ask.batch_mode, sockets, handles)
@@ -257,7 +257,7 @@ class _Edit:
         requests = []
         for index, group in enumerate(groups):
             if ask.hint and masks:
-                group = [*group, Picture.of(codec.grey_picture(masks[index]))]
+                group = [*group, Picture.of(tensors.grey_picture(masks[index]))]
             requests.append(Request("edit", prompt, ask.options, ask.seed, ask.num_images, tuple(group), index))
         return cls(requests, firsts, masks, notices)
 
@@ -270,15 +270,15 @@ class _Edit:
             empty = 1.0 - frame[..., 3] if frame.shape[-1] == 4 else torch.zeros(height, width)
             return Finished(original.clone(), empty, result, "original", original)
         data = result.landed.pixels
-        picture, transparency = codec.image(data), codec.transparency(data)
+        picture, transparency = tensors.image(data), tensors.transparency(data)
         notices = []
         if self.match and tuple(picture.shape[:2]) != (height, width):
             notices = _size_notice(picture.shape[1], picture.shape[0], width, height)
-            picture = codec.covering(picture, width, height)
-            transparency = codec.covering(transparency.unsqueeze(-1), width, height)[..., 0]
+            picture = tensors.covering(picture, width, height)
+            transparency = tensors.covering(transparency.unsqueeze(-1), width, height)[..., 0]
         if self.masks:
             mask = self.masks[result.slot.frame]
-            picture = codec.keep_outside(picture, original, mask, self.feather)
+            picture = tensors.keep_outside(picture, original, mask, self.feather)
             transparency = torch.where(mask == 0, torch.zeros(()), transparency)
         return Finished(picture, transparency, result, result.source, original, notices)
 
@@ -337,7 +337,7 @@ def _masks(mask: torch.Tensor | None, firsts: list[torch.Tensor], mode: str, not
     """A mask for each result frame at its size; [] without a mask. Raises Impossible."""
     if mask is None:
         return []
-    given = codec.masks(mask)
+    given = tensors.masks(mask)
     if len(given) not in (1, len(firsts)):
         raise Impossible(
             f"There are {len(given)} masks for {len(firsts)} frames of image_1",
@@ -363,7 +363,7 @@ def _masks(mask: torch.Tensor | None, firsts: list[torch.Tensor], mode: str, not
                 cure="Make the mask from that image",
                 kind="impossible",
             )
-        scaled = codec.fitted_mask(one, int(width), int(height))
+        scaled = tensors.fitted_mask(one, int(width), int(height))
         if not bool((scaled > 0).any()):
             raise Impossible(
                 f"Mask{which} has nothing left at the size of its image",

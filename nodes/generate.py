@@ -6,14 +6,26 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..core.choice import ProviderChoice
 from ..core.errors import Impossible
-from ..core.report import Result
+from ..core.execution.report import Result
+from ..core.planning.choice import ProviderChoice
 from ..core.request import Request
-from . import codec
-from .making import Finished, make, runs_again
+from . import tensors
+from .execution import Finished, make, runs_again
+from .inputs import (
+    BLOCK,
+    CATEGORY,
+    FAIL,
+    KEEP,
+    options_of,
+    outputs,
+    prompt,
+    provider,
+    seed_of,
+    shared,
+    stray,
+)
 from .values import UNCONNECTED, checked, provider_of
-from .widgets import BLOCK, CATEGORY, FAIL, KEEP, options_of, outputs, prompt, provider, seed_of, shared, stray
 
 
 class NanoBananaGenerate(io.ComfyNode):
@@ -75,4 +87,4 @@ def inputs() -> list[io.Input]:
 def _finish(result: Result) -> Finished:
     assert result.landed is not None
     data = result.landed.pixels
-    return Finished(codec.image(data), codec.transparency(data), result, result.source)
+    return Finished(tensors.image(data), tensors.transparency(data), result, result.source)

@@ -6,12 +6,12 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from .. import host
-from ..core.choice import AUTO, RECOMMENDED, ProviderChoice, problem_with
+from .. import comfyui
 from ..core.errors import Impossible
+from ..core.planning.choice import AUTO, RECOMMENDED, ProviderChoice, problem_with
 from ..core.providers import model_names
+from .inputs import CATEGORY, Provider, stray
 from .values import UNCONNECTED, number_of, provider_of, text_of, wrong
-from .widgets import CATEGORY, Provider, stray
 
 TIMEOUT, PARALLEL = (10, 3600), (0, 64)
 """Least and most."""
@@ -22,7 +22,7 @@ class ProviderConfig(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        rows, profiles, _ = host.choices()
+        rows, profiles, _ = comfyui.choices()
         return io.Schema(
             node_id="ProviderConfig",
             display_name="Nano Banana Provider (your key)",
@@ -117,7 +117,7 @@ class ProviderConfig(io.ComfyNode):
         problem = problem_with(choice) if provider is not None else None
         if problem:
             return problem
-        rows, _, mistakes = host.choices()
+        rows, _, mistakes = comfyui.choices()
         if provider is not None and provider != AUTO and provider not in rows:
             known = f"The provider {provider[:40]} is not known here. Known are: {', '.join((AUTO, *rows))}."
             return " ".join((known, *(f"{mistake}." for mistake in mistakes)))
@@ -146,5 +146,5 @@ class ProviderConfig(io.ComfyNode):
             text_of("model_override", model_override).strip(),
             provider_of("fallback", fallback),
         )
-        host.engine().shelf().check(choice)
+        comfyui.engine().shelf().check(choice)
         return io.NodeOutput(choice)

@@ -13,8 +13,8 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..core.choice import ProviderChoice
 from ..core.errors import Impossible
+from ..core.planning.choice import ProviderChoice
 
 UNCONNECTED: Any = type("Unconnected", (), {"__repr__": lambda self: "unconnected"})()
 """Default of a socket: None is what a node gives that has nothing to give, and is refused."""

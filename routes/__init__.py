@@ -6,19 +6,19 @@ can be written, replaced, tested and deleted, and never come back.
 
 from __future__ import annotations
 
-from .. import host
-from . import asking, hosts, keys, models, providers, results, settings
-from .guard import guarded
+from .. import comfyui
+from . import estimate, hosts, keys, models, providers, results, settings
+from .security import guarded
 
 PREFIX = "/nano_banana"
 
 
 def register() -> None:
     """Adds the routes to the running server; does nothing without one."""
-    table = host.server_routes()
+    table = comfyui.server_routes()
     if table is None:
         return
     for method, path, work in [
-        each for room in (providers, models, keys, settings, asking, results, hosts) for each in room.ROUTES
+        each for room in (providers, models, keys, settings, estimate, results, hosts) for each in room.ROUTES
     ]:
         getattr(table, method.lower())(PREFIX + path)(guarded(work, any_name=work is hosts.OPEN))

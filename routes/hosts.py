@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .. import host
-from ..core import host_names
-from .guard import Ask, Wrong
+from .. import comfyui
+from ..core.config import host_names
 from .host_codes import TooManyTries, codes
+from .security import Ask, Wrong
 
 
 def accept(ask: Ask) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def accept(ask: Ask) -> dict[str, Any]:
         return {"name": ask.name, "known": True, "code": False}
     try:
         if code.strip() and codes.is_right(ask.name, code):
-            host_names.accept(host.engine().home, ask.name)
+            host_names.accept(comfyui.engine().home, ask.name)
             return {"name": ask.name, "known": True, "code": False}
         there = codes.announce(ask.name)
     except TooManyTries as error:
@@ -39,7 +39,7 @@ def accept(ask: Ask) -> dict[str, Any]:
 
 def drop(ask: Ask) -> dict[str, Any]:
     name = ask.path["name"].lower()
-    if not host_names.drop(host.engine().home, name):
+    if not host_names.drop(comfyui.engine().home, name):
         raise Wrong(404, "There is no accepted name like that", f"Names from {host_names.VARIABLE} are removed there")
     return {"name": name, "known": False}
 

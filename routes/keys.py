@@ -7,12 +7,12 @@ import time
 from collections import deque
 from typing import Any
 
-from .. import host
+from .. import comfyui
 from ..core.errors import ConfigError
-from ..core.key_check import check_key
-from ..core.keys import checked_profile
-from ..core.providers.row import Provider
-from .guard import Ask, Wrong
+from ..core.execution.key_check import check_key
+from ..core.keys.sources import checked_profile
+from ..core.providers.spec import Provider
+from .security import Ask, Wrong
 
 TESTS, TESTS_SECONDS = 10, 60.0
 """So many tests in so much time, in all: a stranger's page must not be able to try out keys or tire a provider."""
@@ -26,14 +26,14 @@ def put(ask: Ask) -> dict[str, Any]:
     key = ask.body.get("key")
     if not isinstance(key, str) or set(ask.body) != {"key"}:
         raise Wrong(400, "The body is an object with a key and nothing else")
-    engine = host.engine()
+    engine = comfyui.engine()
     engine.keys.put(row.id, profile, key, engine.settings().base_url(row), row)
     return {"provider": row.id, "profile": profile, "state": "stored"}
 
 
 def delete(ask: Ask) -> dict[str, Any]:
     row, profile = _named(ask, known=False)
-    if not host.engine().keys.delete(row, profile):
+    if not comfyui.engine().keys.delete(row, profile):
         raise Wrong(404, "There is no stored key of that name", "A key from the environment is removed there")
     return {"provider": row, "profile": profile, "state": "none"}
 
@@ -42,7 +42,7 @@ def test(ask: Ask) -> dict[str, Any]:
     """Asks the provider, at no cost: {"verdict", "text"}."""
     row, profile = _named(ask)
     _count()
-    engine = host.engine()
+    engine = comfyui.engine()
     shelf = engine.shelf()
     if row.needs_key and shelf.keys.key(row, profile) is None:
         raise shelf.no_key(row, profile)
@@ -58,7 +58,7 @@ def _named(ask: Ask, *, known: bool = True) -> Any:
     problem = checked_profile(profile)
     if problem:
         raise ConfigError(problem, kind="config")
-    rows = host.engine().rows()
+    rows = comfyui.engine().rows()
     if not known:
         return name, profile
     row: Provider | None = rows.get(name)

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import host
-from ..core import allowed_models
+from .. import comfyui
+from ..core.config import allowed_models
 from ..core.engine import Engine
-from .guard import Ask, Wrong
+from .security import Ask, Wrong
 
 
 def allow(ask: Ask) -> dict[str, Any]:
-    engine = host.engine()
+    engine = comfyui.engine()
     row = engine.rows().get(ask.path["provider"])
     if row is None:
         raise Wrong(404, "There is no provider of that id")
@@ -25,7 +25,7 @@ def allow(ask: Ask) -> dict[str, Any]:
 
 
 def forbid(ask: Ask) -> dict[str, Any]:
-    engine = host.engine()
+    engine = comfyui.engine()
     wire = ask.query.get("wire") or ask.body.get("wire")
     if not isinstance(wire, str) or not allowed_models.forbid(engine.home, ask.path["provider"], wire):
         cure = f"Say ?wire=<id>; what {allowed_models.VARIABLE} allows is taken back there"

@@ -10,53 +10,54 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .. import host
-from ..core import added_models, own_providers, settings_file
+from .. import comfyui
+from ..core.config import settings_file
+from ..core.config.settings import variable
+from ..core.custom_providers import added_models, settings_entries
+from ..core.custom_providers.yaml_file import FILE
 from ..core.engine import Engine
 from ..core.errors import ConfigError
-from ..core.fit import options_of
-from ..core.keys import variables
-from ..core.own_file import FILE
+from ..core.keys.sources import variables
+from ..core.planning.negotiate import options_of
+from ..core.planning.resolver import Shelf
 from ..core.providers import BUILT_IN
-from ..core.providers.row import Model, Offer, Provider
-from ..core.settings import variable
-from ..core.shelf import Shelf
-from .guard import Ask, Wrong
+from ..core.providers.spec import Model, Offer, Provider
+from .security import Ask, Wrong
 
 
 def listed(ask: Ask) -> dict[str, Any]:
     """Every provider in the order of `auto`: what it can do, its address, its keys and where they come from."""
-    engine = host.engine()
+    engine = comfyui.engine()
     shelf = engine.shelf()
     order = shelf.ids()
     return {
         "providers": [_provider(engine, shelf, shelf.rows[name]) for name in order],
-        "dialects": {name: row.label for name, row in own_providers.dialects().items()},
-        "auths": list(own_providers.AUTH),
+        "dialects": {name: row.label for name, row in settings_entries.dialects().items()},
+        "auths": list(settings_entries.AUTH),
         "profiles": engine.profiles(),
         "mistakes": list(engine.own().mistakes),
     }
 
 
 def put(ask: Ask) -> dict[str, Any]:
-    name, engine = ask.path["id"], host.engine()
+    name, engine = ask.path["id"], comfyui.engine()
     if name in BUILT_IN:
         _change(engine, BUILT_IN[name], ask.body)
     else:
         _not_from_file(engine, name)
-        own_providers.save(engine.home, name, ask.body)
+        settings_entries.save(engine.home, name, ask.body)
     return _one(engine, name)
 
 
 def delete(ask: Ask) -> dict[str, Any]:
     """Takes an own provider away, with its keys: they are of no use to anything else. Of a built-in one the added models."""
-    name, engine = ask.path["id"], host.engine()
+    name, engine = ask.path["id"], comfyui.engine()
     if name in BUILT_IN:
         if not added_models.drop_models(engine.home, name):
             raise Wrong(400, "A built-in provider can't be removed", "Delete its key, and it is not used")
         return {"removed": name}
     _not_from_file(engine, name)
-    if not own_providers.remove(engine.home, name):
+    if not settings_entries.remove(engine.home, name):
         raise Wrong(404, "There is no provider of that id")
     for profile in engine.keys.profiles(name):
         engine.keys.delete(name, profile)
@@ -112,9 +113,9 @@ def _provider(engine: Engine, shelf: Shelf, row: Provider) -> dict[str, Any]:
     }
     if facts["own"]:
         facts["auth"] = next(
-            (name for name, auth in own_providers.AUTH.items() if auth == (row.auth_header, row.auth_template)), ""
+            (name for name, auth in settings_entries.AUTH.items() if auth == (row.auth_header, row.auth_template)), ""
         )
-        facts["model"] = own_providers.wire_of(engine.settings(), row.id)
+        facts["model"] = settings_entries.wire_of(engine.settings(), row.id)
     return facts
 
 

@@ -13,12 +13,12 @@ import threading
 from collections import OrderedDict
 from typing import Any
 
-from .. import host
+from .. import comfyui
+from ..core.images.picture import MIME, UnreadablePicture, decode, preview_of, sniff
 from ..core.ledger.history import History, Shown
-from ..core.ledger.record import OPEN
 from ..core.ledger.results import Spoiled
-from ..core.pictures import MIME, UnreadablePicture, decode, preview_of, sniff
-from .guard import Ask, File, Wrong
+from ..core.ledger.types import OPEN
+from .security import Ask, File, Wrong
 
 PAGE, MOST = 60, 200
 SIDES = (16, 2048)
@@ -72,7 +72,7 @@ def listed(ask: Ask) -> dict[str, Any]:
     found = _history().pictures(
         ask.query.get("query", "")[:200], states=states, limit=limit + 1, before=ask.query.get("cursor", "")
     )
-    labels = {name: row.label for name, row in host.engine().rows().items()}
+    labels = {name: row.label for name, row in comfyui.engine().rows().items()}
     more = len(found) > limit
     return {
         "results": [_shown(shown, labels) for shown in found[:limit]],
@@ -112,14 +112,14 @@ def graph(ask: Ask) -> dict[str, Any]:
 def recover(ask: Ask) -> dict[str, Any]:
     """Fetches what is paid and can be had for nothing, and says what came of it."""
     wanted = _one(ask).uid if "id" in ask.path else ""
-    collection = host.engine().collect(however_old=True)
+    collection = comfyui.engine().collect(however_old=True)
     ended = collection.wait(RECOVER_SECONDS)
     found: dict[str, Any] = {"ended": ended, "pictures": 0, "failed": 0, "text": ""}
     if ended:
         result = collection.result
         found |= {"pictures": result.pictures, "failed": result.failed, "text": result.text}
     if wanted:
-        labels = {name: row.label for name, row in host.engine().rows().items()}
+        labels = {name: row.label for name, row in comfyui.engine().rows().items()}
         found["result"] = _shown(_one(ask), labels)
     return found
 
@@ -127,21 +127,21 @@ def recover(ask: Ask) -> dict[str, Any]:
 def read_again(ask: Ask) -> dict[str, Any]:
     """Reads the kept answer of a picture once more, free: {"pictures", "reason", "result"}."""
     uid = _one(ask).uid
-    found = host.engine().read_again(uid)
-    labels = {name: row.label for name, row in host.engine().rows().items()}
+    found = comfyui.engine().read_again(uid)
+    labels = {name: row.label for name, row in comfyui.engine().rows().items()}
     return {"pictures": found.pictures, "reason": found.reason, "result": _shown(_one(ask), labels)}
 
 
 def collected(ask: Ask) -> dict[str, Any]:
     """What came home by itself after the last start: {"text", "pictures", "failed", "at"}, or {}."""
-    return dict(host.collected)
+    return dict(comfyui.collected)
 
 
 def into_input(ask: Ask) -> dict[str, Any]:
     """Copies a picture to where LoadImage finds it: {"name"}."""
     shown = _one(ask)
     data = _bytes(shown)
-    folder = host.input_folder()
+    folder = comfyui.input_folder()
     name = f"nano_banana_{shown.uid[:12]}.{shown.file.rpartition('.')[2]}"
     target = folder / name
     if not target.exists() or target.read_bytes() != data:
@@ -173,7 +173,7 @@ def forget_many(ask: Ask) -> dict[str, Any]:
 
 
 def _history() -> History:
-    return History(host.engine().ledger)
+    return History(comfyui.engine().ledger)
 
 
 def _one(ask: Ask) -> Shown:

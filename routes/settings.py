@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import host
-from ..core import host_names, settings_file
+from .. import comfyui
+from ..core.config import host_names, settings_file
+from ..core.config.settings import Settings
 from ..core.errors import NanoBananaError
 from ..core.ledger.history import History
-from ..core.settings import Settings
 from . import models
-from .guard import Ask, Wrong
+from .security import Ask, Wrong
 
 
 def get(ask: Ask) -> dict[str, Any]:
-    engine = host.engine()
+    engine = comfyui.engine()
     settings = engine.settings()
     found: dict[str, Any] = {
         "settings": settings_file.shown(settings),
         "damage": settings.damage,
-        "multi_user": host.multi_user(),
+        "multi_user": comfyui.multi_user(),
         "hosts": _hosts(settings),
         "allowed_models": models.listed(engine),
     }
@@ -42,7 +42,7 @@ def _hosts(settings: Settings) -> dict[str, Any]:
 
 
 def put(ask: Ask) -> dict[str, Any]:
-    engine = host.engine()
+    engine = comfyui.engine()
     settings_file.change(engine.home, ask.body, engine.rows())
     engine.apply_limits()
     return get(ask)
@@ -50,7 +50,7 @@ def put(ask: Ask) -> dict[str, Any]:
 
 def set_aside(ask: Ask) -> dict[str, Any]:
     """Begins anew where settings.json is damaged; `set_aside` is the name that the old file has now."""
-    engine = host.engine()
+    engine = comfyui.engine()
     name = settings_file.set_aside(engine.home)
     if not name:
         raise Wrong(409, "settings.json is not damaged", "Change its values one by one")

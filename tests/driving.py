@@ -12,15 +12,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from pack.core.fit import Fit, fit
-from pack.core.pictures import Picture, encode
+from pack.core.dialects import dialect
+from pack.core.dialects.base.step import Done, Failed, Job, Reply, Send, Step, Wait
+from pack.core.http.transport import Transport
+from pack.core.images.picture import Picture, encode
+from pack.core.planning.negotiate import Fit, fit
+from pack.core.planning.references import encode_references
 from pack.core.providers import BUILT_IN
-from pack.core.providers.row import Operation, Option, Provider
-from pack.core.references import encode_references
+from pack.core.providers.spec import Operation, Option, Provider
 from pack.core.request import Options, Request
-from pack.core.transport import Transport
-from pack.core.wire import dialect
-from pack.core.wire.step import Done, Failed, Job, Reply, Send, Step, Wait
 
 BASE = "https://api.example.com"
 QUICK_ROWS = {name: replace(row, poll_seconds=(0.02, 0.05)) for name, row in BUILT_IN.items()}

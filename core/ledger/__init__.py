@@ -13,18 +13,7 @@ each step as it goes.
     history    lists, sums, forgetting
 """
 
-from .record import (
-    Asker,
-    Caps,
-    Claim,
-    Doubt,
-    Entry,
-    Kept,
-    Opening,
-    Place,
-    dollars,
-    micros,
-)
+from .types import Asker, Caps, Claim, Doubt, Entry, Kept, Opening, Place, dollars, micros
 
 __all__ = [
     "Asker",

@@ -10,8 +10,8 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from ..errors import OverCap
-from .record import Asker, Caps, Entry, dollars, micros
 from .schema import picture
+from .types import Asker, Caps, Entry, dollars, micros
 
 _PERIODS = {"run": "in this run", "day": "today", "month": "this month"}
 

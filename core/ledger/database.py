@@ -21,10 +21,10 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
-from .. import private_files
 from ..errors import LedgerFailed
+from ..files import private_files
 from . import schema
-from .record import ledger_failed
+from .types import ledger_failed
 
 log = logging.getLogger("nano_banana")
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from sqlalchemy import Row, delete, func, or_, select
 
-from . import graphs, rows
+from . import queries, workflows
 from .journal import Journal
-from .rebuilding import reindex
-from .record import OPEN, dollars
+from .rebuild import reindex
 from .schema import graph, picture, result
+from .types import OPEN, dollars
 
 GROUPS = ("day", "provider", "profile", "project")
 
@@ -77,7 +77,7 @@ class History:
         if self._journal.is_empty:
             return []
         with self._database.read() as connection:
-            last = rows.with_uids(connection, [before]) if before else []
+            last = queries.with_uids(connection, [before]) if before else []
             for row in last:
                 older = (picture.c.created == row.created) & (picture.c.uid < row.uid)
                 wanted = wanted.where(or_(picture.c.created < row.created, older))
@@ -91,7 +91,7 @@ class History:
         if self._journal.is_empty:
             return None
         with self._database.read() as connection:
-            found = [row for row in rows.with_uids(connection, [uid]) if row.fingerprint]
+            found = [row for row in queries.with_uids(connection, [uid]) if row.fingerprint]
         return self._shown(found[0]) if found else None
 
     def read(self, shown: Shown) -> bytes:
@@ -101,9 +101,9 @@ class History:
     def graph(self, uid: str) -> dict[str, Any] | None:
         """The workflow that asked for a picture: {"workflow": ..., "prompt": ...}."""
         with self._database.read() as connection:
-            for row in rows.with_uids(connection, [uid]):
+            for row in queries.with_uids(connection, [uid]):
                 data = connection.execute(select(graph.c.data).where(graph.c.id == row.graph)).scalar()
-                return graphs.unpacked(data) if data else None
+                return workflows.unpacked(data) if data else None
         return None
 
     def spend(self, by: Sequence[str] = ("day",), since: float = 0.0) -> list[dict[str, Any]]:
@@ -156,7 +156,7 @@ class History:
             wanted = select(picture).where(picture.c.fingerprint != "")
             if before is not None:
                 wanted = wanted.where(picture.c.created < before)
-            found = rows.with_uids(connection, uids) if uids is not None else connection.execute(wanted).all()
+            found = queries.with_uids(connection, uids) if uids is not None else connection.execute(wanted).all()
             for row in found:
                 if row.state in OPEN and not self._journal.is_abandoned(row):
                     continue
@@ -164,10 +164,10 @@ class History:
                 blank = dict.fromkeys(
                     ("fingerprint", "owner", "prompt", "text", "task", "url", "reason", "graph", "result"), ""
                 )
-                rows.mark(connection, [row.uid], **blank, state=state, node="", address="")
+                queries.mark(connection, [row.uid], **blank, state=state, node="", address="")
                 gone.append((row.uid, row.result))
                 calls.add(row.call)
-            calls -= {call for call in calls if any(row.fingerprint for row in rows.of_call(connection, call))}
+            calls -= {call for call in calls if any(row.fingerprint for row in queries.of_call(connection, call))}
             for name in {name for _, name in gone if name}:
                 if connection.execute(select(picture.c.uid).where(picture.c.result == name)).first() is None:
                     connection.execute(delete(result).where(result.c.name == name))

@@ -21,14 +21,14 @@ from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from ..errors import Charged
 from . import caps as capping
-from . import rows, sidecar, storage
-from .answers import KeptAnswer, KeptAnswers
+from . import eviction, queries, sidecar
 from .database import Database
-from .owners import Owner
-from .rebuilding import rebuild
-from .record import OPEN, Asker, Caps, Claim, Entry, Kept, Opened, Opening, ledger_failed, micros
+from .kept_answers import KeptAnswer, KeptAnswers
+from .liveness import Owner
+from .rebuild import rebuild
 from .results import Results, name_of
 from .schema import picture, result
+from .types import OPEN, Asker, Caps, Claim, Entry, Kept, Opened, Opening, ledger_failed, micros
 
 log = logging.getLogger("nano_banana")
 
@@ -51,14 +51,14 @@ class Journal:
         home: Path,
         results: Path | None = None,
         *,
-        results_bytes: int = storage.DEFAULT_BYTES,
+        results_bytes: int = eviction.DEFAULT_BYTES,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.home = home
         self.results = Results(results or home / "results")
         self.answers = KeptAnswers(self.results.folder / "unreadable")
         self.database = Database(home / "journal.sqlite", partial(rebuild, self.results))
-        self.storage = storage.Storage(self.database, self.results, results_bytes, clock)
+        self.storage = eviction.Storage(self.database, self.results, results_bytes, clock)
         self._clock = clock
         self._owner: Owner | None = None
         self._starting = threading.Lock()
@@ -89,22 +89,22 @@ class Journal:
         if not names or self.is_empty:
             return {}
         with self.database.read() as connection:
-            found = [row for row in rows.known_as(connection, names) if row.state == "stored"]
+            found = [row for row in queries.known_as(connection, names) if row.state == "stored"]
         return {row.fingerprint: self._kept(row) for row in found if self.results.has(row.result, row.uid)}
 
     def taken(self, uids: Sequence[str]) -> None:
         """These pictures have reached a graph."""
         now = self._clock()
         with self.database.write() as connection:
-            names = [row.result for row in rows.with_uids(connection, uids) if row.result]
+            names = [row.result for row in queries.with_uids(connection, uids) if row.result]
             connection.execute(update(result).where(result.c.name.in_(names)).values(used=now, read=now))
 
     def spoiled(self, uid: str, reason: str) -> None:
         """The stored bytes turned out to be damaged: they are fetched again where that is free, else asked about."""
         with self.database.write() as connection:
-            for row in rows.with_uids(connection, [uid]):
+            for row in queries.with_uids(connection, [uid]):
                 state = "answered" if row.url else "accepted" if row.task else "unknown"
-                rows.mark(connection, [uid], state=state, reason=reason, result="", told=0.0, waived=0.0)
+                queries.mark(connection, [uid], state=state, reason=reason, result="", told=0.0, waived=0.0)
 
     def open(
         self,
@@ -132,7 +132,7 @@ class Journal:
             with self.database.write() as connection:
                 desk = _Desk(self, connection, owner, opening, asker.run, resend, can_resume, now, taken)
                 known: dict[str, list[Row[Any]]] = {}
-                for row in rows.known_as(connection, [name for entry in entries for name in entry.names]):
+                for row in queries.known_as(connection, [name for entry in entries for name in entry.names]):
                     known.setdefault(row.fingerprint, []).append(row)
                 fresh: list[Entry] = []
                 for entry in entries:
@@ -160,7 +160,7 @@ class Journal:
                 return True
         owner = self._living()
         with self.database.read() as connection:
-            found = rows.known_as(connection, [name for group in names for name in group])
+            found = queries.known_as(connection, [name for group in names for name in group])
         busy = {
             row.fingerprint
             for row in found
@@ -192,7 +192,7 @@ class Journal:
     def unsent(self, fingerprints: Sequence[str]) -> None:
         """It surely never arrived, or was surely refused before work began; it will be tried again."""
         with self.database.write() as connection:
-            rows.mark(connection, self._uids(fingerprints), state="reserved")
+            queries.mark(connection, self._uids(fingerprints), state="reserved")
 
     def accepted(self, fingerprints: Sequence[str], task: dict[str, Any]) -> None:
         """The provider has taken the task; `task` finds it again."""
@@ -240,7 +240,7 @@ class Journal:
         name, size = self._brought[uid]
         with self.database.write() as connection:
             self._advance(connection, [fingerprint], owner="")
-            row = rows.with_uids(connection, [uid])[0]
+            row = queries.with_uids(connection, [uid])[0]
             self._store(
                 connection,
                 row,
@@ -264,7 +264,7 @@ class Journal:
         try:
             name = self.results.bring_in(uid, data)
             with self.database.write() as connection:
-                row = rows.known_as(connection, [fingerprint])[-1]
+                row = queries.known_as(connection, [fingerprint])[-1]
                 values = dict(row._mapping) | {
                     "uid": uid,
                     "fingerprint": f"{fingerprint}+{uid}",
@@ -277,7 +277,7 @@ class Journal:
                     "reason": "",
                 }
                 connection.execute(insert(picture), [values])
-                extra = rows.with_uids(connection, [uid])[0]
+                extra = queries.with_uids(connection, [uid])[0]
                 self._store(connection, extra, name, len(data), self._clock(), text=text, request_id="", read=True)
         except OSError as error:
             raise ledger_failed(f"An extra picture could not be written: {error.strerror or error}") from None
@@ -301,18 +301,18 @@ class Journal:
         """Claims the pictures of a call whose kept answer is to be read again; None where there is nothing to read."""
         owner = self._living()
         with self.database.write() as connection:
-            found = rows.with_uids(connection, [uid])
+            found = queries.with_uids(connection, [uid])
             answer = self.answers.read(found[0].call) if found else None
             if answer is None:
                 return None
-            together = rows.of_call(connection, found[0].call)
+            together = queries.of_call(connection, found[0].call)
             missing = [row for row in together if row.state in ("unknown", "refused") and row.fingerprint]
             if not missing or any(row.fingerprint in self._mine for row in missing):
                 return None
-            rows.mark(connection, [row.uid for row in missing], owner=owner.id, state="sent")
+            queries.mark(connection, [row.uid for row in missing], owner=owner.id, state="sent")
             self._mine.update({row.fingerprint: row.uid for row in missing})
             doubtful = any(row.state == "unknown" for row in missing)
-            return replace(rows.claim(missing, dead=False, total=len(together), answer=answer), doubtful=doubtful)
+            return replace(queries.claim(missing, dead=False, total=len(together), answer=answer), doubtful=doubtful)
 
     def unreadable(self, fingerprint: str, data: bytes) -> Path | None:
         """Keeps bytes that are no picture, where they can be looked at; None when that isn't possible either."""
@@ -335,7 +335,7 @@ class Journal:
         now = self._clock()
         try:
             with self.database.write() as connection:
-                there = rows.with_uids(connection, list(ended.values()))
+                there = queries.with_uids(connection, list(ended.values()))
                 for row in there:
                     self._close(connection, row, charged, reason, lost, again, now)
                 self._drop(ended)
@@ -348,7 +348,7 @@ class Journal:
     def told(self, uids: Sequence[str], run: str) -> None:
         """The user has been told that these may have been paid: asking for them again within the hour is the answer."""
         with self.database.write() as connection:
-            rows.mark(connection, uids, told=self._clock(), told_run=run)
+            queries.mark(connection, uids, told=self._clock(), told_run=run)
 
     # ------------------------------------------------------------------------------------------------ collecting
 
@@ -402,13 +402,13 @@ class Journal:
     def _advance(self, connection: Connection, fingerprints: Sequence[str], **values: Any) -> None:
         """Marks rows of ours that must be there. Where the file was replaced under way, they are written again."""
         uids = self._uids(fingerprints)
-        if rows.mark(connection, uids, **values) == len(uids):
+        if queries.mark(connection, uids, **values) == len(uids):
             return
-        there = {row.uid for row in rows.with_uids(connection, uids)}
+        there = {row.uid for row in queries.with_uids(connection, uids)}
         for uid in uids:
             if uid not in there and uid in self._reserved:
                 connection.execute(insert(picture), [{**self._reserved[uid], "state": "sent", "sent": self._clock()}])
-        if rows.mark(connection, uids, **values) != len(uids):
+        if queries.mark(connection, uids, **values) != len(uids):
             raise ledger_failed("The journal no longer knows this picture")
 
     def _kept(self, row: Row[Any]) -> Kept:
@@ -418,7 +418,7 @@ class Journal:
             row.provider,
             row.model,
             row.text,
-            rows.notices_of(row),
+            queries.notices_of(row),
             partial(self.results.read, row.result, row.uid),
         )
 
@@ -431,7 +431,7 @@ class Journal:
         now: float,
         taken: dict[str, str],
     ) -> None:
-        rows.keep_graph(connection, *asker.packed)
+        queries.keep_graph(connection, *asker.packed)
         values: list[dict[str, Any]] = []
         for entry in entries:
             uid = self._mine[entry.fingerprint] = taken[entry.fingerprint] = uuid.uuid4().hex
@@ -478,7 +478,7 @@ class Journal:
         facts["request_id"] = request_id or row.request_id
         if notices:
             facts["notices"] = notices
-        rows.mark(connection, [row.uid], **facts)
+        queries.mark(connection, [row.uid], **facts)
         seen = now if read else 0.0
         if connection.execute(select(result.c.name).where(result.c.name == name)).first() is None:
             form = name.rpartition(".")[2]
@@ -488,7 +488,7 @@ class Journal:
         elif read:
             connection.execute(update(result).where(result.c.name == name).values(used=now, read=now))
         try:
-            self.results.describe(name, *sidecar.facts(connection, rows.with_uids(connection, [row.uid])[0]))
+            self.results.describe(name, *sidecar.facts(connection, queries.with_uids(connection, [row.uid])[0]))
         except OSError as error:
             log.warning("the sidecar of %s could not be written: %s", name, error)
 
@@ -506,13 +506,13 @@ class Journal:
         if row.state == "reserved":
             connection.execute(delete(picture).where(picture.c.uid == row.uid))
         elif (again and row.state in ("accepted", "answered")) or (charged != "no" and self.results.came(row.uid)):
-            rows.mark(connection, [row.uid], owner="", reason=reason)
+            queries.mark(connection, [row.uid], owner="", reason=reason)
         elif charged == "no":
-            rows.mark(connection, [row.uid], state="refused", owner="", counted=0, reason=reason, ended=now)
+            queries.mark(connection, [row.uid], state="refused", owner="", counted=0, reason=reason, ended=now)
         else:
             # What is free can't have been paid: nobody is asked about it.
             state = "unknown" if (lost or again) and row.expected else "refused"
-            rows.mark(connection, [row.uid], state=state, owner="", reason=reason, ended=now)
+            queries.mark(connection, [row.uid], state=state, owner="", reason=reason, ended=now)
 
     def _drop(self, ours: Mapping[str, str]) -> None:
         """Nobody is on these any more, fingerprint -> uid. Who has reserved one of them anew meanwhile keeps it."""
@@ -582,13 +582,13 @@ class _Desk:
             self._claim(row)
             return "claimed"
         if not row.expected:
-            rows.mark(
+            queries.mark(
                 connection, [row.uid], state="refused", owner="", counted=0, reason="ComfyUI ended", ended=self._now
             )
             return "mine"
         if row.state == "sent":
             reason = "ComfyUI ended while the answer was on its way"
-            rows.mark(connection, [row.uid], state="unknown", owner="", reason=reason, ended=self._now)
+            queries.mark(connection, [row.uid], state="unknown", owner="", reason=reason, ended=self._now)
         return "doubtful"
 
     def _claim(self, row: Row[Any]) -> None:
@@ -600,21 +600,21 @@ class _Desk:
             .where(picture.c.call == row.call, picture.c.state.in_(("accepted", "answered")))
             .order_by(picture.c.place)
         ).all()
-        rows.mark(self._connection, [other.uid for other in together], owner=self._owner.id)
+        queries.mark(self._connection, [other.uid for other in together], owner=self._owner.id)
         self._taken.update({other.fingerprint: other.uid for other in together})
         self._journal._mine.update(self._taken)
         dead = row.owner not in ("", self._owner.id)
-        asked_for = len(rows.of_call(self._connection, row.call))
-        self._opening.claims.append(rows.claim(together, dead=dead, total=asked_for))
+        asked_for = len(queries.of_call(self._connection, row.call))
+        self._opening.claims.append(queries.claim(together, dead=dead, total=asked_for))
 
     def _doubts(self, entry: Entry, doubtful: Sequence[Row[Any]]) -> Opened:
         uids = [row.uid for row in doubtful]
         told = all(
             row.told and row.told_run != self._run and abs(self._now - row.told) <= ASK_SECONDS for row in doubtful
         )
-        found = [rows.doubt(row) for row in doubtful]
+        found = [queries.doubt(row) for row in doubtful]
         if told or self._resend:
-            rows.mark(self._connection, uids, state="unknown", owner="", waived=self._now)
+            queries.mark(self._connection, uids, state="unknown", owner="", waived=self._now)
             self._opening.waived[entry.fingerprint] = found
             return "mine"
         self._opening.doubts[entry.fingerprint] = found

@@ -24,10 +24,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .. import private_files
-from ..pictures import EXTENSION, sniff
+from ..files import private_files
+from ..images.picture import EXTENSION, sniff
 from . import patient_json
-from .record import ledger_failed
+from .types import ledger_failed
 
 log = logging.getLogger("nano_banana")
 

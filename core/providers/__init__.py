@@ -6,7 +6,8 @@ import pkgutil
 from collections.abc import Iterable
 from importlib import import_module
 
-from .row import Provider
+from . import builtin
+from .spec import Provider
 
 _ORDER = (
     "google",
@@ -27,9 +28,7 @@ _ORDER = (
 
 def _load() -> dict[str, Provider]:
     rows = [
-        import_module(f".{found.name}", __name__).PROVIDER
-        for found in pkgutil.iter_modules(__path__)
-        if found.name != "row"
+        import_module(f"{builtin.__name__}.{found.name}").PROVIDER for found in pkgutil.iter_modules(builtin.__path__)
     ]
     rank = {name: index for index, name in enumerate(_ORDER)}
     rows.sort(key=lambda row: (row.local, rank.get(row.id, len(rank)), row.id))

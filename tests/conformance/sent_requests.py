@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from driving import BASE, job, request
-from pack.core.fit import options_of
+from pack.core.dialects import dialect
+from pack.core.dialects.base.step import Job, Send
+from pack.core.planning.negotiate import options_of
 from pack.core.providers import BUILT_IN
-from pack.core.providers.row import Model, Operation, Option, Provider
-from pack.core.wire import dialect
-from pack.core.wire.step import Job, Send
+from pack.core.providers.spec import Model, Operation, Option, Provider
 from pack.simulator.multipart import Part, parse_multipart
 from pairwise import pairwise
 

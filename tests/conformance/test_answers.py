@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from driving import job, play, reply, request
 from judging import judged
-from pack.core.pictures import encode
+from pack.core.dialects.base.step import Done, Failed
+from pack.core.images.picture import encode
 from pack.core.providers import BUILT_IN
-from pack.core.wire.step import Done, Failed
 
 np = pytest.importorskip("numpy")
 

@@ -18,11 +18,11 @@ import pytest
 from driving import QUICK_ROWS, drive, job, request
 from jsonschema import Draft202012Validator, ValidationError
 from judging import judged
+from pack.core.dialects.base.step import Done
+from pack.core.http.body import Body
+from pack.core.http.transport import Transport
 from pack.core.providers import BUILT_IN
-from pack.core.providers.row import Operation
-from pack.core.transport import Transport
-from pack.core.wire.body import Body
-from pack.core.wire.step import Done
+from pack.core.providers.spec import Operation
 from pack.simulator.multipart import Part, parse_multipart
 from pack.simulator.server import Simulator
 from sent_requests import sent_requests

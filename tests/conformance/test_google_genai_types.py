@@ -17,7 +17,7 @@ from typing import Any, get_args
 import pytest
 from driving import job, play, reply, request, sent_json
 from judging import judged
-from pack.core.pictures import encode
+from pack.core.images.picture import encode
 from pack.core.providers import BUILT_IN
 from sent_requests import Sent, sent_requests
 

@@ -13,11 +13,11 @@ import pytest
 from driving import job, play, request, sent_json
 from jsonschema import Draft202012Validator, ValidationError
 from judging import judged
+from pack.core.dialects.base.step import Send
+from pack.core.http.transport import Transport
 from pack.core.providers import BUILT_IN
-from pack.core.providers.row import Model, Operation
+from pack.core.providers.spec import Model, Operation
 from pack.core.request import MAX_SEED
-from pack.core.transport import Transport
-from pack.core.wire.step import Send
 from pack.simulator import start
 
 ROW = BUILT_IN["onerouter"]

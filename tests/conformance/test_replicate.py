@@ -21,9 +21,9 @@ import httpx
 import replicate
 from driving import drive, job, request
 from judging import judged
+from pack.core.dialects.base.step import Done
+from pack.core.http.transport import Transport
 from pack.core.providers import BUILT_IN
-from pack.core.transport import Transport
-from pack.core.wire.step import Done
 from pack.simulator.server import Simulator
 from PIL import Image
 from replicate.exceptions import ModelError, ReplicateError

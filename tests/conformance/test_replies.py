@@ -17,8 +17,8 @@ from driving import BASE, PNG, job, play, reply, request
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from judging import judged
+from pack.core.dialects.base.step import Done, Failed, Step
 from pack.core.providers import BUILT_IN
-from pack.core.wire.step import Done, Failed, Step
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ADDRESS = st.integers(0, 999).map(lambda number: f"https://cdn.example.com/made/{number}.png")

@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 
 import inputs
 from harness import Harness
-from pack.core import addresses, pasted
+from pack.core.dialects.base.polling import own_address, path_segment
 from pack.core.errors import ConfigError
+from pack.core.http import url_policy
+from pack.core.keys import pasted
 from pack.core.providers import BUILT_IN
-from pack.core.redact import public_url
-from pack.core.wire.tasks import own_address, path_segment
+from pack.core.redaction.text import public_url
 
 import fuzz_answers  # isort: skip
 
@@ -35,36 +36,36 @@ def run(data: bytes) -> None:
     )
     for plain_http in (len(data) % 2 == 0,):
         try:
-            url = addresses.checked_base_url(text, "the field", plain_http=plain_http, routes=ROUTES)
+            url = url_policy.checked_base_url(text, "the field", plain_http=plain_http, routes=ROUTES)
         except ConfigError as error:
             assert error.kind == "config" and "pw@" not in error.message, "an error that repeats a password"
             continue
-        scheme, host, port = addresses.origin(url)
-        assert scheme == "https" or plain_http or addresses.is_loopback(host), "plain http to anywhere"
+        scheme, host, port = url_policy.origin(url)
+        assert scheme == "https" or plain_http or url_policy.is_loopback(host), "plain http to anywhere"
         assert urlsplit(url).username is None and not url.endswith("/"), "a name, or a slash at its end"
-        assert addresses.origin(url + "/v1/x") == (scheme, host, port), "another host with a path"
-        again = addresses.checked_base_url(url, "the field", plain_http=plain_http, routes=ROUTES)
+        assert url_policy.origin(url + "/v1/x") == (scheme, host, port), "another host with a path"
+        again = url_policy.checked_base_url(url, "the field", plain_http=plain_http, routes=ROUTES)
         assert again == url or url.endswith((";", ",", ">", "'", '"')), "not stable"  # as after a pasted command
     try:
-        addresses.origin(text)
+        url_policy.origin(text)
     except ValueError:
         pass
-    addresses.is_loopback(text)
-    named, public = addresses.may_name(text), addresses.is_public(text)
+    url_policy.is_loopback(text)
+    named, public = url_policy.may_name(text), url_policy.is_public(text)
     try:
         ip = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         assert not public, "no address, and public"
     else:
         allowed = public or (named and "%" not in text)
-        assert not (allowed and ip.version == 4 and ip.is_private and ip not in addresses.FAKE_IP), "private"
+        assert not (allowed and ip.version == 4 and ip.is_private and ip not in url_policy.FAKE_IP), "private"
         assert not (allowed and (ip.is_loopback or ip.is_link_local)), "this machine or its network"
     shown = public_url(text)
     assert isinstance(shown, str), "no text"
     pasted.without_assignment(text)
     pasted.unquoted(text)
     own = own_address(JOB, text)
-    assert not own or addresses.origin(own) == addresses.origin(JOB.base_url), "the key goes elsewhere"
+    assert not own or url_policy.origin(own) == url_policy.origin(JOB.base_url), "the key goes elsewhere"
     segment = path_segment(text)
     assert segment.isascii() and not set(segment) & set("/?#&= \\"), "more than one segment"
 
@@ -97,5 +98,10 @@ def mutate(data: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
 
 
 HARNESS = Harness(
-    "addresses", run, make, mutate, ("core/addresses.py", "core/pasted.py", "core/redact.py"), inputs_in_suite=4000
+    "addresses",
+    run,
+    make,
+    mutate,
+    ("core/http/url_policy.py", "core/keys/pasted.py", "core/redaction/text.py"),
+    inputs_in_suite=4000,
 )

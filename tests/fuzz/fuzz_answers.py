@@ -21,14 +21,14 @@ from typing import Any, get_args
 import driving
 import inputs
 from harness import Harness
-from pack.core import retry
-from pack.core.addresses import origin
+from pack.core.dialects import dialect, step_after
+from pack.core.dialects.base.polling import MOST_ID
+from pack.core.dialects.base.step import Cancels, Done, Failed, Found, Job, Reply, Send, Step, Wait
 from pack.core.errors import Fault, Kind, failure
-from pack.core.pictures import sniff
+from pack.core.execution import retry_policy
+from pack.core.http.url_policy import origin
+from pack.core.images.picture import sniff
 from pack.core.providers import BUILT_IN
-from pack.core.wire import dialect, step_after
-from pack.core.wire.step import Cancels, Done, Failed, Found, Job, Reply, Send, Step, Wait
-from pack.core.wire.tasks import MOST_ID
 
 PROVIDERS = tuple(sorted(BUILT_IN))
 BETWEEN = b"\n%%%\n"
@@ -163,18 +163,18 @@ def check_fault(job: Job, fault: Fault, task: str = "") -> None:
     assert fault.unbilled is None or isinstance(fault.unbilled, bool), "billed neither yes nor no"
     assert isinstance(fault.request_id, str) and isinstance(task, str), "an id that is no text"
     for accepted in (False, True):
-        charged = retry.charged_by(job.row, fault, accepted=accepted)
-        assert charged in ("no", "maybe", "yes") and retry.fate_of(fault, accepted=accepted) in (
+        charged = retry_policy.charged_by(job.row, fault, accepted=accepted)
+        assert charged in ("no", "maybe", "yes") and retry_policy.fate_of(fault, accepted=accepted) in (
             "over",
             "lost",
             "again",
         )
         told = failure(fault, job.row.label, charged, task=task)
         assert told.message and "{label}" not in told.message.replace(fault.words, ""), "a sentence with a gap"
-    retry.is_task_lost(fault)
+    retry_policy.is_task_lost(fault)
     for paid in (False, True):
-        verdict = retry.after_failure(job.row, fault, {}, paid=paid, attempt=1, now=1.7e9, dice=0.5, left=60.0)
-        seconds = verdict.seconds if isinstance(verdict, retry.Again) else verdict.wait
+        verdict = retry_policy.after_failure(job.row, fault, {}, paid=paid, attempt=1, now=1.7e9, dice=0.5, left=60.0)
+        seconds = verdict.seconds if isinstance(verdict, retry_policy.Again) else verdict.wait
         assert seconds is None or seconds >= 0, "a pause into the past"
 
 
@@ -244,14 +244,14 @@ HARNESS = Harness(
     make,
     mutate,
     (
-        *(f"core/wire/{name}.py" for name in sorted({BUILT_IN[each].dialect for each in PROVIDERS})),
-        *(f"core/wire/{name}.py" for name in ("tasks", "reading", "event_stream", "result_images", "error_parsing")),
+        *(f"core/dialects/{name}.py" for name in sorted({BUILT_IN[each].dialect for each in PROVIDERS})),
+        *(f"core/dialects/base/{name}.py" for name in ("polling", "variants", "inlining", "uploads")),
+        *(f"core/dialects/parsing/{name}.py" for name in ("reading", "event_stream", "result_images", "error_parsing")),
         *(
-            f"core/wire/{name}.py"
-            for name in ("error_kinds", "gemini_errors", "refusals", "bot_protection", "variants")
+            f"core/dialects/parsing/{name}.py"
+            for name in ("error_kinds", "gemini_errors", "refusals", "bot_protection")
         ),
-        *(f"core/wire/{name}.py" for name in ("inlining", "uploads")),
-        "core/retry.py",
+        "core/execution/retry_policy.py",
     ),
     inputs_in_suite=6000,
 )

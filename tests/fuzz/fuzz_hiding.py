@@ -15,8 +15,8 @@ from random import Random
 import inputs
 from harness import Harness
 from pack.core.errors import Fault
-from pack.core.redact import MOST_TEXT, hide_keys, redact
-from pack.core.scrub import RUN, Scrubber
+from pack.core.redaction.sent_key import RUN, Scrubber
+from pack.core.redaction.text import MOST_TEXT, hide_keys, redact
 
 SECRET = "sk-Zq7/Xw+9_rT4=vB2mK8~pL5"
 SCRUBBER = Scrubber([SECRET])
@@ -85,4 +85,6 @@ def mutate(data: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
     return inputs.mutated_bytes(data, rng, others, 20000)
 
 
-HARNESS = Harness("hiding", run, make, mutate, ("core/scrub.py", "core/redact.py"), inputs_in_suite=1500)
+HARNESS = Harness(
+    "hiding", run, make, mutate, ("core/redaction/sent_key.py", "core/redaction/text.py"), inputs_in_suite=1500
+)

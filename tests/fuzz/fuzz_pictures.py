@@ -186,7 +186,7 @@ HARNESS = Harness(
     run,
     make,
     mutate,
-    ("core/picture_decoding.py", "core/picture_strips.py", "core/picture_header.py"),
+    ("core/images/decoding.py", "core/images/strips.py", "core/images/header.py"),
     inputs_in_suite=1500,
     examples=30,
 )

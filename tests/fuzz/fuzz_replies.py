@@ -12,15 +12,16 @@ from random import Random
 import fuzz_answers
 import inputs
 from harness import Harness
-from pack.core.pictures import sniff
+from pack.core.dialects.base import polling
+from pack.core.dialects.parsing import bot_protection, error_kinds, error_parsing, gemini_errors, refusals
+from pack.core.dialects.parsing.event_stream import join_chunks, parse_events, parse_json_lines
+from pack.core.dialects.parsing.long_json import LongJson
+from pack.core.dialects.parsing.reading import NotJson, read_json, read_object
+from pack.core.dialects.parsing.result_images import image_of, result_images, words_in
+from pack.core.dialects.parsing.text_images import split_text
+from pack.core.images.picture import sniff
 from pack.core.providers import BUILT_IN
-from pack.core.redact import redact
-from pack.core.wire import bot_protection, error_kinds, error_parsing, gemini_errors, refusals, tasks
-from pack.core.wire.event_stream import join_chunks, parse_events, parse_json_lines
-from pack.core.wire.long_json import LongJson
-from pack.core.wire.reading import NotJson, read_json, read_object
-from pack.core.wire.result_images import image_of, result_images, words_in
-from pack.core.wire.text_images import split_text
+from pack.core.redaction.text import redact
 
 ROW = BUILT_IN["nanobanana"]
 JOB = fuzz_answers.job_of("nanobanana", "edit")
@@ -45,8 +46,8 @@ def _as_result(reply: fuzz_answers.Reply) -> None:
                 fuzz_answers.check_fault(JOB, fault)
         refusals.named_fields(value)
         if isinstance(value, dict):
-            tasks.status_of(value)
-            assert len(tasks.task_id_of(value)) <= tasks.MOST_ID, "a task's id is no short text"
+            polling.status_of(value)
+            assert len(polling.task_id_of(value)) <= polling.MOST_ID, "a task's id is no short text"
 
 
 def _as_error(reply: fuzz_answers.Reply) -> None:
@@ -118,18 +119,18 @@ HARNESS = Harness(
     mutate,
     (
         *(
-            "core/wire/reading.py",
-            "core/wire/event_stream.py",
-            "core/wire/result_images.py",
-            "core/wire/error_parsing.py",
+            "core/dialects/parsing/reading.py",
+            "core/dialects/parsing/event_stream.py",
+            "core/dialects/parsing/result_images.py",
+            "core/dialects/parsing/error_parsing.py",
         ),
         *(
-            "core/wire/error_kinds.py",
-            "core/wire/gemini_errors.py",
-            "core/wire/refusals.py",
-            "core/wire/bot_protection.py",
+            "core/dialects/parsing/error_kinds.py",
+            "core/dialects/parsing/gemini_errors.py",
+            "core/dialects/parsing/refusals.py",
+            "core/dialects/parsing/bot_protection.py",
         ),
-        "core/redact.py",
+        "core/redaction/text.py",
     ),
     inputs_in_suite=3000,
 )

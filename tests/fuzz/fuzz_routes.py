@@ -54,9 +54,9 @@ def _load() -> None:
     logging.getLogger("nano_banana").setLevel(logging.CRITICAL)
     routes: Any = importlib.import_module("pack.routes")
     sys.argv = arguments
-    host: Any = importlib.import_module("pack.host")
+    host: Any = importlib.import_module("pack.comfyui")
     keys: Any = importlib.import_module("pack.routes.keys")
-    checked = importlib.import_module("pack.core.key_check").Checked
+    checked = importlib.import_module("pack.core.execution.key_check").Checked
 
     async def at_once(work: Any) -> Any:
         return work()
@@ -64,7 +64,7 @@ def _load() -> None:
     host.off_loop = at_once
     host.input_folder = lambda: _FOLDER / "input"
     keys.check_key = lambda target: checked("good", "fine")  # nothing is sent from here
-    errors = (routes.guard.Wrong, importlib.import_module("pack.core.errors").NanoBananaError)
+    errors = (routes.security.Wrong, importlib.import_module("pack.core.errors").NanoBananaError)
     guarded = routes.guarded
     routes.guarded = lambda work, **more: guarded(_noting(work, errors), **more)
     host.server_routes = _Table
@@ -112,7 +112,7 @@ def _noting(work: Any, errors: Any) -> Any:
 
 def _renew() -> None:
     """A folder with a stored key, settings and three pictures, as before the first input."""
-    host: Any = importlib.import_module("pack.host")
+    host: Any = importlib.import_module("pack.comfyui")
     importlib.import_module("pack.routes.keys")._tests.clear()
     if host._engine is not None:
         host._engine.ledger.database.close()
@@ -315,11 +315,11 @@ HARNESS = Harness(
     make,
     mutate,
     (
-        *(f"routes/{name}.py" for name in ("guard", "keys", "providers", "settings", "asking", "results")),
-        "nodes/forecasting.py",
-        "core/settings_file.py",
-        "core/own_providers.py",
-        "core/added_models.py",
+        *(f"routes/{name}.py" for name in ("security", "keys", "providers", "settings", "estimate", "results")),
+        "nodes/estimate.py",
+        "core/config/settings_file.py",
+        "core/custom_providers/settings_entries.py",
+        "core/custom_providers/added_models.py",
     ),
     prepare,
     inputs_in_suite=600,

@@ -14,13 +14,15 @@ from typing import Any
 import inputs
 from folders import folder
 from harness import Harness
-from pack.core import account_document, added_models, settings_file
+from pack.core.config import settings_file
+from pack.core.config.settings import PREFIX, Settings
+from pack.core.custom_providers import added_models
+from pack.core.custom_providers.settings_entries import known_rows
 from pack.core.errors import ConfigError
-from pack.core.key_store import KeyStore
-from pack.core.keys import checked_profile, cleaned, find_key
-from pack.core.own_providers import known_rows
+from pack.core.keys import account_document
+from pack.core.keys.sources import checked_profile, cleaned, find_key
+from pack.core.keys.store import KeyStore
 from pack.core.providers import BUILT_IN
-from pack.core.settings import PREFIX, Settings
 
 _FOLDER = folder("settings")
 _ROWS = tuple(BUILT_IN.values())
@@ -139,8 +141,14 @@ HARNESS = Harness(
     make,
     mutate,
     (
-        *("core/settings.py", "core/settings_file.py", "core/key_store.py", "core/keys.py", "core/account_document.py"),
-        *("core/added_models.py", "core/own_providers.py", "core/pasted.py"),
+        *(
+            "core/config/settings.py",
+            "core/config/settings_file.py",
+            "core/keys/store.py",
+            "core/keys/sources.py",
+            "core/keys/account_document.py",
+        ),
+        *("core/custom_providers/added_models.py", "core/custom_providers/settings_entries.py", "core/keys/pasted.py"),
     ),
     inputs_in_suite=600,
     examples=40,

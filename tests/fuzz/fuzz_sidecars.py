@@ -15,9 +15,9 @@ from typing import Any
 import inputs
 from folders import folder
 from harness import Harness
-from pack.core.ledger import graphs
-from pack.core.ledger.answers import KeptAnswer, KeptAnswers
-from pack.core.ledger.rebuilding import reindex
+from pack.core.ledger import workflows
+from pack.core.ledger.kept_answers import KeptAnswer, KeptAnswers
+from pack.core.ledger.rebuild import reindex
 from pack.core.ledger.results import UID, Results
 from pack.core.ledger.schema import metadata, picture
 from sqlalchemy import create_engine, event, select
@@ -70,9 +70,9 @@ def run(data: bytes) -> None:
     _ANSWERS.path("call").write_bytes(data)
     found = _ANSWERS.read("call")
     assert found is None or isinstance(found, KeptAnswer) and isinstance(found.status, int), "no answer"
-    graphs.unpacked(zlib.compress(data, 1))
-    graphs.unpacked(data)
-    graphs.unpacked_json(data)
+    workflows.unpacked(zlib.compress(data, 1))
+    workflows.unpacked(data)
+    workflows.unpacked_json(data)
 
 
 def make(rng: Random) -> bytes:
@@ -107,9 +107,9 @@ HARNESS = Harness(
     (
         "core/ledger/sidecar.py",
         "core/ledger/results.py",
-        "core/ledger/answers.py",
-        "core/ledger/rebuilding.py",
-        "core/ledger/graphs.py",
+        "core/ledger/kept_answers.py",
+        "core/ledger/rebuild.py",
+        "core/ledger/workflows.py",
     ),
     inputs_in_suite=500,
     examples=40,

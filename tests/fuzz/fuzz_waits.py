@@ -13,10 +13,10 @@ from typing import Any
 
 import inputs
 from harness import Harness
-from pack.core import retry
+from pack.core.dialects.parsing.error_kinds import seconds_in
 from pack.core.errors import Fault, Kind
+from pack.core.execution import retry_policy
 from pack.core.providers import BUILT_IN
-from pack.core.wire.error_kinds import seconds_in
 
 NOW = 1.7e9
 ROWS = tuple(BUILT_IN.values())
@@ -29,20 +29,20 @@ def run(data: bytes) -> None:
     given = _given(data)
     headers = {name: given[name] for name in ("retry-after", "retry-after-ms") if name in given}
     for text in given.values():
-        seconds = retry.parse_retry_after(text, NOW)
+        seconds = retry_policy.parse_retry_after(text, NOW)
         assert seconds is None or (math.isfinite(seconds) and seconds >= 0), f"a pause of {seconds} s"
         seconds = seconds_in(text)
         assert seconds is None or seconds >= 0, f"a pause of {seconds} s"
     turn = len(data)
     fault = Fault(_KINDS[turn % 3], given.get("words", ""), (429, 503, None)[turn // 3 % 3])
-    hint = retry.hint_of(fault, headers, NOW)
+    hint = retry_policy.hint_of(fault, headers, NOW)
     assert hint is None or (math.isfinite(hint) and hint >= 0), f"a hint of {hint} s"
     if hint is not None:
-        assert retry.in_words(hint), "a wait without words"
+        assert retry_policy.in_words(hint), "a wait without words"
     for paid in (False, True):
         row = ROWS[turn % len(ROWS)]
-        told = retry.after_failure(row, fault, headers, paid=paid, attempt=2, now=NOW, dice=0.5, left=60.0)
-        assert not isinstance(told, retry.Again) or 0 <= told.seconds <= 60, f"it waits {told} s"
+        told = retry_policy.after_failure(row, fault, headers, paid=paid, attempt=2, now=NOW, dice=0.5, left=60.0)
+        assert not isinstance(told, retry_policy.Again) or 0 <= told.seconds <= 60, f"it waits {told} s"
 
 
 def _given(data: bytes) -> dict[str, str]:
@@ -74,4 +74,4 @@ def mutate(data: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
     return inputs.mutated_json(data, rng, others)
 
 
-HARNESS = Harness("waits", run, make, mutate, ("core/retry.py",), inputs_in_suite=8000)
+HARNESS = Harness("waits", run, make, mutate, ("core/execution/retry_policy.py",), inputs_in_suite=8000)

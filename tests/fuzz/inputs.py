@@ -53,7 +53,7 @@ def known_names(*folders: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-NAMES = known_names("core/wire")
+NAMES = known_names("core/dialects", "core/dialects/base", "core/dialects/parsing")
 STATUSES = words("inputs", "statuses")
 TEXTS = words("inputs", "texts")
 NUMBERS: tuple[Any, ...] = (

@@ -14,8 +14,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import harness  # noqa: E402, F401  (puts the pack under its name)
-from pack.core import picture_decoding  # noqa: E402
-from pack.core.picture_decoding import MAX_PIXELS, UnreadablePicture, measure  # noqa: E402
+from pack.core.images import decoding  # noqa: E402
+from pack.core.images.decoding import MAX_PIXELS, UnreadablePicture, measure  # noqa: E402
 
 ADDRESS_SPACE = 4 << 30
 BEYOND = 400 << 20
@@ -44,7 +44,7 @@ def verdict(data: bytes) -> str:
     try:
         size = measure(data)
         whole = _count % WHOLE_WAY == 0
-        pixels = picture_decoding.decode(data) if whole else picture_decoding._decoded_here(data)
+        pixels = decoding.decode(data) if whole else decoding._decoded_here(data)
     except UnreadablePicture:
         told, cost = "refused", 0
     else:

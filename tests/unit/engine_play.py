@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from driving import PNG, QUICK_ROWS, request
-from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
 from pack.core.errors import NanoBananaError
+from pack.core.execution.run import Run
+from pack.core.planning.choice import ProviderChoice
 from pack.core.request import Request
-from pack.core.run import Run
 from reply_server import ReplyServer
 
 B64 = base64.b64encode(PNG).decode()

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pack.core.images.picture import encode
 from pack.core.ledger import Asker, Caps, Entry
 from pack.core.ledger.journal import Journal
-from pack.core.pictures import encode
 
 ROOT = Path(__file__).resolve().parents[2]
 FREE = Caps(None, None, None)

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 from driving import keyed, request
-from pack.core.added_models import MOST, added, change_models, drop_models, model_of, with_added
-from pack.core.choice import ProviderChoice
+from pack.core.config.settings import Settings
+from pack.core.custom_providers.added_models import MOST, added, change_models, drop_models, model_of, with_added
+from pack.core.custom_providers.yaml_file import FILE
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, Impossible
-from pack.core.forecast import forecast
-from pack.core.own_file import FILE
+from pack.core.estimate import forecast
+from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN, model_names
-from pack.core.providers.row import DEAREST_USD
-from pack.core.settings import Settings
+from pack.core.providers.spec import DEAREST_USD
 from pack.simulator.server import Simulator
 
 GOOGLE = BUILT_IN["google"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pack.core.addresses import checked_base_url, is_loopback, is_public, may_name, origin
 from pack.core.errors import ConfigError
+from pack.core.http.url_policy import checked_base_url, is_loopback, is_public, may_name, origin
 from pack.core.providers import BUILT_IN
-from pack.core.providers.row import Provider
+from pack.core.providers.spec import Provider
 
 
 @pytest.mark.parametrize(

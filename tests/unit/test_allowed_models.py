@@ -12,16 +12,16 @@ import pytest
 from driving import keyed, request
 from hypothesis import given
 from hypothesis import strategies as st
-from pack.core.added_models import change_models
-from pack.core.allowed_models import MOST, UnknownModel, allow, allowed, counted_usd, forbid, known_wires
-from pack.core.choice import ProviderChoice
+from pack.core.config.allowed_models import MOST, UnknownModel, allow, allowed, counted_usd, forbid, known_wires
+from pack.core.config.settings import Settings
+from pack.core.custom_providers.added_models import change_models
+from pack.core.custom_providers.yaml_file import FILE
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, Impossible
-from pack.core.forecast import forecast
-from pack.core.own_file import FILE
+from pack.core.estimate import forecast
+from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
-from pack.core.providers.row import DEAREST_USD
-from pack.core.settings import Settings
+from pack.core.providers.spec import DEAREST_USD
 from pack.simulator.server import Simulator
 
 VIDEO = "fal-ai/veo3"

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pack.core.pictures import Encoded
-from pack.core.wire.body import CHUNK, Base64, Inline, Raw, json_body, multipart_body
+from pack.core.http.body import CHUNK, Base64, Inline, Raw, json_body, multipart_body
+from pack.core.images.picture import Encoded
 
 
 def content(body: Any) -> bytes:

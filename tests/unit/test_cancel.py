@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 from driving import QUICK_ROWS, keyed, request
-from pack.core.call import Call
-from pack.core.choice import ProviderChoice
+from pack.core.dialects import dialect
+from pack.core.dialects.base.step import Cancels
 from pack.core.engine import Engine
+from pack.core.execution.call import Call
+from pack.core.execution.run import Run
 from pack.core.ledger.history import History
+from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
-from pack.core.run import Run
-from pack.core.wire import dialect
-from pack.core.wire.step import Cancels
 from pack.simulator.server import Simulator
 from scripted import Line, serving
 

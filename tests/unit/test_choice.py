@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from driving import request
-from pack.core.choice import MOST_PROVIDERS, ProviderChoice, problem_with
+from pack.core.config.settings import Settings
 from pack.core.errors import ConfigError, Impossible
-from pack.core.key_store import StoredKey, origin_of
+from pack.core.keys.store import StoredKey, origin_of
+from pack.core.planning.choice import MOST_PROVIDERS, ProviderChoice, problem_with
+from pack.core.planning.resolver import Shelf
 from pack.core.providers import BUILT_IN, model_names
-from pack.core.settings import Settings
-from pack.core.shelf import Shelf
 
 KEYS = {
     "google": {"GEMINI_API_KEY": "key-google-1"},

@@ -13,8 +13,8 @@ torch = pytest.importorskip("torch")
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from pack.core.errors import Impossible  # noqa: E402
-from pack.core.pictures import pixel_digest  # noqa: E402
-from pack.nodes import codec  # noqa: E402
+from pack.core.images.picture import pixel_digest  # noqa: E402
+from pack.nodes import tensors  # noqa: E402
 
 ALL = torch.arange(256, dtype=torch.float32).reshape(16, 16, 1).expand(16, 16, 3) / 255
 CPU = torch.device("cpu")
@@ -30,10 +30,10 @@ def noise(*shape: int, seed: int = 0) -> Any:
 def test_every_value_comes_back_exactly() -> None:
     """All 256 values, uint8 to float and float to uint8."""
     values = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, 2)
-    there = codec.image(values)
+    there = tensors.image(values)
     assert there.dtype == torch.float32 and there.shape == (16, 16, 3)
-    assert np.array_equal(codec.pixels(there), values)
-    assert torch.equal(codec.image(codec.pixels(ALL)), ALL)
+    assert np.array_equal(tensors.pixels(there), values)
+    assert torch.equal(tensors.image(tensors.pixels(ALL)), ALL)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_every_value_comes_back_exactly() -> None:
 )
 def test_values_are_rounded_and_clamped(value: float, wanted: int) -> None:
     """To the nearest step, never cut off and never wrapped around."""
-    assert (codec.pixels(torch.full((2, 3, 3), value)) == wanted).all()
+    assert (tensors.pixels(torch.full((2, 3, 3), value)) == wanted).all()
 
 
 @settings(max_examples=60, deadline=None)
@@ -65,7 +65,7 @@ def test_rounding_is_never_off_by_more_than_half_a_step(values: list[float]) -> 
     """For any finite values."""
     row = torch.tensor(values[: len(values) // 3 * 3], dtype=torch.float32).reshape(1, -1, 3)
     exact = row.clamp(0, 1).double() * 255
-    assert (torch.from_numpy(codec.pixels(row)).double() - exact).abs().max() <= 0.5001
+    assert (torch.from_numpy(tensors.pixels(row)).double() - exact).abs().max() <= 0.5001
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
@@ -75,7 +75,7 @@ def test_what_is_no_number_is_refused_wherever_it_stands(value: float, where: tu
     frame = torch.zeros(2000, 800, 3)
     frame[where] = value
     with pytest.raises(Impossible, match="image_2.*NaN"):
-        codec.pixels(frame, "image_2")
+        tensors.pixels(frame, "image_2")
 
 
 def test_opposite_infinities_do_not_cancel_out() -> None:
@@ -83,7 +83,7 @@ def test_opposite_infinities_do_not_cancel_out() -> None:
     frame = torch.zeros(8, 8, 3)
     frame[0, 0, 0], frame[0, 0, 1] = float("inf"), float("-inf")
     with pytest.raises(Impossible):
-        codec.pixels(frame)
+        tensors.pixels(frame)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
@@ -91,8 +91,8 @@ def test_every_float_dtype(dtype: Any) -> None:
     """Half precision is converted before it is scaled: as near as the dtype itself allows."""
     frame = noise(9, 7, 3).to(dtype)
     exact = frame.double() * 255
-    assert (torch.from_numpy(codec.pixels(frame)).double() - exact).abs().max() <= 0.5001
-    assert (codec.pixels(torch.ones(2, 2, 3, dtype=dtype)) == 255).all()
+    assert (torch.from_numpy(tensors.pixels(frame)).double() - exact).abs().max() <= 0.5001
+    assert (tensors.pixels(torch.ones(2, 2, 3, dtype=dtype)) == 255).all()
 
 
 def test_memory_layout_does_not_matter() -> None:
@@ -100,16 +100,16 @@ def test_memory_layout_does_not_matter() -> None:
     planes = noise(3, 20, 30)
     frame = planes.permute(1, 2, 0)
     assert not frame.is_contiguous()
-    assert np.array_equal(codec.pixels(frame), codec.pixels(frame.contiguous()))
-    assert np.array_equal(codec.pixels(frame[::2, 3::4]), codec.pixels(frame)[::2, 3::4])
-    assert np.array_equal(codec.pixels(frame.flip(0)), codec.pixels(frame)[::-1])
+    assert np.array_equal(tensors.pixels(frame), tensors.pixels(frame.contiguous()))
+    assert np.array_equal(tensors.pixels(frame[::2, 3::4]), tensors.pixels(frame)[::2, 3::4])
+    assert np.array_equal(tensors.pixels(frame.flip(0)), tensors.pixels(frame)[::-1])
 
 
 def test_a_frame_larger_than_a_strip_is_whole() -> None:
     """Strips join without a seam."""
     frame = noise(1500, 1100, 3)
     expected = (frame * 255).round().clamp(0, 255).to(torch.uint8).numpy()
-    assert np.array_equal(codec.pixels(frame), expected)
+    assert np.array_equal(tensors.pixels(frame), expected)
 
 
 def test_inference_tensors_are_read_on_another_thread_and_left_alone() -> None:
@@ -117,7 +117,7 @@ def test_inference_tensors_are_read_on_another_thread_and_left_alone() -> None:
     with torch.inference_mode():
         batch = noise(2, 8, 8, 4)
         before = batch.clone()
-        handles = [codec.picture(frame, "image_1") for frame in codec.frames(batch, "image_1")]
+        handles = [tensors.picture(frame, "image_1") for frame in tensors.frames(batch, "image_1")]
     found: list[Any] = []
 
     def work() -> None:
@@ -135,16 +135,16 @@ def test_inference_tensors_are_read_on_another_thread_and_left_alone() -> None:
 
 def test_gradients_are_no_obstacle() -> None:
     """A frame that wants one."""
-    assert codec.pixels(torch.ones(2, 2, 3, requires_grad=True)).max() == 255
+    assert tensors.pixels(torch.ones(2, 2, 3, requires_grad=True)).max() == 255
 
 
 def test_nothing_is_changed_in_place() -> None:
     """Inputs belong to other nodes too."""
     frame = noise(5, 5, 3) * 3 - 1
     before = frame.clone()
-    codec.pixels(frame)
-    codec.covering(frame, 9, 3)
-    codec.keep_outside(frame, frame.flip(0), noise(5, 5), 2)
+    tensors.pixels(frame)
+    tensors.covering(frame, 9, 3)
+    tensors.keep_outside(frame, frame.flip(0), noise(5, 5), 2)
     assert torch.equal(frame, before)
 
 
@@ -153,17 +153,17 @@ def test_nothing_is_changed_in_place() -> None:
 
 def test_frames_of_every_accepted_shape() -> None:
     """Batches, one frame without a batch, one channel, alpha."""
-    assert [tuple(f.shape) for f in codec.frames(noise(3, 4, 5, 3), "x")] == [(4, 5, 3)] * 3
-    assert [tuple(f.shape) for f in codec.frames(noise(4, 5, 3), "x")] == [(4, 5, 3)]
-    assert [tuple(f.shape) for f in codec.frames(noise(2, 4, 5, 4), "x")] == [(4, 5, 4)] * 2
-    grey = codec.frames(noise(1, 4, 5, 1), "x")[0]
-    assert grey.shape == (4, 5, 3) and np.array_equal(codec.pixels(grey)[..., 0], codec.pixels(grey)[..., 2])
+    assert [tuple(f.shape) for f in tensors.frames(noise(3, 4, 5, 3), "x")] == [(4, 5, 3)] * 3
+    assert [tuple(f.shape) for f in tensors.frames(noise(4, 5, 3), "x")] == [(4, 5, 3)]
+    assert [tuple(f.shape) for f in tensors.frames(noise(2, 4, 5, 4), "x")] == [(4, 5, 4)] * 2
+    grey = tensors.frames(noise(1, 4, 5, 1), "x")[0]
+    assert grey.shape == (4, 5, 3) and np.array_equal(tensors.pixels(grey)[..., 0], tensors.pixels(grey)[..., 2])
 
 
 def test_frames_are_views() -> None:
     """A batch of many large frames isn't copied to be looked at."""
     batch = noise(2, 4, 5, 3)
-    assert codec.frames(batch, "x")[1].data_ptr() == batch[1].data_ptr()
+    assert tensors.frames(batch, "x")[1].data_ptr() == batch[1].data_ptr()
 
 
 @pytest.mark.parametrize(
@@ -185,14 +185,14 @@ def test_frames_are_views() -> None:
 def test_what_is_no_image_is_refused_by_name(value: Any) -> None:
     """Latents, masks, empty batches, integers."""
     with pytest.raises(Impossible, match="image_3"):
-        codec.frames(value, "image_3")
+        tensors.frames(value, "image_3")
 
 
 def test_a_handle_has_the_size_of_its_frame_and_loads_late() -> None:
     """Width before height; pixels only when they are needed, and then refused by name."""
     frame = torch.zeros(4, 6, 3)
     frame[0, 0, 0] = float("nan")
-    handle = codec.picture(frame, "image_7")
+    handle = tensors.picture(frame, "image_7")
     assert (handle.width, handle.height, handle.channels) == (6, 4, 3)
     with pytest.raises(Impossible, match="image_7"):
         _ = handle.digest
@@ -200,10 +200,12 @@ def test_a_handle_has_the_size_of_its_frame_and_loads_late() -> None:
 
 def test_a_handle_s_digest_is_that_of_its_rounded_pixels() -> None:
     """Differences below half a step don't make a new request."""
-    frame = codec.image(np.full((3, 3, 3), 100, np.uint8))
+    frame = tensors.image(np.full((3, 3, 3), 100, np.uint8))
     nudged = frame + 0.3 / 255
-    assert codec.picture(frame, "x").digest == codec.picture(nudged, "x").digest == pixel_digest(codec.pixels(frame))
-    assert codec.picture(frame + 0.7 / 255, "x").digest != codec.picture(frame, "x").digest
+    assert (
+        tensors.picture(frame, "x").digest == tensors.picture(nudged, "x").digest == pixel_digest(tensors.pixels(frame))
+    )
+    assert tensors.picture(frame + 0.7 / 255, "x").digest != tensors.picture(frame, "x").digest
 
 
 # ------------------------------------------------------------------------------------------------- results to tensors
@@ -213,30 +215,32 @@ def test_results_lose_their_alpha_into_a_mask() -> None:
     """RGB as it is; the mask is 1 - alpha, exactly, and zeros without alpha."""
     values = np.random.default_rng(0).integers(0, 256, (5, 6, 4), dtype=np.uint8)
     values[0, 0] = (10, 20, 30, 0)
-    assert codec.image(values).shape == (5, 6, 3) and np.array_equal(codec.pixels(codec.image(values)), values[..., :3])
-    mask = codec.transparency(values)
+    assert tensors.image(values).shape == (5, 6, 3) and np.array_equal(
+        tensors.pixels(tensors.image(values)), values[..., :3]
+    )
+    mask = tensors.transparency(values)
     assert mask[0, 0] == 1 and np.array_equal(((1 - mask) * 255).round().to(torch.uint8).numpy(), values[..., 3])
-    assert torch.equal(codec.transparency(values[..., :3]), torch.zeros(5, 6))
+    assert torch.equal(tensors.transparency(values[..., :3]), torch.zeros(5, 6))
 
 
 def test_read_only_pixels_become_writable_tensors() -> None:
     """Pillow's arrays are read only, and a node after us may write."""
     values = np.zeros((2, 2, 4), np.uint8)
     values.setflags(write=False)
-    codec.image(values).add_(1)
-    codec.transparency(values).add_(1)
+    tensors.image(values).add_(1)
+    tensors.transparency(values).add_(1)
 
 
 def test_results_of_one_size_are_one_batch() -> None:
     """And of several sizes one batch each; order, dtype and place are kept."""
     same = [noise(4, 5, 3, seed=n) for n in range(3)]
-    (batch,) = codec.batches(same, CPU, torch.float32)
+    (batch,) = tensors.batches(same, CPU, torch.float32)
     assert torch.equal(batch, torch.stack(same))
     mixed = [noise(4, 5, 3), noise(5, 4, 3), noise(4, 5, 3, seed=2)]
-    apart = codec.batches(mixed, CPU, torch.float16)
+    apart = tensors.batches(mixed, CPU, torch.float16)
     assert [tuple(item.shape) for item in apart] == [(1, 4, 5, 3), (1, 5, 4, 3), (1, 4, 5, 3)]
     assert all(item.dtype == torch.float16 for item in apart)
-    assert codec.batches([noise(4, 5)], CPU, torch.float32)[0].shape == (1, 4, 5)
+    assert tensors.batches([noise(4, 5)], CPU, torch.float32)[0].shape == (1, 4, 5)
 
 
 # ------------------------------------------------------------------------------------------------------------ fitting
@@ -246,7 +250,7 @@ def test_results_of_one_size_are_one_batch() -> None:
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 60), st.integers(1, 60))
 def test_covering_gives_exactly_the_size(have_h: int, have_w: int, width: int, height: int) -> None:
     """Any size to any size, within 0..1."""
-    result = codec.covering(noise(have_h, have_w, 3), width, height)
+    result = tensors.covering(noise(have_h, have_w, 3), width, height)
     assert tuple(result.shape) == (height, width, 3)
     assert result.min() >= 0 and result.max() <= 1 and bool(torch.isfinite(result).all())
 
@@ -254,28 +258,28 @@ def test_covering_gives_exactly_the_size(have_h: int, have_w: int, width: int, h
 def test_covering_the_own_size_changes_nothing() -> None:
     """Not even a bit."""
     frame = noise(7, 9, 3)
-    assert codec.covering(frame, 9, 7) is frame
+    assert tensors.covering(frame, 9, 7) is frame
 
 
 def test_covering_cuts_the_centre() -> None:
     """A wide picture brought to a square keeps its middle third; a tall one likewise."""
     frame = torch.zeros(30, 90, 3)
     frame[:, 30:60] = 1
-    assert codec.covering(frame, 30, 30).min() > 0.99
-    assert codec.covering(frame.transpose(0, 1), 30, 30).min() > 0.99
-    assert codec.covering(frame, 10, 10)[:, 2:-2].mean() > 0.95
+    assert tensors.covering(frame, 30, 30).min() > 0.99
+    assert tensors.covering(frame.transpose(0, 1), 30, 30).min() > 0.99
+    assert tensors.covering(frame, 10, 10)[:, 2:-2].mean() > 0.95
 
 
 def test_covering_a_flat_colour_keeps_it() -> None:
     """No dark edges from the resampling."""
-    result = codec.covering(torch.full((33, 47, 3), 0.6), 100, 51)
+    result = tensors.covering(torch.full((33, 47, 3), 0.6), 100, 51)
     assert (result - 0.6).abs().max() < 1e-4
 
 
 def test_masks_of_every_accepted_shape() -> None:
     """With and without a batch, clamped, as float32."""
-    assert [tuple(m.shape) for m in codec.masks(noise(2, 3, 4))] == [(3, 4)] * 2
-    (one,) = codec.masks(torch.tensor([[-1.0, 2.0], [0.25, 1.0]], dtype=torch.float64))
+    assert [tuple(m.shape) for m in tensors.masks(noise(2, 3, 4))] == [(3, 4)] * 2
+    (one,) = tensors.masks(torch.tensor([[-1.0, 2.0], [0.25, 1.0]], dtype=torch.float64))
     assert one.dtype == torch.float32 and one.tolist() == [[0, 1], [0.25, 1]]
 
 
@@ -283,9 +287,9 @@ def test_masks_of_every_accepted_shape() -> None:
 def test_what_is_no_mask_is_refused(value: Any) -> None:
     """Images and nothing."""
     with pytest.raises(Impossible, match="MASK"):
-        codec.masks(value)
+        tensors.masks(value)
     with pytest.raises(Impossible, match="not numbers"):
-        codec.masks(torch.full((2, 2), float("nan")))
+        tensors.masks(torch.full((2, 2), float("nan")))
 
 
 @settings(max_examples=60, deadline=None)
@@ -293,7 +297,7 @@ def test_what_is_no_mask_is_refused(value: Any) -> None:
 def test_a_mask_is_fitted_by_nearest(have_h: int, have_w: int, width: int, height: int) -> None:
     """No value that wasn't there, and each from the place below it."""
     mask = noise(have_h, have_w)
-    fitted = codec.fitted_mask(mask, width, height)
+    fitted = tensors.fitted_mask(mask, width, height)
     assert tuple(fitted.shape) == (height, width)
     assert set(fitted.flatten().tolist()) <= set(mask.flatten().tolist())
     rows, columns = torch.arange(height) * have_h // height, torch.arange(width) * have_w // width
@@ -325,7 +329,7 @@ def test_outside_the_mask_nothing_changes_by_a_single_bit(mask: Any, feather: in
     height, width = mask.shape
     original, result = noise(height, width, 3, seed=seed) * 3 - 1, noise(height, width, 3, seed=seed + 1)
     result[mask == 0] = float("nan")
-    kept = codec.keep_outside(result, original, mask, feather)
+    kept = tensors.keep_outside(result, original, mask, feather)
     outside = mask == 0
     assert torch.equal(kept[outside].view(torch.int32), original[outside].view(torch.int32))
     assert bool(torch.isfinite(kept).all())
@@ -336,7 +340,7 @@ def test_outside_the_mask_nothing_changes_by_a_single_bit(mask: Any, feather: in
 def test_inside_it_lies_between_the_two(mask: Any, feather: int) -> None:
     """A mix, weighted by the mask, never more of the result than the mask allows."""
     zeros, ones = torch.zeros(*mask.shape, 3), torch.ones(*mask.shape, 3)
-    weight = codec.keep_outside(ones, zeros, mask, feather)[..., 0]
+    weight = tensors.keep_outside(ones, zeros, mask, feather)[..., 0]
     assert (weight <= mask + 1e-6).all() and (weight >= 0).all()
     if feather == 0:
         assert torch.allclose(weight, mask, atol=1e-6)
@@ -347,7 +351,7 @@ def test_the_feather_goes_inward_and_only_rises(feather: int) -> None:
     """From the edge of the painted region: above 0, monotone, 1 from `feather` px on; nothing outside."""
     mask = torch.zeros(40, 60)
     mask[:, 20:] = 1
-    weight = codec.keep_outside(torch.ones(40, 60, 3), torch.zeros(40, 60, 3), mask, feather)[20, :, 0]
+    weight = tensors.keep_outside(torch.ones(40, 60, 3), torch.zeros(40, 60, 3), mask, feather)[20, :, 0]
     assert (weight[:20] == 0).all()
     ramp = weight[20:]
     assert (ramp[1:] >= ramp[:-1]).all() and 0 < ramp[0] < 1
@@ -357,21 +361,21 @@ def test_the_feather_goes_inward_and_only_rises(feather: int) -> None:
 def test_the_edge_of_the_picture_is_no_edge_of_the_mask() -> None:
     """A fully painted picture isn't faded at its border, nor a region where it touches it."""
     ones, zeros = torch.ones(20, 20, 3), torch.zeros(20, 20, 3)
-    assert torch.equal(codec.keep_outside(ones, zeros, torch.ones(20, 20), 8), ones)
+    assert torch.equal(tensors.keep_outside(ones, zeros, torch.ones(20, 20), 8), ones)
     mask = torch.zeros(20, 20)
     mask[:, 10:] = 1
-    assert codec.keep_outside(ones, zeros, mask, 4)[0, 19, 0] == 1
+    assert tensors.keep_outside(ones, zeros, mask, 4)[0, 19, 0] == 1
 
 
 def test_without_feather_the_inside_is_the_result_bit_for_bit() -> None:
     """A hard mask takes the result as it came."""
     result, original = noise(16, 16, 3), noise(16, 16, 3, seed=5)
     mask = (noise(16, 16, seed=7) > 0.5).float()
-    kept = codec.keep_outside(result, original, mask, 0)
+    kept = tensors.keep_outside(result, original, mask, 0)
     assert torch.equal(kept[mask == 1], result[mask == 1]) and torch.equal(kept[mask == 0], original[mask == 0])
 
 
 def test_a_mask_as_a_picture_is_white_where_it_may_change() -> None:
     """Rounded, clamped, RGB."""
-    picture = codec.grey_picture(torch.tensor([[0.0, 0.5, 1.0, 3.0]]))
+    picture = tensors.grey_picture(torch.tensor([[0.0, 0.5, 1.0, 3.0]]))
     assert picture.shape == (1, 4, 3) and picture[0, :, 1].tolist() == [0, 128, 255, 255]

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 from engine_play import GEMINI_IMAGE, IMAGE, answering, assert_said, engine_at, error_of, play
-from pack.core import connections
-from pack.core.broken import Broken
-from pack.core.transport import Transport
+from pack.core.http import connections
+from pack.core.http.failures import Broken
+from pack.core.http.transport import Transport
 from scripted import Line, serving
 
 

@@ -9,8 +9,8 @@ import pytest
 from driving import reply
 from hypothesis import given
 from hypothesis import strategies as st
-from pack.core.wire.error_kinds import GENERAL, declines, kind_of, seconds_in, takes_addresses_only
-from pack.core.wire.error_parsing import error_in, fault_of, no_picture
+from pack.core.dialects.parsing.error_kinds import GENERAL, declines, kind_of, seconds_in, takes_addresses_only
+from pack.core.dialects.parsing.error_parsing import error_in, fault_of, no_picture
 
 PHRASES = {
     "Insufficient credits": "credit",

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from driving import request
-from pack.core.choice import ProviderChoice
+from pack.core.custom_providers.yaml_file import FILE
 from pack.core.engine import Engine
-from pack.core.own_file import FILE
+from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
 from pack.simulator import start
 from pack.simulator.server import Simulator

@@ -12,10 +12,10 @@ from driving import fitted, request, tiny
 from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.errors import Impossible
-from pack.core.fit import fit, nearest_ratio, options_of
-from pack.core.pictures import Picture
+from pack.core.images.picture import Picture
+from pack.core.planning.negotiate import fit, nearest_ratio, options_of
 from pack.core.providers import BUILT_IN
-from pack.core.providers.row import DEAREST_USD, EXTREME_RATIOS, RATIOS, Model, Operation, Provider
+from pack.core.providers.spec import DEAREST_USD, EXTREME_RATIOS, RATIOS, Model, Operation, Provider
 from pack.core.request import Options
 
 ONEROUTER, APIFRAME, RUNFLOW = BUILT_IN["onerouter"], BUILT_IN["apiframe"], BUILT_IN["runflow"]

@@ -11,15 +11,15 @@ from urllib.parse import urlsplit
 
 import pytest
 from driving import QUICK_ROWS, keyed, request, tiny
-from pack.core.choice import ProviderChoice
+from pack.core.custom_providers.settings_entries import save
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, Impossible
-from pack.core.forecast import Forecast, elsewhere, forecast
-from pack.core.own_providers import save
-from pack.core.pictures import Picture
-from pack.core.providers.row import DEAREST_USD, OPERATIONS
+from pack.core.estimate import Forecast, elsewhere, forecast
+from pack.core.execution.run import Run
+from pack.core.images.picture import Picture
+from pack.core.planning.choice import ProviderChoice
+from pack.core.providers.spec import DEAREST_USD, OPERATIONS
 from pack.core.request import Request
-from pack.core.run import Run
 from pack.simulator.server import Simulator
 
 KEYED = ("onerouter", "apiframe", "nanobanana", "runflow")

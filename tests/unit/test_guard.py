@@ -22,7 +22,7 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
-from pack.core import host_names
+from pack.core.config import host_names
 from pack.core.errors import ConfigError, Unresolved
 
 if "pack.routes" not in sys.modules:
@@ -30,7 +30,7 @@ if "pack.routes" not in sys.modules:
     spec = importlib.machinery.ModuleSpec("pack.routes", None, is_package=True)
     spec.submodule_search_locations = [str(Path(__file__).resolve().parents[2] / "routes")]
     sys.modules["pack.routes"] = importlib.util.module_from_spec(spec)
-guard = importlib.import_module("pack.routes.guard")
+guard = importlib.import_module("pack.routes.security")
 
 HOST = "127.0.0.1:8188"
 

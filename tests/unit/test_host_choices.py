@@ -5,26 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pack import host
+from pack import comfyui
 from pack.core.providers import BUILT_IN
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NANO_BANANA_HOME", str(tmp_path))
-    monkeypatch.setattr(host, "_engine", None)
+    monkeypatch.setattr(comfyui, "_engine", None)
     return tmp_path
 
 
 def test_a_senseless_setting_doesn_t_take_the_nodes_away(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NANO_BANANA_RESULTS_GB", "lots")
-    assert host.choices() == (BUILT_IN, ["default"], ())
+    assert comfyui.choices() == (BUILT_IN, ["default"], ())
 
 
 @pytest.mark.parametrize("stored", ['{"results_gb": "lots"}', "[" * 100_000], ids=["senseless", "too deep"])
 def test_a_broken_settings_file_doesn_t_either(home: Path, stored: str) -> None:
     (home / "settings.json").write_text(stored, "utf-8")
-    rows, profiles, _ = host.choices()
+    rows, profiles, _ = comfyui.choices()
     assert set(rows) == set(BUILT_IN) and profiles == ["default"]
 
 
@@ -33,8 +33,8 @@ def test_what_the_user_has_is_offered(home: Path) -> None:
     (home / "providers.yaml").write_text(
         "providers:\n  shop: {dialect: runflow, base_url: https://shop.example}\n  bad: {dialect: smoke}\n", "utf-8"
     )
-    host.engine().keys.put("runflow", "studio", "sim-1", "https://api.runflow.io")
-    rows, profiles, mistakes = host.choices()
+    comfyui.engine().keys.put("runflow", "studio", "sim-1", "https://api.runflow.io")
+    rows, profiles, mistakes = comfyui.choices()
     assert "shop" in rows and list(rows)[-1] == "offline"
     assert profiles == ["default", "studio"]
     assert len(mistakes) == 1 and "line 3" in mistakes[0]

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pack.core.config.host_names import MOST, accept, accepted, drop, is_local, is_named, is_ours, name_in
+from pack.core.config.settings import Settings
+from pack.core.config.settings_file import change
 from pack.core.errors import ConfigError
-from pack.core.host_names import MOST, accept, accepted, drop, is_local, is_named, is_ours, name_in
 from pack.core.providers import BUILT_IN
-from pack.core.settings import Settings
-from pack.core.settings_file import change
 
 ROOT = Path(__file__).resolve().parents[2]
 # The room's own __init__ is for a running ComfyUI.

@@ -11,12 +11,12 @@ from driving import BASE, QUICK_ROWS, job, play, reply, request
 from hypothesis import given
 from hypothesis import strategies as st
 from ledgering import FREE, asker, claim_one, entry, png
+from pack.core.dialects.base.polling import path_segment, task_id_of
+from pack.core.dialects.base.step import Send, Wait
 from pack.core.errors import OverCap
 from pack.core.ledger import Caps
 from pack.core.ledger.history import History
 from pack.core.ledger.journal import Journal
-from pack.core.wire.step import Send, Wait
-from pack.core.wire.tasks import path_segment, task_id_of
 
 TASKS: dict[str, Any] = {
     "apiframe_v2": lambda task: {"jobId": task, "status": "QUEUED"},

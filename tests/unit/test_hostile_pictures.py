@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pack.core import picture_decoding, picture_strips
-from pack.core.picture_decoding import MAX_PIXELS, UnreadablePicture, decode, measure
-from pack.core.picture_header import claimed_size, sniff
-from pack.core.pictures import encode, preview_of
+from pack.core.images import decoding, strips
+from pack.core.images.decoding import MAX_PIXELS, UnreadablePicture, decode, measure
+from pack.core.images.header import claimed_size, sniff
+from pack.core.images.picture import encode, preview_of
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,8 +77,8 @@ def test_the_header_says_what_pillow_says(name: str) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_a_process_of_its_own_gives_the_same_pixels(name: str) -> None:
     """Whether it is decoded there depends on its size only."""
-    here = picture_decoding._decoded_here(FILES[name])
-    elsewhere = picture_decoding._decoded_elsewhere(FILES[name])
+    here = decoding._decoded_here(FILES[name])
+    elsewhere = decoding._decoded_elsewhere(FILES[name])
     assert np.array_equal(here, elsewhere) and here.shape == elsewhere.shape and elsewhere.flags.writeable
     assert here.shape[:2] == ((60, 40) if "turned" in name else (40, 60))
 
@@ -115,8 +115,8 @@ def test_a_huge_picture_is_refused_by_its_header(form: str, monkeypatch: pytest.
     def never(*_: Any, **__: Any) -> None:
         raise AssertionError("it was decoded")
 
-    monkeypatch.setattr(picture_strips, "Strips", never)
-    monkeypatch.setattr(picture_decoding.subprocess, "Popen", never)
+    monkeypatch.setattr(strips, "Strips", never)
+    monkeypatch.setattr(decoding.subprocess, "Popen", never)
     assert sniff(HUGE[form]) == form.partition(" ")[0]
     for work in (measure, decode):
         with pytest.raises(UnreadablePicture, match="claims"):
@@ -141,7 +141,7 @@ def test_a_gif_with_a_frame_beyond_its_screen_is_refused() -> None:
 
 @pytest.fixture
 def always_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(picture_decoding, "HERE_PIXELS", 0)
+    monkeypatch.setattr(decoding, "HERE_PIXELS", 0)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.7, 0.95])
@@ -163,7 +163,7 @@ def test_the_process_has_no_keys(always_elsewhere: None, monkeypatch: pytest.Mon
         seen.append(options["env"])
         return start(*arguments, **options)
 
-    monkeypatch.setattr(picture_decoding.subprocess, "Popen", starting)
+    monkeypatch.setattr(decoding.subprocess, "Popen", starting)
     decode(FILES["png"])
     assert len(seen) == 1 and "AIza" not in repr(seen) and set(seen[0]) < set(os.environ)
 
@@ -173,13 +173,13 @@ def test_without_a_process_it_is_decoded_here(
     executable: str, always_elsewhere: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An embedded Python may not know where it lies."""
-    monkeypatch.setattr(picture_decoding.sys, "executable", executable)
+    monkeypatch.setattr(decoding.sys, "executable", executable)
     assert decode(FILES["png"]).shape == (40, 60, 3)
 
 
 def test_a_process_that_takes_too_long_is_ended(always_elsewhere: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """And its picture is unreadable."""
-    monkeypatch.setattr(picture_decoding, "CHILD_SECONDS", 0.0)
+    monkeypatch.setattr(decoding, "CHILD_SECONDS", 0.0)
     with pytest.raises(UnreadablePicture, match="memory or time"):
         decode(FILES["png"])
 
@@ -187,7 +187,7 @@ def test_a_process_that_takes_too_long_is_ended(always_elsewhere: None, monkeypa
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
 def test_a_process_that_takes_too_much_memory_is_ended(always_elsewhere: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit is its own, not ours."""
-    monkeypatch.setattr(picture_decoding, "CHILD_BYTES", 160 << 20)
+    monkeypatch.setattr(decoding, "CHILD_BYTES", 160 << 20)
     pixels = np.zeros((9000, 9000, 3), np.uint8)
     with pytest.raises(UnreadablePicture, match="MemoryError"):
         decode(file_of(Image.fromarray(pixels), "PNG", compress_level=1))
@@ -221,7 +221,7 @@ def test_beside_its_pixels_a_picture_takes_little_memory(bomb: str, tmp_path: Pa
         spec = importlib.machinery.ModuleSpec("pack", None, is_package=True)
         spec.submodule_search_locations = [{str(ROOT)!r}]
         sys.modules["pack"] = importlib.util.module_from_spec(spec)
-        from pack.core.pictures import UnreadablePicture, decode, encode
+        from pack.core.images.picture import UnreadablePicture, decode, encode
         import numpy as np
         decode(encode(np.zeros((8, 8, 3), np.uint8), "png"))
         data = open({str(tmp_path / "bomb")!r}, "rb").read()

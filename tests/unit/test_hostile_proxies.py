@@ -16,12 +16,12 @@ import pytest
 from driving import PNG
 from hypothesis import given
 from hypothesis import strategies as st
-from pack.core import addresses, name_lookup
-from pack.core.broken import Broken
-from pack.core.connections import Forbidden, Private
-from pack.core.name_lookup import looks_public
-from pack.core.transport import Transport
-from pack.core.wire.step import Reply
+from pack.core.dialects.base.step import Reply
+from pack.core.http import proxy_policy, url_policy
+from pack.core.http.connections import Forbidden, Private
+from pack.core.http.failures import Broken
+from pack.core.http.proxy_policy import looks_public
+from pack.core.http.transport import Transport
 from scripted import Line, Server, serving
 
 KNOWN: dict[str, list[str]] = {}
@@ -46,10 +46,10 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     KNOWN.clear()
     ASKED.clear()
-    name_lookup._kept.clear()
+    proxy_policy._kept.clear()
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     yield
-    name_lookup._kept.clear()
+    proxy_policy._kept.clear()
 
 
 def serve_picture(line: Line) -> None:
@@ -213,7 +213,7 @@ def test_the_provider_s_own_address_goes_through_the_proxy_as_it_is() -> None:
 def test_no_private_address_hides_in_a_name(address: Any, form: str, dashes: bool) -> None:
     """Whoever runs the rest of the name may answer with it."""
     host = form.format(str(address).replace(".", "-") if dashes else str(address))
-    assert looks_public(host) == addresses.is_public(str(address))
+    assert looks_public(host) == url_policy.is_public(str(address))
 
 
 @given(st.text(max_size=60))

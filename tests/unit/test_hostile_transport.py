@@ -20,15 +20,17 @@ from driving import PNG
 from engine_play import GEMINI_IMAGE, assert_said, assert_unsaid, engine_at, error_of, play
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pack.core import connections, content_encoding, key_check, response_head, service_account, socket_reader, transport
-from pack.core.broken import Broken
-from pack.core.connections import Forbidden
-from pack.core.content_encoding import Decoder, Undecodable
-from pack.core.fetching import Unfetched, fetch
-from pack.core.response_head import BadAnswer, clean_head, read_status_line
-from pack.core.transport import TooLong, Transport
-from pack.core.wire.body import Body, Raw
-from pack.core.wire.step import Reply
+from pack.core.dialects.base.step import Reply
+from pack.core.execution import key_check
+from pack.core.http import connections, content_encoding, response_head, socket_reader, transport
+from pack.core.http.body import Body, Raw
+from pack.core.http.connections import Forbidden
+from pack.core.http.content_encoding import Decoder, Undecodable
+from pack.core.http.download import Unfetched, fetch
+from pack.core.http.failures import Broken
+from pack.core.http.response_head import BadAnswer, clean_head, read_status_line
+from pack.core.http.transport import TooLong, Transport
+from pack.core.keys import google_service_account
 from scripted import Line, Server, serving
 from test_transport import certificate, trusting
 
@@ -370,12 +372,12 @@ def test_the_test_of_a_key_and_the_request_for_a_token_keep_their_deadlines(
 ) -> None:
     """They go through the same transport."""
     monkeypatch.setattr(key_check, "SECONDS", SHORT)
-    monkeypatch.setattr(service_account, "TOKEN_SECONDS", SHORT)
+    monkeypatch.setattr(google_service_account, "TOKEN_SECONDS", SHORT)
     with serving(endless(*NEVER_ENDING["header lines"], 0.05)) as server:
         shelf = engine_at(tmp_path, "runflow", server.url).shelf()
         checked = key_check.check_key(shelf.target(shelf.rows["runflow"], "default"))
         assert checked.verdict == "unreachable"
-        asking = service_account._Asking(Transport(server.url), server.url)
+        asking = google_service_account._Asking(Transport(server.url), server.url)
         with pytest.raises(Broken):
             asking._send(server.url, "POST", b"grant", {})
         server.settle(2)
@@ -384,7 +386,7 @@ def test_the_test_of_a_key_and_the_request_for_a_token_keep_their_deadlines(
 def test_a_token_of_more_than_a_token_s_size_is_not_read() -> None:
     """Nor the 400 MB that a picture may have."""
     with serving(answers(ok("Content-Length: 5000000"))) as server:
-        asking = service_account._Asking(Transport(server.url), server.url)
+        asking = google_service_account._Asking(Transport(server.url), server.url)
         with pytest.raises(TooLong):
             asking._send(server.url, "POST", b"grant", {})
 

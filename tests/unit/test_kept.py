@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 from driving import PNG, QUICK_ROWS, keyed, request
-from pack.core import call as calling
-from pack.core import fetching
-from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, LedgerFailed
+from pack.core.execution import call
+from pack.core.execution.run import Run
+from pack.core.http import download
+from pack.core.http.transport import Transport
 from pack.core.ledger import Asker
 from pack.core.ledger.history import History
+from pack.core.planning.choice import ProviderChoice
 from pack.core.request import Request
-from pack.core.run import Run
-from pack.core.transport import Transport
 from pack.simulator.server import Simulator
 from scripted import Line, serving
 
@@ -99,7 +99,7 @@ def test_a_key_that_is_refused_for_days_gives_no_task_up(
 ) -> None:
     """It says nothing about the picture, which a provider may keep for a week; a clock that jumped says as little."""
     asked = request(prompt="days [[sim: task=done poll_status=401 poll_times=2]]")
-    monkeypatch.setattr(calling, "URL_SECONDS", -1.0)
+    monkeypatch.setattr(call, "URL_SECONDS", -1.0)
     for _ in range(2):
         assert errors(make(engine, asked, "fal")) == [("key", "maybe")] and state(engine) == "accepted"
     assert make(engine, asked, "fal").results[0].landed and simulator.ledger("days")["paid_images"] == 1
@@ -211,11 +211,11 @@ def test_a_picture_that_comes_slowly_is_waited_for(monkeypatch: pytest.MonkeyPat
 
     with serving(drip) as server:
         begun = time.monotonic()
-        assert fetching.fetch(Transport(server.url), f"{server.url}/a.png", 0.3) == PNG
+        assert download.fetch(Transport(server.url), f"{server.url}/a.png", 0.3) == PNG
         assert time.monotonic() - begun > 0.3 and server.connections == 1
-        monkeypatch.setattr(fetching, "LONGEST_SECONDS", 0.3)
-        with pytest.raises(fetching.Unfetched):
-            fetching.fetch(Transport(server.url), f"{server.url}/a.png", 0.3)
+        monkeypatch.setattr(download, "LONGEST_SECONDS", 0.3)
+        with pytest.raises(download.Unfetched):
+            download.fetch(Transport(server.url), f"{server.url}/a.png", 0.3)
 
 
 def test_a_price_for_more_pictures_than_asked_is_counted_whole(engine: Engine, simulator: Simulator) -> None:

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pack.core import key_check
+from pack.core.config.settings_file import set_base_url
+from pack.core.custom_providers.settings_entries import save
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError
-from pack.core.key_check import Checked, check_key
-from pack.core.own_providers import save
-from pack.core.plan import Target
+from pack.core.execution import key_check
+from pack.core.execution.key_check import Checked, check_key
+from pack.core.planning.plan import Target
 from pack.core.providers import BUILT_IN
-from pack.core.settings_file import set_base_url
 from pack.simulator.server import Simulator
 from scripted import Line, serving
 

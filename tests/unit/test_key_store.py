@@ -15,14 +15,14 @@ from driving import request
 from hypothesis import given
 from hypothesis import strategies as st
 from ledgering import another_process
-from pack.core import private_files
-from pack.core.choice import ProviderChoice
+from pack.core.config.settings import Settings
 from pack.core.errors import ConfigError
-from pack.core.key_store import KeyStore, StoredKey, origin_of
-from pack.core.private_files import write
+from pack.core.files import private_files
+from pack.core.files.private_files import write
+from pack.core.keys.store import KeyStore, StoredKey, origin_of
+from pack.core.planning.choice import ProviderChoice
+from pack.core.planning.resolver import Shelf
 from pack.core.providers import BUILT_IN
-from pack.core.settings import Settings
-from pack.core.shelf import Shelf
 
 KEY = "sim-canary-4e21aa90"
 HERE = "https://api.example.com"
@@ -99,7 +99,7 @@ def test_two_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     """Each puts its own; whoever reads meanwhile sees a whole file."""
     other = another_process(
         tmp_path,
-        "from pack.core.key_store import KeyStore\n"
+        "from pack.core.keys.store import KeyStore\n"
         "store = KeyStore(Path(sys.argv[2]))\n"
         "print('ready', flush=True)\n"
         "sys.stdin.readline()\n"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.errors import ConfigError
-from pack.core.keys import Key, checked_profile, cleaned, find_key, key_for, variables
+from pack.core.keys.sources import Key, checked_profile, cleaned, find_key, key_for, variables
 from pack.core.providers import BUILT_IN
 
 ROW = BUILT_IN["onerouter"]

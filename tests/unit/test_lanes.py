@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pack.core.lanes import Lanes
+from pack.core.execution.concurrency import Lanes
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -149,9 +149,9 @@ def test_a_process_ends_although_a_call_hangs_but_waits_for_a_short_one() -> Non
 import sys, threading, time
 sys.path.insert(0, "tests")
 import conftest
-from pack.core import lanes
-lanes.EXIT_SECONDS = 2
-line = lanes.Lanes()
+from pack.core.execution import concurrency
+concurrency.EXIT_SECONDS = 2
+line = concurrency.Lanes()
 line.enter("p", 2, lambda: (time.sleep(0.2), print("short done", flush=True)))
 line.enter("p", 2, lambda: time.sleep(600))
 """

@@ -17,12 +17,12 @@ from driving import QUICK_ROWS
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
-from pack.core import retry
-from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
 from pack.core.errors import LedgerFailed
+from pack.core.execution import retry_policy
+from pack.core.execution.run import Run
+from pack.core.planning.choice import ProviderChoice
 from pack.core.request import Options, Request
-from pack.core.run import Run
 from pack.simulator import start
 
 SIMULATOR = start()
@@ -57,7 +57,7 @@ class Lives(RuleBasedStateMachine):
         super().__init__()
         TRIED["sequences"] += 1
         # Pauses between tries are real elsewhere; here they would only make fewer sequences of the same minute.
-        self._pauses, retry.backoff = retry.backoff, lambda attempt, dice: 0.02
+        self._pauses, retry_policy.backoff = retry_policy.backoff, lambda attempt, dice: 0.02
         self.home = Path(tempfile.mkdtemp(prefix="machine-"))
         self.environ = {"NANO_BANANA_CAP_DAY": "none", "NANO_BANANA_CAP_RUN": "none"}
         for name in PROVIDERS:
@@ -190,7 +190,7 @@ class Lives(RuleBasedStateMachine):
         for engine in (self.engine, *self.others):
             engine.ledger.close()
         shutil.rmtree(self.home, ignore_errors=True)
-        retry.backoff = self._pauses
+        retry_policy.backoff = self._pauses
         if "NANO_BANANA_MACHINE_EXAMPLES" in os.environ:
             print(TRIED)
 

@@ -11,16 +11,16 @@ import pytest
 from driving import PNG
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pack.core.result_choice import chosen
-from pack.core.wire import base64_text, long_json, long_text, text_images
-from pack.core.wire.coded_image import CodedImage
-from pack.core.wire.event_stream import parse_events
-from pack.core.wire.long_json import LongJson, TooMuch
-from pack.core.wire.long_text import LongText
-from pack.core.wire.reading import NotJson, read_json, read_object
-from pack.core.wire.result_images import ResultImages, result_images
-from pack.core.wire.step import Found, Reply
-from pack.core.wire.text_images import image_of, split_text
+from pack.core.dialects.base.step import Found, Reply
+from pack.core.dialects.parsing import base64_text, long_json, long_text, text_images
+from pack.core.dialects.parsing.coded_image import CodedImage
+from pack.core.dialects.parsing.event_stream import parse_events
+from pack.core.dialects.parsing.long_json import LongJson, TooMuch
+from pack.core.dialects.parsing.long_text import LongText
+from pack.core.dialects.parsing.reading import NotJson, read_json, read_object
+from pack.core.dialects.parsing.result_images import ResultImages, result_images
+from pack.core.dialects.parsing.text_images import image_of, split_text
+from pack.core.execution.result_choice import chosen
 
 BIG = PNG + bytes(range(256)) * 3000
 """Bytes that begin as a picture does: a base64 string of 1 MB."""

@@ -10,12 +10,12 @@ import pytest
 from driving import job, play, request, sent_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pack.core.choice import ProviderChoice
+from pack.core.custom_providers.fields import sayable
+from pack.core.custom_providers.settings_entries import AUTH, dialects
+from pack.core.custom_providers.yaml_file import FILE, Own, read_own
 from pack.core.engine import Engine
 from pack.core.errors import Impossible
-from pack.core.own_fields import sayable
-from pack.core.own_file import FILE, Own, read_own
-from pack.core.own_providers import AUTH, dialects
+from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "example_providers"

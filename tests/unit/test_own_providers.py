@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 from driving import drive, job, request
-from pack.core.choice import ProviderChoice
+from pack.core.config.settings import Settings
+from pack.core.config.settings_file import set_base_url
+from pack.core.custom_providers.settings_entries import AUTH, dialects, known_rows, remove, row_of, save, wire_of
+from pack.core.dialects import dialect
+from pack.core.dialects.base.step import Done, Send
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError
-from pack.core.own_providers import AUTH, dialects, known_rows, remove, row_of, save, wire_of
-from pack.core.pictures import Encoded
+from pack.core.http.transport import Transport
+from pack.core.images.picture import Encoded
+from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
-from pack.core.providers.row import DEAREST_USD, OPERATIONS
-from pack.core.settings import Settings
-from pack.core.settings_file import set_base_url
-from pack.core.transport import Transport
-from pack.core.wire import dialect
-from pack.core.wire.step import Done, Send
+from pack.core.providers.spec import DEAREST_USD, OPERATIONS
 from pack.simulator import start
 from pack.simulator.server import Simulator
 

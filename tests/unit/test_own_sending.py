@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 from driving import drive, job, play, request, sent_json, tiny
-from pack.core.choice import ProviderChoice
+from pack.core.custom_providers.sending import TRANSPORTS
+from pack.core.custom_providers.settings_entries import dialects
+from pack.core.custom_providers.yaml_file import FILE, Own, read_own
+from pack.core.dialects import dialect
+from pack.core.dialects.base.step import Done, Send
 from pack.core.engine import Engine
-from pack.core.own_file import FILE, Own, read_own
-from pack.core.own_providers import dialects
-from pack.core.own_sending import TRANSPORTS
+from pack.core.http.transport import Transport
+from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
-from pack.core.providers.row import OPERATIONS, Provider
-from pack.core.transport import Transport
-from pack.core.wire import dialect
-from pack.core.wire.step import Done, Send
+from pack.core.providers.spec import OPERATIONS, Provider
 from pack.simulator.server import Simulator
 
 DIALECTS = list(dialects())

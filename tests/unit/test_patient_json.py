@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pack.core.ledger import graphs, patient_json, results
+from pack.core.ledger import patient_json, results, workflows
 from pack.core.ledger.results import Results
 
 VALUES = st.recursive(
@@ -85,10 +85,10 @@ def test_a_sidecar_that_is_too_long_is_passed_over(
 def test_files_that_are_embedded_in_a_foreign_graph_are_left_out() -> None:
     """The rest of the workflow is kept, and a workflow without any is kept under the same name as our own."""
     graph = {"workflow": {"nodes": [{"id": 1, "widgets_values": ["a fox", "x" * 100_000]}]}, "prompt": None}
-    _, data = graphs.packed(graph, foreign=True)
-    assert graphs.unpacked(data) == {
+    _, data = workflows.packed(graph, foreign=True)
+    assert workflows.unpacked(data) == {
         "workflow": {"nodes": [{"id": 1, "widgets_values": ["a fox", ""]}]},
         "prompt": None,
     }
     plain = {"workflow": {"nodes": [{"id": 1, "key": 2.5}]}}
-    assert graphs.packed(plain, foreign=True) == graphs.packed(plain)
+    assert workflows.packed(plain, foreign=True) == workflows.packed(plain)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pack.core.pictures import (
+from pack.core.images.picture import (
     LOSSLESS,
     WEBP_SIDE,
     Format,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ledgering import ROOT
-from pack.core.private_files import lock, make_folder, tighten
+from pack.core.files.private_files import lock, make_folder, tighten
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
 
@@ -24,11 +24,11 @@ sys.modules["pack"] = importlib.util.module_from_spec(spec)
 sys.path[:0] = [sys.argv[1] + "/tests/unit", sys.argv[1] + "/tests"]
 from pathlib import Path
 from driving import keyed, request
-from pack.core.choice import ProviderChoice
+from pack.core.planning.choice import ProviderChoice
 from pack.core.engine import Engine
-from pack.core.ledger.answers import KeptAnswer
+from pack.core.ledger.kept_answers import KeptAnswer
 from pack.core.providers import BUILT_IN
-from pack.core.settings_file import change
+from pack.core.config.settings_file import change
 from pack.simulator import start
 
 home = Path(sys.argv[2])

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from driving import QUICK_ROWS, keyed, request
-from pack.core import retry
-from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
-from pack.core.run import Run
+from pack.core.execution import retry_policy
+from pack.core.execution.run import Run
+from pack.core.planning.choice import ProviderChoice
 from pack.simulator.server import Simulator
 
 BOTH = pytest.mark.parametrize("provider", ["fal", "replicate"])
@@ -20,7 +20,7 @@ BOTH = pytest.mark.parametrize("provider", ["fal", "replicate"])
 def asked(simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Asks a provider for one picture under fault words; the run and what the provider saw."""
     simulator.reset()
-    monkeypatch.setattr(retry, "backoff", lambda attempt, dice: 0.02)
+    monkeypatch.setattr(retry_policy, "backoff", lambda attempt, dice: 0.02)
     engine = Engine(tmp_path, rows=QUICK_ROWS, environ=keyed(simulator, "fal", "replicate"))
 
     def ask(provider: str, words: str) -> tuple[Run, dict[str, Any]]:

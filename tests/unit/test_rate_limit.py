@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.errors import Fault
-from pack.core.rate_limit import KeyLimit, Permit, RateLimits, Waiting
-from pack.core.retry import WAITS, Again, Stop, Verdict
+from pack.core.execution.rate_limit import KeyLimit, Permit, RateLimits, Waiting
+from pack.core.execution.retry_policy import WAITS, Again, Stop, Verdict
 
 RATE = Fault("rate", "slow down", 429)
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pack.core import received, scrub, transport
-from pack.core.ledger.answers import KeptAnswer, KeptAnswers
-from pack.core.received import Received, joined
-from pack.core.scrub import Scrubber
+from pack.core.http import body_buffer, transport
+from pack.core.http.body_buffer import Received, joined
+from pack.core.ledger.kept_answers import KeptAnswer, KeptAnswers
+from pack.core.redaction import sent_key
+from pack.core.redaction.sent_key import Scrubber
 from reply_server import replying
 from test_reported_answers import engine_at, run_once
 
@@ -81,7 +82,7 @@ def test_an_answer_is_kept_whole_and_in_pieces(tmp_path: Path) -> None:
 
 def test_what_no_api_answers_is_not_looked_through_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred MB of words would take a minute."""
-    monkeypatch.setattr(scrub, "MOST_BESIDE", 100_000)
+    monkeypatch.setattr(sent_key, "MOST_BESIDE", 100_000)
     words = b'"abc",' * 100_000
     assert Scrubber(["sk-0123456789abcdef"]).body(words) == words[:100_000]
-    assert received.Received().end() == b""
+    assert body_buffer.Received().end() == b""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pack.core.redact import WORDS, public_url, redact
+from pack.core.redaction.text import WORDS, public_url, redact
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 tails = st.text(ALPHABET, min_size=24, max_size=60)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from driving import tiny
 from pack.core.errors import Impossible
-from pack.core.pictures import WEBP_SIDE, Picture, decode
+from pack.core.images.picture import WEBP_SIDE, Picture, decode
+from pack.core.planning.references import encode_references
 from pack.core.providers import BUILT_IN
-from pack.core.references import encode_references
 
 ROW = replace(BUILT_IN["onerouter"], reads=("webp", "png", "jpeg"), takes_alpha=True)
 

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 from driving import QUICK_ROWS, request
-from pack.core.choice import ProviderChoice
+from pack.core.dialects.parsing import result_images
 from pack.core.engine import Engine
-from pack.core.ledger import answers
+from pack.core.execution.run import Run
+from pack.core.images.picture import decode, encode
+from pack.core.ledger import kept_answers
 from pack.core.ledger.history import History
-from pack.core.pictures import decode, encode
-from pack.core.references import encode_references
-from pack.core.run import Run
-from pack.core.wire import result_images
+from pack.core.planning.choice import ProviderChoice
+from pack.core.planning.references import encode_references
 from reply_server import ReplyServer, replying
 
 
@@ -685,11 +685,11 @@ def test_forgetting_a_picture_forgets_its_kept_answer(tmp_path: Path) -> None:
 
 def test_the_folder_of_kept_answers_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest go first, the newest never, and one answer is cut."""
-    monkeypatch.setattr(answers, "FOLDER_BYTES", 3000)
-    monkeypatch.setattr(answers, "MOST_BYTES", 1000)
-    kept = answers.KeptAnswers(tmp_path)
+    monkeypatch.setattr(kept_answers, "FOLDER_BYTES", 3000)
+    monkeypatch.setattr(kept_answers, "MOST_BYTES", 1000)
+    kept = kept_answers.KeptAnswers(tmp_path)
     for number in range(6):
-        kept.keep(f"call{number}", answers.KeptAnswer(200, {}, b"x" * 5000, {"at": "submit"}))
+        kept.keep(f"call{number}", kept_answers.KeptAnswer(200, {}, b"x" * 5000, {"at": "submit"}))
         os.utime(kept.path(f"call{number}"), (number, number))
     names = sorted(file.name for file in tmp_path.iterdir())
     assert names[-1] == "call5.answer" and len(names) == 2

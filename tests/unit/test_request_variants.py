@@ -18,16 +18,16 @@ from document_base import Answer, Asked, Base, serving, unwrapped
 from driving import QUICK_ROWS, job, keyed, reply, request, tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pack.core.choice import ProviderChoice
+from pack.core.dialects import dialect
+from pack.core.dialects.base.step import Failed, Send
 from pack.core.engine import Engine
-from pack.core.forecast import forecast
+from pack.core.estimate import forecast
+from pack.core.execution.retry_policy import is_missing, leads_on
+from pack.core.execution.run import Run
+from pack.core.planning.choice import ProviderChoice
+from pack.core.planning.references import encode_references
 from pack.core.providers import BUILT_IN
-from pack.core.references import encode_references
 from pack.core.request import Request
-from pack.core.retry import is_missing, leads_on
-from pack.core.run import Run
-from pack.core.wire import dialect
-from pack.core.wire.step import Failed, Send
 from pack.simulator.server import Simulator
 
 ONLY = "takes addresses only for reference images"

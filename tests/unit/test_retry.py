@@ -13,9 +13,9 @@ import pytest
 from driving import reply
 from hypothesis import given
 from hypothesis import strategies as st
+from pack.core.dialects.parsing.error_parsing import fault_of
 from pack.core.errors import Fault, Kind
-from pack.core.providers import BUILT_IN
-from pack.core.retry import (
+from pack.core.execution.retry_policy import (
     FREE_TRIES,
     LONGEST_WAIT,
     PAID_TRIES,
@@ -38,7 +38,7 @@ from pack.core.retry import (
     refusal_pause,
     refused_before_work,
 )
-from pack.core.wire.error_parsing import fault_of
+from pack.core.providers import BUILT_IN
 
 PLAIN = replace(BUILT_IN["onerouter"], failures_unbilled=False, idempotency_header="")
 KEYED = replace(PLAIN, idempotency_header="Idempotency-Key")

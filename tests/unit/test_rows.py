@@ -15,16 +15,15 @@ from urllib.parse import urlsplit
 
 import pytest
 from driving import drive, fitted, job, request
-from pack.core import providers
-from pack.core.addresses import is_loopback
+from pack.core.custom_providers.yaml_file import FILE, read_own
+from pack.core.dialects import dialect
+from pack.core.dialects.base.step import Done, Send
 from pack.core.errors import Impossible
-from pack.core.own_file import FILE, read_own
-from pack.core.providers import BUILT_IN, model_names
-from pack.core.providers.row import EXTREME_RATIOS, OPERATIONS, RATIOS, RESOLUTIONS, Model, Offer, Operation, Provider
+from pack.core.http.transport import Transport
+from pack.core.http.url_policy import is_loopback
+from pack.core.providers import BUILT_IN, builtin, model_names
+from pack.core.providers.spec import EXTREME_RATIOS, OPERATIONS, RATIOS, RESOLUTIONS, Model, Offer, Operation, Provider
 from pack.core.request import MAX_SEED, Options, Request
-from pack.core.transport import Transport
-from pack.core.wire import dialect
-from pack.core.wire.step import Done, Send
 from pack.simulator import start
 from pack.simulator.server import Simulator
 from pack.tests.doubles.resellers import DOUBLES
@@ -101,7 +100,7 @@ def test_a_row_says_who_it_is_and_where_its_facts_come_from(row: Provider) -> No
 
 def test_no_row_hides_another() -> None:
     """As many rows as files: an id that stands twice would drop one in silence. Labels differ too."""
-    files = [path for path in Path(str(providers.__file__)).parent.glob("*.py") if path.stem not in ("__init__", "row")]
+    files = [path for path in Path(str(builtin.__file__)).parent.glob("*.py") if path.stem != "__init__"]
     assert len(files) == len(BUILT_IN)
     assert len({row.label for row in ROWS}) == len(ROWS)
 

@@ -12,12 +12,12 @@ from unittest.mock import Mock
 
 import pytest
 from driving import QUICK_ROWS, keyed, request, tiny
-from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
 from pack.core.errors import LedgerFailed
+from pack.core.execution.run import Run
 from pack.core.ledger.history import History
+from pack.core.planning.choice import ProviderChoice
 from pack.core.request import Request, mixed_seed
-from pack.core.run import Run
 from pack.simulator.server import Simulator
 
 
@@ -363,9 +363,9 @@ def test_a_bug_in_a_dialect_does_not_kill_the_run(tmp_path: Path, monkeypatch: p
     def explode(job: Any) -> Any:
         raise KeyError("private detail")
 
-    broken = ModuleType("pack.core.wire.exploding")
+    broken = ModuleType("pack.core.dialects.exploding")
     broken.start = explode  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "pack.core.wire.exploding", broken)
+    monkeypatch.setitem(sys.modules, "pack.core.dialects.exploding", broken)
     rows = QUICK_ROWS | {"onerouter": replace(QUICK_ROWS["onerouter"], dialect="exploding")}
     environ = {"ONEROUTER_API_KEY": "sim-run"}
     run = finish(begin(Engine(tmp_path, rows=rows, environ=environ), request(prompt="bug")))

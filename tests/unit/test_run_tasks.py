@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from driving import QUICK_ROWS, keyed, request, tiny
-from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
-from pack.core.rate_limit import RateLimits
+from pack.core.execution.rate_limit import RateLimits
+from pack.core.execution.retry_policy import WAITS
+from pack.core.execution.run import Run
+from pack.core.planning.choice import ProviderChoice
 from pack.core.request import Request
-from pack.core.retry import WAITS
-from pack.core.run import Run
 from pack.simulator.server import Simulator
 
 NAMES = ("openrouter", "kie", "apiframe_v2", "wavespeed")

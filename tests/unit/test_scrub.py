@@ -15,11 +15,11 @@ import pytest
 from driving import PNG, QUICK_ROWS, request
 from hypothesis import given
 from hypothesis import strategies as st
-from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
 from pack.core.ledger.history import History
-from pack.core.redact import MOST_TEXT, redact
-from pack.core.scrub import RUN, Scrubber
+from pack.core.planning.choice import ProviderChoice
+from pack.core.redaction.sent_key import RUN, Scrubber
+from pack.core.redaction.text import MOST_TEXT, redact
 from reply_server import replying
 
 KEY = "sk-proj-Ab9+/x7ZqW3eR5tY7uI9oP1Lk"

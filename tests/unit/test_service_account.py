@@ -14,16 +14,16 @@ from typing import Any
 
 import pytest
 from driving import request
-from pack.core import service_account
-from pack.core.choice import ProviderChoice
+from pack.core.config.settings import Settings
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, KeyRefused, NanoBananaError, NetworkError
-from pack.core.keys import find_key
+from pack.core.execution.run import Run
+from pack.core.keys import google_service_account
+from pack.core.keys.google_service_account import Tokens, document, project_of
+from pack.core.keys.sources import find_key
+from pack.core.planning.choice import ProviderChoice
+from pack.core.planning.resolver import Shelf
 from pack.core.providers import BUILT_IN
-from pack.core.run import Run
-from pack.core.service_account import Tokens, document, project_of
-from pack.core.settings import Settings
-from pack.core.shelf import Shelf
 from pack.simulator.server import Simulator
 from scripted import Line, serving
 
@@ -45,7 +45,7 @@ with_google_auth = pytest.mark.skipif(not HAS_GOOGLE_AUTH, reason="google-auth i
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with google-auth, whether this one has it or not: for what doesn't sign anything."""
-    monkeypatch.setattr(service_account, "_installed", lambda: True)
+    monkeypatch.setattr(google_service_account, "_installed", lambda: True)
 
 
 def text(**changes: Any) -> str:
@@ -154,7 +154,7 @@ def test_a_path_that_sounds_like_a_document_is_a_path(name: str, installed: None
 
 def test_without_google_auth_the_message_has_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """For the very Python that runs."""
-    monkeypatch.setattr(service_account, "_installed", lambda: False)
+    monkeypatch.setattr(google_service_account, "_installed", lambda: False)
     with pytest.raises(ConfigError) as refusal:
         document(text(), "X")
     assert f'"{sys.executable}" -m pip install google-auth' in str(refusal.value)
@@ -330,11 +330,11 @@ def refusal_at(url: str, signing_key: str) -> NanoBananaError:
 @with_google_auth
 def test_a_token_address_that_fails_is_told_as_what_it_is(signing_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Away, moved, broken, or no token address at all: never a bad key, and never another address."""
-    monkeypatch.setattr(service_account, "backoff", lambda attempt, dice: 0.0)
+    monkeypatch.setattr(google_service_account, "backoff", lambda attempt, dice: 0.0)
     monkeypatch.setattr("google.auth._exponential_backoff.time.sleep", lambda seconds: None)
     with serving(lambda line: line.reset()) as away:
         assert isinstance(refusal_at(away.url + "/token", signing_key), NetworkError)
-        assert away.connections == service_account.TRIES
+        assert away.connections == google_service_account.TRIES
     with serving(lambda line: line.serve(b'{"error":"internal_failure"}', "503 Service Unavailable")) as busy:
         error = refusal_at(busy.url + "/token", signing_key)
         assert error.kind == "busy" and "internal_failure" in str(error)
@@ -366,7 +366,7 @@ def test_those_who_waited_for_a_token_in_vain_do_not_wait_again(
     signing_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A token address that never answers costs its time once, not once for each picture; whoever comes later tries anew."""
-    monkeypatch.setattr(service_account, "TOKEN_SECONDS", 0.5)
+    monkeypatch.setattr(google_service_account, "TOKEN_SECONDS", 0.5)
     with serving(lambda line: line.read_rest()) as silent:
         kept, tokens = document(text(private_key=signing_key, token_uri=silent.url + "/token"), OURS), Tokens()
         failed: list[NanoBananaError] = []

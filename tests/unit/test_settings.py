@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from driving import request
-from pack.core.choice import ProviderChoice
+from pack.core.config.settings import Settings, variable
 from pack.core.errors import ConfigError
+from pack.core.planning.choice import ProviderChoice
+from pack.core.planning.resolver import Shelf
 from pack.core.providers import BUILT_IN
-from pack.core.providers.row import Provider
-from pack.core.settings import Settings, variable
-from pack.core.shelf import Shelf
+from pack.core.providers.spec import Provider
 
 NANO, RUNFLOW, ONEROUTER = BUILT_IN["nanobanana"], BUILT_IN["runflow"], BUILT_IN["onerouter"]
 

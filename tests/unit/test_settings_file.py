@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ledgering import another_process
-from pack.core import private_files
-from pack.core.added_models import with_added
+from pack.core.config.settings import Settings
+from pack.core.config.settings_file import DEFAULTS, WRITABLE, change, set_aside, set_base_url, shown
+from pack.core.custom_providers.added_models import with_added
+from pack.core.custom_providers.settings_entries import known_rows
 from pack.core.errors import ConfigError
-from pack.core.own_providers import known_rows
+from pack.core.files import private_files
 from pack.core.providers import BUILT_IN
-from pack.core.settings import Settings
-from pack.core.settings_file import DEFAULTS, WRITABLE, change, set_aside, set_base_url, shown
 
 
 def read(home: Path, **environ: str) -> Settings:
@@ -335,7 +335,7 @@ def test_two_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     """Each changes its own."""
     other = another_process(
         tmp_path,
-        "from pack.core.settings_file import set_base_url\n"
+        "from pack.core.config.settings_file import set_base_url\n"
         "print('ready', flush=True)\n"
         "sys.stdin.readline()\n"
         "for n in range(20): set_base_url(Path(sys.argv[2]), f'theirs{n}', f'https://t{n}.example')\n"

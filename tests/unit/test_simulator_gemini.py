@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import requests
 from driving import drive, job, request, tiny
-from pack.core.choice import ProviderChoice
+from pack.core.dialects.base.step import Done
 from pack.core.engine import Engine
+from pack.core.execution.run import Run
+from pack.core.http.transport import Transport
+from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
-from pack.core.run import Run
-from pack.core.transport import Transport
-from pack.core.wire.step import Done
 from pack.simulator import start
 from pack.simulator.server import Simulator
 from PIL import Image

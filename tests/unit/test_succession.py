@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 from driving import QUICK_ROWS, keyed, request
-from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
 from pack.core.errors import Impossible
-from pack.core.forecast import elsewhere, forecast
+from pack.core.estimate import elsewhere, forecast
+from pack.core.execution.run import Run
 from pack.core.ledger.history import History
-from pack.core.providers.row import OPERATIONS, Price
+from pack.core.planning.choice import ProviderChoice
+from pack.core.providers.spec import OPERATIONS, Price
 from pack.core.request import Request
-from pack.core.run import Run
 from pack.simulator.server import Simulator
 
 OLD, NEW = "gemini-3.1-flash-image", "gemini-nano-banana-2.1"

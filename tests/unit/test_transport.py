@@ -18,13 +18,13 @@ import pytest
 import urllib3.connection
 from hypothesis import given
 from hypothesis import strategies as st
-from pack.core import addresses, transport
-from pack.core.broken import Broken
-from pack.core.connections import Forbidden
+from pack.core.dialects.base.step import Reply
 from pack.core.errors import ConfigError
-from pack.core.transport import Abandoned, TooLong, Transport, Watch
-from pack.core.wire.body import Body, Raw
-from pack.core.wire.step import Reply
+from pack.core.http import transport, url_policy
+from pack.core.http.body import Body, Raw
+from pack.core.http.connections import Forbidden
+from pack.core.http.failures import Broken
+from pack.core.http.transport import Abandoned, TooLong, Transport, Watch
 from scripted import Line, Server, serving
 
 KEY = ("Authorization", "Bearer Zq81secretsecretsecret")
@@ -829,7 +829,7 @@ LEADING_ON = tuple(ipaddress.ip_network(text) for text in ("64:ff9b:1::/48", "20
 @given(st.ip_addresses())
 def test_no_private_address_is_public(address: Any) -> None:
     """Against the standard library's own tables, but for the proxies' stand-ins."""
-    judged = addresses.is_public(str(address))
+    judged = url_policy.is_public(str(address))
     leads_on = any(address in network for network in LEADING_ON)
     if judged:
         assert address.is_global or address in ipaddress.ip_network("198.18.0.0/15") or leads_on or address.ipv4_mapped

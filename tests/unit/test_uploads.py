@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 from driving import job, request, tiny
-from pack.core import call as calling
-from pack.core.choice import ProviderChoice
-from pack.core.connections import Forbidden
+from pack.core.dialects.base.inlining import in_order, next_upload
+from pack.core.dialects.base.uploads import known_urls
 from pack.core.engine import Engine
+from pack.core.execution import call
+from pack.core.http.body import Base64, Inline
+from pack.core.http.connections import Forbidden
+from pack.core.http.transport import Transport
+from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
-from pack.core.providers.row import Provider
+from pack.core.providers.spec import Provider
 from pack.core.request import Request
-from pack.core.transport import Transport
-from pack.core.wire.body import Base64, Inline
-from pack.core.wire.inlining import in_order, next_upload
-from pack.core.wire.uploads import known_urls
 from pack.simulator.server import Simulator
 
 
@@ -159,14 +159,14 @@ def test_an_upload_over_a_slow_line_has_the_time_that_it_takes_there(
 
     def watched(self: Transport, method: str, url: str, **more: Any) -> Any:
         if more.get("body") is not None and url.endswith("/v1/files"):
-            deadlines.append(more["deadline"] - time.monotonic() - len(more["body"]) / calling.SLOW_BYTES)
+            deadlines.append(more["deadline"] - time.monotonic() - len(more["body"]) / call.SLOW_BYTES)
         return real(self, method, url, **more)
 
     monkeypatch.setattr(Transport, "send", watched)
-    monkeypatch.setattr(calling, "SLOW_BYTES", 10)
+    monkeypatch.setattr(call, "SLOW_BYTES", 10)
     row = replace(BUILT_IN["replicate"], upload_above=1, base_url=simulator.base_url("replicate"))
     edit(simulator, tmp_path, row, "slow line", REPLICATE_API_TOKEN="sim-run")
-    assert deadlines == [pytest.approx(calling.FREE_SECONDS, abs=1.0)] * 3
+    assert deadlines == [pytest.approx(call.FREE_SECONDS, abs=1.0)] * 3
 
 
 @pytest.mark.parametrize("provider", ["kie", "wavespeed", "apiframe_v2", "runflow", "fal", "replicate"])

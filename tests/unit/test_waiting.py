@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 from driving import PNG, QUICK_ROWS, request
-from pack.core.choice import ProviderChoice
 from pack.core.engine import Engine
+from pack.core.execution.rate_limit import RateLimits
+from pack.core.execution.retry_policy import WaitPolicy
+from pack.core.execution.run import Run
 from pack.core.ledger.schema import picture
-from pack.core.rate_limit import RateLimits
-from pack.core.retry import WaitPolicy
-from pack.core.run import Run
+from pack.core.planning.choice import ProviderChoice
 from scripted import Line, Server, serving
 from sqlalchemy import select
 

@@ -6,8 +6,8 @@ import base64
 
 import pytest
 from driving import PNG, job, play, reply, request, sent_json
+from pack.core.dialects.base.step import Found
 from pack.core.providers import BUILT_IN
-from pack.core.wire.step import Found
 
 ROW = BUILT_IN["apiframe"]
 URL = "https://cdn.apiframe.pro/images/xxxxxxxxxxxxxxxxxxxx.png"

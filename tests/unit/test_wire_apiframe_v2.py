@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from driving import PNG, job, play, reply, request, sent_json
+from pack.core.dialects.base.step import Found, Reply
+from pack.core.execution.retry_policy import charged_by, fate_of
 from pack.core.providers import BUILT_IN
-from pack.core.retry import charged_by, fate_of
-from pack.core.wire.step import Found, Reply
 
 ROW = BUILT_IN["apiframe_v2"]
 URL = "https://cdn.apiframe.ai/out/1.png"

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from driving import BASE, PNG, Played, job, play, reply, request, sent_json
+from pack.core.dialects.base.step import Found, Reply
+from pack.core.dialects.gemini import CATEGORIES
+from pack.core.dialects.parsing.gemini_errors import REASONS
 from pack.core.errors import failure
+from pack.core.execution.result_choice import chosen
+from pack.core.execution.retry_policy import Again, Stop, after_failure, charged_by
 from pack.core.providers import BUILT_IN
-from pack.core.result_choice import chosen
-from pack.core.retry import Again, Stop, after_failure, charged_by
-from pack.core.wire.gemini import CATEGORIES
-from pack.core.wire.gemini_errors import REASONS
-from pack.core.wire.step import Found, Reply
 
 ROW, VERTEX = BUILT_IN["google"], BUILT_IN["vertex"]
 B64 = base64.b64encode(PNG).decode()

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from driving import BASE, job, play, reply, request, sent_json
+from pack.core.dialects.base.step import Found, Reply, Send
+from pack.core.execution.retry_policy import charged_by, fate_of
 from pack.core.providers import BUILT_IN
-from pack.core.retry import charged_by, fate_of
-from pack.core.wire.step import Found, Reply, Send
 
 ROW = BUILT_IN["kie"]
 URL = "https://tempfile.example.com/out.png"

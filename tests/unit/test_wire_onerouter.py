@@ -7,9 +7,9 @@ import json
 
 import pytest
 from driving import PNG, job, play, reply, request, sent_json
+from pack.core.dialects.base.step import Found, Reply
 from pack.core.providers import BUILT_IN
 from pack.core.request import Request
-from pack.core.wire.step import Found, Reply
 
 ROW = BUILT_IN["onerouter"]
 B64 = base64.b64encode(PNG).decode()

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from driving import PNG, job, play, reply, request, sent_json
+from pack.core.dialects.base.step import Found, Send
 from pack.core.providers import BUILT_IN
-from pack.core.wire.step import Found, Send
 
 ROW = BUILT_IN["nanobanana"]
 URL = "https://example.com/generated-image.png"

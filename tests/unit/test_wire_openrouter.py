@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from driving import PNG, job, play, reply, request, sent_json
+from pack.core.dialects import dialect
+from pack.core.dialects.base.step import Done, Failed, Found
+from pack.core.execution.retry_policy import charged_by
 from pack.core.providers import BUILT_IN
-from pack.core.retry import charged_by
-from pack.core.wire import dialect
-from pack.core.wire.step import Done, Failed, Found
 
 ROW = BUILT_IN["openrouter"]
 URI = "data:image/png;base64," + base64.b64encode(PNG).decode()

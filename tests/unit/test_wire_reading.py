@@ -10,13 +10,13 @@ import pytest
 from driving import PNG, job, play, reply, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pack.core.dialects.base.polling import FAILED, RUNNING, SUCCEEDED, status_of, task_id_of
+from pack.core.dialects.base.step import Done, Found, Send
+from pack.core.dialects.parsing.error_parsing import fault_of, fault_words
+from pack.core.dialects.parsing.reading import read_json
+from pack.core.dialects.parsing.result_images import decode_base64, words_in
+from pack.core.dialects.parsing.result_images import images_in as pictures_in
 from pack.core.providers import BUILT_IN
-from pack.core.wire.error_parsing import fault_of, fault_words
-from pack.core.wire.reading import read_json
-from pack.core.wire.result_images import decode_base64, words_in
-from pack.core.wire.result_images import images_in as pictures_in
-from pack.core.wire.step import Done, Found, Send
-from pack.core.wire.tasks import FAILED, RUNNING, SUCCEEDED, status_of, task_id_of
 
 B64 = base64.b64encode(PNG).decode()
 URL = "https://files.example.com/1.png"

@@ -8,8 +8,8 @@ import pytest
 from driving import reply
 from hypothesis import given
 from hypothesis import strategies as st
-from pack.core.wire.error_parsing import fault_of
-from pack.core.wire.refusals import (
+from pack.core.dialects.parsing.error_parsing import fault_of
+from pack.core.dialects.parsing.refusals import (
     named_fields,
     names_model,
     names_nothing,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from driving import job, play, reply, request, sent_json
+from pack.core.dialects.base.step import Found, Reply
 from pack.core.providers import BUILT_IN
-from pack.core.wire.step import Found, Reply
 
 ROW = BUILT_IN["runflow"]
 URL = "https://cdn.runflow.io/out/1.png"

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from pack.core.custom_providers.settings_entries import AUTH
+from pack.core.custom_providers.yaml_file import FILE
 from pack.core.errors import Charged
-from pack.core.own_file import FILE
-from pack.core.own_providers import AUTH
 
 ROOT = Path(__file__).resolve().parents[2]
 WEB = ROOT / "web"
@@ -137,7 +137,7 @@ def test_every_language_is_offered() -> None:
 
 def test_an_empty_prompt_asks_the_same_in_english_whoever_is_asked() -> None:
     """English placeholders come from the schema; the text here is what translators start from."""
-    assert f'placeholder="{ENGLISH["placeholder.prompt"]}"' in (ROOT / "nodes" / "widgets.py").read_text("utf-8")
+    assert f'placeholder="{ENGLISH["placeholder.prompt"]}"' in (ROOT / "nodes" / "inputs.py").read_text("utf-8")
 
 
 def labels(locale: str) -> dict[str, str]:

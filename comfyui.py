@@ -1,0 +1,300 @@
+"""The only place that knows ComfyUI beyond the node classes: folders, interrupt, progress, device.
+
+Everything degrades: without a running server (a headless import, a test) there is no progress and no interrupt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .core.engine import Engine
+from .core.ledger import Asker
+from .core.providers import BUILT_IN
+from .core.providers.spec import Provider
+
+log = logging.getLogger("nano_banana")
+
+TICK = 0.05
+"""Seconds between two looks at the interrupt flag."""
+_PROGRESS_SECONDS = 0.25
+COLLECT_AFTER = 2.0
+"""Seconds after loading: the host's start comes first."""
+
+_engine: Engine | None = None
+_lock = threading.Lock()
+_offline: Any = None
+
+
+collected: dict[str, Any] = {}
+"""What came home after the last start: text, pictures, failed, and `at` in Unix time. Empty when nothing did. For pages
+that were not connected yet when they were told."""
+
+
+def engine() -> Engine:
+    """The process's engine, made when it is first needed."""
+    global _engine
+    with _lock:
+        if _engine is None:
+            _engine = Engine(data_folder(), offline_address)
+        return _engine
+
+
+def choices() -> tuple[Mapping[str, Provider], list[str], tuple[str, ...]]:
+    """The providers and profiles that a graph may name here, and the mistakes in the user's own file.
+
+    Never raises: the host asks for this when it lists its nodes.
+    """
+    try:
+        known = engine()
+        return known.rows(), known.profiles(), known.own().mistakes
+    except Exception:  # a setting that makes no sense is reported by the first node that runs
+        log.debug("only the built-in providers are offered", exc_info=True)
+        return BUILT_IN, ["default"], ()
+
+
+def data_folder() -> Path:
+    """The pack's own folder: never served over HTTP. Not created here."""
+    named = os.environ.get("NANO_BANANA_HOME", "").strip()
+    if named:
+        return Path(named).expanduser()
+    import folder_paths
+
+    try:
+        return Path(folder_paths.get_system_user_directory("nano_banana"))
+    except AttributeError:  # hosts before system user directories
+        return Path(folder_paths.get_user_directory()) / "__nano_banana"
+
+
+def offline_address() -> str:
+    """The base URL of the simulator, which is started on first use and lives as long as the process."""
+    global _offline
+    with _lock:
+        if _offline is None:
+            from .simulator import start
+
+            _offline = start(0)
+            log.info("the offline simulation listens on %s", _offline.origin)
+        return str(_offline.base_url("offline"))
+
+
+def asker(node_id: str | None, prompt: Any = None, extra: Any = None) -> Asker:
+    """Who asks: the prompt that runs now, the node, and the graph as the host has it."""
+    try:
+        from comfy_execution.utils import get_executing_context
+
+        context = get_executing_context()
+        run = str(context.prompt_id) if context else ""
+    except (ImportError, AttributeError):
+        run = ""
+    workflow = extra.get("workflow") if isinstance(extra, dict) else None
+    graph = {"workflow": workflow, "prompt": prompt} if workflow or prompt else None
+    return Asker(run or uuid.uuid4().hex, node=str(node_id or ""), graph=graph)
+
+
+def collect_when_up() -> None:
+    """Brings home what was paid before the restart, once the server is up. Only where the pack has been used before."""
+
+    def collect() -> None:
+        time.sleep(COLLECT_AFTER)
+        try:
+            if engine().ledger.is_empty:
+                return
+            collection = engine().collect()
+            collection.wait()
+            text = collection.result.text
+            if text:
+                log.warning("Nano Banana: %s.", text)
+                found = {"text": text, "pictures": collection.result.pictures, "failed": collection.result.failed}
+                collected.update(found, at=time.time())
+                tell("collected", dict(collected), everybody=True)
+        except Exception:  # a folder or a setting that makes no sense is reported by the first node that runs
+            log.debug("nothing was collected", exc_info=True)
+
+    threading.Thread(target=collect, daemon=True, name="nano-banana-collect").start()
+
+
+# ------------------------------------------------------------------------------------------------------- interrupt
+
+
+def interrupted() -> bool:
+    """Whether the user has interrupted the prompt that runs now. Looking does not clear the flag."""
+    from comfy import model_management
+
+    return bool(model_management.processing_interrupted())
+
+
+def interruption() -> BaseException:
+    """What a node raises to end its prompt as interrupted and not as failed."""
+    from comfy import model_management
+
+    return model_management.InterruptProcessingException()
+
+
+async def in_thread(work: Callable[[], Any]) -> Any:
+    """Runs slow work on a daemon thread and waits for it; an interrupt ends the wait, not the work.
+
+    Raises what `work` raises.
+    """
+    done = threading.Event()
+    outcome: dict[str, Any] = {}
+
+    def live() -> None:
+        try:
+            outcome["value"] = work()
+        except BaseException as error:
+            outcome["error"] = error
+        finally:
+            done.set()
+
+    threading.Thread(target=live, daemon=True, name="nano-banana-work").start()
+    while not done.is_set():
+        if interrupted():
+            raise interruption()
+        await asyncio.sleep(0.005 if "started" not in outcome else TICK)
+        outcome.setdefault("started", True)
+    if "error" in outcome:
+        raise outcome["error"]
+    return outcome["value"]
+
+
+async def off_loop(work: Callable[[], Any]) -> Any:
+    """Runs slow work of the server's own loop on a daemon thread, and waits for it. Raises what `work` raises.
+
+    Not in the loop's executor: that would hold Ctrl+C until the work is done.
+    """
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[Any] = loop.create_future()
+
+    def settle(value: Any, error: BaseException | None) -> None:
+        if ended.done():  # the browser has gone away
+            return
+        if error is None:
+            ended.set_result(value)
+        else:
+            ended.set_exception(error)
+
+    def live() -> None:
+        value, failed = None, None
+        try:
+            value = work()
+        except BaseException as error:
+            failed = error
+        try:
+            loop.call_soon_threadsafe(settle, value, failed)
+        except RuntimeError:
+            pass  # the server has ended
+
+    threading.Thread(target=live, daemon=True, name="nano-banana-route").start()
+    return await ended
+
+
+def server_routes() -> Any:
+    """Where the server takes routes, or None without a server."""
+    try:
+        from server import PromptServer
+
+        return PromptServer.instance.routes
+    except (ImportError, AttributeError):
+        return None
+
+
+def multi_user() -> bool:
+    """Whether the host was started with --multi-user: it then keeps workflows and its own settings apart by user."""
+    try:
+        from comfy.cli_args import args
+
+        return bool(args.multi_user)
+    except (ImportError, AttributeError):
+        return False
+
+
+def input_folder() -> Path:
+    """Where LoadImage looks."""
+    import folder_paths
+
+    return Path(folder_paths.get_input_directory())
+
+
+def loaded(name: str) -> Any:
+    """The IMAGE that the host's LoadImage gives for a file of its input folder. Raises whatever it raises."""
+    import nodes  # the host's own module of that name
+
+    return nodes.LoadImage().load_image(name)[0]
+
+
+# ------------------------------------------------------------------------------------------------------- progress
+
+
+class Face:
+    """What a person sees on a node while it runs: text, a bar, previews. Only for the browser that asked."""
+
+    def __init__(self, node_id: str | None) -> None:
+        self._node = node_id
+        self._last = 0.0
+        self._text = ""
+        try:
+            from server import PromptServer
+
+            self._server: Any = PromptServer.instance
+            self._client = self._server.client_id
+        except (ImportError, AttributeError):
+            self._server = self._client = None
+        try:
+            from comfy_api.latest import ComfyAPI
+
+            self._api: Any = ComfyAPI()
+        except ImportError:
+            self._api = None
+
+    def say(self, text: str) -> None:
+        """Text alone, at once."""
+        if self._server is not None and self._client is not None and self._node and text != self._text:
+            self._text = text
+            # Without a receiver the host would send it to every browser.
+            self._server.send_progress_text(text, self._node, self._client)
+
+    async def show(self, text: str, done: int, total: int, preview: Any = None, *, force: bool = False) -> None:
+        """Text and a bar, at most four times a second; a preview (small RGB PIL image) is shown at once."""
+        now = time.monotonic()
+        if preview is None and not force and now - self._last < _PROGRESS_SECONDS:
+            return
+        self._last = now
+        self.say(text)
+        if self._api is not None and self._node:
+            try:
+                await self._api.execution.set_progress(done, total, node_id=self._node, preview_image=preview)
+            except Exception:
+                log.debug("progress could not be shown", exc_info=True)
+                self._api = None
+
+
+def tell(event: str, facts: dict[str, Any], *, everybody: bool = False) -> None:
+    """An event for the pack's own browser side: for the browser that asked, or for all that are open."""
+    try:
+        from server import PromptServer
+
+        server = PromptServer.instance
+        if server.client_id is not None or everybody:
+            server.send_sync(f"nano_banana.{event}", facts, None if everybody else server.client_id)
+    except (ImportError, AttributeError):
+        pass
+
+
+def place() -> tuple[Any, Any]:
+    """Device and dtype that the host wants for images between nodes."""
+    import torch
+
+    try:
+        from comfy.model_management import intermediate_device, intermediate_dtype
+
+        return intermediate_device(), intermediate_dtype()
+    except (ImportError, AttributeError):
+        return torch.device("cpu"), torch.float32

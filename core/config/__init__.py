@@ -1,0 +1,1 @@
+"""What the user has set: environment variables, settings.json, allowed model ids and host names."""

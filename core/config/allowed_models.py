@@ -1,0 +1,153 @@
+"""Wire ids that a graph may name in `model_override`: those that the provider's data names, and those that the user allows.
+
+A provider's address serves more than images: a stranger's workflow could order videos there. So an id that neither the
+provider's data, providers.yaml nor a model added in Settings names is refused until somebody has allowed it on this
+machine, and said what it counts as. Kept under "allowed_models" in `settings.json`, by provider and id; without a page
+NANO_BANANA_ALLOW_MODELS names them: provider:id or provider:id=price, with commas between them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeGuard
+
+from ..custom_providers.settings_entries import checked_wire
+from ..errors import ConfigError, Impossible
+from ..providers import BUILT_IN
+from ..providers.spec import DEAREST_USD, OPERATIONS, Provider
+from .settings import PREFIX, Settings
+from .settings_file import rewrite
+
+VARIABLE = f"{PREFIX}ALLOW_MODELS"
+MOST = 200
+"""Ids that may be allowed in Settings in all."""
+_KEY = "allowed_models"
+_DEAREST_ALLOWED = 1000.0
+
+
+@dataclass(frozen=True)
+class AllowedModel:
+    """An id that may be sent although nobody has described it."""
+
+    provider: str
+    wire: str
+    usd: float
+    """What a picture counts as against the caps."""
+    source: Literal["settings", "environment"]
+
+
+class UnknownModel(Impossible):
+    """A graph names an id that nobody has described and nobody has allowed. Nothing was sent."""
+
+    def __init__(self, row: Provider, wire: str) -> None:
+        super().__init__(
+            f"The workflow asks {row.label} for {wire}, which the pack doesn't know: price unknown, and it may be no image "
+            "model at all. Nothing was sent",
+            cure=f"If you want it, press Allow on this machine on the node, or allow it in Settings > Nano Banana; without a "
+            f"browser, put {row.id}:{wire} into {VARIABLE} and restart ComfyUI. Else empty model_override",
+            kind="impossible",
+        )
+        self.provider, self.label, self.wire = row.id, row.label, wire
+
+
+def known_wires(row: Provider) -> set[str]:
+    """Every id that the provider's data names, as it is shipped and as the user has changed it, retired ones included."""
+    rows = [row, *([BUILT_IN[row.id]] if row.id in BUILT_IN else [])]
+    found = {old for each in rows for old in each.retired}
+    for model in (model for each in rows for model in each.models):
+        found |= {offer.wire for operation in OPERATIONS if (offer := model.offer(operation))}
+    return found
+
+
+def counted_usd(row: Provider, wire: str, settings: Settings) -> float:
+    """What a picture by the id in `model_override` counts as. Raises UnknownModel for one that isn't allowed."""
+    if row.local or wire in known_wires(row):
+        return DEAREST_USD
+    for each in allowed(settings):
+        if (each.provider, each.wire) == (row.id, wire):
+            return each.usd
+    raise UnknownModel(row, wire)
+
+
+def allowed(settings: Settings) -> list[AllowedModel]:
+    """What the user has allowed, the environment's first. What makes no sense allows nothing."""
+    found = _of_environment(settings.environ.get(VARIABLE, ""))
+    stored = settings.stored.get(_KEY)
+    for provider, wires in stored.items() if isinstance(stored, dict) else ():
+        for wire, facts in wires.items() if isinstance(wires, dict) else ():
+            usd = facts.get("price") if isinstance(facts, dict) else None
+            if _is_price(usd) and not checked_wire(wire):
+                found.append(AllowedModel(provider, wire, usd, "settings"))
+    return found
+
+
+def allow(home: Path, row: Provider, wire: Any, price: Any = None) -> None:
+    """Allows an id at a provider. `price`: US dollars that a picture counts as, None = the dearest known.
+
+    Raises ConfigError.
+    """
+    if not isinstance(wire, str) or checked_wire(wire):
+        raise _wrong(f"wire {checked_wire(wire) if isinstance(wire, str) else 'is a text'}")
+    if row.local or wire in known_wires(row):
+        raise _wrong(f"{row.label} has {wire[:60]} in its list: it needs no permission")
+    usd = DEAREST_USD if price is None else price
+    if not _is_price(usd):
+        raise _wrong("price is a number of US dollars per picture, for example 0.3")
+
+    def put(stored: dict[str, Any]) -> None:
+        known = stored.get(_KEY)
+        models = (
+            {name: dict(each) for name, each in known.items() if isinstance(each, dict)}
+            if isinstance(known, dict)
+            else {}
+        )
+        models.setdefault(row.id, {})[wire] = {"price": float(usd)}
+        if sum(len(each) for each in models.values()) > MOST:
+            raise _wrong(f"Up to {MOST} models can be allowed")
+        stored[_KEY] = models
+
+    rewrite(home, put)
+
+
+def forbid(home: Path, provider: str, wire: str) -> bool:
+    """Takes a permission back; False where Settings had none. Raises ConfigError."""
+    found = False
+
+    def put(stored: dict[str, Any]) -> None:
+        nonlocal found
+        known = stored.get(_KEY)
+        wires = known.get(provider) if isinstance(known, dict) else None
+        if isinstance(known, dict) and isinstance(wires, dict):
+            found = wires.pop(wire, None) is not None
+            if not wires:
+                known.pop(provider)
+
+    rewrite(home, put)
+    return found
+
+
+def _of_environment(text: str) -> list[AllowedModel]:
+    found = []
+    for entry in re.split(r"[;,\s]+", text):
+        # An id may have colons, too: google/gemini-3:free.
+        provider, _, rest = entry.strip("\"'").partition(":")
+        wire, _, price = rest.partition("=")
+        try:
+            usd = float(price.removeprefix("$")) if price else DEAREST_USD
+        except ValueError:
+            continue
+        if provider and not checked_wire(wire) and _is_price(usd):
+            found.append(AllowedModel(provider.lower(), wire, usd, "environment"))
+    return found
+
+
+def _is_price(value: Any) -> TypeGuard[float]:
+    good = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return good and math.isfinite(value) and 0 <= value < _DEAREST_ALLOWED
+
+
+def _wrong(what: str) -> ConfigError:
+    return ConfigError(what, cure="Correct it and send it again", kind="config")

@@ -1,0 +1,193 @@
+"""The user's settings: environment first, then `settings.json`, then the rows' own values.
+
+Read anew for every run, so that a change is felt at once. Never holds a key.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+from ..files.edited_json import Damaged, read_object
+from ..http.url_policy import checked_base_url
+from ..ledger.types import Caps
+from ..providers.spec import Provider
+
+PREFIX = "NANO_BANANA_"
+FILE = "settings.json"
+MEND = "Correct or delete that file, or set it aside in Settings > Nano Banana and enter your settings anew"
+
+
+def damaged(why: str) -> str:
+    """That the file can't be read, as the beginning of a sentence."""
+    return f"{FILE} in the pack's data folder can't be read ({why})"
+
+
+def variable(provider_id: str, suffix: str) -> str:
+    """The environment variable of a provider: NANO_BANANA_<ID>_<SUFFIX>."""
+    name = "".join(c if c.isalnum() else "_" for c in provider_id).upper()
+    return f"{PREFIX}{name}_{suffix}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One reading of the settings. Raises ConfigError from the properties whose text makes no sense."""
+
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    stored: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    damage: str = ""
+    """Why there is a `settings.json` that can't be read, "" where there is none: nobody knows which caps stand in it."""
+
+    @classmethod
+    def read(cls, home: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+        """The settings as they are now; a missing or broken file counts as empty."""
+        stored: dict[str, Any] = {}
+        damage = ""
+        if home is not None:
+            try:
+                stored = read_object(home / FILE)
+            except Damaged as error:
+                damage = str(error)
+        return cls(dict(os.environ if environ is None else environ), stored, damage)
+
+    def text(self, name: str, default: str = "") -> str:
+        """A setting as text; `name` in lower case, NANO_BANANA_<NAME> in the environment. Raises ConfigError."""
+        value = self.environ.get(PREFIX + name.upper(), "").strip()
+        stored = self.stored.get(name)
+        if not value and isinstance(stored, (dict, list)):
+            raise self._senseless(name, "a text or a number")
+        return value or (default if stored is None or stored == "" else str(stored))
+
+    @property
+    def order(self) -> list[str]:
+        """Provider ids in the order that `auto` tries them; those that aren't named follow."""
+        listed = self.environ.get(PREFIX + "ORDER", "").strip() or self.stored.get("order") or ""
+        names = listed if isinstance(listed, list) else str(listed).replace(";", ",").split(",")
+        return [str(name).strip() for name in names if str(name).strip()]
+
+    @property
+    def substitutes(self) -> bool:
+        """Whether a named provider without a key is run as `auto`."""
+        return self._one_of("missing_provider", "fail", "substitute") == "substitute"
+
+    @property
+    def parallel(self) -> int:
+        """The user's own limit of requests at a time per provider; 0 = the row's."""
+        text = self.text("parallel", "0")
+        if not (text.isascii() and text.isdecimal() and len(text) < 5) or int(text) > 64:
+            raise self._senseless("parallel", "a number from 0 to 64")
+        return int(text)
+
+    @property
+    def caps(self) -> Caps:
+        """Spending caps: $5 per run, $25 per day, none per month, unless the user says otherwise."""
+        if self.damage:
+            raise ConfigError(f"{damaged(self.damage)}, so your spending caps aren't known", cure=MEND, kind="config")
+        return Caps(self._cap("cap_run", "5"), self._cap("cap_day", "25"), self._cap("cap_month", "none"))
+
+    @property
+    def resends(self) -> bool:
+        """Whether a picture that may have been paid is asked for again without asking the user."""
+        return self._one_of("on_unknown", "ask", "resend") == "resend"
+
+    @property
+    def results_folder(self) -> Path | None:
+        """Where results are kept; None = in the data folder."""
+        named = self.text("results")
+        try:
+            if "\0" in named:
+                raise ValueError
+            return Path(named).expanduser() if named else None
+        except (ValueError, RuntimeError):  # ~nobody
+            raise self._senseless("results", "the path of a folder") from None
+
+    @property
+    def results_bytes(self) -> int:
+        """How large the results may grow."""
+        text = self.text("results_gb", "20")
+        try:
+            size = float(text)
+        except ValueError:
+            size = -1.0
+        if not 0 <= size <= 1_000_000:
+            raise self._senseless("results_gb", "a number of gigabytes, for example 20")
+        return int(size * 1_000_000_000)
+
+    @property
+    def project(self) -> str:
+        """What the spending of this process is booked on; "" = nothing."""
+        return self.text("project")[:200]
+
+    @property
+    def proxy(self) -> str:
+        """A proxy for everything the pack sends; "" = the machine's own settings."""
+        return self.text("proxy")
+
+    @property
+    def ca_bundle(self) -> str:
+        return self.text("ca_bundle")
+
+    def address_source(self, row: Provider) -> str:
+        """Who says where a provider is: "environment", "settings" or "row"."""
+        if self.environ.get(variable(row.id, "BASE_URL"), "").strip():
+            return "environment"
+        stored = self.stored.get("base_urls")
+        return "settings" if isinstance(stored, dict) and str(stored.get(row.id) or "").strip() else "row"
+
+    def base_url(self, row: Provider) -> str:
+        """The address of a provider. Raises ConfigError where there is none, or one that makes no sense."""
+        name = variable(row.id, "BASE_URL")
+        http = self.environ.get(variable(row.id, "PLAIN_HTTP"), "").strip().lower() in ("1", "true", "yes", "on")
+        if self.environ.get(name, "").strip():
+            return checked_base_url(self.environ[name], name, plain_http=http, routes=row.paths)
+        stored = self.stored.get("base_urls")
+        if isinstance(stored, dict) and str(stored.get(row.id) or "").strip():
+            where = f"the settings of {row.label}"
+            return checked_base_url(str(stored[row.id]), where, plain_http=http, routes=row.paths)
+        if not row.base_url:
+            raise ConfigError(
+                f"{row.label} has no address: many resellers serve this API, and you have to name yours",
+                cure=f"Put its address into Settings > Nano Banana, or into {name}: for example https://api.example.com",
+                kind="config",
+            )
+        return row.base_url
+
+    def form(self, row: Provider) -> str:
+        """Which way of asking to begin with; "" = what worked last, or the row's first."""
+        name = variable(row.id, "FORM")
+        words = self.environ.get(name, "").strip().lower().replace("+", " ").replace(",", " ").split()
+        if not words:
+            return ""
+        for form in row.forms:
+            if set(form.split()) == set(words):
+                return form
+        if words == ["async"]:
+            return next((form for form in row.forms if "async" in form.split()), "")
+        raise self._senseless(name, f"one of: {', '.join(row.forms)}" if row.forms else "nothing: it has one form only")
+
+    def _cap(self, name: str, default: str) -> float | None:
+        text = self.text(name, default).removeprefix("$").strip().lower()
+        if text in ("none", "off", "no"):
+            return None
+        try:
+            cap = float(text)
+        except ValueError:
+            cap = -1.0
+        # A typing error must not lift a cap.
+        if not 0 <= cap < 1_000_000:
+            raise self._senseless(name, "an amount in US dollars, or none")
+        return cap
+
+    def _one_of(self, name: str, *values: str) -> str:
+        found = self.text(name, values[0]).lower()
+        if found not in values:
+            raise self._senseless(name, " or ".join(values))
+        return found
+
+    def _senseless(self, name: str, wanted: str) -> ConfigError:
+        shown = name if name.startswith(PREFIX) else PREFIX + name.upper()
+        return ConfigError(f"The setting {shown} makes no sense", cure=f"It should be {wanted}", kind="config")

@@ -1,0 +1,1 @@
+"""Providers and models that the user describes: in Settings or in providers.yaml."""

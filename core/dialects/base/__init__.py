@@ -1,0 +1,1 @@
+"""What all dialects share: the steps they return, polling, uploads and request variants."""

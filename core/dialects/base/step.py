@@ -1,0 +1,210 @@
+"""The vocabulary between a dialect and the engine.
+
+A dialect is a pure state machine: `start(job)` and `next(job, state, reply)` give a step; the engine does it and asks
+again. No dialect opens a socket, reads a clock or sleeps.
+
+    Send     one HTTP request, paid or free
+    Wait     pause, then send
+    Done     the pictures, as bytes or as addresses
+    Failed   what went wrong, as data
+
+`state` is plain JSON, small, and all that is needed to go on after a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from ...errors import Fault
+from ...http.body import Body, Inline
+from ...images.picture import Encoded
+from ...providers.spec import Operation, Option, Provider, Route, Transport
+from ..parsing.coded_image import CodedImage
+
+State = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One paid call in a dialect's hands."""
+
+    row: Provider
+    base_url: str
+    """Origin and prefix, without a trailing slash or /v1."""
+    model: str
+    """Wire model id."""
+    operation: Operation
+    prompt: str
+    options: Mapping[Option, str | int | bool]
+    """What is sent, in our spelling, seed included."""
+    count: int = 1
+    references: tuple[Encoded, ...] = ()
+    form: str = ""
+    """Which of the row's forms to begin with."""
+    uploaded: Mapping[int, str] = field(default_factory=dict)
+    """Reference index -> address of an upload made earlier that is still good."""
+    project: str = ""
+    """The project that the key belongs to, where the address names it."""
+    own_route: Route | None = None
+    """The model's own address and field names, where it has some."""
+    variants: Mapping[str, str] = field(default_factory=dict)
+    """Topic -> variant that worked at this base URL earlier; see `variants`."""
+
+    @property
+    def route(self) -> Route:
+        return self.own_route or self.row.routes[self.operation]
+
+    def url(self, path: str) -> str:
+        return self.base_url + path.replace("{project}", self.project).replace("{model}", self.model)
+
+    def upload_url(self, path: str) -> str:
+        """The address of the upload route; `path` is the dialect's own, where the row names no other."""
+        return self.row.uploads_to(self.base_url) + (self.row.upload_path or path)
+
+    def inline(self, picture: Encoded) -> Inline:
+        """A reference inside a JSON body: a data URI, or bare base64 where the row says so."""
+        return Inline(picture, data_uri=self.row.references != "base64")
+
+    def fields(self) -> dict[str, str | int | bool]:
+        """The options in the provider's names and spelling, with the count where it has one."""
+        spelled: dict[str, str | int | bool] = dict(self.route.constants)
+        for option, value in self.options.items():
+            known = self.route.fields.get(option)
+            if known is not None:
+                # A provider's own word for a ratio ("auto") has no spelling of its own.
+                spelled[known.name] = (
+                    value if known.values is not None and str(value) not in known.values else known.spell(value)
+                )
+        count = self.route.fields.get("count")
+        if count is not None:
+            spelled[count.name] = self.count
+        return spelled
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, read completely."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+    request_id: str = ""
+    sent: str = field(default="", repr=False)
+    """The user's own words that went along: an error may repeat them, and means nothing by them."""
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+
+@dataclass(frozen=True)
+class Send:
+    """One HTTP request."""
+
+    method: str
+    url: str
+    state: State
+    """Handed back with the reply."""
+    paid: bool = False
+    body: Body | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    with_key: bool = True
+    """False for addresses that came out of a reply: the key goes to the provider's own origin only."""
+    accepted: State | None = None
+    """Set when the provider has taken the task: what `resume` needs to find it again."""
+    learned: str = ""
+    """The form that worked, to begin with next time."""
+    variants: Mapping[str, str] = field(default_factory=dict)
+    """Topic -> variant that worked after others were refused, to begin with next time."""
+    uploaded: tuple[int, str] | None = None
+    """A reference index and the address it got, to be used again by the next call."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A pause before the next request."""
+
+    seconds: float
+    then: Send
+    progress: str = ""
+    """The provider's own word for how far it is, if any."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One picture in a reply: an address, or its bytes."""
+
+    url: str = ""
+    """May lack its scheme or host: it is joined to the provider's own address before it is fetched."""
+    data: bytes = b""
+    coded: CodedImage | None = None
+    """Its bytes as they stand in the answer, where that is long."""
+
+    def read(self) -> bytes:
+        """Its bytes, b"" where there is an address only."""
+        return self.coded.read() if self.coded is not None else self.data
+
+
+@dataclass(frozen=True)
+class Done:
+    """The provider has finished. No pictures at all is a `Failed`, not a `Done`."""
+
+    pictures: tuple[Found, ...]
+    """In the order of the answer; where there are more than were asked for, the last are the results."""
+    text: str = ""
+    """The model's words, or the revised prompt."""
+    usd: float | None = None
+    """What the provider says the call cost."""
+    request_id: str = ""
+    learned: str = ""
+    notices: tuple[str, ...] = ()
+    """What the user has to know about the pictures; kept with them."""
+    variants: Mapping[str, str] = field(default_factory=dict)
+    """As in `Send`."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The provider answered, and not with a picture."""
+
+    fault: Fault
+    task: str = ""
+    """The provider's id of a task that failed after it was accepted."""
+
+
+Step = Send | Wait | Done | Failed
+
+
+class Dialect(Protocol):
+    """What a module in this folder offers.
+
+    A module may also have `UNREAD`: the words of `providers.yaml` that change nothing of what it sends.
+    """
+
+    REFERENCES: tuple[Transport, ...]
+    """How its references can travel: the values of a row's `references` that it honours."""
+
+    def start(self, job: Job) -> Step:
+        """The first step of a new call."""
+        ...
+
+    def next(self, job: Job, state: State, reply: Reply) -> Step:
+        """The step after `reply`, which answers the `Send` that carried `state`."""
+        ...
+
+    def resume(self, job: Job, accepted: State) -> Step:
+        """The step that finds an accepted task again. The job has no references."""
+        ...
+
+
+@runtime_checkable
+class Cancels(Dialect, Protocol):
+    """A dialect that can also take back what the provider has accepted."""
+
+    def cancel(self, job: Job, accepted: State) -> Send | None:
+        """A free request to drop an accepted task; None when the provider has begun, so that it could be billed for
+        nothing. The reply goes to `next`, which goes on asking how the task is, whatever the reply says."""
+        ...

@@ -1,0 +1,199 @@
+"""Google's `generateContent`: the Gemini API, Vertex AI, and the resellers that copy it.
+
+Documents: Google's image generation guide, its API reference and its SDK. One POST, answered with the pictures as base64
+in `candidates[].content.parts[]`. Where the row says `upload` and a request would pass its `upload_above`, the largest
+references go through the Files API first: `POST /upload/v1beta/files` opens an upload whose address comes back in a
+header, the bytes go there, and the body names the file.
+
+Only pictures are asked for: asking for text too is reported to make Google ignore the size, and a search needs no text.
+What is drawn while thinking is a draft; `result_images` says when it is the result. `imageConfig` is the
+spelling of the SDK; newer pages show another one that some models refuse. Field names with dots lead into objects.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..errors import Fault
+from ..http.body import Body, Inline, Raw, json_body
+from ..providers.spec import Transport
+from .base.step import Done, Failed, Job, Reply, Send, State, Step, Wait
+from .parsing import gemini_errors
+from .parsing.error_parsing import unreadable
+from .parsing.reading import NotJson, read_object
+from .parsing.result_images import result_images
+
+REFERENCES: tuple[Transport, ...] = ("base64", "upload")
+UNREAD = ("poll_seconds",)
+
+CATEGORIES = tuple(
+    f"HARM_CATEGORY_{name}" for name in ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
+)
+"""What a safety threshold is set for; CIVIC_INTEGRITY exists, too, and is not asked about pictures."""
+_FILES = "/upload/v1beta/files"
+_UPLOAD = "upload"
+"""Stands in `places` for a reference that has to be uploaded."""
+DRAFT = (
+    "The model gave only a draft that it drew while thinking, and no finished picture: queue with another seed for one"
+)
+_PROCESSING_POLLS = 30
+_SOURCES = 20
+
+
+def start(job: Job) -> Step:
+    return _go_on(job, _places(job))
+
+
+def next(job: Job, state: State, reply: Reply) -> Step:
+    if not reply.ok:
+        return Failed(gemini_errors.fault(reply, job.row.id))
+    if state["at"] == "announce":
+        return _put(job, state, reply)
+    try:
+        value = read_object(reply)
+    except NotJson:
+        return Failed(unreadable(reply))
+    if state["at"] in ("put", "processing"):
+        return _uploaded(job, state, reply, value)
+    return _read(reply, value)
+
+
+def resume(job: Job, accepted: State) -> Step:
+    """Nothing is ever accepted here without its pictures."""
+    return Failed(Fault("task", "this API has no tasks"))
+
+
+# --------------------------------------------------------------------------------------------------- the request
+
+
+def _places(job: Job) -> list[str]:
+    """How each reference travels: "" inside the body, an address, or `_UPLOAD`."""
+    places = [""] * len(job.references)
+    if job.row.references == "upload" or job.row.upload_above:
+        largest_first = sorted(range(len(places)), key=lambda index: -len(job.references[index].data))
+        for index in largest_first:
+            if len(_body(job, places)) <= job.row.upload_above:
+                break
+            places[index] = job.uploaded.get(index) or _UPLOAD
+    return places
+
+
+def _go_on(job: Job, places: list[str], fresh: tuple[int, str] | None = None) -> Send:
+    """The next upload, or the paid request when there is none left."""
+    if _UPLOAD in places:
+        index = places.index(_UPLOAD)
+        picture = job.references[index]
+        return Send(
+            "POST",
+            job.upload_url(_FILES),
+            {"at": "announce", "index": index, "places": places},
+            body=json_body({"file": {"display_name": f"reference-{index + 1}"}}),
+            headers={
+                "X-Goog-Upload-Protocol": "resumable",
+                "X-Goog-Upload-Command": "start",
+                "X-Goog-Upload-Header-Content-Length": str(len(picture.data)),
+                "X-Goog-Upload-Header-Content-Type": picture.mime,
+            },
+            uploaded=fresh,
+        )
+    return Send("POST", job.url(job.route.path), {"at": "submit"}, paid=True, body=_body(job, places), uploaded=fresh)
+
+
+def _body(job: Job, places: list[str]) -> Body:
+    parts: list[dict[str, Any]] = [{"text": job.prompt}]
+    for picture, place in zip(job.references, places, strict=True):
+        if place:
+            parts.append({"fileData": {"mimeType": picture.mime, "fileUri": place}})
+        else:
+            parts.append({job.route.references: {"mimeType": picture.mime, "data": Inline(picture, data_uri=False)}})
+    value: dict[str, Any] = {
+        "contents": [{"role": "user", "parts": parts}],
+        "generationConfig": {"responseModalities": ["IMAGE"]},
+    }
+    for name, given in job.fields().items():
+        _set(value, name, given)
+    return json_body(value)
+
+
+def _set(value: dict[str, Any], name: str, given: str | int | bool) -> None:
+    """Puts an option where its name leads, in the form that three of them have."""
+    if name == "tools":
+        value[name] = [{str(given): {}}]
+    elif name == "safetySettings":
+        value[name] = [{"category": category, "threshold": given} for category in CATEGORIES]
+    elif name == "systemInstruction":
+        value[name] = {"parts": [{"text": given}]}
+    else:
+        *path, last = name.split(".")
+        for step in path:
+            value = value.setdefault(step, {})
+        value[last] = given
+
+
+# --------------------------------------------------------------------------------------------------- uploads
+
+
+def _put(job: Job, state: State, reply: Reply) -> Step:
+    # Some answers repeat the key in this address. It needs none, and none goes along: the address is the permission.
+    address = re.sub(r"([?&])key=[^&]*(&|$)", r"\1", reply.headers.get("x-goog-upload-url", "")).rstrip("?&")
+    if not address.startswith(("http://", "https://")):
+        return Failed(unreadable(reply))
+    picture = job.references[state["index"]]
+    return Send(
+        "POST",
+        address,
+        {**state, "at": "put"},
+        body=Body((Raw(picture.data),), picture.mime),
+        headers={"X-Goog-Upload-Offset": "0", "X-Goog-Upload-Command": "upload, finalize"},
+        with_key=False,
+    )
+
+
+def _uploaded(job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
+    """A file is named once it may be used; Google can take a moment to look at it."""
+    file = gemini_errors.named(value, "file") if state["at"] == "put" else value
+    uri, name, stage = (gemini_errors.text_of(file, field) for field in ("uri", "name", "state"))
+    polls = state.get("polls", 0)
+    if stage == "PROCESSING" and re.fullmatch(r"files/[\w-]{1,80}", name) and polls < _PROCESSING_POLLS:
+        after: State = {**state, "at": "processing", "polls": polls + 1}
+        return Wait(1.0, Send("GET", job.url(f"/v1beta/{name}"), after), progress="processing")
+    if stage not in ("ACTIVE", "") or not uri.startswith(("http://", "https://")):
+        return Failed(
+            Fault("task", f"reference {state['index'] + 1} could not be uploaded {stage}".strip(), reply.status)
+        )
+    places = list(state["places"])
+    places[state["index"]] = uri
+    return _go_on(job, places, fresh=(state["index"], uri))
+
+
+# --------------------------------------------------------------------------------------------------- the answer
+
+
+def _read(reply: Reply, value: dict[str, Any]) -> Step:
+    found = result_images(value)
+    if found.images:
+        text = "\n".join(part for part in (found.text, _sources(value)) if part)
+        return Done(
+            found.images,
+            text,
+            request_id=gemini_errors.request_id(reply, value),
+            notices=(DRAFT,) if found.is_draft else (),
+        )
+    if found.has_broken_image:
+        said = "a picture whose data or address can't be read"
+        return Failed(Fault("unreadable", said, reply.status, request_id=reply.request_id))
+    return Failed(gemini_errors.declined(reply, value, found.text))
+
+
+def _sources(value: dict[str, Any]) -> str:
+    """The pages that a web search leaned on, a line each."""
+    lines = []
+    for candidate in gemini_errors.objects(value, "candidates"):
+        for chunk in gemini_errors.objects(gemini_errors.named(candidate, "groundingMetadata"), "groundingChunks"):
+            page = gemini_errors.named(chunk, "web")
+            uri, title = gemini_errors.text_of(page, "uri"), gemini_errors.text_of(page, "title")
+            if uri:
+                lines.append(f"- {title}: {uri}" if title else f"- {uri}")
+    unique = list(dict.fromkeys(lines))[:_SOURCES]
+    return "\n".join(("Sources:", *unique)) if unique else ""

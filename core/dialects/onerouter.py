@@ -1,0 +1,128 @@
+"""The OneRouter / Infron images API: JSON in, JSON out, on edits too.
+
+Documents: its OpenAPI pages for `/v1/images/generations` and `/v1/images/edits`. References are strings in
+`image_urls`; data URIs are what clients send there. Some models of the same host answer with a task
+(`data.task_id`) that `GET /v1/images/tasks/{id}` follows, and it can report an error inside a 200.
+
+The two documents leave some things open, and a refusal (`retry.leads_on`) leads from one variant to the other, once each:
+
+    ratio        the enum of /generations holds " 3:2", with a space, while its prose says 3:2. A refusal of a 3:2 that is
+                 about the ratio leads on, and so does one that says nothing; one that names something else doesn't
+    model id     no document gives a value; one's summary is `google/nano-banana-2-text-to-image`, the other's
+                 `nano-banana-pro-image-to-image`. A model that isn't there is asked for in the other spelling
+    route        a client of the vendor posts edits, with `image_urls`, to /generations; an edits route that isn't there
+                 leads there. The model id says that it is an edit
+    encoding     clients wrap base64 into data URIs; a base that says it can't read base64 so gets it bare
+
+A base that wants http(s) addresses has no way for pictures of this machine: it has no upload for images.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..errors import Fault
+from ..http.body import json_body
+from ..providers.spec import Transport
+from .base.polling import follow, lost, path_segment, task_id_of
+from .base.step import Failed, Job, Reply, Send, State, Step
+from .base.variants import another, begin, inside, remembered
+from .parsing.error_parsing import claimed_status, error_in, fault_of, unreadable
+from .parsing.reading import NotJson, read_object
+from .parsing.refusals import (
+    is_refusal,
+    names_field,
+    names_model,
+    names_nothing,
+    own_words,
+    wants_addresses,
+    wants_other_encoding,
+)
+from .parsing.result_images import result_images
+
+REFERENCES: tuple[Transport, ...] = ("data_uri", "base64")
+
+_ID, _RATIO, _ROUTE, _ENCODING = "model id", "ratio", "route", "encoding"
+_PREFIX = "google/"
+_RATIO_WORDS = re.compile(r"(?i)aspect|\bratio\b|\b\d{1,2}:\d{1,2}\b")
+
+
+def start(job: Job) -> Step:
+    first = {_ID: "prefixed" if job.model.startswith(_PREFIX) else "bare"}
+    if job.operation == "generate" and job.options.get("aspect_ratio") == "3:2":
+        first[_RATIO] = "plain"
+    if job.references:
+        first[_ROUTE] = "edits"
+        first[_ENCODING] = "base64" if job.row.references == "base64" else "data_uri"
+    return _submit(job, begin(job, first))
+
+
+def next(job: Job, state: State, reply: Reply) -> Step:
+    task = state.get("task", "")
+    if not reply.ok:
+        fault = fault_of(reply)
+        if task:
+            return Failed(lost(reply, task) if reply.status == 404 else fault, task)
+        return _refused(job, state, reply, fault)
+    try:
+        value = read_object(reply)
+    except NotJson:
+        return Failed(unreadable(reply))
+    if claimed_status(value) and not result_images(value).images:
+        error = error_in(reply, value) or unreadable(reply)
+        return Failed(error, task) if task else _refused(job, state, reply, error)
+    data = value.get("data")
+    task = task or (task_id_of({"data": data}) if isinstance(data, dict) else "")
+    return remembered(follow(job, reply, value, task, _poll, polled=state), state)
+
+
+def resume(job: Job, accepted: State) -> Step:
+    return _poll(job, accepted)
+
+
+def _submit(job: Job, state: State) -> Send:
+    variants = state["variants"]
+    value: dict[str, Any] = {"model": _wire_id(job, state), "prompt": job.prompt, **job.fields()}
+    if variants.get(_RATIO) == "spaced":
+        value["aspect_ratio"] = " 3:2"
+    if job.route.references and job.references:
+        addresses = [""] * len(job.references)
+        value[job.route.references] = inside(job, addresses, variants[_ENCODING])
+    route = job.row.routes["generate"] if variants.get(_ROUTE) == "generations" else job.route
+    return Send("POST", job.url(route.path), {**state, "at": "submit"}, paid=True, body=json_body(value))
+
+
+def _refused(job: Job, state: State, reply: Reply, fault: Fault) -> Step:
+    """Another variant of a paid request that was refused for the way it was sent, or the failure."""
+    led = None
+    if names_model(reply, fault):
+        led = another(state, _ID, ("prefixed", "bare"))
+        if led and _wire_id(job, led) == _wire_id(job, state):
+            led = None
+    elif _RATIO in state["variants"] and _blames_the_ratio(reply, fault):
+        led = another(state, _RATIO, ("plain", "spaced"))
+    elif _ROUTE in state["variants"] and reply.status in (404, 405) and is_refusal(fault):
+        led = another(state, _ROUTE, ("edits", "generations"))
+    elif _ENCODING in state["variants"] and wants_other_encoding(reply, fault) and not wants_addresses(reply, fault):
+        led = another(state, _ENCODING, ("data_uri", "base64"))
+    return _submit(job, led) if led else Failed(fault)
+
+
+def _poll(job: Job, state: State) -> Send:
+    return Send("GET", job.url(f"/v1/images/tasks/{path_segment(state['task'])}"), state, accepted=state)
+
+
+def _blames_the_ratio(reply: Reply, fault: Fault) -> bool:
+    """Whether a refusal is about the ratio, or says nothing that speaks against it."""
+    if not is_refusal(fault) or fault.kind != "invalid" or fault.status not in (400, 422):
+        return False
+    named = _RATIO_WORDS.search(own_words(reply, fault)) is not None or names_field(reply, "aspect_ratio")
+    return named or names_nothing(reply, fault)
+
+
+def _wire_id(job: Job, state: State) -> str:
+    """The model id with or without `google/`; one of another maker stays as it is."""
+    if state["variants"][_ID] == "bare":
+        return job.model.removeprefix(_PREFIX)
+    return job.model if "/" in job.model else _PREFIX + job.model

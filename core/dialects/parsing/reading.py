@@ -1,0 +1,113 @@
+"""Reads the JSON of replies with tolerance: it is not always clean, and not always one object.
+
+What a result is says `result_images`; errors are read in `error_parsing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..base.step import Reply
+from .envelopes import unwrapped
+from .event_stream import is_chunk, is_event_stream, join_chunks, parse_events, parse_json_lines
+from .long_json import LongJson, TooMuch
+from .result_images import image_of, images_in
+
+_MOST_COPIED = 100 << 20
+"""Bytes of a body that is copied without what stands before its JSON."""
+_MOST_UTF16 = 4 << 20
+_MOST_LINES = 1 << 20
+
+
+class NotJson(ValueError):
+    """The reply is not JSON at all, or cut short."""
+
+
+def read_json(body: bytes) -> Any:
+    """The first JSON value in `body`; a BOM before it and garbage after it are ignored. Raises NotJson."""
+    source = LongJson(body)
+    try:
+        return source.parse(source.text().lstrip())[0]
+    except (ValueError, RecursionError):
+        raise NotJson("not JSON") from None
+
+
+def plain_text(body: bytes) -> bytes:
+    """A body as UTF-8 without what some servers put before the JSON: UTF-16, and the prefix that guards against inclusion."""
+    if body[:2] in (b"\xff\xfe", b"\xfe\xff") and len(body) <= _MOST_UTF16:
+        body = body.decode("utf-16", "replace").encode("utf-8", "replace")
+    guarded = body[:5].startswith(b")]}'") and len(body) <= _MOST_COPIED
+    return body.partition(b"\n")[2] if guarded else body
+
+
+def _after_comments(body: bytes) -> bytes:
+    """What follows the comments of a stream: OpenRouter sends some while it waits, also before plain JSON."""
+    at = 0
+    for _ in range(10_000):
+        if body[at : at + 1] not in (b":", b"\r", b"\n"):
+            break
+        end = body.find(b"\n", at, at + 10_000)
+        if end < 0:
+            break
+        at = end + 1
+    return body[at:] if len(body) <= _MOST_COPIED else b""
+
+
+def _of_events(source: LongJson) -> dict[str, Any]:
+    """The answer that came as server-sent events. Raises NotJson."""
+    image: Any = None
+
+    def objects() -> Iterator[Any]:
+        nonlocal image
+        for value in parse_events(source):
+            inner = unwrapped(value)
+            yield inner
+            if not isinstance(inner, dict) and images_in(value):
+                image = value
+
+    try:
+        joined = join_chunks(objects())
+    except TooMuch:
+        raise NotJson("too much JSON") from None
+    if joined is not None:
+        return joined
+    if image is not None:
+        return {"data": image}
+    rest = _after_comments(source.body)
+    if rest[:1] in (b"{", b"["):
+        return read_object(Reply(200, {}, rest))
+    lines = source.body.splitlines() if len(source.body) <= _MOST_LINES else []
+    data = b"\n".join(line.removeprefix(b"data:").strip() for line in lines if line.startswith(b"data:"))
+    if data and not is_event_stream(data):
+        return read_object(Reply(200, {}, data))  # an address as the data of an event
+    raise NotJson("not JSON")
+
+
+def read_object(reply: Reply) -> dict[str, Any]:
+    """The JSON object of a reply; one that came as a stream of pieces is joined first. Raises NotJson."""
+    source = LongJson(plain_text(reply.body))
+    if is_event_stream(source.body):
+        return _of_events(source)
+    text = source.text().lstrip()
+    try:
+        value, end = source.parse(text)
+    except (ValueError, RecursionError):
+        if image_of(source.whole):
+            return {"data": [source.whole]}  # an address or base64 as the whole body
+        raise NotJson("not JSON") from None
+    value = unwrapped(value)
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        value = [unwrapped(each) for each in value]
+        # Some gateways wrap an error into a list; a stream that is read to its end is a list of chunks.
+        value = join_chunks(value) if any(is_chunk(each) for each in value) else value[0]
+    elif is_chunk(value) and text[end : end + 2].strip():
+        more = parse_json_lines(source, text[end:].lstrip())
+        value = join_chunks([value, *(each for each in map(unwrapped, more) if is_chunk(each))])
+    elif isinstance(value, dict) and text[end : end + 400].lstrip().startswith("{"):
+        value = join_chunks([value, *parse_json_lines(source, text[end:].lstrip())])
+    elif not isinstance(value, dict) and images_in(value):
+        value = {"data": value}
+    if not isinstance(value, dict):
+        raise NotJson("not a JSON object")
+    return value

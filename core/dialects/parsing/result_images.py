@@ -1,0 +1,340 @@
+"""Finds the result images of a successful answer, whatever API it came through: the one place that says what a result is.
+
+Providers wrap the same image in a dozen ways, and copies of an API mix them. Every dialect asks `result_images` before it
+says that an answer holds none. Known shapes, each seen at a provider, in a vendor's SDK or in a public report:
+
+    candidates[].content.parts[]      Gemini: inline data or a file address; a part with `thought` is a draft
+    choices[].message                 chat: `images`, `content` as text or as a list of parts, `multi_mod_content`
+    data, images, output, result ...  image APIs and tasks: addresses, data URIs, base64 (also wrapped twice)
+    text anywhere above               a markdown image, an <img>, an address alone on its line, a data URI
+
+Inputs that a provider echoes (`input`, `request`, `urls`, `messages`) are never looked at. Pure functions.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from ...images.picture import sniff
+from ..base.step import Found
+from .base64_text import decode_base64 as decode_base64
+from .envelopes import json_in
+from .image_names import named_as_images, without_other_roles
+from .long_text import LongText
+from .text_images import Text, cleaned_address, image_lines, image_of, relative_address, split_text
+
+_DEEPEST = 8
+_URL_FIELDS = ("url", "image_url", "imageUrl", "output_url", "imageURL", "image_uri", "uri", "fileUri", "file_uri")
+_BASE64_FIELDS = ("b64_json", "base64", "b64", "image_base64", "bytesBase64Encoded")
+_CONTAINERS = (
+    "data",
+    "images",
+    "image_urls",
+    "imageUrls",
+    "output",
+    "outputs",
+    "result",
+    "results",
+    "resultUrls",
+    "predictions",
+    "artifacts",
+    "assets",
+    "files",
+    "media",
+    "attachments",
+    "generations",
+    "urls",
+    "response",
+    "task",
+    "payload",
+)
+"""Looked into before the address of the object itself, which may be that of a page about it."""
+_HOLDERS = ("image", "item", "file", "source", "message", "content", "sample")
+"""Looked into where the object itself has no address."""
+_WORD_FIELDS = ("revised_prompt", "description", "text")
+
+
+@dataclass(frozen=True)
+class ResultImages:
+    """What an answer holds beside errors."""
+
+    images: tuple[Found, ...]
+    """The results, in the order of the answer. A draft is in here only when it is the result."""
+    text: str = ""
+    """The words beside them, without the markup of images."""
+    is_draft: bool = False
+    """Whether the only image is a draft that the model drew while thinking."""
+    has_draft: bool = False
+    """Whether the answer holds a draft, result or not."""
+    has_broken_image: bool = False
+    """Whether there is image data that is no image, or an address that can't be fetched, such as one of a bucket."""
+
+
+def result_images(value: Any) -> ResultImages:
+    """The result images of a parsed answer and the words beside them.
+
+    A draft is the result only where the answer ended with STOP, or names no end, and holds neither a finished image nor
+    words: words beside a draft are a refusal.
+    """
+    if isinstance(value, dict) and value.get("success") is False:
+        return ResultImages(())  # what comes with a stated failure is a placeholder
+    if isinstance(value, dict) and isinstance(named(value, "candidates"), list):
+        found = _of_candidates(value)
+        if found.images or found.has_draft or found.has_broken_image:
+            return found
+        images = tuple(images_in(value))
+        return ResultImages(images, found.text)
+    if isinstance(value, dict) and isinstance(value.get("choices"), list):
+        found = _of_choices(value)
+        images = found.images or tuple(images_in(value))
+        return ResultImages(images, found.text)
+    images = tuple(images_in(value))
+    if not images and isinstance(value, dict):
+        images = tuple(
+            each for name in ("text", "content", "output_text") for each in images_in_content(value.get(name))
+        )
+    return ResultImages(images, words_in(value))
+
+
+# ---------------------------------------------------------------------------------------------- known answers
+
+
+def _of_candidates(value: dict[str, Any]) -> ResultImages:
+    """Gemini's shape, and its copies in snake_case."""
+    candidates = [each for each in named(value, "candidates") if isinstance(each, dict)]
+    parts: list[dict[str, Any]] = []
+    for candidate in candidates:
+        content = named(candidate, "content")
+        listed = named(content, "parts") if isinstance(content, dict) else content
+        listed = [listed] if isinstance(listed, dict) else listed
+        parts += [part for part in listed if isinstance(part, dict)] if isinstance(listed, list) else []
+    final = [part for part in parts if part.get("thought") is not True]
+    drafts = [image for part in parts if part.get("thought") is True for image in _of_part(part)]
+    in_text, words = _of_texts([part["text"] for part in final if isinstance(part.get("text"), Text)])
+    images = [image for part in final for image in _of_part(part)] or in_text
+    images = images or [image for part in final if "text" not in part for image in images_in(part)]
+    images = images or _first_inside({"images": candidates}, ("images",), 0)
+    broken = not images and not drafts and any(_claims_data(part) for part in parts)
+    if images or not drafts:
+        return ResultImages(tuple(images), words, has_draft=bool(drafts), has_broken_image=broken)
+    if words or not _ended_well(value, candidates):
+        return ResultImages((), words, has_draft=True)
+    return ResultImages(tuple(drafts[-1:]), words, is_draft=True, has_draft=True)
+
+
+def _of_texts(texts: list[Text]) -> tuple[list[Found], str]:
+    """The images in the texts of an answer's parts, and the words beside them."""
+    said = "\n".join(text.strip() for text in texts if isinstance(text, str) and text.strip())
+    images: list[Found] = []
+    words: list[str] = []
+    pieces: list[Text] = [said, *(text for text in texts if isinstance(text, LongText))]
+    for text in pieces:
+        found, rest = split_text(text)
+        other = [] if found else images_in_content(text)
+        images += other or found
+        words += [rest] if rest and not other else []
+    return images, "\n".join(words)
+
+
+def _ended_well(value: dict[str, Any], candidates: list[dict[str, Any]]) -> bool:
+    """Whether nothing says that the answer ended in another way than by itself."""
+    if named(value, "promptFeedback") and (named(named(value, "promptFeedback"), "blockReason")):
+        return False
+    reasons = [str(named(candidate, "finishReason") or "").upper() for candidate in candidates]
+    return all(reason in ("", "STOP", "FINISH_REASON_STOP", "FINISH_REASON_UNSPECIFIED") for reason in reasons)
+
+
+def _of_part(part: dict[str, Any]) -> list[Found]:
+    """The image of one part of a Gemini answer, an address or bytes."""
+    for name, inner in (("inlineData", "data"), ("fileData", "fileUri")):
+        holder = named(part, name)
+        text = named(holder, inner) if isinstance(holder, dict) else None
+        found = image_of(text) if _is_filled(text) else None
+        if found is not None:
+            return [found]
+    return []
+
+
+def _claims_data(part: dict[str, Any]) -> bool:
+    for name, inner in (("inlineData", "data"), ("fileData", "fileUri")):
+        holder = named(part, name)
+        data = named(holder, inner) if isinstance(holder, dict) else None
+        if _is_filled(data):
+            return True
+    return False
+
+
+def _of_choices(value: dict[str, Any], depth: int = 0) -> ResultImages:
+    """The shape of a chat completion; only the first choice that holds an image counts."""
+    words: list[str] = []
+    for choice in value["choices"]:
+        message = choice.get("message") if isinstance(choice, dict) else None
+        if not isinstance(message, dict) and isinstance(choice, dict):
+            message = choice.get("delta") or {**choice, "content": choice.get("text")}
+        if not isinstance(message, dict):
+            continue
+        images = _first_inside(message, ("images", "image", "image_url", "attachments", "files"), depth)
+        in_content = images_in_content(message.get("content"), depth)
+        images = images or in_content or images_in_content(message.get("multi_mod_content"), depth)
+        words += [text for text in (text_of_content(message.get("content")), _string(message.get("refusal"))) if text]
+        if images:
+            return ResultImages(tuple(images), "\n".join(words))
+    return ResultImages((), "\n".join(dict.fromkeys(words)))
+
+
+def images_in_content(content: Any, depth: int = 0) -> list[Found]:
+    """The images of a message's content: text, or a list of typed parts."""
+    if isinstance(content, Text):
+        found = split_text(content)[0] or [each for each in [image_of(content)] if each]
+        return found or images_in(json_in(content), depth + 1) or image_lines(content)[0]
+    if isinstance(content, dict):
+        content = [content]
+    if not isinstance(content, list):
+        return []
+    found = []
+    in_text: list[Found] = []
+    for part in content:
+        if isinstance(part, Text):
+            in_text += split_text(part)[0]
+        elif isinstance(part, dict):
+            images = _of_part(part) or images_in(part, depth + 1) or images_in(part.get("source"), depth + 1)
+            found += images
+            if not images and isinstance(part.get("text"), Text):
+                in_text += split_text(part["text"])[0]
+    return found or in_text
+
+
+def text_of_content(content: Any) -> str:
+    """The words of a message's content, without the markup of images."""
+    if isinstance(content, Text):
+        words = "" if image_of(content) or images_in(json_in(content)) else split_text(content)[1]
+        return image_lines(words)[1] if words else ""
+    if not isinstance(content, list):
+        return ""
+    texts = [part.get("text") if isinstance(part, dict) else part for part in content]
+    return "\n".join(words for text in texts if isinstance(text, Text) and (words := split_text(text)[1]))
+
+
+# ---------------------------------------------------------------------------------------------- anything else
+
+
+def images_in(value: Any, depth: int = 0) -> list[Found]:
+    """Every image in the known places of a JSON value, in order; `data[]`, `images[]`, `output.outputs[]` and the like."""
+    if depth > _DEEPEST:
+        return []
+    if isinstance(value, Text):
+        found = image_of(value)
+        return [found] if found else split_text(value)[0]
+    if isinstance(value, list):
+        return [found for item in without_other_roles(value) for found in images_in(item, depth + 1)]
+    if not isinstance(value, dict):
+        return []
+    if value.get("type") == "Buffer":
+        return _of_leaf(value, depth)
+    if depth and isinstance(value.get("choices"), list):
+        return list(_of_choices(value, depth + 1).images)
+    named = _named_image(value, _BASE64_FIELDS)
+    if named:
+        return [named]
+    inner = _first_inside(value, _CONTAINERS, depth)
+    if inner:
+        return inner
+    named = _named_image(value, _URL_FIELDS) or next(iter(_of_part(value)), None)
+    if named:
+        return [named]
+    inner = _first_inside(value, _HOLDERS, depth)
+    if inner:
+        return inner
+    return next(
+        (leaf for item in named_as_images(value, (*_CONTAINERS, *_HOLDERS)) if (leaf := _of_leaf(item, depth))), []
+    )
+
+
+def _first_inside(value: dict[str, Any], names: tuple[str, ...], depth: int) -> list[Found]:
+    """The images in the first of these fields that has some."""
+    for name in names:
+        if not _may_hold(value.get(name)) or (name == "message" and not isinstance(value[name], dict)):
+            continue  # a message that is a text says something about the request
+        inner = images_in(json_in(value[name]) or value[name], depth + 1)
+        if not inner and name == "content" and isinstance(value[name], list):
+            inner = images_in_content(value[name], depth + 1)
+        if inner:
+            return inner
+    return []
+
+
+def _may_hold(item: Any) -> TypeGuard[Any]:
+    return bool(item) if not isinstance(item, LongText) else True
+
+
+def _of_leaf(item: Any, depth: int) -> list[Found]:
+    """The images of a field whose name says that it is one."""
+    if isinstance(item, dict) and item.get("type") == "Buffer":  # how Node.js writes bytes as JSON
+        item = item.get("data")
+    if isinstance(item, list) and item and all(isinstance(each, int) and 0 <= each < 256 for each in item):
+        data = bytes(item)
+        return [Found(data=data)] if sniff(data) else []
+    if isinstance(item, (dict, list)):
+        return images_in(item, depth + 1)
+    if not _is_filled(item):
+        return []
+    return [found for found in [image_of(item) or relative_address(item)] if found] or split_text(item)[0]
+
+
+def _named_image(value: dict[str, Any], names: tuple[str, ...]) -> Found | None:
+    """The image of an object with one of the fields that name it."""
+    for name in names:
+        leaf = value.get(name)
+        if isinstance(leaf, dict):
+            leaf = leaf.get("url") or leaf.get("data")
+        if _is_filled(leaf):
+            found = image_of(leaf) or (relative_address(leaf) if name in _URL_FIELDS else None)
+            found = found or next(iter(split_text(leaf)[0]), None) or image_of(cleaned_address(leaf))
+            if found:
+                return found
+    return None
+
+
+# --------------------------------------------------------------------------------------------------- words
+
+
+def words_in(value: Any) -> str:
+    """The model's words or the revised prompt that came with the images."""
+    texts: list[str] = []
+
+    def look(node: Any, depth: int) -> None:
+        if depth > 6:
+            return
+        if isinstance(node, list):
+            for item in node:
+                look(item, depth + 1)
+        elif isinstance(node, dict):
+            for name in _WORD_FIELDS:
+                word = node.get(name)
+                if isinstance(word, Text) and (words := text_of_content(word)) and words not in texts:
+                    texts.append(words)
+            for name in ("data", "images", "output", "result"):
+                if isinstance(node.get(name), (list, dict)):
+                    look(node[name], depth + 1)
+
+    look(value, 0)
+    return "\n".join(texts)
+
+
+def named(node: Any, name: str) -> Any:
+    """A field of an object by its camelCase name or its snake_case twin; None without one."""
+    if not isinstance(node, dict):
+        return None
+    if name in node:
+        return node[name]
+    return node.get(re.sub(r"[A-Z]", lambda capital: "_" + capital[0].lower(), name))
+
+
+def _is_filled(value: Any) -> TypeGuard[Text]:
+    return isinstance(value, LongText) or (isinstance(value, str) and bool(value.strip()))
+
+
+def _string(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else ""

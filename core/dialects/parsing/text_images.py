@@ -1,0 +1,306 @@
+"""Finds images in a text: an address, a data URI, base64, and the markup of images between words.
+
+Long texts are looked through where they stand in the answer; a base64 string is only decoded when its image is taken.
+Pure functions.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from ..base.step import Found
+from .base64_text import decode_base64
+from .coded_image import CodedImage
+from .long_text import MOST_TEXT, LongText, Span
+
+Text = str | LongText
+
+_MOST_MARKS = 1000
+"""Images that a text may hold; what follows is words."""
+_STEP = 1 << 20
+_LONG_ADDRESS = 4096
+_MOST_JOINED = 100 << 20
+"""Bytes of a text that came in pieces; a longer one is taken for words."""
+_BASE64_RUN = re.compile(rb"[A-Za-z0-9+/=_%\\-]*")
+_NOT_SLASH = re.compile(rb"\\[^/]")
+_DATA_HEAD = re.compile(rb"data:image\\?/[\w.+-]{1,40}(?:;[\w=.+-]{1,60}){0,4},")
+_IMAGE_PATH = re.compile(r"(?i)\.(png|jpe?g|webp|gif|bmp|tiff?|avif|heic)$")
+_PATH = re.compile(r"//?[\w%~@+.-][\w/%~@+.,:=-]*(\?[^\s\"'<>]*)?")
+_MARKDOWN_IMAGE = re.compile(r"!\[[^\]\n]{0,300}\]\(\s{0,4}")
+_HTML_IMAGE = re.compile(r"<img\b[^>]{0,300}?\bsrc\s{0,4}=\s{0,4}[\"']?", re.IGNORECASE)
+_HTML_START = re.compile(r"<img\b", re.IGNORECASE)
+_ORNAMENT = re.compile(r"(?i)\b(logo|badge|favicon|avatar|icon|powered[ _-]by|watermark)s?\b")
+_EMPTY_LINK = re.compile(r"\[\s{0,9}\]\([^()\s]{0,4000}\)")
+_LINK_LINE = re.compile(r"(?:[-*>]\s{0,4})?(?:\[([^\]]{0,300})\]\(\s{0,4})?<?(https?://[^\s)>]{1,4000})>?\)?")
+_DOWNLOAD = re.compile(r"(?i)download|下载|下載|原图|full size|open image|view image|查看")
+_REFERENCE = re.compile(r"(?m)^ {0,3}\[([\w-]{1,40})\]:\s{1,4}<?(https?://[^\s>]{1,4000})>?[^\n]{0,300}$")
+_NAMED_IMAGE = re.compile(r"!\[[^\]\n]{0,300}\]\[([\w-]{1,40})\]")
+_ENDS = frozenset(" \t\r\n)>\"'`]|")
+
+
+def image_of(text: Text) -> Found | None:
+    """An address, a data URI or base64 as a `Found`; None for anything else."""
+    if isinstance(text, LongText):
+        if len(text) <= _LONG_ADDRESS:
+            return image_of(text.text())
+        coded = CodedImage.of(text)
+        return Found(coded=coded) if coded else None
+    text = text.strip()
+    if text[:8].lower().startswith(("http://", "https://")):
+        return None if any(space in text for space in '\r\n\t <>"') else Found(url=text)
+    data = decode_base64(text)
+    return Found(data=data) if data else None
+
+
+def cleaned_address(text: Text) -> str:
+    """An address without quotes and angle brackets around it, and with its spaces as the web writes them."""
+    if isinstance(text, LongText):
+        return ""
+    text = text.strip().strip("<>\"'`").strip()
+    return text.replace(" ", "%20") if text[:8].lower().startswith(("http://", "https://")) else ""
+
+
+def image_lines(text: Text) -> tuple[list[Found], str]:
+    """The images that are base64 on lines of their own, also in a fenced block, and the other lines."""
+    if isinstance(text, LongText):
+        try:
+            lines = text.read().split(b"\n") if len(text) <= _MOST_JOINED else []
+        except ValueError:
+            return [], ""
+        found = [
+            CodedImage.of(LongText(Span(line, 0, len(line), False))) for line in lines if len(line) > _LONG_ADDRESS
+        ]
+        return [Found(coded=coded) for coded in found if coded], ""
+    images: list[Found] = []
+    rest: list[str] = []
+    for line in text.splitlines():
+        image = Found(data=data) if len(line) > 80 and (data := decode_base64(line.strip())) else None
+        if image:
+            images.append(image)
+        else:
+            rest.append(line)
+    if images:
+        rest = [line for line in rest if not line.strip().startswith("```")]
+    return images, "\n".join(rest)
+
+
+def relative_address(text: Text) -> Found | None:
+    """An address without a host, or without its scheme; whoever fetches it joins it to the provider's own address."""
+    if isinstance(text, LongText):
+        return None
+    text = text.strip()
+    if len(text) > 2000 or "://" in text.partition("?")[0]:
+        return None
+    if _PATH.fullmatch(text):
+        return Found(url=text)
+    path = text.partition("?")[0]
+    plain = re.fullmatch(r"(\./)?[\w%~@+.-]+(/[\w%~@+.-]+)*", path) and ".." not in path
+    return Found(url=text) if plain and _IMAGE_PATH.search(path) else None
+
+
+def split_text(text: Text, known: Mapping[str, Found] | None = None) -> tuple[list[Found], str]:
+    """The images that a text names or carries, and the text without their markup.
+
+    A markdown image and an <img> are taken whatever their address looks like. An address alone on its line (also in angle
+    brackets, or as a markdown link) is one where its path ends like an image file's, or where the text is nothing else.
+    `known`: images by the data URIs that stand for them.
+    """
+    if isinstance(text, LongText):
+        return _split_long(text)
+    if not text or not any(mark in text for mark in ("http", "data:", "](", "<img", "<IMG")):
+        return [], text.strip()
+    images: list[Found] = []
+    ornaments: list[Found] = []
+    rest: list[str] = []
+    at = 0
+    for start, opened, end in _marked(text):
+        if start < at:
+            continue
+        target = _target(text, opened)
+        found = known.get(target) if known and len(target) < 100 else None
+        found = found or image_of(target) or relative_address(target)
+        if found is None:
+            continue
+        if _is_ornament(text[start:opened], target):
+            ornaments.append(found)
+        else:
+            images.append(found)
+        rest.append(text[at:start])
+        at = _closing(text, opened + len(target), end)
+    rest.append(text[at:])
+    words = "".join(rest)
+    images = images or [each for each in ornaments if not each.url.partition("?")[0].lower().endswith((".svg", ".ico"))]
+    if images:
+        words = _without_links(words)
+    else:
+        images, words = _bare(_with_references(words))
+    return images, "\n".join(line.rstrip() for line in words.strip().splitlines() if line.strip())
+
+
+def _is_ornament(markup: str, target: str) -> bool:
+    """Whether an image belongs to the page and not to the answer: a logo, a badge, an icon."""
+    name = target[-300:].partition("?")[0].rpartition("/")[2] if not target.startswith("data:") else ""
+    return bool(_ORNAMENT.search(markup[:300]) or _ORNAMENT.search(name) or name.lower().endswith((".svg", ".ico")))
+
+
+def _without_links(words: str) -> str:
+    """The words beside images without what only leads to them once more: a line with a link to a file or a download."""
+    words = _EMPTY_LINK.sub("", words)
+    kept = []
+    for line in words.splitlines():
+        link = _LINK_LINE.fullmatch(line.strip()) if len(line) <= _LONG_ADDRESS else None
+        leads_there = link and (_IMAGE_PATH.search(re.split(r"[?#]", link[2])[0]) or _DOWNLOAD.search(link[1] or ""))
+        kept += [] if leads_there else [line]
+    return "\n".join(kept)
+
+
+def _with_references(words: str) -> str:
+    """Markdown images that name their address below, written with it: `![fox][1]` and `[1]: https://...`."""
+    named = dict(_REFERENCE.findall(words)) if "][" in words and len(words) <= 20_000 else {}
+    if not named:
+        return words
+    rest = _REFERENCE.sub("", words)
+    return _NAMED_IMAGE.sub(lambda found: f"\n{named.get(found[1], found[0])}\n", rest)
+
+
+def _marked(text: str) -> Iterator[tuple[int, int, str]]:
+    """Where a markdown image, an <img> or a data URI starts, where its address does, and what closes it."""
+    marks: list[tuple[int, int, str]] = []
+    at = text.find("![")
+    while at >= 0 and len(marks) < _MOST_MARKS:
+        # Matched one by one: a search over the whole text would hold the interpreter while it finds nothing.
+        if match := _MARKDOWN_IMAGE.match(text, at):
+            marks.append((at, match.end(), ")"))
+        at = text.find("![", at + 1)
+    for start in itertools.islice(_HTML_START.finditer(text), _MOST_MARKS):
+        if match := _HTML_IMAGE.match(text, start.start()):
+            marks.append((match.start(), match.end(), ">"))
+    at = text.find("data:image/")
+    while at >= 0 and len(marks) < 3 * _MOST_MARKS:
+        marks.append((at, at, ""))
+        at = text.find("data:image/", at + 1)
+    return iter(sorted(marks))
+
+
+def _target(text: str, start: int) -> str:
+    """The address or data URI that begins at `start`, up to what can't be a part of one."""
+    if text[start : start + 1] == "<":
+        start += 1
+    if text.startswith("data:", start):
+        # Found with C-speed searches: a data URI has megabytes.
+        # Inside brackets or quotes its lines may be broken.
+        spaces = () if text[start - 1 : start] in ("(", "<", '"', "'") and start else (" ", "\n")
+        ends = [at for mark in (")", '"', "'", ">", "`", "]", *spaces) if (at := text.find(mark, start)) >= 0]
+        return text[start : min(ends, default=len(text))]
+    end = start
+    depth = 0
+    while end < len(text) and end - start < 4000:
+        letter = text[end]
+        depth += letter == "("
+        if letter in _ENDS and not (letter == ")" and depth > 0):
+            break
+        depth -= letter == ")"
+        end += 1
+    return text[start:end]
+
+
+def _closing(text: str, at: int, closes: str) -> int:
+    """Behind the mark that ends an image's markup, where it is near; an optional title stands before it."""
+    if not closes:
+        return at
+    end = text.find(closes, at, at + 300)
+    return at if end < 0 else end + 1
+
+
+def _bare(text: str) -> tuple[list[Found], str]:
+    """Addresses that stand alone on their line."""
+    lines = text.splitlines()
+    found: list[tuple[int, Found, bool]] = []
+    for number, line in enumerate(lines):
+        bare = line.strip().strip("*_`").strip()
+        if len(bare) > _LONG_ADDRESS:
+            continue
+        link = re.fullmatch(r"(?:[-*\d.]{1,4}\s+)?\[[^\]]{0,300}\]\(\s*<?(\S+?)>?\s*\)", bare)
+        bare = link[1] if link else re.sub(r"^(?:[-*]|\d{1,2}[.)])\s+", "", bare).strip("<>")
+        if not re.fullmatch(r"(?i)https?://\S+", bare):
+            continue
+        likely = bool(_IMAGE_PATH.search(re.split(r"[?#]", bare)[0]))
+        found.append((number, Found(url=bare), likely))
+    others = [line for number, line in enumerate(lines) if line.strip() and number not in {at for at, _, _ in found}]
+    taken = [(number, image) for number, image, likely in found if likely or not others]
+    numbers = {number for number, _ in taken}
+    words = "\n".join(line for number, line in enumerate(lines) if number not in numbers)
+    return [image for _, image in taken], words
+
+
+# ------------------------------------------------------------------------------------------------------ long texts
+
+
+def _split_long(text: LongText) -> tuple[list[Found], str]:
+    """`split_text` for a long text: its data URIs become short ones that stand for them."""
+    if len(text.spans) != 1:
+        if len(text) > _MOST_JOINED:
+            return [], text.text()
+        try:
+            data = text.read()
+        except ValueError:
+            return [], ""
+        text = LongText(Span(data, 0, len(data), False))
+    (span,) = text.spans
+    known: dict[str, Found] = {}
+    pieces: list[str] = []
+    token, kept, left = f"data:image/long;{secrets.token_hex(8)}=", span.start, MOST_TEXT
+    for start, end in _data_uris(span):
+        coded = CodedImage.of(LongText(replace(span, start=start, end=end)))
+        if coded is None:
+            continue
+        before = LongText(replace(span, start=kept, end=start)).text()[:left]
+        left -= len(before)
+        name = f"{token}{len(known)}"
+        pieces += [before, name]
+        known[name] = Found(coded=coded)
+        kept = end
+    pieces.append(LongText(replace(span, start=kept)).text()[:left])
+    return split_text("".join(pieces), known)
+
+
+def _data_uris(span: Span) -> Iterator[tuple[int, int]]:
+    """Where what looks like the data URI of an image begins and ends."""
+    body, at, found = span.body, span.start, 0
+    while at < span.end and found < _MOST_MARKS:
+        start = body.find(b"data:image", at, min(at + _STEP, span.end))
+        if start < 0:
+            at = at + _STEP - len(b"data:image")
+            continue
+        head = _DATA_HEAD.match(body, start, span.end)
+        at = _end_of_run(span, head.end()) if head else start + 1
+        if head:
+            found += 1
+            yield start, at
+
+
+def _end_of_run(span: Span, at: int) -> int:
+    """Where base64 that begins at `at` ends; in a JSON string its slashes may be escaped."""
+    body = span.body
+    while at < span.end:
+        stop = min(at + _STEP, span.end)
+        run = _BASE64_RUN.match(body, at, stop)
+        end = run.end() if run else at
+        if span.escaped:
+            wrong = _NOT_SLASH.search(body, at, end)
+            stray = wrong.start() if wrong else end - 1 if body[at:end].endswith(b"\\") else -1
+        else:
+            stray = body.find(b"\\", at, end)
+        if stray >= 0:
+            if stray == end - 1 and end == stop < span.end and stray > at:
+                at = stray  # an escape across the edge of two steps
+                continue
+            return stray
+        if end < stop:
+            return end
+        at = end
+    return span.end

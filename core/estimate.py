@@ -1,0 +1,195 @@
+"""What a run would do, without doing it: who would be asked, what is here already, what it would cost, what would be sent.
+
+Nothing is sent, reserved or written. The nodes' price badge and the dry run are made of this.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .dialects import dialect
+from .dialects.base.step import Send
+from .engine import Engine
+from .http.body import Body
+from .images.picture import Encoded
+from .planning.choice import ProviderChoice
+from .planning.negotiate import Fit
+from .planning.plan import Plan, Target
+from .planning.resolver import Shelf
+from .request import Request, Slot
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A run that has not happened. Amounts in US dollars."""
+
+    provider: str
+    label: str
+    model: str
+    wire: str
+    resolution: str
+    """What will come, "" when the provider doesn't say."""
+    pictures: int
+    stored: int | None
+    """How many of them are here already; None when that can't be known yet."""
+    usd_each: float | None
+    """Expected price of a picture; None when it isn't known."""
+    usd_counted_each: float
+    """What a picture counts as against the caps, at most: more than its price where a dearer figure has been seen."""
+    usd_counted: float
+    """What the run counts as against the caps, at most."""
+    price_source: str
+    price_dated: str
+    counted_source: str
+    """Where `usd_counted_each` comes from; "" where it is the price, or the price isn't known."""
+    notices: tuple[str, ...]
+    sends: tuple[dict[str, Any], ...] = field(default=())
+    """The paid requests as they would leave, without keys and without pixels."""
+
+    @property
+    def usd(self) -> float | None:
+        """Expected price of what isn't here."""
+        return None if self.usd_each is None else self.usd_each * (self.pictures - (self.stored or 0))
+
+
+def forecast(
+    engine: Engine,
+    choice: ProviderChoice | None,
+    requests: Sequence[Request],
+    *,
+    pixels: bool,
+    sends: bool = False,
+    shelf: Shelf | None = None,
+) -> Forecast:
+    """What `engine` would do with `requests`. `pixels`: the references are the real ones, so that what is here is known.
+    `shelf`: the machine as it is now, where many forecasts are made of it.
+
+    Raises ConfigError, Impossible or LedgerFailed, as the run would before it sends anything.
+    """
+    plan = (shelf or engine.shelf()).plan(choice, requests)
+    target, fits = plan.targets[0]
+    missing = _missing(engine, plan, requests) if pixels else None
+    pictures = sum(request.num_images for request in requests)
+    price = target.model.price
+    priced = [fit.usd for fit in fits]
+    known = None if target.override or None in priced else max((usd for usd in priced if usd is not None), default=None)
+    counted = max(fit.counted_usd for fit in fits)
+    notices = [notice for fit in fits for notice in fit.notices]
+    if not pixels:
+        notices = [notice for notice in notices if not notice.startswith("aspect ratio auto was sent as")]
+    return Forecast(
+        target.row.id,
+        target.row.label,
+        target.override or target.model.name,
+        fits[0].wire,
+        fits[0].resolution,
+        pictures,
+        None if missing is None else pictures - sum(len(slots) for _, slots in missing),
+        known,
+        counted,
+        sum(fit.counted_usd * request.num_images for fit, request in zip(fits, requests, strict=True)),
+        price.source if price and known is not None else "",
+        price.dated if price and known is not None else "",
+        price.counted_source if price and known is not None and counted > known else "",
+        tuple(dict.fromkeys([*plan.notices, *notices])),
+        tuple(_sends(target, (engine.form(target), engine.variants(target)), fits, requests, missing)) if sends else (),
+    )
+
+
+def elsewhere(shelf: Shelf, choice: ProviderChoice | None, requests: Sequence[Request]) -> list[dict[str, Any]]:
+    """The same priced at every provider that has a key, the cheapest first; those that can't do it say why."""
+    found = []
+    for row, asked in shelf.offers(choice or ProviderChoice(), requests):
+        facts: dict[str, Any] = {"provider": row.id, "label": row.label}
+        if isinstance(asked, str):
+            found.append({**facts, "problem": asked})
+            continue
+        target, fits = asked
+        each = [fit.usd for fit in fits]
+        total = (
+            None if None in each else sum((fit.usd or 0) * r.num_images for fit, r in zip(fits, requests, strict=True))
+        )
+        found.append(
+            {
+                **facts,
+                "model": target.model.name,
+                "resolution": fits[0].resolution,
+                "usd_each": each[0],
+                "usd_counted_each": max(fit.counted_usd for fit in fits),
+                "usd": total,
+            }
+        )
+    return sorted(found, key=lambda f: ("problem" in f, f.get("usd") is None, f.get("usd") or 0.0))
+
+
+def _missing(engine: Engine, plan: Plan, requests: Sequence[Request]) -> list[tuple[int, list[Slot]]]:
+    """For each request the slots that no provider of the chain has made yet."""
+    names = {
+        (index, slot.index): plan.names(index, request, slot)
+        for index, request in enumerate(requests)
+        for slot in request.slots()
+    }
+    kept = engine.ledger.look_up([name for group in names.values() for name in group])
+    return [
+        (index, [s for s in request.slots() if not any(name in kept for name in names[index, s.index])])
+        for index, request in enumerate(requests)
+    ]
+
+
+def _sends(
+    target: Target,
+    learned: tuple[str, Mapping[str, str]],
+    fits: Sequence[Fit],
+    requests: Sequence[Request],
+    missing: list[tuple[int, list[Slot]]] | None,
+) -> list[dict[str, Any]]:
+    found = []
+    for index, slots in missing or [(index, request.slots()) for index, request in enumerate(requests)]:
+        most = fits[index].offer.max_count
+        for start in range(0, len(slots), most):
+            group = slots[start : start + most]
+            found.append(_shown(target, learned, fits[index], requests[index], group))
+    return found
+
+
+def _shown(
+    target: Target, learned: tuple[str, Mapping[str, str]], fit: Fit, request: Request, slots: Sequence[Slot]
+) -> dict[str, Any]:
+    """One paid request in words: pictures are named and not shown, the key is stars.
+
+    `learned`: the form and the variants that a call begins with.
+    """
+    marks = {
+        b"\0" * (number + 1): f"<picture {number + 1}: {picture.width}x{picture.height}>"
+        for number, picture in enumerate(request.references)
+    }
+    files = tuple(
+        Encoded(mark, "webp" if "webp" in target.row.reads else "png", picture.width, picture.height)
+        for mark, picture in zip(marks, request.references, strict=True)
+    )
+    addresses = {number: f"<address of picture {number + 1}>" for number in range(len(files))}
+    form, variants = learned
+    job = target.job(fit, request, slots[0].seed, len(slots), files)
+    job = replace(job, form=form, variants=variants, uploaded=addresses)
+    step = dialect(target.row.dialect).start(job)
+    shown: dict[str, Any] = {"slots": [slot.index for slot in slots], "frame": request.frame}
+    if not isinstance(step, Send):
+        return shown
+    headers = dict(step.headers)
+    if target.key is not None:
+        headers |= [target.row.header("***")]
+    if step.body is not None:
+        headers["Content-Type"] = step.body.content_type.partition(";")[0]
+    body = _text(step.body, marks) if step.body is not None else ""
+    return {**shown, "method": step.method, "url": step.url, "headers": headers, "body": body}
+
+
+def _text(body: Body, marks: dict[bytes, str]) -> str:
+    text = "".join(marks.get(part.data) or part.data.decode("utf-8", "replace") for part in body.parts)
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
+    except ValueError:
+        return text

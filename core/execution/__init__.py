@@ -1,0 +1,1 @@
+"""The life of paid calls: run, call, retry policy, limits, recovery."""

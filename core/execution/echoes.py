@@ -1,0 +1,72 @@
+"""Takes the reference images out of an answer that repeats them: what was sent is no result.
+
+Some copies of an API list the inputs of an edit beside its results, or in their place. An image is one of the inputs where
+its bytes or its address are those that were sent, or its pixels where more images came than were asked for. Called by `call`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import replace
+
+from ..dialects.base.step import Done, Failed, Found, Job, Reply
+from ..errors import Fault
+from ..images.picture import UnreadablePicture, decode, measure, pixel_digest
+from ..redaction.text import redact
+
+MOST_DECODED = 16 << 20
+"""Bytes of an image that are decoded to compare it."""
+_HEAD = 64 << 10
+MOST_COMPARED = 32
+"""Images of one answer that are."""
+
+
+def marks_of(job: Job, uploads: Collection[str]) -> list[str]:
+    """What tells the references of a call in its answer, also later: the marks of their bytes, and their addresses."""
+    return [*(_mark(picture.data) for picture in job.references), *sorted(uploads)]
+
+
+def without_echoes(
+    done: Done, reply: Reply, job: Job, digests: Collection[str], marks: Collection[str], task: str = ""
+) -> Done | Failed:
+    """`done` without the references of its call; a failure where nothing else came.
+
+    `digests`: the pixel digests of the references. `marks`: what `marks_of` gave.
+    """
+    if not marks:
+        return done
+    sizes = {size for mark in marks if (size := mark.partition(":")[0]).isdecimal()}
+    shapes = {(picture.width, picture.height) for picture in job.references}
+    many = len(done.pictures) > job.count
+    left = MOST_COMPARED
+
+    def is_echo(found: Found) -> bool:
+        if found.url:
+            return found.url in marks
+        size = found.coded.size if found.coded is not None else len(found.data)
+        if str(size) not in sizes and not (many and size <= MOST_DECODED):
+            return False
+        data = found.read()
+        if str(size) in sizes and _mark(data) in marks:
+            return True
+        nonlocal left
+        try:
+            if not many or left <= 0 or measure(data) not in shapes:
+                return False
+            left -= 1
+            return pixel_digest(decode(data)) in digests
+        except UnreadablePicture:
+            return False
+
+    kept = tuple(found for found in done.pictures if not is_echo(found))
+    if kept:
+        return replace(done, pictures=kept)
+    words = redact(done.text) or "only the reference images came back"
+    fault = Fault("empty", words, reply.status, request_id=done.request_id or reply.request_id)
+    return Failed(fault, task)
+
+
+def _mark(data: bytes) -> str:
+    # Size and beginning: no other picture has both, and large references are not read as a whole for each answer.
+    return f"{len(data)}:{hashlib.sha256(data[:_HEAD]).hexdigest()}"

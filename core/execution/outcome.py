@@ -1,0 +1,53 @@
+"""What became of one call: pictures in hand, reasons for those that are missing, what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..errors import NanoBananaError
+from ..images.picture import Pixels
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A picture that came back."""
+
+    pixels: Pixels
+    format: str
+    read: Callable[[], bytes] = field(repr=False)
+    """The provider's own bytes; on disk they need no memory. Raises OSError or Spoiled."""
+
+    @property
+    def data(self) -> bytes:
+        return self.read()
+
+
+@dataclass
+class Outcome:
+    """What became of a call. Pictures have numbers, from 0, in the order of the call's slots."""
+
+    landed: dict[int, Landed] = field(default_factory=dict)
+    extras: int = 0
+    """Pictures beyond those that were asked for; they are kept, and in no output."""
+    failures: dict[int, NanoBananaError] = field(default_factory=dict)
+    uids: dict[int, str] = field(default_factory=dict)
+    """The journal's rows of the pictures that are missing."""
+    answer: str = ""
+    """File name of the kept answer in which no picture could be read, "" where none is kept."""
+    error: NanoBananaError | None = None
+    """Why pictures are missing that have no failure of their own."""
+    text: str = ""
+    usd: float | None = None
+    """What the provider says it cost."""
+    request_id: str = ""
+    attempts: int = 0
+    seconds: float = 0.0
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def worst(self) -> NanoBananaError | None:
+        return self.error or next(iter(self.failures.values()), None)
+
+    def why(self, number: int) -> NanoBananaError | None:
+        return self.failures.get(number, self.error)

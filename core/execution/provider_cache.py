@@ -1,0 +1,70 @@
+"""What one process has learned about its providers. Nothing here outlives it, and nothing here is needed to be right:
+what has been forgotten, or has become wrong, costs one free request more."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..images.picture import Encoded
+from ..keys.google_service_account import Tokens
+from ..planning.plan import Target
+from ..planning.successor import GoneId
+from .rate_limit import RateLimits
+
+UPLOAD_SECONDS = 1800.0
+"""How long an uploaded reference is taken to be still there."""
+
+
+@dataclass
+class Memory:
+    """Shared by all calls of a process."""
+
+    forms: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Dialect and base URL -> the form that worked."""
+    variants: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    """Dialect, base URL and topic -> the variant that worked. One entry per topic, so that calls that run at the same time
+    and learn different things about one base don't overwrite each other."""
+    uploads: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
+    """Base URL and profile, format and picture digest -> address of the upload, when it was made."""
+    tokens: Tokens = field(default_factory=Tokens)
+    rate_limits: RateLimits = field(default_factory=RateLimits)
+    gone: set[GoneId] = field(default_factory=set)
+    """Models whose ids a provider no longer knows, while it does know their successors."""
+    told_storage: set[str] = field(default_factory=set)
+    """Ids of the providers of which the user has been told where uploaded references lie."""
+
+    def variants_at(self, target: Target) -> dict[str, str]:
+        """Topic -> variant, for what was learned about the base URL of `target`."""
+        learned = self.variants.copy().items()  # another call may be learning something
+        return {topic: word for (dialect, url, topic), word in learned if (dialect, url) == target.place}
+
+    def keep_variants(self, target: Target, variants: Mapping[str, str]) -> None:
+        """These variants have worked at the base URL of `target`."""
+        for topic, word in variants.items():
+            self.variants[target.place + (topic,)] = word
+
+    def uploaded(self, target: Target, references: Sequence[Encoded], digests: Sequence[str]) -> Mapping[int, str]:
+        """The addresses of the references that are at this provider already, by their place in the request."""
+        now = time.monotonic()
+        known: dict[int, str] = {}
+        for index, (picture, digest) in enumerate(zip(references, digests, strict=True)):
+            url, made = self.uploads.get(_upload(target, picture, digest), ("", 0.0))
+            if url and now - made < UPLOAD_SECONDS:
+                known[index] = url
+        return known
+
+    def keep_upload(self, target: Target, picture: Encoded, digest: str, url: str) -> str:
+        """A reference has been uploaded to `url`. Gives what to tell about it: at each provider once in a process, else ""."""
+        self.uploads[_upload(target, picture, digest)] = (url, time.monotonic())
+        row = target.row
+        if row.id in self.told_storage:
+            return ""
+        self.told_storage.add(row.id)
+        where = row.stores_references or "at an address there; for how long is not known"
+        return f"References are uploaded to {row.label}, which keeps them {where}"
+
+
+def _upload(target: Target, picture: Encoded, digest: str) -> tuple[str, str]:
+    return f"{target.base_url} {target.profile}", f"{picture.format} {digest}"

@@ -1,0 +1,84 @@
+"""Brings home what was paid before a restart, with free steps only: addresses die within hours.
+
+Tasks that a provider has taken are asked for, finished pictures are fetched. Nothing is ever sent that costs money.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+
+from ..ledger.journal import Journal
+from ..planning.resolver import Shelf
+from .call import Call
+from .concurrency import Lanes
+from .provider_cache import Memory
+
+log = logging.getLogger("nano_banana")
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What came of it."""
+
+    pictures: int
+    failed: int
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """A line for a person; "" when there was nothing to do."""
+        parts = []
+        if self.pictures:
+            what = "1 picture" if self.pictures == 1 else f"{self.pictures} pictures"
+            parts.append(f"{what} paid for before the restart {'was' if self.pictures == 1 else 'were'} collected")
+        if self.failed:
+            why = f" ({'; '.join(self.reasons)})" if self.reasons else ""
+            parts.append(f"{self.failed} could not be collected yet{why}")
+        return "; ".join(parts)
+
+
+class Collection:
+    """One round. `wait` for it, then look at `result`."""
+
+    def __init__(
+        self, ledger: Journal, lanes: Lanes, memory: Memory, shelf: Shelf, *, however_old: bool = False
+    ) -> None:
+        self._calls: list[Call] = []
+        self._done = threading.Event()
+        self._left = 1
+        self._lock = threading.Lock()
+        for claim in ledger.abandoned(lambda *where: shelf.target_of(*where) is not None, however_old=however_old):
+            target = shelf.target_of(claim.provider, claim.profile, claim.address, claim.model)
+            if target is None:  # its key was taken away in this very moment
+                ledger.closed([place.fingerprint for place in claim.places], "maybe", "no key", again=True)
+                continue
+            call = Call.resumed(claim, target, ledger, memory, ended=self._ended)
+            call.alone = True
+            self._calls.append(call)
+        self._left += len(self._calls)
+        for call in self._calls:
+            lanes.enter(call.target.account, call.target.parallel, call.run)
+        self._one_less()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        return self._done.wait(seconds)
+
+    @property
+    def result(self) -> Collected:
+        pictures = sum(len(call.outcome.landed) for call in self._calls)
+        errors = [call.outcome.worst for call in self._calls]
+        reasons = tuple(dict.fromkeys(error.reason for error in errors if error))[:3]
+        return Collected(pictures, sum(call.pictures for call in self._calls) - pictures, reasons)
+
+    def _ended(self, call: Call) -> None:
+        for each in call.outcome.landed.values():
+            log.info("a %s picture that was paid for earlier was collected from %s", each.format, call.row_label)
+        self._one_less()
+
+    def _one_less(self) -> None:
+        with self._lock:
+            self._left -= 1
+            if self._left == 0:
+                self._done.set()

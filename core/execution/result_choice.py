@@ -1,0 +1,30 @@
+"""Which pictures of an answer are the results, and which came beside them.
+
+A model may draw several times for one request; the last picture is the finished one. Copies of an API drop the mark of a
+draft, so the rule is the same for all providers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from urllib.parse import urljoin
+
+from ..dialects.base.step import Found
+
+
+def chosen(pictures: Sequence[Found], asked: int) -> tuple[list[Found], list[Found]]:
+    """The results, at most `asked`, and the extra pictures, both in the order of the answer.
+
+    Extra pictures that repeat the bytes or the address of another are dropped; of several that were asked for, equal ones
+    are all results.
+    """
+    first = max(0, len(pictures) - max(asked, 1))
+    results = list(pictures[first:])
+    extras = [each for each in dict.fromkeys(pictures[:first]) if each not in results]
+    return results, extras
+
+
+def absolute(found: Found, base_url: str) -> Found:
+    """`found` with a whole address: one without a host belongs to the provider's own origin."""
+    return replace(found, url=urljoin(f"{base_url}/", found.url)) if found.url else found

@@ -1,0 +1,120 @@
+"""Fetches a finished picture from its address: retried, gone on with where it broke off, checked for length and kind.
+
+It is paid by then and free to fetch, so this is patient. Nothing is decoded here.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+
+from ..execution import retry_policy
+from ..images.picture import UnreadablePicture, measure, sniff
+from .body_buffer import joined
+from .connections import Forbidden, Private
+from .failures import Broken
+from .transport import TooLong, Transport
+
+_DEAD = frozenset({400, 401, 403, 404, 405, 410, 451})
+_GONE = frozenset({400, 401, 403, 405, 410, 451})
+"""Of these, the ones that another try won't change. A 404 may be a picture that has not reached every server yet."""
+
+
+class Unfetched(Exception):
+    """It could not be fetched. `dead`: the address itself leads nowhere any more. `forbidden`: it is none
+    that is ever asked, because it is no web address or, `private`, lies inside a network. `cure` is what to do, where
+    that is known."""
+
+    def __init__(
+        self, why: str, *, dead: bool = False, forbidden: bool = False, private: bool = False, cure: str = ""
+    ) -> None:
+        super().__init__(why)
+        self.dead, self.forbidden, self.private, self.cure = dead, forbidden, private, cure
+
+
+LONGEST_SECONDS = 900.0
+"""For a file that keeps coming in: a large one takes minutes on a slow line."""
+
+
+def fetch(transport: Transport, url: str, patience: float) -> bytes:
+    """The file at `url`, complete. `patience`: seconds without anything new that are waited for. Raises Unfetched."""
+    end, deadline = time.monotonic() + LONGEST_SECONDS, time.monotonic() + patience
+    data = b""
+    tag = problem = cure = ""
+    dead = False
+    spoiled = 0
+    for attempt in range(1, retry_policy.FREE_TRIES + 1):
+        if problem and time.monotonic() >= deadline:
+            break  # what was wrong says more than that the time is up
+        wish: float | None = None
+        try:
+            reply, whole = transport.download(url, deadline=deadline, end=end, start=len(data), tag=tag)
+        except Broken as error:
+            problem, dead, cure = error.why, False, error.cure
+            if error.lasting:
+                break
+        except TooLong as error:
+            raise Unfetched(str(error), dead=True) from None
+        except Forbidden as error:
+            raise Unfetched(str(error), dead=True, forbidden=True, private=isinstance(error, Private)) from None
+        else:
+            cure = ""
+            wish = retry_policy.parse_retry_after(reply.headers.get("retry-after", ""), time.time())
+            goes_on = reply.headers.get("content-range", "").startswith(f"bytes {len(data)}-")
+            if reply.status == 206 and data and goes_on:
+                data = joined(data, reply.body)
+            elif reply.ok:
+                data = reply.body
+                tag = reply.headers.get("etag", "")
+            if reply.ok and reply.body:
+                deadline = min(time.monotonic() + patience, end)
+            if not reply.ok:
+                problem, dead = f"HTTP {reply.status}", reply.status in _DEAD
+                data = b""
+                if reply.status in _GONE:
+                    break
+            elif not whole and not _is_complete(data):
+                problem, dead = "the connection ended in the middle", False
+            else:
+                problem = _complaint(data)
+                if not problem:
+                    return data
+                spoiled += 1
+                if spoiled == 3:
+                    if sniff(data):
+                        return data  # it is a picture of some kind, and its bytes are worth keeping
+                    raise Unfetched(problem, dead=True)
+                data = b""
+        if attempt == retry_policy.FREE_TRIES or time.monotonic() >= deadline:
+            break
+        time.sleep(min(wish if wish is not None else retry_policy.backoff(attempt, random.random()), 10.0))
+    raise Unfetched(problem, dead=dead, cure=cure)
+
+
+def _is_complete(data: bytes) -> bool:
+    """Whether a picture ends as its format does, although its connection broke: a promised length may be wrong."""
+    form = sniff(data)
+    ends = (
+        (form == "png" and data.endswith(b"IEND\xaeB`\x82"))
+        or (form == "jpeg" and data.endswith(b"\xff\xd9"))
+        or (form == "webp" and len(data) == int.from_bytes(data[4:8], "little") + 8)
+    )
+    return ends and not _complaint(data)
+
+
+def _complaint(data: bytes) -> str:
+    """What is wrong with a complete answer at first sight, "" when nothing is."""
+    form = sniff(data)
+    if not form:
+        return "what is there is not a picture"
+    if form == "png" and data[-12:-4] != b"\0\0\0\0IEND":
+        return "the picture is cut off"
+    if form == "jpeg" and b"\xff\xd9" not in data[-64:]:
+        return "the picture is cut off"
+    if form == "webp" and len(data) < int.from_bytes(data[4:8], "little") + 8:
+        return "the picture is cut off"
+    try:
+        measure(data)
+    except UnreadablePicture as error:
+        return str(error)
+    return ""

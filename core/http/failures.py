@@ -1,0 +1,180 @@
+"""Why a connection failed, in words for the user, and how much of a request had left by then.
+
+The cause is looked for in the chain of exceptions that requests, urllib3, ssl and socket raise from one another. Nothing
+here decides whether a request is sent again. Called by `transport`.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+
+import requests
+import urllib3
+
+from ..errors import Kind
+from ..execution.retry_policy import Arrival
+from ..redaction.text import public_url, redact
+from .connections import NoFinalAnswer
+from .content_encoding import Undecodable
+from .response_head import BadAnswer
+
+_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3}) ?([^'\")]{0,60})")
+_CLOCK = frozenset({9, 10})
+"""OpenSSL's numbers for a certificate that is not yet valid, and for one that has expired."""
+_WRONG_NAME = frozenset({62, 64})
+"""For a certificate of another host, by name or by address."""
+_PROXY_SETTINGS = "NANO_BANANA_PROXY, or this machine's HTTPS_PROXY and HTTP_PROXY"
+_BUNDLE = (
+    "If a proxy or a virus scanner opens secure connections here, as in many companies, name the file of its certificate "
+    "in NANO_BANANA_CA_BUNDLE"
+)
+
+
+class Broken(Exception):
+    """The connection failed. `arrived` says how much had left by then; `why` is for the user."""
+
+    def __init__(
+        self,
+        why: str,
+        arrived: Arrival,
+        *,
+        timed_out: bool = False,
+        kind: Kind = "network",
+        cure: str = "",
+        lasting: bool = False,
+    ) -> None:
+        """`kind`: "proxy" and "certificate" where it was that, "unreadable" where what came is no answer. `lasting`:
+        another try would fail the same way."""
+        super().__init__(why)
+        self.why, self.arrived, self.timed_out = why, arrived, timed_out
+        self.kind, self.cure, self.lasting = kind, cure, lasting
+
+
+def broken_by(error: BaseException, arrived: Arrival, proxy: str = "") -> Broken:
+    """What an exception of a request means. `proxy`: the address of the proxy that it went through, if any."""
+    refused = cause_of(error, ssl.SSLCertVerificationError)
+    if isinstance(refused, ssl.SSLCertVerificationError):
+        return _certificate(refused, arrived)
+    if cause_of(error, NoFinalAnswer) is not None:
+        why = "only interim answers (HTTP 1xx) came until the time was up"
+        return Broken(why, arrived, timed_out=True)
+    if proxy and (isinstance(error, requests.exceptions.ProxyError) or arrived == "nothing"):
+        return _proxy(error, arrived, proxy)
+    unread = cause_of(error, BadAnswer) or cause_of(error, Undecodable)
+    if unread is not None:
+        return Broken(str(unread), arrived, kind="unreadable")
+    return Broken(why_of(error), arrived, timed_out=timed_out(error))
+
+
+def _certificate(error: ssl.SSLCertVerificationError, arrived: Arrival) -> Broken:
+    reason = (getattr(error, "verify_message", "") or _ssl_words(error)).replace("self signed", "self-signed")
+    code = getattr(error, "verify_code", 0)
+    cure = _BUNDLE
+    if code in _CLOCK:
+        cure = f"Check this machine's date and clock. {_BUNDLE}"
+    elif code in _WRONG_NAME:
+        cure = f"Check the provider's address: another server answers there. {_BUNDLE}"
+    why = "the secure connection failed: certificate verify failed: " + redact(reason).rstrip(".")
+    return Broken(why, arrived, kind="certificate", cure=cure, lasting=True)
+
+
+def _proxy(error: BaseException, arrived: Arrival, proxy: str) -> Broken:
+    """A proxy that could not be reached, or that did not let the request through."""
+    place = public_url(proxy if "://" in proxy else f"http://{proxy}")
+    tunnel = _TUNNEL.search(str(error))
+    if tunnel is None:
+        wrong = "appears to only use HTTP" in str(error)
+        why = "it speaks http:// only" if wrong else _proxy_words(error)
+        cure = f"Check the proxy and its address in {_PROXY_SETTINGS}"
+        return Broken(f"the proxy {place} did not work: {why}", arrived, kind="proxy", cure=cure, lasting=wrong)
+    status, words = int(tunnel[1]), redact(tunnel[2], 60).strip()
+    why = f"the proxy {place} did not let it through (HTTP {status}{f' {words}' if words else ''})"
+    if status == 407:
+        cure = (
+            "It wants a user name and a password, or others: write them as http://name:password@host:port into "
+            + _PROXY_SETTINGS
+        )
+    elif status in (502, 503, 504):
+        cure = f"It could not reach the provider: queue again later, or name another proxy in {_PROXY_SETTINGS}"
+    else:
+        cure = f"Ask whoever runs it to let the provider's address pass, or name another in {_PROXY_SETTINGS}"
+    return Broken(why, arrived, kind="proxy", cure=cure, lasting=status < 500)
+
+
+def _proxy_words(error: BaseException) -> str:
+    """What kept a request from its proxy, where no status says it."""
+    if cause_of(error, BadAnswer) is not None:
+        return "what answers there is no proxy"
+    return why_of(error)
+
+
+def why_of(error: BaseException) -> str:
+    """The reason of a failed connection in words, without addresses and query strings."""
+    if (
+        cause_of(error, socket.gaierror) is not None
+        or "Name or service not known" in str(error)
+        or "resolve" in str(error)
+    ):
+        return "its name could not be looked up"
+    insecure = cause_of(error, ssl.SSLError)
+    if insecure is not None:
+        words = _ssl_words(insecure)
+        plain = " (what answers there does not speak TLS)" if "wrong version number" in words.lower() else ""
+        return f"the secure connection failed: {words}{plain}"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "the secure connection failed"
+    if cause_of(error, ConnectionRefusedError) is not None:
+        return "the connection was refused"
+    if cause_of(error, ConnectionResetError) is not None or cause_of(error, BrokenPipeError) is not None:
+        return "the connection was reset"
+    if timed_out(error):
+        return "it did not answer in time"
+    if "RemoteDisconnected" in repr(error) or "IncompleteRead" in repr(error) or "Connection aborted" in str(error):
+        return "the connection was closed before the answer was complete"
+    return f"the connection failed ({type(error).__name__})"
+
+
+def never_arrived(error: BaseException) -> bool:
+    """Whether an exception belongs to a connection that was never made."""
+    never = (
+        urllib3.exceptions.NewConnectionError,
+        urllib3.exceptions.ConnectTimeoutError,
+        socket.gaierror,
+        ConnectionRefusedError,
+        requests.exceptions.ConnectTimeout,
+        requests.exceptions.SSLError,
+    )
+    return any(cause_of(error, kind) is not None for kind in never)
+
+
+def timed_out(error: BaseException) -> bool:
+    """Whether it was time that ran out."""
+    if cause_of(error, urllib3.exceptions.NewConnectionError) is not None:
+        # urllib3 counts every connection that could not be made among its timeouts.
+        return cause_of(error, TimeoutError) is not None
+    kinds = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
+    return any(cause_of(error, kind) is not None for kind in kinds)
+
+
+def cause_of(error: BaseException, kind: type[BaseException]) -> BaseException | None:
+    """`error` or anything it was raised from or wraps, of the class `kind`."""
+    seen: set[int] = set()
+    queue: list[object] = [error]
+    while queue:
+        current = queue.pop()
+        if not isinstance(current, BaseException) or id(current) in seen:
+            continue
+        seen.add(id(current))
+        if isinstance(current, kind):
+            return current
+        queue += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
+    return None
+
+
+def _ssl_words(error: BaseException) -> str:
+    """OpenSSL's own words, without the names of its sources."""
+    words = str(error.args[1]) if len(error.args) > 1 else str(error)
+    words = re.sub(r"^\[[^\]]*\] ?|\(_ssl\.c:\d+\)$", "", words.strip())
+    return redact(words, 160).strip() or type(error).__name__

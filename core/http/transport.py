@@ -1,0 +1,469 @@
+"""Moves one request over the network and reads the answer; knows nothing about providers, money or retries.
+
+What it refuses: redirects on anything that carries a key, `.netrc`, cookies, proxies towards loopback, addresses inside
+the user's network for what came out of a reply, and answers without end. A request can be abandoned until its last byte
+has left; from then on the answer is waited for. Its deadline holds for the whole exchange, however slowly the other end
+sends or reads; only the system's own look-up of a name can't be hurried.
+"""
+
+from __future__ import annotations
+
+import http.client
+import http.cookiejar
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import urljoin
+
+import requests
+import urllib3
+from requests.utils import select_proxy
+
+from ..dialects.base.step import Reply
+from ..dialects.parsing.reading import NotJson, read_json
+from ..errors import ConfigError
+from ..execution.retry_policy import Arrival
+from ..redaction.text import public_url, redact
+from . import content_encoding, proxy_policy, url_policy
+from .body_buffer import Received
+from .connections import Adapter, Forbidden, GuardedAdapter, Private
+from .failures import Broken, broken_by, cause_of, never_arrived
+from .socket_reader import seconds_left
+
+CONNECT_SECONDS = 15.0
+ANSWER_BYTES = 320 << 20
+"""The longest API answer that is read: four pictures of 4K as base64, 67 MB each, fit, and it stays the only large thing in
+memory until a picture is taken out of it."""
+PICTURE_BYTES = 192 << 20
+"""The longest file of a picture: one of 4K with 16 bits a channel has 100 MB."""
+_PIECE = 256 * 1024
+_REDIRECTS = 5
+_REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
+_LONGEST_ADDRESS = 16 << 10
+_BREAKS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+_NO_CHARACTER = re.compile(r"[\x00-\x20\x7f-\x9f]")
+_SECRET_LENGTH = 6
+"""A shorter key could stand in a reply by chance."""
+_AGENT = "Mozilla/5.0 (compatible; nano-banana-your-key/1.0)"
+"""Hosts behind Cloudflare turn away the names of HTTP libraries."""
+
+
+class Abandoned(Exception):
+    """The run was stopped before the last byte had left: the provider never had the request."""
+
+
+class TooLong(Exception):
+    """The answer is longer than anything sensible."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the answer is longer than {limit >> 20} MB")
+        self.reply: Reply | None = None
+        """What had come by then, where that is worth being kept."""
+
+
+@dataclass
+class Watch:
+    """What a caller may observe and steer while a request is on its way."""
+
+    abandoned: Callable[[], bool] = lambda: False
+    on_sent: Callable[[int, int], None] = lambda done, total: None
+    """Bytes of the body that left, of how many."""
+    on_last: Callable[[], None] = lambda: None
+    """Called before the last byte leaves: from then on the provider may have the whole request."""
+
+
+class Transport:
+    """One per call: its connections are its own, so that a paid request never goes out on a stale one."""
+
+    def __init__(
+        self,
+        base_url: str,
+        proxy: str = "",
+        ca_bundle: str = "",
+        clock: Callable[[], float] = time.monotonic,
+        uploads: str = "",
+    ) -> None:
+        """`uploads`: the address of the provider's upload API, where that has an origin of its own."""
+        self._own = frozenset(url_policy.origin(url) for url in (base_url, uploads) if url)
+        self._proxy, self._ca = proxy, ca_bundle
+        self._clock = clock
+        self._sessions: dict[str, requests.Session] = {}
+
+    def close(self) -> None:
+        for session in self._sessions.values():
+            session.close()
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: Any = None,
+        key: tuple[str, str] | None = None,
+        deadline: float,
+        fresh: bool = False,
+        watch: Watch | None = None,
+        limit: int | None = None,
+    ) -> Reply:
+        """One API request, answered completely.
+
+        `key` is a header name and value, attached last and only to the provider's own origins. `fresh` asks for a new
+        connection. `deadline` is a value of the clock; `limit` the most bytes of an answer, ANSWER_BYTES where it is
+        None. Raises Broken, Abandoned, TooLong, Forbidden, ConfigError.
+        """
+        watch, url = watch or Watch(), _as_sent(url)
+        own = url_policy.origin(url) in self._own
+        if key and not own:
+            raise Forbidden("a key goes to its own provider only")
+        session = self._session(url, guarded=not own)
+        if fresh:
+            session.close()
+        sending = _Sending(body, watch) if body is not None else None
+        packed = {"Accept-Encoding": content_encoding.ASKED_FOR}
+        sent = {"User-Agent": _AGENT, "Accept": "application/json", **packed, **headers}
+        with self._open(session, method, url, sent, sending, key, deadline, stream=True) as response:
+            secret = _secret_of(key)
+            received = Received(secret.encode())
+            try:
+                for piece in self._pieces(response, limit or ANSWER_BYTES, deadline, watch, may_abandon=False):
+                    received.add(piece)
+            except TooLong as error:
+                error.reply = _reply(response, received.end(), secret) if len(received) else None
+                raise
+            except _BREAKS as error:
+                data = received.end()
+                if not _is_whole(data):
+                    raise broken_by(error, "all") from None
+                return _reply(response, data, secret)
+            return _reply(response, received.end(), secret)
+
+    def download(
+        self,
+        url: str,
+        *,
+        deadline: float,
+        end: float | None = None,
+        watch: Watch | None = None,
+        start: int = 0,
+        tag: str = "",
+    ) -> tuple[Reply, bool]:
+        """A file from an address out of a reply: no key, guarded redirects.
+
+        It has to begin to come by `deadline`, and may go on coming until `end`, where that is given. `start` asks for the
+        rest from that byte, if the file still has the ETag `tag`. Gives the reply and whether it is complete, which it
+        isn't when the connection ended before the promised length. Raises Broken, Abandoned, TooLong, Forbidden.
+        """
+        watch = watch or Watch()
+        for _ in range(_REDIRECTS):
+            url = _as_sent(url)
+            own = self._allowed(url)
+            session = self._session(url, guarded=not own)
+            headers = {"User-Agent": _AGENT, "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
+            if start:
+                headers["Range"] = f"bytes={start}-"
+                if tag and not tag.startswith("W/"):
+                    headers["If-Range"] = tag
+            with self._open(session, "GET", url, headers, None, None, deadline, stream=True) as response:
+                if response.status_code in _REDIRECT_STATUSES and response.headers.get("location"):
+                    url = _redirected(url, response.headers["location"])
+                    continue
+                seconds_left.set(lambda: (end or deadline) - self._clock())
+                received = Received()
+                whole = True
+                try:
+                    limit = max(0, PICTURE_BYTES - start)
+                    for piece in self._pieces(response, limit, end or deadline, watch, may_abandon=True):
+                        received.add(piece)
+                except _BREAKS:
+                    whole = False
+                plain = response.headers.get("content-encoding", "identity").lower() == "identity"
+                if plain and len(received) < _promised(response):
+                    whole = False
+                return _reply(response, received.end()), whole
+        raise Forbidden("the address redirects without end")
+
+    # ------------------------------------------------------------------------------------------------ inside
+
+    def _open(
+        self,
+        session: requests.Session,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        sending: _Sending | None,
+        key: tuple[str, str] | None,
+        deadline: float,
+        stream: bool,
+    ) -> requests.Response:
+        left = deadline - self._clock()
+        if left <= 0:
+            raise Broken("the time was up before it was sent", "nothing", timed_out=True)
+        seconds_left.set(lambda: deadline - self._clock())
+        try:
+            return session.request(
+                method,
+                url,
+                headers=dict(headers),
+                data=cast(Any, sending),
+                auth=_Key(key),
+                verify=session.verify,
+                allow_redirects=False,
+                stream=stream,
+                timeout=(min(CONNECT_SECONDS, left), left),
+            )
+        except Abandoned:
+            raise
+        except Forbidden:
+            raise
+        except requests.exceptions.InvalidSchema as error:
+            if "SOCKS" in str(error):
+                raise ConfigError(
+                    "A proxy setting of this machine names a SOCKS proxy, and the Python package PySocks is not installed",
+                    cure="Install it into ComfyUI's Python (python -m pip install pysocks), or use an http:// proxy",
+                    kind="config",
+                ) from None
+            raise Forbidden("no http(s) address") from None
+        except requests.exceptions.InvalidProxyURL:
+            raise ConfigError(
+                "The proxy that the settings name is not an address",
+                cure="It should look like http://proxy.example:8080: correct NANO_BANANA_PROXY, or proxy in providers.yaml",
+                kind="config",
+            ) from None
+        except requests.exceptions.InvalidURL:
+            raise Forbidden("no http(s) address") from None
+        except _BREAKS as error:
+            forbidden = cause_of(error, Forbidden)
+            if forbidden is not None:
+                raise forbidden from None
+            if cause_of(error, Abandoned) is not None:
+                raise Abandoned from None
+            if cause_of(error, urllib3.exceptions.LocationValueError) is not None:
+                raise Forbidden("no http(s) address") from None  # a part of its host is too long
+            if isinstance(error, OSError) and "CA certificate bundle" in str(error):
+                raise ConfigError(
+                    "The file of CA certificates that this machine's settings name does not exist",
+                    cure="Correct REQUESTS_CA_BUNDLE, SSL_CERT_FILE, NANO_BANANA_CA_BUNDLE, or ca_bundle in providers.yaml",
+                    kind="config",
+                ) from None
+            raise broken_by(error, _arrival(error, sending), _proxy_for(session, url)) from None
+        except ValueError:
+            # A host that can't be written in an address, or a header that can't be sent: found before anything leaves.
+            raise Forbidden("no http(s) address") from None
+
+    def _pieces(
+        self, response: requests.Response, limit: int, deadline: float, watch: Watch, *, may_abandon: bool
+    ) -> Iterator[bytes]:
+        if _promised(response) > limit:
+            raise TooLong(limit)
+        total = 0
+        for piece in _arriving(response):
+            total += len(piece)
+            if total > limit:
+                raise TooLong(limit)
+            if self._clock() > deadline:
+                raise Broken("the answer did not end in time", "all", timed_out=True)
+            if may_abandon and watch.abandoned():
+                raise Abandoned
+            yield piece
+
+    def _allowed(self, url: str) -> bool:
+        """Whether `url` is the provider's own origin. Raises Forbidden when it may not be fetched at all."""
+        try:
+            found = url_policy.origin(url)
+        except ValueError:
+            raise Forbidden("no http(s) address") from None
+        if found in self._own:
+            return True
+        if not url_policy.may_name(found[1]):
+            raise Private(f"{public_url(url)} lies inside a private network")
+        return False
+
+    def _session(self, url: str, *, guarded: bool) -> requests.Session:
+        if guarded:
+            self._allowed(url)
+        loopback = url_policy.is_loopback(url_policy.origin(url)[1])
+        kind = "loopback" if loopback else "guarded" if guarded else "own"
+        if kind not in self._sessions:
+            session: requests.Session = _Session()
+            session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+            if loopback:
+                session.trust_env = False
+            elif self._proxy:
+                session.trust_env = False  # else the machine's own proxy would go before the one that was named
+                session.proxies = {"http": self._proxy, "https": self._proxy}
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, GuardedAdapter() if guarded else Adapter())
+            bundle = (
+                self._ca
+                or os.environ.get("REQUESTS_CA_BUNDLE")
+                or os.environ.get("CURL_CA_BUNDLE")
+                or os.environ.get("SSL_CERT_FILE")
+                or ""
+            )
+            if bundle and not loopback:
+                session.verify = bundle
+            self._sessions[kind] = session
+        chosen = self._sessions[kind]
+        if guarded and not loopback and _proxy_for(chosen, url):
+            proxy_policy.check_for_proxy(url_policy.origin(url)[1])
+        return chosen
+
+
+class _Session(requests.Session):
+    """A session that leaves redirects alone: requests would read the whole body of one, however long it unpacks to."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+
+def _as_sent(url: str) -> str:
+    """An address exactly as it will be sent, so that what is checked is what is asked. Raises Forbidden."""
+    if len(url) > _LONGEST_ADDRESS:
+        raise Forbidden(f"the address is longer than {_LONGEST_ADDRESS >> 10} kB")
+    try:
+        request = requests.PreparedRequest()
+        request.prepare_url(url, None)
+        return str(request.url)
+    except (requests.RequestException, ValueError):
+        raise Forbidden("no http(s) address") from None
+
+
+def _redirected(url: str, location: str) -> str:
+    """Where a redirect from `url` leads. Raises Forbidden."""
+    if len(location) > _LONGEST_ADDRESS:
+        raise Forbidden(f"the address redirects to one that is longer than {_LONGEST_ADDRESS >> 10} kB")
+    try:
+        location = location.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        pass  # then it is what latin-1 makes of it
+    if _NO_CHARACTER.search(location):
+        raise Forbidden("the address redirects to something that is no address")
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise Forbidden("the address redirects to something that is no address") from None
+
+
+def _promised(response: requests.Response) -> int:
+    """The length of the body by its headers, which `response_head` has cleaned; 0 where they don't say."""
+    return int(response.headers.get("content-length", "0"))
+
+
+def _is_whole(data: bytes) -> bool:
+    """Whether an answer is complete although its connection broke: the end of its JSON, or of its event stream, is there."""
+    edges = data[:64].lstrip()[:1] + data[-64:].rstrip()[-1:]
+    if edges in (b"{}", b"[]"):
+        try:
+            read_json(data)
+        except NotJson:
+            return False
+        return True
+    return data[-64:].rstrip().endswith(b"data: [DONE]")
+
+
+def _arriving(response: requests.Response) -> Iterator[bytes]:
+    """The unpacked body as it comes: a larger read would wait for its last byte, and an answer may drip."""
+    decoder = content_encoding.Decoder(response.headers.get("content-encoding", ""))
+    if decoder.changes_nothing:
+        yield from _raw_pieces(response)
+        return
+    for piece in _raw_pieces(response):
+        yield from decoder.feed(piece)
+    yield from decoder.end()
+
+
+def _raw_pieces(response: requests.Response) -> Iterator[bytes]:
+    read1 = getattr(response.raw, "read1", None)
+    if read1 is None:
+        yield from _pieces_of_old(response.raw)
+        return
+    while piece := read1(_PIECE, decode_content=False):
+        yield piece
+
+
+def _pieces_of_old(raw: Any) -> Iterator[bytes]:
+    """The body of an answer from urllib3 before 2.1, which waits for whole pieces and reads sizes of chunks by itself."""
+    answer: http.client.HTTPResponse = raw._fp
+    try:
+        while piece := answer.read1(_PIECE):
+            yield piece
+    except http.client.HTTPException as error:
+        raise urllib3.exceptions.ProtocolError(str(error), error) from error
+    if answer.length:
+        raise urllib3.exceptions.ProtocolError("IncompleteRead")
+    answer.close()
+    raw.release_conn()
+
+
+def _proxy_for(session: requests.Session, url: str) -> str:
+    """The proxy that a request of this session to `url` goes through; "" for none."""
+    merged = session.merge_environment_settings(url, {}, None, None, None)
+    return select_proxy(url, merged["proxies"]) or ""
+
+
+class _Key(requests.auth.AuthBase):
+    """Attaches the key last. Being an auth callable, it keeps requests from looking into .netrc, also when it is empty."""
+
+    def __init__(self, key: tuple[str, str] | None) -> None:
+        self._key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._key:
+            request.headers[self._key[0]] = self._key[1]
+        return request
+
+
+class _Sending:
+    """A body on its way: counts what left, and stops when the run is stopped."""
+
+    def __init__(self, body: Any, watch: Watch) -> None:
+        self._body, self._watch = body, watch
+        self.left = 0
+        self.complete = False
+
+    def __len__(self) -> int:
+        return len(self._body)
+
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        self.left, self.complete = 0, False
+        total = len(self._body)
+        for piece in self._body:
+            if self._watch.abandoned():
+                raise Abandoned
+            if self.left + len(piece) >= total:
+                self._watch.on_last()
+                self.complete = True
+            yield piece
+            self.left += len(piece)
+            self._watch.on_sent(self.left, total)
+
+
+def _secret_of(key: tuple[str, str] | None) -> str:
+    """The part of a credential that is taken out of an answer: some servers repeat what they were sent."""
+    secret = key[1].rpartition(" ")[2] if key else ""
+    return secret if len(secret) >= _SECRET_LENGTH else ""
+
+
+def _reply(response: requests.Response, data: bytes, secret: str = "") -> Reply:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    if secret:
+        # As out of the body: no message, id or log line can carry it.
+        headers = {name: value.replace(secret, "...") for name, value in headers.items()}
+    request_id = next(
+        (headers[name] for name in ("x-request-id", "request-id", "x-fal-request-id", "cf-ray") if name in headers), ""
+    )
+    return Reply(response.status_code, headers, data, redact(request_id, 80))
+
+
+def _arrival(error: BaseException, sending: _Sending | None) -> Arrival:
+    """How much of a request had left when `error` came up."""
+    if sending is not None and (sending.left or sending.complete):
+        # Whatever broke: bytes that left can't be taken back. TLS can fail while the answer is read, too.
+        return "all" if sending.complete else "part"
+    if sending is not None or never_arrived(error) or isinstance(error, requests.exceptions.ProxyError):
+        return "nothing"
+    return "all"

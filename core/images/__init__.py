@@ -1,0 +1,1 @@
+"""Images between bytes and pixels: decoding, encoding, headers, digests."""

@@ -1,0 +1,183 @@
+"""Decodes pictures: bytes to pixels, without holding the interpreter and with little memory beside the pixels.
+
+A file is believed nothing: its size is read from its header before anything is decoded. What Pillow decodes in one go,
+holding the interpreter (WebP, AVIF and compressed TIFF in most of its releases), and what is very large, is decoded in a
+process of its own, whose memory is limited.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL
+
+from . import strips
+from .header import claimed_size, sniff
+
+Pixels = np.ndarray
+"""uint8 [height, width, 3 or 4]: RGB or RGBA."""
+
+MAX_PIXELS = 100_000_000
+"""Results above this many pixels are refused: the largest that is sold has 67 million, and they would fill memory."""
+HERE_PIXELS = 24 << 20
+"""Larger pictures are decoded in a process of their own: Pillow takes four bytes a pixel beside ours."""
+HERE_BYTES = 64 << 20
+"""So are longer files."""
+_SLOW = {"webp": 4 << 20 if int(PIL.__version__.partition(".")[0]) >= 13 else 1 << 19, "tiff": 0, "avif": 0}
+"""Pixels above which pictures of a format are. From 13 on Pillow lets others run while it decodes WebP, but not while it
+copies; a TIFF or AVIF may turn out to be larger than its header says."""
+CHILD_BYTES = 3 << 30
+"""The memory of that process."""
+CHILD_SECONDS = 300.0
+_ROWS_BYTES = 4 << 20
+
+
+class UnreadablePicture(ValueError):
+    """The bytes are not a picture, or only a part of one."""
+
+
+class _NoChild(Exception):
+    """A process can't be started here."""
+
+
+def decode(data: bytes) -> Pixels:
+    """The pixels of a file: RGB, or RGBA when the file has transparency.
+
+    Of an animation the first frame. Orientation in EXIF is applied. Raises UnreadablePicture for anything that is not a
+    complete picture, and for one above `MAX_PIXELS`.
+    """
+    width, height = measure(data)
+    pixels = width * height
+    elsewhere = pixels > HERE_PIXELS or len(data) > HERE_BYTES or pixels > _SLOW.get(sniff(data), pixels)
+    if elsewhere:
+        try:
+            return _decoded_elsewhere(data)
+        except _NoChild:
+            pass
+    return _decoded_here(data)
+
+
+def measure(data: bytes) -> tuple[int, int]:
+    """Width and height from the header of a file. Raises UnreadablePicture, also for one above `MAX_PIXELS`."""
+    size = claimed_size(data)
+    if size is None:
+        raise UnreadablePicture("the bytes are not a picture")
+    if size[0] * size[1] > MAX_PIXELS:
+        raise UnreadablePicture(f"the picture claims {size[0]}x{size[1]} pixels, and {MAX_PIXELS:,} are the most")
+    return size
+
+
+def _decoded_here(data: bytes) -> Pixels:
+    try:
+        picture = strips.Strips(data, MAX_PIXELS)
+        out = np.empty((picture.height, picture.width, picture.channels), np.uint8)
+        flat, at = out.reshape(-1), 0
+        for strip in picture:
+            flat[at : at + len(strip)] = np.frombuffer(strip, np.uint8)
+            at += len(strip)
+        return _turned(out, picture.turn)
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ...
+        raise UnreadablePicture(f"the bytes are not a complete picture ({type(error).__name__})") from None
+
+
+def _decoded_elsewhere(data: bytes) -> Pixels:
+    """The same in a process of its own. Raises UnreadablePicture, or _NoChild where that doesn't run."""
+    import json
+
+    command = [sys.executable, "-I", strips.__file__, str(MAX_PIXELS), str(CHILD_BYTES)]
+    command.append(str(Path(PIL.__file__).parent.parent))
+    # Nothing of the environment that isn't needed: it has keys.
+    kept = ("PATH", "SYSTEMROOT", "SYSTEMDRIVE", "TEMP", "TMP", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+    environ = {name: os.environ[name] for name in kept if name in os.environ}
+    with tempfile.TemporaryFile() as errors:
+        try:
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=environ,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+        except (OSError, ValueError):
+            raise _NoChild from None
+        limit = threading.Timer(CHILD_SECONDS, child.kill)
+        limit.daemon = True
+        limit.start()
+        try:
+            out, turn = None, 1
+            assert child.stdin is not None and child.stdout is not None
+            try:
+                _write(child.stdin, data)
+                facts = json.loads(child.stdout.readline(1000) or b"{}")
+                if facts:
+                    out, turn = _rows(child.stdout, facts), facts["turn"]
+            except (OSError, ValueError):
+                out = None
+            child.stdout.close()
+            code = child.wait()
+        finally:
+            limit.cancel()
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+        if code == 0 and out is not None:
+            return _turned(out, turn)
+        errors.seek(0)
+        why = errors.read(300).decode("utf-8", "replace").strip().splitlines()
+    if code == 2 or (code == 1 and not why):
+        raise _NoChild
+    reason = why[-1] if why and code == 3 else "it takes too much memory or time"
+    raise UnreadablePicture(f"the bytes are not a complete picture ({reason})")
+
+
+def _write(pipe: Any, data: bytes) -> None:
+    view = memoryview(data)
+    try:
+        for at in range(0, len(view), _ROWS_BYTES):
+            pipe.write(view[at : at + _ROWS_BYTES])
+    finally:
+        pipe.close()
+
+
+def _rows(pipe: Any, facts: dict[str, Any]) -> Pixels | None:
+    """The rows that come through a pipe; None where they end too early."""
+    shape = (facts["height"], facts["width"], facts["channels"])
+    if shape[0] * shape[1] > MAX_PIXELS or shape[2] not in (3, 4):
+        return None
+    out = np.empty(shape, np.uint8)
+    view = out.reshape(-1).data
+    at = 0
+    while at < len(view):
+        count = pipe.readinto(view[at : at + _ROWS_BYTES])
+        if not count:
+            return None
+        at += count
+    return out
+
+
+def _turned(pixels: Pixels, turn: int) -> Pixels:
+    """The pixels after the turn that an orientation in EXIF asks for, as a viewer shows them."""
+    if turn == 1:
+        return pixels
+    view = {
+        2: pixels[:, ::-1],
+        3: pixels[::-1, ::-1],
+        4: pixels[::-1],
+        5: pixels.swapaxes(0, 1),
+        6: np.rot90(pixels, -1),
+        7: pixels[::-1, ::-1].swapaxes(0, 1),
+        8: np.rot90(pixels),
+    }[turn]
+    out = np.empty(view.shape, np.uint8)
+    rows = max(1, _ROWS_BYTES // (view.shape[1] * view.shape[2]))
+    for top in range(0, len(view), rows):
+        out[top : top + rows] = view[top : top + rows]
+    return out

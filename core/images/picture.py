@@ -1,0 +1,197 @@
+"""Pictures between pixels and bytes: uint8 arrays in, files out, and back.
+
+Lossless both ways where the format allows it. Nothing here scales a picture, and nothing here knows torch or a provider.
+A `Picture` is a handle: it loads its pixels when they are needed and remembers their hash and encodings, so that many
+large references can wait in line without their pixels in memory.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import io
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
+
+from .decoding import MAX_PIXELS as MAX_PIXELS
+from .decoding import Pixels
+from .decoding import UnreadablePicture as UnreadablePicture
+from .decoding import decode as decode
+from .decoding import measure as measure
+from .header import sniff as sniff
+
+Format = Literal["webp", "png", "jpeg"]
+LOSSLESS: tuple[Format, ...] = ("webp", "png")
+MIME = {
+    "webp": "image/webp",
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "gif": "image/gif",
+    "bmp": "image/bmp",
+    "tiff": "image/tiff",
+    "avif": "image/avif",
+}
+EXTENSION = {"jpeg": "jpg"}
+WEBP_SIDE = 16383
+"""The longest side that WebP can hold, px."""
+_KEEP_PIXELS = 13 << 20
+"""Pixels of a picture up to this many bytes (2048x2048 RGB) stay in memory after the first load."""
+_STRIP_BYTES = 4 << 20
+_ENCODING = threading.Lock()
+"""One encode at a time: each holds the interpreter for tens of ms at a stretch, several in a row would stall the host."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A picture as a file in memory."""
+
+    data: bytes
+    format: Format
+    width: int
+    height: int
+
+    @property
+    def mime(self) -> str:
+        return MIME[self.format]
+
+    @property
+    def name(self) -> str:
+        return f"image.{EXTENSION.get(self.format, self.format)}"
+
+
+class Picture:
+    """A reference image, loaded on demand.
+
+    `load` returns the pixels (see `Pixels`) and may be called from any thread, more than once.
+    """
+
+    def __init__(self, load: Callable[[], Pixels], width: int, height: int, channels: int) -> None:
+        self.width, self.height, self.channels = width, height, channels
+        self._load = load
+        self._pixels: Pixels | None = None
+        self._digest = ""
+        self._encoded: dict[tuple[Format, bool], Encoded] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, pixels: Pixels) -> Picture:
+        """A handle on pixels that are in memory anyway."""
+        return cls(lambda: pixels, pixels.shape[1], pixels.shape[0], pixels.shape[2])
+
+    @property
+    def has_alpha(self) -> bool:
+        return self.channels == 4
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of size, channels and pixels; equal for equal pixels, however they are encoded."""
+        with self._lock:
+            if not self._digest:
+                self._digest = pixel_digest(self._read())
+            return self._digest
+
+    def encoded(self, form: Format, *, flatten: bool = False) -> Encoded:
+        """The picture as a file; RGBA is laid on white when `flatten` is set or the format has no alpha."""
+        key = (form, flatten or form == "jpeg")
+        with self._lock:
+            if key not in self._encoded:
+                self._encoded = {key: Encoded(save(self._image(key[1]), form), form, self.width, self.height)}
+                if self.width * self.height * self.channels > _KEEP_PIXELS:
+                    _give_back()
+            return self._encoded[key]
+
+    def _image(self, flatten: bool) -> Image.Image:
+        """The pixels in Pillow's own memory; ours are let go here, before the encoder wants its share."""
+        pixels = self._read()
+        if not self._digest:
+            self._digest = pixel_digest(pixels)
+        return Image.fromarray(on_white(pixels) if flatten else pixels)
+
+    def release(self) -> None:
+        """Forgets the encoded file; it is made again when it is needed again."""
+        with self._lock:
+            self._encoded = {}
+
+    def _read(self) -> Pixels:
+        if self._pixels is not None:
+            return self._pixels
+        pixels = self._load()
+        if pixels.nbytes <= _KEEP_PIXELS:
+            self._pixels = pixels
+        return pixels
+
+    def __repr__(self) -> str:
+        return f"Picture({self.width}x{self.height}x{self.channels})"
+
+
+def _trimmer() -> Any:
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):
+        return lambda keep: None
+
+
+_trim = _trimmer()
+
+
+def _give_back() -> None:
+    """Returns freed memory to the system where glibc would keep it: an encode of one 4K picture leaves 200 MB behind."""
+    _trim(0)
+
+
+def pixel_digest(pixels: Pixels) -> str:
+    """SHA-256 over shape and pixel values."""
+    digest = hashlib.sha256(repr(pixels.shape).encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()
+
+
+def on_white(pixels: Pixels) -> Pixels:
+    """RGBA laid on white; RGB as it is."""
+    if pixels.shape[2] == 3:
+        return pixels
+    alpha = pixels[..., 3:].astype(np.uint16)
+    mixed = pixels[..., :3].astype(np.uint16) * alpha + 255 * (255 - alpha)
+    return ((mixed + 127) // 255).astype(np.uint8)
+
+
+def encode(pixels: Pixels, form: Format) -> bytes:
+    """Pixels as a file: WebP and PNG exactly, JPEG at quality 95 without chroma subsampling.
+
+    Raises ValueError for WebP with a side above 16383 px.
+    """
+    return save(Image.fromarray(np.ascontiguousarray(pixels)), form)
+
+
+def save(image: Image.Image, form: Format) -> bytes:
+    """`encode` for a picture that is in Pillow's memory already."""
+    out = io.BytesIO()
+    with _ENCODING:
+        if form == "webp":
+            if max(image.size) > WEBP_SIDE:
+                raise ValueError(f"WebP holds sides up to {WEBP_SIDE} px")
+            # method 0, quality 0: the fastest search. exact keeps the colours under transparent pixels.
+            image.save(out, "WEBP", lossless=True, quality=0, method=0, exact=True)
+        elif form == "png":
+            image.save(out, "PNG", compress_level=1)
+        else:
+            image.save(out, "JPEG", quality=95, subsampling=0)
+    return out.getvalue()
+
+
+def preview_of(pixels: Pixels, side: int) -> Image.Image:
+    """A small picture, at most `side` px or a little less. Always RGB: the host dies of an RGBA preview."""
+    factor = max(1, -(-max(pixels.shape[:2]) // side))
+    height, width = (-(-length // factor) for length in pixels.shape[:2])
+    preview = Image.new("RGB", (width, height))
+    # In strips: whole, the copy of a large picture takes as much memory again, and the interpreter for as long.
+    rows = factor * max(1, _STRIP_BYTES // (pixels.shape[1] * 3 * factor))
+    for top in range(0, len(pixels), rows):
+        strip = Image.fromarray(np.ascontiguousarray(pixels[top : top + rows, :, :3]))
+        preview.paste(strip.reduce(factor), (0, top // factor))
+    return preview

@@ -1,0 +1,232 @@
+"""Google service accounts: the JSON document that stands for a key, and the tokens that are had for it.
+
+A token is asked for where a key is attached, before anything is paid, and used again until shortly before it ends. The
+library `google-auth` signs; it is optional, and where it is missing the message says how to get it. Its requests go
+through our own transport: to the token address in the document and nowhere else, without redirects, over https (or
+loopback). No error repeats anything of the document but what it lacks. Called by `keys.py` and `call.py`.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import importlib.util
+import json
+import re
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ..dialects.base.step import Reply
+from ..errors import ConfigError, Fault, KeyRefused, Kind, NanoBananaError, NetworkError, failure
+from ..execution.retry_policy import backoff
+from ..http.body import Body, Raw
+from ..http.connections import Forbidden
+from ..http.failures import Broken
+from ..http.transport import TooLong, Transport
+from ..http.url_policy import is_loopback, origin
+from ..redaction.text import redact
+from .account_document import is_api_key, parsed
+
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+TOKEN_SECONDS = 60.0
+"""For one token, tries included."""
+_ANSWER_BYTES = 1 << 20
+TRIES = 3
+"""While the token address can't be reached; google-auth repeats what is answered with a passing fault."""
+_NEEDED = ("client_email", "private_key", "project_id", "token_uri")
+_TOKEN = re.compile(r"[\x21-\x7e]{1,16384}")
+"""What fits into a header."""
+_PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
+
+
+def document(text: str, source: str) -> str:
+    """The document of a service account, checked and on one line. Raises ConfigError."""
+    account = parsed(text)
+    if isinstance(account, str):
+        raise _bad(source, "is an API key of Google's, and not a service account" if is_api_key(text) else account)
+    if account.get("type") != "service_account":
+        raise _bad(source, "is a Google credential of another kind: only service accounts can be used")
+    missing = [name for name in _NEEDED if not isinstance(account.get(name), str) or not account[name].strip()]
+    if missing:
+        raise _bad(source, f"lacks {', '.join(missing)}")
+    if "-----BEGIN" not in account["private_key"] or "-----END" not in account["private_key"]:
+        raise _bad(source, "holds a private_key that is not whole: it begins with -----BEGIN and ends with -----END")
+    if not _PROJECT.fullmatch(account["project_id"]):
+        raise _bad(source, "names a project_id that can't be one")
+    if not _safe(account["token_uri"]):
+        raise _bad(source, "names a token_uri that is no https address")
+    if not _installed():
+        raise ConfigError(
+            "Google service accounts need the Python package google-auth, which is not installed",
+            cure=f'Install it into ComfyUI\'s Python: "{sys.executable}" -m pip install google-auth; then restart ComfyUI',
+            kind="config",
+        )
+    return json.dumps({"type": "service_account", **{name: account[name] for name in _NEEDED}})
+
+
+def project_of(account: str) -> str:
+    """The project that a checked document belongs to."""
+    return str(json.loads(account)["project_id"])
+
+
+class Tokens:
+    """The tokens of this process, by document; safe to be asked from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._credentials: dict[str, Any] = {}
+        self._failed: dict[str, tuple[float, NanoBananaError]] = {}
+        """The last failure of a document and when it was known: for those who have waited for it all the while."""
+
+    def token(self, account: str, source: str, label: str, proxy: str = "", ca_bundle: str = "") -> str:
+        """A token that is good for some minutes yet. Raises ConfigError, KeyRefused or NetworkError; nothing is charged.
+
+        `account` is a checked document, `source` the place it is from, `label` the provider's name for the user.
+        """
+        name, came = hashlib.sha256(account.encode()).hexdigest(), time.monotonic()
+        with self._lock:
+            if name not in self._credentials:
+                self._credentials[name] = _signing(account, source)
+            credentials = self._credentials[name]
+            if not credentials.valid:
+                known, failure = self._failed.get(name, (came, None))
+                if failure is not None and known > came:
+                    raise copy.copy(failure)
+                try:
+                    _refresh(credentials, json.loads(account)["token_uri"], source, label, proxy, ca_bundle)
+                except NanoBananaError as error:
+                    self._failed[name] = time.monotonic(), copy.copy(error)
+                    raise
+            return str(credentials.token)
+
+    def forget(self, account: str) -> None:
+        """The token of this document was refused: the next call asks for another."""
+        with self._lock:
+            self._credentials.pop(hashlib.sha256(account.encode()).hexdigest(), None)
+
+
+def _signing(account: str, source: str) -> Any:
+    from google.oauth2 import service_account
+
+    try:
+        return service_account.Credentials.from_service_account_info(json.loads(account), scopes=[SCOPE])
+    except Exception:  # whatever the parsers of keys raise; their words may hold pieces of it
+        raise _bad(source, "holds a private_key that can't be read") from None
+
+
+def _refresh(credentials: Any, address: str, source: str, label: str, proxy: str, ca_bundle: str) -> None:
+    from google.auth import exceptions
+
+    transport = Transport(address, proxy, ca_bundle)
+    asking = _Asking(transport, address)
+    try:
+        credentials.refresh(asking)
+    except exceptions.TransportError:
+        raise NetworkError(
+            f"{label} could not be asked for a token: {asking.trouble}",
+            cure=asking.cure or "Check the internet connection, proxy and firewall of this machine, then queue again",
+            kind=asking.kind,
+        ) from None
+    except Exception as error:  # RefreshError; or anything, where google-auth is given a web page
+        raise _refused(error, asking.status, source, label) from None
+    finally:
+        transport.close()
+    if not isinstance(credentials.token, str) or not _TOKEN.fullmatch(credentials.token):
+        credentials.token = None
+        raise _refused(ValueError(), asking.status, source, label)
+
+
+class _Asking:
+    """What google-auth asks with: our transport, to one address."""
+
+    def __init__(self, transport: Transport, address: str) -> None:
+        self._transport, self._address = transport, address
+        self._deadline = time.monotonic() + TOKEN_SECONDS
+        self.trouble = self.cure = ""
+        self.kind: Kind = "network"
+        self.status = 0
+
+    def __call__(
+        self,
+        url: str,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        **_: Any,
+    ) -> _Answer:
+        from google.auth import exceptions
+
+        for attempt in range(1, TRIES + 1):
+            try:
+                reply = self._send(url, method, body, headers or {})
+            except Broken as error:
+                self.trouble, self.kind, self.cure = error.why, error.kind, error.cure
+                if error.lasting:
+                    break
+                time.sleep(backoff(attempt, 0.0) / 2)
+            except (Forbidden, TooLong) as error:
+                self.trouble = str(error)
+                break
+            else:
+                self.status = reply.status
+                return _Answer(reply)
+        raise exceptions.TransportError(self.trouble)
+
+    def _send(self, url: str, method: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
+        if url != self._address:
+            raise Forbidden("google-auth asked for another address than the document's")
+        form = Body((Raw(body),), "application/x-www-form-urlencoded") if body else None
+        return self._transport.send(
+            method, url, headers=headers, body=form, deadline=self._deadline, limit=_ANSWER_BYTES
+        )
+
+
+class _Answer:
+    """A reply as google-auth reads one."""
+
+    def __init__(self, reply: Reply) -> None:
+        self.status, self.headers, self.data = reply.status, reply.headers, reply.body
+
+
+def _refused(error: Exception, status: int, source: str, label: str) -> NanoBananaError:
+    """The token address answered, and not with a token."""
+    said = next((each for each in error.args if isinstance(each, dict)), {})
+    words = redact("; ".join(str(said[name]) for name in ("error", "error_description") if said.get(name)))
+    if status < 400:
+        what = f"The token address in {source} gave something that is no token{{status}}"
+        return failure(Fault("unreadable", words, status), label, "no", what=what)
+    if status >= 500 or status in (408, 429):
+        return failure(Fault("busy", words, status), label, "no", what=f"{label} could not give a token{{status}}")
+    return KeyRefused(
+        f"{label} gives no token for the service account in {source} (HTTP {status})" + (f": {words}" if words else ""),
+        cure="Check that the account and its key still exist and that this machine's clock is right",
+        kind="key",
+        status=status,
+    )
+
+
+def _safe(address: str) -> bool:
+    try:
+        scheme, host, _ = origin(address)
+    except ValueError:
+        return False
+    return scheme == "https" or is_loopback(host)
+
+
+def _installed() -> bool:
+    try:
+        return importlib.util.find_spec("google.auth") is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _bad(source: str, what: str) -> ConfigError:
+    return ConfigError(
+        f"The key in {source} {what}",
+        cure="It should be the JSON key of a service account that may use Vertex AI, or the path of that file",
+        kind="config",
+    )

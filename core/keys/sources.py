@@ -1,0 +1,178 @@
+"""Where keys come from. A key is named in a graph, never carried by it.
+
+Order: NANO_BANANA_<ID>_API_KEY, NANO_BANANA_<ID>_API_KEY_FILE, the provider's usual variable, the store, and last, where the
+provider is named, variables that others use, too. Two providers of one vendor may share a usual variable: how the key in it
+begins tells whose it is. A profile other than `default` has NANO_BANANA_<ID>_<PROFILE>_API_KEY (or
+..._FILE), then the store. Where the row's key is a service account, a variable holds its document or the path of it. Nothing
+here logs, and no error repeats a key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ..config.settings import variable
+from ..errors import ConfigError
+from ..providers.spec import Provider
+from .account_document import is_api_key, looks_like_document
+from .google_service_account import document, project_of
+from .pasted import unquoted, without_assignment
+
+PROFILE = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_KEY_LIKE = re.compile(r"(?i)^(sk|rf|afk|r8|pk|ghp|hf|key|fal)[-_]|^AIza|:")
+_MAX = 4096
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key and the name of the place it is from. The key itself is never shown."""
+
+    value: str = field(repr=False)
+    source: str
+    project: str = ""
+    """The project that it belongs to, where it says so."""
+
+    def __str__(self) -> str:
+        return f"key from {self.source}"
+
+
+Store = Callable[[str, str], str | None]
+"""Provider id and profile -> the stored key."""
+
+
+def find_key(
+    row: Provider, profile: str, environ: Mapping[str, str], store: Store | None = None, *, borrowed: bool = True
+) -> Key | None:
+    """The key of a provider and profile, or None. Raises ConfigError for a key that can't be one.
+
+    `borrowed`: whether a key counts that may be there for the ends of other software.
+    """
+    of_another: ConfigError | None = None
+    for name in variables(row, profile):
+        if environ.get(name, "").strip():
+            if name in row.shared_variables:
+                of_another = _of_sibling(row, cleaned(environ[name], name), name)
+                if of_another is not None:
+                    continue
+            return _key(row, environ[name], name)
+        if name.startswith("NANO_BANANA_") and environ.get(f"{name}_FILE", "").strip():
+            return _key(row, _file(environ[f"{name}_FILE"].strip(), f"{name}_FILE"), f"{name}_FILE")
+    kept = store(row.id, profile) if store else None
+    if kept:
+        return _key(row, kept, "the key store")
+    lent = row.borrowed_variables if borrowed and profile == "default" else ()
+    found = next((_key(row, environ[name], name) for name in lent if environ.get(name, "").strip()), None)
+    if found is None and of_another is not None and borrowed:
+        raise of_another
+    return found
+
+
+def _key(row: Provider, text: str, source: str) -> Key:
+    if row.auth == "google_service_account" and not looks_like_document(text) and not is_api_key(text):
+        text = _file(text.strip().strip("'\""), source)
+    value = key_for(row, text, source)
+    return Key(value, source, project_of(value) if row.auth == "google_service_account" else "")
+
+
+def key_for(row: Provider, text: str, source: str) -> str:
+    """A key of a provider as it was meant: a token, or the document of a service account. Raises ConfigError, also for one
+    that is known to be another provider's."""
+    if row.auth == "google_service_account":
+        return document(text, source)
+    key = cleaned(text, source)
+    problem = _of_sibling(replace(row, key_prefix=""), key, source)
+    if problem is not None:
+        raise problem
+    return key
+
+
+def _of_sibling(row: Provider, key: str, source: str) -> ConfigError | None:
+    """Why a key from `source` is not sent to the provider: by how it begins it is its sibling's; None where it isn't."""
+    if row.not_key_prefix and key.startswith(row.not_key_prefix):
+        why = f"begins with {row.not_key_prefix}, as the keys of {row.key_sibling} do"
+    elif row.key_prefix and not key.startswith(row.key_prefix):
+        why = f"does not begin with {row.key_prefix}, as the keys of {row.id} do: it is taken for one of {row.key_sibling}"
+    else:
+        return None
+    return ConfigError(
+        f"The key in {source} {why}. It is not sent to {row.label}",
+        cure=f"Choose the provider {row.key_sibling}, or put a key of {row.id} into {variable(row.id, 'API_KEY')} or Settings",
+        kind="config",
+    )
+
+
+def variables(row: Provider, profile: str = "default") -> list[str]:
+    """The environment variables that are looked at for a key, in order, without the _FILE twins."""
+    if profile == "default":
+        return [variable(row.id, "API_KEY"), *row.key_variables]
+    return [variable(row.id, f"{profile.upper().replace('-', '_')}_API_KEY")]
+
+
+def cleaned(text: str, source: str) -> str:
+    """A key as it was meant: without quotes, spaces, a pasted scheme and the name in `NAME=key`. Raises ConfigError."""
+    key = without_assignment(unquoted(without_assignment(text)))
+    key = unquoted(re.sub(r"(?i)^(authorization\s*:\s*)?(bearer|key)(\s+|$)", "", key))
+    if not key:
+        raise ConfigError(f"The key in {source} is empty", cure="Paste the key there", kind="config")
+    if key.startswith("{") and '"' in key:
+        raise ConfigError(
+            f"What {source} holds is a JSON document, and a key of this provider is one line of text",
+            cure="Paste the key alone; Google service accounts belong to the provider vertex",
+            kind="config",
+        )
+    if "\n" in key or "\r" in key:
+        raise ConfigError(
+            f"What {source} holds has several lines, and a key is one",
+            cure="Paste the key alone, without what stands around it",
+            kind="config",
+        )
+    if len(key) > _MAX or any(not 0x21 <= ord(c) <= 0x7E for c in key):
+        raise ConfigError(
+            f"The key in {source} has invisible or foreign characters in it, as pasted text sometimes does",
+            cure="Paste it again from the provider's page, as plain text",
+            kind="config",
+        )
+    return key
+
+
+def checked_profile(profile: str) -> str | None:
+    """None when `profile` is a good name, else what is wrong with it, without repeating it."""
+    compact = profile.strip()
+    long_token = len(compact) >= 20 and any(c.isdigit() for c in compact) and any(c.isalpha() for c in compact)
+    if len(compact) >= 12 and _KEY_LIKE.search(compact) or long_token:
+        return (
+            "The profile looks like an API key. A profile only names a stored key; this text is now in the workflow: "
+            "revoke that key at the provider, make a new one and put it into the environment or Settings."
+        )
+    if not PROFILE.fullmatch(profile):
+        return "A profile name has 1 to 32 letters, digits, _ or -. It names a stored key; `default` is the usual one."
+    return None
+
+
+def _file(path: str, name: str) -> str:
+    try:
+        with Path(path).expanduser().open("rb") as file:
+            data = file.read(_MAX * 4)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    except (ValueError, RuntimeError):  # a null byte; the home of a user that there is not
+        reason = "it is no path"
+    else:
+        return _text(data, name)
+    raise ConfigError(
+        f"The file that {name} names can't be read ({reason})",
+        cure="Correct the path or its permissions",
+        kind="config",
+    )
+
+
+def _text(data: bytes, name: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigError(
+            f"The file that {name} names is not text", cure="It should hold the key alone", kind="config"
+        ) from None

@@ -1,0 +1,123 @@
+"""Answers that may be paid and in which no image could be read, kept so that a newer version can read them again.
+
+    unreadable/<call>.answer    a line of JSON (status, headers, the dialect's state, request id), then the body as it came
+
+The transport has taken the key out of them. One answer is cut to `MOST_BYTES`, the folder holds `FOLDER_BYTES` at most: the
+oldest go first. Methods raise OSError unless they say otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..files import private_files
+
+MOST_BYTES = 320 << 20
+"""As long as an answer may be at all: a part of one could not be read again."""
+FOLDER_BYTES = 1 << 30
+_ENDING = ".answer"
+_LONGEST_HEAD = 1 << 20
+_HEADERS = ("content-type", "content-encoding", "retry-after")
+"""The headers that reading an answer may need."""
+
+
+@dataclass(frozen=True)
+class KeptAnswer:
+    """An answer as it came."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes = field(repr=False)
+    state: dict[str, Any]
+    """What the dialect needs to know which request it answers."""
+    request_id: str = ""
+
+
+class KeptAnswers:
+    """The answers in one folder, by call id."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, call: str) -> Path:
+        """Where the answer of a call is kept. Raises ValueError for what is no call's id."""
+        if not re.fullmatch(r"[\w-]{1,64}", call):
+            raise ValueError("not the id of a call")
+        return self.folder / f"{call}{_ENDING}"
+
+    def has(self, call: str) -> bool:
+        """Whether the answer of a call is here. Raises nothing."""
+        return bool(re.fullmatch(r"[\w-]{1,64}", call)) and self.path(call).exists()
+
+    def name(self, call: str) -> str:
+        """The file name of the answer of a call, "" where it is not here. Raises nothing."""
+        return self.path(call).name if self.has(call) else ""
+
+    def keep(
+        self, call: str, answer: KeptAnswer, cleaned: Callable[[bytes], Iterable[bytes]] = lambda body: (body,)
+    ) -> Path:
+        """Writes an answer, complete or not at all, and makes room for it; gives where it is.
+
+        `cleaned` takes the secrets out of its body, piece by piece.
+        """
+        private_files.make_folder(self.folder)
+        head = {
+            "status": answer.status,
+            "headers": {name: answer.headers[name] for name in _HEADERS if name in answer.headers},
+            "state": answer.state,
+            "request_id": answer.request_id,
+            "cut": len(answer.body) > MOST_BYTES,
+        }
+        target = self.path(call)
+        part = target.with_suffix(".part")
+        with private_files.open_new(part) as file:
+            file.write(json.dumps(head).encode() + b"\n")
+            left = MOST_BYTES
+            for piece in cleaned(answer.body):
+                file.write(memoryview(piece)[:left])
+                left -= min(left, len(piece))
+        os.replace(part, target)
+        self._trim(target)
+        return target
+
+    def read(self, call: str) -> KeptAnswer | None:
+        """The answer of a call; None where there is none, or none that makes sense."""
+        try:
+            with self.path(call).open("rb") as file:
+                found = json.loads(file.readline(_LONGEST_HEAD))
+                body = file.read(MOST_BYTES)
+            headers = {str(name): str(value) for name, value in dict(found["headers"]).items()}
+            state = found["state"]
+            if not isinstance(state, dict):
+                return None
+            return KeptAnswer(int(found["status"]), headers, body, state, str(found.get("request_id", "")))
+        except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            return None
+
+    def forget(self, call: str) -> None:
+        if self.has(call):
+            self.path(call).unlink(missing_ok=True)
+
+    def _trim(self, newest: Path) -> None:
+        """Deletes the oldest answers while the folder is too large; never the newest one."""
+        files: list[tuple[float, int, Path]] = []
+        for file in self.folder.glob(f"*{_ENDING}"):
+            try:
+                facts = file.stat()
+            except FileNotFoundError:
+                continue
+            files.append((facts.st_mtime, facts.st_size, file))
+        total = sum(size for _, size, _ in files)
+        for _, size, file in sorted(files):
+            if total <= FOLDER_BYTES:
+                return
+            if file != newest:
+                file.unlink(missing_ok=True)
+                total -= size

@@ -1,0 +1,98 @@
+"""Reading and marking rows of the journal inside somebody's transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from .kept_answers import KeptAnswer
+from .schema import graph, picture
+from .types import Claim, Doubt, Place, dollars
+
+_MANY = 500
+"""Values in one SQL list."""
+
+
+def known_as(connection: Connection, names: Sequence[str]) -> list[Row[Any]]:
+    """All rows of these fingerprints, oldest first."""
+    return list(_chunks(connection, picture.c.fingerprint, names))
+
+
+def with_uids(connection: Connection, uids: Sequence[str]) -> list[Row[Any]]:
+    return list(_chunks(connection, picture.c.uid, uids))
+
+
+def mark(connection: Connection, uids: Sequence[str], **values: Any) -> int:
+    """Updates rows; gives how many there were."""
+    found = 0
+    for start in range(0, len(uids), _MANY):
+        chosen = picture.c.uid.in_(list(uids[start : start + _MANY]))
+        found += connection.execute(update(picture).where(chosen).values(**values)).rowcount
+    return found
+
+
+def keep_graph(connection: Connection, identity: str, data: bytes) -> None:
+    if identity and connection.execute(select(graph.c.id).where(graph.c.id == identity)).first() is None:
+        connection.execute(insert(graph).values(id=identity, data=data))
+
+
+def claim(rows: Sequence[Row[Any]], *, dead: bool, total: int = 0, answer: KeptAnswer | None = None) -> Claim:
+    """The rows of one call, in the order of their places, as something to go on with."""
+    first = rows[0]
+    return Claim(
+        call=first.call,
+        provider=first.provider,
+        model=first.model,
+        profile=first.profile,
+        operation=first.operation,
+        prompt=first.prompt,
+        address=first.address,
+        task=_state(first.task),
+        places=tuple(Place(row.fingerprint, row.place, row.url) for row in rows),
+        text=first.text,
+        request_id=first.request_id,
+        sent=first.sent,
+        dead=dead,
+        total=max(total, len(rows)),
+        answer=answer,
+    )
+
+
+def of_call(connection: Connection, call: str) -> list[Row[Any]]:
+    """The rows of the pictures that a call asked for, in the order of their places."""
+    wanted = select(picture).where(picture.c.call == call, picture.c.role == "").order_by(picture.c.place)
+    return list(connection.execute(wanted)) if call else []
+
+
+def notices_of(row: Row[Any]) -> tuple[str, ...]:
+    """The notices that are kept with a picture."""
+    try:
+        value = json.loads(row.notices) if row.notices else []
+    except ValueError:
+        return ()
+    return tuple(str(each) for each in value) if isinstance(value, list) else ()
+
+
+def doubt(row: Row[Any]) -> Doubt:
+    reason = row.reason
+    if row.state in ("accepted", "answered"):
+        reason = f"it can be had for nothing once the key (profile {row.profile}) and address it was made with are here again"
+    return Doubt(row.uid, row.provider, row.model, row.sent or row.created, dollars(row.counted), reason, row.call)
+
+
+def _state(text: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(text) if text else None
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _chunks(connection: Connection, column: Any, values: Sequence[str]) -> Iterator[Row[Any]]:
+    unique = list(dict.fromkeys(values))
+    for start in range(0, len(unique), _MANY):
+        chosen = column.in_(unique[start : start + _MANY])
+        yield from connection.execute(select(picture).where(chosen).order_by(picture.c.created, picture.c.uid))

@@ -1,0 +1,68 @@
+"""APIFRAME, version 2 of its API: another address, another key header, other fields than version 1.
+
+Documents: the OpenAPI file in the vendor's SDK repository. One block of fields for all four models, even where a value
+can't apply; what each takes is that of its model elsewhere. `aspect_ratio` is a free string there: only the ten ratios
+that every model has are offered, and no word for "as the first image" is known. Prices aren't published. Judged by that
+file; apiframe-sdk, for Python, speaks version 1, and with it sends the key as `Bearer` where this file has `X-API-Key`.
+
+Every key begins with `afk_`. `APIFRAME_API_KEY`, the variable of the SDK, counts where its key begins so; another one in it is
+taken for one of version 1. What stands in a variable of this provider's own, or in Settings, is sent whatever it begins
+with: a wrong key is refused and costs nothing. An uploaded file lives for one to two hours [the same SDK], at an address
+that needs no key.
+"""
+
+from ..spec import RATIOS, Field, Model, Offer, Option, Provider, Route
+
+_OPTIONS: frozenset[Option] = frozenset({"web_search", "output_format"})
+_ROUTE = Route(
+    "/v2/images/generate",
+    {
+        "aspect_ratio": Field("aspect_ratio"),
+        "resolution": Field("resolution", {"0.5K": "512px", "1K": "1K", "2K": "2K", "4K": "4K"}),
+        "web_search": Field("google_search"),
+        "output_format": Field("output_format", {"png": "png", "jpeg": "jpg", "webp": "webp"}),
+    },
+    references="image_input",
+)
+
+
+def _model(name: str, family: str, wire: str, sizes: tuple[str, ...]) -> Model:
+    fixed = "" if sizes else "1K"
+    return Model(
+        name,
+        family,
+        generate=Offer(wire, RATIOS, sizes, fixed, fixed, options=_OPTIONS, max_prompt=2000),
+        edit=Offer(wire, RATIOS, sizes, fixed, fixed, max_references=14, options=_OPTIONS, max_prompt=2000),
+    )
+
+
+PROVIDER = Provider(
+    id="apiframe_v2",
+    label="APIFRAME (v2)",
+    dialect="apiframe_v2",
+    base_url="https://api.apiframe.ai",
+    auth_header="X-API-Key",
+    auth_template="{key}",
+    key_variables=("APIFRAME_V2_API_KEY", "APIFRAME_API_KEY"),
+    key_sibling="apiframe",
+    key_prefix="afk_",
+    shared_variables=("APIFRAME_API_KEY",),
+    key_url="https://apiframe.ai",
+    docs=("https://github.com/apiframe-ai/apiframe-nodejs-sdk",),
+    checked="2026-11-27",
+    routes={"generate": _ROUTE, "edit": _ROUTE},
+    models=(
+        _model("nano-banana-pro", "pro", "nano-banana-pro", ("1K", "2K", "4K")),
+        _model("nano-banana-2", "flash", "nano-banana-2", ("0.5K", "1K", "2K", "4K")),
+        _model("nano-banana-lite", "lite", "nano-banana-2-lite", ()),
+        _model("nano-banana", "first", "nano-banana", ()),
+    ),
+    recommended="nano-banana-2",
+    references="upload",
+    reads=("webp", "png", "jpeg"),
+    max_reference_bytes=25_000_000,
+    max_request_bytes=14 * 25_000_000,
+    stores_references="at a public address for one to two hours",
+    idempotency_header="Idempotency-Key",
+    poll_seconds=(2.0, 5.0),
+)

@@ -1,0 +1,161 @@
+"""fal.
+
+Documents: its JavaScript client's types for these endpoints (August 2026) and its pages on the queue, on errors and on
+reliability; Nano Banana 2.1 is from a third party's reading of its page (October 2026). The endpoint is the model; an
+edit's ends in `/edit`, and the newer models stand under `google/` instead of `fal-ai/`. Every call is a request in fal's
+queue. A result waits at its address for 7 days, as one source says; other lifetimes aren't known. Cancel takes a request
+back while it waits in the queue. What a queue's failure costs is read by the dialect: 5xx isn't billed, some 422 are.
+Judged by both of its clients and by the types of @fal-ai/client 1.10.1 (npm, May 2026), which are older than those in its
+repository: they know no endpoint below `google/` and no `system_prompt`.
+
+References go inside the body up to `upload_above`, the largest of them through fal's storage beyond that: its address is
+fal's second origin, and the key goes there only while fal itself is reached at its own address. The length of a body that
+fal takes isn't documented, nor the size of a picture that its models read. What is in that storage can be read by anyone
+who has its address, and stays unless the account has an expiry set [fal's pages on file access and storage settings,
+November 2026]. Lite has 14 ratios in fal's types, ten in Google's guide.
+
+2.1 is billed by tokens: fal's guide comes to about $0.040 at 1K and $0.134 at 4K, 2K is from a third party's reading of its
+page. The one bill that was seen was $0.08 at 1K: it counts against the caps there, and at 2K, which can't cost less. The
+first model: $0.039 in two price lists of clients; a client that read fal's pricing API in September 2026 has $0.0398, which
+counts. A web search adds $0.015 and high thinking $0.002 elsewhere.
+"""
+
+from ..spec import EXTREME_RATIOS, RATIOS, Field, Model, Offer, Option, Price, Provider, Route
+
+_ALL = (*RATIOS, *EXTREME_RATIOS)
+_FIELDS: dict[Option, Field] = {
+    "aspect_ratio": Field("aspect_ratio"),
+    "resolution": Field("resolution"),
+    "count": Field("num_images"),
+    "seed": Field("seed"),
+    "web_search": Field("enable_web_search"),
+    "safety_tolerance": Field("safety_tolerance"),
+    "limit_generations": Field("limit_generations", {"on": True, "off": False}),
+    "output_format": Field("output_format", {"png": "png", "jpeg": "jpeg", "webp": "webp"}),
+    "thinking": Field("thinking_level", {"minimal": "minimal", "medium": "medium", "high": "high"}),
+    "system_prompt": Field("system_prompt"),
+}
+_FIRST: frozenset[Option] = frozenset({"seed", "safety_tolerance", "limit_generations", "output_format"})
+_PRO: frozenset[Option] = _FIRST | {"web_search", "system_prompt"}
+_LITE: frozenset[Option] = _FIRST | {"thinking", "system_prompt"}
+_TWO_LEVELS: dict[Option, tuple[str, ...]] = {"thinking": ("minimal", "high")}
+
+
+def _model(
+    name: str,
+    family: str,
+    endpoint: str,
+    ratios: tuple[str, ...],
+    resolutions: tuple[str, ...],
+    options: frozenset[Option],
+    price: Price | None,
+    takes: dict[Option, tuple[str, ...]] | None = None,
+    successor: str = "",
+) -> Model:
+    fixed = "" if resolutions else "1K"
+    return Model(
+        name,
+        family,
+        generate=Offer(endpoint, ratios, resolutions, fixed, "1K", max_count=4, options=options, choices=takes or {}),
+        edit=Offer(
+            f"{endpoint}/edit",
+            ratios,
+            resolutions,
+            fixed,
+            "1K",
+            auto_ratio="auto",
+            max_references=14,
+            max_count=4,
+            options=options,
+            choices=takes or {},
+        ),
+        price=price,
+        successor=successor,
+    )
+
+
+PROVIDER = Provider(
+    id="fal",
+    label="fal",
+    dialect="fal",
+    base_url="https://queue.fal.run",
+    auth_header="Authorization",
+    auth_template="Key {key}",
+    key_variables=("FAL_KEY",),
+    key_url="https://fal.ai/dashboard/keys",
+    docs=("https://github.com/fal-ai/fal-js", "https://docs.fal.ai/model-apis/model-endpoints/queue"),
+    checked="2026-11-27",
+    routes={
+        "generate": Route("/{model}", _FIELDS),
+        "edit": Route("/{model}", _FIELDS, references="image_urls"),
+    },
+    models=(
+        _model(
+            "nano-banana-pro",
+            "pro",
+            "fal-ai/nano-banana-pro",
+            RATIOS,
+            ("1K", "2K", "4K"),
+            _PRO,
+            Price({"1K": 0.15, "2K": 0.15, "4K": 0.30}, "third-party notes on its page", "2026-10-15"),
+        ),
+        _model(
+            "nano-banana-2.1",
+            "flash2.1",
+            "google/nano-banana-2.1",
+            _ALL,
+            ("1K", "2K", "4K"),
+            _PRO | {"thinking"},
+            Price(
+                {"1K": 0.04, "2K": 0.059, "4K": 0.134},
+                "fal's guide, 2K from a third party's reading of its page",
+                "2026-11-27",
+                counted={"1K": 0.08, "2K": 0.08},
+                counted_source="a client's bill at 1K, 2026-10-06",
+            ),
+        ),
+        _model(
+            "nano-banana-2",
+            "flash",
+            "fal-ai/nano-banana-2",
+            _ALL,
+            ("0.5K", "1K", "2K", "4K"),
+            _PRO | {"thinking"},
+            Price({"0.5K": 0.06, "1K": 0.08, "2K": 0.12, "4K": 0.16}, "its model page", "2026-10-15"),
+            _TWO_LEVELS,
+            "nano-banana-2.1",
+        ),
+        _model(
+            "nano-banana-lite",
+            "lite",
+            "google/nano-banana-2-lite",
+            _ALL,
+            (),
+            _LITE,
+            Price({"1K": 0.042}, "third-party notes on its page", "2026-10-07"),
+            _TWO_LEVELS,
+        ),
+        _model(
+            "nano-banana",
+            "first",
+            "fal-ai/nano-banana",
+            RATIOS,
+            (),
+            _FIRST,
+            Price(
+                {"1K": 0.039},
+                "litellm's price map",
+                "2026-11-27",
+                counted={"1K": 0.0398},
+                counted_source="a client's reading of fal's pricing API, 2026-09-29",
+            ),
+        ),
+    ),
+    recommended="nano-banana-2.1",
+    reads=("webp", "png", "jpeg"),
+    max_request_bytes=14 * 27_000_000,
+    upload_above=4_000_000,
+    upload_url="https://rest.fal.ai",
+    stores_references="at a public address, until you delete them or your account's storage settings do",
+    cancels="while queued",
+)

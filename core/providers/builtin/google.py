@@ -1,0 +1,174 @@
+"""Google's own Gemini API, with a key of AI Studio.
+
+Documents: Google's image generation guide, its API reference and its SDK. A request gives one picture. The ratio is left
+out for "as the input". Requests above 20 MB send their references through the Files API, which keeps them for 48 hours.
+Image models have no free tier: a key without billing is answered 429 for ever.
+
+Ids move. `gemini-3.1-flash-image`: a client library's release note (litellm, October 2026) and other notes that quote
+Google's page give 29 October 2026 as its end on the Gemini API; the price map of that library (1.110.2, November 2026) has
+no date and names the successor 2.1. `gemini-2.5-flash-image`: 15 March 2027 in the same map, 2 October 2026 in older notes.
+The old ids are still sent: a 404 costs nothing and leads to the model that stands as its `successor`. The size 0.5K of
+2.1 is disputed and not offered. The previews ended on 25 June 2026. Safety has five thresholds for our six levels. Lite
+has ten ratios in Google's guide. Prices are per picture without the tokens of prompt and references; web search costs
+extra after a monthly allowance. The Files API keeps a file for 48 hours, readable with the key alone [Google's guide].
+
+`FIELDS` and `gemini_model` are Vertex AI's too: the same bodies, with a table of its own for what differs.
+"""
+
+from dataclasses import replace
+
+from ..spec import (
+    EXTREME_RATIOS,
+    OMITTED,
+    PREVIEWS,
+    RATIOS,
+    Field,
+    Model,
+    Offer,
+    Option,
+    Price,
+    Provider,
+    Route,
+)
+
+ALL_RATIOS = (*RATIOS, *EXTREME_RATIOS)
+_COMMON: frozenset[Option] = frozenset({"seed", "safety_tolerance"})
+MINIMAL_HIGH: dict[Option, tuple[str, ...]] = {"thinking": ("minimal", "high")}
+_NOTED = ("Google's price page", "2026-10-07")
+
+FIELDS: dict[Option, Field] = {
+    # Dots lead into objects. The dialect wraps what stands in `tools`, `safetySettings` and `systemInstruction`.
+    "aspect_ratio": Field("generationConfig.imageConfig.aspectRatio"),
+    "resolution": Field("generationConfig.imageConfig.imageSize", {"0.5K": "512", "1K": "1K", "2K": "2K", "4K": "4K"}),
+    "seed": Field("generationConfig.seed"),
+    "thinking": Field(
+        "generationConfig.thinkingConfig.thinkingLevel", {"minimal": "minimal", "medium": "medium", "high": "high"}
+    ),
+    "web_search": Field("tools", {"True": "googleSearch"}),
+    "safety_tolerance": Field(
+        "safetySettings",
+        {
+            "1": "BLOCK_LOW_AND_ABOVE",
+            "2": "BLOCK_MEDIUM_AND_ABOVE",
+            "3": "BLOCK_MEDIUM_AND_ABOVE",
+            "4": "BLOCK_ONLY_HIGH",
+            "5": "BLOCK_NONE",
+            "6": "OFF",
+        },
+    ),
+    "system_prompt": Field("systemInstruction"),
+}
+
+
+def gemini_model(
+    name: str,
+    family: str,
+    wire: str,
+    ratios: tuple[str, ...],
+    resolutions: tuple[str, ...],
+    price: Price | None,
+    options: frozenset[Option],
+    choices: dict[Option, tuple[str, ...]] | None = None,
+    note: str = "",
+    successor: str = "",
+) -> Model:
+    """A model in the body of `generateContent`; without `resolutions` it has 1K only."""
+    generate = Offer(
+        wire,
+        ratios,
+        resolutions,
+        fixed_resolution="" if resolutions else "1K",
+        default_resolution="1K",
+        options=_COMMON | options,
+        choices=choices or {},
+    )
+    edit = replace(generate, auto_ratio=OMITTED, max_references=14)
+    return Model(name, family, generate, edit, price, note, successor)
+
+
+MODELS: tuple[Model, ...] = (
+    gemini_model(
+        "nano-banana-pro",
+        "pro",
+        "gemini-3-pro-image",
+        RATIOS,
+        ("1K", "2K", "4K"),
+        Price({"1K": 0.134, "2K": 0.134, "4K": 0.24}, *_NOTED),
+        frozenset({"web_search", "system_prompt"}),
+    ),
+    gemini_model(
+        "nano-banana-2.1",
+        "flash2.1",
+        "gemini-nano-banana-2.1",
+        ALL_RATIOS,
+        ("1K", "2K", "4K"),
+        Price({"1K": 0.0336, "2K": 0.0504, "4K": 0.1134}, *_NOTED),
+        frozenset({"web_search", "system_prompt", "thinking"}),
+    ),
+    gemini_model(
+        "nano-banana-2",
+        "flash",
+        "gemini-3.1-flash-image",
+        ALL_RATIOS,
+        ("0.5K", "1K", "2K", "4K"),
+        Price({"0.5K": 0.045, "1K": 0.067, "2K": 0.101, "4K": 0.151}, *_NOTED),
+        frozenset({"web_search", "system_prompt", "thinking"}),
+        MINIMAL_HIGH,
+        "notes that quote Google's page give 29 October 2026 as its end here; once it is gone, nano-banana-2.1 is asked",
+        "nano-banana-2.1",
+    ),
+    gemini_model(
+        "nano-banana-lite",
+        "lite",
+        "gemini-3.1-flash-lite-image",
+        RATIOS,
+        (),
+        Price({"1K": 0.0336}, *_NOTED),
+        frozenset({"system_prompt", "thinking"}),
+        MINIMAL_HIGH,
+        "not made for several references",
+    ),
+    gemini_model(
+        "nano-banana",
+        "first",
+        "gemini-2.5-flash-image",
+        RATIOS,
+        (),
+        Price({"1K": 0.039}, *_NOTED),
+        frozenset(),
+        note="best with up to 3 references; Google is ending it, and nano-banana-lite is asked once it is gone",
+        successor="nano-banana-lite",
+    ),
+)
+
+_ROUTE = Route("/v1beta/models/{model}:generateContent", FIELDS, references="inlineData")
+
+PROVIDER = Provider(
+    id="google",
+    label="Google Gemini",
+    dialect="gemini",
+    base_url="https://generativelanguage.googleapis.com",
+    auth_header="x-goog-api-key",
+    auth_template="{key}",
+    key_variables=("GEMINI_API_KEY",),
+    borrowed_variables=("GOOGLE_API_KEY",),
+    key_url="https://aistudio.google.com/apikey",
+    key_check="/v1beta/models?pageSize=1",
+    docs=("https://ai.google.dev/gemini-api/docs/image-generation", "https://ai.google.dev/gemini-api/docs/files"),
+    checked="2026-11-27",
+    routes={"generate": _ROUTE, "edit": _ROUTE},
+    models=MODELS,
+    recommended="nano-banana-2.1",
+    references="upload",
+    reads=("webp", "png", "jpeg"),
+    max_reference_bytes=2_000_000_000,
+    max_request_bytes=20_000_000_000,
+    upload_above=20_000_000,
+    stores_references="for 48 hours, readable with your key only",
+    retired=PREVIEWS
+    | {
+        "gemini-3-pro-image-preview": "nano-banana-pro",
+        "gemini-3.1-flash-image-preview": "nano-banana-2",
+        "gemini-2.5-flash-image-preview": "nano-banana",
+    },
+)

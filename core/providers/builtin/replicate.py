@@ -1,0 +1,103 @@
+"""Replicate.
+
+Documents: its general API reference; the fields of Nano Banana Pro and Nano Banana 2 are from schemas that public clients
+carry, those of the first model are taken to be the ones that all three share. No model here takes a count or a seed. Pro
+gives 2K without `resolution`. Its `allow_fallback_model` would let another maker's model answer: it is never sent.
+The package replicate judges the way of a request and of a file, not the fields: it has no types for them.
+
+An output is deleted an hour after it was made: it is fetched at once, and a call that is collected later than that finds
+nothing. References go inside the body up to `upload_above`, the largest of them through its files API beyond that. Cancel
+takes a prediction back while it is starting. Prices aren't published for these models, nor what a failed or cancelled
+prediction costs. An uploaded file is the account's own: it is read with the key or by a signed address, and the answer
+names the day on which it expires [Replicate's API reference].
+
+Disputed, and offered: Nano Banana 2 at the four extreme ratios (in two clients' copies of the schema, not in a third's
+reading of the page) and at 0.5K (`512px` in most, `512` in some). What Replicate doesn't take is a 422 with the field's name
+in it, which costs nothing. Not offered, because not established: 2.1, WebP references.
+"""
+
+from ..spec import EXTREME_RATIOS, RATIOS, Field, Model, Offer, Option, Provider, Route
+
+_FIELDS: dict[Option, Field] = {
+    "aspect_ratio": Field("aspect_ratio"),
+    "resolution": Field("resolution", {"0.5K": "512px", "1K": "1K", "2K": "2K", "4K": "4K"}),
+    "web_search": Field("google_search"),
+    "safety_tolerance": Field(
+        "safety_filter_level",
+        {
+            "1": "block_low_and_above",
+            "2": "block_low_and_above",
+            "3": "block_medium_and_above",
+            "4": "block_medium_and_above",
+            "5": "block_only_high",
+            "6": "block_only_high",
+        },
+    ),
+    "output_format": Field("output_format", {"png": "png", "jpeg": "jpg"}),
+}
+_PATH = "/v1/models/{model}/predictions"
+
+
+def _model(
+    name: str,
+    family: str,
+    resolutions: tuple[str, ...],
+    default: str,
+    options: frozenset[Option],
+    ratios: tuple[str, ...] = RATIOS,
+    note: str = "",
+) -> Model:
+    wire, fixed = f"google/{name}", "" if resolutions else default
+    return Model(
+        name,
+        family,
+        generate=Offer(wire, ratios, resolutions, fixed, default, options=options),
+        edit=Offer(
+            wire,
+            ratios,
+            resolutions,
+            fixed,
+            default,
+            auto_ratio="match_input_image",
+            max_references=14,
+            options=options,
+        ),
+        note=note,
+    )
+
+
+PROVIDER = Provider(
+    id="replicate",
+    label="Replicate",
+    dialect="replicate",
+    base_url="https://api.replicate.com",
+    auth_header="Authorization",
+    auth_template="Bearer {key}",
+    key_variables=("REPLICATE_API_TOKEN",),
+    key_url="https://replicate.com/account/api-tokens",
+    key_check="/v1/account",
+    docs=("https://replicate.com/docs/reference/http", "https://replicate.com/google/nano-banana-pro"),
+    checked="2026-11-27",
+    routes={
+        "generate": Route(_PATH, _FIELDS),
+        "edit": Route(_PATH, _FIELDS, references="image_input"),
+    },
+    models=(
+        _model("nano-banana-pro", "pro", ("1K", "2K", "4K"), "2K", frozenset({"safety_tolerance", "output_format"})),
+        _model(
+            "nano-banana-2",
+            "flash",
+            ("0.5K", "1K", "2K", "4K"),
+            "1K",
+            frozenset({"web_search", "output_format"}),
+            (*RATIOS, *EXTREME_RATIOS),
+            "0.5K and the ratios 1:4 4:1 1:8 8:1 are disputed: a refusal costs nothing",
+        ),
+        _model("nano-banana", "first", (), "1K", frozenset({"output_format"})),
+    ),
+    recommended="nano-banana-2",
+    max_request_bytes=14 * 27_000_000,
+    upload_above=1_000_000,
+    stores_references="in your account, not public, until the day that it names",
+    cancels="while starting",
+)

@@ -1,0 +1,118 @@
+"""Google's Vertex AI: the models and the body of the Gemini API, under a project of Google Cloud.
+
+Documents: the Gemini API's, and its SDK for what differs: the file format can be asked for. The key is the JSON document
+of a service account; the project is the one that stands in it. There is no upload, so references stay under 20 MB with
+the rest of the request. The image models are served at the location `global`.
+
+Lives and prices are Vertex AI's own. `gemini-3.1-flash-image` and `gemini-3-pro-image` end on 28 May 2027 and
+`gemini-2.5-flash-image` on 15 March 2027 [Google Cloud's page of model versions, as the price map of litellm 1.110.2 has
+it, November 2026]. That map has the prices at 1K, from Google Cloud's price page; of Nano Banana 2 the other sizes follow
+from the tokens a picture that Google Cloud's page of the model gives (747, 1120, 1680, 2520, at $60 a million). The others
+at 2K and 4K are not established here.
+"""
+
+from dataclasses import replace
+
+from ..spec import RATIOS, Field, Model, Offer, Option, Price, Provider, Route
+from .google import ALL_RATIOS, FIELDS, MINIMAL_HIGH, gemini_model
+
+_NOTED = ("Google Cloud's price page as litellm's price map has it", "2026-11-27")
+_FIELDS: dict[Option, Field] = FIELDS | {
+    "output_format": Field(
+        "generationConfig.imageConfig.imageOutputOptions.mimeType", {"png": "image/png", "jpeg": "image/jpeg"}
+    )
+}
+_ROUTE = Route(
+    "/v1/projects/{project}/locations/global/publishers/google/models/{model}:generateContent",
+    _FIELDS,
+    references="inlineData",
+)
+
+_MODELS: tuple[Model, ...] = (
+    gemini_model(
+        "nano-banana-pro",
+        "pro",
+        "gemini-3-pro-image",
+        RATIOS,
+        ("1K", "2K", "4K"),
+        Price({"1K": 0.134}, *_NOTED),
+        frozenset({"web_search", "system_prompt"}),
+        note="ends on 28 May 2027",
+    ),
+    gemini_model(
+        "nano-banana-2.1",
+        "flash2.1",
+        "gemini-nano-banana-2.1",
+        ALL_RATIOS,
+        ("1K", "2K", "4K"),
+        Price({"1K": 0.0336}, *_NOTED),
+        frozenset({"web_search", "system_prompt", "thinking"}),
+    ),
+    gemini_model(
+        "nano-banana-2",
+        "flash",
+        "gemini-3.1-flash-image",
+        ALL_RATIOS,
+        ("0.5K", "1K", "2K", "4K"),
+        Price({"0.5K": 0.0448, "1K": 0.0672, "2K": 0.1008, "4K": 0.1512}, *_NOTED),
+        frozenset({"web_search", "system_prompt", "thinking"}),
+        MINIMAL_HIGH,
+        "ends on 28 May 2027; once it is gone, nano-banana-2.1 is asked",
+        "nano-banana-2.1",
+    ),
+    gemini_model(
+        "nano-banana-lite",
+        "lite",
+        "gemini-3.1-flash-lite-image",
+        RATIOS,
+        (),
+        Price({"1K": 0.0336}, *_NOTED),
+        frozenset({"system_prompt", "thinking"}),
+        MINIMAL_HIGH,
+        "not made for several references",
+    ),
+    gemini_model(
+        "nano-banana",
+        "first",
+        "gemini-2.5-flash-image",
+        RATIOS,
+        (),
+        Price({"1K": 0.039}, *_NOTED),
+        frozenset(),
+        note="best with up to 3 references; ends on 15 March 2027, and nano-banana-lite is asked once it is gone",
+        successor="nano-banana-lite",
+    ),
+)
+
+
+def _with_format(offer: Offer | None) -> Offer | None:
+    return replace(offer, options=offer.options | {"output_format"}) if offer else None
+
+
+PROVIDER = Provider(
+    id="vertex",
+    label="Google Vertex AI",
+    dialect="gemini",
+    base_url="https://aiplatform.googleapis.com",
+    auth_header="Authorization",
+    auth_template="Bearer {key}",
+    auth="google_service_account",
+    borrowed_variables=("GOOGLE_APPLICATION_CREDENTIALS",),
+    key_url="https://console.cloud.google.com/iam-admin/serviceaccounts",
+    docs=(
+        "https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/image-generation",
+        "https://docs.cloud.google.com/vertex-ai/generative-ai/docs/models/gemini/3-1-flash-image",
+    ),
+    checked="2026-11-27",
+    routes={"generate": _ROUTE, "edit": _ROUTE},
+    models=tuple(
+        replace(model, generate=_with_format(model.generate), edit=_with_format(model.edit)) for model in _MODELS
+    ),
+    recommended="nano-banana-2.1",
+    references="base64",
+    reads=("webp", "png", "jpeg"),
+    # Google Cloud's page of the model: 7 MB for one file inside the request.
+    max_reference_bytes=7_000_000,
+    # Half a megabyte of the 20 is for the words.
+    max_request_bytes=19_500_000,
+)

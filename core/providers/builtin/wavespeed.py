@@ -1,0 +1,117 @@
+"""WaveSpeed.
+
+Documents: its pages on the models and on uploading files, and its own ComfyUI nodes. Resolutions are in lower case. No
+limit of references is given for some models: it is that of the same models elsewhere. Nano Banana 2.1 edits with up to 14
+references, 14 ratios, PNG or JPEG, "the same request as Nano Banana 2" [WaveSpeed's page on its API, November 2026]; Lite
+makes pictures from text, 14 ratios, PNG or JPEG, without a resolution [its page of the model, November 2026]; its edits are
+in a reseller's list only and not offered. An uploaded file is kept for 7 days at an address that needs no key [its page on
+uploads]. Prices depend on the model's page and aren't listed in one place. Resellers serve the same shape
+(302.ai below `https://api.302.ai/ws`).
+
+The package wavespeed judges the way of a request, not the fields: it has no types for them. It uploads by a ticket of
+`/api/v3/media/uploads` and a PUT, where the page on uploads, followed here, has a form.
+"""
+
+from ..spec import EXTREME_RATIOS, RATIOS, Field, Model, Offer, Option, Provider, Route
+
+_ALL = (*RATIOS, *EXTREME_RATIOS)
+_SIZES = ("1K", "2K", "4K")
+_FORMAT: frozenset[Option] = frozenset({"output_format"})
+_SEARCH: frozenset[Option] = frozenset({"web_search"})
+_ROUTE = Route(
+    "/api/v3/{model}",
+    {
+        "aspect_ratio": Field("aspect_ratio"),
+        "resolution": Field("resolution", {"1K": "1k", "2K": "2k", "4K": "4k"}),
+        "web_search": Field("enable_web_search"),
+        "output_format": Field("output_format", {"png": "png", "jpeg": "jpeg"}),
+    },
+    references="images",
+)
+
+PROVIDER = Provider(
+    id="wavespeed",
+    label="WaveSpeed",
+    dialect="wavespeed",
+    base_url="https://api.wavespeed.ai",
+    auth_header="Authorization",
+    auth_template="Bearer {key}",
+    key_variables=("WAVESPEED_API_KEY",),
+    key_url="https://wavespeed.ai/accesskey",
+    docs=(
+        "https://wavespeed.ai/models/google/nano-banana-pro/text-to-image/llms.txt",
+        "https://wavespeed.ai/nano-banana-2-1-api",
+        "https://wavespeed.ai/models/google/nano-banana-2-lite/text-to-image/llms.txt",
+        "https://wavespeed.ai/docs/upload-files",
+        "https://wavespeed.ai/docs/upload-files-api",
+        "https://github.com/WaveSpeedAI/wavespeed-comfyui",
+    ),
+    checked="2026-11-27",
+    routes={"generate": _ROUTE, "edit": _ROUTE},
+    models=(
+        Model(
+            "nano-banana-pro",
+            "pro",
+            generate=Offer(
+                "google/nano-banana-pro/text-to-image", RATIOS, _SIZES, default_resolution="1K", options=_FORMAT
+            ),
+            edit=Offer(
+                "google/nano-banana-pro/edit",
+                RATIOS,
+                _SIZES,
+                default_resolution="1K",
+                max_references=14,
+                options=_FORMAT,
+            ),
+        ),
+        Model(
+            "nano-banana-2.1",
+            "flash2.1",
+            generate=Offer(
+                "google/nano-banana-2.1/text-to-image", _ALL, _SIZES, default_resolution="1K", options=_FORMAT | _SEARCH
+            ),
+            edit=Offer(
+                "google/nano-banana-2.1/edit",
+                _ALL,
+                _SIZES,
+                default_resolution="1K",
+                max_references=14,
+                options=_FORMAT | _SEARCH,
+            ),
+        ),
+        Model(
+            "nano-banana-2",
+            "flash",
+            generate=Offer(
+                "google/nano-banana-2/text-to-image", _ALL, _SIZES, default_resolution="1K", options=_FORMAT | _SEARCH
+            ),
+            edit=Offer(
+                "google/nano-banana-2/edit",
+                _ALL,
+                _SIZES,
+                default_resolution="1K",
+                max_references=14,
+                options=_FORMAT | _SEARCH,
+            ),
+            successor="nano-banana-2.1",
+        ),
+        Model(
+            "nano-banana-lite",
+            "lite",
+            generate=Offer("google/nano-banana-2-lite/text-to-image", _ALL, (), "1K", "1K", options=_FORMAT),
+        ),
+        Model(
+            "nano-banana",
+            "first",
+            generate=Offer("google/nano-banana/text-to-image", RATIOS, (), "1K", "1K", options=_FORMAT),
+            edit=Offer("google/nano-banana/edit", RATIOS, (), "1K", "1K", max_references=10, options=_FORMAT),
+        ),
+    ),
+    recommended="nano-banana-2.1",
+    references="upload",
+    reads=("webp", "png", "jpeg"),
+    max_reference_bytes=20_000_000,
+    max_request_bytes=14 * 20_000_000,
+    stores_references="at a public address for 7 days",
+    poll_seconds=(1.0, 5.0),
+)

@@ -1,0 +1,262 @@
+"""What a provider is: a row of data.
+
+Rows hold no callables. Limits, prices, field names, value spellings and the documents they come from live here and
+nowhere else; widgets, checks, splitting, the browser side and README's table read them. A provider that needs behaviour
+gets a dialect (`core/dialects`), not a flag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Operation = Literal["generate", "edit"]
+OPERATIONS: tuple[Operation, ...] = ("generate", "edit")
+
+RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
+"""The ten ratios that every model of the family has."""
+EXTREME_RATIOS = ("1:4", "4:1", "1:8", "8:1")
+"""Four more, on the newer flash-class models only."""
+RESOLUTIONS = ("0.5K", "1K", "2K", "4K")
+
+DEAREST_USD = 0.30
+"""What a picture counts as when its price isn't known: the dearest known price of the field."""
+
+OMITTED = "omitted"
+"""As an `auto_ratio`: without a ratio the provider takes that of a lone reference; of several it isn't known which one's."""
+PREVIEWS = {
+    "nano-banana-pro-preview": "nano-banana-pro",
+    "nano-banana-2-preview": "nano-banana-2",
+    "nano-banana-preview": "nano-banana",
+}
+"""Names of the previews that Google shut down on 25 June 2026 -> what took their place, for a row's `retired`."""
+
+Option = Literal[
+    "aspect_ratio",
+    "resolution",
+    "count",
+    "seed",
+    "web_search",
+    "safety_tolerance",
+    "limit_generations",
+    "output_format",
+    "thinking",
+    "system_prompt",
+]
+"""Our names for what a graph can ask. A `Field` gives a provider's name for one of them."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """How a provider spells one of our options in its body."""
+
+    name: str
+    """The provider's field name."""
+    values: Mapping[str, str | int | bool] | None = None
+    """Our value -> the provider's; None sends ours as it is. A value that isn't listed can't be asked for."""
+
+    def spell(self, value: str | int | bool) -> str | int | bool:
+        if self.values is None:
+            return value
+        return self.values[str(value)]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One operation's address and field names."""
+
+    path: str
+    """Path below the base URL; `{model}` is replaced by the wire model id, `{project}` by the project of the key."""
+    fields: Mapping[Option, Field]
+    references: str = ""
+    """The field that carries the reference images."""
+    constants: Mapping[str, str | int | bool] = field(default_factory=dict)
+    """Fields that are sent always, as they are."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What one model can do for one operation."""
+
+    wire: str
+    """The model id that is sent."""
+    ratios: tuple[str, ...] = RATIOS
+    resolutions: tuple[str, ...] = ()
+    """Resolutions that can be asked for."""
+    fixed_resolution: str = ""
+    """The only resolution there is, where the provider has no field for it; asking for it sends nothing."""
+    default_resolution: str = ""
+    """What `auto` gives; "" where the provider doesn't say."""
+    auto_ratio: str = ""
+    """The provider's own word for "as the first image", on edits; "" where it has none, OMITTED where silence says it."""
+    max_references: int = 0
+    max_count: int = 1
+    """Pictures that one call can give."""
+    options: frozenset[Option] = frozenset()
+    """Options beyond ratio, resolution and count that are sent; the others are left out with a notice."""
+    choices: Mapping[Option, tuple[str, ...]] = field(default_factory=dict)
+    """Our values of an option, where this model has fewer of them than the field."""
+    max_prompt: int = 0
+    """Characters that a prompt may have; 0 where the provider doesn't say."""
+    route: Route | None = None
+    """Address and field names where this model's differ from those of the provider's other models."""
+
+    @property
+    def all_resolutions(self) -> tuple[str, ...]:
+        return self.resolutions or ((self.fixed_resolution,) if self.fixed_resolution else ())
+
+
+@dataclass(frozen=True)
+class Price:
+    """US dollars per picture by resolution; "" is the price where the resolution isn't listed."""
+
+    usd: Mapping[str, float]
+    source: str
+    dated: str
+    """ISO date on which the source was read."""
+    counted: Mapping[str, float] = field(default_factory=dict)
+    """What a picture counts as against the caps, by resolution, where a dearer figure than that of `usd` has been seen."""
+    counted_source: str = ""
+    """Where `counted` comes from, with its date."""
+
+    def of(self, resolution: str) -> float | None:
+        """The price that is shown; None when it isn't known."""
+        return self.usd.get(resolution, self.usd.get(""))
+
+    def counted_of(self, resolution: str) -> float | None:
+        """What a picture counts as against the caps, never less than its price; None when no price is known."""
+        shown = self.of(resolution)
+        return None if shown is None else max(shown, self.counted.get(resolution, shown))
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model by the name that graphs use."""
+
+    name: str
+    family: str
+    """What it is underneath: two providers' models are interchangeable when their families are equal."""
+    generate: Offer | None = None
+    edit: Offer | None = None
+    price: Price | None = None
+    note: str = ""
+    successor: str = ""
+    """Name of the provider's model that is asked instead once the provider answers, free of charge, that it doesn't know
+    the id of this one; "" = none. A name or an id that is known to be dead stands in the provider's `retired`."""
+
+    def offer(self, operation: Operation) -> Offer | None:
+        return self.generate if operation == "generate" else self.edit
+
+
+Transport = Literal["data_uri", "base64", "multipart", "upload"]
+Auth = Literal["key", "google_service_account"]
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A provider, or a reseller that speaks a known dialect."""
+
+    id: str
+    label: str
+    dialect: str
+    """Name of a module in `core/dialects`."""
+    base_url: str
+    """Origin with an optional path prefix; "" where the user has to name the host."""
+    auth_header: str
+    auth_template: str
+    """How the key stands in the header; `{key}` is the key, or the token that was had for it."""
+    routes: Mapping[Operation, Route]
+    models: tuple[Model, ...]
+    recommended: str
+    docs: tuple[str, ...]
+    """Where the facts come from."""
+    checked: str
+    """ISO date on which they were last held against the source."""
+    key_variables: tuple[str, ...] = ()
+    """The provider's usual environment variables, after ours."""
+    borrowed_variables: tuple[str, ...] = ()
+    """Variables that hold keys for other ends, too: looked at last, and only where the provider is named, never by `auto`."""
+    key_sibling: str = ""
+    """Id of another provider of the same vendor, whose keys and variables are easily taken for this one's."""
+    key_prefix: str = ""
+    """How every key of it begins and no key of `key_sibling` does."""
+    not_key_prefix: str = ""
+    """How every key of `key_sibling` begins: such a key is never sent here, wherever it is from."""
+    shared_variables: tuple[str, ...] = ()
+    """Those of `key_variables` that may hold a key of `key_sibling`: how the key begins tells whose it is."""
+    auth: Auth = "key"
+    """What a key of it is: a line of text, or the JSON document of a Google service account (`google_service_account`)."""
+    key_url: str = ""
+    """The page where a person gets a key."""
+    key_check: str = ""
+    """Path of a free GET that needs the key, to test it; "" where none is known."""
+    references: Transport = "data_uri"
+    reads: tuple[str, ...] = ("png", "jpeg")
+    """Formats of references it is known to read, of "webp", "png", "jpeg"."""
+    takes_alpha: bool = True
+    max_reference_bytes: int = 20_000_000
+    """Of one reference as a file."""
+    max_request_bytes: int = 100_000_000
+    """Of all references of one request as they travel (base64 counts 4/3)."""
+    upload_above: int = 0
+    """Where references may travel inside the request or be uploaded: how many bytes they may fill in it before the largest
+    are uploaded first; 0 = there is one way only."""
+    upload_url: str = ""
+    """The provider's own second origin for uploads; "" where uploads go to the base URL. The key goes there, too; see
+    `uploads_to`."""
+    upload_path: str = ""
+    """Path of the upload route below that origin; "" where it is the dialect's own."""
+    stores_references: str = ""
+    """Where uploaded references lie and for how long, to be read after "keeps them"; told at the first upload. "" where
+    references travel in the request itself."""
+    max_parallel: int = 8
+    refuses_before_work: frozenset[int] = frozenset({429, 503})
+    """Statuses that mean "not started, not billed": a paid request may be sent again after them."""
+    failures_unbilled: bool = False
+    """The provider documents that failed requests aren't billed."""
+    idempotency_header: str = ""
+    """The header that makes a paid request repeatable: the same value twice is one job and one bill."""
+    retired: Mapping[str, str] = field(default_factory=dict)
+    """Model names and wire ids that it has retired -> the name of the model that took their place."""
+    forms: tuple[str, ...] = ()
+    """Ways of asking that the dialect knows, the preferred one first; see the dialect. `NANO_BANANA_<ID>_FORM` chooses."""
+    poll_seconds: tuple[float, float] = (1.0, 5.0)
+    """First pause between two polls, and the longest."""
+    cancels: str = ""
+    """Until when an accepted task can be taken back, in words for a table; "" = it can't. Its dialect then has `cancel`."""
+    proxy: str = field(default="", repr=False)
+    """A proxy for this provider alone, where the user's own file names one."""
+    ca_bundle: str = ""
+    """Certificates for this provider alone."""
+    needs_key: bool = True
+    local: bool = False
+    """The pack's own simulator: free, and never chosen by `auto`."""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths below its base URL that its paid requests have."""
+        offers = [offer for model in self.models for name in OPERATIONS if (offer := model.offer(name))]
+        paths = [route.path for route in (*self.routes.values(), *(offer.route for offer in offers)) if route]
+        if "/{model}" in paths:  # it would stand for any path at all: its models are known by name
+            paths = [path for path in paths if path != "/{model}"] + [f"/{offer.wire}" for offer in offers]
+        return tuple(dict.fromkeys(paths))
+
+    def model(self, name: str) -> Model | None:
+        wanted = self.recommended if name == "recommended" else name
+        return next((model for model in self.models if model.name == wanted), None)
+
+    def header(self, key: str) -> tuple[str, str]:
+        """The header that carries a key, and what stands in it."""
+        return self.auth_header, self.auth_template.replace("{key}", key)
+
+    def uploads_to(self, base_url: str) -> str:
+        """Where its uploads go when it is reached at `base_url`: a key that was entered for another address stays there."""
+        return self.upload_url if self.upload_url and base_url == self.base_url else base_url
+
+    def of_family(self, family: str, name: str = "") -> Model | None:
+        """The model called `name` where it is of the family, else the first that is."""
+        named = self.model(name)
+        if named is not None and named.family == family:
+            return named
+        return next((model for model in self.models if model.family == family), None)

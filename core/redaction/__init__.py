@@ -1,0 +1,1 @@
+"""Takes secrets and pictures out of every text that leaves this process."""

@@ -1,0 +1,174 @@
+"""The widgets that Generate and Edit share, and what their values mean to the core.
+
+Widget values are positional in saved workflows: names and order never change, new ones are appended. Every input is
+optional with its default, so that prompts written before it existed go on running.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..core.providers.spec import EXTREME_RATIOS, RATIOS, RESOLUTIONS
+from ..core.request import MAX_SEED, Options, folded_seed
+
+CATEGORY = "image/nano banana"
+Provider = io.Custom("NANO_BANANA_PROVIDER")
+
+KEEP, FAIL, BLOCK, ORIGINAL = "keep what succeeded", "fail", "stop this branch", "keep the original frame"
+ASPECT_RATIOS = ["auto", *RATIOS, *EXTREME_RATIOS]
+
+
+def prompt() -> io.Input:
+    return io.String.Input(
+        "prompt",
+        multiline=True,
+        dynamic_prompts=False,
+        placeholder="What the picture should show, or what should change in it",
+        tooltip="Sent as it is. Braces are not expanded.",
+    )
+
+
+def provider() -> io.Input:
+    return Provider.Input(
+        "provider",
+        optional=True,
+        tooltip="A ProviderConfig node. Unconnected: the first provider with a key on this machine that can do the request.",
+    )
+
+
+def shared(failures: list[str]) -> list[io.Input]:
+    """From aspect_ratio to on_failure, in the order of the contract."""
+    return [
+        io.Combo.Input(
+            "aspect_ratio",
+            options=ASPECT_RATIOS,
+            default="auto",
+            optional=True,
+            tooltip="auto: the provider's own choice; on edits the ratio of the first image.",
+        ),
+        io.Combo.Input(
+            "resolution",
+            options=["auto", *RESOLUTIONS],
+            default="auto",
+            optional=True,
+            tooltip="auto: the provider's default, mostly 1K. Larger pictures cost more.",
+        ),
+        io.Int.Input(
+            "num_images",
+            default=1,
+            min=1,
+            max=16,
+            optional=True,
+            tooltip="Each picture is paid. Queueing again asks only for those that are missing.",
+        ),
+        io.Int.Input(
+            "seed",
+            default=0,
+            min=0,
+            max=MAX_SEED,
+            optional=True,
+            control_after_generate=io.ControlAfterGenerate.fixed,
+            tooltip="The same seed gives the stored picture again for free; a new seed is a new, paid request, also where "
+            "the provider takes no seed.",
+        ),
+        io.Boolean.Input(
+            "enable_web_search",
+            default=False,
+            optional=True,
+            advanced=True,
+            tooltip="Lets the model look things up. Some providers charge extra.",
+        ),
+        io.Combo.Input(
+            "safety_tolerance",
+            options=["default", "1", "2", "3", "4", "5", "6"],
+            default="default",
+            optional=True,
+            advanced=True,
+            tooltip="1 is the strictest moderation, 6 the least strict. Left out where the provider has none.",
+        ),
+        io.Combo.Input(
+            "limit_generations",
+            options=["default", "on", "off"],
+            default="default",
+            optional=True,
+            advanced=True,
+            tooltip="on: one picture per round whatever the prompt says. Experimental at the providers that have it.",
+        ),
+        io.Combo.Input(
+            "output_format",
+            options=["auto", "png", "jpeg", "webp"],
+            default="auto",
+            optional=True,
+            advanced=True,
+            tooltip="The file format at the provider. The graph gets pixels in any case.",
+        ),
+        io.Combo.Input(
+            "thinking",
+            options=["default", "minimal", "medium", "high"],
+            default="default",
+            optional=True,
+            advanced=True,
+            tooltip="How much the model plans before it draws. Left out where the provider has none.",
+        ),
+        io.String.Input(
+            "system_prompt",
+            default="",
+            multiline=True,
+            optional=True,
+            advanced=True,
+            tooltip="Standing instructions. Left out where the provider takes none.",
+        ),
+        io.Combo.Input(
+            "on_failure",
+            options=failures,
+            default=KEEP,
+            optional=True,
+            advanced=True,
+            tooltip="When some pictures fail. 'keep what succeeded' goes on with the others, 'fail' ends the prompt (what "
+            "was paid is kept for the next run), 'stop this branch' blocks the outputs of this node only.",
+        ),
+    ]
+
+
+def outputs() -> list[io.Output]:
+    return [
+        io.Image.Output(
+            "images", is_output_list=True, tooltip="RGB. One batch when all share a size, else one by one."
+        ),
+        io.Mask.Output("masks", is_output_list=True, tooltip="Transparency of the results: 1 - alpha."),
+        io.String.Output("text", is_output_list=True, tooltip="The model's words or the revised prompt."),
+        io.String.Output("info", is_output_list=True, tooltip="JSON: provider, sizes, seeds, cost, notices."),
+    ]
+
+
+def options_of(values: dict[str, Any]) -> Options:
+    """The shaping widgets as the core knows them."""
+    return Options(
+        aspect_ratio=values["aspect_ratio"],
+        resolution=values["resolution"],
+        web_search=bool(values["enable_web_search"]),
+        safety_tolerance=values["safety_tolerance"],
+        limit_generations=values["limit_generations"],
+        output_format=values["output_format"],
+        thinking=values["thinking"],
+        system_prompt=values["system_prompt"],
+    )
+
+
+def seed_of(seed: int) -> tuple[int, list[str]]:
+    """The seed in range, with a notice when a linked one was not."""
+    folded = folded_seed(int(seed))
+    if folded == seed:
+        return folded, []
+    return folded, [f"the seed {seed} is beyond {MAX_SEED} and was sent as {folded}"]
+
+
+def stray(names: list[str]) -> str:
+    """What is wrong with linked inputs that this node doesn't have."""
+    listed = ", ".join(sorted(names))
+    return (
+        f"This node has no input called {listed}: the workflow is from another version, or links one socket too many. "
+        "Disconnect it."
+    )

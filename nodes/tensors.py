@@ -1,0 +1,159 @@
+"""IMAGE and MASK tensors to pixels and back: the only file that knows torch.
+
+IMAGE is [B, H, W, C] with C 3 or 4, MASK [B, H, W] or [H, W]; any float dtype, any device, values 0..1. All operations
+are out of place: the host runs nodes in inference mode, and these functions run on other threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from ..core.errors import Impossible
+from ..core.images.picture import Picture, Pixels
+
+_STRIP = 3 << 20
+"""Values converted at a time."""
+
+
+def frames(images: torch.Tensor, name: str) -> list[torch.Tensor]:
+    """The frames [H, W, C] of a batch, as views. Raises Impossible for what is no IMAGE."""
+    if not isinstance(images, torch.Tensor) or images.ndim not in (3, 4) or not images.is_floating_point():
+        raise Impossible(f"{name} is not an IMAGE", cure="Connect an IMAGE output", kind="impossible")
+    batch = images if images.ndim == 4 else images.unsqueeze(0)
+    if batch.shape[-1] == 1:
+        batch = batch.expand(*batch.shape[:-1], 3)
+    if batch.shape[-1] not in (3, 4) or 0 in batch.shape:
+        shape = "x".join(str(side) for side in images.shape)
+        raise Impossible(
+            f"{name} has the shape {shape}, which is not an IMAGE with 3 or 4 channels",
+            cure="Convert it to RGB first",
+            kind="impossible",
+        )
+    return list(batch)
+
+
+def picture(frame: torch.Tensor, name: str) -> Picture:
+    """A handle on a frame; its pixels are made when they are needed."""
+    height, width, channels = frame.shape
+    return Picture(lambda: pixels(frame, name), int(width), int(height), int(channels))
+
+
+def pixels(frame: torch.Tensor, name: str = "the image") -> Pixels:
+    """A frame [H, W, C] as uint8, clamped and rounded. Raises Impossible when it holds NaN or infinity."""
+    values = frame.detach()
+    height, width, channels = values.shape
+    out = torch.empty((height, width, channels), dtype=torch.uint8)
+    # In strips: whole, the float copies of one 4096x4096 frame would take 200 MB each.
+    strip = max(1, _STRIP // (width * channels))
+    for top in range(0, height, strip):
+        scaled = values[top : top + strip].to(device="cpu", dtype=torch.float32) * 255.0
+        # One pass for the usual case: the sum is finite unless a value isn't.
+        if not torch.isfinite(scaled.sum()) and not bool(torch.isfinite(scaled).all()):
+            raise Impossible(
+                f"{name} holds values that are not numbers (NaN or infinity)",
+                cure="Look at the node that made it: a VAE in half precision is the usual cause",
+                kind="impossible",
+            )
+        out[top : top + strip] = scaled.round_().clamp_(0, 255).to(torch.uint8)
+    return out.numpy()
+
+
+def image(data: Pixels) -> torch.Tensor:
+    """RGB pixels as a float32 frame [H, W, 3]."""
+    height, width = data.shape[:2]
+    out = torch.empty((height, width, 3), dtype=torch.float32)
+    for strip in _strips(height, width * 3):
+        out[strip] = torch.from_numpy(np.array(data[strip, :, :3], copy=True, order="C")).to(torch.float32).div_(255.0)
+    return out
+
+
+def transparency(data: Pixels) -> torch.Tensor:
+    """The MASK [H, W] of a picture: 1 - alpha, zeros where it has none."""
+    height, width, channels = data.shape
+    out = torch.zeros((height, width), dtype=torch.float32)
+    for strip in _strips(height, width) if channels == 4 else ():
+        out[strip] = 1.0 - torch.from_numpy(np.array(data[strip, :, 3], copy=True)).to(torch.float32).div_(255.0)
+    return out
+
+
+def _strips(height: int, values: int) -> Iterator[slice]:
+    """The rows of a picture, some at a time; `values`: how many a row has."""
+    rows = max(1, _STRIP // values)
+    return (slice(top, top + rows) for top in range(0, height, rows))
+
+
+def batches(items: Sequence[torch.Tensor], device: torch.device, dtype: torch.dtype) -> list[torch.Tensor]:
+    """One batch when all items share a size, else a batch of one for each. A single item isn't copied."""
+    placed = [item.to(device=device, dtype=dtype) for item in items]
+    if len(placed) == 1:
+        return [placed[0].unsqueeze(0)]
+    if len({tuple(item.shape) for item in placed}) == 1:
+        return [torch.stack(placed)]
+    return [item.unsqueeze(0) for item in placed]
+
+
+def masks(mask: torch.Tensor) -> list[torch.Tensor]:
+    """The masks [H, W] of a MASK, as float32 on the CPU. Raises Impossible for what is no MASK."""
+    if not isinstance(mask, torch.Tensor) or mask.ndim not in (2, 3) or 0 in mask.shape:
+        raise Impossible("The mask is not a MASK", cure="Connect a MASK output", kind="impossible")
+    batch = (mask if mask.ndim == 3 else mask.unsqueeze(0)).detach().cpu().float()
+    if not bool(torch.isfinite(batch).all()):
+        raise Impossible(
+            "The mask holds values that are not numbers", cure="Look at the node that made it", kind="impossible"
+        )
+    return list(batch.clamp(0, 1))
+
+
+def fitted_mask(mask: torch.Tensor, width: int, height: int) -> torch.Tensor:
+    """A mask [H, W] brought to a size by nearest neighbour."""
+    if tuple(mask.shape) == (height, width):
+        return mask
+    return torch.nn.functional.interpolate(mask[None, None], size=(height, width), mode="nearest")[0, 0]
+
+
+def covering(result: torch.Tensor, width: int, height: int) -> torch.Tensor:
+    """A frame [H, W, C] scaled to cover a size and cut to its centre."""
+    have_height, have_width = result.shape[:2]
+    if (have_width, have_height) == (width, height):
+        return result
+    factor = max(width / have_width, height / have_height)
+    size = (max(height, round(have_height * factor)), max(width, round(have_width * factor)))
+    moved = result.movedim(-1, 0)[None]
+    scaled = torch.nn.functional.interpolate(moved, size=size, mode="bicubic", antialias=True, align_corners=False)
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    return scaled[0, :, top : top + height, left : left + width].movedim(0, -1).clamp(0, 1)
+
+
+def keep_outside(result: torch.Tensor, original: torch.Tensor, mask: torch.Tensor, feather: int) -> torch.Tensor:
+    """`result` where the mask allows, `original` elsewhere; both [H, W, 3], the mask [H, W].
+
+    Where the mask is 0 the value of `original` is kept bit for bit. `feather` px fade inside the painted region only.
+    """
+    weight = mask if feather <= 0 else mask * _inward(mask, feather)
+    mixed = torch.lerp(original, result, weight.unsqueeze(-1))
+    return torch.where((mask == 0).unsqueeze(-1), original, mixed)
+
+
+def _inward(mask: torch.Tensor, feather: int) -> torch.Tensor:
+    """A ramp from the edge of the painted region inwards: 0 outside, 1 from `feather` px on."""
+    from scipy.ndimage import distance_transform_edt
+
+    painted = (mask > 0).numpy()
+    rows, columns = np.flatnonzero(painted.any(1)), np.flatnonzero(painted.any(0))
+    ramp = np.ones(painted.shape, np.float32)
+    if len(rows) == 0 or bool(painted.all()):
+        return torch.from_numpy(ramp)
+    # Only the neighbourhood of the painted region matters: the transform is slow on large pictures.
+    window = (slice(max(rows[0] - 1, 0), rows[-1] + 2), slice(max(columns[0] - 1, 0), columns[-1] + 2))
+    distance = distance_transform_edt(painted[window])
+    ramp[window] = np.minimum(distance / (feather + 1.0), 1.0)
+    return torch.from_numpy(ramp)
+
+
+def grey_picture(mask: torch.Tensor) -> Pixels:
+    """A mask as a black and white picture, white where it may change."""
+    values = (mask.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    return np.repeat(values[..., None], 3, axis=2)

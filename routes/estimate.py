@@ -1,0 +1,71 @@
+"""POST estimate: what a prompt would do and cost, and GET spend: what was spent. Nothing is sent."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Any
+
+from .. import comfyui
+from ..core.errors import ConfigError
+from ..core.ledger.history import GROUPS, History
+from ..nodes.estimate import forecast_prompt
+from .security import Ask, Wrong
+
+
+def estimate(ask: Ask) -> dict[str, Any]:
+    """Body: {"prompt": a prompt in API form, "detail": bool, "everywhere": bool}.
+
+    Gives facts by node id; `left_out` says how many nodes were too many.
+    """
+    prompt = ask.body.get("prompt")
+    if not isinstance(prompt, dict):
+        raise Wrong(400, "prompt is a prompt in API form: an object of nodes by id")
+    nodes, left_out = forecast_prompt(
+        comfyui.engine(), prompt, detail=ask.body.get("detail") is True, everywhere=ask.body.get("everywhere") is True
+    )
+    return {"nodes": nodes, "left_out": left_out}
+
+
+def spend(ask: Ask) -> dict[str, Any]:
+    """Sums in US dollars: today, this month, the caps; with ?by=day,provider&days=30 a table of them."""
+    engine = comfyui.engine()
+    history = History(engine.ledger)
+    now = datetime.now()
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    try:
+        caps = engine.settings().caps
+        limits: dict[str, Any] = {"run": caps.run, "day": caps.day, "month": caps.month}
+    except ConfigError as error:
+        limits = {"problem": error.message}
+    found: dict[str, Any] = {
+        "today": _sum(history, today.timestamp()),
+        "month": _sum(history, today.replace(day=1).timestamp()),
+        "caps": limits,
+    }
+    by = [name for name in ask.query.get("by", "").split(",") if name]
+    if by:
+        if any(name not in GROUPS for name in by):
+            raise Wrong(400, f"by is one or more of {', '.join(GROUPS)}")
+        try:
+            days = max(1.0, min(float(ask.query.get("days", "30")), 3660.0))
+        except ValueError:
+            raise Wrong(400, "days is a number") from None
+        found["rows"] = history.spend(by, time.time() - days * 86400)
+    return found
+
+
+def _sum(history: History, since: float) -> dict[str, Any]:
+    rows = history.spend((), since)
+    total = {"pictures": 0, "usd": 0.0, "usd_in_doubt": 0.0}
+    for row in rows:
+        for name in total:
+            total[name] += row[name]
+    return {
+        "pictures": total["pictures"],
+        "usd": round(total["usd"], 6),
+        "usd_in_doubt": round(total["usd_in_doubt"], 6),
+    }
+
+
+ROUTES = [("POST", "/estimate", estimate), ("GET", "/spend", spend)]

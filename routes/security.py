@@ -1,0 +1,191 @@
+"""What every request to the pack's routes goes through before anything is done.
+
+Refused by the pack itself, for GETs too and also where the host allows other origins: requests that another web site
+makes, names that a public DNS server may point at this machine, bodies that are not JSON. Work is done off the server's
+loop. Errors become JSON: {"error": {"kind", "what", "cure"}}.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from .. import comfyui
+from ..core.config import host_names
+from ..core.config.settings import Settings
+from ..core.errors import NanoBananaError
+from ..core.redaction.text import redact
+from .host_codes import codes
+
+log = logging.getLogger("nano_banana")
+
+MAX_BODY = 8 << 20
+HOSTS_VARIABLE = host_names.VARIABLE
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request that was let in."""
+
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: Mapping[str, Any] = field(default_factory=dict)
+    has: str = ""
+    """The tag of the file that the browser has already, "" where it has none."""
+    name: str = ""
+    """The name or address of this machine that was asked under."""
+    known: bool = True
+    """Whether that name is this machine's own. False only in the route that is open to any name."""
+
+
+@dataclass(frozen=True)
+class File:
+    """An answer that is not JSON."""
+
+    data: bytes
+    mime: str
+    tag: str
+
+
+class Wrong(Exception):
+    """The request can't be done: an HTTP status and words."""
+
+    def __init__(self, status: int, what: str, cure: str = "", kind: str = "request", retry_after: int = 0) -> None:
+        super().__init__(what)
+        self.status, self.what, self.cure, self.kind, self.retry_after = status, what, cure, kind, retry_after
+
+
+Work = Callable[[Ask], Any]
+"""Runs on a thread of its own; gives something for JSON, or a File. Raises Wrong or NanoBananaError."""
+
+
+def guarded(work: Work, *, any_name: bool = False) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The handler for a piece of work. `any_name`: also under a name that isn't known to be this machine's."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            refusal = refused(request.method, request.headers)
+            if refusal:
+                raise Wrong(403, refusal, kind="forbidden")
+            name = host_names.name_in(request.headers.get("Host", ""))
+            known = host_names.is_ours(name, os.environ, ()) or name in await comfyui.off_loop(_accepted)
+            if not known and not any_name:
+                return _stranger(name)
+            ask = Ask(dict(request.match_info), dict(request.query), await _body(request), _tag(request), name, known)
+            found = await comfyui.off_loop(lambda: work(ask))
+        except Wrong as error:
+            return _failed(error.status, error.kind, error.what, error.cure, error.retry_after)
+        except NanoBananaError as error:
+            return _failed(409 if error.kind == "doubt" else 400, error.kind, error.what, error.cure)
+        except OSError as error:
+            log.warning("a route of Nano Banana failed: %s", error)
+            return _failed(503, "ledger", *_disk(error))
+        except Exception as error:
+            log.exception("a route of Nano Banana failed")
+            return _failed(500, "bug", f"The pack itself failed ({type(error).__name__})", "See ComfyUI's log")
+        headers = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
+        if isinstance(found, File):
+            # Kept by the browser, and asked about each time: a picture that was forgotten must not show again.
+            headers |= {"ETag": f'"{found.tag}"', "Cache-Control": "private, no-cache"}
+            if _tag(request) == found.tag:
+                return web.Response(status=304, headers=headers)
+            return web.Response(body=found.data, content_type=found.mime, headers=headers)
+        # In ASCII: a graph may hold half a character, which is no UTF-8.
+        return web.Response(
+            text=json.dumps(found), content_type="application/json", headers={**headers, "Cache-Control": "no-store"}
+        )
+
+    return handle
+
+
+def refused(method: str, headers: Mapping[str, str]) -> str:
+    """Why a request is from another web site, or malformed; "" when it is neither.
+
+    A browser always says with Sec-Fetch-Site where a request is from; where it is missing, Origin and Referer tell. Where
+    the request was forwarded from is not looked at: a page can write X-Forwarded-Host itself.
+    """
+    site = headers.get("Sec-Fetch-Site", "").lower()
+    asked = headers.get("Host", "").lower()
+    # "none" is a person who typed the address: nobody types a PUT.
+    if site and site != "same-origin" and not (site == "none" and method in ("GET", "HEAD")):
+        return "Requests from other web sites are refused"
+    try:
+        if not site:
+            for name in ("Origin", "Referer"):
+                given = headers.get(name, "")
+                if given and urlsplit(given).netloc.lower() != asked:
+                    return "Requests from other web sites are refused"
+        host_names.name_in(asked)
+    except ValueError:
+        return "Requests with a malformed Host, Origin or Referer are refused"
+    return ""
+
+
+def _stranger(name: str) -> web.Response:
+    """The refusal of a request under a name that may be a web site's, with the step by which a person accepts it."""
+    codes.announce(name)
+    return _failed(
+        403,
+        "forbidden",
+        f"The name {name[:80]} is not known to be this machine's, and a web site can give itself any name",
+        f"If it is yours, press This name is mine, or put it into the environment variable {HOSTS_VARIABLE} and restart "
+        "ComfyUI",
+        unknown_host=name,
+    )
+
+
+def _accepted() -> list[str]:
+    """The names that somebody has accepted before."""
+    try:
+        return host_names.accepted(Settings.read(comfyui.data_folder()))
+    except ImportError:  # without ComfyUI there is no data folder
+        return []
+
+
+def _tag(request: web.Request) -> str:
+    return request.headers.get("If-None-Match", "").removeprefix("W/").strip('"')
+
+
+async def _body(request: web.Request) -> Mapping[str, Any]:
+    if request.method in ("GET", "DELETE") and not request.can_read_body:
+        return {}
+    if request.content_type != "application/json":
+        raise Wrong(415, "The body has to be JSON (Content-Type: application/json)")
+    data = bytearray()
+    async for piece in request.content.iter_chunked(65536):
+        data += piece
+        if len(data) > MAX_BODY:
+            raise Wrong(413, "The body is too long")
+    try:
+        value = json.loads(bytes(data) or b"{}")
+    except (ValueError, RecursionError):
+        raise Wrong(400, "The body is not JSON") from None
+    if not isinstance(value, dict):
+        raise Wrong(400, "The body has to be a JSON object")
+    return value
+
+
+def _disk(error: OSError) -> tuple[str, str]:
+    """What happened and what to do where a file or folder can't be used."""
+    name = os.path.basename(str(error.filename)) if isinstance(error.filename, (str, bytes, os.PathLike)) else ""
+    which = f"The file or folder {name}" if name else "A file or folder of the pack"
+    return (
+        f"{which} can't be used: {error.strerror or type(error).__name__}",
+        "See whether the disk with the pack's data folder, the results and ComfyUI's input folder is there, is writable "
+        "and has room",
+    )
+
+
+def _failed(status: int, kind: str, what: str, cure: str = "", retry_after: int = 0, **more: str) -> web.Response:
+    body = json.dumps({"error": {"kind": kind, "what": redact(what, 2000), "cure": cure}, **more})
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    if retry_after:
+        headers["Retry-After"] = str(retry_after)
+    return web.Response(status=status, text=body, content_type="application/json", headers=headers)
