@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .core.engine import Engine
+from .core.errors import ConfigError
 from .core.ledger import Asker
 from .core.providers import BUILT_IN
 from .core.providers.spec import Provider
@@ -61,10 +62,17 @@ def choices() -> tuple[Mapping[str, Provider], list[str], tuple[str, ...]]:
 
 
 def data_folder() -> Path:
-    """The pack's own folder: never served over HTTP. Not created here."""
+    """The pack's own folder: never served over HTTP. Not created here. Raises ConfigError."""
     named = os.environ.get("NANO_BANANA_HOME", "").strip()
     if named:
-        return Path(named).expanduser()
+        try:
+            return Path(named).expanduser()
+        except RuntimeError:  # ~nobody
+            raise ConfigError(
+                "NANO_BANANA_HOME begins with ~, and there is no such user, or no home folder",
+                cure="Put the whole path of a folder there and restart ComfyUI",
+                kind="config",
+            ) from None
     import folder_paths
 
     try:

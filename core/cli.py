@@ -151,7 +151,10 @@ def _parser() -> argparse.ArgumentParser:
 def _home(named: str | None, pack: Path) -> Path | None:
     chosen = named or os.environ.get("NANO_BANANA_HOME", "").strip()
     if chosen:
-        return Path(chosen).expanduser()
+        try:
+            return Path(chosen).expanduser()
+        except RuntimeError:  # ~nobody
+            return Path(chosen)
     if pack.parent.name == "custom_nodes":
         return pack.parent.parent / "user" / "__nano_banana"
     return None

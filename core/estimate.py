@@ -72,6 +72,8 @@ def forecast(
     plan = (shelf or engine.shelf()).plan(choice, requests)
     target, fits = plan.targets[0]
     missing = _missing(engine, plan, requests) if pixels else None
+    if plan.refusal and (missing is None or any(slots for _, slots in missing)):
+        raise plan.refusal
     pictures = sum(request.num_images for request in requests)
     price = target.model.price
     priced = [fit.usd for fit in fits]

@@ -40,7 +40,10 @@ class AllowedModel:
 
 
 class UnknownModel(Impossible):
-    """A graph names an id that nobody has described and nobody has allowed. Nothing was sent."""
+    """A graph names an id that nobody has described and nobody has allowed. Nothing was sent.
+
+    Pictures that were made with it before are taken from the store all the same: only a paid request is asked about.
+    """
 
     def __init__(self, row: Provider, wire: str) -> None:
         super().__init__(
@@ -63,13 +66,26 @@ def known_wires(row: Provider) -> set[str]:
 
 
 def counted_usd(row: Provider, wire: str, settings: Settings) -> float:
-    """What a picture by the id in `model_override` counts as. Raises UnknownModel for one that isn't allowed."""
+    """What a picture by the id in `model_override` counts as. Raises UnknownModel for one that isn't allowed.
+
+    A known id counts as the dearest of the field, or as more where its own price is higher.
+    """
     if row.local or wire in known_wires(row):
-        return DEAREST_USD
+        return max(DEAREST_USD, *_prices(row, wire))
     for each in allowed(settings):
         if (each.provider, each.wire) == (row.id, wire):
             return each.usd
     raise UnknownModel(row, wire)
+
+
+def _prices(row: Provider, wire: str) -> list[float]:
+    """Every price that the provider's data has for an id; [0.0] where it has none."""
+    priced = [
+        model.price
+        for model in row.models
+        if model.price and wire in {offer.wire for operation in OPERATIONS if (offer := model.offer(operation))}
+    ]
+    return [0.0, *(usd for price in priced for usd in (*price.usd.values(), *price.counted.values()))]
 
 
 def allowed(settings: Settings) -> list[AllowedModel]:

@@ -32,7 +32,7 @@ def name_in(host: str) -> str:
 
     Raises ValueError for what no browser sends.
     """
-    if re.search(r"[\s/\\@?#]", host):
+    if re.search(r"[\s/\\@?#]", host) or re.search(r"\](?!:\d*\Z|\Z)", host):
         raise ValueError("not a host")
     parts = urlsplit(f"//{host.lower()}")
     name = (parts.hostname or "").rstrip(".")

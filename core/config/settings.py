@@ -174,7 +174,7 @@ class Settings:
         if text in ("none", "off", "no"):
             return None
         try:
-            cap = float(text)
+            cap = -1.0 if "_" in text else float(text)  # 1_0 would be ten to Python
         except ValueError:
             cap = -1.0
         # A typing error must not lift a cap.

@@ -27,6 +27,7 @@ from pathlib import Path
 import yaml
 
 from ..dialects import dialect
+from ..files.regular_files import NotReadable, read_regular
 from ..providers.spec import Operation, Provider, Route
 from .fields import routes, sayable
 from .models import ROUTE_WORDS, models_of, unpriced
@@ -71,12 +72,14 @@ def read_own(home: Path, built_in: Mapping[str, Provider]) -> Own:
 
 def _parsed(path: Path, built_in: Mapping[str, Provider], dated: str) -> Own:
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            return Own(mistakes=(f"{FILE} is larger than {MAX_BYTES >> 10} kB, and is not read",))
+        data = read_regular(path, MAX_BYTES)
         text = data.decode("utf-8-sig")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except NotReadable:
+        what = (
+            f"is larger than {MAX_BYTES >> 10} kB, and is not read" if path.is_file() else "is no file, and is not read"
+        )
+        return Own(mistakes=(f"{FILE} {what}",))
     except OSError as error:
         return Own(mistakes=(f"{FILE} can't be read: {error.strerror or error}",))
     except UnicodeDecodeError as error:

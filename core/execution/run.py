@@ -18,10 +18,12 @@ from typing import Any
 from ..dialects.base.step import Job
 from ..errors import Charged, Impossible, LedgerFailed, NanoBananaError, OverCap, Stopped, failure
 from ..errors import Fault as _Fault
-from ..images.picture import Encoded, Picture, decode, sniff
+from ..images.picture import Encoded, Picture, UnreadablePicture, decode, sniff
 from ..ledger import Asker, Claim, Entry, Kept, micros
 from ..ledger.journal import Journal
 from ..ledger.messages import doubted, waived
+from ..ledger.results import Spoiled
+from ..ledger.types import ledger_failed
 from ..planning.negotiate import Fit
 from ..planning.plan import Asked, Plan, Target
 from ..planning.references import encode_references
@@ -187,8 +189,9 @@ class Run:
         try:
             self._name_all()
             self._take_stored(self.results)
+            self._refuse_rest()
             for target, fits in self.plan.targets:
-                if self._halt.is_set() or not self._open_slots():
+                if self._halt.is_set() or not self._open_slots() or self.plan.refusal:
                     break
                 self._ask(target, fits)
                 self._ask_successors((target, fits))
@@ -203,6 +206,17 @@ class Run:
                 callback = self._callback
             if callback:
                 callback()
+
+    def _refuse_rest(self) -> None:
+        """Fails what isn't here where nothing may be sent. Raises the refusal where nothing at all is here."""
+        refusal = self.plan.refusal
+        if refusal is None or not self._open_slots():
+            return
+        if not self.report.landed:
+            raise refusal
+        for result in self._open_slots():
+            # A plain one: the node makes one error of many, of the same class.
+            result.error = Impossible(refusal.what, cure=refusal.cure, kind=refusal.kind)
 
     @property
     def queueing(self) -> str:
@@ -389,16 +403,28 @@ class Run:
     def _keep(self, result: Result, kept: Kept) -> bool:
         try:
             data = kept.read()
-            landed = Landed(decode(data), sniff(data), kept.read)
         except FileNotFoundError:
             return False
-        except ValueError as error:  # Spoiled, UnreadablePicture
-            self._ledger.spoiled(kept.uid, str(error))
-            self.report.note([f"A stored picture was found damaged: {error}"])
-            return False
+        except OSError as error:
+            # It is here and was paid: to ask for it again would pay twice.
+            raise ledger_failed(
+                f"A stored picture can't be read ({error.strerror or type(error).__name__}), and it is not paid again for that",
+                cure="See whether the disk with the results is there and readable, and queue again",
+            ) from None
+        except Spoiled as error:
+            return self._found_damaged(kept, error)
+        try:
+            landed = Landed(decode(data), sniff(data), kept.read)
+        except UnreadablePicture as error:
+            return self._found_damaged(kept, error)
         result.landed, result.text, result.source, result.error = landed, kept.text, "store", None
         self.report.note(kept.notices)
         return True
+
+    def _found_damaged(self, kept: Kept, error: ValueError) -> bool:
+        self._ledger.spoiled(kept.uid, str(error))
+        self.report.note([f"A stored picture was found damaged: {error}"])
+        return False
 
     def _send(
         self,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import stat
 from pathlib import Path
 from typing import Any
+
+from .regular_files import NotReadable, read_regular
 
 MAX_BYTES = 4 << 20
 MAX_DEPTH = 50
@@ -19,14 +20,13 @@ class Damaged(ValueError):
 def read_object(file: Path) -> dict[str, Any]:
     """The object in a file, {} where there is no file. Raises Damaged."""
     try:
-        facts = file.stat()
-        if not stat.S_ISREG(facts.st_mode):
-            raise Damaged("it is no file")
-        if facts.st_size > MAX_BYTES:
-            raise Damaged(f"it is larger than {MAX_BYTES >> 20} MB")
-        text = file.read_bytes().decode("utf-8-sig")  # Windows' editors begin a file with a byte order mark
+        text = read_regular(file, MAX_BYTES).decode("utf-8-sig")  # Windows' editors begin a file with a byte order mark
         found = json.loads(text)
+    except NotReadable:
+        raise Damaged(f"it is larger than {MAX_BYTES >> 20} MB" if file.is_file() else "it is no file") from None
     except (FileNotFoundError, NotADirectoryError):
+        if file.is_symlink():  # what it leads to may come back, with the caps that stand in it
+            raise Damaged("it is a link to a file that is not there") from None
         return {}
     except OSError as error:
         raise Damaged(error.strerror or type(error).__name__) from None

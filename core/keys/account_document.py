@@ -5,7 +5,6 @@ Pure functions. No result and no error repeats anything of the document but what
 
 from __future__ import annotations
 
-import ast
 import base64
 import binascii
 import json
@@ -17,6 +16,12 @@ from .pasted import unquoted
 _LONGEST = 64_000
 _PEM = re.compile(r"-----BEGIN (?P<kind>(?:RSA |EC )?PRIVATE KEY)-----(?P<body>.*?)-----END (?P=kind)-----", re.DOTALL)
 _NAME_BEFORE = re.compile(r"(?:(?:export|set)\s+)?\$?(?:env:)?[A-Za-z_]\w*\s*[=:]\s*(?=['\"`]?[\[{A-Za-z0-9+/])")
+_STRING = r"(?:'(?:[^'\\]|\\.|\\\Z)*(?:'|\Z)|\"(?:[^\"\\]|\\.|\\\Z)*(?:\"|\Z))"
+"""Of Python. One that never ends is one, too, so that each character is looked at once."""
+_PYTHON = re.compile(rf"{_STRING}(?:\s+{_STRING})*|\b(?:True|False|None)\b|,(?=\s*[}}\]])", re.DOTALL)
+"""Strings, those side by side being one; the constants that JSON spells otherwise; a comma after the last entry."""
+_ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|U00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4}|.)|\"", re.DOTALL)
+_SPELLED = {"True": "true", "False": "false", "None": "null", ",": ""}
 _API_KEY = re.compile(r"\s*['\"]?(AIza[\w-]{20,}|AQ\.[\w.-]{20,})['\"]?\s*")
 
 
@@ -83,15 +88,38 @@ def _read(text: str) -> tuple[Any, str]:
         position = getattr(error, "pos", 0)
         ended = position >= len(text.rstrip()) - 1 or str(error).startswith("Unterminated")
     try:
-        value = ast.literal_eval(text) if text.startswith("{") else None
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):  # TypeError: a list as a key
-        value = None
-    if value is not None:
-        return value, ""
+        return json.loads(_from_python(text), strict=False), ""
+    except (ValueError, RecursionError):
+        pass
     if not text.startswith("{"):
         return None, ""
     where = "ends too early, so a part of it is missing" if ended else f"stops being JSON at character {position + 1}"
     return None, f"is not the JSON document of a Google service account: it {where}"
+
+
+def _from_python(text: str) -> str:
+    """A dictionary as Python writes it, as JSON: its quotes, its constants, a comma before the end.
+
+    Python's own reader would do, but for the warnings that it prints about what it is given.
+    """
+    return _PYTHON.sub(_token, text)
+
+
+def _token(found: re.Match[str]) -> str:
+    word = found[0]
+    if word[0] not in "'\"":
+        return _SPELLED[word]
+    parts = re.findall(_STRING, word, re.DOTALL)
+    inner = "".join(part[1:-1] if len(part) > 1 and part[-1] == part[0] else part[1:] for part in parts)
+    return f'"{_ESCAPE.sub(_escape, inner)}"'
+
+
+def _escape(found: re.Match[str]) -> str:
+    """An escape of Python, or a bare double quote, as JSON has it."""
+    word = found[0]
+    if len(word) > 2:  # by number
+        return json.dumps(chr(int(word[2:], 16)))[1:-1]
+    return {'"': '\\"', "\\'": "'"}.get(word, word)
 
 
 def _unescaped(text: str) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import private_files
+from ..files.regular_files import open_regular
 
 MOST_BYTES = 320 << 20
 """As long as an answer may be at all: a part of one could not be read again."""
@@ -54,7 +55,7 @@ class KeptAnswers:
 
     def has(self, call: str) -> bool:
         """Whether the answer of a call is here. Raises nothing."""
-        return bool(re.fullmatch(r"[\w-]{1,64}", call)) and self.path(call).exists()
+        return bool(re.fullmatch(r"[\w-]{1,64}", call)) and self.path(call).is_file()
 
     def name(self, call: str) -> str:
         """The file name of the answer of a call, "" where it is not here. Raises nothing."""
@@ -90,7 +91,7 @@ class KeptAnswers:
     def read(self, call: str) -> KeptAnswer | None:
         """The answer of a call; None where there is none, or none that makes sense."""
         try:
-            with self.path(call).open("rb") as file:
+            with open_regular(self.path(call), _LONGEST_HEAD + MOST_BYTES) as file:
                 found = json.loads(file.readline(_LONGEST_HEAD))
                 body = file.read(MOST_BYTES)
             headers = {str(name): str(value) for name, value in dict(found["headers"]).items()}

@@ -32,6 +32,7 @@ def reindex(results: Results, connection: Connection) -> int:
     added: dict[str, float] = {}
     for name, size, pictures in results.walk():
         newest = 0.0
+        unknown: list[dict[str, Any]] = []
         for facts in pictures:
             try:
                 values = sidecar.row_of(connection, facts, name)
@@ -41,7 +42,9 @@ def reindex(results: Results, connection: Connection) -> int:
             newest = max(newest, values["ended"])
             if values["uid"] not in known:
                 known.add(values["uid"])
-                connection.execute(insert(picture).values(**values))
+                unknown.append(values)
+        if unknown:  # all at once: one by one, the thousands that a sidecar may list take minutes
+            connection.execute(insert(picture), unknown)
         # Whether somebody has seen it isn't known any more; that counts as seen, or it could never be let go.
         times = {"created": newest, "used": newest, "read": newest}
         if name not in files:

@@ -14,6 +14,7 @@ A file appears under its name only when it is complete. Nothing is decoded here.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import private_files
+from ..files.regular_files import NotReadable, read_regular
 from ..images.picture import EXTENSION, sniff
 from . import patient_json
 from .types import ledger_failed
@@ -43,6 +45,8 @@ UID = re.compile(r"[0-9a-f]{32}")
 NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,8}")
 SIDECAR_BYTES = 16 << 20
 """A larger sidecar is not read."""
+PICTURE_BYTES = 400 << 20
+"""A larger picture is none of ours: no answer is so long."""
 
 
 class Spoiled(ValueError):
@@ -93,13 +97,13 @@ class Results:
     def incoming(self, uid: str) -> bytes | None:
         """Bytes that were brought in for a picture and not settled, if there are any."""
         try:
-            return (self.folder / "incoming" / uid).read_bytes()
-        except FileNotFoundError:
+            return read_regular(self.folder / "incoming" / uid, PICTURE_BYTES)
+        except (FileNotFoundError, NotReadable):
             return None
 
     def came(self, uid: str) -> bool:
         """Whether bytes were brought in for a picture and not settled."""
-        return (self.folder / "incoming" / uid).exists()
+        return (self.folder / "incoming" / uid).is_file()
 
     def settle(self, uid: str, name: str) -> None:
         """Gives brought-in bytes their name; does nothing when that was done."""
@@ -115,18 +119,25 @@ class Results:
 
     def has(self, name: str, uid: str) -> bool:
         """Whether the bytes are here, settled or not."""
-        return bool(name) and (self.path(name).exists() or (self.folder / "incoming" / uid).exists())
+        return bool(name) and (self.path(name).is_file() or self.came(uid))
 
     def read(self, name: str, uid: str) -> bytes:
         """The bytes. Raises FileNotFoundError, or Spoiled when they are not what their name says."""
-        try:
-            data = self.path(name).read_bytes()
-        except FileNotFoundError:
-            self.settle(uid, name)
-            data = self.path(name).read_bytes()
-        if name_of(data) != name:
-            raise Spoiled(f"{self.path(name).name} is damaged")
-        return data
+        found = False
+        for file in (self.path(name), self.folder / "incoming" / uid):
+            try:
+                data = read_regular(file, PICTURE_BYTES)
+            except FileNotFoundError:
+                continue
+            except NotReadable:
+                found = True
+                continue
+            if name_of(data) == name:
+                return data
+            found = True
+        if found:
+            raise Spoiled(f"{name} is damaged")
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path(name)))
 
     def describe(self, name: str, facts: dict[str, Any], graph: str = "") -> None:
         """Writes the sidecar of a picture, and touches no other with the same bytes. `graph`: its workflow as JSON."""
@@ -179,7 +190,12 @@ class Results:
                     continue
                 pictures = _listed(value)
                 for facts in pictures:
-                    self.settle(facts["uid"], name)
+                    data = self.incoming(facts["uid"]) if self.came(facts["uid"]) else None
+                    # Under another name than theirs the bytes of a picture that was paid would count as damaged.
+                    if data is not None and name_of(data) == name:
+                        self.settle(facts["uid"], name)
+                if not self.path(name).is_file():
+                    continue
                 size = self.path(name).stat().st_size
             except (OSError, ValueError, KeyError, TypeError, RecursionError):
                 continue
@@ -217,10 +233,12 @@ def _pictures(sidecar: Path) -> list[dict[str, Any]]:
 
 def _read(sidecar: Path) -> dict[str, Any]:
     """The JSON object of a sidecar. Raises OSError, and ValueError, TypeError or RecursionError for one that makes no sense."""
-    if sidecar.stat().st_size > SIDECAR_BYTES:
-        log.warning("the sidecar %s is longer than %d MB and is passed over", sidecar.name, SIDECAR_BYTES >> 20)
-        raise ValueError("too large for a sidecar")
-    value = patient_json.loads(sidecar.read_text("utf-8"), parse_constant=_refused)
+    try:
+        data = read_regular(sidecar, SIDECAR_BYTES)
+    except NotReadable as error:
+        log.warning("the sidecar %s is passed over: %s", sidecar.name, error)
+        raise
+    value = patient_json.loads(data.decode("utf-8"), parse_constant=_refused)
     if not isinstance(value, dict):
         raise TypeError("not an object")
     return value

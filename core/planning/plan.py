@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from ..dialects.base.step import Job
+from ..errors import NanoBananaError
 from ..images.picture import Encoded
 from ..keys.sources import Key
 from ..ledger.types import Caps
@@ -86,6 +87,8 @@ class Plan:
     """The others that `auto` could have chosen, or could have while their keys were here: a picture that one of them has
     made is not paid again, and one that may be out there is asked about."""
     terms: Terms = Terms()
+    refusal: NanoBananaError | None = None
+    """Why nothing may be sent: the user has to be asked about a model first. What is stored is taken all the same."""
 
     @property
     def chain(self) -> tuple[Asked, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from ..config.allowed_models import counted_usd
+from ..config.allowed_models import UnknownModel, counted_usd
 from ..config.settings import Settings
 from ..errors import ConfigError, Impossible, NanoBananaError
 from ..keys.resolver import KeyLookup, KeyRing
@@ -57,20 +57,25 @@ class Shelf:
                     raise self.no_key(row, choice.profile)
             else:
                 self._address(row)
-                self._override_usd(row, choice)
 
     def plan(self, choice: ProviderChoice | None, requests: Sequence[Request]) -> Plan:
         """Who does `requests`, first choice first. Raises ConfigError or Impossible when nobody can."""
         notices: list[str] = []
         targets: list[Asked] = []
         looked: list[Asked] = []
+        refusal: UnknownModel | None = None
         first = True
         for link in (choice or ProviderChoice()).chain():
             try:
                 found, *others = self._resolve(link, requests, notices)
+                looked += others
+                unknown = self._unknown_model(found[0])
+                refusal = refusal or unknown
+                if unknown and not first:
+                    looked.append(found)  # its pictures may be here
+                    raise unknown
                 if all(_identity(found[0]) != _identity(target) for target, _ in targets):
                     targets.append(found)
-                looked += others
             except NanoBananaError as error:
                 if first:
                     raise
@@ -79,7 +84,7 @@ class Shelf:
         settings = self.settings
         free = all(target.row.local for target, _ in targets)
         terms = Terms(Caps() if free else settings.caps, settings.resends, settings.project)
-        return Plan(tuple(targets), tuple(notices), tuple(looked), terms)
+        return Plan(tuple(targets), tuple(notices), tuple(looked), terms, refusal)
 
     def target_of(self, provider: str, profile: str, address: str, wire: str = "") -> Target | None:
         """The target that can go on with a call made earlier; None when its key or its address is not here any more.
@@ -173,13 +178,19 @@ class Shelf:
             )
             return found
         target = self._target(row, model, key, choice)
-        override, usd = choice.model_override, self._override_usd(row, choice)
+        override = choice.model_override
+        usd = None if not override or self._unknown_model(target) else counted_usd(row, override, self.settings)
         asked = target, tuple(fit(request, row, model, override, usd) for request in requests)
         return self._current(asked, requests, notices)
 
-    def _override_usd(self, row: Provider, choice: ProviderChoice) -> float | None:
-        """What a picture by the id in `model_override` counts as; None without one. Raises UnknownModel."""
-        return counted_usd(row, choice.model_override, self.settings) if choice.model_override else None
+    def _unknown_model(self, target: Target) -> UnknownModel | None:
+        """Why a target may not be sent anything: nobody has described or allowed the id in `model_override`."""
+        try:
+            if target.override:
+                counted_usd(target.row, target.override, self.settings)
+        except UnknownModel as error:
+            return error
+        return None
 
     def _current(self, asked: Asked, requests: Sequence[Request], notices: list[str] | None = None) -> list[Asked]:
         """Who is asked, and the model before it whose id is gone; the change is told in `notices`. Raises Impossible."""

@@ -12,6 +12,7 @@ import pytest
 from driving import keyed, request
 from hypothesis import given
 from hypothesis import strategies as st
+from ledgering import claim_one, png
 from pack.core.config.allowed_models import MOST, UnknownModel, allow, allowed, counted_usd, forbid, known_wires
 from pack.core.config.settings import Settings
 from pack.core.custom_providers.added_models import change_models
@@ -19,9 +20,11 @@ from pack.core.custom_providers.yaml_file import FILE
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, Impossible
 from pack.core.estimate import forecast
+from pack.core.execution.run import Run
 from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
 from pack.core.providers.spec import DEAREST_USD
+from pack.core.request import Request
 from pack.simulator.server import Simulator
 
 VIDEO = "fal-ai/veo3"
@@ -34,15 +37,21 @@ def engine(simulator: Simulator, home: Path, **environ: str) -> Engine:
 
 
 def refusal(here: Engine, choice: ProviderChoice) -> UnknownModel:
-    """The same in ProviderConfig, in the plan and in the estimate."""
-    for act in (
-        lambda: here.shelf().check(choice),
-        lambda: here.plan(choice, [request()]),
-        lambda: forecast(here, choice, [request()], pixels=False),
-    ):
+    """The same in the run and in the estimate. Not in ProviderConfig, which doesn't know what is stored."""
+    here.shelf().check(choice)
+    ran = done(here, choice, request())
+    for pixels in (False, True):
         with pytest.raises(UnknownModel) as found:
-            act()
+            forecast(here, choice, [request()], pixels=pixels)
+        assert isinstance(ran.error, UnknownModel) and ran.error.message == found.value.message
     return found.value
+
+
+def done(here: Engine, choice: ProviderChoice, asked: Request) -> Run:
+    """A run that has ended."""
+    run = here.run([asked], here.plan(choice, [asked]))
+    assert run.done.wait(20)
+    return run
 
 
 def test_an_id_that_nobody_knows_is_refused_with_every_way_out(simulator: Simulator, tmp_path: Path) -> None:
@@ -61,8 +70,9 @@ def test_sixteen_nodes_with_sixteen_pictures_send_nothing(simulator: Simulator, 
     simulator.reset()
     here = engine(simulator, tmp_path)
     for number in range(16):
-        with pytest.raises(UnknownModel):
-            here.plan(ORDER, [replace(request(prompt=f"node {number}"), num_images=16)])
+        assert isinstance(
+            done(here, ORDER, replace(request(prompt=f"node {number}"), num_images=16)).error, UnknownModel
+        )
     assert not simulator.ledger()["requests"]
 
 
@@ -110,6 +120,51 @@ def test_an_allowed_id_is_sent_and_counts_as_was_said(simulator: Simulator, tmp_
     refusal(here, ORDER)
 
 
+@pytest.mark.parametrize("place", ["only", "fallback"])
+def test_what_is_paid_comes_from_the_store_although_its_id_is_no_longer_allowed(
+    place: str, simulator: Simulator, tmp_path: Path
+) -> None:
+    """For nothing; only what is missing is refused, and nothing is sent."""
+    here = engine(simulator, tmp_path)
+    asked = request(prompt=f"paid before, {place}")
+    allow(tmp_path, FAL, VIDEO, 0.2)
+    name = here.plan(ORDER, [asked]).names(0, asked, asked.slots()[0])[0]
+    assert claim_one(here.ledger, name) == "mine"
+    here.ledger.sent([name], "c" * 32)
+    here.ledger.bring_in(name, png(3))
+    here.ledger.stored(name, "", 0.2)
+    assert forbid(tmp_path, "fal", VIDEO)
+    sent = len(simulator.ledger()["requests"])
+    choice = ORDER if place == "only" else ProviderChoice("onerouter", fallback=ORDER)
+    again = done(here, choice, asked)
+    assert again.error is None and again.results[0].source == "store" and again.report.usd == 0
+    if place == "only":
+        shown = forecast(here, choice, [asked], pixels=True)
+        assert (shown.stored, shown.usd) in ((1, None), (1, 0.0))
+        more = done(here, choice, replace(asked, num_images=3))
+        assert [bool(result.landed) for result in more.results] == [True, False, False]
+        errors = [result.error for result in more.results[1:]]
+        assert all(type(error) is Impossible and VIDEO in error.message for error in errors)
+        with pytest.raises(UnknownModel):
+            forecast(here, choice, [replace(asked, num_images=3)], pixels=True)
+    assert len(simulator.ledger()["requests"]) == sent
+
+
+def test_a_described_id_counts_as_what_was_said_of_it(simulator: Simulator, tmp_path: Path) -> None:
+    """In model_override, too: a graph can't have a model of $5 count as the dearest of the field."""
+    wire = next(iter(known_wires(FAL)))
+    (tmp_path / FILE).write_text(
+        "overlays:\n  fal: {models: {mine: {wire: me/in-yaml, price: {1K: 3, 4K: 7}}}, recommended: mine}\n", "utf-8"
+    )
+    here = engine(simulator, tmp_path)
+    change_models(tmp_path, here.unadded("fal"), {"nine": {"wire": "me/in-settings", "price": 5}})
+    row, settings = here.rows()["fal"], here.settings()
+    counted = {each: counted_usd(row, each, settings) for each in ("me/in-yaml", "me/in-settings", wire)}
+    assert counted == {"me/in-yaml": 7, "me/in-settings": 5, wire: DEAREST_USD}
+    shown = forecast(here, ProviderChoice("fal", model_override="me/in-settings"), [request()], pixels=False)
+    assert shown.usd_counted_each == 5
+
+
 def test_a_permission_is_for_one_provider_and_one_id(simulator: Simulator, tmp_path: Path) -> None:
     here = engine(simulator, tmp_path)
     allow(tmp_path, FAL, VIDEO)
@@ -118,11 +173,10 @@ def test_a_permission_is_for_one_provider_and_one_id(simulator: Simulator, tmp_p
 
 
 def test_a_fallback_s_id_is_asked_about_too(simulator: Simulator, tmp_path: Path) -> None:
-    """ProviderConfig refuses the chain; where a chain comes from elsewhere, that link is passed over and told."""
+    """Nothing is sent to anybody before; the link itself is passed over and told."""
     here = engine(simulator, tmp_path)
     chain = ProviderChoice("onerouter", fallback=ORDER)
-    with pytest.raises(UnknownModel):
-        here.shelf().check(chain)
+    refusal(here, chain)
     plan = here.plan(chain, [request()])
     assert [target.row.id for target, _ in plan.targets] == ["onerouter"]
     assert any(VIDEO in notice for notice in plan.notices)

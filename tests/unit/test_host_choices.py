@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from pack import comfyui
+from pack.core.errors import ConfigError
 from pack.core.providers import BUILT_IN
 
 
@@ -38,3 +39,13 @@ def test_what_the_user_has_is_offered(home: Path) -> None:
     assert "shop" in rows and list(rows)[-1] == "offline"
     assert profiles == ["default", "studio"]
     assert len(mistakes) == 1 and "line 3" in mistakes[0]
+
+
+def test_the_home_of_nobody_is_told_and_takes_no_nodes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python has an error of its own for a user that there is not."""
+    monkeypatch.setenv("NANO_BANANA_HOME", "~no_such_user/x")
+    monkeypatch.setattr(comfyui, "_engine", None)
+    for act in (comfyui.data_folder, comfyui.engine):
+        with pytest.raises(ConfigError, match="NANO_BANANA_HOME"):
+            act()
+    assert comfyui.choices() == (BUILT_IN, ["default"], ())

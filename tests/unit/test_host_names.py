@@ -75,6 +75,12 @@ def test_names_of_the_environment(text: str, name: str, found: bool) -> None:
     assert is_named(name, text) is found
 
 
+@pytest.mark.parametrize("host", ["[::1].evil.example", "[::1]evil.example:80", "[::1]]", "[::1]:80:80", "[::1"])
+def test_an_address_with_something_behind_it_is_malformed(host: str) -> None:
+    with pytest.raises(ValueError):
+        name_in(host)
+
+
 @given(st.text(max_size=40))
 def test_any_host_is_a_name_or_a_value_error(host: str) -> None:
     """And a name can be written to a console as it is."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from pack.core.errors import OverCap
 from pack.core.ledger import Caps
 from pack.core.ledger.history import History
 from pack.core.ledger.journal import Journal
+from pack.core.ledger.results import Spoiled
 
 TASKS: dict[str, Any] = {
     "apiframe_v2": lambda task: {"jobId": task, "status": "QUEUED"},
@@ -151,4 +155,93 @@ def test_a_sidecar_of_ours_is_still_read(home: Path) -> None:
     journal = Journal(home)
     assert journal.open([entry()], asker(), FREE).standing == {"v1:a": "kept"}
     assert [shown.usd for shown in History(journal).pictures()] == [0.04]
+    journal.close()
+
+
+# -------------------------------------------------------------------------------------------- what lies in a file's place
+
+
+def special(file: Path, kind: str) -> None:
+    """Puts something into the place of a file that is none."""
+    file.unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "folder":
+        (file / "inner").mkdir(parents=True)
+    elif kind == "terminal":
+        file.symlink_to("/dev/ptmx")
+    elif kind == "endless":
+        file.symlink_to("/dev/zero")
+    elif kind == "circle":
+        file.symlink_to(file)
+    else:
+        file.touch()
+        os.truncate(file, 60 << 30)
+
+
+KINDS = ["pipe", "folder", "terminal", "endless", "circle", "sparse"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="special files are POSIX's")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("place", ["sidecar", "further sidecar", "picture", "incoming"])
+def test_what_is_no_file_is_neither_waited_for_nor_read_without_an_end(place: str, kind: str, home: Path) -> None:
+    """A pipe, a device, a folder, a link in a circle, a file of 60 GB: the journal opens, the caps hold."""
+    (sidecar,) = sidecars(home)
+    uid = json.loads(sidecar.read_text())["pictures"][0]["uid"]
+    picture = next(file for file in sidecar.parent.iterdir() if file.suffix != ".json")
+    files = {
+        "sidecar": sidecar,
+        "further sidecar": sidecar.with_suffix(f".{'b' * 32}.json"),
+        "picture": picture,
+        "incoming": home / "results" / "incoming" / uid,
+    }
+    if place == "incoming":
+        picture.unlink()
+    special(files[place], kind)
+    ended = threading.Event()
+    problems: list[BaseException] = []
+
+    def use() -> None:
+        try:
+            journal = Journal(home)
+            for shown in History(journal).pictures():
+                if shown.file:
+                    with contextlib.suppress(FileNotFoundError, Spoiled):
+                        History(journal).read(shown)
+            with pytest.raises(OverCap):
+                journal.open([entry(f"v1:{n}", micros=100_000) for n in range(20)], asker(), Caps(None, 1.0, None))
+            journal.close()
+        except BaseException as error:
+            problems.append(error)
+        ended.set()
+
+    threading.Thread(target=use, daemon=True).start()
+    assert ended.wait(60) and not problems, problems
+
+
+def test_bytes_that_wait_for_their_name_get_no_other(home: Path) -> None:
+    """A sidecar that names another picture's uid would take away what was paid."""
+    (sidecar,) = sidecars(home)
+    value = json.loads(sidecar.read_text())
+    value["pictures"][0]["uid"] = "d" * 32
+    waiting = home / "results" / "incoming" / ("d" * 32)
+    waiting.write_bytes(png(9))
+    sidecar.write_text(json.dumps(value))
+    for file in sidecar.parent.glob("*.png"):
+        file.unlink()
+    journal = Journal(home)
+    History(journal).pictures()
+    journal.close()
+    assert waiting.read_bytes() == png(9)
+
+
+def test_the_thousands_of_a_sidecar_are_taken_in_at_once(home: Path) -> None:
+    """One by one they would hold the journal for a minute."""
+    (sidecar,) = sidecars(home)
+    value = json.loads(sidecar.read_text())
+    value["pictures"] = [value["pictures"][0] | {"uid": f"{number:032x}"} for number in range(5000)]
+    sidecar.write_text(json.dumps(value))
+    journal = Journal(home)
+    assert len(History(journal).pictures(limit=9000)) == 5000
     journal.close()

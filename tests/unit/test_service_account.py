@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import importlib.util
 import json
+import pprint
 import sys
 import threading
+import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,11 +16,14 @@ from typing import Any
 
 import pytest
 from driving import request
+from hypothesis import given
+from hypothesis import strategies as st
 from pack.core.config.settings import Settings
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, KeyRefused, NanoBananaError, NetworkError
 from pack.core.execution.run import Run
 from pack.core.keys import google_service_account
+from pack.core.keys.account_document import parsed
 from pack.core.keys.google_service_account import Tokens, document, project_of
 from pack.core.keys.sources import find_key
 from pack.core.planning.choice import ProviderChoice
@@ -386,3 +391,37 @@ def test_those_who_waited_for_a_token_in_vain_do_not_wait_again(
         assert len({id(error) for error in failed}) == 6 and silent.connections == 1
         ask()
         assert len(failed) == 7 and silent.connections == 2
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "text",
+    ["{'private_key': '\\d'}", "{1or 2: 0}", "{1 is 2}", "{'a': b'\\q'}", "{'a': 1+1}", "{'a\0'}", "{}()", "{'a': '\\"],
+)
+def test_what_is_no_document_prints_no_warning(text: str) -> None:
+    """Python's own reader of such texts would."""
+    assert isinstance(parsed(text), (str, dict))
+
+
+@given(st.dictionaries(st.text(max_size=9), st.text(max_size=30) | st.none() | st.booleans() | st.integers(-9, 10**9)))
+def test_a_dictionary_as_python_writes_it_is_read(value: dict[str, Any]) -> None:
+    """Whatever characters its texts have; also over several lines, with a comma at the end, with strings side by side."""
+    value = {"type": "service_account", **value}
+    for text in (repr(value), f"{repr(value)[:-1]},\n }}", pprint.pformat(value, width=20)):
+        found = parsed(text)
+        assert isinstance(found, dict)
+        found.pop("private_key", None)  # it is put on lines of its own
+        assert found == {name: each for name, each in value.items() if name != "private_key"}
+
+
+@pytest.mark.parametrize("unit", ["'\\", "\\'", "'\"", ", ", "' ", '"\\', "' '", "{'a':", "True"])
+def test_twice_the_text_takes_twice_the_time(unit: str) -> None:
+    """Quotes and backslashes that never end lead nowhere twice."""
+
+    def seconds(count: int) -> float:
+        text = "{" + unit * (count // len(unit))
+        began = time.process_time()
+        parsed(text)
+        return time.process_time() - began
+
+    assert seconds(62_000) < max(0.25, 4 * seconds(31_000))

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ledgering import another_process
-from pack.core.config.settings import Settings
+from pack.core.config.settings import FILE, Settings
 from pack.core.config.settings_file import DEFAULTS, WRITABLE, change, set_aside, set_base_url, shown
 from pack.core.custom_providers.added_models import with_added
 from pack.core.custom_providers.settings_entries import known_rows
@@ -372,3 +372,24 @@ def test_the_file_is_the_user_s_alone(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "home" / "settings.json").stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links are POSIX's")
+@pytest.mark.parametrize(
+    "target", ["/dev/zero", "gone/settings.json", "settings.json"], ids=["endless", "absent", "circle"]
+)
+def test_a_link_that_leads_to_no_file_is_damage(target: str, tmp_path: Path) -> None:
+    """Its file may come back, with the caps in it: nothing is paid and nothing saved in its place until then."""
+    (tmp_path / FILE).symlink_to(target)
+    with pytest.raises(ConfigError, match="caps"):
+        assert Settings.read(tmp_path, {}).caps
+    with pytest.raises(ConfigError, match=FILE):
+        change(tmp_path, {"parallel": 2}, BUILT_IN)
+    assert os.readlink(tmp_path / FILE) == target
+    assert set_aside(tmp_path) and Settings.read(tmp_path, {}).caps.run == 5
+
+
+def test_a_cap_with_an_underscore_is_a_mistake(tmp_path: Path) -> None:
+    """Python would read 1_0 as ten."""
+    with pytest.raises(ConfigError):
+        change(tmp_path, {"cap_run": "1_0"}, BUILT_IN)
