@@ -1,6 +1,6 @@
 """Reads what pip-audit and npm audit wrote, for `.github/workflows/audit.yml`: an audit that reached no database has failed.
 
-    python -m dev.audit requirements tools|judges     the pins as a requirements file
+    python -m dev.audit requirements installer|tools|judges     the pins as a requirements file
     python -m dev.audit pip REPORT REQUIREMENTS       pip-audit's JSON, which has to be about every requirement
     python -m dev.audit npm REPORT                    npm audit's JSON
 
@@ -21,10 +21,15 @@ from typing import Any
 from . import pins
 
 SETS = {
-    "tools": (pins.PIP, *pins.TOOLS, *pins.GUIDED, *pins.COVERAGE, pins.NODE),
+    "installer": (pins.PIP,),
+    "tools": (*pins.TOOLS, *pins.GUIDED, *pins.COVERAGE, pins.NODE),
     "judges": pins.JUDGES,
 }
-"""The host and torch are not in them: which ComfyUI runs the pack is its user's choice."""
+"""The host and torch are not in them: which ComfyUI runs the pack is its user's choice.
+
+pip is looked up apart, as it is written: pip-audit brings the newest one into its own environment and lists only what would
+be installed beside it, so that a pin of the newest would be missing from its report.
+"""
 
 
 class NoAnswer(Exception):

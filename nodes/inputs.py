@@ -162,7 +162,9 @@ def seed_of(seed: int) -> tuple[int, list[str]]:
     folded = folded_seed(int(seed))
     if folded == seed:
         return folded, []
-    return folded, [f"the seed {seed} is beyond {MAX_SEED} and was sent as {folded}"]
+    # Python refuses to write a number of thousands of digits.
+    shown = f"the seed {seed}" if abs(seed) < 10**40 else f"the seed, a number of {int(seed).bit_length()} bits,"
+    return folded, [f"{shown} is beyond {MAX_SEED} and was sent as {folded}"]
 
 
 def stray(names: list[str]) -> str:

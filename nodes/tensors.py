@@ -7,6 +7,7 @@ are out of place: the host runs nodes in inference mode, and these functions run
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ _STRIP = 3 << 20
 
 def frames(images: torch.Tensor, name: str) -> list[torch.Tensor]:
     """The frames [H, W, C] of a batch, as views. Raises Impossible for what is no IMAGE."""
-    if not isinstance(images, torch.Tensor) or images.ndim not in (3, 4) or not images.is_floating_point():
+    if not _is_plain(images) or images.ndim not in (3, 4) or not images.is_floating_point():
         raise Impossible(f"{name} is not an IMAGE", cure="Connect an IMAGE output", kind="impossible")
     batch = images if images.ndim == 4 else images.unsqueeze(0)
     if batch.shape[-1] == 1:
@@ -33,6 +34,14 @@ def frames(images: torch.Tensor, name: str) -> list[torch.Tensor]:
             kind="impossible",
         )
     return list(batch)
+
+
+def _is_plain(value: Any) -> TypeGuard[torch.Tensor]:
+    """Whether a value is a tensor whose numbers lie side by side: sparse, nested, quantized and complex ones are not, and
+    those of the device `meta` have no numbers at all."""
+    if not isinstance(value, torch.Tensor) or value.is_nested or value.is_quantized or value.is_complex():
+        return False
+    return value.layout == torch.strided and not value.is_meta
 
 
 def picture(frame: torch.Tensor, name: str) -> Picture:
@@ -97,7 +106,7 @@ def batches(items: Sequence[torch.Tensor], device: torch.device, dtype: torch.dt
 
 def masks(mask: torch.Tensor) -> list[torch.Tensor]:
     """The masks [H, W] of a MASK, as float32 on the CPU. Raises Impossible for what is no MASK."""
-    if not isinstance(mask, torch.Tensor) or mask.ndim not in (2, 3) or 0 in mask.shape:
+    if not _is_plain(mask) or mask.ndim not in (2, 3) or 0 in mask.shape:
         raise Impossible("The mask is not a MASK", cure="Connect a MASK output", kind="impossible")
     batch = (mask if mask.ndim == 3 else mask.unsqueeze(0)).detach().cpu().float()
     if not bool(torch.isfinite(batch).all()):

@@ -7,7 +7,7 @@ input's name, before anything is sent. One exception: a seed out of range is fol
 from __future__ import annotations
 
 import math
-import operator
+import numbers
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -63,12 +63,10 @@ def text_of(name: str, value: Any) -> str:
 def number_of(name: str, value: Any, least: int | None, most: int | None) -> int:
     """A whole number in its range. Raises Impossible."""
     wanted = "a whole number" if name in FOLDED or least is None else f"a whole number from {least} to {most}"
-    if isinstance(value, bool):
+    whole = isinstance(value, numbers.Integral) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not whole:
         raise wrong(name, value, wanted)
-    try:
-        number = int(value) if isinstance(value, float) and value.is_integer() else operator.index(value)
-    except TypeError:
-        raise wrong(name, value, wanted) from None
+    number = int(value)
     too_small, too_large = least is not None and number < least, most is not None and number > most
     if name not in FOLDED and (too_small or too_large):
         raise wrong(name, number, wanted)

@@ -21,9 +21,12 @@ def page(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     """A host with a key for every provider, a data folder that is made by it under umask 0, and --multi-user."""
     home = tmp_path_factory.mktemp("attacked") / "home"
     variables = {**provider_variables(simulator), "NANO_BANANA_HOME": str(home)}
+    base = tmp_path_factory.mktemp("host")
+    (base / "custom_nodes").mkdir()
+    (base / "custom_nodes" / "odd_values.py").write_text(ODD_NODE)
     before = os.umask(0) if os.name == "posix" else 0
     try:
-        host = Host.start(tmp_path_factory.mktemp("host"), variables, ("--cpu", "--multi-user", "--verbose", "DEBUG"))
+        host = Host.start(base, variables, ("--cpu", "--multi-user", "--verbose", "DEBUG"))
     finally:
         if os.name == "posix":
             os.umask(before)
@@ -385,6 +388,81 @@ def test_values_from_links_are_checked_as_widgets_are(name: str, value: Any, pag
     assert ran.status == "error" and name in (ran.error + ran.refusal), ran.error + ran.refusal
     assert not page.bench.asked(tag)
     assert not any(sign in ran.error for sign in PYTHON)
+
+
+ODD_VALUES = (
+    "None", "{}", "[]", "b'x'", "float('nan')", "torch.zeros(1, 8, 8, 3)", "torch.tensor(3)", "torch.tensor(True)",
+    "np.zeros(3)", "np.bool_(True)", "object()", "Index()",
+)  # fmt: skip
+ODD_TENSORS = (
+    "torch.empty(1, 8, 8, 3, device='meta')", "torch.zeros(1, 8, 8, 3).to_sparse()", "torch.zeros(1, 8, 8, 3) * 1j",
+    "torch.nested.nested_tensor([torch.zeros(8, 8, 3)])", "torch.zeros(1, 8, 8, 3, dtype=torch.uint8)",
+    "torch.quantize_per_tensor(torch.zeros(1, 8, 8, 3), 0.1, 0, torch.quint8)", "torch.zeros(1, 8, 8, 3).to_mkldnn()",
+    "torch.zeros(1, 1, 8, 8, 3)", "torch.zeros(8)", "torch.zeros(1, 8, 0, 3)", "torch.zeros(1, 8, 8, 3) + float('nan')",
+    "[torch.zeros(1, 8, 8, 3)]",
+)  # fmt: skip
+ODD_NODE = """
+import numpy as np, torch
+class Index:
+    def __index__(self):
+        raise ValueError("x")
+class Any(str):
+    def __ne__(self, other):
+        return False
+class Odd:
+    RETURN_TYPES, FUNCTION, CATEGORY = (Any("*"),), "give", "x"
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"code": ("STRING", {})}}
+    def give(self, code):
+        return (eval(code),)
+NODE_CLASS_MAPPINGS = {"TestOdd": Odd}
+"""
+
+
+@pytest.mark.parametrize("kind", ["ProviderConfig", "NanoBananaGenerate", "NanoBananaEdit"])
+def test_what_other_packs_give_is_refused_by_name(kind: str, page: Page, tag: str) -> None:
+    """Every input of the three nodes linked to what no widget gives: tensors of other kinds, bytes, an index that raises."""
+    page.bench.put("attacked.png", colours(40, 60))
+    inputs = {
+        name for part in page.ask("GET", f"/object_info/{kind}", root="").json[kind]["input"].values() for name in part
+    }
+    good: dict[str, Any] = {"prompt": tag, "provider": ["config", 0]}
+    if kind == "NanoBananaEdit":
+        # The others are Generate's, too.
+        inputs &= {"mask", "batch_mode", "output_size", "mask_feather", "mask_hint", "reference_format"}
+        inputs |= {"images.image_1", "images.image_2"}
+        good["images.image_1"] = ["load", 0]
+    if kind == "ProviderConfig":
+        good = {"provider": "onerouter"}
+    asked = 0
+    for name in sorted(inputs):
+        pictures = name.startswith("images.") or name == "mask"
+        for code in ODD_TENSORS if pictures else ODD_VALUES:
+            node_of = {"class_type": kind, "inputs": {**good, name: ["odd", 0]}}
+            graph = {"load": node("LoadImage", image="attacked.png"), "config": node("ProviderConfig", provider="onerouter"),
+                     "odd": node("TestOdd", code=code)}  # fmt: skip
+            if kind == "ProviderConfig":
+                graph |= {"config": node_of, "make": node("NanoBananaGenerate", prompt=tag, provider=["config", 0])}
+            else:
+                graph["make"] = node_of
+            ran = page.bench.run({**graph, "show": node("PreviewImage", images=["make", 0])})
+            told, short = ran.error + ran.refusal, name.rpartition(".")[2]
+            assert ran.status != "success" and short in told and "Nothing was charged" in told, (name, code, told)
+            assert ran.error_type.startswith("NanoBanana") or "Impossible" in ran.error_type, (
+                name,
+                code,
+                ran.error_type,
+            )
+            asked += 1
+    assert asked > 80 and not page.bench.asked(tag)
+
+
+def test_a_seed_of_thousands_of_digits_is_folded(page: Page, tag: str) -> None:
+    """Python refuses to write it down."""
+    more = {"odd": node("TestOdd", code="10**5000")}
+    ran = page.bench.run(graph_of(tag, {}, {"seed": ["odd", 0]}, more))
+    assert ran.status == "success" and any("bits" in notice for notice in ran.info()["notices"])
 
 
 def test_what_is_linked_to_a_socket_and_is_something_else_is_refused(page: Page, tag: str) -> None:

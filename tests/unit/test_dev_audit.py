@@ -71,7 +71,7 @@ def test_a_vulnerability_of_npm_is_found(tmp_path: Path) -> None:
 
 
 def test_everything_that_is_pinned_is_audited() -> None:
-    listed = {audit.name_of(each) for each in (*audit.SETS["tools"], *audit.SETS["judges"])}
+    listed = {audit.name_of(each) for each in (*audit.SETS["installer"], *audit.SETS["tools"], *audit.SETS["judges"])}
     pinned = (pins.PIP, *pins.TOOLS, *pins.JUDGES, *pins.GUIDED, *pins.COVERAGE, pins.NODE)
     assert listed == {audit.name_of(each) for each in pinned}
 
@@ -125,4 +125,30 @@ def test_a_report_that_a_workflow_makes_is_read_whatever_the_tool_s_exit_code() 
         name for run in runs for name in re.findall(r"(?:--output |> (?:\.\./)*)(\w+\.json)", run) if "|| true" in run
     }
     read = {name for run in runs for name in re.findall(r"dev\.audit (?:pip|npm) (\w+\.json)", run)}
-    assert made == read == {"tools.json", "judges.json", "npm.json"}
+    assert made == read == {"installer.json", "tools.json", "judges.json", "npm.json"}
+
+
+# What pip-audit 2.10.1 wrote about a database that answers, of `pip==26.3` (the newest) and `six==1.16.0`.
+ANSWERED = {
+    "dependencies": [
+        {
+            "name": "six",
+            "version": "1.16.0",
+            "vulns": [{"id": "PYSEC-2026-77", "fix_versions": ["99"], "aliases": ["CVE-2026-1"], "description": "s"}],
+        }
+    ],
+    "fixes": [],
+}
+
+
+def test_the_installer_is_looked_up_as_it_is_written() -> None:
+    """Beside the others it is missing from the report whenever the newest one is pinned."""
+    assert audit.pip_findings(ANSWERED, ["six==1.16.0"]) == ["six 1.16.0: PYSEC-2026-77"]
+    with pytest.raises(audit.NoAnswer, match="pip"):
+        audit.pip_findings(ANSWERED, ["pip==26.3", "six==1.16.0"])
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "audit.yml").read_text("utf-8"))
+    runs = [step["run"] for step in steps(workflow) if "pip_audit --requirement" in step.get("run", "")]
+    for run in runs:
+        (name,) = re.findall(r"--requirement (\w+)\.txt", run)
+        as_written = "--no-deps --disable-pip" in run
+        assert as_written == any(audit.name_of(each) == "pip" for each in audit.SETS[name])
