@@ -8,10 +8,12 @@ nothing in it is paid.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import random
 import threading
 import time
+import traceback
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -27,7 +29,7 @@ from ..http.connections import Forbidden
 from ..http.download import Unfetched, fetch
 from ..http.failures import Broken
 from ..http.transport import Abandoned, TooLong, Transport, Watch
-from ..images.picture import UnreadablePicture, decode, pixel_digest, sniff
+from ..images.picture import TooLarge, UnreadablePicture, decode, pixel_digest, sniff
 from ..ledger import Claim
 from ..ledger.journal import Journal
 from ..ledger.kept_answers import KeptAnswer
@@ -37,7 +39,7 @@ from ..redaction.sent_key import Scrubber
 from ..request import Slot
 from . import retry_policy
 from .echoes import marks_of, without_echoes
-from .failures import Blame, given_up, with_wish
+from .failures import Blame, given_up, too_large, with_wish
 from .outcome import Landed, Outcome
 from .provider_cache import Memory
 from .rate_limit import Waiting
@@ -115,7 +117,8 @@ class Call:
         self._attempts = 0
         self._fate: retry_policy.Fate = "over"
         self._fates: dict[int, retry_policy.Fate] = {}
-        self._scrubber = Scrubber([])
+        key = target.key
+        self._scrubber = Scrubber([key.value] if key is not None and target.row.auth == "key" else [])
         """Takes the key that was sent out of all that comes back."""
         self._answer: KeptAnswer | None = None
         """The last answer about the pictures, while it may have to be kept."""
@@ -176,7 +179,9 @@ class Call:
                 self._fate = "lost"
             self.outcome.error = self._scrubbed(error)
         except Exception as error:  # a bug of ours must not kill the run, nor hide that money may be gone
-            log.exception("a call to %s failed inside the pack", self.target.row.id)
+            # Not with exc_info: an exception may hold what the provider said.
+            said = self._scrubber.text(traceback.format_exc())
+            log.error("a call to %s failed inside the pack\n%s", self.target.row.id, said)
             charged: Charged = "maybe" if self._left else "no"
             self._fate = "again" if self._task else "lost"
             self.outcome.error = self._blame.own_bug(error, charged)
@@ -186,6 +191,7 @@ class Call:
             self.waiting.release()
             self.outcome.seconds = time.monotonic() - (self.sent_at or begun)
             self.outcome.attempts = self._attempts
+            self._scrub_outcome()
             self._close_missing()
             self.phase = "ended"
             self._job = self._make_job = None  # type: ignore[assignment]  # the references may be large
@@ -267,12 +273,13 @@ class Call:
             except Broken as error:
                 broken = error
             except TooLong as error:
-                self._fate = "lost"
+                # A task is asked about again later: its next answer may be shorter.
+                self._fate = self._while_young("again") if self._task is not None else "lost"
                 kept = self._keep_answer(_kept(send.state, error.reply)) if self._left and error.reply else None
                 charged: Charged = "maybe" if self._left else "no"
-                raise self._blame.error(Fault("unreadable", str(error)), charged, kept=kept) from None
+                raise self._blame.too_long(str(error), charged, self._task_id, kept) from None
             except Forbidden as error:
-                self._fate = "lost"
+                self._fate = self._while_young("again") if self._task is not None else "lost"
                 raise self._blame.forbidden(str(error), "maybe" if self._left else "no") from None
             except NanoBananaError as error:
                 if self._task is not None:
@@ -373,7 +380,7 @@ class Call:
         try:
             reply = self._exchange(transport, send, time.monotonic() + CANCEL_SECONDS)
         except (Broken, TooLong, Forbidden, NanoBananaError) as error:
-            log.info("%s could not be asked to drop a task: %s", self.row_label, error)
+            log.info("%s could not be asked to drop a task: %s", self.row_label, self._scrubber.text(str(error)))
             return None
         return self._scrubbed_step(speech.next(self._job, send.state, reply))
 
@@ -520,24 +527,34 @@ class Call:
         kept = self._write(lambda: self._ledger.bring_in(name, data), "A picture could not be stored")
         try:
             landed = Landed(decode(data), sniff(data), lambda: data)
+        except TooLarge as error:
+            raise self._too_large(name, str(error), usd, kept) from None
         except UnreadablePicture as error:
             self._fates[number] = "lost"
             raise self._blame.no_picture(str(error), found.url, self._ledger.unreadable(name, data)) from None
         self.outcome.landed[number] = landed
-        outcome, read = self.outcome, not (self.alone or self._stopped())
-        if kept:
-            reader = self._ledger.reader(name)
-            kept = self._write(
-                lambda: self._ledger.stored(
-                    name, outcome.text, usd, outcome.request_id, notices=self._notices, read=read
-                ),
-                "A picture could not be stored",
-            )
-        if kept:
+        reader = self._ledger.reader(name) if kept else None
+        if self._store(name, usd, kept) and reader is not None:
             self.outcome.landed[number] = replace(landed, read=reader)
         else:
             # It may be in the graph's hands; to have it again costs nothing where it waits at the provider.
             self._fates[number] = self._while_young("again") if found.url or self._task else "lost"
+
+    def _store(self, name: str, usd: float | None, kept: bool) -> bool:
+        """Settles the bytes of a picture that were brought in; False when they are not on disk for good."""
+        outcome, read = self.outcome, not (self.alone or self._stopped())
+        return kept and self._write(
+            lambda: self._ledger.stored(name, outcome.text, usd, outcome.request_id, notices=self._notices, read=read),
+            "A picture could not be stored",
+        )
+
+    def _too_large(self, name: str, why: str, usd: float | None, kept: bool) -> NanoBananaError:
+        """Keeps a picture that can't be decoded here as the result that it is: it is not asked for, and paid, again."""
+        file = self._ledger.file_of(name) if kept else ""
+        if self._store(name, usd, kept):
+            return too_large(self.row_label, why, file, "yes")
+        self._fates[self.numbers[self.fingerprints.index(name)]] = self._while_young("again") if self._task else "lost"
+        return self._blame.no_picture(why, "", None)
 
     def _bring_extras(self, transport: Transport, extras: Sequence[Found]) -> None:
         """Keeps pictures beyond those that were asked for, as bytes and for the results panel only."""
@@ -545,7 +562,7 @@ class Call:
         for found in extras[:MOST_EXTRAS]:
             try:
                 data = found.read() or fetch(transport, found.url, FREE_SECONDS)
-                digest = pixel_digest(decode(data))
+                digest = _digest_of(data)
             except (Unfetched, UnreadablePicture, ConfigError) as error:
                 self.outcome.notices.append(f"{self.row_label} sent an extra picture that could not be read: {error}")
                 continue
@@ -645,6 +662,13 @@ class Call:
     def _scrubbed_send(self, send: Send) -> Send:
         return replace(send, state=self._scrubber.value(send.state), accepted=self._scrubber.value(send.accepted))
 
+    def _scrub_outcome(self) -> None:
+        """A redirect or a status line of whoever has the picture may repeat the key, too."""
+        outcome = self.outcome
+        outcome.failures = {number: self._scrubbed(error) for number, error in outcome.failures.items()}
+        outcome.notices = [self._scrubber.text(notice) for notice in outcome.notices]
+        outcome.text, outcome.request_id = self._scrubber.text(outcome.text), self._scrubber.text(outcome.request_id)
+
     def _scrubbed(self, error: NanoBananaError) -> NanoBananaError:
         error.what, error.cure = self._scrubber.text(error.what), self._scrubber.text(error.cure)
         error.request_id = self._scrubber.text(error.request_id)
@@ -703,6 +727,14 @@ class Call:
                 log.warning("%s", failed.reason)
             except Exception:  # a bug of ours: nobody may wait for ever because of a row
                 log.exception("the end of a call to %s could not be written down", self.target.row.id)
+
+
+def _digest_of(data: bytes) -> str:
+    """What tells a picture from others: its pixels, or its bytes where it is too large. Raises UnreadablePicture."""
+    try:
+        return pixel_digest(decode(data))
+    except TooLarge:
+        return hashlib.sha256(data).hexdigest()
 
 
 _MARKS = "references"

@@ -21,6 +21,13 @@ _NEVER_FETCHED = (
     "It can't be fetched from here, and asking again won't change that: have this provider answer with base64 where its "
     "API has that (constants: {response_format: b64_json} in providers.yaml), or choose another and tell this one"
 )
+_TOO_LONG = (
+    "Ask for fewer or smaller pictures at once; whether it was charged stands on the provider's own page of usage"
+)
+_TOO_LARGE = (
+    "Open the file in an image editor, or ask for a smaller picture: queueing the same request again pays nothing and "
+    "finds this file"
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,16 @@ class Blame:
         hint = f"Check the key in {place}: it has to be valid for {row.label} and allowed to make images"
         name = f"{kept.parent.name}/{kept.name}" if kept else ""
         return failure(fault, row.label, charged, key_hint=hint, task=task, kept=name)
+
+    def too_long(self, why: str, charged: Charged, task: str, kept: Path | None) -> NanoBananaError:
+        """An answer that was not read to its end. `task`: the provider's id of what it accepted before; it is asked for
+        again by the next run."""
+        what = f"{self.label} sent an answer that was not read: {why}"
+        cure = "Queueing again asks for it anew, without paying again" if task else ""
+        name = f"{kept.parent.name}/{kept.name}" if kept else ""
+        return failure(
+            Fault("unreadable", cure=cure or _TOO_LONG), self.label, charged, what=what, task=task, kept=name
+        )
 
     def not_sent(self) -> Stopped:
         return Stopped("It was not sent: the run ended before its turn", kind="stopped")
@@ -117,6 +134,13 @@ class Blame:
             charged=charged,
             cure="Please report this with the lines in ComfyUI's log",
         )
+
+
+def too_large(label: str, why: str, file: str, charged: Charged) -> NanoBananaError:
+    """A picture that is kept in the results folder as `file` and is too large to be decoded."""
+    where = f"Its bytes are kept in the results folder as {file[:2]}/{file}"
+    what = f"A finished picture is too large to be decoded here: {why}. {where}"
+    return failure(Fault("picture", cure=_TOO_LARGE), label, charged, what=what)
 
 
 def with_wish(fault: Fault, wait: float | None) -> Fault:

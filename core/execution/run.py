@@ -18,7 +18,7 @@ from typing import Any
 from ..dialects.base.step import Job
 from ..errors import Charged, Impossible, LedgerFailed, NanoBananaError, OverCap, Stopped, failure
 from ..errors import Fault as _Fault
-from ..images.picture import Encoded, Picture, UnreadablePicture, decode, sniff
+from ..images.picture import Encoded, Picture, TooLarge, UnreadablePicture, decode, sniff
 from ..ledger import Asker, Claim, Entry, Kept, micros
 from ..ledger.journal import Journal
 from ..ledger.messages import doubted, waived
@@ -32,6 +32,7 @@ from ..request import Request
 from . import retry_policy
 from .call import Call
 from .concurrency import Lanes, Ticket
+from .failures import too_large
 from .outcome import Landed
 from .provider_cache import Memory
 from .report import Progress, Report, Result, Tried
@@ -415,6 +416,11 @@ class Run:
             return self._found_damaged(kept, error)
         try:
             landed = Landed(decode(data), sniff(data), kept.read)
+        except TooLarge as error:
+            # It is the result, and paid: only its pixels can't be had here.
+            label = next((t.row.label for t, _ in self._chain if t.row.id == kept.provider), kept.provider)
+            result.fail(too_large(label, str(error), kept.file, "yes"))
+            return False
         except UnreadablePicture as error:
             return self._found_damaged(kept, error)
         result.landed, result.text, result.source, result.error = landed, kept.text, "store", None

@@ -43,6 +43,10 @@ class UnreadablePicture(ValueError):
     """The bytes are not a picture, or only a part of one."""
 
 
+class TooLarge(UnreadablePicture):
+    """A picture that claims more than `MAX_PIXELS`: its bytes may be good, and are worth keeping."""
+
+
 class _NoChild(Exception):
     """A process can't be started here."""
 
@@ -51,7 +55,7 @@ def decode(data: bytes) -> Pixels:
     """The pixels of a file: RGB, or RGBA when the file has transparency.
 
     Of an animation the first frame. Orientation in EXIF is applied. Raises UnreadablePicture for anything that is not a
-    complete picture, and for one above `MAX_PIXELS`.
+    complete picture, and TooLarge for one above `MAX_PIXELS`.
     """
     width, height = measure(data)
     pixels = width * height
@@ -65,12 +69,12 @@ def decode(data: bytes) -> Pixels:
 
 
 def measure(data: bytes) -> tuple[int, int]:
-    """Width and height from the header of a file. Raises UnreadablePicture, also for one above `MAX_PIXELS`."""
+    """Width and height from the header of a file. Raises UnreadablePicture, TooLarge above `MAX_PIXELS`."""
     size = claimed_size(data)
     if size is None:
         raise UnreadablePicture("the bytes are not a picture")
     if size[0] * size[1] > MAX_PIXELS:
-        raise UnreadablePicture(f"the picture claims {size[0]}x{size[1]} pixels, and {MAX_PIXELS:,} are the most")
+        raise TooLarge(f"the picture claims {size[0]}x{size[1]} pixels, and {MAX_PIXELS:,} are the most")
     return size
 
 

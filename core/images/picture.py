@@ -20,6 +20,7 @@ from PIL import Image
 
 from .decoding import MAX_PIXELS as MAX_PIXELS
 from .decoding import Pixels
+from .decoding import TooLarge as TooLarge
 from .decoding import UnreadablePicture as UnreadablePicture
 from .decoding import decode as decode
 from .decoding import measure as measure

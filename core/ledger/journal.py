@@ -216,6 +216,10 @@ class Journal:
                 f"The folder {self.results.folder} can't be written: {error.strerror or error}"
             ) from None
 
+    def file_of(self, fingerprint: str) -> str:
+        """The name that the bytes which were brought in have, or will have, in the results folder."""
+        return self._brought[self._mine[fingerprint]][0]
+
     def reader(self, fingerprint: str) -> Callable[[], bytes]:
         """What reads the bytes that were brought in from disk, now and after they are stored."""
         uid = self._mine[fingerprint]
@@ -420,6 +424,7 @@ class Journal:
             row.text,
             queries.notices_of(row),
             partial(self.results.read, row.result, row.uid),
+            row.result,
         )
 
     def _reserve(

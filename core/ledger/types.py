@@ -85,6 +85,8 @@ class Kept:
     """What the user has to know about it."""
     read: Callable[[], bytes] = field(repr=False)
     """The provider's own bytes. Raises Spoiled when they are damaged, FileNotFoundError when they are gone."""
+    file: str = ""
+    """The name of the file with the bytes in the results folder."""
 
 
 @dataclass(frozen=True)

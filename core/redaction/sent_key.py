@@ -1,21 +1,24 @@
 """Takes one known secret out of texts, however it is spelled there.
 
 Some servers repeat what they were sent: a key may stand in an error, a request id, an address or the model's words, as it
-is or percent-encoded, as HTML entities, as escapes of JSON, in base64 or hex, with invisible characters or spaces in it,
-or only half of it. A run of `RUN` of its characters is taken for the secret. `redact` hides what looks like any key;
-this hides the one that was sent. Time is linear in the length of the text.
+is or in other case, backwards, percent-encoded, as HTML entities, as escapes of JSON, in base64, base32 or hex, with
+invisible characters, spaces, marks or tags in it, or only half of it. A run of `RUN` of its characters is taken for the
+secret. `redact` hides what looks like any key; this hides the one that was sent. Time is linear in the length of the text.
 """
 
 from __future__ import annotations
 
 import base64
-import html
+import functools
 import re
+import struct
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import quote
+
+from .escapes import decoded, has_escape
 
 RUN = 12
 """Characters of a secret in a row that may not be shown."""
@@ -26,17 +29,38 @@ MOST_TEXT = 16 * 1024
 _STRIDE = RUN // 2
 _MASK = "..."
 _ROUNDS = 3
-"""How often an escape may be escaped itself."""
-_ESCAPE = re.compile(
-    r"&#x[0-9a-fA-F]{1,6};?|&#[0-9]{1,7};?|&[a-zA-Z]{2,12};|%[0-9a-fA-F]{2}"
-    r"|\\u[0-9a-fA-F]{4}|\\u\{[0-9a-fA-F]{1,6}\}|\\x[0-9a-fA-F]{2}|\\[\\/]|=[0-9A-F]{2}"
-)
+"""How often an escape may be escaped itself, beside what `escapes` reads in one go."""
+_FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols by their category that are shown as nothing."""
+_UNSEEN = frozenset(("Cf", "Cc", "Mn", "Me", "Cn", "Co"))
+_SEEN = re.compile(r"[^\x00-\x20\x7f]")
+_SIGN = re.compile(r"[a-z0-9]")
 _LONG_RUN = re.compile(rb"[A-Za-z0-9+/=_\\-]{4096,}")
 """Base64, also with escaped slashes and line ends."""
+_CODED = re.compile(rb"\\[^/nr]")
+"""An escape that is neither of these."""
 _WINDOW = 256 << 10
 """Bytes that are searched for long runs at a time."""
+_EDGE = 512
+"""Bytes at both ends of a long run that are looked into with what stands beside it."""
+_OVERLAP = 2048
+"""Characters that are looked through again with the next part of a long text: more than `RUN` take in any spelling."""
 MOST_BESIDE = 8 << 20
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """What a text is searched for."""
+
+    whole: tuple[str, ...] = ()
+    """Spellings that are hidden as a whole only."""
+    runs: frozenset[str] = frozenset()
+    """Every run of `RUN` characters of the others."""
+    halves: frozenset[str] = frozenset()
+    """Every run of `_STRIDE` characters."""
+    half_bytes: frozenset[tuple[bytes]] = frozenset()
+    """The same as `struct.iter_unpack` gives them."""
 
 
 class Scrubber:
@@ -44,12 +68,8 @@ class Scrubber:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._secrets = tuple(secrets)
-        kept = list(dict.fromkeys(secret for secret in self._secrets if len(secret) >= SHORTEST))
-        spelled = [form for secret in kept for form in _spellings(secret)]
-        self._whole = [form for form in spelled if len(form) < RUN]
-        long = [form for form in spelled if len(form) >= RUN]
-        self._runs = {form[at : at + RUN] for form in long for at in range(len(form) - RUN + 1)}
-        self._halves = {run[at : at + _STRIDE] for run in self._runs for at in range(RUN - _STRIDE + 1)}
+        kept = tuple(dict.fromkeys(secret for secret in self._secrets if len(secret) >= SHORTEST))
+        self._runs = _runs_of(kept)
         self._plain = [spelling for secret in kept for spelling in (secret, quote(secret, safe=""))]
 
     def also(self, secret: str) -> Scrubber:
@@ -60,20 +80,11 @@ class Scrubber:
         """`text` without the secrets, cut to `MOST_TEXT` characters."""
         if len(text) > MOST_TEXT:
             text = text[: MOST_TEXT - 1].rstrip() + "…"
-        if not self._runs and not self._whole:
+        if not self._plain:
             return text
         for secret in self._plain:
             text = text.replace(secret, _MASK)
-        spans: set[tuple[int, int]] = set()
-        for letters, starts, ends in _readings(text):
-            spans.update((starts[first], ends[last - 1]) for first, last in self._spans(letters))
-        shown: list[str] = []
-        done = 0
-        for start, end in sorted(spans):
-            if start > done or not shown:
-                shown += [text[done:start], _MASK]
-            done = max(done, end)
-        return "".join([*shown, text[done:]])
+        return _masked(text, set(self._found(text)))
 
     def body(self, data: bytes) -> bytes:
         """The bytes of an answer without the secrets; see `pieces`."""
@@ -85,11 +96,11 @@ class Scrubber:
         Long runs of base64, which are pictures, are not looked into. Beside them there are at most `MOST_BESIDE` bytes: an
         answer with more is cut there.
         """
-        if not self._runs and not self._whole:
+        if not self._plain:
             yield data
             return
         done, left = 0, MOST_BESIDE
-        for start, end in _long_runs(data):
+        for start, end in _long_runs(data, self._runs):
             yield self._bytes(data[done : min(start, done + left)])
             left -= start - done
             if left < 0:
@@ -117,103 +128,153 @@ class Scrubber:
 
     def _bytes(self, data: bytes) -> bytes:
         text = data.decode("utf-8", "surrogateescape")
-        parts = [text[at : at + MOST_TEXT] for at in range(0, len(text), MOST_TEXT)]
-        return "".join(self.text(part) for part in parts).encode("utf-8", "surrogateescape")
+        for secret in self._plain:
+            text = text.replace(secret, _MASK)
+        spans: set[tuple[int, int]] = set()
+        for at in range(0, len(text), MOST_TEXT):
+            begin = max(0, at - _OVERLAP)
+            found = self._found(text[begin : at + MOST_TEXT])
+            spans.update((begin + start, begin + end) for start, end in found)
+        return _masked(text, spans).encode("utf-8", "surrogateescape")
 
-    def _spans(self, letters: str) -> Iterable[tuple[int, int]]:
-        """Where the secrets stand in `letters`: first and one past the last."""
-        for secret in self._whole:
-            at = letters.find(secret)
-            while at >= 0:
-                yield at, at + len(secret)
-                at = letters.find(secret, at + 1)
-        # A run of 12 holds six characters that begin at a multiple of six: only those are looked up at each step.
-        for at in range(0, len(letters) - _STRIDE + 1, _STRIDE):
-            if letters[at : at + _STRIDE] in self._halves:
-                for start in range(max(0, at - _STRIDE), at + 1):
-                    if letters[start : start + RUN] in self._runs:
-                        yield start, start + RUN
+    def _found(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where in `text` the secrets stand in any spelling: first and one past the last."""
+        for letters, starts, ends in _readings(text):
+            for first, last in _spans(letters, self._runs):
+                yield starts[first], ends[last - 1]
 
 
-def _long_runs(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where long runs of base64 begin and end; one that is longer than a window comes in parts."""
+def _spans(letters: str, secrets: _Runs) -> Iterator[tuple[int, int]]:
+    """Where the secrets stand in `letters`: first and one past the last."""
+    for secret in secrets.whole:
+        at = letters.find(secret)
+        while at >= 0:
+            yield at, at + len(secret)
+            at = letters.find(secret, at + 1)
+    # A run of 12 holds six characters that begin at a multiple of six: only those are looked up at each step.
+    halves, runs = secrets.halves, secrets.runs
+    for at in range(0, len(letters) - _STRIDE + 1, _STRIDE):
+        if letters[at : at + _STRIDE] in halves:
+            for start in range(max(0, at - _STRIDE), at + 1):
+                if letters[start : start + RUN] in runs:
+                    yield start, start + RUN
+
+
+def _masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    shown: list[str] = []
+    done = 0
+    for start, end in sorted(spans):
+        if start > done or not shown:
+            shown += [text[done:start], _MASK]
+        done = max(done, end)
+    return "".join([*shown, text[done:]])
+
+
+def _long_runs(data: bytes, secrets: _Runs) -> Iterator[tuple[int, int]]:
+    """Where the inner parts of long runs of base64 begin and end that hold no run of `secrets`."""
     for window in range(0, len(data), _WINDOW):
         for match in _LONG_RUN.finditer(data, window, window + _WINDOW):
-            if b"\\u" not in match.group() and b"\\x" not in match.group():  # those may spell anything
-                yield match.start(), match.end()
+            run = match.group()
+            if _CODED.search(run) or b"=" in run.rstrip(b"="):  # those may spell anything
+                continue
+            if not _holds(run.lower(), secrets):
+                yield match.start() + _EDGE, match.end() - _EDGE
+
+
+def _holds(run: bytes, secrets: _Runs) -> bool:
+    """Whether a long run has a part of a secret in it, as it is or without its marks."""
+    signs = run.replace(b"\\n", b"").replace(b"\\r", b"") if b"\\" in run else run
+    for text in (run, signs.translate(None, b"+/=_\\-")):
+        whole = len(text) // _STRIDE * _STRIDE
+        # At the speed of C: a kept answer has tens of megabytes. What is found may be there by chance.
+        near = not secrets.half_bytes.isdisjoint(struct.iter_unpack(f"{_STRIDE}s", text[:whole]))
+        if near and any(True for _ in _spans(text.decode("ascii"), replace(secrets, whole=()))):
+            return True
+    return False
+
+
+@functools.lru_cache(maxsize=16)
+def _runs_of(secrets: tuple[str, ...]) -> _Runs:
+    forms = list(dict.fromkeys(form for secret in secrets for form in _spellings(secret)))
+    whole = [form for form in forms if SHORTEST <= len(form) < RUN]
+    forms += ["".join(_SIGN.findall(form)) for form in forms]
+    long = {way for form in forms if len(form) >= RUN for way in (form, form[::-1])}
+    runs = frozenset(form[at : at + RUN] for form in long for at in range(len(form) - RUN + 1))
+    halves = frozenset(form[at : at + _STRIDE] for form in long for at in range(len(form) - _STRIDE + 1))
+    coded = (half.encode("utf-8", "surrogatepass") for half in halves)
+    return _Runs(tuple(whole), runs, halves, frozenset((half,) for half in coded if len(half) == _STRIDE))
 
 
 def _spellings(secret: str) -> list[str]:
-    """The secret as it is, in hex, and in base64 wherever in a longer text it stood."""
+    """The secret as it is, by its numbers, and coded, wherever in a longer text it stood; all in small letters."""
     data = secret.encode("utf-8", "surrogatepass")
-    found = [_letters(secret), data.hex(), data.hex().upper()]
+    coded = _base64(data)
+    found = [
+        secret,
+        data.hex(),
+        data[::-1].hex(),
+        "".join(map(str, data)),
+        *coded,
+        *_base64(data[::-1]),
+        *_base32(data),
+    ]
+    for again in (data.hex(), data.hex().upper(), *coded):
+        found += _base64(again.encode())
+    for order in ("utf-16-le", "utf-16-be"):
+        found += _base64(secret.encode(order, "surrogatepass"))
+    found += [form.encode().hex() for form in coded]
+    return ["".join(_letters(c) for c in form) for form in found]
+
+
+def _base64(data: bytes) -> list[str]:
+    """What is sure to stand in the base64 of a text with `data` in it, for each place where it may begin."""
+    found = []
     for before in range(3):
         coded = base64.b64encode(b"\0" * before + data).decode()
-        # The first and the last characters also depend on what stands beside the secret.
+        # The first and the last characters also depend on what stands beside it.
         inner = coded[-(-before * 8 // 6) :].rstrip("=")[:-1]
         found += [inner, inner.replace("+", "-").replace("/", "_")]
-    return [form for form in dict.fromkeys(found) if len(form) >= SHORTEST]
+    return list(dict.fromkeys(found))
 
 
-def _readings(text: str) -> Iterable[tuple[str, list[int], list[int]]]:
+def _base32(data: bytes) -> list[str]:
+    coded = (base64.b32encode(b"\0" * before + data).decode() for before in range(5))
+    return [text[-(-before * 8 // 5) :].rstrip("=")[:-1] for before, text in enumerate(coded)]
+
+
+def _readings(text: str) -> Iterator[tuple[str, list[int], list[int]]]:
     """The characters that a reader would see, or decode in one to three rounds; where in `text` each begins and ends.
 
-    Each round is looked at by itself: what one takes for an escape may be a part of the secret.
+    Each round is looked at by itself: what one takes for an escape may be a part of the secret. Each comes as it is, and
+    without marks between the letters and digits.
     """
     letters, starts = list(text), list(range(len(text)))
-    yield _readable(letters, starts, len(text))
+    yield from _readable(letters, starts, len(text))
     for _ in range(_ROUNDS):
         joined = "".join(letters)
-        if not _ESCAPE.search(joined):
+        if not has_escape(joined):
             return
-        letters, starts = _decoded(joined, starts)
-        yield _readable(letters, starts, len(text))
+        letters, starts = decoded(joined, starts)
+        yield from _readable(letters, starts, len(text))
 
 
-def _readable(letters: list[str], starts: list[int], length: int) -> tuple[str, list[int], list[int]]:
-    """`letters` without what can't be seen; where each of those left begins and ends in a text of this length."""
-    seen: list[str] = []
-    begins: list[int] = []
-    ends: list[int] = []
-    for letter, start, end in zip(letters, starts, [*starts[1:], length], strict=False):
-        for plain in _letters(letter):
-            seen.append(plain)
-            begins.append(start)
-            ends.append(end)
-    return "".join(seen), begins, ends
+def _readable(letters: list[str], starts: list[int], length: int) -> Iterator[tuple[str, list[int], list[int]]]:
+    """`letters` without what can't be seen, and without marks; where each of those left begins and ends in the text."""
+    ends = [*starts[1:], length]
+    joined = "".join(letters)
+    if not joined.isascii():
+        plain = [_letters(letter) for letter in letters]
+        starts = [start for start, each in zip(starts, plain, strict=True) for _ in each]
+        ends = [end for end, each in zip(ends, plain, strict=True) for _ in each]
+        joined = "".join(plain)
+    else:
+        joined = joined.lower()
+    for pattern in (_SEEN, _SIGN):
+        found = [match.start() for match in pattern.finditer(joined)]
+        yield "".join([joined[at] for at in found]), [starts[at] for at in found], [ends[at] for at in found]
 
 
-def _decoded(text: str, starts: list[int]) -> tuple[list[str], list[int]]:
-    letters: list[str] = []
-    kept: list[int] = []
-    done = 0
-    for match in _ESCAPE.finditer(text):
-        letter = _unescaped(match.group())
-        if not letter:
-            continue
-        letters += text[done : match.start()]
-        kept += starts[done : match.start()]
-        letters.append(letter)
-        kept.append(starts[match.start()])
-        done = match.end()
-    return letters + list(text[done:]), kept + starts[done:]
-
-
-def _unescaped(escape: str) -> str:
-    """The character that an escape stands for; "" for one that stands for none."""
-    if escape[0] == "&":
-        letter = html.unescape(escape if escape.endswith(";") else f"{escape};")
-        return letter if len(letter) == 1 else ""
-    if escape[-1] in "\\/":
-        return escape[-1]
-    digits = escape.lstrip("\\%=").lstrip("ux").strip("{}")
-    code = int(digits, 16)
-    return chr(code) if code < 0x110000 else ""
-
-
-def _letters(text: str) -> str:
-    """`text` without what can't be seen, in the plain form of each character."""
-    if text.isascii():
-        return "".join(text.split()) if not text.isprintable() or " " in text else text
-    plain = unicodedata.normalize("NFKC", text)
-    return "".join(c for c in plain if not c.isspace() and unicodedata.category(c) not in ("Cf", "Cc", "Mn", "Cn"))
+def _letters(letter: str) -> str:
+    """The plain form of a character, in small letters; "" for one that can't be seen."""
+    plain = unicodedata.normalize("NFKD", letter).lower()
+    return "".join(c for c in plain if not c.isspace() and c not in _FILLERS and unicodedata.category(c) not in _UNSEEN)

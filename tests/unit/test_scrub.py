@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 from driving import PNG, QUICK_ROWS, request
 from hypothesis import given
@@ -39,6 +40,34 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "lines": lambda key: key[:16] + "\n" + key[16:],
     "wide": lambda key: "".join(chr(ord(c) + 0xFEE0) for c in key),
     "hex": lambda key: key.encode().hex(),
+    "upper case": str.upper,
+    "lower case": str.lower,
+    "backwards": lambda key: key[::-1],
+    "JSON escapes backwards": lambda key: "".join(f"\\u{ord(c):04x}" for c in key[::-1]),
+    "percent four times": lambda key: "".join(f"%252525{ord(c):02X}" for c in key),
+    "percent u": lambda key: "".join(f"%u{ord(c):04x}" for c in key),
+    "long entities": lambda key: "".join(f"&amp;amp;#{ord(c):09d};" for c in key),
+    "JSON escapes escaped": lambda key: "".join(f"\\\\\\\\u{ord(c):04x}" for c in key),
+    "octal": lambda key: "".join(f"\\{ord(c):03o}" for c in key),
+    "named spaces": lambda key: "&ZeroWidthSpace;".join(key),
+    "spaces of UTF-8": lambda key: "%E2%80%8B".join(key),
+    "control characters": lambda key: "\x00\x07".join(key),
+    "fillers": lambda key: "\u3164\u2800".join(key),
+    "colours": lambda key: "\x1b[0m".join(key),
+    "tags": lambda key: "<wbr>".join(key),
+    "marks": lambda key: "**".join(key),
+    "a list": lambda key: json.dumps(list(key)),
+    "hex with colons": lambda key: key.encode().hex(":"),
+    "hex numbers": lambda key: ", ".join(f"0x{ord(c):02x}" for c in key),
+    "numbers": lambda key: ", ".join(str(ord(c)) for c in key),
+    "base64 twice": lambda key: base64.b64encode(b"x" + base64.b64encode(b"ab" + key.encode())).decode(),
+    "base64 of hex": lambda key: base64.b64encode(key.encode().hex().encode()).decode(),
+    "base64 of UTF-16": lambda key: base64.b64encode(key.encode("utf-16-le")).decode(),
+    "base64 backwards": lambda key: base64.b64encode(key.encode())[::-1].decode(),
+    "base32": lambda key: base64.b32encode(b"ab" + key.encode()).decode(),
+    "soft line ends": lambda key: "=\r\n".join(key[at : at + 5] for at in range(0, len(key), 5)),
+    "escaped line ends": lambda key: "\\n".join(key[at : at + 5] for at in range(0, len(key), 5)),
+    "dots below": lambda key: key.replace("o", "\u1ecd").replace("k", "\u1e33").replace("P", "P\u0323"),
     "first half": lambda key: key[:16],
     "second half": lambda key: key[16:],
     "any twelve": lambda key: key[9 : 9 + RUN],
@@ -106,6 +135,32 @@ def test_a_kept_answer_has_no_key_and_its_pictures_are_whole() -> None:
     assert KEY.encode() not in shown and b"\\u0073" not in shown and picture in shown and b"\xff" in shown
 
 
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_long_run_of_base64_hides_no_key(spelling: str) -> None:
+    """Neither inside it nor at its edges; in a kept answer long runs are pictures."""
+    spelled = SPELLINGS[spelling](KEY)
+    for before in (0, 16_000, 262_144 - 40):
+        for rest in ("A" * 9000, " "):
+            shown = Scrubber([KEY]).body(b"B" * before + f'"{rest}{spelled}{rest}"'.encode()).decode()
+            assert spelled not in shown and "..." in shown
+
+
+@pytest.mark.parametrize("spelling", ["as it is", "JSON escapes", "long entities", "base64 twice"])
+def test_no_key_stands_across_the_parts_of_a_kept_answer(spelling: str) -> None:
+    """A long text is looked through in parts; what stands across two of them is found all the same."""
+    key = "sk-0a1b2c3d4e5f6g7h8i9"
+    spelled = SPELLINGS[spelling](key)
+    for at in range(MOST_TEXT - len(spelled) - 2, MOST_TEXT + 2, 5):
+        shown = Scrubber([key]).body(b" " * at + spelled.encode() + b" " * 5000).strip()
+        assert shown == b"..." or len(shown) < len(spelled) * RUN // len(key)
+
+
+def test_a_long_picture_is_not_cut_by_what_looks_like_the_key() -> None:
+    """Random base64 may hold six characters of it in a row, never twelve."""
+    picture = base64.b64encode(np.random.default_rng(3).bytes(12 << 20))
+    assert Scrubber([KEY]).body(b'"' + picture + b'"') == b'"' + picture + b'"'
+
+
 HOSTILE: dict[str, Callable[[int], str]] = {
     "key and spaces": lambda n: "key" + " " * n,
     "spaces and colons": lambda n: "token : " * (n // 8),
@@ -117,6 +172,11 @@ HOSTILE: dict[str, Callable[[int], str]] = {
     "addresses": lambda n: "https://a" * (n // 9),
     "nearly base64": lambda n: ("A" * 119 + " ") * (n // 120),
     "open brackets": lambda n: "<" * n,
+    "backslashes": lambda n: "\\" * n,
+    "percents": lambda n: "%25" * (n // 3),
+    "ampersands": lambda n: "&amp;" * (n // 5),
+    "halves of tags": lambda n: "<" + "a" * (n - 1),
+    "letters with marks": lambda n: "\u1ecd" * n,
 }
 
 

@@ -202,7 +202,7 @@ _WAIT = re.compile(
     r"(?:(\d{1,9}(?:\.\d{1,12})?) ?(ms|milliseconds?|seconds?|secs?|s)\b)?"
 )
 _QUOTED = re.compile(
-    r"(?<!\w)'[^'\n]{1,4000}'(?!\w)|\"[^\"\n]{1,4000}\"|`[^`\n]{1,4000}`|“[^”\n]{1,4000}”|‘[^’\n]{1,4000}’"
+    r"(?<!\w)'[^'\n]{1,4000}'(?!\w)|\"[^\"\n]{1,4000}\"|`[^`\n]{1,4000}`|“[^“”\n]{1,4000}”|‘[^‘’\n]{1,4000}’"
 )
 _ECHOING = re.compile(r"(?i)\b(prompt|input|value|text|field|parameter|argument|string|got|received|given)\b")
 
