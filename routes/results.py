@@ -8,6 +8,7 @@ DELETE results?before=<unix time> | ?all=yes.
 from __future__ import annotations
 
 import io
+import math
 import os
 import threading
 from collections import OrderedDict
@@ -165,9 +166,12 @@ def forget_many(ask: Ask) -> dict[str, Any]:
     if bool(before) == everything:
         raise Wrong(400, "Say ?before=<unix time> or ?all=yes")
     try:
-        count = _history().forget() if everything else _history().forget(before=float(before))
+        at = float(before or 0)
     except ValueError:
-        raise Wrong(400, "before is a Unix time in seconds") from None
+        at = math.inf
+    if at == math.inf:  # that would be everything, which has to be said
+        raise Wrong(400, "before is a Unix time in seconds")
+    count = _history().forget() if everything else _history().forget(before=at)
     _small.forget()
     return {"forgotten": count}
 

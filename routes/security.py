@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from multidict import MultiMapping
 
 from .. import comfyui
 from ..core.config import host_names
@@ -111,6 +112,8 @@ def refused(method: str, headers: Mapping[str, str]) -> str:
     A browser always says with Sec-Fetch-Site where a request is from; where it is missing, Origin and Referer tell. Where
     the request was forwarded from is not looked at: a page can write X-Forwarded-Host itself.
     """
+    if any(len(_all(headers, name)) > 1 for name in ("Host", "Origin", "Referer", "Sec-Fetch-Site")):
+        return "Requests that say twice where they are from are refused"
     site = headers.get("Sec-Fetch-Site", "").lower()
     asked = headers.get("Host", "").lower()
     # "none" is a person who typed the address: nobody types a PUT.
@@ -126,6 +129,13 @@ def refused(method: str, headers: Mapping[str, str]) -> str:
     except ValueError:
         return "Requests with a malformed Host, Origin or Referer are refused"
     return ""
+
+
+def _all(headers: Mapping[str, str], name: str) -> list[str]:
+    """Every value of a header: no browser sends one of these twice, and a proxy and this server may read different ones."""
+    if isinstance(headers, MultiMapping):
+        return list(headers.getall(name, []))
+    return [headers[name]] if name in headers else []
 
 
 def _stranger(name: str) -> web.Response:

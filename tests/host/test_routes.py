@@ -415,7 +415,7 @@ def test_pictures_are_forgotten_one_by_one_by_age_and_all(page: Page, tag: str) 
     assert page.ask("DELETE", f"/results/{old[0]['id']}").status == 404
     assert page.ask("GET", f"/results/{old[0]['id']}/image?max=64").status == 404
     assert [each["id"] for each in page.pictures(f"{tag} old")] == [old[1]["id"]]
-    for query in ("", "?before=", "?all=no", "?all=yes&before=1", "?before=yesterday"):
+    for query in ("", "?before=", "?all=no", "?all=yes&before=1", "?before=yesterday", "?before=inf", "?before=1e999"):
         assert page.ask("DELETE", f"/results{query}").status == 400
     assert page.good("DELETE", "/results?before=nan")["forgotten"] == 0
     assert page.good("DELETE", f"/results?before={new[0]['created']}")["forgotten"] >= 1

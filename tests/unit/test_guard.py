@@ -349,6 +349,24 @@ def test_cross_site_and_rebound_requests_do_no_work(served: Served) -> None:
     assert len(served.asked) == before
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("Sec-Fetch-Site", ("same-origin", "cross-site")), ("Sec-Fetch-Site", ("cross-site", "same-origin")),
+     ("Origin", ("http://HOST", "http://evil.example")), ("Referer", ("http://HOST/", "http://evil.example/")),
+     ("Host", ("evil.example",))],
+)  # fmt: skip
+def test_what_is_said_twice_is_refused(name: str, values: tuple[str, ...], served: Served) -> None:
+    """A proxy may read another one of them than this server does."""
+    host = f"127.0.0.1:{served.port}"
+    lines = [f"{name}: {value.replace('HOST', host)}" for value in values]
+    head = "\r\n".join(["GET /echo HTTP/1.1", f"Host: {host}", *lines, "Connection: close", "", ""])
+    before = len(served.asked)
+    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as line:
+        line.sendall(head.encode())
+        assert line.recv(100).split()[1] in (b"400", b"403")
+    assert len(served.asked) == before
+
+
 def test_a_name_from_the_environment_is_let_in(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """Read for every request, for the port it is asked under."""
     host = f"comfy.example:{served.port}"
