@@ -7,6 +7,7 @@ it writes. A file that is broken, or of a newer version, is set aside under anot
 
 from __future__ import annotations
 
+import errno
 import logging
 import sqlite3
 import threading
@@ -190,6 +191,8 @@ def _inode(file: Path) -> int:
 
 def _problem(file: Path) -> str:
     """Why a journal can't be used; "" when it can. Raises OSError, and sqlite3.Error for what is no fault of the file."""
+    if not file.is_file() and not file.is_dir():
+        raise OSError(errno.EINVAL, "it is no file")  # a pipe would be waited for without an end
     with file.open("rb"):
         pass  # a missing right is not a broken file
     connection = sqlite3.connect(file, timeout=BUSY_SECONDS)

@@ -74,7 +74,10 @@ class Journal:
     @property
     def is_empty(self) -> bool:
         """Whether nothing was ever written into this folder. Looks at the disk only."""
-        return not self.database.file.exists() and not self.results.folder.exists()
+        try:
+            return not self.database.file.exists() and not self.results.folder.exists()
+        except OSError:  # nobody can say; whoever reads it is told why
+            return False
 
     def close(self) -> None:
         """Ends as the process does: what is open is anybody's."""

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ledgering import FREE, asker, claim_one, entry, png
 from pack.core.dialects.base.polling import path_segment, task_id_of
 from pack.core.dialects.base.step import Send, Wait
-from pack.core.errors import OverCap
+from pack.core.errors import LedgerFailed, OverCap
 from pack.core.ledger import Caps
 from pack.core.ledger.history import History
 from pack.core.ledger.journal import Journal
@@ -218,6 +218,31 @@ def test_what_is_no_file_is_neither_waited_for_nor_read_without_an_end(place: st
 
     threading.Thread(target=use, daemon=True).start()
     assert ended.wait(60) and not problems, problems
+
+
+@pytest.mark.skipif(os.name != "posix", reason="special files are POSIX's")
+def test_a_journal_that_is_a_pipe_is_told(tmp_path: Path) -> None:
+    """SQLite would wait for it without an end."""
+    os.mkfifo(tmp_path / "journal.sqlite")
+    journal = Journal(tmp_path)
+    with pytest.raises(LedgerFailed, match="no file"):
+        History(journal).pictures()
+    journal.close()
+
+
+def test_a_folder_that_nobody_may_look_into_is_not_taken_for_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads the journal is told why it can't be read, in words."""
+    journal = Journal(tmp_path)
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    assert not journal.is_empty
+    with pytest.raises(LedgerFailed, match="Permission denied"):
+        History(journal).pictures()
 
 
 def test_bytes_that_wait_for_their_name_get_no_other(home: Path) -> None:
