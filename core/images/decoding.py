@@ -26,6 +26,8 @@ Pixels = np.ndarray
 
 MAX_PIXELS = 100_000_000
 """Results above this many pixels are refused: the largest that is sold has 67 million, and they would fill memory."""
+MAX_SIDE = 65_535
+"""The longest side that JPEG and GIF can hold: a longer row would be copied as a whole."""
 HERE_PIXELS = 24 << 20
 """Larger pictures are decoded in a process of their own: Pillow takes four bytes a pixel beside ours."""
 HERE_BYTES = 64 << 20
@@ -73,6 +75,8 @@ def measure(data: bytes) -> tuple[int, int]:
     size = claimed_size(data)
     if size is None:
         raise UnreadablePicture("the bytes are not a picture")
+    if max(size) > MAX_SIDE:
+        raise TooLarge(f"the picture claims {size[0]}x{size[1]} pixels, and sides of {MAX_SIDE:,} are the longest")
     if size[0] * size[1] > MAX_PIXELS:
         raise TooLarge(f"the picture claims {size[0]}x{size[1]} pixels, and {MAX_PIXELS:,} are the most")
     return size

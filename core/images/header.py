@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 
 _LONGEST_HEAD = 1 << 20
+_MOST_MARKERS = 5000
+"""Markers before the first scan of a JPEG: a profile of colours has 255, and metadata 64 kB in each."""
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
@@ -29,6 +31,13 @@ def sniff(data: bytes) -> str:
         return "tiff"
     if head[4:12] in (b"ftypavif", b"ftypavis"):
         return "avif"
+    # These are pictures whose bytes are kept, although nothing here decodes them.
+    if head[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1"):
+        return "heic"
+    if head[:12] == b"\0\0\0\x0cjP  \r\n\x87\n" or head[:4] == b"\xff\x4f\xff\x51":
+        return "jp2"
+    if head[:12] == b"\0\0\0\x0cJXL \r\n\x87\n":
+        return "jxl"
     return ""
 
 
@@ -77,20 +86,20 @@ def _webp(data: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg(data: bytes) -> tuple[int, int] | None:
-    at = 2
-    while at < len(data):
-        at = data.find(b"\xff", at, at + _LONGEST_HEAD)
+    at, found = 2, None
+    for _ in range(_MOST_MARKERS):
+        at = data.find(b"\xff", at, at + _LONGEST_HEAD) if at < len(data) else -1
         if at < 0:
-            return None
-        marker = data[at + 1]
-        if marker in _SOF:
+            return found
+        marker = data[at + 1] if at + 1 < len(data) else 0xDA
+        if marker in _SOF and found is None:
             height, width = struct.unpack_from(">HH", data, at + 5)
-            return width, height
-        if marker == 0xDA:
-            return None
+            found = width, height
+        if marker == 0xDA or (found is not None and at + 4 > len(data)):
+            return found
         alone = marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD8
         at += (1 if marker == 0xFF else 2) if alone else 2 + max(2, struct.unpack_from(">H", data, at + 2)[0])
-    return None
+    return None  # Pillow reads them one by one, too, and would take minutes
 
 
 def _tiff(data: bytes) -> tuple[int, int] | None:

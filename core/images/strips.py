@@ -17,6 +17,12 @@ from typing import Any
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 STRIP_BYTES = 2 << 20
 _ORIENTATION = 0x0112
+_ALPHA = ("RGBA", "RGBa", "LA", "La", "PA")
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_KINDS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf")
+_XMP = b"XML:com.adobe.xmp\0\0"
+"""How the text begins that may have the orientation."""
+_XMP_BYTES = 256 << 10
 
 
 class Strips:
@@ -25,7 +31,7 @@ class Strips:
     def __init__(self, data: bytes, most_pixels: int) -> None:
         from PIL import Image
 
-        image: Any = Image.open(io.BytesIO(data), formats=FORMATS)
+        image: Any = Image.open(io.BytesIO(_plain_png(data)), formats=FORMATS)
         self.width, self.height = image.size
         if self.width * self.height > most_pixels:
             raise ValueError(f"the picture claims {self.width}x{self.height} pixels")
@@ -34,7 +40,7 @@ class Strips:
         self.width, self.height = image.size
         self._image = image
         self._deep = image.mode.startswith("I;16") or image.mode in ("I", "F")
-        self._mode = "RGBA" if not self._deep and ("A" in image.getbands() or "transparency" in image.info) else "RGB"
+        self._mode = "RGBA" if not self._deep and (image.mode in _ALPHA or "transparency" in image.info) else "RGB"
         self.channels = len(self._mode)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -60,6 +66,30 @@ class Strips:
         if self._image.mode == "F" and 0 < largest <= 1:
             return 255.0
         return 1 / 257 if largest > 255 else 1.0
+
+
+def _plain_png(data: bytes) -> bytes:
+    """A PNG without texts, profiles and further frames; any other file as it is.
+
+    Pillow refuses a whole picture for a text or a profile that is longer than its limits.
+    """
+    if not data.startswith(_PNG):
+        return data
+    kept = [_PNG]
+    view, at, seen = memoryview(data), len(_PNG), False
+    while at + 12 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        kind = data[at + 4 : at + 8]
+        is_orientation = kind == b"iTXt" and end - at < _XMP_BYTES and data.startswith(_XMP, at + 8)
+        if (kind in _PNG_KINDS and not (kind == b"IHDR" and seen)) or is_orientation:
+            kept.append(view[at:end])
+        seen, at = True, end
+        if kind == b"IEND":
+            break
+    if at < len(data):
+        kept.append(view[at:])
+    size = sum(map(len, kept))
+    return data if size == len(data) else b"".join(kept)
 
 
 def _eight_bits(strip: Any, scale: float) -> bytes:

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import textwrap
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pack.core.images import decoding, strips
-from pack.core.images.decoding import MAX_PIXELS, UnreadablePicture, decode, measure
+from pack.core.images.decoding import MAX_PIXELS, TooLarge, UnreadablePicture, decode, measure
 from pack.core.images.header import claimed_size, sniff
 from pack.core.images.picture import encode, preview_of
 from PIL import Image
@@ -142,6 +143,71 @@ def test_a_gif_with_a_frame_beyond_its_screen_is_refused() -> None:
 @pytest.fixture
 def always_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding, "HERE_PIXELS", 0)
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+BESIDE: dict[str, bytes] = {
+    "a text that unpacks to 2 MB": chunk(b"zTXt", b"x\0\0" + zlib.compress(bytes(2 << 20))),
+    "a profile that unpacks to 80 MB": chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(80 << 20))),
+    "70 MB of text": chunk(b"tEXt", b"x\0" + b"a" * (70 << 20)),
+    "another header": chunk(b"IHDR", struct.pack(">IIBBBBB", 9900, 10000, 8, 2, 0, 0, 0)),
+    "a huge frame": chunk(b"acTL", struct.pack(">II", 2, 0))
+    + chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 60_000, 60_000, 0, 0, 1, 1, 0, 0)),
+    "many empty chunks": chunk(b"abCd", b"") * 200_000,
+    "many empty texts": chunk(b"tEXt", b"x\0y") * 200_000,
+}
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+def test_what_stands_beside_the_pixels_loses_no_picture(beside: str) -> None:
+    """It was paid, and it is complete."""
+    whole = FILES["png turned"]
+    assert np.array_equal(decode(whole[:33] + BESIDE[beside] + whole[33:]), decode(whole))
+
+
+def test_an_orientation_in_xmp_is_still_applied() -> None:
+    """Pillow reads it out of a text."""
+    text = b'XML:com.adobe.xmp\0\0\0\0\0<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="6"/></x:xmpmeta>'
+    data = FILES["png"][:33] + chunk(b"iTXt", text) + FILES["png"][33:]
+    assert decode(data).shape == (60, 40, 3)
+
+
+MARKERS: dict[str, bytes] = {"fill bytes": b"\xff", "restarts": b"\xff\xd0", "empty segments": b"\xff\xe5\0\2"}
+
+
+@pytest.mark.parametrize("marker", MARKERS)
+@pytest.mark.parametrize("where", [2, "before the scan"])
+def test_a_jpeg_of_endless_markers_is_refused_early(marker: str, where: int | str) -> None:
+    """Both readers take them one by one: 30 million took a minute."""
+    data = FILES["jpeg"]
+    at = where if isinstance(where, int) else data.index(b"\xff\xda")
+    times = []
+    for size in (4 << 20, 8 << 20):
+        begun = time.thread_time()
+        with pytest.raises(UnreadablePicture):
+            decode(data[:at] + MARKERS[marker] * (size // len(MARKERS[marker])) + data[at:])
+        times.append(time.thread_time() - begun)
+    assert times[1] <= 2.5 * times[0] + 0.05
+    few = decode(data[:at] + MARKERS[marker] * 20 + data[at:])
+    assert np.array_equal(few, decode(data))
+
+
+@pytest.mark.parametrize("size", [(90_000, 1), (1, 90_000)])
+def test_a_picture_of_one_long_row_is_refused_by_its_header(size: tuple[int, int]) -> None:
+    """Rows are copied whole: 25 million pixels in one held the interpreter for 145 ms."""
+    with pytest.raises(TooLarge, match="65,535"):
+        decode(png_claiming(*size))
+
+
+@pytest.mark.parametrize(("form", "head"), [("jp2", b"\0\0\0\x0cjP  \r\n\x87\n"), ("heic", b"\0\0\0\x18ftypheic")])
+def test_a_format_that_nothing_here_decodes_is_a_picture_all_the_same(form: str, head: bytes) -> None:
+    """Its bytes are kept under their own ending."""
+    assert sniff(head + bytes(20)) == form
+    with pytest.raises(UnreadablePicture):
+        decode(head + bytes(200))
 
 
 @pytest.mark.parametrize("share", [0.3, 0.7, 0.95])
