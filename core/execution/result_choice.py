@@ -26,5 +26,8 @@ def chosen(pictures: Sequence[Found], asked: int) -> tuple[list[Found], list[Fou
 
 
 def absolute(found: Found, base_url: str) -> Found:
-    """`found` with a whole address: one without a host belongs to the provider's own origin."""
-    return replace(found, url=urljoin(f"{base_url}/", found.url)) if found.url else found
+    """`found` with a whole address: one without a host belongs to the provider's own origin; one that is none stays."""
+    try:
+        return replace(found, url=urljoin(f"{base_url}/", found.url)) if found.url else found
+    except ValueError:  # brackets that hold no IPv6 address: whoever fetches it says so
+        return found

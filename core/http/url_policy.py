@@ -19,9 +19,12 @@ TRANSLATED = tuple(
     ipaddress.ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96")
 )
 """IPv6 addresses that a network's own gateway (NAT64), or an old way of writing, leads to the IPv4 address at their end."""
-CLOUD_HOSTS = tuple(ipaddress.ip_network(text) for text in ("168.63.129.16/32", "161.26.0.0/16", "166.8.0.0/14"))
+CLOUD_HOSTS = tuple(
+    ipaddress.ip_network(text) for text in ("168.63.129.16/32", "161.26.0.0/16", "166.8.0.0/14", "192.0.0.0/24")
+)
 """Public by their number, and answered by the network of a cloud to its own machines only: Azure's host (Microsoft Learn,
-"What is IP address 168.63.129.16?"), and IBM Cloud's service endpoints (IBM Cloud docs, "About service endpoints")."""
+"What is IP address 168.63.129.16?"), IBM Cloud's service endpoints (IBM Cloud docs, "About service endpoints"), and the
+protocol assignments of RFC 6890, which older releases of Python take for public; a cloud's metadata stands at 192.0.0.192."""
 SPECIAL_NAMES = (
     *(
         "localhost",

@@ -75,7 +75,7 @@ def _plain_png(data: bytes) -> bytes:
     """
     if not data.startswith(_PNG):
         return data
-    kept = [_PNG]
+    kept: list[bytes | memoryview] = [_PNG]
     view, at, seen = memoryview(data), len(_PNG), False
     while at + 12 <= len(data):
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
