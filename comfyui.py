@@ -17,9 +17,9 @@ from typing import Any
 
 from .core.engine import Engine
 from .core.errors import ConfigError
-from .core.ledger import Asker
+from .core.ledger import RunContext
 from .core.providers import BUILT_IN
-from .core.providers.spec import Provider
+from .core.providers.spec import ProviderSpec
 
 log = logging.getLogger("nano_banana")
 
@@ -48,14 +48,14 @@ def engine() -> Engine:
         return _engine
 
 
-def choices() -> tuple[Mapping[str, Provider], list[str], tuple[str, ...]]:
+def choices() -> tuple[Mapping[str, ProviderSpec], list[str], tuple[str, ...]]:
     """The providers and profiles that a graph may name here, and the mistakes in the user's own file.
 
     Never raises: the host asks for this when it lists its nodes.
     """
     try:
         known = engine()
-        return known.rows(), known.profiles(), known.own().mistakes
+        return known.specs(), known.profiles(), known.own().mistakes
     except Exception:  # a setting that makes no sense is reported by the first node that runs
         log.debug("only the built-in providers are offered", exc_info=True)
         return BUILT_IN, ["default"], ()
@@ -93,7 +93,7 @@ def offline_address() -> str:
         return str(_offline.base_url("offline"))
 
 
-def asker(node_id: str | None, prompt: Any = None, extra: Any = None) -> Asker:
+def asker(node_id: str | None, prompt: Any = None, extra: Any = None) -> RunContext:
     """Who asks: the prompt that runs now, the node, and the graph as the host has it."""
     try:
         from comfy_execution.utils import get_executing_context
@@ -104,7 +104,7 @@ def asker(node_id: str | None, prompt: Any = None, extra: Any = None) -> Asker:
         run = ""
     workflow = extra.get("workflow") if isinstance(extra, dict) else None
     graph = {"workflow": workflow, "prompt": prompt} if workflow or prompt else None
-    return Asker(run or uuid.uuid4().hex, node=str(node_id or ""), graph=graph)
+    return RunContext(run or uuid.uuid4().hex, node=str(node_id or ""), graph=graph)
 
 
 def collect_when_up() -> None:
@@ -241,7 +241,7 @@ def loaded(name: str) -> Any:
 # ------------------------------------------------------------------------------------------------------- progress
 
 
-class Face:
+class NodeProgress:
     """What a person sees on a node while it runs: text, a bar, previews. Only for the browser that asked."""
 
     def __init__(self, node_id: str | None) -> None:

@@ -86,7 +86,7 @@ def main() -> int:
         limitless = replace(
             BUILT_IN["onerouter"], max_request_bytes=10**10, max_reference_bytes=10**9
         )  # the body is to be as large as the pictures
-        memory(Engine(Path(home.name), rows={"onerouter": limitless}, environ=variables), table)
+        memory(Engine(Path(home.name), specs={"onerouter": limitless}, environ=variables), table)
         return table.end()
     finally:
         process.kill()

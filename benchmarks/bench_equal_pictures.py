@@ -23,7 +23,7 @@ from typing import Any
 
 from measuring import ROOT, Table, photo
 from pack.core.engine import Engine
-from pack.core.ledger import Asker
+from pack.core.ledger import RunContext
 from pack.core.planning.choice import ProviderChoice
 from pack.core.request import Options, Request
 from PIL import Image
@@ -90,7 +90,7 @@ def cpu_seconds(url: str, kind: str, graph: dict[str, Any]) -> float:
         asked = [Request("generate", "a boat", Options(), seed=number, frame=number) for number in range(PICTURES)]
         plan = engine.plan(ProviderChoice("onerouter"), asked)
         begun = time.process_time()
-        run = engine.run(asked, plan, asker=Asker("run", graph=graph))
+        run = engine.run(asked, plan, asker=RunContext("run", graph=graph))
         run.done.wait()
         used = time.process_time() - begun
         assert len(run.report.landed) == PICTURES, run.error or run.results[0].error

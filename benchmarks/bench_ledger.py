@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from measuring import Table
-from pack.core.ledger import Asker, Caps, Entry
+from pack.core.ledger import Caps, Reservation, RunContext
 from pack.core.ledger.journal import Journal
 from pack.core.ledger.schema import picture, result
 from sqlalchemy import insert
@@ -58,9 +58,11 @@ def main() -> int:
             hits.append((time.perf_counter() - begun) * 1000)
             assert found
             name = f"v1:new{number}"
-            entry = Entry(name, (name,), "onerouter", "m", "default", "generate", "p", "https://x.example", 134_000)
+            entry = Reservation(
+                name, (name,), "onerouter", "m", "default", "generate", "p", "https://x.example", 134_000
+            )
             begun = time.perf_counter()
-            journal.open([entry], Asker(name), Caps(5.0, 1e9, 1e9))
+            journal.open([entry], RunContext(name), Caps(5.0, 1e9, 1e9))
             opens.append((time.perf_counter() - begun) * 1000)
         table.line("a fingerprint answered", statistics.median(hits), 1.0, " ms")
         table.line("a reservation with caps over all rows", statistics.median(opens), 40.0, " ms")

@@ -10,31 +10,31 @@ from pathlib import Path
 
 from .config.settings import Settings
 from .custom_providers.added_models import with_added
-from .custom_providers.settings_entries import known_rows
+from .custom_providers.settings_entries import known_specs
 from .custom_providers.yaml_file import Own, read_own
 from .errors import ConfigError
 from .execution.call import Call
-from .execution.concurrency import Lanes
-from .execution.provider_cache import Memory
+from .execution.concurrency import ConcurrencyLimiter
+from .execution.provider_cache import ProviderCache
 from .execution.recovery import Collection
 from .execution.run import Run
 from .files import private_files
 from .keys.resolver import KeyLookup
 from .keys.store import KeyStore
-from .ledger import Asker
+from .ledger import RunContext
 from .ledger.journal import Journal
 from .planning.choice import ProviderChoice
 from .planning.plan import Plan, Target
-from .planning.resolver import Shelf
+from .planning.resolver import ProviderResolver
 from .providers import BUILT_IN
-from .providers.spec import Provider
+from .providers.spec import ProviderSpec
 from .request import Request
 
 log = logging.getLogger("nano_banana")
 
 
 @dataclass(frozen=True)
-class Reread:
+class ReadAgain:
     """What came of reading a kept answer again."""
 
     pictures: int
@@ -54,15 +54,15 @@ class Engine:
         home: Path,
         local_address: Callable[[], str] | None = None,
         *,
-        rows: Mapping[str, Provider] | None = None,
+        specs: Mapping[str, ProviderSpec] | None = None,
         store: KeyLookup | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         private_files.tighten(home)
         self.home, self.keys = home, KeyStore(home)
-        self._local, self._rows, self._store, self._environ = local_address, rows, store or self.keys.get, environ
-        self._lanes = Lanes()
-        self._memory = Memory()
+        self._local, self._specs, self._store, self._environ = local_address, specs, store or self.keys.get, environ
+        self._lanes = ConcurrencyLimiter()
+        self._memory = ProviderCache()
         settings = self.settings()
         self.ledger = Journal(home, settings.results_folder)
         """The journal of the data folder. Its file is opened when it is first asked."""
@@ -79,7 +79,7 @@ class Engine:
         """The settings as they are now."""
         return Settings.read(self.home, self._environ)
 
-    def rows(self) -> Mapping[str, Provider]:
+    def specs(self) -> Mapping[str, ProviderSpec]:
         """Every provider that a graph may name, the user's own included."""
         return self._known(self.settings(), self.own())
 
@@ -87,28 +87,28 @@ class Engine:
         """What the user's own file says, and its mistakes."""
         return read_own(self.home, BUILT_IN)
 
-    def _known(self, settings: Settings, own: Own) -> Mapping[str, Provider]:
-        if self._rows is not None:
-            return self._rows
-        rows = known_rows(settings, own.rows)
-        return {name: with_added(row, settings) if name in BUILT_IN else row for name, row in rows.items()}
+    def _known(self, settings: Settings, own: Own) -> Mapping[str, ProviderSpec]:
+        if self._specs is not None:
+            return self._specs
+        specs = known_specs(settings, own.specs)
+        return {name: with_added(spec, settings) if name in BUILT_IN else spec for name, spec in specs.items()}
 
-    def unadded(self, provider: str) -> Provider:
+    def unadded(self, provider: str) -> ProviderSpec:
         """A built-in provider as the user's own file has it, without the models that were added in Settings."""
-        return self.own().rows.get(provider) or BUILT_IN[provider]
+        return self.own().specs.get(provider) or BUILT_IN[provider]
 
     def profiles(self) -> list[str]:
         """Names of stored keys, `default` first; of whichever provider."""
         try:
-            names = {name for row in self.rows() for name in self.keys.profiles(row)}
+            names = {name for spec in self.specs() for name in self.keys.profiles(spec)}
         except ConfigError:  # reported where a key is needed
             names = set()
         return ["default", *sorted(names - {"default"})]
 
-    def shelf(self) -> Shelf:
+    def shelf(self) -> ProviderResolver:
         """The providers, settings and keys as they are now."""
-        settings, own = self.settings(), self.own() if self._rows is None else Own()
-        return Shelf(
+        settings, own = self.settings(), self.own() if self._specs is None else Own()
+        return ProviderResolver(
             settings, self._known(settings, own), self._store, self._local, own.mistakes, gone=self._memory.gone
         )
 
@@ -129,12 +129,12 @@ class Engine:
         requests: Sequence[Request],
         plan: Plan,
         reference_format: str = "auto",
-        asker: Asker | None = None,
+        asker: RunContext | None = None,
         *,
         heard: bool = True,
     ) -> Run:
         """A run, started. `asker` says in which queueing and graph; without it each run is one of its own. `heard`: see Run."""
-        who = replace(asker or Asker(uuid.uuid4().hex), project=plan.terms.project)
+        who = replace(asker or RunContext(uuid.uuid4().hex), project=plan.terms.project)
         shelf = self.shelf()
         run = Run(
             requests, plan, self.ledger, self._lanes, self._memory, who, shelf.target_of, reference_format, heard=heard
@@ -142,28 +142,28 @@ class Engine:
         run.start()
         return run
 
-    def read_again(self, uid: str) -> Reread:
+    def read_again(self, uid: str) -> ReadAgain:
         """Reads the kept answer of a call once more, for the picture with this uid and those of the same call.
 
         Free: nothing is sent but what fetches a finished picture. Returns when it has ended.
         """
         claim = self.ledger.claim_answer(uid)
         if claim is None:
-            return Reread(0, "There is no kept answer to read for this picture")
+            return ReadAgain(0, "There is no kept answer to read for this picture")
         shelf = self.shelf()
         target = shelf.target_of(claim.provider, claim.profile, claim.address, claim.model)
-        row = shelf.rows.get(claim.provider)
-        if target is None and row is not None:
+        spec = shelf.specs.get(claim.provider)
+        if target is None and spec is not None:
             # Reading needs no key: what has to be asked for at the provider then fails, and the answer stays.
-            target = Target(row, row.models[0], claim.address, None, claim.profile)
+            target = Target(spec, spec.models[0], claim.address, None, claim.profile)
         if target is None:
             self.ledger.closed([place.fingerprint for place in claim.places], "maybe", "unknown provider", lost=True)
-            return Reread(0, f"The provider {claim.provider} is not known here any more")
+            return ReadAgain(0, f"The provider {claim.provider} is not known here any more")
         call = Call.resumed(claim, target, self.ledger, self._memory)
         call.alone = True
         call.run()
         worst = call.outcome.worst
-        return Reread(len(call.outcome.landed), worst.reason if worst else "")
+        return ReadAgain(len(call.outcome.landed), worst.reason if worst else "")
 
     def collect(self, *, however_old: bool = False) -> Collection:
         """Brings home what was paid before this process began and can be had for nothing. Returns at once.

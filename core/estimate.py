@@ -16,14 +16,14 @@ from .engine import Engine
 from .http.body import Body
 from .images.picture import Encoded
 from .planning.choice import ProviderChoice
-from .planning.negotiate import Fit
+from .planning.negotiate import ResolvedRequest
 from .planning.plan import Plan, Target
-from .planning.resolver import Shelf
+from .planning.resolver import ProviderResolver
 from .request import Request, Slot
 
 
 @dataclass(frozen=True)
-class Forecast:
+class Estimate:
     """A run that has not happened. Amounts in US dollars."""
 
     provider: str
@@ -55,15 +55,15 @@ class Forecast:
         return None if self.usd_each is None else self.usd_each * (self.pictures - (self.stored or 0))
 
 
-def forecast(
+def estimate(
     engine: Engine,
     choice: ProviderChoice | None,
     requests: Sequence[Request],
     *,
     pixels: bool,
     sends: bool = False,
-    shelf: Shelf | None = None,
-) -> Forecast:
+    shelf: ProviderResolver | None = None,
+) -> Estimate:
     """What `engine` would do with `requests`. `pixels`: the references are the real ones, so that what is here is known.
     `shelf`: the machine as it is now, where many forecasts are made of it.
 
@@ -82,9 +82,9 @@ def forecast(
     notices = [notice for fit in fits for notice in fit.notices]
     if not pixels:
         notices = [notice for notice in notices if not notice.startswith("aspect ratio auto was sent as")]
-    return Forecast(
-        target.row.id,
-        target.row.label,
+    return Estimate(
+        target.spec.id,
+        target.spec.label,
         target.override or target.model.name,
         fits[0].wire,
         fits[0].resolution,
@@ -101,11 +101,13 @@ def forecast(
     )
 
 
-def elsewhere(shelf: Shelf, choice: ProviderChoice | None, requests: Sequence[Request]) -> list[dict[str, Any]]:
+def elsewhere(
+    shelf: ProviderResolver, choice: ProviderChoice | None, requests: Sequence[Request]
+) -> list[dict[str, Any]]:
     """The same priced at every provider that has a key, the cheapest first; those that can't do it say why."""
     found = []
-    for row, asked in shelf.offers(choice or ProviderChoice(), requests):
-        facts: dict[str, Any] = {"provider": row.id, "label": row.label}
+    for spec, asked in shelf.offers(choice or ProviderChoice(), requests):
+        facts: dict[str, Any] = {"provider": spec.id, "label": spec.label}
         if isinstance(asked, str):
             found.append({**facts, "problem": asked})
             continue
@@ -144,7 +146,7 @@ def _missing(engine: Engine, plan: Plan, requests: Sequence[Request]) -> list[tu
 def _sends(
     target: Target,
     learned: tuple[str, Mapping[str, str]],
-    fits: Sequence[Fit],
+    fits: Sequence[ResolvedRequest],
     requests: Sequence[Request],
     missing: list[tuple[int, list[Slot]]] | None,
 ) -> list[dict[str, Any]]:
@@ -158,7 +160,11 @@ def _sends(
 
 
 def _shown(
-    target: Target, learned: tuple[str, Mapping[str, str]], fit: Fit, request: Request, slots: Sequence[Slot]
+    target: Target,
+    learned: tuple[str, Mapping[str, str]],
+    fit: ResolvedRequest,
+    request: Request,
+    slots: Sequence[Slot],
 ) -> dict[str, Any]:
     """One paid request in words: pictures are named and not shown, the key is stars.
 
@@ -169,20 +175,20 @@ def _shown(
         for number, picture in enumerate(request.references)
     }
     files = tuple(
-        Encoded(mark, "webp" if "webp" in target.row.reads else "png", picture.width, picture.height)
+        Encoded(mark, "webp" if "webp" in target.spec.reads else "png", picture.width, picture.height)
         for mark, picture in zip(marks, request.references, strict=True)
     )
     addresses = {number: f"<address of picture {number + 1}>" for number in range(len(files))}
     form, variants = learned
     job = target.job(fit, request, slots[0].seed, len(slots), files)
     job = replace(job, form=form, variants=variants, uploaded=addresses)
-    step = dialect(target.row.dialect).start(job)
+    step = dialect(target.spec.dialect).start(job)
     shown: dict[str, Any] = {"slots": [slot.index for slot in slots], "frame": request.frame}
     if not isinstance(step, Send):
         return shown
     headers = dict(step.headers)
     if target.key is not None:
-        headers |= [target.row.header("***")]
+        headers |= [target.spec.header("***")]
     if step.body is not None:
         headers["Content-Type"] = step.body.content_type.partition(";")[0]
     body = _text(step.body, marks) if step.body is not None else ""

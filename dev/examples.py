@@ -41,12 +41,12 @@ def depth(prompt: Prompt, node: str) -> int:
 
 def made_by(prompt: Prompt, node: str, makers: Mapping[str, Any]) -> str | None:
     """The nearest of `makers` above a node, None if there is none."""
-    row, seen = [node], {node}
-    while row:
-        above = [source for name in row for source in sources(prompt, name)]
-        row = [name for name in dict.fromkeys(above) if name not in seen]
-        seen.update(row)
-        if found := [name for name in row if name in makers]:
+    spec, seen = [node], {node}
+    while spec:
+        above = [source for name in spec for source in sources(prompt, name)]
+        spec = [name for name in dict.fromkeys(above) if name not in seen]
+        seen.update(spec)
+        if found := [name for name in spec if name in makers]:
             return found[0]
     return None
 
@@ -54,10 +54,10 @@ def made_by(prompt: Prompt, node: str, makers: Mapping[str, Any]) -> str | None:
 def all_above(prompt: Prompt, node: str) -> set[str]:
     """Every node above a node."""
     seen: set[str] = set()
-    row = [node]
-    while row:
-        row = [source for name in row for source in sources(prompt, name) if source not in seen]
-        seen.update(row)
+    spec = [node]
+    while spec:
+        spec = [source for name in spec for source in sources(prompt, name) if source not in seen]
+        seen.update(spec)
     return seen
 
 

@@ -44,19 +44,19 @@ def page(record: Sequence[Mapping[str, str]]) -> str:
     """The whole page for a record of `provider`, `kind`, `judge`, `version`, `what`."""
     from core.providers import BUILT_IN  # the clone's own root is the import path of dev.py
 
-    rows = [row for row in BUILT_IN.values() if not row.local]
-    return f"{INTRODUCTION}\n{table(rows, record)}\n"
+    specs = [spec for spec in BUILT_IN.values() if not spec.local]
+    return f"{INTRODUCTION}\n{table(specs, record)}\n"
 
 
-def table(rows: Iterable[Any], record: Sequence[Mapping[str, str]]) -> str:
+def table(specs: Iterable[Any], record: Sequence[Mapping[str, str]]) -> str:
     """The table as Markdown, a line per provider."""
     lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
-    for row in rows:
-        own = [entry for entry in record if entry["provider"] == row.id]
+    for spec in specs:
+        own = [entry for entry in record if entry["provider"] == spec.id]
         cells = [_judges([entry for entry in own if entry["kind"] in kinds]) for kinds in KINDS]
         if not any(cells):
             cells[0] = NOBODY
-        lines.append("| " + " | ".join((f"**{row.label}** `{row.id}`", *cells)) + " |")
+        lines.append("| " + " | ".join((f"**{spec.label}** `{spec.id}`", *cells)) + " |")
     return "\n".join(lines)
 
 

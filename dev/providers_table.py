@@ -38,25 +38,25 @@ def in_readme(path: Path = ROOT / "README.md") -> str:
     return path.read_text("utf-8").partition(BEGIN)[2].partition(END)[0].strip()
 
 
-def table(rows: Iterable[Any]) -> str:
+def table(specs: Iterable[Any]) -> str:
     """The table as Markdown, a line per model."""
     lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
-    for row in rows:
-        for index, model in enumerate(row.models):
-            provider = f"**{row.label}** `{row.id}`" if index == 0 else ""
+    for spec in specs:
+        for index, model in enumerate(spec.models):
+            provider = f"**{spec.label}** `{spec.id}`" if index == 0 else ""
             once: tuple[str, ...] = ("", "", "", "")
             if index == 0:
                 once = (
-                    row.stores_references or "none are uploaded",
-                    row.cancels or "no",
-                    f"`{row.idempotency_header}`" if row.idempotency_header else "no",
-                    row.checked,
+                    spec.stores_references or "none are uploaded",
+                    spec.cancels or "no",
+                    f"`{spec.idempotency_header}`" if spec.idempotency_header else "no",
+                    spec.checked,
                 )
-            lines.append("| " + " | ".join((provider, *_model(row, model), *once)) + " |")
+            lines.append("| " + " | ".join((provider, *_model(spec, model), *once)) + " |")
     return "\n".join(lines)
 
 
-def _model(row: Any, model: Any) -> tuple[str, ...]:
+def _model(spec: Any, model: Any) -> tuple[str, ...]:
     offers = [offer for offer in (model.generate, model.edit) if offer]
     offer = offers[-1]
     does = " + ".join(name for name, has in (("text", model.generate), ("edit", model.edit)) if has)
@@ -66,9 +66,9 @@ def _model(row: Any, model: Any) -> tuple[str, ...]:
     seed = "yes" if seeds == {True} else "no" if seeds == {False} else "text only"
     formats = "its own"
     if "output_format" in offer.options:
-        route = offer.route or row.routes["edit" if model.edit else "generate"]
+        route = offer.route or spec.routes["edit" if model.edit else "generate"]
         formats = " ".join(route.fields["output_format"].values or ("png", "jpeg", "webp"))
-    name = f"`{model.name}`" + (" (recommended)" if model.name == row.recommended else "")
+    name = f"`{model.name}`" + (" (recommended)" if model.name == spec.recommended else "")
     if model.note:
         name += f": {model.note}"
     return (name, does, str(len(offer.ratios)), sizes, references, str(offer.max_count), seed, formats, _price(model))

@@ -18,10 +18,10 @@ from .. import comfyui
 from ..core.config.allowed_models import UnknownModel
 from ..core.engine import Engine
 from ..core.errors import Impossible, NanoBananaError
-from ..core.estimate import Forecast, elsewhere, forecast
+from ..core.estimate import Estimate, elsewhere, estimate
 from ..core.images.picture import Picture
 from ..core.planning.choice import MOST_PROVIDERS, ProviderChoice
-from ..core.planning.resolver import Shelf
+from ..core.planning.resolver import ProviderResolver
 from ..core.request import Options, Request
 from . import edit, generate, tensors
 from .edit import EACH, HINT, HINT_WORDS, TOGETHER, NanoBananaEdit, groups_of
@@ -62,7 +62,7 @@ MOST_SECONDS = 5.0
 """A badge is worth no longer wait, and the server has other work."""
 
 
-def forecast_prompt(
+def estimate_prompt(
     engine: Engine, prompt: Mapping[str, Any], *, detail: bool, everywhere: bool
 ) -> tuple[dict[str, Any], int]:
     """Facts about each node of ours, by its id, and how many nodes were left out because there are too many.
@@ -89,7 +89,7 @@ class _Machine:
     """What all nodes of a prompt are held against, read once."""
 
     engine: Engine
-    shelf: Shelf
+    shelf: ProviderResolver
     choices: dict[str, tuple[ProviderChoice | None, bool] | NanoBananaError] = field(default_factory=dict)
     """ProviderConfig's id -> what it gives and whether that is sure, or why it gives nothing."""
 
@@ -116,7 +116,7 @@ class _Asked:
             requests = self._requests()
             if everywhere:
                 facts["everywhere"] = elsewhere(self._machine.shelf, choice, requests)
-            told = forecast(
+            told = estimate(
                 self._machine.engine,
                 choice,
                 requests,
@@ -322,7 +322,7 @@ def _unknown() -> Picture:
     return Picture(load, 1, 1, 3)
 
 
-def _told(told: Forecast) -> dict[str, Any]:
+def _told(told: Estimate) -> dict[str, Any]:
     return {
         "provider": told.provider,
         "label": told.label,

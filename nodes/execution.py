@@ -124,7 +124,7 @@ async def _speak(run: Run) -> None:
 
 async def _watched(run: Run, node_id: str | None) -> Report:
     """Waits for a run. An interrupt, or the host taking the prompt down, lets go of it."""
-    face = comfyui.Face(node_id)
+    face = comfyui.NodeProgress(node_id)
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[None] = loop.create_future()
     run.when_done(lambda: _ring(loop, ended))
@@ -160,7 +160,7 @@ def _ring(loop: asyncio.AbstractEventLoop, ended: asyncio.Future[None]) -> None:
         pass  # the host has closed the prompt's loop: nobody waits any more
 
 
-async def _show(run: Run, face: comfyui.Face, shown: int, *, last: bool = False) -> int:
+async def _show(run: Run, face: comfyui.NodeProgress, shown: int, *, last: bool = False) -> int:
     """Text, bar and the next preview."""
     now = run.progress
     landed = [result.landed for result in run.results if result.landed]
@@ -182,7 +182,7 @@ async def _show(run: Run, face: comfyui.Face, shown: int, *, last: bool = False)
     return shown
 
 
-def _say_stopped(run: Run, face: comfyui.Face, node_id: str | None, why: str, *, cancel: bool = True) -> None:
+def _say_stopped(run: Run, face: comfyui.NodeProgress, node_id: str | None, why: str, *, cancel: bool = True) -> None:
     numbers, now = run.stop(cancel=cancel), run.progress
     face.say(f"{now.provider} · {now.model}  \n{now.back} of {now.asked} back · stopped")
     way, dropped = numbers["on_the_way"], numbers["dropped"]

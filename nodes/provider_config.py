@@ -22,7 +22,7 @@ class ProviderConfig(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        rows, profiles, _ = comfyui.choices()
+        specs, profiles, _ = comfyui.choices()
         return io.Schema(
             node_id="ProviderConfig",
             display_name="Nano Banana Provider (your key)",
@@ -41,14 +41,14 @@ class ProviderConfig(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "provider",
-                    options=[AUTO, *rows],
+                    options=[AUTO, *specs],
                     default=AUTO,
                     optional=True,
                     tooltip="auto: the first with a key on this machine that can do the request. offline: a free simulation.",
                 ),
                 io.Combo.Input(
                     "model",
-                    options=[RECOMMENDED, *model_names(rows.values())],
+                    options=[RECOMMENDED, *model_names(specs.values())],
                     default=RECOMMENDED,
                     optional=True,
                     tooltip="recommended: the provider's current fast model. Not every provider has every model.",
@@ -117,9 +117,9 @@ class ProviderConfig(io.ComfyNode):
         problem = problem_with(choice) if provider is not None else None
         if problem:
             return problem
-        rows, _, mistakes = comfyui.choices()
-        if provider is not None and provider != AUTO and provider not in rows:
-            known = f"The provider {provider[:40]} is not known here. Known are: {', '.join((AUTO, *rows))}."
+        specs, _, mistakes = comfyui.choices()
+        if provider is not None and provider != AUTO and provider not in specs:
+            known = f"The provider {provider[:40]} is not known here. Known are: {', '.join((AUTO, *specs))}."
             return " ".join((known, *(f"{mistake}." for mistake in mistakes)))
         return True
 

@@ -9,25 +9,25 @@ from typing import Any
 from .. import comfyui
 from ..core.errors import ConfigError
 from ..core.ledger.history import GROUPS, History
-from ..nodes.estimate import forecast_prompt
-from .security import Ask, Wrong
+from ..nodes.estimate import estimate_prompt
+from .security import ApiError, RouteRequest
 
 
-def estimate(ask: Ask) -> dict[str, Any]:
+def estimate(ask: RouteRequest) -> dict[str, Any]:
     """Body: {"prompt": a prompt in API form, "detail": bool, "everywhere": bool}.
 
     Gives facts by node id; `left_out` says how many nodes were too many.
     """
     prompt = ask.body.get("prompt")
     if not isinstance(prompt, dict):
-        raise Wrong(400, "prompt is a prompt in API form: an object of nodes by id")
-    nodes, left_out = forecast_prompt(
+        raise ApiError(400, "prompt is a prompt in API form: an object of nodes by id")
+    nodes, left_out = estimate_prompt(
         comfyui.engine(), prompt, detail=ask.body.get("detail") is True, everywhere=ask.body.get("everywhere") is True
     )
     return {"nodes": nodes, "left_out": left_out}
 
 
-def spend(ask: Ask) -> dict[str, Any]:
+def spend(ask: RouteRequest) -> dict[str, Any]:
     """Sums in US dollars: today, this month, the caps; with ?by=day,provider&days=30 a table of them."""
     engine = comfyui.engine()
     history = History(engine.ledger)
@@ -46,21 +46,21 @@ def spend(ask: Ask) -> dict[str, Any]:
     by = [name for name in ask.query.get("by", "").split(",") if name]
     if by:
         if any(name not in GROUPS for name in by):
-            raise Wrong(400, f"by is one or more of {', '.join(GROUPS)}")
+            raise ApiError(400, f"by is one or more of {', '.join(GROUPS)}")
         try:
             days = max(1.0, min(float(ask.query.get("days", "30")), 3660.0))
         except ValueError:
-            raise Wrong(400, "days is a number") from None
+            raise ApiError(400, "days is a number") from None
         found["rows"] = history.spend(by, time.time() - days * 86400)
     return found
 
 
 def _sum(history: History, since: float) -> dict[str, Any]:
-    rows = history.spend((), since)
+    specs = history.spend((), since)
     total = {"pictures": 0, "usd": 0.0, "usd_in_doubt": 0.0}
-    for row in rows:
+    for spec in specs:
         for name in total:
-            total[name] += row[name]
+            total[name] += spec[name]
     return {
         "pictures": total["pictures"],
         "usd": round(total["usd"], 6),

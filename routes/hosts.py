@@ -12,15 +12,15 @@ from typing import Any
 from .. import comfyui
 from ..core.config import host_names
 from .host_codes import TooManyTries, codes
-from .security import Ask, Wrong
+from .security import ApiError, RouteRequest
 
 
-def accept(ask: Ask) -> dict[str, Any]:
+def accept(ask: RouteRequest) -> dict[str, Any]:
     name, code = ask.body.get("name"), ask.body.get("code", "")
     if set(ask.body) - {"name", "code"} or not isinstance(name, str) or not isinstance(code, str) or len(code) > 100:
-        raise Wrong(400, "The body is an object with a name and a code")
+        raise ApiError(400, "The body is an object with a name and a code")
     if name.lower().rstrip(".") != ask.name:
-        raise Wrong(400, "A page can only say this of the name that it was opened under")
+        raise ApiError(400, "A page can only say this of the name that it was opened under")
     if ask.known:
         return {"name": ask.name, "known": True, "code": False}
     try:
@@ -31,16 +31,18 @@ def accept(ask: Ask) -> dict[str, Any]:
     except TooManyTries as error:
         wait = math.ceil(error.seconds)
         what = f"Too many wrong codes: that one is void. In {wait} s there is a new one in the log"
-        raise Wrong(429, what, kind="rate", retry_after=wait) from None
+        raise ApiError(429, what, kind="rate", retry_after=wait) from None
     if code.strip():
-        raise Wrong(403, "That is not the code in ComfyUI's log", "Look for the newest one there", kind="code")
+        raise ApiError(403, "That is not the code in ComfyUI's log", "Look for the newest one there", kind="code")
     return {"name": ask.name, "known": False, "code": there}
 
 
-def drop(ask: Ask) -> dict[str, Any]:
+def drop(ask: RouteRequest) -> dict[str, Any]:
     name = ask.path["name"].lower()
     if not host_names.drop(comfyui.engine().home, name):
-        raise Wrong(404, "There is no accepted name like that", f"Names from {host_names.VARIABLE} are removed there")
+        raise ApiError(
+            404, "There is no accepted name like that", f"Names from {host_names.VARIABLE} are removed there"
+        )
     return {"name": name, "known": False}
 
 

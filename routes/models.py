@@ -10,36 +10,36 @@ from typing import Any
 from .. import comfyui
 from ..core.config import allowed_models
 from ..core.engine import Engine
-from .security import Ask, Wrong
+from .security import ApiError, RouteRequest
 
 
-def allow(ask: Ask) -> dict[str, Any]:
+def allow(ask: RouteRequest) -> dict[str, Any]:
     engine = comfyui.engine()
-    row = engine.rows().get(ask.path["provider"])
-    if row is None:
-        raise Wrong(404, "There is no provider of that id")
+    spec = engine.specs().get(ask.path["provider"])
+    if spec is None:
+        raise ApiError(404, "There is no provider of that id")
     if set(ask.body) - {"wire", "price"}:
-        raise Wrong(400, "The body is an object with wire and price")
-    allowed_models.allow(engine.home, row, ask.body.get("wire"), ask.body.get("price"))
+        raise ApiError(400, "The body is an object with wire and price")
+    allowed_models.allow(engine.home, spec, ask.body.get("wire"), ask.body.get("price"))
     return {"allowed_models": listed(engine)}
 
 
-def forbid(ask: Ask) -> dict[str, Any]:
+def forbid(ask: RouteRequest) -> dict[str, Any]:
     engine = comfyui.engine()
     wire = ask.query.get("wire") or ask.body.get("wire")
     if not isinstance(wire, str) or not allowed_models.forbid(engine.home, ask.path["provider"], wire):
         cure = f"Say ?wire=<id>; what {allowed_models.VARIABLE} allows is taken back there"
-        raise Wrong(404, "That id is not allowed in Settings", cure)
+        raise ApiError(404, "That id is not allowed in Settings", cure)
     return {"allowed_models": listed(engine)}
 
 
 def listed(engine: Engine) -> list[dict[str, Any]]:
     """Every permission, as Settings shows it."""
-    rows = engine.rows()
+    specs = engine.specs()
     return [
         {
             "provider": each.provider,
-            "label": rows[each.provider].label if each.provider in rows else each.provider,
+            "label": specs[each.provider].label if each.provider in specs else each.provider,
             "wire": each.wire,
             "price": each.usd,
             "source": each.source,

@@ -19,27 +19,27 @@ from ..core.engine import Engine
 from ..core.errors import ConfigError
 from ..core.keys.sources import variables
 from ..core.planning.negotiate import options_of
-from ..core.planning.resolver import Shelf
+from ..core.planning.resolver import ProviderResolver
 from ..core.providers import BUILT_IN
-from ..core.providers.spec import Model, Offer, Provider
-from .security import Ask, Wrong
+from ..core.providers.spec import Capabilities, Model, ProviderSpec
+from .security import ApiError, RouteRequest
 
 
-def listed(ask: Ask) -> dict[str, Any]:
+def listed(ask: RouteRequest) -> dict[str, Any]:
     """Every provider in the order of `auto`: what it can do, its address, its keys and where they come from."""
     engine = comfyui.engine()
     shelf = engine.shelf()
     order = shelf.ids()
     return {
-        "providers": [_provider(engine, shelf, shelf.rows[name]) for name in order],
-        "dialects": {name: row.label for name, row in settings_entries.dialects().items()},
+        "providers": [_provider(engine, shelf, shelf.specs[name]) for name in order],
+        "dialects": {name: spec.label for name, spec in settings_entries.dialects().items()},
         "auths": list(settings_entries.AUTH),
         "profiles": engine.profiles(),
         "mistakes": list(engine.own().mistakes),
     }
 
 
-def put(ask: Ask) -> dict[str, Any]:
+def put(ask: RouteRequest) -> dict[str, Any]:
     name, engine = ask.path["id"], comfyui.engine()
     if name in BUILT_IN:
         _change(engine, BUILT_IN[name], ask.body)
@@ -49,105 +49,105 @@ def put(ask: Ask) -> dict[str, Any]:
     return _one(engine, name)
 
 
-def delete(ask: Ask) -> dict[str, Any]:
+def delete(ask: RouteRequest) -> dict[str, Any]:
     """Takes an own provider away, with its keys: they are of no use to anything else. Of a built-in one the added models."""
     name, engine = ask.path["id"], comfyui.engine()
     if name in BUILT_IN:
         if not added_models.drop_models(engine.home, name):
-            raise Wrong(400, "A built-in provider can't be removed", "Delete its key, and it is not used")
+            raise ApiError(400, "A built-in provider can't be removed", "Delete its key, and it is not used")
         return {"removed": name}
     _not_from_file(engine, name)
     if not settings_entries.remove(engine.home, name):
-        raise Wrong(404, "There is no provider of that id")
+        raise ApiError(404, "There is no provider of that id")
     for profile in engine.keys.profiles(name):
         engine.keys.delete(name, profile)
     return {"removed": name}
 
 
-def _change(engine: Engine, row: Provider, body: Mapping[str, Any]) -> None:
+def _change(engine: Engine, spec: ProviderSpec, body: Mapping[str, Any]) -> None:
     """Changes a built-in provider's address, its added models, or both."""
     if not body or not set(body) <= {"base_url", "models"}:
         what = "Of a built-in provider only the address and the models that you add can be changed"
-        raise Wrong(400, what, "Send base_url or models alone")
-    if row.local:
-        raise Wrong(400, f"{row.label} has no address to change, and no models to add")
+        raise ApiError(400, what, "Send base_url or models alone")
+    if spec.local:
+        raise ApiError(400, f"{spec.label} has no address to change, and no models to add")
     url = body.get("base_url")
     if url is not None and not isinstance(url, str):
-        raise Wrong(400, "base_url is an address, or null for the provider's own")
+        raise ApiError(400, "base_url is an address, or null for the provider's own")
     if "models" in body:
-        added_models.change_models(engine.home, engine.unadded(row.id), body["models"])
+        added_models.change_models(engine.home, engine.unadded(spec.id), body["models"])
     if "base_url" in body:
-        settings_file.set_base_url(engine.home, row.id, url or None, row.paths)
+        settings_file.set_base_url(engine.home, spec.id, url or None, spec.paths)
 
 
 def _not_from_file(engine: Engine, name: str) -> None:
-    if name in engine.own().rows:
-        raise Wrong(409, f"{name} stands in {FILE}, which the pack only reads", "Change it there")
+    if name in engine.own().specs:
+        raise ApiError(409, f"{name} stands in {FILE}, which the pack only reads", "Change it there")
 
 
 def _one(engine: Engine, name: str) -> dict[str, Any]:
     shelf = engine.shelf()
-    return _provider(engine, shelf, shelf.rows[name])
+    return _provider(engine, shelf, shelf.specs[name])
 
 
-def _provider(engine: Engine, shelf: Shelf, row: Provider) -> dict[str, Any]:
-    from_file = row.id in engine.own().rows
-    built_in = row.id in BUILT_IN
-    added = added_models.added(engine.settings(), row.id) if built_in else {}
+def _provider(engine: Engine, shelf: ProviderResolver, spec: ProviderSpec) -> dict[str, Any]:
+    from_file = spec.id in engine.own().specs
+    built_in = spec.id in BUILT_IN
+    added = added_models.added(engine.settings(), spec.id) if built_in else {}
     facts: dict[str, Any] = {
-        "id": row.id,
-        "label": row.label,
-        "dialect": row.dialect,
-        "built_in": built_in and not row.local,
+        "id": spec.id,
+        "label": spec.label,
+        "dialect": spec.dialect,
+        "built_in": built_in and not spec.local,
         "own": not built_in and not from_file,
         "from_file": from_file,
-        "local": row.local,
-        "needs_key": row.needs_key,
-        "key_url": row.key_url,
-        "recommended": row.recommended,
-        "checked": row.checked,
-        "models": [_model(model, row, added) for model in row.models],
-        "keys": _keys(engine, shelf, row) if row.needs_key else [],
-        "key_variable": variables(row)[0] if row.needs_key else "",
-        **_address(shelf, row),
+        "local": spec.local,
+        "needs_key": spec.needs_key,
+        "key_url": spec.key_url,
+        "recommended": spec.recommended,
+        "checked": spec.checked,
+        "models": [_model(model, spec, added) for model in spec.models],
+        "keys": _keys(engine, shelf, spec) if spec.needs_key else [],
+        "key_variable": variables(spec)[0] if spec.needs_key else "",
+        **_address(shelf, spec),
     }
     if facts["own"]:
         facts["auth"] = next(
-            (name for name, auth in settings_entries.AUTH.items() if auth == (row.auth_header, row.auth_template)), ""
+            (name for name, auth in settings_entries.AUTH.items() if auth == (spec.auth_header, spec.auth_template)), ""
         )
-        facts["model"] = settings_entries.wire_of(engine.settings(), row.id)
+        facts["model"] = settings_entries.wire_of(engine.settings(), spec.id)
     return facts
 
 
-def _address(shelf: Shelf, row: Provider) -> dict[str, Any]:
-    if row.local:
+def _address(shelf: ProviderResolver, spec: ProviderSpec) -> dict[str, Any]:
+    if spec.local:
         return {"base_url": "", "base_url_source": "row", "base_url_problem": "", "base_url_variable": ""}
     url, problem = "", ""
     try:
-        url = shelf.settings.base_url(row)
+        url = shelf.settings.base_url(spec)
     except ConfigError as error:
         problem = error.what
     return {
         "base_url": url,
-        "base_url_source": shelf.settings.address_source(row),
+        "base_url_source": shelf.settings.address_source(spec),
         "base_url_problem": problem,
-        "base_url_variable": variable(row.id, "BASE_URL"),
+        "base_url_variable": variable(spec.id, "BASE_URL"),
     }
 
 
-def _keys(engine: Engine, shelf: Shelf, row: Provider) -> list[dict[str, Any]]:
+def _keys(engine: Engine, shelf: ProviderResolver, spec: ProviderSpec) -> list[dict[str, Any]]:
     """The state of each key: "environment", "stored", "disabled" or "none", without anything of the key itself."""
     found = []
     try:
-        stored = engine.keys.profiles(row.id)
-        tests = {profile: engine.keys.tested(row.id, profile) for profile in ("default", *stored)}
+        stored = engine.keys.profiles(spec.id)
+        tests = {profile: engine.keys.tested(spec.id, profile) for profile in ("default", *stored)}
     except ConfigError:  # said beside each key that would be looked for there; those of the environment go on working
         stored, tests = [], {}
     for profile in ["default", *(name for name in stored if name != "default")]:
         state, source, problem = "none", "", ""
         try:
-            key = shelf.keys.key(row, profile)
-            elsewhere = "" if key else shelf.keys.elsewhere(row, profile)
+            key = shelf.keys.key(spec, profile)
+            elsewhere = "" if key else shelf.keys.elsewhere(spec, profile)
             if key is not None:
                 state, source = ("stored", "") if key.source == "the key store" else ("environment", key.source)
             elif elsewhere:
@@ -167,27 +167,27 @@ def _keys(engine: Engine, shelf: Shelf, row: Provider) -> list[dict[str, Any]]:
     return found
 
 
-def _model(model: Model, row: Provider, added: Mapping[str, Any]) -> dict[str, Any]:
+def _model(model: Model, spec: ProviderSpec, added: Mapping[str, Any]) -> dict[str, Any]:
     facts = added.get(model.name)
     return {
         "name": model.name,
         "family": model.family,
-        "recommended": model.name == row.recommended,
+        "recommended": model.name == spec.recommended,
         "note": model.note,
         "added": facts is not None,
         "like": str(facts.get("like") or "") if isinstance(facts, Mapping) else "",
-        "generate": _offer(model.generate, row, "generate"),
-        "edit": _offer(model.edit, row, "edit"),
+        "generate": _offer(model.generate, spec, "generate"),
+        "edit": _offer(model.edit, spec, "edit"),
         "price": None if model.price is None else {"usd": dict(model.price.usd), "source": model.price.source,
                                                    "dated": model.price.dated, "counted": dict(model.price.counted),
                                                    "counted_source": model.price.counted_source},
     }  # fmt: skip
 
 
-def _offer(offer: Offer | None, row: Provider, operation: Any) -> dict[str, Any] | None:
+def _offer(offer: Capabilities | None, spec: ProviderSpec, operation: Any) -> dict[str, Any] | None:
     if offer is None:
         return None
-    takes = options_of(row, operation, offer)
+    takes = options_of(spec, operation, offer)
     return {
         "wire": offer.wire,
         "ratios": list(offer.ratios),

@@ -17,9 +17,9 @@ from typing import Any
 from .. import comfyui
 from ..core.images.picture import MIME, UnreadablePicture, decode, preview_of, sniff
 from ..core.ledger.history import History, Shown
-from ..core.ledger.results import Spoiled
+from ..core.ledger.results import DamagedFile
 from ..core.ledger.types import OPEN
-from .security import Ask, File, Wrong
+from .security import ApiError, File, RouteRequest
 
 PAGE, MOST = 60, 200
 SIDES = (16, 2048)
@@ -63,17 +63,17 @@ class _Small:
 _small = _Small(_KEPT_BYTES)
 
 
-def listed(ask: Ask) -> dict[str, Any]:
+def listed(ask: RouteRequest) -> dict[str, Any]:
     """The newest first. `cursor` is the `next` of the page before."""
     try:
         limit = max(1, min(int(ask.query.get("limit", str(PAGE))), MOST))
     except ValueError:
-        raise Wrong(400, "limit is a number") from None
+        raise ApiError(400, "limit is a number") from None
     states = [state for state in ask.query.get("state", "").split(",") if state]
     found = _history().pictures(
         ask.query.get("query", "")[:200], states=states, limit=limit + 1, before=ask.query.get("cursor", "")
     )
-    labels = {name: row.label for name, row in comfyui.engine().rows().items()}
+    labels = {name: spec.label for name, spec in comfyui.engine().specs().items()}
     more = len(found) > limit
     return {
         "results": [_shown(shown, labels) for shown in found[:limit]],
@@ -81,12 +81,12 @@ def listed(ask: Ask) -> dict[str, Any]:
     }
 
 
-def image(ask: Ask) -> File:
+def image(ask: RouteRequest) -> File:
     """The provider's own bytes; with `max` a small copy whose longer side has at most so many pixels."""
     shown = _one(ask)
     wish = ask.query.get("max", "")
     if wish and not wish.isdecimal():
-        raise Wrong(400, "max is a number of pixels")
+        raise ApiError(400, "max is a number of pixels")
     # Python refuses to read a number of thousands of digits.
     side = max(SIDES[0], min(int(wish[:9]), SIDES[1])) if wish else 0
     tag = f"{shown.file}-{side}" if side else shown.file
@@ -98,19 +98,19 @@ def image(ask: Ask) -> File:
     try:
         return File(_small.of(shown.file, side, data), "image/webp", tag)
     except UnreadablePicture:
-        raise Wrong(415, "It can't be shown small: it is larger than what is decoded here, or damaged") from None
+        raise ApiError(415, "It can't be shown small: it is larger than what is decoded here, or damaged") from None
 
 
-def graph(ask: Ask) -> dict[str, Any]:
+def graph(ask: RouteRequest) -> dict[str, Any]:
     """The workflow that asked for it: {"workflow", "prompt"}, either may be null."""
     shown = _one(ask)
     found = _history().graph(shown.uid)
     if not found:
-        raise Wrong(404, "The graph of this picture was not kept")
+        raise ApiError(404, "The graph of this picture was not kept")
     return {"workflow": found.get("workflow"), "prompt": found.get("prompt")}
 
 
-def recover(ask: Ask) -> dict[str, Any]:
+def recover(ask: RouteRequest) -> dict[str, Any]:
     """Fetches what is paid and can be had for nothing, and says what came of it."""
     wanted = _one(ask).uid if "id" in ask.path else ""
     collection = comfyui.engine().collect(however_old=True)
@@ -120,25 +120,25 @@ def recover(ask: Ask) -> dict[str, Any]:
         result = collection.result
         found |= {"pictures": result.pictures, "failed": result.failed, "text": result.text}
     if wanted:
-        labels = {name: row.label for name, row in comfyui.engine().rows().items()}
+        labels = {name: spec.label for name, spec in comfyui.engine().specs().items()}
         found["result"] = _shown(_one(ask), labels)
     return found
 
 
-def read_again(ask: Ask) -> dict[str, Any]:
+def read_again(ask: RouteRequest) -> dict[str, Any]:
     """Reads the kept answer of a picture once more, free: {"pictures", "reason", "result"}."""
     uid = _one(ask).uid
     found = comfyui.engine().read_again(uid)
-    labels = {name: row.label for name, row in comfyui.engine().rows().items()}
+    labels = {name: spec.label for name, spec in comfyui.engine().specs().items()}
     return {"pictures": found.pictures, "reason": found.reason, "result": _shown(_one(ask), labels)}
 
 
-def collected(ask: Ask) -> dict[str, Any]:
+def collected(ask: RouteRequest) -> dict[str, Any]:
     """What came home by itself after the last start: {"text", "pictures", "failed", "at"}, or {}."""
     return dict(comfyui.collected)
 
 
-def into_input(ask: Ask) -> dict[str, Any]:
+def into_input(ask: RouteRequest) -> dict[str, Any]:
     """Copies a picture to where LoadImage finds it: {"name"}."""
     shown = _one(ask)
     data = _bytes(shown)
@@ -152,25 +152,25 @@ def into_input(ask: Ask) -> dict[str, Any]:
     return {"name": name}
 
 
-def forget(ask: Ask) -> dict[str, Any]:
+def forget(ask: RouteRequest) -> dict[str, Any]:
     count = _history().forget([_one(ask).uid])
     if not count:
-        raise Wrong(409, "A request for it is still under way")
+        raise ApiError(409, "A request for it is still under way")
     _small.forget()
     return {"forgotten": count}
 
 
-def forget_many(ask: Ask) -> dict[str, Any]:
+def forget_many(ask: RouteRequest) -> dict[str, Any]:
     """Everything before a time, or everything. One of the two has to be said."""
     before, everything = ask.query.get("before", ""), ask.query.get("all", "") == "yes"
     if bool(before) == everything:
-        raise Wrong(400, "Say ?before=<unix time> or ?all=yes")
+        raise ApiError(400, "Say ?before=<unix time> or ?all=yes")
     try:
         at = float(before or 0)
     except ValueError:
         at = math.inf
     if at == math.inf:  # that would be everything, which has to be said
-        raise Wrong(400, "before is a Unix time in seconds")
+        raise ApiError(400, "before is a Unix time in seconds")
     count = _history().forget() if everything else _history().forget(before=at)
     _small.forget()
     return {"forgotten": count}
@@ -180,22 +180,22 @@ def _history() -> History:
     return History(comfyui.engine().ledger)
 
 
-def _one(ask: Ask) -> Shown:
+def _one(ask: RouteRequest) -> Shown:
     found = _history().picture(ask.path["id"])
     if found is None:
-        raise Wrong(404, "There is no such picture")
+        raise ApiError(404, "There is no such picture")
     return found
 
 
 def _bytes(shown: Shown) -> bytes:
     if not shown.file:
-        raise Wrong(404, "Its bytes are not here")
+        raise ApiError(404, "Its bytes are not here")
     try:
         return _history().read(shown)
     except FileNotFoundError:
-        raise Wrong(404, "Its bytes are not here any more") from None
-    except Spoiled:
-        raise Wrong(
+        raise ApiError(404, "Its bytes are not here any more") from None
+    except DamagedFile:
+        raise ApiError(
             410, "Its bytes on disk are damaged", "Run the graph again: it is fetched again where it can be"
         ) from None
 

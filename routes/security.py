@@ -32,7 +32,7 @@ HOSTS_VARIABLE = host_names.VARIABLE
 
 
 @dataclass(frozen=True)
-class Ask:
+class RouteRequest:
     """A request that was let in."""
 
     path: Mapping[str, str]
@@ -55,7 +55,7 @@ class File:
     tag: str
 
 
-class Wrong(Exception):
+class ApiError(Exception):
     """The request can't be done: an HTTP status and words."""
 
     def __init__(self, status: int, what: str, cure: str = "", kind: str = "request", retry_after: int = 0) -> None:
@@ -63,7 +63,7 @@ class Wrong(Exception):
         self.status, self.what, self.cure, self.kind, self.retry_after = status, what, cure, kind, retry_after
 
 
-Work = Callable[[Ask], Any]
+Work = Callable[[RouteRequest], Any]
 """Runs on a thread of its own; gives something for JSON, or a File. Raises Wrong or NanoBananaError."""
 
 
@@ -74,14 +74,16 @@ def guarded(work: Work, *, any_name: bool = False) -> Callable[[web.Request], Aw
         try:
             refusal = refused(request.method, request.headers)
             if refusal:
-                raise Wrong(403, refusal, kind="forbidden")
+                raise ApiError(403, refusal, kind="forbidden")
             name = host_names.name_in(request.headers.get("Host", ""))
             known = host_names.is_ours(name, os.environ, ()) or name in await comfyui.off_loop(_accepted)
             if not known and not any_name:
                 return _stranger(name)
-            ask = Ask(dict(request.match_info), dict(request.query), await _body(request), _tag(request), name, known)
+            ask = RouteRequest(
+                dict(request.match_info), dict(request.query), await _body(request), _tag(request), name, known
+            )
             found = await comfyui.off_loop(lambda: work(ask))
-        except Wrong as error:
+        except ApiError as error:
             return _failed(error.status, error.kind, error.what, error.cure, error.retry_after)
         except NanoBananaError as error:
             return _failed(409 if error.kind == "doubt" else 400, error.kind, error.what, error.cure)
@@ -167,18 +169,18 @@ async def _body(request: web.Request) -> Mapping[str, Any]:
     if request.method in ("GET", "DELETE") and not request.can_read_body:
         return {}
     if request.content_type != "application/json":
-        raise Wrong(415, "The body has to be JSON (Content-Type: application/json)")
+        raise ApiError(415, "The body has to be JSON (Content-Type: application/json)")
     data = bytearray()
     async for piece in request.content.iter_chunked(65536):
         data += piece
         if len(data) > MAX_BODY:
-            raise Wrong(413, "The body is too long")
+            raise ApiError(413, "The body is too long")
     try:
         value = json.loads(bytes(data) or b"{}")
     except (ValueError, RecursionError):
-        raise Wrong(400, "The body is not JSON") from None
+        raise ApiError(400, "The body is not JSON") from None
     if not isinstance(value, dict):
-        raise Wrong(400, "The body has to be a JSON object")
+        raise ApiError(400, "The body has to be a JSON object")
     return value
 
 

@@ -13,10 +13,10 @@ from ..core.config.settings import Settings
 from ..core.errors import NanoBananaError
 from ..core.ledger.history import History
 from . import models
-from .security import Ask, Wrong
+from .security import ApiError, RouteRequest
 
 
-def get(ask: Ask) -> dict[str, Any]:
+def get(ask: RouteRequest) -> dict[str, Any]:
     engine = comfyui.engine()
     settings = engine.settings()
     found: dict[str, Any] = {
@@ -41,19 +41,19 @@ def _hosts(settings: Settings) -> dict[str, Any]:
     return {"accepted": host_names.accepted(settings), "named": named, "variable": host_names.VARIABLE}
 
 
-def put(ask: Ask) -> dict[str, Any]:
+def put(ask: RouteRequest) -> dict[str, Any]:
     engine = comfyui.engine()
-    settings_file.change(engine.home, ask.body, engine.rows())
+    settings_file.change(engine.home, ask.body, engine.specs())
     engine.apply_limits()
     return get(ask)
 
 
-def set_aside(ask: Ask) -> dict[str, Any]:
+def set_aside(ask: RouteRequest) -> dict[str, Any]:
     """Begins anew where settings.json is damaged; `set_aside` is the name that the old file has now."""
     engine = comfyui.engine()
     name = settings_file.set_aside(engine.home)
     if not name:
-        raise Wrong(409, "settings.json is not damaged", "Change its values one by one")
+        raise ApiError(409, "settings.json is not damaged", "Change its values one by one")
     engine.apply_limits()
     return {**get(ask), "set_aside": name}
 

@@ -1,6 +1,6 @@
 """Drives a dialect for the tests: builds its jobs as a run does, and does its steps without waiting.
 
-Nothing here decides anything: what is sent is what `fit` and the dialect say.
+Nothing here decides anything: what is sent is what `negotiate` and the dialect say.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pack.core.dialects import dialect
 from pack.core.dialects.base.step import Done, Failed, Job, Reply, Send, Step, Wait
 from pack.core.http.transport import Transport
 from pack.core.images.picture import Picture, encode
-from pack.core.planning.negotiate import Fit, fit
+from pack.core.planning.negotiate import ResolvedRequest, negotiate
 from pack.core.planning.references import encode_references
 from pack.core.providers import BUILT_IN
-from pack.core.providers.spec import Operation, Option, Provider
+from pack.core.providers.spec import Operation, Option, ProviderSpec
 from pack.core.request import Options, Request
 
 BASE = "https://api.example.com"
-QUICK_ROWS = {name: replace(row, poll_seconds=(0.02, 0.05)) for name, row in BUILT_IN.items()}
+QUICK_ROWS = {name: replace(spec, poll_seconds=(0.02, 0.05)) for name, spec in BUILT_IN.items()}
 """The built-in rows, asking after their tasks without a pause worth waiting for."""
 
 
@@ -53,15 +53,15 @@ def request(operation: Operation = "generate", references: int | None = None, **
     )
 
 
-def fitted(row: Provider, asked: Request, model: str = "recommended") -> Fit:
-    """How `row` would do it. Raises Impossible."""
-    found = row.model(model)
+def fitted(spec: ProviderSpec, asked: Request, model: str = "recommended") -> ResolvedRequest:
+    """How `spec` would do it. Raises Impossible."""
+    found = spec.model(model)
     assert found is not None
-    return fit(asked, row, found)
+    return negotiate(asked, spec, found)
 
 
 def job(
-    row: Provider,
+    spec: ProviderSpec,
     asked: Request,
     model: str = "recommended",
     *,
@@ -71,13 +71,13 @@ def job(
     uploaded: Mapping[int, str] | None = None,
 ) -> Job:
     """The job that a run would hand to the dialect."""
-    how = fitted(row, asked, model)
-    files, _ = encode_references(asked.references, row)
+    how = fitted(spec, asked, model)
+    files, _ = encode_references(asked.references, spec)
     options: dict[Option, str | int | bool] = dict(how.sent)
     if how.sends_seed:
         options["seed"] = asked.seed
     return Job(
-        row,
+        spec,
         base_url,
         how.wire,
         asked.operation,
@@ -132,7 +132,7 @@ def play(work: Job, *replies: Reply, accepted: dict[str, Any] | None = None) -> 
 
     With `accepted` it resumes instead of starting.
     """
-    speech = dialect(work.row.dialect)
+    speech = dialect(work.spec.dialect)
     played = Played()
     step: Step = speech.start(work) if accepted is None else speech.resume(work, json.loads(json.dumps(accepted)))
     left = list(replies)
@@ -153,9 +153,9 @@ def play(work: Job, *replies: Reply, accepted: dict[str, Any] | None = None) -> 
 
 def drive(work: Job, transport: Transport, key: str) -> tuple[Step, int]:
     """Does all of a job over the network, without pausing; the last step and how many paid requests were sent."""
-    row = work.row
-    speech = dialect(row.dialect)
-    header = (row.auth_header, row.auth_template.replace("{key}", key)) if row.needs_key else None
+    spec = work.spec
+    speech = dialect(spec.dialect)
+    header = (spec.auth_header, spec.auth_template.replace("{key}", key)) if spec.needs_key else None
     step, paid = speech.start(work), 0
     while not isinstance(step, (Done, Failed)):
         send = step.then if isinstance(step, Wait) else step

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeGuard
 from ..custom_providers.settings_entries import checked_wire
 from ..errors import ConfigError, Impossible
 from ..providers import BUILT_IN
-from ..providers.spec import DEAREST_USD, OPERATIONS, Provider
+from ..providers.spec import DEAREST_USD, OPERATIONS, ProviderSpec
 from .settings import PREFIX, Settings
 from .settings_file import rewrite
 
@@ -45,44 +45,44 @@ class UnknownModel(Impossible):
     Pictures that were made with it before are taken from the store all the same: only a paid request is asked about.
     """
 
-    def __init__(self, row: Provider, wire: str) -> None:
+    def __init__(self, spec: ProviderSpec, wire: str) -> None:
         super().__init__(
-            f"The workflow asks {row.label} for {wire}, which the pack doesn't know: price unknown, and it may be no image "
+            f"The workflow asks {spec.label} for {wire}, which the pack doesn't know: price unknown, and it may be no image "
             "model at all. Nothing was sent",
             cure=f"If you want it, press Allow on this machine on the node, or allow it in Settings > Nano Banana; without a "
-            f"browser, put {row.id}:{wire} into {VARIABLE} and restart ComfyUI. Else empty model_override",
+            f"browser, put {spec.id}:{wire} into {VARIABLE} and restart ComfyUI. Else empty model_override",
             kind="impossible",
         )
-        self.provider, self.label, self.wire = row.id, row.label, wire
+        self.provider, self.label, self.wire = spec.id, spec.label, wire
 
 
-def known_wires(row: Provider) -> set[str]:
+def known_wires(spec: ProviderSpec) -> set[str]:
     """Every id that the provider's data names, as it is shipped and as the user has changed it, retired ones included."""
-    rows = [row, *([BUILT_IN[row.id]] if row.id in BUILT_IN else [])]
-    found = {old for each in rows for old in each.retired}
-    for model in (model for each in rows for model in each.models):
+    specs = [spec, *([BUILT_IN[spec.id]] if spec.id in BUILT_IN else [])]
+    found = {old for each in specs for old in each.retired}
+    for model in (model for each in specs for model in each.models):
         found |= {offer.wire for operation in OPERATIONS if (offer := model.offer(operation))}
     return found
 
 
-def counted_usd(row: Provider, wire: str, settings: Settings) -> float:
+def counted_usd(spec: ProviderSpec, wire: str, settings: Settings) -> float:
     """What a picture by the id in `model_override` counts as. Raises UnknownModel for one that isn't allowed.
 
     A known id counts as the dearest of the field, or as more where its own price is higher.
     """
-    if row.local or wire in known_wires(row):
-        return max(DEAREST_USD, *_prices(row, wire))
+    if spec.local or wire in known_wires(spec):
+        return max(DEAREST_USD, *_prices(spec, wire))
     for each in allowed(settings):
-        if (each.provider, each.wire) == (row.id, wire):
+        if (each.provider, each.wire) == (spec.id, wire):
             return each.usd
-    raise UnknownModel(row, wire)
+    raise UnknownModel(spec, wire)
 
 
-def _prices(row: Provider, wire: str) -> list[float]:
+def _prices(spec: ProviderSpec, wire: str) -> list[float]:
     """Every price that the provider's data has for an id; [0.0] where it has none."""
     priced = [
         model.price
-        for model in row.models
+        for model in spec.models
         if model.price and wire in {offer.wire for operation in OPERATIONS if (offer := model.offer(operation))}
     ]
     return [0.0, *(usd for price in priced for usd in (*price.usd.values(), *price.counted.values()))]
@@ -100,15 +100,15 @@ def allowed(settings: Settings) -> list[AllowedModel]:
     return found
 
 
-def allow(home: Path, row: Provider, wire: Any, price: Any = None) -> None:
+def allow(home: Path, spec: ProviderSpec, wire: Any, price: Any = None) -> None:
     """Allows an id at a provider. `price`: US dollars that a picture counts as, None = the dearest known.
 
     Raises ConfigError.
     """
     if not isinstance(wire, str) or checked_wire(wire):
         raise _wrong(f"wire {checked_wire(wire) if isinstance(wire, str) else 'is a text'}")
-    if row.local or wire in known_wires(row):
-        raise _wrong(f"{row.label} has {wire[:60]} in its list: it needs no permission")
+    if spec.local or wire in known_wires(spec):
+        raise _wrong(f"{spec.label} has {wire[:60]} in its list: it needs no permission")
     usd = DEAREST_USD if price is None else price
     if not _is_price(usd):
         raise _wrong("price is a number of US dollars per picture, for example 0.3")
@@ -120,7 +120,7 @@ def allow(home: Path, row: Provider, wire: Any, price: Any = None) -> None:
             if isinstance(known, dict)
             else {}
         )
-        models.setdefault(row.id, {})[wire] = {"price": float(usd)}
+        models.setdefault(spec.id, {})[wire] = {"price": float(usd)}
         if sum(len(each) for each in models.values()) > MOST:
             raise _wrong(f"Up to {MOST} models can be allowed")
         stored[_KEY] = models

@@ -15,7 +15,7 @@ from ..errors import ConfigError
 from ..files.edited_json import Damaged, read_object
 from ..http.url_policy import checked_base_url
 from ..ledger.types import Caps
-from ..providers.spec import Provider
+from ..providers.spec import ProviderSpec
 
 PREFIX = "NANO_BANANA_"
 FILE = "settings.json"
@@ -131,43 +131,45 @@ class Settings:
     def ca_bundle(self) -> str:
         return self.text("ca_bundle")
 
-    def address_source(self, row: Provider) -> str:
+    def address_source(self, spec: ProviderSpec) -> str:
         """Who says where a provider is: "environment", "settings" or "row"."""
-        if self.environ.get(variable(row.id, "BASE_URL"), "").strip():
+        if self.environ.get(variable(spec.id, "BASE_URL"), "").strip():
             return "environment"
         stored = self.stored.get("base_urls")
-        return "settings" if isinstance(stored, dict) and str(stored.get(row.id) or "").strip() else "row"
+        return "settings" if isinstance(stored, dict) and str(stored.get(spec.id) or "").strip() else "row"
 
-    def base_url(self, row: Provider) -> str:
+    def base_url(self, spec: ProviderSpec) -> str:
         """The address of a provider. Raises ConfigError where there is none, or one that makes no sense."""
-        name = variable(row.id, "BASE_URL")
-        http = self.environ.get(variable(row.id, "PLAIN_HTTP"), "").strip().lower() in ("1", "true", "yes", "on")
+        name = variable(spec.id, "BASE_URL")
+        http = self.environ.get(variable(spec.id, "PLAIN_HTTP"), "").strip().lower() in ("1", "true", "yes", "on")
         if self.environ.get(name, "").strip():
-            return checked_base_url(self.environ[name], name, plain_http=http, routes=row.paths)
+            return checked_base_url(self.environ[name], name, plain_http=http, routes=spec.paths)
         stored = self.stored.get("base_urls")
-        if isinstance(stored, dict) and str(stored.get(row.id) or "").strip():
-            where = f"the settings of {row.label}"
-            return checked_base_url(str(stored[row.id]), where, plain_http=http, routes=row.paths)
-        if not row.base_url:
+        if isinstance(stored, dict) and str(stored.get(spec.id) or "").strip():
+            where = f"the settings of {spec.label}"
+            return checked_base_url(str(stored[spec.id]), where, plain_http=http, routes=spec.paths)
+        if not spec.base_url:
             raise ConfigError(
-                f"{row.label} has no address: many resellers serve this API, and you have to name yours",
+                f"{spec.label} has no address: many resellers serve this API, and you have to name yours",
                 cure=f"Put its address into Settings > Nano Banana, or into {name}: for example https://api.example.com",
                 kind="config",
             )
-        return row.base_url
+        return spec.base_url
 
-    def form(self, row: Provider) -> str:
+    def form(self, spec: ProviderSpec) -> str:
         """Which way of asking to begin with; "" = what worked last, or the row's first."""
-        name = variable(row.id, "FORM")
+        name = variable(spec.id, "FORM")
         words = self.environ.get(name, "").strip().lower().replace("+", " ").replace(",", " ").split()
         if not words:
             return ""
-        for form in row.forms:
+        for form in spec.forms:
             if set(form.split()) == set(words):
                 return form
         if words == ["async"]:
-            return next((form for form in row.forms if "async" in form.split()), "")
-        raise self._senseless(name, f"one of: {', '.join(row.forms)}" if row.forms else "nothing: it has one form only")
+            return next((form for form in spec.forms if "async" in form.split()), "")
+        raise self._senseless(
+            name, f"one of: {', '.join(spec.forms)}" if spec.forms else "nothing: it has one form only"
+        )
 
     def _cap(self, name: str, default: str) -> float | None:
         text = self.text(name, default).removeprefix("$").strip().lower()

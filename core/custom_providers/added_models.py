@@ -16,7 +16,7 @@ from typing import Any
 from ..config.settings import Settings
 from ..config.settings_file import rewrite
 from ..errors import ConfigError
-from ..providers.spec import OPERATIONS, RESOLUTIONS, Model, Operation, Price, Provider
+from ..providers.spec import OPERATIONS, RESOLUTIONS, Model, Operation, Price, ProviderSpec
 from .settings_entries import checked_wire
 
 MOST = 50
@@ -31,18 +31,18 @@ def added(settings: Settings, provider: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def with_added(row: Provider, settings: Settings) -> Provider:
-    """`row` with the models that were added to it. One that makes no sense is left out."""
-    models = {model.name: model for model in row.models}
-    for name, facts in added(settings, row.id).items():
+def with_added(spec: ProviderSpec, settings: Settings) -> ProviderSpec:
+    """`spec` with the models that were added to it. One that makes no sense is left out."""
+    models = {model.name: model for model in spec.models}
+    for name, facts in added(settings, spec.id).items():
         try:
-            models[str(name)] = model_of(row, str(name), facts)
+            models[str(name)] = model_of(spec, str(name), facts)
         except ConfigError:
             continue
-    return replace(row, models=tuple(models.values()))
+    return replace(spec, models=tuple(models.values()))
 
 
-def model_of(row: Provider, name: str, facts: Any) -> Model:
+def model_of(spec: ProviderSpec, name: str, facts: Any) -> Model:
     """A model from facts: wire (an id, or one for each operation), price (US dollars, by resolution), like.
 
     Raises ConfigError.
@@ -56,9 +56,9 @@ def model_of(row: Provider, name: str, facts: Any) -> Model:
     if problem:
         raise _wrong(f"The model's name {problem}")
     like = facts.get("like") or ""
-    base = row.model(str(like)) if like else row.model(name) or row.model("recommended")
+    base = spec.model(str(like)) if like else spec.model(name) or spec.model("recommended")
     if base is None:
-        raise _wrong(f"like is one of: {', '.join(model.name for model in row.models)}")
+        raise _wrong(f"like is one of: {', '.join(model.name for model in spec.models)}")
     wires = _wires(facts.get("wire"))
     model = replace(base, name=name, note="", price=_price(facts.get("price"), str(facts.get("dated") or "")))
     for operation in OPERATIONS:
@@ -71,26 +71,26 @@ def model_of(row: Provider, name: str, facts: Any) -> Model:
     return model
 
 
-def change_models(home: Path, row: Provider, changes: Any) -> None:
+def change_models(home: Path, spec: ProviderSpec, changes: Any) -> None:
     """Adds and changes models of a built-in provider by name; None takes one away. Raises ConfigError.
 
-    `row`: the provider without what was added to it.
+    `spec`: the provider without what was added to it.
     """
     if not isinstance(changes, Mapping) or not changes:
         raise _wrong("models has the models to add by name, each with wire, price and like; null takes one away")
-    kept = {str(name): _kept(row, str(name), facts) for name, facts in changes.items() if facts is not None}
+    kept = {str(name): _kept(spec, str(name), facts) for name, facts in changes.items() if facts is not None}
 
     def put(stored: dict[str, Any]) -> None:
         known = stored.get("models")
         models = dict(known) if isinstance(known, dict) else {}
-        mine = models.get(row.id)
+        mine = models.get(spec.id)
         mine = dict(mine) if isinstance(mine, dict) else {}
         for name in changes:
             mine.pop(str(name), None)
         mine |= kept
         if len(mine) > MOST:
             raise _wrong(f"Up to {MOST} models can be added to one provider")
-        models[row.id] = mine
+        models[spec.id] = mine
         stored["models"] = {name: each for name, each in models.items() if each}
 
     rewrite(home, put)
@@ -110,12 +110,12 @@ def drop_models(home: Path, provider: str) -> bool:
     return found
 
 
-def _kept(row: Provider, name: str, facts: Any) -> dict[str, Any]:
+def _kept(spec: ProviderSpec, name: str, facts: Any) -> dict[str, Any]:
     """The facts as they are written down. Raises ConfigError for what makes no sense."""
     dated = date.today().isoformat()
-    model = model_of(row, name, {**facts, "dated": dated} if isinstance(facts, Mapping) else facts)
-    if row.model(name) is not None:
-        raise _wrong(f"{row.label} has a model {name} already: give the new one another name")
+    model = model_of(spec, name, {**facts, "dated": dated} if isinstance(facts, Mapping) else facts)
+    if spec.model(name) is not None:
+        raise _wrong(f"{spec.label} has a model {name} already: give the new one another name")
     wires = {operation: offer.wire for operation in OPERATIONS if (offer := model.offer(operation))}
     kept: dict[str, Any] = {"wire": wires, "dated": dated}
     if model.price is not None:

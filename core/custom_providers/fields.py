@@ -17,15 +17,15 @@ from ..providers.spec import (
     OPERATIONS,
     RATIOS,
     RESOLUTIONS,
+    Capabilities,
+    Endpoint,
     Field,
     Model,
-    Offer,
     Operation,
     Option,
-    Provider,
-    Route,
+    ProviderSpec,
 )
-from .yaml_reader import Mistake, Told, scalar
+from .yaml_reader import YamlError, YamlReader, scalar
 
 OPTIONS: tuple[Option, ...] = get_args(Option)
 _SHAPE: frozenset[Option] = frozenset({"aspect_ratio", "resolution", "count"})
@@ -43,18 +43,18 @@ _OURS: Mapping[str, tuple[str, ...]] = {
 """Our values of the options that have a few only: what `values` gives a spelling to."""
 
 
-def routes(known: Mapping[Operation, Route], told: Told, references: str) -> Mapping[Operation, Route]:
+def routes(known: Mapping[Operation, Endpoint], told: YamlReader, references: str) -> Mapping[Operation, Endpoint]:
     """`known` with `paths: {generate, edit}`, `fields: {option: name}`, `constants`, and `references` as the field of those."""
     paths, fields, constants = told.map("paths"), told.map("fields"), told.map("constants")
     named: dict[Option, Field | None] = {}
     apart: dict[Operation, dict[Option, Field | None]] = {}
     for word, (key, node) in fields.items() if fields else ():
         if word in OPERATIONS:
-            apart[word] = {_option(o, k): _field(o, k, n) for o, (k, n) in Told(node, word, key).items()}
+            apart[word] = {_option(o, k): _field(o, k, n) for o, (k, n) in YamlReader(node, word, key).items()}
         else:
             named[_option(word, key)] = _field(word, key, node)
     fixed: dict[str, Any] = {name: scalar(node) for name, (_, node) in constants.items()} if constants else {}
-    found: dict[Operation, Route] = {}
+    found: dict[Operation, Endpoint] = {}
     for operation, route in known.items():
         spelled: dict[Option, Field | None] = {**route.fields, **named, **apart.get(operation, {})}
         kept = {option: each for option, each in spelled.items() if each is not None}
@@ -75,23 +75,23 @@ def routes(known: Mapping[Operation, Route], told: Told, references: str) -> Map
 
 def _option(word: str, key: yaml.Node) -> Option:
     if word not in OPTIONS:
-        raise Mistake(key, f"fields has no {word[:40]}: {', '.join((*OPTIONS, *OPERATIONS))}")
+        raise YamlError(key, f"fields has no {word[:40]}: {', '.join((*OPTIONS, *OPERATIONS))}")
     return word
 
 
-def sayable(row: Provider, model: Model, before: Mapping[Operation, Route]) -> Model:
+def sayable(spec: ProviderSpec, model: Model, before: Mapping[Operation, Endpoint]) -> Model:
     """`model` without what the row's fields can't say, and with the options that have a field now and had none `before`."""
 
-    def offered(operation: Operation) -> Offer | None:
+    def offered(operation: Operation) -> Capabilities | None:
         offer = model.offer(operation)
         if offer is None:
             return None
-        return offerable(offer, offer.route or row.routes[operation], offer.route or before[operation])
+        return offerable(offer, offer.route or spec.routes[operation], offer.route or before[operation])
 
     return replace(model, generate=offered("generate"), edit=offered("edit"))
 
 
-def offerable(offer: Offer, route: Route, before: Route) -> Offer:
+def offerable(offer: Capabilities, route: Endpoint, before: Endpoint) -> Capabilities:
     """`offer` as far as the fields of `route` can say it, with the options that `before` had no field for."""
     fields = route.fields
     sizes = _spelled(fields.get("resolution"), offer.resolutions)
@@ -106,7 +106,7 @@ def offerable(offer: Offer, route: Route, before: Route) -> Offer:
     )
 
 
-def unsayable(route: Route, facts: Mapping[str, Any]) -> tuple[str, str]:
+def unsayable(route: Endpoint, facts: Mapping[str, Any]) -> tuple[str, str]:
     """The first of a model's `facts` (attributes of an Offer) that `route` has no field for, and why; "" twice for none."""
     fields = route.fields
     named: tuple[tuple[str, Option], ...] = (("ratios", "aspect_ratio"), ("resolutions", "resolution"))
@@ -132,23 +132,23 @@ def _field(option: str, key: yaml.Node, node: yaml.Node) -> Field | None:
     """`name`, or `{name: ..., values: {ours: theirs}}`; null takes the field away."""
     if isinstance(node, yaml.ScalarNode):
         return None if scalar(node) is None else Field(str(node.value))
-    told = Told(node, option, key)
+    told = YamlReader(node, option, key)
     name, values = told.text("name"), told.map("values")
     told.end()
     if not name:
-        raise Mistake(key, f"the field of {option} needs a name")
+        raise YamlError(key, f"the field of {option} needs a name")
     if values is None:
         return Field(name)
     ours = _OURS.get(option)
     if ours is None:
-        raise Mistake(told.at("values"), f"{option} has no values of its own: it is sent as it is")
+        raise YamlError(told.at("values"), f"{option} has no values of its own: it is sent as it is")
     spelled: dict[str, str | int | bool] = {}
     for word, (place, each) in values.items():
         asked = word.capitalize() if option == "web_search" else word
         if asked not in ours:
-            raise Mistake(place, f"values of {option} are spellings of {', '.join(ours)}, and not of {word[:40]}")
+            raise YamlError(place, f"values of {option} are spellings of {', '.join(ours)}, and not of {word[:40]}")
         theirs = scalar(each)
         if theirs is None:
-            raise Mistake(place, f"a value of {option} is empty")
+            raise YamlError(place, f"a value of {option} is empty")
         spelled[asked] = cast("str | int | bool", theirs)
     return Field(name, spelled)

@@ -16,33 +16,35 @@ from ..providers.spec import (
     OPERATIONS,
     RATIOS,
     RESOLUTIONS,
+    Capabilities,
+    Endpoint,
     Model,
-    Offer,
     Operation,
     Option,
     Price,
-    Provider,
-    Route,
+    ProviderSpec,
 )
 from .fields import OPTIONS, offerable, routes, unsayable
 from .sending import references_of, refuse_unread
 from .settings_entries import checked_wire
-from .yaml_reader import FILE, Mistake, Told, scalar
+from .yaml_reader import FILE, YamlError, YamlReader, scalar
 
 ROUTE_WORDS = ("paths", "fields", "references", "constants")
 """What gives a model, or all models of a provider, a path and field names."""
 
 
-def models_of(row: Provider, told: Told, dated: str, *, new: bool) -> tuple[Model, ...]:
+def models_of(spec: ProviderSpec, told: YamlReader, dated: str, *, new: bool) -> tuple[Model, ...]:
     """A new provider has the models that are named; an overlay changes some, and adds others behind them. Raises Mistake."""
-    named = {name: _model(row, name, Told(node, name, key), dated, new=new) for name, (key, node) in told.items()}
+    named = {
+        name: _model(spec, name, YamlReader(node, name, key), dated, new=new) for name, (key, node) in told.items()
+    }
     if new:
         return tuple(named.values())
-    for model in row.models:
+    for model in spec.models:
         if model.name in named and unpriced(named[model.name]) == unpriced(model):
-            what = f"{model.name} is changed in nothing here: {row.label} has it so already. Leave it out, or say another value"
-            raise Mistake(told.at(model.name), what)
-    kept = [named.pop(model.name, model) for model in row.models]
+            what = f"{model.name} is changed in nothing here: {spec.label} has it so already. Leave it out or say another value"
+            raise YamlError(told.at(model.name), what)
+    kept = [named.pop(model.name, model) for model in spec.models]
     return (*kept, *named.values())
 
 
@@ -51,14 +53,14 @@ def unpriced(model: Model) -> Model:
     return replace(model, price=replace(model.price, source="", dated="") if model.price else None)
 
 
-def _model(row: Provider, name: str, told: Told, dated: str, *, new: bool) -> Model:
+def _model(spec: ProviderSpec, name: str, told: YamlReader, dated: str, *, new: bool) -> Model:
     wrong = checked_wire(name)
     if wrong:
-        raise Mistake(told.key, f"the model's name {wrong}")
+        raise YamlError(told.key, f"the model's name {wrong}")
     if name == "recommended":
-        raise Mistake(told.key, "recommended is a word of its own: a model has another name")
-    base_name = told.choice("like", [model.name for model in row.models])
-    base = row.model(base_name) if base_name else row.model(name) or row.model("recommended") or row.models[0]
+        raise YamlError(told.key, "recommended is a word of its own: a model has another name")
+    base_name = told.choice("like", [model.name for model in spec.models])
+    base = spec.model(base_name) if base_name else spec.model(name) or spec.model("recommended") or spec.models[0]
     assert base is not None
     known = bool(base_name) or base.name == name
     wires = _wires(told, "wire")
@@ -70,7 +72,7 @@ def _model(row: Provider, name: str, told: Told, dated: str, *, new: bool) -> Mo
         price=_price(price_node, dated) if price_node is not None else (base.price if base.name == name else None),
         note=told.text("note") or (base.note if base.name == name else ""),
     )
-    own = _own_routes(row, model, told)
+    own = _own_routes(spec, model, told)
     facts = _facts(told)
     for operation in OPERATIONS:
         offer = model.offer(operation)
@@ -79,43 +81,43 @@ def _model(row: Provider, name: str, told: Told, dated: str, *, new: bool) -> Mo
             model = _offering(model, operation, None)
             continue
         if offer is None:
-            raise Mistake(told.key, f"{base.name} can't {operation}, so {name} needs to be like a model that can")
+            raise YamlError(told.key, f"{base.name} can't {operation}, so {name} needs to be like a model that can")
         if operation in own:
             offer = replace(
-                offerable(offer, own[operation], offer.route or row.routes[operation]), route=own[operation]
+                offerable(offer, own[operation], offer.route or spec.routes[operation]), route=own[operation]
             )
         mine = {**facts, **(_facts(here) if here else {})}
         if operation == "generate":
             mine.pop("max_references", None)
             mine.pop("auto_ratio", None)
-        fact, why = unsayable(offer.route or row.routes[operation], mine)
+        fact, why = unsayable(offer.route or spec.routes[operation], mine)
         if fact:
-            raise Mistake(here.at(fact) if here and fact in here else told.at(fact), why)
+            raise YamlError(here.at(fact) if here and fact in here else told.at(fact), why)
         # Another model's id in its place would be asked for, and paid.
         wire = (here.text("wire") if here else "") or wires.get(operation) or (offer.wire if known else "")
         wrong = checked_wire(wire) if wire else ""
         if wrong and here:
-            raise Mistake(here.at("wire"), f"wire {wrong}")
+            raise YamlError(here.at("wire"), f"wire {wrong}")
         if not wire:
-            raise Mistake(told.key, f"{name} needs a wire: the id that the provider has for it")
+            raise YamlError(told.key, f"{name} needs a wire: the id that the provider has for it")
         model = _offering(model, operation, replace(offer, wire=wire, **mine))
         if here:
             here.end()
     if model.generate is None and model.edit is None:
-        raise Mistake(told.key, f"{name} can do nothing")
+        raise YamlError(told.key, f"{name} can do nothing")
     told.end()
     return model
 
 
-def _apart(told: Told, operation: Operation, default: bool) -> tuple[bool, Told | None]:
+def _apart(told: YamlReader, operation: Operation, default: bool) -> tuple[bool, YamlReader | None]:
     """`generate: false`, or `generate: {...}` with what holds for that operation alone."""
     node = told.take(operation)
     if isinstance(node, yaml.MappingNode):
-        return True, Told(node, operation, told.at(operation))
+        return True, YamlReader(node, operation, told.at(operation))
     return told.flag(operation, default), None
 
 
-def _facts(told: Told) -> dict[str, Any]:
+def _facts(told: YamlReader) -> dict[str, Any]:
     """What is said of an Offer, by its attributes."""
     facts: dict[str, Any] = {}
     for fact, allowed in (("ratios", [*RATIOS, *EXTREME_RATIOS]), ("resolutions", [*RESOLUTIONS])):
@@ -136,35 +138,35 @@ def _facts(told: Told) -> dict[str, Any]:
     auto = told.text("auto_ratio")
     if auto:
         if auto not in ("auto", "match_input_image", "omitted", "none"):
-            raise Mistake(told.at("auto_ratio"), "auto_ratio is one of: auto, match_input_image, omitted, none")
+            raise YamlError(told.at("auto_ratio"), "auto_ratio is one of: auto, match_input_image, omitted, none")
         facts["auto_ratio"] = OMITTED if auto == "omitted" else "" if auto == "none" else auto
     choices = told.map("choices")
     if choices is not None:
         found: dict[Option, tuple[str, ...]] = {}
         for option, (key, _) in choices.items():
             if option not in OPTIONS:
-                raise Mistake(key, f"choices has no {option[:40]}: {', '.join(OPTIONS)}")
+                raise YamlError(key, f"choices has no {option[:40]}: {', '.join(OPTIONS)}")
             found[option] = tuple(choices.words(option))
         facts["choices"] = found
     return facts
 
 
-def _own_routes(row: Provider, model: Model, told: Told) -> dict[Operation, Route]:
+def _own_routes(spec: ProviderSpec, model: Model, told: YamlReader) -> dict[Operation, Endpoint]:
     """The path and the field names of this model alone, where some are said."""
     if not any(word in told for word in ROUTE_WORDS):
         return {}
-    refuse_unread(row, told)
-    name, transport = references_of(row, told)
+    refuse_unread(spec, told)
+    name, transport = references_of(spec, told)
     if transport:
-        raise Mistake(
+        raise YamlError(
             told.at("references"), "how references travel is said of the provider: here references is a field"
         )
     offers = {operation: model.offer(operation) for operation in OPERATIONS}
-    known = {operation: offer.route or row.routes[operation] for operation, offer in offers.items() if offer}
+    known = {operation: offer.route or spec.routes[operation] for operation, offer in offers.items() if offer}
     return dict(routes(known, told, name))
 
 
-def _wires(told: Told, name: str) -> dict[Operation, str]:
+def _wires(told: YamlReader, name: str) -> dict[Operation, str]:
     """A wire id for both operations, or `{generate: ..., edit: ...}`."""
     node = told.take(name)
     if node is None:
@@ -172,17 +174,17 @@ def _wires(told: Told, name: str) -> dict[Operation, str]:
     if isinstance(node, yaml.ScalarNode):
         found = dict.fromkeys(OPERATIONS, told.text(name))
     else:
-        each = Told(node, name, told.at(name))
+        each = YamlReader(node, name, told.at(name))
         found = {operation: each.text(operation) for operation in OPERATIONS}
         each.end()
     for wire in found.values():
         wrong = checked_wire(wire) if wire else ""
         if wrong:
-            raise Mistake(node, f"{name} {wrong}")
+            raise YamlError(node, f"{name} {wrong}")
     return found
 
 
-def _offering(model: Model, operation: Operation, offer: Offer | None) -> Model:
+def _offering(model: Model, operation: Operation, offer: Capabilities | None) -> Model:
     return replace(model, generate=offer) if operation == "generate" else replace(model, edit=offer)
 
 
@@ -191,9 +193,9 @@ def _price(node: yaml.Node, dated: str) -> Price:
     if isinstance(node, yaml.ScalarNode):
         return Price({"": _dollars(node)}, FILE, dated)
     prices = {}
-    for size, (key, each) in Told(node, "price").items():
+    for size, (key, each) in YamlReader(node, "price").items():
         if size not in RESOLUTIONS:
-            raise Mistake(key, f"price has no {size[:20]}: {', '.join(RESOLUTIONS)}")
+            raise YamlError(key, f"price has no {size[:20]}: {', '.join(RESOLUTIONS)}")
         prices[size] = _dollars(each)
     return Price(prices, FILE, dated)
 
@@ -201,5 +203,5 @@ def _price(node: yaml.Node, dated: str) -> Price:
 def _dollars(node: yaml.Node) -> float:
     value = scalar(node)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1000:
-        raise Mistake(node, "a price is a number of US dollars per picture, for example 0.05")
+        raise YamlError(node, "a price is a number of US dollars per picture, for example 0.05")
     return float(value)

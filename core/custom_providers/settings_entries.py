@@ -18,7 +18,7 @@ from ..config.settings_file import rewrite
 from ..errors import ConfigError
 from ..http.url_policy import checked_base_url
 from ..providers import BUILT_IN
-from ..providers.spec import Model, Provider
+from ..providers.spec import Model, ProviderSpec
 
 AUTH: dict[str, tuple[str, str]] = {
     "bearer": ("Authorization", "Bearer {key}"),
@@ -34,32 +34,32 @@ _WORDS_BYTES = 500_000
 """Of a request that has a largest size, for everything that is no picture."""
 
 
-def known_rows(settings: Settings, own: Mapping[str, Provider] | None = None) -> dict[str, Provider]:
+def known_specs(settings: Settings, own: Mapping[str, ProviderSpec] | None = None) -> dict[str, ProviderSpec]:
     """The built-in rows, those of the user's file (`own`) and of the settings, `offline` last.
 
     An own row that makes no sense is left out.
     """
-    rows = {row.id: row for row in BUILT_IN.values() if not row.local} | dict(own or {})
+    specs = {spec.id: spec for spec in BUILT_IN.values() if not spec.local} | dict(own or {})
     stored = settings.stored.get("providers")
     for name, facts in (stored if isinstance(stored, Mapping) else {}).items():
         try:
-            row = row_of(str(name), facts)
+            spec = spec_of(str(name), facts)
         except ConfigError:
             continue
-        rows.setdefault(row.id, row)
-    return rows | {row.id: row for row in BUILT_IN.values() if row.local}
+        specs.setdefault(spec.id, spec)
+    return specs | {spec.id: spec for spec in BUILT_IN.values() if spec.local}
 
 
-def dialects() -> dict[str, Provider]:
+def dialects() -> dict[str, ProviderSpec]:
     """The dialects that an own provider may speak, each with the row it is known from."""
-    found: dict[str, Provider] = {}
-    for row in BUILT_IN.values():
-        if not row.local:
-            found.setdefault(row.dialect, row)
+    found: dict[str, ProviderSpec] = {}
+    for spec in BUILT_IN.values():
+        if not spec.local:
+            found.setdefault(spec.dialect, spec)
     return found
 
 
-def row_of(name: str, facts: Any) -> Provider:
+def spec_of(name: str, facts: Any) -> ProviderSpec:
     """The row of an own provider. `facts`: label, base_url, dialect, auth, model (a wire id, or ""). Raises ConfigError."""
     if not isinstance(facts, Mapping):
         raise _wrong("A provider is an object with label, base_url, dialect and auth")
@@ -80,25 +80,25 @@ def row_of(name: str, facts: Any) -> Provider:
     if wrong:
         raise _wrong(f"model {wrong}")
     header, form = AUTH[auth]
-    row = bare(template)
+    spec = bare(template)
     return replace(
-        row,
+        spec,
         id=name,
         label=label,
         base_url=checked_base_url(str(facts.get("base_url") or ""), "the field", routes=template.paths),
         auth_header=header,
         auth_template=form,
-        models=_only(row, wire) if wire else row.models,
+        models=_only(spec, wire) if wire else spec.models,
     )
 
 
-def bare(template: Provider) -> Provider:
+def bare(template: ProviderSpec) -> ProviderSpec:
     """A row without what only its own host can promise: keys, prices, uploads elsewhere, what is billed."""
     # Where pictures can go inside the request they do: a reseller of the dialect need not have the uploads.
-    row = inside(template) if template.upload_above else template
+    spec = inside(template) if template.upload_above else template
     return replace(
-        row,
-        models=tuple(replace(model, price=None) for model in row.models),
+        spec,
+        models=tuple(replace(model, price=None) for model in spec.models),
         auth="key",
         key_variables=(),
         borrowed_variables=(),
@@ -120,17 +120,17 @@ def bare(template: Provider) -> Provider:
     )
 
 
-def inside(row: Provider) -> Provider:
+def inside(spec: ProviderSpec) -> ProviderSpec:
     """A row whose references may be uploaded, with all of them inside the request."""
-    most, largest = row.max_request_bytes, row.max_reference_bytes
-    known = dialects()[row.dialect].upload_above
-    if row.references == "upload" and known:
+    most, largest = spec.max_request_bytes, spec.max_reference_bytes
+    known = dialects()[spec.dialect].upload_above
+    if spec.references == "upload" and known:
         # A longer request is refused, and here there is nowhere to upload it to.
         most = min(most, known - _WORDS_BYTES)
         largest = min(largest, most * 3 // 4)
     return replace(
-        row,
-        references="base64" if row.references == "upload" else row.references,
+        spec,
+        references="base64" if spec.references == "upload" else spec.references,
         max_request_bytes=most,
         max_reference_bytes=largest,
         upload_above=0,
@@ -157,18 +157,18 @@ def checked_wire(wire: str) -> str:
     return "" if good else "is an id: letters, digits and . _ : / @ - only"
 
 
-def save(home: Path, name: str, facts: Any) -> Provider:
+def save(home: Path, name: str, facts: Any) -> ProviderSpec:
     """Adds or changes an own provider. Raises ConfigError."""
-    row = row_of(name, facts)
+    spec = spec_of(name, facts)
     kept = {key: str(facts.get(key) or "").strip() for key in ("dialect", "auth", "model")}
-    kept |= {"label": row.label, "base_url": row.base_url}
+    kept |= {"label": spec.label, "base_url": spec.base_url}
 
     def put(stored: dict[str, Any]) -> None:
         known = stored.get("providers")
         stored["providers"] = {**(known if isinstance(known, dict) else {}), name: kept}
 
     rewrite(home, put)
-    return row
+    return spec
 
 
 def wire_of(settings: Settings, name: str) -> str:
@@ -192,7 +192,7 @@ def remove(home: Path, name: str) -> bool:
     return found
 
 
-def _only(template: Provider, wire: str) -> tuple[Model, ...]:
+def _only(template: ProviderSpec, wire: str) -> tuple[Model, ...]:
     """The recommended model under the provider's own id, first; the others stay."""
     first = template.model("recommended")
     assert first is not None

@@ -28,12 +28,12 @@ import yaml
 
 from ..dialects import dialect
 from ..files.regular_files import NotReadable, read_regular
-from ..providers.spec import Operation, Provider, Route
+from ..providers.spec import Endpoint, Operation, ProviderSpec
 from .fields import routes, sayable
 from .models import ROUTE_WORDS, models_of, unpriced
 from .sending import references_of, sending
 from .settings_entries import bare, checked_id
-from .yaml_reader import FILE, Mistake, Told, entries
+from .yaml_reader import FILE, YamlError, YamlReader, entries
 
 MAX_BYTES = 256 << 10
 """Some two seconds of reading."""
@@ -43,7 +43,7 @@ MAX_BYTES = 256 << 10
 class Own:
     """What the file says."""
 
-    rows: Mapping[str, Provider] = field(default_factory=dict)
+    specs: Mapping[str, ProviderSpec] = field(default_factory=dict)
     """New providers, and built-in ones as they are changed, by id."""
     mistakes: tuple[str, ...] = ()
     """Each with the line that it is on."""
@@ -53,7 +53,7 @@ _read: dict[Path, tuple[tuple[int, int], Own]] = {}
 _lock = threading.Lock()
 
 
-def read_own(home: Path, built_in: Mapping[str, Provider]) -> Own:
+def read_own(home: Path, built_in: Mapping[str, ProviderSpec]) -> Own:
     """The file of a data folder as it is now; nothing and no mistakes where there is none."""
     path = home / FILE
     try:
@@ -70,7 +70,7 @@ def read_own(home: Path, built_in: Mapping[str, Provider]) -> Own:
     return known[1]
 
 
-def _parsed(path: Path, built_in: Mapping[str, Provider], dated: str) -> Own:
+def _parsed(path: Path, built_in: Mapping[str, ProviderSpec], dated: str) -> Own:
     try:
         data = read_regular(path, MAX_BYTES)
         text = data.decode("utf-8-sig")
@@ -94,150 +94,150 @@ def _parsed(path: Path, built_in: Mapping[str, Provider], dated: str) -> Own:
         return Own(mistakes=(f"{FILE}{line}: {getattr(error, 'problem', None) or 'it is not YAML'}",))
     except RecursionError:
         return Own(mistakes=(f"{FILE}: it is nested too deeply",))
-    rows: dict[str, Provider] = {}
+    specs: dict[str, ProviderSpec] = {}
     mistakes: list[str] = []
     top = entries(root, "the file", mistakes)
     for name, (key, _) in top.items():
         if name not in ("overlays", "providers"):
-            mistakes.append(str(Mistake(key, f"the file has no {name[:40]}: overlays, providers")))
+            mistakes.append(str(YamlError(key, f"the file has no {name[:40]}: overlays, providers")))
 
-    def each(section: str, make: Callable[[str, Told], Provider]) -> None:
+    def each(section: str, make: Callable[[str, YamlReader], ProviderSpec]) -> None:
         for name, (key, node) in entries(top[section][1] if section in top else None, section, mistakes).items():
             try:
-                rows[name] = make(name, Told(node, name, key))
-            except Mistake as mistake:
+                specs[name] = make(name, YamlReader(node, name, key))
+            except YamlError as mistake:
                 mistakes.append(str(mistake))
 
     each("overlays", lambda name, told: _overlaid(name, told, built_in, dated))
     # A new provider may be like one that was changed above.
-    known = {**built_in, **rows}
+    known = {**built_in, **specs}
     each("providers", lambda name, told: _new(name, told, known, dated))
-    return Own(rows, tuple(mistakes))
+    return Own(specs, tuple(mistakes))
 
 
-def _new(name: str, told: Told, known: Mapping[str, Provider], dated: str) -> Provider:
+def _new(name: str, told: YamlReader, known: Mapping[str, ProviderSpec], dated: str) -> ProviderSpec:
     problem = checked_id(name)
     if problem:
-        raise Mistake(told.key, problem)
-    dialects: dict[str, Provider] = {}
-    for row in known.values():
-        if not row.local:
-            dialects.setdefault(row.dialect, row)
-    like = told.choice("like", [row.id for row in known.values() if not row.local])
+        raise YamlError(told.key, problem)
+    dialects: dict[str, ProviderSpec] = {}
+    for spec in known.values():
+        if not spec.local:
+            dialects.setdefault(spec.dialect, spec)
+    like = told.choice("like", [spec.id for spec in known.values() if not spec.local])
     speaks = told.choice("dialect", list(dialects))
     if not like and not speaks:
-        raise Mistake(told.key, f"{name} needs a dialect ({', '.join(dialects)}) or like: a provider that is known")
+        raise YamlError(told.key, f"{name} needs a dialect ({', '.join(dialects)}) or like: a provider that is known")
     template = known[like] if like else dialects[speaks]
     if speaks and template.dialect != speaks:
-        raise Mistake(told.key, f"{like} speaks {template.dialect}, not {speaks}")
+        raise YamlError(told.key, f"{like} speaks {template.dialect}, not {speaks}")
     url = told.text("base_url")
     if not url:
-        raise Mistake(told.at("base_url"), f"{name} needs a base_url")
-    row = replace(
+        raise YamlError(told.at("base_url"), f"{name} needs a base_url")
+    spec = replace(
         bare(template), id=name, label=told.text("label")[:60] or name, base_url=told.checked("base_url", url)
     )
-    return _changed(row, told, dated, new=True)
+    return _changed(spec, told, dated, new=True)
 
 
-def _overlaid(name: str, told: Told, known: Mapping[str, Provider], dated: str) -> Provider:
+def _overlaid(name: str, told: YamlReader, known: Mapping[str, ProviderSpec], dated: str) -> ProviderSpec:
     if name not in known or known[name].local:
-        names = ", ".join(row.id for row in known.values() if not row.local)
-        raise Mistake(told.key, f"there is no built-in provider {name[:40]}: {names}")
-    row = known[name]
+        names = ", ".join(spec.id for spec in known.values() if not spec.local)
+        raise YamlError(told.key, f"there is no built-in provider {name[:40]}: {names}")
+    spec = known[name]
     url = told.text("base_url")
-    address = told.checked("base_url", url) if url else row.base_url
-    if address != row.base_url:
+    address = told.checked("base_url", url) if url else spec.base_url
+    if address != spec.base_url:
         # The key is for that address now: the provider's own one for uploads must not see it.
-        row = replace(row, base_url=address, upload_url="")
-    changed = _changed(row, told, dated, new=False)
+        spec = replace(spec, base_url=address, upload_url="")
+    changed = _changed(spec, told, dated, new=False)
     if _unpriced(changed) == _unpriced(known[name]):
-        raise Mistake(
+        raise YamlError(
             told.key, f"{name} is changed in nothing here: all of it is so already. Take it away, or say another value"
         )
     return changed
 
 
-def _unpriced(row: Provider) -> Provider:
-    return replace(row, models=tuple(unpriced(model) for model in row.models))
+def _unpriced(spec: ProviderSpec) -> ProviderSpec:
+    return replace(spec, models=tuple(unpriced(model) for model in spec.models))
 
 
-def _changed(row: Provider, told: Told, dated: str, *, new: bool) -> Provider:
+def _changed(spec: ProviderSpec, told: YamlReader, dated: str, *, new: bool) -> ProviderSpec:
     """A row with everything that is said about it."""
-    before = row.routes
-    row = sending(row, told)
-    row = replace(
-        row,
-        key_url=told.page("key_url") or row.key_url,
-        key_check=told.path("key_check") or row.key_check,
-        proxy=told.proxy("proxy") or row.proxy,
-        ca_bundle=told.text("ca_bundle") or row.ca_bundle,
-        max_parallel=told.number("max_parallel", row.max_parallel, 1, 64),
-        max_reference_bytes=told.number("max_reference_bytes", row.max_reference_bytes, 1000, 2_000_000_000),
-        max_request_bytes=told.number("max_request_bytes", row.max_request_bytes, 1000, 2_000_000_000),
-        reads=told.choices("reads", ["png", "jpeg", "webp"]) or row.reads,
-        takes_alpha=told.flag("takes_alpha", row.takes_alpha),
-        key_variables=tuple(told.words("key_variables")) or row.key_variables,
-        routes=_routes(row, told),
+    before = spec.routes
+    spec = sending(spec, told)
+    spec = replace(
+        spec,
+        key_url=told.page("key_url") or spec.key_url,
+        key_check=told.path("key_check") or spec.key_check,
+        proxy=told.proxy("proxy") or spec.proxy,
+        ca_bundle=told.text("ca_bundle") or spec.ca_bundle,
+        max_parallel=told.number("max_parallel", spec.max_parallel, 1, 64),
+        max_reference_bytes=told.number("max_reference_bytes", spec.max_reference_bytes, 1000, 2_000_000_000),
+        max_request_bytes=told.number("max_request_bytes", spec.max_request_bytes, 1000, 2_000_000_000),
+        reads=told.choices("reads", ["png", "jpeg", "webp"]) or spec.reads,
+        takes_alpha=told.flag("takes_alpha", spec.takes_alpha),
+        key_variables=tuple(told.words("key_variables")) or spec.key_variables,
+        routes=_routes(spec, told),
     )
-    if row.auth == "key" and any("{project}" in route.path for route in row.routes.values()):
-        raise Mistake(told.at("paths"), "paths has to be given, with your project in place of {project}")
-    row = replace(row, models=tuple(sayable(row, model, before) for model in row.models))
-    known, models = row, told.map("models")
+    if spec.auth == "key" and any("{project}" in route.path for route in spec.routes.values()):
+        raise YamlError(told.at("paths"), "paths has to be given, with your project in place of {project}")
+    spec = replace(spec, models=tuple(sayable(spec, model, before) for model in spec.models))
+    known, models = spec, told.map("models")
     if models is not None:
-        found = models_of(row, models, dated, new=new)
+        found = models_of(spec, models, dated, new=new)
         if not found:
-            raise Mistake(models.key, "models is empty: leave it out, or name one")
-        row = replace(row, models=found)
-    _refuse_unreached(row, known, told, models)
-    recommended = told.choice("recommended", [model.name for model in row.models])
-    if recommended or row.model(row.recommended) is None:
-        row = replace(row, recommended=recommended or row.models[0].name)
-    row = replace(row, retired=_retired(row, told))
+            raise YamlError(models.key, "models is empty: leave it out, or name one")
+        spec = replace(spec, models=found)
+    _refuse_unreached(spec, known, told, models)
+    recommended = told.choice("recommended", [model.name for model in spec.models])
+    if recommended or spec.model(spec.recommended) is None:
+        spec = replace(spec, recommended=recommended or spec.models[0].name)
+    spec = replace(spec, retired=_retired(spec, told))
     told.end()
-    return row
+    return spec
 
 
-def _routes(row: Provider, told: Told) -> Mapping[Operation, Route]:
-    name, _ = references_of(row, told)
-    known = row.routes
-    if "multipart" in dialect(row.dialect).REFERENCES and row.references != "multipart":
+def _routes(spec: ProviderSpec, told: YamlReader) -> Mapping[Operation, Endpoint]:
+    name, _ = references_of(spec, told)
+    known = spec.routes
+    if "multipart" in dialect(spec.dialect).REFERENCES and spec.references != "multipart":
         # References in JSON go where pictures are made from text, unless paths says otherwise: the edits route takes a form.
         known = {**known, "edit": replace(known["edit"], path=known["generate"].path)}
     return routes(known, told, name)
 
 
-def _refuse_unreached(row: Provider, known: Provider, told: Told, models: Told | None) -> None:
+def _refuse_unreached(spec: ProviderSpec, known: ProviderSpec, told: YamlReader, models: YamlReader | None) -> None:
     """Raises Mistake where a path or a field is said of all models, and some have their own, which it would not change.
 
     `known`: the row before its models were changed.
     """
-    name, _ = references_of(row, told)
+    name, _ = references_of(spec, told)
     apart = {each.name for each in known.models if any(o and o.route for o in (each.generate, each.edit))}
     for word in ROUTE_WORDS:
         if word not in told or (word == "references" and not name):
             continue
         unreached = []
-        for model in row.models:
+        for model in spec.models:
             node = models.take(model.name) if models else None
-            entry = Told(node, model.name) if node is not None else None
+            entry = YamlReader(node, model.name) if node is not None else None
             like = entry.text("like") if entry else ""
             if (like or model.name) in apart and not (entry and word in entry):
                 unreached.append(model.name)
         if unreached:
-            raise Mistake(
+            raise YamlError(
                 told.at(word),
                 f"{word} doesn't reach {' and '.join(unreached)}, whose paths and fields are their own: say {word} below "
                 f"models for {'it' if len(unreached) == 1 else 'each of them'}, too",
             )
 
 
-def _retired(row: Provider, told: Told) -> Mapping[str, str]:
+def _retired(spec: ProviderSpec, told: YamlReader) -> Mapping[str, str]:
     """`retired: {old: new}`: names and wire ids that are answered with the model that took their place."""
     each = told.map("retired")
-    found = dict(row.retired)
+    found = dict(spec.retired)
     for old in [old for old, _ in each.items()] if each else ():
         assert each is not None
-        if row.model(old) is not None:
-            raise Mistake(each.at(old), f"{old[:60]} is a model that is offered: leave it out of models first")
-        found[old] = each.choice(old, [model.name for model in row.models])
-    return {old: new for old, new in found.items() if row.model(new) is not None}
+        if spec.model(old) is not None:
+            raise YamlError(each.at(old), f"{old[:60]} is a model that is offered: leave it out of models first")
+        found[old] = each.choice(old, [model.name for model in spec.models])
+    return {old: new for old, new in found.items() if spec.model(new) is not None}

@@ -16,7 +16,7 @@ from ..http.url_policy import checked_base_url
 FILE = "providers.yaml"
 
 
-class Mistake(Exception):
+class YamlError(Exception):
     """What is wrong at a place of the file, in words for its author."""
 
     def __init__(self, node: yaml.Node, what: str) -> None:
@@ -26,11 +26,11 @@ class Mistake(Exception):
 def scalar(node: yaml.Node) -> str | int | float | bool | None:
     """A single value. Raises Mistake."""
     if not isinstance(node, yaml.ScalarNode):
-        raise Mistake(node, "here a single value is expected")
+        raise YamlError(node, "here a single value is expected")
     try:
         value = yaml.SafeLoader("").construct_object(node)
     except Exception:  # a 99th of a month, a tag that nobody knows: the library raises what it likes
-        raise Mistake(node, f"{str(node.value)[:40]} can't be read; in quotes it is text") from None
+        raise YamlError(node, f"{str(node.value)[:40]} can't be read; in quotes it is text") from None
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(node.value)
 
 
@@ -44,15 +44,15 @@ def entries(node: yaml.Node | None, name: str, mistakes: list[str]) -> dict[str,
     if node is None or _is_nothing(node):
         return {}
     if not isinstance(node, yaml.MappingNode):
-        mistakes.append(str(Mistake(node, f"{name} is a mapping: names, colons and values")))
+        mistakes.append(str(YamlError(node, f"{name} is a mapping: names, colons and values")))
         return {}
     found: dict[str, Entry] = {}
     for key, value in node.value:
         word = _word(key)
         if not word:
-            mistakes.append(str(Mistake(key, "a name is expected here")))
+            mistakes.append(str(YamlError(key, "a name is expected here")))
         elif word in found:
-            mistakes.append(str(Mistake(key, f"{word[:40]} stands twice, and the first one counts")))
+            mistakes.append(str(YamlError(key, f"{word[:40]} stands twice, and the first one counts")))
         else:
             found[word] = (key, value)
     return found
@@ -66,23 +66,23 @@ def _is_nothing(node: yaml.Node) -> bool:
     return isinstance(node, yaml.ScalarNode) and node.value in ("", "null", "~")
 
 
-class Told:
+class YamlReader:
     """A mapping of the file. What nobody asks for by `end` is a mistake: a misspelt word must not be dropped in silence."""
 
     def __init__(self, node: yaml.Node, name: str, key: yaml.Node | None = None) -> None:
         """`key` is where its name stands: what is missing in it is told there, for a block begins a line later."""
         self.key, self._name = key or node, name
         if not isinstance(node, yaml.MappingNode):
-            raise Mistake(node, f"{name} is a mapping: names, colons and values")
+            raise YamlError(node, f"{name} is a mapping: names, colons and values")
         self._values: dict[str, yaml.Node] = {}
         self._keys: dict[str, yaml.Node] = {}
         self._asked: list[str] = []
         for each, value in node.value:
             word = _word(each)
             if not word:
-                raise Mistake(each, "a name is expected here")
+                raise YamlError(each, "a name is expected here")
             if word in self._values:
-                raise Mistake(each, f"{word[:40]} stands twice")
+                raise YamlError(each, f"{word[:40]} stands twice")
             self._values[word], self._keys[word] = value, each
 
     def __contains__(self, name: str) -> bool:
@@ -105,7 +105,7 @@ class Told:
         for name, key in self._keys.items():
             if name not in self._asked:
                 known = ", ".join(dict.fromkeys(self._asked))
-                raise Mistake(key, f"{self._name} has no {name[:40]}: {known}")
+                raise YamlError(key, f"{self._name} has no {name[:40]}: {known}")
 
     def text(self, name: str) -> str:
         node = self.take(name)
@@ -113,20 +113,20 @@ class Told:
         # 2.10 is a number to YAML, and no is a refusal: what was written counts.
         text = "" if node is None or value is None else str(node.value).strip()
         if node is not None and (len(text) > 500 or not text.isprintable()):
-            raise Mistake(node, f"{name} is one line of text")
+            raise YamlError(node, f"{name} is one line of text")
         return text
 
     def checked(self, name: str, url: str) -> str:
         try:
             return checked_base_url(url, FILE)
         except ConfigError as error:
-            raise Mistake(self._values[name], f"{error.what} {error.cure}") from None
+            raise YamlError(self._values[name], f"{error.what} {error.cure}") from None
 
     def page(self, name: str) -> str:
         """An address that a person is led to: a link on the pack's own page, so nothing that runs there."""
         text = self.text(name)
         if text and not text.lower().startswith(("https://", "http://")):
-            raise Mistake(self._values[name], f"{name} is a web address, for example https://example.com/keys")
+            raise YamlError(self._values[name], f"{name} is a web address, for example https://example.com/keys")
         return text
 
     def proxy(self, name: str) -> str:
@@ -138,7 +138,7 @@ class Told:
         except ValueError:
             good = False
         if text and not good:
-            raise Mistake(self._values[name], f"{name} is an address, for example http://proxy.example:8080")
+            raise YamlError(self._values[name], f"{name} is an address, for example http://proxy.example:8080")
         return text
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
@@ -147,21 +147,21 @@ class Told:
             return default
         value = scalar(node)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise Mistake(node, f"{name} is a number from {least} to {most}")
+            raise YamlError(node, f"{name} is a number from {least} to {most}")
         return value
 
     def flag(self, name: str, default: bool) -> bool:
         node = self.take(name)
         value = scalar(node) if node is not None else default
         if not isinstance(value, bool):
-            raise Mistake(node or self.key, f"{name} is true or false")
+            raise YamlError(node or self.key, f"{name} is true or false")
         return value
 
     def choice(self, name: str, values: list[str]) -> str:
         node = self.take(name)
         text = self.text(name)
         if node is not None and text not in values:
-            raise Mistake(node, f"{name} is one of: {', '.join(values)}")
+            raise YamlError(node, f"{name} is one of: {', '.join(values)}")
         return text
 
     def words(self, name: str) -> list[str]:
@@ -169,11 +169,11 @@ class Told:
         if node is None:
             return []
         if not isinstance(node, yaml.SequenceNode):
-            raise Mistake(node, f"{name} is a list, for example [a, b]")
+            raise YamlError(node, f"{name} is a list, for example [a, b]")
         # 16:9 without quotes is a number to YAML 1.1, in base 60: what was written counts.
         found = [str(each.value) for each in node.value if isinstance(each, yaml.ScalarNode)]
         if len(found) != len(node.value):
-            raise Mistake(node, f"{name} is a list of words")
+            raise YamlError(node, f"{name} is a list of words")
         return found
 
     def numbers(self, name: str, least: float, most: float) -> list[float]:
@@ -183,7 +183,7 @@ class Told:
         for word, place in zip(self.words(name), node.value if node is not None else (), strict=True):
             value = scalar(place)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
-                raise Mistake(place, f"{name} has numbers from {least:g} to {most:g}, and not {word[:20]}")
+                raise YamlError(place, f"{name} has numbers from {least:g} to {most:g}, and not {word[:20]}")
             found.append(value)
         return found
 
@@ -191,7 +191,7 @@ class Told:
         """A path below an address; "" where none is given."""
         found = self.text(name)
         if found and (not found.startswith("/") or " " in found):
-            raise Mistake(self.at(name), f"{name} is a path: it begins with / and has no spaces")
+            raise YamlError(self.at(name), f"{name} is a path: it begins with / and has no spaces")
         return found
 
     def choices(self, name: str, values: list[str]) -> tuple[Any, ...]:
@@ -199,9 +199,9 @@ class Told:
         found = self.words(name)
         for place, word in zip(node.value if node is not None else (), found, strict=True):
             if word not in values:
-                raise Mistake(place, f"{name} has no {word[:40]}: {', '.join(values)}")
+                raise YamlError(place, f"{name} has no {word[:40]}: {', '.join(values)}")
         return tuple(dict.fromkeys(found))
 
-    def map(self, name: str) -> Told | None:
+    def map(self, name: str) -> YamlReader | None:
         node = self.take(name)
-        return None if node is None or _is_nothing(node) else Told(node, name, self._keys[name])
+        return None if node is None or _is_nothing(node) else YamlReader(node, name, self._keys[name])

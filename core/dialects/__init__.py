@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import cast
 
 from ..images.picture import sniff
-from .base.step import Dialect, Done, Found, Job, Reply, Send, Step
+from .base.step import Dialect, Done, ImageRef, Job, Reply, Send, Step
 
 
 def dialect(name: str) -> Dialect:
@@ -31,5 +31,5 @@ def step_after(dialect: Dialect, job: Job, send: Send, reply: Reply) -> Step:
     """
     about_result = send.paid or send.accepted is not None
     if about_result and reply.ok and sniff(reply.body):
-        return Done((Found(data=reply.body),), request_id=reply.request_id)
+        return Done((ImageRef(data=reply.body),), request_id=reply.request_id)
     return dialect.next(job, send.state, reply)

@@ -16,7 +16,7 @@ from ..http.body import json_body
 from ..providers.spec import Transport
 from ..redaction.text import redact
 from .base.polling import SUCCEEDED, follow, lost, path_segment, status_of, task_id_of
-from .base.step import Done, Failed, Found, Job, Reply, Send, State, Step
+from .base.step import Done, Failed, ImageRef, Job, Reply, Send, State, Step
 from .base.uploads import Fresh, known_urls, next_upload, placed, without_upload
 from .parsing.error_parsing import fault_of, no_picture, unreadable
 from .parsing.long_text import LongText
@@ -99,11 +99,11 @@ def _costing(failed: Failed, value: dict[str, Any]) -> Failed:
     return replace(failed, fault=replace(failed.fault, unbilled=True)) if free else failed
 
 
-def _addresses(node: Any, name: str = "", depth: int = 0) -> list[Found]:
+def _addresses(node: Any, name: str = "", depth: int = 0) -> list[ImageRef]:
     """Every address or data URI below `node`, in order, each once."""
     if depth > 8 or name in _ECHOES:
         return []
-    found: list[Found] = []
+    found: list[ImageRef] = []
     head = node.head(64).decode("utf-8", "replace") if isinstance(node, LongText) else node
     if isinstance(head, str) and head.lstrip()[:5].lower() in ("http:", "https", "data:"):
         picture = image_of(node)

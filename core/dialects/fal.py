@@ -61,7 +61,7 @@ def next(job: Job, state: State, reply: Reply) -> Step:
     if at == "submit":
         return remembered(_submitted(job, reply), state)
     if at == "cancel":
-        return Wait(job.row.poll_seconds[0], _ask(job, {**state, "at": "status", "removed": reply.ok}))
+        return Wait(job.spec.poll_seconds[0], _ask(job, {**state, "at": "status", "removed": reply.ok}))
     if at == "result":
         return _result(job, state, reply)
     return _status(job, state, reply)
@@ -194,10 +194,10 @@ def _result(job: Job, state: State, reply: Reply) -> Step:
     if not reply.ok:
         fault = _failure(state, reply)
         if reply.status == 400 and "still in progress" in fault.words.lower():
-            return Wait(job.row.poll_seconds[0], _poll(job, state))
+            return Wait(job.spec.poll_seconds[0], _poll(job, state))
         looks = state.get("looks", 0)
         if reply.status == 500 and not _named_in(state, reply) and looks < _LOOKS and b'"detail"' in reply.body[:_HEAD]:
-            return Wait(job.row.poll_seconds[1], _ask(job, {**state, "looks": looks + 1}))
+            return Wait(job.spec.poll_seconds[1], _ask(job, {**state, "looks": looks + 1}))
         return Failed(fault, task)
     try:
         value = read_object(reply)

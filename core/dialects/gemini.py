@@ -47,7 +47,7 @@ def start(job: Job) -> Step:
 
 def next(job: Job, state: State, reply: Reply) -> Step:
     if not reply.ok:
-        return Failed(gemini_errors.fault(reply, job.row.id))
+        return Failed(gemini_errors.fault(reply, job.spec.id))
     if state["at"] == "announce":
         return _put(job, state, reply)
     try:
@@ -70,10 +70,10 @@ def resume(job: Job, accepted: State) -> Step:
 def _places(job: Job) -> list[str]:
     """How each reference travels: "" inside the body, an address, or `_UPLOAD`."""
     places = [""] * len(job.references)
-    if job.row.references == "upload" or job.row.upload_above:
+    if job.spec.references == "upload" or job.spec.upload_above:
         largest_first = sorted(range(len(places)), key=lambda index: -len(job.references[index].data))
         for index in largest_first:
-            if len(_body(job, places)) <= job.row.upload_above:
+            if len(_body(job, places)) <= job.spec.upload_above:
                 break
             places[index] = job.uploaded.get(index) or _UPLOAD
     return places

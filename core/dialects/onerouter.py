@@ -54,7 +54,7 @@ def start(job: Job) -> Step:
         first[_RATIO] = "plain"
     if job.references:
         first[_ROUTE] = "edits"
-        first[_ENCODING] = "base64" if job.row.references == "base64" else "data_uri"
+        first[_ENCODING] = "base64" if job.spec.references == "base64" else "data_uri"
     return _submit(job, begin(job, first))
 
 
@@ -89,7 +89,7 @@ def _submit(job: Job, state: State) -> Send:
     if job.route.references and job.references:
         addresses = [""] * len(job.references)
         value[job.route.references] = inside(job, addresses, variants[_ENCODING])
-    route = job.row.routes["generate"] if variants.get(_ROUTE) == "generations" else job.route
+    route = job.spec.routes["generate"] if variants.get(_ROUTE) == "generations" else job.route
     return Send("POST", job.url(route.path), {**state, "at": "submit"}, paid=True, body=json_body(value))
 
 

@@ -37,11 +37,11 @@ _HEAD = 64 << 10
 
 
 def start(job: Job) -> Step:
-    forms = (job.form or " ".join(job.row.forms[:1])).split()
+    forms = (job.form or " ".join(job.spec.forms[:1])).split()
     form = "json" if "json" in forms and _knows_json(job) else "multipart"
     state: State = {"at": "submit", "form": form, "async": "async" in forms}
     if job.operation == "edit":
-        encoding = "base64" if job.row.references == "base64" else "data_uri"
+        encoding = "base64" if job.spec.references == "base64" else "data_uri"
         state |= begin(job, {_topic(job): form, "encoding": encoding})
     return _submit(job, state)
 
@@ -56,7 +56,7 @@ def next(job: Job, state: State, reply: Reply) -> Step:
         value = read_object(reply)
     except NotJson:
         return Failed(unreadable(reply), task)
-    learned = "" if task or not job.row.forms else state["form"] + (" async" if state["async"] else "")
+    learned = "" if task or not job.spec.forms else state["form"] + (" async" if state["async"] else "")
     step = follow(
         job,
         reply,
@@ -81,7 +81,7 @@ def _submit(job: Job, state: State) -> Send:
         parts += [(job.route.references, picture) for picture in job.references]
         return Send("POST", job.url(job.route.path) + query, state, paid=True, body=multipart_body(parts))
     # The edits route of the document takes a form only; a row whose references travel in JSON names the one that takes them.
-    route = job.row.routes["generate"] if job.row.references == "multipart" else job.route
+    route = job.spec.routes["generate"] if job.spec.references == "multipart" else job.route
     value: dict[str, Any] = dict(fields)
     if job.references:
         value[job.route.references] = inside(job, [""] * len(job.references), state["variants"]["encoding"])
@@ -118,7 +118,7 @@ def _topic(job: Job) -> str:
 
 
 def _knows_json(job: Job) -> bool:
-    return any("json" in form for form in job.row.forms)
+    return any("json" in form for form in job.spec.forms)
 
 
 def _without_request_id(value: dict[str, Any]) -> dict[str, Any]:

@@ -35,13 +35,13 @@ _OF_THE_PICTURE = frozenset({"aspect_ratio", "resolution", "output_format"})
 
 
 def start(job: Job) -> Step:
-    return _submit(job, job.form or job.row.forms[0])
+    return _submit(job, job.form or job.spec.forms[0])
 
 
 def next(job: Job, state: State, reply: Reply) -> Step:
     form = state["form"]
     if not reply.ok:
-        if reply.status in (404, 405) and "tried" not in state and _OTHER[form] in job.row.forms:
+        if reply.status in (404, 405) and "tried" not in state and _OTHER[form] in job.spec.forms:
             return _submit(job, _OTHER[form], tried=True)
         return Failed(_advised(_fault(reply), job, form))
     try:
@@ -142,7 +142,7 @@ def _flagged(fault: Fault, error: dict[str, Any]) -> Fault:
 def _advised(fault: Fault, job: Job, form: str) -> Fault:
     if form != "chat" or fault.kind != "server" or fault.status != 500:
         return fault
-    name = f"NANO_BANANA_{job.row.id.upper()}_FORM"
+    name = f"NANO_BANANA_{job.spec.id.upper()}_FORM"
     cure = f"Queue again in a few minutes; a model that makes pictures only needs {name}=images"
     return replace(fault, cure=cure)
 

@@ -43,7 +43,7 @@ def next(job: Job, state: State, reply: Reply) -> Step:
     if at == "upload":
         return _uploaded(job, state, reply)
     if at == "cancel":
-        return Wait(job.row.poll_seconds[0], _poll(job, {**state, "at": "poll"}))
+        return Wait(job.spec.poll_seconds[0], _poll(job, {**state, "at": "poll"}))
     if not reply.ok:
         if task:
             return Failed(lost(reply, task) if reply.status == 404 else fault_of(reply), task)

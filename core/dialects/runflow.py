@@ -44,8 +44,8 @@ _UPLOAD, _INSIDE = "upload", "inside"
 
 
 def start(job: Job) -> Step:
-    state = begin(job, {_TOPIC: _UPLOAD if job.row.references == "upload" else _INSIDE} if job.references else {})
-    return _upload_or_submit(job, {**state, "form": job.form or job.row.forms[0], "urls": known_urls(job)})
+    state = begin(job, {_TOPIC: _UPLOAD if job.spec.references == "upload" else _INSIDE} if job.references else {})
+    return _upload_or_submit(job, {**state, "form": job.form or job.spec.forms[0], "urls": known_urls(job)})
 
 
 def next(job: Job, state: State, reply: Reply) -> Step:
@@ -124,7 +124,7 @@ def _uploading(job: Job, state: State, reply: Reply) -> Step:
 def _submit(job: Job, state: State, fresh: Fresh | None = None) -> Send:
     value: dict[str, Any] = {"prompt": job.prompt, **job.fields()}
     if job.references:
-        value[job.route.references] = inside(job, state["urls"], job.row.references)
+        value[job.route.references] = inside(job, state["urls"], job.spec.references)
     if state["form"] == "runs":
         path, value = "/v1/models/{model}/runs", {"input": value}
     else:

@@ -45,7 +45,7 @@ _HEADER = re.compile(r"(?i)x-[a-z0-9-]{1,60}|cache-control|content-disposition")
 
 
 def start(job: Job) -> Step:
-    state = begin(job, {_TOPIC: _UPLOADS[0] if job.row.references == "upload" else "inside"} if job.references else {})
+    state = begin(job, {_TOPIC: _UPLOADS[0] if job.spec.references == "upload" else "inside"} if job.references else {})
     return _upload_or_submit(job, {**state, "urls": known_urls(job)})
 
 
@@ -78,7 +78,7 @@ def next(job: Job, state: State, reply: Reply) -> Step:
     # A reply about a prediction may repeat what was sent: of such a one only the outputs are looked at.
     own = not task or "outputs" in inner or ("status" in inner and status_of(inner) not in SUCCEEDED)
     if not own and "status" in inner:
-        sent = job.row.routes["edit"].references
+        sent = job.spec.routes["edit"].references
         value = {"data": {name: told for name, told in inner.items() if name != sent}}
     carried = state if task else begin(job, {_RESULT: "result"})
     extra: State = {name: carried[name] for name in ("variants", "refused") if name in carried}
@@ -139,7 +139,7 @@ def _put(job: Job, state: State, reply: Reply) -> Step:
 def _submit(job: Job, state: State, fresh: Fresh | None = None) -> Send:
     value: dict[str, Any] = {"prompt": job.prompt, **job.fields()}
     if job.references:
-        value[job.route.references] = inside(job, state["urls"], job.row.references)
+        value[job.route.references] = inside(job, state["urls"], job.spec.references)
     submitted: State = {**state, "at": "submit"}
     return Send("POST", job.url(job.route.path), submitted, paid=True, body=json_body(value), uploaded=fresh)
 

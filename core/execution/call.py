@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import Literal
 
 from ..dialects import dialect, step_after
-from ..dialects.base.step import Cancels, Dialect, Done, Failed, Found, Job, Reply, Send, State, Step, Wait
+from ..dialects.base.step import Cancels, Dialect, Done, Failed, ImageRef, Job, Reply, Send, State, Step, Wait
 from ..dialects.parsing.error_parsing import of_references
 from ..errors import Charged, ConfigError, Fault, LedgerFailed, NanoBananaError
-from ..http.connections import Forbidden
-from ..http.download import Unfetched, fetch
-from ..http.failures import Broken
-from ..http.transport import Abandoned, TooLong, Transport, Watch
+from ..http.connections import UnsafeAddress
+from ..http.download import DownloadFailed, download
+from ..http.failures import RequestFailed
+from ..http.transport import Cancelled, TooLong, TransferHooks, Transport
 from ..images.picture import TooLarge, UnreadablePicture, decode, pixel_digest, sniff
 from ..ledger import Claim
 from ..ledger.journal import Journal
@@ -39,9 +39,9 @@ from ..redaction.sent_key import Scrubber
 from ..request import Slot
 from . import retry_policy
 from .echoes import marks_of, without_echoes
-from .failures import Blame, given_up, too_large, with_wish
-from .outcome import Landed, Outcome
-from .provider_cache import Memory
+from .failures import FailureMessages, given_up, too_large, with_wish
+from .outcome import Outcome, ResultImage
+from .provider_cache import ProviderCache
 from .rate_limit import Waiting
 from .result_choice import absolute, chosen
 
@@ -79,7 +79,7 @@ class Call:
         fingerprints: Sequence[str],
         digests: Sequence[str],
         ledger: Journal,
-        memory: Memory,
+        memory: ProviderCache,
         stopped: Callable[[], bool] = lambda: False,
         ended: Callable[[Call], None] = lambda call: None,
         slots: Sequence[Slot] = (),
@@ -97,7 +97,7 @@ class Call:
         self.waiting = Waiting(
             memory.rate_limits.of(target), target.timeout if patience is None else patience, self._check_wanted
         )
-        self._blame = Blame(target)
+        self._blame = FailureMessages(target)
         self.outcome = Outcome()
         self.phase: Phase = "waiting for a free place"
         self.progress = ""
@@ -115,10 +115,10 @@ class Call:
         """Whether an earlier try may have been taken: it is asked for again with the same idempotency key."""
         self._paid_at = claim.sent if claim else 0.0
         self._attempts = 0
-        self._fate: retry_policy.Fate = "over"
-        self._fates: dict[int, retry_policy.Fate] = {}
+        self._fate: retry_policy.Disposition = "over"
+        self._fates: dict[int, retry_policy.Disposition] = {}
         key = target.key
-        self._scrubber = Scrubber([key.value] if key is not None and target.row.auth == "key" else [])
+        self._scrubber = Scrubber([key.value] if key is not None and target.spec.auth == "key" else [])
         """Takes the key that was sent out of all that comes back."""
         self._answer: KeptAnswer | None = None
         """The last answer about the pictures, while it may have to be kept."""
@@ -133,18 +133,18 @@ class Call:
         claim: Claim,
         target: Target,
         ledger: Journal,
-        memory: Memory,
+        memory: ProviderCache,
         ended: Callable[[Call], None] = lambda call: None,
     ) -> Call:
         """The rest of a call that was paid earlier: it only asks and fetches."""
         operation: Operation = "edit" if claim.operation == "edit" else "generate"
-        job = Job(target.row, claim.address, claim.model, operation, claim.prompt, {}, len(claim.places))
+        job = Job(target.spec, claim.address, claim.model, operation, claim.prompt, {}, len(claim.places))
         names = [place.fingerprint for place in claim.places]
         return cls(target, lambda: job, names, (), ledger, memory, ended=ended, claim=claim)
 
     @property
-    def row_label(self) -> str:
-        return self.target.row.label
+    def spec_label(self) -> str:
+        return self.target.spec.label
 
     @property
     def left(self) -> bool:
@@ -158,7 +158,7 @@ class Call:
     def cancel(self) -> bool:
         """The user wants it no more: its provider is asked, once and on the call's own thread, to drop what it has not
         begun. Returns at once; False when this provider can't be asked. Whatever comes of it, the call is gone on with."""
-        if self.done.is_set() or not isinstance(dialect(self.target.row.dialect), Cancels):
+        if self.done.is_set() or not isinstance(dialect(self.target.spec.dialect), Cancels):
             return False
         self._unwanted.set()
         return True
@@ -169,7 +169,7 @@ class Call:
         transport: Transport | None = None
         try:
             target = self.target
-            uploads = target.row.uploads_to(target.base_url)
+            uploads = target.spec.uploads_to(target.base_url)
             transport = Transport(target.base_url, target.proxy, target.ca_bundle, uploads=uploads)
             self._perform(transport)
         except NanoBananaError as error:
@@ -181,7 +181,7 @@ class Call:
         except Exception as error:  # a bug of ours must not kill the run, nor hide that money may be gone
             # Not with exc_info: an exception may hold what the provider said.
             said = self._scrubber.text(traceback.format_exc())
-            log.error("a call to %s failed inside the pack\n%s", self.target.row.id, said)
+            log.error("a call to %s failed inside the pack\n%s", self.target.spec.id, said)
             charged: Charged = "maybe" if self._left else "no"
             self._fate = "again" if self._task else "lost"
             self.outcome.error = self._blame.own_bug(error, charged)
@@ -201,7 +201,7 @@ class Call:
     # ------------------------------------------------------------------------------------------------ steps
 
     def _perform(self, transport: Transport) -> None:
-        speech = dialect(self.target.row.dialect)
+        speech = dialect(self.target.spec.dialect)
         self.phase = "preparing"
         self._job = self._make_job()
         if self.claim is not None:
@@ -226,7 +226,7 @@ class Call:
             self._read_again(transport, speech, claim.answer)
         elif all(urls.values()):
             self.outcome.text, self.outcome.request_id = claim.text, claim.request_id
-            self._bring_all(transport, speech, {number: Found(url) for number, url in urls.items()}, None)
+            self._bring_all(transport, speech, {number: ImageRef(url) for number, url in urls.items()}, None)
         elif self._task:
             self._finish(transport, speech, self._until_done(transport, speech, speech.resume(self._job, self._task)))
 
@@ -266,11 +266,11 @@ class Call:
                 raise self._blame.not_sent()
             if send.paid and (stop := self.waiting.turn()) is not None:
                 return Failed(given_up(self.waiting.limit.fault or Fault("rate"), stop, self.waiting.waited))
-            broken: Broken | None = None
+            broken: RequestFailed | None = None
             reply: Reply | None = None
             try:
                 reply = self._exchange(transport, send)
-            except Broken as error:
+            except RequestFailed as error:
                 broken = error
             except TooLong as error:
                 # A task is asked about again later: its next answer may be shorter.
@@ -278,7 +278,7 @@ class Call:
                 kept = self._keep_answer(_kept(send.state, error.reply)) if self._left and error.reply else None
                 charged: Charged = "maybe" if self._left else "no"
                 raise self._blame.too_long(str(error), charged, self._task_id, kept) from None
-            except Forbidden as error:
+            except UnsafeAddress as error:
                 self._fate = self._while_young("again") if self._task is not None else "lost"
                 raise self._blame.forbidden(str(error), "maybe" if self._left else "no") from None
             except NanoBananaError as error:
@@ -289,7 +289,7 @@ class Call:
                 raise
             if broken is not None:
                 verdict = retry_policy.after_break(
-                    self.target.row,
+                    self.target.spec,
                     broken.arrived,
                     paid=send.paid,
                     attempt=self._tries(attempt),
@@ -323,13 +323,13 @@ class Call:
                         self._take_back()
                     self.waiting.accepted()
                 return step
-            if send.paid and retry_policy.refused_before_work(self.target.row, step.fault):
+            if send.paid and retry_policy.refused_before_work(self.target.spec, step.fault):
                 if (gives_up := self._refused(step.fault, reply)) is not None:
                     return Failed(gives_up, step.task)
                 attempt -= 1
                 continue
             judged = retry_policy.after_failure(
-                self.target.row,
+                self.target.spec,
                 step.fault,
                 reply.headers,
                 paid=send.paid,
@@ -344,7 +344,7 @@ class Call:
             if send.paid:
                 self._before_again(judged)
             self.phase = "pausing"
-            log.info("%s answered %s; trying again in %.1f s", self.row_label, step.fault.status, judged.seconds)
+            log.info("%s answered %s; trying again in %.1f s", self.spec_label, step.fault.status, judged.seconds)
             self._pause(self._with_shared_pause(judged.seconds, send, step.fault))
 
     def _refused(self, fault: Fault, reply: Reply) -> Fault | None:
@@ -354,7 +354,7 @@ class Call:
             self._left = self._doubt
             return given_up(fault, verdict, self.waiting.waited)
         self._before_again(verdict)
-        log.info("%s answered %s; its key pauses for %.1f s", self.row_label, fault.status, verdict.seconds)
+        log.info("%s answered %s; its key pauses for %.1f s", self.spec_label, fault.status, verdict.seconds)
         return None
 
     def _with_shared_pause(self, seconds: float, send: Send, fault: Fault) -> float:
@@ -379,8 +379,8 @@ class Call:
             return None
         try:
             reply = self._exchange(transport, send, time.monotonic() + CANCEL_SECONDS)
-        except (Broken, TooLong, Forbidden, NanoBananaError) as error:
-            log.info("%s could not be asked to drop a task: %s", self.row_label, self._scrubber.text(str(error)))
+        except (RequestFailed, TooLong, UnsafeAddress, NanoBananaError) as error:
+            log.info("%s could not be asked to drop a task: %s", self.spec_label, self._scrubber.text(str(error)))
             return None
         return self._scrubbed_step(speech.next(self._job, send.state, reply))
 
@@ -395,9 +395,9 @@ class Call:
         headers = dict(send.headers)
         if send.body is not None:
             headers["Content-Type"] = send.body.content_type
-        if send.paid and self.target.row.idempotency_header:
+        if send.paid and self.target.spec.idempotency_header:
             # This call's own: by the picture's name, a job that failed would be handed out again the next day, too.
-            headers[self.target.row.idempotency_header] = self.id
+            headers[self.target.spec.idempotency_header] = self.id
         self.phase = (
             "uploading" if send.body is not None and len(send.body) > 1 << 20 else "sent" if send.paid else self.phase
         )
@@ -412,10 +412,10 @@ class Call:
                 fresh=send.paid,
                 watch=self._watch(send),
             )
-        except Abandoned:
+        except Cancelled:
             raise self._blame.not_sent() from None
 
-    def _watch(self, send: Send) -> Watch:
+    def _watch(self, send: Send) -> TransferHooks:
         def moved(done: int, total: int) -> None:
             self.bytes_sent = (done, total)
             if send.paid and done >= total:
@@ -429,7 +429,7 @@ class Call:
                 self._left = True
                 self.waiting.sent()
 
-        return Watch(abandoned=abandoned, on_sent=moved, on_last=leaving)
+        return TransferHooks(abandoned=abandoned, on_sent=moved, on_last=leaving)
 
     def _note(self, send: Send) -> None:
         """Keeps what a step brought: an accepted task, a form that worked, an upload."""
@@ -485,18 +485,18 @@ class Call:
         if missing > 0:
             outcome.error = self._blame.incomplete(len(wanted), len(self.numbers))
 
-    def _chosen(self, done: Done) -> tuple[list[Found], list[Found]]:
+    def _chosen(self, done: Done) -> tuple[list[ImageRef], list[ImageRef]]:
         """The results and the extra pictures of an answer, with whole addresses."""
         asked = self.claim.total if self.claim else len(self.numbers)
         return chosen([absolute(each, self.target.base_url) for each in done.pictures], asked)
 
-    def _bring_all(self, transport: Transport, speech: Dialect, found: dict[int, Found], usd: float | None) -> None:
+    def _bring_all(self, transport: Transport, speech: Dialect, found: dict[int, ImageRef], usd: float | None) -> None:
         asked_again = False
         for number in list(found):
             try:
                 try:
                     self._bring(transport, number, found[number], usd)
-                except Unfetched as error:
+                except DownloadFailed as error:
                     if asked_again or self._task is None or not error.dead:
                         raise
                     # The address is dead, but the provider still knows the task: it may have a new one.
@@ -504,7 +504,7 @@ class Call:
                     done = self._until_done(transport, speech, speech.resume(self._job, self._task))
                     found |= {n: each for n, each in enumerate(self._chosen(done)[0]) if n in found}
                     self._bring(transport, number, found[number], usd)
-            except Unfetched as error:
+            except DownloadFailed as error:
                 dead = error.forbidden or (error.dead and self._task is None)
                 self._fates[number] = "lost" if dead else self._while_young("again")
                 self.outcome.failures[number] = self._blame.not_fetched(error, found[number].url, self._task_id)
@@ -512,13 +512,13 @@ class Call:
                 self._fates.setdefault(number, self._fate)
                 self.outcome.failures[number] = error
 
-    def _bring(self, transport: Transport, number: int, found: Found, usd: float | None) -> None:
+    def _bring(self, transport: Transport, number: int, found: ImageRef, usd: float | None) -> None:
         """One picture: its bytes, then on disk, then pixels. Raises Unfetched, or NanoBananaError for what is no picture."""
         data, name = found.read(), self._name(number)
         if not data:
             self.phase = "downloading"
             try:
-                data = fetch(transport, found.url, FREE_SECONDS)
+                data = download(transport, found.url, FREE_SECONDS)
             except ConfigError as error:
                 # A proxy or certificates of this machine: the picture waits at its address.
                 self._fates[number] = "again"
@@ -526,7 +526,7 @@ class Call:
                 raise
         kept = self._write(lambda: self._ledger.bring_in(name, data), "A picture could not be stored")
         try:
-            landed = Landed(decode(data), sniff(data), lambda: data)
+            landed = ResultImage(decode(data), sniff(data), lambda: data)
         except TooLarge as error:
             raise self._too_large(name, str(error), usd, kept) from None
         except UnreadablePicture as error:
@@ -552,19 +552,19 @@ class Call:
         """Keeps a picture that can't be decoded here as the result that it is: it is not asked for, and paid, again."""
         file = self._ledger.file_of(name) if kept else ""
         if self._store(name, usd, kept):
-            return too_large(self.row_label, why, file, "yes")
+            return too_large(self.spec_label, why, file, "yes")
         self._fates[self.numbers[self.fingerprints.index(name)]] = self._while_young("again") if self._task else "lost"
         return self._blame.no_picture(why, "", None)
 
-    def _bring_extras(self, transport: Transport, extras: Sequence[Found]) -> None:
+    def _bring_extras(self, transport: Transport, extras: Sequence[ImageRef]) -> None:
         """Keeps pictures beyond those that were asked for, as bytes and for the results panel only."""
         seen = {pixel_digest(landed.pixels) for landed in self.outcome.landed.values()}
         for found in extras[:MOST_EXTRAS]:
             try:
-                data = found.read() or fetch(transport, found.url, FREE_SECONDS)
+                data = found.read() or download(transport, found.url, FREE_SECONDS)
                 digest = _digest_of(data)
-            except (Unfetched, UnreadablePicture, ConfigError) as error:
-                self.outcome.notices.append(f"{self.row_label} sent an extra picture that could not be read: {error}")
+            except (DownloadFailed, UnreadablePicture, ConfigError) as error:
+                self.outcome.notices.append(f"{self.spec_label} sent an extra picture that could not be read: {error}")
                 continue
             if digest in seen:
                 continue
@@ -574,7 +574,7 @@ class Call:
             self._write(keep, "An extra picture could not be stored")
         left_out = len(extras) - MOST_EXTRAS
         if left_out > 0:
-            self.outcome.notices.append(f"{self.row_label} sent {left_out} more extra pictures, which were not kept")
+            self.outcome.notices.append(f"{self.spec_label} sent {left_out} more extra pictures, which were not kept")
 
     def _write(self, step: Callable[[], None], what: str = "The journal could not be written") -> bool:
         """Tells the ledger. Once money is out, its failure is a notice: the picture is worth more than its row."""
@@ -594,8 +594,10 @@ class Call:
         fault, accepted = of_references(failed.fault, len(self._job.references)), self._task is not None
         if accepted and retry_policy.is_task_lost(fault):
             fault = replace(fault, kind="task_lost")
-        charged = retry_policy.charged_by(self.target.row, fault, accepted=accepted) if self._left or accepted else "no"
-        fate = retry_policy.fate_of(fault, accepted=accepted)
+        charged = (
+            retry_policy.charged_by(self.target.spec, fault, accepted=accepted) if self._left or accepted else "no"
+        )
+        fate = retry_policy.disposition_of(fault, accepted=accepted)
         self._fate = fate if fault.kind in _ABOUT_US else self._while_young(fate)
         if fault.kind == "key" and self.target.key:
             self._memory.tokens.forget(self.target.key.value)
@@ -613,11 +615,11 @@ class Call:
         self.outcome.answer = kept.name if kept else ""
         return kept
 
-    def _while_young(self, fate: retry_policy.Fate) -> retry_policy.Fate:
+    def _while_young(self, fate: retry_policy.Disposition) -> retry_policy.Disposition:
         """Tasks and addresses don't live for ever: what could not be had for a day is lost."""
         return "lost" if fate == "again" and abs(time.time() - self._paid_at) > URL_SECONDS else fate
 
-    def _lost(self, broken: Broken, stop: retry_policy.Stop, send: Send) -> NanoBananaError:
+    def _lost(self, broken: RequestFailed, stop: retry_policy.Stop, send: Send) -> NanoBananaError:
         if self._task is not None:
             self._fate = self._while_young("again")
             return self._blame.task_lost(self._task_id, broken)
@@ -644,14 +646,14 @@ class Call:
 
     def _key(self) -> tuple[str, str] | None:
         """The header that carries the key, and its value. Raises ConfigError, KeyRefused or NetworkError."""
-        row, key, target = self.target.row, self.target.key, self.target
+        spec, key, target = self.target.spec, self.target.key, self.target
         if key is None:
             return None
         value = key.value
-        if row.auth == "google_service_account":
-            value = self._memory.tokens.token(value, key.source, row.label, target.proxy, target.ca_bundle)
+        if spec.auth == "google_service_account":
+            value = self._memory.tokens.token(value, key.source, spec.label, target.proxy, target.ca_bundle)
         self._scrubber = self._scrubber.also(value)
-        return row.header(value)
+        return spec.header(value)
 
     def _scrubbed_step(self, step: Step) -> Step:
         """A dialect's step without the key, in whatever spelling; what is only sent stays as it is."""
@@ -726,7 +728,7 @@ class Call:
             except LedgerFailed as failed:
                 log.warning("%s", failed.reason)
             except Exception:  # a bug of ours: nobody may wait for ever because of a row
-                log.exception("the end of a call to %s could not be written down", self.target.row.id)
+                log.exception("the end of a call to %s could not be written down", self.target.spec.id)
 
 
 def _digest_of(data: bytes) -> str:

@@ -18,7 +18,7 @@ EXIT_SECONDS = 10.0
 
 
 @dataclass
-class Ticket:
+class QueuedCall:
     """A call in line."""
 
     work: Callable[[], None]
@@ -29,27 +29,27 @@ class Ticket:
     """It runs on, but no longer takes a place."""
 
 
-class Lanes:
+class ConcurrencyLimiter:
     """One line per key at a provider; a call starts when fewer than its own limit are running there."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: dict[str, deque[Ticket]] = {}
+        self._waiting: dict[str, deque[QueuedCall]] = {}
         self._running: dict[str, int] = {}
         self._threads: set[threading.Thread] = set()
         self._ending = False
         """Whether the process ends: what has not begun does not begin any more."""
         atexit.register(self._finish)
 
-    def enter(self, account: str, limit: int, work: Callable[[], None]) -> Ticket:
+    def enter(self, account: str, limit: int, work: Callable[[], None]) -> QueuedCall:
         """Puts `work` in line; it must not raise."""
-        ticket = Ticket(work, max(1, limit))
+        ticket = QueuedCall(work, max(1, limit))
         with self._lock:
             self._waiting.setdefault(account, deque()).append(ticket)
         self._advance(account)
         return ticket
 
-    def drop(self, account: str, ticket: Ticket) -> bool:
+    def drop(self, account: str, ticket: QueuedCall) -> bool:
         """Takes a call out of the line; False when it has begun."""
         with self._lock:
             if ticket.started or ticket.dropped:
@@ -58,7 +58,7 @@ class Lanes:
             self._waiting[account].remove(ticket)
             return True
 
-    def leave(self, account: str, ticket: Ticket) -> None:
+    def leave(self, account: str, ticket: QueuedCall) -> None:
         """Gives up the place of a call that is only waited for any more: it must not hold up new ones."""
         with self._lock:
             if not ticket.started or ticket.left:
@@ -85,7 +85,7 @@ class Lanes:
                 self._threads.add(thread)
                 thread.start()
 
-    def _live(self, account: str, ticket: Ticket) -> None:
+    def _live(self, account: str, ticket: QueuedCall) -> None:
         try:
             ticket.work()
         finally:

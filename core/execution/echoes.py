@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import replace
 
-from ..dialects.base.step import Done, Failed, Found, Job, Reply
+from ..dialects.base.step import Done, Failed, ImageRef, Job, Reply
 from ..errors import Fault
 from ..images.picture import UnreadablePicture, decode, measure, pixel_digest
 from ..redaction.text import redact
@@ -41,7 +41,7 @@ def without_echoes(
     many = len(done.pictures) > job.count
     left = MOST_COMPARED
 
-    def is_echo(found: Found) -> bool:
+    def is_echo(found: ImageRef) -> bool:
         if found.url:
             return found.url in marks
         size = found.coded.size if found.coded is not None else len(found.data)

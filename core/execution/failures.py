@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ..dialects.base.step import Reply
 from ..errors import Charged, ConfigError, Fault, Kind, NanoBananaError, Stopped, failure
-from ..http.download import Unfetched
-from ..http.failures import Broken
+from ..http.download import DownloadFailed
+from ..http.failures import RequestFailed
 from ..keys.sources import variables
 from ..planning.plan import Target
 from ..redaction.text import public_url
@@ -31,25 +31,25 @@ _TOO_LARGE = (
 
 
 @dataclass(frozen=True)
-class Blame:
+class FailureMessages:
     """The words for what goes wrong with one provider."""
 
     target: Target
 
     @property
     def label(self) -> str:
-        return self.target.row.label
+        return self.target.spec.label
 
     def error(self, fault: Fault, charged: Charged, task: str = "", kept: Path | None = None) -> NanoBananaError:
         """What a reply said, or what kept it from coming.
 
         `task` is its number at the provider, `kept` the file that holds the answer in which no picture could be read.
         """
-        row = self.target.row
-        place = self.target.key.source if self.target.key else variables(row, self.target.profile)[0]
-        hint = f"Check the key in {place}: it has to be valid for {row.label} and allowed to make images"
+        spec = self.target.spec
+        place = self.target.key.source if self.target.key else variables(spec, self.target.profile)[0]
+        hint = f"Check the key in {place}: it has to be valid for {spec.label} and allowed to make images"
         name = f"{kept.parent.name}/{kept.name}" if kept else ""
-        return failure(fault, row.label, charged, key_hint=hint, task=task, kept=name)
+        return failure(fault, spec.label, charged, key_hint=hint, task=task, kept=name)
 
     def too_long(self, why: str, charged: Charged, task: str, kept: Path | None) -> NanoBananaError:
         """An answer that was not read to its end. `task`: the provider's id of what it accepted before; it is asked for
@@ -64,12 +64,12 @@ class Blame:
     def not_sent(self) -> Stopped:
         return Stopped("It was not sent: the run ended before its turn", kind="stopped")
 
-    def unreachable(self, broken: Broken) -> NanoBananaError:
+    def unreachable(self, broken: RequestFailed) -> NanoBananaError:
         """It never arrived."""
         what = f"{self.label} could not be reached: {broken.why}"
         return failure(Fault(broken.kind, cure=broken.cure), self.label, "no", what=what)
 
-    def answer_lost(self, broken: Broken) -> NanoBananaError:
+    def answer_lost(self, broken: RequestFailed) -> NanoBananaError:
         """It arrived, or may have."""
         unread = broken.kind == "unreadable"
         lacking = "its answer can't be read" if unread else "no answer came back"
@@ -77,7 +77,7 @@ class Blame:
         kind: Kind = "timeout" if broken.timed_out else "unreadable" if unread else "network"
         return failure(Fault(kind), self.label, "maybe", what=what)
 
-    def task_lost(self, task: str, broken: Broken) -> NanoBananaError:
+    def task_lost(self, task: str, broken: RequestFailed) -> NanoBananaError:
         what = f"{self.label} took the task {task}, but it could not be followed: {broken.why}"
         return failure(Fault(broken.kind, cure=broken.cure), self.label, "maybe", what=what)
 
@@ -107,11 +107,11 @@ class Blame:
         return NanoBananaError(
             f"{self.label} gave {came} of {asked} pictures",
             kind="empty",
-            charged=retry_policy.charged_by(self.target.row, Fault("empty", status=200), accepted=False),
+            charged=retry_policy.charged_by(self.target.spec, Fault("empty", status=200), accepted=False),
             cure="Queue again: only what is missing is asked for",
         )
 
-    def not_fetched(self, error: Unfetched, url: str, task: str) -> NanoBananaError:
+    def not_fetched(self, error: DownloadFailed, url: str, task: str) -> NanoBananaError:
         """A finished picture that its address doesn't give."""
         where = f"from {public_url(url)}" + (f" (task {task})" if task else "")
         if error.forbidden:

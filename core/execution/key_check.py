@@ -14,9 +14,9 @@ from ..dialects.base.step import Reply
 from ..dialects.parsing.error_parsing import claimed_status, fault_of, unreadable
 from ..dialects.parsing.reading import NotJson, read_json
 from ..errors import ConfigError, failure
-from ..http.connections import Forbidden
-from ..http.failures import Broken
-from ..http.transport import Abandoned, TooLong, Transport
+from ..http.connections import UnsafeAddress
+from ..http.failures import RequestFailed
+from ..http.transport import Cancelled, TooLong, Transport
 from ..planning.plan import Target
 from ..redaction.sent_key import Scrubber
 from ..redaction.text import redact
@@ -39,29 +39,29 @@ class Checked:
 
 def check_key(target: Target) -> Checked:
     """Tests the key of a target. Raises ConfigError when the address or a proxy setting makes no sense."""
-    row = target.row
-    if not row.needs_key:
-        return Checked("works", f"{row.label} needs no key")
+    spec = target.spec
+    if not spec.needs_key:
+        return Checked("works", f"{spec.label} needs no key")
     if target.key is None:
-        return Checked("unproven", f"There is no key for {row.label} to test")
+        return Checked("unproven", f"There is no key for {spec.label} to test")
     # A service account's document has its private key in it: it signs for tokens, and is never sent itself.
-    if not row.key_check or row.auth != "key":
+    if not spec.key_check or spec.auth != "key":
         return Checked(
             "unproven",
-            f"{row.label} has no free way to test a key: it is tried with the first picture. A wrong key costs nothing",
+            f"{spec.label} has no free way to test a key: it is tried with the first picture. A wrong key costs nothing",
         )
     transport = Transport(target.base_url, target.proxy, target.ca_bundle)
-    url, deadline = target.base_url + row.key_check, time.monotonic() + SECONDS
+    url, deadline = target.base_url + spec.key_check, time.monotonic() + SECONDS
     try:
-        header = row.header(target.key.value)
+        header = spec.header(target.key.value)
         reply = transport.send("GET", url, headers={}, key=header, deadline=deadline, limit=_ANSWER_BYTES)
-    except Broken as error:
+    except RequestFailed as error:
         advice = f". {error.cure}" if error.cure else ""
         return Checked(
-            "unreachable", f"{row.label} can't be reached: {error.why}{advice}. Nothing is known about the key"
+            "unreachable", f"{spec.label} can't be reached: {error.why}{advice}. Nothing is known about the key"
         )
-    except (TooLong, Forbidden, Abandoned) as error:
-        return Checked("unreachable", f"{row.label} can't be asked: {error}")
+    except (TooLong, UnsafeAddress, Cancelled) as error:
+        return Checked("unreachable", f"{spec.label} can't be asked: {error}")
     finally:
         transport.close()
     if reply.ok:
@@ -72,30 +72,30 @@ def check_key(target: Target) -> Checked:
         except NotJson:
             return Checked(
                 "unreachable",
-                f"What answers at {row.label}'s address is not its API{_named(reply)}: check the address. Nothing is known "
+                f"What answers at {spec.label}'s address is not its API{_named(reply)}: check the address. Nothing is known "
                 "about the key",
             )
     if reply.ok:
-        return Checked("works", f"{row.label} takes the key")
+        return Checked("works", f"{spec.label} takes the key")
     fault = fault_of(reply)
     if fault.kind in _IN_BETWEEN:
-        told = failure(fault, row.label, "no")
+        told = failure(fault, spec.label, "no")
         words = Scrubber([target.key.value]).text(f"{told.what} {told.cure}")
         return Checked("unreachable", f"{words} Nothing is known about the key")
     if fault.kind in ("credit", "quota"):
-        return Checked("no credit", f"{row.label} takes the key, but the account has no credit or quota left")
+        return Checked("no credit", f"{spec.label} takes the key, but the account has no credit or quota left")
     if reply.status == 401 or fault.kind in ("key", "account"):
         said = f': "{Scrubber([target.key.value]).text(redact(fault.words, 160))}"' if fault.words else ""
-        return Checked("refused", f"{row.label} refuses the key (HTTP {reply.status}){said}")
+        return Checked("refused", f"{spec.label} refuses the key (HTTP {reply.status}){said}")
     if reply.status in (400, 404, 405, 422):
-        return Checked("unproven", f"{row.label} answers and did not refuse the key; the first picture will prove it")
+        return Checked("unproven", f"{spec.label} answers and did not refuse the key; the first picture will prove it")
     if 300 <= reply.status < 400:
         raise ConfigError(
-            f"The address of {row.label} leads somewhere else (HTTP {reply.status})",
+            f"The address of {spec.label} leads somewhere else (HTTP {reply.status})",
             cure="Check the address: a key is never sent along a redirect",
             kind="config",
         )
-    return Checked("unreachable", f"{row.label} answered HTTP {reply.status}: nothing is known about the key")
+    return Checked("unreachable", f"{spec.label} answered HTTP {reply.status}: nothing is known about the key")
 
 
 def _named(reply: Reply) -> str:

@@ -10,7 +10,7 @@ from ..images.picture import Pixels
 
 
 @dataclass(frozen=True)
-class Landed:
+class ResultImage:
     """A picture that came back."""
 
     pixels: Pixels
@@ -27,7 +27,7 @@ class Landed:
 class Outcome:
     """What became of a call. Pictures have numbers, from 0, in the order of the call's slots."""
 
-    landed: dict[int, Landed] = field(default_factory=dict)
+    landed: dict[int, ResultImage] = field(default_factory=dict)
     extras: int = 0
     """Pictures beyond those that were asked for; they are kept, and in no output."""
     failures: dict[int, NanoBananaError] = field(default_factory=dict)

@@ -18,7 +18,7 @@ UPLOAD_SECONDS = 1800.0
 
 
 @dataclass
-class Memory:
+class ProviderCache:
     """Shared by all calls of a process."""
 
     forms: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -58,12 +58,12 @@ class Memory:
     def keep_upload(self, target: Target, picture: Encoded, digest: str, url: str) -> str:
         """A reference has been uploaded to `url`. Gives what to tell about it: at each provider once in a process, else ""."""
         self.uploads[_upload(target, picture, digest)] = (url, time.monotonic())
-        row = target.row
-        if row.id in self.told_storage:
+        spec = target.spec
+        if spec.id in self.told_storage:
             return ""
-        self.told_storage.add(row.id)
-        where = row.stores_references or "at an address there; for how long is not known"
-        return f"References are uploaded to {row.label}, which keeps them {where}"
+        self.told_storage.add(spec.id)
+        where = spec.stores_references or "at an address there; for how long is not known"
+        return f"References are uploaded to {spec.label}, which keeps them {where}"
 
 
 def _upload(target: Target, picture: Encoded, digest: str) -> tuple[str, str]:

@@ -10,16 +10,16 @@ import threading
 from dataclasses import dataclass
 
 from ..ledger.journal import Journal
-from ..planning.resolver import Shelf
+from ..planning.resolver import ProviderResolver
 from .call import Call
-from .concurrency import Lanes
-from .provider_cache import Memory
+from .concurrency import ConcurrencyLimiter
+from .provider_cache import ProviderCache
 
 log = logging.getLogger("nano_banana")
 
 
 @dataclass(frozen=True)
-class Collected:
+class RecoveredCall:
     """What came of it."""
 
     pictures: int
@@ -43,7 +43,13 @@ class Collection:
     """One round. `wait` for it, then look at `result`."""
 
     def __init__(
-        self, ledger: Journal, lanes: Lanes, memory: Memory, shelf: Shelf, *, however_old: bool = False
+        self,
+        ledger: Journal,
+        lanes: ConcurrencyLimiter,
+        memory: ProviderCache,
+        shelf: ProviderResolver,
+        *,
+        however_old: bool = False,
     ) -> None:
         self._calls: list[Call] = []
         self._done = threading.Event()
@@ -66,15 +72,15 @@ class Collection:
         return self._done.wait(seconds)
 
     @property
-    def result(self) -> Collected:
+    def result(self) -> RecoveredCall:
         pictures = sum(len(call.outcome.landed) for call in self._calls)
         errors = [call.outcome.worst for call in self._calls]
         reasons = tuple(dict.fromkeys(error.reason for error in errors if error))[:3]
-        return Collected(pictures, sum(call.pictures for call in self._calls) - pictures, reasons)
+        return RecoveredCall(pictures, sum(call.pictures for call in self._calls) - pictures, reasons)
 
     def _ended(self, call: Call) -> None:
         for each in call.outcome.landed.values():
-            log.info("a %s picture that was paid for earlier was collected from %s", each.format, call.row_label)
+            log.info("a %s picture that was paid for earlier was collected from %s", each.format, call.spec_label)
         self._one_less()
 
     def _one_less(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import Charged, NanoBananaError
 from ..request import Slot
-from .outcome import Landed
+from .outcome import ResultImage
 
 
 @dataclass(eq=False)
@@ -16,7 +16,7 @@ class Result:
     """What became of one slot."""
 
     slot: Slot
-    landed: Landed | None = None
+    landed: ResultImage | None = None
     text: str = ""
     source: str = "provider"
     """"provider" or "store"."""

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urljoin
 
-from ..dialects.base.step import Found
+from ..dialects.base.step import ImageRef
 
 
-def chosen(pictures: Sequence[Found], asked: int) -> tuple[list[Found], list[Found]]:
+def chosen(pictures: Sequence[ImageRef], asked: int) -> tuple[list[ImageRef], list[ImageRef]]:
     """The results, at most `asked`, and the extra pictures, both in the order of the answer.
 
     Extra pictures that repeat the bytes or the address of another are dropped; of several that were asked for, equal ones
@@ -25,7 +25,7 @@ def chosen(pictures: Sequence[Found], asked: int) -> tuple[list[Found], list[Fou
     return results, extras
 
 
-def absolute(found: Found, base_url: str) -> Found:
+def absolute(found: ImageRef, base_url: str) -> ImageRef:
     """`found` with a whole address: one without a host belongs to the provider's own origin; one that is none stays."""
     try:
         return replace(found, url=urljoin(f"{base_url}/", found.url)) if found.url else found

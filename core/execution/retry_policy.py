@@ -19,7 +19,7 @@ from typing import Literal
 
 from ..dialects.parsing.error_kinds import seconds_in
 from ..errors import Charged, Fault, Kind
-from ..providers.spec import Provider
+from ..providers.spec import ProviderSpec
 
 LONGEST_WAIT = 60.0
 """Seconds of `Retry-After` that a free step waits for; a longer one ends the step with that number in the message."""
@@ -52,7 +52,7 @@ class WaitPolicy:
 
 WAITS = WaitPolicy()
 
-Fate = Literal["over", "lost", "again"]
+Disposition = Literal["over", "lost", "again"]
 """What remains of a paid call without a picture: "over" when the provider has said what became of it, "lost" when it may have
 made a picture that it can't return, "again" when the picture can still be had for nothing."""
 _LOSING: frozenset[Kind] = frozenset({"network", "timeout", "unreadable", "download", "picture"})
@@ -103,7 +103,7 @@ Verdict = Again | Stop
 
 
 def after_failure(
-    row: Provider,
+    spec: ProviderSpec,
     fault: Fault,
     headers: Mapping[str, str],
     *,
@@ -120,10 +120,10 @@ def after_failure(
     key's `rate_limit` instead, where the refusals of the other calls count as well.
     """
     wish = hint_of(fault, headers, now)
-    if paid and refused_before_work(row, fault):
+    if paid and refused_before_work(spec, fault):
         return after_refusal(refusal_pause(attempt, wish, dice), wish, left)
     if paid:
-        return _paid(row, fault, wish, attempt, dice)
+        return _paid(spec, fault, wish, attempt, dice)
     if fault.final:
         return Stop("no", wish)
     status = fault.status or 0
@@ -139,7 +139,7 @@ def after_failure(
 
 
 def after_break(
-    row: Provider, arrived: Arrival, *, paid: bool, attempt: int, dice: float, lasting: bool = False
+    spec: ProviderSpec, arrived: Arrival, *, paid: bool, attempt: int, dice: float, lasting: bool = False
 ) -> Verdict:
     """What to do after a connection failed before a whole answer came back.
 
@@ -147,19 +147,19 @@ def after_break(
     """
     if lasting and arrived == "nothing":
         return Stop("no")
-    if not paid or arrived != "all" or row.idempotency_header:
+    if not paid or arrived != "all" or spec.idempotency_header:
         tries = PAID_TRIES if paid else FREE_TRIES
         charged: Charged = "maybe" if paid and arrived == "all" else "no"
         return Again(backoff(attempt, dice), charged) if attempt < tries else Stop(charged)
     return Stop("maybe")
 
 
-def refused_before_work(row: Provider, fault: Fault) -> bool:
+def refused_before_work(spec: ProviderSpec, fault: Fault) -> bool:
     """Whether a paid step was surely refused before work began, in a way that a later try may not be."""
     return (
         fault.kind in ("rate", "busy")
-        and fault.status in row.refuses_before_work
-        and charged_by(row, fault, accepted=False) == "no"
+        and fault.status in spec.refuses_before_work
+        and charged_by(spec, fault, accepted=False) == "no"
     )
 
 
@@ -214,7 +214,7 @@ def is_missing(status: int | None) -> bool:
     return status in _MISSING
 
 
-def charged_by(row: Provider, fault: Fault, *, accepted: bool) -> Charged:
+def charged_by(spec: ProviderSpec, fault: Fault, *, accepted: bool) -> Charged:
     """Whether a paid step that was answered with `fault` cost money.
 
     `accepted`: the provider had taken the task before.
@@ -228,13 +228,13 @@ def charged_by(row: Provider, fault: Fault, *, accepted: bool) -> Charged:
     if accepted or fault.status is None or 200 <= fault.status < 300:
         # It worked on it. Some bill what they could not deliver, most don't: only a documented word is believed, and an
         # answer that can't be read, or that claims success, may well be a picture that was made.
-        return "no" if row.failures_unbilled and fault.kind in _FAILURES else "maybe"
-    if fault.status in row.refuses_before_work or fault.status in _NEVER_REACHED or 300 <= fault.status < 400:
+        return "no" if spec.failures_unbilled and fault.kind in _FAILURES else "maybe"
+    if fault.status in spec.refuses_before_work or fault.status in _NEVER_REACHED or 300 <= fault.status < 400:
         return "no"
     if fault.status in _GATEWAY or fault.status == 409:
         return "maybe"  # what is behind it may have finished
     if fault.status >= 500:
-        return "no" if row.failures_unbilled and fault.words else "maybe"
+        return "no" if spec.failures_unbilled and fault.words else "maybe"
     return "no"
 
 
@@ -249,7 +249,7 @@ def is_task_lost(fault: Fault) -> bool:
     return fault.status in (200, 400, 422) and bool(_UNKNOWN_TASK.search(fault.words))
 
 
-def fate_of(fault: Fault, *, accepted: bool) -> Fate:
+def disposition_of(fault: Fault, *, accepted: bool) -> Disposition:
     """What remains of a paid call that ended with `fault`.
 
     `accepted`: the provider had taken the task before, and the fault answers a question about it.
@@ -312,9 +312,9 @@ def parse_retry_after(value: str, now: float) -> float | None:
     return seconds
 
 
-def _paid(row: Provider, fault: Fault, wish: float | None, attempt: int, dice: float) -> Verdict:
-    charged = charged_by(row, fault, accepted=False)
-    same_again = bool(row.idempotency_header) and fault.kind in ("server", "unreadable", "busy", "rate")
+def _paid(spec: ProviderSpec, fault: Fault, wish: float | None, attempt: int, dice: float) -> Verdict:
+    charged = charged_by(spec, fault, accepted=False)
+    same_again = bool(spec.idempotency_header) and fault.kind in ("server", "unreadable", "busy", "rate")
     if not same_again or attempt >= PAID_TRIES:
         return Stop(charged, wish)
     return _wait(wish, attempt, dice, charged)

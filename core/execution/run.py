@@ -19,22 +19,22 @@ from ..dialects.base.step import Job
 from ..errors import Charged, Impossible, LedgerFailed, NanoBananaError, OverCap, Stopped, failure
 from ..errors import Fault as _Fault
 from ..images.picture import Encoded, Picture, TooLarge, UnreadablePicture, decode, sniff
-from ..ledger import Asker, Claim, Entry, Kept, micros
+from ..ledger import Claim, Reservation, RunContext, StoredImage, micros
 from ..ledger.journal import Journal
 from ..ledger.messages import doubted, waived
-from ..ledger.results import Spoiled
+from ..ledger.results import DamagedFile
 from ..ledger.types import ledger_failed
-from ..planning.negotiate import Fit
-from ..planning.plan import Asked, Plan, Target
+from ..planning.negotiate import ResolvedRequest
+from ..planning.plan import Candidate, Plan, Target
 from ..planning.references import encode_references
 from ..planning.successor import gone_id, has_successor, is_unknown_model, notice, successor_of
 from ..request import Request
 from . import retry_policy
 from .call import Call
-from .concurrency import Lanes, Ticket
+from .concurrency import ConcurrencyLimiter, QueuedCall
 from .failures import too_large
-from .outcome import Landed
-from .provider_cache import Memory
+from .outcome import ResultImage
+from .provider_cache import ProviderCache
 from .report import Progress, Report, Result, Tried
 
 log = logging.getLogger("nano_banana")
@@ -59,9 +59,9 @@ class Run:
         requests: Sequence[Request],
         plan: Plan,
         ledger: Journal,
-        lanes: Lanes,
-        memory: Memory,
-        asker: Asker,
+        lanes: ConcurrencyLimiter,
+        memory: ProviderCache,
+        asker: RunContext,
         resume: Resume,
         reference_format: str = "auto",
         *,
@@ -85,13 +85,13 @@ class Run:
         """Uids of pictures that may have been paid, which the report asks about. A run that nobody hears out asks nothing."""
         self._callback: Callable[[], None] | None = None
         self._ending = threading.Lock()
-        self._calls: list[tuple[Call, Ticket]] = []
+        self._calls: list[tuple[Call, QueuedCall]] = []
         self._chain = plan.chain
         self._names: dict[int, tuple[str, ...]] = {}
         """id of a result -> every fingerprint that its picture may have: at each provider, in each version."""
         self._begun = time.monotonic()
         self._target: Target | None = plan.targets[0][0] if plan.targets else None
-        self._fits: tuple[Fit, ...] = plan.targets[0][1] if plan.targets else ()
+        self._fits: tuple[ResolvedRequest, ...] = plan.targets[0][1] if plan.targets else ()
         self._phase = "preparing"
         self._asking: Target | None = None
 
@@ -175,7 +175,7 @@ class Run:
         return Progress(
             len(self.results),
             len(self.report.landed),
-            target.row.label if target else "",
+            target.spec.label if target else "",
             target.model.name if target else "",
             shown,
             time.monotonic() - self._begun,
@@ -249,11 +249,11 @@ class Run:
         """Slots without a picture that may be asked for without paying twice."""
         return [r for r in self.results if r.landed is None and (r.error is None or r.error.charged == "no")]
 
-    def _credit(self, target: Target, fits: tuple[Fit, ...]) -> None:
-        self.report.provider, self.report.model = target.row.id, target.model.name
+    def _credit(self, target: Target, fits: tuple[ResolvedRequest, ...]) -> None:
+        self.report.provider, self.report.model = target.spec.id, target.model.name
         self.report.wire, self.report.resolution = fits[0].wire, fits[0].resolution
 
-    def _ask(self, target: Target, fits: tuple[Fit, ...]) -> None:
+    def _ask(self, target: Target, fits: tuple[ResolvedRequest, ...]) -> None:
         self._target, self._fits, self._asking = target, fits, target
         by_frame = {request.frame: fit for request, fit in zip(self.requests, fits, strict=True)}
         self.report.note(notice for fit in fits for notice in fit.notices)
@@ -285,13 +285,17 @@ class Run:
         count = len(self.report.landed) - before
         self.report.tried.append(
             Tried(
-                target.row.id, target.model.name, count, worst.reason if worst else "", worst.charged if worst else "no"
+                target.spec.id,
+                target.model.name,
+                count,
+                worst.reason if worst else "",
+                worst.charged if worst else "no",
             )
         )
         if count or not self.report.provider:
             self._credit(target, fits)
 
-    def _ask_successors(self, asked: Asked) -> None:
+    def _ask_successors(self, asked: Candidate) -> None:
         """Asks the model that took the place of one whose id the provider has just said it doesn't know."""
         before = {id(result): result.error for result in self._open_slots()}
         dropped = [asked]
@@ -303,7 +307,7 @@ class Run:
                 for result in self._open_slots():
                     result.error = error
                 return
-            if found is None or len(dropped) > len(found[0].row.models):
+            if found is None or len(dropped) > len(found[0].spec.models):
                 break
             dropped.append(found)
             self._look_for(found)
@@ -318,7 +322,7 @@ class Run:
             self._memory.gone.update(gone_id(old) for old in dropped[:-1])
             self.report.note([notice(asked, dropped[-1])])
 
-    def _look_for(self, asked: Asked) -> None:
+    def _look_for(self, asked: Candidate) -> None:
         """From here on a picture that `asked` has made is one of those that are wanted."""
         self._chain = (*self._chain, asked)
         by_frame = {request.frame: fit for request, fit in zip(self.requests, asked[1], strict=True)}
@@ -328,7 +332,7 @@ class Run:
             self._names[id(result)] = tuple(dict.fromkeys((*self._names[id(result)], *names)))
 
     def _claim_and_send(
-        self, target: Target, by_frame: dict[int, Fit], wanted: list[Result], prints: dict[int, str]
+        self, target: Target, by_frame: dict[int, ResolvedRequest], wanted: list[Result], prints: dict[int, str]
     ) -> None:
         """Opens what is wanted, says what is doubtful, sends what is ours and goes on with what was left behind."""
         entries = [self._entry(by_frame[r.slot.frame], prints[id(r)], target, r) for r in wanted]
@@ -375,7 +379,7 @@ class Run:
     def _wait_no_longer(self, target: Target, wanted: list[Result]) -> None:
         error = failure(
             _Fault("timeout"),
-            target.row.label,
+            target.spec.label,
             "maybe",
             what=f"Another request for the same picture has not been answered within {target.timeout} s. It is still waited "
             "for, and queueing again takes the picture if it arrives",
@@ -386,7 +390,7 @@ class Run:
     def _take_stored(self, wanted: Sequence[Result]) -> None:
         """Takes what is here, from whichever provider of the chain it came."""
         kept = self._ledger.look_up([name for r in wanted for name in self._names[id(r)]])
-        taken: list[Kept] = []
+        taken: list[StoredImage] = []
         for result in wanted:
             found = next((kept[name] for name in self._names[id(result)] if name in kept), None)
             if found is not None and self._keep(result, found):
@@ -395,13 +399,13 @@ class Run:
             return
         self._ledger.taken([each.uid for each in taken])
         for target, fits in self._chain:
-            count = sum(1 for each in taken if (each.provider, each.model) == (target.row.id, fits[0].wire))
+            count = sum(1 for each in taken if (each.provider, each.model) == (target.spec.id, fits[0].wire))
             if count and len(self._chain) > 1 and target is not self._asking:
-                self.report.tried.append(Tried(target.row.id, target.model.name, count))
+                self.report.tried.append(Tried(target.spec.id, target.model.name, count))
             if count:
                 self._credit(target, fits)
 
-    def _keep(self, result: Result, kept: Kept) -> bool:
+    def _keep(self, result: Result, kept: StoredImage) -> bool:
         try:
             data = kept.read()
         except FileNotFoundError:
@@ -412,13 +416,13 @@ class Run:
                 f"A stored picture can't be read ({error.strerror or type(error).__name__}), and it is not paid again for that",
                 cure="See whether the disk with the results is there and readable, and queue again",
             ) from None
-        except Spoiled as error:
+        except DamagedFile as error:
             return self._found_damaged(kept, error)
         try:
-            landed = Landed(decode(data), sniff(data), kept.read)
+            landed = ResultImage(decode(data), sniff(data), kept.read)
         except TooLarge as error:
             # It is the result, and paid: only its pixels can't be had here.
-            label = next((t.row.label for t, _ in self._chain if t.row.id == kept.provider), kept.provider)
+            label = next((t.spec.label for t, _ in self._chain if t.spec.id == kept.provider), kept.provider)
             result.fail(too_large(label, str(error), kept.file, "yes"))
             return False
         except UnreadablePicture as error:
@@ -427,7 +431,7 @@ class Run:
         self.report.note(kept.notices)
         return True
 
-    def _found_damaged(self, kept: Kept, error: ValueError) -> bool:
+    def _found_damaged(self, kept: StoredImage, error: ValueError) -> bool:
         self._ledger.spoiled(kept.uid, str(error))
         self.report.note([f"A stored picture was found damaged: {error}"])
         return False
@@ -435,7 +439,7 @@ class Run:
     def _send(
         self,
         target: Target,
-        by_frame: dict[int, Fit],
+        by_frame: dict[int, ResolvedRequest],
         mine: list[Result],
         prints: dict[int, str],
         claims: Sequence[Claim],
@@ -477,7 +481,7 @@ class Run:
     def _asked_for(self, fingerprint: str, wanted: Sequence[Result]) -> Result | None:
         return next((r for r in wanted if r.landed is None and fingerprint in self._names[id(r)]), None)
 
-    def _groups(self, by_frame: dict[int, Fit], mine: list[Result]) -> list[list[Result]]:
+    def _groups(self, by_frame: dict[int, ResolvedRequest], mine: list[Result]) -> list[list[Result]]:
         """Neighbouring slots of a frame together, up to what one call can give."""
         groups: list[list[Result]] = []
         for result in mine:
@@ -489,11 +493,11 @@ class Run:
                 groups.append([result])
         return groups
 
-    def _job(self, target: Target, fit: Fit, request: Request, seed: int, count: int) -> Job:
+    def _job(self, target: Target, fit: ResolvedRequest, request: Request, seed: int, count: int) -> Job:
         """What the dialect gets. Encodes the references, so it runs on the call's own thread, when its turn has come."""
         files: list[Encoded] = []
         if request.references:
-            files, notices = encode_references(request.references, target.row, self._wish)
+            files, notices = encode_references(request.references, target.spec, self._wish)
             self.report.note(notices)
         return target.job(fit, request, seed, count, files)
 
@@ -563,7 +567,7 @@ class Run:
         if outcome.extras:
             more = "1 picture more" if outcome.extras == 1 else f"{outcome.extras} pictures more"
             where = "they are kept in the results panel, not in the outputs"
-            self.report.note([f"{call.row_label} sent {more} than were asked for: {where}"])
+            self.report.note([f"{call.spec_label} sent {more} than were asked for: {where}"])
         if outcome.attempts:
             self.report.add_request(outcome.request_id, outcome.seconds, outcome.attempts)
         if call.claim is None:
@@ -575,7 +579,7 @@ class Run:
         count = len(call.outcome.landed)
         if count:
             what = "1 picture that was" if count == 1 else f"{count} pictures that were"
-            self.report.note([f"{what} paid for earlier came from {call.row_label} without paying again"])
+            self.report.note([f"{what} paid for earlier came from {call.spec_label} without paying again"])
 
     def _release(self, call: Call, uses: Counter[int]) -> None:
         """Lets go of the encoded references that no open call needs: a long batch would fill the memory.
@@ -610,16 +614,16 @@ class Run:
         self._lanes.leave(call.target.account, self._ticket_of(call))
         error = failure(
             _Fault("timeout"),
-            call.row_label,
+            call.spec_label,
             "maybe",
-            what=f"{call.row_label} has not answered within {call.target.timeout} s. The pack goes on waiting for "
+            what=f"{call.spec_label} has not answered within {call.target.timeout} s. The pack goes on waiting for "
             "it in the background, and queueing again takes the picture if it arrives",
         )
         for result in group:
             if result is not None:
                 result.error = error
 
-    def _ticket_of(self, call: Call) -> Ticket:
+    def _ticket_of(self, call: Call) -> QueuedCall:
         return next(ticket for known, ticket in self._calls if known is call)
 
     def _let_go(self, call: Call, group: list[Result | None]) -> None:
@@ -631,12 +635,12 @@ class Run:
             if result is not None:
                 result.error = Stopped("The run was stopped before it came back", kind="stopped", charged=charged)
 
-    def _entry(self, fit: Fit, fingerprint: str, target: Target, result: Result) -> Entry:
+    def _entry(self, fit: ResolvedRequest, fingerprint: str, target: Target, result: Result) -> Reservation:
         request = self._of_frame[result.slot.frame]
-        return Entry(
+        return Reservation(
             fingerprint,
             self._names[id(result)],
-            target.row.id,
+            target.spec.id,
             fit.wire,
             target.profile,
             request.operation,

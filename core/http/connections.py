@@ -38,11 +38,11 @@ _EARLY_SECONDS = 5.0
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?", re.DOTALL)
 
 
-class Forbidden(Exception):
+class UnsafeAddress(Exception):
     """The address lies inside the user's network, or is no web address."""
 
 
-class Private(Forbidden):
+class Private(UnsafeAddress):
     """The address lies inside a private network: this machine's, or that of whoever named it."""
 
 

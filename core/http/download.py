@@ -11,8 +11,8 @@ import time
 from ..execution import retry_policy
 from ..images.picture import UnreadablePicture, measure, sniff
 from .body_buffer import joined
-from .connections import Forbidden, Private
-from .failures import Broken
+from .connections import Private, UnsafeAddress
+from .failures import RequestFailed
 from .transport import TooLong, Transport
 
 _DEAD = frozenset({400, 401, 403, 404, 405, 410, 451})
@@ -20,7 +20,7 @@ _GONE = frozenset({400, 401, 403, 405, 410, 451})
 """Of these, the ones that another try won't change. A 404 may be a picture that has not reached every server yet."""
 
 
-class Unfetched(Exception):
+class DownloadFailed(Exception):
     """It could not be fetched. `dead`: the address itself leads nowhere any more. `forbidden`: it is none
     that is ever asked, because it is no web address or, `private`, lies inside a network. `cure` is what to do, where
     that is known."""
@@ -36,7 +36,7 @@ LONGEST_SECONDS = 900.0
 """For a file that keeps coming in: a large one takes minutes on a slow line."""
 
 
-def fetch(transport: Transport, url: str, patience: float) -> bytes:
+def download(transport: Transport, url: str, patience: float) -> bytes:
     """The file at `url`, complete. `patience`: seconds without anything new that are waited for. Raises Unfetched."""
     end, deadline = time.monotonic() + LONGEST_SECONDS, time.monotonic() + patience
     data = b""
@@ -49,14 +49,14 @@ def fetch(transport: Transport, url: str, patience: float) -> bytes:
         wish: float | None = None
         try:
             reply, whole = transport.download(url, deadline=deadline, end=end, start=len(data), tag=tag)
-        except Broken as error:
+        except RequestFailed as error:
             problem, dead, cure = error.why, False, error.cure
             if error.lasting:
                 break
         except TooLong as error:
-            raise Unfetched(str(error), dead=True) from None
-        except Forbidden as error:
-            raise Unfetched(str(error), dead=True, forbidden=True, private=isinstance(error, Private)) from None
+            raise DownloadFailed(str(error), dead=True) from None
+        except UnsafeAddress as error:
+            raise DownloadFailed(str(error), dead=True, forbidden=True, private=isinstance(error, Private)) from None
         else:
             cure = ""
             wish = retry_policy.parse_retry_after(reply.headers.get("retry-after", ""), time.time())
@@ -83,12 +83,12 @@ def fetch(transport: Transport, url: str, patience: float) -> bytes:
                 if spoiled == 3:
                     if sniff(data):
                         return data  # it is a picture of some kind, and its bytes are worth keeping
-                    raise Unfetched(problem, dead=True)
+                    raise DownloadFailed(problem, dead=True)
                 data = b""
         if attempt == retry_policy.FREE_TRIES or time.monotonic() >= deadline:
             break
         time.sleep(min(wish if wish is not None else retry_policy.backoff(attempt, random.random()), 10.0))
-    raise Unfetched(problem, dead=dead, cure=cure)
+    raise DownloadFailed(problem, dead=dead, cure=cure)
 
 
 def _is_complete(data: bytes) -> bool:

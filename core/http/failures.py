@@ -32,7 +32,7 @@ _BUNDLE = (
 )
 
 
-class Broken(Exception):
+class RequestFailed(Exception):
     """The connection failed. `arrived` says how much had left by then; `why` is for the user."""
 
     def __init__(
@@ -52,23 +52,23 @@ class Broken(Exception):
         self.kind, self.cure, self.lasting = kind, cure, lasting
 
 
-def broken_by(error: BaseException, arrived: Arrival, proxy: str = "") -> Broken:
+def request_failed_by(error: BaseException, arrived: Arrival, proxy: str = "") -> RequestFailed:
     """What an exception of a request means. `proxy`: the address of the proxy that it went through, if any."""
     refused = cause_of(error, ssl.SSLCertVerificationError)
     if isinstance(refused, ssl.SSLCertVerificationError):
         return _certificate(refused, arrived)
     if cause_of(error, NoFinalAnswer) is not None:
         why = "only interim answers (HTTP 1xx) came until the time was up"
-        return Broken(why, arrived, timed_out=True)
+        return RequestFailed(why, arrived, timed_out=True)
     if proxy and (isinstance(error, requests.exceptions.ProxyError) or arrived == "nothing"):
         return _proxy(error, arrived, proxy)
     unread = cause_of(error, BadAnswer) or cause_of(error, Undecodable)
     if unread is not None:
-        return Broken(str(unread), arrived, kind="unreadable")
-    return Broken(why_of(error), arrived, timed_out=timed_out(error))
+        return RequestFailed(str(unread), arrived, kind="unreadable")
+    return RequestFailed(why_of(error), arrived, timed_out=timed_out(error))
 
 
-def _certificate(error: ssl.SSLCertVerificationError, arrived: Arrival) -> Broken:
+def _certificate(error: ssl.SSLCertVerificationError, arrived: Arrival) -> RequestFailed:
     reason = (getattr(error, "verify_message", "") or _ssl_words(error)).replace("self signed", "self-signed")
     code = getattr(error, "verify_code", 0)
     cure = _BUNDLE
@@ -77,10 +77,10 @@ def _certificate(error: ssl.SSLCertVerificationError, arrived: Arrival) -> Broke
     elif code in _WRONG_NAME:
         cure = f"Check the provider's address: another server answers there. {_BUNDLE}"
     why = "the secure connection failed: certificate verify failed: " + redact(reason).rstrip(".")
-    return Broken(why, arrived, kind="certificate", cure=cure, lasting=True)
+    return RequestFailed(why, arrived, kind="certificate", cure=cure, lasting=True)
 
 
-def _proxy(error: BaseException, arrived: Arrival, proxy: str) -> Broken:
+def _proxy(error: BaseException, arrived: Arrival, proxy: str) -> RequestFailed:
     """A proxy that could not be reached, or that did not let the request through."""
     place = public_url(proxy if "://" in proxy else f"http://{proxy}")
     tunnel = _TUNNEL.search(str(error))
@@ -88,7 +88,7 @@ def _proxy(error: BaseException, arrived: Arrival, proxy: str) -> Broken:
         wrong = "appears to only use HTTP" in str(error)
         why = "it speaks http:// only" if wrong else _proxy_words(error)
         cure = f"Check the proxy and its address in {_PROXY_SETTINGS}"
-        return Broken(f"the proxy {place} did not work: {why}", arrived, kind="proxy", cure=cure, lasting=wrong)
+        return RequestFailed(f"the proxy {place} did not work: {why}", arrived, kind="proxy", cure=cure, lasting=wrong)
     status, words = int(tunnel[1]), redact(tunnel[2], 60).strip()
     why = f"the proxy {place} did not let it through (HTTP {status}{f' {words}' if words else ''})"
     if status == 407:
@@ -100,7 +100,7 @@ def _proxy(error: BaseException, arrived: Arrival, proxy: str) -> Broken:
         cure = f"It could not reach the provider: queue again later, or name another proxy in {_PROXY_SETTINGS}"
     else:
         cure = f"Ask whoever runs it to let the provider's address pass, or name another in {_PROXY_SETTINGS}"
-    return Broken(why, arrived, kind="proxy", cure=cure, lasting=status < 500)
+    return RequestFailed(why, arrived, kind="proxy", cure=cure, lasting=status < 500)
 
 
 def _proxy_words(error: BaseException) -> str:

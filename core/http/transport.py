@@ -29,8 +29,8 @@ from ..execution.retry_policy import Arrival
 from ..redaction.text import public_url, redact
 from . import content_encoding, proxy_policy, url_policy
 from .body_buffer import Received
-from .connections import Adapter, Forbidden, GuardedAdapter, Private
-from .failures import Broken, broken_by, cause_of, never_arrived
+from .connections import Adapter, GuardedAdapter, Private, UnsafeAddress
+from .failures import RequestFailed, cause_of, never_arrived, request_failed_by
 from .socket_reader import seconds_left
 
 CONNECT_SECONDS = 15.0
@@ -51,7 +51,7 @@ _AGENT = "Mozilla/5.0 (compatible; nano-banana-your-key/1.0)"
 """Hosts behind Cloudflare turn away the names of HTTP libraries."""
 
 
-class Abandoned(Exception):
+class Cancelled(Exception):
     """The run was stopped before the last byte had left: the provider never had the request."""
 
 
@@ -65,7 +65,7 @@ class TooLong(Exception):
 
 
 @dataclass
-class Watch:
+class TransferHooks:
     """What a caller may observe and steer while a request is on its way."""
 
     abandoned: Callable[[], bool] = lambda: False
@@ -106,7 +106,7 @@ class Transport:
         key: tuple[str, str] | None = None,
         deadline: float,
         fresh: bool = False,
-        watch: Watch | None = None,
+        watch: TransferHooks | None = None,
         limit: int | None = None,
     ) -> Reply:
         """One API request, answered completely.
@@ -115,10 +115,10 @@ class Transport:
         connection. `deadline` is a value of the clock; `limit` the most bytes of an answer, ANSWER_BYTES where it is
         None. Raises Broken, Abandoned, TooLong, Forbidden, ConfigError.
         """
-        watch, url = watch or Watch(), _as_sent(url)
+        watch, url = watch or TransferHooks(), _as_sent(url)
         own = url_policy.origin(url) in self._own
         if key and not own:
-            raise Forbidden("a key goes to its own provider only")
+            raise UnsafeAddress("a key goes to its own provider only")
         session = self._session(url, guarded=not own)
         if fresh:
             session.close()
@@ -137,7 +137,7 @@ class Transport:
             except _BREAKS as error:
                 data = received.end()
                 if not _is_whole(data):
-                    raise broken_by(error, "all") from None
+                    raise request_failed_by(error, "all") from None
                 return _reply(response, data, secret)
             return _reply(response, received.end(), secret)
 
@@ -147,7 +147,7 @@ class Transport:
         *,
         deadline: float,
         end: float | None = None,
-        watch: Watch | None = None,
+        watch: TransferHooks | None = None,
         start: int = 0,
         tag: str = "",
     ) -> tuple[Reply, bool]:
@@ -157,7 +157,7 @@ class Transport:
         rest from that byte, if the file still has the ETag `tag`. Gives the reply and whether it is complete, which it
         isn't when the connection ended before the promised length. Raises Broken, Abandoned, TooLong, Forbidden.
         """
-        watch = watch or Watch()
+        watch = watch or TransferHooks()
         for _ in range(_REDIRECTS):
             url = _as_sent(url)
             own = self._allowed(url)
@@ -184,7 +184,7 @@ class Transport:
                 if plain and len(received) < _promised(response):
                     whole = False
                 return _reply(response, received.end()), whole
-        raise Forbidden("the address redirects without end")
+        raise UnsafeAddress("the address redirects without end")
 
     # ------------------------------------------------------------------------------------------------ inside
 
@@ -201,7 +201,7 @@ class Transport:
     ) -> requests.Response:
         left = deadline - self._clock()
         if left <= 0:
-            raise Broken("the time was up before it was sent", "nothing", timed_out=True)
+            raise RequestFailed("the time was up before it was sent", "nothing", timed_out=True)
         seconds_left.set(lambda: deadline - self._clock())
         try:
             return session.request(
@@ -215,9 +215,9 @@ class Transport:
                 stream=stream,
                 timeout=(min(CONNECT_SECONDS, left), left),
             )
-        except Abandoned:
+        except Cancelled:
             raise
-        except Forbidden:
+        except UnsafeAddress:
             raise
         except requests.exceptions.InvalidSchema as error:
             if "SOCKS" in str(error):
@@ -226,7 +226,7 @@ class Transport:
                     cure="Install it into ComfyUI's Python (python -m pip install pysocks), or use an http:// proxy",
                     kind="config",
                 ) from None
-            raise Forbidden("no http(s) address") from None
+            raise UnsafeAddress("no http(s) address") from None
         except requests.exceptions.InvalidProxyURL:
             raise ConfigError(
                 "The proxy that the settings name is not an address",
@@ -234,28 +234,28 @@ class Transport:
                 kind="config",
             ) from None
         except requests.exceptions.InvalidURL:
-            raise Forbidden("no http(s) address") from None
+            raise UnsafeAddress("no http(s) address") from None
         except _BREAKS as error:
-            forbidden = cause_of(error, Forbidden)
+            forbidden = cause_of(error, UnsafeAddress)
             if forbidden is not None:
                 raise forbidden from None
-            if cause_of(error, Abandoned) is not None:
-                raise Abandoned from None
+            if cause_of(error, Cancelled) is not None:
+                raise Cancelled from None
             if cause_of(error, urllib3.exceptions.LocationValueError) is not None:
-                raise Forbidden("no http(s) address") from None  # a part of its host is too long
+                raise UnsafeAddress("no http(s) address") from None  # a part of its host is too long
             if isinstance(error, OSError) and "CA certificate bundle" in str(error):
                 raise ConfigError(
                     "The file of CA certificates that this machine's settings name does not exist",
                     cure="Correct REQUESTS_CA_BUNDLE, SSL_CERT_FILE, NANO_BANANA_CA_BUNDLE, or ca_bundle in providers.yaml",
                     kind="config",
                 ) from None
-            raise broken_by(error, _arrival(error, sending), _proxy_for(session, url)) from None
+            raise request_failed_by(error, _arrival(error, sending), _proxy_for(session, url)) from None
         except ValueError:
             # A host that can't be written in an address, or a header that can't be sent: found before anything leaves.
-            raise Forbidden("no http(s) address") from None
+            raise UnsafeAddress("no http(s) address") from None
 
     def _pieces(
-        self, response: requests.Response, limit: int, deadline: float, watch: Watch, *, may_abandon: bool
+        self, response: requests.Response, limit: int, deadline: float, watch: TransferHooks, *, may_abandon: bool
     ) -> Iterator[bytes]:
         if _promised(response) > limit:
             raise TooLong(limit)
@@ -265,9 +265,9 @@ class Transport:
             if total > limit:
                 raise TooLong(limit)
             if self._clock() > deadline:
-                raise Broken("the answer did not end in time", "all", timed_out=True)
+                raise RequestFailed("the answer did not end in time", "all", timed_out=True)
             if may_abandon and watch.abandoned():
-                raise Abandoned
+                raise Cancelled
             yield piece
 
     def _allowed(self, url: str) -> bool:
@@ -275,7 +275,7 @@ class Transport:
         try:
             found = url_policy.origin(url)
         except ValueError:
-            raise Forbidden("no http(s) address") from None
+            raise UnsafeAddress("no http(s) address") from None
         if found in self._own:
             return True
         if not url_policy.may_name(found[1]):
@@ -323,29 +323,29 @@ class _Session(requests.Session):
 def _as_sent(url: str) -> str:
     """An address exactly as it will be sent, so that what is checked is what is asked. Raises Forbidden."""
     if len(url) > _LONGEST_ADDRESS:
-        raise Forbidden(f"the address is longer than {_LONGEST_ADDRESS >> 10} kB")
+        raise UnsafeAddress(f"the address is longer than {_LONGEST_ADDRESS >> 10} kB")
     try:
         request = requests.PreparedRequest()
         request.prepare_url(url, None)
         return str(request.url)
     except (requests.RequestException, ValueError):
-        raise Forbidden("no http(s) address") from None
+        raise UnsafeAddress("no http(s) address") from None
 
 
 def _redirected(url: str, location: str) -> str:
     """Where a redirect from `url` leads. Raises Forbidden."""
     if len(location) > _LONGEST_ADDRESS:
-        raise Forbidden(f"the address redirects to one that is longer than {_LONGEST_ADDRESS >> 10} kB")
+        raise UnsafeAddress(f"the address redirects to one that is longer than {_LONGEST_ADDRESS >> 10} kB")
     try:
         location = location.encode("latin-1").decode("utf-8")
     except UnicodeError:
         pass  # then it is what latin-1 makes of it
     if _NO_CHARACTER.search(location):
-        raise Forbidden("the address redirects to something that is no address")
+        raise UnsafeAddress("the address redirects to something that is no address")
     try:
         return urljoin(url, location)
     except ValueError:
-        raise Forbidden("the address redirects to something that is no address") from None
+        raise UnsafeAddress("the address redirects to something that is no address") from None
 
 
 def _promised(response: requests.Response) -> int:
@@ -420,7 +420,7 @@ class _Key(requests.auth.AuthBase):
 class _Sending:
     """A body on its way: counts what left, and stops when the run is stopped."""
 
-    def __init__(self, body: Any, watch: Watch) -> None:
+    def __init__(self, body: Any, watch: TransferHooks) -> None:
         self._body, self._watch = body, watch
         self.left = 0
         self.complete = False
@@ -433,7 +433,7 @@ class _Sending:
         total = len(self._body)
         for piece in self._body:
             if self._watch.abandoned():
-                raise Abandoned
+                raise Cancelled
             if self.left + len(piece) >= total:
                 self._watch.on_last()
                 self.complete = True

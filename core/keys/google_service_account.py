@@ -23,8 +23,8 @@ from ..dialects.base.step import Reply
 from ..errors import ConfigError, Fault, KeyRefused, Kind, NanoBananaError, NetworkError, failure
 from ..execution.retry_policy import backoff
 from ..http.body import Body, Raw
-from ..http.connections import Forbidden
-from ..http.failures import Broken
+from ..http.connections import UnsafeAddress
+from ..http.failures import RequestFailed
 from ..http.transport import TooLong, Transport
 from ..http.url_policy import is_loopback, origin
 from ..redaction.text import redact
@@ -163,12 +163,12 @@ class _Asking:
         for attempt in range(1, TRIES + 1):
             try:
                 reply = self._send(url, method, body, headers or {})
-            except Broken as error:
+            except RequestFailed as error:
                 self.trouble, self.kind, self.cure = error.why, error.kind, error.cure
                 if error.lasting:
                     break
                 time.sleep(backoff(attempt, 0.0) / 2)
-            except (Forbidden, TooLong) as error:
+            except (UnsafeAddress, TooLong) as error:
                 self.trouble = str(error)
                 break
             else:
@@ -178,7 +178,7 @@ class _Asking:
 
     def _send(self, url: str, method: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
         if url != self._address:
-            raise Forbidden("google-auth asked for another address than the document's")
+            raise UnsafeAddress("google-auth asked for another address than the document's")
         form = Body((Raw(body),), "application/x-www-form-urlencoded") if body else None
         return self._transport.send(
             method, url, headers=headers, body=form, deadline=self._deadline, limit=_ANSWER_BYTES

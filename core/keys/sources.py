@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..config.settings import variable
 from ..errors import ConfigError
-from ..providers.spec import Provider
+from ..providers.spec import ProviderSpec
 from .account_document import is_api_key, looks_like_document
 from .google_service_account import document, project_of
 from .pasted import unquoted, without_assignment
@@ -44,71 +44,72 @@ Store = Callable[[str, str], str | None]
 
 
 def find_key(
-    row: Provider, profile: str, environ: Mapping[str, str], store: Store | None = None, *, borrowed: bool = True
+    spec: ProviderSpec, profile: str, environ: Mapping[str, str], store: Store | None = None, *, borrowed: bool = True
 ) -> Key | None:
     """The key of a provider and profile, or None. Raises ConfigError for a key that can't be one.
 
     `borrowed`: whether a key counts that may be there for the ends of other software.
     """
     of_another: ConfigError | None = None
-    for name in variables(row, profile):
+    for name in variables(spec, profile):
         if environ.get(name, "").strip():
-            if name in row.shared_variables:
-                of_another = _of_sibling(row, cleaned(environ[name], name), name)
+            if name in spec.shared_variables:
+                of_another = _of_sibling(spec, cleaned(environ[name], name), name)
                 if of_another is not None:
                     continue
-            return _key(row, environ[name], name)
+            return _key(spec, environ[name], name)
         if name.startswith("NANO_BANANA_") and environ.get(f"{name}_FILE", "").strip():
-            return _key(row, _file(environ[f"{name}_FILE"].strip(), f"{name}_FILE"), f"{name}_FILE")
-    kept = store(row.id, profile) if store else None
+            return _key(spec, _file(environ[f"{name}_FILE"].strip(), f"{name}_FILE"), f"{name}_FILE")
+    kept = store(spec.id, profile) if store else None
     if kept:
-        return _key(row, kept, "the key store")
-    lent = row.borrowed_variables if borrowed and profile == "default" else ()
-    found = next((_key(row, environ[name], name) for name in lent if environ.get(name, "").strip()), None)
+        return _key(spec, kept, "the key store")
+    lent = spec.borrowed_variables if borrowed and profile == "default" else ()
+    found = next((_key(spec, environ[name], name) for name in lent if environ.get(name, "").strip()), None)
     if found is None and of_another is not None and borrowed:
         raise of_another
     return found
 
 
-def _key(row: Provider, text: str, source: str) -> Key:
-    if row.auth == "google_service_account" and not looks_like_document(text) and not is_api_key(text):
+def _key(spec: ProviderSpec, text: str, source: str) -> Key:
+    if spec.auth == "google_service_account" and not looks_like_document(text) and not is_api_key(text):
         text = _file(text.strip().strip("'\""), source)
-    value = key_for(row, text, source)
-    return Key(value, source, project_of(value) if row.auth == "google_service_account" else "")
+    value = key_for(spec, text, source)
+    return Key(value, source, project_of(value) if spec.auth == "google_service_account" else "")
 
 
-def key_for(row: Provider, text: str, source: str) -> str:
+def key_for(spec: ProviderSpec, text: str, source: str) -> str:
     """A key of a provider as it was meant: a token, or the document of a service account. Raises ConfigError, also for one
     that is known to be another provider's."""
-    if row.auth == "google_service_account":
+    if spec.auth == "google_service_account":
         return document(text, source)
     key = cleaned(text, source)
-    problem = _of_sibling(replace(row, key_prefix=""), key, source)
+    problem = _of_sibling(replace(spec, key_prefix=""), key, source)
     if problem is not None:
         raise problem
     return key
 
 
-def _of_sibling(row: Provider, key: str, source: str) -> ConfigError | None:
+def _of_sibling(spec: ProviderSpec, key: str, source: str) -> ConfigError | None:
     """Why a key from `source` is not sent to the provider: by how it begins it is its sibling's; None where it isn't."""
-    if row.not_key_prefix and key.startswith(row.not_key_prefix):
-        why = f"begins with {row.not_key_prefix}, as the keys of {row.key_sibling} do"
-    elif row.key_prefix and not key.startswith(row.key_prefix):
-        why = f"does not begin with {row.key_prefix}, as the keys of {row.id} do: it is taken for one of {row.key_sibling}"
+    if spec.not_key_prefix and key.startswith(spec.not_key_prefix):
+        why = f"begins with {spec.not_key_prefix}, as the keys of {spec.key_sibling} do"
+    elif spec.key_prefix and not key.startswith(spec.key_prefix):
+        why = f"does not begin with {spec.key_prefix}, as the keys of {spec.id} do: it is taken for one of {spec.key_sibling}"
     else:
         return None
     return ConfigError(
-        f"The key in {source} {why}. It is not sent to {row.label}",
-        cure=f"Choose the provider {row.key_sibling}, or put a key of {row.id} into {variable(row.id, 'API_KEY')} or Settings",
+        f"The key in {source} {why}. It is not sent to {spec.label}",
+        cure=f"Choose the provider {spec.key_sibling}, "
+        f"or put a key of {spec.id} into {variable(spec.id, 'API_KEY')} or Settings",
         kind="config",
     )
 
 
-def variables(row: Provider, profile: str = "default") -> list[str]:
+def variables(spec: ProviderSpec, profile: str = "default") -> list[str]:
     """The environment variables that are looked at for a key, in order, without the _FILE twins."""
     if profile == "default":
-        return [variable(row.id, "API_KEY"), *row.key_variables]
-    return [variable(row.id, f"{profile.upper().replace('-', '_')}_API_KEY")]
+        return [variable(spec.id, "API_KEY"), *spec.key_variables]
+    return [variable(spec.id, f"{profile.upper().replace('-', '_')}_API_KEY")]
 
 
 def cleaned(text: str, source: str) -> str:

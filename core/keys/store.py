@@ -19,7 +19,7 @@ from ..errors import ConfigError
 from ..files import private_files
 from ..files.edited_json import Damaged, read_object
 from ..http.url_policy import origin
-from ..providers.spec import Provider
+from ..providers.spec import ProviderSpec
 from .sources import PROFILE, checked_profile, cleaned, key_for
 
 VERSION = 1
@@ -67,11 +67,11 @@ class KeyStore:
         # In a file edited by hand a key may stand where the name of a profile should.
         return sorted((name for name in found if not checked_profile(name)), key=lambda name: (name != "default", name))
 
-    def put(self, provider: str, profile: str, key: str, base_url: str, row: Provider | None = None) -> None:
-        """Keeps a key for the origin of `base_url`. `row` says what its keys look like. Raises ConfigError."""
+    def put(self, provider: str, profile: str, key: str, base_url: str, spec: ProviderSpec | None = None) -> None:
+        """Keeps a key for the origin of `base_url`. `spec` says what its keys look like. Raises ConfigError."""
         if not PROFILE.fullmatch(profile):
             raise ConfigError("A profile name has 1 to 32 letters, digits, _ or -", kind="config")
-        value = key_for(row, key, "the field") if row else cleaned(key, "the field")
+        value = key_for(spec, key, "the field") if spec else cleaned(key, "the field")
         entry = {"key": value, "origin": origin_of(base_url), "added": self._clock()}
 
         def change(data: dict[str, Any]) -> None:

@@ -13,16 +13,27 @@ each step as it goes.
     history    lists, sums, forgetting
 """
 
-from .types import Asker, Caps, Claim, Doubt, Entry, Kept, Opening, Place, dollars, micros
+from .types import (
+    Caps,
+    Claim,
+    Place,
+    Reservation,
+    ReserveResult,
+    RunContext,
+    StoredImage,
+    UnresolvedCharge,
+    dollars,
+    micros,
+)
 
 __all__ = [
-    "Asker",
+    "RunContext",
     "Caps",
     "Claim",
-    "Doubt",
-    "Entry",
-    "Kept",
-    "Opening",
+    "UnresolvedCharge",
+    "Reservation",
+    "StoredImage",
+    "ReserveResult",
     "Place",
     "dollars",
     "micros",

@@ -11,12 +11,14 @@ from sqlalchemy import Connection, func, select
 
 from ..errors import OverCap
 from .schema import picture
-from .types import Asker, Caps, Entry, dollars, micros
+from .types import Caps, Reservation, RunContext, dollars, micros
 
 _PERIODS = {"run": "in this run", "day": "today", "month": "this month"}
 
 
-def check(connection: Connection, entries: Sequence[Entry], asker: Asker, caps: Caps, now: float | None = None) -> None:
+def check(
+    connection: Connection, entries: Sequence[Reservation], asker: RunContext, caps: Caps, now: float | None = None
+) -> None:
     """Raises OverCap when `entries` would pass a cap. What may have been charged counts as spent."""
     needed = sum(entry.micros for entry in entries)
     if not needed:
@@ -50,7 +52,7 @@ def price(amount: int) -> str:
     return f"${whole}.{rest:0<2}"
 
 
-def _over(entries: Sequence[Entry], period: str, cap: float, spent: int) -> OverCap:
+def _over(entries: Sequence[Reservation], period: str, cap: float, spent: int) -> OverCap:
     prices = Counter(entry.micros for entry in entries if entry.micros)
     total = sum(amount * count for amount, count in prices.items())
     terms = " + ".join(f"{count} x {price(amount)}" for amount, count in sorted(prices.items()))

@@ -28,7 +28,7 @@ from .liveness import Owner
 from .rebuild import rebuild
 from .results import Results, name_of
 from .schema import picture, result
-from .types import OPEN, Asker, Caps, Claim, Entry, Kept, Opened, Opening, ledger_failed, micros
+from .types import OPEN, Caps, Claim, Opened, Reservation, ReserveResult, RunContext, StoredImage, ledger_failed, micros
 
 log = logging.getLogger("nano_banana")
 
@@ -87,7 +87,7 @@ class Journal:
 
     # ------------------------------------------------------------------------------------------------ asking
 
-    def look_up(self, names: Sequence[str]) -> dict[str, Kept]:
+    def look_up(self, names: Sequence[str]) -> dict[str, StoredImage]:
         """The pictures that are here, by fingerprint."""
         if not names or self.is_empty:
             return {}
@@ -111,13 +111,13 @@ class Journal:
 
     def open(
         self,
-        entries: Sequence[Entry],
-        asker: Asker,
+        entries: Sequence[Reservation],
+        asker: RunContext,
         caps: Caps,
         *,
         resend: bool = False,
         can_resume: CanResume = lambda provider, profile, address: False,
-    ) -> Opening:
+    ) -> ReserveResult:
         """Claims each picture before it is asked for, in one transaction with all the others, and says how each stands.
 
         mine      reserved for us: send it, or `closed`
@@ -128,7 +128,7 @@ class Journal:
 
         A fingerprint that is given twice is claimed once. Raises OverCap and LedgerFailed with nothing reserved.
         """
-        opening = Opening({})
+        opening = ReserveResult({})
         owner, now = self._living(), self._clock()
         taken: dict[str, str] = {}
         try:
@@ -137,7 +137,7 @@ class Journal:
                 known: dict[str, list[Row[Any]]] = {}
                 for row in queries.known_as(connection, [name for entry in entries for name in entry.names]):
                     known.setdefault(row.fingerprint, []).append(row)
-                fresh: list[Entry] = []
+                fresh: list[Reservation] = []
                 for entry in entries:
                     if entry.fingerprint not in opening.standing:
                         about = [row for name in dict.fromkeys(entry.names) for row in known.get(name, ())]
@@ -363,7 +363,7 @@ class Journal:
         """Settles what dead processes left behind, and claims the calls of theirs that can be gone on with for nothing."""
         if self.is_empty:
             return []
-        opening = Opening({})
+        opening = ReserveResult({})
         owner, now = self._living(), self._clock()
         with self.database.write() as connection:
             open_rows = connection.execute(
@@ -418,8 +418,8 @@ class Journal:
         if queries.mark(connection, uids, **values) != len(uids):
             raise ledger_failed("The journal no longer knows this picture")
 
-    def _kept(self, row: Row[Any]) -> Kept:
-        return Kept(
+    def _kept(self, row: Row[Any]) -> StoredImage:
+        return StoredImage(
             row.uid,
             row.fingerprint,
             row.provider,
@@ -433,8 +433,8 @@ class Journal:
     def _reserve(
         self,
         connection: Connection,
-        entries: Sequence[Entry],
-        asker: Asker,
+        entries: Sequence[Reservation],
+        asker: RunContext,
         owner: Owner,
         now: float,
         taken: dict[str, str],
@@ -543,7 +543,7 @@ class _Desk:
         journal: Journal,
         connection: Connection,
         owner: Owner,
-        opening: Opening,
+        opening: ReserveResult,
         run: str,
         resend: bool,
         can_resume: CanResume,
@@ -556,7 +556,7 @@ class _Desk:
         self._taken = taken
         """Fingerprint -> uid of what this transaction has made ours."""
 
-    def standing(self, entry: Entry, about: Sequence[Row[Any]]) -> Opened:
+    def standing(self, entry: Reservation, about: Sequence[Row[Any]]) -> Opened:
         """How a picture stands, given all rows under any of its names."""
         journal = self._journal
         if any(row.state == "stored" and journal.results.has(row.result, row.uid) for row in about):
@@ -615,7 +615,7 @@ class _Desk:
         asked_for = len(queries.of_call(self._connection, row.call))
         self._opening.claims.append(queries.claim(together, dead=dead, total=asked_for))
 
-    def _doubts(self, entry: Entry, doubtful: Sequence[Row[Any]]) -> Opened:
+    def _doubts(self, entry: Reservation, doubtful: Sequence[Row[Any]]) -> Opened:
         uids = [row.uid for row in doubtful]
         told = all(
             row.told and row.told_run != self._run and abs(self._now - row.told) <= ASK_SECONDS for row in doubtful

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ..errors import Unresolved
-from .types import Doubt
+from .types import UnresolvedCharge
 
 _SHOWN = 4
 
 
-def doubted(doubts: Sequence[Doubt], *, kept: bool = False) -> Unresolved:
+def doubted(doubts: Sequence[UnresolvedCharge], *, kept: bool = False) -> Unresolved:
     """The refusal that asks before something is paid again. `kept`: an answer is here in which no picture could be read."""
     count, usd = _sum(doubts)
     requests = "1 request" if count == 1 else f"{count} requests"
@@ -28,18 +28,18 @@ def doubted(doubts: Sequence[Doubt], *, kept: bool = False) -> Unresolved:
     )
 
 
-def waived(doubts: Sequence[Doubt]) -> str:
+def waived(doubts: Sequence[UnresolvedCharge]) -> str:
     """The notice with what is sent although an earlier one may have been paid."""
     count, usd = _sum(doubts)
     requests = "1 earlier request" if count == 1 else f"{count} earlier requests"
     return f"Sent again, although {requests} may have been charged, about ${usd:.2f}: {_named(doubts)}"
 
 
-def _sum(doubts: Sequence[Doubt]) -> tuple[int, float]:
+def _sum(doubts: Sequence[UnresolvedCharge]) -> tuple[int, float]:
     return len(doubts), sum(doubt.usd for doubt in doubts)
 
 
-def _named(doubts: Sequence[Doubt]) -> str:
+def _named(doubts: Sequence[UnresolvedCharge]) -> str:
     """Row, time and cost of each, equal ones together."""
     lines = Counter(
         f"{doubt.provider} {doubt.model}, {_when(doubt.at)}, ${doubt.usd:.2f}"

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from .kept_answers import KeptAnswer
 from .schema import graph, picture
-from .types import Claim, Doubt, Place, dollars
+from .types import Claim, Place, UnresolvedCharge, dollars
 
 _MANY = 500
 """Values in one SQL list."""
@@ -76,11 +76,13 @@ def notices_of(row: Row[Any]) -> tuple[str, ...]:
     return tuple(str(each) for each in value) if isinstance(value, list) else ()
 
 
-def doubt(row: Row[Any]) -> Doubt:
+def doubt(row: Row[Any]) -> UnresolvedCharge:
     reason = row.reason
     if row.state in ("accepted", "answered"):
         reason = f"it can be had for nothing once the key (profile {row.profile}) and address it was made with are here again"
-    return Doubt(row.uid, row.provider, row.model, row.sent or row.created, dollars(row.counted), reason, row.call)
+    return UnresolvedCharge(
+        row.uid, row.provider, row.model, row.sent or row.created, dollars(row.counted), reason, row.call
+    )
 
 
 def _state(text: str) -> dict[str, Any] | None:

@@ -49,7 +49,7 @@ PICTURE_BYTES = 400 << 20
 """A larger picture is none of ours: no answer is so long."""
 
 
-class Spoiled(ValueError):
+class DamagedFile(ValueError):
     """The bytes on disk are not the ones that were stored."""
 
 
@@ -136,7 +136,7 @@ class Results:
                 return data
             found = True
         if found:
-            raise Spoiled(f"{name} is damaged")
+            raise DamagedFile(f"{name} is damaged")
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path(name)))
 
     def describe(self, name: str, facts: dict[str, Any], graph: str = "") -> None:

@@ -26,7 +26,7 @@ OPEN: tuple[State, ...] = ("reserved", "sent", "accepted", "answered")
 
 
 @dataclass(frozen=True)
-class Entry:
+class Reservation:
     """A picture that is about to be asked for."""
 
     fingerprint: str
@@ -46,7 +46,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Asker:
+class RunContext:
     """Who asks: one run of a node, and the graph it stands in."""
 
     run: str
@@ -72,7 +72,7 @@ class Caps:
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredImage:
     """A picture that is here."""
 
     uid: str
@@ -90,7 +90,7 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Doubt:
+class UnresolvedCharge:
     """A picture that may have been paid and can't be had."""
 
     uid: str
@@ -145,14 +145,14 @@ Opened = Literal["mine", "busy", "kept", "claimed", "doubtful"]
 
 
 @dataclass
-class Opening:
+class ReserveResult:
     """What `open` found, by the entries' fingerprints."""
 
     standing: dict[str, Opened]
     claims: list[Claim] = field(default_factory=list)
-    doubts: dict[str, list[Doubt]] = field(default_factory=dict)
+    doubts: dict[str, list[UnresolvedCharge]] = field(default_factory=dict)
     """For the doubtful: what the user has to be told."""
-    waived: dict[str, list[Doubt]] = field(default_factory=dict)
+    waived: dict[str, list[UnresolvedCharge]] = field(default_factory=dict)
     """For those that are sent although an earlier one may have been paid."""
 
 

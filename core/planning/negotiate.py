@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import Impossible
-from ..providers.spec import DEAREST_USD, OMITTED, Model, Offer, Operation, Option, Provider
+from ..providers.spec import DEAREST_USD, OMITTED, Capabilities, Model, Operation, Option, ProviderSpec
 from ..request import Request, Slot
 
 FINGERPRINT_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Fit:
+class ResolvedRequest:
     """A request as one provider will get it."""
 
-    row: Provider
+    spec: ProviderSpec
     model: Model
-    offer: Offer
+    offer: Capabilities
     wire: str
     """The wire model id."""
     sent: tuple[tuple[Option, str | int | bool], ...]
@@ -60,46 +60,48 @@ class Fit:
         return tuple(self.fingerprint(request, slot, version) for version in sorted(_FACTS, reverse=True))
 
 
-def _facts_1(fit: Fit, request: Request, slot: Slot) -> dict[str, Any]:
+def _facts_1(negotiate: ResolvedRequest, request: Request, slot: Slot) -> dict[str, Any]:
     return {
         "operation": request.operation,
-        "provider": fit.row.id,
-        "model": fit.wire,
+        "provider": negotiate.spec.id,
+        "model": negotiate.wire,
         "prompt": request.prompt,
-        "options": dict(fit.sent),
+        "options": dict(negotiate.sent),
         "seed": slot.seed,
         "slot": slot.index,
         "references": [picture.digest for picture in request.references],
     }
 
 
-_FACTS: dict[int, Callable[[Fit, Request, Slot], dict[str, Any]]] = {1: _facts_1}
+_FACTS: dict[int, Callable[[ResolvedRequest, Request, Slot], dict[str, Any]]] = {1: _facts_1}
 """What each version is made of. Entries are only ever added, and never changed."""
 
 
-def fit(request: Request, row: Provider, model: Model, override: str = "", override_usd: float | None = None) -> Fit:
-    """How `row` would do `request` with `model`. `override`: another wire id, a picture by which counts as `override_usd`.
+def negotiate(
+    request: Request, spec: ProviderSpec, model: Model, override: str = "", override_usd: float | None = None
+) -> ResolvedRequest:
+    """How `spec` would do `request` with `model`. `override`: another wire id, a picture by which counts as `override_usd`.
 
     Raises Impossible with what is possible instead.
     """
     offer = model.offer(request.operation)
     if offer is None:
-        can = [other.name for other in row.models if other.offer(request.operation)]
+        can = [other.name for other in spec.models if other.offer(request.operation)]
         verb = "edit pictures" if request.operation == "edit" else "make pictures from text alone"
         raise _impossible(
-            f"{model.name} at {row.label} can't {verb}",
+            f"{model.name} at {spec.label} can't {verb}",
             f"Models that can: {', '.join(can)}" if can else "Choose another provider",
         )
     if not request.prompt.strip():
         raise _impossible("The prompt is empty", "Write what the picture should show")
     if offer.max_prompt and len(request.prompt) > offer.max_prompt:
         raise _impossible(
-            f"The prompt has {len(request.prompt)} characters: {model.name} at {row.label} takes up to {offer.max_prompt}",
+            f"The prompt has {len(request.prompt)} characters: {model.name} at {spec.label} takes up to {offer.max_prompt}",
             "Shorten it, or choose another provider",
         )
-    ratio, ratio_notice = _ratio(request, row, model, offer)
-    resolution = _resolution(request, row, model, offer)
-    _count_references(request, row, model, offer)
+    ratio, ratio_notice = _ratio(request, spec, model, offer)
+    resolution = _resolution(request, spec, model, offer)
+    _count_references(request, spec, model, offer)
 
     sent: list[tuple[Option, str | int | bool]] = []
     notices = [ratio_notice] if ratio_notice else []
@@ -107,26 +109,26 @@ def fit(request: Request, row: Provider, model: Model, override: str = "", overr
         sent.append(("aspect_ratio", ratio))
     if resolution and not offer.fixed_resolution:
         sent.append(("resolution", resolution))
-    takes = options_of(row, request.operation, offer)
+    takes = options_of(spec, request.operation, offer)
     for option, value in _asked(request):
         possible = takes.get(option)
         if option not in takes:
-            notices.append(f"{_name(option)} was left out: {row.label} has no such option for {model.name}")
+            notices.append(f"{_name(option)} was left out: {spec.label} has no such option for {model.name}")
         elif possible is not None and str(value) not in possible:
             notices.append(
-                f"{_name(option)} {value} was left out: {row.label} only has {', '.join(possible)} for {model.name}"
+                f"{_name(option)} {value} was left out: {spec.label} only has {', '.join(possible)} for {model.name}"
             )
         else:
             sent.append((option, value))
     sends_seed = "seed" in takes
     if request.seed and not sends_seed:
         notices.append(
-            f"The seed was not sent: {row.label} takes none for {model.name}; a new seed is still a new request"
+            f"The seed was not sent: {spec.label} takes none for {model.name}; a new seed is still a new request"
         )
     effective = resolution or offer.fixed_resolution or offer.default_resolution
     usd = None if override or model.price is None else model.price.of(effective)
-    return Fit(
-        row,
+    return ResolvedRequest(
+        spec,
         model,
         offer,
         override or offer.wire,
@@ -139,9 +141,9 @@ def fit(request: Request, row: Provider, model: Model, override: str = "", overr
     )
 
 
-def options_of(row: Provider, operation: Operation, offer: Offer) -> dict[Option, tuple[str, ...] | None]:
+def options_of(spec: ProviderSpec, operation: Operation, offer: Capabilities) -> dict[Option, tuple[str, ...] | None]:
     """The options beyond ratio, resolution and count that are sent, with our values that are possible; None = any."""
-    fields = (offer.route or row.routes[operation]).fields
+    fields = (offer.route or spec.routes[operation]).fields
     found: dict[Option, tuple[str, ...] | None] = {}
     for option in offer.options & fields.keys():
         values = offer.choices.get(option) or fields[option].values
@@ -160,13 +162,14 @@ def nearest_ratio(width: int, height: int, ratios: Iterable[str]) -> str:
     return min(ratios, key=distance)
 
 
-def _ratio(request: Request, row: Provider, model: Model, offer: Offer) -> tuple[str, str]:
+def _ratio(request: Request, spec: ProviderSpec, model: Model, offer: Capabilities) -> tuple[str, str]:
     """The ratio to send ("" for none) and a notice ("" for none)."""
     asked = request.options.aspect_ratio
     if asked != "auto":
         if asked not in offer.ratios:
             raise _impossible(
-                f"{model.name} at {row.label} has no aspect ratio {asked}", f"Possible: auto, {', '.join(offer.ratios)}"
+                f"{model.name} at {spec.label} has no aspect ratio {asked}",
+                f"Possible: auto, {', '.join(offer.ratios)}",
             )
         return asked, ""
     if request.operation == "generate" or not request.references:
@@ -182,25 +185,25 @@ def _ratio(request: Request, row: Provider, model: Model, offer: Offer) -> tuple
     return nearest, f"aspect ratio auto was sent as {nearest}, the nearest to picture 1 ({first.width}x{first.height})"
 
 
-def _resolution(request: Request, row: Provider, model: Model, offer: Offer) -> str:
+def _resolution(request: Request, spec: ProviderSpec, model: Model, offer: Capabilities) -> str:
     asked = request.options.resolution
     if asked == "auto":
         return ""
     if asked not in offer.all_resolutions:
         raise _impossible(
-            f"{model.name} at {row.label} can't make {asked} pictures",
+            f"{model.name} at {spec.label} can't make {asked} pictures",
             f"Possible: {', '.join(('auto', *offer.all_resolutions))}",
         )
     return asked
 
 
-def _count_references(request: Request, row: Provider, model: Model, offer: Offer) -> None:
+def _count_references(request: Request, spec: ProviderSpec, model: Model, offer: Capabilities) -> None:
     count = len(request.references)
     if request.operation == "edit" and count == 0:
         raise _impossible("There is no image to edit", "Connect image_1")
     if count > offer.max_references:
         raise _impossible(
-            f"{count} reference images are too many: {model.name} at {row.label} takes up to {offer.max_references}",
+            f"{count} reference images are too many: {model.name} at {spec.label} takes up to {offer.max_references}",
             "Connect fewer images, or shorten the batches",
         )
 

@@ -11,16 +11,16 @@ from ..errors import NanoBananaError
 from ..images.picture import Encoded
 from ..keys.sources import Key
 from ..ledger.types import Caps
-from ..providers.spec import Model, Provider
+from ..providers.spec import Model, ProviderSpec
 from ..request import Request, Slot
-from .negotiate import Fit
+from .negotiate import ResolvedRequest
 
 
 @dataclass(frozen=True)
 class Target:
     """A choice as it will be used."""
 
-    row: Provider
+    spec: ProviderSpec
     model: Model
     base_url: str
     key: Key | None = field(repr=False)
@@ -35,21 +35,23 @@ class Target:
     @property
     def place(self) -> tuple[str, str]:
         """Where something is learned about forms: one address may speak several dialects."""
-        return self.row.dialect, self.base_url
+        return self.spec.dialect, self.base_url
 
     @property
     def account(self) -> str:
         """Names what a provider's limits hold for: the key at the address. Says nothing about the key itself."""
         key = sha256(self.key.value.encode("utf-8", "replace")).hexdigest()[:16] if self.key else ""
-        return f"{self.row.id} {self.base_url} {self.profile} {key}"
+        return f"{self.spec.id} {self.base_url} {self.profile} {key}"
 
-    def job(self, fit: Fit, request: Request, seed: int, count: int, references: Sequence[Encoded] = ()) -> Job:
+    def job(
+        self, fit: ResolvedRequest, request: Request, seed: int, count: int, references: Sequence[Encoded] = ()
+    ) -> Job:
         """What the dialect gets for one call: for a real one and for one that is only shown."""
         options = dict(fit.sent)
         if fit.sends_seed:
             options["seed"] = seed
         return Job(
-            self.row,
+            self.spec,
             self.base_url,
             fit.wire,
             request.operation,
@@ -72,7 +74,7 @@ class Terms:
     project: str = ""
 
 
-Asked = tuple[Target, tuple[Fit, ...]]
+Candidate = tuple[Target, tuple[ResolvedRequest, ...]]
 """A target and the fit of every request."""
 
 
@@ -80,10 +82,10 @@ Asked = tuple[Target, tuple[Fit, ...]]
 class Plan:
     """Who does the requests, and what the user should know about the choice."""
 
-    targets: tuple[Asked, ...]
+    targets: tuple[Candidate, ...]
     """To be tried in order."""
     notices: tuple[str, ...]
-    looked: tuple[Asked, ...] = ()
+    looked: tuple[Candidate, ...] = ()
     """The others that `auto` could have chosen, or could have while their keys were here: a picture that one of them has
     made is not paid again, and one that may be out there is asked about."""
     terms: Terms = Terms()
@@ -91,7 +93,7 @@ class Plan:
     """Why nothing may be sent: the user has to be asked about a model first. What is stored is taken all the same."""
 
     @property
-    def chain(self) -> tuple[Asked, ...]:
+    def chain(self) -> tuple[Candidate, ...]:
         """Everybody who may have made one of the pictures."""
         return (*self.targets, *self.looked)
 

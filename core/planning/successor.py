@@ -2,7 +2,7 @@
 
 A provider that answers a paid request with "unknown model" has charged nothing. Where its data names a successor, the run
 asks that one for the same pictures, with its own limits, price and fingerprints. Pure functions; what is remembered is in
-`Memory`.
+`ProviderCache`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from ..errors import Impossible, NanoBananaError
 from ..request import Request
-from .negotiate import fit
-from .plan import Asked, Target
+from .negotiate import negotiate
+from .plan import Candidate, Target
 
 GoneId = tuple[str, str, str]
 """Provider id, base URL and wire model id of a model that the provider no longer knows there."""
@@ -27,54 +27,56 @@ def is_unknown_model(error: NanoBananaError | None) -> bool:
     return error is not None and error.kind == "model" and error.charged == "no" and error.status in _UNKNOWN
 
 
-def gone_id(asked: Asked) -> GoneId:
+def gone_id(asked: Candidate) -> GoneId:
     """What is remembered of a model that the provider doesn't know."""
     target, fits = asked
-    return target.row.id, target.base_url, fits[0].wire
+    return target.spec.id, target.base_url, fits[0].wire
 
 
 def has_successor(target: Target) -> bool:
     """Whether another model may be asked instead. An id that the user has written by hand is never replaced."""
-    return not target.override and bool(target.model.successor) and target.row.model(target.model.successor) is not None
+    return (
+        not target.override and bool(target.model.successor) and target.spec.model(target.model.successor) is not None
+    )
 
 
-def successor_of(asked: Asked, requests: Sequence[Request]) -> Asked | None:
+def successor_of(asked: Candidate, requests: Sequence[Request]) -> Candidate | None:
     """The same provider with the successor of its model; None where there is none.
 
     Raises Impossible where the successor can't do one of the requests.
     """
     target, fits = asked
-    model = target.row.model(target.model.successor)
+    model = target.spec.model(target.model.successor)
     if not has_successor(target) or model is None:
         return None
     try:
-        return replace(target, model=model), tuple(fit(request, target.row, model) for request in requests)
+        return replace(target, model=model), tuple(negotiate(request, target.spec, model) for request in requests)
     except Impossible as error:
         raise Impossible(
-            f"{target.row.label} no longer knows {target.model.name} ({fits[0].wire}), and its successor can't do this "
+            f"{target.spec.label} no longer knows {target.model.name} ({fits[0].wire}), and its successor can't do this "
             f"request: {error.what}",
             cure=error.cure,
             kind="impossible",
         ) from None
 
 
-def current(asked: Asked, requests: Sequence[Request], gone: Collection[GoneId]) -> list[Asked]:
+def current(asked: Candidate, requests: Sequence[Request], gone: Collection[GoneId]) -> list[Candidate]:
     """Who is asked where some ids are known to be gone: the successor, then the old one, whose pictures may be here.
 
     Raises Impossible where the successor can't do one of the requests.
     """
     found = [asked]
     while gone_id(found[0]) in gone and (after := successor_of(found[0], requests)) is not None:
-        if len(found) > len(asked[0].row.models):
+        if len(found) > len(asked[0].spec.models):
             break  # successors that lead in a circle
         found.insert(0, after)
     return found
 
 
-def notice(old: Asked, new: Asked) -> str:
+def notice(old: Candidate, new: Candidate) -> str:
     """What the user is told when a successor is asked."""
     before, after = f"{old[0].model.name} ({old[1][0].wire})", f"{new[0].model.name} ({new[1][0].wire})"
     return (
-        f"{old[0].row.label} no longer knows {before}: its successor {after} is asked instead, at its own price. To find "
+        f"{old[0].spec.label} no longer knows {before}: its successor {after} is asked instead, at its own price. To find "
         f"out cost nothing; choose {new[0].model.name} to ask it at once"
     )

@@ -63,7 +63,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Route:
+class Endpoint:
     """One operation's address and field names."""
 
     path: str
@@ -76,7 +76,7 @@ class Route:
 
 
 @dataclass(frozen=True)
-class Offer:
+class Capabilities:
     """What one model can do for one operation."""
 
     wire: str
@@ -99,7 +99,7 @@ class Offer:
     """Our values of an option, where this model has fewer of them than the field."""
     max_prompt: int = 0
     """Characters that a prompt may have; 0 where the provider doesn't say."""
-    route: Route | None = None
+    route: Endpoint | None = None
     """Address and field names where this model's differ from those of the provider's other models."""
 
     @property
@@ -137,15 +137,15 @@ class Model:
     name: str
     family: str
     """What it is underneath: two providers' models are interchangeable when their families are equal."""
-    generate: Offer | None = None
-    edit: Offer | None = None
+    generate: Capabilities | None = None
+    edit: Capabilities | None = None
     price: Price | None = None
     note: str = ""
     successor: str = ""
     """Name of the provider's model that is asked instead once the provider answers, free of charge, that it doesn't know
     the id of this one; "" = none. A name or an id that is known to be dead stands in the provider's `retired`."""
 
-    def offer(self, operation: Operation) -> Offer | None:
+    def offer(self, operation: Operation) -> Capabilities | None:
         return self.generate if operation == "generate" else self.edit
 
 
@@ -154,7 +154,7 @@ Auth = Literal["key", "google_service_account"]
 
 
 @dataclass(frozen=True)
-class Provider:
+class ProviderSpec:
     """A provider, or a reseller that speaks a known dialect."""
 
     id: str
@@ -166,7 +166,7 @@ class Provider:
     auth_header: str
     auth_template: str
     """How the key stands in the header; `{key}` is the key, or the token that was had for it."""
-    routes: Mapping[Operation, Route]
+    routes: Mapping[Operation, Endpoint]
     models: tuple[Model, ...]
     recommended: str
     docs: tuple[str, ...]

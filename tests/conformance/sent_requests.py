@@ -17,7 +17,7 @@ from pack.core.dialects import dialect
 from pack.core.dialects.base.step import Job, Send
 from pack.core.planning.negotiate import options_of
 from pack.core.providers import BUILT_IN
-from pack.core.providers.spec import Model, Operation, Option, Provider
+from pack.core.providers.spec import Model, Operation, Option, ProviderSpec
 from pack.simulator.multipart import Part, parse_multipart
 from pairwise import pairwise
 
@@ -69,8 +69,8 @@ class Sent:
     @property
     def key_header(self) -> tuple[str, str]:
         """The header that carries the key, and its value for the key `KEY`."""
-        row = self.job.row
-        return row.auth_header, row.auth_template.replace("{key}", "KEY")
+        spec = self.job.spec
+        return spec.auth_header, spec.auth_template.replace("{key}", "KEY")
 
     def __str__(self) -> str:
         wishes = ", ".join(f"{name}={value}" for name, value in self.options.items())
@@ -80,35 +80,35 @@ class Sent:
 @functools.cache
 def sent_requests(provider: str) -> tuple[Sent, ...]:
     """Every request of one provider; see the module."""
-    row = BUILT_IN[provider]
+    spec = BUILT_IN[provider]
     return tuple(
-        sent(row, model, operation, form, uploaded, wishes)
-        for model in row.models
+        sent(spec, model, operation, form, uploaded, wishes)
+        for model in spec.models
         for operation in ("generate", "edit")
         if model.offer(operation) is not None
-        for form in row.forms or ("",)
-        for uploaded in _uploads(row, operation)
-        for wishes in _wishes(row, model, operation)
+        for form in spec.forms or ("",)
+        for uploaded in _uploads(spec, operation)
+        for wishes in _wishes(spec, model, operation)
     )
 
 
 def sent(
-    row: Provider, model: Model, operation: Operation, form: str, uploaded: bool, wishes: Mapping[str, Any]
+    spec: ProviderSpec, model: Model, operation: Operation, form: str, uploaded: bool, wishes: Mapping[str, Any]
 ) -> Sent:
     """The paid request for these wishes; the uploads before it are done already. Raises AssertionError."""
     asked = dict(wishes)
     references, count = asked.pop("references", 0), asked.pop("count", 1)
-    if uploaded and row.upload_above:
-        row = replace(row, upload_above=1)
+    if uploaded and spec.upload_above:
+        spec = replace(spec, upload_above=1)
     work = job(
-        row,
+        spec,
         request(operation, references, prompt=PROMPT, **asked),
         model.name,
         count=count,
         form=form,
         uploaded={index: f"{BASE}/files/{index}.png" for index in range(references)} if uploaded else {},
     )
-    step = dialect(row.dialect).start(work)
+    step = dialect(spec.dialect).start(work)
     assert isinstance(step, Send) and step.paid, step
     raw = b"" if step.body is None else b"".join(bytes(piece) for piece in step.body)
     content_type = "" if step.body is None else step.body.content_type
@@ -116,7 +116,7 @@ def sent(
     if content_type == "application/json":
         body = json.loads(raw)
     return Sent(
-        row.id,
+        spec.id,
         model.name,
         operation,
         f"{form} uploaded".strip() if uploaded and operation == "edit" else form,
@@ -129,12 +129,12 @@ def sent(
     )
 
 
-def options_possible(row: Provider, model: Model, operation: Operation) -> dict[str, tuple[Any, ...]]:
+def options_possible(spec: ProviderSpec, model: Model, operation: Operation) -> dict[str, tuple[Any, ...]]:
     """Every option of this model and the values that can be asked for, all of them sent."""
     offer = model.offer(operation)
     assert offer is not None
     possible: dict[str, tuple[Any, ...]] = {"aspect_ratio": offer.ratios, "resolution": offer.all_resolutions}
-    for option, values in sorted(options_of(row, operation, offer).items()):
+    for option, values in sorted(options_of(spec, operation, offer).items()):
         possible[option] = tuple(value for value in _ALL[option] if values is None or str(value) in values)
     if operation == "edit":
         possible["references"] = tuple(sorted({1, 2, offer.max_references} - {0}))
@@ -143,15 +143,15 @@ def options_possible(row: Provider, model: Model, operation: Operation) -> dict[
     return {option: values for option, values in possible.items() if values}
 
 
-def _uploads(row: Provider, operation: Operation) -> tuple[bool, ...]:
+def _uploads(spec: ProviderSpec, operation: Operation) -> tuple[bool, ...]:
     """Whether references went up before: always, never, or both ways."""
-    if row.references != "upload" or operation == "generate":
+    if spec.references != "upload" or operation == "generate":
         return (False,)
-    return (False, True) if row.upload_above else (True,)
+    return (False, True) if spec.upload_above else (True,)
 
 
-def _wishes(row: Provider, model: Model, operation: Operation) -> Iterator[dict[str, Any]]:
-    possible = options_possible(row, model, operation)
+def _wishes(spec: ProviderSpec, model: Model, operation: Operation) -> Iterator[dict[str, Any]]:
+    possible = options_possible(spec, model, operation)
     always = {"references": 1} if operation == "edit" else {}
     yield always
     for option, values in possible.items():
@@ -162,8 +162,8 @@ def _wishes(row: Provider, model: Model, operation: Operation) -> Iterator[dict[
         option: values if option in ("references", "count", "seed") else (_UNSET.get(option, "default"), *values)
         for option, values in possible.items()
     }
-    for row_ in pairwise(choices):
-        yield always | row_
+    for spec_ in pairwise(choices):
+        yield always | spec_
 
 
 def text_fields(parts: list[Part]) -> dict[str, str]:

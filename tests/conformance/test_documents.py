@@ -114,7 +114,7 @@ def test_the_longest_prompt_that_we_let_through_is_one_that_the_document_allows(
         place = (sent.path, sent.job.model)
         if place not in seen:
             seen.add(place)
-            model = sent.job.row.model(sent.model)
+            model = sent.job.spec.model(sent.model)
             offer = model and model.offer(sent.operation)
             assert offer is not None
             body = deepcopy(readable(sent.body))
@@ -172,13 +172,13 @@ def test_every_step_of_a_call_is_a_documented_one(
     simulator: Simulator, provider: str, operation: Operation, form: str
 ) -> None:
     """Uploads, the request itself and the polls, up to the picture; larger references are uploaded where both ways exist."""
-    row = QUICK_ROWS[provider]
-    if row.upload_above:
-        row = replace(row, upload_above=1)
+    spec = QUICK_ROWS[provider]
+    if spec.upload_above:
+        spec = replace(spec, upload_above=1)
     base = simulator.base_url(provider)
     asked = request(operation, 2 if operation == "edit" else 0, prompt="a fox [[sim: task=done steps=3]]")
     transport = Recording(base)
-    work = job(row, asked, base_url=base, form=form)
+    work = job(spec, asked, base_url=base, form=form)
     step, paid = drive(work, transport, "sim-documents")
     assert isinstance(step, Done) and paid == 1
     names = [check(provider, method, path, body) for method, path, body in transport.sent]

@@ -12,24 +12,24 @@ from sent_requests import PROMPT, options_possible, sent_requests
 
 def test_every_pair_occurs() -> None:
     choices = {"a": (1, 2, 3), "b": ("x", "y"), "c": (True, False), "d": (0,)}
-    rows = pairwise(choices)
+    specs = pairwise(choices)
     for one, two in itertools.combinations(choices, 2):
         for first, second in itertools.product(choices[one], choices[two]):
-            assert any(row[one] == first and row[two] == second for row in rows)
-    assert len(rows) < 3 * 2 * 2
+            assert any(spec[one] == first and spec[two] == second for spec in specs)
+    assert len(specs) < 3 * 2 * 2
 
 
 @pytest.mark.parametrize("provider", BUILT_IN)
 def test_every_value_of_every_model_is_sent_alone(provider: str) -> None:
-    row = BUILT_IN[provider]
+    spec = BUILT_IN[provider]
     requests = sent_requests(provider)
-    for model in row.models:
+    for model in spec.models:
         for operation in ("generate", "edit"):
             if model.offer(operation) is None:
                 continue
             own = [sent for sent in requests if (sent.model, sent.operation) == (model.name, operation)]
-            assert {sent.variant.removesuffix("uploaded").strip() for sent in own} >= set(row.forms or ("",))
-            for option, values in options_possible(row, model, operation).items():
+            assert {sent.variant.removesuffix("uploaded").strip() for sent in own} >= set(spec.forms or ("",))
+            for option, values in options_possible(spec, model, operation).items():
                 for value in values:
                     assert any(sent.options.get(option) == value and len(sent.options) <= 2 for sent in own), (
                         f"{provider} {model.name} {operation} {option}={value}"

@@ -21,7 +21,7 @@ from pack.core.redaction.text import public_url
 
 import fuzz_answers  # isort: skip
 
-ROUTES = tuple(sorted({path for row in BUILT_IN.values() for path in row.paths}, key=len))[-6:]
+ROUTES = tuple(sorted({path for spec in BUILT_IN.values() for path in spec.paths}, key=len))[-6:]
 JOB = fuzz_answers.job_of("replicate", "generate")
 _STARTS = inputs.words("addresses", "starts")
 _ENDS = inputs.words("addresses", "ends")

@@ -23,7 +23,7 @@ import inputs
 from harness import Harness
 from pack.core.dialects import dialect, step_after
 from pack.core.dialects.base.polling import MOST_ID
-from pack.core.dialects.base.step import Cancels, Done, Failed, Found, Job, Reply, Send, Step, Wait
+from pack.core.dialects.base.step import Cancels, Done, Failed, ImageRef, Job, Reply, Send, Step, Wait
 from pack.core.errors import Fault, Kind, failure
 from pack.core.execution import retry_policy
 from pack.core.http.url_policy import origin
@@ -42,8 +42,8 @@ def job_of(provider: str, operation: Any) -> Job:
     """The job whose answers are read; made once for each."""
     key = (provider, operation)
     if key not in _JOBS:
-        row = BUILT_IN[provider]
-        _JOBS[key] = driving.job(row, driving.request(operation, references=2 if operation == "edit" else 0))
+        spec = BUILT_IN[provider]
+        _JOBS[key] = driving.job(spec, driving.request(operation, references=2 if operation == "edit" else 0))
     return _JOBS[key]
 
 
@@ -75,7 +75,7 @@ def run(data: bytes) -> None:
     """Plays the answers; raises AssertionError for a step that is none."""
     provider, operation, replies = parsed(data)
     job = job_of(provider, operation)
-    speech = dialect(job.row.dialect)
+    speech = dialect(job.spec.dialect)
     step: Step = speech.start(job)
     for reply in replies:
         check_step(job, step)
@@ -144,7 +144,7 @@ def _plain(value: Any) -> Any:
 def _check_done(done: Done) -> None:
     assert done.pictures, "done without a picture"
     for found in done.pictures:
-        assert isinstance(found, Found) and bool(found.url) != bool(found.data), "neither an address nor bytes"
+        assert isinstance(found, ImageRef) and bool(found.url) != bool(found.data), "neither an address nor bytes"
         if found.data:
             assert sniff(found.data), "bytes that are no picture"
         else:
@@ -163,17 +163,17 @@ def check_fault(job: Job, fault: Fault, task: str = "") -> None:
     assert fault.unbilled is None or isinstance(fault.unbilled, bool), "billed neither yes nor no"
     assert isinstance(fault.request_id, str) and isinstance(task, str), "an id that is no text"
     for accepted in (False, True):
-        charged = retry_policy.charged_by(job.row, fault, accepted=accepted)
-        assert charged in ("no", "maybe", "yes") and retry_policy.fate_of(fault, accepted=accepted) in (
+        charged = retry_policy.charged_by(job.spec, fault, accepted=accepted)
+        assert charged in ("no", "maybe", "yes") and retry_policy.disposition_of(fault, accepted=accepted) in (
             "over",
             "lost",
             "again",
         )
-        told = failure(fault, job.row.label, charged, task=task)
+        told = failure(fault, job.spec.label, charged, task=task)
         assert told.message and "{label}" not in told.message.replace(fault.words, ""), "a sentence with a gap"
     retry_policy.is_task_lost(fault)
     for paid in (False, True):
-        verdict = retry_policy.after_failure(job.row, fault, {}, paid=paid, attempt=1, now=1.7e9, dice=0.5, left=60.0)
+        verdict = retry_policy.after_failure(job.spec, fault, {}, paid=paid, attempt=1, now=1.7e9, dice=0.5, left=60.0)
         seconds = verdict.seconds if isinstance(verdict, retry_policy.Again) else verdict.wait
         assert seconds is None or seconds >= 0, "a pause into the past"
 

@@ -32,12 +32,12 @@ def run(data: bytes) -> None:
         assert isinstance(mistake, str) and mistake.startswith(yaml_file.FILE) and "\n" not in mistake, (
             "a mistake's words"
         )
-    for name, row in own.rows.items():
-        assert name == row.id and row.models and row.model(row.recommended) is not None, "a row without its model"
-        kept = name in BUILT_IN and row.base_url == BUILT_IN[name].base_url  # one of them has none: the user gives it
-        assert kept or checked_base_url(row.base_url, "x", plain_http=True) == row.base_url, "its address"
-        assert row.references in dialect(row.dialect).REFERENCES, "references that its dialect can't send"
-        for model in row.models:
+    for name, spec in own.specs.items():
+        assert name == spec.id and spec.models and spec.model(spec.recommended) is not None, "a row without its model"
+        kept = name in BUILT_IN and spec.base_url == BUILT_IN[name].base_url  # one of them has none: the user gives it
+        assert kept or checked_base_url(spec.base_url, "x", plain_http=True) == spec.base_url, "its address"
+        assert spec.references in dialect(spec.dialect).REFERENCES, "references that its dialect can't send"
+        for model in spec.models:
             assert model.generate or model.edit, "a model that can do nothing"
             for usd in model.price.usd.values() if model.price else ():
                 assert 0 <= usd < 1000, f"a price of {usd}"

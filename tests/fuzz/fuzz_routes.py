@@ -64,7 +64,7 @@ def _load() -> None:
     host.off_loop = at_once
     host.input_folder = lambda: _FOLDER / "input"
     keys.check_key = lambda target: checked("good", "fine")  # nothing is sent from here
-    errors = (routes.security.Wrong, importlib.import_module("pack.core.errors").NanoBananaError)
+    errors = (routes.security.ApiError, importlib.import_module("pack.core.errors").NanoBananaError)
     guarded = routes.guarded
     routes.guarded = lambda work, **more: guarded(_noting(work, errors), **more)
     host.server_routes = _Table

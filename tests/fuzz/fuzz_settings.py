@@ -17,7 +17,7 @@ from harness import Harness
 from pack.core.config import settings_file
 from pack.core.config.settings import PREFIX, Settings
 from pack.core.custom_providers import added_models
-from pack.core.custom_providers.settings_entries import known_rows
+from pack.core.custom_providers.settings_entries import known_specs
 from pack.core.errors import ConfigError
 from pack.core.keys import account_document
 from pack.core.keys.sources import checked_profile, cleaned, find_key
@@ -51,11 +51,11 @@ def run(data: bytes) -> None:
     }
     _read_settings(Settings.read(_FOLDER, environ))
     store = KeyStore(_FOLDER)
-    row = _ROWS[len(data) % len(_ROWS)]
-    _only_config(store.get, row.id, "default")
-    _only_config(store.profiles, row.id)
-    _only_config(store.tested, row.id, "default")
-    for each in (row, BUILT_IN["vertex"], BUILT_IN["google"]):
+    spec = _ROWS[len(data) % len(_ROWS)]
+    _only_config(store.get, spec.id, "default")
+    _only_config(store.profiles, spec.id)
+    _only_config(store.tested, spec.id, "default")
+    for each in (spec, BUILT_IN["vertex"], BUILT_IN["google"]):
         _only_config(find_key, each, "default", environ, _kept(store))
     for text in environ.values():
         _only_config(cleaned, text, "x")
@@ -84,14 +84,14 @@ def _read_settings(settings: Settings) -> None:
         if name == "parallel" and value is not None:
             assert 0 <= value <= 64, f"{value} at a time"
     settings_file.shown(settings)
-    rows = known_rows(settings)
-    named = list(rows.values())
-    turn = len(rows) + len(settings.environ) + len(str(settings.stored)[:500])
-    for row in (*named[:1], named[turn % len(named)], named[-2], *(row for row in named if row.id not in BUILT_IN)):
-        _only_config(settings.base_url, row)
-        _only_config(settings.form, row)
-        if row.id in BUILT_IN:
-            changed = added_models.with_added(row, settings)
+    specs = known_specs(settings)
+    named = list(specs.values())
+    turn = len(specs) + len(settings.environ) + len(str(settings.stored)[:500])
+    for spec in (*named[:1], named[turn % len(named)], named[-2], *(spec for spec in named if spec.id not in BUILT_IN)):
+        _only_config(settings.base_url, spec)
+        _only_config(settings.form, spec)
+        if spec.id in BUILT_IN:
+            changed = added_models.with_added(spec, settings)
             assert changed.model(changed.recommended) is not None, "a row without its model"
 
 

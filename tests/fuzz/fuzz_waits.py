@@ -40,8 +40,8 @@ def run(data: bytes) -> None:
     if hint is not None:
         assert retry_policy.in_words(hint), "a wait without words"
     for paid in (False, True):
-        row = ROWS[turn % len(ROWS)]
-        told = retry_policy.after_failure(row, fault, headers, paid=paid, attempt=2, now=NOW, dice=0.5, left=60.0)
+        spec = ROWS[turn % len(ROWS)]
+        told = retry_policy.after_failure(spec, fault, headers, paid=paid, attempt=2, now=NOW, dice=0.5, left=60.0)
         assert not isinstance(told, retry_policy.Again) or 0 <= told.seconds <= 60, f"it waits {told} s"
 
 

@@ -22,9 +22,9 @@ def png_chunk(kind: bytes, data: bytes) -> bytes:
 
 def tiny_png(width: int = 2, height: int = 2) -> bytes:
     """A complete grey PNG, made by hand: inputs must not depend on the version of a library."""
-    rows = (b"\0" + b"\x80" * width) * height
+    specs = (b"\0" + b"\x80" * width) * height
     head = png_chunk(b"IHDR", pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + png_chunk(b"IDAT", zlib.compress(rows, 1)) + png_chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + head + png_chunk(b"IDAT", zlib.compress(specs, 1)) + png_chunk(b"IEND", b"")
 
 
 PNG = tiny_png()

@@ -21,12 +21,12 @@ def everyone(simulator: Any, base: Path) -> Iterator[Bench]:
     """The running host, on `base`; without caps, or a prompt for all would pass them."""
     variables = {"NANO_BANANA_CAP_DAY": "none", "NANO_BANANA_CAP_RUN": "none"}
     private = ""
-    for row in BUILT_IN.values():
-        if row.local:
+    for spec in BUILT_IN.values():
+        if spec.local:
             continue
-        prefix = f"NANO_BANANA_{row.id.upper()}"
-        variables[f"{prefix}_BASE_URL"] = simulator.base_url(row.id)
-        if row.auth == "google_service_account":
+        prefix = f"NANO_BANANA_{spec.id.upper()}"
+        variables[f"{prefix}_BASE_URL"] = simulator.base_url(spec.id)
+        if spec.auth == "google_service_account":
             private = private or _private_key()
             for name, who in (("", "sim"), ("WRONG_", "disabled")):
                 account = base / f"account-{who}.json"

@@ -10,7 +10,7 @@ from pack.core.providers import BUILT_IN
 from pack.tests.host.everyone import everyone
 from pack.tests.host.kit import Bench, colours, node
 
-NAMES = [row.id for row in BUILT_IN.values()]
+NAMES = [spec.id for spec in BUILT_IN.values()]
 
 
 @pytest.fixture(scope="module")

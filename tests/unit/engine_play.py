@@ -34,7 +34,7 @@ def engine_at(home: Path, provider: str, url: str, **more: str) -> Engine:
     """A machine with a key for `provider`, which is at `url`."""
     name = f"NANO_BANANA_{provider.upper()}"
     environ = {f"{name}_API_KEY": "key-of-mine-1", f"{name}_BASE_URL": url, **more}
-    return Engine(home, rows=QUICK_ROWS, environ=environ)
+    return Engine(home, specs=QUICK_ROWS, environ=environ)
 
 
 def play(engine: Engine, provider: str, asked: Request | None = None, count: int = 1, parallel: int = 0) -> Run:

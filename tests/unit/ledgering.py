@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from pack.core.images.picture import encode
-from pack.core.ledger import Asker, Caps, Entry
+from pack.core.ledger import Caps, Reservation, RunContext
 from pack.core.ledger.journal import Journal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +34,7 @@ def png(number: int) -> bytes:
     return encode(np.random.default_rng(number).integers(0, 256, (4, 5, 3), dtype=np.uint8), "png")
 
 
-def entry(name: str = "v1:a", micros: int = 134_000, **changes: Any) -> Entry:
+def entry(name: str = "v1:a", micros: int = 134_000, **changes: Any) -> Reservation:
     facts: dict[str, Any] = {
         "fingerprint": name,
         "names": (name,),
@@ -46,11 +46,11 @@ def entry(name: str = "v1:a", micros: int = 134_000, **changes: Any) -> Entry:
         "address": "http://127.0.0.1:1",
         "micros": micros,
     }
-    return Entry(**(facts | changes))
+    return Reservation(**(facts | changes))
 
 
-def asker(run: str = "run", **changes: Any) -> Asker:
-    return Asker(run, **changes)
+def asker(run: str = "run", **changes: Any) -> RunContext:
+    return RunContext(run, **changes)
 
 
 def claim_one(journal: Journal, name: str = "v1:a", run: str = "run", **more: Any) -> str:

@@ -77,11 +77,11 @@ class ReplyServer:
         for given in self.replies:
             if given.get("path") == path.partition("?")[0] or (given.get("poll") and method == "GET"):
                 return given
-        row = [given for given in self.replies if "path" not in given and not given.get("poll")]
-        if not row:
+        spec = [given for given in self.replies if "path" not in given and not given.get("poll")]
+        if not spec:
             return {"status": 404, "body": {"error": {"message": "nothing is here"}}}
         self._next += 1
-        return row[min(self._next, len(row)) - 1]
+        return spec[min(self._next, len(spec)) - 1]
 
     @staticmethod
     def _answer(line: Line, given: Given) -> None:
@@ -90,8 +90,8 @@ class ReplyServer:
         headers = {"Content-Type": "application/json", **given.get("headers", {})}
         for interim in given.get("interim", ()):
             line.write(f"HTTP/1.1 {interim} Interim\r\nLink: </a.css>; rel=preload\r\n\r\n".encode())
-        rows = [f"{name}: {value}" for name, value in headers.items()]
-        line.answer(body, f"{given['status']} Status", *rows, "Connection: close")
+        specs = [f"{name}: {value}" for name, value in headers.items()]
+        line.answer(body, f"{given['status']} Status", *specs, "Connection: close")
 
 
 @contextlib.contextmanager

@@ -36,8 +36,8 @@ class Line:
         return seen
 
     def header(self, name: str) -> str | None:
-        for row in self.head.decode("latin-1").split("\r\n")[1:]:
-            key, _, value = row.partition(":")
+        for spec in self.head.decode("latin-1").split("\r\n")[1:]:
+            key, _, value = spec.partition(":")
             if key.strip().lower() == name.lower():
                 return value.strip()
         return None
@@ -68,8 +68,8 @@ class Line:
 
     def answer(self, body: bytes = b"{}", status: str = "200 OK", *headers: str) -> None:
         """A complete answer."""
-        rows = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
-        self.write("\r\n".join(rows).encode() + b"\r\n\r\n" + body)
+        specs = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
+        self.write("\r\n".join(specs).encode() + b"\r\n\r\n" + body)
 
     def serve(self, body: bytes = b"{}", status: str = "200 OK", *headers: str) -> None:
         """Reads a whole request and answers it."""

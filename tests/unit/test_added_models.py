@@ -14,7 +14,7 @@ from pack.core.custom_providers.added_models import MOST, added, change_models, 
 from pack.core.custom_providers.yaml_file import FILE
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, Impossible
-from pack.core.estimate import forecast
+from pack.core.estimate import estimate
 from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN, model_names
 from pack.core.providers.spec import DEAREST_USD
@@ -30,21 +30,21 @@ def engine(home: Path, **environ: str) -> Engine:
 def test_it_is_like_the_recommended_one_and_stands_in_the_list(tmp_path: Path) -> None:
     """Limits and family are copied; wire id, price and name are its own. The picker lists it behind the known names."""
     change_models(tmp_path, GOOGLE, {"nano-banana-9": {"wire": " gemini-nine ", "price": 0.05}})
-    rows = engine(tmp_path).rows()
-    new, known = rows["google"].model("nano-banana-9"), GOOGLE.model("recommended")
+    specs = engine(tmp_path).specs()
+    new, known = specs["google"].model("nano-banana-9"), GOOGLE.model("recommended")
     assert new and known and new.generate and known.generate and new.edit and known.edit and new.price
     assert new.generate == replace(known.generate, wire="gemini-nine")
     assert new.edit == replace(known.edit, wire="gemini-nine") and new.family == known.family
     assert (new.price.of("2K"), new.price.source) == (0.05, "Settings") and new.price.dated
-    assert rows["google"].recommended == GOOGLE.recommended and rows["google"].models[:-1] == GOOGLE.models
-    assert "nano-banana-9" in model_names(rows.values())
-    assert all(row == BUILT_IN[name] for name, row in rows.items() if name != "google")
+    assert specs["google"].recommended == GOOGLE.recommended and specs["google"].models[:-1] == GOOGLE.models
+    assert "nano-banana-9" in model_names(specs.values())
+    assert all(spec == BUILT_IN[name] for name, spec in specs.items() if name != "google")
 
 
 def test_it_may_be_like_another_and_have_an_id_for_one_operation(tmp_path: Path) -> None:
     facts = {"wire": {"edit": "pro-edit-9"}, "like": "nano-banana-pro", "price": {"1K": 0.2, "4K": 0.4}}
     change_models(tmp_path, BUILT_IN["fal"], {"pro-9": facts})
-    model = engine(tmp_path).rows()["fal"].model("pro-9")
+    model = engine(tmp_path).specs()["fal"].model("pro-9")
     assert model and model.generate is None and model.edit and model.edit.wire == "pro-edit-9" and model.price
     assert model.family == "pro" and (model.price.of("4K"), model.price.of("2K")) == (0.4, None)
 
@@ -69,9 +69,9 @@ def test_without_a_price_it_counts_as_the_dearest_and_the_estimate_says_so(
     change_models(tmp_path, GOOGLE, {"free-of-price": {"wire": "x"}, "priced": {"wire": "y", "price": {"1K": 0.02}}})
     here = engine(tmp_path, NANO_BANANA_CAP_RUN="0.35", **keyed(simulator, "google"))
     asked = [request()]
-    unknown = forecast(here, ProviderChoice("google", "free-of-price"), asked, pixels=False)
+    unknown = estimate(here, ProviderChoice("google", "free-of-price"), asked, pixels=False)
     assert (unknown.usd_each, unknown.usd_counted) == (None, DEAREST_USD)
-    priced = forecast(here, ProviderChoice("google", "priced"), asked, pixels=False)
+    priced = estimate(here, ProviderChoice("google", "priced"), asked, pixels=False)
     assert (priced.usd_each, priced.usd_counted, priced.price_source) == (0.02, 0.02, "Settings")
     two = [replace(request(), num_images=2)]
     run = here.run(two, here.plan(ProviderChoice("google", "free-of-price"), two))
@@ -88,22 +88,22 @@ def test_changing_and_taking_away(tmp_path: Path) -> None:
     change_models(tmp_path, BUILT_IN["fal"], {"a": {"wire": "three"}})
     change_models(tmp_path, GOOGLE, {"a": {"wire": "four", "price": 0.1}, "b": None})
     here = engine(tmp_path, GEMINI_API_KEY="sim-1")
-    row = here.rows()["google"]
-    a = row.model("a")
-    assert a and a.generate and a.generate.wire == "four" and row.model("b") is None
-    assert here.rows()["fal"].model("a") is not None
+    spec = here.specs()["google"]
+    a = spec.model("a")
+    assert a and a.generate and a.generate.wire == "four" and spec.model("b") is None
+    assert here.specs()["fal"].model("a") is not None
     with pytest.raises(Impossible, match="It has: recommended"):
         here.plan(ProviderChoice("google", "b"), [request()])
     assert drop_models(tmp_path, "google") and not drop_models(tmp_path, "google")
-    assert here.rows()["google"] == GOOGLE and here.rows()["fal"].model("a") is not None
+    assert here.specs()["google"] == GOOGLE and here.specs()["fal"].model("a") is not None
 
 
 def test_it_goes_onto_what_the_user_s_own_file_says(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text("overlays:\n  google: {models: {nb-file: {wire: f}}, recommended: nb-file}\n", "utf-8")
     here = engine(tmp_path)
     change_models(tmp_path, here.unadded("google"), {"nb-page": {"wire": "p", "like": "nb-file"}})
-    row = here.rows()["google"]
-    assert row.recommended == "nb-file" and [model.name for model in row.models[-2:]] == ["nb-file", "nb-page"]
+    spec = here.specs()["google"]
+    assert spec.recommended == "nb-file" and [model.name for model in spec.models[-2:]] == ["nb-file", "nb-page"]
 
 
 @pytest.mark.parametrize(
@@ -148,13 +148,13 @@ def test_a_provider_takes_so_many_and_no_more(tmp_path: Path) -> None:
 )
 def test_what_was_edited_into_the_file_by_hand_stops_nothing(tmp_path: Path, stored: Any) -> None:
     (tmp_path / "settings.json").write_text(json.dumps({"models": stored}))
-    assert engine(tmp_path).rows() == BUILT_IN
+    assert engine(tmp_path).specs() == BUILT_IN
 
 
 def test_a_name_that_the_pack_learns_later_keeps_the_id_and_the_price_that_were_given(tmp_path: Path) -> None:
     change_models(tmp_path, GOOGLE, {"nano-banana-3": {"wire": "mine", "price": 0.07}})
     later = replace(GOOGLE, models=(*GOOGLE.models, model_of(GOOGLE, "nano-banana-3", {"wire": "theirs"})))
-    row = with_added(later, Settings.read(tmp_path, {}))
-    model = row.model("nano-banana-3")
-    assert len(row.models) == len(later.models) and model and model.generate and model.price
+    spec = with_added(later, Settings.read(tmp_path, {}))
+    model = spec.model("nano-banana-3")
+    assert len(spec.models) == len(later.models) and model and model.generate and model.price
     assert (model.generate.wire, model.price.of("1K")) == ("mine", 0.07)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pack.core.errors import ConfigError
 from pack.core.http.url_policy import checked_base_url, is_loopback, is_public, may_name, origin
 from pack.core.providers import BUILT_IN
-from pack.core.providers.spec import Provider
+from pack.core.providers.spec import ProviderSpec
 
 
 @pytest.mark.parametrize(
@@ -86,14 +86,14 @@ def test_a_pasted_endpoint_becomes_the_base_url_of_its_provider(provider: str, t
     assert checked_base_url(text, "X", routes=paths) == url == checked_base_url(url, "X", routes=paths)
 
 
-@pytest.mark.parametrize("row", BUILT_IN.values(), ids=lambda row: row.id)
-def test_no_provider_s_own_address_loses_anything(row: Provider) -> None:
+@pytest.mark.parametrize("spec", BUILT_IN.values(), ids=lambda spec: spec.id)
+def test_no_provider_s_own_address_loses_anything(spec: ProviderSpec) -> None:
     """And with the path of any of its requests behind it, it is found again."""
-    base = row.base_url or "https://h.example/prefix"
-    assert checked_base_url(base, "X", routes=row.paths) == base
-    for path in row.paths:
+    base = spec.base_url or "https://h.example/prefix"
+    assert checked_base_url(base, "X", routes=spec.paths) == base
+    for path in spec.paths:
         pasted = base + path.replace("{model}", "google/some-model").replace("{project}", "p")
-        assert checked_base_url(pasted, "X", routes=row.paths) == base
+        assert checked_base_url(pasted, "X", routes=spec.paths) == base
 
 
 @pytest.mark.parametrize(

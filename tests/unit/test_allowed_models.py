@@ -19,7 +19,7 @@ from pack.core.custom_providers.added_models import change_models
 from pack.core.custom_providers.yaml_file import FILE
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, Impossible
-from pack.core.estimate import forecast
+from pack.core.estimate import estimate
 from pack.core.execution.run import Run
 from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
@@ -42,7 +42,7 @@ def refusal(here: Engine, choice: ProviderChoice) -> UnknownModel:
     ran = done(here, choice, request())
     for pixels in (False, True):
         with pytest.raises(UnknownModel) as found:
-            forecast(here, choice, [request()], pixels=pixels)
+            estimate(here, choice, [request()], pixels=pixels)
         assert isinstance(ran.error, UnknownModel) and ran.error.message == found.value.message
     return found.value
 
@@ -76,13 +76,13 @@ def test_sixteen_nodes_with_sixteen_pictures_send_nothing(simulator: Simulator, 
     assert not simulator.ledger()["requests"]
 
 
-@pytest.mark.parametrize("provider", [row.id for row in BUILT_IN.values()])
+@pytest.mark.parametrize("provider", [spec.id for spec in BUILT_IN.values()])
 def test_every_id_that_the_data_names_runs_as_before(provider: str) -> None:
     """All models, both operations, and ids that have been retired."""
-    row = BUILT_IN[provider]
-    wires = known_wires(row)
-    assert {offer.wire for m in row.models for offer in (m.generate, m.edit) if offer} | set(row.retired) == wires
-    assert all(counted_usd(row, wire, Settings()) == DEAREST_USD for wire in wires)
+    spec = BUILT_IN[provider]
+    wires = known_wires(spec)
+    assert {offer.wire for m in spec.models for offer in (m.generate, m.edit) if offer} | set(spec.retired) == wires
+    assert all(counted_usd(spec, wire, Settings()) == DEAREST_USD for wire in wires)
 
 
 def test_ids_near_a_known_one_are_not_it() -> None:
@@ -107,10 +107,10 @@ def test_an_allowed_id_is_sent_and_counts_as_was_said(simulator: Simulator, tmp_
     """Its price stays unknown; 0.30 where nothing was said; the cap holds by it; taken back, it is refused again."""
     here = engine(simulator, tmp_path, NANO_BANANA_CAP_RUN="5")
     allow(tmp_path, FAL, VIDEO)
-    shown = forecast(here, ORDER, [request()], pixels=False)
+    shown = estimate(here, ORDER, [request()], pixels=False)
     assert (shown.usd_each, shown.usd_counted_each, shown.wire) == (None, DEAREST_USD, VIDEO)
     allow(tmp_path, FAL, VIDEO, 2.5)
-    shown = forecast(here, ORDER, [replace(request(), num_images=3)], pixels=False)
+    shown = estimate(here, ORDER, [replace(request(), num_images=3)], pixels=False)
     assert (shown.usd_each, shown.usd_counted_each, shown.usd_counted) == (None, 2.5, 7.5)
     asked = [replace(request(prompt="three videos"), num_images=3)]
     run = here.run(asked, here.plan(ORDER, asked))
@@ -139,14 +139,14 @@ def test_what_is_paid_comes_from_the_store_although_its_id_is_no_longer_allowed(
     again = done(here, choice, asked)
     assert again.error is None and again.results[0].source == "store" and again.report.usd == 0
     if place == "only":
-        shown = forecast(here, choice, [asked], pixels=True)
+        shown = estimate(here, choice, [asked], pixels=True)
         assert (shown.stored, shown.usd) in ((1, None), (1, 0.0))
         more = done(here, choice, replace(asked, num_images=3))
         assert [bool(result.landed) for result in more.results] == [True, False, False]
         errors = [result.error for result in more.results[1:]]
         assert all(type(error) is Impossible and VIDEO in error.message for error in errors)
         with pytest.raises(UnknownModel):
-            forecast(here, choice, [replace(asked, num_images=3)], pixels=True)
+            estimate(here, choice, [replace(asked, num_images=3)], pixels=True)
     assert len(simulator.ledger()["requests"]) == sent
 
 
@@ -158,10 +158,10 @@ def test_a_described_id_counts_as_what_was_said_of_it(simulator: Simulator, tmp_
     )
     here = engine(simulator, tmp_path)
     change_models(tmp_path, here.unadded("fal"), {"nine": {"wire": "me/in-settings", "price": 5}})
-    row, settings = here.rows()["fal"], here.settings()
-    counted = {each: counted_usd(row, each, settings) for each in ("me/in-yaml", "me/in-settings", wire)}
+    spec, settings = here.specs()["fal"], here.settings()
+    counted = {each: counted_usd(spec, each, settings) for each in ("me/in-yaml", "me/in-settings", wire)}
     assert counted == {"me/in-yaml": 7, "me/in-settings": 5, wire: DEAREST_USD}
-    shown = forecast(here, ProviderChoice("fal", model_override="me/in-settings"), [request()], pixels=False)
+    shown = estimate(here, ProviderChoice("fal", model_override="me/in-settings"), [request()], pixels=False)
     assert shown.usd_counted_each == 5
 
 
@@ -178,7 +178,7 @@ def test_a_fallback_s_id_is_asked_about_too(simulator: Simulator, tmp_path: Path
     chain = ProviderChoice("onerouter", fallback=ORDER)
     refusal(here, chain)
     plan = here.plan(chain, [request()])
-    assert [target.row.id for target, _ in plan.targets] == ["onerouter"]
+    assert [target.spec.id for target, _ in plan.targets] == ["onerouter"]
     assert any(VIDEO in notice for notice in plan.notices)
 
 
@@ -213,10 +213,10 @@ def test_what_is_no_id_or_no_price_is_not_kept(wire: Any, price: Any, tmp_path: 
 
 
 def test_a_known_id_and_the_simulation_need_no_permission(tmp_path: Path) -> None:
-    for row, wire in ((FAL, next(iter(known_wires(FAL)))), (BUILT_IN["offline"], "anything")):
+    for spec, wire in ((FAL, next(iter(known_wires(FAL)))), (BUILT_IN["offline"], "anything")):
         with pytest.raises(ConfigError, match="needs no permission"):
-            allow(tmp_path, row, wire)
-        assert counted_usd(row, wire, Settings()) == DEAREST_USD
+            allow(tmp_path, spec, wire)
+        assert counted_usd(spec, wire, Settings()) == DEAREST_USD
 
 
 def test_so_many_and_no_more(tmp_path: Path) -> None:

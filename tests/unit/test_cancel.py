@@ -27,7 +27,7 @@ BOTH = pytest.mark.parametrize("provider", ["fal", "replicate"])
 @pytest.fixture
 def engine(simulator: Simulator, tmp_path: Path) -> Engine:
     simulator.reset()
-    return Engine(tmp_path, rows=QUICK_ROWS, environ=keyed(simulator, "fal", "replicate", "onerouter"))
+    return Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(simulator, "fal", "replicate", "onerouter"))
 
 
 def begin(engine: Engine, prompt: str, provider: str = "fal", count: int = 1, **choice: Any) -> Run:
@@ -72,10 +72,10 @@ def cancels(simulator: Simulator) -> int:
     return sum(entry["kind"] == "cancel" for entry in simulator.ledger()["free"])
 
 
-@pytest.mark.parametrize("row", list(BUILT_IN.values()), ids=lambda row: row.id)
-def test_a_row_says_until_when_exactly_if_its_dialect_can_cancel(row: Any) -> None:
+@pytest.mark.parametrize("spec", list(BUILT_IN.values()), ids=lambda spec: spec.id)
+def test_a_row_says_until_when_exactly_if_its_dialect_can_cancel(spec: Any) -> None:
     """README's table reads the row, the engine asks the dialect."""
-    assert bool(row.cancels) == isinstance(dialect(row.dialect), Cancels)
+    assert bool(spec.cancels) == isinstance(dialect(spec.dialect), Cancels)
 
 
 @BOTH
@@ -219,7 +219,7 @@ def test_nobody_waits_for_the_answer(tmp_path: Path) -> None:
 
     with serving(answer) as server:
         environ = {"FAL_KEY": "sim-run", "NANO_BANANA_FAL_BASE_URL": server.url}
-        run = begin(Engine(tmp_path, rows=QUICK_ROWS, environ=environ), "hang")
+        run = begin(Engine(tmp_path, specs=QUICK_ROWS, environ=environ), "hang")
         call = in_queue(run)
         run.stop()
         assert asked.wait(10) and run.done.wait(10) and not call.done.is_set()

@@ -11,7 +11,7 @@ from pack.core.config.settings import Settings
 from pack.core.errors import ConfigError, Impossible
 from pack.core.keys.store import StoredKey, origin_of
 from pack.core.planning.choice import MOST_PROVIDERS, ProviderChoice, problem_with
-from pack.core.planning.resolver import Shelf
+from pack.core.planning.resolver import ProviderResolver
 from pack.core.providers import BUILT_IN, model_names
 
 KEYS = {
@@ -27,15 +27,15 @@ KEYS = {
 }
 
 
-def shelf(*providers: str, store: Any = None, **more: str) -> Shelf:
+def shelf(*providers: str, store: Any = None, **more: str) -> ProviderResolver:
     """A machine with keys for these providers; further variables by their end."""
     environ = {name: value for provider in providers for name, value in KEYS[provider].items()}
     environ |= {f"NANO_BANANA_{name}": value for name, value in more.items()}
-    return Shelf(Settings(environ), store=store, local_address=lambda: "http://127.0.0.1:1/offline")
+    return ProviderResolver(Settings(environ), store=store, local_address=lambda: "http://127.0.0.1:1/offline")
 
 
 def ids(plan: Any) -> list[tuple[str, str]]:
-    return [(target.row.id, target.model.name) for target, _ in plan.targets]
+    return [(target.spec.id, target.model.name) for target, _ in plan.targets]
 
 
 def test_a_named_provider_is_used_with_its_address_and_key() -> None:
@@ -176,9 +176,9 @@ def test_a_graph_can_only_lower_parallelism() -> None:
         plan = shelf("onerouter", **more).plan(ProviderChoice("onerouter", max_parallel=asked), [request()])
         return plan.targets[0][0].parallel
 
-    row = BUILT_IN["onerouter"].max_parallel
-    assert parallel(0) == row and parallel(64) == row and parallel(2) == 2
-    assert parallel(0, PARALLEL="3") == 3 and parallel(5, PARALLEL="3") == 3 and parallel(0, PARALLEL="64") == row
+    spec = BUILT_IN["onerouter"].max_parallel
+    assert parallel(0) == spec and parallel(64) == spec and parallel(2) == 2
+    assert parallel(0, PARALLEL="3") == 3 and parallel(5, PARALLEL="3") == 3 and parallel(0, PARALLEL="64") == spec
 
 
 @pytest.mark.parametrize("override", ["x", "google/nano-banana-3", "gemini-3.1-flash@002", "a:b_c.d-e/f"])
@@ -230,7 +230,7 @@ def test_auto_passes_over_a_key_that_makes_no_sense_and_says_so() -> None:
     """One mistyped variable doesn't take the other providers away; the provider itself, named, fails by it."""
     machine = shelf("runflow", ONEROUTER_API_KEY="key with\u00a0foreign characters")
     plan = machine.plan(ProviderChoice(), [request()])
-    assert [target.row.id for target, _ in plan.targets] == ["runflow"]
+    assert [target.spec.id for target, _ in plan.targets] == ["runflow"]
     assert any("OneRouter was passed over" in each and "NANO_BANANA_ONEROUTER_API_KEY" in each for each in plan.notices)
     with pytest.raises(ConfigError, match="NANO_BANANA_ONEROUTER_API_KEY"):
         machine.plan(ProviderChoice("onerouter"), [request()])
@@ -283,7 +283,7 @@ def test_a_name_that_a_provider_never_had_is_still_refused() -> None:
 
 def test_retired_names_are_not_offered() -> None:
     """The widget has the successors only."""
-    assert not set(model_names(BUILT_IN.values())) & {name for row in BUILT_IN.values() for name in row.retired}
+    assert not set(model_names(BUILT_IN.values())) & {name for spec in BUILT_IN.values() for name in spec.retired}
 
 
 @pytest.mark.parametrize(
@@ -321,13 +321,13 @@ def test_a_profile_s_name_reaches_no_other_provider_s_key() -> None:
 
 def test_the_wrong_apiframe_is_named_before_anything_is_sent() -> None:
     """A graph that names one version where the vendor's variable has a key of the other; `auto` takes the right one."""
-    here = Shelf(Settings({"APIFRAME_API_KEY": "afk_0123456789"}))
+    here = ProviderResolver(Settings({"APIFRAME_API_KEY": "afk_0123456789"}))
     with pytest.raises(ConfigError, match="apiframe_v2"):
         here.check(ProviderChoice("apiframe"))
     with pytest.raises(ConfigError, match="apiframe_v2"):
         here.plan(ProviderChoice("apiframe"), [request()])
     plan = here.plan(ProviderChoice(), [request()])
-    assert plan.targets[0][0].row.id == "apiframe_v2" and not plan.notices
+    assert plan.targets[0][0].spec.id == "apiframe_v2" and not plan.notices
     assert here.with_keys() == ["apiframe_v2"]
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from engine_play import GEMINI_IMAGE, IMAGE, answering, assert_said, engine_at, error_of, play
 from pack.core.http import connections
-from pack.core.http.failures import Broken
+from pack.core.http.failures import RequestFailed
 from pack.core.http.transport import Transport
 from scripted import Line, serving
 
@@ -70,7 +70,7 @@ def test_interim_answers_end_at_the_deadline() -> None:
 
     with serving(script) as server:
         way = Transport(server.url)
-        with pytest.raises(Broken) as broken:
+        with pytest.raises(RequestFailed) as broken:
             way.send("GET", server.url, headers={}, deadline=time.monotonic() + 0.5)
         over.set()
     assert broken.value.arrived == "all" and broken.value.timed_out

@@ -67,8 +67,8 @@ def test_the_table_names_each_judge_once_and_nobody_where_no_column_has_one(tmp_
     assert judges_table.read(record) == []
     entry = {"provider": "google", "kind": "SDK", "judge": "some-sdk", "version": "1.2", "what": "makes a picture"}
     record.write_text(json.dumps([entry, entry | {"what": "edits one"}, entry | {"provider": "kie", "kind": "report"}]))
-    rows = [BUILT_IN["google"], BUILT_IN["kie"], BUILT_IN["runflow"]]
-    google, kie, runflow = judges_table.table(rows, judges_table.read(record)).splitlines()[2:]
+    specs = [BUILT_IN["google"], BUILT_IN["kie"], BUILT_IN["runflow"]]
+    google, kie, runflow = judges_table.table(specs, judges_table.read(record)).splitlines()[2:]
     assert google.endswith("| some-sdk 1.2: edits one, makes a picture |  |  |")
     assert kie.endswith("|  |  | some-sdk 1.2: makes a picture |")
     assert runflow.endswith("| nobody |  |  |")
@@ -78,4 +78,4 @@ def test_the_page_in_the_tree_has_every_provider_and_each_has_a_judge() -> None:
     page = judges_table.PATH.read_text(encoding="utf-8")
     assert f"| {judges_table.NOBODY} |" not in page
     assert page.startswith(judges_table.INTRODUCTION)
-    assert all(f"`{name}`" in page for name, row in BUILT_IN.items() if not row.local)
+    assert all(f"`{name}`" in page for name, spec in BUILT_IN.items() if not spec.local)

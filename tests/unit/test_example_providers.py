@@ -46,7 +46,7 @@ def examples(home: Path, simulator: Simulator) -> Engine:
 def test_an_example_makes_and_edits(simulator: Simulator, tmp_path: Path, name: str, operation: Any) -> None:
     """With its own header for the key, its own path and fields, and its own shape of the answer."""
     engine = examples(tmp_path, simulator)
-    assert engine.own().mistakes == () and set(DOUBLES) == set(engine.own().rows)
+    assert engine.own().mistakes == () and set(DOUBLES) == set(engine.own().specs)
     asked = [request(operation, 2 if operation == "edit" else 0, prompt=f"{name} {operation}")]
     run = engine.run(asked, engine.plan(ProviderChoice(name), asked))
     assert run.done.wait(60) and run.error is None and run.results[0].error is None, run.results[0].error
@@ -88,8 +88,8 @@ def test_an_example_of_a_real_provider_says_where_its_facts_are_from(path: Path)
     """Each with a date, and with what is not known; and the README lists it."""
     text = path.read_text("utf-8")
     assert f"[{path.name}]({path.name})" in (EXAMPLES / "README.md").read_text("utf-8")
-    rows = {row for row in DOUBLES if f"\n  {row}:" in text}
-    if rows:
+    specs = {spec for spec in DOUBLES if f"\n  {spec}:" in text}
+    if specs:
         assert re.search(r"read on \d+ \w+ 2026", text) and "# Not known:" in text
     assert not re.search(r"(?i)\b(sk|comfyui)-[a-z0-9]{8}", text), "no key stands in an example"
 

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.errors import Impossible
 from pack.core.images.picture import Picture
-from pack.core.planning.negotiate import fit, nearest_ratio, options_of
+from pack.core.planning.negotiate import nearest_ratio, negotiate, options_of
 from pack.core.providers import BUILT_IN
-from pack.core.providers.spec import DEAREST_USD, EXTREME_RATIOS, RATIOS, Model, Operation, Provider
+from pack.core.providers.spec import DEAREST_USD, EXTREME_RATIOS, RATIOS, Model, Operation, ProviderSpec
 from pack.core.request import Options
 
 ONEROUTER, APIFRAME, RUNFLOW = BUILT_IN["onerouter"], BUILT_IN["apiframe"], BUILT_IN["runflow"]
@@ -28,10 +28,10 @@ def shaped(width: int, height: int) -> Picture:
 
 def test_defaults_send_nothing_and_say_nothing() -> None:
     """Everything at "leave it to the provider"."""
-    for row in BUILT_IN.values():
-        for model in row.models:
+    for spec in BUILT_IN.values():
+        for model in spec.models:
             if model.generate:
-                how = fit(request(), row, model)
+                how = negotiate(request(), spec, model)
                 assert how.sent == () and how.notices == ()
 
 
@@ -130,7 +130,7 @@ def test_prices_and_what_counts_against_a_cap() -> None:
     assert unknown.usd is None and unknown.counted_usd == DEAREST_USD
     model = ONEROUTER.model("nano-banana-2")
     assert model is not None
-    override = fit(request(), ONEROUTER, model, "google/new-model")
+    override = negotiate(request(), ONEROUTER, model, "google/new-model")
     assert override.wire == "google/new-model" and override.usd is None and override.counted_usd == DEAREST_USD
     assert fitted(OFFLINE, request()).counted_usd == 0.0
 
@@ -159,18 +159,18 @@ def test_a_blank_system_prompt_is_none() -> None:
         thinking=st.sampled_from(["default", "minimal", "medium", "high"]),
         system_prompt=st.sampled_from(["", "brief"]),
     ),
-    st.sampled_from([(row, model) for row in BUILT_IN.values() for model in row.models]),
+    st.sampled_from([(spec, model) for spec in BUILT_IN.values() for model in spec.models]),
     st.sampled_from(["generate", "edit"]),
 )
 def test_every_asked_option_is_sent_or_noticed_or_refused(
-    options: Options, place: tuple[Provider, Model], operation: Operation
+    options: Options, place: tuple[ProviderSpec, Model], operation: Operation
 ) -> None:
     """No option is ever dropped in silence."""
-    row, model = place
+    spec, model = place
     references = (tiny(),) if operation == "edit" else ()
     asked = replace(request(operation, 0), options=options, references=references)
     try:
-        how = fit(asked, row, model)
+        how = negotiate(asked, spec, model)
     except Impossible as refusal:
         assert refusal.cure and refusal.charged == "no"
         return
@@ -205,8 +205,12 @@ def test_what_is_possible_is_what_this_model_is_sent() -> None:
 
 @pytest.mark.parametrize("option", ["thinking", "safety_tolerance", "output_format"])
 def test_every_possible_value_is_sent(option: Any) -> None:
-    for row in BUILT_IN.values():
-        for model in row.models:
+    for spec in BUILT_IN.values():
+        for model in spec.models:
             offer = model.generate
-            for value in (options_of(row, "generate", offer).get(option) or ()) if offer else ():
-                assert (option, value) in fit(request(**{option: value}), row, model).sent, (row.id, model.name, value)
+            for value in (options_of(spec, "generate", offer).get(option) or ()) if offer else ():
+                assert (option, value) in negotiate(request(**{option: value}), spec, model).sent, (
+                    spec.id,
+                    model.name,
+                    value,
+                )

@@ -14,7 +14,7 @@ from driving import QUICK_ROWS, keyed, request, tiny
 from pack.core.custom_providers.settings_entries import save
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, Impossible
-from pack.core.estimate import Forecast, elsewhere, forecast
+from pack.core.estimate import Estimate, elsewhere, estimate
 from pack.core.execution.run import Run
 from pack.core.images.picture import Picture
 from pack.core.planning.choice import ProviderChoice
@@ -29,8 +29,8 @@ KEY = "sim-canary-90ab"
 def machine(simulator: Simulator, home: Path, *names: str, own: bool = False, **more: str) -> Engine:
     environ = {f"NANO_BANANA_{name}": value for name, value in more.items()}
     environ |= keyed(simulator, *names, key=KEY)
-    rows = None if own else QUICK_ROWS
-    return Engine(home, local_address=lambda: simulator.base_url("offline"), rows=rows, environ=environ)
+    specs = None if own else QUICK_ROWS
+    return Engine(home, local_address=lambda: simulator.base_url("offline"), specs=specs, environ=environ)
 
 
 @pytest.fixture
@@ -42,8 +42,8 @@ def engine(simulator: Simulator, tmp_path: Path) -> Engine:
 
 def told(
     engine: Engine, choice: ProviderChoice | None, *asked: Request, pixels: bool = True, sends: bool = True
-) -> Forecast:
-    return forecast(engine, choice, asked, pixels=pixels, sends=sends)
+) -> Estimate:
+    return estimate(engine, choice, asked, pixels=pixels, sends=sends)
 
 
 def made(engine: Engine, choice: ProviderChoice | None, *asked: Request) -> Run:
@@ -327,7 +327,7 @@ def test_the_project_of_the_key_is_in_the_address_that_is_shown(simulator: Simul
         "private_key": "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n",
         "token_uri": "https://token.example",
     }
-    engine = Engine(tmp_path, rows=QUICK_ROWS, environ={"NANO_BANANA_VERTEX_API_KEY": json.dumps(account)})
+    engine = Engine(tmp_path, specs=QUICK_ROWS, environ={"NANO_BANANA_VERTEX_API_KEY": json.dumps(account)})
     (shown,) = told(engine, ProviderChoice("vertex"), request()).sends
     assert "/projects/my-project/" in shown["url"] and "me@x.example" not in json.dumps(shown)
 

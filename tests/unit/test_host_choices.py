@@ -25,8 +25,8 @@ def test_a_senseless_setting_doesn_t_take_the_nodes_away(home: Path, monkeypatch
 @pytest.mark.parametrize("stored", ['{"results_gb": "lots"}', "[" * 100_000], ids=["senseless", "too deep"])
 def test_a_broken_settings_file_doesn_t_either(home: Path, stored: str) -> None:
     (home / "settings.json").write_text(stored, "utf-8")
-    rows, profiles, _ = comfyui.choices()
-    assert set(rows) == set(BUILT_IN) and profiles == ["default"]
+    specs, profiles, _ = comfyui.choices()
+    assert set(specs) == set(BUILT_IN) and profiles == ["default"]
 
 
 def test_what_the_user_has_is_offered(home: Path) -> None:
@@ -35,8 +35,8 @@ def test_what_the_user_has_is_offered(home: Path) -> None:
         "providers:\n  shop: {dialect: runflow, base_url: https://shop.example}\n  bad: {dialect: smoke}\n", "utf-8"
     )
     comfyui.engine().keys.put("runflow", "studio", "sim-1", "https://api.runflow.io")
-    rows, profiles, mistakes = comfyui.choices()
-    assert "shop" in rows and list(rows)[-1] == "offline"
+    specs, profiles, mistakes = comfyui.choices()
+    assert "shop" in specs and list(specs)[-1] == "offline"
     assert profiles == ["default", "studio"]
     assert len(mistakes) == 1 and "line 3" in mistakes[0]
 

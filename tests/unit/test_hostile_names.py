@@ -20,7 +20,7 @@ from pack.core.errors import LedgerFailed, OverCap
 from pack.core.ledger import Caps
 from pack.core.ledger.history import History
 from pack.core.ledger.journal import Journal
-from pack.core.ledger.results import Spoiled
+from pack.core.ledger.results import DamagedFile
 
 TASKS: dict[str, Any] = {
     "apiframe_v2": lambda task: {"jobId": task, "status": "QUEUED"},
@@ -207,7 +207,7 @@ def test_what_is_no_file_is_neither_waited_for_nor_read_without_an_end(place: st
             journal = Journal(home)
             for shown in History(journal).pictures():
                 if shown.file:
-                    with contextlib.suppress(FileNotFoundError, Spoiled):
+                    with contextlib.suppress(FileNotFoundError, DamagedFile):
                         History(journal).read(shown)
             with pytest.raises(OverCap):
                 journal.open([entry(f"v1:{n}", micros=100_000) for n in range(20)], asker(), Caps(None, 1.0, None))

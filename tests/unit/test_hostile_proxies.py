@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.dialects.base.step import Reply
 from pack.core.http import proxy_policy, url_policy
-from pack.core.http.connections import Forbidden, Private
-from pack.core.http.failures import Broken
+from pack.core.http.connections import Private, UnsafeAddress
+from pack.core.http.failures import RequestFailed
 from pack.core.http.proxy_policy import looks_public
 from pack.core.http.transport import Transport
 from scripted import Line, Server, serving
@@ -117,7 +117,7 @@ def test_what_may_lead_into_a_network_is_not_given_to_a_proxy(host: str) -> None
     """Names of a company, of a cloud's host, of the form name-and-address, and addresses in every spelling."""
     with serving(serve_picture) as proxy:
         for scheme in ("http", "https"):
-            with pytest.raises(Private if host.isascii() else Forbidden):
+            with pytest.raises(Private if host.isascii() else UnsafeAddress):
                 fetch(proxy, f"{scheme}://{host}/a.png")
         assert proxy.connections == 0
 
@@ -265,7 +265,7 @@ def test_an_answer_through_socks_keeps_the_deadline() -> None:
 
     with serving(socks(drip)) as proxy:
         way = Transport("http://api.example.com", proxy=proxy.url.replace("http:", "socks5h:"))
-        with pytest.raises(Broken) as broken:
+        with pytest.raises(RequestFailed) as broken:
             way.send("GET", "http://api.example.com/x", headers={}, deadline=time.monotonic() + 0.7)
         proxy.settle()
         over.set()

@@ -24,10 +24,10 @@ from pack.core.dialects.base.step import Reply
 from pack.core.execution import key_check
 from pack.core.http import connections, content_encoding, response_head, socket_reader, transport
 from pack.core.http.body import Body, Raw
-from pack.core.http.connections import Forbidden
+from pack.core.http.connections import UnsafeAddress
 from pack.core.http.content_encoding import Decoder, Undecodable
-from pack.core.http.download import Unfetched, fetch
-from pack.core.http.failures import Broken
+from pack.core.http.download import DownloadFailed, download
+from pack.core.http.failures import RequestFailed
 from pack.core.http.response_head import BadAnswer, clean_head, read_status_line
 from pack.core.http.transport import TooLong, Transport
 from pack.core.keys import google_service_account
@@ -74,22 +74,22 @@ def answers(*pieces: bytes) -> Callable[[Line], None]:
     return script
 
 
-def broken_by(script: Callable[[Line], None], size: int = 100) -> Broken:
-    with serving(script) as server, pytest.raises(Broken) as broken:
+def request_failed_by(script: Callable[[Line], None], size: int = 100) -> RequestFailed:
+    with serving(script) as server, pytest.raises(RequestFailed) as broken:
         post(server, size)
     return broken.value
 
 
 def ok(*headers: str, body: bytes = JSON) -> bytes:
-    rows = ["HTTP/1.1 200 OK", *headers]
-    return "\r\n".join(rows).encode("utf-8") + b"\r\n\r\n" + body
+    specs = ["HTTP/1.1 200 OK", *headers]
+    return "\r\n".join(specs).encode("utf-8") + b"\r\n\r\n" + body
 
 
 # ----------------------------------------------------------------------------------------------------------- lengths
 
 UNREADABLE_LENGTHS = [
-    pytest.param(rows, id=" & ".join(rows))
-    for rows in (
+    pytest.param(specs, id=" & ".join(specs))
+    for specs in (
         ["Content-Length: ²"],
         ["Content-Length: -5"],
         ["Content-Length: +5"],
@@ -106,24 +106,24 @@ UNREADABLE_LENGTHS = [
 ]
 
 
-@pytest.mark.parametrize("rows", UNREADABLE_LENGTHS)
-def test_a_length_that_is_none_is_not_believed(rows: list[str]) -> None:
+@pytest.mark.parametrize("specs", UNREADABLE_LENGTHS)
+def test_a_length_that_is_none_is_not_believed(specs: list[str]) -> None:
     """The body ends with its connection: all of it counts."""
-    with serving(answers(ok(*rows))) as server:
+    with serving(answers(ok(*specs))) as server:
         assert post(server).body == JSON
         assert get(server)[0].body == JSON and get(server)[1]
 
 
-@pytest.mark.parametrize("rows", [["Content-Length: -5"], ["Content-Length: 5, 7"]])
+@pytest.mark.parametrize("specs", [["Content-Length: -5"], ["Content-Length: 5, 7"]])
 def test_without_a_length_and_without_an_end_silence_is_the_end(
-    rows: list[str], monkeypatch: pytest.MonkeyPatch
+    specs: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server keeps the connection open for the next request."""
     monkeypatch.setattr(socket_reader, "SILENCE_SECONDS", 0.3)
     over = threading.Event()
 
     def script(line: Line) -> None:
-        answers(ok(*rows))(line)
+        answers(ok(*specs))(line)
         over.wait(60)
 
     with serving(script) as server:
@@ -132,7 +132,7 @@ def test_without_a_length_and_without_an_end_silence_is_the_end(
 
 
 @pytest.mark.parametrize(
-    "rows",
+    "specs",
     [
         ["Content-Length: 18", "Content-Length: 18"],
         ["Content-Length: 18, 18"],
@@ -141,9 +141,9 @@ def test_without_a_length_and_without_an_end_silence_is_the_end(
         ["Content-Length: 18", "Transfer-Encoding: identity"],
     ],
 )
-def test_a_length_that_is_said_twice_or_oddly_holds(rows: list[str]) -> None:
+def test_a_length_that_is_said_twice_or_oddly_holds(specs: list[str]) -> None:
     """What follows the promised bytes belongs to nothing."""
-    with serving(answers(ok(*rows) + b"GARBAGE")) as server:
+    with serving(answers(ok(*specs) + b"GARBAGE")) as server:
         assert post(server).body == JSON
 
 
@@ -172,7 +172,9 @@ def test_a_length_beside_chunks_counts_for_nothing(length: str, coding: str) -> 
 @pytest.mark.parametrize("size", [b"-5", b"+5", b"0x5", b"1_0", b"", b"zz", b"f" * 16, b"\xc2\xb2"])
 def test_a_size_of_a_chunk_that_is_none_is_a_break(size: bytes) -> None:
     """Nothing after it can be told from a size."""
-    error = broken_by(answers(ok("Transfer-Encoding: chunked", body=b'5\r\n{"a":\r\n' + size + b"\r\n1}\r\n0\r\n\r\n")))
+    error = request_failed_by(
+        answers(ok("Transfer-Encoding: chunked", body=b'5\r\n{"a":\r\n' + size + b"\r\n1}\r\n0\r\n\r\n"))
+    )
     assert error.arrived == "all"
 
 
@@ -190,13 +192,13 @@ def test_json_that_is_whole_is_kept_although_its_connection_broke(framing: tuple
     with serving(answers(ok(framing[0], body=framing[1]))) as server:
         assert post(server).body == JSON
     cut = framing[1].replace(b'"}', b'""')
-    assert broken_by(answers(ok(framing[0], body=cut))).arrived == "all"
+    assert request_failed_by(answers(ok(framing[0], body=cut))).arrived == "all"
 
 
 def test_a_picture_that_is_whole_is_kept_although_more_was_promised() -> None:
     """Asking for the rest again and again would lose it."""
     with serving(answers(ok(f"Content-Length: {len(PNG) + 9}", body=PNG))) as server:
-        assert fetch(Transport(server.url), server.url + "/a.png", 30.0) == PNG
+        assert download(Transport(server.url), server.url + "/a.png", 30.0) == PNG
         assert server.connections == 1
 
 
@@ -247,11 +249,11 @@ def test_what_drips_for_ever_ends_at_the_deadline(name: str) -> None:
     before = set(threading.enumerate())
     with serving(endless(begin, piece, 0.05)) as server:
         began = time.monotonic()
-        with pytest.raises(Broken) as broken:
+        with pytest.raises(RequestFailed) as broken:
             post(server, seconds=SHORT)
         try:
             reply, whole = get(server, seconds=SHORT)
-        except Broken as late:
+        except RequestFailed as late:
             assert late.timed_out
         else:
             assert not whole and reply.status == 200
@@ -267,7 +269,7 @@ def test_what_floods_for_ever_ends_at_its_size(name: str) -> None:
     """Long before the deadline, and before it fills the memory."""
     begin, piece = NEVER_ENDING[name]
     with serving(endless(begin, piece * 500, 0)) as server:
-        with pytest.raises(Broken) as broken:
+        with pytest.raises(RequestFailed) as broken:
             post(server)
     assert broken.value.arrived == "all"
 
@@ -291,7 +293,7 @@ def test_a_server_that_reads_a_byte_now_and_then_ends_at_the_deadline() -> None:
             pass
 
     over = threading.Event()
-    with serving(script) as server, pytest.raises(Broken) as broken:
+    with serving(script) as server, pytest.raises(RequestFailed) as broken:
         post(server, 24 << 20, seconds=SHORT)
     over.set()
     assert broken.value.arrived == "part"
@@ -320,7 +322,7 @@ def test_a_server_that_reads_slowly_over_tls_ends_at_the_deadline(
 
     for size, arrived in ((24 << 20, "part"), (100, "all")):
         with serving(script) as server:
-            with pytest.raises(Broken) as broken:
+            with pytest.raises(RequestFailed) as broken:
                 post(server, size, seconds=SHORT, way=trusting(server, certificate, monkeypatch))
             over.set()
             server.settle()
@@ -332,14 +334,14 @@ def test_a_handshake_without_an_answer_ends_at_the_deadline() -> None:
     over = threading.Event()
     with serving(lambda line: [line.channel.recv(10), over.wait(60)]) as silent:
         silent.url = silent.url.replace("http:", "https:")
-        with pytest.raises(Broken) as broken:
+        with pytest.raises(RequestFailed) as broken:
             post(silent, seconds=SHORT)
         over.set()
     assert broken.value.arrived == "nothing" and broken.value.timed_out
 
     drip = endless(b"HTTP/1.1 200 Connection established\r\n", b"X-A: 1\r\n", 0.05)
     with serving(drip) as proxy:
-        with pytest.raises(Broken) as broken:
+        with pytest.raises(RequestFailed) as broken:
             way = Transport("https://api.example.com", proxy=proxy.url)
             body = Body((Raw(b"{}"),), "application/json")
             way.send("POST", "https://api.example.com/x", headers={}, body=body, deadline=time.monotonic() + SHORT)
@@ -361,7 +363,7 @@ def test_many_addresses_of_a_host_share_one_deadline(monkeypatch: pytest.MonkeyP
     found = [(2, 1, 6, "", (f"203.0.113.{n}", 80)) for n in range(1, 200)]
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: found)
     way = Transport("http://api.example.com", clock=lambda: clock[0])
-    with pytest.raises(Broken) as broken:
+    with pytest.raises(RequestFailed) as broken:
         way.send("GET", "http://api.example.com/x", headers={}, deadline=40.0)
     assert broken.value.arrived == "nothing" and broken.value.timed_out
     assert tried == ["203.0.113.1", "203.0.113.2", "203.0.113.3"] and clock[0] == 40.0
@@ -375,10 +377,10 @@ def test_the_test_of_a_key_and_the_request_for_a_token_keep_their_deadlines(
     monkeypatch.setattr(google_service_account, "TOKEN_SECONDS", SHORT)
     with serving(endless(*NEVER_ENDING["header lines"], 0.05)) as server:
         shelf = engine_at(tmp_path, "runflow", server.url).shelf()
-        checked = key_check.check_key(shelf.target(shelf.rows["runflow"], "default"))
+        checked = key_check.check_key(shelf.target(shelf.specs["runflow"], "default"))
         assert checked.verdict == "unreachable"
         asking = google_service_account._Asking(Transport(server.url), server.url)
-        with pytest.raises(Broken):
+        with pytest.raises(RequestFailed):
             asking._send(server.url, "POST", b"grant", {})
         server.settle(2)
 
@@ -406,20 +408,20 @@ def test_a_token_of_more_than_a_token_s_size_is_not_read() -> None:
 )
 def test_a_head_beyond_all_sense_is_unreadable(head: bytes) -> None:
     """It was answered, so it may have been paid; the fault is the provider's."""
-    error = broken_by(answers(head, JSON))
+    error = request_failed_by(answers(head, JSON))
     assert error.arrived == "all" and error.kind == "unreadable"
 
 
 def test_many_headers_are_no_reason_to_lose_an_answer() -> None:
     """The standard library takes a hundred; those with a meaning stay."""
-    rows = [f"X-{n}: {n}" for n in range(300)]
-    with serving(answers(ok(*rows, f"Content-Length: {len(JSON)}", "Retry-After: 7", "Content-Type: a/b"))) as server:
+    specs = [f"X-{n}: {n}" for n in range(300)]
+    with serving(answers(ok(*specs, f"Content-Length: {len(JSON)}", "Retry-After: 7", "Content-Type: a/b"))) as server:
         reply = post(server)
     assert reply.body == JSON and reply.headers["retry-after"] == "7" and reply.headers["content-type"] == "a/b"
 
 
 @pytest.mark.parametrize(
-    "row",
+    "spec",
     [
         b"X-A: a\0b",
         b"X-A: caf\xe9 \xff\xfe",
@@ -438,9 +440,9 @@ def test_many_headers_are_no_reason_to_lose_an_answer() -> None:
         b"Content-Type: \xf0\x9f\x8d\x8c",
     ],
 )
-def test_odd_bytes_in_headers_harm_nothing(row: bytes) -> None:
+def test_odd_bytes_in_headers_harm_nothing(spec: bytes) -> None:
     """Neither the headers that follow, nor the body."""
-    head = b"HTTP/1.1 200 OK\r\n" + row + b"\r\nContent-Length: %d\r\nX-Last: here\r\n\r\n" % len(JSON)
+    head = b"HTTP/1.1 200 OK\r\n" + spec + b"\r\nContent-Length: %d\r\nX-Last: here\r\n\r\n" % len(JSON)
     with serving(answers(head + JSON + b"GARBAGE")) as server:
         reply = post(server)
     assert reply.body == JSON and reply.headers["x-last"] == "here" and "set-cookie" not in reply.headers
@@ -469,7 +471,7 @@ def test_odd_bytes_in_headers_harm_nothing(row: bytes) -> None:
 )
 def test_a_status_line_that_is_none_is_an_unreadable_answer(line: bytes) -> None:
     """In words, and not as a broken connection: another internet connection wouldn't cure it."""
-    error = broken_by(answers(line + b"\r\nContent-Length: 0\r\n\r\n"))
+    error = request_failed_by(answers(line + b"\r\nContent-Length: 0\r\n\r\n"))
     assert error.arrived == "all" and error.kind == "unreadable" and "no HTTP answer" in error.why
     assert error.why.isprintable()
 
@@ -483,8 +485,8 @@ def test_an_odd_version_of_an_answer_is_read(line: bytes) -> None:
 
 def test_an_empty_answer_and_one_that_is_cut_are_breaks() -> None:
     """Nothing came, or the beginning of a success; a refusal that is cut is one all the same."""
-    assert broken_by(answers()).arrived == "all"
-    assert broken_by(answers(b"HTTP/1.1 200 OK\r\nContent-Ty")).arrived == "all"
+    assert request_failed_by(answers()).arrived == "all"
+    assert request_failed_by(answers(b"HTTP/1.1 200 OK\r\nContent-Ty")).arrived == "all"
     with serving(answers(b"HTTP/1.1 402 Payment Required\r\nContent-Ty")) as server:
         assert post(server).status == 402
 
@@ -504,7 +506,7 @@ def test_an_answer_in_the_middle_of_the_upload_is_read(hangs_up: bool, monkeypat
     with serving(script) as server:
         try:
             reply = post(server, 24 << 20)
-        except Broken as broken:
+        except RequestFailed as broken:
             # A reset may overtake the answer and take it away; then a part is all that is known.
             assert hangs_up and broken.arrived == "part"
         else:
@@ -537,7 +539,7 @@ ZEROS = gzip.compress(bytes(100 << 20), 9, mtime=0) * 100
 )
 def test_a_body_that_unpacks_to_gigabytes_is_given_up_early(encoding: str, bomb: bytes) -> None:
     """After some megabytes, which no picture in so few bytes has."""
-    error = broken_by(answers(ok(f"Content-Encoding: {encoding}", f"Content-Length: {len(bomb)}", body=bomb)))
+    error = request_failed_by(answers(ok(f"Content-Encoding: {encoding}", f"Content-Length: {len(bomb)}", body=bomb)))
     assert error.arrived == "all" and error.kind == "unreadable" and "100 times" in error.why
     with serving(answers(ok(f"Content-Encoding: {encoding}", body=bomb))) as server:
         reply, whole = get(server)
@@ -590,7 +592,7 @@ def test_ten_layers_and_a_damaged_one_are_breaks() -> None:
     damaged = bytearray(gzip.compress(bytes(range(256)) * 20))
     damaged[20:30] = bytes(10)
     for answer in (many, ok("Content-Encoding: gzip", body=bytes(damaged))):
-        error = broken_by(answers(answer))
+        error = request_failed_by(answers(answer))
         assert error.arrived == "all" and error.kind == "unreadable"
 
 
@@ -653,14 +655,14 @@ def redirecting(location: bytes, body: bytes = b"") -> Callable[[Line], None]:
 )
 def test_a_redirect_to_what_is_no_public_address_is_refused(location: bytes) -> None:
     """By a clear error, and nothing is asked there."""
-    with serving(redirecting(location)) as server, pytest.raises(Forbidden):
+    with serving(redirecting(location)) as server, pytest.raises(UnsafeAddress):
         get(server)
 
 
 def test_redirects_in_a_circle_and_to_nowhere_end() -> None:
     """A redirect without an address is an answer without a picture."""
     with serving(redirecting(b"/a"), redirecting(b"/b")) as server:
-        with pytest.raises(Forbidden, match="without end"):
+        with pytest.raises(UnsafeAddress, match="without end"):
             get(server)
         assert server.connections == transport._REDIRECTS
     with serving(answers(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n")) as server:
@@ -711,10 +713,10 @@ def test_a_hostile_answer_to_a_paid_request_may_have_cost_money(
     assert_unsaid("pack itself", error.message)
 
 
-@pytest.mark.parametrize("rows", [*UNREADABLE_LENGTHS, ["Content-Length: 99999999"], ["Transfer-Encoding: gzip"]])
-def test_a_picture_that_came_whole_is_kept(rows: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("specs", [*UNREADABLE_LENGTHS, ["Content-Length: 99999999"], ["Transfer-Encoding: gzip"]])
+def test_a_picture_that_came_whole_is_kept(specs: list[str], tmp_path: Path) -> None:
     """Whatever its headers say about its length."""
-    with serving(answers(ok(*rows, body=json.dumps(GEMINI_IMAGE).encode()))) as server:
+    with serving(answers(ok(*specs, body=json.dumps(GEMINI_IMAGE).encode()))) as server:
         assert play(engine_at(tmp_path, "google", server.url), "google").results[0].landed
 
 
@@ -770,13 +772,13 @@ def test_no_bytes_make_it_crash() -> None:
                 sent.append(head + answer)
                 try:
                     post(server)
-                except Broken as broken:
+                except RequestFailed as broken:
                     assert broken.arrived == "all" and broken.why.isprintable()
                 except TooLong:
                     pass
                 try:
                     get(server)
-                except (Broken, TooLong, Forbidden):
+                except (RequestFailed, TooLong, UnsafeAddress):
                     pass
 
         holds()
@@ -788,12 +790,12 @@ def test_a_cleaned_head_is_clean(lines: list[bytes]) -> None:
     """One line a header, no control character, at most one framing, and cleaning it again changes nothing."""
     head = clean_head(lines)
     assert head.lines[-1] == b"\r\n" and len(head.lines) <= 100
-    rows = head.lines[:-1]
-    for row in rows:
-        assert row.endswith(b"\r\n") and b": " in row and not any(byte < 32 or byte == 127 for byte in row[:-2])
-    names = [row.partition(b":")[0] for row in rows]
+    specs = head.lines[:-1]
+    for spec in specs:
+        assert spec.endswith(b"\r\n") and b": " in spec and not any(byte < 32 or byte == 127 for byte in spec[:-2])
+    names = [spec.partition(b":")[0] for spec in specs]
     assert names.count(b"content-length") + names.count(b"transfer-encoding") <= 1
-    assert clean_head(rows).lines == head.lines
+    assert clean_head(specs).lines == head.lines
 
 
 @given(st.binary(max_size=40))
@@ -810,6 +812,6 @@ def test_any_first_line_is_a_status_or_refused(line: bytes) -> None:
 
 def test_a_download_of_nonsense_is_an_error_of_its_own() -> None:
     """With its reason, after some tries; never something else."""
-    with serving(answers(b"HTTP/1.1 2OO OK\r\n\r\n")) as server, pytest.raises(Unfetched, match="no HTTP answer"):
-        fetch(Transport(server.url), server.url + "/a.png", 2.0)
+    with serving(answers(b"HTTP/1.1 2OO OK\r\n\r\n")) as server, pytest.raises(DownloadFailed, match="no HTTP answer"):
+        download(Transport(server.url), server.url + "/a.png", 2.0)
     assert response_head.HEAD_BYTES == 256 << 10

@@ -17,7 +17,7 @@ from pack.core.execution import call
 from pack.core.execution.run import Run
 from pack.core.http import download
 from pack.core.http.transport import Transport
-from pack.core.ledger import Asker
+from pack.core.ledger import RunContext
 from pack.core.ledger.history import History
 from pack.core.planning.choice import ProviderChoice
 from pack.core.request import Request
@@ -31,7 +31,7 @@ CDN = "https://cdn.example.com/picture.png"
 @pytest.fixture
 def engine(simulator: Simulator, tmp_path: Path) -> Engine:
     simulator.reset()
-    return Engine(tmp_path, rows=QUICK_ROWS, environ=keyed(simulator, *NAMES))
+    return Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(simulator, *NAMES))
 
 
 def make(engine: Engine, asked: Request, provider: str, **choice: Any) -> Run:
@@ -66,7 +66,7 @@ def test_a_download_that_this_machine_prevents_is_paid_and_not_asked_for_elsewhe
         monkeypatch.setenv(setting, "socks5://127.0.0.1:9")
     else:
         environ[setting] = str(tmp_path / "none.pem")
-    machine = Engine(tmp_path, rows=QUICK_ROWS, environ=environ)
+    machine = Engine(tmp_path, specs=QUICK_ROWS, environ=environ)
     asked = request(prompt=f"prevented [[sim: url={CDN}]]")
     run = make(machine, asked, provider, fallback=ProviderChoice("kie"))
     assert errors(run) == [("config", "yes")] and "Nothing was charged" not in str(run.results[0].error)
@@ -172,7 +172,7 @@ def test_half_a_character_in_the_model_s_words_loses_nothing(inside: bool, tmp_p
 
     with serving(answer) as server:
         environ = {"ONEROUTER_API_KEY": "sim-run", "NANO_BANANA_ONEROUTER_BASE_URL": server.url}
-        machine, asked = Engine(tmp_path, rows=QUICK_ROWS, environ=environ), request(prompt="half")
+        machine, asked = Engine(tmp_path, specs=QUICK_ROWS, environ=environ), request(prompt="half")
         assert make(machine, asked, "onerouter").results[0].landed
         seen = server.connections
         again = make(machine, asked, "onerouter").results[0]
@@ -183,7 +183,7 @@ def test_half_a_character_in_prompt_and_graph_is_kept(engine: Engine, tmp_path: 
     """The graph comes back as it was, and the journal can be made anew from what lies beside the picture."""
     asked, graph = request(prompt="cut \ud83e"), {"workflow": {"text": "cut \ud83e"}, "prompt": None}
     plan = engine.plan(ProviderChoice("google"), [asked])
-    run = engine.run([asked], plan, asker=Asker("run", graph=graph))
+    run = engine.run([asked], plan, asker=RunContext("run", graph=graph))
     assert run.done.wait(20) and run.error is None and run.results[0].landed
     (shown,) = History(engine.ledger).pictures()
     assert shown.prompt == "cut ?" and History(engine.ledger).graph(shown.uid) == graph
@@ -191,7 +191,7 @@ def test_half_a_character_in_prompt_and_graph_is_kept(engine: Engine, tmp_path: 
     engine.ledger.close()
     for file in tmp_path.glob("journal.sqlite*"):
         file.unlink()
-    anew = History(Engine(tmp_path, rows=QUICK_ROWS, environ={}).ledger)
+    anew = History(Engine(tmp_path, specs=QUICK_ROWS, environ={}).ledger)
     assert [known.uid for known in anew.pictures()] == [shown.uid] and anew.graph(shown.uid) == graph
 
 
@@ -211,11 +211,11 @@ def test_a_picture_that_comes_slowly_is_waited_for(monkeypatch: pytest.MonkeyPat
 
     with serving(drip) as server:
         begun = time.monotonic()
-        assert download.fetch(Transport(server.url), f"{server.url}/a.png", 0.3) == PNG
+        assert download.download(Transport(server.url), f"{server.url}/a.png", 0.3) == PNG
         assert time.monotonic() - begun > 0.3 and server.connections == 1
         monkeypatch.setattr(download, "LONGEST_SECONDS", 0.3)
-        with pytest.raises(download.Unfetched):
-            download.fetch(Transport(server.url), f"{server.url}/a.png", 0.3)
+        with pytest.raises(download.DownloadFailed):
+            download.download(Transport(server.url), f"{server.url}/a.png", 0.3)
 
 
 def test_a_price_for_more_pictures_than_asked_is_counted_whole(engine: Engine, simulator: Simulator) -> None:
@@ -224,7 +224,7 @@ def test_a_price_for_more_pictures_than_asked_is_counted_whole(engine: Engine, s
     billed = simulator.ledger("beyond")["cost_usd"]
     assert any("1 picture more" in notice for notice in run.report.notices)
     assert run.report.usd == pytest.approx(billed)
-    assert sum(row["usd"] for row in History(engine.ledger).spend()) == pytest.approx(billed)
+    assert sum(spec["usd"] for spec in History(engine.ledger).spend()) == pytest.approx(billed)
 
 
 def test_what_was_left_behind_long_ago_is_fetched_when_a_person_asks(engine: Engine, simulator: Simulator) -> None:

@@ -28,7 +28,7 @@ def target(home: Path, provider: str, url: str, key: str = KEY) -> Target:
     """The provider at `url` with `key`, as the engine would use it."""
     prefix = f"NANO_BANANA_{provider.upper()}"
     shelf = Engine(home, environ={f"{prefix}_API_KEY": key, f"{prefix}_BASE_URL": url}).shelf()
-    return shelf.target(shelf.rows[provider], "default")
+    return shelf.target(shelf.specs[provider], "default")
 
 
 def asked(home: Path, url: str, provider: str = "runflow") -> Checked:
@@ -172,27 +172,27 @@ def test_a_provider_without_an_address_is_told_before_anything_is_sent(tmp_path:
     """Many resellers serve that API: the user names theirs."""
     shelf = Engine(tmp_path, environ={"NANO_BANANA_NANOBANANA_API_KEY": KEY}).shelf()
     with pytest.raises(ConfigError, match="NANO_BANANA_NANOBANANA_BASE_URL"):
-        shelf.target(shelf.rows["nanobanana"], "default")
+        shelf.target(shelf.specs["nanobanana"], "default")
 
 
 def test_without_a_key_or_a_way_to_test_it_nothing_is_sent(tmp_path: Path) -> None:
     """No key, a provider that needs none, and one whose API nobody knows a free address of."""
     engine = Engine(tmp_path, local_address=lambda: "http://127.0.0.1:9", environ={})
     shelf = engine.shelf()
-    assert check_key(shelf.target(shelf.rows["onerouter"], "default")).verdict == "unproven"
-    assert check_key(shelf.target(shelf.rows["offline"], "default")).verdict == "works"
+    assert check_key(shelf.target(shelf.specs["onerouter"], "default")).verdict == "unproven"
+    assert check_key(shelf.target(shelf.specs["offline"], "default")).verdict == "works"
     with serving(lambda line: line.serve()) as server:
-        row = save(tmp_path, "my_shop", {"base_url": server.url, "dialect": "openai_images"})
+        spec = save(tmp_path, "my_shop", {"base_url": server.url, "dialect": "openai_images"})
         engine.keys.put("my_shop", "default", KEY, server.url)
-        found = check_key(engine.shelf().target(row, "default"))
+        found = check_key(engine.shelf().target(spec, "default"))
         assert found.verdict == "unproven" and "first picture" in found.text and server.connections == 0
 
 
 def test_a_service_account_is_never_sent_itself(tmp_path: Path) -> None:
     """Its document signs for tokens; a `key_check` in the user's own file doesn't make it a token."""
     with serving(lambda line: line.serve()) as server:
-        row = replace(BUILT_IN["vertex"], key_check="/v1/me")
-        found = check_key(replace(target(tmp_path, "onerouter", server.url), row=row))
+        spec = replace(BUILT_IN["vertex"], key_check="/v1/me")
+        found = check_key(replace(target(tmp_path, "onerouter", server.url), spec=spec))
         assert found.verdict == "unproven" and server.connections == 0
 
 
@@ -203,5 +203,5 @@ def test_a_key_for_another_address_is_not_sent_to_this_one(tmp_path: Path) -> No
         engine.keys.put("runflow", "default", KEY, "https://api.runflow.io")
         set_base_url(tmp_path, "runflow", server.url)
         shelf = engine.shelf()
-        found = check_key(shelf.target(shelf.rows["runflow"], "default"))
+        found = check_key(shelf.target(shelf.specs["runflow"], "default"))
         assert found.verdict == "unproven" and server.connections == 0

@@ -21,7 +21,7 @@ from pack.core.files import private_files
 from pack.core.files.private_files import write
 from pack.core.keys.store import KeyStore, StoredKey, origin_of
 from pack.core.planning.choice import ProviderChoice
-from pack.core.planning.resolver import Shelf
+from pack.core.planning.resolver import ProviderResolver
 from pack.core.providers import BUILT_IN
 
 KEY = "sim-canary-4e21aa90"
@@ -279,9 +279,9 @@ ROW = BUILT_IN["onerouter"]
 THERE = "https://elsewhere.example"
 
 
-def shelf(home: Path, environ: dict[str, str] | None = None, url: str = "") -> Shelf:
+def shelf(home: Path, environ: dict[str, str] | None = None, url: str = "") -> ProviderResolver:
     stored = {"base_urls": {"onerouter": url}} if url else {}
-    return Shelf(Settings(environ or {}, stored), store=KeyStore(home).get)
+    return ProviderResolver(Settings(environ or {}, stored), store=KeyStore(home).get)
 
 
 def test_a_changed_address_disables_the_stored_key_and_the_first_one_enables_it_again(tmp_path: Path) -> None:
@@ -346,8 +346,8 @@ def test_offers_are_made_by_those_whose_key_is_for_their_address(tmp_path: Path)
     """A price list must not promise what a run would refuse."""
     store(tmp_path).put("onerouter", "default", KEY, HERE)
     store(tmp_path).put("runflow", "default", KEY, BUILT_IN["runflow"].base_url)
-    rows = [row.id for row, _ in shelf(tmp_path).offers(ProviderChoice(), [request()])]
-    assert rows == ["runflow"]
+    specs = [spec.id for spec, _ in shelf(tmp_path).offers(ProviderChoice(), [request()])]
+    assert specs == ["runflow"]
     assert shelf(tmp_path).ids()[-1] == "offline" and set(shelf(tmp_path).ids()) == set(BUILT_IN)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pack.core.execution.concurrency import Lanes
+from pack.core.execution.concurrency import ConcurrencyLimiter
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,7 +29,7 @@ class Work:
         self.ended.set()
 
 
-def settled(lanes: Lanes) -> bool:
+def settled(lanes: ConcurrencyLimiter) -> bool:
     """Whether all calls have gone within a few seconds; the last steps of a thread have no event of their own."""
     end = time.monotonic() + 30
     while lanes.busy() and time.monotonic() < end:
@@ -39,7 +39,7 @@ def settled(lanes: Lanes) -> bool:
 
 def test_no_more_than_the_limit_run_and_the_others_follow_in_order() -> None:
     """Two at a time; the third begins when one ends."""
-    lanes, works = Lanes(), [Work() for _ in range(4)]
+    lanes, works = ConcurrencyLimiter(), [Work() for _ in range(4)]
     for work in works:
         lanes.enter("p", 2, work)
     assert works[0].begun.wait(30) and works[1].begun.wait(30)
@@ -53,7 +53,7 @@ def test_no_more_than_the_limit_run_and_the_others_follow_in_order() -> None:
 
 def test_providers_do_not_wait_for_each_other() -> None:
     """One full lane holds up nobody else's."""
-    lanes, slow, other = Lanes(), Work(), Work(free=True)
+    lanes, slow, other = ConcurrencyLimiter(), Work(), Work(free=True)
     lanes.enter("a", 1, slow)
     lanes.enter("b", 1, other)
     assert other.ended.wait(30) and not slow.ended.is_set()
@@ -63,7 +63,7 @@ def test_providers_do_not_wait_for_each_other() -> None:
 
 def test_what_waits_can_be_dropped_and_what_runs_cannot() -> None:
     """A dropped call never begins; dropping twice is no error."""
-    lanes, running, waiting, last = Lanes(), Work(), Work(free=True), Work(free=True)
+    lanes, running, waiting, last = ConcurrencyLimiter(), Work(), Work(free=True), Work(free=True)
     first = lanes.enter("p", 1, running)
     ticket = lanes.enter("p", 1, waiting)
     lanes.enter("p", 1, last)
@@ -75,7 +75,7 @@ def test_what_waits_can_be_dropped_and_what_runs_cannot() -> None:
 
 def test_of_two_equal_calls_the_one_that_was_meant_is_dropped() -> None:
     """Tickets are themselves, not what they hold."""
-    lanes, running = Lanes(), Work()
+    lanes, running = ConcurrencyLimiter(), Work()
     counted: list[int] = []
     lock = threading.Lock()
 
@@ -94,7 +94,7 @@ def test_of_two_equal_calls_the_one_that_was_meant_is_dropped() -> None:
 
 def test_a_call_that_is_only_collected_gives_its_place_back_once() -> None:
     """The next one begins; when the first ends at last, the count doesn't go below what runs."""
-    lanes, hanging, second, third = Lanes(), Work(), Work(), Work(free=True)
+    lanes, hanging, second, third = ConcurrencyLimiter(), Work(), Work(), Work(free=True)
     ticket = lanes.enter("p", 1, hanging)
     lanes.enter("p", 1, second)
     lanes.enter("p", 1, third)
@@ -111,7 +111,7 @@ def test_a_call_that_is_only_collected_gives_its_place_back_once() -> None:
 
 def test_leaving_before_the_turn_has_come_changes_nothing() -> None:
     """It still gets its turn."""
-    lanes, running, waiting = Lanes(), Work(), Work(free=True)
+    lanes, running, waiting = ConcurrencyLimiter(), Work(), Work(free=True)
     lanes.enter("p", 1, running)
     lanes.leave("p", lanes.enter("p", 1, waiting))
     running.may_end.set()
@@ -122,7 +122,7 @@ def test_leaving_before_the_turn_has_come_changes_nothing() -> None:
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=30))
 def test_whatever_the_limits_everything_runs_and_none_is_exceeded(limits: list[int]) -> None:
     """Each call's own limit holds at its start; a limit of 0 counts as 1."""
-    lanes, lock = Lanes(), threading.Lock()
+    lanes, lock = ConcurrencyLimiter(), threading.Lock()
     running = 0
     over: list[str] = []
     left = threading.Semaphore(0)
@@ -151,7 +151,7 @@ sys.path.insert(0, "tests")
 import conftest
 from pack.core.execution import concurrency
 concurrency.EXIT_SECONDS = 2
-line = concurrency.Lanes()
+line = concurrency.ConcurrencyLimiter()
 line.enter("p", 2, lambda: (time.sleep(0.2), print("short done", flush=True)))
 line.enter("p", 2, lambda: time.sleep(600))
 """

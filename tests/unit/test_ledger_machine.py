@@ -71,7 +71,7 @@ class Lives(RuleBasedStateMachine):
         self.others: list[Engine] = []
 
     def _engine(self) -> Engine:
-        return Engine(self.home, rows=QUICK_ROWS, environ=self.environ)
+        return Engine(self.home, specs=QUICK_ROWS, environ=self.environ)
 
     # ------------------------------------------------------------------------------------------------ what happens
 

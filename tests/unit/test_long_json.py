@@ -11,7 +11,7 @@ import pytest
 from driving import PNG
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pack.core.dialects.base.step import Found, Reply
+from pack.core.dialects.base.step import ImageRef, Reply
 from pack.core.dialects.parsing import base64_text, long_json, long_text, text_images
 from pack.core.dialects.parsing.coded_image import CodedImage
 from pack.core.dialects.parsing.event_stream import parse_events
@@ -291,7 +291,7 @@ def test_images_are_equal_where_their_bytes_are() -> None:
     """However they are spelled in the answer."""
     one, two = (CodedImage.of(LongText.of(text)) for text in (B64, SPELLED["twice"]))
     other = CodedImage.of(LongText.of(base64.b64encode(BIG[:-1] + b"x").decode()))
-    assert Found(coded=one) == Found(coded=two) != Found(coded=other)
+    assert ImageRef(coded=one) == ImageRef(coded=two) != ImageRef(coded=other)
     assert hash(one) == hash(two)
 
 

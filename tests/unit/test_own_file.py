@@ -37,18 +37,18 @@ def read(home: Path, text: str) -> Own:
 @pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.yaml")))
 def test_the_examples_are_read_without_a_mistake(tmp_path: Path, name: str) -> None:
     own = read(tmp_path, (EXAMPLES / f"{name}.yaml").read_text("utf-8"))
-    assert own.mistakes == () and own.rows
+    assert own.mistakes == () and own.specs
 
 
 def test_a_shop_has_what_is_said_and_the_rest_of_its_dialect(tmp_path: Path) -> None:
-    row = read(tmp_path, (EXAMPLES / "openai_shaped.yaml").read_text("utf-8")).rows["example_shop"]
-    assert (row.dialect, row.base_url, row.max_parallel) == ("openai_images", "https://api.shop.example", 4)
-    assert [model.name for model in row.models] == ["nano-banana-pro", "nano-banana"]
-    pro = row.model("recommended")
+    spec = read(tmp_path, (EXAMPLES / "openai_shaped.yaml").read_text("utf-8")).specs["example_shop"]
+    assert (spec.dialect, spec.base_url, spec.max_parallel) == ("openai_images", "https://api.shop.example", 4)
+    assert [model.name for model in spec.models] == ["nano-banana-pro", "nano-banana"]
+    pro = spec.model("recommended")
     assert pro and pro.generate and pro.edit and pro.price
     assert pro.generate.wire == pro.edit.wire == "nano-banana-2" and pro.family == "pro"
     assert pro.edit.max_references == 6 and pro.price.of("4K") == 0.11
-    assert not row.key_variables and not row.failures_unbilled and not row.idempotency_header
+    assert not spec.key_variables and not spec.failures_unbilled and not spec.idempotency_header
 
 
 def test_a_shop_may_spell_everything_in_its_own_way(tmp_path: Path) -> None:
@@ -61,8 +61,8 @@ def test_a_shop_may_spell_everything_in_its_own_way(tmp_path: Path) -> None:
       aspect_ratio: {name: size, values: {"1:1": 1x1, "16:9": 16x9}}
       resolution: null
 """
-    row = read(tmp_path, SHOP + more).rows["shop"]
-    text, edit = row.routes["generate"], row.routes["edit"]
+    spec = read(tmp_path, SHOP + more).specs["shop"]
+    text, edit = spec.routes["generate"], spec.routes["edit"]
     assert (text.path, edit.path) == ("/v2/make", "/v1/images/edits")
     assert text.fields["aspect_ratio"].name == "size" and text.fields["aspect_ratio"].spell("16:9") == "16x9"
     assert "resolution" not in text.fields and edit.references == "pictures" and text.constants["n"] == 1
@@ -70,14 +70,14 @@ def test_a_shop_may_spell_everything_in_its_own_way(tmp_path: Path) -> None:
 
 def test_an_overlay_adds_a_model_and_changes_a_price(tmp_path: Path) -> None:
     """Everything else of the built-in row stays; the row in the program itself is not touched."""
-    rows = read(tmp_path, (EXAMPLES / "gemini_shaped.yaml").read_text("utf-8")).rows
-    google = rows["google"]
+    specs = read(tmp_path, (EXAMPLES / "gemini_shaped.yaml").read_text("utf-8")).specs
+    google = specs["google"]
     new, pro = google.model("nano-banana-3"), google.model("nano-banana-pro")
     assert new and new.generate and new.generate.wire == "gemini-nano-banana-3" and new.family == "flash3"
     assert pro and pro.price and pro.price.of("1K") == 0.12
     assert google.base_url == BUILT_IN["google"].base_url and google.recommended == BUILT_IN["google"].recommended
     assert BUILT_IN["google"].model("nano-banana-3") is None
-    relay = rows["example_relay"]
+    relay = specs["example_relay"]
     assert relay.auth_header == "Authorization" and relay.auth_template == "Bearer {key}" and relay.upload_above == 0
 
 
@@ -152,19 +152,19 @@ def test_a_mistake_costs_only_its_own_provider(tmp_path: Path) -> None:
         SHOP + "  broken: {dialect: smoke}\noverlays:\n  google: {max_parallel: 3}\n  runflow: {max_parallel: none}\n"
     )
     own = read(tmp_path, text)
-    assert set(own.rows) == {"shop", "google"} and len(own.mistakes) == 2
-    assert own.rows["google"].max_parallel == 3
+    assert set(own.specs) == {"shop", "google"} and len(own.mistakes) == 2
+    assert own.specs["google"].max_parallel == 3
 
 
 def test_a_mistake_between_the_providers_costs_none_of_them(tmp_path: Path) -> None:
     """A word that isn't known at the top, a name that stands twice, a section that is none."""
     twice = SHOP + SHOP.removeprefix("providers:\n").replace("api.shop", "second") + "  5: {}\n"
     own = read(tmp_path, "version: 2\n" + twice + "overlays:\n  google: {max_parallel: 3}\nproviders: {}\n")
-    assert set(own.rows) == {"shop", "google"} and own.rows["shop"].base_url == "https://api.shop.example"
+    assert set(own.specs) == {"shop", "google"} and own.specs["shop"].base_url == "https://api.shop.example"
     lines = [mistake.partition(":")[0].rpartition(" ")[2] for mistake in own.mistakes]
     assert sorted(lines, key=int) == ["1", "8", "13", "16"], own.mistakes
     own = read(tmp_path, SHOP + "overlays:\n  - google\n")
-    assert set(own.rows) == {"shop"} and "line 8" in own.mistakes[0]
+    assert set(own.specs) == {"shop"} and "line 8" in own.mistakes[0]
 
 
 @pytest.mark.parametrize("coding", ["latin-1", "utf-16"])
@@ -177,15 +177,15 @@ def test_a_file_in_another_coding_is_told_with_its_line(tmp_path: Path, coding: 
 
 def test_text_is_what_was_written(tmp_path: Path) -> None:
     """To YAML 2.10 is a number, and no a refusal."""
-    row = read(tmp_path, SHOP.replace("wire: nb", "wire: 2.10, family: no") + "    label: 0x10\n").rows["shop"]
-    (model,) = row.models
-    assert model.generate and (model.generate.wire, model.family, row.label) == ("2.10", "no", "0x10")
+    spec = read(tmp_path, SHOP.replace("wire: nb", "wire: 2.10, family: no") + "    label: 0x10\n").specs["shop"]
+    (model,) = spec.models
+    assert model.generate and (model.generate.wire, model.family, spec.label) == ("2.10", "no", "0x10")
 
 
 def test_every_built_in_row_can_say_what_it_promises() -> None:
     """Nothing is taken from a row that is copied as it is."""
-    for row in BUILT_IN.values():
-        assert tuple(sayable(row, model, row.routes) for model in row.models) == row.models
+    for spec in BUILT_IN.values():
+        assert tuple(sayable(spec, model, spec.routes) for model in spec.models) == spec.models
 
 
 def test_what_a_field_can_t_say_can_t_be_asked_for(tmp_path: Path) -> None:
@@ -195,23 +195,23 @@ def test_what_a_field_can_t_say_can_t_be_asked_for(tmp_path: Path) -> None:
       aspect_ratio: {name: size, values: {"1:1": 1x1, "16:9": 16x9}}
       resolution: null
 """
-    row = read(tmp_path, SHOP.partition("    models:")[0] + more).rows["shop"]
-    body = sent_json(play(job(row, request(aspect_ratio="16:9"), "nano-banana-2")).sends[0])
+    spec = read(tmp_path, SHOP.partition("    models:")[0] + more).specs["shop"]
+    body = sent_json(play(job(spec, request(aspect_ratio="16:9"), "nano-banana-2")).sends[0])
     assert body["size"] == "16x9" and "image_size" not in body
     for wish in ({"aspect_ratio": "4:3"}, {"resolution": "4K"}):
         with pytest.raises(Impossible):
-            job(row, request(**wish), "nano-banana-2")
+            job(spec, request(**wish), "nano-banana-2")
 
 
 def test_an_option_with_a_field_of_its_own_is_sent(tmp_path: Path) -> None:
     """As the example says of a seed; a model may still leave it out."""
     more = "      other: {wire: o, options: []}\n    fields:\n      seed: seed\n"
     more += "      web_search: {name: search, values: {true: web}}\n      count: n\n"
-    row = read(tmp_path, SHOP.replace("price: 0.02", "max_count: 2") + more).rows["shop"]
+    spec = read(tmp_path, SHOP.replace("price: 0.02", "max_count: 2") + more).specs["shop"]
     asked = request(seed=7, web_search=True)
-    body = sent_json(play(job(row, asked, "nano-banana", count=2)).sends[0])
+    body = sent_json(play(job(spec, asked, "nano-banana", count=2)).sends[0])
     assert (body["seed"], body["search"], body["n"]) == (7, "web", 2)
-    assert not {"seed", "search"} & set(sent_json(play(job(row, asked, "other")).sends[0]))
+    assert not {"seed", "search"} & set(sent_json(play(job(spec, asked, "other")).sends[0]))
 
 
 def test_a_new_model_does_not_stand_in_for_the_one_that_it_is_like(tmp_path: Path) -> None:
@@ -220,22 +220,22 @@ def test_a_new_model_does_not_stand_in_for_the_one_that_it_is_like(tmp_path: Pat
     engine = Engine(tmp_path, environ={"GEMINI_API_KEY": "sim-1"})
     for name in ("nano-banana-2.1", "nano-banana-3"):
         ((target, _), *_) = engine.plan(ProviderChoice(model=name), [request()]).targets
-        assert (target.row.id, target.model.name) == ("google", name)
+        assert (target.spec.id, target.model.name) == ("google", name)
 
 
 def test_a_ratio_without_quotes_is_the_ratio(tmp_path: Path) -> None:
     """YAML 1.1 reads 16:9 as a number in base 60."""
     own = read(tmp_path, SHOP.replace("price: 0.02", "price: 0.02, ratios: [16:9, 1:1]"))
-    model = own.rows["shop"].models[0]
+    model = own.specs["shop"].models[0]
     assert model.generate and model.generate.ratios == ("16:9", "1:1")
 
 
 def test_the_file_is_read_anew_when_it_changes(tmp_path: Path) -> None:
     """And never written."""
-    assert "shop" in read(tmp_path, SHOP).rows
+    assert "shop" in read(tmp_path, SHOP).specs
     before = os.stat(tmp_path / FILE).st_mtime_ns
-    assert read_own(tmp_path, BUILT_IN).rows["shop"].label == "shop"
-    assert "store" in read(tmp_path, SHOP.replace("shop:", "store:")).rows
+    assert read_own(tmp_path, BUILT_IN).specs["shop"].label == "shop"
+    assert "store" in read(tmp_path, SHOP.replace("shop:", "store:")).specs
     (tmp_path / FILE).unlink()
     assert read_own(tmp_path, BUILT_IN) == Own()
     assert before
@@ -253,11 +253,11 @@ def test_the_environment_and_the_settings_have_the_last_word(tmp_path: Path) -> 
     read(tmp_path, "overlays:\n  onerouter: {base_url: https://yaml.example, proxy: http://yaml.example:1}\n")
     environ = {"NANO_BANANA_ONEROUTER_API_KEY": "sim-1"}
     engine = Engine(tmp_path, environ=environ)
-    target = engine.shelf().target(engine.rows()["onerouter"], "default")
+    target = engine.shelf().target(engine.specs()["onerouter"], "default")
     assert (target.base_url, target.proxy) == ("https://yaml.example", "http://yaml.example:1")
     more = {"NANO_BANANA_ONEROUTER_BASE_URL": "https://env.example", "NANO_BANANA_PROXY": "http://env.example:1"}
     engine = Engine(tmp_path, environ=environ | more)
-    target = engine.shelf().target(engine.rows()["onerouter"], "default")
+    target = engine.shelf().target(engine.specs()["onerouter"], "default")
     assert (target.base_url, target.proxy) == ("https://env.example", "http://env.example:1")
 
 
@@ -285,16 +285,16 @@ def test_no_text_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, tex
 def test_what_yaml_itself_can_t_read_is_a_mistake_too(tmp_path: Path, line: str) -> None:
     """The nodes are made with this file at hand: one odd value must not keep the pack from being loaded."""
     own = read(tmp_path, f"providers:\n  shop:\n    dialect: fal\n    base_url: https://api.shop.example\n    {line}\n")
-    assert own.rows == {} and len(own.mistakes) == 1 and "providers.yaml line 5" in own.mistakes[0]
+    assert own.specs == {} and len(own.mistakes) == 1 and "providers.yaml line 5" in own.mistakes[0]
 
 
 @pytest.mark.parametrize("name", ["fal", "kie"])
 def test_a_provider_at_another_address_takes_its_uploads_along(tmp_path: Path, name: str) -> None:
     """The key for that address is not shown to the upload address of the provider that it is like."""
     moved = "https://gateway.example"
-    row = read(tmp_path, f"overlays:\n  {name}: {{base_url: {moved}}}\n").rows[name]
+    spec = read(tmp_path, f"overlays:\n  {name}: {{base_url: {moved}}}\n").specs[name]
     assert BUILT_IN[name].uploads_to(BUILT_IN[name].base_url) != BUILT_IN[name].base_url
-    assert row.uploads_to(moved) == moved
+    assert spec.uploads_to(moved) == moved
 
 
 def test_a_model_without_ratios_takes_the_picture_s_own(tmp_path: Path) -> None:
@@ -332,10 +332,10 @@ def test_the_reference_names_every_dialect_and_every_way_of_a_key() -> None:
     assert set(re.findall(r"`(\w+)`", named["dialect"])) == {"dialect", *dialects()}
     assert set(re.findall(r"`([\w-]+)`", named["auth"])) == {"auth", *AUTH}
     families = next(line for line in lines if line.startswith("| `family` |"))
-    ours = {model.family for row in BUILT_IN.values() for model in row.models}
+    ours = {model.family for spec in BUILT_IN.values() for model in spec.models}
     assert set(re.findall(r"`([\w.]+)`", families)) == {"family", *ours}
 
 
 def test_a_file_without_end_is_not_read(tmp_path: Path) -> None:
     own = read(tmp_path, SHOP + "# and so on\n" * 40_000)
-    assert not own.rows and own.mistakes == (f"{FILE} is larger than 256 kB, and is not read",)
+    assert not own.specs and own.mistakes == (f"{FILE} is larger than 256 kB, and is not read",)

@@ -11,7 +11,7 @@ import pytest
 from driving import drive, job, request
 from pack.core.config.settings import Settings
 from pack.core.config.settings_file import set_base_url
-from pack.core.custom_providers.settings_entries import AUTH, dialects, known_rows, remove, row_of, save, wire_of
+from pack.core.custom_providers.settings_entries import AUTH, dialects, known_specs, remove, save, spec_of, wire_of
 from pack.core.dialects import dialect
 from pack.core.dialects.base.step import Done, Send
 from pack.core.engine import Engine
@@ -27,34 +27,34 @@ from pack.simulator.server import Simulator
 FACTS = {"label": "My shop", "base_url": "https://shop.example/v1/images/generations ", "dialect": "openai_images"}
 
 
-def rows(home: Path) -> dict[str, Any]:
-    return known_rows(Settings.read(home, {}))
+def specs(home: Path) -> dict[str, Any]:
+    return known_specs(Settings.read(home, {}))
 
 
 def test_it_stands_behind_the_built_in_ones_and_before_the_simulation(tmp_path: Path) -> None:
     """In the order of adding; the pasted address is tidied."""
     save(tmp_path, "my_shop", FACTS)
     save(tmp_path, "another", {**FACTS, "base_url": "http://127.0.0.1:3000"})
-    ids = list(rows(tmp_path))
+    ids = list(specs(tmp_path))
     assert ids[-3:] == ["my_shop", "another", "offline"] and ids[:-3] == [
         r.id for r in BUILT_IN.values() if not r.local
     ]
-    row = rows(tmp_path)["my_shop"]
-    assert (row.label, row.base_url) == ("My shop", "https://shop.example")
-    assert (row.auth_header, row.auth_template) == ("Authorization", "Bearer {key}")
+    spec = specs(tmp_path)["my_shop"]
+    assert (spec.label, spec.base_url) == ("My shop", "https://shop.example")
+    assert (spec.auth_header, spec.auth_template) == ("Authorization", "Bearer {key}")
 
 
 @pytest.mark.parametrize("dialect", list(dialects()))
 def test_every_dialect_can_be_spoken(dialect: str) -> None:
     """Models, limits and field names are those of the row the dialect is known from; its keys and its promises aren't."""
     template = dialects()[dialect]
-    row = row_of("my_shop", {**FACTS, "dialect": dialect})
-    assert row.dialect == dialect and row.routes == template.routes and row.recommended == template.recommended
-    assert [m.name for m in row.models] == [m.name for m in template.models]
-    assert not row.key_variables and not row.key_url and not row.key_check and not row.local
-    assert all(model.price is None for model in row.models)
+    spec = spec_of("my_shop", {**FACTS, "dialect": dialect})
+    assert spec.dialect == dialect and spec.routes == template.routes and spec.recommended == template.recommended
+    assert [m.name for m in spec.models] == [m.name for m in template.models]
+    assert not spec.key_variables and not spec.key_url and not spec.key_check and not spec.local
+    assert all(model.price is None for model in spec.models)
     # What a built-in provider documents about money, another host has never said.
-    assert not row.failures_unbilled and not row.idempotency_header
+    assert not spec.failures_unbilled and not spec.idempotency_header
 
 
 @pytest.mark.parametrize("name", list(dialects()))
@@ -63,23 +63,23 @@ def test_a_copy_of_every_dialect_makes_and_edits(simulator: Simulator, name: str
     simulator.reset()
     known = dialects()[name]
     auth = next(form for form, sent in AUTH.items() if sent == (known.auth_header, known.auth_template))
-    row = row_of("my_shop", {**FACTS, "dialect": name, "auth": auth})
+    spec = spec_of("my_shop", {**FACTS, "dialect": name, "auth": auth})
     base = simulator.base_url(known.id)
     for operation in OPERATIONS:
-        end, paid = drive(job(row, request(operation, prompt=name), base_url=base), Transport(base), "sim-copy")
+        end, paid = drive(job(spec, request(operation, prompt=name), base_url=base), Transport(base), "sim-copy")
         assert isinstance(end, Done) and paid == 1, end
     uploads = [call for call in simulator.ledger()["free"] if call["kind"] == "upload"]
-    assert bool(uploads) == (row.references == "upload")
+    assert bool(uploads) == (spec.references == "upload")
 
 
 def test_a_copy_of_gemini_keeps_to_what_fits_into_one_request() -> None:
     """Google takes longer ones through its Files API, which a copy of it need not have: 20 MB are its limit then."""
-    row = row_of("my_shop", {**FACTS, "dialect": "gemini"})
+    spec = spec_of("my_shop", {**FACTS, "dialect": "gemini"})
     assert BUILT_IN["google"].upload_above == 20_000_000 < BUILT_IN["google"].max_request_bytes
-    most = Encoded(bytes(row.max_request_bytes // 4 * 3), "jpeg", 1, 1)
-    send = dialect("gemini").start(replace(job(row, request("edit")), references=(most,)))
+    most = Encoded(bytes(spec.max_request_bytes // 4 * 3), "jpeg", 1, 1)
+    send = dialect("gemini").start(replace(job(spec, request("edit")), references=(most,)))
     assert isinstance(send, Send) and send.paid and send.body is not None
-    assert 19_000_000 < len(send.body) < 20_000_000 and row.max_reference_bytes * 4 // 3 <= row.max_request_bytes
+    assert 19_000_000 < len(send.body) < 20_000_000 and spec.max_reference_bytes * 4 // 3 <= spec.max_request_bytes
 
 
 def test_its_pictures_count_as_the_dearest(tmp_path: Path) -> None:
@@ -94,19 +94,19 @@ def test_its_pictures_count_as_the_dearest(tmp_path: Path) -> None:
 @pytest.mark.parametrize("auth", list(AUTH))
 def test_the_key_is_sent_as_the_shop_wants_it(auth: str) -> None:
     """Header and words."""
-    row = row_of("my_shop", {**FACTS, "auth": auth})
-    assert (row.auth_header, row.auth_template) == AUTH[auth] and "{key}" in row.auth_template
+    spec = spec_of("my_shop", {**FACTS, "auth": auth})
+    assert (spec.auth_header, spec.auth_template) == AUTH[auth] and "{key}" in spec.auth_template
 
 
 def test_its_own_model_id_is_the_recommended_one(tmp_path: Path) -> None:
     """For both operations; the dialect's other models stay."""
-    row = row_of("my_shop", {**FACTS, "model": " vendor/banana-x:v2 "})
+    spec = spec_of("my_shop", {**FACTS, "model": " vendor/banana-x:v2 "})
     template = dialects()["openai_images"]
-    recommended = row.model("recommended")
+    recommended = spec.model("recommended")
     assert recommended is not None
     offers = [offer for offer in (recommended.generate, recommended.edit) if offer]
     assert offers and all(offer.wire == "vendor/banana-x:v2" for offer in offers)
-    others = [m for m in row.models if m is not recommended]
+    others = [m for m in spec.models if m is not recommended]
     assert [replace(m, price=None) for m in template.models if m.name != recommended.name] == others
     save(tmp_path, "my_shop", {**FACTS, "model": " vendor/banana-x:v2 "})
     stored = Settings.read(tmp_path, {})
@@ -156,9 +156,9 @@ def test_facts_are_an_object(facts: Any, tmp_path: Path) -> None:
 
 def test_a_label_is_one_short_line(tmp_path: Path) -> None:
     """Line ends, half characters and novels become something a menu can show; without one it is the id."""
-    row = save(tmp_path, "my_shop", {**FACTS, "label": "  My\n\tbanana \ud800 shop " + "x" * 10_000})
-    assert row.label.startswith("My banana") and row.label.isprintable() and len(row.label) <= 60
-    assert rows(tmp_path)["my_shop"].label == row.label and len((tmp_path / "settings.json").read_bytes()) < 1000
+    spec = save(tmp_path, "my_shop", {**FACTS, "label": "  My\n\tbanana \ud800 shop " + "x" * 10_000})
+    assert spec.label.startswith("My banana") and spec.label.isprintable() and len(spec.label) <= 60
+    assert specs(tmp_path)["my_shop"].label == spec.label and len((tmp_path / "settings.json").read_bytes()) < 1000
     assert save(tmp_path, "other", {**FACTS, "label": " "}).label == "other"
 
 
@@ -167,9 +167,9 @@ def test_saving_again_changes_it_and_removing_takes_it_away(tmp_path: Path) -> N
     save(tmp_path, "my_shop", FACTS)
     save(tmp_path, "other", FACTS)
     save(tmp_path, "my_shop", {**FACTS, "label": "Renamed", "auth": "raw"})
-    assert rows(tmp_path)["my_shop"].label == "Renamed" and rows(tmp_path)["my_shop"].auth_template == "{key}"
+    assert specs(tmp_path)["my_shop"].label == "Renamed" and specs(tmp_path)["my_shop"].auth_template == "{key}"
     assert remove(tmp_path, "my_shop") and not remove(tmp_path, "my_shop") and not remove(tmp_path, "onerouter")
-    assert "my_shop" not in rows(tmp_path) and "other" in rows(tmp_path) and "onerouter" in rows(tmp_path)
+    assert "my_shop" not in specs(tmp_path) and "other" in specs(tmp_path) and "onerouter" in specs(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -187,14 +187,14 @@ def test_saving_again_changes_it_and_removing_takes_it_away(tmp_path: Path) -> N
 def test_what_was_edited_into_the_file_by_hand_stops_nothing(stored: Any, tmp_path: Path) -> None:
     """A row that makes no sense is left out, and no built-in one can be replaced."""
     (tmp_path / "settings.json").write_text(json.dumps({"providers": stored}))
-    assert rows(tmp_path) == {row.id: row for row in BUILT_IN.values()}
+    assert specs(tmp_path) == {spec.id: spec for spec in BUILT_IN.values()}
 
 
 def test_a_page_s_change_of_address_disables_its_key_too(tmp_path: Path) -> None:
     """Saved with another address, or through the list of addresses: the key was entered for the first."""
     engine = Engine(tmp_path, environ={})
     save(tmp_path, "my_shop", FACTS)
-    engine.keys.put("my_shop", "default", "sim-x", engine.settings().base_url(engine.rows()["my_shop"]))
+    engine.keys.put("my_shop", "default", "sim-x", engine.settings().base_url(engine.specs()["my_shop"]))
     assert engine.shelf().with_keys() == ["my_shop"]
     save(tmp_path, "my_shop", {**FACTS, "base_url": "https://other.example"})
     assert engine.shelf().with_keys() == []
@@ -207,10 +207,10 @@ def test_a_page_s_change_of_address_disables_its_key_too(tmp_path: Path) -> None
 def test_it_is_there_at_once_and_its_profiles_with_it(tmp_path: Path) -> None:
     """The same engine, without a restart."""
     engine = Engine(tmp_path, environ={})
-    assert "my_shop" not in engine.rows() and engine.profiles() == ["default"]
+    assert "my_shop" not in engine.specs() and engine.profiles() == ["default"]
     save(tmp_path, "my_shop", FACTS)
     engine.keys.put("my_shop", "team", "sim-x", "https://shop.example")
-    assert "my_shop" in engine.rows() and engine.profiles() == ["default", "team"]
+    assert "my_shop" in engine.specs() and engine.profiles() == ["default", "team"]
     assert engine.shelf().ids()[-2:] == ["my_shop", "offline"]
 
 

@@ -19,7 +19,7 @@ from pack.core.engine import Engine
 from pack.core.http.transport import Transport
 from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
-from pack.core.providers.spec import OPERATIONS, Provider
+from pack.core.providers.spec import OPERATIONS, ProviderSpec
 from pack.simulator.server import Simulator
 
 DIALECTS = list(dialects())
@@ -34,7 +34,7 @@ def read(home: Path, text: str) -> Own:
     return read_own(home, BUILT_IN)
 
 
-def shop(home: Path, like: str, *lines: str) -> Provider:
+def shop(home: Path, like: str, *lines: str) -> ProviderSpec:
     """A provider like a built-in one, with more lines; the key is sent as the built-in one's."""
     text = f"providers:\n  shop:\n    like: {like}\n    base_url: https://shop.example\n"
     if "{project}" in BUILT_IN[like].routes["generate"].path:
@@ -42,14 +42,14 @@ def shop(home: Path, like: str, *lines: str) -> Provider:
     own = read(home, text + "".join(f"    {line}\n" for line in lines))
     assert own.mistakes == ()
     known = BUILT_IN[like]
-    return replace(own.rows["shop"], auth_header=known.auth_header, auth_template=known.auth_template)
+    return replace(own.specs["shop"], auth_header=known.auth_header, auth_template=known.auth_template)
 
 
 def mistake(home: Path, *lines: str, like: str = "nanobanana") -> str:
     """What is said about a provider with these lines, the first of which is line 5."""
     text = f"providers:\n  shop:\n    like: {like}\n    base_url: https://shop.example\n"
     own = read(home, text + "".join(f"    {line}\n" for line in lines))
-    assert len(own.mistakes) == 1 and not own.rows, own
+    assert len(own.mistakes) == 1 and not own.specs, own
     return own.mistakes[0]
 
 
@@ -61,11 +61,11 @@ def test_references_travel_as_the_file_says(simulator: Simulator, tmp_path: Path
     """Every transport that a dialect names, against the strict double, which writes down how they came."""
     simulator.reset()
     known = dialects()[name]
-    row = shop(tmp_path, known.id, f"references: {transport}")
+    spec = shop(tmp_path, known.id, f"references: {transport}")
     base = simulator.base_url(known.id)
-    work = job(row, request("edit", 2, prompt=f"{name} {transport}"), base_url=base)
+    work = job(spec, request("edit", 2, prompt=f"{name} {transport}"), base_url=base)
     if (name, transport) in UNDOCUMENTED:
-        sent = sent_json(play(work).sends[0])[row.routes["edit"].references]
+        sent = sent_json(play(work).sends[0])[spec.routes["edit"].references]
         assert [base64.b64decode(each) for each in sent] == [picture.data for picture in work.references]
         return
     end, paid = drive(work, Transport(base), "sim-way")
@@ -87,14 +87,14 @@ def test_a_transport_that_a_dialect_can_t_do_is_a_mistake(tmp_path: Path, name: 
 def test_the_reference_says_what_every_dialect_can() -> None:
     readme = Path(__file__).resolve().parents[2] / "example_providers" / "README.md"
     chapter = next(each for each in readme.read_text("utf-8").split("\n## ") if each.startswith("References\n"))
-    rows = [line.strip("| ").split(" | ") for line in chapter.splitlines() if line.startswith("| `")]
-    said = {(dialect, row[0].strip("`")) for row in rows for dialect in row[2].split(", ")}
+    specs = [line.strip("| ").split(" | ") for line in chapter.splitlines() if line.startswith("| `")]
+    said = {(dialect, spec[0].strip("`")) for spec in specs for dialect in spec[2].split(", ")}
     assert said == set(CAN)
 
 
 def test_the_field_and_the_transport_may_be_said_together(tmp_path: Path) -> None:
-    row = shop(tmp_path, "onerouter", "references: {name: pictures, as: base64}")
-    body = sent_json(play(job(row, request("edit"))).sends[0])
+    spec = shop(tmp_path, "onerouter", "references: {name: pictures, as: base64}")
+    body = sent_json(play(job(spec, request("edit"))).sends[0])
     assert not body["pictures"][0].startswith("data:") and "image_urls" not in body
     assert "references is written data_uri" in mistake(tmp_path, "references: data-URI", like="onerouter")
     assert "as is one of" in mistake(tmp_path, "references: {name: a, as: post}", like="onerouter")
@@ -102,28 +102,28 @@ def test_the_field_and_the_transport_may_be_said_together(tmp_path: Path) -> Non
 
 def test_json_references_of_the_images_api_go_where_text_goes_unless_paths_says_otherwise(tmp_path: Path) -> None:
     """Its edits route takes a form: a body of JSON there would be refused."""
-    row = shop(tmp_path, "nanobanana", "references: data_uri")
-    assert play(job(row, request("edit"))).paths == ["POST /v1/images/generations"]
-    assert row.forms == ("json", "json async")
-    row = shop(tmp_path, "nanobanana", "references: base64", "paths: {edit: /v1/images/edits}", "forms: [json async]")
-    assert play(job(row, request("edit"))).paths == ["POST /v1/images/edits?async=true"]
+    spec = shop(tmp_path, "nanobanana", "references: data_uri")
+    assert play(job(spec, request("edit"))).paths == ["POST /v1/images/generations"]
+    assert spec.forms == ("json", "json async")
+    spec = shop(tmp_path, "nanobanana", "references: base64", "paths: {edit: /v1/images/edits}", "forms: [json async]")
+    assert play(job(spec, request("edit"))).paths == ["POST /v1/images/edits?async=true"]
 
 
 def test_what_is_uploaded_goes_to_the_named_route_and_only_from_the_named_size(tmp_path: Path) -> None:
-    row = shop(tmp_path, "fal", "upload_above: 1000000", "upload_url: https://up.example", "upload_path: /files/new")
-    assert row.references == "data_uri" and row.upload_above == 1_000_000
-    small = job(row, request("edit"), base_url=row.base_url)
+    spec = shop(tmp_path, "fal", "upload_above: 1000000", "upload_url: https://up.example", "upload_path: /files/new")
+    assert spec.references == "data_uri" and spec.upload_above == 1_000_000
+    small = job(spec, request("edit"), base_url=spec.base_url)
     assert [send.paid for send in play(small).sends] == [True]
-    row = replace(row, upload_above=1)
-    (send,) = play(job(row, request("edit"), base_url=row.base_url)).sends
+    spec = replace(spec, upload_above=1)
+    (send,) = play(job(spec, request("edit"), base_url=spec.base_url)).sends
     assert (send.method, send.url, send.paid) == ("POST", "https://up.example/files/new", False)
 
 
 def test_an_overlay_may_keep_google_from_uploading(tmp_path: Path) -> None:
     """Then what fits into one request is the limit."""
     own = read(tmp_path, "overlays:\n  google: {references: base64}\n")
-    row = own.rows["google"]
-    assert own.mistakes == () and row.upload_above == 0 and row.max_request_bytes < 20_000_000
+    spec = own.specs["google"]
+    assert own.mistakes == () and spec.upload_above == 0 and spec.max_request_bytes < 20_000_000
 
 
 # ------------------------------------------------------------------------------------------------------ headers
@@ -134,7 +134,7 @@ def test_the_key_may_stand_in_a_header_of_its_own(tmp_path: Path) -> None:
         tmp_path,
         'providers:\n  shop: {like: fal, base_url: https://s.example, auth: {header: X-Token, value: "Token {key}"}}\n',
     )
-    assert own.mistakes == () and own.rows["shop"].header("k") == ("X-Token", "Token k")
+    assert own.mistakes == () and own.specs["shop"].header("k") == ("X-Token", "Token k")
 
 
 def test_a_request_with_an_idempotency_header_is_repeated_with_the_same_value(
@@ -230,19 +230,19 @@ NOTHING = {
 def test_an_overlay_that_would_change_nothing_is_a_mistake(tmp_path: Path, text: str) -> None:
     line, words = NOTHING[text]
     own = read(tmp_path, f"overlays:\n  {text}\n")
-    assert own.rows == {} and len(own.mistakes) == 1
+    assert own.specs == {} and len(own.mistakes) == 1
     assert own.mistakes[0].startswith(f"{FILE} line {line}:") and words in own.mistakes[0], own.mistakes
 
 
-def requests_of(row: Provider) -> str:
+def requests_of(spec: ProviderSpec) -> str:
     """Every paid request that a row can make first, with every option that it has, as text."""
     found: list[Any] = []
-    for model in row.models:
+    for model in spec.models:
         for operation in OPERATIONS:
             offer = model.offer(operation)
             if not offer:
                 continue
-            for form in row.forms or ("",):
+            for form in spec.forms or ("",):
                 asked = request(
                     operation,
                     aspect_ratio=offer.ratios[0] if offer.ratios else "auto",
@@ -251,16 +251,16 @@ def requests_of(row: Provider) -> str:
                 )
                 count = 1 if operation == "edit" else 0
                 work = job(
-                    row, asked, model.name, uploaded={n: f"https://u.example/{n}" for n in range(count)}, form=form
+                    spec, asked, model.name, uploaded={n: f"https://u.example/{n}" for n in range(count)}, form=form
                 )
-                step = dialect(row.dialect).start(work)
+                step = dialect(spec.dialect).start(work)
                 assert isinstance(step, Send) and step.body is not None
                 body = b"".join(bytes(piece) for piece in step.body).decode("latin-1")
                 found.append([model.name, operation, form, step.url, body])
     return json.dumps(found)
 
 
-@pytest.mark.parametrize("like", [row.id for row in BUILT_IN.values() if not row.local])
+@pytest.mark.parametrize("like", [spec.id for spec in BUILT_IN.values() if not spec.local])
 @pytest.mark.parametrize(
     "line",
     [
@@ -282,9 +282,9 @@ def test_what_is_taken_without_a_word_changes_a_request(tmp_path: Path, like: st
     assert before.mistakes == ()
     after = read(tmp_path, f"{plain}    {line}\n")
     if after.mistakes:
-        assert "line " in after.mistakes[0] and after.rows == {}
+        assert "line " in after.mistakes[0] and after.specs == {}
     else:
-        assert requests_of(after.rows["shop"]) != requests_of(before.rows["shop"])
+        assert requests_of(after.specs["shop"]) != requests_of(before.specs["shop"])
 
 
 def test_models_with_paths_of_their_own_are_reached_below_the_model(tmp_path: Path) -> None:
@@ -296,11 +296,11 @@ def test_models_with_paths_of_their_own_are_reached_below_the_model(tmp_path: Pa
         "      nano-banana-lite: {paths: {generate: /c, edit: /c}}\n",
     )
     assert own.mistakes == ()
-    row = own.rows["kie"]
+    spec = own.specs["kie"]
     for name, path in (("nano-banana", "/b"), ("nano-banana-lite", "/c"), ("nano-banana-pro", "/a")):
-        played = play(job(row, request(aspect_ratio="16:9"), name))
+        played = play(job(spec, request(aspect_ratio="16:9"), name))
         assert played.paths == [f"POST {path}"]
-    body = sent_json(play(job(row, request(aspect_ratio="16:9"), "nano-banana")).sends[0])
+    body = sent_json(play(job(spec, request(aspect_ratio="16:9"), "nano-banana")).sends[0])
     assert body["input"]["shape"] == "16:9" and "image_size" not in body["input"]
 
 
@@ -310,15 +310,15 @@ def test_models_with_paths_of_their_own_are_reached_below_the_model(tmp_path: Pa
 def test_a_new_model_of_a_built_in_provider_is_one_line(tmp_path: Path) -> None:
     """Like the recommended one where nothing is said; it stands behind those that the pack knows."""
     own = read(tmp_path, "overlays:\n  google: {models: {nano-banana-9: {wire: gemini-nine}}}\n")
-    row = own.rows["google"]
-    new, known = row.model("nano-banana-9"), BUILT_IN["google"].model("recommended")
+    spec = own.specs["google"]
+    new, known = spec.model("nano-banana-9"), BUILT_IN["google"].model("recommended")
     assert own.mistakes == () and new and known and new.generate and known.generate
     assert new.generate == replace(known.generate, wire="gemini-nine") and new.family == known.family
-    assert new.price is None and row.models[-1] is new and row.recommended == BUILT_IN["google"].recommended
+    assert new.price is None and spec.models[-1] is new and spec.recommended == BUILT_IN["google"].recommended
 
 
 def test_an_operation_may_have_limits_of_its_own(tmp_path: Path) -> None:
-    row = shop(
+    spec = shop(
         tmp_path,
         "google",
         "fields: {generate: {seed: null}}",
@@ -329,17 +329,17 @@ def test_an_operation_may_have_limits_of_its_own(tmp_path: Path) -> None:
         "    choices: {thinking: [minimal, high]}",
         "retired: {nb-preview: nb}",
     )
-    (model,) = row.models
+    (model,) = spec.models
     assert model.generate and model.edit
     assert (model.generate.wire, model.edit.wire) == ("make", "change")
     assert len(model.generate.ratios) == 14 and model.edit.ratios == ("1:1",) and model.edit.max_references == 3
-    assert "seed" not in row.routes["generate"].fields and model.edit.options == {"seed"}
-    assert model.generate.choices == {"thinking": ("minimal", "high")} and row.retired == {"nb-preview": "nb"}
-    body = sent_json(play(job(row, replace(request("edit", seed=5), references=(tiny(1),)), "nb")).sends[0])
+    assert "seed" not in spec.routes["generate"].fields and model.edit.options == {"seed"}
+    assert model.generate.choices == {"thinking": ("minimal", "high")} and spec.retired == {"nb-preview": "nb"}
+    body = sent_json(play(job(spec, replace(request("edit", seed=5), references=(tiny(1),)), "nb")).sends[0])
     assert body["generationConfig"]["seed"] == 5
 
 
 def test_a_constant_can_be_taken_away(tmp_path: Path) -> None:
-    row = shop(tmp_path, "nanobanana", "constants: {response_format: null, user: me}")
-    body = sent_json(play(job(row, request())).sends[0])
+    spec = shop(tmp_path, "nanobanana", "constants: {response_format: null, user: me}")
+    body = sent_json(play(job(spec, request())).sends[0])
     assert "response_format" not in body and body["user"] == "me"

@@ -21,7 +21,7 @@ def asked(simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """Asks a provider for one picture under fault words; the run and what the provider saw."""
     simulator.reset()
     monkeypatch.setattr(retry_policy, "backoff", lambda attempt, dice: 0.02)
-    engine = Engine(tmp_path, rows=QUICK_ROWS, environ=keyed(simulator, "fal", "replicate"))
+    engine = Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(simulator, "fal", "replicate"))
 
     def ask(provider: str, words: str) -> tuple[Run, dict[str, Any]]:
         wanted = [request(prompt=f"odd [[sim: {words}]]")]

@@ -62,8 +62,8 @@ def test_alpha_travels_where_it_is_taken_and_is_laid_on_white_where_not() -> Non
 
 def test_a_reference_above_the_limit_becomes_jpeg_with_a_notice() -> None:
     """Only that one, with its number and both sizes."""
-    row = replace(ROW, max_reference_bytes=30_000)
-    files, notices = encode_references([tiny(), smooth(), tiny(1)], row)
+    spec = replace(ROW, max_reference_bytes=30_000)
+    files, notices = encode_references([tiny(), smooth(), tiny(1)], spec)
     assert [file.format for file in files] == ["webp", "jpeg", "webp"]
     assert len(files[1].data) <= 30_000
     assert len(notices) == 1 and notices[0].startswith("reference 2 ") and "4:4:4" in notices[0]
@@ -80,16 +80,16 @@ def test_lossless_means_lossless() -> None:
 
 def test_too_large_even_as_jpeg_is_refused() -> None:
     """With what to do; also where the provider reads no JPEG."""
-    for row in (
+    for spec in (
         replace(ROW, max_reference_bytes=1000),
         replace(ROW, max_reference_bytes=30_000, reads=("png",)),
         replace(ROW, max_request_bytes=1000),
     ):
         for wish in ("auto", "jpeg"):
-            if wish == "jpeg" and row.max_reference_bytes == 30_000:
+            if wish == "jpeg" and spec.max_reference_bytes == 30_000:
                 continue
             with pytest.raises(Impossible) as refusal:
-                encode_references([noise()], row, wish)
+                encode_references([noise()], spec, wish)
             assert refusal.value.cure and refusal.value.charged == "no" and "takes up to" in str(refusal.value)
 
 
@@ -119,16 +119,16 @@ def test_what_is_sent_never_exceeds_the_limits() -> None:
     for seed in range(12):
         rng = np.random.default_rng(seed)
         pictures = [noise(int(rng.integers(5, 80)), seed=seed) for _ in range(4)] + [smooth(int(rng.integers(50, 250)))]
-        row = replace(
+        spec = replace(
             ROW,
             max_reference_bytes=int(rng.integers(5_000, 60_000)),
             max_request_bytes=int(rng.integers(20_000, 200_000)),
         )
         try:
-            files, notices = encode_references(pictures, row)
+            files, notices = encode_references(pictures, spec)
         except Impossible:
             continue
-        assert all(len(file.data) <= row.max_reference_bytes for file in files)
-        assert sum((len(file.data) + 2) // 3 * 4 for file in files) <= row.max_request_bytes
+        assert all(len(file.data) <= spec.max_reference_bytes for file in files)
+        assert sum((len(file.data) + 2) // 3 * 4 for file in files) <= spec.max_request_bytes
         assert len(notices) == sum(file.format == "jpeg" for file in files)
         assert [(f.width, f.height) for f in files] == [(p.width, p.height) for p in pictures]

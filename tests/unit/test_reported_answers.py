@@ -62,7 +62,7 @@ def engine_at(server: ReplyServer, provider: str, home: Path) -> Engine:
     """A machine that has a key for one provider, which it reaches at `server`."""
     environ = {f"NANO_BANANA_{provider.upper()}_API_KEY": "sk-test-0123456789", "NANO_BANANA_CAP_RUN": "100"}
     environ[f"NANO_BANANA_{provider.upper()}_BASE_URL"] = server.url
-    return Engine(home, rows=QUICK_ROWS, environ=environ)
+    return Engine(home, specs=QUICK_ROWS, environ=environ)
 
 
 def run_once(engine: Engine, provider: str, prompt: str = "a fox", count: int = 1) -> Run:
@@ -665,7 +665,7 @@ def test_reading_again_never_pays_and_needs_no_key(tmp_path: Path, monkeypatch: 
         assert run_once(engine, "nanobanana").results[0].landed is None
         (shown,) = History(engine.ledger).pictures()
         environ = {"NANO_BANANA_NANOBANANA_BASE_URL": server.url}
-        keyless = Engine(tmp_path, rows=QUICK_ROWS, environ=environ)
+        keyless = Engine(tmp_path, specs=QUICK_ROWS, environ=environ)
         monkeypatch.setattr(result_images, "_CONTAINERS", (*result_images._CONTAINERS, "artifact"))
         monkeypatch.setattr(result_images, "_URL_FIELDS", (*result_images._URL_FIELDS, "link"))
         assert keyless.read_again(shown.uid).pictures == 1

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from document_base import Answer, Asked, Base, serving, unwrapped
+from document_base import Answer, Base, Candidate, serving, unwrapped
 from driving import QUICK_ROWS, job, keyed, reply, request, tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pack.core.dialects import dialect
 from pack.core.dialects.base.step import Failed, Send
 from pack.core.engine import Engine
-from pack.core.estimate import forecast
+from pack.core.estimate import estimate
 from pack.core.execution.retry_policy import is_missing, leads_on
 from pack.core.execution.run import Run
 from pack.core.planning.choice import ProviderChoice
@@ -37,7 +37,7 @@ NB2 = "nano-banana-2"
 def machine(home: Path, name: str, base: Base) -> Engine:
     """An engine with a key for one provider, which is reached at `base`; nothing learned yet."""
     there = {f"NANO_BANANA_{name.upper()}_API_KEY": "k-1", f"NANO_BANANA_{name.upper()}_BASE_URL": base.url}
-    return Engine(home, rows=QUICK_ROWS, environ=there)
+    return Engine(home, specs=QUICK_ROWS, environ=there)
 
 
 def run(engine: Engine, name: str, asked: Request, model: str = "recommended") -> Run:
@@ -79,7 +79,7 @@ RUN = "/v1/run/google/nano-banana-2/edit"
 ONLY_HTTP = (422, {"code": "VALIDATION_ERROR", "message": "media URL must use HTTP(S)", "errors": None})
 
 
-def uploads(base: Base, asked: Asked, fails: str = "", status: int = 404) -> Answer | None:
+def uploads(base: Base, asked: Candidate, fails: str = "", status: int = 404) -> Answer | None:
     """Runflow's three steps of an upload, one of which may not be there."""
     steps = {"/v1/asset-uploads": "announce", "/put/1": "put", "/v1/asset-uploads/a1/confirmations": "confirm"}
     step = steps.get(asked.path)
@@ -92,10 +92,12 @@ def uploads(base: Base, asked: Asked, fails: str = "", status: int = 404) -> Ans
     return (200, {"id": "a1", "url": f"{base.url}/served/up.png"}) if step else None
 
 
-def runflow(fails: str = "announce", status: int = 404, inside: bool = True) -> Callable[[Base, Asked], Answer | None]:
+def runflow(
+    fails: str = "announce", status: int = 404, inside: bool = True
+) -> Callable[[Base, Candidate], Answer | None]:
     """A base with the one page's route; `inside`: whether it takes references inside the request."""
 
-    def serve(base: Base, asked: Asked) -> Answer | None:
+    def serve(base: Base, asked: Candidate) -> Answer | None:
         if asked.path != RUN:
             return uploads(base, asked, fails, status)
         if not inside and not all(url.startswith("http") for url in asked.json["image_urls"]):
@@ -169,11 +171,11 @@ def said(message: str, status: int = 400, **more: Any) -> Answer:
 
 def images(
     several: Answer | None = None, spelled: str = "any", array: Answer | None = None
-) -> Callable[[Base, Asked], Answer | None]:
+) -> Callable[[Base, Candidate], Answer | None]:
     """The two routes of the document. `several`: the refusal of a second file on edits; `spelled`: how the array wants its
     pictures ("any", "base64", "http"); `array`: the refusal of any array."""
 
-    def serve(base: Base, asked: Asked) -> Answer | None:
+    def serve(base: Base, asked: Candidate) -> Answer | None:
         if asked.path == EDITS:
             if several and len(asked.files("image")) > 1:
                 return several
@@ -258,7 +260,7 @@ def test_an_array_that_is_refused_leads_to_the_files(tmp_path: Path) -> None:
     """The form that the user chose is the first; the way back is as free."""
     with serving(images(array=said("image is not supported on this route"))) as base:
         there = {"NANO_BANANA_NANOBANANA_API_KEY": "k-1", "NANO_BANANA_NANOBANANA_BASE_URL": base.url}
-        engine = Engine(tmp_path, rows=QUICK_ROWS, environ=there | {"NANO_BANANA_NANOBANANA_FORM": "json"})
+        engine = Engine(tmp_path, specs=QUICK_ROWS, environ=there | {"NANO_BANANA_NANOBANANA_FORM": "json"})
         for number, paths in enumerate(([GENERATIONS, EDITS], [EDITS])):
             base.forget()
             asked = edit(f"back {number}", first=10 * number)
@@ -298,7 +300,7 @@ def test_an_interrupt_between_two_variants_sends_nothing_more(tmp_path: Path) ->
     """The refusal was free, so the run stops there; the next run pays once, without a question."""
     arrived, stopped = threading.Event(), threading.Event()
 
-    def serve(base: Base, asked: Asked) -> Answer | None:
+    def serve(base: Base, asked: Candidate) -> Answer | None:
         if asked.path != EDITS:
             return images()(base, asked)
         arrived.set()
@@ -328,11 +330,11 @@ def onerouter(
     complaint: Answer = (400, {"message": "invalid request"}),
     prefix: str = "google/",
     references: Answer | None = None,
-) -> Callable[[Base, Asked], Answer | None]:
+) -> Callable[[Base, Candidate], Answer | None]:
     """The two routes of the documents: the ratios it knows, how it refuses another, the prefix of its ids, and its refusal
     of references."""
 
-    def serve(base: Base, asked: Asked) -> Answer | None:
+    def serve(base: Base, asked: Candidate) -> Answer | None:
         if asked.path not in (EDITS, GENERATIONS):
             return None
         value = asked.json
@@ -445,7 +447,7 @@ def test_a_route_that_is_not_there_is_not_about_the_model(tmp_path: Path) -> Non
 def test_an_edits_route_that_is_not_there_leads_to_generations(tmp_path: Path) -> None:
     """With the references and the id of an edit, as the vendor's plugin asks; remembered, and text is as it was."""
 
-    def serve(base: Base, asked: Asked) -> Answer | None:
+    def serve(base: Base, asked: Candidate) -> Answer | None:
         return onerouter()(base, asked) if asked.path == GENERATIONS else None
 
     with serving(serve) as base:
@@ -499,11 +501,13 @@ def wrapped(data: Any, code: int = 200) -> Answer:
     return code, {"code": code, "message": "success" if code == 200 else "no", "data": data}
 
 
-def wavespeed(there: set[str], inside: bool = True, result: str = "/result") -> Callable[[Base, Asked], Answer | None]:
+def wavespeed(
+    there: set[str], inside: bool = True, result: str = "/result"
+) -> Callable[[Base, Candidate], Answer | None]:
     """The model's route, the uploads that are `there`, and the address of a prediction with or without its end."""
     put: dict[str, bytes] = {}
 
-    def serve(base: Base, asked: Asked) -> Answer | None:
+    def serve(base: Base, asked: Candidate) -> Answer | None:
         if asked.path in (BINARY, FORM) and asked.path in there:
             (content,) = asked.files("file")
             put[f"{base.url}/served/{len(put)}-up"] = content
@@ -573,7 +577,7 @@ def test_a_prediction_is_found_at_the_address_of_the_other_page(tmp_path: Path) 
 def test_a_deleted_prediction_is_over_and_maybe_charged(tmp_path: Path) -> None:
     """It is not polled for ever, and is asked about before it is paid again."""
 
-    def serve(base: Base, asked: Asked) -> Answer | None:
+    def serve(base: Base, asked: Candidate) -> Answer | None:
         if asked.method == "GET":
             return wrapped({"id": "p1", "status": "deleted", "outputs": []})
         return wrapped({"id": "p1", "status": "created"})
@@ -597,8 +601,8 @@ def test_where_small_references_travel_inside_large_ones_do_without_uploads(
     """fal and Replicate document data URIs: only their length asks for uploads. One request, one bill, remembered."""
     simulator.reset()
     simulator.form(name, form, 404)
-    rows = QUICK_ROWS | {name: replace(QUICK_ROWS[name], upload_above=1)}
-    engine = Engine(tmp_path, rows=rows, environ=keyed(simulator, name))
+    specs = QUICK_ROWS | {name: replace(QUICK_ROWS[name], upload_above=1)}
+    engine = Engine(tmp_path, specs=specs, environ=keyed(simulator, name))
     for number in range(2):
         landed(engine, name, edit(f"large {number}", first=10 * number), NB2)
         seen = simulator.ledger(f"large {number}")
@@ -614,7 +618,7 @@ def test_where_references_are_addresses_a_missing_upload_is_said(
     """Their documents take addresses only: nothing is paid on a guess."""
     simulator.reset()
     simulator.form(name, form, 404)
-    engine = Engine(tmp_path, rows=QUICK_ROWS, environ=keyed(simulator, name))
+    engine = Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(simulator, name))
     message = refused(engine, name, edit("no upload", 1))
     assert "has no upload for reference images" in message and "providers.yaml" in message
     assert not simulator.ledger("no upload")["requests"]
@@ -624,7 +628,7 @@ def test_the_ticket_of_wavespeed_s_own_client_is_spoken(simulator: Simulator, tm
     """The double takes what the package `wavespeed` sends; the same pixels arrive, and the signed address gets no key."""
     simulator.reset()
     simulator.form("wavespeed", "upload", 405)
-    engine = Engine(tmp_path, rows=QUICK_ROWS, environ=keyed(simulator, "wavespeed"))
+    engine = Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(simulator, "wavespeed"))
     asked = edit("ticket")
     landed(engine, "wavespeed", asked, NB2)
     (entry,) = simulator.ledger("ticket")["requests"]
@@ -661,7 +665,7 @@ def test_what_was_learned_is_shown_before_the_run(tmp_path: Path) -> None:
         engine = machine(tmp_path, "onerouter", base)
         landed(engine, "onerouter", request(prompt="first", aspect_ratio="3:2"))
         asked = request(prompt="second", aspect_ratio="3:2")
-        shown = forecast(engine, ProviderChoice("onerouter"), [asked], pixels=True, sends=True).sends[0]
+        shown = estimate(engine, ProviderChoice("onerouter"), [asked], pixels=True, sends=True).sends[0]
         base.forget()
         landed(engine, "onerouter", asked)
         assert json.loads(shown["body"]) == base.asked[0].json
@@ -692,10 +696,10 @@ def test_no_variant_follows_an_answer_that_may_have_cost_money(
     name: str, references: int, answers: list[tuple[int, str]]
 ) -> None:
     """Whatever a base answers: each paid request follows a surely free refusal, none is sent twice, and they end."""
-    row = replace(BUILT_IN[name], upload_above=1 if BUILT_IN[name].upload_above else 0)
+    spec = replace(BUILT_IN[name], upload_above=1 if BUILT_IN[name].upload_above else 0)
     operation: Any = "edit" if references else "generate"
-    work = job(row, request(operation, references or None, aspect_ratio="3:2"), NB2)
-    speech = dialect(row.dialect)
+    work = job(spec, request(operation, references or None, aspect_ratio="3:2"), NB2)
+    speech = dialect(spec.dialect)
     step = speech.start(work)
     sent: set[tuple[str, bytes]] = set()
     last: tuple[bool, int] | None = None

@@ -29,7 +29,7 @@ from pack.core.execution.retry_policy import (
     after_refusal,
     backoff,
     charged_by,
-    fate_of,
+    disposition_of,
     hint_of,
     in_words,
     leads_on,
@@ -51,12 +51,12 @@ STATUSES = (400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 451, 500, 502, 503
 
 
 def judged(
-    status: int, *, paid: bool, row: Any = PLAIN, attempt: int = 1, after: str = "", body: Any = None
+    status: int, *, paid: bool, spec: Any = PLAIN, attempt: int = 1, after: str = "", body: Any = None
 ) -> Verdict:
     """The verdict about a provider's answer, read as the dialects read it."""
     fault = fault_of(reply(status, {"error": {"message": "Sorry"}} if body is None else body))
     headers = {"retry-after": after} if after else {}
-    return after_failure(row, fault, headers, paid=paid, attempt=attempt, now=NOW, dice=0.5, left=PATIENCE)
+    return after_failure(spec, fault, headers, paid=paid, attempt=attempt, now=NOW, dice=0.5, left=PATIENCE)
 
 
 # ------------------------------------------------------------------------------------------------------ the table
@@ -172,9 +172,9 @@ def test_what_says_the_wait_most_exactly_is_believed() -> None:
 
 def test_a_provider_that_begins_work_before_it_says_503_is_not_asked_twice() -> None:
     """The row says which statuses come before work."""
-    row = replace(PLAIN, refuses_before_work=frozenset({429}))
-    assert judged(503, paid=True, row=row) == Stop("maybe")
-    assert isinstance(judged(429, paid=True, row=row), Again)
+    spec = replace(PLAIN, refuses_before_work=frozenset({429}))
+    assert judged(503, paid=True, spec=spec) == Stop("maybe")
+    assert isinstance(judged(429, paid=True, spec=spec), Again)
 
 
 @pytest.mark.parametrize("status", [408, 409, 500, 502, 504, 524])
@@ -182,8 +182,8 @@ def test_a_server_s_fault(status: int) -> None:
     """Free: again. Paid: over and maybe charged. With an idempotency key: again."""
     assert isinstance(judged(status, paid=False), Again)
     assert judged(status, paid=True) == Stop("maybe")
-    assert judged(status, paid=True, row=KEYED) == Again(backoff(1, 0.5), "maybe")
-    last = judged(status, paid=True, row=KEYED, attempt=PAID_TRIES)
+    assert judged(status, paid=True, spec=KEYED) == Again(backoff(1, 0.5), "maybe")
+    last = judged(status, paid=True, spec=KEYED, attempt=PAID_TRIES)
     assert last == Stop("maybe")
 
 
@@ -192,7 +192,7 @@ def test_a_server_s_fault(status: int) -> None:
 def test_what_won_t_get_better_ends_it_for_free(status: int, paid: bool) -> None:
     """Other 4xx: one try, nothing charged, with or without an idempotency key."""
     assert judged(status, paid=paid) == Stop("no")
-    assert judged(status, paid=paid, row=KEYED) == Stop("no")
+    assert judged(status, paid=paid, spec=KEYED) == Stop("no")
 
 
 def test_an_account_without_credit_is_not_hammered() -> None:
@@ -211,15 +211,15 @@ def test_a_success_that_can_t_be_read_may_have_been_paid() -> None:
 
 def test_a_keyed_request_that_is_told_to_wait_too_long_is_still_maybe_charged() -> None:
     """A 500 with Retry-After 3600 may have been billed; only a refusal before work is surely free."""
-    assert judged(500, paid=True, row=KEYED, after="3600") == Stop("maybe", 3600.0)
-    assert judged(429, paid=True, row=KEYED, after="3600") == Stop("no", 3600.0)
+    assert judged(500, paid=True, spec=KEYED, after="3600") == Stop("maybe", 3600.0)
+    assert judged(429, paid=True, spec=KEYED, after="3600") == Stop("no", 3600.0)
 
 
 # ------------------------------------------------------------------------------------------------------ the money
 
 
 @pytest.mark.parametrize(
-    ("row", "fault", "accepted", "charged"),
+    ("spec", "fault", "accepted", "charged"),
     [
         (PLAIN, Fault("content", "no", 200), False, "maybe"),
         (FRANK, Fault("content", "no", 200), False, "no"),
@@ -239,9 +239,9 @@ def test_a_keyed_request_that_is_told_to_wait_too_long_is_still_maybe_charged() 
         (PLAIN, Fault("network", "", None), False, "maybe"),
     ],
 )
-def test_what_a_failure_costs(row: Any, fault: Fault, accepted: bool, charged: str) -> None:
+def test_what_a_failure_costs(spec: Any, fault: Fault, accepted: bool, charged: str) -> None:
     """The provider's word first; then whether it worked on it; a gateway's words are nobody's."""
-    assert charged_by(row, fault, accepted=accepted) == charged
+    assert charged_by(spec, fault, accepted=accepted) == charged
 
 
 # ------------------------------------------------------------------------------------------------- hostile headers
@@ -313,7 +313,7 @@ def test_a_network_s_words_about_a_server_behind_it_leave_the_picture_in_doubt(s
     """Cloudflare's: the request got there, and what came of it isn't known. Also where failures are documented as free."""
     fault = Fault("server", "a web page titled 524: A timeout occurred", status)
     assert charged_by(BUILT_IN["nanobanana"], fault, accepted=False) == "maybe"
-    assert fate_of(fault, accepted=False) == "lost"
+    assert disposition_of(fault, accepted=False) == "lost"
 
 
 @given(st.text(max_size=80))
@@ -353,7 +353,7 @@ faults = st.builds(
     retry_after=st.one_of(st.none(), st.floats(min_value=0, max_value=1e9)),
     unbilled=st.sampled_from([None, True, False]),
 )
-rows = st.builds(
+specs = st.builds(
     replace,
     st.just(PLAIN),
     failures_unbilled=st.booleans(),
@@ -365,44 +365,44 @@ dice = st.floats(0, 1)
 headers = st.sampled_from([{}, {"retry-after": "3"}, {"retry-after": "1e9"}, {"retry-after": "-5"}])
 
 
-@given(rows, st.sampled_from(ARRIVALS), attempts, dice)
+@given(specs, st.sampled_from(ARRIVALS), attempts, dice)
 def test_a_paid_request_that_left_is_never_sent_again_without_a_key(
-    row: Any, arrived: Arrival, n: int, d: float
+    spec: Any, arrived: Arrival, n: int, d: float
 ) -> None:
     """The first promise of the pack, for every break of a connection."""
-    verdict = after_break(row, arrived, paid=True, attempt=n, dice=d)
-    if arrived == "all" and not row.idempotency_header:
+    verdict = after_break(spec, arrived, paid=True, attempt=n, dice=d)
+    if arrived == "all" and not spec.idempotency_header:
         assert verdict == Stop("maybe")
     if arrived != "all":
         assert isinstance(verdict, Again) or verdict.charged == "no"
 
 
-@given(rows, faults, headers, attempts, dice)
+@given(specs, faults, headers, attempts, dice)
 def test_a_paid_request_that_was_answered_is_sent_again_only_if_it_surely_cost_nothing(
-    row: Any, fault: Fault, head: dict[str, str], n: int, d: float
+    spec: Any, fault: Fault, head: dict[str, str], n: int, d: float
 ) -> None:
     """... or carries an idempotency key."""
-    verdict = after_failure(row, fault, head, paid=True, attempt=n, now=NOW, dice=d)
-    if isinstance(verdict, Again) and not row.idempotency_header:
-        assert fault.status in row.refuses_before_work and fault.kind in ("rate", "busy")
-        assert charged_by(row, fault, accepted=False) == "no"
+    verdict = after_failure(spec, fault, head, paid=True, attempt=n, now=NOW, dice=d)
+    if isinstance(verdict, Again) and not spec.idempotency_header:
+        assert fault.status in spec.refuses_before_work and fault.kind in ("rate", "busy")
+        assert charged_by(spec, fault, accepted=False) == "no"
     if isinstance(verdict, Stop):
-        assert verdict.charged == charged_by(row, fault, accepted=False)
+        assert verdict.charged == charged_by(spec, fault, accepted=False)
 
 
-@given(rows, faults, headers, st.booleans(), attempts, dice)
+@given(specs, faults, headers, st.booleans(), attempts, dice)
 def test_every_pause_is_bounded_and_every_step_ends(
-    row: Any, fault: Fault, head: dict[str, str], paid: bool, n: int, d: float
+    spec: Any, fault: Fault, head: dict[str, str], paid: bool, n: int, d: float
 ) -> None:
     """No pause of zero, none beyond a minute, no attempt beyond the last; a refusal before work ends with the patience."""
-    if paid and refused_before_work(row, fault):
-        verdict = after_failure(row, fault, head, paid=paid, attempt=n, now=NOW, dice=d, left=PATIENCE)
+    if paid and refused_before_work(spec, fault):
+        verdict = after_failure(spec, fault, head, paid=paid, attempt=n, now=NOW, dice=d, left=PATIENCE)
         assert isinstance(verdict, Stop) or 0 < verdict.seconds <= PATIENCE
-        last = after_failure(row, fault, head, paid=paid, attempt=n, now=NOW, dice=d, left=0.0)
+        last = after_failure(spec, fault, head, paid=paid, attempt=n, now=NOW, dice=d, left=0.0)
         assert isinstance(last, Stop)
         return
-    verdicts = [after_failure(row, fault, head, paid=paid, attempt=n, now=NOW, dice=d)]
-    verdicts += [after_break(row, arrived, paid=paid, attempt=n, dice=d) for arrived in ARRIVALS]
+    verdicts = [after_failure(spec, fault, head, paid=paid, attempt=n, now=NOW, dice=d)]
+    verdicts += [after_break(spec, arrived, paid=paid, attempt=n, dice=d) for arrived in ARRIVALS]
     for verdict in verdicts:
         if isinstance(verdict, Again):
             assert 0 < verdict.seconds <= LONGEST_WAIT and math.isfinite(verdict.seconds)
@@ -418,5 +418,5 @@ def test_the_backoff_grows_to_its_cap_and_no_further() -> None:
 def test_another_variant_follows_only_what_was_refused_as_it_was_asked() -> None:
     """Never an answer that may have cost money, nor one about the account: no variant helps there."""
     assert {status for status in (*range(100, 600), None) if leads_on(status)} == {400, 404, 405, 415, 422}
-    for status, row in product((400, 404, 405, 415, 422), BUILT_IN.values()):
-        assert charged_by(row, Fault("invalid", "no", status), accepted=False) == "no"
+    for status, spec in product((400, 404, 405, 415, 422), BUILT_IN.values()):
+        assert charged_by(spec, Fault("invalid", "no", status), accepted=False) == "no"

@@ -22,7 +22,16 @@ from pack.core.errors import Impossible
 from pack.core.http.transport import Transport
 from pack.core.http.url_policy import is_loopback
 from pack.core.providers import BUILT_IN, builtin, model_names
-from pack.core.providers.spec import EXTREME_RATIOS, OPERATIONS, RATIOS, RESOLUTIONS, Model, Offer, Operation, Provider
+from pack.core.providers.spec import (
+    EXTREME_RATIOS,
+    OPERATIONS,
+    RATIOS,
+    RESOLUTIONS,
+    Capabilities,
+    Model,
+    Operation,
+    ProviderSpec,
+)
 from pack.core.request import MAX_SEED, Options, Request
 from pack.simulator import start
 from pack.simulator.server import Simulator
@@ -32,36 +41,36 @@ ROWS = list(BUILT_IN.values())
 Combinations = Callable[[Mapping[str, tuple[Any, ...]]], list[dict[str, Any]]]
 
 
-def twin(row: Provider) -> Provider:
+def twin(spec: ProviderSpec) -> ProviderSpec:
     """The built-in provider whose API a row speaks: itself, or the one that its dialect is known from."""
-    if row.id in BUILT_IN:
-        return BUILT_IN[row.id]
-    return next(known for known in ROWS if known.dialect == row.dialect and not known.local)
+    if spec.id in BUILT_IN:
+        return BUILT_IN[spec.id]
+    return next(known for known in ROWS if known.dialect == spec.dialect and not known.local)
 
 
-def own_rows() -> list[Provider]:
+def own_specs() -> list[ProviderSpec]:
     """The providers of the examples. One that has no double of its own stands at that of its dialect, with its key."""
     folder = Path(__file__).resolve().parents[2] / "example_providers"
-    rows = []
+    specs = []
     for path in sorted(folder.glob("*.yaml")):
         with TemporaryDirectory() as home:
             shutil.copy(path, Path(home) / FILE)
             own = read_own(Path(home), BUILT_IN)
         assert own.mistakes == ()
-        for row in own.rows.values():
-            if row.id in DOUBLES:
-                rows.append(row)
-            elif row.id not in BUILT_IN:
-                known = twin(row)
-                rows.append(replace(row, auth_header=known.auth_header, auth_template=known.auth_template))
-    assert len(rows) >= 2
-    return rows
+        for spec in own.specs.values():
+            if spec.id in DOUBLES:
+                specs.append(spec)
+            elif spec.id not in BUILT_IN:
+                known = twin(spec)
+                specs.append(replace(spec, auth_header=known.auth_header, auth_template=known.auth_template))
+    assert len(specs) >= 2
+    return specs
 
 
 OFFERS = [
-    pytest.param(row, model, operation, id=f"{row.id}-{model.name}-{operation}")
-    for row in [*ROWS, *own_rows()]
-    for model in row.models
+    pytest.param(spec, model, operation, id=f"{spec.id}-{model.name}-{operation}")
+    for spec in [*ROWS, *own_specs()]
+    for model in spec.models
     for operation in OPERATIONS
     if model.offer(operation)
 ]
@@ -76,11 +85,11 @@ EVERY_OPTION: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def each_row(rows: list[Provider] = ROWS) -> Any:
-    return pytest.mark.parametrize("row", rows, ids=[row.id for row in rows])
+def each_spec(specs: list[ProviderSpec] = ROWS) -> Any:
+    return pytest.mark.parametrize("spec", specs, ids=[spec.id for spec in specs])
 
 
-def offer_of(model: Model, operation: Operation) -> Offer:
+def offer_of(model: Model, operation: Operation) -> Capabilities:
     offer = model.offer(operation)
     assert offer is not None
     return offer
@@ -89,44 +98,44 @@ def offer_of(model: Model, operation: Operation) -> Offer:
 # ------------------------------------------------------------------------------------------------- the data itself
 
 
-@each_row()
-def test_a_row_says_who_it_is_and_where_its_facts_come_from(row: Provider) -> None:
+@each_spec()
+def test_a_row_says_who_it_is_and_where_its_facts_come_from(spec: ProviderSpec) -> None:
     """Id, label, documents with a date, and a place to get a key."""
-    assert row.id.isidentifier() and row.id == row.id.lower() and BUILT_IN[row.id] is row
-    assert row.label.strip() and row.docs and all(row.docs)
-    assert date.fromisoformat(row.checked) >= date(2026, 1, 1)
-    assert not row.key_url or urlsplit(row.key_url).scheme == "https"
+    assert spec.id.isidentifier() and spec.id == spec.id.lower() and BUILT_IN[spec.id] is spec
+    assert spec.label.strip() and spec.docs and all(spec.docs)
+    assert date.fromisoformat(spec.checked) >= date(2026, 1, 1)
+    assert not spec.key_url or urlsplit(spec.key_url).scheme == "https"
 
 
 def test_no_row_hides_another() -> None:
     """As many rows as files: an id that stands twice would drop one in silence. Labels differ too."""
     files = [path for path in Path(str(builtin.__file__)).parent.glob("*.py") if path.stem != "__init__"]
     assert len(files) == len(BUILT_IN)
-    assert len({row.label for row in ROWS}) == len(ROWS)
+    assert len({spec.label for spec in ROWS}) == len(ROWS)
 
 
-@each_row()
-def test_a_row_s_address_keeps_its_key_safe(row: Provider) -> None:
+@each_spec()
+def test_a_row_s_address_keeps_its_key_safe(spec: ProviderSpec) -> None:
     """https, or loopback, or left to the user; and the auth template carries the key exactly once."""
-    if row.base_url:
-        parts = urlsplit(row.base_url)
+    if spec.base_url:
+        parts = urlsplit(spec.base_url)
         assert parts.scheme == "https" or is_loopback(parts.hostname or "")
-        assert not parts.query and not row.base_url.endswith(("/", "/v1"))
-    if row.upload_url:
-        parts = urlsplit(row.upload_url)
-        assert parts.scheme == "https" and not parts.path and (row.references == "upload" or row.upload_above)
-        assert row.uploads_to(row.base_url) == row.upload_url
-        assert row.uploads_to("https://elsewhere.example") == "https://elsewhere.example", (
+        assert not parts.query and not spec.base_url.endswith(("/", "/v1"))
+    if spec.upload_url:
+        parts = urlsplit(spec.upload_url)
+        assert parts.scheme == "https" and not parts.path and (spec.references == "upload" or spec.upload_above)
+        assert spec.uploads_to(spec.base_url) == spec.upload_url
+        assert spec.uploads_to("https://elsewhere.example") == "https://elsewhere.example", (
             "a key stays where it belongs"
         )
-    assert row.auth_template.count("{key}") == (1 if row.needs_key else 0)
-    assert bool(row.auth_header) == row.needs_key
+    assert spec.auth_template.count("{key}") == (1 if spec.needs_key else 0)
+    assert bool(spec.auth_header) == spec.needs_key
 
 
-@each_row()
-def test_a_row_s_dialect_exists(row: Provider) -> None:
+@each_spec()
+def test_a_row_s_dialect_exists(spec: ProviderSpec) -> None:
     """The named module has the three functions of a dialect."""
-    speech = dialect(row.dialect)
+    speech = dialect(spec.dialect)
     assert callable(speech.start) and callable(speech.next) and callable(speech.resume)
 
 
@@ -139,24 +148,26 @@ def test_only_dialects_are_dialects(name: str) -> None:
         dialect(name)
 
 
-@each_row()
-def test_a_row_s_models_can_be_named(row: Provider) -> None:
+@each_spec()
+def test_a_row_s_models_can_be_named(spec: ProviderSpec) -> None:
     """Model names are unique, `recommended` is one of them, each has an offer, families find their way back."""
-    names = [model.name for model in row.models]
-    assert len(set(names)) == len(names) and row.recommended in names
-    assert row.model("recommended") is row.model(row.recommended)
-    assert all(model.generate or model.edit for model in row.models)
+    names = [model.name for model in spec.models]
+    assert len(set(names)) == len(names) and spec.recommended in names
+    assert spec.model("recommended") is spec.model(spec.recommended)
+    assert all(model.generate or model.edit for model in spec.models)
     assert set(names) <= set(model_names(BUILT_IN.values()))
-    for model in row.models:
-        found = row.of_family(model.family)
+    for model in spec.models:
+        found = spec.of_family(model.family)
         assert found is not None and found.family == model.family
 
 
-@pytest.mark.parametrize(("row", "model", "operation"), OFFERS)
-def test_an_offer_has_a_field_for_everything_it_promises(row: Provider, model: Model, operation: Operation) -> None:
+@pytest.mark.parametrize(("spec", "model", "operation"), OFFERS)
+def test_an_offer_has_a_field_for_everything_it_promises(
+    spec: ProviderSpec, model: Model, operation: Operation
+) -> None:
     """No promised option, size, count or reference without a name in the body to send it under."""
     offer = offer_of(model, operation)
-    route = offer.route or row.routes[operation]
+    route = offer.route or spec.routes[operation]
     assert offer.options <= set(route.fields)
     assert offer.wire and set(offer.ratios) <= {*RATIOS, *EXTREME_RATIOS}
     assert not offer.ratios or "aspect_ratio" in route.fields
@@ -169,53 +180,53 @@ def test_an_offer_has_a_field_for_everything_it_promises(row: Provider, model: M
     assert offer.max_references == 0 or route.references
 
 
-@each_row()
-def test_what_is_retired_has_a_successor_here(row: Provider) -> None:
+@each_spec()
+def test_what_is_retired_has_a_successor_here(spec: ProviderSpec) -> None:
     """Every retired name or wire id leads to a model that the row still has, and isn't offered itself."""
-    wires = {offer.wire for model in row.models for offer in (model.generate, model.edit) if offer}
-    for gone, successor in row.retired.items():
-        assert row.model(successor) is not None and successor != "recommended"
-        assert row.model(gone) is None and gone not in wires and gone not in model_names(BUILT_IN.values())
+    wires = {offer.wire for model in spec.models for offer in (model.generate, model.edit) if offer}
+    for gone, successor in spec.retired.items():
+        assert spec.model(successor) is not None and successor != "recommended"
+        assert spec.model(gone) is None and gone not in wires and gone not in model_names(BUILT_IN.values())
 
 
-@each_row()
-def test_a_successor_is_a_model_of_the_provider_that_does_the_same(row: Provider) -> None:
+@each_spec()
+def test_a_successor_is_a_model_of_the_provider_that_does_the_same(spec: ProviderSpec) -> None:
     """It can make and edit what the model before it can; successors never lead in a circle."""
-    for model in row.models:
+    for model in spec.models:
         seen = [model.name]
         while model.successor:
-            after = row.model(model.successor)
+            after = spec.model(model.successor)
             assert after is not None and after.name not in (*seen, "recommended") and after.family != model.family
             assert all(after.offer(operation) for operation in OPERATIONS if model.offer(operation))
             seen.append(after.name)
             model = after
 
 
-@each_row()
-def test_a_provider_that_takes_uploads_says_what_becomes_of_them(row: Provider) -> None:
+@each_spec()
+def test_a_provider_that_takes_uploads_says_what_becomes_of_them(spec: ProviderSpec) -> None:
     """In words that follow "keeps them"; no words where nothing is uploaded."""
-    uploads = row.references == "upload" or row.upload_above > 0
-    assert bool(row.stores_references) == uploads and "\n" not in row.stores_references
-    assert not row.stores_references.endswith(".")
+    uploads = spec.references == "upload" or spec.upload_above > 0
+    assert bool(spec.stores_references) == uploads and "\n" not in spec.stores_references
+    assert not spec.stores_references.endswith(".")
 
 
-@each_row()
-def test_a_provider_that_shares_a_variable_tells_its_keys_by_their_beginning(row: Provider) -> None:
+@each_spec()
+def test_a_provider_that_shares_a_variable_tells_its_keys_by_their_beginning(spec: ProviderSpec) -> None:
     """The other provider is there, and shares the same variables and the same prefix."""
-    assert bool(row.key_sibling) == bool(row.key_prefix or row.not_key_prefix) == bool(row.shared_variables)
-    if row.key_sibling:
-        other = BUILT_IN[row.key_sibling]
-        assert other.key_sibling == row.id and set(row.shared_variables) <= set(row.key_variables)
-        assert other.shared_variables == row.shared_variables
-        assert (row.key_prefix, row.not_key_prefix) == (other.not_key_prefix, other.key_prefix)
+    assert bool(spec.key_sibling) == bool(spec.key_prefix or spec.not_key_prefix) == bool(spec.shared_variables)
+    if spec.key_sibling:
+        other = BUILT_IN[spec.key_sibling]
+        assert other.key_sibling == spec.id and set(spec.shared_variables) <= set(spec.key_variables)
+        assert other.shared_variables == spec.shared_variables
+        assert (spec.key_prefix, spec.not_key_prefix) == (other.not_key_prefix, other.key_prefix)
 
 
-@each_row()
-def test_a_price_has_a_source_and_a_date(row: Provider) -> None:
+@each_spec()
+def test_a_price_has_a_source_and_a_date(spec: ProviderSpec) -> None:
     """Prices are positive (free only where nothing is bought) and name a resolution that the model has."""
-    for price in (model.price for model in row.models if model.price):
+    for price in (model.price for model in spec.models if model.price):
         assert price.source and date.fromisoformat(price.dated) and price.usd
-        assert all(usd == 0.0 if row.local else 0 < usd <= 1 for usd in price.usd.values())
+        assert all(usd == 0.0 if spec.local else 0 < usd <= 1 for usd in price.usd.values())
         assert set(price.usd) <= {"", *RESOLUTIONS}
         assert bool(price.counted) == bool(price.counted_source) and set(price.counted) <= set(price.usd)
         assert all(usd > price.usd[size] for size, usd in price.counted.items())
@@ -237,9 +248,9 @@ def simulator() -> Iterator[Simulator]:
 class Gate:
     """A row at the simulator: sends requests and keeps what wasn't accepted."""
 
-    def __init__(self, simulator: Simulator, row: Provider, model: Model) -> None:
-        self.row, self.model = row, model
-        self.base_url = simulator.base_url(row.id if row.id in DOUBLES else twin(row).id)
+    def __init__(self, simulator: Simulator, spec: ProviderSpec, model: Model) -> None:
+        self.spec, self.model = spec, model
+        self.base_url = simulator.base_url(spec.id if spec.id in DOUBLES else twin(spec).id)
         self.transport = Transport(self.base_url)
         self.refused: list[str] = []
         self.uploaded: dict[int, str] = {}
@@ -247,7 +258,7 @@ class Gate:
 
     def ask(self, asked: Request, count: int = 1, form: str = "", said: str = "") -> None:
         work = job(
-            self.row,
+            self.spec,
             asked,
             self.model.name,
             base_url=self.base_url,
@@ -264,10 +275,10 @@ class Gate:
 
     def upload(self, references: int) -> None:
         """Uploads the references once, where the row uploads small ones, so that each combination doesn't."""
-        if self.row.references != "upload" or self.row.upload_above or not references:
+        if self.spec.references != "upload" or self.spec.upload_above or not references:
             return
-        work = job(self.row, request("edit", references), self.model.name, base_url=self.base_url)
-        step = dialect(self.row.dialect).start(work)
+        work = job(self.spec, request("edit", references), self.model.name, base_url=self.base_url)
+        step = dialect(self.spec.dialect).start(work)
         while isinstance(step, Send) and not step.paid:
             assert step.body is not None
             answer = self.transport.send(
@@ -275,25 +286,25 @@ class Gate:
                 step.url,
                 headers={"Content-Type": step.body.content_type},
                 body=step.body,
-                key=(self.row.auth_header, self.row.auth_template.replace("{key}", "sim-rows"))
+                key=(self.spec.auth_header, self.spec.auth_template.replace("{key}", "sim-rows"))
                 if step.with_key
                 else None,
                 deadline=time.monotonic() + 20,
             )
-            step = dialect(self.row.dialect).next(work, step.state, answer)
+            step = dialect(self.spec.dialect).next(work, step.state, answer)
             if isinstance(step, Send) and step.uploaded:
                 self.uploaded[step.uploaded[0]] = step.uploaded[1]
         assert len(self.uploaded) == references
 
 
-@pytest.mark.parametrize(("row", "model", "operation"), OFFERS)
+@pytest.mark.parametrize(("spec", "model", "operation"), OFFERS)
 def test_everything_that_is_promised_is_accepted(
-    simulator: Simulator, row: Provider, model: Model, operation: Operation, combinations: Combinations
+    simulator: Simulator, spec: ProviderSpec, model: Model, operation: Operation, combinations: Combinations
 ) -> None:
     """Every ratio, resolution, count and number of references, in pairs or (--long) all with all others, goes through
     the strict double at the first try."""
     offer = offer_of(model, operation)
-    gate = Gate(simulator, row, model)
+    gate = Gate(simulator, spec, model)
     gate.upload(offer.max_references)
     numbers = (0,) if operation == "generate" else tuple(sorted({1, offer.max_references}))
     plain = {references: request(operation, references) for references in numbers}
@@ -313,20 +324,20 @@ def test_everything_that_is_promised_is_accepted(
     assert gate.accepted == len(wanted) > len(offer.ratios)
 
 
-@pytest.mark.parametrize(("row", "model", "operation"), OFFERS)
+@pytest.mark.parametrize(("spec", "model", "operation"), OFFERS)
 def test_every_promised_option_value_is_accepted(
-    simulator: Simulator, row: Provider, model: Model, operation: Operation
+    simulator: Simulator, spec: ProviderSpec, model: Model, operation: Operation
 ) -> None:
     """Each value alone and all options together; a value that the row doesn't have is left out with a notice."""
     offer = offer_of(model, operation)
-    gate = Gate(simulator, row, model)
+    gate = Gate(simulator, spec, model)
     gate.upload(1 if operation == "edit" else 0)
     together: dict[str, Any] = {}
     for option, choices in EVERY_OPTION.items():
         sent = []
         for choice in choices:
             asked = request(operation, **choice)
-            how = fitted(row, asked, model.name)
+            how = fitted(spec, asked, model.name)
             named = how.sends_seed if option == "seed" else option in dict(how.sent)
             sent.append(named)
             mute = option == "seed" and choice["seed"] == 0
@@ -341,12 +352,12 @@ def test_every_promised_option_value_is_accepted(
 
 
 @pytest.mark.parametrize(
-    ("row", "form"), [pytest.param(row, form, id=f"{row.id}-{form}") for row in ROWS for form in row.forms]
+    ("spec", "form"), [pytest.param(spec, form, id=f"{spec.id}-{form}") for spec in ROWS for form in spec.forms]
 )
-def test_every_form_is_accepted(simulator: Simulator, row: Provider, form: str) -> None:
+def test_every_form_is_accepted(simulator: Simulator, spec: ProviderSpec, form: str) -> None:
     """Each way of asking that the row names, for every model, with and without references."""
-    for model in row.models:
-        gate = Gate(simulator, row, model)
+    for model in spec.models:
+        gate = Gate(simulator, spec, model)
         for operation in OPERATIONS:
             offer = model.offer(operation)
             if offer:
@@ -361,41 +372,41 @@ def test_every_form_is_accepted(simulator: Simulator, row: Provider, form: str) 
 # ------------------------------------------------------------------------------------------- what isn't promised
 
 
-@pytest.mark.parametrize(("row", "model", "operation"), OFFERS)
+@pytest.mark.parametrize(("spec", "model", "operation"), OFFERS)
 def test_what_is_not_promised_is_impossible_with_the_list_of_what_is(
-    row: Provider, model: Model, operation: Operation
+    spec: ProviderSpec, model: Model, operation: Operation
 ) -> None:
     """Other ratios, other resolutions and too many references never get as far as a job."""
     offer = offer_of(model, operation)
     for ratio in {*RATIOS, *EXTREME_RATIOS, "7:5", "auto "}.difference(offer.ratios):
         with pytest.raises(Impossible) as refusal:
-            job(row, request(operation, aspect_ratio=ratio), model.name)
+            job(spec, request(operation, aspect_ratio=ratio), model.name)
         assert all(possible in refusal.value.message for possible in ("auto", *offer.ratios))
         assert refusal.value.charged == "no"
     for resolution in {*RESOLUTIONS, "8K", "1k"}.difference(offer.all_resolutions):
         with pytest.raises(Impossible) as refusal:
-            job(row, request(operation, resolution=resolution), model.name)
+            job(spec, request(operation, resolution=resolution), model.name)
         assert all(possible in refusal.value.cure for possible in ("auto", *offer.all_resolutions))
     with pytest.raises(Impossible, match=rf"up to {offer.max_references}\b"):
-        job(row, request(operation, offer.max_references + 1), model.name)
+        job(spec, request(operation, offer.max_references + 1), model.name)
     if operation == "edit":
         with pytest.raises(Impossible, match="no image"):
-            job(row, request(operation, 0), model.name)
+            job(spec, request(operation, 0), model.name)
     with pytest.raises(Impossible, match="prompt is empty"):
-        job(row, request(operation, prompt=" \n\t"), model.name)
+        job(spec, request(operation, prompt=" \n\t"), model.name)
     if offer.max_prompt:
-        job(row, request(operation, prompt="x" * offer.max_prompt), model.name)
+        job(spec, request(operation, prompt="x" * offer.max_prompt), model.name)
         with pytest.raises(Impossible, match=rf"up to {offer.max_prompt}\b"):
-            job(row, request(operation, prompt="x" * (offer.max_prompt + 1)), model.name)
+            job(spec, request(operation, prompt="x" * (offer.max_prompt + 1)), model.name)
 
 
-@each_row()
-def test_a_missing_operation_names_the_models_that_have_it(row: Provider) -> None:
+@each_spec()
+def test_a_missing_operation_names_the_models_that_have_it(spec: ProviderSpec) -> None:
     """A model that can't do an operation says which of this provider's can."""
-    for model, operation in product(row.models, OPERATIONS):
+    for model, operation in product(spec.models, OPERATIONS):
         if model.offer(operation):
             continue
-        can = [other.name for other in row.models if other.offer(operation)]
+        can = [other.name for other in spec.models if other.offer(operation)]
         with pytest.raises(Impossible) as refusal:
-            job(row, request(operation), model.name)
+            job(spec, request(operation), model.name)
         assert can and all(name in refusal.value.cure for name in can)

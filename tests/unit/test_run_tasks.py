@@ -26,7 +26,7 @@ def engine(simulator: Simulator, tmp_path: Path) -> Engine:
     """A machine with keys for these providers, and nothing learned yet."""
     simulator.reset()
     allowed = {"NANO_BANANA_ALLOW_MODELS": "openrouter:google/gemini-99"}
-    return Engine(tmp_path, rows=QUICK_ROWS, environ=keyed(simulator, *NAMES) | allowed)
+    return Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(simulator, *NAMES) | allowed)
 
 
 def run(engine: Engine, provider: str, asked: Request, model: str = "recommended") -> Run:
@@ -78,7 +78,7 @@ def test_uploads_at_an_origin_of_their_own_take_the_key_along(simulator: Simulat
     simulator.reset()
     other = simulator.base_url("kie").replace("127.0.0.1", "localhost")
     rows = QUICK_ROWS | {"kie": replace(QUICK_ROWS["kie"], base_url=simulator.base_url("kie"), upload_url=other)}
-    machine = Engine(tmp_path, rows=rows, environ={"KIE_API_KEY": "sim-run"})
+    machine = Engine(tmp_path, specs=rows, environ={"KIE_API_KEY": "sim-run"})
     assert run(machine, "kie", request("edit", prompt="two origins")).results[0].landed
     (entry,) = simulator.ledger("two origins")["requests"]
     assert entry["headers"]["host"].startswith("127.0.0.1") and entry["paid"] == 1

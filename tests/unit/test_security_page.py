@@ -21,9 +21,9 @@ def test_a_named_test_exists(file: str, name: str) -> None:
 
 def test_each_line_of_the_threat_model_names_its_attacks() -> None:
     table = PAGE.partition("## Threat model")[2].partition("\n## ")[0]
-    rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
-    assert len(rows) == 6
-    assert all(len(re.findall(r"`tests/[\w/]+\.py::\w+`", row)) >= 2 for row in rows)
+    specs = [line for line in table.splitlines() if line.startswith("| ")][1:]
+    assert len(specs) == 6
+    assert all(len(re.findall(r"`tests/[\w/]+\.py::\w+`", spec)) >= 2 for spec in specs)
 
 
 def test_every_file_with_figures_exists() -> None:

@@ -27,7 +27,7 @@ from pack.core.keys.account_document import parsed
 from pack.core.keys.google_service_account import Tokens, document, project_of
 from pack.core.keys.sources import find_key
 from pack.core.planning.choice import ProviderChoice
-from pack.core.planning.resolver import Shelf
+from pack.core.planning.resolver import ProviderResolver
 from pack.core.providers import BUILT_IN
 from pack.simulator.server import Simulator
 from scripted import Line, serving
@@ -195,11 +195,11 @@ def test_a_path_that_leads_nowhere_is_told_by_its_variable(installed: None, tmp_
 def test_what_is_there_for_other_software_is_used_by_name_only(installed: None) -> None:
     """`auto` must not spend on an account that was set up for something else, nor stumble over it."""
     environ = {LENT: text(), "GOOGLE_API_KEY": "key-of-maps-1", "RUNFLOW_API_KEY": "key-runflow-1"}
-    shelf = Shelf(Settings(environ))
+    shelf = ProviderResolver(Settings(environ))
     assert shelf.with_keys() == ["runflow"]
     for broken in (environ, {**environ, LENT: "/nowhere/at/all"}):
-        plan = Shelf(Settings(broken)).plan(None, [request()])
-        assert [target.row.id for target, _ in plan.targets] == ["runflow"]
+        plan = ProviderResolver(Settings(broken)).plan(None, [request()])
+        assert [target.spec.id for target, _ in plan.targets] == ["runflow"]
     for name in ("vertex", "google"):
         (target, _), *_ = shelf.plan(ProviderChoice(name), [request()]).targets
         assert target.key and target.key.source in (LENT, "GOOGLE_API_KEY")
@@ -208,8 +208,8 @@ def test_what_is_there_for_other_software_is_used_by_name_only(installed: None) 
 
 def test_our_own_variable_counts_for_auto(installed: None) -> None:
     """It was put there for this pack."""
-    plan = Shelf(Settings({OURS: text(), "RUNFLOW_API_KEY": "key-runflow-1"})).plan(None, [request()])
-    assert plan.targets[0][0].row.id == "vertex"
+    plan = ProviderResolver(Settings({OURS: text(), "RUNFLOW_API_KEY": "key-runflow-1"})).plan(None, [request()])
+    assert plan.targets[0][0].spec.id == "vertex"
 
 
 # ------------------------------------------------------------------------------------------------- the tokens

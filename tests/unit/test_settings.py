@@ -11,9 +11,9 @@ from driving import request
 from pack.core.config.settings import Settings, variable
 from pack.core.errors import ConfigError
 from pack.core.planning.choice import ProviderChoice
-from pack.core.planning.resolver import Shelf
+from pack.core.planning.resolver import ProviderResolver
 from pack.core.providers import BUILT_IN
-from pack.core.providers.spec import Provider
+from pack.core.providers.spec import ProviderSpec
 
 NANO, RUNFLOW, ONEROUTER = BUILT_IN["nanobanana"], BUILT_IN["runflow"], BUILT_IN["onerouter"]
 
@@ -49,7 +49,7 @@ def test_a_broken_file_lifts_no_cap(content: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refusal:
         _ = Settings.read(tmp_path, {}).caps
     assert "settings.json" in str(refusal.value)
-    machine = Shelf(
+    machine = ProviderResolver(
         Settings.read(tmp_path, {"ONEROUTER_API_KEY": "key-onerouter-1"}), local_address=lambda: "http://127.0.0.1:1"
     )
     with pytest.raises(ConfigError):
@@ -117,7 +117,7 @@ def test_plain_http_on_a_network_is_an_opt_in_per_provider() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "text", "form"),
+    ("spec", "text", "form"),
     [
         (NANO, "", ""),
         (NANO, "json", "json"),
@@ -127,10 +127,10 @@ def test_plain_http_on_a_network_is_an_opt_in_per_provider() -> None:
         (RUNFLOW, "runs", "runs"),
     ],
 )
-def test_the_form_to_begin_with(row: Provider, text: str, form: str) -> None:
+def test_the_form_to_begin_with(spec: ProviderSpec, text: str, form: str) -> None:
     """In any order and case."""
-    name = "NANOBANANA" if row is NANO else "RUNFLOW"
-    assert Settings({f"NANO_BANANA_{name}_FORM": text}).form(row) == form
+    name = "NANOBANANA" if spec is NANO else "RUNFLOW"
+    assert Settings({f"NANO_BANANA_{name}_FORM": text}).form(spec) == form
 
 
 def test_a_form_that_is_none_is_told_with_those_there_are() -> None:

@@ -18,7 +18,7 @@ from ledgering import another_process
 from pack.core.config.settings import FILE, Settings
 from pack.core.config.settings_file import DEFAULTS, WRITABLE, change, set_aside, set_base_url, shown
 from pack.core.custom_providers.added_models import with_added
-from pack.core.custom_providers.settings_entries import known_rows
+from pack.core.custom_providers.settings_entries import known_specs
 from pack.core.errors import ConfigError
 from pack.core.files import private_files
 from pack.core.providers import BUILT_IN
@@ -262,7 +262,7 @@ def test_whatever_stands_in_the_file_is_used_or_refused_in_words(stored: dict[st
             lambda each: each.ca_bundle,
             lambda each: each.project,
             lambda each: each.base_url(BUILT_IN["google"]),
-            known_rows,
+            known_specs,
             lambda each: with_added(BUILT_IN["google"], each),
         ]
         for reading in readings:

@@ -262,7 +262,7 @@ ROWS = {**BUILT_IN, "google": replace(BUILT_IN["google"], upload_above=1000)}
 
 def run(sim: Simulator, folder: Path, asked: Any, model: str = "recommended") -> Run:
     environ = {"GEMINI_API_KEY": "sim-run", "NANO_BANANA_GOOGLE_BASE_URL": sim.base_url("google") + "/v1beta"}
-    engine = Engine(folder, rows=ROWS, environ=environ)
+    engine = Engine(folder, specs=ROWS, environ=environ)
     made = engine.run([asked], engine.plan(ProviderChoice("google", model), [asked]))
     assert made.done.wait(30), "the run didn't end"
     return made

@@ -9,7 +9,7 @@ import pytest
 from driving import QUICK_ROWS, keyed, request
 from pack.core.engine import Engine
 from pack.core.errors import Impossible
-from pack.core.estimate import elsewhere, forecast
+from pack.core.estimate import elsewhere, estimate
 from pack.core.execution.run import Run
 from pack.core.ledger.history import History
 from pack.core.planning.choice import ProviderChoice
@@ -22,7 +22,7 @@ CHOICE = ProviderChoice("google", "nano-banana-2")
 
 
 def machine(simulator: Simulator, home: Path, *names: str, **more: str) -> Engine:
-    return Engine(home, rows=QUICK_ROWS, environ=keyed(simulator, *(names or ("google", "fal", "wavespeed"))) | more)
+    return Engine(home, specs=QUICK_ROWS, environ=keyed(simulator, *(names or ("google", "fal", "wavespeed"))) | more)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_the_second_run_starts_at_the_successor(engine: Engine, simulator: Simul
     simulator.retire("google", OLD)
     made(engine, request(prompt="first"))
     asked = request(prompt="second", resolution="2K")
-    shown = forecast(engine, CHOICE, [asked], pixels=True)
+    shown = estimate(engine, CHOICE, [asked], pixels=True)
     assert (shown.model, shown.wire, shown.usd_each) == ("nano-banana-2.1", NEW, 0.0504)
     assert any("no longer knows" in notice for notice in shown.notices)
     run = made(engine, asked)
@@ -168,7 +168,7 @@ def test_a_cap_holds_at_the_successor_s_price(simulator: Simulator, tmp_path: Pa
     dear = Price({"1K": 0.9}, "a test", "2026-11-27")
     models = tuple(replace(m, price=dear) if m.name == "nano-banana-2.1" else m for m in google.models)
     environ = keyed(simulator, "google") | {"NANO_BANANA_CAP_RUN": "0.5"}
-    engine = Engine(tmp_path, rows={"google": replace(google, models=models)}, environ=environ)
+    engine = Engine(tmp_path, specs={"google": replace(google, models=models)}, environ=environ)
     run = made(engine, request(prompt="cap", resolution="1K"))
     assert [r.error.kind for r in run.report.failed if r.error] == ["cap"]
     assert models_asked(simulator, "cap") == [OLD] and simulator.ledger("cap")["paid_calls"] == 0
@@ -194,10 +194,10 @@ def test_an_id_that_was_written_by_hand_is_never_replaced(engine: Engine, simula
 @pytest.mark.parametrize(
     ("provider", "model"),
     [
-        (row.id, model.name)
-        for row in QUICK_ROWS.values()
-        for model in row.models
-        if model.successor and row.auth == "key"
+        (spec.id, model.name)
+        for spec in QUICK_ROWS.values()
+        for model in spec.models
+        if model.successor and spec.auth == "key"
     ],
 )
 def test_every_provider_that_names_a_successor_leads_to_it(

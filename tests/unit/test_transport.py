@@ -22,9 +22,9 @@ from pack.core.dialects.base.step import Reply
 from pack.core.errors import ConfigError
 from pack.core.http import transport, url_policy
 from pack.core.http.body import Body, Raw
-from pack.core.http.connections import Forbidden
-from pack.core.http.failures import Broken
-from pack.core.http.transport import Abandoned, TooLong, Transport, Watch
+from pack.core.http.connections import UnsafeAddress
+from pack.core.http.failures import RequestFailed
+from pack.core.http.transport import Cancelled, TooLong, TransferHooks, Transport
 from scripted import Line, Server, serving
 
 KEY = ("Authorization", "Bearer Zq81secretsecretsecret")
@@ -41,7 +41,7 @@ def post(
     size: int = 100,
     *,
     seconds: float = 10.0,
-    watch: Watch | None = None,
+    watch: TransferHooks | None = None,
     way: Transport | None = None,
     key: tuple[str, str] | None = KEY,
     fresh: bool = True,
@@ -89,7 +89,7 @@ def test_a_refused_connection_took_nothing() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # ours and silent: nobody else can begin to listen there
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(Broken) as broken:
+        with pytest.raises(RequestFailed) as broken:
             Transport(url).send("POST", url, headers={}, body=body(100), deadline=time.monotonic() + 10)
     assert broken.value.arrived == "nothing" and not broken.value.timed_out
     assert broken.value.why == "the connection was refused"
@@ -103,7 +103,7 @@ def test_a_name_that_can_t_be_looked_up_took_nothing(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     way = Transport("https://api.example.com")
-    with pytest.raises(Broken) as broken:
+    with pytest.raises(RequestFailed) as broken:
         way.send("POST", "https://api.example.com/x", headers={}, body=body(9), deadline=time.monotonic() + 5)
     assert broken.value.arrived == "nothing" and "looked up" in broken.value.why
 
@@ -116,7 +116,7 @@ def test_a_reset_in_the_middle_of_the_upload_took_a_part() -> None:
         line.read_body(64_000)
         line.reset()
 
-    with serving(script) as server, pytest.raises(Broken) as broken:
+    with serving(script) as server, pytest.raises(RequestFailed) as broken:
         post(server, LARGE)
     assert broken.value.arrived == "part"
 
@@ -142,7 +142,7 @@ def test_a_reset_in_the_middle_of_the_upload_took_a_part() -> None:
 )
 def test_a_break_after_the_whole_body_took_all(then: Callable[[Line], None]) -> None:
     """Whatever happens from the last byte on, the provider may have worked on it."""
-    with serving(after_request(then)) as server, pytest.raises(Broken) as broken:
+    with serving(after_request(then)) as server, pytest.raises(RequestFailed) as broken:
         post(server, 300_000)
     assert broken.value.arrived == "all"
     assert len(server.lines[0].body) == 300_000
@@ -153,7 +153,7 @@ def test_headers_that_are_cut_are_no_success() -> None:
     with serving(after_request(lambda line: line.write(b"HTTP/1.1 200 OK\r\nContent-Le"))) as server:
         try:
             assert post(server).body == b""
-        except Broken as broken:
+        except RequestFailed as broken:
             assert broken.arrived == "all"
 
 
@@ -162,7 +162,7 @@ def test_no_answer_in_time_took_all_and_timed_out() -> None:
     over = threading.Event()
     with serving(after_request(lambda line: wait_for(over))) as server:
         began = time.monotonic()
-        with pytest.raises(Broken) as broken:
+        with pytest.raises(RequestFailed) as broken:
             post(server, seconds=1)
         over.set()
     assert broken.value.arrived == "all" and broken.value.timed_out
@@ -182,7 +182,7 @@ def test_an_answer_that_drips_ends_at_the_deadline() -> None:
         end = threading.Timer(60, enough.set)
         end.start()
         began = time.monotonic()
-        with pytest.raises(Broken) as broken:
+        with pytest.raises(RequestFailed) as broken:
             post(server, seconds=1)
         took = time.monotonic() - began
         enough.set()
@@ -193,7 +193,7 @@ def test_an_answer_that_drips_ends_at_the_deadline() -> None:
 def test_a_deadline_that_is_over_sends_nothing() -> None:
     """Not even a connection."""
     with serving(Line.serve) as server:
-        with pytest.raises(Broken) as broken:
+        with pytest.raises(RequestFailed) as broken:
             post(server, seconds=-1)
         assert broken.value.arrived == "nothing" and broken.value.timed_out and server.connections == 0
 
@@ -246,7 +246,7 @@ def trusting(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> T
 def test_tls_that_breaks_after_the_body_took_all(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A TLS error is "nothing sent" only during the handshake: after the body it may have been paid."""
     with serving(secured(certificate, lambda secure, raw: raw.sendall(b"\x17\x03\x03\x00\x20" + bytes(32)))) as server:
-        with pytest.raises(Broken) as broken:
+        with pytest.raises(RequestFailed) as broken:
             post(server, 1000, way=trusting(server, certificate, monkeypatch))
         assert len(server.lines[0].body) == 1000
     assert broken.value.arrived == "all"
@@ -263,7 +263,7 @@ def test_an_unknown_certificate_took_nothing(certificate: Path) -> None:
     """Refused in the handshake, with the reason."""
     with serving(secured(certificate, lambda secure, raw: None)) as server:
         server.url = server.url.replace("http:", "https:")
-        with pytest.raises(Broken) as broken:
+        with pytest.raises(RequestFailed) as broken:
             post(server)
         assert broken.value.arrived == "nothing" and broken.value.kind == "certificate" and broken.value.lasting
         assert broken.value.why.endswith("certificate verify failed: self-signed certificate")
@@ -297,7 +297,7 @@ def test_an_early_answer_with_a_reset_is_never_taken_for_a_whole_request() -> No
     with serving(script) as server:
         try:
             assert post(server, LARGE).status == 401
-        except Broken as broken:
+        except RequestFailed as broken:
             assert broken.arrived == "part"
 
 
@@ -307,7 +307,7 @@ def test_an_early_answer_with_a_reset_is_never_taken_for_a_whole_request() -> No
 def test_a_key_goes_to_its_own_origin_only() -> None:
     """Another port is another origin: nothing is connected."""
     with serving(Line.serve) as own, serving(Line.serve) as other:
-        with pytest.raises(Forbidden):
+        with pytest.raises(UnsafeAddress):
             Transport(own.url).send(
                 "POST", other.url + "/x", headers={}, body=body(5), key=KEY, deadline=time.monotonic() + 5
             )
@@ -328,7 +328,7 @@ def test_a_key_goes_to_the_provider_s_upload_address_too_and_nowhere_else() -> N
         for server in (own, uploads):
             transport.send("POST", server.url + "/x", headers={}, body=body(5), key=KEY, deadline=until)
             server.settle()
-        with pytest.raises(Forbidden):
+        with pytest.raises(UnsafeAddress):
             transport.send("POST", other.url + "/x", headers={}, body=body(5), key=KEY, deadline=until)
         assert keys == [KEY[1]] * 2 and other.connections == 0
 
@@ -362,7 +362,7 @@ def test_a_download_carries_no_key_and_follows_redirects_of_its_own_origin() -> 
 def test_redirects_without_end_end() -> None:
     """A loop is refused after a few hops."""
     with serving(lambda line: line.serve(b"", "302 Found", "Location: /a.png", "Connection: close")) as server:
-        with pytest.raises(Forbidden, match="without end"):
+        with pytest.raises(UnsafeAddress, match="without end"):
             get(server)
         assert 2 < server.connections < 12
 
@@ -371,14 +371,14 @@ def test_redirects_without_end_end() -> None:
 def test_a_redirect_to_something_else_is_forbidden(target: str) -> None:
     """Whatever a location says, only http(s) is fetched, and nonsense is no crash."""
     with serving(lambda line: line.serve(b"", "302 Found", f"Location: {target}", "Connection: close")) as server:
-        with pytest.raises(Forbidden):
+        with pytest.raises(UnsafeAddress):
             get(server)
 
 
 @pytest.mark.parametrize("address", ["nonsense", "file:///etc/passwd", "data:image/png;base64,xx", "http://[", ""])
 def test_an_address_that_is_none_is_forbidden(address: str) -> None:
     """The same for the address in a reply."""
-    with pytest.raises(Forbidden):
+    with pytest.raises(UnsafeAddress):
         Transport("https://api.example.com").download(address, deadline=time.monotonic() + 5)
 
 
@@ -553,7 +553,7 @@ def test_a_gzipped_answer_is_read() -> None:
 def test_a_broken_gzip_is_a_break_after_the_whole_body() -> None:
     """An answer that can't be unpacked: it was answered, so it may have been paid."""
     with serving(lambda line: line.serve(b"\x1f\x8b nonsense", "200 OK", "Content-Encoding: gzip")) as server:
-        with pytest.raises(Broken) as broken:
+        with pytest.raises(RequestFailed) as broken:
             post(server)
     assert broken.value.arrived == "all"
 
@@ -626,8 +626,8 @@ def test_an_abandoned_upload_never_arrives_whole() -> None:
 
     with serving(script) as server:
         way = Transport(server.url)
-        watch = Watch(abandoned=lambda: bool(left), on_sent=lambda done, total: left.append(done))
-        with pytest.raises(Abandoned):
+        watch = TransferHooks(abandoned=lambda: bool(left), on_sent=lambda done, total: left.append(done))
+        with pytest.raises(Cancelled):
             post(server, LARGE, watch=watch, way=way)
         way.close()
         server.settle()
@@ -638,8 +638,8 @@ def test_a_run_that_is_stopped_before_it_begins_sends_no_body() -> None:
     """Not one byte of it."""
     with serving(Line.serve) as server:
         way = Transport(server.url)
-        with pytest.raises(Abandoned):
-            post(server, watch=Watch(abandoned=lambda: True), way=way)
+        with pytest.raises(Cancelled):
+            post(server, watch=TransferHooks(abandoned=lambda: True), way=way)
         way.close()
 
 
@@ -657,7 +657,9 @@ def test_the_last_byte_is_announced_before_it_leaves() -> None:
         line.answer()
 
     with serving(script) as server:
-        watch = Watch(on_sent=lambda done, total: story.append((done, total)), on_last=lambda: story.append("last"))
+        watch = TransferHooks(
+            on_sent=lambda done, total: story.append((done, total)), on_last=lambda: story.append("last")
+        )
         post(server, 1_000_000, watch=watch)
     assert release.is_set()
     counts = [entry for entry in story if entry != "last"]
@@ -669,7 +671,7 @@ def test_after_the_last_byte_a_stop_changes_nothing() -> None:
     """The answer is waited for: it may be paid."""
     gone: list[bool] = []
     with serving(Line.serve) as server:
-        watch = Watch(abandoned=lambda: bool(gone), on_last=lambda: gone.append(True))
+        watch = TransferHooks(abandoned=lambda: bool(gone), on_last=lambda: gone.append(True))
         assert post(server, 500_000, watch=watch).ok
 
 
@@ -706,7 +708,7 @@ def test_a_public_name_that_leads_home_is_refused_before_a_byte_is_sent(
         pytest.skip("this machine has no IPv6")
     named(monkeypatch, address, server.port)
     try:
-        with pytest.raises(Forbidden):
+        with pytest.raises(UnsafeAddress):
             fetch_named(server.port)
         server.settle()
         assert server.connections == 1 and seen == [0]
@@ -759,7 +761,7 @@ def test_a_name_that_leads_into_the_network_is_refused(address: str, monkeypatch
     with serving(lambda line: seen.append(line.read_rest())) as server:
         named(monkeypatch, "127.0.0.1", server.port)
         reaching(monkeypatch, address)
-        with pytest.raises(Forbidden):
+        with pytest.raises(UnsafeAddress):
             fetch_named(server.port)
         server.settle()
         assert seen == [0]
@@ -800,7 +802,7 @@ def test_a_literal_way_into_the_network_is_not_even_looked_up(host: str, monkeyp
         raise AssertionError("it was looked up")
 
     monkeypatch.setattr(socket, "getaddrinfo", never)
-    with pytest.raises(Forbidden):
+    with pytest.raises(UnsafeAddress):
         Transport("https://api.example.com").download(f"http://{host}/latest/meta-data", deadline=time.monotonic() + 5)
 
 
@@ -811,7 +813,7 @@ def test_a_redirect_into_the_network_is_refused() -> None:
         def script(line: Line) -> None:
             line.serve(b"", "302 Found", f"Location: http://127.0.0.1:{inside.port}/secret", "Connection: close")
 
-        with serving(script) as server, pytest.raises(Forbidden):
+        with serving(script) as server, pytest.raises(UnsafeAddress):
             get(server)
         assert inside.connections == 0
 

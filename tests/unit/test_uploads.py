@@ -15,21 +15,21 @@ from pack.core.dialects.base.uploads import known_urls
 from pack.core.engine import Engine
 from pack.core.execution import call
 from pack.core.http.body import Base64, Inline
-from pack.core.http.connections import Forbidden
+from pack.core.http.connections import UnsafeAddress
 from pack.core.http.transport import Transport
 from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
-from pack.core.providers.spec import Provider
+from pack.core.providers.spec import ProviderSpec
 from pack.core.request import Request
 from pack.simulator.server import Simulator
 
 
-def edit(simulator: Simulator, home: Path, row: Provider, prompt: str, **environ: str) -> Any:
+def edit(simulator: Simulator, home: Path, spec: ProviderSpec, prompt: str, **environ: str) -> Any:
     """An edit of three pictures; the run, ended."""
-    rows = {row.id: replace(row, poll_seconds=(0.02, 0.05))}
-    engine = Engine(home, rows=rows, environ=environ)
+    specs = {spec.id: replace(spec, poll_seconds=(0.02, 0.05))}
+    engine = Engine(home, specs=specs, environ=environ)
     asked = replace(request("edit", 0, prompt=prompt), references=tuple(tiny(n, 40 + 30 * n, 50) for n in range(3)))
-    run = engine.run([asked], engine.plan(ProviderChoice(row.id, "nano-banana-2"), [asked]))
+    run = engine.run([asked], engine.plan(ProviderChoice(spec.id, "nano-banana-2"), [asked]))
     assert run.done.wait(20) and run.error is None
     assert run.results[0].landed, run.results[0].error
     return run
@@ -51,10 +51,10 @@ def test_references_arrive_as_their_pixels_and_in_order(
 ) -> None:
     """All uploaded, or only the largest; free, and the same pixels at the same places."""
     simulator.reset()
-    row = replace(BUILT_IN[provider], upload_above=_above(provider, above))
+    spec = replace(BUILT_IN[provider], upload_above=_above(provider, above))
     name = f"NANO_BANANA_{provider.upper()}"
     there = {f"{name}_API_KEY": "sim-run", f"{name}_BASE_URL": simulator.base_url(provider)}
-    edit(simulator, tmp_path, row, f"pixels {provider} {above}", **there)
+    edit(simulator, tmp_path, spec, f"pixels {provider} {above}", **there)
     assert arrived(simulator, f"pixels {provider} {above}") == list(zip(ways, PIXELS, strict=True))
 
 
@@ -70,8 +70,8 @@ def test_the_second_origin_of_a_provider_gets_the_key_too(simulator: Simulator, 
     """fal's storage is at another address than its queue: announced there with the key, and never otherwise."""
     simulator.reset()
     home, away = simulator.base_url("fal"), simulator.base_url("fal").replace("127.0.0.1", "localhost")
-    row = replace(BUILT_IN["fal"], upload_above=1, base_url=home, upload_url=away)
-    edit(simulator, tmp_path, row, "second origin", FAL_KEY="sim-run")
+    spec = replace(BUILT_IN["fal"], upload_above=1, base_url=home, upload_url=away)
+    edit(simulator, tmp_path, spec, "second origin", FAL_KEY="sim-run")
     ways = {
         (entry["method"], entry["authorization"]) for entry in simulator.ledger()["free"] if entry["kind"] == "upload"
     }
@@ -83,9 +83,9 @@ def test_a_key_for_another_address_never_goes_to_the_provider_s_own_storage(
 ) -> None:
     """Where the user has named an address, everything goes there; the storage that the row names would not even answer."""
     simulator.reset()
-    row = replace(BUILT_IN["fal"], upload_above=1, upload_url="http://127.0.0.1:1")
+    spec = replace(BUILT_IN["fal"], upload_above=1, upload_url="http://127.0.0.1:1")
     there = {"FAL_KEY": "sim-run", "NANO_BANANA_FAL_BASE_URL": simulator.base_url("fal")}
-    edit(simulator, tmp_path, row, "named address", **there)
+    edit(simulator, tmp_path, spec, "named address", **there)
     assert sum(entry["kind"] == "upload" for entry in simulator.ledger()["free"]) == 6
 
 
@@ -93,7 +93,7 @@ def test_a_key_goes_to_no_third_origin() -> None:
     """Two are known; the same host at another port is a third."""
     way = Transport("http://127.0.0.1:9/fal", uploads="http://localhost:9")
     for url in ("http://127.0.0.1:10/x", "http://localhost:10/x", "https://localhost:9/x"):
-        with pytest.raises(Forbidden):
+        with pytest.raises(UnsafeAddress):
             way.send("POST", url, headers={}, key=("Authorization", "Key k"), deadline=time.monotonic() + 5)
 
 
@@ -144,8 +144,8 @@ def test_a_reseller_of_their_dialect_gets_the_pictures_inside_the_request(
     auth = "key" if like == "fal" else "bearer"
     facts = f"{{like: {like}, base_url: {simulator.base_url(like)}, auth: {auth}, models: {{nano-banana-2: {{}}}}}}"
     (tmp_path / "providers.yaml").write_text(f"providers:\n  reseller: {facts}\n")
-    row = Engine(tmp_path, environ={}).rows()["reseller"]
-    edit(simulator, tmp_path, row, f"reseller {like}", NANO_BANANA_RESELLER_API_KEY="sim-run")
+    spec = Engine(tmp_path, environ={}).specs()["reseller"]
+    edit(simulator, tmp_path, spec, f"reseller {like}", NANO_BANANA_RESELLER_API_KEY="sim-run")
     assert arrived(simulator, f"reseller {like}") == [("data_uri", pixels) for pixels in PIXELS]
 
 
@@ -164,8 +164,8 @@ def test_an_upload_over_a_slow_line_has_the_time_that_it_takes_there(
 
     monkeypatch.setattr(Transport, "send", watched)
     monkeypatch.setattr(call, "SLOW_BYTES", 10)
-    row = replace(BUILT_IN["replicate"], upload_above=1, base_url=simulator.base_url("replicate"))
-    edit(simulator, tmp_path, row, "slow line", REPLICATE_API_TOKEN="sim-run")
+    spec = replace(BUILT_IN["replicate"], upload_above=1, base_url=simulator.base_url("replicate"))
+    edit(simulator, tmp_path, spec, "slow line", REPLICATE_API_TOKEN="sim-run")
     assert deadlines == [pytest.approx(call.FREE_SECONDS, abs=1.0)] * 3
 
 
@@ -175,19 +175,19 @@ def test_where_uploaded_references_lie_is_told_once_in_a_process(
 ) -> None:
     """With the first upload, in the provider's name; not for the next run, nor for a request without references."""
     simulator.reset()
-    row = replace(BUILT_IN[provider], poll_seconds=(0.02, 0.05), upload_above=min(BUILT_IN[provider].upload_above, 1))
+    spec = replace(BUILT_IN[provider], poll_seconds=(0.02, 0.05), upload_above=min(BUILT_IN[provider].upload_above, 1))
     name = f"NANO_BANANA_{provider.upper()}"
     environ = {f"{name}_API_KEY": "sim-run", f"{name}_BASE_URL": simulator.base_url(provider)}
-    engine = Engine(tmp_path, rows={provider: row}, environ=environ)
+    engine = Engine(tmp_path, specs={provider: spec}, environ=environ)
 
     def notices(asked: Request) -> list[str]:
         run = engine.run([asked], engine.plan(ProviderChoice(provider, "nano-banana-2"), [asked]))
         assert run.done.wait(20) and run.error is None and run.results[0].landed, run.results[0].error
-        return [notice for notice in run.report.notices if row.stores_references in notice]
+        return [notice for notice in run.report.notices if spec.stores_references in notice]
 
     assert notices(request(prompt="nothing is uploaded")) == []
     (told,) = notices(request("edit", 2, prompt="first"))
-    assert row.label in told
+    assert spec.label in told
     assert notices(replace(request("edit", 0, prompt="second"), references=(tiny(77),))) == []
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from driving import PNG, job, play, reply, request, sent_json
-from pack.core.dialects.base.step import Found, Reply
-from pack.core.execution.retry_policy import charged_by, fate_of
+from pack.core.dialects.base.step import ImageRef, Reply
+from pack.core.execution.retry_policy import charged_by, disposition_of
 from pack.core.providers import BUILT_IN
 
 ROW = BUILT_IN["apiframe_v2"]
@@ -44,7 +44,7 @@ def test_a_job_is_asked_for_with_one_block_of_fields() -> None:
         },
     }
     assert [send.paid for send in played.sends] == [True, False, False]
-    assert played.done.pictures == (Found(url=URL),) and played.done.request_id == "5b1c"
+    assert played.done.pictures == (ImageRef(url=URL),) and played.done.request_id == "5b1c"
     assert "40%" in [wait.progress for wait in played.waits]
 
 
@@ -110,14 +110,14 @@ def test_a_failed_upload_ends_before_anything_is_paid(answer: Reply, kind: str) 
 )
 def test_a_result_of_any_shape_is_walked_for_its_picture(result: Any) -> None:
     """The documents give none. What was sent, and smaller copies, are no results; one address is one picture."""
-    assert play(job(ROW, request()), ACCEPTED, looked("COMPLETED", result=result)).done.pictures == (Found(url=URL),)
+    assert play(job(ROW, request()), ACCEPTED, looked("COMPLETED", result=result)).done.pictures == (ImageRef(url=URL),)
 
 
 def test_a_result_may_be_the_picture_itself() -> None:
     """As a data URI, wherever it stands."""
     for result in (URI, {"images": [URI]}, {"deep": [{"er": URI}]}):
         done = play(job(ROW, request()), ACCEPTED, looked("COMPLETED", result=result)).done
-        assert done.pictures == (Found(data=PNG),)
+        assert done.pictures == (ImageRef(data=PNG),)
 
 
 @pytest.mark.parametrize("state", ["QUEUED", "PROCESSING", "COMPLETED", "FAILED", "CANCELLED", "", None, 7])
@@ -126,7 +126,7 @@ def test_the_state_in_the_answer_to_a_submission_is_never_the_end(state: object)
     played = play(
         job(ROW, request()), reply(202, {"jobId": "5b1c", "status": state}), looked("COMPLETED", result=[URL])
     )
-    assert played.paths[1:] == ["GET /v2/jobs/5b1c"] and played.done.pictures == (Found(url=URL),)
+    assert played.paths[1:] == ["GET /v2/jobs/5b1c"] and played.done.pictures == (ImageRef(url=URL),)
 
 
 def test_an_acceptance_without_a_job_is_unreadable() -> None:
@@ -147,7 +147,7 @@ def test_a_failed_job_says_why(status: str, cost: object, unbilled: bool | None)
 def test_a_purged_result_was_paid_and_is_gone() -> None:
     """After 24 hours. An address that is still there is tried all the same."""
     gone = play(job(ROW, request()), ACCEPTED, looked("COMPLETED", expired=True)).failed
-    assert "24 hours" in gone.fault.words and fate_of(gone.fault, accepted=True) == "lost"
+    assert "24 hours" in gone.fault.words and disposition_of(gone.fault, accepted=True) == "lost"
     assert charged_by(ROW, gone.fault, accepted=True) == "yes"
     assert play(job(ROW, request()), ACCEPTED, looked("COMPLETED", expired=True, result=[URL])).done.pictures
 
@@ -202,13 +202,13 @@ def test_an_error_that_is_no_object_is_told_by_its_status(raw: bytes) -> None:
 def test_a_job_that_is_not_known_any_more_is_lost() -> None:
     """The 404 of a poll is about the job."""
     lost = play(job(ROW, request()), ACCEPTED, reply(404, {"error": "Job not found"})).failed
-    assert "5b1c" in lost.fault.words and fate_of(lost.fault, accepted=True) == "lost"
+    assert "5b1c" in lost.fault.words and disposition_of(lost.fault, accepted=True) == "lost"
 
 
 def test_a_job_is_found_again_after_a_restart() -> None:
     """From the accepted state alone; an odd id stays one segment of the path."""
     accepted = play(job(ROW, request("edit")), uploaded(0), ACCEPTED).sends[-1].accepted
     again = play(job(ROW, request()), looked("COMPLETED", result=[URL]), accepted=accepted)
-    assert again.paths == ["GET /v2/jobs/5b1c"] and again.done.pictures == (Found(url=URL),)
+    assert again.paths == ["GET /v2/jobs/5b1c"] and again.done.pictures == (ImageRef(url=URL),)
     odd = play(job(ROW, request()), reply(202, {"jobId": "../a b?c", "status": "QUEUED"}))
     assert odd.paths[-1] == "GET /v2/jobs/..%2Fa%20b%3Fc"

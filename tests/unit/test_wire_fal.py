@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from driving import BASE, job, play, reply, request, sent_json
 from pack.core.dialects import dialect, fal
-from pack.core.dialects.base.step import Cancels, Done, Found, Reply, Send, Wait
+from pack.core.dialects.base.step import Cancels, Done, ImageRef, Reply, Send, Wait
 from pack.core.execution import retry_policy
 from pack.core.providers import BUILT_IN
 
@@ -66,7 +66,7 @@ def test_a_request_is_a_flat_body_at_its_endpoint() -> None:
         "system_prompt": "Be brief.",
         "enable_web_search": True,
     }
-    assert played.done == Done((Found(url=URL),), "A fox.", request_id="r-1")
+    assert played.done == Done((ImageRef(url=URL),), "A fox.", request_id="r-1")
 
 
 @pytest.mark.parametrize(("asked", "sent"), [("default", None), ("on", True), ("off", False)])
@@ -172,7 +172,7 @@ def test_a_request_is_found_again_after_a_restart() -> None:
     played = play(job(ROW, request("edit")), reply(200, TAKEN), COMPLETED)
     for accepted in (played.sends[1].accepted, played.sends[2].accepted):
         again = play(job(ROW, request()), *_to_the_end(accepted), accepted=accepted)
-        assert again.done.pictures == (Found(url=URL),)
+        assert again.done.pictures == (ImageRef(url=URL),)
 
 
 def _to_the_end(accepted: Any) -> list[Reply]:
@@ -183,12 +183,12 @@ def test_a_result_that_is_not_there_yet_is_asked_for_later() -> None:
     """The status was ahead of it."""
     for early in (reply(400, {"detail": "Request is still in progress"}), WORKING):
         played = play(job(ROW, request()), reply(200, TAKEN), COMPLETED, early, COMPLETED, reply(200, PICTURES))
-        assert played.done.pictures == (Found(url=URL),)
+        assert played.done.pictures == (ImageRef(url=URL),)
 
 
 def test_pictures_in_the_answer_to_the_submission_are_taken() -> None:
     """A gateway that waits for the queue itself."""
-    assert play(job(ROW, request()), reply(200, PICTURES)).done.pictures == (Found(url=URL),)
+    assert play(job(ROW, request()), reply(200, PICTURES)).done.pictures == (ImageRef(url=URL),)
 
 
 def test_a_data_uri_is_a_result_too() -> None:
@@ -196,7 +196,7 @@ def test_a_data_uri_is_a_result_too() -> None:
     from pack.core.http.body import Base64
 
     uri = "data:image/png;base64," + b"".join(Base64(PNG)).decode()
-    assert ended(reply(200, {"images": [{"url": uri}]})).pictures == (Found(data=PNG),)
+    assert ended(reply(200, {"images": [{"url": uri}]})).pictures == (ImageRef(data=PNG),)
 
 
 # --------------------------------------------------------------------------------------------------- how a run failed
@@ -236,7 +236,7 @@ def test_an_error_in_place_of_the_result_is_how_the_run_ended(result: Reply, kin
     told = retry_policy.after_failure(ROW, fault, result.headers, paid=False, attempt=1, now=0, dice=0)
     # An empty list without a word, and without a word about the bill, is asked about before it is paid again.
     silent = kind == "empty" and not fault.words and not unbilled
-    assert isinstance(told, retry_policy.Stop) and retry_policy.fate_of(fault, accepted=True) == (
+    assert isinstance(told, retry_policy.Stop) and retry_policy.disposition_of(fault, accepted=True) == (
         "lost" if silent else "over"
     )
     charged = {None: "maybe", True: "no", False: "yes"}[unbilled]
@@ -257,7 +257,7 @@ def test_a_gateway_in_the_way_of_the_result_is_asked_again(status: int) -> None:
     """It says nothing about the run, which may have been a success."""
     fault = ended(reply(status, raw=b"<html><title>Bad Gateway</title></html>")).fault
     told = retry_policy.after_failure(ROW, fault, {}, paid=False, attempt=1, now=0, dice=0)
-    assert isinstance(told, retry_policy.Again) and retry_policy.fate_of(fault, accepted=True) == "again"
+    assert isinstance(told, retry_policy.Again) and retry_policy.disposition_of(fault, accepted=True) == "again"
 
 
 def test_a_500_without_a_type_is_looked_at_for_a_while() -> None:
@@ -266,7 +266,7 @@ def test_a_500_without_a_type_is_looked_at_for_a_while() -> None:
     start = (reply(200, TAKEN), COMPLETED)
     assert isinstance(play(job(ROW, request()), *start, *[odd] * 5, reply(200, PICTURES)).end, Done)
     fault = play(job(ROW, request()), *start, *[odd] * 6).failed.fault
-    assert (fault.kind, fault.unbilled, retry_policy.fate_of(fault, accepted=True)) == ("task", None, "over")
+    assert (fault.kind, fault.unbilled, retry_policy.disposition_of(fault, accepted=True)) == ("task", None, "over")
 
 
 @pytest.mark.parametrize(
@@ -282,14 +282,14 @@ def test_a_500_without_a_type_is_looked_at_for_a_while() -> None:
 def test_a_result_that_is_denied_to_us_can_still_be_had(status: int, kind: str, words: str) -> None:
     """A revoked key, an account that this picture has emptied or too many questions: no word about the run."""
     fault = ended(reply(status, {"detail": words})).fault
-    assert fault.kind == kind and retry_policy.fate_of(fault, accepted=True) == "again"
+    assert fault.kind == kind and retry_policy.disposition_of(fault, accepted=True) == "again"
 
 
 @pytest.mark.parametrize("replies", [[reply(404, {"detail": "Not found"})], [COMPLETED, reply(404, {})]])
 def test_a_request_that_is_not_known_any_more_is_lost(replies: list[Reply]) -> None:
     """At its status or at its result: it may have been paid."""
     failed = play(job(ROW, request()), reply(200, TAKEN), *replies).failed
-    assert failed.task == "r-1" and retry_policy.fate_of(failed.fault, accepted=True) == "lost"
+    assert failed.task == "r-1" and retry_policy.disposition_of(failed.fault, accepted=True) == "lost"
     assert retry_policy.charged_by(ROW, failed.fault, accepted=True) == "maybe"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from driving import BASE, PNG, Played, job, play, reply, request, sent_json
-from pack.core.dialects.base.step import Found, Reply
+from pack.core.dialects.base.step import ImageRef, Reply
 from pack.core.dialects.gemini import CATEGORIES
 from pack.core.dialects.parsing.gemini_errors import REASONS
 from pack.core.errors import failure
@@ -52,7 +52,7 @@ def test_a_plain_prompt_asks_for_a_picture_and_nothing_else() -> None:
         "contents": [{"role": "user", "parts": [{"text": "a fox in snow"}]}],
         "generationConfig": {"responseModalities": ["IMAGE"], "seed": 0},
     }
-    assert played.done.pictures == (Found(data=PNG),)
+    assert played.done.pictures == (ImageRef(data=PNG),)
 
 
 def test_every_option_has_its_place() -> None:
@@ -134,8 +134,8 @@ def test_a_row_with_another_address_speaks_the_same() -> None:
     routes = {
         name: replace(route, path="/gemini/v1beta/models/{model}:generateContent") for name, route in ROW.routes.items()
     }
-    row = replace(ROW, id="reseller", routes=routes, references="base64", auth_header="Authorization")
-    played = play(job(row, request()), reply(value=answer(inline())))
+    spec = replace(ROW, id="reseller", routes=routes, references="base64", auth_header="Authorization")
+    played = play(job(spec, request()), reply(value=answer(inline())))
     assert played.paths == ["POST /gemini/v1beta/models/gemini-nano-banana-2.1:generateContent"] and played.done
 
 
@@ -205,9 +205,9 @@ def test_a_request_that_just_fits_is_not_uploaded() -> None:
     work = job(ROW, request("edit", 1))
     body = play(work).sends[0].body
     assert body is not None
-    exact = replace(work, row=replace(ROW, upload_above=len(body)))
+    exact = replace(work, spec=replace(ROW, upload_above=len(body)))
     assert len(play(exact).sends) == 1 and play(exact).sends[0].paid
-    assert not play(replace(work, row=replace(ROW, upload_above=len(body) - 1))).sends[0].paid
+    assert not play(replace(work, spec=replace(ROW, upload_above=len(body) - 1))).sends[0].paid
 
 
 def test_what_is_uploaded_already_is_named_again() -> None:
@@ -278,14 +278,14 @@ def test_drafts_and_thoughts_are_not_results() -> None:
             inline(thoughtSignature="abc"),
         )
     )
-    assert played.done.pictures == (Found(data=PNG),) and played.done.text == "A fox."
+    assert played.done.pictures == (ImageRef(data=PNG),) and played.done.text == "A fox."
 
 
 def test_the_last_draft_is_taken_where_there_is_nothing_else() -> None:
     """It was paid."""
     other = base64.b64encode(OTHER).decode()
     played = asked(answer(inline(other, thought=True), {"text": "hm", "thought": True}, inline(thought=True)))
-    assert played.done.pictures == (Found(data=PNG),) and played.done.text == ""
+    assert played.done.pictures == (ImageRef(data=PNG),) and played.done.text == ""
 
 
 def test_of_several_final_pictures_the_last_is_the_result() -> None:
@@ -310,14 +310,14 @@ def test_of_several_final_pictures_the_last_is_the_result() -> None:
 )
 def test_the_picture_is_found_however_it_is_wrapped(part: dict[str, Any]) -> None:
     """snake_case, a data URI, base64 of base64, the other alphabet."""
-    assert asked(answer(part)).done.pictures == (Found(data=PNG),)
+    assert asked(answer(part)).done.pictures == (ImageRef(data=PNG),)
 
 
 def test_a_picture_may_be_an_address() -> None:
     """As some resellers answer."""
     url = "https://cdn.example.com/1.png"
-    assert asked(answer({"fileData": {"fileUri": url}})).done.pictures == (Found(url=url),)
-    assert asked(answer({"file_data": {"file_uri": url}})).done.pictures == (Found(url=url),)
+    assert asked(answer({"fileData": {"fileUri": url}})).done.pictures == (ImageRef(url=url),)
+    assert asked(answer({"file_data": {"file_uri": url}})).done.pictures == (ImageRef(url=url),)
 
 
 def test_the_sources_of_a_search_follow_the_words() -> None:

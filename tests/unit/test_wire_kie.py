@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from driving import BASE, job, play, reply, request, sent_json
-from pack.core.dialects.base.step import Found, Reply, Send
-from pack.core.execution.retry_policy import charged_by, fate_of
+from pack.core.dialects.base.step import ImageRef, Reply, Send
+from pack.core.execution.retry_policy import charged_by, disposition_of
 from pack.core.providers import BUILT_IN
 
 ROW = BUILT_IN["kie"]
@@ -51,7 +51,7 @@ def test_a_task_is_created_and_followed_to_what_it_made() -> None:
         "model": "nano-banana-pro",
         "input": {"prompt": "a fox in snow", "aspect_ratio": "9:16", "resolution": "4K", "output_format": "jpg"},
     }
-    assert played.done.pictures == (Found(url=URL),) and played.done.request_id == "task_12"
+    assert played.done.pictures == (ImageRef(url=URL),) and played.done.request_id == "task_12"
     assert played.done.usd is None, "credits are no dollars"
     assert played.sends[1].accepted and played.waits[-1].progress == "generating"
 
@@ -190,22 +190,22 @@ def test_a_failed_task_says_why_and_whether_it_was_billed(
     failed = play(job(ROW, request()), reply(value=CREATED), record("fail", **more)).failed
     assert (failed.fault.kind, failed.fault.unbilled, failed.task) == (kind, unbilled, "task_12")
     assert (more["failMsg"] or "status fail") in failed.fault.words and "success" not in failed.fault.words
-    assert fate_of(failed.fault, accepted=True) == "over"
+    assert disposition_of(failed.fault, accepted=True) == "over"
 
 
 def test_a_poll_that_fails_is_not_a_task_that_fails() -> None:
     """Its error is asked about again; a task that it doesn't know is lost."""
     busy = play(job(ROW, request()), reply(value=CREATED), reply(value={"code": 500, "msg": "later"})).failed
-    assert busy.fault.status == 500 and fate_of(busy.fault, accepted=True) == "again"
+    assert busy.fault.status == 500 and disposition_of(busy.fault, accepted=True) == "again"
     for gone in (reply(value={"code": 404, "msg": "no"}), reply(404, {"code": 404, "msg": "no"})):
         lost = play(job(ROW, request()), reply(value=CREATED), gone).failed
-        assert "task_12" in lost.fault.words and fate_of(lost.fault, accepted=True) == "lost"
+        assert "task_12" in lost.fault.words and disposition_of(lost.fault, accepted=True) == "lost"
 
 
 def test_a_result_that_can_t_be_read_is_asked_for_again() -> None:
     """Broken JSON in the string is no empty result."""
     failed = play(job(ROW, request()), reply(value=CREATED), record("success", resultJson='{"resultUrls":[')).failed
-    assert failed.fault.kind == "unreadable" and fate_of(failed.fault, accepted=True) == "again"
+    assert failed.fault.kind == "unreadable" and disposition_of(failed.fault, accepted=True) == "again"
 
 
 @pytest.mark.parametrize("made", ["", None, "{}", '{"resultUrls":[]}', '{"resultUrls":null}', "[]"])
@@ -218,13 +218,13 @@ def test_a_success_without_pictures_is_empty(made: str | None) -> None:
 def test_an_unknown_state_is_still_running() -> None:
     """Until the deadline."""
     played = play(job(ROW, request()), reply(value=CREATED), record("reviewing"), success(URL))
-    assert played.done.pictures == (Found(url=URL),)
+    assert played.done.pictures == (ImageRef(url=URL),)
 
 
 def test_a_task_is_found_again_after_a_restart() -> None:
     """From the accepted state alone; an odd id stays one parameter."""
     accepted = play(job(ROW, request()), reply(value=CREATED)).sends[-1].accepted
     again = play(job(ROW, request()), success(URL), accepted=accepted)
-    assert again.paths == [POLL] and again.done.pictures == (Found(url=URL),)
+    assert again.paths == [POLL] and again.done.pictures == (ImageRef(url=URL),)
     odd = play(job(ROW, request()), reply(value={"code": 200, "data": {"taskId": "a&b=c d"}}))
     assert odd.paths[-1].endswith("?taskId=a%26b%3Dc%20d")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from driving import PNG, job, play, reply, request, sent_json
-from pack.core.dialects.base.step import Found, Send
+from pack.core.dialects.base.step import ImageRef, Send
 from pack.core.providers import BUILT_IN
 
 ROW = BUILT_IN["nanobanana"]
@@ -44,7 +44,7 @@ def test_a_generation_as_documented() -> None:
         "aspect_ratio": "16:9",
         "image_size": "4K",
     }
-    assert played.done.pictures == (Found(url=URL),)
+    assert played.done.pictures == (ImageRef(url=URL),)
 
 
 def test_an_edit_is_multipart_with_image_repeated_in_order() -> None:
@@ -116,7 +116,7 @@ def test_the_asynchronous_form_asks_for_a_task_and_follows_it() -> None:
     assert [send.paid for send in played.sends] == [True, False, False, False]
     assert [wait.progress for wait in played.waits][1:] == ["0%", "50%"]
     assert played.sends[1].learned == "multipart async"
-    assert played.done.pictures == (Found(url=URL), Found(data=PNG))
+    assert played.done.pictures == (ImageRef(url=URL), ImageRef(data=PNG))
 
 
 def test_the_flat_task_is_read_as_well() -> None:
@@ -127,7 +127,7 @@ def test_the_flat_task_is_read_as_well() -> None:
         reply(value={"status": "completed", "data": [{"url": URL}]}),
     )
     assert played.paths[0] == "POST /v1/images/generations?async=true"
-    assert played.done.pictures == (Found(url=URL),)
+    assert played.done.pictures == (ImageRef(url=URL),)
 
 
 def test_a_task_in_a_reply_that_nobody_asked_for_is_followed() -> None:
@@ -135,7 +135,7 @@ def test_a_task_in_a_reply_that_nobody_asked_for_is_followed() -> None:
     first = play(job(ROW, request()), reply(value={"data": {"task_id": "t9", "status": "queued"}}))
     assert first.paths[-1] == "GET /v1/images/tasks/t9"
     again = play(job(ROW, request()), reply(value=DOCUMENTED), accepted=first.sends[-1].accepted)
-    assert again.paths == ["GET /v1/images/tasks/t9"] and again.done.pictures == (Found(url=URL),)
+    assert again.paths == ["GET /v1/images/tasks/t9"] and again.done.pictures == (ImageRef(url=URL),)
 
 
 def test_a_failed_task_says_why_and_is_named() -> None:
@@ -190,8 +190,8 @@ def test_a_field_that_is_refused_of_several_is_a_fact_about_several() -> None:
 
 def test_the_row_s_own_spelling_is_the_first() -> None:
     """A row that says base64 begins with it, and is led to data URIs when they are asked for."""
-    row = replace(ROW, references="base64", forms=("json", "multipart"))
-    work = job(row, request("edit", 1))
+    spec = replace(ROW, references="base64", forms=("json", "multipart"))
+    work = job(spec, request("edit", 1))
     played = play(work, said("image[0]: expected a data URI"), reply(value=DOCUMENTED))
     first, second = (sent_json(send)["image"][0] for send in played.sends)
     assert second.endswith(first) and second.startswith("data:image/") and not first.startswith("data:")

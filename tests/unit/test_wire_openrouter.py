@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from driving import PNG, job, play, reply, request, sent_json
 from pack.core.dialects import dialect
-from pack.core.dialects.base.step import Done, Failed, Found
+from pack.core.dialects.base.step import Done, Failed, ImageRef
 from pack.core.execution.retry_policy import charged_by
 from pack.core.providers import BUILT_IN
 
@@ -39,7 +39,7 @@ def test_text_goes_as_a_chat_that_wants_both_modalities() -> None:
         "image_config": {"aspect_ratio": "16:9", "image_size": "2K"},
     }
     done = played.done
-    assert done.pictures == (Found(data=PNG),) and done.text == "Here you are."
+    assert done.pictures == (ImageRef(data=PNG),) and done.text == "Here you are."
     assert (done.usd, done.request_id, done.learned) == (0.067, "gen-17", "chat")
 
 
@@ -72,7 +72,7 @@ def test_the_images_form_has_names_of_its_own() -> None:
         "aspect_ratio": "1:8",
         "resolution": "4K",
     }
-    assert played.done.pictures == (Found(data=PNG),)
+    assert played.done.pictures == (ImageRef(data=PNG),)
     assert (played.done.usd, played.done.learned) == (0.151, "images")
 
 

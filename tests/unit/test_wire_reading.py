@@ -11,7 +11,7 @@ from driving import PNG, job, play, reply, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pack.core.dialects.base.polling import FAILED, RUNNING, SUCCEEDED, status_of, task_id_of
-from pack.core.dialects.base.step import Done, Found, Send
+from pack.core.dialects.base.step import Done, ImageRef, Send
 from pack.core.dialects.parsing.error_parsing import fault_of, fault_words
 from pack.core.dialects.parsing.reading import read_json
 from pack.core.dialects.parsing.result_images import decode_base64, words_in
@@ -49,7 +49,7 @@ SHAPES: dict[str, Any] = {
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_picture_is_found_in_every_shape(shape: str) -> None:
     """One picture, by address or as exactly its bytes."""
-    assert pictures_in(SHAPES[shape]) in ([Found(url=URL)], [Found(data=PNG)])
+    assert pictures_in(SHAPES[shape]) in ([ImageRef(url=URL)], [ImageRef(data=PNG)])
 
 
 @pytest.mark.parametrize("dialect", ["google", "onerouter", "apiframe", "nanobanana", "runflow", "offline"])
@@ -81,7 +81,7 @@ def test_what_is_no_result_is_not_taken_for_one(value: object) -> None:
 def test_several_pictures_keep_their_order() -> None:
     """Mixed transports too."""
     value = {"data": [{"url": URL}, {"b64_json": B64}, {"url": URL + "3"}]}
-    assert pictures_in(value) == [Found(url=URL), Found(data=PNG), Found(url=URL + "3")]
+    assert pictures_in(value) == [ImageRef(url=URL), ImageRef(data=PNG), ImageRef(url=URL + "3")]
 
 
 @settings(max_examples=60, deadline=None)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from driving import BASE, fitted, job, play, reply, request, sent_json
 from pack.core.dialects import dialect, replicate
-from pack.core.dialects.base.step import Cancels, Done, Found, Reply, Send, Wait
+from pack.core.dialects.base.step import Cancels, Done, ImageRef, Reply, Send, Wait
 from pack.core.execution import retry_policy
 from pack.core.providers import BUILT_IN
 
@@ -50,7 +50,7 @@ def test_a_prediction_is_made_and_asked_for() -> None:
             "output_format": "jpg",
         }
     }
-    assert played.done.pictures == (Found(url=URL),), "an echoed input is no result"
+    assert played.done.pictures == (ImageRef(url=URL),), "an echoed input is no result"
     assert played.done.request_id == "p1"
 
 
@@ -74,7 +74,7 @@ def test_an_edit_asks_for_the_first_picture_s_ratio_in_its_own_word() -> None:
 
 @pytest.mark.parametrize("output", [URL, [URL], [{"url": URL}], {"url": URL}])
 def test_an_output_is_a_string_or_a_list(output: Any) -> None:
-    assert ended({**SUCCEEDED, "output": output}).pictures == (Found(url=URL),)
+    assert ended({**SUCCEEDED, "output": output}).pictures == (ImageRef(url=URL),)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_failed_prediction_by_its_words(error: str | None, kind: str) -> None:
     assert failed.fault.kind == kind and failed.task == "p1"
     assert (error or "")[:20] in failed.fault.words
     told = retry_policy.after_failure(ROW, failed.fault, {}, paid=False, attempt=1, now=0, dice=0)
-    assert isinstance(told, retry_policy.Stop) and retry_policy.fate_of(failed.fault, accepted=True) == "over"
+    assert isinstance(told, retry_policy.Stop) and retry_policy.disposition_of(failed.fault, accepted=True) == "over"
     assert retry_policy.charged_by(ROW, failed.fault, accepted=True) == "maybe"
 
 
@@ -141,7 +141,7 @@ def test_what_a_cancelled_prediction_costs(value: dict[str, Any], charged: str) 
     """Nothing when it never started, which it has to say; nobody is asked about it afterwards."""
     fault = ended(value).fault
     assert retry_policy.charged_by(ROW, fault, accepted=True) == charged
-    assert retry_policy.fate_of(fault, accepted=True) == "over"
+    assert retry_policy.disposition_of(fault, accepted=True) == "over"
 
 
 def test_an_output_that_was_deleted_was_paid_and_is_lost() -> None:
@@ -149,7 +149,7 @@ def test_an_output_that_was_deleted_was_paid_and_is_lost() -> None:
     fault = ended({**SUCCEEDED, "output": None, "data_removed": True}).fault
     assert (
         retry_policy.charged_by(ROW, fault, accepted=True) == "yes"
-        and retry_policy.fate_of(fault, accepted=True) == "lost"
+        and retry_policy.disposition_of(fault, accepted=True) == "lost"
     )
     assert "an hour" in fault.cure
 
@@ -163,12 +163,12 @@ def test_a_success_without_an_output() -> None:
 def test_a_prediction_is_found_again_after_a_restart() -> None:
     accepted = play(job(ROW, request("edit")), reply(201, MADE), reply(200, STARTED)).sends[-1].accepted
     again = play(job(ROW, request()), reply(200, SUCCEEDED), accepted=accepted)
-    assert again.paths == ["GET /v1/predictions/p1"] and again.done.pictures == (Found(url=URL),)
+    assert again.paths == ["GET /v1/predictions/p1"] and again.done.pictures == (ImageRef(url=URL),)
 
 
 def test_a_prediction_that_is_not_known_any_more_is_lost() -> None:
     failed = play(job(ROW, request()), reply(201, MADE), reply(404, {"detail": "Not found"})).failed
-    assert failed.task == "p1" and retry_policy.fate_of(failed.fault, accepted=True) == "lost"
+    assert failed.task == "p1" and retry_policy.disposition_of(failed.fault, accepted=True) == "lost"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from driving import job, play, reply, request, sent_json
-from pack.core.dialects.base.step import Found, Reply
+from pack.core.dialects.base.step import ImageRef, Reply
 from pack.core.providers import BUILT_IN
 
 ROW = BUILT_IN["runflow"]
@@ -37,7 +37,7 @@ def test_text_alone_goes_as_a_flat_body() -> None:
         "seed": 4,
         "num_images": 3,
     }
-    assert played.done.pictures == (Found(url=URL),) and played.done.learned == "run"
+    assert played.done.pictures == (ImageRef(url=URL),) and played.done.learned == "run"
 
 
 def test_references_are_uploaded_in_three_free_steps_each() -> None:
@@ -162,7 +162,7 @@ def test_a_run_is_followed_to_its_outputs_and_its_cost() -> None:
         ),
     )
     assert played.paths[1:] == ["GET /v1/runs/run_5"] * 2
-    assert played.done.pictures == (Found(url=URL),), "an echoed input is no result"
+    assert played.done.pictures == (ImageRef(url=URL),), "an echoed input is no result"
     assert played.done.usd == pytest.approx(0.15)
 
 
@@ -191,7 +191,7 @@ def test_a_run_is_found_again_after_a_restart() -> None:
         reply(value={**RUN, "status_code": "succeeded", "output": {"outputs": [{"url": URL}]}}),
         accepted=accepted,
     )
-    assert again.paths == ["GET /v1/runs/run_5"] and again.done.pictures == (Found(url=URL),)
+    assert again.paths == ["GET /v1/runs/run_5"] and again.done.pictures == (ImageRef(url=URL),)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from driving import job, play, reply, request, sent_json
-from pack.core.dialects.base.step import Found, Reply
-from pack.core.execution.retry_policy import charged_by, fate_of
+from pack.core.dialects.base.step import ImageRef, Reply
+from pack.core.execution.retry_policy import charged_by, disposition_of
 from pack.core.providers import BUILT_IN
 
 ROW = BUILT_IN["wavespeed"]
@@ -54,7 +54,7 @@ def test_a_prediction_is_followed_to_its_outputs() -> None:
         "enable_web_search": True,
     }
     assert played.paths[1:] == [POLL, POLL] and [send.paid for send in played.sends] == [True, False, False]
-    assert played.done.pictures == (Found(url=URL),) and played.done.request_id == "pr-9"
+    assert played.done.pictures == (ImageRef(url=URL),) and played.done.request_id == "pr-9"
 
 
 def test_references_are_uploaded_and_sent_as_addresses() -> None:
@@ -81,7 +81,7 @@ def test_references_are_uploaded_and_sent_as_addresses() -> None:
 def test_an_answer_that_is_finished_at_once_is_taken(word: str) -> None:
     """No poll for what is there."""
     played = play(job(ROW, request()), prediction(word, URL))
-    assert len(played.sends) == 1 and played.done.pictures == (Found(url=URL),)
+    assert len(played.sends) == 1 and played.done.pictures == (ImageRef(url=URL),)
 
 
 @pytest.mark.parametrize("word", ["created", "processing", "pending", "running", "queued", "reticulating", ""])
@@ -94,7 +94,7 @@ def test_an_answer_without_the_envelope_is_read_too() -> None:
     """Its own nodes do so."""
     bare = reply(value={"id": "pr-9", "status": "created"})
     done = play(job(ROW, request()), bare, reply(value={"id": "pr-9", "status": "completed", "outputs": [URL]})).done
-    assert done.pictures == (Found(url=URL),)
+    assert done.pictures == (ImageRef(url=URL),)
 
 
 @pytest.mark.parametrize(
@@ -140,14 +140,14 @@ def test_a_prediction_that_is_not_known_any_more_is_lost() -> None:
     for gone in (reply(404, {"code": 404, "message": "no"}), reply(value={"code": 404, "message": "no"})):
         lost = play(job(ROW, request()), prediction("created"), gone).failed
         assert "pr-9" in lost.fault.words and lost.task == "pr-9"
-        assert fate_of(lost.fault, accepted=True) == "lost"
+        assert disposition_of(lost.fault, accepted=True) == "lost"
 
 
 def test_a_prediction_is_found_again_after_a_restart() -> None:
     """From the accepted state alone; an odd id stays one segment of the path."""
     accepted = play(job(ROW, request("edit")), uploaded(0), prediction("created")).sends[-1].accepted
     again = play(job(ROW, request()), prediction("completed", URL), accepted=accepted)
-    assert again.paths == [POLL] and again.done.pictures == (Found(url=URL),)
+    assert again.paths == [POLL] and again.done.pictures == (ImageRef(url=URL),)
     odd = play(job(ROW, request()), prediction("created", id="../a b?c"))
     assert odd.paths[-1] == "GET /api/v3/predictions/..%2Fa%20b%3Fc/result"
 
@@ -226,12 +226,12 @@ def test_a_404_that_is_not_its_own_leads_to_the_other_address_of_a_result() -> N
         job(ROW, request()), prediction("created"), MISSING, prediction("processing"), prediction("completed", URL)
     )
     assert done.paths[1:] == [POLL, POLL.removesuffix("/result"), POLL.removesuffix("/result")]
-    assert done.done.pictures == (Found(url=URL),) and done.done.variants == {"result": "plain"}
+    assert done.done.pictures == (ImageRef(url=URL),) and done.done.variants == {"result": "plain"}
     lost = play(job(ROW, request()), prediction("created"), MISSING, MISSING).failed
-    assert fate_of(lost.fault, accepted=True) == "lost" and lost.task == "pr-9"
+    assert disposition_of(lost.fault, accepted=True) == "lost" and lost.task == "pr-9"
 
 
 def test_a_deleted_prediction_is_lost() -> None:
     """Only its client knows the word. It may have been billed before."""
     gone = play(job(ROW, request()), prediction("created"), prediction("deleted")).failed
-    assert fate_of(gone.fault, accepted=True) == "lost" and charged_by(ROW, gone.fault, accepted=True) == "maybe"
+    assert disposition_of(gone.fault, accepted=True) == "lost" and charged_by(ROW, gone.fault, accepted=True) == "maybe"

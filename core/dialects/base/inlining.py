@@ -20,7 +20,7 @@ def next_upload(job: Job, addresses: Sequence[str]) -> int | None:
         for index, (picture, address) in enumerate(zip(job.references, addresses, strict=True))
         if not address
     }
-    if not job.row.upload_above or sum(inside.values()) <= job.row.upload_above:
+    if not job.spec.upload_above or sum(inside.values()) <= job.spec.upload_above:
         return None
     return max(inside, key=lambda index: (inside[index], -index))
 

@@ -185,7 +185,7 @@ def follow(
     if nameless >= NAMELESS_POLLS:
         nothing = Fault("unreadable", "no status, no picture and no error", reply.status, request_id=reply.request_id)
         return Failed(replace(error_in(reply, value) or nothing, final=True), task)
-    first, longest = job.row.poll_seconds
+    first, longest = job.spec.poll_seconds
     seconds = first if pause is None else min(longest, pause * 1.5)
     state: State = {"at": "poll", "task": task, "pause": seconds, **(extra or {})}
     if nameless:

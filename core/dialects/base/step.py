@@ -20,7 +20,7 @@ from typing import Any, Protocol, runtime_checkable
 from ...errors import Fault
 from ...http.body import Body, Inline
 from ...images.picture import Encoded
-from ...providers.spec import Operation, Option, Provider, Route, Transport
+from ...providers.spec import Endpoint, Operation, Option, ProviderSpec, Transport
 from ..parsing.coded_image import CodedImage
 
 State = dict[str, Any]
@@ -30,7 +30,7 @@ State = dict[str, Any]
 class Job:
     """One paid call in a dialect's hands."""
 
-    row: Provider
+    spec: ProviderSpec
     base_url: str
     """Origin and prefix, without a trailing slash or /v1."""
     model: str
@@ -47,25 +47,25 @@ class Job:
     """Reference index -> address of an upload made earlier that is still good."""
     project: str = ""
     """The project that the key belongs to, where the address names it."""
-    own_route: Route | None = None
+    own_route: Endpoint | None = None
     """The model's own address and field names, where it has some."""
     variants: Mapping[str, str] = field(default_factory=dict)
     """Topic -> variant that worked at this base URL earlier; see `variants`."""
 
     @property
-    def route(self) -> Route:
-        return self.own_route or self.row.routes[self.operation]
+    def route(self) -> Endpoint:
+        return self.own_route or self.spec.routes[self.operation]
 
     def url(self, path: str) -> str:
         return self.base_url + path.replace("{project}", self.project).replace("{model}", self.model)
 
     def upload_url(self, path: str) -> str:
         """The address of the upload route; `path` is the dialect's own, where the row names no other."""
-        return self.row.uploads_to(self.base_url) + (self.row.upload_path or path)
+        return self.spec.uploads_to(self.base_url) + (self.spec.upload_path or path)
 
     def inline(self, picture: Encoded) -> Inline:
         """A reference inside a JSON body: a data URI, or bare base64 where the row says so."""
-        return Inline(picture, data_uri=self.row.references != "base64")
+        return Inline(picture, data_uri=self.spec.references != "base64")
 
     def fields(self) -> dict[str, str | int | bool]:
         """The options in the provider's names and spelling, with the count where it has one."""
@@ -134,7 +134,7 @@ class Wait:
 
 
 @dataclass(frozen=True)
-class Found:
+class ImageRef:
     """One picture in a reply: an address, or its bytes."""
 
     url: str = ""
@@ -152,7 +152,7 @@ class Found:
 class Done:
     """The provider has finished. No pictures at all is a `Failed`, not a `Done`."""
 
-    pictures: tuple[Found, ...]
+    pictures: tuple[ImageRef, ...]
     """In the order of the answer; where there are more than were asked for, the last are the results."""
     text: str = ""
     """The model's words, or the revised prompt."""

@@ -137,8 +137,8 @@ def request_id(reply: Reply, value: dict[str, Any]) -> str:
 # --------------------------------------------------------------------------------------------------- errors
 
 
-def fault(reply: Reply, row_id: str = "") -> Fault:
-    """What a reply that isn't a success says. `row_id`: whose it is, because Google's cures are no reseller's."""
+def fault(reply: Reply, spec_id: str = "") -> Fault:
+    """What a reply that isn't a success says. `spec_id`: whose it is, because Google's cures are no reseller's."""
     general = fault_of(reply)
     if general.kind in ("bot_protection", "proxy"):
         return general
@@ -159,7 +159,7 @@ def fault(reply: Reply, row_id: str = "") -> Fault:
         kind=kind or general.kind,
         words=redact(said) or general.words,
         retry_after=general.retry_after if wait is None else wait,
-        cure=_reseller_cure(kind, general.cure) if cure and row_id not in _GOOGLE_S_OWN else cure or general.cure,
+        cure=_reseller_cure(kind, general.cure) if cure and spec_id not in _GOOGLE_S_OWN else cure or general.cure,
     )
 
 

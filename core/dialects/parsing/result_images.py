@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from ...images.picture import sniff
-from ..base.step import Found
+from ..base.step import ImageRef
 from .base64_text import decode_base64 as decode_base64
 from .envelopes import json_in
 from .image_names import named_as_images, without_other_roles
@@ -60,7 +60,7 @@ _WORD_FIELDS = ("revised_prompt", "description", "text")
 class ResultImages:
     """What an answer holds beside errors."""
 
-    images: tuple[Found, ...]
+    images: tuple[ImageRef, ...]
     """The results, in the order of the answer. A draft is in here only when it is the result."""
     text: str = ""
     """The words beside them, without the markup of images."""
@@ -124,10 +124,10 @@ def _of_candidates(value: dict[str, Any]) -> ResultImages:
     return ResultImages(tuple(drafts[-1:]), words, is_draft=True, has_draft=True)
 
 
-def _of_texts(texts: list[Text]) -> tuple[list[Found], str]:
+def _of_texts(texts: list[Text]) -> tuple[list[ImageRef], str]:
     """The images in the texts of an answer's parts, and the words beside them."""
     said = "\n".join(text.strip() for text in texts if isinstance(text, str) and text.strip())
-    images: list[Found] = []
+    images: list[ImageRef] = []
     words: list[str] = []
     pieces: list[Text] = [said, *(text for text in texts if isinstance(text, LongText))]
     for text in pieces:
@@ -146,7 +146,7 @@ def _ended_well(value: dict[str, Any], candidates: list[dict[str, Any]]) -> bool
     return all(reason in ("", "STOP", "FINISH_REASON_STOP", "FINISH_REASON_UNSPECIFIED") for reason in reasons)
 
 
-def _of_part(part: dict[str, Any]) -> list[Found]:
+def _of_part(part: dict[str, Any]) -> list[ImageRef]:
     """The image of one part of a Gemini answer, an address or bytes."""
     for name, inner in (("inlineData", "data"), ("fileData", "fileUri")):
         holder = named(part, name)
@@ -184,7 +184,7 @@ def _of_choices(value: dict[str, Any], depth: int = 0) -> ResultImages:
     return ResultImages((), "\n".join(dict.fromkeys(words)))
 
 
-def images_in_content(content: Any, depth: int = 0) -> list[Found]:
+def images_in_content(content: Any, depth: int = 0) -> list[ImageRef]:
     """The images of a message's content: text, or a list of typed parts."""
     if isinstance(content, Text):
         found = split_text(content)[0] or [each for each in [image_of(content)] if each]
@@ -194,7 +194,7 @@ def images_in_content(content: Any, depth: int = 0) -> list[Found]:
     if not isinstance(content, list):
         return []
     found = []
-    in_text: list[Found] = []
+    in_text: list[ImageRef] = []
     for part in content:
         if isinstance(part, Text):
             in_text += split_text(part)[0]
@@ -220,7 +220,7 @@ def text_of_content(content: Any) -> str:
 # ---------------------------------------------------------------------------------------------- anything else
 
 
-def images_in(value: Any, depth: int = 0) -> list[Found]:
+def images_in(value: Any, depth: int = 0) -> list[ImageRef]:
     """Every image in the known places of a JSON value, in order; `data[]`, `images[]`, `output.outputs[]` and the like."""
     if depth > _DEEPEST:
         return []
@@ -252,7 +252,7 @@ def images_in(value: Any, depth: int = 0) -> list[Found]:
     )
 
 
-def _first_inside(value: dict[str, Any], names: tuple[str, ...], depth: int) -> list[Found]:
+def _first_inside(value: dict[str, Any], names: tuple[str, ...], depth: int) -> list[ImageRef]:
     """The images in the first of these fields that has some."""
     for name in names:
         if not _may_hold(value.get(name)) or (name == "message" and not isinstance(value[name], dict)):
@@ -269,13 +269,13 @@ def _may_hold(item: Any) -> TypeGuard[Any]:
     return bool(item) if not isinstance(item, LongText) else True
 
 
-def _of_leaf(item: Any, depth: int) -> list[Found]:
+def _of_leaf(item: Any, depth: int) -> list[ImageRef]:
     """The images of a field whose name says that it is one."""
     if isinstance(item, dict) and item.get("type") == "Buffer":  # how Node.js writes bytes as JSON
         item = item.get("data")
     if isinstance(item, list) and item and all(isinstance(each, int) and 0 <= each < 256 for each in item):
         data = bytes(item)
-        return [Found(data=data)] if sniff(data) else []
+        return [ImageRef(data=data)] if sniff(data) else []
     if isinstance(item, (dict, list)):
         return images_in(item, depth + 1)
     if not _is_filled(item):
@@ -283,7 +283,7 @@ def _of_leaf(item: Any, depth: int) -> list[Found]:
     return [found for found in [image_of(item) or relative_address(item)] if found] or split_text(item)[0]
 
 
-def _named_image(value: dict[str, Any], names: tuple[str, ...]) -> Found | None:
+def _named_image(value: dict[str, Any], names: tuple[str, ...]) -> ImageRef | None:
     """The image of an object with one of the fields that name it."""
     for name in names:
         leaf = value.get(name)

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from ..base.step import Found
+from ..base.step import ImageRef
 from .base64_text import decode_base64
 from .coded_image import CodedImage
 from .long_text import MOST_TEXT, LongText, Span
@@ -42,18 +42,18 @@ _NAMED_IMAGE = re.compile(r"!\[[^\]\n]{0,300}\]\[([\w-]{1,40})\]")
 _ENDS = frozenset(" \t\r\n)>\"'`]|")
 
 
-def image_of(text: Text) -> Found | None:
-    """An address, a data URI or base64 as a `Found`; None for anything else."""
+def image_of(text: Text) -> ImageRef | None:
+    """An address, a data URI or base64 as a `ImageRef`; None for anything else."""
     if isinstance(text, LongText):
         if len(text) <= _LONG_ADDRESS:
             return image_of(text.text())
         coded = CodedImage.of(text)
-        return Found(coded=coded) if coded else None
+        return ImageRef(coded=coded) if coded else None
     text = text.strip()
     if text[:8].lower().startswith(("http://", "https://")):
-        return None if any(space in text for space in '\r\n\t <>"') else Found(url=text)
+        return None if any(space in text for space in '\r\n\t <>"') else ImageRef(url=text)
     data = decode_base64(text)
-    return Found(data=data) if data else None
+    return ImageRef(data=data) if data else None
 
 
 def cleaned_address(text: Text) -> str:
@@ -64,7 +64,7 @@ def cleaned_address(text: Text) -> str:
     return text.replace(" ", "%20") if text[:8].lower().startswith(("http://", "https://")) else ""
 
 
-def image_lines(text: Text) -> tuple[list[Found], str]:
+def image_lines(text: Text) -> tuple[list[ImageRef], str]:
     """The images that are base64 on lines of their own, also in a fenced block, and the other lines."""
     if isinstance(text, LongText):
         try:
@@ -74,11 +74,11 @@ def image_lines(text: Text) -> tuple[list[Found], str]:
         found = [
             CodedImage.of(LongText(Span(line, 0, len(line), False))) for line in lines if len(line) > _LONG_ADDRESS
         ]
-        return [Found(coded=coded) for coded in found if coded], ""
-    images: list[Found] = []
+        return [ImageRef(coded=coded) for coded in found if coded], ""
+    images: list[ImageRef] = []
     rest: list[str] = []
     for line in text.splitlines():
-        image = Found(data=data) if len(line) > 80 and (data := decode_base64(line.strip())) else None
+        image = ImageRef(data=data) if len(line) > 80 and (data := decode_base64(line.strip())) else None
         if image:
             images.append(image)
         else:
@@ -88,7 +88,7 @@ def image_lines(text: Text) -> tuple[list[Found], str]:
     return images, "\n".join(rest)
 
 
-def relative_address(text: Text) -> Found | None:
+def relative_address(text: Text) -> ImageRef | None:
     """An address without a host, or without its scheme; whoever fetches it joins it to the provider's own address."""
     if isinstance(text, LongText):
         return None
@@ -96,13 +96,13 @@ def relative_address(text: Text) -> Found | None:
     if len(text) > 2000 or "://" in text.partition("?")[0]:
         return None
     if _PATH.fullmatch(text):
-        return Found(url=text)
+        return ImageRef(url=text)
     path = text.partition("?")[0]
     plain = re.fullmatch(r"(\./)?[\w%~@+.-]+(/[\w%~@+.-]+)*", path) and ".." not in path
-    return Found(url=text) if plain and _IMAGE_PATH.search(path) else None
+    return ImageRef(url=text) if plain and _IMAGE_PATH.search(path) else None
 
 
-def split_text(text: Text, known: Mapping[str, Found] | None = None) -> tuple[list[Found], str]:
+def split_text(text: Text, known: Mapping[str, ImageRef] | None = None) -> tuple[list[ImageRef], str]:
     """The images that a text names or carries, and the text without their markup.
 
     A markdown image and an <img> are taken whatever their address looks like. An address alone on its line (also in angle
@@ -113,8 +113,8 @@ def split_text(text: Text, known: Mapping[str, Found] | None = None) -> tuple[li
         return _split_long(text)
     if not text or not any(mark in text for mark in ("http", "data:", "](", "<img", "<IMG")):
         return [], text.strip()
-    images: list[Found] = []
-    ornaments: list[Found] = []
+    images: list[ImageRef] = []
+    ornaments: list[ImageRef] = []
     rest: list[str] = []
     at = 0
     for start, opened, end in _marked(text):
@@ -216,10 +216,10 @@ def _closing(text: str, at: int, closes: str) -> int:
     return at if end < 0 else end + 1
 
 
-def _bare(text: str) -> tuple[list[Found], str]:
+def _bare(text: str) -> tuple[list[ImageRef], str]:
     """Addresses that stand alone on their line."""
     lines = text.splitlines()
-    found: list[tuple[int, Found, bool]] = []
+    found: list[tuple[int, ImageRef, bool]] = []
     for number, line in enumerate(lines):
         bare = line.strip().strip("*_`").strip()
         if len(bare) > _LONG_ADDRESS:
@@ -229,7 +229,7 @@ def _bare(text: str) -> tuple[list[Found], str]:
         if not re.fullmatch(r"(?i)https?://\S+", bare):
             continue
         likely = bool(_IMAGE_PATH.search(re.split(r"[?#]", bare)[0]))
-        found.append((number, Found(url=bare), likely))
+        found.append((number, ImageRef(url=bare), likely))
     others = [line for number, line in enumerate(lines) if line.strip() and number not in {at for at, _, _ in found}]
     taken = [(number, image) for number, image, likely in found if likely or not others]
     numbers = {number for number, _ in taken}
@@ -240,7 +240,7 @@ def _bare(text: str) -> tuple[list[Found], str]:
 # ------------------------------------------------------------------------------------------------------ long texts
 
 
-def _split_long(text: LongText) -> tuple[list[Found], str]:
+def _split_long(text: LongText) -> tuple[list[ImageRef], str]:
     """`split_text` for a long text: its data URIs become short ones that stand for them."""
     if len(text.spans) != 1:
         if len(text) > _MOST_JOINED:
@@ -251,7 +251,7 @@ def _split_long(text: LongText) -> tuple[list[Found], str]:
             return [], ""
         text = LongText(Span(data, 0, len(data), False))
     (span,) = text.spans
-    known: dict[str, Found] = {}
+    known: dict[str, ImageRef] = {}
     pieces: list[str] = []
     token, kept, left = f"data:image/long;{secrets.token_hex(8)}=", span.start, MOST_TEXT
     for start, end in _data_uris(span):
@@ -262,7 +262,7 @@ def _split_long(text: LongText) -> tuple[list[Found], str]:
         left -= len(before)
         name = f"{token}{len(known)}"
         pieces += [before, name]
-        known[name] = Found(coded=coded)
+        known[name] = ImageRef(coded=coded)
         kept = end
     pieces.append(LongText(replace(span, start=kept)).text()[:left])
     return split_text("".join(pieces), known)

@@ -12,15 +12,15 @@ file and README of the v2 SDK; an integrator's guide of 2026 says the same]: it 
 sent here, from whichever variable, file or setting.
 """
 
-from ..spec import RATIOS, Field, Model, Offer, Provider, Route
+from ..spec import RATIOS, Capabilities, Endpoint, Field, Model, ProviderSpec
 
-_ROUTE = Route(
+_ROUTE = Endpoint(
     "/{model}",
     {"aspect_ratio": Field("aspect_ratio"), "resolution": Field("resolution")},
     references="images",
 )
 
-PROVIDER = Provider(
+PROVIDER = ProviderSpec(
     id="apiframe",
     label="APIFRAME (v1)",
     dialect="apiframe_v1",
@@ -40,8 +40,8 @@ PROVIDER = Provider(
         Model(
             "nano-banana-pro",
             "pro",
-            generate=Offer("nano-banana-pro", RATIOS, ("1K", "2K", "4K"), default_resolution="2K"),
-            edit=Offer(
+            generate=Capabilities("nano-banana-pro", RATIOS, ("1K", "2K", "4K"), default_resolution="2K"),
+            edit=Capabilities(
                 "nano-banana-pro",
                 RATIOS,
                 ("1K", "2K", "4K"),
@@ -53,7 +53,7 @@ PROVIDER = Provider(
         Model(
             "nano-banana",
             "first",
-            edit=Offer(
+            edit=Capabilities(
                 "nano-banana",
                 RATIOS,
                 fixed_resolution="1K",

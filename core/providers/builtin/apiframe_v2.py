@@ -11,10 +11,10 @@ with: a wrong key is refused and costs nothing. An uploaded file lives for one t
 that needs no key.
 """
 
-from ..spec import RATIOS, Field, Model, Offer, Option, Provider, Route
+from ..spec import RATIOS, Capabilities, Endpoint, Field, Model, Option, ProviderSpec
 
 _OPTIONS: frozenset[Option] = frozenset({"web_search", "output_format"})
-_ROUTE = Route(
+_ROUTE = Endpoint(
     "/v2/images/generate",
     {
         "aspect_ratio": Field("aspect_ratio"),
@@ -31,12 +31,12 @@ def _model(name: str, family: str, wire: str, sizes: tuple[str, ...]) -> Model:
     return Model(
         name,
         family,
-        generate=Offer(wire, RATIOS, sizes, fixed, fixed, options=_OPTIONS, max_prompt=2000),
-        edit=Offer(wire, RATIOS, sizes, fixed, fixed, max_references=14, options=_OPTIONS, max_prompt=2000),
+        generate=Capabilities(wire, RATIOS, sizes, fixed, fixed, options=_OPTIONS, max_prompt=2000),
+        edit=Capabilities(wire, RATIOS, sizes, fixed, fixed, max_references=14, options=_OPTIONS, max_prompt=2000),
     )
 
 
-PROVIDER = Provider(
+PROVIDER = ProviderSpec(
     id="apiframe_v2",
     label="APIFRAME (v2)",
     dialect="apiframe_v2",

@@ -20,7 +20,7 @@ first model: $0.039 in two price lists of clients; a client that read fal's pric
 counts. A web search adds $0.015 and high thinking $0.002 elsewhere.
 """
 
-from ..spec import EXTREME_RATIOS, RATIOS, Field, Model, Offer, Option, Price, Provider, Route
+from ..spec import EXTREME_RATIOS, RATIOS, Capabilities, Endpoint, Field, Model, Option, Price, ProviderSpec
 
 _ALL = (*RATIOS, *EXTREME_RATIOS)
 _FIELDS: dict[Option, Field] = {
@@ -56,8 +56,10 @@ def _model(
     return Model(
         name,
         family,
-        generate=Offer(endpoint, ratios, resolutions, fixed, "1K", max_count=4, options=options, choices=takes or {}),
-        edit=Offer(
+        generate=Capabilities(
+            endpoint, ratios, resolutions, fixed, "1K", max_count=4, options=options, choices=takes or {}
+        ),
+        edit=Capabilities(
             f"{endpoint}/edit",
             ratios,
             resolutions,
@@ -74,7 +76,7 @@ def _model(
     )
 
 
-PROVIDER = Provider(
+PROVIDER = ProviderSpec(
     id="fal",
     label="fal",
     dialect="fal",
@@ -86,8 +88,8 @@ PROVIDER = Provider(
     docs=("https://github.com/fal-ai/fal-js", "https://docs.fal.ai/model-apis/model-endpoints/queue"),
     checked="2026-11-27",
     routes={
-        "generate": Route("/{model}", _FIELDS),
-        "edit": Route("/{model}", _FIELDS, references="image_urls"),
+        "generate": Endpoint("/{model}", _FIELDS),
+        "edit": Endpoint("/{model}", _FIELDS, references="image_urls"),
     },
     models=(
         _model(

@@ -22,13 +22,13 @@ from ..spec import (
     OMITTED,
     PREVIEWS,
     RATIOS,
+    Capabilities,
+    Endpoint,
     Field,
     Model,
-    Offer,
     Option,
     Price,
-    Provider,
-    Route,
+    ProviderSpec,
 )
 
 ALL_RATIOS = (*RATIOS, *EXTREME_RATIOS)
@@ -73,7 +73,7 @@ def gemini_model(
     successor: str = "",
 ) -> Model:
     """A model in the body of `generateContent`; without `resolutions` it has 1K only."""
-    generate = Offer(
+    generate = Capabilities(
         wire,
         ratios,
         resolutions,
@@ -141,9 +141,9 @@ MODELS: tuple[Model, ...] = (
     ),
 )
 
-_ROUTE = Route("/v1beta/models/{model}:generateContent", FIELDS, references="inlineData")
+_ROUTE = Endpoint("/v1beta/models/{model}:generateContent", FIELDS, references="inlineData")
 
-PROVIDER = Provider(
+PROVIDER = ProviderSpec(
     id="google",
     label="Google Gemini",
     dialect="gemini",

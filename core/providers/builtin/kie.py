@@ -13,7 +13,7 @@ temporary, at an address that needs no key: kie's pages on uploads say 24 hours 
 (November 2026).
 """
 
-from ..spec import EXTREME_RATIOS, RATIOS, Field, Model, Offer, Option, Price, Provider, Route
+from ..spec import EXTREME_RATIOS, RATIOS, Capabilities, Endpoint, Field, Model, Option, Price, ProviderSpec
 
 _ALL = (*RATIOS, *EXTREME_RATIOS)
 _SIZES = ("1K", "2K", "4K")
@@ -24,7 +24,7 @@ _LONGEST = 20_000
 """Characters of a prompt on Nano Banana 2, 2.1 and Lite, each by its own page."""
 _LONGEST_PRO = 10_000
 _LONGEST_FIRST = 5_000
-_ROUTE = Route(
+_ROUTE = Endpoint(
     _PATH,
     {
         "aspect_ratio": Field("aspect_ratio"),
@@ -34,12 +34,12 @@ _ROUTE = Route(
     },
     references="image_input",
 )
-_FIRST = Route(
+_FIRST = Endpoint(
     _PATH,
     {"aspect_ratio": Field("aspect_ratio"), "output_format": Field("output_format", {"png": "png", "jpeg": "jpeg"})},
     references="image_urls",
 )
-_LITE = Route(
+_LITE = Endpoint(
     _PATH, {"aspect_ratio": Field("aspect_ratio")}, references="image_urls", constants={"aspect_ratio": "auto"}
 )
 
@@ -58,8 +58,8 @@ def _model(
     return Model(
         name,
         family,
-        generate=Offer(wire, ratios, _SIZES, default_resolution="1K", options=options, max_prompt=longest),
-        edit=Offer(
+        generate=Capabilities(wire, ratios, _SIZES, default_resolution="1K", options=options, max_prompt=longest),
+        edit=Capabilities(
             wire,
             ratios,
             _SIZES,
@@ -74,7 +74,7 @@ def _model(
     )
 
 
-PROVIDER = Provider(
+PROVIDER = ProviderSpec(
     id="kie",
     label="kie.ai",
     dialect="kie",
@@ -118,8 +118,8 @@ PROVIDER = Provider(
         Model(
             "nano-banana-lite",
             "lite",
-            generate=Offer("nano-banana-2-lite", _ALL, (), "1K", "1K", max_prompt=_LONGEST, route=_LITE),
-            edit=Offer(
+            generate=Capabilities("nano-banana-2-lite", _ALL, (), "1K", "1K", max_prompt=_LONGEST, route=_LITE),
+            edit=Capabilities(
                 "nano-banana-2-lite",
                 _ALL,
                 (),
@@ -134,10 +134,10 @@ PROVIDER = Provider(
         Model(
             "nano-banana",
             "first",
-            generate=Offer(
+            generate=Capabilities(
                 "google/nano-banana", RATIOS, (), "1K", "1K", options=_FORMAT, max_prompt=_LONGEST_FIRST, route=_FIRST
             ),
-            edit=Offer(
+            edit=Capabilities(
                 "google/nano-banana-edit",
                 RATIOS,
                 (),

@@ -6,7 +6,7 @@ in the JSON of `/generations`. The document says that failed requests don't cons
 (`?async=true`) is from clients of resellers.
 """
 
-from ..spec import RATIOS, Field, Model, Offer, Option, Provider, Route
+from ..spec import RATIOS, Capabilities, Endpoint, Field, Model, Option, ProviderSpec
 
 _FIELDS: dict[Option, Field] = {"aspect_ratio": Field("aspect_ratio"), "resolution": Field("image_size")}
 
@@ -15,13 +15,13 @@ def _model(name: str, family: str, sizes: tuple[str, ...], fixed: str, note: str
     return Model(
         name,
         family,
-        generate=Offer(name, RATIOS, sizes, fixed, fixed),
-        edit=Offer(name, RATIOS, sizes, fixed, fixed, max_references=14),
+        generate=Capabilities(name, RATIOS, sizes, fixed, fixed),
+        edit=Capabilities(name, RATIOS, sizes, fixed, fixed, max_references=14),
         note=note,
     )
 
 
-PROVIDER = Provider(
+PROVIDER = ProviderSpec(
     id="nanobanana",
     label="Nano-Banana API (your reseller)",
     dialect="openai_images",
@@ -32,8 +32,10 @@ PROVIDER = Provider(
     docs=("Nano-Banana API Reference",),
     checked="2026-10-15",
     routes={
-        "generate": Route("/v1/images/generations", _FIELDS, references="image", constants={"response_format": "url"}),
-        "edit": Route("/v1/images/edits", _FIELDS, references="image", constants={"response_format": "url"}),
+        "generate": Endpoint(
+            "/v1/images/generations", _FIELDS, references="image", constants={"response_format": "url"}
+        ),
+        "edit": Endpoint("/v1/images/edits", _FIELDS, references="image", constants={"response_format": "url"}),
     },
     models=(
         _model("nano-banana-2", "pro", ("1K", "2K", "4K"), "", "here this name means the Pro generation"),

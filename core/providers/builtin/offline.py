@@ -9,13 +9,13 @@ from ..spec import (
     PREVIEWS,
     RATIOS,
     RESOLUTIONS,
+    Capabilities,
+    Endpoint,
     Field,
     Model,
-    Offer,
     Option,
     Price,
-    Provider,
-    Route,
+    ProviderSpec,
 )
 
 _ALL = (*RATIOS, *EXTREME_RATIOS)
@@ -42,8 +42,8 @@ def _model(name: str, family: str, ratios: tuple[str, ...], resolutions: tuple[s
     return Model(
         name,
         family,
-        generate=Offer("offline", ratios, resolutions, default_resolution="1K", max_count=4, options=_OPTIONS),
-        edit=Offer(
+        generate=Capabilities("offline", ratios, resolutions, default_resolution="1K", max_count=4, options=_OPTIONS),
+        edit=Capabilities(
             "offline",
             ratios,
             resolutions,
@@ -57,7 +57,7 @@ def _model(name: str, family: str, ratios: tuple[str, ...], resolutions: tuple[s
     )
 
 
-PROVIDER = Provider(
+PROVIDER = ProviderSpec(
     id="offline",
     label="Offline simulation",
     dialect="openai_images",
@@ -67,8 +67,8 @@ PROVIDER = Provider(
     docs=("simulator/apis/offline.py",),
     checked="2026-11-21",
     routes={
-        "generate": Route("/v1/images/generations", _FIELDS, constants={"response_format": "url"}),
-        "edit": Route("/v1/images/edits", _FIELDS, references="image", constants={"response_format": "url"}),
+        "generate": Endpoint("/v1/images/generations", _FIELDS, constants={"response_format": "url"}),
+        "edit": Endpoint("/v1/images/edits", _FIELDS, references="image", constants={"response_format": "url"}),
     },
     models=(
         _model("nano-banana-2", "flash", _ALL, RESOLUTIONS),

@@ -6,7 +6,7 @@ operation; the fields of the other models are taken to be those of their operati
 values: those are from a catalogue survey. Prices at 1K were measured, those of 2K and 4K are not known.
 """
 
-from ..spec import RATIOS, Field, Model, Offer, Option, Price, Provider, Route
+from ..spec import RATIOS, Capabilities, Endpoint, Field, Model, Option, Price, ProviderSpec
 
 _SWITCH = {"on": True, "off": False}
 _GENERATE_OPTIONS: frozenset[Option] = frozenset({"seed", "web_search", "safety_tolerance", "limit_generations"})
@@ -18,10 +18,10 @@ def _model(name: str, family: str, wire: str, usd: float, generated: tuple[str, 
     return Model(
         name,
         family,
-        generate=Offer(
+        generate=Capabilities(
             f"google/{wire}-text-to-image", RATIOS, generated, fixed, "1K", max_count=4, options=_GENERATE_OPTIONS
         ),
-        edit=Offer(
+        edit=Capabilities(
             f"google/{wire}-image-to-image",
             RATIOS,
             edited,
@@ -36,7 +36,7 @@ def _model(name: str, family: str, wire: str, usd: float, generated: tuple[str, 
     )
 
 
-PROVIDER = Provider(
+PROVIDER = ProviderSpec(
     id="onerouter",
     label="OneRouter",
     dialect="onerouter",
@@ -49,7 +49,7 @@ PROVIDER = Provider(
     docs=("https://infronai.gitbook.io/docs/media-apis/image-to-image-api/nano-banana-pro",),
     checked="2026-10-15",
     routes={
-        "generate": Route(
+        "generate": Endpoint(
             "/v1/images/generations",
             {
                 "aspect_ratio": Field("aspect_ratio"),
@@ -62,7 +62,7 @@ PROVIDER = Provider(
             },
             constants={"output_format": "url"},
         ),
-        "edit": Route(
+        "edit": Endpoint(
             "/v1/images/edits",
             {
                 "aspect_ratio": Field("size"),

@@ -8,11 +8,11 @@ models: 1K, 2K, 4K and 14 ratios for 2.1, one picture a request. Lite has the te
 both lists OpenRouter takes isn't known.
 """
 
-from ..spec import EXTREME_RATIOS, PREVIEWS, RATIOS, Field, Model, Offer, Provider, Route
+from ..spec import EXTREME_RATIOS, PREVIEWS, RATIOS, Capabilities, Endpoint, Field, Model, ProviderSpec
 
 _ALL = (*RATIOS, *EXTREME_RATIOS)
 _SIZES = ("1K", "2K", "4K")
-_ROUTE = Route(
+_ROUTE = Endpoint(
     "/v1/images",
     {"aspect_ratio": Field("aspect_ratio"), "resolution": Field("resolution")},
     references="input_references",
@@ -26,13 +26,13 @@ def _model(
     return Model(
         name,
         family,
-        generate=Offer(wire, ratios, sizes, fixed, "1K"),
-        edit=Offer(wire, ratios, sizes, fixed, "1K", max_references=14),
+        generate=Capabilities(wire, ratios, sizes, fixed, "1K"),
+        edit=Capabilities(wire, ratios, sizes, fixed, "1K", max_references=14),
         successor=successor,
     )
 
 
-PROVIDER = Provider(
+PROVIDER = ProviderSpec(
     id="openrouter",
     label="OpenRouter",
     dialect="openrouter",

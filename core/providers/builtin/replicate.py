@@ -16,7 +16,7 @@ reading of the page) and at 0.5K (`512px` in most, `512` in some). What Replicat
 in it, which costs nothing. Not offered, because not established: 2.1, WebP references.
 """
 
-from ..spec import EXTREME_RATIOS, RATIOS, Field, Model, Offer, Option, Provider, Route
+from ..spec import EXTREME_RATIOS, RATIOS, Capabilities, Endpoint, Field, Model, Option, ProviderSpec
 
 _FIELDS: dict[Option, Field] = {
     "aspect_ratio": Field("aspect_ratio"),
@@ -51,8 +51,8 @@ def _model(
     return Model(
         name,
         family,
-        generate=Offer(wire, ratios, resolutions, fixed, default, options=options),
-        edit=Offer(
+        generate=Capabilities(wire, ratios, resolutions, fixed, default, options=options),
+        edit=Capabilities(
             wire,
             ratios,
             resolutions,
@@ -66,7 +66,7 @@ def _model(
     )
 
 
-PROVIDER = Provider(
+PROVIDER = ProviderSpec(
     id="replicate",
     label="Replicate",
     dialect="replicate",
@@ -79,8 +79,8 @@ PROVIDER = Provider(
     docs=("https://replicate.com/docs/reference/http", "https://replicate.com/google/nano-banana-pro"),
     checked="2026-11-27",
     routes={
-        "generate": Route(_PATH, _FIELDS),
-        "edit": Route(_PATH, _FIELDS, references="image_input"),
+        "generate": Endpoint(_PATH, _FIELDS),
+        "edit": Endpoint(_PATH, _FIELDS, references="image_input"),
     },
     models=(
         _model("nano-banana-pro", "pro", ("1K", "2K", "4K"), "2K", frozenset({"safety_tolerance", "output_format"})),

@@ -6,7 +6,7 @@ both are spoken. References go through its asset upload, because inline ones are
 workers have refused. The option list of `aspect_ratio` is that of the same model elsewhere; the page gives none.
 """
 
-from ..spec import EXTREME_RATIOS, RATIOS, Field, Model, Offer, Option, Price, Provider, Route
+from ..spec import EXTREME_RATIOS, RATIOS, Capabilities, Endpoint, Field, Model, Option, Price, ProviderSpec
 
 _SWITCH = {"on": True, "off": False}
 _FORMATS = {"png": "png", "jpeg": "jpeg", "webp": "webp"}
@@ -24,9 +24,9 @@ _FIELDS: dict[Option, Field] = {
     "thinking": Field("thinking_level", {"minimal": "minimal", "high": "high"}),
 }
 _ALL = (*RATIOS, *EXTREME_RATIOS)
-_ROUTE = Route("/v1/run/{model}", _FIELDS, references="image_urls")
+_ROUTE = Endpoint("/v1/run/{model}", _FIELDS, references="image_urls")
 
-PROVIDER = Provider(
+PROVIDER = ProviderSpec(
     id="runflow",
     label="Runflow",
     dialect="runflow",
@@ -43,7 +43,7 @@ PROVIDER = Provider(
         Model(
             "nano-banana-pro",
             "pro",
-            generate=Offer(
+            generate=Capabilities(
                 "google/nano-banana-pro",
                 RATIOS,
                 ("1K", "2K", "4K"),
@@ -51,7 +51,7 @@ PROVIDER = Provider(
                 max_count=4,
                 options=_COMMON,
             ),
-            edit=Offer(
+            edit=Capabilities(
                 "google/nano-banana-pro/edit",
                 RATIOS,
                 ("1K", "2K", "4K"),
@@ -66,7 +66,7 @@ PROVIDER = Provider(
         Model(
             "nano-banana-2",
             "flash",
-            generate=Offer(
+            generate=Capabilities(
                 "google/nano-banana-2",
                 _ALL,
                 ("0.5K", "1K", "2K", "4K"),
@@ -75,7 +75,7 @@ PROVIDER = Provider(
                 options=_FLASH,
                 max_prompt=50_000,
             ),
-            edit=Offer(
+            edit=Capabilities(
                 "google/nano-banana-2/edit",
                 _ALL,
                 ("0.5K", "1K", "2K", "4K"),

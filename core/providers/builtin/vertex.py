@@ -13,7 +13,7 @@ at 2K and 4K are not established here.
 
 from dataclasses import replace
 
-from ..spec import RATIOS, Field, Model, Offer, Option, Price, Provider, Route
+from ..spec import RATIOS, Capabilities, Endpoint, Field, Model, Option, Price, ProviderSpec
 from .google import ALL_RATIOS, FIELDS, MINIMAL_HIGH, gemini_model
 
 _NOTED = ("Google Cloud's price page as litellm's price map has it", "2026-11-27")
@@ -22,7 +22,7 @@ _FIELDS: dict[Option, Field] = FIELDS | {
         "generationConfig.imageConfig.imageOutputOptions.mimeType", {"png": "image/png", "jpeg": "image/jpeg"}
     )
 }
-_ROUTE = Route(
+_ROUTE = Endpoint(
     "/v1/projects/{project}/locations/global/publishers/google/models/{model}:generateContent",
     _FIELDS,
     references="inlineData",
@@ -85,11 +85,11 @@ _MODELS: tuple[Model, ...] = (
 )
 
 
-def _with_format(offer: Offer | None) -> Offer | None:
+def _with_format(offer: Capabilities | None) -> Capabilities | None:
     return replace(offer, options=offer.options | {"output_format"}) if offer else None
 
 
-PROVIDER = Provider(
+PROVIDER = ProviderSpec(
     id="vertex",
     label="Google Vertex AI",
     dialect="gemini",

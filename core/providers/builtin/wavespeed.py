@@ -12,13 +12,13 @@ The package wavespeed judges the way of a request, not the fields: it has no typ
 `/api/v3/media/uploads` and a PUT, where the page on uploads, followed here, has a form.
 """
 
-from ..spec import EXTREME_RATIOS, RATIOS, Field, Model, Offer, Option, Provider, Route
+from ..spec import EXTREME_RATIOS, RATIOS, Capabilities, Endpoint, Field, Model, Option, ProviderSpec
 
 _ALL = (*RATIOS, *EXTREME_RATIOS)
 _SIZES = ("1K", "2K", "4K")
 _FORMAT: frozenset[Option] = frozenset({"output_format"})
 _SEARCH: frozenset[Option] = frozenset({"web_search"})
-_ROUTE = Route(
+_ROUTE = Endpoint(
     "/api/v3/{model}",
     {
         "aspect_ratio": Field("aspect_ratio"),
@@ -29,7 +29,7 @@ _ROUTE = Route(
     references="images",
 )
 
-PROVIDER = Provider(
+PROVIDER = ProviderSpec(
     id="wavespeed",
     label="WaveSpeed",
     dialect="wavespeed",
@@ -52,10 +52,10 @@ PROVIDER = Provider(
         Model(
             "nano-banana-pro",
             "pro",
-            generate=Offer(
+            generate=Capabilities(
                 "google/nano-banana-pro/text-to-image", RATIOS, _SIZES, default_resolution="1K", options=_FORMAT
             ),
-            edit=Offer(
+            edit=Capabilities(
                 "google/nano-banana-pro/edit",
                 RATIOS,
                 _SIZES,
@@ -67,10 +67,10 @@ PROVIDER = Provider(
         Model(
             "nano-banana-2.1",
             "flash2.1",
-            generate=Offer(
+            generate=Capabilities(
                 "google/nano-banana-2.1/text-to-image", _ALL, _SIZES, default_resolution="1K", options=_FORMAT | _SEARCH
             ),
-            edit=Offer(
+            edit=Capabilities(
                 "google/nano-banana-2.1/edit",
                 _ALL,
                 _SIZES,
@@ -82,10 +82,10 @@ PROVIDER = Provider(
         Model(
             "nano-banana-2",
             "flash",
-            generate=Offer(
+            generate=Capabilities(
                 "google/nano-banana-2/text-to-image", _ALL, _SIZES, default_resolution="1K", options=_FORMAT | _SEARCH
             ),
-            edit=Offer(
+            edit=Capabilities(
                 "google/nano-banana-2/edit",
                 _ALL,
                 _SIZES,
@@ -98,13 +98,13 @@ PROVIDER = Provider(
         Model(
             "nano-banana-lite",
             "lite",
-            generate=Offer("google/nano-banana-2-lite/text-to-image", _ALL, (), "1K", "1K", options=_FORMAT),
+            generate=Capabilities("google/nano-banana-2-lite/text-to-image", _ALL, (), "1K", "1K", options=_FORMAT),
         ),
         Model(
             "nano-banana",
             "first",
-            generate=Offer("google/nano-banana/text-to-image", RATIOS, (), "1K", "1K", options=_FORMAT),
-            edit=Offer("google/nano-banana/edit", RATIOS, (), "1K", "1K", max_references=10, options=_FORMAT),
+            generate=Capabilities("google/nano-banana/text-to-image", RATIOS, (), "1K", "1K", options=_FORMAT),
+            edit=Capabilities("google/nano-banana/edit", RATIOS, (), "1K", "1K", max_references=10, options=_FORMAT),
         ),
     ),
     recommended="nano-banana-2.1",
