@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from document_base import Answer, Base, Candidate, serving, unwrapped
+from document_base import Answer, Asked, Base, serving, unwrapped
 from driving import QUICK_ROWS, job, keyed, reply, request, tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -79,7 +79,7 @@ RUN = "/v1/run/google/nano-banana-2/edit"
 ONLY_HTTP = (422, {"code": "VALIDATION_ERROR", "message": "media URL must use HTTP(S)", "errors": None})
 
 
-def uploads(base: Base, asked: Candidate, fails: str = "", status: int = 404) -> Answer | None:
+def uploads(base: Base, asked: Asked, fails: str = "", status: int = 404) -> Answer | None:
     """Runflow's three steps of an upload, one of which may not be there."""
     steps = {"/v1/asset-uploads": "announce", "/put/1": "put", "/v1/asset-uploads/a1/confirmations": "confirm"}
     step = steps.get(asked.path)
@@ -92,12 +92,10 @@ def uploads(base: Base, asked: Candidate, fails: str = "", status: int = 404) ->
     return (200, {"id": "a1", "url": f"{base.url}/served/up.png"}) if step else None
 
 
-def runflow(
-    fails: str = "announce", status: int = 404, inside: bool = True
-) -> Callable[[Base, Candidate], Answer | None]:
+def runflow(fails: str = "announce", status: int = 404, inside: bool = True) -> Callable[[Base, Asked], Answer | None]:
     """A base with the one page's route; `inside`: whether it takes references inside the request."""
 
-    def serve(base: Base, asked: Candidate) -> Answer | None:
+    def serve(base: Base, asked: Asked) -> Answer | None:
         if asked.path != RUN:
             return uploads(base, asked, fails, status)
         if not inside and not all(url.startswith("http") for url in asked.json["image_urls"]):
@@ -171,11 +169,11 @@ def said(message: str, status: int = 400, **more: Any) -> Answer:
 
 def images(
     several: Answer | None = None, spelled: str = "any", array: Answer | None = None
-) -> Callable[[Base, Candidate], Answer | None]:
+) -> Callable[[Base, Asked], Answer | None]:
     """The two routes of the document. `several`: the refusal of a second file on edits; `spelled`: how the array wants its
     pictures ("any", "base64", "http"); `array`: the refusal of any array."""
 
-    def serve(base: Base, asked: Candidate) -> Answer | None:
+    def serve(base: Base, asked: Asked) -> Answer | None:
         if asked.path == EDITS:
             if several and len(asked.files("image")) > 1:
                 return several
@@ -300,7 +298,7 @@ def test_an_interrupt_between_two_variants_sends_nothing_more(tmp_path: Path) ->
     """The refusal was free, so the run stops there; the next run pays once, without a question."""
     arrived, stopped = threading.Event(), threading.Event()
 
-    def serve(base: Base, asked: Candidate) -> Answer | None:
+    def serve(base: Base, asked: Asked) -> Answer | None:
         if asked.path != EDITS:
             return images()(base, asked)
         arrived.set()
@@ -330,11 +328,11 @@ def onerouter(
     complaint: Answer = (400, {"message": "invalid request"}),
     prefix: str = "google/",
     references: Answer | None = None,
-) -> Callable[[Base, Candidate], Answer | None]:
+) -> Callable[[Base, Asked], Answer | None]:
     """The two routes of the documents: the ratios it knows, how it refuses another, the prefix of its ids, and its refusal
     of references."""
 
-    def serve(base: Base, asked: Candidate) -> Answer | None:
+    def serve(base: Base, asked: Asked) -> Answer | None:
         if asked.path not in (EDITS, GENERATIONS):
             return None
         value = asked.json
@@ -447,7 +445,7 @@ def test_a_route_that_is_not_there_is_not_about_the_model(tmp_path: Path) -> Non
 def test_an_edits_route_that_is_not_there_leads_to_generations(tmp_path: Path) -> None:
     """With the references and the id of an edit, as the vendor's plugin asks; remembered, and text is as it was."""
 
-    def serve(base: Base, asked: Candidate) -> Answer | None:
+    def serve(base: Base, asked: Asked) -> Answer | None:
         return onerouter()(base, asked) if asked.path == GENERATIONS else None
 
     with serving(serve) as base:
@@ -501,13 +499,11 @@ def wrapped(data: Any, code: int = 200) -> Answer:
     return code, {"code": code, "message": "success" if code == 200 else "no", "data": data}
 
 
-def wavespeed(
-    there: set[str], inside: bool = True, result: str = "/result"
-) -> Callable[[Base, Candidate], Answer | None]:
+def wavespeed(there: set[str], inside: bool = True, result: str = "/result") -> Callable[[Base, Asked], Answer | None]:
     """The model's route, the uploads that are `there`, and the address of a prediction with or without its end."""
     put: dict[str, bytes] = {}
 
-    def serve(base: Base, asked: Candidate) -> Answer | None:
+    def serve(base: Base, asked: Asked) -> Answer | None:
         if asked.path in (BINARY, FORM) and asked.path in there:
             (content,) = asked.files("file")
             put[f"{base.url}/served/{len(put)}-up"] = content
@@ -577,7 +573,7 @@ def test_a_prediction_is_found_at_the_address_of_the_other_page(tmp_path: Path) 
 def test_a_deleted_prediction_is_over_and_maybe_charged(tmp_path: Path) -> None:
     """It is not polled for ever, and is asked about before it is paid again."""
 
-    def serve(base: Base, asked: Candidate) -> Answer | None:
+    def serve(base: Base, asked: Asked) -> Answer | None:
         if asked.method == "GET":
             return wrapped({"id": "p1", "status": "deleted", "outputs": []})
         return wrapped({"id": "p1", "status": "created"})
