@@ -20,8 +20,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import Fault, Kind
-from ..execution.retry_policy import is_missing
 from ..http.body import Body, Raw, json_body
+from ..http.status import is_missing_route
 from ..providers.spec import Transport
 from .base.inlining import in_order, next_upload
 from .base.polling import follow, lost, own_address, path_segment, status_of, task_id_of
@@ -103,7 +103,7 @@ def _uploading(job: Job, state: State, reply: Reply) -> Step:
     Where a step has no address, all references go inside the request, as its documents have it for smaller ones.
     """
     if not reply.ok:
-        led = another(state, "references", ("inside",)) if is_missing(reply.status) else None
+        led = another(state, "references", ("inside",)) if is_missing_route(reply.status) else None
         return _upload_or_submit(job, led) if led else Failed(fault_of(reply))
     index = state["index"]
     if state["at"] == "put":

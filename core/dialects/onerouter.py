@@ -4,7 +4,7 @@ Documents: its OpenAPI pages for `/v1/images/generations` and `/v1/images/edits`
 `image_urls`; data URIs are what clients send there. Some models of the same host answer with a task
 (`data.task_id`) that `GET /v1/images/tasks/{id}` follows, and it can report an error inside a 200.
 
-The two documents leave some things open, and a refusal (`retry.leads_on`) leads from one variant to the other, once each:
+The two documents leave some things open, and a refusal (`allows_other_variant`) leads from one variant to the other, once each:
 
     ratio        the enum of /generations holds " 3:2", with a space, while its prose says 3:2. A refusal of a 3:2 that is
                  about the ratio leads on, and so does one that says nothing; one that names something else doesn't

@@ -18,8 +18,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from ..execution.retry_policy import is_missing
 from ..http.body import json_body, multipart_body
+from ..http.status import is_missing_route
 from ..providers.spec import Transport
 from .base.inlining import in_order, next_upload
 from .base.polling import follow, lost, own_address, path_segment, status_of, task_id_of
@@ -88,7 +88,7 @@ def _upload_or_submit(job: Job, state: State, fresh: tuple[int, str] | None = No
 def _uploaded(job: Job, state: State, reply: Reply) -> Step:
     """The step after an upload; where there is no address for it, all references go inside the request, as small ones do."""
     if not reply.ok:
-        led = another(state, "references", ("inside",)) if is_missing(reply.status) else None
+        led = another(state, "references", ("inside",)) if is_missing_route(reply.status) else None
         return _upload_or_submit(job, led) if led else Failed(fault_of(reply))
     try:
         urls = read_object(reply).get("urls")

@@ -5,7 +5,7 @@ Documents: its page for Nano Banana Pro Edit, form "run": `POST /v1/run/<model>`
 `GET /v1/runs/<id>` until `status_code` ends, `output.outputs[]`. A 404 or 405 on one leads to the other; nothing was paid
 by then. A run object in reply to either form is followed, pictures in reply to either are taken.
 
-The first page knows no uploads. Where a step of an upload has no address (`retry_policy.is_missing`), the references go inside
+The first page knows no uploads. Where a step of an upload has no address (`is_missing_route`), the references go inside
 the request, as data URIs in the same field: the reference and the SDK accept those. A base that then wants http(s) addresses
 has no way for pictures of this machine, unless its uploads haven't been tried in this call because they were missing
 earlier. Model ids are written with `google/` in every document of it, so another spelling is not tried.
@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..execution import retry_policy
 from ..http.body import Body, Raw, json_body
+from ..http.status import is_missing_route
 from ..providers.spec import Transport
 from .base.polling import follow, lost, path_segment, task_id_of
 from .base.step import Failed, Job, Reply, Send, State, Step
@@ -96,7 +96,7 @@ def _upload_or_submit(job: Job, state: State, fresh: Fresh | None = None) -> Sen
 def _uploading(job: Job, state: State, reply: Reply) -> Step:
     """The three steps of an upload: announce, put the bytes, confirm."""
     if not reply.ok:
-        led = another(state, _TOPIC, (_INSIDE,)) if retry_policy.is_missing(reply.status) else None
+        led = another(state, _TOPIC, (_INSIDE,)) if is_missing_route(reply.status) else None
         return _submit(job, led) if led else Failed(fault_of(reply, _CODES))
     index = state["index"]
     if state["at"] == "put":

@@ -23,8 +23,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import Fault
-from ..execution import retry_policy
 from ..http.body import Body, Raw, json_body, multipart_body
+from ..http.status import is_missing_route
 from ..providers.spec import Transport
 from .base.polling import SUCCEEDED, follow, lost, path_segment, status_of, task_id_of
 from .base.step import Failed, Job, Reply, Send, State, Step
@@ -156,7 +156,7 @@ def _refused(job: Job, state: State, reply: Reply, fault: Fault) -> Step:
     if task:
         return _not_told(job, state, reply, fault)
     if at in ("upload", "ticket", "put"):
-        led = another(state, _TOPIC, (*_UPLOADS, "inside")) if retry_policy.is_missing(fault.status) else None
+        led = another(state, _TOPIC, (*_UPLOADS, "inside")) if is_missing_route(fault.status) else None
     elif job.references and "" in state["urls"] and wants_addresses(reply, fault):
         led = another(state, _TOPIC, _UPLOADS)
     return _upload_or_submit(job, led) if led else Failed(fault)
@@ -166,7 +166,7 @@ def _not_told(job: Job, state: State, reply: Reply, fault: Fault) -> Step:
     """The step after a poll without an answer: the other address of the result, or the failure."""
     task = state["task"]
     own = fault.status == 404 and _is_wrapped(reply)
-    if retry_policy.is_missing(reply.status) and not own:
+    if is_missing_route(reply.status) and not own:
         led = another({"variants": {_RESULT: "result"}, "refused": {}, **state}, _RESULT, ("result", "plain"))
         if led:
             return _poll(job, led)

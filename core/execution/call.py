@@ -316,7 +316,7 @@ class Call:
             )
             if not isinstance(step, Failed):
                 if send.paid:
-                    # An answer that leads to another variant was a refusal (`retry_policy.leads_on`): nothing is out yet, and
+                    # An answer that leads to another variant was a refusal (`http.status`): nothing is out yet, and
                     # the journal knows it before the next step. What the provider has accepted is waited for instead.
                     self._left = self._doubt or not isinstance(step, Send) or step.accepted is not None
                     if not self._left:

@@ -74,8 +74,6 @@ _UNKNOWN_TASK = re.compile(
     r"\b(not found|(does not|doesn't|not) exist|unknown|expired)"
     r"|\b(unknown|no such|invalid) (task|job|run|prediction)\b"
 )
-_REFUSED_AS_ASKED = frozenset({400, 404, 405, 415, 422})
-_MISSING = frozenset({404, 405, 410, 501})
 
 Arrival = Literal["nothing", "part", "all"]
 """How much of a request had left when it failed: "nothing" (no connection), "part" of the body, or "all" of it."""
@@ -195,23 +193,6 @@ def after_refusal(pause: float, hint: float | None, left: float, policy: WaitPol
     if left < policy.last_try:
         return Stop("no", hint)
     return Again(min(pause, left))
-
-
-def leads_on(status: int | None) -> bool:
-    """Whether a paid request that was answered with `status` may be sent in another variant.
-
-    Only after statuses by which an API refuses a request before work begins: the first try then cost nothing. After 408,
-    409, 499 or 5xx the request may have been done, and 401, 402, 403 and 429 are about the account: no variant changes them.
-    """
-    return status in _REFUSED_AS_ASKED
-
-
-def is_missing(status: int | None) -> bool:
-    """Whether `status` says that a free step, such as an upload, has no address here: another way of it may be tried.
-
-    501 is one of them because nothing was paid; a paid request isn't led on by it.
-    """
-    return status in _MISSING
 
 
 def charged_by(spec: ProviderSpec, fault: Fault, *, accepted: bool) -> Charged:

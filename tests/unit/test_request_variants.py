@@ -22,8 +22,8 @@ from pack.core.dialects import dialect
 from pack.core.dialects.base.step import Failed, Send
 from pack.core.engine import Engine
 from pack.core.estimate import estimate
-from pack.core.execution.retry_policy import is_missing, leads_on
 from pack.core.execution.run import Run
+from pack.core.http.status import allows_other_variant, is_missing_route
 from pack.core.planning.choice import ProviderChoice
 from pack.core.planning.references import encode_references
 from pack.core.providers import BUILT_IN
@@ -708,7 +708,7 @@ def test_no_variant_follows_an_answer_that_may_have_cost_money(
             sent.add(this)
         if last is not None:
             was_paid, before = last
-            assert leads_on(before) if was_paid else is_missing(before)
+            assert allows_other_variant(before) if was_paid else is_missing_route(before)
         last = (step.paid, status)
         step = speech.next(work, step.state, reply(status, {"error": {"message": message}}))
     assert isinstance(step, Failed) and len(sent) <= 4

@@ -32,12 +32,12 @@ from pack.core.execution.retry_policy import (
     disposition_of,
     hint_of,
     in_words,
-    leads_on,
     parse_retry_after,
     patience,
     refusal_pause,
     refused_before_work,
 )
+from pack.core.http.status import allows_other_variant
 from pack.core.providers import BUILT_IN
 
 PLAIN = replace(BUILT_IN["onerouter"], failures_unbilled=False, idempotency_header="")
@@ -417,6 +417,6 @@ def test_the_backoff_grows_to_its_cap_and_no_further() -> None:
 
 def test_another_variant_follows_only_what_was_refused_as_it_was_asked() -> None:
     """Never an answer that may have cost money, nor one about the account: no variant helps there."""
-    assert {status for status in (*range(100, 600), None) if leads_on(status)} == {400, 404, 405, 415, 422}
+    assert {status for status in (*range(100, 600), None) if allows_other_variant(status)} == {400, 404, 405, 415, 422}
     for status, spec in product((400, 404, 405, 415, 422), BUILT_IN.values()):
         assert charged_by(spec, Fault("invalid", "no", status), accepted=False) == "no"

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import TypeGuard
 
 from ...errors import Fault
-from ...execution.retry_policy import is_missing
 from ...http.body import multipart_body
+from ...http.status import is_missing_route
 from ...images.picture import Encoded
 from .step import Job, Send, State
 
@@ -52,7 +52,7 @@ def placed(state: State, url: object) -> tuple[list[str], Fresh] | None:
 
 def without_upload(fault: Fault) -> Fault:
     """`fault` of an upload that has no address at this base, where references can't go any other way; others as they are."""
-    if not is_missing(fault.status):
+    if not is_missing_route(fault.status):
         return fault
     opening = "{label} has no upload for reference images at this address{status}, and takes addresses of them only."
     cure = (

@@ -6,8 +6,8 @@ Topics are independent of each other: each is led on and remembered by itself. T
     variants   topic -> the variant that this step uses
     refused    topic -> the variants that were refused in this call, and are not tried again in it
 
-A dialect leads on only after a status that `retry.leads_on` (paid) or `retry.is_missing` (free) allows, so that no variant
-is tried after an answer that may have cost money. Each variant of a topic is tried at most once in a call. What a refusal
+Another variant is sent only after a status that `allows_other_variant` (paid) or `is_missing_route` (free) allows, so
+none is sent after an answer that may have cost money. Each variant of a topic is tried at most once in a call. What a refusal
 says about a variant is read in `refusals`; `core/execution/provider_cache.py` keeps what was learned, per base URL and topic.
 """
 

@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from ...errors import Fault
-from ...execution.retry_policy import leads_on
+from ...http.status import allows_other_variant
 from ..base.step import Reply
 from .error_kinds import takes_addresses_only
 from .error_parsing import fault_words
@@ -51,7 +51,7 @@ _MODEL = re.compile(
 
 def is_refusal(fault: Fault) -> bool:
     """Whether `fault` is about how the request was put and surely cost nothing: not about content, key or credit."""
-    return leads_on(fault.status) and fault.kind in ("invalid", "model")
+    return allows_other_variant(fault.status) and fault.kind in ("invalid", "model")
 
 
 def wants_addresses(reply: Reply, fault: Fault) -> bool:
