@@ -1,5 +1,5 @@
 /** Puts text on the clipboard, also where the browser gives no clipboard: on a page that came over plain HTTP from the LAN. */
-import { el } from "./element.mjs";
+import { el } from "./dom.mjs";
 
 /** @param {string} text */
 export async function copyText(text) {

@@ -1,6 +1,6 @@
 /** A dialog above everything, with the browser's own focus trap and Escape; in the colours of the theme. */
-import { button, el, keepKeys } from "./element.mjs";
-import { say } from "./words.mjs";
+import { button, el, keepKeys } from "./dom.mjs";
+import { t } from "./i18n.mjs";
 
 let count = 0;
 
@@ -19,7 +19,7 @@ export function openDialog(title, facts = {}) {
       "header",
       {},
       el("h2", { id: heading }, title),
-      button("✕", () => root.close(), { class: "nb-close", "aria-label": say("close") }),
+      button("✕", () => root.close(), { class: "nb-close", "aria-label": t("close") }),
     ),
     body,
   );
@@ -49,13 +49,13 @@ export function openDialog(title, facts = {}) {
 export function confirmed(question, yes) {
   return new Promise((answer) => {
     let said = false;
-    const dialog = openDialog(say("sure"), { class: "nb-narrow", onclose: () => answer(said) });
+    const dialog = openDialog(t("sure"), { class: "nb-narrow", onclose: () => answer(said) });
     dialog.body.append(
       el("p", {}, question),
       el(
         "div",
         { class: "nb-actions nb-end" },
-        button(say("cancel"), () => dialog.close()),
+        button(t("cancel"), () => dialog.close()),
         button(
           yes,
           () => {

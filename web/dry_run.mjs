@@ -1,16 +1,16 @@
 /** What queueing would do, node by node: from the store or paid, at whom, for how much, with which pictures. Sends nothing. */
 import { app } from "/scripts/app.js";
-import { el } from "./element.mjs";
+import { el } from "./dom.mjs";
 import { openDialog } from "./dialog.mjs";
 import { nodeByPath } from "./graph.mjs";
-import { ask, toldOf } from "./server.mjs";
-import { money, priceOfOne, say } from "./words.mjs";
+import { ask, errorText } from "./server.mjs";
+import { money, priceOfOne, t } from "./i18n.mjs";
 
 /** @typedef {import("./server.mjs").Estimate} Estimate */
 
 /** Opens the report. */
 export async function dryRun() {
-  const dialog = openDialog(say("dry.title"), { class: "nb-wide" });
+  const dialog = openDialog(t("dry.title"), { class: "nb-wide" });
   dialog.body.append(el("p", { class: "nb-quiet" }, "…"));
   try {
     const { output } = await app.graphToPrompt();
@@ -18,12 +18,12 @@ export async function dryRun() {
     /** @type {[string, Estimate][]} */
     const nodes = Object.entries(answer.nodes);
     dialog.body.replaceChildren(
-      el("p", { class: "nb-quiet" }, say("dry.hint")),
-      answer.left_out ? el("p", { class: "nb-bad" }, say("price.left_out", { n: answer.left_out })) : "",
-      ...(nodes.length ? [total(nodes), ...nodes.map(([id, estimate]) => report(id, estimate))] : [el("p", {}, say("dry.none"))]),
+      el("p", { class: "nb-quiet" }, t("dry.hint")),
+      answer.left_out ? el("p", { class: "nb-bad" }, t("price.left_out", { n: answer.left_out })) : "",
+      ...(nodes.length ? [total(nodes), ...nodes.map(([id, estimate]) => report(id, estimate))] : [el("p", {}, t("dry.none"))]),
     );
   } catch (error) {
-    dialog.body.replaceChildren(el("p", { class: "nb-bad" }, toldOf(error)));
+    dialog.body.replaceChildren(el("p", { class: "nb-bad" }, errorText(error)));
   }
 }
 
@@ -33,12 +33,12 @@ function total(nodes) {
   const unknown = prices.some((usd) => usd === null || usd === undefined);
   const sum = prices.reduce((/** @type {number} */ all, usd) => all + (usd ?? 0), 0);
   const most = nodes.reduce((all, [, node]) => all + (node.problem ? 0 : (node.usd_counted ?? 0)), 0);
-  const text = unknown ? say("dry.total_unknown", { usd: money(most) }) : say("dry.total", { usd: sum ? money(sum) : "$0" });
+  const text = unknown ? t("dry.total_unknown", { usd: money(most) }) : t("dry.total", { usd: sum ? money(sum) : "$0" });
   return el("p", {}, el("strong", {}, text));
 }
 
 /** @param {"each" | "run"} name @param {string} value */
-const labelled = (name, value) => say("labelled", { label: say(`prices.${name}`), value });
+const labelled = (name, value) => t("labelled", { label: t(`prices.${name}`), value });
 
 /** @param {string} id @param {Estimate} estimate */
 function report(id, estimate) {
@@ -53,10 +53,10 @@ function report(id, estimate) {
   const stored = estimate.stored;
   const what =
     stored === null || stored === undefined
-      ? say("dry.unsure", { n: count })
+      ? t("dry.unsure", { n: count })
       : stored >= count
-        ? say("dry.stored", { n: count })
-        : say("dry.paid", { n: count - stored, stored });
+        ? t("dry.stored", { n: count })
+        : t("dry.paid", { n: count - stored, stored });
   box.append(
     el("p", {}, `${estimate.label} · ${estimate.model} · ${estimate.resolution || "auto"} · ${what}`),
     el("p", {}, [labelled("each", priceOfOne(estimate)), labelled("run", money(estimate.usd))].join(" · ")),
@@ -80,7 +80,7 @@ function report(id, estimate) {
     const text = [`${sent.method} ${sent.url}`, ...headers, "", sent.body].join("\n");
     const slots = sent.slots.map((slot) => slot + 1).join(", ");
     box.append(
-      el("details", {}, el("summary", {}, say("dry.request", { slots, frame: sent.frame + 1 })), el("pre", { tabindex: "0" }, text)),
+      el("details", {}, el("summary", {}, t("dry.request", { slots, frame: sent.frame + 1 })), el("pre", { tabindex: "0" }, text)),
     );
   }
   return box;

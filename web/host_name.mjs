@@ -1,10 +1,10 @@
 /** The dialog of a page under a name that the server doesn't know to be its own: *This name is mine*, with the code. */
-import { button, el } from "./element.mjs";
+import { button, el } from "./dom.mjs";
 import { openDialog } from "./dialog.mjs";
-import { machine } from "./machine.mjs";
-import { ask, toldOf } from "./server.mjs";
+import { providerStore } from "./provider_store.mjs";
+import { ask, errorText } from "./server.mjs";
 import { toast } from "./toasting.mjs";
-import { say } from "./words.mjs";
+import { t } from "./i18n.mjs";
 
 /** Where this tab keeps that the dialog was closed: it then comes by its button in Settings only. */
 const CLOSED = "nano_banana.unknown_name";
@@ -18,7 +18,7 @@ export function askOnce(name) {
 
 /** @param {string} name */
 export function askForName(name) {
-  const dialog = openDialog(say("hosts.title"), {
+  const dialog = openDialog(t("hosts.title"), {
     class: "nb-narrow nb-unknown-name",
     onclose: () => sessionStorage.setItem(CLOSED, name),
   });
@@ -30,28 +30,28 @@ export function askForName(name) {
     try {
       const answer = await ask("/hosts", { method: "POST", body: { name, code: code.value.trim() } });
       if (!answer.known) {
-        said.textContent = say(answer.code ? "hosts.look" : "hosts.no_code", { variable: VARIABLE });
+        said.textContent = t(answer.code ? "hosts.look" : "hosts.no_code", { variable: VARIABLE });
         code.focus();
         return;
       }
       dialog.close();
-      toast("success", say("hosts.title"), say("hosts.known", { name }));
-      await machine.refresh();
+      toast("success", t("hosts.title"), t("hosts.known", { name }));
+      await providerStore.refresh();
     } catch (error) {
       said.className = "nb-bad";
-      said.textContent = toldOf(error);
+      said.textContent = errorText(error);
     }
   };
   code.addEventListener("keydown", (event) => {
     if (event.key === "Enter") void send();
   });
-  code.setAttribute("aria-label", say("hosts.code"));
+  code.setAttribute("aria-label", t("hosts.code"));
   dialog.body.append(
-    el("p", {}, say("hosts.what", { name })),
-    el("p", {}, say("hosts.step")),
-    el("div", { class: "nb-actions" }, code, button(say("hosts.mine"), send, { class: "nb-main" })),
+    el("p", {}, t("hosts.what", { name })),
+    el("p", {}, t("hosts.step")),
+    el("div", { class: "nb-actions" }, code, button(t("hosts.mine"), send, { class: "nb-main" })),
     said,
-    el("p", { class: "nb-quiet" }, say("hosts.else", { variable: VARIABLE, name })),
+    el("p", { class: "nb-quiet" }, t("hosts.else", { variable: VARIABLE, name })),
   );
   code.focus();
 }

@@ -1,5 +1,5 @@
 /** A button that opens a short list of commands. It closes as menus do: with Escape, a click elsewhere, or a choice. */
-import { el } from "./element.mjs";
+import { el } from "./dom.mjs";
 
 /** @param {string} name @param {HTMLButtonElement[]} items */
 export function menu(name, items) {

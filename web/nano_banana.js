@@ -1,21 +1,21 @@
 /** The browser side of Nano Banana (your key). The nodes work without it; it shows, asks and warns, and holds no key. */
 import { app } from "/scripts/app.js";
 import { api } from "/scripts/api.js";
-import { el } from "./element.mjs";
-import { addFace, doing, newVariation } from "./face.mjs";
+import { el } from "./dom.mjs";
+import { addFooter, doing, newVariation } from "./node_footer.mjs";
 import { CONFIG, isMaker, isOurs } from "./graph.mjs";
-import { keepFamily, remember } from "./choices.mjs";
+import { keepFamily, remember } from "./widget_options.mjs";
 import { dryRun } from "./dry_run.mjs";
 import { askOnce } from "./host_name.mjs";
-import { machine } from "./machine.mjs";
+import { providerStore } from "./provider_store.mjs";
 import { translatePlaceholders } from "./placeholders.mjs";
 import { reprice, showPrices } from "./pricing.mjs";
-import { followRuns, lookAtTheQueue } from "./running.mjs";
-import { followRestarts } from "./restarts.mjs";
+import { followExecution, lookAtTheQueue } from "./execution_events.mjs";
+import { followReconnects } from "./reconnect.mjs";
 import { recoverAll, refreshResults, resultsTab } from "./results.mjs";
 import { refused } from "./server.mjs";
 import { openSettings, settingsPanel } from "./settings/panel.mjs";
-import { loadWords, say } from "./words.mjs";
+import { loadMessages, t } from "./i18n.mjs";
 
 /** @param {Comfy.Node} node */
 function watch(node) {
@@ -74,22 +74,22 @@ app.registerExtension({
     document.head.append(el("link", { rel: "stylesheet", href: new URL("style.css", import.meta.url) }));
     doing.showPrices = showPrices;
     doing.openSettings = openSettings;
-    await loadWords();
+    await loadMessages();
     refused.unknownHost = askOnce;
   },
   async setup() {
     app.extensionManager.registerSidebarTab(resultsTab());
-    followRuns({ resultsChanged: refreshResults });
-    followRestarts({ resultsChanged: refreshResults });
-    machine.onChange(reprice);
+    followExecution({ resultsChanged: refreshResults });
+    followReconnects({ resultsChanged: refreshResults });
+    providerStore.onChange(reprice);
     api.addEventListener("graphChanged", reprice);
     document.addEventListener("subgraph-opened", reprice); // it may have been opened from another one of its nodes
-    await machine.refresh().catch((error) => console.warn("Nano Banana:", error.message));
+    await providerStore.refresh().catch((error) => console.warn("Nano Banana:", error.message));
   },
   nodeCreated(node) {
     if (!isOurs(node)) return;
     translatePlaceholders(node);
-    addFace(node);
+    addFooter(node);
     watch(node);
     remember(node);
     reprice();
@@ -106,10 +106,10 @@ app.registerExtension({
   getNodeMenuItems(node) {
     if (!isOurs(node)) return [];
     const items = [
-      { content: say("menu.settings"), callback: () => openSettings() },
-      { content: say("menu.dry_run"), callback: () => void dryRun() },
+      { content: t("menu.settings"), callback: () => openSettings() },
+      { content: t("menu.dry_run"), callback: () => void dryRun() },
     ];
-    if (isMaker(node)) items.unshift({ content: say("variation.title"), callback: () => void newVariation(node) });
+    if (isMaker(node)) items.unshift({ content: t("variation.title"), callback: () => void newVariation(node) });
     return items;
   },
 });

@@ -1,8 +1,8 @@
 /** A model that the pack doesn't know, named in a workflow: the question on the node, and the permission in Settings. */
-import { button, el, keepKeys } from "./element.mjs";
-import { machine } from "./machine.mjs";
+import { button, el, keepKeys } from "./dom.mjs";
+import { providerStore } from "./provider_store.mjs";
 import { ask } from "./server.mjs";
-import { say } from "./words.mjs";
+import { t } from "./i18n.mjs";
 
 /** @typedef {{ provider: string, label: string, wire: string }} AskedModel */
 
@@ -14,7 +14,7 @@ export function priceIn(text) {
   const plain = text.trim().replace(/^\$/, "");
   if (!plain) return null;
   const price = Number(plain);
-  if (!(price >= 0 && price < 1000)) throw new Error(say("models.no_number", { text: plain }));
+  if (!(price >= 0 && price < 1000)) throw new Error(t("models.no_number", { text: plain }));
   return price;
 }
 
@@ -30,19 +30,19 @@ export function permissionForm(model, ...others) {
     value: DEAREST,
     size: "5",
     class: "nb-amount",
-    "aria-label": say("allow.price"),
+    "aria-label": t("allow.price"),
   });
   keepKeys(price);
   price.addEventListener("pointerdown", (event) => event.stopPropagation());
   const allow = async () => {
     await allowModel(model.provider, model.wire, priceIn(price.value));
-    await machine.refresh(); // and with it the prices
+    await providerStore.refresh(); // and with it the prices
   };
   return el(
     "div",
     { class: "nb-actions" },
-    el("label", { class: "nb-inline" }, `${say("allow.price")} $`, price),
-    button(say("allow.button"), allow),
+    el("label", { class: "nb-inline" }, `${t("allow.price")} $`, price),
+    button(t("allow.button"), allow),
     ...others,
   );
 }

@@ -4,7 +4,7 @@
  * Nodes 2.0 shows no placeholders. Called for each new node.
  */
 import { isMaker, widgetOf } from "./graph.mjs";
-import { say, translated } from "./words.mjs";
+import { t, translated } from "./i18n.mjs";
 
 const FIELDS = ["prompt", "system_prompt"];
 
@@ -13,6 +13,6 @@ export function translatePlaceholders(node) {
   if (!translated() || !isMaker(node)) return;
   for (const name of FIELDS) {
     const field = /** @type {{ element?: unknown } | undefined} */ (widgetOf(node, name))?.element;
-    if (field instanceof HTMLTextAreaElement) field.placeholder = say(`placeholder.${name}`);
+    if (field instanceof HTMLTextAreaElement) field.placeholder = t(`placeholder.${name}`);
   }
 }

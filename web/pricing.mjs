@@ -1,14 +1,14 @@
 /** Keeps the prices on the nodes true: asks the server after each change, once things are quiet. */
 import { app } from "/scripts/app.js";
-import { button, el } from "./element.mjs";
+import { button, el } from "./dom.mjs";
 import { openDialog } from "./dialog.mjs";
 import { addProvider } from "./provider_choice.mjs";
-import { faceOf, redraw, showEstimate } from "./face.mjs";
+import { footerOf, redraw, showEstimate } from "./node_footer.mjs";
 import { isMaker, ourNodes, promptFor } from "./graph.mjs";
-import { machine } from "./machine.mjs";
-import { offerWhatIsPossible } from "./choices.mjs";
-import { Answered, ask, toldOf } from "./server.mjs";
-import { money, priceOfOne, say } from "./words.mjs";
+import { providerStore } from "./provider_store.mjs";
+import { offerWhatIsPossible } from "./widget_options.mjs";
+import { ApiError, ask, errorText } from "./server.mjs";
+import { money, priceOfOne, t } from "./i18n.mjs";
 
 const QUIET_MS = 200;
 let timer = 0;
@@ -23,13 +23,13 @@ export function reprice() {
 
 async function price() {
   // What was asked for while the page came up may not have been answered.
-  if (!machine.loaded) await machine.refresh().catch(() => undefined);
+  if (!providerStore.loaded) await providerStore.refresh().catch(() => undefined);
   const nodes = ourNodes().map((each) => each.node);
   for (const node of nodes) {
     offerWhatIsPossible(node);
     redraw(node);
   }
-  const makers = nodes.filter((node) => isMaker(node) && faceOf(node));
+  const makers = nodes.filter((node) => isMaker(node) && footerOf(node));
   if (!makers.length) return;
   asking?.abort();
   asking = new AbortController();
@@ -37,13 +37,13 @@ async function price() {
     const answer = await ask("/estimate", { method: "POST", body: { prompt: promptFor(makers) }, signal: asking.signal });
     /** @type {Record<string, import("./server.mjs").Estimate>} */
     const found = answer.nodes;
-    const why = answer.left_out ? say("price.left_out", { n: answer.left_out }) : undefined;
+    const why = answer.left_out ? t("price.left_out", { n: answer.left_out }) : undefined;
     makers.forEach((node, index) => {
       const estimate = found[String(index)] ?? null;
       showEstimate(node, estimate, estimate ? undefined : why);
     });
   } catch (error) {
-    if (error instanceof Answered) makers.forEach((node) => showEstimate(node, null, toldOf(error)));
+    if (error instanceof ApiError) makers.forEach((node) => showEstimate(node, null, errorText(error)));
     else if (!(error instanceof DOMException && error.name === "AbortError")) throw error;
   }
 }
@@ -54,16 +54,16 @@ export async function showPrices(node) {
   /** @type {import("./server.mjs").Estimate} */
   const estimate = answer.nodes["0"];
   const rows = estimate?.everywhere ?? [];
-  const dialog = openDialog(say("prices.title"), { class: "nb-narrow" });
+  const dialog = openDialog(t("prices.title"), { class: "nb-narrow" });
   if (estimate?.price_source) {
-    const source = say("prices.source", { source: estimate.price_source, dated: estimate.price_dated ?? "" });
+    const source = t("prices.source", { source: estimate.price_source, dated: estimate.price_dated ?? "" });
     dialog.body.append(el("p", { class: "nb-quiet" }, source));
     if (estimate.counted_source) {
-      dialog.body.append(el("p", { class: "nb-quiet" }, say("prices.counted", { source: estimate.counted_source })));
+      dialog.body.append(el("p", { class: "nb-quiet" }, t("prices.counted", { source: estimate.counted_source })));
     }
   }
   if (!rows.length) {
-    dialog.body.append(el("p", {}, say("prices.nobody")));
+    dialog.body.append(el("p", {}, t("prices.nobody")));
     return;
   }
   dialog.body.append(
@@ -73,7 +73,7 @@ export async function showPrices(node) {
       el(
         "thead",
         {},
-        el("tr", {}, ...["provider", "model", "size", "each", "run", ""].map((n) => el("th", {}, n && say(`prices.${n}`)))),
+        el("tr", {}, ...["provider", "model", "size", "each", "run", ""].map((n) => el("th", {}, n && t(`prices.${n}`)))),
       ),
       el(
         "tbody",
@@ -94,8 +94,8 @@ export async function showPrices(node) {
                     "td",
                     {},
                     row.provider === estimate.provider
-                      ? say("prices.chosen")
-                      : button(say("prices.use"), () => {
+                      ? t("prices.chosen")
+                      : button(t("prices.use"), () => {
                           addProvider(node, row.provider, row.model ?? "recommended");
                           dialog.close();
                           app.canvas?.setDirty?.(true, true);

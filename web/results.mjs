@@ -1,14 +1,14 @@
 /** The results panel: every picture that was asked for, newest first, and what can be done with it. */
 import { app } from "/scripts/app.js";
 import { copyText } from "./clipboard.mjs";
-import { button, el, keepKeys } from "./element.mjs";
+import { button, el, keepKeys } from "./dom.mjs";
 import { confirmed } from "./dialog.mjs";
 import { asOneStep } from "./graph.mjs";
-import { LongList } from "./long_list.mjs";
+import { VirtualList } from "./virtual_list.mjs";
 import { menu } from "./menu.mjs";
 import { toast } from "./toasting.mjs";
-import { ask, pictureUrl, toldOf } from "./server.mjs";
-import { money, say, spentOf, when } from "./words.mjs";
+import { ask, pictureUrl, errorText } from "./server.mjs";
+import { money, t, spentOf, when } from "./i18n.mjs";
 
 /** @typedef {import("./server.mjs").Result} Result */
 
@@ -25,8 +25,8 @@ let shown = null;
 export function resultsTab() {
   return {
     id: "nano-banana-results",
-    title: say("results.title"),
-    tooltip: say("results.tooltip"),
+    title: t("results.title"),
+    tooltip: t("results.tooltip"),
     icon: "pi pi-images",
     type: "custom",
     render(container) {
@@ -54,8 +54,8 @@ export async function recoverAll() {
 
 /** @param {{ ended: boolean, failed: number, text: string }} answer */
 function tellRecovered({ ended, failed, text }) {
-  const words = ended ? text || say("results.nothing_to_recover") : say("results.still_recovering");
-  toast(failed ? "warn" : "success", say("results.recover"), words);
+  const words = ended ? text || t("results.nothing_to_recover") : t("results.still_recovering");
+  toast(failed ? "warn" : "success", t("results.recover"), words);
 }
 
 /**
@@ -72,9 +72,9 @@ export async function readAgain(ids) {
     pictures += found.pictures;
     if (found.reason) reasons.add(found.reason);
   }
-  const lines = pictures ? [say("results.was_read", { n: pictures })] : [];
-  if (reasons.size) lines.push(say("results.still_unread"), ...reasons);
-  toast(reasons.size ? "warn" : "success", say("results.read"), lines.join("\n"));
+  const lines = pictures ? [t("results.was_read", { n: pictures })] : [];
+  if (reasons.size) lines.push(t("results.still_unread"), ...reasons);
+  toast(reasons.size ? "warn" : "success", t("results.read"), lines.join("\n"));
   refreshResults();
   return { pictures, reasons: [...reasons] };
 }
@@ -84,16 +84,16 @@ async function told(name, work) {
   try {
     await work();
   } catch (error) {
-    toast("error", say(name), toldOf(error));
+    toast("error", t(name), errorText(error));
   }
 }
 
 class Panel {
   constructor() {
-    this.search = el("input", { type: "search", placeholder: say("results.search"), "aria-label": say("results.search") });
+    this.search = el("input", { type: "search", placeholder: t("results.search"), "aria-label": t("results.search") });
     this.spent = el("span", { class: "nb-quiet" });
     this.empty = el("p", { class: "nb-quiet nb-empty" });
-    this.list = new LongList(
+    this.list = new VirtualList(
       ROW_HEIGHT,
       (/** @type {Result} */ result) => this.row(result),
       () => void this.more(),
@@ -126,10 +126,10 @@ class Panel {
 
   menu() {
     const monthAgo = () => Date.now() / 1000 - 30 * 86400;
-    return menu(say("results.more"), [
-      button(say("results.recover"), () => told("results.recover", recoverAll)),
-      button(say("results.forget_old"), () => this.forgetMany("results.forget_old_sure", () => `before=${monthAgo()}`)),
-      button(say("results.forget_all"), () => this.forgetMany("results.forget_all_sure", () => "all=yes"), { class: "nb-danger" }),
+    return menu(t("results.more"), [
+      button(t("results.recover"), () => told("results.recover", recoverAll)),
+      button(t("results.forget_old"), () => this.forgetMany("results.forget_old_sure", () => `before=${monthAgo()}`)),
+      button(t("results.forget_all"), () => this.forgetMany("results.forget_all_sure", () => "all=yes"), { class: "nb-danger" }),
     ]);
   }
 
@@ -138,7 +138,7 @@ class Panel {
     void this.load(how);
     ask("/spend")
       .then((spent) => {
-        this.spent.textContent = `${say("spend.today")} ${spentOf(spent.today.usd, spent.caps.day)}`;
+        this.spent.textContent = `${t("spend.today")} ${spentOf(spent.today.usd, spent.caps.day)}`;
       })
       .catch(() => undefined); // the list says what is wrong
   }
@@ -168,9 +168,9 @@ class Panel {
         if (how === "more") this.list.append(answer.results);
         else this.list.begin(answer.results);
       }
-      this.empty.textContent = this.list.length ? "" : say(this.query ? "results.none_found" : "results.empty");
+      this.empty.textContent = this.list.length ? "" : t(this.query ? "results.none_found" : "results.empty");
     } catch (error) {
-      if (turn === this.turn) this.empty.textContent = toldOf(error);
+      if (turn === this.turn) this.empty.textContent = errorText(error);
     } finally {
       if (turn === this.turn) this.loading = false;
     }
@@ -207,7 +207,7 @@ class Panel {
         el("p", { class: "nb-prompt", title: result.prompt }, result.prompt),
         line(`${result.label} · ${shortModel(result.model)}`),
         line([costOf(result), when(result.created)].filter(Boolean).join(" · ")),
-        result.role === "extra" ? el("p", { class: "nb-quiet nb-line", title: say("results.extra_title") }, say("results.extra")) : null,
+        result.role === "extra" ? el("p", { class: "nb-quiet nb-line", title: t("results.extra_title") }, t("results.extra")) : null,
         state ? el("p", { class: "nb-state", "data-tone": tone, title: isGrave(result) ? undefined : state }, state) : null,
         result.answer ? el("p", { class: "nb-quiet nb-said" }, result.reason) : null,
       ),
@@ -223,9 +223,9 @@ class Panel {
     /** @param {string} name @param {() => unknown} work @param {string} [style] */
     const add = (name, work, style = "") =>
       found.push(
-        button(say(`results.${name}`), () => told(`results.${name}`, work), {
+        button(t(`results.${name}`), () => told(`results.${name}`, work), {
           class: style,
-          title: say(`results.${name}_title`),
+          title: t(`results.${name}_title`),
         }),
       );
     if (result.recoverable) {
@@ -240,7 +240,7 @@ class Panel {
     add("copy", () => copyText(result.prompt));
     if (!result.running) {
       add("forget", async () => {
-        if (!(await confirmed(say("results.forget_sure"), say("results.forget")))) return;
+        if (!(await confirmed(t("results.forget_sure"), t("results.forget")))) return;
         await ask(path, { method: "DELETE" });
         this.list.replace(this.list.items.filter((each) => each.id !== result.id));
         this.begin("refresh");
@@ -251,10 +251,10 @@ class Panel {
 
   /** @param {string} question @param {() => string} which */
   async forgetMany(question, which) {
-    if (!(await confirmed(say(question), say("results.forget")))) return;
+    if (!(await confirmed(t(question), t("results.forget")))) return;
     await told("results.forget", async () => {
       const answer = await ask(`/results?${which()}`, { method: "DELETE" });
-      toast("success", say("results.forget"), say("results.forgotten", { n: answer.forgotten }));
+      toast("success", t("results.forget"), t("results.forgotten", { n: answer.forgotten }));
     });
     this.begin();
   }
@@ -266,18 +266,18 @@ const isGrave = (result) => stateOf(result)[1] === "bad";
 /** What a row says about its price; "" for a picture that has none of its own. @param {Result} result */
 function costOf({ role, usd, state, exact }) {
   if (role === "extra") return "";
-  if (usd === 0) return say(state === "stored" ? "price.free" : "results.no_cost");
+  if (usd === 0) return t(state === "stored" ? "price.free" : "results.no_cost");
   return `${exact ? "" : "≈ "}${money(usd)}`;
 }
 
 /** What a row says about its state, and how gravely. @param {Result} result @returns {[string, string]} */
 function stateOf(result) {
-  if (result.running) return [say("state.running"), "plain"];
-  if (result.state === "stored") return [result.picture ? "" : say("state.gone"), "plain"];
-  if (result.recoverable) return [say("state.recoverable"), "warn"];
-  if (result.answer) return [say("state.unread", { provider: result.label, file: result.answer }), "bad"];
-  if (result.in_doubt) return [`${say("state.doubt")} ${result.reason}`.trim(), "bad"];
-  return [`${say("state.failed")} ${result.reason}`.trim(), "plain"];
+  if (result.running) return [t("state.running"), "plain"];
+  if (result.state === "stored") return [result.picture ? "" : t("state.gone"), "plain"];
+  if (result.recoverable) return [t("state.recoverable"), "warn"];
+  if (result.answer) return [t("state.unread", { provider: result.label, file: result.answer }), "bad"];
+  if (result.in_doubt) return [`${t("state.doubt")} ${result.reason}`.trim(), "bad"];
+  return [`${t("state.failed")} ${result.reason}`.trim(), "plain"];
 }
 
 /** Where the panel is too narrow for a line, the rest of it is read by pointing at it. @param {string} text */
@@ -289,7 +289,7 @@ const shortModel = (model) => model.replace(/^.*\//, "").replace(/-(text|image)-
 /** Opens the workflow that asked for a picture, beside what is open. @param {Result} result */
 async function openGraph(result) {
   const graph = await ask(`/results/${encodeURIComponent(result.id)}/graph`);
-  const name = say("results.graph_name", { when: when(result.created).replace(/[/\\:]/g, "-") });
+  const name = t("results.graph_name", { when: when(result.created).replace(/[/\\:]/g, "-") });
   if (graph.workflow) await app.loadGraphData(graph.workflow, true, true, name);
   else await /** @type {any} */ (app).loadApiJson(graph.prompt, name);
 }

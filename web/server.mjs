@@ -1,6 +1,6 @@
-/** The pack's routes. Every failure is an `Answered` with words for a person. */
+/** The pack's routes. Every failure is an `ApiError` with words for a person. */
 import { api } from "/scripts/api.js";
-import { say } from "./words.mjs";
+import { t } from "./i18n.mjs";
 
 /**
  * @typedef {{ name: string, generate: Offer | null, edit: Offer | null, family: string, recommended: boolean,
@@ -16,7 +16,7 @@ import { say } from "./words.mjs";
  *   base_url_source: string, base_url_problem: string, base_url_variable: string, auth?: string,
  *   model?: string }} Provider
  * @typedef {{ providers: Provider[], dialects: Record<string, string>, auths: string[], profiles: string[],
- *   mistakes: string[] }} Machine
+ *   mistakes: string[] }} ProviderState
  * @typedef {{ kind: string, what: string, cure: string, model?: import("./permission.mjs").AskedModel }} Problem
  * @typedef {{ number?: number, input: string, from: string, width?: number, height?: number }} Reference
  * @typedef {{ slots: number[], frame: number, method?: string, url?: string, headers?: Record<string, string>, body?: string }} Sent
@@ -35,7 +35,7 @@ import { say } from "./words.mjs";
  */
 
 /** The server said no, or could not be reached. */
-export class Answered extends Error {
+export class ApiError extends Error {
   /** @param {number} status @param {Problem} problem @param {string} [unknownHost] The page's name, where that is why. */
   constructor(status, problem, unknownHost) {
     super([problem.what, problem.cure].filter(Boolean).join(" "));
@@ -71,18 +71,18 @@ export async function ask(path, { method = "GET", body, signal } = {}) {
   } catch (error) {
     // Also in the middle of the answer. What is no JSON at all is another server's page about an error.
     if (signal?.aborted) throw error;
-    if (!answer || answer.ok) throw new Answered(0, { kind: "network", what: say("server.silent"), cure: "" });
+    if (!answer || answer.ok) throw new ApiError(0, { kind: "network", what: t("server.silent"), cure: "" });
   }
   if (!answer.ok) {
     if (value?.unknown_host) refused.unknownHost(String(value.unknown_host));
-    const said = value?.error ?? { kind: "http", what: say("server.answered", { status: answer.status }), cure: "" };
-    throw new Answered(answer.status, said, value?.unknown_host);
+    const said = value?.error ?? { kind: "http", what: t("server.answered", { status: answer.status }), cure: "" };
+    throw new ApiError(answer.status, said, value?.unknown_host);
   }
   return value;
 }
 
 /** What a person is told of an error. @param {unknown} error */
-export const toldOf = (error) => (error instanceof Error ? error.message : String(error));
+export const errorText = (error) => (error instanceof Error ? error.message : String(error));
 
 /** Where a picture of the results is. @param {string} id @param {number} [side] Longest side in pixels. */
 export const pictureUrl = (id, side) =>

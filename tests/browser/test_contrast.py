@@ -43,7 +43,7 @@ TOO_WEAK = r"""() => {
         if (contrast < 4.5) weak.push(`${contrast.toFixed(2)} ${element.className} ${text}`);
     };
     let count = 0;
-    for (const root of document.querySelectorAll('.nb-face, .nb-dialog, .nb-results')) {
+    for (const root of document.querySelectorAll('.nb-footer, .nb-dialog, .nb-results')) {
         const texts = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
         while (texts.nextNode()) {
             const element = texts.currentNode.parentElement;

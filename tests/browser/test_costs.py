@@ -130,7 +130,7 @@ def test_a_dry_run_says_everything_and_sends_nothing(canvas: Callable[..., Any],
 
 
 def test_what_the_pack_adds_is_neither_saved_nor_sent(canvas: Callable[..., Any]) -> None:
-    """The face below the widgets is no widget of the workflow: old hosts and the nodes' own order don't see it."""
+    """The footer below the widgets is no widget of the workflow: old hosts and the nodes' own order don't see it."""
     page = canvas()
     page.load(example("text_to_image"))
     expect(price(page)).to_be_visible()
@@ -138,7 +138,7 @@ def test_what_the_pack_adds_is_neither_saved_nor_sent(canvas: Callable[..., Any]
     for node in workflow["nodes"]:
         if node["type"] == "NanoBananaGenerate":
             assert len(node["widgets_values"]) == 13, "12 widgets and the seed's control"
-    assert "nano_banana_face" not in json.dumps(workflow)
+    assert "nano_banana_footer" not in json.dumps(workflow)
     assert all("nano_banana" not in node["inputs"] for node in prompt.values())
 
 
@@ -171,7 +171,7 @@ def test_a_node_stays_as_large_as_it_was_saved(canvas: Callable[..., Any], vue: 
 
 @BOTH
 def test_the_canvas_is_zoomed_and_queued_over_the_buttons(canvas: Callable[..., Any], vue: bool) -> None:
-    """The face is a part of the node: the wheel zooms over it, and a shortcut works after one of its buttons was pressed."""
+    """The footer is a part of the node: the wheel zooms over it, and a shortcut works after one of its buttons was pressed."""
     page = canvas(vue=vue)
     page.load(prompted(text_to_image("offline"), f"A lark, {page.look}"))
     expect(price(page)).to_have_text("1K · free")

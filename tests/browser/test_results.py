@@ -39,7 +39,7 @@ ALONE = """() => {
     graph.add(show);
     load.connect(0, show, 0);
 }"""
-WORDS = Path(__file__).resolve().parents[2] / "web" / "words"
+WORDS = Path(__file__).resolve().parents[2] / "web" / "i18n"
 CUT = """(row) => [row, ...row.querySelectorAll('.nb-state, .nb-said, .nb-actions')].filter((each) =>
     each.scrollHeight > each.clientHeight + 1 || each.scrollWidth > each.clientWidth + 1).map((each) => each.className)"""
 ROWS = f"""(list) => [...list.querySelectorAll('.nb-result')].map((row) => {{

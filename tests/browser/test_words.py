@@ -12,7 +12,7 @@ from pack.tests.browser.test_examples import example
 
 ROOT = Path(__file__).resolve().parents[2]
 CHINESE = json.loads((ROOT / "locales" / "zh" / "nodeDefs.json").read_text("utf-8"))
-TEXTS = json.loads((ROOT / "web" / "words" / "zh.json").read_text("utf-8"))
+TEXTS = json.loads((ROOT / "web" / "i18n" / "zh.json").read_text("utf-8"))
 COMMANDS = json.loads((ROOT / "locales" / "zh" / "commands.json").read_text("utf-8"))
 NODES = ("ProviderConfig", "NanoBananaGenerate", "NanoBananaEdit")
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WEB = ROOT / "web"
 MODULES = {path.relative_to(WEB).as_posix(): path.read_text("utf-8") for path in sorted(WEB.rglob("*.*js"))}
 CODE = "\n".join(MODULES.values())
-TRANSLATED = sorted(path.stem for path in (WEB / "words").glob("*.json") if path.stem != "en")
+TRANSLATED = sorted(path.stem for path in (WEB / "i18n").glob("*.json") if path.stem != "en")
 
 
 def read(path: str) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def read(path: str) -> dict[str, Any]:
 
 
 def words(language: str) -> dict[str, str]:
-    return read(f"web/words/{language}.json")
+    return read(f"web/i18n/{language}.json")
 
 
 ENGLISH = words("en")
@@ -48,8 +48,8 @@ def quoted(text: str) -> list[str]:
 
 
 def asked() -> Iterator[str]:
-    """First argument of each `say(...)`, as it is written."""
-    for call in re.finditer(r"\bsay\(", CODE):
+    """First argument of each `t(...)`, as it is written."""
+    for call in re.finditer(r"\bt\(", CODE):
         depth, end = 0, call.end()
         while depth > 0 or CODE[end] not in ",)":
             depth += (CODE[end] in "([{") - (CODE[end] in ")]}")
@@ -79,14 +79,14 @@ def test_every_text_that_a_page_asks_for_is_there() -> None:
     names = {name for call in asked() for name in quoted(re.sub(r'===\s*"[^"]*"', "", call))}
     names |= {name for made in filled().values() for name in made}
     groups = {name.partition(".")[0] for name in ENGLISH if "." in name}
-    # Names that reach `say` by way of a variable are known by their group.
+    # Names that reach `t` by way of a variable are known by their group.
     names |= {name for name in quoted(CODE) if re.fullmatch(rf"({'|'.join(groups)})\.[a-z_]+", name)}
     names.discard(FILE)  # the user's own file looks like one, and is called so in every language
     assert names - set(ENGLISH) == set()
 
 
 def test_names_that_are_put_together_are_known_here() -> None:
-    """A new `say(`group.${x}`)` needs a line in `filled`, or its texts could be missing without a word."""
+    """A new `t(`group.${x}`)` needs a line in `filled`, or its texts could be missing without a word."""
     assert {call.strip("`") for call in asked() if "${" in call} == set(filled())
 
 
@@ -131,7 +131,7 @@ def test_texts_are_plain(language: str) -> None:
 
 
 def test_every_language_is_offered() -> None:
-    assert quoted(one(r"LANGUAGES = \[([^\]]*)\]", MODULES["words.mjs"])) == TRANSLATED
+    assert quoted(one(r"LANGUAGES = \[([^\]]*)\]", MODULES["i18n.mjs"])) == TRANSLATED
     assert sorted(path.name for path in (ROOT / "locales").iterdir()) == ["en", *TRANSLATED]
 
 

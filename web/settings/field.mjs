@@ -1,7 +1,7 @@
 /** Labelled fields that save themselves, say what is wrong, and show where the environment has the last word. */
-import { el } from "../element.mjs";
-import { toldOf } from "../server.mjs";
-import { say } from "../words.mjs";
+import { el } from "../dom.mjs";
+import { errorText } from "../server.mjs";
+import { t } from "../i18n.mjs";
 
 let count = 0;
 
@@ -45,11 +45,11 @@ export function setting(shared, name, label, { hint, choices, suffix } = {}) {
     try {
       await shared.save({ [name]: control.value.trim() === "" ? null : control.value.trim() });
     } catch (error) {
-      said.textContent = toldOf(error);
+      said.textContent = errorText(error);
     }
   });
   const box = el("div", {}, el("span", { class: "nb-inline" }, control, suffix ?? ""), said);
-  if (fixed) box.append(el("div", { class: "nb-quiet" }, say("settings.fixed", { variable: now.variable })));
+  if (fixed) box.append(el("div", { class: "nb-quiet" }, t("settings.fixed", { variable: now.variable })));
   if (hint) box.append(el("div", { class: "nb-quiet" }, hint));
   return el("div", { class: "nb-field" }, el("label", { for: id }, label), box);
 }

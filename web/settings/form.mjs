@@ -1,29 +1,29 @@
 /** Adds a provider of the user's own: name, address, what it speaks, how the key is sent, the key; then tests it. */
-import { button, el } from "../element.mjs";
+import { button, el } from "../dom.mjs";
 import { openDialog } from "../dialog.mjs";
-import { machine } from "../machine.mjs";
-import { ask, toldOf } from "../server.mjs";
-import { say } from "../words.mjs";
+import { providerStore } from "../provider_store.mjs";
+import { ask, errorText } from "../server.mjs";
+import { t } from "../i18n.mjs";
 import { field } from "./field.mjs";
 
 /** @param {import("./panel.mjs").Shared} shared @param {import("../server.mjs").Provider} [provider] To be changed. */
 export function providerForm(shared, provider) {
-  const dialog = openDialog(provider ? say("form.edit", { label: provider.label }) : say("form.title"), { class: "nb-narrow" });
+  const dialog = openDialog(provider ? t("form.edit", { label: provider.label }) : t("form.title"), { class: "nb-narrow" });
   const said = el("p", { role: "status" });
-  const label = el("input", { type: "text", value: provider?.label ?? "", maxlength: "60", placeholder: say("form.name_placeholder") });
+  const label = el("input", { type: "text", value: provider?.label ?? "", maxlength: "60", placeholder: t("form.name_placeholder") });
   const url = el("input", { type: "text", value: provider?.base_url ?? "", placeholder: "https://api.example.com", size: "40" });
   const choose = (/** @type {[string, string][]} */ values, /** @type {string | undefined} */ now) =>
     el("select", {}, ...values.map(([key, text]) => el("option", { value: key, selected: key === now }, text)));
   const dialect = choose(
-    Object.entries(machine.facts.dialects).map(([name, known]) => [name, say("form.like", { name, known })]),
+    Object.entries(providerStore.facts.dialects).map(([name, known]) => [name, t("form.like", { name, known })]),
     provider?.dialect,
   );
   const auth = choose(
-    machine.facts.auths.map((name) => [name, say(`form.auth.${name}`)]),
+    providerStore.facts.auths.map((name) => [name, t(`form.auth.${name}`)]),
     provider?.auth,
   );
-  const model = el("input", { type: "text", value: provider?.model ?? "", placeholder: say("form.model_placeholder") });
-  const key = el("input", { type: "password", autocomplete: "off", placeholder: say("keys.placeholder"), spellcheck: "false" });
+  const model = el("input", { type: "text", value: provider?.model ?? "", placeholder: t("form.model_placeholder") });
+  const key = el("input", { type: "password", autocomplete: "off", placeholder: t("keys.placeholder"), spellcheck: "false" });
   let saved = provider?.id;
   const save = async () => {
     said.className = "nb-quiet";
@@ -44,19 +44,19 @@ export function providerForm(shared, provider) {
       await shared.redraw();
     } catch (error) {
       said.className = "nb-bad";
-      said.textContent = toldOf(error);
+      said.textContent = errorText(error);
     }
   };
   dialog.body.append(
-    el("p", { class: "nb-quiet" }, say("form.hint")),
-    field(say("form.name"), label),
-    field(say("address.field"), url, say("form.url_hint")),
-    field(say("form.dialect"), dialect, say("form.dialect_hint")),
-    field(say("form.auth"), auth),
-    field(say("form.model"), model, say("form.model_hint")),
-    field(say("keys.key"), key),
+    el("p", { class: "nb-quiet" }, t("form.hint")),
+    field(t("form.name"), label),
+    field(t("address.field"), url, t("form.url_hint")),
+    field(t("form.dialect"), dialect, t("form.dialect_hint")),
+    field(t("form.auth"), auth),
+    field(t("form.model"), model, t("form.model_hint")),
+    field(t("keys.key"), key),
     said,
-    el("div", { class: "nb-actions nb-end" }, button(say("form.save"), save, { class: "nb-main" })),
+    el("div", { class: "nb-actions nb-end" }, button(t("form.save"), save, { class: "nb-main" })),
   );
   label.focus();
 }
@@ -68,10 +68,10 @@ function idOf(label) {
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "_")
     .replace(/^_+|_+$/g, "");
-  const reserved = ["auto", ...machine.providers.filter((each) => !each.own).map((each) => each.id)];
+  const reserved = ["auto", ...providerStore.providers.filter((each) => !each.own).map((each) => each.id)];
   const free = /^[a-z]/.test(plain) && !reserved.some((each) => `${plain}_`.startsWith(`${each}_`));
   const id = (free ? plain : `own_${plain}`).slice(0, 30).replace(/_+$/, "").padEnd(2, "_");
-  const taken = (/** @type {string} */ each) => machine.provider(each) !== undefined;
+  const taken = (/** @type {string} */ each) => providerStore.provider(each) !== undefined;
   let found = id;
   for (let n = 2; taken(found); n += 1) found = `${id}${n}`;
   return found;

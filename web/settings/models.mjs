@@ -1,9 +1,9 @@
 /** Models that a person adds to a built-in provider: name, wire id, the model that it is like, prices by size. */
-import { button, el } from "../element.mjs";
+import { button, el } from "../dom.mjs";
 import { confirmed, openDialog } from "../dialog.mjs";
-import { modelOf } from "../machine.mjs";
-import { ask, toldOf } from "../server.mjs";
-import { money, say } from "../words.mjs";
+import { modelOf } from "../provider_store.mjs";
+import { ask, errorText } from "../server.mjs";
+import { money, t } from "../i18n.mjs";
 import { field } from "./field.mjs";
 
 /** @typedef {import("../server.mjs").Provider} Provider */
@@ -24,12 +24,12 @@ export function addedModels(shared, provider) {
         el(
           "div",
           { class: "nb-actions nb-small" },
-          button(say("providers.edit"), () => modelForm(shared, provider, model), {
-            "aria-label": say("models.edit", { model: model.name }),
+          button(t("providers.edit"), () => modelForm(shared, provider, model), {
+            "aria-label": t("models.edit", { model: model.name }),
           }),
-          button(say("providers.remove"), () => remove(shared, provider, model), {
+          button(t("providers.remove"), () => remove(shared, provider, model), {
             class: "nb-danger",
-            "aria-label": say("models.remove", { model: model.name }),
+            "aria-label": t("models.remove", { model: model.name }),
           }),
         ),
       ),
@@ -41,7 +41,7 @@ const wiresOf = (model) => [...new Set([model.generate?.wire, model.edit?.wire].
 
 /** @param {Model} model */
 function priceOf(model) {
-  if (!model.price) return say("models.no_price");
+  if (!model.price) return t("models.no_price");
   return Object.entries(model.price.usd)
     .map(([size, usd]) => (size ? `${size} ${money(usd)}` : money(usd)))
     .join(", ");
@@ -49,7 +49,7 @@ function priceOf(model) {
 
 /** @param {Shared} shared @param {Provider} provider @param {Model} [model] To be changed. */
 export function modelForm(shared, provider, model) {
-  const title = model ? say("models.edit_title", { model: model.name }) : say("models.title", { label: provider.label });
+  const title = model ? t("models.edit_title", { model: model.name }) : t("models.title", { label: provider.label });
   const dialog = openDialog(title, { class: "nb-narrow" });
   const said = el("p", { class: "nb-bad", role: "alert" });
   const text = (/** @type {string} */ value, /** @type {string} */ placeholder) =>
@@ -58,7 +58,7 @@ export function modelForm(shared, provider, model) {
   name.disabled = model !== undefined;
   const [made, edited] = [model?.generate?.wire ?? "", model?.edit?.wire ?? ""];
   const wire = text(made, modelOf(provider, "recommended")?.generate?.wire ?? "");
-  const editWire = text(edited === made ? "" : edited, say("models.same"));
+  const editWire = text(edited === made ? "" : edited, t("models.same"));
   const known = provider.models.filter((each) => !each.added);
   const like = el(
     "select",
@@ -89,18 +89,18 @@ export function modelForm(shared, provider, model) {
       dialog.close();
       await shared.redraw();
     } catch (error) {
-      said.textContent = toldOf(error);
+      said.textContent = errorText(error);
     }
   };
   dialog.body.append(
-    el("p", { class: "nb-quiet" }, say("models.hint")),
-    field(say("form.name"), name, say("models.name_hint")),
-    field(say("models.wire"), wire, say("models.wire_hint")),
-    field(say("models.edit_wire"), editWire),
-    field(say("models.like"), like, say("models.like_hint")),
-    field(say("models.price"), prices, say("models.price_hint")),
+    el("p", { class: "nb-quiet" }, t("models.hint")),
+    field(t("form.name"), name, t("models.name_hint")),
+    field(t("models.wire"), wire, t("models.wire_hint")),
+    field(t("models.edit_wire"), editWire),
+    field(t("models.like"), like, t("models.like_hint")),
+    field(t("models.price"), prices, t("models.price_hint")),
     said,
-    el("div", { class: "nb-actions nb-end" }, button(say("save"), save, { class: "nb-main" })),
+    el("div", { class: "nb-actions nb-end" }, button(t("save"), save, { class: "nb-main" })),
   );
   (model ? wire : name).focus();
 }
@@ -125,7 +125,7 @@ function priceField(size, now) {
     size: "6",
     placeholder: "0.05",
     "data-size": size,
-    "aria-label": [say("models.price"), size].join(" ").trim(),
+    "aria-label": [t("models.price"), size].join(" ").trim(),
     value: String(now[size] ?? now[""] ?? ""),
   });
   return el("label", { class: "nb-inline" }, size, " $", input);
@@ -139,7 +139,7 @@ function pricesIn(box) {
     const text = input.value.trim().replace(",", ".").replace("$", "");
     if (!text) continue;
     const usd = Number(text);
-    if (!Number.isFinite(usd)) throw new Error(say("models.no_number", { text: input.value }));
+    if (!Number.isFinite(usd)) throw new Error(t("models.no_number", { text: input.value }));
     found[input.dataset["size"] ?? ""] = usd;
   }
   return Object.keys(found).length ? found : null;
@@ -147,7 +147,7 @@ function pricesIn(box) {
 
 /** @param {Shared} shared @param {Provider} provider @param {Model} model */
 async function remove(shared, provider, model) {
-  if (!(await confirmed(say("models.remove_sure", { model: model.name, label: provider.label }), say("providers.remove")))) return;
+  if (!(await confirmed(t("models.remove_sure", { model: model.name, label: provider.label }), t("providers.remove")))) return;
   await ask(`/providers/${encodeURIComponent(provider.id)}`, { method: "PUT", body: { models: { [model.name]: null } } });
   await shared.redraw();
 }

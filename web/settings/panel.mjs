@@ -1,11 +1,11 @@
 /** The settings section: in the frontend's settings, and in a dialog of its own that a node's button opens. */
-import { button, el, keepKeys } from "../element.mjs";
+import { button, el, keepKeys } from "../dom.mjs";
 import { openDialog } from "../dialog.mjs";
 import { askForName } from "../host_name.mjs";
-import { machine } from "../machine.mjs";
-import { Answered, ask, toldOf } from "../server.mjs";
+import { providerStore } from "../provider_store.mjs";
+import { ApiError, ask, errorText } from "../server.mjs";
 import { toast } from "../toasting.mjs";
-import { say } from "../words.mjs";
+import { t } from "../i18n.mjs";
 import { permissionsSection } from "./permissions.mjs";
 import { providersSection } from "./providers.mjs";
 import { spendingSection } from "./spending.mjs";
@@ -32,7 +32,7 @@ export function settingsPanel(provider, setting) {
   let looked = setting;
   const redraw = async () => {
     try {
-      const [found] = await Promise.all([ask("/settings"), machine.refresh()]);
+      const [found] = await Promise.all([ask("/settings"), providerStore.refresh()]);
       /** @type {Shared} */
       const shared = {
         ...found,
@@ -46,8 +46,8 @@ export function settingsPanel(provider, setting) {
       const scrolled = root.closest(".nb-dialog-body")?.scrollTop ?? 0;
       const giveFocusBack = focusIn(root);
       root.replaceChildren(
-        el("p", { class: "nb-quiet" }, say("settings.where")),
-        shared.multi_user ? el("p", { class: "nb-quiet" }, say("settings.multi_user")) : "",
+        el("p", { class: "nb-quiet" }, t("settings.where")),
+        shared.multi_user ? el("p", { class: "nb-quiet" }, t("settings.multi_user")) : "",
         damageSection(shared),
         providersSection(shared, wanted),
         await spendingSection(shared),
@@ -66,10 +66,10 @@ export function settingsPanel(provider, setting) {
       }
       wanted = looked = undefined;
     } catch (error) {
-      const name = error instanceof Answered ? error.unknownHost : undefined;
+      const name = error instanceof ApiError ? error.unknownHost : undefined;
       root.replaceChildren(
-        el("p", { class: "nb-bad" }, toldOf(error)),
-        name ? button(say("hosts.mine"), () => askForName(name), { class: "nb-main" }) : "",
+        el("p", { class: "nb-bad" }, errorText(error)),
+        name ? button(t("hosts.mine"), () => askForName(name), { class: "nb-main" }) : "",
       );
     }
   };
@@ -83,13 +83,13 @@ function damageSection(shared) {
   const setAside = async () => {
     const { set_aside: name } = await ask("/settings", { method: "DELETE" });
     await shared.redraw();
-    toast("info", say("settings.title"), say("settings.is_aside", { name }));
+    toast("info", t("settings.title"), t("settings.is_aside", { name }));
   };
   return el(
     "section",
     { role: "alert" },
-    el("p", { class: "nb-bad" }, say("settings.damaged", { why: shared.damage })),
-    button(say("settings.set_aside"), setAside, { class: "nb-danger" }),
+    el("p", { class: "nb-bad" }, t("settings.damaged", { why: shared.damage })),
+    button(t("settings.set_aside"), setAside, { class: "nb-danger" }),
   );
 }
 
@@ -115,7 +115,7 @@ function focusIn(root) {
 /** Opens the section in a dialog. @param {string} [provider] Whose key is missing. @param {string} [setting] That is in the way. */
 export function openSettings(provider, setting) {
   document.querySelector(".nb-settings-dialog")?.remove();
-  const known = provider && provider !== "auto" && machine.provider(provider)?.needs_key ? provider : undefined;
-  const dialog = openDialog(say("settings.title"), { class: "nb-settings-dialog" });
+  const known = provider && provider !== "auto" && providerStore.provider(provider)?.needs_key ? provider : undefined;
+  const dialog = openDialog(t("settings.title"), { class: "nb-settings-dialog" });
   dialog.body.append(settingsPanel(known, setting));
 }

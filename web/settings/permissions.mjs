@@ -1,26 +1,26 @@
 /** What the user has allowed on this machine: models by their id, and names of the server. */
-import { button, el } from "../element.mjs";
-import { machine } from "../machine.mjs";
+import { button, el } from "../dom.mjs";
+import { providerStore } from "../provider_store.mjs";
 import { DEAREST, allowModel, priceIn } from "../permission.mjs";
 import { ask } from "../server.mjs";
-import { money, say } from "../words.mjs";
+import { money, t } from "../i18n.mjs";
 
 /** @param {import("./panel.mjs").Shared} shared */
 export function permissionsSection(shared) {
   return el(
     "section",
     {},
-    el("h3", {}, say("allow.title")),
-    el("p", { class: "nb-quiet" }, say("allow.hint")),
+    el("h3", {}, t("allow.title")),
+    el("p", { class: "nb-quiet" }, t("allow.hint")),
     ...shared.allowed_models.map((model) => {
-      const fixed = model.source === "environment" ? say("settings.fixed", { variable: "NANO_BANANA_ALLOW_MODELS" }) : "";
-      const words = say("allow.counts", { label: model.label, usd: money(model.price) });
+      const fixed = model.source === "environment" ? t("settings.fixed", { variable: "NANO_BANANA_ALLOW_MODELS" }) : "";
+      const words = t("allow.counts", { label: model.label, usd: money(model.price) });
       const path = `/models/${encodeURIComponent(model.provider)}?wire=${encodeURIComponent(model.wire)}`;
       return row(model.wire, [words, fixed].filter(Boolean).join(" · "), fixed ? null : taker(shared, path, model.wire));
     }),
     modelEntry(shared),
-    el("h3", {}, say("hosts.section")),
-    el("p", { class: "nb-quiet" }, say("hosts.hint", { variable: shared.hosts.variable })),
+    el("h3", {}, t("hosts.section")),
+    el("p", { class: "nb-quiet" }, t("hosts.hint", { variable: shared.hosts.variable })),
     shared.hosts.named ? el("p", { class: "nb-quiet" }, `${shared.hosts.variable}: ${shared.hosts.named}`) : null,
     ...shared.hosts.accepted.map((name) => row(name, "", taker(shared, `/hosts/${encodeURIComponent(name)}`, name))),
   );
@@ -43,7 +43,7 @@ function taker(shared, path, name) {
     await ask(path, { method: "DELETE" });
     await shared.redraw();
   };
-  return button(say("providers.remove"), take, { class: "nb-danger", "aria-label": say("allow.remove", { name }) });
+  return button(t("providers.remove"), take, { class: "nb-danger", "aria-label": t("allow.remove", { name }) });
 }
 
 /** Allows a model before a workflow asks for it. @param {import("./panel.mjs").Shared} shared */
@@ -52,7 +52,7 @@ function modelEntry(shared) {
     control.setAttribute("aria-label", label);
     return control;
   };
-  const asked = machine.providers.filter((each) => !each.local);
+  const asked = providerStore.providers.filter((each) => !each.local);
   const provider = el("select", {}, ...asked.map((each) => el("option", { value: each.id }, each.label)));
   const wire = el("input", { type: "text", placeholder: "vendor/model", size: "24", spellcheck: "false", autocomplete: "off" });
   const price = el("input", { type: "text", value: DEAREST, size: "5", inputmode: "decimal" });
@@ -63,10 +63,10 @@ function modelEntry(shared) {
   return el(
     "div",
     { class: "nb-actions" },
-    labelled(provider, say("prices.provider")),
-    labelled(wire, say("models.wire")),
+    labelled(provider, t("prices.provider")),
+    labelled(wire, t("models.wire")),
     "$",
-    labelled(price, say("allow.price")),
-    button(say("allow.add"), allow),
+    labelled(price, t("allow.price")),
+    button(t("allow.add"), allow),
   );
 }

@@ -1,9 +1,9 @@
 /** Every provider: its keys, its address, its place in the order of `auto`. Keys are written and never read back. */
-import { button, el } from "../element.mjs";
+import { button, el } from "../dom.mjs";
 import { confirmed, openDialog } from "../dialog.mjs";
-import { machine } from "../machine.mjs";
-import { ask, toldOf } from "../server.mjs";
-import { money, say, when } from "../words.mjs";
+import { providerStore } from "../provider_store.mjs";
+import { ask, errorText } from "../server.mjs";
+import { money, t, when } from "../i18n.mjs";
 import { field } from "./field.mjs";
 import { providerForm } from "./form.mjs";
 import { addedModels, modelForm } from "./models.mjs";
@@ -16,24 +16,24 @@ import { addedModels, modelForm } from "./models.mjs";
 export function providersSection(shared, opened) {
   const fixed = shared.settings["order"]?.source === "environment";
   const list = el("ol", { class: "nb-providers" });
-  const paid = machine.providers.filter((provider) => !provider.local);
+  const paid = providerStore.providers.filter((provider) => !provider.local);
   for (const provider of paid) list.append(card(shared, provider, fixed, provider.id === opened));
-  const offline = machine.providers.find((provider) => provider.local);
-  const sorted = say("providers.cheapest");
+  const offline = providerStore.providers.find((provider) => provider.local);
+  const sorted = t("providers.cheapest");
   return el(
     "section",
     {},
-    el("h3", {}, say("providers.title")),
-    el("p", { class: "nb-quiet" }, say("providers.order")),
-    ...machine.facts.mistakes.map((mistake) => el("p", { class: "nb-bad" }, mistake)),
+    el("h3", {}, t("providers.title")),
+    el("p", { class: "nb-quiet" }, t("providers.order")),
+    ...providerStore.facts.mistakes.map((mistake) => el("p", { class: "nb-bad" }, mistake)),
     list,
     el(
       "div",
       { class: "nb-actions" },
-      button(say("providers.add"), () => void providerForm(shared)),
+      button(t("providers.add"), () => void providerForm(shared)),
       fixed ? null : button(sorted, () => shared.change({ order: cheapestFirst(paid) })),
     ),
-    offline ? el("p", { class: "nb-quiet" }, say("providers.offline", { label: offline.label })) : null,
+    offline ? el("p", { class: "nb-quiet" }, t("providers.offline", { label: offline.label })) : null,
   );
 }
 
@@ -59,31 +59,31 @@ function card(shared, provider, fixed, opened) {
     el(
       "div",
       { class: "nb-row" },
-      fixed ? null : el("span", { class: "nb-grip", "aria-hidden": "true", title: say("providers.drag") }, "⠿"),
+      fixed ? null : el("span", { class: "nb-grip", "aria-hidden": "true", title: t("providers.drag") }, "⠿"),
       el("strong", {}, provider.label),
       el("span", { class: "nb-chip", "data-tone": tone }, badge),
       provider.from_file ? el("span", { class: "nb-chip" }, "providers.yaml") : null,
       el("span", { class: "nb-quiet" }, model ? `${model.name} ${cost === null ? "" : money(cost)}` : ""),
       el("span", { class: "nb-space" }),
-      fixed ? null : button("↑", () => move(shared, provider.id, -1), { "aria-label": say("providers.up", { label: provider.label }) }),
-      fixed ? null : button("↓", () => move(shared, provider.id, 1), { "aria-label": say("providers.down", { label: provider.label }) }),
+      fixed ? null : button("↑", () => move(shared, provider.id, -1), { "aria-label": t("providers.up", { label: provider.label }) }),
+      fixed ? null : button("↓", () => move(shared, provider.id, 1), { "aria-label": t("providers.down", { label: provider.label }) }),
     ),
     ...provider.keys.map((key) => keyRow(shared, provider, key, opened && key.profile === "default")),
     el(
       "div",
       { class: "nb-actions nb-small" },
-      button(say("keys.add_profile"), () => profileForm(shared, provider)),
-      button(say("address.button"), () => addressForm(shared, provider)),
-      provider.built_in ? button(say("models.add"), () => modelForm(shared, provider)) : null,
+      button(t("keys.add_profile"), () => profileForm(shared, provider)),
+      button(t("address.button"), () => addressForm(shared, provider)),
+      provider.built_in ? button(t("models.add"), () => modelForm(shared, provider)) : null,
       provider.key_url
-        ? el("a", { href: provider.key_url, target: "_blank", rel: "noopener noreferrer" }, say("keys.get"))
+        ? el("a", { href: provider.key_url, target: "_blank", rel: "noopener noreferrer" }, t("keys.get"))
         : null,
-      provider.own ? button(say("providers.edit"), () => void providerForm(shared, provider)) : null,
-      provider.own ? button(say("providers.remove"), () => remove(shared, provider), { class: "nb-danger" }) : null,
+      provider.own ? button(t("providers.edit"), () => void providerForm(shared, provider)) : null,
+      provider.own ? button(t("providers.remove"), () => remove(shared, provider), { class: "nb-danger" }) : null,
     ),
   );
   item.append(...addedModels(shared, provider));
-  if (provider.base_url_problem) item.append(el("div", { class: "nb-bad" }, say("address.missing")));
+  if (provider.base_url_problem) item.append(el("div", { class: "nb-bad" }, t("address.missing")));
   else if (provider.base_url_source !== "row" || provider.own) {
     item.append(el("div", { class: "nb-quiet" }, provider.base_url));
   }
@@ -92,13 +92,13 @@ function card(shared, provider, fixed, opened) {
 
 /** @param {Provider} provider @returns {[string, string]} */
 function stateOf(provider) {
-  if (provider.keys.some((key) => key.state === "disabled")) return [say("keys.disabled"), "bad"];
+  if (provider.keys.some((key) => key.state === "disabled")) return [t("keys.disabled"), "bad"];
   const own = provider.keys.find((key) => key.profile === "default");
   const any = own && own.state !== "none" ? own : provider.keys.find((key) => key.state !== "none");
-  if (!any) return [say("keys.none"), "plain"];
-  if (any.tested?.verdict === "refused") return [say("keys.refused"), "bad"];
-  if (any.tested?.verdict === "no credit") return [say("keys.no_credit"), "bad"];
-  return [say(any.state === "environment" ? "keys.environment" : "keys.stored"), "good"];
+  if (!any) return [t("keys.none"), "plain"];
+  if (any.tested?.verdict === "refused") return [t("keys.refused"), "bad"];
+  if (any.tested?.verdict === "no credit") return [t("keys.no_credit"), "bad"];
+  return [t(any.state === "environment" ? "keys.environment" : "keys.stored"), "good"];
 }
 
 /** @param {Shared} shared @param {Provider} provider @param {KeyState} key @param {boolean} opened */
@@ -109,15 +109,15 @@ function keyRow(shared, provider, key, opened) {
   else if (key.tested) said.append(`${key.tested.text} (${when(key.tested.at)})`);
   const box = el("div", { class: "nb-key" });
   const name = key.profile === "default" ? "" : key.profile;
-  const source = key.state === "environment" ? say("keys.from", { variable: key.source }) : "";
+  const source = key.state === "environment" ? t("keys.from", { variable: key.source }) : "";
   const actions = el("div", { class: "nb-actions nb-small" });
   const enter = () => {
-    const entry = keyEntry(say("keys.field", { label: provider.label }), async (text) => {
+    const entry = keyEntry(t("keys.field", { label: provider.label }), async (text) => {
       await ask(path, { method: "PUT", body: { key: text } });
       await ask(`${path}/test`, { method: "POST" }).catch(() => undefined); // the state shows what came of it
       await shared.redraw();
     });
-    if (key.state !== "none") entry.append(button(say("cancel"), () => shared.redraw()));
+    if (key.state !== "none") entry.append(button(t("cancel"), () => shared.redraw()));
     actions.replaceChildren(entry);
     entry.querySelector("input")?.focus();
   };
@@ -126,23 +126,23 @@ function keyRow(shared, provider, key, opened) {
     ...[
       key.state === "environment" && !key.replaceable
         ? null
-        : button(say(key.state === "none" ? "keys.add" : "keys.replace"), enter, { class: key.state === "none" ? "nb-main" : "" }),
+        : button(t(key.state === "none" ? "keys.add" : "keys.replace"), enter, { class: key.state === "none" ? "nb-main" : "" }),
       filled
-        ? button(say("keys.test"), async () => {
-            said.textContent = say("keys.testing");
+        ? button(t("keys.test"), async () => {
+            said.textContent = t("keys.testing");
             try {
               const answer = await ask(`${path}/test`, { method: "POST" });
               said.textContent = answer.text;
             } catch (error) {
-              said.textContent = toldOf(error);
+              said.textContent = errorText(error);
             }
           })
         : null,
       key.replaceable
         ? button(
-            say("keys.delete"),
+            t("keys.delete"),
             async () => {
-              if (!(await confirmed(say("keys.delete_sure", { label: provider.label, profile: key.profile }), say("keys.delete")))) return;
+              if (!(await confirmed(t("keys.delete_sure", { label: provider.label, profile: key.profile }), t("keys.delete")))) return;
               await ask(path, { method: "DELETE" });
               await shared.redraw();
             },
@@ -168,7 +168,7 @@ function keyEntry(label, save) {
   const input = el("input", {
     type: "password",
     "aria-label": label,
-    placeholder: say("keys.placeholder"),
+    placeholder: t("keys.placeholder"),
     autocomplete: "off",
     spellcheck: "false",
     "data-1p-ignore": true,
@@ -178,7 +178,7 @@ function keyEntry(label, save) {
     "form",
     { class: "nb-key-entry", autocomplete: "off" },
     input,
-    el("button", { type: "submit", class: "nb-button nb-main" }, say("save")),
+    el("button", { type: "submit", class: "nb-button nb-main" }, t("save")),
     said,
   );
   form.addEventListener("submit", async (event) => {
@@ -188,7 +188,7 @@ function keyEntry(label, save) {
     try {
       await save(key);
     } catch (error) {
-      said.textContent = toldOf(error);
+      said.textContent = errorText(error);
     }
   });
   return form;
@@ -196,17 +196,17 @@ function keyEntry(label, save) {
 
 /** @param {Shared} shared @param {Provider} provider */
 function profileForm(shared, provider) {
-  const dialog = openDialog(say("keys.profile_title", { label: provider.label }), { class: "nb-narrow" });
+  const dialog = openDialog(t("keys.profile_title", { label: provider.label }), { class: "nb-narrow" });
   const name = el("input", { type: "text", pattern: "[A-Za-z0-9_-]{1,32}", placeholder: "studio", autocomplete: "off" });
-  const entry = keyEntry(say("keys.field", { label: provider.label }), async (key) => {
+  const entry = keyEntry(t("keys.field", { label: provider.label }), async (key) => {
     await ask(`/keys/${encodeURIComponent(provider.id)}/${encodeURIComponent(name.value.trim())}`, { method: "PUT", body: { key } });
     dialog.close();
     await shared.redraw();
   });
   dialog.body.append(
-    el("p", { class: "nb-quiet" }, say("keys.profile_hint")),
-    field(say("keys.profile_name"), name),
-    field(say("keys.key"), entry),
+    el("p", { class: "nb-quiet" }, t("keys.profile_hint")),
+    field(t("keys.profile_name"), name),
+    field(t("keys.key"), entry),
   );
   name.focus();
 }
@@ -214,44 +214,44 @@ function profileForm(shared, provider) {
 /** @param {Shared} shared @param {Provider} provider */
 function addressForm(shared, provider) {
   const fixed = provider.base_url_source === "environment";
-  const dialog = openDialog(say("address.title", { label: provider.label }), { class: "nb-narrow" });
+  const dialog = openDialog(t("address.title", { label: provider.label }), { class: "nb-narrow" });
   const said = el("p", { class: "nb-bad", role: "alert" });
   const url = el("input", { type: "url", value: provider.base_url, placeholder: "https://api.example.com", disabled: fixed, size: "40" });
   /** @param {string | null} value */
   const save = async (value) => {
     said.textContent = "";
     try {
-      if (provider.own) throw new Error(say("address.own"));
+      if (provider.own) throw new Error(t("address.own"));
       await ask(`/providers/${encodeURIComponent(provider.id)}`, { method: "PUT", body: { base_url: value } });
       dialog.close();
       await shared.redraw();
     } catch (error) {
-      said.textContent = toldOf(error);
+      said.textContent = errorText(error);
     }
   };
   dialog.body.append(
-    el("p", { class: "nb-quiet" }, say(fixed ? "settings.fixed" : "address.hint", { variable: provider.base_url_variable })),
-    field(say("address.field"), url),
+    el("p", { class: "nb-quiet" }, t(fixed ? "settings.fixed" : "address.hint", { variable: provider.base_url_variable })),
+    field(t("address.field"), url),
     said,
     el(
       "div",
       { class: "nb-actions nb-end" },
-      provider.base_url_source === "settings" ? button(say("address.reset"), () => save(null)) : null,
-      fixed ? null : button(say("save"), () => save(url.value), { class: "nb-main" }),
+      provider.base_url_source === "settings" ? button(t("address.reset"), () => save(null)) : null,
+      fixed ? null : button(t("save"), () => save(url.value), { class: "nb-main" }),
     ),
   );
 }
 
 /** @param {Shared} shared @param {Provider} provider */
 async function remove(shared, provider) {
-  if (!(await confirmed(say("providers.remove_sure", { label: provider.label }), say("providers.remove")))) return;
+  if (!(await confirmed(t("providers.remove_sure", { label: provider.label }), t("providers.remove")))) return;
   await ask(`/providers/${encodeURIComponent(provider.id)}`, { method: "DELETE" });
   await shared.redraw();
 }
 
 /** @param {Shared} shared @param {string} id @param {number} by */
 async function move(shared, id, by) {
-  const order = machine.providers.filter((provider) => !provider.local).map((provider) => provider.id);
+  const order = providerStore.providers.filter((provider) => !provider.local).map((provider) => provider.id);
   const from = order.indexOf(id);
   const to = Math.max(0, Math.min(order.length - 1, from + by));
   order.splice(to, 0, ...order.splice(from, 1));
@@ -275,7 +275,7 @@ function makeMovable(shared, item, provider) {
     event.stopPropagation();
     const moved = event.dataTransfer?.getData("text/nano-banana-provider");
     if (!moved || moved === provider.id) return;
-    const order = machine.providers.filter((each) => !each.local).map((each) => each.id);
+    const order = providerStore.providers.filter((each) => !each.local).map((each) => each.id);
     const goal = order.indexOf(provider.id);
     const rest = order.filter((id) => id !== moved);
     rest.splice(goal, 0, moved);

@@ -3,13 +3,13 @@
  * for the few that grow with their text: these are measured when they are drawn, and when the list's width changes.
  * A row that hasn't changed keeps its element, so that a refresh loses neither the focus nor a picture.
  */
-import { el } from "./element.mjs";
+import { el } from "./dom.mjs";
 
 /** Rows that are kept above and below what is in sight. */
 const BEYOND = 6;
 
 /** @template {{ id: string }} T */
-export class LongList {
+export class VirtualList {
   /**
    * @param {number} height Of a row, in CSS pixels.
    * @param {(item: T) => HTMLElement} draw

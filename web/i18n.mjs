@@ -1,4 +1,4 @@
-/** What the pages say, in the language that the frontend is set to. `words/<language>.json` has the texts. */
+/** What the pages say, in the language that the frontend is set to. `i18n/<language>.json` has the texts. */
 import { app } from "/scripts/app.js";
 
 /** @type {Record<string, string>} */
@@ -11,7 +11,7 @@ const LANGUAGES = ["zh"];
 let language;
 
 /** Loads the texts; until then, and where one is missing, English is shown. */
-export async function loadWords() {
+export async function loadMessages() {
   const wanted = String(app.extensionManager.setting.get("Comfy.Locale") ?? "en");
   language = LANGUAGES.find((each) => each === wanted);
   [english, chosen] = await Promise.all([read("en"), language ? read(language) : {}]);
@@ -25,7 +25,7 @@ export const translated = () => language !== undefined;
  * @param {string} name
  * @param {Record<string, string | number>} [values]
  */
-export function say(name, values = {}) {
+export function t(name, values = {}) {
   const one = values["n"] === 1 ? `${name}.one` : name;
   const text = chosen[one] ?? chosen[name] ?? english[one] ?? english[name] ?? name;
   return text.replace(/\{(\w+)\}/g, (whole, key) => String(values[key] ?? whole));
@@ -33,8 +33,8 @@ export function say(name, values = {}) {
 
 /** US dollars. @param {number | null | undefined} usd */
 export function money(usd) {
-  if (usd === null || usd === undefined) return say("price.unknown");
-  if (usd === 0) return say("price.free");
+  if (usd === null || usd === undefined) return t("price.unknown");
+  if (usd === 0) return t("price.free");
   const digits = usd >= 10 ? 2 : usd >= 0.1 ? 3 : 4;
   const text = usd.toFixed(digits).replace(/(\.\d\d\d*?)0+$/, "$1");
   return `$${text}`;
@@ -46,13 +46,13 @@ export function money(usd) {
  */
 export function priceOfOne({ usd_each: usd, usd_counted_each: counted }) {
   const dearer = usd !== null && usd !== undefined && counted !== undefined && counted > usd;
-  return dearer ? say("price.both", { usd: money(usd), counted: money(counted) }) : money(usd);
+  return dearer ? t("price.both", { usd: money(usd), counted: money(counted) }) : money(usd);
 }
 
 /** What was spent, and of how much. @param {number} usd @param {number | null | undefined} cap */
 export function spentOf(usd, cap) {
   const spent = usd ? money(usd) : "$0";
-  return cap === null || cap === undefined ? spent : say("spend.of", { usd: spent, cap: `$${cap}` });
+  return cap === null || cap === undefined ? spent : t("spend.of", { usd: spent, cap: `$${cap}` });
 }
 
 /** A moment, as the language or this browser writes it. @param {number} seconds Unix time. */
@@ -67,7 +67,7 @@ export function when(seconds) {
 /** @param {string} language @returns {Promise<Record<string, string>>} */
 async function read(language) {
   try {
-    const answer = await fetch(new URL(`words/${language}.json`, import.meta.url));
+    const answer = await fetch(new URL(`i18n/${language}.json`, import.meta.url));
     return answer.ok ? await answer.json() : {};
   } catch {
     return {};

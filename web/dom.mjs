@@ -1,5 +1,5 @@
 /** Builds HTML elements. Text always goes in as text: nothing that a provider or a workflow says becomes markup. */
-import { toldOf } from "./server.mjs";
+import { errorText } from "./server.mjs";
 import { toast } from "./toasting.mjs";
 
 /**
@@ -45,9 +45,9 @@ export function button(text, work, facts = {}) {
     try {
       await work(event);
     } catch (error) {
-      said.textContent = toldOf(error);
+      said.textContent = errorText(error);
       if (made.closest("dialog")) made.after(said);
-      else toast("error", made.ariaLabel ?? made.textContent, toldOf(error));
+      else toast("error", made.ariaLabel ?? made.textContent, errorText(error));
     } finally {
       made.removeAttribute("aria-busy");
     }

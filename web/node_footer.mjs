@@ -3,27 +3,27 @@
  * An element of its own in both renderers; it is neither saved with the workflow nor sent with the prompt.
  */
 import { app } from "/scripts/app.js";
-import { button, el } from "./element.mjs";
+import { button, el } from "./dom.mjs";
 import { CONFIG, FOOTER, asOneStep, configOf, governing, isMaker, setWidget, valueOf } from "./graph.mjs";
-import { machine } from "./machine.mjs";
+import { providerStore } from "./provider_store.mjs";
 import { permissionForm } from "./permission.mjs";
 import { addProvider } from "./provider_choice.mjs";
-import { money, priceOfOne, say } from "./words.mjs";
+import { money, priceOfOne, t } from "./i18n.mjs";
 
 /** @typedef {import("./permission.mjs").AskedModel} AskedModel */
 /**
  * @typedef {{ text: string, tone: "bad" | "warn" | "good" | "plain", form?: () => HTMLElement,
  *   actions?: { text: string, title?: string, work: () => unknown }[] }} Note
  * @typedef {{ root: HTMLElement, price: HTMLElement | null, notes: HTMLElement, shown: string,
- *   estimate: import("./server.mjs").Estimate | null, last: Note | null }} Face
+ *   estimate: import("./server.mjs").Estimate | null, last: Note | null }} Footer
  */
 
-/** @type {WeakMap<Comfy.Node, Face>} */
-const faces = new WeakMap();
+/** @type {WeakMap<Comfy.Node, Footer>} */
+const footers = new WeakMap();
 const MARGIN = 6;
 const ROW = 30;
 
-/** What the faces can't do themselves; given by the entry so that nothing is imported in a circle. */
+/** What the footers can't do themselves; given by the entry so that nothing is imported in a circle. */
 export const doing = {
   /** @param {Comfy.Node} node @returns {unknown} */
   showPrices: (node) => node,
@@ -32,33 +32,33 @@ export const doing = {
 };
 
 /** @param {Comfy.Node} node */
-export const faceOf = (node) => faces.get(node);
+export const footerOf = (node) => footers.get(node);
 
-/** Adds the face to a node that was just made. @param {Comfy.Node} node */
-export function addFace(node) {
+/** Adds the footer to a node that was just made. @param {Comfy.Node} node */
+export function addFooter(node) {
   const notes = el("div", { class: "nb-notes", role: "status" });
   const maker = isMaker(node);
-  const price = maker ? button("…", () => doing.showPrices(node), { class: "nb-price", title: say("price.title") }) : null;
+  const price = maker ? button("…", () => doing.showPrices(node), { class: "nb-price", title: t("price.title") }) : null;
   const inner = el(
     "div",
-    { class: "nb-face" },
+    { class: "nb-footer" },
     el(
       "div",
       { class: "nb-row" },
       price,
       el("span", { class: "nb-space" }),
       maker
-        ? button(say("variation.button"), () => newVariation(node), { title: say("variation.title") })
-        : button(say("keys.button"), () => doing.openSettings(String(valueOf(node, "provider") ?? "")), {
-            title: say("keys.title"),
+        ? button(t("variation.button"), () => newVariation(node), { title: t("variation.title") })
+        : button(t("keys.button"), () => doing.openSettings(String(valueOf(node, "provider") ?? "")), {
+            title: t("keys.title"),
           }),
     ),
     notes,
   );
-  const root = letThrough(el("div", { class: "nb-face-frame" }, inner));
-  faces.set(node, { root, price, notes, shown: "", estimate: null, last: null });
+  const root = letThrough(el("div", { class: "nb-footer-frame" }, inner));
+  footers.set(node, { root, price, notes, shown: "", estimate: null, last: null });
   let height = ROW;
-  const widget = node.addDOMWidget(FOOTER, "nano_banana_face", root, {
+  const widget = node.addDOMWidget(FOOTER, "nano_banana_footer", root, {
     serialize: false,
     hideOnZoom: false,
     margin: MARGIN,
@@ -87,58 +87,58 @@ export function addFace(node) {
 
 /** @param {Comfy.Node} node @param {import("./server.mjs").Estimate | null} estimate @param {string} [why] There is none. */
 export function showEstimate(node, estimate, why) {
-  const face = faces.get(node);
-  if (!face) return;
-  face.estimate = estimate;
-  if (face.price) {
-    const [text, tone] = why ? [say("price.unknown"), "plain"] : priceWords(node, estimate);
-    face.price.textContent = text;
+  const footer = footers.get(node);
+  if (!footer) return;
+  footer.estimate = estimate;
+  if (footer.price) {
+    const [text, tone] = why ? [t("price.unknown"), "plain"] : priceText(node, estimate);
+    footer.price.textContent = text;
     const unknown = estimate && !estimate.problem && estimate.usd_each === null;
-    face.price.title = why ?? (unknown ? say("price.counts", { usd: money(estimate.usd_counted) }) : say("price.title"));
-    face.price.dataset["tone"] = tone;
+    footer.price.title = why ?? (unknown ? t("price.counts", { usd: money(estimate.usd_counted) }) : t("price.title"));
+    footer.price.dataset["tone"] = tone;
   }
-  draw(node, face);
+  draw(node, footer);
 }
 
 /** What came of the last run; null takes it away. @param {Comfy.Node} node @param {Note | null} note */
 export function showLast(node, note) {
-  const face = faces.get(node);
-  if (!face) return;
-  face.last = note;
-  draw(node, face);
+  const footer = footers.get(node);
+  if (!footer) return;
+  footer.last = note;
+  draw(node, footer);
 }
 
-/** Draws a face again, after the machine has changed. @param {Comfy.Node} node */
+/** Draws a footer again, after the providers have changed. @param {Comfy.Node} node */
 export function redraw(node) {
-  const face = faces.get(node);
-  if (face) draw(node, face);
+  const footer = footers.get(node);
+  if (footer) draw(node, footer);
 }
 
 /**
  * The price of the next run in a few words, and how it should look.
  * @param {Comfy.Node} node @param {import("./server.mjs").Estimate | null} estimate @returns {[string, string]}
  */
-export function priceWords(node, estimate) {
+export function priceText(node, estimate) {
   if (!estimate) return ["…", "plain"];
-  if (estimate.problem) return [say("price.cannot"), "bad"];
+  if (estimate.problem) return [t("price.cannot"), "bad"];
   const count = estimate.pictures ?? 1;
   const stored = estimate.stored ?? 0;
-  if (stored >= count) return [say("price.stored"), "good"];
+  if (stored >= count) return [t("price.stored"), "good"];
   const asked = String(valueOf(node, "resolution") ?? "auto");
   const size = estimate.resolution && asked === "auto" ? `auto → ${estimate.resolution}` : asked;
-  if (estimate.usd_each === 0) return [`${size} · ${say("price.free")}`, "good"];
+  if (estimate.usd_each === 0) return [`${size} · ${t("price.free")}`, "good"];
   const missing = count - stored;
   const each = priceOfOne(estimate);
   const about = estimate.frames_known === false ? "≈ " : "";
   const parts = [size, missing > 1 || about ? `${about}${missing} × ${each}` : each];
-  if (stored) parts.push(say("price.some_stored", { n: stored }));
+  if (stored) parts.push(t("price.some_stored", { n: stored }));
   return [parts.join(" · "), "plain"];
 }
 
 /** A new seed, then the queue: with the same seed the stored picture would come again. @param {Comfy.Node} node */
 export async function newVariation(node) {
   if (!governing(node, "seed").widget) {
-    showLast(node, { text: say("variation.linked"), tone: "warn" });
+    showLast(node, { text: t("variation.linked"), tone: "warn" });
     return;
   }
   const [random] = crypto.getRandomValues(new Uint32Array(1));
@@ -151,11 +151,11 @@ export const useMyProvider = (config) => asOneStep(() => becomeAuto(config));
 
 /** @param {Comfy.Node} config */
 function becomeAuto(config) {
-  const local = machine.providers.find((provider) => provider.local);
-  const named = machine.provider(String(valueOf(config, "provider") ?? ""));
+  const local = providerStore.providers.find((provider) => provider.local);
+  const named = providerStore.provider(String(valueOf(config, "provider") ?? ""));
   const name = String(valueOf(config, "model") ?? "recommended");
   const family = (named ?? local)?.models.find((model) => model.name === name)?.family;
-  const here = machine.providers.filter((provider) => !provider.local && machine.usable(provider));
+  const here = providerStore.providers.filter((provider) => !provider.local && providerStore.usable(provider));
   const possible = here.some((provider) => provider.models.some((model) => model.family === family));
   const common = local?.models.find((model) => model.family === family)?.name;
   setWidget(config, "provider", "auto");
@@ -167,13 +167,13 @@ function becomeAuto(config) {
 /** The free way: the node's provider becomes the simulation, made where there is none. @param {Comfy.Node} node */
 export const tryOffline = (node) => addProvider(node, "offline");
 
-/** @param {Comfy.Node} node @param {Face} face */
-function draw(node, face) {
-  const notes = notesFor(node, face);
+/** @param {Comfy.Node} node @param {Footer} footer */
+function draw(node, footer) {
+  const notes = notesFor(node, footer);
   const key = JSON.stringify(notes.map((note) => [note.text, note.tone, note.actions?.map((action) => action.text)]));
-  if (key === face.shown) return;
-  face.shown = key;
-  face.notes.replaceChildren(
+  if (key === footer.shown) return;
+  footer.shown = key;
+  footer.notes.replaceChildren(
     ...notes.map((note) =>
       el(
         "div",
@@ -188,20 +188,20 @@ function draw(node, face) {
   );
 }
 
-/** @param {Comfy.Node} node @param {Face} face @returns {Note[]} */
-function notesFor(node, face) {
+/** @param {Comfy.Node} node @param {Footer} footer @returns {Note[]} */
+function notesFor(node, footer) {
   /** @type {Note[]} */
   const notes = [];
   if (node.comfyClass === CONFIG) {
     notes.push(stateOfConfig(node));
     return notes.filter((note) => note.text);
   }
-  const problem = face.estimate?.problem;
+  const problem = footer.estimate?.problem;
   if (problem?.model) notes.push(questionOf(node, problem.model));
   else if (problem) {
     notes.push({ text: `${problem.what} ${problem.cure}`.trim(), tone: "bad", actions: waysOut(node, problem.kind) });
   }
-  if (face.last && !(problem && face.last.tone === "bad")) notes.push(face.last);
+  if (footer.last && !(problem && footer.last.tone === "bad")) notes.push(footer.last);
   return notes;
 }
 
@@ -210,9 +210,9 @@ function questionOf(node, model) {
   const config = configOf(node);
   const named = config && String(valueOf(config, "model_override") ?? "").trim() === model.wire;
   const clear = named
-    ? [button(say("allow.clear", { model: String(valueOf(config, "model")) }), () => setWidget(config, "model_override", ""))]
+    ? [button(t("allow.clear", { model: String(valueOf(config, "model")) }), () => setWidget(config, "model_override", ""))]
     : [];
-  return { text: say("allow.question", model), tone: "bad", form: () => permissionForm(model, ...clear) };
+  return { text: t("allow.question", model), tone: "bad", form: () => permissionForm(model, ...clear) };
 }
 
 /**
@@ -226,42 +226,42 @@ export function waysOut(node, kind) {
   const keys = ["config", "key", "credit", "quota"].includes(kind);
   const theirs = keys || kind === "address"; // another provider may do
   const setup = theirs || ["cap", "ledger"].includes(kind);
-  const foreign = config !== undefined && name !== "auto" && (!machine.provider(name) || theirs);
-  if (foreign && machine.providers.some((provider) => !provider.local && machine.usable(provider))) {
-    actions.push({ text: say("action.use_mine"), work: () => useMyProvider(config) });
+  const foreign = config !== undefined && name !== "auto" && (!providerStore.provider(name) || theirs);
+  if (foreign && providerStore.providers.some((provider) => !provider.local && providerStore.usable(provider))) {
+    actions.push({ text: t("action.use_mine"), work: () => useMyProvider(config) });
   }
-  if (keys) actions.push({ text: say("action.settings"), work: () => doing.openSettings(name) });
+  if (keys) actions.push({ text: t("action.settings"), work: () => doing.openSettings(name) });
   else if (setup) {
-    actions.push({ text: say("keys.button"), work: () => doing.openSettings(undefined, kind === "cap" ? "cap_run" : undefined) });
+    actions.push({ text: t("keys.button"), work: () => doing.openSettings(undefined, kind === "cap" ? "cap_run" : undefined) });
   }
-  if (setup || foreign) actions.push({ text: say("action.offline"), work: () => tryOffline(node) });
+  if (setup || foreign) actions.push({ text: t("action.offline"), work: () => tryOffline(node) });
   return actions;
 }
 
 /** @param {Comfy.Node} node A ProviderConfig. @returns {Note} */
 function stateOfConfig(node) {
-  if (!machine.loaded) return { text: "", tone: "plain" };
+  if (!providerStore.loaded) return { text: "", tone: "plain" };
   const name = String(valueOf(node, "provider") ?? "auto");
   const profile = String(valueOf(node, "profile") ?? "default");
-  const usable = machine.providers.filter((provider) => !provider.local && machine.usable(provider));
+  const usable = providerStore.providers.filter((provider) => !provider.local && providerStore.usable(provider));
   if (name === "auto") {
-    if (!usable.length) return { text: say("config.no_keys"), tone: "bad", actions: waysOut(node, "config") };
-    return { text: say("config.auto", { providers: usable.map((provider) => provider.label).join(" → ") }), tone: "plain" };
+    if (!usable.length) return { text: t("config.no_keys"), tone: "bad", actions: waysOut(node, "config") };
+    return { text: t("config.auto", { providers: usable.map((provider) => provider.label).join(" → ") }), tone: "plain" };
   }
-  const provider = machine.provider(name);
-  if (!provider) return { text: say("config.unknown", { provider: name }), tone: "bad", actions: waysOut(node, "config") };
-  if (provider.local) return { text: say("config.offline"), tone: "plain" };
+  const provider = providerStore.provider(name);
+  if (!provider) return { text: t("config.unknown", { provider: name }), tone: "bad", actions: waysOut(node, "config") };
+  if (provider.local) return { text: t("config.offline"), tone: "plain" };
   const key = provider.keys.find((each) => each.profile === profile);
   if (provider.base_url_problem) return { text: provider.base_url_problem, tone: "bad", actions: waysOut(node, "config") };
-  if (key?.state === "environment") return { text: say("config.environment", { variable: key.source }), tone: "plain" };
-  if (key?.state === "stored") return { text: say("config.stored", { profile }), tone: "plain" };
+  if (key?.state === "environment") return { text: t("config.environment", { variable: key.source }), tone: "plain" };
+  if (key?.state === "stored") return { text: t("config.stored", { profile }), tone: "plain" };
   if (key?.state === "disabled") return { text: key.problem, tone: "bad", actions: waysOut(node, "config") };
-  const text = say(profile === "default" ? "config.no_key" : "config.no_profile", { provider: provider.label, profile });
+  const text = t(profile === "default" ? "config.no_key" : "config.no_profile", { provider: provider.label, profile });
   return { text, tone: "bad", actions: waysOut(node, "config") };
 }
 
 /**
- * The face is a part of the canvas: the wheel zooms over it and shortcuts work from it. Only what presses a button, and a
+ * The footer is a part of the canvas: the wheel zooms over it and shortcuts work from it. Only what presses a button, and a
  * note that has more to show, is its own.
  * @param {HTMLElement} root
  */

@@ -1,12 +1,12 @@
 /** Follows the runs: what a node spent, why it failed, what was stopped; and warns of a queue that runs by itself. */
 import { app } from "/scripts/app.js";
 import { api } from "/scripts/api.js";
-import { showLast, waysOut } from "./face.mjs";
+import { showLast, waysOut } from "./node_footer.mjs";
 import { isMaker, nodeByPath, ourNodes } from "./graph.mjs";
 import { reprice } from "./pricing.mjs";
 import { readAgain } from "./results.mjs";
 import { toast } from "./toasting.mjs";
-import { money, say } from "./words.mjs";
+import { money, t } from "./i18n.mjs";
 
 /** @typedef {import("./server.mjs").Failed} Failed */
 
@@ -29,7 +29,7 @@ const KINDS = /** @type {Record<string, string>} */ ({
 });
 
 /** Begins to listen. @param {{ resultsChanged: () => void }} others */
-export function followRuns({ resultsChanged }) {
+export function followExecution({ resultsChanged }) {
   api.addEventListener("execution_start", () => {
     cached = new Set();
     stages.clear();
@@ -39,7 +39,7 @@ export function followRuns({ resultsChanged }) {
     cached = new Set(detail.nodes.map(String));
     for (const id of cached) {
       const node = nodeByPath(id);
-      if (node && isMaker(node)) showLast(node, { text: say("run.cached"), tone: "good" });
+      if (node && isMaker(node)) showLast(node, { text: t("run.cached"), tone: "good" });
     }
   });
   api.addEventListener("executed", ({ detail }) => {
@@ -76,7 +76,7 @@ export function followRuns({ resultsChanged }) {
     const text = String(detail.text);
     const node = nodeByPath(detail.node);
     if (node) showLast(node, { text, tone: "warn" });
-    if (Number(detail.on_the_way) > 0) toast("warn", say("toast.stopped"), text);
+    if (Number(detail.on_the_way) > 0) toast("warn", t("toast.stopped"), text);
     resultsChanged();
   });
   api.addCustomEventListener("nano_banana.failed", (/** @type {CustomEvent} */ { detail }) => {
@@ -86,23 +86,23 @@ export function followRuns({ resultsChanged }) {
   api.addEventListener("graphChanged", lookAtTheQueue);
 }
 
-/** @param {Comfy.Node} node @param {any} info Its `info` output. @returns {import("./face.mjs").Note} */
+/** @param {Comfy.Node} node @param {any} info Its `info` output. @returns {import("./node_footer.mjs").Note} */
 function lastOf(node, info) {
   const parts = [];
   const stored = info.images.filter((/** @type {any} */ image) => image.from === "store").length;
   const asked = info.images.length + info.failed.length;
-  if (info.cost_usd === 0 && stored === asked) parts.push(say("run.stored"));
-  else if (info.cost_usd === 0) parts.push(say("run.nothing_spent"));
+  if (info.cost_usd === 0 && stored === asked) parts.push(t("run.stored"));
+  else if (info.cost_usd === 0) parts.push(t("run.nothing_spent"));
   else {
     const how = info.cost_source === "provider" ? "run.spent_exact" : "run.spent";
-    parts.push(info.cost_usd === null ? say("run.spent_unknown") : say(how, { cost: money(info.cost_usd) }));
-    if (stored) parts.push(say("price.some_stored", { n: stored }));
+    parts.push(info.cost_usd === null ? t("run.spent_unknown") : t(how, { cost: money(info.cost_usd) }));
+    if (stored) parts.push(t("price.some_stored", { n: stored }));
   }
   if (info.resolution_effective) parts.push(info.resolution_effective);
   const lines = [parts.join(" · ")];
   for (const failed of /** @type {Failed[]} */ (info.failed)) {
-    const kept = failed.answer ? ` ${say("run.kept", { file: failed.answer })}` : "";
-    lines.push(`✕ ${failed.reason} ${say(`charged.${failed.charged}`)}${kept}`);
+    const kept = failed.answer ? ` ${t("run.kept", { file: failed.answer })}` : "";
+    lines.push(`✕ ${failed.reason} ${t(`charged.${failed.charged}`)}${kept}`);
   }
   lines.push(...info.notices.map((/** @type {string} */ notice) => `• ${notice}`));
   const tone = info.failed.length ? "bad" : info.notices.length ? "warn" : "good";
@@ -116,10 +116,10 @@ function readings(node, failed) {
   const work = async () => {
     const { pictures, reasons } = await readAgain([...ids.values()]);
     if (reasons.length) return;
-    showLast(node, { text: `${say("results.was_read", { n: pictures })}\n${say("run.queue_again")}`, tone: "good" });
+    showLast(node, { text: `${t("results.was_read", { n: pictures })}\n${t("run.queue_again")}`, tone: "good" });
     reprice();
   };
-  return [{ text: say("results.read"), title: say("results.read_title"), work }];
+  return [{ text: t("results.read"), title: t("results.read_title"), work }];
 }
 
 /** The mode that was warned of. */
@@ -131,7 +131,7 @@ export function lookAtTheQueue() {
   if (mode === "disabled") warned = "";
   else if (mode !== warned && ourNodes().some(({ node }) => isMaker(node))) {
     warned = mode;
-    toast("warn", say("toast.queue"), say(mode === "change" ? "toast.queue_change" : "toast.queue_instant"));
+    toast("warn", t("toast.queue"), t(mode === "change" ? "toast.queue_change" : "toast.queue_instant"));
   }
 }
 

@@ -1,13 +1,13 @@
 /** What this machine has: providers, their keys and what they can do. Read once, and again when the settings change it. */
 import { ask } from "./server.mjs";
 
-/** @type {import("./server.mjs").Machine} */
+/** @type {import("./server.mjs").ProviderState} */
 let known = { providers: [], dialects: {}, auths: [], profiles: ["default"], mistakes: [] };
 /** @type {Set<() => void>} */
 const listeners = new Set();
 let loaded = false;
 
-export const machine = {
+export const providerStore = {
   get providers() {
     return known.providers;
   },

@@ -2,7 +2,7 @@
  * Honest widgets: a node offers what its provider and model can do. A saved value that isn't possible stays where it is,
  * marked by the host as one that isn't in the list; the footer says why.
  */
-import { machine, modelOf } from "./machine.mjs";
+import { providerStore, modelOf } from "./provider_store.mjs";
 import { CONFIG, configOf, governing, isMaker, setWidget, valueOf, widgetOf } from "./graph.mjs";
 
 /** @typedef {import("./server.mjs").Provider} Provider */
@@ -23,7 +23,7 @@ const before = new WeakMap();
 
 /** @param {Comfy.Node} node Makes a node's choices those of its provider. */
 export function offerWhatIsPossible(node) {
-  if (!machine.loaded) return;
+  if (!providerStore.loaded) return;
   if (node.comfyClass === CONFIG) offerModels(node);
   else if (isMaker(node)) offerOptions(node);
 }
@@ -41,7 +41,7 @@ export function keepFamily(node) {
   before.set(node, now);
   if (old === now) return;
   const model = String(valueOf(node, "model") ?? "recommended");
-  const next = machine.provider(now);
+  const next = providerStore.provider(now);
   if (model === "recommended" || !next) return;
   const family = familyOf(old, model);
   const same = next.models.find((each) => each.family === family);
@@ -55,8 +55,8 @@ export function remember(node) {
 
 /** @param {string} provider @param {string} model */
 function familyOf(provider, model) {
-  const named = machine.provider(provider);
-  const places = named ? [named] : machine.providers.filter((each) => each.local).concat(machine.providers);
+  const named = providerStore.provider(provider);
+  const places = named ? [named] : providerStore.providers.filter((each) => each.local).concat(providerStore.providers);
   for (const place of places) {
     const found = place.models.find((each) => each.name === model);
     if (found) return found.family;
@@ -78,14 +78,14 @@ function followPromoted(node) {
 /** @param {Comfy.Node} node */
 function offerModels(node) {
   followPromoted(node);
-  const provider = machine.provider(String(valueOf(node, "provider") ?? ""));
-  restrict(node, "provider", ["auto", ...machine.providers.map((each) => each.id)], true);
-  const names = (provider ? [provider] : machine.providers).flatMap((each) => each.models.map((model) => model.name));
+  const provider = providerStore.provider(String(valueOf(node, "provider") ?? ""));
+  restrict(node, "provider", ["auto", ...providerStore.providers.map((each) => each.id)], true);
+  const names = (provider ? [provider] : providerStore.providers).flatMap((each) => each.models.map((model) => model.name));
   const listed = all(node, "model");
   const possible = provider ? ["recommended", ...names] : [...listed, ...names];
   const inOrder = listed.filter((name) => possible.includes(name));
   restrict(node, "model", [...inOrder, ...possible.filter((name) => !listed.includes(name))], true);
-  const stored = provider ? provider.keys.map((key) => key.profile) : machine.facts.profiles;
+  const stored = provider ? provider.keys.map((key) => key.profile) : providerStore.facts.profiles;
   restrict(node, "profile", ["default", ...stored.filter((name) => name !== "default")], true);
 }
 
@@ -111,15 +111,15 @@ function offersFor(node) {
   const name = String((config && valueOf(config, "provider")) ?? "auto");
   const model = String((config && valueOf(config, "model")) ?? "recommended");
   const operation = node.comfyClass === "NanoBananaEdit" ? "edit" : "generate";
-  const named = machine.provider(name);
+  const named = providerStore.provider(name);
   if (name !== "auto" && !named) return [];
   if (named) {
     const offer = modelOf(named, model)?.[operation];
     return offer ? [offer] : [];
   }
   const family = model === "recommended" ? "" : familyOf("", model);
-  return machine.providers
-    .filter((provider) => !provider.local && machine.usable(provider))
+  return providerStore.providers
+    .filter((provider) => !provider.local && providerStore.usable(provider))
     .map((provider) => (family ? provider.models.find((each) => each.family === family) : modelOf(provider, model)))
     .map((found) => found?.[operation])
     .filter((offer) => offer !== null && offer !== undefined);

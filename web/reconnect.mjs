@@ -1,31 +1,31 @@
 /** After a restart of the server: what came home by itself is said once, and what the page knows is asked for anew. */
 import { api } from "/scripts/api.js";
-import { machine } from "./machine.mjs";
+import { providerStore } from "./provider_store.mjs";
 import { ask } from "./server.mjs";
 import { toast } from "./toasting.mjs";
-import { say } from "./words.mjs";
+import { t } from "./i18n.mjs";
 
 /** Where this browser keeps when the pictures came home that it last spoke of. */
 const SEEN = "nano_banana.collected";
 
 /** Begins to listen. @param {{ resultsChanged: () => void }} others */
-export function followRestarts({ resultsChanged }) {
+export function followReconnects({ resultsChanged }) {
   /** @param {{ text?: string, failed?: number, at?: number }} news */
   const cameHome = ({ text, failed, at }) => {
     resultsChanged();
     if (!text || !at || at <= Number(localStorage.getItem(SEEN) ?? 0)) return;
     localStorage.setItem(SEEN, String(at));
-    toast(failed ? "warn" : "success", say("toast.collected"), text);
+    toast(failed ? "warn" : "success", t("toast.collected"), text);
   };
   // A page that connects after the server has collected was not told: it asks.
   const asked = async () => cameHome(await ask("/results/collected"));
   const again = async () => {
     await asked();
-    await machine.refresh(); // and with it the prices
+    await providerStore.refresh(); // and with it the prices
   };
   api.addCustomEventListener("nano_banana.collected", (/** @type {CustomEvent} */ { detail }) => {
     cameHome(detail);
-    machine.refresh().catch(() => undefined);
+    providerStore.refresh().catch(() => undefined);
   });
   api.addEventListener("reconnected", () => void again().catch(() => undefined));
   void asked().catch(() => undefined);
