@@ -17,8 +17,8 @@ from typing import Any
 
 import websocket
 from measuring import Table, photo
-from pack.dev.running import Host
-from pack.dev.simulating import Simulating
+from pack.dev.comfy_host import Host
+from pack.dev.simulator_process import SimulatorProcess
 from PIL import Image
 
 LATENCY = 2
@@ -121,7 +121,7 @@ def cancel(host: Host, table: Table) -> None:
 def main() -> int:
     base = Path(tempfile.mkdtemp(prefix="nano-banana-bench-host-"))
     try:
-        with Simulating.start() as simulator, Host.start(base, simulator.variables()) as host:
+        with SimulatorProcess.start() as simulator, Host.start(base, simulator.variables()) as host:
             table = Table("in the running host")
             log = host.log.read_text(errors="replace")
             started = re.search(r"([\d.]+) seconds:.*custom_nodes", log)

@@ -1,7 +1,7 @@
 """The checks of the plain modules in `web/`: types by `tsc`, rules by `eslint`, as command lines.
 
 It runs nothing and fetches nothing: `node.py` does that. Both tools only read; nothing is compiled. Called by
-`checking.py`.
+`test_command.py`.
 """
 
 from collections.abc import Mapping

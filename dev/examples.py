@@ -1,6 +1,6 @@
 """Reads an API-format example: which files it loads, which node made a saved image, what that cost.
 
-Pure: prompts and outputs in, values out. Called by `demo.py`.
+Pure: prompts and outputs in, values out. Called by `demo_command.py`.
 """
 
 import json

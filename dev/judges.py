@@ -1,6 +1,6 @@
 """Makes the environment of the conformance tests: the vendors' SDKs beside what `core` needs, and nothing of the host.
 
-It has a virtual environment of its own because the SDKs pin packages that the host pins, too. Called by `checking.py`.
+It has a virtual environment of its own because the SDKs pin packages that the host pins, too. Called by `test_command.py`.
 """
 
 import sys
@@ -9,21 +9,21 @@ from pathlib import Path
 
 from . import pins
 from .environment import CUT_OFF, NO_VENV, Environment, Stage, make_venv, missing_module, short, tag
-from .installing import Pip
 from .lock import Lock
+from .pip import Pip
 from .progress import Progress
-from .stop import Stop
+from .user_error import UserError
 
 
 def make(cache: Path, progress: Progress | None = None) -> Path:
-    """The Python of the environment, made first where it isn't there. Raises Stop where the packages can't be had."""
+    """The Python of the environment, made first where it isn't there. Raises UserError where the packages can't be had."""
     return apart(cache, "judges", "conformance tests", "The vendors' SDKs", pins.JUDGES, progress)
 
 
 def apart(
     cache: Path, name: str, purpose: str, title: str, packages: Sequence[str], progress: Progress | None = None
 ) -> Path:
-    """The Python of an environment with these packages alone. Raises Stop where they can't be had.
+    """The Python of an environment with these packages alone. Raises UserError where they can't be had.
 
     `purpose` and `title`: what it is for and what is in it, for the messages.
     """
@@ -34,7 +34,7 @@ def apart(
 
     def venv() -> None:
         if missing := missing_module():
-            raise Stop(NO_VENV.format(missing=missing))
+            raise UserError(NO_VENV.format(missing=missing))
         make_venv(Path(sys.executable), environment.folder)
         pip.install(pins.PIP, bar=False)
 

@@ -1,6 +1,6 @@
 """docs/judges.md: who outside this project has judged what we believe of each provider, from the conformance tests' record.
 
-`python3 dev.py judges` writes it; `dev.py test --conformance` fails when it is stale. Called by `checking.py`.
+`python3 dev.py judges` writes it; `dev.py test --conformance` fails when it is stale. Called by `test_command.py`.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Reads the JUnit XML that pytest writes: how many passed and failed, what was skipped for what reason, what left out.
 
-Called by `checking.py`. The file is our own pytest's.
+Called by `test_command.py`. The file is our own pytest's.
 """
 
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ torchvision gets the two operator schemas that it looks up while it is imported;
 extension once the library files are out of its sight.
 
 It refuses to be used on a ComfyUI of the user's: it renames files in the environment it runs in, so
-`running.py` starts this file for the fetched environment only and a user's ComfyUI through its own `main.py`.
+`comfy_host.py` starts this file for the fetched environment only and a user's ComfyUI through its own `main.py`.
 """
 
 import importlib
@@ -39,9 +39,9 @@ def loads(package: str) -> bool:
 def native_libraries(package: str) -> Iterator[Path]:
     """The shared libraries in the package's `lib` folder, found without importing the package."""
     spec = importlib.util.find_spec(package)
-    for place in (spec.submodule_search_locations if spec else None) or ():
+    for install in (spec.submodule_search_locations if spec else None) or ():
         for pattern in ("*.so", "*.pyd", "*.dylib"):
-            yield from Path(place, "lib").glob(pattern)
+            yield from Path(install, "lib").glob(pattern)
 
 
 def declare_operators() -> object:

@@ -2,7 +2,7 @@
 
 Both live in an environment of their own in the cache, nothing in the repository; each is fetched once for its pin. npm
 stays in charge of registries, proxies and certificates, as the person configured it. Refuses to run a package's install
-scripts, and to install anything that the lock doesn't name. Called by `checking.py`; tests ask `ready()`.
+scripts, and to install anything that the lock doesn't name. Called by `test_command.py`; tests ask `ready()`.
 """
 
 import platform
@@ -17,10 +17,10 @@ from pathlib import Path
 from . import pins
 from .cache import ROOT, write_whole
 from .environment import CUT_OFF, Environment, Stage, make_venv, short
-from .installing import InstallFailed, Pip, surroundings
 from .lock import Lock
+from .pip import InstallFailed, Pip, surroundings
 from .progress import Progress
-from .stop import Stop, disk_full
+from .user_error import UserError, disk_full
 
 LOCKED = ("package.json", "package-lock.json")
 HOW = (
@@ -36,7 +36,7 @@ UNSOUND = ("EUSAGE", "EINTEGRITY", "ELOCKVERIFY", "EJSONPARSE")
 """npm's codes for a lock that doesn't match its package.json, and for a package that doesn't match the lock."""
 
 
-class NoNode(Stop):
+class NoNode(UserError):
     """Node or its packages can't be had on this machine now: a check is skipped for it, not failed."""
 
 
@@ -90,7 +90,7 @@ def ready(cache: Path) -> Node | None:
 
 
 def make(cache: Path, progress: Progress | None = None, wanted: Path = ROOT / "dev" / "javascript") -> Node:
-    """Node with the packages that `wanted` locks. Raises NoNode, and Stop for a lock that nobody can follow."""
+    """Node with the packages that `wanted` locks. Raises NoNode, and UserError for a lock that nobody can follow."""
     progress = progress or Progress()
     home = _Home(cache, wanted)
     environment = Environment(home.folder, progress)
@@ -103,7 +103,7 @@ def make(cache: Path, progress: Progress | None = None, wanted: Path = ROOT / "d
         def venv() -> None:
             try:
                 make_venv(Path(sys.executable), home.folder)
-            except Stop as reason:
+            except UserError as reason:
                 raise NoNode(str(reason)) from reason
             pip.install(pins.PIP, bar=False)
 
@@ -142,7 +142,7 @@ def _runs(program: Path) -> None:
 
 
 def _install(home: _Home, log: Path, inherited: Sequence[int]) -> None:
-    """`npm ci` in the packages' folder. Raises NoNode, Stop."""
+    """`npm ci` in the packages' folder. Raises NoNode, UserError."""
     for name in LOCKED:
         write_whole(home.packages / name, (home.wanted / name).read_text(encoding="utf-8"))
     done = subprocess.run(
@@ -163,13 +163,13 @@ def _install(home: _Home, log: Path, inherited: Sequence[int]) -> None:
         raise complaint(done.stdout, home.folder, log)
 
 
-def complaint(output: str, folder: Path, log: Path) -> Stop:
+def complaint(output: str, folder: Path, log: Path) -> UserError:
     """Why npm failed and what to do about it, from what it printed."""
     code = found[1] if (found := CODE.search(output)) else ""
     if code == "ENOSPC":
         return NoNode(disk_full(folder))
     if code in UNSOUND:
-        return Stop(
+        return UserError(
             f"npm refuses dev/javascript/package-lock.json ({code}): it doesn't match package.json, or a package isn't "
             f"the pinned one; the whole of what it printed is in {log}."
         )

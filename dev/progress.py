@@ -1,7 +1,7 @@
 """What a person sees while something takes long: a line per step, and a line that moves in between.
 
 In a terminal the moving line is rewritten twice a second; elsewhere it is printed every two seconds. It never decides
-anything. Used by `environment.py`, `installing.py` and `tree.py`.
+anything. Used by `environment.py`, `pip.py` and `comfy_source.py`.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""A line of an aligned table on the console. Used by `demo.py` and `checking.py`."""
+"""A line of an aligned table on the console. Used by `demo_command.py` and `test_command.py`."""
 
 from collections.abc import Sequence
 

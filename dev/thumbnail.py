@@ -1,4 +1,4 @@
-"""`python thumbnail.py SOURCE TARGET WIDTH`: a small JPEG of a picture. `demo.py` runs it where Pillow is."""
+"""`python thumbnail.py SOURCE TARGET WIDTH`: a small JPEG of a picture. `demo_command.py` runs it where Pillow is."""
 
 import sys
 from importlib import import_module

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pack.dev import browser as browsers
-from pack.dev.converting import FLAGS, READY
+from pack.dev import chromium as browsers
+from pack.dev.comfy_host import Host
 from pack.dev.environment import ready
-from pack.dev.running import Host
+from pack.dev.example_export import FLAGS, READY
 from pack.simulator import start
 from pack.tests.host.kit import provider_variables
 from playwright.sync_api import Browser, Page, expect, sync_playwright

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pack.dev.running import Host
+from pack.dev.comfy_host import Host
 from pack.tests.browser.test_costs import prompted
 from pack.tests.browser.test_results import open_panel, row
 from pack.tests.browser.test_running import toast

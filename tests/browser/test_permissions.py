@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pack.dev.running import Host
+from pack.dev.comfy_host import Host
 from pack.tests.browser.conftest import STRANGER
 from pack.tests.browser.test_settings import put, text_to_image
 from pack.tests.host.kit import Bench

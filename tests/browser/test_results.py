@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from pack.dev.running import Host
+from pack.dev.comfy_host import Host
 from pack.tests.browser.test_costs import prompted
 from pack.tests.browser.test_settings import text_to_image
 from pack.tests.host.kit import UNREADABLE, Bench, chat_answer, colours

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from judging import judged
 from pack.dev import node
-from pack.dev.surroundings import clean
+from pack.dev.env import clean
 from pack.simulator.server import Simulator
 from PIL import Image
 

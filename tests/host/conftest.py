@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pack.dev.running import Host
+from pack.dev.comfy_host import Host
 from pack.simulator import start
 from pack.tests.host.kit import Bench, provider_variables
 

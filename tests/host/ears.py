@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from pack.dev.running import Host
+from pack.dev.comfy_host import Host
 
 TEXT, PREVIEW = 3, 4
 ABILITIES = {"type": "feature_flags", "data": {"supports_preview_metadata": True}}

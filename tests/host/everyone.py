@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from pack.core.providers import BUILT_IN
-from pack.dev.running import Host
+from pack.dev.comfy_host import Host
 from pack.tests.host.kit import Bench
 
 WRONG = "nobody-s-key-41c7e09a"

@@ -9,7 +9,7 @@ import urllib.request
 from typing import Any
 
 import numpy as np
-from pack.dev.running import Host, PromptFailed
+from pack.dev.comfy_host import Host, PromptFailed
 from PIL import Image
 
 KEYED = ("onerouter", "apiframe", "nanobanana", "runflow")

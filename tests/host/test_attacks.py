@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pack.dev.running import Host
+from pack.dev.comfy_host import Host
 from pack.tests.host.kit import Bench, colours, node, provider_variables
 from pack.tests.host.page import Page
 

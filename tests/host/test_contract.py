@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from pack.dev.running import PromptFailed
+from pack.dev.comfy_host import PromptFailed
 from pack.tests.host.kit import Bench, colours, node
 
 SHARED = [

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pack.dev.running import Host
+from pack.dev.comfy_host import Host
 from pack.tests.host.ears import Ears, ears
 from pack.tests.host.kit import Bench, Ran, colours, node, provider_variables
 from pack.tests.host.odd import Odd, Visit, odd

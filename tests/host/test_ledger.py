@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pack.dev.running import Host
+from pack.dev.comfy_host import Host
 from pack.tests.host.kit import Bench, node, provider_variables
 
 CANARY = "sim-canary-7f3a9c1e55"

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pack.dev import loopback
-from pack.dev.running import Host
+from pack.dev.comfy_host import Host
 from pack.tests.host.kit import UNREADABLE, Bench, chat_answer, colours, node
 from pack.tests.host.odd import Odd, Visit, answering, odd
 from pack.tests.host.page import ROOT, Page

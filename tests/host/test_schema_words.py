@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pack.dev.wording import ENGLISH, ours, words, written
+from pack.dev.locales import ENGLISH, ours, words, written
 from pack.tests.host.kit import Bench
 
 ROOT = ENGLISH.parents[2]

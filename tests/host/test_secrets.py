@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pack.dev.running import Host
+from pack.dev.comfy_host import Host
 from pack.tests.host.ears import ears
 from pack.tests.host.kit import Bench, Ran, colours, node, provider_variables
 from pack.tests.host.odd import Odd, Visit, odd

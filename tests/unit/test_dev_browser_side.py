@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from pack.dev import browser_side, cache, node
-from pack.dev.surroundings import clean
+from pack.dev.env import clean
 
 PANEL = """
 import { api } from "/scripts/api.js";

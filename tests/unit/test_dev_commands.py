@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pack.dev import cache, commands
 from pack.dev.commands import Command, run
-from pack.dev.stop import Stop
+from pack.dev.user_error import UserError
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
@@ -21,7 +21,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 @pytest.mark.parametrize(
     ("error", "code", "text"),
     [
-        (Stop("Do this."), 2, "Do this."),
+        (UserError("Do this."), 2, "Do this."),
         (OSError(errno.ENOSPC, "No space left on device", "/x"), 2, "make room"),
         (PermissionError(errno.EACCES, "Permission denied", "/x"), 2, "/x can't be written"),
         (OSError(errno.EROFS, "Read-only file system", "/x"), 2, "NANO_BANANA_DEV_CACHE"),
@@ -61,7 +61,7 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_cache_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(Stop):
+    with pytest.raises(UserError):
         cache.opened({cache.VARIABLE: str(tmp_path / "file" / "below")})
 
 
@@ -70,12 +70,12 @@ def test_a_cache_without_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         raise PermissionError(errno.EACCES, "Permission denied", str(self))
 
     monkeypatch.setattr(Path, "write_text", refuse)
-    with pytest.raises(Stop, match="can't be written"):
+    with pytest.raises(UserError, match="can't be written"):
         cache.opened({cache.VARIABLE: str(tmp_path / "below")})
 
 
 def test_a_cache_inside_the_repository() -> None:
-    with pytest.raises(Stop, match="outside"):
+    with pytest.raises(UserError, match="outside"):
         cache.opened({cache.VARIABLE: str(cache.ROOT / "cache")})
     assert not (cache.ROOT / "cache").exists()
 

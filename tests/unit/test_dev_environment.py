@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pack.dev import environment
 from pack.dev.environment import CUT_OFF, Environment, Stage
-from pack.dev.installing import InstallFailed, Interrupted
+from pack.dev.pip import InstallFailed, Interrupted
 from pack.dev.progress import Progress
-from pack.dev.stop import Stop
+from pack.dev.user_error import UserError
 
 
 class Work:
@@ -148,7 +148,7 @@ def test_a_venv_that_fails_is_one_sentence(
         return subprocess.CompletedProcess([], 1, said, "")
 
     monkeypatch.setattr(environment.subprocess, "run", answer)
-    with pytest.raises(Stop) as caught:
+    with pytest.raises(UserError) as caught:
         environment.make_venv(Path("python"), tmp_path)
     assert cure in str(caught.value) and "\n" not in str(caught.value)
 
@@ -158,14 +158,14 @@ def test_no_ensurepip_stops_the_command_before_anything_is_made(
 ) -> None:
     monkeypatch.setattr(environment, "missing_module", lambda: "ensurepip")
     monkeypatch.setattr(environment, "users", lambda environ, root: None)
-    with pytest.raises(Stop, match="python3-venv"):
+    with pytest.raises(UserError, match="python3-venv"):
         environment.make(environ={"NANO_BANANA_DEV_CACHE": str(tmp_path)}, progress=Progress(io.StringIO()))
     assert not list(tmp_path.glob("env-*/venv"))
 
 
 def test_ready_refuses_to_make_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "users", lambda environ, root: None)
-    with pytest.raises(Stop, match=r"dev\.py test"):
+    with pytest.raises(UserError, match=r"dev\.py test"):
         environment.ready({"NANO_BANANA_DEV_CACHE": str(tmp_path)})
     assert list(tmp_path.iterdir()) == []
 

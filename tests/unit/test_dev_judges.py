@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from pack.core.providers import BUILT_IN
-from pack.dev import checking, judges, judges_table, pins
-from pack.dev.installing import InstallFailed, Pip
+from pack.dev import judges, judges_table, pins, test_command
+from pack.dev.pip import InstallFailed, Pip
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_without_the_packages_the_stage_is_skipped_with_the_reason(
     cache, scratch = tmp_path / "cache", tmp_path / "scratch"
     cache.mkdir()
     scratch.mkdir()
-    stages = checking.Stages(None, cache, scratch)
+    stages = test_command.Stages(None, cache, scratch)
     stages.conformance([])
     (result,) = stages.results
     assert [(skip.name, skip.reason) for skip in result.counts.skipped] == [

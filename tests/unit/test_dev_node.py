@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pack.dev import checking, node, pins
+from pack.dev import node, pins, test_command
 from pack.dev.environment import Environment
-from pack.dev.installing import InstallFailed
 from pack.dev.junit import Skipped
 from pack.dev.node import NoNode, complaint, make
+from pack.dev.pip import InstallFailed
 from pack.dev.progress import Progress
-from pack.dev.stop import Stop
+from pack.dev.user_error import UserError
 
 LOCK = Path(node.__file__).with_name("javascript") / "package-lock.json"
 
@@ -135,11 +135,11 @@ def test_a_node_that_does_not_start_means_no_node(
         ("npm warn x\nnpm error Something new", NoNode, "(npm error Something new)"),
         ("Segmentation fault", NoNode, "(Segmentation fault)"),
         ("", NoNode, "it said nothing"),
-        ("npm error code EUSAGE\nnpm error `npm ci` can only install", Stop, "doesn't match package.json"),
-        ("npm warn x\nnpm error code EINTEGRITY", Stop, "isn't the pinned one"),
+        ("npm error code EUSAGE\nnpm error `npm ci` can only install", UserError, "doesn't match package.json"),
+        ("npm warn x\nnpm error code EINTEGRITY", UserError, "isn't the pinned one"),
     ],
 )
-def test_failures_are_one_sentence(tmp_path: Path, printed: str, kind: type[Stop], said: str) -> None:
+def test_failures_are_one_sentence(tmp_path: Path, printed: str, kind: type[UserError], said: str) -> None:
     """What the network or the machine lacks is a NoNode, a lock that nobody can follow is not: it must not be skipped."""
     found = complaint(printed, tmp_path, tmp_path / "npm.log")
     assert type(found) is kind
@@ -152,9 +152,9 @@ def test_without_node_the_checks_are_skipped_and_named(
     def refuse(cache: Path) -> node.Node:
         raise NoNode("no wheel for this machine")
 
-    monkeypatch.setattr(checking.node, "make", refuse)
-    place = checking.Place(tmp_path, Path(sys.executable), Path(sys.executable), fetched=True, why="")
-    stages = checking.Stages(place, tmp_path, tmp_path)
+    monkeypatch.setattr(test_command.node, "make", refuse)
+    install = test_command.ComfyInstall(tmp_path, Path(sys.executable), Path(sys.executable), fetched=True, why="")
+    stages = test_command.Stages(install, tmp_path, tmp_path)
     stages.browser_side()
     reason = "no wheel for this machine"
     assert [result.counts.skipped for result in stages.results] == [

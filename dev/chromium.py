@@ -1,4 +1,4 @@
-"""Finds a Chromium for the tests in the browser. It only looks; `.ci/run` installs one. Called by `checking.py`."""
+"""Finds a Chromium for the tests in the browser. It only looks; `.ci/run` installs one. Called by `test_command.py`."""
 
 import os
 import shutil

@@ -9,10 +9,10 @@ import socket
 import sys
 from pathlib import Path
 
-from . import environment, loopback, running
+from . import comfy_host, environment, loopback
 from .cache import opened
-from .place import Place
-from .surroundings import personal
+from .comfy_install import ComfyInstall
+from .env import personal
 
 USUAL_PORT = 8188
 HELP = """usage: dev.py host [--port N] [ComfyUI's own arguments]
@@ -28,7 +28,7 @@ def port_wanted(arguments: list[str]) -> tuple[int, list[str]]:
         if name == "--port":
             value = value or (rest[index + 1] if index + 1 < len(rest) else "")
             if not value.isdigit():
-                raise environment.Stop("--port needs a number, for example --port 8188.")
+                raise environment.UserError("--port needs a number, for example --port 8188.")
             del rest[index : index + (1 if "=" in argument else 2)]
             return int(value), rest
     with socket.socket() as probe:
@@ -39,11 +39,11 @@ def port_wanted(arguments: list[str]) -> tuple[int, list[str]]:
             return loopback.free_port(), rest
 
 
-def processor(place: Place) -> list[str]:
+def processor(install: ComfyInstall) -> list[str]:
     """`--cpu` where there is no graphics card that our torch could use; a user's ComfyUI finds out for itself."""
-    if not place.fetched:
+    if not install.fetched:
         return []
-    only_cpu = any(place.python.parent.parent.glob("**/site-packages/torch-*+cpu.dist-info"))
+    only_cpu = any(install.python.parent.parent.glob("**/site-packages/torch-*+cpu.dist-info"))
     card = sys.platform == "darwin" or shutil.which("nvidia-smi") is not None
     return ["--cpu"] if only_cpu or not card else []
 
@@ -67,18 +67,18 @@ Ctrl+C ends it."""
 
 
 def run(arguments: list[str]) -> int:
-    """Runs until Ctrl+C. Raises Stop."""
+    """Runs until Ctrl+C. Raises UserError."""
     if arguments[:1] in (["-h"], ["--help"]):
         print(HELP)
         return 0
-    place = environment.make()
-    print(f"ComfyUI: {place.comfyui} ({place.why})")
+    install = environment.make()
+    print(f"ComfyUI: {install.comfyui} ({install.why})")
     port, rest = port_wanted(arguments)
     base = opened() / "host"
     if "--cpu" not in rest:
-        rest = [*processor(place), *rest]
+        rest = [*processor(install), *rest]
     print("ComfyUI is starting (about 10 s) ...", flush=True)
-    host = running.Host.start(base, args=rest, port=port, place=place, environment=personal(os.environ))
+    host = comfy_host.Host.start(base, args=rest, port=port, install=install, environment=personal(os.environ))
     try:
         print(directions(host.url, base, os.environ.get("NANO_BANANA_HOME")), flush=True)
         code = host.wait()

@@ -1,6 +1,6 @@
 """One child process with its output in a log file: start, look at the tail, end it.
 
-It ends only the process it started. Used by `running.py` and `simulating.py`.
+It ends only the process it started. Used by `comfy_host.py` and `simulator_process.py`.
 """
 
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
-class Child:
+class Process:
     """A running program. Its standard output and error go to `log`, which is written anew."""
 
     def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> None:

@@ -15,12 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import browser, browser_side, environment, judges, judges_table, node, table
+from . import browser_side, chromium, environment, judges, judges_table, node, table
 from .cache import ROOT, VARIABLE, opened
+from .comfy_install import ComfyInstall
+from .env import clean
 from .junit import Counts, Skipped, counts
-from .place import Place
-from .stop import Stop
-from .surroundings import clean
+from .user_error import UserError
 
 SCREENSHOTS = "NANO_BANANA_SCREENSHOTS"
 """The folder for the browser tests' screenshots; a temporary one when it isn't set."""
@@ -67,10 +67,10 @@ def options(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     return chosen, [argument for argument in rest if argument != "--"]
 
 
-def variables(place: Place | None, cache: Path, home: Path) -> dict[str, str]:
+def variables(install: ComfyInstall | None, cache: Path, home: Path) -> dict[str, str]:
     """The environment of every stage: nothing secret, caches out of the tree, and the same host for the tests.
 
-    `place` is None where no stage needs a host.
+    `install` is None where no stage needs a host.
     """
     ours = {
         VARIABLE: str(cache),
@@ -80,9 +80,9 @@ def variables(place: Place | None, cache: Path, home: Path) -> dict[str, str]:
         "HYPOTHESIS_STORAGE_DIRECTORY": str(cache / "hypothesis"),
         "PYTHONPYCACHEPREFIX": str(cache / "bytecode"),
     }
-    if place and not place.fetched:
-        ours |= {"COMFYUI_DIR": str(place.comfyui), "COMFYUI_PYTHON": str(place.python)}
-    found = browser.chromium(os.environ)
+    if install and not install.fetched:
+        ours |= {"COMFYUI_DIR": str(install.comfyui), "COMFYUI_PYTHON": str(install.python)}
+    found = chromium.chromium(os.environ)
     if os.environ.get(SCREENSHOTS):
         ours[SCREENSHOTS] = os.path.abspath(os.environ[SCREENSHOTS])
     environment_ = clean(os.environ, ours | ({"CHROMIUM": str(found)} if found else {}))
@@ -94,14 +94,14 @@ def variables(place: Place | None, cache: Path, home: Path) -> dict[str, str]:
 class Stages:
     """Runs stages one after the other with live output and collects their results."""
 
-    def __init__(self, place: Place | None, cache: Path, scratch: Path, long: bool = False) -> None:
+    def __init__(self, install: ComfyInstall | None, cache: Path, scratch: Path, long: bool = False) -> None:
         home = scratch / "home"
         home.mkdir()
-        self._python = str(place.tools) if place else sys.executable
+        self._python = str(install.tools) if install else sys.executable
         self._cache = cache
         self._scratch = scratch
         self._long = ["--long"] if long else []
-        self._environment = variables(place, cache, home)
+        self._environment = variables(install, cache, home)
         self.results: list[Result] = []
 
     def _call(self, stage: str, command: list[str], folder: Path = ROOT, more: Mapping[str, str] | None = None) -> int:
@@ -141,7 +141,7 @@ class Stages:
         )
 
     def browser_side(self) -> None:
-        """tsc and eslint on `web/`; skipped where Node and its packages can't be had. Raises Stop."""
+        """tsc and eslint on `web/`; skipped where Node and its packages can't be had. Raises UserError."""
         try:
             tools = node.make(self._cache)
         except node.NoNode as reason:
@@ -163,7 +163,7 @@ class Stages:
         """
         try:
             python = judges.make(self._cache)
-        except Stop as reason:
+        except UserError as reason:
             self.skip("tests/conformance", str(reason))
             return
         try:
@@ -190,8 +190,8 @@ class Stages:
         stage, folder = f"tests/{name}", ROOT / "tests" / name
         if not folder.is_dir():
             return
-        if name == "browser" and browser.chromium(os.environ) is None:
-            self.skip(stage, browser.MISSING)
+        if name == "browser" and chromium.chromium(os.environ) is None:
+            self.skip(stage, chromium.MISSING)
             return
         began = time.monotonic()
         report = self._scratch / f"{name}.xml"
@@ -241,14 +241,14 @@ def summary(results: list[Result]) -> str:
 
 
 def run(arguments: list[str]) -> int:
-    """Runs the chosen stages. Exit code 1 when anything failed. Raises Stop."""
+    """Runs the chosen stages. Exit code 1 when anything failed. Raises UserError."""
     chosen, rest = options(arguments)
-    place = None
+    install = None
     if chosen.lint or chosen.unit or chosen.fuzz or chosen.host or chosen.browser:
-        place = environment.make(tools=True)
-        print(f"ComfyUI: {place.comfyui} ({place.why})")
+        install = environment.make(tools=True)
+        print(f"ComfyUI: {install.comfyui} ({install.why})")
     with tempfile.TemporaryDirectory(prefix="nano-banana-test-", ignore_cleanup_errors=True) as scratch:
-        stages = Stages(place, opened(), Path(scratch), chosen.long)
+        stages = Stages(install, opened(), Path(scratch), chosen.long)
         if chosen.lint:
             stages.lint("ruff check", stages.module("ruff", "check", "."))
             stages.lint("ruff format", stages.module("ruff", "format", "--check", "."))

@@ -1,7 +1,7 @@
 """Runs pip, condenses what it says to a line per package and turns its failures into one sentence.
 
 pip itself stays in charge of indexes, proxies, certificates and its own cache of downloads, as the person configured
-them. Refuses to leave pip running when it is interrupted. Called by `environment.py` and `tree.py`.
+them. Refuses to leave pip running when it is interrupted. Called by `environment.py` and `comfy_source.py`.
 """
 
 import os
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from .progress import Progress, size
-from .stop import Stop, disk_full
+from .user_error import UserError, disk_full
 
 DISK = re.compile(r"No space left on device|Errno 28\b|Disk quota exceeded|not enough space on the disk|WinError 112")
 NETWORK = re.compile(
@@ -33,7 +33,7 @@ MISLEADING = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIRE_HASHES", "PYT
 KEPT_LINES = 400
 
 
-class InstallFailed(Stop):
+class InstallFailed(UserError):
     """pip ended badly. `touched`: it had begun to unpack, so the environment holds half-installed packages."""
 
     def __init__(self, sentence: str, touched: bool) -> None:

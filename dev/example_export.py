@@ -2,7 +2,7 @@
 
 Only the browser can turn a workflow as people save it into a prompt (`app.graphToPrompt()`). Each example is loaded,
 converted and written to `example_workflows/api/`. Needs the test environment (Playwright) and a Chromium; the part that
-drives the browser runs in that environment, as `python -m dev.converting URL CHROMIUM`.
+drives the browser runs in that environment, as `python -m dev.example_export URL CHROMIUM`.
 """
 
 import json
@@ -14,10 +14,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from . import browser, environment
+from . import chromium, environment
 from .cache import ROOT
-from .running import Host
-from .stop import Stop
+from .comfy_host import Host
+from .user_error import UserError
 
 EXAMPLES = ROOT / "example_workflows"
 FLAGS = (
@@ -32,13 +32,13 @@ CONVERT = """async (workflow) => {
 
 
 def run(arguments: list[str]) -> int:
-    """Writes the API forms. Raises Stop without a Chromium."""
-    program = browser.chromium(os.environ)
+    """Writes the API forms. Raises UserError without a Chromium."""
+    program = chromium.chromium(os.environ)
     if program is None:
-        raise Stop(browser.MISSING)
-    place = environment.make(tools=True)
+        raise UserError(chromium.MISSING)
+    install = environment.make(tools=True)
     with tempfile.TemporaryDirectory(prefix="nano-banana-examples-") as base, Host.start(Path(base)) as host:
-        command = [str(place.tools), "-m", "dev.converting", host.url, str(program)]
+        command = [str(install.tools), "-m", "dev.example_export", host.url, str(program)]
         return subprocess.run(command, cwd=ROOT).returncode
 
 

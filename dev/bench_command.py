@@ -11,12 +11,12 @@ from pathlib import Path
 
 from . import environment
 from .cache import ROOT, opened
-from .checking import variables
-from .stop import Stop
+from .test_command import variables
+from .user_error import UserError
 
 
 def run(arguments: list[str]) -> int:
-    """Runs all benchmarks, or those named. Exit code 1 when one failed. Raises Stop."""
+    """Runs all benchmarks, or those named. Exit code 1 when one failed. Raises UserError."""
     parser = argparse.ArgumentParser(prog="dev.py bench", description="Runs the benchmarks, or those named.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="bench_NAME.py only")
     wanted = parser.parse_args(arguments).names
@@ -24,15 +24,15 @@ def run(arguments: list[str]) -> int:
     names = wanted or list(found)
     unknown = [name for name in names if name not in found]
     if unknown or not names:
-        raise Stop(f"There is no benchmark {', '.join(unknown)}; there are: {', '.join(found) or 'none yet'}.")
-    place = environment.make(tools=True)
+        raise UserError(f"There is no benchmark {', '.join(unknown)}; there are: {', '.join(found) or 'none yet'}.")
+    install = environment.make(tools=True)
     home = Path(tempfile.mkdtemp(prefix="nano-banana-bench-"))
     failed = []
     try:
         for name in names:
             print(f"\n== {name}", flush=True)
-            command = [str(place.tools), str(found[name])]
-            if subprocess.run(command, cwd=ROOT, env=variables(place, opened(), home)).returncode:
+            command = [str(install.tools), str(found[name])]
+            if subprocess.run(command, cwd=ROOT, env=variables(install, opened(), home)).returncode:
                 failed.append(name)
     finally:
         shutil.rmtree(home, ignore_errors=True)

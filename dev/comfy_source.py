@@ -14,15 +14,15 @@ from pathlib import Path, PurePosixPath
 
 from . import pins
 from .cache import write_whole
-from .installing import Pip
+from .pip import Pip
 from .progress import Progress
-from .stop import Stop
+from .user_error import UserError
 
 LARGEST = 1_000_000_000
 """Bytes the unpacked folder may have; the real one has about 45 million."""
 
 
-def place(cache: Path) -> Path:
+def install(cache: Path) -> Path:
     """Where the tree is once it is there."""
     return cache / f"comfyui-{pins.COMFYUI}-{pins.SOURCE_SHA256[:10]}" / "ComfyUI"
 
@@ -37,20 +37,20 @@ def checksum(path: Path) -> str:
 
 
 def inside(name: str, subtree: str) -> PurePosixPath | None:
-    """The path of an archive entry below the subtree, None if not in it. Raises Stop for one that climbs out."""
+    """The path of an archive entry below the subtree, None if not in it. Raises UserError for one that climbs out."""
     if not name.startswith(subtree + "/"):
         return None
     rest = name[len(subtree) + 1 :].rstrip("/")
     parts = rest.split("/")
     if rest and (any(part in ("", ".", "..") for part in parts) or any(mark in rest for mark in "\\:\0")):
-        raise Stop(f"The archive of ComfyUI holds an unsafe path ({name!r}): nothing was unpacked, don't use it.")
+        raise UserError(f"The archive of ComfyUI holds an unsafe path ({name!r}): nothing was unpacked, don't use it.")
     return PurePosixPath(rest)
 
 
 def extract(archive: Path, subtree: str, target: Path) -> int:
     """Unpacks one folder of a tar archive into `target`, which must not exist. Returns the number of files.
 
-    Raises Stop, with nothing left behind, for links, devices and paths out of the folder.
+    Raises UserError, with nothing left behind, for links, devices and paths out of the folder.
     """
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -68,29 +68,31 @@ def extract(archive: Path, subtree: str, target: Path) -> int:
                     continue
                 content = tar.extractfile(entry) if entry.isreg() else None
                 if content is None:
-                    raise Stop(f"The archive of ComfyUI holds a link or device ({entry.name!r}): nothing was unpacked.")
+                    raise UserError(
+                        f"The archive of ComfyUI holds a link or device ({entry.name!r}): nothing was unpacked."
+                    )
                 total += entry.size
                 if total > LARGEST:
-                    raise Stop("The archive of ComfyUI is far larger than it should be: nothing was unpacked.")
+                    raise UserError("The archive of ComfyUI is far larger than it should be: nothing was unpacked.")
                 here.parent.mkdir(parents=True, exist_ok=True)
                 with content, here.open("xb") as file:
                     shutil.copyfileobj(content, file)
                 here.chmod(0o755 if entry.mode & 0o100 else 0o644)
                 count += 1
         if not count:
-            raise Stop(f"The archive of ComfyUI has no {subtree}: nothing was unpacked.")
+            raise UserError(f"The archive of ComfyUI has no {subtree}: nothing was unpacked.")
         target.parent.mkdir(parents=True, exist_ok=True)
         os.rename(partial, target)
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise Stop(f"The archive of ComfyUI is broken ({error}): run the same command again.") from error
+        raise UserError(f"The archive of ComfyUI is broken ({error}): run the same command again.") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return count
 
 
 def fetch(cache: Path, pip: Pip, progress: Progress) -> Path:
-    """The tree's folder; fetched if it isn't there. Raises Stop."""
-    tree = place(cache)
+    """The tree's folder; fetched if it isn't there. Raises UserError."""
+    tree = install(cache)
     if (tree / "main.py").is_file():
         return tree
     archive = _downloaded(cache, pip)
@@ -116,9 +118,11 @@ def _downloaded(cache: Path, pip: Pip) -> Path:
         )
         for found in partial.glob("*.tar.gz"):
             if checksum(found) != pins.SOURCE_SHA256:
-                raise Stop(f"{found.name} isn't the pinned file (its SHA-256 differs): it was thrown away, try again.")
+                raise UserError(
+                    f"{found.name} isn't the pinned file (its SHA-256 differs): it was thrown away, try again."
+                )
             folder.mkdir(exist_ok=True)
             return Path(shutil.move(str(found), str(folder / found.name)))
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    raise Stop(f"pip brought no source archive of {pins.SOURCE}: run the same command again.")
+    raise UserError(f"pip brought no source archive of {pins.SOURCE}: run the same command again.")

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from pack.dev import browser, checking
-from pack.dev.checking import Result, summary
+from pack.dev import chromium, test_command
 from pack.dev.junit import Counts, Skipped, counts
+from pack.dev.test_command import Result, summary
 
 REPORT = """<?xml version="1.0"?><testsuites><testsuite>
 <testcase classname="tests.unit.test_a" name="test_good"/>
@@ -31,7 +31,7 @@ def spread(folder: Path) -> tuple[int, Counts]:
     """pytest's exit code and the counts of its report, for a folder that workers share out."""
     report = folder / "report.xml"
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", str(folder)]
-    done = subprocess.run([*command, *checking.workers("unit")], cwd=folder, capture_output=True)
+    done = subprocess.run([*command, *test_command.workers("unit")], cwd=folder, capture_output=True)
     return done.returncode, counts(report)
 
 
@@ -55,13 +55,13 @@ def test_summary() -> None:
         [
             Result("ruff check", Counts(passed=1), 0.1),
             Result("tests/unit", Counts(40, 1, (Skipped("tests.unit.test_a.test_not", "no camera"),)), 3.0),
-            Result("tests/browser", Counts(skipped=(Skipped("tests/browser", browser.MISSING),))),
+            Result("tests/browser", Counts(skipped=(Skipped("tests/browser", chromium.MISSING),))),
         ]
     )
     lines = text.splitlines()
     assert lines[-1] == "41 passed, 1 failed, 2 skipped"
     assert "  tests.unit.test_a.test_not: no camera" in lines
-    assert f"  tests/browser: {browser.MISSING}" in lines
+    assert f"  tests/browser: {chromium.MISSING}" in lines
 
 
 def test_the_last_line_of_the_summary_names_what_was_left_out() -> None:
@@ -84,8 +84,8 @@ def test_the_last_line_of_the_summary_names_what_was_left_out() -> None:
     ],
 )
 def test_options(arguments: list[str], stages: set[str], rest: list[str]) -> None:
-    chosen, left = checking.options(arguments)
-    assert {name for name in ("lint", *checking.PARTS) if getattr(chosen, name)} == stages
+    chosen, left = test_command.options(arguments)
+    assert {name for name in ("lint", *test_command.PARTS) if getattr(chosen, name)} == stages
     assert left == rest
 
 
@@ -93,7 +93,7 @@ def test_chromium_is_found_where_it_is_named(tmp_path: Path) -> None:
     program = tmp_path / "chromium"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    assert browser.chromium({"CHROMIUM": str(program)}, "linux") == program
-    assert browser.chromium({"PATH": str(tmp_path)}, "linux") == program
-    assert browser.chromium({"PATH": str(tmp_path / "none")}, "linux") is None
-    assert browser.chromium({"CHROMIUM": str(tmp_path / "none"), "PATH": str(tmp_path)}, "linux") is None
+    assert chromium.chromium({"CHROMIUM": str(program)}, "linux") == program
+    assert chromium.chromium({"PATH": str(tmp_path)}, "linux") == program
+    assert chromium.chromium({"PATH": str(tmp_path / "none")}, "linux") is None
+    assert chromium.chromium({"CHROMIUM": str(tmp_path / "none"), "PATH": str(tmp_path)}, "linux") is None

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import environment, examples, running, simulating, table
+from . import comfy_host, environment, examples, simulator_process, table
 from .cache import ROOT
-from .place import Place
+from .comfy_install import ComfyInstall
 
 EXAMPLES = ROOT / "example_workflows"
 OUTPUT = "NANO_BANANA_DEMO_OUTPUT"
@@ -64,38 +64,38 @@ def options(arguments: list[str]) -> argparse.Namespace:
 
 
 def run(arguments: list[str]) -> int:
-    """Runs the demo. Exit code 1 when a workflow failed. Raises Stop."""
+    """Runs the demo. Exit code 1 when a workflow failed. Raises UserError."""
     chosen = options(arguments)
     found = sorted((EXAMPLES / "api").glob("*.json"))
     paths = [path for path in found if not chosen.only or path.stem in chosen.only]
     if not paths:
         names = ", ".join(path.stem for path in found) or "none"
-        raise environment.Stop(f"There is no such example workflow to run; there are: {names}.")
-    place = environment.make()
-    print(f"ComfyUI: {place.comfyui} ({place.why})")
+        raise environment.UserError(f"There is no such example workflow to run; there are: {names}.")
+    install = environment.make()
+    print(f"ComfyUI: {install.comfyui} ({install.why})")
     output = Path(os.path.abspath(os.environ.get(OUTPUT) or ROOT / "output"))
     output.mkdir(parents=True, exist_ok=True)
     base = Path(tempfile.mkdtemp(prefix="nano-banana-demo-"))
     try:
-        with simulating.Simulating.start(place.python) as simulator:
+        with simulator_process.SimulatorProcess.start(install.python) as simulator:
             print(f"Simulator: {simulator.origin} in place of {', '.join(simulator.providers)}")
             began = time.monotonic()
             print("ComfyUI is starting (about 10 s) ...", flush=True)
-            with running.Host.start(base, simulator.variables(), place=place) as host:
+            with comfy_host.Host.start(base, simulator.variables(), install=install) as host:
                 print(f"ComfyUI answers after {time.monotonic() - began:.0f} s\n")
-                return _all(host, place, paths, output, chosen.thumbnails)
+                return _all(host, install, paths, output, chosen.thumbnails)
     finally:
         shutil.rmtree(base, ignore_errors=True)
 
 
-def _all(host: running.Host, place: Place, paths: list[Path], output: Path, thumbnails: bool) -> int:
+def _all(host: comfy_host.Host, install: ComfyInstall, paths: list[Path], output: Path, thumbnails: bool) -> int:
     print(table.line(HEADINGS, WIDTHS))
     pictures: list[Picture] = []
     failures = 0
     for path in paths:
         try:
-            made = _one(host, place, path, output)
-        except (running.PromptFailed, OSError, ValueError) as error:
+            made = _one(host, install, path, output)
+        except (comfy_host.PromptFailed, OSError, ValueError) as error:
             failures += 1
             print(f"{path.stem}: FAILED: {error}", flush=True)
             if not host.alive():
@@ -106,7 +106,7 @@ def _all(host: running.Host, place: Place, paths: list[Path], output: Path, thum
             print(table.line(picture.cells(), WIDTHS), flush=True)
         pictures += made
         if thumbnails:
-            _thumbnail(place, path.stem, made)
+            _thumbnail(install, path.stem, made)
     cost = sum(picture.cost or 0 for picture in pictures)
     unpriced = sum(picture.cost is None and picture.provider != "-" for picture in pictures)
     unknown = f" and the unknown price of {unpriced} of them" if unpriced else ""
@@ -118,10 +118,10 @@ def _all(host: running.Host, place: Place, paths: list[Path], output: Path, thum
     return 1 if failures else 0
 
 
-def _one(host: running.Host, place: Place, path: Path, output: Path) -> list[Picture]:
+def _one(host: comfy_host.Host, install: ComfyInstall, path: Path, output: Path) -> list[Picture]:
     """Runs one example; its images, copied to `output`."""
     prompt = examples.load(path)
-    _bring_inputs(prompt, host.base / "input", place.comfyui)
+    _bring_inputs(prompt, host.base / "input", install.comfyui)
     began = time.monotonic()
     outputs = host.run_prompt(prompt, timeout=300)
     return _pictures(host, path.stem, prompt, outputs, time.monotonic() - began, output)
@@ -140,7 +140,7 @@ def _bring_inputs(prompt: examples.Prompt, target: Path, comfyui: Path) -> None:
 
 
 def _pictures(
-    host: running.Host, workflow: str, prompt: examples.Prompt, outputs: dict[str, Any], seconds: float, output: Path
+    host: comfy_host.Host, workflow: str, prompt: examples.Prompt, outputs: dict[str, Any], seconds: float, output: Path
 ) -> list[Picture]:
     infos = examples.infos(prompt, outputs)
     saved = examples.saved(prompt, outputs)
@@ -179,9 +179,9 @@ def _share(prompt: examples.Prompt, node: str, saved: list[str], infos: dict[str
     return total
 
 
-def _thumbnail(place: Place, workflow: str, made: list[Picture]) -> None:
+def _thumbnail(install: ComfyInstall, workflow: str, made: list[Picture]) -> None:
     source = next((picture.file for picture in made if picture.main), None)
     if source:
         script = Path(__file__).with_name("thumbnail.py")
         target = EXAMPLES / f"{workflow}.jpg"
-        subprocess.run([str(place.python), str(script), str(source), str(target), str(THUMBNAIL_WIDTH)], check=True)
+        subprocess.run([str(install.python), str(script), str(source), str(target), str(THUMBNAIL_WIDTH)], check=True)

@@ -1,7 +1,7 @@
 """The one exception that ends a command with a sentence instead of a traceback.
 
 Raised anywhere in this package, shown by `commands.py` on stderr with exit code 2. It refuses to hide bugs: only
-failures a person can do something about become a `Stop`.
+failures a person can do something about become a `UserError`.
 """
 
 import errno
@@ -11,7 +11,7 @@ CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 WINDOWS_DISK_FULL = 112
 
 
-class Stop(Exception):
+class UserError(Exception):
     """A failure explained in one sentence that says what to do."""
 
 
@@ -23,12 +23,12 @@ def disk_full(where: object) -> str:
     )
 
 
-def from_os_error(error: OSError, where: object) -> Stop | None:
+def from_os_error(error: OSError, where: object) -> UserError | None:
     """The sentence for an operating system's error, or None when it is not one of the known ones."""
     if error.errno in FULL or getattr(error, "winerror", None) == WINDOWS_DISK_FULL:
-        return Stop(disk_full(where))
+        return UserError(disk_full(where))
     if error.errno in CLOSED:
-        return Stop(
+        return UserError(
             f"{error.filename or where} can't be written by this user: correct its rights, or name a folder of your "
             "own with NANO_BANANA_DEV_CACHE, and run the same command again."
         )

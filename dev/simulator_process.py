@@ -12,9 +12,9 @@ from types import TracebackType
 
 from . import loopback
 from .cache import ROOT
-from .child import Child
-from .stop import Stop
-from .surroundings import clean
+from .env import clean
+from .process import Process
+from .user_error import UserError
 
 READY = "simulator ready "
 KEY = "sim-demo"
@@ -22,10 +22,10 @@ KEYLESS = ("offline", "vertex")
 """Providers that a line of text is no key for: the one that the pack serves itself, and one that wants a document."""
 
 
-class Simulating:
+class SimulatorProcess:
     """A running simulator. `origin` is http://127.0.0.1:PORT, `providers` its provider ids."""
 
-    def __init__(self, child: Child, origin: str, log: Path) -> None:
+    def __init__(self, child: Process, origin: str, log: Path) -> None:
         self._child = child
         self.origin = origin
         self.log = log
@@ -33,13 +33,13 @@ class Simulating:
         self.providers: list[str] = list(answer["providers"] if isinstance(answer, dict) else answer)
 
     @classmethod
-    def start(cls, python: Path | None = None, patience: float = 30.0) -> "Simulating":
-        """Starts `python -m simulator` on a free port and waits until it is ready. Raises Stop."""
+    def start(cls, python: Path | None = None, patience: float = 30.0) -> "SimulatorProcess":
+        """Starts `python -m simulator` on a free port and waits until it is ready. Raises UserError."""
         handle, name = tempfile.mkstemp(prefix="simulator-", suffix=".log")
         os.close(handle)
         log = Path(name)
         command = [str(python or sys.executable), "-m", "simulator", "--port", "0"]
-        child = Child(command, ROOT, clean(os.environ), log)
+        child = Process(command, ROOT, clean(os.environ), log)
         end = time.monotonic() + patience
         while time.monotonic() < end and child.ended() is None:
             line = next((line for line in child.text().splitlines() if line.startswith(READY)), None)
@@ -47,7 +47,7 @@ class Simulating:
                 return cls(child, line.removeprefix(READY).strip(), log)
             time.sleep(0.02)
         child.stop()
-        raise Stop(f"The simulator didn't start; it printed:\n{child.tail()}")
+        raise UserError(f"The simulator didn't start; it printed:\n{child.tail()}")
 
     def variables(self) -> dict[str, str]:
         """What a host's environment needs so that every provider is this simulator."""
@@ -64,7 +64,7 @@ class Simulating:
         self._child.stop()
         self.log.unlink(missing_ok=True)
 
-    def __enter__(self) -> "Simulating":
+    def __enter__(self) -> "SimulatorProcess":
         return self
 
     def __exit__(

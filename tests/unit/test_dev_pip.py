@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from pack.dev import installing
-from pack.dev.installing import InstallFailed, Pip
+from pack.dev import pip
+from pack.dev.pip import InstallFailed, Pip
 from pack.dev.progress import Progress
 
 Runner = tuple[Pip, io.StringIO]
@@ -34,8 +34,8 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: str, code
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     (package / "__main__.py").write_text(f"print({printed!r})\nraise SystemExit({code})\n")
-    variables = installing.surroundings() | {"PYTHONPATH": str(package.parent)}
-    monkeypatch.setattr(installing, "surroundings", lambda: variables)
+    variables = pip.surroundings() | {"PYTHONPATH": str(package.parent)}
+    monkeypatch.setattr(pip, "surroundings", lambda: variables)
     shown = io.StringIO()
     return Pip(Path(sys.executable), tmp_path / "cache", Progress(shown)), shown
 
@@ -101,5 +101,5 @@ def test_the_whole_output_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_surroundings_keep_the_index_and_drop_what_misleads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "https://example.invalid/simple")
     monkeypatch.setenv("PIP_TARGET", "/elsewhere")
-    found = installing.surroundings()
+    found = pip.surroundings()
     assert found["PIP_INDEX_URL"] == "https://example.invalid/simple" and "PIP_TARGET" not in found

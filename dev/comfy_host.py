@@ -16,11 +16,11 @@ from typing import Any
 
 from . import loopback
 from .cache import ROOT
-from .child import Child
+from .comfy_install import ComfyInstall
+from .env import clean
 from .environment import ready
-from .place import Place
-from .stop import Stop
-from .surroundings import clean
+from .process import Process
+from .user_error import UserError
 
 FOLDERS = ("custom_nodes", "input", "output", "temp", "user", "models")
 LEFT_OUT = shutil.ignore_patterns(".git", "__pycache__", "output", ".*_cache", "node_modules", "*.partial")
@@ -56,12 +56,12 @@ def prepare(base: Path, pack: Path | None = ROOT) -> None:
         shutil.copytree(pack, target, ignore=LEFT_OUT)
 
 
-def command(place: Place, base: Path, port: int, arguments: Sequence[str] = ()) -> list[str]:
+def command(install: ComfyInstall, base: Path, port: int, arguments: Sequence[str] = ()) -> list[str]:
     """How to start that host: ours through the launcher, a user's through its own `main.py`."""
     launcher = Path(__file__).with_name("launch.py")
-    start = [str(launcher), str(place.comfyui)] if place.fetched else [str(place.comfyui / "main.py")]
+    start = [str(launcher), str(install.comfyui)] if install.fetched else [str(install.comfyui / "main.py")]
     return [
-        *(str(place.python), *start, "--port", str(port), "--disable-auto-launch"),
+        *(str(install.python), *start, "--port", str(port), "--disable-auto-launch"),
         *("--base-directory", str(base), "--database-url", "sqlite:///:memory:", *arguments),
     ]
 
@@ -69,7 +69,7 @@ def command(place: Place, base: Path, port: int, arguments: Sequence[str] = ()) 
 class Host:
     """A host that answers. Its log is `base/host.log`, its data folder `home`."""
 
-    def __init__(self, child: Child, base: Path, port: int, home: Path | None) -> None:
+    def __init__(self, child: Process, base: Path, port: int, home: Path | None) -> None:
         self._child = child
         self.base = base
         self.port = port
@@ -86,18 +86,18 @@ class Host:
         args: Sequence[str] = ("--cpu",),
         port: int = 0,
         *,
-        place: Place | None = None,
+        install: ComfyInstall | None = None,
         pack: Path | None = ROOT,
         environment: Mapping[str, str] | None = None,
         patience: float = 180.0,
     ) -> "Host":
         """Starts ComfyUI on `base` and waits until it answers.
 
-        `env`: variables on top of the cleaned ones, NANO_BANANA_HOME included. `port` 0: any free one. `place`: which
+        `env`: variables on top of the cleaned ones, NANO_BANANA_HOME included. `port` 0: any free one. `install`: which
         host, else the one `dev.py` has made ready. `pack` None: the bare host. `environment`: all of the variables, in
-        place of the cleaned ones. Raises Stop, with the end of the log, when the process dies or stays silent.
+        place of the cleaned ones. Raises UserError, with the end of the log, when the process dies or stays silent.
         """
-        place = place or ready()
+        install = install or ready()
         base = base.absolute()
         prepare(base, pack)
         home = None
@@ -111,13 +111,13 @@ class Host:
         while True:
             left -= 1
             at = port or loopback.free_port()
-            child = Child(command(place, base, at, args), place.comfyui, environment, base / "host.log")
+            child = Process(command(install, base, at, args), install.comfyui, environment, base / "host.log")
             host = cls(child, base, at, home)
             try:
                 host._wait(patience)
                 return host
             except BaseException as error:
-                late = isinstance(error, Stop) and any(words in host.tail().lower() for words in TAKEN)
+                late = isinstance(error, UserError) and any(words in host.tail().lower() for words in TAKEN)
                 if late and left:
                     child.stop()
                     continue
@@ -129,13 +129,13 @@ class Host:
         while time.monotonic() < end:
             code = self._child.ended()
             if code is not None:
-                raise Stop(f"ComfyUI ended with code {code} while it started; the end of its log:\n{self.tail()}")
+                raise UserError(f"ComfyUI ended with code {code} while it started; the end of its log:\n{self.tail()}")
             try:
                 loopback.get(self.url + "/queue", timeout=5)
                 return
             except (OSError, loopback.Answered):
                 time.sleep(POLL)
-        raise Stop(f"ComfyUI didn't answer within {patience:.0f} s; the end of its log:\n{self.tail()}")
+        raise UserError(f"ComfyUI didn't answer within {patience:.0f} s; the end of its log:\n{self.tail()}")
 
     @property
     def pid(self) -> int:
