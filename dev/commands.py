@@ -44,7 +44,7 @@ COMMANDS = (
     Command("fuzz", "feed broken input to every reader for some minutes, and name what breaks", fuzz_command.run),
     Command("ledger", "what was asked for, what became of it, what it cost; recover and forget", ledger_command.run),
     Command("examples", "make the API forms of the example workflows anew, in a real browser", example_export.run),
-    Command("table", "write README's table of providers anew from the rows", providers_table.run),
+    Command("table", "write the tables of providers anew", providers_table.run),
     Command("judges", "run the conformance tests and write docs/judges.md anew from them", test_command.judged),
     Command("words", "write the nodes' English words anew from their schemas, for translators", locales.run),
 )

@@ -1,6 +1,8 @@
-"""README's table of providers, made from the rows. `python3 dev.py table` writes it; a test fails when it is stale.
+"""The tables of providers in README.md and docs/providers.md.
 
-Reads rows only; the rows need nothing but the standard library. Called by `commands.py`.
+`python3 dev.py table` writes them; a test fails when one is stale.
+
+Reads the providers' specs only, which need nothing but the standard library. Called by `commands.py`.
 """
 
 from collections.abc import Iterable
@@ -14,32 +16,57 @@ HEAD = ("Provider", "Models", "Does", "Ratios", "Sizes", "References", "Pictures
         "Price a picture", "Keeps uploaded references", "Cancel", "Idempotency", "Checked")  # fmt: skip
 
 
+SHORT = ("Provider", "Models", "Price from", "Cancel")
+
+
 def run(arguments: list[str]) -> int:
-    """Writes the table into README.md. Returns 0."""
+    """Writes both tables. Returns 0."""
     from core.providers import BUILT_IN  # the clone's own root is the import path of dev.py
 
-    path = ROOT / "README.md"
-    path.write_text(inserted(path.read_text("utf-8"), table(BUILT_IN.values())), "utf-8")
-    print(f"README.md: {len(BUILT_IN)} providers")
+    for path, made in pages(BUILT_IN.values()).items():
+        path.write_text(inserted(path.read_text("utf-8"), made), "utf-8")
+        print(f"{path.relative_to(ROOT).as_posix()}: {len(BUILT_IN)} providers")
     return 0
 
 
-def inserted(readme: str, made: str) -> str:
-    """`readme` with the table between its marks replaced. Raises ValueError where a mark is missing."""
-    before, _, rest = readme.partition(BEGIN)
+def pages(specs: Iterable[Any]) -> dict[Path, str]:
+    """Each page and the table that belongs into it."""
+    specs = list(specs)
+    return {ROOT / "README.md": summary(specs), ROOT / "docs" / "providers.md": table(specs)}
+
+
+def inserted(page: str, made: str) -> str:
+    """`page` with the table between its marks replaced. Raises ValueError where a mark is missing."""
+    before, _, rest = page.partition(BEGIN)
     _, mark, after = rest.partition(END)
     if not mark:
-        raise ValueError("README.md has lost the marks around its table of providers")
+        raise ValueError("the marks around the table of providers are missing")
     return f"{before}{BEGIN}\n{made}\n{END}{after}"
 
 
-def in_readme(path: Path = ROOT / "README.md") -> str:
-    """The table as README has it now."""
+def in_page(path: Path) -> str:
+    """The table as the page has it now."""
     return path.read_text("utf-8").partition(BEGIN)[2].partition(END)[0].strip()
 
 
+def summary(specs: Iterable[Any]) -> str:
+    """The short table as Markdown, a line per provider; its name links to the page where one gets a key."""
+    lines = ["| " + " | ".join(SHORT) + " |", "|" + "---|" * len(SHORT)]
+    for spec in specs:
+        label = f"[{spec.label}]({spec.key_url})" if spec.key_url else spec.label
+        models = ", ".join(model.name.removeprefix("nano-banana-") for model in spec.models)
+        lines.append(f"| {label} `{spec.id}` | {models} | {_from(spec.models)} | {spec.cancels or 'no'} |")
+    return "\n".join(lines)
+
+
+def _from(models: Iterable[Any]) -> str:
+    """The lowest list price of a picture."""
+    known = [usd for model in models if model.price for usd in model.price.usd.values()]
+    return "not published" if not known else _dollars(min(known)) if min(known) else "free"
+
+
 def table(specs: Iterable[Any]) -> str:
-    """The table as Markdown, a line per model."""
+    """The whole table as Markdown, a line per model."""
     lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
     for spec in specs:
         for index, model in enumerate(spec.models):

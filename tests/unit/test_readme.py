@@ -1,14 +1,61 @@
-"""README's table of providers is made from the rows."""
+"""The pages that people read: tables are made from the providers, links lead somewhere, the README stays short."""
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
 from pack.core.providers import BUILT_IN
-from pack.dev.providers_table import in_readme, table
+from pack.dev.providers_table import in_page, pages
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("example_providers/*.md"), *ROOT.glob("web/docs/**/*.md")]
+)
+LINK = re.compile(r"!?\[[^\]\n]*\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"")
 
 
-def test_the_table_of_providers_is_fresh() -> None:
-    assert in_readme() == table(BUILT_IN.values()), "stale: run `python3 dev.py table`"
+@pytest.mark.parametrize("page", pages(BUILT_IN.values()), ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_table_of_providers_is_fresh(page: Path) -> None:
+    assert in_page(page) == pages(BUILT_IN.values())[page], "stale: run `python3 dev.py table`"
+    assert all(f"`{name}`" in in_page(page) for name in BUILT_IN)
 
 
-def test_every_provider_of_the_rows_is_in_it() -> None:
-    assert all(f"`{name}`" in in_readme() for name in BUILT_IN)
+def slug(heading: str) -> str:
+    """The anchor that a heading gets on a rendered page."""
+    text = re.sub(r"[`*_]", "", heading.lower())
+    return re.sub(r"[^\w\- ]", "", text).strip().replace(" ", "-")
+
+
+def anchors(page: Path) -> set[str]:
+    return {slug(found) for found in re.findall(r"(?m)^#+ (.+)$", page.read_text("utf-8"))}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_link_is_dead(page: Path) -> None:
+    """Links inside the repository: the file is there, and so is the heading."""
+    text = re.sub(r"(?ms)^```.*?^```|`[^`\n]*`", "", page.read_text("utf-8"))
+    # Help pages name their pictures from the folder that the host serves, in translations as well.
+    base = ROOT / "web" / "docs" if ROOT / "web" / "docs" in page.parents else page.parent
+    for match in LINK.finditer(text):
+        target = match.group(1) or match.group(2)
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (base / unquote(name)).resolve() if name else page
+        assert file.exists(), f"{target} in {page.name}"
+        assert not anchor or anchor in anchors(file), f"{target} in {page.name}"
+
+
+def test_every_page_of_the_docs_is_linked() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8") + (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    assert not [page.name for page in ROOT.glob("docs/*.md") if f"docs/{page.name}" not in readme]
+
+
+def test_the_readme_is_short() -> None:
+    """At most 900 words, code blocks and the bars of tables not counted."""
+    text = re.sub(r"(?ms)^```.*?^```", "", (ROOT / "README.md").read_text("utf-8"))
+    words = re.sub(r"\|[-|]*", " ", text).split()
+    assert len(words) <= 900
