@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from driving import BASE, job, request
+from dialect_driver import BASE, job, request
 from pack.core.dialects import dialect
 from pack.core.dialects.base.step import Job, Send
 from pack.core.planning.negotiate import options_of

@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 import pytest
-from driving import job, play, reply, request
+from dialect_driver import job, play, reply, request
 from judging import judged
 from pack.core.dialects.base.step import Done, Failed
 from pack.core.images.picture import encode

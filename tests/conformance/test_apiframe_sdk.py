@@ -18,7 +18,7 @@ pytest.importorskip("apiframe", reason="apiframe-sdk is not installed: dev.py te
 import requests
 from apiframe import Apiframe
 from apiframe.exceptions import ApiframeError, AuthenticationError, RateLimitError
-from driving import drive, job, request
+from dialect_driver import drive, job, request
 from judging import judged
 from pack.core.dialects.base.step import Done
 from pack.core.http.transport import Transport

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import QUICK_ROWS, drive, job, request
+from dialect_driver import QUICK_ROWS, drive, job, request
 from jsonschema import Draft202012Validator, ValidationError
 from judging import judged
 from pack.core.dialects.base.step import Done

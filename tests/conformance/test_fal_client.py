@@ -18,7 +18,7 @@ pytest.importorskip("fal_client", reason="fal-client is not installed: dev.py te
 import fal_client
 import fal_client.client
 import httpx
-from driving import drive, job, request
+from dialect_driver import drive, job, request
 from judging import judged
 from pack.core.dialects.base.step import Done
 from pack.core.http.transport import Transport

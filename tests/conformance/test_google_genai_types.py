@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
-from driving import job, play, reply, request, sent_json
+from dialect_driver import job, play, reply, request, sent_json
 from judging import judged
 from pack.core.images.picture import encode
 from pack.core.providers import BUILT_IN

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import job, play, request, sent_json
+from dialect_driver import job, play, request, sent_json
 from jsonschema import Draft202012Validator, ValidationError
 from judging import judged
 from pack.core.dialects.base.step import Send

@@ -12,7 +12,7 @@ import json
 from typing import Any
 
 import pytest
-from driving import PNG
+from dialect_driver import PNG
 from judging import judged
 from pack.simulator.multipart import Part, parse_multipart
 from pack.simulator.server import Simulator

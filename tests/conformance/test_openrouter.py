@@ -11,7 +11,7 @@ import json
 from typing import Any, get_args, get_origin
 
 import pytest
-from driving import PNG
+from dialect_driver import PNG
 from judging import judged
 from pack.simulator.server import Simulator
 from PIL import Image

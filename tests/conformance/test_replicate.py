@@ -19,7 +19,7 @@ pytest.importorskip("replicate", reason="replicate is not installed: dev.py test
 
 import httpx
 import replicate
-from driving import drive, job, request
+from dialect_driver import drive, job, request
 from judging import judged
 from pack.core.dialects.base.step import Done
 from pack.core.http.transport import Transport

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from driving import BASE, PNG, job, play, reply, request
+from dialect_driver import BASE, PNG, job, play, reply, request
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from judging import judged

@@ -17,7 +17,7 @@ pytest.importorskip("wavespeed", reason="wavespeed is not installed: dev.py test
 
 import requests
 import wavespeed
-from driving import drive, job, request
+from dialect_driver import drive, job, request
 from judging import judged
 from pack.core.dialects.base.step import Done
 from pack.core.http.transport import Transport

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any, get_args
 
-import driving
+import dialect_driver
 import inputs
 from harness import Harness
 from pack.core.dialects import dialect, step_after
@@ -43,7 +43,9 @@ def job_of(provider: str, operation: Any) -> Job:
     key = (provider, operation)
     if key not in _JOBS:
         spec = BUILT_IN[provider]
-        _JOBS[key] = driving.job(spec, driving.request(operation, references=2 if operation == "edit" else 0))
+        _JOBS[key] = dialect_driver.job(
+            spec, dialect_driver.request(operation, references=2 if operation == "edit" else 0)
+        )
     return _JOBS[key]
 
 

@@ -17,7 +17,7 @@ from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from driving import PNG
+from dialect_driver import PNG
 
 Answer = tuple[int, Any]
 """Status and JSON value, or bytes as they are."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from driving import PNG, QUICK_ROWS, request
+from dialect_driver import PNG, QUICK_ROWS, request
 from pack.core.engine import Engine
 from pack.core.errors import NanoBananaError
 from pack.core.execution.run import Run

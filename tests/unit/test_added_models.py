@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import keyed, request
+from dialect_driver import keyed, request
 from pack.core.config.settings import Settings
 from pack.core.custom_providers.added_models import MOST, added, change_models, drop_models, model_of, with_added
 from pack.core.custom_providers.yaml_file import FILE

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import keyed, request
+from dialect_driver import keyed, request
 from hypothesis import given
 from hypothesis import strategies as st
 from ledgering import claim_one, png

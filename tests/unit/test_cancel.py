@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import QUICK_ROWS, keyed, request
+from dialect_driver import QUICK_ROWS, keyed, request
 from pack.core.dialects import dialect
 from pack.core.dialects.base.step import Cancels
 from pack.core.engine import Engine

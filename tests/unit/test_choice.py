@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from driving import request
+from dialect_driver import request
 from pack.core.config.settings import Settings
 from pack.core.errors import ConfigError, Impossible
 from pack.core.keys.store import StoredKey, origin_of

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import request
+from dialect_driver import request
 from pack.core.custom_providers.yaml_file import FILE
 from pack.core.engine import Engine
 from pack.core.planning.choice import ProviderChoice

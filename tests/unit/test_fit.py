@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driving import fitted, request, tiny
+from dialect_driver import fitted, request, tiny
 from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.errors import Impossible

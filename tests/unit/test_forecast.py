@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from driving import QUICK_ROWS, keyed, request, tiny
+from dialect_driver import QUICK_ROWS, keyed, request, tiny
 from pack.core.custom_providers.settings_entries import save
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, Impossible

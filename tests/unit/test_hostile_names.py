@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import BASE, QUICK_ROWS, job, play, reply, request
+from dialect_driver import BASE, QUICK_ROWS, job, play, reply, request
 from hypothesis import given
 from hypothesis import strategies as st
 from ledgering import FREE, asker, claim_one, entry, png

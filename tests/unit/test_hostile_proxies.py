@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from driving import PNG
+from dialect_driver import PNG
 from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.dialects.base.step import Reply

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from driving import PNG, reply
+from dialect_driver import PNG, reply
 from engine_play import assert_unsaid, engine_at, error_of, play
 from pack.core.dialects.parsing.error_parsing import fault_of
 from pack.core.http.url_policy import is_public, may_name

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import PNG
+from dialect_driver import PNG
 from engine_play import GEMINI_IMAGE, assert_said, assert_unsaid, engine_at, error_of, play
 from hypothesis import given, settings
 from hypothesis import strategies as st

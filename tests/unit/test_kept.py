@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import PNG, QUICK_ROWS, keyed, request
+from dialect_driver import PNG, QUICK_ROWS, keyed, request
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, LedgerFailed
 from pack.core.execution import call

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
-from driving import PNG
+from dialect_driver import PNG
 from engine_play import answering, assert_said, engine_at, error_of, play
 from pack.core.images import decoding
 from pytest import MonkeyPatch

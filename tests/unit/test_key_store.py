@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import request
+from dialect_driver import request
 from hypothesis import given
 from hypothesis import strategies as st
 from ledgering import another_process

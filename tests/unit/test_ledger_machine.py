@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from driving import QUICK_ROWS
+from dialect_driver import QUICK_ROWS
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule

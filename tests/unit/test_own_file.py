@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from driving import job, play, request, sent_json
+from dialect_driver import job, play, request, sent_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pack.core.custom_providers.fields import sayable

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import drive, job, request
+from dialect_driver import drive, job, request
 from pack.core.config.settings import Settings
 from pack.core.config.settings_file import set_base_url
 from pack.core.custom_providers.settings_entries import AUTH, dialects, known_specs, remove, save, spec_of, wire_of

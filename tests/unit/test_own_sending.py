@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import drive, job, play, request, sent_json, tiny
+from dialect_driver import drive, job, play, request, sent_json, tiny
 from pack.core.custom_providers.sending import TRANSPORTS
 from pack.core.custom_providers.settings_entries import dialects
 from pack.core.custom_providers.yaml_file import FILE, Own, read_own

@@ -23,7 +23,7 @@ spec.submodule_search_locations = [sys.argv[1]]
 sys.modules["pack"] = importlib.util.module_from_spec(spec)
 sys.path[:0] = [sys.argv[1] + "/tests/unit", sys.argv[1] + "/tests"]
 from pathlib import Path
-from driving import keyed, request
+from dialect_driver import keyed, request
 from pack.core.planning.choice import ProviderChoice
 from pack.core.engine import Engine
 from pack.core.ledger.kept_answers import KeptAnswer

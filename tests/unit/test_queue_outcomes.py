@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import QUICK_ROWS, keyed, request
+from dialect_driver import QUICK_ROWS, keyed, request
 from pack.core.engine import Engine
 from pack.core.execution import retry_policy
 from pack.core.execution.run import Run

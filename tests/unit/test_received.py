@@ -6,6 +6,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+from engine_play import engine_at, play
 from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.http import body_buffer, transport
@@ -14,7 +15,6 @@ from pack.core.ledger.kept_answers import KeptAnswer, KeptAnswers
 from pack.core.redaction import sent_key
 from pack.core.redaction.sent_key import Scrubber
 from reply_server import replying
-from test_reported_answers import engine_at, run_once
 
 KEY = b"Zq81secret"
 
@@ -60,7 +60,7 @@ def test_an_answer_that_is_too_long_is_kept_as_far_as_it_came(tmp_path: Path, mo
     raw = b'{"data":[{"url":"' + b"x" * (2 << 20) + b'"}]}'
     with replying() as server:
         server.replies = [{"status": 200, "raw": b"200000\r\n" + raw, "headers": {"Transfer-Encoding": "chunked"}}]
-        run = run_once(engine_at(server, "onerouter", tmp_path), "onerouter")
+        run = play(engine_at(tmp_path, "onerouter", server.url), "onerouter")
     (result,) = run.results
     assert result.error is not None and result.error.charged == "maybe"
     (file,) = (tmp_path / "results" / "unreadable").glob("*.answer")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from driving import tiny
+from dialect_driver import tiny
 from pack.core.errors import Impossible
 from pack.core.images.picture import WEBP_SIDE, Picture, decode
 from pack.core.planning.references import encode_references

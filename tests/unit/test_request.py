@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from driving import fitted, request, tiny
+from dialect_driver import fitted, request, tiny
 from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.providers import BUILT_IN

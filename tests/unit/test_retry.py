@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any, get_args
 
 import pytest
-from driving import reply
+from dialect_driver import reply
 from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.dialects.parsing.error_parsing import fault_of

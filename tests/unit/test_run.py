@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from driving import QUICK_ROWS, keyed, request, tiny
+from dialect_driver import QUICK_ROWS, keyed, request, tiny
 from pack.core.engine import Engine
 from pack.core.errors import LedgerFailed
 from pack.core.execution.run import Run

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import QUICK_ROWS, keyed, request, tiny
+from dialect_driver import QUICK_ROWS, keyed, request, tiny
 from pack.core.engine import Engine
 from pack.core.execution.rate_limit import RateLimits
 from pack.core.execution.retry_policy import WAITS

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from driving import PNG, QUICK_ROWS, request
+from dialect_driver import PNG, QUICK_ROWS, request
 from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.engine import Engine

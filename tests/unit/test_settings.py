@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import request
+from dialect_driver import request
 from pack.core.config.settings import Settings, variable
 from pack.core.errors import ConfigError
 from pack.core.planning.choice import ProviderChoice

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import requests
-from driving import drive, job, request, tiny
+from dialect_driver import drive, job, request, tiny
 from pack.core.dialects.base.step import Done
 from pack.core.engine import Engine
 from pack.core.execution.run import Run

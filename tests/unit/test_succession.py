@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from driving import QUICK_ROWS, keyed, request
+from dialect_driver import QUICK_ROWS, keyed, request
 from pack.core.engine import Engine
 from pack.core.errors import Impossible
 from pack.core.estimate import elsewhere, estimate

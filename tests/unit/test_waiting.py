@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from driving import PNG, QUICK_ROWS, request
+from dialect_driver import PNG, QUICK_ROWS, request
 from pack.core.engine import Engine
 from pack.core.execution.rate_limit import RateLimits
 from pack.core.execution.retry_policy import WaitPolicy

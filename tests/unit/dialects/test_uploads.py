@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import job, request, tiny
+from dialect_driver import job, request, tiny
 from pack.core.dialects.base.inlining import in_order, next_upload
 from pack.core.dialects.base.uploads import known_urls
 from pack.core.engine import Engine

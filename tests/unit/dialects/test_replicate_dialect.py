@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from driving import BASE, fitted, job, play, reply, request, sent_json
+from dialect_driver import BASE, fitted, job, play, reply, request, sent_json
 from pack.core.dialects import dialect, replicate
 from pack.core.dialects.base.step import Cancels, Done, ImageRef, Reply, Send, Wait
 from pack.core.execution import retry_policy

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from driving import BASE, job, play, reply, request, sent_json
+from dialect_driver import BASE, job, play, reply, request, sent_json
 from pack.core.dialects.base.step import ImageRef, Reply, Send
 from pack.core.execution.retry_policy import charged_by, disposition_of
 from pack.core.providers import BUILT_IN

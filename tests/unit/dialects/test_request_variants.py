@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dialect_driver import QUICK_ROWS, job, keyed, reply, request, tiny
 from document_base import Answer, Asked, Base, serving, unwrapped
-from driving import QUICK_ROWS, job, keyed, reply, request, tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pack.core.dialects import dialect

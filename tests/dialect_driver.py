@@ -1,4 +1,4 @@
-"""Drives a dialect for the tests: builds its jobs as a run does, and does its steps without waiting.
+"""Drives a dialect in a test: builds its job as a run does, and takes its steps without waiting.
 
 Nothing here decides anything: what is sent is what `negotiate` and the dialect say.
 """

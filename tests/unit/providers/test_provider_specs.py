@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from driving import drive, fitted, job, request
+from dialect_driver import drive, fitted, job, request
 from pack.core.custom_providers.yaml_file import FILE, read_own
 from pack.core.dialects import dialect
 from pack.core.dialects.base.step import Done, Send
@@ -50,7 +50,7 @@ def twin(spec: ProviderSpec) -> ProviderSpec:
 
 def own_specs() -> list[ProviderSpec]:
     """The providers of the examples. One that has no double of its own stands at that of its dialect, with its key."""
-    folder = Path(__file__).resolve().parents[2] / "example_providers"
+    folder = Path(__file__).resolve().parents[3] / "example_providers"
     specs = []
     for path in sorted(folder.glob("*.yaml")):
         with TemporaryDirectory() as home:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driving import QUICK_ROWS, request
+from dialect_driver import QUICK_ROWS, request
 from pack.core.dialects.parsing import result_images
 from pack.core.engine import Engine
 from pack.core.execution.run import Run

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import pytest
-from driving import PNG
+from dialect_driver import PNG
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pack.core.dialects.base.step import ImageRef, Reply

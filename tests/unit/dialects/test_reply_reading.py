@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from driving import PNG, job, play, reply, request
+from dialect_driver import PNG, job, play, reply, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pack.core.dialects.base.polling import FAILED, RUNNING, SUCCEEDED, status_of, task_id_of

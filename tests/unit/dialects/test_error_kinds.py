@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from driving import reply
+from dialect_driver import reply
 from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.dialects.parsing.error_kinds import GENERAL, declines, kind_of, seconds_in, takes_addresses_only

@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 import pytest
-from driving import PNG, job, play, reply, request, sent_json
+from dialect_driver import PNG, job, play, reply, request, sent_json
 from pack.core.dialects.base.step import ImageRef, Reply
 from pack.core.execution.retry_policy import charged_by, disposition_of
 from pack.core.providers import BUILT_IN

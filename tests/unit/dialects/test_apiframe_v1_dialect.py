@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from driving import PNG, job, play, reply, request, sent_json
+from dialect_driver import PNG, job, play, reply, request, sent_json
 from pack.core.dialects.base.step import ImageRef
 from pack.core.providers import BUILT_IN
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from driving import BASE, job, play, reply, request, sent_json
+from dialect_driver import BASE, job, play, reply, request, sent_json
 from pack.core.dialects import dialect, fal
 from pack.core.dialects.base.step import Cancels, Done, ImageRef, Reply, Send, Wait
 from pack.core.execution import retry_policy
@@ -99,7 +99,7 @@ def test_each_model_has_its_endpoint_and_an_edit_its_own(model: str, endpoint: s
 
 def test_a_model_s_own_levels_of_thinking() -> None:
     """2.1 has three, the older two: `medium` is left out there with a notice that names what there is."""
-    from driving import fitted
+    from dialect_driver import fitted
 
     assert ("thinking", "medium") in fitted(ROW, request(thinking="medium"), "nano-banana-2.1").sent
     for model in ("nano-banana-2", "nano-banana-lite"):
@@ -192,7 +192,7 @@ def test_pictures_in_the_answer_to_the_submission_are_taken() -> None:
 
 
 def test_a_data_uri_is_a_result_too() -> None:
-    from driving import PNG
+    from dialect_driver import PNG
     from pack.core.http.body import Base64
 
     uri = "data:image/png;base64," + b"".join(Base64(PNG)).decode()

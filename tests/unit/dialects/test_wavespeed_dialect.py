@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from driving import job, play, reply, request, sent_json
+from dialect_driver import job, play, reply, request, sent_json
 from pack.core.dialects.base.step import ImageRef, Reply
 from pack.core.execution.retry_policy import charged_by, disposition_of
 from pack.core.providers import BUILT_IN

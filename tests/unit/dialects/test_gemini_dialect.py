@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from driving import BASE, PNG, Played, job, play, reply, request, sent_json
+from dialect_driver import BASE, PNG, Played, job, play, reply, request, sent_json
 from pack.core.dialects.base.step import ImageRef, Reply
 from pack.core.dialects.gemini import CATEGORIES
 from pack.core.dialects.parsing.gemini_errors import REASONS

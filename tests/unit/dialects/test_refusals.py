@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from driving import reply
+from dialect_driver import reply
 from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.dialects.parsing.error_parsing import fault_of

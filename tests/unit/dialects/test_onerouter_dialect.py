@@ -6,7 +6,7 @@ import base64
 import json
 
 import pytest
-from driving import PNG, job, play, reply, request, sent_json
+from dialect_driver import PNG, job, play, reply, request, sent_json
 from pack.core.dialects.base.step import ImageRef, Reply
 from pack.core.providers import BUILT_IN
 from pack.core.request import Request

@@ -9,7 +9,7 @@ from email.policy import HTTP
 from typing import Any
 
 import pytest
-from driving import PNG, job, play, reply, request, sent_json
+from dialect_driver import PNG, job, play, reply, request, sent_json
 from pack.core.dialects.base.step import ImageRef, Send
 from pack.core.providers import BUILT_IN
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import request
+from dialect_driver import request
 from engine_play import GEMINI_IMAGE, IMAGE, answering, assert_said, assert_unsaid, engine_at, error_of, play
 
 HTML = {"content-type": "text/html; charset=UTF-8"}

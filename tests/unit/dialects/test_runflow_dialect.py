@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from driving import job, play, reply, request, sent_json
+from dialect_driver import job, play, reply, request, sent_json
 from pack.core.dialects.base.step import ImageRef, Reply
 from pack.core.providers import BUILT_IN
 
