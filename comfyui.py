@@ -93,7 +93,7 @@ def offline_address() -> str:
         return str(_offline.base_url("offline"))
 
 
-def asker(node_id: str | None, prompt: Any = None, extra: Any = None) -> RunContext:
+def run_context(node_id: str | None, prompt: Any = None, extra: Any = None) -> RunContext:
     """Who asks: the prompt that runs now, the node, and the graph as the host has it."""
     try:
         from comfy_execution.utils import get_executing_context

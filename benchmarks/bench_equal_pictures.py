@@ -90,7 +90,7 @@ def cpu_seconds(url: str, kind: str, graph: dict[str, Any]) -> float:
         asked = [Request("generate", "a boat", Options(), seed=number, frame=number) for number in range(PICTURES)]
         plan = engine.plan(ProviderChoice("onerouter"), asked)
         begun = time.process_time()
-        run = engine.run(asked, plan, asker=RunContext("run", graph=graph))
+        run = engine.run(asked, plan, run_context=RunContext("run", graph=graph))
         run.done.wait()
         used = time.process_time() - begun
         assert len(run.report.landed) == PICTURES, run.error or run.results[0].error

@@ -62,7 +62,7 @@ def main() -> int:
                 name, (name,), "onerouter", "m", "default", "generate", "p", "https://x.example", 134_000
             )
             begun = time.perf_counter()
-            journal.open([entry], RunContext(name), Caps(5.0, 1e9, 1e9))
+            journal.reserve([entry], RunContext(name), Caps(5.0, 1e9, 1e9))
             opens.append((time.perf_counter() - begun) * 1000)
         table.line("a fingerprint answered", statistics.median(hits), 1.0, " ms")
         table.line("a reservation with caps over all rows", statistics.median(opens), 40.0, " ms")

@@ -17,7 +17,7 @@ from typing import Any
 
 from .engine import Engine
 from .errors import NanoBananaError
-from .ledger.history import GROUPS, History, Shown
+from .ledger.history import GROUPS, History, HistoryEntry
 
 _AGE = re.compile(r"(\d+)([hdwm])")
 _SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400, "m": 30 * 86400}
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str], pack: Path) -> int:
     try:
         engine = Engine(home)
         code: int = options.run(engine, History(engine.ledger), options)
-        for news in engine.ledger.database.take_news():
+        for news in engine.ledger.database.take_notices():
             print(f"ledger: {news}.", file=sys.stderr)
         return code
     except NanoBananaError as error:
@@ -160,7 +160,7 @@ def _home(named: str | None, pack: Path) -> Path | None:
     return None
 
 
-def _chosen(history: History, ids: Sequence[str]) -> list[Shown]:
+def _chosen(history: History, ids: Sequence[str]) -> list[HistoryEntry]:
     known = history.pictures(limit=1_000_000)
     return [shown for shown in known if any(shown.uid.startswith(each) for each in ids if len(each) >= 4)]
 

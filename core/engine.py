@@ -71,7 +71,7 @@ class Engine:
     def apply_limits(self) -> None:
         """Takes the largest size of the results from the settings. One that makes no sense changes nothing."""
         try:
-            self.ledger.storage.limit = self.settings().results_bytes
+            self.ledger.eviction.limit = self.settings().results_bytes
         except ConfigError as error:
             log.warning("%s %s", error.what, error.cure)
 
@@ -129,12 +129,12 @@ class Engine:
         requests: Sequence[Request],
         plan: Plan,
         reference_format: str = "auto",
-        asker: RunContext | None = None,
+        run_context: RunContext | None = None,
         *,
         heard: bool = True,
     ) -> Run:
-        """A run, started. `asker` says in which queueing and graph; without it each run is one of its own. `heard`: see Run."""
-        who = replace(asker or RunContext(uuid.uuid4().hex), project=plan.terms.project)
+        """Starts a run. `run_context`: the queueing and the graph it belongs to, else a run of its own. `heard`: see Run."""
+        who = replace(run_context or RunContext(uuid.uuid4().hex), project=plan.terms.project)
         shelf = self.shelf()
         run = Run(
             requests, plan, self.ledger, self._lanes, self._memory, who, shelf.target_of, reference_format, heard=heard
@@ -157,7 +157,9 @@ class Engine:
             # Reading needs no key: what has to be asked for at the provider then fails, and the answer stays.
             target = Target(spec, spec.models[0], claim.address, None, claim.profile)
         if target is None:
-            self.ledger.closed([place.fingerprint for place in claim.places], "maybe", "unknown provider", lost=True)
+            self.ledger.mark_failed(
+                [place.fingerprint for place in claim.images], "maybe", "unknown provider", unresolved=True
+            )
             return ReadAgain(0, f"The provider {claim.provider} is not known here any more")
         call = Call.resumed(claim, target, self.ledger, self._memory)
         call.alone = True

@@ -84,8 +84,8 @@ async def make(
     await asyncio.sleep(0)  # the host shows a node's inputs, tensors and all, when it fails before its first pause
     engine = comfyui.engine()
     plan = engine.plan(choice, requests)
-    asker = comfyui.asker(node_id, hidden.prompt, hidden.extra_pnginfo)
-    run = engine.run(requests, plan, reference_format, asker, heard=False)
+    run_context = comfyui.run_context(node_id, hidden.prompt, hidden.extra_pnginfo)
+    run = engine.run(requests, plan, reference_format, run_context, heard=False)
     report = await _watched(run, node_id)
     report.notices[:0] = [notice for notice in notices if notice not in report.notices]
     failed = report.failed

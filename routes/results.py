@@ -16,9 +16,9 @@ from typing import Any
 
 from .. import comfyui
 from ..core.images.picture import MIME, UnreadablePicture, decode, preview_of, sniff
-from ..core.ledger.history import History, Shown
+from ..core.ledger.history import History, HistoryEntry
 from ..core.ledger.results import DamagedFile
-from ..core.ledger.types import OPEN
+from ..core.ledger.types import OPEN_STATES
 from .security import ApiError, File, RouteRequest
 
 PAGE, MOST = 60, 200
@@ -180,14 +180,14 @@ def _history() -> History:
     return History(comfyui.engine().ledger)
 
 
-def _one(ask: RouteRequest) -> Shown:
+def _one(ask: RouteRequest) -> HistoryEntry:
     found = _history().picture(ask.path["id"])
     if found is None:
         raise ApiError(404, "There is no such picture")
     return found
 
 
-def _bytes(shown: Shown) -> bytes:
+def _bytes(shown: HistoryEntry) -> bytes:
     if not shown.file:
         raise ApiError(404, "Its bytes are not here")
     try:
@@ -200,7 +200,7 @@ def _bytes(shown: Shown) -> bytes:
         ) from None
 
 
-def _shown(shown: Shown, labels: dict[str, str]) -> dict[str, Any]:
+def _shown(shown: HistoryEntry, labels: dict[str, str]) -> dict[str, Any]:
     return {
         "id": shown.uid,
         "state": shown.state,
@@ -220,7 +220,7 @@ def _shown(shown: Shown, labels: dict[str, str]) -> dict[str, Any]:
         "running": shown.running,
         "recoverable": shown.state in ("accepted", "answered") and not shown.running,
         "in_doubt": shown.state == "unknown" and shown.usd > 0,
-        "open": shown.state in OPEN,
+        "open": shown.state in OPEN_STATES,
         "role": shown.role,
         "answer": shown.answer,
     }

@@ -89,7 +89,7 @@ class Call:
         """`patience`: seconds that it waits for refusals before work, the target's timeout where it is None."""
         self.id = claim.call if claim else uuid.uuid4().hex
         self.target, self.slots, self.fingerprints, self.claim = target, list(slots), list(fingerprints), claim
-        self.numbers = [place.number for place in claim.places] if claim else list(range(len(fingerprints)))
+        self.numbers = [place.index for place in claim.images] if claim else list(range(len(fingerprints)))
         self._make_job, self._digests = make_job, list(digests)
         self._job: Job
         self._ledger, self._memory, self._stopped = ledger, memory, stopped
@@ -113,7 +113,7 @@ class Call:
         self._left = claim is not None
         self._doubt = False
         """Whether an earlier try may have been taken: it is asked for again with the same idempotency key."""
-        self._paid_at = claim.sent if claim else 0.0
+        self._paid_at = claim.sent_at if claim else 0.0
         self._attempts = 0
         self._fate: retry_policy.Disposition = "over"
         self._fates: dict[int, retry_policy.Disposition] = {}
@@ -138,8 +138,8 @@ class Call:
     ) -> Call:
         """The rest of a call that was paid earlier: it only asks and fetches."""
         operation: Operation = "edit" if claim.operation == "edit" else "generate"
-        job = Job(target.spec, claim.address, claim.model, operation, claim.prompt, {}, len(claim.places))
-        names = [place.fingerprint for place in claim.places]
+        job = Job(target.spec, claim.address, claim.model, operation, claim.prompt, {}, len(claim.images))
+        names = [place.fingerprint for place in claim.images]
         return cls(target, lambda: job, names, (), ledger, memory, ended=ended, claim=claim)
 
     @property
@@ -221,7 +221,7 @@ class Call:
     def _resume(self, transport: Transport, speech: Dialect, claim: Claim) -> None:
         """Fetches what is known to be made, or asks how far it is. Nothing here is paid."""
         self.sent_at = time.monotonic()
-        urls = {place.number: place.url for place in claim.places}
+        urls = {place.index: place.url for place in claim.images}
         if claim.answer is not None:
             self._read_again(transport, speech, claim.answer)
         elif all(urls.values()):
@@ -388,7 +388,7 @@ class Call:
         # A key may have to be asked for. Nothing has left by then, and nothing is written down as sent.
         key = self._key() if send.with_key else None
         if send.paid:
-            self._ledger.sent(self.fingerprints, self.id)
+            self._ledger.mark_sent(self.fingerprints, self.id)
             self._attempts += 1
             if self.sent_at is None:
                 self.sent_at, self._paid_at = time.monotonic(), time.time()
@@ -439,7 +439,7 @@ class Call:
                 self._task = send.accepted
                 # After a restart the references are gone: their marks tell them from a result then, too.
                 kept = {**send.accepted, _MARKS: self._marks()} if self._marks() else send.accepted
-                self._write(lambda: self._ledger.accepted(self.fingerprints, kept))
+                self._write(lambda: self._ledger.mark_accepted(self.fingerprints, kept))
             self._task = send.accepted
         if send.learned:
             self._memory.forms[self.target.place] = send.learned
@@ -459,7 +459,7 @@ class Call:
     def _take_back(self) -> None:
         """The paid request surely never arrived, or was surely refused before work began."""
         self._left, self.sent_at = False, None
-        self._write(lambda: self._ledger.unsent(self.fingerprints))
+        self._write(lambda: self._ledger.mark_retryable(self.fingerprints))
 
     def _finish(self, transport: Transport, speech: Dialect, done: Done) -> None:
         """Brings the pictures home."""
@@ -477,7 +477,7 @@ class Call:
         wanted = {number: results[number] for number in self.numbers if number < len(results)}
         urls = {self._name(number): each.url for number, each in wanted.items() if each.url}
         if urls:
-            self._write(lambda: self._ledger.answered(urls, outcome.text, share, done.request_id))
+            self._write(lambda: self._ledger.mark_answered(urls, outcome.text, share, done.request_id))
         self._bring_all(transport, speech, wanted, share)
         if self.claim is None or self.claim.answer is not None:
             self._bring_extras(transport, extras)
@@ -487,7 +487,7 @@ class Call:
 
     def _chosen(self, done: Done) -> tuple[list[ImageRef], list[ImageRef]]:
         """The results and the extra pictures of an answer, with whole addresses."""
-        asked = self.claim.total if self.claim else len(self.numbers)
+        asked = self.claim.image_count if self.claim else len(self.numbers)
         return chosen([absolute(each, self.target.base_url) for each in done.pictures], asked)
 
     def _bring_all(self, transport: Transport, speech: Dialect, found: dict[int, ImageRef], usd: float | None) -> None:
@@ -524,14 +524,14 @@ class Call:
                 self._fates[number] = "again"
                 error.charged = "yes"
                 raise
-        kept = self._write(lambda: self._ledger.bring_in(name, data), "A picture could not be stored")
+        kept = self._write(lambda: self._ledger.write_incoming(name, data), "A picture could not be stored")
         try:
             landed = ResultImage(decode(data), sniff(data), lambda: data)
         except TooLarge as error:
             raise self._too_large(name, str(error), usd, kept) from None
         except UnreadablePicture as error:
             self._fates[number] = "lost"
-            raise self._blame.no_picture(str(error), found.url, self._ledger.unreadable(name, data)) from None
+            raise self._blame.no_picture(str(error), found.url, self._ledger.keep_unreadable(name, data)) from None
         self.outcome.landed[number] = landed
         reader = self._ledger.reader(name) if kept else None
         if self._store(name, usd, kept) and reader is not None:
@@ -544,13 +544,15 @@ class Call:
         """Settles the bytes of a picture that were brought in; False when they are not on disk for good."""
         outcome, read = self.outcome, not (self.alone or self._stopped())
         return kept and self._write(
-            lambda: self._ledger.stored(name, outcome.text, usd, outcome.request_id, notices=self._notices, read=read),
+            lambda: self._ledger.mark_stored(
+                name, outcome.text, usd, outcome.request_id, notices=self._notices, read=read
+            ),
             "A picture could not be stored",
         )
 
     def _too_large(self, name: str, why: str, usd: float | None, kept: bool) -> NanoBananaError:
         """Keeps a picture that can't be decoded here as the result that it is: it is not asked for, and paid, again."""
-        file = self._ledger.file_of(name) if kept else ""
+        file = self._ledger.file_name(name) if kept else ""
         if self._store(name, usd, kept):
             return too_large(self.spec_label, why, file, "yes")
         self._fates[self.numbers[self.fingerprints.index(name)]] = self._while_young("again") if self._task else "lost"
@@ -570,7 +572,7 @@ class Call:
                 continue
             seen.add(digest)
             self.outcome.extras += 1
-            keep = partial(self._ledger.keep_extra, self.fingerprints[0], data, self.outcome.text)
+            keep = partial(self._ledger.store_extra, self.fingerprints[0], data, self.outcome.text)
             self._write(keep, "An extra picture could not be stored")
         left_out = len(extras) - MOST_EXTRAS
         if left_out > 0:
@@ -720,10 +722,10 @@ class Call:
             # What nobody was there to hear of is asked about before it is paid again; not what was to be dropped.
             unheard = self.alone and not self._asked_to_drop
             if self.claim is not None and self.claim.answer is not None:
-                unheard = self.claim.doubtful  # whoever has it read again is told what came of it
+                unheard = self.claim.unresolved  # whoever has it read again is told what came of it
             lost = fate == "lost" or (unheard and charged == "maybe")
             try:
-                uids = self._ledger.closed([name], charged, reason, lost=lost, again=fate == "again")
+                uids = self._ledger.mark_failed([name], charged, reason, unresolved=lost, resumable=fate == "again")
                 self.outcome.uids[number] = uids.get(name, "")
             except LedgerFailed as failed:
                 log.warning("%s", failed.reason)

@@ -55,10 +55,10 @@ class Collection:
         self._done = threading.Event()
         self._left = 1
         self._lock = threading.Lock()
-        for claim in ledger.abandoned(lambda *where: shelf.target_of(*where) is not None, however_old=however_old):
+        for claim in ledger.claim_stalled(lambda *where: shelf.target_of(*where) is not None, however_old=however_old):
             target = shelf.target_of(claim.provider, claim.profile, claim.address, claim.model)
             if target is None:  # its key was taken away in this very moment
-                ledger.closed([place.fingerprint for place in claim.places], "maybe", "no key", again=True)
+                ledger.mark_failed([place.fingerprint for place in claim.images], "maybe", "no key", resumable=True)
                 continue
             call = Call.resumed(claim, target, ledger, memory, ended=self._ended)
             call.alone = True

@@ -21,7 +21,7 @@ from ..errors import Fault as _Fault
 from ..images.picture import Encoded, Picture, TooLarge, UnreadablePicture, decode, sniff
 from ..ledger import Claim, Reservation, RunContext, StoredImage, micros
 from ..ledger.journal import Journal
-from ..ledger.messages import doubted, waived
+from ..ledger.messages import acknowledged_notice, unresolved_error
 from ..ledger.results import DamagedFile
 from ..ledger.types import ledger_failed
 from ..planning.negotiate import ResolvedRequest
@@ -61,7 +61,7 @@ class Run:
         ledger: Journal,
         lanes: ConcurrencyLimiter,
         memory: ProviderCache,
-        asker: RunContext,
+        run_context: RunContext,
         resume: Resume,
         reference_format: str = "auto",
         *,
@@ -69,7 +69,7 @@ class Run:
     ) -> None:
         """`heard`: what the report asks counts as told when the run has ended; else whoever shows it says `told`."""
         self._heard = heard
-        self.requests, self.plan, self._asker, self._resume = list(requests), plan, asker, resume
+        self.requests, self.plan, self._run_context, self._resume = list(requests), plan, run_context, resume
         self._ledger, self._lanes, self._memory = ledger, lanes, memory
         self._wish = reference_format
         self.results = [Result(slot) for request in requests for slot in request.slots()]
@@ -222,7 +222,7 @@ class Run:
     @property
     def queueing(self) -> str:
         """Which queueing of a graph it belongs to."""
-        return self._asker.run
+        return self._run_context.run
 
     @property
     def asks(self) -> bool:
@@ -234,7 +234,7 @@ class Run:
         if not self.asks:
             return
         try:
-            self._ledger.told(self._questions, self._asker.run)
+            self._ledger.mark_notified(self._questions, self._run_context.run)
         except LedgerFailed as error:  # they are asked again; the pictures in hand must not be lost over it
             self.report.note([error.reason])
 
@@ -337,9 +337,9 @@ class Run:
         """Opens what is wanted, says what is doubtful, sends what is ours and goes on with what was left behind."""
         entries = [self._entry(by_frame[r.slot.frame], prints[id(r)], target, r) for r in wanted]
         try:
-            opening = self._ledger.open(
+            opening = self._ledger.reserve(
                 entries,
-                self._asker,
+                self._run_context,
                 self.plan.terms.caps,
                 resend=self.plan.terms.resend,
                 can_resume=lambda provider, profile, address: self._resume(provider, profile, address, "") is not None,
@@ -348,32 +348,34 @@ class Run:
             for result in wanted:
                 result.error = error
             return
-        self.report.note(self._ledger.database.take_news())
-        if opening.waived:
-            self.report.note([waived([d for found in opening.waived.values() for d in found])])
-        if opening.doubts:
-            doubts = [doubt for found in opening.doubts.values() for doubt in found]
+        self.report.note(self._ledger.database.take_notices())
+        if opening.acknowledged:
+            self.report.note([acknowledged_notice([d for found in opening.acknowledged.values() for d in found])])
+        if opening.unresolved:
+            doubts = [doubt for found in opening.unresolved.values() for doubt in found]
             kept = any(self._ledger.answers.has(doubt.call) for doubt in doubts)
-            question = doubted(doubts, kept=kept)
+            question = unresolved_error(doubts, kept=kept)
             self._questions += [doubt.uid for doubt in doubts]
             for result in wanted:
-                if about := opening.doubts.get(prints[id(result)]):
+                if about := opening.unresolved.get(prints[id(result)]):
                     result.fail(question, about[0].uid, self._ledger.answers.name(about[0].call))
         # A picture that stands twice in this very run is opened once; its twin waits like any other.
         seen: set[str] = set()
         mine = []
         for result in wanted:
             name = prints[id(result)]
-            if opening.standing[name] == "mine" and name not in seen:
+            if opening.statuses[name] == "reserved" and name not in seen:
                 seen.add(name)
                 mine.append(result)
         try:
             self._send(target, by_frame, mine, prints, opening.claims, wanted)
         except BaseException:
             # What no call is on would stay reserved for as long as this process lives.
-            ours = [*(prints[id(r)] for r in mine), *(p.fingerprint for claim in opening.claims for p in claim.places)]
+            ours = [*(prints[id(r)] for r in mine), *(p.fingerprint for claim in opening.claims for p in claim.images)]
             taken = {name for call, _ in self._calls for name in call.fingerprints}
-            self._ledger.closed([name for name in ours if name not in taken], "no", "the run ended", again=True)
+            self._ledger.mark_failed(
+                [name for name in ours if name not in taken], "no", "the run ended", resumable=True
+            )
             raise
 
     def _wait_no_longer(self, target: Target, wanted: list[Result]) -> None:
@@ -397,7 +399,7 @@ class Run:
                 taken.append(found)
         if not taken:
             return
-        self._ledger.taken([each.uid for each in taken])
+        self._ledger.mark_used([each.uid for each in taken])
         for target, fits in self._chain:
             count = sum(1 for each in taken if (each.provider, each.model) == (target.spec.id, fits[0].wire))
             if count and len(self._chain) > 1 and target is not self._asking:
@@ -432,7 +434,7 @@ class Run:
         return True
 
     def _found_damaged(self, kept: StoredImage, error: ValueError) -> bool:
-        self._ledger.spoiled(kept.uid, str(error))
+        self._ledger.mark_damaged(kept.uid, str(error))
         self.report.note([f"A stored picture was found damaged: {error}"])
         return False
 
@@ -450,7 +452,7 @@ class Run:
         for claim in claims:
             there = self._resume(claim.provider, claim.profile, claim.address, claim.model) or target
             of_claim = Call.resumed(claim, there, self._ledger, self._memory)
-            calls.append((of_claim, [self._asked_for(place.fingerprint, wanted) for place in claim.places]))
+            calls.append((of_claim, [self._asked_for(place.fingerprint, wanted) for place in claim.images]))
         for group in self._groups(by_frame, mine):
             request = self._of_frame[group[0].slot.frame]
             make = partial(self._job, target, by_frame[request.frame], request, group[0].slot.seed, len(group))
@@ -629,7 +631,7 @@ class Run:
     def _let_go(self, call: Call, group: list[Result | None]) -> None:
         call.alone = True
         if self._lanes.drop(call.target.account, self._ticket_of(call)):
-            self._ledger.closed(call.fingerprints, "no", "it was not sent", again=call.claim is not None)
+            self._ledger.mark_failed(call.fingerprints, "no", "it was not sent", resumable=call.claim is not None)
         charged: Charged = "maybe" if call.left else "no"
         for result in group:
             if result is not None:

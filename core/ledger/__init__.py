@@ -16,7 +16,7 @@ each step as it goes.
 from .types import (
     Caps,
     Claim,
-    Place,
+    ClaimedImage,
     Reservation,
     ReserveResult,
     RunContext,
@@ -34,7 +34,7 @@ __all__ = [
     "Reservation",
     "StoredImage",
     "ReserveResult",
-    "Place",
+    "ClaimedImage",
     "dollars",
     "micros",
 ]

@@ -17,7 +17,11 @@ _PERIODS = {"run": "in this run", "day": "today", "month": "this month"}
 
 
 def check(
-    connection: Connection, entries: Sequence[Reservation], asker: RunContext, caps: Caps, now: float | None = None
+    connection: Connection,
+    entries: Sequence[Reservation],
+    run_context: RunContext,
+    caps: Caps,
+    now: float | None = None,
 ) -> None:
     """Raises OverCap when `entries` would pass a cap. What may have been charged counts as spent."""
     needed = sum(entry.micros for entry in entries)
@@ -26,7 +30,7 @@ def check(
     for period, cap in (("run", caps.run), ("day", caps.day), ("month", caps.month)):
         if cap is None:
             continue
-        spent = spent_in(connection, period, asker.run, time.time() if now is None else now)
+        spent = spent_in(connection, period, run_context.run, time.time() if now is None else now)
         if spent + needed > micros(cap):
             raise _over(entries, period, cap, spent)
 

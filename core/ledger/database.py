@@ -43,16 +43,16 @@ class Database:
     def __init__(self, file: Path, rebuild: Rebuild) -> None:
         self.file = file
         self._rebuild = rebuild
-        self._turn = threading.RLock()
+        self._write_lock = threading.RLock()
         self._engine: Engine | None = None
         self._inode = 0
-        self._news: list[str] = []
+        self._notices: list[str] = []
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that nobody else writes in. Raises LedgerFailed."""
-        with self._turn, self._failures():
-            with self._opened().connect() as connection:
+        with self._write_lock, self._translate_errors():
+            with self._ensure_open().connect() as connection:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
                 try:
                     yield connection
@@ -67,19 +67,19 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for reading. Raises LedgerFailed."""
-        with self._failures():
-            with self._turn:
-                engine = self._opened()
+        with self._translate_errors():
+            with self._write_lock:
+                engine = self._ensure_open()
             with engine.connect() as connection:
                 yield connection
 
-    def take_news(self) -> list[str]:
+    def take_notices(self) -> list[str]:
         """What the user should know about the file itself, once."""
-        news, self._news = self._news, []
+        news, self._notices = self._notices, []
         return news
 
     def close(self) -> None:
-        with self._turn:
+        with self._write_lock:
             if self._engine is not None:
                 self._engine.dispose()
             self._engine = None
@@ -87,7 +87,7 @@ class Database:
     # ------------------------------------------------------------------------------------------------ inside
 
     @contextmanager
-    def _failures(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except LedgerFailed:
@@ -101,7 +101,7 @@ class Database:
         except OSError as error:
             raise ledger_failed(f"The journal {self.file} can't be used: {error.strerror or error}") from None
 
-    def _opened(self) -> Engine:
+    def _ensure_open(self) -> Engine:
         if self._engine is not None and self._inode == _inode(self.file):
             return self._engine
         self.close()  # first use, or the file was taken away under us
@@ -132,7 +132,7 @@ class Database:
                     found = self._rebuild(connection, aside)
                     connection.exec_driver_sql("COMMIT")
                     if found:
-                        self._say(f"The journal was rebuilt from the results: {found} pictures are known again")
+                        self._notify(f"The journal was rebuilt from the results: {found} pictures are known again")
         except BaseException:
             engine.dispose()
             if fresh:
@@ -166,12 +166,12 @@ class Database:
                 )
             file.rename(target)
             moved.append(target)
-        self._say(f"The journal {problem}: it was set aside as {moved[0].name}, unchanged, and a new one was begun")
+        self._notify(f"The journal {problem}: it was set aside as {moved[0].name}, unchanged, and a new one was begun")
         return moved[:1]
 
-    def _say(self, text: str) -> None:
+    def _notify(self, text: str) -> None:
         log.warning("%s.", text)
-        self._news.append(text)
+        self._notices.append(text)
 
 
 def _files(file: Path) -> list[Path]:

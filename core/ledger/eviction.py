@@ -18,7 +18,7 @@ from .schema import result
 
 log = logging.getLogger("nano_banana")
 
-DEFAULT_BYTES = 20_000_000_000
+DEFAULT_LIMIT_BYTES = 20_000_000_000
 UNREAD_DAYS = 30.0
 _LOW = 0.95
 """It is brought down to this share of its size, so that not every new picture makes it look again."""
@@ -26,7 +26,7 @@ _RECOUNT = 64
 """After so many pictures of our own the sum is counted anew: other processes add to it, too."""
 
 
-class Storage:
+class Eviction:
     """The size of one results' folder."""
 
     def __init__(self, database: Database, results: Results, limit: int, clock: Callable[[], float]) -> None:
@@ -37,7 +37,7 @@ class Storage:
         self._since = 0
         self._warned = False
 
-    def added(self, size: int) -> None:
+    def add(self, size: int) -> None:
         """A picture came in. Makes room where there is none; never raises."""
         with self._guard:
             self._since += 1
@@ -71,7 +71,7 @@ class Storage:
                 connection.execute(delete(result).where(result.c.name == name))
                 # Inside the transaction: an equal picture that comes in meanwhile waits, and then writes its bytes anew.
                 try:
-                    self._results.forget(name)
+                    self._results.delete(name)
                 except OSError as error:
                     log.warning("%s could not be deleted: %s", name, error)
         if total > self.limit and not self._warned:

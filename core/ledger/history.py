@@ -17,13 +17,13 @@ from . import queries, workflows
 from .journal import Journal
 from .rebuild import reindex
 from .schema import graph, picture, result
-from .types import OPEN, dollars
+from .types import OPEN_STATES, dollars
 
 GROUPS = ("day", "provider", "profile", "project")
 
 
 @dataclass(frozen=True)
-class Shown:
+class HistoryEntry:
     """A picture that was asked for."""
 
     uid: str
@@ -63,7 +63,7 @@ class History:
 
     def pictures(
         self, query: str = "", *, states: Sequence[str] = (), since: float = 0.0, limit: int = 100, before: str = ""
-    ) -> list[Shown]:
+    ) -> list[HistoryEntry]:
         """The newest first. `query` looks into prompts, providers and models; `before` is the uid that a page ended with."""
         wanted = select(picture).where(picture.c.fingerprint != "", picture.c.created >= since)
         if query:
@@ -77,7 +77,7 @@ class History:
         if self._journal.is_empty:
             return []
         with self._database.read() as connection:
-            last = queries.with_uids(connection, [before]) if before else []
+            last = queries.by_uids(connection, [before]) if before else []
             for row in last:
                 older = (picture.c.created == row.created) & (picture.c.uid < row.uid)
                 wanted = wanted.where(or_(picture.c.created < row.created, older))
@@ -86,24 +86,24 @@ class History:
             ).all()
         return [self._shown(row) for row in found]
 
-    def picture(self, uid: str) -> Shown | None:
+    def picture(self, uid: str) -> HistoryEntry | None:
         """One picture, or None when there is none, or it was forgotten."""
         if self._journal.is_empty:
             return None
         with self._database.read() as connection:
-            found = [row for row in queries.with_uids(connection, [uid]) if row.fingerprint]
+            found = [row for row in queries.by_uids(connection, [uid]) if row.fingerprint]
         return self._shown(found[0]) if found else None
 
-    def read(self, shown: Shown) -> bytes:
+    def read(self, shown: HistoryEntry) -> bytes:
         """Its bytes. Raises FileNotFoundError, or Spoiled when they are damaged."""
         return self._results.read(shown.file, shown.uid)
 
     def graph(self, uid: str) -> dict[str, Any] | None:
         """The workflow that asked for a picture: {"workflow": ..., "prompt": ...}."""
         with self._database.read() as connection:
-            for row in queries.with_uids(connection, [uid]):
+            for row in queries.by_uids(connection, [uid]):
                 data = connection.execute(select(graph.c.data).where(graph.c.id == row.graph)).scalar()
-                return workflows.unpacked(data) if data else None
+                return workflows.unpack(data) if data else None
         return None
 
     def spend(self, by: Sequence[str] = ("day",), since: float = 0.0) -> list[dict[str, Any]]:
@@ -128,7 +128,7 @@ class History:
             for key, (n, total, doubt) in sums.items()
         ]
 
-    def export(self, folder: Path, found: Sequence[Shown]) -> int:
+    def export(self, folder: Path, found: Sequence[HistoryEntry]) -> int:
         """Copies pictures, each with its facts beside it; gives how many."""
         folder.mkdir(parents=True, exist_ok=True)
         count = 0
@@ -156,30 +156,30 @@ class History:
             wanted = select(picture).where(picture.c.fingerprint != "")
             if before is not None:
                 wanted = wanted.where(picture.c.created < before)
-            found = queries.with_uids(connection, uids) if uids is not None else connection.execute(wanted).all()
+            found = queries.by_uids(connection, uids) if uids is not None else connection.execute(wanted).all()
             for row in found:
-                if row.state in OPEN and not self._journal.is_abandoned(row):
+                if row.state in OPEN_STATES and not self._journal.is_stalled(row):
                     continue
-                state = "unknown" if row.state in OPEN and row.counted else row.state
+                state = "unknown" if row.state in OPEN_STATES and row.counted else row.state
                 blank = dict.fromkeys(
                     ("fingerprint", "owner", "prompt", "text", "task", "url", "reason", "graph", "result"), ""
                 )
                 queries.mark(connection, [row.uid], **blank, state=state, node="", address="")
                 gone.append((row.uid, row.result))
                 calls.add(row.call)
-            calls -= {call for call in calls if any(row.fingerprint for row in queries.of_call(connection, call))}
+            calls -= {call for call in calls if any(row.fingerprint for row in queries.by_call(connection, call))}
             for name in {name for _, name in gone if name}:
                 if connection.execute(select(picture.c.uid).where(picture.c.result == name)).first() is None:
                     connection.execute(delete(result).where(result.c.name == name))
-                    self._results.forget(name)
+                    self._results.delete(name)
                 else:
-                    self._results.forget_facts(name, {uid for uid, _ in gone})
+                    self._results.delete_sidecars(name, {uid for uid, _ in gone})
             used = select(picture.c.graph).distinct()
             connection.execute(delete(graph).where(graph.c.id.not_in(used)))
         for uid, _ in gone:
-            self._results.forget_loose(uid)
+            self._results.delete_incoming(uid)
         for call in calls:
-            self._journal.answers.forget(call)
+            self._journal.answers.delete(call)
         return len(gone)
 
     def reindex(self) -> int:
@@ -197,21 +197,21 @@ class History:
             free = None
         return count, total, free
 
-    def _shown(self, row: Row[Any]) -> Shown:
+    def _shown(self, row: Row[Any]) -> HistoryEntry:
         try:
             task = str(json.loads(row.task).get("task", "")) if row.task else ""
         except (ValueError, AttributeError):
             task = ""
         copied = {
             name: getattr(row, name)
-            for name in Shown.__dataclass_fields__
+            for name in HistoryEntry.__dataclass_fields__
             if name not in ("usd", "exact", "task", "running", "file", "answer")
         }
         file = row.result if self._results.has(row.result, row.uid) else ""
-        running = row.state in OPEN and not self._journal.is_abandoned(row)
+        running = row.state in OPEN_STATES and not self._journal.is_stalled(row)
         exact = row.charged is not None
         answer = self._journal.answers.name(row.call) if row.state in ("unknown", "refused") else ""
-        return Shown(
+        return HistoryEntry(
             **copied, usd=dollars(row.counted), exact=exact, task=task, running=running, file=file, answer=answer
         )
 

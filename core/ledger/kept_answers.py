@@ -2,8 +2,8 @@
 
     unreadable/<call>.answer    a line of JSON (status, headers, the dialect's state, request id), then the body as it came
 
-The transport has taken the key out of them. One answer is cut to `MOST_BYTES`, the folder holds `FOLDER_BYTES` at most: the
-oldest go first. Methods raise OSError unless they say otherwise.
+The caller removes the key from them. One answer is cut to `MAX_ANSWER_BYTES`; the folder holds at most `MAX_FOLDER_BYTES`, and
+the oldest answers are deleted first. Methods raise OSError unless they say otherwise.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Any
 from ..files import private_files
 from ..files.regular_files import open_regular
 
-MOST_BYTES = 320 << 20
+MAX_ANSWER_BYTES = 320 << 20
 """As long as an answer may be at all: a part of one could not be read again."""
-FOLDER_BYTES = 1 << 30
+MAX_FOLDER_BYTES = 1 << 30
 _ENDING = ".answer"
 _LONGEST_HEAD = 1 << 20
 _HEADERS = ("content-type", "content-encoding", "retry-after")
@@ -61,7 +61,7 @@ class KeptAnswers:
         """The file name of the answer of a call, "" where it is not here. Raises nothing."""
         return self.path(call).name if self.has(call) else ""
 
-    def keep(
+    def write(
         self, call: str, answer: KeptAnswer, cleaned: Callable[[bytes], Iterable[bytes]] = lambda body: (body,)
     ) -> Path:
         """Writes an answer, complete or not at all, and makes room for it; gives where it is.
@@ -74,13 +74,13 @@ class KeptAnswers:
             "headers": {name: answer.headers[name] for name in _HEADERS if name in answer.headers},
             "state": answer.state,
             "request_id": answer.request_id,
-            "cut": len(answer.body) > MOST_BYTES,
+            "cut": len(answer.body) > MAX_ANSWER_BYTES,
         }
         target = self.path(call)
         part = target.with_suffix(".part")
         with private_files.open_new(part) as file:
             file.write(json.dumps(head).encode() + b"\n")
-            left = MOST_BYTES
+            left = MAX_ANSWER_BYTES
             for piece in cleaned(answer.body):
                 file.write(memoryview(piece)[:left])
                 left -= min(left, len(piece))
@@ -91,9 +91,9 @@ class KeptAnswers:
     def read(self, call: str) -> KeptAnswer | None:
         """The answer of a call; None where there is none, or none that makes sense."""
         try:
-            with open_regular(self.path(call), _LONGEST_HEAD + MOST_BYTES) as file:
+            with open_regular(self.path(call), _LONGEST_HEAD + MAX_ANSWER_BYTES) as file:
                 found = json.loads(file.readline(_LONGEST_HEAD))
-                body = file.read(MOST_BYTES)
+                body = file.read(MAX_ANSWER_BYTES)
             headers = {str(name): str(value) for name, value in dict(found["headers"]).items()}
             state = found["state"]
             if not isinstance(state, dict):
@@ -102,7 +102,7 @@ class KeptAnswers:
         except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
 
-    def forget(self, call: str) -> None:
+    def delete(self, call: str) -> None:
         if self.has(call):
             self.path(call).unlink(missing_ok=True)
 
@@ -117,7 +117,7 @@ class KeptAnswers:
             files.append((facts.st_mtime, facts.st_size, file))
         total = sum(size for _, size, _ in files)
         for _, size, file in sorted(files):
-            if total <= FOLDER_BYTES:
+            if total <= MAX_FOLDER_BYTES:
                 return
             if file != newest:
                 file.unlink(missing_ok=True)

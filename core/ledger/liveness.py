@@ -17,7 +17,7 @@ from filelock import Timeout
 from ..files import private_files
 
 
-class Owner:
+class LivenessLock:
     """This process, as others see it. Raises OSError where the folder has no room for it or can't lock."""
 
     def __init__(self, folder: Path) -> None:
@@ -26,15 +26,15 @@ class Owner:
         private_files.make_folder(folder)
         self._lock = private_files.lock(self._file(self.id), thread_local=False)
         self._lock.acquire(timeout=0)
-        self._dead: set[str] = {""}
+        self._exited: set[str] = {""}
         self._guard = threading.Lock()
 
-    def is_dead(self, owner: str) -> bool:
+    def has_exited(self, owner: str) -> bool:
         """Whether `owner` has ended. Once dead, always dead."""
         if owner == self.id:
             return False
         with self._guard:
-            if owner in self._dead:
+            if owner in self._exited:
                 return True
             file = self._file(owner)
             if file.exists():
@@ -48,10 +48,10 @@ class Owner:
                     file.unlink()
                 except OSError:
                     pass  # Windows, or another one was faster
-            self._dead.add(owner)
+            self._exited.add(owner)
             return True
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Gives up being alive, as the end of the process does."""
         self._lock.release()
         try:

@@ -12,7 +12,7 @@ from .types import UnresolvedCharge
 _SHOWN = 4
 
 
-def doubted(doubts: Sequence[UnresolvedCharge], *, kept: bool = False) -> Unresolved:
+def unresolved_error(doubts: Sequence[UnresolvedCharge], *, kept: bool = False) -> Unresolved:
     """The refusal that asks before something is paid again. `kept`: an answer is here in which no picture could be read."""
     count, usd = _sum(doubts)
     requests = "1 request" if count == 1 else f"{count} requests"
@@ -28,7 +28,7 @@ def doubted(doubts: Sequence[UnresolvedCharge], *, kept: bool = False) -> Unreso
     )
 
 
-def waived(doubts: Sequence[UnresolvedCharge]) -> str:
+def acknowledged_notice(doubts: Sequence[UnresolvedCharge]) -> str:
     """The notice with what is sent although an earlier one may have been paid."""
     count, usd = _sum(doubts)
     requests = "1 earlier request" if count == 1 else f"{count} earlier requests"
@@ -42,7 +42,7 @@ def _sum(doubts: Sequence[UnresolvedCharge]) -> tuple[int, float]:
 def _named(doubts: Sequence[UnresolvedCharge]) -> str:
     """Row, time and cost of each, equal ones together."""
     lines = Counter(
-        f"{doubt.provider} {doubt.model}, {_when(doubt.at)}, ${doubt.usd:.2f}"
+        f"{doubt.provider} {doubt.model}, {_when(doubt.sent_at)}, ${doubt.usd:.2f}"
         + (f" ({doubt.reason.rstrip('.')})" if doubt.reason else "")
         for doubt in doubts
     )

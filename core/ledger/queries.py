@@ -10,18 +10,18 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from .kept_answers import KeptAnswer
 from .schema import graph, picture
-from .types import Claim, Place, UnresolvedCharge, dollars
+from .types import Claim, ClaimedImage, UnresolvedCharge, dollars
 
 _MANY = 500
 """Values in one SQL list."""
 
 
-def known_as(connection: Connection, names: Sequence[str]) -> list[Row[Any]]:
+def by_fingerprints(connection: Connection, names: Sequence[str]) -> list[Row[Any]]:
     """All rows of these fingerprints, oldest first."""
     return list(_chunks(connection, picture.c.fingerprint, names))
 
 
-def with_uids(connection: Connection, uids: Sequence[str]) -> list[Row[Any]]:
+def by_uids(connection: Connection, uids: Sequence[str]) -> list[Row[Any]]:
     return list(_chunks(connection, picture.c.uid, uids))
 
 
@@ -34,7 +34,7 @@ def mark(connection: Connection, uids: Sequence[str], **values: Any) -> int:
     return found
 
 
-def keep_graph(connection: Connection, identity: str, data: bytes) -> None:
+def insert_graph(connection: Connection, identity: str, data: bytes) -> None:
     if identity and connection.execute(select(graph.c.id).where(graph.c.id == identity)).first() is None:
         connection.execute(insert(graph).values(id=identity, data=data))
 
@@ -51,23 +51,23 @@ def claim(rows: Sequence[Row[Any]], *, dead: bool, total: int = 0, answer: KeptA
         prompt=first.prompt,
         address=first.address,
         task=_state(first.task),
-        places=tuple(Place(row.fingerprint, row.place, row.url) for row in rows),
+        images=tuple(ClaimedImage(row.fingerprint, row.place, row.url) for row in rows),
         text=first.text,
         request_id=first.request_id,
-        sent=first.sent,
-        dead=dead,
-        total=max(total, len(rows)),
+        sent_at=first.sent,
+        owner_exited=dead,
+        image_count=max(total, len(rows)),
         answer=answer,
     )
 
 
-def of_call(connection: Connection, call: str) -> list[Row[Any]]:
+def by_call(connection: Connection, call: str) -> list[Row[Any]]:
     """The rows of the pictures that a call asked for, in the order of their places."""
     wanted = select(picture).where(picture.c.call == call, picture.c.role == "").order_by(picture.c.place)
     return list(connection.execute(wanted)) if call else []
 
 
-def notices_of(row: Row[Any]) -> tuple[str, ...]:
+def stored_notices(row: Row[Any]) -> tuple[str, ...]:
     """The notices that are kept with a picture."""
     try:
         value = json.loads(row.notices) if row.notices else []

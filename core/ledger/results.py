@@ -28,7 +28,7 @@ from typing import Any
 from ..files import private_files
 from ..files.regular_files import NotReadable, read_regular
 from ..images.picture import EXTENSION, sniff
-from . import patient_json
+from . import interruptible_json as interruptible_json
 from .types import ledger_failed
 
 log = logging.getLogger("nano_banana")
@@ -59,7 +59,7 @@ class Results:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def check_room(self, pictures: int) -> None:
+    def check_free_space(self, pictures: int) -> None:
         """Raises LedgerFailed when there is no room for that many pictures, or no way to write them."""
         try:
             private_files.make_folder(self.folder / "incoming")
@@ -77,14 +77,14 @@ class Results:
                 cure="Free some space, or name another folder in NANO_BANANA_RESULTS",
             )
 
-    def bring_in(self, uid: str, data: bytes) -> str:
+    def write_incoming(self, uid: str, data: bytes) -> str:
         """Writes the bytes of a picture to disk and gives the name they will have. On disk when it returns."""
         target = self.folder / "incoming" / uid
         private_files.make_folder(target.parent)
         private_files.write(target, data)
         return name_of(data)
 
-    def set_aside(self, uid: str, data: bytes) -> Path:
+    def keep_unreadable(self, uid: str, data: bytes) -> Path:
         """Keeps bytes that turned out to be no picture, and gives where."""
         name = name_of(data)
         target = self.folder / "unreadable" / f"{uid}{name[name.index('.') :]}"
@@ -94,18 +94,18 @@ class Results:
         (self.folder / "incoming" / uid).unlink(missing_ok=True)
         return target
 
-    def incoming(self, uid: str) -> bytes | None:
+    def read_incoming(self, uid: str) -> bytes | None:
         """Bytes that were brought in for a picture and not settled, if there are any."""
         try:
             return read_regular(self.folder / "incoming" / uid, PICTURE_BYTES)
         except (FileNotFoundError, NotReadable):
             return None
 
-    def came(self, uid: str) -> bool:
+    def has_incoming(self, uid: str) -> bool:
         """Whether bytes were brought in for a picture and not settled."""
         return (self.folder / "incoming" / uid).is_file()
 
-    def settle(self, uid: str, name: str) -> None:
+    def finalize(self, uid: str, name: str) -> None:
         """Gives brought-in bytes their name; does nothing when that was done."""
         target = self.path(name)
         private_files.make_folder(target.parent)
@@ -119,7 +119,7 @@ class Results:
 
     def has(self, name: str, uid: str) -> bool:
         """Whether the bytes are here, settled or not."""
-        return bool(name) and (self.path(name).is_file() or self.came(uid))
+        return bool(name) and (self.path(name).is_file() or self.has_incoming(uid))
 
     def read(self, name: str, uid: str) -> bytes:
         """The bytes. Raises FileNotFoundError, or Spoiled when they are not what their name says."""
@@ -139,7 +139,7 @@ class Results:
             raise DamagedFile(f"{name} is damaged")
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path(name)))
 
-    def describe(self, name: str, facts: dict[str, Any], graph: str = "") -> None:
+    def write_sidecar(self, name: str, facts: dict[str, Any], graph: str = "") -> None:
         """Writes the sidecar of a picture, and touches no other with the same bytes. `graph`: its workflow as JSON."""
         file = self.path(name).with_suffix(".json")
         if file.exists():
@@ -149,13 +149,13 @@ class Results:
             described = f'{described[:-1]}, "graph": {graph}}}'
         _write(file, name, described)
 
-    def forget(self, name: str) -> None:
+    def delete(self, name: str) -> None:
         """Deletes bytes and sidecars."""
         self.path(name).unlink(missing_ok=True)
         for file in self._sidecars(name):
             file.unlink(missing_ok=True)
 
-    def forget_facts(self, name: str, uids: set[str]) -> None:
+    def delete_sidecars(self, name: str, uids: set[str]) -> None:
         """Deletes the facts of pictures whose bytes others still use. Called inside a transaction, as `describe` is."""
         theirs = {f".{uid}" for uid in uids}
         for file in self._sidecars(name):
@@ -167,14 +167,14 @@ class Results:
                 if not kept:
                     file.unlink(missing_ok=True)
                 elif len(kept) < len(pictures):
-                    _write(file, name, *(patient_json.dumps(facts, ensure_ascii=False) for facts in kept))
+                    _write(file, name, *(interruptible_json.dumps(facts, ensure_ascii=False) for facts in kept))
 
     def _sidecars(self, name: str) -> list[Path]:
         """The sidecars of all pictures with these bytes, those included that a crash left half written."""
         file = self.path(name)
         return [each for each in file.parent.glob(f"{file.stem}.*") if ".json" in each.suffixes]
 
-    def forget_loose(self, uid: str) -> None:
+    def delete_incoming(self, uid: str) -> None:
         """Deletes bytes of a picture that never got a name."""
         if UID.fullmatch(uid):
             for file in (self.folder / "incoming" / uid, *(self.folder / "unreadable").glob(f"{uid}.*")):
@@ -190,10 +190,10 @@ class Results:
                     continue
                 pictures = _listed(value)
                 for facts in pictures:
-                    data = self.incoming(facts["uid"]) if self.came(facts["uid"]) else None
+                    data = self.read_incoming(facts["uid"]) if self.has_incoming(facts["uid"]) else None
                     # Under another name than theirs the bytes of a picture that was paid would count as damaged.
                     if data is not None and name_of(data) == name:
-                        self.settle(facts["uid"], name)
+                        self.finalize(facts["uid"], name)
                 if not self.path(name).is_file():
                     continue
                 size = self.path(name).stat().st_size
@@ -238,7 +238,7 @@ def _read(sidecar: Path) -> dict[str, Any]:
     except NotReadable as error:
         log.warning("the sidecar %s is passed over: %s", sidecar.name, error)
         raise
-    value = patient_json.loads(data.decode("utf-8"), parse_constant=_refused)
+    value = interruptible_json.loads(data.decode("utf-8"), parse_constant=_refused)
     if not isinstance(value, dict):
         raise TypeError("not an object")
     return value

@@ -28,7 +28,7 @@ from sqlalchemy import (
 metadata = MetaData()
 
 
-class Words(TypeDecorator[str]):
+class SurrogateSafeText(TypeDecorator[str]):
     """Text from anywhere. Half a character, which JSON can carry and UTF-8 can't, is written as a question mark."""
 
     impl = Text
@@ -39,7 +39,7 @@ class Words(TypeDecorator[str]):
 
 
 def _text(name: str) -> Column[str]:
-    return Column(name, Words, nullable=False, default="", server_default="")
+    return Column(name, SurrogateSafeText, nullable=False, default="", server_default="")
 
 
 def _whole(name: str) -> Column[int]:

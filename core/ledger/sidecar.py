@@ -45,7 +45,7 @@ def facts(connection: Connection, row: Row[Any]) -> tuple[dict[str, Any], str]:
     found["usd_expected"] = dollars(row.expected)
     found["usd_charged"] = None if row.charged is None else dollars(row.charged)
     data = connection.execute(select(graph.c.data).where(graph.c.id == row.graph)).scalar() if row.graph else None
-    return found, workflows.unpacked_json(data) if data else ""
+    return found, workflows.unpack_json(data) if data else ""
 
 
 def row_of(connection: Connection, found: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -66,8 +66,8 @@ def row_of(connection: Connection, found: Mapping[str, Any], name: str) -> dict[
         "charged": None if charged is None else micros(charged),
         "counted": expected if charged is None else micros(charged),
     }
-    identity, data = workflows.packed(found.get("graph"), foreign=True)
-    queries.keep_graph(connection, identity, data)
+    identity, data = workflows.pack(found.get("graph"), foreign=True)
+    queries.insert_graph(connection, identity, data)
     values["graph"] = identity
     return values
 

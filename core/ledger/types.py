@@ -22,7 +22,7 @@ from . import workflows
 from .kept_answers import KeptAnswer
 
 State = Literal["reserved", "sent", "accepted", "answered", "stored", "refused", "unknown"]
-OPEN: tuple[State, ...] = ("reserved", "sent", "accepted", "answered")
+OPEN_STATES: tuple[State, ...] = ("reserved", "sent", "accepted", "answered")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Reservation:
     """A picture that is about to be asked for."""
 
     fingerprint: str
-    names: tuple[str, ...]
+    all_fingerprints: tuple[str, ...]
     """Every fingerprint under which it may be known: this one, older versions of it, and the same picture at the other
     providers of the chain."""
     provider: str
@@ -57,9 +57,9 @@ class RunContext:
     """{"workflow": ..., "prompt": ...} as the host has them; secrets of other packs are taken out before it is kept."""
 
     @cached_property
-    def packed(self) -> tuple[str, bytes]:
+    def packed_graph(self) -> tuple[str, bytes]:
         """The graph's id and its compressed JSON."""
-        return workflows.packed(self.graph)
+        return workflows.pack(self.graph)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class UnresolvedCharge:
     uid: str
     provider: str
     model: str
-    at: float
+    sent_at: float
     """Unix time of the send."""
     usd: float
     reason: str
@@ -105,11 +105,11 @@ class UnresolvedCharge:
 
 
 @dataclass(frozen=True)
-class Place:
+class ClaimedImage:
     """One picture of a claimed call."""
 
     fingerprint: str
-    number: int
+    index: int
     """Which picture of the call it is, from 0."""
     url: str = ""
 
@@ -126,33 +126,33 @@ class Claim:
     prompt: str
     address: str
     task: dict[str, Any] | None
-    places: tuple[Place, ...]
+    images: tuple[ClaimedImage, ...]
     text: str
     request_id: str
-    sent: float
+    sent_at: float
     """Unix time."""
-    dead: bool = False
+    owner_exited: bool = False
     """Whether its owner was another process that is gone, and not this one."""
-    total: int = 0
+    image_count: int = 0
     """How many pictures the call asked for, those included that are settled."""
     answer: KeptAnswer | None = None
     """The answer to read again; None where the provider is asked or pictures are fetched."""
-    doubtful: bool = False
+    unresolved: bool = False
     """Whether it is asked about before it is paid again: reading its answer in vain must not change that."""
 
 
-Opened = Literal["mine", "busy", "kept", "claimed", "doubtful"]
+ReserveStatus = Literal["reserved", "busy", "stored", "claimed", "unresolved"]
 
 
 @dataclass
 class ReserveResult:
     """What `open` found, by the entries' fingerprints."""
 
-    standing: dict[str, Opened]
+    statuses: dict[str, ReserveStatus]
     claims: list[Claim] = field(default_factory=list)
-    doubts: dict[str, list[UnresolvedCharge]] = field(default_factory=dict)
+    unresolved: dict[str, list[UnresolvedCharge]] = field(default_factory=dict)
     """For the doubtful: what the user has to be told."""
-    waived: dict[str, list[UnresolvedCharge]] = field(default_factory=dict)
+    acknowledged: dict[str, list[UnresolvedCharge]] = field(default_factory=dict)
     """For those that are sent although an earlier one may have been paid."""
 
 

@@ -13,15 +13,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..redaction.text import hide_keys
-from . import patient_json
+from . import interruptible_json as interruptible_json
 
 _SECRET_NAME = re.compile(r"(?i)(api[-_ ]?key|secret|token|password|passwd|authorization|credential)s?$")
 _LONGEST_STRING = 64 << 10
-LARGEST = 4 << 20
+MAX_CHARACTERS = 4 << 20
 """A graph with more characters isn't kept: that is an embedded file and not a workflow."""
 
 
-def packed(graph: Mapping[str, Any] | None, *, foreign: bool = False) -> tuple[str, bytes]:
+def pack(graph: Mapping[str, Any] | None, *, foreign: bool = False) -> tuple[str, bytes]:
     """Its id and its compressed JSON; ("", b"") for none.
 
     `foreign`: it comes out of a file that anybody may have written. It is written with pauses, and without the long strings
@@ -29,13 +29,13 @@ def packed(graph: Mapping[str, Any] | None, *, foreign: bool = False) -> tuple[s
     """
     if not graph:
         return "", b""
-    dumps = patient_json.dumps if foreign else json.dumps
+    dumps = interruptible_json.dumps if foreign else json.dumps
     try:
         clean = without_secrets(_without_files(graph) if foreign else graph)
         text = dumps(clean, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     except (TypeError, ValueError, RecursionError):
         return "", b""
-    if len(text) > LARGEST:
+    if len(text) > MAX_CHARACTERS:
         return "", b""
     data = text.encode("utf-8", "surrogatepass")  # half a character comes back as it was: `json` reads it so
     return hashlib.sha256(data).hexdigest(), zlib.compress(data, 6)
@@ -49,7 +49,7 @@ def _without_files(value: Any) -> Any:
     return "" if isinstance(value, str) and len(value) > _LONGEST_STRING else value
 
 
-def unpacked_json(data: bytes) -> str:
+def unpack_json(data: bytes) -> str:
     """The JSON that was packed, which is not parsed: that would hold the interpreter. "" where it is damaged."""
     try:
         return zlib.decompress(data).decode("utf-8", "surrogatepass")
@@ -57,9 +57,9 @@ def unpacked_json(data: bytes) -> str:
         return ""
 
 
-def unpacked(data: bytes) -> dict[str, Any] | None:
+def unpack(data: bytes) -> dict[str, Any] | None:
     try:
-        value = patient_json.loads(zlib.decompress(data).decode("utf-8", "surrogatepass"))
+        value = interruptible_json.loads(zlib.decompress(data).decode("utf-8", "surrogatepass"))
     except (zlib.error, ValueError):
         return None
     return value if isinstance(value, dict) else None

@@ -66,13 +66,13 @@ def run(data: bytes) -> None:
             assert UID.fullmatch(row.uid) and row.expected >= 0 and row.counted >= 0, "a picture that can't be one"
             assert row.charged is None or 0 <= row.charged <= 10_000_000, "a price that can't be one"
         assert count <= 10_000, "pictures without an end"
-    _RESULTS.forget_facts(_FILE, {_UID})
+    _RESULTS.delete_sidecars(_FILE, {_UID})
     _ANSWERS.path("call").write_bytes(data)
     found = _ANSWERS.read("call")
     assert found is None or isinstance(found, KeptAnswer) and isinstance(found.status, int), "no answer"
-    workflows.unpacked(zlib.compress(data, 1))
-    workflows.unpacked(data)
-    workflows.unpacked_json(data)
+    workflows.unpack(zlib.compress(data, 1))
+    workflows.unpack(data)
+    workflows.unpack_json(data)
 
 
 def make(rng: Random) -> bytes:

@@ -37,7 +37,7 @@ def png(number: int) -> bytes:
 def entry(name: str = "v1:a", micros: int = 134_000, **changes: Any) -> Reservation:
     facts: dict[str, Any] = {
         "fingerprint": name,
-        "names": (name,),
+        "all_fingerprints": (name,),
         "provider": "onerouter",
         "model": "google/nano-banana-2",
         "profile": "default",
@@ -49,13 +49,13 @@ def entry(name: str = "v1:a", micros: int = 134_000, **changes: Any) -> Reservat
     return Reservation(**(facts | changes))
 
 
-def asker(run: str = "run", **changes: Any) -> RunContext:
+def run_context(run: str = "run", **changes: Any) -> RunContext:
     return RunContext(run, **changes)
 
 
 def claim_one(journal: Journal, name: str = "v1:a", run: str = "run", **more: Any) -> str:
     """How a picture stands for somebody who wants it."""
-    return journal.open([entry(name)], asker(run), FREE, **more).standing[name]
+    return journal.reserve([entry(name)], run_context(run), FREE, **more).statuses[name]
 
 
 def another_process(home: Path, script: str) -> subprocess.Popen[str]:

@@ -129,10 +129,10 @@ def test_what_is_paid_comes_from_the_store_although_its_id_is_no_longer_allowed(
     asked = request(prompt=f"paid before, {place}")
     allow(tmp_path, FAL, VIDEO, 0.2)
     name = here.plan(ORDER, [asked]).names(0, asked, asked.slots()[0])[0]
-    assert claim_one(here.ledger, name) == "mine"
-    here.ledger.sent([name], "c" * 32)
-    here.ledger.bring_in(name, png(3))
-    here.ledger.stored(name, "", 0.2)
+    assert claim_one(here.ledger, name) == "reserved"
+    here.ledger.mark_sent([name], "c" * 32)
+    here.ledger.write_incoming(name, png(3))
+    here.ledger.mark_stored(name, "", 0.2)
     assert forbid(tmp_path, "fal", VIDEO)
     sent = len(simulator.ledger()["requests"])
     choice = ORDER if place == "only" else ProviderChoice("onerouter", fallback=ORDER)

@@ -13,7 +13,7 @@ import pytest
 from dialect_driver import BASE, QUICK_ROWS, job, play, reply, request
 from hypothesis import given
 from hypothesis import strategies as st
-from ledgering import FREE, asker, claim_one, entry, png
+from ledgering import FREE, claim_one, entry, png, run_context
 from pack.core.dialects.base.polling import path_segment, task_id_of
 from pack.core.dialects.base.step import Send, Wait
 from pack.core.errors import LedgerFailed, OverCap
@@ -98,9 +98,9 @@ def home(tmp_path: Path) -> Path:
     """A data folder with one stored picture and keys, whose journal is gone."""
     journal = Journal(tmp_path)
     claim_one(journal)
-    journal.sent(["v1:a"], "c" * 32)
-    journal.bring_in("v1:a", png(3))
-    journal.stored("v1:a", "", 0.04)
+    journal.mark_sent(["v1:a"], "c" * 32)
+    journal.write_incoming("v1:a", png(3))
+    journal.mark_stored("v1:a", "", 0.04)
     journal.close()
     for file in tmp_path.glob("journal.sqlite*"):
         file.unlink()
@@ -121,7 +121,7 @@ def test_a_hostile_sidecar_moves_nothing_and_lifts_no_cap(attack: str, home: Pat
     assert (home / "keys.json").read_text() == "{}"
     wanted = [entry(f"v1:{number}", micros=100_000) for number in range(20)]
     with pytest.raises(OverCap):
-        journal.open(wanted, asker(), Caps(None, 1.0, None))
+        journal.reserve(wanted, run_context(), Caps(None, 1.0, None))
     History(journal).forget()
     assert (home / "keys.json").read_text() == "{}"
     journal.close()
@@ -146,14 +146,14 @@ def test_a_sidecar_that_makes_no_sense_is_passed_over(text: str, home: Path) -> 
     (file,) = sidecars(home)
     file.write_text(text.replace("NAME", json.loads(file.read_text())["file"]))
     journal = Journal(home)
-    assert claim_one(journal) == "mine" and (home / "keys.json").read_text() == "{}"
+    assert claim_one(journal) == "reserved" and (home / "keys.json").read_text() == "{}"
     journal.close()
 
 
 def test_a_sidecar_of_ours_is_still_read(home: Path) -> None:
     """The checks let through what we write."""
     journal = Journal(home)
-    assert journal.open([entry()], asker(), FREE).standing == {"v1:a": "kept"}
+    assert journal.reserve([entry()], run_context(), FREE).statuses == {"v1:a": "stored"}
     assert [shown.usd for shown in History(journal).pictures()] == [0.04]
     journal.close()
 
@@ -210,7 +210,9 @@ def test_what_is_no_file_is_neither_waited_for_nor_read_without_an_end(place: st
                     with contextlib.suppress(FileNotFoundError, DamagedFile):
                         History(journal).read(shown)
             with pytest.raises(OverCap):
-                journal.open([entry(f"v1:{n}", micros=100_000) for n in range(20)], asker(), Caps(None, 1.0, None))
+                journal.reserve(
+                    [entry(f"v1:{n}", micros=100_000) for n in range(20)], run_context(), Caps(None, 1.0, None)
+                )
             journal.close()
         except BaseException as error:
             problems.append(error)

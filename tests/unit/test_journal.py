@@ -12,20 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledgering import FREE, another_process, asker, claim_one, die, entry, png
+from ledgering import FREE, another_process, claim_one, die, entry, png, run_context
 from pack.core.errors import LedgerFailed, OverCap
 from pack.core.ledger import Caps, schema
 from pack.core.ledger.caps import price
 from pack.core.ledger.history import History
 from pack.core.ledger.journal import Journal
 
+_SENT = "journal.mark_sent(['v1:a'], 'call');"
 STEPS = {
     "reserved": "",
-    "sent": "journal.sent(['v1:a'], 'call');",
-    "accepted": "journal.sent(['v1:a'], 'call'); journal.accepted(['v1:a'], {'task': 't-1'});",
-    "answered": "journal.sent(['v1:a'], 'call'); journal.answered({'v1:a': 'https://x.example/1.png'}, 'w', None, 'r');",
-    "brought in": "journal.sent(['v1:a'], 'call'); journal.bring_in('v1:a', png(1));",
-    "stored": "journal.sent(['v1:a'], 'call'); journal.bring_in('v1:a', png(1)); journal.stored('v1:a', '', None);",
+    "sent": _SENT,
+    "accepted": _SENT + " journal.mark_accepted(['v1:a'], {'task': 't-1'});",
+    "answered": _SENT + " journal.mark_answered({'v1:a': 'https://x.example/1.png'}, 'w', None, 'r');",
+    "incoming": _SENT + " journal.write_incoming('v1:a', png(1));",
+    "stored": _SENT + " journal.write_incoming('v1:a', png(1)); journal.mark_stored('v1:a', '', None);",
 }
 
 
@@ -37,9 +38,9 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 def store(journal: Journal, name: str, data: bytes, usd: float | None = None) -> None:
-    journal.sent([name], f"call {name}")
-    journal.bring_in(name, data)
-    journal.stored(name, "words", usd)
+    journal.mark_sent([name], f"call {name}")
+    journal.write_incoming(name, data)
+    journal.mark_stored(name, "words", usd)
 
 
 def left_by_the_dead(home: Path, state: str) -> None:
@@ -51,25 +52,25 @@ def left_by_the_dead(home: Path, state: str) -> None:
 @pytest.mark.parametrize(
     ("state", "stands"),
     [
-        ("reserved", "mine"),
-        ("sent", "doubtful"),
+        ("reserved", "reserved"),
+        ("sent", "unresolved"),
         ("accepted", "claimed"),
         ("answered", "claimed"),
-        ("brought in", "kept"),
-        ("stored", "kept"),
+        ("incoming", "stored"),
+        ("stored", "stored"),
     ],
 )
 def test_what_a_killed_process_leaves_is_judged_by_how_far_it_came(tmp_path: Path, state: str, stands: str) -> None:
     """Killed with SIGKILL in each state; the next one pays again only where nothing had left."""
     left_by_the_dead(tmp_path, state)
     journal = Journal(tmp_path)
-    opening = journal.open([entry()], asker("next"), FREE, can_resume=lambda *where: True)
-    assert opening.standing == {"v1:a": stands}
-    if stands == "kept":
+    opening = journal.reserve([entry()], run_context("next"), FREE, can_resume=lambda *where: True)
+    assert opening.statuses == {"v1:a": stands}
+    if stands == "stored":
         assert journal.look_up(["v1:a"])["v1:a"].read() == png(1)
     if stands == "claimed":
         (claim,) = opening.claims
-        assert claim.dead and claim.places[0].fingerprint == "v1:a"
+        assert claim.owner_exited and claim.images[0].fingerprint == "v1:a"
         assert (claim.task == {"task": "t-1"}) == (state == "accepted")
         assert claim_one(journal) == "busy", "what is claimed is ours"
     journal.close()
@@ -85,20 +86,20 @@ def test_a_suspended_process_is_not_dead(tmp_path: Path, journal: Journal) -> No
     finally:
         die(process)
     assert journal.wait([["v1:a"]], 0.05) is True
-    assert claim_one(journal) == "doubtful"
+    assert claim_one(journal) == "unresolved"
 
 
 def test_what_may_have_been_paid_is_asked_about_once_by_run(tmp_path: Path, journal: Journal) -> None:
     """The first run is told, its other nodes too; the next run sends, and the sum has both. A run that ended before it
     could say anything has told nobody."""
     left_by_the_dead(tmp_path, "sent")
-    assert claim_one(journal, run="interrupted") == "doubtful"
-    first = journal.open([entry()], asker("one"), FREE)
-    assert first.standing == {"v1:a": "doubtful"} and first.doubts["v1:a"][0].usd == 0.134
-    journal.told([first.doubts["v1:a"][0].uid], "one")
-    assert claim_one(journal, run="one") == "doubtful"
-    second = journal.open([entry()], asker("two"), FREE)
-    assert second.standing == {"v1:a": "mine"} and second.waived["v1:a"][0].provider == "onerouter"
+    assert claim_one(journal, run="interrupted") == "unresolved"
+    first = journal.reserve([entry()], run_context("one"), FREE)
+    assert first.statuses == {"v1:a": "unresolved"} and first.unresolved["v1:a"][0].usd == 0.134
+    journal.mark_notified([first.unresolved["v1:a"][0].uid], "one")
+    assert claim_one(journal, run="one") == "unresolved"
+    second = journal.reserve([entry()], run_context("two"), FREE)
+    assert second.statuses == {"v1:a": "reserved"} and second.acknowledged["v1:a"][0].provider == "onerouter"
     store(journal, "v1:a", png(2))
     (total,) = History(journal).spend(("provider",))
     assert total["usd"] == pytest.approx(0.268) and total["usd_in_doubt"] == pytest.approx(0.134)
@@ -109,32 +110,32 @@ def test_the_answer_holds_for_an_hour_also_when_the_clock_is_set_back(tmp_path: 
     left_by_the_dead(tmp_path, "sent")
     now = [2_000_000_000.0]
     journal = Journal(tmp_path, clock=lambda: now[0])
-    uids = [doubt.uid for doubt in journal.open([entry()], asker("1"), FREE).doubts["v1:a"]]
-    journal.told(uids, "1")
+    uids = [doubt.uid for doubt in journal.reserve([entry()], run_context("1"), FREE).unresolved["v1:a"]]
+    journal.mark_notified(uids, "1")
     now[0] += 3700
-    assert claim_one(journal, run="2") == "doubtful"
+    assert claim_one(journal, run="2") == "unresolved"
     now[0] -= 3590
-    assert claim_one(journal, run="3") == "mine"
+    assert claim_one(journal, run="3") == "reserved"
     journal.close()
 
 
 def test_resend_doesn_t_ask(tmp_path: Path, journal: Journal) -> None:
     left_by_the_dead(tmp_path, "sent")
-    assert claim_one(journal, resend=True) == "mine"
+    assert claim_one(journal, resend=True) == "reserved"
 
 
 def test_a_task_without_its_key_is_asked_about_and_comes_back_with_it(tmp_path: Path, journal: Journal) -> None:
     """It is neither paid again silently nor thrown away."""
     left_by_the_dead(tmp_path, "accepted")
-    opening = journal.open([entry()], asker("1"), FREE)
-    assert opening.standing == {"v1:a": "doubtful"} and "key" in opening.doubts["v1:a"][0].reason
+    opening = journal.reserve([entry()], run_context("1"), FREE)
+    assert opening.statuses == {"v1:a": "unresolved"} and "key" in opening.unresolved["v1:a"][0].reason
     assert claim_one(journal, run="2", can_resume=lambda *where: True) == "claimed"
 
 
 def test_who_asks_right_after_an_end_keeps_what_is_reserved(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run is cancelled and queued again at once: what the first one lets go is not what the second one has reserved."""
     claim_one(journal)
-    journal.sent(["v1:a"], "first")
+    journal.mark_sent(["v1:a"], "first")
     genuine = journal.database.write
 
     @contextmanager
@@ -142,13 +143,13 @@ def test_who_asks_right_after_an_end_keeps_what_is_reserved(journal: Journal, mo
         with genuine() as connection:
             yield connection
         monkeypatch.undo()
-        assert claim_one(journal, run="second") == "mine"
+        assert claim_one(journal, run="second") == "reserved"
 
     monkeypatch.setattr(journal.database, "write", write)
-    journal.closed(["v1:a"], "no", "taken back")
-    journal.sent(["v1:a"], "second")
+    journal.mark_failed(["v1:a"], "no", "taken back")
+    journal.mark_sent(["v1:a"], "second")
     store(journal, "v1:a", png(1))
-    assert claim_one(journal) == "kept"
+    assert claim_one(journal) == "stored"
 
 
 def test_a_refusal_lets_go_of_nothing_that_others_have_reserved_meanwhile(
@@ -160,23 +161,23 @@ def test_a_refusal_lets_go_of_nothing_that_others_have_reserved_meanwhile(
     @contextmanager
     def write() -> Iterator[Any]:
         monkeypatch.undo()
-        assert claim_one(journal, run="other") == "mine"
+        assert claim_one(journal, run="other") == "reserved"
         with genuine() as connection:
             yield connection
 
     monkeypatch.setattr(journal.database, "write", write)
     with pytest.raises(OverCap):
-        journal.open([entry(), entry("v1:b", 9_000_000)], asker("dear"), Caps())
+        journal.reserve([entry(), entry("v1:b", 9_000_000)], run_context("dear"), Caps())
     store(journal, "v1:a", png(2))
-    assert claim_one(journal) == "kept" and claim_one(journal, "v1:b") == "mine"
+    assert claim_one(journal) == "stored" and claim_one(journal, "v1:b") == "reserved"
 
 
 def test_a_picture_is_found_under_any_of_its_names(journal: Journal) -> None:
     """Made at another provider of the chain, or before an update of the fingerprint."""
     claim_one(journal, "v1:other")
     store(journal, "v1:other", png(3))
-    opening = journal.open([entry("v2:new", names=("v2:new", "v1:other"))], asker(), FREE)
-    assert opening.standing == {"v2:new": "kept"}
+    opening = journal.reserve([entry("v2:new", all_fingerprints=("v2:new", "v1:other"))], run_context(), FREE)
+    assert opening.statuses == {"v2:new": "stored"}
 
 
 def test_twins_wait_for_one_payment(journal: Journal) -> None:
@@ -193,11 +194,11 @@ def test_twins_wait_for_one_payment(journal: Journal) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(stands) == ["busy"] * 7 + ["mine"]
+    assert sorted(stands) == ["busy"] * 7 + ["reserved"]
     threading.Thread(target=store, args=(journal, "v1:a", png(4))).start()
     while not journal.wait([["v1:a"]], 1.0):
         pass
-    assert claim_one(journal) == "kept"
+    assert claim_one(journal) == "stored"
 
 
 def test_two_processes_race_for_the_same_picture(tmp_path: Path) -> None:
@@ -214,7 +215,7 @@ def test_two_processes_race_for_the_same_picture(tmp_path: Path) -> None:
     finally:
         for process in processes:
             die(process)
-    assert sorted(answers) == ["busy", "busy", "mine"]
+    assert sorted(answers) == ["busy", "busy", "reserved"]
 
 
 def test_four_processes_hold_a_cap_exactly(tmp_path: Path) -> None:
@@ -227,7 +228,7 @@ print('ready', flush=True); input()
 won = []
 def want(n):
     try:
-        journal.open([entry(f'v1:{os.getpid()}-{n}', 50_000)], asker('x'), Caps(None, 5.0, None))
+        journal.reserve([entry(f'v1:{os.getpid()}-{n}', 50_000)], run_context('x'), Caps(None, 5.0, None))
         won.append(n)
     except OverCap:
         pass
@@ -250,7 +251,7 @@ print(len(won), flush=True); input()
 
 def test_the_refusal_names_the_sum_and_the_cap(journal: Journal) -> None:
     with pytest.raises(OverCap) as refused:
-        journal.open([entry(f"v1:{n}") for n in range(100)], asker(), Caps())
+        journal.reserve([entry(f"v1:{n}") for n in range(100)], run_context(), Caps())
     assert "100 x $0.134 = $13.40, and your cap per run is $5" in str(refused.value)
     assert "NANO_BANANA_CAP_RUN" in str(refused.value) and "Nothing was charged" in str(refused.value)
     assert History(journal).pictures() == []
@@ -262,16 +263,16 @@ def test_caps_count_what_may_have_been_paid_and_not_what_was_refused(tmp_path: P
     journal = Journal(tmp_path, clock=lambda: now[0])
     for name, charged in (("v1:lost", "maybe"), ("v1:refused", "no")):
         claim_one(journal, name)
-        journal.sent([name], name)
-        journal.closed([name], charged, "why", lost=True)
+        journal.mark_sent([name], name)
+        journal.mark_failed([name], charged, "why", unresolved=True)
     now[0] -= 3600
     cap = Caps(None, 0.268, None)
-    assert journal.open([entry("v1:b")], asker(), cap).standing == {"v1:b": "mine"}
+    assert journal.reserve([entry("v1:b")], run_context(), cap).statuses == {"v1:b": "reserved"}
     with pytest.raises(OverCap):
-        journal.open([entry("v1:c", 1)], asker(), cap)
-    assert journal.open([entry("v1:free", 0)], asker(), cap).standing == {"v1:free": "mine"}
+        journal.reserve([entry("v1:c", 1)], run_context(), cap)
+    assert journal.reserve([entry("v1:free", 0)], run_context(), cap).statuses == {"v1:free": "reserved"}
     now[0] += 40 * 86400
-    assert journal.open([entry("v1:c")], asker(), cap).standing == {"v1:c": "mine"}
+    assert journal.reserve([entry("v1:c")], run_context(), cap).statuses == {"v1:c": "reserved"}
     journal.close()
 
 
@@ -284,17 +285,17 @@ def test_the_provider_s_own_price_replaces_the_expected_one(journal: Journal) ->
 
 def test_a_reservation_that_was_never_sent_leaves_nothing(journal: Journal) -> None:
     claim_one(journal)
-    journal.closed(["v1:a"], "no", "dropped")
-    assert History(journal).pictures() == [] and claim_one(journal) == "mine"
+    journal.mark_failed(["v1:a"], "no", "dropped")
+    assert History(journal).pictures() == [] and claim_one(journal) == "reserved"
 
 
 def test_a_finished_picture_that_can_t_be_fetched_now_is_had_for_nothing_later(journal: Journal) -> None:
     claim_one(journal)
-    journal.sent(["v1:a"], "call")
-    journal.answered({"v1:a": "https://x.example/a.png"}, "", None, "")
-    journal.closed(["v1:a"], "yes", "HTTP 500", again=True)
-    opening = journal.open([entry()], asker(), FREE, can_resume=lambda *where: True)
-    assert opening.claims[0].places[0].url == "https://x.example/a.png" and not opening.claims[0].dead
+    journal.mark_sent(["v1:a"], "call")
+    journal.mark_answered({"v1:a": "https://x.example/a.png"}, "", None, "")
+    journal.mark_failed(["v1:a"], "yes", "HTTP 500", resumable=True)
+    opening = journal.reserve([entry()], run_context(), FREE, can_resume=lambda *where: True)
+    assert opening.claims[0].images[0].url == "https://x.example/a.png" and not opening.claims[0].owner_exited
 
 
 def test_a_deleted_file_is_no_hit_and_a_damaged_one_is_asked_about(journal: Journal) -> None:
@@ -310,11 +311,11 @@ def test_a_deleted_file_is_no_hit_and_a_damaged_one_is_asked_about(journal: Jour
             file.unlink()
         else:
             file.write_bytes(png(7)[:-9])
-    assert claim_one(journal, "v1:a", run="2") == "mine"
+    assert claim_one(journal, "v1:a", run="2") == "reserved"
     with pytest.raises(ValueError, match="damaged"):
         journal.look_up(["v1:b"])["v1:b"].read()
-    journal.spoiled(kept["v1:b"].uid, "damaged")
-    assert claim_one(journal, "v1:b", run="3") == "doubtful"
+    journal.mark_damaged(kept["v1:b"].uid, "damaged")
+    assert claim_one(journal, "v1:b", run="3") == "unresolved"
 
 
 # ---------------------------------------------------------------------------------------------------------- the file
@@ -349,7 +350,7 @@ def test_a_journal_that_can_t_be_used_is_set_aside_and_rebuilt(tmp_path: Path, h
     aside = list(tmp_path.glob("journal-*.sqlite"))
     if harm in ("garbage", "truncated", "newer"):
         assert [path.read_bytes() for path in aside] == [harmed]
-        assert any("set aside" in news for news in after.database.take_news())
+        assert any("set aside" in news for news in after.database.take_notices())
     after.close()
 
 
@@ -372,7 +373,7 @@ def test_an_older_journal_is_upgraded(tmp_path: Path, monkeypatch: pytest.Monkey
     step = lambda connection: connection.exec_driver_sql("CREATE TABLE later (x)")  # noqa: E731
     monkeypatch.setattr(schema, "STEPS", [*schema.STEPS, step])
     after = Journal(tmp_path)
-    assert claim_one(after) == "kept"
+    assert claim_one(after) == "stored"
     after.close()
     with sqlite3.connect(tmp_path / "journal.sqlite") as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (schema.newest(),)
@@ -384,11 +385,11 @@ def test_an_older_journal_is_upgraded(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_journal_that_is_damaged_under_way_does_not_lose_what_is_paid(journal: Journal, tmp_path: Path) -> None:
     """The request is out when the file goes bad: the bytes that come are kept, and found again."""
     claim_one(journal)
-    journal.sent(["v1:a"], "call")
+    journal.mark_sent(["v1:a"], "call")
     for file in tmp_path.glob("journal.sqlite*"):
         file.unlink()
-    journal.bring_in("v1:a", png(9))
-    journal.stored("v1:a", "", None)
+    journal.write_incoming("v1:a", png(9))
+    journal.mark_stored("v1:a", "", None)
     assert journal.look_up(["v1:a"])["v1:a"].read() == png(9)
 
 
@@ -403,7 +404,7 @@ def test_too_little_room_is_told_before_anything_is_sent(journal: Journal, monke
     with pytest.raises(LedgerFailed, match="too little free space"):
         claim_one(journal)
     monkeypatch.undo()
-    assert claim_one(journal) == "mine"
+    assert claim_one(journal) == "reserved"
 
 
 def test_the_least_recently_used_go_first_and_what_nobody_has_seen_stays(tmp_path: Path) -> None:
@@ -414,14 +415,14 @@ def test_the_least_recently_used_go_first_and_what_nobody_has_seen_stays(tmp_pat
         now[0] += 10
         name = f"v1:{number}"
         claim_one(journal, name)
-        journal.sent([name], name)
-        journal.bring_in(name, png(number))
-        journal.stored(name, "", None, read=number != 0)
+        journal.mark_sent([name], name)
+        journal.write_incoming(name, png(number))
+        journal.mark_stored(name, "", None, read=number != 0)
     here = journal.look_up([f"v1:{number}" for number in range(6)])
     assert "v1:0" in here and "v1:5" in here and "v1:1" not in here and len(here) <= 3
     now[0] += 31 * 86400
-    journal.storage.limit = size
-    journal.storage.trim()
+    journal.eviction.limit = size
+    journal.eviction.trim()
     assert "v1:0" not in journal.look_up(["v1:0"])
     journal.close()
 
@@ -437,7 +438,7 @@ def test_a_graph_is_kept_without_the_secrets_of_other_packs(journal: Journal) ->
         },
         "workflow": {"nodes": [{"widgets_values": ["hunter2hunter2", "a fox", 3]}]},
     }
-    journal.open([entry()], asker(graph=graph), FREE)
+    journal.reserve([entry()], run_context(graph=graph), FREE)
     (shown,) = History(journal).pictures()
     kept = History(journal).graph(shown.uid)
     assert kept and kept["workflow"] == {"nodes": [{"widgets_values": ["", "a fox", 3]}]}
@@ -452,7 +453,7 @@ def test_forgetting_keeps_the_sums(journal: Journal) -> None:
     history = History(journal)
     assert history.forget([history.pictures()[0].uid]) == 1 and len(history.pictures()) == 2
     assert history.forget() == 2 and not list(journal.results.folder.rglob("*.png"))
-    assert history.spend()[0]["usd"] == pytest.approx(3 * 0.134) and claim_one(journal, "v1:0", run="2") == "mine"
+    assert history.spend()[0]["usd"] == pytest.approx(3 * 0.134) and claim_one(journal, "v1:0", run="2") == "reserved"
 
 
 def test_pages_search_and_export(journal: Journal, tmp_path: Path) -> None:

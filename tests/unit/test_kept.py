@@ -116,7 +116,7 @@ def test_bytes_that_are_here_are_taken_whatever_their_row_says(
     asked = request(prompt="held")
     with monkeypatch.context() as patch:
         held = LedgerFailed("database is locked", kind="ledger")
-        patch.setattr(engine.ledger, "stored", lambda *facts, **more: (_ for _ in ()).throw(held))
+        patch.setattr(engine.ledger, "mark_stored", lambda *facts, **more: (_ for _ in ()).throw(held))
         assert make(engine, asked, provider).results[0].landed
     run = make(engine, asked, provider)
     assert run.results[0].landed and run.results[0].source == "store" and simulator.ledger("held")["paid_images"] == 1
@@ -129,7 +129,7 @@ def test_a_task_that_could_not_be_written_down_is_asked_about(
     asked = request(prompt="nameless [[sim: task=done poll_status=401]]")
     full = LedgerFailed("The disk is full", kind="ledger")
     with monkeypatch.context() as patch:
-        patch.setattr(engine.ledger, "accepted", lambda *facts: (_ for _ in ()).throw(full))
+        patch.setattr(engine.ledger, "mark_accepted", lambda *facts: (_ for _ in ()).throw(full))
         assert errors(make(engine, asked, "fal")) == [("key", "maybe")]
     assert (
         errors(make(engine, asked, "fal")) == [("doubt", "maybe")] and simulator.ledger("nameless")["paid_calls"] == 1
@@ -138,7 +138,7 @@ def test_a_task_that_could_not_be_written_down_is_asked_about(
 
 def test_a_row_that_can_t_be_closed_ends_the_call_all_the_same(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug of ours in the last line must not leave a node waiting for ever."""
-    monkeypatch.setattr(engine.ledger, "closed", lambda *facts, **more: 1 / 0)
+    monkeypatch.setattr(engine.ledger, "mark_failed", lambda *facts, **more: 1 / 0)
     assert errors(make(engine, request(prompt="row [[sim: status=400]]"), "google")) == [("invalid", "no")]
 
 
@@ -183,7 +183,7 @@ def test_half_a_character_in_prompt_and_graph_is_kept(engine: Engine, tmp_path: 
     """The graph comes back as it was, and the journal can be made anew from what lies beside the picture."""
     asked, graph = request(prompt="cut \ud83e"), {"workflow": {"text": "cut \ud83e"}, "prompt": None}
     plan = engine.plan(ProviderChoice("google"), [asked])
-    run = engine.run([asked], plan, asker=RunContext("run", graph=graph))
+    run = engine.run([asked], plan, run_context=RunContext("run", graph=graph))
     assert run.done.wait(20) and run.error is None and run.results[0].landed
     (shown,) = History(engine.ledger).pictures()
     assert shown.prompt == "cut ?" and History(engine.ledger).graph(shown.uid) == graph

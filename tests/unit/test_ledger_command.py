@@ -24,10 +24,10 @@ def home(tmp_path: Path) -> Path:
     journal = Journal(tmp_path / "home")
     for name in ("v1:a", "v1:b"):
         claim_one(journal, name)
-        journal.sent([name], name)
-    journal.bring_in("v1:a", png(1))
-    journal.stored("v1:a", "", 0.1)
-    journal.closed(["v1:b"], "maybe", "no answer came back", lost=True)
+        journal.mark_sent([name], name)
+    journal.write_incoming("v1:a", png(1))
+    journal.mark_stored("v1:a", "", 0.1)
+    journal.mark_failed(["v1:b"], "maybe", "no answer came back", unresolved=True)
     journal.close()
     return tmp_path / "home"
 

@@ -166,7 +166,7 @@ class Lives(RuleBasedStateMachine):
             raise LedgerFailed("dead", kind="ledger")
 
         journal.database.write = refuse  # type: ignore[method-assign, assignment]
-        journal.results.bring_in = lambda uid, data: refuse()  # type: ignore[method-assign]
+        journal.results.write_incoming = lambda uid, data: refuse()  # type: ignore[method-assign]
         if run is not None:
             run.stop()
         journal.close()

@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from ledgering import FREE, asker, entry
+from ledgering import FREE, entry, run_context
 from pack.core.ledger import schema
 from pack.core.ledger.history import History
 from pack.core.ledger.journal import Journal
@@ -29,8 +29,8 @@ def test_an_old_journal_is_migrated_and_pays_nothing_again(home: Path) -> None:
     found = journal.look_up(STORED)
     assert set(found) == set(STORED) and all(kept.notices == () and kept.read() for kept in found.values())
     wanted = [entry(name) for name in (*STORED, "v1:lost", "v1:task")]
-    opening = journal.open(wanted, asker("new"), FREE, can_resume=lambda *where: True)
-    assert opening.standing == dict.fromkeys(STORED, "kept") | {"v1:lost": "doubtful", "v1:task": "claimed"}
+    opening = journal.reserve(wanted, run_context("new"), FREE, can_resume=lambda *where: True)
+    assert opening.statuses == dict.fromkeys(STORED, "stored") | {"v1:lost": "unresolved", "v1:task": "claimed"}
     assert [claim.task for claim in opening.claims] == [{"at": "poll", "task": "t-1"}]
     assert {shown.role for shown in History(journal).pictures()} == {""}
     journal.close()

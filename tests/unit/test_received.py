@@ -74,7 +74,7 @@ def test_an_answer_is_kept_whole_and_in_pieces(tmp_path: Path) -> None:
     body = b'{"a":"' + picture + b'","key":"sk-0123456789abcdef"}'
     scrubber = Scrubber(["sk-0123456789abcdef"])
     answers = KeptAnswers(tmp_path)
-    answers.keep("call", KeptAnswer(200, {}, body, {"at": "submit"}), scrubber.pieces)
+    answers.write("call", KeptAnswer(200, {}, body, {"at": "submit"}), scrubber.pieces)
     kept = answers.read("call")
     assert kept is not None and kept.body == body.replace(b"sk-0123456789abcdef", b"...")
     assert kept.body == scrubber.body(body)

@@ -410,7 +410,7 @@ def test_a_journal_that_fails_at_the_end_takes_no_picture_along(
     assert errors(finish(begin(engine, asked[0]))) == [("network", "maybe")]
     full = LedgerFailed("The disk is full", kind="ledger")
     with monkeypatch.context() as patch:
-        patch.setattr(engine.ledger, "told", Mock(side_effect=full))
+        patch.setattr(engine.ledger, "mark_notified", Mock(side_effect=full))
         run = finish(begin(engine, asked))
     assert errors(run) == [("doubt", "maybe")] and run.results[1].landed and full.reason in run.report.notices
     assert errors(finish(begin(engine, asked))) == [("doubt", "maybe")]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledgering import FREE, another_process, asker, claim_one, die, entry, png
+from ledgering import FREE, another_process, claim_one, die, entry, png, run_context
 from pack.core.ledger.history import History
 from pack.core.ledger.journal import Journal
 from pack.core.ledger.results import name_of
@@ -32,10 +32,10 @@ def store(journal: Journal, number: int, data: bytes = SAME, nodes: int = 1) -> 
     """A stored picture with a prompt and a graph of its own; gives its uid."""
     name = f"v1:{number}"
     asked = entry(name, prompt=f"prompt {number}")
-    journal.open([asked], asker(f"run {number}", graph=graph_of(number, nodes)), FREE)
-    journal.sent([name], f"call {number}")
-    journal.bring_in(name, data)
-    journal.stored(name, f"words {number}", 0.1, f"request {number}")
+    journal.reserve([asked], run_context(f"run {number}", graph=graph_of(number, nodes)), FREE)
+    journal.mark_sent([name], f"call {number}")
+    journal.write_incoming(name, data)
+    journal.mark_stored(name, f"words {number}", 0.1, f"request {number}")
     return journal.look_up([name])[name].uid
 
 
@@ -110,8 +110,8 @@ def test_eviction_takes_the_facts_of_all_equal_pictures(tmp_path: Path) -> None:
         store(journal, number)
     now[0] += 10
     store(journal, 9, png(2))
-    journal.storage.limit = len(png(2))
-    journal.storage.trim()
+    journal.eviction.limit = len(png(2))
+    journal.eviction.trim()
     assert [file.name for file in journal.results.folder.rglob("*.png")] == [name_of(png(2))]
     assert [f"prompt {number}" in written(tmp_path / "results") for number in (0, 1, 2, 9)] == [False] * 3 + [True]
     journal.close()
@@ -140,21 +140,21 @@ def test_a_process_that_dies_between_sidecar_and_commit_loses_nothing(tmp_path: 
         tmp_path,
         """
 claim_one(journal)
-journal.sent(["v1:a"], "call")
-journal.bring_in("v1:a", png(1))
-real = journal.results.describe
-def describe(*facts):
+journal.mark_sent(["v1:a"], "call")
+journal.write_incoming("v1:a", png(1))
+real = journal.results.write_sidecar
+def write_sidecar(*facts):
     real(*facts)
     print("written", flush=True)
     input()
-journal.results.describe = describe
-journal.stored("v1:a", "", None)
+journal.results.write_sidecar = write_sidecar
+journal.mark_stored("v1:a", "", None)
 """,
     )
     assert process.first == "written"  # type: ignore[attr-defined]
     die(process)
     journal = Journal(tmp_path)
-    assert claim_one(journal) == "kept" and journal.look_up(["v1:a"])["v1:a"].read() == SAME
+    assert claim_one(journal) == "stored" and journal.look_up(["v1:a"])["v1:a"].read() == SAME
     store(journal, 5)
     journal = without_its_journal(journal)
     shown = {known.prompt: known.uid for known in History(journal).pictures()}

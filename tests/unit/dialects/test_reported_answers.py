@@ -685,11 +685,11 @@ def test_forgetting_a_picture_forgets_its_kept_answer(tmp_path: Path) -> None:
 
 def test_the_folder_of_kept_answers_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest go first, the newest never, and one answer is cut."""
-    monkeypatch.setattr(kept_answers, "FOLDER_BYTES", 3000)
-    monkeypatch.setattr(kept_answers, "MOST_BYTES", 1000)
+    monkeypatch.setattr(kept_answers, "MAX_FOLDER_BYTES", 3000)
+    monkeypatch.setattr(kept_answers, "MAX_ANSWER_BYTES", 1000)
     kept = kept_answers.KeptAnswers(tmp_path)
     for number in range(6):
-        kept.keep(f"call{number}", kept_answers.KeptAnswer(200, {}, b"x" * 5000, {"at": "submit"}))
+        kept.write(f"call{number}", kept_answers.KeptAnswer(200, {}, b"x" * 5000, {"at": "submit"}))
         os.utime(kept.path(f"call{number}"), (number, number))
     names = sorted(file.name for file in tmp_path.iterdir())
     assert names[-1] == "call5.answer" and len(names) == 2

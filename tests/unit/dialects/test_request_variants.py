@@ -643,7 +643,7 @@ def test_the_journal_takes_a_refused_variant_back_before_the_next(tmp_path: Path
         engine = machine(tmp_path, "nanobanana", base)
         written: list[str] = []
         ledger = engine.ledger
-        for step in ("sent", "unsent", "answered"):
+        for step in ("mark_sent", "mark_retryable", "mark_answered"):
             known = getattr(ledger, step)
 
             def noted(*facts: Any, known: Any = known, step: str = step, **named: Any) -> Any:
@@ -652,7 +652,7 @@ def test_the_journal_takes_a_refused_variant_back_before_the_next(tmp_path: Path
 
             setattr(ledger, step, noted)
         landed(engine, "nanobanana", edit("written"))
-        assert written == ["sent", "unsent", "sent", "answered"]
+        assert written == ["mark_sent", "mark_retryable", "mark_sent", "mark_answered"]
 
 
 def test_what_was_learned_is_shown_before_the_run(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ import json.scanner
 import re
 from typing import Any
 
-SMALL = 256 << 10
+ONE_PASS_CHARACTERS = 256 << 10
 """Characters that are parsed in one go."""
-MOST_CONTAINERS = 200_000
+MAX_CONTAINERS = 200_000
 """Objects and lists of one file; a workflow of a thousand nodes has 30,000."""
 _STEP = 1 << 20
 _LONG_TOKEN = re.compile(r"[0-9]{1000}|[ \t\r\n]{50000}")
@@ -22,9 +22,9 @@ _LONG_TOKEN = re.compile(r"[0-9]{1000}|[ \t\r\n]{50000}")
 
 def loads(text: str, **options: Any) -> Any:
     """The value of a JSON text. Raises ValueError or RecursionError, ValueError also for what no file of ours holds."""
-    if len(text) <= SMALL:
+    if len(text) <= ONE_PASS_CHARACTERS:
         return json.loads(text, **options)
-    if text.count("[") + text.count("{") > MOST_CONTAINERS:
+    if text.count("[") + text.count("{") > MAX_CONTAINERS:
         raise ValueError("too many objects and lists")
     for at in range(0, len(text), _STEP):
         if _LONG_TOKEN.search(text, at, at + _STEP + 50_000):

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pack.core.ledger import patient_json, results, workflows
+from pack.core.ledger import interruptible_json as interruptible_json
+from pack.core.ledger import results, workflows
 from pack.core.ledger.results import Results
 
 VALUES = st.recursive(
@@ -25,16 +26,16 @@ VALUES = st.recursive(
 @given(VALUES, st.booleans())
 def test_the_values_are_those_of_json(monkeypatch: pytest.MonkeyPatch, value: Any, ascii_only: bool) -> None:
     """Read and written, with the same options."""
-    monkeypatch.setattr(patient_json, "SMALL", 0)
+    monkeypatch.setattr(interruptible_json, "ONE_PASS_CHARACTERS", 0)
     options: dict[str, Any] = {"ensure_ascii": ascii_only, "sort_keys": True, "separators": (",", ":")}
     text = json.dumps(value, **options)
-    assert patient_json.loads(text) == value and patient_json.dumps(value, **options) == text
+    assert interruptible_json.loads(text) == value and interruptible_json.dumps(value, **options) == text
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "[" + "[]," * patient_json.MOST_CONTAINERS + "0]",
+        "[" + "[]," * interruptible_json.MAX_CONTAINERS + "0]",
         '{"a": ' + "1" * 400_000 + "}",
         "[" + " " * 4_000_000 + "]",
         "[" * 150_000 + " " * 200_000,
@@ -50,7 +51,7 @@ def test_what_no_file_of_ours_holds_is_refused(text: str) -> None:
         raise ValueError(constant)
 
     with pytest.raises((ValueError, RecursionError)):
-        patient_json.loads(text, parse_constant=refused)
+        interruptible_json.loads(text, parse_constant=refused)
 
 
 def test_twice_the_file_takes_twice_the_time() -> None:
@@ -61,7 +62,7 @@ def test_twice_the_file_takes_twice_the_time() -> None:
         times = []
         for _ in range(3):
             begun = time.thread_time()
-            patient_json.dumps(patient_json.loads(text))
+            interruptible_json.dumps(interruptible_json.loads(text))
             times.append(time.thread_time() - begun)
         return min(times)
 
@@ -74,9 +75,9 @@ def test_a_sidecar_that_is_too_long_is_passed_over(
     """Its picture stays where it is, and the log names the file."""
     monkeypatch.setattr(results, "SIDECAR_BYTES", 2000)
     folder = Results(tmp_path)
-    name = folder.bring_in("0" * 32, b"\x89PNG\r\n\x1a\n")
-    folder.settle("0" * 32, name)
-    folder.describe(name, {"uid": "0" * 32, "prompt": "x" * 3000})
+    name = folder.write_incoming("0" * 32, b"\x89PNG\r\n\x1a\n")
+    folder.finalize("0" * 32, name)
+    folder.write_sidecar(name, {"uid": "0" * 32, "prompt": "x" * 3000})
     with caplog.at_level(logging.WARNING, "nano_banana"):
         assert list(folder.walk()) == []
     assert name.partition(".")[0] in caplog.text and folder.path(name).exists()
@@ -85,10 +86,10 @@ def test_a_sidecar_that_is_too_long_is_passed_over(
 def test_files_that_are_embedded_in_a_foreign_graph_are_left_out() -> None:
     """The rest of the workflow is kept, and a workflow without any is kept under the same name as our own."""
     graph = {"workflow": {"nodes": [{"id": 1, "widgets_values": ["a fox", "x" * 100_000]}]}, "prompt": None}
-    _, data = workflows.packed(graph, foreign=True)
-    assert workflows.unpacked(data) == {
+    _, data = workflows.pack(graph, foreign=True)
+    assert workflows.unpack(data) == {
         "workflow": {"nodes": [{"id": 1, "widgets_values": ["a fox", ""]}]},
         "prompt": None,
     }
     plain = {"workflow": {"nodes": [{"id": 1, "key": 2.5}]}}
-    assert workflows.packed(plain, foreign=True) == workflows.packed(plain)
+    assert workflows.pack(plain, foreign=True) == workflows.pack(plain)
