@@ -18,7 +18,7 @@ from typing import Any
 import websocket
 from measuring import Table, photo
 from pack.dev.comfy_host import Host
-from pack.dev.simulator_process import SimulatorProcess
+from pack.dev.doubles_process import DoublesProcess
 from PIL import Image
 
 LATENCY = 2
@@ -121,7 +121,7 @@ def cancel(host: Host, table: Table) -> None:
 def main() -> int:
     base = Path(tempfile.mkdtemp(prefix="nano-banana-bench-host-"))
     try:
-        with SimulatorProcess.start() as simulator, Host.start(base, simulator.variables()) as host:
+        with DoublesProcess.start() as doubles, Host.start(base, doubles.variables()) as host:
             table = Table("in the running host")
             log = host.log.read_text(errors="replace")
             started = re.search(r"([\d.]+) seconds:.*custom_nodes", log)

@@ -36,7 +36,9 @@ class Command:
 
 COMMANDS = (
     Command(
-        "demo", "run the example workflows in a real ComfyUI against the simulator; costs nothing", demo_command.run
+        "demo",
+        "run the example workflows in a real ComfyUI against doubles of the providers; costs nothing",
+        demo_command.run,
     ),
     Command("test", "lint, tests of units, against the vendors' SDKs, in the real host and browser", test_command.run),
     Command("host", "start the real ComfyUI with this pack, for you to use", host_command.run),

@@ -1,6 +1,6 @@
-"""`dev.py demo`: every example workflow in a real ComfyUI against the loopback simulator, the images in `output/`.
+"""`dev.py demo`: every example workflow in a real ComfyUI against the doubles, the images in `output/`.
 
-It can't spend: key variables are dropped, the data folder is temporary, providers are pointed at the simulator.
+It can't spend: key variables are dropped, the data folder is temporary, providers are pointed at their doubles.
 Called by `commands.py`.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import comfy_host, environment, examples, simulator_process, table
+from . import comfy_host, doubles_process, environment, examples, table
 from .cache import ROOT
 from .comfy_install import ComfyInstall
 
@@ -77,11 +77,11 @@ def run(arguments: list[str]) -> int:
     output.mkdir(parents=True, exist_ok=True)
     base = Path(tempfile.mkdtemp(prefix="nano-banana-demo-"))
     try:
-        with simulator_process.SimulatorProcess.start(install.python) as simulator:
-            print(f"Simulator: {simulator.origin} in place of {', '.join(simulator.providers)}")
+        with doubles_process.DoublesProcess.start(install.python) as doubles:
+            print(f"Doubles: {doubles.origin} in place of {', '.join(doubles.providers)}")
             began = time.monotonic()
             print("ComfyUI is starting (about 10 s) ...", flush=True)
-            with comfy_host.Host.start(base, simulator.variables(), install=install) as host:
+            with comfy_host.Host.start(base, doubles.variables(), install=install) as host:
                 print(f"ComfyUI answers after {time.monotonic() - began:.0f} s\n")
                 return _all(host, install, paths, output, chosen.thumbnails)
     finally:

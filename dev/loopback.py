@@ -1,4 +1,4 @@
-"""JSON over HTTP to our own processes on this machine, never through a proxy. Used by hosts and simulators here."""
+"""JSON over HTTP to our own processes on this machine, never through a proxy. Used by hosts and doubles here."""
 
 import http.client
 import json

@@ -1,6 +1,6 @@
 """One child process with its output in a log file: start, look at the tail, end it.
 
-It ends only the process it started. Used by `comfy_host.py` and `simulator_process.py`.
+It ends only the process it started. Used by `comfy_host.py` and `doubles_process.py`.
 """
 
 import re

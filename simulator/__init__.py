@@ -2,7 +2,7 @@
 
 It speaks every API that a row needs, plus one of its own (`offline`), and refuses whatever the providers'
 documents don't allow, so that a request which passes here is a request the documents permit. It can also misbehave on
-demand (see `faults.py`) and keeps a book of what it was asked and what would have been billed (see `ledger.py`).
+demand (see `faults.py`) and keeps a book of what it was asked and what would have been billed (see `request_log.py`).
 
 It never opens a connection to anywhere and never prints. It is used three ways: inside the pack as the free provider
 `offline`, as a process (`python -m simulator --port N`) by the demo and the tests, and as a test double.
@@ -19,7 +19,7 @@ __all__ = ["start"]
 
 
 def start(port: int = 0, *, host: str = "127.0.0.1", keys_required: bool = True) -> Simulator:
-    """Start a simulator on its own daemon threads and return it once it listens.
+    """Start the server on daemon threads and return it once it listens.
 
     `port` 0 takes a free one. `keys_required=False` lets requests through that carry no key at all; a key that is
     sent is still checked. Raises OSError when the address can't be bound.

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .files import FileStore
-from .ledger import Record
 from .message import Reply, Request, json_reply
 from .multipart import Part
 from .order import Order
 from .problem import Problem
 from .references import Reference, from_text
+from .request_log import Record
 from .results import Result, shaped
 from .tasks import Task, TaskBook
 

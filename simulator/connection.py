@@ -21,9 +21,9 @@ from typing import cast
 
 from .control import PLACE, Control
 from .exchange import Exchange
-from .ledger import Record
 from .message import Manner, Reply, Request, json_reply
 from .problem import Problem
+from .request_log import Record
 
 PEEK = 64 * 1024
 """Bytes of a body read before a fault may cut the upload."""
@@ -109,7 +109,7 @@ class Connection:
             return keep and not reply.manner.silent_close
         finally:
             if record is not None:
-                self._exchange.ledger.answered(record)
+                self._exchange.request_log.answered(record)
 
     def _answer(self, request: Request, record: Record | None, origin: str) -> Reply:
         try:

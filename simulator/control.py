@@ -1,4 +1,4 @@
-"""The control routes under `/_control/`: faults, switches, the ledger, waiting. For tests and demos, not an API.
+"""The control routes under `/_control/`: faults, switches, the request log, waiting. For tests and demos, not an API.
 
 Plain JSON with `{"error": ...}` for wrong requests. The same functions are methods of `Simulator` for use in-process.
 """
@@ -43,9 +43,9 @@ class Control:
             return sorted(exchange.apis)
         if action == "GET forms":
             return {api.id: sorted({route.form for route in api.routes()}) for api in exchange.apis.values()}
-        if action == "GET ledger":
+        if action == "GET request_log":
             _known(query, "prompt", "provider")
-            return exchange.ledger.show(query.get("prompt", ""), query.get("provider", ""))
+            return exchange.request_log.show(query.get("prompt", ""), query.get("provider", ""))
         if action == "GET wait":
             _known(query, "prompt", "provider", "state", "count", "timeout")
             try:
@@ -108,7 +108,7 @@ class Control:
         """Wait for requests; raises ControlError for an unknown state."""
         if state not in ("received", "answered"):
             raise ControlError("state is received or answered")
-        reached = self._exchange.ledger.wait(provider, prompt, state, wanted, min(timeout, 600.0))
+        reached = self._exchange.request_log.wait(provider, prompt, state, wanted, min(timeout, 600.0))
         return {"reached": reached >= wanted, "count": reached}
 
     def _provider(self, name: object) -> Any:

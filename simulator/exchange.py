@@ -12,15 +12,15 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from .api import Api, Call, Route
-from .apis import discover
 from .faults import FaultBook, UnknownWord, Words
 from .fields import parse_json
 from .files import FileStore
 from .generation import generate
-from .ledger import Ledger, Record, authorization_form
 from .message import Reply, Request, json_reply
 from .multipart import parse_multipart, single_texts
+from .offline import API as OFFLINE
 from .problem import Problem
+from .request_log import Record, RequestLog, authorization_form
 from .tasks import TaskBook
 
 KEY = re.compile(r"sim-[A-Za-z0-9_-]+")
@@ -35,11 +35,11 @@ class Exchange:
 
     def __init__(self, keys_required: bool) -> None:
         self.keys_required = keys_required
-        self.apis: dict[str, Api] = discover()
+        self.apis: dict[str, Api] = {OFFLINE.id: OFFLINE}
         self.files = FileStore()
         self.tasks = TaskBook()
         self.faults = FaultBook()
-        self.ledger = Ledger()
+        self.request_log = RequestLog()
         self.forms: dict[tuple[str, str], int] = {}
         self.retired: set[tuple[str, str]] = set()
         """Provider ids and wire model ids that are answered as unknown."""
@@ -47,7 +47,7 @@ class Exchange:
     def reset(self) -> None:
         """Forget requests, faults, tasks, files, switched-off forms and retired models."""
         self.faults.clear()
-        self.ledger.reset()
+        self.request_log.reset()
         self.tasks.clear()
         self.files.clear()
         self.forms.clear()
@@ -77,7 +77,7 @@ class Exchange:
         if api is None or not any(known.read for known in here) or (route is not None and route.read is None):
             return None
         headers = {name: str(value) for name, value in request.headers.items()}
-        record = self.ledger.open(api.id, request.path, request.method, request.query, headers, request.at)
+        record = self.request_log.open(api.id, request.path, request.method, request.query, headers, request.at)
         record.form = route.form if route is not None else here[0].form
         return record
 
@@ -97,7 +97,7 @@ class Exchange:
         record.prompt = prompt
         record.outcome = f"drop={words['drop']}"
         if "paid" in words:
-            self.ledger.bill(record, 1, 0.0)
+            self.request_log.bill(record, 1, 0.0)
         return words
 
     def answer(self, request: Request, record: Record | None, origin: str, hosts: tuple[str, ...]) -> Reply:
@@ -117,7 +117,7 @@ class Exchange:
             if record is None:
                 self._free(api.id, "unknown", request, reply.status)
             else:
-                self.ledger.received(record, _prompt_in(request.body), {})
+                self.request_log.received(record, _prompt_in(request.body), {})
                 record.outcome = reply.status
             return reply
         call = Call(request, api, route, pieces, origin, hosts, self.files, self.tasks, record=record)
@@ -142,7 +142,7 @@ class Exchange:
         prompt = prompt or (_prompt_in(call.request.body) if late else "")
         # Before it counts as received: whoever waits for that and then releases means this one, too.
         released = self.faults.released
-        self.ledger.received(record, prompt, _without_pictures(call.fields))
+        self.request_log.received(record, prompt, _without_pictures(call.fields))
         self._check_head(call)
         if late is not None:
             raise late
@@ -157,7 +157,7 @@ class Exchange:
                 words["hold"] = released
         except UnknownWord as problem:
             raise Problem(400, str(problem), code="unknown_simulator_word") from None
-        return generate(call, order, words, self.ledger)
+        return generate(call, order, words, self.request_log)
 
     def _unpaid(self, call: Call) -> Reply:
         self._check_head(call)
@@ -242,7 +242,7 @@ class Exchange:
         api = self.apis.get(provider)
         authorization = request.header(api.auth_header if api else "authorization")
         form = "" if authorization is None else authorization_form(authorization)
-        self.ledger.free(provider, kind, request.method, request.path, outcome, form)
+        self.request_log.free(provider, kind, request.method, request.path, outcome, form)
 
 
 def _prompt_in(start: bytes | bytearray) -> str:

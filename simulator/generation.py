@@ -16,10 +16,10 @@ from .api import Call
 from .drawing import Card, encode
 from .faults import FILE_WORDS, Words, split_prompt
 from .files import LOGIN_PAGE, MIME
-from .ledger import Ledger
 from .message import Reply, json_reply
 from .order import Order
 from .problem import Problem
+from .request_log import RequestLog
 from .results import Result, shaped
 from .sizes import COLUMNS, pixels
 from .tasks import Task, new_task_id
@@ -31,13 +31,13 @@ BAD_GATEWAY_PAGE = (
 SMALL = (64, 64)
 
 
-def generate(call: Call, order: Order, words: Words, ledger: Ledger) -> Reply:
+def generate(call: Call, order: Order, words: Words, request_log: RequestLog) -> Reply:
     """The reply to a valid paid request under the fault words given."""
     record = call.record
     assert record is not None
 
     def bill(images: int) -> None:
-        ledger.bill(record, images, images * order.price)
+        request_log.bill(record, images, images * order.price)
 
     if "reason" in words:
         order.extras["reason"] = words["reason"]

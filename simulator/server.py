@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from typing import Any
+from typing import Any, TypeVar
 
 from .api import Api
 from .connection import Connection
 from .control import Control
 from .exchange import Exchange
 
+Self = TypeVar("Self", bound="Simulator")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -51,9 +52,9 @@ class Simulator:
         """Serve one more API, below its id."""
         self._exchange.apis[api.id] = api
 
-    def ledger(self, prompt: str = "", provider: str = "") -> dict[str, Any]:
-        """What was asked and what it would have cost; see `Ledger.show`."""
-        return self._exchange.ledger.show(prompt, provider)
+    def request_log(self, prompt: str = "", provider: str = "") -> dict[str, Any]:
+        """What was asked and what it would have cost; see `RequestLog.show`."""
+        return self._exchange.request_log.show(prompt, provider)
 
     def fault(self, fault: str, *, provider: str = "*", match: str = "") -> None:
         """Lay a fault down for requests whose prompt holds `match`; raises ValueError for an unknown word."""
@@ -97,7 +98,7 @@ class Simulator:
         for connection in connections:
             connection.abort()
 
-    def __enter__(self) -> Simulator:
+    def __enter__(self: Self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -27,10 +27,10 @@ QUICK_ROWS = {name: replace(spec, poll_seconds=(0.02, 0.05)) for name, spec in B
 """The built-in rows, asking after their tasks without a pause worth waiting for."""
 
 
-def keyed(simulator: Any, *names: str, key: str = "sim-run") -> dict[str, str]:
-    """Environment variables of a machine with keys for these providers of the simulator."""
+def keyed(doubles: Any, *names: str, key: str = "sim-run") -> dict[str, str]:
+    """Environment variables of a machine with keys for these providers of the doubles."""
     environ = {f"NANO_BANANA_{name.upper()}_API_KEY": key for name in names}
-    return environ | {f"NANO_BANANA_{name.upper()}_BASE_URL": simulator.base_url(name) for name in names}
+    return environ | {f"NANO_BANANA_{name.upper()}_BASE_URL": doubles.base_url(name) for name in names}
 
 
 def tiny(number: int = 0, width: int = 5, height: int = 4, channels: int = 3) -> Picture:

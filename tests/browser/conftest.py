@@ -1,4 +1,4 @@
-"""A real headless Chromium on a real ComfyUI, with every provider pointed at a strict simulator in this process."""
+"""A real headless Chromium on a real ComfyUI, with every provider pointed at the strict doubles in this process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pack.dev import chromium as browsers
 from pack.dev.comfy_host import Host
 from pack.dev.environment import ready
 from pack.dev.example_export import FLAGS, READY
-from pack.simulator import start
+from pack.tests.doubles import start
 from pack.tests.host.kit import provider_variables
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -28,23 +28,23 @@ expect.set_options(timeout=20_000)  # five seconds, what it is otherwise, is sho
 
 
 @pytest.fixture(scope="session")
-def simulator() -> Iterator[Any]:
+def doubles() -> Iterator[Any]:
     with start(0) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def host(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+def host(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     base = tmp_path_factory.mktemp("host")
-    with Host.start(base, provider_variables(simulator)) as running:
+    with Host.start(base, provider_variables(doubles)) as running:
         shutil.copy(ready().comfyui / "input" / "example.png", base / "input" / "example.png")
         yield running
 
 
 @pytest.fixture(scope="session")
-def bare_host(simulator: Any, host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+def bare_host(doubles: Any, host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """A host that knows where the providers are and has no key. `host` is started first: never two at once."""
-    variables = {n: v for n, v in provider_variables(simulator).items() if not n.endswith("_API_KEY")}
+    variables = {n: v for n, v in provider_variables(doubles).items() if not n.endswith("_API_KEY")}
     variables.pop("NANO_BANANA_CAP_DAY")
     with Host.start(tmp_path_factory.mktemp("bare"), variables) as running:
         yield running

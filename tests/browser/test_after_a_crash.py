@@ -42,12 +42,12 @@ LENGTH = "() => document.querySelector('.nb-list-room').offsetHeight"
 class Machine:
     """A host on a data folder that outlives it."""
 
-    def __init__(self, simulator: Any, base: Path) -> None:
-        self.simulator, self.base, self.home = simulator, base, base / "home"
+    def __init__(self, doubles: Any, base: Path) -> None:
+        self.doubles, self.base, self.home = doubles, base, base / "home"
         self.host = self.start()
 
     def start(self, port: int = 0, *without: str) -> Host:
-        variables = provider_variables(self.simulator) | {"NANO_BANANA_HOME": str(self.home)}
+        variables = provider_variables(self.doubles) | {"NANO_BANANA_HOME": str(self.home)}
         for name in without:
             del variables[f"NANO_BANANA_{name.upper()}_API_KEY"]
         return Host.start(self.base, variables, port=port)
@@ -81,8 +81,8 @@ def years_of_pictures(home: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def machine(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    made = Machine(simulator, tmp_path_factory.mktemp("crashing"))
+def machine(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    made = Machine(doubles, tmp_path_factory.mktemp("crashing"))
     yield made
     made.host.stop()
 
@@ -90,7 +90,7 @@ def machine(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture(scope="module")
 def stored(machine: Machine) -> str:
     """A picture of before, whose bytes all the old rows share."""
-    ran = Bench(machine.host, machine.simulator).generate("A rail, long ago")
+    ran = Bench(machine.host, machine.doubles).generate("A rail, long ago")
     assert ran.status == "success"
     return "A rail, long ago"
 
@@ -101,7 +101,7 @@ def page(lasting_canvas: Callable[..., Any], machine: Machine) -> Any:
     return lasting_canvas(on=machine.host)
 
 
-def test_an_open_page_sees_what_was_paid_come_home(page: Any, machine: Machine, simulator: Any, stored: str) -> None:
+def test_an_open_page_sees_what_was_paid_come_home(page: Any, machine: Machine, doubles: Any, stored: str) -> None:
     """The host is killed with a task out; started again, the page that stayed open hears of the picture."""
     open_panel(page)
     page.load(prompted(text_to_image("apiframe"), "A coot, on its way [[sim: task steps=2]]"))
@@ -123,7 +123,7 @@ def test_an_open_page_sees_what_was_paid_come_home(page: Any, machine: Machine, 
     )
     expect(row(page, "A coot, on its way").locator("img")).to_be_visible()
     page.shoot("came-home")
-    assert simulator.ledger(prompt="A coot, on its way")["paid_images"] == 1
+    assert doubles.request_log(prompt="A coot, on its way")["paid_images"] == 1
     assert page.complaints == []
 
 
@@ -150,7 +150,7 @@ def test_what_was_paid_is_recovered_when_its_key_is_back(page: Any, machine: Mac
     expect(card.locator("img")).to_be_visible(timeout=30_000)
     expect(toast(page, "Recover")).to_contain_text("was collected")
     expect(card.get_by_role("button", name="Recover")).to_have_count(0)
-    assert machine.simulator.ledger(prompt="A coot, waiting")["paid_images"] == 1
+    assert machine.doubles.request_log(prompt="A coot, waiting")["paid_images"] == 1
     assert page.complaints == []
 
 
@@ -181,7 +181,7 @@ def test_thousands_of_rows_scroll_to_the_end(page: Any, machine: Machine) -> Non
     browser.wait_for_function(f"(at) => document.querySelector('.nb-list').scrollTop === at - {3 * ROW}", arg=before)
 
     seen = browser.evaluate(AT, [2000, ROW])[1]
-    assert Bench(machine.host, machine.simulator).generate("A grebe, just in").status == "success"
+    assert Bench(machine.host, machine.doubles).generate("A grebe, just in").status == "success"
     browser.evaluate("() => window.comfyAPI.api.api.dispatchCustomEvent('execution_success', {})")
     browser.wait_for_function(f"() => ({LENGTH})() === {known + ROW}")
     assert browser.evaluate("() => document.querySelector('.nb-list').scrollTop") == 2001 * ROW

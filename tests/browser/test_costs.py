@@ -31,7 +31,7 @@ def price(page: Any) -> Any:
 
 @BOTH
 def test_the_price_stands_on_the_node_and_follows_its_widgets(
-    canvas: Callable[..., Any], simulator: Any, vue: bool
+    canvas: Callable[..., Any], doubles: Any, vue: bool
 ) -> None:
     """What `auto` will be, how many, each for how much; after the run what was spent; then that it is stored."""
     page = canvas(vue=vue)
@@ -42,7 +42,7 @@ def test_the_price_stands_on_the_node_and_follows_its_widgets(
     expect(price(page)).to_have_text("2K · 2 × price not known")
     page.choose("NanoBananaGenerate", "resolution", "1K")
     expect(price(page)).to_have_text("1K · 2 × $0.08")
-    assert simulator.ledger(prompt=prompt)["requests"] == []
+    assert doubles.request_log(prompt=prompt)["requests"] == []
     page.queue()
     expect(page.page.get_by_text("Spent $0.16 (price list)")).to_be_visible()
     expect(price(page)).to_have_text("stored · free")
@@ -54,16 +54,16 @@ def test_the_price_stands_on_the_node_and_follows_its_widgets(
     assert page.complaints == []
 
 
-def test_a_new_variation_is_a_new_seed_and_a_run(canvas: Callable[..., Any], simulator: Any) -> None:
+def test_a_new_variation_is_a_new_seed_and_a_run(canvas: Callable[..., Any], doubles: Any) -> None:
     """Queueing again with the seed as it is would give the stored picture."""
     page = canvas()
     prompt = "A kite in a storm, for variations"
     page.load(prompted(text_to_image("onerouter"), prompt))
     page.queue()
     page.queue()
-    assert simulator.ledger(prompt=prompt)["paid_images"] == 1
+    assert doubles.request_log(prompt=prompt)["paid_images"] == 1
     page.queue(press=page.page.get_by_role("button", name="New variation").click)
-    assert simulator.ledger(prompt=prompt)["paid_images"] == 2
+    assert doubles.request_log(prompt=prompt)["paid_images"] == 2
     assert page.widget("NanoBananaGenerate", "seed")["value"] != 0
 
 
@@ -92,14 +92,14 @@ def test_a_price_that_is_overtaken_is_no_error(canvas: Callable[..., Any]) -> No
     assert page.complaints == []
 
 
-def test_the_same_request_is_priced_at_every_provider(canvas: Callable[..., Any], simulator: Any) -> None:
+def test_the_same_request_is_priced_at_every_provider(canvas: Callable[..., Any], doubles: Any) -> None:
     """And one of them is taken with a click."""
     page = canvas()
     page.load(prompted(text_to_image("onerouter"), "A mill, priced everywhere", resolution="1K"))
     expect(price(page)).to_have_text("1K · $0.08")
     price(page).click()
     table = page.page.locator(".nb-dialog table")
-    keyed = [name for name in provider_variables(simulator) if name.endswith("_API_KEY")]
+    keyed = [name for name in provider_variables(doubles) if name.endswith("_API_KEY")]
     expect(table.locator("tbody tr")).to_have_count(len(keyed))
     expect(table.locator("tr.nb-chosen")).to_contain_text("OneRouter")
     page.shoot("prices")
@@ -108,12 +108,12 @@ def test_the_same_request_is_priced_at_every_provider(canvas: Callable[..., Any]
     assert page.widget("ProviderConfig", "provider")["value"] == "runflow"
 
 
-def test_a_dry_run_says_everything_and_sends_nothing(canvas: Callable[..., Any], simulator: Any) -> None:
+def test_a_dry_run_says_everything_and_sends_nothing(canvas: Callable[..., Any], doubles: Any) -> None:
     """An edit with a loaded picture: who, how much, the references in order, the request without key and pixels."""
     page = canvas()
     workflow = example("several_references")
     page.load(workflow)
-    before = len(simulator.ledger()["requests"])
+    before = len(doubles.request_log()["requests"])
     page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.DryRun')")
     dialog = page.page.locator(".nb-dialog")
     expect(dialog.locator(".nb-report").first).to_be_visible()
@@ -124,7 +124,7 @@ def test_a_dry_run_says_everything_and_sends_nothing(canvas: Callable[..., Any],
     assert request.startswith("POST http") and "***" in request and "sim-test" not in request
     assert "<picture 1:" in dialog.locator(".nb-report").filter(has_text="image_2").locator("pre").first.inner_text()
     page.shoot("dry-run")
-    assert len(simulator.ledger()["requests"]) == before
+    assert len(doubles.request_log()["requests"]) == before
     page.page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
 

@@ -61,7 +61,7 @@ def test_a_closed_dialog_comes_back_from_settings(canvas: Callable[..., Any]) ->
 @RENDERERS
 @pytest.mark.parametrize("light", [False, True], ids=["dark", "light"])
 def test_a_stranger_s_model_is_asked_about_on_the_node(
-    canvas: Callable[..., Any], host: Host, simulator: Any, vue: bool, light: bool
+    canvas: Callable[..., Any], host: Host, doubles: Any, vue: bool, light: bool
 ) -> None:
     """Provider, id, unknown price; Run is refused; allowed, it counts as was said; Settings takes it back."""
     page = canvas(vue=vue, light=light)
@@ -75,7 +75,7 @@ def test_a_stranger_s_model_is_asked_about_on_the_node(
     page.shoot("unknown-model")
     entry = page.queue()
     assert entry["status"]["status_str"] == "error"
-    assert not Bench(host, simulator).simulator.ledger(provider="fal")["requests"]
+    assert not Bench(host, doubles).doubles.request_log(provider="fal")["requests"]
     note.locator("input").fill("0.75")
     note.get_by_text("Allow on this machine", exact=True).click()
     price = page.page.locator(".nb-price").first

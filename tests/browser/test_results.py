@@ -88,9 +88,9 @@ def bytes_of(host: Host, uid: str) -> bytes:
 
 
 @pytest.fixture
-def bench(host: Host, simulator: Any) -> Bench:
+def bench(host: Host, doubles: Any) -> Bench:
     """Pictures made without a browser."""
-    return Bench(host, simulator)
+    return Bench(host, doubles)
 
 
 @pytest.fixture(scope="module")

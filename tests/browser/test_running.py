@@ -38,7 +38,7 @@ def begin(page: Any, prompt: str, provider: str, **widgets: Any) -> None:
 
 @BOTH
 def test_a_slow_request_shows_where_it_is_and_the_first_picture(
-    canvas: Callable[..., Any], simulator: Any, vue: bool
+    canvas: Callable[..., Any], doubles: Any, vue: bool
 ) -> None:
     """Who is asked, how many are back, for how long, for how much; one picture is shown while the other is out.
 
@@ -74,7 +74,7 @@ def test_a_slow_request_shows_where_it_is_and_the_first_picture(
     expect(page.page.get_by_role("button", name="View details")).to_have_count(0)
     expect(rows.filter(has_text="on its way")).to_have_count(out)
     page.shoot("cancelled")
-    assert len(simulator.ledger(prompt=prompt)["requests"]) == 2
+    assert len(doubles.request_log(prompt=prompt)["requests"]) == 2
     assert page.complaints == []
 
 

@@ -56,7 +56,7 @@ def settings(canvas: Callable[..., Any], bare_host: Host) -> Any:
 
 @pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
 def test_a_first_time_user_gets_from_the_node_to_a_picture(
-    canvas: Callable[..., Any], bare_host: Host, simulator: Any, vue: bool
+    canvas: Callable[..., Any], bare_host: Host, doubles: Any, vue: bool
 ) -> None:
     """The node says what is missing, one click leads to the field, and the key is used and nowhere to be found."""
     page = canvas(vue=vue, on=bare_host)
@@ -113,11 +113,11 @@ def test_replacing_a_key_can_be_thought_over(settings: Any, bare_host: Host) -> 
     put(bare_host, "/keys/runflow/default", None, "DELETE")
 
 
-def test_a_new_address_disables_the_key(settings: Any, bare_host: Host, simulator: Any) -> None:
+def test_a_new_address_disables_the_key(settings: Any, bare_host: Host, doubles: Any) -> None:
     """And says so, where the key is."""
-    put(bare_host, "/providers/reseller", reseller(simulator))
+    put(bare_host, "/providers/reseller", reseller(doubles))
     put(bare_host, "/keys/reseller/default", {"key": CANARY})
-    put(bare_host, "/providers/reseller", reseller(simulator) | {"base_url": "https://elsewhere.example.com"})
+    put(bare_host, "/providers/reseller", reseller(doubles) | {"base_url": "https://elsewhere.example.com"})
     settings.page.reload()
     settings.page.wait_for_function("() => window.app?.extensionManager && window.app.graph")
     settings.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
@@ -127,18 +127,18 @@ def test_a_new_address_disables_the_key(settings: Any, bare_host: Host, simulato
     put(bare_host, "/providers/reseller", None, "DELETE")
 
 
-def reseller(simulator: Any) -> dict[str, Any]:
-    address = simulator.base_url("nanobanana")
+def reseller(doubles: Any) -> dict[str, Any]:
+    address = doubles.base_url("nanobanana")
     return {"label": "My reseller", "dialect": "openai_images", "auth": "bearer", "base_url": address}
 
 
-def test_a_provider_of_ones_own_is_added_and_used(settings: Any, bare_host: Host, simulator: Any) -> None:
+def test_a_provider_of_ones_own_is_added_and_used(settings: Any, bare_host: Host, doubles: Any) -> None:
     """Pasted with the endpoint and spaces; it can be chosen on the canvas at once and makes a picture."""
     page = settings.page
     page.get_by_role("button", name="Add a provider…").click()
     form = page.locator(".nb-dialog.nb-narrow")
     form.get_by_label("Name").fill("My reseller")
-    form.get_by_label("Address").fill(f"  {simulator.base_url('nanobanana')}/v1/images/generations ")
+    form.get_by_label("Address").fill(f"  {doubles.base_url('nanobanana')}/v1/images/generations ")
     form.get_by_label("Speaks").select_option("openai_images")
     form.get_by_label("Key", exact=True).fill("sim-own-key-1")
     settings.shoot("own-provider-form")
@@ -153,9 +153,9 @@ def test_a_provider_of_ones_own_is_added_and_used(settings: Any, bare_host: Host
     put(bare_host, "/providers/my_reseller", None, "DELETE")
 
 
-def test_editing_a_provider_keeps_what_is_not_touched(settings: Any, bare_host: Host, simulator: Any) -> None:
+def test_editing_a_provider_keeps_what_is_not_touched(settings: Any, bare_host: Host, doubles: Any) -> None:
     """Its model's id above all: without it another model would be asked for."""
-    put(bare_host, "/providers/reseller", reseller(simulator) | {"model": "nano-banana-2"})
+    put(bare_host, "/providers/reseller", reseller(doubles) | {"model": "nano-banana-2"})
     settings.page.reload()
     settings.page.wait_for_function("() => window.app?.extensionManager && window.app.graph")
     settings.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
@@ -225,7 +225,7 @@ def test_a_change_that_fails_says_so_beside_its_button(settings: Any) -> None:
     expect(page.locator(".nb-settings [role=alert]").get_by_text("ComfyUI answered 500.")).to_be_visible()
 
 
-def test_a_new_provider_never_takes_the_place_of_another(settings: Any, bare_host: Host, simulator: Any) -> None:
+def test_a_new_provider_never_takes_the_place_of_another(settings: Any, bare_host: Host, doubles: Any) -> None:
     """Names that make no id, or that of a built-in provider: each becomes a provider of its own."""
     page = settings.page
     names = ("我的中转商", "另一家", "Google mirror", "auto")
@@ -233,7 +233,7 @@ def test_a_new_provider_never_takes_the_place_of_another(settings: Any, bare_hos
         page.get_by_role("button", name="Add a provider…").click()
         form = page.locator(".nb-dialog.nb-narrow")
         form.get_by_label("Name").fill(name)
-        form.get_by_label("Address").fill(simulator.base_url("nanobanana"))
+        form.get_by_label("Address").fill(doubles.base_url("nanobanana"))
         form.get_by_role("button", name="Save and test").click()
         expect(page.locator(".nb-dialog .nb-provider").get_by_text(name, exact=True)).to_be_visible()
     own = [each for each in bare_host.get("/nano_banana/providers")["providers"] if each["own"]]
@@ -301,7 +301,7 @@ def test_a_variable_of_the_environment_is_shown_as_the_last_word(canvas: Callabl
 
 @pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
 def test_a_model_is_added_to_a_built_in_provider_and_can_be_chosen(
-    canvas: Callable[..., Any], bare_host: Host, simulator: Any, vue: bool
+    canvas: Callable[..., Any], bare_host: Host, doubles: Any, vue: bool
 ) -> None:
     """From the form to the picker, to the price on the node, to a picture that is asked for by its id; then away again."""
     put(bare_host, "/keys/onerouter/default", {"key": CANARY})
@@ -337,7 +337,7 @@ def test_a_model_is_added_to_a_built_in_provider_and_can_be_chosen(
     expect(page.page.get_by_text("$0.011").first).to_be_visible()
     entry = page.queue()
     assert entry["status"]["status_str"] == "success", entry["status"]
-    (asked,) = simulator.ledger(f"an added model, {page.look}")["requests"]
+    (asked,) = doubles.request_log(f"an added model, {page.look}")["requests"]
     assert asked["fields"]["model"] == "google/nano-banana-pro-text-to-image"
     put(bare_host, "/providers/onerouter", {"models": {"banana-next": {"wire": "x", "like": "nano-banana-pro"}}})
     page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")

@@ -1,4 +1,4 @@
-"""A simulator for each module of conformance tests, and the record of what was judged, written at the end."""
+"""Doubles for each module of conformance tests, and the record of what was judged, written at the end."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 import judging
 import pytest
 from pack.dev import cache, node
-from pack.simulator import start
-from pack.simulator.server import Simulator
+from pack.tests.doubles import start
+from pack.tests.doubles.server import Doubles
 
 
 @pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
+def doubles() -> Iterator[Doubles]:
     """One for the tests of a module."""
     with start() as running:
         yield running

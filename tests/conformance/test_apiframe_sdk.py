@@ -23,21 +23,21 @@ from judging import judged
 from pack.core.dialects.base.step import Done
 from pack.core.http.transport import Transport
 from pack.core.providers import BUILT_IN
-from pack.simulator.server import Simulator
+from pack.tests.doubles.server import Doubles
 from PIL import Image
 
 PRO = "/nano-banana-pro"
 
 
 @pytest.fixture
-def client(simulator: Simulator) -> Apiframe:
+def client(doubles: Doubles) -> Apiframe:
     """The vendor's client with a key that the double takes."""
-    simulator.reset()
-    return at(simulator)
+    doubles.reset()
+    return at(doubles)
 
 
-def at(simulator: Simulator, key: str = "sim-vendor") -> Apiframe:
-    return Apiframe(key, simulator.base_url("apiframe"))
+def at(doubles: Doubles, key: str = "sim-vendor") -> Apiframe:
+    return Apiframe(key, doubles.base_url("apiframe"))
 
 
 def size_of(address: str) -> tuple[int, int]:
@@ -57,14 +57,14 @@ def test_makes_a_picture_at_once(client: Apiframe) -> None:
     judged("apiframe", "apiframe-sdk", "", "makes a picture")
 
 
-def test_edits_a_picture_and_waits_for_it(client: Apiframe, simulator: Simulator) -> None:
+def test_edits_a_picture_and_waits_for_it(client: Apiframe, doubles: Doubles) -> None:
     task = client._http_client.post(
         "/nano-banana", {"prompt": "snow [[sim: task=done steps=3]]", "images": [data_uri()]}
     )
     progress: list[int] = []
     done = client.tasks.wait_for(task["id"], on_progress=progress.append, interval=0)
     assert size_of(done["image_urls"][0]) == (1184, 864) and progress == sorted(progress) and len(progress) >= 2
-    assert simulator.ledger()["requests"][0]["references"][0]["width"] == 40
+    assert doubles.request_log()["requests"][0]["references"][0]["width"] == 40
     judged("apiframe", "apiframe-sdk", "", "edits a picture and waits for its task")
 
 
@@ -85,10 +85,10 @@ def test_a_failed_task_tells_why(client: Apiframe) -> None:
     ],
 )
 def test_a_refusal_becomes_the_clients_own_error(
-    simulator: Simulator, prompt: str, key: str, status: int, kind: type[ApiframeError]
+    doubles: Doubles, prompt: str, key: str, status: int, kind: type[ApiframeError]
 ) -> None:
     with pytest.raises(ApiframeError) as refused:
-        at(simulator, key)._http_client.post(PRO, {"prompt": prompt})
+        at(doubles, key)._http_client.post(PRO, {"prompt": prompt})
     assert type(refused.value) is kind and refused.value.status == status
     judged("apiframe", "apiframe-sdk", "", "tells refusals apart")
 
@@ -107,20 +107,20 @@ def test_its_upload_is_no_judge(client: Apiframe) -> None:
         client.media.upload(out.getvalue(), "fox.png")
 
 
-def test_our_polls_are_the_clients_polls(client: Apiframe, simulator: Simulator) -> None:
+def test_our_polls_are_the_clients_polls(client: Apiframe, doubles: Doubles) -> None:
     """The same address with the same body; the key differs in its scheme only."""
     ours = job(
         BUILT_IN["apiframe"],
         request("generate", prompt="a fox [[sim: task=done]]"),
-        base_url=simulator.base_url("apiframe"),
+        base_url=doubles.base_url("apiframe"),
     )
     step, _ = drive(ours, Transport(ours.base_url), "sim-vendor")
     assert isinstance(step, Done)
-    mine = simulator.ledger()
-    simulator.reset()
+    mine = doubles.request_log()
+    doubles.reset()
     value: dict[str, Any] = {"prompt": ours.prompt, **ours.fields()}
     client.tasks.wait_for(client._http_client.post(PRO, value)["id"], interval=0)
-    theirs = simulator.ledger()
+    theirs = doubles.request_log()
     for book in (mine, theirs):
         asked = [(entry["method"], entry["path"]) for entry in book["free"] if entry["kind"] == "poll"]
         assert set(asked) == {("POST", "/apiframe/fetch")}

@@ -24,7 +24,7 @@ from pack.core.http.transport import Transport
 from pack.core.providers import BUILT_IN
 from pack.core.providers.spec import Operation
 from pack.simulator.multipart import Part, parse_multipart
-from pack.simulator.server import Simulator
+from pack.tests.doubles.server import Doubles
 from sent_requests import sent_requests
 
 DOCUMENTS = Path(__file__).parent / "documents"
@@ -169,13 +169,13 @@ CONVERSATIONS = [
 
 @pytest.mark.parametrize(("provider", "operation", "form"), CONVERSATIONS)
 def test_every_step_of_a_call_is_a_documented_one(
-    simulator: Simulator, provider: str, operation: Operation, form: str
+    doubles: Doubles, provider: str, operation: Operation, form: str
 ) -> None:
     """Uploads, the request itself and the polls, up to the picture; larger references are uploaded where both ways exist."""
     spec = QUICK_ROWS[provider]
     if spec.upload_above:
         spec = replace(spec, upload_above=1)
-    base = simulator.base_url(provider)
+    base = doubles.base_url(provider)
     asked = request(operation, 2 if operation == "edit" else 0, prompt="a fox [[sim: task=done steps=3]]")
     transport = Recording(base)
     work = job(spec, asked, base_url=base, form=form)

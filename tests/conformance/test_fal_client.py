@@ -23,7 +23,7 @@ from judging import judged
 from pack.core.dialects.base.step import Done
 from pack.core.http.transport import Transport
 from pack.core.providers import BUILT_IN
-from pack.simulator.server import Simulator
+from pack.tests.doubles.server import Doubles
 from PIL import Image
 from rerouting import Seen, reroute
 
@@ -32,12 +32,12 @@ HOSTS = {"queue.fal.run": "", "rest.fal.ai": "", "v3.fal.media": "/cdn"}
 
 
 @pytest.fixture
-def seen(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Seen:
+def seen(doubles: Doubles, monkeypatch: pytest.MonkeyPatch) -> Seen:
     """The requests of the client, all led to the double."""
-    simulator.reset()
+    doubles.reset()
     # Tries once more after a 429, and not ten times with ever longer pauses.
     monkeypatch.setattr(fal_client.client, "MAX_ATTEMPTS", 2)
-    return reroute(monkeypatch, {host: simulator.base_url("fal") + below for host, below in HOSTS.items()})
+    return reroute(monkeypatch, {host: doubles.base_url("fal") + below for host, below in HOSTS.items()})
 
 
 @pytest.fixture
@@ -77,24 +77,22 @@ def test_makes_a_picture(client: fal_client.SyncClient) -> None:
 
 
 @pytest.mark.parametrize("repository", ["fal_v3", "fal"])
-def test_edits_a_picture_that_it_has_uploaded(
-    client: fal_client.SyncClient, simulator: Simulator, repository: Any
-) -> None:
+def test_edits_a_picture_that_it_has_uploaded(client: fal_client.SyncClient, doubles: Doubles, repository: Any) -> None:
     """Through the CDN with its token, and through the storage with an announced upload."""
     address = client.upload_image(picture(), "png", repository=repository, fallback_repository=[])
     handle = client.submit("fal-ai/nano-banana-pro/edit", {"prompt": "snow", "image_urls": [address]})
     answer = handle.get(interval=0)
     assert fetched(answer["images"][0]["url"]).size == (1200, 896)
-    [entry] = simulator.ledger()["requests"]
+    [entry] = doubles.request_log()["requests"]
     assert entry["references"][0]["width"] == 40 and entry["outcome"] == 200
     judged("fal", "fal-client", "", "edits an uploaded picture, by the CDN and by the storage")
 
 
-def test_edits_a_picture_inside_the_request(client: fal_client.SyncClient, simulator: Simulator) -> None:
+def test_edits_a_picture_inside_the_request(client: fal_client.SyncClient, doubles: Doubles) -> None:
     """As the client's own `encode_image` puts it there, and as ours does: both are data URIs."""
     body = {"prompt": "snow", "image_urls": [fal_client.encode_image(picture(), "png")]}
     client.subscribe("google/nano-banana-2.1/edit", body, interval=0)
-    [entry] = simulator.ledger()["requests"]
+    [entry] = doubles.request_log()["requests"]
     assert entry["references"][0]["transport"] == "data_uri"
 
 
@@ -142,29 +140,29 @@ def test_a_run_that_fails_is_completed_with_an_error(client: fal_client.SyncClie
     assert failed.value.error_type == reason
 
 
-def test_our_request_is_the_clients_request(client: fal_client.SyncClient, seen: Seen, simulator: Simulator) -> None:
+def test_our_request_is_the_clients_request(client: fal_client.SyncClient, seen: Seen, doubles: Doubles) -> None:
     """Path, key, content type and body of a submission, and the address of every later step."""
     ours = job(
         BUILT_IN["fal"],
         request("edit", 2, aspect_ratio="16:9", resolution="2K", seed=7),
         "nano-banana-2",
-        base_url=simulator.base_url("fal"),
+        base_url=doubles.base_url("fal"),
         count=2,
     )
     step, _ = drive(ours, Transport(ours.base_url), "sim-vendor")
     assert isinstance(step, Done)
-    [mine] = simulator.ledger()["requests"]
-    simulator.reset()
+    [mine] = doubles.request_log()["requests"]
+    doubles.reset()
     body = {"prompt": ours.prompt, **ours.fields()}
     body["image_urls"] = [fal_client.encode_image(picture(), "png")] * 2
     client.subscribe(ours.model, body, interval=0)
-    [theirs] = simulator.ledger()["requests"]
+    [theirs] = doubles.request_log()["requests"]
     for name in ("method", "route", "query", "fields"):
         assert mine[name] == theirs[name], name
     sent = seen.to("queue.fal.run")[0]
     assert json.loads(sent.content)["aspect_ratio"] == "16:9"
     for header in ("authorization", "content-type"):
         assert mine["headers"][header].split(";")[0] == theirs["headers"][header].split(";")[0]
-    polled = [entry["path"] for entry in simulator.ledger()["free"] if entry["kind"] == "poll"]
+    polled = [entry["path"] for entry in doubles.request_log()["free"] if entry["kind"] == "poll"]
     assert all(path.startswith("/fal/fal-ai/nano-banana-2/requests/") for path in polled)
     judged("fal", "fal-client", "", "sends the request that we send")

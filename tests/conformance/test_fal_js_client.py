@@ -17,7 +17,7 @@ import pytest
 from judging import judged
 from pack.dev import node
 from pack.dev.env import clean
-from pack.simulator.server import Simulator
+from pack.tests.doubles.server import Doubles
 from PIL import Image
 
 SCRIPT = """
@@ -62,12 +62,12 @@ const refused = (prompt, more) => fal.queue.submit("fal-ai/nano-banana-2", { inp
 """
 
 
-def run(tools: node.Node, folder: Path, simulator: Simulator, key: str, png: str) -> Any:
+def run(tools: node.Node, folder: Path, doubles: Doubles, key: str, png: str) -> Any:
     """What the script tells; raises AssertionError where it fails."""
     file = folder / "fal.cjs"
     file.write_text(SCRIPT, encoding="utf-8")
     done = subprocess.run(
-        [str(tools.program), str(file), tools.packages.as_posix(), simulator.base_url("fal"), key, png],
+        [str(tools.program), str(file), tools.packages.as_posix(), doubles.base_url("fal"), key, png],
         env=clean({}, {}),
         capture_output=True,
         text=True,
@@ -88,14 +88,14 @@ def png() -> str:
 
 
 def test_edits_cancels_and_tells_refusals_apart(
-    node_tools: node.Node, tmp_path: Path, simulator: Simulator, png: str
+    node_tools: node.Node, tmp_path: Path, doubles: Doubles, png: str
 ) -> None:
-    answers = run(node_tools, tmp_path, simulator, "sim-vendor", png)
+    answers = run(node_tools, tmp_path, doubles, "sim-vendor", png)
     edited = answers["edited"]
     assert [status for status, _ in edited["states"]] == ["IN_QUEUE", "IN_PROGRESS", "COMPLETED"]
     assert edited["states"][-1][1] > 0 and edited["requestId"]
     assert len(edited["data"]["images"]) == 2 and edited["data"]["images"][0]["width"] > 0
-    book = simulator.ledger()
+    book = doubles.request_log()
     assert book["requests"][0]["references"][0]["width"] == 40
     assert [entry["path"] for entry in book["free"] if entry["kind"] == "upload"][0] == "/fal/storage/upload/initiate"
     assert answers["cancelled"]["before"] == "IN_QUEUE" and answers["cancelled"]["after"]["status"] == 404
@@ -106,8 +106,6 @@ def test_edits_cancels_and_tells_refusals_apart(
     judged("fal", "@fal-ai/client", version, "edits an uploaded picture, cancels, tells refusals apart")
 
 
-def test_a_wrong_key_is_an_error_of_the_api(
-    node_tools: node.Node, tmp_path: Path, simulator: Simulator, png: str
-) -> None:
+def test_a_wrong_key_is_an_error_of_the_api(node_tools: node.Node, tmp_path: Path, doubles: Doubles, png: str) -> None:
     with pytest.raises(AssertionError, match="401|Unauthorized|key is missing or not valid"):
-        run(node_tools, tmp_path, simulator, "real", png)
+        run(node_tools, tmp_path, doubles, "real", png)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from judging import judged
-from pack.simulator.server import Simulator
+from pack.tests.doubles.server import Doubles
 from PIL import Image
 
 genai = pytest.importorskip("google.genai")
@@ -34,9 +34,9 @@ def strict() -> Iterator[None]:
         yield
 
 
-def client_of(simulator: Simulator, provider: str = "google", version: str = "", key: str = "sim-sdk") -> Any:
+def client_of(doubles: Doubles, provider: str = "google", version: str = "", key: str = "sim-sdk") -> Any:
     """The vendor's client, pointed at the double; without a version it uses its own."""
-    options = types.HttpOptions(base_url=simulator.base_url(provider), api_version=version or None, timeout=60_000)
+    options = types.HttpOptions(base_url=doubles.base_url(provider), api_version=version or None, timeout=60_000)
     if provider == "google":
         return genai.Client(api_key=key, http_options=options)
     return genai.Client(
@@ -65,7 +65,7 @@ def result(answer: Any) -> Image.Image:
 
 
 @pytest.mark.parametrize(("provider", "version"), VERSIONS)
-def test_makes_a_picture(simulator: Simulator, provider: str, version: str) -> None:
+def test_makes_a_picture(doubles: Doubles, provider: str, version: str) -> None:
     config = types.GenerateContentConfig(
         response_modalities=["IMAGE"],
         image_config=types.ImageConfig(aspect_ratio="16:9", image_size="2K"),
@@ -79,7 +79,7 @@ def test_makes_a_picture(simulator: Simulator, provider: str, version: str) -> N
     )
     if provider == "vertex":
         config.image_config.output_mime_type = "image/jpeg"
-    client = client_of(simulator, provider, version)
+    client = client_of(doubles, provider, version)
     answer = client.models.generate_content(model=MODEL, contents="a fox", config=config)
     assert result(answer).size == (2752, 1536)
     assert result(answer).format == ("JPEG" if provider == "vertex" else "PNG")
@@ -92,39 +92,39 @@ def test_makes_a_picture(simulator: Simulator, provider: str, version: str) -> N
 
 
 @pytest.mark.parametrize(("provider", "version"), VERSIONS)
-def test_edits_pictures(simulator: Simulator, provider: str, version: str) -> None:
+def test_edits_pictures(doubles: Doubles, provider: str, version: str) -> None:
     """Nothing but a list, as in the vendor's guide: words, a Pillow picture, bytes, words; no configuration at all."""
     second = picture(40, 60)
     contents = ["put this", picture(), types.Part.from_bytes(data=png(second), mime_type="image/png"), "in a garden"]
-    simulator.reset()
-    client = client_of(simulator, provider, version)
+    doubles.reset()
+    client = client_of(doubles, provider, version)
     answer = client.models.generate_content(model=MODEL, contents=contents)
     assert result(answer).width
     assert answer.text
-    (entry,) = simulator.ledger()["requests"]
+    (entry,) = doubles.request_log()["requests"]
     assert [(found["width"], found["height"]) for found in entry["references"]] == [(64, 48), (40, 60)]
     judged(provider, "google-genai", "", "edits pictures at the double")
 
 
 @pytest.mark.parametrize("provider", ["google", "vertex"])
-def test_talks_about_a_picture(simulator: Simulator, provider: str) -> None:
+def test_talks_about_a_picture(doubles: Doubles, provider: str) -> None:
     """A chat sends the first picture back with its signature."""
-    client = client_of(simulator, provider)
+    client = client_of(doubles, provider)
     chat = client.chats.create(model=PRO)
     chat.send_message("a fox")
-    simulator.reset()
+    doubles.reset()
     assert result(chat.send_message("make it blue")).width
-    (entry,) = simulator.ledger()["requests"]
+    (entry,) = doubles.request_log()["requests"]
     assert (entry["prompt"], len(entry["references"])) == ("make it blue", 1)
     judged(provider, "google-genai", "", "edits in a chat at the double")
 
 
 @pytest.mark.parametrize("version", ["v1", "v1beta"])
-def test_uploads_a_file(simulator: Simulator, tmp_path: Path, version: str) -> None:
+def test_uploads_a_file(doubles: Doubles, tmp_path: Path, version: str) -> None:
     """By path and from memory; names it in a request, looks at it, deletes it."""
     path = tmp_path / "one.png"
     path.write_bytes(png(picture()))
-    client = client_of(simulator, version=version)
+    client = client_of(doubles, version=version)
     one = client.files.upload(file=path)
     two = client.files.upload(
         file=io.BytesIO(png(picture(30, 20))), config={"mime_type": "image/png", "display_name": "two"}
@@ -133,7 +133,7 @@ def test_uploads_a_file(simulator: Simulator, tmp_path: Path, version: str) -> N
     assert client.files.get(name=one.name) == one and one.expiration_time > one.create_time
     prompt = f"both, at {version}"
     assert result(client.models.generate_content(model=MODEL, contents=[prompt, one, two])).width
-    (entry,) = simulator.ledger(prompt)["requests"]
+    (entry,) = doubles.request_log(prompt)["requests"]
     assert [found["transport"] for found in entry["references"]] == ["url", "url"]
     client.files.delete(name=one.name)
     with pytest.raises(errors.ClientError) as caught:
@@ -142,8 +142,8 @@ def test_uploads_a_file(simulator: Simulator, tmp_path: Path, version: str) -> N
     judged("google", "google-genai", "", "uploads references at the double")
 
 
-def test_lists_models(simulator: Simulator) -> None:
-    client = client_of(simulator)
+def test_lists_models(doubles: Doubles) -> None:
+    client = client_of(doubles)
     names = [model.name for model in client.models.list(config={"page_size": 2})]
     assert f"models/{MODEL}" in names and len(set(names)) == len(names) > 2
     assert "generateContent" in client.models.get(model=MODEL).supported_actions
@@ -171,9 +171,9 @@ def refused(client: Any, prompt: str = "a fox", **more: Any) -> Any:
     ],
 )
 def test_errors_are_read(
-    simulator: Simulator, provider: str, words: str, kind: Any, code: int, status: str, said: str
+    doubles: Doubles, provider: str, words: str, kind: Any, code: int, status: str, said: str
 ) -> None:
-    error = refused(client_of(simulator, provider), f"refused [[sim: {words}]]")
+    error = refused(client_of(doubles, provider), f"refused [[sim: {words}]]")
     assert isinstance(error, kind) and (error.code, error.status) == (code, status)
     assert said in error.message.lower()
     if "retry_after" in words:
@@ -183,24 +183,24 @@ def test_errors_are_read(
     judged(provider, "google-genai", "", "reads the double's errors")
 
 
-def test_wrong_keys_models_and_options_are_read(simulator: Simulator) -> None:
-    error = refused(client_of(simulator, key="AIza-wrong"))
+def test_wrong_keys_models_and_options_are_read(doubles: Doubles) -> None:
+    error = refused(client_of(doubles, key="AIza-wrong"))
     assert (error.code, error.status) == (400, "INVALID_ARGUMENT")
     assert error.details["error"]["details"][0]["reason"] == "API_KEY_INVALID"
-    error = refused(client_of(simulator, "vertex", key="wrong"))
+    error = refused(client_of(doubles, "vertex", key="wrong"))
     assert (error.code, error.status) == (401, "UNAUTHENTICATED")
     for provider in ("google", "vertex"):
-        error = refused(client_of(simulator, provider), model="gemini-9-image")
+        error = refused(client_of(doubles, provider), model="gemini-9-image")
         assert (error.code, error.status) == (404, "NOT_FOUND")
         wrong = types.GenerateContentConfig(image_config=types.ImageConfig(aspect_ratio="7:3"))
-        error = refused(client_of(simulator, provider), config=wrong)
+        error = refused(client_of(doubles, provider), config=wrong)
         assert (error.code, error.status) == (400, "INVALID_ARGUMENT") and "aspectRatio" in error.message
 
 
 @pytest.mark.parametrize("provider", ["google", "vertex"])
-def test_declined_pictures_are_read(simulator: Simulator, provider: str) -> None:
+def test_declined_pictures_are_read(doubles: Doubles, provider: str) -> None:
     """Every reason of the SDK's own lists."""
-    client = client_of(simulator, provider)
+    client = client_of(doubles, provider)
     reasons = [reason for reason in types.FinishReason if reason.value.startswith("IMAGE_") or reason.value == "SAFETY"]
     for reason in reasons:
         answer = client.models.generate_content(model=MODEL, contents=f"no [[sim: refuse reason={reason.value}]]")

@@ -1,4 +1,4 @@
-"""OneRouter's two published documents, as schemas, against what the dialect sends and what the simulator answers."""
+"""OneRouter's two published documents, as schemas, against what the dialect sends and what the doubles answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pack.core.http.transport import Transport
 from pack.core.providers import BUILT_IN
 from pack.core.providers.spec import Model, Operation
 from pack.core.request import MAX_SEED
-from pack.simulator import start
+from pack.tests.doubles import start
 
 ROW = BUILT_IN["onerouter"]
 DOCUMENTS = Path(__file__).parent / "documents"
@@ -117,11 +117,11 @@ def test_the_schemas_notice_what_the_documents_do_not_allow(operation: str, chan
 def test_the_simulator_answers_as_documented(operation: Operation, fault: str) -> None:
     """Its successes, plain and odd, have the fields of the document and no others."""
     answers = Draft202012Validator(document(operation)["response"])
-    with start() as simulator:
+    with start() as doubles:
         work = job(
             ROW,
             request(operation, prompt=f"a fox [[sim: {fault}]]" if fault else "a fox", resolution="1K"),
-            base_url=simulator.base_url("onerouter"),
+            base_url=doubles.base_url("onerouter"),
             count=2,
         )
         send = play(work).sends[0]

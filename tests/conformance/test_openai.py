@@ -15,7 +15,7 @@ import pytest
 from dialect_driver import PNG
 from judging import judged
 from pack.simulator.multipart import Part, parse_multipart
-from pack.simulator.server import Simulator
+from pack.tests.doubles.server import Doubles
 from PIL import Image
 from sent_requests import Sent, sent_requests, text_fields
 
@@ -26,9 +26,9 @@ import httpx2  # noqa: E402
 FLASH = "google/gemini-3.1-flash-image"
 
 
-def client_of(simulator: Simulator, provider: str, key: str = "sim-sdk") -> Any:
+def client_of(doubles: Doubles, provider: str, key: str = "sim-sdk") -> Any:
     """The client, pointed at a double. It would send a refused paid request again: that is switched off."""
-    return openai.OpenAI(api_key=key, base_url=simulator.base_url(provider) + "/v1", max_retries=0, timeout=60)
+    return openai.OpenAI(api_key=key, base_url=doubles.base_url(provider) + "/v1", max_retries=0, timeout=60)
 
 
 def opened(data: bytes) -> Image.Image:
@@ -51,8 +51,8 @@ def named(name: str) -> io.BytesIO:
 # ------------------------------------------------------------------------------------------------- at the doubles
 
 
-def test_makes_a_picture(simulator: Simulator) -> None:
-    client = client_of(simulator, "nanobanana")
+def test_makes_a_picture(doubles: Doubles) -> None:
+    client = client_of(doubles, "nanobanana")
     wide = {"aspect_ratio": "16:9", "image_size": "2K"}
     made = client.images.generate(model="nano-banana-2", prompt="a fox", response_format="b64_json", extra_body=wide)
     assert opened(base64.b64decode(made.data[0].b64_json)).size == (2752, 1536) and made.created
@@ -61,10 +61,10 @@ def test_makes_a_picture(simulator: Simulator) -> None:
     judged("nanobanana", "openai", "", "makes a picture at the double")
 
 
-def test_edits_pictures(simulator: Simulator) -> None:
+def test_edits_pictures(doubles: Doubles) -> None:
     """One file as `image`; a list as `image[]`; addresses in the JSON of generations."""
-    client = client_of(simulator, "nanobanana")
-    simulator.reset()
+    client = client_of(doubles, "nanobanana")
+    doubles.reset()
     edited = client.images.edit(model="nano-banana", prompt="one", image=named("one.png"), response_format="url")
     assert fetched(edited.data[0].url).width
     both = [named("one.png"), ("two.png", PNG, "image/png")]
@@ -73,13 +73,13 @@ def test_edits_pictures(simulator: Simulator) -> None:
     inline = {"image": [base64.b64encode(PNG).decode()]}
     edited = client.images.generate(model="nano-banana", prompt="inline", extra_body=inline)
     assert fetched(edited.data[0].url).width
-    assert [len(entry["references"]) for entry in simulator.ledger()["requests"]] == [1, 2, 1]
+    assert [len(entry["references"]) for entry in doubles.request_log()["requests"]] == [1, 2, 1]
     judged("nanobanana", "openai", "", "edits pictures at the double")
 
 
-def test_follows_a_task(simulator: Simulator) -> None:
+def test_follows_a_task(doubles: Doubles) -> None:
     """The asynchronous form of the resellers, which the client's methods know as a query."""
-    client = client_of(simulator, "nanobanana")
+    client = client_of(doubles, "nanobanana")
     begun = client.images.generate(model="nano-banana", prompt="a fox", extra_query={"async": "true"})
     task = begun.model_extra["task_id"]
     for _ in range(20):
@@ -89,18 +89,18 @@ def test_follows_a_task(simulator: Simulator) -> None:
     assert fetched(found["data"]["data"]["data"][0]["url"]).width
 
 
-def test_makes_a_picture_at_onerouter(simulator: Simulator) -> None:
+def test_makes_a_picture_at_onerouter(doubles: Doubles) -> None:
     """Its generations are those of the client; its edits are JSON, which the client's are not."""
-    client = client_of(simulator, "onerouter")
+    client = client_of(doubles, "onerouter")
     model = "google/nano-banana-pro-text-to-image"
     made = client.images.generate(model=model, prompt="a fox", extra_body={"aspect_ratio": "1:1", "resolution": "1K"})
     assert fetched(made.data[0].url).size == (1024, 1024)
     judged("onerouter", "openai", "", "makes a picture at the double")
 
 
-def test_makes_and_edits_pictures_in_chat(simulator: Simulator) -> None:
+def test_makes_and_edits_pictures_in_chat(doubles: Doubles) -> None:
     """OpenRouter's chat is the client's; the pictures stand beside the content."""
-    client = client_of(simulator, "openrouter")
+    client = client_of(doubles, "openrouter")
     address = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + base64.b64encode(PNG).decode()}}
     for content in ("a fox", [{"type": "text", "text": "put this"}, address]):
         answer = client.chat.completions.create(
@@ -128,9 +128,9 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(("words", "kind", "status", "code"), ERRORS)
-def test_errors_are_read(simulator: Simulator, words: str, kind: Any, status: int, code: str) -> None:
+def test_errors_are_read(doubles: Doubles, words: str, kind: Any, status: int, code: str) -> None:
     with pytest.raises(openai.APIStatusError) as caught:
-        client_of(simulator, "nanobanana").images.generate(model="nano-banana", prompt=f"refused [[sim: {words}]]")
+        client_of(doubles, "nanobanana").images.generate(model="nano-banana", prompt=f"refused [[sim: {words}]]")
     error: Any = caught.value
     assert type(error) is kind and (error.status_code, error.code) == (status, code)
     assert error.type and error.body["message"]
@@ -139,7 +139,7 @@ def test_errors_are_read(simulator: Simulator, words: str, kind: Any, status: in
     judged("nanobanana", "openai", "", "reads the double's errors")
 
 
-def test_a_chat_s_errors_are_read(simulator: Simulator) -> None:
+def test_a_chat_s_errors_are_read(doubles: Doubles) -> None:
     """OpenRouter's codes are numbers; moderation says why."""
     for words, kind, code in (
         ("status=402", openai.APIStatusError, 402),
@@ -147,14 +147,14 @@ def test_a_chat_s_errors_are_read(simulator: Simulator) -> None:
         ("refuse=403", openai.PermissionDeniedError, 403),
     ):
         with pytest.raises(kind) as caught:
-            client_of(simulator, "openrouter").chat.completions.create(
+            client_of(doubles, "openrouter").chat.completions.create(
                 model=FLASH,
                 messages=[{"role": "user", "content": f"refused [[sim: {words}]]"}],
                 modalities=["image", "text"],
             )
         assert caught.value.status_code == caught.value.body["code"] == code
     with pytest.raises(openai.AuthenticationError):
-        client_of(simulator, "openrouter", "wrong").chat.completions.create(
+        client_of(doubles, "openrouter", "wrong").chat.completions.create(
             model=FLASH, messages=[{"role": "user", "content": "a fox"}]
         )
 

@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin
 import pytest
 from dialect_driver import PNG
 from judging import judged
-from pack.simulator.server import Simulator
+from pack.tests.doubles.server import Doubles
 from PIL import Image
 from pydantic import BaseModel
 from sent_requests import sent_requests
@@ -28,9 +28,9 @@ ADDRESS = "data:image/png;base64," + base64.b64encode(PNG).decode()
 NO_RETRY = utils.RetryConfig("none", utils.BackoffStrategy(1, 1, 1, 1), False)
 
 
-def client_of(simulator: Simulator, key: str = "sim-sdk") -> Any:
+def client_of(doubles: Doubles, key: str = "sim-sdk") -> Any:
     """The vendor's client, pointed at the double. It would send a refused paid request again: that is switched off."""
-    address = simulator.base_url("openrouter") + "/v1"
+    address = doubles.base_url("openrouter") + "/v1"
     return openrouter.OpenRouter(api_key=key, server_url=address, retry_config=NO_RETRY, timeout_ms=60_000)
 
 
@@ -48,8 +48,8 @@ def user(content: Any) -> list[dict[str, Any]]:
 # ------------------------------------------------------------------------------------------------- at the double
 
 
-def test_makes_and_edits_pictures_in_chat(simulator: Simulator) -> None:
-    client = client_of(simulator)
+def test_makes_and_edits_pictures_in_chat(doubles: Doubles) -> None:
+    client = client_of(doubles)
     made = client.chat.send(
         model=FLASH,
         messages=user("a fox"),
@@ -59,7 +59,7 @@ def test_makes_and_edits_pictures_in_chat(simulator: Simulator) -> None:
     (choice,) = made.choices
     assert opened(choice.message.images[0].image_url.url).size == (2752, 1536)
     assert choice.finish_reason == "stop" and made.usage.cost == 0.067
-    simulator.reset()
+    doubles.reset()
     content = [
         {"type": "image_url", "image_url": {"url": ADDRESS}},
         {"type": "text", "text": "put this"},
@@ -67,28 +67,28 @@ def test_makes_and_edits_pictures_in_chat(simulator: Simulator) -> None:
     ]
     edited = client.chat.send(model=FIRST, messages=user(content), modalities=["image", "text"])
     assert opened(edited.choices[0].message.images[0].image_url.url).width
-    (entry,) = simulator.ledger()["requests"]
+    (entry,) = doubles.request_log()["requests"]
     assert (entry["prompt"], len(entry["references"])) == ("put this", 2)
     judged("openrouter", "openrouter", "", "makes and edits a picture at the double in chat")
 
 
-def test_makes_and_edits_pictures_with_the_images_api(simulator: Simulator) -> None:
-    client = client_of(simulator)
+def test_makes_and_edits_pictures_with_the_images_api(doubles: Doubles) -> None:
+    client = client_of(doubles)
     made = client.images.generate(model=FLASH, prompt="a fox", aspect_ratio="4:1", resolution="1K", n=1, seed=3)
     assert opened(made.data[0].b64_json).width and made.data[0].media_type == "image/png"
     assert made.usage.cost == 0.067 and made.created
-    simulator.reset()
+    doubles.reset()
     references = [{"type": "image_url", "image_url": {"url": ADDRESS}}] * 2
     edited = client.images.generate(model=FIRST, prompt="put this", input_references=references, output_format="jpeg")
     assert opened(edited.data[0].b64_json).format == "JPEG" and edited.data[0].media_type == "image/jpeg"
-    (entry,) = simulator.ledger()["requests"]
+    (entry,) = doubles.request_log()["requests"]
     assert len(entry["references"]) == 2
     judged("openrouter", "openrouter", "", "makes and edits a picture at the double's images API")
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_looks_at_its_key(simulator: Simulator) -> None:
-    found = client_of(simulator).api_keys.get_current_key_metadata()
+def test_looks_at_its_key(doubles: Doubles) -> None:
+    found = client_of(doubles).api_keys.get_current_key_metadata()
     assert found.data.label == "sim" and found.data.usage == 0
 
 
@@ -105,8 +105,8 @@ def test_looks_at_its_key(simulator: Simulator) -> None:
     ],
 )
 @pytest.mark.parametrize("form", ["chat", "images"])
-def test_errors_are_read(simulator: Simulator, form: str, words: str, kind: Any, code: int) -> None:
-    client, prompt = client_of(simulator), f"refused [[sim: {words}]]"
+def test_errors_are_read(doubles: Doubles, form: str, words: str, kind: Any, code: int) -> None:
+    client, prompt = client_of(doubles), f"refused [[sim: {words}]]"
     with pytest.raises(errors.OpenRouterError) as caught:
         if form == "chat":
             client.chat.send(model=FLASH, messages=user(prompt), modalities=["image", "text"])
@@ -120,21 +120,21 @@ def test_errors_are_read(simulator: Simulator, form: str, words: str, kind: Any,
     judged("openrouter", "openrouter", "", "reads the double's errors")
 
 
-def test_an_overloaded_chat_is_read(simulator: Simulator) -> None:
+def test_an_overloaded_chat_is_read(doubles: Doubles) -> None:
     """The SDK names this status for chat alone."""
     with pytest.raises(errors.ServiceUnavailableResponseError):
-        client_of(simulator).chat.send(
+        client_of(doubles).chat.send(
             model=FLASH, messages=user("refused [[sim: status=503]]"), modalities=["image", "text"]
         )
 
 
-def test_wrong_keys_and_models_are_read(simulator: Simulator) -> None:
+def test_wrong_keys_and_models_are_read(doubles: Doubles) -> None:
     with pytest.raises(errors.UnauthorizedResponseError):
-        client_of(simulator, "wrong").images.generate(model=FLASH, prompt="a fox")
+        client_of(doubles, "wrong").images.generate(model=FLASH, prompt="a fox")
     with pytest.raises(errors.NotFoundResponseError):
-        client_of(simulator).images.generate(model="google/gemini-9", prompt="a fox")
+        client_of(doubles).images.generate(model="google/gemini-9", prompt="a fox")
     with pytest.raises(errors.BadRequestResponseError) as caught:
-        client_of(simulator).images.generate(model=FLASH, prompt="a fox", n=2)
+        client_of(doubles).images.generate(model=FLASH, prompt="a fox", n=2)
     assert "n: " in caught.value.data.error.message
 
 

@@ -24,21 +24,21 @@ from judging import judged
 from pack.core.dialects.base.step import Done
 from pack.core.http.transport import Transport
 from pack.core.providers import BUILT_IN
-from pack.simulator.server import Simulator
+from pack.tests.doubles.server import Doubles
 from PIL import Image
 from replicate.exceptions import ModelError, ReplicateError
 from replicate.helpers import FileOutput
 
 
 @pytest.fixture
-def client(simulator: Simulator) -> replicate.Client:
+def client(doubles: Doubles) -> replicate.Client:
     """The vendor's client with a key that the double takes."""
-    simulator.reset()
-    return at(simulator)
+    doubles.reset()
+    return at(doubles)
 
 
-def at(simulator: Simulator, key: str = "sim-vendor") -> replicate.Client:
-    client = replicate.Client(api_token=key, base_url=simulator.base_url("replicate"))
+def at(doubles: Doubles, key: str = "sim-vendor") -> replicate.Client:
+    client = replicate.Client(api_token=key, base_url=doubles.base_url("replicate"))
     client.poll_interval = 0.0
     return client
 
@@ -68,12 +68,12 @@ def test_makes_a_picture(client: replicate.Client) -> None:
 
 
 @pytest.mark.parametrize("how", ["url", "base64"])
-def test_edits_a_picture(client: replicate.Client, simulator: Simulator, picture: Path, how: Any) -> None:
+def test_edits_a_picture(client: replicate.Client, doubles: Doubles, picture: Path, how: Any) -> None:
     """The file goes up through the files API, or inside the request as a data URI."""
     wishes = {"prompt": "snow", "image_input": [picture, picture]}
     output = client.run("google/nano-banana-pro", input=wishes, file_encoding_strategy=how)
     assert size_of(output) == (2400, 1792)
-    [entry] = simulator.ledger()["requests"]
+    [entry] = doubles.request_log()["requests"]
     assert [reference["width"] for reference in entry["references"]] == [40, 40]
     assert {reference["transport"] for reference in entry["references"]} == {{"base64": "data_uri"}.get(how, how)}
     judged("replicate", "replicate", "", "edits an uploaded picture and one inside the request")
@@ -102,13 +102,13 @@ def test_follows_a_prediction_to_its_end(client: replicate.Client) -> None:
     assert made.metrics and made.metrics["predict_time"] > 0
 
 
-def test_takes_a_starting_prediction_back(client: replicate.Client, simulator: Simulator) -> None:
+def test_takes_a_starting_prediction_back(client: replicate.Client, doubles: Doubles) -> None:
     made = client.models.predictions.create(
         model="google/nano-banana", input={"prompt": "a fox [[sim: steps=4]]"}, wait=False
     )
     made.cancel()
     assert made.status == "canceled" and made.started_at is None
-    assert simulator.ledger()["paid_images"] == 0
+    assert doubles.request_log()["paid_images"] == 0
     judged("replicate", "replicate", "", "cancels what is starting")
 
 
@@ -128,29 +128,27 @@ def test_a_refused_content_is_a_failed_prediction(client: replicate.Client) -> N
         ({"prompt": "[[sim: status=500]]"}, "sim-vendor", 500),
     ],
 )
-def test_a_refusal_becomes_the_clients_own_error(
-    simulator: Simulator, body: dict[str, Any], key: str, status: int
-) -> None:
+def test_a_refusal_becomes_the_clients_own_error(doubles: Doubles, body: dict[str, Any], key: str, status: int) -> None:
     with pytest.raises(ReplicateError) as refused:
-        at(simulator, key).run("google/nano-banana-2", input=body)
+        at(doubles, key).run("google/nano-banana-2", input=body)
     assert refused.value.status == status and refused.value.title and refused.value.detail
     judged("replicate", "replicate", "", "tells refusals apart")
 
 
-def test_our_request_is_the_clients_request(client: replicate.Client, simulator: Simulator, picture: Path) -> None:
+def test_our_request_is_the_clients_request(client: replicate.Client, doubles: Doubles, picture: Path) -> None:
     """Address, key, content type and body, and that a file goes up as `content`, whose `urls.get` is then the reference."""
     ours = job(
         BUILT_IN["replicate"],
         request("edit", 1, aspect_ratio="16:9", resolution="2K"),
         "nano-banana-2",
-        base_url=simulator.base_url("replicate"),
+        base_url=doubles.base_url("replicate"),
     )
     step, _ = drive(ours, Transport(ours.base_url), "sim-vendor")
     assert isinstance(step, Done)
-    [mine] = simulator.ledger()["requests"]
-    simulator.reset()
+    [mine] = doubles.request_log()["requests"]
+    doubles.reset()
     client.run(ours.model, input={"prompt": ours.prompt, "image_input": [picture], **ours.fields()})
-    book = simulator.ledger()
+    book = doubles.request_log()
     [theirs] = book["requests"]
     for name in ("method", "route", "query"):
         assert mine[name] == theirs[name], name

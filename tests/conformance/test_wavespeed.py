@@ -22,7 +22,7 @@ from judging import judged
 from pack.core.dialects.base.step import Done
 from pack.core.http.transport import Transport
 from pack.core.providers import BUILT_IN
-from pack.simulator.server import Simulator
+from pack.tests.doubles.server import Doubles
 from PIL import Image
 
 TEXT = "google/nano-banana-2/text-to-image"
@@ -30,14 +30,14 @@ EDIT = "google/nano-banana-pro/edit"
 
 
 @pytest.fixture
-def client(simulator: Simulator) -> wavespeed.Client:
+def client(doubles: Doubles) -> wavespeed.Client:
     """The vendor's client with a key that the double takes."""
-    simulator.reset()
-    return at(simulator)
+    doubles.reset()
+    return at(doubles)
 
 
-def at(simulator: Simulator, key: str = "sim-vendor") -> wavespeed.Client:
-    return wavespeed.Client(key, simulator.base_url("wavespeed"), retry_interval=0.0, max_connection_retries=1)
+def at(doubles: Doubles, key: str = "sim-vendor") -> wavespeed.Client:
+    return wavespeed.Client(key, doubles.base_url("wavespeed"), retry_interval=0.0, max_connection_retries=1)
 
 
 @pytest.fixture
@@ -63,13 +63,13 @@ def test_makes_a_picture(client: wavespeed.Client, at_once: bool) -> None:
 
 @pytest.mark.parametrize("named", [True, False])
 def test_edits_a_picture_that_it_has_uploaded(
-    client: wavespeed.Client, simulator: Simulator, picture: Path, named: bool
+    client: wavespeed.Client, doubles: Doubles, picture: Path, named: bool
 ) -> None:
     """A file, and a stream without a name, of which the client tells no type."""
     address = client.upload(str(picture) if named else io.BytesIO(picture.read_bytes()))
     answer = client.run(EDIT, {"prompt": "snow", "images": [address]}, poll_interval=0.0)
     assert size_of(answer["outputs"][0]) == (1200, 896)
-    [entry] = simulator.ledger()["requests"]
+    [entry] = doubles.request_log()["requests"]
     assert entry["references"][0]["width"] == 40
     judged("wavespeed", "wavespeed", "", "edits a picture uploaded by a ticket and a PUT")
 
@@ -89,31 +89,29 @@ def test_a_refused_content_is_a_failed_prediction(client: wavespeed.Client) -> N
         ({"prompt": "[[sim: status=429]]"}, "sim-vendor", 429),
     ],
 )
-def test_a_refusal_becomes_the_clients_own_error(
-    simulator: Simulator, body: dict[str, Any], key: str, status: int
-) -> None:
+def test_a_refusal_becomes_the_clients_own_error(doubles: Doubles, body: dict[str, Any], key: str, status: int) -> None:
     """It has one class for all of them and puts the status and the whole answer into its words."""
     with pytest.raises(RuntimeError, match=rf"HTTP {status}.*\"message\"") as refused:
-        at(simulator, key).run(TEXT, body, poll_interval=0.0)
+        at(doubles, key).run(TEXT, body, poll_interval=0.0)
     assert "submit prediction" in str(refused.value)
     judged("wavespeed", "wavespeed", "", "meets refusals")
 
 
-def test_our_request_is_the_clients_request(client: wavespeed.Client, simulator: Simulator, picture: Path) -> None:
+def test_our_request_is_the_clients_request(client: wavespeed.Client, doubles: Doubles, picture: Path) -> None:
     """Address, key, content type, fields, and the address that is asked for the result."""
     ours = job(
         BUILT_IN["wavespeed"],
         request("edit", 2, aspect_ratio="16:9", resolution="2K", output_format="png"),
         "nano-banana-pro",
-        base_url=simulator.base_url("wavespeed"),
+        base_url=doubles.base_url("wavespeed"),
     )
     step, _ = drive(ours, Transport(ours.base_url), "sim-vendor")
     assert isinstance(step, Done)
-    books = [simulator.ledger()]
-    simulator.reset()
+    books = [doubles.request_log()]
+    doubles.reset()
     address = client.upload(str(picture))
     client.run(ours.model, {"prompt": ours.prompt, "images": [address] * 2, **ours.fields()}, poll_interval=0.0)
-    books.append(simulator.ledger())
+    books.append(doubles.request_log())
     [mine], [theirs] = (book["requests"] for book in books)
     for name in ("method", "route", "query", "fields"):
         assert mine[name] == theirs[name], name

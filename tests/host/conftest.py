@@ -1,4 +1,4 @@
-"""One real ComfyUI for all tests in this folder, with every provider pointed at a strict simulator in this process.
+"""One real ComfyUI for all tests in this folder, with every provider pointed at the strict doubles in this process.
 
 A test tags its prompts with `tag`, so that what it asked can be told from what others asked.
 """
@@ -12,21 +12,21 @@ from typing import Any
 
 import pytest
 from pack.dev.comfy_host import Host
-from pack.simulator import start
+from pack.tests.doubles import start
 from pack.tests.host.kit import Bench, provider_variables
 
 
 @pytest.fixture(scope="session")
-def simulator() -> Iterator[Any]:
+def doubles() -> Iterator[Any]:
     with start(0) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def session_bench(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def session_bench(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     base = tmp_path_factory.mktemp("host")
-    with Host.start(base, provider_variables(simulator), ("--cpu", "--verbose", "DEBUG")) as host:
-        yield Bench(host, simulator)
+    with Host.start(base, provider_variables(doubles), ("--cpu", "--verbose", "DEBUG")) as host:
+        yield Bench(host, doubles)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def bench(session_bench: Bench) -> Iterator[Bench]:
     host = session_bench.host
     assert host.alive(), f"the host died in an earlier test:\n{host.tail()}"
     yield session_bench
-    session_bench.simulator.clear_faults()
+    session_bench.doubles.clear_faults()
     left = host.get("/queue") if host.alive() else {}
     if left.get("queue_pending"):
         host.post("/queue", {"clear": True})
@@ -48,13 +48,11 @@ def fresh(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
     """Starts another host, with its own variables and arguments; ended after the test."""
     hosts: list[Host] = []
 
-    def begin(
-        simulator: Any, more: dict[str, str] | None = None, args: tuple[str, ...] = ("--cpu",), **kw: Any
-    ) -> Bench:
+    def begin(doubles: Any, more: dict[str, str] | None = None, args: tuple[str, ...] = ("--cpu",), **kw: Any) -> Bench:
         base = tmp_path / f"host{len(hosts)}"
-        host = Host.start(base, {**provider_variables(simulator), **(more or {})}, args, **kw)
+        host = Host.start(base, {**provider_variables(doubles), **(more or {})}, args, **kw)
         hosts.append(host)
-        return Bench(host, simulator)
+        return Bench(host, doubles)
 
     yield begin
     for host in hosts:

@@ -17,7 +17,7 @@ WRONG = "nobody-s-key-41c7e09a"
 
 
 @contextlib.contextmanager
-def everyone(simulator: Any, base: Path) -> Iterator[Bench]:
+def everyone(doubles: Any, base: Path) -> Iterator[Bench]:
     """The running host, on `base`; without caps, or a prompt for all would pass them."""
     variables = {"NANO_BANANA_CAP_DAY": "none", "NANO_BANANA_CAP_RUN": "none"}
     private = ""
@@ -25,18 +25,18 @@ def everyone(simulator: Any, base: Path) -> Iterator[Bench]:
         if spec.local:
             continue
         prefix = f"NANO_BANANA_{spec.id.upper()}"
-        variables[f"{prefix}_BASE_URL"] = simulator.base_url(spec.id)
+        variables[f"{prefix}_BASE_URL"] = doubles.base_url(spec.id)
         if spec.auth == "google_service_account":
             private = private or _private_key()
             for name, who in (("", "sim"), ("WRONG_", "disabled")):
                 account = base / f"account-{who}.json"
-                account.write_text(_service_account(simulator, private, who), "utf-8")
+                account.write_text(_service_account(doubles, private, who), "utf-8")
                 variables[f"{prefix}_{name}API_KEY_FILE"] = str(account)
         else:
             variables[f"{prefix}_API_KEY"] = "sim-test"
             variables[f"{prefix}_WRONG_API_KEY"] = WRONG
     with Host.start(base, variables) as host:
-        yield Bench(host, simulator)
+        yield Bench(host, doubles)
 
 
 def _private_key() -> str:
@@ -50,8 +50,8 @@ def _private_key() -> str:
     return pem.decode()
 
 
-def _service_account(simulator: Any, private: str, who: str) -> str:
-    """A service account of the simulator's own; it knows nobody called `disabled`."""
+def _service_account(doubles: Any, private: str, who: str) -> str:
+    """A service account of the doubles' own; it knows nobody called `disabled`."""
     return json.dumps(
         {
             "type": "service_account",
@@ -59,6 +59,6 @@ def _service_account(simulator: Any, private: str, who: str) -> str:
             "private_key_id": "1",
             "private_key": private,
             "client_email": f"{who}@sim-project.iam.gserviceaccount.com",
-            "token_uri": simulator.base_url("vertex") + "/token",
+            "token_uri": doubles.base_url("vertex") + "/token",
         }
     )

@@ -1,4 +1,4 @@
-"""What the host tests have in hand: prompts, what became of them, and what the simulator was asked."""
+"""What the host tests have in hand: prompts, what became of them, and what the doubles were asked."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from PIL import Image
 KEYED = ("onerouter", "apiframe", "nanobanana", "runflow")
 """The providers of the documents: each failure is tried with each of them."""
 SERVED = (*KEYED, "fal", "replicate")
-"""Every provider that the host is pointed at the simulator for."""
+"""Every provider that the host is pointed at the doubles for."""
 
 
-def provider_variables(simulator: Any, key: str = "sim-test") -> dict[str, str]:
-    """Environment variables that make `simulator` every provider."""
+def provider_variables(doubles: Any, key: str = "sim-test") -> dict[str, str]:
+    """Environment variables that make `doubles` every provider."""
     found = {"NANO_BANANA_CAP_DAY": "none"}  # a session of tests asks for more than a day's worth of pictures
     for name in SERVED:
-        found[f"NANO_BANANA_{name.upper()}_BASE_URL"] = simulator.base_url(name)
+        found[f"NANO_BANANA_{name.upper()}_BASE_URL"] = doubles.base_url(name)
         found[f"NANO_BANANA_{name.upper()}_API_KEY"] = key
     return found
 
@@ -89,10 +89,10 @@ class Ran:
 
 
 class Bench:
-    """A host and its simulator in a test's hands."""
+    """A host and its doubles in a test's hands."""
 
-    def __init__(self, host: Host, simulator: Any) -> None:
-        self.host, self.simulator = host, simulator
+    def __init__(self, host: Host, doubles: Any) -> None:
+        self.host, self.doubles = host, doubles
 
     def run(self, prompt: dict[str, Any], timeout: float = 150.0) -> Ran:
         try:
@@ -132,12 +132,12 @@ class Bench:
 
     def asked(self, prompt: str, provider: str = "") -> list[dict[str, Any]]:
         """The paid requests whose prompt has `prompt` in it, in order of arrival."""
-        found: list[dict[str, Any]] = self.simulator.ledger(prompt=prompt, provider=provider)["requests"]
+        found: list[dict[str, Any]] = self.doubles.request_log(prompt=prompt, provider=provider)["requests"]
         return found
 
     def paid(self, prompt: str) -> int:
         """Pictures billed."""
-        return int(self.simulator.ledger(prompt=prompt)["paid_images"])
+        return int(self.doubles.request_log(prompt=prompt)["paid_images"])
 
     def put(self, name: str, pixels: np.ndarray) -> str:
         """Writes a PNG into the host's input folder."""

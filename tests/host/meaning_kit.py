@@ -1,4 +1,4 @@
-"""What the tests of the contract's meaning share: frames in a graph, what the simulator saw of them, what it drew.
+"""What the tests of the contract's meaning share: frames in a graph, what the doubles saw of them, what they drew.
 
 Pictures are noise, so that a swapped, scaled or re-encoded one can't pass for another.
 """
@@ -20,12 +20,12 @@ Link = list[Any]
 
 
 def digest(pixels: np.ndarray) -> str:
-    """What the simulator writes down of a picture."""
+    """What the doubles write down of a picture."""
     return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
 
 
 def references(request: dict[str, Any]) -> list[str]:
-    """The pictures of a request as the simulator decoded them, in their order."""
+    """The pictures of a request as the doubles decoded them, in their order."""
     return [one["sha256_pixels"] for one in request["references"]]
 
 
@@ -80,11 +80,11 @@ def chained(bench: Bench, prompt: str, *providers: str, **inputs: Any) -> Ran:
 def drawn(bench: Bench, request: dict[str, Any]) -> list[np.ndarray]:
     """The pictures that a recorded OneRouter generation was answered with, asked for once more.
 
-    The simulator draws the same for the same seed, slot and prompt, so a file fetched here is the file the pack got.
+    The doubles draw the same for the same seed, slot and prompt, so a file fetched here is the file the pack got.
     """
     body = json.dumps(request["fields"]).encode()
     headers = {"Content-Type": "application/json", "Authorization": "Bearer sim-look"}
-    address = f"{bench.simulator.base_url('onerouter')}/v1/images/generations"
+    address = f"{bench.doubles.base_url('onerouter')}/v1/images/generations"
     with urllib.request.urlopen(urllib.request.Request(address, body, headers), timeout=20) as answer:
         entries = json.load(answer)["data"]
     found = []

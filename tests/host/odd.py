@@ -1,4 +1,4 @@
-"""A tiny server that does what no strict simulator would: echoes secrets, reads slowly, stops in the middle.
+"""A tiny server that does what no strict double would: echoes secrets, reads slowly, stops in the middle.
 
 It speaks no API. A test hands it an act: what to do with one connection. Everything that was received is kept, so that a
 test can say what never came.

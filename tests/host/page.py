@@ -37,7 +37,7 @@ class Page:
     """A host as its own page asks it."""
 
     def __init__(self, bench: Bench) -> None:
-        self.bench, self.host, self.simulator = bench, bench.host, bench.simulator
+        self.bench, self.host, self.doubles = bench, bench.host, bench.doubles
 
     def ask(self, method: str, path: str, body: Any = None, root: str = ROOT, **headers: str) -> Answer:
         """`body` as JSON, or bytes as they are; further headers with _ for -."""

@@ -17,10 +17,10 @@ from pack.tests.host.page import Page
 
 
 @pytest.fixture(scope="module")
-def page(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def page(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """A host with a key for every provider, a data folder that is made by it under umask 0, and --multi-user."""
     home = tmp_path_factory.mktemp("attacked") / "home"
-    variables = {**provider_variables(simulator), "NANO_BANANA_HOME": str(home)}
+    variables = {**provider_variables(doubles), "NANO_BANANA_HOME": str(home)}
     base = tmp_path_factory.mktemp("host")
     (base / "custom_nodes").mkdir()
     (base / "custom_nodes" / "odd_values.py").write_text(ODD_NODE)
@@ -32,7 +32,7 @@ def page(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
             os.umask(before)
     with host:
         host.home = home
-        yield Page(Bench(host, simulator))
+        yield Page(Bench(host, doubles))
 
 
 # ------------------------------------------------------------------------------------------------------- files on disk
@@ -259,7 +259,7 @@ def test_a_stranger_s_workflow_orders_no_videos(page: Page, tag: str) -> None:
             "NanoBananaGenerate", prompt=f"{tag} {number}", provider=["config", 0], num_images=16
         )
         graph[f"show{number}"] = node("PreviewImage", images=[f"make{number}", 0])
-    before = len(page.simulator.ledger(provider="fal")["requests"])
+    before = len(page.doubles.request_log(provider="fal")["requests"])
     found = page.good("POST", "/estimate", {"prompt": graph})["nodes"]
     assert len(found) == 16
     for each in found.values():
@@ -267,7 +267,7 @@ def test_a_stranger_s_workflow_orders_no_videos(page: Page, tag: str) -> None:
         assert "price unknown" in each["problem"]["what"]
     ran = page.bench.run(graph)
     assert ran.status == "error" and VIDEO in ran.error and "NANO_BANANA_ALLOW_MODELS" in ran.error
-    assert "Nothing was charged" in ran.error and len(page.simulator.ledger(provider="fal")["requests"]) == before
+    assert "Nothing was charged" in ran.error and len(page.doubles.request_log(provider="fal")["requests"]) == before
 
 
 def test_a_model_is_allowed_on_this_machine_and_taken_back(page: Page, tag: str) -> None:

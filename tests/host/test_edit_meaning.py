@@ -227,11 +227,11 @@ def test_match_first_image_gives_exactly_its_size(bench: Bench, tag: str) -> Non
 def test_the_original_frame_stands_in_for_a_failed_one(bench: Bench, tag: str) -> None:
     """One frame is refused; its place keeps the input, and the report says so."""
     graph, frames = batch(bench, tag, [2])
-    bench.simulator.fault("refuse times=1", provider="onerouter", match=tag)
+    bench.doubles.fault("refuse times=1", provider="onerouter", match=tag)
     ran = bench.edit(tag, {"image_1": ["batch_1", 0]}, more=graph, batch_mode="each",
                      on_failure="keep the original frame", output_size="match first image",
                      config={"max_parallel": 1})  # fmt: skip
-    bench.simulator.clear_faults()
+    bench.doubles.clear_faults()
     assert ran.status == "success", ran.error
     first, second = ran.images()
     assert np.array_equal(first, frames[0][0]) and not np.array_equal(second, frames[0][1])

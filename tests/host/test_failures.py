@@ -1,7 +1,7 @@
 """What a person reads when a provider fails, that it is true, and that no picture is asked for twice.
 
 Every message has four parts: what happened, whose fault it is, whether it cost money, what to do. The third is held
-against the simulator's own bill.
+against the doubles' own bill.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def test_a_failure_says_what_it_is_and_what_it_cost(bench: Bench, tag: str, prov
     check_money(bench, tag, ran.error, case.part("charged", provider))
     asked, expected = len(bench.asked(tag)), case.part("requests", provider)
     assert asked == expected or (case.timeout < 600 and 1 <= asked < expected)
-    assert bench.simulator.ledger(prompt=tag)["paid_calls"] <= 1
+    assert bench.doubles.request_log(prompt=tag)["paid_calls"] <= 1
 
 
 GOOD = (
@@ -316,9 +316,9 @@ def test_a_call_that_is_only_collected_holds_nobody_up(bench: Bench, tag: str) -
                 == "success"
             )
     finally:
-        # The simulator forgets the tasks, so that nobody goes on asking for them.
+        # The doubles forget the tasks, so that nobody goes on asking for them.
         bench.host.post("/interrupt", {})
-        bench.simulator.reset()
+        bench.doubles.reset()
 
 
 @pytest.mark.parametrize("words", ["truncate", "file_status=404"])
@@ -384,25 +384,25 @@ def test_a_result_inside_the_users_network_is_not_fetched(
 @pytest.mark.parametrize("provider", KEYED)
 def test_a_server_that_hangs_up_at_once(bench: Bench, tag: str, provider: str) -> None:
     """The connection ends before the request is read: one try, because nobody can tell how far it came."""
-    before = len(bench.simulator.ledger(provider=provider)["requests"])
-    bench.simulator.fault("drop=connect", provider=provider)
+    before = len(bench.doubles.request_log(provider=provider)["requests"])
+    bench.doubles.fault("drop=connect", provider=provider)
     try:
         ran = bench.generate(tag, provider)
     finally:
-        bench.simulator.clear_faults()
+        bench.doubles.clear_faults()
     assert ran.error_type == "NanoBanana.NetworkError"
     check_words(bench, ran.error)
     assert LABELS[provider] in ran.error and "queue again" in ran.error
     check_money(bench, tag, ran.error, "maybe")
-    assert len(bench.simulator.ledger(provider=provider)["requests"]) == before + 1
+    assert len(bench.doubles.request_log(provider=provider)["requests"]) == before + 1
 
 
-def test_a_provider_that_nobody_answers_for(fresh: Callable[..., Bench], simulator: Any, tag: str) -> None:
+def test_a_provider_that_nobody_answers_for(fresh: Callable[..., Bench], doubles: Any, tag: str) -> None:
     """No connection at all: surely unpaid, and the advice is about this machine's network."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # ours and silent: nobody else can begin to listen there
         address = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        with_hole = fresh(simulator, {"NANO_BANANA_ONEROUTER_BASE_URL": address})
+        with_hole = fresh(doubles, {"NANO_BANANA_ONEROUTER_BASE_URL": address})
         ran = with_hole.generate(tag)
     assert ran.error_type == "NanoBanana.NetworkError"
     assert (
@@ -424,11 +424,11 @@ def test_a_broken_upload_is_sent_again(bench: Bench, tag: str) -> None:
 def test_a_reference_that_can_not_be_uploaded_costs_nothing(bench: Bench, tag: str, status: int) -> None:
     """Uploads come before the paid request, which then is never made."""
     picture = bench.put(f"reference-{status}.png", colours(64, 64, seed=status))
-    bench.simulator.fault(f"upload_status={status}", provider="runflow")
+    bench.doubles.fault(f"upload_status={status}", provider="runflow")
     try:
         ran = bench.edit(tag, {"image_1": picture}, "runflow")
     finally:
-        bench.simulator.clear_faults()
+        bench.doubles.clear_faults()
     assert ran.status == "error" and "Runflow" in ran.error
     check_words(bench, ran.error)
     check_money(bench, tag, ran.error, "no")
@@ -438,11 +438,11 @@ def test_a_reference_that_can_not_be_uploaded_costs_nothing(bench: Bench, tag: s
 def test_an_upload_that_hiccups_is_tried_again(bench: Bench, tag: str) -> None:
     """A free step is simply done again."""
     picture = bench.put("hiccup.png", colours(64, 64, seed=77))
-    bench.simulator.fault("upload_status=503 times=2", provider="runflow")
+    bench.doubles.fault("upload_status=503 times=2", provider="runflow")
     try:
         ran = bench.edit(tag, {"image_1": picture}, "runflow")
     finally:
-        bench.simulator.clear_faults()
+        bench.doubles.clear_faults()
     assert ran.status == "success", ran.error
     assert (len(bench.asked(tag)), bench.paid(tag)) == (1, 1)
 
@@ -488,7 +488,7 @@ def test_a_fallback_is_asked_only_for_what_surely_cost_nothing(bench: Bench, tag
         )
 
     for provider, words in (("onerouter", "status=402"), ("onerouter", "status=502")):
-        bench.simulator.fault(words, provider=provider, match=f"{tag} {words}")
+        bench.doubles.fault(words, provider=provider, match=f"{tag} {words}")
     free, dear = run("status=402"), run("status=502")
     assert free.status == "success" and free.info()["provider"] == "apiframe"
     assert [tried["provider"] for tried in free.info()["tried"]] == ["onerouter", "apiframe"]

@@ -88,13 +88,13 @@ GIVEN = [
 
 
 @pytest.fixture(scope="module")
-def bench(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    with everyone(simulator, tmp_path_factory.mktemp("elsewhere")) as bench:
+def bench(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    with everyone(doubles, tmp_path_factory.mktemp("elsewhere")) as bench:
         yield bench
 
 
 def text_of(provider: str, name: str) -> str:
-    """The beginning of a prompt, by which the simulator's book is asked."""
+    """The beginning of a prompt, by which the doubles' book is asked."""
     return f"elsewhere {provider} {name}."
 
 
@@ -117,7 +117,7 @@ def all_of(name: str) -> dict[str, Any]:
 
 
 def book(bench: Bench, provider: str, name: str) -> tuple[int, int]:
-    """(requests, pictures billed) at the simulator."""
+    """(requests, pictures billed) at the doubles."""
     return len(bench.asked(text_of(provider, name))), bench.paid(text_of(provider, name))
 
 
@@ -143,7 +143,7 @@ def run(bench: Bench) -> Ran:
 
 @pytest.mark.parametrize(("provider", "name"), GIVEN)
 def test_a_failure_says_what_it_is_and_what_it_cost(bench: Bench, run: Ran, provider: str, name: str) -> None:
-    """The node's message has the four parts, its word about money is the simulator's, and it was asked for once."""
+    """The node's message has the four parts, its word about money is the doubles', and it was asked for once."""
     case = CASES[name]
     charged, message = told(run, provider, name)
     check_words(bench, message)

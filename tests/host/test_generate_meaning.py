@@ -31,15 +31,15 @@ def test_the_report_is_complete_and_true(bench: Bench, tag: str) -> None:
 
 
 def test_the_cost_that_the_provider_reports_wins(bench: Bench, tag: str) -> None:
-    bench.simulator.form("runflow", "run", 404)
+    bench.doubles.form("runflow", "run", 404)
     try:
         info = bench.generate(tag, "runflow").info()
     finally:
-        bench.simulator.form("runflow", "run", 0)
+        bench.doubles.form("runflow", "run", 0)
         # The host has learned the other form now; other tests know it by the first.
-        bench.simulator.form("runflow", "runs", 404)
+        bench.doubles.form("runflow", "runs", 404)
         back = bench.generate(f"{tag} back", "runflow")
-        bench.simulator.form("runflow", "runs", 0)
+        bench.doubles.form("runflow", "runs", 0)
     assert back.status == "success" and len(bench.asked(f"{tag} back")) == 2
     assert info["cost_source"] == "provider" and info["cost_usd"] > 0
 
@@ -127,9 +127,9 @@ def test_an_incomplete_run_runs_again_and_pays_for_what_is_missing(bench: Bench,
         "make": node("NanoBananaGenerate", prompt=tag, provider=["config", 0], num_images=3),
         "show": node("PreviewImage", images=["make", 0]),
     }
-    bench.simulator.fault("refuse times=1", provider="nanobanana", match=tag)
+    bench.doubles.fault("refuse times=1", provider="nanobanana", match=tag)
     first = bench.run(graph)
-    bench.simulator.clear_faults()
+    bench.doubles.clear_faults()
     assert first.status == "success", first.error
     assert [failed["slot"] for failed in first.info()["failed"]] == [0] and len(first.images()) == 2
     assert first.info()["failed"][0]["charged"] == "no"
@@ -149,9 +149,9 @@ def test_a_complete_run_is_cached_by_the_host(bench: Bench, tag: str) -> None:
 
 
 def test_fail_ends_the_prompt_and_keeps_what_was_paid(bench: Bench, tag: str) -> None:
-    bench.simulator.fault("refuse times=1", provider="nanobanana", match=tag)
+    bench.doubles.fault("refuse times=1", provider="nanobanana", match=tag)
     ran = bench.generate(tag, "nanobanana", num_images=3, on_failure="fail", config={"max_parallel": 1})
-    bench.simulator.clear_faults()
+    bench.doubles.clear_faults()
     assert ran.status == "error" and "1 of 3 pictures could not be made" in ran.error
     assert "2 of 3 pictures are there and are kept" in ran.error
     assert bench.generate(tag, "nanobanana", num_images=3, on_failure="fail").status == "success"
@@ -210,7 +210,7 @@ def test_fewer_pictures_than_asked_are_named(bench: Bench, tag: str) -> None:
 
 
 def test_a_fallback_takes_over_what_surely_cost_nothing(bench: Bench, tag: str) -> None:
-    bench.simulator.fault("status=402", provider="runflow", match=tag)
+    bench.doubles.fault("status=402", provider="runflow", match=tag)
     ran = bench.run(
         {
             "second": node("ProviderConfig", provider="onerouter"),
@@ -219,7 +219,7 @@ def test_a_fallback_takes_over_what_surely_cost_nothing(bench: Bench, tag: str) 
             "show": node("PreviewImage", images=["make", 0]),
         }
     )
-    bench.simulator.clear_faults()
+    bench.doubles.clear_faults()
     assert ran.status == "success", ran.error
     info = ran.info()
     assert info["provider"] == "onerouter" and [t["provider"] for t in info["tried"]] == ["runflow", "onerouter"]
@@ -283,10 +283,10 @@ def test_the_same_picture_asked_for_twice_at_once_is_paid_once(bench: Bench, tag
     assert np.array_equal(ran.images("show_a")[0], ran.images("show_b")[0])
 
 
-def test_auto_follows_the_users_order_and_skips_who_cannot(fresh: Any, simulator: Any, tag: str) -> None:
+def test_auto_follows_the_users_order_and_skips_who_cannot(fresh: Any, doubles: Any, tag: str) -> None:
     """Also: a named provider without a key runs as auto where the user has said so; offline is never chosen."""
     bench = fresh(
-        simulator,
+        doubles,
         {
             "NANO_BANANA_ORDER": "apiframe,runflow",
             "NANO_BANANA_MISSING_PROVIDER": "substitute",
@@ -308,9 +308,9 @@ def test_auto_follows_the_users_order_and_skips_who_cannot(fresh: Any, simulator
     assert any("used instead" in notice for notice in ran.info()["notices"])
 
 
-def test_no_key_at_all_fails_with_the_cures_and_never_goes_offline(fresh: Any, simulator: Any, tag: str) -> None:
-    none = {name: "" for name in provider_variables(simulator) if name.endswith("_API_KEY")}
-    bench = fresh(simulator, none)
+def test_no_key_at_all_fails_with_the_cures_and_never_goes_offline(fresh: Any, doubles: Any, tag: str) -> None:
+    none = {name: "" for name in provider_variables(doubles) if name.endswith("_API_KEY")}
+    bench = fresh(doubles, none)
     ran = bench.run({"make": node("NanoBananaGenerate", prompt=tag), "show": node("PreviewImage", images=["make", 0])})
     for word in ("No provider has a key", "API_KEY", "Settings", "offline", "Nothing was charged"):
         assert word in ran.error

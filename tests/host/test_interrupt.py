@@ -39,11 +39,11 @@ def slow_server() -> Iterator[Odd]:
 
 
 @pytest.fixture(scope="module")
-def odd_bench(simulator: Any, slow_server: Odd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def odd_bench(doubles: Any, slow_server: Odd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """A host whose APIFRAME is that server."""
-    variables = provider_variables(simulator) | {"NANO_BANANA_APIFRAME_BASE_URL": slow_server.origin}
+    variables = provider_variables(doubles) | {"NANO_BANANA_APIFRAME_BASE_URL": slow_server.origin}
     with Host.start(tmp_path_factory.mktemp("odd"), variables) as host:
-        yield Bench(host, simulator)
+        yield Bench(host, doubles)
 
 
 def prompt_of(text: str, provider: str = "onerouter", config: dict[str, Any] | None = None, **inputs: Any) -> Any:
@@ -88,11 +88,11 @@ def check_landed(bench: Bench, prompt: Any, tag: str) -> None:
 def test_while_the_provider_thinks(bench: Bench, listener: Ears, tag: str, provider: str) -> None:
     """Sent and not answered: the wait ends, the call doesn't."""
     prompt = prompt_of(tag, provider)
-    bench.simulator.fault("hold", provider=provider, match=tag)
+    bench.doubles.fault("hold", provider=provider, match=tag)
     prompt_id = bench.host.queue_prompt(prompt, listener.client)
-    assert bench.simulator.wait(prompt=tag, count=1)
+    assert bench.doubles.wait(prompt=tag, count=1)
     interrupt(bench, listener, prompt_id)
-    bench.simulator.clear_faults()
+    bench.doubles.clear_faults()
     told = listener.wait(lambda heard: heard.kind == "nano_banana.stopped").data
     assert (told["on_the_way"], told["dropped"], told["back"]) == (1, 0, 0) and "nothing more" in told["text"]
     check_landed(bench, prompt, tag)
@@ -144,7 +144,7 @@ def test_while_backing_off(bench: Bench, listener: Ears, tag: str) -> None:
     listener.wait_text("waiting for the rate limit, ")
     interrupt(bench, listener, prompt_id)
     assert listener.wait(lambda heard: heard.kind == "nano_banana.stopped").data["dropped"] == 1
-    assert not bench.simulator.wait(prompt=tag, count=2, timeout=4), "it was sent after the interrupt"
+    assert not bench.doubles.wait(prompt=tag, count=2, timeout=4), "it was sent after the interrupt"
     assert bench.paid(tag) == 0
     assert bench.run(prompt).status == "success" and bench.paid(tag) == 1
 
@@ -152,15 +152,15 @@ def test_while_backing_off(bench: Bench, listener: Ears, tag: str) -> None:
 def test_while_others_wait_in_line(bench: Bench, listener: Ears, tag: str) -> None:
     """Three pictures, one at a time: the first lands, the two behind it are never sent."""
     prompt = prompt_of(f"{tag} three", "nanobanana", {"max_parallel": 1}, num_images=3)
-    bench.simulator.fault("hold", provider="nanobanana", match=tag)
+    bench.doubles.fault("hold", provider="nanobanana", match=tag)
     prompt_id = bench.host.queue_prompt(prompt, listener.client)
-    assert bench.simulator.wait(prompt=tag, count=1)
+    assert bench.doubles.wait(prompt=tag, count=1)
     interrupt(bench, listener, prompt_id)
     told = listener.wait(lambda heard: heard.kind == "nano_banana.stopped").data
     assert (told["asked"], told["on_the_way"], told["dropped"]) == (3, 1, 2)
     check_host_goes_on(bench, tag)
-    bench.simulator.clear_faults()
-    assert not bench.simulator.wait(prompt=f"{tag} three", count=2, timeout=3), "a dropped one was sent"
+    bench.doubles.clear_faults()
+    assert not bench.doubles.wait(prompt=f"{tag} three", count=2, timeout=3), "a dropped one was sent"
     again = bench.run(prompt)
     assert [image["from"] for image in again.info()["images"]] == ["store", "provider", "provider"]
     assert bench.paid(f"{tag} three") == 3
@@ -182,7 +182,7 @@ def test_while_references_are_encoded(bench: Bench, listener: Ears, tag: str) ->
     listener.wait_text("preparing", timeout=60)
     interrupt(bench, listener, prompt_id)
     check_host_goes_on(bench, tag)
-    assert not bench.simulator.wait(prompt=tag, provider="onerouter", count=1, timeout=8), "it was sent after all"
+    assert not bench.doubles.wait(prompt=tag, provider="onerouter", count=1, timeout=8), "it was sent after all"
 
 
 def _answer_with_a_picture() -> bytes:
@@ -249,7 +249,7 @@ def test_in_the_middle_of_the_answer(odd_bench: Bench, slow_server: Odd, tag: st
 def test_a_failing_sibling_loses_nothing(bench: Bench, listener: Ears, tag: str) -> None:
     """The host takes the prompt down when a node fails; the other node's paid picture lands and is free next time."""
     good = prompt_of(f"{tag} good")
-    bench.simulator.fault("hold", provider="onerouter", match=tag)
+    bench.doubles.fault("hold", provider="onerouter", match=tag)
     both = {
         **good,
         "bad_config": node("ProviderConfig", provider="nanobanana"),
@@ -260,5 +260,5 @@ def test_a_failing_sibling_loses_nothing(bench: Bench, listener: Ears, tag: str)
     end = listener.wait_end(prompt_id)
     assert end.kind == "execution_error" and end.data["exception_type"] == "NanoBanana.KeyRefused"
     assert listener.wait(lambda heard: heard.kind == "nano_banana.stopped").data["on_the_way"] == 1
-    bench.simulator.clear_faults()
+    bench.doubles.clear_faults()
     check_landed(bench, good, f"{tag} good")

@@ -18,9 +18,9 @@ from pack.tests.host.kit import Bench, node, provider_variables
 CANARY = "sim-canary-7f3a9c1e55"
 
 
-def begin(simulator: Any, base: Path, home: Path, **more: str) -> Bench:
-    variables = provider_variables(simulator, CANARY) | {"NANO_BANANA_HOME": str(home)} | more
-    return Bench(Host.start(base, variables), simulator)
+def begin(doubles: Any, base: Path, home: Path, **more: str) -> Bench:
+    variables = provider_variables(doubles, CANARY) | {"NANO_BANANA_HOME": str(home)} | more
+    return Bench(Host.start(base, variables), doubles)
 
 
 def states(home: Path, prompt: str = "") -> list[str]:
@@ -55,7 +55,7 @@ def graph(prompts: dict[str, tuple[str, str]], **inputs: Any) -> dict[str, Any]:
     return made
 
 
-def test_a_host_killed_in_every_state_pays_once_per_picture(simulator: Any, tmp_path: Path, tag: str) -> None:
+def test_a_host_killed_in_every_state_pays_once_per_picture(doubles: Any, tmp_path: Path, tag: str) -> None:
     """SIGKILL with pictures stored, answered, accepted and sent; only the lost reply is asked about, and then once."""
     home = tmp_path / "home"
     prompts = {
@@ -64,14 +64,14 @@ def test_a_host_killed_in_every_state_pays_once_per_picture(simulator: Any, tmp_
         "accepted": ("apiframe", f"{tag} accepted [[sim: task steps=9]]"),
         "sent": ("onerouter", f"{tag} sent [[sim: slow=600 times=1]]"),
     }
-    first = begin(simulator, tmp_path / "one", home)
+    first = begin(doubles, tmp_path / "one", home)
     first.host.queue_prompt(graph(prompts))
     until(lambda: home.joinpath("journal.sqlite").exists())
     for state in prompts:
         until(partial(stands, home, f"{tag} {state}", state))
     first.host.kill()
 
-    second = begin(simulator, tmp_path / "two", home)
+    second = begin(doubles, tmp_path / "two", home)
     try:
         # Nobody asks: what can be had for nothing comes by itself, and nothing is paid for it.
         until(lambda: states(home, f"{tag} answered") == states(home, f"{tag} accepted") == ["stored"], 60)
@@ -95,16 +95,16 @@ def test_a_host_killed_in_every_state_pays_once_per_picture(simulator: Any, tmp_
         second.host.stop()
 
 
-def test_each_question_is_seen_before_its_picture_is_paid_again(simulator: Any, tmp_path: Path, tag: str) -> None:
+def test_each_question_is_seen_before_its_picture_is_paid_again(doubles: Any, tmp_path: Path, tag: str) -> None:
     """Three nodes of one graph lost their answers; the host shows the error of one node at a time."""
     home = tmp_path / "home"
     prompts = {name: (name, f"{tag} {name} [[sim: slow=60 times=1]]") for name in ("onerouter", "apiframe", "runflow")}
-    first = begin(simulator, tmp_path / "one", home)
+    first = begin(doubles, tmp_path / "one", home)
     first.host.queue_prompt(graph(prompts))
-    assert all(simulator.wait(prompt=f"{tag} {name}", state="received") for name in prompts)
+    assert all(doubles.wait(prompt=f"{tag} {name}", state="received") for name in prompts)
     first.host.kill()
 
-    second = begin(simulator, tmp_path / "two", home)
+    second = begin(doubles, tmp_path / "two", home)
     try:
         seen: set[str] = set()
         for _ in range(4):
@@ -135,11 +135,11 @@ def check_graph_runs_again(bench: Bench, home: Path, tag: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def pair(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bench, Bench, Path]]:
+def pair(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bench, Bench, Path]]:
     """Two hosts on one data folder, with a cap per day."""
     base = tmp_path_factory.mktemp("pair")
     home = base / "home"
-    one, two = (begin(simulator, base / name, home, NANO_BANANA_CAP_RUN="1") for name in ("one", "two"))
+    one, two = (begin(doubles, base / name, home, NANO_BANANA_CAP_RUN="1") for name in ("one", "two"))
     yield one, two, home
     one.host.stop()
     two.host.stop()
@@ -198,10 +198,10 @@ def test_a_damaged_journal_is_rebuilt_and_nothing_is_paid_again(pair: tuple[Benc
     assert list(home.glob("journal-*.sqlite"))
 
 
-def test_without_a_place_for_it_nothing_is_sent(simulator: Any, tmp_path: Path, tag: str) -> None:
+def test_without_a_place_for_it_nothing_is_sent(doubles: Any, tmp_path: Path, tag: str) -> None:
     """The data folder can't be made: told before any money moves."""
     (tmp_path / "file").write_text("in the way")
-    bench = begin(simulator, tmp_path / "host", tmp_path / "file" / "home")
+    bench = begin(doubles, tmp_path / "host", tmp_path / "file" / "home")
     try:
         ran = bench.generate(tag)
         assert ran.status == "error" and "Nothing was charged" in ran.error and "NANO_BANANA_HOME" in ran.error

@@ -1,4 +1,4 @@
-"""What the strict simulator can't be asked for: words that come with pictures, and failures in a rhythm."""
+"""What the strict doubles can't be asked for: words that come with pictures, and failures in a rhythm."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def reseller() -> Iterator[Odd]:
 
 
 @pytest.fixture(scope="module")
-def talking(reseller: Odd, simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def talking(reseller: Odd, doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """A host for which the odd server is two of the providers."""
     theirs = {f"NANO_BANANA_{name}_BASE_URL": reseller.origin for name in ("NANOBANANA", "ONEROUTER")}
-    variables = provider_variables(simulator) | theirs
+    variables = provider_variables(doubles) | theirs
     with Host.start(tmp_path_factory.mktemp("talking"), variables) as host:
-        yield Bench(host, simulator)
+        yield Bench(host, doubles)
 
 
 def answering(side: Callable[[int], int], refused: frozenset[int] = frozenset()) -> Callable[[Visit], None]:

@@ -18,10 +18,10 @@ from pack.tests.host.meaning_kit import Graph, chain, chained, frames
 
 def test_a_chain_is_gone_through_to_its_end(bench: Bench, tag: str) -> None:
     """Two providers without money, the third one delivers; the report names all three and what they cost."""
-    bench.simulator.fault("status=402", provider="runflow", match=tag)
-    bench.simulator.fault("status=402", provider="nanobanana", match=tag)
+    bench.doubles.fault("status=402", provider="runflow", match=tag)
+    bench.doubles.fault("status=402", provider="nanobanana", match=tag)
     ran = chained(bench, tag, "runflow", "nanobanana", "onerouter", num_images=2)
-    bench.simulator.clear_faults()
+    bench.doubles.clear_faults()
     assert ran.status == "success", ran.error
     info = ran.info()
     assert [(t["provider"], t["images"], t.get("charged")) for t in info["tried"]] == [
@@ -33,9 +33,9 @@ def test_a_chain_is_gone_through_to_its_end(bench: Bench, tag: str) -> None:
 
 def test_a_fallback_makes_only_what_is_missing(bench: Bench, tag: str) -> None:
     """One of three is refused by the first provider: the second one is asked for that one, and order stays."""
-    bench.simulator.fault("refuse times=1", provider="nanobanana", match=tag)
+    bench.doubles.fault("refuse times=1", provider="nanobanana", match=tag)
     ran = chained(bench, tag, "nanobanana", "onerouter", num_images=3, seed=4)
-    bench.simulator.clear_faults()
+    bench.doubles.clear_faults()
     assert ran.status == "success", ran.error
     (second,) = bench.asked(tag, "onerouter")
     assert (second["fields"]["n"], second["fields"]["seed"]) == (1, 4)
@@ -47,10 +47,10 @@ def test_a_fallback_makes_only_what_is_missing(bench: Bench, tag: str) -> None:
 
 def test_what_may_have_been_charged_is_not_asked_of_the_fallback(bench: Bench, tag: str) -> None:
     """One of three is lost on the way, two are refused: the fallback makes the two, the lost one is only reported."""
-    bench.simulator.fault("drop=headers times=1", provider="apiframe", match=tag)
-    bench.simulator.fault("status=402", provider="apiframe", match=tag)
+    bench.doubles.fault("drop=headers times=1", provider="apiframe", match=tag)
+    bench.doubles.fault("status=402", provider="apiframe", match=tag)
     ran = chained(bench, tag, "apiframe", "onerouter", num_images=3)
-    bench.simulator.clear_faults()
+    bench.doubles.clear_faults()
     assert ran.status == "success", ran.error
     assert [request["fields"]["n"] for request in bench.asked(tag, "onerouter")] == [2]
     (failed,) = ran.info()["failed"]
@@ -60,17 +60,17 @@ def test_what_may_have_been_charged_is_not_asked_of_the_fallback(bench: Bench, t
 
 def test_the_same_provider_twice_in_a_chain_is_asked_once(bench: Bench, tag: str) -> None:
     """A refusal is not tried again by writing it down twice."""
-    bench.simulator.fault("status=402", provider="onerouter", match=tag)
+    bench.doubles.fault("status=402", provider="onerouter", match=tag)
     ran = chained(bench, tag, "onerouter", "onerouter")
-    bench.simulator.clear_faults()
+    bench.doubles.clear_faults()
     assert "no credit" in ran.error and len(bench.asked(tag)) == 1
 
 
 def test_offline_may_be_named_as_the_last_resort(bench: Bench, tag: str) -> None:
     """Only because the graph says so; the report says who drew it, and that it was free."""
-    bench.simulator.fault("status=402", provider="onerouter", match=tag)
+    bench.doubles.fault("status=402", provider="onerouter", match=tag)
     ran = chained(bench, tag, "onerouter", "offline")
-    bench.simulator.clear_faults()
+    bench.doubles.clear_faults()
     assert ran.status == "success", ran.error
     info = ran.info()
     assert info["provider"] == "offline" and info["cost_usd"] == 0 and len(ran.images()) == 1
@@ -78,9 +78,9 @@ def test_offline_may_be_named_as_the_last_resort(bench: Bench, tag: str) -> None
 
 def test_what_a_fallback_made_is_not_paid_again_at_the_first_provider(bench: Bench, tag: str) -> None:
     """The first provider is well again: the picture is here already, so nobody is asked."""
-    bench.simulator.fault("status=402", provider="runflow", match=tag)
+    bench.doubles.fault("status=402", provider="runflow", match=tag)
     first = chained(bench, tag, "runflow", "onerouter")
-    bench.simulator.clear_faults()
+    bench.doubles.clear_faults()
     assert first.status == "success" and bench.paid(tag) == 1
     graph = {
         **chain("runflow", "onerouter"),
@@ -97,10 +97,10 @@ def test_what_a_fallback_made_is_not_paid_again_at_the_first_provider(bench: Ben
 
 def test_an_incomplete_run_with_a_fallback_pays_only_for_what_is_missing(bench: Bench, tag: str) -> None:
     """Slot 0 came from the fallback, slot 1 from nobody; next time only slot 1 is bought."""
-    bench.simulator.fault("status=402 times=1", provider="runflow", match=tag)
-    bench.simulator.fault("fewer times=1", provider="onerouter", match=tag)
+    bench.doubles.fault("status=402 times=1", provider="runflow", match=tag)
+    bench.doubles.fault("fewer times=1", provider="onerouter", match=tag)
     first = chained(bench, tag, "runflow", "onerouter", num_images=2)
-    bench.simulator.clear_faults()
+    bench.doubles.clear_faults()
     assert first.status == "success", first.error
     assert [failed["slot"] for failed in first.info()["failed"]] == [1] and bench.paid(tag) == 1
     second = chained(bench, tag, "runflow", "onerouter", num_images=2)
@@ -218,9 +218,9 @@ def test_stop_this_branch_blocks_pictures_masks_and_originals_only(bench: Bench,
     }
     one, _ = frames(bench, tag, graph, "one", 2)
     inputs: dict[str, Any] = {"batch_mode": "each", "on_failure": "stop this branch"}
-    bench.simulator.fault("refuse times=1", provider="onerouter", match=f"{tag} edit")
+    bench.doubles.fault("refuse times=1", provider="onerouter", match=f"{tag} edit")
     ran = bench.edit(f"{tag} edit", {"image_1": one}, "onerouter", {"max_parallel": 1}, graph, **inputs)
-    bench.simulator.clear_faults()
+    bench.doubles.clear_faults()
     assert ran.status == "success", ran.error
     for blocked in ("show", "masks", "originals"):
         assert not ran.images(blocked)
@@ -234,9 +234,9 @@ def test_fail_in_each_names_the_numbers_and_the_next_run_pays_the_rest(bench: Be
     graph: Graph = {}
     one, _ = frames(bench, tag, graph, "one", 3)
     inputs: dict[str, Any] = {"batch_mode": "each", "on_failure": "fail"}
-    bench.simulator.fault("refuse times=1", provider="onerouter", match=tag)
+    bench.doubles.fault("refuse times=1", provider="onerouter", match=tag)
     ran = bench.edit(tag, {"image_1": one}, "onerouter", {"max_parallel": 1}, graph, **inputs)
-    bench.simulator.clear_faults()
+    bench.doubles.clear_faults()
     assert "1 of 3 pictures could not be made" in ran.error and "2 of 3 pictures are there and are kept" in ran.error
     again = bench.edit(tag, {"image_1": one}, "onerouter", {"max_parallel": 1}, graph, **inputs)
     assert again.status == "success" and bench.paid(tag) == 3
@@ -260,9 +260,9 @@ def test_after_an_incomplete_run_only_this_node_runs_again_and_then_rests(bench:
         messages = ran.entry["status"]["messages"]
         return {"make", "good"} & set(next(data["nodes"] for name, data in messages if name == "execution_cached"))
 
-    bench.simulator.fault("refuse times=1", provider="nanobanana", match=f"{tag} make")
+    bench.doubles.fault("refuse times=1", provider="nanobanana", match=f"{tag} make")
     first = bench.run(graph)
-    bench.simulator.clear_faults()
+    bench.doubles.clear_faults()
     second, third = bench.run(graph), bench.run(graph)
     assert [ran.status for ran in (first, second, third)] == ["success"] * 3
     assert [cached(ran) for ran in (first, second, third)] == [set(), {"good"}, {"good", "make"}]
@@ -312,9 +312,9 @@ def test_twins_of_which_one_failed_both_have_the_picture_next_time(bench: Bench,
         "show_a": node("PreviewImage", images=["a", 0]),
         "show_b": node("PreviewImage", images=["b", 0]),
     }
-    bench.simulator.fault("slow=0.4 refuse times=1", provider="onerouter", match=tag)
+    bench.doubles.fault("slow=0.4 refuse times=1", provider="onerouter", match=tag)
     first = bench.run(graph)
-    bench.simulator.clear_faults()
+    bench.doubles.clear_faults()
     assert first.status == "success", first.error
     assert len(bench.asked(tag)) == 2 and bench.paid(tag) == 1
     second = bench.run(graph)

@@ -92,10 +92,10 @@ def test_originals_stay_aligned_when_a_frame_in_the_middle_fails(bench: Bench, t
     """Three frames, the second refused: two results, and their originals are frames 0 and 2."""
     graph = viewers(edit=True)
     one, made = frames(bench, tag, graph, "one", 3)
-    bench.simulator.fault("refuse times=1", provider="onerouter", match=tag)
-    bench.simulator.fault("slow=0 times=1", provider="onerouter", match=tag)
+    bench.doubles.fault("refuse times=1", provider="onerouter", match=tag)
+    bench.doubles.fault("slow=0 times=1", provider="onerouter", match=tag)
     ran = bench.edit(tag, {"image_1": one}, more=graph, batch_mode="each", config={"max_parallel": 1})
-    bench.simulator.clear_faults()
+    bench.doubles.clear_faults()
     assert ran.status == "success", ran.error
     info = ran.info()
     (failed,) = info["failed"]
@@ -189,6 +189,6 @@ def test_only_what_this_run_spent_is_in_its_cost(bench: Bench, tag: str) -> None
     """Two of five are there already: the second run's cost is three pictures, as the provider's own books say."""
     first = generated(bench, tag, num_images=2).info()
     second = generated(bench, tag, num_images=5).info()
-    spent = bench.simulator.ledger(prompt=tag)["cost_usd"]
+    spent = bench.doubles.request_log(prompt=tag)["cost_usd"]
     assert (first["cost_usd"], second["cost_usd"]) == (pytest.approx(0.16), pytest.approx(0.24))
     assert first["cost_usd"] + second["cost_usd"] == pytest.approx(spent)

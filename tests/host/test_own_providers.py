@@ -24,13 +24,13 @@ overlays:
 """
 
 
-def test_the_user_s_own_file_is_lived_by(fresh: Callable[..., Bench], simulator: Any, tmp_path: Path, tag: str) -> None:
+def test_the_user_s_own_file_is_lived_by(fresh: Callable[..., Bench], doubles: Any, tmp_path: Path, tag: str) -> None:
     """Offered by the node, sent to its address with its key, priced as the file says; the rest works on."""
     home = tmp_path / "home"
     home.mkdir()
-    (home / "providers.yaml").write_text(YAML.format(address=simulator.base_url("nanobanana")), "utf-8")
+    (home / "providers.yaml").write_text(YAML.format(address=doubles.base_url("nanobanana")), "utf-8")
     before = (home / "providers.yaml").read_bytes()
-    bench = fresh(simulator, {"NANO_BANANA_HOME": str(home), "NANO_BANANA_SHOP_API_KEY": "sim-shop-key"})
+    bench = fresh(doubles, {"NANO_BANANA_HOME": str(home), "NANO_BANANA_SHOP_API_KEY": "sim-shop-key"})
     offered = bench.host.get("/object_info/ProviderConfig")["ProviderConfig"]["input"]["optional"]
     assert "shop" in str(offered["provider"]) and "broken" not in str(offered["provider"])
     assert "banana-9" in str(offered["model"]), "the picker has the names of all rows"

@@ -1,4 +1,4 @@
-"""Requests overlap up to the limits and no further, judged by what the simulator saw and not by the clock.
+"""Requests overlap up to the limits and no further, judged by what the doubles saw and not by the clock.
 
 It holds its answers until as many requests are there as should be.
 """
@@ -33,13 +33,13 @@ def eight(tag: str, provider: str = "onerouter", **config: Any) -> dict[str, Any
 
 def held(bench: Bench, prompt: dict[str, Any], tag: str, count: int) -> Ran:
     """Runs a prompt whose requests are answered only once `count` of them are there; no others may be by then."""
-    bench.simulator.fault("hold", match=tag)
+    bench.doubles.fault("hold", match=tag)
     prompt_id = bench.host.queue_prompt(prompt)
-    assert bench.simulator.wait(prompt=tag, count=count), f"{len(bench.asked(tag))} requests at a time"
+    assert bench.doubles.wait(prompt=tag, count=count), f"{len(bench.asked(tag))} requests at a time"
     running = bench.host.get("/queue")["queue_running"]
     assert [entry[1] for entry in running] == [prompt_id], "requests on their way hold the host"
-    assert not bench.simulator.wait(prompt=tag, count=count + 1, timeout=0.5), "more than the limit"
-    bench.simulator.clear_faults()
+    assert not bench.doubles.wait(prompt=tag, count=count + 1, timeout=0.5), "more than the limit"
+    bench.doubles.clear_faults()
     return Ran(bench.host, bench.host.wait_prompt(prompt_id))
 
 
@@ -88,11 +88,11 @@ def test_one_provider_does_not_wait_for_another(bench: Bench, tag: str) -> None:
     prompt = eight(f"{tag} first", max_parallel=1)
     second = eight(f"{tag} second", "apiframe")
     prompt |= {f"second_{name}": _renamed(value) for name, value in second.items()}
-    bench.simulator.fault("hold", provider="onerouter", match=f"{tag} first")
+    bench.doubles.fault("hold", provider="onerouter", match=f"{tag} first")
     prompt_id = bench.host.queue_prompt(prompt)
-    assert bench.simulator.wait(prompt=f"{tag} second", state="answered", count=8)
+    assert bench.doubles.wait(prompt=f"{tag} second", state="answered", count=8)
     assert len(bench.asked(f"{tag} first")) <= 1
-    bench.simulator.clear_faults()
+    bench.doubles.clear_faults()
     ran = Ran(bench.host, bench.host.wait_prompt(prompt_id))
     assert ran.status == "success", ran.error
     assert together(bench.asked(f"{tag} first")) == 1

@@ -83,20 +83,20 @@ def test_cancel_while_it_waits_for_the_rate_limit(bench: Bench, listener: Ears, 
     bench.host.post("/interrupt", {})
     assert listener.wait_end(prompt_id).kind == "execution_interrupted"
     asked = len(bench.asked(tag))
-    assert not bench.simulator.wait(prompt=tag, count=asked + 1, timeout=3) and bench.paid(tag) == 0
+    assert not bench.doubles.wait(prompt=tag, count=asked + 1, timeout=3) and bench.paid(tag) == 0
 
 
 def test_the_preview_of_the_first_does_not_wait_for_the_last(bench: Bench, listener: Ears, tag: str) -> None:
     """One picture is there, the other one isn't: the first is shown already."""
     prompt = _prompt(tag, "nanobanana", num_images=2)
     prompt["config"]["inputs"]["max_parallel"] = 1  # type: ignore[index]
-    bench.simulator.fault("hold", provider="nanobanana", match=tag)
+    bench.doubles.fault("hold", provider="nanobanana", match=tag)
     prompt_id = bench.host.queue_prompt(prompt, listener.client)
-    assert bench.simulator.wait(prompt=tag)
-    bench.simulator.release()
+    assert bench.doubles.wait(prompt=tag)
+    bench.doubles.release()
     listener.wait(lambda heard: heard.kind == "preview")
-    assert not bench.simulator.wait(prompt=tag, state="answered", count=2, timeout=0)
-    bench.simulator.clear_faults()
+    assert not bench.doubles.wait(prompt=tag, state="answered", count=2, timeout=0)
+    bench.doubles.clear_faults()
     assert listener.wait_end(prompt_id).kind == "execution_success"
 
 

@@ -14,8 +14,8 @@ NAMES = [spec.id for spec in BUILT_IN.values()]
 
 
 @pytest.fixture(scope="module")
-def bench(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    with everyone(simulator, tmp_path_factory.mktemp("providers")) as bench:
+def bench(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    with everyone(doubles, tmp_path_factory.mktemp("providers")) as bench:
         yield bench
 
 

@@ -39,7 +39,7 @@ def stranger() -> Iterator[Odd]:
 
 
 @pytest.fixture(scope="module")
-def page(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def page(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """Runflow's key and APIFRAME's are in the environment, APIFRAME's address too; the rest is entered by a page."""
     home = tmp_path_factory.mktemp("data") / "home"
     variables = {
@@ -47,18 +47,18 @@ def page(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         "NANO_BANANA_CAP_DAY": "none",
         "RUNFLOW_API_KEY": "sim-environment-runflow",
         "NANO_BANANA_APIFRAME_API_KEY": "sim-environment-apiframe",
-        "NANO_BANANA_APIFRAME_BASE_URL": simulator.base_url("apiframe"),
+        "NANO_BANANA_APIFRAME_BASE_URL": doubles.base_url("apiframe"),
     }
     args = ("--cpu", "--enable-cors-header", "--verbose", "DEBUG")
     with Host.start(tmp_path_factory.mktemp("routes"), variables, args) as host:
         host.home = home
-        yield Page(Bench(host, simulator))
+        yield Page(Bench(host, doubles))
 
 
 @pytest.fixture
 def shop(page: Page) -> Page:
-    """OneRouter at the simulator, with the key that was entered for it."""
-    page.at("onerouter", page.simulator.base_url("onerouter"), ENTERED)
+    """OneRouter at the doubles, with the key that was entered for it."""
+    page.at("onerouter", page.doubles.base_url("onerouter"), ENTERED)
     return page
 
 
@@ -125,8 +125,8 @@ def test_a_key_is_disabled_when_the_address_changes(shop: Page, stranger: Odd, t
     assert ran.status == "error" and "another address" in ran.error and "Settings" in ran.error, ran.error
     assert shop.ask("POST", "/keys/onerouter/default/test", {}).status in (400, 429)
     assert stranger.visits == [] and not shop.bench.asked(tag)
-    shop.at("onerouter", f"  {shop.simulator.base_url('onerouter')}/v1/images/generations ")
-    assert shop.provider("onerouter")["base_url"] == shop.simulator.base_url("onerouter")
+    shop.at("onerouter", f"  {shop.doubles.base_url('onerouter')}/v1/images/generations ")
+    assert shop.provider("onerouter")["base_url"] == shop.doubles.base_url("onerouter")
     assert shop.key("onerouter")["state"] == "stored"
     assert shop.bench.generate(tag, "onerouter").status == "success"
 
@@ -200,8 +200,8 @@ def test_a_damaged_file_of_keys_is_said_and_stops_nobody_else(shop: Page, tag: s
 
 def test_a_key_is_tested_for_nothing_and_not_too_often(page: Page) -> None:
     """Works, refused, and after ten a pause with its length; the verdict is remembered without the key."""
-    page.at("runflow", page.simulator.base_url("runflow"), "sim-right")
-    before = page.simulator.ledger(provider="runflow")["requests"]
+    page.at("runflow", page.doubles.base_url("runflow"), "sim-right")
+    before = page.doubles.request_log(provider="runflow")["requests"]
     try:
         assert page.good("POST", "/keys/runflow/default/test", {})["verdict"] == "works"
         tested = page.key("runflow")["tested"]
@@ -218,7 +218,7 @@ def test_a_key_is_tested_for_nothing_and_not_too_often(page: Page) -> None:
     finally:
         page.good("DELETE", "/keys/runflow/default")
         page.at("runflow", None)
-    assert page.simulator.ledger(provider="runflow")["requests"] == before
+    assert page.doubles.request_log(provider="runflow")["requests"] == before
 
 
 # --------------------------------------------------------------------------------------------------------------- guard
@@ -301,7 +301,7 @@ def test_a_body_that_is_too_long_is_refused(page: Page) -> None:
 def made(page: Page) -> list[dict[str, Any]]:
     """Five pictures in three runs, the newest first; made anew when a test has forgotten them."""
     if len(page.pictures("gallery")) != 5:
-        page.at("onerouter", page.simulator.base_url("onerouter"), ENTERED)
+        page.at("onerouter", page.doubles.base_url("onerouter"), ENTERED)
         for name, count in (("first", 1), ("second", 3), ("third 100%_x", 1)):
             ran = page.bench.generate(f"gallery {name}", "onerouter", num_images=count)
             assert ran.status == "success", ran.error
@@ -329,17 +329,17 @@ def test_the_original_is_the_provider_s_own_bytes(page: Page) -> None:
     """Bit for bit what lies on the provider's server, under its own type; the second time by its tag."""
 
     def fetched() -> set[str]:
-        calls = page.simulator.ledger(provider="onerouter")["free"]
+        calls = page.doubles.request_log(provider="onerouter")["free"]
         return {call["path"] for call in calls if call["kind"] == "file"}
 
-    page.at("onerouter", page.simulator.base_url("onerouter"), ENTERED)
+    page.at("onerouter", page.doubles.base_url("onerouter"), ENTERED)
     before = fetched()
     assert page.bench.generate("its own bytes", "onerouter").status == "success"
     (path,) = fetched() - before
     (row,) = page.pictures("its own bytes")
     answer = page.ask("GET", f"/results/{row['id']}/image")
     assert answer.headers["content-type"] == "image/png"
-    assert answer.data == loopback.fetch(page.simulator.origin + path)
+    assert answer.data == loopback.fetch(page.doubles.origin + path)
     assert (
         "private" in answer.headers["cache-control"] and answer.headers["cross-origin-resource-policy"] == "same-origin"
     )
@@ -406,7 +406,7 @@ def test_what_isn_t_there_is_said(method: str, path: str, page: Page) -> None:
 @pytest.mark.usefixtures("one_day")
 def test_pictures_are_forgotten_one_by_one_by_age_and_all(page: Page, tag: str) -> None:
     """Bytes, prompt and graph are gone, what was spent stays; nothing is forgotten by saying it half."""
-    page.at("onerouter", page.simulator.base_url("onerouter"), ENTERED)
+    page.at("onerouter", page.doubles.base_url("onerouter"), ENTERED)
     assert page.bench.generate(f"{tag} old", "onerouter", num_images=2).status == "success"
     page.bench.generate(f"{tag} new", "onerouter")
     spent = page.good("GET", "/spend")["today"]["usd"]
@@ -434,7 +434,7 @@ def test_pictures_are_forgotten_one_by_one_by_age_and_all(page: Page, tag: str) 
 @pytest.mark.usefixtures("one_day")
 def test_what_was_spent_is_what_the_provider_has_billed(page: Page, tag: str) -> None:
     """Today, this month and by provider, to the cent; what may have been charged is said apart."""
-    page.at("runflow", page.simulator.base_url("runflow"), "sim-right")
+    page.at("runflow", page.doubles.base_url("runflow"), "sim-right")
     try:
         before = page.good("GET", "/spend")
         ran = page.bench.generate(tag, "runflow", num_images=3, resolution="1K")
@@ -445,7 +445,7 @@ def test_what_was_spent_is_what_the_provider_has_billed(page: Page, tag: str) ->
         page.good("DELETE", "/keys/runflow/default")
         page.at("runflow", None)
     after = page.good("GET", "/spend?by=provider&days=1")
-    billed = page.simulator.ledger(prompt=tag)
+    billed = page.doubles.request_log(prompt=tag)
     assert billed["paid_images"] == 4
     for period in ("today", "month"):
         gain = {name: after[period][name] - before[period][name] for name in after[period]}
@@ -569,7 +569,7 @@ def test_an_estimate_names_the_missing_key_before_the_run_does(page: Page) -> No
 
 def test_an_own_provider_is_there_at_once_and_makes_pictures(page: Page, tag: str) -> None:
     """Added by a page, chosen in the node, paid with its own key; removed, it is gone with its key."""
-    facts = {"label": "Corner shop", "base_url": page.simulator.base_url("nanobanana"), "dialect": "openai_images"}
+    facts = {"label": "Corner shop", "base_url": page.doubles.base_url("nanobanana"), "dialect": "openai_images"}
     assert page.ask("PUT", "/providers/corner", {**facts, "dialect": "smtp"}).status == 400
     assert page.ask("PUT", "/providers/corner", {**facts, "base_url": "http://lan.example"}).status == 400
     assert page.ask("PUT", "/providers/offline", facts).status == 400
@@ -646,9 +646,9 @@ def test_every_provider_is_described_from_its_row(page: Page) -> None:
 # ------------------------------------------------------------------------------------------------------------ recovery
 
 
-def test_a_paid_picture_comes_home_when_its_key_is_back(page: Page, simulator: Any, tag: str) -> None:
+def test_a_paid_picture_comes_home_when_its_key_is_back(page: Page, doubles: Any, tag: str) -> None:
     """Its address failed, its key is gone meanwhile: it waits, is listed, and is fetched for nothing."""
-    page.at("onerouter", simulator.base_url("onerouter"), ENTERED)
+    page.at("onerouter", doubles.base_url("onerouter"), ENTERED)
     words = "task steps=2 file_status=403 times=2"
     ran = page.bench.generate(f"{tag} [[sim: {words}]]", "onerouter")
     assert ran.status == "error", "there was nothing to recover"
@@ -733,21 +733,21 @@ def test_info_names_the_row_and_the_answer_of_what_failed(odd_shop: Page, strang
     assert row["answer"] and kept_file(odd_shop, row).exists()
 
 
-def test_a_picture_that_is_under_way_is_left_alone(shop: Page, simulator: Any, tag: str) -> None:
+def test_a_picture_that_is_under_way_is_left_alone(shop: Page, doubles: Any, tag: str) -> None:
     """It can't be forgotten, nor recovered from under the call that is on it."""
     prompt = {
         "config": node("ProviderConfig", provider="onerouter"),
         "make": node("NanoBananaGenerate", prompt=tag, provider=["config", 0]),
         "show": node("PreviewImage", images=["make", 0]),
     }
-    simulator.fault("hold", provider="onerouter", match=tag)
+    doubles.fault("hold", provider="onerouter", match=tag)
     try:
         queued = shop.host.queue_prompt(prompt)
-        assert simulator.wait(prompt=tag)
+        assert doubles.wait(prompt=tag)
         (running,) = shop.pictures(tag)
         assert running["running"] and running["open"] and not running["recoverable"]
         assert shop.ask("DELETE", f"/results/{running['id']}").status == 409
         assert shop.good("POST", f"/results/{running['id']}/recover", {})["pictures"] == 0
     finally:
-        simulator.clear_faults()
+        doubles.clear_faults()
     assert shop.host.wait_prompt(queued)["status"]["status_str"] == "success" and shop.bench.paid(tag) == 1

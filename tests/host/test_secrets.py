@@ -66,7 +66,7 @@ def proxy() -> Iterator[Odd]:
 
 @pytest.fixture(scope="module")
 def canary(
-    simulator: Any, planted: Planted, echo: Odd, proxy: Odd, tmp_path_factory: pytest.TempPathFactory
+    doubles: Any, planted: Planted, echo: Odd, proxy: Odd, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Bench]:
     """A host with a planted key per provider, each given in another way, a proxy for everything and a .netrc."""
     aside = tmp_path_factory.mktemp("aside")
@@ -74,7 +74,7 @@ def canary(
     (aside / "raw.txt").write_text(planted.keys["apiframe"] + "\r\n")
     (aside / ".netrc").write_text(f"machine 127.0.0.1\nlogin somebody\npassword {planted.keys['netrc']}\n")
     (aside / ".netrc").chmod(0o600)
-    variables = provider_variables(simulator)
+    variables = provider_variables(doubles)
     for name in ("NANOBANANA", "APIFRAME", "RUNFLOW"):
         del variables[f"NANO_BANANA_{name}_API_KEY"]
     variables |= {
@@ -94,7 +94,7 @@ def canary(
     home = tmp_path_factory.mktemp("data")
     with Host.start(base, variables | {"NANO_BANANA_HOME": str(home)}, ("--cpu", "--verbose", "DEBUG")) as host:
         host.home = home
-        yield Bench(host, simulator)
+        yield Bench(host, doubles)
 
 
 def saved(text: str, provider: str, **inputs: Any) -> dict[str, Any]:
@@ -150,12 +150,12 @@ def traces(canary: Bench, echo: Odd, planted: Planted) -> dict[str, bytes]:
             echo.begin(echoing(words))
             fail(saved(f"secret-echo {words}", "apiframe"))
             assert [visit.header("authorization") for visit in echo.visits] == [planted.keys["apiframe"]]
-        canary.simulator.fault("hold", provider="onerouter", match="secret-slow")
+        canary.doubles.fault("hold", provider="onerouter", match="secret-slow")
         slow = host.queue_prompt(saved("secret-slow", "onerouter"), listener.client)
-        assert canary.simulator.wait(prompt="secret-slow")
+        assert canary.doubles.wait(prompt="secret-slow")
         found["queue"] = json.dumps(host.get("/queue")).encode()
         assert b"secret-slow" in found["queue"], "it is no longer there, so this proves nothing"
-        canary.simulator.clear_faults()
+        canary.doubles.clear_faults()
         assert host.wait_prompt(slow)["status"]["status_str"] == "success"
         found["websocket"] = "\n".join(heard.raw for heard in listener.heard).encode()
     found["messages"] = "\n".join(messages).encode()
@@ -211,7 +211,7 @@ def test_a_raw_key_is_sent_raw(canary: Bench, traces: dict[str, bytes], echo: Od
 
 def test_a_download_carries_no_key(canary: Bench, traces: dict[str, bytes]) -> None:
     """Not even to the provider's own origin: result files are public addresses."""
-    free = canary.simulator.ledger()["free"]
+    free = canary.doubles.request_log()["free"]
     files = [call for call in free if call["kind"] == "file"]
     assert len(files) >= 4 and {call["authorization"] for call in files} == {""}
 
@@ -221,7 +221,7 @@ def test_an_upload_address_gets_no_key(canary: Bench, tag: str) -> None:
     picture = canary.put("upload.png", colours(64, 64, seed=5))
     ran = canary.edit(tag, {"image_1": picture}, "runflow")
     assert ran.status == "success", ran.error
-    uploads = [call for call in canary.simulator.ledger(provider="runflow")["free"] if call["kind"] == "upload"]
+    uploads = [call for call in canary.doubles.request_log(provider="runflow")["free"] if call["kind"] == "upload"]
     forms = {(call["method"], call["authorization"]) for call in uploads}
     assert ("PUT", "") in forms and not any(method == "PUT" and form for method, form in forms)
     assert any(method == "POST" and form.startswith("bearer") for method, form in forms)
@@ -230,7 +230,7 @@ def test_an_upload_address_gets_no_key(canary: Bench, tag: str) -> None:
 def test_a_provider_on_this_machine_is_never_asked_through_a_proxy(
     canary: Bench, traces: dict[str, bytes], proxy: Odd
 ) -> None:
-    """The proxy variables name a proxy for everything and there is no NO_PROXY: the simulator is asked directly."""
+    """The proxy variables name a proxy for everything and there is no NO_PROXY: the doubles are asked directly."""
     assert canary.asked("secret-good-onerouter"), "nothing was asked"
     assert [visit.head for visit in proxy.visits if "127.0.0.1" in visit.head.splitlines()[0]] == []
 
@@ -254,9 +254,9 @@ def test_a_key_does_not_follow_the_redirect_of_a_poll(canary: Bench, echo: Odd, 
 
 
 @pytest.fixture(scope="module")
-def remote(simulator: Any, proxy: Odd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def remote(doubles: Any, proxy: Odd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """A host whose providers are on the internet, behind a proxy; and some whose keys are no keys."""
-    variables = provider_variables(simulator) | {
+    variables = provider_variables(doubles) | {
         "NANO_BANANA_ONEROUTER_BASE_URL": "https://images.example.com",
         "NANO_BANANA_ONEROUTER_API_KEY": "sim-remote-5a1b2c3d4e5f",
         "NANO_BANANA_RUNFLOW_API_KEY": "sim-in\u200bvisible-77aa88bb99",
@@ -266,7 +266,7 @@ def remote(simulator: Any, proxy: Odd, tmp_path_factory: pytest.TempPathFactory)
     del variables["NANO_BANANA_NANOBANANA_API_KEY"]
     variables["NANO_BANANA_NANOBANANA_API_KEY_FILE"] = str(tmp_path_factory.getbasetemp() / "nowhere.txt")
     with Host.start(tmp_path_factory.mktemp("remote"), variables, ("--cpu", "--verbose", "DEBUG")) as host:
-        yield Bench(host, simulator)
+        yield Bench(host, doubles)
 
 
 def test_a_provider_on_the_internet_is_asked_through_the_proxy(remote: Bench, proxy: Odd, tag: str) -> None:
@@ -299,9 +299,9 @@ def test_a_missing_key_file_is_named_by_its_variable(remote: Bench, tag: str) ->
 
 
 @pytest.fixture(scope="module")
-def misled(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def misled(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """A host whose network settings name a SOCKS proxy and a file of certificates that isn't there."""
-    variables = provider_variables(simulator) | {
+    variables = provider_variables(doubles) | {
         "NANO_BANANA_ONEROUTER_BASE_URL": "https://images.example.com",
         "NANO_BANANA_RUNFLOW_BASE_URL": "https://direct.example.net",
         "ALL_PROXY": "socks5://127.0.0.1:9",
@@ -311,7 +311,7 @@ def misled(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         "REQUESTS_CA_BUNDLE": str(tmp_path_factory.getbasetemp() / "no-such-bundle.pem"),
     }
     with Host.start(tmp_path_factory.mktemp("misled"), variables) as host:
-        yield Bench(host, simulator)
+        yield Bench(host, doubles)
 
 
 def test_a_socks_proxy_without_its_package_is_explained(misled: Bench, tag: str) -> None:

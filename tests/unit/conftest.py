@@ -1,4 +1,4 @@
-"""How properties are tried: a slow machine is no failure of theirs, so no example has a deadline. And a simulator."""
+"""How properties are tried: a slow machine is no failure of theirs, so no example has a deadline. And the doubles."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
-from pack.simulator import start
-from pack.simulator.server import Simulator
+from pack.tests.doubles import start
+from pack.tests.doubles.server import Doubles
 
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
 
 @pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
+def doubles() -> Iterator[Doubles]:
     """One for the tests of a module."""
     with start() as running:
         yield running

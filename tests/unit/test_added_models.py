@@ -18,7 +18,7 @@ from pack.core.estimate import estimate
 from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN, model_names
 from pack.core.providers.spec import DEAREST_USD
-from pack.simulator.server import Simulator
+from pack.tests.doubles.server import Doubles
 
 GOOGLE = BUILT_IN["google"]
 
@@ -49,25 +49,23 @@ def test_it_may_be_like_another_and_have_an_id_for_one_operation(tmp_path: Path)
     assert model.family == "pro" and (model.price.of("4K"), model.price.of("2K")) == (0.4, None)
 
 
-def test_it_is_asked_for_by_its_wire_id_and_costs_what_was_said(simulator: Simulator, tmp_path: Path) -> None:
+def test_it_is_asked_for_by_its_wire_id_and_costs_what_was_said(doubles: Doubles, tmp_path: Path) -> None:
     """From the choice in a graph to the bill."""
-    simulator.reset()
+    doubles.reset()
     change_models(tmp_path, GOOGLE, {"my-pro": {"wire": "gemini-3-pro-image", "price": {"1K": 0.011}}})
-    here = Engine(tmp_path, environ=keyed(simulator, "google"))
+    here = Engine(tmp_path, environ=keyed(doubles, "google"))
     asked = [request(prompt="an added model")]
     run = here.run(asked, here.plan(ProviderChoice("google", "my-pro"), asked))
     assert run.done.wait(30) and run.error is None and run.results[0].error is None
-    (sent,) = simulator.ledger("an added model")["requests"]
+    (sent,) = doubles.request_log("an added model")["requests"]
     assert "models/gemini-3-pro-image:" in sent["route"]
     assert run.report.usd == pytest.approx(0.011)
 
 
-def test_without_a_price_it_counts_as_the_dearest_and_the_estimate_says_so(
-    simulator: Simulator, tmp_path: Path
-) -> None:
+def test_without_a_price_it_counts_as_the_dearest_and_the_estimate_says_so(doubles: Doubles, tmp_path: Path) -> None:
     """A cap can't be passed by not knowing."""
     change_models(tmp_path, GOOGLE, {"free-of-price": {"wire": "x"}, "priced": {"wire": "y", "price": {"1K": 0.02}}})
-    here = engine(tmp_path, NANO_BANANA_CAP_RUN="0.35", **keyed(simulator, "google"))
+    here = engine(tmp_path, NANO_BANANA_CAP_RUN="0.35", **keyed(doubles, "google"))
     asked = [request()]
     unknown = estimate(here, ProviderChoice("google", "free-of-price"), asked, pixels=False)
     assert (unknown.usd_each, unknown.usd_counted) == (None, DEAREST_USD)
@@ -79,7 +77,7 @@ def test_without_a_price_it_counts_as_the_dearest_and_the_estimate_says_so(
     assert [error.reason if (error := each.error) else "" for each in run.results] == [
         "2 x $0.30 = $0.60, and your cap per run is $0.35."
     ] * 2
-    assert not simulator.ledger("a fox in snow", "google")["requests"]
+    assert not doubles.request_log("a fox in snow", "google")["requests"]
 
 
 def test_changing_and_taking_away(tmp_path: Path) -> None:

@@ -25,15 +25,15 @@ from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
 from pack.core.providers.spec import DEAREST_USD
 from pack.core.request import Request
-from pack.simulator.server import Simulator
+from pack.tests.doubles.server import Doubles
 
 VIDEO = "fal-ai/veo3"
 FAL = BUILT_IN["fal"]
 ORDER = ProviderChoice("fal", model_override=VIDEO)
 
 
-def engine(simulator: Simulator, home: Path, **environ: str) -> Engine:
-    return Engine(home, environ=keyed(simulator, "fal", "onerouter") | environ)
+def engine(doubles: Doubles, home: Path, **environ: str) -> Engine:
+    return Engine(home, environ=keyed(doubles, "fal", "onerouter") | environ)
 
 
 def refusal(here: Engine, choice: ProviderChoice) -> UnknownModel:
@@ -54,26 +54,26 @@ def done(here: Engine, choice: ProviderChoice, asked: Request) -> Run:
     return run
 
 
-def test_an_id_that_nobody_knows_is_refused_with_every_way_out(simulator: Simulator, tmp_path: Path) -> None:
+def test_an_id_that_nobody_knows_is_refused_with_every_way_out(doubles: Doubles, tmp_path: Path) -> None:
     """Provider, id, unknown price, the three places to allow it. Nothing is sent, nothing is written."""
-    simulator.reset()
-    here = engine(simulator, tmp_path)
+    doubles.reset()
+    here = engine(doubles, tmp_path)
     error = refusal(here, ORDER)
     assert (error.provider, error.wire) == ("fal", VIDEO)
     for word in (FAL.label, VIDEO, "price unknown", "Allow on this machine", "Settings", f"fal:{VIDEO}",
                  "NANO_BANANA_ALLOW_MODELS", "Nothing was sent"):  # fmt: skip
         assert word in error.message, word
-    assert not simulator.ledger()["requests"] and here.ledger.is_empty
+    assert not doubles.request_log()["requests"] and here.ledger.is_empty
 
 
-def test_sixteen_nodes_with_sixteen_pictures_send_nothing(simulator: Simulator, tmp_path: Path) -> None:
-    simulator.reset()
-    here = engine(simulator, tmp_path)
+def test_sixteen_nodes_with_sixteen_pictures_send_nothing(doubles: Doubles, tmp_path: Path) -> None:
+    doubles.reset()
+    here = engine(doubles, tmp_path)
     for number in range(16):
         assert isinstance(
             done(here, ORDER, replace(request(prompt=f"node {number}"), num_images=16)).error, UnknownModel
         )
-    assert not simulator.ledger()["requests"]
+    assert not doubles.request_log()["requests"]
 
 
 @pytest.mark.parametrize("provider", [spec.id for spec in BUILT_IN.values()])
@@ -93,19 +93,19 @@ def test_ids_near_a_known_one_are_not_it() -> None:
                 counted_usd(FAL, near, Settings())
 
 
-def test_ids_that_the_user_has_described_are_known(simulator: Simulator, tmp_path: Path) -> None:
+def test_ids_that_the_user_has_described_are_known(doubles: Doubles, tmp_path: Path) -> None:
     """In providers.yaml, or as a model added in Settings. What yaml leaves out of the list is still known."""
     wire = next(iter(known_wires(FAL)))
     (tmp_path / FILE).write_text("overlays:\n  fal: {models: {mine: {wire: me/in-yaml}}, recommended: mine}\n", "utf-8")
-    here = engine(simulator, tmp_path)
+    here = engine(doubles, tmp_path)
     change_models(tmp_path, here.unadded("fal"), {"nine": {"wire": "me/in-settings", "price": 0.1}})
     for known in ("me/in-yaml", "me/in-settings", wire):
         assert here.plan(ProviderChoice("fal", model_override=known), [request()]).targets[0][1][0].wire == known
 
 
-def test_an_allowed_id_is_sent_and_counts_as_was_said(simulator: Simulator, tmp_path: Path) -> None:
+def test_an_allowed_id_is_sent_and_counts_as_was_said(doubles: Doubles, tmp_path: Path) -> None:
     """Its price stays unknown; 0.30 where nothing was said; the cap holds by it; taken back, it is refused again."""
-    here = engine(simulator, tmp_path, NANO_BANANA_CAP_RUN="5")
+    here = engine(doubles, tmp_path, NANO_BANANA_CAP_RUN="5")
     allow(tmp_path, FAL, VIDEO)
     shown = estimate(here, ORDER, [request()], pixels=False)
     assert (shown.usd_each, shown.usd_counted_each, shown.wire) == (None, DEAREST_USD, VIDEO)
@@ -115,17 +115,17 @@ def test_an_allowed_id_is_sent_and_counts_as_was_said(simulator: Simulator, tmp_
     asked = [replace(request(prompt="three videos"), num_images=3)]
     run = here.run(asked, here.plan(ORDER, asked))
     assert run.done.wait(20) and "cap" in str(run.results[0].error)
-    assert not simulator.ledger("three videos")["requests"]
+    assert not doubles.request_log("three videos")["requests"]
     assert forbid(tmp_path, "fal", VIDEO) and not forbid(tmp_path, "fal", VIDEO)
     refusal(here, ORDER)
 
 
 @pytest.mark.parametrize("place", ["only", "fallback"])
 def test_what_is_paid_comes_from_the_store_although_its_id_is_no_longer_allowed(
-    place: str, simulator: Simulator, tmp_path: Path
+    place: str, doubles: Doubles, tmp_path: Path
 ) -> None:
     """For nothing; only what is missing is refused, and nothing is sent."""
-    here = engine(simulator, tmp_path)
+    here = engine(doubles, tmp_path)
     asked = request(prompt=f"paid before, {place}")
     allow(tmp_path, FAL, VIDEO, 0.2)
     name = here.plan(ORDER, [asked]).names(0, asked, asked.slots()[0])[0]
@@ -134,7 +134,7 @@ def test_what_is_paid_comes_from_the_store_although_its_id_is_no_longer_allowed(
     here.ledger.write_incoming(name, png(3))
     here.ledger.mark_stored(name, "", 0.2)
     assert forbid(tmp_path, "fal", VIDEO)
-    sent = len(simulator.ledger()["requests"])
+    sent = len(doubles.request_log()["requests"])
     choice = ORDER if place == "only" else ProviderChoice("onerouter", fallback=ORDER)
     again = done(here, choice, asked)
     assert again.error is None and again.results[0].source == "store" and again.report.usd == 0
@@ -147,16 +147,16 @@ def test_what_is_paid_comes_from_the_store_although_its_id_is_no_longer_allowed(
         assert all(type(error) is Impossible and VIDEO in error.message for error in errors)
         with pytest.raises(UnknownModel):
             estimate(here, choice, [replace(asked, num_images=3)], pixels=True)
-    assert len(simulator.ledger()["requests"]) == sent
+    assert len(doubles.request_log()["requests"]) == sent
 
 
-def test_a_described_id_counts_as_what_was_said_of_it(simulator: Simulator, tmp_path: Path) -> None:
+def test_a_described_id_counts_as_what_was_said_of_it(doubles: Doubles, tmp_path: Path) -> None:
     """In model_override, too: a graph can't have a model of $5 count as the dearest of the field."""
     wire = next(iter(known_wires(FAL)))
     (tmp_path / FILE).write_text(
         "overlays:\n  fal: {models: {mine: {wire: me/in-yaml, price: {1K: 3, 4K: 7}}}, recommended: mine}\n", "utf-8"
     )
-    here = engine(simulator, tmp_path)
+    here = engine(doubles, tmp_path)
     change_models(tmp_path, here.unadded("fal"), {"nine": {"wire": "me/in-settings", "price": 5}})
     spec, settings = here.specs()["fal"], here.settings()
     counted = {each: counted_usd(spec, each, settings) for each in ("me/in-yaml", "me/in-settings", wire)}
@@ -165,16 +165,16 @@ def test_a_described_id_counts_as_what_was_said_of_it(simulator: Simulator, tmp_
     assert shown.usd_counted_each == 5
 
 
-def test_a_permission_is_for_one_provider_and_one_id(simulator: Simulator, tmp_path: Path) -> None:
-    here = engine(simulator, tmp_path)
+def test_a_permission_is_for_one_provider_and_one_id(doubles: Doubles, tmp_path: Path) -> None:
+    here = engine(doubles, tmp_path)
     allow(tmp_path, FAL, VIDEO)
     refusal(here, ProviderChoice("onerouter", model_override=VIDEO))
     refusal(here, ProviderChoice("fal", model_override=f"{VIDEO}/fast"))
 
 
-def test_a_fallback_s_id_is_asked_about_too(simulator: Simulator, tmp_path: Path) -> None:
+def test_a_fallback_s_id_is_asked_about_too(doubles: Doubles, tmp_path: Path) -> None:
     """Nothing is sent to anybody before; the link itself is passed over and told."""
-    here = engine(simulator, tmp_path)
+    here = engine(doubles, tmp_path)
     chain = ProviderChoice("onerouter", fallback=ORDER)
     refusal(here, chain)
     plan = here.plan(chain, [request()])

@@ -18,16 +18,16 @@ from pack.core.execution.run import Run
 from pack.core.ledger.history import History
 from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
-from pack.simulator.server import Simulator
+from pack.tests.doubles.server import Doubles
 from scripted import Line, serving
 
 BOTH = pytest.mark.parametrize("provider", ["fal", "replicate"])
 
 
 @pytest.fixture
-def engine(simulator: Simulator, tmp_path: Path) -> Engine:
-    simulator.reset()
-    return Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(simulator, "fal", "replicate", "onerouter"))
+def engine(doubles: Doubles, tmp_path: Path) -> Engine:
+    doubles.reset()
+    return Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(doubles, "fal", "replicate", "onerouter"))
 
 
 def begin(engine: Engine, prompt: str, provider: str = "fal", count: int = 1, **choice: Any) -> Run:
@@ -67,9 +67,9 @@ def errors(run: Run) -> list[tuple[str, str]]:
     return [(r.error.kind, r.error.charged) for r in run.report.failed if r.error]
 
 
-def cancels(simulator: Simulator) -> int:
+def cancels(doubles: Doubles) -> int:
     """How often a provider was asked to drop something."""
-    return sum(entry["kind"] == "cancel" for entry in simulator.ledger()["free"])
+    return sum(entry["kind"] == "cancel" for entry in doubles.request_log()["free"])
 
 
 @pytest.mark.parametrize("spec", list(BUILT_IN.values()), ids=lambda spec: spec.id)
@@ -79,21 +79,21 @@ def test_a_row_says_until_when_exactly_if_its_dialect_can_cancel(spec: Any) -> N
 
 
 @BOTH
-def test_what_waits_is_taken_back_and_costs_nothing(engine: Engine, simulator: Simulator, provider: str) -> None:
+def test_what_waits_is_taken_back_and_costs_nothing(engine: Engine, doubles: Doubles, provider: str) -> None:
     """Not billed, no doubt about it afterwards, nothing counted as spent: queued again it is simply sent."""
     prompt = f"back {provider} [[sim: steps=4000 times=1]]"
     run = begin(engine, prompt, provider)
     call = in_queue(run)
-    assert simulator.ledger("back")["paid_images"] == 1
+    assert doubles.request_log("back")["paid_images"] == 1
     told = run.stop()
     assert (told["on_the_way"], told["cancelling"], told["dropped"]) == (1, 1, 0)
     finish(run)
     assert charged(call) == "no"
-    assert simulator.ledger("back")["paid_images"] == 0 and cancels(simulator) == 1
+    assert doubles.request_log("back")["paid_images"] == 0 and cancels(doubles) == 1
     assert spent(engine) == 0
     again = finish(begin(engine, prompt, provider))
     assert again.results[0].landed and again.results[0].source == "provider" and not errors(again)
-    assert simulator.ledger("back")["paid_images"] == 1
+    assert doubles.request_log("back")["paid_images"] == 1
 
 
 def spent(engine: Engine) -> float:
@@ -101,18 +101,18 @@ def spent(engine: Engine) -> float:
     return sum(shown.usd for shown in History(engine.ledger).pictures())
 
 
-def test_too_late_and_the_picture_is_collected(engine: Engine, simulator: Simulator) -> None:
+def test_too_late_and_the_picture_is_collected(engine: Engine, doubles: Doubles) -> None:
     """fal has begun by then: it goes on, and the picture lands in the store, paid once."""
     prompt = "late [[sim: steps=40 cancel=late]]"
     run = begin(engine, prompt)
     call = in_queue(run)
     assert run.stop()["cancelling"] == 1
-    assert ended(finish(run) and call).outcome.landed and cancels(simulator) == 1
+    assert ended(finish(run) and call).outcome.landed and cancels(doubles) == 1
     again = finish(begin(engine, prompt))
-    assert again.results[0].source == "store" and simulator.ledger("late")["paid_calls"] == 1
+    assert again.results[0].source == "store" and doubles.request_log("late")["paid_calls"] == 1
 
 
-def test_what_was_begun_in_the_last_moment_may_have_been_charged(engine: Engine, simulator: Simulator) -> None:
+def test_what_was_begun_in_the_last_moment_may_have_been_charged(engine: Engine, doubles: Doubles) -> None:
     """Replicate stops what runs: it says that it had started, so the money isn't waved away, nor asked about."""
     run = begin(engine, "moment [[sim: steps=4000 cancel=late times=1]]", "replicate")
     call = in_queue(run)
@@ -123,7 +123,7 @@ def test_what_was_begun_in_the_last_moment_may_have_been_charged(engine: Engine,
 
 
 @BOTH
-def test_what_is_at_work_is_not_cancelled(engine: Engine, simulator: Simulator, provider: str) -> None:
+def test_what_is_at_work_is_not_cancelled(engine: Engine, doubles: Doubles, provider: str) -> None:
     """It could be billed without a picture: it is let finish and collected."""
     run = begin(engine, f"work {provider} [[sim: steps=12]]", provider)
     call = in_queue(run)
@@ -132,47 +132,47 @@ def test_what_is_at_work_is_not_cancelled(engine: Engine, simulator: Simulator, 
         assert not call.done.is_set()
         ticking.wait(0.002)
     run.stop()
-    assert ended(call).outcome.landed and cancels(simulator) == 0
+    assert ended(call).outcome.landed and cancels(doubles) == 0
 
 
-def test_it_is_asked_once(engine: Engine, simulator: Simulator) -> None:
+def test_it_is_asked_once(engine: Engine, doubles: Doubles) -> None:
     """However often Cancel is pressed, and whatever the answer was."""
     run = begin(engine, "once [[sim: steps=30 cancel=500]]")
     call = in_queue(run)
     for _ in range(3):
         run.stop()
     run.stop()
-    assert ended(call).outcome.landed and cancels(simulator) == 1
-    assert simulator.ledger("once")["paid_images"] == 1
+    assert ended(call).outcome.landed and cancels(doubles) == 1
+    assert doubles.request_log("once")["paid_images"] == 1
 
 
-def test_an_interrupt_before_the_task_is_accepted_cancels_it_then(engine: Engine, simulator: Simulator) -> None:
+def test_an_interrupt_before_the_task_is_accepted_cancels_it_then(engine: Engine, doubles: Doubles) -> None:
     """The request had left: as soon as there is a task, it is taken back."""
     run = begin(engine, "early [[sim: slow=0.4 steps=4000]]")
-    assert simulator.wait(prompt="early", state="received")
+    assert doubles.wait(prompt="early", state="received")
     assert run.stop()["cancelling"] == 1
     (call, _), *_ = run._calls
     assert finish(run) and charged(call) == "no"
-    assert simulator.ledger("early")["paid_images"] == 0
+    assert doubles.request_log("early")["paid_images"] == 0
 
 
-def test_a_failing_sibling_takes_nothing_back(engine: Engine, simulator: Simulator) -> None:
+def test_a_failing_sibling_takes_nothing_back(engine: Engine, doubles: Doubles) -> None:
     """Nobody asked for that: what was sent is collected, as ever."""
     run = begin(engine, "sibling [[sim: steps=20]]")
     call = in_queue(run)
     assert run.stop(cancel=False)["cancelling"] == 0
-    assert ended(call).outcome.landed and cancels(simulator) == 0
+    assert ended(call).outcome.landed and cancels(doubles) == 0
 
 
-def test_a_timeout_takes_nothing_back(engine: Engine, simulator: Simulator) -> None:
+def test_a_timeout_takes_nothing_back(engine: Engine, doubles: Doubles) -> None:
     """The picture is still wanted: it is waited for in the background."""
     run = finish(begin(engine, "patience [[sim: steps=30]]", timeout=1))
     assert errors(run) == [("timeout", "maybe")]
     (call, _), *_ = run._calls
-    assert ended(call).outcome.landed and cancels(simulator) == 0
+    assert ended(call).outcome.landed and cancels(doubles) == 0
 
 
-def test_a_cancel_without_an_answer_leaves_it_in_doubt(engine: Engine, simulator: Simulator) -> None:
+def test_a_cancel_without_an_answer_leaves_it_in_doubt(engine: Engine, doubles: Doubles) -> None:
     """The line broke and then nobody knows the task: it may have been made, so the next run asks before it pays."""
     prompt = "broken [[sim: steps=4000 cancel=drop]]"
     run = begin(engine, prompt)
@@ -182,21 +182,21 @@ def test_a_cancel_without_an_answer_leaves_it_in_doubt(engine: Engine, simulator
     assert errors(finish(begin(engine, prompt))) == [("doubt", "maybe")]
 
 
-def test_all_pictures_of_a_call_are_taken_back_together(engine: Engine, simulator: Simulator) -> None:
+def test_all_pictures_of_a_call_are_taken_back_together(engine: Engine, doubles: Doubles) -> None:
     run = begin(engine, "four [[sim: steps=4000]]", count=4)
     call = in_queue(run)
     assert run.stop()["cancelling"] == 4
     ended(call)
-    assert simulator.ledger("four")["paid_images"] == 0 and spent(engine) == 0
+    assert doubles.request_log("four")["paid_images"] == 0 and spent(engine) == 0
 
 
-def test_a_provider_that_can_t_is_not_asked(engine: Engine, simulator: Simulator) -> None:
+def test_a_provider_that_can_t_is_not_asked(engine: Engine, doubles: Doubles) -> None:
     """What was sent there is collected."""
     run = begin(engine, "other [[sim: slow=0.3]]", "onerouter")
-    assert simulator.wait(prompt="other", state="received")
+    assert doubles.wait(prompt="other", state="received")
     assert run.stop()["cancelling"] == 0
     (call, _), *_ = run._calls
-    assert ended(call).outcome.landed and cancels(simulator) == 0
+    assert ended(call).outcome.landed and cancels(doubles) == 0
 
 
 def test_nobody_waits_for_the_answer(tmp_path: Path) -> None:

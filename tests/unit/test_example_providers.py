@@ -13,22 +13,22 @@ from pack.core.custom_providers.yaml_file import FILE
 from pack.core.engine import Engine
 from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
-from pack.simulator import start
-from pack.simulator.server import Simulator
+from pack.tests.doubles import start
 from pack.tests.doubles.resellers import DOUBLES
+from pack.tests.doubles.server import Doubles
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "example_providers"
 
 
 @pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
+def doubles() -> Iterator[Doubles]:
     with start() as running:
         for api in DOUBLES.values():
             running.mount(api)
         yield running
 
 
-def examples(home: Path, simulator: Simulator) -> Engine:
+def examples(home: Path, doubles: Doubles) -> Engine:
     """All examples with a double in one file, at their doubles, each with its key in its own variable."""
     lines = ["providers:"]
     for path in sorted(EXAMPLES.glob("*.yaml")):
@@ -37,36 +37,36 @@ def examples(home: Path, simulator: Simulator) -> Engine:
             lines.append(text.partition("\nproviders:\n")[2].partition("\noverlays:")[0])
     (home / FILE).write_text("\n".join(lines), "utf-8")
     environ = {f"NANO_BANANA_{name.upper()}_API_KEY": f"sim-{name}" for name in DOUBLES}
-    environ |= {f"NANO_BANANA_{name.upper()}_BASE_URL": simulator.base_url(name) for name in DOUBLES}
+    environ |= {f"NANO_BANANA_{name.upper()}_BASE_URL": doubles.base_url(name) for name in DOUBLES}
     return Engine(home, environ=environ)
 
 
 @pytest.mark.parametrize("name", list(DOUBLES))
 @pytest.mark.parametrize("operation", ["generate", "edit"])
-def test_an_example_makes_and_edits(simulator: Simulator, tmp_path: Path, name: str, operation: Any) -> None:
+def test_an_example_makes_and_edits(doubles: Doubles, tmp_path: Path, name: str, operation: Any) -> None:
     """With its own header for the key, its own path and fields, and its own shape of the answer."""
-    engine = examples(tmp_path, simulator)
+    engine = examples(tmp_path, doubles)
     assert engine.own().mistakes == () and set(DOUBLES) == set(engine.own().specs)
     asked = [request(operation, 2 if operation == "edit" else 0, prompt=f"{name} {operation}")]
     run = engine.run(asked, engine.plan(ProviderChoice(name), asked))
     assert run.done.wait(60) and run.error is None and run.results[0].error is None, run.results[0].error
-    (sent,) = simulator.ledger(f"{name} {operation}", name)["requests"]
+    (sent,) = doubles.request_log(f"{name} {operation}", name)["requests"]
     assert len(sent["references"]) == (2 if operation == "edit" else 0)
 
 
-def test_comfy_router_is_asked_again_with_the_same_key_and_bills_once(simulator: Simulator, tmp_path: Path) -> None:
+def test_comfy_router_is_asked_again_with_the_same_key_and_bills_once(doubles: Doubles, tmp_path: Path) -> None:
     """Its page: the same Idempotency-Key replays the result without a second charge."""
-    engine = examples(tmp_path, simulator)
+    engine = examples(tmp_path, doubles)
     asked = [request(prompt="again [[sim: drop=headers paid times=1]]")]
     run = engine.run(asked, engine.plan(ProviderChoice("comfy_router"), asked))
     assert run.done.wait(60) and run.results[0].error is None
-    sent = simulator.ledger("again", "comfy_router")["requests"]
+    sent = doubles.request_log("again", "comfy_router")["requests"]
     assert len(sent) == 2 and len({each["headers"]["idempotency-key"] for each in sent}) == 1
     assert sum(each["cost_usd"] for each in sent) == pytest.approx(0.0336)
 
 
-def test_a_refusal_of_comfy_router_is_told_in_its_own_words(simulator: Simulator, tmp_path: Path) -> None:
-    engine = examples(tmp_path, simulator)
+def test_a_refusal_of_comfy_router_is_told_in_its_own_words(doubles: Doubles, tmp_path: Path) -> None:
+    engine = examples(tmp_path, doubles)
     asked = [request(prompt="poor [[sim: status=402]]")]
     run = engine.run(asked, engine.plan(ProviderChoice("comfy_router"), asked))
     assert run.done.wait(60)
@@ -74,8 +74,8 @@ def test_a_refusal_of_comfy_router_is_told_in_its_own_words(simulator: Simulator
     assert error is not None and error.kind == "credit" and error.charged == "no"
 
 
-def test_a_stream_of_grsai_that_ends_in_a_failure_is_a_failure(simulator: Simulator, tmp_path: Path) -> None:
-    engine = examples(tmp_path, simulator)
+def test_a_stream_of_grsai_that_ends_in_a_failure_is_a_failure(doubles: Doubles, tmp_path: Path) -> None:
+    engine = examples(tmp_path, doubles)
     asked = [request(prompt="declined [[sim: refuse=200]]")]
     run = engine.run(asked, engine.plan(ProviderChoice("grsai"), asked))
     assert run.done.wait(60)

@@ -20,24 +20,24 @@ from pack.core.images.picture import Picture
 from pack.core.planning.choice import ProviderChoice
 from pack.core.providers.spec import DEAREST_USD, OPERATIONS
 from pack.core.request import Request
-from pack.simulator.server import Simulator
+from pack.tests.doubles.server import Doubles
 
 KEYED = ("onerouter", "apiframe", "nanobanana", "runflow")
 KEY = "sim-canary-90ab"
 
 
-def machine(simulator: Simulator, home: Path, *names: str, own: bool = False, **more: str) -> Engine:
+def machine(doubles: Doubles, home: Path, *names: str, own: bool = False, **more: str) -> Engine:
     environ = {f"NANO_BANANA_{name}": value for name, value in more.items()}
-    environ |= keyed(simulator, *names, key=KEY)
+    environ |= keyed(doubles, *names, key=KEY)
     specs = None if own else QUICK_ROWS
-    return Engine(home, local_address=lambda: simulator.base_url("offline"), specs=specs, environ=environ)
+    return Engine(home, local_address=lambda: doubles.base_url("offline"), specs=specs, environ=environ)
 
 
 @pytest.fixture
-def engine(simulator: Simulator, tmp_path: Path) -> Engine:
-    """A machine with a key for every provider of the simulator."""
-    simulator.reset()
-    return machine(simulator, tmp_path, *KEYED, ALLOW_MODELS="onerouter:vendor/new-model")
+def engine(doubles: Doubles, tmp_path: Path) -> Engine:
+    """A machine with a key for every provider of the doubles."""
+    doubles.reset()
+    return machine(doubles, tmp_path, *KEYED, ALLOW_MODELS="onerouter:vendor/new-model")
 
 
 def told(
@@ -91,7 +91,7 @@ PLAIN: list[dict[str, Any]] = [
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("provider", [*KEYED, "offline"])
 def test_the_request_that_is_shown_is_the_one_that_is_sent(
-    provider: str, operation: Any, options: dict[str, Any], engine: Engine, simulator: Simulator
+    provider: str, operation: Any, options: dict[str, Any], engine: Engine, doubles: Doubles
 ) -> None:
     """For every provider and operation: method, address, content type and every field; pictures named, the key starred."""
     if provider == "nanobanana":  # this shop's model for everything takes no resolution
@@ -99,9 +99,9 @@ def test_the_request_that_is_shown_is_the_one_that_is_sent(
     choice = ProviderChoice(provider, "nano-banana-pro" if provider == "onerouter" else "recommended")
     asked = replace(request(operation, references=None if operation == "generate" else 2, **options), num_images=3)
     shown = told(engine, choice, asked)
-    assert not simulator.ledger()["requests"] and not simulator.ledger()["free"] and engine.ledger.is_empty
+    assert not doubles.request_log()["requests"] and not doubles.request_log()["free"] and engine.ledger.is_empty
     made(engine, choice, asked)
-    got = sorted(simulator.ledger()["requests"], key=lambda entry: str(entry["fields"]))
+    got = sorted(doubles.request_log()["requests"], key=lambda entry: str(entry["fields"]))
     want = sorted(shown.sends, key=lambda send: str(without_pictures(fields_of(send), set())))
     assert len(want) == len(got) and sum(len(send["slots"]) for send in want) == 3
     pictures = {QUICK_ROWS[provider].routes[operation].references} - {""}
@@ -116,7 +116,7 @@ def test_the_request_that_is_shown_is_the_one_that_is_sent(
     promised = []
     for send in want:
         parts = urlsplit(send["url"])
-        assert f"{parts.scheme}://{parts.netloc}" == simulator.origin
+        assert f"{parts.scheme}://{parts.netloc}" == doubles.origin
         promised.append(
             facts(send["method"], parts.path, parts.query, send["headers"]["Content-Type"], fields_of(send))
         )
@@ -147,7 +147,7 @@ def test_references_are_shown_by_number_and_size(engine: Engine) -> None:
     assert shown.stored is None and shown.usd == shown.usd_each
 
 
-def test_what_is_stored_is_counted_and_costs_nothing(engine: Engine, simulator: Simulator) -> None:
+def test_what_is_stored_is_counted_and_costs_nothing(engine: Engine, doubles: Doubles) -> None:
     """Before, in between and after: pictures, price and the requests that are left."""
     choice = ProviderChoice("onerouter", "nano-banana-2")
     asked = request(prompt="counted", seed=5, resolution="1K")
@@ -159,9 +159,9 @@ def test_what_is_stored_is_counted_and_costs_nothing(engine: Engine, simulator: 
     between = told(engine, choice, six)
     assert (between.pictures, between.stored) == (6, 4) and between.usd == pytest.approx(2 * before.usd_each)
     assert [send["slots"] for send in between.sends] == [[4, 5]]
-    simulator.reset()
+    doubles.reset()
     report = made(engine, choice, six).report
-    assert simulator.ledger()["paid_images"] == 2
+    assert doubles.request_log()["paid_images"] == 2
     assert report.usd == pytest.approx(between.usd) and report.provider == between.provider
     after = told(engine, choice, six)
     assert after.stored == 6 and after.usd == 0 and not after.sends
@@ -207,7 +207,7 @@ def test_a_picture_that_another_of_the_chain_has_made_is_stored_too(engine: Engi
     assert told(engine, ProviderChoice("onerouter"), asked).stored == 0
 
 
-def test_frames_of_a_batch_are_counted_one_by_one(engine: Engine, simulator: Simulator) -> None:
+def test_frames_of_a_batch_are_counted_one_by_one(engine: Engine, doubles: Doubles) -> None:
     """A frame that was made before is not asked for again."""
     choice = ProviderChoice("onerouter", "nano-banana-2")
     frames = [replace(request("edit", prompt="batch"), references=(tiny(n),), frame=n, num_images=2) for n in range(3)]
@@ -215,30 +215,30 @@ def test_frames_of_a_batch_are_counted_one_by_one(engine: Engine, simulator: Sim
     shown = told(engine, choice, *frames)
     assert (shown.pictures, shown.stored) == (6, 2)
     assert sorted((send["frame"], send["slots"]) for send in shown.sends) == [(0, [0, 1]), (2, [0, 1])]
-    simulator.reset()
+    doubles.reset()
     made(engine, choice, *frames)
-    assert simulator.ledger()["paid_images"] == 4 and simulator.ledger()["paid_calls"] == len(shown.sends)
+    assert doubles.request_log()["paid_images"] == 4 and doubles.request_log()["paid_calls"] == len(shown.sends)
 
 
-def test_a_form_that_was_learned_is_shown(engine: Engine, simulator: Simulator) -> None:
+def test_a_form_that_was_learned_is_shown(engine: Engine, doubles: Doubles) -> None:
     """After a 404 has led to the other form, that is what is sent."""
-    simulator.form("nanobanana", "edits", 404)
+    doubles.form("nanobanana", "edits", 404)
     choice = ProviderChoice("nanobanana")
     assert "/images/edits" in told(engine, choice, request("edit")).sends[0]["url"]
     made(engine, choice, request("edit"))
     (send,) = told(engine, choice, request("edit", prompt="another")).sends
     made(engine, choice, request("edit", prompt="another"))
-    (entry,) = simulator.ledger(prompt="another")["requests"]
+    (entry,) = doubles.request_log(prompt="another")["requests"]
     assert urlsplit(send["url"]).path == entry["route"] and send["headers"]["Content-Type"] == "application/json"
 
 
-def test_a_form_from_the_environment_is_shown(simulator: Simulator, tmp_path: Path) -> None:
+def test_a_form_from_the_environment_is_shown(doubles: Doubles, tmp_path: Path) -> None:
     """Runflow's other one: the same fields, inside `input`."""
-    simulator.reset()
-    engine = machine(simulator, tmp_path, "runflow", RUNFLOW_FORM="runs")
+    doubles.reset()
+    engine = machine(doubles, tmp_path, "runflow", RUNFLOW_FORM="runs")
     (send,) = told(engine, ProviderChoice("runflow"), request(prompt="runs")).sends
     made(engine, ProviderChoice("runflow"), request(prompt="runs"))
-    (entry,) = simulator.ledger(prompt="runs")["requests"]
+    (entry,) = doubles.request_log(prompt="runs")["requests"]
     assert urlsplit(send["url"]).path == entry["route"] and fields_of(send) == entry["fields"]
 
 
@@ -250,9 +250,9 @@ def test_what_is_left_out_or_changed_is_said_as_in_the_run(engine: Engine) -> No
     assert shown.notices and set(shown.notices) <= set(made(engine, choice, asked).report.notices)
 
 
-def test_what_a_run_would_refuse_is_refused_alike(engine: Engine, simulator: Simulator, tmp_path: Path) -> None:
+def test_what_a_run_would_refuse_is_refused_alike(engine: Engine, doubles: Doubles, tmp_path: Path) -> None:
     """The same error, and nothing on the way to it."""
-    nobody = machine(simulator, tmp_path / "empty")
+    nobody = machine(doubles, tmp_path / "empty")
     cases: list[tuple[Engine, ProviderChoice | None, Request]] = [
         (engine, ProviderChoice("onerouter"), request(prompt=" ")),
         (engine, ProviderChoice("onerouter"), request(aspect_ratio="1:8")),
@@ -267,7 +267,7 @@ def test_what_a_run_would_refuse_is_refused_alike(engine: Engine, simulator: Sim
         with pytest.raises((ConfigError, Impossible)) as wet:
             where.run([asked], where.plan(choice, [asked]))
         assert str(dry.value) == str(wet.value)
-    assert not simulator.ledger()["requests"] and not (tmp_path / "empty").exists()
+    assert not doubles.request_log()["requests"] and not (tmp_path / "empty").exists()
 
 
 def test_the_others_are_priced_with_the_same_family(engine: Engine) -> None:
@@ -295,31 +295,31 @@ def test_a_price_elsewhere_is_the_price_there(engine: Engine) -> None:
             assert (there.usd, there.resolution) == (each["usd"], each["resolution"])
 
 
-def test_an_own_provider_is_forecast_and_sends_what_was_shown(simulator: Simulator, tmp_path: Path) -> None:
+def test_an_own_provider_is_forecast_and_sends_what_was_shown(doubles: Doubles, tmp_path: Path) -> None:
     """A row that nobody but the user knows: address, model id and header are theirs."""
-    simulator.reset()
-    engine = machine(simulator, tmp_path, own=True)
-    url = simulator.base_url("onerouter")
+    doubles.reset()
+    engine = machine(doubles, tmp_path, own=True)
+    url = doubles.base_url("onerouter")
     save(tmp_path, "my_shop", {"base_url": url, "dialect": "onerouter", "label": "My shop"})
     engine.keys.put("my_shop", "default", KEY, url)
     shown = told(engine, ProviderChoice("my_shop"), request(prompt="own shop"))
     made(engine, ProviderChoice("my_shop"), request(prompt="own shop"))
-    (entry,) = simulator.ledger(prompt="own shop")["requests"]
+    (entry,) = doubles.request_log(prompt="own shop")["requests"]
     assert shown.label == "My shop" and shown.usd is None and shown.usd_counted == DEAREST_USD
     assert fields_of(shown.sends[0]) == entry["fields"] and urlsplit(shown.sends[0]["url"]).path == entry["route"]
     assert shown.sends[0]["headers"]["Authorization"] == "Bearer ***"
 
 
-def test_a_model_s_own_field_names_are_shown(simulator: Simulator, tmp_path: Path) -> None:
+def test_a_model_s_own_field_names_are_shown(doubles: Doubles, tmp_path: Path) -> None:
     """On kie.ai's first Nano Banana references have another name than on its newer models."""
-    engine = machine(simulator, tmp_path, "kie")
+    engine = machine(doubles, tmp_path, "kie")
     asked = request("edit", references=1, aspect_ratio="16:9")
     (shown,) = told(engine, ProviderChoice("kie", "nano-banana"), asked).sends
     wishes = fields_of(shown)["input"]
     assert wishes["aspect_ratio"] == "16:9" and "image_urls" in wishes and "image_input" not in wishes
 
 
-def test_the_project_of_the_key_is_in_the_address_that_is_shown(simulator: Simulator, tmp_path: Path) -> None:
+def test_the_project_of_the_key_is_in_the_address_that_is_shown(doubles: Doubles, tmp_path: Path) -> None:
     account = {
         "type": "service_account",
         "project_id": "my-project",
@@ -332,10 +332,10 @@ def test_the_project_of_the_key_is_in_the_address_that_is_shown(simulator: Simul
     assert "/projects/my-project/" in shown["url"] and "me@x.example" not in json.dumps(shown)
 
 
-def test_a_dearer_figure_counts_and_both_are_shown(simulator: Simulator, tmp_path: Path) -> None:
+def test_a_dearer_figure_counts_and_both_are_shown(doubles: Doubles, tmp_path: Path) -> None:
     """fal's 2.1: its guide's price is shown, the one bill that was seen is what a picture counts as against the caps."""
-    simulator.reset()
-    engine = machine(simulator, tmp_path, "fal")
+    doubles.reset()
+    engine = machine(doubles, tmp_path, "fal")
     choice = ProviderChoice("fal", "nano-banana-2.1")
     asked = replace(request(prompt="both prices", resolution="1K"), num_images=3)
     shown = told(engine, choice, asked, sends=False)
@@ -348,19 +348,19 @@ def test_a_dearer_figure_counts_and_both_are_shown(simulator: Simulator, tmp_pat
     assert largest.usd_each == largest.usd_counted_each == 0.134 and largest.counted_source == ""
 
 
-def test_the_dearer_figure_is_what_the_caps_see(simulator: Simulator, tmp_path: Path) -> None:
+def test_the_dearer_figure_is_what_the_caps_see(doubles: Doubles, tmp_path: Path) -> None:
     """Two pictures of $0.04 that count as $0.08 each don't fit under $0.10; one does."""
-    simulator.reset()
-    engine = machine(simulator, tmp_path, "fal", CAP_RUN="0.10")
+    doubles.reset()
+    engine = machine(doubles, tmp_path, "fal", CAP_RUN="0.10")
     choice = ProviderChoice("fal", "nano-banana-2.1")
     two = replace(request(prompt="capped", resolution="1K"), num_images=2)
     run = engine.run([two], engine.plan(choice, [two]))
     assert run.done.wait(30) and {r.error.kind for r in run.report.failed if r.error} == {"cap"}
-    assert not simulator.ledger("capped")["paid_calls"]
+    assert not doubles.request_log("capped")["paid_calls"]
     made(engine, choice, replace(two, num_images=1))
 
 
-def test_vertex_has_prices_of_its_own(simulator: Simulator) -> None:
+def test_vertex_has_prices_of_its_own(doubles: Doubles) -> None:
     """Where they are established; what isn't stays unknown and counts as the dearest."""
     vertex = QUICK_ROWS["vertex"]
     newest = vertex.model("nano-banana-2.1")

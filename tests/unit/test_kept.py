@@ -21,7 +21,7 @@ from pack.core.ledger import RunContext
 from pack.core.ledger.history import History
 from pack.core.planning.choice import ProviderChoice
 from pack.core.request import Request
-from pack.simulator.server import Simulator
+from pack.tests.doubles.server import Doubles
 from scripted import Line, serving
 
 NAMES = ("fal", "kie", "onerouter", "google", "openrouter")
@@ -29,9 +29,9 @@ CDN = "https://cdn.example.com/picture.png"
 
 
 @pytest.fixture
-def engine(simulator: Simulator, tmp_path: Path) -> Engine:
-    simulator.reset()
-    return Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(simulator, *NAMES))
+def engine(doubles: Doubles, tmp_path: Path) -> Engine:
+    doubles.reset()
+    return Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(doubles, *NAMES))
 
 
 def make(engine: Engine, asked: Request, provider: str, **choice: Any) -> Run:
@@ -57,11 +57,11 @@ def state(engine: Engine) -> str:
 @pytest.mark.parametrize("setting", ["NANO_BANANA_CA_BUNDLE", "ALL_PROXY"])
 @pytest.mark.parametrize("provider", ["fal", "onerouter"])
 def test_a_download_that_this_machine_prevents_is_paid_and_not_asked_for_elsewhere(
-    setting: str, provider: str, simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    setting: str, provider: str, doubles: Doubles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The API is reached and the host of the pictures isn't: certificates that are not there, a proxy without its package."""
-    simulator.reset()
-    environ = keyed(simulator, *NAMES)
+    doubles.reset()
+    environ = keyed(doubles, *NAMES)
     if setting == "ALL_PROXY":
         monkeypatch.setenv(setting, "socks5://127.0.0.1:9")
     else:
@@ -70,13 +70,13 @@ def test_a_download_that_this_machine_prevents_is_paid_and_not_asked_for_elsewhe
     asked = request(prompt=f"prevented [[sim: url={CDN}]]")
     run = make(machine, asked, provider, fallback=ProviderChoice("kie"))
     assert errors(run) == [("config", "yes")] and "Nothing was charged" not in str(run.results[0].error)
-    assert simulator.ledger("prevented")["paid_images"] == 1 and state(machine) == "answered"
+    assert doubles.request_log("prevented")["paid_images"] == 1 and state(machine) == "answered"
     assert errors(make(machine, asked, provider)) == [("config", "yes")]
-    assert simulator.ledger("prevented")["paid_images"] == 1
+    assert doubles.request_log("prevented")["paid_images"] == 1
 
 
 def test_a_task_whose_poll_this_machine_prevents_is_gone_on_with(
-    engine: Engine, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, doubles: Doubles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Certificates that are being replaced, say."""
     asked = request(prompt="poll")
@@ -91,18 +91,18 @@ def test_a_task_whose_poll_this_machine_prevents_is_gone_on_with(
         patch.setattr(Transport, "send", prevented)
         assert errors(make(engine, asked, "fal")) == [("config", "maybe")]
     assert state(engine) == "accepted"
-    assert make(engine, asked, "fal").results[0].landed and simulator.ledger("poll")["paid_images"] == 1
+    assert make(engine, asked, "fal").results[0].landed and doubles.request_log("poll")["paid_images"] == 1
 
 
 def test_a_key_that_is_refused_for_days_gives_no_task_up(
-    engine: Engine, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, doubles: Doubles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It says nothing about the picture, which a provider may keep for a week; a clock that jumped says as little."""
     asked = request(prompt="days [[sim: task=done poll_status=401 poll_times=2]]")
     monkeypatch.setattr(call, "URL_SECONDS", -1.0)
     for _ in range(2):
         assert errors(make(engine, asked, "fal")) == [("key", "maybe")] and state(engine) == "accepted"
-    assert make(engine, asked, "fal").results[0].landed and simulator.ledger("days")["paid_images"] == 1
+    assert make(engine, asked, "fal").results[0].landed and doubles.request_log("days")["paid_images"] == 1
 
 
 # ------------------------------------------------------------------------------------------------ rows and bytes
@@ -110,7 +110,7 @@ def test_a_key_that_is_refused_for_days_gives_no_task_up(
 
 @pytest.mark.parametrize("provider", ["fal", "google"])
 def test_bytes_that_are_here_are_taken_whatever_their_row_says(
-    provider: str, engine: Engine, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    provider: str, engine: Engine, doubles: Doubles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The journal is held by another process in the moment that the picture is to be stored."""
     asked = request(prompt="held")
@@ -119,11 +119,13 @@ def test_bytes_that_are_here_are_taken_whatever_their_row_says(
         patch.setattr(engine.ledger, "mark_stored", lambda *facts, **more: (_ for _ in ()).throw(held))
         assert make(engine, asked, provider).results[0].landed
     run = make(engine, asked, provider)
-    assert run.results[0].landed and run.results[0].source == "store" and simulator.ledger("held")["paid_images"] == 1
+    assert (
+        run.results[0].landed and run.results[0].source == "store" and doubles.request_log("held")["paid_images"] == 1
+    )
 
 
 def test_a_task_that_could_not_be_written_down_is_asked_about(
-    engine: Engine, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, doubles: Doubles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The provider has it, and nobody knows its name any more."""
     asked = request(prompt="nameless [[sim: task=done poll_status=401]]")
@@ -132,7 +134,8 @@ def test_a_task_that_could_not_be_written_down_is_asked_about(
         patch.setattr(engine.ledger, "mark_accepted", lambda *facts: (_ for _ in ()).throw(full))
         assert errors(make(engine, asked, "fal")) == [("key", "maybe")]
     assert (
-        errors(make(engine, asked, "fal")) == [("doubt", "maybe")] and simulator.ledger("nameless")["paid_calls"] == 1
+        errors(make(engine, asked, "fal")) == [("doubt", "maybe")]
+        and doubles.request_log("nameless")["paid_calls"] == 1
     )
 
 
@@ -142,16 +145,16 @@ def test_a_row_that_can_t_be_closed_ends_the_call_all_the_same(engine: Engine, m
     assert errors(make(engine, request(prompt="row [[sim: status=400]]"), "google")) == [("invalid", "no")]
 
 
-def test_what_failed_while_nobody_was_there_is_asked_about(engine: Engine, simulator: Simulator) -> None:
+def test_what_failed_while_nobody_was_there_is_asked_about(engine: Engine, doubles: Doubles) -> None:
     """An error that may have been billed comes after the interrupt: it is told before it is paid again."""
     asked = request(prompt="unheard [[sim: slow=0.3 status=500 paid times=1]]")
     run = engine.run([asked], engine.plan(ProviderChoice("google"), [asked]))
-    assert simulator.wait(prompt="unheard")
+    assert doubles.wait(prompt="unheard")
     run.stop()
     ((call, _),) = run._calls
     assert call.done.wait(20)
     assert errors(make(engine, asked, "google")) == [("doubt", "maybe")]
-    assert simulator.ledger("unheard")["paid_calls"] == 1
+    assert doubles.request_log("unheard")["paid_calls"] == 1
 
 
 # -------------------------------------------------------------------------------------------------- half a character
@@ -218,16 +221,16 @@ def test_a_picture_that_comes_slowly_is_waited_for(monkeypatch: pytest.MonkeyPat
             download.download(Transport(server.url), f"{server.url}/a.png", 0.3)
 
 
-def test_a_price_for_more_pictures_than_asked_is_counted_whole(engine: Engine, simulator: Simulator) -> None:
+def test_a_price_for_more_pictures_than_asked_is_counted_whole(engine: Engine, doubles: Doubles) -> None:
     """The one beyond has no row of its own, and caps count rows."""
     run = make(engine, request(prompt="beyond [[sim: more]]"), "openrouter")
-    billed = simulator.ledger("beyond")["cost_usd"]
+    billed = doubles.request_log("beyond")["cost_usd"]
     assert any("1 picture more" in notice for notice in run.report.notices)
     assert run.report.usd == pytest.approx(billed)
     assert sum(spec["usd"] for spec in History(engine.ledger).spend()) == pytest.approx(billed)
 
 
-def test_what_was_left_behind_long_ago_is_fetched_when_a_person_asks(engine: Engine, simulator: Simulator) -> None:
+def test_what_was_left_behind_long_ago_is_fetched_when_a_person_asks(engine: Engine, doubles: Doubles) -> None:
     """By itself nobody looks after it any more; fal keeps its results for a week."""
     asked = request(prompt="long ago [[sim: task=done poll_status=401 poll_times=1]]")
     assert errors(make(engine, asked, "fal")) == [("key", "maybe")]
@@ -235,4 +238,4 @@ def test_what_was_left_behind_long_ago_is_fetched_when_a_person_asks(engine: Eng
     unasked = engine.collect()
     assert unasked.wait(20) and unasked.result.text == ""
     wished = engine.collect(however_old=True)
-    assert wished.wait(20) and wished.result.pictures == 1 and simulator.ledger("long ago")["paid_images"] == 1
+    assert wished.wait(20) and wished.result.pictures == 1 and doubles.request_log("long ago")["paid_images"] == 1

@@ -17,7 +17,7 @@ from pack.core.execution import key_check
 from pack.core.execution.key_check import Checked, check_key
 from pack.core.planning.plan import Target
 from pack.core.providers import BUILT_IN
-from pack.simulator.server import Simulator
+from pack.tests.doubles.server import Doubles
 from scripted import Line, serving
 
 KEY = "sim-canary-77e1b2"
@@ -39,11 +39,11 @@ def asked(home: Path, url: str, provider: str = "runflow") -> Checked:
 
 @pytest.mark.parametrize("provider", KEYED)
 def test_every_provider_tells_a_right_key_from_a_wrong_one_for_nothing(
-    provider: str, simulator: Simulator, tmp_path: Path
+    provider: str, doubles: Doubles, tmp_path: Path
 ) -> None:
     """Where acceptance can't be proven for nothing, that is said; a refusal is certain. Nothing paid is sent."""
-    simulator.reset()
-    url, label = simulator.base_url(provider), BUILT_IN[provider].label
+    doubles.reset()
+    url, label = doubles.base_url(provider), BUILT_IN[provider].label
     right, wrong = (
         check_key(target(tmp_path, provider, url)),
         check_key(target(tmp_path, provider, url, "nothing-good")),
@@ -51,7 +51,7 @@ def test_every_provider_tells_a_right_key_from_a_wrong_one_for_nothing(
     assert right.verdict == ("works" if provider in ("apiframe", "runflow") else "unproven"), right
     assert wrong.verdict == "refused" and "401" in wrong.text, wrong
     assert label in right.text and label in wrong.text and "nothing-good" not in wrong.text
-    seen = simulator.ledger()
+    seen = doubles.request_log()
     assert not seen["requests"] and seen["paid_images"] == 0
     assert [call["method"] for call in seen["free"]] == ["GET", "GET"]
 

@@ -1,4 +1,4 @@
-"""Orders of faults, interrupts, power cuts and re-runs, against the strict simulator: none pays twice without a word.
+"""Orders of faults, interrupts, power cuts and re-runs, against the strict doubles: none pays twice without a word.
 
 NANO_BANANA_MACHINE_EXAMPLES raises the number of sequences.
 """
@@ -23,9 +23,9 @@ from pack.core.execution import retry_policy
 from pack.core.execution.run import Run
 from pack.core.planning.choice import ProviderChoice
 from pack.core.request import Options, Request
-from pack.simulator import start
+from pack.tests.doubles import start
 
-SIMULATOR = start()
+DOUBLES = start()
 """Lives as long as the tests' process: its threads are daemons."""
 FAULTS = [
     "",
@@ -62,7 +62,7 @@ class Lives(RuleBasedStateMachine):
         self.environ = {"NANO_BANANA_CAP_DAY": "none", "NANO_BANANA_CAP_RUN": "none"}
         for name in PROVIDERS:
             self.environ[f"NANO_BANANA_{name.upper()}_API_KEY"] = "sim-run"
-            self.environ[f"NANO_BANANA_{name.upper()}_BASE_URL"] = SIMULATOR.base_url(name)
+            self.environ[f"NANO_BANANA_{name.upper()}_BASE_URL"] = DOUBLES.base_url(name)
         self.engine = self._engine()
         self.told: dict[str, int] = {}
         """Prompt -> how often the user was told that a picture of it may have been, or was, charged."""
@@ -119,10 +119,10 @@ class Lives(RuleBasedStateMachine):
     def restart_and_collect(self) -> None:
         self._die()
         self.engine = self._engine()
-        before = SIMULATOR.ledger(self._tag())["paid_images"]
+        before = DOUBLES.request_log(self._tag())["paid_images"]
         collection = self.engine.collect()
         assert collection.wait(30), "collecting hangs"
-        assert SIMULATOR.ledger(self._tag())["paid_images"] == before, "collecting has paid"
+        assert DOUBLES.request_log(self._tag())["paid_images"] == before, "collecting has paid"
 
     # ------------------------------------------------------------------------------------------------ what must hold
 
@@ -147,7 +147,7 @@ class Lives(RuleBasedStateMachine):
         self.told[prompt] = self.told.get(prompt, 0) + len(charged)
 
     def _check(self, prompt: str) -> None:
-        paid = SIMULATOR.ledger(prompt)["paid_images"]
+        paid = DOUBLES.request_log(prompt)["paid_images"]
         allowed = self.asked[prompt] + self.told.get(prompt, 0)
         assert paid <= allowed, f"{paid} paid, {self.asked[prompt]} asked for, told {self.told.get(prompt, 0)} times"
 

@@ -21,8 +21,8 @@ from pack.core.images.picture import Encoded
 from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
 from pack.core.providers.spec import DEAREST_USD, OPERATIONS
-from pack.simulator import start
-from pack.simulator.server import Simulator
+from pack.tests.doubles import start
+from pack.tests.doubles.server import Doubles
 
 FACTS = {"label": "My shop", "base_url": "https://shop.example/v1/images/generations ", "dialect": "openai_images"}
 
@@ -58,17 +58,17 @@ def test_every_dialect_can_be_spoken(dialect: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(dialects()))
-def test_a_copy_of_every_dialect_makes_and_edits(simulator: Simulator, name: str) -> None:
+def test_a_copy_of_every_dialect_makes_and_edits(doubles: Doubles, name: str) -> None:
     """Against the strict double. Where references fit inside they go there: a copy need not have the uploads."""
-    simulator.reset()
+    doubles.reset()
     known = dialects()[name]
     auth = next(form for form, sent in AUTH.items() if sent == (known.auth_header, known.auth_template))
     spec = spec_of("my_shop", {**FACTS, "dialect": name, "auth": auth})
-    base = simulator.base_url(known.id)
+    base = doubles.base_url(known.id)
     for operation in OPERATIONS:
         end, paid = drive(job(spec, request(operation, prompt=name), base_url=base), Transport(base), "sim-copy")
         assert isinstance(end, Done) and paid == 1, end
-    uploads = [call for call in simulator.ledger()["free"] if call["kind"] == "upload"]
+    uploads = [call for call in doubles.request_log()["free"] if call["kind"] == "upload"]
     assert bool(uploads) == (spec.references == "upload")
 
 
@@ -216,9 +216,9 @@ def test_it_is_there_at_once_and_its_profiles_with_it(tmp_path: Path) -> None:
 
 def test_two_dialects_at_one_address_learn_apart(tmp_path: Path) -> None:
     """What works for the one says nothing about the other, which would not even know the word."""
-    with start() as simulator:
+    with start() as doubles:
         for name, dialect in (("images", "openai_images"), ("chat", "openrouter")):
-            save(tmp_path, name, {"base_url": simulator.base_url("nanobanana"), "dialect": dialect})
+            save(tmp_path, name, {"base_url": doubles.base_url("nanobanana"), "dialect": dialect})
         engine = Engine(tmp_path, environ={f"NANO_BANANA_{name}_API_KEY": "sim-run" for name in ("IMAGES", "CHAT")})
         reasons = []
         for name in ("images", "chat"):

@@ -20,7 +20,7 @@ from pack.core.http.transport import Transport
 from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
 from pack.core.providers.spec import OPERATIONS, ProviderSpec
-from pack.simulator.server import Simulator
+from pack.tests.doubles.server import Doubles
 
 DIALECTS = list(dialects())
 CAN = [(name, transport) for name in DIALECTS for transport in dialect(name).REFERENCES]
@@ -57,12 +57,12 @@ def mistake(home: Path, *lines: str, like: str = "nanobanana") -> str:
 
 
 @pytest.mark.parametrize(("name", "transport"), CAN)
-def test_references_travel_as_the_file_says(simulator: Simulator, tmp_path: Path, name: str, transport: str) -> None:
+def test_references_travel_as_the_file_says(doubles: Doubles, tmp_path: Path, name: str, transport: str) -> None:
     """Every transport that a dialect names, against the strict double, which writes down how they came."""
-    simulator.reset()
+    doubles.reset()
     known = dialects()[name]
     spec = shop(tmp_path, known.id, f"references: {transport}")
-    base = simulator.base_url(known.id)
+    base = doubles.base_url(known.id)
     work = job(spec, request("edit", 2, prompt=f"{name} {transport}"), base_url=base)
     if (name, transport) in UNDOCUMENTED:
         sent = sent_json(play(work).sends[0])[spec.routes["edit"].references]
@@ -70,10 +70,10 @@ def test_references_travel_as_the_file_says(simulator: Simulator, tmp_path: Path
         return
     end, paid = drive(work, Transport(base), "sim-way")
     assert isinstance(end, Done) and paid == 1, end
-    (asked,) = simulator.ledger(f"{name} {transport}")["requests"]
+    (asked,) = doubles.request_log(f"{name} {transport}")["requests"]
     came = {each["transport"] for each in asked["references"]}
     assert came == {"url" if transport == "upload" else transport}
-    uploads = [call for call in simulator.ledger()["free"] if call["kind"] == "upload"]
+    uploads = [call for call in doubles.request_log()["free"] if call["kind"] == "upload"]
     assert bool(uploads) == (transport == "upload")
 
 
@@ -137,22 +137,20 @@ def test_the_key_may_stand_in_a_header_of_its_own(tmp_path: Path) -> None:
     assert own.mistakes == () and own.specs["shop"].header("k") == ("X-Token", "Token k")
 
 
-def test_a_request_with_an_idempotency_header_is_repeated_with_the_same_value(
-    simulator: Simulator, tmp_path: Path
-) -> None:
+def test_a_request_with_an_idempotency_header_is_repeated_with_the_same_value(doubles: Doubles, tmp_path: Path) -> None:
     """It says that the same value twice is one job and one bill: only then is a broken paid request sent again."""
-    simulator.reset()
+    doubles.reset()
     for name, line in (("plain", ""), ("safe", "    idempotency_header: Idempotency-Key\n")):
         home = tmp_path / name
         home.mkdir()
-        base = simulator.base_url("apiframe_v2")
+        base = doubles.base_url("apiframe_v2")
         text = f"providers:\n  shop:\n    like: apiframe_v2\n    base_url: {base}\n{line}    poll_seconds: [0.1, 0.2]\n"
         assert read(home, text).mistakes == ()
         engine = Engine(home, environ={"NANO_BANANA_SHOP_API_KEY": "sim-run"})
         asked = [request(prompt=f"repeat {name} [[sim: drop=headers paid times=1]]")]
         run = engine.run(asked, engine.plan(ProviderChoice("shop"), asked))
         assert run.done.wait(30)
-        sent = simulator.ledger(f"repeat {name}")["requests"]
+        sent = doubles.request_log(f"repeat {name}")["requests"]
         keys = [each["headers"].get("idempotency-key", "") for each in sent]
         assert len(sent) == (1 if name == "plain" else 2), keys
         assert len(set(keys)) == 1 and bool(keys[0]) == (name == "safe")

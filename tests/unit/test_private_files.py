@@ -29,11 +29,11 @@ from pack.core.engine import Engine
 from pack.core.ledger.kept_answers import KeptAnswer
 from pack.core.providers import BUILT_IN
 from pack.core.config.settings_file import change
-from pack.simulator import start
+from pack.tests.doubles import start
 
 home = Path(sys.argv[2])
-with start(0) as simulator:
-    environ = keyed(simulator, "onerouter")
+with start(0) as doubles:
+    environ = keyed(doubles, "onerouter")
     if len(sys.argv) > 4:
         environ["NANO_BANANA_RESULTS"] = sys.argv[4]
     engine = Engine(home, environ=environ)

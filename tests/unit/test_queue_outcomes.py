@@ -11,23 +11,23 @@ from pack.core.engine import Engine
 from pack.core.execution import retry_policy
 from pack.core.execution.run import Run
 from pack.core.planning.choice import ProviderChoice
-from pack.simulator.server import Simulator
+from pack.tests.doubles.server import Doubles
 
 BOTH = pytest.mark.parametrize("provider", ["fal", "replicate"])
 
 
 @pytest.fixture
-def asked(simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def asked(doubles: Doubles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Asks a provider for one picture under fault words; the run and what the provider saw."""
-    simulator.reset()
+    doubles.reset()
     monkeypatch.setattr(retry_policy, "backoff", lambda attempt, dice: 0.02)
-    engine = Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(simulator, "fal", "replicate"))
+    engine = Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(doubles, "fal", "replicate"))
 
     def ask(provider: str, words: str) -> tuple[Run, dict[str, Any]]:
         wanted = [request(prompt=f"odd [[sim: {words}]]")]
         run = engine.run(wanted, engine.plan(ProviderChoice(provider, "nano-banana-2"), wanted))
         assert run.done.wait(30) and run.error is None
-        return run, simulator.ledger("odd", provider)
+        return run, doubles.request_log("odd", provider)
 
     return ask
 

@@ -15,18 +15,18 @@ from pack.core.execution.retry_policy import WAITS
 from pack.core.execution.run import Run
 from pack.core.planning.choice import ProviderChoice
 from pack.core.request import Request
-from pack.simulator.server import Simulator
+from pack.tests.doubles.server import Doubles
 
 NAMES = ("openrouter", "kie", "apiframe_v2", "wavespeed")
 TASKS = ("kie", "apiframe_v2", "wavespeed")
 
 
 @pytest.fixture
-def engine(simulator: Simulator, tmp_path: Path) -> Engine:
+def engine(doubles: Doubles, tmp_path: Path) -> Engine:
     """A machine with keys for these providers, and nothing learned yet."""
-    simulator.reset()
+    doubles.reset()
     allowed = {"NANO_BANANA_ALLOW_MODELS": "openrouter:google/gemini-99"}
-    return Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(simulator, *NAMES) | allowed)
+    return Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(doubles, *NAMES) | allowed)
 
 
 def run(engine: Engine, provider: str, asked: Request, model: str = "recommended") -> Run:
@@ -46,50 +46,50 @@ def charged(done: Run) -> list[str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_references_arrive_as_their_exact_pixels(name: str, engine: Engine, simulator: Simulator) -> None:
+def test_references_arrive_as_their_exact_pixels(name: str, engine: Engine, doubles: Doubles) -> None:
     """In order, however they travel; also two that are uploaded under names of their own."""
     pictures = tuple(tiny(n, 20 + n, 30) for n in range(3))
     wanted = [sha256(picture._load().tobytes()).hexdigest() for picture in pictures]
     run(engine, name, replace(request("edit", 0, prompt=f"pixels {name}"), references=pictures))
-    (entry,) = simulator.ledger("pixels")["requests"]
+    (entry,) = doubles.request_log("pixels")["requests"]
     assert [reference["sha256_pixels"] for reference in entry["references"]] == wanted
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_an_upload_is_used_again(name: str, engine: Engine, simulator: Simulator) -> None:
+def test_an_upload_is_used_again(name: str, engine: Engine, doubles: Doubles) -> None:
     """The same picture in another request isn't uploaded twice."""
     for prompt in ("up 1", "up 2"):
         assert run(engine, name, request("edit", prompt=prompt)).results[0].landed
-    assert [call["kind"] for call in simulator.ledger()["free"]].count("upload") == 1
+    assert [call["kind"] for call in doubles.request_log()["free"]].count("upload") == 1
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_an_upload_that_fails_for_a_moment_is_tried_again(name: str, engine: Engine, simulator: Simulator) -> None:
+def test_an_upload_that_fails_for_a_moment_is_tried_again(name: str, engine: Engine, doubles: Doubles) -> None:
     """It is free; one that fails for good costs nothing."""
-    simulator.fault("upload_status=502 times=1", provider=name)
+    doubles.fault("upload_status=502 times=1", provider=name)
     assert run(engine, name, request("edit", prompt="moment")).results[0].landed
-    simulator.fault("upload_status=401", provider=name)
+    doubles.fault("upload_status=401", provider=name)
     done = run(engine, name, replace(request("edit", prompt="never"), references=(tiny(9),)))
-    assert charged(done) == ["no"] and not simulator.ledger("never")["requests"]
+    assert charged(done) == ["no"] and not doubles.request_log("never")["requests"]
 
 
-def test_uploads_at_an_origin_of_their_own_take_the_key_along(simulator: Simulator, tmp_path: Path) -> None:
+def test_uploads_at_an_origin_of_their_own_take_the_key_along(doubles: Doubles, tmp_path: Path) -> None:
     """Two names of one machine are two origins: the pictures go to the one, the paid request to the other."""
-    simulator.reset()
-    other = simulator.base_url("kie").replace("127.0.0.1", "localhost")
-    rows = QUICK_ROWS | {"kie": replace(QUICK_ROWS["kie"], base_url=simulator.base_url("kie"), upload_url=other)}
+    doubles.reset()
+    other = doubles.base_url("kie").replace("127.0.0.1", "localhost")
+    rows = QUICK_ROWS | {"kie": replace(QUICK_ROWS["kie"], base_url=doubles.base_url("kie"), upload_url=other)}
     machine = Engine(tmp_path, specs=rows, environ={"KIE_API_KEY": "sim-run"})
     assert run(machine, "kie", request("edit", prompt="two origins")).results[0].landed
-    (entry,) = simulator.ledger("two origins")["requests"]
+    (entry,) = doubles.request_log("two origins")["requests"]
     assert entry["headers"]["host"].startswith("127.0.0.1") and entry["paid"] == 1
     assert entry["fields"]["input"]["image_input"][0].startswith("http://localhost:")
 
 
-def test_the_key_stands_where_it_belongs(engine: Engine, simulator: Simulator) -> None:
+def test_the_key_stands_where_it_belongs(engine: Engine, doubles: Doubles) -> None:
     """APIFRAME v2 has a header of its own, the others the usual one."""
     for name in NAMES:
         run(engine, name, request(prompt=f"header {name}"))
-        (entry,) = simulator.ledger(f"header {name}")["requests"]
+        (entry,) = doubles.request_log(f"header {name}")["requests"]
         own = name == "apiframe_v2"
         assert ("x-api-key" in entry["headers"]) == own and ("authorization" in entry["headers"]) != own
 
@@ -122,17 +122,17 @@ def test_the_key_stands_where_it_belongs(engine: Engine, simulator: Simulator) -
         "drop=headers",
     ],
 )
-def test_what_a_failure_says_about_money_is_true(name: str, words: str, engine: Engine, simulator: Simulator) -> None:
+def test_what_a_failure_says_about_money_is_true(name: str, words: str, engine: Engine, doubles: Doubles) -> None:
     """ "no" is never said of a picture that was billed, and "yes" never of one that wasn't; nothing is billed twice."""
     done = run(engine, name, request(prompt=f"money [[sim: {words}]]"))
-    billed = simulator.ledger("money")["paid_images"]
+    billed = doubles.request_log("money")["paid_images"]
     (said,) = charged(done)
     assert billed <= 1 and (said != "no" or billed == 0) and (said != "yes" or billed == 1), str(done.results[0].error)
 
 
 @pytest.mark.parametrize(("words", "said"), [("task=fail", "no"), ("task=fail paid", "yes")])
 def test_kie_s_credits_tell_whether_a_failed_task_was_billed(
-    words: str, said: str, engine: Engine, simulator: Simulator
+    words: str, said: str, engine: Engine, doubles: Doubles
 ) -> None:
     """Elsewhere nobody knows."""
     done = run(engine, "kie", request(prompt=f"credits [[sim: {words}]]"))
@@ -159,12 +159,12 @@ def test_openrouter_s_cost_is_its_own_word(engine: Engine) -> None:
     assert (done.report.usd, done.report.usd_source) == (pytest.approx(0.134), "provider")
 
 
-def test_openrouter_is_led_to_its_other_form_and_remembers_it(engine: Engine, simulator: Simulator) -> None:
+def test_openrouter_is_led_to_its_other_form_and_remembers_it(engine: Engine, doubles: Doubles) -> None:
     """Neither is paid twice; an unknown model is refused by both and costs nothing."""
-    simulator.form("openrouter", "chat", 404)
+    doubles.form("openrouter", "chat", 404)
     for number, requests in ((1, 2), (2, 1)):
         assert run(engine, "openrouter", request(prompt=f"form {number}")).results[0].landed
-        seen = simulator.ledger(f"form {number}")
+        seen = doubles.request_log(f"form {number}")
         assert len(seen["requests"]) == requests and seen["paid_calls"] == 1
     choice = ProviderChoice("openrouter", model_override="google/gemini-99")
     asked = request(prompt="nobody has it")
@@ -175,13 +175,11 @@ def test_openrouter_is_led_to_its_other_form_and_remembers_it(engine: Engine, si
 
 @pytest.mark.parametrize("name", TASKS)
 @pytest.mark.parametrize("words", ["task steps=3 poll_status=503 poll_times=2", "task=unknown", "slow_body=0.2"])
-def test_a_task_is_followed_through_faults_on_the_way(
-    name: str, words: str, engine: Engine, simulator: Simulator
-) -> None:
+def test_a_task_is_followed_through_faults_on_the_way(name: str, words: str, engine: Engine, doubles: Doubles) -> None:
     """An accepted task is paid: its polls go on."""
     done = run(engine, name, request(prompt=f"way [[sim: {words}]]"))
     assert done.results[0].landed, str(done.results[0].error)
-    assert simulator.ledger("way")["paid_calls"] == 1
+    assert doubles.request_log("way")["paid_calls"] == 1
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -202,82 +200,82 @@ def keys(entries: list[dict[str, Any]]) -> list[str]:
 @pytest.mark.parametrize(
     "words", ["drop=headers", "reset=headers", "drop=body", "status=500 paid", "broken_json", "html"]
 )
-def test_a_lost_answer_is_asked_for_again_with_the_same_key(words: str, engine: Engine, simulator: Simulator) -> None:
+def test_a_lost_answer_is_asked_for_again_with_the_same_key(words: str, engine: Engine, doubles: Doubles) -> None:
     """The provider knows the key: one job, one bill, one picture."""
     done = run(engine, "apiframe_v2", request("edit", prompt=f"lost [[sim: {words} times=1]]"))
     assert done.results[0].landed, str(done.results[0].error)
-    seen = simulator.ledger("lost")
+    seen = doubles.request_log("lost")
     assert len(seen["requests"]) == 2 and seen["paid_calls"] == 1 and len(set(keys(seen["requests"]))) == 1
     assert done.report.requests[0]["attempts"] == 2
 
 
-def test_an_answer_that_never_comes_is_given_up_after_three(engine: Engine, simulator: Simulator) -> None:
+def test_an_answer_that_never_comes_is_given_up_after_three(engine: Engine, doubles: Doubles) -> None:
     """Billed once, and nobody knows: maybe."""
     done = run(engine, "apiframe_v2", request(prompt="mute [[sim: drop=headers]]"))
-    seen = simulator.ledger("mute")
+    seen = doubles.request_log("mute")
     assert charged(done) == ["maybe"] and len(seen["requests"]) == 3 and seen["paid_calls"] == 1
 
 
 @pytest.mark.parametrize("status", [401, 402, 429])
-def test_a_refusal_after_a_lost_answer_does_not_make_it_free(status: int, engine: Engine, simulator: Simulator) -> None:
+def test_a_refusal_after_a_lost_answer_does_not_make_it_free(status: int, engine: Engine, doubles: Doubles) -> None:
     """It is about the last try: the first one was billed. A rate limit is waited for; here the patience is over at once."""
     engine._memory.rate_limits = RateLimits(replace(WAITS, last_try=3600.0))
-    simulator.fault(f"status={status}", match="after")
-    simulator.fault("status=500 paid times=1", match="after")
+    doubles.fault(f"status={status}", match="after")
+    doubles.fault("status=500 paid times=1", match="after")
     asked = request(prompt="after")
     done = run(engine, "apiframe_v2", asked)
-    assert charged(done) == ["maybe"] and simulator.ledger("after")["paid_calls"] == 1
-    simulator.clear_faults()
+    assert charged(done) == ["maybe"] and doubles.request_log("after")["paid_calls"] == 1
+    doubles.clear_faults()
     again = run(engine, "apiframe_v2", asked)
     assert again.results[0].error and again.results[0].error.kind == "doubt", (
         "it is asked about before it is paid again"
     )
 
 
-def test_a_redirect_after_a_lost_answer_does_not_make_it_free(engine: Engine, simulator: Simulator) -> None:
+def test_a_redirect_after_a_lost_answer_does_not_make_it_free(engine: Engine, doubles: Doubles) -> None:
     """As where a network asks its guests to log in, in the middle of a call."""
     asked = request(prompt="portal [[sim: status=500 paid times=1]]")
     begun = engine.run([asked], engine.plan(ProviderChoice("apiframe_v2"), [asked]))
-    assert simulator.wait(prompt="portal", state="answered")
-    simulator.fault("redirect=https://portal.example/login", match="portal")
-    assert begun.done.wait(20) and charged(begun) == ["maybe"] and simulator.ledger("portal")["paid_calls"] == 1
-    simulator.clear_faults()
+    assert doubles.wait(prompt="portal", state="answered")
+    doubles.fault("redirect=https://portal.example/login", match="portal")
+    assert begun.done.wait(20) and charged(begun) == ["maybe"] and doubles.request_log("portal")["paid_calls"] == 1
+    doubles.clear_faults()
     again = run(engine, "apiframe_v2", asked).results[0]
-    assert again.error and again.error.kind == "doubt" and simulator.ledger("portal")["paid_calls"] == 1
+    assert again.error and again.error.kind == "doubt" and doubles.request_log("portal")["paid_calls"] == 1
 
 
-def test_an_interrupt_after_a_lost_answer_does_not_lose_the_picture(engine: Engine, simulator: Simulator) -> None:
+def test_an_interrupt_after_a_lost_answer_does_not_lose_the_picture(engine: Engine, doubles: Doubles) -> None:
     """It may have been paid: asking for it goes on without the run, and the next run finds it."""
     asked = request(prompt="let go [[sim: drop=headers times=1]]")
     begun = engine.run([asked], engine.plan(ProviderChoice("apiframe_v2"), [asked]))
-    assert simulator.wait(prompt="let go", state="answered")
+    assert doubles.wait(prompt="let go", state="answered")
     begun.stop()
     assert begun.done.wait(20) and charged(begun) == ["maybe"]
     assert run(engine, "apiframe_v2", asked).results[0].source == "store"
-    assert simulator.ledger("let go")["paid_calls"] == 1
+    assert doubles.request_log("let go")["paid_calls"] == 1
 
 
-def test_two_pictures_of_one_prompt_are_two_jobs(engine: Engine, simulator: Simulator) -> None:
+def test_two_pictures_of_one_prompt_are_two_jobs(engine: Engine, doubles: Doubles) -> None:
     """No seed is sent, so their bodies are equal: only the keys tell them apart."""
     done = run(engine, "apiframe_v2", replace(request(prompt="pair"), num_images=2))
-    seen = simulator.ledger("pair")
+    seen = doubles.request_log("pair")
     assert not done.report.failed and seen["paid_calls"] == 2 and len(set(keys(seen["requests"]))) == 2
 
 
-def test_a_job_that_failed_is_not_handed_out_again(engine: Engine, simulator: Simulator) -> None:
+def test_a_job_that_failed_is_not_handed_out_again(engine: Engine, doubles: Doubles) -> None:
     """Queueing again is a new job, with a key of its own."""
     asked = request(prompt="failed [[sim: task=fail times=1]]")
     assert charged(run(engine, "apiframe_v2", asked)) == ["no"]
     assert run(engine, "apiframe_v2", asked).results[0].landed
-    assert len(set(keys(simulator.ledger("failed")["requests"]))) == 2
+    assert len(set(keys(doubles.request_log("failed")["requests"]))) == 2
 
 
 @pytest.mark.parametrize("name", ["openrouter", "kie", "wavespeed"])
 def test_without_a_documented_key_a_lost_answer_is_not_asked_for_again(
-    name: str, engine: Engine, simulator: Simulator
+    name: str, engine: Engine, doubles: Doubles
 ) -> None:
     """It may have been paid."""
     done = run(engine, name, request(prompt="gone [[sim: drop=headers]]"))
-    seen = simulator.ledger("gone")
+    seen = doubles.request_log("gone")
     assert charged(done) == ["maybe"] and len(seen["requests"]) == 1
     assert "idempotency-key" not in seen["requests"][0]["headers"]

@@ -1,4 +1,4 @@
-"""Service accounts: what counts as one, where it may come from, and the real google-auth against the simulator."""
+"""Service accounts: what counts as one, where it may come from, and the real google-auth against the doubles."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from pack.core.keys.sources import find_key
 from pack.core.planning.choice import ProviderChoice
 from pack.core.planning.resolver import ProviderResolver
 from pack.core.providers import BUILT_IN
-from pack.simulator.server import Simulator
+from pack.tests.doubles.server import Doubles
 from scripted import Line, serving
 
 ROW = BUILT_IN["vertex"]
@@ -227,18 +227,18 @@ def signing_key() -> str:
 
 
 @pytest.fixture
-def account(simulator: Simulator, signing_key: str) -> str:
-    """An account whose tokens come from the simulator."""
-    simulator.reset()
-    return text(private_key=signing_key, token_uri=simulator.base_url("vertex") + "/token", project_id="sim-project")
+def account(doubles: Doubles, signing_key: str) -> str:
+    """An account whose tokens come from the doubles."""
+    doubles.reset()
+    return text(private_key=signing_key, token_uri=doubles.base_url("vertex") + "/token", project_id="sim-project")
 
 
-def tokens_given(simulator: Simulator) -> int:
-    return sum(call["kind"] == "token" and call["outcome"] == 200 for call in simulator.ledger()["free"])
+def tokens_given(doubles: Doubles) -> int:
+    return sum(call["kind"] == "token" and call["outcome"] == 200 for call in doubles.request_log()["free"])
 
 
-def make(tmp_path: Path, simulator: Simulator, account: str, *requests: Any, model: str = "recommended") -> Run:
-    environ = {OURS: account, "NANO_BANANA_VERTEX_BASE_URL": simulator.base_url("vertex")}
+def make(tmp_path: Path, doubles: Doubles, account: str, *requests: Any, model: str = "recommended") -> Run:
+    environ = {OURS: account, "NANO_BANANA_VERTEX_BASE_URL": doubles.base_url("vertex")}
     engine = Engine(tmp_path, environ=environ)
     run = engine.run(requests, engine.plan(ProviderChoice("vertex", model), requests))
     assert run.done.wait(30), "the run didn't end"
@@ -246,13 +246,13 @@ def make(tmp_path: Path, simulator: Simulator, account: str, *requests: Any, mod
 
 
 @with_google_auth
-def test_a_run_pays_with_a_token_that_was_had_once(simulator: Simulator, account: str, tmp_path: Path) -> None:
+def test_a_run_pays_with_a_token_that_was_had_once(doubles: Doubles, account: str, tmp_path: Path) -> None:
     """Four requests at a time, one token; the project stands in the address and no key anywhere."""
     wanted = [replace(request(prompt=f"fox {n} [[sim: small]]"), frame=n) for n in range(4)]
-    run = make(tmp_path, simulator, account, *wanted)
+    run = make(tmp_path, doubles, account, *wanted)
     assert all(result.landed for result in run.results), [str(result.error) for result in run.results]
-    book = simulator.ledger(provider="vertex")
-    assert tokens_given(simulator) == 1 and book["paid_images"] == 4
+    book = doubles.request_log(provider="vertex")
+    assert tokens_given(doubles) == 1 and book["paid_images"] == 4
     assert all("/projects/sim-project/locations/global/" in entry["route"] for entry in book["requests"])
     assert {entry["headers"]["authorization"] for entry in book["requests"]} == {"bearer sim-…"}
 
@@ -268,16 +268,14 @@ def test_a_run_pays_with_a_token_that_was_had_once(simulator: Simulator, account
     ],
     ids=["escaped twice", "base64", "Python", "one line"],
 )
-def test_a_document_as_it_is_pasted_signs_and_pays(
-    paste: Any, simulator: Simulator, account: str, tmp_path: Path
-) -> None:
+def test_a_document_as_it_is_pasted_signs_and_pays(paste: Any, doubles: Doubles, account: str, tmp_path: Path) -> None:
     """The private key is whole again: google-auth signs with it, and the picture comes."""
-    run = make(tmp_path, simulator, paste(account), request(prompt="fox [[sim: small]]"))
+    run = make(tmp_path, doubles, paste(account), request(prompt="fox [[sim: small]]"))
     assert run.results[0].landed, str(run.results[0].error)
 
 
 @with_google_auth
-def test_a_token_is_used_until_shortly_before_its_end(simulator: Simulator, account: str) -> None:
+def test_a_token_is_used_until_shortly_before_its_end(doubles: Doubles, account: str) -> None:
     """Then another is asked for; and at once after it was refused."""
     tokens = Tokens()
     kept = document(account, OURS)
@@ -286,17 +284,17 @@ def test_a_token_is_used_until_shortly_before_its_end(simulator: Simulator, acco
         return tokens.token(kept, OURS, ROW.label)
 
     first = token()
-    assert token() == first and tokens_given(simulator) == 1
+    assert token() == first and tokens_given(doubles) == 1
     (credentials,) = tokens._credentials.values()
     credentials.expiry -= timedelta(minutes=58)
     second = token()
-    assert second != first and tokens_given(simulator) == 2
+    assert second != first and tokens_given(doubles) == 2
     tokens.forget(kept)
-    assert token() != second and tokens_given(simulator) == 3
+    assert token() != second and tokens_given(doubles) == 3
 
 
 @with_google_auth
-def test_many_at_once_ask_for_one_token(simulator: Simulator, account: str) -> None:
+def test_many_at_once_ask_for_one_token(doubles: Doubles, account: str) -> None:
     tokens, kept = Tokens(), document(account, OURS)
     found: list[str] = []
     threads = [
@@ -307,19 +305,19 @@ def test_many_at_once_ask_for_one_token(simulator: Simulator, account: str) -> N
         thread.start()
     for thread in threads:
         thread.join(20)
-    assert len(found) == 8 and len(set(found)) == 1 and tokens_given(simulator) == 1
+    assert len(found) == 8 and len(set(found)) == 1 and tokens_given(doubles) == 1
 
 
 @with_google_auth
-def test_an_account_that_is_gone_ends_the_run_for_nothing(simulator: Simulator, account: str, tmp_path: Path) -> None:
+def test_an_account_that_is_gone_ends_the_run_for_nothing(doubles: Doubles, account: str, tmp_path: Path) -> None:
     """The key's fault, in Google's words; nothing was sent, nothing stays doubtful."""
     gone = json.dumps({**json.loads(account), "client_email": "disabled@my-project.iam.gserviceaccount.com"})
-    run = make(tmp_path, simulator, gone, request(prompt="gone"))
+    run = make(tmp_path, doubles, gone, request(prompt="gone"))
     (error,) = [result.error for result in run.report.failed]
     assert isinstance(error, KeyRefused) and (error.kind, error.charged) == ("key", "no")
     assert "account not found" in str(error) and OURS in str(error)
-    assert not simulator.ledger("gone")["requests"]
-    again = make(tmp_path, simulator, account, request(prompt="gone [[sim: small]]"))
+    assert not doubles.request_log("gone")["requests"]
+    again = make(tmp_path, doubles, account, request(prompt="gone [[sim: small]]"))
     assert again.results[0].landed, str(again.results[0].error)
 
 

@@ -1,4 +1,4 @@
-"""The simulator's five APIs: each documented sample gets the documented answer."""
+"""Five of the doubles: each documented sample gets the documented answer."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import requests
-from pack.simulator import start
-from pack.simulator.server import Simulator
+from pack.tests.doubles import start
+from pack.tests.doubles.server import Doubles
 from PIL import Image
 
 BEARER = {"Authorization": "Bearer sim-test"}
@@ -19,15 +19,15 @@ RAW = {"Authorization": "sim-test"}
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Simulator]:
-    """One simulator for the whole file."""
-    with start() as simulator:
-        yield simulator
+def running() -> Iterator[Doubles]:
+    """One server for the whole file."""
+    with start() as doubles:
+        yield doubles
 
 
 @pytest.fixture
-def sim(running: Simulator) -> Simulator:
-    """The simulator with an empty ledger."""
+def sim(running: Doubles) -> Doubles:
+    """The doubles with an empty request log."""
     running.reset()
     return running
 
@@ -51,7 +51,7 @@ def fetched(url: str) -> Image.Image:
     return Image.open(io.BytesIO(answer.content))
 
 
-def test_onerouter_generation(sim: Simulator) -> None:
+def test_onerouter_generation(sim: Doubles) -> None:
     body = {
         "model": "google/nano-banana-2-text-to-image",
         "prompt": "a cat",
@@ -68,12 +68,12 @@ def test_onerouter_generation(sim: Simulator) -> None:
     answer = requests.post(url, json=body, headers=BEARER, timeout=30).json()
     assert set(answer) == {"created", "data", "request_id"}
     assert [fetched(entry["url"]).size for entry in answer["data"]] == [(688, 384)] * 2
-    book = sim.ledger()
+    book = sim.request_log()
     assert (book["paid_calls"], book["paid_images"], book["cost_usd"]) == (1, 2, 0.16)
     assert book["requests"][0]["fields"] == body
 
 
-def test_onerouter_edit_in_base64(sim: Simulator) -> None:
+def test_onerouter_edit_in_base64(sim: Doubles) -> None:
     body = {
         "model": "google/nano-banana-pro-image-to-image",
         "prompt": "a cat",
@@ -87,16 +87,16 @@ def test_onerouter_edit_in_base64(sim: Simulator) -> None:
     assert image.size == (1264, 848), "auto takes the reference's ratio, 3:2"
 
 
-def test_a_result_is_a_reference_of_the_next_request(sim: Simulator) -> None:
+def test_a_result_is_a_reference_of_the_next_request(sim: Doubles) -> None:
     base = sim.base_url("onerouter")
     body: dict[str, Any] = {"model": "google/nano-banana-text-to-image", "prompt": "a"}
     url = requests.post(base + "/v1/images/generations", json=body, headers=BEARER, timeout=30).json()["data"][0]["url"]
     body = {"model": "google/nano-banana-image-to-image", "prompt": "b", "image_urls": [url]}
     assert requests.post(base + "/v1/images/edits", json=body, headers=BEARER, timeout=30).status_code == 200
-    assert sim.ledger(prompt="b")["requests"][0]["references"][0]["transport"] == "url"
+    assert sim.request_log(prompt="b")["requests"][0]["references"][0]["transport"] == "url"
 
 
-def test_apiframe_is_finished_at_once_and_2k_by_default(sim: Simulator) -> None:
+def test_apiframe_is_finished_at_once_and_2k_by_default(sim: Doubles) -> None:
     body = {"prompt": "a cat", "aspect_ratio": "1:1"}
     answer = requests.post(sim.base_url("apiframe") + "/nano-banana-pro", json=body, headers=RAW, timeout=30).json()
     assert answer["status"] == "finished" and answer["task_type"] == "nano-banana-pro"
@@ -104,14 +104,14 @@ def test_apiframe_is_finished_at_once_and_2k_by_default(sim: Simulator) -> None:
 
 
 @pytest.mark.parametrize("wrap", [data_uri, lambda content: base64.b64encode(content).decode()])
-def test_apiframe_takes_data_uris_and_bare_base64(sim: Simulator, wrap: Any) -> None:
+def test_apiframe_takes_data_uris_and_bare_base64(sim: Doubles, wrap: Any) -> None:
     body = {"prompt": "a cat", "images": [wrap(picture())]}
     answer = requests.post(sim.base_url("apiframe") + "/nano-banana", json=body, headers=RAW, timeout=30)
     assert answer.status_code == 200
     assert answer.json()["task_type"] == "nano-banana"
 
 
-def test_apiframe_task(sim: Simulator) -> None:
+def test_apiframe_task(sim: Doubles) -> None:
     base = sim.base_url("apiframe")
     body = {"prompt": "a cat [[sim: task steps=2]]", "resolution": "1K"}
     started = requests.post(base + "/nano-banana-pro", json=body, headers=RAW, timeout=30).json()
@@ -123,10 +123,10 @@ def test_apiframe_task(sim: Simulator) -> None:
     assert [poll["status"] for poll in polls] == ["staged", "processing", "finished"]
     assert isinstance(polls[0]["percentage"], str)
     assert len(polls[2]["image_urls"]) == 1
-    assert [call["kind"] for call in sim.ledger()["free"]] == ["poll"] * 3
+    assert [call["kind"] for call in sim.request_log()["free"]] == ["poll"] * 3
 
 
-def test_nanobanana_generation(sim: Simulator) -> None:
+def test_nanobanana_generation(sim: Doubles) -> None:
     body = {
         "model": "nano-banana-2",
         "prompt": "a beautiful sunset over mountains",
@@ -138,11 +138,11 @@ def test_nanobanana_generation(sim: Simulator) -> None:
     url = sim.base_url("nanobanana") + "/v1/images/generations"
     answer = requests.post(url, json=body, headers=BEARER, timeout=30).json()
     assert fetched(answer["data"][0]["url"]).size == (1376, 768)
-    references = sim.ledger()["requests"][0]["references"]
+    references = sim.request_log()["requests"][0]["references"]
     assert [(r["format"], r["transport"]) for r in references] == [("PNG", "data_uri"), ("WEBP", "base64")]
 
 
-def test_nanobanana_edit_form(sim: Simulator) -> None:
+def test_nanobanana_edit_form(sim: Doubles) -> None:
     content = picture(mode="RGBA")
     answer = requests.post(
         sim.base_url("nanobanana") + "/v1/images/edits",
@@ -153,14 +153,14 @@ def test_nanobanana_edit_form(sim: Simulator) -> None:
     )
     image = Image.open(io.BytesIO(base64.b64decode(answer.json()["data"][0]["b64_json"])))
     assert image.size == (1248, 832)
-    reference = sim.ledger()["requests"][0]["references"][0]
+    reference = sim.request_log()["requests"][0]["references"][0]
     pixels = Image.open(io.BytesIO(content)).tobytes()
     assert reference["sha256_pixels"] == hashlib.sha256(pixels).hexdigest()
     assert (reference["width"], reference["height"], reference["mode"]) == (60, 40, "RGBA")
 
 
 @pytest.mark.parametrize("flat", ["", " flat_task"])
-def test_nanobanana_async(sim: Simulator, flat: str) -> None:
+def test_nanobanana_async(sim: Doubles, flat: str) -> None:
     base = sim.base_url("nanobanana") + "/v1/images"
     body = {"model": "nano-banana", "prompt": f"a cat [[sim: steps=1{flat}]]"}
     started = requests.post(base + "/generations?async=true", json=body, headers=BEARER, timeout=30).json()
@@ -173,7 +173,7 @@ def test_nanobanana_async(sim: Simulator, flat: str) -> None:
         assert polls[1]["data"]["status"] == "SUCCESS" and polls[1]["data"]["data"]["data"][0]["url"]
 
 
-def test_runflow_one_request(sim: Simulator) -> None:
+def test_runflow_one_request(sim: Doubles) -> None:
     body = {
         "prompt": "A professional headshot, soft studio lighting",
         "output_format": "webp",
@@ -189,7 +189,7 @@ def test_runflow_one_request(sim: Simulator) -> None:
     assert [fetched(image["url"]).format for image in answer["images"]] == ["WEBP", "WEBP"]
 
 
-def test_runflow_sync_mode_is_a_data_uri(sim: Simulator) -> None:
+def test_runflow_sync_mode_is_a_data_uri(sim: Doubles) -> None:
     body = {"prompt": "a cat", "sync_mode": True, "resolution": "0.5K", "aspect_ratio": "8:1"}
     url = sim.base_url("runflow") + "/v1/run/google/nano-banana-2"
     answer = requests.post(url, json=body, headers=BEARER, timeout=30).json()
@@ -198,7 +198,7 @@ def test_runflow_sync_mode_is_a_data_uri(sim: Simulator) -> None:
     assert Image.open(io.BytesIO(base64.b64decode(text))).size == (1536, 192)
 
 
-def test_runflow_runs(sim: Simulator) -> None:
+def test_runflow_runs(sim: Doubles) -> None:
     base = sim.base_url("runflow")
     body = {"input": {"prompt": "a cat"}, "client_ref": "mine", "metadata": {"a": 1}}
     started = requests.post(base + "/v1/models/google/nano-banana-2/runs", json=body, headers=BEARER, timeout=30)
@@ -210,7 +210,7 @@ def test_runflow_runs(sim: Simulator) -> None:
     assert fetched(polls[1]["output"]["outputs"][0]["url"]).size == (1024, 1024)
 
 
-def test_runflow_upload(sim: Simulator) -> None:
+def test_runflow_upload(sim: Doubles) -> None:
     base, content = sim.base_url("runflow"), picture("WEBP")
     body: dict[str, Any] = {"filename": "a.webp", "mime_type": "image/webp", "size_bytes": len(content)}
     asset = requests.post(base + "/v1/asset-uploads", json=body, headers=BEARER, timeout=30).json()
@@ -223,10 +223,10 @@ def test_runflow_upload(sim: Simulator) -> None:
     body = {"prompt": "a cat", "image_urls": [url]}
     answer = requests.post(base + "/v1/run/google/nano-banana-pro/edit", json=body, headers=BEARER, timeout=30)
     assert answer.status_code == 200
-    assert [call["kind"] for call in sim.ledger()["free"]] == ["upload"] * 4
+    assert [call["kind"] for call in sim.request_log()["free"]] == ["upload"] * 4
 
 
-def test_offline_generation_with_every_option(sim: Simulator) -> None:
+def test_offline_generation_with_every_option(sim: Doubles) -> None:
     body = {
         "model": "offline",
         "prompt": "a cat",
@@ -246,10 +246,10 @@ def test_offline_generation_with_every_option(sim: Simulator) -> None:
     answer = requests.post(url, json=body, timeout=30).json()
     images = [fetched(entry["url"]) for entry in answer["data"]]
     assert [(image.format, image.size) for image in images] == [("JPEG", (192, 1536))] * 4
-    assert sim.ledger()["cost_usd"] == 0
+    assert sim.request_log()["cost_usd"] == 0
 
 
-def test_offline_edit_form(sim: Simulator) -> None:
+def test_offline_edit_form(sim: Doubles) -> None:
     answer = requests.post(
         sim.base_url("offline") + "/v1/images/edits",
         data={"model": "offline", "prompt": "a cat", "seed": "5", "n": "2", "aspect_ratio": "auto"},
@@ -259,7 +259,7 @@ def test_offline_edit_form(sim: Simulator) -> None:
     assert len(answer.json()["data"]) == 2
 
 
-def test_the_same_seed_draws_the_same_picture(sim: Simulator) -> None:
+def test_the_same_seed_draws_the_same_picture(sim: Doubles) -> None:
     url = sim.base_url("offline") + "/v1/images/generations"
     body = {"model": "offline", "prompt": "a", "seed": 4, "image_size": "0.5K", "response_format": "b64_json"}
     first, again = (requests.post(url, json=body, timeout=30).json()["data"][0]["b64_json"] for _ in range(2))
@@ -267,7 +267,7 @@ def test_the_same_seed_draws_the_same_picture(sim: Simulator) -> None:
     assert first == again != other
 
 
-def test_free_routes_for_testing_a_key(sim: Simulator) -> None:
+def test_free_routes_for_testing_a_key(sim: Doubles) -> None:
     balance = sim.base_url("runflow") + "/v1/billing/balance"
     assert requests.get(balance, headers=BEARER, timeout=30).status_code == 200
     assert requests.get(balance, headers={"Authorization": "Bearer wrong"}, timeout=30).status_code == 401

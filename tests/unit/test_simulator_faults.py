@@ -1,4 +1,4 @@
-"""Every way the simulator can misbehave does what its word says, and bills what it says."""
+"""Every way the doubles can misbehave does what its word says, and bills what it says."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 import requests
-from pack.simulator import start
 from pack.simulator.faults import STATUSES, UnknownWord, parse_words, split_prompt
-from pack.simulator.server import Simulator
+from pack.tests.doubles import start
+from pack.tests.doubles.server import Doubles
 from PIL import Image
 
 BEARER = {"Authorization": "Bearer sim-test"}
@@ -33,20 +33,20 @@ LARGE = OUT.getvalue()
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Simulator]:
-    """One simulator for the whole file."""
-    with start() as simulator:
-        yield simulator
+def running() -> Iterator[Doubles]:
+    """One server for the whole file."""
+    with start() as doubles:
+        yield doubles
 
 
 @pytest.fixture
-def sim(running: Simulator) -> Simulator:
-    """The simulator with an empty ledger."""
+def sim(running: Doubles) -> Doubles:
+    """The doubles with an empty request log."""
     running.reset()
     return running
 
 
-def ask(sim: Simulator, words: str, provider: str = "offline", **fields: Any) -> requests.Response:
+def ask(sim: Doubles, words: str, provider: str = "offline", **fields: Any) -> requests.Response:
     """One generation whose prompt carries the fault words."""
     path, body = PLACES[provider]
     prompt = f"a cat [[sim: {words}]]" if words else "a cat"
@@ -64,14 +64,14 @@ def first_url(answer: requests.Response) -> str:
     return str(answer.json()["data"][0]["url"])
 
 
-def paid(sim: Simulator) -> int:
+def paid(sim: Doubles) -> int:
     """How many pictures would have been billed."""
-    return int(sim.ledger()["paid_images"])
+    return int(sim.request_log()["paid_images"])
 
 
 @pytest.mark.parametrize("provider", list(PLACES))
 @pytest.mark.parametrize("status", STATUSES)
-def test_status(sim: Simulator, provider: str, status: int) -> None:
+def test_status(sim: Doubles, provider: str, status: int) -> None:
     answer = ask(sim, f"status={status} retry_after=soon", provider)
     expected = 403 if (provider, status) == ("nanobanana", 402) else status
     assert answer.status_code == expected
@@ -80,30 +80,30 @@ def test_status(sim: Simulator, provider: str, status: int) -> None:
     assert paid(sim) == 0
 
 
-def test_an_empty_balance_in_each_api_s_words(sim: Simulator) -> None:
+def test_an_empty_balance_in_each_api_s_words(sim: Doubles) -> None:
     assert ask(sim, "status=402", "nanobanana").json()["error"]["code"] == "insufficient_user_quota"
     assert ask(sim, "status=402", "runflow").json()["code"] == "INSUFFICIENT_CREDIT"
     assert ask(sim, "status=402", "onerouter").json()["error"]["code"] == "insufficient_balance"
     assert ask(sim, "status=401", "apiframe").json() == {}
 
 
-def test_paid_failures_are_billed(sim: Simulator) -> None:
+def test_paid_failures_are_billed(sim: Doubles) -> None:
     assert ask(sim, "status=500 paid", n=2).status_code == 500
     assert paid(sim) == 2
 
 
-def test_times_counts_per_prompt_text(sim: Simulator) -> None:
+def test_times_counts_per_prompt_text(sim: Doubles) -> None:
     assert [ask(sim, "status=503 times=2").status_code for _ in range(3)] == [503, 503, 200]
     assert ask(sim, "status=503  times=2").status_code == 503, "another text, another count"
 
 
-def test_retry_after_as_a_date(sim: Simulator) -> None:
+def test_retry_after_as_a_date(sim: Doubles) -> None:
     assert ask(sim, "status=429 retry_after=date+5").headers["Retry-After"].endswith("GMT")
 
 
 @pytest.mark.parametrize("provider", list(PLACES))
 @pytest.mark.parametrize("words", ["statsu=429", "status=418", "slow=x", "empty=1", "drop=later"])
-def test_unknown_words_are_an_error_that_names_them(sim: Simulator, provider: str, words: str) -> None:
+def test_unknown_words_are_an_error_that_names_them(sim: Doubles, provider: str, words: str) -> None:
     answer = ask(sim, words, provider)
     assert answer.status_code == 400
     assert words.partition("=")[0] in answer.text
@@ -116,7 +116,7 @@ def test_the_directive_is_taken_out_of_the_prompt() -> None:
 
 
 @pytest.mark.parametrize("provider", list(PLACES))
-def test_refusals(sim: Simulator, provider: str) -> None:
+def test_refusals(sim: Doubles, provider: str) -> None:
     answer = ask(sim, "refuse", provider)
     assert answer.status_code in (400, 403, 422) and "content policy" in answer.text
     answer = ask(sim, "refuse=200", provider)
@@ -124,7 +124,7 @@ def test_refusals(sim: Simulator, provider: str) -> None:
     assert paid(sim) == 0
 
 
-def test_a_run_that_is_refused_fails_when_polled(sim: Simulator) -> None:
+def test_a_run_that_is_refused_fails_when_polled(sim: Doubles) -> None:
     base = sim.base_url("runflow")
     body = {"input": {"prompt": "a cat [[sim: refuse]]"}}
     run = requests.post(base + "/v1/models/google/nano-banana-2/runs", json=body, headers=BEARER, timeout=30).json()
@@ -132,7 +132,7 @@ def test_a_run_that_is_refused_fails_when_polled(sim: Simulator) -> None:
     assert polled["status_code"] == "failed" and polled["failure_code"] == "CONTENT_POLICY_VIOLATION"
 
 
-def test_bodies_that_are_not_the_answer(sim: Simulator) -> None:
+def test_bodies_that_are_not_the_answer(sim: Doubles) -> None:
     assert ask(sim, "empty").json()["data"] == []
     assert ask(sim, "html").headers["Content-Type"] == "text/html"
     page = ask(sim, "html status=502")
@@ -146,7 +146,7 @@ def test_bodies_that_are_not_the_answer(sim: Simulator) -> None:
     assert ask(sim, "bom").content.startswith(b"\xef\xbb\xbf{")
 
 
-def test_redirects(sim: Simulator) -> None:
+def test_redirects(sim: Doubles) -> None:
     answer = ask(sim, "redirect=http://127.0.0.1:9/x")
     assert (answer.status_code, answer.headers["Location"]) == (307, "http://127.0.0.1:9/x")
     assert paid(sim) == 0
@@ -155,7 +155,7 @@ def test_redirects(sim: Simulator) -> None:
     assert first_url(ask(sim, "url=http://10.0.0.1/x.png")) == "http://10.0.0.1/x.png"
 
 
-def test_gzip(sim: Simulator) -> None:
+def test_gzip(sim: Doubles) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=30)
     body = json.dumps({"model": "offline", "prompt": "x [[sim: gzip]]"})
     connection.request("POST", "/offline/v1/images/generations", body, {"Content-Type": "application/json"})
@@ -167,15 +167,15 @@ def test_gzip(sim: Simulator) -> None:
 
 @pytest.mark.parametrize(("words", "billed"), [("drop=upload", 0), ("drop=connect", 0), ("drop=headers", 1)])
 @pytest.mark.parametrize("reset", ["", " reset"])
-def test_dropped_before_an_answer(sim: Simulator, words: str, billed: int, reset: str) -> None:
+def test_dropped_before_an_answer(sim: Doubles, words: str, billed: int, reset: str) -> None:
     with pytest.raises(requests.exceptions.ConnectionError):
         ask(sim, words + reset)
     assert sim.wait(prompt="" if "connect" in words else "a cat", state="answered")
     assert paid(sim) == billed
-    assert sim.ledger()["requests"][0]["outcome"] == words
+    assert sim.request_log()["requests"][0]["outcome"] == words
 
 
-def test_an_upload_is_cut_while_it_is_coming_in(sim: Simulator) -> None:
+def test_an_upload_is_cut_while_it_is_coming_in(sim: Doubles) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=30)
     connection.putrequest("POST", "/offline/v1/images/generations")
     connection.putheader("Content-Type", "application/json")
@@ -188,17 +188,17 @@ def test_an_upload_is_cut_while_it_is_coming_in(sim: Simulator) -> None:
         connection.getresponse()
     connection.close()
     assert sim.wait(state="answered")
-    record = sim.ledger()["requests"][0]
+    record = sim.request_log()["requests"][0]
     assert record["outcome"] == "drop=upload" and record["finished_upload_at"] is None
 
 
-def test_a_drop_in_the_body_is_billed(sim: Simulator) -> None:
+def test_a_drop_in_the_body_is_billed(sim: Doubles) -> None:
     with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)):
         ask(sim, "drop=body", response_format="b64_json")
     assert paid(sim) == 1
 
 
-def test_a_connection_closed_without_notice(sim: Simulator) -> None:
+def test_a_connection_closed_without_notice(sim: Doubles) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=30)
     body = json.dumps({"model": "offline", "prompt": "x [[sim: keepalive_close]]"})
     headers = {"Content-Type": "application/json"}
@@ -212,7 +212,7 @@ def test_a_connection_closed_without_notice(sim: Simulator) -> None:
     connection.close()
 
 
-def test_slowness_is_waited_out(sim: Simulator) -> None:
+def test_slowness_is_waited_out(sim: Doubles) -> None:
     begun = time.monotonic()
     assert ask(sim, "slow=0.08").ok
     assert ask(sim, "slow_body=0.08").ok
@@ -220,20 +220,20 @@ def test_slowness_is_waited_out(sim: Simulator) -> None:
 
 
 def test_closing_ends_a_slow_answer() -> None:
-    simulator = start()
-    connection = http.client.HTTPConnection("127.0.0.1", simulator.port, timeout=30)
+    doubles = start()
+    connection = http.client.HTTPConnection("127.0.0.1", doubles.port, timeout=30)
     body = json.dumps({"model": "offline", "prompt": "x [[sim: slow=60]]"})
     connection.request("POST", "/offline/v1/images/generations", body, {"Content-Type": "application/json"})
-    assert simulator.wait(prompt="x")
+    assert doubles.wait(prompt="x")
     begun = time.monotonic()
-    simulator.close()
+    doubles.close()
     with pytest.raises((ConnectionError, http.client.HTTPException)):
         connection.getresponse()
     connection.close()
     assert time.monotonic() - begun < 20
 
 
-def test_files_cut_short(sim: Simulator) -> None:
+def test_files_cut_short(sim: Doubles) -> None:
     with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)):
         requests.get(first_url(ask(sim, "truncate")), timeout=30)
     answer = requests.get(first_url(ask(sim, "short")), timeout=30)
@@ -242,7 +242,7 @@ def test_files_cut_short(sim: Simulator) -> None:
         Image.open(io.BytesIO(answer.content)).load()
 
 
-def test_files_that_are_no_pictures(sim: Simulator) -> None:
+def test_files_that_are_no_pictures(sim: Doubles) -> None:
     assert requests.get(first_url(ask(sim, "type=text/html")), timeout=30).headers["Content-Type"] == "text/html"
     assert b"<html>" in requests.get(first_url(ask(sim, "notimage")), timeout=30).content
     with requests.get(first_url(ask(sim, "huge=9000000")), timeout=30, stream=True) as answer:
@@ -250,13 +250,13 @@ def test_files_that_are_no_pictures(sim: Simulator) -> None:
         assert next(answer.iter_content(1000)) == bytes(1000)
 
 
-def test_files_that_come_later(sim: Simulator) -> None:
+def test_files_that_come_later(sim: Doubles) -> None:
     url = first_url(ask(sim, "file_status=503 times=2"))
     assert [requests.get(url, timeout=30).status_code for _ in range(3)] == [503, 503, 200]
 
 
 @pytest.mark.parametrize("norange", [False, True])
-def test_a_download_that_drops_is_resumed(sim: Simulator, norange: bool) -> None:
+def test_a_download_that_drops_is_resumed(sim: Doubles, norange: bool) -> None:
     url = first_url(ask(sim, "file_drop norange" if norange else "file_drop"))
     with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)):
         requests.get(url, timeout=30)
@@ -268,25 +268,25 @@ def test_a_download_that_drops_is_resumed(sim: Simulator, norange: bool) -> None
     assert beyond.status_code == (200 if norange else 416)
 
 
-def pictures(sim: Simulator, words: str, **fields: Any) -> list[Image.Image]:
+def pictures(sim: Doubles, words: str, **fields: Any) -> list[Image.Image]:
     """The decoded pictures of one answer of the offline API."""
     entries = ask(sim, words, response_format="b64_json", **fields).json()["data"]
     return [Image.open(io.BytesIO(base64.b64decode(entry["b64_json"]))) for entry in entries]
 
 
-def test_pictures_of_other_sizes_and_modes(sim: Simulator) -> None:
+def test_pictures_of_other_sizes_and_modes(sim: Doubles) -> None:
     assert len({image.size for image in pictures(sim, "sizes", n=3)}) == 3
     low, high = pictures(sim, "rgba")[0].getchannel("A").getextrema()
     assert (low, high) == (0, 255)
     assert pictures(sim, "gray")[0].mode == "L"
 
 
-def test_pictures_of_other_numbers_and_formats(sim: Simulator) -> None:
+def test_pictures_of_other_numbers_and_formats(sim: Doubles) -> None:
     assert len(pictures(sim, "fewer", n=2)) == 1 and len(pictures(sim, "more", n=1)) == 2
     assert [pictures(sim, f"as={form}")[0].format for form in ("png", "jpeg", "webp")] == ["PNG", "JPEG", "WEBP"]
 
 
-def test_transports_regardless_of_the_request(sim: Simulator) -> None:
+def test_transports_regardless_of_the_request(sim: Doubles) -> None:
     assert "b64_json" in ask(sim, "b64").json()["data"][0]
     assert "url" in ask(sim, "url", response_format="b64_json").json()["data"][0]
     assert first_url(ask(sim, "datauri")).startswith("data:image/png;base64,")
@@ -294,7 +294,7 @@ def test_transports_regardless_of_the_request(sim: Simulator) -> None:
     assert base64.b64decode(twice).startswith(b"\x89PNG")
 
 
-def test_shapes(sim: Simulator) -> None:
+def test_shapes(sim: Doubles) -> None:
     assert ask(sim, "shape=data", "runflow").json()["data"][0]["url"]
     assert ask(sim, "shape=images").json()["images"][0]["url"]
     assert ask(sim, "shape=image_urls").json()["image_urls"][0]
@@ -310,7 +310,7 @@ POLLS = {
 }
 
 
-def poll(sim: Simulator, provider: str, started: dict[str, Any]) -> requests.Response:
+def poll(sim: Doubles, provider: str, started: dict[str, Any]) -> requests.Response:
     """One poll of the task an answer has started."""
     task = started.get("task_id") or started.get("id") or started["data"]["task_id"]
     headers = HEADERS.get(provider, {})
@@ -321,7 +321,7 @@ def poll(sim: Simulator, provider: str, started: dict[str, Any]) -> requests.Res
 
 
 @pytest.mark.parametrize("provider", list(PLACES))
-def test_tasks(sim: Simulator, provider: str) -> None:
+def test_tasks(sim: Doubles, provider: str) -> None:
     started = ask(sim, "task steps=1", provider).json()
     assert "http://" not in poll(sim, provider, started).text
     assert "/files/" in poll(sim, provider, started).text
@@ -338,11 +338,11 @@ def test_tasks(sim: Simulator, provider: str) -> None:
 
 
 @pytest.mark.parametrize("provider", list(PLACES))
-def test_a_task_nobody_knows(sim: Simulator, provider: str) -> None:
+def test_a_task_nobody_knows(sim: Doubles, provider: str) -> None:
     assert poll(sim, provider, {"task_id": "nothing"}).status_code in (400, 404)
 
 
-def test_faults_laid_down_from_outside(sim: Simulator) -> None:
+def test_faults_laid_down_from_outside(sim: Doubles) -> None:
     place = sim.origin + "/_control/faults"
     rule = {"provider": "offline", "match": "cat", "fault": "status=500 times=1"}
     assert requests.post(place, json=rule, timeout=30).status_code == 200
@@ -356,7 +356,7 @@ def test_faults_laid_down_from_outside(sim: Simulator) -> None:
     assert wrong.status_code == 400 and "statsu" in wrong.text
 
 
-def test_a_fault_for_uploads(sim: Simulator) -> None:
+def test_a_fault_for_uploads(sim: Doubles) -> None:
     sim.fault("upload_status=503 times=1", provider="runflow")
     assert ask(sim, "", "runflow").status_code == 200
     url = sim.base_url("runflow") + "/v1/asset-uploads"
@@ -365,7 +365,7 @@ def test_a_fault_for_uploads(sim: Simulator) -> None:
     assert answers == [503, 201]
 
 
-def test_dropping_whatever_is_large(sim: Simulator) -> None:
+def test_dropping_whatever_is_large(sim: Doubles) -> None:
     sim.fault("drop=upload", provider="offline")
     form = {"model": "offline", "prompt": "x"}
     with pytest.raises(requests.exceptions.ConnectionError):

@@ -1,4 +1,4 @@
-"""Google's two APIs in the simulator: documented samples pass, all else is refused in Google's own words."""
+"""Google's two APIs in the doubles: documented samples pass, all else is refused in Google's own words."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from pack.core.execution.run import Run
 from pack.core.http.transport import Transport
 from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
-from pack.simulator import start
-from pack.simulator.server import Simulator
+from pack.tests.doubles import start
+from pack.tests.doubles.server import Doubles
 from PIL import Image
 
 KEY, TOKEN = {"x-goog-api-key": "sim-test"}, {"Authorization": "Bearer sim-test"}
@@ -47,26 +47,26 @@ SECOND, FIRST, PRO, LITE = (
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Simulator]:
-    """One simulator for the whole file."""
-    with start() as simulator:
-        yield simulator
+def running() -> Iterator[Doubles]:
+    """One server for the whole file."""
+    with start() as doubles:
+        yield doubles
 
 
 @pytest.fixture
-def sim(running: Simulator) -> Simulator:
-    """The simulator with an empty ledger, drawing small pictures."""
+def sim(running: Doubles) -> Doubles:
+    """The doubles with an empty request log, drawing small pictures."""
     running.reset()
     running.fault("small")
     return running
 
 
-def url(sim: Simulator, model: str = SECOND, provider: str = "google") -> str:
+def url(sim: Doubles, model: str = SECOND, provider: str = "google") -> str:
     below = "/v1beta" if provider == "google" else "/v1/projects/sim-project/locations/global/publishers/google"
     return f"{sim.base_url(provider)}{below}/models/{model}:generateContent"
 
 
-def post(sim: Simulator, body: Any, model: str = SECOND, provider: str = "google", **more: Any) -> requests.Response:
+def post(sim: Doubles, body: Any, model: str = SECOND, provider: str = "google", **more: Any) -> requests.Response:
     more.setdefault("headers", KEY if provider == "google" else TOKEN)
     return requests.post(url(sim, model, provider), json=body, timeout=30, **more)
 
@@ -79,7 +79,7 @@ def plain(prompt: str = "a cat", **config: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("provider", ["google", "vertex"])
-def test_the_documented_sample(sim: Simulator, provider: str) -> None:
+def test_the_documented_sample(sim: Doubles, provider: str) -> None:
     """A thought, a draft, the picture with its signature, the page it leaned on; the ledger has no picture in it."""
     answer = post(sim, SAMPLE, provider=provider)
     (candidate,) = answer.json()["candidates"]
@@ -87,12 +87,12 @@ def test_the_documented_sample(sim: Simulator, provider: str) -> None:
     assert candidate["finishReason"] == "STOP" and [part.get("thought", False) for part in parts] == [True, True, False]
     assert candidate["groundingMetadata"]["groundingChunks"][0]["web"]["uri"].startswith("https://")
     Image.open(io.BytesIO(base64.b64decode(parts[-1]["inlineData"]["data"]))).load()
-    (entry,) = sim.ledger()["requests"]
+    (entry,) = sim.request_log()["requests"]
     assert (entry["prompt"], entry["paid"], entry["cost_usd"]) == ("a cat", 1, 0.067)
     assert B64 not in str(entry) and entry["references"][0]["transport"] == "base64"
 
 
-def test_the_size_is_that_of_the_table(sim: Simulator) -> None:
+def test_the_size_is_that_of_the_table(sim: Doubles) -> None:
     """Asked for, by default, and as the last of several references."""
     sim.clear_faults()
 
@@ -169,15 +169,15 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("model", "body"), WRONG, ids=lambda value: None)
-def test_refused(sim: Simulator, model: str, body: dict[str, Any]) -> None:
+def test_refused(sim: Doubles, model: str, body: dict[str, Any]) -> None:
     """A 400 in Google's shape that is billed to nobody."""
     answer = post(sim, body, model)
     assert answer.status_code == 400, answer.text
     assert set(answer.json()["error"]) == {"code", "message", "status"}
-    assert answer.json()["error"]["status"] == "INVALID_ARGUMENT" and sim.ledger()["paid_calls"] == 0
+    assert answer.json()["error"]["status"] == "INVALID_ARGUMENT" and sim.request_log()["paid_calls"] == 0
 
 
-def test_the_json_of_protocol_buffers(sim: Simulator) -> None:
+def test_the_json_of_protocol_buffers(sim: Doubles) -> None:
     """Snake case, the URL-safe alphabet without padding, capitals: the vendor's own client sends them."""
     inline = {"mime_type": "image/png", "data": base64.urlsafe_b64encode(OUT.getvalue()).decode().rstrip("=")}
     body = {
@@ -187,23 +187,23 @@ def test_the_json_of_protocol_buffers(sim: Simulator) -> None:
     }
     (candidate,) = post(sim, body).json()["candidates"]
     assert [next(iter(part)) for part in candidate["content"]["parts"]] == ["text", "inlineData"]
-    (entry,) = sim.ledger()["requests"]
+    (entry,) = sim.request_log()["requests"]
     assert (entry["prompt"], len(entry["references"])) == ("a", 1) and inline["data"] not in str(entry)
 
 
-def test_a_conversation_needs_its_signatures_back(sim: Simulator) -> None:
+def test_a_conversation_needs_its_signatures_back(sim: Doubles) -> None:
     """The first picture is a reference of the second turn; without its signature the thinking model refuses."""
     first = post(sim, plain("one"), PRO).json()["candidates"][0]["content"]
     again = plain("one")
     again["contents"] += [first, {"role": "user", "parts": [{"text": "two"}]}]
     assert post(sim, again, PRO).status_code == 200
-    entry = sim.ledger()["requests"][-1]
+    entry = sim.request_log()["requests"][-1]
     assert (entry["prompt"], len(entry["references"])) == ("two", 1)
     del first["parts"][-1]["thoughtSignature"]
     assert "thought_signature" in post(sim, again, PRO).json()["error"]["message"]
 
 
-def test_what_only_vertex_takes(sim: Simulator) -> None:
+def test_what_only_vertex_takes(sim: Doubles) -> None:
     """The file format; and no project means no address."""
     body = changed(CONFIG, "imageConfig", "imageOutputOptions", to={"mimeType": "image/jpeg"})
     part = post(sim, body, provider="vertex").json()["candidates"][0]["content"]["parts"][-1]
@@ -212,7 +212,7 @@ def test_what_only_vertex_takes(sim: Simulator) -> None:
     assert requests.post(lost, json=SAMPLE, headers=TOKEN, timeout=30).status_code == 404
 
 
-def test_a_request_of_more_than_20_mb_is_refused(sim: Simulator) -> None:
+def test_a_request_of_more_than_20_mb_is_refused(sim: Doubles) -> None:
     """The reason why uploads exist."""
     body = plain("x" * 20_000_000)
     assert "payload size" in post(sim, body).json()["error"]["message"]
@@ -227,14 +227,14 @@ def test_a_request_of_more_than_20_mb_is_refused(sim: Simulator) -> None:
         ({"x-goog-api-key": "Bearer sim-test"}, 400, "API_KEY_INVALID"),
     ],
 )
-def test_keys(sim: Simulator, headers: dict[str, str], status: int, reason: str) -> None:
+def test_keys(sim: Doubles, headers: dict[str, str], status: int, reason: str) -> None:
     """A missing one and a wrong one are told apart; neither is a 401."""
     answer = post(sim, SAMPLE, headers=headers)
     details = answer.json()["error"].get("details", [{}])
     assert (answer.status_code, details[0].get("reason", "")) == (status, reason)
 
 
-def test_a_key_in_the_address_is_refused(sim: Simulator) -> None:
+def test_a_key_in_the_address_is_refused(sim: Doubles) -> None:
     """Where every log would have it."""
     assert requests.post(url(sim) + "?key=sim-test", json=SAMPLE, timeout=30).status_code in (400, 403)
     models = sim.base_url("google") + "/v1beta/models?pageSize=1"
@@ -244,14 +244,14 @@ def test_a_key_in_the_address_is_refused(sim: Simulator) -> None:
 # ----------------------------------------------------------------------------------- with the dialect, end to end
 
 
-def test_uploads_end_to_end(sim: Simulator) -> None:
+def test_uploads_end_to_end(sim: Doubles) -> None:
     """Two free requests for each reference, without the key where the bytes go; exactly these pixels arrive."""
     row = replace(BUILT_IN["google"], upload_above=10)
     base = sim.base_url("google")
     work = job(row, request("edit", 2, prompt="uploaded"), base_url=base)
     end, paid = drive(work, Transport(base), "sim-test")
     assert isinstance(end, Done) and paid == 1
-    book = sim.ledger()
+    book = sim.request_log()
     assert [(call["kind"], call["authorization"]) for call in book["free"]] == [("upload", "raw"), ("upload", "")] * 2
     wanted = [hashlib.sha256(tiny(number)._load().tobytes()).hexdigest() for number in range(2)]
     assert [found["sha256_pixels"] for found in book["requests"][0]["references"]] == wanted
@@ -260,7 +260,7 @@ def test_uploads_end_to_end(sim: Simulator) -> None:
 ROWS = {**BUILT_IN, "google": replace(BUILT_IN["google"], upload_above=1000)}
 
 
-def run(sim: Simulator, folder: Path, asked: Any, model: str = "recommended") -> Run:
+def run(sim: Doubles, folder: Path, asked: Any, model: str = "recommended") -> Run:
     environ = {"GEMINI_API_KEY": "sim-run", "NANO_BANANA_GOOGLE_BASE_URL": sim.base_url("google") + "/v1beta"}
     engine = Engine(folder, specs=ROWS, environ=environ)
     made = engine.run([asked], engine.plan(ProviderChoice("google", model), [asked]))
@@ -268,12 +268,12 @@ def run(sim: Simulator, folder: Path, asked: Any, model: str = "recommended") ->
     return made
 
 
-def test_several_pictures_are_several_requests(sim: Simulator, tmp_path: Path) -> None:
+def test_several_pictures_are_several_requests(sim: Doubles, tmp_path: Path) -> None:
     """There is no count; each has a seed of its own. A reference that is too large goes as a file in all of them."""
     asked = replace(request("edit", 0, prompt="three"), references=(tiny(1, 60, 60),), num_images=3)
     made = run(sim, tmp_path, asked)
     assert all(result.landed for result in made.results), [str(result.error) for result in made.results]
-    book = sim.ledger("three")
+    book = sim.request_log("three")
     assert {r["transport"] for entry in book["requests"] for r in entry["references"]} == {"url"}
     assert book["paid_calls"] == 3 and len({entry["fields"][CONFIG]["seed"] for entry in book["requests"]}) == 3
     assert made.report.usd == pytest.approx(3 * 0.0336)
@@ -299,24 +299,24 @@ def test_several_pictures_are_several_requests(sim: Simulator, tmp_path: Path) -
         ("drop=headers", "network", "maybe", "no answer came back"),
     ],
 )
-def test_every_way_to_fail(sim: Simulator, tmp_path: Path, words: str, kind: str, charged: str, said: str) -> None:
+def test_every_way_to_fail(sim: Doubles, tmp_path: Path, words: str, kind: str, charged: str, said: str) -> None:
     """Asked once, told in plain words, with what it cost."""
     made = run(sim, tmp_path, request(prompt=f"fails [[sim: {words}]]"))
     (error,) = [result.error for result in made.report.failed]
     assert error is not None and (error.kind, error.charged) == (kind, charged), str(error)
-    assert said in str(error) and len(sim.ledger("fails")["requests"]) == 1
+    assert said in str(error) and len(sim.request_log("fails")["requests"]) == 1
 
 
 @pytest.mark.parametrize("words", ["status=429 retry_after=0 times=1", "status=503 times=1"])
-def test_a_refusal_before_work_is_sent_again(sim: Simulator, tmp_path: Path, words: str) -> None:
+def test_a_refusal_before_work_is_sent_again(sim: Doubles, tmp_path: Path, words: str) -> None:
     """And paid once."""
     made = run(sim, tmp_path, request(prompt=f"again [[sim: {words}]]"))
     assert made.results[0].landed and made.report.requests[0]["attempts"] == 2
-    assert sim.ledger("again")["paid_calls"] == 1
+    assert sim.request_log("again")["paid_calls"] == 1
 
 
 @pytest.mark.parametrize("words", ["b64twice", "datauri", "url", "gzip", "bom", "trailing", "as=jpeg", "more"])
-def test_every_way_to_wrap_a_picture(sim: Simulator, tmp_path: Path, words: str) -> None:
+def test_every_way_to_wrap_a_picture(sim: Doubles, tmp_path: Path, words: str) -> None:
     """As resellers of this API do."""
     made = run(sim, tmp_path, request(prompt=f"wrapped [[sim: {words}]]"))
     assert made.results[0].landed, str(made.results[0].error)

@@ -1,4 +1,4 @@
-"""The simulator refuses whatever the documents don't allow, in each API's own words, and bills none of it."""
+"""The doubles refuse whatever the documents don't allow, in each API's own words, and bills none of it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import requests
-from pack.simulator import start
-from pack.simulator.server import Simulator
+from pack.tests.doubles import start
+from pack.tests.doubles.server import Doubles
 from PIL import Image
 
 BEARER = {"Authorization": "Bearer sim-test"}
@@ -161,20 +161,20 @@ WRONG: list[tuple[tuple[str, str], dict[str, Any], int]] = [
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Simulator]:
-    """One simulator for the whole file."""
-    with start() as simulator:
-        yield simulator
+def running() -> Iterator[Doubles]:
+    """One server for the whole file."""
+    with start() as doubles:
+        yield doubles
 
 
 @pytest.fixture
-def sim(running: Simulator) -> Simulator:
-    """The simulator with an empty ledger."""
+def sim(running: Doubles) -> Doubles:
+    """The doubles with an empty request log."""
     running.reset()
     return running
 
 
-def post(sim: Simulator, place: tuple[str, str], body: dict[str, Any], **more: Any) -> requests.Response:
+def post(sim: Doubles, place: tuple[str, str], body: dict[str, Any], **more: Any) -> requests.Response:
     """POST a JSON body with the provider's own kind of key."""
     more.setdefault("headers", HEADERS.get(place[0], {}))
     return requests.post(sim.base_url(place[0]) + place[1], json=body, timeout=30, **more)
@@ -197,17 +197,17 @@ def in_its_own_shape(provider: str, answer: requests.Response) -> bool:
 
 
 @pytest.mark.parametrize("place", list(GOOD), ids=lambda place: "".join(place))
-def test_the_samples_themselves_pass(sim: Simulator, place: tuple[str, str]) -> None:
+def test_the_samples_themselves_pass(sim: Doubles, place: tuple[str, str]) -> None:
     assert post(sim, place, GOOD[place]).status_code in (200, 201)
 
 
 @pytest.mark.parametrize(("place", "change", "status"), WRONG, ids=lambda value: None)
-def test_refused(sim: Simulator, place: tuple[str, str], change: dict[str, Any], status: int) -> None:
+def test_refused(sim: Doubles, place: tuple[str, str], change: dict[str, Any], status: int) -> None:
     body = {name: value for name, value in {**GOOD[place], **change}.items() if value is not GONE}
     answer = post(sim, place, body)
     assert answer.status_code == status, answer.text
     assert in_its_own_shape(place[0], answer)
-    book = sim.ledger()
+    book = sim.request_log()
     assert book["paid_calls"] == 0 and book["requests"][0]["outcome"] == status
 
 
@@ -215,7 +215,7 @@ def test_refused(sim: Simulator, place: tuple[str, str], change: dict[str, Any],
 @pytest.mark.parametrize(
     "value", ["", "Bearer", "Bearer sim-", "Bearer real-key", "bearer sim-x", "Key sim-x", "sim-x", "Bearer sim-x"]
 )
-def test_keys(sim: Simulator, place: tuple[str, str], value: str) -> None:
+def test_keys(sim: Doubles, place: tuple[str, str], value: str) -> None:
     # APIFRAME's pages send the key as it is, its own SDK as Bearer.
     good = {"apiframe": ("sim-x", "Bearer sim-x"), "fal": ("Key sim-x",)}.get(place[0], ("Bearer sim-x",))
     answer = post(sim, place, GOOD[place], headers={"Authorization": value} if value else {})
@@ -223,18 +223,18 @@ def test_keys(sim: Simulator, place: tuple[str, str], value: str) -> None:
     assert answer.ok or in_its_own_shape(place[0], answer)
 
 
-def test_offline_refuses_a_key(sim: Simulator) -> None:
+def test_offline_refuses_a_key(sim: Doubles) -> None:
     assert post(sim, OFFLINE, GOOD[OFFLINE], headers=BEARER).status_code == 400
 
 
 def test_keys_can_be_left_out_when_asked() -> None:
-    with start(keys_required=False) as simulator:
-        assert post(simulator, NANO, GOOD[NANO], headers={}).status_code == 200
-        assert post(simulator, NANO, GOOD[NANO], headers={"Authorization": "Bearer real"}).status_code == 401
+    with start(keys_required=False) as doubles:
+        assert post(doubles, NANO, GOOD[NANO], headers={}).status_code == 200
+        assert post(doubles, NANO, GOOD[NANO], headers={"Authorization": "Bearer real"}).status_code == 401
 
 
 @pytest.mark.parametrize("place", list(GOOD), ids=lambda place: "".join(place))
-def test_methods_addresses_queries_and_content_types(sim: Simulator, place: tuple[str, str]) -> None:
+def test_methods_addresses_queries_and_content_types(sim: Doubles, place: tuple[str, str]) -> None:
     url, headers = sim.base_url(place[0]) + place[1], HEADERS.get(place[0], {})
     for method in ("GET", "DELETE"):
         answer = requests.request(method, url, headers=headers, timeout=30)
@@ -269,7 +269,7 @@ FORMS: list[tuple[dict[str, str], list[Any]]] = [
 
 
 @pytest.mark.parametrize(("fields", "files"), FORMS, ids=lambda value: None)
-def test_edit_forms_refused(sim: Simulator, fields: dict[str, str], files: list[Any]) -> None:
+def test_edit_forms_refused(sim: Doubles, fields: dict[str, str], files: list[Any]) -> None:
     for provider in ("offline", "nanobanana"):
         fields = {**fields, "model": {"offline": "offline", "nanobanana": "nano-banana"}[provider]}
         url = sim.base_url(provider) + "/v1/images/edits"
@@ -278,12 +278,12 @@ def test_edit_forms_refused(sim: Simulator, fields: dict[str, str], files: list[
         assert answer.status_code == 400, (provider, answer.text)
 
 
-def test_an_edit_is_a_form_and_not_json(sim: Simulator) -> None:
+def test_an_edit_is_a_form_and_not_json(sim: Doubles) -> None:
     answer = post(sim, ("nanobanana", "/v1/images/edits"), {"model": "nano-banana", "prompt": "x", "image": URI})
     assert answer.status_code == 415
 
 
-def test_the_ratio_typo_of_the_document(sim: Simulator) -> None:
+def test_the_ratio_typo_of_the_document(sim: Doubles) -> None:
     body = {**GOOD[GENERATE], "aspect_ratio": "3:2"}
     assert post(sim, GENERATE, body).status_code == 200
     sim.fault("ratio_typo", provider="onerouter")
@@ -292,7 +292,7 @@ def test_the_ratio_typo_of_the_document(sim: Simulator) -> None:
     assert post(sim, GENERATE, {**body, "aspect_ratio": " 3:2"}).status_code == 200
 
 
-def test_a_body_without_a_length_and_a_foreign_host_are_refused(sim: Simulator) -> None:
+def test_a_body_without_a_length_and_a_foreign_host_are_refused(sim: Doubles) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=30)
     connection.request("POST", "/offline/v1/images/generations", body=iter([b"{}"]), encode_chunked=True)
     assert connection.getresponse().status == 411

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import requests
-from pack.simulator import start
-from pack.simulator.server import Simulator
+from pack.tests.doubles import start
+from pack.tests.doubles.server import Doubles
 from PIL import Image
 
 BEARER = {"Authorization": "Bearer sim-test"}
@@ -117,15 +117,15 @@ WRONG: list[tuple[Place, dict[str, Any]]] = [
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Simulator]:
-    """One simulator for the whole file."""
-    with start() as simulator:
-        yield simulator
+def running() -> Iterator[Doubles]:
+    """One server for the whole file."""
+    with start() as doubles:
+        yield doubles
 
 
 @pytest.fixture
-def sim(running: Simulator) -> Simulator:
-    """The simulator with an empty ledger."""
+def sim(running: Doubles) -> Doubles:
+    """The doubles with an empty request log."""
     running.reset()
     return running
 
@@ -134,7 +134,7 @@ def headers(provider: str) -> dict[str, str]:
     return X_KEY if provider == "apiframe_v2" else BEARER
 
 
-def post(sim: Simulator, place: Place, body: dict[str, Any], **more: str) -> requests.Response:
+def post(sim: Doubles, place: Place, body: dict[str, Any], **more: str) -> requests.Response:
     """POST a JSON body with the provider's own kind of key."""
     given = {**headers(place[0]), **more}
     return requests.post(sim.base_url(place[0]) + place[1], json=body, headers=given, timeout=30)
@@ -164,19 +164,19 @@ def in_its_own_shape(provider: str, answer: requests.Response) -> bool:
 
 
 @pytest.mark.parametrize("place", list(GOOD), ids="".join)
-def test_the_samples_themselves_pass(sim: Simulator, place: Place) -> None:
-    assert status_of(post(sim, place, GOOD[place])) in (200, 202) and sim.ledger()["paid_calls"] == 1
+def test_the_samples_themselves_pass(sim: Doubles, place: Place) -> None:
+    assert status_of(post(sim, place, GOOD[place])) in (200, 202) and sim.request_log()["paid_calls"] == 1
 
 
 @pytest.mark.parametrize(("place", "change"), WRONG, ids=lambda value: None)
-def test_refused(sim: Simulator, place: Place, change: dict[str, Any]) -> None:
+def test_refused(sim: Doubles, place: Place, change: dict[str, Any]) -> None:
     """In its own words, and billed nothing."""
     base = GOOD.get(place, {})
     body = {name: value for name, value in {**base, **change}.items() if value is not GONE}
     answer = post(sim, place, body)
     assert status_of(answer) in (400, 404, 422), answer.text
     assert in_its_own_shape(place[0], answer)
-    assert sim.ledger()["paid_calls"] == 0 and len(sim.ledger()["requests"]) == 1
+    assert sim.request_log()["paid_calls"] == 0 and len(sim.request_log()["requests"]) == 1
 
 
 @pytest.mark.parametrize("place", list(GOOD), ids="".join)
@@ -191,7 +191,7 @@ def test_refused(sim: Simulator, place: Place, change: dict[str, Any]) -> None:
         {"X-API-Key": "Bearer sim-x"},
     ],
 )
-def test_keys(sim: Simulator, place: Place, given: dict[str, str]) -> None:
+def test_keys(sim: Doubles, place: Place, given: dict[str, str]) -> None:
     """Each at its own header in its own form."""
     good = {"X-API-Key": "sim-x"} if place[0] == "apiframe_v2" else {"Authorization": "Bearer sim-x"}
     answer = requests.post(sim.base_url(place[0]) + place[1], json=GOOD[place], headers=given, timeout=30)
@@ -200,7 +200,7 @@ def test_keys(sim: Simulator, place: Place, given: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("provider", list(UPLOADS))
-def test_uploads_take_one_complete_picture(sim: Simulator, provider: str) -> None:
+def test_uploads_take_one_complete_picture(sim: Doubles, provider: str) -> None:
     """Answered with an address under which it lies; a wrong field, no file, half a file and no key are refused."""
     path, fields = UPLOADS[provider]
     url = sim.base_url(provider) + path
@@ -221,7 +221,7 @@ def test_uploads_take_one_complete_picture(sim: Simulator, provider: str) -> Non
         assert status_of(wrong) in (400, 401, 422) and in_its_own_shape(provider, wrong)
 
 
-def test_two_uploads_of_one_name_overwrite_each_other_at_kie(sim: Simulator) -> None:
+def test_two_uploads_of_one_name_overwrite_each_other_at_kie(sim: Doubles) -> None:
     """As they do there: a client that names them all alike would be found out."""
     path, fields = UPLOADS["kie"]
     other = io.BytesIO()
@@ -239,7 +239,7 @@ def test_two_uploads_of_one_name_overwrite_each_other_at_kie(sim: Simulator) -> 
     assert urls[0] == urls[1] and requests.get(urls[0], timeout=30).content == other.getvalue()
 
 
-def test_an_idempotency_key_is_one_job(sim: Simulator) -> None:
+def test_an_idempotency_key_is_one_job(sim: Doubles) -> None:
     """The same twice: the same job, one bill, the state that it has reached. Another body: 409. Another key: another job."""
     first = post(sim, FRAME, GOOD[FRAME], **{"Idempotency-Key": "k1"})
     job = first.json()["jobId"]
@@ -251,13 +251,13 @@ def test_an_idempotency_key_is_one_job(sim: Simulator) -> None:
     assert again.json() == {"jobId": job, "status": "COMPLETED"}
     clash = post(sim, FRAME, {**GOOD[FRAME], "prompt": "y"}, **{"Idempotency-Key": "k1"})
     assert clash.status_code == 409 and in_its_own_shape("apiframe_v2", clash)
-    assert sim.ledger()["paid_calls"] == 1
+    assert sim.request_log()["paid_calls"] == 1
     assert post(sim, FRAME, GOOD[FRAME], **{"Idempotency-Key": "k2"}).json()["jobId"] != job
     assert post(sim, FRAME, GOOD[FRAME], **{"Idempotency-Key": "k" * 256}).status_code == 400
-    assert sim.ledger()["paid_calls"] == 2
+    assert sim.request_log()["paid_calls"] == 2
 
 
-def test_openrouter_answers_each_form_in_its_own_shape(sim: Simulator) -> None:
+def test_openrouter_answers_each_form_in_its_own_shape(sim: Doubles) -> None:
     """Data URIs in the message, base64 in `data`; both say what they cost."""
     chat = post(sim, CHAT, GOOD[CHAT]).json()
     assert chat["choices"][0]["message"]["images"][0]["image_url"]["url"].startswith("data:image/png;base64,")
@@ -267,14 +267,14 @@ def test_openrouter_answers_each_form_in_its_own_shape(sim: Simulator) -> None:
     assert chat["usage"]["cost"] == images["usage"]["cost"] == 0.134
 
 
-def test_a_moderated_prompt_at_openrouter_says_why(sim: Simulator) -> None:
+def test_a_moderated_prompt_at_openrouter_says_why(sim: Doubles) -> None:
     """403 with the reasons."""
     answer = post(sim, IMAGES, {"model": PRO, "prompt": "x [[sim: refuse]]"})
     assert answer.status_code == 403 and answer.json()["error"]["metadata"]["reasons"]
 
 
-def test_the_prompt_of_a_chat_is_in_the_ledger_and_its_pictures_are_not(sim: Simulator) -> None:
+def test_the_prompt_of_a_chat_is_in_the_ledger_and_its_pictures_are_not(sim: Doubles) -> None:
     """Found by its directive like any other."""
     post(sim, CHAT, GOOD[CHAT])
-    (entry,) = sim.ledger("x", "openrouter")["requests"]
+    (entry,) = sim.request_log("x", "openrouter")["requests"]
     assert entry["references"][0]["transport"] == "data_uri" and URI not in json.dumps(entry)

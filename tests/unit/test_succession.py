@@ -15,21 +15,21 @@ from pack.core.ledger.history import History
 from pack.core.planning.choice import ProviderChoice
 from pack.core.providers.spec import OPERATIONS, Price
 from pack.core.request import Request
-from pack.simulator.server import Simulator
+from pack.tests.doubles.server import Doubles
 
 OLD, NEW = "gemini-3.1-flash-image", "gemini-nano-banana-2.1"
 CHOICE = ProviderChoice("google", "nano-banana-2")
 
 
-def machine(simulator: Simulator, home: Path, *names: str, **more: str) -> Engine:
-    return Engine(home, specs=QUICK_ROWS, environ=keyed(simulator, *(names or ("google", "fal", "wavespeed"))) | more)
+def machine(doubles: Doubles, home: Path, *names: str, **more: str) -> Engine:
+    return Engine(home, specs=QUICK_ROWS, environ=keyed(doubles, *(names or ("google", "fal", "wavespeed"))) | more)
 
 
 @pytest.fixture
-def engine(simulator: Simulator, tmp_path: Path) -> Engine:
+def engine(doubles: Doubles, tmp_path: Path) -> Engine:
     """A machine with keys for three providers that have both models."""
-    simulator.reset()
-    return machine(simulator, tmp_path)
+    doubles.reset()
+    return machine(doubles, tmp_path)
 
 
 def made(engine: Engine, asked: Request, choice: ProviderChoice = CHOICE) -> Run:
@@ -40,9 +40,9 @@ def made(engine: Engine, asked: Request, choice: ProviderChoice = CHOICE) -> Run
     return run
 
 
-def models_asked(simulator: Simulator, prompt: str) -> list[str]:
+def models_asked(doubles: Doubles, prompt: str) -> list[str]:
     """The model that each request at Google named in its address, in order."""
-    routes = [entry["route"] for entry in simulator.ledger(prompt)["requests"]]
+    routes = [entry["route"] for entry in doubles.request_log(prompt)["requests"]]
     return [route.rpartition("/")[2].removesuffix(":generateContent") for route in routes]
 
 
@@ -50,18 +50,18 @@ def told(run: Run) -> list[str]:
     return [notice for notice in run.report.notices if "no longer knows" in notice]
 
 
-def test_while_the_id_is_known_it_is_sent(engine: Engine, simulator: Simulator) -> None:
+def test_while_the_id_is_known_it_is_sent(engine: Engine, doubles: Doubles) -> None:
     """Whatever a page says about its end: the answer counts."""
     run = made(engine, request(prompt="alive"))
-    assert models_asked(simulator, "alive") == [OLD] and not told(run)
+    assert models_asked(doubles, "alive") == [OLD] and not told(run)
 
 
-def test_a_404_leads_to_the_successor_and_one_bill(engine: Engine, simulator: Simulator) -> None:
+def test_a_404_leads_to_the_successor_and_one_bill(engine: Engine, doubles: Doubles) -> None:
     """Two requests, one paid; the run says which model made it and what it cost there."""
-    simulator.retire("google", OLD)
+    doubles.retire("google", OLD)
     run = made(engine, request(prompt="gone", resolution="1K"))
-    assert models_asked(simulator, "gone") == [OLD, NEW]
-    asked = simulator.ledger("gone")
+    assert models_asked(doubles, "gone") == [OLD, NEW]
+    asked = doubles.request_log("gone")
     assert (asked["paid_calls"], asked["paid_images"]) == (1, 1)
     assert run.results[0].landed and run.report.model == "nano-banana-2.1" and run.report.wire == NEW
     assert run.report.usd == pytest.approx(0.0336)
@@ -72,69 +72,69 @@ def test_a_404_leads_to_the_successor_and_one_bill(engine: Engine, simulator: Si
     assert bill["usd"] == pytest.approx(0.0336) and bill["pictures"] == 1 and not bill["usd_in_doubt"]
 
 
-def test_the_second_run_starts_at_the_successor(engine: Engine, simulator: Simulator) -> None:
+def test_the_second_run_starts_at_the_successor(engine: Engine, doubles: Doubles) -> None:
     """It is remembered while the process lives, told again, and forecast with the successor's price."""
-    simulator.retire("google", OLD)
+    doubles.retire("google", OLD)
     made(engine, request(prompt="first"))
     asked = request(prompt="second", resolution="2K")
     shown = estimate(engine, CHOICE, [asked], pixels=True)
     assert (shown.model, shown.wire, shown.usd_each) == ("nano-banana-2.1", NEW, 0.0504)
     assert any("no longer knows" in notice for notice in shown.notices)
     run = made(engine, asked)
-    assert models_asked(simulator, "second") == [NEW] and len(told(run)) == 1
+    assert models_asked(doubles, "second") == [NEW] and len(told(run)) == 1
     here = {each["provider"]: each for each in elsewhere(engine.shelf(), CHOICE, [asked])}
     assert here["google"]["model"] == "nano-banana-2.1" and here["fal"]["model"] == "nano-banana-2"
 
 
 def test_a_restart_costs_one_free_request_and_pays_for_nothing_again(
-    engine: Engine, simulator: Simulator, tmp_path: Path
+    engine: Engine, doubles: Doubles, tmp_path: Path
 ) -> None:
     """The new process knows nothing of the end, and finds the successor's picture in the store."""
-    simulator.retire("google", OLD)
+    doubles.retire("google", OLD)
     first = made(engine, request(prompt="restart", seed=4))
-    again = made(machine(simulator, tmp_path), request(prompt="restart", seed=4))
-    assert models_asked(simulator, "restart") == [OLD, NEW, OLD]
-    assert simulator.ledger("restart")["paid_calls"] == 1 and again.report.usd == 0
+    again = made(machine(doubles, tmp_path), request(prompt="restart", seed=4))
+    assert models_asked(doubles, "restart") == [OLD, NEW, OLD]
+    assert doubles.request_log("restart")["paid_calls"] == 1 and again.report.usd == 0
     assert again.results[0].source == "store" and again.results[0].landed and first.results[0].landed
     assert again.results[0].landed.data == first.results[0].landed.data
 
 
-def test_a_picture_of_the_old_id_stays_free(engine: Engine, simulator: Simulator) -> None:
+def test_a_picture_of_the_old_id_stays_free(engine: Engine, doubles: Doubles) -> None:
     """Before the end is known here, and after."""
     asked = request(prompt="old picture", seed=9)
     made(engine, asked)
-    simulator.retire("google", OLD)
+    doubles.retire("google", OLD)
     assert made(engine, asked).results[0].source == "store"
     made(engine, request(prompt="another"))
     again = made(engine, asked)
     assert again.results[0].source == "store" and again.report.usd == 0
-    assert models_asked(simulator, "old picture") == [OLD]
+    assert models_asked(doubles, "old picture") == [OLD]
 
 
-def test_a_picture_of_the_successor_is_no_hit_while_the_old_id_lives(engine: Engine, simulator: Simulator) -> None:
+def test_a_picture_of_the_successor_is_no_hit_while_the_old_id_lives(engine: Engine, doubles: Doubles) -> None:
     """Who asks for one model isn't given another's picture."""
     asked = request(prompt="both", seed=2)
     made(engine, asked, ProviderChoice("google", "nano-banana-2.1"))
     assert made(engine, asked).results[0].source == "provider"
-    assert models_asked(simulator, "both") == [NEW, OLD]
+    assert models_asked(doubles, "both") == [NEW, OLD]
 
 
-def test_a_size_that_the_successor_lacks_is_refused_by_name(engine: Engine, simulator: Simulator) -> None:
+def test_a_size_that_the_successor_lacks_is_refused_by_name(engine: Engine, doubles: Doubles) -> None:
     """After the free 404, and at once when the end is known: the sizes that there are, and nothing is paid."""
-    simulator.retire("google", OLD)
+    doubles.retire("google", OLD)
     run = made(engine, request(prompt="half", resolution="0.5K"))
     error = run.results[0].error
     assert isinstance(error, Impossible) and error.charged == "no"
     assert "0.5K" in error.what and OLD in error.what and "1K, 2K, 4K" in error.cure
-    assert models_asked(simulator, "half") == [OLD] and simulator.ledger("half")["paid_calls"] == 0
+    assert models_asked(doubles, "half") == [OLD] and doubles.request_log("half")["paid_calls"] == 0
     with pytest.raises(Impossible, match="0.5K"):
         engine.plan(CHOICE, [request(prompt="half again", resolution="0.5K")])
-    assert not simulator.ledger("half again")["requests"]
+    assert not doubles.request_log("half again")["requests"]
 
 
-def test_auto_passes_over_a_provider_whose_successor_can_t_do_it(engine: Engine, simulator: Simulator) -> None:
+def test_auto_passes_over_a_provider_whose_successor_can_t_do_it(engine: Engine, doubles: Doubles) -> None:
     """The first run finds out; from then on 0.5K goes to the next provider that still has it."""
-    simulator.retire("google", OLD)
+    doubles.retire("google", OLD)
     choice = ProviderChoice("auto", "nano-banana-2")
     first = made(engine, request(prompt="finds out", resolution="0.5K"), choice)
     assert first.results[0].error is not None and first.results[0].error.charged == "no"
@@ -142,53 +142,53 @@ def test_auto_passes_over_a_provider_whose_successor_can_t_do_it(engine: Engine,
     assert run.results[0].landed and run.report.provider == "fal"
 
 
-def test_the_fallback_is_asked_after_the_successor(engine: Engine, simulator: Simulator) -> None:
+def test_the_fallback_is_asked_after_the_successor(engine: Engine, doubles: Doubles) -> None:
     """What the successor can't do is free, so the next provider may."""
-    simulator.retire("google", OLD)
+    doubles.retire("google", OLD)
     chain = replace(CHOICE, fallback=ProviderChoice("fal", "nano-banana-2"))
     run = made(engine, request(prompt="next one", resolution="0.5K"), chain)
     assert run.results[0].landed and run.report.provider == "fal"
 
 
-def test_many_pictures_find_out_once(engine: Engine, simulator: Simulator) -> None:
+def test_many_pictures_find_out_once(engine: Engine, doubles: Doubles) -> None:
     """What has not left when the 404 comes isn't sent to the old id, and each picture is paid once."""
-    simulator.retire("google", OLD)
-    slow = machine(simulator, engine.home, NANO_BANANA_PARALLEL="1")
+    doubles.retire("google", OLD)
+    slow = machine(doubles, engine.home, NANO_BANANA_PARALLEL="1")
     run = made(slow, replace(request(prompt="many"), num_images=5))
     assert all(result.landed for result in run.results)
-    assert models_asked(simulator, "many") == [OLD] + [NEW] * 5
-    assert simulator.ledger("many")["paid_images"] == 5 and len(told(run)) == 1
+    assert models_asked(doubles, "many") == [OLD] + [NEW] * 5
+    assert doubles.request_log("many")["paid_images"] == 5 and len(told(run)) == 1
 
 
-def test_a_cap_holds_at_the_successor_s_price(simulator: Simulator, tmp_path: Path) -> None:
+def test_a_cap_holds_at_the_successor_s_price(doubles: Doubles, tmp_path: Path) -> None:
     """The reservation is for what is sent, not for what was asked for first."""
-    simulator.reset()
-    simulator.retire("google", OLD)
+    doubles.reset()
+    doubles.retire("google", OLD)
     google = QUICK_ROWS["google"]
     dear = Price({"1K": 0.9}, "a test", "2026-11-27")
     models = tuple(replace(m, price=dear) if m.name == "nano-banana-2.1" else m for m in google.models)
-    environ = keyed(simulator, "google") | {"NANO_BANANA_CAP_RUN": "0.5"}
+    environ = keyed(doubles, "google") | {"NANO_BANANA_CAP_RUN": "0.5"}
     engine = Engine(tmp_path, specs={"google": replace(google, models=models)}, environ=environ)
     run = made(engine, request(prompt="cap", resolution="1K"))
     assert [r.error.kind for r in run.report.failed if r.error] == ["cap"]
-    assert models_asked(simulator, "cap") == [OLD] and simulator.ledger("cap")["paid_calls"] == 0
+    assert models_asked(doubles, "cap") == [OLD] and doubles.request_log("cap")["paid_calls"] == 0
 
 
-def test_an_address_that_knows_neither_model_teaches_nothing(engine: Engine, simulator: Simulator) -> None:
+def test_an_address_that_knows_neither_model_teaches_nothing(engine: Engine, doubles: Doubles) -> None:
     """A wrong address answers 404 to everything: the error is about the model that was asked for."""
-    simulator.retire("google", OLD)
-    simulator.retire("google", NEW)
+    doubles.retire("google", OLD)
+    doubles.retire("google", NEW)
     run = made(engine, request(prompt="nowhere"))
     error = run.results[0].error
     assert error is not None and error.kind == "model" and OLD in error.what and not told(run)
-    simulator.retire("google", OLD, retired=False)
+    doubles.retire("google", OLD, retired=False)
     assert made(engine, request(prompt="back")).report.wire == OLD
 
 
-def test_an_id_that_was_written_by_hand_is_never_replaced(engine: Engine, simulator: Simulator) -> None:
-    simulator.retire("google", OLD)
+def test_an_id_that_was_written_by_hand_is_never_replaced(engine: Engine, doubles: Doubles) -> None:
+    doubles.retire("google", OLD)
     run = made(engine, request(prompt="by hand"), ProviderChoice("google", "nano-banana-2", model_override=OLD))
-    assert run.results[0].error is not None and models_asked(simulator, "by hand") == [OLD]
+    assert run.results[0].error is not None and models_asked(doubles, "by hand") == [OLD]
 
 
 @pytest.mark.parametrize(
@@ -201,18 +201,18 @@ def test_an_id_that_was_written_by_hand_is_never_replaced(engine: Engine, simula
     ],
 )
 def test_every_provider_that_names_a_successor_leads_to_it(
-    simulator: Simulator, tmp_path: Path, provider: str, model: str
+    doubles: Doubles, tmp_path: Path, provider: str, model: str
 ) -> None:
     """A free refusal in the provider's own dialect, then the successor; text and edit."""
-    simulator.reset()
-    engine = machine(simulator, tmp_path, provider)
+    doubles.reset()
+    engine = machine(doubles, tmp_path, provider)
     known = QUICK_ROWS[provider].model(model)
     assert known is not None
     for operation in OPERATIONS:
         offer = known.offer(operation)
         assert offer is not None
-        simulator.retire(provider, offer.wire)
+        doubles.retire(provider, offer.wire)
         run = made(engine, request(operation, prompt=f"any {operation}"), ProviderChoice(provider, model))
         assert run.results[0].landed and run.report.model == known.successor
         assert [one.charged for one in run.report.tried] in (["no", "no"], ["no"])
-        assert simulator.ledger(f"any {operation}")["paid_calls"] == 1
+        assert doubles.request_log(f"any {operation}")["paid_calls"] == 1

@@ -28,7 +28,7 @@ from pack.core.planning.choice import ProviderChoice
 from pack.core.planning.references import encode_references
 from pack.core.providers import BUILT_IN
 from pack.core.request import Request
-from pack.simulator.server import Simulator
+from pack.tests.doubles.server import Doubles
 
 ONLY = "takes addresses only for reference images"
 NB2 = "nano-banana-2"
@@ -592,45 +592,47 @@ def test_a_deleted_prediction_is_over_and_maybe_charged(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "form"), [("fal", "storage"), ("replicate", "files")])
 def test_where_small_references_travel_inside_large_ones_do_without_uploads(
-    simulator: Simulator, tmp_path: Path, name: str, form: str
+    doubles: Doubles, tmp_path: Path, name: str, form: str
 ) -> None:
     """fal and Replicate document data URIs: only their length asks for uploads. One request, one bill, remembered."""
-    simulator.reset()
-    simulator.form(name, form, 404)
+    doubles.reset()
+    doubles.form(name, form, 404)
     specs = QUICK_ROWS | {name: replace(QUICK_ROWS[name], upload_above=1)}
-    engine = Engine(tmp_path, specs=specs, environ=keyed(simulator, name))
+    engine = Engine(tmp_path, specs=specs, environ=keyed(doubles, name))
     for number in range(2):
         landed(engine, name, edit(f"large {number}", first=10 * number), NB2)
-        seen = simulator.ledger(f"large {number}")
+        seen = doubles.request_log(f"large {number}")
         assert seen["paid_calls"] == 1 and len(seen["requests"]) == 1
         assert [one["transport"] for one in seen["requests"][0]["references"]] == ["data_uri"] * 2
-    assert [one["kind"] for one in simulator.ledger()["free"]].count("upload") == 1
+    assert [one["kind"] for one in doubles.request_log()["free"]].count("upload") == 1
 
 
 @pytest.mark.parametrize(("name", "form"), [("kie", "upload"), ("apiframe_v2", "uploads")])
 def test_where_references_are_addresses_a_missing_upload_is_said(
-    simulator: Simulator, tmp_path: Path, name: str, form: str
+    doubles: Doubles, tmp_path: Path, name: str, form: str
 ) -> None:
     """Their documents take addresses only: nothing is paid on a guess."""
-    simulator.reset()
-    simulator.form(name, form, 404)
-    engine = Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(simulator, name))
+    doubles.reset()
+    doubles.form(name, form, 404)
+    engine = Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(doubles, name))
     message = refused(engine, name, edit("no upload", 1))
     assert "has no upload for reference images" in message and "providers.yaml" in message
-    assert not simulator.ledger("no upload")["requests"]
+    assert not doubles.request_log("no upload")["requests"]
 
 
-def test_the_ticket_of_wavespeed_s_own_client_is_spoken(simulator: Simulator, tmp_path: Path) -> None:
+def test_the_ticket_of_wavespeed_s_own_client_is_spoken(doubles: Doubles, tmp_path: Path) -> None:
     """The double takes what the package `wavespeed` sends; the same pixels arrive, and the signed address gets no key."""
-    simulator.reset()
-    simulator.form("wavespeed", "upload", 405)
-    engine = Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(simulator, "wavespeed"))
+    doubles.reset()
+    doubles.form("wavespeed", "upload", 405)
+    engine = Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(doubles, "wavespeed"))
     asked = edit("ticket")
     landed(engine, "wavespeed", asked, NB2)
-    (entry,) = simulator.ledger("ticket")["requests"]
+    (entry,) = doubles.request_log("ticket")["requests"]
     pixels = [sha256(picture._load().tobytes()).hexdigest() for picture in asked.references]
     assert [one["sha256_pixels"] for one in entry["references"]] == pixels and entry["paid"] == 1
-    uploads = [(one["method"], one["authorization"]) for one in simulator.ledger()["free"] if one["kind"] == "upload"]
+    uploads = [
+        (one["method"], one["authorization"]) for one in doubles.request_log()["free"] if one["kind"] == "upload"
+    ]
     assert uploads[0][0] == "POST" and ("PUT", "") in uploads and ("PUT", "bearer sim-…") not in uploads
 
 

@@ -21,10 +21,10 @@ from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
 from pack.core.providers.spec import ProviderSpec
 from pack.core.request import Request
-from pack.simulator.server import Simulator
+from pack.tests.doubles.server import Doubles
 
 
-def edit(simulator: Simulator, home: Path, spec: ProviderSpec, prompt: str, **environ: str) -> Any:
+def edit(doubles: Doubles, home: Path, spec: ProviderSpec, prompt: str, **environ: str) -> Any:
     """An edit of three pictures; the run, ended."""
     specs = {spec.id: replace(spec, poll_seconds=(0.02, 0.05))}
     engine = Engine(home, specs=specs, environ=environ)
@@ -35,9 +35,9 @@ def edit(simulator: Simulator, home: Path, spec: ProviderSpec, prompt: str, **en
     return run
 
 
-def arrived(simulator: Simulator, prompt: str) -> list[tuple[str, str]]:
+def arrived(doubles: Doubles, prompt: str) -> list[tuple[str, str]]:
     """How each reference of the request came, and its pixels."""
-    (entry,) = simulator.ledger(prompt)["requests"]
+    (entry,) = doubles.request_log(prompt)["requests"]
     return [(reference["transport"], reference["sha256_pixels"]) for reference in entry["references"]]
 
 
@@ -47,15 +47,15 @@ PIXELS = [sha256(tiny(n, 40 + 30 * n, 50)._load().tobytes()).hexdigest() for n i
 @pytest.mark.parametrize(("above", "ways"), [(1, ["url"] * 3), (13_000, ["data_uri", "data_uri", "url"])])
 @pytest.mark.parametrize("provider", ["fal", "replicate"])
 def test_references_arrive_as_their_pixels_and_in_order(
-    simulator: Simulator, tmp_path: Path, provider: str, above: int, ways: list[str]
+    doubles: Doubles, tmp_path: Path, provider: str, above: int, ways: list[str]
 ) -> None:
     """All uploaded, or only the largest; free, and the same pixels at the same places."""
-    simulator.reset()
+    doubles.reset()
     spec = replace(BUILT_IN[provider], upload_above=_above(provider, above))
     name = f"NANO_BANANA_{provider.upper()}"
-    there = {f"{name}_API_KEY": "sim-run", f"{name}_BASE_URL": simulator.base_url(provider)}
-    edit(simulator, tmp_path, spec, f"pixels {provider} {above}", **there)
-    assert arrived(simulator, f"pixels {provider} {above}") == list(zip(ways, PIXELS, strict=True))
+    there = {f"{name}_API_KEY": "sim-run", f"{name}_BASE_URL": doubles.base_url(provider)}
+    edit(doubles, tmp_path, spec, f"pixels {provider} {above}", **there)
+    assert arrived(doubles, f"pixels {provider} {above}") == list(zip(ways, PIXELS, strict=True))
 
 
 def _above(provider: str, above: int) -> int:
@@ -66,27 +66,27 @@ def _above(provider: str, above: int) -> int:
     return sum(len(Base64(picture.data)) for picture in job(BUILT_IN[provider], asked, "nano-banana-2").references[:2])
 
 
-def test_the_second_origin_of_a_provider_gets_the_key_too(simulator: Simulator, tmp_path: Path) -> None:
+def test_the_second_origin_of_a_provider_gets_the_key_too(doubles: Doubles, tmp_path: Path) -> None:
     """fal's storage is at another address than its queue: announced there with the key, and never otherwise."""
-    simulator.reset()
-    home, away = simulator.base_url("fal"), simulator.base_url("fal").replace("127.0.0.1", "localhost")
+    doubles.reset()
+    home, away = doubles.base_url("fal"), doubles.base_url("fal").replace("127.0.0.1", "localhost")
     spec = replace(BUILT_IN["fal"], upload_above=1, base_url=home, upload_url=away)
-    edit(simulator, tmp_path, spec, "second origin", FAL_KEY="sim-run")
+    edit(doubles, tmp_path, spec, "second origin", FAL_KEY="sim-run")
     ways = {
-        (entry["method"], entry["authorization"]) for entry in simulator.ledger()["free"] if entry["kind"] == "upload"
+        (entry["method"], entry["authorization"])
+        for entry in doubles.request_log()["free"]
+        if entry["kind"] == "upload"
     }
     assert ways == {("POST", "key sim-…"), ("PUT", "")}
 
 
-def test_a_key_for_another_address_never_goes_to_the_provider_s_own_storage(
-    simulator: Simulator, tmp_path: Path
-) -> None:
+def test_a_key_for_another_address_never_goes_to_the_provider_s_own_storage(doubles: Doubles, tmp_path: Path) -> None:
     """Where the user has named an address, everything goes there; the storage that the row names would not even answer."""
-    simulator.reset()
+    doubles.reset()
     spec = replace(BUILT_IN["fal"], upload_above=1, upload_url="http://127.0.0.1:1")
-    there = {"FAL_KEY": "sim-run", "NANO_BANANA_FAL_BASE_URL": simulator.base_url("fal")}
-    edit(simulator, tmp_path, spec, "named address", **there)
-    assert sum(entry["kind"] == "upload" for entry in simulator.ledger()["free"]) == 6
+    there = {"FAL_KEY": "sim-run", "NANO_BANANA_FAL_BASE_URL": doubles.base_url("fal")}
+    edit(doubles, tmp_path, spec, "named address", **there)
+    assert sum(entry["kind"] == "upload" for entry in doubles.request_log()["free"]) == 6
 
 
 def test_a_key_goes_to_no_third_origin() -> None:
@@ -137,23 +137,23 @@ def test_what_was_uploaded_earlier_takes_no_room() -> None:
 
 @pytest.mark.parametrize("like", ["fal", "replicate"])
 def test_a_reseller_of_their_dialect_gets_the_pictures_inside_the_request(
-    like: str, simulator: Simulator, tmp_path: Path
+    like: str, doubles: Doubles, tmp_path: Path
 ) -> None:
     """It need not have the uploads of the provider that it is like."""
-    simulator.reset()
+    doubles.reset()
     auth = "key" if like == "fal" else "bearer"
-    facts = f"{{like: {like}, base_url: {simulator.base_url(like)}, auth: {auth}, models: {{nano-banana-2: {{}}}}}}"
+    facts = f"{{like: {like}, base_url: {doubles.base_url(like)}, auth: {auth}, models: {{nano-banana-2: {{}}}}}}"
     (tmp_path / "providers.yaml").write_text(f"providers:\n  reseller: {facts}\n")
     spec = Engine(tmp_path, environ={}).specs()["reseller"]
-    edit(simulator, tmp_path, spec, f"reseller {like}", NANO_BANANA_RESELLER_API_KEY="sim-run")
-    assert arrived(simulator, f"reseller {like}") == [("data_uri", pixels) for pixels in PIXELS]
+    edit(doubles, tmp_path, spec, f"reseller {like}", NANO_BANANA_RESELLER_API_KEY="sim-run")
+    assert arrived(doubles, f"reseller {like}") == [("data_uri", pixels) for pixels in PIXELS]
 
 
 def test_an_upload_over_a_slow_line_has_the_time_that_it_takes_there(
-    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    doubles: Doubles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Patience alone would end it after its last byte, and begin it again and again."""
-    simulator.reset()
+    doubles.reset()
     deadlines: list[float] = []
     real = Transport.send
 
@@ -164,20 +164,20 @@ def test_an_upload_over_a_slow_line_has_the_time_that_it_takes_there(
 
     monkeypatch.setattr(Transport, "send", watched)
     monkeypatch.setattr(call, "SLOW_BYTES", 10)
-    spec = replace(BUILT_IN["replicate"], upload_above=1, base_url=simulator.base_url("replicate"))
-    edit(simulator, tmp_path, spec, "slow line", REPLICATE_API_TOKEN="sim-run")
+    spec = replace(BUILT_IN["replicate"], upload_above=1, base_url=doubles.base_url("replicate"))
+    edit(doubles, tmp_path, spec, "slow line", REPLICATE_API_TOKEN="sim-run")
     assert deadlines == [pytest.approx(call.FREE_SECONDS, abs=1.0)] * 3
 
 
 @pytest.mark.parametrize("provider", ["kie", "wavespeed", "apiframe_v2", "runflow", "fal", "replicate"])
 def test_where_uploaded_references_lie_is_told_once_in_a_process(
-    simulator: Simulator, tmp_path: Path, provider: str
+    doubles: Doubles, tmp_path: Path, provider: str
 ) -> None:
     """With the first upload, in the provider's name; not for the next run, nor for a request without references."""
-    simulator.reset()
+    doubles.reset()
     spec = replace(BUILT_IN[provider], poll_seconds=(0.02, 0.05), upload_above=min(BUILT_IN[provider].upload_above, 1))
     name = f"NANO_BANANA_{provider.upper()}"
-    environ = {f"{name}_API_KEY": "sim-run", f"{name}_BASE_URL": simulator.base_url(provider)}
+    environ = {f"{name}_API_KEY": "sim-run", f"{name}_BASE_URL": doubles.base_url(provider)}
     engine = Engine(tmp_path, specs={provider: spec}, environ=environ)
 
     def notices(asked: Request) -> list[str]:
@@ -191,9 +191,9 @@ def test_where_uploaded_references_lie_is_told_once_in_a_process(
     assert notices(replace(request("edit", 0, prompt="second"), references=(tiny(77),))) == []
 
 
-def test_nothing_is_told_where_references_travel_in_the_request(simulator: Simulator, tmp_path: Path) -> None:
+def test_nothing_is_told_where_references_travel_in_the_request(doubles: Doubles, tmp_path: Path) -> None:
     """fal, below the size from which it wants uploads."""
-    simulator.reset()
-    there = {"NANO_BANANA_FAL_API_KEY": "sim-run", "NANO_BANANA_FAL_BASE_URL": simulator.base_url("fal")}
-    run = edit(simulator, tmp_path, BUILT_IN["fal"], "inside", **there)
+    doubles.reset()
+    there = {"NANO_BANANA_FAL_API_KEY": "sim-run", "NANO_BANANA_FAL_BASE_URL": doubles.base_url("fal")}
+    run = edit(doubles, tmp_path, BUILT_IN["fal"], "inside", **there)
     assert not [notice for notice in run.report.notices if "uploaded" in notice]

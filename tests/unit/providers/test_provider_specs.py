@@ -33,9 +33,9 @@ from pack.core.providers.spec import (
     ProviderSpec,
 )
 from pack.core.request import MAX_SEED, Options, Request
-from pack.simulator import start
-from pack.simulator.server import Simulator
+from pack.tests.doubles import start
 from pack.tests.doubles.resellers import DOUBLES
+from pack.tests.doubles.server import Doubles
 
 ROWS = list(BUILT_IN.values())
 Combinations = Callable[[Mapping[str, tuple[Any, ...]]], list[dict[str, Any]]]
@@ -236,7 +236,7 @@ def test_a_price_has_a_source_and_a_date(spec: ProviderSpec) -> None:
 
 
 @pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
+def doubles() -> Iterator[Doubles]:
     with start() as running:
         for api in DOUBLES.values():
             running.mount(api)
@@ -246,11 +246,11 @@ def simulator() -> Iterator[Simulator]:
 
 
 class Gate:
-    """A row at the simulator: sends requests and keeps what wasn't accepted."""
+    """A provider at its double: sends requests and keeps what wasn't accepted."""
 
-    def __init__(self, simulator: Simulator, spec: ProviderSpec, model: Model) -> None:
+    def __init__(self, doubles: Doubles, spec: ProviderSpec, model: Model) -> None:
         self.spec, self.model = spec, model
-        self.base_url = simulator.base_url(spec.id if spec.id in DOUBLES else twin(spec).id)
+        self.base_url = doubles.base_url(spec.id if spec.id in DOUBLES else twin(spec).id)
         self.transport = Transport(self.base_url)
         self.refused: list[str] = []
         self.uploaded: dict[int, str] = {}
@@ -299,12 +299,12 @@ class Gate:
 
 @pytest.mark.parametrize(("spec", "model", "operation"), OFFERS)
 def test_everything_that_is_promised_is_accepted(
-    simulator: Simulator, spec: ProviderSpec, model: Model, operation: Operation, combinations: Combinations
+    doubles: Doubles, spec: ProviderSpec, model: Model, operation: Operation, combinations: Combinations
 ) -> None:
     """Every ratio, resolution, count and number of references, in pairs or (--long) all with all others, goes through
     the strict double at the first try."""
     offer = offer_of(model, operation)
-    gate = Gate(simulator, spec, model)
+    gate = Gate(doubles, spec, model)
     gate.upload(offer.max_references)
     numbers = (0,) if operation == "generate" else tuple(sorted({1, offer.max_references}))
     plain = {references: request(operation, references) for references in numbers}
@@ -326,11 +326,11 @@ def test_everything_that_is_promised_is_accepted(
 
 @pytest.mark.parametrize(("spec", "model", "operation"), OFFERS)
 def test_every_promised_option_value_is_accepted(
-    simulator: Simulator, spec: ProviderSpec, model: Model, operation: Operation
+    doubles: Doubles, spec: ProviderSpec, model: Model, operation: Operation
 ) -> None:
     """Each value alone and all options together; a value that the row doesn't have is left out with a notice."""
     offer = offer_of(model, operation)
-    gate = Gate(simulator, spec, model)
+    gate = Gate(doubles, spec, model)
     gate.upload(1 if operation == "edit" else 0)
     together: dict[str, Any] = {}
     for option, choices in EVERY_OPTION.items():
@@ -354,10 +354,10 @@ def test_every_promised_option_value_is_accepted(
 @pytest.mark.parametrize(
     ("spec", "form"), [pytest.param(spec, form, id=f"{spec.id}-{form}") for spec in ROWS for form in spec.forms]
 )
-def test_every_form_is_accepted(simulator: Simulator, spec: ProviderSpec, form: str) -> None:
+def test_every_form_is_accepted(doubles: Doubles, spec: ProviderSpec, form: str) -> None:
     """Each way of asking that the row names, for every model, with and without references."""
     for model in spec.models:
-        gate = Gate(simulator, spec, model)
+        gate = Gate(doubles, spec, model)
         for operation in OPERATIONS:
             offer = model.offer(operation)
             if offer:

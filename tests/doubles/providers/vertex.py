@@ -13,9 +13,9 @@ import time
 from typing import Any
 from urllib.parse import parse_qsl
 
-from ..api import Call, Route, route
-from ..gemini import Gemini
-from ..message import Reply, json_reply
+from pack.simulator.api import Call, Route, route
+from pack.simulator.message import Reply, json_reply
+from pack.tests.doubles.gemini import Gemini
 
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"

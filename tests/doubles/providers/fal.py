@@ -18,16 +18,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ..api import DECLINED, Api, Call, Route, route
-from ..fields import Check, any_text, check_fields, choice, flag, strings, text, whole
-from ..files import SUFFIX
-from ..message import Reply, json_reply
-from ..order import Order
-from ..problem import Problem
-from ..references import FORMATS, decode
-from ..results import Result, shaped
-from ..sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
-from ..tasks import Task, new_task_id
+from pack.simulator.api import DECLINED, Api, Call, Route, route
+from pack.simulator.fields import Check, any_text, check_fields, choice, flag, strings, text, whole
+from pack.simulator.files import SUFFIX
+from pack.simulator.message import Reply, json_reply
+from pack.simulator.order import Order
+from pack.simulator.problem import Problem
+from pack.simulator.references import FORMATS, decode
+from pack.simulator.results import Result, shaped
+from pack.simulator.sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
+from pack.simulator.tasks import Task, new_task_id
 
 MOST = 14
 STATUSES = {"generation_timeout": 504, "internal_server_error": 500, "downstream_service_error": 502}

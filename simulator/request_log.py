@@ -51,7 +51,7 @@ class Record:
         return dict(vars(self))
 
 
-class Ledger:
+class RequestLog:
     """Thread-safe; times are `time.monotonic()` seconds of this process."""
 
     def __init__(self) -> None:

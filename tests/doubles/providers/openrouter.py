@@ -11,16 +11,16 @@ import secrets
 import time
 from typing import Any
 
-from ..api import DECLINED, Api, Call, Route, route
-from ..fields import Check, check_fields, choice, json_object, text, whole, wrong
-from ..files import MIME
-from ..message import Reply, json_reply
-from ..order import Order
-from ..problem import Problem
-from ..references import Reference
-from ..results import Result
-from ..sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
-from ..tasks import Task
+from pack.simulator.api import DECLINED, Api, Call, Route, route
+from pack.simulator.fields import Check, check_fields, choice, json_object, text, whole, wrong
+from pack.simulator.files import MIME
+from pack.simulator.message import Reply, json_reply
+from pack.simulator.order import Order
+from pack.simulator.problem import Problem
+from pack.simulator.references import Reference
+from pack.simulator.results import Result
+from pack.simulator.sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
+from pack.simulator.tasks import Task
 
 PRICES = {
     "google/gemini-3-pro-image": 0.134,

@@ -14,13 +14,13 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import parse_qsl
 
-from ..api import Call, Route, route
-from ..fields import Check, check_fields, choice, json_object, text, whole
-from ..gemini import MODELS, Gemini
-from ..gemini_request import camel_names
-from ..message import Reply, json_reply
-from ..problem import Problem
-from ..references import FORMATS, Reference, decode
+from pack.simulator.api import Call, Route, route
+from pack.simulator.fields import Check, check_fields, choice, json_object, text, whole
+from pack.simulator.message import Reply, json_reply
+from pack.simulator.problem import Problem
+from pack.simulator.references import FORMATS, Reference, decode
+from pack.tests.doubles.gemini import MODELS, Gemini
+from pack.tests.doubles.gemini_request import camel_names
 
 VERSION = "/v1(?:beta)?"
 """Where the API is served: the image guide names v1beta, and the SDK's own default is v1."""

@@ -11,15 +11,15 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from ..api import DECLINED, Api, Call, Route, route
-from ..fields import Check, any_text, check_fields, choice, flag, json_object, strings, text, whole, wrong
-from ..message import Reply, json_reply
-from ..order import Order
-from ..problem import Problem
-from ..references import FORMATS, decode
-from ..results import Result
-from ..sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
-from ..tasks import Task
+from pack.simulator.api import DECLINED, Api, Call, Route, route
+from pack.simulator.fields import Check, any_text, check_fields, choice, flag, json_object, strings, text, whole, wrong
+from pack.simulator.message import Reply, json_reply
+from pack.simulator.order import Order
+from pack.simulator.problem import Problem
+from pack.simulator.references import FORMATS, decode
+from pack.simulator.results import Result
+from pack.simulator.sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
+from pack.simulator.tasks import Task
 
 MODELS = ("google/nano-banana-pro", "google/nano-banana-pro/edit", "google/nano-banana-2", "google/nano-banana-2/edit")
 MOST = 14

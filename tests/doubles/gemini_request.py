@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .fields import Check, check_fields, choice, flag, json_object, number, text, whole, wrong
-from .problem import Problem
-from .references import FORMATS, Reference, decode
+from pack.simulator.fields import Check, check_fields, choice, flag, json_object, number, text, whole, wrong
+from pack.simulator.problem import Problem
+from pack.simulator.references import FORMATS, Reference, decode
 
 MOST = 14
 CATEGORIES = tuple(

@@ -10,16 +10,16 @@ import secrets
 import threading
 from typing import Any
 
-from ..api import DECLINED, Call, Route, TaskApi, route
-from ..fields import Check, check_fields, choice, flag, strings, text, whole, wrong
-from ..files import SUFFIX
-from ..message import Reply, json_reply
-from ..order import Order
-from ..problem import Problem
-from ..references import decode, from_part
-from ..results import Result
-from ..sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
-from ..tasks import Task
+from pack.simulator.api import DECLINED, Call, Route, TaskApi, route
+from pack.simulator.fields import Check, check_fields, choice, flag, strings, text, whole, wrong
+from pack.simulator.files import SUFFIX
+from pack.simulator.message import Reply, json_reply
+from pack.simulator.order import Order
+from pack.simulator.problem import Problem
+from pack.simulator.references import decode, from_part
+from pack.simulator.results import Result
+from pack.simulator.sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
+from pack.simulator.tasks import Task
 
 # Prices are on the models' pages and in no list: what most resellers take for the same models stands in.
 PRICES = {

@@ -16,15 +16,15 @@ import secrets
 from hashlib import sha256
 from typing import Any
 
-from ..api import Api, Call, Route, route
-from ..fields import Check, check_fields, choice, flag, json_object, strings, text, wrong
-from ..message import Reply, json_reply
-from ..order import Order
-from ..problem import MEANINGS, Problem
-from ..references import FORMATS, decode
-from ..results import Result
-from ..sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
-from ..tasks import Task, new_task_id
+from pack.simulator.api import Api, Call, Route, route
+from pack.simulator.fields import Check, check_fields, choice, flag, json_object, strings, text, wrong
+from pack.simulator.message import Reply, json_reply
+from pack.simulator.order import Order
+from pack.simulator.problem import MEANINGS, Problem
+from pack.simulator.references import FORMATS, decode
+from pack.simulator.results import Result
+from pack.simulator.sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
+from pack.simulator.tasks import Task, new_task_id
 
 # No price is published for these models: what most resellers take for them stands in.
 PRICES = {"google/nano-banana": 0.039, "google/nano-banana-2": 0.08, "google/nano-banana-pro": 0.15}

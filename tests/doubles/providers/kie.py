@@ -13,14 +13,14 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from ..api import DECLINED, Call, Route, TaskApi, route
-from ..fields import Check, check_fields, choice, flag, json_object, strings, text, wrong
-from ..message import Reply, json_reply
-from ..order import Order
-from ..problem import Problem
-from ..references import from_part
-from ..sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
-from ..tasks import Task
+from pack.simulator.api import DECLINED, Call, Route, TaskApi, route
+from pack.simulator.fields import Check, check_fields, choice, flag, json_object, strings, text, wrong
+from pack.simulator.message import Reply, json_reply
+from pack.simulator.order import Order
+from pack.simulator.problem import Problem
+from pack.simulator.references import from_part
+from pack.simulator.sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
+from pack.simulator.tasks import Task
 
 CREDIT_USD = 0.005
 INSIDE = frozenset({400, 401, 402, 404, 422, 429, 500})

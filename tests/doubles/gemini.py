@@ -15,19 +15,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pack.simulator.api import DECLINED, Api, Call
+from pack.simulator.fields import wrong
+from pack.simulator.files import MIME
+from pack.simulator.message import Reply, json_reply
+from pack.simulator.order import Order
+from pack.simulator.problem import Problem
+from pack.simulator.references import Reference
+from pack.simulator.results import Result
+from pack.simulator.sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
+from pack.simulator.tasks import Task
+from pack.tests.doubles.gemini_request import SIGNATURE, Takes, checked, first_text, read_turns
 from PIL import Image
-
-from .api import DECLINED, Api, Call
-from .fields import wrong
-from .files import MIME
-from .gemini_request import SIGNATURE, Takes, checked, first_text, read_turns
-from .message import Reply, json_reply
-from .order import Order
-from .problem import Problem
-from .references import Reference
-from .results import Result
-from .sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
-from .tasks import Task
 
 LARGEST_BODY = 20_000_000
 TIERS = {"512": "0.5K", "1K": "1K", "2K": "2K", "4K": "4K"}

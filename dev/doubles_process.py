@@ -1,6 +1,6 @@
-"""The loopback simulator as a process, and the variables that point each provider at it. Used by demo, tests, benches.
+"""The doubles of the providers as a process, and the variables that point each provider at it. Used by demo, tests, benches.
 
-Which providers there are is asked of the simulator and written nowhere here.
+Which providers there are is asked of that process and written nowhere here.
 """
 
 import os
@@ -16,14 +16,14 @@ from .env import clean
 from .process import Process
 from .user_error import UserError
 
-READY = "simulator ready "
+READY = "doubles ready "
 KEY = "sim-demo"
 KEYLESS = ("offline", "vertex")
 """Providers that a line of text is no key for: the one that the pack serves itself, and one that wants a document."""
 
 
-class SimulatorProcess:
-    """A running simulator. `origin` is http://127.0.0.1:PORT, `providers` its provider ids."""
+class DoublesProcess:
+    """The running doubles. `origin` is http://127.0.0.1:PORT, `providers` its provider ids."""
 
     def __init__(self, child: Process, origin: str, log: Path) -> None:
         self._child = child
@@ -33,12 +33,12 @@ class SimulatorProcess:
         self.providers: list[str] = list(answer["providers"] if isinstance(answer, dict) else answer)
 
     @classmethod
-    def start(cls, python: Path | None = None, patience: float = 30.0) -> "SimulatorProcess":
-        """Starts `python -m simulator` on a free port and waits until it is ready. Raises UserError."""
-        handle, name = tempfile.mkstemp(prefix="simulator-", suffix=".log")
+    def start(cls, python: Path | None = None, patience: float = 30.0) -> "DoublesProcess":
+        """Starts `python -m tests.doubles` on a free port and waits until it is ready. Raises UserError."""
+        handle, name = tempfile.mkstemp(prefix="doubles-", suffix=".log")
         os.close(handle)
         log = Path(name)
-        command = [str(python or sys.executable), "-m", "simulator", "--port", "0"]
+        command = [str(python or sys.executable), "-m", "tests.doubles", "--port", "0"]
         child = Process(command, ROOT, clean(os.environ), log)
         end = time.monotonic() + patience
         while time.monotonic() < end and child.ended() is None:
@@ -47,10 +47,10 @@ class SimulatorProcess:
                 return cls(child, line.removeprefix(READY).strip(), log)
             time.sleep(0.02)
         child.stop()
-        raise UserError(f"The simulator didn't start; it printed:\n{child.tail()}")
+        raise UserError(f"The doubles didn't start; it printed:\n{child.tail()}")
 
     def variables(self) -> dict[str, str]:
-        """What a host's environment needs so that every provider is this simulator."""
+        """What a host's environment needs so that every provider is its double."""
         found = {}
         for provider in self.providers:
             if provider not in KEYLESS:
@@ -64,7 +64,7 @@ class SimulatorProcess:
         self._child.stop()
         self.log.unlink(missing_ok=True)
 
-    def __enter__(self) -> "SimulatorProcess":
+    def __enter__(self) -> "DoublesProcess":
         return self
 
     def __exit__(

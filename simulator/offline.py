@@ -8,15 +8,15 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ..api import Api, Call, Route, error_object, route
-from ..fields import Check, any_text, check_fields, choice, decimal, flag, flag_word, text, whole, wrong
-from ..message import Reply, json_reply
-from ..order import Order
-from ..problem import Problem
-from ..references import Reference, from_part
-from ..results import Result
-from ..sizes import RATIOS_14, nearest_ratio, pixels
-from ..tasks import Task
+from .api import Api, Call, Route, error_object, route
+from .fields import Check, any_text, check_fields, choice, decimal, flag, flag_word, text, whole, wrong
+from .message import Reply, json_reply
+from .order import Order
+from .problem import Problem
+from .references import Reference, from_part
+from .results import Result
+from .sizes import RATIOS_14, nearest_ratio, pixels
+from .tasks import Task
 
 MOST = 14
 LARGEST_SEED = 2**63 - 1
