@@ -71,7 +71,6 @@ def data_folder() -> Path:
             raise ConfigError(
                 "NANO_BANANA_HOME begins with ~, and there is no such user, or no home folder",
                 cure="Put the whole path of a folder there and restart ComfyUI",
-                kind="config",
             ) from None
     import folder_paths
 

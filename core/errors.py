@@ -7,22 +7,25 @@
      ├─ Impossible       the request can't be done as asked; found before anything was sent
      ├─ KeyRefused       the provider doesn't accept the key
      ├─ NoCredit         the account has no money or no quota left
-     ├─ RateLimited      the provider wants us to wait longer than a person would
+     ├─ RateLimited      the provider asks for a longer wait than the run can afford
      ├─ Refused          the provider or the model declined this content
      ├─ ProviderFault    the provider failed, or answered something unreadable
-     ├─ NetworkError     the way to the provider failed
+     ├─ NetworkError     the connection to the provider failed
      ├─ Unresolved       an earlier request for it may have been paid; asked about before it is paid again
      └─ Stopped          nothing failed: the user interrupted, or an earlier failure made sending pointless
 
+These are the names that ComfyUI shows and that scripts compare. A class below one of them (`QuotaExhausted` below
+`NoCredit`) differs in `kind` alone and is shown under the name above it (`shown_as`).
+
 Every error says what happened, whose fault it is, whether it cost money and what to do. `charged` carries the money as
 data: "no" (surely nothing), "maybe" (the provider may have billed it) or "yes" (the provider billed it). Whether a step
-is tried again is not decided here but in `retry`.
+is sent again is not decided here but in `execution.retry_policy`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 Charged = Literal["no", "maybe", "yes"]
 
@@ -58,7 +61,7 @@ Kind = Literal[
     "cap",
     "doubt",
 ]
-"""What kind of failure it is; `retry` and the run decide by this word, never by the text."""
+"""What kind of failure it is; the retry policy and the run decide by it, never by the text."""
 
 MONEY: dict[Charged, str] = {
     "no": "Nothing was charged.",
@@ -71,15 +74,22 @@ class NanoBananaError(Exception):
     """A failure in words for the user.
 
     `what` is one or two sentences on what happened and whose fault it is, `cure` what to do about it. The text shown is
-    what + money + cure.
+    what + money + cure. The kind of failure is the class's.
     """
+
+    kind: ClassVar[Kind]
+
+    def __init_subclass__(cls, *, shown_as: str = "") -> None:
+        """`shown_as`: the class name that ComfyUI shows and scripts compare; the class's own where it is empty."""
+        # ComfyUI shows module + name of an exception; the real module is the pack's path on the user's disk.
+        cls.__module__ = "NanoBanana"
+        cls.__qualname__ = shown_as or cls.__name__
 
     def __init__(
         self,
         what: str,
         *,
         cure: str = "",
-        kind: Kind = "server",
         charged: Charged = "no",
         status: int | None = None,
         request_id: str = "",
@@ -87,7 +97,6 @@ class NanoBananaError(Exception):
     ) -> None:
         self.what = _sentence(what)
         self.cure = _sentence(cure)
-        self.kind: Kind = kind
         self.charged: Charged = charged
         self.status = status
         self.request_id = request_id
@@ -96,7 +105,7 @@ class NanoBananaError(Exception):
 
     @property
     def money(self) -> str:
-        """What it says about the bill: words of its own, or what `charged` means, also when that was corrected since."""
+        """The sentence about the bill: the one that was given, or that of the current `charged`."""
         return self._money or MONEY[self.charged]
 
     @property
@@ -114,91 +123,237 @@ class NanoBananaError(Exception):
         return self.message
 
 
+NanoBananaError.__module__ = "NanoBanana"
+
+
 class ConfigError(NanoBananaError):
     """A key, a setting or an address on this machine is missing or wrong."""
 
-
-class Impossible(NanoBananaError):
-    """The request can't be done as asked; nothing was sent."""
+    kind: ClassVar[Kind] = "config"
 
 
-class KeyRefused(NanoBananaError):
-    """The provider doesn't accept the key."""
+class AddressRefused(ConfigError, shown_as="ConfigError"):
+    """An address that no request may be sent to."""
 
-
-class NoCredit(NanoBananaError):
-    """The account at the provider has no money or no quota left."""
-
-
-class RateLimited(NanoBananaError):
-    """The provider asks for a longer wait than the run can afford."""
-
-
-class Refused(NanoBananaError):
-    """The provider or the model declined this content."""
-
-
-class ProviderFault(NanoBananaError):
-    """The provider failed or answered something that can't be read."""
-
-
-class NetworkError(NanoBananaError):
-    """The way to the provider failed."""
-
-
-class Stopped(NanoBananaError):
-    """Nothing failed: the picture was not asked for, because the run ended before its turn."""
+    kind: ClassVar[Kind] = "address"
 
 
 class LedgerFailed(ConfigError):
     """The journal or the results on this machine can't be read or written."""
 
+    kind: ClassVar[Kind] = "ledger"
+
 
 class OverCap(ConfigError):
     """The request would pass a spending cap; nothing was sent."""
+
+    kind: ClassVar[Kind] = "cap"
+
+
+class Impossible(NanoBananaError):
+    """The request can't be done as asked; nothing was sent."""
+
+    kind: ClassVar[Kind] = "impossible"
+
+
+class InvalidRequest(Impossible, shown_as="Impossible"):
+    """The provider did not accept the request."""
+
+    kind: ClassVar[Kind] = "invalid"
+
+
+class ModelNotFound(Impossible, shown_as="Impossible"):
+    """The provider does not know the model or the path."""
+
+    kind: ClassVar[Kind] = "model"
+
+
+class RequestTooLarge(Impossible, shown_as="Impossible"):
+    """The provider found the request too large."""
+
+    kind: ClassVar[Kind] = "too_large"
+
+
+class KeyRefused(NanoBananaError):
+    """The provider doesn't accept the key."""
+
+    kind: ClassVar[Kind] = "key"
+
+
+class AccountDisabled(KeyRefused, shown_as="KeyRefused"):
+    """The provider has limited or disabled the account."""
+
+    kind: ClassVar[Kind] = "account"
+
+
+class NoCredit(NanoBananaError):
+    """The account at the provider has no money left."""
+
+    kind: ClassVar[Kind] = "credit"
+
+
+class QuotaExhausted(NoCredit, shown_as="NoCredit"):
+    """The account's quota at the provider is used up."""
+
+    kind: ClassVar[Kind] = "quota"
+
+
+class RateLimited(NanoBananaError):
+    """The provider asks for a longer wait than the run can afford."""
+
+    kind: ClassVar[Kind] = "rate"
+
+
+class Refused(NanoBananaError):
+    """The provider or the model declined this content."""
+
+    kind: ClassVar[Kind] = "content"
+
+
+class NoImage(Refused, shown_as="Refused"):
+    """The provider answered without a picture."""
+
+    kind: ClassVar[Kind] = "empty"
+
+
+class ProviderFault(NanoBananaError):
+    """The provider failed."""
+
+    kind: ClassVar[Kind] = "server"
+
+
+class Overloaded(ProviderFault, shown_as="ProviderFault"):
+    """The provider has no free capacity."""
+
+    kind: ClassVar[Kind] = "busy"
+
+
+class Unreadable(ProviderFault, shown_as="ProviderFault"):
+    """The provider answered something that can't be read."""
+
+    kind: ClassVar[Kind] = "unreadable"
+
+
+class TaskFailed(ProviderFault, shown_as="ProviderFault"):
+    """The provider could not finish the task."""
+
+    kind: ClassVar[Kind] = "task"
+
+
+class TaskLost(ProviderFault, shown_as="ProviderFault"):
+    """The provider accepted the task and does not know it any more."""
+
+    kind: ClassVar[Kind] = "task_lost"
+
+
+class BadPicture(ProviderFault, shown_as="ProviderFault"):
+    """The provider's result is no picture that can be decoded."""
+
+    kind: ClassVar[Kind] = "picture"
+
+
+class NetworkError(NanoBananaError):
+    """The connection to the provider failed."""
+
+    kind: ClassVar[Kind] = "network"
+
+
+class TimedOut(NetworkError, shown_as="NetworkError"):
+    """The answer did not come in time."""
+
+    kind: ClassVar[Kind] = "timeout"
+
+
+class DownloadError(NetworkError, shown_as="NetworkError"):
+    """A finished picture could not be downloaded."""
+
+    kind: ClassVar[Kind] = "download"
+
+
+class RegionBlocked(NetworkError, shown_as="NetworkError"):
+    """The provider is not served where this machine is."""
+
+    kind: ClassVar[Kind] = "region"
+
+
+class BotProtection(NetworkError, shown_as="NetworkError"):
+    """The bot protection in front of the provider turned the request away."""
+
+    kind: ClassVar[Kind] = "bot_protection"
+
+
+class ProxyError(NetworkError, shown_as="NetworkError"):
+    """The proxy turned the request away."""
+
+    kind: ClassVar[Kind] = "proxy"
+
+
+class CertificateError(NetworkError, shown_as="NetworkError"):
+    """The certificate of the connection could not be verified."""
+
+    kind: ClassVar[Kind] = "certificate"
+
+
+class Stopped(NanoBananaError):
+    """Nothing failed: the picture was not asked for, because the run ended before its turn."""
+
+    kind: ClassVar[Kind] = "stopped"
 
 
 class Unresolved(NanoBananaError):
     """An earlier request for the same picture may have been paid: the user has to say that it may be paid again."""
 
+    kind: ClassVar[Kind] = "doubt"
 
-_TREE = (NanoBananaError, *NanoBananaError.__subclasses__(), *ConfigError.__subclasses__())
-for _class in _TREE:
-    # The host shows module + name of an exception; the real module is the pack's path on the user's disk.
-    _class.__module__ = "NanoBanana"
+
+class Incomplete(NanoBananaError, shown_as="NanoBananaError"):
+    """The provider gave fewer pictures than were asked for."""
+
+    kind: ClassVar[Kind] = "empty"
+
+
+class PackBug(NanoBananaError, shown_as="NanoBananaError"):
+    """The pack itself failed."""
+
+    kind: ClassVar[Kind] = "server"
+
 
 _CLASSES: dict[Kind, type[NanoBananaError]] = {
-    "config": ConfigError,
-    "address": ConfigError,
-    "impossible": Impossible,
-    "invalid": Impossible,
-    "model": Impossible,
-    "too_large": Impossible,
-    "key": KeyRefused,
-    "credit": NoCredit,
-    "quota": NoCredit,
-    "rate": RateLimited,
-    "busy": ProviderFault,
-    "content": Refused,
-    "empty": Refused,
-    "task": ProviderFault,
-    "task_lost": ProviderFault,
-    "server": ProviderFault,
-    "unreadable": ProviderFault,
-    "picture": ProviderFault,
-    "network": NetworkError,
-    "timeout": NetworkError,
-    "download": NetworkError,
-    "account": KeyRefused,
-    "region": NetworkError,
-    "bot_protection": NetworkError,
-    "proxy": NetworkError,
-    "certificate": NetworkError,
-    "stopped": Stopped,
-    "ledger": LedgerFailed,
-    "cap": OverCap,
-    "doubt": Unresolved,
+    cls.kind: cls
+    for cls in (
+        ConfigError,
+        AddressRefused,
+        LedgerFailed,
+        OverCap,
+        Impossible,
+        InvalidRequest,
+        ModelNotFound,
+        RequestTooLarge,
+        KeyRefused,
+        AccountDisabled,
+        NoCredit,
+        QuotaExhausted,
+        RateLimited,
+        Refused,
+        NoImage,
+        ProviderFault,
+        Overloaded,
+        Unreadable,
+        TaskFailed,
+        TaskLost,
+        BadPicture,
+        NetworkError,
+        TimedOut,
+        DownloadError,
+        RegionBlocked,
+        BotProtection,
+        ProxyError,
+        CertificateError,
+        Stopped,
+        Unresolved,
+    )
 }
+"""The class that a fault of each kind is raised as."""
 
 _CURES: dict[Kind, str] = {
     "credit": "Top up the account at the provider, or choose another provider.",
@@ -237,7 +392,7 @@ class Fault:
     """The provider's own words, already cut and redacted."""
     status: int | None = None
     retry_after: float | None = None
-    """Seconds that the reply's body asks to wait, where it has them (the header is read by `retry`)."""
+    """Seconds that the reply's body asks to wait, where it has them (the retry policy reads the header)."""
     unbilled: bool | None = None
     """True or False where the provider says whether it charged, None where it doesn't say."""
     request_id: str = ""
@@ -269,7 +424,6 @@ def failure(
     return _CLASSES[fault.kind](
         opening.replace("{label}", label).replace("{status}", status) + said,
         cure=cure,
-        kind=fault.kind,
         charged=charged,
         status=fault.status,
         request_id=fault.request_id,

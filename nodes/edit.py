@@ -98,7 +98,7 @@ class NanoBananaEdit(io.ComfyNode):
             raise wrong("images", images, "images.image_1, images.image_2 and so on, each linked to an IMAGE output")
         strays = list(unknown) + [name for name in images or {} if name not in _SOCKETS]
         if strays:
-            raise Impossible(stray(strays), kind="impossible")
+            raise Impossible(stray(strays))
         values = checked(inputs(), given)
         choice = provider_of("provider", provider)
         linked = linked_images(cls.hidden, images or {})
@@ -114,7 +114,6 @@ class NanoBananaEdit(io.ComfyNode):
                 "'keep the original frame' needs batch_mode each or each paired: together has no frame of its own "
                 "to keep",
                 cure="Choose another on_failure or batch_mode",
-                kind="impossible",
             )
         return await make(
             cls.hidden,
@@ -239,7 +238,7 @@ class _Edit:
         """Frames into requests, as batch_mode says. Raises Impossible."""
         sockets = sorted((name for name, value in images.items() if value is not None), key=_SOCKETS.__getitem__)
         if not sockets or sockets[0] != "image_1":
-            raise Impossible("There is no image to edit", cure="Connect image_1", kind="impossible")
+            raise Impossible("There is no image to edit", cure="Connect image_1")
         frames = {name: tensors.frames(images[name], name) for name in sockets}
         handles = {
             name: [tensors.picture(frame, _frame_name(name, i, len(batch))) for i, frame in enumerate(batch)]
@@ -314,13 +313,11 @@ def groups_of(
             raise Impossible(
                 f"'each paired' needs equally many frames everywhere, or one: {listed}",
                 cure="Cut the batches to one length, or choose another batch_mode",
-                kind="impossible",
             )
         if lengths["image_1"] != count:
             raise Impossible(
                 f"'each paired' goes along the frames of image_1, which has 1 where others have {count}",
                 cure="Connect the batch to image_1, or repeat its frame",
-                kind="impossible",
             )
         groups = [[handles[name][i if lengths[name] > 1 else 0] for name in sockets] for i in range(count)]
         gap = sockets != list(_SOCKETS)[: len(sockets)]
@@ -329,7 +326,6 @@ def groups_of(
     raise Impossible(
         f"The batch_mode {mode[:40]} is not known here",
         cure=f"Choose {TOGETHER}, {EACH} or {PAIRED}",
-        kind="impossible",
     )
 
 
@@ -342,7 +338,6 @@ def _masks(mask: torch.Tensor | None, firsts: list[torch.Tensor], mode: str, not
         raise Impossible(
             f"There are {len(given)} masks for {len(firsts)} frames of image_1",
             cure="Give one mask, or one for each frame",
-            kind="impossible",
         )
     wanted = firsts[:1] if mode == TOGETHER else firsts
     if mode == TOGETHER and len(given) > 1:
@@ -353,22 +348,18 @@ def _masks(mask: torch.Tensor | None, firsts: list[torch.Tensor], mode: str, not
         which = f" {index + 1}" if len(given) > 1 else ""
         height, width = frame.shape[:2]
         if not bool((one > 0).any()):
-            raise Impossible(
-                f"Mask{which} is empty, so nothing may change", cure="Paint it, or disconnect it", kind="impossible"
-            )
+            raise Impossible(f"Mask{which} is empty, so nothing may change", cure="Paint it, or disconnect it")
         ratio = (one.shape[1] / one.shape[0]) / (width / height)
         if abs(ratio - 1) > _RATIO_TOLERANCE:
             raise Impossible(
                 f"Mask{which} ({one.shape[1]}x{one.shape[0]}) has another shape than its image ({width}x{height})",
                 cure="Make the mask from that image",
-                kind="impossible",
             )
         scaled = tensors.fitted_mask(one, int(width), int(height))
         if not bool((scaled > 0).any()):
             raise Impossible(
                 f"Mask{which} has nothing left at the size of its image",
                 cure="Paint a larger region",
-                kind="impossible",
             )
         fitted.append(scaled)
     return fitted

@@ -177,7 +177,7 @@ class _Asked:
     def _edits(self, prompt: str, options: Options, seed: int, count: int, values: dict[str, Any]) -> list[Request]:
         names = [f"image_{number}" for number in range(1, 15) if f"images.image_{number}" in self._inputs]
         if not names or names[0] != "image_1":
-            raise Impossible("There is no image to edit", cure="Connect image_1", kind="impossible")
+            raise Impossible("There is no image to edit", cure="Connect image_1")
         mode = values["batch_mode"]
         handles = {name: self._pictures(name) for name in names}
         if not self._frames_known and mode != TOGETHER:

@@ -235,7 +235,6 @@ def _summary(report: Report) -> NanoBananaError:
     return type(worst)(
         what,
         cure=worst.cure,
-        kind=worst.kind,
         charged=worst.charged,
         status=worst.status,
         request_id=worst.request_id,

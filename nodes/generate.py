@@ -72,7 +72,7 @@ class NanoBananaGenerate(io.ComfyNode):
         **unknown: Any,
     ) -> io.NodeOutput:
         if unknown:
-            raise Impossible(stray(list(unknown)), kind="impossible")
+            raise Impossible(stray(list(unknown)))
         values = checked(inputs(), locals())
         choice = provider_of("provider", provider)
         folded, notices = seed_of(values["seed"])

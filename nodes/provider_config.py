@@ -136,7 +136,7 @@ class ProviderConfig(io.ComfyNode):
         **unknown: Any,
     ) -> io.NodeOutput:
         if unknown:
-            raise Impossible(stray(list(unknown)), kind="impossible")
+            raise Impossible(stray(list(unknown)))
         choice = ProviderChoice(
             text_of("provider", provider),
             text_of("model", model),

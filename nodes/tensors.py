@@ -22,7 +22,7 @@ _STRIP = 3 << 20
 def frames(images: torch.Tensor, name: str) -> list[torch.Tensor]:
     """The frames [H, W, C] of a batch, as views. Raises Impossible for what is no IMAGE."""
     if not _is_plain(images) or images.ndim not in (3, 4) or not images.is_floating_point():
-        raise Impossible(f"{name} is not an IMAGE", cure="Connect an IMAGE output", kind="impossible")
+        raise Impossible(f"{name} is not an IMAGE", cure="Connect an IMAGE output")
     batch = images if images.ndim == 4 else images.unsqueeze(0)
     if batch.shape[-1] == 1:
         batch = batch.expand(*batch.shape[:-1], 3)
@@ -31,7 +31,6 @@ def frames(images: torch.Tensor, name: str) -> list[torch.Tensor]:
         raise Impossible(
             f"{name} has the shape {shape}, which is not an IMAGE with 3 or 4 channels",
             cure="Convert it to RGB first",
-            kind="impossible",
         )
     return list(batch)
 
@@ -64,7 +63,6 @@ def pixels(frame: torch.Tensor, name: str = "the image") -> Pixels:
             raise Impossible(
                 f"{name} holds values that are not numbers (NaN or infinity)",
                 cure="Look at the node that made it: a VAE in half precision is the usual cause",
-                kind="impossible",
             )
         out[top : top + strip] = scaled.round_().clamp_(0, 255).to(torch.uint8)
     return out.numpy()
@@ -107,12 +105,10 @@ def batches(items: Sequence[torch.Tensor], device: torch.device, dtype: torch.dt
 def masks(mask: torch.Tensor) -> list[torch.Tensor]:
     """The masks [H, W] of a MASK, as float32 on the CPU. Raises Impossible for what is no MASK."""
     if not _is_plain(mask) or mask.ndim not in (2, 3) or 0 in mask.shape:
-        raise Impossible("The mask is not a MASK", cure="Connect a MASK output", kind="impossible")
+        raise Impossible("The mask is not a MASK", cure="Connect a MASK output")
     batch = (mask if mask.ndim == 3 else mask.unsqueeze(0)).detach().cpu().float()
     if not bool(torch.isfinite(batch).all()):
-        raise Impossible(
-            "The mask holds values that are not numbers", cure="Look at the node that made it", kind="impossible"
-        )
+        raise Impossible("The mask holds values that are not numbers", cure="Look at the node that made it")
     return list(batch.clamp(0, 1))
 
 

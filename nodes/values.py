@@ -47,9 +47,7 @@ def value_of(widget: io.Input, value: Any) -> Any:
     if not isinstance(value, str):
         raise wrong(name, value, f"one of: {', '.join(options)}")
     if value not in options:
-        raise Impossible(
-            f"{name} has no choice {_short(value)}", cure=f"Possible: {', '.join(options)}", kind="impossible"
-        )
+        raise Impossible(f"{name} has no choice {_short(value)}", cure=f"Possible: {', '.join(options)}")
     return value
 
 
@@ -87,7 +85,6 @@ def wrong(name: str, value: Any, wanted: str) -> Impossible:
     return Impossible(
         f"{name} is {_kind(value)}, and it has to be {wanted}",
         cure="Correct the value, or what is connected to it",
-        kind="impossible",
     )
 
 

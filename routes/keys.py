@@ -57,7 +57,7 @@ def _named(ask: RouteRequest, *, known: bool = True) -> Any:
     name, profile = ask.path["provider"], ask.path["profile"]
     problem = checked_profile(profile)
     if problem:
-        raise ConfigError(problem, kind="config")
+        raise ConfigError(problem)
     specs = comfyui.engine().specs()
     if not known:
         return name, profile

@@ -39,7 +39,7 @@ class AllowedModel:
     source: Literal["settings", "environment"]
 
 
-class UnknownModel(Impossible):
+class UnknownModel(Impossible, shown_as="Impossible"):
     """A graph names an id that nobody has described and nobody has allowed. Nothing was sent.
 
     Pictures that were made with it before are taken from the store all the same: only a paid request is asked about.
@@ -51,7 +51,6 @@ class UnknownModel(Impossible):
             "model at all. Nothing was sent",
             cure=f"If you want it, press Allow on this machine on the node, or allow it in Settings > Nano Banana; without a "
             f"browser, put {spec.id}:{wire} into {VARIABLE} and restart ComfyUI. Else empty model_override",
-            kind="impossible",
         )
         self.provider, self.label, self.wire = spec.id, spec.label, wire
 
@@ -166,4 +165,4 @@ def _is_price(value: Any) -> TypeGuard[float]:
 
 
 def _wrong(what: str) -> ConfigError:
-    return ConfigError(what, cure="Correct it and send it again", kind="config")
+    return ConfigError(what, cure="Correct it and send it again")

@@ -75,7 +75,7 @@ def accept(home: Path, name: str) -> None:
     def put(stored: dict[str, Any]) -> None:
         names = _names(stored)
         if len(names) >= MOST:
-            raise ConfigError(f"Up to {MOST} names can be kept", cure="Take one away in Settings first", kind="config")
+            raise ConfigError(f"Up to {MOST} names can be kept", cure="Take one away in Settings first")
         stored[_KEY] = sorted({*names, name})
 
     rewrite(home, put)

@@ -86,7 +86,7 @@ class Settings:
     def caps(self) -> Caps:
         """Spending caps: $5 per run, $25 per day, none per month, unless the user says otherwise."""
         if self.damage:
-            raise ConfigError(f"{damaged(self.damage)}, so your spending caps aren't known", cure=MEND, kind="config")
+            raise ConfigError(f"{damaged(self.damage)}, so your spending caps aren't known", cure=MEND)
         return Caps(self._cap("cap_run", "5"), self._cap("cap_day", "25"), self._cap("cap_month", "none"))
 
     @property
@@ -152,7 +152,6 @@ class Settings:
             raise ConfigError(
                 f"{spec.label} has no address: many resellers serve this API, and you have to name yours",
                 cure=f"Put its address into Settings > Nano Banana, or into {name}: for example https://api.example.com",
-                kind="config",
             )
         return spec.base_url
 
@@ -192,4 +191,4 @@ class Settings:
 
     def _senseless(self, name: str, wanted: str) -> ConfigError:
         shown = name if name.startswith(PREFIX) else PREFIX + name.upper()
-        return ConfigError(f"The setting {shown} makes no sense", cure=f"It should be {wanted}", kind="config")
+        return ConfigError(f"The setting {shown} makes no sense", cure=f"It should be {wanted}")

@@ -73,7 +73,6 @@ def change(home: Path, changes: Mapping[str, Any], known: Mapping[str, Any]) -> 
             raise ConfigError(
                 f"The setting {str(name)[:40]} can't be changed here",
                 cure=f"It may be one of: {', '.join(WRITABLE)}",
-                kind="config",
             )
     cleaned = {name: _plain(name, value, known) for name, value in changes.items()}
     for name, value in cleaned.items():
@@ -114,7 +113,7 @@ def rewrite(home: Path, put: Callable[[dict[str, Any]], None]) -> None:
         try:
             stored = read_object(home / FILE)
         except Damaged as error:
-            raise ConfigError(f"{damaged(str(error))}, so nothing was changed", cure=MEND, kind="config") from None
+            raise ConfigError(f"{damaged(str(error))}, so nothing was changed", cure=MEND) from None
         put(stored)
         # A lone surrogate becomes the escape that JSON has for it.
         text = json.dumps(stored, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
@@ -149,7 +148,7 @@ def _locked(home: Path) -> Iterator[None]:
     except (OSError, Timeout) as error:
         why = getattr(error, "strerror", None) or "another process holds it"
         raise ConfigError(
-            f"The settings can't be written: {why}", cure="Make the pack's data folder writable", kind="config"
+            f"The settings can't be written: {why}", cure="Make the pack's data folder writable"
         ) from None
 
 
@@ -159,14 +158,12 @@ def _plain(name: str, value: Any, known: Mapping[str, Any]) -> Any:
         return None
     if name == "order":
         if not isinstance(value, list) or any(not isinstance(each, str) or each not in known for each in value):
-            raise ConfigError(
-                "The order is a list of provider ids", cure=f"Known are: {', '.join(known)}", kind="config"
-            )
+            raise ConfigError("The order is a list of provider ids", cure=f"Known are: {', '.join(known)}")
         return list(dict.fromkeys(value))
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise ConfigError(f"The setting {name} is a text or a number", kind="config")
+        raise ConfigError(f"The setting {name} is a text or a number")
     if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigError(f"The setting {name} is no number", kind="config")
+        raise ConfigError(f"The setting {name} is no number")
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # some browsers' 4 is 4.0
     return str(value).strip()[:200]

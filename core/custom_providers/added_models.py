@@ -155,4 +155,4 @@ def _price(value: Any, dated: str) -> Price | None:
 
 
 def _wrong(what: str) -> ConfigError:
-    return ConfigError(what, cure="Correct it and save again", kind="config")
+    return ConfigError(what, cure="Correct it and save again")

@@ -206,4 +206,4 @@ def _only(template: ProviderSpec, wire: str) -> tuple[Model, ...]:
 
 
 def _wrong(what: str) -> ConfigError:
-    return ConfigError(what, cure="Correct it and save again", kind="config")
+    return ConfigError(what, cure="Correct it and save again")

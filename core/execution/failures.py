@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..dialects.base.step import Reply
-from ..errors import Charged, ConfigError, Fault, Kind, NanoBananaError, Stopped, failure
+from ..errors import AddressRefused, Charged, Fault, Incomplete, Kind, NanoBananaError, PackBug, Stopped, failure
 from ..http.download import DownloadFailed
 from ..http.failures import RequestFailed
 from ..keys.sources import variables
@@ -62,7 +62,7 @@ class FailureMessages:
         )
 
     def not_sent(self) -> Stopped:
-        return Stopped("It was not sent: the run ended before its turn", kind="stopped")
+        return Stopped("It was not sent: the run ended before its turn")
 
     def unreachable(self, broken: RequestFailed) -> NanoBananaError:
         """It never arrived."""
@@ -92,21 +92,19 @@ class FailureMessages:
         cure = "Check the provider's address; nothing in your network is asked for a provider"
         return self.error(Fault("address", why, cure=cure), charged)
 
-    def redirected(self, reply: Reply, charged: Charged) -> ConfigError:
+    def redirected(self, reply: Reply, charged: Charged) -> AddressRefused:
         where = public_url(reply.headers.get("location", "")) or "another address"
-        return ConfigError(
+        return AddressRefused(
             f"{self.label} sends requests on to {where}, and a key is never sent along",
             cure="If that is the provider's right address, set it as its base URL",
-            kind="address",
             charged=charged,
             status=reply.status,
         )
 
     def incomplete(self, came: int, asked: int) -> NanoBananaError:
         """Fewer pictures than were asked for, in an answer without an error."""
-        return NanoBananaError(
+        return Incomplete(
             f"{self.label} gave {came} of {asked} pictures",
-            kind="empty",
             charged=retry_policy.charged_by(self.target.spec, Fault("empty", status=200), accepted=False),
             cure="Queue again: only what is missing is asked for",
         )
@@ -129,7 +127,7 @@ class FailureMessages:
         return failure(Fault("download" if url else "picture"), self.label, "yes", what=what)
 
     def own_bug(self, error: Exception, charged: Charged) -> NanoBananaError:
-        return NanoBananaError(
+        return PackBug(
             f"The pack itself failed ({type(error).__name__})",
             charged=charged,
             cure="Please report this with the lines in ComfyUI's log",

@@ -93,7 +93,6 @@ def check_key(target: Target) -> Checked:
         raise ConfigError(
             f"The address of {spec.label} leads somewhere else (HTTP {reply.status})",
             cure="Check the address: a key is never sent along a redirect",
-            kind="config",
         )
     return Checked("unreachable", f"{spec.label} answered HTTP {reply.status}: nothing is known about the key")
 

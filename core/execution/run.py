@@ -217,7 +217,7 @@ class Run:
             raise refusal
         for result in self._open_slots():
             # A plain one: the node makes one error of many, of the same class.
-            result.error = Impossible(refusal.what, cure=refusal.cure, kind=refusal.kind)
+            result.error = Impossible(refusal.what, cure=refusal.cure)
 
     @property
     def queueing(self) -> str:
@@ -279,7 +279,7 @@ class Run:
         if self._halt.is_set():
             for result in self.results:
                 if result.landed is None and result.error is None:
-                    result.error = Stopped("It was not sent: the run was stopped", kind="stopped")
+                    result.error = Stopped("It was not sent: the run was stopped")
         failed = [r.error for r in self.results if r.landed is None and r.error]
         worst = next((e for e in failed if e.charged != "no"), failed[0] if failed else None)
         count = len(self.report.landed) - before
@@ -562,7 +562,6 @@ class Run:
             if error is not None and error.kind == "stopped" and self._cause is not None:
                 error = Stopped(
                     f"It was not sent, because of an earlier failure: {self._cause.reason}",
-                    kind="stopped",
                     cure=self._cause.cure,
                 )
             result.fail(error, outcome.uids.get(number, ""), outcome.answer)
@@ -635,7 +634,7 @@ class Run:
         charged: Charged = "maybe" if call.left else "no"
         for result in group:
             if result is not None:
-                result.error = Stopped("The run was stopped before it came back", kind="stopped", charged=charged)
+                result.error = Stopped("The run was stopped before it came back", charged=charged)
 
     def _entry(self, fit: ResolvedRequest, fingerprint: str, target: Target, result: Result) -> Reservation:
         request = self._of_frame[result.slot.frame]

@@ -224,14 +224,12 @@ class Transport:
                 raise ConfigError(
                     "A proxy setting of this machine names a SOCKS proxy, and the Python package PySocks is not installed",
                     cure="Install it into ComfyUI's Python (python -m pip install pysocks), or use an http:// proxy",
-                    kind="config",
                 ) from None
             raise UnsafeAddress("no http(s) address") from None
         except requests.exceptions.InvalidProxyURL:
             raise ConfigError(
                 "The proxy that the settings name is not an address",
                 cure="It should look like http://proxy.example:8080: correct NANO_BANANA_PROXY, or proxy in providers.yaml",
-                kind="config",
             ) from None
         except requests.exceptions.InvalidURL:
             raise UnsafeAddress("no http(s) address") from None
@@ -247,7 +245,6 @@ class Transport:
                 raise ConfigError(
                     "The file of CA certificates that this machine's settings name does not exist",
                     cure="Correct REQUESTS_CA_BUNDLE, SSL_CERT_FILE, NANO_BANANA_CA_BUNDLE, or ca_bundle in providers.yaml",
-                    kind="config",
                 ) from None
             raise request_failed_by(error, _arrival(error, sending), _proxy_for(session, url)) from None
         except ValueError:

@@ -111,19 +111,16 @@ def checked_base_url(text: str, where: str, *, plain_http: bool = False, routes:
         raise ConfigError(
             f"The address in {where} is not a web address",
             cure="It should look like https://api.example.com",
-            kind="config",
         ) from None
     if parts.username or parts.password:
         raise ConfigError(
             f"The address in {where} has a user name or password in it",
             cure="Remove it; the key is given separately",
-            kind="config",
         )
     if scheme == "http" and not is_loopback(host) and not plain_http:
         raise ConfigError(
             f"The address in {where} is plain http, which would show your key to the network",
             cure="Use https",
-            kind="config",
         )
     path = prefix_of(parts.path, routes)
     host = f"[{host}]" if ":" in host else host

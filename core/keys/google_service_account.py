@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..dialects.base.step import Reply
-from ..errors import ConfigError, Fault, KeyRefused, Kind, NanoBananaError, NetworkError, failure
+from ..errors import ConfigError, Fault, KeyRefused, Kind, NanoBananaError, failure
 from ..execution.retry_policy import backoff
 from ..http.body import Body, Raw
 from ..http.connections import UnsafeAddress
@@ -62,7 +62,6 @@ def document(text: str, source: str) -> str:
         raise ConfigError(
             "Google service accounts need the Python package google-auth, which is not installed",
             cure=f'Install it into ComfyUI\'s Python: "{sys.executable}" -m pip install google-auth; then restart ComfyUI',
-            kind="config",
         )
     return json.dumps({"type": "service_account", **{name: account[name] for name in _NEEDED}})
 
@@ -125,11 +124,9 @@ def _refresh(credentials: Any, address: str, source: str, label: str, proxy: str
     try:
         credentials.refresh(asking)
     except exceptions.TransportError:
-        raise NetworkError(
-            f"{label} could not be asked for a token: {asking.trouble}",
-            cure=asking.cure or "Check the internet connection, proxy and firewall of this machine, then queue again",
-            kind=asking.kind,
-        ) from None
+        cure = asking.cure or "Check the internet connection, proxy and firewall of this machine, then queue again"
+        what = f"{label} could not be asked for a token: {asking.trouble}"
+        raise failure(Fault(asking.kind, cure=cure), label, "no", what=what) from None
     except Exception as error:  # RefreshError; or anything, where google-auth is given a web page
         raise _refused(error, asking.status, source, label) from None
     finally:
@@ -204,7 +201,6 @@ def _refused(error: Exception, status: int, source: str, label: str) -> NanoBana
     return KeyRefused(
         f"{label} gives no token for the service account in {source} (HTTP {status})" + (f": {words}" if words else ""),
         cure="Check that the account and its key still exist and that this machine's clock is right",
-        kind="key",
         status=status,
     )
 
@@ -228,5 +224,4 @@ def _bad(source: str, what: str) -> ConfigError:
     return ConfigError(
         f"The key in {source} {what}",
         cure="It should be the JSON key of a service account that may use Vertex AI, or the path of that file",
-        kind="config",
     )

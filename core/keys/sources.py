@@ -101,7 +101,6 @@ def _of_sibling(spec: ProviderSpec, key: str, source: str) -> ConfigError | None
         f"The key in {source} {why}. It is not sent to {spec.label}",
         cure=f"Choose the provider {spec.key_sibling}, "
         f"or put a key of {spec.id} into {variable(spec.id, 'API_KEY')} or Settings",
-        kind="config",
     )
 
 
@@ -117,24 +116,21 @@ def cleaned(text: str, source: str) -> str:
     key = without_assignment(unquoted(without_assignment(text)))
     key = unquoted(re.sub(r"(?i)^(authorization\s*:\s*)?(bearer|key)(\s+|$)", "", key))
     if not key:
-        raise ConfigError(f"The key in {source} is empty", cure="Paste the key there", kind="config")
+        raise ConfigError(f"The key in {source} is empty", cure="Paste the key there")
     if key.startswith("{") and '"' in key:
         raise ConfigError(
             f"What {source} holds is a JSON document, and a key of this provider is one line of text",
             cure="Paste the key alone; Google service accounts belong to the provider vertex",
-            kind="config",
         )
     if "\n" in key or "\r" in key:
         raise ConfigError(
             f"What {source} holds has several lines, and a key is one",
             cure="Paste the key alone, without what stands around it",
-            kind="config",
         )
     if len(key) > _MAX or any(not 0x21 <= ord(c) <= 0x7E for c in key):
         raise ConfigError(
             f"The key in {source} has invisible or foreign characters in it, as pasted text sometimes does",
             cure="Paste it again from the provider's page, as plain text",
-            kind="config",
         )
     return key
 
@@ -166,7 +162,6 @@ def _file(path: str, name: str) -> str:
     raise ConfigError(
         f"The file that {name} names can't be read ({reason})",
         cure="Correct the path or its permissions",
-        kind="config",
     )
 
 
@@ -174,6 +169,4 @@ def _text(data: bytes, name: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ConfigError(
-            f"The file that {name} names is not text", cure="It should hold the key alone", kind="config"
-        ) from None
+        raise ConfigError(f"The file that {name} names is not text", cure="It should hold the key alone") from None

@@ -70,7 +70,7 @@ class KeyStore:
     def put(self, provider: str, profile: str, key: str, base_url: str, spec: ProviderSpec | None = None) -> None:
         """Keeps a key for the origin of `base_url`. `spec` says what its keys look like. Raises ConfigError."""
         if not PROFILE.fullmatch(profile):
-            raise ConfigError("A profile name has 1 to 32 letters, digits, _ or -", kind="config")
+            raise ConfigError("A profile name has 1 to 32 letters, digits, _ or -")
         value = key_for(spec, key, "the field") if spec else cleaned(key, "the field")
         entry = {"key": value, "origin": origin_of(base_url), "added": self._clock()}
 
@@ -125,7 +125,6 @@ class KeyStore:
             raise ConfigError(
                 f"The stored keys can't be read: {error} ({self.file.name} in the pack's data folder)",
                 cure="Correct or delete that file and enter the keys again",
-                kind="config",
             ) from None
         for name in ("keys", "tests"):
             if not isinstance(data.get(name), dict):
@@ -145,5 +144,4 @@ class KeyStore:
             raise ConfigError(
                 f"The stored keys can't be written: {why}",
                 cure="Make the pack's data folder writable, or use an environment variable",
-                kind="config",
             ) from None

@@ -67,6 +67,5 @@ def _over(entries: Sequence[Reservation], period: str, cap: float, spent: int) -
     name = f"NANO_BANANA_CAP_{period.upper()}"
     return OverCap(
         f"{what}, and your cap per {period} is {limit}",
-        kind="cap",
         cure=f"Raise it in Settings > Nano Banana or with {name}, or ask for fewer or smaller pictures",
     )

@@ -20,7 +20,6 @@ def unresolved_error(doubts: Sequence[UnresolvedCharge], *, kept: bool = False) 
     return Unresolved(
         f"{requests} for {pictures} may have been charged, about ${usd:.2f}, without a picture that reached this machine: "
         f"{_named(doubts)}",
-        kind="doubt",
         charged="maybe",
         money="This time nothing was sent.",
         cure=("Read again looks into the kept answer anew, free. " if kept else "")

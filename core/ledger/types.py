@@ -161,7 +161,6 @@ def ledger_failed(what: str, cure: str = "") -> LedgerFailed:
     return LedgerFailed(
         what,
         cure=cure or "Free some space, make the pack's data folder writable, or name another one in NANO_BANANA_HOME",
-        kind="ledger",
     )
 
 

@@ -235,4 +235,4 @@ def _name(option: str) -> str:
 
 
 def _impossible(what: str, cure: str) -> Impossible:
-    return Impossible(what, cure=cure, kind="impossible")
+    return Impossible(what, cure=cure)

@@ -86,5 +86,4 @@ def _too_large(what: str, spec: ProviderSpec) -> Impossible:
     return Impossible(
         f"{what}; {spec.label} takes up to {_limit(spec)}",
         cure="Scale the images down first, send fewer, or set reference_format to jpeg",
-        kind="impossible",
     )

@@ -48,7 +48,7 @@ class ProviderResolver:
     def _check_link(self, choice: ProviderChoice) -> None:
         problem = problem_with(choice)
         if problem:
-            raise Impossible(problem, kind="impossible")
+            raise Impossible(problem)
         if choice.provider != AUTO:
             spec = self._spec(choice.provider)
             _named_model(spec, choice)
@@ -115,9 +115,7 @@ class ProviderResolver:
         """Why a provider can't be used, and every way out."""
         elsewhere = self.keys.elsewhere(spec, profile)
         if elsewhere:
-            return ConfigError(
-                elsewhere, cure="Enter it again in Settings > Nano Banana for the new address", kind="config"
-            )
+            return ConfigError(elsewhere, cure="Enter it again in Settings > Nano Banana for the new address")
         others = [name for name in self.with_keys() if name != spec.id]
         here = f" Keys are here for: {', '.join(others)}." if others else ""
         named = "" if profile == "default" else f" with the profile {profile}"
@@ -127,7 +125,6 @@ class ProviderResolver:
         return ConfigError(
             f"There is no key for {spec.label}{named} on this machine",
             cure=f"Put it into {place}Settings > Nano Banana; or choose the provider offline, which is free.{here}",
-            kind="config",
         )
 
     def target(self, spec: ProviderSpec, profile: str) -> Target:
@@ -159,7 +156,7 @@ class ProviderResolver:
         """Who does it, and, where nobody was named, the others who could."""
         problem = problem_with(choice)
         if problem:
-            raise Impossible(problem, kind="impossible")
+            raise Impossible(problem)
         if choice.provider == AUTO:
             family, gone = self._family(choice.model)
             notices.extend(gone)
@@ -237,7 +234,6 @@ class ProviderResolver:
             raise Impossible(
                 "No provider with a key on this machine can do this: " + " ".join(reasons),
                 cure="Change the request, or add a key for another provider",
-                kind="impossible",
             )
         names = ", ".join(spec.label for spec in self._ordered() if spec.needs_key)
         example = next((variables(spec)[0] for spec in self._ordered() if spec.needs_key), "")
@@ -246,7 +242,6 @@ class ProviderResolver:
             f"No provider has a key on this machine{profile}",
             cure=f"Put one into the environment, for example {example}, and restart ComfyUI, or into Settings > Nano Banana "
             f"(providers: {names}); or connect a ProviderConfig set to offline, which is free",
-            kind="config",
         )
 
     def _without_key(
@@ -283,9 +278,7 @@ class ProviderResolver:
             model = spec.model(spec.retired.get(name, ""))
             if model:
                 return model.family, (f"The model {name} has been retired: {model.name} takes its place",)
-        raise Impossible(
-            f"The model {name[:60]} is not known here", cure=f"Choose {RECOMMENDED} or another model", kind="impossible"
-        )
+        raise Impossible(f"The model {name[:60]} is not known here", cure=f"Choose {RECOMMENDED} or another model")
 
     def _target(
         self, spec: ProviderSpec, model: Model, key: Key | None, choice: ProviderChoice, override: str | None = None
@@ -310,14 +303,13 @@ class ProviderResolver:
             raise Impossible(
                 f"The provider {name[:40]} is not known here",
                 cure=". ".join((f"Known are: {', '.join((AUTO, *self.specs))}", *self._mistakes)),
-                kind="impossible",
             )
         return self.specs[name]
 
     def _address(self, spec: ProviderSpec) -> str:
         if spec.local:
             if self._local is None:
-                raise ConfigError("The offline provider can't be started here", kind="config")
+                raise ConfigError("The offline provider can't be started here")
             return self._local()
         return self.settings.base_url(spec)
 
@@ -345,7 +337,6 @@ def _named_model(spec: ProviderSpec, choice: ProviderChoice) -> Model:
         raise Impossible(
             f"{spec.label} has no model {choice.model[:60]}",
             cure=f"It has: {RECOMMENDED}, {', '.join(model.name for model in spec.models)}",
-            kind="impossible",
         )
     return model
 

@@ -56,7 +56,6 @@ def successor_of(asked: Candidate, requests: Sequence[Request]) -> Candidate | N
             f"{target.spec.label} no longer knows {target.model.name} ({fits[0].wire}), and its successor can't do this "
             f"request: {error.what}",
             cure=error.cure,
-            kind="impossible",
         ) from None
 
 

@@ -231,8 +231,8 @@ class Served:
     def _fail(self, ask: Any) -> Any:
         raise {
             "wrong": guard.ApiError(429, "Too many", "Wait", kind="rate", retry_after=7),
-            "config": ConfigError("No key at https://x.example/?key=abc123456789", cure="Enter it", kind="config"),
-            "doubt": Unresolved("It may have been paid", kind="doubt", charged="maybe"),
+            "config": ConfigError("No key at https://x.example/?key=abc123456789", cure="Enter it"),
+            "doubt": Unresolved("It may have been paid", charged="maybe"),
             "bug": RuntimeError("secret detail sk-1234567890abcdef"),
         }[ask.query["how"]]
 

@@ -84,7 +84,7 @@ def test_a_task_whose_poll_this_machine_prevents_is_gone_on_with(
 
     def prevented(self: Transport, method: str, url: str, **more: Any) -> Any:
         if method == "GET":
-            raise ConfigError("The file of CA certificates is away", kind="config")
+            raise ConfigError("The file of CA certificates is away")
         return real(self, method, url, **more)
 
     with monkeypatch.context() as patch:
@@ -115,7 +115,7 @@ def test_bytes_that_are_here_are_taken_whatever_their_row_says(
     """The journal is held by another process in the moment that the picture is to be stored."""
     asked = request(prompt="held")
     with monkeypatch.context() as patch:
-        held = LedgerFailed("database is locked", kind="ledger")
+        held = LedgerFailed("database is locked")
         patch.setattr(engine.ledger, "mark_stored", lambda *facts, **more: (_ for _ in ()).throw(held))
         assert make(engine, asked, provider).results[0].landed
     run = make(engine, asked, provider)
@@ -129,7 +129,7 @@ def test_a_task_that_could_not_be_written_down_is_asked_about(
 ) -> None:
     """The provider has it, and nobody knows its name any more."""
     asked = request(prompt="nameless [[sim: task=done poll_status=401]]")
-    full = LedgerFailed("The disk is full", kind="ledger")
+    full = LedgerFailed("The disk is full")
     with monkeypatch.context() as patch:
         patch.setattr(engine.ledger, "mark_accepted", lambda *facts: (_ for _ in ()).throw(full))
         assert errors(make(engine, asked, "fal")) == [("key", "maybe")]

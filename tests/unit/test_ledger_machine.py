@@ -163,7 +163,7 @@ class Lives(RuleBasedStateMachine):
         journal = self.engine.ledger
 
         def refuse() -> Any:
-            raise LedgerFailed("dead", kind="ledger")
+            raise LedgerFailed("dead")
 
         journal.database.write = refuse  # type: ignore[method-assign, assignment]
         journal.results.write_incoming = lambda uid, data: refuse()  # type: ignore[method-assign]

@@ -404,7 +404,7 @@ def test_a_journal_that_fails_at_the_end_takes_no_picture_along(
     """That the user was asked about one picture can't be written down: it is asked again, and the other one is given."""
     asked = [request(prompt="lost [[sim: drop=headers]]"), replace(request(prompt="good"), frame=1)]
     assert errors(finish(begin(engine, asked[0]))) == [("network", "maybe")]
-    full = LedgerFailed("The disk is full", kind="ledger")
+    full = LedgerFailed("The disk is full")
     with monkeypatch.context() as patch:
         patch.setattr(engine.ledger, "mark_notified", Mock(side_effect=full))
         run = finish(begin(engine, asked))
