@@ -103,8 +103,8 @@ def through_the_pack(engine: Engine, seed: int) -> torch.Tensor:
     request = Request("generate", "a boat", Options(), seed)
     run = engine.run([request], engine.plan(ProviderChoice("onerouter"), [request]))
     run.done.wait()
-    landed = run.results[0].landed
-    assert landed is not None, run.results[0].error
+    landed = run.tasks[0].result
+    assert landed is not None, run.tasks[0].error
     return tensors.image(landed.pixels)
 
 
@@ -134,7 +134,7 @@ def memory(engine: Engine, table: Table) -> None:
     threading.Thread(target=watch, daemon=True).start()
     run = engine.run([request], engine.plan(ProviderChoice("onerouter"), [request]))
     while not run.done.wait(0.01):
-        sizes += [call.bytes_sent[1] for call, _ in run._calls]
+        sizes += [call.bytes_sent[1] for call in run.calls]
     over.set()
     body = max(sizes) / 1e6
     table.line("memory above 14 4K tensors", peak[0] - before, 1.5 * body + 150, " MB", note=f"(body {body:.0f} MB)")

@@ -93,7 +93,7 @@ def cpu_seconds(url: str, kind: str, graph: dict[str, Any]) -> float:
         run = engine.run(asked, plan, run_context=RunContext("run", graph=graph))
         run.done.wait()
         used = time.process_time() - begun
-        assert len(run.report.landed) == PICTURES, run.error or run.results[0].error
+        assert len(run.report.completed) == PICTURES, run.error or run.tasks[0].error
         files = len(list(engine.ledger.results.folder.rglob("*.png")))
         assert files == (1 if kind == "equal" else PICTURES), files
         engine.ledger.close()

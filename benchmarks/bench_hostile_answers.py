@@ -243,11 +243,11 @@ def play(provider: str, count: int, url: str) -> None:
         gaps, begun = Gaps(), time.perf_counter()
         run = engine.run([request], plan)
         run.done.wait()
-        landed = [result.landed for result in run.results if result.landed]
+        landed = [result.result for result in run.tasks if result.result]
         images = [tensors.image(each.pixels) for each in landed]
         hold, seconds = gaps.end(), time.perf_counter() - begun
         size = sum(image.numel() * 4 for image in images) / 1e6
-        error = next((result.error for result in run.results if result.error), None)
+        error = next((result.error for result in run.tasks if result.error), None)
         print(
             json.dumps(
                 {

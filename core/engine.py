@@ -18,6 +18,7 @@ from .execution.concurrency import ConcurrencyLimiter
 from .execution.provider_cache import ProviderCache
 from .execution.recovery import Collection
 from .execution.run import Run
+from .execution.run_state import RunServices
 from .files import private_files
 from .keys.resolver import KeyLookup
 from .keys.store import KeyStore
@@ -131,14 +132,13 @@ class Engine:
         reference_format: str = "auto",
         run_context: RunContext | None = None,
         *,
-        heard: bool = True,
+        auto_notify: bool = True,
     ) -> Run:
-        """Starts a run. `run_context`: the queueing and the graph it belongs to, else a run of its own. `heard`: see Run."""
-        who = replace(run_context or RunContext(uuid.uuid4().hex), project=plan.terms.project)
-        shelf = self.shelf()
-        run = Run(
-            requests, plan, self.ledger, self._lanes, self._memory, who, shelf.target_of, reference_format, heard=heard
-        )
+        """Starts a run. `run_context`: the queueing and the graph it belongs to, else a run of its own. `auto_notify`: see
+        Run."""
+        run_context = replace(run_context or RunContext(uuid.uuid4().hex), project=plan.terms.project)
+        services = RunServices(self.ledger, self._lanes, self._memory, self.shelf().target_of)
+        run = Run(requests, plan, services, run_context, reference_format, auto_notify=auto_notify)
         run.start()
         return run
 

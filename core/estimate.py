@@ -15,6 +15,7 @@ from .dialects.base.step import Send
 from .engine import Engine
 from .http.body import Body
 from .images.picture import Encoded
+from .planning.batching import batches
 from .planning.choice import ProviderChoice
 from .planning.negotiate import ResolvedRequest
 from .planning.plan import Plan, Target
@@ -72,7 +73,7 @@ def estimate(
     plan = (shelf or engine.shelf()).plan(choice, requests)
     target, fits = plan.targets[0]
     missing = _missing(engine, plan, requests) if pixels else None
-    if plan.refusal and (missing is None or any(slots for _, slots in missing)):
+    if plan.refusal and missing != []:
         raise plan.refusal
     pictures = sum(request.num_images for request in requests)
     price = target.model.price
@@ -89,7 +90,7 @@ def estimate(
         fits[0].wire,
         fits[0].resolution,
         pictures,
-        None if missing is None else pictures - sum(len(slots) for _, slots in missing),
+        None if missing is None else pictures - len(missing),
         known,
         counted,
         sum(fit.counted_usd * request.num_images for fit, request in zip(fits, requests, strict=True)),
@@ -129,18 +130,13 @@ def elsewhere(
     return sorted(found, key=lambda f: ("problem" in f, f.get("usd") is None, f.get("usd") or 0.0))
 
 
-def _missing(engine: Engine, plan: Plan, requests: Sequence[Request]) -> list[tuple[int, list[Slot]]]:
-    """For each request the slots that no provider of the chain has made yet."""
+def _missing(engine: Engine, plan: Plan, requests: Sequence[Request]) -> list[Slot]:
+    """The slots that no provider of the chain has made yet."""
     names = {
-        (index, slot.index): plan.names(index, request, slot)
-        for index, request in enumerate(requests)
-        for slot in request.slots()
+        slot: plan.names(index, request, slot) for index, request in enumerate(requests) for slot in request.slots()
     }
-    kept = engine.ledger.look_up([name for group in names.values() for name in group])
-    return [
-        (index, [s for s in request.slots() if not any(name in kept for name in names[index, s.index])])
-        for index, request in enumerate(requests)
-    ]
+    stored = engine.ledger.look_up([name for group in names.values() for name in group])
+    return [slot for slot, group in names.items() if not any(name in stored for name in group)]
 
 
 def _sends(
@@ -148,15 +144,12 @@ def _sends(
     learned: tuple[str, Mapping[str, str]],
     fits: Sequence[ResolvedRequest],
     requests: Sequence[Request],
-    missing: list[tuple[int, list[Slot]]] | None,
+    missing: list[Slot] | None,
 ) -> list[dict[str, Any]]:
-    found = []
-    for index, slots in missing or [(index, request.slots()) for index, request in enumerate(requests)]:
-        most = fits[index].offer.max_count
-        for start in range(0, len(slots), most):
-            group = slots[start : start + most]
-            found.append(_shown(target, learned, fits[index], requests[index], group))
-    return found
+    by_frame = {request.frame: (resolved, request) for resolved, request in zip(fits, requests, strict=True)}
+    slots = [slot for request in requests for slot in request.slots()] if missing is None else missing
+    calls = batches(slots, lambda frame: by_frame[frame][0].offer.max_count)
+    return [_shown(target, learned, *by_frame[batch[0].frame], batch) for batch in calls]
 
 
 def _shown(

@@ -10,7 +10,7 @@ from comfy_api.latest import io
 
 from .. import comfyui
 from ..core.errors import Impossible
-from ..core.execution.report import Result
+from ..core.execution.image_task import ImageTask
 from ..core.images.picture import Picture
 from ..core.planning.choice import ProviderChoice
 from ..core.request import Options, Request
@@ -260,15 +260,15 @@ class _Edit:
             requests.append(Request("edit", prompt, ask.options, ask.seed, ask.num_images, tuple(group), index))
         return cls(requests, firsts, masks, notices)
 
-    def finish(self, result: Result) -> Finished:
+    def finish(self, result: ImageTask) -> Finished:
         """The output picture of a result: at the right size, with the pixels outside the mask as they were."""
         frame = self.originals[result.slot.frame].detach().cpu().float()
         original = frame[..., :3]
         height, width = original.shape[:2]
-        if result.landed is None:
+        if result.result is None:
             empty = 1.0 - frame[..., 3] if frame.shape[-1] == 4 else torch.zeros(height, width)
             return Finished(original.clone(), empty, result, "original", original)
-        data = result.landed.pixels
+        data = result.result.pixels
         picture, transparency = tensors.image(data), tensors.transparency(data)
         notices = []
         if self.match and tuple(picture.shape[:2]) != (height, width):

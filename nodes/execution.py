@@ -21,7 +21,8 @@ from comfy_execution.graph_utils import ExecutionBlocker
 
 from .. import comfyui
 from ..core.errors import NanoBananaError
-from ..core.execution.report import Report, Result
+from ..core.execution.image_task import ImageTask
+from ..core.execution.report import Report, StopSummary
 from ..core.execution.run import Run
 from ..core.images.picture import preview_of
 from ..core.planning.choice import ProviderChoice
@@ -50,13 +51,13 @@ class Finished:
     """[H, W, 3]"""
     mask: torch.Tensor
     """[H, W], 1 - alpha"""
-    result: Result
+    result: ImageTask
     source: str
     original: torch.Tensor | None = None
     notices: list[str] = field(default_factory=list)
 
 
-Finish = Callable[[Result], Finished]
+Finish = Callable[[ImageTask], Finished]
 """Makes an output picture of a result: decoded pixels, or the original frame where there is no result."""
 
 
@@ -85,23 +86,23 @@ async def make(
     engine = comfyui.engine()
     plan = engine.plan(choice, requests)
     run_context = comfyui.run_context(node_id, hidden.prompt, hidden.extra_pnginfo)
-    run = engine.run(requests, plan, reference_format, run_context, heard=False)
+    run = engine.run(requests, plan, reference_format, run_context, auto_notify=False)
     report = await _watched(run, node_id)
     report.notices[:0] = [notice for notice in notices if notice not in report.notices]
     failed = report.failed
     if failed:
         _unfinished[str(node_id)] = runs_again(node_id) + 1
-    everything = len(failed) == len(report.results)
+    everything = len(failed) == len(report.tasks)
     if failed and on_failure != BLOCK and (everything or on_failure == FAIL):
         await _speak(run)
         # The host's error has words only.
         comfyui.tell("failed", {"node": str(node_id or ""), "failed": _failed(report)})
         raise _summary(report)
-    if run.asks:
-        await comfyui.in_thread(run.told)
+    if run.has_unresolved_charges:
+        await comfyui.in_thread(run.mark_notified)
     if failed and on_failure == BLOCK:
         return _blocked(report, requests, with_originals)
-    shown = [r for r in report.results if r.landed or on_failure == ORIGINAL]
+    shown = [r for r in report.tasks if r.result or on_failure == ORIGINAL]
     finished = await comfyui.in_thread(lambda: [finish(result) for result in shown])
     return _outputs(report, requests, finished, with_originals)
 
@@ -110,10 +111,10 @@ async def _speak(run: Run) -> None:
     """Before a node fails: the host shows the error of one node and takes the others down. Only what that one asks counts
     as told; another that fails in the same moment waits here for its end."""
     global _spoken
-    if _spoken != run.queueing:
-        _spoken = run.queueing
-        if run.asks:
-            await comfyui.in_thread(run.told)
+    if _spoken != run.prompt_id:
+        _spoken = run.prompt_id
+        if run.has_unresolved_charges:
+            await comfyui.in_thread(run.mark_notified)
         return
     end = time.monotonic() + _TAKEN_DOWN_SECONDS
     while time.monotonic() < end:
@@ -143,7 +144,7 @@ async def _watched(run: Run, node_id: str | None) -> Report:
         raise
     if run.error is not None:
         raise run.error
-    while shown < sum(1 for result in run.results if result.landed):
+    while shown < sum(1 for result in run.tasks if result.result):
         shown = await _show(run, face, shown)
     await _show(run, face, shown, last=True)
     return run.report
@@ -163,49 +164,61 @@ def _ring(loop: asyncio.AbstractEventLoop, ended: asyncio.Future[None]) -> None:
 async def _show(run: Run, face: comfyui.NodeProgress, shown: int, *, last: bool = False) -> int:
     """Text, bar and the next preview."""
     now = run.progress
-    landed = [result.landed for result in run.results if result.landed]
+    landed = [result.result for result in run.tasks if result.result]
     preview = None
     if len(landed) > shown:
         pixels = landed[shown].pixels
         preview = await comfyui.in_thread(lambda: preview_of(pixels, PREVIEW_SIDE))
         shown += 1
     price = "" if now.usd is None else f" · ${now.usd:.2f}" if now.usd else " · free"
-    if last and not now.back:
+    if last and not now.completed:
         price = ""  # nothing came: the message about it has the money
-    sent, total = now.uploaded
+    sent, total = now.bytes_sent
     upload = f" {sent / 1e6:.1f} of {total / 1e6:.1f} MB" if total > 4_000_000 else ""
-    wait = f", {math.ceil(now.wait)} s" if now.wait else ""
+    wait = f", {math.ceil(now.retry_in)} s" if now.retry_in else ""
     # Two spaces: one of the frontend's renderers reads Markdown, and would make one line of it.
     doing = f"{now.phase}{wait}{upload}"
-    text = f"{now.provider} · {now.model}  \n{now.back} of {now.asked} back · {doing} · {now.seconds:.0f} s{price}"
-    await face.show(text, now.back, now.asked, preview, force=last)
+    text = f"{now.provider} · {now.model}  \n{now.completed} of {now.total} back · {doing} · {now.seconds:.0f} s{price}"
+    await face.show(text, now.completed, now.total, preview, force=last)
     return shown
 
 
 def _say_stopped(run: Run, face: comfyui.NodeProgress, node_id: str | None, why: str, *, cancel: bool = True) -> None:
-    numbers, now = run.stop(cancel=cancel), run.progress
-    face.say(f"{now.provider} · {now.model}  \n{now.back} of {now.asked} back · stopped")
-    way, dropped = numbers["on_the_way"], numbers["dropped"]
-    text = f"Nano Banana, {why}: {numbers['back']} of {numbers['asked']} pictures were back"
-    if way:
-        usd = numbers["usd"]
+    """Stops a run and tells the user what became of its pictures: on the node, in the log and in the browser."""
+    summary, now = run.stop(cancel=cancel), run.progress
+    face.say(f"{now.provider} · {now.model}  \n{now.completed} of {now.total} back · stopped")
+    text = f"Nano Banana, {why}: {_stop_text(summary)}"
+    log.warning("%s.", text)
+    facts = {
+        "asked": summary.total,
+        "back": summary.completed,
+        "on_the_way": summary.pending,
+        "cancelling": summary.cancelling,
+        "doubtful": summary.unresolved,
+        "dropped": summary.dropped,
+        "usd": summary.usd,
+    }
+    comfyui.tell("stopped", {**facts, "node": str(node_id or ""), "why": why, "text": text})
+
+
+def _stop_text(summary: StopSummary) -> str:
+    text = f"{summary.completed} of {summary.total} pictures were back"
+    if summary.pending:
+        usd = summary.usd
         about = f" (about ${usd:.2f})" if usd else "" if usd is None else " (free)"
         more = (
             "is still collected: queue again and it costs"
-            if way == 1
+            if summary.pending == 1
             else "are still collected: queue again and they cost"
         )
-        text += f"; {way} had been sent{about} and {more} nothing more"
-    if numbers["cancelling"]:
-        text += (
-            f"; {numbers['cancelling']} of them are taken back where the provider has not begun, which costs nothing"
-        )
-    if numbers["doubtful"]:
-        text += f"; {numbers['doubtful']} may have been charged without arriving"
-    if dropped:
-        text += f"; {dropped} {'was' if dropped == 1 else 'were'} not sent and cost nothing"
-    log.warning("%s.", text)
-    comfyui.tell("stopped", {**numbers, "node": str(node_id or ""), "why": why, "text": text})
+        text += f"; {summary.pending} had been sent{about} and {more} nothing more"
+    if summary.cancelling:
+        text += f"; {summary.cancelling} of them are taken back where the provider has not begun, which costs nothing"
+    if summary.unresolved:
+        text += f"; {summary.unresolved} may have been charged without arriving"
+    if summary.dropped:
+        text += f"; {summary.dropped} {'was' if summary.dropped == 1 else 'were'} not sent and cost nothing"
+    return text
 
 
 def _summary(report: Report) -> NanoBananaError:
@@ -214,7 +227,7 @@ def _summary(report: Report) -> NanoBananaError:
     rank = {"yes": 0, "maybe": 1, "no": 2}
     errors.sort(key=lambda error: (error.kind == "stopped", rank[error.charged]))
     worst = errors[0]
-    total, back = len(report.results), len(report.results) - len(report.failed)
+    total, back = len(report.tasks), len(report.tasks) - len(report.failed)
     if total == 1 and len(report.tried) < 2:
         return worst
     maybe = sum(1 for error in errors if error.charged == "maybe")
@@ -304,7 +317,7 @@ def _facts(report: Report, requests: Sequence[Request], finished: list[Finished]
                 "seed": item.result.slot.seed,
                 "width": int(item.image.shape[1]),
                 "height": int(item.image.shape[0]),
-                "format": item.result.landed.format if item.result.landed else "",
+                "format": item.result.result.format if item.result.result else "",
                 "from": item.source,
             }
             for item in finished

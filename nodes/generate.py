@@ -7,7 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..core.errors import Impossible
-from ..core.execution.report import Result
+from ..core.execution.image_task import ImageTask
 from ..core.planning.choice import ProviderChoice
 from ..core.request import Request
 from . import tensors
@@ -84,7 +84,7 @@ def inputs() -> list[io.Input]:
     return [prompt(), provider(), *shared([KEEP, FAIL, BLOCK])]
 
 
-def _finish(result: Result) -> Finished:
-    assert result.landed is not None
-    data = result.landed.pixels
+def _finish(result: ImageTask) -> Finished:
+    assert result.result is not None
+    data = result.result.pixels
     return Finished(tensors.image(data), tensors.transparency(data), result, result.source)

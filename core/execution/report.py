@@ -1,4 +1,4 @@
-"""What a run tells its node: the pictures, what they cost, who was asked, and everything worth a notice."""
+"""What a run tells its node: the pictures, what they cost, which providers were asked, and every notice."""
 
 from __future__ import annotations
 
@@ -6,34 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import Charged, NanoBananaError
-from ..request import Slot
-from .outcome import ResultImage
-
-
-@dataclass(eq=False)
-class Result:
-    """What became of one slot."""
-
-    slot: Slot
-    landed: ResultImage | None = None
-    text: str = ""
-    source: str = "provider"
-    """"provider" or "store"."""
-    error: NanoBananaError | None = None
-    uid: str = ""
-    """Of the journal's row that has the failure, "" where there is none."""
-    answer: str = ""
-    """File name of the kept answer in which no picture could be read, "" where none is kept."""
-
-    def fail(self, error: NanoBananaError | None, uid: str = "", answer: str = "") -> None:
-        """There is no picture; None: not yet."""
-        self.error, self.uid, self.answer = error, uid, answer
+from ..errors import Charged
+from .image_task import ImageTask
 
 
 @dataclass(frozen=True)
 class Tried:
-    """What came of asking one provider."""
+    """What one provider made, and why it did not make the others."""
 
     provider: str
     model: str
@@ -42,6 +21,7 @@ class Tried:
     charged: Charged = "no"
 
     def facts(self) -> dict[str, Any]:
+        """As it stands in the `info` output."""
         found: dict[str, Any] = {"provider": self.provider, "model": self.model, "images": self.pictures}
         if self.reason:
             found |= {"reason": self.reason, "charged": self.charged}
@@ -52,7 +32,7 @@ class Tried:
 class Report:
     """Everything a node needs to know about a finished run."""
 
-    results: list[Result]
+    tasks: list[ImageTask]
     """One per slot, in frame and slot order."""
     provider: str = ""
     model: str = ""
@@ -66,15 +46,15 @@ class Report:
     notices: list[str] = field(default_factory=list)
 
     @property
-    def landed(self) -> list[Result]:
-        return [result for result in self.results if result.landed]
+    def completed(self) -> list[ImageTask]:
+        return [task for task in self.tasks if task.result]
 
     @property
-    def failed(self) -> list[Result]:
-        return [result for result in self.results if result.landed is None]
+    def failed(self) -> list[ImageTask]:
+        return [task for task in self.tasks if task.result is None]
 
-    def note(self, notices: Iterable[str]) -> None:
-        """Adds what has not been said yet."""
+    def add_notices(self, notices: Iterable[str]) -> None:
+        """Adds those that are not in the report yet."""
         for notice in notices:
             if notice not in self.notices:
                 self.notices.append(notice)
@@ -82,10 +62,10 @@ class Report:
     def add_request(self, request_id: str, seconds: float, attempts: int) -> None:
         self.requests.append({"id": request_id, "seconds": round(seconds, 2), "attempts": attempts})
 
-    def spend(self, told: float | None, price: float | None, pictures: int) -> None:
-        """Adds what a call cost: what the provider has told, else what that many pictures cost by its `price` list."""
-        if told is not None:
-            usd, self.usd_source = told, "provider"
+    def add_cost(self, stated: float | None, price: float | None, pictures: int) -> None:
+        """Adds what a call cost in US dollars: the sum that the provider has stated, else `pictures` times the list price."""
+        if stated is not None:
+            usd, self.usd_source = stated, "provider"
         elif pictures and price is not None:
             usd = price * pictures
         elif pictures:
@@ -98,11 +78,11 @@ class Report:
         else:
             self.usd += usd
 
-    def end(self) -> None:
-        """Nothing comes any more."""
-        if not self.requests and not any(result.source == "provider" for result in self.landed):
+    def close(self) -> None:
+        """Completes the report at the end of the run."""
+        if not self.requests and not any(task.source == "provider" for task in self.completed):
             self.usd = 0.0
-        unknown = [r for r in self.failed if r.error and r.error.charged == "maybe" and r.error.kind != "doubt"]
+        unknown = [t for t in self.failed if t.error and t.error.charged == "maybe" and t.error.kind != "doubt"]
         if unknown:
             which = "1 picture" if len(unknown) == 1 else f"{len(unknown)} pictures"
             self.notices.append(f"{which} may have been charged without arriving")
@@ -110,16 +90,35 @@ class Report:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is, for the node's face."""
+    """How far a run is, for the progress shown on the node."""
 
-    asked: int
-    back: int
+    total: int
+    completed: int
     provider: str
     model: str
     phase: str
     seconds: float
-    uploaded: tuple[int, int]
+    bytes_sent: tuple[int, int]
+    """Of the requests that are uploaded now: bytes sent, and bytes in all."""
     usd: float | None
-    """By the price list; once it is done, what was spent."""
-    wait: float = 0.0
+    """By the price list; once the run is done, what was spent."""
+    retry_in: float = 0.0
     """Seconds until the next try, where calls wait because the provider has refused them."""
+
+
+@dataclass(frozen=True)
+class StopSummary:
+    """How many pictures of a stopped run are in which state."""
+
+    total: int
+    completed: int
+    pending: int
+    """Sent and not answered yet: they are still collected."""
+    cancelling: int
+    """Of the pending, those that the provider is asked to drop."""
+    unresolved: int
+    """May have been charged, and are neither completed nor pending."""
+    dropped: int
+    """Not sent."""
+    usd: float | None
+    """List price of the pending calls in US dollars; None when a price isn't known."""

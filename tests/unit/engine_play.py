@@ -48,7 +48,7 @@ def play(engine: Engine, provider: str, asked: Request | None = None, count: int
 
 
 def error_of(run: Run) -> NanoBananaError:
-    error = run.results[0].error
+    error = run.tasks[0].error
     assert error is not None, "it succeeded"
     return error
 

@@ -56,7 +56,7 @@ def test_it_is_asked_for_by_its_wire_id_and_costs_what_was_said(doubles: Doubles
     here = Engine(tmp_path, environ=keyed(doubles, "google"))
     asked = [request(prompt="an added model")]
     run = here.run(asked, here.plan(ProviderChoice("google", "my-pro"), asked))
-    assert run.done.wait(30) and run.error is None and run.results[0].error is None
+    assert run.done.wait(30) and run.error is None and run.tasks[0].error is None
     (sent,) = doubles.request_log("an added model")["requests"]
     assert "models/gemini-3-pro-image:" in sent["route"]
     assert run.report.usd == pytest.approx(0.011)
@@ -74,7 +74,7 @@ def test_without_a_price_it_counts_as_the_dearest_and_the_estimate_says_so(doubl
     two = [replace(request(), num_images=2)]
     run = here.run(two, here.plan(ProviderChoice("google", "free-of-price"), two))
     assert run.done.wait(10)
-    assert [error.reason if (error := each.error) else "" for each in run.results] == [
+    assert [error.reason if (error := each.error) else "" for each in run.tasks] == [
         "2 x $0.30 = $0.60, and your cap per run is $0.35."
     ] * 2
     assert not doubles.request_log("a fox in snow", "google")["requests"]

@@ -114,7 +114,7 @@ def test_an_allowed_id_is_sent_and_counts_as_was_said(doubles: Doubles, tmp_path
     assert (shown.usd_each, shown.usd_counted_each, shown.usd_counted) == (None, 2.5, 7.5)
     asked = [replace(request(prompt="three videos"), num_images=3)]
     run = here.run(asked, here.plan(ORDER, asked))
-    assert run.done.wait(20) and "cap" in str(run.results[0].error)
+    assert run.done.wait(20) and "cap" in str(run.tasks[0].error)
     assert not doubles.request_log("three videos")["requests"]
     assert forbid(tmp_path, "fal", VIDEO) and not forbid(tmp_path, "fal", VIDEO)
     refusal(here, ORDER)
@@ -137,13 +137,13 @@ def test_what_is_paid_comes_from_the_store_although_its_id_is_no_longer_allowed(
     sent = len(doubles.request_log()["requests"])
     choice = ORDER if place == "only" else ProviderChoice("onerouter", fallback=ORDER)
     again = done(here, choice, asked)
-    assert again.error is None and again.results[0].source == "store" and again.report.usd == 0
+    assert again.error is None and again.tasks[0].source == "store" and again.report.usd == 0
     if place == "only":
         shown = estimate(here, choice, [asked], pixels=True)
         assert (shown.stored, shown.usd) in ((1, None), (1, 0.0))
         more = done(here, choice, replace(asked, num_images=3))
-        assert [bool(result.landed) for result in more.results] == [True, False, False]
-        errors = [result.error for result in more.results[1:]]
+        assert [bool(result.result) for result in more.tasks] == [True, False, False]
+        errors = [result.error for result in more.tasks[1:]]
         assert all(type(error) is Impossible and VIDEO in error.message for error in errors)
         with pytest.raises(UnknownModel):
             estimate(here, choice, [replace(asked, num_images=3)], pixels=True)

@@ -39,7 +39,7 @@ def in_queue(run: Run) -> Call:
     """The run's call, once its task has been accepted and seen waiting."""
     ticking = threading.Event()
     for _ in range(1000):
-        for call, _ticket in list(run._calls):
+        for call in run.calls:
             if call.progress in ("in queue", "starting"):
                 return call
         ticking.wait(0.01)
@@ -86,13 +86,13 @@ def test_what_waits_is_taken_back_and_costs_nothing(engine: Engine, doubles: Dou
     call = in_queue(run)
     assert doubles.request_log("back")["paid_images"] == 1
     told = run.stop()
-    assert (told["on_the_way"], told["cancelling"], told["dropped"]) == (1, 1, 0)
+    assert (told.pending, told.cancelling, told.dropped) == (1, 1, 0)
     finish(run)
     assert charged(call) == "no"
     assert doubles.request_log("back")["paid_images"] == 0 and cancels(doubles) == 1
     assert spent(engine) == 0
     again = finish(begin(engine, prompt, provider))
-    assert again.results[0].landed and again.results[0].source == "provider" and not errors(again)
+    assert again.tasks[0].result and again.tasks[0].source == "provider" and not errors(again)
     assert doubles.request_log("back")["paid_images"] == 1
 
 
@@ -106,10 +106,10 @@ def test_too_late_and_the_picture_is_collected(engine: Engine, doubles: Doubles)
     prompt = "late [[sim: steps=40 cancel=late]]"
     run = begin(engine, prompt)
     call = in_queue(run)
-    assert run.stop()["cancelling"] == 1
+    assert run.stop().cancelling == 1
     assert ended(finish(run) and call).outcome.landed and cancels(doubles) == 1
     again = finish(begin(engine, prompt))
-    assert again.results[0].source == "store" and doubles.request_log("late")["paid_calls"] == 1
+    assert again.tasks[0].source == "store" and doubles.request_log("late")["paid_calls"] == 1
 
 
 def test_what_was_begun_in_the_last_moment_may_have_been_charged(engine: Engine, doubles: Doubles) -> None:
@@ -150,8 +150,8 @@ def test_an_interrupt_before_the_task_is_accepted_cancels_it_then(engine: Engine
     """The request had left: as soon as there is a task, it is taken back."""
     run = begin(engine, "early [[sim: slow=0.4 steps=4000]]")
     assert doubles.wait(prompt="early", state="received")
-    assert run.stop()["cancelling"] == 1
-    (call, _), *_ = run._calls
+    assert run.stop().cancelling == 1
+    call, *_ = run.calls
     assert finish(run) and charged(call) == "no"
     assert doubles.request_log("early")["paid_images"] == 0
 
@@ -160,7 +160,7 @@ def test_a_failing_sibling_takes_nothing_back(engine: Engine, doubles: Doubles) 
     """Nobody asked for that: what was sent is collected, as ever."""
     run = begin(engine, "sibling [[sim: steps=20]]")
     call = in_queue(run)
-    assert run.stop(cancel=False)["cancelling"] == 0
+    assert run.stop(cancel=False).cancelling == 0
     assert ended(call).outcome.landed and cancels(doubles) == 0
 
 
@@ -168,7 +168,7 @@ def test_a_timeout_takes_nothing_back(engine: Engine, doubles: Doubles) -> None:
     """The picture is still wanted: it is waited for in the background."""
     run = finish(begin(engine, "patience [[sim: steps=30]]", timeout=1))
     assert errors(run) == [("timeout", "maybe")]
-    (call, _), *_ = run._calls
+    call, *_ = run.calls
     assert ended(call).outcome.landed and cancels(doubles) == 0
 
 
@@ -185,7 +185,7 @@ def test_a_cancel_without_an_answer_leaves_it_in_doubt(engine: Engine, doubles: 
 def test_all_pictures_of_a_call_are_taken_back_together(engine: Engine, doubles: Doubles) -> None:
     run = begin(engine, "four [[sim: steps=4000]]", count=4)
     call = in_queue(run)
-    assert run.stop()["cancelling"] == 4
+    assert run.stop().cancelling == 4
     ended(call)
     assert doubles.request_log("four")["paid_images"] == 0 and spent(engine) == 0
 
@@ -194,8 +194,8 @@ def test_a_provider_that_can_t_is_not_asked(engine: Engine, doubles: Doubles) ->
     """What was sent there is collected."""
     run = begin(engine, "other [[sim: slow=0.3]]", "onerouter")
     assert doubles.wait(prompt="other", state="received")
-    assert run.stop()["cancelling"] == 0
-    (call, _), *_ = run._calls
+    assert run.stop().cancelling == 0
+    call, *_ = run.calls
     assert ended(call).outcome.landed and cancels(doubles) == 0
 
 

@@ -49,7 +49,7 @@ def test_an_example_makes_and_edits(doubles: Doubles, tmp_path: Path, name: str,
     assert engine.own().mistakes == () and set(DOUBLES) == set(engine.own().specs)
     asked = [request(operation, 2 if operation == "edit" else 0, prompt=f"{name} {operation}")]
     run = engine.run(asked, engine.plan(ProviderChoice(name), asked))
-    assert run.done.wait(60) and run.error is None and run.results[0].error is None, run.results[0].error
+    assert run.done.wait(60) and run.error is None and run.tasks[0].error is None, run.tasks[0].error
     (sent,) = doubles.request_log(f"{name} {operation}", name)["requests"]
     assert len(sent["references"]) == (2 if operation == "edit" else 0)
 
@@ -59,7 +59,7 @@ def test_comfy_router_is_asked_again_with_the_same_key_and_bills_once(doubles: D
     engine = examples(tmp_path, doubles)
     asked = [request(prompt="again [[sim: drop=headers paid times=1]]")]
     run = engine.run(asked, engine.plan(ProviderChoice("comfy_router"), asked))
-    assert run.done.wait(60) and run.results[0].error is None
+    assert run.done.wait(60) and run.tasks[0].error is None
     sent = doubles.request_log("again", "comfy_router")["requests"]
     assert len(sent) == 2 and len({each["headers"]["idempotency-key"] for each in sent}) == 1
     assert sum(each["cost_usd"] for each in sent) == pytest.approx(0.0336)
@@ -70,7 +70,7 @@ def test_a_refusal_of_comfy_router_is_told_in_its_own_words(doubles: Doubles, tm
     asked = [request(prompt="poor [[sim: status=402]]")]
     run = engine.run(asked, engine.plan(ProviderChoice("comfy_router"), asked))
     assert run.done.wait(60)
-    error = run.results[0].error
+    error = run.tasks[0].error
     assert error is not None and error.kind == "credit" and error.charged == "no"
 
 
@@ -79,7 +79,7 @@ def test_a_stream_of_grsai_that_ends_in_a_failure_is_a_failure(doubles: Doubles,
     asked = [request(prompt="declined [[sim: refuse=200]]")]
     run = engine.run(asked, engine.plan(ProviderChoice("grsai"), asked))
     assert run.done.wait(60)
-    error = run.results[0].error
+    error = run.tasks[0].error
     assert error is not None and "declined" in error.message and error.charged == "maybe"
 
 

@@ -69,7 +69,7 @@ def test_a_download_that_this_machine_prevents_is_paid_and_not_asked_for_elsewhe
     machine = Engine(tmp_path, specs=QUICK_ROWS, environ=environ)
     asked = request(prompt=f"prevented [[sim: url={CDN}]]")
     run = make(machine, asked, provider, fallback=ProviderChoice("kie"))
-    assert errors(run) == [("config", "yes")] and "Nothing was charged" not in str(run.results[0].error)
+    assert errors(run) == [("config", "yes")] and "Nothing was charged" not in str(run.tasks[0].error)
     assert doubles.request_log("prevented")["paid_images"] == 1 and state(machine) == "answered"
     assert errors(make(machine, asked, provider)) == [("config", "yes")]
     assert doubles.request_log("prevented")["paid_images"] == 1
@@ -91,7 +91,7 @@ def test_a_task_whose_poll_this_machine_prevents_is_gone_on_with(
         patch.setattr(Transport, "send", prevented)
         assert errors(make(engine, asked, "fal")) == [("config", "maybe")]
     assert state(engine) == "accepted"
-    assert make(engine, asked, "fal").results[0].landed and doubles.request_log("poll")["paid_images"] == 1
+    assert make(engine, asked, "fal").tasks[0].result and doubles.request_log("poll")["paid_images"] == 1
 
 
 def test_a_key_that_is_refused_for_days_gives_no_task_up(
@@ -102,7 +102,7 @@ def test_a_key_that_is_refused_for_days_gives_no_task_up(
     monkeypatch.setattr(call, "URL_SECONDS", -1.0)
     for _ in range(2):
         assert errors(make(engine, asked, "fal")) == [("key", "maybe")] and state(engine) == "accepted"
-    assert make(engine, asked, "fal").results[0].landed and doubles.request_log("days")["paid_images"] == 1
+    assert make(engine, asked, "fal").tasks[0].result and doubles.request_log("days")["paid_images"] == 1
 
 
 # ------------------------------------------------------------------------------------------------ rows and bytes
@@ -117,11 +117,9 @@ def test_bytes_that_are_here_are_taken_whatever_their_row_says(
     with monkeypatch.context() as patch:
         held = LedgerFailed("database is locked")
         patch.setattr(engine.ledger, "mark_stored", lambda *facts, **more: (_ for _ in ()).throw(held))
-        assert make(engine, asked, provider).results[0].landed
+        assert make(engine, asked, provider).tasks[0].result
     run = make(engine, asked, provider)
-    assert (
-        run.results[0].landed and run.results[0].source == "store" and doubles.request_log("held")["paid_images"] == 1
-    )
+    assert run.tasks[0].result and run.tasks[0].source == "store" and doubles.request_log("held")["paid_images"] == 1
 
 
 def test_a_task_that_could_not_be_written_down_is_asked_about(
@@ -151,7 +149,7 @@ def test_what_failed_while_nobody_was_there_is_asked_about(engine: Engine, doubl
     run = engine.run([asked], engine.plan(ProviderChoice("google"), [asked]))
     assert doubles.wait(prompt="unheard")
     run.stop()
-    ((call, _),) = run._calls
+    (call,) = run.calls
     assert call.done.wait(20)
     assert errors(make(engine, asked, "google")) == [("doubt", "maybe")]
     assert doubles.request_log("unheard")["paid_calls"] == 1
@@ -176,9 +174,9 @@ def test_half_a_character_in_the_model_s_words_loses_nothing(inside: bool, tmp_p
     with serving(answer) as server:
         environ = {"ONEROUTER_API_KEY": "sim-run", "NANO_BANANA_ONEROUTER_BASE_URL": server.url}
         machine, asked = Engine(tmp_path, specs=QUICK_ROWS, environ=environ), request(prompt="half")
-        assert make(machine, asked, "onerouter").results[0].landed
+        assert make(machine, asked, "onerouter").tasks[0].result
         seen = server.connections
-        again = make(machine, asked, "onerouter").results[0]
+        again = make(machine, asked, "onerouter").tasks[0]
         assert (again.source, again.text, server.connections) == ("store", "a fox ?", seen)
 
 
@@ -187,7 +185,7 @@ def test_half_a_character_in_prompt_and_graph_is_kept(engine: Engine, tmp_path: 
     asked, graph = request(prompt="cut \ud83e"), {"workflow": {"text": "cut \ud83e"}, "prompt": None}
     plan = engine.plan(ProviderChoice("google"), [asked])
     run = engine.run([asked], plan, run_context=RunContext("run", graph=graph))
-    assert run.done.wait(20) and run.error is None and run.results[0].landed
+    assert run.done.wait(20) and run.error is None and run.tasks[0].result
     (shown,) = History(engine.ledger).pictures()
     assert shown.prompt == "cut ?" and History(engine.ledger).graph(shown.uid) == graph
     History(engine.ledger).export(tmp_path / "out", [shown])

@@ -129,10 +129,10 @@ class Lives(RuleBasedStateMachine):
     def _end(self, run: Run, prompt: str, *, check: bool = True) -> None:
         assert run.done.wait(30), "a run hangs"
         assert run.error is None, run.error
-        for result in run.results:
-            if result.landed:
+        for result in run.tasks:
+            if result.result:
                 key = (prompt, result.slot.index)
-                assert self.bytes.setdefault(key, result.landed.data) == result.landed.data, (
+                assert self.bytes.setdefault(key, result.result.data) == result.result.data, (
                     "another picture for the same"
                 )
                 if result.source == "store":
@@ -143,7 +143,7 @@ class Lives(RuleBasedStateMachine):
 
     def _hear(self, run: Run, prompt: str) -> None:
         """Counts what the user has been told about money by a run that ended."""
-        charged = [result for result in run.results if result.error is not None and result.error.charged != "no"]
+        charged = [result for result in run.tasks if result.error is not None and result.error.charged != "no"]
         self.told[prompt] = self.told.get(prompt, 0) + len(charged)
 
     def _check(self, prompt: str) -> None:

@@ -225,5 +225,5 @@ def test_two_dialects_at_one_address_learn_apart(tmp_path: Path) -> None:
             asked = [request(prompt=f"apart {name}")]
             run = engine.run(asked, engine.plan(ProviderChoice(name), asked))
             assert run.done.wait(20) and run.error is None
-            reasons.append(run.results[0].error and run.results[0].error.reason)
+            reasons.append(run.tasks[0].error and run.tasks[0].error.reason)
         assert reasons[0] is None and "pack itself" not in (reasons[1] or "")

@@ -60,8 +60,8 @@ def test_slots_are_sent_in_as_few_calls_as_the_row_allows(engine: Engine, double
     assert asked["paid_calls"] == 2 and asked["paid_images"] == 5
     sent = sorted((entry["fields"]["n"], entry["fields"]["seed"]) for entry in asked["requests"])
     assert sent == sorted([(4, 11), (1, mixed_seed(11, 4))])
-    assert [result.slot.index for result in run.results] == list(range(5))
-    assert all(result.landed and result.source == "provider" for result in run.results)
+    assert [result.slot.index for result in run.tasks] == list(range(5))
+    assert all(result.result and result.source == "provider" for result in run.tasks)
     assert len(run.report.requests) == 2 and run.report.provider == "onerouter"
 
 
@@ -70,10 +70,10 @@ def test_what_was_paid_is_taken_from_the_store(engine: Engine, doubles: Doubles)
     first = finish(begin(engine, request(prompt="again", seed=3), count=2))
     second = finish(begin(engine, request(prompt="again", seed=3), count=2))
     assert doubles.request_log("again")["paid_images"] == 2
-    assert [r.landed.data for r in first.results if r.landed] == [r.landed.data for r in second.results if r.landed]
-    assert {r.source for r in second.results} == {"store"} and second.report.usd == 0.0
+    assert [r.result.data for r in first.tasks if r.result] == [r.result.data for r in second.tasks if r.result]
+    assert {r.source for r in second.tasks} == {"store"} and second.report.usd == 0.0
     third = finish(begin(engine, request(prompt="again", seed=3), count=4))
-    assert [r.source for r in third.results] == ["store", "store", "provider", "provider"]
+    assert [r.source for r in third.tasks] == ["store", "store", "provider", "provider"]
     assert doubles.request_log("again")["paid_images"] == 4
 
 
@@ -83,7 +83,7 @@ def test_two_runs_that_want_the_same_picture_pay_once(engine: Engine, doubles: D
     for run in runs:
         finish(run)
     assert doubles.request_log("twins")["paid_calls"] == 1
-    assert sorted(run.results[0].source for run in runs) == ["provider", "store", "store"]
+    assert sorted(run.tasks[0].source for run in runs) == ["provider", "store", "store"]
 
 
 def test_a_picture_that_stands_twice_in_one_run_is_paid_once(engine: Engine, doubles: Doubles) -> None:
@@ -91,7 +91,7 @@ def test_a_picture_that_stands_twice_in_one_run_is_paid_once(engine: Engine, dou
     one = request("edit", prompt="mirror", seed=2)
     run = finish(begin(engine, [replace(one, frame=0), replace(one, frame=1)]))
     assert doubles.request_log("mirror")["paid_images"] == 1
-    assert [bool(r.landed) for r in run.results] == [True, True]
+    assert [bool(r.result) for r in run.tasks] == [True, True]
 
 
 def test_a_frame_that_fails_does_not_touch_the_others(engine: Engine, doubles: Doubles) -> None:
@@ -103,8 +103,8 @@ def test_a_frame_that_fails_does_not_touch_the_others(engine: Engine, doubles: D
         for n in range(4)
     ]
     run = finish(begin(engine, frames))
-    assert [bool(r.landed) for r in run.results] == [True, False, True, True]
-    assert [r.slot.frame for r in run.results] == [0, 1, 2, 3]
+    assert [bool(r.result) for r in run.tasks] == [True, False, True, True]
+    assert [r.slot.frame for r in run.tasks] == [0, 1, 2, 3]
     assert [kind for kind, _ in errors(run)] == ["content"]
 
 
@@ -120,7 +120,7 @@ def test_a_server_s_fault_is_never_sent_again(engine: Engine, doubles: Doubles) 
 def test_a_refusal_before_work_is_sent_again(engine: Engine, doubles: Doubles) -> None:
     """429, then the picture: two attempts, one payment."""
     run = finish(begin(engine, request(prompt="busy [[sim: status=429 retry_after=0 times=1]]")))
-    assert run.results[0].landed and run.report.requests[0]["attempts"] == 2
+    assert run.tasks[0].result and run.report.requests[0]["attempts"] == 2
     assert doubles.request_log("busy")["paid_calls"] == 1
 
 
@@ -130,22 +130,22 @@ def test_an_upload_that_breaks_in_the_middle_is_sent_again(engine: Engine, doubl
     # More than the buffers of two sockets hold: else all of it has left before the line is cut, and nobody can tell.
     big = replace(request("edit", prompt="cut"), references=(tiny(1, 1700, 1700),) * 2)
     run = finish(begin(engine, big))
-    assert run.results[0].landed and doubles.request_log("cut")["paid_calls"] == 1
+    assert run.tasks[0].result and doubles.request_log("cut")["paid_calls"] == 1
 
 
 def test_fewer_pictures_than_asked(engine: Engine, doubles: Doubles) -> None:
     """Those that came are kept in their slots; the next run asks for the missing one only."""
     run = finish(begin(engine, request(prompt="less [[sim: fewer times=1]]"), count=3))
-    assert [bool(r.landed) for r in run.results] == [True, True, False]
+    assert [bool(r.result) for r in run.tasks] == [True, True, False]
     again = finish(begin(engine, request(prompt="less [[sim: fewer times=1]]"), count=3))
-    assert [r.source for r in again.results] == ["store", "store", "provider"] and not again.report.failed
+    assert [r.source for r in again.tasks] == ["store", "store", "provider"] and not again.report.failed
     assert [entry["fields"]["n"] for entry in doubles.request_log("less")["requests"]] == [3, 1]
 
 
 def test_more_pictures_than_asked(engine: Engine) -> None:
     """The last are the results; the other one is kept beside them, with a notice, and is in no output."""
     run = finish(begin(engine, request(prompt="gift [[sim: more]]"), count=2))
-    assert not run.report.failed and len(run.results) == 2
+    assert not run.report.failed and len(run.tasks) == 2
     assert any("1 picture more" in notice and "results panel" in notice for notice in run.report.notices)
     assert sorted(shown.role for shown in History(engine.ledger).pictures()) == ["", "", "extra"]
 
@@ -159,7 +159,7 @@ def test_an_answer_that_makes_the_rest_pointless_stops_it(status: int, engine: E
     assert len(doubles.request_log("poor")["requests"]) == 1
     kinds = [kind for kind, _ in errors(run)]
     assert kinds[0] in ("key", "credit") and kinds[1:] == ["stopped"] * 4
-    assert "earlier failure" in str(run.results[4].error)
+    assert "earlier failure" in str(run.tasks[4].error)
 
 
 def test_three_free_failures_in_a_row_stop_it(engine: Engine, doubles: Doubles) -> None:
@@ -201,11 +201,11 @@ def test_a_stopped_run_lets_go_of_what_was_sent_and_drops_the_rest(engine: Engin
     assert doubles.wait(prompt="stop", state="received")
     told = run.stop()
     finish(run)
-    assert (told["asked"], told["back"], told["on_the_way"], told["dropped"]) == (3, 0, 1, 2)
-    assert told["usd"] is None or told["usd"] >= 0
+    assert (told.total, told.completed, told.pending, told.dropped) == (3, 0, 1, 2)
+    assert told.usd is None or told.usd >= 0
     assert [charged for _, charged in errors(run)] == ["maybe", "no", "no"]
     again = finish(begin(engine, frames, choice))
-    assert [r.source for r in again.results] == ["store", "provider", "provider"]
+    assert [r.source for r in again.tasks] == ["store", "provider", "provider"]
     assert doubles.request_log("stop")["paid_calls"] == 3
 
 
@@ -214,10 +214,10 @@ def test_what_a_stopped_run_says_leaves_no_doubtful_picture_out(engine: Engine, 
     frames = [replace(request(prompt=f"lost {n} [[sim: {w}]]"), frame=n) for n, w in enumerate(("drop=body", "slow=1"))]
     run = begin(engine, frames, ProviderChoice("onerouter", "nano-banana-2"))
     assert doubles.wait(prompt="lost", count=2)
-    while run.results[0].error is None:
+    while run.tasks[0].error is None:
         run.done.wait(0.02)
     told = run.stop()
-    assert (told["on_the_way"], told["doubtful"], told["dropped"]) == (1, 1, 0)
+    assert (told.pending, told.unresolved, told.dropped) == (1, 1, 0)
 
 
 def test_a_stopped_run_counts_its_own_pictures_of_a_call_that_was_left_behind(engine: Engine, doubles: Doubles) -> None:
@@ -229,7 +229,7 @@ def test_a_stopped_run_counts_its_own_pictures_of_a_call_that_was_left_behind(en
     while run.progress.phase not in ("in queue", "in progress"):
         assert not run.done.wait(0.02), errors(run)
     told = run.stop()
-    assert (told["asked"], told["on_the_way"], told["cancelling"], told["dropped"]) == (1, 1, 1, 0)
+    assert (told.total, told.pending, told.cancelling, told.dropped) == (1, 1, 1, 0)
 
 
 def test_auto_does_not_pay_again_for_what_a_provider_has_whose_key_is_away(doubles: Doubles, tmp_path: Path) -> None:
@@ -239,11 +239,11 @@ def test_auto_does_not_pay_again_for_what_a_provider_has_whose_key_is_away(doubl
     made, out = request(prompt="away made"), request(prompt="away out [[sim: task=done steps=4 poll_status=401]]")
     auto = ProviderChoice("auto", "nano-banana-2")
     with_fal = Engine(tmp_path, specs=QUICK_ROWS, environ=environ)
-    assert finish(begin(with_fal, made, auto)).results[0].landed
+    assert finish(begin(with_fal, made, auto)).tasks[0].result
     assert errors(finish(begin(with_fal, out, auto))) == [("key", "maybe")]
     del environ["NANO_BANANA_FAL_API_KEY"]
     without = Engine(tmp_path, specs=QUICK_ROWS, environ=environ)
-    assert finish(begin(without, made, auto)).results[0].source == "store"
+    assert finish(begin(without, made, auto)).tasks[0].source == "store"
     assert errors(finish(begin(without, out, auto))) == [("doubt", "maybe")]
     assert {entry["provider"] for entry in doubles.request_log("away")["requests"]} == {"fal"}
     assert doubles.request_log("away")["paid_calls"] == 2
@@ -256,7 +256,7 @@ def test_a_timeout_ends_the_node_and_not_the_call(engine: Engine, doubles: Doubl
     run = finish(begin(engine, request(prompt=prompt), choice))
     assert errors(run) == [("timeout", "maybe")]
     again = finish(begin(engine, request(prompt=prompt)))
-    assert again.results[0].source == "store" and doubles.request_log("late")["paid_calls"] == 1
+    assert again.tasks[0].source == "store" and doubles.request_log("late")["paid_calls"] == 1
 
 
 def test_a_task_is_followed_through_faults_on_the_way(engine: Engine, doubles: Doubles) -> None:
@@ -266,7 +266,7 @@ def test_a_task_is_followed_through_faults_on_the_way(engine: Engine, doubles: D
         choice = ProviderChoice(name, max_parallel=1)
         asked = replace(request(prompt=prompt), num_images=1)
         run = finish(engine.run([asked], engine.plan(choice, [asked])))
-        assert run.results[0].landed, (name, str(run.results[0].error))
+        assert run.tasks[0].result, (name, str(run.tasks[0].error))
         assert doubles.request_log(f"task {name}")["paid_calls"] == 1
 
 
@@ -283,8 +283,8 @@ def test_the_form_that_worked_is_remembered(engine: Engine, doubles: Doubles) ->
     """The first call is led on by a 404, the second begins with what worked; neither is paid twice."""
     doubles.form("runflow", "run", 404)
     choice = ProviderChoice("runflow", "nano-banana-2")
-    assert finish(begin(engine, request(prompt="form 1"), choice)).results[0].landed
-    assert finish(begin(engine, request(prompt="form 2"), choice)).results[0].landed
+    assert finish(begin(engine, request(prompt="form 1"), choice)).tasks[0].result
+    assert finish(begin(engine, request(prompt="form 2"), choice)).tasks[0].result
     assert len(doubles.request_log("form 1")["requests"]) == 2 and doubles.request_log("form 1")["paid_calls"] == 1
     assert len(doubles.request_log("form 2")["requests"]) == 1
 
@@ -301,7 +301,7 @@ def test_an_upload_is_used_again(engine: Engine, doubles: Doubles) -> None:
     finish(begin(engine, request("edit", prompt="up 2"), choice))
     assert uploads() == 1
     run = finish(begin(engine, replace(request("edit", prompt="up 3"), references=(tiny(77), tiny(0))), choice))
-    assert run.results[0].landed and uploads() == 2
+    assert run.tasks[0].result and uploads() == 2
 
 
 def test_references_arrive_as_their_exact_pixels(engine: Engine, doubles: Doubles) -> None:
@@ -350,7 +350,7 @@ def test_progress_ends_with_everything_back(engine: Engine) -> None:
     """Numbers, provider, model and the expected price."""
     run = finish(begin(engine, request(prompt="progress"), count=3))
     seen = run.progress
-    assert (seen.asked, seen.back, seen.provider, seen.model) == (3, 3, "OneRouter", "nano-banana-2")
+    assert (seen.total, seen.completed, seen.provider, seen.model) == (3, 3, "OneRouter", "nano-banana-2")
 
 
 def test_a_bug_in_a_dialect_does_not_kill_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -391,7 +391,7 @@ def test_a_picture_that_can_t_be_stored_is_still_given(
     incoming.rmdir()
     incoming.write_text("in the way")
     finish(run)
-    assert run.results[0].landed and run.results[0].source == "provider"
+    assert run.tasks[0].result and run.tasks[0].source == "provider"
     assert any("could not be stored" in notice and "Save this picture" in notice for notice in run.report.notices)
     incoming.unlink()
     assert errors(finish(begin(engine, asked))) == later
@@ -408,7 +408,7 @@ def test_a_journal_that_fails_at_the_end_takes_no_picture_along(
     with monkeypatch.context() as patch:
         patch.setattr(engine.ledger, "mark_notified", Mock(side_effect=full))
         run = finish(begin(engine, asked))
-    assert errors(run) == [("doubt", "maybe")] and run.results[1].landed and full.reason in run.report.notices
+    assert errors(run) == [("doubt", "maybe")] and run.tasks[1].result and full.reason in run.report.notices
     assert errors(finish(begin(engine, asked))) == [("doubt", "maybe")]
     assert doubles.request_log("lost")["paid_calls"] == 1
 

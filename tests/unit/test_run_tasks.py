@@ -59,7 +59,7 @@ def test_references_arrive_as_their_exact_pixels(name: str, engine: Engine, doub
 def test_an_upload_is_used_again(name: str, engine: Engine, doubles: Doubles) -> None:
     """The same picture in another request isn't uploaded twice."""
     for prompt in ("up 1", "up 2"):
-        assert run(engine, name, request("edit", prompt=prompt)).results[0].landed
+        assert run(engine, name, request("edit", prompt=prompt)).tasks[0].result
     assert [call["kind"] for call in doubles.request_log()["free"]].count("upload") == 1
 
 
@@ -67,7 +67,7 @@ def test_an_upload_is_used_again(name: str, engine: Engine, doubles: Doubles) ->
 def test_an_upload_that_fails_for_a_moment_is_tried_again(name: str, engine: Engine, doubles: Doubles) -> None:
     """It is free; one that fails for good costs nothing."""
     doubles.fault("upload_status=502 times=1", provider=name)
-    assert run(engine, name, request("edit", prompt="moment")).results[0].landed
+    assert run(engine, name, request("edit", prompt="moment")).tasks[0].result
     doubles.fault("upload_status=401", provider=name)
     done = run(engine, name, replace(request("edit", prompt="never"), references=(tiny(9),)))
     assert charged(done) == ["no"] and not doubles.request_log("never")["requests"]
@@ -79,7 +79,7 @@ def test_uploads_at_an_origin_of_their_own_take_the_key_along(doubles: Doubles, 
     other = doubles.base_url("kie").replace("127.0.0.1", "localhost")
     rows = QUICK_ROWS | {"kie": replace(QUICK_ROWS["kie"], base_url=doubles.base_url("kie"), upload_url=other)}
     machine = Engine(tmp_path, specs=rows, environ={"KIE_API_KEY": "sim-run"})
-    assert run(machine, "kie", request("edit", prompt="two origins")).results[0].landed
+    assert run(machine, "kie", request("edit", prompt="two origins")).tasks[0].result
     (entry,) = doubles.request_log("two origins")["requests"]
     assert entry["headers"]["host"].startswith("127.0.0.1") and entry["paid"] == 1
     assert entry["fields"]["input"]["image_input"][0].startswith("http://localhost:")
@@ -127,7 +127,7 @@ def test_what_a_failure_says_about_money_is_true(name: str, words: str, engine: 
     done = run(engine, name, request(prompt=f"money [[sim: {words}]]"))
     billed = doubles.request_log("money")["paid_images"]
     (said,) = charged(done)
-    assert billed <= 1 and (said != "no" or billed == 0) and (said != "yes" or billed == 1), str(done.results[0].error)
+    assert billed <= 1 and (said != "no" or billed == 0) and (said != "yes" or billed == 1), str(done.tasks[0].error)
 
 
 @pytest.mark.parametrize(("words", "said"), [("task=fail", "no"), ("task=fail paid", "yes")])
@@ -136,20 +136,20 @@ def test_kie_s_credits_tell_whether_a_failed_task_was_billed(
 ) -> None:
     """Elsewhere nobody knows."""
     done = run(engine, "kie", request(prompt=f"credits [[sim: {words}]]"))
-    assert charged(done) == [said] and "task" in str(done.results[0].error)
+    assert charged(done) == [said] and "task" in str(done.tasks[0].error)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_request_that_is_too_large_is_told_what_to_do(name: str, engine: Engine) -> None:
     """Each message says what to do, also where the provider says no more than that."""
     done = run(engine, name, request("edit", prompt="heavy [[sim: status=413]]"))
-    assert charged(done) == ["no"] and "reference_format to jpeg" in str(done.results[0].error)
+    assert charged(done) == ["no"] and "reference_format to jpeg" in str(done.tasks[0].error)
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_task_without_a_word_is_not_quoted(name: str, engine: Engine) -> None:
     """Its id is there to ask the provider with, but not as what it said."""
-    error = run(engine, name, request(prompt="mute [[sim: empty]]")).results[0].error
+    error = run(engine, name, request(prompt="mute [[sim: empty]]")).tasks[0].error
     assert error and "It said" not in str(error) and " Its task is " in str(error)
 
 
@@ -163,7 +163,7 @@ def test_openrouter_is_led_to_its_other_form_and_remembers_it(engine: Engine, do
     """Neither is paid twice; an unknown model is refused by both and costs nothing."""
     doubles.form("openrouter", "chat", 404)
     for number, requests in ((1, 2), (2, 1)):
-        assert run(engine, "openrouter", request(prompt=f"form {number}")).results[0].landed
+        assert run(engine, "openrouter", request(prompt=f"form {number}")).tasks[0].result
         seen = doubles.request_log(f"form {number}")
         assert len(seen["requests"]) == requests and seen["paid_calls"] == 1
     choice = ProviderChoice("openrouter", model_override="google/gemini-99")
@@ -178,7 +178,7 @@ def test_openrouter_is_led_to_its_other_form_and_remembers_it(engine: Engine, do
 def test_a_task_is_followed_through_faults_on_the_way(name: str, words: str, engine: Engine, doubles: Doubles) -> None:
     """An accepted task is paid: its polls go on."""
     done = run(engine, name, request(prompt=f"way [[sim: {words}]]"))
-    assert done.results[0].landed, str(done.results[0].error)
+    assert done.tasks[0].result, str(done.tasks[0].error)
     assert doubles.request_log("way")["paid_calls"] == 1
 
 
@@ -187,7 +187,7 @@ def test_a_task_is_followed_through_faults_on_the_way(name: str, words: str, eng
 def test_an_answer_in_another_s_shape_is_read(name: str, shape: str, engine: Engine) -> None:
     """Pictures without a word about the task are finished pictures."""
     done = run(engine, name, request(prompt=f"shape [[sim: shape={shape}]]"))
-    assert done.results[0].landed, str(done.results[0].error)
+    assert done.tasks[0].result, str(done.tasks[0].error)
 
 
 # --------------------------------------------------------------------------------------------- asked twice, paid once
@@ -203,7 +203,7 @@ def keys(entries: list[dict[str, Any]]) -> list[str]:
 def test_a_lost_answer_is_asked_for_again_with_the_same_key(words: str, engine: Engine, doubles: Doubles) -> None:
     """The provider knows the key: one job, one bill, one picture."""
     done = run(engine, "apiframe_v2", request("edit", prompt=f"lost [[sim: {words} times=1]]"))
-    assert done.results[0].landed, str(done.results[0].error)
+    assert done.tasks[0].result, str(done.tasks[0].error)
     seen = doubles.request_log("lost")
     assert len(seen["requests"]) == 2 and seen["paid_calls"] == 1 and len(set(keys(seen["requests"]))) == 1
     assert done.report.requests[0]["attempts"] == 2
@@ -227,9 +227,7 @@ def test_a_refusal_after_a_lost_answer_does_not_make_it_free(status: int, engine
     assert charged(done) == ["maybe"] and doubles.request_log("after")["paid_calls"] == 1
     doubles.clear_faults()
     again = run(engine, "apiframe_v2", asked)
-    assert again.results[0].error and again.results[0].error.kind == "doubt", (
-        "it is asked about before it is paid again"
-    )
+    assert again.tasks[0].error and again.tasks[0].error.kind == "doubt", "it is asked about before it is paid again"
 
 
 def test_a_redirect_after_a_lost_answer_does_not_make_it_free(engine: Engine, doubles: Doubles) -> None:
@@ -240,7 +238,7 @@ def test_a_redirect_after_a_lost_answer_does_not_make_it_free(engine: Engine, do
     doubles.fault("redirect=https://portal.example/login", match="portal")
     assert begun.done.wait(20) and charged(begun) == ["maybe"] and doubles.request_log("portal")["paid_calls"] == 1
     doubles.clear_faults()
-    again = run(engine, "apiframe_v2", asked).results[0]
+    again = run(engine, "apiframe_v2", asked).tasks[0]
     assert again.error and again.error.kind == "doubt" and doubles.request_log("portal")["paid_calls"] == 1
 
 
@@ -251,7 +249,7 @@ def test_an_interrupt_after_a_lost_answer_does_not_lose_the_picture(engine: Engi
     assert doubles.wait(prompt="let go", state="answered")
     begun.stop()
     assert begun.done.wait(20) and charged(begun) == ["maybe"]
-    assert run(engine, "apiframe_v2", asked).results[0].source == "store"
+    assert run(engine, "apiframe_v2", asked).tasks[0].source == "store"
     assert doubles.request_log("let go")["paid_calls"] == 1
 
 
@@ -266,7 +264,7 @@ def test_a_job_that_failed_is_not_handed_out_again(engine: Engine, doubles: Doub
     """Queueing again is a new job, with a key of its own."""
     asked = request(prompt="failed [[sim: task=fail times=1]]")
     assert charged(run(engine, "apiframe_v2", asked)) == ["no"]
-    assert run(engine, "apiframe_v2", asked).results[0].landed
+    assert run(engine, "apiframe_v2", asked).tasks[0].result
     assert len(set(keys(doubles.request_log("failed")["requests"]))) == 2
 
 

@@ -232,7 +232,7 @@ def test_a_server_that_repeats_the_key_shows_it_nowhere(spelling: str, place: st
         asked = [replace(request(prompt="a fox"), num_images=1)]
         run = engine.run(asked, engine.plan(ProviderChoice("nanobanana"), asked))
         assert run.done.wait(60)
-        (result,) = run.results
+        (result,) = run.tasks
         shown = [result.text, str(result.error), repr(run.report.requests), *run.report.notices]
         shown += [repr(vars(each)) for each in History(engine.ledger).pictures()]
         engine.ledger.close()

@@ -250,7 +250,7 @@ def test_a_run_pays_with_a_token_that_was_had_once(doubles: Doubles, account: st
     """Four requests at a time, one token; the project stands in the address and no key anywhere."""
     wanted = [replace(request(prompt=f"fox {n} [[sim: small]]"), frame=n) for n in range(4)]
     run = make(tmp_path, doubles, account, *wanted)
-    assert all(result.landed for result in run.results), [str(result.error) for result in run.results]
+    assert all(result.result for result in run.tasks), [str(result.error) for result in run.tasks]
     book = doubles.request_log(provider="vertex")
     assert tokens_given(doubles) == 1 and book["paid_images"] == 4
     assert all("/projects/sim-project/locations/global/" in entry["route"] for entry in book["requests"])
@@ -271,7 +271,7 @@ def test_a_run_pays_with_a_token_that_was_had_once(doubles: Doubles, account: st
 def test_a_document_as_it_is_pasted_signs_and_pays(paste: Any, doubles: Doubles, account: str, tmp_path: Path) -> None:
     """The private key is whole again: google-auth signs with it, and the picture comes."""
     run = make(tmp_path, doubles, paste(account), request(prompt="fox [[sim: small]]"))
-    assert run.results[0].landed, str(run.results[0].error)
+    assert run.tasks[0].result, str(run.tasks[0].error)
 
 
 @with_google_auth
@@ -318,7 +318,7 @@ def test_an_account_that_is_gone_ends_the_run_for_nothing(doubles: Doubles, acco
     assert "account not found" in str(error) and OURS in str(error)
     assert not doubles.request_log("gone")["requests"]
     again = make(tmp_path, doubles, account, request(prompt="gone [[sim: small]]"))
-    assert again.results[0].landed, str(again.results[0].error)
+    assert again.tasks[0].result, str(again.tasks[0].error)
 
 
 def refusal_at(url: str, signing_key: str) -> NanoBananaError:

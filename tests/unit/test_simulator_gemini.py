@@ -272,7 +272,7 @@ def test_several_pictures_are_several_requests(sim: Doubles, tmp_path: Path) -> 
     """There is no count; each has a seed of its own. A reference that is too large goes as a file in all of them."""
     asked = replace(request("edit", 0, prompt="three"), references=(tiny(1, 60, 60),), num_images=3)
     made = run(sim, tmp_path, asked)
-    assert all(result.landed for result in made.results), [str(result.error) for result in made.results]
+    assert all(result.result for result in made.tasks), [str(result.error) for result in made.tasks]
     book = sim.request_log("three")
     assert {r["transport"] for entry in book["requests"] for r in entry["references"]} == {"url"}
     assert book["paid_calls"] == 3 and len({entry["fields"][CONFIG]["seed"] for entry in book["requests"]}) == 3
@@ -311,7 +311,7 @@ def test_every_way_to_fail(sim: Doubles, tmp_path: Path, words: str, kind: str, 
 def test_a_refusal_before_work_is_sent_again(sim: Doubles, tmp_path: Path, words: str) -> None:
     """And paid once."""
     made = run(sim, tmp_path, request(prompt=f"again [[sim: {words}]]"))
-    assert made.results[0].landed and made.report.requests[0]["attempts"] == 2
+    assert made.tasks[0].result and made.report.requests[0]["attempts"] == 2
     assert sim.request_log("again")["paid_calls"] == 1
 
 
@@ -319,4 +319,4 @@ def test_a_refusal_before_work_is_sent_again(sim: Doubles, tmp_path: Path, words
 def test_every_way_to_wrap_a_picture(sim: Doubles, tmp_path: Path, words: str) -> None:
     """As resellers of this API do."""
     made = run(sim, tmp_path, request(prompt=f"wrapped [[sim: {words}]]"))
-    assert made.results[0].landed, str(made.results[0].error)
+    assert made.tasks[0].result, str(made.tasks[0].error)

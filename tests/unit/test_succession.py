@@ -63,7 +63,7 @@ def test_a_404_leads_to_the_successor_and_one_bill(engine: Engine, doubles: Doub
     assert models_asked(doubles, "gone") == [OLD, NEW]
     asked = doubles.request_log("gone")
     assert (asked["paid_calls"], asked["paid_images"]) == (1, 1)
-    assert run.results[0].landed and run.report.model == "nano-banana-2.1" and run.report.wire == NEW
+    assert run.tasks[0].result and run.report.model == "nano-banana-2.1" and run.report.wire == NEW
     assert run.report.usd == pytest.approx(0.0336)
     assert [one.facts().get("charged") for one in run.report.tried] == ["no", None]
     (notice,) = told(run)
@@ -95,8 +95,8 @@ def test_a_restart_costs_one_free_request_and_pays_for_nothing_again(
     again = made(machine(doubles, tmp_path), request(prompt="restart", seed=4))
     assert models_asked(doubles, "restart") == [OLD, NEW, OLD]
     assert doubles.request_log("restart")["paid_calls"] == 1 and again.report.usd == 0
-    assert again.results[0].source == "store" and again.results[0].landed and first.results[0].landed
-    assert again.results[0].landed.data == first.results[0].landed.data
+    assert again.tasks[0].source == "store" and again.tasks[0].result and first.tasks[0].result
+    assert again.tasks[0].result.data == first.tasks[0].result.data
 
 
 def test_a_picture_of_the_old_id_stays_free(engine: Engine, doubles: Doubles) -> None:
@@ -104,10 +104,10 @@ def test_a_picture_of_the_old_id_stays_free(engine: Engine, doubles: Doubles) ->
     asked = request(prompt="old picture", seed=9)
     made(engine, asked)
     doubles.retire("google", OLD)
-    assert made(engine, asked).results[0].source == "store"
+    assert made(engine, asked).tasks[0].source == "store"
     made(engine, request(prompt="another"))
     again = made(engine, asked)
-    assert again.results[0].source == "store" and again.report.usd == 0
+    assert again.tasks[0].source == "store" and again.report.usd == 0
     assert models_asked(doubles, "old picture") == [OLD]
 
 
@@ -115,7 +115,7 @@ def test_a_picture_of_the_successor_is_no_hit_while_the_old_id_lives(engine: Eng
     """Who asks for one model isn't given another's picture."""
     asked = request(prompt="both", seed=2)
     made(engine, asked, ProviderChoice("google", "nano-banana-2.1"))
-    assert made(engine, asked).results[0].source == "provider"
+    assert made(engine, asked).tasks[0].source == "provider"
     assert models_asked(doubles, "both") == [NEW, OLD]
 
 
@@ -123,7 +123,7 @@ def test_a_size_that_the_successor_lacks_is_refused_by_name(engine: Engine, doub
     """After the free 404, and at once when the end is known: the sizes that there are, and nothing is paid."""
     doubles.retire("google", OLD)
     run = made(engine, request(prompt="half", resolution="0.5K"))
-    error = run.results[0].error
+    error = run.tasks[0].error
     assert isinstance(error, Impossible) and error.charged == "no"
     assert "0.5K" in error.what and OLD in error.what and "1K, 2K, 4K" in error.cure
     assert models_asked(doubles, "half") == [OLD] and doubles.request_log("half")["paid_calls"] == 0
@@ -137,9 +137,9 @@ def test_auto_passes_over_a_provider_whose_successor_can_t_do_it(engine: Engine,
     doubles.retire("google", OLD)
     choice = ProviderChoice("auto", "nano-banana-2")
     first = made(engine, request(prompt="finds out", resolution="0.5K"), choice)
-    assert first.results[0].error is not None and first.results[0].error.charged == "no"
+    assert first.tasks[0].error is not None and first.tasks[0].error.charged == "no"
     run = made(engine, request(prompt="passed over", resolution="0.5K"), choice)
-    assert run.results[0].landed and run.report.provider == "fal"
+    assert run.tasks[0].result and run.report.provider == "fal"
 
 
 def test_the_fallback_is_asked_after_the_successor(engine: Engine, doubles: Doubles) -> None:
@@ -147,7 +147,7 @@ def test_the_fallback_is_asked_after_the_successor(engine: Engine, doubles: Doub
     doubles.retire("google", OLD)
     chain = replace(CHOICE, fallback=ProviderChoice("fal", "nano-banana-2"))
     run = made(engine, request(prompt="next one", resolution="0.5K"), chain)
-    assert run.results[0].landed and run.report.provider == "fal"
+    assert run.tasks[0].result and run.report.provider == "fal"
 
 
 def test_many_pictures_find_out_once(engine: Engine, doubles: Doubles) -> None:
@@ -155,7 +155,7 @@ def test_many_pictures_find_out_once(engine: Engine, doubles: Doubles) -> None:
     doubles.retire("google", OLD)
     slow = machine(doubles, engine.home, NANO_BANANA_PARALLEL="1")
     run = made(slow, replace(request(prompt="many"), num_images=5))
-    assert all(result.landed for result in run.results)
+    assert all(result.result for result in run.tasks)
     assert models_asked(doubles, "many") == [OLD] + [NEW] * 5
     assert doubles.request_log("many")["paid_images"] == 5 and len(told(run)) == 1
 
@@ -179,7 +179,7 @@ def test_an_address_that_knows_neither_model_teaches_nothing(engine: Engine, dou
     doubles.retire("google", OLD)
     doubles.retire("google", NEW)
     run = made(engine, request(prompt="nowhere"))
-    error = run.results[0].error
+    error = run.tasks[0].error
     assert error is not None and error.kind == "model" and OLD in error.what and not told(run)
     doubles.retire("google", OLD, retired=False)
     assert made(engine, request(prompt="back")).report.wire == OLD
@@ -188,7 +188,7 @@ def test_an_address_that_knows_neither_model_teaches_nothing(engine: Engine, dou
 def test_an_id_that_was_written_by_hand_is_never_replaced(engine: Engine, doubles: Doubles) -> None:
     doubles.retire("google", OLD)
     run = made(engine, request(prompt="by hand"), ProviderChoice("google", "nano-banana-2", model_override=OLD))
-    assert run.results[0].error is not None and models_asked(doubles, "by hand") == [OLD]
+    assert run.tasks[0].error is not None and models_asked(doubles, "by hand") == [OLD]
 
 
 @pytest.mark.parametrize(
@@ -213,6 +213,6 @@ def test_every_provider_that_names_a_successor_leads_to_it(
         assert offer is not None
         doubles.retire(provider, offer.wire)
         run = made(engine, request(operation, prompt=f"any {operation}"), ProviderChoice(provider, model))
-        assert run.results[0].landed and run.report.model == known.successor
+        assert run.tasks[0].result and run.report.model == known.successor
         assert [one.charged for one in run.report.tried] in (["no", "no"], ["no"])
         assert doubles.request_log(f"any {operation}")["paid_calls"] == 1

@@ -103,7 +103,7 @@ def states(engine: Engine) -> list[str]:
 def in_wait(run: Run, calls: int = 1) -> None:
     """Returns once so many calls wait for the provider to take them."""
     ticking = threading.Event()
-    while sum(call.waiting.shown is not None for call, _ in list(run._calls)) < calls:
+    while sum(call.waiting.shown is not None for call in run.calls) < calls:
         assert not run.done.is_set(), errors(run)
         ticking.wait(0.005)
 
@@ -122,7 +122,7 @@ def test_sixteen_pictures_at_a_provider_that_takes_six_in_two_seconds(tmp_path: 
 
     with google(tmp_path, judge) as (engine, provider):
         run = finish(begin(engine, 16))
-        assert not errors(run) and len(run.report.landed) == 16
+        assert not errors(run) and len(run.report.completed) == 16
         assert provider.paid == 16 and provider.asked - provider.paid <= 32
         assert sum(each["attempts"] for each in run.report.requests) == provider.asked
         assert run.report.notices == [] and states(engine) == ["stored"] * 16
@@ -226,12 +226,12 @@ def test_cancel_ends_the_wait_at_once(tmp_path: Path, status: str) -> None:
     with google(tmp_path, lambda number: (EXHAUSTED, status, ("Retry-After: 300",))) as (engine, provider):
         run = begin(engine, 4)
         in_wait(run, 4)
-        assert [call.sent_at for call, _ in run._calls] == [None] * 4, "the timeout counts from the send that is taken"
+        assert [call.sent_at for call in run.calls] == [None] * 4, "the timeout counts from the send that is taken"
         assert states(engine) == ["reserved"] * 4, "a process that is killed now leaves no question"
         told = run.stop()
-        assert (told["on_the_way"], told["doubtful"], told["dropped"]) == (0, 0, 4)
+        assert (told.pending, told.unresolved, told.dropped) == (0, 0, 4)
         finish(run)
-        for call, _ in run._calls:
+        for call in run.calls:
             assert call.done.wait(30)
         assert errors(run) == [("stopped", "no")] * 4 and set(states(engine)).isdisjoint({"reserved", "sent"})
         asked = provider.asked
@@ -247,10 +247,10 @@ def test_the_node_says_what_it_waits_for_and_how_long(tmp_path: Path, status: st
     with google(tmp_path, lambda number: (b"{}", status, ("Retry-After: 40",))) as (engine, _):
         run = begin(engine)
         in_wait(run)
-        assert run.progress.phase == phase and 20 < run.progress.wait <= 40
+        assert run.progress.phase == phase and 20 < run.progress.retry_in <= 40
         run.stop()
         finish(run)
-        assert run.progress.wait == 0
+        assert run.progress.retry_in == 0
 
 
 @pytest.mark.parametrize(

@@ -105,8 +105,8 @@ def test_a_picture_in_text_is_the_result(shape: str, provider: str, tmp_path: Pa
         value = gemini({"text": text}) if provider == "google" else chat({"content": text})
         server.replies = [body(value)]
         run = run_once(engine_at(server, provider, tmp_path), provider)
-        (result,) = run.results
-        assert result.landed is not None and result.landed.data == MIDDLE
+        (result,) = run.tasks
+        assert result.result is not None and result.result.data == MIDDLE
         assert "data:" not in result.text and "![" not in result.text and len(server.posts) == 1
 
 
@@ -170,10 +170,10 @@ def test_a_picture_is_found_in_other_wrappings(shape: str, tmp_path: Path) -> No
     with replying(body(value)) as server:
         engine = engine_at(server, provider, tmp_path)
         run = run_once(engine, provider)
-        assert run.results[0].landed is not None, run.results[0].error
-        assert run.results[0].landed.data == MIDDLE and len(server.posts) == 1
+        assert run.tasks[0].result is not None, run.tasks[0].error
+        assert run.tasks[0].result.data == MIDDLE and len(server.posts) == 1
         assert len(History(engine.ledger).pictures()) == 1
-        assert len(run.results[0].text) < 100 and "http" not in run.results[0].text
+        assert len(run.tasks[0].text) < 100 and "http" not in run.tasks[0].text
 
 
 OTHER_SHAPES: dict[str, tuple[str, Any]] = {
@@ -217,8 +217,8 @@ def test_every_known_shape_is_read_at_every_door(shape: str, tmp_path: Path) -> 
     provider, value = OTHER_SHAPES[shape]
     with replying(body(value)) as server:
         run = run_once(engine_at(server, provider, tmp_path), provider)
-        assert run.results[0].landed is not None, run.results[0].error
-        assert run.results[0].landed.data == MIDDLE and len(server.posts) == 1
+        assert run.tasks[0].result is not None, run.tasks[0].error
+        assert run.tasks[0].result.data == MIDDLE and len(server.posts) == 1
 
 
 def events(*values: Any, end: str = "\n\n", done: bool = True) -> bytes:
@@ -293,8 +293,8 @@ def test_a_stream_nobody_asked_for_is_joined(shape: str, kind: str, tmp_path: Pa
     provider, raw = STREAMS[shape]
     with replying({"status": 200, "raw": raw, "headers": {"Content-Type": kind}}) as server:
         run = run_once(engine_at(server, provider, tmp_path), provider)
-        assert run.results[0].landed is not None, run.results[0].error
-        assert run.results[0].landed.data == MIDDLE
+        assert run.tasks[0].result is not None, run.tasks[0].error
+        assert run.tasks[0].result.data == MIDDLE
 
 
 @pytest.mark.parametrize("provider", ["nanobanana", "google", "openrouter", "onerouter", "runflow", "wavespeed", "kie"])
@@ -302,8 +302,8 @@ def test_the_body_itself_may_be_the_picture(provider: str, tmp_path: Path) -> No
     """Segmind documents it; copies of other APIs do it unasked."""
     with replying({"status": 200, "raw": MIDDLE, "headers": {"Content-Type": "image/png"}}) as server:
         run = run_once(engine_at(server, provider, tmp_path), provider)
-        assert run.results[0].landed is not None, run.results[0].error
-        assert run.results[0].landed.data == MIDDLE and len(server.posts) == 1
+        assert run.tasks[0].result is not None, run.tasks[0].error
+        assert run.tasks[0].result.data == MIDDLE and len(server.posts) == 1
 
 
 @pytest.mark.parametrize("address", ["/files/a.png", "files/a.png", "//HOST/files/a.png", "/files/a.png?sig=%2F&x=1"])
@@ -313,8 +313,8 @@ def test_an_address_without_a_host_is_the_providers_own(address: str, tmp_path: 
         url = address.replace("HOST", server.url.partition("//")[2])
         server.replies = [body({"created": 1, "data": [{"url": url}]})]
         run = run_once(engine_at(server, "nanobanana", tmp_path), "nanobanana")
-        assert run.results[0].landed is not None, run.results[0].error
-        assert run.results[0].landed.data == MIDDLE and len(server.fetched) == 1
+        assert run.tasks[0].result is not None, run.tasks[0].error
+        assert run.tasks[0].result.data == MIDDLE and len(server.fetched) == 1
 
 
 def test_what_only_leads_to_the_picture_again_is_no_word(tmp_path: Path) -> None:
@@ -324,7 +324,7 @@ def test_what_only_leads_to_the_picture_again_is_no_word(tmp_path: Path) -> None
         text = f"> done\n\n![x]({link})\n\n[Download]({link}?sig=abcdef)\n[![x]({link})]({link})\nEnjoy!"
         server.replies = [body(chat({"content": text}))]
         run = run_once(engine_at(server, "openrouter", tmp_path), "openrouter")
-        assert run.results[0].landed is not None and run.results[0].text == "> done\nEnjoy!"
+        assert run.tasks[0].result is not None and run.tasks[0].text == "> done\nEnjoy!"
 
 
 def test_a_stream_that_broke_off_is_not_sent_again(tmp_path: Path) -> None:
@@ -332,7 +332,7 @@ def test_a_stream_that_broke_off_is_not_sent_again(tmp_path: Path) -> None:
     error = {"error": {"code": 503, "message": "The model is overloaded", "status": "UNAVAILABLE"}}
     raw = events(gemini({"text": "Sure"}, reason=None), error, done=False)
     with replying({"status": 200, "raw": raw, "headers": {"Content-Type": "text/event-stream"}}) as server:
-        failed = run_once(engine_at(server, "google", tmp_path), "google").results[0].error
+        failed = run_once(engine_at(server, "google", tmp_path), "google").tasks[0].error
         assert failed is not None and failed.charged == "maybe" and "overloaded" in str(failed)
         assert len(server.posts) == 1
 
@@ -366,8 +366,8 @@ def test_a_draft_beside_a_refusal_is_no_result(shape: str, tmp_path: Path) -> No
     with replying(body(value)) as server:
         engine = engine_at(server, "google", tmp_path)
         run = run_once(engine, "google")
-        (result,) = run.results
-        assert result.landed is None and result.error is not None
+        (result,) = run.tasks
+        assert result.result is None and result.error is not None
         assert result.error.kind in kinds.split() and result.error.charged == "maybe"
         (shown,) = History(engine.ledger).pictures()
         assert shown.state != "stored" and shown.answer and shown.answer in str(result.error)
@@ -382,7 +382,7 @@ def test_a_draft_alone_is_the_result_and_says_so(reason: str | None, tmp_path: P
         engine = engine_at(server, "google", tmp_path)
         for _ in range(2):
             run = run_once(engine, "google")
-            assert run.results[0].landed is not None and run.results[0].landed.data == SMALL
+            assert run.tasks[0].result is not None and run.tasks[0].result.data == SMALL
             assert any("draft" in notice for notice in run.report.notices)
         assert len(server.posts) == 1
 
@@ -408,8 +408,8 @@ def test_of_several_pictures_the_last_is_the_result(shape: str, tmp_path: Path) 
         engine = engine_at(server, provider, tmp_path)
         for source in ("provider", "store"):
             run = run_once(engine, provider)
-            assert [result.landed.data if result.landed else None for result in run.results] == [LARGE]
-            assert run.results[0].source == source
+            assert [result.result.data if result.result else None for result in run.tasks] == [LARGE]
+            assert run.tasks[0].source == source
         assert len(server.posts) == 1
         shown = {each.role: each for each in History(engine.ledger).pictures()}
         assert set(shown) == {"", "extra"} and shown["extra"].usd == 0
@@ -423,7 +423,7 @@ def test_pictures_with_equal_pixels_are_one(tmp_path: Path) -> None:
     with replying(body(value)) as server:
         engine = engine_at(server, "nanobanana", tmp_path)
         run = run_once(engine, "nanobanana")
-        assert run.results[0].landed is not None and len(History(engine.ledger).pictures()) == 1
+        assert run.tasks[0].result is not None and len(History(engine.ledger).pictures()) == 1
         assert not any("more than were asked" in notice for notice in run.report.notices)
 
 
@@ -433,7 +433,7 @@ def test_no_more_than_a_few_extra_pictures_are_kept(tmp_path: Path) -> None:
     with replying(body(value)) as server:
         engine = engine_at(server, "nanobanana", tmp_path)
         run = run_once(engine, "nanobanana")
-        assert run.results[0].landed is not None and run.results[0].landed.data == png(59)
+        assert run.tasks[0].result is not None and run.tasks[0].result.data == png(59)
         roles = [each.role for each in History(engine.ledger).pictures()]
         assert sorted(roles) == [""] + ["extra"] * 4
         assert any("not kept" in notice for notice in run.report.notices)
@@ -464,8 +464,8 @@ def test_a_reference_that_comes_back_is_no_result(shape: str, tmp_path: Path) ->
         engine = engine_at(server, provider, tmp_path)
         run = engine.run([asked], engine.plan(ProviderChoice(provider), [asked]))
         assert run.done.wait(60)
-        (result,) = run.results
-        assert (result.landed.data if result.landed else b"") == wanted
+        (result,) = run.tasks
+        assert (result.result.data if result.result else b"") == wanted
         assert [each.role for each in History(engine.ledger).pictures()] == [""]
         assert wanted or (result.error is not None and result.error.kind == "empty" and result.answer)
         if not wanted:
@@ -492,10 +492,10 @@ def test_a_lost_task_is_asked_about_before_it_is_paid_again(answer: str, tmp_pat
     submitted = body({"task_id": "t-1", "status": "SUBMITTED"})
     with replying(submitted, UNKNOWN_TASKS[answer]) as server:
         engine = engine_at(server, "nanobanana", tmp_path)
-        first = run_once(engine, "nanobanana").results[0].error
+        first = run_once(engine, "nanobanana").tasks[0].error
         assert first is not None and first.charged == "maybe" and "Nothing was charged" not in str(first)
         assert len(server.posts) == 1
-        second = run_once(engine, "nanobanana").results[0].error
+        second = run_once(engine, "nanobanana").tasks[0].error
         assert second is not None and second.kind == "doubt" and len(server.posts) == 1
         run_once(engine, "nanobanana")
         assert len(server.posts) == 2
@@ -507,7 +507,7 @@ def test_a_lost_task_is_asked_about_before_it_is_paid_again(answer: str, tmp_pat
 def test_a_failed_task_is_failed_in_other_words_too(word: str, tmp_path: Path) -> None:
     """It is not asked for until the time is up."""
     with replying(body({"task_id": "t-1", "status": "SUBMITTED"}), {"poll": True, **body({"status": word})}) as server:
-        error = run_once(engine_at(server, "nanobanana", tmp_path), "nanobanana").results[0].error
+        error = run_once(engine_at(server, "nanobanana", tmp_path), "nanobanana").tasks[0].error
         assert error is not None and error.kind in ("task", "content")
         assert len(server.asked) == 2
 
@@ -534,15 +534,15 @@ def test_a_task_that_goes_on_is_waited_for(shape: str, tmp_path: Path) -> None:
         server.replies += [body(each) if isinstance(each, dict) else {"status": each, "raw": b""} for each in answers_]
         server.replies += [body(ended)]
         run = run_once(engine_at(server, "nanobanana", tmp_path), "nanobanana")
-        assert run.results[0].landed is not None, run.results[0].error
-        assert run.results[0].landed.data == MIDDLE and len(server.posts) == 1
+        assert run.tasks[0].result is not None, run.tasks[0].error
+        assert run.tasks[0].result.data == MIDDLE and len(server.posts) == 1
 
 
 def test_an_id_beside_an_error_is_no_task(tmp_path: Path) -> None:
     """An error in a 200 is that error: nothing is polled."""
     value = {"id": "abc", "created": 1, "data": [], "error": {"message": "upstream timeout", "code": "upstream_error"}}
     with replying(body(value), {"poll": True, "status": 404, "body": {"error": {"message": "Invalid URL"}}}) as server:
-        error = run_once(engine_at(server, "nanobanana", tmp_path), "nanobanana").results[0].error
+        error = run_once(engine_at(server, "nanobanana", tmp_path), "nanobanana").tasks[0].error
         assert error is not None and "upstream timeout" in str(error) and error.kind == "server"
         assert [asked.method for asked in server.asked] == ["POST"]
 
@@ -550,7 +550,7 @@ def test_an_id_beside_an_error_is_no_task(tmp_path: Path) -> None:
 def test_the_id_of_an_answer_is_no_task(tmp_path: Path) -> None:
     """Without a task's status beside it, and with nothing else to read."""
     with replying(body({"id": "abc", "created": 1, "data": []})) as server:
-        error = run_once(engine_at(server, "nanobanana", tmp_path), "nanobanana").results[0].error
+        error = run_once(engine_at(server, "nanobanana", tmp_path), "nanobanana").tasks[0].error
         assert error is not None and error.charged == "maybe" and [asked.method for asked in server.asked] == ["POST"]
 
 
@@ -569,7 +569,7 @@ def test_an_answer_without_a_readable_picture_is_kept(shape: str, tmp_path: Path
     """On disk, without the key, and named in the message and in the list of results."""
     with replying(UNREAD[shape]) as server:
         engine = engine_at(server, "openrouter", tmp_path)
-        error = run_once(engine, "openrouter").results[0].error
+        error = run_once(engine, "openrouter").tasks[0].error
         (shown,) = History(engine.ledger).pictures()
         assert error is not None and error.charged == "maybe"
         assert shown.answer and shown.answer in str(error) and "Read again" in str(error)
@@ -581,7 +581,7 @@ def test_an_answer_that_cost_nothing_is_not_kept(tmp_path: Path) -> None:
     """A refusal before work has nothing to read."""
     with replying({"status": 400, "body": {"error": {"message": "bad"}}}) as server:
         engine = engine_at(server, "openrouter", tmp_path)
-        assert run_once(engine, "openrouter").results[0].error is not None
+        assert run_once(engine, "openrouter").tasks[0].error is not None
         assert not (tmp_path / "results" / "unreadable").exists()
 
 
@@ -589,10 +589,10 @@ def test_a_failure_names_its_row_and_its_kept_answer(tmp_path: Path) -> None:
     """So that a node can have it read again: in the run that failed, and in the next, which asks before it pays again."""
     with replying(UNREAD["cut JSON"]) as server:
         engine = engine_at(server, "nanobanana", tmp_path)
-        (failed,) = run_once(engine, "nanobanana").results
+        (failed,) = run_once(engine, "nanobanana").tasks
         (shown,) = History(engine.ledger).pictures()
         assert (failed.uid, failed.answer) == (shown.uid, shown.answer) and shown.answer
-        (asked,) = run_once(engine, "nanobanana").results
+        (asked,) = run_once(engine, "nanobanana").tasks
         assert (asked.uid, asked.answer) == (shown.uid, shown.answer)
         assert asked.error is not None and asked.error.kind == "doubt" and "Read again" in asked.error.cure
         assert len(server.posts) == 1
@@ -602,10 +602,10 @@ def test_a_failure_without_an_answer_to_read_names_none(tmp_path: Path) -> None:
     """A refusal has a row, a picture that was not asked for has none."""
     with replying({"status": 400, "body": {"error": {"message": "bad"}}}) as server:
         engine = engine_at(server, "openrouter", tmp_path)
-        (failed,) = run_once(engine, "openrouter").results
+        (failed,) = run_once(engine, "openrouter").tasks
         (shown,) = History(engine.ledger).pictures()
         assert (failed.uid, failed.answer) == (shown.uid, "")
-        many = run_once(engine, "openrouter", "a crow", count=12).results
+        many = run_once(engine, "openrouter", "a crow", count=12).tasks
         listed = {each.uid for each in History(engine.ledger).pictures()}
         assert {each.uid for each in many if each.error and each.error.kind != "stopped"} < listed
         assert {each.uid for each in many} - listed == {""}
@@ -618,7 +618,7 @@ def test_a_kept_answer_is_read_again_for_nothing(tmp_path: Path, monkeypatch: py
     """A newer version knows the shape: the picture is stored under its request, and the next run takes it."""
     with replying(UNREAD["nothing known"]) as server:
         engine = engine_at(server, "nanobanana", tmp_path)
-        assert run_once(engine, "nanobanana").results[0].landed is None
+        assert run_once(engine, "nanobanana").tasks[0].result is None
         (shown,) = History(engine.ledger).pictures()
         again = engine.read_again(shown.uid)
         assert again.pictures == 0 and again.reason
@@ -627,8 +627,8 @@ def test_a_kept_answer_is_read_again_for_nothing(tmp_path: Path, monkeypatch: py
         monkeypatch.setattr(result_images, "_BASE64_FIELDS", (*result_images._BASE64_FIELDS, "blob"))
         assert engine.read_again(shown.uid).pictures == 1
         run = run_once(engine, "nanobanana")
-        assert run.results[0].source == "store" and run.results[0].landed is not None
-        assert run.results[0].landed.data == MIDDLE and len(server.posts) == 1
+        assert run.tasks[0].source == "store" and run.tasks[0].result is not None
+        assert run.tasks[0].result.data == MIDDLE and len(server.posts) == 1
         assert engine.read_again(shown.uid).pictures == 0
 
 
@@ -648,12 +648,12 @@ def test_an_answer_of_several_pictures_is_read_again_as_one(tmp_path: Path, monk
     value = {"created": 1, "data": [{"artifact": b64(each)} for each in (SMALL, MIDDLE, LARGE)]}
     with replying(body(value)) as server:
         engine = engine_at(server, "onerouter", tmp_path)
-        assert not run_once(engine, "onerouter", count=3).report.landed
+        assert not run_once(engine, "onerouter", count=3).report.completed
         monkeypatch.setattr(result_images, "_BASE64_FIELDS", (*result_images._BASE64_FIELDS, "artifact"))
         one = History(engine.ledger).pictures()[1]
         assert engine.read_again(one.uid).pictures == 3
         run = run_once(engine, "onerouter", count=3)
-        assert [r.landed.data if r.landed else b"" for r in run.results] == [SMALL, MIDDLE, LARGE]
+        assert [r.result.data if r.result else b"" for r in run.tasks] == [SMALL, MIDDLE, LARGE]
         assert len(server.posts) == 1
 
 
@@ -662,7 +662,7 @@ def test_reading_again_never_pays_and_needs_no_key(tmp_path: Path, monkeypatch: 
     with replying(files={"a.png": MIDDLE}) as server:
         server.replies = [body({"artifact": {"link": server.file("a.png")}})]
         engine = engine_at(server, "nanobanana", tmp_path)
-        assert run_once(engine, "nanobanana").results[0].landed is None
+        assert run_once(engine, "nanobanana").tasks[0].result is None
         (shown,) = History(engine.ledger).pictures()
         environ = {"NANO_BANANA_NANOBANANA_BASE_URL": server.url}
         keyless = Engine(tmp_path, specs=QUICK_ROWS, environ=environ)
@@ -741,7 +741,7 @@ def test_three_queueings_pay_what_they_should(case: str, tmp_path: Path) -> None
         engine = engine_at(server, provider, tmp_path)
         seen: list[int] = []
         for number in range(3):
-            error = run_once(engine, provider).results[0].error
+            error = run_once(engine, provider).tasks[0].error
             seen.append(len(server.posts))
             if number == 0:
                 assert (error.charged if error else "") == charged, error

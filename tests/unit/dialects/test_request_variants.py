@@ -52,13 +52,13 @@ def run(engine: Engine, name: str, asked: Request, model: str = "recommended") -
 def landed(engine: Engine, name: str, asked: Request, model: str = "recommended") -> Run:
     """A run that gives its picture."""
     done = run(engine, name, asked, model)
-    assert done.results[0].landed, str(done.results[0].error)
+    assert done.tasks[0].result, str(done.tasks[0].error)
     return done
 
 
 def refused(engine: Engine, name: str, asked: Request, model: str = "recommended") -> str:
     """The message of a run that fails and surely costs nothing."""
-    error = run(engine, name, asked, model).results[0].error
+    error = run(engine, name, asked, model).tasks[0].error
     assert error is not None and error.charged == "no", str(error)
     return str(error)
 
@@ -289,7 +289,7 @@ def test_what_is_not_about_the_way_leads_nowhere(tmp_path: Path, answer: Answer)
     with serving(images(several=answer)) as base:
         engine = machine(tmp_path, "nanobanana", base)
         done = run(engine, "nanobanana", edit("only once"))
-        assert done.results[0].error and base.bills == 0
+        assert done.tasks[0].error and base.bills == 0
         tries = {one.body for one in base.asked}
         assert len(tries) == 1 and set(base.paths()) == {EDITS}
 
@@ -313,7 +313,7 @@ def test_an_interrupt_between_two_variants_sends_nothing_more(tmp_path: Path) ->
         begun.stop()
         stopped.set()
         assert begun.done.wait(40)
-        error = begun.results[0].error
+        error = begun.tasks[0].error
         assert error is not None and error.charged == "no" and GENERATIONS not in base.paths() and base.bills == 0
         base.serve = lambda one: images()(base, one)
         landed(engine, "nanobanana", asked)
@@ -377,7 +377,7 @@ def test_a_refusal_of_3_2_that_says_nothing_leads_to_the_published_spelling(tmp_
         landed(engine, "onerouter", request(prompt="second", aspect_ratio="3:2"))
         landed(engine, "onerouter", request(prompt="third", aspect_ratio="16:9"))
         assert ratios_sent(base)[2:] == [" 3:2", "16:9"] and base.bills == 3
-        assert landed(engine, "onerouter", request(prompt="first", aspect_ratio="3:2")).results[0].source == "store"
+        assert landed(engine, "onerouter", request(prompt="first", aspect_ratio="3:2")).tasks[0].source == "store"
 
 
 @pytest.mark.parametrize(
@@ -401,7 +401,7 @@ def test_a_refusal_of_3_2_that_names_something_else_leads_nowhere(tmp_path: Path
     """Nor does an answer that may have cost money, or a web page."""
     with serving(onerouter((), complaint)) as base:
         done = run(machine(tmp_path, "onerouter", base), "onerouter", request(prompt="no", aspect_ratio="3:2"))
-        assert done.results[0].error and ratios_sent(base) == ["3:2"] and base.bills == 0
+        assert done.tasks[0].error and ratios_sent(base) == ["3:2"] and base.bills == 0
 
 
 def test_a_ratio_that_neither_spelling_helps_is_refused_after_two(tmp_path: Path) -> None:
@@ -423,7 +423,7 @@ def test_a_model_id_is_asked_for_without_its_prefix_once(tmp_path: Path, operati
         landed(engine, "onerouter", request(operation, prompt="one"), "nano-banana-pro")
         assert [one.json["model"] for one in base.asked] == [f"google/{name}", name] and base.bills == 1
         again = landed(engine, "onerouter", request(operation, prompt="one"), "nano-banana-pro")
-        assert again.results[0].source == "store" and base.bills == 1
+        assert again.tasks[0].source == "store" and base.bills == 1
         landed(engine, "onerouter", request(operation, prompt="two"), "nano-banana-pro")
         assert [one.json["model"] for one in base.asked][2:] == [name] and base.bills == 2
 
@@ -581,9 +581,9 @@ def test_a_deleted_prediction_is_over_and_maybe_charged(tmp_path: Path) -> None:
     with serving(serve) as base:
         engine = machine(tmp_path, "wavespeed", base)
         asked = request(prompt="gone")
-        error = run(engine, "wavespeed", asked, NB2).results[0].error
+        error = run(engine, "wavespeed", asked, NB2).tasks[0].error
         assert error is not None and error.charged == "maybe" and "p1" in str(error)
-        again = run(engine, "wavespeed", asked, NB2).results[0].error
+        again = run(engine, "wavespeed", asked, NB2).tasks[0].error
         assert again is not None and again.kind == "doubt" and len(base.paths()) == 1
 
 

@@ -31,7 +31,7 @@ def edit(doubles: Doubles, home: Path, spec: ProviderSpec, prompt: str, **enviro
     asked = replace(request("edit", 0, prompt=prompt), references=tuple(tiny(n, 40 + 30 * n, 50) for n in range(3)))
     run = engine.run([asked], engine.plan(ProviderChoice(spec.id, "nano-banana-2"), [asked]))
     assert run.done.wait(20) and run.error is None
-    assert run.results[0].landed, run.results[0].error
+    assert run.tasks[0].result, run.tasks[0].error
     return run
 
 
@@ -182,7 +182,7 @@ def test_where_uploaded_references_lie_is_told_once_in_a_process(
 
     def notices(asked: Request) -> list[str]:
         run = engine.run([asked], engine.plan(ProviderChoice(provider, "nano-banana-2"), [asked]))
-        assert run.done.wait(20) and run.error is None and run.results[0].landed, run.results[0].error
+        assert run.done.wait(20) and run.error is None and run.tasks[0].result, run.tasks[0].error
         return [notice for notice in run.report.notices if spec.stores_references in notice]
 
     assert notices(request(prompt="nothing is uploaded")) == []

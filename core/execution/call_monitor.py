@@ -1,0 +1,160 @@
+"""The calls of one run: starts them, waits for them, and takes over what they return.
+
+A call that runs out of time, or whose run is stopped, is detached: it goes on by itself and its picture is stored.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..errors import Charged, Fault, NanoBananaError, Stopped, failure
+from ..images.picture import Picture
+from .call import Call
+from .concurrency import QueuedCall
+from .image_task import ImageTask
+from .run_state import RunState
+
+TICK = 0.05
+"""Seconds between two looks at the calls and the stop flag."""
+
+
+@dataclass(eq=False)
+class RunningCall:
+    """A call and the pictures of the run that it is for."""
+
+    call: Call
+    tasks: Sequence[ImageTask | None]
+    """One for each of the call's numbers; None for a picture that the run does not want."""
+    queued: QueuedCall
+    references: tuple[Picture, ...] = ()
+    price: float | None = None
+    """List price of a picture in US dollars; None when it isn't known, or nothing more is paid."""
+
+    @property
+    def usd(self) -> float | None:
+        """List price of the whole call."""
+        return None if self.price is None else self.price * self.call.pictures
+
+    @property
+    def timed_out(self) -> bool:
+        sent_at = self.call.sent_at  # the call's own thread takes it back when it was refused
+        return sent_at is not None and time.monotonic() > sent_at + self.call.target.timeout
+
+
+class CallMonitor:
+    """Used by the run's own thread; `calls` is also read by the node's."""
+
+    def __init__(self, state: RunState) -> None:
+        self._state = state
+        self._limiter, self._ledger = state.services.limiter, state.services.ledger
+        self.calls: list[RunningCall] = []
+        """All that were started, those that have ended included."""
+
+    def start(
+        self,
+        call: Call,
+        tasks: Sequence[ImageTask | None],
+        references: tuple[Picture, ...] = (),
+        price: float | None = None,
+    ) -> RunningCall:
+        """Puts a call in line for its provider."""
+        queued = self._limiter.enter(call.target.account, call.target.parallel, call.run)
+        running = RunningCall(call, tasks, queued, references, price)
+        self.calls.append(running)
+        return running
+
+    def wait(self, calls: Sequence[RunningCall], cause: Callable[[], NanoBananaError | None]) -> None:
+        """Waits until each of `calls` has ended, has timed out, or the run is stopped, and updates their tasks.
+
+        `cause`: the failure for which the rest was not sent, None while there is none.
+        """
+        pending = list(calls)
+        uses = Counter(picture for running in calls for picture in running.references)
+        while pending:
+            for running in list(pending):
+                if running.call.done.is_set():
+                    self._complete(running, cause())
+                elif running.timed_out:
+                    self._detach_late(running)
+                elif self._state.stopped.is_set():
+                    self._detach_stopped(running)
+                else:
+                    continue
+                pending.remove(running)
+                _release_references(running, uses)
+            if pending:
+                pending[0].call.done.wait(TICK)
+
+    def _complete(self, running: RunningCall, cause: NanoBananaError | None) -> None:
+        """Takes over the outcome of a call that has ended."""
+        call, report = running.call, self._state.report
+        outcome = call.outcome
+        report.add_notices(outcome.notices)
+        for number, task in zip(call.numbers, running.tasks, strict=True):
+            if task is None:
+                continue
+            result = outcome.landed.get(number)
+            if result is not None:
+                task.complete(result, outcome.text)
+            elif (error := _error_of(call, number, cause)) is not None:
+                task.fail(error, outcome.uids.get(number, ""), outcome.answer)
+        if outcome.extras:
+            more = "1 picture more" if outcome.extras == 1 else f"{outcome.extras} pictures more"
+            where = "they are kept in the results panel, not in the outputs"
+            report.add_notices([f"{call.spec_label} sent {more} than were asked for: {where}"])
+        if outcome.attempts:
+            report.add_request(outcome.request_id, outcome.seconds, outcome.attempts)
+        count = len(outcome.landed)
+        if call.claim is None:
+            report.add_cost(outcome.usd, running.price, count + outcome.extras)
+        elif count:
+            what = "1 picture that was" if count == 1 else f"{count} pictures that were"
+            report.add_notices([f"{what} paid for earlier came from {call.spec_label} without paying again"])
+
+    def _detach_late(self, running: RunningCall) -> None:
+        """The timeout is over: the node goes on, the call is still waited for in the background."""
+        call = running.call
+        call.alone = True
+        self._limiter.leave(call.target.account, running.queued)
+        error = failure(
+            Fault("timeout"),
+            call.spec_label,
+            "maybe",
+            what=f"{call.spec_label} has not answered within {call.target.timeout} s. The pack goes on waiting for "
+            "it in the background, and queueing again takes the picture if it arrives",
+        )
+        for task in running.tasks:
+            if task is not None:
+                task.error = error
+
+    def _detach_stopped(self, running: RunningCall) -> None:
+        call = running.call
+        call.alone = True
+        if self._limiter.drop(call.target.account, running.queued):
+            self._ledger.mark_failed(call.fingerprints, "no", "it was not sent", resumable=call.claim is not None)
+        charged: Charged = "maybe" if call.left else "no"
+        for task in running.tasks:
+            if task is not None:
+                task.error = Stopped("The run was stopped before it came back", charged=charged)
+
+
+def _error_of(call: Call, number: int, cause: NanoBananaError | None) -> NanoBananaError | None:
+    """Why a picture of an ended call is missing."""
+    error = call.outcome.why(number)
+    if error is None or error.kind != "stopped" or cause is None:
+        return error
+    return Stopped(f"It was not sent, because of an earlier failure: {cause.reason}", cure=cause.cure)
+
+
+def _release_references(running: RunningCall, uses: Counter[Picture]) -> None:
+    """Frees the encoded references that no open call needs: those of a long batch would fill the memory.
+
+    `uses`: how many open calls have a reference, once for each time that they do.
+    """
+    for picture in running.references:
+        uses[picture] -= 1
+        if not uses[picture] and running.call.done.is_set():
+            picture.release()

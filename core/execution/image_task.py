@@ -1,0 +1,62 @@
+"""One picture of a run: what is asked for, the fingerprints it may be stored under, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import NanoBananaError
+from ..ledger import Reservation
+from ..request import Request, Slot
+from .outcome import ResultImage
+
+
+@dataclass(eq=False)
+class ImageTask:
+    """A picture that a run has to get. It ends with a result or an error."""
+
+    slot: Slot
+    request: Request
+    fingerprints: tuple[str, ...] = ()
+    """Every fingerprint that the picture may have: at each provider of the chain, in each version."""
+    reservation: Reservation | None = None
+    """What is reserved for it at the provider that is asked; None while no provider is asked."""
+    result: ResultImage | None = None
+    text: str = ""
+    """The model's words, or the revised prompt."""
+    source: str = "provider"
+    """"provider" or "store"."""
+    error: NanoBananaError | None = None
+    uid: str = ""
+    """Id of the failure's row in the journal, "" where there is none."""
+    answer: str = ""
+    """File name of the kept answer in which no picture could be read, "" where none is kept."""
+
+    @property
+    def pending(self) -> bool:
+        """Whether it has neither a result nor an error."""
+        return self.result is None and self.error is None
+
+    @property
+    def sendable(self) -> bool:
+        """Whether it may be asked for without paying twice."""
+        return self.result is None and (self.error is None or self.error.charged == "no")
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint under which it is reserved at the provider that is asked."""
+        assert self.reservation is not None
+        return self.reservation.fingerprint
+
+    def has_any(self, fingerprints: set[str]) -> bool:
+        """Whether one of `fingerprints` is the picture's."""
+        return not fingerprints.isdisjoint(self.fingerprints)
+
+    def complete(self, result: ResultImage, text: str, source: str = "provider") -> None:
+        self.result, self.text, self.source, self.error = result, text, source, None
+
+    def fail(self, error: NanoBananaError, uid: str = "", answer: str = "") -> None:
+        self.error, self.uid, self.answer = error, uid, answer
+
+    def reset(self) -> None:
+        """Forgets the failure: another provider is asked."""
+        self.error, self.uid, self.answer = None, "", ""

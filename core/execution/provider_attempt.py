@@ -1,0 +1,203 @@
+"""Asks one provider for the pictures of a run that are still missing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+
+from ..dialects.base.step import Job
+from ..errors import Fault, OverCap, Stopped, failure
+from ..images.picture import Encoded
+from ..ledger import Claim, Reservation, ReserveResult, micros
+from ..ledger.messages import acknowledged_notice, unresolved_error
+from ..planning.batching import batches
+from ..planning.plan import Candidate
+from ..planning.references import encode_references
+from ..request import Request
+from . import retry_policy
+from .call import Call
+from .call_monitor import TICK, CallMonitor, RunningCall
+from .failure_limit import FailureLimit
+from .image_task import ImageTask
+from .report import Tried
+from .run_state import RunState
+from .stored_images import complete_from_store
+
+
+class ProviderAttempt:
+    """Made for each provider that a run asks. `perform` leaves each picture with a result or an error."""
+
+    def __init__(self, state: RunState, monitor: CallMonitor, candidate: Candidate) -> None:
+        self._state, self._monitor, self._candidate = state, monitor, candidate
+        self._ledger, self._cache = state.services.ledger, state.services.cache
+        self._target = candidate[0]
+        self._resolved = state.resolved_by_frame(candidate)
+        self._has_alternative = self._target is not state.plan.targets[-1][0]
+        self._limit = FailureLimit(self._target, self._has_alternative)
+
+    def perform(self) -> None:
+        """Reserves, sends and waits until no picture is pending. Raises LedgerFailed."""
+        state = self._state
+        state.asked = self._candidate
+        state.report.add_notices(notice for each in self._candidate[1] for notice in each.notices)
+        completed_before = len(state.report.completed)
+        pending = state.sendable
+        for task in pending:
+            task.reset()
+            task.reservation = self._reservation(task)
+        while pending and not state.stopped.is_set():
+            self._reserve_and_send(pending)
+            self._wait_for_others([task for task in pending if task.pending])
+            pending = [task for task in pending if task.pending]
+            complete_from_store(state, pending)
+            pending = [task for task in pending if task.pending]
+        if state.stopped.is_set():
+            for task in state.tasks:
+                if task.pending:
+                    task.error = Stopped("It was not sent: the run was stopped")
+        self._report(len(state.report.completed) - completed_before)
+
+    def _report(self, completed: int) -> None:
+        report, spec = self._state.report, self._target.spec
+        failed = [task.error for task in report.failed if task.error]
+        worst = next((error for error in failed if error.charged != "no"), failed[0] if failed else None)
+        reason, charged = (worst.reason, worst.charged) if worst else ("", "no")
+        report.tried.append(Tried(spec.id, self._target.model.name, completed, reason, charged))
+        if completed or not report.provider:
+            self._state.credit(self._candidate)
+
+    def _reservation(self, task: ImageTask) -> Reservation:
+        resolved, request = self._resolved[task.slot.frame], task.request
+        return Reservation(
+            resolved.fingerprint(request, task.slot),
+            task.fingerprints,
+            self._target.spec.id,
+            resolved.wire,
+            self._target.profile,
+            request.operation,
+            request.prompt,
+            self._target.base_url,
+            micros(resolved.counted_usd),
+        )
+
+    # ------------------------------------------------------------------------------------------------ reserve and send
+
+    def _reserve_and_send(self, pending: Sequence[ImageTask]) -> None:
+        """Reserves `pending`, sends what this run has reserved, and goes on with calls that were left behind."""
+        resume = self._state.services.resume
+        try:
+            reserved = self._ledger.reserve(
+                [task.reservation for task in pending if task.reservation],
+                self._state.context,
+                self._state.plan.terms.caps,
+                resend=self._state.plan.terms.resend,
+                can_resume=lambda provider, profile, address: resume(provider, profile, address, "") is not None,
+            )
+        except OverCap as error:
+            for task in pending:
+                task.error = error
+            return
+        self._state.report.add_notices(self._ledger.database.take_notices())
+        self._report_unresolved(reserved, pending)
+        mine: dict[str, ImageTask] = {}
+        for task in pending:
+            # A picture that stands twice in this very run is reserved once; its twin waits like any other.
+            if reserved.statuses[task.fingerprint] == "reserved":
+                mine.setdefault(task.fingerprint, task)
+        try:
+            self._send(list(mine.values()), reserved.claims, pending)
+        except BaseException:
+            self._release([*mine, *(place.fingerprint for claim in reserved.claims for place in claim.images)])
+            raise
+
+    def _report_unresolved(self, reserved: ReserveResult, pending: Sequence[ImageTask]) -> None:
+        """Fails the pictures that may have been paid before: the user is asked about them first."""
+        if reserved.acknowledged:
+            resent = [charge for found in reserved.acknowledged.values() for charge in found]
+            self._state.report.add_notices([acknowledged_notice(resent)])
+        if not reserved.unresolved:
+            return
+        charges = [charge for found in reserved.unresolved.values() for charge in found]
+        question = unresolved_error(charges, kept=any(self._ledger.answers.has(charge.call) for charge in charges))
+        self._state.unresolved += [charge.uid for charge in charges]
+        for task in pending:
+            if found := reserved.unresolved.get(task.fingerprint):
+                task.fail(question, found[0].uid, self._ledger.answers.name(found[0].call))
+
+    def _release(self, fingerprints: Sequence[str]) -> None:
+        """Takes back the reservations that no call is for: they would last as long as this process."""
+        with_call = {each for running in self._monitor.calls for each in running.call.fingerprints}
+        unused = [each for each in fingerprints if each not in with_call]
+        self._ledger.mark_failed(unused, "no", "the run ended", resumable=True)
+
+    def _send(self, mine: Sequence[ImageTask], claims: Sequence[Claim], pending: Sequence[ImageTask]) -> None:
+        """Asks for `mine` in as few calls as the provider allows, goes on with `claims`, and waits for both."""
+        calls: list[RunningCall] = []
+        resumed = [self._resumed(claim) for claim in claims]
+        new = [self._new_call(batch) for batch in self._batches(mine)]
+        for call, claim in zip(resumed, claims, strict=True):
+            tasks = [_task_for(place.fingerprint, pending) for place in claim.images]
+            calls.append(self._monitor.start(call, tasks))
+        for call, batch in new:
+            references, price = batch[0].request.references, self._resolved[batch[0].slot.frame].usd
+            calls.append(self._monitor.start(call, batch, references, price))
+        self._monitor.wait(calls, lambda: self._limit.cause)
+
+    def _batches(self, mine: Sequence[ImageTask]) -> list[list[ImageTask]]:
+        by_slot = {task.slot: task for task in mine}
+        found = batches(by_slot, lambda frame: self._resolved[frame].offer.max_count)
+        return [[by_slot[slot] for slot in batch] for batch in found]
+
+    def _resumed(self, claim: Claim) -> Call:
+        target = self._state.services.resume(claim.provider, claim.profile, claim.address, claim.model)
+        return Call.resumed(claim, target or self._target, self._ledger, self._cache)
+
+    def _new_call(self, batch: list[ImageTask]) -> tuple[Call, list[ImageTask]]:
+        request = batch[0].request
+        call = Call(
+            self._target,
+            partial(self._job, request, batch[0].slot.seed, len(batch)),
+            [task.fingerprint for task in batch],
+            [picture.digest for picture in request.references],
+            self._ledger,
+            self._cache,
+            lambda: self._state.stopped.is_set() or self._limit.reached,
+            self._limit.observe,
+            slots=[task.slot for task in batch],
+            patience=retry_policy.patience(self._target.timeout, self._has_alternative, self._cache.rate_limits.policy),
+        )
+        return call, batch
+
+    def _job(self, request: Request, seed: int, count: int) -> Job:
+        """What the dialect gets. Encodes the references, so it runs on the call's own thread, when its turn has come."""
+        files: list[Encoded] = []
+        if request.references:
+            files, notices = encode_references(request.references, self._target.spec, self._state.reference_format)
+            self._state.report.add_notices(notices)
+        return self._target.job(self._resolved[request.frame], request, seed, count, files)
+
+    # ------------------------------------------------------------------------------------------------ other runs
+
+    def _wait_for_others(self, pending: Sequence[ImageTask]) -> None:
+        """Waits until one of the pictures that another run has sent is settled. Fails all when the timeout is over."""
+        end = time.monotonic() + self._target.timeout
+        while pending and not self._state.stopped.is_set():
+            if self._ledger.wait([task.fingerprints for task in pending], TICK):
+                return
+            if time.monotonic() > end:
+                error = failure(
+                    Fault("timeout"),
+                    self._target.spec.label,
+                    "maybe",
+                    what="Another request for the same picture has not been answered within "
+                    f"{self._target.timeout} s. It is still waited for, and queueing again takes the picture if it arrives",
+                )
+                for task in pending:
+                    task.error = error
+                return
+
+
+def _task_for(fingerprint: str, pending: Sequence[ImageTask]) -> ImageTask | None:
+    """The picture that a call made earlier was for; None where the run does not want it."""
+    return next((task for task in pending if task.result is None and fingerprint in task.fingerprints), None)

@@ -1,0 +1,91 @@
+"""What the parts of one run share: its services, its pictures and its report."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..ledger import RunContext
+from ..ledger.journal import Journal
+from ..planning.negotiate import ResolvedRequest
+from ..planning.plan import Candidate, Plan, Target
+from ..request import Request
+from .concurrency import ConcurrencyLimiter
+from .image_task import ImageTask
+from .provider_cache import ProviderCache
+from .report import Report
+
+Resume = Callable[[str, str, str, str], "Target | None"]
+"""(provider, profile, address, wire model) -> the target that can go on with a call made there; None without its key."""
+
+
+@dataclass(frozen=True)
+class RunServices:
+    """What all runs of a process share."""
+
+    ledger: Journal
+    limiter: ConcurrencyLimiter
+    cache: ProviderCache
+    resume: Resume
+
+
+class RunState:
+    """Pictures, report and stop flag of one run. The node's thread reads it while the run's thread writes it."""
+
+    def __init__(
+        self,
+        requests: Sequence[Request],
+        plan: Plan,
+        services: RunServices,
+        context: RunContext,
+        reference_format: str = "auto",
+    ) -> None:
+        self.requests, self.plan, self.services, self.context = tuple(requests), plan, services, context
+        self.reference_format = reference_format
+        self.tasks = [ImageTask(slot, request) for request in requests for slot in request.slots()]
+        self.report = Report(self.tasks, notices=list(plan.notices))
+        self.stopped = threading.Event()
+        """Set once nothing more may be sent."""
+        self.candidates = plan.chain
+        """Every provider that may have made one of the pictures; grows when a successor of a model is asked."""
+        self.asked: Candidate | None = None
+        """The provider that is asked now, or was asked last."""
+        self.unresolved: list[str] = []
+        """Journal ids of pictures that may have been paid, which the report asks the user about."""
+
+    @property
+    def shown(self) -> Candidate | None:
+        """The provider that progress is shown for: the one that is asked, before that the first of the plan."""
+        return self.asked or (self.plan.targets[0] if self.plan.targets else None)
+
+    @property
+    def sendable(self) -> list[ImageTask]:
+        """Pictures that are missing and may be asked for without paying twice."""
+        return [task for task in self.tasks if task.sendable]
+
+    def resolved_by_frame(self, candidate: Candidate) -> dict[int, ResolvedRequest]:
+        pairs = zip(self.requests, candidate[1], strict=True)
+        return {request.frame: resolved for request, resolved in pairs}
+
+    def compute_fingerprints(self) -> None:
+        """Slow the first time, because the references' pixels are hashed."""
+        for candidate in self.candidates:
+            self._add_fingerprints(candidate)
+
+    def add_candidate(self, candidate: Candidate) -> None:
+        """From here on a picture that `candidate` has made is one of those that the run looks for in the store."""
+        self.candidates = (*self.candidates, candidate)
+        self._add_fingerprints(candidate)
+
+    def _add_fingerprints(self, candidate: Candidate) -> None:
+        resolved = self.resolved_by_frame(candidate)
+        for task in self.tasks:
+            more = resolved[task.slot.frame].names(task.request, task.slot)
+            task.fingerprints = tuple(dict.fromkeys((*task.fingerprints, *more)))
+
+    def credit(self, candidate: Candidate) -> None:
+        """Names `candidate` in the report as the provider of the pictures."""
+        target, resolved = candidate
+        self.report.provider, self.report.model = target.spec.id, target.model.name
+        self.report.wire, self.report.resolution = resolved[0].wire, resolved[0].resolution

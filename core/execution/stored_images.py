@@ -1,0 +1,76 @@
+"""Completes the pictures of a run that are in the results store already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..images.picture import TooLarge, UnreadablePicture, decode, sniff
+from ..ledger import StoredImage
+from ..ledger.results import DamagedFile
+from ..ledger.types import ledger_failed
+from .failures import too_large
+from .image_task import ImageTask
+from .outcome import ResultImage
+from .report import Tried
+from .run_state import RunState
+
+
+def complete_from_store(state: RunState, tasks: Sequence[ImageTask]) -> None:
+    """Gives `tasks` their stored pictures, whichever candidate made them.
+
+    A provider that made some of them gets an entry in the report's `tried`, unless it is the one that is asked now and gets
+    one at the end. Raises LedgerFailed where a stored picture can't be read.
+    """
+    ledger = state.services.ledger
+    found = ledger.look_up([fingerprint for task in tasks for fingerprint in task.fingerprints])
+    used: list[StoredImage] = []
+    for task in tasks:
+        stored = next((found[each] for each in task.fingerprints if each in found), None)
+        if stored is not None and _complete(state, task, stored):
+            used.append(stored)
+    if not used:
+        return
+    ledger.mark_used([each.uid for each in used])
+    for candidate in state.candidates:
+        target, resolved = candidate
+        count = sum(1 for each in used if (each.provider, each.model) == (target.spec.id, resolved[0].wire))
+        is_asked = state.asked is not None and target is state.asked[0]
+        if count and len(state.candidates) > 1 and not is_asked:
+            state.report.tried.append(Tried(target.spec.id, target.model.name, count))
+        if count:
+            state.credit(candidate)
+
+
+def _complete(state: RunState, task: ImageTask, stored: StoredImage) -> bool:
+    """Decodes a stored picture into `task`. False where it is not there, is damaged, or is too large to decode."""
+    try:
+        data = stored.read()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        # It is here and was paid: to ask for it again would pay twice.
+        raise ledger_failed(
+            f"A stored picture can't be read ({error.strerror or type(error).__name__}), and it is not paid again for that",
+            cure="See whether the disk with the results is there and readable, and queue again",
+        ) from None
+    except DamagedFile as error:
+        return _mark_damaged(state, stored, error)
+    try:
+        result = ResultImage(decode(data), sniff(data), stored.read)
+    except TooLarge as error:
+        # It is the result, and paid: only its pixels can't be had here.
+        labels = {target.spec.id: target.spec.label for target, _ in state.candidates}
+        label = labels.get(stored.provider, stored.provider)
+        task.fail(too_large(label, str(error), stored.file, "yes"))
+        return False
+    except UnreadablePicture as error:
+        return _mark_damaged(state, stored, error)
+    task.complete(result, stored.text, "store")
+    state.report.add_notices(stored.notices)
+    return True
+
+
+def _mark_damaged(state: RunState, stored: StoredImage, error: ValueError) -> bool:
+    state.services.ledger.mark_damaged(stored.uid, str(error))
+    state.report.add_notices([f"A stored picture was found damaged: {error}"])
+    return False
