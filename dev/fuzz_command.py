@@ -25,6 +25,9 @@ from .test_command import variables
 from .user_error import UserError
 
 FOLDER = ROOT / "tests" / "fuzz"
+ABOVE = "NANO_BANANA_FUZZ_FOLDER"
+"""Tells the harnesses where to make their data folders (`tests/fuzz/folders.py`)."""
+MEMORY = Path("/dev/shm")
 
 
 def names() -> list[str]:
@@ -65,11 +68,10 @@ def run(arguments: list[str]) -> int:
         more = [*shared, f"--minutes={chosen.minutes}", f"--first={chosen.first}", f"--inputs={chosen.inputs}"]
         groups = shared_out(wanted, 1 if chosen.coverage else os.cpu_count() or 1)
         commands = [[str(FOLDER / "run.py"), *more, *(f"--harness={name}" for name in group)] for group in groups]
-    home = Path(tempfile.mkdtemp(prefix="nano-banana-fuzz-"))
+    home = Path(tempfile.mkdtemp(prefix="nano-banana-fuzz-", dir=MEMORY if MEMORY.is_dir() else None))
+    environ = variables(install, cache, home) | {ABOVE: str(home)}
     try:
-        codes = _together(
-            [[str(install.tools), *command] for command in commands], variables(install, cache, home), chosen.guided
-        )
+        codes = _together([[str(install.tools), *command] for command in commands], environ, chosen.guided)
     finally:
         shutil.rmtree(home, ignore_errors=True)
     print(f"findings, if any, are in {folder}")

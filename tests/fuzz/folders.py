@@ -1,18 +1,21 @@
-"""A data folder in memory where there is one, for harnesses whose subjects read files."""
+"""A data folder for harnesses whose subjects read files: in memory where there is a file system in memory."""
 
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import tempfile
 from pathlib import Path
 
-_MEMORY = Path("/dev/shm")
+MEMORY = Path("/dev/shm")
+ABOVE = "NANO_BANANA_FUZZ_FOLDER"
+"""The folder that data folders are made in. Who sets it removes it: atheris and a signal end a process without `atexit`."""
 
 
 def folder(name: str) -> Path:
     """An empty folder of this process, gone at its end."""
-    above = _MEMORY if _MEMORY.is_dir() else None
+    above = os.environ.get(ABOVE) or (MEMORY if MEMORY.is_dir() else None)
     made = Path(tempfile.mkdtemp(prefix=f"nano-banana-fuzz-{name}-", dir=above))
     atexit.register(shutil.rmtree, made, ignore_errors=True)
     return made

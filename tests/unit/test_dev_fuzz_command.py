@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -41,6 +43,14 @@ def test_a_guided_run_has_a_command_for_each_harness(tmp_path: Path, monkeypatch
     assert [command[-1] for command in commands] == ["--harness=answers", "--harness=waits"]
     folders = {argument.partition("=")[2] for command in commands for argument in command if "--packages" in argument}
     assert all(Path(folder).is_dir() for folder in folders) and len(folders) == 1
+
+
+def test_harnesses_make_their_folders_where_the_command_removes_them(tmp_path: Path) -> None:
+    """The process ends without `atexit`, as atheris ends it and a signal does."""
+    code = "import os, folders; print(folders.folder('x'), flush=True); os._exit(0)"
+    environ = {**os.environ, fuzz_command.ABOVE: str(tmp_path), "PYTHONPATH": str(fuzz_command.FOLDER)}
+    told = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+    assert Path(told.stdout.strip()).parent == tmp_path
 
 
 def test_what_is_only_for_fuzzing_is_pinned() -> None:
