@@ -168,13 +168,13 @@ def _shown(
         for number, picture in enumerate(request.references)
     }
     files = tuple(
-        Encoded(mark, "webp" if "webp" in target.spec.reads else "png", picture.width, picture.height)
+        Encoded(mark, "webp" if "webp" in target.spec.reference_formats else "png", picture.width, picture.height)
         for mark, picture in zip(marks, request.references, strict=True)
     )
     addresses = {number: f"<address of picture {number + 1}>" for number in range(len(files))}
     form, variants = learned
     job = target.job(fit, request, slots[0].seed, len(slots), files)
-    job = replace(job, form=form, variants=variants, uploaded=addresses)
+    job = replace(job, api_variant=form, variants=variants, uploaded=addresses)
     step = dialect(target.spec.dialect).start(job)
     shown: dict[str, Any] = {"slots": [slot.index for slot in slots], "frame": request.frame}
     if not isinstance(step, Send):

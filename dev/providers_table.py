@@ -93,8 +93,8 @@ def _model(spec: Any, model: Any) -> tuple[str, ...]:
     seed = "yes" if seeds == {True} else "no" if seeds == {False} else "text only"
     formats = "its own"
     if "output_format" in offer.options:
-        route = offer.route or spec.routes["edit" if model.edit else "generate"]
-        formats = " ".join(route.fields["output_format"].values or ("png", "jpeg", "webp"))
+        endpoint = offer.endpoint or spec.endpoints["edit" if model.edit else "generate"]
+        formats = " ".join(endpoint.fields["output_format"].values or ("png", "jpeg", "webp"))
     name = f"`{model.name}`" + (" (recommended)" if model.name == spec.recommended else "")
     if model.note:
         name += f": {model.note}"

@@ -189,7 +189,7 @@ def _offer(offer: Capabilities | None, spec: ProviderSpec, operation: Any) -> di
         return None
     takes = options_of(spec, operation, offer)
     return {
-        "wire": offer.wire,
+        "wire": offer.model_id,
         "ratios": list(offer.ratios),
         "resolutions": list(offer.all_resolutions),
         "default_resolution": offer.default_resolution,

@@ -67,7 +67,7 @@ def job(
     *,
     base_url: str = BASE,
     count: int = 1,
-    form: str = "",
+    api_variant: str = "",
     uploaded: Mapping[int, str] | None = None,
 ) -> Job:
     """The job that a run would hand to the dialect."""
@@ -85,9 +85,9 @@ def job(
         options,
         count,
         tuple(files),
-        form,
+        api_variant,
         uploaded or {},
-        own_route=how.offer.route,
+        model_endpoint=how.offer.endpoint,
         project="sim-project",
     )
 

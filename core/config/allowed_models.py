@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeGuard
 from ..custom_providers.settings_entries import checked_wire
 from ..errors import ConfigError, Impossible
 from ..providers import BUILT_IN
-from ..providers.spec import DEAREST_USD, OPERATIONS, ProviderSpec
+from ..providers.spec import OPERATIONS, UNKNOWN_PRICE_USD, ProviderSpec
 from .settings import PREFIX, Settings
 from .settings_file import rewrite
 
@@ -60,7 +60,7 @@ def known_wires(spec: ProviderSpec) -> set[str]:
     specs = [spec, *([BUILT_IN[spec.id]] if spec.id in BUILT_IN else [])]
     found = {old for each in specs for old in each.retired}
     for model in (model for each in specs for model in each.models):
-        found |= {offer.wire for operation in OPERATIONS if (offer := model.offer(operation))}
+        found |= {offer.model_id for operation in OPERATIONS if (offer := model.capabilities(operation))}
     return found
 
 
@@ -70,7 +70,7 @@ def counted_usd(spec: ProviderSpec, wire: str, settings: Settings) -> float:
     A known id counts as the dearest of the field, or as more where its own price is higher.
     """
     if spec.local or wire in known_wires(spec):
-        return max(DEAREST_USD, *_prices(spec, wire))
+        return max(UNKNOWN_PRICE_USD, *_prices(spec, wire))
     for each in allowed(settings):
         if (each.provider, each.wire) == (spec.id, wire):
             return each.usd
@@ -82,7 +82,8 @@ def _prices(spec: ProviderSpec, wire: str) -> list[float]:
     priced = [
         model.price
         for model in spec.models
-        if model.price and wire in {offer.wire for operation in OPERATIONS if (offer := model.offer(operation))}
+        if model.price
+        and wire in {offer.model_id for operation in OPERATIONS if (offer := model.capabilities(operation))}
     ]
     return [0.0, *(usd for price in priced for usd in (*price.usd.values(), *price.counted.values()))]
 
@@ -108,7 +109,7 @@ def allow(home: Path, spec: ProviderSpec, wire: Any, price: Any = None) -> None:
         raise _wrong(f"wire {checked_wire(wire) if isinstance(wire, str) else 'is a text'}")
     if spec.local or wire in known_wires(spec):
         raise _wrong(f"{spec.label} has {wire[:60]} in its list: it needs no permission")
-    usd = DEAREST_USD if price is None else price
+    usd = UNKNOWN_PRICE_USD if price is None else price
     if not _is_price(usd):
         raise _wrong("price is a number of US dollars per picture, for example 0.3")
 
@@ -151,7 +152,7 @@ def _of_environment(text: str) -> list[AllowedModel]:
         provider, _, rest = entry.strip("\"'").partition(":")
         wire, _, price = rest.partition("=")
         try:
-            usd = float(price.removeprefix("$")) if price else DEAREST_USD
+            usd = float(price.removeprefix("$")) if price else UNKNOWN_PRICE_USD
         except ValueError:
             continue
         if provider and not checked_wire(wire) and _is_price(usd):

@@ -161,13 +161,13 @@ class Settings:
         words = self.environ.get(name, "").strip().lower().replace("+", " ").replace(",", " ").split()
         if not words:
             return ""
-        for form in spec.forms:
+        for form in spec.api_variants:
             if set(form.split()) == set(words):
                 return form
         if words == ["async"]:
-            return next((form for form in spec.forms if "async" in form.split()), "")
+            return next((form for form in spec.api_variants if "async" in form.split()), "")
         raise self._senseless(
-            name, f"one of: {', '.join(spec.forms)}" if spec.forms else "nothing: it has one form only"
+            name, f"one of: {', '.join(spec.api_variants)}" if spec.api_variants else "nothing: it has one form only"
         )
 
     def _cap(self, name: str, default: str) -> float | None:

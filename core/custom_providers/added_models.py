@@ -62,11 +62,11 @@ def model_of(spec: ProviderSpec, name: str, facts: Any) -> Model:
     wires = _wires(facts.get("wire"))
     model = replace(base, name=name, note="", price=_price(facts.get("price"), str(facts.get("dated") or "")))
     for operation in OPERATIONS:
-        offer = base.offer(operation)
+        offer = base.capabilities(operation)
         wire = wires.get(operation, "")
         if wire and offer is None:
             raise _wrong(f"{base.name} can't {operation}: choose a model that can as the one that it is like")
-        changed = replace(offer, wire=wire) if offer and wire else None
+        changed = replace(offer, model_id=wire) if offer and wire else None
         model = replace(model, generate=changed) if operation == "generate" else replace(model, edit=changed)
     return model
 
@@ -116,7 +116,7 @@ def _kept(spec: ProviderSpec, name: str, facts: Any) -> dict[str, Any]:
     model = model_of(spec, name, {**facts, "dated": dated} if isinstance(facts, Mapping) else facts)
     if spec.model(name) is not None:
         raise _wrong(f"{spec.label} has a model {name} already: give the new one another name")
-    wires = {operation: offer.wire for operation in OPERATIONS if (offer := model.offer(operation))}
+    wires = {operation: offer.model_id for operation in OPERATIONS if (offer := model.capabilities(operation))}
     kept: dict[str, Any] = {"wire": wires, "dated": dated}
     if model.price is not None:
         kept["price"] = dict(model.price.usd)

@@ -63,7 +63,9 @@ def routes(known: Mapping[Operation, Endpoint], told: YamlReader, references: st
             route,
             path=(paths.path(operation) if paths else "") or route.path,
             fields=kept,
-            references=(references or route.references) if operation == "edit" or route.references else "",
+            references_field=(references or route.references_field)
+            if operation == "edit" or route.references_field
+            else "",
             constants=always,
         )
     if paths:
@@ -83,10 +85,10 @@ def sayable(spec: ProviderSpec, model: Model, before: Mapping[Operation, Endpoin
     """`model` without what the row's fields can't say, and with the options that have a field now and had none `before`."""
 
     def offered(operation: Operation) -> Capabilities | None:
-        offer = model.offer(operation)
+        offer = model.capabilities(operation)
         if offer is None:
             return None
-        return offerable(offer, offer.route or spec.routes[operation], offer.route or before[operation])
+        return offerable(offer, offer.endpoint or spec.endpoints[operation], offer.endpoint or before[operation])
 
     return replace(model, generate=offered("generate"), edit=offered("edit"))
 

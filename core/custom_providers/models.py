@@ -75,7 +75,7 @@ def _model(spec: ProviderSpec, name: str, told: YamlReader, dated: str, *, new: 
     own = _own_routes(spec, model, told)
     facts = _facts(told)
     for operation in OPERATIONS:
-        offer = model.offer(operation)
+        offer = model.capabilities(operation)
         can, here = _apart(told, operation, offer is not None)
         if not can:
             model = _offering(model, operation, None)
@@ -84,23 +84,23 @@ def _model(spec: ProviderSpec, name: str, told: YamlReader, dated: str, *, new: 
             raise YamlError(told.key, f"{base.name} can't {operation}, so {name} needs to be like a model that can")
         if operation in own:
             offer = replace(
-                offerable(offer, own[operation], offer.route or spec.routes[operation]), route=own[operation]
+                offerable(offer, own[operation], offer.endpoint or spec.endpoints[operation]), endpoint=own[operation]
             )
         mine = {**facts, **(_facts(here) if here else {})}
         if operation == "generate":
             mine.pop("max_references", None)
             mine.pop("auto_ratio", None)
-        fact, why = unsayable(offer.route or spec.routes[operation], mine)
+        fact, why = unsayable(offer.endpoint or spec.endpoints[operation], mine)
         if fact:
             raise YamlError(here.at(fact) if here and fact in here else told.at(fact), why)
         # Another model's id in its place would be asked for, and paid.
-        wire = (here.text("wire") if here else "") or wires.get(operation) or (offer.wire if known else "")
+        wire = (here.text("wire") if here else "") or wires.get(operation) or (offer.model_id if known else "")
         wrong = checked_wire(wire) if wire else ""
         if wrong and here:
             raise YamlError(here.at("wire"), f"wire {wrong}")
         if not wire:
             raise YamlError(told.key, f"{name} needs a wire: the id that the provider has for it")
-        model = _offering(model, operation, replace(offer, wire=wire, **mine))
+        model = _offering(model, operation, replace(offer, model_id=wire, **mine))
         if here:
             here.end()
     if model.generate is None and model.edit is None:
@@ -147,7 +147,7 @@ def _facts(told: YamlReader) -> dict[str, Any]:
             if option not in OPTIONS:
                 raise YamlError(key, f"choices has no {option[:40]}: {', '.join(OPTIONS)}")
             found[option] = tuple(choices.words(option))
-        facts["choices"] = found
+        facts["option_values"] = found
     return facts
 
 
@@ -161,8 +161,8 @@ def _own_routes(spec: ProviderSpec, model: Model, told: YamlReader) -> dict[Oper
         raise YamlError(
             told.at("references"), "how references travel is said of the provider: here references is a field"
         )
-    offers = {operation: model.offer(operation) for operation in OPERATIONS}
-    known = {operation: offer.route or spec.routes[operation] for operation, offer in offers.items() if offer}
+    offers = {operation: model.capabilities(operation) for operation in OPERATIONS}
+    known = {operation: offer.endpoint or spec.endpoints[operation] for operation, offer in offers.items() if offer}
     return dict(routes(known, told, name))
 
 

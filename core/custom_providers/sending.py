@@ -14,11 +14,11 @@ from typing import get_args
 import yaml
 
 from ..dialects import dialect
-from ..providers.spec import ProviderSpec, Transport
+from ..providers.spec import ProviderSpec, ReferenceEncoding
 from .settings_entries import AUTH, dialects, inside
 from .yaml_reader import YamlError, YamlReader
 
-TRANSPORTS: tuple[Transport, ...] = get_args(Transport)
+TRANSPORTS: tuple[ReferenceEncoding, ...] = get_args(ReferenceEncoding)
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _OF_HTTP = frozenset({"host", "content-type", "content-length", "transfer-encoding", "connection", "expect"})
 """Headers that are set while a request is sent."""
@@ -38,7 +38,7 @@ def sending(spec: ProviderSpec, told: YamlReader) -> ProviderSpec:
     spec = _uploads(_carrying(spec, transport, told) if transport else spec, told)
     return replace(
         spec,
-        forms=_forms(spec, told),
+        api_variants=_forms(spec, told),
         idempotency_header=_idempotency_header(spec, told) or spec.idempotency_header,
         failures_unbilled=told.flag("failures_unbilled", spec.failures_unbilled),
         refuses_before_work=_statuses(told) or spec.refuses_before_work,
@@ -130,15 +130,17 @@ def _carrying(spec: ProviderSpec, transport: str, told: YamlReader) -> ProviderS
         )
     if transport == "upload":
         return _with_uploads(spec, references=transport, above=1 if dialects()[spec.dialect].upload_above else 0)
-    return replace(inside(spec) if spec.references == "upload" or spec.upload_above else spec, references=transport)
+    return replace(
+        inside(spec) if spec.reference_encoding == "upload" or spec.upload_above else spec, reference_encoding=transport
+    )
 
 
-def _with_uploads(spec: ProviderSpec, *, references: Transport, above: int) -> ProviderSpec:
+def _with_uploads(spec: ProviderSpec, *, references: ReferenceEncoding, above: int) -> ProviderSpec:
     """`spec` with uploads, and with the limits that those have where the dialect is known from."""
     known = dialects()[spec.dialect]
     return replace(
         spec,
-        references=references,
+        reference_encoding=references,
         upload_above=above,
         max_request_bytes=max(spec.max_request_bytes, known.max_request_bytes),
         max_reference_bytes=max(spec.max_reference_bytes, known.max_reference_bytes),
@@ -155,8 +157,8 @@ def _uploads(spec: ProviderSpec, told: YamlReader) -> ProviderSpec:
                 told.at("upload_above"), f"upload_above would change nothing: the dialect {spec.dialect} {only}"
             )
         above = told.number("upload_above", 0, 1, 2_000_000_000)
-        spec = _with_uploads(spec, references=spec.references, above=above)
-    uploading = spec.references == "upload" or spec.upload_above
+        spec = _with_uploads(spec, references=spec.reference_encoding, above=above)
+    uploading = spec.reference_encoding == "upload" or spec.upload_above
     for word in ("upload_url", "upload_path"):
         if word in told and not uploading:
             cure = "say references: upload, too" if "upload" in can else "take it away"
@@ -172,16 +174,18 @@ def _uploads(spec: ProviderSpec, told: YamlReader) -> ProviderSpec:
 
 def _forms(spec: ProviderSpec, told: YamlReader) -> tuple[str, ...]:
     """The forms of asking that agree with the transport, in the order that is said."""
-    fitting = spec.forms
-    if any("multipart" in form for form in spec.forms):
-        fitting = tuple(form for form in spec.forms if ("multipart" in form) == (spec.references == "multipart"))
+    fitting = spec.api_variants
+    if any("multipart" in form for form in spec.api_variants):
+        fitting = tuple(
+            form for form in spec.api_variants if ("multipart" in form) == (spec.reference_encoding == "multipart")
+        )
     if "forms" not in told:
-        return spec.forms if spec.references == "multipart" else fitting
-    if not spec.forms:
+        return spec.api_variants if spec.reference_encoding == "multipart" else fitting
+    if not spec.api_variants:
         raise YamlError(told.at("forms"), f"forms would change nothing: the dialect {spec.dialect} has one form only")
-    forms = told.choices("forms", list(spec.forms))
+    forms = told.choices("forms", list(spec.api_variants))
     if not forms:
-        raise YamlError(told.at("forms"), f"forms is a list of some of: {', '.join(spec.forms)}")
+        raise YamlError(told.at("forms"), f"forms is a list of some of: {', '.join(spec.api_variants)}")
     if forms[0] not in fitting:
         needed = "data_uri or base64" if "json" in forms[0] else "multipart"
         raise YamlError(told.at("forms"), f"the form {forms[0]} needs references: {needed}")

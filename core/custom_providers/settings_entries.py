@@ -100,12 +100,12 @@ def bare(template: ProviderSpec) -> ProviderSpec:
         spec,
         models=tuple(replace(model, price=None) for model in spec.models),
         auth="key",
-        key_variables=(),
-        borrowed_variables=(),
+        key_env_vars=(),
+        shared_env_vars=(),
         key_sibling="",
         key_prefix="",
         not_key_prefix="",
-        shared_variables=(),
+        sibling_env_vars=(),
         key_url="",
         key_check="",
         docs=(),
@@ -124,13 +124,13 @@ def inside(spec: ProviderSpec) -> ProviderSpec:
     """A row whose references may be uploaded, with all of them inside the request."""
     most, largest = spec.max_request_bytes, spec.max_reference_bytes
     known = dialects()[spec.dialect].upload_above
-    if spec.references == "upload" and known:
+    if spec.reference_encoding == "upload" and known:
         # A longer request is refused, and here there is nowhere to upload it to.
         most = min(most, known - _WORDS_BYTES)
         largest = min(largest, most * 3 // 4)
     return replace(
         spec,
-        references="base64" if spec.references == "upload" else spec.references,
+        reference_encoding="base64" if spec.reference_encoding == "upload" else spec.reference_encoding,
         max_request_bytes=most,
         max_reference_bytes=largest,
         upload_above=0,
@@ -198,8 +198,8 @@ def _only(template: ProviderSpec, wire: str) -> tuple[Model, ...]:
     assert first is not None
 
     def renamed(model: Model) -> Model:
-        generate = replace(model.generate, wire=wire) if model.generate else None
-        edit = replace(model.edit, wire=wire) if model.edit else None
+        generate = replace(model.generate, model_id=wire) if model.generate else None
+        edit = replace(model.edit, model_id=wire) if model.edit else None
         return replace(model, generate=generate, edit=edit, price=None)
 
     return tuple(renamed(m) if m is first else replace(m, price=None) for m in template.models)

@@ -163,7 +163,7 @@ def _unpriced(spec: ProviderSpec) -> ProviderSpec:
 
 def _changed(spec: ProviderSpec, told: YamlReader, dated: str, *, new: bool) -> ProviderSpec:
     """A row with everything that is said about it."""
-    before = spec.routes
+    before = spec.endpoints
     spec = sending(spec, told)
     spec = replace(
         spec,
@@ -174,12 +174,12 @@ def _changed(spec: ProviderSpec, told: YamlReader, dated: str, *, new: bool) -> 
         max_parallel=told.number("max_parallel", spec.max_parallel, 1, 64),
         max_reference_bytes=told.number("max_reference_bytes", spec.max_reference_bytes, 1000, 2_000_000_000),
         max_request_bytes=told.number("max_request_bytes", spec.max_request_bytes, 1000, 2_000_000_000),
-        reads=told.choices("reads", ["png", "jpeg", "webp"]) or spec.reads,
+        reference_formats=told.choices("reads", ["png", "jpeg", "webp"]) or spec.reference_formats,
         takes_alpha=told.flag("takes_alpha", spec.takes_alpha),
-        key_variables=tuple(told.words("key_variables")) or spec.key_variables,
-        routes=_routes(spec, told),
+        key_env_vars=tuple(told.words("key_variables")) or spec.key_env_vars,
+        endpoints=_routes(spec, told),
     )
-    if spec.auth == "key" and any("{project}" in route.path for route in spec.routes.values()):
+    if spec.auth == "key" and any("{project}" in route.path for route in spec.endpoints.values()):
         raise YamlError(told.at("paths"), "paths has to be given, with your project in place of {project}")
     spec = replace(spec, models=tuple(sayable(spec, model, before) for model in spec.models))
     known, models = spec, told.map("models")
@@ -199,8 +199,8 @@ def _changed(spec: ProviderSpec, told: YamlReader, dated: str, *, new: bool) -> 
 
 def _routes(spec: ProviderSpec, told: YamlReader) -> Mapping[Operation, Endpoint]:
     name, _ = references_of(spec, told)
-    known = spec.routes
-    if "multipart" in dialect(spec.dialect).REFERENCES and spec.references != "multipart":
+    known = spec.endpoints
+    if "multipart" in dialect(spec.dialect).REFERENCES and spec.reference_encoding != "multipart":
         # References in JSON go where pictures are made from text, unless paths says otherwise: the edits route takes a form.
         known = {**known, "edit": replace(known["edit"], path=known["generate"].path)}
     return routes(known, told, name)
@@ -212,7 +212,7 @@ def _refuse_unreached(spec: ProviderSpec, known: ProviderSpec, told: YamlReader,
     `known`: the row before its models were changed.
     """
     name, _ = references_of(spec, told)
-    apart = {each.name for each in known.models if any(o and o.route for o in (each.generate, each.edit))}
+    apart = {each.name for each in known.models if any(o and o.endpoint for o in (each.generate, each.edit))}
     for word in ROUTE_WORDS:
         if word not in told or (word == "references" and not name):
             continue

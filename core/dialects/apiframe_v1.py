@@ -10,20 +10,20 @@ from __future__ import annotations
 from typing import Any
 
 from ..http.body import json_body
-from ..providers.spec import Transport
+from ..providers.spec import ReferenceEncoding
 from .base.polling import follow, lost, task_id_of
 from .base.step import Failed, Job, Reply, Send, State, Step
 from .parsing.error_parsing import fault_of, unreadable
 from .parsing.reading import NotJson, read_object
 
-REFERENCES: tuple[Transport, ...] = ("data_uri", "base64")
+REFERENCES: tuple[ReferenceEncoding, ...] = ("data_uri", "base64")
 
 
 def start(job: Job) -> Step:
     value: dict[str, Any] = {"prompt": job.prompt, **job.fields()}
     if job.references:
-        value[job.route.references] = [job.inline(picture) for picture in job.references]
-    return Send("POST", job.url(job.route.path), {"at": "submit"}, paid=True, body=json_body(value))
+        value[job.endpoint.references_field] = [job.inline(picture) for picture in job.references]
+    return Send("POST", job.url(job.endpoint.path), {"at": "submit"}, paid=True, body=json_body(value))
 
 
 def next(job: Job, state: State, reply: Reply) -> Step:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import Fault
 from ..http.body import json_body
-from ..providers.spec import Transport
+from ..providers.spec import ReferenceEncoding
 from ..redaction.text import redact
 from .base.polling import SUCCEEDED, follow, lost, path_segment, status_of, task_id_of
 from .base.step import Done, Failed, ImageRef, Job, Reply, Send, State, Step
@@ -23,7 +23,7 @@ from .parsing.long_text import LongText
 from .parsing.reading import NotJson, read_json, read_object
 from .parsing.result_images import image_of, images_in, result_images
 
-REFERENCES: tuple[Transport, ...] = ("upload",)
+REFERENCES: tuple[ReferenceEncoding, ...] = ("upload",)
 
 _ECHOES = frozenset({"input", "params", "nanoBananaParams", "image_input", "thumbnail", "thumbnails", "webhookUrl"})
 """Names under which a result may repeat what was sent, or show it smaller."""
@@ -62,11 +62,11 @@ def _upload_or_submit(job: Job, urls: list[str], fresh: Fresh | None = None) -> 
         return upload
     wishes: dict[str, Any] = dict(job.fields())
     if urls:
-        wishes[job.route.references] = urls
+        wishes[job.endpoint.references_field] = urls
     value: dict[str, Any] = {"model": job.model, "prompt": job.prompt}
     if wishes:
         value["nanoBananaParams"] = wishes
-    return Send("POST", job.url(job.route.path), {"at": "submit"}, paid=True, body=json_body(value), uploaded=fresh)
+    return Send("POST", job.url(job.endpoint.path), {"at": "submit"}, paid=True, body=json_body(value), uploaded=fresh)
 
 
 def _poll(job: Job, state: State) -> Send:

@@ -22,7 +22,7 @@ from typing import Any
 from ..errors import Fault, Kind
 from ..http.body import Body, Raw, json_body
 from ..http.status import is_missing_route
-from ..providers.spec import Transport
+from ..providers.spec import ReferenceEncoding
 from .base.inlining import in_order, next_upload
 from .base.polling import follow, lost, own_address, path_segment, status_of, task_id_of
 from .base.step import Done, Failed, Job, Reply, Send, State, Step, Wait
@@ -32,7 +32,7 @@ from .parsing.error_parsing import fault_of, fault_words, no_picture, unreadable
 from .parsing.reading import NotJson, read_object
 from .parsing.result_images import result_images
 
-REFERENCES: tuple[Transport, ...] = ("data_uri", "upload")
+REFERENCES: tuple[ReferenceEncoding, ...] = ("data_uri", "upload")
 
 _QUEUED = frozenset({"in_queue", "queued"})
 _KINDS: dict[str, Kind] = {
@@ -92,9 +92,9 @@ def _upload_or_submit(job: Job, state: State, fresh: tuple[int, str] | None = No
         return Send("POST", url, announced, body=json_body(value), uploaded=fresh)
     value = {"prompt": job.prompt, **job.fields()}
     if job.references:
-        value[job.route.references] = in_order(job, urls)
+        value[job.endpoint.references_field] = in_order(job, urls)
     submitted: State = {**state, "at": "submit"}
-    return Send("POST", job.url(job.route.path), submitted, paid=True, body=json_body(value), uploaded=fresh)
+    return Send("POST", job.url(job.endpoint.path), submitted, paid=True, body=json_body(value), uploaded=fresh)
 
 
 def _uploading(job: Job, state: State, reply: Reply) -> Step:

@@ -17,14 +17,14 @@ from typing import Any
 
 from ..errors import Fault
 from ..http.body import Body, Inline, Raw, json_body
-from ..providers.spec import Transport
+from ..providers.spec import ReferenceEncoding
 from .base.step import Done, Failed, Job, Reply, Send, State, Step, Wait
 from .parsing import gemini_errors
 from .parsing.error_parsing import unreadable
 from .parsing.reading import NotJson, read_object
 from .parsing.result_images import result_images
 
-REFERENCES: tuple[Transport, ...] = ("base64", "upload")
+REFERENCES: tuple[ReferenceEncoding, ...] = ("base64", "upload")
 UNREAD = ("poll_seconds",)
 
 CATEGORIES = tuple(
@@ -70,7 +70,7 @@ def resume(job: Job, accepted: State) -> Step:
 def _places(job: Job) -> list[str]:
     """How each reference travels: "" inside the body, an address, or `_UPLOAD`."""
     places = [""] * len(job.references)
-    if job.spec.references == "upload" or job.spec.upload_above:
+    if job.spec.reference_encoding == "upload" or job.spec.upload_above:
         largest_first = sorted(range(len(places)), key=lambda index: -len(job.references[index].data))
         for index in largest_first:
             if len(_body(job, places)) <= job.spec.upload_above:
@@ -97,7 +97,9 @@ def _go_on(job: Job, places: list[str], fresh: tuple[int, str] | None = None) ->
             },
             uploaded=fresh,
         )
-    return Send("POST", job.url(job.route.path), {"at": "submit"}, paid=True, body=_body(job, places), uploaded=fresh)
+    return Send(
+        "POST", job.url(job.endpoint.path), {"at": "submit"}, paid=True, body=_body(job, places), uploaded=fresh
+    )
 
 
 def _body(job: Job, places: list[str]) -> Body:
@@ -106,7 +108,9 @@ def _body(job: Job, places: list[str]) -> Body:
         if place:
             parts.append({"fileData": {"mimeType": picture.mime, "fileUri": place}})
         else:
-            parts.append({job.route.references: {"mimeType": picture.mime, "data": Inline(picture, data_uri=False)}})
+            parts.append(
+                {job.endpoint.references_field: {"mimeType": picture.mime, "data": Inline(picture, data_uri=False)}}
+            )
     value: dict[str, Any] = {
         "contents": [{"role": "user", "parts": parts}],
         "generationConfig": {"responseModalities": ["IMAGE"]},

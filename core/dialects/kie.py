@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import Fault
 from ..http.body import json_body
 from ..images.picture import Encoded
-from ..providers.spec import Transport
+from ..providers.spec import ReferenceEncoding
 from .base.polling import SUCCEEDED, follow, lost, path_segment, status_of, task_id_of
 from .base.step import Failed, Job, Reply, Send, State, Step
 from .base.uploads import Fresh, known_urls, next_upload, placed, without_upload
@@ -25,7 +25,7 @@ from .parsing.error_parsing import error_in, fault_of, unreadable
 from .parsing.long_text import LongText
 from .parsing.reading import NotJson, read_json, read_object
 
-REFERENCES: tuple[Transport, ...] = ("upload",)
+REFERENCES: tuple[ReferenceEncoding, ...] = ("upload",)
 
 _CODES: Codes = {"433": "credit", "455": "busy"}
 """Of the codes in its answers those that are no HTTP status: the key's own limit is used up, and maintenance (the list of
@@ -71,9 +71,9 @@ def _upload_or_submit(job: Job, urls: list[str], fresh: Fresh | None = None) -> 
         return upload
     wishes: dict[str, Any] = {"prompt": job.prompt, **job.fields()}
     if urls:
-        wishes[job.route.references] = urls
+        wishes[job.endpoint.references_field] = urls
     value = {"model": job.model, "input": wishes}
-    return Send("POST", job.url(job.route.path), {"at": "submit"}, paid=True, body=json_body(value), uploaded=fresh)
+    return Send("POST", job.url(job.endpoint.path), {"at": "submit"}, paid=True, body=json_body(value), uploaded=fresh)
 
 
 def _form(picture: Encoded) -> Sequence[tuple[str, str | Encoded]]:

@@ -24,7 +24,7 @@ from typing import Any
 
 from ..errors import Fault
 from ..http.body import json_body
-from ..providers.spec import Transport
+from ..providers.spec import ReferenceEncoding
 from .base.polling import follow, lost, path_segment, task_id_of
 from .base.step import Failed, Job, Reply, Send, State, Step
 from .base.variants import another, begin, inside, remembered
@@ -41,7 +41,7 @@ from .parsing.refusals import (
 )
 from .parsing.result_images import result_images
 
-REFERENCES: tuple[Transport, ...] = ("data_uri", "base64")
+REFERENCES: tuple[ReferenceEncoding, ...] = ("data_uri", "base64")
 
 _ID, _RATIO, _ROUTE, _ENCODING = "model id", "ratio", "route", "encoding"
 _PREFIX = "google/"
@@ -54,7 +54,7 @@ def start(job: Job) -> Step:
         first[_RATIO] = "plain"
     if job.references:
         first[_ROUTE] = "edits"
-        first[_ENCODING] = "base64" if job.spec.references == "base64" else "data_uri"
+        first[_ENCODING] = "base64" if job.spec.reference_encoding == "base64" else "data_uri"
     return _submit(job, begin(job, first))
 
 
@@ -86,10 +86,10 @@ def _submit(job: Job, state: State) -> Send:
     value: dict[str, Any] = {"model": _wire_id(job, state), "prompt": job.prompt, **job.fields()}
     if variants.get(_RATIO) == "spaced":
         value["aspect_ratio"] = " 3:2"
-    if job.route.references and job.references:
+    if job.endpoint.references_field and job.references:
         addresses = [""] * len(job.references)
-        value[job.route.references] = inside(job, addresses, variants[_ENCODING])
-    route = job.spec.routes["generate"] if variants.get(_ROUTE) == "generations" else job.route
+        value[job.endpoint.references_field] = inside(job, addresses, variants[_ENCODING])
+    route = job.spec.endpoints["generate"] if variants.get(_ROUTE) == "generations" else job.endpoint
     return Send("POST", job.url(route.path), {**state, "at": "submit"}, paid=True, body=json_body(value))
 
 

@@ -23,7 +23,7 @@ from typing import Any
 from ..errors import Fault
 from ..http.body import json_body, multipart_body
 from ..images.picture import Encoded
-from ..providers.spec import Transport
+from ..providers.spec import ReferenceEncoding
 from .base.polling import follow, lost, path_segment, task_id_of
 from .base.step import Failed, Job, Reply, Send, State, Step
 from .base.variants import another, begin, inside, remembered
@@ -31,17 +31,17 @@ from .parsing.error_parsing import fault_of, unreadable
 from .parsing.reading import NotJson, read_object
 from .parsing.refusals import names_nothing, wants_addresses, wants_other_body, wants_other_encoding
 
-REFERENCES: tuple[Transport, ...] = ("multipart", "data_uri", "base64")
+REFERENCES: tuple[ReferenceEncoding, ...] = ("multipart", "data_uri", "base64")
 
 _HEAD = 64 << 10
 
 
 def start(job: Job) -> Step:
-    forms = (job.form or " ".join(job.spec.forms[:1])).split()
+    forms = (job.api_variant or " ".join(job.spec.api_variants[:1])).split()
     form = "json" if "json" in forms and _knows_json(job) else "multipart"
     state: State = {"at": "submit", "form": form, "async": "async" in forms}
     if job.operation == "edit":
-        encoding = "base64" if job.spec.references == "base64" else "data_uri"
+        encoding = "base64" if job.spec.reference_encoding == "base64" else "data_uri"
         state |= begin(job, {_topic(job): form, "encoding": encoding})
     return _submit(job, state)
 
@@ -56,7 +56,7 @@ def next(job: Job, state: State, reply: Reply) -> Step:
         value = read_object(reply)
     except NotJson:
         return Failed(unreadable(reply), task)
-    learned = "" if task or not job.spec.forms else state["form"] + (" async" if state["async"] else "")
+    learned = "" if task or not job.spec.api_variants else state["form"] + (" async" if state["async"] else "")
     step = follow(
         job,
         reply,
@@ -78,13 +78,13 @@ def _submit(job: Job, state: State) -> Send:
     fields = {"model": job.model, "prompt": job.prompt, **job.fields()}
     if job.operation == "edit" and state["variants"][_topic(job)] == "multipart":
         parts: list[tuple[str, str | Encoded]] = [(name, _text(value)) for name, value in fields.items()]
-        parts += [(job.route.references, picture) for picture in job.references]
-        return Send("POST", job.url(job.route.path) + query, state, paid=True, body=multipart_body(parts))
+        parts += [(job.endpoint.references_field, picture) for picture in job.references]
+        return Send("POST", job.url(job.endpoint.path) + query, state, paid=True, body=multipart_body(parts))
     # The edits route of the document takes a form only; a row whose references travel in JSON names the one that takes them.
-    route = job.spec.routes["generate"] if job.spec.references == "multipart" else job.route
+    route = job.spec.endpoints["generate"] if job.spec.reference_encoding == "multipart" else job.endpoint
     value: dict[str, Any] = dict(fields)
     if job.references:
-        value[job.route.references] = inside(job, [""] * len(job.references), state["variants"]["encoding"])
+        value[job.endpoint.references_field] = inside(job, [""] * len(job.references), state["variants"]["encoding"])
     return Send("POST", job.url(route.path) + query, state, paid=True, body=json_body(value))
 
 
@@ -104,7 +104,7 @@ def _refused(job: Job, state: State, reply: Reply) -> Step:
 
 
 def _blames_the_way(job: Job, reply: Reply, fault: Fault) -> bool:
-    if wants_other_body(reply, fault, job.route.references):
+    if wants_other_body(reply, fault, job.endpoint.references_field):
         return True
     return len(job.references) > 1 and names_nothing(reply, fault)
 
@@ -118,7 +118,7 @@ def _topic(job: Job) -> str:
 
 
 def _knows_json(job: Job) -> bool:
-    return any("json" in form for form in job.spec.forms)
+    return any("json" in form for form in job.spec.api_variants)
 
 
 def _without_request_id(value: dict[str, Any]) -> dict[str, Any]:

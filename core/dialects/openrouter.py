@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import Fault, Kind
 from ..http.body import Inline, json_body
-from ..providers.spec import Transport
+from ..providers.spec import ReferenceEncoding
 from ..redaction.text import redact
 from .base.step import Done, Failed, Job, Reply, Send, State, Step
 from .parsing.error_kinds import declines
@@ -23,7 +23,7 @@ from .parsing.error_parsing import error_in, fault_of, no_picture, unreadable
 from .parsing.reading import NotJson, read_json, read_object
 from .parsing.result_images import result_images
 
-REFERENCES: tuple[Transport, ...] = ("data_uri",)
+REFERENCES: tuple[ReferenceEncoding, ...] = ("data_uri",)
 UNREAD = ("paths", "references", "poll_seconds")
 
 _OTHER = {"chat": "images", "images": "chat"}
@@ -35,13 +35,13 @@ _OF_THE_PICTURE = frozenset({"aspect_ratio", "resolution", "output_format"})
 
 
 def start(job: Job) -> Step:
-    return _submit(job, job.form or job.spec.forms[0])
+    return _submit(job, job.api_variant or job.spec.api_variants[0])
 
 
 def next(job: Job, state: State, reply: Reply) -> Step:
     form = state["form"]
     if not reply.ok:
-        if reply.status in (404, 405) and "tried" not in state and _OTHER[form] in job.spec.forms:
+        if reply.status in (404, 405) and "tried" not in state and _OTHER[form] in job.spec.api_variants:
             return _submit(job, _OTHER[form], tried=True)
         return Failed(_advised(_fault(reply), job, form))
     try:
@@ -76,7 +76,7 @@ def _submit(job: Job, form: str, *, tried: bool = False) -> Send:
             "messages": [{"role": "user", "content": content}],
             "modalities": ["image", "text"],
         }
-        fields = job.route.fields.items()
+        fields = job.endpoint.fields.items()
         beside = {field.name for option, field in fields if option not in _OF_THE_PICTURE}
         value |= {name: wish for name, wish in wishes.items() if name in beside}
         shape = {_IN_CHAT.get(name, name): wish for name, wish in wishes.items() if name not in beside}
@@ -85,7 +85,7 @@ def _submit(job: Job, form: str, *, tried: bool = False) -> Send:
     else:
         value = {"model": job.model, "prompt": job.prompt, **wishes}
         if pictures:
-            value[job.route.references] = pictures
+            value[job.endpoint.references_field] = pictures
     return Send("POST", job.url(_PATHS[form]), state, paid=True, body=json_body(value))
 
 
@@ -109,7 +109,7 @@ def _why_none(reply: Reply, value: dict[str, Any], words: str) -> Fault:
         return replace(_told(reply, error), status=reply.status)  # it broke off while it was being made
     ends = " ".join(str(choice.get(name) or "") for name in ("finish_reason", "native_finish_reason"))
     kind: Kind = (
-        "content" if "content_filter" in ends.lower() or declines(ends) or declines(words, reply.sent) else "empty"
+        "content" if "content_filter" in ends.lower() or declines(ends) or declines(words, reply.prompt) else "empty"
     )
     return Fault(kind, redact(words or ends), reply.status, request_id=reply.request_id)
 

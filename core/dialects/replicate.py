@@ -20,7 +20,7 @@ from typing import Any
 
 from ..http.body import json_body, multipart_body
 from ..http.status import is_missing_route
-from ..providers.spec import Transport
+from ..providers.spec import ReferenceEncoding
 from .base.inlining import in_order, next_upload
 from .base.polling import follow, lost, own_address, path_segment, status_of, task_id_of
 from .base.step import Failed, Job, Reply, Send, State, Step, Wait
@@ -29,7 +29,7 @@ from .base.variants import another, begin, remembered
 from .parsing.error_parsing import fault_of, unreadable
 from .parsing.reading import NotJson, read_object
 
-REFERENCES: tuple[Transport, ...] = ("data_uri", "upload")
+REFERENCES: tuple[ReferenceEncoding, ...] = ("data_uri", "upload")
 
 _CONTENT = re.compile(r"\bE005\b")
 
@@ -80,9 +80,9 @@ def _upload_or_submit(job: Job, state: State, fresh: tuple[int, str] | None = No
         return Send("POST", job.upload_url("/v1/files"), sent, body=body, uploaded=fresh)
     value: dict[str, Any] = {"prompt": job.prompt, **job.fields()}
     if job.references:
-        value[job.route.references] = in_order(job, urls)
+        value[job.endpoint.references_field] = in_order(job, urls)
     body = json_body({"input": value})
-    return Send("POST", job.url(job.route.path), {**state, "at": "submit"}, paid=True, body=body, uploaded=fresh)
+    return Send("POST", job.url(job.endpoint.path), {**state, "at": "submit"}, paid=True, body=body, uploaded=fresh)
 
 
 def _uploaded(job: Job, state: State, reply: Reply) -> Step:

@@ -17,7 +17,7 @@ from typing import Any
 
 from ..http.body import Body, Raw, json_body
 from ..http.status import is_missing_route
-from ..providers.spec import Transport
+from ..providers.spec import ReferenceEncoding
 from .base.polling import follow, lost, path_segment, task_id_of
 from .base.step import Failed, Job, Reply, Send, State, Step
 from .base.uploads import Fresh, is_web_address, known_urls
@@ -27,7 +27,7 @@ from .parsing.error_parsing import fault_of, unreadable
 from .parsing.reading import NotJson, read_object
 from .parsing.refusals import wants_addresses
 
-REFERENCES: tuple[Transport, ...] = ("upload", "data_uri")
+REFERENCES: tuple[ReferenceEncoding, ...] = ("upload", "data_uri")
 
 _CODES: Codes = {
     "email_not_verified": "account",
@@ -44,8 +44,12 @@ _UPLOAD, _INSIDE = "upload", "inside"
 
 
 def start(job: Job) -> Step:
-    state = begin(job, {_TOPIC: _UPLOAD if job.spec.references == "upload" else _INSIDE} if job.references else {})
-    return _upload_or_submit(job, {**state, "form": job.form or job.spec.forms[0], "urls": known_urls(job)})
+    state = begin(
+        job, {_TOPIC: _UPLOAD if job.spec.reference_encoding == "upload" else _INSIDE} if job.references else {}
+    )
+    return _upload_or_submit(
+        job, {**state, "form": job.api_variant or job.spec.api_variants[0], "urls": known_urls(job)}
+    )
 
 
 def next(job: Job, state: State, reply: Reply) -> Step:
@@ -124,11 +128,11 @@ def _uploading(job: Job, state: State, reply: Reply) -> Step:
 def _submit(job: Job, state: State, fresh: Fresh | None = None) -> Send:
     value: dict[str, Any] = {"prompt": job.prompt, **job.fields()}
     if job.references:
-        value[job.route.references] = inside(job, state["urls"], job.spec.references)
+        value[job.endpoint.references_field] = inside(job, state["urls"], job.spec.reference_encoding)
     if state["form"] == "runs":
         path, value = "/v1/models/{model}/runs", {"input": value}
     else:
-        path = job.route.path
+        path = job.endpoint.path
     return Send("POST", job.url(path), {**state, "at": "submit"}, paid=True, body=json_body(value), uploaded=fresh)
 
 

@@ -25,7 +25,7 @@ from typing import Any
 from ..errors import Fault
 from ..http.body import Body, Raw, json_body, multipart_body
 from ..http.status import is_missing_route
-from ..providers.spec import Transport
+from ..providers.spec import ReferenceEncoding
 from .base.polling import SUCCEEDED, follow, lost, path_segment, status_of, task_id_of
 from .base.step import Failed, Job, Reply, Send, State, Step
 from .base.uploads import Fresh, known_urls, placed
@@ -34,7 +34,7 @@ from .parsing.error_parsing import claimed_status, error_in, fault_of, unreadabl
 from .parsing.reading import NotJson, read_object
 from .parsing.refusals import wants_addresses
 
-REFERENCES: tuple[Transport, ...] = ("upload",)
+REFERENCES: tuple[ReferenceEncoding, ...] = ("upload",)
 
 _SEEN = ("status", "outputs", "error", "progress")
 _TOPIC, _RESULT = "references", "result"
@@ -45,7 +45,9 @@ _HEADER = re.compile(r"(?i)x-[a-z0-9-]{1,60}|cache-control|content-disposition")
 
 
 def start(job: Job) -> Step:
-    state = begin(job, {_TOPIC: _UPLOADS[0] if job.spec.references == "upload" else "inside"} if job.references else {})
+    state = begin(
+        job, {_TOPIC: _UPLOADS[0] if job.spec.reference_encoding == "upload" else "inside"} if job.references else {}
+    )
     return _upload_or_submit(job, {**state, "urls": known_urls(job)})
 
 
@@ -78,7 +80,7 @@ def next(job: Job, state: State, reply: Reply) -> Step:
     # A reply about a prediction may repeat what was sent: of such a one only the outputs are looked at.
     own = not task or "outputs" in inner or ("status" in inner and status_of(inner) not in SUCCEEDED)
     if not own and "status" in inner:
-        sent = job.spec.routes["edit"].references
+        sent = job.spec.endpoints["edit"].references_field
         value = {"data": {name: told for name, told in inner.items() if name != sent}}
     carried = state if task else begin(job, {_RESULT: "result"})
     extra: State = {name: carried[name] for name in ("variants", "refused") if name in carried}
@@ -139,9 +141,9 @@ def _put(job: Job, state: State, reply: Reply) -> Step:
 def _submit(job: Job, state: State, fresh: Fresh | None = None) -> Send:
     value: dict[str, Any] = {"prompt": job.prompt, **job.fields()}
     if job.references:
-        value[job.route.references] = inside(job, state["urls"], job.spec.references)
+        value[job.endpoint.references_field] = inside(job, state["urls"], job.spec.reference_encoding)
     submitted: State = {**state, "at": "submit"}
-    return Send("POST", job.url(job.route.path), submitted, paid=True, body=json_body(value), uploaded=fresh)
+    return Send("POST", job.url(job.endpoint.path), submitted, paid=True, body=json_body(value), uploaded=fresh)
 
 
 def _poll(job: Job, state: State) -> Send:

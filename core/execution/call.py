@@ -169,7 +169,7 @@ class Call:
         transport: Transport | None = None
         try:
             target = self.target
-            uploads = target.spec.uploads_to(target.base_url)
+            uploads = target.spec.upload_base_url(target.base_url)
             transport = Transport(target.base_url, target.proxy, target.ca_bundle, uploads=uploads)
             self._perform(transport)
         except NanoBananaError as error:
@@ -211,7 +211,7 @@ class Call:
             raise self._blame.not_sent()
         self._job = replace(
             self._job,
-            form=self.target.form or self._memory.forms.get(self.target.place, ""),
+            api_variant=self.target.form or self._memory.forms.get(self.target.place, ""),
             variants=self._memory.variants_at(self.target),
             uploaded=self._memory.uploaded(self.target, self._job.references, self._digests),
         )
@@ -305,7 +305,7 @@ class Call:
             assert reply is not None
             if 300 <= reply.status < 400:
                 raise self._redirected(reply)
-            step = self._scrubbed_step(step_after(speech, self._job, send, replace(reply, sent=self._sent_words)))
+            step = self._scrubbed_step(step_after(speech, self._job, send, replace(reply, prompt=self._sent_words)))
             if isinstance(step, Done):
                 step = without_echoes(step, reply, self._job, self._digests, self._marks(), self._task_id)
             about_result = reply.ok and (send.paid or send.accepted is not None)
@@ -441,8 +441,8 @@ class Call:
                 kept = {**send.accepted, _MARKS: self._marks()} if self._marks() else send.accepted
                 self._write(lambda: self._ledger.mark_accepted(self.fingerprints, kept))
             self._task = send.accepted
-        if send.learned:
-            self._memory.forms[self.target.place] = send.learned
+        if send.api_variant:
+            self._memory.forms[self.target.place] = send.api_variant
         self._memory.keep_variants(self.target, send.variants)
         if send.uploaded is not None:
             index, url = send.uploaded
@@ -463,8 +463,8 @@ class Call:
 
     def _finish(self, transport: Transport, speech: Dialect, done: Done) -> None:
         """Brings the pictures home."""
-        if done.learned:
-            self._memory.forms[self.target.place] = done.learned
+        if done.api_variant:
+            self._memory.forms[self.target.place] = done.api_variant
         self._memory.keep_variants(self.target, done.variants)
         self._left = True
         outcome = self.outcome
@@ -488,7 +488,7 @@ class Call:
     def _chosen(self, done: Done) -> tuple[list[ImageRef], list[ImageRef]]:
         """The results and the extra pictures of an answer, with whole addresses."""
         asked = self.claim.image_count if self.claim else len(self.numbers)
-        return chosen([absolute(each, self.target.base_url) for each in done.pictures], asked)
+        return chosen([absolute(each, self.target.base_url) for each in done.images], asked)
 
     def _bring_all(self, transport: Transport, speech: Dialect, found: dict[int, ImageRef], usd: float | None) -> None:
         asked_again = False

@@ -38,7 +38,7 @@ def without_echoes(
         return done
     sizes = {size for mark in marks if (size := mark.partition(":")[0]).isdecimal()}
     shapes = {(picture.width, picture.height) for picture in job.references}
-    many = len(done.pictures) > job.count
+    many = len(done.images) > job.count
     left = MOST_COMPARED
 
     def is_echo(found: ImageRef) -> bool:
@@ -59,9 +59,9 @@ def without_echoes(
         except UnreadablePicture:
             return False
 
-    kept = tuple(found for found in done.pictures if not is_echo(found))
+    kept = tuple(found for found in done.images if not is_echo(found))
     if kept:
-        return replace(done, pictures=kept)
+        return replace(done, images=kept)
     words = redact(done.text) or "only the reference images came back"
     fault = Fault("empty", words, reply.status, request_id=done.request_id or reply.request_id)
     return Failed(fault, task)

@@ -53,7 +53,7 @@ def find_key(
     of_another: ConfigError | None = None
     for name in variables(spec, profile):
         if environ.get(name, "").strip():
-            if name in spec.shared_variables:
+            if name in spec.sibling_env_vars:
                 of_another = _of_sibling(spec, cleaned(environ[name], name), name)
                 if of_another is not None:
                     continue
@@ -63,7 +63,7 @@ def find_key(
     kept = store(spec.id, profile) if store else None
     if kept:
         return _key(spec, kept, "the key store")
-    lent = spec.borrowed_variables if borrowed and profile == "default" else ()
+    lent = spec.shared_env_vars if borrowed and profile == "default" else ()
     found = next((_key(spec, environ[name], name) for name in lent if environ.get(name, "").strip()), None)
     if found is None and of_another is not None and borrowed:
         raise of_another
@@ -107,7 +107,7 @@ def _of_sibling(spec: ProviderSpec, key: str, source: str) -> ConfigError | None
 def variables(spec: ProviderSpec, profile: str = "default") -> list[str]:
     """The environment variables that are looked at for a key, in order, without the _FILE twins."""
     if profile == "default":
-        return [variable(spec.id, "API_KEY"), *spec.key_variables]
+        return [variable(spec.id, "API_KEY"), *spec.key_env_vars]
     return [variable(spec.id, f"{profile.upper().replace('-', '_')}_API_KEY")]
 
 

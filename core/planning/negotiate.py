@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import Impossible
-from ..providers.spec import DEAREST_USD, OMITTED, Capabilities, Model, Operation, Option, ProviderSpec
+from ..providers.spec import OMITTED, UNKNOWN_PRICE_USD, Capabilities, Model, Operation, Option, ProviderSpec
 from ..request import Request, Slot
 
 FINGERPRINT_VERSION = 1
@@ -46,7 +46,7 @@ class ResolvedRequest:
         if self.override_usd is not None:
             return self.override_usd
         if self.usd is None or self.model.price is None:
-            return DEAREST_USD
+            return UNKNOWN_PRICE_USD
         return max(self.usd, self.model.price.counted_of(self.resolution) or 0.0)
 
     def fingerprint(self, request: Request, slot: Slot, version: int = FINGERPRINT_VERSION) -> str:
@@ -84,9 +84,9 @@ def negotiate(
 
     Raises Impossible with what is possible instead.
     """
-    offer = model.offer(request.operation)
+    offer = model.capabilities(request.operation)
     if offer is None:
-        can = [other.name for other in spec.models if other.offer(request.operation)]
+        can = [other.name for other in spec.models if other.capabilities(request.operation)]
         verb = "edit pictures" if request.operation == "edit" else "make pictures from text alone"
         raise _impossible(
             f"{model.name} at {spec.label} can't {verb}",
@@ -131,7 +131,7 @@ def negotiate(
         spec,
         model,
         offer,
-        override or offer.wire,
+        override or offer.model_id,
         tuple(sent),
         sends_seed,
         effective,
@@ -143,10 +143,10 @@ def negotiate(
 
 def options_of(spec: ProviderSpec, operation: Operation, offer: Capabilities) -> dict[Option, tuple[str, ...] | None]:
     """The options beyond ratio, resolution and count that are sent, with our values that are possible; None = any."""
-    fields = (offer.route or spec.routes[operation]).fields
+    fields = (offer.endpoint or spec.endpoints[operation]).fields
     found: dict[Option, tuple[str, ...] | None] = {}
     for option in offer.options & fields.keys():
-        values = offer.choices.get(option) or fields[option].values
+        values = offer.option_values.get(option) or fields[option].values
         found[option] = None if values is None else tuple(values)
     return found
 

@@ -60,7 +60,7 @@ class Target:
             count,
             tuple(references),
             project=self.key.project if self.key else "",
-            own_route=fit.offer.route,
+            model_endpoint=fit.offer.endpoint,
         )
 
 

@@ -33,7 +33,7 @@ def encode_references(
         number = f"reference {index + 1}"
         if wish == "lossless":
             raise _too_large(f"{number} has {_mb(files[index])} as a lossless file", spec)
-        if files[index].format != "jpeg" and "jpeg" in spec.reads:
+        if files[index].format != "jpeg" and "jpeg" in spec.reference_formats:
             smaller = pictures[index].encoded("jpeg", flatten=True)
             notices.append(
                 f"{number} was sent as JPEG (quality 95, 4:4:4, {_mb(smaller)}): its lossless file has {_mb(files[index])}, "
@@ -63,11 +63,11 @@ def _over(files: Sequence[Encoded], spec: ProviderSpec) -> list[int]:
 
 def _lossless(picture: Picture, spec: ProviderSpec) -> Format:
     readable = max(picture.width, picture.height) <= WEBP_SIDE
-    return "webp" if "webp" in spec.reads and readable else "png"
+    return "webp" if "webp" in spec.reference_formats and readable else "png"
 
 
 def _length(file: Encoded, spec: ProviderSpec) -> int:
-    return len(file.data) if spec.references in ("multipart", "upload") else (len(file.data) + 2) // 3 * 4
+    return len(file.data) if spec.reference_encoding in ("multipart", "upload") else (len(file.data) + 2) // 3 * 4
 
 
 def _travelling(files: Sequence[Encoded], spec: ProviderSpec) -> int:

@@ -98,7 +98,7 @@ class ProviderResolver:
             key = self.keys.key(spec, profile)
             if (key is None and spec.needs_key) or self.settings.base_url(spec) != address:
                 return None
-            models = [m for m in spec.models if wire in {offer.wire for offer in (m.generate, m.edit) if offer}]
+            models = [m for m in spec.models if wire in {offer.model_id for offer in (m.generate, m.edit) if offer}]
             return self._target(spec, (models or list(spec.models))[0], key, ProviderChoice(provider, profile=profile))
         except ConfigError:
             return None
@@ -258,7 +258,7 @@ class ProviderResolver:
         self, spec: ProviderSpec, key: Key | None, choice: ProviderChoice, family: str, requests: Sequence[Request]
     ) -> Candidate | str:
         """What a provider that nobody named makes of `requests`, or that it has no model of the family. Raises Impossible."""
-        model = spec.of_family(family, choice.model) if family else spec.model(RECOMMENDED)
+        model = spec.model_of_family(family, choice.model) if family else spec.model(RECOMMENDED)
         if model is None:
             return f"{spec.label} has no such model"
         target = self._target(spec, model, key, choice, override="")
@@ -348,7 +348,7 @@ def _retired(spec: ProviderSpec, model: Model, choice: ProviderChoice) -> list[s
         notices.append(f"{spec.label} has retired {choice.model}: {model.name} takes its place")
     successor = spec.model(spec.retired.get(choice.model_override, ""))
     if choice.model_override and successor:
-        wires = [offer.wire for offer in (successor.generate, successor.edit) if offer]
+        wires = [offer.model_id for offer in (successor.generate, successor.edit) if offer]
         notices.append(
             f"model_override {choice.model_override} is an id that has been retired at {spec.label}. It was sent all the "
             f"same; {wires[0]} took its place: choose the model {successor.name} and leave model_override empty"

@@ -20,12 +20,12 @@ EXTREME_RATIOS = ("1:4", "4:1", "1:8", "8:1")
 """Four more, on the newer flash-class models only."""
 RESOLUTIONS = ("0.5K", "1K", "2K", "4K")
 
-DEAREST_USD = 0.30
+UNKNOWN_PRICE_USD = 0.30
 """What a picture counts as when its price isn't known: the dearest known price of the field."""
 
 OMITTED = "omitted"
 """As an `auto_ratio`: without a ratio the provider takes that of a lone reference; of several it isn't known which one's."""
-PREVIEWS = {
+RETIRED_PREVIEWS = {
     "nano-banana-pro-preview": "nano-banana-pro",
     "nano-banana-2-preview": "nano-banana-2",
     "nano-banana-preview": "nano-banana",
@@ -69,7 +69,7 @@ class Endpoint:
     path: str
     """Path below the base URL; `{model}` is replaced by the wire model id, `{project}` by the project of the key."""
     fields: Mapping[Option, Field]
-    references: str = ""
+    references_field: str = ""
     """The field that carries the reference images."""
     constants: Mapping[str, str | int | bool] = field(default_factory=dict)
     """Fields that are sent always, as they are."""
@@ -79,7 +79,7 @@ class Endpoint:
 class Capabilities:
     """What one model can do for one operation."""
 
-    wire: str
+    model_id: str
     """The model id that is sent."""
     ratios: tuple[str, ...] = RATIOS
     resolutions: tuple[str, ...] = ()
@@ -95,11 +95,11 @@ class Capabilities:
     """Pictures that one call can give."""
     options: frozenset[Option] = frozenset()
     """Options beyond ratio, resolution and count that are sent; the others are left out with a notice."""
-    choices: Mapping[Option, tuple[str, ...]] = field(default_factory=dict)
+    option_values: Mapping[Option, tuple[str, ...]] = field(default_factory=dict)
     """Our values of an option, where this model has fewer of them than the field."""
     max_prompt: int = 0
     """Characters that a prompt may have; 0 where the provider doesn't say."""
-    route: Endpoint | None = None
+    endpoint: Endpoint | None = None
     """Address and field names where this model's differ from those of the provider's other models."""
 
     @property
@@ -145,11 +145,11 @@ class Model:
     """Name of the provider's model that is asked instead once the provider answers, free of charge, that it doesn't know
     the id of this one; "" = none. A name or an id that is known to be dead stands in the provider's `retired`."""
 
-    def offer(self, operation: Operation) -> Capabilities | None:
+    def capabilities(self, operation: Operation) -> Capabilities | None:
         return self.generate if operation == "generate" else self.edit
 
 
-Transport = Literal["data_uri", "base64", "multipart", "upload"]
+ReferenceEncoding = Literal["data_uri", "base64", "multipart", "upload"]
 Auth = Literal["key", "google_service_account"]
 
 
@@ -166,16 +166,16 @@ class ProviderSpec:
     auth_header: str
     auth_template: str
     """How the key stands in the header; `{key}` is the key, or the token that was had for it."""
-    routes: Mapping[Operation, Endpoint]
+    endpoints: Mapping[Operation, Endpoint]
     models: tuple[Model, ...]
     recommended: str
     docs: tuple[str, ...]
     """Where the facts come from."""
     checked: str
     """ISO date on which they were last held against the source."""
-    key_variables: tuple[str, ...] = ()
+    key_env_vars: tuple[str, ...] = ()
     """The provider's usual environment variables, after ours."""
-    borrowed_variables: tuple[str, ...] = ()
+    shared_env_vars: tuple[str, ...] = ()
     """Variables that hold keys for other ends, too: looked at last, and only where the provider is named, never by `auto`."""
     key_sibling: str = ""
     """Id of another provider of the same vendor, whose keys and variables are easily taken for this one's."""
@@ -183,7 +183,7 @@ class ProviderSpec:
     """How every key of it begins and no key of `key_sibling` does."""
     not_key_prefix: str = ""
     """How every key of `key_sibling` begins: such a key is never sent here, wherever it is from."""
-    shared_variables: tuple[str, ...] = ()
+    sibling_env_vars: tuple[str, ...] = ()
     """Those of `key_variables` that may hold a key of `key_sibling`: how the key begins tells whose it is."""
     auth: Auth = "key"
     """What a key of it is: a line of text, or the JSON document of a Google service account (`google_service_account`)."""
@@ -191,8 +191,8 @@ class ProviderSpec:
     """The page where a person gets a key."""
     key_check: str = ""
     """Path of a free GET that needs the key, to test it; "" where none is known."""
-    references: Transport = "data_uri"
-    reads: tuple[str, ...] = ("png", "jpeg")
+    reference_encoding: ReferenceEncoding = "data_uri"
+    reference_formats: tuple[str, ...] = ("png", "jpeg")
     """Formats of references it is known to read, of "webp", "png", "jpeg"."""
     takes_alpha: bool = True
     max_reference_bytes: int = 20_000_000
@@ -219,7 +219,7 @@ class ProviderSpec:
     """The header that makes a paid request repeatable: the same value twice is one job and one bill."""
     retired: Mapping[str, str] = field(default_factory=dict)
     """Model names and wire ids that it has retired -> the name of the model that took their place."""
-    forms: tuple[str, ...] = ()
+    api_variants: tuple[str, ...] = ()
     """Ways of asking that the dialect knows, the preferred one first; see the dialect. `NANO_BANANA_<ID>_FORM` chooses."""
     poll_seconds: tuple[float, float] = (1.0, 5.0)
     """First pause between two polls, and the longest."""
@@ -236,10 +236,10 @@ class ProviderSpec:
     @property
     def paths(self) -> tuple[str, ...]:
         """The paths below its base URL that its paid requests have."""
-        offers = [offer for model in self.models for name in OPERATIONS if (offer := model.offer(name))]
-        paths = [route.path for route in (*self.routes.values(), *(offer.route for offer in offers)) if route]
+        offers = [offer for model in self.models for name in OPERATIONS if (offer := model.capabilities(name))]
+        paths = [route.path for route in (*self.endpoints.values(), *(offer.endpoint for offer in offers)) if route]
         if "/{model}" in paths:  # it would stand for any path at all: its models are known by name
-            paths = [path for path in paths if path != "/{model}"] + [f"/{offer.wire}" for offer in offers]
+            paths = [path for path in paths if path != "/{model}"] + [f"/{offer.model_id}" for offer in offers]
         return tuple(dict.fromkeys(paths))
 
     def model(self, name: str) -> Model | None:
@@ -250,11 +250,11 @@ class ProviderSpec:
         """The header that carries a key, and what stands in it."""
         return self.auth_header, self.auth_template.replace("{key}", key)
 
-    def uploads_to(self, base_url: str) -> str:
+    def upload_base_url(self, base_url: str) -> str:
         """Where its uploads go when it is reached at `base_url`: a key that was entered for another address stays there."""
         return self.upload_url if self.upload_url and base_url == self.base_url else base_url
 
-    def of_family(self, family: str, name: str = "") -> Model | None:
+    def model_of_family(self, family: str, name: str = "") -> Model | None:
         """The model called `name` where it is of the family, else the first that is."""
         named = self.model(name)
         if named is not None and named.family == family:

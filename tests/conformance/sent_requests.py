@@ -85,8 +85,8 @@ def sent_requests(provider: str) -> tuple[Sent, ...]:
         sent(spec, model, operation, form, uploaded, wishes)
         for model in spec.models
         for operation in ("generate", "edit")
-        if model.offer(operation) is not None
-        for form in spec.forms or ("",)
+        if model.capabilities(operation) is not None
+        for form in spec.api_variants or ("",)
         for uploaded in _uploads(spec, operation)
         for wishes in _wishes(spec, model, operation)
     )
@@ -105,7 +105,7 @@ def sent(
         request(operation, references, prompt=PROMPT, **asked),
         model.name,
         count=count,
-        form=form,
+        api_variant=form,
         uploaded={index: f"{BASE}/files/{index}.png" for index in range(references)} if uploaded else {},
     )
     step = dialect(spec.dialect).start(work)
@@ -131,7 +131,7 @@ def sent(
 
 def options_possible(spec: ProviderSpec, model: Model, operation: Operation) -> dict[str, tuple[Any, ...]]:
     """Every option of this model and the values that can be asked for, all of them sent."""
-    offer = model.offer(operation)
+    offer = model.capabilities(operation)
     assert offer is not None
     possible: dict[str, tuple[Any, ...]] = {"aspect_ratio": offer.ratios, "resolution": offer.all_resolutions}
     for option, values in sorted(options_of(spec, operation, offer).items()):
@@ -145,7 +145,7 @@ def options_possible(spec: ProviderSpec, model: Model, operation: Operation) -> 
 
 def _uploads(spec: ProviderSpec, operation: Operation) -> tuple[bool, ...]:
     """Whether references went up before: always, never, or both ways."""
-    if spec.references != "upload" or operation == "generate":
+    if spec.reference_encoding != "upload" or operation == "generate":
         return (False,)
     return (False, True) if spec.upload_above else (True,)
 

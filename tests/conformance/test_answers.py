@@ -34,7 +34,7 @@ def read(provider: str, value: Any, status: int = 200) -> Any:
 
 def bytes_of(end: Any) -> list[bytes]:
     assert isinstance(end, Done), end
-    return [found.data for found in end.pictures]
+    return [found.data for found in end.images]
 
 
 # ----------------------------------------------------------------------------------------------------- google-genai

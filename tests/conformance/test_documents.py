@@ -115,7 +115,7 @@ def test_the_longest_prompt_that_we_let_through_is_one_that_the_document_allows(
         if place not in seen:
             seen.add(place)
             model = sent.job.spec.model(sent.model)
-            offer = model and model.offer(sent.operation)
+            offer = model and model.capabilities(sent.operation)
             assert offer is not None
             body = deepcopy(readable(sent.body))
             body.get("input", body)["prompt"] = "x" * (offer.max_prompt or 60_000)
@@ -163,7 +163,7 @@ CONVERSATIONS = [
     (provider, operation, form)
     for provider in PROVIDERS
     for operation in ("generate", "edit")
-    for form in BUILT_IN[provider].forms or ("",)
+    for form in BUILT_IN[provider].api_variants or ("",)
 ]
 
 
@@ -178,7 +178,7 @@ def test_every_step_of_a_call_is_a_documented_one(
     base = doubles.base_url(provider)
     asked = request(operation, 2 if operation == "edit" else 0, prompt="a fox [[sim: task=done steps=3]]")
     transport = Recording(base)
-    work = job(spec, asked, base_url=base, form=form)
+    work = job(spec, asked, base_url=base, api_variant=form)
     step, paid = drive(work, transport, "sim-documents")
     assert isinstance(step, Done) and paid == 1
     names = [check(provider, method, path, body) for method, path, body in transport.sent]

@@ -82,7 +82,7 @@ def test_every_request_is_one_of_the_types(node_tools: node.Node, tmp_path: Path
     assert fields == {
         "prompt",
         "image_urls",
-        *(field.name for field in BUILT_IN["fal"].routes["edit"].fields.values()),
+        *(field.name for field in BUILT_IN["fal"].endpoints["edit"].fields.values()),
     } - {NEWER_FIELD}
     version = json.loads((node_tools.packages / "@fal-ai" / "client" / "package.json").read_text("utf-8"))["version"]
     judged("fal", "@fal-ai/client", version, "every request to a fal-ai/ endpoint, but system_prompt", "schema")
@@ -118,9 +118,9 @@ def test_the_types_notice_what_is_wrong_and_what_is_newer(
 def test_what_the_types_do_not_know_is_named(node_tools: node.Node) -> None:
     """Every endpoint of ours is one of the types, or one that is known to be newer."""
     ours = {
-        offer.wire
+        offer.model_id
         for model in BUILT_IN["fal"].models
         for offer in (model.generate, model.edit)
-        if offer is not None and not offer.wire.startswith("google/")
+        if offer is not None and not offer.model_id.startswith("google/")
     }
     assert ours == TYPED

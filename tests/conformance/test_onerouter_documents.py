@@ -37,7 +37,7 @@ def document(operation: str) -> Any:
 def validator(operation: Operation, model: Model) -> Draft202012Validator:
     """The page's request schema with the resolutions of this model; its own model needs no change."""
     schema = deepcopy(document(operation)["request"])
-    offer = model.offer(operation)
+    offer = model.capabilities(operation)
     assert offer is not None
     page_of = {"generate": "nano-banana-2", "edit": "nano-banana-pro"}[operation]
     if model.name == page_of:
@@ -54,7 +54,7 @@ def validator(operation: Operation, model: Model) -> Draft202012Validator:
 def test_every_body_that_is_sent_is_a_documented_one(model: Model, operation: Operation) -> None:
     """All ratios x resolutions x counts x references, with all options on and with none."""
     check = validator(operation, model)
-    offer = model.offer(operation)
+    offer = model.capabilities(operation)
     assert offer is not None
     path = document(operation)["path"]
     options = [
@@ -84,9 +84,9 @@ def test_every_documented_field_is_used_or_has_a_reason() -> None:
     """A field of the document that we never send would be a promise less than the provider's."""
     for operation, page in PAGE.items():
         documented = set(json.loads((DOCUMENTS / page).read_text())["request"]["properties"])
-        route = ROW.routes["generate" if operation == "generate" else "edit"]
+        route = ROW.endpoints["generate" if operation == "generate" else "edit"]
         ours = {field.name for field in route.fields.values()} | set(route.constants) | {"model", "prompt"}
-        assert documented == ours | ({route.references} if route.references else set())
+        assert documented == ours | ({route.references_field} if route.references_field else set())
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def shaped(fields: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[
 
 def addresses(step: Step | None) -> list[str]:
     assert isinstance(step, Done), step
-    return [picture.url for picture in step.pictures]
+    return [picture.url for picture in step.images]
 
 
 def after_a_poll(
@@ -105,7 +105,7 @@ def test_replicate_output_as_a_data_uri_is_a_picture() -> None:
     """As the client's own FileOutput takes it."""
     output = "data:image/png;base64," + base64.b64encode(PNG).decode()
     end, _ = after_a_poll("replicate", STARTED, STARTED | {"status": "succeeded", "output": output})
-    assert isinstance(end, Done) and end.pictures[0].data == PNG
+    assert isinstance(end, Done) and end.images[0].data == PNG
 
 
 # --------------------------------------------------------------------------------------------------- fal

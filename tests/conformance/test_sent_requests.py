@@ -25,10 +25,10 @@ def test_every_value_of_every_model_is_sent_alone(provider: str) -> None:
     requests = sent_requests(provider)
     for model in spec.models:
         for operation in ("generate", "edit"):
-            if model.offer(operation) is None:
+            if model.capabilities(operation) is None:
                 continue
             own = [sent for sent in requests if (sent.model, sent.operation) == (model.name, operation)]
-            assert {sent.variant.removesuffix("uploaded").strip() for sent in own} >= set(spec.forms or ("",))
+            assert {sent.variant.removesuffix("uploaded").strip() for sent in own} >= set(spec.api_variants or ("",))
             for option, values in options_possible(spec, model, operation).items():
                 for value in values:
                     assert any(sent.options.get(option) == value and len(sent.options) <= 2 for sent in own), (

@@ -70,7 +70,7 @@ def reply_of(part: bytes) -> Reply:
         field, colon, text = line.partition(":")
         if colon:
             headers[field.strip().lower()] = text.strip()
-    return Reply(status, headers, body, request_id=headers.get("x-request-id", "")[:100], sent="a fox in snow")
+    return Reply(status, headers, body, request_id=headers.get("x-request-id", "")[:100], prompt="a fox in snow")
 
 
 def run(data: bytes) -> None:
@@ -144,8 +144,8 @@ def _plain(value: Any) -> Any:
 
 
 def _check_done(done: Done) -> None:
-    assert done.pictures, "done without a picture"
-    for found in done.pictures:
+    assert done.images, "done without a picture"
+    for found in done.images:
         assert isinstance(found, ImageRef) and bool(found.url) != bool(found.data), "neither an address nor bytes"
         if found.data:
             assert sniff(found.data), "bytes that are no picture"

@@ -17,7 +17,7 @@ from pack.core.errors import ConfigError, Impossible
 from pack.core.estimate import estimate
 from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN, model_names
-from pack.core.providers.spec import DEAREST_USD
+from pack.core.providers.spec import UNKNOWN_PRICE_USD
 from pack.tests.doubles.server import Doubles
 
 GOOGLE = BUILT_IN["google"]
@@ -33,8 +33,8 @@ def test_it_is_like_the_recommended_one_and_stands_in_the_list(tmp_path: Path) -
     specs = engine(tmp_path).specs()
     new, known = specs["google"].model("nano-banana-9"), GOOGLE.model("recommended")
     assert new and known and new.generate and known.generate and new.edit and known.edit and new.price
-    assert new.generate == replace(known.generate, wire="gemini-nine")
-    assert new.edit == replace(known.edit, wire="gemini-nine") and new.family == known.family
+    assert new.generate == replace(known.generate, model_id="gemini-nine")
+    assert new.edit == replace(known.edit, model_id="gemini-nine") and new.family == known.family
     assert (new.price.of("2K"), new.price.source) == (0.05, "Settings") and new.price.dated
     assert specs["google"].recommended == GOOGLE.recommended and specs["google"].models[:-1] == GOOGLE.models
     assert "nano-banana-9" in model_names(specs.values())
@@ -45,7 +45,7 @@ def test_it_may_be_like_another_and_have_an_id_for_one_operation(tmp_path: Path)
     facts = {"wire": {"edit": "pro-edit-9"}, "like": "nano-banana-pro", "price": {"1K": 0.2, "4K": 0.4}}
     change_models(tmp_path, BUILT_IN["fal"], {"pro-9": facts})
     model = engine(tmp_path).specs()["fal"].model("pro-9")
-    assert model and model.generate is None and model.edit and model.edit.wire == "pro-edit-9" and model.price
+    assert model and model.generate is None and model.edit and model.edit.model_id == "pro-edit-9" and model.price
     assert model.family == "pro" and (model.price.of("4K"), model.price.of("2K")) == (0.4, None)
 
 
@@ -68,7 +68,7 @@ def test_without_a_price_it_counts_as_the_dearest_and_the_estimate_says_so(doubl
     here = engine(tmp_path, NANO_BANANA_CAP_RUN="0.35", **keyed(doubles, "google"))
     asked = [request()]
     unknown = estimate(here, ProviderChoice("google", "free-of-price"), asked, pixels=False)
-    assert (unknown.usd_each, unknown.usd_counted) == (None, DEAREST_USD)
+    assert (unknown.usd_each, unknown.usd_counted) == (None, UNKNOWN_PRICE_USD)
     priced = estimate(here, ProviderChoice("google", "priced"), asked, pixels=False)
     assert (priced.usd_each, priced.usd_counted, priced.price_source) == (0.02, 0.02, "Settings")
     two = [replace(request(), num_images=2)]
@@ -88,7 +88,7 @@ def test_changing_and_taking_away(tmp_path: Path) -> None:
     here = engine(tmp_path, GEMINI_API_KEY="sim-1")
     spec = here.specs()["google"]
     a = spec.model("a")
-    assert a and a.generate and a.generate.wire == "four" and spec.model("b") is None
+    assert a and a.generate and a.generate.model_id == "four" and spec.model("b") is None
     assert here.specs()["fal"].model("a") is not None
     with pytest.raises(Impossible, match="It has: recommended"):
         here.plan(ProviderChoice("google", "b"), [request()])
@@ -155,4 +155,4 @@ def test_a_name_that_the_pack_learns_later_keeps_the_id_and_the_price_that_were_
     spec = with_added(later, Settings.read(tmp_path, {}))
     model = spec.model("nano-banana-3")
     assert len(spec.models) == len(later.models) and model and model.generate and model.price
-    assert (model.generate.wire, model.price.of("1K")) == ("mine", 0.07)
+    assert (model.generate.model_id, model.price.of("1K")) == ("mine", 0.07)

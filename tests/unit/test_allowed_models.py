@@ -23,7 +23,7 @@ from pack.core.estimate import estimate
 from pack.core.execution.run import Run
 from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
-from pack.core.providers.spec import DEAREST_USD
+from pack.core.providers.spec import UNKNOWN_PRICE_USD
 from pack.core.request import Request
 from pack.tests.doubles.server import Doubles
 
@@ -81,8 +81,8 @@ def test_every_id_that_the_data_names_runs_as_before(provider: str) -> None:
     """All models, both operations, and ids that have been retired."""
     spec = BUILT_IN[provider]
     wires = known_wires(spec)
-    assert {offer.wire for m in spec.models for offer in (m.generate, m.edit) if offer} | set(spec.retired) == wires
-    assert all(counted_usd(spec, wire, Settings()) == DEAREST_USD for wire in wires)
+    assert {offer.model_id for m in spec.models for offer in (m.generate, m.edit) if offer} | set(spec.retired) == wires
+    assert all(counted_usd(spec, wire, Settings()) == UNKNOWN_PRICE_USD for wire in wires)
 
 
 def test_ids_near_a_known_one_are_not_it() -> None:
@@ -108,7 +108,7 @@ def test_an_allowed_id_is_sent_and_counts_as_was_said(doubles: Doubles, tmp_path
     here = engine(doubles, tmp_path, NANO_BANANA_CAP_RUN="5")
     allow(tmp_path, FAL, VIDEO)
     shown = estimate(here, ORDER, [request()], pixels=False)
-    assert (shown.usd_each, shown.usd_counted_each, shown.wire) == (None, DEAREST_USD, VIDEO)
+    assert (shown.usd_each, shown.usd_counted_each, shown.wire) == (None, UNKNOWN_PRICE_USD, VIDEO)
     allow(tmp_path, FAL, VIDEO, 2.5)
     shown = estimate(here, ORDER, [replace(request(), num_images=3)], pixels=False)
     assert (shown.usd_each, shown.usd_counted_each, shown.usd_counted) == (None, 2.5, 7.5)
@@ -160,7 +160,7 @@ def test_a_described_id_counts_as_what_was_said_of_it(doubles: Doubles, tmp_path
     change_models(tmp_path, here.unadded("fal"), {"nine": {"wire": "me/in-settings", "price": 5}})
     spec, settings = here.specs()["fal"], here.settings()
     counted = {each: counted_usd(spec, each, settings) for each in ("me/in-yaml", "me/in-settings", wire)}
-    assert counted == {"me/in-yaml": 7, "me/in-settings": 5, wire: DEAREST_USD}
+    assert counted == {"me/in-yaml": 7, "me/in-settings": 5, wire: UNKNOWN_PRICE_USD}
     shown = estimate(here, ProviderChoice("fal", model_override="me/in-settings"), [request()], pixels=False)
     assert shown.usd_counted_each == 5
 
@@ -185,7 +185,7 @@ def test_a_fallback_s_id_is_asked_about_too(doubles: Doubles, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        (f"fal:{VIDEO}", {("fal", VIDEO): DEAREST_USD}),
+        (f"fal:{VIDEO}", {("fal", VIDEO): UNKNOWN_PRICE_USD}),
         (f" fal:{VIDEO}=1.25 ; openrouter:google/x:free=0,", {("fal", VIDEO): 1.25, ("openrouter", "google/x:free"): 0.0}),
         (f'"FAL:{VIDEO}=$2"', {("fal", VIDEO): 2.0}),
         ("fal:*", {}),
@@ -216,7 +216,7 @@ def test_a_known_id_and_the_simulation_need_no_permission(tmp_path: Path) -> Non
     for spec, wire in ((FAL, next(iter(known_wires(FAL)))), (BUILT_IN["offline"], "anything")):
         with pytest.raises(ConfigError, match="needs no permission"):
             allow(tmp_path, spec, wire)
-        assert counted_usd(spec, wire, Settings()) == DEAREST_USD
+        assert counted_usd(spec, wire, Settings()) == UNKNOWN_PRICE_USD
 
 
 def test_so_many_and_no_more(tmp_path: Path) -> None:

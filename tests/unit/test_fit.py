@@ -15,7 +15,7 @@ from pack.core.errors import Impossible
 from pack.core.images.picture import Picture
 from pack.core.planning.negotiate import nearest_ratio, negotiate, options_of
 from pack.core.providers import BUILT_IN
-from pack.core.providers.spec import DEAREST_USD, EXTREME_RATIOS, RATIOS, Model, Operation, ProviderSpec
+from pack.core.providers.spec import EXTREME_RATIOS, RATIOS, UNKNOWN_PRICE_USD, Model, Operation, ProviderSpec
 from pack.core.request import Options
 
 ONEROUTER, APIFRAME, RUNFLOW = BUILT_IN["onerouter"], BUILT_IN["apiframe"], BUILT_IN["runflow"]
@@ -127,11 +127,11 @@ def test_prices_and_what_counts_against_a_cap() -> None:
     """A known price; an unknown one and any override count as the dearest."""
     assert fitted(ONEROUTER, request(resolution="1K")).usd == 0.08
     unknown = fitted(ONEROUTER, request(resolution="4K"))
-    assert unknown.usd is None and unknown.counted_usd == DEAREST_USD
+    assert unknown.usd is None and unknown.counted_usd == UNKNOWN_PRICE_USD
     model = ONEROUTER.model("nano-banana-2")
     assert model is not None
     override = negotiate(request(), ONEROUTER, model, "google/new-model")
-    assert override.wire == "google/new-model" and override.usd is None and override.counted_usd == DEAREST_USD
+    assert override.wire == "google/new-model" and override.usd is None and override.counted_usd == UNKNOWN_PRICE_USD
     assert fitted(OFFLINE, request()).counted_usd == 0.0
 
 

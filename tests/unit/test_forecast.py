@@ -18,7 +18,7 @@ from pack.core.estimate import Estimate, elsewhere, estimate
 from pack.core.execution.run import Run
 from pack.core.images.picture import Picture
 from pack.core.planning.choice import ProviderChoice
-from pack.core.providers.spec import DEAREST_USD, OPERATIONS
+from pack.core.providers.spec import OPERATIONS, UNKNOWN_PRICE_USD
 from pack.core.request import Request
 from pack.tests.doubles.server import Doubles
 
@@ -104,7 +104,7 @@ def test_the_request_that_is_shown_is_the_one_that_is_sent(
     got = sorted(doubles.request_log()["requests"], key=lambda entry: str(entry["fields"]))
     want = sorted(shown.sends, key=lambda send: str(without_pictures(fields_of(send), set())))
     assert len(want) == len(got) and sum(len(send["slots"]) for send in want) == 3
-    pictures = {QUICK_ROWS[provider].routes[operation].references} - {""}
+    pictures = {QUICK_ROWS[provider].endpoints[operation].references_field} - {""}
 
     def facts(method: str, path: str, query: str, kind: str, fields: Any) -> str:
         return json.dumps([method, path, query, kind, without_pictures(fields, pictures)], sort_keys=True)
@@ -191,7 +191,7 @@ def test_a_price_that_nobody_knows_is_none_and_counts_as_the_dearest(engine: Eng
     for choice in (ProviderChoice("apiframe"), ProviderChoice("onerouter", model_override="vendor/new-model")):
         shown = told(engine, choice, replace(request(), num_images=2))
         assert shown.usd_each is None and shown.usd is None and shown.price_source == ""
-        assert shown.usd_counted == pytest.approx(2 * DEAREST_USD)
+        assert shown.usd_counted == pytest.approx(2 * UNKNOWN_PRICE_USD)
     assert shown.model == shown.wire == "vendor/new-model"
     assert json.loads(shown.sends[0]["body"])["model"] == "vendor/new-model"
 
@@ -305,7 +305,7 @@ def test_an_own_provider_is_forecast_and_sends_what_was_shown(doubles: Doubles, 
     shown = told(engine, ProviderChoice("my_shop"), request(prompt="own shop"))
     made(engine, ProviderChoice("my_shop"), request(prompt="own shop"))
     (entry,) = doubles.request_log(prompt="own shop")["requests"]
-    assert shown.label == "My shop" and shown.usd is None and shown.usd_counted == DEAREST_USD
+    assert shown.label == "My shop" and shown.usd is None and shown.usd_counted == UNKNOWN_PRICE_USD
     assert fields_of(shown.sends[0]) == entry["fields"] and urlsplit(shown.sends[0]["url"]).path == entry["route"]
     assert shown.sends[0]["headers"]["Authorization"] == "Bearer ***"
 

@@ -46,9 +46,9 @@ def test_a_shop_has_what_is_said_and_the_rest_of_its_dialect(tmp_path: Path) -> 
     assert [model.name for model in spec.models] == ["nano-banana-pro", "nano-banana"]
     pro = spec.model("recommended")
     assert pro and pro.generate and pro.edit and pro.price
-    assert pro.generate.wire == pro.edit.wire == "nano-banana-2" and pro.family == "pro"
+    assert pro.generate.model_id == pro.edit.model_id == "nano-banana-2" and pro.family == "pro"
     assert pro.edit.max_references == 6 and pro.price.of("4K") == 0.11
-    assert not spec.key_variables and not spec.failures_unbilled and not spec.idempotency_header
+    assert not spec.key_env_vars and not spec.failures_unbilled and not spec.idempotency_header
 
 
 def test_a_shop_may_spell_everything_in_its_own_way(tmp_path: Path) -> None:
@@ -62,10 +62,10 @@ def test_a_shop_may_spell_everything_in_its_own_way(tmp_path: Path) -> None:
       resolution: null
 """
     spec = read(tmp_path, SHOP + more).specs["shop"]
-    text, edit = spec.routes["generate"], spec.routes["edit"]
+    text, edit = spec.endpoints["generate"], spec.endpoints["edit"]
     assert (text.path, edit.path) == ("/v2/make", "/v1/images/edits")
     assert text.fields["aspect_ratio"].name == "size" and text.fields["aspect_ratio"].spell("16:9") == "16x9"
-    assert "resolution" not in text.fields and edit.references == "pictures" and text.constants["n"] == 1
+    assert "resolution" not in text.fields and edit.references_field == "pictures" and text.constants["n"] == 1
 
 
 def test_an_overlay_adds_a_model_and_changes_a_price(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_an_overlay_adds_a_model_and_changes_a_price(tmp_path: Path) -> None:
     specs = read(tmp_path, (EXAMPLES / "gemini_shaped.yaml").read_text("utf-8")).specs
     google = specs["google"]
     new, pro = google.model("nano-banana-3"), google.model("nano-banana-pro")
-    assert new and new.generate and new.generate.wire == "gemini-nano-banana-3" and new.family == "flash3"
+    assert new and new.generate and new.generate.model_id == "gemini-nano-banana-3" and new.family == "flash3"
     assert pro and pro.price and pro.price.of("1K") == 0.12
     assert google.base_url == BUILT_IN["google"].base_url and google.recommended == BUILT_IN["google"].recommended
     assert BUILT_IN["google"].model("nano-banana-3") is None
@@ -179,13 +179,13 @@ def test_text_is_what_was_written(tmp_path: Path) -> None:
     """To YAML 2.10 is a number, and no a refusal."""
     spec = read(tmp_path, SHOP.replace("wire: nb", "wire: 2.10, family: no") + "    label: 0x10\n").specs["shop"]
     (model,) = spec.models
-    assert model.generate and (model.generate.wire, model.family, spec.label) == ("2.10", "no", "0x10")
+    assert model.generate and (model.generate.model_id, model.family, spec.label) == ("2.10", "no", "0x10")
 
 
 def test_every_built_in_row_can_say_what_it_promises() -> None:
     """Nothing is taken from a row that is copied as it is."""
     for spec in BUILT_IN.values():
-        assert tuple(sayable(spec, model, spec.routes) for model in spec.models) == spec.models
+        assert tuple(sayable(spec, model, spec.endpoints) for model in spec.models) == spec.models
 
 
 def test_what_a_field_can_t_say_can_t_be_asked_for(tmp_path: Path) -> None:
@@ -293,8 +293,8 @@ def test_a_provider_at_another_address_takes_its_uploads_along(tmp_path: Path, n
     """The key for that address is not shown to the upload address of the provider that it is like."""
     moved = "https://gateway.example"
     spec = read(tmp_path, f"overlays:\n  {name}: {{base_url: {moved}}}\n").specs[name]
-    assert BUILT_IN[name].uploads_to(BUILT_IN[name].base_url) != BUILT_IN[name].base_url
-    assert spec.uploads_to(moved) == moved
+    assert BUILT_IN[name].upload_base_url(BUILT_IN[name].base_url) != BUILT_IN[name].base_url
+    assert spec.upload_base_url(moved) == moved
 
 
 def test_a_model_without_ratios_takes_the_picture_s_own(tmp_path: Path) -> None:

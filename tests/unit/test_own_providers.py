@@ -20,7 +20,7 @@ from pack.core.http.transport import Transport
 from pack.core.images.picture import Encoded
 from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
-from pack.core.providers.spec import DEAREST_USD, OPERATIONS
+from pack.core.providers.spec import OPERATIONS, UNKNOWN_PRICE_USD
 from pack.tests.doubles import start
 from pack.tests.doubles.server import Doubles
 
@@ -49,9 +49,9 @@ def test_every_dialect_can_be_spoken(dialect: str) -> None:
     """Models, limits and field names are those of the row the dialect is known from; its keys and its promises aren't."""
     template = dialects()[dialect]
     spec = spec_of("my_shop", {**FACTS, "dialect": dialect})
-    assert spec.dialect == dialect and spec.routes == template.routes and spec.recommended == template.recommended
+    assert spec.dialect == dialect and spec.endpoints == template.endpoints and spec.recommended == template.recommended
     assert [m.name for m in spec.models] == [m.name for m in template.models]
-    assert not spec.key_variables and not spec.key_url and not spec.key_check and not spec.local
+    assert not spec.key_env_vars and not spec.key_url and not spec.key_check and not spec.local
     assert all(model.price is None for model in spec.models)
     # What a built-in provider documents about money, another host has never said.
     assert not spec.failures_unbilled and not spec.idempotency_header
@@ -69,7 +69,7 @@ def test_a_copy_of_every_dialect_makes_and_edits(doubles: Doubles, name: str) ->
         end, paid = drive(job(spec, request(operation, prompt=name), base_url=base), Transport(base), "sim-copy")
         assert isinstance(end, Done) and paid == 1, end
     uploads = [call for call in doubles.request_log()["free"] if call["kind"] == "upload"]
-    assert bool(uploads) == (spec.references == "upload")
+    assert bool(uploads) == (spec.reference_encoding == "upload")
 
 
 def test_a_copy_of_gemini_keeps_to_what_fits_into_one_request() -> None:
@@ -88,7 +88,7 @@ def test_its_pictures_count_as_the_dearest(tmp_path: Path) -> None:
     environ = {"NANO_BANANA_MY_SHOP_API_KEY": "sim-x"}
     plan = Engine(tmp_path, environ=environ).plan(ProviderChoice("my_shop"), [request()])
     (_, (fit,)) = plan.targets[0]
-    assert fit.usd is None and fit.counted_usd == DEAREST_USD
+    assert fit.usd is None and fit.counted_usd == UNKNOWN_PRICE_USD
 
 
 @pytest.mark.parametrize("auth", list(AUTH))
@@ -105,7 +105,7 @@ def test_its_own_model_id_is_the_recommended_one(tmp_path: Path) -> None:
     recommended = spec.model("recommended")
     assert recommended is not None
     offers = [offer for offer in (recommended.generate, recommended.edit) if offer]
-    assert offers and all(offer.wire == "vendor/banana-x:v2" for offer in offers)
+    assert offers and all(offer.model_id == "vendor/banana-x:v2" for offer in offers)
     others = [m for m in spec.models if m is not recommended]
     assert [replace(m, price=None) for m in template.models if m.name != recommended.name] == others
     save(tmp_path, "my_shop", {**FACTS, "model": " vendor/banana-x:v2 "})

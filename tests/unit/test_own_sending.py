@@ -37,7 +37,7 @@ def read(home: Path, text: str) -> Own:
 def shop(home: Path, like: str, *lines: str) -> ProviderSpec:
     """A provider like a built-in one, with more lines; the key is sent as the built-in one's."""
     text = f"providers:\n  shop:\n    like: {like}\n    base_url: https://shop.example\n"
-    if "{project}" in BUILT_IN[like].routes["generate"].path:
+    if "{project}" in BUILT_IN[like].endpoints["generate"].path:
         text += "    paths: {generate: '/{model}', edit: '/{model}'}\n"
     own = read(home, text + "".join(f"    {line}\n" for line in lines))
     assert own.mistakes == ()
@@ -65,7 +65,7 @@ def test_references_travel_as_the_file_says(doubles: Doubles, tmp_path: Path, na
     base = doubles.base_url(known.id)
     work = job(spec, request("edit", 2, prompt=f"{name} {transport}"), base_url=base)
     if (name, transport) in UNDOCUMENTED:
-        sent = sent_json(play(work).sends[0])[spec.routes["edit"].references]
+        sent = sent_json(play(work).sends[0])[spec.endpoints["edit"].references_field]
         assert [base64.b64decode(each) for each in sent] == [picture.data for picture in work.references]
         return
     end, paid = drive(work, Transport(base), "sim-way")
@@ -104,14 +104,14 @@ def test_json_references_of_the_images_api_go_where_text_goes_unless_paths_says_
     """Its edits route takes a form: a body of JSON there would be refused."""
     spec = shop(tmp_path, "nanobanana", "references: data_uri")
     assert play(job(spec, request("edit"))).paths == ["POST /v1/images/generations"]
-    assert spec.forms == ("json", "json async")
+    assert spec.api_variants == ("json", "json async")
     spec = shop(tmp_path, "nanobanana", "references: base64", "paths: {edit: /v1/images/edits}", "forms: [json async]")
     assert play(job(spec, request("edit"))).paths == ["POST /v1/images/edits?async=true"]
 
 
 def test_what_is_uploaded_goes_to_the_named_route_and_only_from_the_named_size(tmp_path: Path) -> None:
     spec = shop(tmp_path, "fal", "upload_above: 1000000", "upload_url: https://up.example", "upload_path: /files/new")
-    assert spec.references == "data_uri" and spec.upload_above == 1_000_000
+    assert spec.reference_encoding == "data_uri" and spec.upload_above == 1_000_000
     small = job(spec, request("edit"), base_url=spec.base_url)
     assert [send.paid for send in play(small).sends] == [True]
     spec = replace(spec, upload_above=1)
@@ -237,10 +237,10 @@ def requests_of(spec: ProviderSpec) -> str:
     found: list[Any] = []
     for model in spec.models:
         for operation in OPERATIONS:
-            offer = model.offer(operation)
+            offer = model.capabilities(operation)
             if not offer:
                 continue
-            for form in spec.forms or ("",):
+            for form in spec.api_variants or ("",):
                 asked = request(
                     operation,
                     aspect_ratio=offer.ratios[0] if offer.ratios else "auto",
@@ -249,7 +249,11 @@ def requests_of(spec: ProviderSpec) -> str:
                 )
                 count = 1 if operation == "edit" else 0
                 work = job(
-                    spec, asked, model.name, uploaded={n: f"https://u.example/{n}" for n in range(count)}, form=form
+                    spec,
+                    asked,
+                    model.name,
+                    uploaded={n: f"https://u.example/{n}" for n in range(count)},
+                    api_variant=form,
                 )
                 step = dialect(spec.dialect).start(work)
                 assert isinstance(step, Send) and step.body is not None
@@ -272,7 +276,7 @@ def requests_of(spec: ProviderSpec) -> str:
 def test_what_is_taken_without_a_word_changes_a_request(tmp_path: Path, like: str, line: str) -> None:
     """Whatever the dialect: a line is either told as a mistake, or something else is sent."""
     plain = f"providers:\n  shop:\n    like: {like}\n    base_url: https://shop.example\n"
-    if "{project}" in BUILT_IN[like].routes["generate"].path:
+    if "{project}" in BUILT_IN[like].endpoints["generate"].path:
         plain += "    paths: {generate: '/{model}', edit: '/{model}'}\n"
         if line.startswith("paths"):
             return  # said already, or it would be a mistake
@@ -311,7 +315,7 @@ def test_a_new_model_of_a_built_in_provider_is_one_line(tmp_path: Path) -> None:
     spec = own.specs["google"]
     new, known = spec.model("nano-banana-9"), BUILT_IN["google"].model("recommended")
     assert own.mistakes == () and new and known and new.generate and known.generate
-    assert new.generate == replace(known.generate, wire="gemini-nine") and new.family == known.family
+    assert new.generate == replace(known.generate, model_id="gemini-nine") and new.family == known.family
     assert new.price is None and spec.models[-1] is new and spec.recommended == BUILT_IN["google"].recommended
 
 
@@ -329,10 +333,10 @@ def test_an_operation_may_have_limits_of_its_own(tmp_path: Path) -> None:
     )
     (model,) = spec.models
     assert model.generate and model.edit
-    assert (model.generate.wire, model.edit.wire) == ("make", "change")
+    assert (model.generate.model_id, model.edit.model_id) == ("make", "change")
     assert len(model.generate.ratios) == 14 and model.edit.ratios == ("1:1",) and model.edit.max_references == 3
-    assert "seed" not in spec.routes["generate"].fields and model.edit.options == {"seed"}
-    assert model.generate.choices == {"thinking": ("minimal", "high")} and spec.retired == {"nb-preview": "nb"}
+    assert "seed" not in spec.endpoints["generate"].fields and model.edit.options == {"seed"}
+    assert model.generate.option_values == {"thinking": ("minimal", "high")} and spec.retired == {"nb-preview": "nb"}
     body = sent_json(play(job(spec, replace(request("edit", seed=5), references=(tiny(1),)), "nb")).sends[0])
     assert body["generationConfig"]["seed"] == 5
 

@@ -12,7 +12,7 @@ from pack.core.images.picture import WEBP_SIDE, Picture, decode
 from pack.core.planning.references import encode_references
 from pack.core.providers import BUILT_IN
 
-ROW = replace(BUILT_IN["onerouter"], reads=("webp", "png", "jpeg"), takes_alpha=True)
+ROW = replace(BUILT_IN["onerouter"], reference_formats=("webp", "png", "jpeg"), takes_alpha=True)
 
 
 def noise(side: int = 100, channels: int = 3, seed: int = 0) -> Picture:
@@ -29,7 +29,7 @@ def smooth(side: int = 200) -> Picture:
 def test_webp_where_it_is_read_else_png() -> None:
     """Both to the bit."""
     for reads, form in ((("webp", "png"), "webp"), (("png", "jpeg"), "png")):
-        (file,), notices = encode_references([noise()], replace(ROW, reads=reads))
+        (file,), notices = encode_references([noise()], replace(ROW, reference_formats=reads))
         assert file.format == form and notices == []
         assert np.array_equal(decode(file.data), noise()._load())
 
@@ -82,7 +82,7 @@ def test_too_large_even_as_jpeg_is_refused() -> None:
     """With what to do; also where the provider reads no JPEG."""
     for spec in (
         replace(ROW, max_reference_bytes=1000),
-        replace(ROW, max_reference_bytes=30_000, reads=("png",)),
+        replace(ROW, max_reference_bytes=30_000, reference_formats=("png",)),
         replace(ROW, max_request_bytes=1000),
     ):
         for wish in ("auto", "jpeg"):
@@ -108,9 +108,11 @@ def test_base64_counts_a_third_more_and_files_don_t() -> None:
     (file,), _ = encode_references([smooth()], ROW)
     limit = len(file.data) + 10
     for way in ("multipart", "upload"):
-        (sent,), notices = encode_references([smooth()], replace(ROW, references=way, max_request_bytes=limit))
+        (sent,), notices = encode_references([smooth()], replace(ROW, reference_encoding=way, max_request_bytes=limit))
         assert sent.format == "webp" and notices == []
-    (sent,), notices = encode_references([smooth()], replace(ROW, references="data_uri", max_request_bytes=limit))
+    (sent,), notices = encode_references(
+        [smooth()], replace(ROW, reference_encoding="data_uri", max_request_bytes=limit)
+    )
     assert sent.format == "jpeg" and len(notices) == 1
 
 

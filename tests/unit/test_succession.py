@@ -209,9 +209,9 @@ def test_every_provider_that_names_a_successor_leads_to_it(
     known = QUICK_ROWS[provider].model(model)
     assert known is not None
     for operation in OPERATIONS:
-        offer = known.offer(operation)
+        offer = known.capabilities(operation)
         assert offer is not None
-        doubles.retire(provider, offer.wire)
+        doubles.retire(provider, offer.model_id)
         run = made(engine, request(operation, prompt=f"any {operation}"), ProviderChoice(provider, model))
         assert run.tasks[0].result and run.report.model == known.successor
         assert [one.charged for one in run.report.tried] in (["no", "no"], ["no"])

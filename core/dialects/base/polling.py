@@ -163,7 +163,7 @@ def follow(
     if meaning == "failed":
         said = said_in(value)
         fault = Fault(
-            kind_by_words(f"{said.text}; {status.replace('_', ' ')}", "task", said.codes, sent=reply.sent),
+            kind_by_words(f"{said.text}; {status.replace('_', ' ')}", "task", said.codes, prompt=reply.prompt),
             said.words or f"status {status}",
             None,
             unbilled=_unbilled(usd),
@@ -192,7 +192,7 @@ def follow(
         state["nameless"] = nameless
     if seen:
         state["seen"] = seen
-    send = replace(poll(job, state), accepted=state, learned=learned)
+    send = replace(poll(job, state), accepted=state, api_variant=learned)
     return Wait(seconds, send, progress=_progress(value, status))
 
 

@@ -20,7 +20,7 @@ from typing import Any, Protocol, runtime_checkable
 from ...errors import Fault
 from ...http.body import Body, Inline
 from ...images.picture import Encoded
-from ...providers.spec import Endpoint, Operation, Option, ProviderSpec, Transport
+from ...providers.spec import Endpoint, Operation, Option, ProviderSpec, ReferenceEncoding
 from ..parsing.coded_image import CodedImage
 
 State = dict[str, Any]
@@ -41,43 +41,43 @@ class Job:
     """What is sent, in our spelling, seed included."""
     count: int = 1
     references: tuple[Encoded, ...] = ()
-    form: str = ""
+    api_variant: str = ""
     """Which of the row's forms to begin with."""
     uploaded: Mapping[int, str] = field(default_factory=dict)
     """Reference index -> address of an upload made earlier that is still good."""
     project: str = ""
     """The project that the key belongs to, where the address names it."""
-    own_route: Endpoint | None = None
+    model_endpoint: Endpoint | None = None
     """The model's own address and field names, where it has some."""
     variants: Mapping[str, str] = field(default_factory=dict)
     """Topic -> variant that worked at this base URL earlier; see `variants`."""
 
     @property
-    def route(self) -> Endpoint:
-        return self.own_route or self.spec.routes[self.operation]
+    def endpoint(self) -> Endpoint:
+        return self.model_endpoint or self.spec.endpoints[self.operation]
 
     def url(self, path: str) -> str:
         return self.base_url + path.replace("{project}", self.project).replace("{model}", self.model)
 
     def upload_url(self, path: str) -> str:
         """The address of the upload route; `path` is the dialect's own, where the row names no other."""
-        return self.spec.uploads_to(self.base_url) + (self.spec.upload_path or path)
+        return self.spec.upload_base_url(self.base_url) + (self.spec.upload_path or path)
 
     def inline(self, picture: Encoded) -> Inline:
         """A reference inside a JSON body: a data URI, or bare base64 where the row says so."""
-        return Inline(picture, data_uri=self.spec.references != "base64")
+        return Inline(picture, data_uri=self.spec.reference_encoding != "base64")
 
     def fields(self) -> dict[str, str | int | bool]:
         """The options in the provider's names and spelling, with the count where it has one."""
-        spelled: dict[str, str | int | bool] = dict(self.route.constants)
+        spelled: dict[str, str | int | bool] = dict(self.endpoint.constants)
         for option, value in self.options.items():
-            known = self.route.fields.get(option)
+            known = self.endpoint.fields.get(option)
             if known is not None:
                 # A provider's own word for a ratio ("auto") has no spelling of its own.
                 spelled[known.name] = (
                     value if known.values is not None and str(value) not in known.values else known.spell(value)
                 )
-        count = self.route.fields.get("count")
+        count = self.endpoint.fields.get("count")
         if count is not None:
             spelled[count.name] = self.count
         return spelled
@@ -92,7 +92,7 @@ class Reply:
     """Names in lower case."""
     body: bytes
     request_id: str = ""
-    sent: str = field(default="", repr=False)
+    prompt: str = field(default="", repr=False)
     """The user's own words that went along: an error may repeat them, and means nothing by them."""
 
     @property
@@ -115,7 +115,7 @@ class Send:
     """False for addresses that came out of a reply: the key goes to the provider's own origin only."""
     accepted: State | None = None
     """Set when the provider has taken the task: what `resume` needs to find it again."""
-    learned: str = ""
+    api_variant: str = ""
     """The form that worked, to begin with next time."""
     variants: Mapping[str, str] = field(default_factory=dict)
     """Topic -> variant that worked after others were refused, to begin with next time."""
@@ -152,14 +152,14 @@ class ImageRef:
 class Done:
     """The provider has finished. No pictures at all is a `Failed`, not a `Done`."""
 
-    pictures: tuple[ImageRef, ...]
+    images: tuple[ImageRef, ...]
     """In the order of the answer; where there are more than were asked for, the last are the results."""
     text: str = ""
     """The model's words, or the revised prompt."""
     usd: float | None = None
     """What the provider says the call cost."""
     request_id: str = ""
-    learned: str = ""
+    api_variant: str = ""
     notices: tuple[str, ...] = ()
     """What the user has to know about the pictures; kept with them."""
     variants: Mapping[str, str] = field(default_factory=dict)
@@ -184,7 +184,7 @@ class Dialect(Protocol):
     A module may also have `UNREAD`: the words of `providers.yaml` that change nothing of what it sends.
     """
 
-    REFERENCES: tuple[Transport, ...]
+    REFERENCES: tuple[ReferenceEncoding, ...]
     """How its references can travel: the values of a row's `references` that it honours."""
 
     def start(self, job: Job) -> Step:

@@ -207,17 +207,17 @@ _QUOTED = re.compile(
 _ECHOING = re.compile(r"(?i)\b(prompt|input|value|text|field|parameter|argument|string|got|received|given)\b")
 
 
-def kind_of(status: int, codes: Sequence[str], words: str, own: Codes = NO_CODES, sent: str = "") -> Kind:
+def kind_of(status: int, codes: Sequence[str], words: str, own: Codes = NO_CODES, prompt: str = "") -> Kind:
     """The kind of an answer with an error status.
 
     `codes` are the provider's codes as they stand in the error, `words` its message, `own` the codes of this provider
-    alone, `sent` the words of the user that went along: what stands in them is not taken for the provider's.
+    alone, `prompt` the words of the user that went along: what stands in them is not taken for the provider's.
     """
     fixed: dict[int, Kind] = {402: "credit", 407: "proxy", 511: "proxy", 413: "too_large"}
     if status in fixed:
         return fixed[status]
     coded = kind_by_codes(codes, own)
-    said = _Said(words, sent)
+    said = _Said(words, prompt)
     if status == 429:
         return _limited(coded, codes, said)
     if status in _OVERLOADED and "model_unavailable" in {code.lower() for code in codes}:
@@ -243,10 +243,10 @@ _WITHOUT_KEY: tuple[Kind, ...] = ("credit", "region", "content", "model")
 
 
 def kind_by_words(
-    words: str, otherwise: Kind, codes: Sequence[str] = (), own: Codes = NO_CODES, sent: str = ""
+    words: str, otherwise: Kind, codes: Sequence[str] = (), own: Codes = NO_CODES, prompt: str = ""
 ) -> Kind:
     """The kind of a failure that came without a telling status; `otherwise` where neither code nor phrase says one."""
-    return kind_by_codes(codes, own) or _Said(words, sent).kind(_WITHOUT_KEY, otherwise)
+    return kind_by_codes(codes, own) or _Said(words, prompt).kind(_WITHOUT_KEY, otherwise)
 
 
 def kind_by_codes(codes: Sequence[str], own: Codes = NO_CODES) -> Kind | None:
@@ -277,9 +277,9 @@ def has_no_quota(words: str) -> bool:
     )
 
 
-def declines(words: str, sent: str = "") -> bool:
+def declines(words: str, prompt: str = "") -> bool:
     """Whether the model's own words say that it declined the content. They say nothing about keys or money."""
-    return _Said(words, sent).kind(("content",), "empty") == "content"
+    return _Said(words, prompt).kind(("content",), "empty") == "content"
 
 
 def _limited(coded: Kind | None, codes: Sequence[str], said: _Said) -> Kind:
@@ -309,12 +309,12 @@ class _Said:
         "model": (_NO_MODEL,),
     }
 
-    def __init__(self, words: str, sent: str = "") -> None:
+    def __init__(self, words: str, prompt: str = "") -> None:
         words = words[:MOST_WORDS]
         outside = _QUOTED.sub(" ", words)
         # A quotation is the user's input where the sentence around it speaks of one, else it may be the whole message.
         self.words = outside if outside != words and _ECHOING.search(outside) else words
-        self._whole, self._sent = words, _plain(sent)
+        self._whole, self._sent = words, _plain(prompt)
 
     def kind(self, kinds: Sequence[Kind], otherwise: Kind) -> Kind:
         """The first of `kinds` that the message says; `otherwise` where it says none."""

@@ -169,7 +169,7 @@ def error_in(reply: Reply, value: Any, codes: Codes = NO_CODES) -> Fault | None:
     said = said_in(value)
     if error is True and not said.texts:
         return None
-    kind = kind_by_words(said.text, "server", said.codes, codes, reply.sent)
+    kind = kind_by_words(said.text, "server", said.codes, codes, reply.prompt)
     words = said.words or redact(" ".join(said.codes), 80)
     return Fault(kind, words, reply.status, request_id=reply.request_id)
 
@@ -204,7 +204,7 @@ def no_picture(reply: Reply, value: Any, codes: Codes = NO_CODES) -> Fault:
     words = words_in(value)
     said = said_in(_without_prose(value))
     kind = kind_by_words(
-        said.text, "content" if declines(words, reply.sent) else "empty", said.codes, codes, reply.sent
+        said.text, "content" if declines(words, reply.prompt) else "empty", said.codes, codes, reply.prompt
     )
     return Fault(kind, redact(words) or said.words, reply.status, request_id=reply.request_id)
 
@@ -244,7 +244,7 @@ def _stopped_before(reply: Reply) -> Fault | None:
 def _fault(reply: Reply, status: int, value: Any, codes: Codes) -> Fault:
     """What the JSON of an error says under an HTTP status, which may be one that the JSON claims."""
     said = said_in(value)
-    kind = kind_of(status, said.codes, said.text, codes, reply.sent)
+    kind = kind_of(status, said.codes, said.text, codes, reply.prompt)
     opening = ""
     if kind == "proxy":
         opening = "The proxy between this machine and {label} wants a user name and a password, or others{status}."

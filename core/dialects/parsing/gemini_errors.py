@@ -117,7 +117,7 @@ def declined(reply: Reply, value: dict[str, Any], said: str) -> Fault:
     message = text_of(feedback, "blockReasonMessage") or text_of(candidate, "finishMessage")
     kind, cure = REASONS.get(reason) or (_sounding(reason), "")
     if reason in _UNNAMED:
-        kind = "content" if declines(said, reply.sent) else kind_by_words(message, kind, sent=reply.sent)
+        kind = "content" if declines(said, reply.prompt) else kind_by_words(message, kind, prompt=reply.prompt)
         reason = ""
     words = "; ".join(part for part in (reason, message, said) if part)
     return Fault(kind, redact(words), reply.status, request_id=request_id(reply, value), cure=cure)

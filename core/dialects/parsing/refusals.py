@@ -177,7 +177,7 @@ def named_fields(value: Any, depth: int = 0) -> list[str]:
 
 def own_words(reply: Reply, fault: Fault) -> str:
     """The words of a fault without the prompt, which an error may repeat."""
-    sent = reply.sent.strip()
+    sent = reply.prompt.strip()
     return fault.words.replace(sent, " ") if sent else fault.words
 
 

@@ -17,7 +17,7 @@ from ..spec import RATIOS, Capabilities, Endpoint, Field, Model, ProviderSpec
 _ROUTE = Endpoint(
     "/{model}",
     {"aspect_ratio": Field("aspect_ratio"), "resolution": Field("resolution")},
-    references="images",
+    references_field="images",
 )
 
 PROVIDER = ProviderSpec(
@@ -27,15 +27,15 @@ PROVIDER = ProviderSpec(
     base_url="https://api.apiframe.pro",
     auth_header="Authorization",
     auth_template="{key}",
-    key_variables=("APIFRAME_API_KEY",),
+    key_env_vars=("APIFRAME_API_KEY",),
     key_sibling="apiframe_v2",
     not_key_prefix="afk_",
-    shared_variables=("APIFRAME_API_KEY",),
+    sibling_env_vars=("APIFRAME_API_KEY",),
     key_url="https://apiframe.ai",
     key_check="/account",
     docs=("https://docs.apiframe.ai/nano-banana/nano-banana-pro",),
     checked="2026-11-27",
-    routes={"generate": _ROUTE, "edit": _ROUTE},
+    endpoints={"generate": _ROUTE, "edit": _ROUTE},
     models=(
         Model(
             "nano-banana-pro",

@@ -22,7 +22,7 @@ _ROUTE = Endpoint(
         "web_search": Field("google_search"),
         "output_format": Field("output_format", {"png": "png", "jpeg": "jpg", "webp": "webp"}),
     },
-    references="image_input",
+    references_field="image_input",
 )
 
 
@@ -43,14 +43,14 @@ PROVIDER = ProviderSpec(
     base_url="https://api.apiframe.ai",
     auth_header="X-API-Key",
     auth_template="{key}",
-    key_variables=("APIFRAME_V2_API_KEY", "APIFRAME_API_KEY"),
+    key_env_vars=("APIFRAME_V2_API_KEY", "APIFRAME_API_KEY"),
     key_sibling="apiframe",
     key_prefix="afk_",
-    shared_variables=("APIFRAME_API_KEY",),
+    sibling_env_vars=("APIFRAME_API_KEY",),
     key_url="https://apiframe.ai",
     docs=("https://github.com/apiframe-ai/apiframe-nodejs-sdk",),
     checked="2026-11-27",
-    routes={"generate": _ROUTE, "edit": _ROUTE},
+    endpoints={"generate": _ROUTE, "edit": _ROUTE},
     models=(
         _model("nano-banana-pro", "pro", "nano-banana-pro", ("1K", "2K", "4K")),
         _model("nano-banana-2", "flash", "nano-banana-2", ("0.5K", "1K", "2K", "4K")),
@@ -58,8 +58,8 @@ PROVIDER = ProviderSpec(
         _model("nano-banana", "first", "nano-banana", ()),
     ),
     recommended="nano-banana-2",
-    references="upload",
-    reads=("webp", "png", "jpeg"),
+    reference_encoding="upload",
+    reference_formats=("webp", "png", "jpeg"),
     max_reference_bytes=25_000_000,
     max_request_bytes=14 * 25_000_000,
     stores_references="at a public address for one to two hours",

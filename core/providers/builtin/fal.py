@@ -57,7 +57,7 @@ def _model(
         name,
         family,
         generate=Capabilities(
-            endpoint, ratios, resolutions, fixed, "1K", max_count=4, options=options, choices=takes or {}
+            endpoint, ratios, resolutions, fixed, "1K", max_count=4, options=options, option_values=takes or {}
         ),
         edit=Capabilities(
             f"{endpoint}/edit",
@@ -69,7 +69,7 @@ def _model(
             max_references=14,
             max_count=4,
             options=options,
-            choices=takes or {},
+            option_values=takes or {},
         ),
         price=price,
         successor=successor,
@@ -83,13 +83,13 @@ PROVIDER = ProviderSpec(
     base_url="https://queue.fal.run",
     auth_header="Authorization",
     auth_template="Key {key}",
-    key_variables=("FAL_KEY",),
+    key_env_vars=("FAL_KEY",),
     key_url="https://fal.ai/dashboard/keys",
     docs=("https://github.com/fal-ai/fal-js", "https://docs.fal.ai/model-apis/model-endpoints/queue"),
     checked="2026-11-27",
-    routes={
+    endpoints={
         "generate": Endpoint("/{model}", _FIELDS),
-        "edit": Endpoint("/{model}", _FIELDS, references="image_urls"),
+        "edit": Endpoint("/{model}", _FIELDS, references_field="image_urls"),
     },
     models=(
         _model(
@@ -154,7 +154,7 @@ PROVIDER = ProviderSpec(
         ),
     ),
     recommended="nano-banana-2.1",
-    reads=("webp", "png", "jpeg"),
+    reference_formats=("webp", "png", "jpeg"),
     max_request_bytes=14 * 27_000_000,
     upload_above=4_000_000,
     upload_url="https://rest.fal.ai",

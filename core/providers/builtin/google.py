@@ -20,8 +20,8 @@ from dataclasses import replace
 from ..spec import (
     EXTREME_RATIOS,
     OMITTED,
-    PREVIEWS,
     RATIOS,
+    RETIRED_PREVIEWS,
     Capabilities,
     Endpoint,
     Field,
@@ -80,7 +80,7 @@ def gemini_model(
         fixed_resolution="" if resolutions else "1K",
         default_resolution="1K",
         options=_COMMON | options,
-        choices=choices or {},
+        option_values=choices or {},
     )
     edit = replace(generate, auto_ratio=OMITTED, max_references=14)
     return Model(name, family, generate, edit, price, note, successor)
@@ -141,7 +141,7 @@ MODELS: tuple[Model, ...] = (
     ),
 )
 
-_ROUTE = Endpoint("/v1beta/models/{model}:generateContent", FIELDS, references="inlineData")
+_ROUTE = Endpoint("/v1beta/models/{model}:generateContent", FIELDS, references_field="inlineData")
 
 PROVIDER = ProviderSpec(
     id="google",
@@ -150,22 +150,22 @@ PROVIDER = ProviderSpec(
     base_url="https://generativelanguage.googleapis.com",
     auth_header="x-goog-api-key",
     auth_template="{key}",
-    key_variables=("GEMINI_API_KEY",),
-    borrowed_variables=("GOOGLE_API_KEY",),
+    key_env_vars=("GEMINI_API_KEY",),
+    shared_env_vars=("GOOGLE_API_KEY",),
     key_url="https://aistudio.google.com/apikey",
     key_check="/v1beta/models?pageSize=1",
     docs=("https://ai.google.dev/gemini-api/docs/image-generation", "https://ai.google.dev/gemini-api/docs/files"),
     checked="2026-11-27",
-    routes={"generate": _ROUTE, "edit": _ROUTE},
+    endpoints={"generate": _ROUTE, "edit": _ROUTE},
     models=MODELS,
     recommended="nano-banana-2.1",
-    references="upload",
-    reads=("webp", "png", "jpeg"),
+    reference_encoding="upload",
+    reference_formats=("webp", "png", "jpeg"),
     max_reference_bytes=2_000_000_000,
     max_request_bytes=20_000_000_000,
     upload_above=20_000_000,
     stores_references="for 48 hours, readable with your key only",
-    retired=PREVIEWS
+    retired=RETIRED_PREVIEWS
     | {
         "gemini-3-pro-image-preview": "nano-banana-pro",
         "gemini-3.1-flash-image-preview": "nano-banana-2",

@@ -32,15 +32,15 @@ _ROUTE = Endpoint(
         "output_format": Field("output_format", {"png": "png", "jpeg": "jpg"}),
         "web_search": Field("google_search"),
     },
-    references="image_input",
+    references_field="image_input",
 )
 _FIRST = Endpoint(
     _PATH,
     {"aspect_ratio": Field("aspect_ratio"), "output_format": Field("output_format", {"png": "png", "jpeg": "jpeg"})},
-    references="image_urls",
+    references_field="image_urls",
 )
 _LITE = Endpoint(
-    _PATH, {"aspect_ratio": Field("aspect_ratio")}, references="image_urls", constants={"aspect_ratio": "auto"}
+    _PATH, {"aspect_ratio": Field("aspect_ratio")}, references_field="image_urls", constants={"aspect_ratio": "auto"}
 )
 
 
@@ -82,11 +82,11 @@ PROVIDER = ProviderSpec(
     upload_url="https://kieai.redpandaai.co",
     auth_header="Authorization",
     auth_template="Bearer {key}",
-    key_variables=("KIE_API_KEY", "KIEAI_API_KEY"),
+    key_env_vars=("KIE_API_KEY", "KIEAI_API_KEY"),
     key_url="https://kie.ai/api-key",
     docs=("https://docs.kie.ai", "https://docs.kie.ai/file-upload-api/upload-file-stream"),
     checked="2026-11-27",
-    routes={"generate": _ROUTE, "edit": _ROUTE},
+    endpoints={"generate": _ROUTE, "edit": _ROUTE},
     models=(
         _model(
             "nano-banana-pro",
@@ -118,7 +118,7 @@ PROVIDER = ProviderSpec(
         Model(
             "nano-banana-lite",
             "lite",
-            generate=Capabilities("nano-banana-2-lite", _ALL, (), "1K", "1K", max_prompt=_LONGEST, route=_LITE),
+            generate=Capabilities("nano-banana-2-lite", _ALL, (), "1K", "1K", max_prompt=_LONGEST, endpoint=_LITE),
             edit=Capabilities(
                 "nano-banana-2-lite",
                 _ALL,
@@ -128,14 +128,21 @@ PROVIDER = ProviderSpec(
                 auto_ratio="auto",
                 max_references=10,
                 max_prompt=_LONGEST,
-                route=_LITE,
+                endpoint=_LITE,
             ),
         ),
         Model(
             "nano-banana",
             "first",
             generate=Capabilities(
-                "google/nano-banana", RATIOS, (), "1K", "1K", options=_FORMAT, max_prompt=_LONGEST_FIRST, route=_FIRST
+                "google/nano-banana",
+                RATIOS,
+                (),
+                "1K",
+                "1K",
+                options=_FORMAT,
+                max_prompt=_LONGEST_FIRST,
+                endpoint=_FIRST,
             ),
             edit=Capabilities(
                 "google/nano-banana-edit",
@@ -147,12 +154,12 @@ PROVIDER = ProviderSpec(
                 max_references=10,
                 options=_FORMAT,
                 max_prompt=_LONGEST_FIRST,
-                route=_FIRST,
+                endpoint=_FIRST,
             ),
         ),
     ),
     recommended="nano-banana-2",
-    references="upload",
+    reference_encoding="upload",
     max_reference_bytes=10_000_000,
     max_request_bytes=14 * 10_000_000,
     stores_references="at a public address for a day, or for three: its pages say both",

@@ -31,11 +31,11 @@ PROVIDER = ProviderSpec(
     key_check="/v1/images/tasks/00000000-0000-0000-0000-000000000000",
     docs=("Nano-Banana API Reference",),
     checked="2026-10-15",
-    routes={
+    endpoints={
         "generate": Endpoint(
-            "/v1/images/generations", _FIELDS, references="image", constants={"response_format": "url"}
+            "/v1/images/generations", _FIELDS, references_field="image", constants={"response_format": "url"}
         ),
-        "edit": Endpoint("/v1/images/edits", _FIELDS, references="image", constants={"response_format": "url"}),
+        "edit": Endpoint("/v1/images/edits", _FIELDS, references_field="image", constants={"response_format": "url"}),
     },
     models=(
         _model("nano-banana-2", "pro", ("1K", "2K", "4K"), "", "here this name means the Pro generation"),
@@ -43,8 +43,8 @@ PROVIDER = ProviderSpec(
         _model("nano-banana-hd", "hd", (), "4K", ""),
     ),
     recommended="nano-banana-2",
-    references="multipart",
+    reference_encoding="multipart",
     failures_unbilled=True,
-    forms=("multipart", "json", "multipart async", "json async"),
+    api_variants=("multipart", "json", "multipart async", "json async"),
     poll_seconds=(2.0, 5.0),
 )

@@ -6,9 +6,9 @@ is left out in silence. `auto` never chooses it.
 
 from ..spec import (
     EXTREME_RATIOS,
-    PREVIEWS,
     RATIOS,
     RESOLUTIONS,
+    RETIRED_PREVIEWS,
     Capabilities,
     Endpoint,
     Field,
@@ -66,9 +66,9 @@ PROVIDER = ProviderSpec(
     auth_template="",
     docs=("simulator/offline.py",),
     checked="2026-11-21",
-    routes={
+    endpoints={
         "generate": Endpoint("/v1/images/generations", _FIELDS, constants={"response_format": "url"}),
-        "edit": Endpoint("/v1/images/edits", _FIELDS, references="image", constants={"response_format": "url"}),
+        "edit": Endpoint("/v1/images/edits", _FIELDS, references_field="image", constants={"response_format": "url"}),
     },
     models=(
         _model("nano-banana-2", "flash", _ALL, RESOLUTIONS),
@@ -78,9 +78,9 @@ PROVIDER = ProviderSpec(
         _model("nano-banana", "first", RATIOS, ("1K",)),
     ),
     recommended="nano-banana-2",
-    references="multipart",
-    reads=("webp", "png", "jpeg"),
+    reference_encoding="multipart",
+    reference_formats=("webp", "png", "jpeg"),
     needs_key=False,
     local=True,
-    retired=PREVIEWS,
+    retired=RETIRED_PREVIEWS,
 )

@@ -43,12 +43,12 @@ PROVIDER = ProviderSpec(
     base_url="https://image.onerouter.pro",
     auth_header="Authorization",
     auth_template="Bearer {key}",
-    key_variables=("ONEROUTER_API_KEY", "INFRON_API_KEY"),
+    key_env_vars=("ONEROUTER_API_KEY", "INFRON_API_KEY"),
     key_url="https://infron.ai",
     key_check="/v1/images/tasks/00000000-0000-0000-0000-000000000000",
     docs=("https://infronai.gitbook.io/docs/media-apis/image-to-image-api/nano-banana-pro",),
     checked="2026-10-15",
-    routes={
+    endpoints={
         "generate": Endpoint(
             "/v1/images/generations",
             {
@@ -70,7 +70,7 @@ PROVIDER = ProviderSpec(
                 "count": Field("n"),
                 "web_search": Field("enable_web_search"),
             },
-            references="image_urls",
+            references_field="image_urls",
             constants={"output_format": "url"},
         ),
     },
@@ -80,5 +80,5 @@ PROVIDER = ProviderSpec(
         _model("nano-banana", "first", "nano-banana", 0.039, (), ()),
     ),
     recommended="nano-banana-2",
-    reads=("webp", "png", "jpeg"),
+    reference_formats=("webp", "png", "jpeg"),
 )

@@ -8,14 +8,14 @@ models: 1K, 2K, 4K and 14 ratios for 2.1, one picture a request. Lite has the te
 both lists OpenRouter takes isn't known.
 """
 
-from ..spec import EXTREME_RATIOS, PREVIEWS, RATIOS, Capabilities, Endpoint, Field, Model, ProviderSpec
+from ..spec import EXTREME_RATIOS, RATIOS, RETIRED_PREVIEWS, Capabilities, Endpoint, Field, Model, ProviderSpec
 
 _ALL = (*RATIOS, *EXTREME_RATIOS)
 _SIZES = ("1K", "2K", "4K")
 _ROUTE = Endpoint(
     "/v1/images",
     {"aspect_ratio": Field("aspect_ratio"), "resolution": Field("resolution")},
-    references="input_references",
+    references_field="input_references",
 )
 
 
@@ -39,14 +39,14 @@ PROVIDER = ProviderSpec(
     base_url="https://openrouter.ai/api",
     auth_header="Authorization",
     auth_template="Bearer {key}",
-    key_variables=("OPENROUTER_API_KEY",),
+    key_env_vars=("OPENROUTER_API_KEY",),
     key_url="https://openrouter.ai/keys",
     docs=(
         "https://openrouter.ai/docs/guides/overview/multimodal/image-generation",
         "https://github.com/OpenRouterTeam/python-sdk",
     ),
     checked="2026-11-27",
-    routes={"generate": _ROUTE, "edit": _ROUTE},
+    endpoints={"generate": _ROUTE, "edit": _ROUTE},
     models=(
         _model("nano-banana-pro", "pro", "google/gemini-3-pro-image", RATIOS, _SIZES),
         _model("nano-banana-2.1", "flash2.1", "google/gemini-nano-banana-2.1", _ALL, _SIZES),
@@ -55,10 +55,10 @@ PROVIDER = ProviderSpec(
         _model("nano-banana", "first", "google/gemini-2.5-flash-image", RATIOS, (), "nano-banana-lite"),
     ),
     recommended="nano-banana-2.1",
-    reads=("webp", "png", "jpeg"),
+    reference_formats=("webp", "png", "jpeg"),
     max_request_bytes=20_000_000,
-    forms=("chat", "images"),
-    retired=PREVIEWS
+    api_variants=("chat", "images"),
+    retired=RETIRED_PREVIEWS
     | {
         "google/gemini-3-pro-image-preview": "nano-banana-pro",
         "google/gemini-3.1-flash-image-preview": "nano-banana-2",

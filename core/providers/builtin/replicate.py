@@ -73,14 +73,14 @@ PROVIDER = ProviderSpec(
     base_url="https://api.replicate.com",
     auth_header="Authorization",
     auth_template="Bearer {key}",
-    key_variables=("REPLICATE_API_TOKEN",),
+    key_env_vars=("REPLICATE_API_TOKEN",),
     key_url="https://replicate.com/account/api-tokens",
     key_check="/v1/account",
     docs=("https://replicate.com/docs/reference/http", "https://replicate.com/google/nano-banana-pro"),
     checked="2026-11-27",
-    routes={
+    endpoints={
         "generate": Endpoint(_PATH, _FIELDS),
-        "edit": Endpoint(_PATH, _FIELDS, references="image_input"),
+        "edit": Endpoint(_PATH, _FIELDS, references_field="image_input"),
     },
     models=(
         _model("nano-banana-pro", "pro", ("1K", "2K", "4K"), "2K", frozenset({"safety_tolerance", "output_format"})),

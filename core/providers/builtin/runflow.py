@@ -24,7 +24,7 @@ _FIELDS: dict[Option, Field] = {
     "thinking": Field("thinking_level", {"minimal": "minimal", "high": "high"}),
 }
 _ALL = (*RATIOS, *EXTREME_RATIOS)
-_ROUTE = Endpoint("/v1/run/{model}", _FIELDS, references="image_urls")
+_ROUTE = Endpoint("/v1/run/{model}", _FIELDS, references_field="image_urls")
 
 PROVIDER = ProviderSpec(
     id="runflow",
@@ -33,12 +33,12 @@ PROVIDER = ProviderSpec(
     base_url="https://api.runflow.io",
     auth_header="Authorization",
     auth_template="Bearer {key}",
-    key_variables=("RUNFLOW_API_KEY",),
+    key_env_vars=("RUNFLOW_API_KEY",),
     key_url="https://www.runflow.io",
     key_check="/v1/billing/balance",
     docs=("https://www.runflow.io/models/google/nano-banana-pro/edit", "https://docs.runflow.io"),
     checked="2026-10-15",
-    routes={"generate": _ROUTE, "edit": _ROUTE},
+    endpoints={"generate": _ROUTE, "edit": _ROUTE},
     models=(
         Model(
             "nano-banana-pro",
@@ -90,11 +90,11 @@ PROVIDER = ProviderSpec(
         ),
     ),
     recommended="nano-banana-2",
-    references="upload",
-    reads=("webp", "png", "jpeg"),
+    reference_encoding="upload",
+    reference_formats=("webp", "png", "jpeg"),
     max_reference_bytes=50_000_000,
     max_request_bytes=14 * 50_000_000,
     stores_references="in your account, at a signed address that ends; for how long they stay is not known",
-    forms=("run", "runs"),
+    api_variants=("run", "runs"),
     poll_seconds=(2.0, 5.0),
 )

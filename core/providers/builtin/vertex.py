@@ -25,7 +25,7 @@ _FIELDS: dict[Option, Field] = FIELDS | {
 _ROUTE = Endpoint(
     "/v1/projects/{project}/locations/global/publishers/google/models/{model}:generateContent",
     _FIELDS,
-    references="inlineData",
+    references_field="inlineData",
 )
 
 _MODELS: tuple[Model, ...] = (
@@ -97,20 +97,20 @@ PROVIDER = ProviderSpec(
     auth_header="Authorization",
     auth_template="Bearer {key}",
     auth="google_service_account",
-    borrowed_variables=("GOOGLE_APPLICATION_CREDENTIALS",),
+    shared_env_vars=("GOOGLE_APPLICATION_CREDENTIALS",),
     key_url="https://console.cloud.google.com/iam-admin/serviceaccounts",
     docs=(
         "https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/image-generation",
         "https://docs.cloud.google.com/vertex-ai/generative-ai/docs/models/gemini/3-1-flash-image",
     ),
     checked="2026-11-27",
-    routes={"generate": _ROUTE, "edit": _ROUTE},
+    endpoints={"generate": _ROUTE, "edit": _ROUTE},
     models=tuple(
         replace(model, generate=_with_format(model.generate), edit=_with_format(model.edit)) for model in _MODELS
     ),
     recommended="nano-banana-2.1",
-    references="base64",
-    reads=("webp", "png", "jpeg"),
+    reference_encoding="base64",
+    reference_formats=("webp", "png", "jpeg"),
     # Google Cloud's page of the model: 7 MB for one file inside the request.
     max_reference_bytes=7_000_000,
     # Half a megabyte of the 20 is for the words.

@@ -26,7 +26,7 @@ _ROUTE = Endpoint(
         "web_search": Field("enable_web_search"),
         "output_format": Field("output_format", {"png": "png", "jpeg": "jpeg"}),
     },
-    references="images",
+    references_field="images",
 )
 
 PROVIDER = ProviderSpec(
@@ -36,7 +36,7 @@ PROVIDER = ProviderSpec(
     base_url="https://api.wavespeed.ai",
     auth_header="Authorization",
     auth_template="Bearer {key}",
-    key_variables=("WAVESPEED_API_KEY",),
+    key_env_vars=("WAVESPEED_API_KEY",),
     key_url="https://wavespeed.ai/accesskey",
     docs=(
         "https://wavespeed.ai/models/google/nano-banana-pro/text-to-image/llms.txt",
@@ -47,7 +47,7 @@ PROVIDER = ProviderSpec(
         "https://github.com/WaveSpeedAI/wavespeed-comfyui",
     ),
     checked="2026-11-27",
-    routes={"generate": _ROUTE, "edit": _ROUTE},
+    endpoints={"generate": _ROUTE, "edit": _ROUTE},
     models=(
         Model(
             "nano-banana-pro",
@@ -108,8 +108,8 @@ PROVIDER = ProviderSpec(
         ),
     ),
     recommended="nano-banana-2.1",
-    references="upload",
-    reads=("webp", "png", "jpeg"),
+    reference_encoding="upload",
+    reference_formats=("webp", "png", "jpeg"),
     max_reference_bytes=20_000_000,
     max_request_bytes=14 * 20_000_000,
     stores_references="at a public address for 7 days",

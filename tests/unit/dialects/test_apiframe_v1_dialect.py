@@ -24,7 +24,7 @@ def test_the_documented_answer_is_finished_at_once() -> None:
     played = play(job(ROW, request(aspect_ratio="9:16", resolution="4K")), reply(value=FINISHED))
     assert played.paths == ["POST /nano-banana-pro"] and played.sends[0].paid
     assert sent_json(played.sends[0]) == {"prompt": "a fox in snow", "aspect_ratio": "9:16", "resolution": "4K"}
-    assert played.done.pictures == (ImageRef(url=URL),)
+    assert played.done.images == (ImageRef(url=URL),)
     assert played.done.request_id == FINISHED["task_id"]
 
 
@@ -57,7 +57,7 @@ def test_a_submitted_task_is_fetched_until_it_is_finished() -> None:
     assert [send.paid for send in played.sends] == [True, False, False, False, False]
     assert all(sent_json(send) == {"task_id": "abc"} for send in played.sends[1:])
     assert "40%" in [wait.progress for wait in played.waits]
-    assert played.done.pictures == (ImageRef(url=URL), ImageRef(url=URL + "2"))
+    assert played.done.images == (ImageRef(url=URL), ImageRef(url=URL + "2"))
 
 
 def test_an_accepted_task_is_fetched_again_after_a_restart() -> None:
@@ -65,7 +65,7 @@ def test_an_accepted_task_is_fetched_again_after_a_restart() -> None:
     accepted = play(job(ROW, request()), reply(value={"task_id": "abc", "status": "pending"})).sends[-1].accepted
     again = play(job(ROW, request()), reply(value=FINISHED), accepted=accepted)
     assert again.paths == ["POST /fetch"] and sent_json(again.sends[0]) == {"task_id": "abc"}
-    assert not again.sends[0].paid and again.done.pictures == (ImageRef(url=URL),)
+    assert not again.sends[0].paid and again.done.images == (ImageRef(url=URL),)
 
 
 def test_a_failed_task_says_why() -> None:
@@ -97,7 +97,7 @@ def test_the_result_may_come_inline() -> None:
     text = base64.b64encode(PNG).decode()
     for entry in (text, f"data:image/png;base64,{text}"):
         done = play(job(ROW, request()), reply(value={**FINISHED, "image_urls": [entry]})).done
-        assert done.pictures == (ImageRef(data=PNG),)
+        assert done.images == (ImageRef(data=PNG),)
 
 
 def test_a_finished_task_without_pictures_is_empty_and_names_the_task() -> None:

@@ -44,7 +44,7 @@ def test_a_job_is_asked_for_with_one_block_of_fields() -> None:
         },
     }
     assert [send.paid for send in played.sends] == [True, False, False]
-    assert played.done.pictures == (ImageRef(url=URL),) and played.done.request_id == "5b1c"
+    assert played.done.images == (ImageRef(url=URL),) and played.done.request_id == "5b1c"
     assert "40%" in [wait.progress for wait in played.waits]
 
 
@@ -110,14 +110,14 @@ def test_a_failed_upload_ends_before_anything_is_paid(answer: Reply, kind: str) 
 )
 def test_a_result_of_any_shape_is_walked_for_its_picture(result: Any) -> None:
     """The documents give none. What was sent, and smaller copies, are no results; one address is one picture."""
-    assert play(job(ROW, request()), ACCEPTED, looked("COMPLETED", result=result)).done.pictures == (ImageRef(url=URL),)
+    assert play(job(ROW, request()), ACCEPTED, looked("COMPLETED", result=result)).done.images == (ImageRef(url=URL),)
 
 
 def test_a_result_may_be_the_picture_itself() -> None:
     """As a data URI, wherever it stands."""
     for result in (URI, {"images": [URI]}, {"deep": [{"er": URI}]}):
         done = play(job(ROW, request()), ACCEPTED, looked("COMPLETED", result=result)).done
-        assert done.pictures == (ImageRef(data=PNG),)
+        assert done.images == (ImageRef(data=PNG),)
 
 
 @pytest.mark.parametrize("state", ["QUEUED", "PROCESSING", "COMPLETED", "FAILED", "CANCELLED", "", None, 7])
@@ -126,7 +126,7 @@ def test_the_state_in_the_answer_to_a_submission_is_never_the_end(state: object)
     played = play(
         job(ROW, request()), reply(202, {"jobId": "5b1c", "status": state}), looked("COMPLETED", result=[URL])
     )
-    assert played.paths[1:] == ["GET /v2/jobs/5b1c"] and played.done.pictures == (ImageRef(url=URL),)
+    assert played.paths[1:] == ["GET /v2/jobs/5b1c"] and played.done.images == (ImageRef(url=URL),)
 
 
 def test_an_acceptance_without_a_job_is_unreadable() -> None:
@@ -149,7 +149,7 @@ def test_a_purged_result_was_paid_and_is_gone() -> None:
     gone = play(job(ROW, request()), ACCEPTED, looked("COMPLETED", expired=True)).failed
     assert "24 hours" in gone.fault.words and disposition_of(gone.fault, accepted=True) == "lost"
     assert charged_by(ROW, gone.fault, accepted=True) == "yes"
-    assert play(job(ROW, request()), ACCEPTED, looked("COMPLETED", expired=True, result=[URL])).done.pictures
+    assert play(job(ROW, request()), ACCEPTED, looked("COMPLETED", expired=True, result=[URL])).done.images
 
 
 def test_a_completed_job_without_pictures_is_empty() -> None:
@@ -209,6 +209,6 @@ def test_a_job_is_found_again_after_a_restart() -> None:
     """From the accepted state alone; an odd id stays one segment of the path."""
     accepted = play(job(ROW, request("edit")), uploaded(0), ACCEPTED).sends[-1].accepted
     again = play(job(ROW, request()), looked("COMPLETED", result=[URL]), accepted=accepted)
-    assert again.paths == ["GET /v2/jobs/5b1c"] and again.done.pictures == (ImageRef(url=URL),)
+    assert again.paths == ["GET /v2/jobs/5b1c"] and again.done.images == (ImageRef(url=URL),)
     odd = play(job(ROW, request()), reply(202, {"jobId": "../a b?c", "status": "QUEUED"}))
     assert odd.paths[-1] == "GET /v2/jobs/..%2Fa%20b%3Fc"

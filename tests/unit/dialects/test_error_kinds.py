@@ -80,20 +80,20 @@ def test_what_the_prompt_says_is_not_taken_for_the_provider_s_words(words: str, 
     """Whatever the case, the spaces and the words around it."""
     plain = kind_of(status, (), "no such luck")
     for echo in (words, words.upper(), f"bad prompt: {words} and more", words.replace(" ", "  ")):
-        assert kind_of(status, (), echo, sent=f"A sign that says: {words}. And a fox.") == plain
+        assert kind_of(status, (), echo, prompt=f"A sign that says: {words}. And a fox.") == plain
 
 
 @given(st.text(max_size=60), st.sampled_from(sorted(PHRASES)), st.text(max_size=60), st.sampled_from([400, 403, 422]))
 def test_no_prompt_makes_a_provider_say_something(before: str, phrase: str, after: str, status: int) -> None:
     """An error that is the prompt and nothing else says nothing about keys, money, places or content."""
     prompt = before + phrase + after
-    assert kind_of(status, (), prompt, sent=prompt) == kind_of(status, (), "")
+    assert kind_of(status, (), prompt, prompt=prompt) == kind_of(status, (), "")
 
 
 def test_a_provider_s_own_words_count_beside_an_echo() -> None:
     """The prompt says one thing, the provider another."""
     sent = "a sign: insufficient credits"
-    assert kind_of(400, (), f"Prompt {sent!r} was blocked by our safety system", sent=sent) == "content"
+    assert kind_of(400, (), f"Prompt {sent!r} was blocked by our safety system", prompt=sent) == "content"
 
 
 @pytest.mark.parametrize(

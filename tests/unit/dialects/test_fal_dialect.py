@@ -172,7 +172,7 @@ def test_a_request_is_found_again_after_a_restart() -> None:
     played = play(job(ROW, request("edit")), reply(200, TAKEN), COMPLETED)
     for accepted in (played.sends[1].accepted, played.sends[2].accepted):
         again = play(job(ROW, request()), *_to_the_end(accepted), accepted=accepted)
-        assert again.done.pictures == (ImageRef(url=URL),)
+        assert again.done.images == (ImageRef(url=URL),)
 
 
 def _to_the_end(accepted: Any) -> list[Reply]:
@@ -183,12 +183,12 @@ def test_a_result_that_is_not_there_yet_is_asked_for_later() -> None:
     """The status was ahead of it."""
     for early in (reply(400, {"detail": "Request is still in progress"}), WORKING):
         played = play(job(ROW, request()), reply(200, TAKEN), COMPLETED, early, COMPLETED, reply(200, PICTURES))
-        assert played.done.pictures == (ImageRef(url=URL),)
+        assert played.done.images == (ImageRef(url=URL),)
 
 
 def test_pictures_in_the_answer_to_the_submission_are_taken() -> None:
     """A gateway that waits for the queue itself."""
-    assert play(job(ROW, request()), reply(200, PICTURES)).done.pictures == (ImageRef(url=URL),)
+    assert play(job(ROW, request()), reply(200, PICTURES)).done.images == (ImageRef(url=URL),)
 
 
 def test_a_data_uri_is_a_result_too() -> None:
@@ -196,7 +196,7 @@ def test_a_data_uri_is_a_result_too() -> None:
     from pack.core.http.body import Base64
 
     uri = "data:image/png;base64," + b"".join(Base64(PNG)).decode()
-    assert ended(reply(200, {"images": [{"url": uri}]})).pictures == (ImageRef(data=PNG),)
+    assert ended(reply(200, {"images": [{"url": uri}]})).images == (ImageRef(data=PNG),)
 
 
 # --------------------------------------------------------------------------------------------------- how a run failed

@@ -52,7 +52,7 @@ def test_a_plain_prompt_asks_for_a_picture_and_nothing_else() -> None:
         "contents": [{"role": "user", "parts": [{"text": "a fox in snow"}]}],
         "generationConfig": {"responseModalities": ["IMAGE"], "seed": 0},
     }
-    assert played.done.pictures == (ImageRef(data=PNG),)
+    assert played.done.images == (ImageRef(data=PNG),)
 
 
 def test_every_option_has_its_place() -> None:
@@ -132,9 +132,10 @@ def test_the_ratio_of_a_lone_reference_is_left_to_the_provider() -> None:
 def test_a_row_with_another_address_speaks_the_same() -> None:
     """A reseller: another prefix and another header, no code."""
     routes = {
-        name: replace(route, path="/gemini/v1beta/models/{model}:generateContent") for name, route in ROW.routes.items()
+        name: replace(route, path="/gemini/v1beta/models/{model}:generateContent")
+        for name, route in ROW.endpoints.items()
     }
-    spec = replace(ROW, id="reseller", routes=routes, references="base64", auth_header="Authorization")
+    spec = replace(ROW, id="reseller", endpoints=routes, reference_encoding="base64", auth_header="Authorization")
     played = play(job(spec, request()), reply(value=answer(inline())))
     assert played.paths == ["POST /gemini/v1beta/models/gemini-nano-banana-2.1:generateContent"] and played.done
 
@@ -278,24 +279,24 @@ def test_drafts_and_thoughts_are_not_results() -> None:
             inline(thoughtSignature="abc"),
         )
     )
-    assert played.done.pictures == (ImageRef(data=PNG),) and played.done.text == "A fox."
+    assert played.done.images == (ImageRef(data=PNG),) and played.done.text == "A fox."
 
 
 def test_the_last_draft_is_taken_where_there_is_nothing_else() -> None:
     """It was paid."""
     other = base64.b64encode(OTHER).decode()
     played = asked(answer(inline(other, thought=True), {"text": "hm", "thought": True}, inline(thought=True)))
-    assert played.done.pictures == (ImageRef(data=PNG),) and played.done.text == ""
+    assert played.done.images == (ImageRef(data=PNG),) and played.done.text == ""
 
 
 def test_of_several_final_pictures_the_last_is_the_result() -> None:
     """A draft that lost its mark on the way comes before it; what was paid for is kept all the same."""
     value = answer(inline(), inline(), inline(base64.b64encode(OTHER).decode()))
-    assert [found.data for found in asked(value).done.pictures] == [PNG, PNG, OTHER]
-    results, extras = chosen(asked(value).done.pictures, 1)
+    assert [found.data for found in asked(value).done.images] == [PNG, PNG, OTHER]
+    results, extras = chosen(asked(value).done.images, 1)
     assert [found.data for found in results] == [OTHER] and [found.data for found in extras] == [PNG]
     value["candidates"] += answer(inline())["candidates"]
-    results, extras = chosen(asked(value).done.pictures, 1)
+    results, extras = chosen(asked(value).done.images, 1)
     assert [found.data for found in results] == [PNG] and [found.data for found in extras] == [OTHER]
 
 
@@ -310,14 +311,14 @@ def test_of_several_final_pictures_the_last_is_the_result() -> None:
 )
 def test_the_picture_is_found_however_it_is_wrapped(part: dict[str, Any]) -> None:
     """snake_case, a data URI, base64 of base64, the other alphabet."""
-    assert asked(answer(part)).done.pictures == (ImageRef(data=PNG),)
+    assert asked(answer(part)).done.images == (ImageRef(data=PNG),)
 
 
 def test_a_picture_may_be_an_address() -> None:
     """As some resellers answer."""
     url = "https://cdn.example.com/1.png"
-    assert asked(answer({"fileData": {"fileUri": url}})).done.pictures == (ImageRef(url=url),)
-    assert asked(answer({"file_data": {"file_uri": url}})).done.pictures == (ImageRef(url=url),)
+    assert asked(answer({"fileData": {"fileUri": url}})).done.images == (ImageRef(url=url),)
+    assert asked(answer({"file_data": {"file_uri": url}})).done.images == (ImageRef(url=url),)
 
 
 def test_the_sources_of_a_search_follow_the_words() -> None:

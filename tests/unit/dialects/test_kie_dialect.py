@@ -51,7 +51,7 @@ def test_a_task_is_created_and_followed_to_what_it_made() -> None:
         "model": "nano-banana-pro",
         "input": {"prompt": "a fox in snow", "aspect_ratio": "9:16", "resolution": "4K", "output_format": "jpg"},
     }
-    assert played.done.pictures == (ImageRef(url=URL),) and played.done.request_id == "task_12"
+    assert played.done.images == (ImageRef(url=URL),) and played.done.request_id == "task_12"
     assert played.done.usd is None, "credits are no dollars"
     assert played.sends[1].accepted and played.waits[-1].progress == "generating"
 
@@ -218,13 +218,13 @@ def test_a_success_without_pictures_is_empty(made: str | None) -> None:
 def test_an_unknown_state_is_still_running() -> None:
     """Until the deadline."""
     played = play(job(ROW, request()), reply(value=CREATED), record("reviewing"), success(URL))
-    assert played.done.pictures == (ImageRef(url=URL),)
+    assert played.done.images == (ImageRef(url=URL),)
 
 
 def test_a_task_is_found_again_after_a_restart() -> None:
     """From the accepted state alone; an odd id stays one parameter."""
     accepted = play(job(ROW, request()), reply(value=CREATED)).sends[-1].accepted
     again = play(job(ROW, request()), success(URL), accepted=accepted)
-    assert again.paths == [POLL] and again.done.pictures == (ImageRef(url=URL),)
+    assert again.paths == [POLL] and again.done.images == (ImageRef(url=URL),)
     odd = play(job(ROW, request()), reply(value={"code": 200, "data": {"taskId": "a&b=c d"}}))
     assert odd.paths[-1].endswith("?taskId=a%26b%3Dc%20d")

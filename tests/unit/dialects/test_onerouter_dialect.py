@@ -50,7 +50,7 @@ def test_a_generation_is_one_paid_post_with_the_documented_fields() -> None:
         "seed": 7,
         "n": 2,
     }
-    assert played.done.pictures == (ImageRef(url=ADDRESS), ImageRef(data=PNG)) and played.done.request_id == "r1"
+    assert played.done.images == (ImageRef(url=ADDRESS), ImageRef(data=PNG)) and played.done.request_id == "r1"
 
 
 def test_an_edit_calls_the_ratio_size_and_sends_data_uris_in_order() -> None:
@@ -85,7 +85,7 @@ def test_a_task_is_followed_with_growing_pauses() -> None:
     pauses = [wait.seconds for wait in played.waits]
     assert pauses == sorted(pauses) and pauses[0] == ROW.poll_seconds[0] and pauses[-1] == ROW.poll_seconds[1]
     assert all(wait.then.accepted for wait in played.waits)
-    assert played.done.pictures == (ImageRef(url=ADDRESS),) and played.done.request_id == "t-77"
+    assert played.done.images == (ImageRef(url=ADDRESS),) and played.done.request_id == "t-77"
 
 
 def test_an_accepted_task_is_found_again_after_a_restart() -> None:
@@ -97,7 +97,7 @@ def test_an_accepted_task_is_found_again_after_a_restart() -> None:
         job(ROW, request()), reply(value={"data": {"status": "completed", "outputs": [ADDRESS]}}), accepted=accepted
     )
     assert again.paths == ["GET /v1/images/tasks/t-77"] and not again.sends[0].paid
-    assert again.done.pictures == (ImageRef(url=ADDRESS),)
+    assert again.done.images == (ImageRef(url=ADDRESS),)
 
 
 def test_a_failed_task_is_a_failure_with_its_words() -> None:

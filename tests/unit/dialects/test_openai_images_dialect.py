@@ -44,7 +44,7 @@ def test_a_generation_as_documented() -> None:
         "aspect_ratio": "16:9",
         "image_size": "4K",
     }
-    assert played.done.pictures == (ImageRef(url=URL),)
+    assert played.done.images == (ImageRef(url=URL),)
 
 
 def test_an_edit_is_multipart_with_image_repeated_in_order() -> None:
@@ -76,8 +76,8 @@ def test_no_edits_route_leads_to_references_in_the_generation(status: int) -> No
     assert sent_json(played.sends[1])["image"] == [
         f"data:{picture.mime};base64,{base64.b64encode(picture.data).decode()}" for picture in work.references
     ]
-    assert played.done.learned == "json"
-    assert play(job(ROW, request("edit", 2), form="json"), reply(value=DOCUMENTED)).paths == played.paths[1:]
+    assert played.done.api_variant == "json"
+    assert play(job(ROW, request("edit", 2), api_variant="json"), reply(value=DOCUMENTED)).paths == played.paths[1:]
 
 
 def test_a_404_of_both_routes_ends_it() -> None:
@@ -106,7 +106,7 @@ def task_reply(status: str, inner: Any = None, **more: Any) -> Any:
 def test_the_asynchronous_form_asks_for_a_task_and_follows_it() -> None:
     """`?async=true`, then the task until the pictures are three `data` deep."""
     played = play(
-        job(ROW, request("edit"), form="multipart async"),
+        job(ROW, request("edit"), api_variant="multipart async"),
         reply(value={"task_id": "t1"}),
         task_reply("NOT_START", None, progress="0%"),
         task_reply("IN_PROGRESS", None, progress="50%"),
@@ -115,19 +115,19 @@ def test_the_asynchronous_form_asks_for_a_task_and_follows_it() -> None:
     assert played.paths == ["POST /v1/images/edits?async=true"] + ["GET /v1/images/tasks/t1"] * 3
     assert [send.paid for send in played.sends] == [True, False, False, False]
     assert [wait.progress for wait in played.waits][1:] == ["0%", "50%"]
-    assert played.sends[1].learned == "multipart async"
-    assert played.done.pictures == (ImageRef(url=URL), ImageRef(data=PNG))
+    assert played.sends[1].api_variant == "multipart async"
+    assert played.done.images == (ImageRef(url=URL), ImageRef(data=PNG))
 
 
 def test_the_flat_task_is_read_as_well() -> None:
     """`{status, data: [...]}`."""
     played = play(
-        job(ROW, request(), form="json async"),
+        job(ROW, request(), api_variant="json async"),
         reply(value={"task_id": "t1"}),
         reply(value={"status": "completed", "data": [{"url": URL}]}),
     )
     assert played.paths[0] == "POST /v1/images/generations?async=true"
-    assert played.done.pictures == (ImageRef(url=URL),)
+    assert played.done.images == (ImageRef(url=URL),)
 
 
 def test_a_task_in_a_reply_that_nobody_asked_for_is_followed() -> None:
@@ -135,13 +135,13 @@ def test_a_task_in_a_reply_that_nobody_asked_for_is_followed() -> None:
     first = play(job(ROW, request()), reply(value={"data": {"task_id": "t9", "status": "queued"}}))
     assert first.paths[-1] == "GET /v1/images/tasks/t9"
     again = play(job(ROW, request()), reply(value=DOCUMENTED), accepted=first.sends[-1].accepted)
-    assert again.paths == ["GET /v1/images/tasks/t9"] and again.done.pictures == (ImageRef(url=URL),)
+    assert again.paths == ["GET /v1/images/tasks/t9"] and again.done.images == (ImageRef(url=URL),)
 
 
 def test_a_failed_task_says_why_and_is_named() -> None:
     """`fail_reason` of the triple shape."""
     ended = play(
-        job(ROW, request(), form="json async"),
+        job(ROW, request(), api_variant="json async"),
         reply(value={"task_id": "t1"}),
         task_reply("FAILURE", None, fail_reason="pre_consume_token_quota_failed"),
     ).failed
@@ -183,14 +183,14 @@ def test_a_field_that_is_refused_of_several_is_a_fact_about_several() -> None:
     """The form of the base stays: one reference still goes as a file. The prompt's own words blame nothing."""
     played = play(job(ROW, request("edit", 2)), said("Unexpected field"), reply(value=DOCUMENTED))
     assert played.paths == ["POST /v1/images/edits", "POST /v1/images/generations"]
-    assert (played.done.learned, played.done.variants) == ("multipart", {"several references": "json"})
-    echoed = replace(said("Could not do: only one image please"), sent="only one image please")
+    assert (played.done.api_variant, played.done.variants) == ("multipart", {"several references": "json"})
+    echoed = replace(said("Could not do: only one image please"), prompt="only one image please")
     assert len(play(job(ROW, request("edit", 2)), echoed).sends) == 1
 
 
 def test_the_row_s_own_spelling_is_the_first() -> None:
     """A row that says base64 begins with it, and is led to data URIs when they are asked for."""
-    spec = replace(ROW, references="base64", forms=("json", "multipart"))
+    spec = replace(ROW, reference_encoding="base64", api_variants=("json", "multipart"))
     work = job(spec, request("edit", 1))
     played = play(work, said("image[0]: expected a data URI"), reply(value=DOCUMENTED))
     first, second = (sent_json(send)["image"][0] for send in played.sends)

@@ -39,8 +39,8 @@ def test_text_goes_as_a_chat_that_wants_both_modalities() -> None:
         "image_config": {"aspect_ratio": "16:9", "image_size": "2K"},
     }
     done = played.done
-    assert done.pictures == (ImageRef(data=PNG),) and done.text == "Here you are."
-    assert (done.usd, done.request_id, done.learned) == (0.067, "gen-17", "chat")
+    assert done.images == (ImageRef(data=PNG),) and done.text == "Here you are."
+    assert (done.usd, done.request_id, done.api_variant) == (0.067, "gen-17", "chat")
 
 
 def test_without_wishes_there_is_no_image_config() -> None:
@@ -60,7 +60,7 @@ def test_references_follow_the_text_in_their_order() -> None:
 
 def test_the_images_form_has_names_of_its_own() -> None:
     """`resolution`, `input_references`, and base64 in `data[]`."""
-    work = job(ROW, request("edit", 2, aspect_ratio="1:8", resolution="4K"), "nano-banana-2", form="images")
+    work = job(ROW, request("edit", 2, aspect_ratio="1:8", resolution="4K"), "nano-banana-2", api_variant="images")
     answer = {"created": 1, "data": [{"b64_json": URI.partition(",")[2], "media_type": "image/png"}]}
     played = play(work, reply(value={**answer, "usage": {"cost": 0.151}}))
     assert played.paths == IMAGES
@@ -72,8 +72,8 @@ def test_the_images_form_has_names_of_its_own() -> None:
         "aspect_ratio": "1:8",
         "resolution": "4K",
     }
-    assert played.done.pictures == (ImageRef(data=PNG),)
-    assert (played.done.usd, played.done.learned) == (0.151, "images")
+    assert played.done.images == (ImageRef(data=PNG),)
+    assert (played.done.usd, played.done.api_variant) == (0.151, "images")
 
 
 @pytest.mark.parametrize("status", [404, 405])
@@ -81,7 +81,7 @@ def test_the_images_form_has_names_of_its_own() -> None:
 def test_a_missing_form_leads_to_the_other_once(status: int, form: str, paths: list[str]) -> None:
     """Either way round; a second refusal is the end."""
     missing = reply(status, {"error": {"message": "No endpoints found", "code": status}})
-    played = play(job(ROW, request(), form=form), missing, missing)
+    played = play(job(ROW, request(), api_variant=form), missing, missing)
     assert played.paths == paths and played.failed.fault.status == status
 
 

@@ -50,7 +50,7 @@ def test_a_prediction_is_made_and_asked_for() -> None:
             "output_format": "jpg",
         }
     }
-    assert played.done.pictures == (ImageRef(url=URL),), "an echoed input is no result"
+    assert played.done.images == (ImageRef(url=URL),), "an echoed input is no result"
     assert played.done.request_id == "p1"
 
 
@@ -74,7 +74,7 @@ def test_an_edit_asks_for_the_first_picture_s_ratio_in_its_own_word() -> None:
 
 @pytest.mark.parametrize("output", [URL, [URL], [{"url": URL}], {"url": URL}])
 def test_an_output_is_a_string_or_a_list(output: Any) -> None:
-    assert ended({**SUCCEEDED, "output": output}).pictures == (ImageRef(url=URL),)
+    assert ended({**SUCCEEDED, "output": output}).images == (ImageRef(url=URL),)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_success_without_an_output() -> None:
 def test_a_prediction_is_found_again_after_a_restart() -> None:
     accepted = play(job(ROW, request("edit")), reply(201, MADE), reply(200, STARTED)).sends[-1].accepted
     again = play(job(ROW, request()), reply(200, SUCCEEDED), accepted=accepted)
-    assert again.paths == ["GET /v1/predictions/p1"] and again.done.pictures == (ImageRef(url=URL),)
+    assert again.paths == ["GET /v1/predictions/p1"] and again.done.images == (ImageRef(url=URL),)
 
 
 def test_a_prediction_that_is_not_known_any_more_is_lost() -> None:

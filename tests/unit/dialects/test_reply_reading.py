@@ -57,7 +57,7 @@ def test_the_picture_is_found_in_every_shape(shape: str) -> None:
 def test_every_dialect_takes_every_shape(dialect: str, shape: str) -> None:
     """A provider that changes its wrapping still delivers what was paid."""
     played = play(job(BUILT_IN[dialect], request()), reply(value=SHAPES[shape]))
-    assert isinstance(played.end, Done) and len(played.done.pictures) == 1
+    assert isinstance(played.end, Done) and len(played.done.images) == 1
 
 
 @pytest.mark.parametrize(

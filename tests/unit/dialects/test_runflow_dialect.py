@@ -37,7 +37,7 @@ def test_text_alone_goes_as_a_flat_body() -> None:
         "seed": 4,
         "num_images": 3,
     }
-    assert played.done.pictures == (ImageRef(url=URL),) and played.done.learned == "run"
+    assert played.done.images == (ImageRef(url=URL),) and played.done.api_variant == "run"
 
 
 def test_references_are_uploaded_in_three_free_steps_each() -> None:
@@ -120,7 +120,7 @@ def test_an_upload_answered_with_something_else_is_unreadable(step: int, value: 
 def test_a_missing_form_leads_to_the_other_once(status: int, form: str, paths: list[str]) -> None:
     """Either way round; the body is wrapped in `input` in the one and flat in the other."""
     missing = reply(status, {"code": "NOT_FOUND", "message": "Not found", "errors": None})
-    played = play(job(ROW, request(seed=1), form=form), missing, missing)
+    played = play(job(ROW, request(seed=1), api_variant=form), missing, missing)
     assert played.paths == paths and played.failed.fault.status == status
     bodies = {send.url.rpartition("/")[2] == "runs": sent_json(send) for send in played.sends}
     assert bodies[True] == {"input": bodies[False]}
@@ -129,9 +129,9 @@ def test_a_missing_form_leads_to_the_other_once(status: int, form: str, paths: l
 def test_the_form_that_worked_is_named() -> None:
     """Learned from pictures at once, and from an accepted run."""
     missing = reply(404, {"message": "Not found"})
-    assert play(job(ROW, request()), missing, reply(value=PICTURES)).done.learned == "runs"
-    assert play(job(ROW, request()), missing, reply(201, RUN)).sends[-1].learned == "runs"
-    assert play(job(ROW, request()), reply(201, RUN)).sends[-1].learned == "run"
+    assert play(job(ROW, request()), missing, reply(value=PICTURES)).done.api_variant == "runs"
+    assert play(job(ROW, request()), missing, reply(201, RUN)).sends[-1].api_variant == "runs"
+    assert play(job(ROW, request()), reply(201, RUN)).sends[-1].api_variant == "run"
 
 
 def test_uploads_are_kept_when_the_form_is_changed() -> None:
@@ -147,7 +147,7 @@ def test_uploads_are_kept_when_the_form_is_changed() -> None:
 def test_a_run_is_followed_to_its_outputs_and_its_cost() -> None:
     """queued, running, succeeded; the cost is a string of dollars."""
     played = play(
-        job(ROW, request(), form="runs"),
+        job(ROW, request(), api_variant="runs"),
         reply(201, RUN),
         reply(value={**RUN, "status_code": "running"}),
         reply(
@@ -162,7 +162,7 @@ def test_a_run_is_followed_to_its_outputs_and_its_cost() -> None:
         ),
     )
     assert played.paths[1:] == ["GET /v1/runs/run_5"] * 2
-    assert played.done.pictures == (ImageRef(url=URL),), "an echoed input is no result"
+    assert played.done.images == (ImageRef(url=URL),), "an echoed input is no result"
     assert played.done.usd == pytest.approx(0.15)
 
 
@@ -191,7 +191,7 @@ def test_a_run_is_found_again_after_a_restart() -> None:
         reply(value={**RUN, "status_code": "succeeded", "output": {"outputs": [{"url": URL}]}}),
         accepted=accepted,
     )
-    assert again.paths == ["GET /v1/runs/run_5"] and again.done.pictures == (ImageRef(url=URL),)
+    assert again.paths == ["GET /v1/runs/run_5"] and again.done.images == (ImageRef(url=URL),)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_references_that_are_uploaded_already_stay_addresses() -> None:
     played = play(work, *upload(0), reply(404, {}), reply(value=PICTURES))
     first, second = sent_json(played.sends[-1])["image_urls"]
     assert first == "https://assets.example.com/0.webp" and second.startswith("data:image/")
-    assert played.done.variants == {"references": "inside"} and played.done.learned == "run"
+    assert played.done.variants == {"references": "inside"} and played.done.api_variant == "run"
 
 
 def test_both_forms_may_be_tried_without_uploads() -> None:
@@ -229,5 +229,5 @@ def test_both_forms_may_be_tried_without_uploads() -> None:
         "POST /v1/models/google/nano-banana-2/edit/runs",
     ]
     assert sent_json(played.sends[-1])["input"]["image_urls"][0].startswith("data:image/")
-    assert (played.done.learned, played.done.variants) == ("runs", {"references": "inside"})
+    assert (played.done.api_variant, played.done.variants) == ("runs", {"references": "inside"})
     assert len(play(job(ROW, request("edit")), missing, missing, missing).sends) == 3

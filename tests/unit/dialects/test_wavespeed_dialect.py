@@ -54,7 +54,7 @@ def test_a_prediction_is_followed_to_its_outputs() -> None:
         "enable_web_search": True,
     }
     assert played.paths[1:] == [POLL, POLL] and [send.paid for send in played.sends] == [True, False, False]
-    assert played.done.pictures == (ImageRef(url=URL),) and played.done.request_id == "pr-9"
+    assert played.done.images == (ImageRef(url=URL),) and played.done.request_id == "pr-9"
 
 
 def test_references_are_uploaded_and_sent_as_addresses() -> None:
@@ -81,20 +81,20 @@ def test_references_are_uploaded_and_sent_as_addresses() -> None:
 def test_an_answer_that_is_finished_at_once_is_taken(word: str) -> None:
     """No poll for what is there."""
     played = play(job(ROW, request()), prediction(word, URL))
-    assert len(played.sends) == 1 and played.done.pictures == (ImageRef(url=URL),)
+    assert len(played.sends) == 1 and played.done.images == (ImageRef(url=URL),)
 
 
 @pytest.mark.parametrize("word", ["created", "processing", "pending", "running", "queued", "reticulating", ""])
 def test_anything_else_is_still_running(word: str) -> None:
     """Also a word that nobody has heard of."""
-    assert play(job(ROW, request()), prediction(word), prediction("completed", URL)).done.pictures
+    assert play(job(ROW, request()), prediction(word), prediction("completed", URL)).done.images
 
 
 def test_an_answer_without_the_envelope_is_read_too() -> None:
     """Its own nodes do so."""
     bare = reply(value={"id": "pr-9", "status": "created"})
     done = play(job(ROW, request()), bare, reply(value={"id": "pr-9", "status": "completed", "outputs": [URL]})).done
-    assert done.pictures == (ImageRef(url=URL),)
+    assert done.images == (ImageRef(url=URL),)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_prediction_is_found_again_after_a_restart() -> None:
     """From the accepted state alone; an odd id stays one segment of the path."""
     accepted = play(job(ROW, request("edit")), uploaded(0), prediction("created")).sends[-1].accepted
     again = play(job(ROW, request()), prediction("completed", URL), accepted=accepted)
-    assert again.paths == [POLL] and again.done.pictures == (ImageRef(url=URL),)
+    assert again.paths == [POLL] and again.done.images == (ImageRef(url=URL),)
     odd = play(job(ROW, request()), prediction("created", id="../a b?c"))
     assert odd.paths[-1] == "GET /api/v3/predictions/..%2Fa%20b%3Fc/result"
 
@@ -226,7 +226,7 @@ def test_a_404_that_is_not_its_own_leads_to_the_other_address_of_a_result() -> N
         job(ROW, request()), prediction("created"), MISSING, prediction("processing"), prediction("completed", URL)
     )
     assert done.paths[1:] == [POLL, POLL.removesuffix("/result"), POLL.removesuffix("/result")]
-    assert done.done.pictures == (ImageRef(url=URL),) and done.done.variants == {"result": "plain"}
+    assert done.done.images == (ImageRef(url=URL),) and done.done.variants == {"result": "plain"}
     lost = play(job(ROW, request()), prediction("created"), MISSING, MISSING).failed
     assert disposition_of(lost.fault, accepted=True) == "lost" and lost.task == "pr-9"
 

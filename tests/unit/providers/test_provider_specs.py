@@ -72,7 +72,7 @@ OFFERS = [
     for spec in [*ROWS, *own_specs()]
     for model in spec.models
     for operation in OPERATIONS
-    if model.offer(operation)
+    if model.capabilities(operation)
 ]
 EVERY_OPTION: dict[str, list[dict[str, Any]]] = {
     "seed": [{"seed": 0}, {"seed": 1}, {"seed": MAX_SEED}],
@@ -90,7 +90,7 @@ def each_spec(specs: list[ProviderSpec] = ROWS) -> Any:
 
 
 def offer_of(model: Model, operation: Operation) -> Capabilities:
-    offer = model.offer(operation)
+    offer = model.capabilities(operation)
     assert offer is not None
     return offer
 
@@ -123,9 +123,9 @@ def test_a_row_s_address_keeps_its_key_safe(spec: ProviderSpec) -> None:
         assert not parts.query and not spec.base_url.endswith(("/", "/v1"))
     if spec.upload_url:
         parts = urlsplit(spec.upload_url)
-        assert parts.scheme == "https" and not parts.path and (spec.references == "upload" or spec.upload_above)
-        assert spec.uploads_to(spec.base_url) == spec.upload_url
-        assert spec.uploads_to("https://elsewhere.example") == "https://elsewhere.example", (
+        assert parts.scheme == "https" and not parts.path and (spec.reference_encoding == "upload" or spec.upload_above)
+        assert spec.upload_base_url(spec.base_url) == spec.upload_url
+        assert spec.upload_base_url("https://elsewhere.example") == "https://elsewhere.example", (
             "a key stays where it belongs"
         )
     assert spec.auth_template.count("{key}") == (1 if spec.needs_key else 0)
@@ -157,7 +157,7 @@ def test_a_row_s_models_can_be_named(spec: ProviderSpec) -> None:
     assert all(model.generate or model.edit for model in spec.models)
     assert set(names) <= set(model_names(BUILT_IN.values()))
     for model in spec.models:
-        found = spec.of_family(model.family)
+        found = spec.model_of_family(model.family)
         assert found is not None and found.family == model.family
 
 
@@ -167,9 +167,9 @@ def test_an_offer_has_a_field_for_everything_it_promises(
 ) -> None:
     """No promised option, size, count or reference without a name in the body to send it under."""
     offer = offer_of(model, operation)
-    route = offer.route or spec.routes[operation]
+    route = offer.endpoint or spec.endpoints[operation]
     assert offer.options <= set(route.fields)
-    assert offer.wire and set(offer.ratios) <= {*RATIOS, *EXTREME_RATIOS}
+    assert offer.model_id and set(offer.ratios) <= {*RATIOS, *EXTREME_RATIOS}
     assert not offer.ratios or "aspect_ratio" in route.fields
     assert set(offer.all_resolutions) <= set(RESOLUTIONS)
     assert not offer.resolutions or "resolution" in route.fields
@@ -177,13 +177,13 @@ def test_an_offer_has_a_field_for_everything_it_promises(
     assert offer.default_resolution in ("", *offer.all_resolutions)
     assert offer.max_count == 1 or "count" in route.fields
     assert (operation == "generate") == (offer.max_references == 0)
-    assert offer.max_references == 0 or route.references
+    assert offer.max_references == 0 or route.references_field
 
 
 @each_spec()
 def test_what_is_retired_has_a_successor_here(spec: ProviderSpec) -> None:
     """Every retired name or wire id leads to a model that the row still has, and isn't offered itself."""
-    wires = {offer.wire for model in spec.models for offer in (model.generate, model.edit) if offer}
+    wires = {offer.model_id for model in spec.models for offer in (model.generate, model.edit) if offer}
     for gone, successor in spec.retired.items():
         assert spec.model(successor) is not None and successor != "recommended"
         assert spec.model(gone) is None and gone not in wires and gone not in model_names(BUILT_IN.values())
@@ -197,7 +197,7 @@ def test_a_successor_is_a_model_of_the_provider_that_does_the_same(spec: Provide
         while model.successor:
             after = spec.model(model.successor)
             assert after is not None and after.name not in (*seen, "recommended") and after.family != model.family
-            assert all(after.offer(operation) for operation in OPERATIONS if model.offer(operation))
+            assert all(after.capabilities(operation) for operation in OPERATIONS if model.capabilities(operation))
             seen.append(after.name)
             model = after
 
@@ -205,7 +205,7 @@ def test_a_successor_is_a_model_of_the_provider_that_does_the_same(spec: Provide
 @each_spec()
 def test_a_provider_that_takes_uploads_says_what_becomes_of_them(spec: ProviderSpec) -> None:
     """In words that follow "keeps them"; no words where nothing is uploaded."""
-    uploads = spec.references == "upload" or spec.upload_above > 0
+    uploads = spec.reference_encoding == "upload" or spec.upload_above > 0
     assert bool(spec.stores_references) == uploads and "\n" not in spec.stores_references
     assert not spec.stores_references.endswith(".")
 
@@ -213,11 +213,11 @@ def test_a_provider_that_takes_uploads_says_what_becomes_of_them(spec: ProviderS
 @each_spec()
 def test_a_provider_that_shares_a_variable_tells_its_keys_by_their_beginning(spec: ProviderSpec) -> None:
     """The other provider is there, and shares the same variables and the same prefix."""
-    assert bool(spec.key_sibling) == bool(spec.key_prefix or spec.not_key_prefix) == bool(spec.shared_variables)
+    assert bool(spec.key_sibling) == bool(spec.key_prefix or spec.not_key_prefix) == bool(spec.sibling_env_vars)
     if spec.key_sibling:
         other = BUILT_IN[spec.key_sibling]
-        assert other.key_sibling == spec.id and set(spec.shared_variables) <= set(spec.key_variables)
-        assert other.shared_variables == spec.shared_variables
+        assert other.key_sibling == spec.id and set(spec.sibling_env_vars) <= set(spec.key_env_vars)
+        assert other.sibling_env_vars == spec.sibling_env_vars
         assert (spec.key_prefix, spec.not_key_prefix) == (other.not_key_prefix, other.key_prefix)
 
 
@@ -263,19 +263,19 @@ class Gate:
             self.model.name,
             base_url=self.base_url,
             count=count,
-            form=form,
+            api_variant=form,
             uploaded=self.uploaded if asked.references else {},
         )
         end, paid = drive(work, self.transport, "sim-rows")
         # One paid request each: a refused form would show here as a second one.
-        if isinstance(end, Done) and len(end.pictures) == count and paid == 1:
+        if isinstance(end, Done) and len(end.images) == count and paid == 1:
             self.accepted += 1
         else:
             self.refused.append(f"{asked.options} count={count} form={form} {said}: {end}, {paid} paid")
 
     def upload(self, references: int) -> None:
         """Uploads the references once, where the row uploads small ones, so that each combination doesn't."""
-        if self.spec.references != "upload" or self.spec.upload_above or not references:
+        if self.spec.reference_encoding != "upload" or self.spec.upload_above or not references:
             return
         work = job(self.spec, request("edit", references), self.model.name, base_url=self.base_url)
         step = dialect(self.spec.dialect).start(work)
@@ -352,14 +352,14 @@ def test_every_promised_option_value_is_accepted(
 
 
 @pytest.mark.parametrize(
-    ("spec", "form"), [pytest.param(spec, form, id=f"{spec.id}-{form}") for spec in ROWS for form in spec.forms]
+    ("spec", "form"), [pytest.param(spec, form, id=f"{spec.id}-{form}") for spec in ROWS for form in spec.api_variants]
 )
 def test_every_form_is_accepted(doubles: Doubles, spec: ProviderSpec, form: str) -> None:
     """Each way of asking that the row names, for every model, with and without references."""
     for model in spec.models:
         gate = Gate(doubles, spec, model)
         for operation in OPERATIONS:
-            offer = model.offer(operation)
+            offer = model.capabilities(operation)
             if offer:
                 gate.ask(
                     request(operation, aspect_ratio=offer.ratios[0], resolution=offer.all_resolutions[0]),
@@ -404,9 +404,9 @@ def test_what_is_not_promised_is_impossible_with_the_list_of_what_is(
 def test_a_missing_operation_names_the_models_that_have_it(spec: ProviderSpec) -> None:
     """A model that can't do an operation says which of this provider's can."""
     for model, operation in product(spec.models, OPERATIONS):
-        if model.offer(operation):
+        if model.capabilities(operation):
             continue
-        can = [other.name for other in spec.models if other.offer(operation)]
+        can = [other.name for other in spec.models if other.capabilities(operation)]
         with pytest.raises(Impossible) as refusal:
             job(spec, request(operation), model.name)
         assert can and all(name in refusal.value.cure for name in can)
