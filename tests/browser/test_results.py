@@ -19,7 +19,7 @@ from pack.dev.comfy_host import Host
 from pack.tests.browser.test_costs import prompted
 from pack.tests.browser.test_settings import text_to_image
 from pack.tests.host.kit import UNREADABLE, Bench, chat_answer, colours
-from pack.tests.host.odd import Odd, answering, odd
+from pack.tests.raw_server import RawServer, json_answers, serving
 from PIL import Image
 from playwright.sync_api import Locator, expect
 
@@ -310,11 +310,11 @@ def test_a_prompt_is_copied_on_every_connection(canvas: Callable[..., Any], benc
 
 
 @pytest.fixture
-def odd_provider(host: Host) -> Iterator[Odd]:
+def unreadable_provider(host: Host) -> Iterator[RawServer]:
     """OpenRouter answers in a way that no version of the pack knows."""
-    with odd() as server:
-        server.begin(answering(UNREADABLE))
-        put(host, "/providers/openrouter", {"base_url": server.origin})
+    with serving() as server:
+        server.handle(json_answers(UNREADABLE))
+        put(host, "/providers/openrouter", {"base_url": server.url})
         put(host, "/keys/openrouter/default", {"key": "sim-entered"})
         yield server
         put(host, "/keys/openrouter/default", {}, "DELETE")
@@ -372,11 +372,11 @@ def test_an_answer_without_a_picture_is_read_again(
 
 
 def test_rows_that_are_as_high_as_their_text_stand_one_below_the_other(
-    page: Any, bench: Bench, odd_provider: Odd
+    page: Any, bench: Bench, unreadable_provider: RawServer
 ) -> None:
     """At every width of the panel and however far it is scrolled; what is read stays where it is when the width changes."""
     said = {"error": {"message": "A long word of the provider. " * 8}, "choices": []}
-    odd_provider.begin(answering(said, chat_answer(colours(24, 24, seed=3)), UNREADABLE, said, UNREADABLE))
+    unreadable_provider.handle(json_answers(said, chat_answer(colours(24, 24, seed=3)), UNREADABLE, said, UNREADABLE))
     bench.generate("A dunnock, a few", "openrouter", num_images=14)
     open_panel(page)
     page.page.get_by_label("Search prompts, providers, models").fill("dunnock")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pack.dev.cache import ROOT
 from pack.tests.host.kit import KEYED, Bench, Ran, colours, node
-from pack.tests.host.odd import Odd, odd
+from pack.tests.raw_server import RawServer, serving
 
 LABELS = {
     "onerouter": "OneRouter",
@@ -334,22 +334,22 @@ def test_a_file_that_never_comes_is_paid_and_said_so(bench: Bench, tag: str, wor
 
 
 @pytest.fixture(scope="module")
-def stranger() -> Iterator[Odd]:
+def stranger() -> Iterator[RawServer]:
     """A server that nobody should talk to."""
-    with odd() as server:
+    with serving() as server:
         yield server
 
 
 @pytest.mark.parametrize("provider", KEYED)
-def test_the_key_never_follows_a_redirect(bench: Bench, tag: str, provider: str, stranger: Odd) -> None:
+def test_the_key_never_follows_a_redirect(bench: Bench, tag: str, provider: str, stranger: RawServer) -> None:
     """A redirected API call ends there, unpaid; not even a request without the key is made."""
-    stranger.begin(stranger.act)
-    ran = bench.generate(f"{tag} [[sim: redirect={stranger.origin}/v1]]", provider)
+    stranger.forget()
+    ran = bench.generate(f"{tag} [[sim: redirect={stranger.url}/v1]]", provider)
     assert ran.error_type == "NanoBanana.ConfigError"
     assert "a key is never sent along" in ran.error and "base URL" in ran.error
     check_words(bench, ran.error)
     check_money(bench, tag, ran.error, "no")
-    assert stranger.visits == [] and len(bench.asked(tag)) == 1
+    assert stranger.requests == [] and len(bench.asked(tag)) == 1
 
 
 INSIDE = {
@@ -369,16 +369,16 @@ INSIDE = {
 @pytest.mark.parametrize("name", INSIDE)
 @pytest.mark.parametrize("way", ["url", "redirect_file"])
 def test_a_result_inside_the_users_network_is_not_fetched(
-    bench: Bench, tag: str, stranger: Odd, way: str, name: str
+    bench: Bench, tag: str, stranger: RawServer, way: str, name: str
 ) -> None:
     """Neither as the result's address nor behind a redirect of it; the user hears that it was paid."""
-    stranger.begin(stranger.act)
-    address = INSIDE[name].replace("{stranger}", stranger.origin).replace("{port}", str(stranger.port))
+    stranger.forget()
+    address = INSIDE[name].replace("{stranger}", stranger.url).replace("{port}", str(stranger.port))
     ran = bench.generate(f"{tag} [[sim: {way}={address}]]")
     assert ran.status == "error" and "inside itself" in ran.error and "private network" in ran.error, ran.error
     check_words(bench, ran.error)
     check_money(bench, tag, ran.error, "yes")
-    assert stranger.visits == [] and len(bench.asked(tag)) == 1
+    assert stranger.requests == [] and len(bench.asked(tag)) == 1
 
 
 @pytest.mark.parametrize("provider", KEYED)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from pack.tests.host.everyone import WRONG, everyone
+from pack.tests.host.all_providers import WRONG, all_providers
 from pack.tests.host.kit import Bench, Ran, node
 from pack.tests.host.test_failures import MONEY, check_words
 
@@ -89,7 +89,7 @@ GIVEN = [
 
 @pytest.fixture(scope="module")
 def bench(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    with everyone(doubles, tmp_path_factory.mktemp("elsewhere")) as bench:
+    with all_providers(doubles, tmp_path_factory.mktemp("elsewhere")) as bench:
         yield bench
 
 

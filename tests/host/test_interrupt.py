@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 from pack.dev.comfy_host import Host
-from pack.tests.host.ears import Ears, ears
 from pack.tests.host.kit import Bench, Ran, colours, node, provider_variables
-from pack.tests.host.odd import Odd, Visit, odd
+from pack.tests.host.ws_client import WsClient, ws_client
+from pack.tests.raw_server import CLOSE, JSON, Connection, RawServer, answer_head, serving
 from PIL import Image
 
 AT_ONCE = 15.0
@@ -26,23 +26,23 @@ AT_ONCE = 15.0
 
 
 @pytest.fixture
-def listener(bench: Bench) -> Iterator[Ears]:
-    with ears(bench.host) as listening:
+def listener(bench: Bench) -> Iterator[WsClient]:
+    with ws_client(bench.host) as listening:
         yield listening
 
 
 @pytest.fixture(scope="module")
-def slow_server() -> Iterator[Odd]:
+def slow_server() -> Iterator[RawServer]:
     """A provider that reads and answers at the pace of the test."""
-    with odd(small_buffer=True) as server:
+    with serving(small_buffer=True) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def odd_bench(doubles: Any, slow_server: Odd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def slow_bench(doubles: Any, slow_server: RawServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """A host whose APIFRAME is that server."""
-    variables = provider_variables(doubles) | {"NANO_BANANA_APIFRAME_BASE_URL": slow_server.origin}
-    with Host.start(tmp_path_factory.mktemp("odd"), variables) as host:
+    variables = provider_variables(doubles) | {"NANO_BANANA_APIFRAME_BASE_URL": slow_server.url}
+    with Host.start(tmp_path_factory.mktemp("slow"), variables) as host:
         yield Bench(host, doubles)
 
 
@@ -54,7 +54,7 @@ def prompt_of(text: str, provider: str = "onerouter", config: dict[str, Any] | N
     }
 
 
-def interrupt(bench: Bench, listener: Ears, prompt_id: str) -> Ran:
+def interrupt(bench: Bench, listener: WsClient, prompt_id: str) -> Ran:
     """Presses Cancel; checks that the host says "interrupted" at once, and not "failed"."""
     pressed = time.monotonic()
     answer = threading.Thread(target=lambda: bench.host.post("/interrupt", {}), daemon=True)
@@ -85,7 +85,7 @@ def check_landed(bench: Bench, prompt: Any, tag: str) -> None:
 
 
 @pytest.mark.parametrize("provider", ["onerouter", "apiframe", "nanobanana", "runflow"])
-def test_while_the_provider_thinks(bench: Bench, listener: Ears, tag: str, provider: str) -> None:
+def test_while_the_provider_thinks(bench: Bench, listener: WsClient, tag: str, provider: str) -> None:
     """Sent and not answered: the wait ends, the call doesn't."""
     prompt = prompt_of(tag, provider)
     bench.doubles.fault("hold", provider=provider, match=tag)
@@ -93,12 +93,12 @@ def test_while_the_provider_thinks(bench: Bench, listener: Ears, tag: str, provi
     assert bench.doubles.wait(prompt=tag, count=1)
     interrupt(bench, listener, prompt_id)
     bench.doubles.clear_faults()
-    told = listener.wait(lambda heard: heard.kind == "nano_banana.stopped").data
+    told = listener.wait(lambda frame: frame.kind == "nano_banana.stopped").data
     assert (told["on_the_way"], told["dropped"], told["back"]) == (1, 0, 0) and "nothing more" in told["text"]
     check_landed(bench, prompt, tag)
 
 
-def test_while_a_task_is_followed(bench: Bench, listener: Ears, tag: str) -> None:
+def test_while_a_task_is_followed(bench: Bench, listener: WsClient, tag: str) -> None:
     """Between two polls."""
     prompt = prompt_of(f"{tag} [[sim: task steps=2]]")
     prompt_id = bench.host.queue_prompt(prompt, listener.client)
@@ -109,7 +109,7 @@ def test_while_a_task_is_followed(bench: Bench, listener: Ears, tag: str) -> Non
 
 @pytest.mark.parametrize(("provider", "word"), [("fal", "in queue"), ("replicate", "starting")])
 def test_while_it_waits_in_the_provider_s_queue(
-    bench: Bench, listener: Ears, tag: str, provider: str, word: str
+    bench: Bench, listener: WsClient, tag: str, provider: str, word: str
 ) -> None:
     """It is taken back there: nothing is billed, and queued again it is simply sent."""
     prompt = prompt_of(f"{tag} [[sim: steps=400 times=1]]", provider)
@@ -117,7 +117,7 @@ def test_while_it_waits_in_the_provider_s_queue(
     listener.wait_text(word)
     assert bench.paid(tag) == 1
     interrupt(bench, listener, prompt_id)
-    told = listener.wait(lambda heard: heard.kind == "nano_banana.stopped").data
+    told = listener.wait(lambda frame: frame.kind == "nano_banana.stopped").data
     assert (told["on_the_way"], told["cancelling"]) == (1, 1) and "taken back" in told["text"]
     end = time.monotonic() + 20
     while bench.paid(tag):
@@ -128,7 +128,7 @@ def test_while_it_waits_in_the_provider_s_queue(
     assert [image["from"] for image in again.info()["images"]] == ["provider"] and bench.paid(tag) == 1
 
 
-def test_while_the_picture_is_downloaded(bench: Bench, listener: Ears, tag: str) -> None:
+def test_while_the_picture_is_downloaded(bench: Bench, listener: WsClient, tag: str) -> None:
     """The file is on its way: it arrives all the same."""
     prompt = prompt_of(f"{tag} [[sim: file_slow=4]]")
     prompt_id = bench.host.queue_prompt(prompt, listener.client)
@@ -137,26 +137,26 @@ def test_while_the_picture_is_downloaded(bench: Bench, listener: Ears, tag: str)
     check_landed(bench, prompt, tag)
 
 
-def test_while_backing_off(bench: Bench, listener: Ears, tag: str) -> None:
+def test_while_backing_off(bench: Bench, listener: WsClient, tag: str) -> None:
     """Refused once and waiting for the rate limit: nothing is on its way, so nothing is sent after the pause."""
     prompt = prompt_of(f"{tag} [[sim: status=429 retry_after=3 times=1]]")
     prompt_id = bench.host.queue_prompt(prompt, listener.client)
     listener.wait_text("waiting for the rate limit, ")
     interrupt(bench, listener, prompt_id)
-    assert listener.wait(lambda heard: heard.kind == "nano_banana.stopped").data["dropped"] == 1
+    assert listener.wait(lambda frame: frame.kind == "nano_banana.stopped").data["dropped"] == 1
     assert not bench.doubles.wait(prompt=tag, count=2, timeout=4), "it was sent after the interrupt"
     assert bench.paid(tag) == 0
     assert bench.run(prompt).status == "success" and bench.paid(tag) == 1
 
 
-def test_while_others_wait_in_line(bench: Bench, listener: Ears, tag: str) -> None:
+def test_while_others_wait_in_line(bench: Bench, listener: WsClient, tag: str) -> None:
     """Three pictures, one at a time: the first lands, the two behind it are never sent."""
     prompt = prompt_of(f"{tag} three", "nanobanana", {"max_parallel": 1}, num_images=3)
     bench.doubles.fault("hold", provider="nanobanana", match=tag)
     prompt_id = bench.host.queue_prompt(prompt, listener.client)
     assert bench.doubles.wait(prompt=tag, count=1)
     interrupt(bench, listener, prompt_id)
-    told = listener.wait(lambda heard: heard.kind == "nano_banana.stopped").data
+    told = listener.wait(lambda frame: frame.kind == "nano_banana.stopped").data
     assert (told["asked"], told["on_the_way"], told["dropped"]) == (3, 1, 2)
     check_host_goes_on(bench, tag)
     bench.doubles.clear_faults()
@@ -166,7 +166,7 @@ def test_while_others_wait_in_line(bench: Bench, listener: Ears, tag: str) -> No
     assert bench.paid(f"{tag} three") == 3
 
 
-def test_while_references_are_encoded(bench: Bench, listener: Ears, tag: str) -> None:
+def test_while_references_are_encoded(bench: Bench, listener: WsClient, tag: str) -> None:
     """Minutes of encoding would be ahead: they end, and the provider never hears of it."""
     name = bench.put("large-noise.png", colours(1024, 1024, seed=11))
     prompt = {
@@ -192,61 +192,63 @@ def _answer_with_a_picture() -> bytes:
     return json.dumps({"task_id": "t-1", "status": "finished", "image_urls": [address]}).encode()
 
 
-def test_in_the_middle_of_the_upload(odd_bench: Bench, slow_server: Odd, tag: str) -> None:
+def test_in_the_middle_of_the_upload(slow_bench: Bench, slow_server: RawServer, tag: str) -> None:
     """Half of the body has left: the rest never does, so the provider can't have begun."""
     go_on = threading.Event()
 
-    def read_slowly(visit: Visit) -> None:
+    def read_slowly(connection: Connection) -> None:
+        connection.read_body(1000)
         go_on.wait(30)
-        if visit.read_body():
-            visit.answer("200 OK", _answer_with_a_picture(), "Content-Type: application/json")
+        connection.read_body()
+        if len(connection.body) == connection.content_length:
+            connection.answer(_answer_with_a_picture(), "200 OK", JSON, CLOSE)
 
-    slow_server.begin(read_slowly)
-    name = odd_bench.put("noise.png", colours(2600, 2600, seed=12))
+    slow_server.handle(read_slowly)
+    name = slow_bench.put("noise.png", colours(2600, 2600, seed=12))
     prompt = {
         "load": node("LoadImage", image=name),
         "config": node("ProviderConfig", provider="apiframe"),
         "make": node("NanoBananaEdit", prompt=tag, images__image_1=["load", 0], provider=["config", 0]),
         "show": node("PreviewImage", images=["make", 0]),
     }
-    with ears(odd_bench.host) as listener:
-        prompt_id = odd_bench.host.queue_prompt(prompt, listener.client)
+    with ws_client(slow_bench.host) as listener:
+        prompt_id = slow_bench.host.queue_prompt(prompt, listener.client)
         assert slow_server.wait(1, timeout=60)
         listener.wait_text("uploading")
-        interrupt(odd_bench, listener, prompt_id)
-        assert listener.wait(lambda heard: heard.kind == "nano_banana.stopped").data["dropped"] == 1
+        interrupt(slow_bench, listener, prompt_id)
+        assert listener.wait(lambda frame: frame.kind == "nano_banana.stopped").data["dropped"] == 1
     go_on.set()
-    visit = slow_server.visits[0]
-    assert visit.ended.wait(20) and 0 < len(visit.body) < visit.promised
-    check_host_goes_on(odd_bench, tag)
-    assert len(slow_server.visits) == 1
+    connection = slow_server.requests[0]
+    assert connection.ended.wait(20) and 0 < len(connection.body) < connection.content_length
+    check_host_goes_on(slow_bench, tag)
+    assert len(slow_server.requests) == 1
 
 
-def test_in_the_middle_of_the_answer(odd_bench: Bench, slow_server: Odd, tag: str) -> None:
+def test_in_the_middle_of_the_answer(slow_bench: Bench, slow_server: RawServer, tag: str) -> None:
     """Half of the answer is here: the other half is still read, and the picture in it kept."""
     go_on, half_out = threading.Event(), threading.Event()
 
-    def answer_slowly(visit: Visit) -> None:
-        visit.read_body()
+    def answer_slowly(connection: Connection) -> None:
+        connection.read_body()
         body = _answer_with_a_picture()
-        visit.channel.sendall(visit.answer_head("200 OK", len(body), "Content-Type: application/json") + body[:50])
+        connection.write(answer_head(len(body), "200 OK", JSON, CLOSE) + body[:50])
         half_out.set()
         go_on.wait(30)
-        visit.channel.sendall(body[50:])
+        connection.write(body[50:])
 
-    slow_server.begin(answer_slowly)
+    slow_server.handle(answer_slowly)
     prompt = prompt_of(tag, "apiframe")
-    with ears(odd_bench.host) as listener:
-        prompt_id = odd_bench.host.queue_prompt(prompt, listener.client)
+    with ws_client(slow_bench.host) as listener:
+        prompt_id = slow_bench.host.queue_prompt(prompt, listener.client)
         assert half_out.wait(20)
-        interrupt(odd_bench, listener, prompt_id)
+        interrupt(slow_bench, listener, prompt_id)
     go_on.set()
-    again = odd_bench.run(prompt)
+    again = slow_bench.run(prompt)
     assert [image["from"] for image in again.info()["images"]] == ["store"]
-    assert len(slow_server.visits) == 1
+    assert len(slow_server.requests) == 1
 
 
-def test_a_failing_sibling_loses_nothing(bench: Bench, listener: Ears, tag: str) -> None:
+def test_a_failing_sibling_loses_nothing(bench: Bench, listener: WsClient, tag: str) -> None:
     """The host takes the prompt down when a node fails; the other node's paid picture lands and is free next time."""
     good = prompt_of(f"{tag} good")
     bench.doubles.fault("hold", provider="onerouter", match=tag)
@@ -259,6 +261,6 @@ def test_a_failing_sibling_loses_nothing(bench: Bench, listener: Ears, tag: str)
     prompt_id = bench.host.queue_prompt(both, listener.client)
     end = listener.wait_end(prompt_id)
     assert end.kind == "execution_error" and end.data["exception_type"] == "NanoBanana.KeyRefused"
-    assert listener.wait(lambda heard: heard.kind == "nano_banana.stopped").data["on_the_way"] == 1
+    assert listener.wait(lambda frame: frame.kind == "nano_banana.stopped").data["on_the_way"] == 1
     bench.doubles.clear_faults()
     check_landed(bench, good, f"{tag} good")

@@ -7,14 +7,14 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from pack.tests.host.ears import Ears, ears
 from pack.tests.host.kit import Bench, node
+from pack.tests.host.ws_client import WsClient, ws_client
 from PIL import Image
 
 
 @pytest.fixture
-def listener(bench: Bench) -> Iterator[Ears]:
-    with ears(bench.host) as listening:
+def listener(bench: Bench) -> Iterator[WsClient]:
+    with ws_client(bench.host) as listening:
         yield listening
 
 
@@ -26,11 +26,11 @@ def _prompt(text: str, provider: str = "onerouter", **inputs: object) -> dict[st
     }
 
 
-def test_the_text_names_provider_model_numbers_and_seconds(bench: Bench, listener: Ears, tag: str) -> None:
+def test_the_text_names_provider_model_numbers_and_seconds(bench: Bench, listener: WsClient, tag: str) -> None:
     """Everything a person asks while waiting: where, what, how many, how long."""
     prompt_id = bench.host.queue_prompt(_prompt(f"{tag} [[sim: slow=1.2]]", num_images=3), listener.client)
     assert listener.wait_end(prompt_id).kind == "execution_success"
-    texts = [heard.data for heard in listener.of("text")]
+    texts = [frame.data for frame in listener.of("text")]
     assert texts and {node_id for node_id, _ in texts} == {"make"}
     waiting = [text for _, text in texts if "waiting for the answer" in text]
     assert waiting, texts
@@ -40,7 +40,7 @@ def test_the_text_names_provider_model_numbers_and_seconds(bench: Bench, listene
     assert seconds == sorted(seconds) and seconds[-1] >= 1, "the seconds stand still"
 
 
-def test_the_numbers_rise_as_pictures_come(bench: Bench, listener: Ears, tag: str) -> None:
+def test_the_numbers_rise_as_pictures_come(bench: Bench, listener: WsClient, tag: str) -> None:
     """Four calls of different length: the person sees each picture come back."""
     prompt = _prompt(f"{tag} [[sim: slow=0.6]]", "nanobanana", num_images=3)
     prompt["config"]["inputs"]["max_parallel"] = 1  # type: ignore[index]
@@ -53,40 +53,40 @@ def test_the_numbers_rise_as_pictures_come(bench: Bench, listener: Ears, tag: st
 
 
 @pytest.mark.parametrize("words", ["rgba", "gray", "as=webp", "slow=0"])
-def test_every_picture_is_previewed_in_rgb(bench: Bench, listener: Ears, tag: str, words: str) -> None:
+def test_every_picture_is_previewed_in_rgb(bench: Bench, listener: WsClient, tag: str, words: str) -> None:
     """A preview per picture, small, whatever kind of picture it is."""
     prompt_id = bench.host.queue_prompt(_prompt(f"{tag} [[sim: {words}]]", num_images=2), listener.client)
     assert listener.wait_end(prompt_id).kind == "execution_success"
-    previews = [Image.open(io.BytesIO(heard.data)) for heard in listener.of("preview")]
+    previews = [Image.open(io.BytesIO(frame.data)) for frame in listener.of("preview")]
     assert len(previews) == 2
     for preview in previews:
         assert preview.mode == "RGB" and max(preview.size) <= 512
         assert preview.convert("L").getextrema()[0] != preview.convert("L").getextrema()[1], "a blank preview"
 
 
-def test_a_wait_for_the_rate_limit_is_shown_with_its_seconds(bench: Bench, listener: Ears, tag: str) -> None:
+def test_a_wait_for_the_rate_limit_is_shown_with_its_seconds(bench: Bench, listener: WsClient, tag: str) -> None:
     """They run down; the picture comes by itself, paid once."""
     prompt = _prompt(f"{tag} [[sim: status=429 retry_after=4 times=1]]", "runflow")
     prompt_id = bench.host.queue_prompt(prompt, listener.client)
     assert listener.wait_end(prompt_id).kind == "execution_success"
-    texts = [text for _, text in (heard.data for heard in listener.of("text"))]
+    texts = [text for _, text in (frame.data for frame in listener.of("text"))]
     seconds = [int(found[1]) for text in texts if (found := re.search(r"waiting for the rate limit, (\d+) s · ", text))]
     assert seconds and 1 <= seconds[-1] <= seconds[0] <= 4 and seconds == sorted(seconds, reverse=True), texts
     assert bench.paid(tag) == 1
 
 
-def test_cancel_while_it_waits_for_the_rate_limit(bench: Bench, listener: Ears, tag: str) -> None:
+def test_cancel_while_it_waits_for_the_rate_limit(bench: Bench, listener: WsClient, tag: str) -> None:
     """No hint, refused for ever: interrupted, not failed, and nothing is sent afterwards."""
     prompt = _prompt(f"{tag} [[sim: status=429]]", "apiframe")
     prompt_id = bench.host.queue_prompt(prompt, listener.client)
-    listener.wait(lambda heard: heard.kind == "text" and bool(re.search(r"limit, \d+ s", heard.data[1])))
+    listener.wait(lambda frame: frame.kind == "text" and bool(re.search(r"limit, \d+ s", frame.data[1])))
     bench.host.post("/interrupt", {})
     assert listener.wait_end(prompt_id).kind == "execution_interrupted"
     asked = len(bench.asked(tag))
     assert not bench.doubles.wait(prompt=tag, count=asked + 1, timeout=3) and bench.paid(tag) == 0
 
 
-def test_the_preview_of_the_first_does_not_wait_for_the_last(bench: Bench, listener: Ears, tag: str) -> None:
+def test_the_preview_of_the_first_does_not_wait_for_the_last(bench: Bench, listener: WsClient, tag: str) -> None:
     """One picture is there, the other one isn't: the first is shown already."""
     prompt = _prompt(tag, "nanobanana", num_images=2)
     prompt["config"]["inputs"]["max_parallel"] = 1  # type: ignore[index]
@@ -94,19 +94,19 @@ def test_the_preview_of_the_first_does_not_wait_for_the_last(bench: Bench, liste
     prompt_id = bench.host.queue_prompt(prompt, listener.client)
     assert bench.doubles.wait(prompt=tag)
     bench.doubles.release()
-    listener.wait(lambda heard: heard.kind == "preview")
+    listener.wait(lambda frame: frame.kind == "preview")
     assert not bench.doubles.wait(prompt=tag, state="answered", count=2, timeout=0)
     bench.doubles.clear_faults()
     assert listener.wait_end(prompt_id).kind == "execution_success"
 
 
-def test_only_the_browser_that_asked_hears_of_it(bench: Bench, listener: Ears, tag: str) -> None:
+def test_only_the_browser_that_asked_hears_of_it(bench: Bench, listener: WsClient, tag: str) -> None:
     """Another open browser gets neither texts nor pictures nor the pack's own events."""
-    with ears(bench.host) as other:
+    with ws_client(bench.host) as other:
         prompt_id = bench.host.queue_prompt(_prompt(f"{tag} [[sim: slow=0.5]]"), listener.client)
         assert listener.wait_end(prompt_id).kind == "execution_success"
         assert listener.of("text") and listener.of("preview")
         # What the host itself tells everybody is heard by both: so the other one was listening.
-        other.wait(lambda heard: heard.kind == "status")
+        other.wait(lambda frame: frame.kind == "status")
         assert not other.of("text") and not other.of("preview") and not other.of("binary")
-        assert tag not in "".join(heard.raw for heard in other.heard)
+        assert tag not in "".join(frame.raw for frame in other.frames)

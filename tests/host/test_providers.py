@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pack.core.providers import BUILT_IN
-from pack.tests.host.everyone import everyone
+from pack.tests.host.all_providers import all_providers
 from pack.tests.host.kit import Bench, colours, node
 
 NAMES = [spec.id for spec in BUILT_IN.values()]
@@ -15,7 +15,7 @@ NAMES = [spec.id for spec in BUILT_IN.values()]
 
 @pytest.fixture(scope="module")
 def bench(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    with everyone(doubles, tmp_path_factory.mktemp("providers")) as bench:
+    with all_providers(doubles, tmp_path_factory.mktemp("providers")) as bench:
         yield bench
 
 

@@ -23,8 +23,8 @@ import pytest
 from pack.dev import loopback
 from pack.dev.comfy_host import Host
 from pack.tests.host.kit import UNREADABLE, Bench, chat_answer, colours, node
-from pack.tests.host.odd import Odd, Visit, answering, odd
 from pack.tests.host.page import ROOT, Page
+from pack.tests.raw_server import Connection, RawServer, json_answers, serving
 from PIL import Image
 
 ENTERED = f"sim-entered-{secrets.token_hex(12)}"
@@ -32,9 +32,9 @@ ENTERED = f"sim-entered-{secrets.token_hex(12)}"
 
 
 @pytest.fixture(scope="module")
-def stranger() -> Iterator[Odd]:
+def stranger() -> Iterator[RawServer]:
     """An address that a page might give a provider: it writes down who comes."""
-    with odd() as server:
+    with serving() as server:
         yield server
 
 
@@ -65,7 +65,7 @@ def shop(page: Page) -> Page:
 # --------------------------------------------------------------------------------------------------------------- keys
 
 
-def test_a_key_that_is_entered_reaches_its_provider_and_nothing_else(shop: Page, stranger: Odd, tag: str) -> None:
+def test_a_key_that_is_entered_reaches_its_provider_and_nothing_else(shop: Page, stranger: RawServer, tag: str) -> None:
     """Exactly as it was entered, in the next paid request; no answer, file, picture or log line has it."""
     ran = shop.bench.run(
         {
@@ -79,15 +79,15 @@ def test_a_key_that_is_entered_reaches_its_provider_and_nothing_else(shop: Page,
     (asked,) = shop.bench.asked(tag)
     assert asked["headers"]["authorization"] == "bearer sim-…"
 
-    def refuse(visit: Visit) -> None:
-        visit.read_body()
-        visit.answer("401 Unauthorized", json.dumps({"error": {"message": f"no {ENTERED}"}}).encode())
+    def refuse(connection: Connection) -> None:
+        connection.read_body()
+        connection.answer_json({"error": {"message": f"no {ENTERED}"}}, "401 Unauthorized")
 
-    stranger.begin(refuse)
-    shop.at("nanobanana", stranger.origin, f" 'Bearer {ENTERED}'\n")
+    stranger.handle(refuse)
+    shop.at("nanobanana", stranger.url, f" 'Bearer {ENTERED}'\n")
     refused = shop.bench.generate(tag, "nanobanana")
     assert refused.status == "error"
-    assert [visit.header("authorization") for visit in stranger.visits] == [f"Bearer {ENTERED}"]
+    assert [connection.header("authorization") for connection in stranger.requests] == [f"Bearer {ENTERED}"]
 
     asks = ["/providers", "/settings", "/results", "/spend?by=day,provider,profile", f"/results?query={tag}"]
     (uid,) = [each["id"] for each in shop.pictures(tag) if each["provider"] == "onerouter"]
@@ -114,34 +114,34 @@ def test_a_key_that_is_entered_reaches_its_provider_and_nothing_else(shop: Page,
         assert stat.S_IMODE(keys.stat().st_mode) == 0o600
 
 
-def test_a_key_is_disabled_when_the_address_changes(shop: Page, stranger: Odd, tag: str) -> None:
+def test_a_key_is_disabled_when_the_address_changes(shop: Page, stranger: RawServer, tag: str) -> None:
     """The run is refused with the way out and nothing is sent; back at the first address it works again."""
-    stranger.begin(stranger.act)
+    stranger.forget()
     assert shop.key("onerouter")["state"] == "stored"
-    shop.at("onerouter", stranger.origin)
+    shop.at("onerouter", stranger.url)
     seen = shop.key("onerouter")
     assert seen["state"] == "disabled" and "another address" in seen["problem"] and seen["replaceable"]
     ran = shop.bench.generate(tag, "onerouter")
     assert ran.status == "error" and "another address" in ran.error and "Settings" in ran.error, ran.error
     assert shop.ask("POST", "/keys/onerouter/default/test", {}).status in (400, 429)
-    assert stranger.visits == [] and not shop.bench.asked(tag)
+    assert stranger.requests == [] and not shop.bench.asked(tag)
     shop.at("onerouter", f"  {shop.doubles.base_url('onerouter')}/v1/images/generations ")
     assert shop.provider("onerouter")["base_url"] == shop.doubles.base_url("onerouter")
     assert shop.key("onerouter")["state"] == "stored"
     assert shop.bench.generate(tag, "onerouter").status == "success"
 
 
-def test_a_key_of_the_environment_does_not_follow_a_page(page: Page, stranger: Odd, tag: str) -> None:
+def test_a_key_of_the_environment_does_not_follow_a_page(page: Page, stranger: RawServer, tag: str) -> None:
     """A page that changes the address gets nobody's key sent there."""
-    stranger.begin(stranger.act)
+    stranger.forget()
     try:
         assert page.key("runflow")["state"] == "environment" and page.key("runflow")["source"] == "RUNFLOW_API_KEY"
-        page.at("runflow", stranger.origin)
+        page.at("runflow", stranger.url)
         assert page.key("runflow")["state"] == "disabled"
         ran = page.bench.generate(tag, "runflow")
         assert ran.status == "error" and "RUNFLOW_API_KEY" in ran.error and "NANO_BANANA_RUNFLOW_BASE_URL" in ran.error
         assert page.ask("POST", "/keys/runflow/default/test", {}).status in (400, 429)
-        assert stranger.visits == []
+        assert stranger.requests == []
     finally:
         page.at("runflow", None)
     assert page.key("runflow")["state"] == "environment" and page.provider("runflow")["base_url_source"] == "row"
@@ -672,10 +672,10 @@ def test_a_paid_picture_comes_home_when_its_key_is_back(page: Page, doubles: Any
 
 
 @pytest.fixture
-def odd_shop(page: Page, stranger: Odd) -> Iterator[Page]:
+def unreadable_shop(page: Page, stranger: RawServer) -> Iterator[Page]:
     """OpenRouter at a server that answers in a way that no version of the pack knows."""
-    page.at("openrouter", stranger.origin, ENTERED)
-    stranger.begin(answering(UNREADABLE))
+    page.at("openrouter", stranger.url, ENTERED)
+    stranger.handle(json_answers(UNREADABLE))
     yield page
     page.good("DELETE", "/keys/openrouter/default")
     page.at("openrouter", None)
@@ -685,52 +685,54 @@ def kept_file(page: Page, row: dict[str, Any]) -> Path:
     return page.home / "results" / "unreadable" / str(row["answer"])
 
 
-def test_an_answer_that_could_not_be_read_is_kept_and_read_again(odd_shop: Page, stranger: Odd, tag: str) -> None:
+def test_an_answer_that_could_not_be_read_is_kept_and_read_again(
+    unreadable_shop: Page, stranger: RawServer, tag: str
+) -> None:
     """The run fails and says where the answer is; it is read again for nothing, and in vain until its shape is known."""
-    ran = odd_shop.bench.generate(tag, "openrouter")
+    ran = unreadable_shop.bench.generate(tag, "openrouter")
     assert ran.status == "error" and "Read again" in ran.error and "may have charged" in ran.error
-    (row,) = odd_shop.pictures(tag)
-    file = kept_file(odd_shop, row)
+    (row,) = unreadable_shop.pictures(tag)
+    file = kept_file(unreadable_shop, row)
     assert row["answer"] and row["answer"] in ran.error and not row["picture"] and row["usd"] > 0
     assert file.exists() and ENTERED.encode() not in file.read_bytes()
     path = f"/results/{row['id']}/read"
     for headers in ({"Origin": "https://evil.example"}, {"Sec_Fetch_Site": "cross-site"}):
-        assert odd_shop.ask("POST", path, {}, ROOT, **headers).status == 403
-    again = odd_shop.good("POST", path, {})
+        assert unreadable_shop.ask("POST", path, {}, ROOT, **headers).status == 403
+    again = unreadable_shop.good("POST", path, {})
     assert again["pictures"] == 0 and "OpenRouter" in again["reason"] and again["result"] == row
     head = file.read_bytes().partition(b"\n")[0]
     file.write_bytes(head + b"\n" + json.dumps(chat_answer(colours(24, 32, seed=5))).encode())
-    again = odd_shop.good("POST", path, {})
+    again = unreadable_shop.good("POST", path, {})
     assert again["pictures"] == 1 and again["reason"] == ""
     assert again["result"]["picture"] and again["result"]["state"] == "stored" and again["result"]["answer"] == ""
-    data = odd_shop.ask("GET", f"/results/{row['id']}/image").data
+    data = unreadable_shop.ask("GET", f"/results/{row['id']}/image").data
     assert (np.asarray(Image.open(io.BytesIO(data))) == colours(24, 32, seed=5)).all()
-    ran = odd_shop.bench.generate(tag, "openrouter")
-    assert ran.status == "success" and ran.info()["images"][0]["from"] == "store" and len(stranger.visits) == 1
-    assert odd_shop.good("POST", path, {})["pictures"] == 0
-    assert odd_shop.ask("POST", "/results/nobody/read", {}).status == 404
+    ran = unreadable_shop.bench.generate(tag, "openrouter")
+    assert ran.status == "success" and ran.info()["images"][0]["from"] == "store" and len(stranger.requests) == 1
+    assert unreadable_shop.good("POST", path, {})["pictures"] == 0
+    assert unreadable_shop.ask("POST", "/results/nobody/read", {}).status == 404
 
 
-def test_forgetting_deletes_a_kept_answer(odd_shop: Page, tag: str) -> None:
+def test_forgetting_deletes_a_kept_answer(unreadable_shop: Page, tag: str) -> None:
     """It may hold the prompt."""
-    odd_shop.bench.generate(tag, "openrouter")
-    (row,) = odd_shop.pictures(tag)
-    file = kept_file(odd_shop, row)
+    unreadable_shop.bench.generate(tag, "openrouter")
+    (row,) = unreadable_shop.pictures(tag)
+    file = kept_file(unreadable_shop, row)
     assert file.exists()
-    assert odd_shop.good("DELETE", f"/results/{row['id']}") == {"forgotten": 1}
-    assert not file.exists() and odd_shop.pictures(tag) == []
-    assert odd_shop.ask("POST", f"/results/{row['id']}/read", {}).status == 404
+    assert unreadable_shop.good("DELETE", f"/results/{row['id']}") == {"forgotten": 1}
+    assert not file.exists() and unreadable_shop.pictures(tag) == []
+    assert unreadable_shop.ask("POST", f"/results/{row['id']}/read", {}).status == 404
 
 
-def test_info_names_the_row_and_the_answer_of_what_failed(odd_shop: Page, stranger: Odd, tag: str) -> None:
+def test_info_names_the_row_and_the_answer_of_what_failed(unreadable_shop: Page, stranger: RawServer, tag: str) -> None:
     """One of two pictures is made; the other's answer could not be read."""
-    stranger.begin(answering(UNREADABLE, chat_answer(colours(24, 32, seed=6))))
-    ran = odd_shop.bench.generate(tag, "openrouter", num_images=2)
+    stranger.handle(json_answers(UNREADABLE, chat_answer(colours(24, 32, seed=6))))
+    ran = unreadable_shop.bench.generate(tag, "openrouter", num_images=2)
     assert ran.status == "success", ran.error
     (failed,) = ran.info()["failed"]
-    (row,) = [each for each in odd_shop.pictures(tag) if not each["picture"]]
+    (row,) = [each for each in unreadable_shop.pictures(tag) if not each["picture"]]
     assert (failed["id"], failed["answer"]) == (row["id"], row["answer"]) and failed["charged"] == "maybe"
-    assert row["answer"] and kept_file(odd_shop, row).exists()
+    assert row["answer"] and kept_file(unreadable_shop, row).exists()
 
 
 def test_a_picture_that_is_under_way_is_left_alone(shop: Page, doubles: Any, tag: str) -> None:

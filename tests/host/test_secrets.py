@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from pack.dev.comfy_host import Host
-from pack.tests.host.ears import ears
 from pack.tests.host.kit import Bench, Ran, colours, node, provider_variables
-from pack.tests.host.odd import Odd, Visit, odd
+from pack.tests.host.ws_client import ws_client
+from pack.tests.raw_server import CLOSE, Connection, RawServer, serving
 from PIL import Image
 
 ECHOES = {
@@ -46,27 +46,27 @@ def planted() -> Planted:
 
 
 @pytest.fixture(scope="module")
-def echo() -> Iterator[Odd]:
+def echo() -> Iterator[RawServer]:
     """A provider that repeats its Authorization header wherever it can."""
-    with odd() as server:
+    with serving() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def proxy() -> Iterator[Odd]:
+def proxy() -> Iterator[RawServer]:
     """A proxy that writes down what it is asked and lets nothing through."""
 
-    def turn_away(visit: Visit) -> None:
-        visit.answer("502 Bad Gateway", b"no way")
+    def turn_away(connection: Connection) -> None:
+        connection.answer(b"no way", "502 Bad Gateway", CLOSE)
 
-    with odd() as server:
-        server.begin(turn_away)
+    with serving() as server:
+        server.handle(turn_away)
         yield server
 
 
 @pytest.fixture(scope="module")
 def canary(
-    doubles: Any, planted: Planted, echo: Odd, proxy: Odd, tmp_path_factory: pytest.TempPathFactory
+    doubles: Any, planted: Planted, echo: RawServer, proxy: RawServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Bench]:
     """A host with a planted key per provider, each given in another way, a proxy for everything and a .netrc."""
     aside = tmp_path_factory.mktemp("aside")
@@ -82,14 +82,14 @@ def canary(
         "NANO_BANANA_NANOBANANA_API_KEY_FILE": str(aside / "key.txt"),
         "RUNFLOW_API_KEY": f"'sim-{planted.keys['runflow']}'",
         "NANO_BANANA_APIFRAME_API_KEY_FILE": str(aside / "raw.txt"),
-        "NANO_BANANA_APIFRAME_BASE_URL": echo.origin,
+        "NANO_BANANA_APIFRAME_BASE_URL": echo.url,
         "NETRC": str(aside / ".netrc"),
         "HOME": str(aside),
         "NO_PROXY": "",
         "no_proxy": "",
     }
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        variables |= {name: proxy.origin, name.lower(): proxy.origin}
+        variables |= {name: proxy.url, name.lower(): proxy.url}
     base = tmp_path_factory.mktemp("canary")
     home = tmp_path_factory.mktemp("data")
     with Host.start(base, variables | {"NANO_BANANA_HOME": str(home)}, ("--cpu", "--verbose", "DEBUG")) as host:
@@ -110,19 +110,19 @@ def echoing(words: str) -> Any:
     """An act that answers with the key in the words, the request id and the place to go."""
     status, _, text = words.partition("|")
 
-    def act(visit: Visit) -> None:
-        visit.read_body()
-        said = text.format(key=visit.header("authorization"))
-        headers = ["Content-Type: application/json", f"X-Request-Id: {visit.header('authorization')}"]
+    def handler(connection: Connection) -> None:
+        connection.read_body()
+        said = text.format(key=connection.header("authorization"))
+        headers = [f"X-Request-Id: {connection.header('authorization')}"]
         if status.startswith("3"):
             headers.append(f"Location: {said}")
-        visit.answer(status, json.dumps({"errors": [{"msg": said}], "code": said}).encode(), *headers)
+        connection.answer_json({"errors": [{"msg": said}], "code": said}, status, *headers)
 
-    return act
+    return handler
 
 
 @pytest.fixture(scope="module")
-def traces(canary: Bench, echo: Odd, planted: Planted) -> dict[str, bytes]:
+def traces(canary: Bench, echo: RawServer, planted: Planted) -> dict[str, bytes]:
     """Good and bad prompts of every provider, and everything that they left behind."""
     host = canary.host
     found: dict[str, bytes] = {}
@@ -133,7 +133,7 @@ def traces(canary: Bench, echo: Odd, planted: Planted) -> dict[str, bytes]:
         assert ran.error, f"that was no failure: {prompt['make']}"
         messages.append(ran.error)
 
-    with ears(host) as listener:
+    with ws_client(host) as listener:
         for provider in ("onerouter", "nanobanana", "runflow"):
             prompt = saved(f"secret-good-{provider}", provider)
             workflow = {"nodes": [{"type": "ProviderConfig", "widgets_values": [provider]}]}
@@ -147,9 +147,9 @@ def traces(canary: Bench, echo: Odd, planted: Planted) -> dict[str, bytes]:
             for words in ("status=401", "drop=headers", "status=500", "redirect=https://example.com/elsewhere"):
                 fail(saved(f"secret-bad-{provider} [[sim: {words}]]", provider))
         for words in ECHOES.values():
-            echo.begin(echoing(words))
+            echo.handle(echoing(words))
             fail(saved(f"secret-echo {words}", "apiframe"))
-            assert [visit.header("authorization") for visit in echo.visits] == [planted.keys["apiframe"]]
+            assert [connection.header("authorization") for connection in echo.requests] == [planted.keys["apiframe"]]
         canary.doubles.fault("hold", provider="onerouter", match="secret-slow")
         slow = host.queue_prompt(saved("secret-slow", "onerouter"), listener.client)
         assert canary.doubles.wait(prompt="secret-slow")
@@ -157,7 +157,7 @@ def traces(canary: Bench, echo: Odd, planted: Planted) -> dict[str, bytes]:
         assert b"secret-slow" in found["queue"], "it is no longer there, so this proves nothing"
         canary.doubles.clear_faults()
         assert host.wait_prompt(slow)["status"]["status_str"] == "success"
-        found["websocket"] = "\n".join(heard.raw for heard in listener.heard).encode()
+        found["websocket"] = "\n".join(frame.raw for frame in listener.frames).encode()
     found["messages"] = "\n".join(messages).encode()
     found["history"] = json.dumps(host.get("/history")).encode()
     found["object_info"] = json.dumps(host.get("/object_info")).encode()
@@ -204,9 +204,9 @@ def test_keys_are_cleaned_and_netrc_is_not_read(canary: Bench, traces: dict[str,
         assert [request["headers"]["authorization"] for request in asked] == ["bearer sim-…"]
 
 
-def test_a_raw_key_is_sent_raw(canary: Bench, traces: dict[str, bytes], echo: Odd, planted: Planted) -> None:
+def test_a_raw_key_is_sent_raw(canary: Bench, traces: dict[str, bytes], echo: RawServer, planted: Planted) -> None:
     """The key of a file, without the line end, and without a scheme where the provider wants none."""
-    assert echo.visits[-1].header("authorization") == planted.keys["apiframe"]
+    assert echo.requests[-1].header("authorization") == planted.keys["apiframe"]
 
 
 def test_a_download_carries_no_key(canary: Bench, traces: dict[str, bytes]) -> None:
@@ -228,40 +228,44 @@ def test_an_upload_address_gets_no_key(canary: Bench, tag: str) -> None:
 
 
 def test_a_provider_on_this_machine_is_never_asked_through_a_proxy(
-    canary: Bench, traces: dict[str, bytes], proxy: Odd
+    canary: Bench, traces: dict[str, bytes], proxy: RawServer
 ) -> None:
     """The proxy variables name a proxy for everything and there is no NO_PROXY: the doubles are asked directly."""
     assert canary.asked("secret-good-onerouter"), "nothing was asked"
-    assert [visit.head for visit in proxy.visits if "127.0.0.1" in visit.head.splitlines()[0]] == []
+    assert [
+        connection.head_text for connection in proxy.requests if "127.0.0.1" in connection.head_text.splitlines()[0]
+    ] == []
 
 
-def test_a_key_does_not_follow_the_redirect_of_a_poll(canary: Bench, echo: Odd, planted: Planted, tag: str) -> None:
+def test_a_key_does_not_follow_the_redirect_of_a_poll(
+    canary: Bench, echo: RawServer, planted: Planted, tag: str
+) -> None:
     """The task was accepted before: the key stays, and the message must not say that nothing was charged."""
-    with odd() as stranger:
+    with serving() as stranger:
 
-        def accept_then_send_away(visit: Visit) -> None:
-            visit.read_body()
-            if "/fetch " in visit.head:
-                visit.answer("307 Temporary Redirect", b"", f"Location: {stranger.origin}/fetch")
+        def accept_then_send_away(connection: Connection) -> None:
+            connection.read_body()
+            if "/fetch " in connection.head_text:
+                connection.answer(b"", "307 Temporary Redirect", f"Location: {stranger.url}/fetch", CLOSE)
             else:
-                visit.answer("200 OK", b'{"task_id": "task-1", "status": "pending"}', "Content-Type: application/json")
+                connection.answer_json({"task_id": "task-1", "status": "pending"})
 
-        echo.begin(accept_then_send_away)
+        echo.handle(accept_then_send_away)
         ran = canary.generate(tag, "apiframe")
         assert ran.error_type == "NanoBanana.ConfigError" and "a key is never sent along" in ran.error
         assert "The provider may have charged for it." in ran.error, ran.error
-        assert len(echo.visits) == 2 and stranger.visits == []
+        assert len(echo.requests) == 2 and stranger.requests == []
 
 
 @pytest.fixture(scope="module")
-def remote(doubles: Any, proxy: Odd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def remote(doubles: Any, proxy: RawServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """A host whose providers are on the internet, behind a proxy; and some whose keys are no keys."""
     variables = provider_variables(doubles) | {
         "NANO_BANANA_ONEROUTER_BASE_URL": "https://images.example.com",
         "NANO_BANANA_ONEROUTER_API_KEY": "sim-remote-5a1b2c3d4e5f",
         "NANO_BANANA_RUNFLOW_API_KEY": "sim-in\u200bvisible-77aa88bb99",
-        "HTTPS_PROXY": proxy.origin.replace("//", "//somebody:pr0xy-pa55word@"),
-        "https_proxy": proxy.origin.replace("//", "//somebody:pr0xy-pa55word@"),
+        "HTTPS_PROXY": proxy.url.replace("//", "//somebody:pr0xy-pa55word@"),
+        "https_proxy": proxy.url.replace("//", "//somebody:pr0xy-pa55word@"),
     }
     del variables["NANO_BANANA_NANOBANANA_API_KEY"]
     variables["NANO_BANANA_NANOBANANA_API_KEY_FILE"] = str(tmp_path_factory.getbasetemp() / "nowhere.txt")
@@ -269,15 +273,19 @@ def remote(doubles: Any, proxy: Odd, tmp_path_factory: pytest.TempPathFactory) -
         yield Bench(host, doubles)
 
 
-def test_a_provider_on_the_internet_is_asked_through_the_proxy(remote: Bench, proxy: Odd, tag: str) -> None:
+def test_a_provider_on_the_internet_is_asked_through_the_proxy(remote: Bench, proxy: RawServer, tag: str) -> None:
     """A tunnel is asked for, without the key; the message blames the proxy and not the provider."""
-    proxy.begin(proxy.act)
+    proxy.forget()
     ran = remote.generate(tag, "onerouter")
     assert ran.error_type == "NanoBanana.NetworkError"
     assert "proxy" in ran.error and "Nothing was charged." in ran.error
-    tunnels = [visit for visit in proxy.visits if "images.example.com" in visit.head.splitlines()[0]]
-    assert tunnels and all(visit.head.startswith("CONNECT images.example.com:443") for visit in tunnels)
-    assert not any(visit.header("authorization") or "5a1b2c3d4e5f" in visit.head for visit in tunnels)
+    tunnels = [
+        connection for connection in proxy.requests if "images.example.com" in connection.head_text.splitlines()[0]
+    ]
+    assert tunnels and all(connection.head_text.startswith("CONNECT images.example.com:443") for connection in tunnels)
+    assert not any(
+        connection.header("authorization") or "5a1b2c3d4e5f" in connection.head_text for connection in tunnels
+    )
     for text in (ran.error, json.dumps(ran.entry), remote.host.log.read_text("utf-8", "replace")):
         assert "pr0xy-pa55word" not in text and "5a1b2c3d4e5f" not in text
 

@@ -16,7 +16,7 @@ from pack.core.errors import NanoBananaError
 from pack.core.execution.run import Run
 from pack.core.planning.choice import ProviderChoice
 from pack.core.request import Request
-from reply_server import ReplyServer
+from pack.tests.reply_server import ReplyServer
 
 B64 = base64.b64encode(PNG).decode()
 GEMINI_IMAGE = {

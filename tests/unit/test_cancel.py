@@ -19,7 +19,7 @@ from pack.core.ledger.history import History
 from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
 from pack.tests.doubles.server import Doubles
-from scripted import Line, serving
+from pack.tests.raw_server import Connection, serving
 
 BOTH = pytest.mark.parametrize("provider", ["fal", "replicate"])
 
@@ -203,19 +203,19 @@ def test_nobody_waits_for_the_answer(tmp_path: Path) -> None:
     """A provider that hangs on the cancel holds its own call up and nothing else."""
     asked, go_on = threading.Event(), threading.Event()
 
-    def answer(line: Line) -> None:
-        while line.read_head():
-            line.read_body()
-            target = line.head.split(b" ")[1].decode()
+    def answer(connection: Connection) -> None:
+        while connection.read_head():
+            connection.read_body()
+            target = connection.head.split(b" ")[1].decode()
             taken = {"request_id": "r", "status": "IN_QUEUE"}
             if target.endswith("/cancel"):
                 asked.set()
                 go_on.wait(15)
-                line.answer(b'{"status": "CANCELLATION_REQUESTED"}', "202 Accepted")
+                connection.answer(b'{"status": "CANCELLATION_REQUESTED"}', "202 Accepted")
             elif go_on.is_set():
-                line.answer(b'{"detail": "Not found"}', "404 Not Found")
+                connection.answer(b'{"detail": "Not found"}', "404 Not Found")
             else:
-                line.answer(json.dumps(taken).encode(), "200 OK")
+                connection.answer(json.dumps(taken).encode(), "200 OK")
 
     with serving(answer) as server:
         environ = {"FAL_KEY": "sim-run", "NANO_BANANA_FAL_BASE_URL": server.url}

@@ -20,19 +20,19 @@ from engine_play import GEMINI_IMAGE, IMAGE, answering, assert_said, engine_at, 
 from pack.core.http import connections
 from pack.core.http.failures import RequestFailed
 from pack.core.http.transport import Transport
-from scripted import Line, serving
+from pack.tests.raw_server import Connection, serving
 
 
-def interim(*statuses: int, then: bytes, every: float = 0.0) -> Callable[[Line], None]:
+def interim(*statuses: int, then: bytes, every: float = 0.0) -> Callable[[Connection], None]:
     """A script that sends interim answers before the real one."""
 
-    def script(line: Line) -> None:
-        line.read_head()
-        line.read_body()
+    def script(connection: Connection) -> None:
+        connection.read_head()
+        connection.read_body()
         for status in statuses:
-            line.write(f"HTTP/1.1 {status} Interim\r\nLink: </a.css>; rel=preload\r\n\r\n".encode())
+            connection.write(f"HTTP/1.1 {status} Interim\r\nLink: </a.css>; rel=preload\r\n\r\n".encode())
             time.sleep(every)
-        line.answer(then)
+        connection.answer(then)
 
     return script
 
@@ -45,7 +45,9 @@ def test_interim_answers_are_skipped(provider: str, success: Any, statuses: tupl
     """The picture that follows is the answer; nothing is sent twice."""
     with serving(interim(*statuses, then=json.dumps(success).encode())) as server:
         run = play(engine_at(tmp_path, provider, server.url), provider)
-        assert run.results[0].landed and server.connections == 1, [line.head for line in server.lines]
+        assert run.results[0].landed and server.connection_count == 1, [
+            connection.head for connection in server.connections
+        ]
 
 
 def test_interim_answers_without_end_may_have_been_charged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +55,7 @@ def test_interim_answers_without_end_may_have_been_charged(tmp_path: Path, monke
     monkeypatch.setattr(connections, "MOST_INTERIM_ANSWERS", 50)
     with serving(interim(*(103,) * 100, then=b"{}")) as server:
         error = error_of(play(engine_at(tmp_path, "google", server.url), "google"))
-        assert server.connections == 1
+        assert server.connection_count == 1
     assert error.charged == "maybe" and error.kind == "timeout"
     assert_said("only interim answers", error.what)
 
@@ -62,11 +64,11 @@ def test_interim_answers_end_at_the_deadline() -> None:
     """However often one comes."""
     over = threading.Event()
 
-    def script(line: Line) -> None:
-        line.read_head()
-        line.read_body()
+    def script(connection: Connection) -> None:
+        connection.read_head()
+        connection.read_body()
         while not over.wait(0.02):
-            line.write(b"HTTP/1.1 102 Processing\r\n\r\n")
+            connection.write(b"HTTP/1.1 102 Processing\r\n\r\n")
 
     with serving(script) as server:
         way = Transport(server.url)
@@ -103,15 +105,15 @@ def test_a_proxy_that_refuses_is_named_with_its_number(
 ) -> None:
     """Nothing was sent to the provider; what can't get better isn't tried again."""
 
-    def script(line: Line) -> None:
-        line.read_head()
-        line.write(f"HTTP/1.1 {answer}\r\n\r\n".encode() if answer[0].isdigit() else b"220 mail ready\r\n\r\n")
+    def script(connection: Connection) -> None:
+        connection.read_head()
+        connection.write(f"HTTP/1.1 {answer}\r\n\r\n".encode() if answer[0].isdigit() else b"220 mail ready\r\n\r\n")
 
     with serving(script) as proxy:
         given = proxy.url.replace("http://", "http://me:secret-of-mine@")
         engine = engine_at(tmp_path, "google", "https://api.example.com", NANO_BANANA_PROXY=given)
         error = error_of(play(engine, "google"))
-        assert proxy.connections == tries
+        assert proxy.connection_count == tries
     assert (error.kind, error.charged) == ("proxy", "no")
     assert_said(words, error.what)
     assert_said(cure, error.cure)
@@ -181,16 +183,16 @@ def certificate(folder: Path, name: str, days: tuple[int, int] = (-1, 2), by: An
     return file, (key, subject)
 
 
-def tunnel(file: Path) -> Callable[[Line], None]:
+def tunnel(file: Path) -> Callable[[Connection], None]:
     """A proxy that lets everything through to a TLS server with this certificate, which answers with a picture."""
 
-    def script(line: Line) -> None:
-        line.read_head()
-        line.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+    def script(connection: Connection) -> None:
+        connection.read_head()
+        connection.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
-        with context.wrap_socket(line.channel, server_side=True) as secure:
-            Line(secure).serve(json.dumps(GEMINI_IMAGE).encode())
+        with context.wrap_socket(connection.channel, server_side=True) as secure:
+            Connection(secure).serve(json.dumps(GEMINI_IMAGE).encode())
 
     return script
 
@@ -222,7 +224,7 @@ def test_the_reason_of_a_refused_certificate_is_whole(
     with serving(tunnel(file)) as server:
         engine = engine_at(tmp_path, "google", f"https://{HOST}", NANO_BANANA_PROXY=server.url, **bundle)
         error = error_of(play(engine, "google"))
-        assert server.connections == 1
+        assert server.connection_count == 1
     assert (error.kind, error.charged) == ("certificate", "no")
     assert_said(words, error.what)
     assert_said(cure, error.cure)

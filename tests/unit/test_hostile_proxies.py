@@ -22,7 +22,7 @@ from pack.core.http.connections import Private, UnsafeAddress
 from pack.core.http.failures import RequestFailed
 from pack.core.http.proxy_policy import looks_public
 from pack.core.http.transport import Transport
-from scripted import Line, Server, serving
+from pack.tests.raw_server import Connection, RawServer, serving
 
 KNOWN: dict[str, list[str]] = {}
 """The names that can be looked up in a test."""
@@ -52,11 +52,11 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     proxy_policy._kept.clear()
 
 
-def serve_picture(line: Line) -> None:
-    line.serve(PNG, "200 OK", "Connection: close")
+def serve_picture(connection: Connection) -> None:
+    connection.serve(PNG, "200 OK", "Connection: close")
 
 
-def fetch(proxy: Server, url: str, *, scheme: str = "http") -> tuple[Reply, bool]:
+def fetch(proxy: RawServer, url: str, *, scheme: str = "http") -> tuple[Reply, bool]:
     """A picture at an address out of a reply, through a proxy."""
     way = Transport("https://api.example.com", proxy=proxy.url.replace("http:", f"{scheme}:"))
     try:
@@ -119,7 +119,7 @@ def test_what_may_lead_into_a_network_is_not_given_to_a_proxy(host: str) -> None
         for scheme in ("http", "https"):
             with pytest.raises(Private if host.isascii() else UnsafeAddress):
                 fetch(proxy, f"{scheme}://{host}/a.png")
-        assert proxy.connections == 0
+        assert proxy.connection_count == 0
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_public_name_passes_although_it_can_t_be_looked_up_here(host: str) -> 
     """Behind many companies' proxies no machine can look up a name of the internet."""
     with serving(serve_picture) as proxy:
         assert fetch(proxy, f"http://{host}/a.png")[0].body == PNG
-        assert f"GET http://{host}/a.png ".encode() in proxy.lines[0].head
+        assert f"GET http://{host}/a.png ".encode() in proxy.connections[0].head
     assert [host] == ASKED
 
 
@@ -162,7 +162,7 @@ def test_a_name_that_can_be_looked_up_is_judged_by_all_its_addresses(found: list
             else:
                 with pytest.raises(Private):
                     fetch(proxy, "http://cdn.example.com/a.png")
-        assert proxy.connections == (2 if passes else 0)
+        assert proxy.connection_count == (2 if passes else 0)
     assert ASKED == ["cdn.example.com"]  # it is remembered for a while
 
 
@@ -172,13 +172,13 @@ def test_a_name_that_can_be_looked_up_is_judged_by_all_its_addresses(found: list
 def test_a_redirect_through_a_proxy_is_held_to_the_same(target: str) -> None:
     """The second hop comes from a reply, too."""
 
-    def move(line: Line) -> None:
-        line.serve(b"", "302 Found", f"Location: {target}", "Connection: close")
+    def move(connection: Connection) -> None:
+        connection.serve(b"", "302 Found", f"Location: {target}", "Connection: close")
 
     with serving(move, serve_picture) as proxy:
         with pytest.raises(Private):
             fetch(proxy, "http://cdn.example.com/a.png")
-        assert proxy.connections == 1
+        assert proxy.connection_count == 1
 
 
 def test_the_proxy_of_the_environment_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +198,7 @@ def test_an_upload_to_an_address_out_of_a_reply_is_held_to_the_same() -> None:
         way = Transport("https://api.example.com", proxy=proxy.url)
         with pytest.raises(Private):
             way.send("PUT", "http://storage.corp/x", headers={}, deadline=time.monotonic() + 30)
-        assert proxy.connections == 0
+        assert proxy.connection_count == 0
 
 
 def test_the_provider_s_own_address_goes_through_the_proxy_as_it_is() -> None:
@@ -225,15 +225,15 @@ def test_no_text_makes_the_judgement_crash(text: str) -> None:
 # --------------------------------------------------------------------------------------------------------------- SOCKS
 
 
-def socks(then: Callable[[Line], None]) -> Callable[[Line], None]:
+def socks(then: Callable[[Connection], None]) -> Callable[[Connection], None]:
     """A SOCKS5 proxy (RFC 1928) that takes every address and then answers by itself."""
 
-    def script(line: Line) -> None:
-        line.channel.recv(2 + 255)
-        line.write(b"\x05\x00")
-        line.channel.recv(4 + 256 + 2)
-        line.write(b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x50")
-        then(line)
+    def script(connection: Connection) -> None:
+        connection.channel.recv(2 + 255)
+        connection.write(b"\x05\x00")
+        connection.channel.recv(4 + 256 + 2)
+        connection.write(b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x50")
+        then(connection)
 
     return script
 
@@ -248,7 +248,7 @@ def test_socks_is_held_to_the_same(scheme: str) -> None:
         for host in ("intranet.corp", "rebound.example.com", "169.254.169.254.nip.io", "168.63.129.16"):
             with pytest.raises(Private):
                 fetch(proxy, f"http://{host}/a.png", scheme=scheme)
-        assert proxy.connections == 0
+        assert proxy.connection_count == 0
         assert fetch(proxy, "http://cdn.example.com/a.png", scheme=scheme)[0].body == PNG
 
 
@@ -257,11 +257,11 @@ def test_an_answer_through_socks_keeps_the_deadline() -> None:
     pytest.importorskip("socks")
     over = threading.Event()
 
-    def drip(line: Line) -> None:
-        line.read_head()
-        line.write(b"HTTP/1.1 200 OK\r\n")
+    def drip(connection: Connection) -> None:
+        connection.read_head()
+        connection.write(b"HTTP/1.1 200 OK\r\n")
         while not over.wait(0.05):
-            line.write(b"X-A: 1\r\n")
+            connection.write(b"X-A: 1\r\n")
 
     with serving(socks(drip)) as proxy:
         way = Transport("http://api.example.com", proxy=proxy.url.replace("http:", "socks5h:"))

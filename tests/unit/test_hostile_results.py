@@ -13,7 +13,7 @@ from dialect_driver import PNG, reply
 from engine_play import assert_unsaid, engine_at, error_of, play
 from pack.core.dialects.parsing.error_parsing import fault_of
 from pack.core.http.url_policy import is_public, may_name
-from scripted import Line, serving
+from pack.tests.raw_server import Connection, serving
 
 KEY = "key-of-mine-1"
 
@@ -22,8 +22,8 @@ KEY = "key-of-mine-1"
 def test_an_address_that_is_none_is_no_bug_of_the_pack(url: str, tmp_path: Path) -> None:
     """The picture is paid, and its address leads nowhere."""
 
-    def script(line: Line) -> None:
-        line.serve(json.dumps({"data": [{"url": url}]}).encode(), "200 OK", "Connection: close")
+    def script(connection: Connection) -> None:
+        connection.serve(json.dumps({"data": [{"url": url}]}).encode(), "200 OK", "Connection: close")
 
     with serving(script) as server:
         engine = engine_at(tmp_path, "nanobanana", server.url)
@@ -46,12 +46,14 @@ def test_who_has_the_picture_repeats_the_key_in_vain(
 ) -> None:
     """In a redirect or a first line: not in the error, the journal or the log."""
 
-    def script(line: Line) -> None:
-        if line.read_head().startswith(b"POST"):
-            line.read_body()
-            line.answer(json.dumps({"data": [{"url": f"{server.url}/a.png"}]}).encode(), "200 OK", "Connection: close")
+    def script(connection: Connection) -> None:
+        if connection.read_head().startswith(b"POST"):
+            connection.read_body()
+            connection.answer(
+                json.dumps({"data": [{"url": f"{server.url}/a.png"}]}).encode(), "200 OK", "Connection: close"
+            )
         else:
-            line.write(answer.encode())
+            connection.write(answer.encode())
 
     caplog.set_level(logging.DEBUG)
     with serving(script) as server:
@@ -95,7 +97,7 @@ def test_a_picture_of_another_format_is_kept_as_bytes(head: bytes, tmp_path: Pat
     """Nothing here decodes it, and it was paid."""
     data = head + PNG
     body = json.dumps({"data": [{"b64_json": base64.b64encode(data).decode()}]}).encode()
-    with serving(lambda line: line.serve(body, "200 OK", "Connection: close")) as server:
+    with serving(lambda connection: connection.serve(body, "200 OK", "Connection: close")) as server:
         engine = engine_at(tmp_path, "nanobanana", server.url)
         error = error_of(play(engine, "nanobanana"))
         engine.ledger.close()

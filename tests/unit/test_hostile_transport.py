@@ -31,7 +31,7 @@ from pack.core.http.failures import RequestFailed
 from pack.core.http.response_head import BadAnswer, clean_head, read_status_line
 from pack.core.http.transport import TooLong, Transport
 from pack.core.keys import google_service_account
-from scripted import Line, Server, serving
+from pack.tests.raw_server import Connection, RawServer, serving
 from test_transport import certificate, trusting
 
 assert certificate  # a fixture
@@ -43,7 +43,7 @@ PATIENT = 30.0
 """Seconds that a test gives what should be over at once, or at the short deadline."""
 
 
-def post(server: Server, size: int = 100, *, seconds: float = PATIENT, way: Transport | None = None) -> Reply:
+def post(server: RawServer, size: int = 100, *, seconds: float = PATIENT, way: Transport | None = None) -> Reply:
     """A paid request of `size` bytes."""
     body = Body((Raw(bytes(size)),), "application/json")
     way = way or Transport(server.url)
@@ -53,7 +53,7 @@ def post(server: Server, size: int = 100, *, seconds: float = PATIENT, way: Tran
         way.close()
 
 
-def get(server: Server, *, seconds: float = PATIENT, end: float | None = None) -> tuple[Reply, bool]:
+def get(server: RawServer, *, seconds: float = PATIENT, end: float | None = None) -> tuple[Reply, bool]:
     way = Transport(server.url)
     now = time.monotonic()
     try:
@@ -62,19 +62,19 @@ def get(server: Server, *, seconds: float = PATIENT, end: float | None = None) -
         way.close()
 
 
-def answers(*pieces: bytes) -> Callable[[Line], None]:
+def answers(*pieces: bytes) -> Callable[[Connection], None]:
     """A script that reads a whole request, writes these bytes and hangs up."""
 
-    def script(line: Line) -> None:
-        line.read_head()
-        line.read_body()
+    def script(connection: Connection) -> None:
+        connection.read_head()
+        connection.read_body()
         for piece in pieces:
-            line.write(piece)
+            connection.write(piece)
 
     return script
 
 
-def request_failed_by(script: Callable[[Line], None], size: int = 100) -> RequestFailed:
+def request_failed_by(script: Callable[[Connection], None], size: int = 100) -> RequestFailed:
     with serving(script) as server, pytest.raises(RequestFailed) as broken:
         post(server, size)
     return broken.value
@@ -122,8 +122,8 @@ def test_without_a_length_and_without_an_end_silence_is_the_end(
     monkeypatch.setattr(socket_reader, "SILENCE_SECONDS", 0.3)
     over = threading.Event()
 
-    def script(line: Line) -> None:
-        answers(ok(*specs))(line)
+    def script(connection: Connection) -> None:
+        answers(ok(*specs))(connection)
         over.wait(60)
 
     with serving(script) as server:
@@ -199,21 +199,21 @@ def test_a_picture_that_is_whole_is_kept_although_more_was_promised() -> None:
     """Asking for the rest again and again would lose it."""
     with serving(answers(ok(f"Content-Length: {len(PNG) + 9}", body=PNG))) as server:
         assert download(Transport(server.url), server.url + "/a.png", 30.0) == PNG
-        assert server.connections == 1
+        assert server.connection_count == 1
 
 
 # --------------------------------------------------------------------------------------------------------- deadlines
 
 
-def endless(begin: bytes, piece: bytes, every: float) -> Callable[[Line], None]:
+def endless(begin: bytes, piece: bytes, every: float) -> Callable[[Connection], None]:
     """A script that reads a request and then sends `piece` for ever, `every` so many seconds."""
 
-    def script(line: Line) -> None:
-        line.read_head()
-        line.read_body()
-        line.write(begin)
+    def script(connection: Connection) -> None:
+        connection.read_head()
+        connection.read_body()
+        connection.write(begin)
         while True:
-            line.write(piece)
+            connection.write(piece)
             time.sleep(every)
 
     return script
@@ -287,9 +287,9 @@ def test_trailers_without_end_take_nothing_from_the_answer() -> None:
 def test_a_server_that_reads_a_byte_now_and_then_ends_at_the_deadline() -> None:
     """A send waits for every piece anew."""
 
-    def script(line: Line) -> None:
-        line.read_head()
-        while line.channel.recv(1) and not over.wait(0.02):
+    def script(connection: Connection) -> None:
+        connection.read_head()
+        while connection.channel.recv(1) and not over.wait(0.02):
             pass
 
     over = threading.Event()
@@ -305,11 +305,11 @@ def test_a_server_that_reads_slowly_over_tls_ends_at_the_deadline(
     """There every record is waited for anew; an answer that drips ends as well."""
     over = threading.Event()
 
-    def script(line: Line) -> None:
+    def script(connection: Connection) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
-        with context.wrap_socket(line.channel, server_side=True) as secure:
-            inner = Line(secure)
+        with context.wrap_socket(connection.channel, server_side=True) as secure:
+            inner = Connection(secure)
             inner.read_head()
             if inner.header("content-length") != "100":
                 while secure.recv(1) and not over.wait(0.02):
@@ -332,7 +332,7 @@ def test_a_server_that_reads_slowly_over_tls_ends_at_the_deadline(
 def test_a_handshake_without_an_answer_ends_at_the_deadline() -> None:
     """Of TLS, and of the tunnel through a proxy: nothing has left by then."""
     over = threading.Event()
-    with serving(lambda line: [line.channel.recv(10), over.wait(60)]) as silent:
+    with serving(lambda connection: [connection.channel.recv(10), over.wait(60)]) as silent:
         silent.url = silent.url.replace("http:", "https:")
         with pytest.raises(RequestFailed) as broken:
             post(silent, seconds=SHORT)
@@ -497,9 +497,9 @@ def test_an_answer_in_the_middle_of_the_upload_is_read(hangs_up: bool, monkeypat
     monkeypatch.setattr(transport, "CONNECT_SECONDS", 1.0)
     over = threading.Event()
 
-    def script(line: Line) -> None:
-        line.read_head()
-        line.answer(b'{"error":"too large"}', "413 Payload Too Large", "Connection: close")
+    def script(connection: Connection) -> None:
+        connection.read_head()
+        connection.answer(b'{"error":"too large"}', "413 Payload Too Large", "Connection: close")
         if not hangs_up:
             over.wait(60)
 
@@ -616,7 +616,7 @@ def test_unpacking_doesn_t_depend_on_how_the_bytes_came(data: bytes, cuts: list[
 # ---------------------------------------------------------------------------------------------------------- redirects
 
 
-def redirecting(location: bytes, body: bytes = b"") -> Callable[[Line], None]:
+def redirecting(location: bytes, body: bytes = b"") -> Callable[[Connection], None]:
     return answers(b"HTTP/1.1 302 Found\r\nConnection: close\r\nLocation: " + location + b"\r\n\r\n" + body)
 
 
@@ -664,7 +664,7 @@ def test_redirects_in_a_circle_and_to_nowhere_end() -> None:
     with serving(redirecting(b"/a"), redirecting(b"/b")) as server:
         with pytest.raises(UnsafeAddress, match="without end"):
             get(server)
-        assert server.connections == transport._REDIRECTS
+        assert server.connection_count == transport._REDIRECTS
     with serving(answers(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n")) as server:
         assert get(server)[0].status == 302
 
@@ -683,7 +683,7 @@ def test_a_redirect_in_utf_8_is_followed() -> None:
     """Some storages name their files so."""
     with serving(redirecting("/图片.png".encode()), answers(ok(body=PNG))) as server:
         assert get(server)[0].body == PNG
-        assert b"GET /%E5%9B%BE%E7%89%87.png " in server.lines[1].head
+        assert b"GET /%E5%9B%BE%E7%89%87.png " in server.connections[1].head
 
 
 # ---------------------------------------------------------------------------------------------------- through the engine
@@ -707,7 +707,7 @@ def test_a_hostile_answer_to_a_paid_request_may_have_cost_money(
     """It says what came, whose fault it is, that it may have been charged, and what to do; nothing is sent twice."""
     with serving(answers(answer)) as server:
         error = error_of(play(engine_at(tmp_path, "google", server.url), "google"))
-        assert server.connections == 1
+        assert server.connection_count == 1
     assert (error.kind, error.charged) == (kind, "maybe") and error.cure
     assert_said(said, error.what)
     assert_unsaid("pack itself", error.message)
@@ -763,7 +763,7 @@ def test_no_bytes_make_it_crash() -> None:
     """Anything a server sends is an answer, a break after the whole request, or an address that isn't asked."""
     sent: list[bytes] = []
 
-    with serving(lambda line: answers(sent[-1])(line)) as server:
+    with serving(lambda connection: answers(sent[-1])(connection)) as server:
 
         @given(st.lists(FRAGMENTS | st.binary(max_size=8), max_size=14).map(b"".join))
         @settings(max_examples=150, deadline=None)

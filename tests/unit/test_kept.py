@@ -22,7 +22,7 @@ from pack.core.ledger.history import History
 from pack.core.planning.choice import ProviderChoice
 from pack.core.request import Request
 from pack.tests.doubles.server import Doubles
-from scripted import Line, serving
+from pack.tests.raw_server import Connection, serving
 
 NAMES = ("fal", "kie", "onerouter", "google", "openrouter")
 CDN = "https://cdn.example.com/picture.png"
@@ -162,22 +162,22 @@ def test_what_failed_while_nobody_was_there_is_asked_about(engine: Engine, doubl
 def test_half_a_character_in_the_model_s_words_loses_nothing(inside: bool, tmp_path: Path) -> None:
     """JSON can carry it, as a text that was cut in the middle of an emoji does; UTF-8, and the journal, can't."""
 
-    def answer(line: Line) -> None:
-        line.read_head()
-        line.read_body()
-        if line.head.startswith(b"GET"):
-            line.answer(PNG, "200 OK", "Content-Type: image/png")
+    def answer(connection: Connection) -> None:
+        connection.read_head()
+        connection.read_body()
+        if connection.head.startswith(b"GET"):
+            connection.answer(PNG, "200 OK", "Content-Type: image/png")
             return
         picture = {"b64_json": base64.b64encode(PNG).decode()} if inside else {"url": f"{server.url}/a.png"}
-        line.answer(json.dumps({"data": [picture | {"revised_prompt": "a fox \ud83e"}]}).encode())
+        connection.answer(json.dumps({"data": [picture | {"revised_prompt": "a fox \ud83e"}]}).encode())
 
     with serving(answer) as server:
         environ = {"ONEROUTER_API_KEY": "sim-run", "NANO_BANANA_ONEROUTER_BASE_URL": server.url}
         machine, asked = Engine(tmp_path, specs=QUICK_ROWS, environ=environ), request(prompt="half")
         assert make(machine, asked, "onerouter").tasks[0].result
-        seen = server.connections
+        seen = server.connection_count
         again = make(machine, asked, "onerouter").tasks[0]
-        assert (again.source, again.text, server.connections) == ("store", "a fox ?", seen)
+        assert (again.source, again.text, server.connection_count) == ("store", "a fox ?", seen)
 
 
 def test_half_a_character_in_prompt_and_graph_is_kept(engine: Engine, tmp_path: Path) -> None:
@@ -203,17 +203,17 @@ def test_a_picture_that_comes_slowly_is_waited_for(monkeypatch: pytest.MonkeyPat
     """Patience is for what stands still: what keeps coming in may take longer."""
     gone = threading.Event()
 
-    def drip(line: Line) -> None:
-        line.read_head()
-        line.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(PNG)}\r\n\r\n".encode())
+    def drip(connection: Connection) -> None:
+        connection.read_head()
+        connection.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(PNG)}\r\n\r\n".encode())
         for at in range(0, len(PNG), 10):
-            line.write(PNG[at : at + 10])
+            connection.write(PNG[at : at + 10])
             gone.wait(0.1)
 
     with serving(drip) as server:
         begun = time.monotonic()
         assert download.download(Transport(server.url), f"{server.url}/a.png", 0.3) == PNG
-        assert time.monotonic() - begun > 0.3 and server.connections == 1
+        assert time.monotonic() - begun > 0.3 and server.connection_count == 1
         monkeypatch.setattr(download, "LONGEST_SECONDS", 0.3)
         with pytest.raises(download.DownloadFailed):
             download.download(Transport(server.url), f"{server.url}/a.png", 0.3)

@@ -8,8 +8,8 @@ from pathlib import Path
 from dialect_driver import PNG
 from engine_play import answering, assert_said, engine_at, error_of, play
 from pack.core.images import decoding
+from pack.tests.raw_server import Connection, serving
 from pytest import MonkeyPatch
-from scripted import Line, serving
 from test_hostile_pictures import png_claiming
 
 HUGE = png_claiming(20_000, 20_000, b"\0" * 5000)
@@ -60,15 +60,15 @@ def test_an_extra_picture_that_is_too_large_is_kept(tmp_path: Path) -> None:
 def test_an_answer_that_promises_too_much_may_have_cost_money(tmp_path: Path) -> None:
     """It is refused unread."""
 
-    def script(line: Line) -> None:
-        line.read_head()
-        line.read_body()
-        line.write(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n{")
+    def script(connection: Connection) -> None:
+        connection.read_head()
+        connection.read_body()
+        connection.write(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n{")
 
     with serving(script) as server:
         engine = engine_at(tmp_path, "nanobanana", server.url)
         error = error_of(play(engine, "nanobanana"))
-        assert error.charged == "maybe" and server.connections == 1
+        assert error.charged == "maybe" and server.connection_count == 1
         assert_said("not read: the answer is longer than 320 MB", error.what)
         engine.ledger.close()
 
@@ -77,19 +77,19 @@ def test_a_task_whose_answer_promises_too_much_can_still_be_had(tmp_path: Path) 
     """The provider has the task: the next run asks for it again, and pays nothing."""
     polls = [b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n{"]
 
-    def script(line: Line) -> None:
-        head = line.read_head()
-        line.read_body()
+    def script(connection: Connection) -> None:
+        head = connection.read_head()
+        connection.read_body()
         if head.startswith(b"POST"):
             posts.append(head)
-            line.answer(b'{"id": "t-1", "status": "processing"}', "201 Created", "Connection: close")
+            connection.answer(b'{"id": "t-1", "status": "processing"}', "201 Created", "Connection: close")
         elif polls:
-            line.write(polls.pop())
+            connection.write(polls.pop())
         else:
             body = b'{"id": "t-1", "status": "succeeded", "output": ["data:image/png;base64,%s"]}' % base64.b64encode(
                 PNG
             )
-            line.answer(body, "200 OK", "Connection: close")
+            connection.answer(body, "200 OK", "Connection: close")
 
     posts: list[bytes] = []
     with serving(script) as server:

@@ -18,7 +18,7 @@ from pack.core.execution.key_check import Checked, check_key
 from pack.core.planning.plan import Target
 from pack.core.providers import BUILT_IN
 from pack.tests.doubles.server import Doubles
-from scripted import Line, serving
+from pack.tests.raw_server import Connection, serving
 
 KEY = "sim-canary-77e1b2"
 KEYED = ("onerouter", "apiframe", "nanobanana", "runflow")
@@ -58,12 +58,12 @@ def test_every_provider_tells_a_right_key_from_a_wrong_one_for_nothing(
 
 def test_the_key_is_sent_once_and_whole_in_its_header(tmp_path: Path) -> None:
     """A GET without a body and without the key in its address."""
-    with serving(lambda line: line.serve(b'{"balance": "1"}')) as server:
+    with serving(lambda connection: connection.serve(b'{"balance": "1"}')) as server:
         assert asked(tmp_path, server.url).verdict == "works"
         server.settle()
-        (line,) = server.lines
-    assert line.head.startswith(b"GET /v1/billing/balance HTTP/1.1") and not line.body
-    assert line.header("authorization") == f"Bearer {KEY}" and line.head.count(KEY.encode()) == 1
+        (connection,) = server.connections
+    assert connection.head.startswith(b"GET /v1/billing/balance HTTP/1.1") and not connection.body
+    assert connection.header("authorization") == f"Bearer {KEY}" and connection.head.count(KEY.encode()) == 1
 
 
 ANSWERS: list[tuple[str, str, bytes]] = [
@@ -95,7 +95,7 @@ ANSWERS: list[tuple[str, str, bytes]] = [
 @pytest.mark.parametrize(("verdict", "status", "body"), ANSWERS)
 def test_what_an_answer_says_about_the_key(verdict: str, status: str, body: bytes, tmp_path: Path) -> None:
     """Neither a web page nor an error inside a 200 is taken for a good key, nor an empty account for a bad one."""
-    with serving(lambda line: line.serve(body, status)) as server:
+    with serving(lambda connection: connection.serve(body, status)) as server:
         found = asked(tmp_path, server.url)
     assert found.verdict == verdict, found
     if b"hotel" in body:
@@ -105,46 +105,46 @@ def test_what_an_answer_says_about_the_key(verdict: str, status: str, body: byte
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"])
 def test_a_redirect_is_not_followed(status: str, tmp_path: Path) -> None:
     """It is told as an address to correct; whoever it leads to sees nothing."""
-    with serving(lambda line: line.serve()) as elsewhere:
-        with serving(lambda line: line.serve(b"", status, f"Location: {elsewhere.url}/v1")) as server:
+    with serving(lambda connection: connection.serve()) as elsewhere:
+        with serving(lambda connection: connection.serve(b"", status, f"Location: {elsewhere.url}/v1")) as server:
             with pytest.raises(ConfigError, match="leads somewhere else") as refusal:
                 check_key(target(tmp_path, "runflow", server.url))
-            assert server.connections == 1
-        assert elsewhere.connections == 0
+            assert server.connection_count == 1
+        assert elsewhere.connection_count == 0
     assert KEY not in str(refusal.value)
 
 
 def test_an_answer_that_repeats_the_key_does_not_bring_it_back(tmp_path: Path) -> None:
     """Debug pages and gateways do that, in words and in headers."""
     words = json.dumps({"error": {"message": f"no such account: {KEY}", "code": KEY}}).encode()
-    with serving(lambda line: line.serve(words, "401 Unauthorized", f"X-Request-Id: {KEY}")) as server:
+    with serving(lambda connection: connection.serve(words, "401 Unauthorized", f"X-Request-Id: {KEY}")) as server:
         assert "no such account" in asked(tmp_path, server.url).text
-    with serving(lambda line: line.serve(f"<title>{KEY} is here</title>".encode())) as server:
+    with serving(lambda connection: connection.serve(f"<title>{KEY} is here</title>".encode())) as server:
         assert "is here" in asked(tmp_path, server.url).text
 
 
-def _silent(line: Line) -> None:
-    line.read_head()
-    line.read_rest()
+def _silent(connection: Connection) -> None:
+    connection.read_head()
+    connection.read_rest()
 
 
-def _dripping(line: Line) -> None:
-    line.read_head()
-    line.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+def _dripping(connection: Connection) -> None:
+    connection.read_head()
+    connection.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
     while True:
-        line.write(b" ")
+        connection.write(b" ")
         # Each byte is in time; all of them never are. The client's going ends it.
-        line.channel.settimeout(0.02)
+        connection.channel.settimeout(0.02)
         try:
-            if not line.channel.recv(1):
+            if not connection.channel.recv(1):
                 return
         except TimeoutError:
             pass
 
 
-def _hanging_up(line: Line) -> None:
-    line.read_head()
-    line.reset()
+def _hanging_up(connection: Connection) -> None:
+    connection.read_head()
+    connection.reset()
 
 
 @pytest.mark.parametrize("script", [_silent, _dripping, _hanging_up])
@@ -156,7 +156,7 @@ def test_a_server_that_gives_no_answer_says_nothing_about_the_key(
     with serving(script) as server:
         found = asked(tmp_path, server.url)
         server.settle()
-        assert server.connections == 1
+        assert server.connection_count == 1
     assert found.verdict == "unreachable" and "known about the key" in found.text, found
 
 
@@ -181,27 +181,27 @@ def test_without_a_key_or_a_way_to_test_it_nothing_is_sent(tmp_path: Path) -> No
     shelf = engine.shelf()
     assert check_key(shelf.target(shelf.specs["onerouter"], "default")).verdict == "unproven"
     assert check_key(shelf.target(shelf.specs["offline"], "default")).verdict == "works"
-    with serving(lambda line: line.serve()) as server:
+    with serving(lambda connection: connection.serve()) as server:
         spec = save(tmp_path, "my_shop", {"base_url": server.url, "dialect": "openai_images"})
         engine.keys.put("my_shop", "default", KEY, server.url)
         found = check_key(engine.shelf().target(spec, "default"))
-        assert found.verdict == "unproven" and "first picture" in found.text and server.connections == 0
+        assert found.verdict == "unproven" and "first picture" in found.text and server.connection_count == 0
 
 
 def test_a_service_account_is_never_sent_itself(tmp_path: Path) -> None:
     """Its document signs for tokens; a `key_check` in the user's own file doesn't make it a token."""
-    with serving(lambda line: line.serve()) as server:
+    with serving(lambda connection: connection.serve()) as server:
         spec = replace(BUILT_IN["vertex"], key_check="/v1/me")
         found = check_key(replace(target(tmp_path, "onerouter", server.url), spec=spec))
-        assert found.verdict == "unproven" and server.connections == 0
+        assert found.verdict == "unproven" and server.connection_count == 0
 
 
 def test_a_key_for_another_address_is_not_sent_to_this_one(tmp_path: Path) -> None:
     """The test of a disabled key reaches nobody."""
-    with serving(lambda line: line.serve()) as server:
+    with serving(lambda connection: connection.serve()) as server:
         engine = Engine(tmp_path, environ={"RUNFLOW_API_KEY": KEY})
         engine.keys.put("runflow", "default", KEY, "https://api.runflow.io")
         set_base_url(tmp_path, "runflow", server.url)
         shelf = engine.shelf()
         found = check_key(shelf.target(shelf.specs["runflow"], "default"))
-        assert found.verdict == "unproven" and server.connections == 0
+        assert found.verdict == "unproven" and server.connection_count == 0

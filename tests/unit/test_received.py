@@ -14,7 +14,7 @@ from pack.core.http.body_buffer import Received, joined
 from pack.core.ledger.kept_answers import KeptAnswer, KeptAnswers
 from pack.core.redaction import sent_key
 from pack.core.redaction.sent_key import Scrubber
-from reply_server import replying
+from pack.tests.reply_server import replying
 
 KEY = b"Zq81secret"
 

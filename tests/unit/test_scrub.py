@@ -21,7 +21,7 @@ from pack.core.ledger.history import History
 from pack.core.planning.choice import ProviderChoice
 from pack.core.redaction.sent_key import RUN, Scrubber
 from pack.core.redaction.text import MOST_TEXT, redact
-from reply_server import replying
+from pack.tests.reply_server import replying
 
 KEY = "sk-proj-Ab9+/x7ZqW3eR5tY7uI9oP1Lk"
 

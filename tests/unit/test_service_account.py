@@ -30,7 +30,7 @@ from pack.core.planning.choice import ProviderChoice
 from pack.core.planning.resolver import ProviderResolver
 from pack.core.providers import BUILT_IN
 from pack.tests.doubles.server import Doubles
-from scripted import Line, serving
+from pack.tests.raw_server import Connection, serving
 
 ROW = BUILT_IN["vertex"]
 OURS, LENT = "NANO_BANANA_VERTEX_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS"
@@ -335,24 +335,26 @@ def test_a_token_address_that_fails_is_told_as_what_it_is(signing_key: str, monk
     """Away, moved, broken, or no token address at all: never a bad key, and never another address."""
     monkeypatch.setattr(google_service_account, "backoff", lambda attempt, dice: 0.0)
     monkeypatch.setattr("google.auth._exponential_backoff.time.sleep", lambda seconds: None)
-    with serving(lambda line: line.reset()) as away:
+    with serving(lambda connection: connection.reset()) as away:
         assert isinstance(refusal_at(away.url + "/token", signing_key), NetworkError)
-        assert away.connections == google_service_account.TRIES
-    with serving(lambda line: line.serve(b'{"error":"internal_failure"}', "503 Service Unavailable")) as busy:
+        assert away.connection_count == google_service_account.TRIES
+    with serving(
+        lambda connection: connection.serve(b'{"error":"internal_failure"}', "503 Service Unavailable")
+    ) as busy:
         error = refusal_at(busy.url + "/token", signing_key)
         assert error.kind == "busy" and "internal_failure" in str(error)
 
-    seen: list[Line] = []
-    with serving(lambda line: line.serve(b"{}")) as elsewhere:
+    seen: list[Connection] = []
+    with serving(lambda connection: connection.serve(b"{}")) as elsewhere:
 
-        def move(line: Line) -> None:
-            seen.append(line)
-            line.serve(b"", "307 Temporary Redirect", f"Location: {elsewhere.url}/token")
+        def move(connection: Connection) -> None:
+            seen.append(connection)
+            connection.serve(b"", "307 Temporary Redirect", f"Location: {elsewhere.url}/token")
 
         with serving(move) as moved:
             assert refusal_at(moved.url + "/token", signing_key).kind == "unreadable"
-        assert seen and elsewhere.connections == 0
-    with serving(lambda line: line.serve(b"<html>sign in</html>")) as page:
+        assert seen and elsewhere.connection_count == 0
+    with serving(lambda connection: connection.serve(b"<html>sign in</html>")) as page:
         assert refusal_at(page.url + "/token", signing_key).kind == "unreadable"
 
 
@@ -370,7 +372,7 @@ def test_those_who_waited_for_a_token_in_vain_do_not_wait_again(
 ) -> None:
     """A token address that never answers costs its time once, not once for each picture; whoever comes later tries anew."""
     monkeypatch.setattr(google_service_account, "TOKEN_SECONDS", 0.5)
-    with serving(lambda line: line.read_rest()) as silent:
+    with serving(lambda connection: connection.read_rest()) as silent:
         kept, tokens = document(text(private_key=signing_key, token_uri=silent.url + "/token"), OURS), Tokens()
         failed: list[NanoBananaError] = []
 
@@ -386,9 +388,9 @@ def test_those_who_waited_for_a_token_in_vain_do_not_wait_again(
         for thread in threads:
             thread.join(20)
         assert [(error.kind, error.charged) for error in failed] == [("network", "no")] * 6
-        assert len({id(error) for error in failed}) == 6 and silent.connections == 1
+        assert len({id(error) for error in failed}) == 6 and silent.connection_count == 1
         ask()
-        assert len(failed) == 7 and silent.connections == 2
+        assert len(failed) == 7 and silent.connection_count == 2
 
 
 @pytest.mark.filterwarnings("error")

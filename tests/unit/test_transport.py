@@ -25,7 +25,7 @@ from pack.core.http.body import Body, Raw
 from pack.core.http.connections import UnsafeAddress
 from pack.core.http.failures import RequestFailed
 from pack.core.http.transport import Cancelled, TooLong, TransferHooks, Transport
-from scripted import Line, Server, serving
+from pack.tests.raw_server import Connection, RawServer, serving
 
 KEY = ("Authorization", "Bearer Zq81secretsecretsecret")
 LARGE = 24 << 20
@@ -37,7 +37,7 @@ def body(size: int) -> Body:
 
 
 def post(
-    server: Server,
+    server: RawServer,
     size: int = 100,
     *,
     seconds: float = 10.0,
@@ -60,18 +60,18 @@ def post(
     )
 
 
-def get(server: Server, path: str = "/a.png", **more: Any) -> tuple[Reply, bool]:
+def get(server: RawServer, path: str = "/a.png", **more: Any) -> tuple[Reply, bool]:
     more.setdefault("deadline", time.monotonic() + 10)
     return Transport(server.url).download(server.url + path, **more)
 
 
-def after_request(then: Callable[[Line], None]) -> Callable[[Line], None]:
+def after_request(then: Callable[[Connection], None]) -> Callable[[Connection], None]:
     """A script that reads the whole request first."""
 
-    def script(line: Line) -> None:
-        line.read_head()
-        line.read_body()
-        then(line)
+    def script(connection: Connection) -> None:
+        connection.read_head()
+        connection.read_body()
+        then(connection)
 
     return script
 
@@ -111,10 +111,10 @@ def test_a_name_that_can_t_be_looked_up_took_nothing(monkeypatch: pytest.MonkeyP
 def test_a_reset_in_the_middle_of_the_upload_took_a_part() -> None:
     """The provider can't have begun: it never had the whole request."""
 
-    def script(line: Line) -> None:
-        line.read_head()
-        line.read_body(64_000)
-        line.reset()
+    def script(connection: Connection) -> None:
+        connection.read_head()
+        connection.read_body(64_000)
+        connection.reset()
 
     with serving(script) as server, pytest.raises(RequestFailed) as broken:
         post(server, LARGE)
@@ -124,33 +124,35 @@ def test_a_reset_in_the_middle_of_the_upload_took_a_part() -> None:
 @pytest.mark.parametrize(
     "then",
     [
-        pytest.param(lambda line: None, id="closed without an answer"),
-        pytest.param(Line.reset, id="reset without an answer"),
-        pytest.param(lambda line: line.write(b"HTTP/1.1 2"), id="closed in the status line"),
+        pytest.param(lambda connection: None, id="closed without an answer"),
+        pytest.param(Connection.reset, id="reset without an answer"),
+        pytest.param(lambda connection: connection.write(b"HTTP/1.1 2"), id="closed in the status line"),
         pytest.param(
-            lambda line: line.write(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{"), id="closed in the body"
+            lambda connection: connection.write(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{"),
+            id="closed in the body",
         ),
         pytest.param(
-            lambda line: line.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{abc"),
+            lambda connection: connection.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{abc"),
             id="half a chunk",
         ),
         pytest.param(
-            lambda line: line.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), id="a broken chunk"
+            lambda connection: connection.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
+            id="a broken chunk",
         ),
-        pytest.param(lambda line: line.write(b"\x15\x03\x03 nonsense\r\n\r\n"), id="no HTTP at all"),
+        pytest.param(lambda connection: connection.write(b"\x15\x03\x03 nonsense\r\n\r\n"), id="no HTTP at all"),
     ],
 )
-def test_a_break_after_the_whole_body_took_all(then: Callable[[Line], None]) -> None:
+def test_a_break_after_the_whole_body_took_all(then: Callable[[Connection], None]) -> None:
     """Whatever happens from the last byte on, the provider may have worked on it."""
     with serving(after_request(then)) as server, pytest.raises(RequestFailed) as broken:
         post(server, 300_000)
     assert broken.value.arrived == "all"
-    assert len(server.lines[0].body) == 300_000
+    assert len(server.connections[0].body) == 300_000
 
 
 def test_headers_that_are_cut_are_no_success() -> None:
     """The standard library takes the end of a connection for the end of the headers: then nothing is in the answer."""
-    with serving(after_request(lambda line: line.write(b"HTTP/1.1 200 OK\r\nContent-Le"))) as server:
+    with serving(after_request(lambda connection: connection.write(b"HTTP/1.1 200 OK\r\nContent-Le"))) as server:
         try:
             assert post(server).body == b""
         except RequestFailed as broken:
@@ -160,7 +162,7 @@ def test_headers_that_are_cut_are_no_success() -> None:
 def test_no_answer_in_time_took_all_and_timed_out() -> None:
     """The deadline ends the wait for the headers."""
     over = threading.Event()
-    with serving(after_request(lambda line: wait_for(over))) as server:
+    with serving(after_request(lambda connection: wait_for(over))) as server:
         began = time.monotonic()
         with pytest.raises(RequestFailed) as broken:
             post(server, seconds=1)
@@ -173,10 +175,10 @@ def test_an_answer_that_drips_ends_at_the_deadline() -> None:
     """A byte now and then resets every socket timeout; the deadline holds all the same."""
     enough = threading.Event()
 
-    def drip(line: Line) -> None:
-        line.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    def drip(connection: Connection) -> None:
+        connection.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
         while not enough.wait(0.05):
-            line.write(b" ")
+            connection.write(b" ")
 
     with serving(after_request(drip)) as server:
         end = threading.Timer(60, enough.set)
@@ -192,10 +194,10 @@ def test_an_answer_that_drips_ends_at_the_deadline() -> None:
 
 def test_a_deadline_that_is_over_sends_nothing() -> None:
     """Not even a connection."""
-    with serving(Line.serve) as server:
+    with serving(Connection.serve) as server:
         with pytest.raises(RequestFailed) as broken:
             post(server, seconds=-1)
-        assert broken.value.arrived == "nothing" and broken.value.timed_out and server.connections == 0
+        assert broken.value.arrived == "nothing" and broken.value.timed_out and server.connection_count == 0
 
 
 @pytest.fixture(scope="module")
@@ -217,25 +219,25 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def secured(folder: Path, then: Callable[[ssl.SSLSocket, socket.socket], None]) -> Callable[[Line], None]:
+def secured(folder: Path, then: Callable[[ssl.SSLSocket, socket.socket], None]) -> Callable[[Connection], None]:
     """A script that speaks TLS, reads a whole request and then does `then` with the secure and the raw socket."""
 
-    def script(line: Line) -> None:
+    def script(connection: Connection) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-        raw = socket.socket(fileno=os.dup(line.channel.fileno()))
+        raw = socket.socket(fileno=os.dup(connection.channel.fileno()))
         raw.settimeout(10)
-        with context.wrap_socket(line.channel, server_side=True) as secure:
-            inner = Line(secure)
+        with context.wrap_socket(connection.channel, server_side=True) as secure:
+            inner = Connection(secure)
             inner.read_head()
-            line.body = inner.read_body()
+            connection.body = inner.read_body()
             then(secure, raw)
         raw.close()
 
     return script
 
 
-def trusting(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Transport:
+def trusting(server: RawServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Transport:
     """A transport to a TLS server at loopback that trusts its certificate."""
     server.url = server.url.replace("http:", "https:")
     way = Transport(server.url)
@@ -248,7 +250,7 @@ def test_tls_that_breaks_after_the_body_took_all(certificate: Path, monkeypatch:
     with serving(secured(certificate, lambda secure, raw: raw.sendall(b"\x17\x03\x03\x00\x20" + bytes(32)))) as server:
         with pytest.raises(RequestFailed) as broken:
             post(server, 1000, way=trusting(server, certificate, monkeypatch))
-        assert len(server.lines[0].body) == 1000
+        assert len(server.connections[0].body) == 1000
     assert broken.value.arrived == "all"
 
 
@@ -276,11 +278,11 @@ def test_an_unknown_certificate_took_nothing(certificate: Path) -> None:
 def test_an_early_answer_during_the_upload_is_read(status: str) -> None:
     """The server answers after the headers, closes its side and drains: the status comes through, not "connection lost"."""
 
-    def script(line: Line) -> None:
-        line.read_head()
-        line.answer(b'{"error":"early"}', status, "Connection: close")
-        line.channel.shutdown(socket.SHUT_WR)
-        line.read_rest()
+    def script(connection: Connection) -> None:
+        connection.read_head()
+        connection.answer(b'{"error":"early"}', status, "Connection: close")
+        connection.channel.shutdown(socket.SHUT_WR)
+        connection.read_rest()
 
     with serving(script) as server:
         reply = post(server, 2 << 20)
@@ -290,9 +292,9 @@ def test_an_early_answer_during_the_upload_is_read(status: str) -> None:
 def test_an_early_answer_with_a_reset_is_never_taken_for_a_whole_request() -> None:
     """Most servers just hang up on a body they don't want: the answer or a break in the middle, nothing else."""
 
-    def script(line: Line) -> None:
-        line.read_head()
-        line.answer(b"{}", "401 Unauthorized", "Connection: close")
+    def script(connection: Connection) -> None:
+        connection.read_head()
+        connection.answer(b"{}", "401 Unauthorized", "Connection: close")
 
     with serving(script) as server:
         try:
@@ -306,21 +308,21 @@ def test_an_early_answer_with_a_reset_is_never_taken_for_a_whole_request() -> No
 
 def test_a_key_goes_to_its_own_origin_only() -> None:
     """Another port is another origin: nothing is connected."""
-    with serving(Line.serve) as own, serving(Line.serve) as other:
+    with serving(Connection.serve) as own, serving(Connection.serve) as other:
         with pytest.raises(UnsafeAddress):
             Transport(own.url).send(
                 "POST", other.url + "/x", headers={}, body=body(5), key=KEY, deadline=time.monotonic() + 5
             )
-        assert other.connections == own.connections == 0
+        assert other.connection_count == own.connection_count == 0
 
 
 def test_a_key_goes_to_the_provider_s_upload_address_too_and_nowhere_else() -> None:
     """Where the provider has two origins; a third hears nothing."""
     keys: list[str | None] = []
 
-    def noting(line: Line) -> None:
-        line.serve()
-        keys.append(line.header(KEY[0]))
+    def noting(connection: Connection) -> None:
+        connection.serve()
+        keys.append(connection.header(KEY[0]))
 
     with serving(noting) as own, serving(noting) as uploads, serving(noting) as other:
         transport = Transport(own.url, uploads=uploads.url + "/files")
@@ -330,47 +332,51 @@ def test_a_key_goes_to_the_provider_s_upload_address_too_and_nowhere_else() -> N
             server.settle()
         with pytest.raises(UnsafeAddress):
             transport.send("POST", other.url + "/x", headers={}, body=body(5), key=KEY, deadline=until)
-        assert keys == [KEY[1]] * 2 and other.connections == 0
+        assert keys == [KEY[1]] * 2 and other.connection_count == 0
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed_by_a_request_with_a_key(status: int) -> None:
     """The reply comes back as it is; the other server hears nothing."""
-    with serving(Line.serve) as other:
+    with serving(Connection.serve) as other:
 
-        def script(line: Line) -> None:
-            line.serve(b"", f"{status} Moved", f"Location: {other.url}/v1/x")
+        def script(connection: Connection) -> None:
+            connection.serve(b"", f"{status} Moved", f"Location: {other.url}/v1/x")
 
         with serving(script) as server:
             reply = post(server)
-            assert reply.status == status and server.connections == 1 and other.connections == 0
+            assert reply.status == status and server.connection_count == 1 and other.connection_count == 0
 
 
 def test_a_download_carries_no_key_and_follows_redirects_of_its_own_origin() -> None:
     """The key is never attached to a file, at no hop."""
 
-    def first(line: Line) -> None:
-        line.serve(b"", "302 Found", "Location: /b.png", "Connection: close")
+    def first(connection: Connection) -> None:
+        connection.serve(b"", "302 Found", "Location: /b.png", "Connection: close")
 
-    with serving(first, lambda line: line.serve(b"picture")) as server:
+    with serving(first, lambda connection: connection.serve(b"picture")) as server:
         reply, whole = get(server)
         assert (reply.body, whole) == (b"picture", True)
-        assert [line.header("authorization") for line in server.lines] == [None, None]
-        assert [line.head.split()[1] for line in server.lines] == [b"/a.png", b"/b.png"]
+        assert [connection.header("authorization") for connection in server.connections] == [None, None]
+        assert [connection.head.split()[1] for connection in server.connections] == [b"/a.png", b"/b.png"]
 
 
 def test_redirects_without_end_end() -> None:
     """A loop is refused after a few hops."""
-    with serving(lambda line: line.serve(b"", "302 Found", "Location: /a.png", "Connection: close")) as server:
+    with serving(
+        lambda connection: connection.serve(b"", "302 Found", "Location: /a.png", "Connection: close")
+    ) as server:
         with pytest.raises(UnsafeAddress, match="without end"):
             get(server)
-        assert 2 < server.connections < 12
+        assert 2 < server.connection_count < 12
 
 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://x/y", "gopher://x", "http://", "http://[::1"])
 def test_a_redirect_to_something_else_is_forbidden(target: str) -> None:
     """Whatever a location says, only http(s) is fetched, and nonsense is no crash."""
-    with serving(lambda line: line.serve(b"", "302 Found", f"Location: {target}", "Connection: close")) as server:
+    with serving(
+        lambda connection: connection.serve(b"", "302 Found", f"Location: {target}", "Connection: close")
+    ) as server:
         with pytest.raises(UnsafeAddress):
             get(server)
 
@@ -387,25 +393,25 @@ def test_netrc_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login someone password hunter2\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    with serving(Line.serve) as server:
+    with serving(Connection.serve) as server:
         post(server)
         post(server, key=None)
         get(server)
-        assert [line.header("authorization") for line in server.lines] == [KEY[1], None, None]
+        assert [connection.header("authorization") for connection in server.connections] == [KEY[1], None, None]
 
 
 def test_cookies_are_not_kept() -> None:
     """What one answer sets, the next request doesn't bring."""
 
-    def script(line: Line) -> None:
+    def script(connection: Connection) -> None:
         for _ in range(2):
-            line.serve(b"{}", "200 OK", "Set-Cookie: session=1; Path=/")
+            connection.serve(b"{}", "200 OK", "Set-Cookie: session=1; Path=/")
 
     with serving(script) as server:
         way = Transport(server.url)
         post(server, way=way, fresh=False)
         post(server, way=way, fresh=False)
-        assert server.connections == 1 and server.lines[0].header("cookie") is None
+        assert server.connection_count == 1 and server.connections[0].header("cookie") is None
 
 
 def test_a_proxy_that_is_no_address_is_a_setting_to_correct() -> None:
@@ -417,22 +423,22 @@ def test_a_proxy_that_is_no_address_is_a_setting_to_correct() -> None:
 
 def test_loopback_is_asked_directly_whatever_proxy_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """The offline simulator isn't behind anybody's proxy."""
-    with serving(Line.serve) as proxy, serving(Line.serve) as server:
+    with serving(Connection.serve) as proxy, serving(Connection.serve) as server:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url)
         assert Transport(server.url, proxy.url).send("GET", server.url, headers={}, deadline=time.monotonic() + 5).ok
-        assert proxy.connections == 0 and server.connections == 1
+        assert proxy.connection_count == 0 and server.connection_count == 1
 
 
 def test_the_proxy_that_was_named_goes_before_the_machine_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever names one for this pack or this provider wants its keys to go that way and no other."""
-    with serving(Line.serve) as named, serving(Line.serve) as machine:
+    with serving(Connection.serve) as named, serving(Connection.serve) as machine:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, machine.url)
         url = "http://api.example.com"
         key = ("Authorization", "Bearer sim-run")
         assert Transport(url, named.url).send("GET", url, headers={}, key=key, deadline=time.monotonic() + 5).ok
-        assert named.connections == 1 and machine.connections == 0
+        assert named.connection_count == 1 and machine.connection_count == 0
 
 
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
@@ -465,7 +471,8 @@ def test_the_pack_s_own_ca_file_beats_the_machine_s(
 def test_a_key_that_the_server_repeats_is_taken_out() -> None:
     """In headers and in the body, before anything reads them."""
     secret = KEY[1].split()[1]
-    with serving(lambda line: line.serve(f"no {secret} here".encode(), "401 No", f"X-Request-Id: {secret}")) as server:
+    body, header = f"no {secret} here".encode(), f"X-Request-Id: {secret}"
+    with serving(lambda connection: connection.serve(body, "401 No", header)) as server:
         reply = post(server)
     assert secret not in repr(reply) and reply.request_id
 
@@ -473,18 +480,18 @@ def test_a_key_that_the_server_repeats_is_taken_out() -> None:
 def test_a_paid_request_goes_out_on_a_new_connection() -> None:
     """A kept connection may be dead without knowing it; free requests may use it again."""
 
-    def script(line: Line) -> None:
-        while line.read_head():
-            line.read_body()
-            line.answer()
+    def script(connection: Connection) -> None:
+        while connection.read_head():
+            connection.read_body()
+            connection.answer()
 
     with serving(script) as server:
         way = Transport(server.url)
         post(server, way=way, fresh=False)
         post(server, way=way, fresh=False)
-        assert server.connections == 1
+        assert server.connection_count == 1
         post(server, way=way, fresh=True)
-        assert server.connections == 2
+        assert server.connection_count == 2
         way.close()
 
 
@@ -495,12 +502,12 @@ def test_a_paid_request_goes_out_on_a_new_connection() -> None:
 def test_four_gigabytes_are_refused_by_their_claim(claim: int) -> None:
     """Nothing of it is read into memory."""
 
-    def claims(line: Line) -> None:
-        line.read_head()
-        line.read_body()
-        line.write(f"HTTP/1.1 200 OK\r\nContent-Length: {claim}\r\n\r\n".encode())
-        line.write(bytes(1000))
-        line.read_rest()
+    def claims(connection: Connection) -> None:
+        connection.read_head()
+        connection.read_body()
+        connection.write(f"HTTP/1.1 200 OK\r\nContent-Length: {claim}\r\n\r\n".encode())
+        connection.write(bytes(1000))
+        connection.read_rest()
 
     with serving(claims) as server:
         with pytest.raises(TooLong):
@@ -516,13 +523,13 @@ def test_a_stream_without_end_is_cut(framing: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(transport, "PICTURE_BYTES", 3 << 20)
     sent: list[int] = []
 
-    def flood(line: Line) -> None:
-        line.read_head()
-        line.read_body()
-        line.write(f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n".encode())
+    def flood(connection: Connection) -> None:
+        connection.read_head()
+        connection.read_body()
+        connection.write(f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n".encode())
         piece = bytes(65536)
         for _ in range(4000):
-            line.write(b"10000\r\n" + piece + b"\r\n" if "chunked" in framing else piece)
+            connection.write(b"10000\r\n" + piece + b"\r\n" if "chunked" in framing else piece)
             sent.append(len(piece))
 
     with serving(flood) as server:
@@ -538,7 +545,7 @@ def test_a_compressed_flood_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit holds for what it becomes, not for what travels."""
     monkeypatch.setattr(transport, "ANSWER_BYTES", 3 << 20)
     bomb = gzip.compress(bytes(64 << 20), 1)
-    with serving(lambda line: line.serve(bomb, "200 OK", "Content-Encoding: gzip")) as server:
+    with serving(lambda connection: connection.serve(bomb, "200 OK", "Content-Encoding: gzip")) as server:
         with pytest.raises(TooLong):
             post(server)
 
@@ -546,13 +553,15 @@ def test_a_compressed_flood_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_gzipped_answer_is_read() -> None:
     """As any client does."""
     packed = gzip.compress(b'{"a":1}')
-    with serving(lambda line: line.serve(packed, "200 OK", "Content-Encoding: gzip")) as server:
+    with serving(lambda connection: connection.serve(packed, "200 OK", "Content-Encoding: gzip")) as server:
         assert post(server).body == b'{"a":1}'
 
 
 def test_a_broken_gzip_is_a_break_after_the_whole_body() -> None:
     """An answer that can't be unpacked: it was answered, so it may have been paid."""
-    with serving(lambda line: line.serve(b"\x1f\x8b nonsense", "200 OK", "Content-Encoding: gzip")) as server:
+    with serving(
+        lambda connection: connection.serve(b"\x1f\x8b nonsense", "200 OK", "Content-Encoding: gzip")
+    ) as server:
         with pytest.raises(RequestFailed) as broken:
             post(server)
     assert broken.value.arrived == "all"
@@ -562,10 +571,12 @@ def test_a_file_that_a_server_gzips_all_the_same_is_whole() -> None:
     """A picture doesn't shrink: its gzip is longer than itself, and a promise about the one says nothing about the other."""
     picture = bytes(range(256)) * 4 + os.urandom(2000)
     packed = gzip.compress(picture)
-    with serving(lambda line: line.serve(packed, "200 OK", "Content-Encoding: gzip")) as server:
+    with serving(lambda connection: connection.serve(packed, "200 OK", "Content-Encoding: gzip")) as server:
         assert get(server)[0].body == picture and get(server)[1]
     tiny = os.urandom(40)
-    with serving(lambda line: line.serve(gzip.compress(tiny), "200 OK", "Content-Encoding: gzip")) as server:
+    with serving(
+        lambda connection: connection.serve(gzip.compress(tiny), "200 OK", "Content-Encoding: gzip")
+    ) as server:
         reply, whole = get(server)
     assert len(gzip.compress(tiny)) > len(tiny)
     assert (reply.body, whole) == (tiny, True)
@@ -576,10 +587,10 @@ def test_the_beginning_of_a_file_is_kept_and_said_to_be_no_more(framing: str) ->
     """So that the rest can be asked for: most of what came, exactly, and never as a whole."""
     data = os.urandom(600_000)
 
-    def cut(line: Line) -> None:
-        line.read_head()
-        line.write(f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n".encode())
-        line.write(b"%x\r\n" % len(data) + data + b"\r\n" if "chunked" in framing else data)
+    def cut(connection: Connection) -> None:
+        connection.read_head()
+        connection.write(f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n".encode())
+        connection.write(b"%x\r\n" % len(data) + data + b"\r\n" if "chunked" in framing else data)
 
     with serving(cut) as server:
         reply, whole = get(server)
@@ -589,24 +600,24 @@ def test_the_beginning_of_a_file_is_kept_and_said_to_be_no_more(framing: str) ->
 def test_the_rest_of_a_file_is_asked_for_by_range() -> None:
     """`start` is the first byte wanted; without it no range is asked for."""
 
-    def ranged(line: Line) -> None:
-        line.serve(b"rest", "206 Partial Content", "Content-Range: bytes 1000-1003/1004")
+    def ranged(connection: Connection) -> None:
+        connection.serve(b"rest", "206 Partial Content", "Content-Range: bytes 1000-1003/1004")
 
-    with serving(ranged, Line.serve) as server:
+    with serving(ranged, Connection.serve) as server:
         reply, whole = get(server, start=1000)
         assert (reply.status, reply.body, whole) == (206, b"rest", True)
         get(server)
-        assert [line.header("range") for line in server.lines] == ["bytes=1000-", None]
-        assert server.lines[0].header("accept-encoding") == "identity"
+        assert [connection.header("range") for connection in server.connections] == ["bytes=1000-", None]
+        assert server.connections[0].header("accept-encoding") == "identity"
 
 
 def test_more_than_promised_is_cut_to_the_promise() -> None:
     """Bytes behind the promised end belong to no answer."""
 
-    def longer(line: Line) -> None:
-        line.read_head()
-        line.read_body()
-        line.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}GARBAGE")
+    def longer(connection: Connection) -> None:
+        connection.read_head()
+        connection.read_body()
+        connection.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}GARBAGE")
 
     with serving(longer) as server:
         assert post(server).body == b"{}"
@@ -620,9 +631,9 @@ def test_an_abandoned_upload_never_arrives_whole() -> None:
     left: list[int] = []
     seen: list[int] = []
 
-    def script(line: Line) -> None:
-        line.read_head()
-        seen.append(line.read_rest())
+    def script(connection: Connection) -> None:
+        connection.read_head()
+        seen.append(connection.read_rest())
 
     with serving(script) as server:
         way = Transport(server.url)
@@ -636,7 +647,7 @@ def test_an_abandoned_upload_never_arrives_whole() -> None:
 
 def test_a_run_that_is_stopped_before_it_begins_sends_no_body() -> None:
     """Not one byte of it."""
-    with serving(Line.serve) as server:
+    with serving(Connection.serve) as server:
         way = Transport(server.url)
         with pytest.raises(Cancelled):
             post(server, watch=TransferHooks(abandoned=lambda: True), way=way)
@@ -649,12 +660,12 @@ def test_the_last_byte_is_announced_before_it_leaves() -> None:
     server_had: list[int] = []
     release = threading.Event()
 
-    def script(line: Line) -> None:
-        line.read_head()
-        line.read_body()
+    def script(connection: Connection) -> None:
+        connection.read_head()
+        connection.read_body()
         server_had.append(len(story))
         release.set()
-        line.answer()
+        connection.answer()
 
     with serving(script) as server:
         watch = TransferHooks(
@@ -670,7 +681,7 @@ def test_the_last_byte_is_announced_before_it_leaves() -> None:
 def test_after_the_last_byte_a_stop_changes_nothing() -> None:
     """The answer is waited for: it may be paid."""
     gone: list[bool] = []
-    with serving(Line.serve) as server:
+    with serving(Connection.serve) as server:
         watch = TransferHooks(abandoned=lambda: bool(gone), on_last=lambda: gone.append(True))
         assert post(server, 500_000, watch=watch).ok
 
@@ -700,9 +711,9 @@ def test_a_public_name_that_leads_home_is_refused_before_a_byte_is_sent(
     seen: list[int] = []
     try:
         server = (
-            Server(lambda line: seen.append(line.read_rest()), family=socket.AF_INET6, host="::1")
+            RawServer(lambda connection: seen.append(connection.read_rest()), family=socket.AF_INET6, host="::1")
             if address == "::1"
-            else Server(lambda line: seen.append(line.read_rest()))
+            else RawServer(lambda connection: seen.append(connection.read_rest()))
         )
     except OSError:
         pytest.skip("this machine has no IPv6")
@@ -711,7 +722,7 @@ def test_a_public_name_that_leads_home_is_refused_before_a_byte_is_sent(
         with pytest.raises(UnsafeAddress):
             fetch_named(server.port)
         server.settle()
-        assert server.connections == 1 and seen == [0]
+        assert server.connection_count == 1 and seen == [0]
     finally:
         server.close()
 
@@ -758,7 +769,7 @@ PRIVATE = [
 def test_a_name_that_leads_into_the_network_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Private, link-local (cloud metadata), shared, multicast, reserved; in both families and mapped."""
     seen: list[int] = []
-    with serving(lambda line: seen.append(line.read_rest())) as server:
+    with serving(lambda connection: seen.append(connection.read_rest())) as server:
         named(monkeypatch, "127.0.0.1", server.port)
         reaching(monkeypatch, address)
         with pytest.raises(UnsafeAddress):
@@ -772,7 +783,7 @@ def test_a_name_that_leads_into_the_network_is_refused(address: str, monkeypatch
 )
 def test_a_public_address_is_fetched(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also the stand-in addresses of TUN proxies, which answer for every name."""
-    with serving(lambda line: line.serve(b"picture")) as server:
+    with serving(lambda connection: connection.serve(b"picture")) as server:
         named(monkeypatch, "127.0.0.1", server.port)
         reaching(monkeypatch, address)
         assert fetch_named(server.port)[0].body == b"picture"
@@ -808,19 +819,19 @@ def test_a_literal_way_into_the_network_is_not_even_looked_up(host: str, monkeyp
 
 def test_a_redirect_into_the_network_is_refused() -> None:
     """The second hop is held to the same rules as the first."""
-    with serving(Line.serve) as inside:
+    with serving(Connection.serve) as inside:
 
-        def script(line: Line) -> None:
-            line.serve(b"", "302 Found", f"Location: http://127.0.0.1:{inside.port}/secret", "Connection: close")
+        def script(connection: Connection) -> None:
+            connection.serve(b"", "302 Found", f"Location: http://127.0.0.1:{inside.port}/secret", "Connection: close")
 
         with serving(script) as server, pytest.raises(UnsafeAddress):
             get(server)
-        assert inside.connections == 0
+        assert inside.connection_count == 0
 
 
 def test_the_provider_s_own_origin_may_be_local() -> None:
     """A self-hosted gateway, and our own simulator: the user named that address, not a reply."""
-    with serving(lambda line: line.serve(b"picture")) as server:
+    with serving(lambda connection: connection.serve(b"picture")) as server:
         assert get(server)[0].body == b"picture"
 
 

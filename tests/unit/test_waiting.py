@@ -19,7 +19,7 @@ from pack.core.execution.retry_policy import WaitPolicy
 from pack.core.execution.run import Run
 from pack.core.ledger.schema import picture
 from pack.core.planning.choice import ProviderChoice
-from scripted import Line, Server, serving
+from pack.tests.raw_server import Connection, RawServer, serving
 from sqlalchemy import select
 
 QUICK = WaitPolicy(first_pause=0.1, longest_pause=1.0, fallback_patience=1.0, last_try=0.05, answer_due=0.5)
@@ -47,22 +47,22 @@ class Google:
     paid: int = 0
     came: threading.Condition = field(default_factory=threading.Condition)
 
-    def __call__(self, line: Line) -> None:
-        while line.read_head():
-            line.read_body()
+    def __call__(self, connection: Connection) -> None:
+        while connection.read_head():
+            connection.read_body()
             with self.came:
                 self.asked += 1
                 body, status, headers = self.judge(self.asked)
                 self.paid += status.startswith("200")
                 self.came.notify_all()
-            line.answer(body, status, *headers)
+            connection.answer(body, status, *headers)
 
     def wait(self, count: int) -> None:
         with self.came:
             assert self.came.wait_for(lambda: self.asked >= count, 30)
 
 
-def machine(home: Path, policy: WaitPolicy = QUICK, **servers: Server) -> Engine:
+def machine(home: Path, policy: WaitPolicy = QUICK, **servers: RawServer) -> Engine:
     """An engine with keys for these providers at these addresses."""
     environ = {"NANO_BANANA_CAP_RUN": "none", "NANO_BANANA_CAP_DAY": "none"}
     for name, server in servers.items():

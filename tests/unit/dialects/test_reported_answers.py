@@ -23,7 +23,7 @@ from pack.core.ledger import kept_answers
 from pack.core.ledger.history import History
 from pack.core.planning.choice import ProviderChoice
 from pack.core.planning.references import encode_references
-from reply_server import ReplyServer, replying
+from pack.tests.reply_server import ReplyServer, replying
 
 
 def png(width: int, height: int = 0) -> bytes:

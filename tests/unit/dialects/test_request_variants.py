@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 from dialect_driver import QUICK_ROWS, job, keyed, reply, request, tiny
-from document_base import Answer, Asked, Base, serving, unwrapped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pack.core.dialects import dialect
@@ -29,14 +28,15 @@ from pack.core.planning.references import encode_references
 from pack.core.providers import BUILT_IN
 from pack.core.request import Request
 from pack.tests.doubles.server import Doubles
+from pack.tests.stub_provider import Answer, Asked, StubProvider, stub_provider, unwrapped
 
 ONLY = "takes addresses only for reference images"
 NB2 = "nano-banana-2"
 
 
-def machine(home: Path, name: str, base: Base) -> Engine:
-    """An engine with a key for one provider, which is reached at `base`; nothing learned yet."""
-    there = {f"NANO_BANANA_{name.upper()}_API_KEY": "k-1", f"NANO_BANANA_{name.upper()}_BASE_URL": base.url}
+def machine(home: Path, name: str, provider: StubProvider) -> Engine:
+    """An engine with a key for one provider, which is reached at `provider`; nothing learned yet."""
+    there = {f"NANO_BANANA_{name.upper()}_API_KEY": "k-1", f"NANO_BANANA_{name.upper()}_BASE_URL": provider.url}
     return Engine(home, specs=QUICK_ROWS, environ=there)
 
 
@@ -79,28 +79,30 @@ RUN = "/v1/run/google/nano-banana-2/edit"
 ONLY_HTTP = (422, {"code": "VALIDATION_ERROR", "message": "media URL must use HTTP(S)", "errors": None})
 
 
-def uploads(base: Base, asked: Asked, fails: str = "", status: int = 404) -> Answer | None:
+def uploads(provider: StubProvider, asked: Asked, fails: str = "", status: int = 404) -> Answer | None:
     """Runflow's three steps of an upload, one of which may not be there."""
     steps = {"/v1/asset-uploads": "announce", "/put/1": "put", "/v1/asset-uploads/a1/confirmations": "confirm"}
     step = steps.get(asked.path)
     if step is not None and step == fails:
         return status, {"code": "NOT_FOUND", "message": "no"}
     if step == "announce":
-        return 201, {"asset_id": "a1", "upload_url": f"{base.url}/put/1"}
+        return 201, {"asset_id": "a1", "upload_url": f"{provider.url}/put/1"}
     if step == "put":
         return 200, b""
-    return (200, {"id": "a1", "url": f"{base.url}/served/up.png"}) if step else None
+    return (200, {"id": "a1", "url": f"{provider.url}/served/up.png"}) if step else None
 
 
-def runflow(fails: str = "announce", status: int = 404, inside: bool = True) -> Callable[[Base, Asked], Answer | None]:
+def runflow(
+    fails: str = "announce", status: int = 404, inside: bool = True
+) -> Callable[[StubProvider, Asked], Answer | None]:
     """A base with the one page's route; `inside`: whether it takes references inside the request."""
 
-    def serve(base: Base, asked: Asked) -> Answer | None:
+    def serve(provider: StubProvider, asked: Asked) -> Answer | None:
         if asked.path != RUN:
-            return uploads(base, asked, fails, status)
+            return uploads(provider, asked, fails, status)
         if not inside and not all(url.startswith("http") for url in asked.json["image_urls"]):
             return ONLY_HTTP
-        return 200, {"images": [{"url": base.picture()}]}
+        return 200, {"images": [{"url": provider.picture()}]}
 
     return serve
 
@@ -112,50 +114,53 @@ def runflow(fails: str = "announce", status: int = 404, inside: bool = True) -> 
 )  # fmt: skip
 def test_uploads_that_are_not_there_lead_to_references_inside(tmp_path: Path, fails: str, status: int) -> None:
     """In their order, as data URIs; one paid request, one bill, and the next edit asks for no upload."""
-    with serving(runflow(fails, status)) as base:
-        engine = machine(tmp_path, "runflow", base)
+    with stub_provider(runflow(fails, status)) as provider:
+        engine = machine(tmp_path, "runflow", provider)
         for number in range(2):
-            base.forget()
+            provider.forget()
             asked = edit(f"inside {number}", first=10 * number)
             done = landed(engine, "runflow", asked, NB2)
-            sent = base.asked[-1].json["image_urls"]
+            sent = provider.asked[-1].json["image_urls"]
             assert [unwrapped(url) for url in sent] == files("runflow", asked)
             assert all(url.startswith("data:image/") for url in sent)
-            assert base.paths().count(RUN) == 1 and base.bills == 1 and done.report.requests[0]["attempts"] == 1
-        assert base.paths() == [RUN], "what was learned is not asked for again"
+            assert provider.paths().count(RUN) == 1 and provider.bills == 1 and done.report.requests[0]["attempts"] == 1
+        assert provider.paths() == [RUN], "what was learned is not asked for again"
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 422])
 def test_an_upload_that_is_refused_leads_nowhere(tmp_path: Path, status: int) -> None:
     """Its address is there: the key, the account or the file is wrong."""
-    with serving(runflow("announce", status)) as base:
-        refused(machine(tmp_path, "runflow", base), "runflow", edit("no"), NB2)
-        assert RUN not in base.paths() and base.bills == 0
+    with stub_provider(runflow("announce", status)) as provider:
+        refused(machine(tmp_path, "runflow", provider), "runflow", edit("no"), NB2)
+        assert RUN not in provider.paths() and provider.bills == 0
 
 
 def test_a_base_that_has_no_uploads_and_takes_addresses_only_is_told_so(tmp_path: Path) -> None:
     """Nothing is billed, nothing wrong is remembered, and the message says what to do."""
-    with serving(runflow(inside=False)) as base:
-        engine = machine(tmp_path, "runflow", base)
+    with stub_provider(runflow(inside=False)) as provider:
+        engine = machine(tmp_path, "runflow", provider)
         for number in range(2):
-            base.forget()
+            provider.forget()
             message = refused(engine, "runflow", edit(f"nowhere {number}"), NB2)
             assert ONLY in message and "providers.yaml" in message and "Nothing was charged" in message
-            assert base.paths() == ["/v1/asset-uploads", RUN] and base.bills == 0
+            assert provider.paths() == ["/v1/asset-uploads", RUN] and provider.bills == 0
 
 
 def test_a_base_that_gets_its_uploads_back_is_led_to_them(tmp_path: Path) -> None:
     """What was learned has become wrong: it costs a refused request, once."""
-    with serving(runflow()) as base:
-        engine = machine(tmp_path, "runflow", base)
+    with stub_provider(runflow()) as provider:
+        engine = machine(tmp_path, "runflow", provider)
         landed(engine, "runflow", edit("without", 1), NB2)
-        base.forget()
+        provider.forget()
         serve = runflow(fails="", inside=False)
-        base.serve = lambda asked: serve(base, asked)
+        provider.serve = lambda asked: serve(provider, asked)
         landed(engine, "runflow", edit("with again", 1, first=5), NB2)
-        assert base.paths() == [RUN, "/v1/asset-uploads", "/v1/asset-uploads/a1/confirmations", RUN] and base.bills == 1
+        assert (
+            provider.paths() == [RUN, "/v1/asset-uploads", "/v1/asset-uploads/a1/confirmations", RUN]
+            and provider.bills == 1
+        )
         landed(engine, "runflow", edit("with still", 1, first=6), NB2)
-        assert base.paths().count(RUN) == 3 and base.bills == 2
+        assert provider.paths().count(RUN) == 3 and provider.bills == 2
 
 
 # --------------------------------------------------------------------------------------------- the images API
@@ -169,11 +174,11 @@ def said(message: str, status: int = 400, **more: Any) -> Answer:
 
 def images(
     several: Answer | None = None, spelled: str = "any", array: Answer | None = None
-) -> Callable[[Base, Asked], Answer | None]:
+) -> Callable[[StubProvider, Asked], Answer | None]:
     """The two routes of the document. `several`: the refusal of a second file on edits; `spelled`: how the array wants its
     pictures ("any", "base64", "http"); `array`: the refusal of any array."""
 
-    def serve(base: Base, asked: Asked) -> Answer | None:
+    def serve(provider: StubProvider, asked: Asked) -> Answer | None:
         if asked.path == EDITS:
             if several and len(asked.files("image")) > 1:
                 return several
@@ -187,7 +192,7 @@ def images(
                 return said("image must be a valid URL")
         else:
             return None
-        return 200, {"created": 1, "data": [{"url": base.picture()}]}
+        return 200, {"created": 1, "data": [{"url": provider.picture()}]}
 
     return serve
 
@@ -210,61 +215,63 @@ def images(
 )
 def test_an_edits_route_with_one_file_leads_to_the_array(tmp_path: Path, answer: Answer) -> None:
     """Order kept, refused for nothing, billed once; the next edit of several begins there."""
-    with serving(images(several=answer)) as base:
-        engine = machine(tmp_path, "nanobanana", base)
+    with stub_provider(images(several=answer)) as provider:
+        engine = machine(tmp_path, "nanobanana", provider)
         for number, paths in enumerate(([EDITS, GENERATIONS], [GENERATIONS])):
-            base.forget()
+            provider.forget()
             asked = edit(f"two {number}", first=10 * number)
             landed(engine, "nanobanana", asked)
-            assert base.paths() == paths and base.bills == 1
-            assert [unwrapped(one) for one in base.asked[-1].json["image"]] == files("nanobanana", asked)
+            assert provider.paths() == paths and provider.bills == 1
+            assert [unwrapped(one) for one in provider.asked[-1].json["image"]] == files("nanobanana", asked)
 
 
 def test_one_reference_still_goes_as_a_file(tmp_path: Path) -> None:
     """What is refused of several says nothing about one."""
-    with serving(images(several=said("Unexpected field"))) as base:
-        engine = machine(tmp_path, "nanobanana", base)
+    with stub_provider(images(several=said("Unexpected field"))) as provider:
+        engine = machine(tmp_path, "nanobanana", provider)
         landed(engine, "nanobanana", edit("two"))
-        base.forget()
+        provider.forget()
         asked = edit("one", 1, first=30)
         landed(engine, "nanobanana", asked)
-        assert base.paths() == [EDITS] and base.asked[0].files("image") == files("nanobanana", asked)
+        assert provider.paths() == [EDITS] and provider.asked[0].files("image") == files("nanobanana", asked)
 
 
 def test_the_array_is_spelled_as_the_base_reads_it(tmp_path: Path) -> None:
     """Bare base64 after a data URI was refused; both facts are remembered together."""
-    with serving(images(several=said("Unexpected field"), spelled="base64")) as base:
-        engine = machine(tmp_path, "nanobanana", base)
+    with stub_provider(images(several=said("Unexpected field"), spelled="base64")) as provider:
+        engine = machine(tmp_path, "nanobanana", provider)
         for number, paths in enumerate(([EDITS, GENERATIONS, GENERATIONS], [GENERATIONS])):
-            base.forget()
+            provider.forget()
             asked = edit(f"bare {number}", first=10 * number)
             done = landed(engine, "nanobanana", asked)
-            assert base.paths() == paths and base.bills == 1 and done.report.requests[0]["attempts"] == len(paths)
-            assert [unwrapped(one) for one in base.asked[-1].json["image"]] == files("nanobanana", asked)
+            assert (
+                provider.paths() == paths and provider.bills == 1 and done.report.requests[0]["attempts"] == len(paths)
+            )
+            assert [unwrapped(one) for one in provider.asked[-1].json["image"]] == files("nanobanana", asked)
 
 
 def test_when_every_variant_is_refused_each_was_tried_once(tmp_path: Path) -> None:
     """The message says that addresses only are taken; nothing was charged and nothing is remembered."""
-    with serving(images(several=said("Unexpected field"), spelled="http")) as base:
-        engine = machine(tmp_path, "nanobanana", base)
+    with stub_provider(images(several=said("Unexpected field"), spelled="http")) as provider:
+        engine = machine(tmp_path, "nanobanana", provider)
         for number in range(2):
-            base.forget()
+            provider.forget()
             message = refused(engine, "nanobanana", edit(f"none {number}"))
             assert ONLY in message and "providers.yaml" in message
-            assert base.paths() == [EDITS, GENERATIONS, GENERATIONS] and base.bills == 0
+            assert provider.paths() == [EDITS, GENERATIONS, GENERATIONS] and provider.bills == 0
 
 
 def test_an_array_that_is_refused_leads_to_the_files(tmp_path: Path) -> None:
     """The form that the user chose is the first; the way back is as free."""
-    with serving(images(array=said("image is not supported on this route"))) as base:
-        there = {"NANO_BANANA_NANOBANANA_API_KEY": "k-1", "NANO_BANANA_NANOBANANA_BASE_URL": base.url}
+    with stub_provider(images(array=said("image is not supported on this route"))) as provider:
+        there = {"NANO_BANANA_NANOBANANA_API_KEY": "k-1", "NANO_BANANA_NANOBANANA_BASE_URL": provider.url}
         engine = Engine(tmp_path, specs=QUICK_ROWS, environ=there | {"NANO_BANANA_NANOBANANA_FORM": "json"})
         for number, paths in enumerate(([GENERATIONS, EDITS], [EDITS])):
-            base.forget()
+            provider.forget()
             asked = edit(f"back {number}", first=10 * number)
             landed(engine, "nanobanana", asked)
-            assert base.paths() == paths and base.bills == 1
-            assert base.asked[-1].files("image") == files("nanobanana", asked)
+            assert provider.paths() == paths and provider.bills == 1
+            assert provider.asked[-1].files("image") == files("nanobanana", asked)
 
 
 @pytest.mark.parametrize(
@@ -286,27 +293,27 @@ def test_an_array_that_is_refused_leads_to_the_files(tmp_path: Path) -> None:
 )
 def test_what_is_not_about_the_way_leads_nowhere(tmp_path: Path, answer: Answer) -> None:
     """Content, key, credit, the picture itself, another field, and answers that may have cost money: one paid request."""
-    with serving(images(several=answer)) as base:
-        engine = machine(tmp_path, "nanobanana", base)
+    with stub_provider(images(several=answer)) as provider:
+        engine = machine(tmp_path, "nanobanana", provider)
         done = run(engine, "nanobanana", edit("only once"))
-        assert done.tasks[0].error and base.bills == 0
-        tries = {one.body for one in base.asked}
-        assert len(tries) == 1 and set(base.paths()) == {EDITS}
+        assert done.tasks[0].error and provider.bills == 0
+        tries = {one.body for one in provider.asked}
+        assert len(tries) == 1 and set(provider.paths()) == {EDITS}
 
 
 def test_an_interrupt_between_two_variants_sends_nothing_more(tmp_path: Path) -> None:
     """The refusal was free, so the run stops there; the next run pays once, without a question."""
     arrived, stopped = threading.Event(), threading.Event()
 
-    def serve(base: Base, asked: Asked) -> Answer | None:
+    def serve(provider: StubProvider, asked: Asked) -> Answer | None:
         if asked.path != EDITS:
-            return images()(base, asked)
+            return images()(provider, asked)
         arrived.set()
         stopped.wait(30)
         return said("Unexpected field")
 
-    with serving(serve) as base:
-        engine = machine(tmp_path, "nanobanana", base)
+    with stub_provider(serve) as provider:
+        engine = machine(tmp_path, "nanobanana", provider)
         asked = edit("interrupted")
         begun = engine.run([asked], engine.plan(ProviderChoice("nanobanana"), [asked]))
         assert arrived.wait(30)
@@ -314,10 +321,12 @@ def test_an_interrupt_between_two_variants_sends_nothing_more(tmp_path: Path) ->
         stopped.set()
         assert begun.done.wait(40)
         error = begun.tasks[0].error
-        assert error is not None and error.charged == "no" and GENERATIONS not in base.paths() and base.bills == 0
-        base.serve = lambda one: images()(base, one)
+        assert (
+            error is not None and error.charged == "no" and GENERATIONS not in provider.paths() and provider.bills == 0
+        )
+        provider.serve = lambda one: images()(provider, one)
         landed(engine, "nanobanana", asked)
-        assert base.bills == 1
+        assert provider.bills == 1
 
 
 # --------------------------------------------------------------------------------------------------- OneRouter
@@ -328,11 +337,11 @@ def onerouter(
     complaint: Answer = (400, {"message": "invalid request"}),
     prefix: str = "google/",
     references: Answer | None = None,
-) -> Callable[[Base, Asked], Answer | None]:
+) -> Callable[[StubProvider, Asked], Answer | None]:
     """The two routes of the documents: the ratios it knows, how it refuses another, the prefix of its ids, and its refusal
     of references."""
 
-    def serve(base: Base, asked: Asked) -> Answer | None:
+    def serve(provider: StubProvider, asked: Asked) -> Answer | None:
         if asked.path not in (EDITS, GENERATIONS):
             return None
         value = asked.json
@@ -342,13 +351,13 @@ def onerouter(
             return complaint
         if "image_urls" in value and references:
             return references
-        return 200, {"created": 1, "data": [{"url": base.picture()}]}
+        return 200, {"created": 1, "data": [{"url": provider.picture()}]}
 
     return serve
 
 
-def ratios_sent(base: Base) -> list[str]:
-    return [one.json.get("aspect_ratio", "") for one in base.asked]
+def ratios_sent(provider: StubProvider) -> list[str]:
+    return [one.json.get("aspect_ratio", "") for one in provider.asked]
 
 
 @pytest.mark.parametrize(
@@ -370,13 +379,13 @@ def ratios_sent(base: Base) -> list[str]:
 )
 def test_a_refusal_of_3_2_that_says_nothing_leads_to_the_published_spelling(tmp_path: Path, complaint: Answer) -> None:
     """Once, for nothing; the next 3:2 at this base begins with it, and other ratios are as they were."""
-    with serving(onerouter((" 3:2", "16:9"), complaint)) as base:
-        engine = machine(tmp_path, "onerouter", base)
+    with stub_provider(onerouter((" 3:2", "16:9"), complaint)) as provider:
+        engine = machine(tmp_path, "onerouter", provider)
         landed(engine, "onerouter", request(prompt="first", aspect_ratio="3:2"))
-        assert ratios_sent(base) == ["3:2", " 3:2"] and base.bills == 1
+        assert ratios_sent(provider) == ["3:2", " 3:2"] and provider.bills == 1
         landed(engine, "onerouter", request(prompt="second", aspect_ratio="3:2"))
         landed(engine, "onerouter", request(prompt="third", aspect_ratio="16:9"))
-        assert ratios_sent(base)[2:] == [" 3:2", "16:9"] and base.bills == 3
+        assert ratios_sent(provider)[2:] == [" 3:2", "16:9"] and provider.bills == 3
         assert landed(engine, "onerouter", request(prompt="first", aspect_ratio="3:2")).tasks[0].source == "store"
 
 
@@ -399,82 +408,82 @@ def test_a_refusal_of_3_2_that_says_nothing_leads_to_the_published_spelling(tmp_
 )
 def test_a_refusal_of_3_2_that_names_something_else_leads_nowhere(tmp_path: Path, complaint: Answer) -> None:
     """Nor does an answer that may have cost money, or a web page."""
-    with serving(onerouter((), complaint)) as base:
-        done = run(machine(tmp_path, "onerouter", base), "onerouter", request(prompt="no", aspect_ratio="3:2"))
-        assert done.tasks[0].error and ratios_sent(base) == ["3:2"] and base.bills == 0
+    with stub_provider(onerouter((), complaint)) as provider:
+        done = run(machine(tmp_path, "onerouter", provider), "onerouter", request(prompt="no", aspect_ratio="3:2"))
+        assert done.tasks[0].error and ratios_sent(provider) == ["3:2"] and provider.bills == 0
 
 
 def test_a_ratio_that_neither_spelling_helps_is_refused_after_two(tmp_path: Path) -> None:
     """Nothing was charged, and nothing is remembered."""
-    with serving(onerouter(())) as base:
-        engine = machine(tmp_path, "onerouter", base)
+    with stub_provider(onerouter(())) as provider:
+        engine = machine(tmp_path, "onerouter", provider)
         for number in range(2):
-            base.forget()
+            provider.forget()
             refused(engine, "onerouter", request(prompt=f"never {number}", aspect_ratio="3:2"))
-            assert ratios_sent(base) == ["3:2", " 3:2"] and base.bills == 0
+            assert ratios_sent(provider) == ["3:2", " 3:2"] and provider.bills == 0
 
 
 @pytest.mark.parametrize("operation", ["generate", "edit"])
 def test_a_model_id_is_asked_for_without_its_prefix_once(tmp_path: Path, operation: Any) -> None:
     """The summary of the edits' document has none. The picture stays known by the row's id."""
-    with serving(onerouter(prefix="")) as base:
-        engine = machine(tmp_path, "onerouter", base)
+    with stub_provider(onerouter(prefix="")) as provider:
+        engine = machine(tmp_path, "onerouter", provider)
         name = f"nano-banana-pro-{'text' if operation == 'generate' else 'image'}-to-image"
         landed(engine, "onerouter", request(operation, prompt="one"), "nano-banana-pro")
-        assert [one.json["model"] for one in base.asked] == [f"google/{name}", name] and base.bills == 1
+        assert [one.json["model"] for one in provider.asked] == [f"google/{name}", name] and provider.bills == 1
         again = landed(engine, "onerouter", request(operation, prompt="one"), "nano-banana-pro")
-        assert again.tasks[0].source == "store" and base.bills == 1
+        assert again.tasks[0].source == "store" and provider.bills == 1
         landed(engine, "onerouter", request(operation, prompt="two"), "nano-banana-pro")
-        assert [one.json["model"] for one in base.asked][2:] == [name] and base.bills == 2
+        assert [one.json["model"] for one in provider.asked][2:] == [name] and provider.bills == 2
 
 
 def test_a_model_that_is_not_there_is_asked_for_twice(tmp_path: Path) -> None:
     """And no more often, and for nothing."""
-    with serving(lambda base, asked: said("model not found", 404, code="model_not_found")) as base:
-        refused(machine(tmp_path, "onerouter", base), "onerouter", request(prompt="nobody"))
-        assert len(base.asked) == 2 and base.bills == 0
+    with stub_provider(lambda provider, asked: said("model not found", 404, code="model_not_found")) as provider:
+        refused(machine(tmp_path, "onerouter", provider), "onerouter", request(prompt="nobody"))
+        assert len(provider.asked) == 2 and provider.bills == 0
 
 
 def test_a_route_that_is_not_there_is_not_about_the_model(tmp_path: Path) -> None:
     """No other id would find it."""
-    with serving(lambda base, asked: (404, {"detail": "Not Found"})) as base:
-        refused(machine(tmp_path, "onerouter", base), "onerouter", request(prompt="nowhere"))
-        assert len(base.asked) == 1
+    with stub_provider(lambda provider, asked: (404, {"detail": "Not Found"})) as provider:
+        refused(machine(tmp_path, "onerouter", provider), "onerouter", request(prompt="nowhere"))
+        assert len(provider.asked) == 1
 
 
 def test_an_edits_route_that_is_not_there_leads_to_generations(tmp_path: Path) -> None:
     """With the references and the id of an edit, as the vendor's plugin asks; remembered, and text is as it was."""
 
-    def serve(base: Base, asked: Asked) -> Answer | None:
-        return onerouter()(base, asked) if asked.path == GENERATIONS else None
+    def serve(provider: StubProvider, asked: Asked) -> Answer | None:
+        return onerouter()(provider, asked) if asked.path == GENERATIONS else None
 
-    with serving(serve) as base:
-        engine = machine(tmp_path, "onerouter", base)
+    with stub_provider(serve) as provider:
+        engine = machine(tmp_path, "onerouter", provider)
         for number, paths in enumerate(([EDITS, GENERATIONS], [GENERATIONS])):
-            base.forget()
+            provider.forget()
             asked = edit(f"route {number}", first=10 * number)
             landed(engine, "onerouter", asked)
-            assert base.paths() == paths and base.bills == 1
-            sent = base.asked[-1].json
+            assert provider.paths() == paths and provider.bills == 1
+            sent = provider.asked[-1].json
             assert [unwrapped(one) for one in sent["image_urls"]] == files("onerouter", asked)
             assert sent["model"].endswith("-image-to-image")
 
 
 def test_two_facts_about_one_base_are_both_remembered(tmp_path: Path) -> None:
     """The ratio's spelling and the id's, learned in one call or in two."""
-    with serving(onerouter((" 3:2",), prefix="")) as base:
-        engine = machine(tmp_path, "onerouter", base)
+    with stub_provider(onerouter((" 3:2",), prefix="")) as provider:
+        engine = machine(tmp_path, "onerouter", provider)
         landed(engine, "onerouter", request("edit", prompt="id"))
         landed(engine, "onerouter", request(prompt="ratio", aspect_ratio="3:2"))
-        assert len(base.asked) == 4 and base.bills == 2
-        base.forget()
+        assert len(provider.asked) == 4 and provider.bills == 2
+        provider.forget()
         landed(engine, "onerouter", request(prompt="both", aspect_ratio="3:2"))
-        assert len(base.asked) == 1 and base.bills == 1
-        fresh = machine(tmp_path / "fresh", "onerouter", base)
-        base.forget()
+        assert len(provider.asked) == 1 and provider.bills == 1
+        fresh = machine(tmp_path / "fresh", "onerouter", provider)
+        provider.forget()
         landed(fresh, "onerouter", request(prompt="at once", aspect_ratio="3:2"))
         landed(fresh, "onerouter", request(prompt="then", aspect_ratio="3:2"))
-        assert len(base.asked) == 4 and base.bills == 2
+        assert len(provider.asked) == 4 and provider.bills == 2
 
 
 @pytest.mark.parametrize(
@@ -483,10 +492,10 @@ def test_two_facts_about_one_base_are_both_remembered(tmp_path: Path) -> None:
 )
 def test_a_base_that_takes_addresses_only_is_told_so(tmp_path: Path, answer: Answer) -> None:
     """There is no other way for a picture of this machine."""
-    with serving(onerouter(references=answer)) as base:
-        message = refused(machine(tmp_path, "onerouter", base), "onerouter", edit("addresses", 1))
+    with stub_provider(onerouter(references=answer)) as provider:
+        message = refused(machine(tmp_path, "onerouter", provider), "onerouter", edit("addresses", 1))
         assert ONLY in message and "providers.yaml" in message and "Nothing was charged" in message
-        assert len(base.asked) == 1 and base.bills == 0
+        assert len(provider.asked) == 1 and provider.bills == 0
 
 
 # --------------------------------------------------------------------------------------------------- WaveSpeed
@@ -499,19 +508,21 @@ def wrapped(data: Any, code: int = 200) -> Answer:
     return code, {"code": code, "message": "success" if code == 200 else "no", "data": data}
 
 
-def wavespeed(there: set[str], inside: bool = True, result: str = "/result") -> Callable[[Base, Asked], Answer | None]:
+def wavespeed(
+    there: set[str], inside: bool = True, result: str = "/result"
+) -> Callable[[StubProvider, Asked], Answer | None]:
     """The model's route, the uploads that are `there`, and the address of a prediction with or without its end."""
     put: dict[str, bytes] = {}
 
-    def serve(base: Base, asked: Asked) -> Answer | None:
+    def serve(provider: StubProvider, asked: Asked) -> Answer | None:
         if asked.path in (BINARY, FORM) and asked.path in there:
             (content,) = asked.files("file")
-            put[f"{base.url}/served/{len(put)}-up"] = content
+            put[f"{provider.url}/served/{len(put)}-up"] = content
             return wrapped({"url" if asked.path == FORM else "download_url": list(put)[-1]})
         if asked.path == TICKETS and TICKETS in there:
-            address = f"{base.url}/served/{len(put)}-up"
+            address = f"{provider.url}/served/{len(put)}-up"
             put[address] = b""
-            upload = {"method": "PUT", "url": f"{base.url}/put/{len(put)}", "headers": {"x-goog-meta": "7"}}
+            upload = {"method": "PUT", "url": f"{provider.url}/put/{len(put)}", "headers": {"x-goog-meta": "7"}}
             return wrapped({"download_url": address, "upload": upload, "size": asked.json["size"]})
         if asked.path.startswith("/put/"):
             assert not asked.authorized, "a signed address gets no key"
@@ -521,10 +532,10 @@ def wavespeed(there: set[str], inside: bool = True, result: str = "/result") -> 
             pictures = [put.get(one, b"") if one.startswith("http") else unwrapped(one) for one in asked.json["images"]]
             if not all(pictures) or not (inside or all(one in put for one in asked.json["images"])):
                 return 400, {"code": 400, "message": "images must be a list of URLs"}
-            base.seen = pictures
+            provider.seen = pictures
             return wrapped({"id": "p1", "status": "created"})
         if asked.path == f"/api/v3/predictions/p1{result}":
-            return wrapped({"id": "p1", "status": "completed", "outputs": [base.picture()]})
+            return wrapped({"id": "p1", "status": "completed", "outputs": [provider.picture()]})
         return 404, b"404 page not found"
 
     return serve
@@ -536,55 +547,57 @@ def wavespeed(there: set[str], inside: bool = True, result: str = "/result") -> 
 )
 def test_an_upload_route_that_is_not_there_leads_to_the_next(tmp_path: Path, there: set[str], tried: list[str]) -> None:
     """The three that are documented, in this order, free; the last one that worked is the first next time."""
-    with serving(wavespeed(there)) as base:
-        engine = machine(tmp_path, "wavespeed", base)
+    with stub_provider(wavespeed(there)) as provider:
+        engine = machine(tmp_path, "wavespeed", provider)
         asked = edit("up")
         landed(engine, "wavespeed", asked, NB2)
-        assert base.paths() == [*tried, tried[-1], MODEL] and base.bills == 1
-        assert base.seen == files("wavespeed", asked)
-        base.forget()
+        assert provider.paths() == [*tried, tried[-1], MODEL] and provider.bills == 1
+        assert provider.seen == files("wavespeed", asked)
+        provider.forget()
         landed(engine, "wavespeed", edit("up again", 1, first=20), NB2)
-        assert base.paths() == [tried[-1], MODEL] and base.bills == 1
+        assert provider.paths() == [tried[-1], MODEL] and provider.bills == 1
 
 
 def test_a_base_without_any_upload_gets_the_references_inside(tmp_path: Path) -> None:
     """And is told to take addresses only when it refuses them."""
-    with serving(wavespeed(set())) as base:
-        engine = machine(tmp_path, "wavespeed", base)
+    with stub_provider(wavespeed(set())) as provider:
+        engine = machine(tmp_path, "wavespeed", provider)
         asked = edit("inside")
         landed(engine, "wavespeed", asked, NB2)
-        assert base.paths() == [BINARY, TICKETS, FORM, MODEL] and base.bills == 1
-        assert base.seen == files("wavespeed", asked)
-    with serving(wavespeed(set(), inside=False)) as base:
-        message = refused(machine(tmp_path / "other", "wavespeed", base), "wavespeed", edit("inside"), NB2)
-        assert ONLY in message and base.bills == 0
+        assert provider.paths() == [BINARY, TICKETS, FORM, MODEL] and provider.bills == 1
+        assert provider.seen == files("wavespeed", asked)
+    with stub_provider(wavespeed(set(), inside=False)) as provider:
+        message = refused(machine(tmp_path / "other", "wavespeed", provider), "wavespeed", edit("inside"), NB2)
+        assert ONLY in message and provider.bills == 0
 
 
 def test_a_prediction_is_found_at_the_address_of_the_other_page(tmp_path: Path) -> None:
     """One page has `/result` at its end, another hasn't: a paid prediction isn't lost for it."""
-    with serving(wavespeed({BINARY}, result="")) as base:
-        engine = machine(tmp_path, "wavespeed", base)
+    with stub_provider(wavespeed({BINARY}, result="")) as provider:
+        engine = machine(tmp_path, "wavespeed", provider)
         landed(engine, "wavespeed", edit("short"), NB2)
-        assert base.paths("GET") == ["/api/v3/predictions/p1/result", "/api/v3/predictions/p1"] and base.bills == 1
+        assert (
+            provider.paths("GET") == ["/api/v3/predictions/p1/result", "/api/v3/predictions/p1"] and provider.bills == 1
+        )
         landed(engine, "wavespeed", edit("short again", first=7), NB2)
-        assert base.paths("GET")[2:] == ["/api/v3/predictions/p1"]
+        assert provider.paths("GET")[2:] == ["/api/v3/predictions/p1"]
 
 
 def test_a_deleted_prediction_is_over_and_maybe_charged(tmp_path: Path) -> None:
     """It is not polled for ever, and is asked about before it is paid again."""
 
-    def serve(base: Base, asked: Asked) -> Answer | None:
+    def serve(provider: StubProvider, asked: Asked) -> Answer | None:
         if asked.method == "GET":
             return wrapped({"id": "p1", "status": "deleted", "outputs": []})
         return wrapped({"id": "p1", "status": "created"})
 
-    with serving(serve) as base:
-        engine = machine(tmp_path, "wavespeed", base)
+    with stub_provider(serve) as provider:
+        engine = machine(tmp_path, "wavespeed", provider)
         asked = request(prompt="gone")
         error = run(engine, "wavespeed", asked, NB2).tasks[0].error
         assert error is not None and error.charged == "maybe" and "p1" in str(error)
         again = run(engine, "wavespeed", asked, NB2).tasks[0].error
-        assert again is not None and again.kind == "doubt" and len(base.paths()) == 1
+        assert again is not None and again.kind == "doubt" and len(provider.paths()) == 1
 
 
 # ------------------------------------------------------------------------------------- uploads of the other providers
@@ -641,8 +654,8 @@ def test_the_ticket_of_wavespeed_s_own_client_is_spoken(doubles: Doubles, tmp_pa
 
 def test_the_journal_takes_a_refused_variant_back_before_the_next(tmp_path: Path) -> None:
     """A process that dies between the two leaves nothing that may have been paid."""
-    with serving(images(several=said("Unexpected field"))) as base:
-        engine = machine(tmp_path, "nanobanana", base)
+    with stub_provider(images(several=said("Unexpected field"))) as provider:
+        engine = machine(tmp_path, "nanobanana", provider)
         written: list[str] = []
         ledger = engine.ledger
         for step in ("mark_sent", "mark_retryable", "mark_answered"):
@@ -659,14 +672,14 @@ def test_the_journal_takes_a_refused_variant_back_before_the_next(tmp_path: Path
 
 def test_what_was_learned_is_shown_before_the_run(tmp_path: Path) -> None:
     """The dry run shows the request as it will be sent."""
-    with serving(onerouter((" 3:2",), prefix="")) as base:
-        engine = machine(tmp_path, "onerouter", base)
+    with stub_provider(onerouter((" 3:2",), prefix="")) as provider:
+        engine = machine(tmp_path, "onerouter", provider)
         landed(engine, "onerouter", request(prompt="first", aspect_ratio="3:2"))
         asked = request(prompt="second", aspect_ratio="3:2")
         shown = estimate(engine, ProviderChoice("onerouter"), [asked], pixels=True, sends=True).sends[0]
-        base.forget()
+        provider.forget()
         landed(engine, "onerouter", asked)
-        assert json.loads(shown["body"]) == base.asked[0].json
+        assert json.loads(shown["body"]) == provider.asked[0].json
 
 
 # --------------------------------------------------------------------------------------------------- the money

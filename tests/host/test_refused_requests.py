@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from pack.core.request import mixed_seed
+from pack.tests.host.graph_parts import Graph, frames
 from pack.tests.host.kit import Bench, colours, node
-from pack.tests.host.meaning_kit import Graph, frames
 
 
 def refused(bench: Bench, tag: str, ran: Any, *words: str) -> None:

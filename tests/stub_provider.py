@@ -1,7 +1,7 @@
-"""A base over a real socket that serves what a test says and nothing else: for tests of bases that serve their document alone.
+"""A provider on a real socket that answers what a test's function says and 404 to everything else.
 
-Every request is written down; a picture that is handed out is a bill. What it serves is a function from a request to an
-answer; a request that the function doesn't know is a 404.
+For tests of providers that serve the paths of one document and nothing else. Every request is kept; a picture whose
+address is handed out is billed.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from dialect_driver import PNG
+from pack.tests.raw_server import Connection, RawServer
 
 Answer = tuple[int, Any]
 """Status and JSON value, or bytes as they are."""
@@ -57,18 +57,18 @@ def unwrapped(text: str) -> bytes:
 
 
 @dataclass
-class Base:
-    """A provider's host."""
+class StubProvider:
+    """What the provider was asked, and what it billed."""
 
     serve: Callable[[Asked], Answer | None]
     asked: list[Asked] = field(default_factory=list)
     bills: int = 0
     seen: list[bytes] = field(default_factory=list)
-    """What the function noted of the references that it was given."""
+    """References that the function was given, as it noted them."""
     url: str = ""
 
     def picture(self) -> str:
-        """The address of a picture that was made, and is paid."""
+        """The address of a picture that was made; it is billed."""
         self.bills += 1
         return f"{self.url}/served/{self.bills}.png"
 
@@ -81,43 +81,30 @@ class Base:
 
 
 @contextlib.contextmanager
-def serving(serve: Callable[[Base, Asked], Answer | None]) -> Iterator[Base]:
-    """A base for the length of a `with`."""
+def stub_provider(serve: Callable[[StubProvider, Asked], Answer | None]) -> Iterator[StubProvider]:
+    """A running provider that answers with `serve`; closed afterwards."""
     lock = threading.Lock()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            kind = self.headers.get("content-type") or ""
-            asked = Asked(self.command, self.path, kind, body, "authorization" in self.headers)
-            if self.path.startswith("/served/"):
+    def script(connection: Connection) -> None:
+        while head := connection.read_head():
+            body = connection.read_body()
+            method, path, _ = head.decode("latin-1").split(" ", 2)
+            kind = connection.header("content-type") or ""
+            asked = Asked(method, path, kind, body, connection.header("authorization") is not None)
+            if path.startswith("/served/"):
                 status, value = 200, PNG
             else:
                 with lock:
-                    status, value = base.serve(asked) or NOT_FOUND
+                    status, value = provider.serve(asked) or NOT_FOUND
                     asked.status = status
-                    base.asked.append(asked)
+                    provider.asked.append(asked)
             content = value if isinstance(value, bytes) else json.dumps(value).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "image/png" if value is PNG else "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            media_type = "image/png" if value is PNG else "application/json"
+            connection.answer(content, f"{status} Status", f"Content-Type: {media_type}")
 
-        do_GET = do_POST = do_PUT = _answer
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Nothing is logged."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    base = Base(lambda asked: serve(base, asked))
-    base.url = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    server = RawServer(script)
+    provider = StubProvider(lambda asked: serve(provider, asked), url=server.url)
     try:
-        yield base
+        yield provider
     finally:
-        server.shutdown()
-        server.server_close()
+        server.close()

@@ -1,11 +1,11 @@
-"""A loopback server that answers with replies written down as data, on raw sockets: what a real provider was seen to answer.
+"""A loopback server that answers with replies given as data: what a real provider was seen to answer.
 
     {"status": 200, "body": {...}}            JSON, given in order to whatever is asked
     {"status": 200, "raw": b"...", "headers"} bytes as they are
     {"poll": True, ...}                       to every GET, as often as it comes
     {"path": "/v1/x", ...}                    to that path, as often as it comes
 
-The last reply of the row is repeated. Addresses of its files are `server.file(name)`.
+The last reply is repeated. Addresses of its files are `server.file(name)`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scripted import Line, Server
+from pack.tests.raw_server import CLOSE, Connection, RawServer
 
 Given = Mapping[str, Any]
 
@@ -42,7 +42,7 @@ class ReplyServer:
         self.fetched: list[str] = []
         self._next = 0
         self._lock = threading.Lock()
-        self._server = Server(self._serve)
+        self._server = RawServer(self._serve)
         self.url = self._server.url
 
     def file(self, name: str) -> str:
@@ -57,41 +57,41 @@ class ReplyServer:
     def close(self) -> None:
         self._server.close()
 
-    def _serve(self, line: Line) -> None:
-        head = line.read_head().decode("latin-1")
+    def _serve(self, connection: Connection) -> None:
+        head = connection.read_head().decode("latin-1")
         if not head:
             return
-        body = line.read_body()
+        body = connection.read_body()
         method, path, _ = head.split(" ", 2)
         name = path.partition("/files/")[2].partition("?")[0]
         if name in self.files:
             self.fetched.append(path)
-            line.answer(self.files[name], "200 OK", "Content-Type: image/png", "Connection: close")
+            connection.answer(self.files[name], "200 OK", "Content-Type: image/png", CLOSE)
             return
         with self._lock:
             self.asked.append(Asked(method, path, head, body))
             given = self._chosen(method, path)
-        self._answer(line, given)
+        self._answer(connection, given)
 
     def _chosen(self, method: str, path: str) -> Given:
         for given in self.replies:
             if given.get("path") == path.partition("?")[0] or (given.get("poll") and method == "GET"):
                 return given
-        spec = [given for given in self.replies if "path" not in given and not given.get("poll")]
-        if not spec:
+        ordered = [given for given in self.replies if "path" not in given and not given.get("poll")]
+        if not ordered:
             return {"status": 404, "body": {"error": {"message": "nothing is here"}}}
         self._next += 1
-        return spec[min(self._next, len(spec)) - 1]
+        return ordered[min(self._next, len(ordered)) - 1]
 
     @staticmethod
-    def _answer(line: Line, given: Given) -> None:
+    def _answer(connection: Connection, given: Given) -> None:
         raw = given.get("raw")
         body = raw if raw is not None else json.dumps(given.get("body", {})).encode()
         headers = {"Content-Type": "application/json", **given.get("headers", {})}
         for interim in given.get("interim", ()):
-            line.write(f"HTTP/1.1 {interim} Interim\r\nLink: </a.css>; rel=preload\r\n\r\n".encode())
-        specs = [f"{name}: {value}" for name, value in headers.items()]
-        line.answer(body, f"{given['status']} Status", *specs, "Connection: close")
+            connection.write(f"HTTP/1.1 {interim} Interim\r\nLink: </a.css>; rel=preload\r\n\r\n".encode())
+        fields = [f"{name}: {value}" for name, value in headers.items()]
+        connection.answer(body, f"{given['status']} Status", *fields, CLOSE)
 
 
 @contextlib.contextmanager

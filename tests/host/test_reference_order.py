@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pack.tests.host.graph_parts import Graph, digest, frames, references
 from pack.tests.host.kit import Bench, colours, node
-from pack.tests.host.meaning_kit import Graph, digest, frames, references
 
 
 def numbering(ran: Any) -> list[str]:

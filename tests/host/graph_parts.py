@@ -1,4 +1,4 @@
-"""What the tests of the contract's meaning share: frames in a graph, what the doubles saw of them, what they drew.
+"""Parts of graphs for host tests: batches of frames, masks, chains of providers, and what the doubles received and drew.
 
 Pictures are noise, so that a swapped, scaled or re-encoded one can't pass for another.
 """

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from pack.core.request import mixed_seed
+from pack.tests.host.graph_parts import Graph, drawn, frames
 from pack.tests.host.kit import Bench, colours, node
-from pack.tests.host.meaning_kit import Graph, drawn, frames
 from PIL import Image
 
 ALL = {"images": 0, "masks": 1, "text": 2, "info": 3, "originals": 4}

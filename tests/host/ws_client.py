@@ -1,4 +1,4 @@
-"""A browser's ears: one websocket to the host, everything it hears with its time, and waiting for a word.
+"""A websocket client of the host, as a page has it: every frame with its time, and waiting for one.
 
 Frames are kept as they come: JSON messages as dictionaries, binary ones as bytes, told apart by their first four bytes.
 """
@@ -21,11 +21,11 @@ from pack.dev.comfy_host import Host
 
 TEXT, PREVIEW = 3, 4
 ABILITIES = {"type": "feature_flags", "data": {"supports_preview_metadata": True}}
-"""What a browser says first; without it the host sends no previews of nodes."""
+"""A page's first message; without it the host sends no previews of nodes."""
 
 
 @dataclass(frozen=True)
-class Heard:
+class Frame:
     """One frame. `kind` is the message's type, or "preview", "text", "binary"."""
 
     at: float
@@ -34,12 +34,12 @@ class Heard:
     raw: str
 
 
-class Ears:
-    """Listens until it is closed."""
+class WsClient:
+    """Receives frames until it is closed."""
 
     def __init__(self, host: Host) -> None:
         self.client = uuid.uuid4().hex
-        self.heard: list[Heard] = []
+        self.frames: list[Frame] = []
         self._changed = threading.Condition()
         self._url = f"{host.url}/ws?clientId={self.client}"
         self._open = threading.Event()
@@ -63,65 +63,67 @@ class Ears:
                     value = json.loads(message.data)
                     if value["type"] == "feature_flags":
                         self._open.set()  # the host's answer to ours: it knows us now
-                    self._add(Heard(time.monotonic(), value["type"], value["data"], message.data))
+                    self._add(Frame(time.monotonic(), value["type"], value["data"], message.data))
                 elif message.type is aiohttp.WSMsgType.BINARY:
                     self._add(self._binary(message.data))
 
     @staticmethod
-    def _binary(data: bytes) -> Heard:
+    def _binary(data: bytes) -> Frame:
         kind = struct.unpack(">I", data[:4])[0]
         now = time.monotonic()
         if kind == TEXT:
             size = struct.unpack(">I", data[4:8])[0]
             node, text = data[8 : 8 + size].decode(), data[8 + size :].decode()
-            return Heard(now, "text", (node, text), text)
+            return Frame(now, "text", (node, text), text)
         if kind == PREVIEW:
             size = struct.unpack(">I", data[4:8])[0]
-            return Heard(now, "preview", data[8 + size :], data[8 : 8 + size].decode())
-        return Heard(now, "binary", data, data[:4000].decode("latin-1"))
+            return Frame(now, "preview", data[8 + size :], data[8 : 8 + size].decode())
+        return Frame(now, "binary", data, data[:4000].decode("latin-1"))
 
-    def _add(self, heard: Heard) -> None:
+    def _add(self, frame: Frame) -> None:
         with self._changed:
-            self.heard.append(heard)
+            self.frames.append(frame)
             self._changed.notify_all()
 
-    def wait(self, wanted: Callable[[Heard], bool], timeout: float = 60.0) -> Heard:
+    def wait(self, wanted: Callable[[Frame], bool], timeout: float = 60.0) -> Frame:
         """The first frame that is wanted. Fails when there is none in time."""
 
-        def found() -> Heard | None:
-            return next((heard for heard in self.heard if wanted(heard)), None)
+        def found() -> Frame | None:
+            return next((frame for frame in self.frames if wanted(frame)), None)
 
         with self._changed:
             self._changed.wait_for(lambda: found() is not None, timeout)
-            heard = found()
-        assert heard is not None, f"not heard within {timeout} s; heard: {[(h.kind, h.raw[:120]) for h in self.heard]}"
-        return heard
+            frame = found()
+        assert frame is not None, (
+            f"not received within {timeout} s; received: {[(h.kind, h.raw[:120]) for h in self.frames]}"
+        )
+        return frame
 
-    def wait_text(self, piece: str, timeout: float = 60.0) -> Heard:
+    def wait_text(self, piece: str, timeout: float = 60.0) -> Frame:
         """The first progress text with `piece` in it."""
-        return self.wait(lambda heard: heard.kind == "text" and piece in heard.raw, timeout)
+        return self.wait(lambda frame: frame.kind == "text" and piece in frame.raw, timeout)
 
-    def wait_end(self, prompt_id: str, timeout: float = 60.0) -> Heard:
+    def wait_end(self, prompt_id: str, timeout: float = 60.0) -> Frame:
         """How a prompt ended: `execution_success`, `execution_error` or `execution_interrupted`."""
         ends = ("execution_success", "execution_error", "execution_interrupted")
-        return self.wait(lambda heard: heard.kind in ends and heard.data["prompt_id"] == prompt_id, timeout)
+        return self.wait(lambda frame: frame.kind in ends and frame.data["prompt_id"] == prompt_id, timeout)
 
-    def of(self, kind: str) -> list[Heard]:
+    def of(self, kind: str) -> list[Frame]:
         """Everything of one kind so far."""
         with self._changed:
-            return [heard for heard in self.heard if heard.kind == kind]
+            return [frame for frame in self.frames if frame.kind == kind]
 
     def close(self) -> None:
-        """Hangs up."""
+        """Close the connection."""
         if self._task is not None:
             self._loop.call_soon_threadsafe(self._task.cancel)
         self._thread.join(5)
 
 
 @contextlib.contextmanager
-def ears(host: Host) -> Iterator[Ears]:
-    """A listener, hung up afterwards."""
-    listener = Ears(host)
+def ws_client(host: Host) -> Iterator[WsClient]:
+    """A connected client, closed afterwards."""
+    listener = WsClient(host)
     try:
         yield listener
     finally:

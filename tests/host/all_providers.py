@@ -17,7 +17,7 @@ WRONG = "nobody-s-key-41c7e09a"
 
 
 @contextlib.contextmanager
-def everyone(doubles: Any, base: Path) -> Iterator[Bench]:
+def all_providers(doubles: Any, base: Path) -> Iterator[Bench]:
     """The running host, on `base`; without caps, or a prompt for all would pass them."""
     variables = {"NANO_BANANA_CAP_DAY": "none", "NANO_BANANA_CAP_RUN": "none"}
     private = ""

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pack.tests.host.graph_parts import Graph, digest, frames, mask_link, references
 from pack.tests.host.kit import Bench, Ran, colours, node
-from pack.tests.host.meaning_kit import Graph, digest, frames, mask_link, references
 
 
 def hole(height: int, width: int, top: int, left: int, bottom: int, right: int) -> np.ndarray:

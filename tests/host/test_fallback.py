@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from pack.core.request import mixed_seed
+from pack.tests.host.graph_parts import Graph, chain, chained, frames
 from pack.tests.host.kit import Bench, Ran, colours, node
-from pack.tests.host.meaning_kit import Graph, chain, chained, frames
 
 # ------------------------------------------------------------------------------------------------------- fallbacks
 

@@ -14,46 +14,46 @@ import pytest
 from pack.core.request import mixed_seed
 from pack.dev.comfy_host import Host
 from pack.tests.host.kit import Bench, Ran, colours, node, provider_variables
-from pack.tests.host.odd import Odd, Visit, odd
+from pack.tests.raw_server import Connection, RawServer, serving
 from PIL import Image
 
 
 @pytest.fixture(scope="module")
-def reseller() -> Iterator[Odd]:
-    with odd() as server:
+def reseller() -> Iterator[RawServer]:
+    with serving() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def talking(reseller: Odd, doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """A host for which the odd server is two of the providers."""
-    theirs = {f"NANO_BANANA_{name}_BASE_URL": reseller.origin for name in ("NANOBANANA", "ONEROUTER")}
+def talking(reseller: RawServer, doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """A host for which the raw server is two of the providers."""
+    theirs = {f"NANO_BANANA_{name}_BASE_URL": reseller.url for name in ("NANOBANANA", "ONEROUTER")}
     variables = provider_variables(doubles) | theirs
     with Host.start(tmp_path_factory.mktemp("talking"), variables) as host:
         yield Bench(host, doubles)
 
 
-def answering(side: Callable[[int], int], refused: frozenset[int] = frozenset()) -> Callable[[Visit], None]:
+def answering(side: Callable[[int], int], refused: frozenset[int] = frozenset()) -> Callable[[Connection], None]:
     """Answers call k with a picture `side(k)` high that says "words k", or declines it when k is in `refused`.
 
     Calls come one at a time, as max_parallel is 1.
     """
     calls = 0
 
-    def act(visit: Visit) -> None:
+    def handler(connection: Connection) -> None:
         nonlocal calls
-        visit.read_body()
+        connection.read_body()
         number, calls = calls, calls + 1
         if number in refused:
             error = {"message": "not this", "type": "invalid_request_error", "code": "content_policy_violation"}
-            visit.answer("400 Bad Request", json.dumps({"error": error}).encode(), "Content-Type: application/json")
+            connection.answer_json({"error": error}, "400 Bad Request")
             return
         file = io.BytesIO()
         Image.fromarray(colours(side(number), 48, number)).save(file, "PNG")
         entry = {"b64_json": base64.b64encode(file.getvalue()).decode(), "revised_prompt": f"words {number}"}
-        visit.answer("200 OK", json.dumps({"created": 1, "data": [entry]}).encode(), "Content-Type: application/json")
+        connection.answer_json({"created": 1, "data": [entry]})
 
-    return act
+    return handler
 
 
 def generated(bench: Bench, prompt: str, **inputs: Any) -> Ran:
@@ -68,40 +68,42 @@ def generated(bench: Bench, prompt: str, **inputs: Any) -> Ran:
 
 
 def test_a_batch_has_all_words_in_one_text_and_stored_pictures_keep_theirs(
-    talking: Bench, reseller: Odd, tag: str
+    talking: Bench, reseller: RawServer, tag: str
 ) -> None:
     """The second run buys one picture more; the words of the first two are still there."""
-    reseller.begin(answering(lambda _: 48))
+    reseller.handle(answering(lambda _: 48))
     assert generated(talking, tag, num_images=2).text("texts") == ["words 0\nwords 1"]
     assert generated(talking, tag, num_images=3).text("texts") == ["words 0\nwords 1\nwords 2"]
-    assert len(reseller.visits) == 3
+    assert len(reseller.requests) == 3
 
 
-def test_pictures_one_by_one_have_each_their_own_words(talking: Bench, reseller: Odd, tag: str) -> None:
+def test_pictures_one_by_one_have_each_their_own_words(talking: Bench, reseller: RawServer, tag: str) -> None:
     """Three sizes, three elements, each text with its picture."""
-    reseller.begin(answering(lambda number: 48 + 16 * number))
+    reseller.handle(answering(lambda number: 48 + 16 * number))
     ran = generated(talking, tag, num_images=3)
     assert [picture.shape[0] for picture in ran.images()] == [48, 64, 80]
     assert ran.text("texts") == ["words 0", "words 1", "words 2"]
 
 
-def test_a_success_in_between_lets_the_run_go_on(talking: Bench, reseller: Odd, tag: str) -> None:
+def test_a_success_in_between_lets_the_run_go_on(talking: Bench, reseller: RawServer, tag: str) -> None:
     """Only three failures in a row end a run: four of six, never three together, and all six are asked for."""
-    reseller.begin(answering(lambda _: 48, frozenset({0, 1, 3, 4})))
+    reseller.handle(answering(lambda _: 48, frozenset({0, 1, 3, 4})))
     ran = generated(talking, tag, num_images=6)
     assert ran.status == "success", ran.error
-    assert len(reseller.visits) == 6 and len(ran.images()) == 2
+    assert len(reseller.requests) == 6 and len(ran.images()) == 2
     assert [failed["slot"] for failed in ran.info()["failed"]] == [0, 1, 3, 4]
     assert not [failed for failed in ran.info()["failed"] if "not sent" in failed["reason"]]
 
 
-def test_results_keep_slot_order_when_the_first_call_is_answered_last(talking: Bench, reseller: Odd, tag: str) -> None:
+def test_results_keep_slot_order_when_the_first_call_is_answered_last(
+    talking: Bench, reseller: RawServer, tag: str
+) -> None:
     """Two calls at once; the one for the first slots is held back until the other one is answered."""
     other_answered = threading.Event()
 
-    def act(visit: Visit) -> None:
-        visit.read_body()
-        asked = json.loads(visit.body)
+    def handler(connection: Connection) -> None:
+        connection.read_body()
+        asked = json.loads(connection.body)
         if asked["seed"] == 3:
             assert other_answered.wait(20)
         entries = []
@@ -109,11 +111,11 @@ def test_results_keep_slot_order_when_the_first_call_is_answered_last(talking: B
             file = io.BytesIO()
             Image.fromarray(colours(48, 48, asked["seed"] + index)).save(file, "PNG")
             entries.append({"b64_json": base64.b64encode(file.getvalue()).decode()})
-        visit.answer("200 OK", json.dumps({"created": 1, "data": entries}).encode(), "Content-Type: application/json")
+        connection.answer_json({"created": 1, "data": entries})
         if asked["seed"] != 3:
             other_answered.set()
 
-    reseller.begin(act)
+    reseller.handle(handler)
     ran = talking.generate(tag, "onerouter", num_images=8, seed=3)
     assert ran.status == "success", ran.error
     assert [image["slot"] for image in ran.info()["images"]] == list(range(8))
