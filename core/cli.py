@@ -36,7 +36,7 @@ def main(arguments: Sequence[str], pack: Path) -> int:
     try:
         engine = Engine(home)
         code: int = options.run(engine, History(engine.ledger), options)
-        for news in engine.ledger.database.take_notices():
+        for news in engine.ledger.take_notices():
             print(f"ledger: {news}.", file=sys.stderr)
         return code
     except NanoBananaError as error:

@@ -72,7 +72,7 @@ class Engine:
     def apply_limits(self) -> None:
         """Takes the largest size of the results from the settings. One that makes no sense changes nothing."""
         try:
-            self.ledger.eviction.limit = self.settings().results_bytes
+            self.ledger.limit_results(self.settings().results_bytes)
         except ConfigError as error:
             log.warning("%s %s", error.what, error.cure)
 

@@ -98,7 +98,7 @@ class ProviderAttempt:
             for task in pending:
                 task.error = error
             return
-        self._state.report.add_notices(self._ledger.database.take_notices())
+        self._state.report.add_notices(self._ledger.take_notices())
         self._report_unresolved(reserved, pending)
         mine: dict[str, ImageTask] = {}
         for task in pending:
@@ -119,11 +119,11 @@ class ProviderAttempt:
         if not reserved.unresolved:
             return
         charges = [charge for found in reserved.unresolved.values() for charge in found]
-        question = unresolved_error(charges, kept=any(self._ledger.answers.has(charge.call) for charge in charges))
+        question = unresolved_error(charges, kept=any(self._ledger.kept_answer_name(charge.call) for charge in charges))
         self._state.unresolved += [charge.uid for charge in charges]
         for task in pending:
             if found := reserved.unresolved.get(task.fingerprint):
-                task.fail(question, found[0].uid, self._ledger.answers.name(found[0].call))
+                task.fail(question, found[0].uid, self._ledger.kept_answer_name(found[0].call))
 
     def _release(self, fingerprints: Sequence[str]) -> None:
         """Takes back the reservations that no call is for: they would last as long as this process."""

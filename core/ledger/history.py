@@ -158,13 +158,13 @@ class History:
                 wanted = wanted.where(picture.c.created < before)
             found = queries.by_uids(connection, uids) if uids is not None else connection.execute(wanted).all()
             for row in found:
-                if row.state in OPEN_STATES and not self._journal.is_stalled(row):
+                if row.state in OPEN_STATES and not self._journal.ownership.is_stalled(row):
                     continue
                 state = "unknown" if row.state in OPEN_STATES and row.counted else row.state
                 blank = dict.fromkeys(
                     ("fingerprint", "owner", "prompt", "text", "task", "url", "reason", "graph", "result"), ""
                 )
-                queries.mark(connection, [row.uid], **blank, state=state, node="", address="")
+                queries.update_rows(connection, [row.uid], **blank, state=state, node="", address="")
                 gone.append((row.uid, row.result))
                 calls.add(row.call)
             calls -= {call for call in calls if any(row.fingerprint for row in queries.by_call(connection, call))}
@@ -208,9 +208,9 @@ class History:
             if name not in ("usd", "exact", "task", "running", "file", "answer")
         }
         file = row.result if self._results.has(row.result, row.uid) else ""
-        running = row.state in OPEN_STATES and not self._journal.is_stalled(row)
+        running = row.state in OPEN_STATES and not self._journal.ownership.is_stalled(row)
         exact = row.charged is not None
-        answer = self._journal.answers.name(row.call) if row.state in ("unknown", "refused") else ""
+        answer = self._journal.kept_answer_name(row.call) if row.state in ("unknown", "refused") else ""
         return HistoryEntry(
             **copied, usd=dollars(row.counted), exact=exact, task=task, running=running, file=file, answer=answer
         )

@@ -25,7 +25,7 @@ def by_uids(connection: Connection, uids: Sequence[str]) -> list[Row[Any]]:
     return list(_chunks(connection, picture.c.uid, uids))
 
 
-def mark(connection: Connection, uids: Sequence[str], **values: Any) -> int:
+def update_rows(connection: Connection, uids: Sequence[str], **values: Any) -> int:
     """Updates rows; gives how many there were."""
     found = 0
     for start in range(0, len(uids), _MANY):
@@ -39,7 +39,9 @@ def insert_graph(connection: Connection, identity: str, data: bytes) -> None:
         connection.execute(insert(graph).values(id=identity, data=data))
 
 
-def claim(rows: Sequence[Row[Any]], *, dead: bool, total: int = 0, answer: KeptAnswer | None = None) -> Claim:
+def claim_of(
+    rows: Sequence[Row[Any]], *, owner_exited: bool, image_count: int = 0, answer: KeptAnswer | None = None
+) -> Claim:
     """The rows of one call, in the order of their places, as something to go on with."""
     first = rows[0]
     return Claim(
@@ -50,13 +52,13 @@ def claim(rows: Sequence[Row[Any]], *, dead: bool, total: int = 0, answer: KeptA
         operation=first.operation,
         prompt=first.prompt,
         address=first.address,
-        task=_state(first.task),
+        task=_task_state(first.task),
         images=tuple(ClaimedImage(row.fingerprint, row.place, row.url) for row in rows),
         text=first.text,
         request_id=first.request_id,
         sent_at=first.sent,
-        owner_exited=dead,
-        image_count=max(total, len(rows)),
+        owner_exited=owner_exited,
+        image_count=max(image_count, len(rows)),
         answer=answer,
     )
 
@@ -76,7 +78,7 @@ def stored_notices(row: Row[Any]) -> tuple[str, ...]:
     return tuple(str(each) for each in value) if isinstance(value, list) else ()
 
 
-def doubt(row: Row[Any]) -> UnresolvedCharge:
+def unresolved_charge(row: Row[Any]) -> UnresolvedCharge:
     reason = row.reason
     if row.state in ("accepted", "answered"):
         reason = f"it can be had for nothing once the key (profile {row.profile}) and address it was made with are here again"
@@ -85,7 +87,7 @@ def doubt(row: Row[Any]) -> UnresolvedCharge:
     )
 
 
-def _state(text: str) -> dict[str, Any] | None:
+def _task_state(text: str) -> dict[str, Any] | None:
     try:
         value = json.loads(text) if text else None
     except ValueError:

@@ -42,9 +42,9 @@ with start(0) as doubles:
     asked = [request()]
     run = engine.run(asked, engine.plan(ProviderChoice("onerouter"), asked))
     assert run.done.wait(60) and run.results[0].error is None, run.results[0].error
-    engine.ledger.answers.keep("a-call", KeptAnswer(200, {}, b"words", {}))
-    engine.ledger.results.set_aside("a-uid", b"no picture")
-    engine.ledger.results.bring_in("b-uid", b"a picture")
+    engine.ledger.answers.write("a-call", KeptAnswer(200, {}, b"words", {}))
+    engine.ledger.results.keep_unreadable("a-uid", b"no picture")
+    engine.ledger.results.write_incoming("b-uid", b"a picture")
     for file in sorted(home.rglob("*")):
         print(file, flush=True)
     engine.ledger.close()

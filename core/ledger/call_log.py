@@ -1,0 +1,209 @@
+"""The steps of a paid call, written into the journal as they happen."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, update
+
+from ..errors import Charged
+from . import queries
+from .database import Database
+from .eviction import Eviction
+from .ownership import Ownership
+from .results import Results
+from .schema import picture
+from .stored_images import StoredImages, mark_row_stored
+from .types import OPEN_STATES, ledger_failed, micros
+
+log = logging.getLogger("nano_banana")
+
+
+class CallLog:
+    """Writes what happens to the pictures that this process holds."""
+
+    def __init__(
+        self,
+        database: Database,
+        results: Results,
+        ownership: Ownership,
+        stored_images: StoredImages,
+        eviction: Eviction,
+        clock: Callable[[], float],
+    ) -> None:
+        self._database, self._results, self._ownership = database, results, ownership
+        self._stored_images, self._eviction, self._clock = stored_images, eviction, clock
+
+    def mark_sent(self, fingerprints: Sequence[str], call: str) -> None:
+        """See `Journal.mark_sent`."""
+        owner, now = self._ownership.id, self._clock()
+        with self._database.write() as connection:
+            for index, fingerprint in enumerate(fingerprints):
+                changed = connection.execute(
+                    update(picture)
+                    .where(
+                        picture.c.uid == self._ownership.uid_of(fingerprint),
+                        picture.c.owner == owner,
+                        picture.c.state.in_(("reserved", "sent")),
+                    )
+                    .values(state="sent", call=call, place=index, sent=now, attempts=picture.c.attempts + 1)
+                )
+                if changed.rowcount != 1:
+                    raise ledger_failed(
+                        "The journal no longer holds the reservation for this picture, so it was not sent"
+                    )
+
+    def mark_retryable(self, fingerprints: Sequence[str]) -> None:
+        """See `Journal.mark_retryable`."""
+        with self._database.write() as connection:
+            queries.update_rows(connection, list(self._ownership.uids_of(fingerprints).values()), state="reserved")
+
+    def mark_accepted(self, fingerprints: Sequence[str], task: Mapping[str, Any]) -> None:
+        """See `Journal.mark_accepted`."""
+        with self._database.write() as connection:
+            self._update(connection, fingerprints, state="accepted", task=json.dumps(task))
+
+    def mark_answered(self, urls: Mapping[str, str], text: str, usd: float | None, request_id: str) -> None:
+        """See `Journal.mark_answered`."""
+        with self._database.write() as connection:
+            for fingerprint, url in urls.items():
+                values = {"state": "answered", "url": url, "text": text, "request_id": request_id}
+                self._update(connection, [fingerprint], **values, **_cost(usd))
+
+    def write_incoming(self, fingerprint: str, data: bytes) -> None:
+        """See `Journal.write_incoming`."""
+        held = self._ownership.held(fingerprint)
+        try:
+            held.file, held.size = self._results.write_incoming(held.uid, data), len(data)
+        except OSError as error:
+            raise ledger_failed(
+                f"The folder {self._results.folder} can't be written: {error.strerror or error}"
+            ) from None
+
+    def reader(self, fingerprint: str) -> Callable[[], bytes]:
+        """See `Journal.reader`."""
+        held = self._ownership.held(fingerprint)
+        return partial(self._results.read, held.file, held.uid)
+
+    def mark_stored(
+        self,
+        fingerprint: str,
+        text: str,
+        usd: float | None,
+        request_id: str,
+        *,
+        notices: Sequence[str],
+        was_read: bool,
+    ) -> None:
+        """See `Journal.mark_stored`."""
+        held = self._ownership.held(fingerprint)
+        uid, name, size = held.uid, held.file, held.size
+        if not name:
+            raise KeyError(fingerprint)
+        with self._database.write() as connection:
+            self._update(connection, [fingerprint], owner="")
+            mark_row_stored(
+                connection,
+                self._results,
+                queries.by_uids(connection, [uid])[0],
+                name,
+                size,
+                self._clock(),
+                text=text,
+                request_id=request_id,
+                was_read=was_read,
+                notices=json.dumps(list(notices)) if notices else "",
+                **_cost(usd),
+            )
+            self._ownership.release({fingerprint: uid})
+        self._stored_images.finalize_file(uid, name)
+        self._ownership.notify_waiters()
+        self._eviction.add(size)
+
+    def keep_unreadable(self, fingerprint: str, data: bytes) -> Path | None:
+        """See `Journal.keep_unreadable`."""
+        try:
+            return self._results.keep_unreadable(self._ownership.held(fingerprint).uid, data)
+        except OSError:
+            return None
+
+    def mark_failed(
+        self,
+        fingerprints: Sequence[str],
+        charged: Charged,
+        reason: str,
+        *,
+        unresolved: bool,
+        resumable: bool,
+    ) -> dict[str, str]:
+        """See `Journal.mark_failed`."""
+        failed = self._ownership.uids_of(fingerprints)
+        if not failed:
+            return {}
+        now = self._clock()
+        try:
+            with self._database.write() as connection:
+                rows = queries.by_uids(connection, list(failed.values()))
+                for row in rows:
+                    self._end(connection, row, charged, reason, unresolved, resumable, now)
+                self._ownership.release(failed)
+        finally:
+            # Where the write failed, the row on disk says what can be done; this process no longer works on it.
+            self._ownership.release(failed)
+            self._ownership.notify_waiters()
+        return {row.fingerprint: row.uid for row in rows if row.state != "reserved"}
+
+    def mark_notified(self, uids: Sequence[str], run: str) -> None:
+        """See `Journal.mark_notified`."""
+        with self._database.write() as connection:
+            queries.update_rows(connection, uids, told=self._clock(), told_run=run)
+
+    def _update(self, connection: Connection, fingerprints: Sequence[str], **values: Any) -> None:
+        """Changes rows that this process holds. Rows that a replaced file lacks are written again."""
+        uids = list(self._ownership.uids_of(fingerprints).values())
+        if queries.update_rows(connection, uids, **values) == len(uids):
+            return
+        present = {row.uid for row in queries.by_uids(connection, uids)}
+        for uid in uids:
+            held = self._ownership.find(uid)
+            if uid not in present and held is not None and held.reserved_row is not None:
+                row = {**held.reserved_row, "state": "sent", "sent": self._clock()}
+                connection.execute(insert(picture), [row])
+        if queries.update_rows(connection, uids, **values) != len(uids):
+            raise ledger_failed("The journal no longer knows this picture")
+
+    def _end(
+        self,
+        connection: Connection,
+        row: Row[Any],
+        charged: Charged,
+        reason: str,
+        unresolved: bool,
+        resumable: bool,
+        now: float,
+    ) -> None:
+        """Writes the end of a call into the row of one of its pictures."""
+        if row.state not in OPEN_STATES:
+            return
+        can_be_fetched = resumable and row.state in ("accepted", "answered")
+        is_here = charged != "no" and self._results.has_incoming(row.uid)
+        if row.state == "reserved":
+            connection.execute(delete(picture).where(picture.c.uid == row.uid))
+        elif can_be_fetched or is_here:
+            queries.update_rows(connection, [row.uid], owner="", reason=reason)
+        elif charged == "no":
+            queries.update_rows(connection, [row.uid], state="refused", owner="", counted=0, reason=reason, ended=now)
+        else:
+            # A free request can't have been charged, so the user is not asked about it.
+            state = "unknown" if (unresolved or resumable) and row.expected else "refused"
+            queries.update_rows(connection, [row.uid], state=state, owner="", reason=reason, ended=now)
+
+
+def _cost(usd: float | None) -> dict[str, int]:
+    """The columns for a price that the provider names."""
+    return {} if usd is None else {"charged": micros(usd), "counted": micros(usd)}

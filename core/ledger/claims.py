@@ -1,0 +1,141 @@
+"""Calls that nobody works on any more: what becomes of their rows, and going on with them for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, or_, select
+
+from . import queries
+from .database import Database
+from .kept_answers import KeptAnswers
+from .ownership import HeldPicture, Ownership
+from .results import Results, name_of
+from .schema import picture
+from .stored_images import mark_row_stored
+from .types import OPEN_STATES, Claim, ReserveStatus
+
+RECOVERY_DAYS = 3.0
+"""Older tasks and addresses are only looked after when somebody asks for the picture."""
+
+CanResume = Callable[[str, str, str], bool]
+"""(provider, profile, address) -> whether the key is here and the provider still at that address."""
+
+
+class StalledRows:
+    """Decides about open rows that no call works on, within one write transaction.
+
+    After the transaction has failed, call `release`.
+    """
+
+    def __init__(
+        self, connection: Connection, ownership: Ownership, results: Results, can_resume: CanResume, now: float
+    ) -> None:
+        self._connection, self._ownership, self._results = connection, ownership, results
+        self._can_resume, self._now = can_resume, now
+        self.claims: list[Claim] = []
+        """The calls that this process goes on with."""
+        self._claimed_calls: set[str] = set()
+        self._uids: dict[str, str] = {}
+        """Fingerprint -> uid of the pictures of `claims`."""
+
+    def resolve(self, row: Row[Any]) -> ReserveStatus:
+        """Moves a stalled row on and gives how its picture stands. "reserved" = it no longer stands in the way."""
+        data = self._results.read_incoming(row.uid)
+        if data is not None:
+            # The bytes came, and the process ended before it could mark the row.
+            mark_row_stored(self._connection, self._results, row, name_of(data), len(data), self._now, was_read=False)
+            return "stored"
+        if row.state == "reserved":
+            self._connection.execute(delete(picture).where(picture.c.uid == row.uid))
+            return "reserved"
+        if row.state in ("accepted", "answered") and self._can_resume(row.provider, row.profile, row.address):
+            self._claim(row)
+            return "claimed"
+        if not row.expected:
+            self._end(row, state="refused", reason="ComfyUI ended", counted=0)
+            return "reserved"
+        if row.state == "sent":
+            self._end(row, state="unknown", reason="ComfyUI ended while the answer was on its way")
+        return "unresolved"
+
+    def release(self) -> None:
+        """Stops holding the claimed pictures."""
+        self._ownership.release(self._uids)
+
+    def _claim(self, row: Row[Any]) -> None:
+        """Claims all pictures of a call that can be had for nothing."""
+        if row.call in self._claimed_calls:
+            return
+        self._claimed_calls.add(row.call)
+        rows = self._connection.execute(
+            select(picture)
+            .where(picture.c.call == row.call, picture.c.state.in_(("accepted", "answered")))
+            .order_by(picture.c.place)
+        ).all()
+        queries.update_rows(self._connection, [each.uid for each in rows], owner=self._ownership.id)
+        for each in rows:
+            self._uids[each.fingerprint] = each.uid
+            self._ownership.hold(each.fingerprint, HeldPicture(each.uid))
+        exited = row.owner not in ("", self._ownership.id)
+        count = len(queries.by_call(self._connection, row.call))
+        self.claims.append(queries.claim_of(rows, owner_exited=exited, image_count=count))
+
+    def _end(self, row: Row[Any], **values: Any) -> None:
+        queries.update_rows(self._connection, [row.uid], owner="", ended=self._now, **values)
+
+
+class Claims:
+    """Takes over calls that were paid: those of ended processes, and those whose kept answer is read again."""
+
+    def __init__(
+        self,
+        database: Database,
+        results: Results,
+        answers: KeptAnswers,
+        ownership: Ownership,
+        clock: Callable[[], float],
+    ) -> None:
+        self._database, self._results, self._answers = database, results, answers
+        self._ownership, self._clock = ownership, clock
+
+    def claim_stalled(self, can_resume: CanResume, *, any_age: bool = False) -> list[Claim]:
+        """Moves on the rows that no call works on, and claims the calls that can be gone on with for nothing.
+
+        `any_age`: also rows that are older than `RECOVERY_DAYS`.
+        """
+        owner, now = self._ownership.id, self._clock()
+        with self._database.write() as connection:
+            others = or_(picture.c.owner != owner, picture.c.owner == "")
+            rows = connection.execute(select(picture).where(picture.c.state.in_(OPEN_STATES), others)).all()
+            stalled = StalledRows(connection, self._ownership, self._results, can_resume, now)
+            try:
+                for row in rows:
+                    recent = any_age or row.created > now - RECOVERY_DAYS * 86400
+                    if recent and self._ownership.is_stalled(row):
+                        stalled.resolve(row)
+            except BaseException:
+                stalled.release()
+                raise
+        return stalled.claims
+
+    def claim_answer(self, uid: str) -> Claim | None:
+        """Claims the missing pictures of the call whose kept answer is to be read again; None where there is none."""
+        owner = self._ownership.id
+        with self._database.write() as connection:
+            found = queries.by_uids(connection, [uid])
+            answer = self._answers.read(found[0].call) if found else None
+            if answer is None:
+                return None
+            rows = queries.by_call(connection, found[0].call)
+            missing = [row for row in rows if row.state in ("unknown", "refused") and row.fingerprint]
+            if not missing or any(self._ownership.holds(row.fingerprint) for row in missing):
+                return None
+            queries.update_rows(connection, [row.uid for row in missing], owner=owner, state="sent")
+            for row in missing:
+                self._ownership.hold(row.fingerprint, HeldPicture(row.uid))
+            unresolved = any(row.state == "unknown" for row in missing)
+            claim = queries.claim_of(missing, owner_exited=False, image_count=len(rows), answer=answer)
+            return replace(claim, unresolved=unresolved)

@@ -1,0 +1,130 @@
+"""Which pictures the calls of this process work on, and whether a picture of another process is still worked on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row
+
+from .liveness import LivenessLock
+from .types import ledger_failed
+
+_FOREIGN_POLL_SECONDS = 0.25
+"""Pause between two looks at the rows of another process."""
+
+
+@dataclass
+class HeldPicture:
+    """A picture that a call of this process works on."""
+
+    uid: str
+    reserved_row: Mapping[str, Any] | None = None
+    """The row as it was reserved, so that it can be written again where the file is replaced; None for a claimed one."""
+    file: str = ""
+    """The name of its bytes in the results folder, once they are on disk."""
+    size: int = 0
+    """The length of its bytes."""
+
+
+class Ownership:
+    """The pictures that this process holds, by fingerprint. Usable from any thread.
+
+    `hold` is called inside write transactions only, so that a row of this process that is not held is worked on by nobody.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._starting = threading.Lock()
+        self._liveness: LivenessLock | None = None
+        self._changed = threading.Condition()
+        self._uids: dict[str, str] = {}
+        """Fingerprint -> uid."""
+        self._held: dict[str, HeldPicture] = {}
+        """Uid -> what is known of the picture."""
+
+    @property
+    def id(self) -> str:
+        """The id of this process in the journal. Raises LedgerFailed."""
+        return self._own_liveness().id
+
+    def hold(self, fingerprint: str, held: HeldPicture) -> None:
+        """Notes that a call of this process works on a picture."""
+        earlier = self._uids.get(fingerprint)
+        self._held[held.uid] = held
+        self._uids[fingerprint] = held.uid
+        if earlier is not None and earlier != held.uid:
+            self._held.pop(earlier, None)
+
+    def release(self, uids: Mapping[str, str]) -> None:
+        """Stops holding pictures, given as fingerprint -> uid. A fingerprint that was reserved anew stays held."""
+        for fingerprint, uid in uids.items():
+            if self._uids.get(fingerprint) == uid:
+                del self._uids[fingerprint]
+            self._held.pop(uid, None)
+
+    def held(self, fingerprint: str) -> HeldPicture:
+        """Raises KeyError where this process does not hold the picture."""
+        return self._held[self._uids[fingerprint]]
+
+    def holds(self, fingerprint: str) -> bool:
+        return fingerprint in self._uids
+
+    def find(self, uid: str) -> HeldPicture | None:
+        return self._held.get(uid)
+
+    def uid_of(self, fingerprint: str) -> str:
+        """The uid of a held picture, "" where it is not held."""
+        return self._uids.get(fingerprint, "")
+
+    def uids_of(self, fingerprints: Iterable[str]) -> dict[str, str]:
+        """Fingerprint -> uid of those that are held."""
+        return {name: self._uids[name] for name in fingerprints if name in self._uids}
+
+    def is_stalled(self, row: Row[Any]) -> bool:
+        """Whether no call works on an open row: its process has ended, or it is this one and does not hold it."""
+        liveness = self._own_liveness()
+        if row.owner == liveness.id:
+            return row.uid not in self._held
+        return liveness.has_exited(row.owner)
+
+    def wait(self, groups: Sequence[Sequence[str]], seconds: float, busy_fingerprints: Callable[[], set[str]]) -> bool:
+        """Waits until one of the pictures is no longer worked on; False after `seconds`.
+
+        Each picture is given by all fingerprints it may have. `busy_fingerprints` reads from the journal
+        which of them any process works on; it is called where another process may hold one of the pictures.
+        """
+        with self._changed:
+            own = [next((name for name in group if name in self._uids), None) for group in groups]
+            if all(own):
+                return self._changed.wait_for(lambda: any(name not in self._uids for name in own), seconds)
+            if self._changed.wait(max(seconds, _FOREIGN_POLL_SECONDS)):
+                return True
+        busy = busy_fingerprints()
+        return any(not busy.intersection(group) for group in groups)
+
+    def notify_waiters(self) -> None:
+        """Wakes every `wait` of this process."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Releases the liveness lock of this process: other processes may take over its open rows."""
+        if self._liveness is not None:
+            self._liveness.release()
+
+    def _own_liveness(self) -> LivenessLock:
+        with self._starting:
+            if self._liveness is None:
+                try:
+                    self._liveness = LivenessLock(self._home / "owners")
+                except (OSError, TimeoutError) as error:
+                    why = getattr(error, "strerror", None) or error
+                    raise ledger_failed(
+                        f"The pack's data folder {self._home} can't be written ({why}), and a paid request is written down "
+                        "before it leaves"
+                    ) from None
+            return self._liveness

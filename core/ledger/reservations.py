@@ -1,0 +1,181 @@
+"""Reserving pictures before they are asked for: one transaction decides who sends what, within the spending caps."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert
+
+from . import caps as spending_caps
+from . import queries
+from .claims import CanResume, StalledRows
+from .database import Database
+from .ownership import HeldPicture, Ownership
+from .results import Results
+from .schema import picture
+from .types import OPEN_STATES, Caps, Reservation, ReserveResult, ReserveStatus, RunContext
+
+CONFIRM_SECONDS = 3600.0
+"""How long the answer to "it may have been charged: queue again to pay again" holds."""
+
+
+class Reservations:
+    """Reserves pictures in one journal."""
+
+    def __init__(self, database: Database, results: Results, ownership: Ownership, clock: Callable[[], float]) -> None:
+        self._database, self._results, self._ownership, self._clock = database, results, ownership, clock
+
+    def reserve(
+        self,
+        reservations: Sequence[Reservation],
+        run_context: RunContext,
+        caps: Caps,
+        *,
+        resend: bool,
+        can_resume: CanResume,
+    ) -> ReserveResult:
+        """See `Journal.reserve`."""
+        reserve_result = ReserveResult({})
+        owner, now = self._ownership.id, self._clock()
+        reserved: dict[str, str] = {}
+        stalled: StalledRows | None = None
+        try:
+            with self._database.write() as connection:
+                stalled = StalledRows(connection, self._ownership, self._results, can_resume, now)
+                decision = _Decision(
+                    connection, self._ownership, self._results, stalled, reserve_result, run_context.run, resend, now
+                )
+                new = decision.take_new(reservations)
+                if new:
+                    self._results.check_free_space(len(new))
+                    spending_caps.check(connection, new, run_context, caps, now)
+                    self._insert(connection, new, run_context, owner, now, reserved)
+        except BaseException:
+            if stalled is not None:
+                stalled.release()
+            self._ownership.release(reserved)
+            raise
+        reserve_result.claims = stalled.claims
+        return reserve_result
+
+    def wait(self, groups: Sequence[Sequence[str]], seconds: float) -> bool:
+        """See `Journal.wait`."""
+
+        def busy_fingerprints() -> set[str]:
+            with self._database.read() as connection:
+                rows = queries.by_fingerprints(connection, [name for group in groups for name in group])
+            return {
+                row.fingerprint
+                for row in rows
+                if row.state in OPEN_STATES
+                and (self._ownership.find(row.uid) is not None or not self._ownership.is_stalled(row))
+            }
+
+        return self._ownership.wait(groups, seconds, busy_fingerprints)
+
+    def _insert(
+        self,
+        connection: Connection,
+        reservations: Sequence[Reservation],
+        run_context: RunContext,
+        owner: str,
+        now: float,
+        reserved: dict[str, str],
+    ) -> None:
+        """Writes a row for each; `reserved` gets fingerprint -> uid."""
+        graph_id, graph = run_context.packed_graph
+        queries.insert_graph(connection, graph_id, graph)
+        rows: list[dict[str, Any]] = []
+        for reservation in reservations:
+            uid = reserved[reservation.fingerprint] = uuid.uuid4().hex
+            row = {
+                "uid": uid,
+                "fingerprint": reservation.fingerprint,
+                "state": "reserved",
+                "owner": owner,
+                "run": run_context.run,
+                "node": run_context.node,
+                "project": run_context.project,
+                "operation": reservation.operation,
+                "provider": reservation.provider,
+                "model": reservation.model,
+                "profile": reservation.profile,
+                "address": reservation.address,
+                "prompt": reservation.prompt,
+                "expected": reservation.micros,
+                "counted": reservation.micros,
+                "created": now,
+                "graph": graph_id,
+            }
+            rows.append(row)
+            self._ownership.hold(reservation.fingerprint, HeldPicture(uid, reserved_row=row))
+        connection.execute(insert(picture), rows)
+
+
+class _Decision:
+    """Decides how each picture of one `reserve` stands, within its transaction."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        ownership: Ownership,
+        results: Results,
+        stalled: StalledRows,
+        reserve_result: ReserveResult,
+        run: str,
+        resend: bool,
+        now: float,
+    ) -> None:
+        self._connection, self._ownership, self._results = connection, ownership, results
+        self._stalled, self._result = stalled, reserve_result
+        self._run, self._resend, self._now = run, resend, now
+
+    def take_new(self, reservations: Sequence[Reservation]) -> list[Reservation]:
+        """Writes the status of each picture into the result; gives those that are to be reserved, each once."""
+        rows_of: dict[str, list[Row[Any]]] = {}
+        fingerprints = [name for reservation in reservations for name in reservation.all_fingerprints]
+        for row in queries.by_fingerprints(self._connection, fingerprints):
+            rows_of.setdefault(row.fingerprint, []).append(row)
+        new: list[Reservation] = []
+        statuses = self._result.statuses
+        for reservation in reservations:
+            if reservation.fingerprint in statuses:
+                continue
+            names = dict.fromkeys(reservation.all_fingerprints)
+            rows = [row for name in names for row in rows_of.get(name, ())]
+            statuses[reservation.fingerprint] = status = self._status(reservation, rows)
+            if status == "reserved":
+                new.append(reservation)
+        return new
+
+    def _status(self, reservation: Reservation, rows: Sequence[Row[Any]]) -> ReserveStatus:
+        """How a picture stands, given the rows under all its fingerprints."""
+        if any(row.state == "stored" and self._results.has(row.result, row.uid) for row in rows):
+            return "stored"
+        open_rows = [row for row in rows if row.state in OPEN_STATES]
+        if not all(self._ownership.is_stalled(row) for row in open_rows):
+            return "busy"
+        unresolved = [row for row in rows if row.state == "unknown" and not row.waived]
+        for row in open_rows:
+            status = self._stalled.resolve(row)
+            if status in ("stored", "claimed"):
+                return status
+            if status == "unresolved":
+                unresolved.append(row)
+        return self._confirm(reservation, unresolved) if unresolved else "reserved"
+
+    def _confirm(self, reservation: Reservation, rows: Sequence[Row[Any]]) -> ReserveStatus:
+        """Whether the user has been told of these charges and asks again: then it is sent, else the user is asked."""
+        confirmed = all(
+            row.told and row.told_run != self._run and abs(self._now - row.told) <= CONFIRM_SECONDS for row in rows
+        )
+        charges = [queries.unresolved_charge(row) for row in rows]
+        if confirmed or self._resend:
+            uids = [row.uid for row in rows]
+            queries.update_rows(self._connection, uids, state="unknown", owner="", waived=self._now)
+            self._result.acknowledged[reservation.fingerprint] = charges
+            return "reserved"
+        self._result.unresolved[reservation.fingerprint] = charges
+        return "unresolved"

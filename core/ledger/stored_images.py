@@ -1,0 +1,132 @@
+"""Pictures whose bytes are here: finding them, marking a row as stored, and what happens to it afterwards."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from . import queries, sidecar
+from .database import Database
+from .eviction import Eviction
+from .results import Results
+from .schema import picture, result
+from .types import StoredImage, ledger_failed
+
+log = logging.getLogger("nano_banana")
+
+
+class StoredImages:
+    """The stored pictures of one journal."""
+
+    def __init__(self, database: Database, results: Results, eviction: Eviction, clock: Callable[[], float]) -> None:
+        self._database, self._results, self._eviction, self._clock = database, results, eviction, clock
+
+    def look_up(self, fingerprints: Sequence[str]) -> dict[str, StoredImage]:
+        """The pictures that are here, by fingerprint."""
+        with self._database.read() as connection:
+            rows = [row for row in queries.by_fingerprints(connection, fingerprints) if row.state == "stored"]
+        return {row.fingerprint: self._image(row) for row in rows if self._results.has(row.result, row.uid)}
+
+    def mark_used(self, uids: Sequence[str]) -> None:
+        """Notes that these pictures have reached a graph now."""
+        now = self._clock()
+        with self._database.write() as connection:
+            names = [row.result for row in queries.by_uids(connection, uids) if row.result]
+            connection.execute(update(result).where(result.c.name.in_(names)).values(used=now, read=now))
+
+    def mark_damaged(self, uid: str, reason: str) -> None:
+        """Marks a picture whose bytes are damaged as one that is fetched again, or asked about where that costs money."""
+        with self._database.write() as connection:
+            for row in queries.by_uids(connection, [uid]):
+                state = "answered" if row.url else "accepted" if row.task else "unknown"
+                queries.update_rows(connection, [uid], state=state, reason=reason, result="", told=0.0, waived=0.0)
+
+    def store_extra(self, fingerprint: str, data: bytes, text: str) -> None:
+        """Stores a picture that came beside the one with this fingerprint: it is free and belongs to no request."""
+        uid = uuid.uuid4().hex
+        try:
+            name = self._results.write_incoming(uid, data)
+            with self._database.write() as connection:
+                row = queries.by_fingerprints(connection, [fingerprint])[-1]
+                values = dict(row._mapping) | {
+                    "uid": uid,
+                    "fingerprint": f"{fingerprint}+{uid}",
+                    "role": "extra",
+                    "owner": "",
+                    "expected": 0,
+                    "counted": 0,
+                    "charged": 0,
+                    "notices": "",
+                    "reason": "",
+                }
+                connection.execute(insert(picture), [values])
+                extra = queries.by_uids(connection, [uid])[0]
+                mark_row_stored(
+                    connection, self._results, extra, name, len(data), self._clock(), text=text, was_read=True
+                )
+        except OSError as error:
+            raise ledger_failed(f"An extra picture could not be written: {error.strerror or error}") from None
+        self.finalize_file(uid, name)
+        self._eviction.add(len(data))
+
+    def finalize_file(self, uid: str, name: str) -> None:
+        """Gives the incoming bytes of a row that is committed as stored their name."""
+        try:
+            self._results.finalize(uid, name)
+        except OSError as error:  # `Results.has` and `read` look into the incoming folder, too
+            log.warning("%s stays in the incoming folder: %s", name, error)
+
+    def _image(self, row: Row[Any]) -> StoredImage:
+        return StoredImage(
+            row.uid,
+            row.fingerprint,
+            row.provider,
+            row.model,
+            row.text,
+            queries.stored_notices(row),
+            partial(self._results.read, row.result, row.uid),
+            row.result,
+        )
+
+
+def mark_row_stored(
+    connection: Connection,
+    results: Results,
+    row: Row[Any],
+    name: str,
+    size: int,
+    now: float,
+    *,
+    text: str = "",
+    request_id: str = "",
+    was_read: bool,
+    notices: str = "",
+    **cost: int,
+) -> None:
+    """Marks a row whose bytes are in the incoming folder as stored, and writes its sidecar before the commit.
+
+    `text`, `request_id` and `notices` (a JSON list) replace what the row has where they are not empty. `was_read`: whether
+    a run takes the picture now. `cost`: the columns `charged` and `counted`.
+    """
+    values: dict[str, Any] = {"state": "stored", "owner": "", "result": name, "ended": now, **cost}
+    values |= {"text": text or row.text, "request_id": request_id or row.request_id}
+    if notices:
+        values["notices"] = notices
+    queries.update_rows(connection, [row.uid], **values)
+    if connection.execute(select(result.c.name).where(result.c.name == name)).first() is None:
+        file_format = name.rpartition(".")[2]
+        read = now if was_read else 0.0
+        connection.execute(
+            insert(result).values(name=name, bytes=size, format=file_format, created=now, used=now, read=read)
+        )
+    elif was_read:
+        connection.execute(update(result).where(result.c.name == name).values(used=now, read=now))
+    try:
+        results.write_sidecar(name, *sidecar.facts(connection, queries.by_uids(connection, [row.uid])[0]))
+    except OSError as error:
+        log.warning("the sidecar of %s could not be written: %s", name, error)
