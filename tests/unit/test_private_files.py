@@ -41,7 +41,7 @@ with start(0) as doubles:
     change(home, {"cap_day": 3}, BUILT_IN)
     asked = [request()]
     run = engine.run(asked, engine.plan(ProviderChoice("onerouter"), asked))
-    assert run.done.wait(60) and run.results[0].error is None, run.results[0].error
+    assert run.done.wait(60) and run.tasks[0].error is None, run.tasks[0].error
     engine.ledger.answers.write("a-call", KeptAnswer(200, {}, b"words", {}))
     engine.ledger.results.keep_unreadable("a-uid", b"no picture")
     engine.ledger.results.write_incoming("b-uid", b"a picture")
