@@ -1,6 +1,6 @@
-"""What a provider is: a row of data.
+"""What a provider is: a spec, which is data.
 
-Rows hold no callables. Limits, prices, field names, value spellings and the documents they come from live here and
+A spec holds no callables. Limits, prices, field names, value spellings and the documents they come from live here and
 nowhere else; widgets, checks, splitting, the browser side and README's table read them. A provider that needs behaviour
 gets a dialect (`core/dialects`), not a flag.
 """
@@ -18,7 +18,9 @@ RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9
 """The ten ratios that every model of the family has."""
 EXTREME_RATIOS = ("1:4", "4:1", "1:8", "8:1")
 """Four more, on the newer flash-class models only."""
-RESOLUTIONS = ("0.5K", "1K", "2K", "4K")
+ALL_RATIOS = (*RATIOS, *EXTREME_RATIOS)
+SIZES = ("1K", "2K", "4K")
+RESOLUTIONS = ("0.5K", *SIZES)
 
 UNKNOWN_PRICE_USD = 0.30
 """What a picture counts as when its price isn't known: the dearest known price of the field."""
@@ -30,7 +32,7 @@ RETIRED_PREVIEWS = {
     "nano-banana-2-preview": "nano-banana-2",
     "nano-banana-preview": "nano-banana",
 }
-"""Names of the previews that Google shut down on 25 June 2026 -> what took their place, for a row's `retired`."""
+"""Names of the previews that Google shut down on 25 June 2026 -> what took their place, for the `retired` of a spec."""
 
 Option = Literal[
     "aspect_ratio",
@@ -173,6 +175,8 @@ class ProviderSpec:
     """Where the facts come from."""
     checked: str
     """ISO date on which they were last held against the source."""
+    rank: int = 1000
+    """Place in lists of providers and in the order of `auto`: the lower comes first, equal ones by id."""
     key_env_vars: tuple[str, ...] = ()
     """The provider's usual environment variables, after ours."""
     shared_env_vars: tuple[str, ...] = ()

@@ -12,17 +12,20 @@ file and README of the v2 SDK; an integrator's guide of 2026 says the same]: it 
 sent here, from whichever variable, file or setting.
 """
 
-from ..spec import RATIOS, Capabilities, Endpoint, Field, Model, ProviderSpec
+from functools import partial
 
-_ROUTE = Endpoint(
-    "/{model}",
-    {"aspect_ratio": Field("aspect_ratio"), "resolution": Field("resolution")},
-    references_field="images",
+from ..builder import fields, model
+from ..spec import SIZES, Endpoint, ProviderSpec
+
+_ENDPOINT = Endpoint(
+    "/{model}", fields(aspect_ratio="aspect_ratio", resolution="resolution"), references_field="images"
 )
+_model = partial(model, auto_ratio="match_input_image")
 
 PROVIDER = ProviderSpec(
     id="apiframe",
     label="APIFRAME (v1)",
+    rank=40,
     dialect="apiframe_v1",
     base_url="https://api.apiframe.pro",
     auth_header="Authorization",
@@ -35,33 +38,10 @@ PROVIDER = ProviderSpec(
     key_check="/account",
     docs=("https://docs.apiframe.ai/nano-banana/nano-banana-pro",),
     checked="2026-11-27",
-    endpoints={"generate": _ROUTE, "edit": _ROUTE},
+    endpoints={"generate": _ENDPOINT, "edit": _ENDPOINT},
     models=(
-        Model(
-            "nano-banana-pro",
-            "pro",
-            generate=Capabilities("nano-banana-pro", RATIOS, ("1K", "2K", "4K"), default_resolution="2K"),
-            edit=Capabilities(
-                "nano-banana-pro",
-                RATIOS,
-                ("1K", "2K", "4K"),
-                default_resolution="2K",
-                auto_ratio="match_input_image",
-                max_references=14,
-            ),
-        ),
-        Model(
-            "nano-banana",
-            "first",
-            edit=Capabilities(
-                "nano-banana",
-                RATIOS,
-                fixed_resolution="1K",
-                default_resolution="1K",
-                auto_ratio="match_input_image",
-                max_references=14,
-            ),
-        ),
+        _model("nano-banana-pro", "pro", "nano-banana-pro", SIZES, default_resolution="2K"),
+        _model("nano-banana", "first", "nano-banana", default_resolution="1K", operations=("edit",)),
     ),
     recommended="nano-banana-pro",
 )

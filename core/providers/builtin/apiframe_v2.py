@@ -11,34 +11,27 @@ with: a wrong key is refused and costs nothing. An uploaded file lives for one t
 that needs no key.
 """
 
-from ..spec import RATIOS, Capabilities, Endpoint, Field, Model, Option, ProviderSpec
+from functools import partial
 
-_OPTIONS: frozenset[Option] = frozenset({"web_search", "output_format"})
-_ROUTE = Endpoint(
+from ..builder import fields, model, same
+from ..spec import RESOLUTIONS, SIZES, Endpoint, Field, ProviderSpec
+
+_ENDPOINT = Endpoint(
     "/v2/images/generate",
-    {
-        "aspect_ratio": Field("aspect_ratio"),
-        "resolution": Field("resolution", {"0.5K": "512px", "1K": "1K", "2K": "2K", "4K": "4K"}),
-        "web_search": Field("google_search"),
-        "output_format": Field("output_format", {"png": "png", "jpeg": "jpg", "webp": "webp"}),
-    },
+    fields(
+        aspect_ratio="aspect_ratio",
+        resolution=Field("resolution", {"0.5K": "512px"} | same(*SIZES)),
+        web_search="google_search",
+        output_format=Field("output_format", {"png": "png", "jpeg": "jpg", "webp": "webp"}),
+    ),
     references_field="image_input",
 )
-
-
-def _model(name: str, family: str, wire: str, sizes: tuple[str, ...]) -> Model:
-    fixed = "" if sizes else "1K"
-    return Model(
-        name,
-        family,
-        generate=Capabilities(wire, RATIOS, sizes, fixed, fixed, options=_OPTIONS, max_prompt=2000),
-        edit=Capabilities(wire, RATIOS, sizes, fixed, fixed, max_references=14, options=_OPTIONS, max_prompt=2000),
-    )
-
+_model = partial(model, options=("web_search", "output_format"), max_prompt=2000)
 
 PROVIDER = ProviderSpec(
     id="apiframe_v2",
     label="APIFRAME (v2)",
+    rank=50,
     dialect="apiframe_v2",
     base_url="https://api.apiframe.ai",
     auth_header="X-API-Key",
@@ -50,12 +43,12 @@ PROVIDER = ProviderSpec(
     key_url="https://apiframe.ai",
     docs=("https://github.com/apiframe-ai/apiframe-nodejs-sdk",),
     checked="2026-11-27",
-    endpoints={"generate": _ROUTE, "edit": _ROUTE},
+    endpoints={"generate": _ENDPOINT, "edit": _ENDPOINT},
     models=(
-        _model("nano-banana-pro", "pro", "nano-banana-pro", ("1K", "2K", "4K")),
-        _model("nano-banana-2", "flash", "nano-banana-2", ("0.5K", "1K", "2K", "4K")),
-        _model("nano-banana-lite", "lite", "nano-banana-2-lite", ()),
-        _model("nano-banana", "first", "nano-banana", ()),
+        _model("nano-banana-pro", "pro", "nano-banana-pro", SIZES),
+        _model("nano-banana-2", "flash", "nano-banana-2", RESOLUTIONS),
+        _model("nano-banana-lite", "lite", "nano-banana-2-lite", default_resolution="1K"),
+        _model("nano-banana", "first", "nano-banana", default_resolution="1K"),
     ),
     recommended="nano-banana-2",
     reference_encoding="upload",

@@ -20,65 +20,97 @@ first model: $0.039 in two price lists of clients; a client that read fal's pric
 counts. A web search adds $0.015 and high thinking $0.002 elsewhere.
 """
 
-from ..spec import EXTREME_RATIOS, RATIOS, Capabilities, Endpoint, Field, Model, Option, Price, ProviderSpec
+from functools import partial
 
-_ALL = (*RATIOS, *EXTREME_RATIOS)
-_FIELDS: dict[Option, Field] = {
-    "aspect_ratio": Field("aspect_ratio"),
-    "resolution": Field("resolution"),
-    "count": Field("num_images"),
-    "seed": Field("seed"),
-    "web_search": Field("enable_web_search"),
-    "safety_tolerance": Field("safety_tolerance"),
-    "limit_generations": Field("limit_generations", {"on": True, "off": False}),
-    "output_format": Field("output_format", {"png": "png", "jpeg": "jpeg", "webp": "webp"}),
-    "thinking": Field("thinking_level", {"minimal": "minimal", "medium": "medium", "high": "high"}),
-    "system_prompt": Field("system_prompt"),
-}
-_FIRST: frozenset[Option] = frozenset({"seed", "safety_tolerance", "limit_generations", "output_format"})
-_PRO: frozenset[Option] = _FIRST | {"web_search", "system_prompt"}
-_LITE: frozenset[Option] = _FIRST | {"thinking", "system_prompt"}
+from ..builder import fields, model, same
+from ..spec import ALL_RATIOS, RESOLUTIONS, SIZES, Endpoint, Field, Option, Price, ProviderSpec
+
+_FIELDS = fields(
+    aspect_ratio="aspect_ratio",
+    resolution="resolution",
+    count="num_images",
+    seed="seed",
+    web_search="enable_web_search",
+    safety_tolerance="safety_tolerance",
+    limit_generations=Field("limit_generations", {"on": True, "off": False}),
+    output_format=Field("output_format", same("png", "jpeg", "webp")),
+    thinking=Field("thinking_level", same("minimal", "medium", "high")),
+    system_prompt="system_prompt",
+)
+_FIRST: tuple[Option, ...] = ("seed", "safety_tolerance", "limit_generations", "output_format")
+_PRO: tuple[Option, ...] = (*_FIRST, "web_search", "system_prompt")
+_LITE: tuple[Option, ...] = (*_FIRST, "thinking", "system_prompt")
 _TWO_LEVELS: dict[Option, tuple[str, ...]] = {"thinking": ("minimal", "high")}
 
-
-def _model(
-    name: str,
-    family: str,
-    endpoint: str,
-    ratios: tuple[str, ...],
-    resolutions: tuple[str, ...],
-    options: frozenset[Option],
-    price: Price | None,
-    takes: dict[Option, tuple[str, ...]] | None = None,
-    successor: str = "",
-) -> Model:
-    fixed = "" if resolutions else "1K"
-    return Model(
-        name,
-        family,
-        generate=Capabilities(
-            endpoint, ratios, resolutions, fixed, "1K", max_count=4, options=options, option_values=takes or {}
+_model = partial(model, default_resolution="1K", auto_ratio="auto", max_count=4)
+_MODELS = (
+    _model(
+        "nano-banana-pro",
+        "pro",
+        "fal-ai/nano-banana-pro",
+        SIZES,
+        edit_model_id="fal-ai/nano-banana-pro/edit",
+        options=_PRO,
+        price=Price({"1K": 0.15, "2K": 0.15, "4K": 0.30}, "third-party notes on its page", "2026-10-15"),
+    ),
+    _model(
+        "nano-banana-2.1",
+        "flash2.1",
+        "google/nano-banana-2.1",
+        SIZES,
+        edit_model_id="google/nano-banana-2.1/edit",
+        ratios=ALL_RATIOS,
+        options=(*_PRO, "thinking"),
+        price=Price(
+            {"1K": 0.04, "2K": 0.059, "4K": 0.134},
+            "fal's guide, 2K from a third party's reading of its page",
+            "2026-11-27",
+            counted={"1K": 0.08, "2K": 0.08},
+            counted_source="a client's bill at 1K, 2026-10-06",
         ),
-        edit=Capabilities(
-            f"{endpoint}/edit",
-            ratios,
-            resolutions,
-            fixed,
-            "1K",
-            auto_ratio="auto",
-            max_references=14,
-            max_count=4,
-            options=options,
-            option_values=takes or {},
+    ),
+    _model(
+        "nano-banana-2",
+        "flash",
+        "fal-ai/nano-banana-2",
+        RESOLUTIONS,
+        edit_model_id="fal-ai/nano-banana-2/edit",
+        ratios=ALL_RATIOS,
+        options=(*_PRO, "thinking"),
+        option_values=_TWO_LEVELS,
+        price=Price({"0.5K": 0.06, "1K": 0.08, "2K": 0.12, "4K": 0.16}, "its model page", "2026-10-15"),
+        successor="nano-banana-2.1",
+    ),
+    _model(
+        "nano-banana-lite",
+        "lite",
+        "google/nano-banana-2-lite",
+        edit_model_id="google/nano-banana-2-lite/edit",
+        ratios=ALL_RATIOS,
+        options=_LITE,
+        option_values=_TWO_LEVELS,
+        price=Price({"1K": 0.042}, "third-party notes on its page", "2026-10-07"),
+    ),
+    _model(
+        "nano-banana",
+        "first",
+        "fal-ai/nano-banana",
+        edit_model_id="fal-ai/nano-banana/edit",
+        options=_FIRST,
+        price=Price(
+            {"1K": 0.039},
+            "litellm's price map",
+            "2026-11-27",
+            counted={"1K": 0.0398},
+            counted_source="a client's reading of fal's pricing API, 2026-09-29",
         ),
-        price=price,
-        successor=successor,
-    )
-
+    ),
+)
 
 PROVIDER = ProviderSpec(
     id="fal",
     label="fal",
+    rank=80,
     dialect="fal",
     base_url="https://queue.fal.run",
     auth_header="Authorization",
@@ -91,68 +123,7 @@ PROVIDER = ProviderSpec(
         "generate": Endpoint("/{model}", _FIELDS),
         "edit": Endpoint("/{model}", _FIELDS, references_field="image_urls"),
     },
-    models=(
-        _model(
-            "nano-banana-pro",
-            "pro",
-            "fal-ai/nano-banana-pro",
-            RATIOS,
-            ("1K", "2K", "4K"),
-            _PRO,
-            Price({"1K": 0.15, "2K": 0.15, "4K": 0.30}, "third-party notes on its page", "2026-10-15"),
-        ),
-        _model(
-            "nano-banana-2.1",
-            "flash2.1",
-            "google/nano-banana-2.1",
-            _ALL,
-            ("1K", "2K", "4K"),
-            _PRO | {"thinking"},
-            Price(
-                {"1K": 0.04, "2K": 0.059, "4K": 0.134},
-                "fal's guide, 2K from a third party's reading of its page",
-                "2026-11-27",
-                counted={"1K": 0.08, "2K": 0.08},
-                counted_source="a client's bill at 1K, 2026-10-06",
-            ),
-        ),
-        _model(
-            "nano-banana-2",
-            "flash",
-            "fal-ai/nano-banana-2",
-            _ALL,
-            ("0.5K", "1K", "2K", "4K"),
-            _PRO | {"thinking"},
-            Price({"0.5K": 0.06, "1K": 0.08, "2K": 0.12, "4K": 0.16}, "its model page", "2026-10-15"),
-            _TWO_LEVELS,
-            "nano-banana-2.1",
-        ),
-        _model(
-            "nano-banana-lite",
-            "lite",
-            "google/nano-banana-2-lite",
-            _ALL,
-            (),
-            _LITE,
-            Price({"1K": 0.042}, "third-party notes on its page", "2026-10-07"),
-            _TWO_LEVELS,
-        ),
-        _model(
-            "nano-banana",
-            "first",
-            "fal-ai/nano-banana",
-            RATIOS,
-            (),
-            _FIRST,
-            Price(
-                {"1K": 0.039},
-                "litellm's price map",
-                "2026-11-27",
-                counted={"1K": 0.0398},
-                counted_source="a client's reading of fal's pricing API, 2026-09-29",
-            ),
-        ),
-    ),
+    models=_MODELS,
     recommended="nano-banana-2.1",
     reference_formats=("webp", "png", "jpeg"),
     max_request_bytes=14 * 27_000_000,

@@ -12,40 +12,37 @@ The old ids are still sent: a 404 costs nothing and leads to the model that stan
 has ten ratios in Google's guide. Prices are per picture without the tokens of prompt and references; web search costs
 extra after a monthly allowance. The Files API keeps a file for 48 hours, readable with the key alone [Google's guide].
 
-`FIELDS` and `gemini_model` are Vertex AI's too: the same bodies, with a table of its own for what differs.
+`COMMON`, `FIELDS` and `gemini_model` are Vertex AI's too: the same bodies, with a table of its own for what differs.
 """
 
-from dataclasses import replace
+from functools import partial
 
+from ..builder import fields, model, same
 from ..spec import (
-    EXTREME_RATIOS,
+    ALL_RATIOS,
     OMITTED,
-    RATIOS,
+    RESOLUTIONS,
     RETIRED_PREVIEWS,
-    Capabilities,
+    SIZES,
     Endpoint,
     Field,
-    Model,
     Option,
     Price,
     ProviderSpec,
 )
 
-ALL_RATIOS = (*RATIOS, *EXTREME_RATIOS)
-_COMMON: frozenset[Option] = frozenset({"seed", "safety_tolerance"})
+COMMON: tuple[Option, ...] = ("seed", "safety_tolerance")
 MINIMAL_HIGH: dict[Option, tuple[str, ...]] = {"thinking": ("minimal", "high")}
 _NOTED = ("Google's price page", "2026-10-07")
 
-FIELDS: dict[Option, Field] = {
+FIELDS = fields(
     # Dots lead into objects. The dialect wraps what stands in `tools`, `safetySettings` and `systemInstruction`.
-    "aspect_ratio": Field("generationConfig.imageConfig.aspectRatio"),
-    "resolution": Field("generationConfig.imageConfig.imageSize", {"0.5K": "512", "1K": "1K", "2K": "2K", "4K": "4K"}),
-    "seed": Field("generationConfig.seed"),
-    "thinking": Field(
-        "generationConfig.thinkingConfig.thinkingLevel", {"minimal": "minimal", "medium": "medium", "high": "high"}
-    ),
-    "web_search": Field("tools", {"True": "googleSearch"}),
-    "safety_tolerance": Field(
+    aspect_ratio="generationConfig.imageConfig.aspectRatio",
+    resolution=Field("generationConfig.imageConfig.imageSize", {"0.5K": "512"} | same(*SIZES)),
+    seed="generationConfig.seed",
+    thinking=Field("generationConfig.thinkingConfig.thinkingLevel", same("minimal", "medium", "high")),
+    web_search=Field("tools", {"True": "googleSearch"}),
+    safety_tolerance=Field(
         "safetySettings",
         {
             "1": "BLOCK_LOW_AND_ABOVE",
@@ -56,96 +53,67 @@ FIELDS: dict[Option, Field] = {
             "6": "OFF",
         },
     ),
-    "system_prompt": Field("systemInstruction"),
-}
+    system_prompt="systemInstruction",
+)
 
+gemini_model = partial(model, default_resolution="1K", auto_ratio=OMITTED)
+"""A model in the body of `generateContent`."""
 
-def gemini_model(
-    name: str,
-    family: str,
-    wire: str,
-    ratios: tuple[str, ...],
-    resolutions: tuple[str, ...],
-    price: Price | None,
-    options: frozenset[Option],
-    choices: dict[Option, tuple[str, ...]] | None = None,
-    note: str = "",
-    successor: str = "",
-) -> Model:
-    """A model in the body of `generateContent`; without `resolutions` it has 1K only."""
-    generate = Capabilities(
-        wire,
-        ratios,
-        resolutions,
-        fixed_resolution="" if resolutions else "1K",
-        default_resolution="1K",
-        options=_COMMON | options,
-        option_values=choices or {},
-    )
-    edit = replace(generate, auto_ratio=OMITTED, max_references=14)
-    return Model(name, family, generate, edit, price, note, successor)
-
-
-MODELS: tuple[Model, ...] = (
+_MODELS = (
     gemini_model(
         "nano-banana-pro",
         "pro",
         "gemini-3-pro-image",
-        RATIOS,
-        ("1K", "2K", "4K"),
-        Price({"1K": 0.134, "2K": 0.134, "4K": 0.24}, *_NOTED),
-        frozenset({"web_search", "system_prompt"}),
+        SIZES,
+        options=(*COMMON, "web_search", "system_prompt"),
+        price=Price({"1K": 0.134, "2K": 0.134, "4K": 0.24}, *_NOTED),
     ),
     gemini_model(
         "nano-banana-2.1",
         "flash2.1",
         "gemini-nano-banana-2.1",
-        ALL_RATIOS,
-        ("1K", "2K", "4K"),
-        Price({"1K": 0.0336, "2K": 0.0504, "4K": 0.1134}, *_NOTED),
-        frozenset({"web_search", "system_prompt", "thinking"}),
+        SIZES,
+        ratios=ALL_RATIOS,
+        options=(*COMMON, "web_search", "system_prompt", "thinking"),
+        price=Price({"1K": 0.0336, "2K": 0.0504, "4K": 0.1134}, *_NOTED),
     ),
     gemini_model(
         "nano-banana-2",
         "flash",
         "gemini-3.1-flash-image",
-        ALL_RATIOS,
-        ("0.5K", "1K", "2K", "4K"),
-        Price({"0.5K": 0.045, "1K": 0.067, "2K": 0.101, "4K": 0.151}, *_NOTED),
-        frozenset({"web_search", "system_prompt", "thinking"}),
-        MINIMAL_HIGH,
-        "notes that quote Google's page give 29 October 2026 as its end here; once it is gone, nano-banana-2.1 is asked",
-        "nano-banana-2.1",
+        RESOLUTIONS,
+        ratios=ALL_RATIOS,
+        options=(*COMMON, "web_search", "system_prompt", "thinking"),
+        option_values=MINIMAL_HIGH,
+        price=Price({"0.5K": 0.045, "1K": 0.067, "2K": 0.101, "4K": 0.151}, *_NOTED),
+        note="notes that quote Google's page give 29 October 2026 as its end here; once it is gone, nano-banana-2.1 is asked",
+        successor="nano-banana-2.1",
     ),
     gemini_model(
         "nano-banana-lite",
         "lite",
         "gemini-3.1-flash-lite-image",
-        RATIOS,
-        (),
-        Price({"1K": 0.0336}, *_NOTED),
-        frozenset({"system_prompt", "thinking"}),
-        MINIMAL_HIGH,
-        "not made for several references",
+        options=(*COMMON, "system_prompt", "thinking"),
+        option_values=MINIMAL_HIGH,
+        price=Price({"1K": 0.0336}, *_NOTED),
+        note="not made for several references",
     ),
     gemini_model(
         "nano-banana",
         "first",
         "gemini-2.5-flash-image",
-        RATIOS,
-        (),
-        Price({"1K": 0.039}, *_NOTED),
-        frozenset(),
+        options=COMMON,
+        price=Price({"1K": 0.039}, *_NOTED),
         note="best with up to 3 references; Google is ending it, and nano-banana-lite is asked once it is gone",
         successor="nano-banana-lite",
     ),
 )
-
-_ROUTE = Endpoint("/v1beta/models/{model}:generateContent", FIELDS, references_field="inlineData")
+_ENDPOINT = Endpoint("/v1beta/models/{model}:generateContent", FIELDS, references_field="inlineData")
 
 PROVIDER = ProviderSpec(
     id="google",
     label="Google Gemini",
+    rank=10,
     dialect="gemini",
     base_url="https://generativelanguage.googleapis.com",
     auth_header="x-goog-api-key",
@@ -156,8 +124,8 @@ PROVIDER = ProviderSpec(
     key_check="/v1beta/models?pageSize=1",
     docs=("https://ai.google.dev/gemini-api/docs/image-generation", "https://ai.google.dev/gemini-api/docs/files"),
     checked="2026-11-27",
-    endpoints={"generate": _ROUTE, "edit": _ROUTE},
-    models=MODELS,
+    endpoints={"generate": _ENDPOINT, "edit": _ENDPOINT},
+    models=_MODELS,
     recommended="nano-banana-2.1",
     reference_encoding="upload",
     reference_formats=("webp", "png", "jpeg"),

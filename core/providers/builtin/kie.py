@@ -13,70 +13,40 @@ temporary, at an address that needs no key: kie's pages on uploads say 24 hours 
 (November 2026).
 """
 
-from ..spec import EXTREME_RATIOS, RATIOS, Capabilities, Endpoint, Field, Model, Option, Price, ProviderSpec
+from functools import partial
 
-_ALL = (*RATIOS, *EXTREME_RATIOS)
-_SIZES = ("1K", "2K", "4K")
-_FORMAT: frozenset[Option] = frozenset({"output_format"})
+from ..builder import fields, model, same
+from ..spec import ALL_RATIOS, SIZES, Endpoint, Field, Price, ProviderSpec
+
 _SPRING = ("credits listed by a public client in spring 2026", "2026-05-01")
 _PATH = "/api/v1/jobs/createTask"
-_LONGEST = 20_000
-"""Characters of a prompt on Nano Banana 2, 2.1 and Lite, each by its own page."""
-_LONGEST_PRO = 10_000
-_LONGEST_FIRST = 5_000
-_ROUTE = Endpoint(
+_ENDPOINT = Endpoint(
     _PATH,
-    {
-        "aspect_ratio": Field("aspect_ratio"),
-        "resolution": Field("resolution"),
-        "output_format": Field("output_format", {"png": "png", "jpeg": "jpg"}),
-        "web_search": Field("google_search"),
-    },
+    fields(
+        aspect_ratio="aspect_ratio",
+        resolution="resolution",
+        output_format=Field("output_format", {"png": "png", "jpeg": "jpg"}),
+        web_search="google_search",
+    ),
     references_field="image_input",
 )
 _FIRST = Endpoint(
     _PATH,
-    {"aspect_ratio": Field("aspect_ratio"), "output_format": Field("output_format", {"png": "png", "jpeg": "jpeg"})},
+    fields(aspect_ratio="aspect_ratio", output_format=Field("output_format", same("png", "jpeg"))),
     references_field="image_urls",
 )
 _LITE = Endpoint(
-    _PATH, {"aspect_ratio": Field("aspect_ratio")}, references_field="image_urls", constants={"aspect_ratio": "auto"}
+    _PATH, fields(aspect_ratio="aspect_ratio"), references_field="image_urls", constants={"aspect_ratio": "auto"}
 )
-
-
-def _model(
-    name: str,
-    family: str,
-    wire: str,
-    ratios: tuple[str, ...],
-    references: int,
-    price: Price,
-    options: frozenset[Option] = _FORMAT,
-    successor: str = "",
-    longest: int = _LONGEST,
-) -> Model:
-    return Model(
-        name,
-        family,
-        generate=Capabilities(wire, ratios, _SIZES, default_resolution="1K", options=options, max_prompt=longest),
-        edit=Capabilities(
-            wire,
-            ratios,
-            _SIZES,
-            default_resolution="1K",
-            auto_ratio="auto",
-            max_references=references,
-            options=options,
-            max_prompt=longest,
-        ),
-        price=price,
-        successor=successor,
-    )
-
+# The longest prompt is that of each model's own page.
+_model = partial(
+    model, default_resolution="1K", auto_ratio="auto", max_prompt=20_000, max_references=10, options=("output_format",)
+)
 
 PROVIDER = ProviderSpec(
     id="kie",
     label="kie.ai",
+    rank=110,
     dialect="kie",
     base_url="https://api.kie.ai",
     upload_url="https://kieai.redpandaai.co",
@@ -86,76 +56,44 @@ PROVIDER = ProviderSpec(
     key_url="https://kie.ai/api-key",
     docs=("https://docs.kie.ai", "https://docs.kie.ai/file-upload-api/upload-file-stream"),
     checked="2026-11-27",
-    endpoints={"generate": _ROUTE, "edit": _ROUTE},
+    endpoints={"generate": _ENDPOINT, "edit": _ENDPOINT},
     models=(
         _model(
             "nano-banana-pro",
             "pro",
             "nano-banana-pro",
-            RATIOS,
-            8,
-            Price({"1K": 0.09, "2K": 0.09, "4K": 0.12}, *_SPRING),
-            longest=_LONGEST_PRO,
+            SIZES,
+            max_references=8,
+            max_prompt=10_000,
+            price=Price({"1K": 0.09, "2K": 0.09, "4K": 0.12}, *_SPRING),
         ),
         _model(
             "nano-banana-2.1",
             "flash2.1",
             "nano-banana-2-1",
-            _ALL,
-            10,
-            Price({"1K": 0.02, "2K": 0.03, "4K": 0.045}, "measured at 1K, else as listed", "2026-10-08"),
+            SIZES,
+            ratios=ALL_RATIOS,
+            price=Price({"1K": 0.02, "2K": 0.03, "4K": 0.045}, "measured at 1K, else as listed", "2026-10-08"),
         ),
         _model(
             "nano-banana-2",
             "flash",
             "nano-banana-2",
-            _ALL,
-            14,
-            Price({"1K": 0.04, "2K": 0.06, "4K": 0.09}, *_SPRING),
-            _FORMAT | {"web_search"},
-            "nano-banana-2.1",
+            SIZES,
+            ratios=ALL_RATIOS,
+            max_references=14,
+            options=("output_format", "web_search"),
+            price=Price({"1K": 0.04, "2K": 0.06, "4K": 0.09}, *_SPRING),
+            successor="nano-banana-2.1",
         ),
-        Model(
-            "nano-banana-lite",
-            "lite",
-            generate=Capabilities("nano-banana-2-lite", _ALL, (), "1K", "1K", max_prompt=_LONGEST, endpoint=_LITE),
-            edit=Capabilities(
-                "nano-banana-2-lite",
-                _ALL,
-                (),
-                "1K",
-                "1K",
-                auto_ratio="auto",
-                max_references=10,
-                max_prompt=_LONGEST,
-                endpoint=_LITE,
-            ),
-        ),
-        Model(
+        _model("nano-banana-lite", "lite", "nano-banana-2-lite", ratios=ALL_RATIOS, options=(), endpoint=_LITE),
+        _model(
             "nano-banana",
             "first",
-            generate=Capabilities(
-                "google/nano-banana",
-                RATIOS,
-                (),
-                "1K",
-                "1K",
-                options=_FORMAT,
-                max_prompt=_LONGEST_FIRST,
-                endpoint=_FIRST,
-            ),
-            edit=Capabilities(
-                "google/nano-banana-edit",
-                RATIOS,
-                (),
-                "1K",
-                "1K",
-                auto_ratio="auto",
-                max_references=10,
-                options=_FORMAT,
-                max_prompt=_LONGEST_FIRST,
-                endpoint=_FIRST,
-            ),
+            "google/nano-banana",
+            edit_model_id="google/nano-banana-edit",
+            max_prompt=5_000,
+            endpoint=_FIRST,
         ),
     ),
     recommended="nano-banana-2",

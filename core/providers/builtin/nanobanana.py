@@ -6,24 +6,16 @@ in the JSON of `/generations`. The document says that failed requests don't cons
 (`?async=true`) is from clients of resellers.
 """
 
-from ..spec import RATIOS, Capabilities, Endpoint, Field, Model, Option, ProviderSpec
+from ..builder import fields, model
+from ..spec import SIZES, Endpoint, ProviderSpec
 
-_FIELDS: dict[Option, Field] = {"aspect_ratio": Field("aspect_ratio"), "resolution": Field("image_size")}
-
-
-def _model(name: str, family: str, sizes: tuple[str, ...], fixed: str, note: str) -> Model:
-    return Model(
-        name,
-        family,
-        generate=Capabilities(name, RATIOS, sizes, fixed, fixed),
-        edit=Capabilities(name, RATIOS, sizes, fixed, fixed, max_references=14),
-        note=note,
-    )
-
+_FIELDS = fields(aspect_ratio="aspect_ratio", resolution="image_size")
+_CONSTANTS = {"response_format": "url"}
 
 PROVIDER = ProviderSpec(
     id="nanobanana",
     label="Nano-Banana API (your reseller)",
+    rank=60,
     dialect="openai_images",
     base_url="",
     auth_header="Authorization",
@@ -32,15 +24,13 @@ PROVIDER = ProviderSpec(
     docs=("Nano-Banana API Reference",),
     checked="2026-10-15",
     endpoints={
-        "generate": Endpoint(
-            "/v1/images/generations", _FIELDS, references_field="image", constants={"response_format": "url"}
-        ),
-        "edit": Endpoint("/v1/images/edits", _FIELDS, references_field="image", constants={"response_format": "url"}),
+        "generate": Endpoint("/v1/images/generations", _FIELDS, references_field="image", constants=_CONSTANTS),
+        "edit": Endpoint("/v1/images/edits", _FIELDS, references_field="image", constants=_CONSTANTS),
     },
     models=(
-        _model("nano-banana-2", "pro", ("1K", "2K", "4K"), "", "here this name means the Pro generation"),
-        _model("nano-banana", "first", (), "1K", ""),
-        _model("nano-banana-hd", "hd", (), "4K", ""),
+        model("nano-banana-2", "pro", "nano-banana-2", SIZES, note="here this name means the Pro generation"),
+        model("nano-banana", "first", "nano-banana", default_resolution="1K"),
+        model("nano-banana-hd", "hd", "nano-banana-hd", default_resolution="4K"),
     ),
     recommended="nano-banana-2",
     reference_encoding="multipart",

@@ -4,58 +4,42 @@ For building and trying a graph. Its pictures say SIMULATION. It reads every opt
 is left out in silence. `auto` never chooses it.
 """
 
-from ..spec import (
-    EXTREME_RATIOS,
-    RATIOS,
-    RESOLUTIONS,
-    RETIRED_PREVIEWS,
-    Capabilities,
-    Endpoint,
-    Field,
-    Model,
-    Option,
-    Price,
-    ProviderSpec,
+from functools import partial
+
+from ..builder import fields, model
+from ..spec import ALL_RATIOS, RESOLUTIONS, RETIRED_PREVIEWS, SIZES, Endpoint, Field, Price, ProviderSpec
+
+_FIELDS = fields(
+    aspect_ratio="aspect_ratio",
+    resolution="image_size",
+    count="n",
+    seed="seed",
+    web_search="enable_web_search",
+    safety_tolerance="safety_tolerance",
+    limit_generations=Field("limit_generations", {"on": True, "off": False}),
+    output_format="output_format",
+    thinking="thinking_level",
+    system_prompt="system_prompt",
 )
-
-_ALL = (*RATIOS, *EXTREME_RATIOS)
-_OPTIONS: frozenset[Option] = frozenset(
-    {"seed", "web_search", "safety_tolerance", "limit_generations", "output_format", "thinking", "system_prompt"}
+_CONSTANTS = {"response_format": "url"}
+# The limits of the real models, so that what works here works there.
+_model = partial(
+    model,
+    model_id="offline",
+    default_resolution="1K",
+    auto_ratio="auto",
+    max_count=4,
+    options=(
+        "seed",
+        "web_search",
+        "safety_tolerance",
+        "limit_generations",
+        "output_format",
+        "thinking",
+        "system_prompt",
+    ),
+    price=Price({"": 0.0}, "it is free", "2026-11-21"),
 )
-_FREE = Price({"": 0.0}, "it is free", "2026-11-21")
-_FIELDS: dict[Option, Field] = {
-    "aspect_ratio": Field("aspect_ratio"),
-    "resolution": Field("image_size"),
-    "count": Field("n"),
-    "seed": Field("seed"),
-    "web_search": Field("enable_web_search"),
-    "safety_tolerance": Field("safety_tolerance"),
-    "limit_generations": Field("limit_generations", {"on": True, "off": False}),
-    "output_format": Field("output_format"),
-    "thinking": Field("thinking_level"),
-    "system_prompt": Field("system_prompt"),
-}
-
-
-def _model(name: str, family: str, ratios: tuple[str, ...], resolutions: tuple[str, ...]) -> Model:
-    """The limits of the real model, so that what works here works there."""
-    return Model(
-        name,
-        family,
-        generate=Capabilities("offline", ratios, resolutions, default_resolution="1K", max_count=4, options=_OPTIONS),
-        edit=Capabilities(
-            "offline",
-            ratios,
-            resolutions,
-            default_resolution="1K",
-            auto_ratio="auto",
-            max_references=14,
-            max_count=4,
-            options=_OPTIONS,
-        ),
-        price=_FREE,
-    )
-
 
 PROVIDER = ProviderSpec(
     id="offline",
@@ -67,15 +51,15 @@ PROVIDER = ProviderSpec(
     docs=("simulator/offline.py",),
     checked="2026-11-21",
     endpoints={
-        "generate": Endpoint("/v1/images/generations", _FIELDS, constants={"response_format": "url"}),
-        "edit": Endpoint("/v1/images/edits", _FIELDS, references_field="image", constants={"response_format": "url"}),
+        "generate": Endpoint("/v1/images/generations", _FIELDS, constants=_CONSTANTS),
+        "edit": Endpoint("/v1/images/edits", _FIELDS, references_field="image", constants=_CONSTANTS),
     },
     models=(
-        _model("nano-banana-2", "flash", _ALL, RESOLUTIONS),
-        _model("nano-banana-pro", "pro", RATIOS, ("1K", "2K", "4K")),
-        _model("nano-banana-2.1", "flash2.1", _ALL, ("1K", "2K", "4K")),
-        _model("nano-banana-lite", "lite", RATIOS, ("1K",)),
-        _model("nano-banana", "first", RATIOS, ("1K",)),
+        _model("nano-banana-2", "flash", resolutions=RESOLUTIONS, ratios=ALL_RATIOS),
+        _model("nano-banana-pro", "pro", resolutions=SIZES),
+        _model("nano-banana-2.1", "flash2.1", resolutions=SIZES, ratios=ALL_RATIOS),
+        _model("nano-banana-lite", "lite", resolutions=("1K",)),
+        _model("nano-banana", "first", resolutions=("1K",)),
     ),
     recommended="nano-banana-2",
     reference_encoding="multipart",

@@ -6,39 +6,26 @@ operation; the fields of the other models are taken to be those of their operati
 values: those are from a catalogue survey. Prices at 1K were measured, those of 2K and 4K are not known.
 """
 
-from ..spec import RATIOS, Capabilities, Endpoint, Field, Model, Option, Price, ProviderSpec
+from functools import partial
 
-_SWITCH = {"on": True, "off": False}
-_GENERATE_OPTIONS: frozenset[Option] = frozenset({"seed", "web_search", "safety_tolerance", "limit_generations"})
+from ..builder import fields, model
+from ..spec import RESOLUTIONS, SIZES, Endpoint, Field, Price, ProviderSpec
+
 _MEASURED = ("measured bill of a client", "2026-05-27")
-
-
-def _model(name: str, family: str, wire: str, usd: float, generated: tuple[str, ...], edited: tuple[str, ...]) -> Model:
-    fixed = "" if edited else "1K"
-    return Model(
-        name,
-        family,
-        generate=Capabilities(
-            f"google/{wire}-text-to-image", RATIOS, generated, fixed, "1K", max_count=4, options=_GENERATE_OPTIONS
-        ),
-        edit=Capabilities(
-            f"google/{wire}-image-to-image",
-            RATIOS,
-            edited,
-            fixed,
-            "1K",
-            auto_ratio="auto",
-            max_references=14,
-            max_count=4,
-            options=frozenset({"web_search"}),
-        ),
-        price=Price({"1K": usd}, *_MEASURED),
-    )
-
+_CONSTANTS = {"output_format": "url"}
+_model = partial(
+    model,
+    default_resolution="1K",
+    auto_ratio="auto",
+    max_count=4,
+    options=("seed", "web_search", "safety_tolerance", "limit_generations"),
+    edit_options=("web_search",),
+)
 
 PROVIDER = ProviderSpec(
     id="onerouter",
     label="OneRouter",
+    rank=30,
     dialect="onerouter",
     base_url="https://image.onerouter.pro",
     auth_header="Authorization",
@@ -51,33 +38,48 @@ PROVIDER = ProviderSpec(
     endpoints={
         "generate": Endpoint(
             "/v1/images/generations",
-            {
-                "aspect_ratio": Field("aspect_ratio"),
-                "resolution": Field("resolution"),
-                "count": Field("n"),
-                "seed": Field("seed"),
-                "web_search": Field("enable_web_search"),
-                "safety_tolerance": Field("safety_tolerance"),
-                "limit_generations": Field("limit_generations", _SWITCH),
-            },
-            constants={"output_format": "url"},
+            fields(
+                aspect_ratio="aspect_ratio",
+                resolution="resolution",
+                count="n",
+                seed="seed",
+                web_search="enable_web_search",
+                safety_tolerance="safety_tolerance",
+                limit_generations=Field("limit_generations", {"on": True, "off": False}),
+            ),
+            constants=_CONSTANTS,
         ),
         "edit": Endpoint(
             "/v1/images/edits",
-            {
-                "aspect_ratio": Field("size"),
-                "resolution": Field("resolution"),
-                "count": Field("n"),
-                "web_search": Field("enable_web_search"),
-            },
+            fields(aspect_ratio="size", resolution="resolution", count="n", web_search="enable_web_search"),
             references_field="image_urls",
-            constants={"output_format": "url"},
+            constants=_CONSTANTS,
         ),
     },
     models=(
-        _model("nano-banana-pro", "pro", "nano-banana-pro", 0.15, ("1K", "2K", "4K"), ("1K", "2K", "4K")),
-        _model("nano-banana-2", "flash", "nano-banana-2", 0.08, ("0.5K", "1K", "2K", "4K"), ("0.5K", "1K", "2K", "4K")),
-        _model("nano-banana", "first", "nano-banana", 0.039, (), ()),
+        _model(
+            "nano-banana-pro",
+            "pro",
+            "google/nano-banana-pro-text-to-image",
+            SIZES,
+            edit_model_id="google/nano-banana-pro-image-to-image",
+            price=Price({"1K": 0.15}, *_MEASURED),
+        ),
+        _model(
+            "nano-banana-2",
+            "flash",
+            "google/nano-banana-2-text-to-image",
+            RESOLUTIONS,
+            edit_model_id="google/nano-banana-2-image-to-image",
+            price=Price({"1K": 0.08}, *_MEASURED),
+        ),
+        _model(
+            "nano-banana",
+            "first",
+            "google/nano-banana-text-to-image",
+            edit_model_id="google/nano-banana-image-to-image",
+            price=Price({"1K": 0.039}, *_MEASURED),
+        ),
     ),
     recommended="nano-banana-2",
     reference_formats=("webp", "png", "jpeg"),

@@ -8,33 +8,20 @@ models: 1K, 2K, 4K and 14 ratios for 2.1, one picture a request. Lite has the te
 both lists OpenRouter takes isn't known.
 """
 
-from ..spec import EXTREME_RATIOS, RATIOS, RETIRED_PREVIEWS, Capabilities, Endpoint, Field, Model, ProviderSpec
+from functools import partial
 
-_ALL = (*RATIOS, *EXTREME_RATIOS)
-_SIZES = ("1K", "2K", "4K")
-_ROUTE = Endpoint(
-    "/v1/images",
-    {"aspect_ratio": Field("aspect_ratio"), "resolution": Field("resolution")},
-    references_field="input_references",
+from ..builder import fields, model
+from ..spec import ALL_RATIOS, RETIRED_PREVIEWS, SIZES, Endpoint, ProviderSpec
+
+_ENDPOINT = Endpoint(
+    "/v1/images", fields(aspect_ratio="aspect_ratio", resolution="resolution"), references_field="input_references"
 )
-
-
-def _model(
-    name: str, family: str, wire: str, ratios: tuple[str, ...], sizes: tuple[str, ...], successor: str = ""
-) -> Model:
-    fixed = "" if sizes else "1K"
-    return Model(
-        name,
-        family,
-        generate=Capabilities(wire, ratios, sizes, fixed, "1K"),
-        edit=Capabilities(wire, ratios, sizes, fixed, "1K", max_references=14),
-        successor=successor,
-    )
-
+_model = partial(model, default_resolution="1K")
 
 PROVIDER = ProviderSpec(
     id="openrouter",
     label="OpenRouter",
+    rank=100,
     dialect="openrouter",
     base_url="https://openrouter.ai/api",
     auth_header="Authorization",
@@ -46,13 +33,20 @@ PROVIDER = ProviderSpec(
         "https://github.com/OpenRouterTeam/python-sdk",
     ),
     checked="2026-11-27",
-    endpoints={"generate": _ROUTE, "edit": _ROUTE},
+    endpoints={"generate": _ENDPOINT, "edit": _ENDPOINT},
     models=(
-        _model("nano-banana-pro", "pro", "google/gemini-3-pro-image", RATIOS, _SIZES),
-        _model("nano-banana-2.1", "flash2.1", "google/gemini-nano-banana-2.1", _ALL, _SIZES),
-        _model("nano-banana-2", "flash", "google/gemini-3.1-flash-image", _ALL, _SIZES, "nano-banana-2.1"),
-        _model("nano-banana-lite", "lite", "google/gemini-3.1-flash-lite-image", RATIOS, ()),
-        _model("nano-banana", "first", "google/gemini-2.5-flash-image", RATIOS, (), "nano-banana-lite"),
+        _model("nano-banana-pro", "pro", "google/gemini-3-pro-image", SIZES),
+        _model("nano-banana-2.1", "flash2.1", "google/gemini-nano-banana-2.1", SIZES, ratios=ALL_RATIOS),
+        _model(
+            "nano-banana-2",
+            "flash",
+            "google/gemini-3.1-flash-image",
+            SIZES,
+            ratios=ALL_RATIOS,
+            successor="nano-banana-2.1",
+        ),
+        _model("nano-banana-lite", "lite", "google/gemini-3.1-flash-lite-image"),
+        _model("nano-banana", "first", "google/gemini-2.5-flash-image", successor="nano-banana-lite"),
     ),
     recommended="nano-banana-2.1",
     reference_formats=("webp", "png", "jpeg"),

@@ -16,13 +16,16 @@ reading of the page) and at 0.5K (`512px` in most, `512` in some). What Replicat
 in it, which costs nothing. Not offered, because not established: 2.1, WebP references.
 """
 
-from ..spec import EXTREME_RATIOS, RATIOS, Capabilities, Endpoint, Field, Model, Option, ProviderSpec
+from functools import partial
 
-_FIELDS: dict[Option, Field] = {
-    "aspect_ratio": Field("aspect_ratio"),
-    "resolution": Field("resolution", {"0.5K": "512px", "1K": "1K", "2K": "2K", "4K": "4K"}),
-    "web_search": Field("google_search"),
-    "safety_tolerance": Field(
+from ..builder import fields, model, same
+from ..spec import ALL_RATIOS, RESOLUTIONS, SIZES, Endpoint, Field, ProviderSpec
+
+_FIELDS = fields(
+    aspect_ratio="aspect_ratio",
+    resolution=Field("resolution", {"0.5K": "512px"} | same(*SIZES)),
+    web_search="google_search",
+    safety_tolerance=Field(
         "safety_filter_level",
         {
             "1": "block_low_and_above",
@@ -33,42 +36,15 @@ _FIELDS: dict[Option, Field] = {
             "6": "block_only_high",
         },
     ),
-    "output_format": Field("output_format", {"png": "png", "jpeg": "jpg"}),
-}
+    output_format=Field("output_format", {"png": "png", "jpeg": "jpg"}),
+)
 _PATH = "/v1/models/{model}/predictions"
-
-
-def _model(
-    name: str,
-    family: str,
-    resolutions: tuple[str, ...],
-    default: str,
-    options: frozenset[Option],
-    ratios: tuple[str, ...] = RATIOS,
-    note: str = "",
-) -> Model:
-    wire, fixed = f"google/{name}", "" if resolutions else default
-    return Model(
-        name,
-        family,
-        generate=Capabilities(wire, ratios, resolutions, fixed, default, options=options),
-        edit=Capabilities(
-            wire,
-            ratios,
-            resolutions,
-            fixed,
-            default,
-            auto_ratio="match_input_image",
-            max_references=14,
-            options=options,
-        ),
-        note=note,
-    )
-
+_model = partial(model, auto_ratio="match_input_image")
 
 PROVIDER = ProviderSpec(
     id="replicate",
     label="Replicate",
+    rank=90,
     dialect="replicate",
     base_url="https://api.replicate.com",
     auth_header="Authorization",
@@ -83,17 +59,25 @@ PROVIDER = ProviderSpec(
         "edit": Endpoint(_PATH, _FIELDS, references_field="image_input"),
     },
     models=(
-        _model("nano-banana-pro", "pro", ("1K", "2K", "4K"), "2K", frozenset({"safety_tolerance", "output_format"})),
+        _model(
+            "nano-banana-pro",
+            "pro",
+            "google/nano-banana-pro",
+            SIZES,
+            default_resolution="2K",
+            options=("safety_tolerance", "output_format"),
+        ),
         _model(
             "nano-banana-2",
             "flash",
-            ("0.5K", "1K", "2K", "4K"),
-            "1K",
-            frozenset({"web_search", "output_format"}),
-            (*RATIOS, *EXTREME_RATIOS),
-            "0.5K and the ratios 1:4 4:1 1:8 8:1 are disputed: a refusal costs nothing",
+            "google/nano-banana-2",
+            RESOLUTIONS,
+            ratios=ALL_RATIOS,
+            default_resolution="1K",
+            options=("web_search", "output_format"),
+            note="0.5K and the ratios 1:4 4:1 1:8 8:1 are disputed: a refusal costs nothing",
         ),
-        _model("nano-banana", "first", (), "1K", frozenset({"output_format"})),
+        _model("nano-banana", "first", "google/nano-banana", default_resolution="1K", options=("output_format",)),
     ),
     recommended="nano-banana-2",
     max_request_bytes=14 * 27_000_000,

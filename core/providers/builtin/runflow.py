@@ -6,29 +6,33 @@ both are spoken. References go through its asset upload, because inline ones are
 workers have refused. The option list of `aspect_ratio` is that of the same model elsewhere; the page gives none.
 """
 
-from ..spec import EXTREME_RATIOS, RATIOS, Capabilities, Endpoint, Field, Model, Option, Price, ProviderSpec
+from functools import partial
 
-_SWITCH = {"on": True, "off": False}
-_FORMATS = {"png": "png", "jpeg": "jpeg", "webp": "webp"}
-_COMMON: frozenset[Option] = frozenset({"seed", "web_search", "safety_tolerance", "limit_generations", "output_format"})
-_FLASH: frozenset[Option] = _COMMON | {"thinking"}
-_FIELDS: dict[Option, Field] = {
-    "aspect_ratio": Field("aspect_ratio"),
-    "resolution": Field("resolution"),
-    "count": Field("num_images"),
-    "seed": Field("seed"),
-    "web_search": Field("enable_web_search"),
-    "safety_tolerance": Field("safety_tolerance"),
-    "limit_generations": Field("limit_generations", _SWITCH),
-    "output_format": Field("output_format", _FORMATS),
-    "thinking": Field("thinking_level", {"minimal": "minimal", "high": "high"}),
-}
-_ALL = (*RATIOS, *EXTREME_RATIOS)
-_ROUTE = Endpoint("/v1/run/{model}", _FIELDS, references_field="image_urls")
+from ..builder import fields, model, same
+from ..spec import ALL_RATIOS, RESOLUTIONS, SIZES, Endpoint, Field, Option, Price, ProviderSpec
+
+_ENDPOINT = Endpoint(
+    "/v1/run/{model}",
+    fields(
+        aspect_ratio="aspect_ratio",
+        resolution="resolution",
+        count="num_images",
+        seed="seed",
+        web_search="enable_web_search",
+        safety_tolerance="safety_tolerance",
+        limit_generations=Field("limit_generations", {"on": True, "off": False}),
+        output_format=Field("output_format", same("png", "jpeg", "webp")),
+        thinking=Field("thinking_level", same("minimal", "high")),
+    ),
+    references_field="image_urls",
+)
+_COMMON: tuple[Option, ...] = ("seed", "web_search", "safety_tolerance", "limit_generations", "output_format")
+_model = partial(model, default_resolution="1K", auto_ratio="auto", max_count=4)
 
 PROVIDER = ProviderSpec(
     id="runflow",
     label="Runflow",
+    rank=70,
     dialect="runflow",
     base_url="https://api.runflow.io",
     auth_header="Authorization",
@@ -38,54 +42,26 @@ PROVIDER = ProviderSpec(
     key_check="/v1/billing/balance",
     docs=("https://www.runflow.io/models/google/nano-banana-pro/edit", "https://docs.runflow.io"),
     checked="2026-10-15",
-    endpoints={"generate": _ROUTE, "edit": _ROUTE},
+    endpoints={"generate": _ENDPOINT, "edit": _ENDPOINT},
     models=(
-        Model(
+        _model(
             "nano-banana-pro",
             "pro",
-            generate=Capabilities(
-                "google/nano-banana-pro",
-                RATIOS,
-                ("1K", "2K", "4K"),
-                default_resolution="1K",
-                max_count=4,
-                options=_COMMON,
-            ),
-            edit=Capabilities(
-                "google/nano-banana-pro/edit",
-                RATIOS,
-                ("1K", "2K", "4K"),
-                default_resolution="1K",
-                auto_ratio="auto",
-                max_references=14,
-                max_count=4,
-                options=_COMMON,
-            ),
+            "google/nano-banana-pro",
+            SIZES,
+            edit_model_id="google/nano-banana-pro/edit",
+            options=_COMMON,
             price=Price({"1K": 0.15}, "its model page, base price", "2026-04-06"),
         ),
-        Model(
+        _model(
             "nano-banana-2",
             "flash",
-            generate=Capabilities(
-                "google/nano-banana-2",
-                _ALL,
-                ("0.5K", "1K", "2K", "4K"),
-                default_resolution="1K",
-                max_count=4,
-                options=_FLASH,
-                max_prompt=50_000,
-            ),
-            edit=Capabilities(
-                "google/nano-banana-2/edit",
-                _ALL,
-                ("0.5K", "1K", "2K", "4K"),
-                default_resolution="1K",
-                auto_ratio="auto",
-                max_references=14,
-                max_count=4,
-                options=_FLASH,
-                max_prompt=50_000,
-            ),
+            "google/nano-banana-2",
+            RESOLUTIONS,
+            edit_model_id="google/nano-banana-2/edit",
+            ratios=ALL_RATIOS,
+            options=(*_COMMON, "thinking"),
+            max_prompt=50_000,
             price=Price({"1K": 0.08}, "its model page, base price", "2026-10-15"),
         ),
     ),

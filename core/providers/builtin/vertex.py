@@ -11,87 +11,22 @@ from the tokens a picture that Google Cloud's page of the model gives (747, 1120
 at 2K and 4K are not established here.
 """
 
-from dataclasses import replace
-
-from ..spec import RATIOS, Capabilities, Endpoint, Field, Model, Option, Price, ProviderSpec
-from .google import ALL_RATIOS, FIELDS, MINIMAL_HIGH, gemini_model
+from ..spec import ALL_RATIOS, RESOLUTIONS, SIZES, Endpoint, Field, Option, Price, ProviderSpec
+from .google import COMMON, FIELDS, MINIMAL_HIGH, gemini_model
 
 _NOTED = ("Google Cloud's price page as litellm's price map has it", "2026-11-27")
-_FIELDS: dict[Option, Field] = FIELDS | {
-    "output_format": Field(
-        "generationConfig.imageConfig.imageOutputOptions.mimeType", {"png": "image/png", "jpeg": "image/jpeg"}
-    )
-}
-_ROUTE = Endpoint(
+_MIME = Field("generationConfig.imageConfig.imageOutputOptions.mimeType", {"png": "image/png", "jpeg": "image/jpeg"})
+_ENDPOINT = Endpoint(
     "/v1/projects/{project}/locations/global/publishers/google/models/{model}:generateContent",
-    _FIELDS,
+    {**FIELDS, "output_format": _MIME},
     references_field="inlineData",
 )
-
-_MODELS: tuple[Model, ...] = (
-    gemini_model(
-        "nano-banana-pro",
-        "pro",
-        "gemini-3-pro-image",
-        RATIOS,
-        ("1K", "2K", "4K"),
-        Price({"1K": 0.134}, *_NOTED),
-        frozenset({"web_search", "system_prompt"}),
-        note="ends on 28 May 2027",
-    ),
-    gemini_model(
-        "nano-banana-2.1",
-        "flash2.1",
-        "gemini-nano-banana-2.1",
-        ALL_RATIOS,
-        ("1K", "2K", "4K"),
-        Price({"1K": 0.0336}, *_NOTED),
-        frozenset({"web_search", "system_prompt", "thinking"}),
-    ),
-    gemini_model(
-        "nano-banana-2",
-        "flash",
-        "gemini-3.1-flash-image",
-        ALL_RATIOS,
-        ("0.5K", "1K", "2K", "4K"),
-        Price({"0.5K": 0.0448, "1K": 0.0672, "2K": 0.1008, "4K": 0.1512}, *_NOTED),
-        frozenset({"web_search", "system_prompt", "thinking"}),
-        MINIMAL_HIGH,
-        "ends on 28 May 2027; once it is gone, nano-banana-2.1 is asked",
-        "nano-banana-2.1",
-    ),
-    gemini_model(
-        "nano-banana-lite",
-        "lite",
-        "gemini-3.1-flash-lite-image",
-        RATIOS,
-        (),
-        Price({"1K": 0.0336}, *_NOTED),
-        frozenset({"system_prompt", "thinking"}),
-        MINIMAL_HIGH,
-        "not made for several references",
-    ),
-    gemini_model(
-        "nano-banana",
-        "first",
-        "gemini-2.5-flash-image",
-        RATIOS,
-        (),
-        Price({"1K": 0.039}, *_NOTED),
-        frozenset(),
-        note="best with up to 3 references; ends on 15 March 2027, and nano-banana-lite is asked once it is gone",
-        successor="nano-banana-lite",
-    ),
-)
-
-
-def _with_format(offer: Capabilities | None) -> Capabilities | None:
-    return replace(offer, options=offer.options | {"output_format"}) if offer else None
-
+_COMMON: tuple[Option, ...] = (*COMMON, "output_format")
 
 PROVIDER = ProviderSpec(
     id="vertex",
     label="Google Vertex AI",
+    rank=20,
     dialect="gemini",
     base_url="https://aiplatform.googleapis.com",
     auth_header="Authorization",
@@ -104,9 +39,56 @@ PROVIDER = ProviderSpec(
         "https://docs.cloud.google.com/vertex-ai/generative-ai/docs/models/gemini/3-1-flash-image",
     ),
     checked="2026-11-27",
-    endpoints={"generate": _ROUTE, "edit": _ROUTE},
-    models=tuple(
-        replace(model, generate=_with_format(model.generate), edit=_with_format(model.edit)) for model in _MODELS
+    endpoints={"generate": _ENDPOINT, "edit": _ENDPOINT},
+    models=(
+        gemini_model(
+            "nano-banana-pro",
+            "pro",
+            "gemini-3-pro-image",
+            SIZES,
+            options=(*_COMMON, "web_search", "system_prompt"),
+            price=Price({"1K": 0.134}, *_NOTED),
+            note="ends on 28 May 2027",
+        ),
+        gemini_model(
+            "nano-banana-2.1",
+            "flash2.1",
+            "gemini-nano-banana-2.1",
+            SIZES,
+            ratios=ALL_RATIOS,
+            options=(*_COMMON, "web_search", "system_prompt", "thinking"),
+            price=Price({"1K": 0.0336}, *_NOTED),
+        ),
+        gemini_model(
+            "nano-banana-2",
+            "flash",
+            "gemini-3.1-flash-image",
+            RESOLUTIONS,
+            ratios=ALL_RATIOS,
+            options=(*_COMMON, "web_search", "system_prompt", "thinking"),
+            option_values=MINIMAL_HIGH,
+            price=Price({"0.5K": 0.0448, "1K": 0.0672, "2K": 0.1008, "4K": 0.1512}, *_NOTED),
+            note="ends on 28 May 2027; once it is gone, nano-banana-2.1 is asked",
+            successor="nano-banana-2.1",
+        ),
+        gemini_model(
+            "nano-banana-lite",
+            "lite",
+            "gemini-3.1-flash-lite-image",
+            options=(*_COMMON, "system_prompt", "thinking"),
+            option_values=MINIMAL_HIGH,
+            price=Price({"1K": 0.0336}, *_NOTED),
+            note="not made for several references",
+        ),
+        gemini_model(
+            "nano-banana",
+            "first",
+            "gemini-2.5-flash-image",
+            options=_COMMON,
+            price=Price({"1K": 0.039}, *_NOTED),
+            note="best with up to 3 references; ends on 15 March 2027, and nano-banana-lite is asked once it is gone",
+            successor="nano-banana-lite",
+        ),
     ),
     recommended="nano-banana-2.1",
     reference_encoding="base64",

@@ -12,26 +12,27 @@ The package wavespeed judges the way of a request, not the fields: it has no typ
 `/api/v3/media/uploads` and a PUT, where the page on uploads, followed here, has a form.
 """
 
-from ..spec import EXTREME_RATIOS, RATIOS, Capabilities, Endpoint, Field, Model, Option, ProviderSpec
+from functools import partial
 
-_ALL = (*RATIOS, *EXTREME_RATIOS)
-_SIZES = ("1K", "2K", "4K")
-_FORMAT: frozenset[Option] = frozenset({"output_format"})
-_SEARCH: frozenset[Option] = frozenset({"web_search"})
-_ROUTE = Endpoint(
+from ..builder import fields, model, same
+from ..spec import ALL_RATIOS, SIZES, Endpoint, Field, ProviderSpec
+
+_ENDPOINT = Endpoint(
     "/api/v3/{model}",
-    {
-        "aspect_ratio": Field("aspect_ratio"),
-        "resolution": Field("resolution", {"1K": "1k", "2K": "2k", "4K": "4k"}),
-        "web_search": Field("enable_web_search"),
-        "output_format": Field("output_format", {"png": "png", "jpeg": "jpeg"}),
-    },
+    fields(
+        aspect_ratio="aspect_ratio",
+        resolution=Field("resolution", {"1K": "1k", "2K": "2k", "4K": "4k"}),
+        web_search="enable_web_search",
+        output_format=Field("output_format", same("png", "jpeg")),
+    ),
     references_field="images",
 )
+_model = partial(model, default_resolution="1K", options=("output_format",))
 
 PROVIDER = ProviderSpec(
     id="wavespeed",
     label="WaveSpeed",
+    rank=120,
     dialect="wavespeed",
     base_url="https://api.wavespeed.ai",
     auth_header="Authorization",
@@ -47,64 +48,47 @@ PROVIDER = ProviderSpec(
         "https://github.com/WaveSpeedAI/wavespeed-comfyui",
     ),
     checked="2026-11-27",
-    endpoints={"generate": _ROUTE, "edit": _ROUTE},
+    endpoints={"generate": _ENDPOINT, "edit": _ENDPOINT},
     models=(
-        Model(
+        _model(
             "nano-banana-pro",
             "pro",
-            generate=Capabilities(
-                "google/nano-banana-pro/text-to-image", RATIOS, _SIZES, default_resolution="1K", options=_FORMAT
-            ),
-            edit=Capabilities(
-                "google/nano-banana-pro/edit",
-                RATIOS,
-                _SIZES,
-                default_resolution="1K",
-                max_references=14,
-                options=_FORMAT,
-            ),
+            "google/nano-banana-pro/text-to-image",
+            SIZES,
+            edit_model_id="google/nano-banana-pro/edit",
         ),
-        Model(
+        _model(
             "nano-banana-2.1",
             "flash2.1",
-            generate=Capabilities(
-                "google/nano-banana-2.1/text-to-image", _ALL, _SIZES, default_resolution="1K", options=_FORMAT | _SEARCH
-            ),
-            edit=Capabilities(
-                "google/nano-banana-2.1/edit",
-                _ALL,
-                _SIZES,
-                default_resolution="1K",
-                max_references=14,
-                options=_FORMAT | _SEARCH,
-            ),
+            "google/nano-banana-2.1/text-to-image",
+            SIZES,
+            edit_model_id="google/nano-banana-2.1/edit",
+            ratios=ALL_RATIOS,
+            options=("output_format", "web_search"),
         ),
-        Model(
+        _model(
             "nano-banana-2",
             "flash",
-            generate=Capabilities(
-                "google/nano-banana-2/text-to-image", _ALL, _SIZES, default_resolution="1K", options=_FORMAT | _SEARCH
-            ),
-            edit=Capabilities(
-                "google/nano-banana-2/edit",
-                _ALL,
-                _SIZES,
-                default_resolution="1K",
-                max_references=14,
-                options=_FORMAT | _SEARCH,
-            ),
+            "google/nano-banana-2/text-to-image",
+            SIZES,
+            edit_model_id="google/nano-banana-2/edit",
+            ratios=ALL_RATIOS,
+            options=("output_format", "web_search"),
             successor="nano-banana-2.1",
         ),
-        Model(
+        _model(
             "nano-banana-lite",
             "lite",
-            generate=Capabilities("google/nano-banana-2-lite/text-to-image", _ALL, (), "1K", "1K", options=_FORMAT),
+            "google/nano-banana-2-lite/text-to-image",
+            ratios=ALL_RATIOS,
+            operations=("generate",),
         ),
-        Model(
+        _model(
             "nano-banana",
             "first",
-            generate=Capabilities("google/nano-banana/text-to-image", RATIOS, (), "1K", "1K", options=_FORMAT),
-            edit=Capabilities("google/nano-banana/edit", RATIOS, (), "1K", "1K", max_references=10, options=_FORMAT),
+            "google/nano-banana/text-to-image",
+            edit_model_id="google/nano-banana/edit",
+            max_references=10,
         ),
     ),
     recommended="nano-banana-2.1",
