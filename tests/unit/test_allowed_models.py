@@ -12,7 +12,7 @@ import pytest
 from dialect_driver import keyed, request
 from hypothesis import given
 from hypothesis import strategies as st
-from ledgering import claim_one, png
+from journal_driver import claim_one, png
 from pack.core.config.allowed_models import MOST, UnknownModel, allow, allowed, counted_usd, forbid, known_wires
 from pack.core.config.settings import Settings
 from pack.core.custom_providers.added_models import change_models

@@ -14,7 +14,7 @@ import pytest
 from dialect_driver import request
 from hypothesis import given
 from hypothesis import strategies as st
-from ledgering import another_process
+from journal_driver import another_process
 from pack.core.config.settings import Settings
 from pack.core.errors import ConfigError
 from pack.core.files import private_files

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ledgering import ROOT
+from journal_driver import ROOT
 from pack.core.files.private_files import lock, make_folder, tighten
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")

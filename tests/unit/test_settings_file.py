@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledgering import another_process
+from journal_driver import another_process
 from pack.core.config.settings import FILE, Settings
 from pack.core.config.settings_file import DEFAULTS, WRITABLE, change, set_aside, set_base_url, shown
 from pack.core.custom_providers.added_models import with_added

@@ -23,7 +23,7 @@ spec.submodule_search_locations = [sys.argv[1]]
 sys.modules["pack"] = importlib.util.module_from_spec(spec)
 from pathlib import Path
 sys.path.insert(0, sys.argv[1] + "/tests/unit")
-from ledgering import *
+from journal_driver import *
 from pack.core.ledger.journal import Journal
 journal = Journal(Path(sys.argv[2]))
 """

@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from ledgering import FREE, entry, run_context
+from journal_driver import FREE, entry, run_context
 from pack.core.ledger import schema
 from pack.core.ledger.history import History
 from pack.core.ledger.journal import Journal

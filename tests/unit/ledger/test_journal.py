@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledgering import FREE, another_process, claim_one, die, entry, png, run_context
+from journal_driver import FREE, another_process, claim_one, die, entry, png, run_context
 from pack.core.errors import LedgerFailed, OverCap
 from pack.core.ledger import Caps, schema
 from pack.core.ledger.caps import price

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledgering import FREE, another_process, claim_one, die, entry, png, run_context
+from journal_driver import FREE, another_process, claim_one, die, entry, png, run_context
 from pack.core.ledger.history import History
 from pack.core.ledger.journal import Journal
 from pack.core.ledger.results import name_of

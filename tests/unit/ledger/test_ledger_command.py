@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ledgering import ROOT, claim_one, png
+from journal_driver import ROOT, claim_one, png
 from pack.core.ledger.journal import Journal
 
 
