@@ -162,7 +162,7 @@ class Engine:
             )
             return ReadAgain(0, f"The provider {claim.provider} is not known here any more")
         call = Call.resumed(claim, target, self.ledger, self._memory)
-        call.alone = True
+        call.detached = True
         call.run()
         worst = call.outcome.worst
         return ReadAgain(len(call.outcome.landed), worst.reason if worst else "")

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..errors import Charged, Fault, NanoBananaError, Stopped, failure
+from ..errors import Fault, NanoBananaError, Stopped, failure
 from ..images.picture import Picture
 from .call import Call
 from .concurrency import QueuedCall
@@ -117,7 +117,7 @@ class CallMonitor:
     def _detach_late(self, running: RunningCall) -> None:
         """The timeout is over: the node goes on, the call is still waited for in the background."""
         call = running.call
-        call.alone = True
+        call.detached = True
         self._limiter.leave(call.target.account, running.queued)
         error = failure(
             Fault("timeout"),
@@ -132,13 +132,12 @@ class CallMonitor:
 
     def _detach_stopped(self, running: RunningCall) -> None:
         call = running.call
-        call.alone = True
+        call.detached = True
         if self._limiter.drop(call.target.account, running.queued):
             self._ledger.mark_failed(call.fingerprints, "no", "it was not sent", resumable=call.claim is not None)
-        charged: Charged = "maybe" if call.left else "no"
         for task in running.tasks:
             if task is not None:
-                task.error = Stopped("The run was stopped before it came back", charged=charged)
+                task.error = Stopped("The run was stopped before it came back", charged=call.charged)
 
 
 def _error_of(call: Call, number: int, cause: NanoBananaError | None) -> NanoBananaError | None:

@@ -7,13 +7,13 @@ import threading
 from ..errors import NanoBananaError
 from ..planning.plan import Target
 from ..planning.successor import has_successor, is_unknown_model
-from . import retry_policy
 from .call import Call
+from .charge import ABOUT_THE_CALLER
 
 FAILURES_IN_A_ROW = 3
 WAITED_FOR = frozenset({"rate", "busy"})
 """Kinds of refusals after which a call waits and tries again."""
-_SHARED = retry_policy.ABOUT_THE_CALLER | {"account", "config", "address"}
+_SHARED = ABOUT_THE_CALLER | {"account", "config", "address"}
 """Kinds of failures that every other call at the provider would have, too."""
 
 

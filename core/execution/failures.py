@@ -1,6 +1,6 @@
 """The errors of a call, as its user reads them: what happened, whose fault it is, whether it cost money, what to do.
 
-Words only. What a failure means for the money and for the next try is decided by `retry_policy` and by the call.
+Text only. What a failure means for the money is decided by `charge`, what it means for the next try by `retry_policy`.
 """
 
 from __future__ import annotations
@@ -64,28 +64,28 @@ class FailureMessages:
     def not_sent(self) -> Stopped:
         return Stopped("It was not sent: the run ended before its turn")
 
-    def unreachable(self, broken: RequestFailed) -> NanoBananaError:
+    def unreachable(self, broken: RequestFailed, charged: Charged) -> NanoBananaError:
         """It never arrived."""
         what = f"{self.label} could not be reached: {broken.why}"
-        return failure(Fault(broken.kind, cure=broken.cure), self.label, "no", what=what)
+        return failure(Fault(broken.kind, cure=broken.cure), self.label, charged, what=what)
 
-    def answer_lost(self, broken: RequestFailed) -> NanoBananaError:
+    def answer_lost(self, broken: RequestFailed, charged: Charged) -> NanoBananaError:
         """It arrived, or may have."""
         unread = broken.kind == "unreadable"
         lacking = "its answer can't be read" if unread else "no answer came back"
         what = f"The request reached {self.label}, but {lacking}: {broken.why}"
         kind: Kind = "timeout" if broken.timed_out else "unreadable" if unread else "network"
-        return failure(Fault(kind), self.label, "maybe", what=what)
+        return failure(Fault(kind), self.label, charged, what=what)
 
-    def task_lost(self, task: str, broken: RequestFailed) -> NanoBananaError:
+    def task_lost(self, task: str, broken: RequestFailed, charged: Charged) -> NanoBananaError:
         what = f"{self.label} took the task {task}, but it could not be followed: {broken.why}"
-        return failure(Fault(broken.kind, cure=broken.cure), self.label, "maybe", what=what)
+        return failure(Fault(broken.kind, cure=broken.cure), self.label, charged, what=what)
 
-    def not_in_time(self, task: str) -> NanoBananaError:
+    def not_in_time(self, task: str, charged: Charged) -> NanoBananaError:
         """`task` is empty where the provider has named none."""
         named = f" with the task {task}" if task else ""
         what = f"{self.label} has not finished{named} in time"
-        return failure(Fault("timeout"), self.label, "maybe", what=what)
+        return failure(Fault("timeout"), self.label, charged, what=what)
 
     def forbidden(self, why: str, charged: Charged) -> NanoBananaError:
         """An address that must not be asked."""
@@ -101,30 +101,30 @@ class FailureMessages:
             status=reply.status,
         )
 
-    def incomplete(self, came: int, asked: int) -> NanoBananaError:
+    def incomplete(self, came: int, asked: int, charged: Charged) -> NanoBananaError:
         """Fewer pictures than were asked for, in an answer without an error."""
         return Incomplete(
             f"{self.label} gave {came} of {asked} pictures",
-            charged=retry_policy.charged_by(self.target.spec, Fault("empty", status=200), accepted=False),
+            charged=charged,
             cure="Queue again: only what is missing is asked for",
         )
 
-    def not_fetched(self, error: DownloadFailed, url: str, task: str) -> NanoBananaError:
+    def not_fetched(self, error: DownloadFailed, url: str, task: str, charged: Charged) -> NanoBananaError:
         """A finished picture that its address doesn't give."""
         where = f"from {public_url(url)}" + (f" (task {task})" if task else "")
         if error.forbidden:
             names = "an address inside itself" if error.private else "an address that leads nowhere"
             what = f"{self.label} has finished a picture, but its server names {names} for it: {error}"
-            return failure(Fault("download", cure=_NEVER_FETCHED), self.label, "yes", what=what, task=task)
+            return failure(Fault("download", cure=_NEVER_FETCHED), self.label, charged, what=what, task=task)
         what = f"A finished picture {where} could not be read: {error}"
-        return failure(Fault("download", cure=error.cure), self.label, "yes", what=what)
+        return failure(Fault("download", cure=error.cure), self.label, charged, what=what)
 
-    def no_picture(self, why: str, url: str, kept: Path | None) -> NanoBananaError:
+    def no_picture(self, why: str, url: str, kept: Path | None, charged: Charged) -> NanoBananaError:
         """Bytes that are no picture; `kept` is where they are."""
         where = f" from {public_url(url)}" if url else ""
         bytes_are = f". Its bytes are kept in the pack's data folder as {kept.parent.name}/{kept.name}" if kept else ""
         what = f"A finished picture{where} could not be read: {why}{bytes_are}"
-        return failure(Fault("download" if url else "picture"), self.label, "yes", what=what)
+        return failure(Fault("download" if url else "picture"), self.label, charged, what=what)
 
     def own_bug(self, error: Exception, charged: Charged) -> NanoBananaError:
         return PackBug(
@@ -141,7 +141,7 @@ def too_large(label: str, why: str, file: str, charged: Charged) -> NanoBananaEr
     return failure(Fault("picture", cure=_TOO_LARGE), label, charged, what=what)
 
 
-def with_wish(fault: Fault, wait: float | None) -> Fault:
+def with_hint(fault: Fault, wait: float | None) -> Fault:
     """A fault of a free step with the wait that the provider asks for, in seconds, where that is longer than one waits."""
     return fault if wait is None or wait <= retry_policy.LONGEST_WAIT else _asks_to_wait(fault, wait)
 

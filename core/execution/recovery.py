@@ -61,7 +61,7 @@ class Collection:
                 ledger.mark_failed([place.fingerprint for place in claim.images], "maybe", "no key", resumable=True)
                 continue
             call = Call.resumed(claim, target, ledger, memory, ended=self._ended)
-            call.alone = True
+            call.detached = True
             self._calls.append(call)
         self._left += len(self._calls)
         for call in self._calls:

@@ -98,8 +98,8 @@ class Run:
         calls = list(self._monitor.calls)
         for running in calls:
             limiter.drop(running.call.target.account, running.queued)
-            running.call.alone = True
-        sent = [running for running in calls if running.call.left and not running.call.done.is_set()]
+            running.call.detached = True
+        sent = [running for running in calls if running.call.maybe_paid and not running.call.done.is_set()]
         # A request that is only leaving now may be accepted in a moment: it is marked too.
         cancelled = [running for running in calls if cancel and running.call.cancel()]
         returned = _returned_fingerprints([running.call for running in calls])

@@ -8,13 +8,14 @@ from __future__ import annotations
 import random
 import time
 
-from ..execution import retry_policy
 from ..images.picture import UnreadablePicture, measure, sniff
+from . import backoff
 from .body_buffer import joined
 from .connections import Private, UnsafeAddress
 from .failures import RequestFailed
 from .transport import TooLong, Transport
 
+_TRIES = 6
 _DEAD = frozenset({400, 401, 403, 404, 405, 410, 451})
 _GONE = frozenset({400, 401, 403, 405, 410, 451})
 """Of these, the ones that another try won't change. A 404 may be a picture that has not reached every server yet."""
@@ -43,10 +44,10 @@ def download(transport: Transport, url: str, patience: float) -> bytes:
     tag = problem = cure = ""
     dead = False
     spoiled = 0
-    for attempt in range(1, retry_policy.FREE_TRIES + 1):
+    for attempt in range(1, _TRIES + 1):
         if problem and time.monotonic() >= deadline:
             break  # what was wrong says more than that the time is up
-        wish: float | None = None
+        hint: float | None = None
         try:
             reply, whole = transport.download(url, deadline=deadline, end=end, start=len(data), tag=tag)
         except RequestFailed as error:
@@ -59,7 +60,7 @@ def download(transport: Transport, url: str, patience: float) -> bytes:
             raise DownloadFailed(str(error), dead=True, forbidden=True, private=isinstance(error, Private)) from None
         else:
             cure = ""
-            wish = retry_policy.parse_retry_after(reply.headers.get("retry-after", ""), time.time())
+            hint = backoff.parse_retry_after(reply.headers.get("retry-after", ""), time.time())
             goes_on = reply.headers.get("content-range", "").startswith(f"bytes {len(data)}-")
             if reply.status == 206 and data and goes_on:
                 data = joined(data, reply.body)
@@ -85,9 +86,9 @@ def download(transport: Transport, url: str, patience: float) -> bytes:
                         return data  # it is a picture of some kind, and its bytes are worth keeping
                     raise DownloadFailed(problem, dead=True)
                 data = b""
-        if attempt == retry_policy.FREE_TRIES or time.monotonic() >= deadline:
+        if attempt == _TRIES or time.monotonic() >= deadline:
             break
-        time.sleep(min(wish if wish is not None else retry_policy.backoff(attempt, random.random()), 10.0))
+        time.sleep(min(hint if hint is not None else backoff.delay(attempt, random.random()), 10.0))
     raise DownloadFailed(problem, dead=dead, cure=cure)
 
 

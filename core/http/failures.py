@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+from typing import Literal
 
 import requests
 import urllib3
 
 from ..errors import Kind
-from ..execution.retry_policy import Arrival
 from ..redaction.text import public_url, redact
 from .connections import NoFinalAnswer
 from .content_encoding import Undecodable
@@ -32,13 +32,17 @@ _BUNDLE = (
 )
 
 
+BytesSent = Literal["none", "partial", "all"]
+"""How much of a request had left when it failed: "none" (no connection), "partial" (a part of the body), or "all" of it."""
+
+
 class RequestFailed(Exception):
-    """The connection failed. `arrived` says how much had left by then; `why` is for the user."""
+    """The connection failed. `sent` says how much of the request had left by then; `why` is for the user."""
 
     def __init__(
         self,
         why: str,
-        arrived: Arrival,
+        sent: BytesSent,
         *,
         timed_out: bool = False,
         kind: Kind = "network",
@@ -48,27 +52,27 @@ class RequestFailed(Exception):
         """`kind`: "proxy" and "certificate" where it was that, "unreadable" where what came is no answer. `lasting`:
         another try would fail the same way."""
         super().__init__(why)
-        self.why, self.arrived, self.timed_out = why, arrived, timed_out
+        self.why, self.sent, self.timed_out = why, sent, timed_out
         self.kind, self.cure, self.lasting = kind, cure, lasting
 
 
-def request_failed_by(error: BaseException, arrived: Arrival, proxy: str = "") -> RequestFailed:
+def request_failed_by(error: BaseException, sent: BytesSent, proxy: str = "") -> RequestFailed:
     """What an exception of a request means. `proxy`: the address of the proxy that it went through, if any."""
     refused = cause_of(error, ssl.SSLCertVerificationError)
     if isinstance(refused, ssl.SSLCertVerificationError):
-        return _certificate(refused, arrived)
+        return _certificate(refused, sent)
     if cause_of(error, NoFinalAnswer) is not None:
         why = "only interim answers (HTTP 1xx) came until the time was up"
-        return RequestFailed(why, arrived, timed_out=True)
-    if proxy and (isinstance(error, requests.exceptions.ProxyError) or arrived == "nothing"):
-        return _proxy(error, arrived, proxy)
+        return RequestFailed(why, sent, timed_out=True)
+    if proxy and (isinstance(error, requests.exceptions.ProxyError) or sent == "none"):
+        return _proxy(error, sent, proxy)
     unread = cause_of(error, BadAnswer) or cause_of(error, Undecodable)
     if unread is not None:
-        return RequestFailed(str(unread), arrived, kind="unreadable")
-    return RequestFailed(why_of(error), arrived, timed_out=timed_out(error))
+        return RequestFailed(str(unread), sent, kind="unreadable")
+    return RequestFailed(why_of(error), sent, timed_out=timed_out(error))
 
 
-def _certificate(error: ssl.SSLCertVerificationError, arrived: Arrival) -> RequestFailed:
+def _certificate(error: ssl.SSLCertVerificationError, sent: BytesSent) -> RequestFailed:
     reason = (getattr(error, "verify_message", "") or _ssl_words(error)).replace("self signed", "self-signed")
     code = getattr(error, "verify_code", 0)
     cure = _BUNDLE
@@ -77,10 +81,10 @@ def _certificate(error: ssl.SSLCertVerificationError, arrived: Arrival) -> Reque
     elif code in _WRONG_NAME:
         cure = f"Check the provider's address: another server answers there. {_BUNDLE}"
     why = "the secure connection failed: certificate verify failed: " + redact(reason).rstrip(".")
-    return RequestFailed(why, arrived, kind="certificate", cure=cure, lasting=True)
+    return RequestFailed(why, sent, kind="certificate", cure=cure, lasting=True)
 
 
-def _proxy(error: BaseException, arrived: Arrival, proxy: str) -> RequestFailed:
+def _proxy(error: BaseException, sent: BytesSent, proxy: str) -> RequestFailed:
     """A proxy that could not be reached, or that did not let the request through."""
     place = public_url(proxy if "://" in proxy else f"http://{proxy}")
     tunnel = _TUNNEL.search(str(error))
@@ -88,7 +92,7 @@ def _proxy(error: BaseException, arrived: Arrival, proxy: str) -> RequestFailed:
         wrong = "appears to only use HTTP" in str(error)
         why = "it speaks http:// only" if wrong else _proxy_words(error)
         cure = f"Check the proxy and its address in {_PROXY_SETTINGS}"
-        return RequestFailed(f"the proxy {place} did not work: {why}", arrived, kind="proxy", cure=cure, lasting=wrong)
+        return RequestFailed(f"the proxy {place} did not work: {why}", sent, kind="proxy", cure=cure, lasting=wrong)
     status, words = int(tunnel[1]), redact(tunnel[2], 60).strip()
     why = f"the proxy {place} did not let it through (HTTP {status}{f' {words}' if words else ''})"
     if status == 407:
@@ -100,7 +104,7 @@ def _proxy(error: BaseException, arrived: Arrival, proxy: str) -> RequestFailed:
         cure = f"It could not reach the provider: queue again later, or name another proxy in {_PROXY_SETTINGS}"
     else:
         cure = f"Ask whoever runs it to let the provider's address pass, or name another in {_PROXY_SETTINGS}"
-    return RequestFailed(why, arrived, kind="proxy", cure=cure, lasting=status < 500)
+    return RequestFailed(why, sent, kind="proxy", cure=cure, lasting=status < 500)
 
 
 def _proxy_words(error: BaseException) -> str:

@@ -25,12 +25,11 @@ from requests.utils import select_proxy
 from ..dialects.base.step import Reply
 from ..dialects.parsing.reading import NotJson, read_json
 from ..errors import ConfigError
-from ..execution.retry_policy import Arrival
 from ..redaction.text import public_url, redact
 from . import content_encoding, proxy_policy, url_policy
 from .body_buffer import Received
 from .connections import Adapter, GuardedAdapter, Private, UnsafeAddress
-from .failures import RequestFailed, cause_of, never_arrived, request_failed_by
+from .failures import BytesSent, RequestFailed, cause_of, never_arrived, request_failed_by
 from .socket_reader import seconds_left
 
 CONNECT_SECONDS = 15.0
@@ -201,7 +200,7 @@ class Transport:
     ) -> requests.Response:
         left = deadline - self._clock()
         if left <= 0:
-            raise RequestFailed("the time was up before it was sent", "nothing", timed_out=True)
+            raise RequestFailed("the time was up before it was sent", "none", timed_out=True)
         seconds_left.set(lambda: deadline - self._clock())
         try:
             return session.request(
@@ -246,7 +245,7 @@ class Transport:
                     "The file of CA certificates that this machine's settings name does not exist",
                     cure="Correct REQUESTS_CA_BUNDLE, SSL_CERT_FILE, NANO_BANANA_CA_BUNDLE, or ca_bundle in providers.yaml",
                 ) from None
-            raise request_failed_by(error, _arrival(error, sending), _proxy_for(session, url)) from None
+            raise request_failed_by(error, _bytes_sent(error, sending), _proxy_for(session, url)) from None
         except ValueError:
             # A host that can't be written in an address, or a header that can't be sent: found before anything leaves.
             raise UnsafeAddress("no http(s) address") from None
@@ -456,11 +455,11 @@ def _reply(response: requests.Response, data: bytes, secret: str = "") -> Reply:
     return Reply(response.status_code, headers, data, redact(request_id, 80))
 
 
-def _arrival(error: BaseException, sending: _Sending | None) -> Arrival:
+def _bytes_sent(error: BaseException, sending: _Sending | None) -> BytesSent:
     """How much of a request had left when `error` came up."""
     if sending is not None and (sending.left or sending.complete):
         # Whatever broke: bytes that left can't be taken back. TLS can fail while the answer is read, too.
-        return "all" if sending.complete else "part"
+        return "all" if sending.complete else "partial"
     if sending is not None or never_arrived(error) or isinstance(error, requests.exceptions.ProxyError):
-        return "nothing"
+        return "none"
     return "all"

@@ -21,7 +21,7 @@ from typing import Any
 
 from ..dialects.base.step import Reply
 from ..errors import ConfigError, Fault, KeyRefused, Kind, NanoBananaError, failure
-from ..execution.retry_policy import backoff
+from ..http import backoff
 from ..http.body import Body, Raw
 from ..http.connections import UnsafeAddress
 from ..http.failures import RequestFailed
@@ -164,7 +164,7 @@ class _Asking:
                 self.trouble, self.kind, self.cure = error.why, error.kind, error.cure
                 if error.lasting:
                     break
-                time.sleep(backoff(attempt, 0.0) / 2)
+                time.sleep(backoff.delay(attempt, 0.0) / 2)
             except (UnsafeAddress, TooLong) as error:
                 self.trouble = str(error)
                 break

@@ -25,7 +25,7 @@ from pack.core.dialects import dialect, step_after
 from pack.core.dialects.base.polling import MOST_ID
 from pack.core.dialects.base.step import Cancels, Done, Failed, ImageRef, Job, Reply, Send, Step, Wait
 from pack.core.errors import Fault, Kind, failure
-from pack.core.execution import retry_policy
+from pack.core.execution import charge, retry_policy
 from pack.core.http.url_policy import origin
 from pack.core.images.picture import sniff
 from pack.core.providers import BUILT_IN
@@ -165,17 +165,19 @@ def check_fault(job: Job, fault: Fault, task: str = "") -> None:
     assert fault.unbilled is None or isinstance(fault.unbilled, bool), "billed neither yes nor no"
     assert isinstance(fault.request_id, str) and isinstance(task, str), "an id that is no text"
     for accepted in (False, True):
-        charged = retry_policy.charged_by(job.spec, fault, accepted=accepted)
-        assert charged in ("no", "maybe", "yes") and retry_policy.disposition_of(fault, accepted=accepted) in (
-            "over",
-            "lost",
-            "again",
+        charged = charge.charged_by(job.spec, fault, accepted=accepted)
+        assert charged in ("no", "maybe", "yes") and charge.disposition_of(fault, accepted=accepted) in (
+            "final",
+            "unresolved",
+            "resumable",
         )
         told = failure(fault, job.spec.label, charged, task=task)
         assert told.message and "{label}" not in told.message.replace(fault.words, ""), "a sentence with a gap"
-    retry_policy.is_task_lost(fault)
+    charge.is_task_lost(fault)
     for paid in (False, True):
-        verdict = retry_policy.after_failure(job.spec, fault, {}, paid=paid, attempt=1, now=1.7e9, dice=0.5, left=60.0)
+        verdict = retry_policy.after_failure(
+            job.spec, fault, {}, paid=paid, attempt=1, now=1.7e9, jitter=0.5, left=60.0
+        )
         seconds = verdict.seconds if isinstance(verdict, retry_policy.Again) else verdict.wait
         assert seconds is None or seconds >= 0, "a pause into the past"
 

@@ -16,6 +16,7 @@ from harness import Harness
 from pack.core.dialects.parsing.error_kinds import seconds_in
 from pack.core.errors import Fault, Kind
 from pack.core.execution import retry_policy
+from pack.core.http import backoff
 from pack.core.providers import BUILT_IN
 
 NOW = 1.7e9
@@ -29,19 +30,19 @@ def run(data: bytes) -> None:
     given = _given(data)
     headers = {name: given[name] for name in ("retry-after", "retry-after-ms") if name in given}
     for text in given.values():
-        seconds = retry_policy.parse_retry_after(text, NOW)
+        seconds = backoff.parse_retry_after(text, NOW)
         assert seconds is None or (math.isfinite(seconds) and seconds >= 0), f"a pause of {seconds} s"
         seconds = seconds_in(text)
         assert seconds is None or seconds >= 0, f"a pause of {seconds} s"
     turn = len(data)
     fault = Fault(_KINDS[turn % 3], given.get("words", ""), (429, 503, None)[turn // 3 % 3])
-    hint = retry_policy.hint_of(fault, headers, NOW)
+    hint = retry_policy.retry_after_hint(fault, headers, NOW)
     assert hint is None or (math.isfinite(hint) and hint >= 0), f"a hint of {hint} s"
     if hint is not None:
         assert retry_policy.in_words(hint), "a wait without words"
     for paid in (False, True):
         spec = ROWS[turn % len(ROWS)]
-        told = retry_policy.after_failure(spec, fault, headers, paid=paid, attempt=2, now=NOW, dice=0.5, left=60.0)
+        told = retry_policy.after_failure(spec, fault, headers, paid=paid, attempt=2, now=NOW, jitter=0.5, left=60.0)
         assert not isinstance(told, retry_policy.Again) or 0 <= told.seconds <= 60, f"it waits {told} s"
 
 

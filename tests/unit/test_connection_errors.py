@@ -75,7 +75,7 @@ def test_interim_answers_end_at_the_deadline() -> None:
         with pytest.raises(RequestFailed) as broken:
             way.send("GET", server.url, headers={}, deadline=time.monotonic() + 0.5)
         over.set()
-    assert broken.value.arrived == "all" and broken.value.timed_out
+    assert broken.value.sent == "all" and broken.value.timed_out
 
 
 # ------------------------------------------------------------------------------------------------------------ proxies

@@ -175,7 +175,7 @@ def test_a_size_of_a_chunk_that_is_none_is_a_break(size: bytes) -> None:
     error = request_failed_by(
         answers(ok("Transfer-Encoding: chunked", body=b'5\r\n{"a":\r\n' + size + b"\r\n1}\r\n0\r\n\r\n"))
     )
-    assert error.arrived == "all"
+    assert error.sent == "all"
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_json_that_is_whole_is_kept_although_its_connection_broke(framing: tuple
     with serving(answers(ok(framing[0], body=framing[1]))) as server:
         assert post(server).body == JSON
     cut = framing[1].replace(b'"}', b'""')
-    assert request_failed_by(answers(ok(framing[0], body=cut))).arrived == "all"
+    assert request_failed_by(answers(ok(framing[0], body=cut))).sent == "all"
 
 
 def test_a_picture_that_is_whole_is_kept_although_more_was_promised() -> None:
@@ -261,7 +261,7 @@ def test_what_drips_for_ever_ends_at_the_deadline(name: str) -> None:
         server.settle(2)  # both scripts found their connection closed
         ours = [thread for thread in set(threading.enumerate()) - before if "_accept" not in thread.name]
         assert not ours
-    assert broken.value.arrived == "all" and broken.value.timed_out
+    assert broken.value.sent == "all" and broken.value.timed_out
 
 
 @pytest.mark.parametrize("name", ["header lines", "100 Continue", "folded lines", "headers of one 103"])
@@ -271,7 +271,7 @@ def test_what_floods_for_ever_ends_at_its_size(name: str) -> None:
     with serving(endless(begin, piece * 500, 0)) as server:
         with pytest.raises(RequestFailed) as broken:
             post(server)
-    assert broken.value.arrived == "all"
+    assert broken.value.sent == "all"
 
 
 def test_trailers_without_end_take_nothing_from_the_answer() -> None:
@@ -296,7 +296,7 @@ def test_a_server_that_reads_a_byte_now_and_then_ends_at_the_deadline() -> None:
     with serving(script) as server, pytest.raises(RequestFailed) as broken:
         post(server, 24 << 20, seconds=SHORT)
     over.set()
-    assert broken.value.arrived == "part"
+    assert broken.value.sent == "partial"
 
 
 def test_a_server_that_reads_slowly_over_tls_ends_at_the_deadline(
@@ -320,13 +320,13 @@ def test_a_server_that_reads_slowly_over_tls_ends_at_the_deadline(
                 inner.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 time.sleep(0.05)
 
-    for size, arrived in ((24 << 20, "part"), (100, "all")):
+    for size, sent in ((24 << 20, "partial"), (100, "all")):
         with serving(script) as server:
             with pytest.raises(RequestFailed) as broken:
                 post(server, size, seconds=SHORT, way=trusting(server, certificate, monkeypatch))
             over.set()
             server.settle()
-        assert broken.value.arrived == arrived
+        assert broken.value.sent == sent
 
 
 def test_a_handshake_without_an_answer_ends_at_the_deadline() -> None:
@@ -337,7 +337,7 @@ def test_a_handshake_without_an_answer_ends_at_the_deadline() -> None:
         with pytest.raises(RequestFailed) as broken:
             post(silent, seconds=SHORT)
         over.set()
-    assert broken.value.arrived == "nothing" and broken.value.timed_out
+    assert broken.value.sent == "none" and broken.value.timed_out
 
     drip = endless(b"HTTP/1.1 200 Connection established\r\n", b"X-A: 1\r\n", 0.05)
     with serving(drip) as proxy:
@@ -346,7 +346,7 @@ def test_a_handshake_without_an_answer_ends_at_the_deadline() -> None:
             body = Body((Raw(b"{}"),), "application/json")
             way.send("POST", "https://api.example.com/x", headers={}, body=body, deadline=time.monotonic() + SHORT)
         proxy.settle()
-    assert broken.value.arrived == "nothing"
+    assert broken.value.sent == "none"
 
 
 def test_many_addresses_of_a_host_share_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -365,7 +365,7 @@ def test_many_addresses_of_a_host_share_one_deadline(monkeypatch: pytest.MonkeyP
     way = Transport("http://api.example.com", clock=lambda: clock[0])
     with pytest.raises(RequestFailed) as broken:
         way.send("GET", "http://api.example.com/x", headers={}, deadline=40.0)
-    assert broken.value.arrived == "nothing" and broken.value.timed_out
+    assert broken.value.sent == "none" and broken.value.timed_out
     assert tried == ["203.0.113.1", "203.0.113.2", "203.0.113.3"] and clock[0] == 40.0
 
 
@@ -409,7 +409,7 @@ def test_a_token_of_more_than_a_token_s_size_is_not_read() -> None:
 def test_a_head_beyond_all_sense_is_unreadable(head: bytes) -> None:
     """It was answered, so it may have been paid; the fault is the provider's."""
     error = request_failed_by(answers(head, JSON))
-    assert error.arrived == "all" and error.kind == "unreadable"
+    assert error.sent == "all" and error.kind == "unreadable"
 
 
 def test_many_headers_are_no_reason_to_lose_an_answer() -> None:
@@ -472,7 +472,7 @@ def test_odd_bytes_in_headers_harm_nothing(spec: bytes) -> None:
 def test_a_status_line_that_is_none_is_an_unreadable_answer(line: bytes) -> None:
     """In words, and not as a broken connection: another internet connection wouldn't cure it."""
     error = request_failed_by(answers(line + b"\r\nContent-Length: 0\r\n\r\n"))
-    assert error.arrived == "all" and error.kind == "unreadable" and "no HTTP answer" in error.why
+    assert error.sent == "all" and error.kind == "unreadable" and "no HTTP answer" in error.why
     assert error.why.isprintable()
 
 
@@ -485,8 +485,8 @@ def test_an_odd_version_of_an_answer_is_read(line: bytes) -> None:
 
 def test_an_empty_answer_and_one_that_is_cut_are_breaks() -> None:
     """Nothing came, or the beginning of a success; a refusal that is cut is one all the same."""
-    assert request_failed_by(answers()).arrived == "all"
-    assert request_failed_by(answers(b"HTTP/1.1 200 OK\r\nContent-Ty")).arrived == "all"
+    assert request_failed_by(answers()).sent == "all"
+    assert request_failed_by(answers(b"HTTP/1.1 200 OK\r\nContent-Ty")).sent == "all"
     with serving(answers(b"HTTP/1.1 402 Payment Required\r\nContent-Ty")) as server:
         assert post(server).status == 402
 
@@ -508,7 +508,7 @@ def test_an_answer_in_the_middle_of_the_upload_is_read(hangs_up: bool, monkeypat
             reply = post(server, 24 << 20)
         except RequestFailed as broken:
             # A reset may overtake the answer and take it away; then a part is all that is known.
-            assert hangs_up and broken.arrived == "part"
+            assert hangs_up and broken.sent == "partial"
         else:
             assert reply.status == 413 and b"too large" in reply.body
         over.set()
@@ -540,7 +540,7 @@ ZEROS = gzip.compress(bytes(100 << 20), 9, mtime=0) * 100
 def test_a_body_that_unpacks_to_gigabytes_is_given_up_early(encoding: str, bomb: bytes) -> None:
     """After some megabytes, which no picture in so few bytes has."""
     error = request_failed_by(answers(ok(f"Content-Encoding: {encoding}", f"Content-Length: {len(bomb)}", body=bomb)))
-    assert error.arrived == "all" and error.kind == "unreadable" and "100 times" in error.why
+    assert error.sent == "all" and error.kind == "unreadable" and "100 times" in error.why
     with serving(answers(ok(f"Content-Encoding: {encoding}", body=bomb))) as server:
         reply, whole = get(server)
     assert not whole and len(reply.body) <= 32 << 20
@@ -593,7 +593,7 @@ def test_ten_layers_and_a_damaged_one_are_breaks() -> None:
     damaged[20:30] = bytes(10)
     for answer in (many, ok("Content-Encoding: gzip", body=bytes(damaged))):
         error = request_failed_by(answers(answer))
-        assert error.arrived == "all" and error.kind == "unreadable"
+        assert error.sent == "all" and error.kind == "unreadable"
 
 
 @given(st.binary(max_size=2000), st.lists(st.integers(0, 2100), max_size=8), st.integers(0, 3))
@@ -773,7 +773,7 @@ def test_no_bytes_make_it_crash() -> None:
                 try:
                     post(server)
                 except RequestFailed as broken:
-                    assert broken.arrived == "all" and broken.why.isprintable()
+                    assert broken.sent == "all" and broken.why.isprintable()
                 except TooLong:
                     pass
                 try:

@@ -22,19 +22,9 @@ ORDER = """
 EXCEPTIONS = {
     ("core.config.allowed_models", "core.custom_providers.settings_entries"),
     ("core.config.settings", "core.ledger.types"),
-    ("core.dialects.base.uploads", "core.execution.retry_policy"),
-    ("core.dialects.fal", "core.execution.retry_policy"),
-    ("core.dialects.parsing.refusals", "core.execution.retry_policy"),
-    ("core.dialects.replicate", "core.execution.retry_policy"),
-    ("core.dialects.runflow", "core.execution.retry_policy"),
-    ("core.dialects.wavespeed", "core.execution.retry_policy"),
-    ("core.http.download", "core.execution.retry_policy"),
-    ("core.http.failures", "core.execution.retry_policy"),
     ("core.http.transport", "core.dialects.base.step"),
     ("core.http.transport", "core.dialects.parsing.reading"),
-    ("core.http.transport", "core.execution.retry_policy"),
     ("core.http.url_policy", "core.keys.pasted"),
-    ("core.keys.google_service_account", "core.execution.retry_policy"),
 }
 """Imports that still point upwards. Entries are only removed."""
 

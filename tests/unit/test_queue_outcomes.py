@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from dialect_driver import QUICK_ROWS, keyed, request
 from pack.core.engine import Engine
-from pack.core.execution import retry_policy
 from pack.core.execution.run import Run
+from pack.core.http import backoff
 from pack.core.planning.choice import ProviderChoice
 from pack.tests.doubles.server import Doubles
 
@@ -20,7 +20,7 @@ BOTH = pytest.mark.parametrize("provider", ["fal", "replicate"])
 def asked(doubles: Doubles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Asks a provider for one picture under fault words; the run and what the provider saw."""
     doubles.reset()
-    monkeypatch.setattr(retry_policy, "backoff", lambda attempt, dice: 0.02)
+    monkeypatch.setattr(backoff, "delay", lambda attempt, jitter: 0.02)
     engine = Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(doubles, "fal", "replicate"))
 
     def ask(provider: str, words: str) -> tuple[Run, dict[str, Any]]:

@@ -15,28 +15,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.dialects.parsing.error_parsing import fault_of
 from pack.core.errors import Fault, Kind
+from pack.core.execution.charge import charged_by, disposition_of
 from pack.core.execution.retry_policy import (
     FREE_TRIES,
     LONGEST_WAIT,
     PAID_TRIES,
     WAITS,
     Again,
-    Arrival,
     Stop,
     Verdict,
     after_break,
     after_failure,
     after_refusal,
-    backoff,
-    charged_by,
-    disposition_of,
-    hint_of,
     in_words,
-    parse_retry_after,
     patience,
     refusal_pause,
     refused_before_work,
+    retry_after_hint,
 )
+from pack.core.http.backoff import delay, parse_retry_after
+from pack.core.http.failures import BytesSent
 from pack.core.http.status import allows_other_variant
 from pack.core.providers import BUILT_IN
 
@@ -46,7 +44,7 @@ FRANK = replace(PLAIN, failures_unbilled=True)
 NOW = 1_790_000_000.0
 PATIENCE = 600.0
 KINDS: tuple[Kind, ...] = get_args(Kind)
-ARRIVALS: tuple[Arrival, ...] = get_args(Arrival)
+SENT: tuple[BytesSent, ...] = get_args(BytesSent)
 STATUSES = (400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 451, 500, 502, 503, 504, 524, 529)
 
 
@@ -56,36 +54,36 @@ def judged(
     """The verdict about a provider's answer, read as the dialects read it."""
     fault = fault_of(reply(status, {"error": {"message": "Sorry"}} if body is None else body))
     headers = {"retry-after": after} if after else {}
-    return after_failure(spec, fault, headers, paid=paid, attempt=attempt, now=NOW, dice=0.5, left=PATIENCE)
+    return after_failure(spec, fault, headers, paid=paid, attempt=attempt, now=NOW, jitter=0.5, left=PATIENCE)
 
 
 # ------------------------------------------------------------------------------------------------------ the table
 
 
 @pytest.mark.parametrize("paid", [False, True])
-@pytest.mark.parametrize("arrived", ["nothing", "part"])
-def test_what_never_arrived_is_sent_again(paid: bool, arrived: Arrival) -> None:
+@pytest.mark.parametrize("sent", ["none", "partial"])
+def test_what_never_arrived_is_sent_again(paid: bool, sent: BytesSent) -> None:
     """Refused, DNS, TLS, connect timeout, a body that was cut: nothing is charged, also when it is given up."""
-    assert isinstance(after_break(PLAIN, arrived, paid=paid, attempt=1, dice=0.5), Again)
-    last = after_break(PLAIN, arrived, paid=paid, attempt=PAID_TRIES if paid else FREE_TRIES, dice=0.5)
+    assert isinstance(after_break(PLAIN, sent, paid=paid, attempt=1, jitter=0.5), Again)
+    last = after_break(PLAIN, sent, paid=paid, attempt=PAID_TRIES if paid else FREE_TRIES, jitter=0.5)
     assert last == Stop("no")
 
 
 def test_a_break_after_the_whole_body_left() -> None:
     """Free: again. Paid: over, maybe charged. Paid with an idempotency key: again, and maybe charged at the end."""
-    assert isinstance(after_break(PLAIN, "all", paid=False, attempt=1, dice=0), Again)
-    assert after_break(PLAIN, "all", paid=False, attempt=FREE_TRIES, dice=0) == Stop("no")
-    assert after_break(PLAIN, "all", paid=True, attempt=1, dice=0) == Stop("maybe")
-    assert after_break(KEYED, "all", paid=True, attempt=1, dice=0) == Again(backoff(1, 0), "maybe")
-    assert after_break(KEYED, "part", paid=True, attempt=1, dice=0) == Again(backoff(1, 0), "no")
-    assert after_break(KEYED, "all", paid=True, attempt=PAID_TRIES, dice=0) == Stop("maybe")
+    assert isinstance(after_break(PLAIN, "all", paid=False, attempt=1, jitter=0), Again)
+    assert after_break(PLAIN, "all", paid=False, attempt=FREE_TRIES, jitter=0) == Stop("no")
+    assert after_break(PLAIN, "all", paid=True, attempt=1, jitter=0) == Stop("maybe")
+    assert after_break(KEYED, "all", paid=True, attempt=1, jitter=0) == Again(delay(1, 0), "maybe")
+    assert after_break(KEYED, "partial", paid=True, attempt=1, jitter=0) == Again(delay(1, 0), "no")
+    assert after_break(KEYED, "all", paid=True, attempt=PAID_TRIES, jitter=0) == Stop("maybe")
 
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_refused_free_step_is_tried_again(status: int) -> None:
     """With Retry-After after exactly that long, without it after the backoff; a long one ends it, and is named."""
     assert judged(status, paid=False, after="7") == Again(7.0)
-    assert judged(status, paid=False) == Again(backoff(1, 0.5))
+    assert judged(status, paid=False) == Again(delay(1, 0.5))
     assert judged(status, paid=False, after=str(LONGEST_WAIT)) == Again(LONGEST_WAIT)
     assert judged(status, paid=False, after="61") == Stop("no", 61.0)
     assert isinstance(judged(status, paid=False, attempt=FREE_TRIES), Stop)
@@ -155,7 +153,7 @@ def test_what_is_waited_for(kind: Kind, status: int | None, unbilled: bool | Non
 )
 def test_a_wait_that_only_the_words_name(words: str, seconds: float | None) -> None:
     """As Google, OpenAI and resellers write it; a number without a unit could be anything."""
-    found = hint_of(Fault("rate", words, 429), {}, NOW)
+    found = retry_after_hint(Fault("rate", words, 429), {}, NOW)
     assert found == (None if seconds is None else pytest.approx(seconds))
 
 
@@ -163,11 +161,11 @@ def test_what_says_the_wait_most_exactly_is_believed() -> None:
     """The body's field, the header in milliseconds, the header, the words; words of other failures say nothing."""
     words = "Please retry in 9s"
     both = {"retry-after": "3", "retry-after-ms": "2500"}
-    assert hint_of(Fault("rate", words, 429, retry_after=1.0), both, NOW) == 1.0
-    assert hint_of(Fault("rate", words, 429), both, NOW) == 2.5
-    assert hint_of(Fault("rate", words, 429), {"retry-after": "3"}, NOW) == 3.0
-    assert hint_of(Fault("rate", words, 429), {"retry-after-ms": "soon"}, NOW) == 9.0
-    assert hint_of(Fault("content", words, 400), {}, NOW) is None
+    assert retry_after_hint(Fault("rate", words, 429, retry_after=1.0), both, NOW) == 1.0
+    assert retry_after_hint(Fault("rate", words, 429), both, NOW) == 2.5
+    assert retry_after_hint(Fault("rate", words, 429), {"retry-after": "3"}, NOW) == 3.0
+    assert retry_after_hint(Fault("rate", words, 429), {"retry-after-ms": "soon"}, NOW) == 9.0
+    assert retry_after_hint(Fault("content", words, 400), {}, NOW) is None
 
 
 def test_a_provider_that_begins_work_before_it_says_503_is_not_asked_twice() -> None:
@@ -182,7 +180,7 @@ def test_a_server_s_fault(status: int) -> None:
     """Free: again. Paid: over and maybe charged. With an idempotency key: again."""
     assert isinstance(judged(status, paid=False), Again)
     assert judged(status, paid=True) == Stop("maybe")
-    assert judged(status, paid=True, spec=KEYED) == Again(backoff(1, 0.5), "maybe")
+    assert judged(status, paid=True, spec=KEYED) == Again(delay(1, 0.5), "maybe")
     last = judged(status, paid=True, spec=KEYED, attempt=PAID_TRIES)
     assert last == Stop("maybe")
 
@@ -204,8 +202,8 @@ def test_a_success_that_can_t_be_read_may_have_been_paid() -> None:
     """Paid: never again without a key, maybe charged. A free poll is asked again."""
     for kind in ("unreadable", "empty"):
         fault = Fault(kind, "", 200)
-        assert after_failure(PLAIN, fault, {}, paid=True, attempt=1, now=NOW, dice=0) == Stop("maybe")
-    poll = after_failure(PLAIN, Fault("unreadable", "", 200), {}, paid=False, attempt=1, now=NOW, dice=0)
+        assert after_failure(PLAIN, fault, {}, paid=True, attempt=1, now=NOW, jitter=0) == Stop("maybe")
+    poll = after_failure(PLAIN, Fault("unreadable", "", 200), {}, paid=False, attempt=1, now=NOW, jitter=0)
     assert isinstance(poll, Again)
 
 
@@ -313,7 +311,7 @@ def test_a_network_s_words_about_a_server_behind_it_leave_the_picture_in_doubt(s
     """Cloudflare's: the request got there, and what came of it isn't known. Also where failures are documented as free."""
     fault = Fault("server", "a web page titled 524: A timeout occurred", status)
     assert charged_by(BUILT_IN["nanobanana"], fault, accepted=False) == "maybe"
-    assert disposition_of(fault, accepted=False) == "lost"
+    assert disposition_of(fault, accepted=False) == "unresolved"
 
 
 @given(st.text(max_size=80))
@@ -361,28 +359,28 @@ specs = st.builds(
     refuses_before_work=st.sampled_from([frozenset[int](), frozenset({429}), frozenset({429, 503})]),
 )
 attempts = st.integers(1, 2000)
-dice = st.floats(0, 1)
+jitter = st.floats(0, 1)
 headers = st.sampled_from([{}, {"retry-after": "3"}, {"retry-after": "1e9"}, {"retry-after": "-5"}])
 
 
-@given(specs, st.sampled_from(ARRIVALS), attempts, dice)
+@given(specs, st.sampled_from(SENT), attempts, jitter)
 def test_a_paid_request_that_left_is_never_sent_again_without_a_key(
-    spec: Any, arrived: Arrival, n: int, d: float
+    spec: Any, sent: BytesSent, n: int, d: float
 ) -> None:
     """The first promise of the pack, for every break of a connection."""
-    verdict = after_break(spec, arrived, paid=True, attempt=n, dice=d)
-    if arrived == "all" and not spec.idempotency_header:
+    verdict = after_break(spec, sent, paid=True, attempt=n, jitter=d)
+    if sent == "all" and not spec.idempotency_header:
         assert verdict == Stop("maybe")
-    if arrived != "all":
+    if sent != "all":
         assert isinstance(verdict, Again) or verdict.charged == "no"
 
 
-@given(specs, faults, headers, attempts, dice)
+@given(specs, faults, headers, attempts, jitter)
 def test_a_paid_request_that_was_answered_is_sent_again_only_if_it_surely_cost_nothing(
     spec: Any, fault: Fault, head: dict[str, str], n: int, d: float
 ) -> None:
     """... or carries an idempotency key."""
-    verdict = after_failure(spec, fault, head, paid=True, attempt=n, now=NOW, dice=d)
+    verdict = after_failure(spec, fault, head, paid=True, attempt=n, now=NOW, jitter=d)
     if isinstance(verdict, Again) and not spec.idempotency_header:
         assert fault.status in spec.refuses_before_work and fault.kind in ("rate", "busy")
         assert charged_by(spec, fault, accepted=False) == "no"
@@ -390,19 +388,19 @@ def test_a_paid_request_that_was_answered_is_sent_again_only_if_it_surely_cost_n
         assert verdict.charged == charged_by(spec, fault, accepted=False)
 
 
-@given(specs, faults, headers, st.booleans(), attempts, dice)
+@given(specs, faults, headers, st.booleans(), attempts, jitter)
 def test_every_pause_is_bounded_and_every_step_ends(
     spec: Any, fault: Fault, head: dict[str, str], paid: bool, n: int, d: float
 ) -> None:
     """No pause of zero, none beyond a minute, no attempt beyond the last; a refusal before work ends with the patience."""
     if paid and refused_before_work(spec, fault):
-        verdict = after_failure(spec, fault, head, paid=paid, attempt=n, now=NOW, dice=d, left=PATIENCE)
+        verdict = after_failure(spec, fault, head, paid=paid, attempt=n, now=NOW, jitter=d, left=PATIENCE)
         assert isinstance(verdict, Stop) or 0 < verdict.seconds <= PATIENCE
-        last = after_failure(spec, fault, head, paid=paid, attempt=n, now=NOW, dice=d, left=0.0)
+        last = after_failure(spec, fault, head, paid=paid, attempt=n, now=NOW, jitter=d, left=0.0)
         assert isinstance(last, Stop)
         return
-    verdicts = [after_failure(spec, fault, head, paid=paid, attempt=n, now=NOW, dice=d)]
-    verdicts += [after_break(spec, arrived, paid=paid, attempt=n, dice=d) for arrived in ARRIVALS]
+    verdicts = [after_failure(spec, fault, head, paid=paid, attempt=n, now=NOW, jitter=d)]
+    verdicts += [after_break(spec, sent, paid=paid, attempt=n, jitter=d) for sent in SENT]
     for verdict in verdicts:
         if isinstance(verdict, Again):
             assert 0 < verdict.seconds <= LONGEST_WAIT and math.isfinite(verdict.seconds)
@@ -412,7 +410,7 @@ def test_every_pause_is_bounded_and_every_step_ends(
 def test_the_backoff_grows_to_its_cap_and_no_further() -> None:
     """0.5 doubling to 8 s, up to a quarter less by the dice, also at try 1,100."""
     for n, d in product([*range(1, 12), 1100], (0.0, 0.5, 1.0)):
-        assert backoff(n, d) == pytest.approx(min(8.0, 0.5 * 2.0 ** min(n - 1, 60)) * (1 - 0.25 * d))
+        assert delay(n, d) == pytest.approx(min(8.0, 0.5 * 2.0 ** min(n - 1, 60)) * (1 - 0.25 * d))
 
 
 def test_another_variant_follows_only_what_was_refused_as_it_was_asked() -> None:

@@ -333,7 +333,7 @@ def refusal_at(url: str, signing_key: str) -> NanoBananaError:
 @with_google_auth
 def test_a_token_address_that_fails_is_told_as_what_it_is(signing_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Away, moved, broken, or no token address at all: never a bad key, and never another address."""
-    monkeypatch.setattr(google_service_account, "backoff", lambda attempt, dice: 0.0)
+    monkeypatch.setattr(google_service_account.backoff, "delay", lambda attempt, jitter: 0.0)
     monkeypatch.setattr("google.auth._exponential_backoff.time.sleep", lambda seconds: None)
     with serving(lambda connection: connection.reset()) as away:
         assert isinstance(refusal_at(away.url + "/token", signing_key), NetworkError)

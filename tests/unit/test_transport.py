@@ -91,7 +91,7 @@ def test_a_refused_connection_took_nothing() -> None:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(RequestFailed) as broken:
             Transport(url).send("POST", url, headers={}, body=body(100), deadline=time.monotonic() + 10)
-    assert broken.value.arrived == "nothing" and not broken.value.timed_out
+    assert broken.value.sent == "none" and not broken.value.timed_out
     assert broken.value.why == "the connection was refused"
 
 
@@ -105,7 +105,7 @@ def test_a_name_that_can_t_be_looked_up_took_nothing(monkeypatch: pytest.MonkeyP
     way = Transport("https://api.example.com")
     with pytest.raises(RequestFailed) as broken:
         way.send("POST", "https://api.example.com/x", headers={}, body=body(9), deadline=time.monotonic() + 5)
-    assert broken.value.arrived == "nothing" and "looked up" in broken.value.why
+    assert broken.value.sent == "none" and "looked up" in broken.value.why
 
 
 def test_a_reset_in_the_middle_of_the_upload_took_a_part() -> None:
@@ -118,7 +118,7 @@ def test_a_reset_in_the_middle_of_the_upload_took_a_part() -> None:
 
     with serving(script) as server, pytest.raises(RequestFailed) as broken:
         post(server, LARGE)
-    assert broken.value.arrived == "part"
+    assert broken.value.sent == "partial"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_break_after_the_whole_body_took_all(then: Callable[[Connection], None
     """Whatever happens from the last byte on, the provider may have worked on it."""
     with serving(after_request(then)) as server, pytest.raises(RequestFailed) as broken:
         post(server, 300_000)
-    assert broken.value.arrived == "all"
+    assert broken.value.sent == "all"
     assert len(server.connections[0].body) == 300_000
 
 
@@ -156,7 +156,7 @@ def test_headers_that_are_cut_are_no_success() -> None:
         try:
             assert post(server).body == b""
         except RequestFailed as broken:
-            assert broken.arrived == "all"
+            assert broken.sent == "all"
 
 
 def test_no_answer_in_time_took_all_and_timed_out() -> None:
@@ -167,7 +167,7 @@ def test_no_answer_in_time_took_all_and_timed_out() -> None:
         with pytest.raises(RequestFailed) as broken:
             post(server, seconds=1)
         over.set()
-    assert broken.value.arrived == "all" and broken.value.timed_out
+    assert broken.value.sent == "all" and broken.value.timed_out
     assert 0.9 < time.monotonic() - began < 20
 
 
@@ -189,7 +189,7 @@ def test_an_answer_that_drips_ends_at_the_deadline() -> None:
         took = time.monotonic() - began
         enough.set()
         end.cancel()
-    assert broken.value.arrived == "all" and broken.value.timed_out and took < 20
+    assert broken.value.sent == "all" and broken.value.timed_out and took < 20
 
 
 def test_a_deadline_that_is_over_sends_nothing() -> None:
@@ -197,7 +197,7 @@ def test_a_deadline_that_is_over_sends_nothing() -> None:
     with serving(Connection.serve) as server:
         with pytest.raises(RequestFailed) as broken:
             post(server, seconds=-1)
-        assert broken.value.arrived == "nothing" and broken.value.timed_out and server.connection_count == 0
+        assert broken.value.sent == "none" and broken.value.timed_out and server.connection_count == 0
 
 
 @pytest.fixture(scope="module")
@@ -251,7 +251,7 @@ def test_tls_that_breaks_after_the_body_took_all(certificate: Path, monkeypatch:
         with pytest.raises(RequestFailed) as broken:
             post(server, 1000, way=trusting(server, certificate, monkeypatch))
         assert len(server.connections[0].body) == 1000
-    assert broken.value.arrived == "all"
+    assert broken.value.sent == "all"
 
 
 def test_tls_answers_and_ragged_ends(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,7 +267,7 @@ def test_an_unknown_certificate_took_nothing(certificate: Path) -> None:
         server.url = server.url.replace("http:", "https:")
         with pytest.raises(RequestFailed) as broken:
             post(server)
-        assert broken.value.arrived == "nothing" and broken.value.kind == "certificate" and broken.value.lasting
+        assert broken.value.sent == "none" and broken.value.kind == "certificate" and broken.value.lasting
         assert broken.value.why.endswith("certificate verify failed: self-signed certificate")
 
 
@@ -300,7 +300,7 @@ def test_an_early_answer_with_a_reset_is_never_taken_for_a_whole_request() -> No
         try:
             assert post(server, LARGE).status == 401
         except RequestFailed as broken:
-            assert broken.arrived == "part"
+            assert broken.sent == "partial"
 
 
 # ----------------------------------------------------------------------------------------------------- key and origin
@@ -564,7 +564,7 @@ def test_a_broken_gzip_is_a_break_after_the_whole_body() -> None:
     ) as server:
         with pytest.raises(RequestFailed) as broken:
             post(server)
-    assert broken.value.arrived == "all"
+    assert broken.value.sent == "all"
 
 
 def test_a_file_that_a_server_gzips_all_the_same_is_whole() -> None:

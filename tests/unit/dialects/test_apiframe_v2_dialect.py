@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from dialect_driver import PNG, job, play, reply, request, sent_json
 from pack.core.dialects.base.step import ImageRef, Reply
-from pack.core.execution.retry_policy import charged_by, disposition_of
+from pack.core.execution.charge import charged_by, disposition_of
 from pack.core.providers import BUILT_IN
 
 ROW = BUILT_IN["apiframe_v2"]
@@ -147,7 +147,7 @@ def test_a_failed_job_says_why(status: str, cost: object, unbilled: bool | None)
 def test_a_purged_result_was_paid_and_is_gone() -> None:
     """After 24 hours. An address that is still there is tried all the same."""
     gone = play(job(ROW, request()), ACCEPTED, looked("COMPLETED", expired=True)).failed
-    assert "24 hours" in gone.fault.words and disposition_of(gone.fault, accepted=True) == "lost"
+    assert "24 hours" in gone.fault.words and disposition_of(gone.fault, accepted=True) == "unresolved"
     assert charged_by(ROW, gone.fault, accepted=True) == "yes"
     assert play(job(ROW, request()), ACCEPTED, looked("COMPLETED", expired=True, result=[URL])).done.images
 
@@ -202,7 +202,7 @@ def test_an_error_that_is_no_object_is_told_by_its_status(raw: bytes) -> None:
 def test_a_job_that_is_not_known_any_more_is_lost() -> None:
     """The 404 of a poll is about the job."""
     lost = play(job(ROW, request()), ACCEPTED, reply(404, {"error": "Job not found"})).failed
-    assert "5b1c" in lost.fault.words and disposition_of(lost.fault, accepted=True) == "lost"
+    assert "5b1c" in lost.fault.words and disposition_of(lost.fault, accepted=True) == "unresolved"
 
 
 def test_a_job_is_found_again_after_a_restart() -> None:

@@ -9,7 +9,7 @@ import pytest
 from dialect_driver import BASE, job, play, reply, request, sent_json
 from pack.core.dialects import dialect, fal
 from pack.core.dialects.base.step import Cancels, Done, ImageRef, Reply, Send, Wait
-from pack.core.execution import retry_policy
+from pack.core.execution import charge, retry_policy
 from pack.core.providers import BUILT_IN
 
 ROW = BUILT_IN["fal"]
@@ -233,14 +233,14 @@ def test_an_error_in_place_of_the_result_is_how_the_run_ended(result: Reply, kin
     """It ends the call: it is not asked for again, and 5xx is free as documented."""
     fault = ended(result).fault
     assert (fault.kind, fault.unbilled) == (kind, unbilled)
-    told = retry_policy.after_failure(ROW, fault, result.headers, paid=False, attempt=1, now=0, dice=0)
+    told = retry_policy.after_failure(ROW, fault, result.headers, paid=False, attempt=1, now=0, jitter=0)
     # An empty list without a word, and without a word about the bill, is asked about before it is paid again.
     silent = kind == "empty" and not fault.words and not unbilled
-    assert isinstance(told, retry_policy.Stop) and retry_policy.disposition_of(fault, accepted=True) == (
-        "lost" if silent else "over"
+    assert isinstance(told, retry_policy.Stop) and charge.disposition_of(fault, accepted=True) == (
+        "unresolved" if silent else "final"
     )
     charged = {None: "maybe", True: "no", False: "yes"}[unbilled]
-    assert retry_policy.charged_by(ROW, fault, accepted=True) == charged
+    assert charge.charged_by(ROW, fault, accepted=True) == charged
 
 
 def test_the_status_may_carry_the_error() -> None:
@@ -256,8 +256,8 @@ def test_the_status_may_carry_the_error() -> None:
 def test_a_gateway_in_the_way_of_the_result_is_asked_again(status: int) -> None:
     """It says nothing about the run, which may have been a success."""
     fault = ended(reply(status, raw=b"<html><title>Bad Gateway</title></html>")).fault
-    told = retry_policy.after_failure(ROW, fault, {}, paid=False, attempt=1, now=0, dice=0)
-    assert isinstance(told, retry_policy.Again) and retry_policy.disposition_of(fault, accepted=True) == "again"
+    told = retry_policy.after_failure(ROW, fault, {}, paid=False, attempt=1, now=0, jitter=0)
+    assert isinstance(told, retry_policy.Again) and charge.disposition_of(fault, accepted=True) == "resumable"
 
 
 def test_a_500_without_a_type_is_looked_at_for_a_while() -> None:
@@ -266,7 +266,7 @@ def test_a_500_without_a_type_is_looked_at_for_a_while() -> None:
     start = (reply(200, TAKEN), COMPLETED)
     assert isinstance(play(job(ROW, request()), *start, *[odd] * 5, reply(200, PICTURES)).end, Done)
     fault = play(job(ROW, request()), *start, *[odd] * 6).failed.fault
-    assert (fault.kind, fault.unbilled, retry_policy.disposition_of(fault, accepted=True)) == ("task", None, "over")
+    assert (fault.kind, fault.unbilled, charge.disposition_of(fault, accepted=True)) == ("task", None, "final")
 
 
 @pytest.mark.parametrize(
@@ -282,15 +282,15 @@ def test_a_500_without_a_type_is_looked_at_for_a_while() -> None:
 def test_a_result_that_is_denied_to_us_can_still_be_had(status: int, kind: str, words: str) -> None:
     """A revoked key, an account that this picture has emptied or too many questions: no word about the run."""
     fault = ended(reply(status, {"detail": words})).fault
-    assert fault.kind == kind and retry_policy.disposition_of(fault, accepted=True) == "again"
+    assert fault.kind == kind and charge.disposition_of(fault, accepted=True) == "resumable"
 
 
 @pytest.mark.parametrize("replies", [[reply(404, {"detail": "Not found"})], [COMPLETED, reply(404, {})]])
 def test_a_request_that_is_not_known_any_more_is_lost(replies: list[Reply]) -> None:
     """At its status or at its result: it may have been paid."""
     failed = play(job(ROW, request()), reply(200, TAKEN), *replies).failed
-    assert failed.task == "r-1" and retry_policy.disposition_of(failed.fault, accepted=True) == "lost"
-    assert retry_policy.charged_by(ROW, failed.fault, accepted=True) == "maybe"
+    assert failed.task == "r-1" and charge.disposition_of(failed.fault, accepted=True) == "unresolved"
+    assert charge.charged_by(ROW, failed.fault, accepted=True) == "maybe"
 
 
 # --------------------------------------------------------------------------------------------------- refused at once
@@ -313,7 +313,7 @@ def test_a_submission_that_is_refused(answer: Reply, kind: str, words: str) -> N
     """`detail` is a list or a string; nothing was taken, so nothing is charged."""
     fault = play(job(ROW, request()), answer).failed.fault
     assert fault.kind == kind and words in fault.words
-    assert retry_policy.charged_by(ROW, fault, accepted=False) == "no"
+    assert charge.charged_by(ROW, fault, accepted=False) == "no"
 
 
 @pytest.mark.parametrize(("word", "again"), [("true", True), ("", True), ("false", False), ("False", False)])
@@ -321,7 +321,7 @@ def test_what_says_that_asking_again_won_t_help_is_not_asked_again(word: str, ag
     """`X-Fal-Retryable`, on a refusal before work."""
     headers = {"x_fal_retryable": word} if word else {}
     fault = play(job(ROW, request()), reply(503, {"detail": "Down"}, **headers)).failed.fault
-    told = retry_policy.after_failure(ROW, fault, {}, paid=True, attempt=1, now=0, dice=0)
+    told = retry_policy.after_failure(ROW, fault, {}, paid=True, attempt=1, now=0, jitter=0)
     assert isinstance(told, retry_policy.Again) is again
     assert again or told == retry_policy.Stop("no")
 
@@ -330,7 +330,7 @@ def test_what_says_that_asking_again_won_t_help_is_not_asked_again(word: str, ag
 def test_a_submission_answered_with_something_else_may_have_been_paid(body: bytes) -> None:
     """There is nothing to follow."""
     fault = play(job(ROW, request()), reply(200, raw=body)).failed.fault
-    assert retry_policy.charged_by(ROW, fault, accepted=False) == "maybe"
+    assert charge.charged_by(ROW, fault, accepted=False) == "maybe"
 
 
 # --------------------------------------------------------------------------------------------------- references

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from dialect_driver import BASE, job, play, reply, request, sent_json
 from pack.core.dialects.base.step import ImageRef, Reply, Send
-from pack.core.execution.retry_policy import charged_by, disposition_of
+from pack.core.execution.charge import charged_by, disposition_of
 from pack.core.providers import BUILT_IN
 
 ROW = BUILT_IN["kie"]
@@ -190,22 +190,22 @@ def test_a_failed_task_says_why_and_whether_it_was_billed(
     failed = play(job(ROW, request()), reply(value=CREATED), record("fail", **more)).failed
     assert (failed.fault.kind, failed.fault.unbilled, failed.task) == (kind, unbilled, "task_12")
     assert (more["failMsg"] or "status fail") in failed.fault.words and "success" not in failed.fault.words
-    assert disposition_of(failed.fault, accepted=True) == "over"
+    assert disposition_of(failed.fault, accepted=True) == "final"
 
 
 def test_a_poll_that_fails_is_not_a_task_that_fails() -> None:
     """Its error is asked about again; a task that it doesn't know is lost."""
     busy = play(job(ROW, request()), reply(value=CREATED), reply(value={"code": 500, "msg": "later"})).failed
-    assert busy.fault.status == 500 and disposition_of(busy.fault, accepted=True) == "again"
+    assert busy.fault.status == 500 and disposition_of(busy.fault, accepted=True) == "resumable"
     for gone in (reply(value={"code": 404, "msg": "no"}), reply(404, {"code": 404, "msg": "no"})):
         lost = play(job(ROW, request()), reply(value=CREATED), gone).failed
-        assert "task_12" in lost.fault.words and disposition_of(lost.fault, accepted=True) == "lost"
+        assert "task_12" in lost.fault.words and disposition_of(lost.fault, accepted=True) == "unresolved"
 
 
 def test_a_result_that_can_t_be_read_is_asked_for_again() -> None:
     """Broken JSON in the string is no empty result."""
     failed = play(job(ROW, request()), reply(value=CREATED), record("success", resultJson='{"resultUrls":[')).failed
-    assert failed.fault.kind == "unreadable" and disposition_of(failed.fault, accepted=True) == "again"
+    assert failed.fault.kind == "unreadable" and disposition_of(failed.fault, accepted=True) == "resumable"
 
 
 @pytest.mark.parametrize("made", ["", None, "{}", '{"resultUrls":[]}', '{"resultUrls":null}', "[]"])

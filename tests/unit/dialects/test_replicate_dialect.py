@@ -9,7 +9,7 @@ import pytest
 from dialect_driver import BASE, fitted, job, play, reply, request, sent_json
 from pack.core.dialects import dialect, replicate
 from pack.core.dialects.base.step import Cancels, Done, ImageRef, Reply, Send, Wait
-from pack.core.execution import retry_policy
+from pack.core.execution import charge, retry_policy
 from pack.core.providers import BUILT_IN
 
 ROW = BUILT_IN["replicate"]
@@ -122,9 +122,9 @@ def test_a_failed_prediction_by_its_words(error: str | None, kind: str) -> None:
     failed = ended({**STARTED, "status": "failed", "error": error})
     assert failed.fault.kind == kind and failed.task == "p1"
     assert (error or "")[:20] in failed.fault.words
-    told = retry_policy.after_failure(ROW, failed.fault, {}, paid=False, attempt=1, now=0, dice=0)
-    assert isinstance(told, retry_policy.Stop) and retry_policy.disposition_of(failed.fault, accepted=True) == "over"
-    assert retry_policy.charged_by(ROW, failed.fault, accepted=True) == "maybe"
+    told = retry_policy.after_failure(ROW, failed.fault, {}, paid=False, attempt=1, now=0, jitter=0)
+    assert isinstance(told, retry_policy.Stop) and charge.disposition_of(failed.fault, accepted=True) == "final"
+    assert charge.charged_by(ROW, failed.fault, accepted=True) == "maybe"
 
 
 @pytest.mark.parametrize(
@@ -140,16 +140,16 @@ def test_a_failed_prediction_by_its_words(error: str | None, kind: str) -> None:
 def test_what_a_cancelled_prediction_costs(value: dict[str, Any], charged: str) -> None:
     """Nothing when it never started, which it has to say; nobody is asked about it afterwards."""
     fault = ended(value).fault
-    assert retry_policy.charged_by(ROW, fault, accepted=True) == charged
-    assert retry_policy.disposition_of(fault, accepted=True) == "over"
+    assert charge.charged_by(ROW, fault, accepted=True) == charged
+    assert charge.disposition_of(fault, accepted=True) == "final"
 
 
 def test_an_output_that_was_deleted_was_paid_and_is_lost() -> None:
     """An hour later: the next run asks before it pays again."""
     fault = ended({**SUCCEEDED, "output": None, "data_removed": True}).fault
     assert (
-        retry_policy.charged_by(ROW, fault, accepted=True) == "yes"
-        and retry_policy.disposition_of(fault, accepted=True) == "lost"
+        charge.charged_by(ROW, fault, accepted=True) == "yes"
+        and charge.disposition_of(fault, accepted=True) == "unresolved"
     )
     assert "an hour" in fault.cure
 
@@ -157,7 +157,7 @@ def test_an_output_that_was_deleted_was_paid_and_is_lost() -> None:
 def test_a_success_without_an_output() -> None:
     """The picture was declined without a word, or never was."""
     fault = ended({**SUCCEEDED, "output": None}).fault
-    assert fault.kind == "empty" and retry_policy.charged_by(ROW, fault, accepted=True) == "maybe"
+    assert fault.kind == "empty" and charge.charged_by(ROW, fault, accepted=True) == "maybe"
 
 
 def test_a_prediction_is_found_again_after_a_restart() -> None:
@@ -168,7 +168,7 @@ def test_a_prediction_is_found_again_after_a_restart() -> None:
 
 def test_a_prediction_that_is_not_known_any_more_is_lost() -> None:
     failed = play(job(ROW, request()), reply(201, MADE), reply(404, {"detail": "Not found"})).failed
-    assert failed.task == "p1" and retry_policy.disposition_of(failed.fault, accepted=True) == "lost"
+    assert failed.task == "p1" and charge.disposition_of(failed.fault, accepted=True) == "unresolved"
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_a_submission_that_is_refused(answer: Reply, kind: str, words: str) -> N
     """Problem-style, with what of it is there."""
     fault = play(job(ROW, request()), answer).failed.fault
     assert fault.kind == kind and words in fault.words
-    assert retry_policy.charged_by(ROW, fault, accepted=False) == "no"
+    assert charge.charged_by(ROW, fault, accepted=False) == "no"
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_how_long_a_throttled_request_waits(body: Any, headers: dict[str, str], 
     """The field, the header, or the seconds in the sentence; without any, the usual backoff."""
     answer = reply(429, body, **headers)
     fault = play(job(ROW, request()), answer).failed.fault
-    told = retry_policy.after_failure(ROW, fault, answer.headers, paid=True, attempt=1, now=0, dice=0)
+    told = retry_policy.after_failure(ROW, fault, answer.headers, paid=True, attempt=1, now=0, jitter=0)
     assert isinstance(told, retry_policy.Again)
     assert told.seconds == (pytest.approx(seconds) if seconds else retry_policy.WAITS.first_pause)
 
@@ -210,7 +210,7 @@ def test_how_long_a_throttled_request_waits(body: Any, headers: dict[str, str], 
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html></html>", b"{}", b'{"status": "succeeded"}'])
 def test_a_submission_answered_with_something_else_may_have_been_paid(body: bytes) -> None:
     fault = play(job(ROW, request()), reply(201, raw=body)).failed.fault
-    assert retry_policy.charged_by(ROW, fault, accepted=False) == "maybe"
+    assert charge.charged_by(ROW, fault, accepted=False) == "maybe"
 
 
 # --------------------------------------------------------------------------------------------------- files
@@ -281,4 +281,4 @@ def test_a_ratio_that_replicate_does_not_take_is_free_and_explained() -> None:
     played = play(work, reply(422, answer))
     assert sent_json(played.sends[0])["input"]["aspect_ratio"] == "1:8"
     fault = played.failed.fault
-    assert "input.aspect_ratio" in fault.words and retry_policy.charged_by(ROW, fault, accepted=False) == "no"
+    assert "input.aspect_ratio" in fault.words and charge.charged_by(ROW, fault, accepted=False) == "no"

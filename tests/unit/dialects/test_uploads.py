@@ -13,7 +13,7 @@ from dialect_driver import job, request, tiny
 from pack.core.dialects.base.inlining import in_order, next_upload
 from pack.core.dialects.base.uploads import known_urls
 from pack.core.engine import Engine
-from pack.core.execution import call
+from pack.core.execution import call_status
 from pack.core.http.body import Base64, Inline
 from pack.core.http.connections import UnsafeAddress
 from pack.core.http.transport import Transport
@@ -159,14 +159,14 @@ def test_an_upload_over_a_slow_line_has_the_time_that_it_takes_there(
 
     def watched(self: Transport, method: str, url: str, **more: Any) -> Any:
         if more.get("body") is not None and url.endswith("/v1/files"):
-            deadlines.append(more["deadline"] - time.monotonic() - len(more["body"]) / call.SLOW_BYTES)
+            deadlines.append(more["deadline"] - time.monotonic() - len(more["body"]) / call_status.SLOW_BYTES)
         return real(self, method, url, **more)
 
     monkeypatch.setattr(Transport, "send", watched)
-    monkeypatch.setattr(call, "SLOW_BYTES", 10)
+    monkeypatch.setattr(call_status, "SLOW_BYTES", 10)
     spec = replace(BUILT_IN["replicate"], upload_above=1, base_url=doubles.base_url("replicate"))
     edit(doubles, tmp_path, spec, "slow line", REPLICATE_API_TOKEN="sim-run")
-    assert deadlines == [pytest.approx(call.FREE_SECONDS, abs=1.0)] * 3
+    assert deadlines == [pytest.approx(call_status.FREE_SECONDS, abs=1.0)] * 3
 
 
 @pytest.mark.parametrize("provider", ["kie", "wavespeed", "apiframe_v2", "runflow", "fal", "replicate"])

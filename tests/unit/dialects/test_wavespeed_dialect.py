@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from dialect_driver import job, play, reply, request, sent_json
 from pack.core.dialects.base.step import ImageRef, Reply
-from pack.core.execution.retry_policy import charged_by, disposition_of
+from pack.core.execution.charge import charged_by, disposition_of
 from pack.core.providers import BUILT_IN
 
 ROW = BUILT_IN["wavespeed"]
@@ -140,7 +140,7 @@ def test_a_prediction_that_is_not_known_any_more_is_lost() -> None:
     for gone in (reply(404, {"code": 404, "message": "no"}), reply(value={"code": 404, "message": "no"})):
         lost = play(job(ROW, request()), prediction("created"), gone).failed
         assert "pr-9" in lost.fault.words and lost.task == "pr-9"
-        assert disposition_of(lost.fault, accepted=True) == "lost"
+        assert disposition_of(lost.fault, accepted=True) == "unresolved"
 
 
 def test_a_prediction_is_found_again_after_a_restart() -> None:
@@ -228,10 +228,13 @@ def test_a_404_that_is_not_its_own_leads_to_the_other_address_of_a_result() -> N
     assert done.paths[1:] == [POLL, POLL.removesuffix("/result"), POLL.removesuffix("/result")]
     assert done.done.images == (ImageRef(url=URL),) and done.done.variants == {"result": "plain"}
     lost = play(job(ROW, request()), prediction("created"), MISSING, MISSING).failed
-    assert disposition_of(lost.fault, accepted=True) == "lost" and lost.task == "pr-9"
+    assert disposition_of(lost.fault, accepted=True) == "unresolved" and lost.task == "pr-9"
 
 
 def test_a_deleted_prediction_is_lost() -> None:
     """Only its client knows the word. It may have been billed before."""
     gone = play(job(ROW, request()), prediction("created"), prediction("deleted")).failed
-    assert disposition_of(gone.fault, accepted=True) == "lost" and charged_by(ROW, gone.fault, accepted=True) == "maybe"
+    assert (
+        disposition_of(gone.fault, accepted=True) == "unresolved"
+        and charged_by(ROW, gone.fault, accepted=True) == "maybe"
+    )

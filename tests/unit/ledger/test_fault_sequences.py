@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
 from pack.core.engine import Engine
 from pack.core.errors import LedgerFailed
-from pack.core.execution import retry_policy
 from pack.core.execution.run import Run
+from pack.core.http import backoff
 from pack.core.planning.choice import ProviderChoice
 from pack.core.request import Options, Request
 from pack.tests.doubles import start
@@ -57,7 +57,7 @@ class Lives(RuleBasedStateMachine):
         super().__init__()
         TRIED["sequences"] += 1
         # Pauses between tries are real elsewhere; here they would only make fewer sequences of the same minute.
-        self._pauses, retry_policy.backoff = retry_policy.backoff, lambda attempt, dice: 0.02
+        self._pauses, backoff.delay = backoff.delay, lambda attempt, jitter: 0.02
         self.home = Path(tempfile.mkdtemp(prefix="machine-"))
         self.environ = {"NANO_BANANA_CAP_DAY": "none", "NANO_BANANA_CAP_RUN": "none"}
         for name in PROVIDERS:
@@ -190,7 +190,7 @@ class Lives(RuleBasedStateMachine):
         for engine in (self.engine, *self.others):
             engine.ledger.close()
         shutil.rmtree(self.home, ignore_errors=True)
-        retry_policy.backoff = self._pauses
+        backoff.delay = self._pauses
         if "NANO_BANANA_MACHINE_EXAMPLES" in os.environ:
             print(TRIED)
 

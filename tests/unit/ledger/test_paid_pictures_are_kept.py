@@ -13,7 +13,7 @@ import pytest
 from dialect_driver import PNG, QUICK_ROWS, keyed, request
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, LedgerFailed
-from pack.core.execution import call
+from pack.core.execution import charge
 from pack.core.execution.run import Run
 from pack.core.http import download
 from pack.core.http.transport import Transport
@@ -99,7 +99,7 @@ def test_a_key_that_is_refused_for_days_gives_no_task_up(
 ) -> None:
     """It says nothing about the picture, which a provider may keep for a week; a clock that jumped says as little."""
     asked = request(prompt="days [[sim: task=done poll_status=401 poll_times=2]]")
-    monkeypatch.setattr(call, "URL_SECONDS", -1.0)
+    monkeypatch.setattr(charge, "RESUMABLE_SECONDS", -1.0)
     for _ in range(2):
         assert errors(make(engine, asked, "fal")) == [("key", "maybe")] and state(engine) == "accepted"
     assert make(engine, asked, "fal").tasks[0].result and doubles.request_log("days")["paid_images"] == 1

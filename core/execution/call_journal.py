@@ -1,0 +1,131 @@
+"""What one call writes into the journal and the results folder.
+
+Once a request may be paid, a journal that can't be written is a notice and no error: the picture is worth more than its row.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..errors import LedgerFailed
+from ..ledger.journal import Journal
+from ..ledger.kept_answers import KeptAnswer
+from .call_key import CallKey
+from .call_status import CallStatus
+from .charge import Failed, PackFailed, Unheard, charged, is_open
+
+log = logging.getLogger("nano_banana")
+
+
+class CallJournal:
+    """The journal as one call writes it."""
+
+    def __init__(self, journal: Journal, status: CallStatus, key: CallKey) -> None:
+        self._journal, self._status, self._key = journal, status, key
+        self._notices: Sequence[str] = ()
+
+    def mark_sent(self) -> None:
+        """The paid request is about to leave. Raises LedgerFailed: then it must not."""
+        self._journal.mark_sent(self._status.fingerprints, self._status.id)
+
+    def mark_retryable(self) -> None:
+        """The paid request surely never arrived, or was surely refused before work began."""
+        self._write(lambda: self._journal.mark_retryable(self._status.fingerprints))
+
+    def mark_accepted(self, task: dict[str, Any]) -> None:
+        self._write(lambda: self._journal.mark_accepted(self._status.fingerprints, task))
+
+    def mark_answered(self, urls: dict[str, str], usd: float | None, notices: Sequence[str]) -> None:
+        """The final answer is here. `urls`: fingerprint -> address. `usd`: price of one picture. `notices` are kept with
+        each picture."""
+        self._notices = notices
+        outcome = self._status.outcome
+        if urls:
+            self._write(lambda: self._journal.mark_answered(urls, outcome.text, usd, outcome.request_id))
+
+    def write_incoming(self, number: int, data: bytes) -> bool:
+        """Puts the provider's bytes on disk, before anybody looks into them; False when they are not there."""
+        name = self._status.fingerprint(number)
+        return self._write(lambda: self._journal.write_incoming(name, data), "A picture could not be stored")
+
+    def store(self, number: int, usd: float | None, *, read: bool) -> bool:
+        """Settles the bytes of a picture that were brought in; False when they are not on disk for good.
+
+        `read`: whether a run is still there to take it.
+        """
+        outcome, name = self._status.outcome, self._status.fingerprint(number)
+        return self._write(
+            lambda: self._journal.mark_stored(
+                name, outcome.text, usd, outcome.request_id, notices=self._notices, read=read
+            ),
+            "A picture could not be stored",
+        )
+
+    def reader(self, number: int) -> Callable[[], bytes]:
+        """What reads the bytes that were brought in from disk, now and after they are stored."""
+        return self._journal.reader(self._status.fingerprint(number))
+
+    def file_name(self, number: int) -> str:
+        """The name in the results folder of the bytes that were brought in."""
+        return self._journal.file_name(self._status.fingerprint(number))
+
+    def keep_unreadable(self, number: int, data: bytes) -> Path | None:
+        """Keeps bytes that are no picture; None when that isn't possible."""
+        return self._journal.keep_unreadable(self._status.fingerprint(number), data)
+
+    def keep_extra(self, data: bytes) -> None:
+        keep = partial(self._journal.store_extra, self._status.fingerprints[0], data, self._status.outcome.text)
+        self._write(keep, "An extra picture could not be stored")
+
+    def keep_answer(self, answer: KeptAnswer) -> Path | None:
+        """Writes an answer to disk without the key; gives where, None when it can't be written."""
+        cleaned = self._key.scrub_answer(answer)
+        kept = self._journal.keep_answer(self._status.id, cleaned, self._key.scrub_pieces)
+        self._status.outcome.answer = kept.name if kept else ""
+        return kept
+
+    def close(self, *, unheard: bool) -> None:
+        """Writes down what became of every picture that is not stored.
+
+        `unheard`: nobody was there to hear of it, so a charge that is in doubt is asked about before it is paid again.
+        """
+        status = self._status
+        for number in status.numbers:
+            error = status.outcome.why(number)
+            if is_open(status.charge_of(number)):
+                status.advance_picture(number, PackFailed())  # nothing said how it ended
+            if unheard:
+                status.advance_picture(number, Unheard())
+            charge = status.charge_of(number)
+            remains = charge.disposition if isinstance(charge, Failed) else "final"
+            reason = error.reason if error else "it could not be stored"
+            name = status.fingerprint(number)
+            try:
+                uids = self._journal.mark_failed(
+                    [name],
+                    charged(charge),
+                    reason,
+                    unresolved=remains == "unresolved",
+                    resumable=remains == "resumable",
+                )
+                status.outcome.uids[number] = uids.get(name, "")
+            except LedgerFailed as failed:
+                log.warning("%s", failed.reason)
+            except Exception:  # a bug of ours: nobody may wait for ever because of a row
+                log.exception("the end of a call to %s could not be written down", status.target.spec.id)
+
+    def _write(self, step: Callable[[], None], what: str = "The journal could not be written") -> bool:
+        try:
+            step()
+        except LedgerFailed as error:
+            notices = self._status.outcome.notices
+            notice = f"{what}: {error.reason} Save this picture: the next run may have to pay for it again"
+            if notice not in notices:
+                notices.append(notice)
+            log.warning("%s", notice)
+            return False
+        return True

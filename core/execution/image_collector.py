@@ -1,0 +1,172 @@
+"""Brings the pictures of a finished call here: downloads them, writes their bytes to disk, then decodes them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from ..dialects.base.step import Done, ImageRef
+from ..errors import ConfigError, NanoBananaError
+from ..http.download import DownloadFailed, download
+from ..http.transport import Transport
+from ..images.picture import TooLarge, UnreadablePicture, decode, pixel_digest, sniff
+from .call_journal import CallJournal
+from .call_status import FREE_SECONDS, CallStatus
+from .charge import (
+    BytesStored,
+    Finished,
+    Misconfigured,
+    NotAnImage,
+    NotDownloaded,
+    NotStored,
+    PicturesLacking,
+    charged,
+    is_open,
+)
+from .failures import FailureMessages, too_large
+from .outcome import ResultImage
+from .result_choice import absolute, chosen
+
+MOST_EXTRAS = 4
+"""Pictures beyond those that were asked for that are kept."""
+
+
+class ImageCollector:
+    """Collects the pictures of one call into its outcome."""
+
+    def __init__(
+        self, status: CallStatus, journal: CallJournal, ask_again: Callable[[], Done], unwatched: Callable[[], bool]
+    ) -> None:
+        """`ask_again` asks for the accepted task once more. `unwatched`: whether no run is there to take a picture."""
+        self._status, self._journal, self._ask_again, self._unwatched = status, journal, ask_again, unwatched
+        self._messages = FailureMessages(status.target)
+
+    def finish(self, transport: Transport, done: Done) -> None:
+        """Collects what the provider's final answer holds."""
+        status, outcome = self._status, self._status.outcome
+        status.advance(Finished())
+        outcome.text = done.text.encode("utf-8", "replace").decode()  # JSON can carry a lone surrogate
+        outcome.usd, outcome.request_id = done.usd, done.request_id
+        outcome.notices.extend(done.notices)
+        results, extras = self._chosen(done)
+        share = None if done.usd is None else done.usd / max(1, len(results))
+        wanted = {number: results[number] for number in status.numbers if number < len(results)}
+        lacking = [number for number in status.numbers if number not in wanted]
+        money = [status.advance_picture(number, PicturesLacking()) for number in lacking]
+        urls = {status.fingerprint(number): each.url for number, each in wanted.items() if each.url}
+        self._journal.mark_answered(urls, share, done.notices)
+        self.collect(transport, wanted, share)
+        if status.claim is None or status.claim.answer is not None:
+            self._collect_extras(transport, extras)
+        if lacking:
+            outcome.error = self._messages.incomplete(len(wanted), len(status.numbers), money[0])
+
+    def collect(self, transport: Transport, found: dict[int, ImageRef], usd: float | None) -> None:
+        """Collects pictures, given by their number; `usd` is the price of one."""
+        status = self._status
+        for number, image in found.items():
+            status.advance_picture(number, Finished(has_url=bool(image.url)))
+        task_id = status.task_id
+        asked_again = False
+        for number in list(found):
+            try:
+                try:
+                    self._collect_one(transport, number, found[number], usd)
+                except DownloadFailed as error:
+                    if asked_again or status.task is None or not error.dead:
+                        raise
+                    # The address is dead, but the provider still knows the task: it may have a new one.
+                    asked_again = True
+                    results = self._chosen(self._ask_again())[0]
+                    status.advance(Finished())
+                    found |= {n: each for n, each in enumerate(results) if n in found}
+                    self._collect_one(transport, number, found[number], usd)
+            except DownloadFailed as error:
+                money = status.advance_picture(
+                    number, NotDownloaded(status.age, dead=error.dead, forbidden=error.forbidden)
+                )
+                url = found[number].url
+                status.outcome.failures[number] = self._messages.not_fetched(error, url, task_id, money)
+            except NanoBananaError as error:
+                if is_open(status.charge_of(number)):
+                    # Asking again has failed, which says of this picture what it says of the call.
+                    status.advance(Misconfigured())
+                    status.picture_charges[number] = status.charge
+                error.charged = charged(status.charge_of(number))
+                status.outcome.failures[number] = error
+
+    def _chosen(self, done: Done) -> tuple[list[ImageRef], list[ImageRef]]:
+        """The results and the extra pictures of an answer, with whole addresses."""
+        status = self._status
+        asked = status.claim.image_count if status.claim else len(status.numbers)
+        return chosen([absolute(each, status.target.base_url) for each in done.images], asked)
+
+    def _collect_one(self, transport: Transport, number: int, found: ImageRef, usd: float | None) -> None:
+        """One picture: its bytes, then on disk, then pixels. Raises DownloadFailed, or NanoBananaError for what is none."""
+        status, data = self._status, found.read()
+        if not data:
+            status.phase = "downloading"
+            try:
+                data = download(transport, found.url, FREE_SECONDS)
+            except ConfigError:
+                # A proxy or certificates of this machine: the picture waits at its address.
+                status.advance_picture(number, Misconfigured())
+                raise
+        on_disk = self._journal.write_incoming(number, data)
+        try:
+            image = ResultImage(decode(data), sniff(data), lambda: data)
+        except TooLarge as error:
+            raise self._too_large(number, str(error), usd, on_disk) from None
+        except UnreadablePicture as error:
+            kept = self._journal.keep_unreadable(number, data)
+            money = status.advance_picture(number, NotAnImage())
+            raise self._messages.no_picture(str(error), found.url, kept, money) from None
+        status.outcome.landed[number] = image
+        reader = self._journal.reader(number) if on_disk else None
+        if self._store(number, usd, on_disk) and reader is not None:
+            status.outcome.landed[number] = replace(image, read=reader)
+
+    def _store(self, number: int, usd: float | None, on_disk: bool) -> bool:
+        """Settles the bytes of a picture; False when they are not on disk for good."""
+        stored = on_disk and self._journal.store(number, usd, read=not self._unwatched())
+        # Where it is not, a run may have it in hand; to have it again costs nothing where it waits at the provider.
+        self._status.advance_picture(number, BytesStored() if stored else NotStored(self._status.age))
+        return stored
+
+    def _too_large(self, number: int, why: str, usd: float | None, on_disk: bool) -> NanoBananaError:
+        """Keeps a picture that can't be decoded here as the result that it is: it is not asked for, and paid, again."""
+        file = self._journal.file_name(number) if on_disk else ""
+        stored = self._store(number, usd, on_disk)
+        money = charged(self._status.charge_of(number))
+        if stored:
+            return too_large(self._status.target.spec.label, why, file, money)
+        return self._messages.no_picture(why, "", None, money)
+
+    def _collect_extras(self, transport: Transport, extras: Sequence[ImageRef]) -> None:
+        """Keeps pictures beyond those that were asked for, as bytes and for the results panel only."""
+        outcome, label = self._status.outcome, self._status.target.spec.label
+        seen = {pixel_digest(image.pixels) for image in outcome.landed.values()}
+        for found in extras[:MOST_EXTRAS]:
+            try:
+                data = found.read() or download(transport, found.url, FREE_SECONDS)
+                digest = _digest_of(data)
+            except (DownloadFailed, UnreadablePicture, ConfigError) as error:
+                outcome.notices.append(f"{label} sent an extra picture that could not be read: {error}")
+                continue
+            if digest in seen:
+                continue
+            seen.add(digest)
+            outcome.extras += 1
+            self._journal.keep_extra(data)
+        left_out = len(extras) - MOST_EXTRAS
+        if left_out > 0:
+            outcome.notices.append(f"{label} sent {left_out} more extra pictures, which were not kept")
+
+
+def _digest_of(data: bytes) -> str:
+    """What tells a picture from others: its pixels, or its bytes where it is too large. Raises UnreadablePicture."""
+    try:
+        return pixel_digest(decode(data))
+    except TooLarge:
+        return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,316 @@
+"""Sends one step of a call, and sends it again while that is free of doubt: its key, its pauses, its broken connections.
+
+What a failure means for the next try is decided by `retry_policy`, what it means for the money by `charge`.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..dialects import step_after
+from ..dialects.base.step import Cancels, Dialect, Done, Failed, Reply, Send, State, Step
+from ..errors import Charged, Fault, NanoBananaError
+from ..http.connections import UnsafeAddress
+from ..http.failures import RequestFailed
+from ..http.transport import Cancelled, TooLong, TransferHooks, Transport
+from ..ledger.kept_answers import KeptAnswer
+from . import retry_policy
+from .call_journal import CallJournal
+from .call_key import CallKey
+from .call_status import MARKS, CallStatus
+from .charge import (
+    AnswerUnread,
+    ConnectionBroke,
+    Misconfigured,
+    OutOfTime,
+    Redirected,
+    RequestLeft,
+    TryEnded,
+    Unsent,
+    Withdrawn,
+)
+from .echoes import without_echoes
+from .failures import FailureMessages, given_up, with_hint
+from .rate_limit import Waiting
+
+log = logging.getLogger("nano_banana")
+
+CANCEL_SECONDS = 15.0
+"""For the one request that asks a provider to drop a task."""
+
+
+class StepSender:
+    """Sends the steps of one call."""
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        status: CallStatus,
+        key: CallKey,
+        journal: CallJournal,
+        waiting: Waiting,
+        stopped: Callable[[], bool],
+        drop_wanted: Callable[[], bool],
+    ) -> None:
+        """`stopped`: whether the run has ended. `drop_wanted`: whether the provider is to be asked to drop the task."""
+        self._dialect, self._status, self._key, self._journal = dialect, status, key, journal
+        self._waiting, self._stopped, self._drop_wanted = waiting, stopped, drop_wanted
+        self._messages = FailureMessages(status.target)
+
+    def send(self, transport: Transport, send: Send) -> Step:
+        """Sends until there is an answer worth a next step. Raises NanoBananaError."""
+        attempt = 0
+        while True:
+            attempt += 1
+            self._check_before_send()
+            if send.paid and (stop := self._waiting.turn()) is not None:
+                fault = self._waiting.limit.fault or Fault("rate")
+                return Failed(given_up(fault, stop, self._waiting.waited))
+            answer = self._attempt(transport, send)
+            if isinstance(answer, RequestFailed):
+                self._retry_after_break(answer, send, attempt)
+                continue
+            if 300 <= answer.status < 400:
+                money = self._status.advance(Redirected(self._status.age))
+                raise self._messages.redirected(answer, money)
+            step = self._next_step(send, answer)
+            if not isinstance(step, Failed):
+                self._answered(send, step)
+                return step
+            if send.paid and retry_policy.refused_before_work(self._status.target.spec, step.fault):
+                if (final := self._retry_after_refusal(step.fault, answer)) is not None:
+                    return Failed(final, step.task)
+                attempt -= 1
+                continue
+            if (failed := self._retry_after_failure(step, answer, send, attempt)) is not None:
+                return failed
+
+    def request_drop(self, transport: Transport) -> Step | None:
+        """Asks the provider once to drop a task that the user no longer wants. None when nothing came of asking."""
+        task = self._status.task
+        if task is None or not self._drop_wanted() or self._status.drop_requested:
+            return None
+        self._status.drop_requested = True
+        self._status.answer = None
+        job = self._status.job
+        send = self._dialect.cancel(job, task) if isinstance(self._dialect, Cancels) else None
+        if send is None:
+            return None
+        try:
+            reply = self._exchange(transport, send, time.monotonic() + CANCEL_SECONDS)
+        except (RequestFailed, TooLong, UnsafeAddress, NanoBananaError) as error:
+            label = self._status.target.spec.label
+            log.info("%s could not be asked to drop a task: %s", label, self._key.scrub_text(str(error)))
+            return None
+        return self._key.scrub_step(self._dialect.next(job, send.state, reply))
+
+    def pause(self, seconds: float, *, until_drop: bool = False) -> None:
+        """Waits. `until_drop`: ends when the task is to be dropped. Raises NanoBananaError when the call ends meanwhile."""
+        end = time.monotonic() + seconds
+        while (remaining := end - time.monotonic()) > 0 and not (until_drop and self._drop_due):
+            self.check_wanted()
+            time.sleep(min(remaining, 0.05))
+
+    def check_wanted(self) -> None:
+        """Raises where a pause ends at once: the run is over and nothing was sent, or a paid call is out of time."""
+        self._check_before_send()
+        status = self._status
+        if status.maybe_paid and time.monotonic() > status.deadline():
+            task = status.task_id
+            raise self._messages.not_in_time(task, status.advance(OutOfTime(status.age)))
+
+    @property
+    def _drop_due(self) -> bool:
+        return self._drop_wanted() and self._status.task is not None and not self._status.drop_requested
+
+    def _check_before_send(self) -> None:
+        if not self._status.maybe_paid and self._stopped():
+            self._status.advance(Withdrawn())
+            raise self._messages.not_sent()
+
+    # ------------------------------------------------------------------------------------------------ one try
+
+    def _attempt(self, transport: Transport, send: Send) -> Reply | RequestFailed:
+        """One request. What another try can't change is raised as an error for the user."""
+        status = self._status
+        try:
+            return self._exchange(transport, send)
+        except RequestFailed as broken:
+            return broken
+        except TooLong as error:
+            # A task is asked about again later: its next answer may be shorter.
+            kept = None
+            if status.maybe_paid and error.reply:
+                kept = self._journal.keep_answer(kept_answer(send.state, error.reply))
+            task = status.task_id
+            raise self._messages.too_long(str(error), status.advance(AnswerUnread(status.age)), task, kept) from None
+        except UnsafeAddress as error:
+            raise self._messages.forbidden(str(error), status.advance(AnswerUnread(status.age))) from None
+        except NanoBananaError:
+            # A key, a proxy or certificates of this machine. A task that is out is asked for again later.
+            status.advance(Misconfigured())
+            raise
+
+    def _exchange(self, transport: Transport, send: Send, deadline: float | None = None) -> Reply:
+        status, spec = self._status, self._status.target.spec
+        # A key may have to be asked for. Nothing has left by then, and nothing is written down as sent.
+        key = self._key.header() if send.with_key else None
+        if send.paid:
+            self._journal.mark_sent()
+            status.attempts += 1
+            if status.sent_at is None:
+                status.sent_at, status.paid_at = time.monotonic(), time.time()
+        headers = dict(send.headers)
+        if send.body is not None:
+            headers["Content-Type"] = send.body.content_type
+        if send.paid and spec.idempotency_header:
+            # This call's own: by the picture's name, a job that failed would be handed out again the next day, too.
+            headers[spec.idempotency_header] = status.id
+        if send.body is not None and len(send.body) > 1 << 20:
+            status.phase = "uploading"
+        elif send.paid:
+            status.phase = "sent"
+        try:
+            return transport.send(
+                send.method,
+                send.url,
+                headers=headers,
+                body=send.body,
+                key=key,
+                deadline=status.deadline(send) if deadline is None else deadline,
+                fresh=send.paid,
+                watch=self._hooks(send),
+            )
+        except Cancelled:
+            status.advance(Withdrawn())
+            raise self._messages.not_sent() from None
+
+    def _hooks(self, send: Send) -> TransferHooks:
+        status = self._status
+
+        def moved(sent: int, total: int) -> None:
+            status.bytes_sent = (sent, total)
+            if send.paid and sent >= total:
+                status.phase = "sent"
+
+        def leaving() -> None:
+            if send.paid:
+                status.advance(RequestLeft())
+                self._waiting.sent()
+
+        return TransferHooks(
+            abandoned=lambda: self._stopped() and not status.maybe_paid, on_sent=moved, on_last=leaving
+        )
+
+    def _next_step(self, send: Send, reply: Reply) -> Step:
+        """What the dialect makes of an answer, without the key and without the references that the answer repeats."""
+        status = self._status
+        step = step_after(self._dialect, status.job, send, replace(reply, prompt=status.sent_text))
+        step = self._key.scrub_step(step)
+        if isinstance(step, Done):
+            step = without_echoes(step, reply, status.job, status.digests, status.marks, status.task_id)
+        about_result = reply.ok and (send.paid or send.accepted is not None)
+        keep = about_result and isinstance(step, Failed)
+        status.answer = kept_answer({**send.state, MARKS: status.marks}, reply) if keep else None
+        return step
+
+    # ------------------------------------------------------------------------------------------------ after a try
+
+    def _answered(self, send: Send, step: Step) -> None:
+        """An answer leads on. After a paid request it means that it was taken, unless it asks for another variant."""
+        if not send.paid:
+            return
+        if isinstance(step, Send) and step.accepted is None:
+            # That was a refusal (`http/status.py`): nothing is out yet, and the journal knows it before the next step.
+            self._take_back("no")
+        else:
+            self._status.advance(RequestLeft())
+        self._waiting.accepted()
+
+    def _retry_after_break(self, broken: RequestFailed, send: Send, attempt: int) -> None:
+        """Pauses before the next try after a broken connection, or raises the error to end with."""
+        status = self._status
+        verdict = retry_policy.after_break(
+            status.target.spec,
+            broken.sent,
+            paid=send.paid,
+            attempt=self._tries(attempt),
+            jitter=random.random(),
+            lasting=broken.lasting,
+        )
+        if isinstance(verdict, retry_policy.Stop):
+            task = status.task
+            task_id = status.task_id
+            money = status.advance(ConnectionBroke(status.age, broken.sent, send.paid))
+            if task is not None:
+                raise self._messages.task_lost(task_id, broken, money)
+            if send.paid and money != "no":
+                raise self._messages.answer_lost(broken, money)
+            raise self._messages.unreachable(broken, money)
+        if send.paid:
+            self._take_back(verdict.charged)
+        self.pause(verdict.seconds)
+
+    def _retry_after_refusal(self, fault: Fault, reply: Reply) -> Fault | None:
+        """A paid request was surely refused before work began: the next try waits for its turn. A fault to give up with."""
+        hint = retry_policy.retry_after_hint(fault, reply.headers, time.time())
+        verdict = self._waiting.refused(fault, hint)
+        if isinstance(verdict, retry_policy.Stop):
+            self._status.advance(TryEnded("no"))
+            return given_up(fault, verdict, self._waiting.waited)
+        self._take_back(verdict.charged)
+        label = self._status.target.spec.label
+        log.info("%s answered %s; its key pauses for %.1f s", label, fault.status, verdict.seconds)
+        return None
+
+    def _retry_after_failure(self, failed: Failed, reply: Reply, send: Send, attempt: int) -> Failed | None:
+        """Pauses before the next try after an error in an answer; the failure where there is none."""
+        status = self._status
+        verdict = retry_policy.after_failure(
+            status.target.spec,
+            failed.fault,
+            reply.headers,
+            paid=send.paid,
+            attempt=self._tries(attempt),
+            now=time.time(),
+            jitter=random.random(),
+        )
+        if isinstance(verdict, retry_policy.Stop):
+            if send.paid:
+                status.advance(TryEnded("no") if verdict.charged == "no" else RequestLeft())
+            return Failed(with_hint(failed.fault, verdict.wait), failed.task)
+        if send.paid:
+            self._take_back(verdict.charged)
+        status.phase = "pausing"
+        label = status.target.spec.label
+        log.info("%s answered %s; trying again in %.1f s", label, failed.fault.status, verdict.seconds)
+        self.pause(self._with_shared_pause(verdict.seconds, send, failed.fault))
+        return None
+
+    def _take_back(self, charged: Charged) -> None:
+        """A paid try is over and cost that: the call is unsent again, unless an earlier try may have been taken."""
+        status = self._status
+        status.advance(TryEnded(charged))
+        if isinstance(status.charge, Unsent):
+            status.sent_at = None
+            self._journal.mark_retryable()
+
+    def _with_shared_pause(self, seconds: float, send: Send, fault: Fault) -> float:
+        """The pause of a free step: at least that of its key where it was refused for the same reason."""
+        limit = self._waiting.limit
+        if not send.with_key or fault.kind not in ("rate", "busy"):
+            return seconds
+        return max(seconds, min(limit.remaining, limit.policy.longest_pause))
+
+    def _tries(self, attempt: int) -> int:
+        """An accepted task is asked for until the deadline, whatever happens on the way."""
+        status = self._status
+        return min(attempt, 3) if status.task is not None and time.monotonic() < status.deadline() else attempt
+
+
+def kept_answer(state: State, reply: Reply) -> KeptAnswer:
+    return KeptAnswer(reply.status, reply.headers, reply.body, state, reply.request_id)

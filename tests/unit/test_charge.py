@@ -1,0 +1,272 @@
+"""The money of a paid call, over all orders of events: what never goes back, what is never lost, what is an end."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pack.core.errors import Fault, Kind
+from pack.core.execution import charge
+from pack.core.execution.charge import (
+    RESUMABLE_SECONDS,
+    Accepted,
+    AnswerUnread,
+    BytesStored,
+    ChargeEvent,
+    ChargeState,
+    ConnectionBroke,
+    Failed,
+    Finished,
+    InFlight,
+    Misconfigured,
+    NotAnImage,
+    NotDownloaded,
+    NotStored,
+    OutOfTime,
+    PackFailed,
+    PaymentDue,
+    PicturesLacking,
+    Ready,
+    Redirected,
+    Refused,
+    RequestLeft,
+    Stored,
+    TaskAccepted,
+    TryEnded,
+    Unheard,
+    Unsent,
+    Withdrawn,
+    advance,
+    charged,
+    charged_by,
+    is_open,
+)
+from pack.core.http.failures import BytesSent
+from pack.core.providers import BUILT_IN
+
+PLAIN = replace(BUILT_IN["onerouter"], failures_unbilled=False, idempotency_header="")
+TASK = {"task": "t-1"}
+COST = {"no": 0, "maybe": 1, "yes": 2}
+OLD = RESUMABLE_SECONDS + 1
+
+faults = st.builds(
+    Fault,
+    kind=st.sampled_from(get_args(Kind)),
+    words=st.sampled_from(["", "words", "task not found"]),
+    status=st.sampled_from([None, 200, 301, 400, 401, 404, 408, 409, 410, 429, 500, 502, 503, 524, 530]),
+    unbilled=st.sampled_from([None, True, False]),
+    final=st.booleans(),
+)
+specs = st.builds(
+    replace,
+    st.just(PLAIN),
+    failures_unbilled=st.booleans(),
+    refuses_before_work=st.sampled_from([frozenset[int](), frozenset({429, 503})]),
+)
+ages = st.sampled_from([0.0, 10.0, OLD, -OLD])
+money = st.sampled_from(["no", "maybe", "yes"])
+events: st.SearchStrategy[ChargeEvent] = st.one_of(
+    st.builds(RequestLeft),
+    st.builds(TryEnded, money),
+    st.just(TaskAccepted(TASK)),
+    st.builds(Finished, st.booleans()),
+    st.builds(BytesStored),
+    st.builds(Withdrawn),
+    st.builds(Misconfigured),
+    st.builds(ConnectionBroke, ages, st.sampled_from(get_args(BytesSent)), st.booleans()),
+    st.builds(AnswerUnread, ages),
+    st.builds(OutOfTime, ages),
+    st.builds(Redirected, ages),
+    st.builds(Refused, ages, spec=specs, fault=faults),
+    st.builds(PaymentDue),
+    st.builds(PicturesLacking),
+    st.builds(NotDownloaded, ages, st.booleans(), st.booleans()),
+    st.builds(NotAnImage),
+    st.builds(NotStored, ages),
+    st.builds(PackFailed),
+    st.builds(Unheard),
+)
+states: st.SearchStrategy[ChargeState] = st.one_of(
+    st.builds(Unsent),
+    st.builds(InFlight, st.booleans()),
+    st.just(Accepted(TASK)),
+    st.builds(Ready, st.sampled_from([None, TASK]), st.booleans()),
+    st.builds(Stored),
+    st.builds(Failed, money, st.sampled_from(get_args(charge.Disposition))),
+)
+orders = st.lists(events, max_size=12)
+
+
+def after(state: ChargeState, order: list[ChargeEvent]) -> ChargeState:
+    for event in order:
+        state = advance(state, event)
+    return state
+
+
+def is_sure_refusal(state: ChargeState, event: ChargeEvent) -> bool:
+    """Whether `event` is one of the documented ways in which a paid request surely cost nothing."""
+    if isinstance(event, TryEnded):
+        return event.charged == "no"
+    if isinstance(event, Redirected):
+        return isinstance(state, InFlight)
+    if isinstance(event, Refused):
+        accepted = charge.task_of(state) is not None
+        return charged_by(event.spec, event.fault, accepted=accepted) == "no"
+    return False
+
+
+@given(states, events)
+def test_money_that_may_be_gone_is_not_taken_back_but_by_a_sure_refusal(state: ChargeState, event: ChargeEvent) -> None:
+    before, then = charged(state), charged(advance(state, event))
+    if COST[then] < COST[before]:
+        assert is_sure_refusal(state, event) and then == "no"
+
+
+@given(events)
+def test_no_answer_clears_an_earlier_request_that_may_have_been_taken(event: ChargeEvent) -> None:
+    """Its answer was lost: what a later one says is about the later one."""
+    assert charged(advance(InFlight(in_doubt=True), event)) != "no"
+
+
+@given(orders)
+def test_a_call_that_was_never_sent_costs_nothing(order: list[ChargeEvent]) -> None:
+    """Whatever else happens to it before its request leaves."""
+    unsent = [
+        event
+        for event in order
+        if not isinstance(event, (RequestLeft, TaskAccepted, Finished, BytesStored))
+        and not (isinstance(event, TryEnded) and event.charged != "no")
+        and not (isinstance(event, ConnectionBroke) and event.paid and event.sent == "all")
+    ]
+    state = after(Unsent(), unsent)
+    assert charged(state) == "no" and state in (Unsent(), Failed("no", "final"))
+
+
+@given(orders)
+def test_nothing_accepted_becomes_final_without_an_answer(order: list[ChargeEvent]) -> None:
+    """A task that the provider has taken may have made a picture until the provider says what became of it."""
+    silent = [
+        event for event in order if not isinstance(event, (Refused, PaymentDue, PicturesLacking, BytesStored, Unheard))
+    ]
+    state = after(Accepted(TASK), silent)
+    assert is_open(state) or (isinstance(state, Failed) and state.disposition != "final" and state.charged != "no")
+
+
+@given(orders, orders)
+def test_stored_is_an_end(before: list[ChargeEvent], later: list[ChargeEvent]) -> None:
+    state = after(Unsent(), before)
+    stored = advance(state, BytesStored())
+    if is_open(state):
+        assert after(stored, later) == Stored() and charged(stored) == "yes"
+    else:
+        assert stored == state
+
+
+@given(orders, orders)
+def test_a_failed_call_stays_as_it_is_but_for_who_has_to_be_told(
+    before: list[ChargeEvent], later: list[ChargeEvent]
+) -> None:
+    state, end = after(Unsent(), before), None
+    if isinstance(state, Failed):
+        end = after(state, later)
+        assert end == state or (state, end) == (Failed("maybe", "final"), Failed("maybe", "unresolved"))
+
+
+@given(states, events)
+def test_what_surely_cost_nothing_is_never_asked_about(state: ChargeState, event: ChargeEvent) -> None:
+    if is_open(state):
+        assert advance(state, event) != Failed("no", "unresolved")
+
+
+@given(states, events)
+def test_only_what_can_be_asked_for_is_resumable(state: ChargeState, event: ChargeEvent) -> None:
+    then = advance(state, event)
+    if is_open(state) and isinstance(then, Failed) and then.disposition == "resumable":
+        assert isinstance(state, (Accepted, Ready))
+        assert not isinstance(event, Withdrawn)
+
+
+@given(orders)
+def test_every_order_of_events_ends_when_something_ends_it(order: list[ChargeEvent]) -> None:
+    """An error in the pack ends any call: none stays open for ever."""
+    assert not is_open(advance(after(Unsent(), order), PackFailed()))
+
+
+@pytest.mark.parametrize(
+    ("state", "event", "then"),
+    [
+        (Unsent(), RequestLeft(), InFlight()),
+        (InFlight(), TryEnded("no"), Unsent()),
+        (InFlight(in_doubt=True), TryEnded("no"), InFlight(in_doubt=True)),
+        (InFlight(), TryEnded("maybe"), InFlight(in_doubt=True)),
+        (InFlight(), RequestLeft(), InFlight()),
+        (InFlight(in_doubt=True), RequestLeft(), InFlight(in_doubt=True)),
+        (InFlight(), TaskAccepted(TASK), Accepted(TASK)),
+        (Accepted(TASK), Finished(has_url=True), Ready(TASK, True)),
+        (Ready(TASK), BytesStored(), Stored()),
+        (Accepted(TASK), Withdrawn(), Accepted(TASK)),
+        (InFlight(), ConnectionBroke(0.0, "all", True), Failed("maybe", "unresolved")),
+        (Unsent(), ConnectionBroke(0.0, "all", True), Failed("maybe", "unresolved")),
+        (Unsent(), ConnectionBroke(0.0, "partial", True), Failed("no", "final")),
+        (Unsent(), ConnectionBroke(0.0, "all", False), Failed("no", "final")),
+        (Accepted(TASK), ConnectionBroke(), Failed("maybe", "resumable")),
+        (Accepted(TASK), ConnectionBroke(OLD), Failed("maybe", "unresolved")),
+        (Accepted(TASK), Misconfigured(), Failed("maybe", "resumable")),
+        (Accepted(TASK), OutOfTime(), Failed("maybe", "resumable")),
+        (InFlight(), OutOfTime(), Failed("maybe", "unresolved")),
+        (InFlight(), Redirected(), Failed("no", "final")),
+        (InFlight(in_doubt=True), Redirected(), Failed("maybe", "unresolved")),
+        (Accepted(TASK), PaymentDue(), Failed("maybe", "final")),
+        (Ready(), PicturesLacking(), Failed("maybe", "final")),
+        (Ready(None, True), NotDownloaded(), Failed("yes", "resumable")),
+        (Ready(None, True), NotDownloaded(dead=True), Failed("yes", "unresolved")),
+        (Ready(TASK, True), NotDownloaded(dead=True), Failed("yes", "resumable")),
+        (Ready(TASK, True), NotDownloaded(dead=True, forbidden=True), Failed("yes", "unresolved")),
+        (Ready(TASK, True), NotAnImage(), Failed("yes", "unresolved")),
+        (Ready(None, True), NotStored(), Failed("yes", "resumable")),
+        (Ready(), NotStored(), Failed("yes", "unresolved")),
+        (Ready(None, True), Misconfigured(), Failed("yes", "resumable")),
+        (Accepted(TASK), PackFailed(), Failed("maybe", "resumable")),
+        (InFlight(), PackFailed(), Failed("maybe", "unresolved")),
+        (Failed("maybe", "final"), Unheard(), Failed("maybe", "unresolved")),
+        (Failed("yes", "final"), Unheard(), Failed("yes", "final")),
+        (Failed("maybe", "resumable"), Unheard(), Failed("maybe", "resumable")),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_the_table(state: ChargeState, event: ChargeEvent, then: ChargeState) -> None:
+    assert advance(state, event) == then
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "then"),
+    [
+        (Fault("invalid", "x", 400), InFlight(), Failed("no", "final")),
+        (Fault("invalid", "x", 400), InFlight(in_doubt=True), Failed("maybe", "unresolved")),
+        (Fault("server", "x", 502), InFlight(), Failed("maybe", "unresolved")),
+        (Fault("task", "x", None), Accepted(TASK), Failed("maybe", "final")),
+        (Fault("task_lost", "x", 404), Accepted(TASK), Failed("maybe", "unresolved")),
+        (Fault("server", "x", 500), Accepted(TASK), Failed("maybe", "resumable")),
+        (Fault("content", "x", 400, unbilled=False), InFlight(), Failed("yes", "final")),
+        (Fault("network", "x", None, unbilled=True), InFlight(), Failed("no", "final")),
+    ],
+)
+def test_an_answer_decides_by_what_it_says(fault: Fault, state: ChargeState, then: ChargeState) -> None:
+    assert advance(state, Refused(spec=PLAIN, fault=fault)) == then
+
+
+@pytest.mark.parametrize(("kind", "disposition"), [("key", "resumable"), ("server", "unresolved")])
+def test_an_old_task_is_given_up_only_by_an_answer_about_the_task(kind: Any, disposition: str) -> None:
+    """A refused key says nothing about the task, however old it is."""
+    status = 401 if kind == "key" else 500
+    then = advance(Accepted(TASK), Refused(OLD, spec=PLAIN, fault=Fault(kind, "x", status)))
+    assert isinstance(then, Failed) and then.disposition == disposition
+
+
+def test_the_table_in_the_docstring_names_every_state_and_event() -> None:
+    for each in (*get_args(ChargeState), *get_args(ChargeEvent)):
+        assert each.__name__ in (inspect.getdoc(charge) or "")
