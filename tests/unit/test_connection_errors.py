@@ -45,7 +45,7 @@ def test_interim_answers_are_skipped(provider: str, success: Any, statuses: tupl
     """The picture that follows is the answer; nothing is sent twice."""
     with serving(interim(*statuses, then=json.dumps(success).encode())) as server:
         run = play(engine_at(tmp_path, provider, server.url), provider)
-        assert run.results[0].landed and server.connection_count == 1, [
+        assert run.tasks[0].result and server.connection_count == 1, [
             connection.head for connection in server.connections
         ]
 
@@ -240,4 +240,4 @@ def test_the_certificate_of_a_company_is_told_and_its_bundle_cures_it(tmp_path: 
         assert_said("certificate verify failed: unable to get local issuer certificate", error.what)
         assert_said("companies.*NANO_BANANA_CA_BUNDLE", error.cure)
         cured = engine_at(tmp_path, "google", f"https://{HOST}", **machine, NANO_BANANA_CA_BUNDLE=str(root))
-        assert play(cured, "google").results[0].landed
+        assert play(cured, "google").tasks[0].result

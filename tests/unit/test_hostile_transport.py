@@ -717,7 +717,7 @@ def test_a_hostile_answer_to_a_paid_request_may_have_cost_money(
 def test_a_picture_that_came_whole_is_kept(specs: list[str], tmp_path: Path) -> None:
     """Whatever its headers say about its length."""
     with serving(answers(ok(*specs, body=json.dumps(GEMINI_IMAGE).encode()))) as server:
-        assert play(engine_at(tmp_path, "google", server.url), "google").results[0].landed
+        assert play(engine_at(tmp_path, "google", server.url), "google").tasks[0].result
 
 
 # --------------------------------------------------------------------------------------------------------- properties

@@ -102,7 +102,7 @@ def test_what_was_cancelled_by_somebody_else_has_ended(asked: Any, provider: str
 def test_an_odd_answer_is_still_a_picture(asked: Any, provider: str, words: str) -> None:
     """Paid once."""
     run, seen = asked(provider, words)
-    assert run.results[0].landed, str(run.results[0].error)
+    assert run.tasks[0].result, str(run.tasks[0].error)
     assert seen["paid_images"] == 1
 
 
@@ -110,4 +110,4 @@ def test_an_odd_answer_is_still_a_picture(asked: Any, provider: str, words: str)
 def test_who_is_told_to_wait_waits_and_asks_again(asked: Any, provider: str) -> None:
     """A refusal before work: nothing was taken, so it is sent again."""
     run, seen = asked(provider, "status=429 retry_after=0 times=2")
-    assert run.results[0].landed and len(seen["requests"]) == 3 and seen["paid_calls"] == 1
+    assert run.tasks[0].result and len(seen["requests"]) == 3 and seen["paid_calls"] == 1

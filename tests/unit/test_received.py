@@ -61,7 +61,7 @@ def test_an_answer_that_is_too_long_is_kept_as_far_as_it_came(tmp_path: Path, mo
     with replying() as server:
         server.replies = [{"status": 200, "raw": b"200000\r\n" + raw, "headers": {"Transfer-Encoding": "chunked"}}]
         run = play(engine_at(tmp_path, "onerouter", server.url), "onerouter")
-    (result,) = run.results
+    (result,) = run.tasks
     assert result.error is not None and result.error.charged == "maybe"
     (file,) = (tmp_path / "results" / "unreadable").glob("*.answer")
     assert 900_000 < file.stat().st_size < 2 << 20 and file.name in result.error.message

@@ -658,7 +658,7 @@ def test_what_is_about_this_machine_or_its_account_ends_the_batch(name: str, tmp
     with answering(case.reply) as server:
         run = play(engine_at(tmp_path, case.provider, server.url), case.provider, count=4, parallel=1)
         assert len(server.posts) == 1
-    kinds = [result.error.kind for result in run.results if result.error]
+    kinds = [result.error.kind for result in run.tasks if result.error]
     assert kinds == [case.kind, "stopped", "stopped", "stopped"]
 
 
@@ -685,7 +685,7 @@ def test_a_rate_limit_whose_words_speak_of_billing_is_waited_for(
     with answering({"status": 429, "body": refusal}, {"status": 200, "body": success}) as server:
         run = play(engine_at(tmp_path, provider, server.url), provider)
         assert len(server.posts) == 2
-    assert run.results[0].landed and not run.report.failed
+    assert run.tasks[0].result and not run.report.failed
 
 
 # ------------------------------------------------------------------------------------------------------------ addresses

@@ -43,7 +43,7 @@ def test_a_stored_picture_above_a_lower_limit_is_not_damaged(tmp_path: Path, mon
         assert_said("kept in the results folder", error_of(run).what)
         assert not any("damaged" in notice for notice in run.report.notices)
         monkeypatch.undo()
-        assert play(engine, "nanobanana").results[0].landed is not None and len(server.posts) == 1
+        assert play(engine, "nanobanana").tasks[0].result is not None and len(server.posts) == 1
         engine.ledger.close()
 
 
@@ -52,7 +52,7 @@ def test_an_extra_picture_that_is_too_large_is_kept(tmp_path: Path) -> None:
     with answering(coded(HUGE, PNG)) as server:
         engine = engine_at(tmp_path, "nanobanana", server.url)
         run = play(engine, "nanobanana")
-        assert run.results[0].landed is not None and any("1 picture more" in each for each in run.report.notices)
+        assert run.tasks[0].result is not None and any("1 picture more" in each for each in run.report.notices)
         assert HUGE in [file.read_bytes() for file in (tmp_path / "results").glob("??/*.png")]
         engine.ledger.close()
 
@@ -96,6 +96,6 @@ def test_a_task_whose_answer_promises_too_much_can_still_be_had(tmp_path: Path) 
         engine = engine_at(tmp_path, "replicate", server.url)
         error = error_of(play(engine, "replicate"))
         assert error.charged == "maybe" and "t-1" in error.what and "without paying again" in error.cure
-        assert play(engine, "replicate").results[0].landed is not None
+        assert play(engine, "replicate").tasks[0].result is not None
         assert len(posts) == 1
         engine.ledger.close()
