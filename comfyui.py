@@ -55,7 +55,7 @@ def choices() -> tuple[Mapping[str, ProviderSpec], list[str], tuple[str, ...]]:
     """
     try:
         known = engine()
-        return known.specs(), known.profiles(), known.own().mistakes
+        return known.specs(), known.profiles(), known.providers_file().errors
     except Exception:  # a setting that makes no sense is reported by the first node that runs
         log.debug("only the built-in providers are offered", exc_info=True)
         return BUILT_IN, ["default"], ()

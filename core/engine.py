@@ -10,8 +10,8 @@ from pathlib import Path
 
 from .config.settings import Settings
 from .custom_providers.added_models import with_added
-from .custom_providers.settings_entries import known_specs
-from .custom_providers.yaml_file import Own, read_own
+from .custom_providers.providers_file import ProvidersFile, read_providers_file
+from .custom_providers.settings_form import known_specs
 from .errors import ConfigError
 from .execution.call import Call
 from .execution.concurrency import ConcurrencyLimiter
@@ -82,21 +82,21 @@ class Engine:
 
     def specs(self) -> Mapping[str, ProviderSpec]:
         """Every provider that a graph may name, the user's own included."""
-        return self._known(self.settings(), self.own())
+        return self._known(self.settings(), self.providers_file())
 
-    def own(self) -> Own:
-        """What the user's own file says, and its mistakes."""
-        return read_own(self.home, BUILT_IN)
+    def providers_file(self) -> ProvidersFile:
+        """What `providers.yaml` describes, and its errors."""
+        return read_providers_file(self.home, BUILT_IN)
 
-    def _known(self, settings: Settings, own: Own) -> Mapping[str, ProviderSpec]:
+    def _known(self, settings: Settings, from_file: ProvidersFile) -> Mapping[str, ProviderSpec]:
         if self._specs is not None:
             return self._specs
-        specs = known_specs(settings, own.specs)
+        specs = known_specs(settings, from_file.specs)
         return {name: with_added(spec, settings) if name in BUILT_IN else spec for name, spec in specs.items()}
 
     def unadded(self, provider: str) -> ProviderSpec:
         """A built-in provider as the user's own file has it, without the models that were added in Settings."""
-        return self.own().specs.get(provider) or BUILT_IN[provider]
+        return self.providers_file().specs.get(provider) or BUILT_IN[provider]
 
     def profiles(self) -> list[str]:
         """Names of stored keys, `default` first; of whichever provider."""
@@ -108,9 +108,15 @@ class Engine:
 
     def shelf(self) -> ProviderResolver:
         """The providers, settings and keys as they are now."""
-        settings, own = self.settings(), self.own() if self._specs is None else Own()
+        settings = self.settings()
+        from_file = self.providers_file() if self._specs is None else ProvidersFile()
         return ProviderResolver(
-            settings, self._known(settings, own), self._store, self._local, own.mistakes, gone=self._memory.gone
+            settings,
+            self._known(settings, from_file),
+            self._store,
+            self._local,
+            from_file.errors,
+            gone=self._memory.gone,
         )
 
     def plan(self, choice: ProviderChoice | None, requests: Sequence[Request]) -> Plan:

@@ -13,8 +13,9 @@ from typing import Any
 from .. import comfyui
 from ..core.config import settings_file
 from ..core.config.settings import variable
-from ..core.custom_providers import added_models, settings_entries
-from ..core.custom_providers.yaml_file import FILE
+from ..core.custom_providers import added_models, settings_form
+from ..core.custom_providers.mapping_reader import FILE
+from ..core.custom_providers.templates import AUTH, dialects
 from ..core.engine import Engine
 from ..core.errors import ConfigError
 from ..core.keys.sources import variables
@@ -32,10 +33,10 @@ def listed(ask: RouteRequest) -> dict[str, Any]:
     order = shelf.ids()
     return {
         "providers": [_provider(engine, shelf, shelf.specs[name]) for name in order],
-        "dialects": {name: spec.label for name, spec in settings_entries.dialects().items()},
-        "auths": list(settings_entries.AUTH),
+        "dialects": {name: spec.label for name, spec in dialects().items()},
+        "auths": list(AUTH),
         "profiles": engine.profiles(),
-        "mistakes": list(engine.own().mistakes),
+        "mistakes": list(engine.providers_file().errors),
     }
 
 
@@ -45,7 +46,7 @@ def put(ask: RouteRequest) -> dict[str, Any]:
         _change(engine, BUILT_IN[name], ask.body)
     else:
         _not_from_file(engine, name)
-        settings_entries.save(engine.home, name, ask.body)
+        settings_form.save(engine.home, name, ask.body)
     return _one(engine, name)
 
 
@@ -57,7 +58,7 @@ def delete(ask: RouteRequest) -> dict[str, Any]:
             raise ApiError(400, "A built-in provider can't be removed", "Delete its key, and it is not used")
         return {"removed": name}
     _not_from_file(engine, name)
-    if not settings_entries.remove(engine.home, name):
+    if not settings_form.remove(engine.home, name):
         raise ApiError(404, "There is no provider of that id")
     for profile in engine.keys.profiles(name):
         engine.keys.delete(name, profile)
@@ -81,7 +82,7 @@ def _change(engine: Engine, spec: ProviderSpec, body: Mapping[str, Any]) -> None
 
 
 def _not_from_file(engine: Engine, name: str) -> None:
-    if name in engine.own().specs:
+    if name in engine.providers_file().specs:
         raise ApiError(409, f"{name} stands in {FILE}, which the pack only reads", "Change it there")
 
 
@@ -91,7 +92,7 @@ def _one(engine: Engine, name: str) -> dict[str, Any]:
 
 
 def _provider(engine: Engine, shelf: ProviderResolver, spec: ProviderSpec) -> dict[str, Any]:
-    from_file = spec.id in engine.own().specs
+    from_file = spec.id in engine.providers_file().specs
     built_in = spec.id in BUILT_IN
     added = added_models.added(engine.settings(), spec.id) if built_in else {}
     facts: dict[str, Any] = {
@@ -113,9 +114,9 @@ def _provider(engine: Engine, shelf: ProviderResolver, spec: ProviderSpec) -> di
     }
     if facts["own"]:
         facts["auth"] = next(
-            (name for name, auth in settings_entries.AUTH.items() if auth == (spec.auth_header, spec.auth_template)), ""
+            (name for name, auth in AUTH.items() if auth == (spec.auth_header, spec.auth_template)), ""
         )
-        facts["model"] = settings_entries.wire_of(engine.settings(), spec.id)
+        facts["model"] = settings_form.wire_of(engine.settings(), spec.id)
     return facts
 
 

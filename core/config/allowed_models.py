@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeGuard
 
-from ..custom_providers.settings_entries import checked_wire
 from ..errors import ConfigError, Impossible
 from ..providers import BUILT_IN
+from ..providers.model_ids import model_id_problem
 from ..providers.spec import OPERATIONS, UNKNOWN_PRICE_USD, ProviderSpec
 from .settings import PREFIX, Settings
 from .settings_file import rewrite
@@ -95,7 +95,7 @@ def allowed(settings: Settings) -> list[AllowedModel]:
     for provider, wires in stored.items() if isinstance(stored, dict) else ():
         for wire, facts in wires.items() if isinstance(wires, dict) else ():
             usd = facts.get("price") if isinstance(facts, dict) else None
-            if _is_price(usd) and not checked_wire(wire):
+            if _is_price(usd) and not model_id_problem(wire):
                 found.append(AllowedModel(provider, wire, usd, "settings"))
     return found
 
@@ -105,8 +105,8 @@ def allow(home: Path, spec: ProviderSpec, wire: Any, price: Any = None) -> None:
 
     Raises ConfigError.
     """
-    if not isinstance(wire, str) or checked_wire(wire):
-        raise _wrong(f"wire {checked_wire(wire) if isinstance(wire, str) else 'is a text'}")
+    if not isinstance(wire, str) or model_id_problem(wire):
+        raise _wrong(f"wire {model_id_problem(wire) if isinstance(wire, str) else 'is a text'}")
     if spec.local or wire in known_wires(spec):
         raise _wrong(f"{spec.label} has {wire[:60]} in its list: it needs no permission")
     usd = UNKNOWN_PRICE_USD if price is None else price
@@ -155,7 +155,7 @@ def _of_environment(text: str) -> list[AllowedModel]:
             usd = float(price.removeprefix("$")) if price else UNKNOWN_PRICE_USD
         except ValueError:
             continue
-        if provider and not checked_wire(wire) and _is_price(usd):
+        if provider and not model_id_problem(wire) and _is_price(usd):
             found.append(AllowedModel(provider.lower(), wire, usd, "environment"))
     return found
 

@@ -1,6 +1,6 @@
-"""Models as the user's own file gives them: limits of a model that is known, with the wire id and the price that are said.
+"""Models of a custom provider, and models added to a built-in one: the limits of a known model, with another wire id and price.
 
-Used by `own_file`.
+The same entry, with the same checks, stands in `providers.yaml` and comes from Settings.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from ..providers.model_ids import model_id_problem
 from ..providers.spec import (
     EXTREME_RATIOS,
     OMITTED,
@@ -24,184 +25,208 @@ from ..providers.spec import (
     Price,
     ProviderSpec,
 )
-from .fields import OPTIONS, offerable, routes, unsayable
+from .endpoints import OPTIONS, endpoints, supported, unsupported
+from .mapping_reader import MappingError, MappingReader, scalar
 from .sending import references_of, refuse_unread
-from .settings_entries import checked_wire
-from .yaml_reader import FILE, YamlError, YamlReader, scalar
 
-ROUTE_WORDS = ("paths", "fields", "references", "constants")
+ENDPOINT_WORDS = ("paths", "fields", "references", "constants")
 """What gives a model, or all models of a provider, a path and field names."""
 
 
-def models_of(spec: ProviderSpec, told: YamlReader, dated: str, *, new: bool) -> tuple[Model, ...]:
-    """A new provider has the models that are named; an overlay changes some, and adds others behind them. Raises Mistake."""
+def models_of(spec: ProviderSpec, reader: MappingReader, dated: str, *, new: bool) -> tuple[Model, ...]:
+    """A new provider has the models that are named; an overlay changes some, and adds others behind them. Raises
+    MappingError."""
     named = {
-        name: _model(spec, name, YamlReader(node, name, key), dated, new=new) for name, (key, node) in told.items()
+        name: model_of(spec, name, MappingReader(node, name, key), dated, new=new)
+        for name, (key, node) in reader.items()
     }
     if new:
         return tuple(named.values())
     for model in spec.models:
         if model.name in named and unpriced(named[model.name]) == unpriced(model):
             what = f"{model.name} is changed in nothing here: {spec.label} has it so already. Leave it out or say another value"
-            raise YamlError(told.at(model.name), what)
+            raise MappingError(reader.at(model.name), what)
     kept = [named.pop(model.name, model) for model in spec.models]
     return (*kept, *named.values())
 
 
 def unpriced(model: Model) -> Model:
-    """A model without where its price is from: two that cost the same are equal."""
+    """A model without the source of its price, so that two that cost the same are equal."""
     return replace(model, price=replace(model.price, source="", dated="") if model.price else None)
 
 
-def _model(spec: ProviderSpec, name: str, told: YamlReader, dated: str, *, new: bool) -> Model:
-    wrong = checked_wire(name)
-    if wrong:
-        raise YamlError(told.key, f"the model's name {wrong}")
-    if name == "recommended":
-        raise YamlError(told.key, "recommended is a word of its own: a model has another name")
-    base_name = told.choice("like", [model.name for model in spec.models])
+def model_of(spec: ProviderSpec, name: str, reader: MappingReader, dated: str, *, new: bool) -> Model:
+    """The model that an entry describes. Raises MappingError.
+
+    `dated`: the day that its price is from. `new`: the provider is described here, and not only changed.
+    """
+    problem = model_id_problem(name)
+    if problem:
+        raise MappingError(reader.key, f"the model's name {problem}")
+    if name in ("recommended", "auto"):
+        raise MappingError(reader.key, f"{name} is a word of its own: a model has another name")
+    base_name = reader.choice("like", [model.name for model in spec.models])
     base = spec.model(base_name) if base_name else spec.model(name) or spec.model("recommended") or spec.models[0]
     assert base is not None
     known = bool(base_name) or base.name == name
-    wires = _wires(told, "wire")
-    price_node = told.take("price")
+    wires = _wires(reader, "wire")
     model = replace(
         base,
         name=name,
-        family=told.text("family") or (base.family if known or not new else name),
-        price=_price(price_node, dated) if price_node is not None else (base.price if base.name == name else None),
-        note=told.text("note") or (base.note if base.name == name else ""),
+        family=reader.text("family") or (base.family if known or not new else name),
+        price=_price(reader, dated) if "price" in reader else (base.price if base.name == name else None),
+        note=reader.text("note") or (base.note if base.name == name else ""),
     )
-    own = _own_routes(spec, model, told)
-    facts = _facts(told)
+    endpoint_of = _model_endpoints(spec, model, reader)
+    common = _capabilities(reader)
     for operation in OPERATIONS:
         offer = model.capabilities(operation)
-        can, here = _apart(told, operation, offer is not None)
+        can, entry = _operation_entry(reader, operation, offer is not None or _names_wire(reader, operation))
         if not can:
-            model = _offering(model, operation, None)
+            model = _with_capabilities(model, operation, None)
             continue
         if offer is None:
-            raise YamlError(told.key, f"{base.name} can't {operation}, so {name} needs to be like a model that can")
-        if operation in own:
-            offer = replace(
-                offerable(offer, own[operation], offer.endpoint or spec.endpoints[operation]), endpoint=own[operation]
+            raise MappingError(
+                reader.key, f"{base.name} can't {operation}, so {name} needs to be like a model that can"
             )
-        mine = {**facts, **(_facts(here) if here else {})}
-        if operation == "generate":
-            mine.pop("max_references", None)
-            mine.pop("auto_ratio", None)
-        fact, why = unsayable(offer.endpoint or spec.endpoints[operation], mine)
-        if fact:
-            raise YamlError(here.at(fact) if here and fact in here else told.at(fact), why)
+        route = offer.endpoint or spec.endpoints[operation]
+        if operation in endpoint_of:
+            own = endpoint_of[operation]
+            offer, route = replace(supported(offer, own, route), endpoint=own), own
+        changes = _changes(operation, route, reader, common, entry)
         # Another model's id in its place would be asked for, and paid.
-        wire = (here.text("wire") if here else "") or wires.get(operation) or (offer.model_id if known else "")
-        wrong = checked_wire(wire) if wire else ""
-        if wrong and here:
-            raise YamlError(here.at("wire"), f"wire {wrong}")
+        wire = changes.pop("wire", "") or wires.get(operation) or (offer.model_id if known else "")
         if not wire:
-            raise YamlError(told.key, f"{name} needs a wire: the id that the provider has for it")
-        model = _offering(model, operation, replace(offer, model_id=wire, **mine))
-        if here:
-            here.end()
+            raise MappingError(reader.key, f"{name} needs a wire: the id that the provider has for it")
+        model = _with_capabilities(model, operation, replace(offer, model_id=wire, **changes))
     if model.generate is None and model.edit is None:
-        raise YamlError(told.key, f"{name} can do nothing")
-    told.end()
+        raise MappingError(reader.key, f"{name} can do nothing")
+    reader.end()
     return model
 
 
-def _apart(told: YamlReader, operation: Operation, default: bool) -> tuple[bool, YamlReader | None]:
+def _changes(
+    operation: Operation, route: Endpoint, reader: MappingReader, common: dict[str, Any], entry: MappingReader | None
+) -> dict[str, Any]:
+    """What is said of one operation, by the attributes of Capabilities: by the model (`common`), and by the operation's own
+    entry. Raises MappingError for what `route` has no field for."""
+    changes = {**common, **(_capabilities(entry) if entry else {})}
+    if operation == "generate":
+        changes.pop("max_references", None)
+        changes.pop("auto_ratio", None)
+    fact, why = unsupported(route, changes)
+    if fact:
+        raise MappingError(entry.at(fact) if entry and fact in entry else reader.at(fact), why)
+    if entry:
+        changes["wire"] = entry.text("wire")
+        problem = model_id_problem(changes["wire"]) if changes["wire"] else ""
+        if problem:
+            raise MappingError(entry.at("wire"), f"wire {problem}")
+        entry.end()
+    return changes
+
+
+def _names_wire(reader: MappingReader, operation: Operation) -> bool:
+    """Whether `wire` has an id for this operation alone."""
+    node = reader.node("wire")
+    return isinstance(node, yaml.MappingNode) and bool(MappingReader(node, "wire").text(operation))
+
+
+def _operation_entry(reader: MappingReader, operation: Operation, default: bool) -> tuple[bool, MappingReader | None]:
     """`generate: false`, or `generate: {...}` with what holds for that operation alone."""
-    node = told.take(operation)
+    node = reader.node(operation)
     if isinstance(node, yaml.MappingNode):
-        return True, YamlReader(node, operation, told.at(operation))
-    return told.flag(operation, default), None
+        return True, MappingReader(node, operation, reader.at(operation))
+    return reader.flag(operation, default), None
 
 
-def _facts(told: YamlReader) -> dict[str, Any]:
-    """What is said of an Offer, by its attributes."""
+def _capabilities(reader: MappingReader) -> dict[str, Any]:
+    """What is said of a model's capabilities, by the attributes of Capabilities."""
     facts: dict[str, Any] = {}
     for fact, allowed in (("ratios", [*RATIOS, *EXTREME_RATIOS]), ("resolutions", [*RESOLUTIONS])):
-        if fact in told:
-            facts[fact] = told.choices(fact, allowed)
+        if fact in reader:
+            facts[fact] = reader.choices(fact, allowed)
     if "resolutions" in facts:
         facts["fixed_resolution"] = ""
-    default = told.choice("default_resolution", [*RESOLUTIONS])
+    default = reader.choice("default_resolution", [*RESOLUTIONS])
     if default or facts.get("resolutions") == ():
         facts["default_resolution"] = default
     if facts.get("resolutions") == ():
         facts["fixed_resolution"] = default  # one size only, and nothing to ask it with
     for fact, most in (("max_references", 14), ("max_count", 16), ("max_prompt", 1_000_000)):
-        if fact in told:
-            facts[fact] = told.number(fact, 0, 0 if fact != "max_count" else 1, most)
-    if "options" in told:
-        facts["options"] = frozenset(told.choices("options", list(OPTIONS)))
-    auto = told.text("auto_ratio")
+        if fact in reader:
+            facts[fact] = reader.number(fact, 0, 0 if fact != "max_count" else 1, most)
+    if "options" in reader:
+        facts["options"] = frozenset(reader.choices("options", list(OPTIONS)))
+    auto = reader.text("auto_ratio")
     if auto:
         if auto not in ("auto", "match_input_image", "omitted", "none"):
-            raise YamlError(told.at("auto_ratio"), "auto_ratio is one of: auto, match_input_image, omitted, none")
+            raise MappingError(reader.at("auto_ratio"), "auto_ratio is one of: auto, match_input_image, omitted, none")
         facts["auto_ratio"] = OMITTED if auto == "omitted" else "" if auto == "none" else auto
-    choices = told.map("choices")
+    choices = reader.mapping("choices")
     if choices is not None:
         found: dict[Option, tuple[str, ...]] = {}
         for option, (key, _) in choices.items():
             if option not in OPTIONS:
-                raise YamlError(key, f"choices has no {option[:40]}: {', '.join(OPTIONS)}")
-            found[option] = tuple(choices.words(option))
+                raise MappingError(key, f"choices has no {option[:40]}: {', '.join(OPTIONS)}")
+            found[option] = tuple(choices.texts(option))
         facts["option_values"] = found
     return facts
 
 
-def _own_routes(spec: ProviderSpec, model: Model, told: YamlReader) -> dict[Operation, Endpoint]:
-    """The path and the field names of this model alone, where some are said."""
-    if not any(word in told for word in ROUTE_WORDS):
+def _model_endpoints(spec: ProviderSpec, model: Model, reader: MappingReader) -> dict[Operation, Endpoint]:
+    """The path and the field names of this model alone, where it has some."""
+    if not any(word in reader for word in ENDPOINT_WORDS):
         return {}
-    refuse_unread(spec, told)
-    name, transport = references_of(spec, told)
+    refuse_unread(spec, reader)
+    name, transport = references_of(spec, reader)
     if transport:
-        raise YamlError(
-            told.at("references"), "how references travel is said of the provider: here references is a field"
+        raise MappingError(
+            reader.at("references"), "how references travel is said of the provider: here references is a field"
         )
     offers = {operation: model.capabilities(operation) for operation in OPERATIONS}
     known = {operation: offer.endpoint or spec.endpoints[operation] for operation, offer in offers.items() if offer}
-    return dict(routes(known, told, name))
+    return dict(endpoints(known, reader, name))
 
 
-def _wires(told: YamlReader, name: str) -> dict[Operation, str]:
+def _wires(reader: MappingReader, name: str) -> dict[Operation, str]:
     """A wire id for both operations, or `{generate: ..., edit: ...}`."""
-    node = told.take(name)
+    node = reader.node(name)
     if node is None:
         return {}
     if isinstance(node, yaml.ScalarNode):
-        found = dict.fromkeys(OPERATIONS, told.text(name))
+        found = dict.fromkeys(OPERATIONS, reader.text(name))
     else:
-        each = YamlReader(node, name, told.at(name))
+        each = MappingReader(node, name, reader.at(name))
         found = {operation: each.text(operation) for operation in OPERATIONS}
         each.end()
     for wire in found.values():
-        wrong = checked_wire(wire) if wire else ""
-        if wrong:
-            raise YamlError(node, f"{name} {wrong}")
+        problem = model_id_problem(wire) if wire else ""
+        if problem:
+            raise MappingError(node, f"{name} {problem}")
     return found
 
 
-def _offering(model: Model, operation: Operation, offer: Capabilities | None) -> Model:
+def _with_capabilities(model: Model, operation: Operation, offer: Capabilities | None) -> Model:
     return replace(model, generate=offer) if operation == "generate" else replace(model, edit=offer)
 
 
-def _price(node: yaml.Node, dated: str) -> Price:
-    """US dollars per picture: a number, or `{1K: 0.05, 2K: 0.08}`."""
+def _price(reader: MappingReader, dated: str) -> Price | None:
+    """US dollars per picture: a number, or `{1K: 0.05, 2K: 0.08}`; null where it isn't known."""
+    node = reader.node("price")
+    assert node is not None
     if isinstance(node, yaml.ScalarNode):
-        return Price({"": _dollars(node)}, FILE, dated)
+        return None if scalar(node) is None else Price({"": _dollars(node)}, reader.source, dated)
     prices = {}
-    for size, (key, each) in YamlReader(node, "price").items():
-        if size not in RESOLUTIONS:
-            raise YamlError(key, f"price has no {size[:20]}: {', '.join(RESOLUTIONS)}")
+    for size, (key, each) in MappingReader(node, "price", empty_name=True).items():
+        if size not in ("", *RESOLUTIONS):
+            raise MappingError(key, f"price has no {size[:20]}: {', '.join(RESOLUTIONS)}")
         prices[size] = _dollars(each)
-    return Price(prices, FILE, dated)
+    return Price(prices, reader.source, dated)
 
 
 def _dollars(node: yaml.Node) -> float:
     value = scalar(node)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1000:
-        raise YamlError(node, "a price is a number of US dollars per picture, for example 0.05")
+        raise MappingError(node, "a price is a number of US dollars per picture, for example 0.05")
     return float(value)

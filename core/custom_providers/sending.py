@@ -1,7 +1,6 @@
-"""How a provider of the user's own file is asked: the header of the key, the transport of references, uploads, repetition.
+"""How a custom provider is asked: the header of the key, how references travel, uploads, repetition of requests.
 
-A word that the provider's dialect never reads is a mistake: it would change nothing, and nobody would be told. Used by
-`own_file`.
+An entry that the provider's dialect never reads is refused: it would change nothing, and nobody would be told.
 """
 
 from __future__ import annotations
@@ -15,68 +14,68 @@ import yaml
 
 from ..dialects import dialect
 from ..providers.spec import ProviderSpec, ReferenceEncoding
-from .settings_entries import AUTH, dialects, inside
-from .yaml_reader import YamlError, YamlReader
+from .mapping_reader import MappingError, MappingReader
+from .templates import AUTH, dialects, with_inline_references
 
 TRANSPORTS: tuple[ReferenceEncoding, ...] = get_args(ReferenceEncoding)
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
-_OF_HTTP = frozenset({"host", "content-type", "content-length", "transfer-encoding", "connection", "expect"})
+_SET_WHILE_SENDING = frozenset({"host", "content-type", "content-length", "transfer-encoding", "connection", "expect"})
 """Headers that are set while a request is sent."""
-_INSTEAD: Mapping[str, str] = {
+_ALTERNATIVES: Mapping[str, str] = {
     "paths": "what stands before its own paths belongs into base_url",
     "references": "the field has one name only; the words for the transport are " + ", ".join(TRANSPORTS),
     "poll_seconds": "it answers at once and is never asked how a task stands",
 }
-"""What works in place of a word that a dialect never reads."""
+"""What to write instead of an entry that a dialect never reads."""
 
 
-def sending(spec: ProviderSpec, told: YamlReader) -> ProviderSpec:
-    """`spec` with everything that is said about how it is asked, but for paths and fields. Raises Mistake."""
-    refuse_unread(spec, told)
-    spec = _auth(spec, told)
-    _, transport = references_of(spec, told)
-    spec = _uploads(_carrying(spec, transport, told) if transport else spec, told)
+def with_sending(spec: ProviderSpec, reader: MappingReader) -> ProviderSpec:
+    """`spec` with everything that is said about how it is asked, except paths and fields. Raises MappingError."""
+    refuse_unread(spec, reader)
+    spec = _auth(spec, reader)
+    _, transport = references_of(spec, reader)
+    spec = _uploads(_with_transport(spec, transport, reader) if transport else spec, reader)
     return replace(
         spec,
-        api_variants=_forms(spec, told),
-        idempotency_header=_idempotency_header(spec, told) or spec.idempotency_header,
-        failures_unbilled=told.flag("failures_unbilled", spec.failures_unbilled),
-        refuses_before_work=_statuses(told) or spec.refuses_before_work,
-        poll_seconds=_pauses(spec, told),
+        api_variants=_forms(spec, reader),
+        idempotency_header=_idempotency_header(spec, reader) or spec.idempotency_header,
+        failures_unbilled=reader.flag("failures_unbilled", spec.failures_unbilled),
+        refuses_before_work=_statuses(reader) or spec.refuses_before_work,
+        poll_seconds=_poll_seconds(spec, reader),
     )
 
 
-def references_of(spec: ProviderSpec, told: YamlReader) -> tuple[str, str]:
+def references_of(spec: ProviderSpec, reader: MappingReader) -> tuple[str, str]:
     """The name of the field that carries references and their transport, "" for what isn't said.
 
     `references: image_urls`, `references: data_uri`, or `references: {name: image_urls, as: data_uri}`.
     """
-    node = told.take("references")
+    node = reader.node("references")
     if node is None:
         return "", ""
     if isinstance(node, yaml.ScalarNode):
-        word = told.text("references")
+        word = reader.text("references")
         if word in TRANSPORTS:
             return "", word
         near = re.sub(r"[^a-z0-9]", "", word.lower())
         for transport in TRANSPORTS:
             if near == transport.replace("_", ""):
-                raise YamlError(node, f"references is written {transport}")
+                raise MappingError(node, f"references is written {transport}")
         name, transport_said = word, ""
     else:
-        each = YamlReader(node, "references", told.at("references"))
+        each = MappingReader(node, "references", reader.at("references"))
         name, transport_said = each.text("name"), each.choice("as", list(TRANSPORTS))
         each.end()
     if name and "references" in _unread(spec):
-        raise YamlError(told.at("references"), _never_read(spec, "references"))
+        raise MappingError(reader.at("references"), _never_read(spec, "references"))
     return name, transport_said
 
 
-def refuse_unread(spec: ProviderSpec, told: YamlReader) -> None:
-    """Raises Mistake for the first word that the dialect never reads."""
+def refuse_unread(spec: ProviderSpec, reader: MappingReader) -> None:
+    """Raises MappingError for the first entry that the dialect never reads."""
     for word in _unread(spec):
-        if word in told and word != "references":
-            raise YamlError(told.at(word), _never_read(spec, word))
+        if word in reader and word != "references":
+            raise MappingError(reader.at(word), _never_read(spec, word))
 
 
 def _unread(spec: ProviderSpec) -> tuple[str, ...]:
@@ -85,58 +84,59 @@ def _unread(spec: ProviderSpec) -> tuple[str, ...]:
 
 
 def _never_read(spec: ProviderSpec, word: str) -> str:
-    return f"{word} would change nothing: the dialect {spec.dialect} never reads it; {_INSTEAD[word]}"
+    return f"{word} would change nothing: the dialect {spec.dialect} never reads it; {_ALTERNATIVES[word]}"
 
 
-def _auth(spec: ProviderSpec, told: YamlReader) -> ProviderSpec:
+def _auth(spec: ProviderSpec, reader: MappingReader) -> ProviderSpec:
     """One of the known ways by its word, or `{header: X-Token, value: "Token {key}"}`."""
-    node = told.take("auth")
+    node = reader.node("auth")
     if node is None:
         return spec
     if isinstance(node, yaml.ScalarNode):
-        header, template = AUTH[told.choice("auth", list(AUTH))]
+        header, template = AUTH[reader.choice("auth", list(AUTH))]
     else:
-        each = YamlReader(node, "auth", told.at("auth"))
+        each = MappingReader(node, "auth", reader.at("auth"))
         header, template = _header(each, "header"), each.text("value")
         each.end()
         if not header:
-            raise YamlError(told.at("auth"), f"auth is one of {', '.join(AUTH)}, or has a header and a value")
+            raise MappingError(reader.at("auth"), f"auth is one of {', '.join(AUTH)}, or has a header and a value")
         if template.count("{key}") != 1 or not template.isascii() or len(template) > 200:
             what = 'value is what stands in the header, with {key} once for the key: "Token {key}"'
-            raise YamlError(each.at("value"), what)
+            raise MappingError(each.at("value"), what)
     return replace(spec, auth_header=header, auth_template=template, auth="key")
 
 
-def _header(told: YamlReader, name: str) -> str:
-    text = told.text(name)
-    if text and (not _HEADER.fullmatch(text) or text.lower() in _OF_HTTP):
-        raise YamlError(told.at(name), f"{name} is the name of a header, for example X-API-Key")
+def _header(reader: MappingReader, name: str) -> str:
+    text = reader.text(name)
+    if text and (not _HEADER.fullmatch(text) or text.lower() in _SET_WHILE_SENDING):
+        raise MappingError(reader.at(name), f"{name} is the name of a header, for example X-API-Key")
     return text
 
 
-def _idempotency_header(spec: ProviderSpec, told: YamlReader) -> str:
-    header = _header(told, "idempotency_header")
+def _idempotency_header(spec: ProviderSpec, reader: MappingReader) -> str:
+    header = _header(reader, "idempotency_header")
     if header and header.lower() == spec.auth_header.lower():
-        raise YamlError(told.at("idempotency_header"), f"{header} carries the key already")
+        raise MappingError(reader.at("idempotency_header"), f"{header} carries the key already")
     return header
 
 
-def _carrying(spec: ProviderSpec, transport: str, told: YamlReader) -> ProviderSpec:
+def _with_transport(spec: ProviderSpec, transport: str, reader: MappingReader) -> ProviderSpec:
     """`spec` with its references travelling as `transport`."""
     can = dialect(spec.dialect).REFERENCES
     if transport not in can:
-        raise YamlError(
-            told.at("references"), f"references can't be {transport}: the dialect {spec.dialect} has {', '.join(can)}"
+        raise MappingError(
+            reader.at("references"), f"references can't be {transport}: the dialect {spec.dialect} has {', '.join(can)}"
         )
     if transport == "upload":
         return _with_uploads(spec, references=transport, above=1 if dialects()[spec.dialect].upload_above else 0)
     return replace(
-        inside(spec) if spec.reference_encoding == "upload" or spec.upload_above else spec, reference_encoding=transport
+        with_inline_references(spec) if spec.reference_encoding == "upload" or spec.upload_above else spec,
+        reference_encoding=transport,
     )
 
 
 def _with_uploads(spec: ProviderSpec, *, references: ReferenceEncoding, above: int) -> ProviderSpec:
-    """`spec` with uploads, and with the limits that those have where the dialect is known from."""
+    """`spec` with uploads, and with the limits that uploads have at the dialect's own provider."""
     known = dialects()[spec.dialect]
     return replace(
         spec,
@@ -147,61 +147,64 @@ def _with_uploads(spec: ProviderSpec, *, references: ReferenceEncoding, above: i
     )
 
 
-def _uploads(spec: ProviderSpec, told: YamlReader) -> ProviderSpec:
+def _uploads(spec: ProviderSpec, reader: MappingReader) -> ProviderSpec:
     """`upload_above`, `upload_url` and `upload_path`, where something is uploaded."""
     can = dialect(spec.dialect).REFERENCES
-    if "upload_above" in told:
+    if "upload_above" in reader:
         if not dialects()[spec.dialect].upload_above:
             only = "uploads every reference, or none" if "upload" in can else "uploads nothing"
-            raise YamlError(
-                told.at("upload_above"), f"upload_above would change nothing: the dialect {spec.dialect} {only}"
+            raise MappingError(
+                reader.at("upload_above"), f"upload_above would change nothing: the dialect {spec.dialect} {only}"
             )
-        above = told.number("upload_above", 0, 1, 2_000_000_000)
+        above = reader.number("upload_above", 0, 1, 2_000_000_000)
         spec = _with_uploads(spec, references=spec.reference_encoding, above=above)
     uploading = spec.reference_encoding == "upload" or spec.upload_above
     for word in ("upload_url", "upload_path"):
-        if word in told and not uploading:
+        if word in reader and not uploading:
             cure = "say references: upload, too" if "upload" in can else "take it away"
             what = f"{word} would change nothing: references of {spec.dialect} travel inside the request here; {cure}"
-            raise YamlError(told.at(word), what)
-    url = told.text("upload_url")
+            raise MappingError(reader.at(word), what)
     return replace(
         spec,
-        upload_url=told.checked("upload_url", url) if url else spec.upload_url,
-        upload_path=told.path("upload_path") or spec.upload_path,
+        upload_url=reader.base_url("upload_url") or spec.upload_url,
+        upload_path=reader.path("upload_path") or spec.upload_path,
     )
 
 
-def _forms(spec: ProviderSpec, told: YamlReader) -> tuple[str, ...]:
+def _forms(spec: ProviderSpec, reader: MappingReader) -> tuple[str, ...]:
     """The forms of asking that agree with the transport, in the order that is said."""
     fitting = spec.api_variants
     if any("multipart" in form for form in spec.api_variants):
         fitting = tuple(
             form for form in spec.api_variants if ("multipart" in form) == (spec.reference_encoding == "multipart")
         )
-    if "forms" not in told:
+    if "forms" not in reader:
         return spec.api_variants if spec.reference_encoding == "multipart" else fitting
     if not spec.api_variants:
-        raise YamlError(told.at("forms"), f"forms would change nothing: the dialect {spec.dialect} has one form only")
-    forms = told.choices("forms", list(spec.api_variants))
+        raise MappingError(
+            reader.at("forms"), f"forms would change nothing: the dialect {spec.dialect} has one form only"
+        )
+    forms = reader.choices("forms", list(spec.api_variants))
     if not forms:
-        raise YamlError(told.at("forms"), f"forms is a list of some of: {', '.join(spec.api_variants)}")
+        raise MappingError(reader.at("forms"), f"forms is a list of some of: {', '.join(spec.api_variants)}")
     if forms[0] not in fitting:
         needed = "data_uri or base64" if "json" in forms[0] else "multipart"
-        raise YamlError(told.at("forms"), f"the form {forms[0]} needs references: {needed}")
+        raise MappingError(reader.at("forms"), f"the form {forms[0]} needs references: {needed}")
     return forms
 
 
-def _statuses(told: YamlReader) -> frozenset[int]:
+def _statuses(reader: MappingReader) -> frozenset[int]:
     """`refuses_before_work: [429, 503]`."""
-    return frozenset(int(status) for status in told.numbers("refuses_before_work", 400, 599))
+    return frozenset(int(status) for status in reader.numbers("refuses_before_work", 400, 599))
 
 
-def _pauses(spec: ProviderSpec, told: YamlReader) -> tuple[float, float]:
+def _poll_seconds(spec: ProviderSpec, reader: MappingReader) -> tuple[float, float]:
     """`poll_seconds: [first, longest]`."""
-    found = told.numbers("poll_seconds", 0.1, 600)
-    if not found and "poll_seconds" not in told:
+    found = reader.numbers("poll_seconds", 0.1, 600)
+    if not found and "poll_seconds" not in reader:
         return spec.poll_seconds
     if len(found) != 2 or found[0] > found[1]:
-        raise YamlError(told.at("poll_seconds"), "poll_seconds is the first pause and the longest, for example [2, 5]")
+        raise MappingError(
+            reader.at("poll_seconds"), "poll_seconds is the first pause and the longest, for example [2, 5]"
+        )
     return found[0], found[1]

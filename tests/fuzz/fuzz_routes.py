@@ -318,7 +318,7 @@ HARNESS = Harness(
         *(f"routes/{name}.py" for name in ("security", "keys", "providers", "settings", "estimate", "results")),
         "nodes/estimate.py",
         "core/config/settings_file.py",
-        "core/custom_providers/settings_entries.py",
+        "core/custom_providers/settings_form.py",
         "core/custom_providers/added_models.py",
     ),
     prepare,

@@ -17,7 +17,7 @@ from harness import Harness
 from pack.core.config import settings_file
 from pack.core.config.settings import PREFIX, Settings
 from pack.core.custom_providers import added_models
-from pack.core.custom_providers.settings_entries import known_specs
+from pack.core.custom_providers.settings_form import known_specs
 from pack.core.errors import ConfigError
 from pack.core.keys import account_document
 from pack.core.keys.sources import checked_profile, cleaned, find_key
@@ -148,7 +148,7 @@ HARNESS = Harness(
             "core/keys/sources.py",
             "core/keys/account_document.py",
         ),
-        *("core/custom_providers/added_models.py", "core/custom_providers/settings_entries.py", "core/keys/pasted.py"),
+        *("core/custom_providers/added_models.py", "core/custom_providers/settings_form.py", "core/keys/pasted.py"),
     ),
     inputs_in_suite=600,
     examples=40,

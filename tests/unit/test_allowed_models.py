@@ -16,7 +16,7 @@ from journal_driver import claim_one, png
 from pack.core.config.allowed_models import MOST, UnknownModel, allow, allowed, counted_usd, forbid, known_wires
 from pack.core.config.settings import Settings
 from pack.core.custom_providers.added_models import change_models
-from pack.core.custom_providers.yaml_file import FILE
+from pack.core.custom_providers.mapping_reader import FILE
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, Impossible
 from pack.core.estimate import estimate

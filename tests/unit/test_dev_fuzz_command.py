@@ -13,7 +13,7 @@ from pack.dev.pip import InstallFailed
 
 
 def test_every_harness_can_be_named() -> None:
-    assert {"answers", "replies", "pictures", "own_file", "settings", "routes", "multipart", "sidecars"} <= set(
+    assert {"answers", "replies", "pictures", "providers_file", "settings", "routes", "multipart", "sidecars"} <= set(
         fuzz_command.names()
     )
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from dialect_driver import QUICK_ROWS, keyed, request, tiny
-from pack.core.custom_providers.settings_entries import save
+from pack.core.custom_providers.settings_form import save
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, Impossible
 from pack.core.estimate import Estimate, elsewhere, estimate

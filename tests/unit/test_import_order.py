@@ -20,7 +20,6 @@ ORDER = """
     simulator comfyui nodes routes
 """.split()
 EXCEPTIONS = {
-    ("core.config.allowed_models", "core.custom_providers.settings_entries"),
     ("core.config.settings", "core.ledger.types"),
     ("core.http.transport", "core.dialects.base.step"),
     ("core.http.transport", "core.dialects.parsing.reading"),

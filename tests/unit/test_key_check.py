@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from pack.core.config.settings_file import set_base_url
-from pack.core.custom_providers.settings_entries import save
+from pack.core.custom_providers.settings_form import save
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError
 from pack.core.execution import key_check

@@ -18,7 +18,7 @@ from journal_driver import another_process
 from pack.core.config.settings import FILE, Settings
 from pack.core.config.settings_file import DEFAULTS, WRITABLE, change, set_aside, set_base_url, shown
 from pack.core.custom_providers.added_models import with_added
-from pack.core.custom_providers.settings_entries import known_specs
+from pack.core.custom_providers.settings_form import known_specs
 from pack.core.errors import ConfigError
 from pack.core.files import private_files
 from pack.core.providers import BUILT_IN

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from pack.core.custom_providers.settings_entries import AUTH
-from pack.core.custom_providers.yaml_file import FILE
+from pack.core.custom_providers.mapping_reader import FILE
+from pack.core.custom_providers.templates import AUTH
 from pack.core.errors import Charged
 
 ROOT = Path(__file__).resolve().parents[2]

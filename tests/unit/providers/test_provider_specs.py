@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from dialect_driver import drive, fitted, job, request
-from pack.core.custom_providers.yaml_file import FILE, read_own
+from pack.core.custom_providers.providers_file import FILE, read_providers_file
 from pack.core.dialects import dialect
 from pack.core.dialects.base.step import Done, Send
 from pack.core.errors import Impossible
@@ -55,8 +55,8 @@ def own_specs() -> list[ProviderSpec]:
     for path in sorted(folder.glob("*.yaml")):
         with TemporaryDirectory() as home:
             shutil.copy(path, Path(home) / FILE)
-            own = read_own(Path(home), BUILT_IN)
-        assert own.mistakes == ()
+            own = read_providers_file(Path(home), BUILT_IN)
+        assert own.errors == ()
         for spec in own.specs.values():
             if spec.id in DOUBLES:
                 specs.append(spec)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from dialect_driver import drive, job, play, request, sent_json, tiny
+from pack.core.custom_providers.providers_file import FILE, ProvidersFile, read_providers_file
 from pack.core.custom_providers.sending import TRANSPORTS
-from pack.core.custom_providers.settings_entries import dialects
-from pack.core.custom_providers.yaml_file import FILE, Own, read_own
+from pack.core.custom_providers.templates import dialects
 from pack.core.dialects import dialect
 from pack.core.dialects.base.step import Done, Send
 from pack.core.engine import Engine
@@ -29,9 +29,9 @@ UNDOCUMENTED = {("onerouter", "base64")}
 CAN_T = [(name, t) for name in DIALECTS for t in TRANSPORTS if t not in dialect(name).REFERENCES]
 
 
-def read(home: Path, text: str) -> Own:
+def read(home: Path, text: str) -> ProvidersFile:
     (home / FILE).write_text(text, "utf-8")
-    return read_own(home, BUILT_IN)
+    return read_providers_file(home, BUILT_IN)
 
 
 def shop(home: Path, like: str, *lines: str) -> ProviderSpec:
@@ -40,7 +40,7 @@ def shop(home: Path, like: str, *lines: str) -> ProviderSpec:
     if "{project}" in BUILT_IN[like].endpoints["generate"].path:
         text += "    paths: {generate: '/{model}', edit: '/{model}'}\n"
     own = read(home, text + "".join(f"    {line}\n" for line in lines))
-    assert own.mistakes == ()
+    assert own.errors == ()
     known = BUILT_IN[like]
     return replace(own.specs["shop"], auth_header=known.auth_header, auth_template=known.auth_template)
 
@@ -49,8 +49,8 @@ def mistake(home: Path, *lines: str, like: str = "nanobanana") -> str:
     """What is said about a provider with these lines, the first of which is line 5."""
     text = f"providers:\n  shop:\n    like: {like}\n    base_url: https://shop.example\n"
     own = read(home, text + "".join(f"    {line}\n" for line in lines))
-    assert len(own.mistakes) == 1 and not own.specs, own
-    return own.mistakes[0]
+    assert len(own.errors) == 1 and not own.specs, own
+    return own.errors[0]
 
 
 # ---------------------------------------------------------------------------------------------------- references
@@ -85,7 +85,7 @@ def test_a_transport_that_a_dialect_can_t_do_is_a_mistake(tmp_path: Path, name: 
 
 
 def test_the_reference_says_what_every_dialect_can() -> None:
-    readme = Path(__file__).resolve().parents[2] / "example_providers" / "README.md"
+    readme = Path(__file__).resolve().parents[3] / "example_providers" / "README.md"
     chapter = next(each for each in readme.read_text("utf-8").split("\n## ") if each.startswith("References\n"))
     specs = [line.strip("| ").split(" | ") for line in chapter.splitlines() if line.startswith("| `")]
     said = {(dialect, spec[0].strip("`")) for spec in specs for dialect in spec[2].split(", ")}
@@ -123,7 +123,7 @@ def test_an_overlay_may_keep_google_from_uploading(tmp_path: Path) -> None:
     """Then what fits into one request is the limit."""
     own = read(tmp_path, "overlays:\n  google: {references: base64}\n")
     spec = own.specs["google"]
-    assert own.mistakes == () and spec.upload_above == 0 and spec.max_request_bytes < 20_000_000
+    assert own.errors == () and spec.upload_above == 0 and spec.max_request_bytes < 20_000_000
 
 
 # ------------------------------------------------------------------------------------------------------ headers
@@ -134,7 +134,7 @@ def test_the_key_may_stand_in_a_header_of_its_own(tmp_path: Path) -> None:
         tmp_path,
         'providers:\n  shop: {like: fal, base_url: https://s.example, auth: {header: X-Token, value: "Token {key}"}}\n',
     )
-    assert own.mistakes == () and own.specs["shop"].header("k") == ("X-Token", "Token k")
+    assert own.errors == () and own.specs["shop"].header("k") == ("X-Token", "Token k")
 
 
 def test_a_request_with_an_idempotency_header_is_repeated_with_the_same_value(doubles: Doubles, tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_request_with_an_idempotency_header_is_repeated_with_the_same_value(do
         home.mkdir()
         base = doubles.base_url("apiframe_v2")
         text = f"providers:\n  shop:\n    like: apiframe_v2\n    base_url: {base}\n{line}    poll_seconds: [0.1, 0.2]\n"
-        assert read(home, text).mistakes == ()
+        assert read(home, text).errors == ()
         engine = Engine(home, environ={"NANO_BANANA_SHOP_API_KEY": "sim-run"})
         asked = [request(prompt=f"repeat {name} [[sim: drop=headers paid times=1]]")]
         run = engine.run(asked, engine.plan(ProviderChoice("shop"), asked))
@@ -228,8 +228,8 @@ NOTHING = {
 def test_an_overlay_that_would_change_nothing_is_a_mistake(tmp_path: Path, text: str) -> None:
     line, words = NOTHING[text]
     own = read(tmp_path, f"overlays:\n  {text}\n")
-    assert own.specs == {} and len(own.mistakes) == 1
-    assert own.mistakes[0].startswith(f"{FILE} line {line}:") and words in own.mistakes[0], own.mistakes
+    assert own.specs == {} and len(own.errors) == 1
+    assert own.errors[0].startswith(f"{FILE} line {line}:") and words in own.errors[0], own.errors
 
 
 def requests_of(spec: ProviderSpec) -> str:
@@ -281,10 +281,10 @@ def test_what_is_taken_without_a_word_changes_a_request(tmp_path: Path, like: st
         if line.startswith("paths"):
             return  # said already, or it would be a mistake
     before = read(tmp_path, plain)
-    assert before.mistakes == ()
+    assert before.errors == ()
     after = read(tmp_path, f"{plain}    {line}\n")
-    if after.mistakes:
-        assert "line " in after.mistakes[0] and after.specs == {}
+    if after.errors:
+        assert "line " in after.errors[0] and after.specs == {}
     else:
         assert requests_of(after.specs["shop"]) != requests_of(before.specs["shop"])
 
@@ -297,7 +297,7 @@ def test_models_with_paths_of_their_own_are_reached_below_the_model(tmp_path: Pa
         "      nano-banana: {paths: {generate: /b, edit: /b}, fields: {aspect_ratio: shape}}\n"
         "      nano-banana-lite: {paths: {generate: /c, edit: /c}}\n",
     )
-    assert own.mistakes == ()
+    assert own.errors == ()
     spec = own.specs["kie"]
     for name, path in (("nano-banana", "/b"), ("nano-banana-lite", "/c"), ("nano-banana-pro", "/a")):
         played = play(job(spec, request(aspect_ratio="16:9"), name))
@@ -314,7 +314,7 @@ def test_a_new_model_of_a_built_in_provider_is_one_line(tmp_path: Path) -> None:
     own = read(tmp_path, "overlays:\n  google: {models: {nano-banana-9: {wire: gemini-nine}}}\n")
     spec = own.specs["google"]
     new, known = spec.model("nano-banana-9"), BUILT_IN["google"].model("recommended")
-    assert own.mistakes == () and new and known and new.generate and known.generate
+    assert own.errors == () and new and known and new.generate and known.generate
     assert new.generate == replace(known.generate, model_id="gemini-nine") and new.family == known.family
     assert new.price is None and spec.models[-1] is new and spec.recommended == BUILT_IN["google"].recommended
 

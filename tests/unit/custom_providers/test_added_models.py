@@ -11,7 +11,7 @@ import pytest
 from dialect_driver import keyed, request
 from pack.core.config.settings import Settings
 from pack.core.custom_providers.added_models import MOST, added, change_models, drop_models, model_of, with_added
-from pack.core.custom_providers.yaml_file import FILE
+from pack.core.custom_providers.mapping_reader import FILE
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, Impossible
 from pack.core.estimate import estimate

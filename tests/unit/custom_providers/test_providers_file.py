@@ -10,15 +10,15 @@ import pytest
 from dialect_driver import job, play, request, sent_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pack.core.custom_providers.fields import sayable
-from pack.core.custom_providers.settings_entries import AUTH, dialects
-from pack.core.custom_providers.yaml_file import FILE, Own, read_own
+from pack.core.custom_providers.endpoints import with_fields_of
+from pack.core.custom_providers.providers_file import FILE, ProvidersFile, read_providers_file
+from pack.core.custom_providers.templates import AUTH, dialects
 from pack.core.engine import Engine
 from pack.core.errors import Impossible
 from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "example_providers"
+EXAMPLES = Path(__file__).resolve().parents[3] / "example_providers"
 SHOP = """\
 providers:
   shop:
@@ -29,15 +29,15 @@ providers:
 """
 
 
-def read(home: Path, text: str) -> Own:
+def read(home: Path, text: str) -> ProvidersFile:
     (home / FILE).write_text(text, "utf-8")
-    return read_own(home, BUILT_IN)
+    return read_providers_file(home, BUILT_IN)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.yaml")))
 def test_the_examples_are_read_without_a_mistake(tmp_path: Path, name: str) -> None:
     own = read(tmp_path, (EXAMPLES / f"{name}.yaml").read_text("utf-8"))
-    assert own.mistakes == () and own.specs
+    assert own.errors == () and own.specs
 
 
 def test_a_shop_has_what_is_said_and_the_rest_of_its_dialect(tmp_path: Path) -> None:
@@ -143,8 +143,8 @@ MISTAKES = {
 def test_a_mistake_is_told_with_its_line(tmp_path: Path, text: str) -> None:
     line, words = MISTAKES[text]
     own = read(tmp_path, text)
-    assert len(own.mistakes) == 1 and own.mistakes[0].startswith(f"{FILE} line {line}"), own.mistakes
-    assert words in own.mistakes[0]
+    assert len(own.errors) == 1 and own.errors[0].startswith(f"{FILE} line {line}"), own.errors
+    assert words in own.errors[0]
 
 
 def test_a_mistake_costs_only_its_own_provider(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_mistake_costs_only_its_own_provider(tmp_path: Path) -> None:
         SHOP + "  broken: {dialect: smoke}\noverlays:\n  google: {max_parallel: 3}\n  runflow: {max_parallel: none}\n"
     )
     own = read(tmp_path, text)
-    assert set(own.specs) == {"shop", "google"} and len(own.mistakes) == 2
+    assert set(own.specs) == {"shop", "google"} and len(own.errors) == 2
     assert own.specs["google"].max_parallel == 3
 
 
@@ -161,18 +161,18 @@ def test_a_mistake_between_the_providers_costs_none_of_them(tmp_path: Path) -> N
     twice = SHOP + SHOP.removeprefix("providers:\n").replace("api.shop", "second") + "  5: {}\n"
     own = read(tmp_path, "version: 2\n" + twice + "overlays:\n  google: {max_parallel: 3}\nproviders: {}\n")
     assert set(own.specs) == {"shop", "google"} and own.specs["shop"].base_url == "https://api.shop.example"
-    lines = [mistake.partition(":")[0].rpartition(" ")[2] for mistake in own.mistakes]
-    assert sorted(lines, key=int) == ["1", "8", "13", "16"], own.mistakes
+    lines = [mistake.partition(":")[0].rpartition(" ")[2] for mistake in own.errors]
+    assert sorted(lines, key=int) == ["1", "8", "13", "16"], own.errors
     own = read(tmp_path, SHOP + "overlays:\n  - google\n")
-    assert set(own.specs) == {"shop"} and "line 8" in own.mistakes[0]
+    assert set(own.specs) == {"shop"} and "line 8" in own.errors[0]
 
 
 @pytest.mark.parametrize("coding", ["latin-1", "utf-16"])
 def test_a_file_in_another_coding_is_told_with_its_line(tmp_path: Path, coding: str) -> None:
     """As an old editor saves it: a word with an accent, or all of it."""
     (tmp_path / FILE).write_bytes((SHOP + "    label: Caf\u00e9\n").encode(coding))
-    own = read_own(tmp_path, BUILT_IN)
-    assert own.mistakes == (f"{FILE} line {7 if coding == 'latin-1' else 1}: it is not UTF-8 text",)
+    own = read_providers_file(tmp_path, BUILT_IN)
+    assert own.errors == (f"{FILE} line {7 if coding == 'latin-1' else 1}: it is not UTF-8 text",)
 
 
 def test_text_is_what_was_written(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_text_is_what_was_written(tmp_path: Path) -> None:
 def test_every_built_in_row_can_say_what_it_promises() -> None:
     """Nothing is taken from a row that is copied as it is."""
     for spec in BUILT_IN.values():
-        assert tuple(sayable(spec, model, spec.endpoints) for model in spec.models) == spec.models
+        assert tuple(with_fields_of(spec, model, spec.endpoints) for model in spec.models) == spec.models
 
 
 def test_what_a_field_can_t_say_can_t_be_asked_for(tmp_path: Path) -> None:
@@ -234,10 +234,10 @@ def test_the_file_is_read_anew_when_it_changes(tmp_path: Path) -> None:
     """And never written."""
     assert "shop" in read(tmp_path, SHOP).specs
     before = os.stat(tmp_path / FILE).st_mtime_ns
-    assert read_own(tmp_path, BUILT_IN).specs["shop"].label == "shop"
+    assert read_providers_file(tmp_path, BUILT_IN).specs["shop"].label == "shop"
     assert "store" in read(tmp_path, SHOP.replace("shop:", "store:")).specs
     (tmp_path / FILE).unlink()
-    assert read_own(tmp_path, BUILT_IN) == Own()
+    assert read_providers_file(tmp_path, BUILT_IN) == ProvidersFile()
     assert before
 
 
@@ -266,7 +266,7 @@ def test_the_environment_and_the_settings_have_the_last_word(tmp_path: Path) -> 
 def test_no_text_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     home = tmp_path_factory.mktemp("own")
     own = read(home, text)
-    assert all(mistake.startswith(FILE) for mistake in own.mistakes)
+    assert all(mistake.startswith(FILE) for mistake in own.errors)
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_no_text_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, tex
 def test_what_yaml_itself_can_t_read_is_a_mistake_too(tmp_path: Path, line: str) -> None:
     """The nodes are made with this file at hand: one odd value must not keep the pack from being loaded."""
     own = read(tmp_path, f"providers:\n  shop:\n    dialect: fal\n    base_url: https://api.shop.example\n    {line}\n")
-    assert own.specs == {} and len(own.mistakes) == 1 and "providers.yaml line 5" in own.mistakes[0]
+    assert own.specs == {} and len(own.errors) == 1 and "providers.yaml line 5" in own.errors[0]
 
 
 @pytest.mark.parametrize("name", ["fal", "kie"])
@@ -318,7 +318,7 @@ zz: 1
 )
 def test_the_reference_has_every_word_and_no_other(tmp_path: Path, section: str, owner: str) -> None:
     """A wrong word is answered with the right ones: these are what the reader knows."""
-    mistake = next(each for each in read(tmp_path, UNKNOWN).mistakes if f" {owner} has no zz: " in each)
+    mistake = next(each for each in read(tmp_path, UNKNOWN).errors if f" {owner} has no zz: " in each)
     known = set(mistake.partition(" has no zz: ")[2].split(", "))
     chapters = (EXAMPLES / "README.md").read_text("utf-8").split("\n## ")
     chapter = next(each for each in chapters if each.startswith(section + "\n"))
@@ -338,4 +338,4 @@ def test_the_reference_names_every_dialect_and_every_way_of_a_key() -> None:
 
 def test_a_file_without_end_is_not_read(tmp_path: Path) -> None:
     own = read(tmp_path, SHOP + "# and so on\n" * 40_000)
-    assert not own.specs and own.mistakes == (f"{FILE} is larger than 256 kB, and is not read",)
+    assert not own.specs and own.errors == (f"{FILE} is larger than 256 kB, and is not read",)

@@ -12,24 +12,24 @@ from random import Random
 import inputs
 from folders import folder
 from harness import ROOT, Harness
-from pack.core.custom_providers import yaml_file
+from pack.core.custom_providers import providers_file
 from pack.core.dialects import dialect
 from pack.core.http.url_policy import checked_base_url
 from pack.core.providers import BUILT_IN
 
-_FOLDER = folder("own-file")
-_FILE = _FOLDER / yaml_file.FILE
+_FOLDER = folder("providers-file")
+_FILE = _FOLDER / providers_file.FILE
 _EXAMPLES = tuple(file.read_bytes() for file in sorted((Path(ROOT) / "example_providers").glob("*.yaml")))
 _WORDS = inputs.known_names("core/custom_providers", "core/providers", "core/providers/builtin")
-_VALUES = inputs.words("own_file", "values")
+_VALUES = inputs.words("providers_file", "values")
 
 
 def run(data: bytes) -> None:
     """Reads the file as a run does; each row that it gives has to be usable."""
     _FILE.write_bytes(data)
-    own = yaml_file._parsed(_FILE, BUILT_IN, "2026-11-27")
-    for mistake in own.mistakes:
-        assert isinstance(mistake, str) and mistake.startswith(yaml_file.FILE) and "\n" not in mistake, (
+    own = providers_file._parsed(_FILE, BUILT_IN, "2026-11-27")
+    for mistake in own.errors:
+        assert isinstance(mistake, str) and mistake.startswith(providers_file.FILE) and "\n" not in mistake, (
             "a mistake's words"
         )
     for name, spec in own.specs.items():
@@ -82,8 +82,9 @@ def mutate(data: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
 
 def _files() -> tuple[str, ...]:
     return tuple(
-        f"core/custom_providers/{name}.py" for name in ("yaml_file", "fields", "yaml_reader", "models", "sending")
+        f"core/custom_providers/{name}.py"
+        for name in ("providers_file", "provider_entry", "endpoints", "mapping_reader", "models", "sending")
     )
 
 
-HARNESS = Harness("own_file", run, make, mutate, _files(), inputs_in_suite=300, examples=40)
+HARNESS = Harness("providers_file", run, make, mutate, _files(), inputs_in_suite=300, examples=40)

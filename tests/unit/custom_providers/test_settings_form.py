@@ -11,7 +11,8 @@ import pytest
 from dialect_driver import drive, job, request
 from pack.core.config.settings import Settings
 from pack.core.config.settings_file import set_base_url
-from pack.core.custom_providers.settings_entries import AUTH, dialects, known_specs, remove, save, spec_of, wire_of
+from pack.core.custom_providers.settings_form import known_specs, remove, save, spec_of, wire_of
+from pack.core.custom_providers.templates import AUTH, dialects
 from pack.core.dialects import dialect
 from pack.core.dialects.base.step import Done, Send
 from pack.core.engine import Engine

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from dialect_driver import request
-from pack.core.custom_providers.yaml_file import FILE
+from pack.core.custom_providers.mapping_reader import FILE
 from pack.core.engine import Engine
 from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
@@ -17,7 +17,7 @@ from pack.tests.doubles import start
 from pack.tests.doubles.resellers import DOUBLES
 from pack.tests.doubles.server import Doubles
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "example_providers"
+EXAMPLES = Path(__file__).resolve().parents[3] / "example_providers"
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def examples(home: Path, doubles: Doubles) -> Engine:
 def test_an_example_makes_and_edits(doubles: Doubles, tmp_path: Path, name: str, operation: Any) -> None:
     """With its own header for the key, its own path and fields, and its own shape of the answer."""
     engine = examples(tmp_path, doubles)
-    assert engine.own().mistakes == () and set(DOUBLES) == set(engine.own().specs)
+    assert engine.providers_file().errors == () and set(DOUBLES) == set(engine.providers_file().specs)
     asked = [request(operation, 2 if operation == "edit" else 0, prompt=f"{name} {operation}")]
     run = engine.run(asked, engine.plan(ProviderChoice(name), asked))
     assert run.done.wait(60) and run.error is None and run.tasks[0].error is None, run.tasks[0].error
