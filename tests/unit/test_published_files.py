@@ -1,34 +1,55 @@
-"""What a published archive holds: everything that a user needs, and nothing that only developers do."""
+"""The published archive holds everything that a user needs, and nothing that only developers do."""
 
 from __future__ import annotations
 
-import subprocess
+import ast
+import zipfile
 from pathlib import Path
 
-import pytest
+from pack.tests.published_archive import NOT_SHIPPED, ROOT, build, published_files
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def left_out() -> set[str]:
-    """The tracked files that `.comfyignore` keeps out of an archive, as git reads such a file."""
-    command = ["git", "ls-files", "-ci", "--exclude-from=.comfyignore"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if listed.returncode:
-        pytest.skip("this copy is no git checkout")
-    return set(listed.stdout.split())
+SHIPPED = ("web", "locales", "example_workflows", "example_providers", "simulator", "core", "nodes", "routes")
 
 
-def test_help_locales_examples_and_the_simulator_are_published(left_out: set[str]) -> None:
+def test_help_locales_examples_and_the_simulator_are_published() -> None:
     """Each of these is fetched by the frontend, or run, in an installed pack."""
-    shipped = ("web", "locales", "example_workflows", "example_providers", "simulator", "core", "nodes", "routes")
-    assert not [name for name in left_out if name.partition("/")[0] in shipped]
-    assert (ROOT / "web" / "docs" / "NanoBananaGenerate.md").is_file()
+    published = set(published_files())
+    here = {path.relative_to(ROOT).as_posix() for folder in SHIPPED for path in (ROOT / folder).rglob("*")}
+    assert published >= {
+        name for name in here if Path(name).suffix in (".md", ".json", ".jpg", ".mjs", ".css", ".yaml")
+    }
+    assert {"web/docs/NanoBananaGenerate.md", "simulator/offline.py", "core/providers/builtin/offline.py"} <= published
 
 
-def test_tests_and_tools_are_not_published(left_out: set[str]) -> None:
+def test_tests_and_tools_are_not_published() -> None:
     """Doubles and fixtures of tests have no business on a user's machine."""
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split()
-    developers = [name for name in tracked if name.partition("/")[0] in ("tests", "dev", "benchmarks", "docs", ".ci")]
-    assert developers and set(developers) <= left_out
+    assert not [name for name in published_files() if name.partition("/")[0] in NOT_SHIPPED]
+    assert all((ROOT / name).exists() for name in NOT_SHIPPED), "a name here is out of date"
+
+
+def test_nothing_that_is_published_imports_what_is_not() -> None:
+    """Absolute or relative, at the top of a module or inside a function."""
+    for name in published_files():
+        if name.endswith(".py"):
+            found = imports(name)
+            assert not {part for part in found if part.split(".")[0] in NOT_SHIPPED or part == "pack"}, name
+
+
+def imports(name: str) -> set[str]:
+    """What a module imports, relative imports resolved against the repository."""
+    found = set()
+    package = list(Path(name).parent.parts)
+    for node in ast.walk(ast.parse((ROOT / name).read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            found |= {".".join([*above, *filter(None, [node.module]), alias.name]) for alias in node.names}
+    return found
+
+
+def test_the_archive_has_each_file_once_with_its_bytes(tmp_path: Path) -> None:
+    build(tmp_path / "pack.zip")
+    with zipfile.ZipFile(tmp_path / "pack.zip") as archive:
+        assert archive.namelist() == published_files() and archive.testzip() is None
+        assert all(archive.read(name) == (ROOT / name).read_bytes() for name in archive.namelist())
