@@ -1,11 +1,7 @@
-"""A strict provider on the loopback interface: draws pictures instead of buying them.
+"""The free provider `offline`: an HTTP server on the loopback interface that draws pictures instead of buying them.
 
-It speaks every API that a row needs, plus one of its own (`offline`), and refuses whatever the providers'
-documents don't allow, so that a request which passes here is a request the documents permit. It can also misbehave on
-demand (see `faults.py`) and keeps a book of what it was asked and what would have been billed (see `request_log.py`).
-
-It never opens a connection to anywhere and never prints. It is used three ways: inside the pack as the free provider
-`offline`, as a process (`python -m simulator --port N`) by the demo and the tests, and as a test double.
+It never opens a connection to anywhere and never prints. The doubles of the other providers build on its server; they
+are part of the tests and not shipped.
 """
 
 from __future__ import annotations
@@ -18,13 +14,12 @@ if TYPE_CHECKING:
 __all__ = ["start"]
 
 
-def start(port: int = 0, *, host: str = "127.0.0.1", keys_required: bool = True) -> Simulator:
+def start(port: int = 0, *, host: str = "127.0.0.1") -> Simulator:
     """Start the server on daemon threads and return it once it listens.
 
-    `port` 0 takes a free one. `keys_required=False` lets requests through that carry no key at all; a key that is
-    sent is still checked. Raises OSError when the address can't be bound.
+    `port` 0 takes a free one. Raises OSError when the address can't be bound.
     """
-    # Imported here, so that importing this package costs nothing until a simulator is wanted.
+    # Imported here, so that importing this package costs nothing until the server is wanted.
     from .server import Simulator
 
-    return Simulator(port, host=host, keys_required=keys_required)
+    return Simulator(port, host=host)

@@ -1,29 +1,24 @@
-"""What one provider API is to the simulator: its routes, its checks, its words.
-
-A module in `apis/` defines a subclass and one instance named `API`; that is all it takes to add an API. A subclass
-holds what its document says and nothing about sockets, faults or billing.
-"""
+"""One HTTP API: its routes, the checks of its requests and the shapes of its answers. Knows nothing about sockets."""
 
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from .files import FileStore
 from .message import Reply, Request, json_reply
 from .multipart import Part
 from .order import Order
 from .problem import Problem
-from .references import Reference, from_text
-from .request_log import Record
-from .results import Result, shaped
-from .tasks import Task, TaskBook
+from .references import Reference
+from .results import Result
 
-Reader = Callable[["Call"], Order]
-Answer = Callable[["Call"], Reply]
+Reader = Callable[[Any], Order]
+Answer = Callable[[Any], Reply]
+"""Both take the call; servers that build on this one have a subclass of `Call`."""
+C = TypeVar("C", bound="Call")
 
 
 @dataclass(frozen=True)
@@ -31,7 +26,7 @@ class Route:
     """One address of an API."""
 
     form: str
-    """The name under which the control routes can switch it off."""
+    """Its name among the routes of the API."""
     method: str
     pattern: re.Pattern[str]
     """Matched against the path below the API's mount; its groups go into `Call.pieces`."""
@@ -40,7 +35,7 @@ class Route:
     answer: Answer | None = None
     """For what is free."""
     kind: str = "paid"
-    """`paid`, `poll`, `upload`, `cancel` or `other`; shown in the ledger."""
+    """`paid`, `poll`, `upload`, `cancel` or `other`."""
     body: Literal["json", "multipart", "raw", "none"] = "json"
     query: frozenset[str] = frozenset()
     """Documented query parameters, each as `name=value`, or `name=*` for any value."""
@@ -73,47 +68,33 @@ class Call:
     """One request on its way through an API."""
 
     request: Request
-    api: Api
+    api: Api[Any]
     route: Route
     pieces: dict[str, str]
     origin: str
-    """Where this simulator is reached, for addresses in answers."""
-    hosts: tuple[str, ...]
-    """The names under which its own files may be given as references."""
+    """Where this server is reached, for addresses in answers."""
+    number: int
+    """Of the requests so far, this one's."""
     files: FileStore
-    tasks: TaskBook
     fields: dict[str, Any] = field(default_factory=dict)
     parts: list[Part] = field(default_factory=list)
-    record: Record | None = None
-    ratio_typo: bool = False
 
     def address(self, path: str) -> str:
         """The full address of a path on this server."""
         return self.origin + path
 
-    def references(self, name: str, values: list[str], *, bare: bool) -> list[Reference]:
-        """Every reference of a JSON array, decoded; raises Problem. Those decoded so far are in the ledger."""
-        found: list[Reference] = []
-        for number, value in enumerate(values):
-            found.append(from_text(f"{name}[{number}]", value, self.files, self.hosts, bare=bare))
-            self.note(found)
-        return found
-
     def note(self, references: list[Reference]) -> None:
-        """Write the references down in the ledger."""
-        if self.record is not None:
-            self.record.references = [reference.shown() for reference in references]
+        """Called with the references decoded so far, also when a later one is refused."""
 
 
-class Api:
-    """Base of every API; the methods are the places where documents differ."""
+class Api(Generic[C]):
+    """Base of every API; the methods are the places where APIs differ."""
 
     id = ""
-    auth: Literal["bearer", "key", "raw", "none"] = "bearer"
+    auth: Literal["bearer", "key", "raw", "none"] = "none"
+    """How the key is sent; `none` refuses a key."""
     auth_header = "Authorization"
     """The header that carries the key."""
-    also_bearer = False
-    """Whether a key that goes without a scheme may have `Bearer` before it."""
 
     def routes(self) -> tuple[Route, ...]:
         """Every address this API has."""
@@ -123,83 +104,9 @@ class Api:
         """A refused request in the documented status and shape."""
         raise NotImplementedError
 
-    def without_key(self) -> Problem:
-        """A request that carries no key at all, where that is told apart from a wrong one."""
-        return Problem(401)
-
-    def unknown_model(self, model: str) -> str:
-        """What it says about a model id that it doesn't know."""
-        return f"The model {model} was not found."
-
-    def prompt_of(self, fields: dict[str, Any]) -> object:
-        """What stands where the prompt belongs; anything but a string when there is none."""
-        nested = fields.get("input", fields)
-        return nested.get("prompt") if isinstance(nested, dict) else None
-
-    def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
+    def finished(self, call: C, order: Order, results: list[Result], revised: str | None = None) -> Reply:
         """The answer with pictures; `revised` is the model's own text where the API carries one."""
         raise NotImplementedError
-
-    def started(self, call: Call, task: Task) -> Reply:
-        """The answer to a request that became a task."""
-        raise NotImplementedError
-
-    def polled(self, call: Call, task: Task) -> Reply:
-        """The answer to a poll."""
-        raise NotImplementedError
-
-    def refused(self, call: Call, order: Order, status: int) -> Reply:
-        """The model declined for the content; `status` 0 is this API's likeliest, 200 an answer without pictures."""
-        if status == 200:
-            return self.finished(call, order, [], revised=DECLINED)
-        return self.problem(Problem(status or 400, DECLINED, code="content_policy_violation"))
-
-    def replay_key(self, call: Call) -> str:
-        """The idempotency key of a paid request, "" where there is none or the API knows none; raises Problem."""
-        return ""
-
-    def task_of(self, call: Call, task_id: str, unknown: Problem) -> Reply:
-        """Poll a task by id: unknown ids and faulty polls become problems."""
-        task, status = call.tasks.poll(self.id, task_id)
-        if task is None:
-            raise unknown
-        if status:
-            raise Problem(status)
-        if task.shape and task.finished and not task.failed:
-            return json_reply(200, shaped(task.shape, task.results))
-        return self.polled(call, task)
-
-    def cancel(self, call: Call, task_id: str, unknown: Problem) -> bool:
-        """Whether a task was taken back; one that has begun goes on. Raises Problem as its fault says."""
-        task, taken_back = call.tasks.cancel(self.id, task_id)
-        if task is None:
-            raise unknown
-        if task.cancel_fault == "500":
-            raise Problem(500)
-        return taken_back
-
-
-class TaskApi(Api):
-    """An API without answers at once: what a model makes of a prompt is known only when its task has ended."""
-
-    def refused(self, call: Call, order: Order, status: int) -> Reply:
-        """A task that fails."""
-        if status:
-            return super().refused(call, order, status)
-        return self.started(call, self.ended(call, order, [], "refuse"))
-
-    def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
-        """There is no answer without a task: one that ends at once."""
-        return self.started(call, self.ended(call, order, results, "done"))
-
-    def ended(self, call: Call, order: Order, results: list[Result], ending: str) -> Task:
-        """A task that has come to its end, in the book."""
-        task = Task(secrets.token_hex(16), self.id, order, results, ending, 0)
-        call.tasks.add(task)
-        return task
-
-
-DECLINED = "I can't create this picture: the request was declined by the content policy."
 
 
 def error_object(status: int, message: str, kind: str, code: str, headers: tuple[tuple[str, str], ...] = ()) -> Reply:

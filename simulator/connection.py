@@ -1,17 +1,11 @@
-"""One HTTP/1.1 connection: reads requests, sends replies in the manner they ask for.
-
-The only module that touches a client's socket, and so the place of the faults that are about the wire: dropped
-connections, resets, trickling bodies, wrong lengths.
-"""
+"""One HTTP/1.1 connection: reads requests and sends replies. The only module that touches a client's socket."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
 import io
-import os
 import socket
-import struct
 import threading
 import time
 from email.message import Message
@@ -19,20 +13,17 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import cast
 
-from .control import PLACE, Control
 from .exchange import Exchange
-from .message import Manner, Reply, Request, json_reply
+from .message import Reply, Request, json_reply
 from .problem import Problem
-from .request_log import Record
 
 PEEK = 64 * 1024
-"""Bytes of a body read before a fault may cut the upload."""
+"""Bytes of a body that are read first; also the size up to which a reply goes out in one piece."""
 LARGEST_BODY = 2 * 1024**3
-ZEROS = bytes(256 * 1024)
 
 
-class _Gone(Exception):
-    """The connection is over: closed by the client, by the server, or by a fault."""
+class Gone(Exception):
+    """The connection is over, whoever closed it."""
 
 
 class Connection:
@@ -42,14 +33,13 @@ class Connection:
         self,
         channel: socket.socket,
         exchange: Exchange,
-        control: Control,
         origin: str,
         names: tuple[str, ...],
         allowed_hosts: tuple[str, ...] | None,
         closing: threading.Event,
     ) -> None:
         self._channel = channel
-        self._exchange, self._control = exchange, control
+        self._exchange = exchange
         self._origin = origin
         self._names = names
         self._allowed_hosts = allowed_hosts
@@ -62,10 +52,10 @@ class Connection:
             self._channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while not self._closing.is_set() and self._one():
                 pass
-        except (_Gone, OSError, ValueError):
+        except (Gone, OSError, ValueError):
             pass
         finally:
-            self._close(reset=False)
+            self._close()
 
     def abort(self) -> None:
         """Close from another thread, whatever the connection is doing."""
@@ -92,47 +82,40 @@ class Connection:
             # A web page that points its own name at the loopback address gets nothing.
             self._send(json_reply(421, {"error": "unknown Host"}), close=True, head_only=False)
             return False
-        record = self._exchange.begin(request)
-        try:
-            refusal = self._read_body(request, record)
-            origin = f"http://{host}" if host in self._names else self._origin
-            reply = refusal or self._answer(request, record, origin)
-            if refusal is not None:
-                keep = False
-                if record is not None:
-                    record.outcome = refusal.status
-            request.body = b""
-            closes = not keep
-            self._send(reply, close=closes, head_only=method == "HEAD")
-            if refusal is not None:
-                self._drain()
-            return keep and not reply.manner.silent_close
-        finally:
-            if record is not None:
-                self._exchange.request_log.answered(record)
+        return self._respond(request, keep)
 
-    def _answer(self, request: Request, record: Record | None, origin: str) -> Reply:
+    def _respond(self, request: Request, keep: bool) -> bool:
+        """Read the body and send the reply; False when the connection should end."""
+        refusal = self._read_body(request)
+        reply = refusal or self._answer(request)
+        keep = keep and refusal is None
+        request.body = b""
+        self._send(reply, close=not keep, head_only=request.method == "HEAD")
+        if refusal is not None:
+            self._drain()
+        return keep
+
+    def _answer(self, request: Request) -> Reply:
+        host = request.header("host") or ""
+        origin = f"http://{host}" if host in self._names else self._origin
         try:
-            if request.path.startswith(PLACE):
-                return self._control.answer(request)
-            return self._exchange.answer(request, record, origin, self._names)
+            return self._exchange.answer(request, origin, self._names)
         except Exception as bug:
-            # A fault of the simulator itself must not look like one of a provider: it is named in the answer.
+            # An error of the simulator itself must not look like a provider's: it is named in the answer.
             text = f"simulator bug: {type(bug).__name__}: {bug}"
-            if record is not None:
-                record.outcome = text
             return json_reply(500, {"error": {"message": text, "type": "simulator_bug", "code": "simulator_bug"}})
 
-    def _read_body(self, request: Request, record: Record | None) -> Reply | None:
-        """Read the body into the request; a reply when it can't be. Raises _Gone after a fault that drops."""
-        if record is not None:
-            self._maybe_drop(record, None)
+    def _body_begins(self, request: Request, start: bytes | None) -> None:
+        """Called before any of the body is read (`start` is None) and with its first bytes."""
+
+    def _read_body(self, request: Request) -> Reply | None:
+        """Read the body into the request; a reply when it can't be."""
+        self._body_begins(request, None)
         length = request.header("content-length")
         if request.header("transfer-encoding") is not None or (length is None and request.method in ("POST", "PUT")):
             return self._refuse(request, Problem(411))
         if length is None:
-            if record is not None:
-                self._maybe_drop(record, b"")
+            self._body_begins(request, b"")
             return None
         if not length.isdecimal():
             return self._refuse(request, Problem(400, "Content-Length is not a number."))
@@ -142,8 +125,7 @@ class Connection:
         if (request.header("expect") or "").lower() == "100-continue":
             self._channel.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = bytearray(self._exactly(min(PEEK, wanted)))
-        if record is not None:
-            self._maybe_drop(record, bytes(body))
+        self._body_begins(request, bytes(body))
         if wanted > len(body):
             body = self._rest(body, wanted)
         request.body = body
@@ -152,7 +134,7 @@ class Connection:
     def _exactly(self, size: int) -> bytes:
         content = self._reader.read(size)
         if len(content) < size:
-            raise _Gone
+            raise Gone
         return content
 
     def _rest(self, start: bytearray, wanted: int) -> bytearray:
@@ -164,7 +146,7 @@ class Connection:
             # readinto goes past the reader's buffer for large pieces: one copy only.
             got = self._reader.readinto(view[filled:])
             if not got:
-                raise _Gone
+                raise Gone
             filled += got
         view.release()
         return whole
@@ -173,71 +155,16 @@ class Connection:
         api = self._exchange.locate(request)[0]
         return api.problem(problem) if api is not None else json_reply(problem.status, {"error": problem.message})
 
-    def _maybe_drop(self, record: Record, start: bytes | None) -> None:
-        words = self._exchange.early_words(record, start)
-        if words:
-            self._wait(words.get("slow", 0.0))
-            self._close(reset="reset" in words)
-            raise _Gone
-
-    def _wait(self, seconds: float) -> None:
-        if seconds > 0 and self._closing.wait(seconds):
-            raise _Gone
-
     def _send(self, reply: Reply, *, close: bool, head_only: bool) -> None:
-        manner = reply.manner
-        self._wait(manner.slow)
-        while manner.held is not None and not manner.held.wait(0.1):
-            if self._closing.is_set():
-                raise _Gone
-        if manner.drop == "headers":
-            self._close(reset=manner.reset)
-            raise _Gone
-        try:
-            reason = HTTPStatus(reply.status).phrase
-        except ValueError:
-            reason = "Unknown"
-        length = len(reply.body) if manner.declared_length is None else manner.declared_length
-        lines = [
-            f"HTTP/1.1 {reply.status} {reason}",
-            f"Date: {formatdate(usegmt=True)}",
-            f"Content-Type: {reply.content_type}",
-            f"Content-Length: {length}",
-            *(f"{name}: {value}" for name, value in reply.headers),
-        ]
-        if close:
-            lines.append("Connection: close")
-        head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+        head = reply_head(reply, len(reply.body), close=close)
         if head_only:
             self._channel.sendall(head)
-            return
-        self._send_body(head, reply.body, manner)
-
-    def _send_body(self, head: bytes, body: bytes, manner: Manner) -> None:
-        if manner.drop == "body":
-            # At least one byte is missing, whatever the length.
-            self._channel.sendall(head + body[: len(body) // 2])
-            self._close(reset=manner.reset)
-            raise _Gone
-        if manner.slow_body > 0:
-            self._channel.sendall(head)
-            pieces = max(1, min(len(body), 20))
-            for number in range(pieces):
-                self._channel.sendall(body[len(body) * number // pieces : len(body) * (number + 1) // pieces])
-                self._wait(manner.slow_body / pieces)
-        elif len(body) < PEEK:
+        elif len(reply.body) < PEEK:
             # One segment for small replies.
-            self._channel.sendall(head + body)
+            self._channel.sendall(head + reply.body)
         else:
             self._channel.sendall(head)
-            self._channel.sendall(body)
-        left = manner.zeros
-        while left > 0:
-            self._channel.sendall(ZEROS[: min(left, len(ZEROS))])
-            left -= len(ZEROS)
-        if manner.declared_length is not None and manner.declared_length != len(body) + manner.zeros:
-            self._close(reset=manner.reset)
-            raise _Gone
+            self._channel.sendall(reply.body)
 
     def _drain(self) -> None:
         """Read on for a moment, or closing with unread bytes would reset the reply away."""
@@ -248,16 +175,28 @@ class Connection:
                 if not self._channel.recv(PEEK):
                     return
 
-    def _close(self, *, reset: bool) -> None:
+    def _close(self) -> None:
         with contextlib.suppress(OSError, ValueError):
-            if reset:
-                # Lingering for zero seconds turns the close into a reset.
-                self._channel.setsockopt(
-                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
-                )
-            else:
-                self._channel.shutdown(socket.SHUT_WR)
+            self._channel.shutdown(socket.SHUT_WR)
         with contextlib.suppress(OSError, ValueError):
             self._reader.close()
         with contextlib.suppress(OSError):
             self._channel.close()
+
+
+def reply_head(reply: Reply, length: int, *, close: bool) -> bytes:
+    """Status line and headers; `length` is what Content-Length says."""
+    try:
+        reason = HTTPStatus(reply.status).phrase
+    except ValueError:
+        reason = "Unknown"
+    lines = [
+        f"HTTP/1.1 {reply.status} {reason}",
+        f"Date: {formatdate(usegmt=True)}",
+        f"Content-Type: {reply.content_type}",
+        f"Content-Length: {length}",
+        *(f"{name}: {value}" for name, value in reply.headers),
+    ]
+    if close:
+        lines.append("Connection: close")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")

@@ -1,4 +1,4 @@
-"""The simulator's own API, behind the free provider `offline`: the images family's shape with every option there is.
+"""The API of the free provider `offline`: the shape of OpenAI's images API with every option there is.
 
 Takes no key and refuses one, so that a key can't be sent here by mistake. Edits are forms with repeated `image` files.
 """
@@ -16,24 +16,21 @@ from .problem import Problem
 from .references import Reference, from_part
 from .results import Result
 from .sizes import RATIOS_14, nearest_ratio, pixels
-from .tasks import Task
 
 MOST = 14
 LARGEST_SEED = 2**63 - 1
 
 
-class Offline(Api):
+class Offline(Api[Any]):
     """See the module."""
 
     id = "offline"
-    auth = "none"
 
     def routes(self) -> tuple[Route, ...]:
-        """Generations, edits, and tasks for when they are asked to take long."""
+        """Generations and edits."""
         return (
             route("generations", "POST", "/v1/images/generations", read=self._generation),
             route("edits", "POST", "/v1/images/edits", read=self._edit, body="multipart"),
-            route("tasks", "GET", r"/v1/images/tasks/(?P<id>[^/]+)", answer=self._task, kind="poll", body="none"),
         )
 
     def _generation(self, call: Call) -> Order:
@@ -96,11 +93,8 @@ class Offline(Api):
             references=references,
         )
 
-    def _task(self, call: Call) -> Reply:
-        return self.task_of(call, call.pieces["id"], Problem(404, "There is no such task."))
-
     def problem(self, problem: Problem) -> Reply:
-        """The images family's shape."""
+        """In the shape of OpenAI's images API."""
         code = "invalid_parameter" if problem.field and not problem.named else problem.code
         kind = "server_error" if problem.status >= 500 else "invalid_request_error"
         return error_object(problem.status, problem.message, kind, code, problem.headers)
@@ -111,21 +105,6 @@ class Offline(Api):
         if revised is not None:
             data = [{"revised_prompt": revised}]
         return json_reply(200, {"created": int(time.time()), "data": data})
-
-    def started(self, call: Call, task: Task) -> Reply:
-        """Only the id."""
-        return json_reply(200, {"task_id": task.id})
-
-    def polled(self, call: Call, task: Task) -> Reply:
-        """`status`, `progress` and, at the end, `data` or `fail_reason`."""
-        answer: dict[str, Any] = {"task_id": task.id, "status": "IN_PROGRESS", "progress": f"{task.percent}%"}
-        if task.failed:
-            answer |= {"status": "FAILURE", "fail_reason": "asked to fail"}
-        elif task.finished:
-            answer |= {"status": "SUCCESS", "data": [result.entry() for result in task.results]}
-        elif task.ending == "unknown":
-            answer["status"] = "PONDERING"
-        return json_reply(200, answer)
 
 
 API = Offline()

@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pack.simulator.api import DECLINED, Api, Call
 from pack.simulator.fields import wrong
 from pack.simulator.files import MIME
 from pack.simulator.message import Reply, json_reply
@@ -24,8 +23,9 @@ from pack.simulator.problem import Problem
 from pack.simulator.references import Reference
 from pack.simulator.results import Result
 from pack.simulator.sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
-from pack.simulator.tasks import Task
+from pack.tests.doubles.api import DECLINED, Api, Call
 from pack.tests.doubles.gemini_request import SIGNATURE, Takes, checked, first_text, read_turns
+from pack.tests.doubles.tasks import Task
 from PIL import Image
 
 LARGEST_BODY = 20_000_000

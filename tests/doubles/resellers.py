@@ -12,16 +12,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pack.simulator.api import Api, Call, Route, route
+from pack.simulator.api import Route, route
 from pack.simulator.fields import Check, check_fields, choice, strings, text, wrong
 from pack.simulator.message import Reply, json_reply
 from pack.simulator.order import Order
 from pack.simulator.problem import Problem
 from pack.simulator.results import Result
 from pack.simulator.sizes import RATIOS_10, nearest_ratio, pixels
-from pack.simulator.tasks import Task
+from pack.tests.doubles.api import Api, Call
 from pack.tests.doubles.gemini import MODELS, Gemini, Spec
 from pack.tests.doubles.providers.openrouter import PRICES, OpenRouter
+from pack.tests.doubles.tasks import Task
 
 GENERATE = r"/v1beta/models/(?P<model>[^/:]+):generateContent"
 

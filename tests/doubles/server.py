@@ -1,15 +1,72 @@
-"""The simulator's server with the doubles of all providers mounted beside `offline`."""
+"""The simulator's server with the doubles of all providers, their faults, their request log and the control routes."""
 
 from __future__ import annotations
 
+import socket
+from typing import Any
+
 from pack.simulator.server import Simulator
-from pack.tests.doubles.providers import find_apis
+
+from .api import Api
+from .connection import Connection
+from .control import Control
+from .exchange import Exchange
 
 
 class Doubles(Simulator):
     """A running server with one strict double for each built-in provider; also a context manager."""
 
+    _exchange: Exchange
+
     def __init__(self, port: int = 0, *, host: str = "127.0.0.1", keys_required: bool = True) -> None:
-        super().__init__(port, host=host, keys_required=keys_required)
-        for api in find_apis().values():
-            self.mount(api)
+        self._keys_required = keys_required
+        super().__init__(port, host=host)
+        self._control = Control(self._exchange)
+
+    def _make_exchange(self) -> Exchange:
+        return Exchange(self._keys_required)
+
+    def _connect(self, channel: socket.socket, allowed_hosts: tuple[str, ...] | None) -> Connection:
+        return Connection(channel, self._exchange, self.origin, self._hosts, allowed_hosts, self._closing)
+
+    def providers(self) -> list[str]:
+        """The ids of the mounted providers."""
+        return sorted(self._exchange.apis)
+
+    def mount(self, api: Api) -> None:
+        """Serve one more API, below its id."""
+        self._exchange.apis[api.id] = api
+
+    def request_log(self, prompt: str = "", provider: str = "") -> dict[str, Any]:
+        """What was asked and what it would have cost; see `RequestLog.show`."""
+        return self._exchange.request_log.show(prompt, provider)
+
+    def fault(self, fault: str, *, provider: str = "*", match: str = "") -> None:
+        """Lay a fault down for requests whose prompt holds `match`; raises ValueError for an unknown word."""
+        self._control.fault(fault, provider=provider, match=match)
+
+    def clear_faults(self) -> None:
+        """Forget every fault laid down and every count, and let go what is held."""
+        self._exchange.faults.clear()
+
+    def release(self) -> None:
+        """Let go every answer that the word `hold` holds back now."""
+        self._exchange.faults.release()
+
+    def form(self, provider: str, form: str, status: int) -> None:
+        """Switch one form of an API off (404 or 405) or on again (0); raises ValueError for an unknown one."""
+        self._control.form(provider, form, status)
+
+    def retire(self, provider: str, model: str, retired: bool = True) -> None:
+        """Answer a wire model id of a provider with 404 from now on, or serve it again with `retired=False`."""
+        self._control.retire(provider, model, retired)
+
+    def wait(
+        self, *, provider: str = "", prompt: str = "", state: str = "received", count: int = 1, timeout: float = 30.0
+    ) -> bool:
+        """Wait until `count` matching requests are `received` or `answered`; False when the time is over."""
+        return bool(self._control.wait(provider, prompt, state, count, timeout)["reached"])
+
+    def reset(self) -> None:
+        """Forget requests, faults, tasks, files, switched-off forms and retired models."""
+        self._exchange.reset()

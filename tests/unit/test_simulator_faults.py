@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 import requests
-from pack.simulator.faults import STATUSES, UnknownWord, parse_words, split_prompt
 from pack.tests.doubles import start
+from pack.tests.doubles.faults import STATUSES, UnknownWord, parse_words, split_prompt
 from pack.tests.doubles.server import Doubles
 from PIL import Image
 

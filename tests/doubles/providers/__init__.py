@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from pack.simulator.api import Api
+from pack.tests.doubles.api import Api
 
 
 def find_apis() -> dict[str, Api]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from pack.simulator.api import Api, Call, Route, route
+from pack.simulator.api import Route, route
 from pack.simulator.fields import Check, check_fields, choice, strings, text, wrong
 from pack.simulator.message import Reply, json_reply
 from pack.simulator.order import Order
@@ -20,7 +20,8 @@ from pack.simulator.problem import Problem
 from pack.simulator.references import from_part
 from pack.simulator.results import Result
 from pack.simulator.sizes import RATIOS_10, nearest_ratio, pixels
-from pack.simulator.tasks import Task
+from pack.tests.doubles.api import Api, Call
+from pack.tests.doubles.tasks import Task
 
 # No price is published for these routes: what most resellers take for the models behind them stands in.
 PRICES = {"nano-banana-pro": 0.15, "nano-banana": 0.039}

@@ -13,14 +13,15 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from pack.simulator.api import DECLINED, Call, Route, TaskApi, route
+from pack.simulator.api import Route, route
 from pack.simulator.fields import Check, check_fields, choice, flag, json_object, strings, text, wrong
 from pack.simulator.message import Reply, json_reply
 from pack.simulator.order import Order
 from pack.simulator.problem import Problem
 from pack.simulator.references import from_part
 from pack.simulator.sizes import RATIOS_10, nearest_ratio, pixels
-from pack.simulator.tasks import Task
+from pack.tests.doubles.api import DECLINED, Call, TaskApi
+from pack.tests.doubles.tasks import Task
 
 # No price is published: what most resellers take for the models behind the names stands in.
 PRICES = {"nano-banana": 0.039, "nano-banana-2": 0.08, "nano-banana-2-lite": 0.034, "nano-banana-pro": 0.15}

@@ -18,16 +18,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from pack.simulator.api import DECLINED, Api, Call, Route, route
+from pack.simulator.api import Route, route
 from pack.simulator.fields import Check, any_text, check_fields, choice, flag, strings, text, whole
 from pack.simulator.files import SUFFIX
 from pack.simulator.message import Reply, json_reply
 from pack.simulator.order import Order
 from pack.simulator.problem import Problem
 from pack.simulator.references import FORMATS, decode
-from pack.simulator.results import Result, shaped
+from pack.simulator.results import Result
 from pack.simulator.sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
-from pack.simulator.tasks import Task, new_task_id
+from pack.tests.doubles.api import DECLINED, Api, Call
+from pack.tests.doubles.delivery import delivery_of
+from pack.tests.doubles.result_shapes import shaped
+from pack.tests.doubles.tasks import Task, new_task_id
 
 MOST = 14
 STATUSES = {"generation_timeout": 504, "internal_server_error": 500, "downstream_service_error": 502}
@@ -169,7 +172,7 @@ class Fal(Api):
             return json_reply(400, {"status": "ALREADY_COMPLETED"})
         reply = json_reply(202, {"status": "CANCELLATION_REQUESTED"})
         if task.cancel_fault == "drop":
-            reply.manner.drop = "headers"
+            delivery_of(reply).drop = "headers"
         return reply
 
     def _result(self, call: Call) -> Reply:

@@ -14,11 +14,12 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import parse_qsl
 
-from pack.simulator.api import Call, Route, route
+from pack.simulator.api import Route, route
 from pack.simulator.fields import Check, check_fields, choice, json_object, text, whole
 from pack.simulator.message import Reply, json_reply
 from pack.simulator.problem import Problem
 from pack.simulator.references import FORMATS, Reference, decode
+from pack.tests.doubles.api import Call
 from pack.tests.doubles.gemini import MODELS, Gemini
 from pack.tests.doubles.gemini_request import camel_names
 

@@ -13,14 +13,15 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from pack.simulator.api import DECLINED, Call, Route, TaskApi, route
+from pack.simulator.api import Route, route
 from pack.simulator.fields import Check, check_fields, choice, flag, json_object, strings, text, wrong
 from pack.simulator.message import Reply, json_reply
 from pack.simulator.order import Order
 from pack.simulator.problem import Problem
 from pack.simulator.references import from_part
 from pack.simulator.sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
-from pack.simulator.tasks import Task
+from pack.tests.doubles.api import DECLINED, Call, TaskApi
+from pack.tests.doubles.tasks import Task
 
 CREDIT_USD = 0.005
 INSIDE = frozenset({400, 401, 402, 404, 422, 429, 500})

@@ -11,15 +11,17 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from pack.simulator.api import Api, Call, Route, error_object, route
+from pack.simulator.api import Route, error_object, route
 from pack.simulator.fields import Check, check_fields, choice, strings, text, wrong
 from pack.simulator.message import Reply, json_reply
 from pack.simulator.order import Order
 from pack.simulator.problem import Problem
-from pack.simulator.references import Reference, from_part, from_url
+from pack.simulator.references import Reference, from_part
 from pack.simulator.results import Result
 from pack.simulator.sizes import RATIOS_10, nearest_ratio, pixels
-from pack.simulator.tasks import Task
+from pack.tests.doubles.api import Api, Call
+from pack.tests.doubles.references import from_url
+from pack.tests.doubles.tasks import Task
 
 # No price is published: what most resellers take for the models behind the names stands in.
 PRICES = {"nano-banana": 0.039, "nano-banana-2": 0.15, "nano-banana-hd": 0.15}

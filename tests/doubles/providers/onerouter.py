@@ -11,14 +11,15 @@ import re
 import time
 from typing import Any
 
-from pack.simulator.api import Api, Call, Route, error_object, route
+from pack.simulator.api import Route, error_object, route
 from pack.simulator.fields import Check, check_fields, choice, flag, strings, text, whole, wrong
 from pack.simulator.message import Reply, json_reply
 from pack.simulator.order import Order
 from pack.simulator.problem import Problem
 from pack.simulator.results import Result
 from pack.simulator.sizes import RATIOS_10, nearest_ratio, pixels
-from pack.simulator.tasks import Task
+from pack.tests.doubles.api import Api, Call
+from pack.tests.doubles.tasks import Task
 
 PRICES = {"nano-banana": 0.039, "nano-banana-2": 0.08, "nano-banana-pro": 0.15}
 _MODEL = re.compile(r"google/(nano-banana(?:-2|-pro)?)-(text-to-image|image-to-image)")

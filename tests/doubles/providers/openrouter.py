@@ -11,7 +11,7 @@ import secrets
 import time
 from typing import Any
 
-from pack.simulator.api import DECLINED, Api, Call, Route, route
+from pack.simulator.api import Route, route
 from pack.simulator.fields import Check, check_fields, choice, json_object, text, whole, wrong
 from pack.simulator.files import MIME
 from pack.simulator.message import Reply, json_reply
@@ -20,7 +20,8 @@ from pack.simulator.problem import Problem
 from pack.simulator.references import Reference
 from pack.simulator.results import Result
 from pack.simulator.sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
-from pack.simulator.tasks import Task
+from pack.tests.doubles.api import DECLINED, Api, Call
+from pack.tests.doubles.tasks import Task
 
 PRICES = {
     "google/gemini-3-pro-image": 0.134,

@@ -16,7 +16,7 @@ import secrets
 from hashlib import sha256
 from typing import Any
 
-from pack.simulator.api import Api, Call, Route, route
+from pack.simulator.api import Route, route
 from pack.simulator.fields import Check, check_fields, choice, flag, json_object, strings, text, wrong
 from pack.simulator.message import Reply, json_reply
 from pack.simulator.order import Order
@@ -24,7 +24,9 @@ from pack.simulator.problem import MEANINGS, Problem
 from pack.simulator.references import FORMATS, decode
 from pack.simulator.results import Result
 from pack.simulator.sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
-from pack.simulator.tasks import Task, new_task_id
+from pack.tests.doubles.api import Api, Call
+from pack.tests.doubles.delivery import delivery_of
+from pack.tests.doubles.tasks import Task, new_task_id
 
 # No price is published for these models: what most resellers take for them stands in.
 PRICES = {"google/nano-banana": 0.039, "google/nano-banana-2": 0.08, "google/nano-banana-pro": 0.15}
@@ -110,7 +112,7 @@ class Replicate(Api):
             task.ending = "cancelled"
         reply = self.polled(call, task)
         if task.cancel_fault == "drop":
-            reply.manner.drop = "headers"
+            delivery_of(reply).drop = "headers"
         return reply
 
     def _upload(self, call: Call) -> Reply:

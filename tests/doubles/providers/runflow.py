@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from pack.simulator.api import DECLINED, Api, Call, Route, route
+from pack.simulator.api import Route, route
 from pack.simulator.fields import Check, any_text, check_fields, choice, flag, json_object, strings, text, whole, wrong
 from pack.simulator.message import Reply, json_reply
 from pack.simulator.order import Order
@@ -19,7 +19,8 @@ from pack.simulator.problem import Problem
 from pack.simulator.references import FORMATS, decode
 from pack.simulator.results import Result
 from pack.simulator.sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
-from pack.simulator.tasks import Task
+from pack.tests.doubles.api import DECLINED, Api, Call
+from pack.tests.doubles.tasks import Task
 
 MODELS = ("google/nano-banana-pro", "google/nano-banana-pro/edit", "google/nano-banana-2", "google/nano-banana-2/edit")
 MOST = 14

@@ -13,8 +13,9 @@ import time
 from typing import Any
 from urllib.parse import parse_qsl
 
-from pack.simulator.api import Call, Route, route
+from pack.simulator.api import Route, route
 from pack.simulator.message import Reply, json_reply
+from pack.tests.doubles.api import Call
 from pack.tests.doubles.gemini import Gemini
 
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"

@@ -10,7 +10,7 @@ import secrets
 import threading
 from typing import Any
 
-from pack.simulator.api import DECLINED, Call, Route, TaskApi, route
+from pack.simulator.api import Route, route
 from pack.simulator.fields import Check, check_fields, choice, flag, strings, text, whole, wrong
 from pack.simulator.files import SUFFIX
 from pack.simulator.message import Reply, json_reply
@@ -19,7 +19,8 @@ from pack.simulator.problem import Problem
 from pack.simulator.references import decode, from_part
 from pack.simulator.results import Result
 from pack.simulator.sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
-from pack.simulator.tasks import Task
+from pack.tests.doubles.api import DECLINED, Call, TaskApi
+from pack.tests.doubles.tasks import Task
 
 # Prices are on the models' pages and in no list: what most resellers take for the same models stands in.
 PRICES = {

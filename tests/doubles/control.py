@@ -1,6 +1,6 @@
 """The control routes under `/_control/`: faults, switches, the request log, waiting. For tests and demos, not an API.
 
-Plain JSON with `{"error": ...}` for wrong requests. The same functions are methods of `Simulator` for use in-process.
+Plain JSON with `{"error": ...}` for wrong requests. The same functions are methods of `Doubles` for use in-process.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl
 
+from pack.simulator.message import Reply, Request, json_reply
+
 from .exchange import Exchange
 from .faults import UnknownWord
-from .message import Reply, Request, json_reply
 
-PLACE = "/_control/"
+PREFIX = "/_control/"
 
 
 class ControlError(ValueError):
@@ -21,14 +22,14 @@ class ControlError(ValueError):
 
 
 class Control:
-    """The control routes of one simulator."""
+    """The control routes of one server."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
     def answer(self, request: Request) -> Reply:
         """The reply to a request below `/_control/`."""
-        action = f"{request.method} {request.path.removeprefix(PLACE)}"
+        action = f"{request.method} {request.path.removeprefix(PREFIX)}"
         query = dict(parse_qsl(request.query, keep_blank_values=True))
         try:
             return json_reply(200, self._act(action, query, request.body))

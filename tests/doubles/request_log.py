@@ -1,7 +1,7 @@
-"""The book of what was asked: requests as received, what would have been billed, and waiting for either.
+"""What was asked: requests as received, what would have been billed, and waiting for either.
 
 Keeps no picture and no key: references are a hash and a size, an Authorization header is only its form. Written by
-`exchange.py` and `generation.py`; read by tests through the control routes and `Simulator.ledger`.
+`exchange.py` and `generation.py`; read by tests through the control routes and `Doubles.request_log`.
 """
 
 from __future__ import annotations

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from .problem import Problem
+from pack.simulator.problem import Problem
 
 if TYPE_CHECKING:
-    from .order import Order
-    from .results import Result
+    from pack.simulator.order import Order
+    from pack.simulator.results import Result
 
 KEPT = 10_000
 
@@ -43,7 +43,7 @@ class Task:
     cancel_fault: str = ""
     """What happens when it is to be cancelled: `late` (it has begun by then), `500`, or `drop` (done, but no answer)."""
     unbill: Callable[[], None] = lambda: None
-    """Takes its cost out of the ledger."""
+    """Takes its cost out of the request log."""
 
     @property
     def finished(self) -> bool:

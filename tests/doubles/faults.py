@@ -1,7 +1,7 @@
 """The vocabulary of misbehaviour, and the book of which request gets which fault.
 
 A fault is a few words, such as `status=429 retry_after=1 times=1`. They come with a prompt, as `[[sim: ...]]`, or are
-laid down over the control routes or `Simulator.fault` for a provider and a piece of prompt. An unknown word is an
+laid down over the control routes or `Doubles.fault` for a provider and a piece of prompt. An unknown word is an
 error, so that a mistyped test can't pass. Asked by `exchange.py` and `generation.py`; acts on nothing itself.
 """
 
@@ -68,7 +68,7 @@ def _optional(default: str, check: Callable[[str | None], Any]) -> Callable[[str
 VOCABULARY: dict[str, Callable[[str | None], Any]] = {
     # The answer to the paid request.
     "slow": _seconds,
-    "hold": _flag,  # no answer until `Simulator.release`, or the end of the faults: for tests of what happens meanwhile
+    "hold": _flag,  # no answer until `Doubles.release`, or the end of the faults: for tests of what happens meanwhile
     "slow_body": _seconds,
     "status": _status,
     "retry_after": _raw,

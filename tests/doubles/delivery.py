@@ -1,0 +1,38 @@
+"""How a reply is sent: slowly, cut, or not at all. Acted on by `connection.py`."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from pack.simulator.message import Reply
+
+
+@dataclass
+class Delivery:
+    """How a reply is sent; the defaults are good behaviour."""
+
+    slow: float = 0.0
+    """Seconds before the status line."""
+    held: threading.Event | None = None
+    """What the status line waits for."""
+    slow_body: float = 0.0
+    """Seconds over which the body trickles out."""
+    drop: str = ""
+    """`headers`: close without any answer; `body`: close in the middle of the body."""
+    reset: bool = False
+    """Close with a TCP reset instead of an orderly end."""
+    silent_close: bool = False
+    """Close after the reply without having announced it."""
+    declared_length: int | None = None
+    """Content-Length to claim when it isn't the body's."""
+    zeros: int = 0
+    """Bytes of zeros to stream after the body."""
+
+
+def delivery_of(reply: Reply) -> Delivery:
+    """How this reply is to be sent; the defaults where nothing was said."""
+    if reply.delivery is None:
+        reply.delivery = Delivery()
+    delivery: Delivery = reply.delivery
+    return delivery
