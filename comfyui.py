@@ -1,6 +1,7 @@
-"""The only place that knows ComfyUI beyond the node classes: folders, interrupt, progress, device.
+"""The pack's access to a running ComfyUI: folders, interrupt flag, progress, events, threads, tensor placement.
 
-Everything degrades: without a running server (a headless import, a test) there is no progress and no interrupt.
+The node classes use `comfy_api`, and nodes/outputs.py the host's ExecutionBlocker; everything else of the host is reached
+from here. Each function also works without a running server (a headless import, a test): then there is no progress.
 """
 
 from __future__ import annotations
@@ -26,21 +27,21 @@ log = logging.getLogger("nano_banana")
 TICK = 0.05
 """Seconds between two looks at the interrupt flag."""
 _PROGRESS_SECONDS = 0.25
-COLLECT_AFTER = 2.0
-"""Seconds after loading: the host's start comes first."""
+RECOVERY_DELAY = 2.0
+"""Seconds after loading, so that the host's start is not slowed."""
 
 _engine: Engine | None = None
 _lock = threading.Lock()
 _offline: Any = None
 
 
-collected: dict[str, Any] = {}
-"""What came home after the last start: text, pictures, failed, and `at` in Unix time. Empty when nothing did. For pages
-that were not connected yet when they were told."""
+recovered: dict[str, Any] = {}
+"""What was recovered after the last start: text, pictures, failed, and `at` in Unix time; empty where nothing was. For pages
+that were not connected yet when the event was sent."""
 
 
 def engine() -> Engine:
-    """The process's engine, made when it is first needed."""
+    """The engine of this process, created by the first call."""
     global _engine
     with _lock:
         if _engine is None:
@@ -48,7 +49,7 @@ def engine() -> Engine:
         return _engine
 
 
-def choices() -> tuple[Mapping[str, ProviderSpec], list[str], tuple[str, ...]]:
+def provider_options() -> tuple[Mapping[str, ProviderSpec], list[str], tuple[str, ...]]:
     """The providers and profiles that a graph may name here, and the mistakes in the user's own file.
 
     Never raises: the host asks for this when it lists its nodes.
@@ -106,11 +107,11 @@ def run_context(node_id: str | None, prompt: Any = None, extra: Any = None) -> R
     return RunContext(run or uuid.uuid4().hex, node=str(node_id or ""), graph=graph)
 
 
-def collect_when_up() -> None:
-    """Brings home what was paid before the restart, once the server is up. Only where the pack has been used before."""
+def recover_after_start() -> None:
+    """Fetches pictures that were paid before the restart, once the server is up. Only where there is a journal."""
 
-    def collect() -> None:
-        time.sleep(COLLECT_AFTER)
+    def recover() -> None:
+        time.sleep(RECOVERY_DELAY)
         try:
             if engine().ledger.is_empty:
                 return
@@ -120,12 +121,12 @@ def collect_when_up() -> None:
             if text:
                 log.warning("Nano Banana: %s.", text)
                 found = {"text": text, "pictures": collection.result.pictures, "failed": collection.result.failed}
-                collected.update(found, at=time.time())
-                tell("collected", dict(collected), everybody=True)
+                recovered.update(found, at=time.time())
+                send_event("collected", dict(recovered), everybody=True)
         except Exception:  # a folder or a setting that makes no sense is reported by the first node that runs
-            log.debug("nothing was collected", exc_info=True)
+            log.debug("nothing was recovered", exc_info=True)
 
-    threading.Thread(target=collect, daemon=True, name="nano-banana-collect").start()
+    threading.Thread(target=recover, daemon=True, name="nano-banana-collect").start()
 
 
 # ------------------------------------------------------------------------------------------------------- interrupt
@@ -138,8 +139,8 @@ def interrupted() -> bool:
     return bool(model_management.processing_interrupted())
 
 
-def interruption() -> BaseException:
-    """What a node raises to end its prompt as interrupted and not as failed."""
+def interrupt_exception() -> BaseException:
+    """The exception that ends a prompt as interrupted and not as failed."""
     from comfy import model_management
 
     return model_management.InterruptProcessingException()
@@ -164,7 +165,7 @@ async def in_thread(work: Callable[[], Any]) -> Any:
     threading.Thread(target=live, daemon=True, name="nano-banana-work").start()
     while not done.is_set():
         if interrupted():
-            raise interruption()
+            raise interrupt_exception()
         await asyncio.sleep(0.005 if "started" not in outcome else TICK)
         outcome.setdefault("started", True)
     if "error" in outcome:
@@ -230,7 +231,7 @@ def input_folder() -> Path:
     return Path(folder_paths.get_input_directory())
 
 
-def loaded(name: str) -> Any:
+def load_image(name: str) -> Any:
     """The IMAGE that the host's LoadImage gives for a file of its input folder. Raises whatever it raises."""
     import nodes  # the host's own module of that name
 
@@ -241,7 +242,7 @@ def loaded(name: str) -> Any:
 
 
 class NodeProgress:
-    """What a person sees on a node while it runs: text, a bar, previews. Only for the browser that asked."""
+    """Progress on a running node: text, a bar, previews. Sent only to the page that queued the prompt."""
 
     def __init__(self, node_id: str | None) -> None:
         self._node = node_id
@@ -261,20 +262,20 @@ class NodeProgress:
         except ImportError:
             self._api = None
 
-    def say(self, text: str) -> None:
-        """Text alone, at once."""
+    def set_text(self, text: str) -> None:
+        """Shows text without a bar, at once."""
         if self._server is not None and self._client is not None and self._node and text != self._text:
             self._text = text
             # Without a receiver the host would send it to every browser.
             self._server.send_progress_text(text, self._node, self._client)
 
     async def show(self, text: str, done: int, total: int, preview: Any = None, *, force: bool = False) -> None:
-        """Text and a bar, at most four times a second; a preview (small RGB PIL image) is shown at once."""
+        """Shows text and a bar, at most four times a second unless `force`; a preview (small RGB PIL image) at once."""
         now = time.monotonic()
         if preview is None and not force and now - self._last < _PROGRESS_SECONDS:
             return
         self._last = now
-        self.say(text)
+        self.set_text(text)
         if self._api is not None and self._node:
             try:
                 await self._api.execution.set_progress(done, total, node_id=self._node, preview_image=preview)
@@ -283,8 +284,8 @@ class NodeProgress:
                 self._api = None
 
 
-def tell(event: str, facts: dict[str, Any], *, everybody: bool = False) -> None:
-    """An event for the pack's own browser side: for the browser that asked, or for all that are open."""
+def send_event(event: str, facts: dict[str, Any], *, everybody: bool = False) -> None:
+    """Sends an event to the pack's browser side: to the page that queued the prompt, or with `everybody` to all open ones."""
     try:
         from server import PromptServer
 
@@ -295,7 +296,7 @@ def tell(event: str, facts: dict[str, Any], *, everybody: bool = False) -> None:
         pass
 
 
-def place() -> tuple[Any, Any]:
+def tensor_placement() -> tuple[Any, Any]:
     """Device and dtype that the host wants for images between nodes."""
     import torch
 

@@ -17,7 +17,7 @@ class NanoBanana(ComfyExtension):
 
     async def on_load(self) -> None:
         routes.register()
-        comfyui.collect_when_up()
+        comfyui.recover_after_start()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [NanoBananaGenerate, NanoBananaEdit, ProviderConfig]

@@ -1,5 +1,5 @@
 """The life of one request, in plain Python.
 
-Nothing in here imports ComfyUI or torch, and nothing in here imports the rooms above it (`nodes`, `host`, `routes`,
-`simulator`). The nodes hand in plain values and picture handles and get bytes back.
+Nothing in here imports ComfyUI or torch, or the pack's other parts (`simulator`, `comfyui`, `nodes`, `routes`). The nodes hand
+in plain values and picture handles and get pixels back.
 """

@@ -11,7 +11,7 @@ from ..core.execution.image_task import ImageTask
 from ..core.planning.choice import ProviderChoice
 from ..core.request import Request
 from . import tensors
-from .execution import Finished, make, runs_again
+from .execution import incomplete_runs, run_node
 from .inputs import (
     BLOCK,
     CATEGORY,
@@ -25,6 +25,7 @@ from .inputs import (
     shared,
     stray,
 )
+from .outputs import OutputImage
 from .values import UNCONNECTED, checked, provider_of
 
 
@@ -51,7 +52,7 @@ class NanoBananaGenerate(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, **values: Any) -> int:
         """Rises after an incomplete run, so that the host runs it again; saved into the picture's metadata by the host."""
-        return runs_again(cls.hidden.unique_id if cls.hidden else None)
+        return incomplete_runs(cls.hidden.unique_id if cls.hidden else None)
 
     @classmethod
     async def execute(
@@ -77,14 +78,14 @@ class NanoBananaGenerate(io.ComfyNode):
         choice = provider_of("provider", provider)
         folded, notices = seed_of(values["seed"])
         request = Request("generate", values["prompt"], options_of(values), folded, values["num_images"])
-        return await make(cls.hidden, [request], choice, values["on_failure"], _finish, notices=notices)
+        return await run_node(cls.hidden, [request], choice, values["on_failure"], _output, notices=notices)
 
 
 def inputs() -> list[io.Input]:
     return [prompt(), provider(), *shared([KEEP, FAIL, BLOCK])]
 
 
-def _finish(result: ImageTask) -> Finished:
-    assert result.result is not None
-    data = result.result.pixels
-    return Finished(tensors.image(data), tensors.transparency(data), result, result.source)
+def _output(task: ImageTask) -> OutputImage:
+    assert task.result is not None
+    pixels = task.result.pixels
+    return OutputImage(tensors.image(pixels), tensors.transparency(pixels), task, task.source)

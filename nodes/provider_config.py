@@ -22,7 +22,7 @@ class ProviderConfig(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        specs, profiles, _ = comfyui.choices()
+        specs, profiles, _ = comfyui.provider_options()
         return io.Schema(
             node_id="ProviderConfig",
             display_name="Nano Banana Provider (your key)",
@@ -117,7 +117,7 @@ class ProviderConfig(io.ComfyNode):
         problem = problem_with(choice) if provider is not None else None
         if problem:
             return problem
-        specs, _, mistakes = comfyui.choices()
+        specs, _, mistakes = comfyui.provider_options()
         if provider is not None and provider != AUTO and provider not in specs:
             known = f"The provider {provider[:40]} is not known here. Known are: {', '.join((AUTO, *specs))}."
             return " ".join((known, *(f"{mistake}." for mistake in mistakes)))

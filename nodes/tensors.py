@@ -1,4 +1,4 @@
-"""IMAGE and MASK tensors to pixels and back: the only file that knows torch.
+"""Converts IMAGE and MASK tensors to pixels and back.
 
 IMAGE is [B, H, W, C] with C 3 or 4, MASK [B, H, W] or [H, W]; any float dtype, any device, values 0..1. All operations
 are out of place: the host runs nodes in inference mode, and these functions run on other threads.

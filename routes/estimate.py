@@ -13,21 +13,24 @@ from ..nodes.estimate import estimate_prompt
 from .security import ApiError, RouteRequest
 
 
-def estimate(ask: RouteRequest) -> dict[str, Any]:
+def estimate(request: RouteRequest) -> dict[str, Any]:
     """Body: {"prompt": a prompt in API form, "detail": bool, "everywhere": bool}.
 
     Gives facts by node id; `left_out` says how many nodes were too many.
     """
-    prompt = ask.body.get("prompt")
+    prompt = request.body.get("prompt")
     if not isinstance(prompt, dict):
         raise ApiError(400, "prompt is a prompt in API form: an object of nodes by id")
     nodes, left_out = estimate_prompt(
-        comfyui.engine(), prompt, detail=ask.body.get("detail") is True, everywhere=ask.body.get("everywhere") is True
+        comfyui.engine(),
+        prompt,
+        detail=request.body.get("detail") is True,
+        everywhere=request.body.get("everywhere") is True,
     )
     return {"nodes": nodes, "left_out": left_out}
 
 
-def spend(ask: RouteRequest) -> dict[str, Any]:
+def spend(request: RouteRequest) -> dict[str, Any]:
     """Sums in US dollars: today, this month, the caps; with ?by=day,provider&days=30 a table of them."""
     engine = comfyui.engine()
     history = History(engine.ledger)
@@ -43,12 +46,12 @@ def spend(ask: RouteRequest) -> dict[str, Any]:
         "month": _sum(history, today.replace(day=1).timestamp()),
         "caps": limits,
     }
-    by = [name for name in ask.query.get("by", "").split(",") if name]
+    by = [name for name in request.query.get("by", "").split(",") if name]
     if by:
         if any(name not in GROUPS for name in by):
             raise ApiError(400, f"by is one or more of {', '.join(GROUPS)}")
         try:
-            days = max(1.0, min(float(ask.query.get("days", "30")), 3660.0))
+            days = max(1.0, min(float(request.query.get("days", "30")), 3660.0))
         except ValueError:
             raise ApiError(400, "days is a number") from None
         found["rows"] = history.spend(by, time.time() - days * 86400)

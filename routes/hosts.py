@@ -15,30 +15,35 @@ from .host_codes import TooManyTries, codes
 from .security import ApiError, RouteRequest
 
 
-def accept(ask: RouteRequest) -> dict[str, Any]:
-    name, code = ask.body.get("name"), ask.body.get("code", "")
-    if set(ask.body) - {"name", "code"} or not isinstance(name, str) or not isinstance(code, str) or len(code) > 100:
+def accept(request: RouteRequest) -> dict[str, Any]:
+    name, code = request.body.get("name"), request.body.get("code", "")
+    if (
+        set(request.body) - {"name", "code"}
+        or not isinstance(name, str)
+        or not isinstance(code, str)
+        or len(code) > 100
+    ):
         raise ApiError(400, "The body is an object with a name and a code")
-    if name.lower().rstrip(".") != ask.name:
+    if name.lower().rstrip(".") != request.name:
         raise ApiError(400, "A page can only say this of the name that it was opened under")
-    if ask.known:
-        return {"name": ask.name, "known": True, "code": False}
+    if request.known:
+        return {"name": request.name, "known": True, "code": False}
     try:
-        if code.strip() and codes.is_right(ask.name, code):
-            host_names.accept(comfyui.engine().home, ask.name)
-            return {"name": ask.name, "known": True, "code": False}
-        there = codes.announce(ask.name)
+        if code.strip() and codes.is_right(request.name, code):
+            host_names.accept(comfyui.engine().home, request.name)
+            return {"name": request.name, "known": True, "code": False}
+        there = codes.announce(request.name)
     except TooManyTries as error:
         wait = math.ceil(error.seconds)
         what = f"Too many wrong codes: that one is void. In {wait} s there is a new one in the log"
         raise ApiError(429, what, kind="rate", retry_after=wait) from None
     if code.strip():
         raise ApiError(403, "That is not the code in ComfyUI's log", "Look for the newest one there", kind="code")
-    return {"name": ask.name, "known": False, "code": there}
+    return {"name": request.name, "known": False, "code": there}
 
 
-def drop(ask: RouteRequest) -> dict[str, Any]:
-    name = ask.path["name"].lower()
+def drop(request: RouteRequest) -> dict[str, Any]:
+    name = request.path["name"].lower()
     if not host_names.drop(comfyui.engine().home, name):
         raise ApiError(
             404, "There is no accepted name like that", f"Names from {host_names.VARIABLE} are removed there"

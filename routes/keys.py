@@ -20,27 +20,27 @@ _tests: deque[float] = deque()
 _lock = threading.Lock()
 
 
-def put(ask: RouteRequest) -> dict[str, Any]:
+def put(request: RouteRequest) -> dict[str, Any]:
     """Body: {"key": "..."}. The key is bound to the address that the provider has now."""
-    spec, profile = _named(ask)
-    key = ask.body.get("key")
-    if not isinstance(key, str) or set(ask.body) != {"key"}:
+    spec, profile = _named(request)
+    key = request.body.get("key")
+    if not isinstance(key, str) or set(request.body) != {"key"}:
         raise ApiError(400, "The body is an object with a key and nothing else")
     engine = comfyui.engine()
     engine.keys.put(spec.id, profile, key, engine.settings().base_url(spec), spec)
     return {"provider": spec.id, "profile": profile, "state": "stored"}
 
 
-def delete(ask: RouteRequest) -> dict[str, Any]:
-    spec, profile = _named(ask, known=False)
+def delete(request: RouteRequest) -> dict[str, Any]:
+    spec, profile = _named(request, known=False)
     if not comfyui.engine().keys.delete(spec, profile):
         raise ApiError(404, "There is no stored key of that name", "A key from the environment is removed there")
     return {"provider": spec, "profile": profile, "state": "none"}
 
 
-def test(ask: RouteRequest) -> dict[str, Any]:
+def test(request: RouteRequest) -> dict[str, Any]:
     """Asks the provider, at no cost: {"verdict", "text"}."""
-    spec, profile = _named(ask)
+    spec, profile = _named(request)
     _count()
     engine = comfyui.engine()
     shelf = engine.shelf()
@@ -52,9 +52,9 @@ def test(ask: RouteRequest) -> dict[str, Any]:
     return {"provider": spec.id, "profile": profile, "verdict": found.verdict, "text": found.text}
 
 
-def _named(ask: RouteRequest, *, known: bool = True) -> Any:
+def _named(request: RouteRequest, *, known: bool = True) -> Any:
     """The row and the profile, or with `known=False` the bare id: a key outlives its provider's row."""
-    name, profile = ask.path["provider"], ask.path["profile"]
+    name, profile = request.path["provider"], request.path["profile"]
     problem = checked_profile(profile)
     if problem:
         raise ConfigError(problem)

@@ -13,21 +13,21 @@ from ..core.engine import Engine
 from .security import ApiError, RouteRequest
 
 
-def allow(ask: RouteRequest) -> dict[str, Any]:
+def allow(request: RouteRequest) -> dict[str, Any]:
     engine = comfyui.engine()
-    spec = engine.specs().get(ask.path["provider"])
+    spec = engine.specs().get(request.path["provider"])
     if spec is None:
         raise ApiError(404, "There is no provider of that id")
-    if set(ask.body) - {"wire", "price"}:
+    if set(request.body) - {"wire", "price"}:
         raise ApiError(400, "The body is an object with wire and price")
-    allowed_models.allow(engine.home, spec, ask.body.get("wire"), ask.body.get("price"))
+    allowed_models.allow(engine.home, spec, request.body.get("wire"), request.body.get("price"))
     return {"allowed_models": listed(engine)}
 
 
-def forbid(ask: RouteRequest) -> dict[str, Any]:
+def forbid(request: RouteRequest) -> dict[str, Any]:
     engine = comfyui.engine()
-    wire = ask.query.get("wire") or ask.body.get("wire")
-    if not isinstance(wire, str) or not allowed_models.forbid(engine.home, ask.path["provider"], wire):
+    wire = request.query.get("wire") or request.body.get("wire")
+    if not isinstance(wire, str) or not allowed_models.forbid(engine.home, request.path["provider"], wire):
         cure = f"Say ?wire=<id>; what {allowed_models.VARIABLE} allows is taken back there"
         raise ApiError(404, "That id is not allowed in Settings", cure)
     return {"allowed_models": listed(engine)}

@@ -26,7 +26,7 @@ from ..core.providers.spec import Capabilities, Model, ProviderSpec
 from .security import ApiError, RouteRequest
 
 
-def listed(ask: RouteRequest) -> dict[str, Any]:
+def listed(request: RouteRequest) -> dict[str, Any]:
     """Every provider in the order of `auto`: what it can do, its address, its keys and where they come from."""
     engine = comfyui.engine()
     shelf = engine.shelf()
@@ -40,19 +40,19 @@ def listed(ask: RouteRequest) -> dict[str, Any]:
     }
 
 
-def put(ask: RouteRequest) -> dict[str, Any]:
-    name, engine = ask.path["id"], comfyui.engine()
+def put(request: RouteRequest) -> dict[str, Any]:
+    name, engine = request.path["id"], comfyui.engine()
     if name in BUILT_IN:
-        _change(engine, BUILT_IN[name], ask.body)
+        _change(engine, BUILT_IN[name], request.body)
     else:
         _not_from_file(engine, name)
-        settings_form.save(engine.home, name, ask.body)
+        settings_form.save(engine.home, name, request.body)
     return _one(engine, name)
 
 
-def delete(ask: RouteRequest) -> dict[str, Any]:
+def delete(request: RouteRequest) -> dict[str, Any]:
     """Takes an own provider away, with its keys: they are of no use to anything else. Of a built-in one the added models."""
-    name, engine = ask.path["id"], comfyui.engine()
+    name, engine = request.path["id"], comfyui.engine()
     if name in BUILT_IN:
         if not added_models.drop_models(engine.home, name):
             raise ApiError(400, "A built-in provider can't be removed", "Delete its key, and it is not used")

@@ -63,15 +63,15 @@ class _Small:
 _small = _Small(_KEPT_BYTES)
 
 
-def listed(ask: RouteRequest) -> dict[str, Any]:
+def listed(request: RouteRequest) -> dict[str, Any]:
     """The newest first. `cursor` is the `next` of the page before."""
     try:
-        limit = max(1, min(int(ask.query.get("limit", str(PAGE))), MOST))
+        limit = max(1, min(int(request.query.get("limit", str(PAGE))), MOST))
     except ValueError:
         raise ApiError(400, "limit is a number") from None
-    states = [state for state in ask.query.get("state", "").split(",") if state]
+    states = [state for state in request.query.get("state", "").split(",") if state]
     found = _history().pictures(
-        ask.query.get("query", "")[:200], states=states, limit=limit + 1, before=ask.query.get("cursor", "")
+        request.query.get("query", "")[:200], states=states, limit=limit + 1, before=request.query.get("cursor", "")
     )
     labels = {name: spec.label for name, spec in comfyui.engine().specs().items()}
     more = len(found) > limit
@@ -81,16 +81,16 @@ def listed(ask: RouteRequest) -> dict[str, Any]:
     }
 
 
-def image(ask: RouteRequest) -> File:
+def image(request: RouteRequest) -> File:
     """The provider's own bytes; with `max` a small copy whose longer side has at most so many pixels."""
-    shown = _one(ask)
-    wish = ask.query.get("max", "")
+    shown = _one(request)
+    wish = request.query.get("max", "")
     if wish and not wish.isdecimal():
         raise ApiError(400, "max is a number of pixels")
     # Python refuses to read a number of thousands of digits.
     side = max(SIDES[0], min(int(wish[:9]), SIDES[1])) if wish else 0
     tag = f"{shown.file}-{side}" if side else shown.file
-    if shown.file and ask.has == tag:
+    if shown.file and request.has == tag:
         return File(b"", "", tag)
     data = _bytes(shown)
     if not side:
@@ -101,18 +101,18 @@ def image(ask: RouteRequest) -> File:
         raise ApiError(415, "It can't be shown small: it is larger than what is decoded here, or damaged") from None
 
 
-def graph(ask: RouteRequest) -> dict[str, Any]:
+def graph(request: RouteRequest) -> dict[str, Any]:
     """The workflow that asked for it: {"workflow", "prompt"}, either may be null."""
-    shown = _one(ask)
+    shown = _one(request)
     found = _history().graph(shown.uid)
     if not found:
         raise ApiError(404, "The graph of this picture was not kept")
     return {"workflow": found.get("workflow"), "prompt": found.get("prompt")}
 
 
-def recover(ask: RouteRequest) -> dict[str, Any]:
+def recover(request: RouteRequest) -> dict[str, Any]:
     """Fetches what is paid and can be had for nothing, and says what came of it."""
-    wanted = _one(ask).uid if "id" in ask.path else ""
+    wanted = _one(request).uid if "id" in request.path else ""
     collection = comfyui.engine().collect(however_old=True)
     ended = collection.wait(RECOVER_SECONDS)
     found: dict[str, Any] = {"ended": ended, "pictures": 0, "failed": 0, "text": ""}
@@ -121,26 +121,26 @@ def recover(ask: RouteRequest) -> dict[str, Any]:
         found |= {"pictures": result.pictures, "failed": result.failed, "text": result.text}
     if wanted:
         labels = {name: spec.label for name, spec in comfyui.engine().specs().items()}
-        found["result"] = _shown(_one(ask), labels)
+        found["result"] = _shown(_one(request), labels)
     return found
 
 
-def read_again(ask: RouteRequest) -> dict[str, Any]:
+def read_again(request: RouteRequest) -> dict[str, Any]:
     """Reads the kept answer of a picture once more, free: {"pictures", "reason", "result"}."""
-    uid = _one(ask).uid
+    uid = _one(request).uid
     found = comfyui.engine().read_again(uid)
     labels = {name: spec.label for name, spec in comfyui.engine().specs().items()}
-    return {"pictures": found.pictures, "reason": found.reason, "result": _shown(_one(ask), labels)}
+    return {"pictures": found.pictures, "reason": found.reason, "result": _shown(_one(request), labels)}
 
 
-def collected(ask: RouteRequest) -> dict[str, Any]:
+def collected(request: RouteRequest) -> dict[str, Any]:
     """What came home by itself after the last start: {"text", "pictures", "failed", "at"}, or {}."""
-    return dict(comfyui.collected)
+    return dict(comfyui.recovered)
 
 
-def into_input(ask: RouteRequest) -> dict[str, Any]:
+def into_input(request: RouteRequest) -> dict[str, Any]:
     """Copies a picture to where LoadImage finds it: {"name"}."""
-    shown = _one(ask)
+    shown = _one(request)
     data = _bytes(shown)
     folder = comfyui.input_folder()
     name = f"nano_banana_{shown.uid[:12]}.{shown.file.rpartition('.')[2]}"
@@ -152,17 +152,17 @@ def into_input(ask: RouteRequest) -> dict[str, Any]:
     return {"name": name}
 
 
-def forget(ask: RouteRequest) -> dict[str, Any]:
-    count = _history().forget([_one(ask).uid])
+def forget(request: RouteRequest) -> dict[str, Any]:
+    count = _history().forget([_one(request).uid])
     if not count:
         raise ApiError(409, "A request for it is still under way")
     _small.forget()
     return {"forgotten": count}
 
 
-def forget_many(ask: RouteRequest) -> dict[str, Any]:
+def forget_many(request: RouteRequest) -> dict[str, Any]:
     """Everything before a time, or everything. One of the two has to be said."""
-    before, everything = ask.query.get("before", ""), ask.query.get("all", "") == "yes"
+    before, everything = request.query.get("before", ""), request.query.get("all", "") == "yes"
     if bool(before) == everything:
         raise ApiError(400, "Say ?before=<unix time> or ?all=yes")
     try:
@@ -180,8 +180,8 @@ def _history() -> History:
     return History(comfyui.engine().ledger)
 
 
-def _one(ask: RouteRequest) -> HistoryEntry:
-    found = _history().picture(ask.path["id"])
+def _one(request: RouteRequest) -> HistoryEntry:
+    found = _history().picture(request.path["id"])
     if found is None:
         raise ApiError(404, "There is no such picture")
     return found

@@ -79,10 +79,10 @@ def guarded(work: Work, *, any_name: bool = False) -> Callable[[web.Request], Aw
             known = host_names.is_ours(name, os.environ, ()) or name in await comfyui.off_loop(_accepted)
             if not known and not any_name:
                 return _stranger(name)
-            ask = RouteRequest(
+            route_request = RouteRequest(
                 dict(request.match_info), dict(request.query), await _body(request), _tag(request), name, known
             )
-            found = await comfyui.off_loop(lambda: work(ask))
+            found = await comfyui.off_loop(lambda: work(route_request))
         except ApiError as error:
             return _failed(error.status, error.kind, error.what, error.cure, error.retry_after)
         except NanoBananaError as error:

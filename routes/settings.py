@@ -16,7 +16,7 @@ from . import models
 from .security import ApiError, RouteRequest
 
 
-def get(ask: RouteRequest) -> dict[str, Any]:
+def get(request: RouteRequest) -> dict[str, Any]:
     engine = comfyui.engine()
     settings = engine.settings()
     found: dict[str, Any] = {
@@ -41,21 +41,21 @@ def _hosts(settings: Settings) -> dict[str, Any]:
     return {"accepted": host_names.accepted(settings), "named": named, "variable": host_names.VARIABLE}
 
 
-def put(ask: RouteRequest) -> dict[str, Any]:
+def put(request: RouteRequest) -> dict[str, Any]:
     engine = comfyui.engine()
-    settings_file.change(engine.home, ask.body, engine.specs())
+    settings_file.change(engine.home, request.body, engine.specs())
     engine.apply_limits()
-    return get(ask)
+    return get(request)
 
 
-def set_aside(ask: RouteRequest) -> dict[str, Any]:
+def set_aside(request: RouteRequest) -> dict[str, Any]:
     """Begins anew where settings.json is damaged; `set_aside` is the name that the old file has now."""
     engine = comfyui.engine()
     name = settings_file.set_aside(engine.home)
     if not name:
         raise ApiError(409, "settings.json is not damaged", "Change its values one by one")
     engine.apply_limits()
-    return {**get(ask), "set_aside": name}
+    return {**get(request), "set_aside": name}
 
 
 ROUTES = [("GET", "/settings", get), ("PUT", "/settings", put), ("DELETE", "/settings", set_aside)]

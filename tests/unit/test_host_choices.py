@@ -19,13 +19,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_senseless_setting_doesn_t_take_the_nodes_away(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NANO_BANANA_RESULTS_GB", "lots")
-    assert comfyui.choices() == (BUILT_IN, ["default"], ())
+    assert comfyui.provider_options() == (BUILT_IN, ["default"], ())
 
 
 @pytest.mark.parametrize("stored", ['{"results_gb": "lots"}', "[" * 100_000], ids=["senseless", "too deep"])
 def test_a_broken_settings_file_doesn_t_either(home: Path, stored: str) -> None:
     (home / "settings.json").write_text(stored, "utf-8")
-    specs, profiles, _ = comfyui.choices()
+    specs, profiles, _ = comfyui.provider_options()
     assert set(specs) == set(BUILT_IN) and profiles == ["default"]
 
 
@@ -35,7 +35,7 @@ def test_what_the_user_has_is_offered(home: Path) -> None:
         "providers:\n  shop: {dialect: runflow, base_url: https://shop.example}\n  bad: {dialect: smoke}\n", "utf-8"
     )
     comfyui.engine().keys.put("runflow", "studio", "sim-1", "https://api.runflow.io")
-    specs, profiles, mistakes = comfyui.choices()
+    specs, profiles, mistakes = comfyui.provider_options()
     assert "shop" in specs and list(specs)[-1] == "offline"
     assert profiles == ["default", "studio"]
     assert len(mistakes) == 1 and "line 3" in mistakes[0]
@@ -48,4 +48,4 @@ def test_the_home_of_nobody_is_told_and_takes_no_nodes_away(monkeypatch: pytest.
     for act in (comfyui.data_folder, comfyui.engine):
         with pytest.raises(ConfigError, match="NANO_BANANA_HOME"):
             act()
-    assert comfyui.choices() == (BUILT_IN, ["default"], ())
+    assert comfyui.provider_options() == (BUILT_IN, ["default"], ())

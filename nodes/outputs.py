@@ -1,0 +1,158 @@
+"""The outputs of Generate and Edit: pictures, masks, text and the `info` JSON of a finished run."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+from comfy_execution.graph_utils import ExecutionBlocker
+
+from .. import comfyui
+from ..core.errors import NanoBananaError
+from ..core.execution.image_task import ImageTask
+from ..core.execution.report import Report
+from ..core.request import Request
+from . import tensors
+
+log = logging.getLogger("nano_banana")
+
+
+@dataclass
+class OutputImage:
+    """One output picture."""
+
+    image: torch.Tensor
+    """[H, W, 3]"""
+    mask: torch.Tensor
+    """[H, W], 1 - alpha"""
+    task: ImageTask
+    source: str
+    """"provider", "store" or "original"."""
+    original: torch.Tensor | None = None
+    """The input frame, [H, W, 3]; None for Generate."""
+    notices: list[str] = field(default_factory=list)
+
+
+def node_output(
+    report: Report, requests: Sequence[Request], images: list[OutputImage], with_originals: bool
+) -> io.NodeOutput:
+    """The outputs for the pictures that there are. `with_originals`: the node has the output `originals`."""
+    for each in images:
+        report.add_notices(each.notices)
+    device, dtype = comfyui.tensor_placement()
+    batches = tensors.batches([each.image for each in images], device, dtype)
+    is_one_batch = len(batches) == 1
+    masks = tensors.batches([each.mask for each in images], device, torch.float32)
+    info = json.dumps(_info(report, requests, images), ensure_ascii=False)
+    texts = [each.task.text for each in images]
+    if is_one_batch:
+        texts = ["\n".join(dict.fromkeys(text for text in texts if text))]
+    values: list[Any] = [batches, masks, texts, [info] * len(batches)]
+    if with_originals:
+        originals = [each.original for each in images if each.original is not None]
+        values.append([torch.stack(originals)] if is_one_batch else [frame.unsqueeze(0) for frame in originals])
+    return io.NodeOutput(*values, ui={"nano_banana": [info]})
+
+
+def blocked_output(report: Report, requests: Sequence[Request], with_originals: bool) -> io.NodeOutput:
+    """Blocks the picture outputs. Text and info flow on and say why."""
+    worst = combined_error(report)
+    report.notices.append(worst.message)
+    info = json.dumps(_info(report, requests, []), ensure_ascii=False)
+    log.warning("%s", worst.message)
+    blocker = ExecutionBlocker(None)
+    values: list[Any] = [[blocker], [blocker], [""], [info]]
+    if with_originals:
+        values.append([blocker])
+    return io.NodeOutput(*values, ui={"nano_banana": [info]})
+
+
+def combined_error(report: Report) -> NanoBananaError:
+    """One error for all pictures that failed: the gravest failure, the numbers and the money."""
+    errors = [task.error for task in report.failed if task.error]
+    rank = {"yes": 0, "maybe": 1, "no": 2}
+    errors.sort(key=lambda error: (error.kind == "stopped", rank[error.charged]))
+    worst = errors[0]
+    total = len(report.tasks)
+    if total == 1 and len(report.tried) < 2:
+        return worst
+    what = worst.what if total == 1 else f"{len(errors)} of {total} pictures could not be made. {worst.what}"
+    others = [tried for tried in report.tried if tried.reason and tried.reason != worst.reason]
+    if others:
+        what += " Also tried: " + " ".join(f"{tried.provider}: {tried.reason}" for tried in others)
+    return type(worst)(
+        what,
+        cure=worst.cure,
+        charged=worst.charged,
+        status=worst.status,
+        request_id=worst.request_id,
+        money=_money(report, errors),
+    )
+
+
+def _money(report: Report, errors: Sequence[NanoBananaError]) -> str:
+    """What the run cost, in sentences."""
+    total, completed = len(report.tasks), len(report.completed)
+    maybe = sum(1 for error in errors if error.charged == "maybe")
+    paid = sum(1 for error in errors if error.charged == "yes")
+    money = []
+    if completed:
+        money.append(
+            f"{completed} of {total} pictures are there and are kept: the next run does not pay for them again."
+        )
+    if paid:
+        money.append(f"{paid} were charged.")
+    if maybe:
+        money.append(f"{maybe} may have been charged.")
+    if not (paid or maybe):
+        money.append("The others cost nothing." if completed else "Nothing was charged.")
+    return " ".join(money)
+
+
+def failed_facts(report: Report) -> list[dict[str, Any]]:
+    """What failed, for `info` and the browser: "id" where the results panel has an entry for it, "answer" where the
+    provider's answer is kept and can be read again."""
+    return [
+        {
+            "slot": task.slot.index,
+            "frame": task.slot.frame,
+            "reason": task.error.reason if task.error else "",
+            "charged": task.error.charged if task.error else "no",
+            **({"id": task.uid} if task.uid else {}),
+            **({"answer": task.answer} if task.answer else {}),
+        }
+        for task in report.failed
+    ]
+
+
+def _info(report: Report, requests: Sequence[Request], images: Sequence[OutputImage]) -> dict[str, Any]:
+    """The `info` output."""
+    return {
+        "provider": report.provider,
+        "model": report.model,
+        "operation": requests[0].operation,
+        "images": [
+            {
+                "slot": each.task.slot.index,
+                "frame": each.task.slot.frame,
+                "seed": each.task.slot.seed,
+                "width": int(each.image.shape[1]),
+                "height": int(each.image.shape[0]),
+                "format": each.task.result.format if each.task.result else "",
+                "from": each.source,
+            }
+            for each in images
+        ],
+        "failed": failed_facts(report),
+        "resolution_effective": report.resolution or None,
+        "cost_usd": None if report.usd is None else round(report.usd, 6),
+        "cost_source": report.usd_source,
+        "requests": report.requests,
+        "tried": [tried.facts() for tried in report.tried],
+        "notices": report.notices,
+    }

@@ -1,0 +1,60 @@
+"""Reads a prompt in API form: which node a link leads to, and which constants are known before the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from comfy_api.latest import io
+
+
+class PromptGraph:
+    """A prompt: node id -> {"class_type", "inputs"}. Its content may have any shape."""
+
+    def __init__(self, prompt: Mapping[str, Any]) -> None:
+        self._prompt = prompt
+
+    def nodes(self, kinds: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+        """Id and content of every node whose class is one of `kinds`."""
+        return [(str(name), node) for name, node in self._prompt.items() if kind_of(node) in kinds]
+
+    def source(self, link: Any) -> Mapping[str, Any]:
+        """The node that a link leads to; {} where it leads nowhere."""
+        name = link[0] if is_link(link) and link else None
+        node = self._prompt.get(str(name)) if isinstance(name, (str, int)) else None
+        return node if isinstance(node, Mapping) else {}
+
+    def constant(self, link: Any) -> Any:
+        """What one of the host's Primitive nodes gives; None for any other node."""
+        node = self.source(link)
+        value = inputs_of(node).get("value") if kind_of(node).startswith("Primitive") else None
+        return value if isinstance(value, (str, int, float, bool)) else None
+
+
+def is_link(value: Any) -> bool:
+    return isinstance(value, (list, tuple))
+
+
+def kind_of(node: Any) -> str:
+    """Class of a node, "" where it has none."""
+    kind = node.get("class_type") if isinstance(node, Mapping) else None
+    return kind if isinstance(kind, str) else ""
+
+
+def inputs_of(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    inputs = node.get("inputs")
+    return inputs if isinstance(inputs, Mapping) else {}
+
+
+def converted(widget: io.Input, value: Any) -> Any:
+    """A constant of a prompt as the host hands it to the node: texts become numbers, or numbers texts."""
+    try:
+        if isinstance(widget, io.Int.Input) and isinstance(value, (str, float)) and not isinstance(value, bool):
+            return int(value)
+        if isinstance(widget, io.String.Input) and isinstance(value, (int, float)):
+            return str(value)
+        if isinstance(widget, io.Boolean.Input) and isinstance(value, (int, float, str)):
+            return bool(value)
+    except (ValueError, OverflowError):
+        pass
+    return value

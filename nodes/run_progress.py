@@ -1,0 +1,101 @@
+"""Shows on a node how far its run is, and tells the user what a stopped run leaves."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+from .. import comfyui
+from ..core.execution.report import Progress, StopSummary
+from ..core.execution.run import Run
+from ..core.images.picture import preview_of
+
+log = logging.getLogger("nano_banana")
+
+PREVIEW_SIDE = 512
+"""Longest side of a preview in pixels."""
+
+
+class RunProgress:
+    """Text, a bar and previews of one run."""
+
+    def __init__(self, run: Run, node_id: str | None) -> None:
+        self._run, self._node_id = run, node_id
+        self._display = comfyui.NodeProgress(node_id)
+        self._previews = 0
+        """How many previews were shown."""
+
+    async def update(self) -> None:
+        """Shows the state and the next preview."""
+        await self._show()
+
+    async def finish(self) -> None:
+        """Shows the previews that are left, and the state at the end."""
+        while self._previews < len(self._run.report.completed):
+            await self._show()
+        await self._show(last=True)
+
+    async def _show(self, *, last: bool = False) -> None:
+        now = self._run.progress
+        results = [task.result for task in self._run.tasks if task.result]
+        preview = None
+        if len(results) > self._previews:
+            pixels = results[self._previews].pixels
+            preview = await comfyui.in_thread(lambda: preview_of(pixels, PREVIEW_SIDE))
+            self._previews += 1
+        # A run that brought nothing shows no price: the message about it has the money.
+        text = _progress_text(now, with_price=not last or bool(now.completed))
+        await self._display.show(text, now.completed, now.total, preview, force=last)
+
+    def stop(self, why: str, *, cancel: bool = True) -> None:
+        """Stops the run and says what became of its pictures: on the node, in the log and in the browser.
+
+        `cancel`: providers are asked to drop what they have not begun.
+        """
+        summary, now = self._run.stop(cancel=cancel), self._run.progress
+        self._display.set_text(f"{now.provider} · {now.model}  \n{now.completed} of {now.total} back · stopped")
+        text = f"Nano Banana, {why}: {_stop_text(summary)}"
+        log.warning("%s.", text)
+        facts = {
+            "node": str(self._node_id or ""),
+            "why": why,
+            "text": text,
+            "asked": summary.total,
+            "back": summary.completed,
+            "on_the_way": summary.pending,
+            "cancelling": summary.cancelling,
+            "doubtful": summary.unresolved,
+            "dropped": summary.dropped,
+            "usd": summary.usd,
+        }
+        comfyui.send_event("stopped", facts)
+
+
+def _progress_text(now: Progress, *, with_price: bool) -> str:
+    price = "" if now.usd is None or not with_price else f" · ${now.usd:.2f}" if now.usd else " · free"
+    sent, total = now.bytes_sent
+    upload = f" {sent / 1e6:.1f} of {total / 1e6:.1f} MB" if total > 4_000_000 else ""
+    wait = f", {math.ceil(now.retry_in)} s" if now.retry_in else ""
+    state = f"{now.completed} of {now.total} back · {now.phase}{wait}{upload} · {now.seconds:.0f} s{price}"
+    # Two spaces before the line break: one of the frontend's renderers reads Markdown, and would join the lines.
+    return f"{now.provider} · {now.model}  \n{state}"
+
+
+def _stop_text(summary: StopSummary) -> str:
+    text = f"{summary.completed} of {summary.total} pictures were back"
+    if summary.pending:
+        usd = summary.usd
+        about = f" (about ${usd:.2f})" if usd else "" if usd is None else " (free)"
+        more = (
+            "is still collected: queue again and it costs"
+            if summary.pending == 1
+            else "are still collected: queue again and they cost"
+        )
+        text += f"; {summary.pending} had been sent{about} and {more} nothing more"
+    if summary.cancelling:
+        text += f"; {summary.cancelling} of them are taken back where the provider has not begun, which costs nothing"
+    if summary.unresolved:
+        text += f"; {summary.unresolved} may have been charged without arriving"
+    if summary.dropped:
+        text += f"; {summary.dropped} {'was' if summary.dropped == 1 else 'were'} not sent and cost nothing"
+    return text
