@@ -1,9 +1,9 @@
-"""The life of one paid call, from the first byte to pictures in hand, on one thread.
+"""The life of one paid call, from the first byte to images in hand, on one thread.
 
-It does what the dialect says: `step_sender` sends each step, `image_collector` brings the pictures here, `charge` decides
-what it costs. Every step is written into the journal before it happens. Once the paid request has left, nothing stops it:
-whoever asked may go, the pictures land in the journal. A call that was left behind is gone on with from its claim: then
-nothing in it is paid.
+`step_runner` does the steps that the dialect gives, `step_sender` sends each, `image_collector` brings the images here, and
+`charge` decides what it costs. Every step is written into the journal before it happens. Once the paid request has left,
+nothing stops the call: the run may end, the images are stored all the same. A call that was left behind is resumed from its
+claim, and nothing in it is paid then.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..dialects import dialect, step_after
-from ..dialects.base.step import Cancels, Dialect, Done, Failed, ImageRef, Job, Reply, Send, Step, Wait
-from ..dialects.parsing.error_parsing import of_references
-from ..errors import Charged, Fault, NanoBananaError
+from ..dialects.base.step import Cancels, Dialect, Done, ImageRef, Job, Reply, Send
+from ..errors import Charged, NanoBananaError
 from ..http.transport import Transport
 from ..ledger import Claim
 from ..ledger.journal import Journal
@@ -34,10 +33,6 @@ from .charge import (
     Finished,
     Misconfigured,
     PackFailed,
-    PaymentDue,
-    Refused,
-    TaskAccepted,
-    is_task_lost,
 )
 from .echoes import without_echoes
 from .failures import FailureMessages
@@ -45,6 +40,7 @@ from .image_collector import ImageCollector
 from .outcome import Outcome
 from .provider_cache import ProviderCache
 from .rate_limit import Waiting
+from .step_runner import StepRunner
 from .step_sender import StepSender
 
 log = logging.getLogger("nano_banana")
@@ -86,6 +82,7 @@ class Call:
         # Made on the call's own thread, which has a handler for what goes wrong in them.
         self._dialect: Dialect
         self._sender: StepSender
+        self._runner: StepRunner
         self._collector: ImageCollector
         self._transport: Transport
 
@@ -197,14 +194,16 @@ class Call:
     def _prepare(self) -> Transport:
         status, target = self._status, self.target
         self._dialect = dialect(target.spec.dialect)
-        self._sender = StepSender(
-            self._dialect, status, self._key, self._journal, self.waiting, self._stopped, self._unwanted.is_set
-        )
-        self._collector = ImageCollector(
-            status, self._journal, self._ask_again, lambda: self.detached or self._stopped()
-        )
         uploads = target.spec.upload_base_url(target.base_url)
-        return Transport(target.base_url, target.proxy, target.ca_bundle, uploads=uploads)
+        transport = Transport(target.base_url, target.proxy, target.ca_bundle, uploads=uploads)
+        self._sender = StepSender(
+            self._dialect, status, self._key, self._journal, self.waiting, self._stopped, self._is_drop_due
+        )
+        self._runner = StepRunner(self._dialect, status, self._key, self._journal, self._cache, self._sender, transport)
+        self._collector = ImageCollector(
+            status, self._journal, self._runner.ask_again, lambda: self.detached or self._stopped()
+        )
+        return transport
 
     def _perform(self) -> None:
         status, target, cache = self._status, self.target, self._cache
@@ -221,7 +220,7 @@ class Call:
             uploaded=cache.uploaded(target, status.job.references, status.digests),
         )
         status.uploads.update(status.job.uploaded.values())
-        self._finish(self._until_done(self._dialect.start(status.job)))
+        self._finish(self._runner.until_done(self._dialect.start(status.job)))
 
     def _resume(self, claim: Claim) -> None:
         """Fetches what is known to be made, or asks how far it is. Nothing here is paid."""
@@ -235,7 +234,7 @@ class Call:
             status.advance(Finished(has_url=True))
             self._collector.collect(self._transport, {number: ImageRef(url) for number, url in urls.items()}, None)
         elif status.task:
-            self._finish(self._until_done(self._dialect.resume(status.job, status.task)))
+            self._finish(self._runner.until_done(self._dialect.resume(status.job, status.task)))
 
     def _read_again(self, answer: KeptAnswer) -> None:
         """Reads an answer that was kept because no picture could be read in it."""
@@ -246,32 +245,7 @@ class Call:
         step = step_after(self._dialect, status.job, send, reply)
         if isinstance(step, Done):
             step = without_echoes(step, reply, status.job, (), answer.state.get(MARKS) or (), status.task_id)
-        self._finish(self._until_done(step))
-
-    def _until_done(self, step: Step) -> Done:
-        """Does one step after the other. Raises NanoBananaError when they end without a picture."""
-        status = self._status
-        while True:
-            if isinstance(step, Wait):
-                status.phase, status.progress = "working", step.progress
-                self._note(step.then)
-                self._sender.pause(step.seconds, until_drop=True)
-                step = self._sender.request_drop(self._transport) or step.then
-            elif isinstance(step, Send):
-                if step.paid and self.claim is not None:
-                    money = status.advance(PaymentDue())
-                    raise self._messages.error(Fault("unreadable", "it would have to be paid again"), money)
-                self._note(step)
-                step = self._sender.send(self._transport, step)
-            elif isinstance(step, Failed):
-                raise self._failure(step)
-            else:
-                return step
-
-    def _ask_again(self) -> Done:
-        """Asks for the accepted task once more."""
-        assert self._status.task is not None
-        return self._until_done(self._dialect.resume(self._status.job, self._status.task))
+        self._finish(self._runner.until_done(step))
 
     def _finish(self, done: Done) -> None:
         if done.api_variant:
@@ -279,40 +253,12 @@ class Call:
         self._cache.keep_variants(self.target, done.variants)
         self._collector.finish(self._transport, done)
 
-    def _note(self, send: Send) -> None:
-        """Keeps what a step brought: an accepted task, a form that worked, an upload."""
-        status, cache = self._status, self._cache
-        if send.accepted is not None:
-            is_new = status.task is None
-            status.advance(TaskAccepted(send.accepted))
-            if is_new:
-                # After a restart the references are gone: their marks tell them from a result then, too.
-                marks = status.marks
-                self._journal.mark_accepted({**send.accepted, MARKS: marks} if marks else send.accepted)
-        if send.api_variant:
-            cache.forms[self.target.place] = send.api_variant
-        cache.keep_variants(self.target, send.variants)
-        if send.uploaded is not None:
-            index, url = send.uploaded
-            status.uploads.add(url)
-            notice = cache.keep_upload(self.target, status.job.references[index], status.digests[index], url)
-            status.outcome.notices += [notice] if notice else []
-
-    def _failure(self, failed: Failed) -> NanoBananaError:
-        """The error for an answer without a picture."""
-        status = self._status
-        fault = of_references(failed.fault, len(status.job.references))
-        if status.task is not None and is_task_lost(fault):
-            fault = replace(fault, kind="task_lost")
-        money = status.advance(Refused(status.age, spec=self.target.spec, fault=fault))
-        if fault.kind == "key":
-            self._key.forget_token()
-        keep = status.answer is not None and money != "no"
-        kept = self._journal.keep_answer(status.answer) if keep and status.answer else None
-        return self._messages.error(fault, money, failed.task, kept)
-
     def _check_wanted(self) -> None:
         self._sender.check_wanted()
+
+    def _is_drop_due(self) -> bool:
+        status = self._status
+        return self._unwanted.is_set() and status.task is not None and not status.drop_requested
 
     @property
     def _is_unheard(self) -> bool:

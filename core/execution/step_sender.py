@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..dialects import step_after
-from ..dialects.base.step import Cancels, Dialect, Done, Failed, Reply, Send, State, Step
+from ..dialects.base.step import Dialect, Done, Failed, Reply, Send, State, Step
 from ..errors import Charged, Fault, NanoBananaError
 from ..http.connections import UnsafeAddress
 from ..http.failures import RequestFailed
@@ -39,9 +39,6 @@ from .rate_limit import Waiting
 
 log = logging.getLogger("nano_banana")
 
-CANCEL_SECONDS = 15.0
-"""For the one request that asks a provider to drop a task."""
-
 
 class StepSender:
     """Sends the steps of one call."""
@@ -54,11 +51,12 @@ class StepSender:
         journal: CallJournal,
         waiting: Waiting,
         stopped: Callable[[], bool],
-        drop_wanted: Callable[[], bool],
+        is_drop_due: Callable[[], bool],
     ) -> None:
-        """`stopped`: whether the run has ended. `drop_wanted`: whether the provider is to be asked to drop the task."""
+        """`stopped`: whether the run has ended. `is_drop_due`: whether the provider is to be asked now to drop
+        the task."""
         self._dialect, self._status, self._key, self._journal = dialect, status, key, journal
-        self._waiting, self._stopped, self._drop_wanted = waiting, stopped, drop_wanted
+        self._waiting, self._stopped, self.is_drop_due = waiting, stopped, is_drop_due
         self._messages = FailureMessages(status.target)
 
     def send(self, transport: Transport, send: Send) -> Step:
@@ -89,29 +87,10 @@ class StepSender:
             if (failed := self._retry_after_failure(step, answer, send, attempt)) is not None:
                 return failed
 
-    def request_drop(self, transport: Transport) -> Step | None:
-        """Asks the provider once to drop a task that the user no longer wants. None when nothing came of asking."""
-        task = self._status.task
-        if task is None or not self._drop_wanted() or self._status.drop_requested:
-            return None
-        self._status.drop_requested = True
-        self._status.answer = None
-        job = self._status.job
-        send = self._dialect.cancel(job, task) if isinstance(self._dialect, Cancels) else None
-        if send is None:
-            return None
-        try:
-            reply = self._exchange(transport, send, time.monotonic() + CANCEL_SECONDS)
-        except (RequestFailed, TooLong, UnsafeAddress, NanoBananaError) as error:
-            label = self._status.target.spec.label
-            log.info("%s could not be asked to drop a task: %s", label, self._key.scrub_text(str(error)))
-            return None
-        return self._key.scrub_step(self._dialect.next(job, send.state, reply))
-
     def pause(self, seconds: float, *, until_drop: bool = False) -> None:
         """Waits. `until_drop`: ends when the task is to be dropped. Raises NanoBananaError when the call ends meanwhile."""
         end = time.monotonic() + seconds
-        while (remaining := end - time.monotonic()) > 0 and not (until_drop and self._drop_due):
+        while (remaining := end - time.monotonic()) > 0 and not (until_drop and self.is_drop_due()):
             self.check_wanted()
             time.sleep(min(remaining, 0.05))
 
@@ -122,10 +101,6 @@ class StepSender:
         if status.maybe_paid and time.monotonic() > status.deadline():
             task = status.task_id
             raise self._messages.not_in_time(task, status.advance(OutOfTime(status.age)))
-
-    @property
-    def _drop_due(self) -> bool:
-        return self._drop_wanted() and self._status.task is not None and not self._status.drop_requested
 
     def _check_before_send(self) -> None:
         if not self._status.maybe_paid and self._stopped():
@@ -138,7 +113,7 @@ class StepSender:
         """One request. What another try can't change is raised as an error for the user."""
         status = self._status
         try:
-            return self._exchange(transport, send)
+            return self.exchange(transport, send)
         except RequestFailed as broken:
             return broken
         except TooLong as error:
@@ -155,7 +130,8 @@ class StepSender:
             status.advance(Misconfigured())
             raise
 
-    def _exchange(self, transport: Transport, send: Send, deadline: float | None = None) -> Reply:
+    def exchange(self, transport: Transport, send: Send, deadline: float | None = None) -> Reply:
+        """One request, written down before it leaves where it is paid. Raises what `transport.send` does, and LedgerFailed."""
         status, spec = self._status, self._status.target.spec
         # A key may have to be asked for. Nothing has left by then, and nothing is written down as sent.
         key = self._key.header() if send.with_key else None
