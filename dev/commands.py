@@ -17,6 +17,7 @@ from . import (
     host_command,
     ledger_command,
     locales,
+    lock_command,
     providers_table,
     test_command,
 )
@@ -48,6 +49,7 @@ COMMANDS = (
     Command("examples", "make the API forms of the example workflows anew, in a real browser", example_export.run),
     Command("table", "write the tables of providers anew", providers_table.run),
     Command("judges", "run the conformance tests and write docs/judges.md anew from them", test_command.judged),
+    Command("lock", "lock the packages of development anew, with uv", lock_command.run),
     Command("words", "write the nodes' English words anew from their schemas, for translators", locales.run),
 )
 

@@ -1,8 +1,8 @@
-"""Makes the environment, stage by stage, and says what is ready: `make()` for commands, `ready()` for tests.
+"""Makes virtual environments from the locked requirement files: `make()` for commands, `ready()` for tests.
 
-Each stage leaves a stamp when it is complete and is never done twice. A stage that was cut off while pip unpacked makes
-the whole environment be built anew, because pip can't tell a half-unpacked package from an installed one; pip's own
-cache keeps the downloads. Refuses to install anything into a Python of the user's.
+Each step leaves a stamp when it is complete and is never done twice. A step that was cut off while pip installed makes
+the whole environment be made anew, because pip can't tell a half-unpacked package from an installed one; pip's own cache
+keeps the downloads. Nothing is ever installed into a Python of the user's.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,9 +22,9 @@ from .cache import ROOT, opened, write_whole
 from .comfy_install import ComfyInstall, users
 from .lock import Lock
 from .pip import Interrupted, Pip
-from .progress import Progress
 from .user_error import UserError
 
+REQUIREMENTS = ROOT / "dev" / "requirements"
 CUT_OFF = "unfinished"
 NO_VENV = (
     "This Python can't make environments ({missing} is missing): install it (Debian and Ubuntu: "
@@ -35,6 +35,11 @@ NO_VENV = (
 def short(*parts: str) -> str:
     """Ten characters that change when any of the parts does."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:10]
+
+
+def locked(*names: str) -> str:
+    """Ten characters that change when any of these requirement files does."""
+    return short(*((REQUIREMENTS / f"{name}.txt").read_text("utf-8") for name in names))
 
 
 def tag() -> str:
@@ -53,35 +58,40 @@ def missing_module(find: Callable[[str], object] = importlib.util.find_spec) -> 
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One step of making an environment."""
+class Step:
+    """One step of making an environment; `name` is its stamp's."""
 
     name: str
     title: str
     work: Callable[[], None]
-    risky: bool = True
-    """Cut off in the middle, it leaves what can't be repaired in place."""
 
 
 class Environment:
-    """One folder with a virtual environment, its stamps, and the mark of a stage that was cut off."""
+    """One folder with a virtual environment, its stamps, and the mark of a step that was cut off."""
 
-    def __init__(self, folder: Path, progress: Progress) -> None:
+    def __init__(self, folder: Path, cache: Path) -> None:
         self.folder = folder
-        self._progress = progress
+        self.cache = cache
+        self.lock = Lock(cache / "lock", lambda: print("Another run is working in the same cache: waiting for it."))
 
     @property
     def python(self) -> Path:
         """Its interpreter."""
         return python_in(self.folder)
 
+    @property
+    def pip(self) -> Pip:
+        """Its pip, to be used while the lock is held."""
+        return Pip(self.python, self.cache, self.lock.inherited)
+
     def stamp(self, name: str) -> Path:
-        """The file that says a stage is complete."""
+        """The file that says a step is complete."""
         return self.folder / "stamps" / name
 
-    def complete(self, names: list[str]) -> bool:
-        """Whether all these stages are done and the interpreter still runs."""
-        return all(self.stamp(name).is_file() for name in names) and self._runs()
+    def complete(self, names: Sequence[str]) -> bool:
+        """Whether all these steps are done, none was cut off, and the interpreter still runs."""
+        stamped = all(self.stamp(name).is_file() for name in names)
+        return stamped and not (self.folder / CUT_OFF).exists() and self._runs()
 
     def _runs(self) -> bool:
         try:
@@ -91,48 +101,64 @@ class Environment:
         except OSError:
             return False
 
-    def repair(self) -> None:
-        """Throws away an environment that was cut off in the middle or whose interpreter is gone."""
-        if not self.folder.exists():
-            return
+    def venv(self, python: Path | None = None) -> Step:
+        """The first step: a virtual environment with the locked pip."""
+
+        def work() -> None:
+            make_venv(python or Path(sys.executable), self.folder)
+            self.pip.install_locked(REQUIREMENTS / "pip.txt")
+
+        return Step("venv", f"Environment in {self.folder}", work)
+
+    def locked(self, name: str, title: str) -> Step:
+        """The step that installs a locked requirement file."""
+        return Step(f"{name}-{locked(name)}", title, lambda: self.pip.install_locked(REQUIREMENTS / f"{name}.txt"))
+
+    def discard_if_broken(self) -> None:
+        """Throws away an environment that was cut off or whose interpreter is gone. Raises UserError when it is in use."""
+        for old in self.folder.parent.glob(f"{self.folder.name}.*.discarded"):
+            shutil.rmtree(old, ignore_errors=True)
         mark = self.folder / CUT_OFF
         if mark.exists():
-            self._progress.note(f"The last run was cut off ({mark.read_text()}): making this environment anew.")
+            print(f"The last run was cut off ({mark.read_text()}): making this environment anew.")
         elif not self.stamp("venv").is_file() or self._runs():
             return
         else:
-            self._progress.note("The Python this environment was made with is gone: making it anew.")
+            print("The Python this environment was made with is gone: making it anew.")
         aside = self.folder.with_name(f"{self.folder.name}.{os.getpid()}.discarded")
         try:
             os.rename(self.folder, aside)
         except OSError as error:
             raise UserError(f"{self.folder} is in use by another program: end it and run again ({error}).") from error
+        shutil.rmtree(aside, ignore_errors=True)
 
-    def run(self, stages: list[Stage]) -> None:
-        """Does the stages that aren't stamped, in order. Raises UserError."""
-        self.repair()
-        for old in self.folder.parent.glob("*.discarded"):
-            shutil.rmtree(old, ignore_errors=True)
-        mark = self.folder / CUT_OFF
-        for number, stage in enumerate(stages, 1):
-            if self.stamp(stage.name).is_file():
-                continue
-            if stage.risky:
-                write_whole(mark, stage.title)
-            try:
-                with self._progress.step(f"[{number}/{len(stages)}] {stage.title}"):
-                    stage.work()
-            except (UserError, Interrupted) as error:
-                # Nothing was unpacked yet: what is there stays good and the next run goes on from here.
-                if not getattr(error, "touched", False):
-                    mark.unlink(missing_ok=True)
-                raise
-            write_whole(self.stamp(stage.name), stage.title + "\n")
-            mark.unlink(missing_ok=True)
+    def make(self, steps: Sequence[Step]) -> None:
+        """Does the steps that aren't stamped, in order, while nobody else writes into the cache. Raises UserError."""
+        if self.complete([step.name for step in steps]):
+            return
+        with self.lock:
+            self.discard_if_broken()
+            mark = self.folder / CUT_OFF
+            for number, step in enumerate(steps, 1):
+                if self.stamp(step.name).is_file():
+                    continue
+                print(f"[{number}/{len(steps)}] {step.title}", flush=True)
+                write_whole(mark, step.title)
+                try:
+                    step.work()
+                except (UserError, Interrupted) as error:
+                    # Nothing was installed yet: what is there stays good and the next run goes on from here.
+                    if not getattr(error, "touched", False):
+                        mark.unlink(missing_ok=True)
+                    raise
+                write_whole(self.stamp(step.name), step.title + "\n")
+                mark.unlink(missing_ok=True)
 
 
 def make_venv(python: Path, folder: Path) -> None:
     """A virtual environment in `folder/venv`. Raises UserError."""
+    if missing := missing_module():
+        raise UserError(NO_VENV.format(missing=missing))
     shutil.rmtree(folder / "venv", ignore_errors=True)
     made = subprocess.run(
         [str(python), "-m", "venv", str(folder / "venv")], capture_output=True, text=True, errors="replace"
@@ -146,74 +172,58 @@ def make_venv(python: Path, folder: Path) -> None:
         raise UserError(f"{python} couldn't make an environment in {folder} ({said[-200:] or 'it said nothing'}).")
 
 
-def _requirements(comfyui: Path) -> list[str]:
-    """The tree's own requirements without torch and what goes with it."""
-    lines = (comfyui / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    wanted = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    return [line for line in wanted if line not in pins.OF_TORCH]
+def apart(cache: Path, name: str, title: str) -> Path:
+    """The Python of an environment with one requirement file's packages alone. Raises UserError where they can't be had."""
+    environment = Environment(cache / f"{name}-{tag()}-{locked('pip', name)}", cache)
+    environment.make([environment.venv(), environment.locked(name, title)])
+    return environment.python
 
 
-def _compile(python: Path, comfyui: Path) -> None:
-    """Byte code beside the sources, because hosts are started without writing any: 3 s off every start."""
-    subprocess.run([str(python), "-m", "compileall", "-q", str(comfyui)], capture_output=True, check=False)
-
-
-TOOLS_STAMP = "tools-" + short(*pins.TOOLS)
-FETCHED_STAMPS = ["venv", "source", "torch", "beside-torch", "rest", "compiled"]
+TOOLS = "What the tests use"
 
 
 def _fetched_folder(cache: Path) -> Path:
-    key = short(pins.PIP, pins.SOURCE_SHA256, pins.TORCH, *pins.BESIDE_TORCH)
-    return cache / f"env-{tag()}-{key}"
+    key = short(locked("pip", "comfyui"), pins.SOURCE_SHA256, pins.TORCH, *pins.BESIDE_TORCH)
+    return cache / f"comfyui-env-{tag()}-{key}"
 
 
-def _fetched_stages(cache: Path, environment: Environment, progress: Progress, lock: Lock) -> list[Stage]:
-    pip = Pip(environment.python, cache, progress, lock.inherited)
-    comfyui = comfy_source.install(cache)
+def _fetched(cache: Path) -> tuple[Environment, list[Step]]:
+    """The pinned host's environment, without the tools."""
+    environment = Environment(_fetched_folder(cache), cache)
+    comfyui = comfy_source.location(cache)
 
-    def venv() -> None:
-        if missing := missing_module():
-            raise UserError(NO_VENV.format(missing=missing))
-        make_venv(Path(sys.executable), environment.folder)
-        pip.install(pins.PIP, bar=False)
+    def source() -> None:
+        comfy_source.fetch(cache, environment.pip)
+        # Hosts are started without writing byte code: what lies beside the sources takes 3 s off every start.
+        subprocess.run([str(environment.python), "-m", "compileall", "-q", str(comfyui)], capture_output=True)
 
-    def rest() -> None:
-        wanted = environment.folder / "rest.txt"
-        write_whole(wanted, "\n".join(_requirements(comfyui)) + "\n")
-        pip.install(pins.TORCH, "-r", str(wanted))
-
-    return [
-        Stage("venv", f"Environment in {environment.folder}", venv),
-        Stage("source", f"ComfyUI {pins.COMFYUI}", lambda: void(comfy_source.fetch(cache, pip, progress)), risky=False),
-        Stage("torch", f"{pins.TORCH} (the largest download)", lambda: pip.install(pins.TORCH)),
-        Stage("beside-torch", " ".join(pins.BESIDE_TORCH), lambda: pip.install("--no-deps", *pins.BESIDE_TORCH)),
-        Stage("rest", "What else ComfyUI needs", rest),
-        Stage("compiled", "Byte code", lambda: _compile(environment.python, comfyui), risky=False),
-    ]
-
-
-def void(_: object) -> None:
-    """Drops a result."""
-
-
-def _overlay(cache: Path, install: ComfyInstall, progress: Progress, lock: Lock) -> tuple[Environment, list[Stage]]:
-    """Our tools beside the user's packages: an environment of ours that sees theirs and changes nothing in it."""
-    environment = Environment(cache / f"tools-{short(str(install.python), tag(), *pins.TOOLS)}", progress)
-    pip = Pip(environment.python, cache, progress, lock.inherited)
-
-    def venv() -> None:
-        make_venv(install.python, environment.folder)
-        pip.install(pins.PIP, bar=False)
-        asked = "import json, sys; print(json.dumps([p for p in sys.path if p.endswith('-packages')]))"
-        theirs = subprocess.run([str(install.python), "-c", asked], capture_output=True, text=True, check=True).stdout
-        ours = subprocess.run([str(environment.python), "-c", asked], capture_output=True, text=True, check=True).stdout
-        # Their folders come after ours in the search, so the pinned tools win.
-        (Path(json.loads(ours)[0]) / "users_packages.pth").write_text("\n".join(json.loads(theirs)) + "\n")
-
+    if not (comfyui / "main.py").is_file():
+        environment.stamp("source").unlink(missing_ok=True)
     return environment, [
-        Stage("venv", f"Environment for the tools in {environment.folder}", venv),
-        Stage(TOOLS_STAMP, "Tools for tests", lambda: pip.install(*pins.TOOLS)),
-    ]
+        environment.venv(),
+        Step("source", f"ComfyUI {pins.COMFYUI}", source),
+        Step("torch", f"{pins.TORCH} (the largest download)", lambda: environment.pip.install(pins.TORCH)),
+        Step("beside-torch", " ".join(pins.BESIDE_TORCH), lambda: environment.pip.install("--no-deps", *pins.BESIDE_TORCH)),
+        environment.locked("comfyui", "What else ComfyUI needs"),
+    ]  # fmt: skip
+
+
+def _overlay(cache: Path, install: ComfyInstall) -> tuple[Environment, list[Step]]:
+    """Our tools beside the user's packages: an environment of ours that sees theirs and changes nothing in it."""
+    environment = Environment(cache / f"tools-{short(str(install.python), tag(), locked('pip', 'tools'))}", cache)
+    first = environment.venv(install.python)
+
+    def work() -> None:
+        first.work()
+        asked = "import json, sys; print(json.dumps([p for p in sys.path if p.endswith('-packages')]))"
+        theirs, ours = (
+            json.loads(subprocess.run([str(python), "-c", asked], capture_output=True, text=True, check=True).stdout)
+            for python in (install.python, environment.python)
+        )
+        # Their folders come after ours in the search, so the locked tools win.
+        (Path(ours[0]) / "users_packages.pth").write_text("\n".join(theirs) + "\n")
+
+    return environment, [replace(first, work=work), environment.locked("tools", TOOLS)]
 
 
 def chosen(environ: Mapping[str, str], cache: Path) -> ComfyInstall:
@@ -221,50 +231,21 @@ def chosen(environ: Mapping[str, str], cache: Path) -> ComfyInstall:
     install = users(environ, ROOT)
     if install is None:
         python = python_in(_fetched_folder(cache))
-        return ComfyInstall(comfy_source.install(cache), python, python, fetched=True, why="fetched, pinned")
-    overlay, _ = _overlay(cache, install, Progress(), Lock(cache / "lock"))
-    return replace(install, tools=overlay.python)
+        return ComfyInstall(comfy_source.location(cache), python, python, fetched=True, why="fetched, pinned")
+    return replace(install, tools=_overlay(cache, install)[0].python)
 
 
-def make(
-    tools: bool = False, environ: Mapping[str, str] | None = None, progress: Progress | None = None
-) -> ComfyInstall:
+def make(tools: bool = False, environ: Mapping[str, str] | None = None) -> ComfyInstall:
     """The host to use, everything it needs made first. `tools`: pytest and the like too. Raises UserError."""
     environ = os.environ if environ is None else environ
-    progress = progress or Progress()
     cache = opened(environ)
     install = chosen(environ, cache)
-    if not install.fetched and not tools:
-        return install
-
-    def waiting() -> None:
-        progress.note("Another run is working in the same cache: waiting for it.")
-
-    lock = Lock(cache / "lock", waiting)
-
-    def stages_now() -> tuple[Environment, list[Stage]]:
-        if not install.fetched:
-            return _overlay(cache, install, progress, lock)
-        environment = Environment(_fetched_folder(cache), progress)
-        stages = _fetched_stages(cache, environment, progress, lock)
-        if tools:
-            pip = Pip(environment.python, cache, progress, lock.inherited)
-            stages.append(Stage(TOOLS_STAMP, "Tools for tests", lambda: pip.install(*pins.TOOLS)))
-        return environment, stages
-
-    def finished() -> bool:
-        environment, stages = stages_now()
-        there = not install.fetched or (install.comfyui / "main.py").is_file()
-        return there and not (environment.folder / CUT_OFF).exists() and environment.complete([s.name for s in stages])
-
-    if finished():
-        return install
-    with lock:
-        environment, stages = stages_now()
-        if install.fetched and not (install.comfyui / "main.py").is_file():
-            environment.stamp("source").unlink(missing_ok=True)
-            environment.stamp("compiled").unlink(missing_ok=True)
-        environment.run(stages)
+    if install.fetched:
+        environment, steps = _fetched(cache)
+        environment.make([*steps, environment.locked("tools", TOOLS)] if tools else steps)
+    elif tools:
+        environment, steps = _overlay(cache, install)
+        environment.make(steps)
     return install
 
 
@@ -273,7 +254,8 @@ def ready(environ: Mapping[str, str] | None = None) -> ComfyInstall:
     environ = os.environ if environ is None else environ
     cache = opened(environ)
     install = chosen(environ, cache)
-    stamps = [_fetched_folder(cache) / "stamps" / name for name in FETCHED_STAMPS]
-    if install.fetched and not all(stamp.is_file() for stamp in stamps):
-        raise UserError("There is no environment yet: run `python3 dev.py test` first.")
+    if install.fetched:
+        environment, steps = _fetched(cache)
+        if not all(environment.stamp(step.name).is_file() for step in steps):
+            raise UserError("There is no environment yet: run `python3 dev.py test` first.")
     return install

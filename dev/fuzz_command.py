@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import environment, judges, pins
+from . import environment
 from .cache import ROOT, opened
 from .test_command import variables
 from .user_error import UserError
@@ -62,9 +62,7 @@ def run(arguments: list[str]) -> int:
         commands = guided(cache, wanted, [*shared, f"--minutes={chosen.minutes / len(wanted)}"])
     else:
         if chosen.coverage:
-            shared.append(
-                f"--coverage={packages(judges.apart(cache, 'coverage', 'coverage', 'coverage', pins.COVERAGE))}"
-            )
+            shared.append(f"--coverage={packages(environment.apart(cache, 'coverage', 'coverage'))}")
         more = [*shared, f"--minutes={chosen.minutes}", f"--first={chosen.first}", f"--inputs={chosen.inputs}"]
         groups = shared_out(wanted, 1 if chosen.coverage else os.cpu_count() or 1)
         commands = [[str(FOLDER / "run.py"), *more, *(f"--harness={name}" for name in group)] for group in groups]
@@ -81,7 +79,7 @@ def run(arguments: list[str]) -> int:
 def guided(cache: Path, wanted: Sequence[str], shared: Sequence[str]) -> list[list[str]]:
     """The commands of a guided run, one for each harness; none, with the reason said, where atheris can't be had."""
     try:
-        python = judges.apart(cache, "guided", "guided fuzzing", "atheris", pins.GUIDED)
+        python = environment.apart(cache, "fuzz", "atheris")
     except UserError as reason:
         print(f"skipped: --guided: {reason}")
         return []

@@ -1,10 +1,12 @@
 """`dev.py host`: the real ComfyUI with this pack for a person. Keys in the environment stay, the data is kept.
 
-Arguments are handed on to ComfyUI (`--listen`, `--lowvram`, ...). Called by `commands.py`.
+Arguments are handed on to ComfyUI (`--listen`, `--lowvram`, ...). Ctrl+C and SIGTERM end ComfyUI, too. Called by
+`commands.py`.
 """
 
 import os
 import shutil
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -66,8 +68,12 @@ ComfyUI with Nano Banana (your key): {url}
 Ctrl+C ends it."""
 
 
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def run(arguments: list[str]) -> int:
-    """Runs until Ctrl+C. Raises UserError."""
+    """Runs until Ctrl+C or SIGTERM. Raises UserError."""
     if arguments[:1] in (["-h"], ["--help"]):
         print(HELP)
         return 0
@@ -78,6 +84,7 @@ def run(arguments: list[str]) -> int:
     if "--cpu" not in rest:
         rest = [*processor(install), *rest]
     print("ComfyUI is starting (about 10 s) ...", flush=True)
+    signal.signal(signal.SIGTERM, _interrupt)
     host = comfy_host.Host.start(base, args=rest, port=port, install=install, environment=personal(os.environ))
     try:
         print(directions(host.url, base, os.environ.get("NANO_BANANA_HOME")), flush=True)

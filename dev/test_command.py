@@ -1,7 +1,7 @@
-"""`dev.py test`: ruff, mypy, tsc, eslint, pytest on units, fuzz, conformance, real host and browser, then a summary.
+"""`dev.py test`: ruff, mypy, tsc, eslint, then pytest on units, fuzz, conformance, and on host and browser together.
 
-Whatever was skipped is named with its reason. It can't spend: key variables are dropped and the data folder is
-temporary. Caches and reports stay out of the tree. Called by `commands.py` and, through it, by `.ci/run`.
+Whatever was skipped is named with its reason, by pytest and once more at the end. It can't spend: key variables are dropped
+and the data folder is temporary. Caches and reports stay out of the tree. Called by `commands.py` and so by `.ci/run`.
 """
 
 import argparse
@@ -11,39 +11,40 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
-from . import browser_side, chromium, environment, judges, judges_table, node, table
+from . import chromium, environment, judges_table, node, table
 from .cache import ROOT, VARIABLE, opened
 from .comfy_install import ComfyInstall
 from .env import clean
-from .junit import Counts, Skipped, counts
 from .user_error import UserError
 
 SCREENSHOTS = "NANO_BANANA_SCREENSHOTS"
 """The folder for the browser tests' screenshots; a temporary one when it isn't set."""
-WIDTHS = (17, 8, 8, 8, 8)
-NO_TESTS = 5
-"""pytest's exit code when it collected nothing."""
-PARTS = ("unit", "fuzz", "conformance", "host", "browser")
-"""The folders of tests, in the order in which they run."""
-MOST_WORKERS = {"unit": 4, "fuzz": 4, "conformance": 4, "host": 2}
-"""How many processes at most share out the files of a folder. Each of `host` has hosts of its own, 1 GB each. The browser
-tests stay in one: a browser and its host keep two cores busy."""
 JUDGED = "NANO_BANANA_JUDGED"
 """The file that the conformance tests write their record to."""
 ALIAS = "pack"
 """The name the clone is type-checked under: its folder's own name may be no identifier."""
+PARTS = ("unit", "fuzz", "conformance", "host", "browser")
+"""The folders of tests, in the order in which they run."""
+NO_TESTS = 5
+"""pytest's exit code when it collected nothing."""
+MOST_WORKERS = {"unit": 4, "fuzz": 4, "conformance": 4}
+"""How many processes at most share out the files of a stage, else 2: each host takes 1 GB, a browser and its host a core."""
+WIDTHS = (22, 8, 8, 8, 8)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a stage."""
+    """What came of a stage. `skipped`: `name: reason` of each skipped check."""
 
     stage: str
-    counts: Counts
+    passed: int = 0
+    failed: int = 0
+    skipped: tuple[str, ...] = ()
     seconds: float = 0.0
 
 
@@ -57,7 +58,7 @@ def options(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     )
     for name in ("lint", *PARTS):
         parser.add_argument(f"--{name}", action="store_true", help=f"only {name} (several may be named)")
-    parser.add_argument("--long", action="store_true", help="all combinations of options, not only every pair")
+    parser.add_argument("--long", action="store_true", help="also what takes long, and all combinations of options")
     chosen, rest = parser.parse_known_args(arguments)
     if not any(getattr(chosen, name) for name in ("lint", *PARTS)):
         # With arguments for pytest alone a person wants tests, not lint.
@@ -82,13 +83,39 @@ def variables(install: ComfyInstall | None, cache: Path, home: Path) -> dict[str
     }
     if install and not install.fetched:
         ours |= {"COMFYUI_DIR": str(install.comfyui), "COMFYUI_PYTHON": str(install.python)}
-    found = chromium.chromium(os.environ)
     if os.environ.get(SCREENSHOTS):
         ours[SCREENSHOTS] = os.path.abspath(os.environ[SCREENSHOTS])
-    environment_ = clean(os.environ, ours | ({"CHROMIUM": str(found)} if found else {}))
+    if found := chromium.chromium(os.environ):
+        ours["CHROMIUM"] = str(found)
+    made = clean(os.environ, ours)
     # Byte code goes to its own folder and is worth keeping: it halves the time tests take to start.
-    environment_.pop("PYTHONDONTWRITEBYTECODE", None)
-    return environment_
+    made.pop("PYTHONDONTWRITEBYTECODE", None)
+    return made
+
+
+def workers(stage: str) -> list[str]:
+    """pytest-xdist's arguments for a whole stage: a file, with its fixtures, stays in one process.
+
+    The files come in the order of their names: those with few tests may take longest. A worker that crashes ends the
+    stage: in a new one pytest-xdist would run the same test again.
+    """
+    count = max(2, min(os.cpu_count() or 2, MOST_WORKERS.get(stage, 2)))
+    return ["-n", str(count), "--dist", "loadfile", "--no-loadscope-reorder", "--max-worker-restart", "0"]
+
+
+def read_report(stage: str, path: Path, seconds: float = 0.0) -> Result:
+    """A stage's result from pytest's JUnit XML; nothing passed or failed where pytest ended before it wrote one."""
+    try:
+        cases = list(ElementTree.parse(path).getroot().iter("testcase"))
+    except (OSError, ElementTree.ParseError):
+        cases = []
+    failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
+    skipped = tuple(
+        f"{case.get('classname', '')}.{case.get('name', '')}: {skip.get('message') or 'no reason given'}".lstrip(".")
+        for case in cases
+        if (skip := case.find("skipped")) is not None
+    )
+    return Result(stage, len(cases) - failed - len(skipped), failed, skipped, seconds)
 
 
 class Stages:
@@ -112,14 +139,25 @@ class Stages:
         """The command that runs a module of the tools' Python."""
         return [self._python, "-m", *arguments]
 
-    def lint(self, stage: str, command: list[str], folder: Path = ROOT, more: Mapping[str, str] | None = None) -> None:
-        """A tool that is content or isn't: counts as one."""
+    def check(self, stage: str, command: list[str], folder: Path = ROOT, more: Mapping[str, str] | None = None) -> None:
+        """A tool that passes or fails as a whole."""
         began = time.monotonic()
-        code = self._call(stage, command, folder, more)
-        counted = Counts(failed=1) if code else Counts(passed=1)
-        self.results.append(Result(stage, counted, time.monotonic() - began))
+        failed = bool(self._call(stage, command, folder, more))
+        self.results.append(Result(stage, int(not failed), int(failed), seconds=time.monotonic() - began))
 
-    def types(self) -> None:
+    def skip(self, stage: str, reason: str) -> None:
+        """A stage that can't run here: said now, and named again at the end."""
+        print(f"\n== {stage}\nskipped: {reason}")
+        self.results.append(Result(stage, skipped=(f"{stage}: {reason}",)))
+
+    def lint(self) -> None:
+        """ruff, mypy, and for `web/` tsc and eslint, skipped where Node can't be had. Raises UserError."""
+        self.check("ruff check", self.module("ruff", "check", "."))
+        self.check("ruff format", self.module("ruff", "format", "--check", "."))
+        self._types()
+        self.browser_side()
+
+    def _types(self) -> None:
         """mypy on the whole clone under a name that is an identifier."""
         above = self._cache / "types"
         shutil.rmtree(above, ignore_errors=True)
@@ -129,32 +167,20 @@ class Stages:
         except OSError:
             left_out = shutil.ignore_patterns(".git", "__pycache__", "output", "node_modules")
             shutil.copytree(ROOT, above / ALIAS, ignore=left_out)
-        settings = ROOT / "pyproject.toml"
-        self.lint(
-            "mypy",
-            self.module(
-                *("mypy", ALIAS, "--explicit-package-bases", "--exclude", rf"^{ALIAS}/(dev\.py$|output/|\.)"),
-                *(["--config-file", str(settings)] if settings.is_file() else []),
-            ),
-            above,
-            {"MYPYPATH": str(above)},
-        )
+        left_out_ = rf"^{ALIAS}/(dev\.py$|output/|\.)"
+        command = self.module("mypy", ALIAS, "--explicit-package-bases", "--exclude", left_out_)
+        self.check("mypy", [*command, "--config-file", str(ROOT / "pyproject.toml")], above, {"MYPYPATH": str(above)})
 
     def browser_side(self) -> None:
-        """tsc and eslint on `web/`; skipped where Node and its packages can't be had. Raises UserError."""
+        """tsc and eslint on `web/`. Raises UserError for a lock that can't be followed."""
         try:
             tools = node.make(self._cache)
         except node.NoNode as reason:
-            for stage in browser_side.STAGES:
+            for stage in node.CHECKS:
                 self.skip(stage, str(reason))
             return
-        for check in browser_side.checks(tools, ROOT):
-            self.lint(check.stage, check.command, more=check.more)
-
-    def skip(self, stage: str, reason: str) -> None:
-        """A stage that can't run here: said now, and named again in the summary."""
-        print(f"\n== {stage}\nskipped: {reason}")
-        self.results.append(Result(stage, Counts(skipped=(Skipped(stage, reason),))))
+        for check in node.checks(tools, ROOT):
+            self.check(check.stage, check.command, more=check.more)
 
     def conformance(self, rest: list[str], write: bool = False) -> None:
         """The tests against the vendors' SDKs, in their own environment; skipped where that can't be made.
@@ -162,7 +188,7 @@ class Stages:
         Their record makes docs/judges.md: `write` writes the page, else a whole run fails when it is stale.
         """
         try:
-            python = judges.make(self._cache)
+            python = environment.apart(self._cache, "judges", "The vendors' SDKs")
         except UserError as reason:
             self.skip("tests/conformance", str(reason))
             return
@@ -171,8 +197,8 @@ class Stages:
         except node.NoNode:
             pass  # the tests that need it say so themselves
         record = self._scratch / "judged.json"
-        self.tests("conformance", rest, str(python), {JUDGED: str(record)})
-        found = self.results[-1].counts
+        self.tests(["conformance"], rest, str(python), {JUDGED: str(record)})
+        found = self.results[-1]
         if rest or found.failed or found.skipped:
             if write:
                 print(f"not written: {judges_table.PATH} needs every test to pass")
@@ -183,82 +209,74 @@ class Stages:
             print(f"written: {judges_table.PATH}")
         elif not judges_table.is_current(page):
             print(f"{judges_table.PATH} is stale: run `python3 dev.py judges`")
-            self.results.append(Result("judges.md", Counts(failed=1)))
+            self.results.append(Result("judges.md", failed=1))
 
-    def tests(self, name: str, rest: list[str], python: str = "", more: Mapping[str, str] | None = None) -> None:
-        """pytest on one folder of tests, run by the tools' Python or by `python`; with arguments of a person's as they say."""
-        stage, folder = f"tests/{name}", ROOT / "tests" / name
-        if not folder.is_dir():
-            return
-        if name == "browser" and chromium.chromium(os.environ) is None:
-            self.skip(stage, chromium.MISSING)
-            return
-        began = time.monotonic()
-        report = self._scratch / f"{name}.xml"
+    def tests(
+        self, names: Sequence[str], rest: list[str], python: str = "", more: Mapping[str, str] | None = None
+    ) -> None:
+        """pytest on folders of tests, in one pool; with a person's own arguments `rest` in one process.
+
+        `python`: another one than the tools'. `more`: variables besides the others.
+        """
+        stage = "tests/" + "+".join(names)
+        report = self._scratch / f"{'-'.join(names)}.xml"
         command = [
-            *(python or self._python, "-m", "pytest", stage, f"--junitxml={report}", "--durations=10"),
-            *("-o", f"cache_dir={self._cache / 'pytest'}"),
+            *(python or self._python, "-m", "pytest", *(f"tests/{name}" for name in names)),
+            *("-rs", f"--junitxml={report}", "--durations=10", "-o", f"cache_dir={self._cache / 'pytest'}"),
             # Not above the tests: pytest would import the clone's own `__init__.py`, which is ComfyUI's to load.
             f"--confcutdir={ROOT / 'tests'}",
-            *(*self._long, *(rest or workers(name))),
+            *(*self._long, *(rest or workers(names[0]))),
         ]
+        began = time.monotonic()
         code = self._call(stage, command, more=more)
-        found = counts(report)
+        found = read_report(stage, report, time.monotonic() - began)
         if code == NO_TESTS:
-            found = Counts(skipped=(Skipped(stage, "no test there matches" if rest else "no tests there"),))
+            found = Result(stage, skipped=(f"{stage}: no test there matches",), seconds=found.seconds)
         elif code and not found.failed:
-            found = replace(found, failed=1)
-        self.results.append(Result(stage, found, time.monotonic() - began))
+            found = Result(stage, found.passed, 1, found.skipped, found.seconds)
+        self.results.append(found)
+
+    def all_tests(self, names: Sequence[str], rest: list[str]) -> None:
+        """The chosen parts: host and browser together, since one waits where the other computes."""
+        for name in ("unit", "fuzz"):
+            if name in names:
+                self.tests([name], rest)
+        if "conformance" in names:
+            self.conformance(rest)
+        last = [name for name in ("host", "browser") if name in names]
+        if "browser" in last and chromium.chromium(os.environ) is None:
+            last.remove("browser")
+            self.skip("tests/browser", chromium.MISSING)
+        if last:
+            self.tests(last, rest)
 
 
-def workers(name: str) -> list[str]:
-    """pytest-xdist's arguments for all of a folder of tests: a file, with its fixtures, stays in one process.
-
-    The files come in the order of their names: those with few tests may take longest. A worker that crashes ends the
-    stage: in a new one pytest-xdist would run the same test again.
-    """
-    if name not in MOST_WORKERS:
-        return []
-    count = max(2, min(os.cpu_count() or 2, MOST_WORKERS[name]))
-    return ["-n", str(count), "--dist", "loadfile", "--no-loadscope-reorder", "--max-worker-restart", "0"]
-
-
-def summary(results: list[Result]) -> str:
-    """The table, every skipped test with its reason, and the last line with the sums."""
+def summary(results: Sequence[Result]) -> str:
+    """A line per stage, every skipped check with its reason, and the last line with the sums."""
     lines = [table.line(("stage", "passed", "failed", "skipped", "seconds"), WIDTHS)]
     for result in results:
-        found = result.counts
-        numbers = (found.passed, found.failed, len(found.skipped))
-        lines.append(table.line((result.stage, *(str(n) for n in numbers), f"{result.seconds:.1f}"), WIDTHS))
-    skipped = [skip for result in results for skip in result.counts.skipped]
+        numbers = (str(result.passed), str(result.failed), str(len(result.skipped)), f"{result.seconds:.1f}")
+        lines.append(table.line((result.stage, *numbers), WIDTHS))
+    skipped = [skip for result in results for skip in result.skipped]
     if skipped:
-        lines += ["", "skipped:", *(f"  {skip.name}: {skip.reason}" for skip in skipped)]
-    passed = sum(result.counts.passed for result in results)
-    failed = sum(result.counts.failed for result in results)
-    left_out = sum(result.counts.left_out for result in results)
-    more = f"; {left_out} combinations of options left out (--long tries them)" if left_out else ""
-    return "\n".join([*lines, "", f"{passed} passed, {failed} failed, {len(skipped)} skipped{more}"])
+        lines += ["", "skipped:", *(f"  {skip}" for skip in skipped)]
+    passed, failed = sum(result.passed for result in results), sum(result.failed for result in results)
+    return "\n".join([*lines, "", f"{passed} passed, {failed} failed, {len(skipped)} skipped"])
 
 
 def run(arguments: list[str]) -> int:
     """Runs the chosen stages. Exit code 1 when anything failed. Raises UserError."""
     chosen, rest = options(arguments)
+    names = [name for name in PARTS if getattr(chosen, name)]
     install = None
-    if chosen.lint or chosen.unit or chosen.fuzz or chosen.host or chosen.browser:
+    if chosen.lint or names != ["conformance"]:
         install = environment.make(tools=True)
         print(f"ComfyUI: {install.comfyui} ({install.why})")
     with tempfile.TemporaryDirectory(prefix="nano-banana-test-", ignore_cleanup_errors=True) as scratch:
         stages = Stages(install, opened(), Path(scratch), chosen.long)
         if chosen.lint:
-            stages.lint("ruff check", stages.module("ruff", "check", "."))
-            stages.lint("ruff format", stages.module("ruff", "format", "--check", "."))
-            stages.types()
-            stages.browser_side()
-        for name in PARTS:
-            if getattr(chosen, name) and name == "conformance":
-                stages.conformance(rest)
-            elif getattr(chosen, name):
-                stages.tests(name, rest)
+            stages.lint()
+        stages.all_tests(names, rest)
     return _finished(stages)
 
 
@@ -266,13 +284,8 @@ def judged(arguments: list[str]) -> int:
     """`dev.py judges`: runs the conformance tests and writes docs/judges.md. Exit code 1 when anything failed."""
     summary_ = "Run the conformance tests and write docs/judges.md from what they record."
     argparse.ArgumentParser(prog="dev.py judges", description=summary_).parse_args(arguments)
-    cache = opened()
-    try:
-        node.make(cache)  # for the clients in JavaScript
-    except node.NoNode as reason:
-        print(reason)
     with tempfile.TemporaryDirectory(prefix="nano-banana-test-", ignore_cleanup_errors=True) as scratch:
-        stages = Stages(None, cache, Path(scratch))
+        stages = Stages(None, opened(), Path(scratch))
         stages.conformance([], write=True)
     return _finished(stages)
 
@@ -280,4 +293,4 @@ def judged(arguments: list[str]) -> int:
 def _finished(stages: Stages) -> int:
     """Prints the summary; the exit code."""
     print("\n" + summary(stages.results), flush=True)
-    return 1 if any(result.counts.failed for result in stages.results) else 0
+    return 1 if any(result.failed for result in stages.results) else 0

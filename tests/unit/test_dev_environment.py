@@ -1,32 +1,33 @@
-"""Stages: done once, stamped last, repaired after being cut off at any moment."""
+"""Steps: done once, stamped last, repaired after being cut off at any moment."""
 
-import io
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pack.dev import environment
-from pack.dev.environment import CUT_OFF, Environment, Stage
-from pack.dev.pip import InstallFailed, Interrupted
-from pack.dev.progress import Progress
+from pack.dev.environment import CUT_OFF, REQUIREMENTS, Environment, Step
+from pack.dev.pip import InstallFailed, Interrupted, Pip
 from pack.dev.user_error import UserError
 
 
 class Work:
-    """Stages that note what they did, and one of which may fail."""
+    """Steps that note what they did, and one of which may fail."""
 
     def __init__(self, folder: Path) -> None:
         self.done: list[str] = []
         self.failing: dict[str, BaseException] = {}
+        self.environment = Environment(folder, folder.parent)
         self.folder = folder
 
-    def stages(self) -> list[Stage]:
+    def steps(self) -> list[Step]:
         """venv, torch, rest."""
-        return [Stage(name, name, lambda name=name: self._do(name)) for name in ("venv", "torch", "rest")]  # type: ignore[misc]
+        return [Step(name, name, lambda name=name: self._do(name)) for name in ("venv", "torch", "rest")]  # type: ignore[misc]
 
     def _do(self, name: str) -> None:
         self.done.append(name)
+        self.folder.mkdir(exist_ok=True)
         (self.folder / f"content-{name}").write_text("")
         if name in self.failing:
             raise self.failing.pop(name)
@@ -36,40 +37,41 @@ class Work:
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Work:
     """Work in an environment whose interpreter always runs."""
     monkeypatch.setattr(Environment, "_runs", lambda self: True)
-    return Work(tmp_path / "env")
+    (tmp_path / "cache").mkdir()
+    return Work(tmp_path / "cache" / "env")
 
 
-def run(work: Work) -> str:
-    """One run; what a person saw."""
-    shown = io.StringIO()
-    Environment(work.folder, Progress(shown)).run(work.stages())
-    return shown.getvalue()
+def run(work: Work) -> None:
+    """One run."""
+    work.environment.make(work.steps())
 
 
-def test_each_stage_is_done_once(work: Work) -> None:
+def test_each_step_is_done_once(work: Work) -> None:
     run(work)
     assert work.done == ["venv", "torch", "rest"]
     run(work)
     assert len(work.done) == 3
-    assert Environment(work.folder, Progress()).complete(["venv", "torch", "rest"])
+    assert work.environment.complete(["venv", "torch", "rest"])
     assert not (work.folder / CUT_OFF).exists()
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, OSError, MemoryError])
-def test_cut_off_in_the_middle_starts_anew(work: Work, kind: type[BaseException]) -> None:
+def test_cut_off_in_the_middle_starts_anew(
+    work: Work, kind: type[BaseException], capsys: pytest.CaptureFixture[str]
+) -> None:
     work.failing["torch"] = kind()
     with pytest.raises(kind):
         run(work)
-    assert not Environment(work.folder, Progress()).complete(["venv", "torch"])
-    shown = run(work)
-    assert "cut off" in shown
+    assert not work.environment.complete(["venv", "torch"])
+    run(work)
+    assert "cut off" in capsys.readouterr().out
     assert work.done == ["venv", "torch", "venv", "torch", "rest"]
-    assert [path.name for path in work.folder.parent.iterdir()] == ["env"]
+    assert sorted(path.name for path in work.folder.parent.iterdir()) == ["env", "lock"]
 
 
 def test_killed_between_work_and_stamp_starts_anew(work: Work) -> None:
     run(work)
-    Environment(work.folder, Progress()).stamp("rest").unlink()
+    work.environment.stamp("rest").unlink()
     (work.folder / CUT_OFF).write_text("rest")
     run(work)
     assert work.done.count("venv") == 2
@@ -100,11 +102,14 @@ def test_a_failure_while_unpacking_starts_anew(work: Work, failure: BaseExceptio
     assert work.done == ["venv", "torch", "venv", "torch", "rest"]
 
 
-def test_an_interpreter_that_is_gone_starts_anew(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interpreter_that_is_gone_starts_anew(
+    work: Work, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     run(work)
     monkeypatch.setattr(Environment, "_runs", lambda self: False)
-    assert not Environment(work.folder, Progress()).complete(["venv"])
-    assert "gone" in run(work)
+    assert not work.environment.complete(["venv"])
+    run(work)
+    assert "gone" in capsys.readouterr().out
     assert work.done.count("venv") == 2
 
 
@@ -116,15 +121,15 @@ def test_an_interpreter_that_is_slow_to_start_is_kept(tmp_path: Path, monkeypatc
     work.folder.mkdir()
     run(work)
     monkeypatch.setattr(subprocess, "run", busy)
-    assert Environment(work.folder, Progress()).complete(["venv", "torch", "rest"])
+    assert work.environment.complete(["venv", "torch", "rest"])
     run(work)
     assert work.done == ["venv", "torch", "rest"]
 
 
 def test_leftovers_of_a_discarded_environment_are_removed(work: Work) -> None:
-    (work.folder.parent / "env.1.discarded").mkdir(parents=True)
+    (work.folder.parent / "env.1.discarded").mkdir()
     run(work)
-    assert [path.name for path in work.folder.parent.iterdir()] == ["env"]
+    assert sorted(path.name for path in work.folder.parent.iterdir()) == ["env", "lock"]
 
 
 def test_missing_modules_are_named() -> None:
@@ -159,8 +164,8 @@ def test_no_ensurepip_stops_the_command_before_anything_is_made(
     monkeypatch.setattr(environment, "missing_module", lambda: "ensurepip")
     monkeypatch.setattr(environment, "users", lambda environ, root: None)
     with pytest.raises(UserError, match="python3-venv"):
-        environment.make(environ={"NANO_BANANA_DEV_CACHE": str(tmp_path)}, progress=Progress(io.StringIO()))
-    assert not list(tmp_path.glob("env-*/venv"))
+        environment.make(environ={"NANO_BANANA_DEV_CACHE": str(tmp_path)})
+    assert not list(tmp_path.glob("*/venv"))
 
 
 def test_ready_refuses_to_make_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,6 +175,46 @@ def test_ready_refuses_to_make_anything(tmp_path: Path, monkeypatch: pytest.Monk
     assert list(tmp_path.iterdir()) == []
 
 
-def test_torch_is_left_out_of_the_requirements(tmp_path: Path) -> None:
-    (tmp_path / "requirements.txt").write_text("torch\ntorchsde\n# note\n\ntorchvision\ntorchaudio\nnumpy>=1.25.0\n")
-    assert environment._requirements(tmp_path) == ["torchsde", "numpy>=1.25.0"]
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was installed; nothing really is."""
+    names: list[str] = []
+    monkeypatch.setattr(environment, "make_venv", lambda python, folder: names.append("venv"))
+    monkeypatch.setattr(Environment, "_runs", lambda self: True)
+    monkeypatch.setattr(Pip, "install_locked", lambda self, path: names.append(path.name))
+    return names
+
+
+def test_an_environment_apart_is_made_once(tmp_path: Path, installed: list[str]) -> None:
+    python = environment.apart(tmp_path, "judges", "SDKs")
+    assert python.is_relative_to(tmp_path) and python.parent.parent.parent.name.startswith("judges-")
+    assert environment.apart(tmp_path, "judges", "SDKs") == python
+    assert installed == ["venv", "pip.txt", "judges.txt"]
+
+
+def test_another_lock_is_another_environment(
+    tmp_path: Path, installed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = environment.apart(tmp_path, "judges", "SDKs")
+    shutil.copytree(REQUIREMENTS, tmp_path / "requirements")
+    (tmp_path / "requirements" / "judges.txt").write_text("another==1.0 --hash=sha256:00")
+    monkeypatch.setattr(environment, "REQUIREMENTS", tmp_path / "requirements")
+    assert environment.apart(tmp_path, "judges", "SDKs") != before
+
+
+LOCKS = sorted(REQUIREMENTS.glob("*.txt"))
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=[path.stem for path in LOCKS])
+def test_a_lock_has_versions_and_hashes_and_names_no_index(lock: Path) -> None:
+    """Written otherwise, it would send everybody to one machine's registry."""
+    text = lock.read_text("utf-8")
+    packages = [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
+    assert packages and "://" not in text
+    assert all("==" in package and "--hash=sha256:" in package for package in packages)
+
+
+def test_no_lock_has_torch() -> None:
+    """pip would replace a CUDA build by it."""
+    names = {line.partition("==")[0].strip() for lock in LOCKS for line in lock.read_text("utf-8").splitlines()}
+    assert not {name for name in names if name in ("torch", "torchvision", "torchaudio", "triton") or "nvidia" in name}

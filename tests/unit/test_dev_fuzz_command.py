@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pack.dev import fuzz_command, judges, pins
+from pack.dev import environment, fuzz_command
 from pack.dev.pip import InstallFailed
 
 
@@ -32,13 +32,13 @@ def test_without_atheris_a_guided_run_is_named_as_skipped(
     def refuse(*_: object) -> Path:
         raise InstallFailed("There is no wheel of it.", touched=False)
 
-    monkeypatch.setattr(judges, "apart", refuse)
+    monkeypatch.setattr(environment, "apart", refuse)
     assert fuzz_command.guided(tmp_path, ["answers"], []) == []
     assert "skipped: --guided: There is no wheel of it." in capsys.readouterr().out
 
 
 def test_a_guided_run_has_a_command_for_each_harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judges, "apart", lambda *_: Path(sys.executable))
+    monkeypatch.setattr(environment, "apart", lambda *_: Path(sys.executable))
     commands = fuzz_command.guided(tmp_path, ["answers", "waits"], ["--seed=1"])
     assert [command[-1] for command in commands] == ["--harness=answers", "--harness=waits"]
     folders = {argument.partition("=")[2] for command in commands for argument in command if "--packages" in argument}
@@ -51,7 +51,3 @@ def test_harnesses_make_their_folders_where_the_command_removes_them(tmp_path: P
     environ = {**os.environ, fuzz_command.ABOVE: str(tmp_path), "PYTHONPATH": str(fuzz_command.FOLDER)}
     told = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
     assert Path(told.stdout.strip()).parent == tmp_path
-
-
-def test_what_is_only_for_fuzzing_is_pinned() -> None:
-    assert all("==" in package for package in (*pins.GUIDED, *pins.COVERAGE))

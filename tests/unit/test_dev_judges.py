@@ -1,65 +1,29 @@
-"""The environment of the conformance tests, and the page that their record makes."""
+"""The conformance tests without their environment, and the page that their record makes."""
 
 import json
 from pathlib import Path
 
 import pytest
 from pack.core.providers import BUILT_IN
-from pack.dev import judges, judges_table, pins, test_command
-from pack.dev.pip import InstallFailed, Pip
-
-
-@pytest.fixture
-def installed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was installed; nothing really is."""
-    names: list[str] = []
-
-    def make_venv(_python: Path, folder: Path) -> None:
-        names.append("venv")
-
-    monkeypatch.setattr(judges, "make_venv", make_venv)
-    monkeypatch.setattr(judges.Environment, "_runs", lambda self: True)
-    monkeypatch.setattr(Pip, "install", lambda self, *wanted, bar=True: names.extend(wanted))
-    return names
-
-
-def test_it_is_made_once_and_apart_from_the_host(tmp_path: Path, installed: list[str]) -> None:
-    python = judges.make(tmp_path)
-    assert python.is_relative_to(tmp_path) and python.parent.parent.parent.name.startswith("judges-")
-    assert installed == ["venv", pins.PIP, *pins.JUDGES]
-    assert judges.make(tmp_path) == python
-    assert len(installed) == 2 + len(pins.JUDGES)
-
-
-def test_other_pins_are_another_environment(
-    tmp_path: Path, installed: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = judges.make(tmp_path)
-    monkeypatch.setattr(pins, "JUDGES", (*pins.JUDGES, "another==1.0"))
-    assert judges.make(tmp_path) != before
-
-
-def test_every_package_is_pinned() -> None:
-    assert all("==" in package for package in pins.JUDGES)
+from pack.dev import environment, judges_table, test_command
+from pack.dev.pip import InstallFailed
 
 
 def test_without_the_packages_the_stage_is_skipped_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(cache: Path) -> Path:
+    def refuse(cache: Path, name: str, title: str) -> Path:
         raise InstallFailed("The package index can't be reached.", touched=False)
 
-    monkeypatch.setattr(judges, "make", refuse)
+    monkeypatch.setattr(environment, "apart", refuse)
     cache, scratch = tmp_path / "cache", tmp_path / "scratch"
     cache.mkdir()
     scratch.mkdir()
     stages = test_command.Stages(None, cache, scratch)
     stages.conformance([])
     (result,) = stages.results
-    assert [(skip.name, skip.reason) for skip in result.counts.skipped] == [
-        ("tests/conformance", "The package index can't be reached.")
-    ]
-    assert not result.counts.failed
+    assert result.skipped == ("tests/conformance: The package index can't be reached.",)
+    assert not result.failed
 
 
 def test_the_table_names_each_judge_once_and_nobody_where_no_column_has_one(tmp_path: Path) -> None:

@@ -1,18 +1,15 @@
 """Node and its packages: fetched once for each lock, never half there, and its failures in one sentence."""
 
-import io
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pack.dev import node, pins, test_command
+from pack.dev import environment, node, test_command
 from pack.dev.environment import Environment
-from pack.dev.junit import Skipped
-from pack.dev.node import NoNode, complaint, make
-from pack.dev.pip import InstallFailed
-from pack.dev.progress import Progress
+from pack.dev.node import NoNode, make, npm_error
+from pack.dev.pip import InstallFailed, Pip
 from pack.dev.user_error import UserError
 
 LOCK = Path(node.__file__).with_name("javascript") / "package-lock.json"
@@ -41,16 +38,16 @@ class Machine:
         self._calls = folder / "calls"
         self.lock("one")
         self.npm()
-        monkeypatch.setattr(node, "make_venv", lambda python, home: None)
-        monkeypatch.setattr(node.Pip, "install", lambda pip, *arguments, bar=True: self._fetch(*arguments))
+        monkeypatch.setattr(environment, "make_venv", lambda python, home: None)
+        monkeypatch.setattr(Pip, "install_locked", lambda pip, path: self._fetch(path.name))
         monkeypatch.setattr(Environment, "_runs", lambda environment: True)
-        monkeypatch.setattr(node._Home, "program", Path(sys.executable))
-        monkeypatch.setattr(node._Home, "npm", self._script)
+        monkeypatch.setattr(node.Installation, "program", Path(sys.executable))
+        monkeypatch.setattr(node.Installation, "npm", self._script)
 
-    def _fetch(self, *arguments: str) -> None:
+    def _fetch(self, name: str) -> None:
         if self.failing:
             raise self.failing
-        self.pip.append(arguments[-1])
+        self.pip.append(name)
 
     def lock(self, text: str) -> None:
         """The lock to follow from now on."""
@@ -67,7 +64,7 @@ class Machine:
 
     def make(self) -> node.Node:
         """One run of a person's."""
-        return make(self.cache, Progress(io.StringIO()), self.wanted)
+        return make(self.cache, self.wanted)
 
 
 @pytest.fixture
@@ -79,7 +76,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 def test_nothing_is_fetched_twice(machine: Machine) -> None:
     first = machine.make()
     assert machine.make() == first
-    assert machine.pip == [pins.PIP, pins.NODE]
+    assert machine.pip == ["pip.txt", "node.txt"]
     assert len(machine.calls()) == 1
     assert first.packages.is_dir()
 
@@ -91,7 +88,7 @@ def test_a_changed_lock_is_followed_and_the_old_one_is_still_there(machine: Mach
     machine.lock("one")
     assert machine.make() == first != second
     assert [seen for _, seen in machine.calls()] == ["one", "two"]
-    assert machine.pip.count(pins.NODE) == 1
+    assert machine.pip.count("node.txt") == 1
 
 
 def test_npm_follows_the_lock_and_runs_nothing_of_a_package(machine: Machine) -> None:
@@ -107,7 +104,7 @@ def test_what_npm_left_when_it_failed_is_not_taken_for_packages(machine: Machine
     assert not list(machine.cache.glob("node-*/packages-*"))
     machine.npm()
     assert machine.make().packages.is_dir()
-    assert machine.pip.count(pins.NODE) == 1
+    assert machine.pip.count("node.txt") == 1
 
 
 def test_pip_without_a_network_means_no_node(machine: Machine) -> None:
@@ -120,7 +117,7 @@ def test_pip_without_a_network_means_no_node(machine: Machine) -> None:
 def test_a_node_that_does_not_start_means_no_node(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(node._Home, "program", tmp_path / "gone")
+    monkeypatch.setattr(node.Installation, "program", tmp_path / "gone")
     with pytest.raises(NoNode, match="doesn't run on this machine"):
         machine.make()
     assert machine.calls() == []
@@ -141,7 +138,7 @@ def test_a_node_that_does_not_start_means_no_node(
 )
 def test_failures_are_one_sentence(tmp_path: Path, printed: str, kind: type[UserError], said: str) -> None:
     """What the network or the machine lacks is a NoNode, a lock that nobody can follow is not: it must not be skipped."""
-    found = complaint(printed, tmp_path, tmp_path / "npm.log")
+    found = npm_error(printed, tmp_path, tmp_path / "npm.log")
     assert type(found) is kind
     assert said in str(found) and "\n" not in str(found)
 
@@ -157,10 +154,7 @@ def test_without_node_the_checks_are_skipped_and_named(
     stages = test_command.Stages(install, tmp_path, tmp_path)
     stages.browser_side()
     reason = "no wheel for this machine"
-    assert [result.counts.skipped for result in stages.results] == [
-        (Skipped("tsc", reason),),
-        (Skipped("eslint", reason),),
-    ]
+    assert [result.skipped for result in stages.results] == [(f"tsc: {reason}",), (f"eslint: {reason}",)]
     assert f"== tsc\nskipped: {reason}" in capsys.readouterr().out
 
 

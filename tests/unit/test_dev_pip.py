@@ -1,15 +1,11 @@
-"""pip's output as a person sees it, and its failures in one sentence. A stand-in plays pip."""
+"""pip's failures in one sentence, read from its log. A stand-in plays pip."""
 
-import io
 import sys
 from pathlib import Path
 
 import pytest
 from pack.dev import pip
 from pack.dev.pip import InstallFailed, Pip
-from pack.dev.progress import Progress
-
-Runner = tuple[Pip, io.StringIO]
 
 FULL = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"
 OFFLINE = (
@@ -27,21 +23,28 @@ PROXY = "WARNING: Retrying (Retry(total=4)) after connection broken by 'ProxyErr
 CERTIFICATE = "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed'))"
 READ_ONLY = "ERROR: Could not install packages due to an OSError: [Errno 30] Read-only file system: '/x'"
 
+STAND_IN = """
+import sys, pathlib
+pathlib.Path({calls!r}).write_text("\\n".join(sys.argv[1:]))
+pathlib.Path(sys.argv[sys.argv.index("--log") + 1]).write_text({logged!r})
+raise SystemExit({code})
+"""
 
-def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: str, code: int = 1) -> Runner:
-    """A Pip whose `python -m pip` prints the text and ends with the code; and what was shown."""
+
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: str, code: int = 1) -> Pip:
+    """A Pip whose `python -m pip` writes the text into its log and ends with the code; its arguments are in `calls`."""
     package = tmp_path / "fake" / "pip"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
-    (package / "__main__.py").write_text(f"print({printed!r})\nraise SystemExit({code})\n")
-    variables = pip.surroundings() | {"PYTHONPATH": str(package.parent)}
-    monkeypatch.setattr(pip, "surroundings", lambda: variables)
-    shown = io.StringIO()
-    return Pip(Path(sys.executable), tmp_path / "cache", Progress(shown)), shown
+    script = STAND_IN.format(calls=str(tmp_path / "calls"), logged=logged, code=code)
+    (package / "__main__.py").write_text(script)
+    variables = pip.variables() | {"PYTHONPATH": str(package.parent)}
+    monkeypatch.setattr(pip, "variables", lambda: variables)
+    return Pip(Path(sys.executable), tmp_path / "cache")
 
 
 @pytest.mark.parametrize(
-    ("printed", "cure"),
+    ("logged", "cure"),
     [
         (FULL, "disk is full: make room"),
         (FULL + "\n" + OFFLINE, "disk is full"),
@@ -52,10 +55,11 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: str, code
         (CHANGED, "isn't the pinned file"),
         (READ_ONLY, "NANO_BANANA_DEV_CACHE"),
         ("ERROR: something new", "something new"),
+        ("", "it said nothing"),
     ],
 )
-def test_failures_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: str, cure: str) -> None:
-    pip, _ = stand_in(tmp_path, monkeypatch, printed)
+def test_failures_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: str, cure: str) -> None:
+    pip = stand_in(tmp_path, monkeypatch, logged)
     with pytest.raises(InstallFailed) as caught:
         pip.install("torch")
     text = str(caught.value)
@@ -63,43 +67,25 @@ def test_failures_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert not caught.value.touched
 
 
-def test_a_failure_while_unpacking_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pip, _ = stand_in(tmp_path, monkeypatch, "Installing collected packages: a, b\n" + FULL)
+def test_a_failure_while_installing_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pip = stand_in(tmp_path, monkeypatch, "Installing collected packages: a, b\n" + FULL)
     with pytest.raises(InstallFailed) as caught:
         pip.install("torch")
     assert caught.value.touched
 
 
-def test_a_line_per_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = [
-        "Looking in indexes: https://someone:secret@example.invalid/simple",
-        "Collecting torch==2.13.0",
-        "  Downloading torch-2.13.0-cp311-cp311-manylinux_2_28_x86_64.whl.metadata (26 kB)",
-        "  Downloading torch-2.13.0-cp311-cp311-manylinux_2_28_x86_64.whl (180.5 MB)",
-        "Progress 1000000 of 180500000",
-        "  Using cached sympy-1.14.0-py3-none-any.whl (6.3 MB)",
-        "Processing /somewhere/mpmath-1.3.0-py3-none-any.whl (from sympy)",
-        "Installing collected packages: mpmath, sympy, torch",
-        "Successfully installed mpmath-1.3.0",
-    ]
-    pip, shown = stand_in(tmp_path, monkeypatch, "\n".join(said), code=0)
-    pip.install("torch")
-    assert shown.getvalue().splitlines() == [
-        "    torch 2.13.0  180.5 MB",
-        "    sympy 1.14.0  6.3 MB",
-        "    mpmath 1.3.0",
-        "    unpacking 3 packages",
-    ]
+def test_a_lock_is_followed_to_the_letter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pip = stand_in(tmp_path, monkeypatch, "", code=0)
+    pip.install_locked(tmp_path / "lock.txt")
+    arguments = (tmp_path / "calls").read_text().splitlines()
+    assert "--require-hashes" in arguments and "--no-deps" in arguments
+    assert arguments[arguments.index("-r") + 1] == str(tmp_path / "lock.txt")
 
 
-def test_the_whole_output_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pip, _ = stand_in(tmp_path, monkeypatch, "one\ntwo", code=0)
-    pip.install("torch")
-    assert (tmp_path / "cache" / "logs" / "pip.log").read_text().split() == ["one", "two"]
-
-
-def test_surroundings_keep_the_index_and_drop_what_misleads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PIP_INDEX_URL", "https://example.invalid/simple")
-    monkeypatch.setenv("PIP_TARGET", "/elsewhere")
-    found = pip.surroundings()
-    assert found["PIP_INDEX_URL"] == "https://example.invalid/simple" and "PIP_TARGET" not in found
+def test_what_misleads_pip_is_kept_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in pip.MISLEADING:
+        monkeypatch.setenv(name, "elsewhere")
+    monkeypatch.setenv("PIP_INDEX_URL", "theirs")
+    variables = pip.variables()
+    assert not set(pip.MISLEADING) & set(variables)
+    assert variables["PIP_INDEX_URL"] == "theirs" and variables["PIP_USER"] == "0"

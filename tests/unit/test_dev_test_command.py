@@ -1,13 +1,14 @@
 """The summary of a test run names what was skipped and why, and its last line adds up."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from pack.dev import chromium, test_command
-from pack.dev.junit import Counts, Skipped, counts
-from pack.dev.test_command import Result, summary
+from pack.dev.cache import ROOT
+from pack.dev.test_command import Result, read_report, summary
 
 REPORT = """<?xml version="1.0"?><testsuites><testsuite>
 <testcase classname="tests.unit.test_a" name="test_good"/>
@@ -20,54 +21,68 @@ REPORT = """<?xml version="1.0"?><testsuites><testsuite>
 def test_counts(tmp_path: Path) -> None:
     path = tmp_path / "report.xml"
     path.write_text(REPORT)
-    assert counts(path) == Counts(1, 2, (Skipped("tests.unit.test_a.test_not", "no camera"),))
+    assert read_report("x", path) == Result("x", 1, 2, ("tests.unit.test_a.test_not: no camera",))
 
 
 def test_no_report_counts_nothing(tmp_path: Path) -> None:
-    assert counts(tmp_path / "none.xml") == Counts()
+    assert read_report("x", tmp_path / "none.xml") == Result("x")
 
 
-def spread(folder: Path) -> tuple[int, Counts]:
-    """pytest's exit code and the counts of its report, for a folder that workers share out."""
+def spread(folder: Path) -> tuple[int, Result]:
+    """pytest's exit code and its report, for a folder that workers share out."""
     report = folder / "report.xml"
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", str(folder)]
     done = subprocess.run([*command, *test_command.workers("unit")], cwd=folder, capture_output=True)
-    return done.returncode, counts(report)
+    return done.returncode, read_report("x", report)
 
 
 def test_workers_report_as_one_process_does(tmp_path: Path) -> None:
     (tmp_path / "test_a.py").write_text("def test_bad(): assert 0\n\ndef test_good(): pass\n")
     (tmp_path / "test_b.py").write_text(
-        "import pytest\n\ndef test_good(record_property): record_property('left_out', 4)\n\n"
-        "def test_not(): pytest.skip('no camera')\n"
+        "import pytest\n\ndef test_good(): pass\n\ndef test_not(): pytest.skip('no camera')\n"
     )
-    assert spread(tmp_path) == (1, Counts(2, 1, (Skipped("test_b.test_not", "no camera"),), 4))
+    assert spread(tmp_path) == (1, Result("x", 2, 1, ("test_b.test_not: no camera",)))
 
 
 def test_a_worker_that_crashes_is_a_failure(tmp_path: Path) -> None:
     (tmp_path / "test_a.py").write_text("import os\n\ndef test_crash(): os._exit(3)\n")
     code, found = spread(tmp_path)
-    assert code and found == Counts(failed=1)
+    assert code and found == Result("x", failed=1)
+
+
+LONG = """
+import pytest
+
+@pytest.mark.long
+def test_long(): assert 0
+
+def test_short(combinations): assert len(combinations({"a": (1, 2), "b": (1, 2), "c": (1, 2), "d": (1, 2)})) < 16
+"""
+
+
+def test_what_takes_long_is_left_out_and_counted(tmp_path: Path) -> None:
+    for name in ("conftest.py", "pairwise.py"):
+        shutil.copyfile(ROOT / "tests" / name, tmp_path / name)
+    (tmp_path / "test_a.py").write_text(LONG)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(tmp_path)]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert "1 passed, 1 deselected" in found.stdout and "combinations of options left out" in found.stdout
+    found = subprocess.run([*command, "--long"], cwd=tmp_path, capture_output=True, text=True)
+    assert "2 failed" in found.stdout and "left out" not in found.stdout
 
 
 def test_summary() -> None:
     text = summary(
         [
-            Result("ruff check", Counts(passed=1), 0.1),
-            Result("tests/unit", Counts(40, 1, (Skipped("tests.unit.test_a.test_not", "no camera"),)), 3.0),
-            Result("tests/browser", Counts(skipped=(Skipped("tests/browser", chromium.MISSING),))),
+            Result("ruff check", 1, seconds=0.1),
+            Result("tests/unit", 40, 1, ("tests.unit.test_a.test_not: no camera",), 3.0),
+            Result("tests/browser", skipped=(f"tests/browser: {chromium.MISSING}",)),
         ]
     )
     lines = text.splitlines()
     assert lines[-1] == "41 passed, 1 failed, 2 skipped"
     assert "  tests.unit.test_a.test_not: no camera" in lines
     assert f"  tests/browser: {chromium.MISSING}" in lines
-
-
-def test_the_last_line_of_the_summary_names_what_was_left_out() -> None:
-    text = summary([Result("tests/unit", Counts(2, left_out=30)), Result("tests/conformance", Counts(1, left_out=4))])
-    said = "3 passed, 0 failed, 0 skipped; 34 combinations of options left out (--long tries them)"
-    assert text.splitlines()[-1] == said
 
 
 @pytest.mark.parametrize(
