@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
 from .files import FileStore
+from .image_request import ImageRequest
 from .message import Reply, Request, json_reply
 from .multipart import Part
-from .order import Order
 from .problem import Problem
 from .references import Reference
 from .results import Result
 
-Reader = Callable[[Any], Order]
+Reader = Callable[[Any], ImageRequest]
 Answer = Callable[[Any], Reply]
 """Both take the call; servers that build on this one have a subclass of `Call`."""
 C = TypeVar("C", bound="Call")
@@ -25,7 +25,7 @@ C = TypeVar("C", bound="Call")
 class Route:
     """One address of an API."""
 
-    form: str
+    name: str
     """Its name among the routes of the API."""
     method: str
     pattern: re.Pattern[str]
@@ -46,7 +46,7 @@ class Route:
 
 
 def route(
-    form: str,
+    name: str,
     method: str,
     pattern: str,
     *,
@@ -60,7 +60,7 @@ def route(
 ) -> Route:
     """A route from the pattern's text."""
     named = (files,) if isinstance(files, str) else files
-    return Route(form, method, re.compile(pattern), read, answer, kind, body, frozenset(query), auth, named)
+    return Route(name, method, re.compile(pattern), read, answer, kind, body, frozenset(query), auth, named)
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Call:
     request: Request
     api: Api[Any]
     route: Route
-    pieces: dict[str, str]
+    path_params: dict[str, str]
     origin: str
     """Where this server is reached, for addresses in answers."""
     number: int
@@ -104,7 +104,9 @@ class Api(Generic[C]):
         """A refused request in the documented status and shape."""
         raise NotImplementedError
 
-    def finished(self, call: C, order: Order, results: list[Result], revised: str | None = None) -> Reply:
+    def finished(
+        self, call: C, image_request: ImageRequest, results: list[Result], revised: str | None = None
+    ) -> Reply:
         """The answer with pictures; `revised` is the model's own text where the API carries one."""
         raise NotImplementedError
 

@@ -13,9 +13,9 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import cast
 
-from .exchange import Exchange
 from .message import Reply, Request, json_reply
 from .problem import Problem
+from .router import Router
 
 PEEK = 64 * 1024
 """Bytes of a body that are read first; also the size up to which a reply goes out in one piece."""
@@ -32,14 +32,14 @@ class Connection:
     def __init__(
         self,
         channel: socket.socket,
-        exchange: Exchange,
+        router: Router,
         origin: str,
         names: tuple[str, ...],
         allowed_hosts: tuple[str, ...] | None,
         closing: threading.Event,
     ) -> None:
         self._channel = channel
-        self._exchange = exchange
+        self._router = router
         self._origin = origin
         self._names = names
         self._allowed_hosts = allowed_hosts
@@ -99,7 +99,7 @@ class Connection:
         host = request.header("host") or ""
         origin = f"http://{host}" if host in self._names else self._origin
         try:
-            return self._exchange.answer(request, origin, self._names)
+            return self._router.answer(request, origin, self._names)
         except Exception as bug:
             # An error of the simulator itself must not look like a provider's: it is named in the answer.
             text = f"simulator bug: {type(bug).__name__}: {bug}"
@@ -152,7 +152,7 @@ class Connection:
         return whole
 
     def _refuse(self, request: Request, problem: Problem) -> Reply:
-        api = self._exchange.locate(request)[0]
+        api = self._router.locate(request)[0]
         return api.problem(problem) if api is not None else json_reply(problem.status, {"error": problem.message})
 
     def _send(self, reply: Reply, *, close: bool, head_only: bool) -> None:

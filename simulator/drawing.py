@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from PIL import Image, ImageDraw
 
-from .lettering import Block, draw_block, draw_tracked, drawable, fit, font, pack, text_width, tracked_width
-from .scenery import Palette, hsl, landscape, palette
+from .landscape import Palette, hsl, landscape, palette
+from .text_layout import Block, draw_block, draw_tracked, drawable, fit, font, pack, text_width, tracked_width
 
 TITLE = "SIMULATION"
 TRACKING = 0.14
@@ -37,8 +37,8 @@ class Card:
     slot: int
     count: int
     prompt: str
-    directive: str = ""
-    """Fault words, drawn small."""
+    footnote: str = ""
+    """Drawn small, under the prompt."""
     thumbnails: list[Image.Image] = field(default_factory=list)
     mode: str = "RGB"
     """`RGB`, `RGBA` (with real transparency) or `L`."""
@@ -126,9 +126,9 @@ def _draw_title(draw: ImageDraw.ImageDraw, spot: tuple[int, int], size: int, col
 
 
 def _draw_prompt(draw: ImageDraw.ImageDraw, card: Card, box: Box, colours: Palette, small: int, largest: int) -> None:
-    """The prompt as large as it fits, and under it, small, the fault words."""
+    """The prompt as large as it fits, and under it, small, the footnote."""
     left, top, width, height = box
-    note = drawable(card.directive)
+    note = drawable(card.footnote)
     if note:
         height -= round(small * 1.6)
     block = fit(drawable(card.prompt) or " ", width, max(1, height), max(small, largest), max(9, small - 2))

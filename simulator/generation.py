@@ -8,45 +8,45 @@ from functools import partial
 
 from .api import Call
 from .drawing import Card, encode
+from .image_request import ImageRequest
 from .message import Reply
-from .order import Order
 from .results import Result
 
 
-def generate(call: Call, order: Order) -> Reply:
-    """The answer to a valid request: `order.count` pictures."""
+def generate(call: Call, image_request: ImageRequest) -> Reply:
+    """The answer to a valid request: `image_request.count` pictures."""
     results = []
-    for slot in range(order.count):
-        card = card_of(call, order, slot, order.count)
-        if order.transport == "url":
-            make = partial(encode, card, order.file_format)
-            path = call.files.add_result(call.api.id, file_stem(order), order.file_format, make)
+    for slot in range(image_request.count):
+        card = card_of(call, image_request, slot, image_request.count)
+        if image_request.transport == "url":
+            make = partial(encode, card, image_request.file_format)
+            path = call.files.add_result(call.api.id, file_stem(image_request), image_request.file_format, make)
             results.append(Result(card.width, card.height, url=call.address(path)))
         else:
-            text = base64.b64encode(encode(card, order.file_format)).decode("ascii")
+            text = base64.b64encode(encode(card, image_request.file_format)).decode("ascii")
             results.append(Result(card.width, card.height, b64=text))
-    return call.api.finished(call, order, results)
+    return call.api.finished(call, image_request, results)
 
 
-def card_of(call: Call, order: Order, slot: int, count: int) -> Card:
+def card_of(call: Call, image_request: ImageRequest, slot: int, count: int) -> Card:
     """What picture `slot` of `count` shows."""
     return Card(
-        width=order.size[0],
-        height=order.size[1],
+        width=image_request.size[0],
+        height=image_request.size[1],
         provider=call.api.id,
-        model=order.model,
-        ratio=order.ratio,
-        resolution=order.resolution,
+        model=image_request.model,
+        ratio=image_request.ratio,
+        resolution=image_request.resolution,
         # Without a seed every picture is another one, as with the real models.
-        seed=order.seed,
-        variety=order.seed if order.seed is not None else call.number * 7919,
+        seed=image_request.seed,
+        variety=image_request.seed if image_request.seed is not None else call.number * 7919,
         slot=slot,
         count=count,
-        prompt=order.prompt,
-        thumbnails=[reference.thumbnail for reference in order.references],
+        prompt=image_request.prompt,
+        thumbnails=[reference.thumbnail for reference in image_request.references],
     )
 
 
-def file_stem(order: Order) -> str:
+def file_stem(image_request: ImageRequest) -> str:
     """The beginning of a result's file name."""
-    return re.sub(r"[^a-z0-9]+", "-", order.model.lower()).strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", image_request.model.lower()).strip("-")

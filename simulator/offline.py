@@ -10,8 +10,8 @@ from typing import Any
 
 from .api import Api, Call, Route, error_object, route
 from .fields import Check, any_text, check_fields, choice, decimal, flag, flag_word, text, whole, wrong
+from .image_request import ImageRequest
 from .message import Reply, json_reply
-from .order import Order
 from .problem import Problem
 from .references import Reference, from_part
 from .results import Result
@@ -33,7 +33,7 @@ class Offline(Api[Any]):
             route("edits", "POST", "/v1/images/edits", read=self._edit, body="multipart"),
         )
 
-    def _generation(self, call: Call) -> Order:
+    def _generation(self, call: Call) -> ImageRequest:
         checks: dict[str, Check] = {
             "n": whole(1, 4),
             "aspect_ratio": choice(*RATIOS_14),
@@ -43,7 +43,7 @@ class Offline(Api[Any]):
         }
         return self._order(call, checks, [])
 
-    def _edit(self, call: Call) -> Order:
+    def _edit(self, call: Call) -> ImageRequest:
         references: list[Reference] = []
         for part in call.parts:
             if part.name == "image":
@@ -62,7 +62,7 @@ class Offline(Api[Any]):
         }
         return self._order(call, checks, references)
 
-    def _order(self, call: Call, checks: dict[str, Check], references: list[Reference]) -> Order:
+    def _order(self, call: Call, checks: dict[str, Check], references: list[Reference]) -> ImageRequest:
         checks |= {
             "model": choice("offline"),
             "prompt": text(),
@@ -79,7 +79,7 @@ class Offline(Api[Any]):
             first = references[0] if references else None
             ratio = nearest_ratio(first.width, first.height, RATIOS_14) if first else "1:1"
         tier = fields.get("image_size", "1K")
-        return Order(
+        return ImageRequest(
             model="offline",
             prompt=fields["prompt"],
             size=pixels(ratio, tier),
@@ -99,7 +99,9 @@ class Offline(Api[Any]):
         kind = "server_error" if problem.status >= 500 else "invalid_request_error"
         return error_object(problem.status, problem.message, kind, code, problem.headers)
 
-    def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
+    def finished(
+        self, call: Call, image_request: ImageRequest, results: list[Result], revised: str | None = None
+    ) -> Reply:
         """`created` and `data`."""
         data: list[dict[str, str]] = [result.entry() for result in results]
         if revised is not None:

@@ -1,4 +1,4 @@
-"""What is wrong with a request, before it is put into the words of one API.
+"""What is wrong with a request, before an API gives it its own status and shape.
 
 Raised by every check; each API's `problem()` turns it into its own documented status and body. Holds no wire format.
 """

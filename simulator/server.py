@@ -12,7 +12,7 @@ import threading
 from typing import TypeVar
 
 from .connection import Connection
-from .exchange import Exchange
+from .router import Router
 
 Self = TypeVar("Self", bound="Simulator")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -22,7 +22,7 @@ class Simulator:
     """A running simulator; also a context manager."""
 
     def __init__(self, port: int = 0, *, host: str = "127.0.0.1") -> None:
-        self._exchange = self._make_exchange()
+        self._router = self._make_router()
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._connections: set[Connection] = set()
@@ -37,7 +37,7 @@ class Simulator:
 
     def base_url(self, provider_id: str) -> str:
         """Where a provider's API is mounted, without a trailing slash; raises KeyError for one that isn't."""
-        if provider_id not in self._exchange.apis:
+        if provider_id not in self._router.apis:
             raise KeyError(provider_id)
         return f"{self.origin}/{provider_id}"
 
@@ -71,11 +71,11 @@ class Simulator:
                 self._connections.add(connection)
             threading.Thread(target=self._serve, args=(connection,), name="simulator-connection", daemon=True).start()
 
-    def _make_exchange(self) -> Exchange:
-        return Exchange()
+    def _make_router(self) -> Router:
+        return Router()
 
     def _connect(self, channel: socket.socket, allowed_hosts: tuple[str, ...] | None) -> Connection:
-        return Connection(channel, self._exchange, self.origin, self._hosts, allowed_hosts, self._closing)
+        return Connection(channel, self._router, self.origin, self._hosts, allowed_hosts, self._closing)
 
     def _serve(self, connection: Connection) -> None:
         try:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pack.simulator import api
+from pack.simulator.image_request import ImageRequest
 from pack.simulator.message import Reply, json_reply
-from pack.simulator.order import Order
 from pack.simulator.problem import Problem
 from pack.simulator.references import Reference
 from pack.simulator.results import Result
@@ -21,7 +21,7 @@ from .files import FileStore
 from .references import from_text
 from .request_log import Record
 from .result_shapes import shaped
-from .tasks import Task, TaskBook
+from .tasks import Task, TaskStore
 
 DECLINED = "I can't create this picture: the request was declined by the content policy."
 
@@ -32,7 +32,7 @@ class Call(api.Call):
 
     api: Api
     files: FileStore
-    tasks: TaskBook = field(default_factory=TaskBook)
+    tasks: TaskStore = field(default_factory=TaskStore)
     hosts: tuple[str, ...] = ()
     """The names under which this server's own files may be given as references."""
     ratio_typo: bool = False
@@ -85,10 +85,10 @@ class Api(api.Api[Call]):
         """The answer to a poll."""
         raise NotImplementedError
 
-    def refused(self, call: Call, order: Order, status: int) -> Reply:
+    def refused(self, call: Call, image_request: ImageRequest, status: int) -> Reply:
         """The model declined for the content; `status` 0 is this API's likeliest, 200 an answer without pictures."""
         if status == 200:
-            return self.finished(call, order, [], revised=DECLINED)
+            return self.finished(call, image_request, [], revised=DECLINED)
         return self.problem(Problem(status or 400, DECLINED, code="content_policy_violation"))
 
     def replay_key(self, call: Call) -> str:
@@ -119,18 +119,20 @@ class Api(api.Api[Call]):
 class TaskApi(Api):
     """An API without answers at once: what a model makes of a prompt is known only when its task has ended."""
 
-    def refused(self, call: Call, order: Order, status: int) -> Reply:
+    def refused(self, call: Call, image_request: ImageRequest, status: int) -> Reply:
         """A task that fails."""
         if status:
-            return super().refused(call, order, status)
-        return self.started(call, self.ended(call, order, [], "refuse"))
+            return super().refused(call, image_request, status)
+        return self.started(call, self.ended(call, image_request, [], "refuse"))
 
-    def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
+    def finished(
+        self, call: Call, image_request: ImageRequest, results: list[Result], revised: str | None = None
+    ) -> Reply:
         """There is no answer without a task: one that ends at once."""
-        return self.started(call, self.ended(call, order, results, "done"))
+        return self.started(call, self.ended(call, image_request, results, "done"))
 
-    def ended(self, call: Call, order: Order, results: list[Result], ending: str) -> Task:
+    def ended(self, call: Call, image_request: ImageRequest, results: list[Result], ending: str) -> Task:
         """A task that has come to its end, in the book."""
-        task = Task(secrets.token_hex(16), self.id, order, results, ending, 0)
+        task = Task(secrets.token_hex(16), self.id, image_request, results, ending, 0)
         call.tasks.add(task)
         return task

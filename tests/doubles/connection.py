@@ -17,7 +17,7 @@ from pack.simulator.problem import Problem
 
 from .control import PREFIX, Control
 from .delivery import Delivery, delivery_of
-from .exchange import Exchange
+from .router import Router
 
 ZEROS = bytes(256 * 1024)
 
@@ -25,20 +25,20 @@ ZEROS = bytes(256 * 1024)
 class Connection(connection.Connection):
     """Serves one connection, with the faults that its requests ask for."""
 
-    _exchange: Exchange
+    _router: Router
 
     def _respond(self, request: Request, keep: bool) -> bool:
-        record = request.record = self._exchange.begin(request)
+        record = request.record = self._router.begin(request)
         self._silent_close = False
         try:
             return super()._respond(request, keep) and not self._silent_close
         finally:
             if record is not None:
-                self._exchange.request_log.answered(record)
+                self._router.request_log.answered(record)
 
     def _answer(self, request: Request) -> Reply:
         if request.path.startswith(PREFIX):
-            return Control(self._exchange).answer(request)
+            return Control(self._router).answer(request)
         reply = super()._answer(request)
         if request.record is not None and request.record.outcome is None:
             request.record.outcome = reply.status
@@ -51,10 +51,10 @@ class Connection(connection.Connection):
         return reply
 
     def _body_begins(self, request: Request, start: bytes | None) -> None:
-        words = {} if request.record is None else self._exchange.early_words(request.record, start)
-        if words:
-            self._wait(words.get("slow", 0.0))
-            self._hang_up(reset="reset" in words)
+        options = {} if request.record is None else self._router.early_fault(request.record, start)
+        if options:
+            self._wait(options.get("slow", 0.0))
+            self._hang_up(reset="reset" in options)
 
     def _wait(self, seconds: float) -> None:
         if seconds > 0 and self._closing.wait(seconds):
@@ -83,10 +83,10 @@ class Connection(connection.Connection):
             self._hang_up(reset=delivery.reset)
         if delivery.slow_body > 0:
             self._channel.sendall(head)
-            pieces = max(1, min(len(body), 20))
-            for number in range(pieces):
-                self._channel.sendall(body[len(body) * number // pieces : len(body) * (number + 1) // pieces])
-                self._wait(delivery.slow_body / pieces)
+            path_params = max(1, min(len(body), 20))
+            for number in range(path_params):
+                self._channel.sendall(body[len(body) * number // path_params : len(body) * (number + 1) // path_params])
+                self._wait(delivery.slow_body / path_params)
         elif len(body) < PEEK:
             # One segment for small replies.
             self._channel.sendall(head + body)

@@ -1,8 +1,8 @@
-"""The vocabulary of misbehaviour, and the book of which request gets which fault.
+"""The faults that a request can be answered with, and which request gets which.
 
-A fault is a few words, such as `status=429 retry_after=1 times=1`. They come with a prompt, as `[[sim: ...]]`, or are
-laid down over the control routes or `Doubles.fault` for a provider and a piece of prompt. An unknown word is an
-error, so that a mistyped test can't pass. Asked by `exchange.py` and `generation.py`; acts on nothing itself.
+A fault is a few options, such as `status=429 retry_after=1 times=1`. They come with a prompt, as `[[sim: ...]]`, or are
+added over the control routes or `Doubles.fault` for a provider and a piece of prompt. An unknown option is an
+error, so that a mistyped test can't pass. Asked by `router.py` and `generation.py`; acts on nothing itself.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 DIRECTIVE = re.compile(r"\[\[sim:(.*?)\]\]", re.DOTALL)
 STATUSES = (400, 401, 402, 403, 404, 408, 409, 413, 429, 451, 500, 502, 503, 504)
 
-Words = dict[str, Any]
+FaultOptions = dict[str, Any]
 
 
-class UnknownWord(ValueError):
-    """A word, or a value, that is not in the vocabulary; the message names it."""
+class UnknownFault(ValueError):
+    """An option, or its value, that is not known; the message names it."""
 
 
 def _flag(value: str | None) -> bool:
@@ -65,7 +65,7 @@ def _optional(default: str, check: Callable[[str | None], Any]) -> Callable[[str
     return lambda value: check(default if value is None else value)
 
 
-VOCABULARY: dict[str, Callable[[str | None], Any]] = {
+OPTIONS: dict[str, Callable[[str | None], Any]] = {
     # The answer to the paid request.
     "slow": _seconds,
     "hold": _flag,  # no answer until `Doubles.release`, or the end of the faults: for tests of what happens meanwhile
@@ -122,7 +122,7 @@ VOCABULARY: dict[str, Callable[[str | None], Any]] = {
     "redirect_file": _raw,
 }
 
-FILE_WORDS = frozenset(
+FILE_OPTIONS = frozenset(
     {
         "truncate",
         "short",
@@ -136,51 +136,51 @@ FILE_WORDS = frozenset(
         "redirect_file",
     }
 )
-"""Words that act when a result file is fetched; there `times` counts the fetches of that file."""
+"""Options that act when a result file is fetched; there `times` counts the fetches of that file."""
 
 
-def parse_words(text: str) -> Words:
-    """The words of one fault; raises UnknownWord naming the first that isn't known or whose value isn't."""
-    words: Words = {}
+def parse_fault(text: str) -> FaultOptions:
+    """The options of one fault; raises UnknownFault naming the first that isn't known or whose value isn't."""
+    options: FaultOptions = {}
     for piece in text.split():
         name, has_value, value = piece.partition("=")
-        check = VOCABULARY.get(name)
+        check = OPTIONS.get(name)
         if check is None:
-            raise UnknownWord(f"unknown simulator word '{name}'")
+            raise UnknownFault(f"unknown fault option '{name}'")
         try:
-            words[name] = check(value if has_value else None)
+            options[name] = check(value if has_value else None)
         except ValueError as problem:
-            raise UnknownWord(f"simulator word '{name}' {problem}") from None
-    if "reset" in words:
-        words.setdefault("drop", words["reset"])
-    return words
+            raise UnknownFault(f"fault option '{name}' {problem}") from None
+    if "reset" in options:
+        options.setdefault("drop", options["reset"])
+    return options
 
 
 def split_prompt(prompt: str) -> tuple[str, str]:
-    """(the prompt without its directives, the directives' words as text)."""
+    """(the prompt without its directives, the options of the directives as text))."""
     found = " ".join(piece.strip() for piece in DIRECTIVE.findall(prompt))
     return re.sub(r"[ \t]{2,}", " ", DIRECTIVE.sub("", prompt)).strip(), found
 
 
 @dataclass
 class Rule:
-    """A fault laid down for every matching request."""
+    """A fault for every matching request."""
 
     provider: str
     """Provider id, or `*`."""
     match: str
     """Piece of the prompt; empty matches everything."""
-    words: Words
+    options: FaultOptions
     used: int = 0
 
     def fits(self, provider: str, prompt: str) -> bool:
         """Whether it is meant for this request and not used up."""
         if self.provider not in ("*", provider) or self.match not in prompt:
             return False
-        return "times" not in self.words or self.used < self.words["times"]
+        return "times" not in self.options or self.used < self.options["times"]
 
 
-class FaultBook:
+class FaultRules:
     """Which fault a request gets; thread-safe. `times` of a directive counts per provider and prompt text."""
 
     def __init__(self) -> None:
@@ -191,12 +191,12 @@ class FaultBook:
         """What an answer that is held from now on waits for."""
 
     def add(self, provider: str, match: str, fault: str) -> None:
-        """Lay a fault down; raises UnknownWord."""
-        words = parse_words(fault)
-        if not words:
-            raise UnknownWord("the fault has no words")
+        """Add a fault; raises UnknownFault."""
+        options = parse_fault(fault)
+        if not options:
+            raise UnknownFault("the fault has no options")
         with self._lock:
-            self._rules.append(Rule(provider, match, words))
+            self._rules.append(Rule(provider, match, options))
 
     def clear(self) -> None:
         """Forget every fault and every count, and let go what is held."""
@@ -211,35 +211,35 @@ class FaultBook:
             self.released.set()
             self.released = threading.Event()
 
-    def look(self, provider: str, prompt: str) -> Words:
-        """The words in force, without using any of them up. Raises UnknownWord for a wrong directive."""
+    def look(self, provider: str, prompt: str) -> FaultOptions:
+        """The options in force, without using any of them up. Raises UnknownFault for a wrong directive."""
         return self._collect(provider, prompt, use=False)
 
-    def take(self, provider: str, prompt: str) -> Words:
-        """The words in force; one use of each counted fault is gone. Raises UnknownWord for a wrong directive."""
+    def take(self, provider: str, prompt: str) -> FaultOptions:
+        """The options in force; one use of each counted fault is gone. Raises UnknownFault for a wrong directive."""
         return self._collect(provider, prompt, use=True)
 
-    def take_word(self, provider: str, word: str) -> Any:
-        """The value of one word laid down for requests that have no prompt, such as uploads; None without it."""
+    def take_option(self, provider: str, name: str) -> Any:
+        """The value of one option added for requests that have no prompt, such as uploads; None without it."""
         with self._lock:
             for rule in self._rules:
-                if word in rule.words and rule.fits(provider, rule.match):
+                if name in rule.options and rule.fits(provider, rule.match):
                     rule.used += 1
-                    return rule.words[word]
+                    return rule.options[name]
         return None
 
-    def _collect(self, provider: str, prompt: str, *, use: bool) -> Words:
-        directive = parse_words(split_prompt(prompt)[1])
-        words: Words = {}
+    def _collect(self, provider: str, prompt: str, *, use: bool) -> FaultOptions:
+        directive = parse_fault(split_prompt(prompt)[1])
+        options: FaultOptions = {}
         with self._lock:
             for rule in self._rules:
                 # A rule for uploads only would otherwise be used up by the paid requests around them.
-                if rule.fits(provider, prompt) and "upload_status" not in rule.words:
+                if rule.fits(provider, prompt) and "upload_status" not in rule.options:
                     rule.used += use
-                    words.update(rule.words)
+                    options.update(rule.options)
             key = (provider, prompt)
             if directive and ("times" not in directive or self._used.get(key, 0) < directive["times"]):
                 if use and "times" in directive:
                     self._used[key] = self._used.get(key, 0) + 1
-                words.update(directive)
-        return words
+                options.update(directive)
+        return options

@@ -10,7 +10,7 @@ from pack.simulator.files import MIME, SUFFIX, ranged
 from pack.simulator.message import Reply, Request
 
 from .delivery import Delivery
-from .faults import Words
+from .faults import FaultOptions
 
 UPLOAD_BYTES = 768_000_000
 LOGIN_PAGE = (
@@ -24,23 +24,25 @@ class FileStore(files.FileStore):
 
     def __init__(self) -> None:
         super().__init__()
-        self._words: dict[str, Words] = {}
+        self._options: dict[str, FaultOptions] = {}
         """The faults of each result file."""
         self._fetches: Counter[str] = Counter()
         self._uploads: OrderedDict[str, tuple[bytes, str]] = OrderedDict()
 
-    def add_faulty(self, provider: str, stem: str, file_format: str, make: Callable[[], bytes], words: Words) -> str:
+    def add_faulty(
+        self, provider: str, stem: str, file_format: str, make: Callable[[], bytes], options: FaultOptions
+    ) -> str:
         """Promise a picture whose downloads have these faults; returns its path on this server."""
         path = self.add_result(provider, stem, file_format, make)
-        if words:
+        if options:
             with self._lock:
-                self._words[path] = words
+                self._options[path] = options
         return path
 
     def add_upload(self, provider: str, stem: str, mime: str, content: bytes) -> str:
         """Keep an uploaded picture; returns its path on this server."""
-        form = next((form for form, known in MIME.items() if known == mime), "png")
-        path = f"/{provider}/files/{stem}{SUFFIX[form]}"
+        file_format = next((file_format for file_format, known in MIME.items() if known == mime), "png")
+        path = f"/{provider}/files/{stem}{SUFFIX[file_format]}"
         with self._lock:
             self._uploads[path] = (content, mime)
             while len(self._uploads) > 1 and sum(len(kept) for kept, _ in self._uploads.values()) > UPLOAD_BYTES:
@@ -60,7 +62,7 @@ class FileStore(files.FileStore):
         """Forget every file."""
         super().clear()
         with self._lock:
-            self._words.clear()
+            self._options.clear()
             self._fetches.clear()
             self._uploads.clear()
 
@@ -69,39 +71,39 @@ class FileStore(files.FileStore):
         with self._lock:
             upload = self._uploads.get(request.path)
             stored = self._results.get(request.path)
-            words: Words = {}
+            options: FaultOptions = {}
             if stored is not None:
-                words = dict(self._words.get(request.path, {}))
+                options = dict(self._options.get(request.path, {}))
                 # A download that drops does so once, or the file could never be had.
-                times = words.get("times", 1 if "file_drop" in words else None)
+                times = options.get("times", 1 if "file_drop" in options else None)
                 if times is not None and self._fetches[request.path] >= times:
-                    words = {"norange": True} if "norange" in words else {}
+                    options = {"norange": True} if "norange" in options else {}
                 self._fetches[request.path] += 1
         if upload is not None:
             return ranged(request, upload[0], upload[1])
         if stored is None:
             return None
-        delivery = Delivery(slow=words.get("file_slow", 0.0))
-        if "file_status" in words:
-            return Reply(int(words["file_status"]), b"not now\n", "text/plain", delivery=delivery)
-        if "redirect_file" in words:
-            headers = [("Location", str(words["redirect_file"]))]
+        delivery = Delivery(slow=options.get("file_slow", 0.0))
+        if "file_status" in options:
+            return Reply(int(options["file_status"]), b"not now\n", "text/plain", delivery=delivery)
+        if "redirect_file" in options:
+            headers = [("Location", str(options["redirect_file"]))]
             return Reply(302, b"", "text/plain", headers=headers, delivery=delivery)
-        mime = str(words.get("type", stored.mime))
-        if "notimage" in words:
-            return Reply(200, LOGIN_PAGE, words.get("type", "text/html"), delivery=delivery)
-        if "huge" in words:
-            delivery.declared_length = delivery.zeros = int(words["huge"])
+        mime = str(options.get("type", stored.mime))
+        if "notimage" in options:
+            return Reply(200, LOGIN_PAGE, options.get("type", "text/html"), delivery=delivery)
+        if "huge" in options:
+            delivery.declared_length = delivery.zeros = int(options["huge"])
             return Reply(200, b"", mime, delivery=delivery)
         content = self._drawn(stored)
-        if "truncate" in words:
+        if "truncate" in options:
             delivery.declared_length, content = len(content), content[: len(content) // 2]
             return Reply(200, content, mime, delivery=delivery)
-        if "short" in words:
+        if "short" in options:
             content = content[: len(content) // 2]
-        reply = Reply(200, content, mime) if "norange" in words else ranged(request, content, mime)
+        reply = Reply(200, content, mime) if "norange" in options else ranged(request, content, mime)
         reply.delivery = delivery
-        if "file_drop" in words:
+        if "file_drop" in options:
             delivery.drop = "body"
-            delivery.reset = "reset" in words
+            delivery.reset = "reset" in options
         return reply

@@ -2,7 +2,7 @@
 
 Follows the Gemini image guide and the SDK; `gemini_request.py` reads the body. A request gives one picture. Models that
 think send a draft first, marked as a thought; where text may be answered, a few words come before the picture. A declined
-request is an HTTP 200 without a picture, as there; the fault word `reason` chooses the reason. Subclassed by the APIs
+request is an HTTP 200 without a picture, as there; the fault option `reason` chooses the reason. Subclassed by the APIs
 `google` and `vertex`. Judged by google-genai 3.6 (`tests/conformance`).
 """
 
@@ -17,8 +17,8 @@ from typing import Any
 
 from pack.simulator.fields import wrong
 from pack.simulator.files import MIME
+from pack.simulator.image_request import ImageRequest
 from pack.simulator.message import Reply, json_reply
-from pack.simulator.order import Order
 from pack.simulator.problem import Problem
 from pack.simulator.references import Reference
 from pack.simulator.results import Result
@@ -101,8 +101,8 @@ class Gemini(Api):
     output_formats = False
     """Whether the file format can be asked for."""
 
-    def _read(self, call: Call) -> Order:
-        model = call.pieces["model"]
+    def _read(self, call: Call) -> ImageRequest:
+        model = call.path_params["model"]
         spec = self.models.get(model)
         if spec is None:
             raise Problem(404, self.unknown_model(model[:80]))
@@ -124,7 +124,7 @@ class Gemini(Api):
         level = thinking.get("thinkingLevel", "high" if spec.thinks else "minimal")
         words = "TEXT" in config.get("responseModalities", ("TEXT", "IMAGE"))
         mime = image.get("imageOutputOptions", {}).get("mimeType", "image/png")
-        return Order(
+        return ImageRequest(
             model=model,
             prompt=prompt,
             size=pixels(ratio, tier),
@@ -182,29 +182,33 @@ class Gemini(Api):
             error["details"] = details
         return json_reply(status, {"error": error}, headers)
 
-    def refused(self, call: Call, order: Order, status: int) -> Reply:
+    def refused(self, call: Call, image_request: ImageRequest, status: int) -> Reply:
         """By default a finished answer whose picture was held back; 200 is one in words alone."""
         if status not in (0, 200):
             return self.problem(Problem(status, DECLINED))
-        reason = str(order.extras.get("reason", "IMAGE_SAFETY" if status == 0 else "STOP"))
+        reason = str(image_request.extras.get("reason", "IMAGE_SAFETY" if status == 0 else "STOP"))
         if reason.startswith("block:"):
-            return json_reply(200, {"promptFeedback": {"blockReason": reason.removeprefix("block:")}, **_tail(order)})
+            return json_reply(
+                200, {"promptFeedback": {"blockReason": reason.removeprefix("block:")}, **_tail(image_request)}
+            )
         candidate: dict[str, Any] = {"finishReason": reason, "index": 0}
         if status == 200:
             candidate["content"] = {"role": "model", "parts": [{"text": DECLINED}]}
         else:
             candidate["finishMessage"] = "Unable to show the generated image. " + DECLINED
-        return json_reply(200, {"candidates": [candidate], **_tail(order)})
+        return json_reply(200, {"candidates": [candidate], **_tail(image_request)})
 
-    def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
+    def finished(
+        self, call: Call, image_request: ImageRequest, results: list[Result], revised: str | None = None
+    ) -> Reply:
         """One candidate: a draft where the model thinks, a word, then the pictures."""
         parts: list[dict[str, Any]] = []
-        if order.extras["thinks"]:
+        if image_request.extras["thinks"]:
             parts.append({"text": "I sketch the composition first.", "thought": True})
             parts.append({"inlineData": {"mimeType": "image/png", "data": _draft()}, "thought": True})
-        if order.extras["words"] and results:
+        if image_request.extras["words"] and results:
             parts.append({"text": "Here is the picture."})
-        parts += [_part(result, order) for result in results]
+        parts += [_part(result, image_request) for result in results]
         candidate: dict[str, Any] = {
             "content": {"role": "model", "parts": parts},
             "finishReason": "STOP" if results else "NO_IMAGE",
@@ -212,27 +216,27 @@ class Gemini(Api):
         }
         if not results:
             del candidate["content"]
-        if order.extras["searches"] and results:
+        if image_request.extras["searches"] and results:
             page = {"uri": "https://example.com/facts", "title": "Facts"}
             candidate["groundingMetadata"] = {"webSearchQueries": ["facts"], "groundingChunks": [{"web": page}]}
-        return json_reply(200, {"candidates": [candidate], **_tail(order)})
+        return json_reply(200, {"candidates": [candidate], **_tail(image_request)})
 
     def started(self, call: Call, task: Task) -> Reply:
-        """This API has no tasks; the fault word for them is answered as what it would be here."""
+        """This API has no tasks; the fault option for them is answered as what it would be here."""
         return self.problem(Problem(400, "This API has no tasks."))
 
 
-def _part(result: Result, order: Order) -> dict[str, Any]:
-    mime = MIME[order.file_format]
+def _part(result: Result, image_request: ImageRequest) -> dict[str, Any]:
+    mime = MIME[image_request.file_format]
     if result.url.startswith("http"):
         return {"fileData": {"mimeType": mime, "fileUri": result.url}}
     return {"inlineData": {"mimeType": mime, "data": result.address()}, "thoughtSignature": SIGNATURE}
 
 
-def _tail(order: Order) -> dict[str, Any]:
+def _tail(image_request: ImageRequest) -> dict[str, Any]:
     return {
         "usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 1120, "totalTokenCount": 1129},
-        "modelVersion": order.model,
+        "modelVersion": image_request.model,
         "responseId": "simulated",
     }
 

@@ -1,6 +1,6 @@
 """The way of a paid request after validation: faults, billing, pictures, answer.
 
-Called by `exchange.py` with a validated order. The only place that bills, and the only one that knows which fault comes
+Called by `router.py` with a validated order. The only place that bills, and the only one that knows which fault comes
 before the bill and which after it.
 """
 
@@ -16,15 +16,15 @@ from email.utils import formatdate
 from pack.simulator.drawing import Card, encode
 from pack.simulator.files import MIME
 from pack.simulator.generation import card_of, file_stem
+from pack.simulator.image_request import ImageRequest
 from pack.simulator.message import Reply, json_reply
-from pack.simulator.order import Order
 from pack.simulator.problem import Problem
 from pack.simulator.results import Result
 from pack.simulator.sizes import COLUMNS, pixels
 
 from .api import Call
 from .delivery import delivery_of
-from .faults import FILE_WORDS, Words, split_prompt
+from .faults import FILE_OPTIONS, FaultOptions, split_prompt
 from .files import LOGIN_PAGE
 from .request_log import RequestLog
 from .result_shapes import shaped
@@ -37,81 +37,81 @@ BAD_GATEWAY_PAGE = (
 SMALL = (64, 64)
 
 
-def generate(call: Call, order: Order, words: Words, request_log: RequestLog) -> Reply:
-    """The reply to a valid paid request under the fault words given."""
+def generate(call: Call, request: ImageRequest, options: FaultOptions, request_log: RequestLog) -> Reply:
+    """The reply to a valid paid request under the faults given."""
     record = call.record
     assert record is not None
 
     def bill(images: int) -> None:
-        request_log.bill(record, images, images * order.price)
+        request_log.bill(record, images, images * request.price)
 
-    if "reason" in words:
-        order.extras["reason"] = words["reason"]
+    if "reason" in options:
+        request.extras["reason"] = options["reason"]
     key = call.api.replay_key(call)
     earlier = call.tasks.earlier(call.api.id, key, bytes(call.request.body)) if key else None
-    reply = _refusal(call, order, words)
+    reply = _refusal(call, request, options)
     if reply is not None:
-        record.outcome = _outcome(words, reply.status)
-        if "paid" in words and earlier is None:
-            bill(order.count)
+        record.outcome = _outcome(options, reply.status)
+        if "paid" in options and earlier is None:
+            bill(request.count)
             if key:
-                task = _task(call, order, _pictures(call, order, words, order.count), {}, record.cost_usd)
+                task = _task(call, request, _pictures(call, request, options, request.count), {}, record.cost_usd)
                 call.tasks.remember(key, bytes(call.request.body), task)
-        return _dressed(reply, words)
+        return _dressed(reply, options)
     if earlier is not None:
         reply = call.api.started(call, earlier)
-        record.outcome = _outcome({"replay": True, **words}, reply.status)
-        return _dressed(reply, words)
-    wanted = max(0, order.count + ("more" in words) - ("fewer" in words))
-    images = order.count if "empty" in words else wanted
-    if words.get("task") in ("fail", "cancelled") and "paid" not in words:
+        record.outcome = _outcome({"replay": True, **options}, reply.status)
+        return _dressed(reply, options)
+    wanted = max(0, request.count + ("more" in options) - ("fewer" in options))
+    images = request.count if "empty" in options else wanted
+    if options.get("task") in ("fail", "cancelled") and "paid" not in options:
         # Every document that mentions it says that a failed task is not charged.
         images = 0
     bill(images)
-    results = [] if "empty" in words else _pictures(call, order, words, wanted)
-    if order.asynchronous or "task" in words:
-        task = _task(call, order, results, words, record.cost_usd)
+    results = [] if "empty" in options else _pictures(call, request, options, wanted)
+    if request.asynchronous or "task" in options:
+        task = _task(call, request, results, options, record.cost_usd)
         task.unbill = lambda: bill(0)
         if key:
             call.tasks.remember(key, bytes(call.request.body), task)
         reply = call.api.started(call, task)
-    elif "shape" in words:
-        reply = json_reply(200, shaped(words["shape"], results))
+    elif "shape" in options:
+        reply = json_reply(200, shaped(options["shape"], results))
     else:
         if key:
             # Nobody is told of a task here: it is where the same key finds the same results again.
-            done = _task(call, order, results, {}, record.cost_usd)
+            done = _task(call, request, results, {}, record.cost_usd)
             call.tasks.remember(key, bytes(call.request.body), done)
-        reply = call.api.finished(call, order, results)
-    record.outcome = _outcome(words, reply.status)
-    return _dressed(reply, words)
+        reply = call.api.finished(call, request, results)
+    record.outcome = _outcome(options, reply.status)
+    return _dressed(reply, options)
 
 
-def _outcome(words: Words, status: int) -> int | str:
-    for word in ("drop", "html", "redirect", "refuse", "broken_json", "empty", "task", "replay"):
-        if word in words:
-            value = words[word]
-            return f"{word}={value}" if isinstance(value, str) and value else word
+def _outcome(options: FaultOptions, status: int) -> int | str:
+    for name in ("drop", "html", "redirect", "refuse", "broken_json", "empty", "task", "replay"):
+        if name in options:
+            value = options[name]
+            return f"{name}={value}" if isinstance(value, str) and value else name
     return status
 
 
-def _refusal(call: Call, order: Order, words: Words) -> Reply | None:
+def _refusal(call: Call, request: ImageRequest, options: FaultOptions) -> Reply | None:
     """The reply of a fault that comes before the bill, if there is one."""
-    if "redirect" in words:
-        return Reply(307, b"", "text/plain", headers=[("Location", words["redirect"])])
-    extra = (("Retry-After", _retry_after(words["retry_after"])),) if "retry_after" in words else ()
-    if "html" in words:
-        status = words.get("status", 200)
+    if "redirect" in options:
+        return Reply(307, b"", "text/plain", headers=[("Location", options["redirect"])])
+    extra = (("Retry-After", _retry_after(options["retry_after"])),) if "retry_after" in options else ()
+    if "html" in options:
+        status = options.get("status", 200)
         page = LOGIN_PAGE
         if status != 200:
             reason = {502: "Bad Gateway", 503: "Service Temporarily Unavailable", 504: "Gateway Time-out"}
             page = BAD_GATEWAY_PAGE.format(status=status, reason=reason.get(status, "Error")).encode()
         return Reply(status, page, "text/html", headers=list(extra))
-    if "status" in words:
-        return call.api.problem(Problem(words["status"], headers=extra))
-    if "refuse" in words:
-        return call.api.refused(call, order, int(words["refuse"] or 0))
-    if words.get("drop") in ("connect", "upload"):
+    if "status" in options:
+        return call.api.problem(Problem(options["status"], headers=extra))
+    if "refuse" in options:
+        return call.api.refused(call, request, int(options["refuse"] or 0))
+    if options.get("drop") in ("connect", "upload"):
         # The directive came too late in the body to act on it there: drop all the same, unbilled.
         return Reply(200)
     return None
@@ -125,43 +125,47 @@ def _retry_after(value: str) -> str:
     return formatdate(time.time() + int(later.group(1)), usegmt=True)
 
 
-def _pictures(call: Call, order: Order, words: Words, wanted: int) -> list[Result]:
-    prompt, directive = split_prompt(order.prompt)
-    form = words.get("as", order.file_format)
-    file_words = {name: value for name, value in words.items() if name in FILE_WORDS}
-    if file_words:
-        file_words |= {name: words[name] for name in ("times", "reset") if name in words}
+def _pictures(call: Call, request: ImageRequest, options: FaultOptions, wanted: int) -> list[Result]:
+    prompt, directive = split_prompt(request.prompt)
+    file_format = options.get("as", request.file_format)
+    file_options = {name: value for name, value in options.items() if name in FILE_OPTIONS}
+    if file_options:
+        file_options |= {name: options[name] for name in ("times", "reset") if name in options}
     results = []
     for slot in range(wanted):
-        width, height = SMALL if "small" in words else _size(order, slot) if "sizes" in words else order.size
+        width, height = SMALL if "small" in options else _size(request, slot) if "sizes" in options else request.size
         card = replace(
-            card_of(call, order, slot, wanted),
+            card_of(call, request, slot, wanted),
             width=width,
             height=height,
             prompt=prompt,
-            directive=directive,
-            mode="RGBA" if "rgba" in words else "L" if "gray" in words else "RGB",
+            footnote=directive,
+            mode="RGBA" if "rgba" in options else "L" if "gray" in options else "RGB",
         )
-        results.append(_result(call, order, words, card, form, file_words))
+        results.append(_result(call, request, options, card, file_format, file_options))
     return results
 
 
-def _result(call: Call, order: Order, words: Words, card: Card, form: str, file_words: Words) -> Result:
-    transport = order.transport
+def _result(
+    call: Call, request: ImageRequest, options: FaultOptions, card: Card, file_format: str, file_options: FaultOptions
+) -> Result:
+    transport = request.transport
     for word in ("b64", "b64twice", "datauri", "url"):
-        if word in words:
+        if word in options:
             transport = word
     result = Result(card.width, card.height)
     if transport == "url":
-        path = call.files.add_faulty(call.api.id, file_stem(order), form, lambda: encode(card, form), file_words)
-        result.url = str(words.get("url") or call.address(path))
+        path = call.files.add_faulty(
+            call.api.id, file_stem(request), file_format, lambda: encode(card, file_format), file_options
+        )
+        result.url = str(options.get("url") or call.address(path))
         return result
-    content = encode(card, form)
-    if "short" in words:
+    content = encode(card, file_format)
+    if "short" in options:
         content = content[: len(content) // 2]
     text = base64.b64encode(content).decode("ascii")
     if transport == "datauri":
-        result.url = f"data:{MIME[form]};base64,{text}"
+        result.url = f"data:{MIME[file_format]};base64,{text}"
     elif transport == "b64twice":
         result.b64 = base64.b64encode(text.encode("ascii")).decode("ascii")
     else:
@@ -169,51 +173,51 @@ def _result(call: Call, order: Order, words: Words, card: Card, form: str, file_
     return result
 
 
-def _size(order: Order, slot: int) -> tuple[int, int]:
+def _size(request: ImageRequest, slot: int) -> tuple[int, int]:
     """Another size for each picture: the neighbours in the table, from the one asked for."""
     if slot == 0:
-        return order.size
+        return request.size
     ratios = ("1:1", "4:3", "3:4", "16:9", "9:16")
-    column = COLUMNS[(COLUMNS.index(order.resolution) + slot) % 2] if order.resolution in COLUMNS else "1K"
+    column = COLUMNS[(COLUMNS.index(request.resolution) + slot) % 2] if request.resolution in COLUMNS else "1K"
     return pixels(ratios[(slot - 1) % len(ratios)], column)
 
 
-def _task(call: Call, order: Order, results: list[Result], words: Words, cost_usd: float) -> Task:
+def _task(call: Call, request: ImageRequest, results: list[Result], options: FaultOptions, cost_usd: float) -> Task:
     task = Task(
         id=new_task_id(),
         provider=call.api.id,
-        order=order,
+        image_request=request,
         results=results,
-        ending=words.get("task", "done"),
-        steps=words.get("steps", 1),
-        flat="flat_task" in words,
-        shape=words.get("shape", ""),
+        ending=options.get("task", "done"),
+        steps=options.get("steps", 1),
+        flat="flat_task" in options,
+        shape=options.get("shape", ""),
         cost_usd=cost_usd,
-        poll_status=words.get("poll_status", 0),
-        poll_times=words.get("poll_times"),
-        cancel_fault=words.get("cancel", ""),
+        poll_status=options.get("poll_status", 0),
+        poll_times=options.get("poll_times"),
+        cancel_fault=options.get("cancel", ""),
     )
     call.tasks.add(task)
     return task
 
 
-def _dressed(reply: Reply, words: Words) -> Reply:
+def _dressed(reply: Reply, options: FaultOptions) -> Reply:
     """The reply with the faults of its body and of its sending."""
-    if "broken_json" in words:
+    if "broken_json" in options:
         reply.body = reply.body[: max(1, len(reply.body) * 2 // 3)]
-    if "trailing" in words:
+    if "trailing" in options:
         reply.body += b"\n\x00<!-- served by cache-17 -->}"
-    if "bom" in words:
+    if "bom" in options:
         reply.body = b"\xef\xbb\xbf" + reply.body
-    if "gzip" in words:
+    if "gzip" in options:
         reply.body = gzip.compress(reply.body, 1)
         reply.headers.append(("Content-Encoding", "gzip"))
     delivery = delivery_of(reply)
-    delivery.slow = words.get("slow", 0.0)
-    delivery.held = words.get("hold")
-    delivery.slow_body = words.get("slow_body", 0.0)
-    drop = str(words.get("drop", ""))
+    delivery.slow = options.get("slow", 0.0)
+    delivery.held = options.get("hold")
+    delivery.slow_body = options.get("slow_body", 0.0)
+    drop = str(options.get("drop", ""))
     delivery.drop = "headers" if drop in ("connect", "upload") else drop
-    delivery.reset = "reset" in words
-    delivery.silent_close = "keepalive_close" in words
+    delivery.reset = "reset" in options
+    delivery.silent_close = "keepalive_close" in options
     return reply

@@ -1,7 +1,7 @@
 """What was asked: requests as received, what would have been billed, and waiting for either.
 
 Keeps no picture and no key: references are a hash and a size, an Authorization header is only its form. Written by
-`exchange.py` and `generation.py`; read by tests through the control routes and `Doubles.request_log`.
+`router.py` and `generation.py`; read by tests through the control routes and `Doubles.request_log`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Record:
     method: str
     query: str
     headers: dict[str, str]
-    form: str = ""
+    route_name: str = ""
     prompt: str = ""
     fields: dict[str, Any] = field(default_factory=dict)
     references: list[dict[str, Any]] = field(default_factory=list)

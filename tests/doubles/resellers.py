@@ -14,8 +14,8 @@ from typing import Any
 
 from pack.simulator.api import Route, route
 from pack.simulator.fields import Check, check_fields, choice, strings, text, wrong
+from pack.simulator.image_request import ImageRequest
 from pack.simulator.message import Reply, json_reply
-from pack.simulator.order import Order
 from pack.simulator.problem import Problem
 from pack.simulator.results import Result
 from pack.simulator.sizes import RATIOS_10, nearest_ratio, pixels
@@ -84,12 +84,12 @@ class ComfyRouter(Gemini):
     def routes(self) -> tuple[Route, ...]:
         return (route("generate", "POST", r"/v2/models/vertexai/(?P<model>[^/:]+)", read=self._read),)
 
-    def _read(self, call: Call) -> Order:
-        order = super()._read(call)
+    def _read(self, call: Call) -> ImageRequest:
+        image_request = super()._read(call)
         level = call.fields["generationConfig"].get("thinkingConfig", {}).get("thinkingLevel", "HIGH")
         if level != level.upper():
             raise wrong("generationConfig.thinkingConfig.thinkingLevel", "must be one of MINIMAL, LOW, MEDIUM, HIGH")
-        return order
+        return image_request
 
     def replay_key(self, call: Call) -> str:
         """`Idempotency-Key`: the same one again is the same generation and the same charge."""
@@ -100,7 +100,7 @@ class ComfyRouter(Gemini):
 
     def started(self, call: Call, task: Task) -> Reply:
         """What an earlier request with the same key was answered with."""
-        reply = self.finished(call, task.order, task.results)
+        reply = self.finished(call, task.image_request, task.results)
         reply.headers.append(("Idempotent-Replayed", "true"))
         return reply
 
@@ -123,7 +123,7 @@ class VercelGateway(OpenRouter):
     def routes(self) -> tuple[Route, ...]:
         return (route("chat", "POST", "/v1/chat/completions", read=self._plain_chat),)
 
-    def _plain_chat(self, call: Call) -> Order:
+    def _plain_chat(self, call: Call) -> ImageRequest:
         if "image_config" in call.fields:
             raise wrong("image_config", "is not known here")
         return self._chat(call)
@@ -141,10 +141,12 @@ class LaoZhangChat(VercelGateway):
             raise Problem(404, f"No available channel for model {str(name)[:80]}")
         return f"google/{name}"
 
-    def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
+    def finished(
+        self, call: Call, image_request: ImageRequest, results: list[Result], revised: str | None = None
+    ) -> Reply:
         pictures = [f"![image]({result.url or f'data:image/png;base64,{result.b64}'})" for result in results]
         message = {"role": "assistant", "content": revised or "\n".join(pictures)}
-        answer = {"id": "chatcmpl-1", "object": "chat.completion", "model": order.model}
+        answer = {"id": "chatcmpl-1", "object": "chat.completion", "model": image_request.model}
         choices = [{"index": 0, "finish_reason": "stop", "message": message}]
         return json_reply(200, {**answer, "choices": choices, "usage": {"total_tokens": 1302}})
 
@@ -159,7 +161,7 @@ class GrsAi(Api):
     def routes(self) -> tuple[Route, ...]:
         return (route("draw", "POST", "/v1/draw/nano-banana", read=self._draw),)
 
-    def _draw(self, call: Call) -> Order:
+    def _draw(self, call: Call) -> ImageRequest:
         checks: dict[str, Check] = {
             "model": choice(*self.PRICES),
             "prompt": text(),
@@ -175,7 +177,7 @@ class GrsAi(Api):
         if ratio == "auto":
             ratio = nearest_ratio(references[0].width, references[0].height) if references else "1:1"
         tier = fields.get("imageSize", "1K")
-        return Order(
+        return ImageRequest(
             model=fields["model"],
             prompt=fields["prompt"],
             size=pixels(ratio, tier),
@@ -189,9 +191,11 @@ class GrsAi(Api):
     def problem(self, problem: Problem) -> Reply:
         return json_reply(problem.status, {"code": -1, "msg": problem.message}, problem.headers)
 
-    def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
+    def finished(
+        self, call: Call, image_request: ImageRequest, results: list[Result], revised: str | None = None
+    ) -> Reply:
         state: dict[str, Any] = {"id": "14-sim", "progress": 100, "failure_reason": "", "error": ""}
-        state["results"] = [{"url": result.address(), "content": order.prompt} for result in results]
+        state["results"] = [{"url": result.address(), "content": image_request.prompt} for result in results]
         state["status"] = "succeeded" if results else "failed"
         if not results:
             state |= {"failure_reason": "output_moderation", "error": revised or ""}
@@ -200,7 +204,7 @@ class GrsAi(Api):
         return Reply(200, events.encode(), "text/event-stream")
 
     def started(self, call: Call, task: Task) -> Reply:
-        return self.finished(call, task.order, [] if task.ending in ("fail", "cancelled") else task.results)
+        return self.finished(call, task.image_request, [] if task.ending in ("fail", "cancelled") else task.results)
 
 
 DOUBLES: dict[str, Api] = {

@@ -10,52 +10,52 @@ from pack.simulator.server import Simulator
 from .api import Api
 from .connection import Connection
 from .control import Control
-from .exchange import Exchange
+from .router import Router
 
 
 class Doubles(Simulator):
     """A running server with one strict double for each built-in provider; also a context manager."""
 
-    _exchange: Exchange
+    _router: Router
 
     def __init__(self, port: int = 0, *, host: str = "127.0.0.1", keys_required: bool = True) -> None:
         self._keys_required = keys_required
         super().__init__(port, host=host)
-        self._control = Control(self._exchange)
+        self._control = Control(self._router)
 
-    def _make_exchange(self) -> Exchange:
-        return Exchange(self._keys_required)
+    def _make_router(self) -> Router:
+        return Router(self._keys_required)
 
     def _connect(self, channel: socket.socket, allowed_hosts: tuple[str, ...] | None) -> Connection:
-        return Connection(channel, self._exchange, self.origin, self._hosts, allowed_hosts, self._closing)
+        return Connection(channel, self._router, self.origin, self._hosts, allowed_hosts, self._closing)
 
     def providers(self) -> list[str]:
         """The ids of the mounted providers."""
-        return sorted(self._exchange.apis)
+        return sorted(self._router.apis)
 
     def mount(self, api: Api) -> None:
         """Serve one more API, below its id."""
-        self._exchange.apis[api.id] = api
+        self._router.apis[api.id] = api
 
     def request_log(self, prompt: str = "", provider: str = "") -> dict[str, Any]:
         """What was asked and what it would have cost; see `RequestLog.show`."""
-        return self._exchange.request_log.show(prompt, provider)
+        return self._router.request_log.show(prompt, provider)
 
     def fault(self, fault: str, *, provider: str = "*", match: str = "") -> None:
-        """Lay a fault down for requests whose prompt holds `match`; raises ValueError for an unknown word."""
+        """Add a fault for requests whose prompt holds `match`; raises ValueError for an unknown option."""
         self._control.fault(fault, provider=provider, match=match)
 
     def clear_faults(self) -> None:
-        """Forget every fault laid down and every count, and let go what is held."""
-        self._exchange.faults.clear()
+        """Forget every fault and every count, and let go what is held."""
+        self._router.faults.clear()
 
     def release(self) -> None:
-        """Let go every answer that the word `hold` holds back now."""
-        self._exchange.faults.release()
+        """Let go every answer that the option `hold` holds back now."""
+        self._router.faults.release()
 
-    def form(self, provider: str, form: str, status: int) -> None:
-        """Switch one form of an API off (404 or 405) or on again (0); raises ValueError for an unknown one."""
-        self._control.form(provider, form, status)
+    def switch(self, provider: str, route: str, status: int) -> None:
+        """Switch one route of an API off (404 or 405) or on again (0); raises ValueError for an unknown one."""
+        self._control.switch(provider, route, status)
 
     def retire(self, provider: str, model: str, retired: bool = True) -> None:
         """Answer a wire model id of a provider with 404 from now on, or serve it again with `retired=False`."""
@@ -68,5 +68,5 @@ class Doubles(Simulator):
         return bool(self._control.wait(provider, prompt, state, count, timeout)["reached"])
 
     def reset(self) -> None:
-        """Forget requests, faults, tasks, files, switched-off forms and retired models."""
-        self._exchange.reset()
+        """Forget requests, faults, tasks, files, switched-off routes and retired models."""
+        self._router.reset()

@@ -1,6 +1,6 @@
 """Work that is answered later: a task moves one step each time it is asked for.
 
-Steps instead of seconds, so that tests never wait. Shown in its own words by each API; kept by the server.
+Steps instead of seconds, so that tests never wait. Each API shows it in its own shape; kept by the server.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pack.simulator.problem import Problem
 
 if TYPE_CHECKING:
-    from pack.simulator.order import Order
+    from pack.simulator.image_request import ImageRequest
     from pack.simulator.results import Result
 
 KEPT = 10_000
@@ -28,7 +28,7 @@ class Task:
 
     id: str
     provider: str
-    order: Order
+    image_request: ImageRequest
     results: list[Result]
     ending: str
     """`done`, `fail`, `hang`, `refuse`, `cancelled` (by whoever), or `unknown` (a status nobody documents until it is done)."""
@@ -68,7 +68,7 @@ class Task:
         return min(95, 100 * max(self.polls - 1, 0) // (self.steps + 1))
 
 
-class TaskBook:
+class TaskStore:
     """Thread-safe; the oldest tasks are forgotten."""
 
     def __init__(self) -> None:

@@ -31,15 +31,15 @@ def test_the_report_is_complete_and_true(bench: Bench, tag: str) -> None:
 
 
 def test_the_cost_that_the_provider_reports_wins(bench: Bench, tag: str) -> None:
-    bench.doubles.form("runflow", "run", 404)
+    bench.doubles.switch("runflow", "run", 404)
     try:
         info = bench.generate(tag, "runflow").info()
     finally:
-        bench.doubles.form("runflow", "run", 0)
+        bench.doubles.switch("runflow", "run", 0)
         # The host has learned the other form now; other tests know it by the first.
-        bench.doubles.form("runflow", "runs", 404)
+        bench.doubles.switch("runflow", "runs", 404)
         back = bench.generate(f"{tag} back", "runflow")
-        bench.doubles.form("runflow", "runs", 0)
+        bench.doubles.switch("runflow", "runs", 0)
     assert back.status == "success" and len(bench.asked(f"{tag} back")) == 2
     assert info["cost_source"] == "provider" and info["cost_usd"] > 0
 

@@ -222,7 +222,7 @@ def test_frames_of_a_batch_are_counted_one_by_one(engine: Engine, doubles: Doubl
 
 def test_a_form_that_was_learned_is_shown(engine: Engine, doubles: Doubles) -> None:
     """After a 404 has led to the other form, that is what is sent."""
-    doubles.form("nanobanana", "edits", 404)
+    doubles.switch("nanobanana", "edits", 404)
     choice = ProviderChoice("nanobanana")
     assert "/images/edits" in told(engine, choice, request("edit")).sends[0]["url"]
     made(engine, choice, request("edit"))

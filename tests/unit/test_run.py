@@ -281,7 +281,7 @@ def test_a_failed_task_is_told_and_not_sent_again(engine: Engine, doubles: Doubl
 
 def test_the_form_that_worked_is_remembered(engine: Engine, doubles: Doubles) -> None:
     """The first call is led on by a 404, the second begins with what worked; neither is paid twice."""
-    doubles.form("runflow", "run", 404)
+    doubles.switch("runflow", "run", 404)
     choice = ProviderChoice("runflow", "nano-banana-2")
     assert finish(begin(engine, request(prompt="form 1"), choice)).tasks[0].result
     assert finish(begin(engine, request(prompt="form 2"), choice)).tasks[0].result

@@ -161,7 +161,7 @@ def test_openrouter_s_cost_is_its_own_word(engine: Engine) -> None:
 
 def test_openrouter_is_led_to_its_other_form_and_remembers_it(engine: Engine, doubles: Doubles) -> None:
     """Neither is paid twice; an unknown model is refused by both and costs nothing."""
-    doubles.form("openrouter", "chat", 404)
+    doubles.switch("openrouter", "chat", 404)
     for number, requests in ((1, 2), (2, 1)):
         assert run(engine, "openrouter", request(prompt=f"form {number}")).tasks[0].result
         seen = doubles.request_log(f"form {number}")

@@ -14,8 +14,8 @@ from typing import Any
 
 from pack.simulator.api import Route, route
 from pack.simulator.fields import Check, check_fields, choice, strings, text, wrong
+from pack.simulator.image_request import ImageRequest
 from pack.simulator.message import Reply, json_reply
-from pack.simulator.order import Order
 from pack.simulator.problem import Problem
 from pack.simulator.references import from_part
 from pack.simulator.results import Result
@@ -45,21 +45,23 @@ class Apiframe(Api):
             route("account", "GET", "/account", answer=self._account, kind="other", body="none"),
         )
 
-    def _pro(self, call: Call) -> Order:
+    def _pro(self, call: Call) -> ImageRequest:
         checks: dict[str, Check] = {"resolution": choice("1K", "2K", "4K"), "images": strings(1, 14)}
         return self._order(call, "nano-banana-pro", checks, ("prompt",), call.fields.get("resolution", "2K"))
 
-    def _first(self, call: Call) -> Order:
+    def _first(self, call: Call) -> ImageRequest:
         return self._order(call, "nano-banana", {"images": strings(1, 14)}, ("prompt", "images"), "")
 
-    def _order(self, call: Call, model: str, checks: dict[str, Check], required: tuple[str, ...], tier: str) -> Order:
+    def _order(
+        self, call: Call, model: str, checks: dict[str, Check], required: tuple[str, ...], tier: str
+    ) -> ImageRequest:
         checks |= {"prompt": text(), "aspect_ratio": choice("match_input_image", *RATIOS_10)}
         fields = check_fields(call.fields, checks, required)
         references = call.references("images", fields.get("images", []), bare=True)
         ratio = fields.get("aspect_ratio", "match_input_image")
         if ratio == "match_input_image":
             ratio = nearest_ratio(references[0].width, references[0].height) if references else "1:1"
-        return Order(
+        return ImageRequest(
             model=model,
             prompt=fields["prompt"],
             size=pixels(ratio, tier),
@@ -93,7 +95,9 @@ class Apiframe(Api):
             return json_reply(status, {}, problem.headers)
         return json_reply(status, {"errors": [{"msg": problem.message}]}, problem.headers)
 
-    def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
+    def finished(
+        self, call: Call, image_request: ImageRequest, results: list[Result], revised: str | None = None
+    ) -> Reply:
         """Finished already in the answer to the submit, as documented."""
         number = call.record.id if call.record is not None else 0
         return json_reply(
@@ -102,18 +106,18 @@ class Apiframe(Api):
                 "task_id": f"34f439ce-b545-4c57-a5bd-{number:012x}",
                 "image_urls": [result.address() for result in results],
                 "status": "finished",
-                "task_type": order.model,
+                "task_type": image_request.model,
             },
         )
 
     def started(self, call: Call, task: Task) -> Reply:
         """As the rest of this API's routes answer."""
-        return json_reply(200, {"task_id": task.id, "task_type": task.order.model, "status": "pending"})
+        return json_reply(200, {"task_id": task.id, "task_type": task.image_request.model, "status": "pending"})
 
     def polled(self, call: Call, task: Task) -> Reply:
         """The percentage is a string."""
         states = ("staged", "pending", "starting", "processing")
-        answer: dict[str, Any] = {"task_id": task.id, "task_type": task.order.model}
+        answer: dict[str, Any] = {"task_id": task.id, "task_type": task.image_request.model}
         if task.failed:
             answer |= {"status": "failed", "message": "The model returned no image"}
         elif task.finished:

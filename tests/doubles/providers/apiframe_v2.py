@@ -15,8 +15,8 @@ from typing import Any
 
 from pack.simulator.api import Route, route
 from pack.simulator.fields import Check, check_fields, choice, flag, json_object, strings, text, wrong
+from pack.simulator.image_request import ImageRequest
 from pack.simulator.message import Reply, json_reply
-from pack.simulator.order import Order
 from pack.simulator.problem import Problem
 from pack.simulator.references import from_part
 from pack.simulator.sizes import RATIOS_10, nearest_ratio, pixels
@@ -56,7 +56,7 @@ class ApiframeV2(TaskApi):
             raise wrong("Idempotency-Key", f"must have 1 to {LONGEST_KEY} characters")
         return key or ""
 
-    def _generate(self, call: Call) -> Order:
+    def _generate(self, call: Call) -> ImageRequest:
         checks: dict[str, Check] = {
             "model": choice(*PRICES),
             "prompt": text(longest=LONGEST_PROMPT),
@@ -90,7 +90,7 @@ class ApiframeV2(TaskApi):
             raise wrong("nanoBananaParams.resolution", f"{model} has 1K only")
         if tier == "0.5K" and model == "nano-banana-pro":
             raise wrong("nanoBananaParams.resolution", f"{model} has no 512px")
-        return Order(
+        return ImageRequest(
             model=model,
             prompt=fields["prompt"],
             size=pixels(ratio, "" if model == "nano-banana" else tier),
@@ -124,7 +124,7 @@ class ApiframeV2(TaskApi):
         )
 
     def _job(self, call: Call) -> Reply:
-        return self.task_of(call, call.pieces["id"], Problem(404, "Job not found"))
+        return self.task_of(call, call.path_params["id"], Problem(404, "Job not found"))
 
     def _me(self, _call: Call) -> Reply:
         return json_reply(200, {"email": "simulator@localhost", "credits": 1000})
@@ -148,7 +148,7 @@ class ApiframeV2(TaskApi):
         answer: dict[str, Any] = {
             "id": task.id,
             "status": self._state(task),
-            "model": task.order.model,
+            "model": task.image_request.model,
             "progress": task.percent,
             "result": None,
             "error": None,
@@ -161,7 +161,7 @@ class ApiframeV2(TaskApi):
         if task.failed and task.ending != "cancelled":
             answer["error"] = DECLINED if task.ending == "refuse" else "The model returned no image"
         elif task.finished:
-            answer["result"] = _shape(task.order.model, [result.address() for result in task.results])
+            answer["result"] = _shape(task.image_request.model, [result.address() for result in task.results])
         return json_reply(200, answer)
 
     def _state(self, task: Task) -> str:

@@ -21,8 +21,8 @@ from typing import Any
 from pack.simulator.api import Route, route
 from pack.simulator.fields import Check, any_text, check_fields, choice, flag, strings, text, whole
 from pack.simulator.files import SUFFIX
+from pack.simulator.image_request import ImageRequest
 from pack.simulator.message import Reply, json_reply
-from pack.simulator.order import Order
 from pack.simulator.problem import Problem
 from pack.simulator.references import FORMATS, decode
 from pack.simulator.results import Result
@@ -103,8 +103,8 @@ class Fal(Api):
             route("submit", "POST", r"/(?P<model>(?:fal-ai|google)/[a-z0-9.-]+(?:/edit)?)", read=self._submit),
         )
 
-    def _submit(self, call: Call) -> Order:
-        endpoint = call.pieces["model"]
+    def _submit(self, call: Call) -> ImageRequest:
+        endpoint = call.path_params["model"]
         edit = endpoint.endswith("/edit")
         model = MODELS.get(endpoint.removesuffix("/edit"))
         if model is None:
@@ -140,7 +140,7 @@ class Fal(Api):
         tier = fields.get("resolution", "" if "" in model.prices else "1K")
         price = model.prices[tier]
         price += 0.015 * bool(fields.get("enable_web_search")) + 0.002 * (fields.get("thinking_level") == "high")
-        return Order(
+        return ImageRequest(
             model=endpoint,
             prompt=fields["prompt"],
             # Lite makes 1K pictures and has no field for it; the first model's sizes are its own.
@@ -157,8 +157,8 @@ class Fal(Api):
         )
 
     def _task(self, call: Call) -> Task:
-        task = call.tasks.find(self.id, call.pieces["id"])
-        if task is None or task.ending == "cancelled" or _app(task) != call.pieces["app"]:
+        task = call.tasks.find(self.id, call.path_params["id"])
+        if task is None or task.ending == "cancelled" or _app(task) != call.path_params["app"]:
             raise Problem(404, "Request not found")
         return task
 
@@ -183,14 +183,14 @@ class Fal(Api):
         if not task.finished:
             raise Problem(400, "Request is still in progress")
         if task.ending == "refuse":
-            status, kind = task.order.extras["refusal"]
+            status, kind = task.image_request.extras["refusal"]
             words = DECLINED if kind == "content_policy_violation" else f"The run ended with {kind}."
             return _failed(status, [{"loc": ["body", "prompt"], "msg": words, "type": kind}], kind, retryable=False)
         if task.failed:
             return _failed(502, "The downstream service failed.", "downstream_service_error", retryable=True)
         if task.shape:
             return json_reply(200, shaped(task.shape, task.results))
-        return self.finished(call, task.order, task.results, task.order.extras.get("words"))
+        return self.finished(call, task.image_request, task.results, task.image_request.extras.get("words"))
 
     def _announce(self, call: Call) -> Reply:
         checks: dict[str, Check] = {"content_type": choice(*FORMATS.values()), "file_name": text(longest=255)}
@@ -204,7 +204,7 @@ class Fal(Api):
         return json_reply(200, {"upload_url": call.address(f"/{self.id}/put/{name}"), "file_url": call.address(file)})
 
     def _put(self, call: Call) -> Reply:
-        name = call.pieces["id"]
+        name = call.path_params["id"]
         with self._lock:
             mime, with_key = self._announced.get(name, ("", False))
         if not mime:
@@ -255,24 +255,26 @@ class Fal(Api):
         kind = "internal_server_error" if problem.status == 500 else ""
         return _failed(problem.status, problem.message, kind, problem.status in (429, 503, 504), problem.headers)
 
-    def refused(self, call: Call, order: Order, status: int) -> Reply:
+    def refused(self, call: Call, image_request: ImageRequest, status: int) -> Reply:
         """Declined by the run: the queue takes the request and its result tells, by one of fal's types (the fault word
         `reason`); 200 is a result without pictures."""
         ending = "done" if status == 200 else "refuse"
-        order.extras["words"] = DECLINED
-        kind = str(order.extras.get("reason", "content_policy_violation"))
-        order.extras["refusal"] = (status or STATUSES.get(kind, 422), kind)
-        task = Task(new_task_id(), self.id, order, [], ending, 0)
+        image_request.extras["words"] = DECLINED
+        kind = str(image_request.extras.get("reason", "content_policy_violation"))
+        image_request.extras["refusal"] = (status or STATUSES.get(kind, 422), kind)
+        task = Task(new_task_id(), self.id, image_request, [], ending, 0)
         call.tasks.add(task)
         return self.started(call, task)
 
-    def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
+    def finished(
+        self, call: Call, image_request: ImageRequest, results: list[Result], revised: str | None = None
+    ) -> Reply:
         """`images`, each with an address, and the model's words."""
         images = [
             {
                 "url": result.address(),
-                "content_type": f"image/{order.file_format}",
-                "file_name": f"{number}.{order.file_format}",
+                "content_type": f"image/{image_request.file_format}",
+                "file_name": f"{number}.{image_request.file_format}",
                 "width": result.width,
                 "height": result.height,
             }
@@ -292,7 +294,7 @@ class Fal(Api):
             if task.failed:
                 shown |= {"error": "The run failed", "error_type": "downstream_service_error"}
                 if task.ending == "refuse":
-                    kind = task.order.extras["refusal"][1]
+                    kind = task.image_request.extras["refusal"][1]
                     shown |= {"error": f"The run ended with {kind}.", "error_type": kind}
             shown |= {"logs": _logs(call), "metrics": {"inference_time": 1.25}}
             return json_reply(200, {**shown, "status": "COMPLETED"})
@@ -326,7 +328,7 @@ def _logs(call: Call) -> list[dict[str, str]] | None:
 
 
 def _app(task: Task) -> str:
-    return "/".join(task.order.model.split("/")[:2])
+    return "/".join(task.image_request.model.split("/")[:2])
 
 
 def _failed(

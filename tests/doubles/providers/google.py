@@ -157,7 +157,7 @@ class Google(Gemini):
             return self._known_locked(call)
 
     def _known_locked(self, call: Call) -> Upload:
-        upload = self._uploads.get(call.pieces["id"])
+        upload = self._uploads.get(call.path_params["id"])
         if upload is None:
             raise Problem(403, "You do not have permission to access the File or it may not exist.")
         return upload
@@ -174,7 +174,7 @@ class Google(Gemini):
         return json_reply(200, answer)
 
     def _model(self, call: Call) -> Reply:
-        name = call.pieces["model"]
+        name = call.path_params["model"]
         if name not in MODELS:
             raise Problem(404, f"Model is not found: models/{name[:80]}")
         return json_reply(200, _described(name))

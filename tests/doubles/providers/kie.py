@@ -15,8 +15,8 @@ from typing import Any
 
 from pack.simulator.api import Route, route
 from pack.simulator.fields import Check, check_fields, choice, flag, json_object, strings, text, wrong
+from pack.simulator.image_request import ImageRequest
 from pack.simulator.message import Reply, json_reply
-from pack.simulator.order import Order
 from pack.simulator.problem import Problem
 from pack.simulator.references import from_part
 from pack.simulator.sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
@@ -87,7 +87,7 @@ class Kie(TaskApi):
             route("credit", "GET", "/api/v1/chat/credit", answer=self._credit, kind="other", body="none"),
         )
 
-    def _create(self, call: Call) -> Order:
+    def _create(self, call: Call) -> ImageRequest:
         checks: dict[str, Check] = {"model": choice(*MODELS), "input": json_object, "callBackUrl": text()}
         given = check_fields(call.fields, checks, ("model", "input"))
         name = given["model"]
@@ -117,7 +117,7 @@ class Kie(TaskApi):
             ratio = nearest_ratio(references[0].width, references[0].height, model.ratios) if references else "1:1"
         first = "google/" in name
         tier = fields.get("resolution", "" if first else "1K")
-        return Order(
+        return ImageRequest(
             model=name,
             prompt=fields["prompt"],
             size=pixels(ratio, tier),
@@ -169,9 +169,9 @@ class Kie(TaskApi):
         """The record, with what was asked as a string too."""
         data: dict[str, Any] = {
             "taskId": task.id,
-            "model": task.order.model,
+            "model": task.image_request.model,
             "state": ("waiting", "queuing", "generating")[min(task.polls - 1, 2)],
-            "param": json.dumps({"model": task.order.model, "input": {"prompt": task.order.prompt}}),
+            "param": json.dumps({"model": task.image_request.model, "input": {"prompt": task.image_request.prompt}}),
             "resultJson": "",
             "failCode": "",
             "failMsg": "",

@@ -13,8 +13,8 @@ from typing import Any
 
 from pack.simulator.api import Route, error_object, route
 from pack.simulator.fields import Check, check_fields, choice, strings, text, wrong
+from pack.simulator.image_request import ImageRequest
 from pack.simulator.message import Reply, json_reply
-from pack.simulator.order import Order
 from pack.simulator.problem import Problem
 from pack.simulator.references import Reference, from_part
 from pack.simulator.results import Result
@@ -53,11 +53,11 @@ class NanoBanana(Api):
             route("tasks", "GET", r"/v1/images/tasks/(?P<id>[^/]+)", answer=self._task, kind="poll", body="none"),
         )
 
-    def _generation(self, call: Call) -> Order:
+    def _generation(self, call: Call) -> ImageRequest:
         fields = self._checked(call.fields, {"image": strings(1, MOST)}, ("model", "prompt"))
         return self._order(call, fields, call.references("image", fields.get("image", []), bare=True))
 
-    def _edit(self, call: Call) -> Order:
+    def _edit(self, call: Call) -> ImageRequest:
         fields = self._checked(call.fields, {}, ("model", "prompt"))
         references: list[Reference] = []
         if len({part.name for part in call.parts if part.name in FILES}) > 1:
@@ -87,14 +87,14 @@ class NanoBanana(Api):
             checks["image_size"] = choice("1K", "2K", "4K")
         return check_fields(given, checks, required)
 
-    def _order(self, call: Call, fields: dict[str, Any], references: list[Reference]) -> Order:
+    def _order(self, call: Call, fields: dict[str, Any], references: list[Reference]) -> ImageRequest:
         model = fields["model"]
         ratio = fields.get("aspect_ratio", "")
         if not ratio:
             ratio = nearest_ratio(references[0].width, references[0].height) if references else "1:1"
         tiers = {"nano-banana": "", "nano-banana-hd": "4K"}
         tier = tiers.get(model, fields.get("image_size", "1K"))
-        return Order(
+        return ImageRequest(
             model=model,
             prompt=fields["prompt"],
             size=pixels(ratio, tier),
@@ -107,7 +107,7 @@ class NanoBanana(Api):
         )
 
     def _task(self, call: Call) -> Reply:
-        return self.task_of(call, call.pieces["id"], Problem(400, "task_not_exist", code="task_not_exist"))
+        return self.task_of(call, call.path_params["id"], Problem(400, "task_not_exist", code="task_not_exist"))
 
     def problem(self, problem: Problem) -> Reply:
         """The document's shape for wrong requests, the gateways' words for everything else."""
@@ -121,7 +121,9 @@ class NanoBanana(Api):
         message = f"{problem.message} (request id: {time.time_ns()})"
         return error_object(status, message, "new_api_error", GATEWAY_CODES.get(status, problem.code), problem.headers)
 
-    def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
+    def finished(
+        self, call: Call, image_request: ImageRequest, results: list[Result], revised: str | None = None
+    ) -> Reply:
         """`created` and `data`."""
         data: list[dict[str, str]] = [result.entry() for result in results]
         if revised is not None:

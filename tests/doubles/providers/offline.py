@@ -23,7 +23,7 @@ class Offline(offline.Offline, Api):
         return (*super().routes(), tasks)
 
     def _task(self, call: Call) -> Reply:
-        return self.task_of(call, call.pieces["id"], Problem(404, "There is no such task."))
+        return self.task_of(call, call.path_params["id"], Problem(404, "There is no such task."))
 
     def started(self, call: Call, task: Task) -> Reply:
         """Only the id."""

@@ -13,8 +13,8 @@ from typing import Any
 
 from pack.simulator.api import Route, error_object, route
 from pack.simulator.fields import Check, check_fields, choice, flag, strings, text, whole, wrong
+from pack.simulator.image_request import ImageRequest
 from pack.simulator.message import Reply, json_reply
-from pack.simulator.order import Order
 from pack.simulator.problem import Problem
 from pack.simulator.results import Result
 from pack.simulator.sizes import RATIOS_10, nearest_ratio, pixels
@@ -50,7 +50,7 @@ class OneRouter(Api):
             route("tasks", "GET", r"/v1/images/tasks/(?P<id>[^/]+)", answer=self._task, kind="poll", body="none"),
         )
 
-    def _generation(self, call: Call) -> Order:
+    def _generation(self, call: Call) -> ImageRequest:
         name = self._model(call.fields, "text-to-image")
         ratios: tuple[str, ...] = ("auto", *RATIOS_10)
         if call.ratio_typo:
@@ -63,7 +63,7 @@ class OneRouter(Api):
         }
         return self._order(call, name, checks, "aspect_ratio")
 
-    def _edit(self, call: Call) -> Order:
+    def _edit(self, call: Call) -> ImageRequest:
         name = self._model(call.fields, "image-to-image")
         checks: dict[str, Check] = {"size": choice("auto", *RATIOS_10), "image_urls": strings(1, 14)}
         return self._order(call, name, checks, "size")
@@ -79,7 +79,7 @@ class OneRouter(Api):
             raise wrong("model", f"'{value}' does not serve this route, which is {operation}")
         return match.group(1)
 
-    def _order(self, call: Call, name: str, checks: dict[str, Check], ratio_field: str) -> Order:
+    def _order(self, call: Call, name: str, checks: dict[str, Check], ratio_field: str) -> ImageRequest:
         checks |= {
             "model": text(),
             "prompt": text(),
@@ -96,7 +96,7 @@ class OneRouter(Api):
         if ratio == "auto":
             ratio = nearest_ratio(references[0].width, references[0].height) if references else "1:1"
         resolution = "" if name == "nano-banana" else fields.get("resolution", "1K")
-        return Order(
+        return ImageRequest(
             model=fields["model"],
             prompt=fields["prompt"],
             size=pixels(ratio, resolution),
@@ -110,7 +110,7 @@ class OneRouter(Api):
         )
 
     def _task(self, call: Call) -> Reply:
-        return self.task_of(call, call.pieces["id"], Problem(404, "task not found", code="task_not_found"))
+        return self.task_of(call, call.path_params["id"], Problem(404, "task not found", code="task_not_found"))
 
     def problem(self, problem: Problem) -> Reply:
         """`{"error": {"message", "type", "code"}}`; moderation is a 403 on this vendor's hosts."""
@@ -122,13 +122,15 @@ class OneRouter(Api):
             code = "invalid_parameter"
         return error_object(status, problem.message, kind, code, problem.headers)
 
-    def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
+    def finished(
+        self, call: Call, image_request: ImageRequest, results: list[Result], revised: str | None = None
+    ) -> Reply:
         """`created` and `data`; `request_id` on generations only, as documented."""
         data: list[dict[str, str]] = [result.entry() for result in results]
         if revised is not None:
             data = [{"revised_prompt": revised}]
         answer: dict[str, Any] = {"created": int(time.time()), "data": data}
-        if call.route.form == "generations" and call.record is not None:
+        if call.route.name == "generations" and call.record is not None:
             answer["request_id"] = f"sim-{call.record.id:08d}"
         return json_reply(200, answer)
 

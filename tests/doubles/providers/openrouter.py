@@ -14,8 +14,8 @@ from typing import Any
 from pack.simulator.api import Route, route
 from pack.simulator.fields import Check, check_fields, choice, json_object, text, whole, wrong
 from pack.simulator.files import MIME
+from pack.simulator.image_request import ImageRequest
 from pack.simulator.message import Reply, json_reply
-from pack.simulator.order import Order
 from pack.simulator.problem import Problem
 from pack.simulator.references import Reference
 from pack.simulator.results import Result
@@ -69,7 +69,7 @@ class OpenRouter(Api):
             route("key", "GET", "/v1/key", answer=self._key, kind="other", body="none"),
         )
 
-    def _chat(self, call: Call) -> Order:
+    def _chat(self, call: Call) -> ImageRequest:
         name = self._model(call)
         checks: dict[str, Check] = {
             "model": text(),
@@ -87,7 +87,7 @@ class OpenRouter(Api):
         references = call.references("messages[0].content", urls, bare=False)
         return self._order(name, prompt, references, config, config.get("image_size", "1K"), "datauri")
 
-    def _images(self, call: Call) -> Order:
+    def _images(self, call: Call) -> ImageRequest:
         name = self._model(call)
         checks: dict[str, Check] = {
             "model": text(),
@@ -102,9 +102,9 @@ class OpenRouter(Api):
             checks["resolution"] = choice("1K", "2K", "4K")
         fields = check_fields(call.fields, checks, ("model", "prompt"))
         references = call.references("input_references", fields.get("input_references", []), bare=False)
-        order = self._order(name, fields["prompt"], references, fields, fields.get("resolution", "1K"), "b64")
-        order.seed, order.file_format = fields.get("seed"), fields.get("output_format", "png")
-        return order
+        image_request = self._order(name, fields["prompt"], references, fields, fields.get("resolution", "1K"), "b64")
+        image_request.seed, image_request.file_format = fields.get("seed"), fields.get("output_format", "png")
+        return image_request
 
     def _model(self, call: Call) -> str:
         name = call.fields.get("model")
@@ -116,7 +116,7 @@ class OpenRouter(Api):
 
     def _order(
         self, name: str, prompt: str, references: list[Reference], shape: dict[str, Any], tier: str, transport: str
-    ) -> Order:
+    ) -> ImageRequest:
         if len(references) > MOST:
             raise wrong("images", f"at most {MOST} are taken")
         ratio = shape.get("aspect_ratio", "")
@@ -124,7 +124,7 @@ class OpenRouter(Api):
             size = (references[0].width, references[0].height) if references else (1, 1)
             ratio = nearest_ratio(*size, _ratios(name))
         tier = "" if name == FIRST else tier
-        return Order(
+        return ImageRequest(
             model=name,
             prompt=prompt,
             size=pixels(ratio, tier),
@@ -159,13 +159,15 @@ class OpenRouter(Api):
             error["metadata"] = {"provider_name": "Google", "raw": problem.message}
         return json_reply(error["code"], {"error": error}, problem.headers)
 
-    def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
+    def finished(
+        self, call: Call, image_request: ImageRequest, results: list[Result], revised: str | None = None
+    ) -> Reply:
         """The answer of the form that was asked."""
         usage: dict[str, Any] = {"prompt_tokens": 12, "completion_tokens": 1290, "total_tokens": 1302}
         if results and call.record is not None:
             usage["cost"] = call.record.cost_usd
-        if call.route.form == "images":
-            mime = MIME[order.file_format]
+        if call.route.name == "images":
+            mime = MIME[image_request.file_format]
             data = [{"b64_json": r.b64, "media_type": mime} if r.b64 else r.entry() for r in results]
             answer: dict[str, Any] = {"created": int(time.time()), "data": data, "usage": usage}
             if revised is not None:
@@ -174,7 +176,7 @@ class OpenRouter(Api):
         message: dict[str, Any] = {"role": "assistant", "content": revised or "", "refusal": None}
         if results:
             message["images"] = [
-                {"type": "image_url", "index": index, "image_url": {"url": _as_uri(result, order)}}
+                {"type": "image_url", "index": index, "image_url": {"url": _as_uri(result, image_request)}}
                 for index, result in enumerate(results)
             ]
         choice_ = {
@@ -188,7 +190,7 @@ class OpenRouter(Api):
             "object": "chat.completion",
             "created": int(time.time()),
             "system_fingerprint": None,
-            "model": order.model,
+            "model": image_request.model,
             "provider": "Google",
             "choices": [choice_],
             "usage": usage,
@@ -197,15 +199,15 @@ class OpenRouter(Api):
 
     def started(self, call: Call, task: Task) -> Reply:
         """This API has no tasks: what would be one is answered at once."""
-        return self.finished(call, task.order, [] if task.ending in ("fail", "cancelled") else task.results)
+        return self.finished(call, task.image_request, [] if task.ending in ("fail", "cancelled") else task.results)
 
 
 def _ratios(name: str) -> tuple[str, ...]:
     return RATIOS_14 if name in FLASH else RATIOS_10
 
 
-def _as_uri(result: Result, order: Order) -> str:
-    return result.url or f"data:image/{order.file_format};base64,{result.b64}"
+def _as_uri(result: Result, image_request: ImageRequest) -> str:
+    return result.url or f"data:image/{image_request.file_format};base64,{result.b64}"
 
 
 def _modalities(name: str, value: Any) -> list[str]:

@@ -18,8 +18,8 @@ from typing import Any
 
 from pack.simulator.api import Route, route
 from pack.simulator.fields import Check, check_fields, choice, flag, json_object, strings, text, wrong
+from pack.simulator.image_request import ImageRequest
 from pack.simulator.message import Reply, json_reply
-from pack.simulator.order import Order
 from pack.simulator.problem import MEANINGS, Problem
 from pack.simulator.references import FORMATS, decode
 from pack.simulator.results import Result
@@ -53,8 +53,8 @@ class Replicate(Api):
             route("account", "GET", "/v1/account", answer=self._account, kind="other", body="none"),
         )
 
-    def _predict(self, call: Call) -> Order:
-        model = call.pieces["model"]
+    def _predict(self, call: Call) -> ImageRequest:
+        model = call.path_params["model"]
         if model not in PRICES:
             raise Problem(404, "The requested resource could not be found.")
         checks: dict[str, Check] = {
@@ -86,7 +86,7 @@ class Replicate(Api):
             ratio = nearest_ratio(references[0].width, references[0].height, ratios) if references else "1:1"
         tier = fields.get("resolution", "2K" if pro else "1K" if second else "")
         tier = "0.5K" if tier == "512px" else tier
-        return Order(
+        return ImageRequest(
             model=model,
             prompt=fields["prompt"],
             size=pixels(ratio, tier),
@@ -100,15 +100,15 @@ class Replicate(Api):
         )
 
     def _poll(self, call: Call) -> Reply:
-        return self.task_of(call, call.pieces["id"], _unknown())
+        return self.task_of(call, call.path_params["id"], _unknown())
 
     def _cancel(self, call: Call) -> Reply:
-        task = call.tasks.find(self.id, call.pieces["id"])
-        taken_back = self.cancel(call, call.pieces["id"], _unknown())
+        task = call.tasks.find(self.id, call.path_params["id"])
+        taken_back = self.cancel(call, call.path_params["id"], _unknown())
         assert task is not None
         if not taken_back and not task.finished:
             # What has begun is cancelled as well; only its bill stays.
-            task.order.extras["begun"] = True
+            task.image_request.extras["begun"] = True
             task.ending = "cancelled"
         reply = self.polled(call, task)
         if task.cancel_fault == "drop":
@@ -146,15 +146,17 @@ class Replicate(Api):
             body["retry_after"] = int(wish)
         return json_reply(status, body, problem.headers)
 
-    def refused(self, call: Call, order: Order, status: int) -> Reply:
+    def refused(self, call: Call, image_request: ImageRequest, status: int) -> Reply:
         """A prediction that fails with the code for content; 200 is one that succeeds without output."""
         if status not in (0, 200):
-            return super().refused(call, order, status)
-        task = Task(new_task_id(), self.id, order, [], "done" if status == 200 else "refuse", 0)
+            return super().refused(call, image_request, status)
+        task = Task(new_task_id(), self.id, image_request, [], "done" if status == 200 else "refuse", 0)
         call.tasks.add(task)
         return self.started(call, task)
 
-    def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
+    def finished(
+        self, call: Call, image_request: ImageRequest, results: list[Result], revised: str | None = None
+    ) -> Reply:
         """Never: every answer is a prediction."""
         raise NotImplementedError
 
@@ -182,12 +184,12 @@ class Replicate(Api):
 
     def _shown(self, call: Call, task: Task, status: str) -> dict[str, Any]:
         address = call.address(f"/{self.id}/v1/predictions/{task.id}")
-        started = status not in ("starting", "canceled") or "begun" in task.order.extras
+        started = status not in ("starting", "canceled") or "begun" in task.image_request.extras
         return {
             "id": task.id,
-            "model": task.order.model,
+            "model": task.image_request.model,
             "version": "hidden",
-            "input": task.order.extras["input"],
+            "input": task.image_request.extras["input"],
             "output": None,
             "error": None,
             "logs": "",

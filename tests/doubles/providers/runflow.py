@@ -13,8 +13,8 @@ from typing import Any
 
 from pack.simulator.api import Route, route
 from pack.simulator.fields import Check, any_text, check_fields, choice, flag, json_object, strings, text, whole, wrong
+from pack.simulator.image_request import ImageRequest
 from pack.simulator.message import Reply, json_reply
-from pack.simulator.order import Order
 from pack.simulator.problem import Problem
 from pack.simulator.references import FORMATS, decode
 from pack.simulator.results import Result
@@ -83,10 +83,10 @@ class Runflow(Api):
             route("health", "GET", "/v1/health", answer=self._health, kind="other", body="none", auth=False),
         )
 
-    def _run(self, call: Call) -> Order:
+    def _run(self, call: Call) -> ImageRequest:
         return self._order(call, self._model(call), call.fields)
 
-    def _runs(self, call: Call) -> Order:
+    def _runs(self, call: Call) -> ImageRequest:
         model = self._model(call)
         checks: dict[str, Check] = {
             "input": json_object,
@@ -97,18 +97,18 @@ class Runflow(Api):
         fields = check_fields(call.fields, checks, ("input",))
         if not fields.get("callback_url", "http://").startswith(("http://", "https://")):
             raise wrong("callback_url", "must be an HTTP(S) address")
-        order = self._order(call, model, fields["input"])
-        order.asynchronous = True
-        order.extras = {"client_ref": fields.get("client_ref"), "metadata": fields.get("metadata")}
-        return order
+        image_request = self._order(call, model, fields["input"])
+        image_request.asynchronous = True
+        image_request.extras = {"client_ref": fields.get("client_ref"), "metadata": fields.get("metadata")}
+        return image_request
 
     def _model(self, call: Call) -> str:
-        model = call.pieces["model"]
+        model = call.path_params["model"]
         if model not in MODELS:
             raise Problem(404, f"Model '{model[:80]}' was not found.", code="MODEL_NOT_FOUND")
         return model
 
-    def _order(self, call: Call, model: str, given: dict[str, Any]) -> Order:
+    def _order(self, call: Call, model: str, given: dict[str, Any]) -> ImageRequest:
         second = model.startswith("google/nano-banana-2")
         ratios = RATIOS_14 if second else RATIOS_10
         tiers = ("0.5K", "1K", "2K", "4K") if second else ("1K", "2K", "4K")
@@ -138,7 +138,7 @@ class Runflow(Api):
         price = 0.08 if second else 0.15
         price += 0.015 * bool(fields.get("enable_web_search")) + 0.002 * (fields.get("thinking_level") == "high")
         tier = fields.get("resolution", "1K")
-        return Order(
+        return ImageRequest(
             model=model,
             prompt=fields["prompt"],
             size=pixels(ratio, tier),
@@ -156,7 +156,7 @@ class Runflow(Api):
         return json_reply(200, {"statuses": list(STATES)})
 
     def _poll(self, call: Call) -> Reply:
-        return self.task_of(call, call.pieces["id"], Problem(404, "Run not found.", code="RUN_NOT_FOUND"))
+        return self.task_of(call, call.path_params["id"], Problem(404, "Run not found.", code="RUN_NOT_FOUND"))
 
     def _announce(self, call: Call) -> Reply:
         checks: dict[str, Check] = {
@@ -209,7 +209,7 @@ class Runflow(Api):
 
     def _known(self, call: Call) -> Asset:
         with self._lock:
-            asset = self._assets.get(call.pieces["id"])
+            asset = self._assets.get(call.path_params["id"])
         if asset is None:
             raise Problem(404, "Asset not found.", code="ASSET_NOT_FOUND")
         return asset
@@ -230,20 +230,22 @@ class Runflow(Api):
             code = problem.code.upper()
         return json_reply(status, {"code": code, "message": problem.message, "errors": errors}, problem.headers)
 
-    def refused(self, call: Call, order: Order, status: int) -> Reply:
+    def refused(self, call: Call, image_request: ImageRequest, status: int) -> Reply:
         """A 422 in the one-request form; a run that fails in the runs form."""
-        if order.asynchronous and status == 0:
-            task = Task("declined-" + secrets.token_hex(8), self.id, order, [], "refuse", 0)
+        if image_request.asynchronous and status == 0:
+            task = Task("declined-" + secrets.token_hex(8), self.id, image_request, [], "refuse", 0)
             call.tasks.add(task)
             return self.started(call, task)
-        return super().refused(call, order, status or 422)
+        return super().refused(call, image_request, status or 422)
 
-    def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
+    def finished(
+        self, call: Call, image_request: ImageRequest, results: list[Result], revised: str | None = None
+    ) -> Reply:
         """`images`, each with an address."""
         images = [
             {
                 "url": result.address(),
-                "content_type": f"image/{order.file_format}",
+                "content_type": f"image/{image_request.file_format}",
                 "width": result.width,
                 "height": result.height,
             }
@@ -253,7 +255,7 @@ class Runflow(Api):
 
     def started(self, call: Call, task: Task) -> Reply:
         """A run object; 201 from the runs form."""
-        status = 201 if call.route.form == "runs" else 200
+        status = 201 if call.route.name == "runs" else 200
         return json_reply(status, {**self._run_object(task), "status_code": "queued"})
 
     def polled(self, call: Call, task: Task) -> Reply:
@@ -283,9 +285,9 @@ class Runflow(Api):
     def _run_object(self, task: Task) -> dict[str, Any]:
         return {
             "id": task.id,
-            "model": task.order.model,
-            "client_ref": task.order.extras.get("client_ref"),
-            "metadata": task.order.extras.get("metadata"),
+            "model": task.image_request.model,
+            "client_ref": task.image_request.extras.get("client_ref"),
+            "metadata": task.image_request.extras.get("metadata"),
             "output": None,
             "cost": None,
         }

@@ -13,8 +13,8 @@ from typing import Any
 from pack.simulator.api import Route, route
 from pack.simulator.fields import Check, check_fields, choice, flag, strings, text, whole, wrong
 from pack.simulator.files import SUFFIX
+from pack.simulator.image_request import ImageRequest
 from pack.simulator.message import Reply, json_reply
-from pack.simulator.order import Order
 from pack.simulator.problem import Problem
 from pack.simulator.references import decode, from_part
 from pack.simulator.results import Result
@@ -66,10 +66,10 @@ class WaveSpeed(TaskApi):
             route("balance", "GET", "/api/v3/balance", answer=self._balance, kind="other", body="none"),
         )
 
-    def _order(self, call: Call) -> Order:
-        name, edits = call.pieces["model"].removeprefix("google/"), call.pieces["does"] == "edit"
+    def _order(self, call: Call) -> ImageRequest:
+        name, edits = call.path_params["model"].removeprefix("google/"), call.path_params["does"] == "edit"
         if name not in (MOST if edits else PRICES):
-            raise Problem(404, f"model '{call.pieces['model'][:80]}/{call.pieces['does']}' not found")
+            raise Problem(404, f"model '{call.path_params['model'][:80]}/{call.path_params['does']}' not found")
         ratios = RATIOS_14 if name in WIDE else RATIOS_10
         checks: dict[str, Check] = {
             "prompt": text(),
@@ -93,8 +93,8 @@ class WaveSpeed(TaskApi):
         if not ratio:
             ratio = nearest_ratio(references[0].width, references[0].height, ratios) if references else "1:1"
         tier = "" if name == "nano-banana" else TIERS[fields.get("resolution", "1k")]
-        return Order(
-            model=f"{call.pieces['model']}/{call.pieces['does']}",
+        return ImageRequest(
+            model=f"{call.path_params['model']}/{call.path_params['does']}",
             prompt=fields["prompt"],
             size=pixels(ratio, tier),
             ratio=ratio,
@@ -107,7 +107,7 @@ class WaveSpeed(TaskApi):
         )
 
     def _result(self, call: Call) -> Reply:
-        return self.task_of(call, call.pieces["id"], Problem(404, "prediction not found"))
+        return self.task_of(call, call.path_params["id"], Problem(404, "prediction not found"))
 
     def _upload(self, call: Call) -> Reply:
         if len(call.parts) != 1 or call.parts[0].name != "file" or call.parts[0].filename is None:
@@ -145,7 +145,7 @@ class WaveSpeed(TaskApi):
         return json_reply(200, {"code": 200, "message": "success", "data": data})
 
     def _put(self, call: Call) -> Reply:
-        name = call.pieces["id"]
+        name = call.path_params["id"]
         with self._lock:
             mime, size = self._tickets.get(name, ("", 0))
         if not size:
@@ -167,9 +167,11 @@ class WaveSpeed(TaskApi):
         answer = {"code": problem.status, "message": problem.message}
         return json_reply(problem.status, answer, problem.headers)
 
-    def finished(self, call: Call, order: Order, results: list[Result], revised: str | None = None) -> Reply:
+    def finished(
+        self, call: Call, image_request: ImageRequest, results: list[Result], revised: str | None = None
+    ) -> Reply:
         """The answer of `enable_sync_mode`: completed at once."""
-        task = self.ended(call, order, results, "done")
+        task = self.ended(call, image_request, results, "done")
         outputs = [result.address() for result in results]
         return json_reply(200, _wrapped(call, task, "completed", outputs))
 
@@ -192,7 +194,7 @@ def _wrapped(call: Call, task: Task, status: str, outputs: list[str], error: str
     get = call.address(f"/{task.provider}/api/v3/predictions/{task.id}/result")
     data = {
         "id": task.id,
-        "model": task.order.model,
+        "model": task.image_request.model,
         "outputs": outputs,
         "urls": {"get": get},
         "has_nsfw_contents": [],

@@ -609,7 +609,7 @@ def test_where_small_references_travel_inside_large_ones_do_without_uploads(
 ) -> None:
     """fal and Replicate document data URIs: only their length asks for uploads. One request, one bill, remembered."""
     doubles.reset()
-    doubles.form(name, form, 404)
+    doubles.switch(name, form, 404)
     specs = QUICK_ROWS | {name: replace(QUICK_ROWS[name], upload_above=1)}
     engine = Engine(tmp_path, specs=specs, environ=keyed(doubles, name))
     for number in range(2):
@@ -626,7 +626,7 @@ def test_where_references_are_addresses_a_missing_upload_is_said(
 ) -> None:
     """Their documents take addresses only: nothing is paid on a guess."""
     doubles.reset()
-    doubles.form(name, form, 404)
+    doubles.switch(name, form, 404)
     engine = Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(doubles, name))
     message = refused(engine, name, edit("no upload", 1))
     assert "has no upload for reference images" in message and "providers.yaml" in message
@@ -636,7 +636,7 @@ def test_where_references_are_addresses_a_missing_upload_is_said(
 def test_the_ticket_of_wavespeed_s_own_client_is_spoken(doubles: Doubles, tmp_path: Path) -> None:
     """The double takes what the package `wavespeed` sends; the same pixels arrive, and the signed address gets no key."""
     doubles.reset()
-    doubles.form("wavespeed", "upload", 405)
+    doubles.switch("wavespeed", "upload", 405)
     engine = Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(doubles, "wavespeed"))
     asked = edit("ticket")
     landed(engine, "wavespeed", asked, NB2)

@@ -6,8 +6,8 @@ import io
 
 import pytest
 from pack.simulator.drawing import Card, encode
-from pack.simulator.lettering import BOX, drawable, fit
 from pack.simulator.sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
+from pack.simulator.text_layout import BOX, drawable, fit
 from PIL import Image
 
 
@@ -38,7 +38,7 @@ def test_every_ratio_with_and_without_references(ratio: str, thumbnails: int) ->
 
 @pytest.mark.parametrize("prompt", ["", " ", "x" * 5000, "word " * 2000, "猫とバナナ " * 50, "🍌\n\n\u200d\x00", "été"])
 def test_any_prompt_can_be_drawn(prompt: str) -> None:
-    assert encode(card(512, 512, prompt=prompt, directive="status=429 times=1"), "png")
+    assert encode(card(512, 512, prompt=prompt, footnote="status=429 times=1"), "png")
 
 
 def test_what_the_font_lacks_is_shown_as_a_box_and_accents_are_dropped() -> None:

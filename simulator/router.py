@@ -14,14 +14,14 @@ from .api import Api, Call, Route
 from .fields import parse_json
 from .files import FileStore
 from .generation import generate
+from .image_request import ImageRequest
 from .message import Reply, Request, json_reply
 from .multipart import parse_multipart, single_texts
 from .offline import API as OFFLINE
-from .order import Order
 from .problem import Problem
 
 
-class Exchange:
+class Router:
     """The mounted APIs, and the answer to every request."""
 
     def __init__(self) -> None:
@@ -37,19 +37,19 @@ class Exchange:
             return None, None, {}, []
         here: list[Route] = []
         chosen: Route | None = None
-        pieces: dict[str, str] = {}
+        path_params: dict[str, str] = {}
         for route in api.routes():
             match = route.pattern.fullmatch("/" + below)
             if match is None:
                 continue
             here.append(route)
             if route.method == request.method and chosen is None:
-                chosen, pieces = route, match.groupdict()
-        return api, chosen, pieces, here
+                chosen, path_params = route, match.groupdict()
+        return api, chosen, path_params, here
 
     def answer(self, request: Request, origin: str, hosts: tuple[str, ...]) -> Reply:
         """The reply to a request whose body is in. `hosts` are the names that this server has."""
-        api, route, pieces, here = self.locate(request)
+        api, route, path_params, here = self.locate(request)
         if api is None:
             return json_reply(404, {"error": "no provider is mounted here", "mounted": sorted(self.apis)})
         if request.path.startswith(f"/{api.id}/files/"):
@@ -60,7 +60,7 @@ class Exchange:
                 return api.problem(Problem(405, headers=(("Allow", allowed),)))
             return api.problem(Problem(404, f"Invalid URL ({request.method} {request.path})"))
         try:
-            return self.serve(self.call(request, api, route, pieces, origin, hosts))
+            return self.serve(self.call(request, api, route, path_params, origin, hosts))
         except Problem as problem:
             return api.problem(problem)
 
@@ -69,20 +69,20 @@ class Exchange:
         request: Request,
         api: Api[Any],
         route: Route,
-        pieces: dict[str, str],
+        path_params: dict[str, str],
         origin: str,
         hosts: tuple[str, ...],
     ) -> Call:
         """What a route gets to see of a request."""
-        return Call(request, api, route, pieces, origin, next(self._numbers), self.files)
+        return Call(request, api, route, path_params, origin, next(self._numbers), self.files)
 
     def serve(self, call: Any) -> Reply:
         """The reply of a route; raises Problem."""
         self.check_head(call)
         self.read_body(call)
         if call.route.read is not None:
-            order: Order = call.route.read(call)
-            return generate(call, order)
+            image_request: ImageRequest = call.route.read(call)
+            return generate(call, image_request)
         reply: Reply = call.route.answer(call)
         return reply
 

@@ -9,19 +9,19 @@ import json
 import re
 from typing import Any
 
-from pack.simulator import exchange
+from pack.simulator import router
 from pack.simulator.api import Route
 from pack.simulator.message import Reply, Request
 from pack.simulator.problem import Problem
 
 from .api import Api, Call
 from .delivery import delivery_of
-from .faults import FaultBook, UnknownWord, Words
+from .faults import FaultOptions, FaultRules, UnknownFault
 from .files import FileStore
 from .generation import generate
 from .providers import find_apis
 from .request_log import Record, RequestLog, authorization_form
-from .tasks import TaskBook
+from .tasks import TaskStore
 
 KEY = re.compile(r"sim-[A-Za-z0-9_-]+")
 SCHEMES = {"bearer": "Bearer", "key": "Key"}
@@ -30,7 +30,7 @@ _JSON_PROMPT = re.compile(rb'"(?:prompt|text)"\s*:\s*("(?:[^"\\]|\\.)*")')
 _FORM_PROMPT = re.compile(rb'name="prompt"[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n(.*?)\r\n--', re.DOTALL)
 
 
-class Exchange(exchange.Exchange):
+class Router(router.Router):
     """Everything the doubles know, and the answer to every request."""
 
     apis: dict[str, Api]  # type: ignore[assignment]
@@ -41,20 +41,21 @@ class Exchange(exchange.Exchange):
         self.keys_required = keys_required
         self.apis = find_apis()
         self.files = FileStore()
-        self.tasks = TaskBook()
-        self.faults = FaultBook()
+        self.tasks = TaskStore()
+        self.faults = FaultRules()
         self.request_log = RequestLog()
-        self.forms: dict[tuple[str, str], int] = {}
+        self.switched_routes: dict[tuple[str, str], int] = {}
+        """Statuses that routes answer with, by provider id and the route's name; 0 is normal service."""
         self.retired: set[tuple[str, str]] = set()
         """Provider ids and wire model ids that are answered as unknown."""
 
     def reset(self) -> None:
-        """Forget requests, faults, tasks, files, switched-off forms and retired models."""
+        """Forget requests, faults, tasks, files, switched-off routes and retired models."""
         self.faults.clear()
         self.request_log.reset()
         self.tasks.clear()
         self.files.clear()
-        self.forms.clear()
+        self.switched_routes.clear()
         self.retired.clear()
 
     def begin(self, request: Request) -> Record | None:
@@ -64,27 +65,27 @@ class Exchange(exchange.Exchange):
             return None
         headers = {name: str(value) for name, value in request.headers.items()}
         record = self.request_log.open(api.id, request.path, request.method, request.query, headers, request.at)
-        record.form = route.form if route is not None else here[0].form
+        record.route_name = route.name if route is not None else here[0].name
         return record
 
-    def early_words(self, record: Record, start: bytes | None) -> Words:
+    def early_fault(self, record: Record, start: bytes | None) -> FaultOptions:
         """The faults that act before the body is in: None for `start` means before any of it has been read."""
         prompt = "" if start is None else prompt_in(start)
         try:
-            words = self.faults.look(record.provider, prompt)
+            options = self.faults.look(record.provider, prompt)
             wanted = ("connect",) if start is None else ("connect", "upload")
-            if words.get("drop") not in wanted:
+            if options.get("drop") not in wanted:
                 return {}
-            words = self.faults.take(record.provider, prompt)
-        except UnknownWord:
+            options = self.faults.take(record.provider, prompt)
+        except UnknownFault:
             return {}
-        if words.get("drop") not in wanted:
+        if options.get("drop") not in wanted:
             return {}
         record.prompt = prompt
-        record.outcome = f"drop={words['drop']}"
-        if "paid" in words:
+        record.outcome = f"drop={options['drop']}"
+        if "paid" in options:
             self.request_log.bill(record, 1, 0.0)
-        return words
+        return options
 
     def answer(self, request: Request, origin: str, hosts: tuple[str, ...]) -> Reply:
         """The reply to a request whose body is in, written into the log."""
@@ -100,11 +101,11 @@ class Exchange(exchange.Exchange):
         return reply
 
     def call(
-        self, request: Request, api: Any, route: Route, pieces: dict[str, str], origin: str, hosts: tuple[str, ...]
+        self, request: Request, api: Any, route: Route, path_params: dict[str, str], origin: str, hosts: tuple[str, ...]
     ) -> Call:
         """What a route gets to see of a request."""
         number = request.record.id if request.record is not None else 0
-        return Call(request, api, route, pieces, origin, number, self.files, tasks=self.tasks, hosts=hosts)
+        return Call(request, api, route, path_params, origin, number, self.files, tasks=self.tasks, hosts=hosts)
 
     def serve(self, call: Call) -> Reply:
         """The reply of a route under the faults in force; raises Problem."""
@@ -128,20 +129,20 @@ class Exchange(exchange.Exchange):
         try:
             call.ratio_typo = "ratio_typo" in self.faults.look(call.api.id, prompt)
             assert call.route.read is not None
-            order = call.route.read(call)
-            if (call.api.id, order.model) in self.retired:
-                raise Problem(404, call.api.unknown_model(order.model))
-            words = self.faults.take(call.api.id, prompt)
-            if "hold" in words:
-                words["hold"] = released
-        except UnknownWord as problem:
-            raise Problem(400, str(problem), code="unknown_simulator_word") from None
-        return generate(call, order, words, self.request_log)
+            image_request = call.route.read(call)
+            if (call.api.id, image_request.model) in self.retired:
+                raise Problem(404, call.api.unknown_model(image_request.model))
+            options = self.faults.take(call.api.id, prompt)
+            if "hold" in options:
+                options["hold"] = released
+        except UnknownFault as problem:
+            raise Problem(400, str(problem), code="unknown_fault") from None
+        return generate(call, image_request, options, self.request_log)
 
     def _unpaid(self, call: Call) -> Reply:
         self.check_head(call)
         if call.route.kind == "upload":
-            status = self.faults.take_word(call.api.id, "upload_status")
+            status = self.faults.take_option(call.api.id, "upload_status")
             if status:
                 raise Problem(status)
         self.read_body(call)
@@ -150,7 +151,7 @@ class Exchange(exchange.Exchange):
 
     def check_head(self, call: Call) -> None:
         """Whether the route is switched off, then as the simulator checks; raises Problem."""
-        switched = self.forms.get((call.api.id, call.route.form), 0)
+        switched = self.switched_routes.get((call.api.id, call.route.name), 0)
         if switched:
             raise Problem(switched)
         super().check_head(call)
@@ -186,8 +187,8 @@ class Exchange(exchange.Exchange):
             kind = "file"
             outcome = "drop" if delivery_of(reply).drop else reply.status
         authorization = request.header(api.auth_header if api else "authorization")
-        form = "" if authorization is None else authorization_form(authorization)
-        self.request_log.free(api.id if api else "", kind, request.method, request.path, outcome, form)
+        scheme = "" if authorization is None else authorization_form(authorization)
+        self.request_log.free(api.id if api else "", kind, request.method, request.path, outcome, scheme)
 
 
 def prompt_in(start: bytes | bytearray) -> str:

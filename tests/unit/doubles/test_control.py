@@ -17,7 +17,7 @@ from pack.core.providers import BUILT_IN
 from pack.tests.doubles import start
 from pack.tests.doubles.server import Doubles
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 BEARER = {"Authorization": "Bearer sim-secret"}
 
 
@@ -50,7 +50,7 @@ def test_providers(sim: Doubles) -> None:
         sim.base_url("nothing")
 
 
-def test_the_ledger_by_prompt_and_provider(sim: Doubles) -> None:
+def test_the_request_log_by_prompt_and_provider(sim: Doubles) -> None:
     generate(sim, "one red cat")
     generate(sim, "two cats [[sim: status=500]]")
     place = sim.origin + "/_control/request_log"
@@ -124,20 +124,20 @@ def test_closing_ends_what_is_held() -> None:
     assert ended.wait(20)
 
 
-def test_forms_can_be_switched_off(sim: Doubles) -> None:
+def test_routes_can_be_switched_off(sim: Doubles) -> None:
     base = sim.base_url("runflow")
     body = {"prompt": "a cat"}
     run = base + "/v1/run/google/nano-banana-2"
     for status in (404, 405, 0):
-        rule = {"provider": "runflow", "form": "run", "status": status}
-        assert requests.post(sim.origin + "/_control/forms", json=rule, timeout=30).status_code == 200
+        rule = {"provider": "runflow", "route": "run", "status": status}
+        assert requests.post(sim.origin + "/_control/routes", json=rule, timeout=30).status_code == 200
         assert requests.post(run, json=body, headers=BEARER, timeout=30).status_code == (status or 200)
     other = {"input": body}
-    sim.form("runflow", "run", 404)
+    sim.switch("runflow", "run", 404)
     runs = base + "/v1/models/google/nano-banana-2/runs"
     assert requests.post(runs, json=other, headers=BEARER, timeout=30).status_code == 201
     with pytest.raises(ValueError):
-        sim.form("runflow", "walk", 404)
+        sim.switch("runflow", "walk", 404)
 
 
 def test_unknown_control_routes(sim: Doubles) -> None:
@@ -153,11 +153,6 @@ def test_many_connections_at_once(sim: Doubles) -> None:
         thread.join()
     assert sim.request_log(prompt="many")["paid_images"] == 16
     assert sim.request_log(prompt="many")["cost_usd"] == pytest.approx(16 * 0.039)
-
-
-def test_importing_the_package_is_cheap() -> None:
-    code = "import simulator, sys; sys.exit('PIL' in sys.modules or 'http.client' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=20).returncode == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to end a process with")

@@ -1,4 +1,4 @@
-"""What a validated request asks for, in plain terms shared by every API.
+"""What a validated request asks for, in terms that every API shares.
 
 Made by an API's `read` function; turned into pictures by `generation.py`.
 """
@@ -12,7 +12,7 @@ from .references import Reference
 
 
 @dataclass
-class Order:
+class ImageRequest:
     """A paid request after validation."""
 
     model: str

@@ -1,4 +1,4 @@
-"""Every way the doubles can misbehave does what its word says, and bills what it says."""
+"""Every way the doubles can misbehave does what its option says, and bills what it says."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 from pack.tests.doubles import start
-from pack.tests.doubles.faults import STATUSES, UnknownWord, parse_words, split_prompt
+from pack.tests.doubles.faults import STATUSES, UnknownFault, parse_fault, split_prompt
 from pack.tests.doubles.server import Doubles
 from PIL import Image
 
@@ -103,12 +103,12 @@ def test_retry_after_as_a_date(sim: Doubles) -> None:
 
 @pytest.mark.parametrize("provider", list(PLACES))
 @pytest.mark.parametrize("words", ["statsu=429", "status=418", "slow=x", "empty=1", "drop=later"])
-def test_unknown_words_are_an_error_that_names_them(sim: Doubles, provider: str, words: str) -> None:
+def test_unknown_options_are_an_error_that_names_them(sim: Doubles, provider: str, words: str) -> None:
     answer = ask(sim, words, provider)
     assert answer.status_code == 400
     assert words.partition("=")[0] in answer.text
-    with pytest.raises(UnknownWord):
-        parse_words(words)
+    with pytest.raises(UnknownFault):
+        parse_fault(words)
 
 
 def test_the_directive_is_taken_out_of_the_prompt() -> None:
