@@ -14,8 +14,8 @@ from typing import Any
 from ..errors import ConfigError
 from ..files.edited_json import Damaged, read_object
 from ..http.url_policy import checked_base_url
-from ..ledger.types import Caps
 from ..providers.spec import ProviderSpec
+from .caps import Caps
 
 PREFIX = "NANO_BANANA_"
 FILE = "settings.json"

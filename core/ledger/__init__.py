@@ -1,20 +1,24 @@
-"""Who asked for which picture, what became of it, what it cost, and the provider's bytes.
+"""The record of every picture: who asked for it, what became of it, what it cost, and the provider's bytes.
 
-Everything about a paid request is written here before it happens: the engine calls `Journal.open` before it sends and tells
-each step as it goes.
+The engine writes each step of a paid request here before the step happens: `Journal.reserve`, then `Journal.mark_sent` before
+the send, and so on until `mark_stored` or `mark_failed`.
 
-    record     the words: what the ledger is told and what it answers
-    journal    the life of a row
-    owners     which process is on an open row, and whether it lives
-    caps       spending limits, held within the transaction that reserves
-    results    the bytes on disk;  sidecar, rebuilding, storage: their facts, the way back from them, their size
-    database   the file;  schema, rows: its tables
-    graphs     the workflow that asked, without anything secret
-    history    lists, sums, forgetting
+    types           what the journal is told and what it answers
+    journal         the one class that the rest of the pack calls; it composes the parts below
+    reservations    who sends which picture, within the spending caps (caps)
+    call_log        the steps of a paid call
+    claims          calls of ended processes, and answers that are read again (kept_answers)
+    ownership       which rows this process works on;  liveness: whether another process still runs
+    stored_images   pictures that are here;  results: their bytes on disk;  eviction: the size of that folder
+    sidecar         the facts beside the bytes;  rebuild: a new journal from them
+    database        the SQLite file;  schema: its tables;  queries: reading and updating rows
+    workflows       the graph that asked, without secrets
+    history         lists, sums, export, deletion
+    messages        what the user is told about charges without a picture
 """
 
+from ..config.caps import Caps
 from .types import (
-    Caps,
     Claim,
     ClaimedImage,
     Reservation,
@@ -27,14 +31,14 @@ from .types import (
 )
 
 __all__ = [
-    "RunContext",
     "Caps",
     "Claim",
-    "UnresolvedCharge",
-    "Reservation",
-    "StoredImage",
-    "ReserveResult",
     "ClaimedImage",
+    "Reservation",
+    "ReserveResult",
+    "RunContext",
+    "StoredImage",
+    "UnresolvedCharge",
     "dollars",
     "micros",
 ]

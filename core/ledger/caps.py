@@ -1,4 +1,4 @@
-"""Spending caps: counted inside the transaction that reserves, so that no two processes can pass one together."""
+"""Checks spending caps inside the transaction that reserves, so that two processes can't exceed one together."""
 
 from __future__ import annotations
 
@@ -9,22 +9,26 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
+from ..config.caps import Caps
 from ..errors import OverCap
 from .schema import picture
-from .types import Caps, Reservation, RunContext, dollars, micros
+from .types import Reservation, RunContext, dollars, micros
 
 _PERIODS = {"run": "in this run", "day": "today", "month": "this month"}
 
 
 def check(
     connection: Connection,
-    entries: Sequence[Reservation],
+    reservations: Sequence[Reservation],
     run_context: RunContext,
     caps: Caps,
     now: float | None = None,
 ) -> None:
-    """Raises OverCap when `entries` would pass a cap. What may have been charged counts as spent."""
-    needed = sum(entry.micros for entry in entries)
+    """Raises OverCap when `reservations` would exceed a cap. What may have been charged counts as spent.
+
+    `now`: Unix time, by default the current one.
+    """
+    needed = sum(reservation.micros for reservation in reservations)
     if not needed:
         return
     for period, cap in (("run", caps.run), ("day", caps.day), ("month", caps.month)):
@@ -32,13 +36,13 @@ def check(
             continue
         spent = spent_in(connection, period, run_context.run, time.time() if now is None else now)
         if spent + needed > micros(cap):
-            raise _over(entries, period, cap, spent)
+            raise _over(reservations, period, cap, spent)
 
 
 def spent_in(connection: Connection, period: str, run: str, now: float) -> int:
-    """Millionths of a dollar that are spent, reserved or in doubt since the period's begin, in local time.
+    """Millionths of a dollar that are spent, reserved or unresolved since the start of the period in local time.
 
-    What lies in the future, because the clock was set back, counts too.
+    Rows with a later time than `now` count, too: the clock may have been set back.
     """
     total = select(func.coalesce(func.sum(picture.c.counted), 0))
     if period == "run":
@@ -50,14 +54,14 @@ def spent_in(connection: Connection, period: str, run: str, now: float) -> int:
 
 
 def price(amount: int) -> str:
-    """Dollars as a price: at least cents, and as many places more as are needed."""
+    """Millionths of a dollar as text: at least two decimals, more where they are needed."""
     text = f"{dollars(amount):.6f}".rstrip("0")
     whole, _, rest = text.partition(".")
     return f"${whole}.{rest:0<2}"
 
 
-def _over(entries: Sequence[Reservation], period: str, cap: float, spent: int) -> OverCap:
-    prices = Counter(entry.micros for entry in entries if entry.micros)
+def _over(reservations: Sequence[Reservation], period: str, cap: float, spent: int) -> OverCap:
+    prices = Counter(reservation.micros for reservation in reservations if reservation.micros)
     total = sum(amount * count for amount, count in prices.items())
     terms = " + ".join(f"{count} x {price(amount)}" for amount, count in sorted(prices.items()))
     what = f"{terms} = {price(total)}"

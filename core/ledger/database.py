@@ -1,8 +1,8 @@
-"""Opens the journal's file, and keeps it openable.
+"""Opens the journal's SQLite file, upgrades it, and replaces it where it is damaged.
 
-SQLite with write-ahead logging where the file system allows it, every commit on disk before it counts. Writers take turns:
-inside the process by a lock, between processes by `BEGIN IMMEDIATE`, so that what a transaction has read is still so when
-it writes. A file that is broken, or of a newer version, is set aside under another name and never written to.
+Write-ahead logging where the file system allows it; every commit is on disk when it returns. Write transactions exclude each
+other: within the process by a lock, between processes by `BEGIN IMMEDIATE`, so that what a transaction has read stays true
+until it commits. A file that is damaged, or of a newer schema, is renamed and never written to.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from .types import ledger_failed
 log = logging.getLogger("nano_banana")
 
 BUSY_SECONDS = 20.0
-"""How long a writer waits for another process's turn to end."""
-_BROKEN = ("malformed", "not a database", "corrupt", "unsupported file format", "no such table", "no such column")
+"""How long a writer waits for the transaction of another process."""
+_DAMAGED = ("malformed", "not a database", "corrupt", "unsupported file format", "no such table", "no such column")
 
 Rebuild = Callable[[Connection, list[Path]], int]
-"""Fills an empty journal from what is left, given the files that were set aside; gives how many pictures it found."""
+"""Fills an empty journal, given the files that were set aside; gives how many pictures it found."""
 
 
 class Database:
-    """One file. `write` and `read` may be used from any thread."""
+    """One SQLite file. Usable from any thread."""
 
     def __init__(self, file: Path, rebuild: Rebuild) -> None:
         self.file = file
@@ -50,7 +50,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that nobody else writes in. Raises LedgerFailed."""
+        """A write transaction, exclusive among all processes. Raises LedgerFailed."""
         with self._write_lock, self._translate_errors():
             with self._ensure_open().connect() as connection:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -61,7 +61,7 @@ class Database:
                     try:
                         connection.exec_driver_sql("ROLLBACK")
                     except SQLAlchemyError:
-                        pass  # SQLite has rolled back by itself, as it does on a full disk
+                        pass  # SQLite has rolled back already, as it does on a full disk
                     raise
 
     @contextmanager
@@ -74,7 +74,7 @@ class Database:
                 yield connection
 
     def take_notices(self) -> list[str]:
-        """What the user should know about the file itself, once."""
+        """What the user should know about the file; each notice is given once."""
         news, self._notices = self._notices, []
         return news
 
@@ -93,18 +93,18 @@ class Database:
         except LedgerFailed:
             raise
         except (DBAPIError, sqlite3.Error) as error:
-            words = str(getattr(error, "orig", None) or error)
-            if any(sign in words for sign in _BROKEN):
-                # The next one to come opens it anew, finds out and sets it aside.
+            message = str(getattr(error, "orig", None) or error)
+            if any(sign in message for sign in _DAMAGED):
+                # The next use opens the file again, and sets it aside where it is damaged.
                 self.close()
-            raise ledger_failed(f"The journal {self.file} can't be used: {words}") from None
+            raise ledger_failed(f"The journal {self.file} can't be used: {message}") from None
         except OSError as error:
             raise ledger_failed(f"The journal {self.file} can't be used: {error.strerror or error}") from None
 
     def _ensure_open(self) -> Engine:
         if self._engine is not None and self._inode == _inode(self.file):
             return self._engine
-        self.close()  # first use, or the file was taken away under us
+        self.close()  # first use, or another file has taken its place
         private_files.make_folder(self.file.parent)
         try:
             with private_files.lock(self.file.with_name(f"{self.file.name}.lock"), BUSY_SECONDS):
@@ -115,35 +115,35 @@ class Database:
         return self._engine
 
     def _open(self) -> Engine:
-        aside: list[Path] = []
+        set_aside: list[Path] = []
         if self.file.exists():
             problem = _problem(self.file)
             if problem:
-                aside = self._set_aside(problem)
-        # SQLite gives the files beside it the same rights.
+                set_aside = self._set_aside(problem)
+        # SQLite gives its -wal and -shm files the rights of this file.
         private_files.create(self.file)
         engine, fresh = _engine(self.file), False
         try:
             with engine.connect() as connection:
-                # A file of no bytes is a new one, too: something has emptied it.
+                # An empty file counts as a new one.
                 fresh = self._upgrade(connection) == 0
                 if fresh:
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
-                    found = self._rebuild(connection, aside)
+                    found = self._rebuild(connection, set_aside)
                     connection.exec_driver_sql("COMMIT")
                     if found:
                         self._notify(f"The journal was rebuilt from the results: {found} pictures are known again")
         except BaseException:
             engine.dispose()
             if fresh:
-                # A half-made one would pass for whole next time.
+                # An incomplete file would be taken for a complete one when it is opened next.
                 for file in _files(self.file):
                     file.unlink(missing_ok=True)
             raise
         return engine
 
     def _upgrade(self, connection: Connection) -> int:
-        """Brings the file to the newest version; gives the one it had, 0 = it had nothing."""
+        """Upgrades the file to the newest schema; gives the version it had, 0 = an empty file."""
         version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
         for number, step in enumerate(schema.STEPS[version:], version + 1):
             connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -156,7 +156,7 @@ class Database:
         stamp = time.strftime("%Y%m%d-%H%M%S")
         moved = []
         for file in _files(self.file):
-            # -wal and -shm keep belonging to it: SQLite finds them by the name before the hyphen.
+            # SQLite finds -wal and -shm by the name of the main file, so they are renamed alike.
             target = file.with_name(file.name.replace(self.file.name, f"{self.file.stem}-{stamp}{self.file.suffix}", 1))
             number = 0
             while target.exists():
@@ -190,11 +190,11 @@ def _inode(file: Path) -> int:
 
 
 def _problem(file: Path) -> str:
-    """Why a journal can't be used; "" when it can. Raises OSError, and sqlite3.Error for what is no fault of the file."""
+    """Why a journal can't be used; "" when it can. Raises OSError, and sqlite3.Error for faults that are not the file's."""
     if not file.is_file() and not file.is_dir():
-        raise OSError(errno.EINVAL, "it is no file")  # a pipe would be waited for without an end
+        raise OSError(errno.EINVAL, "it is no file")  # opening a pipe would block for ever
     with file.open("rb"):
-        pass  # a missing right is not a broken file
+        pass  # a missing permission is no damage
     connection = sqlite3.connect(file, timeout=BUSY_SECONDS)
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -210,7 +210,7 @@ def _problem(file: Path) -> str:
                     return f"lacks a part of the table {table.name}"
         return ""
     except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError) and not any(sign in str(error) for sign in _BROKEN):
+        if isinstance(error, sqlite3.OperationalError) and not any(sign in str(error) for sign in _DAMAGED):
             raise
         return "is damaged"
     finally:
@@ -219,14 +219,14 @@ def _problem(file: Path) -> str:
 
 def _engine(file: Path) -> Engine:
     def connect() -> sqlite3.Connection:
-        # No implicit transactions: BEGIN, COMMIT and ROLLBACK are said where they are meant.
+        # No implicit transactions: `Database` begins and ends them.
         return sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
 
     engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=4, max_overflow=-1)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, record: object) -> None:
-        # Where write-ahead logging isn't possible (a network drive), SQLite stays with its old way by itself.
+        # Where write-ahead logging isn't possible (a network drive), SQLite keeps its rollback journal by itself.
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
 

@@ -1,8 +1,7 @@
-"""JSON files of any origin, read and written without holding the interpreter for long.
+"""Reads and writes JSON of any origin without holding the interpreter lock for long.
 
-`json` is C from the first to the last character: 16 MB hold the interpreter for half a second. Its own slow path in Python
-gives the same values and lets other threads run. A garbage collection can't be interrupted either, so the number of objects
-and lists is bounded.
+The C code of `json` holds the lock throughout: half a second for 16 MB. Its Python implementation gives the same values and
+lets other threads run. A garbage collection can't be interrupted either, so the number of objects and lists is limited.
 """
 
 from __future__ import annotations
@@ -13,15 +12,15 @@ import re
 from typing import Any
 
 ONE_PASS_CHARACTERS = 256 << 10
-"""Characters that are parsed in one go."""
+"""Up to this length the C code parses the text."""
 MAX_CONTAINERS = 200_000
-"""Objects and lists of one file; a workflow of a thousand nodes has 30,000."""
+"""Objects and lists in one text; a workflow of a thousand nodes has 30,000."""
 _STEP = 1 << 20
 _LONG_TOKEN = re.compile(r"[0-9]{1000}|[ \t\r\n]{50000}")
 
 
 def loads(text: str, **options: Any) -> Any:
-    """The value of a JSON text. Raises ValueError or RecursionError, ValueError also for what no file of ours holds."""
+    """The value of a JSON text. Raises ValueError, also above the limits, and RecursionError."""
     if len(text) <= ONE_PASS_CHARACTERS:
         return json.loads(text, **options)
     if text.count("[") + text.count("{") > MAX_CONTAINERS:

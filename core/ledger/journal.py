@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..config.caps import Caps
 from ..errors import Charged
 from .call_log import CallLog
 from .claims import CanResume, Claims
@@ -23,7 +24,7 @@ from .rebuild import rebuild
 from .reservations import Reservations
 from .results import Results
 from .stored_images import StoredImages
-from .types import Caps, Claim, Reservation, ReserveResult, RunContext, StoredImage
+from .types import Claim, Reservation, ReserveResult, RunContext, StoredImage
 
 log = logging.getLogger("nano_banana")
 

@@ -1,4 +1,4 @@
-"""Answers that may be paid and in which no image could be read, kept so that a newer version can read them again.
+"""Answers that may have been charged and in which no picture could be read, kept so that a newer version can read them.
 
     unreadable/<call>.answer    a line of JSON (status, headers, the dialect's state, request id), then the body as it came
 
@@ -20,24 +20,24 @@ from ..files import private_files
 from ..files.regular_files import open_regular
 
 MAX_ANSWER_BYTES = 320 << 20
-"""As long as an answer may be at all: a part of one could not be read again."""
+"""The longest answer that the transport accepts, because a part of one could not be read again."""
 MAX_FOLDER_BYTES = 1 << 30
 _ENDING = ".answer"
-_LONGEST_HEAD = 1 << 20
+_MAX_HEAD_BYTES = 1 << 20
 _HEADERS = ("content-type", "content-encoding", "retry-after")
 """The headers that reading an answer may need."""
 
 
 @dataclass(frozen=True)
 class KeptAnswer:
-    """An answer as it came."""
+    """An HTTP answer as it was received."""
 
     status: int
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes = field(repr=False)
     state: dict[str, Any]
-    """What the dialect needs to know which request it answers."""
+    """The state that the dialect needs to parse it."""
     request_id: str = ""
 
 
@@ -48,7 +48,7 @@ class KeptAnswers:
         self.folder = folder
 
     def path(self, call: str) -> Path:
-        """Where the answer of a call is kept. Raises ValueError for what is no call's id."""
+        """Where the answer of a call is kept. Raises ValueError for what can't be the id of a call."""
         if not re.fullmatch(r"[\w-]{1,64}", call):
             raise ValueError("not the id of a call")
         return self.folder / f"{call}{_ENDING}"
@@ -64,9 +64,9 @@ class KeptAnswers:
     def write(
         self, call: str, answer: KeptAnswer, cleaned: Callable[[bytes], Iterable[bytes]] = lambda body: (body,)
     ) -> Path:
-        """Writes an answer, complete or not at all, and makes room for it; gives where it is.
+        """Writes an answer, complete or not at all, deletes older ones above the limit, and gives its path.
 
-        `cleaned` takes the secrets out of its body, piece by piece.
+        `cleaned` removes the secrets from its body, piece by piece.
         """
         private_files.make_folder(self.folder)
         head = {
@@ -80,19 +80,19 @@ class KeptAnswers:
         part = target.with_suffix(".part")
         with private_files.open_new(part) as file:
             file.write(json.dumps(head).encode() + b"\n")
-            left = MAX_ANSWER_BYTES
+            remaining = MAX_ANSWER_BYTES
             for piece in cleaned(answer.body):
-                file.write(memoryview(piece)[:left])
-                left -= min(left, len(piece))
+                file.write(memoryview(piece)[:remaining])
+                remaining -= min(remaining, len(piece))
         os.replace(part, target)
         self._trim(target)
         return target
 
     def read(self, call: str) -> KeptAnswer | None:
-        """The answer of a call; None where there is none, or none that makes sense."""
+        """The answer of a call; None where there is none, or its file is invalid."""
         try:
-            with open_regular(self.path(call), _LONGEST_HEAD + MAX_ANSWER_BYTES) as file:
-                found = json.loads(file.readline(_LONGEST_HEAD))
+            with open_regular(self.path(call), _MAX_HEAD_BYTES + MAX_ANSWER_BYTES) as file:
+                found = json.loads(file.readline(_MAX_HEAD_BYTES))
                 body = file.read(MAX_ANSWER_BYTES)
             headers = {str(name): str(value) for name, value in dict(found["headers"]).items()}
             state = found["state"]

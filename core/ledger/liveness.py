@@ -1,8 +1,8 @@
-"""Which process stands behind an open row, and whether it lives.
+"""Tells whether the process that an open row belongs to still runs.
 
-Each process holds an operating system's lock on a file of its own. The system lets go of it however the process ends,
-SIGKILL and power loss included, and holds on to it while a process is only suspended. So nobody waits for the dead,
-nobody takes from the living, and no clock is looked at.
+Each process locks a file of its own. The operating system releases the lock however the process ends, SIGKILL and power loss
+included, and keeps it while the process is suspended. So a row is taken over as soon as its process has ended, never earlier,
+and clocks don't matter.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from ..files import private_files
 
 
 class LivenessLock:
-    """This process, as others see it. Raises OSError where the folder has no room for it or can't lock."""
+    """The lock of this process; `id` is written into its rows.
+
+    Raises OSError where the folder can't be written or its file system can't lock.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -30,7 +33,7 @@ class LivenessLock:
         self._guard = threading.Lock()
 
     def has_exited(self, owner: str) -> bool:
-        """Whether `owner` has ended. Once dead, always dead."""
+        """Whether the process with that id has ended. Remembered: ids are never used twice."""
         if owner == self.id:
             return False
         with self._guard:
@@ -47,12 +50,12 @@ class LivenessLock:
                 try:
                     file.unlink()
                 except OSError:
-                    pass  # Windows, or another one was faster
+                    pass  # an open file on Windows, or another process has deleted it
             self._exited.add(owner)
             return True
 
     def release(self) -> None:
-        """Gives up being alive, as the end of the process does."""
+        """Releases the lock, as the end of the process does."""
         self._lock.release()
         try:
             os.unlink(self._file(self.id))

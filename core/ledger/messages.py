@@ -1,4 +1,4 @@
-"""What a user is told about pictures that may have been paid for and never arrived."""
+"""What the user is told about requests that may have been charged and whose pictures are not here."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from ..errors import Unresolved
 from .types import UnresolvedCharge
 
-_SHOWN = 4
+_MAX_LISTED = 4
 
 
-def unresolved_error(doubts: Sequence[UnresolvedCharge], *, kept: bool = False) -> Unresolved:
-    """The refusal that asks before something is paid again. `kept`: an answer is here in which no picture could be read."""
-    count, usd = _sum(doubts)
+def unresolved_error(charges: Sequence[UnresolvedCharge], *, kept: bool = False) -> Unresolved:
+    """The error that asks before something is paid again. `kept`: an answer in which no picture could be read is here."""
+    count, usd = _sum(charges)
     requests = "1 request" if count == 1 else f"{count} requests"
     pictures = "its picture" if count == 1 else "their pictures"
     return Unresolved(
         f"{requests} for {pictures} may have been charged, about ${usd:.2f}, without a picture that reached this machine: "
-        f"{_named(doubts)}",
+        f"{_listed(charges)}",
         charged="maybe",
         money="This time nothing was sent.",
         cure=("Read again looks into the kept answer anew, free. " if kept else "")
@@ -27,26 +27,26 @@ def unresolved_error(doubts: Sequence[UnresolvedCharge], *, kept: bool = False) 
     )
 
 
-def acknowledged_notice(doubts: Sequence[UnresolvedCharge]) -> str:
-    """The notice with what is sent although an earlier one may have been paid."""
-    count, usd = _sum(doubts)
+def acknowledged_notice(charges: Sequence[UnresolvedCharge]) -> str:
+    """The notice about pictures that are sent although an earlier request may have been charged."""
+    count, usd = _sum(charges)
     requests = "1 earlier request" if count == 1 else f"{count} earlier requests"
-    return f"Sent again, although {requests} may have been charged, about ${usd:.2f}: {_named(doubts)}"
+    return f"Sent again, although {requests} may have been charged, about ${usd:.2f}: {_listed(charges)}"
 
 
-def _sum(doubts: Sequence[UnresolvedCharge]) -> tuple[int, float]:
-    return len(doubts), sum(doubt.usd for doubt in doubts)
+def _sum(charges: Sequence[UnresolvedCharge]) -> tuple[int, float]:
+    return len(charges), sum(charge.usd for charge in charges)
 
 
-def _named(doubts: Sequence[UnresolvedCharge]) -> str:
-    """Row, time and cost of each, equal ones together."""
+def _listed(charges: Sequence[UnresolvedCharge]) -> str:
+    """Provider, time and cost of each, equal ones together."""
     lines = Counter(
-        f"{doubt.provider} {doubt.model}, {_when(doubt.sent_at)}, ${doubt.usd:.2f}"
-        + (f" ({doubt.reason.rstrip('.')})" if doubt.reason else "")
-        for doubt in doubts
+        f"{charge.provider} {charge.model}, {_when(charge.sent_at)}, ${charge.usd:.2f}"
+        + (f" ({charge.reason.rstrip('.')})" if charge.reason else "")
+        for charge in charges
     )
-    shown = [f"{count} x {line}" if count > 1 else line for line, count in list(lines.items())[:_SHOWN]]
-    more = len(lines) - _SHOWN
+    shown = [f"{count} x {line}" if count > 1 else line for line, count in list(lines.items())[:_MAX_LISTED]]
+    more = len(lines) - _MAX_LISTED
     return "; ".join(shown) + (f"; and {more} more" if more > 0 else "")
 
 

@@ -1,4 +1,4 @@
-"""Reading and marking rows of the journal inside somebody's transaction."""
+"""Reads and updates rows of the journal inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from .kept_answers import KeptAnswer
 from .schema import graph, picture
 from .types import Claim, ClaimedImage, UnresolvedCharge, dollars
 
-_MANY = 500
+_CHUNK = 500
 """Values in one SQL list."""
 
 
-def by_fingerprints(connection: Connection, names: Sequence[str]) -> list[Row[Any]]:
+def by_fingerprints(connection: Connection, fingerprints: Sequence[str]) -> list[Row[Any]]:
     """All rows of these fingerprints, oldest first."""
-    return list(_chunks(connection, picture.c.fingerprint, names))
+    return list(_select_in(connection, picture.c.fingerprint, fingerprints))
 
 
 def by_uids(connection: Connection, uids: Sequence[str]) -> list[Row[Any]]:
-    return list(_chunks(connection, picture.c.uid, uids))
+    return list(_select_in(connection, picture.c.uid, uids))
 
 
 def update_rows(connection: Connection, uids: Sequence[str], **values: Any) -> int:
-    """Updates rows; gives how many there were."""
+    """Sets columns of rows; gives how many rows there were."""
     found = 0
-    for start in range(0, len(uids), _MANY):
-        chosen = picture.c.uid.in_(list(uids[start : start + _MANY]))
+    for start in range(0, len(uids), _CHUNK):
+        chosen = picture.c.uid.in_(list(uids[start : start + _CHUNK]))
         found += connection.execute(update(picture).where(chosen).values(**values)).rowcount
     return found
 
@@ -42,7 +42,7 @@ def insert_graph(connection: Connection, identity: str, data: bytes) -> None:
 def claim_of(
     rows: Sequence[Row[Any]], *, owner_exited: bool, image_count: int = 0, answer: KeptAnswer | None = None
 ) -> Claim:
-    """The rows of one call, in the order of their places, as something to go on with."""
+    """The claim for the rows of one call, which are in the order of their pictures."""
     first = rows[0]
     return Claim(
         call=first.call,
@@ -64,9 +64,9 @@ def claim_of(
 
 
 def by_call(connection: Connection, call: str) -> list[Row[Any]]:
-    """The rows of the pictures that a call asked for, in the order of their places."""
-    wanted = select(picture).where(picture.c.call == call, picture.c.role == "").order_by(picture.c.place)
-    return list(connection.execute(wanted)) if call else []
+    """The rows of the pictures that a call requested, in their order; no extra ones."""
+    statement = select(picture).where(picture.c.call == call, picture.c.role == "").order_by(picture.c.place)
+    return list(connection.execute(statement)) if call else []
 
 
 def stored_notices(row: Row[Any]) -> tuple[str, ...]:
@@ -95,8 +95,8 @@ def _task_state(text: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _chunks(connection: Connection, column: Any, values: Sequence[str]) -> Iterator[Row[Any]]:
+def _select_in(connection: Connection, column: Any, values: Sequence[str]) -> Iterator[Row[Any]]:
     unique = list(dict.fromkeys(values))
-    for start in range(0, len(unique), _MANY):
-        chosen = column.in_(unique[start : start + _MANY])
+    for start in range(0, len(unique), _CHUNK):
+        chosen = column.in_(unique[start : start + _CHUNK])
         yield from connection.execute(select(picture).where(chosen).order_by(picture.c.created, picture.c.uid))

@@ -1,4 +1,4 @@
-"""Fills an empty journal from what is left of an older one: rows that can still be read, then the results' sidecars."""
+"""Fills an empty journal: first with the rows that can be read from a file that was set aside, then from the sidecars."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ from .schema import graph, picture, result
 log = logging.getLogger("nano_banana")
 
 
-def rebuild(results: Results, connection: Connection, aside: Sequence[Path]) -> int:
-    """Gives how many pictures are known again. Called inside a transaction on an empty journal."""
-    for file in aside:
-        _salvage(connection, file)
+def rebuild(results: Results, connection: Connection, set_aside: Sequence[Path]) -> int:
+    """Gives how many pictures were found. Called inside a transaction on an empty journal."""
+    for file in set_aside:
+        _copy_rows(connection, file)
     return reindex(results, connection)
 
 
 def reindex(results: Results, connection: Connection) -> int:
-    """Brings the journal up to what lies in the results' folder: files it doesn't know are added, others are left alone."""
-    known = set(connection.execute(select(picture.c.uid)).scalars())
+    """Adds rows for pictures in the results folder that the journal lacks; gives how many have a sidecar.
+
+    Rows that are there are left alone.
+    """
+    known_uids = set(connection.execute(select(picture.c.uid)).scalars())
     files = set(connection.execute(select(result.c.name)).scalars())
     found: set[str] = set()
     added: dict[str, float] = {}
@@ -40,12 +43,12 @@ def reindex(results: Results, connection: Connection) -> int:
                 continue
             found.add(values["uid"])
             newest = max(newest, values["ended"])
-            if values["uid"] not in known:
-                known.add(values["uid"])
+            if values["uid"] not in known_uids:
+                known_uids.add(values["uid"])
                 unknown.append(values)
-        if unknown:  # all at once: one by one, the thousands that a sidecar may list take minutes
+        if unknown:  # in one statement: a sidecar may list thousands, which take minutes one by one
             connection.execute(insert(picture), unknown)
-        # Whether somebody has seen it isn't known any more; that counts as seen, or it could never be let go.
+        # Sidecars don't say whether a run has read it. It counts as read, or it would be kept for 30 days more.
         times = {"created": newest, "used": newest, "read": newest}
         if name not in files:
             files.add(name)
@@ -57,8 +60,8 @@ def reindex(results: Results, connection: Connection) -> int:
     return len(found)
 
 
-def _salvage(connection: Connection, file: Path) -> None:
-    """Copies the rows that can still be read: tasks that are out, and what was spent, are in no sidecar."""
+def _copy_rows(connection: Connection, file: Path) -> None:
+    """Copies the rows that can be read: open tasks and what was spent are in no sidecar."""
     try:
         source = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
     except sqlite3.Error:
@@ -75,7 +78,7 @@ def _salvage(connection: Connection, file: Path) -> None:
                     with connection.begin_nested():
                         connection.execute(insert(table).values(**values))
                     count += 1
-            except Exception as error:  # whatever a damaged page leads to: what was read so far is kept
+            except Exception as error:  # a damaged page may raise anything; the rows so far are kept
                 log.warning("the rest of the table %s could not be read: %s", table.name, error)
             log.info("%d rows of the table %s were taken over from %s", count, table.name, file.name)
     finally:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert
 
+from ..config.caps import Caps
 from . import caps as spending_caps
 from . import queries
 from .claims import CanResume, StalledRows
@@ -15,7 +16,7 @@ from .database import Database
 from .ownership import HeldPicture, Ownership
 from .results import Results
 from .schema import picture
-from .types import OPEN_STATES, Caps, Reservation, ReserveResult, ReserveStatus, RunContext
+from .types import OPEN_STATES, Reservation, ReserveResult, ReserveStatus, RunContext
 
 CONFIRM_SECONDS = 3600.0
 """How long the answer to "it may have been charged: queue again to pay again" holds."""

@@ -1,15 +1,15 @@
 """The provider's own bytes on disk, named by their content, with a sidecar each.
 
-    incoming/<uid>            whole, but not yet settled: found again by the picture's row
+    incoming/<uid>            complete bytes of a row that is not yet committed as stored
     ab/abcdef....png          the bytes; the name is their SHA-256
-    unreadable/<uid>.bin      bytes that are no picture, kept to be looked at
-    ab/abcdef....json         who asked for them, when, where and for how much: the journal can be rebuilt from these
+    unreadable/<uid>.bin      bytes that are no picture, kept for a person to look at
+    ab/abcdef....json         the facts of a picture: request, time, provider, price; the journal can be rebuilt from these
     ab/abcdef....<uid>.json   the same for each further picture with the same bytes
 
-Each picture has a sidecar of its own, so that one more picture with known bytes rewrites nothing. Earlier releases kept
-all pictures with the same bytes in the first file: such a file is still read, and pictures can be taken out of it.
+Each picture has its own sidecar, so that a further picture with the same bytes rewrites no file. Earlier releases kept all
+pictures with the same bytes in the first sidecar; such a file is still read, and pictures can be removed from it.
 
-A file appears under its name only when it is complete. Nothing is decoded here.
+A file has its name only when it is complete. No picture is decoded here.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ log = logging.getLogger("nano_banana")
 
 SIDECAR_VERSION = 1
 ROOM_BYTES = 64 << 20
-"""Free space that is left alone."""
+"""Free space that must remain."""
 ROOM_PER_PICTURE = 32 << 20
-"""Free space that is asked for before a picture is paid: more than a 4K PNG has."""
+"""Free space that is required before a picture is paid: more than a 4K PNG needs."""
 
 
 UID = re.compile(r"[0-9a-f]{32}")
-"""What names a picture: it becomes a part of file names, and a sidecar may come from a folder that others can write."""
+"""The id of a picture. It is checked because it becomes a part of file names, and others may be able to write sidecars."""
 NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,8}")
 SIDECAR_BYTES = 16 << 20
 """A larger sidecar is not read."""
 PICTURE_BYTES = 400 << 20
-"""A larger picture is none of ours: no answer is so long."""
+"""A larger file is not read: the transport accepts no such answer."""
 
 
 class DamagedFile(ValueError):
@@ -54,13 +54,13 @@ class DamagedFile(ValueError):
 
 
 class Results:
-    """The folder. Methods raise OSError."""
+    """One results folder. Methods raise OSError."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def check_free_space(self, pictures: int) -> None:
-        """Raises LedgerFailed when there is no room for that many pictures, or no way to write them."""
+        """Raises LedgerFailed where the folder can't be written or lacks space for that many pictures."""
         try:
             private_files.make_folder(self.folder / "incoming")
             free = shutil.disk_usage(self.folder).free
@@ -78,14 +78,14 @@ class Results:
             )
 
     def write_incoming(self, uid: str, data: bytes) -> str:
-        """Writes the bytes of a picture to disk and gives the name they will have. On disk when it returns."""
+        """Writes the bytes of a picture to disk, flushed, and gives the file name that they will have."""
         target = self.folder / "incoming" / uid
         private_files.make_folder(target.parent)
         private_files.write(target, data)
         return name_of(data)
 
     def keep_unreadable(self, uid: str, data: bytes) -> Path:
-        """Keeps bytes that turned out to be no picture, and gives where."""
+        """Moves bytes that are no picture to `unreadable`, and gives their path."""
         name = name_of(data)
         target = self.folder / "unreadable" / f"{uid}{name[name.index('.') :]}"
         private_files.make_folder(target.parent)
@@ -95,18 +95,18 @@ class Results:
         return target
 
     def read_incoming(self, uid: str) -> bytes | None:
-        """Bytes that were brought in for a picture and not settled, if there are any."""
+        """The incoming bytes of a picture; None where there are none."""
         try:
             return read_regular(self.folder / "incoming" / uid, PICTURE_BYTES)
         except (FileNotFoundError, NotReadable):
             return None
 
     def has_incoming(self, uid: str) -> bool:
-        """Whether bytes were brought in for a picture and not settled."""
+        """Whether a picture has incoming bytes."""
         return (self.folder / "incoming" / uid).is_file()
 
     def finalize(self, uid: str, name: str) -> None:
-        """Gives brought-in bytes their name; does nothing when that was done."""
+        """Gives incoming bytes their name. Does nothing where there are none."""
         target = self.path(name)
         private_files.make_folder(target.parent)
         try:
@@ -118,36 +118,36 @@ class Results:
         return self.folder / name[:2] / name
 
     def has(self, name: str, uid: str) -> bool:
-        """Whether the bytes are here, settled or not."""
+        """Whether the bytes are here, under their name or still incoming."""
         return bool(name) and (self.path(name).is_file() or self.has_incoming(uid))
 
     def read(self, name: str, uid: str) -> bytes:
-        """The bytes. Raises FileNotFoundError, or Spoiled when they are not what their name says."""
-        found = False
+        """The bytes. Raises FileNotFoundError, or DamagedFile where their digest differs from their name."""
+        exists = False
         for file in (self.path(name), self.folder / "incoming" / uid):
             try:
                 data = read_regular(file, PICTURE_BYTES)
             except FileNotFoundError:
                 continue
             except NotReadable:
-                found = True
+                exists = True
                 continue
             if name_of(data) == name:
                 return data
-            found = True
-        if found:
+            exists = True
+        if exists:
             raise DamagedFile(f"{name} is damaged")
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path(name)))
 
     def write_sidecar(self, name: str, facts: dict[str, Any], graph: str = "") -> None:
-        """Writes the sidecar of a picture, and touches no other with the same bytes. `graph`: its workflow as JSON."""
+        """Writes the sidecar of a picture; other sidecars of the same bytes stay. `graph`: its workflow as JSON."""
         file = self.path(name).with_suffix(".json")
         if file.exists():
             file = file.with_suffix(f".{facts['uid']}.json")
-        described = _json(facts)
+        facts_json = _json(facts)
         if graph:
-            described = f'{described[:-1]}, "graph": {graph}}}'
-        _write(file, name, described)
+            facts_json = f'{facts_json[:-1]}, "graph": {graph}}}'
+        _write(file, name, facts_json)
 
     def delete(self, name: str) -> None:
         """Deletes bytes and sidecars."""
@@ -156,42 +156,47 @@ class Results:
             file.unlink(missing_ok=True)
 
     def delete_sidecars(self, name: str, uids: set[str]) -> None:
-        """Deletes the facts of pictures whose bytes others still use. Called inside a transaction, as `describe` is."""
-        theirs = {f".{uid}" for uid in uids}
+        """Deletes the facts of pictures whose bytes other pictures use.
+
+        Called inside a write transaction, as `write_sidecar` is.
+        """
+        suffixes = {f".{uid}" for uid in uids}
         for file in self._sidecars(name):
-            if file.suffix == ".part" or theirs.intersection(file.suffixes):  # of a crash: nobody writes now
+            if file.suffix == ".part" or suffixes.intersection(
+                file.suffixes
+            ):  # left by a crash: no one else writes now
                 file.unlink(missing_ok=True)
             elif len(file.suffixes) == 1:
                 pictures = _pictures(file)
-                kept = [facts for facts in pictures if facts.get("uid") not in uids]
-                if not kept:
+                remaining = [facts for facts in pictures if facts.get("uid") not in uids]
+                if not remaining:
                     file.unlink(missing_ok=True)
-                elif len(kept) < len(pictures):
-                    _write(file, name, *(interruptible_json.dumps(facts, ensure_ascii=False) for facts in kept))
+                elif len(remaining) < len(pictures):
+                    _write(file, name, *(interruptible_json.dumps(facts, ensure_ascii=False) for facts in remaining))
 
     def _sidecars(self, name: str) -> list[Path]:
-        """The sidecars of all pictures with these bytes, those included that a crash left half written."""
+        """The sidecars of all pictures with these bytes, and incomplete ones that a crash left."""
         file = self.path(name)
         return [each for each in file.parent.glob(f"{file.stem}.*") if ".json" in each.suffixes]
 
     def delete_incoming(self, uid: str) -> None:
-        """Deletes bytes of a picture that never got a name."""
+        """Deletes the incoming or unreadable bytes of a picture."""
         if UID.fullmatch(uid):
             for file in (self.folder / "incoming" / uid, *(self.folder / "unreadable").glob(f"{uid}.*")):
                 file.unlink(missing_ok=True)
 
     def walk(self) -> Iterator[tuple[str, int, list[dict[str, Any]]]]:
-        """Every sidecar whose bytes are here: their name, their size, its pictures."""
+        """The name and size of the bytes and the facts of the pictures of every sidecar whose bytes are here."""
         for sidecar in sorted(self.folder.glob("[0-9a-f][0-9a-f]/*.json")):
             try:
                 value = _read(sidecar)
                 name = value["file"]
                 if not NAME.fullmatch(name) or Path(name).stem != sidecar.name.partition(".")[0]:
                     continue
-                pictures = _listed(value)
+                pictures = _valid_pictures(value)
                 for facts in pictures:
                     data = self.read_incoming(facts["uid"]) if self.has_incoming(facts["uid"]) else None
-                    # Under another name than theirs the bytes of a picture that was paid would count as damaged.
+                    # Under a name that is not their digest the bytes would count as damaged.
                     if data is not None and name_of(data) == name:
                         self.finalize(facts["uid"], name)
                 if not self.path(name).is_file():
@@ -203,22 +208,22 @@ class Results:
 
 
 def name_of(data: bytes) -> str:
-    """The file name of some bytes; `.bin` when they are no picture."""
-    form = sniff(data)
-    return f"{hashlib.sha256(data).hexdigest()}.{EXTENSION.get(form, form) or 'bin'}"
+    """The file name of some bytes; it ends in `.bin` where they are no picture."""
+    image_format = sniff(data)
+    return f"{hashlib.sha256(data).hexdigest()}.{EXTENSION.get(image_format, image_format) or 'bin'}"
 
 
 def _json(facts: dict[str, Any]) -> str:
-    # On one line: with an indent Python's slow encoder would hold the interpreter for as long as a large graph takes.
+    # No indent: with one, `json` uses its slow Python encoder.
     return json.dumps(facts, ensure_ascii=False)
 
 
-def _write(file: Path, name: str, *described: str) -> None:
-    """Writes a sidecar of some pictures, each given as JSON."""
+def _write(file: Path, name: str, *facts_json: str) -> None:
+    """Writes a sidecar; `facts_json`: the facts of each of its pictures."""
     private_files.make_folder(file.parent)
     part = file.with_suffix(".json.part")
-    text = f'{{"version": {SIDECAR_VERSION}, "file": {json.dumps(name)}, "pictures": [{", ".join(described)}]}}'
-    # A lone surrogate of a graph becomes the escape that JSON has for it.
+    text = f'{{"version": {SIDECAR_VERSION}, "file": {json.dumps(name)}, "pictures": [{", ".join(facts_json)}]}}'
+    # A lone surrogate is written as its JSON escape.
     with private_files.open_new(part) as stream:
         stream.write(text.encode("utf-8", "backslashreplace"))
     os.replace(part, file)
@@ -226,30 +231,30 @@ def _write(file: Path, name: str, *described: str) -> None:
 
 def _pictures(sidecar: Path) -> list[dict[str, Any]]:
     try:
-        return _listed(_read(sidecar))
+        return _valid_pictures(_read(sidecar))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
 
 
 def _read(sidecar: Path) -> dict[str, Any]:
-    """The JSON object of a sidecar. Raises OSError, and ValueError, TypeError or RecursionError for one that makes no sense."""
+    """The JSON object of a sidecar. Raises OSError, and ValueError, TypeError or RecursionError for an invalid one."""
     try:
         data = read_regular(sidecar, SIDECAR_BYTES)
     except NotReadable as error:
         log.warning("the sidecar %s is passed over: %s", sidecar.name, error)
         raise
-    value = interruptible_json.loads(data.decode("utf-8"), parse_constant=_refused)
+    value = interruptible_json.loads(data.decode("utf-8"), parse_constant=_reject_constant)
     if not isinstance(value, dict):
         raise TypeError("not an object")
     return value
 
 
-def _listed(value: dict[str, Any]) -> list[dict[str, Any]]:
-    """The pictures of a sidecar that have a name of the form that we give."""
-    listed = value["pictures"]
-    found = [facts for facts in listed if isinstance(facts, dict)] if isinstance(listed, list) else []
-    return [facts for facts in found if isinstance(facts.get("uid"), str) and UID.fullmatch(facts["uid"])]
+def _valid_pictures(value: dict[str, Any]) -> list[dict[str, Any]]:
+    """The facts of the pictures of a sidecar whose uid has the right form."""
+    pictures = value["pictures"]
+    listed = [facts for facts in pictures if isinstance(facts, dict)] if isinstance(pictures, list) else []
+    return [facts for facts in listed if isinstance(facts.get("uid"), str) and UID.fullmatch(facts["uid"])]
 
 
-def _refused(constant: str) -> Any:
+def _reject_constant(constant: str) -> Any:
     raise ValueError(f"{constant} is no number")

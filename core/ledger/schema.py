@@ -1,7 +1,7 @@
-"""The journal's tables and how an older file becomes a newer one.
+"""The journal's tables, and the steps that upgrade an older file.
 
-Written with SQLAlchemy Core and plain types, so that another database can follow. Money is whole millionths of a dollar,
-times are Unix seconds, texts are "" and never null.
+SQLAlchemy Core with plain types, so that other databases are possible. Money is in whole millionths of a dollar, times are Unix
+seconds, texts are "" and never null.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ metadata = MetaData()
 
 
 class SurrogateSafeText(TypeDecorator[str]):
-    """Text from anywhere. Half a character, which JSON can carry and UTF-8 can't, is written as a question mark."""
+    """Text of any origin. A lone surrogate, which JSON can carry and UTF-8 can't, is written as a question mark."""
 
     impl = Text
     cache_ok = True
@@ -38,15 +38,15 @@ class SurrogateSafeText(TypeDecorator[str]):
         return value if value is None or value.isascii() else value.encode("utf-8", "replace").decode()
 
 
-def _text(name: str) -> Column[str]:
+def _text_column(name: str) -> Column[str]:
     return Column(name, SurrogateSafeText, nullable=False, default="", server_default="")
 
 
-def _whole(name: str) -> Column[int]:
+def _integer_column(name: str) -> Column[int]:
     return Column(name, BigInteger, nullable=False, default=0, server_default="0")
 
 
-def _time(name: str) -> Column[float]:
+def _time_column(name: str) -> Column[float]:
     """0 = not yet."""
     return Column(name, Float, nullable=False, default=0.0, server_default="0")
 
@@ -55,39 +55,39 @@ picture = Table(
     "picture",
     metadata,
     Column("uid", String(32), primary_key=True),
-    _text("fingerprint"),
+    _text_column("fingerprint"),
     Column("state", String(16), nullable=False),
-    _text("owner"),
-    _text("call"),
+    _text_column("owner"),
+    _text_column("call"),
     Column("place", Integer, nullable=False, default=0, server_default="0"),
-    _text("run"),
-    _text("node"),
-    _text("operation"),
-    _text("provider"),
-    _text("model"),
-    _text("profile"),
-    _text("project"),
-    _text("address"),
-    _text("prompt"),
-    _text("text"),
-    _text("task"),
-    _text("url"),
-    _text("request_id"),
-    _whole("expected"),
+    _text_column("run"),
+    _text_column("node"),
+    _text_column("operation"),
+    _text_column("provider"),
+    _text_column("model"),
+    _text_column("profile"),
+    _text_column("project"),
+    _text_column("address"),
+    _text_column("prompt"),
+    _text_column("text"),
+    _text_column("task"),
+    _text_column("url"),
+    _text_column("request_id"),
+    _integer_column("expected"),
     Column("charged", BigInteger, nullable=True),
-    _whole("counted"),
-    _whole("attempts"),
-    _text("reason"),
-    _time("created"),
-    _time("sent"),
-    _time("ended"),
-    _time("told"),
-    _text("told_run"),
-    _time("waived"),
-    _text("graph"),
-    _text("result"),
-    _text("role"),
-    _text("notices"),
+    _integer_column("counted"),
+    _integer_column("attempts"),
+    _text_column("reason"),
+    _time_column("created"),
+    _time_column("sent"),
+    _time_column("ended"),
+    _time_column("told"),
+    _text_column("told_run"),
+    _time_column("waived"),
+    _text_column("graph"),
+    _text_column("result"),
+    _text_column("role"),
+    _text_column("notices"),
     Index("picture_by_fingerprint", "fingerprint"),
     Index("picture_by_owner", "owner"),
     Index("picture_by_call", "call"),
@@ -95,30 +95,32 @@ picture = Table(
     Index("picture_by_run", "run", "counted"),
     Index("picture_by_time", "created", "counted"),
 )
-"""One row per picture that was asked for, each time it was.
+"""One row per picture and request for it.
 
-expected   its price by the list, or the dearest known one
-charged    what the provider says it cost; null where it doesn't say
-counted    what it counts as in sums and caps: 0 once it is sure that it cost nothing
-told       when, and in which run, the user was told that it may have been paid
-waived     when the user asked again all the same: from then on it no longer stands in the way
+place      position of the picture within its call, from 0
+owner      id of the process that works on it, "" for none (`liveness`)
+expected   its price by the list, or the highest known one
+charged    the price that the provider names; null where it names none
+counted    what it counts as in sums and caps: 0 once it surely cost nothing
+told       when, and in which run (told_run), the user was told that it may have been charged
+waived     when the user acknowledged that and asked again: from then on it is no longer asked about
 result     file name of its bytes
-role       "" for a picture that was asked for, "extra" for one that came beside it
-notices    a JSON list of what the user has to know about the picture, whenever it is taken
+role       "" for a requested picture, "extra" for a further one of the same answer
+notices    a JSON list of what the user is told whenever the picture is used
 """
 
 result = Table(
     "result",
     metadata,
     Column("name", String(80), primary_key=True),
-    _whole("bytes"),
-    _text("format"),
-    _time("created"),
-    _time("used"),
-    _time("read"),
+    _integer_column("bytes"),
+    _text_column("format"),
+    _time_column("created"),
+    _time_column("used"),
+    _time_column("read"),
     Index("result_by_use", "used"),
 )
-"""One row per file. `read`: when a run first took it, 0 = nobody has seen it yet."""
+"""One row per file. `used`: when it was stored or last reached a graph. `read`: when it last reached one, 0 = never."""
 
 graph = Table(
     "graph", metadata, Column("id", String(64), primary_key=True), Column("data", LargeBinary, nullable=False)
@@ -126,20 +128,20 @@ graph = Table(
 """Workflows, each once, as compressed JSON."""
 
 
-def _first(connection: Connection) -> None:
+def _create_tables(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
-def _second(connection: Connection) -> None:
-    """Version 2 has pictures that nobody asked for, and notices that stay with a picture."""
-    known = {column["name"] for column in inspect(connection).get_columns(picture.name)}
+def _add_role_and_notices(connection: Connection) -> None:
+    """Version 2 has further pictures of an answer, and notices that are kept with a picture."""
+    present = {column["name"] for column in inspect(connection).get_columns(picture.name)}
     for column in (picture.c.role, picture.c.notices):
-        if column.name not in known:
+        if column.name not in present:
             connection.exec_driver_sql(f"ALTER TABLE {picture.name} ADD COLUMN {column.name} TEXT NOT NULL DEFAULT ''")
 
 
-STEPS: list[Callable[[Connection], None]] = [_first, _second]
-"""Step i makes version i + 1 out of version i. Steps are only ever added."""
+STEPS: list[Callable[[Connection], None]] = [_create_tables, _add_role_and_notices]
+"""Step i upgrades version i to version i + 1. Steps are only added."""
 
 
 def newest() -> int:

@@ -1,4 +1,4 @@
-"""A picture's facts as its sidecar has them, and back into a row."""
+"""Converts a row of a stored picture into the facts of its sidecar, and back."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .results import UID
 from .schema import graph
 from .types import dollars, micros
 
-MOST_USD = 10.0
-"""The dearest picture that is believed: a sidecar may come from a folder that others can write."""
-_MOST_TEXT = {"prompt": 1_000_000, "text": 1_000_000, "notices": 100_000}
+MAX_USD = 10.0
+"""The highest price that is accepted: others may be able to write sidecars."""
+_MAX_TEXT = {"prompt": 1_000_000, "text": 1_000_000, "notices": 100_000}
 _TIMES = ("created", "sent", "ended")
 _COPIED = (
     "uid",
@@ -39,8 +39,10 @@ _COPIED = (
 
 
 def facts(connection: Connection, row: Row[Any]) -> tuple[dict[str, Any], str]:
-    """What the sidecar says about a stored picture, and its graph as JSON ("" for none): nothing secret, and all that the
-    journal needs to have it again."""
+    """The facts of a stored picture for its sidecar, and its graph as JSON ("" for none).
+
+    They hold no secret, and all that is needed to rebuild the row.
+    """
     found: dict[str, Any] = {name: getattr(row, name) for name in _COPIED}
     found["usd_expected"] = dollars(row.expected)
     found["usd_charged"] = None if row.charged is None else dollars(row.charged)
@@ -49,14 +51,14 @@ def facts(connection: Connection, row: Row[Any]) -> tuple[dict[str, Any], str]:
 
 
 def row_of(connection: Connection, found: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The values of a row, out of a sidecar. Raises KeyError, TypeError or ValueError for one that makes no sense."""
+    """The values of a row, from the facts of a sidecar. Raises KeyError, TypeError or ValueError for invalid ones."""
     values: dict[str, Any] = {}
     for column in _COPIED:
         values[column] = _time(found.get(column)) if column in _TIMES else _text(found.get(column), column)
     if not UID.fullmatch(values["uid"]) or not values["fingerprint"]:
-        raise ValueError("a picture without a name")
+        raise ValueError("a picture without a uid or fingerprint")
     if values["role"] not in ("", "extra"):
-        raise ValueError("a role that there is not")
+        raise ValueError("an unknown role")
     expected = micros(_dollars(found.get("usd_expected") or 0))
     charged = None if found.get("usd_charged") is None else _dollars(found["usd_charged"])
     values |= {
@@ -66,33 +68,33 @@ def row_of(connection: Connection, found: Mapping[str, Any], name: str) -> dict[
         "charged": None if charged is None else micros(charged),
         "counted": expected if charged is None else micros(charged),
     }
-    identity, data = workflows.pack(found.get("graph"), foreign=True)
+    identity, data = workflows.pack(found.get("graph"), untrusted=True)
     queries.insert_graph(connection, identity, data)
     values["graph"] = identity
     return values
 
 
 def _text(value: Any, column: str) -> str:
-    """Raises ValueError for what is no text, or far too long a one."""
+    """Raises ValueError for what is no text, or too long."""
     if value is None:
         return ""
-    if not isinstance(value, str) or len(value) > _MOST_TEXT.get(column, 1000):
+    if not isinstance(value, str) or len(value) > _MAX_TEXT.get(column, 1000):
         raise ValueError(f"{column} is no text")
     return value
 
 
 def _time(value: Any) -> float:
-    """A Unix time that can be one; 0 for any other."""
+    """A Unix time that is not in the future; 0 for any other value."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return 0.0
-    # Compared as it is: an integer of hundreds of digits is no float.
+    # Compared before it is converted: an integer of hundreds of digits is no float.
     return float(value) if 0 <= value <= time.time() + 86400 else 0.0
 
 
 def _dollars(value: Any) -> float:
-    """A price that can be one. Raises ValueError for any other: a negative one would lift the caps."""
+    """A plausible price. Raises ValueError for any other: a negative one would lift the caps."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("a price that is no number")
-    if not 0 <= value <= MOST_USD:
+    if not 0 <= value <= MAX_USD:
         raise ValueError("a price that can't be one")
     return float(value)

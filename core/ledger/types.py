@@ -1,13 +1,13 @@
-"""The words of the ledger: what it is told about a picture and what it answers.
+"""What the journal is told about a picture and what it answers.
 
-A picture's row goes one way:
+The state of a picture's row changes in one direction:
 
     reserved -> sent -> accepted -> answered -> stored
         |        |         |           |
-     deleted   refused, or unknown: it may have been paid, and the provider can't return it
+     deleted   refused, or unknown: it may have been charged, and the provider can't return it
 
-`accepted` has a task that can be asked for again, `answered` has addresses that can be fetched again: both are free, and
-are gone on with by whoever asks next. `unknown` is asked about before it is paid again.
+`accepted` has a task that can be polled again, `answered` has URLs that can be fetched again: both are free, and the next
+`reserve` claims them. For `unknown` the user is asked before the picture is paid again.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ OPEN_STATES: tuple[State, ...] = ("reserved", "sent", "accepted", "answered")
 
 @dataclass(frozen=True)
 class Reservation:
-    """A picture that is about to be asked for."""
+    """A picture that is about to be requested."""
 
     fingerprint: str
     all_fingerprints: tuple[str, ...]
-    """Every fingerprint under which it may be known: this one, older versions of it, and the same picture at the other
+    """Every fingerprint under which the picture may be in the journal: this one, its older versions, and those at the other
     providers of the chain."""
     provider: str
     model: str
@@ -40,21 +40,21 @@ class Reservation:
     operation: str
     prompt: str
     address: str
-    """The base URL it will be sent to: a task is asked for there and nowhere else."""
+    """The base URL it will be sent to. A task is polled at this URL only."""
     micros: int
-    """What it counts as, in millionths of a US dollar: the expected price, or the dearest known one."""
+    """What it counts as, in millionths of a US dollar: the expected price, or the highest known one."""
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """Who asks: one run of a node, and the graph it stands in."""
+    """The run of a node, and the graph that contains the node."""
 
     run: str
-    """One queueing of a workflow: what the cap per run holds together."""
+    """The id of one queueing of a workflow. The cap per run applies to it."""
     project: str = ""
     node: str = ""
     graph: Mapping[str, Any] | None = field(default=None, repr=False)
-    """{"workflow": ..., "prompt": ...} as the host has them; secrets of other packs are taken out before it is kept."""
+    """{"workflow": ..., "prompt": ...} of the host. Secrets of other packs are removed before it is stored."""
 
     @cached_property
     def packed_graph(self) -> tuple[str, bytes]:
@@ -63,35 +63,26 @@ class RunContext:
 
 
 @dataclass(frozen=True)
-class Caps:
-    """Limits in US dollars; None = no limit."""
-
-    run: float | None = 5.0
-    day: float | None = 25.0
-    month: float | None = None
-
-
-@dataclass(frozen=True)
 class StoredImage:
-    """A picture that is here."""
+    """A picture whose bytes are in the results folder."""
 
     uid: str
     fingerprint: str
     provider: str
     model: str
     text: str
-    """The words that came with it."""
+    """The text that the provider returned with it."""
     notices: tuple[str, ...]
-    """What the user has to know about it."""
+    """What the user is told about it whenever it is used."""
     read: Callable[[], bytes] = field(repr=False)
-    """The provider's own bytes. Raises Spoiled when they are damaged, FileNotFoundError when they are gone."""
+    """The provider's own bytes. Raises DamagedFile, or FileNotFoundError where they were deleted."""
     file: str = ""
     """The name of the file with the bytes in the results folder."""
 
 
 @dataclass(frozen=True)
 class UnresolvedCharge:
-    """A picture that may have been paid and can't be had."""
+    """A request that may have been charged and whose picture is not here."""
 
     uid: str
     provider: str
@@ -101,7 +92,7 @@ class UnresolvedCharge:
     usd: float
     reason: str
     call: str = ""
-    """Whose answer may be kept."""
+    """The id of the call. Its answer may be kept, see `Journal.kept_answer_name`."""
 
 
 @dataclass(frozen=True)
@@ -110,13 +101,13 @@ class ClaimedImage:
 
     fingerprint: str
     index: int
-    """Which picture of the call it is, from 0."""
+    """Position of the picture within the call, from 0."""
     url: str = ""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A call that somebody paid for and nobody is waiting for any more: from here on it is ours, and free."""
+    """A paid call that no process works on, now held by this process. Going on with it is free."""
 
     call: str
     provider: str
@@ -132,13 +123,13 @@ class Claim:
     sent_at: float
     """Unix time."""
     owner_exited: bool = False
-    """Whether its owner was another process that is gone, and not this one."""
+    """Whether it belonged to another process, which has ended, and not to this one."""
     image_count: int = 0
-    """How many pictures the call asked for, those included that are settled."""
+    """How many pictures the call requested, including those that are stored or refused."""
     answer: KeptAnswer | None = None
-    """The answer to read again; None where the provider is asked or pictures are fetched."""
+    """The kept answer to read again; None where the task is polled or the URLs are fetched."""
     unresolved: bool = False
-    """Whether it is asked about before it is paid again: reading its answer in vain must not change that."""
+    """Whether the user is asked before it is paid again. A failed reading of the kept answer must not change that."""
 
 
 ReserveStatus = Literal["reserved", "busy", "stored", "claimed", "unresolved"]
@@ -146,18 +137,18 @@ ReserveStatus = Literal["reserved", "busy", "stored", "claimed", "unresolved"]
 
 @dataclass
 class ReserveResult:
-    """What `open` found, by the entries' fingerprints."""
+    """What `Journal.reserve` found, by the fingerprints of the reservations."""
 
     statuses: dict[str, ReserveStatus]
     claims: list[Claim] = field(default_factory=list)
     unresolved: dict[str, list[UnresolvedCharge]] = field(default_factory=dict)
-    """For the doubtful: what the user has to be told."""
+    """For those with the status "unresolved": the charges that the user is asked about."""
     acknowledged: dict[str, list[UnresolvedCharge]] = field(default_factory=dict)
-    """For those that are sent although an earlier one may have been paid."""
+    """For those that are sent although an earlier request may have been charged: the user has agreed."""
 
 
 def ledger_failed(what: str, cure: str = "") -> LedgerFailed:
-    """The error for a journal or a folder that can't be used; nothing more was sent."""
+    """The error for a journal or a folder that can't be used. Nothing more is sent."""
     return LedgerFailed(
         what,
         cure=cure or "Free some space, make the pack's data folder writable, or name another one in NANO_BANANA_HOME",
@@ -165,7 +156,7 @@ def ledger_failed(what: str, cure: str = "") -> LedgerFailed:
 
 
 def micros(usd: float) -> int:
-    """US dollars as whole millionths: sums of them are exact."""
+    """US dollars as whole millionths, so that sums are exact."""
     return round(usd * 1_000_000)
 
 

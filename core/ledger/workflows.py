@@ -1,6 +1,6 @@
-"""The workflow that asked for a picture, kept without anything secret so that it can be opened again.
+"""Workflows are stored with their pictures, without secrets, so that they can be opened again.
 
-The pack's own nodes hold no secrets; other packs' do. What is named like a secret, or looks like one, is taken out.
+This pack's nodes hold no secrets; nodes of other packs do. Values that are named like a secret, or look like one, are removed.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from . import interruptible_json as interruptible_json
 _SECRET_NAME = re.compile(r"(?i)(api[-_ ]?key|secret|token|password|passwd|authorization|credential)s?$")
 _LONGEST_STRING = 64 << 10
 MAX_CHARACTERS = 4 << 20
-"""A graph with more characters isn't kept: that is an embedded file and not a workflow."""
+"""A longer graph is not stored: it contains an embedded file."""
 
 
-def pack(graph: Mapping[str, Any] | None, *, foreign: bool = False) -> tuple[str, bytes]:
-    """Its id and its compressed JSON; ("", b"") for none.
+def pack(graph: Mapping[str, Any] | None, *, untrusted: bool = False) -> tuple[str, bytes]:
+    """The id of a graph and its compressed JSON; ("", b"") for none, and for one that is no JSON or too long.
 
-    `foreign`: it comes out of a file that anybody may have written. It is written with pauses, and without the long strings
-    that are embedded files.
+    `untrusted`: it is from a file that others may have written. It is encoded without holding the interpreter lock, and long
+    strings, which are embedded files, become empty.
     """
     if not graph:
         return "", b""
-    dumps = interruptible_json.dumps if foreign else json.dumps
+    dumps = interruptible_json.dumps if untrusted else json.dumps
     try:
-        clean = without_secrets(_without_files(graph) if foreign else graph)
+        clean = without_secrets(_without_files(graph) if untrusted else graph)
         text = dumps(clean, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     except (TypeError, ValueError, RecursionError):
         return "", b""
     if len(text) > MAX_CHARACTERS:
         return "", b""
-    data = text.encode("utf-8", "surrogatepass")  # half a character comes back as it was: `json` reads it so
+    data = text.encode("utf-8", "surrogatepass")  # a lone surrogate is decoded as it was
     return hashlib.sha256(data).hexdigest(), zlib.compress(data, 6)
 
 
@@ -50,7 +50,7 @@ def _without_files(value: Any) -> Any:
 
 
 def unpack_json(data: bytes) -> str:
-    """The JSON that was packed, which is not parsed: that would hold the interpreter. "" where it is damaged."""
+    """The JSON of a packed graph, unparsed, because parsing holds the interpreter lock. "" where it is damaged."""
     try:
         return zlib.decompress(data).decode("utf-8", "surrogatepass")
     except (zlib.error, ValueError):
@@ -58,6 +58,7 @@ def unpack_json(data: bytes) -> str:
 
 
 def unpack(data: bytes) -> dict[str, Any] | None:
+    """The packed graph; None where it is damaged."""
     try:
         value = interruptible_json.loads(zlib.decompress(data).decode("utf-8", "surrogatepass"))
     except (zlib.error, ValueError):
@@ -66,21 +67,21 @@ def unpack(data: bytes) -> dict[str, Any] | None:
 
 
 def without_secrets(graph: Mapping[str, Any]) -> Any:
-    """A copy of `graph`; a value that stands under a secret's name is taken out wherever else it stands, too."""
-    found: set[str] = set()
-    _collect(graph, found)
-    return _cleaned(graph, found)
+    """A copy of `graph` without secrets. A value under a secret's name is removed from all other places, too."""
+    secrets: set[str] = set()
+    _collect_secrets(graph, secrets)
+    return _cleaned(graph, secrets)
 
 
-def _collect(value: Any, found: set[str]) -> None:
+def _collect_secrets(value: Any, secrets: set[str]) -> None:
     if isinstance(value, Mapping):
         for name, inner in value.items():
             if isinstance(inner, str) and len(inner) >= 6 and _SECRET_NAME.search(str(name)):
-                found.add(inner)
-            _collect(inner, found)
+                secrets.add(inner)
+            _collect_secrets(inner, secrets)
     elif isinstance(value, (list, tuple)):
         for inner in value:
-            _collect(inner, found)
+            _collect_secrets(inner, secrets)
 
 
 def _cleaned(value: Any, secrets: set[str]) -> Any:

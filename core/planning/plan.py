@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from ..config.caps import Caps
 from ..dialects.base.step import Job
 from ..errors import NanoBananaError
 from ..images.picture import Encoded
 from ..keys.sources import Key
-from ..ledger.types import Caps
 from ..providers.spec import Model, ProviderSpec
 from ..request import Request, Slot
 from .negotiate import ResolvedRequest

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from ..config.allowed_models import UnknownModel, counted_usd
+from ..config.caps import Caps
 from ..config.settings import Settings
 from ..errors import ConfigError, Impossible, NanoBananaError
 from ..keys.resolver import KeyLookup, KeyResolver
 from ..keys.sources import Key, variables
-from ..ledger.types import Caps
 from ..providers import BUILT_IN
 from ..providers.spec import Model, ProviderSpec
 from ..request import Request

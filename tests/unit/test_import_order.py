@@ -20,7 +20,6 @@ ORDER = """
     simulator comfyui nodes routes
 """.split()
 EXCEPTIONS = {
-    ("core.config.settings", "core.ledger.types"),
     ("core.http.transport", "core.dialects.base.step"),
     ("core.http.transport", "core.dialects.parsing.reading"),
     ("core.http.url_policy", "core.keys.pasted"),

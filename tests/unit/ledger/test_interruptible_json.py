@@ -86,10 +86,10 @@ def test_a_sidecar_that_is_too_long_is_passed_over(
 def test_files_that_are_embedded_in_a_foreign_graph_are_left_out() -> None:
     """The rest of the workflow is kept, and a workflow without any is kept under the same name as our own."""
     graph = {"workflow": {"nodes": [{"id": 1, "widgets_values": ["a fox", "x" * 100_000]}]}, "prompt": None}
-    _, data = workflows.pack(graph, foreign=True)
+    _, data = workflows.pack(graph, untrusted=True)
     assert workflows.unpack(data) == {
         "workflow": {"nodes": [{"id": 1, "widgets_values": ["a fox", ""]}]},
         "prompt": None,
     }
     plain = {"workflow": {"nodes": [{"id": 1, "key": 2.5}]}}
-    assert workflows.pack(plain, foreign=True) == workflows.pack(plain)
+    assert workflows.pack(plain, untrusted=True) == workflows.pack(plain)
