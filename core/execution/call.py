@@ -39,7 +39,7 @@ from .failures import FailureMessages
 from .image_collector import ImageCollector
 from .outcome import Outcome
 from .provider_cache import ProviderCache
-from .rate_limit import Waiting
+from .rate_limit import CallThrottle
 from .step_runner import StepRunner
 from .step_sender import StepSender
 
@@ -75,7 +75,7 @@ class Call:
         self._messages = FailureMessages(target)
         self._key = CallKey(target, cache.tokens)
         self._journal = CallJournal(ledger, self._status, self._key)
-        self.waiting = Waiting(
+        self.throttle = CallThrottle(
             cache.rate_limits.of(target), target.timeout if patience is None else patience, self._check_wanted
         )
         self._unwanted = threading.Event()
@@ -179,7 +179,7 @@ class Call:
         finally:
             if transport is not None:
                 transport.close()
-            self.waiting.release()
+            self.throttle.release()
             outcome.seconds = time.monotonic() - (status.sent_at or begun)
             outcome.attempts = status.attempts
             self._key.scrub_outcome(outcome)
@@ -197,7 +197,7 @@ class Call:
         uploads = target.spec.upload_base_url(target.base_url)
         transport = Transport(target.base_url, target.proxy, target.ca_bundle, uploads=uploads)
         self._sender = StepSender(
-            self._dialect, status, self._key, self._journal, self.waiting, self._stopped, self._is_drop_due
+            self._dialect, status, self._key, self._journal, self.throttle, self._stopped, self._is_drop_due
         )
         self._runner = StepRunner(self._dialect, status, self._key, self._journal, self._cache, self._sender, transport)
         self._collector = ImageCollector(

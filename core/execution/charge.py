@@ -316,8 +316,8 @@ def advance(state: ChargeState, event: ChargeEvent) -> ChargeState:
     if isinstance(event, Withdrawn):
         return Failed("no", "final") if isinstance(state, Unsent) else state
     if isinstance(state, Unsent):
-        left = isinstance(event, ConnectionBroke) and charged_by_break(event.sent, paid=event.paid) != "no"
-        return Failed("maybe", "unresolved") if left else Failed("no", "final")
+        taken = isinstance(event, ConnectionBroke) and charged_by_break(event.sent, paid=event.paid) != "no"
+        return Failed("maybe", "unresolved") if taken else Failed("no", "final")
     if isinstance(event, Refused):
         return _refused(state, event)
     if isinstance(event, (PaymentDue, PicturesLacking)):

@@ -25,7 +25,7 @@ class QueuedCall:
     limit: int
     dropped: bool = False
     started: bool = False
-    left: bool = False
+    released: bool = False
     """It runs on, but no longer takes a place."""
 
 
@@ -61,9 +61,9 @@ class ConcurrencyLimiter:
     def leave(self, account: str, ticket: QueuedCall) -> None:
         """Gives up the place of a call that is only waited for any more: it must not hold up new ones."""
         with self._lock:
-            if not ticket.started or ticket.left:
+            if not ticket.started or ticket.released:
                 return
-            ticket.left = True
+            ticket.released = True
             self._running[account] -= 1
         self._advance(account)
 
@@ -90,8 +90,8 @@ class ConcurrencyLimiter:
             ticket.work()
         finally:
             with self._lock:
-                if not ticket.left:
-                    ticket.left = True
+                if not ticket.released:
+                    ticket.released = True
                     self._running[account] -= 1
                 self._threads.discard(threading.current_thread())
             self._advance(account)

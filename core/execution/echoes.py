@@ -39,7 +39,7 @@ def without_echoes(
     sizes = {size for mark in marks if (size := mark.partition(":")[0]).isdecimal()}
     shapes = {(picture.width, picture.height) for picture in job.references}
     many = len(done.images) > job.count
-    left = MOST_COMPARED
+    comparisons_left = MOST_COMPARED
 
     def is_echo(found: ImageRef) -> bool:
         if found.url:
@@ -50,11 +50,11 @@ def without_echoes(
         data = found.read()
         if str(size) in sizes and _mark(data) in marks:
             return True
-        nonlocal left
+        nonlocal comparisons_left
         try:
-            if not many or left <= 0 or measure(data) not in shapes:
+            if not many or comparisons_left <= 0 or measure(data) not in shapes:
                 return False
-            left -= 1
+            comparisons_left -= 1
             return pixel_digest(decode(data)) in digests
         except UnreadablePicture:
             return False
@@ -62,8 +62,8 @@ def without_echoes(
     kept = tuple(found for found in done.images if not is_echo(found))
     if kept:
         return replace(done, images=kept)
-    words = redact(done.text) or "only the reference images came back"
-    fault = Fault("empty", words, reply.status, request_id=done.request_id or reply.request_id)
+    provider_message = redact(done.text) or "only the reference images came back"
+    fault = Fault("empty", provider_message, reply.status, request_id=done.request_id or reply.request_id)
     return Failed(fault, task)
 
 

@@ -32,7 +32,7 @@ _TOO_LARGE = (
 
 @dataclass(frozen=True)
 class FailureMessages:
-    """The words for what goes wrong with one provider."""
+    """The messages about what goes wrong with one provider."""
 
     target: Target
 
@@ -146,7 +146,7 @@ def with_hint(fault: Fault, wait: float | None) -> Fault:
     return fault if wait is None or wait <= retry_policy.LONGEST_WAIT else _asks_to_wait(fault, wait)
 
 
-def given_up(fault: Fault, stop: retry_policy.Stop, waited: float) -> Fault:
+def after_waiting(fault: Fault, stop: retry_policy.GiveUp, waited: float) -> Fault:
     """A refusal before work that is not waited for any longer: after `waited` seconds, or since it asks for too many."""
     if stop.wait is not None:
         return _asks_to_wait(fault, stop.wait)
@@ -155,12 +155,13 @@ def given_up(fault: Fault, stop: retry_policy.Stop, waited: float) -> Fault:
     later = "queue again in a few minutes" if fault.kind == "busy" else "queue again later, lower max_parallel"
     return replace(
         fault,
-        cure=f"It was waited for {retry_policy.in_words(waited)}: {later}, raise the timeout in ProviderConfig, or choose "
-        "another provider",
+        cure=f"It was waited for {retry_policy.format_seconds(waited)}: {later}, raise the timeout in ProviderConfig, or "
+        "choose another provider",
     )
 
 
 def _asks_to_wait(fault: Fault, wait: float) -> Fault:
     return replace(
-        fault, cure=f"It asks to wait {retry_policy.in_words(wait)}: queue again after that, or choose another provider"
+        fault,
+        cure=f"It asks to wait {retry_policy.format_seconds(wait)}: queue again after that, or choose another provider",
     )

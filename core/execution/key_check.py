@@ -1,7 +1,8 @@
 """Asks a provider whether it takes a key, by one request that costs nothing.
 
-The row names a free address that needs the key (`key_check`). Where a provider documents none, a task that doesn't exist
-is asked for: a refusal of the key is told by that, its acceptance isn't proven. Never sends anything that is paid.
+The provider's spec names a free address that needs the key (`key_check`). Where a provider documents none, a task that
+doesn't exist is asked for: the answer shows a refusal of the key, and doesn't prove that it is accepted. Never sends
+anything that is paid.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ SECONDS = 20.0
 _ANSWER_BYTES = 16 << 20
 _IN_BETWEEN = frozenset({"bot_protection", "region", "proxy"})
 """Answers about the way to the provider: the key was not looked at."""
-Verdict = Literal["works", "refused", "no credit", "unproven", "unreachable"]
+KeyVerdict = Literal["works", "refused", "no credit", "unproven", "unreachable"]
 
 
 @dataclass(frozen=True)
 class Checked:
     """What a test of a key said."""
 
-    verdict: Verdict
+    verdict: KeyVerdict
     text: str
     """A sentence for a person, without the key."""
 
@@ -79,9 +80,9 @@ def check_key(target: Target) -> Checked:
         return Checked("works", f"{spec.label} takes the key")
     fault = fault_of(reply)
     if fault.kind in _IN_BETWEEN:
-        told = failure(fault, spec.label, "no")
-        words = Scrubber([target.key.value]).text(f"{told.what} {told.cure}")
-        return Checked("unreachable", f"{words} Nothing is known about the key")
+        refusal = failure(fault, spec.label, "no")
+        message = Scrubber([target.key.value]).text(f"{refusal.what} {refusal.cure}")
+        return Checked("unreachable", f"{message} Nothing is known about the key")
     if fault.kind in ("credit", "quota"):
         return Checked("no credit", f"{spec.label} takes the key, but the account has no credit or quota left")
     if reply.status == 401 or fault.kind in ("key", "account"):
@@ -98,5 +99,5 @@ def check_key(target: Target) -> Checked:
 
 
 def _named(reply: Reply) -> str:
-    words = unreadable(reply).words
-    return f" ({words[:80]})" if words else ""
+    message = unreadable(reply).words
+    return f" ({message[:80]})" if message else ""

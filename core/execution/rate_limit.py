@@ -41,7 +41,7 @@ class KeyLimit:
 
     def __init__(
         self,
-        policy: retry_policy.WaitPolicy = retry_policy.WAITS,
+        policy: retry_policy.WaitPolicy = retry_policy.DEFAULT_WAITS,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -61,33 +61,33 @@ class KeyLimit:
         self._slots: int | None = None
         self._series = 0
         self._out: set[Permit] = set()
-        self._line: list[Waiting] = []
+        self._line: list[CallThrottle] = []
 
     # ------------------------------------------------------------------------------------------------ asking
 
-    def enter(self, waiting: Waiting) -> Permit | None:
+    def try_acquire(self, throttle: CallThrottle) -> Permit | None:
         """Leave to send one request, or None; who gets none stands in the line from then on, oldest first."""
         with self._changed:
             now = self.clock()
             self._forget(now)
             ahead = min(self._line, key=lambda other: other.began or 0.0, default=None)
-            if self._may_send(now) and ahead in (None, waiting):
-                if ahead is waiting:
-                    self._line.remove(waiting)
+            if self._may_send(now) and ahead in (None, throttle):
+                if ahead is throttle:
+                    self._line.remove(throttle)
                     self._changed.notify_all()
                 permit = Permit(self._series, now)
                 self._out.add(permit)
                 return permit
-            if waiting not in self._line:
-                waiting.began = now if waiting.began is None else waiting.began
-                self._line.append(waiting)
+            if throttle not in self._line:
+                throttle.began = now if throttle.began is None else throttle.began
+                self._line.append(throttle)
             return None
 
-    def leave(self, waiting: Waiting) -> None:
+    def leave_queue(self, throttle: CallThrottle) -> None:
         """A call no longer waits for its turn."""
         with self._changed:
-            if waiting in self._line:
-                self._line.remove(waiting)
+            if throttle in self._line:
+                self._line.remove(throttle)
                 self._end_series(self.clock())
                 self._changed.notify_all()
 
@@ -108,27 +108,29 @@ class KeyLimit:
 
     # ------------------------------------------------------------------------------------------------ answers
 
-    def refused(self, permit: Permit, fault: Fault, hint: float | None, left: float) -> retry_policy.Verdict:
-        """The request was surely refused before work began; `left` is what remains of its call's patience in seconds."""
+    def record_refusal(
+        self, permit: Permit, fault: Fault, hint: float | None, patience_left: float
+    ) -> retry_policy.RetryDecision:
+        """The request was surely refused before work began; `patience_left`: of its call, in seconds."""
         with self._changed:
             now = self.clock()
             self._out.discard(permit)
             self.fault = fault
             if permit.series != self._series:
                 # It left before the pause that is running: nothing new, but for a hint.
-                verdict = retry_policy.after_refusal(
-                    max(self.remaining, self.policy.shortest_pause), hint, left, self.policy
+                decision = retry_policy.after_refusal(
+                    max(self.remaining, self.policy.shortest_pause), hint, patience_left, self.policy
                 )
-                if hint is not None and isinstance(verdict, retry_policy.Again) and now + hint > self._until:
+                if hint is not None and isinstance(decision, retry_policy.Retry) and now + hint > self._until:
                     self._until, self._hinted = now + hint, True
             else:
-                verdict = self._pause(now, hint, left)
-            if isinstance(verdict, retry_policy.Stop):
+                decision = self._pause(now, hint, patience_left)
+            if isinstance(decision, retry_policy.GiveUp):
                 self._end_series(now)
             self._changed.notify_all()
-            return verdict
+            return decision
 
-    def accepted(self, permit: Permit) -> None:
+    def record_acceptance(self, permit: Permit) -> None:
         """The provider has worked on the request: the limit lets requests through again."""
         with self._changed:
             self._out.discard(permit)
@@ -156,23 +158,23 @@ class KeyLimit:
 
     # ------------------------------------------------------------------------------------------------ inside
 
-    def _pause(self, now: float, hint: float | None, left: float) -> retry_policy.Verdict:
+    def _pause(self, now: float, hint: float | None, patience_left: float) -> retry_policy.RetryDecision:
         self._refusals += 1
         if self._refusals == 1:
             self._refused_at = now
         pause = retry_policy.refusal_pause(
             self._refusals, hint, self._jitter(), first=self._first_pause, policy=self.policy
         )
-        verdict = retry_policy.after_refusal(pause, hint, left, self.policy)
-        if isinstance(verdict, retry_policy.Stop) and hint is not None:
+        decision = retry_policy.after_refusal(pause, hint, patience_left, self.policy)
+        if isinstance(decision, retry_policy.GiveUp) and hint is not None:
             # Longer than this call can wait: others hear it themselves, and a later run may try at once.
-            return verdict
+            return decision
         self._series += 1
-        self._until = now + (verdict.seconds if isinstance(verdict, retry_policy.Again) else pause)
+        self._until = now + (decision.seconds if isinstance(decision, retry_policy.Retry) else pause)
         self._hinted = hint is not None
         if hint is None or self._refusals > 1:
             self._slots = 1
-        return verdict
+        return decision
 
     def _end_series(self, now: float) -> None:
         """The last call that waited has given up: who comes later begins anew, with one request at a time."""
@@ -197,7 +199,7 @@ class KeyLimit:
             self._refusals, self._slots, self._first_pause = 0, None, self.policy.first_pause
 
 
-class Waiting:
+class CallThrottle:
     """The waits of one call: for its key's pause to end, and for its turn after that."""
 
     def __init__(self, limit: KeyLimit, patience: float, check: Callable[[], None] = lambda: None) -> None:
@@ -210,7 +212,7 @@ class Waiting:
         self._waits = False
 
     @property
-    def left(self) -> float:
+    def patience_left(self) -> float:
         """Seconds of patience that are left."""
         return self._patience if self.began is None else self._patience - (self.limit.clock() - self.began)
 
@@ -220,50 +222,50 @@ class Waiting:
         return 0.0 if self.began is None else self.limit.clock() - self.began
 
     @property
-    def shown(self) -> tuple[str, float] | None:
+    def pause_shown(self) -> tuple[str, float] | None:
         """What it waits for ("rate" or "busy") and the seconds until the next try; None while it doesn't wait."""
         fault = self.limit.fault
         return (fault.kind, self.limit.remaining) if self._waits and fault else None
 
-    def turn(self) -> retry_policy.Stop | None:
+    def acquire(self) -> retry_policy.GiveUp | None:
         """Blocks until the call may send; a Stop when it has waited long enough. Raises what `check` raises."""
         self.release()
         try:
             while True:
                 if self._waits and self.limit.closed:
-                    return retry_policy.Stop("no")
-                self._permit = self.limit.enter(self)
+                    return retry_policy.GiveUp("no")
+                self._permit = self.limit.try_acquire(self)
                 if self._permit is not None:
                     return None
                 self._waits = True
                 self._check()
-                hint, left = self.limit.hint, self.left
-                if hint is not None and hint > left:
-                    return retry_policy.Stop("no", hint)
-                if left <= 0:
-                    return retry_policy.Stop("no", hint)
+                hint, patience_left = self.limit.hint, self.patience_left
+                if hint is not None and hint > patience_left:
+                    return retry_policy.GiveUp("no", hint)
+                if patience_left <= 0:
+                    return retry_policy.GiveUp("no", hint)
                 self.limit.wait(TICK)
         finally:
             self._waits = False
-            self.limit.leave(self)
+            self.limit.leave_queue(self)
 
-    def sent(self) -> None:
+    def mark_sent(self) -> None:
         """The last byte of the request is leaving."""
         if self._permit is not None:
             self._permit.sent_at = self.limit.clock()
 
-    def refused(self, fault: Fault, hint: float | None) -> retry_policy.Verdict:
+    def record_refusal(self, fault: Fault, hint: float | None) -> retry_policy.RetryDecision:
         """The request was surely refused before work began. After an Again the call asks for its `turn`."""
         self.began = self.limit.clock() if self.began is None else self.began
         permit, self._permit = self._permit, None
         assert permit is not None
-        return self.limit.refused(permit, fault, hint, self.left)
+        return self.limit.record_refusal(permit, fault, hint, self.patience_left)
 
-    def accepted(self) -> None:
+    def record_acceptance(self) -> None:
         """The provider has worked on the request."""
         permit, self._permit = self._permit, None
         if permit is not None:
-            self.limit.accepted(permit)
+            self.limit.record_acceptance(permit)
 
     def release(self) -> None:
         """Gives back a permit whose request has ended otherwise."""
@@ -276,7 +278,7 @@ class RateLimits:
     """The limits of all keys of a process."""
 
     def __init__(
-        self, policy: retry_policy.WaitPolicy = retry_policy.WAITS, clock: Callable[[], float] = time.monotonic
+        self, policy: retry_policy.WaitPolicy = retry_policy.DEFAULT_WAITS, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.policy, self._clock = policy, clock
         self._lock = threading.Lock()

@@ -42,7 +42,7 @@ class WaitPolicy:
     """Also where the provider asks for none."""
     fallback_patience: float = 20.0
     """How long a call waits in all where another provider can do the request."""
-    last_try: float = 0.5
+    shortest_patience: float = 0.5
     """Less patience than this is not waited for any more."""
     answer_due: float = 3.0
     """A refusal comes quickly: a request that has been out for this long counts as accepted by the rate limit."""
@@ -50,11 +50,11 @@ class WaitPolicy:
     """A key that was not refused for this long is as good as new."""
 
 
-WAITS = WaitPolicy()
+DEFAULT_WAITS = WaitPolicy()
 
 
 @dataclass(frozen=True)
-class Again:
+class Retry:
     """Try the step again after a pause."""
 
     seconds: float
@@ -63,7 +63,7 @@ class Again:
 
 
 @dataclass(frozen=True)
-class Stop:
+class GiveUp:
     """Give up."""
 
     charged: Charged
@@ -71,7 +71,7 @@ class Stop:
     """Seconds that the provider asks to wait, where it says so."""
 
 
-Verdict = Again | Stop
+RetryDecision = Retry | GiveUp
 
 
 def after_failure(
@@ -83,21 +83,21 @@ def after_failure(
     attempt: int,
     now: float,
     jitter: float,
-    left: float = math.inf,
-) -> Verdict:
+    patience_left: float = math.inf,
+) -> RetryDecision:
     """What to do after the provider answered with `fault`.
 
     `attempt` counts from 1, `now` is the Unix time, `jitter` is in 0..1. A paid step that was `refused_before_work` is
-    waited for while `left`, seconds of its call's patience, allow it, however many attempts that takes. A call asks its
-    key's `rate_limit` instead, where the refusals of the other calls count as well.
+    waited for while `patience_left`, in seconds, allows it, however many attempts that takes. A call asks its key's
+    `rate_limit` instead, where the refusals of the other calls count as well.
     """
     hint = retry_after_hint(fault, headers, now)
     if paid and refused_before_work(spec, fault):
-        return after_refusal(refusal_pause(attempt, hint, jitter), hint, left)
+        return after_refusal(refusal_pause(attempt, hint, jitter), hint, patience_left)
     if paid:
         return _paid(spec, fault, hint, attempt, jitter)
     if fault.final:
-        return Stop("no", hint)
+        return GiveUp("no", hint)
     status = fault.status or 0
     if fault.kind == "task_lost" and fault.status == 404 and attempt < UNKNOWN_TRIES:
         return _wait(hint, attempt, jitter, "no")  # a server of theirs may not know yet what another one has accepted
@@ -106,24 +106,24 @@ def after_failure(
         status in (408, 409, 425, 429) or status >= 500 or fault.kind in ("rate", "busy", "server", "unreadable")
     )
     if not transient or attempt >= FREE_TRIES:
-        return Stop("no", hint)
+        return GiveUp("no", hint)
     return _wait(hint, attempt, jitter, "no")
 
 
-def after_break(
+def after_broken_connection(
     spec: ProviderSpec, sent: BytesSent, *, paid: bool, attempt: int, jitter: float, lasting: bool = False
-) -> Verdict:
+) -> RetryDecision:
     """What to do after a connection failed before a whole answer came back.
 
     `lasting`: it failed for a reason that another try won't change, such as a certificate.
     """
     if lasting and sent == "none":
-        return Stop("no")
+        return GiveUp("no")
     charged = charged_by_break(sent, paid=paid)
     if charged == "no" or spec.idempotency_header:
         tries = PAID_TRIES if paid else FREE_TRIES
-        return Again(backoff.delay(attempt, jitter), charged) if attempt < tries else Stop(charged)
-    return Stop("maybe")
+        return Retry(backoff.delay(attempt, jitter), charged) if attempt < tries else GiveUp(charged)
+    return GiveUp("maybe")
 
 
 def refused_before_work(spec: ProviderSpec, fault: Fault) -> bool:
@@ -135,7 +135,7 @@ def refused_before_work(spec: ProviderSpec, fault: Fault) -> bool:
     )
 
 
-def patience(timeout: float, has_alternative: bool, policy: WaitPolicy = WAITS) -> float:
+def patience(timeout: float, has_alternative: bool, policy: WaitPolicy = DEFAULT_WAITS) -> float:
     """Seconds that a call waits for refusals, from when it first has to wait.
 
     `timeout`: the request's own. `has_alternative`: another provider can do the request if this one refuses.
@@ -144,7 +144,7 @@ def patience(timeout: float, has_alternative: bool, policy: WaitPolicy = WAITS) 
 
 
 def refusal_pause(
-    refusals: int, hint: float | None, jitter: float, *, first: float | None = None, policy: WaitPolicy = WAITS
+    refusals: int, hint: float | None, jitter: float, *, first: float | None = None, policy: WaitPolicy = DEFAULT_WAITS
 ) -> float:
     """Seconds until the key may be tried again after its `refusals`-th refusal in a row.
 
@@ -157,19 +157,21 @@ def refusal_pause(
     return max(grown, hint or 0.0, policy.shortest_pause)
 
 
-def after_refusal(pause: float, hint: float | None, left: float, policy: WaitPolicy = WAITS) -> Verdict:
+def after_refusal(
+    pause: float, hint: float | None, patience_left: float, policy: WaitPolicy = DEFAULT_WAITS
+) -> RetryDecision:
     """What a call does that was refused before work began and whose key pauses for `pause` seconds.
 
-    `left`: what remains of its patience. A hint has to fit into it; a pause of our own is cut to it.
+    `patience_left`: what remains of its patience. A hint has to fit into it; a pause of our own is cut to it.
     """
-    if hint is not None and hint > left:
-        return Stop("no", hint)
-    if left < policy.last_try:
-        return Stop("no", hint)
-    return Again(min(pause, left))
+    if hint is not None and hint > patience_left:
+        return GiveUp("no", hint)
+    if patience_left < policy.shortest_patience:
+        return GiveUp("no", hint)
+    return Retry(min(pause, patience_left))
 
 
-def in_words(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     """A wait as a person says it."""
     if seconds > 86400:
         return "more than a day"
@@ -194,17 +196,17 @@ def retry_after_hint(fault: Fault, headers: Mapping[str, str], now: float) -> fl
     return seconds_in(fault.words)
 
 
-def _paid(spec: ProviderSpec, fault: Fault, hint: float | None, attempt: int, jitter: float) -> Verdict:
+def _paid(spec: ProviderSpec, fault: Fault, hint: float | None, attempt: int, jitter: float) -> RetryDecision:
     charged = charged_by(spec, fault, accepted=False)
     same_again = bool(spec.idempotency_header) and fault.kind in ("server", "unreadable", "busy", "rate")
     if not same_again or attempt >= PAID_TRIES:
-        return Stop(charged, hint)
+        return GiveUp(charged, hint)
     return _wait(hint, attempt, jitter, charged)
 
 
-def _wait(hint: float | None, attempt: int, jitter: float, charged: Charged) -> Verdict:
+def _wait(hint: float | None, attempt: int, jitter: float, charged: Charged) -> RetryDecision:
     if hint is None:
-        return Again(backoff.delay(attempt, jitter), charged)
+        return Retry(backoff.delay(attempt, jitter), charged)
     if hint > LONGEST_WAIT:
-        return Stop(charged, hint)
-    return Again(max(hint, 0.05), charged)
+        return GiveUp(charged, hint)
+    return Retry(max(hint, 0.05), charged)

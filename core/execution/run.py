@@ -137,7 +137,7 @@ class Run:
     @property
     def progress(self) -> Progress:
         calls = [call for call in self.calls if not call.done.is_set()]
-        waits = [wait for call in calls if (wait := call.waiting.shown)]
+        waits = [wait for call in calls if (wait := call.throttle.pause_shown)]
         phases = {call.phase for call in calls}
         phase: str = next((each for each in _SHOWN_PHASES if each in phases), "preparing")
         if phase == "working":

@@ -34,8 +34,8 @@ from .charge import (
     Withdrawn,
 )
 from .echoes import without_echoes
-from .failures import FailureMessages, given_up, with_hint
-from .rate_limit import Waiting
+from .failures import FailureMessages, after_waiting, with_hint
+from .rate_limit import CallThrottle
 
 log = logging.getLogger("nano_banana")
 
@@ -49,14 +49,14 @@ class StepSender:
         status: CallStatus,
         key: CallKey,
         journal: CallJournal,
-        waiting: Waiting,
+        throttle: CallThrottle,
         stopped: Callable[[], bool],
         is_drop_due: Callable[[], bool],
     ) -> None:
         """`stopped`: whether the run has ended. `is_drop_due`: whether the provider is to be asked now to drop
         the task."""
         self._dialect, self._status, self._key, self._journal = dialect, status, key, journal
-        self._waiting, self._stopped, self.is_drop_due = waiting, stopped, is_drop_due
+        self._throttle, self._stopped, self.is_drop_due = throttle, stopped, is_drop_due
         self._messages = FailureMessages(status.target)
 
     def send(self, transport: Transport, send: Send) -> Step:
@@ -65,9 +65,9 @@ class StepSender:
         while True:
             attempt += 1
             self._check_before_send()
-            if send.paid and (stop := self._waiting.turn()) is not None:
-                fault = self._waiting.limit.fault or Fault("rate")
-                return Failed(given_up(fault, stop, self._waiting.waited))
+            if send.paid and (stop := self._throttle.acquire()) is not None:
+                fault = self._throttle.limit.fault or Fault("rate")
+                return Failed(after_waiting(fault, stop, self._throttle.waited))
             answer = self._attempt(transport, send)
             if isinstance(answer, RequestFailed):
                 self._retry_after_break(answer, send, attempt)
@@ -176,7 +176,7 @@ class StepSender:
         def leaving() -> None:
             if send.paid:
                 status.advance(RequestLeft())
-                self._waiting.sent()
+                self._throttle.mark_sent()
 
         return TransferHooks(
             abandoned=lambda: self._stopped() and not status.maybe_paid, on_sent=moved, on_last=leaving
@@ -205,12 +205,12 @@ class StepSender:
             self._take_back("no")
         else:
             self._status.advance(RequestLeft())
-        self._waiting.accepted()
+        self._throttle.record_acceptance()
 
     def _retry_after_break(self, broken: RequestFailed, send: Send, attempt: int) -> None:
         """Pauses before the next try after a broken connection, or raises the error to end with."""
         status = self._status
-        verdict = retry_policy.after_break(
+        decision = retry_policy.after_broken_connection(
             status.target.spec,
             broken.sent,
             paid=send.paid,
@@ -218,7 +218,7 @@ class StepSender:
             jitter=random.random(),
             lasting=broken.lasting,
         )
-        if isinstance(verdict, retry_policy.Stop):
+        if isinstance(decision, retry_policy.GiveUp):
             task = status.task
             task_id = status.task_id
             money = status.advance(ConnectionBroke(status.age, broken.sent, send.paid))
@@ -228,25 +228,25 @@ class StepSender:
                 raise self._messages.answer_lost(broken, money)
             raise self._messages.unreachable(broken, money)
         if send.paid:
-            self._take_back(verdict.charged)
-        self.pause(verdict.seconds)
+            self._take_back(decision.charged)
+        self.pause(decision.seconds)
 
     def _retry_after_refusal(self, fault: Fault, reply: Reply) -> Fault | None:
         """A paid request was surely refused before work began: the next try waits for its turn. A fault to give up with."""
         hint = retry_policy.retry_after_hint(fault, reply.headers, time.time())
-        verdict = self._waiting.refused(fault, hint)
-        if isinstance(verdict, retry_policy.Stop):
+        decision = self._throttle.record_refusal(fault, hint)
+        if isinstance(decision, retry_policy.GiveUp):
             self._status.advance(TryEnded("no"))
-            return given_up(fault, verdict, self._waiting.waited)
-        self._take_back(verdict.charged)
+            return after_waiting(fault, decision, self._throttle.waited)
+        self._take_back(decision.charged)
         label = self._status.target.spec.label
-        log.info("%s answered %s; its key pauses for %.1f s", label, fault.status, verdict.seconds)
+        log.info("%s answered %s; its key pauses for %.1f s", label, fault.status, decision.seconds)
         return None
 
     def _retry_after_failure(self, failed: Failed, reply: Reply, send: Send, attempt: int) -> Failed | None:
         """Pauses before the next try after an error in an answer; the failure where there is none."""
         status = self._status
-        verdict = retry_policy.after_failure(
+        decision = retry_policy.after_failure(
             status.target.spec,
             failed.fault,
             reply.headers,
@@ -255,16 +255,16 @@ class StepSender:
             now=time.time(),
             jitter=random.random(),
         )
-        if isinstance(verdict, retry_policy.Stop):
+        if isinstance(decision, retry_policy.GiveUp):
             if send.paid:
-                status.advance(TryEnded("no") if verdict.charged == "no" else RequestLeft())
-            return Failed(with_hint(failed.fault, verdict.wait), failed.task)
+                status.advance(TryEnded("no") if decision.charged == "no" else RequestLeft())
+            return Failed(with_hint(failed.fault, decision.wait), failed.task)
         if send.paid:
-            self._take_back(verdict.charged)
+            self._take_back(decision.charged)
         status.phase = "pausing"
         label = status.target.spec.label
-        log.info("%s answered %s; trying again in %.1f s", label, failed.fault.status, verdict.seconds)
-        self.pause(self._with_shared_pause(verdict.seconds, send, failed.fault))
+        log.info("%s answered %s; trying again in %.1f s", label, failed.fault.status, decision.seconds)
+        self.pause(self._with_shared_pause(decision.seconds, send, failed.fault))
         return None
 
     def _take_back(self, charged: Charged) -> None:
@@ -277,7 +277,7 @@ class StepSender:
 
     def _with_shared_pause(self, seconds: float, send: Send, fault: Fault) -> float:
         """The pause of a free step: at least that of its key where it was refused for the same reason."""
-        limit = self._waiting.limit
+        limit = self._throttle.limit
         if not send.with_key or fault.kind not in ("rate", "busy"):
             return seconds
         return max(seconds, min(limit.remaining, limit.policy.longest_pause))

@@ -62,7 +62,7 @@ class _FinalAnswer(http.client.HTTPResponse):
         self.fp = LineReader(self._reader)
 
     def _read_status(self) -> tuple[str, int, str]:
-        left = _INTERIM_BYTES
+        remaining = _INTERIM_BYTES
         for _ in range(MOST_INTERIM_ANSWERS):
             line = self.fp.readline(HEAD_BYTES)
             if not line:
@@ -74,8 +74,8 @@ class _FinalAnswer(http.client.HTTPResponse):
                 self._reader.silence_ends = not head.length_known
                 self.fp.put_back(head.lines)
                 return version, status, reason
-            left -= sum(len(line) for line in lines) + len(line)
-            if left < 0 or seconds_left.get()() <= 0:
+            remaining -= sum(len(line) for line in lines) + len(line)
+            if remaining < 0 or seconds_left.get()() <= 0:
                 break
         raise NoFinalAnswer("only interim answers came")
 
@@ -139,11 +139,11 @@ class _Reaching(_Timed):
         found = _addresses_of(name, self.port)  # type: ignore[attr-defined]
         try:
             for place, address in enumerate(found):
-                left = seconds_left.get()()
-                if left <= 0:
+                remaining = seconds_left.get()()
+                if remaining <= 0:
                     raise urllib3.exceptions.ConnectTimeoutError(self, "the time is up")
                 self._dns_host = address
-                self.timeout = min(patience, left) if isinstance(patience, int | float) else patience
+                self.timeout = min(patience, remaining) if isinstance(patience, int | float) else patience
                 try:
                     return super()._new_conn()  # type: ignore[misc]
                 except (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.NewConnectionError):

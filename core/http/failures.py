@@ -73,7 +73,7 @@ def request_failed_by(error: BaseException, sent: BytesSent, proxy: str = "") ->
 
 
 def _certificate(error: ssl.SSLCertVerificationError, sent: BytesSent) -> RequestFailed:
-    reason = (getattr(error, "verify_message", "") or _ssl_words(error)).replace("self signed", "self-signed")
+    reason = (getattr(error, "verify_message", "") or _ssl_message(error)).replace("self signed", "self-signed")
     code = getattr(error, "verify_code", 0)
     cure = _BUNDLE
     if code in _CLOCK:
@@ -93,8 +93,8 @@ def _proxy(error: BaseException, sent: BytesSent, proxy: str) -> RequestFailed:
         why = "it speaks http:// only" if wrong else _proxy_words(error)
         cure = f"Check the proxy and its address in {_PROXY_SETTINGS}"
         return RequestFailed(f"the proxy {place} did not work: {why}", sent, kind="proxy", cure=cure, lasting=wrong)
-    status, words = int(tunnel[1]), redact(tunnel[2], 60).strip()
-    why = f"the proxy {place} did not let it through (HTTP {status}{f' {words}' if words else ''})"
+    status, message = int(tunnel[1]), redact(tunnel[2], 60).strip()
+    why = f"the proxy {place} did not let it through (HTTP {status}{f' {message}' if message else ''})"
     if status == 407:
         cure = (
             "It wants a user name and a password, or others: write them as http://name:password@host:port into "
@@ -124,9 +124,9 @@ def why_of(error: BaseException) -> str:
         return "its name could not be looked up"
     insecure = cause_of(error, ssl.SSLError)
     if insecure is not None:
-        words = _ssl_words(insecure)
-        plain = " (what answers there does not speak TLS)" if "wrong version number" in words.lower() else ""
-        return f"the secure connection failed: {words}{plain}"
+        message = _ssl_message(insecure)
+        plain = " (what answers there does not speak TLS)" if "wrong version number" in message.lower() else ""
+        return f"the secure connection failed: {message}{plain}"
     if isinstance(error, requests.exceptions.SSLError):
         return "the secure connection failed"
     if cause_of(error, ConnectionRefusedError) is not None:
@@ -177,8 +177,8 @@ def cause_of(error: BaseException, kind: type[BaseException]) -> BaseException |
     return None
 
 
-def _ssl_words(error: BaseException) -> str:
+def _ssl_message(error: BaseException) -> str:
     """OpenSSL's own words, without the names of its sources."""
-    words = str(error.args[1]) if len(error.args) > 1 else str(error)
-    words = re.sub(r"^\[[^\]]*\] ?|\(_ssl\.c:\d+\)$", "", words.strip())
-    return redact(words, 160).strip() or type(error).__name__
+    message = str(error.args[1]) if len(error.args) > 1 else str(error)
+    message = re.sub(r"^\[[^\]]*\] ?|\(_ssl\.c:\d+\)$", "", message.strip())
+    return redact(message, 160).strip() or type(error).__name__

@@ -68,11 +68,11 @@ def read_header_lines(readline: Callable[[int], bytes], *, may_be_cut: bool = Fa
     """
     lines: list[bytes] = []
     most = HEAD_BYTES
-    left = most
+    remaining = most
     while True:
-        line = readline(left + 1)
-        left -= len(line)
-        if left < 0:
+        line = readline(remaining + 1)
+        remaining -= len(line)
+        if remaining < 0:
             raise BadAnswer(f"the headers of the answer are longer than {most >> 10} kB")
         if not line and may_be_cut:
             return lines

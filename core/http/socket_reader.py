@@ -30,10 +30,10 @@ def wait_on(sock: Any, patience: float | None) -> None:
 
     Raises TimeoutError when that is over.
     """
-    left = seconds_left.get()()
-    if left <= 0:
+    remaining = seconds_left.get()()
+    if remaining <= 0:
         raise TimeoutError("timed out")
-    wait = left if patience is None else min(left, patience)
+    wait = remaining if patience is None else min(remaining, patience)
     sock.settimeout(None if math.isinf(wait) else wait)
 
 

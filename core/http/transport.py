@@ -198,8 +198,8 @@ class Transport:
         deadline: float,
         stream: bool,
     ) -> requests.Response:
-        left = deadline - self._clock()
-        if left <= 0:
+        seconds = deadline - self._clock()
+        if seconds <= 0:
             raise RequestFailed("the time was up before it was sent", "none", timed_out=True)
         seconds_left.set(lambda: deadline - self._clock())
         try:
@@ -212,7 +212,7 @@ class Transport:
                 verify=session.verify,
                 allow_redirects=False,
                 stream=stream,
-                timeout=(min(CONNECT_SECONDS, left), left),
+                timeout=(min(CONNECT_SECONDS, seconds), seconds),
             )
         except Cancelled:
             raise
@@ -418,24 +418,24 @@ class _Sending:
 
     def __init__(self, body: Any, watch: TransferHooks) -> None:
         self._body, self._watch = body, watch
-        self.left = 0
+        self.sent = 0
         self.complete = False
 
     def __len__(self) -> int:
         return len(self._body)
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
-        self.left, self.complete = 0, False
+        self.sent, self.complete = 0, False
         total = len(self._body)
         for piece in self._body:
             if self._watch.abandoned():
                 raise Cancelled
-            if self.left + len(piece) >= total:
+            if self.sent + len(piece) >= total:
                 self._watch.on_last()
                 self.complete = True
             yield piece
-            self.left += len(piece)
-            self._watch.on_sent(self.left, total)
+            self.sent += len(piece)
+            self._watch.on_sent(self.sent, total)
 
 
 def _secret_of(key: tuple[str, str] | None) -> str:
@@ -457,7 +457,7 @@ def _reply(response: requests.Response, data: bytes, secret: str = "") -> Reply:
 
 def _bytes_sent(error: BaseException, sending: _Sending | None) -> BytesSent:
     """How much of a request had left when `error` came up."""
-    if sending is not None and (sending.left or sending.complete):
+    if sending is not None and (sending.sent or sending.complete):
         # Whatever broke: bytes that left can't be taken back. TLS can fail while the answer is read, too.
         return "all" if sending.complete else "partial"
     if sending is not None or never_arrived(error) or isinstance(error, requests.exceptions.ProxyError):

@@ -175,10 +175,10 @@ def check_fault(job: Job, fault: Fault, task: str = "") -> None:
         assert told.message and "{label}" not in told.message.replace(fault.words, ""), "a sentence with a gap"
     charge.is_task_lost(fault)
     for paid in (False, True):
-        verdict = retry_policy.after_failure(
-            job.spec, fault, {}, paid=paid, attempt=1, now=1.7e9, jitter=0.5, left=60.0
+        decision = retry_policy.after_failure(
+            job.spec, fault, {}, paid=paid, attempt=1, now=1.7e9, jitter=0.5, patience_left=60.0
         )
-        seconds = verdict.seconds if isinstance(verdict, retry_policy.Again) else verdict.wait
+        seconds = decision.seconds if isinstance(decision, retry_policy.Retry) else decision.wait
         assert seconds is None or seconds >= 0, "a pause into the past"
 
 

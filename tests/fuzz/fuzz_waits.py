@@ -39,11 +39,13 @@ def run(data: bytes) -> None:
     hint = retry_policy.retry_after_hint(fault, headers, NOW)
     assert hint is None or (math.isfinite(hint) and hint >= 0), f"a hint of {hint} s"
     if hint is not None:
-        assert retry_policy.in_words(hint), "a wait without words"
+        assert retry_policy.format_seconds(hint), "a wait without words"
     for paid in (False, True):
         spec = ROWS[turn % len(ROWS)]
-        told = retry_policy.after_failure(spec, fault, headers, paid=paid, attempt=2, now=NOW, jitter=0.5, left=60.0)
-        assert not isinstance(told, retry_policy.Again) or 0 <= told.seconds <= 60, f"it waits {told} s"
+        told = retry_policy.after_failure(
+            spec, fault, headers, paid=paid, attempt=2, now=NOW, jitter=0.5, patience_left=60.0
+        )
+        assert not isinstance(told, retry_policy.Retry) or 0 <= told.seconds <= 60, f"it waits {told} s"
 
 
 def _given(data: bytes) -> dict[str, str]:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.errors import Fault
-from pack.core.execution.rate_limit import KeyLimit, Permit, RateLimits, Waiting
-from pack.core.execution.retry_policy import WAITS, Again, Stop, Verdict
+from pack.core.execution.rate_limit import CallThrottle, KeyLimit, Permit, RateLimits
+from pack.core.execution.retry_policy import DEFAULT_WAITS, GiveUp, Retry, RetryDecision
 
 RATE = Fault("rate", "slow down", 429)
 
@@ -26,7 +26,7 @@ class Clock:
 
 
 def limit_of(clock: Clock, jitter: float = 0.0) -> KeyLimit:
-    return KeyLimit(WAITS, clock, lambda: jitter)
+    return KeyLimit(DEFAULT_WAITS, clock, lambda: jitter)
 
 
 @dataclass
@@ -51,26 +51,26 @@ def play(provider: Provider, pictures: int, lanes: int, latency: float, patience
     clock, begun = Clock(), Clock().now
     limit = limit_of(clock)
     serial = itertools.count()
-    events: list[tuple[float, int, Waiting, Permit | None, bool]] = []
-    calls = [Waiting(limit, patience) for _ in range(pictures)]
+    events: list[tuple[float, int, CallThrottle, Permit | None, bool]] = []
+    calls = [CallThrottle(limit, patience) for _ in range(pictures)]
     line, came = calls[lanes:], 0
     for call in calls[:lanes]:
         heapq.heappush(events, (clock.now, next(serial), call, None, False))
     while events:
         clock.now, _, call, permit, taken = heapq.heappop(events)
         if permit is not None and not taken:
-            verdict = limit.refused(permit, RATE, None, call.left)
-            if isinstance(verdict, Stop):
+            decision = limit.record_refusal(permit, RATE, None, call.patience_left)
+            if isinstance(decision, GiveUp):
                 continue
         elif permit is not None:
-            limit.accepted(permit)
+            limit.record_acceptance(permit)
             came += 1
             if line:
                 heapq.heappush(events, (clock.now, next(serial), line.pop(0), None, False))
             continue
-        permit = limit.enter(call)
+        permit = limit.try_acquire(call)
         if permit is None:
-            if call.left > 0:
+            if call.patience_left > 0:
                 heapq.heappush(events, (clock.now + 0.05, next(serial), call, None, False))
             continue
         permit.sent_at = clock.now
@@ -113,43 +113,47 @@ def test_a_provider_that_refuses_for_ever_is_given_up_when_the_patience_is_over(
 def test_after_a_refusal_without_a_hint_one_goes_first_and_each_success_makes_room() -> None:
     clock = Clock()
     limit = limit_of(clock)
-    first, second, third = (Waiting(limit, 600) for _ in range(3))
-    permit = limit.enter(first)
-    assert permit and limit.enter(second), "a key that was never refused sends as it likes"
-    assert limit.refused(permit, RATE, None, 600) == Again(1.0)
-    assert limit.enter(first) is None and limit.enter(third) is None
+    first, second, third = (CallThrottle(limit, 600) for _ in range(3))
+    permit = limit.try_acquire(first)
+    assert permit and limit.try_acquire(second), "a key that was never refused sends as it likes"
+    assert limit.record_refusal(permit, RATE, None, 600) == Retry(1.0)
+    assert limit.try_acquire(first) is None and limit.try_acquire(third) is None
     clock.now += 1.0
-    probe = limit.enter(first)
-    assert probe and limit.enter(third) is None, "one at a time"
-    limit.accepted(probe)
-    assert limit.enter(third) and limit.enter(Waiting(limit, 600)) and limit.enter(Waiting(limit, 600)) is None
+    probe = limit.try_acquire(first)
+    assert probe and limit.try_acquire(third) is None, "one at a time"
+    limit.record_acceptance(probe)
+    assert (
+        limit.try_acquire(third)
+        and limit.try_acquire(CallThrottle(limit, 600))
+        and limit.try_acquire(CallThrottle(limit, 600)) is None
+    )
 
 
 def test_a_request_that_was_not_refused_for_a_while_lets_the_next_one_go() -> None:
     """A picture takes half a minute, a refusal comes at once: the answer is not waited for. The upload is."""
     clock = Clock()
     limit = limit_of(clock)
-    permit = limit.enter(Waiting(limit, 600))
+    permit = limit.try_acquire(CallThrottle(limit, 600))
     assert permit
-    limit.refused(permit, RATE, None, 600)
+    limit.record_refusal(permit, RATE, None, 600)
     clock.now += 1
-    probe = limit.enter(Waiting(limit, 600))
+    probe = limit.try_acquire(CallThrottle(limit, 600))
     assert probe
     clock.now += 100
-    behind = Waiting(limit, 600)
-    assert limit.enter(behind) is None, "its body is still on its way"
+    behind = CallThrottle(limit, 600)
+    assert limit.try_acquire(behind) is None, "its body is still on its way"
     probe.sent_at = clock.now
-    clock.now += WAITS.answer_due
-    assert limit.enter(behind)
+    clock.now += DEFAULT_WAITS.answer_due
+    assert limit.try_acquire(behind)
 
 
 def test_refusals_of_one_burst_are_one() -> None:
     """Eight were on their way when the first was refused: the pause is that of one refusal, and all keep to it."""
     clock = Clock()
     limit = limit_of(clock)
-    permits = [limit.enter(Waiting(limit, 600)) for _ in range(8)]
+    permits = [limit.try_acquire(CallThrottle(limit, 600)) for _ in range(8)]
     for permit in permits:
-        assert permit and limit.refused(permit, RATE, None, 600) == Again(1.0)
+        assert permit and limit.record_refusal(permit, RATE, None, 600) == Retry(1.0)
     assert limit.remaining == 1.0
 
 
@@ -158,12 +162,12 @@ def test_pauses_grow_up_to_the_longest() -> None:
     limit = limit_of(clock)
     seen = []
     for _ in range(7):
-        permit = limit.enter(Waiting(limit, 600))
+        permit = limit.try_acquire(CallThrottle(limit, 600))
         assert permit
-        verdict = limit.refused(permit, RATE, None, 600)
-        assert isinstance(verdict, Again)
-        seen.append(verdict.seconds)
-        clock.now += verdict.seconds
+        decision = limit.record_refusal(permit, RATE, None, 600)
+        assert isinstance(decision, Retry)
+        seen.append(decision.seconds)
+        clock.now += decision.seconds
     assert seen == [1, 2, 4, 8, 15, 15, 15]
 
 
@@ -171,53 +175,53 @@ def test_a_hint_holds_all_calls_and_too_long_a_one_only_its_own() -> None:
     """A minute for whoever has the time. An hour ends the call that hears it, and the next run may try at once."""
     clock = Clock()
     limit = limit_of(clock)
-    permit, other = limit.enter(Waiting(limit, 600)), limit.enter(Waiting(limit, 600))
+    permit, other = limit.try_acquire(CallThrottle(limit, 600)), limit.try_acquire(CallThrottle(limit, 600))
     assert permit and other
-    assert limit.refused(permit, RATE, 60.0, 600) == Again(60.0)
-    assert limit.refused(other, RATE, 3600.0, 600) == Stop("no", 3600.0)
+    assert limit.record_refusal(permit, RATE, 60.0, 600) == Retry(60.0)
+    assert limit.record_refusal(other, RATE, 3600.0, 600) == GiveUp("no", 3600.0)
     assert limit.remaining == 60.0 == limit.hint
-    hasty = Waiting(limit, 20)
-    assert hasty.turn() == Stop("no", 60.0), "it would only wait in vain"
+    hasty = CallThrottle(limit, 20)
+    assert hasty.acquire() == GiveUp("no", 60.0), "it would only wait in vain"
     clock.now += 60
-    assert all(limit.enter(Waiting(limit, 600)) for _ in range(8)), "the provider's own word needs no probe"
+    assert all(limit.try_acquire(CallThrottle(limit, 600)) for _ in range(8)), "the provider's own word needs no probe"
 
 
 def test_a_limit_is_forgotten_when_it_has_not_shown_for_a_while() -> None:
     clock = Clock()
     limit = limit_of(clock)
-    permit = limit.enter(Waiting(limit, 600))
+    permit = limit.try_acquire(CallThrottle(limit, 600))
     assert permit
-    limit.refused(permit, RATE, None, 600)
-    clock.now += 1 + WAITS.forget_after + 0.1
-    assert all(limit.enter(Waiting(limit, 600)) for _ in range(8))
+    limit.record_refusal(permit, RATE, None, 600)
+    clock.now += 1 + DEFAULT_WAITS.forget_after + 0.1
+    assert all(limit.try_acquire(CallThrottle(limit, 600)) for _ in range(8))
 
 
 def test_who_comes_after_a_run_that_gave_up_begins_anew() -> None:
     """A person who queues again does not wait for a pause that has grown for somebody else."""
     clock = Clock()
     limit = limit_of(clock)
-    verdict: Verdict = Again(0)
-    waiting = Waiting(limit, 60)
-    while isinstance(verdict, Again):
-        clock.now += verdict.seconds
-        permit = limit.enter(waiting)
+    decision: RetryDecision = Retry(0)
+    throttle = CallThrottle(limit, 60)
+    while isinstance(decision, Retry):
+        clock.now += decision.seconds
+        permit = limit.try_acquire(throttle)
         assert permit
-        waiting.began = waiting.began or clock.now
-        verdict = limit.refused(permit, RATE, None, waiting.left)
-    assert verdict == Stop("no") and limit.remaining == 1.0
+        throttle.began = throttle.began or clock.now
+        decision = limit.record_refusal(permit, RATE, None, throttle.patience_left)
+    assert decision == GiveUp("no") and limit.remaining == 1.0
     clock.now += 1
-    probe = limit.enter(Waiting(limit, 600))
-    assert probe and limit.enter(Waiting(limit, 600)) is None
-    assert limit.refused(probe, RATE, None, 600) == Again(1.0)
+    probe = limit.try_acquire(CallThrottle(limit, 600))
+    assert probe and limit.try_acquire(CallThrottle(limit, 600)) is None
+    assert limit.record_refusal(probe, RATE, None, 600) == Retry(1.0)
 
 
 def test_the_wait_ends_at_once_when_nobody_wants_it_and_holds_up_nobody() -> None:
     """`check` raises: the call leaves the line, and the one behind it gets the turn."""
     clock = Clock()
     limit = limit_of(clock)
-    permit = limit.enter(Waiting(limit, 600))
+    permit = limit.try_acquire(CallThrottle(limit, 600))
     assert permit
-    limit.refused(permit, RATE, None, 600)
+    limit.record_refusal(permit, RATE, None, 600)
 
     class Cancelled(Exception):
         pass
@@ -225,25 +229,25 @@ def test_the_wait_ends_at_once_when_nobody_wants_it_and_holds_up_nobody() -> Non
     def cancel() -> None:
         raise Cancelled
 
-    first = Waiting(limit, 600, cancel)
+    first = CallThrottle(limit, 600, cancel)
     with pytest.raises(Cancelled):
-        first.turn()
-    assert first.shown is None
+        first.acquire()
+    assert first.pause_shown is None
     clock.now += 1
-    assert Waiting(limit, 600).turn() is None
+    assert CallThrottle(limit, 600).acquire() is None
 
 
 def test_who_waits_when_the_process_ends_gives_up() -> None:
     """Nothing of it is paid, so an exit doesn't wait for it."""
     limits = RateLimits()
     limit = limits._limits.setdefault("key", KeyLimit())
-    permit = limit.enter(Waiting(limit, 600))
+    permit = limit.try_acquire(CallThrottle(limit, 600))
     assert permit
-    limit.refused(permit, RATE, 300.0, 600)
+    limit.record_refusal(permit, RATE, 300.0, 600)
     ended = threading.Event()
 
     def wait() -> None:
-        assert Waiting(limit, 600).turn() == Stop("no")
+        assert CallThrottle(limit, 600).acquire() == GiveUp("no")
         ended.set()
 
     thread = threading.Thread(target=wait, daemon=True)

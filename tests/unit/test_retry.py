@@ -17,17 +17,17 @@ from pack.core.dialects.parsing.error_parsing import fault_of
 from pack.core.errors import Fault, Kind
 from pack.core.execution.charge import charged_by, disposition_of
 from pack.core.execution.retry_policy import (
+    DEFAULT_WAITS,
     FREE_TRIES,
     LONGEST_WAIT,
     PAID_TRIES,
-    WAITS,
-    Again,
-    Stop,
-    Verdict,
-    after_break,
+    GiveUp,
+    Retry,
+    RetryDecision,
+    after_broken_connection,
     after_failure,
     after_refusal,
-    in_words,
+    format_seconds,
     patience,
     refusal_pause,
     refused_before_work,
@@ -48,13 +48,13 @@ SENT: tuple[BytesSent, ...] = get_args(BytesSent)
 STATUSES = (400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 451, 500, 502, 503, 504, 524, 529)
 
 
-def judged(
+def decide(
     status: int, *, paid: bool, spec: Any = PLAIN, attempt: int = 1, after: str = "", body: Any = None
-) -> Verdict:
+) -> RetryDecision:
     """The verdict about a provider's answer, read as the dialects read it."""
     fault = fault_of(reply(status, {"error": {"message": "Sorry"}} if body is None else body))
     headers = {"retry-after": after} if after else {}
-    return after_failure(spec, fault, headers, paid=paid, attempt=attempt, now=NOW, jitter=0.5, left=PATIENCE)
+    return after_failure(spec, fault, headers, paid=paid, attempt=attempt, now=NOW, jitter=0.5, patience_left=PATIENCE)
 
 
 # ------------------------------------------------------------------------------------------------------ the table
@@ -64,48 +64,48 @@ def judged(
 @pytest.mark.parametrize("sent", ["none", "partial"])
 def test_what_never_arrived_is_sent_again(paid: bool, sent: BytesSent) -> None:
     """Refused, DNS, TLS, connect timeout, a body that was cut: nothing is charged, also when it is given up."""
-    assert isinstance(after_break(PLAIN, sent, paid=paid, attempt=1, jitter=0.5), Again)
-    last = after_break(PLAIN, sent, paid=paid, attempt=PAID_TRIES if paid else FREE_TRIES, jitter=0.5)
-    assert last == Stop("no")
+    assert isinstance(after_broken_connection(PLAIN, sent, paid=paid, attempt=1, jitter=0.5), Retry)
+    last = after_broken_connection(PLAIN, sent, paid=paid, attempt=PAID_TRIES if paid else FREE_TRIES, jitter=0.5)
+    assert last == GiveUp("no")
 
 
 def test_a_break_after_the_whole_body_left() -> None:
     """Free: again. Paid: over, maybe charged. Paid with an idempotency key: again, and maybe charged at the end."""
-    assert isinstance(after_break(PLAIN, "all", paid=False, attempt=1, jitter=0), Again)
-    assert after_break(PLAIN, "all", paid=False, attempt=FREE_TRIES, jitter=0) == Stop("no")
-    assert after_break(PLAIN, "all", paid=True, attempt=1, jitter=0) == Stop("maybe")
-    assert after_break(KEYED, "all", paid=True, attempt=1, jitter=0) == Again(delay(1, 0), "maybe")
-    assert after_break(KEYED, "partial", paid=True, attempt=1, jitter=0) == Again(delay(1, 0), "no")
-    assert after_break(KEYED, "all", paid=True, attempt=PAID_TRIES, jitter=0) == Stop("maybe")
+    assert isinstance(after_broken_connection(PLAIN, "all", paid=False, attempt=1, jitter=0), Retry)
+    assert after_broken_connection(PLAIN, "all", paid=False, attempt=FREE_TRIES, jitter=0) == GiveUp("no")
+    assert after_broken_connection(PLAIN, "all", paid=True, attempt=1, jitter=0) == GiveUp("maybe")
+    assert after_broken_connection(KEYED, "all", paid=True, attempt=1, jitter=0) == Retry(delay(1, 0), "maybe")
+    assert after_broken_connection(KEYED, "partial", paid=True, attempt=1, jitter=0) == Retry(delay(1, 0), "no")
+    assert after_broken_connection(KEYED, "all", paid=True, attempt=PAID_TRIES, jitter=0) == GiveUp("maybe")
 
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_refused_free_step_is_tried_again(status: int) -> None:
     """With Retry-After after exactly that long, without it after the backoff; a long one ends it, and is named."""
-    assert judged(status, paid=False, after="7") == Again(7.0)
-    assert judged(status, paid=False) == Again(delay(1, 0.5))
-    assert judged(status, paid=False, after=str(LONGEST_WAIT)) == Again(LONGEST_WAIT)
-    assert judged(status, paid=False, after="61") == Stop("no", 61.0)
-    assert isinstance(judged(status, paid=False, attempt=FREE_TRIES), Stop)
+    assert decide(status, paid=False, after="7") == Retry(7.0)
+    assert decide(status, paid=False) == Retry(delay(1, 0.5))
+    assert decide(status, paid=False, after=str(LONGEST_WAIT)) == Retry(LONGEST_WAIT)
+    assert decide(status, paid=False, after="61") == GiveUp("no", 61.0)
+    assert isinstance(decide(status, paid=False, attempt=FREE_TRIES), GiveUp)
 
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_refusal_before_work_is_waited_for_within_the_patience(status: int) -> None:
     """A hint for exactly as long as it says where it fits, however often; without one up to a quarter of a minute."""
-    assert judged(status, paid=True, after="7") == Again(7.0)
-    assert judged(status, paid=True, after="600") == Again(600.0)
-    assert judged(status, paid=True, after="601") == Stop("no", 601.0)
+    assert decide(status, paid=True, after="7") == Retry(7.0)
+    assert decide(status, paid=True, after="600") == Retry(600.0)
+    assert decide(status, paid=True, after="601") == GiveUp("no", 601.0)
     for refusals in (1, 2, 3, 50, 2000):
-        verdict = judged(status, paid=True, attempt=refusals)
-        assert isinstance(verdict, Again) and verdict.charged == "no"
-        assert WAITS.first_pause * 0.75 <= verdict.seconds <= WAITS.longest_pause
-    assert after_refusal(15.0, None, 4.0) == Again(4.0), "the last try comes when the patience ends"
-    assert after_refusal(15.0, None, 0.1) == Stop("no")
+        decision = decide(status, paid=True, attempt=refusals)
+        assert isinstance(decision, Retry) and decision.charged == "no"
+        assert DEFAULT_WAITS.first_pause * 0.75 <= decision.seconds <= DEFAULT_WAITS.longest_pause
+    assert after_refusal(15.0, None, 4.0) == Retry(4.0), "the last try comes when the patience ends"
+    assert after_refusal(15.0, None, 0.1) == GiveUp("no")
 
 
 def test_a_hint_that_has_proved_too_short_is_lengthened() -> None:
     """`Retry-After: 0` for ever is no licence to hammer."""
-    assert refusal_pause(1, 0.0, 0.0) == WAITS.shortest_pause
+    assert refusal_pause(1, 0.0, 0.0) == DEFAULT_WAITS.shortest_pause
     assert [refusal_pause(n, 0.0, 0.0) for n in (2, 3, 4, 9)] == [1.0, 2.0, 4.0, 15.0]
     assert [refusal_pause(n, 30.0, 0.0) for n in (1, 2, 9)] == [30.0] * 3
 
@@ -171,46 +171,46 @@ def test_what_says_the_wait_most_exactly_is_believed() -> None:
 def test_a_provider_that_begins_work_before_it_says_503_is_not_asked_twice() -> None:
     """The row says which statuses come before work."""
     spec = replace(PLAIN, refuses_before_work=frozenset({429}))
-    assert judged(503, paid=True, spec=spec) == Stop("maybe")
-    assert isinstance(judged(429, paid=True, spec=spec), Again)
+    assert decide(503, paid=True, spec=spec) == GiveUp("maybe")
+    assert isinstance(decide(429, paid=True, spec=spec), Retry)
 
 
 @pytest.mark.parametrize("status", [408, 409, 500, 502, 504, 524])
 def test_a_server_s_fault(status: int) -> None:
     """Free: again. Paid: over and maybe charged. With an idempotency key: again."""
-    assert isinstance(judged(status, paid=False), Again)
-    assert judged(status, paid=True) == Stop("maybe")
-    assert judged(status, paid=True, spec=KEYED) == Again(delay(1, 0.5), "maybe")
-    last = judged(status, paid=True, spec=KEYED, attempt=PAID_TRIES)
-    assert last == Stop("maybe")
+    assert isinstance(decide(status, paid=False), Retry)
+    assert decide(status, paid=True) == GiveUp("maybe")
+    assert decide(status, paid=True, spec=KEYED) == Retry(delay(1, 0.5), "maybe")
+    last = decide(status, paid=True, spec=KEYED, attempt=PAID_TRIES)
+    assert last == GiveUp("maybe")
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 422, 451])
 @pytest.mark.parametrize("paid", [False, True])
 def test_what_won_t_get_better_ends_it_for_free(status: int, paid: bool) -> None:
     """Other 4xx: one try, nothing charged, with or without an idempotency key."""
-    assert judged(status, paid=paid) == Stop("no")
-    assert judged(status, paid=paid, spec=KEYED) == Stop("no")
+    assert decide(status, paid=paid) == GiveUp("no")
+    assert decide(status, paid=paid, spec=KEYED) == GiveUp("no")
 
 
 def test_an_account_without_credit_is_not_hammered() -> None:
     """A 429 whose words are about money is no rate limit."""
-    assert judged(429, paid=True, body={"error": {"code": "insufficient_quota", "message": "x"}}) == Stop("no")
+    assert decide(429, paid=True, body={"error": {"code": "insufficient_quota", "message": "x"}}) == GiveUp("no")
 
 
 def test_a_success_that_can_t_be_read_may_have_been_paid() -> None:
     """Paid: never again without a key, maybe charged. A free poll is asked again."""
     for kind in ("unreadable", "empty"):
         fault = Fault(kind, "", 200)
-        assert after_failure(PLAIN, fault, {}, paid=True, attempt=1, now=NOW, jitter=0) == Stop("maybe")
+        assert after_failure(PLAIN, fault, {}, paid=True, attempt=1, now=NOW, jitter=0) == GiveUp("maybe")
     poll = after_failure(PLAIN, Fault("unreadable", "", 200), {}, paid=False, attempt=1, now=NOW, jitter=0)
-    assert isinstance(poll, Again)
+    assert isinstance(poll, Retry)
 
 
 def test_a_keyed_request_that_is_told_to_wait_too_long_is_still_maybe_charged() -> None:
     """A 500 with Retry-After 3600 may have been billed; only a refusal before work is surely free."""
-    assert judged(500, paid=True, spec=KEYED, after="3600") == Stop("maybe", 3600.0)
-    assert judged(429, paid=True, spec=KEYED, after="3600") == Stop("no", 3600.0)
+    assert decide(500, paid=True, spec=KEYED, after="3600") == GiveUp("maybe", 3600.0)
+    assert decide(429, paid=True, spec=KEYED, after="3600") == GiveUp("no", 3600.0)
 
 
 # ------------------------------------------------------------------------------------------------------ the money
@@ -303,7 +303,7 @@ def test_hostile_retry_after(value: str) -> None:
     ("seconds", "words"), [(61.4, "61 seconds"), (86_400.0, "86400 seconds"), (86_401.0, "more than a day")]
 )
 def test_a_wait_is_said_so_that_a_person_can_read_it(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words and in_words(float("9" * 35)) == "more than a day"
+    assert format_seconds(seconds) == words and format_seconds(float("9" * 35)) == "more than a day"
 
 
 @pytest.mark.parametrize("status", [520, 522, 524])
@@ -333,11 +333,11 @@ def test_no_header_makes_it_crash_or_wait_without_sense(value: str) -> None:
 )
 def test_a_wish_in_the_body_is_held_to_the_same_bounds(wish: Any) -> None:
     """`{"retry_after": ...}` of any value: a bounded pause, or an end with a wait a person can read."""
-    verdict = judged(429, paid=True, body={"message": "slow down", "retry_after": wish})
-    if isinstance(verdict, Again):
-        assert 0 < verdict.seconds <= PATIENCE
+    decision = decide(429, paid=True, body={"message": "slow down", "retry_after": wish})
+    if isinstance(decision, Retry):
+        assert 0 < decision.seconds <= PATIENCE
     else:
-        assert verdict.wait is not None and PATIENCE < verdict.wait < math.inf and verdict.charged == "no"
+        assert decision.wait is not None and PATIENCE < decision.wait < math.inf and decision.charged == "no"
 
 
 # ------------------------------------------------------------------------------------------------------ properties
@@ -368,11 +368,11 @@ def test_a_paid_request_that_left_is_never_sent_again_without_a_key(
     spec: Any, sent: BytesSent, n: int, d: float
 ) -> None:
     """The first promise of the pack, for every break of a connection."""
-    verdict = after_break(spec, sent, paid=True, attempt=n, jitter=d)
+    decision = after_broken_connection(spec, sent, paid=True, attempt=n, jitter=d)
     if sent == "all" and not spec.idempotency_header:
-        assert verdict == Stop("maybe")
+        assert decision == GiveUp("maybe")
     if sent != "all":
-        assert isinstance(verdict, Again) or verdict.charged == "no"
+        assert isinstance(decision, Retry) or decision.charged == "no"
 
 
 @given(specs, faults, headers, attempts, jitter)
@@ -380,12 +380,12 @@ def test_a_paid_request_that_was_answered_is_sent_again_only_if_it_surely_cost_n
     spec: Any, fault: Fault, head: dict[str, str], n: int, d: float
 ) -> None:
     """... or carries an idempotency key."""
-    verdict = after_failure(spec, fault, head, paid=True, attempt=n, now=NOW, jitter=d)
-    if isinstance(verdict, Again) and not spec.idempotency_header:
+    decision = after_failure(spec, fault, head, paid=True, attempt=n, now=NOW, jitter=d)
+    if isinstance(decision, Retry) and not spec.idempotency_header:
         assert fault.status in spec.refuses_before_work and fault.kind in ("rate", "busy")
         assert charged_by(spec, fault, accepted=False) == "no"
-    if isinstance(verdict, Stop):
-        assert verdict.charged == charged_by(spec, fault, accepted=False)
+    if isinstance(decision, GiveUp):
+        assert decision.charged == charged_by(spec, fault, accepted=False)
 
 
 @given(specs, faults, headers, st.booleans(), attempts, jitter)
@@ -394,16 +394,16 @@ def test_every_pause_is_bounded_and_every_step_ends(
 ) -> None:
     """No pause of zero, none beyond a minute, no attempt beyond the last; a refusal before work ends with the patience."""
     if paid and refused_before_work(spec, fault):
-        verdict = after_failure(spec, fault, head, paid=paid, attempt=n, now=NOW, jitter=d, left=PATIENCE)
-        assert isinstance(verdict, Stop) or 0 < verdict.seconds <= PATIENCE
-        last = after_failure(spec, fault, head, paid=paid, attempt=n, now=NOW, jitter=d, left=0.0)
-        assert isinstance(last, Stop)
+        decision = after_failure(spec, fault, head, paid=paid, attempt=n, now=NOW, jitter=d, patience_left=PATIENCE)
+        assert isinstance(decision, GiveUp) or 0 < decision.seconds <= PATIENCE
+        last = after_failure(spec, fault, head, paid=paid, attempt=n, now=NOW, jitter=d, patience_left=0.0)
+        assert isinstance(last, GiveUp)
         return
     verdicts = [after_failure(spec, fault, head, paid=paid, attempt=n, now=NOW, jitter=d)]
-    verdicts += [after_break(spec, sent, paid=paid, attempt=n, jitter=d) for sent in SENT]
-    for verdict in verdicts:
-        if isinstance(verdict, Again):
-            assert 0 < verdict.seconds <= LONGEST_WAIT and math.isfinite(verdict.seconds)
+    verdicts += [after_broken_connection(spec, sent, paid=paid, attempt=n, jitter=d) for sent in SENT]
+    for decision in verdicts:
+        if isinstance(decision, Retry):
+            assert 0 < decision.seconds <= LONGEST_WAIT and math.isfinite(decision.seconds)
             assert n < (PAID_TRIES if paid else FREE_TRIES)
 
 

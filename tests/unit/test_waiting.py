@@ -22,7 +22,7 @@ from pack.core.planning.choice import ProviderChoice
 from pack.tests.raw_server import Connection, RawServer, serving
 from sqlalchemy import select
 
-QUICK = WaitPolicy(first_pause=0.1, longest_pause=1.0, fallback_patience=1.0, last_try=0.05, answer_due=0.5)
+QUICK = WaitPolicy(first_pause=0.1, longest_pause=1.0, fallback_patience=1.0, shortest_patience=0.05, answer_due=0.5)
 PICTURE = json.dumps(
     {
         "candidates": [
@@ -103,7 +103,7 @@ def states(engine: Engine) -> list[str]:
 def in_wait(run: Run, calls: int = 1) -> None:
     """Returns once so many calls wait for the provider to take them."""
     ticking = threading.Event()
-    while sum(call.waiting.shown is not None for call in run.calls) < calls:
+    while sum(call.throttle.pause_shown is not None for call in run.calls) < calls:
         assert not run.done.is_set(), errors(run)
         ticking.wait(0.005)
 

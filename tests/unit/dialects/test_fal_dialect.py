@@ -236,7 +236,7 @@ def test_an_error_in_place_of_the_result_is_how_the_run_ended(result: Reply, kin
     told = retry_policy.after_failure(ROW, fault, result.headers, paid=False, attempt=1, now=0, jitter=0)
     # An empty list without a word, and without a word about the bill, is asked about before it is paid again.
     silent = kind == "empty" and not fault.words and not unbilled
-    assert isinstance(told, retry_policy.Stop) and charge.disposition_of(fault, accepted=True) == (
+    assert isinstance(told, retry_policy.GiveUp) and charge.disposition_of(fault, accepted=True) == (
         "unresolved" if silent else "final"
     )
     charged = {None: "maybe", True: "no", False: "yes"}[unbilled]
@@ -257,7 +257,7 @@ def test_a_gateway_in_the_way_of_the_result_is_asked_again(status: int) -> None:
     """It says nothing about the run, which may have been a success."""
     fault = ended(reply(status, raw=b"<html><title>Bad Gateway</title></html>")).fault
     told = retry_policy.after_failure(ROW, fault, {}, paid=False, attempt=1, now=0, jitter=0)
-    assert isinstance(told, retry_policy.Again) and charge.disposition_of(fault, accepted=True) == "resumable"
+    assert isinstance(told, retry_policy.Retry) and charge.disposition_of(fault, accepted=True) == "resumable"
 
 
 def test_a_500_without_a_type_is_looked_at_for_a_while() -> None:
@@ -322,8 +322,8 @@ def test_what_says_that_asking_again_won_t_help_is_not_asked_again(word: str, ag
     headers = {"x_fal_retryable": word} if word else {}
     fault = play(job(ROW, request()), reply(503, {"detail": "Down"}, **headers)).failed.fault
     told = retry_policy.after_failure(ROW, fault, {}, paid=True, attempt=1, now=0, jitter=0)
-    assert isinstance(told, retry_policy.Again) is again
-    assert again or told == retry_policy.Stop("no")
+    assert isinstance(told, retry_policy.Retry) is again
+    assert again or told == retry_policy.GiveUp("no")
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'"ok"', b"<html></html>", b"{}", b'{"status": "IN_QUEUE"}'])

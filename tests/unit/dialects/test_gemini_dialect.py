@@ -13,7 +13,7 @@ from pack.core.dialects.gemini import CATEGORIES
 from pack.core.dialects.parsing.gemini_errors import REASONS
 from pack.core.errors import failure
 from pack.core.execution.result_choice import chosen
-from pack.core.execution.retry_policy import Again, Stop, after_failure, charged_by
+from pack.core.execution.retry_policy import GiveUp, Retry, after_failure, charged_by
 from pack.core.providers import BUILT_IN
 
 ROW, VERTEX = BUILT_IN["google"], BUILT_IN["vertex"]
@@ -491,7 +491,7 @@ def test_the_pause_that_a_body_asks_for_is_kept(delay: str) -> None:
     fault = asked(quota("PerMinute", delay=delay), 429).failed.fault
     assert fault.retry_after == float(delay[:-1])
     again = after_failure(ROW, fault, {}, paid=True, attempt=1, now=0, jitter=0)
-    assert again == Again(float(delay[:-1]))
+    assert again == Retry(float(delay[:-1]))
 
 
 @pytest.mark.parametrize("delay", ["", "s", "-1s", "1e9s", "soon", "12", "9999999999s", 5, None, {"seconds": 3}])
@@ -504,7 +504,7 @@ def test_a_pause_that_makes_no_sense_is_none(delay: Any) -> None:
 def test_a_key_without_billing_is_not_asked_again() -> None:
     """However short the pause it names: image models have no free tier. Nothing was charged, and the key is fine."""
     fault = asked(quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier", delay="1s"), 429).failed.fault
-    assert isinstance(after_failure(ROW, fault, {}, paid=True, attempt=1, now=0, jitter=0), Stop)
+    assert isinstance(after_failure(ROW, fault, {}, paid=True, attempt=1, now=0, jitter=0), GiveUp)
     assert charged_by(ROW, fault, accepted=False) == "no"
     assert "key is fine" in fault.cure and "billing" in fault.cure
     daily = asked(quota("GenerateRequestsPerDayPerProjectPerModel"), 429).failed.fault

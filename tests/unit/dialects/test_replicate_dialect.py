@@ -123,7 +123,7 @@ def test_a_failed_prediction_by_its_words(error: str | None, kind: str) -> None:
     assert failed.fault.kind == kind and failed.task == "p1"
     assert (error or "")[:20] in failed.fault.words
     told = retry_policy.after_failure(ROW, failed.fault, {}, paid=False, attempt=1, now=0, jitter=0)
-    assert isinstance(told, retry_policy.Stop) and charge.disposition_of(failed.fault, accepted=True) == "final"
+    assert isinstance(told, retry_policy.GiveUp) and charge.disposition_of(failed.fault, accepted=True) == "final"
     assert charge.charged_by(ROW, failed.fault, accepted=True) == "maybe"
 
 
@@ -203,8 +203,8 @@ def test_how_long_a_throttled_request_waits(body: Any, headers: dict[str, str], 
     answer = reply(429, body, **headers)
     fault = play(job(ROW, request()), answer).failed.fault
     told = retry_policy.after_failure(ROW, fault, answer.headers, paid=True, attempt=1, now=0, jitter=0)
-    assert isinstance(told, retry_policy.Again)
-    assert told.seconds == (pytest.approx(seconds) if seconds else retry_policy.WAITS.first_pause)
+    assert isinstance(told, retry_policy.Retry)
+    assert told.seconds == (pytest.approx(seconds) if seconds else retry_policy.DEFAULT_WAITS.first_pause)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html></html>", b"{}", b'{"status": "succeeded"}'])
