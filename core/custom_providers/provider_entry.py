@@ -140,7 +140,7 @@ def _changed(spec: ProviderSpec, reader: MappingReader, dated: str, *, new: bool
 def _endpoints(spec: ProviderSpec, reader: MappingReader) -> Mapping[Operation, Endpoint]:
     name, _ = references_of(spec, reader)
     known = spec.endpoints
-    if "multipart" in dialect(spec.dialect).REFERENCES and spec.reference_encoding != "multipart":
+    if "multipart" in dialect(spec.dialect).reference_encodings and spec.reference_encoding != "multipart":
         # References in JSON go where pictures are made from text, unless paths says otherwise: the edits route takes a form.
         known = {**known, "edit": replace(known["edit"], path=known["generate"].path)}
     return endpoints(known, reader, name)

@@ -79,7 +79,7 @@ def refuse_unread(spec: ProviderSpec, reader: MappingReader) -> None:
 
 
 def _unread(spec: ProviderSpec) -> tuple[str, ...]:
-    found: tuple[str, ...] = getattr(dialect(spec.dialect), "UNREAD", ())
+    found: tuple[str, ...] = dialect(spec.dialect).ignored_settings
     return found
 
 
@@ -122,7 +122,7 @@ def _idempotency_header(spec: ProviderSpec, reader: MappingReader) -> str:
 
 def _with_transport(spec: ProviderSpec, transport: str, reader: MappingReader) -> ProviderSpec:
     """`spec` with its references travelling as `transport`."""
-    can = dialect(spec.dialect).REFERENCES
+    can = dialect(spec.dialect).reference_encodings
     if transport not in can:
         raise MappingError(
             reader.at("references"), f"references can't be {transport}: the dialect {spec.dialect} has {', '.join(can)}"
@@ -149,7 +149,7 @@ def _with_uploads(spec: ProviderSpec, *, references: ReferenceEncoding, above: i
 
 def _uploads(spec: ProviderSpec, reader: MappingReader) -> ProviderSpec:
     """`upload_above`, `upload_url` and `upload_path`, where something is uploaded."""
-    can = dialect(spec.dialect).REFERENCES
+    can = dialect(spec.dialect).reference_encodings
     if "upload_above" in reader:
         if not dialects()[spec.dialect].upload_above:
             only = "uploads every reference, or none" if "upload" in can else "uploads nothing"

@@ -10,36 +10,22 @@ from __future__ import annotations
 from typing import Any
 
 from ..http.body import json_body
-from ..providers.spec import ReferenceEncoding
-from .base.polling import follow, lost, task_id_of
-from .base.step import Failed, Job, Reply, Send, State, Step
-from .parsing.error_parsing import fault_of, unreadable
-from .parsing.reading import NotJson, read_object
-
-REFERENCES: tuple[ReferenceEncoding, ...] = ("data_uri", "base64")
+from .base.polling import PollingDialect
+from .base.step import Job, Send, State
+from .base.uploads import NewUpload
 
 
-def start(job: Job) -> Step:
-    value: dict[str, Any] = {"prompt": job.prompt, **job.fields()}
-    if job.references:
-        value[job.endpoint.references_field] = [job.inline(picture) for picture in job.references]
-    return Send("POST", job.url(job.endpoint.path), {"at": "submit"}, paid=True, body=json_body(value))
+class ApiframeV1(PollingDialect):
+    reference_encodings = ("data_uri", "base64")
+
+    def submit(self, job: Job, state: State, uploaded: NewUpload | None = None) -> Send:
+        value: dict[str, Any] = {"prompt": job.prompt, **job.fields()}
+        if job.references:
+            value[job.endpoint.references_field] = [job.inline(picture) for picture in job.references]
+        return Send("POST", job.url(job.endpoint.path), {"at": "submit"}, paid=True, body=json_body(value))
+
+    def poll(self, job: Job, state: State) -> Send:
+        return Send("POST", job.url("/fetch"), state, body=json_body({"task_id": state["task"]}), accepted=state)
 
 
-def next(job: Job, state: State, reply: Reply) -> Step:
-    task = state.get("task", "")
-    if not reply.ok:
-        return Failed(lost(reply, task) if task and reply.status == 404 else fault_of(reply), task)
-    try:
-        value = read_object(reply)
-    except NotJson:
-        return Failed(unreadable(reply), task)
-    return follow(job, reply, value, task or task_id_of(value), _poll, polled=state)
-
-
-def resume(job: Job, accepted: State) -> Step:
-    return _poll(job, accepted)
-
-
-def _poll(job: Job, state: State) -> Send:
-    return Send("POST", job.url("/fetch"), state, body=json_body({"task_id": state["task"]}), accepted=state)
+DIALECT = ApiframeV1()

@@ -22,17 +22,21 @@ from typing import Any
 from ..errors import Fault, Kind
 from ..http.body import Body, Raw, json_body
 from ..http.status import is_missing_route
-from ..providers.spec import ReferenceEncoding
-from .base.inlining import in_order, next_upload
-from .base.polling import follow, lost, own_address, path_segment, status_of, task_id_of
+from .base.polling import PollingDialect, follow_task, path_segment, same_origin_url, unknown_task
 from .base.step import Done, Failed, Job, Reply, Send, State, Step, Wait
-from .base.uploads import is_web_address, known_urls
-from .base.variants import another, begin, remembered
+from .base.task_status import status_of, task_id_of
+from .base.uploads import (
+    NewUpload,
+    is_web_address,
+    known_urls,
+    largest_to_upload,
+    reference_values,
+    with_uploaded_url,
+)
+from .base.variants import first_variants, next_variant, with_learned_variants
 from .parsing.error_parsing import fault_of, fault_words, no_picture, unreadable
 from .parsing.reading import NotJson, read_object
 from .parsing.result_images import result_images
-
-REFERENCES: tuple[ReferenceEncoding, ...] = ("data_uri", "upload")
 
 _QUEUED = frozenset({"in_queue", "queued"})
 _KINDS: dict[str, Kind] = {
@@ -46,185 +50,153 @@ _KINDS: dict[str, Kind] = {
 }
 """What fal's error types mean; every other one is a run that failed."""
 _HEAD = 64 << 10
-_LOOKS = 5
+_RESULT_RETRIES = 5
 """How often a result is asked for again that answers 500 in fal's shape but without a type: then it is the run's end."""
 
 
-def start(job: Job) -> Step:
-    return _upload_or_submit(job, {**begin(job, {"references": "upload"}), "urls": known_urls(job)})
+class Fal(PollingDialect):
+    reference_encodings = ("data_uri", "upload")
+
+    def first_state(self, job: Job) -> State:
+        return {**first_variants(job, {"references": "upload"}), "urls": known_urls(job)}
+
+    def submit(self, job: Job, state: State, uploaded: NewUpload | None = None) -> Send:
+        urls = state["urls"]
+        index = largest_to_upload(job, urls) if state["variants"]["references"] == "upload" else None
+        if index is not None:
+            picture = job.references[index]
+            name = f"picture-{index + 1}.{picture.name.rsplit('.', 1)[1]}"
+            value: dict[str, Any] = {"content_type": picture.mime, "file_name": name}
+            url = job.upload_url("/storage/upload/initiate?storage_type=fal-cdn-v3")
+            announced: State = {**state, "at": "announce", "index": index}
+            return Send("POST", url, announced, body=json_body(value), uploaded=uploaded)
+        value = {"prompt": job.prompt, **job.fields()}
+        if job.references:
+            value[job.endpoint.references_field] = reference_values(job, urls)
+        submitted: State = {**state, "at": "submit"}
+        url = job.url(job.endpoint.path)
+        return Send("POST", url, submitted, paid=True, body=json_body(value), uploaded=uploaded)
+
+    def parse_upload(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
+        """The two steps of an upload: announce it, then put the bytes at the address that came back."""
+        if state["at"] == "put":
+            found = with_uploaded_url(state, state["file"])
+            return self.submit(job, {**state, "urls": found[0]}, found[1]) if found else Failed(unreadable(reply))
+        address, file = value.get("upload_url"), value.get("file_url")
+        if not is_web_address(address) or not is_web_address(file):
+            return Failed(unreadable(reply))
+        picture = job.references[state["index"]]
+        body = Body((Raw(picture.data),), picture.mime)
+        return Send("PUT", address, {**state, "at": "put", "file": file}, body=body, with_key=False)
+
+    def parse_upload_error(self, job: Job, state: State, reply: Reply) -> Step:
+        """Where a step has no route, all references go inside the request, as its documents have it for smaller ones."""
+        other = next_variant(state, "references", ("inside",)) if is_missing_route(reply.status) else None
+        return self.submit(job, other) if other else Failed(self.fault(job, reply))
+
+    def poll(self, job: Job, state: State) -> Send:
+        """The status, and for a run that has ended the result."""
+        if state["at"] == "result":
+            return Send("GET", _task_url(job, state, "response_url", ""), state, accepted=state)
+        state = {**state, "at": "status"}
+        return Send("GET", _task_url(job, state, "status_url", "/status"), state, accepted=state)
+
+    def next(self, job: Job, state: State, reply: Reply) -> Step:
+        if state["at"] == "cancel":
+            return Wait(job.spec.poll_seconds[0], self.poll(job, {**state, "at": "status", "removed": reply.ok}))
+        return super().next(job, state, reply)
+
+    def cancel(self, job: Job, accepted: State) -> Send | None:
+        if accepted.get("status") not in _QUEUED:
+            return None
+        return Send("PUT", _task_url(job, accepted, "cancel_url", "/cancel"), {**accepted, "at": "cancel"})
+
+    # ------------------------------------------------------------------------------------------------- answers
+
+    def parse(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
+        if state["at"] == "submit":
+            names = ("status_url", "response_url", "cancel_url")
+            urls = {name: same_origin_url(job, value.get(name)) for name in names}
+            return with_learned_variants(self._follow(job, reply, value, task_id_of(value), urls), state)
+        return (self._result if state["at"] == "result" else self._status)(job, state, reply, value)
+
+    def _follow(self, job: Job, reply: Reply, value: dict[str, Any], task: str, state: State) -> Step:
+        status = status_of(value)
+        extra = {name: state.get(name, "") for name in ("status_url", "response_url", "cancel_url")}
+        extra |= {"status": status, "removed": bool(state.get("removed")) and status in _QUEUED}
+        return follow_task(job, reply, value, task, self.poll, polled=state, extra=extra)
+
+    def _status(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
+        if status_of(value) != "completed":
+            return self._follow(job, reply, value, state["task"], state)
+        words, _ = fault_words({"error": value.get("error")})
+        error_type = value.get("error_type")
+        metrics = value.get("metrics")
+        begun = bool(metrics.get("inference_time")) if isinstance(metrics, dict) else False
+        # Its result is asked for whatever the status says: a picture that is there has been paid.
+        result: State = {
+            **state,
+            "at": "result",
+            "status": "completed",
+            "error": words,
+            "error_type": error_type if isinstance(error_type, str) else "",
+            "removed": bool(state.get("removed")) and not begun,
+        }
+        return self.poll(job, result)
+
+    def _result(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
+        found = result_images(value)
+        if found.images:
+            return Done(found.images, found.text, request_id=state["task"])
+        if reply.status == 202:
+            return self._follow(job, reply, value, state["task"], state)
+        return Failed(replace(no_picture(reply, value), unbilled=_unbilled(reply)), state["task"])
+
+    def parse_error(self, job: Job, state: State, reply: Reply) -> Step:
+        task = state.get("task", "")
+        if state["at"] == "result":
+            return self._result_error(job, state, reply)
+        if state["at"] == "submit":
+            fault = _with_fal_kind(reply, fault_of(reply))
+            if fault.kind in ("rate", "busy") and reply.headers.get("x-fal-retryable", "").strip().lower() == "false":
+                fault = replace(fault, kind="server")  # it says itself that asking again won't help
+            return Failed(fault)
+        if reply.status == 404:
+            return Failed(_removed() if state.get("removed") else unknown_task(reply, task), task)
+        return Failed(self.fault(job, reply), task)
+
+    def _result_error(self, job: Job, state: State, reply: Reply) -> Step:
+        """How a run failed, or another request for its result."""
+        fault = _failure(state, reply)
+        if reply.status == 400 and "still in progress" in fault.words.lower():
+            return Wait(job.spec.poll_seconds[0], self.poll(job, {**state, "at": "status"}))
+        retries = state.get("looks", 0)
+        untyped = reply.status == 500 and not _is_about_run(state, reply)
+        if untyped and retries < _RESULT_RETRIES and b'"detail"' in reply.body[:_HEAD]:
+            return Wait(job.spec.poll_seconds[1], self.poll(job, {**state, "looks": retries + 1}))
+        return Failed(fault, state["task"])
 
 
-def next(job: Job, state: State, reply: Reply) -> Step:
-    at = state["at"]
-    if at in ("announce", "put"):
-        return _uploading(job, state, reply)
-    if at == "submit":
-        return remembered(_submitted(job, reply), state)
-    if at == "cancel":
-        return Wait(job.spec.poll_seconds[0], _ask(job, {**state, "at": "status", "removed": reply.ok}))
-    if at == "result":
-        return _result(job, state, reply)
-    return _status(job, state, reply)
-
-
-def resume(job: Job, accepted: State) -> Step:
-    return _ask(job, accepted)
-
-
-def cancel(job: Job, accepted: State) -> Send | None:
-    if accepted.get("status") not in _QUEUED:
-        return None
-    return Send("PUT", _address(job, accepted, "cancel_url", "/cancel"), {**accepted, "at": "cancel"})
-
-
-# --------------------------------------------------------------------------------------------------- asking
-
-
-def _upload_or_submit(job: Job, state: State, fresh: tuple[int, str] | None = None) -> Send:
-    urls = state["urls"]
-    index = next_upload(job, urls) if state["variants"]["references"] == "upload" else None
-    if index is not None:
-        picture = job.references[index]
-        name = f"picture-{index + 1}.{picture.name.rsplit('.', 1)[1]}"
-        value: dict[str, Any] = {"content_type": picture.mime, "file_name": name}
-        url = job.upload_url("/storage/upload/initiate?storage_type=fal-cdn-v3")
-        announced: State = {**state, "at": "announce", "index": index}
-        return Send("POST", url, announced, body=json_body(value), uploaded=fresh)
-    value = {"prompt": job.prompt, **job.fields()}
-    if job.references:
-        value[job.endpoint.references_field] = in_order(job, urls)
-    submitted: State = {**state, "at": "submit"}
-    return Send("POST", job.url(job.endpoint.path), submitted, paid=True, body=json_body(value), uploaded=fresh)
-
-
-def _uploading(job: Job, state: State, reply: Reply) -> Step:
-    """The two steps of an upload: announce it, then put the bytes at the address that came back.
-
-    Where a step has no address, all references go inside the request, as its documents have it for smaller ones.
-    """
-    if not reply.ok:
-        led = another(state, "references", ("inside",)) if is_missing_route(reply.status) else None
-        return _upload_or_submit(job, led) if led else Failed(fault_of(reply))
-    index = state["index"]
-    if state["at"] == "put":
-        urls = [*state["urls"][:index], state["file"], *state["urls"][index + 1 :]]
-        return _upload_or_submit(job, {**state, "urls": urls}, fresh=(index, state["file"]))
-    try:
-        value = read_object(reply)
-    except NotJson:
-        return Failed(unreadable(reply))
-    address, file = value.get("upload_url"), value.get("file_url")
-    if not is_web_address(address) or not is_web_address(file):
-        return Failed(unreadable(reply))
-    picture = job.references[index]
-    body = Body((Raw(picture.data),), picture.mime)
-    return Send("PUT", address, {**state, "at": "put", "file": file}, body=body, with_key=False)
-
-
-def _ask(job: Job, state: State) -> Send:
-    if state["at"] == "result":
-        return Send("GET", _address(job, state, "response_url", ""), state, accepted=state)
-    return Send("GET", _address(job, state, "status_url", "/status"), state, accepted=state)
-
-
-def _address(job: Job, state: State, name: str, end: str) -> str:
-    """The address that the provider gave for one of a task's three requests, or the one that it should have given."""
+def _task_url(job: Job, state: State, name: str, end: str) -> str:
+    """The URL that the provider gave for one of a task's three requests, or the one that it should have given."""
     app = "/".join(job.model.split("/")[:2])
     return state.get(name) or job.url(f"/{app}/requests/{path_segment(state['task'])}{end}")
 
 
-# --------------------------------------------------------------------------------------------------- answers
-
-
-def _submitted(job: Job, reply: Reply) -> Step:
-    if not reply.ok:
-        fault = _named(reply, fault_of(reply))
-        if fault.kind in ("rate", "busy") and reply.headers.get("x-fal-retryable", "").strip().lower() == "false":
-            fault = replace(fault, kind="server")  # it says itself that asking again won't help
-        return Failed(fault)
-    try:
-        value = read_object(reply)
-    except NotJson:
-        return Failed(unreadable(reply))
-    urls = {name: own_address(job, value.get(name)) for name in ("status_url", "response_url", "cancel_url")}
-    return _follow(job, reply, value, task_id_of(value), urls)
-
-
-def _status(job: Job, state: State, reply: Reply) -> Step:
-    task = state["task"]
-    if not reply.ok:
-        if reply.status == 404:
-            return Failed(_removed() if state.get("removed") else lost(reply, task), task)
-        return Failed(fault_of(reply), task)
-    try:
-        value = read_object(reply)
-    except NotJson:
-        return Failed(unreadable(reply), task)
-    if status_of(value) != "completed":
-        return _follow(job, reply, value, task, state)
-    words, _ = fault_words({"error": value.get("error")})
-    failed = {"error": words, "error_type": value.get("error_type") if isinstance(value.get("error_type"), str) else ""}
-    metrics = value.get("metrics")
-    begun = bool(metrics.get("inference_time")) if isinstance(metrics, dict) else False
-    # Its result is asked for whatever the status says: a picture that is there has been paid.
-    result = {
-        **state,
-        "at": "result",
-        "status": "completed",
-        **failed,
-        "removed": bool(state.get("removed")) and not begun,
-    }
-    return _ask(job, result)
-
-
-def _follow(job: Job, reply: Reply, value: dict[str, Any], task: str, state: State) -> Step:
-    status = status_of(value)
-    extra = {name: state.get(name, "") for name in ("status_url", "response_url", "cancel_url")}
-    extra |= {"status": status, "removed": bool(state.get("removed")) and status in _QUEUED}
-    return follow(job, reply, value, task, _poll, polled=state, extra=extra)
-
-
-def _poll(job: Job, state: State) -> Send:
-    return _ask(job, {**state, "at": "status"})
-
-
-def _result(job: Job, state: State, reply: Reply) -> Step:
-    """The pictures, or how the run failed."""
-    task = state["task"]
-    if not reply.ok:
-        fault = _failure(state, reply)
-        if reply.status == 400 and "still in progress" in fault.words.lower():
-            return Wait(job.spec.poll_seconds[0], _poll(job, state))
-        looks = state.get("looks", 0)
-        if reply.status == 500 and not _named_in(state, reply) and looks < _LOOKS and b'"detail"' in reply.body[:_HEAD]:
-            return Wait(job.spec.poll_seconds[1], _ask(job, {**state, "looks": looks + 1}))
-        return Failed(fault, task)
-    try:
-        value = read_object(reply)
-    except NotJson:
-        return Failed(unreadable(reply), task)
-    found = result_images(value)
-    if found.images:
-        return Done(found.images, found.text, request_id=task)
-    if reply.status == 202:
-        return _follow(job, reply, value, task, state)
-    return Failed(replace(no_picture(reply, value), unbilled=_unbilled(reply)), task)
-
-
 def _failure(state: State, reply: Reply) -> Fault:
     """What an error at the address of a finished request's result means: mostly, how its run ended."""
-    fault = _named(reply, fault_of(reply))
-    named = _named_in(state, reply)
+    fault = _with_fal_kind(reply, fault_of(reply))
+    named = _is_about_run(state, reply)
     locked = fault.kind == "credit" and reply.status in (402, 403)
     if fault.kind == "key" or locked or (reply.status == 429 and not named):
         return fault  # about us who ask, not about the run: this very picture may have emptied the account
-    given_up = state.get("looks", 0) >= _LOOKS and reply.status == 500
+    given_up = state.get("looks", 0) >= _RESULT_RETRIES and reply.status == 500
     if reply.status >= 500 and not named and not given_up:
         return fault  # a gateway's words: it is asked for again
     if state.get("removed"):
         return _removed()
     if reply.status in (404, 410) and not named:
-        return lost(reply, state["task"])
+        return unknown_task(reply, state["task"])
     words = "; ".join(dict.fromkeys(word for word in (fault.words, state.get("error", "")) if word))
     kind = _KINDS.get(str(state.get("error_type"))) or fault.kind
     if kind not in ("content", "empty", "invalid", "credit", "model"):
@@ -236,18 +208,18 @@ def _failure(state: State, reply: Reply) -> Fault:
     return Fault(kind, words, None, unbilled=unbilled, request_id=fault.request_id)
 
 
-def _named_in(state: State, reply: Reply) -> bool:
+def _is_about_run(state: State, reply: Reply) -> bool:
     """Whether fal says of an error that it is the run's."""
-    return bool(state.get("error_type") or state.get("error") or _typed(reply))
+    return bool(state.get("error_type") or state.get("error") or _error_types(reply))
 
 
-def _named(reply: Reply, fault: Fault) -> Fault:
+def _with_fal_kind(reply: Reply, fault: Fault) -> Fault:
     """`fault` by the type that fal gives it, in a header or in the body."""
-    kinds = [_KINDS[name] for name in _typed(reply) if name in _KINDS]
+    kinds = [_KINDS[name] for name in _error_types(reply) if name in _KINDS]
     return replace(fault, kind=kinds[0]) if kinds else fault
 
 
-def _typed(reply: Reply) -> list[str]:
+def _error_types(reply: Reply) -> list[str]:
     """fal's types for an error, from the header and the body; [] for what isn't its own answer."""
     found: list[Any] = [reply.headers.get("x-fal-error-type")]
     try:
@@ -270,3 +242,6 @@ def _unbilled(reply: Reply) -> bool | None:
         return float(reply.headers["x-fal-billable-units"]) <= 0
     except (KeyError, ValueError):
         return None
+
+
+DIALECT = Fal()

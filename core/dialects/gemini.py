@@ -1,7 +1,7 @@
 """Google's `generateContent`: the Gemini API, Vertex AI, and the resellers that copy it.
 
 Documents: Google's image generation guide, its API reference and its SDK. One POST, answered with the pictures as base64
-in `candidates[].content.parts[]`. Where the row says `upload` and a request would pass its `upload_above`, the largest
+in `candidates[].content.parts[]`. Where the spec says `upload` and a request would pass its `upload_above`, the largest
 references go through the Files API first: `POST /upload/v1beta/files` opens an upload whose address comes back in a
 header, the bytes go there, and the body names the file.
 
@@ -17,15 +17,12 @@ from typing import Any
 
 from ..errors import Fault
 from ..http.body import Body, Inline, Raw, json_body
-from ..providers.spec import ReferenceEncoding
+from .base.dialect import BaseDialect
 from .base.step import Done, Failed, Job, Reply, Send, State, Step, Wait
+from .base.uploads import NewUpload
 from .parsing import gemini_errors
 from .parsing.error_parsing import unreadable
-from .parsing.reading import NotJson, read_object
 from .parsing.result_images import result_images
-
-REFERENCES: tuple[ReferenceEncoding, ...] = ("base64", "upload")
-UNREAD = ("poll_seconds",)
 
 CATEGORIES = tuple(
     f"HARM_CATEGORY_{name}" for name in ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
@@ -33,7 +30,7 @@ CATEGORIES = tuple(
 """What a safety threshold is set for; CIVIC_INTEGRITY exists, too, and is not asked about pictures."""
 _FILES = "/upload/v1beta/files"
 _UPLOAD = "upload"
-"""Stands in `places` for a reference that has to be uploaded."""
+"""Stands in `places` of a state, which says how each reference travels: "" inside the body, a URL, or this: uploaded first."""
 DRAFT = (
     "The model gave only a draft that it drew while thinking, and no finished picture: queue with another seed for one"
 )
@@ -41,34 +38,58 @@ _PROCESSING_POLLS = 30
 _SOURCES = 20
 
 
-def start(job: Job) -> Step:
-    return _go_on(job, _places(job))
+class Gemini(BaseDialect):
+    reference_encodings = ("base64", "upload")
+    ignored_settings = ("poll_seconds",)
+    steps_without_json = frozenset({"announce"})
 
+    def first_state(self, job: Job) -> State:
+        return {"places": _places(job)}
 
-def next(job: Job, state: State, reply: Reply) -> Step:
-    if not reply.ok:
-        return Failed(gemini_errors.fault(reply, job.spec.id))
-    if state["at"] == "announce":
-        return _put(job, state, reply)
-    try:
-        value = read_object(reply)
-    except NotJson:
-        return Failed(unreadable(reply))
-    if state["at"] in ("put", "processing"):
-        return _uploaded(job, state, reply, value)
-    return _read(reply, value)
+    def submit(self, job: Job, state: State, uploaded: NewUpload | None = None) -> Send:
+        places = state["places"]
+        if _UPLOAD in places:
+            return _announce_upload(job, places, uploaded)
+        body = _body(job, places)
+        return Send("POST", job.url(job.endpoint.path), {"at": "submit"}, paid=True, body=body, uploaded=uploaded)
 
+    def parse_upload(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
+        return _put(job, state, reply) if state["at"] == "announce" else self._uploaded(job, state, reply, value)
 
-def resume(job: Job, accepted: State) -> Step:
-    """Nothing is ever accepted here without its pictures."""
-    return Failed(Fault("task", "this API has no tasks"))
+    def _uploaded(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
+        """A file is named once it may be used; Google can take a moment to look at it."""
+        file = gemini_errors.named(value, "file") if state["at"] == "put" else value
+        uri, name, stage = (gemini_errors.text_of(file, field) for field in ("uri", "name", "state"))
+        polls, index = state.get("polls", 0), state["index"]
+        if stage == "PROCESSING" and re.fullmatch(r"files/[\w-]{1,80}", name) and polls < _PROCESSING_POLLS:
+            after: State = {**state, "at": "processing", "polls": polls + 1}
+            return Wait(1.0, Send("GET", job.url(f"/v1beta/{name}"), after), progress="processing")
+        if stage not in ("ACTIVE", "") or not uri.startswith(("http://", "https://")):
+            failure = f"reference {index + 1} could not be uploaded {stage}".strip()
+            return Failed(Fault("task", failure, reply.status))
+        places = [*state["places"][:index], uri, *state["places"][index + 1 :]]
+        return self.submit(job, {"places": places}, (index, uri))
+
+    def parse(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
+        found = result_images(value)
+        if found.images:
+            text = "\n".join(part for part in (found.text, _sources(value)) if part)
+            request_id = gemini_errors.request_id(reply, value)
+            return Done(found.images, text, request_id=request_id, notices=(DRAFT,) if found.is_draft else ())
+        if found.has_broken_image:
+            broken = "a picture whose data or address can't be read"
+            return Failed(Fault("unreadable", broken, reply.status, request_id=reply.request_id))
+        return Failed(gemini_errors.declined(reply, value, found.text))
+
+    def fault(self, job: Job, reply: Reply) -> Fault:
+        return gemini_errors.fault(reply, job.spec.id)
 
 
 # --------------------------------------------------------------------------------------------------- the request
 
 
 def _places(job: Job) -> list[str]:
-    """How each reference travels: "" inside the body, an address, or `_UPLOAD`."""
+    """How each reference travels: "" inside the body, a URL, or `_UPLOAD`."""
     places = [""] * len(job.references)
     if job.spec.reference_encoding == "upload" or job.spec.upload_above:
         largest_first = sorted(range(len(places)), key=lambda index: -len(job.references[index].data))
@@ -79,38 +100,14 @@ def _places(job: Job) -> list[str]:
     return places
 
 
-def _go_on(job: Job, places: list[str], fresh: tuple[int, str] | None = None) -> Send:
-    """The next upload, or the paid request when there is none left."""
-    if _UPLOAD in places:
-        index = places.index(_UPLOAD)
-        picture = job.references[index]
-        return Send(
-            "POST",
-            job.upload_url(_FILES),
-            {"at": "announce", "index": index, "places": places},
-            body=json_body({"file": {"display_name": f"reference-{index + 1}"}}),
-            headers={
-                "X-Goog-Upload-Protocol": "resumable",
-                "X-Goog-Upload-Command": "start",
-                "X-Goog-Upload-Header-Content-Length": str(len(picture.data)),
-                "X-Goog-Upload-Header-Content-Type": picture.mime,
-            },
-            uploaded=fresh,
-        )
-    return Send(
-        "POST", job.url(job.endpoint.path), {"at": "submit"}, paid=True, body=_body(job, places), uploaded=fresh
-    )
-
-
 def _body(job: Job, places: list[str]) -> Body:
     parts: list[dict[str, Any]] = [{"text": job.prompt}]
     for picture, place in zip(job.references, places, strict=True):
         if place:
             parts.append({"fileData": {"mimeType": picture.mime, "fileUri": place}})
         else:
-            parts.append(
-                {job.endpoint.references_field: {"mimeType": picture.mime, "data": Inline(picture, data_uri=False)}}
-            )
+            inline = {"mimeType": picture.mime, "data": Inline(picture, data_uri=False)}
+            parts.append({job.endpoint.references_field: inline})
     value: dict[str, Any] = {
         "contents": [{"role": "user", "parts": parts}],
         "generationConfig": {"responseModalities": ["IMAGE"]},
@@ -135,7 +132,22 @@ def _set(value: dict[str, Any], name: str, given: str | int | bool) -> None:
         value[last] = given
 
 
-# --------------------------------------------------------------------------------------------------- uploads
+def _announce_upload(job: Job, places: list[str], uploaded: NewUpload | None) -> Send:
+    index = places.index(_UPLOAD)
+    picture = job.references[index]
+    return Send(
+        "POST",
+        job.upload_url(_FILES),
+        {"at": "announce", "index": index, "places": places},
+        body=json_body({"file": {"display_name": f"reference-{index + 1}"}}),
+        headers={
+            "X-Goog-Upload-Protocol": "resumable",
+            "X-Goog-Upload-Command": "start",
+            "X-Goog-Upload-Header-Content-Length": str(len(picture.data)),
+            "X-Goog-Upload-Header-Content-Type": picture.mime,
+        },
+        uploaded=uploaded,
+    )
 
 
 def _put(job: Job, state: State, reply: Reply) -> Step:
@@ -154,42 +166,6 @@ def _put(job: Job, state: State, reply: Reply) -> Step:
     )
 
 
-def _uploaded(job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
-    """A file is named once it may be used; Google can take a moment to look at it."""
-    file = gemini_errors.named(value, "file") if state["at"] == "put" else value
-    uri, name, stage = (gemini_errors.text_of(file, field) for field in ("uri", "name", "state"))
-    polls = state.get("polls", 0)
-    if stage == "PROCESSING" and re.fullmatch(r"files/[\w-]{1,80}", name) and polls < _PROCESSING_POLLS:
-        after: State = {**state, "at": "processing", "polls": polls + 1}
-        return Wait(1.0, Send("GET", job.url(f"/v1beta/{name}"), after), progress="processing")
-    if stage not in ("ACTIVE", "") or not uri.startswith(("http://", "https://")):
-        return Failed(
-            Fault("task", f"reference {state['index'] + 1} could not be uploaded {stage}".strip(), reply.status)
-        )
-    places = list(state["places"])
-    places[state["index"]] = uri
-    return _go_on(job, places, fresh=(state["index"], uri))
-
-
-# --------------------------------------------------------------------------------------------------- the answer
-
-
-def _read(reply: Reply, value: dict[str, Any]) -> Step:
-    found = result_images(value)
-    if found.images:
-        text = "\n".join(part for part in (found.text, _sources(value)) if part)
-        return Done(
-            found.images,
-            text,
-            request_id=gemini_errors.request_id(reply, value),
-            notices=(DRAFT,) if found.is_draft else (),
-        )
-    if found.has_broken_image:
-        said = "a picture whose data or address can't be read"
-        return Failed(Fault("unreadable", said, reply.status, request_id=reply.request_id))
-    return Failed(gemini_errors.declined(reply, value, found.text))
-
-
 def _sources(value: dict[str, Any]) -> str:
     """The pages that a web search leaned on, a line each."""
     lines = []
@@ -201,3 +177,6 @@ def _sources(value: dict[str, Any]) -> str:
                 lines.append(f"- {title}: {uri}" if title else f"- {uri}")
     unique = list(dict.fromkeys(lines))[:_SOURCES]
     return "\n".join(("Sources:", *unique)) if unique else ""
+
+
+DIALECT = Gemini()

@@ -16,101 +16,97 @@ from typing import Any
 from ..errors import Fault
 from ..http.body import json_body
 from ..images.picture import Encoded
-from ..providers.spec import ReferenceEncoding
-from .base.polling import SUCCEEDED, follow, lost, path_segment, status_of, task_id_of
+from .base.polling import PollingDialect, follow_task, path_segment, unknown_task
 from .base.step import Failed, Job, Reply, Send, State, Step
-from .base.uploads import Fresh, known_urls, next_upload, placed, without_upload
-from .parsing.error_kinds import Codes
-from .parsing.error_parsing import error_in, fault_of, unreadable
+from .base.task_status import SUCCEEDED, status_of, task_id_of
+from .base.uploads import NewUpload, explain_missing_upload, form_upload, known_urls, with_uploaded_url
+from .parsing.error_parsing import error_in, unreadable
 from .parsing.long_text import LongText
-from .parsing.reading import NotJson, read_json, read_object
-
-REFERENCES: tuple[ReferenceEncoding, ...] = ("upload",)
-
-_CODES: Codes = {"433": "credit", "455": "busy"}
-"""Of the codes in its answers those that are no HTTP status: the key's own limit is used up, and maintenance (the list of
-response codes on its pages of the models)."""
+from .parsing.reading import read_json
 
 
-def start(job: Job) -> Step:
-    return _upload_or_submit(job, known_urls(job))
+class Kie(PollingDialect):
+    reference_encodings = ("upload",)
+    codes = {"433": "credit", "455": "busy"}
+    # Of the codes in its answers those that are no HTTP status: the key's own limit is used up, and maintenance (the list
+    # of response codes on its pages of the models).
+
+    def first_state(self, job: Job) -> State:
+        return {"urls": known_urls(job)}
+
+    def submit(self, job: Job, state: State, uploaded: NewUpload | None = None) -> Send:
+        urls = state["urls"]
+        upload = form_upload(job, "/api/file-stream-upload", _upload_form, urls, uploaded)
+        if upload:
+            return upload
+        options: dict[str, Any] = {"prompt": job.prompt, **job.fields()}
+        if urls:
+            options[job.endpoint.references_field] = urls
+        body = json_body({"model": job.model, "input": options})
+        return Send("POST", job.url(job.endpoint.path), {"at": "submit"}, paid=True, body=body, uploaded=uploaded)
+
+    def parse_upload(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
+        fault = error_in(reply, value, self.codes)
+        if fault:
+            return Failed(explain_missing_upload(fault))
+        data = value.get("data")
+        url = (data.get("downloadUrl") or data.get("fileUrl")) if isinstance(data, dict) else None
+        found = with_uploaded_url(state, url)
+        return self.submit(job, {"urls": found[0]}, found[1]) if found else Failed(unreadable(reply))
+
+    def parse_upload_error(self, job: Job, state: State, reply: Reply) -> Step:
+        return Failed(explain_missing_upload(self.fault(job, reply)))
+
+    def poll(self, job: Job, state: State) -> Send:
+        query = path_segment(state["task"])
+        return Send("GET", job.url(f"/api/v1/jobs/recordInfo?taskId={query}"), state, accepted=state)
+
+    def parse(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
+        fault = error_in(reply, value, self.codes)
+        if fault:
+            return _failed(fault, reply, state)
+        data, task = value.get("data"), state.get("task", "")
+        if task:
+            if isinstance(data, dict) and "state" in data:
+                return self._polled(job, state, reply, data)
+            return follow_task(job, reply, value, task, self.poll, polled=state)
+        accepted = task_id_of({"data": data}) if isinstance(data, dict) else ""
+        return follow_task(job, reply, {}, accepted, self.poll, polled=state) if accepted else Failed(unreadable(reply))
+
+    def parse_error(self, job: Job, state: State, reply: Reply) -> Step:
+        return _failed(self.fault(job, reply), reply, state)
+
+    def _polled(self, job: Job, state: State, reply: Reply, data: dict[str, Any]) -> Step:
+        """The step after a poll that says how the task is."""
+        seen = {name: data[name] for name in ("state", "progress", "failCode", "failMsg") if data.get(name)}
+        result = data.get("resultJson")
+        if status_of(data) in SUCCEEDED and result:
+            try:
+                if isinstance(result, str):
+                    result = read_json(result.encode())
+                elif isinstance(result, LongText):
+                    result = read_json(result.read())
+                seen["result"] = result
+            except ValueError:
+                return Failed(unreadable(reply), state["task"])
+        step = follow_task(job, reply, seen, state["task"], self.poll, polled=state)
+        credits = data.get("creditsConsumed")
+        if isinstance(step, Failed) and isinstance(credits, (int, float)) and not isinstance(credits, bool):
+            return replace(step, fault=replace(step.fault, unbilled=credits == 0))
+        return step
 
 
-def next(job: Job, state: State, reply: Reply) -> Step:
-    task = state.get("task", "")
-    if not reply.ok:
-        return _failed(fault_of(reply, _CODES), reply, state)
-    try:
-        value = read_object(reply)
-    except NotJson:
-        return Failed(unreadable(reply), task)
-    fault = error_in(reply, value, _CODES)
-    if fault:
-        return _failed(fault, reply, state)
-    data = value.get("data")
-    if task and not (isinstance(data, dict) and "state" in data):
-        return follow(job, reply, value, task, _poll, polled=state)
-    if not isinstance(data, dict):
-        return Failed(unreadable(reply))
-    if state["at"] == "upload":
-        found = placed(state, data.get("downloadUrl") or data.get("fileUrl"))
-        return _upload_or_submit(job, *found) if found else Failed(unreadable(reply))
-    if not task:
-        accepted = task_id_of({"data": data})
-        return follow(job, reply, {}, accepted, _poll) if accepted else Failed(unreadable(reply))
-    return _look(job, state, reply, data)
-
-
-def resume(job: Job, accepted: State) -> Step:
-    return _poll(job, accepted)
-
-
-def _upload_or_submit(job: Job, urls: list[str], fresh: Fresh | None = None) -> Send:
-    upload = next_upload(job, "/api/file-stream-upload", _form, urls, fresh)
-    if upload:
-        return upload
-    wishes: dict[str, Any] = {"prompt": job.prompt, **job.fields()}
-    if urls:
-        wishes[job.endpoint.references_field] = urls
-    value = {"model": job.model, "input": wishes}
-    return Send("POST", job.url(job.endpoint.path), {"at": "submit"}, paid=True, body=json_body(value), uploaded=fresh)
-
-
-def _form(picture: Encoded) -> Sequence[tuple[str, str | Encoded]]:
+def _upload_form(picture: Encoded) -> Sequence[tuple[str, str | Encoded]]:
     name = f"{hashlib.sha256(picture.data).hexdigest()[:32]}.{picture.name.rsplit('.', 1)[1]}"
     return [("file", picture), ("uploadPath", "images/nano-banana"), ("fileName", name)]
 
 
-def _poll(job: Job, state: State) -> Send:
-    query = path_segment(state["task"])
-    return Send("GET", job.url(f"/api/v1/jobs/recordInfo?taskId={query}"), state, accepted=state)
-
-
-def _look(job: Job, state: State, reply: Reply, data: dict[str, Any]) -> Step:
-    """The step after a poll."""
-    seen = {name: data[name] for name in ("state", "progress", "failCode", "failMsg") if data.get(name)}
-    made = data.get("resultJson")
-    if status_of(data) in SUCCEEDED and made:
-        try:
-            if isinstance(made, str):
-                made = read_json(made.encode())
-            elif isinstance(made, LongText):
-                made = read_json(made.read())
-            seen["result"] = made
-        except ValueError:
-            return Failed(unreadable(reply), state["task"])
-    step = follow(job, reply, seen, state["task"], _poll, polled=state)
-    credits = data.get("creditsConsumed")
-    if isinstance(step, Failed) and isinstance(credits, (int, float)) and not isinstance(credits, bool):
-        return replace(step, fault=replace(step.fault, unbilled=credits == 0))
-    return step
-
-
 def _failed(fault: Fault, reply: Reply, state: State) -> Failed:
     task = state.get("task", "")
-    if state["at"] == "upload":
-        return Failed(without_upload(fault))
     # Its page on task details has 404 for an unknown task; "recordInfo is null" with 422 is what it was seen to answer.
     if task and (fault.status == 404 or "recordinfo is null" in fault.words.lower()):
-        return Failed(lost(replace(reply, status=404), task), task)
+        return Failed(unknown_task(replace(reply, status=404), task), task)
     return Failed(fault, task)
+
+
+DIALECT = Kie()

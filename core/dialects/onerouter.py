@@ -24,12 +24,12 @@ from typing import Any
 
 from ..errors import Fault
 from ..http.body import json_body
-from ..providers.spec import ReferenceEncoding
-from .base.polling import follow, lost, path_segment, task_id_of
+from .base.polling import PollingDialect, follow_task, path_segment, unknown_task
 from .base.step import Failed, Job, Reply, Send, State, Step
-from .base.variants import another, begin, inside, remembered
-from .parsing.error_parsing import claimed_status, error_in, fault_of, unreadable
-from .parsing.reading import NotJson, read_object
+from .base.task_status import task_id_of
+from .base.uploads import NewUpload, reference_values
+from .base.variants import first_variants, next_variant, with_learned_variants
+from .parsing.error_parsing import claimed_status, error_in, unreadable
 from .parsing.refusals import (
     is_refusal,
     names_field,
@@ -41,79 +41,71 @@ from .parsing.refusals import (
 )
 from .parsing.result_images import result_images
 
-REFERENCES: tuple[ReferenceEncoding, ...] = ("data_uri", "base64")
-
 _ID, _RATIO, _ROUTE, _ENCODING = "model id", "ratio", "route", "encoding"
 _PREFIX = "google/"
 _RATIO_WORDS = re.compile(r"(?i)aspect|\bratio\b|\b\d{1,2}:\d{1,2}\b")
 
 
-def start(job: Job) -> Step:
-    first = {_ID: "prefixed" if job.model.startswith(_PREFIX) else "bare"}
-    if job.operation == "generate" and job.options.get("aspect_ratio") == "3:2":
-        first[_RATIO] = "plain"
-    if job.references:
-        first[_ROUTE] = "edits"
-        first[_ENCODING] = "base64" if job.spec.reference_encoding == "base64" else "data_uri"
-    return _submit(job, begin(job, first))
+class OneRouter(PollingDialect):
+    reference_encodings = ("data_uri", "base64")
 
+    def first_state(self, job: Job) -> State:
+        first = {_ID: "prefixed" if job.model.startswith(_PREFIX) else "bare"}
+        if job.operation == "generate" and job.options.get("aspect_ratio") == "3:2":
+            first[_RATIO] = "plain"
+        if job.references:
+            first[_ROUTE] = "edits"
+            first[_ENCODING] = "base64" if job.spec.reference_encoding == "base64" else "data_uri"
+        return first_variants(job, first)
 
-def next(job: Job, state: State, reply: Reply) -> Step:
-    task = state.get("task", "")
-    if not reply.ok:
-        fault = fault_of(reply)
+    def submit(self, job: Job, state: State, uploaded: NewUpload | None = None) -> Send:
+        variants = state["variants"]
+        value: dict[str, Any] = {"model": _model_id(job, state), "prompt": job.prompt, **job.fields()}
+        if variants.get(_RATIO) == "spaced":
+            value["aspect_ratio"] = " 3:2"
+        if job.endpoint.references_field and job.references:
+            urls = [""] * len(job.references)
+            value[job.endpoint.references_field] = reference_values(job, urls, variants[_ENCODING])
+        endpoint = job.spec.endpoints["generate"] if variants.get(_ROUTE) == "generations" else job.endpoint
+        return Send("POST", job.url(endpoint.path), {**state, "at": "submit"}, paid=True, body=json_body(value))
+
+    def poll(self, job: Job, state: State) -> Send:
+        return Send("GET", job.url(f"/v1/images/tasks/{path_segment(state['task'])}"), state, accepted=state)
+
+    def parse(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
+        task = state.get("task", "")
+        if claimed_status(value) and not result_images(value).images:
+            error = error_in(reply, value) or unreadable(reply)
+            return Failed(error, task) if task else self._other_variant(job, state, reply, error)
+        data = value.get("data")
+        task = task or (task_id_of({"data": data}) if isinstance(data, dict) else "")
+        return with_learned_variants(follow_task(job, reply, value, task, self.poll, polled=state), state)
+
+    def parse_error(self, job: Job, state: State, reply: Reply) -> Step:
+        task = state.get("task", "")
         if task:
-            return Failed(lost(reply, task) if reply.status == 404 else fault, task)
-        return _refused(job, state, reply, fault)
-    try:
-        value = read_object(reply)
-    except NotJson:
-        return Failed(unreadable(reply))
-    if claimed_status(value) and not result_images(value).images:
-        error = error_in(reply, value) or unreadable(reply)
-        return Failed(error, task) if task else _refused(job, state, reply, error)
-    data = value.get("data")
-    task = task or (task_id_of({"data": data}) if isinstance(data, dict) else "")
-    return remembered(follow(job, reply, value, task, _poll, polled=state), state)
+            return Failed(unknown_task(reply, task) if reply.status == 404 else self.fault(job, reply), task)
+        return self._other_variant(job, state, reply, self.fault(job, reply))
+
+    def _other_variant(self, job: Job, state: State, reply: Reply, fault: Fault) -> Step:
+        """Another variant of a paid request that was refused for the way it was sent, or the failure."""
+        other = None
+        if names_model(reply, fault):
+            other = next_variant(state, _ID, ("prefixed", "bare"))
+            if other and _model_id(job, other) == _model_id(job, state):
+                other = None
+        elif _RATIO in state["variants"] and _is_about_ratio(reply, fault):
+            other = next_variant(state, _RATIO, ("plain", "spaced"))
+        elif _ROUTE in state["variants"] and reply.status in (404, 405) and is_refusal(fault):
+            other = next_variant(state, _ROUTE, ("edits", "generations"))
+        elif (
+            _ENCODING in state["variants"] and wants_other_encoding(reply, fault) and not wants_addresses(reply, fault)
+        ):
+            other = next_variant(state, _ENCODING, ("data_uri", "base64"))
+        return self.submit(job, other) if other else Failed(fault)
 
 
-def resume(job: Job, accepted: State) -> Step:
-    return _poll(job, accepted)
-
-
-def _submit(job: Job, state: State) -> Send:
-    variants = state["variants"]
-    value: dict[str, Any] = {"model": _wire_id(job, state), "prompt": job.prompt, **job.fields()}
-    if variants.get(_RATIO) == "spaced":
-        value["aspect_ratio"] = " 3:2"
-    if job.endpoint.references_field and job.references:
-        addresses = [""] * len(job.references)
-        value[job.endpoint.references_field] = inside(job, addresses, variants[_ENCODING])
-    route = job.spec.endpoints["generate"] if variants.get(_ROUTE) == "generations" else job.endpoint
-    return Send("POST", job.url(route.path), {**state, "at": "submit"}, paid=True, body=json_body(value))
-
-
-def _refused(job: Job, state: State, reply: Reply, fault: Fault) -> Step:
-    """Another variant of a paid request that was refused for the way it was sent, or the failure."""
-    led = None
-    if names_model(reply, fault):
-        led = another(state, _ID, ("prefixed", "bare"))
-        if led and _wire_id(job, led) == _wire_id(job, state):
-            led = None
-    elif _RATIO in state["variants"] and _blames_the_ratio(reply, fault):
-        led = another(state, _RATIO, ("plain", "spaced"))
-    elif _ROUTE in state["variants"] and reply.status in (404, 405) and is_refusal(fault):
-        led = another(state, _ROUTE, ("edits", "generations"))
-    elif _ENCODING in state["variants"] and wants_other_encoding(reply, fault) and not wants_addresses(reply, fault):
-        led = another(state, _ENCODING, ("data_uri", "base64"))
-    return _submit(job, led) if led else Failed(fault)
-
-
-def _poll(job: Job, state: State) -> Send:
-    return Send("GET", job.url(f"/v1/images/tasks/{path_segment(state['task'])}"), state, accepted=state)
-
-
-def _blames_the_ratio(reply: Reply, fault: Fault) -> bool:
+def _is_about_ratio(reply: Reply, fault: Fault) -> bool:
     """Whether a refusal is about the ratio, or says nothing that speaks against it."""
     if not is_refusal(fault) or fault.kind != "invalid" or fault.status not in (400, 422):
         return False
@@ -121,8 +113,11 @@ def _blames_the_ratio(reply: Reply, fault: Fault) -> bool:
     return named or names_nothing(reply, fault)
 
 
-def _wire_id(job: Job, state: State) -> str:
+def _model_id(job: Job, state: State) -> str:
     """The model id with or without `google/`; one of another maker stays as it is."""
     if state["variants"][_ID] == "bare":
         return job.model.removeprefix(_PREFIX)
     return job.model if "/" in job.model else _PREFIX + job.model
+
+
+DIALECT = OneRouter()

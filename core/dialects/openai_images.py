@@ -23,94 +23,80 @@ from typing import Any
 from ..errors import Fault
 from ..http.body import json_body, multipart_body
 from ..images.picture import Encoded
-from ..providers.spec import ReferenceEncoding
-from .base.polling import follow, lost, path_segment, task_id_of
+from .base.polling import PollingDialect, follow_task, path_segment, unknown_task
 from .base.step import Failed, Job, Reply, Send, State, Step
-from .base.variants import another, begin, inside, remembered
-from .parsing.error_parsing import fault_of, unreadable
-from .parsing.reading import NotJson, read_object
+from .base.task_status import task_id_of
+from .base.uploads import NewUpload, reference_values
+from .base.variants import first_variants, next_variant, with_learned_variants
 from .parsing.refusals import names_nothing, wants_addresses, wants_other_body, wants_other_encoding
-
-REFERENCES: tuple[ReferenceEncoding, ...] = ("multipart", "data_uri", "base64")
 
 _HEAD = 64 << 10
 
 
-def start(job: Job) -> Step:
-    forms = (job.api_variant or " ".join(job.spec.api_variants[:1])).split()
-    form = "json" if "json" in forms and _knows_json(job) else "multipart"
-    state: State = {"at": "submit", "form": form, "async": "async" in forms}
-    if job.operation == "edit":
-        encoding = "base64" if job.spec.reference_encoding == "base64" else "data_uri"
-        state |= begin(job, {_topic(job): form, "encoding": encoding})
-    return _submit(job, state)
+class OpenAIImages(PollingDialect):
+    reference_encodings = ("multipart", "data_uri", "base64")
 
+    def first_state(self, job: Job) -> State:
+        words = (job.api_variant or " ".join(job.spec.api_variants[:1])).split()
+        way = "json" if "json" in words and _knows_json(job) else "multipart"
+        state: State = {"at": "submit", "form": way, "async": "async" in words}
+        if job.operation == "edit":
+            encoding = "base64" if job.spec.reference_encoding == "base64" else "data_uri"
+            state |= first_variants(job, {_topic(job): way, "encoding": encoding})
+        return state
 
-def next(job: Job, state: State, reply: Reply) -> Step:
-    task = state.get("task", "")
-    if not reply.ok:
+    def submit(self, job: Job, state: State, uploaded: NewUpload | None = None) -> Send:
+        query = "?async=true" if state["async"] else ""
+        fields = {"model": job.model, "prompt": job.prompt, **job.fields()}
+        if job.operation == "edit" and state["variants"][_topic(job)] == "multipart":
+            parts: list[tuple[str, str | Encoded]] = [(name, _text(value)) for name, value in fields.items()]
+            parts += [(job.endpoint.references_field, picture) for picture in job.references]
+            return Send("POST", job.url(job.endpoint.path) + query, state, paid=True, body=multipart_body(parts))
+        # The edits route of the document takes a form only; a spec whose references travel in JSON names the one for them.
+        endpoint = job.spec.endpoints["generate"] if job.spec.reference_encoding == "multipart" else job.endpoint
+        value: dict[str, Any] = dict(fields)
+        if job.references:
+            urls = [""] * len(job.references)
+            value[job.endpoint.references_field] = reference_values(job, urls, state["variants"]["encoding"])
+        return Send("POST", job.url(endpoint.path) + query, state, paid=True, body=json_body(value))
+
+    def poll(self, job: Job, state: State) -> Send:
+        return Send("GET", job.url(f"/v1/images/tasks/{path_segment(state['task'])}"), state, accepted=state)
+
+    def parse(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
+        task, variant = state.get("task", ""), ""
+        if not task:
+            task = task_id_of(_without_request_id(value), asked_for_task=state["async"])
+            if job.spec.api_variants:
+                variant = state["form"] + (" async" if state["async"] else "")
+        step = follow_task(job, reply, value, task, self.poll, polled=state, api_variant=variant)
+        return with_learned_variants(step, state)
+
+    def parse_error(self, job: Job, state: State, reply: Reply) -> Step:
+        task = state.get("task", "")
         if task:
-            return Failed(lost(reply, task) if reply.status == 404 else fault_of(reply), task)
-        return _refused(job, state, reply)
-    try:
-        value = read_object(reply)
-    except NotJson:
-        return Failed(unreadable(reply), task)
-    learned = "" if task or not job.spec.api_variants else state["form"] + (" async" if state["async"] else "")
-    step = follow(
-        job,
-        reply,
-        value,
-        task or task_id_of(_without_request_id(value), asked_for_task=state["async"]),
-        _poll,
-        polled=state,
-        learned=learned,
-    )
-    return remembered(step, state)
+            return Failed(unknown_task(reply, task) if reply.status == 404 else self.fault(job, reply), task)
+        return self._other_variant(job, state, reply, self.fault(job, reply))
+
+    def _other_variant(self, job: Job, state: State, reply: Reply, fault: Fault) -> Step:
+        """Another variant of an edit that was refused for the way it was sent, or the failure."""
+        if job.operation != "edit" or not _knows_json(job) or b"model_not_found" in reply.body[:_HEAD]:
+            return Failed(fault)
+        in_json = state["variants"][_topic(job)] == "json"
+        unread = in_json and (wants_addresses(reply, fault) or wants_other_encoding(reply, fault))
+        other = next_variant(state, "encoding", ("data_uri", "base64")) if unread else None
+        if other is None and (unread or _is_about_body(job, reply, fault)):
+            other = next_variant(state, _topic(job), ("json", "multipart"))
+            if other and reply.status in (404, 405):
+                other["form"] = other["variants"][_topic(job)]
+        return self.submit(job, other) if other else Failed(fault)
 
 
-def resume(job: Job, accepted: State) -> Step:
-    return _poll(job, accepted)
-
-
-def _submit(job: Job, state: State) -> Send:
-    query = "?async=true" if state["async"] else ""
-    fields = {"model": job.model, "prompt": job.prompt, **job.fields()}
-    if job.operation == "edit" and state["variants"][_topic(job)] == "multipart":
-        parts: list[tuple[str, str | Encoded]] = [(name, _text(value)) for name, value in fields.items()]
-        parts += [(job.endpoint.references_field, picture) for picture in job.references]
-        return Send("POST", job.url(job.endpoint.path) + query, state, paid=True, body=multipart_body(parts))
-    # The edits route of the document takes a form only; a row whose references travel in JSON names the one that takes them.
-    route = job.spec.endpoints["generate"] if job.spec.reference_encoding == "multipart" else job.endpoint
-    value: dict[str, Any] = dict(fields)
-    if job.references:
-        value[job.endpoint.references_field] = inside(job, [""] * len(job.references), state["variants"]["encoding"])
-    return Send("POST", job.url(route.path) + query, state, paid=True, body=json_body(value))
-
-
-def _refused(job: Job, state: State, reply: Reply) -> Step:
-    """Another variant of an edit that was refused for the way it was sent, or the failure."""
-    fault = fault_of(reply)
-    if job.operation != "edit" or not _knows_json(job) or b"model_not_found" in reply.body[:_HEAD]:
-        return Failed(fault)
-    in_json = state["variants"][_topic(job)] == "json"
-    unread = in_json and (wants_addresses(reply, fault) or wants_other_encoding(reply, fault))
-    led = another(state, "encoding", ("data_uri", "base64")) if unread else None
-    if led is None and (unread or _blames_the_way(job, reply, fault)):
-        led = another(state, _topic(job), ("json", "multipart"))
-        if led and reply.status in (404, 405):
-            led["form"] = led["variants"][_topic(job)]
-    return _submit(job, led) if led else Failed(fault)
-
-
-def _blames_the_way(job: Job, reply: Reply, fault: Fault) -> bool:
+def _is_about_body(job: Job, reply: Reply, fault: Fault) -> bool:
+    """Whether a refusal is about how the references travel; of several also one that says nothing at all."""
     if wants_other_body(reply, fault, job.endpoint.references_field):
         return True
     return len(job.references) > 1 and names_nothing(reply, fault)
-
-
-def _poll(job: Job, state: State) -> Send:
-    return Send("GET", job.url(f"/v1/images/tasks/{path_segment(state['task'])}"), state, accepted=state)
 
 
 def _topic(job: Job) -> str:
@@ -118,7 +104,7 @@ def _topic(job: Job) -> str:
 
 
 def _knows_json(job: Job) -> bool:
-    return any("json" in form for form in job.spec.api_variants)
+    return any("json" in variant for variant in job.spec.api_variants)
 
 
 def _without_request_id(value: dict[str, Any]) -> dict[str, Any]:
@@ -130,3 +116,6 @@ def _text(value: str | int | bool) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
+
+
+DIALECT = OpenAIImages()

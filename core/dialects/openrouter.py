@@ -15,81 +15,94 @@ from typing import Any
 
 from ..errors import Fault, Kind
 from ..http.body import Inline, json_body
-from ..providers.spec import ReferenceEncoding
 from ..redaction.text import redact
+from .base.dialect import BaseDialect
 from .base.step import Done, Failed, Job, Reply, Send, State, Step
+from .base.uploads import NewUpload
 from .parsing.error_kinds import declines
-from .parsing.error_parsing import error_in, fault_of, no_picture, unreadable
-from .parsing.reading import NotJson, read_json, read_object
+from .parsing.error_parsing import error_in, fault_of, no_picture
+from .parsing.reading import NotJson, read_json
 from .parsing.result_images import result_images
-
-REFERENCES: tuple[ReferenceEncoding, ...] = ("data_uri",)
-UNREAD = ("paths", "references", "poll_seconds")
 
 _OTHER = {"chat": "images", "images": "chat"}
 _PATHS = {"chat": "/v1/chat/completions", "images": "/v1/images"}
 _IN_CHAT = {"resolution": "image_size"}
-"""What the row's names, which are those of the images form, are called inside `image_config`."""
+"""What the spec's names, which are those of the images API, are called inside `image_config`."""
 _OF_THE_PICTURE = frozenset({"aspect_ratio", "resolution", "output_format"})
-"""Options that stand inside `image_config`; the others, which only a user's own row has, stand beside it in the body."""
+"""Options that stand inside `image_config`; the others, which only a user's own provider has, stand beside it."""
 
 
-def start(job: Job) -> Step:
-    return _submit(job, job.api_variant or job.spec.api_variants[0])
+class OpenRouter(BaseDialect):
+    reference_encodings = ("data_uri",)
+    ignored_settings = ("paths", "references", "poll_seconds")
+
+    def first_state(self, job: Job) -> State:
+        return {"at": "submit", "form": job.api_variant or job.spec.api_variants[0]}
+
+    def submit(self, job: Job, state: State, uploaded: NewUpload | None = None) -> Send:
+        variant = state["form"]
+        value = _chat_body(job) if variant == "chat" else _images_body(job)
+        return Send("POST", job.url(_PATHS[variant]), state, paid=True, body=json_body(value))
+
+    def parse(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
+        usd = _cost(value)
+        found = result_images(value)
+        if found.images:
+            name = value.get("id")
+            request_id = redact(name, 80) if isinstance(name, str) else reply.request_id
+            return Done(found.images, found.text, usd, request_id, state["form"])
+        return Failed(replace(_why_none(reply, value, found.text), unbilled=None if usd is None else usd == 0))
+
+    def parse_error(self, job: Job, state: State, reply: Reply) -> Step:
+        other = _OTHER[state["form"]]
+        if reply.status in (404, 405) and "tried" not in state and other in job.spec.api_variants:
+            return self.submit(job, {"at": "submit", "form": other, "tried": True})
+        fault = self.fault(job, reply)
+        if state["form"] == "chat" and fault.kind == "server" and fault.status == 500:
+            name = f"NANO_BANANA_{job.spec.id.upper()}_FORM"
+            cure = f"Queue again in a few minutes; a model that makes pictures only needs {name}=images"
+            fault = replace(fault, cure=cure)
+        return Failed(fault)
+
+    def fault(self, job: Job, reply: Reply) -> Fault:
+        fault = fault_of(reply)
+        try:
+            value = read_json(reply.body)
+        except NotJson:
+            return fault
+        error = value.get("error") if isinstance(value, dict) else None
+        return _flagged(fault, error) if isinstance(error, dict) else fault
 
 
-def next(job: Job, state: State, reply: Reply) -> Step:
-    form = state["form"]
-    if not reply.ok:
-        if reply.status in (404, 405) and "tried" not in state and _OTHER[form] in job.spec.api_variants:
-            return _submit(job, _OTHER[form], tried=True)
-        return Failed(_advised(_fault(reply), job, form))
-    try:
-        value = read_object(reply)
-    except NotJson:
-        return Failed(unreadable(reply))
-    usd = _cost(value)
-    found = result_images(value)
-    if found.images:
-        name = value.get("id")
-        request_id = redact(name, 80) if isinstance(name, str) else reply.request_id
-        return Done(found.images, found.text, usd, request_id, form)
-    return Failed(replace(_why_none(reply, value, found.text), unbilled=None if usd is None else usd == 0))
+def _chat_body(job: Job) -> dict[str, Any]:
+    content = [{"type": "text", "text": job.prompt}, *_images_of(job)]
+    value: dict[str, Any] = {
+        "model": job.model,
+        "messages": [{"role": "user", "content": content}],
+        "modalities": ["image", "text"],
+    }
+    fields = job.endpoint.fields.items()
+    beside = {field.name for option, field in fields if option not in _OF_THE_PICTURE}
+    options = job.fields()
+    value |= {name: option for name, option in options.items() if name in beside}
+    config = {_IN_CHAT.get(name, name): option for name, option in options.items() if name not in beside}
+    if config:
+        value["image_config"] = config
+    return value
 
 
-def resume(job: Job, accepted: State) -> Step:
-    """There are no tasks: nothing is ever accepted before it is finished."""
-    return Failed(Fault("task", "OpenRouter has no tasks that could be gone on with"))
+def _images_body(job: Job) -> dict[str, Any]:
+    value: dict[str, Any] = {"model": job.model, "prompt": job.prompt, **job.fields()}
+    if job.references:
+        value[job.endpoint.references_field] = _images_of(job)
+    return value
 
 
-def _submit(job: Job, form: str, *, tried: bool = False) -> Send:
-    state: State = {"at": "submit", "form": form}
-    if tried:
-        state["tried"] = True
-    pictures = [{"type": "image_url", "image_url": {"url": Inline(picture)}} for picture in job.references]
-    wishes = job.fields()
-    value: dict[str, Any]
-    if form == "chat":
-        content = [{"type": "text", "text": job.prompt}, *pictures]
-        value = {
-            "model": job.model,
-            "messages": [{"role": "user", "content": content}],
-            "modalities": ["image", "text"],
-        }
-        fields = job.endpoint.fields.items()
-        beside = {field.name for option, field in fields if option not in _OF_THE_PICTURE}
-        value |= {name: wish for name, wish in wishes.items() if name in beside}
-        shape = {_IN_CHAT.get(name, name): wish for name, wish in wishes.items() if name not in beside}
-        if shape:
-            value["image_config"] = shape
-    else:
-        value = {"model": job.model, "prompt": job.prompt, **wishes}
-        if pictures:
-            value[job.endpoint.references_field] = pictures
-    return Send("POST", job.url(_PATHS[form]), state, paid=True, body=json_body(value))
+def _images_of(job: Job) -> list[dict[str, Any]]:
+    return [{"type": "image_url", "image_url": {"url": Inline(picture)}} for picture in job.references]
 
 
-def _first(value: dict[str, Any]) -> dict[str, Any]:
+def _first_choice(value: dict[str, Any]) -> dict[str, Any]:
     choices = value.get("choices")
     found = choices[0] if isinstance(choices, list) and choices else None
     return found if isinstance(found, dict) else {}
@@ -97,16 +110,16 @@ def _first(value: dict[str, Any]) -> dict[str, Any]:
 
 def _why_none(reply: Reply, value: dict[str, Any], words: str) -> Fault:
     """What a 200 without a picture means."""
-    choice = _first(value)
+    choice = _first_choice(value)
     if not choice:
         error = value.get("error")
         if isinstance(error, dict):
             # It was refused before anything was made: as good as the status that it names.
-            return _told(reply, error)
+            return _error_inside(reply, error)
         return no_picture(reply, value)
     error = choice.get("error") or value.get("error")
     if isinstance(error, dict):
-        return replace(_told(reply, error), status=reply.status)  # it broke off while it was being made
+        return replace(_error_inside(reply, error), status=reply.status)  # it broke off while it was being made
     ends = " ".join(str(choice.get(name) or "") for name in ("finish_reason", "native_finish_reason"))
     kind: Kind = (
         "content" if "content_filter" in ends.lower() or declines(ends) or declines(words, reply.prompt) else "empty"
@@ -114,37 +127,19 @@ def _why_none(reply: Reply, value: dict[str, Any], words: str) -> Fault:
     return Fault(kind, redact(words or ends), reply.status, request_id=reply.request_id)
 
 
-def _told(reply: Reply, error: dict[str, Any]) -> Fault:
+def _error_inside(reply: Reply, error: dict[str, Any]) -> Fault:
     """What an error inside a 200 says."""
     return _flagged(error_in(reply, {"error": error}) or no_picture(reply, error), error)
 
 
-def _fault(reply: Reply) -> Fault:
-    fault = fault_of(reply)
-    try:
-        value = read_json(reply.body)
-    except NotJson:
-        return fault
-    error = value.get("error") if isinstance(value, dict) else None
-    return _flagged(fault, error) if isinstance(error, dict) else fault
-
-
 def _flagged(fault: Fault, error: dict[str, Any]) -> Fault:
     """A 403 whose `metadata` has reasons is an input that was flagged; the reasons belong to the message."""
-    told = error.get("metadata")
-    reasons = told.get("reasons") if isinstance(told, dict) else None
+    metadata = error.get("metadata")
+    reasons = metadata.get("reasons") if isinstance(metadata, dict) else None
     if not isinstance(reasons, list) or not reasons:
         return fault
     words = redact("; ".join(part for part in (fault.words, ", ".join(str(reason) for reason in reasons[:5])) if part))
     return replace(fault, kind="content" if fault.status == 403 else fault.kind, words=words)
-
-
-def _advised(fault: Fault, job: Job, form: str) -> Fault:
-    if form != "chat" or fault.kind != "server" or fault.status != 500:
-        return fault
-    name = f"NANO_BANANA_{job.spec.id.upper()}_FORM"
-    cure = f"Queue again in a few minutes; a model that makes pictures only needs {name}=images"
-    return replace(fault, cure=cure)
 
 
 def _cost(value: dict[str, Any]) -> float | None:
@@ -164,3 +159,6 @@ def _dollars(cost: Any) -> float | None:
     if isinstance(cost, bool) or not isinstance(cost, (int, float)):
         return None
     return float(cost) if 0 <= cost < 1000 else None
+
+
+DIALECT = OpenRouter()

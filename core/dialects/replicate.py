@@ -20,97 +20,76 @@ from typing import Any
 
 from ..http.body import json_body, multipart_body
 from ..http.status import is_missing_route
-from ..providers.spec import ReferenceEncoding
-from .base.inlining import in_order, next_upload
-from .base.polling import follow, lost, own_address, path_segment, status_of, task_id_of
+from .base.polling import PollingDialect, follow_task, path_segment, same_origin_url
 from .base.step import Failed, Job, Reply, Send, State, Step, Wait
-from .base.uploads import is_web_address, known_urls
-from .base.variants import another, begin, remembered
-from .parsing.error_parsing import fault_of, unreadable
-from .parsing.reading import NotJson, read_object
-
-REFERENCES: tuple[ReferenceEncoding, ...] = ("data_uri", "upload")
+from .base.task_status import status_of, task_id_of
+from .base.uploads import NewUpload, known_urls, largest_to_upload, reference_values, with_uploaded_url
+from .base.variants import first_variants, next_variant, with_learned_variants
+from .parsing.error_parsing import unreadable
 
 _CONTENT = re.compile(r"\bE005\b")
+_TOO_LATE = "Replicate keeps a picture for an hour only: queue again to pay for a new one"
 
 
-def start(job: Job) -> Step:
-    return _upload_or_submit(job, {**begin(job, {"references": "upload"}), "urls": known_urls(job)})
+class Replicate(PollingDialect):
+    reference_encodings = ("data_uri", "upload")
+
+    def first_state(self, job: Job) -> State:
+        return {**first_variants(job, {"references": "upload"}), "urls": known_urls(job)}
+
+    def submit(self, job: Job, state: State, uploaded: NewUpload | None = None) -> Send:
+        urls = state["urls"]
+        index = largest_to_upload(job, urls) if state["variants"]["references"] == "upload" else None
+        if index is not None:
+            body = multipart_body([("content", job.references[index])])
+            sent: State = {**state, "at": "upload", "index": index}
+            return Send("POST", job.upload_url("/v1/files"), sent, body=body, uploaded=uploaded)
+        value: dict[str, Any] = {"prompt": job.prompt, **job.fields()}
+        if job.references:
+            value[job.endpoint.references_field] = reference_values(job, urls)
+        body = json_body({"input": value})
+        url = job.url(job.endpoint.path)
+        return Send("POST", url, {**state, "at": "submit"}, paid=True, body=body, uploaded=uploaded)
+
+    def parse_upload(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
+        urls = value.get("urls")
+        found = with_uploaded_url(state, urls.get("get") if isinstance(urls, dict) else None)
+        return self.submit(job, {**state, "urls": found[0]}, found[1]) if found else Failed(unreadable(reply))
+
+    def parse_upload_error(self, job: Job, state: State, reply: Reply) -> Step:
+        """Where there is no route for uploads, all references go inside the request, as small ones do."""
+        other = next_variant(state, "references", ("inside",)) if is_missing_route(reply.status) else None
+        return self.submit(job, other) if other else Failed(self.fault(job, reply))
+
+    def poll(self, job: Job, state: State) -> Send:
+        return Send("GET", _task_url(job, state, "get_url", ""), state, accepted=state)
+
+    def parse(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
+        urls = value["urls"] if isinstance(value.get("urls"), dict) else {}
+        extra: State = {"status": status_of(value)}
+        for name in ("get", "cancel"):
+            extra[f"{name}_url"] = same_origin_url(job, urls.get(name)) or state.get(f"{name}_url", "")
+        task = state.get("task") or task_id_of(value)
+        step = follow_task(job, reply, value, task, self.poll, polled=state, extra=extra)
+        return _explained(step, value) if isinstance(step, Failed) else with_learned_variants(step, state)
+
+    def next(self, job: Job, state: State, reply: Reply) -> Step:
+        if state["at"] == "cancel":
+            return Wait(job.spec.poll_seconds[0], self.poll(job, {**state, "at": "poll"}))
+        return super().next(job, state, reply)
+
+    def cancel(self, job: Job, accepted: State) -> Send | None:
+        if accepted.get("status") != "starting":
+            return None
+        return Send("POST", _task_url(job, accepted, "cancel_url", "/cancel"), {**accepted, "at": "cancel"})
 
 
-def next(job: Job, state: State, reply: Reply) -> Step:
-    at, task = state["at"], state.get("task", "")
-    if at == "upload":
-        return _uploaded(job, state, reply)
-    if at == "cancel":
-        return Wait(job.spec.poll_seconds[0], _poll(job, {**state, "at": "poll"}))
-    if not reply.ok:
-        if task:
-            return Failed(lost(reply, task) if reply.status == 404 else fault_of(reply), task)
-        return Failed(fault_of(reply))
-    try:
-        value = read_object(reply)
-    except NotJson:
-        return Failed(unreadable(reply), task)
-    urls = value["urls"] if isinstance(value.get("urls"), dict) else {}
-    extra: State = {"status": status_of(value)}
-    for name in ("get", "cancel"):
-        extra[f"{name}_url"] = own_address(job, urls.get(name)) or state.get(f"{name}_url", "")
-    task = task or task_id_of(value)
-    step = follow(job, reply, value, task, _poll, polled=state, extra=extra)
-    return _understood(step, value) if isinstance(step, Failed) else remembered(step, state)
-
-
-def resume(job: Job, accepted: State) -> Step:
-    return _poll(job, accepted)
-
-
-def cancel(job: Job, accepted: State) -> Send | None:
-    if accepted.get("status") != "starting":
-        return None
-    return Send("POST", _address(job, accepted, "cancel_url", "/cancel"), {**accepted, "at": "cancel"})
-
-
-def _upload_or_submit(job: Job, state: State, fresh: tuple[int, str] | None = None) -> Send:
-    urls = state["urls"]
-    index = next_upload(job, urls) if state["variants"]["references"] == "upload" else None
-    if index is not None:
-        body = multipart_body([("content", job.references[index])])
-        sent: State = {**state, "at": "upload", "index": index}
-        return Send("POST", job.upload_url("/v1/files"), sent, body=body, uploaded=fresh)
-    value: dict[str, Any] = {"prompt": job.prompt, **job.fields()}
-    if job.references:
-        value[job.endpoint.references_field] = in_order(job, urls)
-    body = json_body({"input": value})
-    return Send("POST", job.url(job.endpoint.path), {**state, "at": "submit"}, paid=True, body=body, uploaded=fresh)
-
-
-def _uploaded(job: Job, state: State, reply: Reply) -> Step:
-    """The step after an upload; where there is no address for it, all references go inside the request, as small ones do."""
-    if not reply.ok:
-        led = another(state, "references", ("inside",)) if is_missing_route(reply.status) else None
-        return _upload_or_submit(job, led) if led else Failed(fault_of(reply))
-    try:
-        urls = read_object(reply).get("urls")
-    except NotJson:
-        return Failed(unreadable(reply))
-    url = urls.get("get") if isinstance(urls, dict) else None
-    if not is_web_address(url):
-        return Failed(unreadable(reply))
-    index = state["index"]
-    urls = [*state["urls"][:index], url, *state["urls"][index + 1 :]]
-    return _upload_or_submit(job, {**state, "urls": urls}, fresh=(index, url))
-
-
-def _poll(job: Job, state: State) -> Send:
-    return Send("GET", _address(job, state, "get_url", ""), state, accepted=state)
-
-
-def _address(job: Job, state: State, name: str, end: str) -> str:
+def _task_url(job: Job, state: State, name: str, end: str) -> str:
+    """The URL that the provider gave for one of a task's requests, or the one that it should have given."""
     return state.get(name) or job.url(f"/v1/predictions/{path_segment(state['task'])}{end}")
 
 
-def _understood(failed: Failed, value: dict[str, Any]) -> Failed:
+def _explained(failed: Failed, value: dict[str, Any]) -> Failed:
     """A failed prediction by its code, and by whether it had started."""
     fault = failed.fault
     if fault.kind == "task" and _CONTENT.search(fault.words):
@@ -127,4 +106,4 @@ def _understood(failed: Failed, value: dict[str, Any]) -> Failed:
     return replace(failed, fault=fault)
 
 
-_TOO_LATE = "Replicate keeps a picture for an hour only: queue again to pay for a new one"
+DIALECT = Replicate()

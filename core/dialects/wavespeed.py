@@ -25,90 +25,125 @@ from typing import Any
 from ..errors import Fault
 from ..http.body import Body, Raw, json_body, multipart_body
 from ..http.status import is_missing_route
-from ..providers.spec import ReferenceEncoding
-from .base.polling import SUCCEEDED, follow, lost, path_segment, status_of, task_id_of
+from .base.polling import PollingDialect, follow_task, path_segment, unknown_task
 from .base.step import Failed, Job, Reply, Send, State, Step
-from .base.uploads import Fresh, known_urls, placed
-from .base.variants import another, begin, inside, remembered
-from .parsing.error_parsing import claimed_status, error_in, fault_of, unreadable
+from .base.task_status import SUCCEEDED, status_of, task_id_of
+from .base.uploads import NewUpload, known_urls, reference_values, with_uploaded_url
+from .base.variants import first_variants, next_variant, with_learned_variants
+from .parsing.error_parsing import claimed_status, error_in, unreadable
 from .parsing.reading import NotJson, read_object
 from .parsing.refusals import wants_addresses
 
-REFERENCES: tuple[ReferenceEncoding, ...] = ("upload",)
-
 _SEEN = ("status", "outputs", "error", "progress")
 _TOPIC, _RESULT = "references", "result"
-_FORMS = {"binary": "/api/v3/media/upload/binary", "form": "/api/v3/upload"}
+_UPLOAD_PATHS = {"binary": "/api/v3/media/upload/binary", "form": "/api/v3/upload"}
 _UPLOADS = ("binary", "ticket", "form")
 _HEADER = re.compile(r"(?i)x-[a-z0-9-]{1,60}|cache-control|content-disposition")
 """What a ticket may set beside the content type: nothing that says who asks, or where."""
 
 
-def start(job: Job) -> Step:
-    state = begin(
-        job, {_TOPIC: _UPLOADS[0] if job.spec.reference_encoding == "upload" else "inside"} if job.references else {}
-    )
-    return _upload_or_submit(job, {**state, "urls": known_urls(job)})
+class WaveSpeed(PollingDialect):
+    reference_encodings = ("upload",)
+
+    def first_state(self, job: Job) -> State:
+        way = _UPLOADS[0] if job.spec.reference_encoding == "upload" else "inside"
+        return {**first_variants(job, {_TOPIC: way} if job.references else {}), "urls": known_urls(job)}
+
+    def submit(self, job: Job, state: State, uploaded: NewUpload | None = None) -> Send:
+        missing = [index for index, url in enumerate(state["urls"]) if not url]
+        way = state["variants"].get(_TOPIC, "inside")
+        if missing and way != "inside":
+            return _upload(job, state, missing[0], way, uploaded)
+        value: dict[str, Any] = {"prompt": job.prompt, **job.fields()}
+        if job.references:
+            value[job.endpoint.references_field] = reference_values(job, state["urls"], job.spec.reference_encoding)
+        url = job.url(job.endpoint.path)
+        return Send("POST", url, {**state, "at": "submit"}, paid=True, body=json_body(value), uploaded=uploaded)
+
+    def parse_upload(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
+        if state["at"] == "put":
+            return self._uploaded(job, state, reply, state["file"])
+        fault = error_in(reply, value) if claimed_status(value) else None
+        if fault:
+            return self._other_upload(job, state, fault)
+        data = _unwrapped(value)
+        if state["at"] == "ticket":
+            return _to_put(job, state, reply, data)
+        return self._uploaded(job, state, reply, data.get("download_url") or data.get("url"))
+
+    def parse_upload_error(self, job: Job, state: State, reply: Reply) -> Step:
+        return self._other_upload(job, state, self.fault(job, reply))
+
+    def _uploaded(self, job: Job, state: State, reply: Reply, url: object) -> Step:
+        found = with_uploaded_url(state, url)
+        return self.submit(job, {**state, "urls": found[0]}, found[1]) if found else Failed(unreadable(reply))
+
+    def _other_upload(self, job: Job, state: State, fault: Fault) -> Step:
+        """Another way for the references, where this one has no route here, or the failure."""
+        other = next_variant(state, _TOPIC, (*_UPLOADS, "inside")) if is_missing_route(fault.status) else None
+        return self.submit(job, other) if other else Failed(fault)
+
+    def poll(self, job: Job, state: State) -> Send:
+        end = "" if state.get("variants", {}).get(_RESULT) == "plain" else "/result"
+        return Send("GET", job.url(f"/api/v3/predictions/{path_segment(state['task'])}{end}"), state, accepted=state)
+
+    def parse(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
+        fault = error_in(reply, value) if claimed_status(value) else None
+        if fault:
+            return self._refused(job, state, reply, fault)
+        task, data = state.get("task", ""), _unwrapped(value)
+        accepted = task or task_id_of({"id": data.get("id")})
+        seen = {name: data[name] for name in _SEEN if data.get(name)}
+        if not accepted and not seen:
+            return Failed(error_in(reply, value) or unreadable(reply))
+        if accepted and status_of(data) == "deleted":
+            return Failed(unknown_task(replace(reply, status=410), accepted), accepted)
+        # A reply about a prediction may repeat what was sent: of such a one only the outputs are looked at.
+        known_shape = not task or "outputs" in data or ("status" in data and status_of(data) not in SUCCEEDED)
+        if not known_shape and "status" in data:
+            echoed = job.spec.endpoints["edit"].references_field
+            value = {"data": {name: item for name, item in data.items() if name != echoed}}
+        carried = state if task else first_variants(job, {_RESULT: "result"})
+        extra: State = {name: carried[name] for name in ("variants", "refused") if name in carried}
+        answer = seen if known_shape else value
+        step = follow_task(job, reply, answer, accepted, self.poll, polled=state, extra=extra)
+        return with_learned_variants(step, state)
+
+    def parse_error(self, job: Job, state: State, reply: Reply) -> Step:
+        return self._refused(job, state, reply, self.fault(job, reply))
+
+    def _refused(self, job: Job, state: State, reply: Reply, fault: Fault) -> Step:
+        """Another variant of what was refused for the way it was sent, or has no route here; or the failure."""
+        if state.get("task"):
+            return self._poll_refused(job, state, reply, fault)
+        other: State | None = None
+        if job.references and "" in state["urls"] and wants_addresses(reply, fault):
+            other = next_variant(state, _TOPIC, _UPLOADS)
+        return self.submit(job, other) if other else Failed(fault)
+
+    def _poll_refused(self, job: Job, state: State, reply: Reply, fault: Fault) -> Step:
+        """The other address of the result, or the failure."""
+        task = state["task"]
+        if is_missing_route(reply.status) and not (fault.status == 404 and _is_wrapped(reply)):
+            other = next_variant(
+                {"variants": {_RESULT: "result"}, "refused": {}, **state}, _RESULT, ("result", "plain")
+            )
+            if other:
+                return self.poll(job, other)
+        return Failed(unknown_task(replace(reply, status=404), task) if fault.status == 404 else fault, task)
 
 
-def next(job: Job, state: State, reply: Reply) -> Step:
-    task, at = state.get("task", ""), state["at"]
-    if at == "put":
-        return _put(job, state, reply)
-    if not reply.ok:
-        return _refused(job, state, reply, fault_of(reply))
-    try:
-        value = read_object(reply)
-    except NotJson:
-        return Failed(unreadable(reply), task)
-    fault = error_in(reply, value) if claimed_status(value) else None
-    if fault:
-        return _refused(job, state, reply, fault)
-    data = value.get("data")
-    inner = data if isinstance(data, dict) else {} if "data" in value else value
-    if at == "ticket":
-        return _to_put(job, state, reply, inner)
-    if at == "upload":
-        found = placed(state, inner.get("download_url") or inner.get("url"))
-        return _upload_or_submit(job, {**state, "urls": found[0]}, found[1]) if found else Failed(unreadable(reply))
-    accepted = task or task_id_of({"id": inner.get("id")})
-    seen = {name: inner[name] for name in _SEEN if inner.get(name)}
-    if not accepted and not seen:
-        return Failed(error_in(reply, value) or unreadable(reply))
-    if accepted and status_of(inner) == "deleted":
-        return Failed(lost(replace(reply, status=410), accepted), accepted)
-    # A reply about a prediction may repeat what was sent: of such a one only the outputs are looked at.
-    own = not task or "outputs" in inner or ("status" in inner and status_of(inner) not in SUCCEEDED)
-    if not own and "status" in inner:
-        sent = job.spec.endpoints["edit"].references_field
-        value = {"data": {name: told for name, told in inner.items() if name != sent}}
-    carried = state if task else begin(job, {_RESULT: "result"})
-    extra: State = {name: carried[name] for name in ("variants", "refused") if name in carried}
-    step = follow(job, reply, seen if own else value, accepted, _poll, polled=state, extra=extra)
-    return remembered(step, state)
-
-
-def resume(job: Job, accepted: State) -> Step:
-    return _poll(job, accepted)
-
-
-# ---------------------------------------------------------------------------------------------------------- uploads
-
-
-def _upload_or_submit(job: Job, state: State, fresh: Fresh | None = None) -> Send:
-    """The upload of the first reference without an address, where they are uploaded; else the paid request."""
-    missing = [index for index, url in enumerate(state["urls"]) if not url]
-    way = state["variants"].get(_TOPIC, "inside")
-    if not missing or way == "inside":
-        return _submit(job, state, fresh)
-    picture = job.references[missing[0]]
+def _upload(job: Job, state: State, index: int, way: str, uploaded: NewUpload | None) -> Send:
+    """The first request of an upload."""
+    picture = job.references[index]
     if way == "ticket":
-        announced = {"filename": picture.name, "size": len(picture.data), "content_type": picture.mime}
-        asked: State = {**state, "at": "ticket", "index": missing[0]}
+        ticket = {"filename": picture.name, "size": len(picture.data), "content_type": picture.mime}
+        asked: State = {**state, "at": "ticket", "index": index}
         url = job.upload_url("/api/v3/media/uploads")
-        return Send("POST", url, asked, body=json_body(announced), uploaded=fresh)
-    sent: State = {**state, "at": "upload", "index": missing[0]}
-    return Send("POST", job.upload_url(_FORMS[way]), sent, body=multipart_body([("file", picture)]), uploaded=fresh)
+        return Send("POST", url, asked, body=json_body(ticket), uploaded=uploaded)
+    sent: State = {**state, "at": "upload", "index": index}
+    body = multipart_body([("file", picture)])
+    return Send("POST", job.upload_url(_UPLOAD_PATHS[way]), sent, body=body, uploaded=uploaded)
 
 
 def _to_put(job: Job, state: State, reply: Reply, ticket: dict[str, Any]) -> Step:
@@ -127,52 +162,10 @@ def _to_put(job: Job, state: State, reply: Reply, ticket: dict[str, Any]) -> Ste
     return Send("PUT", target, {**state, "at": "put", "file": address}, body=body, headers=kept, with_key=False)
 
 
-def _put(job: Job, state: State, reply: Reply) -> Step:
-    """The step after the bytes of a ticket were put."""
-    if not reply.ok:
-        return _refused(job, state, reply, fault_of(reply))
-    found = placed(state, state["file"])
-    return _upload_or_submit(job, {**state, "urls": found[0]}, found[1]) if found else Failed(unreadable(reply))
-
-
-# ----------------------------------------------------------------------------------------------------------- asking
-
-
-def _submit(job: Job, state: State, fresh: Fresh | None = None) -> Send:
-    value: dict[str, Any] = {"prompt": job.prompt, **job.fields()}
-    if job.references:
-        value[job.endpoint.references_field] = inside(job, state["urls"], job.spec.reference_encoding)
-    submitted: State = {**state, "at": "submit"}
-    return Send("POST", job.url(job.endpoint.path), submitted, paid=True, body=json_body(value), uploaded=fresh)
-
-
-def _poll(job: Job, state: State) -> Send:
-    end = "" if state.get("variants", {}).get(_RESULT) == "plain" else "/result"
-    return Send("GET", job.url(f"/api/v3/predictions/{path_segment(state['task'])}{end}"), state, accepted=state)
-
-
-def _refused(job: Job, state: State, reply: Reply, fault: Fault) -> Step:
-    """Another variant of what has no address here or was refused for the way it was sent, or the failure."""
-    at, task = state["at"], state.get("task", "")
-    led: State | None = None
-    if task:
-        return _not_told(job, state, reply, fault)
-    if at in ("upload", "ticket", "put"):
-        led = another(state, _TOPIC, (*_UPLOADS, "inside")) if is_missing_route(fault.status) else None
-    elif job.references and "" in state["urls"] and wants_addresses(reply, fault):
-        led = another(state, _TOPIC, _UPLOADS)
-    return _upload_or_submit(job, led) if led else Failed(fault)
-
-
-def _not_told(job: Job, state: State, reply: Reply, fault: Fault) -> Step:
-    """The step after a poll without an answer: the other address of the result, or the failure."""
-    task = state["task"]
-    own = fault.status == 404 and _is_wrapped(reply)
-    if is_missing_route(reply.status) and not own:
-        led = another({"variants": {_RESULT: "result"}, "refused": {}, **state}, _RESULT, ("result", "plain"))
-        if led:
-            return _poll(job, led)
-    return Failed(lost(replace(reply, status=404), task) if fault.status == 404 else fault, task)
+def _unwrapped(value: dict[str, Any]) -> dict[str, Any]:
+    """What stands in `data`; the value itself where it has none."""
+    data = value.get("data")
+    return data if isinstance(data, dict) else {} if "data" in value else value
 
 
 def _is_wrapped(reply: Reply) -> bool:
@@ -187,3 +180,6 @@ def _is_wrapped(reply: Reply) -> bool:
 def _header(headers: dict[str, str], name: str) -> str:
     """A header by its name in lower case; "" where there is none."""
     return {key.lower(): text for key, text in headers.items()}.get(name, "")
+
+
+DIALECT = WaveSpeed()

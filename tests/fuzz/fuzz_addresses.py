@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import inputs
 from harness import Harness
-from pack.core.dialects.base.polling import own_address, path_segment
+from pack.core.dialects.base.polling import path_segment, same_origin_url
 from pack.core.errors import ConfigError
 from pack.core.http import url_policy
 from pack.core.keys import pasted
@@ -64,7 +64,7 @@ def run(data: bytes) -> None:
     assert isinstance(shown, str), "no text"
     pasted.without_assignment(text)
     pasted.unquoted(text)
-    own = own_address(JOB, text)
+    own = same_origin_url(JOB, text)
     assert not own or url_policy.origin(own) == url_policy.origin(JOB.base_url), "the key goes elsewhere"
     segment = path_segment(text)
     assert segment.isascii() and not set(segment) & set("/?#&= \\"), "more than one segment"

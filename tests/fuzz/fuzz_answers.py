@@ -22,8 +22,8 @@ import dialect_driver
 import inputs
 from harness import Harness
 from pack.core.dialects import dialect, step_after
-from pack.core.dialects.base.polling import MOST_ID
 from pack.core.dialects.base.step import Cancels, Done, Failed, ImageRef, Job, Reply, Send, Step, Wait
+from pack.core.dialects.base.task_status import MOST_ID
 from pack.core.errors import Fault, Kind, failure
 from pack.core.execution import charge, retry_policy
 from pack.core.http.url_policy import origin

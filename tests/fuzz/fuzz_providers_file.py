@@ -36,7 +36,9 @@ def run(data: bytes) -> None:
         assert name == spec.id and spec.models and spec.model(spec.recommended) is not None, "a row without its model"
         kept = name in BUILT_IN and spec.base_url == BUILT_IN[name].base_url  # one of them has none: the user gives it
         assert kept or checked_base_url(spec.base_url, "x", plain_http=True) == spec.base_url, "its address"
-        assert spec.reference_encoding in dialect(spec.dialect).REFERENCES, "references that its dialect can't send"
+        assert spec.reference_encoding in dialect(spec.dialect).reference_encodings, (
+            "references that its dialect can't send"
+        )
         for model in spec.models:
             assert model.generate or model.edit, "a model that can do nothing"
             for usd in model.price.usd.values() if model.price else ():

@@ -12,7 +12,7 @@ from random import Random
 import fuzz_answers
 import inputs
 from harness import Harness
-from pack.core.dialects.base import polling
+from pack.core.dialects.base import task_status
 from pack.core.dialects.parsing import bot_protection, error_kinds, error_parsing, gemini_errors, refusals
 from pack.core.dialects.parsing.event_stream import join_chunks, parse_events, parse_json_lines
 from pack.core.dialects.parsing.long_json import LongJson
@@ -46,8 +46,8 @@ def _as_result(reply: fuzz_answers.Reply) -> None:
                 fuzz_answers.check_fault(JOB, fault)
         refusals.named_fields(value)
         if isinstance(value, dict):
-            polling.status_of(value)
-            assert len(polling.task_id_of(value)) <= polling.MOST_ID, "a task's id is no short text"
+            task_status.status_of(value)
+            assert len(task_status.task_id_of(value)) <= task_status.MOST_ID, "a task's id is no short text"
 
 
 def _as_error(reply: fuzz_answers.Reply) -> None:

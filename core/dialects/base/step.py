@@ -1,14 +1,15 @@
 """The vocabulary between a dialect and the engine.
 
 A dialect is a pure state machine: `start(job)` and `next(job, state, reply)` give a step; the engine does it and asks
-again. No dialect opens a socket, reads a clock or sleeps.
+again. No dialect opens a socket, reads a clock or sleeps. `BaseDialect` and `PollingDialect` are its skeletons.
 
     Send     one HTTP request, paid or free
     Wait     pause, then send
     Done     the pictures, as bytes or as addresses
     Failed   what went wrong, as data
 
-`state` is plain JSON, small, and all that is needed to go on after a restart.
+`state` is plain JSON, small, and all that is needed to go on after a restart. It is stored, in the journal and with answers
+that couldn't be read: names in it stay, or what an older release has stored can't be resumed.
 """
 
 from __future__ import annotations
@@ -42,13 +43,13 @@ class Job:
     count: int = 1
     references: tuple[Encoded, ...] = ()
     api_variant: str = ""
-    """Which of the row's forms to begin with."""
+    """Which of the spec's `api_variants` to begin with."""
     uploaded: Mapping[int, str] = field(default_factory=dict)
     """Reference index -> address of an upload made earlier that is still good."""
     project: str = ""
     """The project that the key belongs to, where the address names it."""
     model_endpoint: Endpoint | None = None
-    """The model's own address and field names, where it has some."""
+    """The model's own path and field names, where it has some."""
     variants: Mapping[str, str] = field(default_factory=dict)
     """Topic -> variant that worked at this base URL earlier; see `variants`."""
 
@@ -60,11 +61,11 @@ class Job:
         return self.base_url + path.replace("{project}", self.project).replace("{model}", self.model)
 
     def upload_url(self, path: str) -> str:
-        """The address of the upload route; `path` is the dialect's own, where the row names no other."""
+        """The address of the upload route; `path` is the dialect's own, where the spec names no other."""
         return self.spec.upload_base_url(self.base_url) + (self.spec.upload_path or path)
 
     def inline(self, picture: Encoded) -> Inline:
-        """A reference inside a JSON body: a data URI, or bare base64 where the row says so."""
+        """A reference inside a JSON body: a data URI, or bare base64 where the spec says so."""
         return Inline(picture, data_uri=self.spec.reference_encoding != "base64")
 
     def fields(self) -> dict[str, str | int | bool]:
@@ -116,7 +117,7 @@ class Send:
     accepted: State | None = None
     """Set when the provider has taken the task: what `resume` needs to find it again."""
     api_variant: str = ""
-    """The form that worked, to begin with next time."""
+    """Which of the spec's `api_variants` worked, to begin with next time."""
     variants: Mapping[str, str] = field(default_factory=dict)
     """Topic -> variant that worked after others were refused, to begin with next time."""
     uploaded: tuple[int, str] | None = None
@@ -179,13 +180,12 @@ Step = Send | Wait | Done | Failed
 
 
 class Dialect(Protocol):
-    """What a module in this folder offers.
+    """What `DIALECT` in a module of `core/dialects` is."""
 
-    A module may also have `UNREAD`: the words of `providers.yaml` that change nothing of what it sends.
-    """
-
-    REFERENCES: tuple[ReferenceEncoding, ...]
-    """How its references can travel: the values of a row's `references` that it honours."""
+    reference_encodings: tuple[ReferenceEncoding, ...]
+    """How its references can travel: the values of a spec's `reference_encoding` that it honours."""
+    ignored_settings: tuple[str, ...]
+    """The words of `providers.yaml` that change nothing of what it sends."""
 
     def start(self, job: Job) -> Step:
         """The first step of a new call."""

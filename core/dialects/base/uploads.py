@@ -1,7 +1,7 @@
-"""References that go up one by one, a form each, before the paid request names their addresses.
+"""References: which are uploaded before the paid request, and how the others stand in it.
 
-Called by the dialects whose providers take addresses only and answer an upload with one. Every upload is free; what an
-earlier call has uploaded is not sent again.
+Every upload is free; what an earlier call has uploaded is not sent again. `urls` has a text for each reference: its URL
+once it is uploaded, "" before.
 """
 
 from __future__ import annotations
@@ -11,30 +11,53 @@ from dataclasses import replace
 from typing import TypeGuard
 
 from ...errors import Fault
-from ...http.body import multipart_body
+from ...http.body import Base64, Inline, multipart_body
 from ...http.status import is_missing_route
 from ...images.picture import Encoded
 from .step import Job, Send, State
 
-Form = Callable[[Encoded], Sequence[tuple[str, str | Encoded]]]
-"""The fields of the form that carries one reference."""
-Fresh = tuple[int, str]
-"""A reference index and the address that it has just got."""
+FormFields = Callable[[Encoded], Sequence[tuple[str, str | Encoded]]]
+"""Gives the fields of the form that carries one reference."""
+NewUpload = tuple[int, str]
+"""A reference index and the URL that it has just got."""
 
 
 def known_urls(job: Job) -> list[str]:
-    """The address of each reference that was uploaded earlier, "" for the others."""
+    """The URL of each reference that was uploaded earlier, "" for the others."""
     return [job.uploaded.get(index, "") for index in range(len(job.references))]
 
 
-def next_upload(job: Job, path: str, form: Form, urls: list[str], fresh: Fresh | None) -> Send | None:
-    """The upload of the first reference without an address; None when every one has its own."""
+def form_upload(job: Job, path: str, form: FormFields, urls: list[str], uploaded: NewUpload | None) -> Send | None:
+    """The upload, as a form, of the first reference without a URL; None when every one has its own."""
     for index, url in enumerate(urls):
         if not url:
             state: State = {"at": "upload", "index": index, "urls": urls}
             body = multipart_body(form(job.references[index]))
-            return Send("POST", job.upload_url(path), state, body=body, uploaded=fresh)
+            return Send("POST", job.upload_url(path), state, body=body, uploaded=uploaded)
     return None
+
+
+def largest_to_upload(job: Job, urls: Sequence[str]) -> int | None:
+    """Index of the reference to upload next, where references may also travel in the request; None when the rest fits.
+
+    Small ones travel in the request: that is one request less each. Once they fill more of the body than the spec's
+    `upload_above`, the largest are uploaded until the rest fits; without `upload_above`, none is uploaded.
+    """
+    inline = {
+        index: len(Base64(picture.data))
+        for index, (picture, url) in enumerate(zip(job.references, urls, strict=True))
+        if not url
+    }
+    if not job.spec.upload_above or sum(inline.values()) <= job.spec.upload_above:
+        return None
+    return max(inline, key=lambda index: (inline[index], -index))
+
+
+def reference_values(job: Job, urls: Sequence[str], encoding: str = "data_uri") -> list[str | Inline]:
+    """All references in their order: each as its URL where it has one, else as a data URI, or bare for "base64"."""
+    return [
+        url or Inline(picture, data_uri=encoding != "base64") for picture, url in zip(job.references, urls, strict=True)
+    ]
 
 
 def is_web_address(value: object) -> TypeGuard[str]:
@@ -42,16 +65,16 @@ def is_web_address(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and value.startswith(("http://", "https://"))
 
 
-def placed(state: State, url: object) -> tuple[list[str], Fresh] | None:
-    """The addresses after an upload gave `url`, and what is new; None when that is no address."""
+def with_uploaded_url(state: State, url: object) -> tuple[list[str], NewUpload] | None:
+    """The URLs after an upload gave `url`, and what is new; None when that is no web address."""
     if not is_web_address(url):
         return None
     index = state["index"]
     return [*state["urls"][:index], url, *state["urls"][index + 1 :]], (index, url)
 
 
-def without_upload(fault: Fault) -> Fault:
-    """`fault` of an upload that has no address at this base, where references can't go any other way; others as they are."""
+def explain_missing_upload(fault: Fault) -> Fault:
+    """`fault` of an upload that has no route at this base, where references can't go any other way; others as they are."""
     if not is_missing_route(fault.status):
         return fault
     opening = "{label} has no upload for reference images at this address{status}, and takes addresses of them only."

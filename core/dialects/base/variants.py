@@ -1,7 +1,7 @@
 """Request variants: what bases of one API disagree about, which variant a call uses, and which were refused in it.
 
 A topic is one such thing ("references", "ratio", "model id"); a variant is one way of doing it, a word of the dialect's.
-Topics are independent of each other: each is led on and remembered by itself. The state of a step carries two mappings:
+Topics are independent of each other. The state of a step carries two mappings:
 
     variants   topic -> the variant that this step uses
     refused    topic -> the variants that were refused in this call, and are not tried again in it
@@ -16,38 +16,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ...http.body import Inline
 from .step import Done, Job, State, Step, Wait
 
 
-def begin(job: Job, first: Mapping[str, str]) -> State:
+def first_variants(job: Job, first: Mapping[str, str]) -> State:
     """The part of a state that names the variants of a new call: what worked at this base, else that of `first`."""
-    return {"variants": {topic: job.variants.get(topic) or word for topic, word in first.items()}, "refused": {}}
+    return {"variants": {topic: job.variants.get(topic) or variant for topic, variant in first.items()}, "refused": {}}
 
 
-def another(state: State, topic: str, words: Sequence[str]) -> State | None:
-    """`state` with the first of `words` that this call hasn't tried for `topic`; None when all of them were refused."""
+def next_variant(state: State, topic: str, variants: Sequence[str]) -> State | None:
+    """`state` with the first of `variants` that this call hasn't tried for `topic`; None when all of them were refused."""
     tried = [*state["refused"].get(topic, ()), state["variants"][topic]]
-    word = next((word for word in words if word not in tried), None)
-    if word is None:
+    untried = next((variant for variant in variants if variant not in tried), None)
+    if untried is None:
         return None
-    variants, refused = {**state["variants"], topic: word}, {**state["refused"], topic: tried}
-    return {**state, "variants": variants, "refused": refused}
+    used, refused = {**state["variants"], topic: untried}, {**state["refused"], topic: tried}
+    return {**state, "variants": used, "refused": refused}
 
 
-def remembered(step: Step, state: State) -> Step:
-    """`step`, with the variants that this call was led to, when it says that the request was taken."""
+def with_learned_variants(step: Step, state: State) -> Step:
+    """`step`, with the variants of this call, when it says that the request was taken after others were refused."""
     learned = {topic: state["variants"][topic] for topic in state.get("refused", ())}
     if learned and isinstance(step, Done):
         return replace(step, variants=learned)
     if learned and isinstance(step, Wait):
         return replace(step, then=replace(step.then, variants=learned))
     return step
-
-
-def inside(job: Job, addresses: Sequence[str], encoding: str) -> list[str | Inline]:
-    """All references in their order: each as its address where it has one, else as a data URI, or bare for "base64"."""
-    return [
-        address or Inline(picture, data_uri=encoding != "base64")
-        for picture, address in zip(job.references, addresses, strict=True)
-    ]

@@ -23,10 +23,10 @@ from pack.core.providers.spec import OPERATIONS, ProviderSpec
 from pack.tests.doubles.server import Doubles
 
 DIALECTS = list(dialects())
-CAN = [(name, transport) for name in DIALECTS for transport in dialect(name).REFERENCES]
+CAN = [(name, transport) for name in DIALECTS for transport in dialect(name).reference_encodings]
 UNDOCUMENTED = {("onerouter", "base64")}
 """What the provider itself doesn't document, and its double refuses: for those who copy its API."""
-CAN_T = [(name, t) for name in DIALECTS for t in TRANSPORTS if t not in dialect(name).REFERENCES]
+CAN_T = [(name, t) for name in DIALECTS for t in TRANSPORTS if t not in dialect(name).reference_encodings]
 
 
 def read(home: Path, text: str) -> ProvidersFile:
@@ -81,7 +81,7 @@ def test_references_travel_as_the_file_says(doubles: Doubles, tmp_path: Path, na
 def test_a_transport_that_a_dialect_can_t_do_is_a_mistake(tmp_path: Path, name: str, transport: str) -> None:
     told = mistake(tmp_path, "label: A", f"references: {transport}", like=dialects()[name].id)
     assert told.startswith(f"{FILE} line 6: references can't be {transport}")
-    assert all(each in told for each in dialect(name).REFERENCES)
+    assert all(each in told for each in dialect(name).reference_encodings)
 
 
 def test_the_reference_says_what_every_dialect_can() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from dialect_driver import BASE, fitted, job, play, reply, request, sent_json
-from pack.core.dialects import dialect, replicate
+from pack.core.dialects import dialect
 from pack.core.dialects.base.step import Cancels, Done, ImageRef, Reply, Send, Wait
+from pack.core.dialects.replicate import DIALECT as replicate
 from pack.core.execution import charge, retry_policy
 from pack.core.providers import BUILT_IN
 

@@ -10,8 +10,8 @@ import pytest
 from dialect_driver import PNG, job, play, reply, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pack.core.dialects.base.polling import FAILED, RUNNING, SUCCEEDED, status_of, task_id_of
 from pack.core.dialects.base.step import Done, ImageRef, Send
+from pack.core.dialects.base.task_status import FAILED, RUNNING, SUCCEEDED, status_of, task_id_of
 from pack.core.dialects.parsing.error_parsing import fault_of, fault_words
 from pack.core.dialects.parsing.reading import read_json
 from pack.core.dialects.parsing.result_images import decode_base64, words_in

@@ -9,8 +9,9 @@ import pytest
 from dialect_driver import BASE, QUICK_ROWS, job, play, reply, request
 from hypothesis import given
 from hypothesis import strategies as st
-from pack.core.dialects.base.polling import path_segment, task_id_of
+from pack.core.dialects.base.polling import path_segment
 from pack.core.dialects.base.step import Send, Wait
+from pack.core.dialects.base.task_status import task_id_of
 
 TASKS: dict[str, Any] = {
     "apiframe_v2": lambda task: {"jobId": task, "status": "QUEUED"},

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 from dialect_driver import job, request, tiny
-from pack.core.dialects.base.inlining import in_order, next_upload
-from pack.core.dialects.base.uploads import known_urls
+from pack.core.dialects.base.uploads import known_urls, largest_to_upload, reference_values
 from pack.core.engine import Engine
 from pack.core.execution import call_status
 from pack.core.http.body import Base64, Inline
@@ -121,18 +120,18 @@ def test_the_largest_are_uploaded_until_the_rest_fits(sizes: tuple[int, ...], ab
     """Counted as they travel: base64 is a third longer."""
     work = sized(*sizes, above=above)
     addresses, done = known_urls(work), []
-    while (index := next_upload(work, addresses)) is not None:
+    while (index := largest_to_upload(work, addresses)) is not None:
         done.append(index)
         addresses[index] = f"https://f.example/{index}"
     assert done == uploads
-    assert [isinstance(one, Inline) for one in in_order(work, addresses)] == [
+    assert [isinstance(one, Inline) for one in reference_values(work, addresses)] == [
         n not in uploads for n in range(len(sizes))
     ]
 
 
 def test_what_was_uploaded_earlier_takes_no_room() -> None:
     work = sized(90, 30, above=40, uploaded={0: "https://f.example/0"})
-    assert next_upload(work, known_urls(work)) is None
+    assert largest_to_upload(work, known_urls(work)) is None
 
 
 @pytest.mark.parametrize("like", ["fal", "replicate"])
