@@ -115,7 +115,7 @@ def recover_after_start() -> None:
         try:
             if engine().ledger.is_empty:
                 return
-            collection = engine().collect()
+            collection = engine().recover()
             collection.wait()
             text = collection.result.text
             if text:

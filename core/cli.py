@@ -78,7 +78,7 @@ def _export(engine: Engine, history: History, options: argparse.Namespace) -> in
 
 
 def _recover(engine: Engine, history: History, options: argparse.Namespace) -> int:
-    collection = engine.collect(however_old=True)
+    collection = engine.recover(however_old=True)
     if not collection.wait(options.wait):
         print("Not everything has come back yet; run it again to go on.")
         return 1

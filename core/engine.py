@@ -16,7 +16,7 @@ from .errors import ConfigError
 from .execution.call import Call
 from .execution.concurrency import ConcurrencyLimiter
 from .execution.provider_cache import ProviderCache
-from .execution.recovery import Collection
+from .execution.recovery import Recovery
 from .execution.run import Run
 from .execution.run_state import RunServices
 from .files import private_files
@@ -62,8 +62,8 @@ class Engine:
         private_files.tighten(home)
         self.home, self.keys = home, KeyStore(home)
         self._local, self._specs, self._store, self._environ = local_address, specs, store or self.keys.get, environ
-        self._lanes = ConcurrencyLimiter()
-        self._memory = ProviderCache()
+        self._limiter = ConcurrencyLimiter()
+        self._cache = ProviderCache()
         settings = self.settings()
         self.ledger = Journal(home, settings.results_folder)
         """The journal of the data folder. Its file is opened when it is first asked."""
@@ -106,7 +106,7 @@ class Engine:
             names = set()
         return ["default", *sorted(names - {"default"})]
 
-    def shelf(self) -> ProviderResolver:
+    def resolver(self) -> ProviderResolver:
         """The providers, settings and keys as they are now."""
         settings = self.settings()
         from_file = self.providers_file() if self._specs is None else ProvidersFile()
@@ -116,20 +116,20 @@ class Engine:
             self._store,
             self._local,
             from_file.errors,
-            gone=self._memory.gone,
+            gone=self._cache.gone,
         )
 
     def plan(self, choice: ProviderChoice | None, requests: Sequence[Request]) -> Plan:
         """Who will do `requests`. Raises ConfigError or Impossible; nothing was sent."""
-        return self.shelf().plan(choice, requests)
+        return self.resolver().plan(choice, requests)
 
     def form(self, target: Target) -> str:
         """The way of asking that a call begins with: the user's wish, else what worked last; "" = the row's first."""
-        return target.form or self._memory.forms.get(target.place, "")
+        return target.form or self._cache.forms.get(target.cache_key, "")
 
     def variants(self, target: Target) -> dict[str, str]:
         """Topic -> variant that a call begins with, as learned at the base URL of `target`."""
-        return self._memory.variants_at(target)
+        return self._cache.variants_at(target)
 
     def run(
         self,
@@ -143,7 +143,7 @@ class Engine:
         """Starts a run. `run_context`: the queueing and the graph it belongs to, else a run of its own. `auto_notify`: see
         Run."""
         run_context = replace(run_context or RunContext(uuid.uuid4().hex), project=plan.terms.project)
-        services = RunServices(self.ledger, self._lanes, self._memory, self.shelf().target_of)
+        services = RunServices(self.ledger, self._limiter, self._cache, self.resolver().resumable_target)
         run = Run(requests, plan, services, run_context, reference_format, auto_notify=auto_notify)
         run.start()
         return run
@@ -156,9 +156,9 @@ class Engine:
         claim = self.ledger.claim_answer(uid)
         if claim is None:
             return ReadAgain(0, "There is no kept answer to read for this picture")
-        shelf = self.shelf()
-        target = shelf.target_of(claim.provider, claim.profile, claim.address, claim.model)
-        spec = shelf.specs.get(claim.provider)
+        resolver = self.resolver()
+        target = resolver.resumable_target(claim.provider, claim.profile, claim.address, claim.model)
+        spec = resolver.specs.get(claim.provider)
         if target is None and spec is not None:
             # Reading needs no key: what has to be asked for at the provider then fails, and the answer stays.
             target = Target(spec, spec.models[0], claim.address, None, claim.profile)
@@ -167,15 +167,15 @@ class Engine:
                 [place.fingerprint for place in claim.images], "maybe", "unknown provider", unresolved=True
             )
             return ReadAgain(0, f"The provider {claim.provider} is not known here any more")
-        call = Call.resumed(claim, target, self.ledger, self._memory)
+        call = Call.resumed(claim, target, self.ledger, self._cache)
         call.detached = True
         call.run()
         worst = call.outcome.worst
         return ReadAgain(len(call.outcome.landed), worst.reason if worst else "")
 
-    def collect(self, *, however_old: bool = False) -> Collection:
+    def recover(self, *, however_old: bool = False) -> Recovery:
         """Brings home what was paid before this process began and can be had for nothing. Returns at once.
 
         `however_old`: a person has asked for it; by itself it doesn't look after what is older than some days.
         """
-        return Collection(self.ledger, self._lanes, self._memory, self.shelf(), however_old=however_old)
+        return Recovery(self.ledger, self._limiter, self._cache, self.resolver(), however_old=however_old)

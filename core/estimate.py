@@ -1,6 +1,6 @@
-"""What a run would do, without doing it: who would be asked, what is here already, what it would cost, what would be sent.
+"""Estimates a run without starting it: the provider, the stored pictures, the price, and the requests that would be sent.
 
-Nothing is sent, reserved or written. The nodes' price badge and the dry run are made of this.
+Nothing is sent, reserved or written. The price badge of the nodes and the dry run show the estimate.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .request import Request, Slot
 
 @dataclass(frozen=True)
 class Estimate:
-    """A run that has not happened. Amounts in US dollars."""
+    """What a run would do. Amounts in US dollars."""
 
     provider: str
     label: str
@@ -63,67 +63,71 @@ def estimate(
     *,
     pixels: bool,
     sends: bool = False,
-    shelf: ProviderResolver | None = None,
+    resolver: ProviderResolver | None = None,
 ) -> Estimate:
-    """What `engine` would do with `requests`. `pixels`: the references are the real ones, so that what is here is known.
-    `shelf`: the machine as it is now, where many forecasts are made of it.
+    """What `engine` would do with `requests`. `pixels`: the references are the real ones, so that stored pictures can be found.
+    `resolver`: providers and keys as they are now, read once for many estimates.
 
     Raises ConfigError, Impossible or LedgerFailed, as the run would before it sends anything.
     """
-    plan = (shelf or engine.shelf()).plan(choice, requests)
-    target, fits = plan.targets[0]
+    plan = (resolver or engine.resolver()).plan(choice, requests)
+    target, resolved = plan.targets[0]
     missing = _missing(engine, plan, requests) if pixels else None
     if plan.refusal and missing != []:
         raise plan.refusal
     pictures = sum(request.num_images for request in requests)
     price = target.model.price
-    priced = [fit.usd for fit in fits]
+    priced = [each.usd for each in resolved]
     known = None if target.override or None in priced else max((usd for usd in priced if usd is not None), default=None)
-    counted = max(fit.counted_usd for fit in fits)
-    notices = [notice for fit in fits for notice in fit.notices]
+    counted = max(each.counted_usd for each in resolved)
+    notices = [notice for each in resolved for notice in each.notices]
     if not pixels:
         notices = [notice for notice in notices if not notice.startswith("aspect ratio auto was sent as")]
     return Estimate(
         target.spec.id,
         target.spec.label,
         target.override or target.model.name,
-        fits[0].wire,
-        fits[0].resolution,
+        resolved[0].model_id,
+        resolved[0].resolution,
         pictures,
         None if missing is None else pictures - len(missing),
         known,
         counted,
-        sum(fit.counted_usd * request.num_images for fit, request in zip(fits, requests, strict=True)),
+        sum(each.counted_usd * request.num_images for each, request in zip(resolved, requests, strict=True)),
         price.source if price and known is not None else "",
         price.dated if price and known is not None else "",
         price.counted_source if price and known is not None and counted > known else "",
         tuple(dict.fromkeys([*plan.notices, *notices])),
-        tuple(_sends(target, (engine.form(target), engine.variants(target)), fits, requests, missing)) if sends else (),
+        tuple(_sends(target, (engine.form(target), engine.variants(target)), resolved, requests, missing))
+        if sends
+        else (),
     )
 
 
 def elsewhere(
-    shelf: ProviderResolver, choice: ProviderChoice | None, requests: Sequence[Request]
+    resolver: ProviderResolver, choice: ProviderChoice | None, requests: Sequence[Request]
 ) -> list[dict[str, Any]]:
-    """The same priced at every provider that has a key, the cheapest first; those that can't do it say why."""
+    """Prices `requests` at every provider that has a key, the cheapest first; those that can't do it say why."""
     found = []
-    for spec, asked in shelf.offers(choice or ProviderChoice(), requests):
+    for spec, candidate in resolver.candidates(choice or ProviderChoice(), requests):
         facts: dict[str, Any] = {"provider": spec.id, "label": spec.label}
-        if isinstance(asked, str):
-            found.append({**facts, "problem": asked})
+        if isinstance(candidate, str):
+            found.append({**facts, "problem": candidate})
             continue
-        target, fits = asked
-        each = [fit.usd for fit in fits]
+        target, resolved = candidate
+        prices = [each.usd for each in resolved]
         total = (
-            None if None in each else sum((fit.usd or 0) * r.num_images for fit, r in zip(fits, requests, strict=True))
+            None
+            if None in prices
+            else sum((each.usd or 0) * r.num_images for each, r in zip(resolved, requests, strict=True))
         )
         found.append(
             {
                 **facts,
                 "model": target.model.name,
-                "resolution": fits[0].resolution,
-                "usd_each": each[0],
-                "usd_counted_each": max(fit.counted_usd for fit in fits),
+                "resolution": resolved[0].resolution,
+                "usd_each": prices[0],
+                "usd_counted_each": max(each.counted_usd for each in resolved),
                 "usd": total,
             }
         )
@@ -133,7 +137,9 @@ def elsewhere(
 def _missing(engine: Engine, plan: Plan, requests: Sequence[Request]) -> list[Slot]:
     """The slots that no provider of the chain has made yet."""
     names = {
-        slot: plan.names(index, request, slot) for index, request in enumerate(requests) for slot in request.slots()
+        slot: plan.all_fingerprints(index, request, slot)
+        for index, request in enumerate(requests)
+        for slot in request.slots()
     }
     stored = engine.ledger.look_up([name for group in names.values() for name in group])
     return [slot for slot, group in names.items() if not any(name in stored for name in group)]
@@ -142,26 +148,26 @@ def _missing(engine: Engine, plan: Plan, requests: Sequence[Request]) -> list[Sl
 def _sends(
     target: Target,
     learned: tuple[str, Mapping[str, str]],
-    fits: Sequence[ResolvedRequest],
+    resolved: Sequence[ResolvedRequest],
     requests: Sequence[Request],
     missing: list[Slot] | None,
 ) -> list[dict[str, Any]]:
-    by_frame = {request.frame: (resolved, request) for resolved, request in zip(fits, requests, strict=True)}
+    by_frame = {request.frame: (each, request) for each, request in zip(resolved, requests, strict=True)}
     slots = [slot for request in requests for slot in request.slots()] if missing is None else missing
-    calls = batches(slots, lambda frame: by_frame[frame][0].offer.max_count)
+    calls = batches(slots, lambda frame: by_frame[frame][0].capabilities.max_count)
     return [_shown(target, learned, *by_frame[batch[0].frame], batch) for batch in calls]
 
 
 def _shown(
     target: Target,
     learned: tuple[str, Mapping[str, str]],
-    fit: ResolvedRequest,
+    resolved: ResolvedRequest,
     request: Request,
     slots: Sequence[Slot],
 ) -> dict[str, Any]:
-    """One paid request in words: pictures are named and not shown, the key is stars.
+    """One paid request as text: pictures are named and not shown, the key is stars.
 
-    `learned`: the form and the variants that a call begins with.
+    `learned`: the API variants that a call begins with.
     """
     marks = {
         b"\0" * (number + 1): f"<picture {number + 1}: {picture.width}x{picture.height}>"
@@ -173,7 +179,7 @@ def _shown(
     )
     addresses = {number: f"<address of picture {number + 1}>" for number in range(len(files))}
     form, variants = learned
-    job = target.job(fit, request, slots[0].seed, len(slots), files)
+    job = target.job(resolved, request, slots[0].seed, len(slots), files)
     job = replace(job, api_variant=form, variants=variants, uploaded=addresses)
     step = dialect(target.spec.dialect).start(job)
     shown: dict[str, Any] = {"slots": [slot.index for slot in slots], "frame": request.frame}

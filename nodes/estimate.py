@@ -58,7 +58,7 @@ def estimate_prompt(
 
     `detail`: with the stored pictures of edits and the requests themselves. `everywhere`: with the prices of all providers.
     """
-    graph, resolver = PromptGraph(prompt), engine.shelf()
+    graph, resolver = PromptGraph(prompt), engine.resolver()
     choices = PromptChoices(graph, resolver)
     nodes = graph.nodes(NODES)
     found: dict[str, Any] = {}
@@ -92,7 +92,7 @@ class NodeEstimate:
             known = known and self._known and self._references.known
             if everywhere:
                 facts["everywhere"] = elsewhere(resolver, choice, requests)
-            found = estimate(engine, choice, requests, pixels=known, sends=self._load, shelf=resolver)
+            found = estimate(engine, choice, requests, pixels=known, sends=self._load, resolver=resolver)
         except NanoBananaError as error:
             return {**facts, "problem": _problem(error), "references": self._references.facts}
         return {

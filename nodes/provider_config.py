@@ -146,5 +146,5 @@ class ProviderConfig(io.ComfyNode):
             text_of("model_override", model_override).strip(),
             provider_of("fallback", fallback),
         )
-        comfyui.engine().shelf().check(choice)
+        comfyui.engine().resolver().check(choice)
         return io.NodeOutput(choice)

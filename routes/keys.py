@@ -43,10 +43,10 @@ def test(request: RouteRequest) -> dict[str, Any]:
     spec, profile = _named(request)
     _count()
     engine = comfyui.engine()
-    shelf = engine.shelf()
-    if spec.needs_key and shelf.keys.key(spec, profile) is None:
-        raise shelf.no_key(spec, profile)
-    found = check_key(shelf.target(spec, profile))
+    resolver = engine.resolver()
+    if spec.needs_key and resolver.keys.key(spec, profile) is None:
+        raise resolver.missing_key_error(spec, profile)
+    found = check_key(resolver.target(spec, profile))
     if spec.needs_key:
         engine.keys.note_test(spec.id, profile, found.verdict, found.text)
     return {"provider": spec.id, "profile": profile, "verdict": found.verdict, "text": found.text}

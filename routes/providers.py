@@ -29,10 +29,10 @@ from .security import ApiError, RouteRequest
 def listed(request: RouteRequest) -> dict[str, Any]:
     """Every provider in the order of `auto`: what it can do, its address, its keys and where they come from."""
     engine = comfyui.engine()
-    shelf = engine.shelf()
-    order = shelf.ids()
+    resolver = engine.resolver()
+    order = resolver.ordered_ids()
     return {
-        "providers": [_provider(engine, shelf, shelf.specs[name]) for name in order],
+        "providers": [_provider(engine, resolver, resolver.specs[name]) for name in order],
         "dialects": {name: spec.label for name, spec in dialects().items()},
         "auths": list(AUTH),
         "profiles": engine.profiles(),
@@ -87,11 +87,11 @@ def _not_from_file(engine: Engine, name: str) -> None:
 
 
 def _one(engine: Engine, name: str) -> dict[str, Any]:
-    shelf = engine.shelf()
-    return _provider(engine, shelf, shelf.specs[name])
+    resolver = engine.resolver()
+    return _provider(engine, resolver, resolver.specs[name])
 
 
-def _provider(engine: Engine, shelf: ProviderResolver, spec: ProviderSpec) -> dict[str, Any]:
+def _provider(engine: Engine, resolver: ProviderResolver, spec: ProviderSpec) -> dict[str, Any]:
     from_file = spec.id in engine.providers_file().specs
     built_in = spec.id in BUILT_IN
     added = added_models.added(engine.settings(), spec.id) if built_in else {}
@@ -108,9 +108,9 @@ def _provider(engine: Engine, shelf: ProviderResolver, spec: ProviderSpec) -> di
         "recommended": spec.recommended,
         "checked": spec.checked,
         "models": [_model(model, spec, added) for model in spec.models],
-        "keys": _keys(engine, shelf, spec) if spec.needs_key else [],
+        "keys": _keys(engine, resolver, spec) if spec.needs_key else [],
         "key_variable": variables(spec)[0] if spec.needs_key else "",
-        **_address(shelf, spec),
+        **_address(resolver, spec),
     }
     if facts["own"]:
         facts["auth"] = next(
@@ -120,23 +120,23 @@ def _provider(engine: Engine, shelf: ProviderResolver, spec: ProviderSpec) -> di
     return facts
 
 
-def _address(shelf: ProviderResolver, spec: ProviderSpec) -> dict[str, Any]:
+def _address(resolver: ProviderResolver, spec: ProviderSpec) -> dict[str, Any]:
     if spec.local:
         return {"base_url": "", "base_url_source": "row", "base_url_problem": "", "base_url_variable": ""}
     url, problem = "", ""
     try:
-        url = shelf.settings.base_url(spec)
+        url = resolver.settings.base_url(spec)
     except ConfigError as error:
         problem = error.what
     return {
         "base_url": url,
-        "base_url_source": shelf.settings.address_source(spec),
+        "base_url_source": resolver.settings.address_source(spec),
         "base_url_problem": problem,
         "base_url_variable": variable(spec.id, "BASE_URL"),
     }
 
 
-def _keys(engine: Engine, shelf: ProviderResolver, spec: ProviderSpec) -> list[dict[str, Any]]:
+def _keys(engine: Engine, resolver: ProviderResolver, spec: ProviderSpec) -> list[dict[str, Any]]:
     """The state of each key: "environment", "stored", "disabled" or "none", without anything of the key itself."""
     found = []
     try:
@@ -147,8 +147,8 @@ def _keys(engine: Engine, shelf: ProviderResolver, spec: ProviderSpec) -> list[d
     for profile in ["default", *(name for name in stored if name != "default")]:
         state, source, problem = "none", "", ""
         try:
-            key = shelf.keys.key(spec, profile)
-            elsewhere = "" if key else shelf.keys.elsewhere(spec, profile)
+            key = resolver.keys.key(spec, profile)
+            elsewhere = "" if key else resolver.keys.elsewhere(spec, profile)
             if key is not None:
                 state, source = ("stored", "") if key.source == "the key store" else ("environment", key.source)
             elif elsewhere:
@@ -185,17 +185,17 @@ def _model(model: Model, spec: ProviderSpec, added: Mapping[str, Any]) -> dict[s
     }  # fmt: skip
 
 
-def _offer(offer: Capabilities | None, spec: ProviderSpec, operation: Any) -> dict[str, Any] | None:
-    if offer is None:
+def _offer(capabilities: Capabilities | None, spec: ProviderSpec, operation: Any) -> dict[str, Any] | None:
+    if capabilities is None:
         return None
-    takes = options_of(spec, operation, offer)
+    takes = options_of(spec, operation, capabilities)
     return {
-        "wire": offer.model_id,
-        "ratios": list(offer.ratios),
-        "resolutions": list(offer.all_resolutions),
-        "default_resolution": offer.default_resolution,
-        "max_references": offer.max_references,
-        "max_count": offer.max_count,
+        "wire": capabilities.model_id,
+        "ratios": list(capabilities.ratios),
+        "resolutions": list(capabilities.all_resolutions),
+        "default_resolution": capabilities.default_resolution,
+        "max_references": capabilities.max_references,
+        "max_count": capabilities.max_count,
         "options": {option: None if (few := takes[option]) is None else list(few) for option in sorted(takes)},
     }
 

@@ -113,7 +113,7 @@ def graph(request: RouteRequest) -> dict[str, Any]:
 def recover(request: RouteRequest) -> dict[str, Any]:
     """Fetches what is paid and can be had for nothing, and says what came of it."""
     wanted = _one(request).uid if "id" in request.path else ""
-    collection = comfyui.engine().collect(however_old=True)
+    collection = comfyui.engine().recover(however_old=True)
     ended = collection.wait(RECOVER_SECONDS)
     found: dict[str, Any] = {"ended": ended, "pictures": 0, "failed": 0, "text": ""}
     if ended:

@@ -73,13 +73,13 @@ def job(
     """The job that a run would hand to the dialect."""
     how = fitted(spec, asked, model)
     files, _ = encode_references(asked.references, spec)
-    options: dict[Option, str | int | bool] = dict(how.sent)
+    options: dict[Option, str | int | bool] = dict(how.options)
     if how.sends_seed:
         options["seed"] = asked.seed
     return Job(
         spec,
         base_url,
-        how.wire,
+        how.model_id,
         asked.operation,
         asked.prompt,
         options,
@@ -87,7 +87,7 @@ def job(
         tuple(files),
         api_variant,
         uploaded or {},
-        model_endpoint=how.offer.endpoint,
+        model_endpoint=how.capabilities.endpoint,
         project="sim-project",
     )
 

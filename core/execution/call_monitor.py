@@ -61,7 +61,7 @@ class CallMonitor:
         price: float | None = None,
     ) -> RunningCall:
         """Puts a call in line for its provider."""
-        queued = self._limiter.enter(call.target.account, call.target.parallel, call.run)
+        queued = self._limiter.submit(call.target.account, call.target.parallel, call.run)
         running = RunningCall(call, tasks, queued, references, price)
         self.calls.append(running)
         return running
@@ -118,7 +118,7 @@ class CallMonitor:
         """The timeout is over: the node goes on, the call is still waited for in the background."""
         call = running.call
         call.detached = True
-        self._limiter.leave(call.target.account, running.queued)
+        self._limiter.release(call.target.account, running.queued)
         error = failure(
             Fault("timeout"),
             call.spec_label,

@@ -41,33 +41,33 @@ class ConcurrencyLimiter:
         """Whether the process ends: what has not begun does not begin any more."""
         atexit.register(self._finish)
 
-    def enter(self, account: str, limit: int, work: Callable[[], None]) -> QueuedCall:
+    def submit(self, account: str, limit: int, work: Callable[[], None]) -> QueuedCall:
         """Puts `work` in line; it must not raise."""
-        ticket = QueuedCall(work, max(1, limit))
+        queued = QueuedCall(work, max(1, limit))
         with self._lock:
-            self._waiting.setdefault(account, deque()).append(ticket)
+            self._waiting.setdefault(account, deque()).append(queued)
         self._advance(account)
-        return ticket
+        return queued
 
-    def drop(self, account: str, ticket: QueuedCall) -> bool:
+    def drop(self, account: str, queued: QueuedCall) -> bool:
         """Takes a call out of the line; False when it has begun."""
         with self._lock:
-            if ticket.started or ticket.dropped:
-                return ticket.dropped
-            ticket.dropped = True
-            self._waiting[account].remove(ticket)
+            if queued.started or queued.dropped:
+                return queued.dropped
+            queued.dropped = True
+            self._waiting[account].remove(queued)
             return True
 
-    def leave(self, account: str, ticket: QueuedCall) -> None:
+    def release(self, account: str, queued: QueuedCall) -> None:
         """Gives up the place of a call that is only waited for any more: it must not hold up new ones."""
         with self._lock:
-            if not ticket.started or ticket.released:
+            if not queued.started or queued.released:
                 return
-            ticket.released = True
+            queued.released = True
             self._running[account] -= 1
         self._advance(account)
 
-    def busy(self) -> int:
+    def running_count(self) -> int:
         """How many calls are running now."""
         with self._lock:
             return sum(self._running.values())
@@ -76,22 +76,22 @@ class ConcurrencyLimiter:
         with self._lock:
             line = self._waiting.get(account, deque())
             while line and not self._ending and self._running.get(account, 0) < line[0].limit:
-                ticket = line.popleft()
-                ticket.started = True
+                queued = line.popleft()
+                queued.started = True
                 self._running[account] = self._running.get(account, 0) + 1
                 thread = threading.Thread(
-                    target=self._live, args=(account, ticket), daemon=True, name="nano-banana-call"
+                    target=self._live, args=(account, queued), daemon=True, name="nano-banana-call"
                 )
                 self._threads.add(thread)
                 thread.start()
 
-    def _live(self, account: str, ticket: QueuedCall) -> None:
+    def _live(self, account: str, queued: QueuedCall) -> None:
         try:
-            ticket.work()
+            queued.work()
         finally:
             with self._lock:
-                if not ticket.released:
-                    ticket.released = True
+                if not queued.released:
+                    queued.released = True
                     self._running[account] -= 1
                 self._threads.discard(threading.current_thread())
             self._advance(account)

@@ -73,7 +73,7 @@ class ProviderAttempt:
             resolved.fingerprint(request, task.slot),
             task.fingerprints,
             self._target.spec.id,
-            resolved.wire,
+            resolved.model_id,
             self._target.profile,
             request.operation,
             request.prompt,
@@ -146,7 +146,7 @@ class ProviderAttempt:
 
     def _batches(self, mine: Sequence[ImageTask]) -> list[list[ImageTask]]:
         by_slot = {task.slot: task for task in mine}
-        found = batches(by_slot, lambda frame: self._resolved[frame].offer.max_count)
+        found = batches(by_slot, lambda frame: self._resolved[frame].capabilities.max_count)
         return [[by_slot[slot] for slot in batch] for batch in found]
 
     def _resumed(self, claim: Claim) -> Call:

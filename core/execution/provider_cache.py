@@ -38,12 +38,12 @@ class ProviderCache:
     def variants_at(self, target: Target) -> dict[str, str]:
         """Topic -> variant, for what was learned about the base URL of `target`."""
         learned = self.variants.copy().items()  # another call may be learning something
-        return {topic: word for (dialect, url, topic), word in learned if (dialect, url) == target.place}
+        return {topic: word for (dialect, url, topic), word in learned if (dialect, url) == target.cache_key}
 
     def keep_variants(self, target: Target, variants: Mapping[str, str]) -> None:
         """These variants have worked at the base URL of `target`."""
         for topic, word in variants.items():
-            self.variants[target.place + (topic,)] = word
+            self.variants[target.cache_key + (topic,)] = word
 
     def uploaded(self, target: Target, references: Sequence[Encoded], digests: Sequence[str]) -> Mapping[int, str]:
         """The addresses of the references that are at this provider already, by their place in the request."""

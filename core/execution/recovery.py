@@ -39,34 +39,36 @@ class RecoveredCall:
         return "; ".join(parts)
 
 
-class Collection:
+class Recovery:
     """One round. `wait` for it, then look at `result`."""
 
     def __init__(
         self,
         ledger: Journal,
-        lanes: ConcurrencyLimiter,
-        memory: ProviderCache,
-        shelf: ProviderResolver,
+        limiter: ConcurrencyLimiter,
+        cache: ProviderCache,
+        resolver: ProviderResolver,
         *,
         however_old: bool = False,
     ) -> None:
         self._calls: list[Call] = []
         self._done = threading.Event()
-        self._left = 1
+        self._pending = 1
         self._lock = threading.Lock()
-        for claim in ledger.claim_stalled(lambda *where: shelf.target_of(*where) is not None, however_old=however_old):
-            target = shelf.target_of(claim.provider, claim.profile, claim.address, claim.model)
+        for claim in ledger.claim_stalled(
+            lambda *where: resolver.resumable_target(*where) is not None, however_old=however_old
+        ):
+            target = resolver.resumable_target(claim.provider, claim.profile, claim.address, claim.model)
             if target is None:  # its key was taken away in this very moment
                 ledger.mark_failed([place.fingerprint for place in claim.images], "maybe", "no key", resumable=True)
                 continue
-            call = Call.resumed(claim, target, ledger, memory, ended=self._ended)
+            call = Call.resumed(claim, target, ledger, cache, ended=self._ended)
             call.detached = True
             self._calls.append(call)
-        self._left += len(self._calls)
+        self._pending += len(self._calls)
         for call in self._calls:
-            lanes.enter(call.target.account, call.target.parallel, call.run)
-        self._one_less()
+            limiter.submit(call.target.account, call.target.parallel, call.run)
+        self._count_down()
 
     def wait(self, seconds: float | None = None) -> bool:
         return self._done.wait(seconds)
@@ -81,10 +83,10 @@ class Collection:
     def _ended(self, call: Call) -> None:
         for each in call.outcome.landed.values():
             log.info("a %s picture that was paid for earlier was collected from %s", each.format, call.spec_label)
-        self._one_less()
+        self._count_down()
 
-    def _one_less(self) -> None:
+    def _count_down(self) -> None:
         with self._lock:
-            self._left -= 1
-            if self._left == 0:
+            self._pending -= 1
+            if self._pending == 0:
                 self._done.set()

@@ -81,11 +81,11 @@ class RunState:
     def _add_fingerprints(self, candidate: Candidate) -> None:
         resolved = self.resolved_by_frame(candidate)
         for task in self.tasks:
-            more = resolved[task.slot.frame].names(task.request, task.slot)
+            more = resolved[task.slot.frame].all_fingerprints(task.request, task.slot)
             task.fingerprints = tuple(dict.fromkeys((*task.fingerprints, *more)))
 
     def credit(self, candidate: Candidate) -> None:
         """Names `candidate` in the report as the provider of the pictures."""
         target, resolved = candidate
         self.report.provider, self.report.model = target.spec.id, target.model.name
-        self.report.wire, self.report.resolution = resolved[0].wire, resolved[0].resolution
+        self.report.wire, self.report.resolution = resolved[0].model_id, resolved[0].resolution

@@ -1,4 +1,4 @@
-"""Holds a request against a row: what is sent, what is left out, what is impossible.
+"""Negotiates a request with a model's capabilities: which options are sent, which are left out, what is impossible.
 
 Everything impossible is refused here, before anything is sent, with the list of what is possible. What is merely not
 supported is left out with a notice.
@@ -26,10 +26,10 @@ class ResolvedRequest:
 
     spec: ProviderSpec
     model: Model
-    offer: Capabilities
-    wire: str
+    capabilities: Capabilities
+    model_id: str
     """The wire model id."""
-    sent: tuple[tuple[Option, str | int | bool], ...]
+    options: tuple[tuple[Option, str | int | bool], ...]
     """Our option -> value in our spelling, for everything that is sent, without count and seed."""
     sends_seed: bool
     resolution: str
@@ -42,7 +42,7 @@ class ResolvedRequest:
 
     @property
     def counted_usd(self) -> float:
-        """What a picture counts as against a cap: its price, a dearer figure that was seen, or the dearest of the field."""
+        """What a picture counts as against a cap: its price, a higher one that was seen, or the highest known price."""
         if self.override_usd is not None:
             return self.override_usd
         if self.usd is None or self.model.price is None:
@@ -50,23 +50,23 @@ class ResolvedRequest:
         return max(self.usd, self.model.price.counted_of(self.resolution) or 0.0)
 
     def fingerprint(self, request: Request, slot: Slot, version: int = FINGERPRINT_VERSION) -> str:
-        """Identifies one picture: equal for two asks that would give the user the same thing to pay for."""
+        """Identifies one picture: equal for two requests that would have the user pay for the same picture."""
         facts = _FACTS[version](self, request, slot)
         text = json.dumps({"version": version, **facts}, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
         return f"v{version}:{hashlib.sha256(text.encode()).hexdigest()}"
 
-    def names(self, request: Request, slot: Slot) -> tuple[str, ...]:
-        """Its fingerprints in all versions, the newest first: what was paid for before an update is still found."""
+    def all_fingerprints(self, request: Request, slot: Slot) -> tuple[str, ...]:
+        """Its fingerprints in all versions, the newest first, so that pictures paid for before an update are found."""
         return tuple(self.fingerprint(request, slot, version) for version in sorted(_FACTS, reverse=True))
 
 
-def _facts_1(negotiate: ResolvedRequest, request: Request, slot: Slot) -> dict[str, Any]:
+def _facts_1(resolved: ResolvedRequest, request: Request, slot: Slot) -> dict[str, Any]:
     return {
         "operation": request.operation,
-        "provider": negotiate.spec.id,
-        "model": negotiate.wire,
+        "provider": resolved.spec.id,
+        "model": resolved.model_id,
         "prompt": request.prompt,
-        "options": dict(negotiate.sent),
+        "options": dict(resolved.options),
         "seed": slot.seed,
         "slot": slot.index,
         "references": [picture.digest for picture in request.references],
@@ -84,8 +84,8 @@ def negotiate(
 
     Raises Impossible with what is possible instead.
     """
-    offer = model.capabilities(request.operation)
-    if offer is None:
+    capabilities = model.capabilities(request.operation)
+    if capabilities is None:
         can = [other.name for other in spec.models if other.capabilities(request.operation)]
         verb = "edit pictures" if request.operation == "edit" else "make pictures from text alone"
         raise _impossible(
@@ -94,23 +94,24 @@ def negotiate(
         )
     if not request.prompt.strip():
         raise _impossible("The prompt is empty", "Write what the picture should show")
-    if offer.max_prompt and len(request.prompt) > offer.max_prompt:
+    if capabilities.max_prompt and len(request.prompt) > capabilities.max_prompt:
         raise _impossible(
-            f"The prompt has {len(request.prompt)} characters: {model.name} at {spec.label} takes up to {offer.max_prompt}",
+            f"The prompt has {len(request.prompt)} characters: {model.name} at {spec.label} takes up to "
+            f"{capabilities.max_prompt}",
             "Shorten it, or choose another provider",
         )
-    ratio, ratio_notice = _ratio(request, spec, model, offer)
-    resolution = _resolution(request, spec, model, offer)
-    _count_references(request, spec, model, offer)
+    ratio, ratio_notice = _ratio(request, spec, model, capabilities)
+    resolution = _resolution(request, spec, model, capabilities)
+    _count_references(request, spec, model, capabilities)
 
     sent: list[tuple[Option, str | int | bool]] = []
     notices = [ratio_notice] if ratio_notice else []
     if ratio:
         sent.append(("aspect_ratio", ratio))
-    if resolution and not offer.fixed_resolution:
+    if resolution and not capabilities.fixed_resolution:
         sent.append(("resolution", resolution))
-    takes = options_of(spec, request.operation, offer)
-    for option, value in _asked(request):
+    takes = options_of(spec, request.operation, capabilities)
+    for option, value in _options(request):
         possible = takes.get(option)
         if option not in takes:
             notices.append(f"{_name(option)} was left out: {spec.label} has no such option for {model.name}")
@@ -125,13 +126,13 @@ def negotiate(
         notices.append(
             f"The seed was not sent: {spec.label} takes none for {model.name}; a new seed is still a new request"
         )
-    effective = resolution or offer.fixed_resolution or offer.default_resolution
+    effective = resolution or capabilities.fixed_resolution or capabilities.default_resolution
     usd = None if override or model.price is None else model.price.of(effective)
     return ResolvedRequest(
         spec,
         model,
-        offer,
-        override or offer.model_id,
+        capabilities,
+        override or capabilities.model_id,
         tuple(sent),
         sends_seed,
         effective,
@@ -141,12 +142,14 @@ def negotiate(
     )
 
 
-def options_of(spec: ProviderSpec, operation: Operation, offer: Capabilities) -> dict[Option, tuple[str, ...] | None]:
+def options_of(
+    spec: ProviderSpec, operation: Operation, capabilities: Capabilities
+) -> dict[Option, tuple[str, ...] | None]:
     """The options beyond ratio, resolution and count that are sent, with our values that are possible; None = any."""
-    fields = (offer.endpoint or spec.endpoints[operation]).fields
+    fields = (capabilities.endpoint or spec.endpoints[operation]).fields
     found: dict[Option, tuple[str, ...] | None] = {}
-    for option in offer.options & fields.keys():
-        values = offer.option_values.get(option) or fields[option].values
+    for option in capabilities.options & fields.keys():
+        values = capabilities.option_values.get(option) or fields[option].values
         found[option] = None if values is None else tuple(values)
     return found
 
@@ -162,69 +165,69 @@ def nearest_ratio(width: int, height: int, ratios: Iterable[str]) -> str:
     return min(ratios, key=distance)
 
 
-def _ratio(request: Request, spec: ProviderSpec, model: Model, offer: Capabilities) -> tuple[str, str]:
+def _ratio(request: Request, spec: ProviderSpec, model: Model, capabilities: Capabilities) -> tuple[str, str]:
     """The ratio to send ("" for none) and a notice ("" for none)."""
-    asked = request.options.aspect_ratio
-    if asked != "auto":
-        if asked not in offer.ratios:
+    wanted = request.options.aspect_ratio
+    if wanted != "auto":
+        if wanted not in capabilities.ratios:
             raise _impossible(
-                f"{model.name} at {spec.label} has no aspect ratio {asked}",
-                f"Possible: auto, {', '.join(offer.ratios)}",
+                f"{model.name} at {spec.label} has no aspect ratio {wanted}",
+                f"Possible: auto, {', '.join(capabilities.ratios)}",
             )
-        return asked, ""
+        return wanted, ""
     if request.operation == "generate" or not request.references:
         return "", ""
-    if offer.auto_ratio == OMITTED and len(request.references) == 1:
+    if capabilities.auto_ratio == OMITTED and len(request.references) == 1:
         return "", ""
-    if offer.auto_ratio and offer.auto_ratio != OMITTED:
-        return offer.auto_ratio, ""
-    if not offer.ratios:
+    if capabilities.auto_ratio and capabilities.auto_ratio != OMITTED:
+        return capabilities.auto_ratio, ""
+    if not capabilities.ratios:
         return "", ""  # there is nothing to choose from
     first = request.references[0]
-    nearest = nearest_ratio(first.width, first.height, offer.ratios)
+    nearest = nearest_ratio(first.width, first.height, capabilities.ratios)
     return nearest, f"aspect ratio auto was sent as {nearest}, the nearest to picture 1 ({first.width}x{first.height})"
 
 
-def _resolution(request: Request, spec: ProviderSpec, model: Model, offer: Capabilities) -> str:
-    asked = request.options.resolution
-    if asked == "auto":
+def _resolution(request: Request, spec: ProviderSpec, model: Model, capabilities: Capabilities) -> str:
+    wanted = request.options.resolution
+    if wanted == "auto":
         return ""
-    if asked not in offer.all_resolutions:
+    if wanted not in capabilities.all_resolutions:
         raise _impossible(
-            f"{model.name} at {spec.label} can't make {asked} pictures",
-            f"Possible: {', '.join(('auto', *offer.all_resolutions))}",
+            f"{model.name} at {spec.label} can't make {wanted} pictures",
+            f"Possible: {', '.join(('auto', *capabilities.all_resolutions))}",
         )
-    return asked
+    return wanted
 
 
-def _count_references(request: Request, spec: ProviderSpec, model: Model, offer: Capabilities) -> None:
+def _count_references(request: Request, spec: ProviderSpec, model: Model, capabilities: Capabilities) -> None:
     count = len(request.references)
     if request.operation == "edit" and count == 0:
         raise _impossible("There is no image to edit", "Connect image_1")
-    if count > offer.max_references:
+    if count > capabilities.max_references:
         raise _impossible(
-            f"{count} reference images are too many: {model.name} at {spec.label} takes up to {offer.max_references}",
+            f"{count} reference images are too many: {model.name} at {spec.label} takes up to {capabilities.max_references}",
             "Connect fewer images, or shorten the batches",
         )
 
 
-def _asked(request: Request) -> list[tuple[Option, str | bool]]:
-    """The options that aren't at "leave it to the provider", with our value."""
+def _options(request: Request) -> list[tuple[Option, str | bool]]:
+    """The options that the graph has set, with our value."""
     options = request.options
-    asked: list[tuple[Option, str | bool]] = []
+    found: list[tuple[Option, str | bool]] = []
     if options.web_search:
-        asked.append(("web_search", True))
+        found.append(("web_search", True))
     if options.safety_tolerance != "default":
-        asked.append(("safety_tolerance", options.safety_tolerance))
+        found.append(("safety_tolerance", options.safety_tolerance))
     if options.limit_generations != "default":
-        asked.append(("limit_generations", options.limit_generations))
+        found.append(("limit_generations", options.limit_generations))
     if options.output_format != "auto":
-        asked.append(("output_format", options.output_format))
+        found.append(("output_format", options.output_format))
     if options.thinking != "default":
-        asked.append(("thinking", options.thinking))
+        found.append(("thinking", options.thinking))
     if options.system_prompt.strip():
-        asked.append(("system_prompt", options.system_prompt))
-    return asked
+        found.append(("system_prompt", options.system_prompt))
+    return found
 
 
 _NAMES: dict[str, str] = {"web_search": "enable_web_search"}

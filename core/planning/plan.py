@@ -1,10 +1,11 @@
-"""A choice as it will be used on this machine: who is asked, at which address, with which key, on which terms."""
+"""The plan of a run: which providers are asked, at which address, with which key, within which spending limits."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import NamedTuple
 
 from ..config.caps import Caps
 from ..dialects.base.step import Job
@@ -18,7 +19,7 @@ from .negotiate import ResolvedRequest
 
 @dataclass(frozen=True)
 class Target:
-    """A choice as it will be used."""
+    """One provider with its model, address and key on this machine."""
 
     spec: ProviderSpec
     model: Model
@@ -33,34 +34,34 @@ class Target:
     ca_bundle: str = ""
 
     @property
-    def place(self) -> tuple[str, str]:
-        """Where something is learned about forms: one address may speak several dialects."""
+    def cache_key(self) -> tuple[str, str]:
+        """What is learned about an API is kept under this: one address may serve several dialects."""
         return self.spec.dialect, self.base_url
 
     @property
     def account(self) -> str:
-        """Names what a provider's limits hold for: the key at the address. Says nothing about the key itself."""
+        """Id of the account that a provider's rate limit is for. The key stands in it as a hash only."""
         key = sha256(self.key.value.encode("utf-8", "replace")).hexdigest()[:16] if self.key else ""
         return f"{self.spec.id} {self.base_url} {self.profile} {key}"
 
     def job(
-        self, fit: ResolvedRequest, request: Request, seed: int, count: int, references: Sequence[Encoded] = ()
+        self, resolved: ResolvedRequest, request: Request, seed: int, count: int, references: Sequence[Encoded] = ()
     ) -> Job:
-        """What the dialect gets for one call: for a real one and for one that is only shown."""
-        options = dict(fit.sent)
-        if fit.sends_seed:
+        """The dialect's job for one call, real or only shown."""
+        options = dict(resolved.options)
+        if resolved.sends_seed:
             options["seed"] = seed
         return Job(
             self.spec,
             self.base_url,
-            fit.wire,
+            resolved.model_id,
             request.operation,
             request.prompt,
             options,
             count,
             tuple(references),
             project=self.key.project if self.key else "",
-            model_endpoint=fit.offer.endpoint,
+            model_endpoint=resolved.capabilities.endpoint,
         )
 
 
@@ -74,29 +75,37 @@ class Terms:
     project: str = ""
 
 
-Candidate = tuple[Target, tuple[ResolvedRequest, ...]]
-"""A target and the fit of every request."""
+class Candidate(NamedTuple):
+    """A provider that can do the requests."""
+
+    target: Target
+    resolved: tuple[ResolvedRequest, ...]
+    """How it would do each request, in their order."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Who does the requests, and what the user should know about the choice."""
+    """Which providers are asked, and what the user should know about the choice."""
 
     targets: tuple[Candidate, ...]
     """To be tried in order."""
     notices: tuple[str, ...]
-    looked: tuple[Candidate, ...] = ()
-    """The others that `auto` could have chosen, or could have while their keys were here: a picture that one of them has
-    made is not paid again, and one that may be out there is asked about."""
+    store_only: tuple[Candidate, ...] = ()
+    """Other providers that `auto` could have chosen, with their keys or before those were removed. They are not asked, but a
+    picture that one of them has made is not paid again, and the user is asked about one that may have been paid there."""
     terms: Terms = Terms()
     refusal: NanoBananaError | None = None
-    """Why nothing may be sent: the user has to be asked about a model first. What is stored is taken all the same."""
+    """Why nothing may be sent: the user has to allow the model first. Stored pictures are used all the same."""
 
     @property
     def chain(self) -> tuple[Candidate, ...]:
-        """Everybody who may have made one of the pictures."""
-        return (*self.targets, *self.looked)
+        """Every provider that may have made one of the pictures."""
+        return (*self.targets, *self.store_only)
 
-    def names(self, index: int, request: Request, slot: Slot) -> tuple[str, ...]:
+    def all_fingerprints(self, index: int, request: Request, slot: Slot) -> tuple[str, ...]:
         """Every fingerprint that a picture of the request at `index` may have: at each provider, in each version."""
-        return tuple(dict.fromkeys(name for _, fits in self.chain for name in fits[index].names(request, slot)))
+        return tuple(
+            dict.fromkeys(
+                name for _, resolved in self.chain for name in resolved[index].all_fingerprints(request, slot)
+            )
+        )

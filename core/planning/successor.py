@@ -29,8 +29,8 @@ def is_unknown_model(error: NanoBananaError | None) -> bool:
 
 def gone_id(asked: Candidate) -> GoneId:
     """What is remembered of a model that the provider doesn't know."""
-    target, fits = asked
-    return target.spec.id, target.base_url, fits[0].wire
+    target, resolved = asked
+    return target.spec.id, target.base_url, resolved[0].model_id
 
 
 def has_successor(target: Target) -> bool:
@@ -45,16 +45,17 @@ def successor_of(asked: Candidate, requests: Sequence[Request]) -> Candidate | N
 
     Raises Impossible where the successor can't do one of the requests.
     """
-    target, fits = asked
+    target, resolved = asked
     model = target.spec.model(target.model.successor)
     if not has_successor(target) or model is None:
         return None
     try:
-        return replace(target, model=model), tuple(negotiate(request, target.spec, model) for request in requests)
+        again = tuple(negotiate(request, target.spec, model) for request in requests)
+        return Candidate(replace(target, model=model), again)
     except Impossible as error:
         raise Impossible(
-            f"{target.spec.label} no longer knows {target.model.name} ({fits[0].wire}), and its successor can't do this "
-            f"request: {error.what}",
+            f"{target.spec.label} no longer knows {target.model.name} ({resolved[0].model_id}), and its successor can't do "
+            f"this request: {error.what}",
             cure=error.cure,
         ) from None
 
@@ -64,17 +65,17 @@ def current(asked: Candidate, requests: Sequence[Request], gone: Collection[Gone
 
     Raises Impossible where the successor can't do one of the requests.
     """
-    found = [asked]
-    while gone_id(found[0]) in gone and (after := successor_of(found[0], requests)) is not None:
-        if len(found) > len(asked[0].spec.models):
+    successor = [asked]
+    while gone_id(successor[0]) in gone and (after := successor_of(successor[0], requests)) is not None:
+        if len(successor) > len(asked[0].spec.models):
             break  # successors that lead in a circle
-        found.insert(0, after)
-    return found
+        successor.insert(0, after)
+    return successor
 
 
 def notice(old: Candidate, new: Candidate) -> str:
     """What the user is told when a successor is asked."""
-    before, after = f"{old[0].model.name} ({old[1][0].wire})", f"{new[0].model.name} ({new[1][0].wire})"
+    before, after = f"{old[0].model.name} ({old[1][0].model_id})", f"{new[0].model.name} ({new[1][0].model_id})"
     return (
         f"{old[0].spec.label} no longer knows {before}: its successor {after} is asked instead, at its own price. To find "
         f"out cost nothing; choose {new[0].model.name} to ask it at once"

@@ -38,7 +38,7 @@ def engine(doubles: Doubles, home: Path, **environ: str) -> Engine:
 
 def refusal(here: Engine, choice: ProviderChoice) -> UnknownModel:
     """The same in the run and in the estimate. Not in ProviderConfig, which doesn't know what is stored."""
-    here.shelf().check(choice)
+    here.resolver().check(choice)
     ran = done(here, choice, request())
     for pixels in (False, True):
         with pytest.raises(UnknownModel) as found:
@@ -100,7 +100,7 @@ def test_ids_that_the_user_has_described_are_known(doubles: Doubles, tmp_path: P
     here = engine(doubles, tmp_path)
     change_models(tmp_path, here.unadded("fal"), {"nine": {"wire": "me/in-settings", "price": 0.1}})
     for known in ("me/in-yaml", "me/in-settings", wire):
-        assert here.plan(ProviderChoice("fal", model_override=known), [request()]).targets[0][1][0].wire == known
+        assert here.plan(ProviderChoice("fal", model_override=known), [request()]).targets[0][1][0].model_id == known
 
 
 def test_an_allowed_id_is_sent_and_counts_as_was_said(doubles: Doubles, tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_what_is_paid_comes_from_the_store_although_its_id_is_no_longer_allowed(
     here = engine(doubles, tmp_path)
     asked = request(prompt=f"paid before, {place}")
     allow(tmp_path, FAL, VIDEO, 0.2)
-    name = here.plan(ORDER, [asked]).names(0, asked, asked.slots()[0])[0]
+    name = here.plan(ORDER, [asked]).all_fingerprints(0, asked, asked.slots()[0])[0]
     assert claim_one(here.ledger, name) == "reserved"
     here.ledger.mark_sent([name], "c" * 32)
     here.ledger.write_incoming(name, png(3))

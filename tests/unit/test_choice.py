@@ -27,7 +27,7 @@ KEYS = {
 }
 
 
-def shelf(*providers: str, store: Any = None, **more: str) -> ProviderResolver:
+def resolver(*providers: str, store: Any = None, **more: str) -> ProviderResolver:
     """A machine with keys for these providers; further variables by their end."""
     environ = {name: value for provider in providers for name, value in KEYS[provider].items()}
     environ |= {f"NANO_BANANA_{name}": value for name, value in more.items()}
@@ -40,7 +40,7 @@ def ids(plan: Any) -> list[tuple[str, str]]:
 
 def test_a_named_provider_is_used_with_its_address_and_key() -> None:
     """One target, nothing to tell."""
-    plan = shelf("onerouter", "runflow").plan(ProviderChoice("runflow", "nano-banana-pro"), [request()])
+    plan = resolver("onerouter", "runflow").plan(ProviderChoice("runflow", "nano-banana-pro"), [request()])
     (target, fits), *rest = plan.targets
     assert not rest and plan.notices == () and len(fits) == 1
     assert target.base_url == "https://api.runflow.io" and target.key and target.key.value == "key-runflow-1"
@@ -50,62 +50,62 @@ def test_a_named_provider_is_used_with_its_address_and_key() -> None:
 def test_recommended_is_the_row_s_choice() -> None:
     """For each provider its own."""
     for name in ("onerouter", "apiframe", "runflow", "nanobanana"):
-        assert ids(shelf(name).plan(ProviderChoice(name), [request()])) == [(name, BUILT_IN[name].recommended)]
+        assert ids(resolver(name).plan(ProviderChoice(name), [request()])) == [(name, BUILT_IN[name].recommended)]
 
 
 def test_auto_takes_the_first_with_a_key_in_the_user_s_order() -> None:
     """Built-in order without settings; nothing connected means auto too."""
-    assert ids(shelf("runflow", "onerouter").plan(None, [request()]))[0][0] == "onerouter"
-    ordered = shelf("runflow", "onerouter", ORDER="nobody, runflow")
+    assert ids(resolver("runflow", "onerouter").plan(None, [request()]))[0][0] == "onerouter"
+    ordered = resolver("runflow", "onerouter", ORDER="nobody, runflow")
     assert ids(ordered.plan(ProviderChoice(), [request()]))[0][0] == "runflow"
     assert ordered.with_keys() == ["runflow", "onerouter"]
 
 
 def test_auto_passes_over_those_that_can_t_do_it() -> None:
     """An extreme ratio exists at Runflow only; every request of the node has to be possible."""
-    machine = shelf("onerouter", "apiframe", "runflow")
+    machine = resolver("onerouter", "apiframe", "runflow")
     assert ids(machine.plan(None, [request(aspect_ratio="1:8")])) == [("runflow", "nano-banana-2")]
     assert ids(machine.plan(None, [request(), request(aspect_ratio="8:1")]))[0][0] == "runflow"
     with pytest.raises(Impossible) as refusal:
-        shelf("onerouter", "apiframe").plan(None, [request(aspect_ratio="1:8")])
+        resolver("onerouter", "apiframe").plan(None, [request(aspect_ratio="1:8")])
     assert "OneRouter" in str(refusal.value) and "APIFRAME" in str(refusal.value)
 
 
 def test_auto_is_never_offline() -> None:
     """Pictures that say SIMULATION are nobody's fallback."""
     with pytest.raises(ConfigError) as refusal:
-        shelf().plan(None, [request()])
+        resolver().plan(None, [request()])
     assert "NANO_BANANA_" in str(refusal.value) and "offline" in str(refusal.value)
-    assert "offline" not in shelf("onerouter").with_keys()
+    assert "offline" not in resolver("onerouter").with_keys()
 
 
 def test_auto_needs_an_address_too() -> None:
     """A key for a reseller without its address can't be used, and hinders nobody."""
-    machine = shelf("runflow", NANOBANANA_API_KEY="key-nano-1")
+    machine = resolver("runflow", NANOBANANA_API_KEY="key-nano-1")
     assert machine.with_keys() == ["runflow"] and ids(machine.plan(None, [request()]))[0][0] == "runflow"
 
 
 def test_auto_keeps_to_the_family_of_a_named_model() -> None:
     """nano-banana-pro is the name of one family, and the S3 reseller's nano-banana-2 belongs to it."""
-    assert ids(shelf("nanobanana").plan(ProviderChoice(model="nano-banana-pro"), [request()])) == [
+    assert ids(resolver("nanobanana").plan(ProviderChoice(model="nano-banana-pro"), [request()])) == [
         ("nanobanana", "nano-banana-2")
     ]
-    assert ids(shelf("nanobanana", "runflow").plan(ProviderChoice(model="nano-banana-2"), [request()])) == [
+    assert ids(resolver("nanobanana", "runflow").plan(ProviderChoice(model="nano-banana-2"), [request()])) == [
         ("runflow", "nano-banana-2")
     ]
     with pytest.raises(Impossible, match="not known"):
-        shelf("runflow").plan(ProviderChoice(model="nano-banana-99"), [request()])
+        resolver("runflow").plan(ProviderChoice(model="nano-banana-99"), [request()])
 
 
 def test_offline_needs_no_key() -> None:
     """Named, it is free and local."""
-    (target, _), *_ = shelf().plan(ProviderChoice("offline"), [request()]).targets
+    (target, _), *_ = resolver().plan(ProviderChoice("offline"), [request()]).targets
     assert target.key is None and target.base_url == "http://127.0.0.1:1/offline"
 
 
 def test_a_missing_key_fails_at_once_with_the_ways_out() -> None:
     """The variable, the settings, offline, and whose keys are here; in `check` already."""
-    machine = shelf("runflow")
+    machine = resolver("runflow")
     for ask in (
         lambda: machine.check(ProviderChoice("onerouter")),
         lambda: machine.plan(ProviderChoice("onerouter"), [request()]),
@@ -119,7 +119,7 @@ def test_a_missing_key_fails_at_once_with_the_ways_out() -> None:
 
 def test_a_missing_key_may_be_substituted_if_the_user_wants_it() -> None:
     """As auto with the same family, and it is said; never for a profile."""
-    machine = shelf("runflow", MISSING_PROVIDER="substitute")
+    machine = resolver("runflow", MISSING_PROVIDER="substitute")
     machine.check(ProviderChoice("onerouter"))
     plan = machine.plan(ProviderChoice("onerouter", "nano-banana-pro"), [request()])
     assert (
@@ -136,14 +136,14 @@ def test_a_missing_key_may_be_substituted_if_the_user_wants_it() -> None:
 def test_an_unknown_provider_is_told_with_those_there_are() -> None:
     """Its name is cut: it may be anything."""
     with pytest.raises(Impossible) as refusal:
-        shelf().check(ProviderChoice("x" * 500))
+        resolver().check(ProviderChoice("x" * 500))
     assert "onerouter" in str(refusal.value) and len(str(refusal.value)) < 400
 
 
 def test_a_model_the_provider_doesn_t_have_is_told_with_its_models() -> None:
     """By `check` too."""
     with pytest.raises(Impossible, match="nano-banana-pro"):
-        shelf("onerouter").check(ProviderChoice("onerouter", "nano-banana-hd"))
+        resolver("onerouter").check(ProviderChoice("onerouter", "nano-banana-hd"))
 
 
 def test_fallbacks_follow_in_order_and_each_stands_once() -> None:
@@ -151,7 +151,7 @@ def test_fallbacks_follow_in_order_and_each_stands_once() -> None:
     chain = ProviderChoice(
         "onerouter", fallback=ProviderChoice("runflow", fallback=ProviderChoice("onerouter", "nano-banana-2"))
     )
-    assert ids(shelf("onerouter", "runflow").plan(chain, [request()])) == [
+    assert ids(resolver("onerouter", "runflow").plan(chain, [request()])) == [
         ("onerouter", "nano-banana-2"),
         ("runflow", "nano-banana-2"),
     ]
@@ -160,11 +160,11 @@ def test_fallbacks_follow_in_order_and_each_stands_once() -> None:
 def test_a_fallback_that_can_t_do_it_is_skipped_with_a_notice() -> None:
     """The first choice works; but the first choice itself is never skipped."""
     chain = ProviderChoice("runflow", fallback=ProviderChoice("onerouter"))
-    plan = shelf("onerouter", "runflow").plan(chain, [request(aspect_ratio="1:8")])
+    plan = resolver("onerouter", "runflow").plan(chain, [request(aspect_ratio="1:8")])
     assert ids(plan) == [("runflow", "nano-banana-2")]
     assert "onerouter" in plan.notices[0] and "1:8" in plan.notices[0]
     with pytest.raises(Impossible):
-        shelf("onerouter", "runflow").plan(
+        resolver("onerouter", "runflow").plan(
             ProviderChoice("onerouter", fallback=ProviderChoice("runflow")), [request(aspect_ratio="1:8")]
         )
 
@@ -173,7 +173,7 @@ def test_a_graph_can_only_lower_parallelism() -> None:
     """Row, user, graph: the least of them."""
 
     def parallel(asked: int, **more: str) -> int:
-        plan = shelf("onerouter", **more).plan(ProviderChoice("onerouter", max_parallel=asked), [request()])
+        plan = resolver("onerouter", **more).plan(ProviderChoice("onerouter", max_parallel=asked), [request()])
         return plan.targets[0][0].parallel
 
     spec = BUILT_IN["onerouter"].max_parallel
@@ -186,8 +186,8 @@ def test_good_model_overrides(override: str) -> None:
     """They go out as the wire id and count as the dearest price."""
     choice = ProviderChoice("onerouter", model_override=override)
     assert problem_with(choice) is None and override in str(choice)
-    target, (fit,) = shelf("onerouter", ALLOW_MODELS=f"onerouter:{override}").plan(choice, [request()]).targets[0]
-    assert target.override == fit.wire == override and fit.usd is None
+    target, (fit,) = resolver("onerouter", ALLOW_MODELS=f"onerouter:{override}").plan(choice, [request()]).targets[0]
+    assert target.override == fit.model_id == override and fit.usd is None
 
 
 @pytest.mark.parametrize(
@@ -196,21 +196,21 @@ def test_good_model_overrides(override: str) -> None:
 def test_bad_model_overrides(override: str) -> None:
     """They become part of an address: nothing that could lead elsewhere."""
     with pytest.raises(Impossible, match="model_override"):
-        shelf("onerouter").check(ProviderChoice("onerouter", model_override=override))
+        resolver("onerouter").check(ProviderChoice("onerouter", model_override=override))
 
 
 def test_an_override_needs_a_named_provider() -> None:
     """With auto nobody knows whose model it is; anywhere in the chain."""
     with pytest.raises(Impossible, match="named provider"):
-        shelf("onerouter").plan(ProviderChoice(model_override="x"), [request()])
+        resolver("onerouter").plan(ProviderChoice(model_override="x"), [request()])
     with pytest.raises(Impossible, match="named provider"):
-        shelf("onerouter").check(ProviderChoice("onerouter", fallback=ProviderChoice(model_override="x")))
+        resolver("onerouter").check(ProviderChoice("onerouter", fallback=ProviderChoice(model_override="x")))
 
 
 def test_a_key_in_the_profile_is_refused_without_being_repeated() -> None:
     """By `check` and by `plan`."""
     choice = ProviderChoice("onerouter", profile="sk-abcdef1234567890abcdef")
-    for ask in (lambda: shelf("onerouter").check(choice), lambda: shelf("onerouter").plan(choice, [request()])):
+    for ask in (lambda: resolver("onerouter").check(choice), lambda: resolver("onerouter").plan(choice, [request()])):
         with pytest.raises(Impossible, match="revoke") as refusal:
             ask()
         assert "sk-abcdef" not in str(refusal.value)
@@ -219,7 +219,7 @@ def test_a_key_in_the_profile_is_refused_without_being_repeated() -> None:
 def test_a_profile_takes_the_stored_key_of_that_name() -> None:
     """And fails without one, whoever else has a key."""
     stored = {("onerouter", "team"): StoredKey("key-team-1", origin_of(BUILT_IN["onerouter"].base_url))}
-    machine = shelf("onerouter", "runflow", store=lambda *place: stored.get(place))
+    machine = resolver("onerouter", "runflow", store=lambda *place: stored.get(place))
     target, _ = machine.plan(ProviderChoice("onerouter", profile="team"), [request()]).targets[0]
     assert target.key and target.key.value == "key-team-1" and target.profile == "team"
     with pytest.raises(ConfigError, match="other"):
@@ -228,7 +228,7 @@ def test_a_profile_takes_the_stored_key_of_that_name() -> None:
 
 def test_auto_passes_over_a_key_that_makes_no_sense_and_says_so() -> None:
     """One mistyped variable doesn't take the other providers away; the provider itself, named, fails by it."""
-    machine = shelf("runflow", ONEROUTER_API_KEY="key with\u00a0foreign characters")
+    machine = resolver("runflow", ONEROUTER_API_KEY="key with\u00a0foreign characters")
     plan = machine.plan(ProviderChoice(), [request()])
     assert [target.spec.id for target, _ in plan.targets] == ["runflow"]
     assert any("OneRouter was passed over" in each and "NANO_BANANA_ONEROUTER_API_KEY" in each for each in plan.notices)
@@ -241,7 +241,7 @@ def test_what_travels_through_the_graph_has_no_secret() -> None:
     choice = ProviderChoice("onerouter", fallback=ProviderChoice("runflow"))
     assert choice == replace(choice) and hash(choice) == hash(replace(choice))
     target, _ = (
-        shelf("onerouter", PROXY="http://user:pass@proxy").plan(ProviderChoice("onerouter"), [request()]).targets[0]
+        resolver("onerouter", PROXY="http://user:pass@proxy").plan(ProviderChoice("onerouter"), [request()]).targets[0]
     )
     assert "key-onerouter-1" not in repr(target) and "pass" not in repr(target)
 
@@ -249,7 +249,7 @@ def test_what_travels_through_the_graph_has_no_secret() -> None:
 def test_an_empty_prompt_is_told_as_that_by_auto_too() -> None:
     """And not as "no provider can do this"."""
     with pytest.raises(Impossible, match="prompt is empty"):
-        shelf("onerouter", "runflow").plan(None, [request(prompt=" ")])
+        resolver("onerouter", "runflow").plan(None, [request(prompt=" ")])
 
 
 PREVIEW = "nano-banana-pro-preview"
@@ -258,7 +258,7 @@ PREVIEW = "nano-banana-pro-preview"
 @pytest.mark.parametrize("provider", ["google", "openrouter"])
 def test_a_retired_name_leads_to_its_successor_with_a_notice(provider: str) -> None:
     """An old workflow goes on: the same picture as under the new name, and it is said."""
-    machine = shelf(provider)
+    machine = resolver(provider)
     old, new = ProviderChoice(provider, PREVIEW), ProviderChoice(provider, "nano-banana-pro")
     machine.check(old)
     plans = [machine.plan(choice, [request()]) for choice in (old, new)]
@@ -270,15 +270,15 @@ def test_a_retired_name_leads_to_its_successor_with_a_notice(provider: str) -> N
 
 def test_a_retired_name_means_its_successor_s_family_with_auto() -> None:
     """Also where the provider that does it never had that name."""
-    plan = shelf("runflow").plan(ProviderChoice(model=PREVIEW), [request()])
+    plan = resolver("runflow").plan(ProviderChoice(model=PREVIEW), [request()])
     assert ids(plan) == [("runflow", "nano-banana-pro")] and PREVIEW in plan.notices[0]
-    assert not shelf("runflow").plan(ProviderChoice(model="nano-banana-pro"), [request()]).notices
+    assert not resolver("runflow").plan(ProviderChoice(model="nano-banana-pro"), [request()]).notices
 
 
 def test_a_name_that_a_provider_never_had_is_still_refused() -> None:
     """Being retired elsewhere makes it no name here."""
     with pytest.raises(Impossible, match="nano-banana-pro"):
-        shelf("onerouter").check(ProviderChoice("onerouter", PREVIEW))
+        resolver("onerouter").check(ProviderChoice("onerouter", PREVIEW))
 
 
 def test_retired_names_are_not_offered() -> None:
@@ -301,15 +301,15 @@ def test_retired_names_are_not_offered() -> None:
 )
 def test_a_retired_id_is_sent_as_it_is_and_told(provider: str, override: str, told: str) -> None:
     """The user named it by hand: it isn't changed behind their back."""
-    machine = shelf(provider, ALLOW_MODELS="openrouter:google/gemini-9")
+    machine = resolver(provider, ALLOW_MODELS="openrouter:google/gemini-9")
     plan = machine.plan(ProviderChoice(provider, model_override=override), [request()])
-    assert plan.targets[0][1][0].wire == override
+    assert plan.targets[0][1][0].model_id == override
     assert bool(plan.notices) == bool(told) and (not told or told + " took its place" in plan.notices[0])
 
 
 def test_a_profile_s_name_reaches_no_other_provider_s_key() -> None:
     """NANO_BANANA_APIFRAME_V2_API_KEY is the key of apiframe_v2: a graph with apiframe's profile v2 doesn't get it."""
-    here = shelf(APIFRAME_V2_API_KEY="key-of-v2", APIFRAME_TEAM_API_KEY="key-of-the-team")
+    here = resolver(APIFRAME_V2_API_KEY="key-of-v2", APIFRAME_TEAM_API_KEY="key-of-the-team")
     with pytest.raises(ConfigError) as told:
         here.plan(ProviderChoice("apiframe", profile="v2"), [request()])
     assert "APIFRAME_V2" not in str(told.value) and "Settings" in str(told.value)
@@ -345,4 +345,4 @@ def test_a_chain_of_fallbacks_has_an_end(provider: str) -> None:
     for length in (MOST_PROVIDERS + 1, 5000):
         assert "one behind the other" in str(problem_with(chain(length)))
         with pytest.raises(Impossible, match="one behind the other"):
-            shelf("onerouter").plan(chain(length), [request()])
+            resolver("onerouter").plan(chain(length), [request()])

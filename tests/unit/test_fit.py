@@ -32,13 +32,13 @@ def test_defaults_send_nothing_and_say_nothing() -> None:
         for model in spec.models:
             if model.generate:
                 how = negotiate(request(), spec, model)
-                assert how.sent == () and how.notices == ()
+                assert how.options == () and how.notices == ()
 
 
 def test_ratio_auto_on_an_edit_is_the_provider_s_own_word() -> None:
     """Where it has one, without a notice."""
-    assert dict(fitted(ONEROUTER, request("edit")).sent)["aspect_ratio"] == "auto"
-    assert dict(fitted(APIFRAME, request("edit")).sent)["aspect_ratio"] == "match_input_image"
+    assert dict(fitted(ONEROUTER, request("edit")).options)["aspect_ratio"] == "auto"
+    assert dict(fitted(APIFRAME, request("edit")).options)["aspect_ratio"] == "match_input_image"
     assert fitted(APIFRAME, request("edit")).notices == ()
 
 
@@ -49,7 +49,7 @@ def test_ratio_auto_on_an_edit_is_else_the_nearest_to_the_first_image(width: int
     """With a notice that has the numbers; the other images don't matter."""
     asked = replace(request("edit"), references=(shaped(width, height), shaped(50, 60)))
     how = fitted(NANO, asked)
-    assert dict(how.sent)["aspect_ratio"] == ratio
+    assert dict(how.options)["aspect_ratio"] == ratio
     assert len(how.notices) == 1 and ratio in how.notices[0] and f"{width}x{height}" in how.notices[0]
 
 
@@ -87,7 +87,7 @@ def test_unsupported_options_are_left_out_with_a_notice_each() -> None:
         seed=4,
     )
     how = fitted(APIFRAME, asked)
-    assert how.sent == () and not how.sends_seed and len(how.notices) == 7
+    assert how.options == () and not how.sends_seed and len(how.notices) == 7
     for name in (
         *("enable_web_search", "safety_tolerance", "limit_generations", "output_format", "thinking", "system_prompt"),
         "seed",
@@ -98,8 +98,8 @@ def test_unsupported_options_are_left_out_with_a_notice_each() -> None:
 def test_a_value_the_row_does_not_have_is_left_out_with_those_it_has() -> None:
     """Runflow's thinking has no medium."""
     how = fitted(RUNFLOW, request(thinking="medium"))
-    assert "thinking" not in dict(how.sent) and "minimal, high" in how.notices[0]
-    assert dict(fitted(RUNFLOW, request(thinking="high")).sent)["thinking"] == "high"
+    assert "thinking" not in dict(how.options) and "minimal, high" in how.notices[0]
+    assert dict(fitted(RUNFLOW, request(thinking="high")).options)["thinking"] == "high"
 
 
 def test_no_seed_no_notice() -> None:
@@ -111,7 +111,7 @@ def test_no_seed_no_notice() -> None:
 def test_the_only_resolution_is_accepted_and_not_sent() -> None:
     """Where the provider has no field for it."""
     how = fitted(ONEROUTER, request(resolution="1K"), "nano-banana")
-    assert how.sent == () and how.resolution == "1K"
+    assert how.options == () and how.resolution == "1K"
     with pytest.raises(Impossible, match="2K"):
         fitted(ONEROUTER, request(resolution="2K"), "nano-banana")
 
@@ -131,7 +131,9 @@ def test_prices_and_what_counts_against_a_cap() -> None:
     model = ONEROUTER.model("nano-banana-2")
     assert model is not None
     override = negotiate(request(), ONEROUTER, model, "google/new-model")
-    assert override.wire == "google/new-model" and override.usd is None and override.counted_usd == UNKNOWN_PRICE_USD
+    assert (
+        override.model_id == "google/new-model" and override.usd is None and override.counted_usd == UNKNOWN_PRICE_USD
+    )
     assert fitted(OFFLINE, request()).counted_usd == 0.0
 
 
@@ -139,7 +141,7 @@ def test_a_prompt_of_spaces_is_empty_and_any_other_is_sent_as_it_is() -> None:
     """No strip, no change."""
     with pytest.raises(Impossible):
         fitted(OFFLINE, request(prompt="\n  \t"))
-    assert fitted(OFFLINE, request(prompt="  x\n")).sent == ()
+    assert fitted(OFFLINE, request(prompt="  x\n")).options == ()
 
 
 def test_a_blank_system_prompt_is_none() -> None:
@@ -174,10 +176,10 @@ def test_every_asked_option_is_sent_or_noticed_or_refused(
     except Impossible as refusal:
         assert refusal.cure and refusal.charged == "no"
         return
-    sent: dict[Any, Any] = dict(how.sent)
+    sent: dict[Any, Any] = dict(how.options)
     notices = " ".join(how.notices)
     assert options.aspect_ratio in ("auto", sent.get("aspect_ratio"))
-    assert options.resolution in ("auto", sent.get("resolution"), how.offer.fixed_resolution)
+    assert options.resolution in ("auto", sent.get("resolution"), how.capabilities.fixed_resolution)
     for name, widget, default in (
         ("web_search", "enable_web_search", False),
         ("safety_tolerance", "safety_tolerance", "default"),
@@ -209,7 +211,7 @@ def test_every_possible_value_is_sent(option: Any) -> None:
         for model in spec.models:
             offer = model.generate
             for value in (options_of(spec, "generate", offer).get(option) or ()) if offer else ():
-                assert (option, value) in negotiate(request(**{option: value}), spec, model).sent, (
+                assert (option, value) in negotiate(request(**{option: value}), spec, model).options, (
                     spec.id,
                     model.name,
                     value,

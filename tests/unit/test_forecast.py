@@ -273,7 +273,7 @@ def test_what_a_run_would_refuse_is_refused_alike(engine: Engine, doubles: Doubl
 def test_the_others_are_priced_with_the_same_family(engine: Engine) -> None:
     """The cheapest first, unknown prices behind, those that can't last with their reason; never the simulation."""
     found = elsewhere(
-        engine.shelf(), ProviderChoice("onerouter", "nano-banana-pro"), [replace(request(), num_images=3)]
+        engine.resolver(), ProviderChoice("onerouter", "nano-banana-pro"), [replace(request(), num_images=3)]
     )
     assert {each["provider"] for each in found} == set(KEYED) and "offline" not in str(found)
     priced = [each["usd"] for each in found if each.get("usd") is not None]
@@ -281,7 +281,7 @@ def test_the_others_are_priced_with_the_same_family(engine: Engine) -> None:
     assert all(each["usd"] == pytest.approx(3 * each["usd_each"]) for each in found if each.get("usd") is not None)
     unknown = [each.get("usd") is None for each in found]
     assert unknown == sorted(unknown)
-    wide = elsewhere(engine.shelf(), ProviderChoice("runflow", "nano-banana-2"), [request(aspect_ratio="1:8")])
+    wide = elsewhere(engine.resolver(), ProviderChoice("runflow", "nano-banana-2"), [request(aspect_ratio="1:8")])
     problems = {each["provider"]: each.get("problem", "") for each in wide}
     assert problems["runflow"] == "" and "1:8" in problems["onerouter"] and wide[-1]["provider"] != "runflow"
 
@@ -289,7 +289,7 @@ def test_the_others_are_priced_with_the_same_family(engine: Engine) -> None:
 def test_a_price_elsewhere_is_the_price_there(engine: Engine) -> None:
     """What the list promises for a provider is what naming it costs."""
     asked = replace(request(), num_images=2)
-    for each in elsewhere(engine.shelf(), ProviderChoice("onerouter", "nano-banana-pro"), [asked]):
+    for each in elsewhere(engine.resolver(), ProviderChoice("onerouter", "nano-banana-pro"), [asked]):
         if "problem" not in each:
             there = told(engine, ProviderChoice(each["provider"], each["model"]), asked)
             assert (there.usd, there.resolution) == (each["usd"], each["resolution"])
@@ -342,7 +342,7 @@ def test_a_dearer_figure_counts_and_both_are_shown(doubles: Doubles, tmp_path: P
     assert (shown.usd_each, shown.usd_counted_each) == (0.04, 0.08)
     assert shown.usd == pytest.approx(0.12) and shown.usd_counted == pytest.approx(0.24)
     assert shown.price_source and shown.counted_source
-    (there,) = elsewhere(engine.shelf(), choice, [asked])
+    (there,) = elsewhere(engine.resolver(), choice, [asked])
     assert (there["usd_each"], there["usd_counted_each"]) == (0.04, 0.08)
     largest = told(engine, choice, replace(asked, options=replace(asked.options, resolution="4K")), sends=False)
     assert largest.usd_each == largest.usd_counted_each == 0.134 and largest.counted_source == ""

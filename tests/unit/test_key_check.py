@@ -27,8 +27,8 @@ KEYED = ("onerouter", "apiframe", "nanobanana", "runflow")
 def target(home: Path, provider: str, url: str, key: str = KEY) -> Target:
     """The provider at `url` with `key`, as the engine would use it."""
     prefix = f"NANO_BANANA_{provider.upper()}"
-    shelf = Engine(home, environ={f"{prefix}_API_KEY": key, f"{prefix}_BASE_URL": url}).shelf()
-    return shelf.target(shelf.specs[provider], "default")
+    resolver = Engine(home, environ={f"{prefix}_API_KEY": key, f"{prefix}_BASE_URL": url}).resolver()
+    return resolver.target(resolver.specs[provider], "default")
 
 
 def asked(home: Path, url: str, provider: str = "runflow") -> Checked:
@@ -170,21 +170,21 @@ def test_nobody_there(tmp_path: Path) -> None:
 
 def test_a_provider_without_an_address_is_told_before_anything_is_sent(tmp_path: Path) -> None:
     """Many resellers serve that API: the user names theirs."""
-    shelf = Engine(tmp_path, environ={"NANO_BANANA_NANOBANANA_API_KEY": KEY}).shelf()
+    resolver = Engine(tmp_path, environ={"NANO_BANANA_NANOBANANA_API_KEY": KEY}).resolver()
     with pytest.raises(ConfigError, match="NANO_BANANA_NANOBANANA_BASE_URL"):
-        shelf.target(shelf.specs["nanobanana"], "default")
+        resolver.target(resolver.specs["nanobanana"], "default")
 
 
 def test_without_a_key_or_a_way_to_test_it_nothing_is_sent(tmp_path: Path) -> None:
     """No key, a provider that needs none, and one whose API nobody knows a free address of."""
     engine = Engine(tmp_path, local_address=lambda: "http://127.0.0.1:9", environ={})
-    shelf = engine.shelf()
-    assert check_key(shelf.target(shelf.specs["onerouter"], "default")).verdict == "unproven"
-    assert check_key(shelf.target(shelf.specs["offline"], "default")).verdict == "works"
+    resolver = engine.resolver()
+    assert check_key(resolver.target(resolver.specs["onerouter"], "default")).verdict == "unproven"
+    assert check_key(resolver.target(resolver.specs["offline"], "default")).verdict == "works"
     with serving(lambda connection: connection.serve()) as server:
         spec = save(tmp_path, "my_shop", {"base_url": server.url, "dialect": "openai_images"})
         engine.keys.put("my_shop", "default", KEY, server.url)
-        found = check_key(engine.shelf().target(spec, "default"))
+        found = check_key(engine.resolver().target(spec, "default"))
         assert found.verdict == "unproven" and "first picture" in found.text and server.connection_count == 0
 
 
@@ -202,6 +202,6 @@ def test_a_key_for_another_address_is_not_sent_to_this_one(tmp_path: Path) -> No
         engine = Engine(tmp_path, environ={"RUNFLOW_API_KEY": KEY})
         engine.keys.put("runflow", "default", KEY, "https://api.runflow.io")
         set_base_url(tmp_path, "runflow", server.url)
-        shelf = engine.shelf()
-        found = check_key(shelf.target(shelf.specs["runflow"], "default"))
+        resolver = engine.resolver()
+        found = check_key(resolver.target(resolver.specs["runflow"], "default"))
         assert found.verdict == "unproven" and server.connection_count == 0

@@ -279,7 +279,7 @@ ROW = BUILT_IN["onerouter"]
 THERE = "https://elsewhere.example"
 
 
-def shelf(home: Path, environ: dict[str, str] | None = None, url: str = "") -> ProviderResolver:
+def resolver(home: Path, environ: dict[str, str] | None = None, url: str = "") -> ProviderResolver:
     stored = {"base_urls": {"onerouter": url}} if url else {}
     return ProviderResolver(Settings(environ or {}, stored), store=KeyStore(home).get)
 
@@ -287,33 +287,33 @@ def shelf(home: Path, environ: dict[str, str] | None = None, url: str = "") -> P
 def test_a_changed_address_disables_the_stored_key_and_the_first_one_enables_it_again(tmp_path: Path) -> None:
     """The sentence says why and what to do; the key stays, for the address it was for."""
     store(tmp_path).put("onerouter", "default", KEY, ROW.base_url)
-    assert shelf(tmp_path).with_keys() == ["onerouter"]
-    moved = shelf(tmp_path, url=THERE)
+    assert resolver(tmp_path).with_keys() == ["onerouter"]
+    moved = resolver(tmp_path, url=THERE)
     assert moved.keys.key(ROW, "default") is None and moved.with_keys() == []
     with pytest.raises(ConfigError, match="another address") as refusal:
         moved.check(ProviderChoice("onerouter"))
     assert KEY not in str(refusal.value) and "Settings" in str(refusal.value)
-    assert moved.target_of("onerouter", "default", THERE) is None
-    back = shelf(tmp_path).keys.key(ROW, "default")
+    assert moved.resumable_target("onerouter", "default", THERE) is None
+    back = resolver(tmp_path).keys.key(ROW, "default")
     assert back is not None and back.value == KEY
 
 
 def test_a_key_of_the_environment_does_not_follow_an_address_that_a_page_has_set(tmp_path: Path) -> None:
     """It was meant for the provider; an address in the environment beside it is the operator's own word."""
     environ = {"ONEROUTER_API_KEY": KEY}
-    moved = shelf(tmp_path, environ, THERE)
+    moved = resolver(tmp_path, environ, THERE)
     assert moved.keys.key(ROW, "default") is None
     with pytest.raises(ConfigError, match="NANO_BANANA_ONEROUTER_BASE_URL") as refusal:
         moved.check(ProviderChoice("onerouter"))
     assert KEY not in str(refusal.value)
-    named = shelf(tmp_path, environ | {"NANO_BANANA_ONEROUTER_BASE_URL": THERE}, HERE)
+    named = resolver(tmp_path, environ | {"NANO_BANANA_ONEROUTER_BASE_URL": THERE}, HERE)
     found = named.keys.key(ROW, "default")
     assert found is not None and found.value == KEY
 
 
 def test_the_provider_s_own_address_written_out_is_not_another_one(tmp_path: Path) -> None:
     """Pasted into the settings with its endpoint, as people do."""
-    found = shelf(tmp_path, {"ONEROUTER_API_KEY": KEY}, f"{ROW.base_url}/v1/images/generations").keys.key(
+    found = resolver(tmp_path, {"ONEROUTER_API_KEY": KEY}, f"{ROW.base_url}/v1/images/generations").keys.key(
         ROW, "default"
     )
     assert found is not None and found.value == KEY
@@ -322,11 +322,11 @@ def test_the_provider_s_own_address_written_out_is_not_another_one(tmp_path: Pat
 def test_a_key_entered_for_the_new_address_is_used_beside_one_in_the_environment(tmp_path: Path) -> None:
     """The cure that the message names works."""
     store(tmp_path).put("onerouter", "default", "sim-entered", THERE)
-    moved = shelf(tmp_path, {"ONEROUTER_API_KEY": KEY}, THERE)
+    moved = resolver(tmp_path, {"ONEROUTER_API_KEY": KEY}, THERE)
     found = moved.keys.key(ROW, "default")
     assert found is not None and found.value == "sim-entered" and moved.keys.elsewhere(ROW, "default") == ""
     moved.check(ProviderChoice("onerouter"))
-    home = shelf(tmp_path, {"ONEROUTER_API_KEY": KEY})
+    home = resolver(tmp_path, {"ONEROUTER_API_KEY": KEY})
     first = home.keys.key(ROW, "default")
     assert first is not None and first.value == KEY
 
@@ -336,8 +336,8 @@ def test_a_profile_s_key_is_bound_like_any_other(tmp_path: Path) -> None:
     store(tmp_path).put("onerouter", "team", KEY, HERE)
     store(tmp_path).put("onerouter", "default", "sim-default", ROW.base_url)
     with pytest.raises(ConfigError, match="another address"):
-        shelf(tmp_path).check(ProviderChoice("onerouter", profile="team"))
-    moved = shelf(tmp_path, url=HERE)
+        resolver(tmp_path).check(ProviderChoice("onerouter", profile="team"))
+    moved = resolver(tmp_path, url=HERE)
     found = moved.keys.key(ROW, "team")
     assert found is not None and found.value == KEY and moved.keys.key(ROW, "default") is None
 
@@ -346,9 +346,9 @@ def test_offers_are_made_by_those_whose_key_is_for_their_address(tmp_path: Path)
     """A price list must not promise what a run would refuse."""
     store(tmp_path).put("onerouter", "default", KEY, HERE)
     store(tmp_path).put("runflow", "default", KEY, BUILT_IN["runflow"].base_url)
-    specs = [spec.id for spec, _ in shelf(tmp_path).offers(ProviderChoice(), [request()])]
+    specs = [spec.id for spec, _ in resolver(tmp_path).candidates(ProviderChoice(), [request()])]
     assert specs == ["runflow"]
-    assert shelf(tmp_path).ids()[-1] == "offline" and set(shelf(tmp_path).ids()) == set(BUILT_IN)
+    assert resolver(tmp_path).ordered_ids()[-1] == "offline" and set(resolver(tmp_path).ordered_ids()) == set(BUILT_IN)
 
 
 def test_a_byte_order_mark_is_no_damage(tmp_path: Path) -> None:

@@ -32,20 +32,20 @@ class Work:
 def settled(lanes: ConcurrencyLimiter) -> bool:
     """Whether all calls have gone within a few seconds; the last steps of a thread have no event of their own."""
     end = time.monotonic() + 30
-    while lanes.busy() and time.monotonic() < end:
+    while lanes.running_count() and time.monotonic() < end:
         time.sleep(0.002)
-    return lanes.busy() == 0
+    return lanes.running_count() == 0
 
 
 def test_no_more_than_the_limit_run_and_the_others_follow_in_order() -> None:
     """Two at a time; the third begins when one ends."""
     lanes, works = ConcurrencyLimiter(), [Work() for _ in range(4)]
     for work in works:
-        lanes.enter("p", 2, work)
+        lanes.submit("p", 2, work)
     assert works[0].begun.wait(30) and works[1].begun.wait(30)
-    assert lanes.busy() == 2 and not works[2].begun.is_set()
+    assert lanes.running_count() == 2 and not works[2].begun.is_set()
     works[1].may_end.set()
-    assert works[2].begun.wait(30) and not works[3].begun.is_set() and lanes.busy() == 2
+    assert works[2].begun.wait(30) and not works[3].begun.is_set() and lanes.running_count() == 2
     for work in works:
         work.may_end.set()
     assert works[3].begun.wait(30) and settled(lanes)
@@ -54,8 +54,8 @@ def test_no_more_than_the_limit_run_and_the_others_follow_in_order() -> None:
 def test_providers_do_not_wait_for_each_other() -> None:
     """One full lane holds up nobody else's."""
     lanes, slow, other = ConcurrencyLimiter(), Work(), Work(free=True)
-    lanes.enter("a", 1, slow)
-    lanes.enter("b", 1, other)
+    lanes.submit("a", 1, slow)
+    lanes.submit("b", 1, other)
     assert other.ended.wait(30) and not slow.ended.is_set()
     slow.may_end.set()
     assert settled(lanes)
@@ -64,9 +64,9 @@ def test_providers_do_not_wait_for_each_other() -> None:
 def test_what_waits_can_be_dropped_and_what_runs_cannot() -> None:
     """A dropped call never begins; dropping twice is no error."""
     lanes, running, waiting, last = ConcurrencyLimiter(), Work(), Work(free=True), Work(free=True)
-    first = lanes.enter("p", 1, running)
-    ticket = lanes.enter("p", 1, waiting)
-    lanes.enter("p", 1, last)
+    first = lanes.submit("p", 1, running)
+    ticket = lanes.submit("p", 1, waiting)
+    lanes.submit("p", 1, last)
     assert running.begun.wait(30)
     assert lanes.drop("p", ticket) and lanes.drop("p", ticket) and not lanes.drop("p", first)
     running.may_end.set()
@@ -83,9 +83,9 @@ def test_of_two_equal_calls_the_one_that_was_meant_is_dropped() -> None:
         with lock:
             counted.append(1)
 
-    lanes.enter("p", 1, running)
+    lanes.submit("p", 1, running)
     assert running.begun.wait(30)
-    first, second = lanes.enter("p", 1, count), lanes.enter("p", 1, count)
+    first, second = lanes.submit("p", 1, count), lanes.submit("p", 1, count)
     assert lanes.drop("p", second) and not first.dropped
     running.may_end.set()
     assert settled(lanes)
@@ -95,16 +95,16 @@ def test_of_two_equal_calls_the_one_that_was_meant_is_dropped() -> None:
 def test_a_call_that_is_only_collected_gives_its_place_back_once() -> None:
     """The next one begins; when the first ends at last, the count doesn't go below what runs."""
     lanes, hanging, second, third = ConcurrencyLimiter(), Work(), Work(), Work(free=True)
-    ticket = lanes.enter("p", 1, hanging)
-    lanes.enter("p", 1, second)
-    lanes.enter("p", 1, third)
+    ticket = lanes.submit("p", 1, hanging)
+    lanes.submit("p", 1, second)
+    lanes.submit("p", 1, third)
     assert hanging.begun.wait(30)
-    lanes.leave("p", ticket)
-    lanes.leave("p", ticket)
-    assert second.begun.wait(30) and lanes.busy() == 1
+    lanes.release("p", ticket)
+    lanes.release("p", ticket)
+    assert second.begun.wait(30) and lanes.running_count() == 1
     hanging.may_end.set()
     assert hanging.ended.wait(30)
-    assert lanes.busy() == 1 and not third.begun.is_set()
+    assert lanes.running_count() == 1 and not third.begun.is_set()
     second.may_end.set()
     assert third.ended.wait(30) and settled(lanes)
 
@@ -112,8 +112,8 @@ def test_a_call_that_is_only_collected_gives_its_place_back_once() -> None:
 def test_leaving_before_the_turn_has_come_changes_nothing() -> None:
     """It still gets its turn."""
     lanes, running, waiting = ConcurrencyLimiter(), Work(), Work(free=True)
-    lanes.enter("p", 1, running)
-    lanes.leave("p", lanes.enter("p", 1, waiting))
+    lanes.submit("p", 1, running)
+    lanes.release("p", lanes.submit("p", 1, waiting))
     running.may_end.set()
     assert waiting.ended.wait(30) and settled(lanes)
 
@@ -138,7 +138,7 @@ def test_whatever_the_limits_everything_runs_and_none_is_exceeded(limits: list[i
         left.release()
 
     for limit in limits:
-        lanes.enter("p", limit, lambda limit=limit: work(limit))  # type: ignore[misc]
+        lanes.submit("p", limit, lambda limit=limit: work(limit))  # type: ignore[misc]
     assert all(left.acquire(timeout=30) for _ in limits)
     assert not over and settled(lanes)
 
@@ -152,8 +152,8 @@ import conftest
 from pack.core.execution import concurrency
 concurrency.EXIT_SECONDS = 2
 line = concurrency.ConcurrencyLimiter()
-line.enter("p", 2, lambda: (time.sleep(0.2), print("short done", flush=True)))
-line.enter("p", 2, lambda: time.sleep(600))
+line.submit("p", 2, lambda: (time.sleep(0.2), print("short done", flush=True)))
+line.submit("p", 2, lambda: time.sleep(600))
 """
     began = time.monotonic()
     ended = subprocess.run([sys.executable, "-B", "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)

@@ -219,7 +219,7 @@ def test_an_answer_that_never_comes_is_given_up_after_three(engine: Engine, doub
 @pytest.mark.parametrize("status", [401, 402, 429])
 def test_a_refusal_after_a_lost_answer_does_not_make_it_free(status: int, engine: Engine, doubles: Doubles) -> None:
     """It is about the last try: the first one was billed. A rate limit is waited for; here the patience is over at once."""
-    engine._memory.rate_limits = RateLimits(replace(DEFAULT_WAITS, shortest_patience=3600.0))
+    engine._cache.rate_limits = RateLimits(replace(DEFAULT_WAITS, shortest_patience=3600.0))
     doubles.fault(f"status={status}", match="after")
     doubles.fault("status=500 paid times=1", match="after")
     asked = request(prompt="after")

@@ -195,13 +195,13 @@ def test_a_path_that_leads_nowhere_is_told_by_its_variable(installed: None, tmp_
 def test_what_is_there_for_other_software_is_used_by_name_only(installed: None) -> None:
     """`auto` must not spend on an account that was set up for something else, nor stumble over it."""
     environ = {LENT: text(), "GOOGLE_API_KEY": "key-of-maps-1", "RUNFLOW_API_KEY": "key-runflow-1"}
-    shelf = ProviderResolver(Settings(environ))
-    assert shelf.with_keys() == ["runflow"]
+    resolver = ProviderResolver(Settings(environ))
+    assert resolver.with_keys() == ["runflow"]
     for broken in (environ, {**environ, LENT: "/nowhere/at/all"}):
         plan = ProviderResolver(Settings(broken)).plan(None, [request()])
         assert [target.spec.id for target, _ in plan.targets] == ["runflow"]
     for name in ("vertex", "google"):
-        (target, _), *_ = shelf.plan(ProviderChoice(name), [request()]).targets
+        (target, _), *_ = resolver.plan(ProviderChoice(name), [request()]).targets
         assert target.key and target.key.source in (LENT, "GOOGLE_API_KEY")
     assert find_key(ROW, "team", environ) is None, "another profile's key never falls back on it"
 

@@ -82,7 +82,7 @@ def test_the_second_run_starts_at_the_successor(engine: Engine, doubles: Doubles
     assert any("no longer knows" in notice for notice in shown.notices)
     run = made(engine, asked)
     assert models_asked(doubles, "second") == [NEW] and len(told(run)) == 1
-    here = {each["provider"]: each for each in elsewhere(engine.shelf(), CHOICE, [asked])}
+    here = {each["provider"]: each for each in elsewhere(engine.resolver(), CHOICE, [asked])}
     assert here["google"]["model"] == "nano-banana-2.1" and here["fal"]["model"] == "nano-banana-2"
 
 

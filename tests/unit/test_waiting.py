@@ -69,7 +69,7 @@ def machine(home: Path, policy: WaitPolicy = QUICK, **servers: RawServer) -> Eng
         environ[f"NANO_BANANA_{name.upper()}_API_KEY"] = "sim-run-key"
         environ[f"NANO_BANANA_{name.upper()}_BASE_URL"] = server.url
     engine = Engine(home, specs=QUICK_ROWS, environ=environ)
-    engine._memory.rate_limits = RateLimits(policy)
+    engine._cache.rate_limits = RateLimits(policy)
     return engine
 
 
@@ -236,7 +236,7 @@ def test_cancel_ends_the_wait_at_once(tmp_path: Path, status: str) -> None:
         assert errors(run) == [("stopped", "no")] * 4 and set(states(engine)).isdisjoint({"reserved", "sent"})
         asked = provider.asked
         provider.judge = lambda number: MADE
-        engine._memory.rate_limits = RateLimits(QUICK)
+        engine._cache.rate_limits = RateLimits(QUICK)
         assert not errors(finish(begin(engine, 4))) and provider.paid == 4 and provider.asked == asked + 4
 
 

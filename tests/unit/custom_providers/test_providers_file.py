@@ -245,7 +245,7 @@ def test_a_graph_that_names_a_broken_provider_is_told_the_line(tmp_path: Path) -
     read(tmp_path, "providers:\n  shop: {dialect: smoke}\n")
     engine = Engine(tmp_path, environ={})
     with pytest.raises(Impossible, match=r"providers\.yaml line 2: dialect is one of"):
-        engine.shelf().check(ProviderChoice("shop"))
+        engine.resolver().check(ProviderChoice("shop"))
 
 
 def test_the_environment_and_the_settings_have_the_last_word(tmp_path: Path) -> None:
@@ -253,11 +253,11 @@ def test_the_environment_and_the_settings_have_the_last_word(tmp_path: Path) -> 
     read(tmp_path, "overlays:\n  onerouter: {base_url: https://yaml.example, proxy: http://yaml.example:1}\n")
     environ = {"NANO_BANANA_ONEROUTER_API_KEY": "sim-1"}
     engine = Engine(tmp_path, environ=environ)
-    target = engine.shelf().target(engine.specs()["onerouter"], "default")
+    target = engine.resolver().target(engine.specs()["onerouter"], "default")
     assert (target.base_url, target.proxy) == ("https://yaml.example", "http://yaml.example:1")
     more = {"NANO_BANANA_ONEROUTER_BASE_URL": "https://env.example", "NANO_BANANA_PROXY": "http://env.example:1"}
     engine = Engine(tmp_path, environ=environ | more)
-    target = engine.shelf().target(engine.specs()["onerouter"], "default")
+    target = engine.resolver().target(engine.specs()["onerouter"], "default")
     assert (target.base_url, target.proxy) == ("https://env.example", "http://env.example:1")
 
 
@@ -301,7 +301,7 @@ def test_a_model_without_ratios_takes_the_picture_s_own(tmp_path: Path) -> None:
     read(tmp_path, SHOP.replace("price: 0.02", "ratios: []"))
     engine = Engine(tmp_path, environ={"NANO_BANANA_SHOP_API_KEY": "sim-1"})
     (_, fits), *_ = engine.plan(ProviderChoice("shop"), [request("edit")]).targets
-    assert dict(fits[0].sent) == {}
+    assert dict(fits[0].options) == {}
 
 
 UNKNOWN = """\

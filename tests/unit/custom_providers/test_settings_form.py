@@ -196,13 +196,13 @@ def test_a_page_s_change_of_address_disables_its_key_too(tmp_path: Path) -> None
     engine = Engine(tmp_path, environ={})
     save(tmp_path, "my_shop", FACTS)
     engine.keys.put("my_shop", "default", "sim-x", engine.settings().base_url(engine.specs()["my_shop"]))
-    assert engine.shelf().with_keys() == ["my_shop"]
+    assert engine.resolver().with_keys() == ["my_shop"]
     save(tmp_path, "my_shop", {**FACTS, "base_url": "https://other.example"})
-    assert engine.shelf().with_keys() == []
+    assert engine.resolver().with_keys() == []
     save(tmp_path, "my_shop", FACTS)
-    assert engine.shelf().with_keys() == ["my_shop"]
+    assert engine.resolver().with_keys() == ["my_shop"]
     set_base_url(tmp_path, "my_shop", "https://third.example")
-    assert engine.shelf().with_keys() == []
+    assert engine.resolver().with_keys() == []
 
 
 def test_it_is_there_at_once_and_its_profiles_with_it(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_it_is_there_at_once_and_its_profiles_with_it(tmp_path: Path) -> None:
     save(tmp_path, "my_shop", FACTS)
     engine.keys.put("my_shop", "team", "sim-x", "https://shop.example")
     assert "my_shop" in engine.specs() and engine.profiles() == ["default", "team"]
-    assert engine.shelf().ids()[-2:] == ["my_shop", "offline"]
+    assert engine.resolver().ordered_ids()[-2:] == ["my_shop", "offline"]
 
 
 def test_two_dialects_at_one_address_learn_apart(tmp_path: Path) -> None:

@@ -102,11 +102,11 @@ def test_a_model_s_own_levels_of_thinking() -> None:
     """2.1 has three, the older two: `medium` is left out there with a notice that names what there is."""
     from dialect_driver import fitted
 
-    assert ("thinking", "medium") in fitted(ROW, request(thinking="medium"), "nano-banana-2.1").sent
+    assert ("thinking", "medium") in fitted(ROW, request(thinking="medium"), "nano-banana-2.1").options
     for model in ("nano-banana-2", "nano-banana-lite"):
         how = fitted(ROW, request(thinking="medium"), model)
-        assert not how.sent and "only has minimal, high" in " ".join(how.notices)
-        assert ("thinking", "high") in fitted(ROW, request(thinking="high"), model).sent
+        assert not how.options and "only has minimal, high" in " ".join(how.notices)
+        assert ("thinking", "high") in fitted(ROW, request(thinking="high"), model).options
 
 
 # --------------------------------------------------------------------------------------------------- addresses

@@ -120,7 +120,7 @@ class Lives(RuleBasedStateMachine):
         self._die()
         self.engine = self._engine()
         before = DOUBLES.request_log(self._tag())["paid_images"]
-        collection = self.engine.collect()
+        collection = self.engine.recover()
         assert collection.wait(30), "collecting hangs"
         assert DOUBLES.request_log(self._tag())["paid_images"] == before, "collecting has paid"
 
@@ -172,7 +172,7 @@ class Lives(RuleBasedStateMachine):
         journal.close()
         # What it still had on the wire may be billed late; the sums below must not take that for another's doing.
         end = time.monotonic() + 20
-        while self.engine._lanes.busy() and time.monotonic() < end:
+        while self.engine._limiter.running_count() and time.monotonic() < end:
             time.sleep(0.01)
 
     def _tag(self) -> str:

@@ -233,7 +233,7 @@ def test_what_was_left_behind_long_ago_is_fetched_when_a_person_asks(engine: Eng
     asked = request(prompt="long ago [[sim: task=done poll_status=401 poll_times=1]]")
     assert errors(make(engine, asked, "fal")) == [("key", "maybe")]
     engine.ledger._clock = lambda: time.time() + 5 * 86400
-    unasked = engine.collect()
+    unasked = engine.recover()
     assert unasked.wait(20) and unasked.result.text == ""
-    wished = engine.collect(however_old=True)
+    wished = engine.recover(however_old=True)
     assert wished.wait(20) and wished.result.pictures == 1 and doubles.request_log("long ago")["paid_images"] == 1

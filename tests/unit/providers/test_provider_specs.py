@@ -338,7 +338,7 @@ def test_every_promised_option_value_is_accepted(
         for choice in choices:
             asked = request(operation, **choice)
             how = fitted(spec, asked, model.name)
-            named = how.sends_seed if option == "seed" else option in dict(how.sent)
+            named = how.sends_seed if option == "seed" else option in dict(how.options)
             sent.append(named)
             mute = option == "seed" and choice["seed"] == 0
             assert named or mute or any("left out" in notice or "not sent" in notice for notice in how.notices)

@@ -1,0 +1,108 @@
+"""Finds the providers that can do a request where the graph names none."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from ..errors import ConfigError, Impossible, NanoBananaError
+from ..keys.sources import Key, variables
+from ..providers.spec import ProviderSpec
+from ..request import Request
+from .choice import RECOMMENDED, ProviderChoice
+from .negotiate import negotiate
+from .plan import Candidate
+from .successor import GoneId, current, notice
+from .targets import Targets
+
+
+class AutomaticChoice:
+    """For the same `requests`, of one family of models."""
+
+    def __init__(
+        self, targets: Targets, requests: Sequence[Request], family: str, gone: Collection[GoneId] = frozenset()
+    ) -> None:
+        """`family`: "" = the recommended model of each provider. `gone`: models whose successors are asked instead."""
+        self._targets, self._requests, self._family, self._gone = targets, requests, family, gone
+
+    def choose(self, choice: ProviderChoice, notices: list[str]) -> list[Candidate]:
+        """The providers that can do all of it: those with a key in the user's order, then those without one.
+
+        One whose key or address is invalid is left out, with a notice. Raises ConfigError or Impossible.
+        """
+        reasons: list[str] = []
+        invalid: list[str] = []
+        able: list[Candidate] = []
+        without_key: list[Candidate] = []
+        for spec in self._targets.ordered():
+            try:
+                key = self._targets.keys.key(spec, choice.profile, named=False)
+                if key is None and spec.needs_key:
+                    without_key += self._without_key(spec, choice)
+                    continue
+                candidate = self._candidate(spec, key, choice)
+                if isinstance(candidate, str):
+                    reasons.append(candidate)
+                    continue
+                chain = current(candidate, self._requests, self._gone)
+                if len(chain) > 1 and not able:
+                    notices.append(notice(candidate, chain[0]))
+                able += chain
+            except NanoBananaError as error:
+                if error.kind == "impossible" and not self._requests[0].prompt.strip():
+                    raise
+                reasons.append(error.reason)
+                if error.kind == "config":
+                    invalid.append(f"{spec.label} was passed over: {error.reason}")
+                    without_key += self._without_key(spec, choice)
+        if able:
+            notices.extend(invalid)
+            return [*able, *without_key]
+        if reasons:
+            raise Impossible(
+                "No provider with a key on this machine can do this: " + " ".join(reasons),
+                cure="Change the request, or add a key for another provider",
+            )
+        raise self._no_key_error(choice.profile)
+
+    def candidates(self, model: str) -> list[tuple[ProviderSpec, Candidate | str]]:
+        """Each provider with a key as a candidate, or the reason why it can't do it. `model`: the name that is preferred."""
+        found: list[tuple[ProviderSpec, Candidate | str]] = []
+        for spec in self._targets.ordered():
+            if not self._targets.is_usable(spec):
+                continue
+            try:
+                key = self._targets.keys.key(spec, "default")
+                candidate = self._candidate(spec, key, ProviderChoice(spec.id, model))
+                if not isinstance(candidate, str):
+                    candidate = current(candidate, self._requests, self._gone)[0]
+                found.append((spec, candidate))
+            except NanoBananaError as error:
+                found.append((spec, error.reason))
+        return found
+
+    def _candidate(self, spec: ProviderSpec, key: Key | None, choice: ProviderChoice) -> Candidate | str:
+        """How a provider would do the requests, or that it has no model of the family. Raises Impossible."""
+        model = spec.model_of_family(self._family, choice.model) if self._family else spec.model(RECOMMENDED)
+        if model is None:
+            return f"{spec.label} has no such model"
+        target = self._targets.target(spec, model, key, choice)
+        return Candidate(target, tuple(negotiate(request, spec, model) for request in self._requests))
+
+    def _without_key(self, spec: ProviderSpec, choice: ProviderChoice) -> list[Candidate]:
+        """A provider that can't be asked now: it may have made the pictures while its key was here."""
+        try:
+            candidate = self._candidate(spec, None, choice)
+        except NanoBananaError:
+            return []
+        return [] if isinstance(candidate, str) else [candidate]
+
+    def _no_key_error(self, profile: str) -> ConfigError:
+        with_keys = [spec for spec in self._targets.ordered() if spec.needs_key]
+        names = ", ".join(spec.label for spec in with_keys)
+        example = variables(with_keys[0])[0] if with_keys else ""
+        profile_text = "" if profile == "default" else f" with the profile {profile}"
+        return ConfigError(
+            f"No provider has a key on this machine{profile_text}",
+            cure=f"Put one into the environment, for example {example}, and restart ComfyUI, or into Settings > Nano Banana "
+            f"(providers: {names}); or connect a ProviderConfig set to offline, which is free",
+        )

@@ -1,0 +1,94 @@
+"""Targets on this machine: each provider with its address, its key and the limits of the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from ..config.settings import Settings
+from ..errors import ConfigError, Impossible
+from ..keys.resolver import KeyResolver
+from ..keys.sources import Key, variables
+from ..providers.spec import Model, ProviderSpec
+from .choice import AUTO, ProviderChoice
+from .plan import Target
+
+
+class Targets:
+    """Settings, provider specs and keys as they are now."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        specs: Mapping[str, ProviderSpec],
+        keys: KeyResolver,
+        local_address: Callable[[], str] | None = None,
+        mistakes: Sequence[str] = (),
+    ) -> None:
+        """`mistakes`: what is wrong in the user's own providers; part of the error where a provider isn't found."""
+        self.settings, self.specs, self.keys = settings, specs, keys
+        self._local, self._mistakes = local_address, tuple(mistakes)
+
+    def spec(self, provider: str) -> ProviderSpec:
+        """The spec of a provider by its id. Raises Impossible."""
+        if provider not in self.specs:
+            raise Impossible(
+                f"The provider {provider[:40]} is not known here",
+                cure=". ".join((f"Known are: {', '.join((AUTO, *self.specs))}", *self._mistakes)),
+            )
+        return self.specs[provider]
+
+    def target(
+        self, spec: ProviderSpec, model: Model, key: Key | None, choice: ProviderChoice, override: str = ""
+    ) -> Target:
+        """`spec` as it would be asked. `override`: the model id that is sent instead of the model's. Raises ConfigError."""
+        limit = min(spec.max_parallel, self.settings.parallel or spec.max_parallel)
+        return Target(
+            spec,
+            model,
+            self.base_url(spec),
+            key,
+            choice.profile,
+            choice.timeout,
+            min(limit, choice.max_parallel or limit),
+            override,
+            self.settings.form(spec),
+            self.settings.proxy or spec.proxy,
+            self.settings.ca_bundle or spec.ca_bundle,
+        )
+
+    def base_url(self, spec: ProviderSpec) -> str:
+        """Its address on this machine. Starts the local simulator where it is asked for. Raises ConfigError."""
+        if spec.local:
+            if self._local is None:
+                raise ConfigError("The offline provider can't be started here")
+            return self._local()
+        return self.settings.base_url(spec)
+
+    def is_usable(self, spec: ProviderSpec) -> bool:
+        """Whether the provider has a default key and a valid address."""
+        try:
+            return self.keys.key(spec, "default", named=False) is not None and bool(self.settings.base_url(spec))
+        except ConfigError:
+            return False
+
+    def ordered(self) -> list[ProviderSpec]:
+        """Every provider but the local one, in the order of `auto`: the user's order first."""
+        specs = [spec for spec in self.specs.values() if not spec.local]
+        order = self.settings.order
+        return sorted(specs, key=lambda spec: order.index(spec.id) if spec.id in order else len(order))
+
+    def missing_key_error(self, spec: ProviderSpec, profile: str) -> ConfigError:
+        """The error for a provider without a key, with every way to give it one."""
+        bound_elsewhere = self.keys.elsewhere(spec, profile)
+        if bound_elsewhere:
+            return ConfigError(bound_elsewhere, cure="Enter it again in Settings > Nano Banana for the new address")
+        others = [each.id for each in self.ordered() if each.id != spec.id and self.is_usable(each)]
+        others_text = f" Keys are here for: {', '.join(others)}." if others else ""
+        profile_text = "" if profile == "default" else f" with the profile {profile}"
+        where = f"the environment variable {variables(spec, profile)[0]} and restart ComfyUI, or into "
+        if self.keys.is_another_s(spec, profile):
+            where = ""
+        return ConfigError(
+            f"There is no key for {spec.label}{profile_text} on this machine",
+            cure=f"Put it into {where}Settings > Nano Banana; or choose the provider offline, which is free.{others_text}",
+        )
