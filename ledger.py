@@ -1,7 +1,7 @@
-"""The ledger without a graph: `python ledger.py list`, `spend`, `export`, `recover`, `forget`, `reindex` (`--help` for each).
+"""Commands about the journal: `python ledger.py list`, `spend`, `export`, `recover`, `forget`, `reindex` (`--help` for each).
 
-Run it with ComfyUI's own Python, the embedded one of Windows included: it finds the pack by this file's place and touches
-neither `sys.path` nor ComfyUI.
+Run it with the Python of ComfyUI, which may be the embedded one of Windows. It loads the pack from the folder of this file, and
+neither changes `sys.path` nor imports ComfyUI.
 """
 
 import importlib
@@ -15,7 +15,7 @@ NAME = "nano_banana_your_key"
 
 
 def main() -> int:
-    """Loads the rooms below `core` without the host's entry point, and runs the command."""
+    """Imports `core` without the pack's entry point for ComfyUI, and runs the command."""
     spec = ModuleSpec(NAME, None, is_package=True)
     spec.submodule_search_locations = [str(HERE)]
     sys.modules[NAME] = importlib.util.module_from_spec(spec)

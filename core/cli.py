@@ -1,6 +1,6 @@
-"""The ledger without a graph: lists, exports, recovers, forgets, reindexes, and adds up what was spent.
+"""The commands of `ledger.py`: list, export, recover, forget, reindex and spend.
 
-Called by `ledger.py` and by `dev.py ledger`. Prints tables, or CSV.
+They print tables, or CSV.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400, "m": 30 * 86400}
 
 
 def main(arguments: Sequence[str], pack: Path) -> int:
-    """Runs one command; gives the exit code: 0 good, 1 it failed, 2 it was called wrongly. `pack`: the pack's folder."""
+    """Runs one command; gives the exit code: 0 = success, 1 = failure, 2 = wrong usage. `pack`: the pack's folder."""
     options = _parser().parse_args(arguments)
     home = _home(options.home, pack)
     if home is None:
@@ -36,8 +36,8 @@ def main(arguments: Sequence[str], pack: Path) -> int:
     try:
         engine = Engine(home)
         code: int = options.run(engine, History(engine.ledger), options)
-        for news in engine.ledger.take_notices():
-            print(f"ledger: {news}.", file=sys.stderr)
+        for notice in engine.ledger.take_notices():
+            print(f"ledger: {notice}.", file=sys.stderr)
         return code
     except NanoBananaError as error:
         print(f"ledger: {error.what} {error.cure}", file=sys.stderr)
@@ -48,31 +48,31 @@ def main(arguments: Sequence[str], pack: Path) -> int:
 
 
 def _list(engine: Engine, history: History, options: argparse.Namespace) -> int:
-    found = history.pictures(
+    entries = history.pictures(
         options.query, states=options.state or (), since=_since(options.since), limit=options.limit
     )
     table = [
         {
-            "id": shown.uid[:12],
-            "when": time.strftime("%Y-%m-%d %H:%M", time.localtime(shown.created)),
-            "state": shown.state,
-            "provider": shown.provider,
-            "model": shown.model,
-            "usd": f"{shown.usd:.4f}",
-            "prompt": _short(shown.prompt),
-            "note": _short(shown.reason or (f"task {shown.task}" if shown.task and not shown.file else "")),
+            "id": entry.uid[:12],
+            "when": time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.created)),
+            "state": entry.state,
+            "provider": entry.provider,
+            "model": entry.model,
+            "usd": f"{entry.usd:.4f}",
+            "prompt": _shorten(entry.prompt),
+            "note": _shorten(entry.reason or (f"task {entry.task}" if entry.task and not entry.file else "")),
         }
-        for shown in found
+        for entry in entries
     ]
-    _print(table, options.csv)
+    _print_table(table, options.csv)
     return 0
 
 
 def _export(engine: Engine, history: History, options: argparse.Namespace) -> int:
-    found = (
-        _chosen(history, options.id) if options.id else history.pictures(limit=1_000_000, since=_since(options.since))
+    entries = (
+        _select(history, options.id) if options.id else history.pictures(limit=1_000_000, since=_since(options.since))
     )
-    count = history.export(Path(options.folder), found)
+    count = history.export(Path(options.folder), entries)
     print(f"{count} pictures were copied to {options.folder}")
     return 0
 
@@ -88,7 +88,7 @@ def _recover(engine: Engine, history: History, options: argparse.Namespace) -> i
 
 def _forget(engine: Engine, history: History, options: argparse.Namespace) -> int:
     if options.id:
-        count = history.forget([shown.uid for shown in _chosen(history, options.id)])
+        count = history.forget([entry.uid for entry in _select(history, options.id)])
     elif options.older_than:
         count = history.forget(before=time.time() - _seconds(options.older_than))
     else:
@@ -103,11 +103,11 @@ def _reindex(engine: Engine, history: History, options: argparse.Namespace) -> i
 
 
 def _spend(engine: Engine, history: History, options: argparse.Namespace) -> int:
-    found = history.spend(options.by, _since(options.since))
-    rows = [{**row, "usd": f"{row['usd']:.4f}", "usd_in_doubt": f"{row['usd_in_doubt']:.4f}"} for row in found]
-    _print(rows, options.csv)
+    sums = history.spend(options.by, _since(options.since))
+    table = [{**row, "usd": f"{row['usd']:.4f}", "usd_in_doubt": f"{row['usd_in_doubt']:.4f}"} for row in sums]
+    _print_table(table, options.csv)
     if not options.csv:
-        print(f"in all ${sum(row['usd'] for row in found):.4f}")
+        print(f"in all ${sum(row['usd'] for row in sums):.4f}")
     return 0
 
 
@@ -118,32 +118,32 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--home", help="the pack's data folder (else NANO_BANANA_HOME, else this ComfyUI's)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name: str, run: Any, words: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=words, description=words)
+    def add(name: str, run: Any, description: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=description, description=description)
         command.set_defaults(run=run)
         return command
 
     lists = add("list", _list, "pictures, the newest first")
     lists.add_argument("query", nargs="?", default="", help="words of the prompt, a provider or a model")
     lists.add_argument("--state", action="append", help="only this state: stored, unknown, accepted, ...")
-    lists.add_argument("--since", type=_age, help="an age like 12h, 7d, 4w")
+    lists.add_argument("--since", type=_age_argument, help="an age like 12h, 7d, 4w")
     lists.add_argument("--limit", type=int, default=50)
     lists.add_argument("--csv", action="store_true")
     exports = add("export", _export, "copies pictures with their facts into a folder")
     exports.add_argument("folder")
     exports.add_argument("--id", action="append", help="only these; the beginning of an id is enough")
-    exports.add_argument("--since", type=_age)
+    exports.add_argument("--since", type=_age_argument)
     recover = add("recover", _recover, "fetches what is paid and can still be had for nothing")
     recover.add_argument("--wait", type=float, default=300.0, help="seconds")
     forget = add("forget", _forget, "deletes pictures, prompts and graphs; the sums of money stay")
-    which = forget.add_mutually_exclusive_group(required=True)
-    which.add_argument("--older-than", type=_age, help="an age like 12h, 30d, 8w")
-    which.add_argument("--id", action="append")
-    which.add_argument("--all", action="store_true")
+    selection = forget.add_mutually_exclusive_group(required=True)
+    selection.add_argument("--older-than", type=_age_argument, help="an age like 12h, 30d, 8w")
+    selection.add_argument("--id", action="append")
+    selection.add_argument("--all", action="store_true")
     add("reindex", _reindex, "brings the journal up to what lies in the results' folder")
     spend = add("spend", _spend, "what was spent")
-    spend.add_argument("--by", type=_groups, default=["day"], help=f"one or more of {','.join(GROUPS)}")
-    spend.add_argument("--since", type=_age)
+    spend.add_argument("--by", type=_groups_argument, default=["day"], help=f"one or more of {','.join(GROUPS)}")
+    spend.add_argument("--since", type=_age_argument)
     spend.add_argument("--csv", action="store_true")
     return parser
 
@@ -160,12 +160,12 @@ def _home(named: str | None, pack: Path) -> Path | None:
     return None
 
 
-def _chosen(history: History, ids: Sequence[str]) -> list[HistoryEntry]:
+def _select(history: History, ids: Sequence[str]) -> list[HistoryEntry]:
     known = history.pictures(limit=1_000_000)
-    return [shown for shown in known if any(shown.uid.startswith(each) for each in ids if len(each) >= 4)]
+    return [entry for entry in known if any(entry.uid.startswith(each) for each in ids if len(each) >= 4)]
 
 
-def _print(table: Sequence[dict[str, Any]], as_csv: bool) -> None:
+def _print_table(table: Sequence[dict[str, Any]], as_csv: bool) -> None:
     if as_csv:
         if table:
             writer = csv.DictWriter(sys.stdout, list(table[0]), lineterminator="\n")
@@ -181,19 +181,19 @@ def _print(table: Sequence[dict[str, Any]], as_csv: bool) -> None:
         print("  ".join(str(row[name]).ljust(widths[name]) for name in names).rstrip())
 
 
-def _short(text: str, length: int = 48) -> str:
+def _shorten(text: str, length: int = 48) -> str:
     line = " ".join(text.split())
     return line if len(line) <= length else line[: length - 1] + "…"
 
 
-def _age(text: str) -> str:
+def _age_argument(text: str) -> str:
     if not _AGE.fullmatch(text):
         raise argparse.ArgumentTypeError("an age is a number and h, d, w or m: 12h, 7d")
     return text
 
 
 def _seconds(age: str) -> float:
-    number, unit = _AGE.fullmatch(age).groups()  # type: ignore[union-attr]  # the parser has looked
+    number, unit = _AGE.fullmatch(age).groups()  # type: ignore[union-attr]  # `_age_argument` has checked it
     return float(number) * _SECONDS[unit]
 
 
@@ -201,7 +201,7 @@ def _since(age: str | None) -> float:
     return time.time() - _seconds(age) if age else 0.0
 
 
-def _groups(text: str) -> list[str]:
+def _groups_argument(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names or any(name not in GROUPS for name in names):
         raise argparse.ArgumentTypeError(f"choose from {', '.join(GROUPS)}")

@@ -9,7 +9,7 @@ the send, and so on until `mark_stored` or `mark_failed`.
     call_log        the steps of a paid call
     claims          calls of ended processes, and answers that are read again (kept_answers)
     ownership       which rows this process works on;  liveness: whether another process still runs
-    stored_images   pictures that are here;  results: their bytes on disk;  eviction: the size of that folder
+    image_store     pictures that are here;  results: their bytes on disk;  eviction: the size of that folder
     sidecar         the facts beside the bytes;  rebuild: a new journal from them
     database        the SQLite file;  schema: its tables;  queries: reading and updating rows
     workflows       the graph that asked, without secrets

@@ -15,10 +15,10 @@ from ..errors import Charged
 from . import queries
 from .database import Database
 from .eviction import Eviction
+from .image_store import ImageStore, mark_row_stored
 from .ownership import Ownership
 from .results import Results
 from .schema import picture
-from .stored_images import StoredImages, mark_row_stored
 from .types import OPEN_STATES, ledger_failed, micros
 
 log = logging.getLogger("nano_banana")
@@ -32,12 +32,12 @@ class CallLog:
         database: Database,
         results: Results,
         ownership: Ownership,
-        stored_images: StoredImages,
+        image_store: ImageStore,
         eviction: Eviction,
         clock: Callable[[], float],
     ) -> None:
         self._database, self._results, self._ownership = database, results, ownership
-        self._stored_images, self._eviction, self._clock = stored_images, eviction, clock
+        self._image_store, self._eviction, self._clock = image_store, eviction, clock
 
     def mark_sent(self, fingerprints: Sequence[str], call: str) -> None:
         """See `Journal.mark_sent`."""
@@ -121,7 +121,7 @@ class CallLog:
                 **_cost(usd),
             )
             self._ownership.release({fingerprint: uid})
-        self._stored_images.finalize_file(uid, name)
+        self._image_store.finalize_file(uid, name)
         self._ownership.notify_waiters()
         self._eviction.add(size)
 

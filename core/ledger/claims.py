@@ -10,11 +10,11 @@ from sqlalchemy import Connection, Row, delete, or_, select
 
 from . import queries
 from .database import Database
+from .image_store import mark_row_stored
 from .kept_answers import KeptAnswers
 from .ownership import HeldPicture, Ownership
 from .results import Results, name_of
 from .schema import picture
-from .stored_images import mark_row_stored
 from .types import OPEN_STATES, Claim, ReserveStatus
 
 RECOVERY_DAYS = 3.0

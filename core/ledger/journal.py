@@ -18,12 +18,12 @@ from .call_log import CallLog
 from .claims import CanResume, Claims
 from .database import Database
 from .eviction import DEFAULT_LIMIT_BYTES, Eviction
+from .image_store import ImageStore
 from .kept_answers import KeptAnswer, KeptAnswers
 from .ownership import Ownership
 from .rebuild import rebuild
 from .reservations import Reservations
 from .results import Results
-from .stored_images import StoredImages
 from .types import Claim, Reservation, ReserveResult, RunContext, StoredImage
 
 log = logging.getLogger("nano_banana")
@@ -50,12 +50,10 @@ class Journal:
         self.database = Database(home / "journal.sqlite", partial(rebuild, self.results))
         self.eviction = Eviction(self.database, self.results, results_bytes, self._now)
         self.ownership = Ownership(home)
-        self._stored_images = StoredImages(self.database, self.results, self.eviction, self._now)
+        self._image_store = ImageStore(self.database, self.results, self.eviction, self._now)
         self._reservations = Reservations(self.database, self.results, self.ownership, self._now)
         self._claims = Claims(self.database, self.results, self.answers, self.ownership, self._now)
-        self._calls = CallLog(
-            self.database, self.results, self.ownership, self._stored_images, self.eviction, self._now
-        )
+        self._calls = CallLog(self.database, self.results, self.ownership, self._image_store, self.eviction, self._now)
 
     @property
     def is_empty(self) -> bool:
@@ -82,19 +80,19 @@ class Journal:
 
     def look_up(self, fingerprints: Sequence[str]) -> dict[str, StoredImage]:
         """The pictures that are here, by fingerprint."""
-        return {} if not fingerprints or self.is_empty else self._stored_images.look_up(fingerprints)
+        return {} if not fingerprints or self.is_empty else self._image_store.look_up(fingerprints)
 
     def mark_used(self, uids: Sequence[str]) -> None:
         """Notes that these pictures have reached a graph."""
-        self._stored_images.mark_used(uids)
+        self._image_store.mark_used(uids)
 
     def mark_damaged(self, uid: str, reason: str) -> None:
         """The stored bytes are damaged: the picture is fetched again where that is free, else the user is asked."""
-        self._stored_images.mark_damaged(uid, reason)
+        self._image_store.mark_damaged(uid, reason)
 
     def store_extra(self, fingerprint: str, data: bytes, text: str) -> None:
         """Stores a picture that came beside the one with this fingerprint: it is free and belongs to no request."""
-        self._stored_images.store_extra(fingerprint, data, text)
+        self._image_store.store_extra(fingerprint, data, text)
 
     # ------------------------------------------------------------------------------------------------ reserving
 

@@ -20,7 +20,7 @@ from .types import StoredImage, ledger_failed
 log = logging.getLogger("nano_banana")
 
 
-class StoredImages:
+class ImageStore:
     """The stored pictures of one journal."""
 
     def __init__(self, database: Database, results: Results, eviction: Eviction, clock: Callable[[], float]) -> None:
