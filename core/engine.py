@@ -38,7 +38,7 @@ log = logging.getLogger("nano_banana")
 class ReadAgain:
     """What came of reading a kept answer again."""
 
-    pictures: int
+    images: int
     reason: str = ""
     """Why pictures are still missing; "" when none is."""
 
@@ -123,11 +123,11 @@ class Engine:
         """Who will do `requests`. Raises ConfigError or Impossible; nothing was sent."""
         return self.resolver().plan(choice, requests)
 
-    def form(self, target: Target) -> str:
+    def api_variant(self, target: Target) -> str:
         """The way of asking that a call begins with: the user's wish, else what worked last; "" = the row's first."""
-        return target.form or self._cache.forms.get(target.cache_key, "")
+        return target.api_variant or self._cache.api_variants.get(target.cache_key, "")
 
-    def variants(self, target: Target) -> dict[str, str]:
+    def learned_variants(self, target: Target) -> dict[str, str]:
         """Topic -> variant that a call begins with, as learned at the base URL of `target`."""
         return self._cache.variants_at(target)
 
@@ -171,7 +171,7 @@ class Engine:
         call.detached = True
         call.run()
         worst = call.outcome.worst
-        return ReadAgain(len(call.outcome.landed), worst.reason if worst else "")
+        return ReadAgain(len(call.outcome.images), worst.reason if worst else "")
 
     def recover(self, *, however_old: bool = False) -> Recovery:
         """Brings home what was paid before this process began and can be had for nothing. Returns at once.

@@ -98,7 +98,9 @@ def estimate(
         price.dated if price and known is not None else "",
         price.counted_source if price and known is not None and counted > known else "",
         tuple(dict.fromkeys([*plan.notices, *notices])),
-        tuple(_sends(target, (engine.form(target), engine.variants(target)), resolved, requests, missing))
+        tuple(
+            _sends(target, (engine.api_variant(target), engine.learned_variants(target)), resolved, requests, missing)
+        )
         if sends
         else (),
     )

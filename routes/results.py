@@ -130,7 +130,7 @@ def read_again(request: RouteRequest) -> dict[str, Any]:
     uid = _one(request).uid
     found = comfyui.engine().read_again(uid)
     labels = {name: spec.label for name, spec in comfyui.engine().specs().items()}
-    return {"pictures": found.pictures, "reason": found.reason, "result": _shown(_one(request), labels)}
+    return {"pictures": found.images, "reason": found.reason, "result": _shown(_one(request), labels)}
 
 
 def collected(request: RouteRequest) -> dict[str, Any]:

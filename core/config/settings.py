@@ -155,7 +155,7 @@ class Settings:
             )
         return spec.base_url
 
-    def form(self, spec: ProviderSpec) -> str:
+    def api_variant(self, spec: ProviderSpec) -> str:
         """Which way of asking to begin with; "" = what worked last, or the row's first."""
         name = variable(spec.id, "FORM")
         words = self.environ.get(name, "").strip().lower().replace("+", " ").replace(",", " ").split()

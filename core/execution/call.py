@@ -215,7 +215,7 @@ class Call:
         self._check_wanted()
         status.job = replace(
             status.job,
-            api_variant=target.form or cache.forms.get(target.cache_key, ""),
+            api_variant=target.api_variant or cache.api_variants.get(target.cache_key, ""),
             variants=cache.variants_at(target),
             uploaded=cache.uploaded(target, status.job.references, status.digests),
         )
@@ -249,7 +249,7 @@ class Call:
 
     def _finish(self, done: Done) -> None:
         if done.api_variant:
-            self._cache.forms[self.target.cache_key] = done.api_variant
+            self._cache.api_variants[self.target.cache_key] = done.api_variant
         self._cache.keep_variants(self.target, done.variants)
         self._collector.finish(self._transport, done)
 

@@ -96,7 +96,7 @@ class CallMonitor:
         for number, task in zip(call.numbers, running.tasks, strict=True):
             if task is None:
                 continue
-            result = outcome.landed.get(number)
+            result = outcome.images.get(number)
             if result is not None:
                 task.complete(result, outcome.text)
             elif (error := _error_of(call, number, cause)) is not None:
@@ -107,7 +107,7 @@ class CallMonitor:
             report.add_notices([f"{call.spec_label} sent {more} than were asked for: {where}"])
         if outcome.attempts:
             report.add_request(outcome.request_id, outcome.seconds, outcome.attempts)
-        count = len(outcome.landed)
+        count = len(outcome.images)
         if call.claim is None:
             report.add_cost(outcome.usd, running.price, count + outcome.extras)
         elif count:

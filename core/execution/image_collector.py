@@ -122,10 +122,10 @@ class ImageCollector:
             kept = self._journal.keep_unreadable(number, data)
             money = status.advance_picture(number, NotAnImage())
             raise self._messages.no_picture(str(error), found.url, kept, money) from None
-        status.outcome.landed[number] = image
+        status.outcome.images[number] = image
         reader = self._journal.reader(number) if on_disk else None
         if self._store(number, usd, on_disk) and reader is not None:
-            status.outcome.landed[number] = replace(image, read=reader)
+            status.outcome.images[number] = replace(image, read=reader)
 
     def _store(self, number: int, usd: float | None, on_disk: bool) -> bool:
         """Settles the bytes of a picture; False when they are not on disk for good."""
@@ -146,7 +146,7 @@ class ImageCollector:
     def _collect_extras(self, transport: Transport, extras: Sequence[ImageRef]) -> None:
         """Keeps pictures beyond those that were asked for, as bytes and for the results panel only."""
         outcome, label = self._status.outcome, self._status.target.spec.label
-        seen = {pixel_digest(image.pixels) for image in outcome.landed.values()}
+        seen = {pixel_digest(image.pixels) for image in outcome.images.values()}
         for found in extras[:MOST_EXTRAS]:
             try:
                 data = found.read() or download(transport, found.url, FREE_SECONDS)

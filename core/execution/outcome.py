@@ -27,7 +27,7 @@ class ResultImage:
 class Outcome:
     """What became of a call. Pictures have numbers, from 0, in the order of the call's slots."""
 
-    landed: dict[int, ResultImage] = field(default_factory=dict)
+    images: dict[int, ResultImage] = field(default_factory=dict)
     extras: int = 0
     """Pictures beyond those that were asked for; they are kept, and in no output."""
     failures: dict[int, NanoBananaError] = field(default_factory=dict)

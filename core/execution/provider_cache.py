@@ -21,7 +21,7 @@ UPLOAD_SECONDS = 1800.0
 class ProviderCache:
     """Shared by all calls of a process."""
 
-    forms: dict[tuple[str, str], str] = field(default_factory=dict)
+    api_variants: dict[tuple[str, str], str] = field(default_factory=dict)
     """Dialect and base URL -> the form that worked."""
     variants: dict[tuple[str, str, str], str] = field(default_factory=dict)
     """Dialect, base URL and topic -> the variant that worked. One entry per topic, so that calls that run at the same time

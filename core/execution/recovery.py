@@ -75,13 +75,13 @@ class Recovery:
 
     @property
     def result(self) -> RecoveredCall:
-        pictures = sum(len(call.outcome.landed) for call in self._calls)
+        pictures = sum(len(call.outcome.images) for call in self._calls)
         errors = [call.outcome.worst for call in self._calls]
         reasons = tuple(dict.fromkeys(error.reason for error in errors if error))[:3]
         return RecoveredCall(pictures, sum(call.pictures for call in self._calls) - pictures, reasons)
 
     def _ended(self, call: Call) -> None:
-        for each in call.outcome.landed.values():
+        for each in call.outcome.images.values():
             log.info("a %s picture that was paid for earlier was collected from %s", each.format, call.spec_label)
         self._count_down()
 

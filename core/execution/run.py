@@ -242,5 +242,5 @@ def _returned_fingerprints(calls: Sequence[Call]) -> set[str]:
         for call in calls
         if call.done.is_set()
         for number, fingerprint in zip(call.numbers, call.fingerprints, strict=True)
-        if number in call.outcome.landed
+        if number in call.outcome.images
     }

@@ -79,7 +79,7 @@ class StepRunner:
                 marks = status.marks
                 self._journal.mark_accepted({**send.accepted, MARKS: marks} if marks else send.accepted)
         if send.api_variant:
-            cache.forms[status.target.cache_key] = send.api_variant
+            cache.api_variants[status.target.cache_key] = send.api_variant
         cache.keep_variants(status.target, send.variants)
         if send.uploaded is not None:
             index, url = send.uploaded

@@ -29,7 +29,7 @@ class Target:
     timeout: int = 600
     parallel: int = 8
     override: str = ""
-    form: str = ""
+    api_variant: str = ""
     proxy: str = field(default="", repr=False)
     ca_bundle: str = ""
 

@@ -51,7 +51,7 @@ class Targets:
             choice.timeout,
             min(limit, choice.max_parallel or limit),
             override,
-            self.settings.form(spec),
+            self.settings.api_variant(spec),
             self.settings.proxy or spec.proxy,
             self.settings.ca_bundle or spec.ca_bundle,
         )

@@ -89,7 +89,7 @@ def _read_settings(settings: Settings) -> None:
     turn = len(specs) + len(settings.environ) + len(str(settings.stored)[:500])
     for spec in (*named[:1], named[turn % len(named)], named[-2], *(spec for spec in named if spec.id not in BUILT_IN)):
         _only_config(settings.base_url, spec)
-        _only_config(settings.form, spec)
+        _only_config(settings.api_variant, spec)
         if spec.id in BUILT_IN:
             changed = added_models.with_added(spec, settings)
             assert changed.model(changed.recommended) is not None, "a row without its model"

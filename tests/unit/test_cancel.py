@@ -107,7 +107,7 @@ def test_too_late_and_the_picture_is_collected(engine: Engine, doubles: Doubles)
     run = begin(engine, prompt)
     call = in_queue(run)
     assert run.stop().cancelling == 1
-    assert ended(finish(run) and call).outcome.landed and cancels(doubles) == 1
+    assert ended(finish(run) and call).outcome.images and cancels(doubles) == 1
     again = finish(begin(engine, prompt))
     assert again.tasks[0].source == "store" and doubles.request_log("late")["paid_calls"] == 1
 
@@ -132,7 +132,7 @@ def test_what_is_at_work_is_not_cancelled(engine: Engine, doubles: Doubles, prov
         assert not call.done.is_set()
         ticking.wait(0.002)
     run.stop()
-    assert ended(call).outcome.landed and cancels(doubles) == 0
+    assert ended(call).outcome.images and cancels(doubles) == 0
 
 
 def test_it_is_asked_once(engine: Engine, doubles: Doubles) -> None:
@@ -142,7 +142,7 @@ def test_it_is_asked_once(engine: Engine, doubles: Doubles) -> None:
     for _ in range(3):
         run.stop()
     run.stop()
-    assert ended(call).outcome.landed and cancels(doubles) == 1
+    assert ended(call).outcome.images and cancels(doubles) == 1
     assert doubles.request_log("once")["paid_images"] == 1
 
 
@@ -161,7 +161,7 @@ def test_a_failing_sibling_takes_nothing_back(engine: Engine, doubles: Doubles) 
     run = begin(engine, "sibling [[sim: steps=20]]")
     call = in_queue(run)
     assert run.stop(cancel=False).cancelling == 0
-    assert ended(call).outcome.landed and cancels(doubles) == 0
+    assert ended(call).outcome.images and cancels(doubles) == 0
 
 
 def test_a_timeout_takes_nothing_back(engine: Engine, doubles: Doubles) -> None:
@@ -169,7 +169,7 @@ def test_a_timeout_takes_nothing_back(engine: Engine, doubles: Doubles) -> None:
     run = finish(begin(engine, "patience [[sim: steps=30]]", timeout=1))
     assert errors(run) == [("timeout", "maybe")]
     call, *_ = run.calls
-    assert ended(call).outcome.landed and cancels(doubles) == 0
+    assert ended(call).outcome.images and cancels(doubles) == 0
 
 
 def test_a_cancel_without_an_answer_leaves_it_in_doubt(engine: Engine, doubles: Doubles) -> None:
@@ -196,7 +196,7 @@ def test_a_provider_that_can_t_is_not_asked(engine: Engine, doubles: Doubles) ->
     assert doubles.wait(prompt="other", state="received")
     assert run.stop().cancelling == 0
     call, *_ = run.calls
-    assert ended(call).outcome.landed and cancels(doubles) == 0
+    assert ended(call).outcome.images and cancels(doubles) == 0
 
 
 def test_nobody_waits_for_the_answer(tmp_path: Path) -> None:

@@ -130,15 +130,15 @@ def test_plain_http_on_a_network_is_an_opt_in_per_provider() -> None:
 def test_the_form_to_begin_with(spec: ProviderSpec, text: str, form: str) -> None:
     """In any order and case."""
     name = "NANOBANANA" if spec is NANO else "RUNFLOW"
-    assert Settings({f"NANO_BANANA_{name}_FORM": text}).form(spec) == form
+    assert Settings({f"NANO_BANANA_{name}_FORM": text}).api_variant(spec) == form
 
 
 def test_a_form_that_is_none_is_told_with_those_there_are() -> None:
     """Also where there is nothing to choose."""
     with pytest.raises(ConfigError, match="run, runs"):
-        Settings({"NANO_BANANA_RUNFLOW_FORM": "json"}).form(RUNFLOW)
+        Settings({"NANO_BANANA_RUNFLOW_FORM": "json"}).api_variant(RUNFLOW)
     with pytest.raises(ConfigError, match="one form only"):
-        Settings({"NANO_BANANA_ONEROUTER_FORM": "json"}).form(ONEROUTER)
+        Settings({"NANO_BANANA_ONEROUTER_FORM": "json"}).api_variant(ONEROUTER)
 
 
 def test_the_environment_is_not_shown() -> None:

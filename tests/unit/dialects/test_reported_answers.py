@@ -469,7 +469,7 @@ def test_a_reference_that_comes_back_is_no_result(shape: str, tmp_path: Path) ->
         assert [each.role for each in History(engine.ledger).pictures()] == [""]
         assert wanted or (result.error is not None and result.error.kind == "empty" and result.answer)
         if not wanted:
-            assert engine.read_again(result.uid).pictures == 0
+            assert engine.read_again(result.uid).images == 0
             assert History(engine.ledger).pictures()[0].state != "stored"
 
 
@@ -621,15 +621,15 @@ def test_a_kept_answer_is_read_again_for_nothing(tmp_path: Path, monkeypatch: py
         assert run_once(engine, "nanobanana").tasks[0].result is None
         (shown,) = History(engine.ledger).pictures()
         again = engine.read_again(shown.uid)
-        assert again.pictures == 0 and again.reason
+        assert again.images == 0 and again.reason
         assert History(engine.ledger).pictures()[0].answer, "the answer stays until it can be read"
         monkeypatch.setattr(result_images, "_CONTAINERS", (*result_images._CONTAINERS, "artifact"))
         monkeypatch.setattr(result_images, "_BASE64_FIELDS", (*result_images._BASE64_FIELDS, "blob"))
-        assert engine.read_again(shown.uid).pictures == 1
+        assert engine.read_again(shown.uid).images == 1
         run = run_once(engine, "nanobanana")
         assert run.tasks[0].source == "store" and run.tasks[0].result is not None
         assert run.tasks[0].result.data == MIDDLE and len(server.posts) == 1
-        assert engine.read_again(shown.uid).pictures == 0
+        assert engine.read_again(shown.uid).images == 0
 
 
 @pytest.mark.parametrize("shape", UNREAD)
@@ -639,7 +639,7 @@ def test_reading_again_in_vain_changes_nothing(shape: str, tmp_path: Path) -> No
         engine = engine_at(server, "nanobanana", tmp_path)
         run_once(engine, "nanobanana")
         before = History(engine.ledger).pictures()
-        assert engine.read_again(before[0].uid).pictures == 0
+        assert engine.read_again(before[0].uid).images == 0
         assert History(engine.ledger).pictures() == before and len(server.posts) == 1
 
 
@@ -651,7 +651,7 @@ def test_an_answer_of_several_pictures_is_read_again_as_one(tmp_path: Path, monk
         assert not run_once(engine, "onerouter", count=3).report.completed
         monkeypatch.setattr(result_images, "_BASE64_FIELDS", (*result_images._BASE64_FIELDS, "artifact"))
         one = History(engine.ledger).pictures()[1]
-        assert engine.read_again(one.uid).pictures == 3
+        assert engine.read_again(one.uid).images == 3
         run = run_once(engine, "onerouter", count=3)
         assert [r.result.data if r.result else b"" for r in run.tasks] == [SMALL, MIDDLE, LARGE]
         assert len(server.posts) == 1
@@ -668,7 +668,7 @@ def test_reading_again_never_pays_and_needs_no_key(tmp_path: Path, monkeypatch: 
         keyless = Engine(tmp_path, specs=QUICK_ROWS, environ=environ)
         monkeypatch.setattr(result_images, "_CONTAINERS", (*result_images._CONTAINERS, "artifact"))
         monkeypatch.setattr(result_images, "_URL_FIELDS", (*result_images._URL_FIELDS, "link"))
-        assert keyless.read_again(shown.uid).pictures == 1
+        assert keyless.read_again(shown.uid).images == 1
         assert len(server.posts) == 1 and len(server.fetched) == 1
 
 
