@@ -19,7 +19,7 @@ from .execution.provider_cache import ProviderCache
 from .execution.recovery import Recovery
 from .execution.run import Run
 from .execution.run_state import RunServices
-from .files import private_files
+from .files import permissions
 from .keys.resolver import KeyLookup
 from .keys.store import KeyStore
 from .ledger import RunContext
@@ -59,7 +59,7 @@ class Engine:
         store: KeyLookup | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        private_files.tighten(home)
+        permissions.restrict_to_owner(home)
         self.home, self.keys = home, KeyStore(home)
         self._local, self._specs, self._store, self._environ = local_address, specs, store or self.keys.get, environ
         self._limiter = ConcurrencyLimiter()

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from ..errors import ConfigError
-from ..keys.pasted import prefix_of, without_name
+from .pasted_url import prefix_of, without_name
 
 TRANSLATED = tuple(
     ipaddress.ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96")

@@ -11,7 +11,7 @@ import json
 import re
 from typing import Any
 
-from .pasted import unquoted
+from .pasted_key import unquoted
 
 _LONGEST = 64_000
 _PEM = re.compile(r"-----BEGIN (?P<kind>(?:RSA |EC )?PRIVATE KEY)-----(?P<body>.*?)-----END (?P=kind)-----", re.DOTALL)

@@ -19,7 +19,7 @@ from ..errors import ConfigError
 from ..providers.spec import ProviderSpec
 from .account_document import is_api_key, looks_like_document
 from .google_service_account import document, project_of
-from .pasted import unquoted, without_assignment
+from .pasted_key import unquoted, without_assignment
 
 PROFILE = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _KEY_LIKE = re.compile(r"(?i)^(sk|rf|afk|r8|pk|ghp|hf|key|fal)[-_]|^AIza|:")

@@ -9,7 +9,6 @@ the oldest answers are deleted first. Methods raise OSError unless they say othe
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -77,14 +76,12 @@ class KeptAnswers:
             "cut": len(answer.body) > MAX_ANSWER_BYTES,
         }
         target = self.path(call)
-        part = target.with_suffix(".part")
-        with private_files.open_new(part) as file:
+        with private_files.replacing(target) as file:
             file.write(json.dumps(head).encode() + b"\n")
             remaining = MAX_ANSWER_BYTES
             for piece in cleaned(answer.body):
                 file.write(memoryview(piece)[:remaining])
                 remaining -= min(remaining, len(piece))
-        os.replace(part, target)
         self._trim(target)
         return target
 

@@ -89,8 +89,7 @@ class Results:
         name = name_of(data)
         target = self.folder / "unreadable" / f"{uid}{name[name.index('.') :]}"
         private_files.make_folder(target.parent)
-        with private_files.open_new(target) as file:
-            file.write(data)
+        private_files.write(target, data)
         (self.folder / "incoming" / uid).unlink(missing_ok=True)
         return target
 
@@ -221,12 +220,10 @@ def _json(facts: dict[str, Any]) -> str:
 def _write(file: Path, name: str, *facts_json: str) -> None:
     """Writes a sidecar; `facts_json`: the facts of each of its pictures."""
     private_files.make_folder(file.parent)
-    part = file.with_suffix(".json.part")
     text = f'{{"version": {SIDECAR_VERSION}, "file": {json.dumps(name)}, "pictures": [{", ".join(facts_json)}]}}'
     # A lone surrogate is written as its JSON escape.
-    with private_files.open_new(part) as stream:
+    with private_files.replacing(file) as stream:
         stream.write(text.encode("utf-8", "backslashreplace"))
-    os.replace(part, file)
 
 
 def _pictures(sidecar: Path) -> list[dict[str, Any]]:

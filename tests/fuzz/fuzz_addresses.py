@@ -15,7 +15,7 @@ from harness import Harness
 from pack.core.dialects.base.polling import path_segment, same_origin_url
 from pack.core.errors import ConfigError
 from pack.core.http import url_policy
-from pack.core.keys import pasted
+from pack.core.keys import pasted_key
 from pack.core.providers import BUILT_IN
 from pack.core.redaction.text import public_url
 
@@ -62,8 +62,8 @@ def run(data: bytes) -> None:
         assert not (allowed and (ip.is_loopback or ip.is_link_local)), "this machine or its network"
     shown = public_url(text)
     assert isinstance(shown, str), "no text"
-    pasted.without_assignment(text)
-    pasted.unquoted(text)
+    pasted_key.without_assignment(text)
+    pasted_key.unquoted(text)
     own = same_origin_url(JOB, text)
     assert not own or url_policy.origin(own) == url_policy.origin(JOB.base_url), "the key goes elsewhere"
     segment = path_segment(text)
@@ -102,6 +102,6 @@ HARNESS = Harness(
     run,
     make,
     mutate,
-    ("core/http/url_policy.py", "core/keys/pasted.py", "core/redaction/text.py"),
+    ("core/http/url_policy.py", "core/http/pasted_url.py", "core/keys/pasted_key.py", "core/redaction/text.py"),
     inputs_in_suite=4000,
 )

@@ -148,7 +148,7 @@ HARNESS = Harness(
             "core/keys/sources.py",
             "core/keys/account_document.py",
         ),
-        *("core/custom_providers/added_models.py", "core/custom_providers/settings_form.py", "core/keys/pasted.py"),
+        *("core/custom_providers/added_models.py", "core/custom_providers/settings_form.py", "core/keys/pasted_key.py"),
     ),
     inputs_in_suite=600,
     examples=40,

@@ -22,7 +22,6 @@ ORDER = """
 EXCEPTIONS = {
     ("core.http.transport", "core.dialects.base.step"),
     ("core.http.transport", "core.dialects.parsing.reading"),
-    ("core.http.url_policy", "core.keys.pasted"),
 }
 """Imports that still point upwards. Entries are only removed."""
 

@@ -13,7 +13,7 @@ from pack.core.custom_providers.mapping_reader import FILE
 from pack.core.custom_providers.templates import AUTH
 from pack.core.errors import Charged
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 WEB = ROOT / "web"
 MODULES = {path.relative_to(WEB).as_posix(): path.read_text("utf-8") for path in sorted(WEB.rglob("*.*js"))}
 CODE = "\n".join(MODULES.values())

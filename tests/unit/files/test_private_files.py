@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from journal_driver import ROOT
-from pack.core.files.private_files import lock, make_folder, tighten
+from pack.core.files.permissions import restrict_to_owner
+from pack.core.files.private_files import lock, make_folder, replacing
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
 
@@ -110,7 +111,7 @@ def old_folder(home: Path) -> None:
 def test_an_old_folder_that_is_open_to_others_is_closed(tmp_path: Path) -> None:
     """With everything that lies in it."""
     old_folder(tmp_path / "home")
-    tighten(tmp_path / "home")
+    restrict_to_owner(tmp_path / "home")
     assert open_to_others(tmp_path / "home") == {}
 
 
@@ -120,7 +121,7 @@ def test_a_folder_with_other_things_in_it_stays_and_ours_in_it_are_closed(tmp_pa
     old_folder(home)
     (home / "public_html").mkdir(mode=0o755)
     (home / "public_html").chmod(0o755)
-    tighten(home)
+    restrict_to_owner(home)
     assert set(open_to_others(home)) == {str(home), str(home / "public_html")}
 
 
@@ -134,15 +135,15 @@ def test_a_folder_that_is_shared_on_purpose_and_links_are_left_alone(tmp_path: P
         home.mkdir()
         home.chmod(mode)
         (home / "providers.yaml").symlink_to(elsewhere)
-        tighten(home)
+        restrict_to_owner(home)
         assert stat.S_IMODE(home.stat().st_mode) == mode
     assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o644
 
 
 def test_what_is_not_there_or_no_folder_is_no_failure(tmp_path: Path) -> None:
-    tighten(tmp_path / "nowhere")
+    restrict_to_owner(tmp_path / "nowhere")
     (tmp_path / "file").write_text("x")
-    tighten(tmp_path / "file")
+    restrict_to_owner(tmp_path / "file")
     with pytest.raises(OSError):
         make_folder(tmp_path / "file" / "below")
 
@@ -155,3 +156,17 @@ def test_nobody_else_can_open_a_lock(tmp_path: Path) -> None:
             assert stat.S_IMODE((tmp_path / "a.lock").stat().st_mode) == 0o600
     finally:
         os.umask(before)
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Until the last byte is written the old one is read; where writing fails it stays, and nothing else is left."""
+    file = tmp_path / "answer"
+    file.write_bytes(b"old")
+    with replacing(file) as stream:
+        stream.write(b"new")
+        assert file.read_bytes() == b"old"
+    assert file.read_bytes() == b"new"
+    with pytest.raises(RuntimeError), replacing(file, sync=True) as stream:
+        stream.write(b"half of ")
+        raise RuntimeError
+    assert file.read_bytes() == b"new" and list(tmp_path.iterdir()) == [file]

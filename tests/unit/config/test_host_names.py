@@ -16,7 +16,7 @@ from pack.core.config.settings_file import change
 from pack.core.errors import ConfigError
 from pack.core.providers import BUILT_IN
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 # The room's own __init__ is for a running ComfyUI.
 spec = importlib.util.spec_from_file_location("host_codes_alone", ROOT / "routes" / "host_codes.py")
 assert spec is not None and spec.loader is not None

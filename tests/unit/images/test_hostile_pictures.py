@@ -22,7 +22,7 @@ from pack.core.images.header import claimed_size, sniff
 from pack.core.images.picture import encode, preview_of
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def file_of(image: Image.Image, form: str, **options: Any) -> bytes:
