@@ -115,12 +115,12 @@ def recover_after_start() -> None:
         try:
             if engine().ledger.is_empty:
                 return
-            collection = engine().recover()
-            collection.wait()
-            text = collection.result.text
+            recovery = engine().recover()
+            recovery.wait()
+            text = recovery.result.text
             if text:
                 log.warning("Nano Banana: %s.", text)
-                found = {"text": text, "pictures": collection.result.pictures, "failed": collection.result.failed}
+                found = {"text": text, "pictures": recovery.result.images, "failed": recovery.result.failed}
                 recovered.update(found, at=time.time())
                 send_event("collected", dict(recovered), everybody=True)
         except Exception:  # a folder or a setting that makes no sense is reported by the first node that runs

@@ -78,12 +78,12 @@ def _export(engine: Engine, history: History, options: argparse.Namespace) -> in
 
 
 def _recover(engine: Engine, history: History, options: argparse.Namespace) -> int:
-    collection = engine.recover(however_old=True)
-    if not collection.wait(options.wait):
+    recovery = engine.recover(however_old=True)
+    if not recovery.wait(options.wait):
         print("Not everything has come back yet; run it again to go on.")
         return 1
-    print(collection.result.text or "There was nothing to recover.")
-    return 1 if collection.result.failed else 0
+    print(recovery.result.text or "There was nothing to recover.")
+    return 1 if recovery.result.failed else 0
 
 
 def _forget(engine: Engine, history: History, options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""What the nodes hold on to: the ledger, the lanes and what was learned, for the life of the process."""
+"""What the nodes share for the life of the process: the journal, the concurrency limiter and what was learned."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class Engine:
             self._store,
             self._local,
             from_file.errors,
-            gone=self._cache.gone,
+            gone=self._cache.removed_models,
         )
 
     def plan(self, choice: ProviderChoice | None, requests: Sequence[Request]) -> Plan:
@@ -170,7 +170,7 @@ class Engine:
         call = Call.resumed(claim, target, self.ledger, self._cache)
         call.detached = True
         call.run()
-        worst = call.outcome.worst
+        worst = call.outcome.first_error
         return ReadAgain(len(call.outcome.images), worst.reason if worst else "")
 
     def recover(self, *, however_old: bool = False) -> Recovery:

@@ -113,12 +113,12 @@ def graph(request: RouteRequest) -> dict[str, Any]:
 def recover(request: RouteRequest) -> dict[str, Any]:
     """Fetches what is paid and can be had for nothing, and says what came of it."""
     wanted = _one(request).uid if "id" in request.path else ""
-    collection = comfyui.engine().recover(however_old=True)
-    ended = collection.wait(RECOVER_SECONDS)
+    recovery = comfyui.engine().recover(however_old=True)
+    ended = recovery.wait(RECOVER_SECONDS)
     found: dict[str, Any] = {"ended": ended, "pictures": 0, "failed": 0, "text": ""}
     if ended:
-        result = collection.result
-        found |= {"pictures": result.pictures, "failed": result.failed, "text": result.text}
+        result = recovery.result
+        found |= {"pictures": result.images, "failed": result.failed, "text": result.text}
     if wanted:
         labels = {name: spec.label for name, spec in comfyui.engine().specs().items()}
         found["result"] = _shown(_one(request), labels)

@@ -150,7 +150,7 @@ class Call:
         return self._status.charged
 
     @property
-    def pictures(self) -> int:
+    def image_count(self) -> int:
         return len(self.numbers)
 
     def cancel(self) -> bool:
@@ -175,7 +175,7 @@ class Call:
             # Not with exc_info: an exception may hold what the provider said.
             trace = self._key.scrub_text(traceback.format_exc())
             log.error("a call to %s failed inside the pack\n%s", self.target.spec.id, trace)
-            outcome.error = self._messages.own_bug(error, status.advance(PackFailed()))
+            outcome.error = self._messages.pack_failed(error, status.advance(PackFailed()))
         finally:
             if transport is not None:
                 transport.close()
@@ -217,7 +217,7 @@ class Call:
             status.job,
             api_variant=target.api_variant or cache.api_variants.get(target.cache_key, ""),
             variants=cache.variants_at(target),
-            uploaded=cache.uploaded(target, status.job.references, status.digests),
+            uploaded=cache.known_uploads(target, status.job.references, status.digests),
         )
         status.uploads.update(status.job.uploaded.values())
         self._finish(self._runner.until_done(self._dialect.start(status.job)))
@@ -250,7 +250,7 @@ class Call:
     def _finish(self, done: Done) -> None:
         if done.api_variant:
             self._cache.api_variants[self.target.cache_key] = done.api_variant
-        self._cache.keep_variants(self.target, done.variants)
+        self._cache.remember_variants(self.target, done.variants)
         self._collector.finish(self._transport, done)
 
     def _check_wanted(self) -> None:

@@ -95,7 +95,7 @@ class CallJournal:
         """
         status = self._status
         for number in status.numbers:
-            error = status.outcome.why(number)
+            error = status.outcome.error_of(number)
             if is_open(status.charge_of(number)):
                 status.advance_picture(number, PackFailed())  # nothing said how it ended
             if unheard:

@@ -36,7 +36,7 @@ class RunningCall:
     @property
     def usd(self) -> float | None:
         """List price of the whole call."""
-        return None if self.price is None else self.price * self.call.pictures
+        return None if self.price is None else self.price * self.call.image_count
 
     @property
     def timed_out(self) -> bool:
@@ -133,7 +133,7 @@ class CallMonitor:
     def _detach_stopped(self, running: RunningCall) -> None:
         call = running.call
         call.detached = True
-        if self._limiter.drop(call.target.account, running.queued):
+        if self._limiter.withdraw(call.target.account, running.queued):
             self._ledger.mark_failed(call.fingerprints, "no", "it was not sent", resumable=call.claim is not None)
         for task in running.tasks:
             if task is not None:
@@ -142,7 +142,7 @@ class CallMonitor:
 
 def _error_of(call: Call, number: int, cause: NanoBananaError | None) -> NanoBananaError | None:
     """Why a picture of an ended call is missing."""
-    error = call.outcome.why(number)
+    error = call.outcome.error_of(number)
     if error is None or error.kind != "stopped" or cause is None:
         return error
     return Stopped(f"It was not sent, because of an earlier failure: {cause.reason}", cure=cause.cure)

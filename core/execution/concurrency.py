@@ -19,18 +19,18 @@ EXIT_SECONDS = 10.0
 
 @dataclass
 class QueuedCall:
-    """A call in line."""
+    """A call in the queue of its key."""
 
     work: Callable[[], None]
     limit: int
-    dropped: bool = False
+    withdrawn: bool = False
     started: bool = False
     released: bool = False
-    """It runs on, but no longer takes a place."""
+    """Whether it no longer counts as running, although its thread may run on."""
 
 
 class ConcurrencyLimiter:
-    """One line per key at a provider; a call starts when fewer than its own limit are running there."""
+    """One queue per key at a provider; a call starts when fewer than its own limit are running there."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -38,54 +38,54 @@ class ConcurrencyLimiter:
         self._running: dict[str, int] = {}
         self._threads: set[threading.Thread] = set()
         self._ending = False
-        """Whether the process ends: what has not begun does not begin any more."""
-        atexit.register(self._finish)
+        """Whether the process ends: no queued call starts any more."""
+        atexit.register(self._wait_at_exit)
 
     def submit(self, account: str, limit: int, work: Callable[[], None]) -> QueuedCall:
-        """Puts `work` in line; it must not raise."""
+        """Queues `work`, which must not raise."""
         queued = QueuedCall(work, max(1, limit))
         with self._lock:
             self._waiting.setdefault(account, deque()).append(queued)
-        self._advance(account)
+        self._start_next(account)
         return queued
 
-    def drop(self, account: str, queued: QueuedCall) -> bool:
-        """Takes a call out of the line; False when it has begun."""
+    def withdraw(self, account: str, queued: QueuedCall) -> bool:
+        """Takes a call out of the queue; False when it has begun."""
         with self._lock:
-            if queued.started or queued.dropped:
-                return queued.dropped
-            queued.dropped = True
+            if queued.started or queued.withdrawn:
+                return queued.withdrawn
+            queued.withdrawn = True
             self._waiting[account].remove(queued)
             return True
 
     def release(self, account: str, queued: QueuedCall) -> None:
-        """Gives up the place of a call that is only waited for any more: it must not hold up new ones."""
+        """Stops counting a running call, so that it does not hold up new ones."""
         with self._lock:
             if not queued.started or queued.released:
                 return
             queued.released = True
             self._running[account] -= 1
-        self._advance(account)
+        self._start_next(account)
 
     def running_count(self) -> int:
         """How many calls are running now."""
         with self._lock:
             return sum(self._running.values())
 
-    def _advance(self, account: str) -> None:
+    def _start_next(self, account: str) -> None:
         with self._lock:
-            line = self._waiting.get(account, deque())
-            while line and not self._ending and self._running.get(account, 0) < line[0].limit:
-                queued = line.popleft()
+            queue = self._waiting.get(account, deque())
+            while queue and not self._ending and self._running.get(account, 0) < queue[0].limit:
+                queued = queue.popleft()
                 queued.started = True
                 self._running[account] = self._running.get(account, 0) + 1
                 thread = threading.Thread(
-                    target=self._live, args=(account, queued), daemon=True, name="nano-banana-call"
+                    target=self._run, args=(account, queued), daemon=True, name="nano-banana-call"
                 )
                 self._threads.add(thread)
                 thread.start()
 
-    def _live(self, account: str, queued: QueuedCall) -> None:
+    def _run(self, account: str, queued: QueuedCall) -> None:
         try:
             queued.work()
         finally:
@@ -94,9 +94,9 @@ class ConcurrencyLimiter:
                     queued.released = True
                     self._running[account] -= 1
                 self._threads.discard(threading.current_thread())
-            self._advance(account)
+            self._start_next(account)
 
-    def _finish(self) -> None:
+    def _wait_at_exit(self) -> None:
         end = time.monotonic() + EXIT_SECONDS
         with self._lock:
             self._ending = True

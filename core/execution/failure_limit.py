@@ -33,7 +33,7 @@ class FailureLimit:
 
     def observe(self, call: Call) -> None:
         """Called on the call's own thread when it has ended, before the next one in line may begin."""
-        error = call.outcome.worst
+        error = call.outcome.first_error
         if error is not None and error.kind == "stopped":
             return
         with self._lock:

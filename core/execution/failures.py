@@ -81,13 +81,13 @@ class FailureMessages:
         what = f"{self.label} took the task {task}, but it could not be followed: {broken.why}"
         return failure(Fault(broken.kind, cure=broken.cure), self.label, charged, what=what)
 
-    def not_in_time(self, task: str, charged: Charged) -> NanoBananaError:
+    def out_of_time(self, task: str, charged: Charged) -> NanoBananaError:
         """`task` is empty where the provider has named none."""
         named = f" with the task {task}" if task else ""
         what = f"{self.label} has not finished{named} in time"
         return failure(Fault("timeout"), self.label, charged, what=what)
 
-    def forbidden(self, why: str, charged: Charged) -> NanoBananaError:
+    def unsafe_address(self, why: str, charged: Charged) -> NanoBananaError:
         """An address that must not be asked."""
         cure = "Check the provider's address; nothing in your network is asked for a provider"
         return self.error(Fault("address", why, cure=cure), charged)
@@ -101,7 +101,7 @@ class FailureMessages:
             status=reply.status,
         )
 
-    def incomplete(self, came: int, asked: int, charged: Charged) -> NanoBananaError:
+    def images_lacking(self, came: int, asked: int, charged: Charged) -> NanoBananaError:
         """Fewer pictures than were asked for, in an answer without an error."""
         return Incomplete(
             f"{self.label} gave {came} of {asked} pictures",
@@ -109,7 +109,7 @@ class FailureMessages:
             cure="Queue again: only what is missing is asked for",
         )
 
-    def not_fetched(self, error: DownloadFailed, url: str, task: str, charged: Charged) -> NanoBananaError:
+    def not_downloaded(self, error: DownloadFailed, url: str, task: str, charged: Charged) -> NanoBananaError:
         """A finished picture that its address doesn't give."""
         where = f"from {public_url(url)}" + (f" (task {task})" if task else "")
         if error.forbidden:
@@ -119,14 +119,14 @@ class FailureMessages:
         what = f"A finished picture {where} could not be read: {error}"
         return failure(Fault("download", cure=error.cure), self.label, charged, what=what)
 
-    def no_picture(self, why: str, url: str, kept: Path | None, charged: Charged) -> NanoBananaError:
+    def not_an_image(self, why: str, url: str, kept: Path | None, charged: Charged) -> NanoBananaError:
         """Bytes that are no picture; `kept` is where they are."""
         where = f" from {public_url(url)}" if url else ""
         bytes_are = f". Its bytes are kept in the pack's data folder as {kept.parent.name}/{kept.name}" if kept else ""
         what = f"A finished picture{where} could not be read: {why}{bytes_are}"
         return failure(Fault("download" if url else "picture"), self.label, charged, what=what)
 
-    def own_bug(self, error: Exception, charged: Charged) -> NanoBananaError:
+    def pack_failed(self, error: Exception, charged: Charged) -> NanoBananaError:
         return PackBug(
             f"The pack itself failed ({type(error).__name__})",
             charged=charged,

@@ -60,7 +60,7 @@ class ImageCollector:
         if status.claim is None or status.claim.answer is not None:
             self._collect_extras(transport, extras)
         if lacking:
-            outcome.error = self._messages.incomplete(len(wanted), len(status.numbers), money[0])
+            outcome.error = self._messages.images_lacking(len(wanted), len(status.numbers), money[0])
 
     def collect(self, transport: Transport, found: dict[int, ImageRef], usd: float | None) -> None:
         """Collects pictures, given by their number; `usd` is the price of one."""
@@ -87,7 +87,7 @@ class ImageCollector:
                     number, NotDownloaded(status.age, dead=error.dead, forbidden=error.forbidden)
                 )
                 url = found[number].url
-                status.outcome.failures[number] = self._messages.not_fetched(error, url, task_id, money)
+                status.outcome.failures[number] = self._messages.not_downloaded(error, url, task_id, money)
             except NanoBananaError as error:
                 if is_open(status.charge_of(number)):
                     # Asking again has failed, which says of this picture what it says of the call.
@@ -121,7 +121,7 @@ class ImageCollector:
         except UnreadablePicture as error:
             kept = self._journal.keep_unreadable(number, data)
             money = status.advance_picture(number, NotAnImage())
-            raise self._messages.no_picture(str(error), found.url, kept, money) from None
+            raise self._messages.not_an_image(str(error), found.url, kept, money) from None
         status.outcome.images[number] = image
         reader = self._journal.reader(number) if on_disk else None
         if self._store(number, usd, on_disk) and reader is not None:
@@ -141,7 +141,7 @@ class ImageCollector:
         money = charged(self._status.charge_of(number))
         if stored:
             return too_large(self._status.target.spec.label, why, file, money)
-        return self._messages.no_picture(why, "", None, money)
+        return self._messages.not_an_image(why, "", None, money)
 
     def _collect_extras(self, transport: Transport, extras: Sequence[ImageRef]) -> None:
         """Keeps pictures beyond those that were asked for, as bytes and for the results panel only."""

@@ -46,8 +46,8 @@ class Outcome:
     notices: list[str] = field(default_factory=list)
 
     @property
-    def worst(self) -> NanoBananaError | None:
+    def first_error(self) -> NanoBananaError | None:
         return self.error or next(iter(self.failures.values()), None)
 
-    def why(self, number: int) -> NanoBananaError | None:
+    def error_of(self, number: int) -> NanoBananaError | None:
         return self.failures.get(number, self.error)

@@ -1,5 +1,5 @@
-"""What one process has learned about its providers. Nothing here outlives it, and nothing here is needed to be right:
-what has been forgotten, or has become wrong, costs one free request more."""
+"""What one process has learned about its providers. It is lost with the process, and may be wrong: that costs one more free
+request."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ class ProviderCache:
     """Base URL and profile, format and picture digest -> address of the upload, when it was made."""
     tokens: Tokens = field(default_factory=Tokens)
     rate_limits: RateLimits = field(default_factory=RateLimits)
-    gone: set[GoneId] = field(default_factory=set)
+    removed_models: set[GoneId] = field(default_factory=set)
     """Models whose ids a provider no longer knows, while it does know their successors."""
-    told_storage: set[str] = field(default_factory=set)
+    storage_noticed: set[str] = field(default_factory=set)
     """Ids of the providers of which the user has been told where uploaded references lie."""
 
     def variants_at(self, target: Target) -> dict[str, str]:
         """Topic -> variant, for what was learned about the base URL of `target`."""
         learned = self.variants.copy().items()  # another call may be learning something
-        return {topic: word for (dialect, url, topic), word in learned if (dialect, url) == target.cache_key}
+        return {topic: variant for (dialect, url, topic), variant in learned if (dialect, url) == target.cache_key}
 
-    def keep_variants(self, target: Target, variants: Mapping[str, str]) -> None:
+    def remember_variants(self, target: Target, variants: Mapping[str, str]) -> None:
         """These variants have worked at the base URL of `target`."""
-        for topic, word in variants.items():
-            self.variants[target.cache_key + (topic,)] = word
+        for topic, variant in variants.items():
+            self.variants[target.cache_key + (topic,)] = variant
 
-    def uploaded(self, target: Target, references: Sequence[Encoded], digests: Sequence[str]) -> Mapping[int, str]:
+    def known_uploads(self, target: Target, references: Sequence[Encoded], digests: Sequence[str]) -> Mapping[int, str]:
         """The addresses of the references that are at this provider already, by their place in the request."""
         now = time.monotonic()
         known: dict[int, str] = {}
@@ -55,13 +55,13 @@ class ProviderCache:
                 known[index] = url
         return known
 
-    def keep_upload(self, target: Target, picture: Encoded, digest: str, url: str) -> str:
-        """A reference has been uploaded to `url`. Gives what to tell about it: at each provider once in a process, else ""."""
+    def remember_upload(self, target: Target, picture: Encoded, digest: str, url: str) -> str:
+        """A reference has been uploaded to `url`. Gives a notice the first time at each provider, else ""."""
         self.uploads[_upload(target, picture, digest)] = (url, time.monotonic())
         spec = target.spec
-        if spec.id in self.told_storage:
+        if spec.id in self.storage_noticed:
             return ""
-        self.told_storage.add(spec.id)
+        self.storage_noticed.add(spec.id)
         where = spec.stores_references or "at an address there; for how long is not known"
         return f"References are uploaded to {spec.label}, which keeps them {where}"
 

@@ -1,4 +1,4 @@
-"""Brings home what was paid before a restart, with free steps only: addresses die within hours.
+"""Fetches what was paid before a restart, with free steps only: addresses expire within hours.
 
 Tasks that a provider has taken are asked for, finished pictures are fetched. Nothing is ever sent that costs money.
 """
@@ -19,10 +19,10 @@ log = logging.getLogger("nano_banana")
 
 
 @dataclass(frozen=True)
-class RecoveredCall:
-    """What came of it."""
+class RecoverySummary:
+    """What a recovery fetched."""
 
-    pictures: int
+    images: int
     failed: int
     reasons: tuple[str, ...] = ()
 
@@ -30,9 +30,9 @@ class RecoveredCall:
     def text(self) -> str:
         """A line for a person; "" when there was nothing to do."""
         parts = []
-        if self.pictures:
-            what = "1 picture" if self.pictures == 1 else f"{self.pictures} pictures"
-            parts.append(f"{what} paid for before the restart {'was' if self.pictures == 1 else 'were'} collected")
+        if self.images:
+            what = "1 picture" if self.images == 1 else f"{self.images} pictures"
+            parts.append(f"{what} paid for before the restart {'was' if self.images == 1 else 'were'} collected")
         if self.failed:
             why = f" ({'; '.join(self.reasons)})" if self.reasons else ""
             parts.append(f"{self.failed} could not be collected yet{why}")
@@ -40,7 +40,7 @@ class RecoveredCall:
 
 
 class Recovery:
-    """One round. `wait` for it, then look at `result`."""
+    """One round of recovery. `wait` for it, then read `result`."""
 
     def __init__(
         self,
@@ -74,11 +74,11 @@ class Recovery:
         return self._done.wait(seconds)
 
     @property
-    def result(self) -> RecoveredCall:
+    def result(self) -> RecoverySummary:
         pictures = sum(len(call.outcome.images) for call in self._calls)
-        errors = [call.outcome.worst for call in self._calls]
+        errors = [call.outcome.first_error for call in self._calls]
         reasons = tuple(dict.fromkeys(error.reason for error in errors if error))[:3]
-        return RecoveredCall(pictures, sum(call.pictures for call in self._calls) - pictures, reasons)
+        return RecoverySummary(pictures, sum(call.image_count for call in self._calls) - pictures, reasons)
 
     def _ended(self, call: Call) -> None:
         for each in call.outcome.images.values():

@@ -97,7 +97,7 @@ class Run:
         state.stopped.set()
         calls = list(self._monitor.calls)
         for running in calls:
-            limiter.drop(running.call.target.account, running.queued)
+            limiter.withdraw(running.call.target.account, running.queued)
             running.call.detached = True
         sent = [running for running in calls if running.call.maybe_paid and not running.call.done.is_set()]
         # A request that is only leaving now may be accepted in a moment: it is marked too.
@@ -208,7 +208,7 @@ class Run:
 
     def _ask_successors(self, asked: Candidate) -> None:
         """Asks the model that took the place of one whose id the provider has just said it doesn't know."""
-        state, gone = self._state, self._state.services.cache.gone
+        state, gone = self._state, self._state.services.cache.removed_models
         failed_before = [(task, task.error) for task in state.sendable]
         dropped = [asked]
         while not state.stopped.is_set() and any(is_unknown_model(task.error) for task in state.sendable):

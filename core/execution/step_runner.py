@@ -80,11 +80,11 @@ class StepRunner:
                 self._journal.mark_accepted({**send.accepted, MARKS: marks} if marks else send.accepted)
         if send.api_variant:
             cache.api_variants[status.target.cache_key] = send.api_variant
-        cache.keep_variants(status.target, send.variants)
+        cache.remember_variants(status.target, send.variants)
         if send.uploaded is not None:
             index, url = send.uploaded
             status.uploads.add(url)
-            notice = cache.keep_upload(status.target, status.job.references[index], status.digests[index], url)
+            notice = cache.remember_upload(status.target, status.job.references[index], status.digests[index], url)
             status.outcome.notices += [notice] if notice else []
 
     def _failure(self, failed: Failed) -> NanoBananaError:

@@ -100,7 +100,7 @@ class StepSender:
         status = self._status
         if status.maybe_paid and time.monotonic() > status.deadline():
             task = status.task_id
-            raise self._messages.not_in_time(task, status.advance(OutOfTime(status.age)))
+            raise self._messages.out_of_time(task, status.advance(OutOfTime(status.age)))
 
     def _check_before_send(self) -> None:
         if not self._status.maybe_paid and self._stopped():
@@ -124,7 +124,7 @@ class StepSender:
             task = status.task_id
             raise self._messages.too_long(str(error), status.advance(AnswerUnread(status.age)), task, kept) from None
         except UnsafeAddress as error:
-            raise self._messages.forbidden(str(error), status.advance(AnswerUnread(status.age))) from None
+            raise self._messages.unsafe_address(str(error), status.advance(AnswerUnread(status.age))) from None
         except NanoBananaError:
             # A key, a proxy or certificates of this machine. A task that is out is asked for again later.
             status.advance(Misconfigured())

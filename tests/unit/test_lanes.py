@@ -68,7 +68,7 @@ def test_what_waits_can_be_dropped_and_what_runs_cannot() -> None:
     ticket = lanes.submit("p", 1, waiting)
     lanes.submit("p", 1, last)
     assert running.begun.wait(30)
-    assert lanes.drop("p", ticket) and lanes.drop("p", ticket) and not lanes.drop("p", first)
+    assert lanes.withdraw("p", ticket) and lanes.withdraw("p", ticket) and not lanes.withdraw("p", first)
     running.may_end.set()
     assert last.ended.wait(30) and not waiting.begun.is_set() and settled(lanes)
 
@@ -86,7 +86,7 @@ def test_of_two_equal_calls_the_one_that_was_meant_is_dropped() -> None:
     lanes.submit("p", 1, running)
     assert running.begun.wait(30)
     first, second = lanes.submit("p", 1, count), lanes.submit("p", 1, count)
-    assert lanes.drop("p", second) and not first.dropped
+    assert lanes.withdraw("p", second) and not first.withdrawn
     running.may_end.set()
     assert settled(lanes)
     assert first.started and not second.started and counted == [1]

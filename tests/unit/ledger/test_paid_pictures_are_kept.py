@@ -236,4 +236,4 @@ def test_what_was_left_behind_long_ago_is_fetched_when_a_person_asks(engine: Eng
     unasked = engine.recover()
     assert unasked.wait(20) and unasked.result.text == ""
     wished = engine.recover(however_old=True)
-    assert wished.wait(20) and wished.result.pictures == 1 and doubles.request_log("long ago")["paid_images"] == 1
+    assert wished.wait(20) and wished.result.images == 1 and doubles.request_log("long ago")["paid_images"] == 1
