@@ -1,4 +1,4 @@
-"""Journals for the unit tests, and other processes on the same folder that can be killed."""
+"""Reservations for the tests, and other processes on the same journal that can be killed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ journal = Journal(Path(sys.argv[2]))
 
 
 def png(number: int) -> bytes:
-    """A small picture, another one for each number."""
+    """A small picture, different for each number."""
     return encode(np.random.default_rng(number).integers(0, 256, (4, 5, 3), dtype=np.uint8), "png")
 
 
@@ -54,12 +54,12 @@ def run_context(run: str = "run", **changes: Any) -> RunContext:
 
 
 def claim_one(journal: Journal, name: str = "v1:a", run: str = "run", **more: Any) -> str:
-    """How a picture stands for somebody who wants it."""
+    """Reserves one picture; gives its status."""
     return journal.reserve([entry(name)], run_context(run), FREE, **more).statuses[name]
 
 
 def another_process(home: Path, script: str) -> subprocess.Popen[str]:
-    """Runs `script` in a process of its own with `journal` on `home`, and waits until it has printed a line."""
+    """Starts a process that runs `script` with a `journal` on `home`, and waits for its first line."""
     process = subprocess.Popen(
         [sys.executable, "-c", _CHILD + script, str(ROOT), str(home)],
         stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Orders of faults, interrupts, power cuts and re-runs, against the strict doubles: none pays twice without a word.
+"""Sequences of faults, interrupts, power cuts and re-runs against the doubles: none pays twice without telling the user.
 
 NANO_BANANA_MACHINE_EXAMPLES raises the number of sequences.
 """
@@ -26,7 +26,7 @@ from pack.core.request import Options, Request
 from pack.tests.doubles import start
 
 DOUBLES = start()
-"""Lives as long as the tests' process: its threads are daemons."""
+"""FaultSequences as long as the tests' process: its threads are daemons."""
 FAULTS = [
     "",
     "drop=headers times=1",
@@ -48,8 +48,8 @@ _numbers = itertools.count()
 TRIED = {"sequences": 0, "steps": 0}
 
 
-class Lives(RuleBasedStateMachine):
-    """A machine, and the processes that live and die on it."""
+class FaultSequences(RuleBasedStateMachine):
+    """One data folder and the processes that use it."""
 
     prompts = Bundle("prompts")
 
@@ -195,8 +195,8 @@ class Lives(RuleBasedStateMachine):
             print(TRIED)
 
 
-TestLives = Lives.TestCase
-TestLives.settings = settings(
+TestFaultSequences = FaultSequences.TestCase
+TestFaultSequences.settings = settings(
     max_examples=int(os.environ.get("NANO_BANANA_MACHINE_EXAMPLES", "12")),
     stateful_step_count=8,
     deadline=None,

@@ -88,7 +88,7 @@ def test_a_hostile_sidecar_moves_nothing_and_lifts_no_cap(attack: str, home: Pat
     ],
     ids=range(8),
 )
-def test_a_sidecar_that_makes_no_sense_is_passed_over(text: str, home: Path) -> None:
+def test_an_invalid_sidecar_is_skipped(text: str, home: Path) -> None:
     """Whatever it holds, the journal opens."""
     (file,) = sidecars(home)
     file.write_text(text.replace("NAME", json.loads(file.read_text())["file"]))
@@ -97,7 +97,7 @@ def test_a_sidecar_that_makes_no_sense_is_passed_over(text: str, home: Path) -> 
     journal.close()
 
 
-def test_a_sidecar_of_ours_is_still_read(home: Path) -> None:
+def test_a_valid_sidecar_is_read(home: Path) -> None:
     """The checks let through what we write."""
     journal = Journal(home)
     assert journal.reserve([entry()], run_context(), FREE).statuses == {"v1:a": "stored"}
@@ -132,7 +132,7 @@ KINDS = ["pipe", "folder", "terminal", "endless", "circle", "sparse"]
 @pytest.mark.skipif(os.name != "posix", reason="special files are POSIX's")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("place", ["sidecar", "further sidecar", "picture", "incoming"])
-def test_what_is_no_file_is_neither_waited_for_nor_read_without_an_end(place: str, kind: str, home: Path) -> None:
+def test_pipes_devices_and_huge_files_do_not_block_the_journal(place: str, kind: str, home: Path) -> None:
     """A pipe, a device, a folder, a link in a circle, a file of 60 GB: the journal opens, the caps hold."""
     (sidecar,) = sidecars(home)
     uid = json.loads(sidecar.read_text())["pictures"][0]["uid"]
@@ -170,7 +170,7 @@ def test_what_is_no_file_is_neither_waited_for_nor_read_without_an_end(place: st
 
 
 @pytest.mark.skipif(os.name != "posix", reason="special files are POSIX's")
-def test_a_journal_that_is_a_pipe_is_told(tmp_path: Path) -> None:
+def test_a_journal_that_is_a_pipe_is_an_error(tmp_path: Path) -> None:
     """SQLite would wait for it without an end."""
     os.mkfifo(tmp_path / "journal.sqlite")
     journal = Journal(tmp_path)
@@ -179,9 +179,7 @@ def test_a_journal_that_is_a_pipe_is_told(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_a_folder_that_nobody_may_look_into_is_not_taken_for_an_empty_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreadable_folder_does_not_count_as_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever reads the journal is told why it can't be read, in words."""
     journal = Journal(tmp_path)
 
@@ -194,7 +192,7 @@ def test_a_folder_that_nobody_may_look_into_is_not_taken_for_an_empty_one(
         History(journal).pictures()
 
 
-def test_bytes_that_wait_for_their_name_get_no_other(home: Path) -> None:
+def test_a_sidecar_can_t_give_incoming_bytes_a_wrong_name(home: Path) -> None:
     """A sidecar that names another picture's uid would take away what was paid."""
     (sidecar,) = sidecars(home)
     value = json.loads(sidecar.read_text())
@@ -210,7 +208,7 @@ def test_bytes_that_wait_for_their_name_get_no_other(home: Path) -> None:
     assert waiting.read_bytes() == png(9)
 
 
-def test_the_thousands_of_a_sidecar_are_taken_in_at_once(home: Path) -> None:
+def test_thousands_of_pictures_in_a_sidecar_are_inserted_at_once(home: Path) -> None:
     """One by one they would hold the journal for a minute."""
     (sidecar,) = sidecars(home)
     value = json.loads(sidecar.read_text())

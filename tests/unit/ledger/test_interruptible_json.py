@@ -24,7 +24,7 @@ VALUES = st.recursive(
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(VALUES, st.booleans())
-def test_the_values_are_those_of_json(monkeypatch: pytest.MonkeyPatch, value: Any, ascii_only: bool) -> None:
+def test_values_equal_those_of_the_json_module(monkeypatch: pytest.MonkeyPatch, value: Any, ascii_only: bool) -> None:
     """Read and written, with the same options."""
     monkeypatch.setattr(interruptible_json, "ONE_PASS_CHARACTERS", 0)
     options: dict[str, Any] = {"ensure_ascii": ascii_only, "sort_keys": True, "separators": (",", ":")}
@@ -44,7 +44,7 @@ def test_the_values_are_those_of_json(monkeypatch: pytest.MonkeyPatch, value: An
     ],
     ids=["lists", "digits", "spaces", "deep", "NaN", "no end"],
 )
-def test_what_no_file_of_ours_holds_is_refused(text: str) -> None:
+def test_texts_above_the_limits_are_refused(text: str) -> None:
     """By an error that readers of files expect."""
 
     def refused(constant: str) -> Any:
@@ -54,7 +54,7 @@ def test_what_no_file_of_ours_holds_is_refused(text: str) -> None:
         interruptible_json.loads(text, parse_constant=refused)
 
 
-def test_twice_the_file_takes_twice_the_time() -> None:
+def test_the_time_grows_linearly_with_the_length() -> None:
     """CPU seconds of this thread, the best of three."""
 
     def seconds(count: int) -> float:
@@ -69,7 +69,7 @@ def test_twice_the_file_takes_twice_the_time() -> None:
     assert seconds(40_000) <= 2.5 * seconds(20_000) + 0.01
 
 
-def test_a_sidecar_that_is_too_long_is_passed_over(
+def test_a_sidecar_above_the_size_limit_is_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its picture stays where it is, and the log names the file."""
@@ -83,7 +83,7 @@ def test_a_sidecar_that_is_too_long_is_passed_over(
     assert name.partition(".")[0] in caplog.text and folder.path(name).exists()
 
 
-def test_files_that_are_embedded_in_a_foreign_graph_are_left_out() -> None:
+def test_files_embedded_in_an_untrusted_graph_are_removed() -> None:
     """The rest of the workflow is kept, and a workflow without any is kept under the same name as our own."""
     graph = {"workflow": {"nodes": [{"id": 1, "widgets_values": ["a fox", "x" * 100_000]}]}, "prompt": None}
     _, data = workflows.pack(graph, untrusted=True)

@@ -1,4 +1,4 @@
-"""The life of a paid picture in the journal, across deaths: real files, real processes, SIGKILL."""
+"""The journal with real files, threads and processes that are killed: reservations, steps of calls, caps, history."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def store(journal: Journal, name: str, data: bytes, usd: float | None = None) ->
     journal.mark_stored(name, "words", usd)
 
 
-def left_by_the_dead(home: Path, state: str) -> None:
+def killed_after(home: Path, state: str) -> None:
     process = another_process(home, f"claim_one(journal); {STEPS[state]} print('there', flush=True); input()")
     assert process.first == "there"  # type: ignore[attr-defined]
     die(process)
@@ -60,9 +60,9 @@ def left_by_the_dead(home: Path, state: str) -> None:
         ("stored", "stored"),
     ],
 )
-def test_what_a_killed_process_leaves_is_judged_by_how_far_it_came(tmp_path: Path, state: str, stands: str) -> None:
-    """Killed with SIGKILL in each state; the next one pays again only where nothing had left."""
-    left_by_the_dead(tmp_path, state)
+def test_the_status_after_a_kill_depends_on_the_last_step(tmp_path: Path, state: str, stands: str) -> None:
+    """Killed with SIGKILL after each step; the next process sends again only where nothing was sent."""
+    killed_after(tmp_path, state)
     journal = Journal(tmp_path)
     opening = journal.reserve([entry()], run_context("next"), FREE, can_resume=lambda *where: True)
     assert opening.statuses == {"v1:a": stands}
@@ -72,12 +72,12 @@ def test_what_a_killed_process_leaves_is_judged_by_how_far_it_came(tmp_path: Pat
         (claim,) = opening.claims
         assert claim.owner_exited and claim.images[0].fingerprint == "v1:a"
         assert (claim.task == {"task": "t-1"}) == (state == "accepted")
-        assert claim_one(journal) == "busy", "what is claimed is ours"
+        assert claim_one(journal) == "busy", "this process holds what it has claimed"
     journal.close()
 
 
-def test_a_suspended_process_is_not_dead(tmp_path: Path, journal: Journal) -> None:
-    """SIGSTOP looks like silence; what it has sent is still its own."""
+def test_a_suspended_process_keeps_its_rows(tmp_path: Path, journal: Journal) -> None:
+    """A process stopped by SIGSTOP still holds its lock."""
     process = another_process(tmp_path, f"claim_one(journal); {STEPS['sent']} print('there', flush=True); input()")
     try:
         os.kill(process.pid, signal.SIGSTOP)
@@ -89,10 +89,10 @@ def test_a_suspended_process_is_not_dead(tmp_path: Path, journal: Journal) -> No
     assert claim_one(journal) == "unresolved"
 
 
-def test_what_may_have_been_paid_is_asked_about_once_by_run(tmp_path: Path, journal: Journal) -> None:
-    """The first run is told, its other nodes too; the next run sends, and the sum has both. A run that ended before it
-    could say anything has told nobody."""
-    left_by_the_dead(tmp_path, "sent")
+def test_an_unresolved_charge_is_asked_about_until_another_run_asks_again(tmp_path: Path, journal: Journal) -> None:
+    """All nodes of the first run ask; the next run sends, and the sum has both. A run that is interrupted before it has told
+    the user does not count."""
+    killed_after(tmp_path, "sent")
     assert claim_one(journal, run="interrupted") == "unresolved"
     first = journal.reserve([entry()], run_context("one"), FREE)
     assert first.statuses == {"v1:a": "unresolved"} and first.unresolved["v1:a"][0].usd == 0.134
@@ -105,12 +105,12 @@ def test_what_may_have_been_paid_is_asked_about_once_by_run(tmp_path: Path, jour
     assert total["usd"] == pytest.approx(0.268) and total["usd_in_doubt"] == pytest.approx(0.134)
 
 
-def test_the_answer_holds_for_an_hour_also_when_the_clock_is_set_back(tmp_path: Path) -> None:
-    """After more than an hour it is asked about again."""
-    left_by_the_dead(tmp_path, "sent")
+def test_the_confirmation_holds_for_an_hour_also_when_the_clock_is_set_back(tmp_path: Path) -> None:
+    """After more than an hour the user is asked again."""
+    killed_after(tmp_path, "sent")
     now = [2_000_000_000.0]
     journal = Journal(tmp_path, clock=lambda: now[0])
-    uids = [doubt.uid for doubt in journal.reserve([entry()], run_context("1"), FREE).unresolved["v1:a"]]
+    uids = [charge.uid for charge in journal.reserve([entry()], run_context("1"), FREE).unresolved["v1:a"]]
     journal.mark_notified(uids, "1")
     now[0] += 3700
     assert claim_one(journal, run="2") == "unresolved"
@@ -120,20 +120,20 @@ def test_the_answer_holds_for_an_hour_also_when_the_clock_is_set_back(tmp_path: 
 
 
 def test_resend_doesn_t_ask(tmp_path: Path, journal: Journal) -> None:
-    left_by_the_dead(tmp_path, "sent")
+    killed_after(tmp_path, "sent")
     assert claim_one(journal, resend=True) == "reserved"
 
 
-def test_a_task_without_its_key_is_asked_about_and_comes_back_with_it(tmp_path: Path, journal: Journal) -> None:
-    """It is neither paid again silently nor thrown away."""
-    left_by_the_dead(tmp_path, "accepted")
+def test_a_task_without_its_key_is_unresolved_until_the_key_is_back(tmp_path: Path, journal: Journal) -> None:
+    """It is neither paid again without a question nor given up."""
+    killed_after(tmp_path, "accepted")
     opening = journal.reserve([entry()], run_context("1"), FREE)
     assert opening.statuses == {"v1:a": "unresolved"} and "key" in opening.unresolved["v1:a"][0].reason
     assert claim_one(journal, run="2", can_resume=lambda *where: True) == "claimed"
 
 
-def test_who_asks_right_after_an_end_keeps_what_is_reserved(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run is cancelled and queued again at once: what the first one lets go is not what the second one has reserved."""
+def test_a_failed_call_releases_no_later_reservation(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run is cancelled and queued again at once: the first releases its own row and not that of the second."""
     claim_one(journal)
     journal.mark_sent(["v1:a"], "first")
     genuine = journal.database.write
@@ -152,10 +152,10 @@ def test_who_asks_right_after_an_end_keeps_what_is_reserved(journal: Journal, mo
     assert claim_one(journal) == "stored"
 
 
-def test_a_refusal_lets_go_of_nothing_that_others_have_reserved_meanwhile(
+def test_a_reserve_that_exceeds_a_cap_releases_no_reservation_of_others(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two nodes at once, one picture in common, and one of them over the cap."""
+    """Two nodes at once with one picture in common, one of them above the cap."""
     genuine = journal.database.write
 
     @contextmanager
@@ -172,7 +172,7 @@ def test_a_refusal_lets_go_of_nothing_that_others_have_reserved_meanwhile(
     assert claim_one(journal) == "stored" and claim_one(journal, "v1:b") == "reserved"
 
 
-def test_a_picture_is_found_under_any_of_its_names(journal: Journal) -> None:
+def test_a_picture_is_found_under_any_of_its_fingerprints(journal: Journal) -> None:
     """Made at another provider of the chain, or before an update of the fingerprint."""
     claim_one(journal, "v1:other")
     store(journal, "v1:other", png(3))
@@ -180,8 +180,8 @@ def test_a_picture_is_found_under_any_of_its_names(journal: Journal) -> None:
     assert opening.statuses == {"v2:new": "stored"}
 
 
-def test_twins_wait_for_one_payment(journal: Journal) -> None:
-    """Many threads want the same picture at once: one has it, the others get it."""
+def test_equal_requests_of_many_threads_are_paid_once(journal: Journal) -> None:
+    """One thread reserves the picture, the others wait and get it."""
     stands: list[str] = []
     gate = threading.Barrier(8)
 
@@ -201,7 +201,7 @@ def test_twins_wait_for_one_payment(journal: Journal) -> None:
     assert claim_one(journal) == "stored"
 
 
-def test_two_processes_race_for_the_same_picture(tmp_path: Path) -> None:
+def test_one_of_three_processes_reserves_the_same_picture(tmp_path: Path) -> None:
     """Exactly one of them may pay."""
     script = "print('ready', flush=True); input(); print(claim_one(journal), flush=True); input()"
     processes = [another_process(tmp_path, script) for _ in range(3)]
@@ -249,7 +249,7 @@ print(len(won), flush=True); input()
     assert sum(won) == 100
 
 
-def test_the_refusal_names_the_sum_and_the_cap(journal: Journal) -> None:
+def test_the_cap_error_names_the_sum_and_the_cap(journal: Journal) -> None:
     with pytest.raises(OverCap) as refused:
         journal.reserve([entry(f"v1:{n}") for n in range(100)], run_context(), Caps())
     assert "100 x $0.134 = $13.40, and your cap per run is $5" in str(refused.value)
@@ -257,8 +257,8 @@ def test_the_refusal_names_the_sum_and_the_cap(journal: Journal) -> None:
     assert History(journal).pictures() == []
 
 
-def test_caps_count_what_may_have_been_paid_and_not_what_was_refused(tmp_path: Path) -> None:
-    """A clock that is set back gives no room."""
+def test_caps_count_unresolved_charges_and_no_refused_ones(tmp_path: Path) -> None:
+    """A clock that is set back frees no budget."""
     now = [2_000_000_000.0]
     journal = Journal(tmp_path, clock=lambda: now[0])
     for name, charged in (("v1:lost", "maybe"), ("v1:refused", "no")):
@@ -283,13 +283,13 @@ def test_the_provider_s_own_price_replaces_the_expected_one(journal: Journal) ->
     assert (shown.usd, shown.exact, shown.state) == (0.02, True, "stored")
 
 
-def test_a_reservation_that_was_never_sent_leaves_nothing(journal: Journal) -> None:
+def test_a_reservation_that_was_never_sent_leaves_no_row(journal: Journal) -> None:
     claim_one(journal)
     journal.mark_failed(["v1:a"], "no", "dropped")
     assert History(journal).pictures() == [] and claim_one(journal) == "reserved"
 
 
-def test_a_finished_picture_that_can_t_be_fetched_now_is_had_for_nothing_later(journal: Journal) -> None:
+def test_a_finished_picture_that_can_t_be_fetched_now_is_claimed_later(journal: Journal) -> None:
     claim_one(journal)
     journal.mark_sent(["v1:a"], "call")
     journal.mark_answered({"v1:a": "https://x.example/a.png"}, "", None, "")
@@ -298,7 +298,7 @@ def test_a_finished_picture_that_can_t_be_fetched_now_is_had_for_nothing_later(j
     assert opening.claims[0].images[0].url == "https://x.example/a.png" and not opening.claims[0].owner_exited
 
 
-def test_a_deleted_file_is_no_hit_and_a_damaged_one_is_asked_about(journal: Journal) -> None:
+def test_a_deleted_file_is_no_hit_and_a_damaged_one_is_unresolved(journal: Journal) -> None:
     for name, number in (("v1:a", 6), ("v1:b", 7)):
         claim_one(journal, name)
         store(journal, name, png(number))
@@ -323,7 +323,7 @@ def test_a_deleted_file_is_no_hit_and_a_damaged_one_is_asked_about(journal: Jour
 
 @pytest.mark.parametrize("harm", ["garbage", "truncated", "empty", "newer", "deleted"])
 def test_a_journal_that_can_t_be_used_is_set_aside_and_rebuilt(tmp_path: Path, harm: str) -> None:
-    """Never overwritten; the pictures are found again by their sidecars, and their cost counts."""
+    """It is never overwritten; the pictures are found by their sidecars, and their cost counts."""
     before = Journal(tmp_path)
     for number in range(30):
         claim_one(before, f"v1:{number}")
@@ -354,9 +354,9 @@ def test_a_journal_that_can_t_be_used_is_set_aside_and_rebuilt(tmp_path: Path, h
     after.close()
 
 
-def test_tasks_that_are_out_are_salvaged_from_a_newer_journal(tmp_path: Path) -> None:
-    """They stand in no sidecar."""
-    left_by_the_dead(tmp_path, "accepted")
+def test_open_tasks_are_copied_from_a_newer_journal(tmp_path: Path) -> None:
+    """No sidecar has them."""
+    killed_after(tmp_path, "accepted")
     with sqlite3.connect(tmp_path / "journal.sqlite") as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
@@ -382,8 +382,8 @@ def test_an_older_journal_is_upgraded(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not list(tmp_path.glob("journal-*.sqlite"))
 
 
-def test_a_journal_that_is_damaged_under_way_does_not_lose_what_is_paid(journal: Journal, tmp_path: Path) -> None:
-    """The request is out when the file goes bad: the bytes that come are kept, and found again."""
+def test_a_journal_that_is_damaged_during_a_call_loses_no_paid_picture(journal: Journal, tmp_path: Path) -> None:
+    """The file is damaged after the send: the bytes that arrive are kept and found."""
     claim_one(journal)
     journal.mark_sent(["v1:a"], "call")
     for file in tmp_path.glob("journal.sqlite*"):
@@ -393,13 +393,13 @@ def test_a_journal_that_is_damaged_under_way_does_not_lose_what_is_paid(journal:
     assert journal.look_up(["v1:a"])["v1:a"].read() == png(9)
 
 
-def test_a_data_folder_that_can_t_be_written_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+def test_a_data_folder_that_can_t_be_written_is_an_error_before_the_send(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(LedgerFailed, match="written down before it leaves"):
         claim_one(Journal(tmp_path / "file"))
 
 
-def test_too_little_room_is_told_before_anything_is_sent(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_disk_space_is_an_error_before_the_send(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 10 << 20}))
     with pytest.raises(LedgerFailed, match="too little free space"):
         claim_one(journal)
@@ -407,7 +407,7 @@ def test_too_little_room_is_told_before_anything_is_sent(journal: Journal, monke
     assert claim_one(journal) == "reserved"
 
 
-def test_the_least_recently_used_go_first_and_what_nobody_has_seen_stays(tmp_path: Path) -> None:
+def test_eviction_deletes_the_least_recently_used_and_no_unread_pictures(tmp_path: Path) -> None:
     now = [1_000_000.0]
     size = len(png(0))
     journal = Journal(tmp_path, results_bytes=int(size * 3.5), clock=lambda: now[0])
@@ -431,7 +431,7 @@ def test_the_least_recently_used_go_first_and_what_nobody_has_seen_stays(tmp_pat
 
 
 def test_a_graph_is_kept_without_the_secrets_of_other_packs(journal: Journal) -> None:
-    """By their names, by their looks, and where their value stands again in a positional list."""
+    """Secrets by name, by form, and by value where it is repeated in a positional list."""
     graph = {
         "prompt": {
             "1": {"class_type": "Other", "inputs": {"api_key": "hunter2hunter2", "note": "sk-abcdefghijklmnop1234"}}
@@ -445,8 +445,8 @@ def test_a_graph_is_kept_without_the_secrets_of_other_packs(journal: Journal) ->
     assert "hunter2" not in str(kept) and "sk-abc" not in str(kept)
 
 
-def test_forgetting_keeps_the_sums(journal: Journal) -> None:
-    """Prompt, bytes and graph are gone from the disk, or a cap could be passed by forgetting."""
+def test_deleted_pictures_still_count_in_the_sums(journal: Journal) -> None:
+    """Prompt, bytes and graph are deleted; the cost stays, or a cap could be exceeded by deleting."""
     for number in range(3):
         claim_one(journal, f"v1:{number}")
         store(journal, f"v1:{number}", png(20 + number))
@@ -468,7 +468,7 @@ def test_pages_search_and_export(journal: Journal, tmp_path: Path) -> None:
     assert history.export(tmp_path / "out", first) == 4 and len(list((tmp_path / "out").glob("*.png"))) == 4
 
 
-def test_prices_have_cents_and_what_more_they_need() -> None:
+def test_prices_have_two_decimals_or_more_where_needed() -> None:
     assert [price(amount) for amount in (134_000, 13_400_000, 5_000_000, 33_500, 1)] == [
         "$0.134",
         "$13.40",

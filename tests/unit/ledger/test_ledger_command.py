@@ -32,7 +32,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def test_lists_adds_up_exports_and_forgets(home: Path, tmp_path: Path) -> None:
+def test_list_spend_export_and_forget(home: Path, tmp_path: Path) -> None:
     """Each command does what it says, and what was forgotten still counts."""
     listed = ledger(home, "list", "--state", "unknown").stdout
     assert "no answer came back" in listed and "stored" not in listed
@@ -51,7 +51,7 @@ def test_lists_adds_up_exports_and_forgets(home: Path, tmp_path: Path) -> None:
     assert "in all $0.2340" in ledger(home, "spend").stdout
 
 
-def test_a_lost_journal_is_brought_back(home: Path) -> None:
+def test_reindex_rebuilds_a_lost_journal(home: Path) -> None:
     for file in home.glob("journal*"):
         file.unlink()
     assert "stored" in ledger(home, "list").stdout
@@ -59,7 +59,7 @@ def test_a_lost_journal_is_brought_back(home: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [["forget"], ["spend", "--by", "mood"], ["list", "--since", "soon"], ["nonsense"]])
-def test_a_wrong_call_is_told_and_does_nothing(home: Path, wrong: list[str]) -> None:
+def test_wrong_usage_is_an_error_and_changes_nothing(home: Path, wrong: list[str]) -> None:
     answer = ledger(home, *wrong)
     assert answer.returncode == 2 and "Traceback" not in answer.stderr
     assert "v1" not in answer.stdout and len(ledger(home, "list").stdout.splitlines()) == 3

@@ -1,4 +1,4 @@
-"""Data folders that older releases have written: they open, cost nothing again, and lose nothing. They only grow in number."""
+"""Data folders of older releases open, lose nothing and cost nothing again; there is one for each older schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Once a picture is paid, nothing that goes wrong on this machine, or in a row's way, loses it or calls it free."""
+"""No fault of this machine loses a picture that is paid, or reports it as free."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def state(engine: Engine) -> str:
 
 @pytest.mark.parametrize("setting", ["NANO_BANANA_CA_BUNDLE", "ALL_PROXY"])
 @pytest.mark.parametrize("provider", ["fal", "onerouter"])
-def test_a_download_that_this_machine_prevents_is_paid_and_not_asked_for_elsewhere(
+def test_a_download_that_this_machine_prevents_triggers_no_fallback(
     setting: str, provider: str, doubles: Doubles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The API is reached and the host of the pictures isn't: certificates that are not there, a proxy without its package."""
@@ -75,7 +75,7 @@ def test_a_download_that_this_machine_prevents_is_paid_and_not_asked_for_elsewhe
     assert doubles.request_log("prevented")["paid_images"] == 1
 
 
-def test_a_task_whose_poll_this_machine_prevents_is_gone_on_with(
+def test_a_task_whose_poll_this_machine_prevents_is_resumed(
     engine: Engine, doubles: Doubles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Certificates that are being replaced, say."""
@@ -94,7 +94,7 @@ def test_a_task_whose_poll_this_machine_prevents_is_gone_on_with(
     assert make(engine, asked, "fal").tasks[0].result and doubles.request_log("poll")["paid_images"] == 1
 
 
-def test_a_key_that_is_refused_for_days_gives_no_task_up(
+def test_a_task_stays_resumable_while_its_key_is_refused_for_days(
     engine: Engine, doubles: Doubles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It says nothing about the picture, which a provider may keep for a week; a clock that jumped says as little."""
@@ -109,7 +109,7 @@ def test_a_key_that_is_refused_for_days_gives_no_task_up(
 
 
 @pytest.mark.parametrize("provider", ["fal", "google"])
-def test_bytes_that_are_here_are_taken_whatever_their_row_says(
+def test_incoming_bytes_are_used_where_the_row_could_not_be_written(
     provider: str, engine: Engine, doubles: Doubles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The journal is held by another process in the moment that the picture is to be stored."""
@@ -122,10 +122,10 @@ def test_bytes_that_are_here_are_taken_whatever_their_row_says(
     assert run.tasks[0].result and run.tasks[0].source == "store" and doubles.request_log("held")["paid_images"] == 1
 
 
-def test_a_task_that_could_not_be_written_down_is_asked_about(
+def test_a_task_that_could_not_be_written_is_unresolved(
     engine: Engine, doubles: Doubles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The provider has it, and nobody knows its name any more."""
+    """The provider has it, and its id is lost."""
     asked = request(prompt="nameless [[sim: task=done poll_status=401]]")
     full = LedgerFailed("The disk is full")
     with monkeypatch.context() as patch:
@@ -137,13 +137,13 @@ def test_a_task_that_could_not_be_written_down_is_asked_about(
     )
 
 
-def test_a_row_that_can_t_be_closed_ends_the_call_all_the_same(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bug of ours in the last line must not leave a node waiting for ever."""
+def test_a_call_ends_even_where_its_row_can_t_be_updated(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug in the last step must not leave a node waiting for ever."""
     monkeypatch.setattr(engine.ledger, "mark_failed", lambda *facts, **more: 1 / 0)
     assert errors(make(engine, request(prompt="row [[sim: status=400]]"), "google")) == [("invalid", "no")]
 
 
-def test_what_failed_while_nobody_was_there_is_asked_about(engine: Engine, doubles: Doubles) -> None:
+def test_a_failure_after_an_interrupt_is_unresolved(engine: Engine, doubles: Doubles) -> None:
     """An error that may have been billed comes after the interrupt: it is told before it is paid again."""
     asked = request(prompt="unheard [[sim: slow=0.3 status=500 paid times=1]]")
     run = engine.run([asked], engine.plan(ProviderChoice("google"), [asked]))
@@ -159,8 +159,8 @@ def test_what_failed_while_nobody_was_there_is_asked_about(engine: Engine, doubl
 
 
 @pytest.mark.parametrize("inside", [True, False], ids=["base64", "address"])
-def test_half_a_character_in_the_model_s_words_loses_nothing(inside: bool, tmp_path: Path) -> None:
-    """JSON can carry it, as a text that was cut in the middle of an emoji does; UTF-8, and the journal, can't."""
+def test_a_lone_surrogate_in_the_model_s_text_loses_nothing(inside: bool, tmp_path: Path) -> None:
+    """JSON can carry one, as a text that was cut inside an emoji does; UTF-8 and the journal can't."""
 
     def answer(connection: Connection) -> None:
         connection.read_head()
@@ -180,7 +180,7 @@ def test_half_a_character_in_the_model_s_words_loses_nothing(inside: bool, tmp_p
         assert (again.source, again.text, server.connection_count) == ("store", "a fox ?", seen)
 
 
-def test_half_a_character_in_prompt_and_graph_is_kept(engine: Engine, tmp_path: Path) -> None:
+def test_a_lone_surrogate_in_prompt_and_graph_is_kept(engine: Engine, tmp_path: Path) -> None:
     """The graph comes back as it was, and the journal can be made anew from what lies beside the picture."""
     asked, graph = request(prompt="cut \ud83e"), {"workflow": {"text": "cut \ud83e"}, "prompt": None}
     plan = engine.plan(ProviderChoice("google"), [asked])
@@ -199,8 +199,8 @@ def test_half_a_character_in_prompt_and_graph_is_kept(engine: Engine, tmp_path: 
 # ----------------------------------------------------------------------------------------------------- time and sums
 
 
-def test_a_picture_that_comes_slowly_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Patience is for what stands still: what keeps coming in may take longer."""
+def test_a_slow_download_that_makes_progress_is_not_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time limit is for a download without progress."""
     gone = threading.Event()
 
     def drip(connection: Connection) -> None:
@@ -219,8 +219,8 @@ def test_a_picture_that_comes_slowly_is_waited_for(monkeypatch: pytest.MonkeyPat
             download.download(Transport(server.url), f"{server.url}/a.png", 0.3)
 
 
-def test_a_price_for_more_pictures_than_asked_is_counted_whole(engine: Engine, doubles: Doubles) -> None:
-    """The one beyond has no row of its own, and caps count rows."""
+def test_a_price_for_more_pictures_than_requested_counts_in_full(engine: Engine, doubles: Doubles) -> None:
+    """The further picture has no row of its own, and caps count rows."""
     run = make(engine, request(prompt="beyond [[sim: more]]"), "openrouter")
     billed = doubles.request_log("beyond")["cost_usd"]
     assert any("1 picture more" in notice for notice in run.report.notices)
@@ -228,8 +228,8 @@ def test_a_price_for_more_pictures_than_asked_is_counted_whole(engine: Engine, d
     assert sum(spec["usd"] for spec in History(engine.ledger).spend()) == pytest.approx(billed)
 
 
-def test_what_was_left_behind_long_ago_is_fetched_when_a_person_asks(engine: Engine, doubles: Doubles) -> None:
-    """By itself nobody looks after it any more; fal keeps its results for a week."""
+def test_an_old_task_is_recovered_when_a_person_asks(engine: Engine, doubles: Doubles) -> None:
+    """It is too old to be resumed at the start; fal keeps results for a week."""
     asked = request(prompt="long ago [[sim: task=done poll_status=401 poll_times=1]]")
     assert errors(make(engine, asked, "fal")) == [("key", "maybe")]
     engine.ledger._clock = lambda: time.time() + 5 * 86400

@@ -52,7 +52,7 @@ def without_its_journal(journal: Journal) -> Journal:
     return Journal(journal.home)
 
 
-def test_one_more_equal_picture_writes_no_more_than_the_first(journal: Journal) -> None:
+def test_a_further_equal_picture_writes_no_more_than_the_first(journal: Journal) -> None:
     """Else 200 equal pictures of one prompt would write 200 times as much as 200 that differ."""
 
     def state() -> dict[Path, tuple[int, int, int]]:
@@ -68,7 +68,7 @@ def test_one_more_equal_picture_writes_no_more_than_the_first(journal: Journal) 
     assert len(list(journal.results.folder.rglob("*.png"))) == 1
 
 
-def test_a_lost_journal_knows_every_equal_picture_again(journal: Journal) -> None:
+def test_rebuilding_finds_every_equal_picture(journal: Journal) -> None:
     uids = [store(journal, number) for number in range(5)]
     journal = without_its_journal(journal)
     history = History(journal)
@@ -84,7 +84,7 @@ def test_a_lost_journal_knows_every_equal_picture_again(journal: Journal) -> Non
 
 
 @pytest.mark.parametrize("gone", [0, 1, 2])
-def test_forgetting_one_of_several_equal_pictures_removes_its_facts_and_no_others(journal: Journal, gone: int) -> None:
+def test_deleting_one_of_several_equal_pictures_removes_its_facts_only(journal: Journal, gone: int) -> None:
     """Also the one whose facts came first, and also what a crash has left half written."""
     uids = [store(journal, number) for number in range(3)]
     for file in list(journal.results.folder.glob("*/*.json")):
@@ -103,7 +103,7 @@ def test_forgetting_one_of_several_equal_pictures_removes_its_facts_and_no_other
     journal.close()
 
 
-def test_eviction_takes_the_facts_of_all_equal_pictures(tmp_path: Path) -> None:
+def test_eviction_deletes_the_facts_of_all_equal_pictures(tmp_path: Path) -> None:
     now = [1_000_000.0]
     journal = Journal(tmp_path, clock=lambda: now[0])
     for number in range(3):
@@ -130,7 +130,7 @@ def test_each_equal_picture_is_exported_with_its_own_facts(journal: Journal, tmp
 
 
 @pytest.mark.parametrize("others", [0, 1])
-def test_a_process_that_dies_between_sidecar_and_commit_loses_nothing(tmp_path: Path, others: int) -> None:
+def test_a_process_killed_between_sidecar_and_commit_loses_nothing(tmp_path: Path, others: int) -> None:
     """The facts are on disk and the row isn't: the picture is kept, counted once, and forgotten whole."""
     before = Journal(tmp_path)
     for number in range(others):
@@ -188,7 +188,7 @@ def old_facts(number: int) -> dict[str, Any]:
     }
 
 
-def test_a_sidecar_that_holds_several_pictures_is_still_read_and_kept_up(tmp_path: Path) -> None:
+def test_a_sidecar_of_several_pictures_is_read_and_updated(tmp_path: Path) -> None:
     """As it was written before: one file for all pictures with the same bytes."""
     name = name_of(SAME)
     folder = tmp_path / "results" / name[:2]
