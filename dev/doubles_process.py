@@ -34,11 +34,12 @@ class DoublesProcess:
 
     @classmethod
     def start(cls, python: Path | None = None, patience: float = 30.0) -> "DoublesProcess":
-        """Starts `python -m tests.doubles` on a free port and waits until it is ready. Raises UserError."""
+        """Starts the doubles on a free port and waits until they are ready. Raises UserError."""
         handle, name = tempfile.mkstemp(prefix="doubles-", suffix=".log")
         os.close(handle)
         log = Path(name)
-        command = [str(python or sys.executable), "-m", "tests.doubles", "--port", "0"]
+        # By its path: `-m tests.doubles` would find a package `tests` that some distribution left in site-packages.
+        command = [str(python or sys.executable), str(ROOT / "tests" / "doubles"), "--port", "0"]
         child = Process(command, ROOT, clean(os.environ), log)
         end = time.monotonic() + patience
         while time.monotonic() < end and child.ended() is None:

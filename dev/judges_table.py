@@ -19,7 +19,7 @@ INTRODUCTION = """\
 # Who has judged each provider
 
 Made by `python3 dev.py judges` from what the tests in `tests/conformance` record when they pass. The rows, the dialects
-and the simulator were written here, so they prove nothing about a provider; what stands in the last three columns was
+and the doubles were written here, so they prove nothing about a provider; what stands in the last three columns was
 written by others. "SDK" is the vendor's own client, or the one its document names, at the pinned version
 (`dev/requirements/judges.txt`). The documents that a provider's data was written from are named in it
 (`core/providers/`); one is listed here only where a test holds every request against it.

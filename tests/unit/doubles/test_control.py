@@ -156,8 +156,9 @@ def test_many_connections_at_once(sim: Doubles) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to end a process with")
-def test_the_command_says_when_it_is_ready_and_ends_on_a_signal() -> None:
-    command = [sys.executable, "-m", "tests.doubles", "--port", "0"]
+@pytest.mark.parametrize("named", [["-m", "tests.doubles"], ["tests/doubles"]])
+def test_the_command_says_when_it_is_ready_and_ends_on_a_signal(named: list[str]) -> None:
+    command = [sys.executable, *named, "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stderr is not None
         line = process.stdout.readline().split()
