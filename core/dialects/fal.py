@@ -34,7 +34,8 @@ from .base.uploads import (
     with_uploaded_url,
 )
 from .base.variants import first_variants, next_variant, with_learned_variants
-from .parsing.error_parsing import fault_of, fault_words, no_picture, unreadable
+from .parsing.error_message import message_and_codes
+from .parsing.error_parsing import fault_of, no_picture, unreadable
 from .parsing.reading import NotJson, read_object
 from .parsing.result_images import result_images
 
@@ -129,7 +130,7 @@ class Fal(PollingDialect):
     def _status(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
         if status_of(value) != "completed":
             return self._follow(job, reply, value, state["task"], state)
-        words, _ = fault_words({"error": value.get("error")})
+        words, _ = message_and_codes({"error": value.get("error")})
         error_type = value.get("error_type")
         metrics = value.get("metrics")
         begun = bool(metrics.get("inference_time")) if isinstance(metrics, dict) else False

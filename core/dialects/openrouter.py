@@ -19,8 +19,8 @@ from ..redaction.text import redact
 from .base.dialect import BaseDialect
 from .base.step import Done, Failed, Job, Reply, Send, State, Step
 from .base.uploads import NewUpload
-from .parsing.error_kinds import declines
 from .parsing.error_parsing import error_in, fault_of, no_picture
+from .parsing.error_phrases import declines
 from .parsing.reading import NotJson, read_json
 from .parsing.result_images import result_images
 

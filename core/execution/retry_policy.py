@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..dialects.parsing.error_kinds import seconds_in
+from ..dialects.parsing.error_phrases import seconds_in
 from ..errors import Charged, Fault
 from ..http import backoff
 from ..http.backoff import parse_retry_after

@@ -249,11 +249,11 @@ HARNESS = Harness(
     mutate,
     (
         *(f"core/dialects/{name}.py" for name in sorted({BUILT_IN[each].dialect for each in PROVIDERS})),
-        *(f"core/dialects/base/{name}.py" for name in ("polling", "variants", "inlining", "uploads")),
-        *(f"core/dialects/parsing/{name}.py" for name in ("reading", "event_stream", "result_images", "error_parsing")),
+        *(f"core/dialects/base/{name}.py" for name in ("dialect", "polling", "task_status", "variants", "uploads")),
+        *(f"core/dialects/parsing/{name}.py" for name in ("reading", "event_stream", "result_images", "error_message")),
         *(
             f"core/dialects/parsing/{name}.py"
-            for name in ("error_kinds", "gemini_errors", "refusals", "bot_protection")
+            for name in ("error_parsing", "error_kinds", "error_phrases", "gemini_errors", "refusals", "bot_protection")
         ),
         "core/execution/retry_policy.py",
     ),

@@ -13,7 +13,14 @@ import fuzz_answers
 import inputs
 from harness import Harness
 from pack.core.dialects.base import task_status
-from pack.core.dialects.parsing import bot_protection, error_kinds, error_parsing, gemini_errors, refusals
+from pack.core.dialects.parsing import (
+    bot_protection,
+    error_kinds,
+    error_parsing,
+    error_phrases,
+    gemini_errors,
+    refusals,
+)
 from pack.core.dialects.parsing.event_stream import join_chunks, parse_events, parse_json_lines
 from pack.core.dialects.parsing.long_json import LongJson
 from pack.core.dialects.parsing.reading import NotJson, read_json, read_object
@@ -68,9 +75,9 @@ def _as_text(reply: fuzz_answers.Reply) -> None:
     source = LongJson(reply.body)
     join_chunks(parse_events(source))
     join_chunks(parse_json_lines(source, source.text()))
-    seconds = error_kinds.seconds_in(text)
+    seconds = error_phrases.seconds_in(text)
     assert seconds is None or seconds >= 0, "a pause into the past"
-    error_kinds.declines(text, "a fox")
+    error_phrases.declines(text, "a fox")
     error_kinds.kind_by_words(text, "server")
     assert len(redact(text)) <= 400, "too many words"
 
@@ -122,10 +129,12 @@ HARNESS = Harness(
             "core/dialects/parsing/reading.py",
             "core/dialects/parsing/event_stream.py",
             "core/dialects/parsing/result_images.py",
+            "core/dialects/parsing/error_message.py",
             "core/dialects/parsing/error_parsing.py",
         ),
         *(
             "core/dialects/parsing/error_kinds.py",
+            "core/dialects/parsing/error_phrases.py",
             "core/dialects/parsing/gemini_errors.py",
             "core/dialects/parsing/refusals.py",
             "core/dialects/parsing/bot_protection.py",

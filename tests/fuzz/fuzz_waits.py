@@ -13,7 +13,7 @@ from typing import Any
 
 import inputs
 from harness import Harness
-from pack.core.dialects.parsing.error_kinds import seconds_in
+from pack.core.dialects.parsing.error_phrases import seconds_in
 from pack.core.errors import Fault, Kind
 from pack.core.execution import retry_policy
 from pack.core.http import backoff

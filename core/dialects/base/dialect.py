@@ -9,7 +9,7 @@ from typing import Any
 
 from ...errors import Fault
 from ...providers.spec import ReferenceEncoding
-from ..parsing.error_kinds import NO_CODES, Codes
+from ..parsing.error_codes import NO_CODES, Codes
 from ..parsing.error_parsing import fault_of, unreadable
 from ..parsing.reading import NotJson, read_object
 from .step import Failed, Job, Reply, Send, State, Step

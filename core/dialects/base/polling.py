@@ -11,7 +11,8 @@ from ...errors import Fault
 from ...http.url_policy import origin
 from ...redaction.text import redact
 from ..parsing.error_kinds import kind_by_words
-from ..parsing.error_parsing import error_in, no_picture, said_in
+from ..parsing.error_message import error_message
+from ..parsing.error_parsing import error_in, no_picture
 from ..parsing.result_images import result_images
 from .dialect import BaseDialect
 from .step import Done, Failed, Job, Reply, Send, State, Step, Wait
@@ -61,10 +62,10 @@ def follow_task(
     status = status_of(value)
     found_state = task_state(status)
     if found_state == "failed":
-        said = said_in(value)
+        message = error_message(value)
         fault = Fault(
-            kind_by_words(f"{said.text}; {status.replace('_', ' ')}", "task", said.codes, prompt=reply.prompt),
-            said.words or f"status {status}",
+            kind_by_words(f"{message.text}; {status.replace('_', ' ')}", "task", message.codes, prompt=reply.prompt),
+            message.words or f"status {status}",
             None,
             unbilled=_unbilled(usd),
             request_id=reply.request_id,

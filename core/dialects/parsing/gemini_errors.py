@@ -15,8 +15,9 @@ from typing import Any
 from ...errors import Fault, Kind
 from ...redaction.text import redact
 from ..base.step import Reply
-from .error_kinds import declines, kind_by_words
+from .error_kinds import kind_by_words
 from .error_parsing import claimed_status, fault_of, no_picture
+from .error_phrases import declines
 from .reading import NotJson, read_object
 from .result_images import named as named
 

@@ -13,8 +13,8 @@ from typing import Any
 from ...errors import Fault
 from ...http.status import allows_other_variant
 from ..base.step import Reply
-from .error_kinds import takes_addresses_only
-from .error_parsing import fault_words
+from .error_message import message_and_codes
+from .error_phrases import takes_addresses_only
 from .reading import NotJson, read_json
 
 _LONGEST = 65_536
@@ -80,7 +80,7 @@ def wants_other_body(reply: Reply, fault: Fault, field: str) -> bool:
 def names_model(reply: Reply, fault: Fault) -> bool:
     """Whether a base says that it doesn't have the model that was asked for; a 404 of an address alone doesn't."""
     value = _value(reply)
-    words, codes = fault_words(value)
+    words, codes = message_and_codes(value)
     return is_refusal(fault) and (_MODEL.search(f"{codes} {words}") is not None or named_fields(value) == ["model"])
 
 

@@ -15,19 +15,14 @@ from dataclasses import replace
 from ..base.step import ImageRef
 from .base64_text import decode_base64
 from .coded_image import CodedImage
+from .data_uris import MOST_IMAGES, data_uris
 from .long_text import MOST_TEXT, LongText, Span
 
 Text = str | LongText
 
-_MOST_MARKS = 1000
-"""Images that a text may hold; what follows is words."""
-_STEP = 1 << 20
 _LONG_ADDRESS = 4096
 _MOST_JOINED = 100 << 20
 """Bytes of a text that came in pieces; a longer one is taken for words."""
-_BASE64_RUN = re.compile(rb"[A-Za-z0-9+/=_%\\-]*")
-_NOT_SLASH = re.compile(rb"\\[^/]")
-_DATA_HEAD = re.compile(rb"data:image\\?/[\w.+-]{1,40}(?:;[\w=.+-]{1,60}){0,4},")
 _IMAGE_PATH = re.compile(r"(?i)\.(png|jpe?g|webp|gif|bmp|tiff?|avif|heic)$")
 _PATH = re.compile(r"//?[\w%~@+.-][\w/%~@+.,:=-]*(\?[^\s\"'<>]*)?")
 _MARKDOWN_IMAGE = re.compile(r"!\[[^\]\n]{0,300}\]\(\s{0,4}")
@@ -171,16 +166,16 @@ def _marked(text: str) -> Iterator[tuple[int, int, str]]:
     """Where a markdown image, an <img> or a data URI starts, where its address does, and what closes it."""
     marks: list[tuple[int, int, str]] = []
     at = text.find("![")
-    while at >= 0 and len(marks) < _MOST_MARKS:
+    while at >= 0 and len(marks) < MOST_IMAGES:
         # Matched one by one: a search over the whole text would hold the interpreter while it finds nothing.
         if match := _MARKDOWN_IMAGE.match(text, at):
             marks.append((at, match.end(), ")"))
         at = text.find("![", at + 1)
-    for start in itertools.islice(_HTML_START.finditer(text), _MOST_MARKS):
+    for start in itertools.islice(_HTML_START.finditer(text), MOST_IMAGES):
         if match := _HTML_IMAGE.match(text, start.start()):
             marks.append((match.start(), match.end(), ">"))
     at = text.find("data:image/")
-    while at >= 0 and len(marks) < 3 * _MOST_MARKS:
+    while at >= 0 and len(marks) < 3 * MOST_IMAGES:
         marks.append((at, at, ""))
         at = text.find("data:image/", at + 1)
     return iter(sorted(marks))
@@ -254,7 +249,7 @@ def _split_long(text: LongText) -> tuple[list[ImageRef], str]:
     known: dict[str, ImageRef] = {}
     pieces: list[str] = []
     token, kept, left = f"data:image/long;{secrets.token_hex(8)}=", span.start, MOST_TEXT
-    for start, end in _data_uris(span):
+    for start, end in data_uris(span):
         coded = CodedImage.of(LongText(replace(span, start=start, end=end)))
         if coded is None:
             continue
@@ -266,41 +261,3 @@ def _split_long(text: LongText) -> tuple[list[ImageRef], str]:
         kept = end
     pieces.append(LongText(replace(span, start=kept)).text()[:left])
     return split_text("".join(pieces), known)
-
-
-def _data_uris(span: Span) -> Iterator[tuple[int, int]]:
-    """Where what looks like the data URI of an image begins and ends."""
-    body, at, found = span.body, span.start, 0
-    while at < span.end and found < _MOST_MARKS:
-        start = body.find(b"data:image", at, min(at + _STEP, span.end))
-        if start < 0:
-            at = at + _STEP - len(b"data:image")
-            continue
-        head = _DATA_HEAD.match(body, start, span.end)
-        at = _end_of_run(span, head.end()) if head else start + 1
-        if head:
-            found += 1
-            yield start, at
-
-
-def _end_of_run(span: Span, at: int) -> int:
-    """Where base64 that begins at `at` ends; in a JSON string its slashes may be escaped."""
-    body = span.body
-    while at < span.end:
-        stop = min(at + _STEP, span.end)
-        run = _BASE64_RUN.match(body, at, stop)
-        end = run.end() if run else at
-        if span.escaped:
-            wrong = _NOT_SLASH.search(body, at, end)
-            stray = wrong.start() if wrong else end - 1 if body[at:end].endswith(b"\\") else -1
-        else:
-            stray = body.find(b"\\", at, end)
-        if stray >= 0:
-            if stray == end - 1 and end == stop < span.end and stray > at:
-                at = stray  # an escape across the edge of two steps
-                continue
-            return stray
-        if end < stop:
-            return end
-        at = end
-    return span.end

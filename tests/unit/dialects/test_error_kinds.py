@@ -9,8 +9,10 @@ import pytest
 from dialect_driver import reply
 from hypothesis import given
 from hypothesis import strategies as st
-from pack.core.dialects.parsing.error_kinds import GENERAL, declines, kind_of, seconds_in, takes_addresses_only
+from pack.core.dialects.parsing.error_codes import GENERAL
+from pack.core.dialects.parsing.error_kinds import kind_of
 from pack.core.dialects.parsing.error_parsing import error_in, fault_of, no_picture
+from pack.core.dialects.parsing.error_phrases import declines, seconds_in, takes_addresses_only
 
 PHRASES = {
     "Insufficient credits": "credit",

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pack.core.dialects.base.step import Done, ImageRef, Send
 from pack.core.dialects.base.task_status import FAILED, RUNNING, SUCCEEDED, status_of, task_id_of
-from pack.core.dialects.parsing.error_parsing import fault_of, fault_words
+from pack.core.dialects.parsing.error_message import message_and_codes
+from pack.core.dialects.parsing.error_parsing import fault_of
 from pack.core.dialects.parsing.reading import read_json
 from pack.core.dialects.parsing.result_images import decode_base64, words_in
 from pack.core.dialects.parsing.result_images import images_in as pictures_in
@@ -186,11 +187,11 @@ def test_the_task_id_is_found(value: dict[str, Any], task: str) -> None:
 
 def test_words_and_codes_of_the_common_error_shapes() -> None:
     """In order, without repeats, and without what isn't text."""
-    assert fault_words({"error": {"message": "a", "code": "c", "type": "t"}}) == ("a", "c t")
-    assert fault_words({"detail": [{"loc": ["body", "n"], "msg": "must be 1"}]})[0] == "must be 1; body.n"
-    assert fault_words({"message": "a", "error": "a"})[0] == "a"
-    assert fault_words({"errors": [{"msg": "x"}, "y"]})[0] == "x; y"
-    assert fault_words(None) == ("", "")
+    assert message_and_codes({"error": {"message": "a", "code": "c", "type": "t"}}) == ("a", "c t")
+    assert message_and_codes({"detail": [{"loc": ["body", "n"], "msg": "must be 1"}]})[0] == "must be 1; body.n"
+    assert message_and_codes({"message": "a", "error": "a"})[0] == "a"
+    assert message_and_codes({"errors": [{"msg": "x"}, "y"]})[0] == "x; y"
+    assert message_and_codes(None) == ("", "")
 
 
 def test_the_model_s_words_come_once_and_from_results_only() -> None:
