@@ -13,13 +13,13 @@ from typing import Any
 
 from ..errors import Fault
 from ..http.body import json_body
+from ..http.long_text import LongText
 from ..redaction.text import redact
 from .base.polling import PollingDialect, follow_task, path_segment
 from .base.step import Done, Failed, ImageRef, Job, Reply, Send, State, Step
 from .base.task_status import SUCCEEDED, status_of, task_id_of
 from .base.uploads import NewUpload, explain_missing_upload, form_upload, known_urls, with_uploaded_url
 from .parsing.error_parsing import fault_of, no_picture, unreadable
-from .parsing.long_text import LongText
 from .parsing.reading import NotJson, read_json
 from .parsing.result_images import image_of, images_in, result_images
 

@@ -15,13 +15,13 @@ from typing import Any
 
 from ..errors import Fault
 from ..http.body import json_body
+from ..http.long_text import LongText
 from ..images.picture import Encoded
 from .base.polling import PollingDialect, follow_task, path_segment, unknown_task
 from .base.step import Failed, Job, Reply, Send, State, Step
 from .base.task_status import SUCCEEDED, status_of, task_id_of
 from .base.uploads import NewUpload, explain_missing_upload, form_upload, known_urls, with_uploaded_url
 from .parsing.error_parsing import error_in, unreadable
-from .parsing.long_text import LongText
 from .parsing.reading import read_json
 
 

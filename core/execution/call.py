@@ -29,11 +29,7 @@ from ..request import Slot
 from .call_journal import CallJournal
 from .call_key import CallKey
 from .call_status import MARKS, Phase, of_claim, of_new_call
-from .charge import (
-    Finished,
-    Misconfigured,
-    PackFailed,
-)
+from .charge import Finished, Misconfigured, PackFailed
 from .echoes import without_echoes
 from .failures import FailureMessages
 from .image_collector import ImageCollector

@@ -9,7 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..dialects.base.step import Reply
-from ..errors import AddressRefused, Charged, Fault, Incomplete, Kind, NanoBananaError, PackBug, Stopped, failure
+from ..errors import (
+    AddressRefused,
+    Charged,
+    Fault,
+    Incomplete,
+    Kind,
+    NanoBananaError,
+    PackBug,
+    Stopped,
+    failure,
+)
 from ..http.download import DownloadFailed
 from ..http.failures import RequestFailed
 from ..keys.sources import variables

@@ -22,14 +22,14 @@ import requests
 import urllib3
 from requests.utils import select_proxy
 
-from ..dialects.base.step import Reply
-from ..dialects.parsing.reading import NotJson, read_json
 from ..errors import ConfigError
 from ..redaction.text import public_url, redact
 from . import content_encoding, proxy_policy, url_policy
 from .body_buffer import Received
 from .connections import Adapter, GuardedAdapter, Private, UnsafeAddress
 from .failures import BytesSent, RequestFailed, cause_of, never_arrived, request_failed_by
+from .long_json import NotJson, read_json
+from .reply import Reply
 from .socket_reader import seconds_left
 
 CONNECT_SECONDS = 15.0

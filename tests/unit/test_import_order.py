@@ -19,16 +19,11 @@ ORDER = """
     core.estimate core.cli
     simulator comfyui nodes routes
 """.split()
-EXCEPTIONS = {
-    ("core.http.transport", "core.dialects.base.step"),
-    ("core.http.transport", "core.dialects.parsing.reading"),
-}
-"""Imports that still point upwards. Entries are only removed."""
 
 
 def test_imports_point_downwards_only() -> None:
     upward = {(module, imported) for module, imported in imports() if rank(imported) > rank(module)}
-    assert not upward - EXCEPTIONS
+    assert not upward
 
 
 def test_every_part_of_core_has_a_place_in_the_order() -> None:

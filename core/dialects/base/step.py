@@ -20,6 +20,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from ...errors import Fault
 from ...http.body import Body, Inline
+from ...http.reply import Reply as Reply
 from ...images.picture import Encoded
 from ...providers.spec import Endpoint, Operation, Option, ProviderSpec, ReferenceEncoding
 from ..parsing.coded_image import CodedImage
@@ -82,23 +83,6 @@ class Job:
         if count is not None:
             spelled[count.name] = self.count
         return spelled
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An answer, read completely."""
-
-    status: int
-    headers: Mapping[str, str]
-    """Names in lower case."""
-    body: bytes
-    request_id: str = ""
-    prompt: str = field(default="", repr=False)
-    """The user's own words that went along: an error may repeat them, and means nothing by them."""
-
-    @property
-    def ok(self) -> bool:
-        return 200 <= self.status < 300
 
 
 @dataclass(frozen=True)

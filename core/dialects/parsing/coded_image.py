@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterator
 from functools import cached_property
 
+from ...http.long_text import LongText
 from .base64_text import HEAD, layers_of, unwrapped
-from .long_text import LongText
 
 
 class CodedImage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .long_text import Span
+from ...http.long_text import Span
 
 MOST_IMAGES = 1000
 """Images that a text may hold; what follows is words."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .long_json import LongJson
-from .long_text import LongText
+from ...http.long_json import LongJson
+from ...http.long_text import LongText
 
 _ENVELOPES = ("response", "data", "result", "output", "body", "payload")
 _DEEPEST = 4

@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...http.long_text import LongText
 from ...redaction.text import redact
 from .error_phrases import MOST_CHARACTERS
-from .long_text import LongText
 
 _WORD_FIELDS = (
     "message",

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from .long_json import LongJson, TooMuch
-from .long_text import LongText
+from ...http.long_json import LongJson, TooMuch
+from ...http.long_text import LongText
 from .result_images import images_in
 
 BROKEN_OFF = "STREAM_BROKE_OFF"

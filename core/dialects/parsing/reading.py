@@ -8,29 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ...http.long_json import LongJson, NotJson, TooMuch
+from ...http.long_json import read_json as read_json
 from ..base.step import Reply
 from .envelopes import unwrapped
 from .event_stream import is_chunk, is_event_stream, join_chunks, parse_events, parse_json_lines
-from .long_json import LongJson, TooMuch
 from .result_images import image_of, images_in
 
 _MOST_COPIED = 100 << 20
 """Bytes of a body that is copied without what stands before its JSON."""
 _MOST_UTF16 = 4 << 20
 _MOST_LINES = 1 << 20
-
-
-class NotJson(ValueError):
-    """The reply is not JSON at all, or cut short."""
-
-
-def read_json(body: bytes) -> Any:
-    """The first JSON value in `body`; a BOM before it and garbage after it are ignored. Raises NotJson."""
-    source = LongJson(body)
-    try:
-        return source.parse(source.text().lstrip())[0]
-    except (ValueError, RecursionError):
-        raise NotJson("not JSON") from None
 
 
 def plain_text(body: bytes) -> bytes:

@@ -17,12 +17,12 @@ import re
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
+from ...http.long_text import LongText
 from ...images.picture import sniff
 from ..base.step import ImageRef
 from .base64_text import decode_base64 as decode_base64
 from .envelopes import json_in
 from .image_names import named_as_images, without_other_roles
-from .long_text import LongText
 from .text_images import Text, cleaned_address, image_lines, image_of, relative_address, split_text
 
 _DEEPEST = 8

@@ -12,11 +12,11 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from ...http.long_text import MOST_TEXT, LongText, Span
 from ..base.step import ImageRef
 from .base64_text import decode_base64
 from .coded_image import CodedImage
 from .data_uris import MOST_IMAGES, data_uris
-from .long_text import MOST_TEXT, LongText, Span
 
 Text = str | LongText
 

@@ -12,15 +12,16 @@ from dialect_driver import PNG
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pack.core.dialects.base.step import ImageRef, Reply
-from pack.core.dialects.parsing import base64_text, long_json, long_text, text_images
+from pack.core.dialects.parsing import base64_text, text_images
 from pack.core.dialects.parsing.coded_image import CodedImage
 from pack.core.dialects.parsing.event_stream import parse_events
-from pack.core.dialects.parsing.long_json import LongJson, TooMuch
-from pack.core.dialects.parsing.long_text import LongText
 from pack.core.dialects.parsing.reading import NotJson, read_json, read_object
 from pack.core.dialects.parsing.result_images import ResultImages, result_images
 from pack.core.dialects.parsing.text_images import image_of, split_text
 from pack.core.execution.result_choice import chosen
+from pack.core.http import long_json, long_text
+from pack.core.http.long_json import LongJson, TooMuch
+from pack.core.http.long_text import LongText
 
 BIG = PNG + bytes(range(256)) * 3000
 """Bytes that begin as a picture does: a base64 string of 1 MB."""

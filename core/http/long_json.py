@@ -123,3 +123,16 @@ def _decoded(data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("utf-8", "replace").removeprefix("\ufeff")
+
+
+class NotJson(ValueError):
+    """The reply is not JSON at all, or cut short."""
+
+
+def read_json(body: bytes) -> Any:
+    """The first JSON value in `body`; a BOM before it and garbage after it are ignored. Raises NotJson."""
+    source = LongJson(body)
+    try:
+        return source.parse(source.text().lstrip())[0]
+    except (ValueError, RecursionError):
+        raise NotJson("not JSON") from None
