@@ -16,7 +16,7 @@ class ResultImage:
     pixels: Pixels
     format: str
     read: Callable[[], bytes] = field(repr=False)
-    """The provider's own bytes; on disk they need no memory. Raises OSError or Spoiled."""
+    """The provider's own bytes; on disk they need no memory. Raises OSError or DamagedFile."""
 
     @property
     def data(self) -> bytes:

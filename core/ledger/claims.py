@@ -1,4 +1,4 @@
-"""Calls that nobody works on any more: what becomes of their rows, and going on with them for nothing."""
+"""Takes over paid calls that no process works on, so that their pictures are fetched without paying again."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .schema import picture
 from .types import OPEN_STATES, Claim, ReserveStatus
 
 RECOVERY_DAYS = 3.0
-"""Older tasks and addresses are only looked after when somebody asks for the picture."""
+"""Older tasks and URLs are resumed only when a run or a person asks for the picture."""
 
 CanResume = Callable[[str, str, str], bool]
 """(provider, profile, address) -> whether the key is here and the provider still at that address."""
 
 
 class StalledRows:
-    """Decides about open rows that no call works on, within one write transaction.
+    """Moves open rows that no call works on to their next state, within one write transaction.
 
     After the transaction has failed, call `release`.
     """
@@ -36,7 +36,7 @@ class StalledRows:
         self._connection, self._ownership, self._results = connection, ownership, results
         self._can_resume, self._now = can_resume, now
         self.claims: list[Claim] = []
-        """The calls that this process goes on with."""
+        """The calls that this process resumes."""
         self._claimed_calls: set[str] = set()
         self._uids: dict[str, str] = {}
         """Fingerprint -> uid of the pictures of `claims`."""
@@ -66,7 +66,7 @@ class StalledRows:
         self._ownership.release(self._uids)
 
     def _claim(self, row: Row[Any]) -> None:
-        """Claims all pictures of a call that can be had for nothing."""
+        """Claims all pictures of a call that can be resumed for free."""
         if row.call in self._claimed_calls:
             return
         self._claimed_calls.add(row.call)
@@ -102,40 +102,51 @@ class Claims:
         self._ownership, self._clock = ownership, clock
 
     def claim_stalled(self, can_resume: CanResume, *, any_age: bool = False) -> list[Claim]:
-        """Moves on the rows that no call works on, and claims the calls that can be gone on with for nothing.
+        """Moves on the rows that no call works on, and claims the calls that can be resumed for free.
 
         `any_age`: also rows that are older than `RECOVERY_DAYS`.
         """
         owner, now = self._ownership.id, self._clock()
-        with self._database.write() as connection:
-            others = or_(picture.c.owner != owner, picture.c.owner == "")
-            rows = connection.execute(select(picture).where(picture.c.state.in_(OPEN_STATES), others)).all()
-            stalled = StalledRows(connection, self._ownership, self._results, can_resume, now)
-            try:
+        stalled: StalledRows | None = None
+        try:
+            with self._database.write() as connection:
+                others = or_(picture.c.owner != owner, picture.c.owner == "")
+                rows = connection.execute(select(picture).where(picture.c.state.in_(OPEN_STATES), others)).all()
+                stalled = StalledRows(connection, self._ownership, self._results, can_resume, now)
                 for row in rows:
                     recent = any_age or row.created > now - RECOVERY_DAYS * 86400
                     if recent and self._ownership.is_stalled(row):
                         stalled.resolve(row)
-            except BaseException:
+        except BaseException:
+            if stalled is not None:
                 stalled.release()
-                raise
+            raise
         return stalled.claims
 
     def claim_answer(self, uid: str) -> Claim | None:
         """Claims the missing pictures of the call whose kept answer is to be read again; None where there is none."""
-        owner = self._ownership.id
-        with self._database.write() as connection:
-            found = queries.by_uids(connection, [uid])
-            answer = self._answers.read(found[0].call) if found else None
-            if answer is None:
-                return None
-            rows = queries.by_call(connection, found[0].call)
-            missing = [row for row in rows if row.state in ("unknown", "refused") and row.fingerprint]
-            if not missing or any(self._ownership.holds(row.fingerprint) for row in missing):
-                return None
-            queries.update_rows(connection, [row.uid for row in missing], owner=owner, state="sent")
-            for row in missing:
-                self._ownership.hold(row.fingerprint, HeldPicture(row.uid))
-            unresolved = any(row.state == "unknown" for row in missing)
-            claim = queries.claim_of(missing, owner_exited=False, image_count=len(rows), answer=answer)
-            return replace(claim, unresolved=unresolved)
+        uids: dict[str, str] = {}
+        try:
+            with self._database.write() as connection:
+                return self._claim_answer(connection, uid, uids)
+        except BaseException:
+            self._ownership.release(uids)
+            raise
+
+    def _claim_answer(self, connection: Connection, uid: str, uids: dict[str, str]) -> Claim | None:
+        """`uids` gets fingerprint -> uid of the claimed pictures."""
+        found = queries.by_uids(connection, [uid])
+        answer = self._answers.read(found[0].call) if found else None
+        if answer is None:
+            return None
+        rows = queries.by_call(connection, found[0].call)
+        missing = [row for row in rows if row.state in ("unknown", "refused") and row.fingerprint]
+        if not missing or any(self._ownership.holds(row.fingerprint) for row in missing):
+            return None
+        queries.update_rows(connection, [row.uid for row in missing], owner=self._ownership.id, state="sent")
+        for row in missing:
+            uids[row.fingerprint] = row.uid
+            self._ownership.hold(row.fingerprint, HeldPicture(row.uid))
+        unresolved = any(row.state == "unknown" for row in missing)
+        claim = queries.claim_of(missing, owner_exited=False, image_count=len(rows), answer=answer)
+        return replace(claim, unresolved=unresolved)

@@ -127,6 +127,6 @@ def mark_row_stored(
     elif was_read:
         connection.execute(update(result).where(result.c.name == name).values(used=now, read=now))
     try:
-        results.write_sidecar(name, *sidecar.facts(connection, queries.by_uids(connection, [row.uid])[0]))
+        results.write_sidecar(name, *sidecar.facts_of(connection, queries.by_uids(connection, [row.uid])[0]))
     except OSError as error:
         log.warning("the sidecar of %s could not be written: %s", name, error)

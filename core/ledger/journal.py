@@ -110,7 +110,7 @@ class Journal:
         reserved    it is yours: send it, or call `mark_failed`
         busy        another call works on it: `wait`, then reserve again
         stored      it is here: `look_up`
-        claimed     it was paid by a call that nobody works on: go on with `claims`
+        claimed     a call that no process works on has paid for it: resume `claims`
         unresolved  it may have been charged: show `unresolved`; reserved again within the hour it is "reserved"
 
         A fingerprint that is given twice is reserved once. `resend`: the user is not asked about unresolved charges.
@@ -218,7 +218,7 @@ class Journal:
     # ------------------------------------------------------------------------------------------------ recovery
 
     def claim_stalled(self, can_resume: CanResume, *, however_old: bool = False) -> list[Claim]:
-        """Moves on the rows of ended processes, and claims their calls that can be gone on with for nothing.
+        """Moves on the rows of ended processes, and claims their calls that can be resumed for free.
 
         `however_old`: also rows older than `claims.RECOVERY_DAYS`.
         """

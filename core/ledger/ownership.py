@@ -33,7 +33,7 @@ class HeldPicture:
 class Ownership:
     """The pictures that this process holds, by fingerprint. Usable from any thread.
 
-    `hold` is called inside write transactions only, so that a row of this process that is not held is worked on by nobody.
+    `hold` is called inside write transactions only, so that no call works on a row of this process that is not held.
     """
 
     def __init__(self, home: Path) -> None:

@@ -38,29 +38,29 @@ _COPIED = (
 )
 
 
-def facts(connection: Connection, row: Row[Any]) -> tuple[dict[str, Any], str]:
+def facts_of(connection: Connection, row: Row[Any]) -> tuple[dict[str, Any], str]:
     """The facts of a stored picture for its sidecar, and its graph as JSON ("" for none).
 
     They hold no secret, and all that is needed to rebuild the row.
     """
-    found: dict[str, Any] = {name: getattr(row, name) for name in _COPIED}
-    found["usd_expected"] = dollars(row.expected)
-    found["usd_charged"] = None if row.charged is None else dollars(row.charged)
+    facts: dict[str, Any] = {name: getattr(row, name) for name in _COPIED}
+    facts["usd_expected"] = dollars(row.expected)
+    facts["usd_charged"] = None if row.charged is None else dollars(row.charged)
     data = connection.execute(select(graph.c.data).where(graph.c.id == row.graph)).scalar() if row.graph else None
-    return found, workflows.unpack_json(data) if data else ""
+    return facts, workflows.unpack_json(data) if data else ""
 
 
-def row_of(connection: Connection, found: Mapping[str, Any], name: str) -> dict[str, Any]:
+def row_of(connection: Connection, facts: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The values of a row, from the facts of a sidecar. Raises KeyError, TypeError or ValueError for invalid ones."""
     values: dict[str, Any] = {}
     for column in _COPIED:
-        values[column] = _time(found.get(column)) if column in _TIMES else _text(found.get(column), column)
+        values[column] = _time(facts.get(column)) if column in _TIMES else _text(facts.get(column), column)
     if not UID.fullmatch(values["uid"]) or not values["fingerprint"]:
         raise ValueError("a picture without a uid or fingerprint")
     if values["role"] not in ("", "extra"):
         raise ValueError("an unknown role")
-    expected = micros(_dollars(found.get("usd_expected") or 0))
-    charged = None if found.get("usd_charged") is None else _dollars(found["usd_charged"])
+    expected = micros(_dollars(facts.get("usd_expected") or 0))
+    charged = None if facts.get("usd_charged") is None else _dollars(facts["usd_charged"])
     values |= {
         "state": "stored",
         "result": name,
@@ -68,7 +68,7 @@ def row_of(connection: Connection, found: Mapping[str, Any], name: str) -> dict[
         "charged": None if charged is None else micros(charged),
         "counted": expected if charged is None else micros(charged),
     }
-    identity, data = workflows.pack(found.get("graph"), untrusted=True)
+    identity, data = workflows.pack(facts.get("graph"), untrusted=True)
     queries.insert_graph(connection, identity, data)
     values["graph"] = identity
     return values

@@ -107,7 +107,7 @@ class ClaimedImage:
 
 @dataclass(frozen=True)
 class Claim:
-    """A paid call that no process works on, now held by this process. Going on with it is free."""
+    """A paid call that no process works on, now held by this process. Resuming it is free."""
 
     call: str
     provider: str

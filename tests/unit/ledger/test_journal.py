@@ -18,6 +18,7 @@ from pack.core.ledger import Caps, schema
 from pack.core.ledger.caps import price
 from pack.core.ledger.history import History
 from pack.core.ledger.journal import Journal
+from sqlalchemy import Connection
 
 _SENT = "journal.mark_sent(['v1:a'], 'call');"
 STEPS = {
@@ -130,6 +131,26 @@ def test_a_task_without_its_key_is_unresolved_until_the_key_is_back(tmp_path: Pa
     opening = journal.reserve([entry()], run_context("1"), FREE)
     assert opening.statuses == {"v1:a": "unresolved"} and "key" in opening.unresolved["v1:a"][0].reason
     assert claim_one(journal, run="2", can_resume=lambda *where: True) == "claimed"
+
+
+def test_a_claim_that_can_t_be_written_is_claimed_by_the_next(
+    tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full when the claim is committed: runs of this process don't wait for a call that nothing works on."""
+    killed_after(tmp_path, "accepted")
+    real_write = journal.database.write
+
+    @contextmanager
+    def write() -> Iterator[Connection]:
+        with real_write() as connection:
+            yield connection
+            raise LedgerFailed("full")
+
+    with monkeypatch.context() as patch, pytest.raises(LedgerFailed):
+        patch.setattr(journal.database, "write", write)
+        journal.claim_stalled(lambda *where: True)
+    assert journal.wait([["v1:a"]], 0), "no call of this process works on it"
+    assert [claim.task for claim in journal.claim_stalled(lambda *where: True)] == [{"task": "t-1"}]
 
 
 def test_a_failed_call_releases_no_later_reservation(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
