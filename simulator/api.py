@@ -29,9 +29,9 @@ class Route:
     """Its name among the routes of the API."""
     method: str
     pattern: re.Pattern[str]
-    """Matched against the path below the API's mount; its groups go into `Call.pieces`."""
+    """Matched against the path below the API's mount; its groups go into `Call.path_params`."""
     read: Reader | None = None
-    """For what costs money: check everything, return the order."""
+    """For what costs money: check everything, return the image request."""
     answer: Answer | None = None
     """For what is free."""
     kind: str = "paid"
@@ -72,9 +72,9 @@ class Call:
     route: Route
     path_params: dict[str, str]
     origin: str
-    """Where this server is reached, for addresses in answers."""
+    """Scheme, host and port of this server, for addresses in answers."""
     number: int
-    """Of the requests so far, this one's."""
+    """Position among the requests so far, from 1."""
     files: FileStore
     fields: dict[str, Any] = field(default_factory=dict)
     parts: list[Part] = field(default_factory=list)
@@ -88,7 +88,7 @@ class Call:
 
 
 class Api(Generic[C]):
-    """Base of every API; the methods are the places where APIs differ."""
+    """Base of every API; subclasses override what differs between APIs."""
 
     id = ""
     auth: Literal["bearer", "key", "raw", "none"] = "none"
@@ -112,5 +112,5 @@ class Api(Generic[C]):
 
 
 def error_object(status: int, message: str, kind: str, code: str, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
-    """The error shape of the images family: `{"error": {"message", "type", "code"}}`."""
+    """The error shape of OpenAI's images API: `{"error": {"message", "type", "code"}}`."""
     return json_reply(status, {"error": {"message": message, "type": kind, "code": code}}, headers)

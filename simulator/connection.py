@@ -167,7 +167,7 @@ class Connection:
             self._channel.sendall(reply.body)
 
     def _drain(self) -> None:
-        """Read on for a moment, or closing with unread bytes would reset the reply away."""
+        """Read on for a moment: closing with unread bytes sends a reset, which discards the reply at the client."""
         with contextlib.suppress(OSError):
             self._channel.shutdown(socket.SHUT_WR)
             self._channel.settimeout(0.3)

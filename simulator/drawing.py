@@ -33,7 +33,7 @@ class Card:
     resolution: str
     seed: int | None
     variety: int
-    """Decides the scenery; the seed where there is one."""
+    """Selects the landscape; the seed where there is one."""
     slot: int
     count: int
     prompt: str

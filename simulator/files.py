@@ -39,7 +39,7 @@ class FileStore:
         self._cache: OrderedDict[str, bytes] = OrderedDict()
 
     def add_result(self, provider: str, stem: str, file_format: str, make: Callable[[], bytes]) -> str:
-        """Promise a picture, drawn by `make` when it is wanted; returns its path on this server."""
+        """Add a picture that `make` draws when it is first fetched; returns its path on this server."""
         with self._lock:
             path = f"/{provider}/files/{stem}-{next(self._numbers):05d}{SUFFIX[file_format]}"
             self._results[path] = StoredFile(path, MIME[file_format], make)

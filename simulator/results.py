@@ -18,9 +18,9 @@ class Result:
     b64: str = ""
 
     def entry(self) -> dict[str, str]:
-        """As most APIs of the images family show it."""
+        """The entry of OpenAI's images API."""
         return {"b64_json": self.b64} if self.b64 else {"url": self.url}
 
     def address(self) -> str:
-        """As APIs show it that know addresses only: base64 becomes the address itself."""
+        """For APIs that answer with addresses only: base64 takes the place of the address."""
         return self.url or self.b64

@@ -73,7 +73,7 @@ class Router:
         origin: str,
         hosts: tuple[str, ...],
     ) -> Call:
-        """What a route gets to see of a request."""
+        """The call that a route's functions take."""
         return Call(request, api, route, path_params, origin, next(self._numbers), self.files)
 
     def serve(self, call: Any) -> Reply:

@@ -52,7 +52,7 @@ class Connection:
         return int(self.header("content-length") or 0)
 
     def read_head(self) -> bytes:
-        """Read up to the empty line; what the client sent of it, if it went away before."""
+        """Read up to the empty line; returns less when the client goes away before."""
         seen = b""
         while b"\r\n\r\n" not in seen:
             piece = self.channel.recv(1)

@@ -157,7 +157,7 @@ def parse_fault(text: str) -> FaultOptions:
 
 
 def split_prompt(prompt: str) -> tuple[str, str]:
-    """(the prompt without its directives, the options of the directives as text))."""
+    """(the prompt without its directives, the options of the directives as text)."""
     found = " ".join(piece.strip() for piece in DIRECTIVE.findall(prompt))
     return re.sub(r"[ \t]{2,}", " ", DIRECTIVE.sub("", prompt)).strip(), found
 
@@ -188,7 +188,7 @@ class FaultRules:
         self._rules: list[Rule] = []
         self._used: dict[tuple[str, str], int] = {}
         self.released = threading.Event()
-        """What an answer that is held from now on waits for."""
+        """Set when the answers that are held from now on are released."""
 
     def add(self, provider: str, match: str, fault: str) -> None:
         """Add a fault; raises UnknownFault."""
@@ -199,14 +199,14 @@ class FaultRules:
             self._rules.append(Rule(provider, match, options))
 
     def clear(self) -> None:
-        """Forget every fault and every count, and let go what is held."""
+        """Forget every fault and every count, and release held answers."""
         with self._lock:
             self._rules.clear()
             self._used.clear()
         self.release()
 
     def release(self) -> None:
-        """Let go every answer that is held now; those that come later are held as before."""
+        """Release every answer that is held now; later ones are held as before."""
         with self._lock:
             self.released.set()
             self.released = threading.Event()

@@ -1,4 +1,4 @@
-"""Result files that misbehave as their faults say, and uploaded references. Uploads are dropped oldest first."""
+"""Result files with faults in their downloads, and uploaded references. Uploads are dropped oldest first."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class FileStore(files.FileStore):
     def add_faulty(
         self, provider: str, stem: str, file_format: str, make: Callable[[], bytes], options: FaultOptions
     ) -> str:
-        """Promise a picture whose downloads have these faults; returns its path on this server."""
+        """Add a picture whose downloads have these faults; returns its path on this server."""
         path = self.add_result(provider, stem, file_format, make)
         if options:
             with self._lock:

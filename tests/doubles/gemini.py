@@ -143,7 +143,7 @@ class Gemini(Api):
         )
 
     def unknown_model(self, model: str) -> str:
-        """In the words of Google's answer."""
+        """As Google's answer says it."""
         return f"models/{model} is not found, or is not supported for generateContent."
 
     def prompt_of(self, fields: dict[str, Any]) -> object:
@@ -248,7 +248,7 @@ def _quota(name: str) -> dict[str, Any]:
 
 @functools.cache
 def _draft() -> str:
-    """A small grey picture that nobody should take for the result."""
+    """A small grey picture: the draft, which is no result."""
     out = io.BytesIO()
     Image.new("RGB", (32, 32), "#777777").save(out, "PNG")
     return base64.b64encode(out.getvalue()).decode("ascii")

@@ -1,4 +1,4 @@
-"""The way of a paid request after validation: faults, billing, pictures, answer.
+"""A paid request after validation: faults, billing, pictures, answer.
 
 Called by `router.py` with a validated order. The only place that bills, and the only one that knows which fault comes
 before the bill and which after it.
@@ -96,7 +96,7 @@ def _outcome(options: FaultOptions, status: int) -> int | str:
 
 
 def _refusal(call: Call, request: ImageRequest, options: FaultOptions) -> Reply | None:
-    """The reply of a fault that comes before the bill, if there is one."""
+    """The reply of a fault that acts before the request is billed, None without one."""
     if "redirect" in options:
         return Reply(307, b"", "text/plain", headers=[("Location", options["redirect"])])
     extra = (("Retry-After", _retry_after(options["retry_after"])),) if "retry_after" in options else ()

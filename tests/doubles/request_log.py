@@ -20,7 +20,7 @@ SECRET_HEADERS = ("x-api-key", "x-goog-api-key", "cookie", "proxy-authorization"
 
 
 def authorization_form(value: str) -> str:
-    """What may be shown of an Authorization header: its scheme and four characters."""
+    """What the log shows of an Authorization header: its scheme and four characters."""
     scheme, space, rest = value.partition(" ")
     return f"{scheme.lower()} {rest[:4]}…" if space else "raw"
 
@@ -61,7 +61,7 @@ class RequestLog:
         self._numbers = count(1)
 
     def open(self, provider: str, route: str, method: str, query: str, headers: dict[str, str], at: float) -> Record:
-        """Write down a request whose head has been read."""
+        """Add a request whose head has been read."""
         shown = {}
         for name, value in headers.items():
             low = name.lower()
@@ -76,7 +76,7 @@ class RequestLog:
         return record
 
     def received(self, record: Record, prompt: str, fields: dict[str, Any]) -> None:
-        """The whole body is here."""
+        """Note that the whole body has arrived."""
         with self._changed:
             record.prompt = prompt
             record.fields = fields
@@ -97,7 +97,7 @@ class RequestLog:
             self._changed.notify_all()
 
     def free(self, provider: str, kind: str, method: str, path: str, status: int | str, authorization: str) -> None:
-        """Write down a call that costs nothing."""
+        """Add a call that costs nothing."""
         with self._changed:
             self._free.append(
                 {

@@ -25,13 +25,13 @@ from .tasks import TaskStore
 
 KEY = re.compile(r"sim-[A-Za-z0-9_-]+")
 SCHEMES = {"bearer": "Bearer", "key": "Key"}
-"""What stands before the key, by the API's kind of authorization."""
+"""The scheme before the key, by the API's kind of authorization."""
 _JSON_PROMPT = re.compile(rb'"(?:prompt|text)"\s*:\s*("(?:[^"\\]|\\.)*")')
 _FORM_PROMPT = re.compile(rb'name="prompt"[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n(.*?)\r\n--', re.DOTALL)
 
 
 class Router(router.Router):
-    """Everything the doubles know, and the answer to every request."""
+    """The mounted doubles, their state, and the answer to every request."""
 
     apis: dict[str, Api]  # type: ignore[assignment]
     files: FileStore
@@ -103,7 +103,7 @@ class Router(router.Router):
     def call(
         self, request: Request, api: Any, route: Route, path_params: dict[str, str], origin: str, hosts: tuple[str, ...]
     ) -> Call:
-        """What a route gets to see of a request."""
+        """The call that a route's functions take."""
         number = request.record.id if request.record is not None else 0
         return Call(request, api, route, path_params, origin, number, self.files, tasks=self.tasks, hosts=hosts)
 
@@ -220,7 +220,7 @@ def _prompt_of(fields: dict[str, Any]) -> str:
 
 
 def _without_pictures(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields as received, with picture data replaced by how much there was."""
+    """The fields as received, with picture data replaced by its length."""
 
     def shown(value: Any) -> Any:
         if isinstance(value, str) and len(value) > 60_000:

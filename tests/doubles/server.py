@@ -46,11 +46,11 @@ class Doubles(Simulator):
         self._control.fault(fault, provider=provider, match=match)
 
     def clear_faults(self) -> None:
-        """Forget every fault and every count, and let go what is held."""
+        """Forget every fault and every count, and release held answers."""
         self._router.faults.clear()
 
     def release(self) -> None:
-        """Let go every answer that the option `hold` holds back now."""
+        """Release every answer that the option `hold` holds now."""
         self._router.faults.release()
 
     def switch(self, provider: str, route: str, status: int) -> None:

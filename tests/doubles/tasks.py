@@ -1,4 +1,4 @@
-"""Work that is answered later: a task moves one step each time it is asked for.
+"""Tasks: each poll moves a task one step on.
 
 Steps instead of seconds, so that tests never wait. Each API shows it in its own shape; kept by the server.
 """
@@ -118,7 +118,7 @@ class TaskStore:
             return task if task is not None and task.provider == provider else None
 
     def cancel(self, provider: str, task_id: str) -> tuple[Task | None, bool]:
-        """Take a task back that waits, with what it cost; returns it and whether that was still possible."""
+        """Cancel a task that is still queued, with its cost; returns it and whether it was cancelled."""
         task = self.find(provider, task_id)
         if task is None:
             return None, False

@@ -256,7 +256,7 @@ class Fal(Api):
         return _failed(problem.status, problem.message, kind, problem.status in (429, 503, 504), problem.headers)
 
     def refused(self, call: Call, image_request: ImageRequest, status: int) -> Reply:
-        """Declined by the run: the queue takes the request and its result tells, by one of fal's types (the fault word
+        """Declined by the run: the queue takes the request and its result tells, by one of fal's types (the fault option
         `reason`); 200 is a result without pictures."""
         ending = "done" if status == 200 else "refuse"
         image_request.extras["words"] = DECLINED

@@ -62,7 +62,7 @@ class OpenRouter(Api):
     auth = "bearer"
 
     def routes(self) -> tuple[Route, ...]:
-        """Both forms, and the key itself for testing it."""
+        """Chat completions, the images API, and the key itself for testing it."""
         return (
             route("chat", "POST", "/v1/chat/completions", read=self._chat),
             route("images", "POST", "/v1/images", read=self._images),
@@ -162,7 +162,7 @@ class OpenRouter(Api):
     def finished(
         self, call: Call, image_request: ImageRequest, results: list[Result], revised: str | None = None
     ) -> Reply:
-        """The answer of the form that was asked."""
+        """The answer of the route that was asked."""
         usage: dict[str, Any] = {"prompt_tokens": 12, "completion_tokens": 1290, "total_tokens": 1302}
         if results and call.record is not None:
             usage["cost"] = call.record.cost_usd

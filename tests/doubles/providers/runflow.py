@@ -1,4 +1,4 @@
-"""Runflow: the published one-request form, the asynchronous runs form, and the uploads its references go through.
+"""Runflow: the published one-request route, the asynchronous runs, and the uploads its references go through.
 
 `/v1/run/{model}` takes a flat body and answers with `images`; `/v1/models/{model}/runs` takes `{"input": ...}` and
 answers 201 with a run to poll. Errors stand at the top level of the answer. `callback_url` is accepted, never called.
@@ -67,7 +67,7 @@ class Runflow(Api):
         self._assets: dict[str, Asset] = {}
 
     def routes(self) -> tuple[Route, ...]:
-        """Both forms, runs, uploads, and the free routes for testing a key."""
+        """The one-request route, runs, uploads, and the free routes for testing a key."""
         uploads = r"/v1/asset-uploads"
         return (
             route("run", "POST", r"/v1/run/(?P<model>.+)", read=self._run),
@@ -231,7 +231,7 @@ class Runflow(Api):
         return json_reply(status, {"code": code, "message": problem.message, "errors": errors}, problem.headers)
 
     def refused(self, call: Call, image_request: ImageRequest, status: int) -> Reply:
-        """A 422 in the one-request form; a run that fails in the runs form."""
+        """A 422 from the one-request route; otherwise a run that fails."""
         if image_request.asynchronous and status == 0:
             task = Task("declined-" + secrets.token_hex(8), self.id, image_request, [], "refuse", 0)
             call.tasks.add(task)
@@ -254,7 +254,7 @@ class Runflow(Api):
         return json_reply(200, {"images": images, "description": revised or ""})
 
     def started(self, call: Call, task: Task) -> Reply:
-        """A run object; 201 from the runs form."""
+        """A run object; 201 from the route `runs`."""
         status = 201 if call.route.name == "runs" else 200
         return json_reply(status, {**self._run_object(task), "status_code": "queued"})
 

@@ -47,7 +47,7 @@ def sim(running: Doubles) -> Doubles:
 
 
 def ask(sim: Doubles, words: str, provider: str = "offline", **fields: Any) -> requests.Response:
-    """One generation whose prompt carries the fault words."""
+    """One generation whose prompt carries the fault's options."""
     path, body = PLACES[provider]
     prompt = f"a cat [[sim: {words}]]" if words else "a cat"
     return requests.post(

@@ -80,7 +80,7 @@ def plain(prompt: str = "a cat", **config: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("provider", ["google", "vertex"])
 def test_the_documented_sample(sim: Doubles, provider: str) -> None:
-    """A thought, a draft, the picture with its signature, the page it leaned on; the ledger has no picture in it."""
+    """A thought, a draft, the picture with its signature, the page it leaned on; the request log has no picture in it."""
     answer = post(sim, SAMPLE, provider=provider)
     (candidate,) = answer.json()["candidates"]
     parts = candidate["content"]["parts"]

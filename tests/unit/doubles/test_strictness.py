@@ -1,4 +1,4 @@
-"""The doubles refuse whatever the documents don't allow, in each API's own words, and bills none of it."""
+"""The doubles refuse whatever the documents don't allow, in each API's own words, and bill none of it."""
 
 from __future__ import annotations
 
