@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import struct
+import zlib
 from pathlib import Path
 
 from dialect_driver import PNG
@@ -10,9 +12,10 @@ from engine_play import answering, assert_said, engine_at, error_of, play
 from pack.core.images import decoding
 from pack.tests.raw_server import Connection, serving
 from pytest import MonkeyPatch
-from test_hostile_pictures import png_claiming
 
-HUGE = png_claiming(20_000, 20_000, b"\0" * 5000)
+_HEADER = b"IHDR" + struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
+HUGE = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + _HEADER + struct.pack(">I", zlib.crc32(_HEADER)) + b"\0" * 5000
+"""A PNG whose header names 20,000 x 20,000 pixels."""
 
 
 def coded(*pictures: bytes) -> dict[str, object]:
