@@ -159,7 +159,7 @@ class StepSender:
                 key=key,
                 deadline=status.deadline(send) if deadline is None else deadline,
                 fresh=send.paid,
-                watch=self._hooks(send),
+                hooks=self._hooks(send),
             )
         except Cancelled:
             status.advance(Withdrawn())
@@ -179,7 +179,7 @@ class StepSender:
                 self._throttle.mark_sent()
 
         return TransferHooks(
-            abandoned=lambda: self._stopped() and not status.maybe_paid, on_sent=moved, on_last=leaving
+            is_cancelled=lambda: self._stopped() and not status.maybe_paid, on_sent=moved, on_last_byte=leaving
         )
 
     def _next_step(self, send: Send, reply: Reply) -> Step:

@@ -38,7 +38,7 @@ LONGEST_SECONDS = 900.0
 
 
 def download(transport: Transport, url: str, patience: float) -> bytes:
-    """The file at `url`, complete. `patience`: seconds without anything new that are waited for. Raises Unfetched."""
+    """The file at `url`, complete. `patience`: seconds without anything new that are waited for. Raises DownloadFailed."""
     end, deadline = time.monotonic() + LONGEST_SECONDS, time.monotonic() + patience
     data = b""
     tag = problem = cure = ""

@@ -1,7 +1,7 @@
 """Moves one request over the network and reads the answer; knows nothing about providers, money or retries.
 
 What it refuses: redirects on anything that carries a key, `.netrc`, cookies, proxies towards loopback, addresses inside
-the user's network for what came out of a reply, and answers without end. A request can be abandoned until its last byte
+the user's network for what came out of a reply, and answers without end. A request can be cancelled until its last byte
 has left; from then on the answer is waited for. Its deadline holds for the whole exchange, however slowly the other end
 sends or reads; only the system's own look-up of a name can't be hurried.
 """
@@ -43,7 +43,7 @@ _REDIRECTS = 5
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 _LONGEST_ADDRESS = 16 << 10
 _BREAKS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
-_NO_CHARACTER = re.compile(r"[\x00-\x20\x7f-\x9f]")
+_NOT_PRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f]")
 _SECRET_LENGTH = 6
 """A shorter key could stand in a reply by chance."""
 _AGENT = "Mozilla/5.0 (compatible; nano-banana-your-key/1.0)"
@@ -67,10 +67,10 @@ class TooLong(Exception):
 class TransferHooks:
     """What a caller may observe and steer while a request is on its way."""
 
-    abandoned: Callable[[], bool] = lambda: False
-    on_sent: Callable[[int, int], None] = lambda done, total: None
-    """Bytes of the body that left, of how many."""
-    on_last: Callable[[], None] = lambda: None
+    is_cancelled: Callable[[], bool] = lambda: False
+    on_sent: Callable[[int, int], None] = lambda sent, total: None
+    """Bytes of the body that have left, and all of them."""
+    on_last_byte: Callable[[], None] = lambda: None
     """Called before the last byte leaves: from then on the provider may have the whole request."""
 
 
@@ -105,30 +105,30 @@ class Transport:
         key: tuple[str, str] | None = None,
         deadline: float,
         fresh: bool = False,
-        watch: TransferHooks | None = None,
+        hooks: TransferHooks | None = None,
         limit: int | None = None,
     ) -> Reply:
         """One API request, answered completely.
 
         `key` is a header name and value, attached last and only to the provider's own origins. `fresh` asks for a new
         connection. `deadline` is a value of the clock; `limit` the most bytes of an answer, ANSWER_BYTES where it is
-        None. Raises Broken, Abandoned, TooLong, Forbidden, ConfigError.
+        None. Raises RequestFailed, Cancelled, TooLong, UnsafeAddress, ConfigError.
         """
-        watch, url = watch or TransferHooks(), _as_sent(url)
+        hooks, url = hooks or TransferHooks(), _as_sent(url)
         own = url_policy.origin(url) in self._own
         if key and not own:
             raise UnsafeAddress("a key goes to its own provider only")
         session = self._session(url, guarded=not own)
         if fresh:
             session.close()
-        sending = _Sending(body, watch) if body is not None else None
+        counted = _CountedBody(body, hooks) if body is not None else None
         packed = {"Accept-Encoding": content_encoding.ASKED_FOR}
         sent = {"User-Agent": _AGENT, "Accept": "application/json", **packed, **headers}
-        with self._open(session, method, url, sent, sending, key, deadline, stream=True) as response:
+        with self._open(session, method, url, sent, counted, key, deadline, stream=True) as response:
             secret = _secret_of(key)
             received = Received(secret.encode())
             try:
-                for piece in self._pieces(response, limit or ANSWER_BYTES, deadline, watch, may_abandon=False):
+                for piece in self._pieces(response, limit or ANSWER_BYTES, deadline, hooks, may_cancel=False):
                     received.add(piece)
             except TooLong as error:
                 error.reply = _reply(response, received.end(), secret) if len(received) else None
@@ -146,7 +146,7 @@ class Transport:
         *,
         deadline: float,
         end: float | None = None,
-        watch: TransferHooks | None = None,
+        hooks: TransferHooks | None = None,
         start: int = 0,
         tag: str = "",
     ) -> tuple[Reply, bool]:
@@ -154,9 +154,9 @@ class Transport:
 
         It has to begin to come by `deadline`, and may go on coming until `end`, where that is given. `start` asks for the
         rest from that byte, if the file still has the ETag `tag`. Gives the reply and whether it is complete, which it
-        isn't when the connection ended before the promised length. Raises Broken, Abandoned, TooLong, Forbidden.
+        isn't when the connection ended before the promised length. Raises RequestFailed, Cancelled, TooLong, UnsafeAddress.
         """
-        watch = watch or TransferHooks()
+        hooks = hooks or TransferHooks()
         for _ in range(_REDIRECTS):
             url = _as_sent(url)
             own = self._allowed(url)
@@ -175,7 +175,7 @@ class Transport:
                 whole = True
                 try:
                     limit = max(0, PICTURE_BYTES - start)
-                    for piece in self._pieces(response, limit, end or deadline, watch, may_abandon=True):
+                    for piece in self._pieces(response, limit, end or deadline, hooks, may_cancel=True):
                         received.add(piece)
                 except _BREAKS:
                     whole = False
@@ -193,7 +193,7 @@ class Transport:
         method: str,
         url: str,
         headers: Mapping[str, str],
-        sending: _Sending | None,
+        counted: _CountedBody | None,
         key: tuple[str, str] | None,
         deadline: float,
         stream: bool,
@@ -207,51 +207,20 @@ class Transport:
                 method,
                 url,
                 headers=dict(headers),
-                data=cast(Any, sending),
+                data=cast(Any, counted),
                 auth=_Key(key),
                 verify=session.verify,
                 allow_redirects=False,
                 stream=stream,
                 timeout=(min(CONNECT_SECONDS, seconds), seconds),
             )
-        except Cancelled:
+        except (Cancelled, UnsafeAddress):
             raise
-        except UnsafeAddress:
-            raise
-        except requests.exceptions.InvalidSchema as error:
-            if "SOCKS" in str(error):
-                raise ConfigError(
-                    "A proxy setting of this machine names a SOCKS proxy, and the Python package PySocks is not installed",
-                    cure="Install it into ComfyUI's Python (python -m pip install pysocks), or use an http:// proxy",
-                ) from None
-            raise UnsafeAddress("no http(s) address") from None
-        except requests.exceptions.InvalidProxyURL:
-            raise ConfigError(
-                "The proxy that the settings name is not an address",
-                cure="It should look like http://proxy.example:8080: correct NANO_BANANA_PROXY, or proxy in providers.yaml",
-            ) from None
-        except requests.exceptions.InvalidURL:
-            raise UnsafeAddress("no http(s) address") from None
-        except _BREAKS as error:
-            forbidden = cause_of(error, UnsafeAddress)
-            if forbidden is not None:
-                raise forbidden from None
-            if cause_of(error, Cancelled) is not None:
-                raise Cancelled from None
-            if cause_of(error, urllib3.exceptions.LocationValueError) is not None:
-                raise UnsafeAddress("no http(s) address") from None  # a part of its host is too long
-            if isinstance(error, OSError) and "CA certificate bundle" in str(error):
-                raise ConfigError(
-                    "The file of CA certificates that this machine's settings name does not exist",
-                    cure="Correct REQUESTS_CA_BUNDLE, SSL_CERT_FILE, NANO_BANANA_CA_BUNDLE, or ca_bundle in providers.yaml",
-                ) from None
-            raise request_failed_by(error, _bytes_sent(error, sending), _proxy_for(session, url)) from None
-        except ValueError:
-            # A host that can't be written in an address, or a header that can't be sent: found before anything leaves.
-            raise UnsafeAddress("no http(s) address") from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            raise _error_of(error, _bytes_sent(error, counted), _proxy_for(session, url)) from None
 
     def _pieces(
-        self, response: requests.Response, limit: int, deadline: float, watch: TransferHooks, *, may_abandon: bool
+        self, response: requests.Response, limit: int, deadline: float, hooks: TransferHooks, *, may_cancel: bool
     ) -> Iterator[bytes]:
         if _promised(response) > limit:
             raise TooLong(limit)
@@ -262,12 +231,12 @@ class Transport:
                 raise TooLong(limit)
             if self._clock() > deadline:
                 raise RequestFailed("the answer did not end in time", "all", timed_out=True)
-            if may_abandon and watch.abandoned():
+            if may_cancel and hooks.is_cancelled():
                 raise Cancelled
             yield piece
 
     def _allowed(self, url: str) -> bool:
-        """Whether `url` is the provider's own origin. Raises Forbidden when it may not be fetched at all."""
+        """Whether `url` is the provider's own origin. Raises UnsafeAddress when it may not be fetched at all."""
         try:
             found = url_policy.origin(url)
         except ValueError:
@@ -316,8 +285,39 @@ class _Session(requests.Session):
         return None
 
 
+def _error_of(error: Exception, sent: BytesSent, proxy: str) -> Exception:
+    """What to raise for an exception of a request: Cancelled, UnsafeAddress, ConfigError or RequestFailed."""
+    if isinstance(error, requests.exceptions.InvalidSchema) and "SOCKS" in str(error):
+        return ConfigError(
+            "A proxy setting of this machine names a SOCKS proxy, and the Python package PySocks is not installed",
+            cure="Install it into ComfyUI's Python (python -m pip install pysocks), or use an http:// proxy",
+        )
+    if isinstance(error, requests.exceptions.InvalidProxyURL):
+        return ConfigError(
+            "The proxy that the settings name is not an address",
+            cure="It should look like http://proxy.example:8080: correct NANO_BANANA_PROXY, or proxy in providers.yaml",
+        )
+    if isinstance(error, (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL)):
+        return UnsafeAddress("no http(s) address")
+    if not isinstance(error, _BREAKS):
+        # A host that can't be written in an address, or a header that can't be sent: found before anything leaves.
+        return UnsafeAddress("no http(s) address")
+    if isinstance(unsafe := cause_of(error, UnsafeAddress), UnsafeAddress):
+        return unsafe
+    if cause_of(error, Cancelled) is not None:
+        return Cancelled()
+    if cause_of(error, urllib3.exceptions.LocationValueError) is not None:
+        return UnsafeAddress("no http(s) address")  # a part of its host is too long
+    if isinstance(error, OSError) and "CA certificate bundle" in str(error):
+        return ConfigError(
+            "The file of CA certificates that this machine's settings name does not exist",
+            cure="Correct REQUESTS_CA_BUNDLE, SSL_CERT_FILE, NANO_BANANA_CA_BUNDLE, or ca_bundle in providers.yaml",
+        )
+    return request_failed_by(error, sent, proxy)
+
+
 def _as_sent(url: str) -> str:
-    """An address exactly as it will be sent, so that what is checked is what is asked. Raises Forbidden."""
+    """An address exactly as it will be sent, so that what is checked is what is asked. Raises UnsafeAddress."""
     if len(url) > _LONGEST_ADDRESS:
         raise UnsafeAddress(f"the address is longer than {_LONGEST_ADDRESS >> 10} kB")
     try:
@@ -329,14 +329,14 @@ def _as_sent(url: str) -> str:
 
 
 def _redirected(url: str, location: str) -> str:
-    """Where a redirect from `url` leads. Raises Forbidden."""
+    """Where a redirect from `url` leads. Raises UnsafeAddress."""
     if len(location) > _LONGEST_ADDRESS:
         raise UnsafeAddress(f"the address redirects to one that is longer than {_LONGEST_ADDRESS >> 10} kB")
     try:
         location = location.encode("latin-1").decode("utf-8")
     except UnicodeError:
         pass  # then it is what latin-1 makes of it
-    if _NO_CHARACTER.search(location):
+    if _NOT_PRINTABLE.search(location):
         raise UnsafeAddress("the address redirects to something that is no address")
     try:
         return urljoin(url, location)
@@ -413,11 +413,11 @@ class _Key(requests.auth.AuthBase):
         return request
 
 
-class _Sending:
-    """A body on its way: counts what left, and stops when the run is stopped."""
+class _CountedBody:
+    """A request body that counts the bytes that are sent, and stops when the call is cancelled."""
 
-    def __init__(self, body: Any, watch: TransferHooks) -> None:
-        self._body, self._watch = body, watch
+    def __init__(self, body: Any, hooks: TransferHooks) -> None:
+        self._body, self._hooks = body, hooks
         self.sent = 0
         self.complete = False
 
@@ -428,14 +428,14 @@ class _Sending:
         self.sent, self.complete = 0, False
         total = len(self._body)
         for piece in self._body:
-            if self._watch.abandoned():
+            if self._hooks.is_cancelled():
                 raise Cancelled
             if self.sent + len(piece) >= total:
-                self._watch.on_last()
+                self._hooks.on_last_byte()
                 self.complete = True
             yield piece
             self.sent += len(piece)
-            self._watch.on_sent(self.sent, total)
+            self._hooks.on_sent(self.sent, total)
 
 
 def _secret_of(key: tuple[str, str] | None) -> str:
@@ -455,11 +455,11 @@ def _reply(response: requests.Response, data: bytes, secret: str = "") -> Reply:
     return Reply(response.status_code, headers, data, redact(request_id, 80))
 
 
-def _bytes_sent(error: BaseException, sending: _Sending | None) -> BytesSent:
+def _bytes_sent(error: BaseException, counted: _CountedBody | None) -> BytesSent:
     """How much of a request had left when `error` came up."""
-    if sending is not None and (sending.sent or sending.complete):
+    if counted is not None and (counted.sent or counted.complete):
         # Whatever broke: bytes that left can't be taken back. TLS can fail while the answer is read, too.
-        return "all" if sending.complete else "partial"
-    if sending is not None or never_arrived(error) or isinstance(error, requests.exceptions.ProxyError):
+        return "all" if counted.complete else "partial"
+    if counted is not None or never_arrived(error) or isinstance(error, requests.exceptions.ProxyError):
         return "none"
     return "all"

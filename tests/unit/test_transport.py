@@ -41,7 +41,7 @@ def post(
     size: int = 100,
     *,
     seconds: float = 10.0,
-    watch: TransferHooks | None = None,
+    hooks: TransferHooks | None = None,
     way: Transport | None = None,
     key: tuple[str, str] | None = KEY,
     fresh: bool = True,
@@ -56,7 +56,7 @@ def post(
         key=key,
         deadline=time.monotonic() + seconds,
         fresh=fresh,
-        watch=watch,
+        hooks=hooks,
     )
 
 
@@ -637,9 +637,9 @@ def test_an_abandoned_upload_never_arrives_whole() -> None:
 
     with serving(script) as server:
         way = Transport(server.url)
-        watch = TransferHooks(abandoned=lambda: bool(left), on_sent=lambda done, total: left.append(done))
+        hooks = TransferHooks(is_cancelled=lambda: bool(left), on_sent=lambda done, total: left.append(done))
         with pytest.raises(Cancelled):
-            post(server, LARGE, watch=watch, way=way)
+            post(server, LARGE, hooks=hooks, way=way)
         way.close()
         server.settle()
     assert 0 < seen[0] < LARGE and "all" not in left
@@ -650,12 +650,12 @@ def test_a_run_that_is_stopped_before_it_begins_sends_no_body() -> None:
     with serving(Connection.serve) as server:
         way = Transport(server.url)
         with pytest.raises(Cancelled):
-            post(server, watch=TransferHooks(abandoned=lambda: True), way=way)
+            post(server, hooks=TransferHooks(is_cancelled=lambda: True), way=way)
         way.close()
 
 
 def test_the_last_byte_is_announced_before_it_leaves() -> None:
-    """From `on_last` on the request counts as out; the bytes that left are counted up to all of them."""
+    """From `on_last_byte` on the request counts as out; the bytes that left are counted up to all of them."""
     story: list[Any] = []
     server_had: list[int] = []
     release = threading.Event()
@@ -668,10 +668,10 @@ def test_the_last_byte_is_announced_before_it_leaves() -> None:
         connection.answer()
 
     with serving(script) as server:
-        watch = TransferHooks(
-            on_sent=lambda done, total: story.append((done, total)), on_last=lambda: story.append("last")
+        hooks = TransferHooks(
+            on_sent=lambda done, total: story.append((done, total)), on_last_byte=lambda: story.append("last")
         )
-        post(server, 1_000_000, watch=watch)
+        post(server, 1_000_000, hooks=hooks)
     assert release.is_set()
     counts = [entry for entry in story if entry != "last"]
     assert counts == sorted(counts) and counts[-1] == (1_000_000, 1_000_000)
@@ -682,8 +682,8 @@ def test_after_the_last_byte_a_stop_changes_nothing() -> None:
     """The answer is waited for: it may be paid."""
     gone: list[bool] = []
     with serving(Connection.serve) as server:
-        watch = TransferHooks(abandoned=lambda: bool(gone), on_last=lambda: gone.append(True))
-        assert post(server, 500_000, watch=watch).ok
+        hooks = TransferHooks(is_cancelled=lambda: bool(gone), on_last_byte=lambda: gone.append(True))
+        assert post(server, 500_000, hooks=hooks).ok
 
 
 # ------------------------------------------------------------------------------------------------------- the guard
