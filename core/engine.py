@@ -36,7 +36,7 @@ log = logging.getLogger("nano_banana")
 
 @dataclass(frozen=True)
 class ReadAgain:
-    """What came of reading a kept answer again."""
+    """The result of reading a kept answer again."""
 
     images: int
     reason: str = ""
@@ -47,7 +47,7 @@ class Engine:
     """One per process.
 
     `home` is the data folder, `local_address` starts the offline simulator when it is first needed and gives its base
-    URL. Both are handed in, because this room knows neither ComfyUI nor the simulator.
+    URL. Both are handed in, because core imports neither ComfyUI nor the simulator.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Engine:
         self._cache = ProviderCache()
         settings = self.settings()
         self.ledger = Journal(home, settings.results_folder)
-        """The journal of the data folder. Its file is opened when it is first asked."""
+        """The journal of the data folder. Its file is opened by the first access."""
         self.apply_limits()
 
     def apply_limits(self) -> None:
@@ -124,7 +124,7 @@ class Engine:
         return self.resolver().plan(choice, requests)
 
     def api_variant(self, target: Target) -> str:
-        """The way of asking that a call begins with: the user's wish, else what worked last; "" = the row's first."""
+        """The API variant that a call begins with: that of the settings, else the last that worked; "" = the spec's first."""
         return target.api_variant or self._cache.api_variants.get(target.cache_key, "")
 
     def learned_variants(self, target: Target) -> dict[str, str]:
@@ -174,8 +174,8 @@ class Engine:
         return ReadAgain(len(call.outcome.images), worst.reason if worst else "")
 
     def recover(self, *, however_old: bool = False) -> Recovery:
-        """Brings home what was paid before this process began and can be had for nothing. Returns at once.
+        """Fetches pictures that were paid before this process began, with free requests only. Returns at once.
 
-        `however_old`: a person has asked for it; by itself it doesn't look after what is older than some days.
+        `however_old`: the user has asked for it; otherwise calls that are older than some days are left alone.
         """
         return Recovery(self.ledger, self._limiter, self._cache, self.resolver(), however_old=however_old)

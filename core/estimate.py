@@ -35,7 +35,7 @@ class Estimate:
     """What will come, "" when the provider doesn't say."""
     pictures: int
     stored: int | None
-    """How many of them are here already; None when that can't be known yet."""
+    """How many of them are stored already; None when that can't be known yet."""
     usd_each: float | None
     """Expected price of a picture; None when it isn't known."""
     usd_counted_each: float
@@ -52,7 +52,7 @@ class Estimate:
 
     @property
     def usd(self) -> float | None:
-        """Expected price of what isn't here."""
+        """Expected price of the pictures that aren't stored."""
         return None if self.usd_each is None else self.usd_each * (self.pictures - (self.stored or 0))
 
 

@@ -44,8 +44,8 @@ class NanoBananaGenerate(io.ComfyNode):
             inputs=inputs(),
             outputs=outputs(),
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
-            # Two equal nodes share a place in the host's cache otherwise, and one may be stuck with a failure of the other.
-            # What it would cost to run both is nothing: the ledger makes them one paid request.
+            # Two equal nodes share an entry of the host's cache otherwise, and one may be stuck with a failure of the other.
+            # To run both costs nothing more: the journal makes them one paid request.
             not_idempotent=True,
         )
 

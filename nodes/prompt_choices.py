@@ -74,7 +74,7 @@ class PromptChoices:
             known = known and all_known
             choice = ProviderChoice(**values, fallback=choice)
         if choice is not None:
-            # As ProviderConfig itself does when it runs, so that a missing key is told before.
+            # As ProviderConfig itself does when it runs, so that a missing key is shown before.
             self._resolver.check(choice)
         return choice, known
 

@@ -102,7 +102,7 @@ class ProviderConfig(io.ComfyNode):
         profile: str | None = "default",
         model_override: str | None = "",
     ) -> bool | str:
-        """Our own words for values that this machine doesn't know. A linked value is None and is checked when it runs."""
+        """Gives the pack's own message for values that this machine doesn't know. Linked values are None here."""
         for name, value in (
             ("provider", provider),
             ("model", model),

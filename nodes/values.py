@@ -1,4 +1,4 @@
-"""Checks the values that reach a node: widgets are checked by the host, links and constants on sockets by nobody else.
+"""Checks the values that reach a node: the host checks widgets only, not links and not constants on sockets.
 
 A value of the wrong type, an empty one, a number out of range and a word that the widget doesn't have are refused with the
 input's name, before anything is sent. One exception: a seed out of range is folded later, with a notice.
@@ -89,7 +89,7 @@ def wrong(name: str, value: Any, wanted: str) -> Impossible:
 
 
 def _kind(value: Any) -> str:
-    """What a value is, in words. Texts are not repeated: one in the wrong place may be a key."""
+    """Names the kind of a value. Texts are not repeated: one in the wrong place may be a key."""
     if value is None:
         return "empty (null)"
     if isinstance(value, bool):
@@ -98,9 +98,9 @@ def _kind(value: Any) -> str:
         return "no finite number"
     if isinstance(value, (int, float)):
         return f"the number {value}" if abs(value) < 10**12 else "a very large number"
-    for kind, words in ((str, "a text"), ((list, tuple), "a list"), (dict, "an object")):
+    for kind, name in ((str, "a text"), ((list, tuple), "a list"), (dict, "an object")):
         if isinstance(value, kind):
-            return words
+            return name
     return f"a {type(value).__name__[:40]}"
 
 

@@ -1,6 +1,6 @@
 """The HTTP routes behind the browser side, under /nano_banana/.
 
-They are closed to other web sites by themselves (see `guard`), whatever the host is started with. Keys go one way: they
+They are closed to other web sites by themselves (see `security`), whatever the host is started with. Keys go one way: they
 can be written, replaced, tested and deleted, and never come back.
 """
 
@@ -19,6 +19,6 @@ def register() -> None:
     if table is None:
         return
     for method, path, work in [
-        each for room in (providers, models, keys, settings, estimate, results, hosts) for each in room.ROUTES
+        each for module in (providers, models, keys, settings, estimate, results, hosts) for each in module.ROUTES
     ]:
         getattr(table, method.lower())(PREFIX + path)(guarded(work, any_name=work is hosts.OPEN))

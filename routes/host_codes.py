@@ -1,4 +1,4 @@
-"""One-time codes with which somebody who can read the server's console accepts the name in the browser's address line.
+"""One-time codes by which a user who can read the server's console accepts the name in the browser's address bar.
 
 A code goes to the console alone: ComfyUI shows its log to every page, also to one under a stranger's name, and what goes
 through `logging` or `print` stands in it.
@@ -34,7 +34,7 @@ class _Code:
 
 
 class TooManyTries(Exception):
-    """No code counts for some time."""
+    """Too many wrong codes: none is accepted for `seconds`."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"wait {seconds:.0f} s")
@@ -44,9 +44,9 @@ class TooManyTries(Exception):
 class HostCodes:
     """The codes of one process. Used from many threads."""
 
-    def __init__(self, say: Callable[[str], bool], clock: Callable[[], float] = time.monotonic) -> None:
-        """`say` writes to the console, and tells whether there is one."""
-        self._say, self._clock = say, clock
+    def __init__(self, write: Callable[[str], bool], clock: Callable[[], float] = time.monotonic) -> None:
+        """`write` writes a line to the console, and returns whether there is one."""
+        self._write, self._clock = write, clock
         self._codes: dict[str, _Code] = {}
         self._lock = threading.Lock()
 
@@ -62,14 +62,14 @@ class HostCodes:
                 return False
             text = "".join(secrets.choice(_LETTERS) for _ in range(10))
             shown = f"{text[:5]}-{text[5:]}"
-            said = self._say(
+            written = self._write(
                 f"Nano Banana: somebody has opened ComfyUI as {name}, which is not known to be this machine's name. "
                 f"If it was you, enter the code {shown} there. If not, a web site may be trying to get in: do nothing, "
                 "and type this code nowhere."
             )
-            if said:
+            if written:
                 self._codes[name] = _Code(text, now + LIFE_SECONDS)
-            return said
+            return written
 
     def is_right(self, name: str, code: str) -> bool:
         """Whether this is the code of the name, which is then used up. Raises TooManyTries."""
@@ -93,7 +93,7 @@ class HostCodes:
 def to_console(text: str) -> bool:
     """Writes a line to the standard error that this process was started with; False where it has none."""
     try:
-        # Not sys.stderr: ComfyUI has put one in its place that keeps a copy for its log's page.
+        # Not sys.stderr: ComfyUI replaces it with one that keeps a copy for its log page.
         stream = sys.__stderr__
         if stream is None:
             return False

@@ -15,7 +15,7 @@ from ..core.providers.spec import ProviderSpec
 from .security import ApiError, RouteRequest
 
 TESTS, TESTS_SECONDS = 10, 60.0
-"""So many tests in so much time, in all: a stranger's page must not be able to try out keys or tire a provider."""
+"""Tests per seconds, in all: another web site must not be able to try out keys or to load a provider."""
 _tests: deque[float] = deque()
 _lock = threading.Lock()
 
@@ -53,7 +53,7 @@ def test(request: RouteRequest) -> dict[str, Any]:
 
 
 def _named(request: RouteRequest, *, known: bool = True) -> Any:
-    """The row and the profile, or with `known=False` the bare id: a key outlives its provider's row."""
+    """The provider's spec and the profile; with `known=False` its id alone, because a key may be older than its provider."""
     name, profile = request.path["provider"], request.path["profile"]
     problem = checked_profile(profile)
     if problem:

@@ -1,4 +1,4 @@
-"""PUT and DELETE models/{provider}: ids that graphs may name in model_override although nobody has described them.
+"""PUT and DELETE models/{provider}: model ids that graphs may name in model_override although no provider describes them.
 
 PUT {"wire": id, "price": US dollars or null}; DELETE ?wire=id takes it back.
 """
@@ -21,7 +21,7 @@ def allow(request: RouteRequest) -> dict[str, Any]:
     if set(request.body) - {"wire", "price"}:
         raise ApiError(400, "The body is an object with wire and price")
     allowed_models.allow(engine.home, spec, request.body.get("wire"), request.body.get("price"))
-    return {"allowed_models": listed(engine)}
+    return {"allowed_models": list_allowed(engine)}
 
 
 def forbid(request: RouteRequest) -> dict[str, Any]:
@@ -30,10 +30,10 @@ def forbid(request: RouteRequest) -> dict[str, Any]:
     if not isinstance(wire, str) or not allowed_models.forbid(engine.home, request.path["provider"], wire):
         cure = f"Say ?wire=<id>; what {allowed_models.VARIABLE} allows is taken back there"
         raise ApiError(404, "That id is not allowed in Settings", cure)
-    return {"allowed_models": listed(engine)}
+    return {"allowed_models": list_allowed(engine)}
 
 
-def listed(engine: Engine) -> list[dict[str, Any]]:
+def list_allowed(engine: Engine) -> list[dict[str, Any]]:
     """Every permission, as Settings shows it."""
     specs = engine.specs()
     return [

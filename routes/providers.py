@@ -26,7 +26,7 @@ from ..core.providers.spec import Capabilities, Model, ProviderSpec
 from .security import ApiError, RouteRequest
 
 
-def listed(request: RouteRequest) -> dict[str, Any]:
+def list_providers(request: RouteRequest) -> dict[str, Any]:
     """Every provider in the order of `auto`: what it can do, its address, its keys and where they come from."""
     engine = comfyui.engine()
     resolver = engine.resolver()
@@ -142,7 +142,7 @@ def _keys(engine: Engine, resolver: ProviderResolver, spec: ProviderSpec) -> lis
     try:
         stored = engine.keys.profiles(spec.id)
         tests = {profile: engine.keys.tested(spec.id, profile) for profile in ("default", *stored)}
-    except ConfigError:  # said beside each key that would be looked for there; those of the environment go on working
+    except ConfigError:  # reported beside each key that would be looked for there; those of the environment still work
         stored, tests = [], {}
     for profile in ["default", *(name for name in stored if name != "default")]:
         state, source, problem = "none", "", ""
@@ -201,7 +201,7 @@ def _offer(capabilities: Capabilities | None, spec: ProviderSpec, operation: Any
 
 
 ROUTES = [
-    ("GET", "/providers", listed),
+    ("GET", "/providers", list_providers),
     ("PUT", "/providers/{id}", put),
     ("DELETE", "/providers/{id}", delete),
 ]

@@ -1,4 +1,4 @@
-"""The pictures that were asked for: listed, shown small or whole, fetched again, put into the input folder, forgotten.
+"""The pictures of the journal: list, thumbnail or whole picture, recover, copy to the input folder, forget.
 
 GET results?query&cursor&limit&state · GET results/collected · GET results/{id}/image?max · GET results/{id}/graph ·
 POST results/{id}/recover · POST results/recover · POST results/{id}/read · POST results/{id}/input · DELETE results/{id} ·
@@ -27,8 +27,8 @@ _KEPT_BYTES = 48 << 20
 RECOVER_SECONDS = 120.0
 
 
-class _Small:
-    """Pictures made small, the last used ones: scrolling back must not decode 4K pictures again."""
+class ThumbnailCache:
+    """Thumbnails, the last used ones: scrolling back must not decode 4K pictures again."""
 
     def __init__(self, limit: int) -> None:
         self._limit, self._size = limit, 0
@@ -36,7 +36,7 @@ class _Small:
         self._lock = threading.Lock()
         self._turn = threading.Semaphore(2)
 
-    def of(self, name: str, side: int, data: bytes) -> bytes:
+    def get(self, name: str, side: int, data: bytes) -> bytes:
         with self._lock:
             if (name, side) in self._made:
                 self._made.move_to_end((name, side))
@@ -46,7 +46,7 @@ class _Small:
             preview_of(decode(data), side).save(file, "WEBP", quality=82, method=2)
         made = file.getvalue()
         with self._lock:
-            # Two may have asked for it at once.
+            # Two requests may have made it at once.
             self._size += len(made) - len(self._made.pop((name, side), b""))
             self._made[name, side] = made
             while self._size > self._limit:
@@ -54,16 +54,16 @@ class _Small:
                 self._size -= len(gone)
         return made
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         with self._lock:
             self._made.clear()
             self._size = 0
 
 
-_small = _Small(_KEPT_BYTES)
+_thumbnails = ThumbnailCache(_KEPT_BYTES)
 
 
-def listed(request: RouteRequest) -> dict[str, Any]:
+def list_results(request: RouteRequest) -> dict[str, Any]:
     """The newest first. `cursor` is the `next` of the page before."""
     try:
         limit = max(1, min(int(request.query.get("limit", str(PAGE))), MOST))
@@ -84,11 +84,11 @@ def listed(request: RouteRequest) -> dict[str, Any]:
 def image(request: RouteRequest) -> File:
     """The provider's own bytes; with `max` a small copy whose longer side has at most so many pixels."""
     shown = _one(request)
-    wish = request.query.get("max", "")
-    if wish and not wish.isdecimal():
+    max_side = request.query.get("max", "")
+    if max_side and not max_side.isdecimal():
         raise ApiError(400, "max is a number of pixels")
     # Python refuses to read a number of thousands of digits.
-    side = max(SIDES[0], min(int(wish[:9]), SIDES[1])) if wish else 0
+    side = max(SIDES[0], min(int(max_side[:9]), SIDES[1])) if max_side else 0
     tag = f"{shown.file}-{side}" if side else shown.file
     if shown.file and request.has == tag:
         return File(b"", "", tag)
@@ -96,13 +96,13 @@ def image(request: RouteRequest) -> File:
     if not side:
         return File(data, MIME.get(sniff(data), "application/octet-stream"), tag)
     try:
-        return File(_small.of(shown.file, side, data), "image/webp", tag)
+        return File(_thumbnails.get(shown.file, side, data), "image/webp", tag)
     except UnreadablePicture:
         raise ApiError(415, "It can't be shown small: it is larger than what is decoded here, or damaged") from None
 
 
 def graph(request: RouteRequest) -> dict[str, Any]:
-    """The workflow that asked for it: {"workflow", "prompt"}, either may be null."""
+    """The workflow that made it: {"workflow", "prompt"}, either may be null."""
     shown = _one(request)
     found = _history().graph(shown.uid)
     if not found:
@@ -133,12 +133,12 @@ def read_again(request: RouteRequest) -> dict[str, Any]:
     return {"pictures": found.images, "reason": found.reason, "result": _shown(_one(request), labels)}
 
 
-def collected(request: RouteRequest) -> dict[str, Any]:
-    """What came home by itself after the last start: {"text", "pictures", "failed", "at"}, or {}."""
+def recovered(request: RouteRequest) -> dict[str, Any]:
+    """What was recovered by itself after the last start: {"text", "pictures", "failed", "at"}, or {}."""
     return dict(comfyui.recovered)
 
 
-def into_input(request: RouteRequest) -> dict[str, Any]:
+def copy_to_input(request: RouteRequest) -> dict[str, Any]:
     """Copies a picture to where LoadImage finds it: {"name"}."""
     shown = _one(request)
     data = _bytes(shown)
@@ -156,12 +156,12 @@ def forget(request: RouteRequest) -> dict[str, Any]:
     count = _history().forget([_one(request).uid])
     if not count:
         raise ApiError(409, "A request for it is still under way")
-    _small.forget()
+    _thumbnails.clear()
     return {"forgotten": count}
 
 
 def forget_many(request: RouteRequest) -> dict[str, Any]:
-    """Everything before a time, or everything. One of the two has to be said."""
+    """Forgets everything before a time, or with `all=yes` everything."""
     before, everything = request.query.get("before", ""), request.query.get("all", "") == "yes"
     if bool(before) == everything:
         raise ApiError(400, "Say ?before=<unix time> or ?all=yes")
@@ -169,10 +169,10 @@ def forget_many(request: RouteRequest) -> dict[str, Any]:
         at = float(before or 0)
     except ValueError:
         at = math.inf
-    if at == math.inf:  # that would be everything, which has to be said
+    if at == math.inf:  # that would be everything, which has to be named
         raise ApiError(400, "before is a Unix time in seconds")
     count = _history().forget() if everything else _history().forget(before=at)
-    _small.forget()
+    _thumbnails.clear()
     return {"forgotten": count}
 
 
@@ -227,14 +227,14 @@ def _shown(shown: HistoryEntry, labels: dict[str, str]) -> dict[str, Any]:
 
 
 ROUTES = [
-    ("GET", "/results", listed),
+    ("GET", "/results", list_results),
     ("DELETE", "/results", forget_many),
-    ("GET", "/results/collected", collected),
+    ("GET", "/results/collected", recovered),
     ("POST", "/results/recover", recover),
     ("GET", "/results/{id}/image", image),
     ("GET", "/results/{id}/graph", graph),
     ("POST", "/results/{id}/recover", recover),
     ("POST", "/results/{id}/read", read_again),
-    ("POST", "/results/{id}/input", into_input),
+    ("POST", "/results/{id}/input", copy_to_input),
     ("DELETE", "/results/{id}", forget),
 ]

@@ -1,4 +1,4 @@
-"""What every request to the pack's routes goes through before anything is done.
+"""Checks every request to the pack's routes before anything is done.
 
 Refused by the pack itself, for GETs too and also where the host allows other origins: requests that another web site
 makes, names that a public DNS server may point at this machine, bodies that are not JSON. Work is done off the server's
@@ -33,7 +33,7 @@ HOSTS_VARIABLE = host_names.VARIABLE
 
 @dataclass(frozen=True)
 class RouteRequest:
-    """A request that was let in."""
+    """A request that passed the checks."""
 
     path: Mapping[str, str]
     query: Mapping[str, str]
@@ -41,14 +41,14 @@ class RouteRequest:
     has: str = ""
     """The tag of the file that the browser has already, "" where it has none."""
     name: str = ""
-    """The name or address of this machine that was asked under."""
+    """The host name in the request's Host header, without the port."""
     known: bool = True
     """Whether that name is this machine's own. False only in the route that is open to any name."""
 
 
 @dataclass(frozen=True)
 class File:
-    """An answer that is not JSON."""
+    """A response that is not JSON."""
 
     data: bytes
     mime: str
@@ -56,7 +56,7 @@ class File:
 
 
 class ApiError(Exception):
-    """The request can't be done: an HTTP status and words."""
+    """The request can't be done: an HTTP status and a message."""
 
     def __init__(self, status: int, what: str, cure: str = "", kind: str = "request", retry_after: int = 0) -> None:
         super().__init__(what)
@@ -64,7 +64,7 @@ class ApiError(Exception):
 
 
 Work = Callable[[RouteRequest], Any]
-"""Runs on a thread of its own; gives something for JSON, or a File. Raises Wrong or NanoBananaError."""
+"""Runs on a thread of its own; gives something for JSON, or a File. Raises ApiError or NanoBananaError."""
 
 
 def guarded(work: Work, *, any_name: bool = False) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -78,7 +78,7 @@ def guarded(work: Work, *, any_name: bool = False) -> Callable[[web.Request], Aw
             name = host_names.name_in(request.headers.get("Host", ""))
             known = host_names.is_ours(name, os.environ, ()) or name in await comfyui.off_loop(_accepted)
             if not known and not any_name:
-                return _stranger(name)
+                return _unknown_host(name)
             route_request = RouteRequest(
                 dict(request.match_info), dict(request.query), await _body(request), _tag(request), name, known
             )
@@ -95,12 +95,12 @@ def guarded(work: Work, *, any_name: bool = False) -> Callable[[web.Request], Aw
             return _failed(500, "bug", f"The pack itself failed ({type(error).__name__})", "See ComfyUI's log")
         headers = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
         if isinstance(found, File):
-            # Kept by the browser, and asked about each time: a picture that was forgotten must not show again.
+            # The browser keeps it and revalidates each time: a picture that was forgotten must not show again.
             headers |= {"ETag": f'"{found.tag}"', "Cache-Control": "private, no-cache"}
             if _tag(request) == found.tag:
                 return web.Response(status=304, headers=headers)
             return web.Response(body=found.data, content_type=found.mime, headers=headers)
-        # In ASCII: a graph may hold half a character, which is no UTF-8.
+        # In ASCII: a graph may hold a lone surrogate, which is no UTF-8.
         return web.Response(
             text=json.dumps(found), content_type="application/json", headers={**headers, "Cache-Control": "no-store"}
         )
@@ -117,17 +117,17 @@ def refused(method: str, headers: Mapping[str, str]) -> str:
     if any(len(_all(headers, name)) > 1 for name in ("Host", "Origin", "Referer", "Sec-Fetch-Site")):
         return "Requests that say twice where they are from are refused"
     site = headers.get("Sec-Fetch-Site", "").lower()
-    asked = headers.get("Host", "").lower()
-    # "none" is a person who typed the address: nobody types a PUT.
+    host = headers.get("Host", "").lower()
+    # "none" is an address typed by the user: never a PUT.
     if site and site != "same-origin" and not (site == "none" and method in ("GET", "HEAD")):
         return "Requests from other web sites are refused"
     try:
         if not site:
             for name in ("Origin", "Referer"):
                 given = headers.get(name, "")
-                if given and urlsplit(given).netloc.lower() != asked:
+                if given and urlsplit(given).netloc.lower() != host:
                     return "Requests from other web sites are refused"
-        host_names.name_in(asked)
+        host_names.name_in(host)
     except ValueError:
         return "Requests with a malformed Host, Origin or Referer are refused"
     return ""
@@ -140,7 +140,7 @@ def _all(headers: Mapping[str, str], name: str) -> list[str]:
     return [headers[name]] if name in headers else []
 
 
-def _stranger(name: str) -> web.Response:
+def _unknown_host(name: str) -> web.Response:
     """The refusal of a request under a name that may be a web site's, with the step by which a person accepts it."""
     codes.announce(name)
     return _failed(
@@ -154,7 +154,7 @@ def _stranger(name: str) -> web.Response:
 
 
 def _accepted() -> list[str]:
-    """The names that somebody has accepted before."""
+    """The host names that the user has accepted."""
     try:
         return host_names.accepted(Settings.read(comfyui.data_folder()))
     except ImportError:  # without ComfyUI there is no data folder

@@ -24,7 +24,7 @@ def get(request: RouteRequest) -> dict[str, Any]:
         "damage": settings.damage,
         "multi_user": comfyui.multi_user(),
         "hosts": _hosts(settings),
-        "allowed_models": models.listed(engine),
+        "allowed_models": models.list_allowed(engine),
     }
     if not engine.ledger.is_empty:
         try:

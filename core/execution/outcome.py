@@ -1,4 +1,4 @@
-"""What became of one call: pictures in hand, reasons for those that are missing, what it cost."""
+"""The outcome of one call: its pictures, the errors of those that are missing, what it cost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..images.picture import Pixels
 
 @dataclass(frozen=True)
 class ResultImage:
-    """A picture that came back."""
+    """A picture of a provider, decoded."""
 
     pixels: Pixels
     format: str
@@ -25,7 +25,7 @@ class ResultImage:
 
 @dataclass
 class Outcome:
-    """What became of a call. Pictures have numbers, from 0, in the order of the call's slots."""
+    """The outcome of a call. Pictures have numbers, from 0, in the order of the call's slots."""
 
     images: dict[int, ResultImage] = field(default_factory=dict)
     extras: int = 0

@@ -33,7 +33,7 @@ class ProviderCache:
     removed_models: set[GoneId] = field(default_factory=set)
     """Models whose ids a provider no longer knows, while it does know their successors."""
     storage_noticed: set[str] = field(default_factory=set)
-    """Ids of the providers of which the user has been told where uploaded references lie."""
+    """Ids of the providers whose storage of uploaded references has been shown to the user."""
 
     def variants_at(self, target: Target) -> dict[str, str]:
         """Topic -> variant, for what was learned about the base URL of `target`."""
@@ -46,7 +46,7 @@ class ProviderCache:
             self.variants[target.cache_key + (topic,)] = variant
 
     def known_uploads(self, target: Target, references: Sequence[Encoded], digests: Sequence[str]) -> Mapping[int, str]:
-        """The addresses of the references that are at this provider already, by their place in the request."""
+        """The addresses of the references that are at this provider already, by their index in the request."""
         now = time.monotonic()
         known: dict[int, str] = {}
         for index, (picture, digest) in enumerate(zip(references, digests, strict=True)):

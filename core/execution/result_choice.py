@@ -1,4 +1,4 @@
-"""Which pictures of an answer are the results, and which came beside them.
+"""Which pictures of an answer are the results, and which are extra.
 
 A model may draw several times for one request; the last picture is the finished one. Copies of an API drop the mark of a
 draft, so the rule is the same for all providers.
@@ -13,13 +13,13 @@ from urllib.parse import urljoin
 from ..dialects.base.step import ImageRef
 
 
-def chosen(pictures: Sequence[ImageRef], asked: int) -> tuple[list[ImageRef], list[ImageRef]]:
-    """The results, at most `asked`, and the extra pictures, both in the order of the answer.
+def chosen(pictures: Sequence[ImageRef], count: int) -> tuple[list[ImageRef], list[ImageRef]]:
+    """The results, at most `count`, and the extra pictures, both in the order of the answer.
 
     Extra pictures that repeat the bytes or the address of another are dropped; of several that were asked for, equal ones
     are all results.
     """
-    first = max(0, len(pictures) - max(asked, 1))
+    first = max(0, len(pictures) - max(count, 1))
     results = list(pictures[first:])
     extras = [each for each in dict.fromkeys(pictures[:first]) if each not in results]
     return results, extras

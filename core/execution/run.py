@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from ..errors import Impossible, LedgerFailed
 from ..ledger import RunContext
 from ..planning.plan import Candidate, Plan
-from ..planning.successor import gone_id, is_unknown_model, notice, successor_of
+from ..planning.successor import gone_id, is_unknown_model, successor_notice, successor_of
 from ..request import Request
 from .call import Call
 from .call_monitor import CallMonitor
@@ -232,7 +232,7 @@ class Run:
                 task.error = first_error
         elif len(dropped) > 1:
             gone.update(gone_id(old) for old in dropped[:-1])
-            self.report.add_notices([notice(asked, dropped[-1])])
+            self.report.add_notices([successor_notice(asked, dropped[-1])])
 
 
 def _returned_fingerprints(calls: Sequence[Call]) -> set[str]:

@@ -11,7 +11,7 @@ from ..request import Request
 from .choice import RECOMMENDED, ProviderChoice
 from .negotiate import negotiate
 from .plan import Candidate
-from .successor import GoneId, current, notice
+from .successor import GoneId, successor_notice, with_successors
 from .targets import Targets
 
 
@@ -43,9 +43,9 @@ class AutomaticChoice:
                 if isinstance(candidate, str):
                     reasons.append(candidate)
                     continue
-                chain = current(candidate, self._requests, self._gone)
+                chain = with_successors(candidate, self._requests, self._gone)
                 if len(chain) > 1 and not able:
-                    notices.append(notice(candidate, chain[0]))
+                    notices.append(successor_notice(candidate, chain[0]))
                 able += chain
             except NanoBananaError as error:
                 if error.kind == "impossible" and not self._requests[0].prompt.strip():
@@ -74,7 +74,7 @@ class AutomaticChoice:
                 key = self._targets.keys.key(spec, "default")
                 candidate = self._candidate(spec, key, ProviderChoice(spec.id, model))
                 if not isinstance(candidate, str):
-                    candidate = current(candidate, self._requests, self._gone)[0]
+                    candidate = with_successors(candidate, self._requests, self._gone)[0]
                 found.append((spec, candidate))
             except NanoBananaError as error:
                 found.append((spec, error.reason))

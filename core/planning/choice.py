@@ -1,4 +1,4 @@
-"""What a graph says about who does its requests: plain words, and nothing secret."""
+"""A graph's choice of providers and models: plain text and numbers, nothing secret."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def has_too_many(choice: ProviderChoice) -> bool:
 
 
 def problem_with(choice: ProviderChoice) -> str | None:
-    """What is wrong with the values themselves, whatever this machine has; None when nothing is."""
+    """What is wrong with the values themselves, on any machine; None when nothing is."""
     if has_too_many(choice):
         return f"More than {MOST_PROVIDERS} providers stand one behind the other as fallbacks: connect fewer."
     bad_profile = checked_profile(choice.profile)

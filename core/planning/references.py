@@ -1,6 +1,6 @@
 """Chooses how reference images travel to a provider: never scaled, lossless unless a limit forbids it.
 
-Lossless WebP where the row says the provider reads it, else PNG; JPEG 95 without chroma subsampling when the graph asks
+Lossless WebP where the provider reads it, else PNG; JPEG 95 without chroma subsampling when the graph asks
 for it, or, with a notice, when a size limit leaves no other way; then refusal.
 """
 
@@ -14,9 +14,9 @@ from ..providers.spec import ProviderSpec
 
 
 def encode_references(
-    pictures: Sequence[Picture], spec: ProviderSpec, wish: str = "auto"
+    pictures: Sequence[Picture], spec: ProviderSpec, reference_format: str = "auto"
 ) -> tuple[list[Encoded], list[str]]:
-    """The references as files for `spec`, and notices. `wish` is auto, lossless or jpeg. Raises Impossible.
+    """The references as files for `spec`, and notices. `reference_format` is auto, lossless or jpeg. Raises Impossible.
 
     Slow for large pictures: called on a thread of our own.
     """
@@ -24,14 +24,15 @@ def encode_references(
     flatten = not spec.takes_alpha
     if flatten and any(picture.has_alpha for picture in pictures):
         notices.append(f"transparency of the references was laid on white: {spec.label} takes none")
-    if wish == "jpeg" and any(picture.has_alpha for picture in pictures):
+    if reference_format == "jpeg" and any(picture.has_alpha for picture in pictures):
         notices.append("transparency of the references was laid on white: JPEG has none")
     files = [
-        picture.encoded("jpeg" if wish == "jpeg" else _lossless(picture, spec), flatten=flatten) for picture in pictures
+        picture.encoded("jpeg" if reference_format == "jpeg" else _lossless(picture, spec), flatten=flatten)
+        for picture in pictures
     ]
-    for index in _over(files, spec):
+    for index in _to_shrink(files, spec):
         number = f"reference {index + 1}"
-        if wish == "lossless":
+        if reference_format == "lossless":
             raise _too_large(f"{number} has {_mb(files[index])} as a lossless file", spec)
         if files[index].format != "jpeg" and "jpeg" in spec.reference_formats:
             smaller = pictures[index].encoded("jpeg", flatten=True)
@@ -42,22 +43,22 @@ def encode_references(
             files[index] = smaller
     if (
         any(len(file.data) > spec.max_reference_bytes for file in files)
-        or _travelling(files, spec) > spec.max_request_bytes
+        or _total_bytes(files, spec) > spec.max_request_bytes
     ):
         raise _too_large("The references are too large even as JPEG", spec)
     return files, notices
 
 
-def _over(files: Sequence[Encoded], spec: ProviderSpec) -> list[int]:
+def _to_shrink(files: Sequence[Encoded], spec: ProviderSpec) -> list[int]:
     """Indexes that have to shrink: those over the limit of one, then the largest until the sum fits."""
     over = [index for index, file in enumerate(files) if len(file.data) > spec.max_reference_bytes]
-    total = _travelling(files, spec) - sum(_length(files[index], spec) for index in over)
+    total = _total_bytes(files, spec) - sum(_sent_bytes(files[index], spec) for index in over)
     by_size = sorted((i for i in range(len(files)) if i not in over), key=lambda i: -len(files[i].data))
     for index in by_size:
         if total <= spec.max_request_bytes:
             break
         over.append(index)
-        total -= _length(files[index], spec) * 3 // 4
+        total -= _sent_bytes(files[index], spec) * 3 // 4
     return sorted(over)
 
 
@@ -66,12 +67,12 @@ def _lossless(picture: Picture, spec: ProviderSpec) -> Format:
     return "webp" if "webp" in spec.reference_formats and readable else "png"
 
 
-def _length(file: Encoded, spec: ProviderSpec) -> int:
+def _sent_bytes(file: Encoded, spec: ProviderSpec) -> int:
     return len(file.data) if spec.reference_encoding in ("multipart", "upload") else (len(file.data) + 2) // 3 * 4
 
 
-def _travelling(files: Sequence[Encoded], spec: ProviderSpec) -> int:
-    return sum(_length(file, spec) for file in files)
+def _total_bytes(files: Sequence[Encoded], spec: ProviderSpec) -> int:
+    return sum(_sent_bytes(file, spec) for file in files)
 
 
 def _limit(spec: ProviderSpec) -> str:

@@ -17,7 +17,7 @@ from .choice import AUTO, RECOMMENDED, ProviderChoice, problem_with
 from .model_choice import family_of, model_of, retirement_notices
 from .negotiate import negotiate
 from .plan import Candidate, Plan, Target, Terms
-from .successor import GoneId, current, notice
+from .successor import GoneId, successor_notice, with_successors
 from .targets import Targets
 
 
@@ -155,9 +155,9 @@ class ProviderResolver:
         target = self._targets.target(spec, model, key, choice, override)
         usd = None if not override or self._unknown_model(target) else counted_usd(spec, override, self.settings)
         candidate = Candidate(target, tuple(negotiate(request, spec, model, override, usd) for request in requests))
-        chain = current(candidate, requests, self._gone)
+        chain = with_successors(candidate, requests, self._gone)
         if len(chain) > 1:
-            notices.append(notice(candidate, chain[0]))
+            notices.append(successor_notice(candidate, chain[0]))
         return chain
 
     def _unknown_model(self, target: Target) -> UnknownModel | None:

@@ -1,4 +1,4 @@
-"""Which model is asked instead of one whose id the provider no longer knows: data of the provider, words for the user.
+"""The successor of a model whose id the provider no longer knows.
 
 A provider that answers a paid request with "unknown model" has charged nothing. Where its data names a successor, the run
 asks that one for the same pictures, with its own limits, price and fingerprints. Pure functions; what is remembered is in
@@ -27,9 +27,9 @@ def is_unknown_model(error: NanoBananaError | None) -> bool:
     return error is not None and error.kind == "model" and error.charged == "no" and error.status in _UNKNOWN
 
 
-def gone_id(asked: Candidate) -> GoneId:
+def gone_id(candidate: Candidate) -> GoneId:
     """What is remembered of a model that the provider doesn't know."""
-    target, resolved = asked
+    target, resolved = candidate
     return target.spec.id, target.base_url, resolved[0].model_id
 
 
@@ -40,12 +40,12 @@ def has_successor(target: Target) -> bool:
     )
 
 
-def successor_of(asked: Candidate, requests: Sequence[Request]) -> Candidate | None:
+def successor_of(candidate: Candidate, requests: Sequence[Request]) -> Candidate | None:
     """The same provider with the successor of its model; None where there is none.
 
     Raises Impossible where the successor can't do one of the requests.
     """
-    target, resolved = asked
+    target, resolved = candidate
     model = target.spec.model(target.model.successor)
     if not has_successor(target) or model is None:
         return None
@@ -60,21 +60,21 @@ def successor_of(asked: Candidate, requests: Sequence[Request]) -> Candidate | N
         ) from None
 
 
-def current(asked: Candidate, requests: Sequence[Request], gone: Collection[GoneId]) -> list[Candidate]:
-    """Who is asked where some ids are known to be gone: the successor, then the old one, whose pictures may be here.
+def with_successors(candidate: Candidate, requests: Sequence[Request], gone: Collection[GoneId]) -> list[Candidate]:
+    """The successor of a candidate whose model is in `gone`, then the candidate itself, whose pictures may be stored.
 
     Raises Impossible where the successor can't do one of the requests.
     """
-    successor = [asked]
-    while gone_id(successor[0]) in gone and (after := successor_of(successor[0], requests)) is not None:
-        if len(successor) > len(asked[0].spec.models):
+    found = [candidate]
+    while gone_id(found[0]) in gone and (after := successor_of(found[0], requests)) is not None:
+        if len(found) > len(candidate.target.spec.models):
             break  # successors that lead in a circle
-        successor.insert(0, after)
-    return successor
+        found.insert(0, after)
+    return found
 
 
-def notice(old: Candidate, new: Candidate) -> str:
-    """What the user is told when a successor is asked."""
+def successor_notice(old: Candidate, new: Candidate) -> str:
+    """The notice that a successor is asked."""
     before, after = f"{old[0].model.name} ({old[1][0].model_id})", f"{new[0].model.name} ({new[1][0].model_id})"
     return (
         f"{old[0].spec.label} no longer knows {before}: its successor {after} is asked instead, at its own price. To find "
