@@ -14,6 +14,7 @@ from .custom_providers.providers_file import ProvidersFile, read_providers_file
 from .custom_providers.settings_form import known_specs
 from .errors import ConfigError
 from .execution.call import Call
+from .execution.charge import charged, of_claim
 from .execution.concurrency import ConcurrencyLimiter
 from .execution.provider_cache import ProviderCache
 from .execution.recovery import Recovery
@@ -164,7 +165,10 @@ class Engine:
             target = Target(spec, spec.models[0], claim.address, None, claim.profile)
         if target is None:
             self.ledger.mark_failed(
-                [place.fingerprint for place in claim.images], "maybe", "unknown provider", unresolved=True
+                [image.fingerprint for image in claim.images],
+                charged(of_claim(claim.task)),
+                "unknown provider",
+                unresolved=True,
             )
             return ReadAgain(0, f"The provider {claim.provider} is not known here any more")
         call = Call.resumed(claim, target, self.ledger, self._cache)

@@ -28,7 +28,7 @@ from ..providers.spec import Operation
 from ..request import Slot
 from .call_journal import CallJournal
 from .call_key import CallKey
-from .call_status import MARKS, Phase, of_claim, of_new_call
+from .call_status import MARKS, Phase, status_of_claim, status_of_new_call
 from .charge import Finished, Misconfigured, PackFailed
 from .echoes import without_echoes
 from .failures import FailureMessages
@@ -66,7 +66,9 @@ class Call:
         self.done = threading.Event()
         self._make_job, self._cache, self._stopped, self._ended = make_job, cache, stopped, ended
         self._status = (
-            of_claim(claim, target) if claim else of_new_call(uuid.uuid4().hex, target, fingerprints, digests)
+            status_of_claim(claim, target)
+            if claim
+            else status_of_new_call(uuid.uuid4().hex, target, fingerprints, digests)
         )
         self._messages = FailureMessages(target)
         self._key = CallKey(target, cache.tokens)

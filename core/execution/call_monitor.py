@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ..errors import Fault, NanoBananaError, Stopped, failure
 from ..images.picture import Picture
 from .call import Call
+from .charge import STILL_RUNNING
 from .concurrency import QueuedCall
 from .image_task import ImageTask
 from .run_state import RunState
@@ -122,7 +123,7 @@ class CallMonitor:
         error = failure(
             Fault("timeout"),
             call.spec_label,
-            "maybe",
+            STILL_RUNNING,
             what=f"{call.spec_label} has not answered within {call.target.timeout} s. The pack goes on waiting for "
             "it in the background, and queueing again takes the picture if it arrives",
         )
@@ -134,7 +135,9 @@ class CallMonitor:
         call = running.call
         call.detached = True
         if self._limiter.withdraw(call.target.account, running.queued):
-            self._ledger.mark_failed(call.fingerprints, "no", "it was not sent", resumable=call.claim is not None)
+            self._ledger.mark_failed(
+                call.fingerprints, call.charged, "it was not sent", resumable=call.claim is not None
+            )
         for task in running.tasks:
             if task is not None:
                 task.error = Stopped("The run was stopped before it came back", charged=call.charged)

@@ -12,7 +12,7 @@ from ..errors import Charged
 from ..ledger import Claim
 from ..ledger.kept_answers import KeptAnswer
 from ..planning.plan import Target
-from .charge import Accepted, ChargeEvent, ChargeState, InFlight, Unsent, advance, charged, task_of
+from .charge import ChargeEvent, ChargeState, Unsent, advance, charged, of_claim, task_of
 from .echoes import marks_of
 from .outcome import Outcome
 
@@ -70,7 +70,7 @@ class CallStatus:
     def __post_init__(self) -> None:
         if self.claim is not None:
             self.paid_at = self.claim.sent_at
-            self.charge = Accepted(self.claim.task) if self.claim.task else InFlight()
+            self.charge = of_claim(self.claim.task)
 
     # ----------------------------------------------------------------------------------------------- money
 
@@ -138,11 +138,11 @@ class CallStatus:
         return self.sent_at + self.target.timeout + COLLECT_SECONDS
 
 
-def of_new_call(id: str, target: Target, fingerprints: Sequence[str], digests: Sequence[str]) -> CallStatus:
+def status_of_new_call(id: str, target: Target, fingerprints: Sequence[str], digests: Sequence[str]) -> CallStatus:
     return CallStatus(id, target, list(fingerprints), list(range(len(fingerprints))), list(digests))
 
 
-def of_claim(claim: Claim, target: Target) -> CallStatus:
+def status_of_claim(claim: Claim, target: Target) -> CallStatus:
     """The status of the rest of a call that was paid earlier."""
     fingerprints = [image.fingerprint for image in claim.images]
     return CallStatus(claim.call, target, fingerprints, [image.index for image in claim.images], [], claim)

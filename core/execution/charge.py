@@ -292,6 +292,15 @@ def charged(state: ChargeState) -> Charged:
     return "yes" if isinstance(state, Stored) else "maybe"
 
 
+STILL_RUNNING: Charged = "maybe"
+"""What is said of a request that goes on while no run waits for it: nobody knows yet how it ends, and it may be sent again."""
+
+
+def of_claim(task: Mapping[str, Any] | None) -> ChargeState:
+    """The state of a call that was paid earlier. `task`: what finds it again at the provider, where that is known."""
+    return Accepted(task) if task else InFlight()
+
+
 def task_of(state: ChargeState) -> Mapping[str, Any] | None:
     """The task that can be asked for again; None where none is known."""
     return state.task if isinstance(state, (Accepted, Ready)) else None

@@ -18,6 +18,7 @@ from ..request import Request
 from . import retry_policy
 from .call import Call
 from .call_monitor import TICK, CallMonitor, RunningCall
+from .charge import STILL_RUNNING
 from .failure_limit import FailureLimit
 from .image_task import ImageTask
 from .report import Tried
@@ -189,7 +190,7 @@ class ProviderAttempt:
                 error = failure(
                     Fault("timeout"),
                     self._target.spec.label,
-                    "maybe",
+                    STILL_RUNNING,
                     what="Another request for the same picture has not been answered within "
                     f"{self._target.timeout} s. It is still waited for, and queueing again takes the picture if it arrives",
                 )

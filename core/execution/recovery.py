@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ..ledger.journal import Journal
 from ..planning.resolver import ProviderResolver
 from .call import Call
+from .charge import charged, of_claim
 from .concurrency import ConcurrencyLimiter
 from .provider_cache import ProviderCache
 
@@ -60,7 +61,12 @@ class Recovery:
         ):
             target = resolver.resumable_target(claim.provider, claim.profile, claim.address, claim.model)
             if target is None:  # its key was taken away in this very moment
-                ledger.mark_failed([place.fingerprint for place in claim.images], "maybe", "no key", resumable=True)
+                ledger.mark_failed(
+                    [image.fingerprint for image in claim.images],
+                    charged(of_claim(claim.task)),
+                    "no key",
+                    resumable=True,
+                )
                 continue
             call = Call.resumed(claim, target, ledger, cache, ended=self._ended)
             call.detached = True

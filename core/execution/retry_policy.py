@@ -123,7 +123,7 @@ def after_broken_connection(
     if charged == "no" or spec.idempotency_header:
         tries = PAID_TRIES if paid else FREE_TRIES
         return Retry(backoff.delay(attempt, jitter), charged) if attempt < tries else GiveUp(charged)
-    return GiveUp("maybe")
+    return GiveUp(charged)
 
 
 def refused_before_work(spec: ProviderSpec, fault: Fault) -> bool:
