@@ -388,7 +388,7 @@ class Fault:
     """A failure as a dialect reads it from one reply: plain data, no policy and no prose about money."""
 
     kind: Kind
-    words: str = ""
+    message: str = ""
     """The provider's own words, already cut and redacted."""
     status: int | None = None
     retry_after: float | None = None
@@ -411,7 +411,7 @@ def failure(
 
     `task` is its number there, which it did not say; `kept` names the file in the results folder that holds its answer.
     """
-    said = f' It said: "{_unstopped(fault.words)}".' if fault.words else ""
+    said = f' It said: "{_unstopped(fault.message)}".' if fault.message else ""
     said += f" Its task is {task}." if task else ""
     status = f" (HTTP {fault.status})" if fault.status else ""
     if fault.kind == "key" and fault.status == 403:

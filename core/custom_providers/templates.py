@@ -44,7 +44,7 @@ def for_another_host(template: ProviderSpec) -> ProviderSpec:
         shared_env_vars=(),
         key_sibling="",
         key_prefix="",
-        not_key_prefix="",
+        sibling_key_prefix="",
         sibling_env_vars=(),
         key_url="",
         key_check="",

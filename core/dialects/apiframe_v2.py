@@ -90,7 +90,7 @@ class ApiframeV2(PollingDialect):
         required, available = value.get("creditsRequired"), value.get("creditsAvailable")
         if isinstance(required, (int, float)) and isinstance(available, (int, float)):
             more.append(f"it takes {required} credits, and there are {available}")
-        return replace(fault, words=redact("; ".join([fault.words, *more] if fault.words else more)))
+        return replace(fault, message=redact("; ".join([fault.message, *more] if fault.message else more)))
 
 
 def _finished(reply: Reply, value: dict[str, Any], task: str) -> Step:

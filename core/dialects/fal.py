@@ -169,7 +169,7 @@ class Fal(PollingDialect):
     def _result_error(self, job: Job, state: State, reply: Reply) -> Step:
         """How a run failed, or another request for its result."""
         fault = _failure(state, reply)
-        if reply.status == 400 and "still in progress" in fault.words.lower():
+        if reply.status == 400 and "still in progress" in fault.message.lower():
             return Wait(job.spec.poll_seconds[0], self.poll(job, {**state, "at": "status"}))
         retries = state.get("looks", 0)
         untyped = reply.status == 500 and not _is_about_run(state, reply)
@@ -198,7 +198,7 @@ def _failure(state: State, reply: Reply) -> Fault:
         return _removed()
     if reply.status in (404, 410) and not named:
         return unknown_task(reply, state["task"])
-    words = "; ".join(dict.fromkeys(word for word in (fault.words, state.get("error", "")) if word))
+    words = "; ".join(dict.fromkeys(word for word in (fault.message, state.get("error", "")) if word))
     kind = _KINDS.get(str(state.get("error_type"))) or fault.kind
     if kind not in ("content", "empty", "invalid", "credit", "model"):
         kind = "task"

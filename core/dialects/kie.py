@@ -104,7 +104,7 @@ def _upload_form(picture: Encoded) -> Sequence[tuple[str, str | Encoded]]:
 def _failed(fault: Fault, reply: Reply, state: State) -> Failed:
     task = state.get("task", "")
     # Its page on task details has 404 for an unknown task; "recordInfo is null" with 422 is what it was seen to answer.
-    if task and (fault.status == 404 or "recordinfo is null" in fault.words.lower()):
+    if task and (fault.status == 404 or "recordinfo is null" in fault.message.lower()):
         return Failed(unknown_task(replace(reply, status=404), task), task)
     return Failed(fault, task)
 

@@ -138,8 +138,10 @@ def _flagged(fault: Fault, error: dict[str, Any]) -> Fault:
     reasons = metadata.get("reasons") if isinstance(metadata, dict) else None
     if not isinstance(reasons, list) or not reasons:
         return fault
-    words = redact("; ".join(part for part in (fault.words, ", ".join(str(reason) for reason in reasons[:5])) if part))
-    return replace(fault, kind="content" if fault.status == 403 else fault.kind, words=words)
+    words = redact(
+        "; ".join(part for part in (fault.message, ", ".join(str(reason) for reason in reasons[:5])) if part)
+    )
+    return replace(fault, kind="content" if fault.status == 403 else fault.kind, message=words)
 
 
 def _cost(value: dict[str, Any]) -> float | None:

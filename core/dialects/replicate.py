@@ -92,12 +92,12 @@ def _task_url(job: Job, state: State, name: str, end: str) -> str:
 def _explained(failed: Failed, value: dict[str, Any]) -> Failed:
     """A failed prediction by its code, and by whether it had started."""
     fault = failed.fault
-    if fault.kind == "task" and _CONTENT.search(fault.words):
+    if fault.kind == "task" and _CONTENT.search(fault.message):
         fault = replace(fault, kind="content")
     if value.get("data_removed") is True:
         # It was made and paid; an hour later it is gone.
-        words = fault.words or "its output has been deleted"
-        gone = replace(fault, kind="download", words=words, status=None, unbilled=False, cure=_TOO_LATE)
+        words = fault.message or "its output has been deleted"
+        gone = replace(fault, kind="download", message=words, status=None, unbilled=False, cure=_TOO_LATE)
         return replace(failed, fault=gone)
     status = status_of(value)
     never_started = "started_at" in value and value["started_at"] is None

@@ -413,7 +413,7 @@ def charged_by(spec: ProviderSpec, fault: Fault, *, accepted: bool) -> Charged:
     if fault.status in _GATEWAY or fault.status == 409:
         return "maybe"  # what is behind it may have finished
     if fault.status >= 500:
-        return "no" if spec.failures_unbilled and fault.words else "maybe"
+        return "no" if spec.failures_unbilled and fault.message else "maybe"
     return "no"
 
 
@@ -430,7 +430,7 @@ def is_task_lost(fault: Fault) -> bool:
     """
     if fault.kind == "task_lost" or fault.status in (404, 410):
         return True
-    return fault.status in (200, 400, 422) and bool(_UNKNOWN_TASK.search(fault.words))
+    return fault.status in (200, 400, 422) and bool(_UNKNOWN_TASK.search(fault.message))
 
 
 def disposition_of(fault: Fault, *, accepted: bool) -> Disposition:
@@ -441,7 +441,7 @@ def disposition_of(fault: Fault, *, accepted: bool) -> Disposition:
     status = fault.status
     if fault.kind == "task_lost" or (fault.final and accepted):
         return "unresolved"
-    if fault.kind == "empty" and not fault.words and not fault.unbilled:
+    if fault.kind == "empty" and not fault.message and not fault.unbilled:
         return "unresolved"  # nobody said that there is no picture: it may have been made, in a shape that isn't known
     if accepted and (fault.kind == "unreadable" or (status is not None and not 200 <= status < 300)):
         return "unresolved" if status in (404, 410) else "resumable"

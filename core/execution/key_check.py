@@ -86,7 +86,7 @@ def check_key(target: Target) -> Checked:
     if fault.kind in ("credit", "quota"):
         return Checked("no credit", f"{spec.label} takes the key, but the account has no credit or quota left")
     if reply.status == 401 or fault.kind in ("key", "account"):
-        said = f': "{Scrubber([target.key.value]).text(redact(fault.words, 160))}"' if fault.words else ""
+        said = f': "{Scrubber([target.key.value]).text(redact(fault.message, 160))}"' if fault.message else ""
         return Checked("refused", f"{spec.label} refuses the key (HTTP {reply.status}){said}")
     if reply.status in (400, 404, 405, 422):
         return Checked("unproven", f"{spec.label} answers and did not refuse the key; the first picture will prove it")
@@ -99,5 +99,5 @@ def check_key(target: Target) -> Checked:
 
 
 def _named(reply: Reply) -> str:
-    message = unreadable(reply).words
+    message = unreadable(reply).message
     return f" ({message[:80]})" if message else ""

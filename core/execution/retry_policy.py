@@ -193,7 +193,7 @@ def retry_after_hint(fault: Fault, headers: Mapping[str, str], now: float) -> fl
     seconds = parse_retry_after(headers.get("retry-after", ""), now)
     if seconds is not None or fault.kind not in ("rate", "busy"):
         return seconds
-    return seconds_in(fault.words)
+    return seconds_in(fault.message)
 
 
 def _paid(spec: ProviderSpec, fault: Fault, hint: float | None, attempt: int, jitter: float) -> RetryDecision:

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 
 from ..dialects.base.step import Cancels, Dialect, Done, Failed, Send, Step, Wait
-from ..dialects.parsing.error_parsing import of_references
+from ..dialects.parsing.error_parsing import explain_refused_references
 from ..errors import Fault, NanoBananaError
 from ..http.connections import UnsafeAddress
 from ..http.failures import RequestFailed
@@ -90,7 +90,7 @@ class StepRunner:
     def _failure(self, failed: Failed) -> NanoBananaError:
         """The error for an answer without a picture."""
         status = self._status
-        fault = of_references(failed.fault, len(status.job.references))
+        fault = explain_refused_references(failed.fault, len(status.job.references))
         if status.task is not None and is_task_lost(fault):
             fault = replace(fault, kind="task_lost")
         money = status.advance(Refused(status.age, spec=status.target.spec, fault=fault))

@@ -91,8 +91,8 @@ def key_for(spec: ProviderSpec, text: str, source: str) -> str:
 
 def _of_sibling(spec: ProviderSpec, key: str, source: str) -> ConfigError | None:
     """Why a key from `source` is not sent to the provider: by how it begins it is its sibling's; None where it isn't."""
-    if spec.not_key_prefix and key.startswith(spec.not_key_prefix):
-        why = f"begins with {spec.not_key_prefix}, as the keys of {spec.key_sibling} do"
+    if spec.sibling_key_prefix and key.startswith(spec.sibling_key_prefix):
+        why = f"begins with {spec.sibling_key_prefix}, as the keys of {spec.key_sibling} do"
     elif spec.key_prefix and not key.startswith(spec.key_prefix):
         why = f"does not begin with {spec.key_prefix}, as the keys of {spec.id} do: it is taken for one of {spec.key_sibling}"
     else:

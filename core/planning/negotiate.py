@@ -47,7 +47,7 @@ class ResolvedRequest:
             return self.override_usd
         if self.usd is None or self.model.price is None:
             return UNKNOWN_PRICE_USD
-        return max(self.usd, self.model.price.counted_of(self.resolution) or 0.0)
+        return max(self.usd, self.model.price.counted_usd_for(self.resolution) or 0.0)
 
     def fingerprint(self, request: Request, slot: Slot, version: int = FINGERPRINT_VERSION) -> str:
         """Identifies one picture: equal for two requests that would have the user pay for the same picture."""
@@ -127,7 +127,7 @@ def negotiate(
             f"The seed was not sent: {spec.label} takes none for {model.name}; a new seed is still a new request"
         )
     effective = resolution or capabilities.fixed_resolution or capabilities.default_resolution
-    usd = None if override or model.price is None else model.price.of(effective)
+    usd = None if override or model.price is None else model.price.usd_for(effective)
     return ResolvedRequest(
         spec,
         model,

@@ -122,13 +122,13 @@ class Price:
     counted_source: str = ""
     """Where `counted` comes from, with its date."""
 
-    def of(self, resolution: str) -> float | None:
+    def usd_for(self, resolution: str) -> float | None:
         """The price that is shown; None when it isn't known."""
         return self.usd.get(resolution, self.usd.get(""))
 
-    def counted_of(self, resolution: str) -> float | None:
+    def counted_usd_for(self, resolution: str) -> float | None:
         """What a picture counts as against the caps, never less than its price; None when no price is known."""
-        shown = self.of(resolution)
+        shown = self.usd_for(resolution)
         return None if shown is None else max(shown, self.counted.get(resolution, shown))
 
 
@@ -185,7 +185,7 @@ class ProviderSpec:
     """Id of another provider of the same vendor, whose keys and variables are easily taken for this one's."""
     key_prefix: str = ""
     """How every key of it begins and no key of `key_sibling` does."""
-    not_key_prefix: str = ""
+    sibling_key_prefix: str = ""
     """How every key of `key_sibling` begins: such a key is never sent here, wherever it is from."""
     sibling_env_vars: tuple[str, ...] = ()
     """Those of `key_variables` that may hold a key of `key_sibling`: how the key begins tells whose it is."""

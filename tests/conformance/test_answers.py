@@ -73,7 +73,7 @@ def test_gemini_gives_every_reason_for_no_picture() -> None:
         about_content = any(word in reason.value for word in HELD_BACK.split())
         assert (end.fault.kind == "content") >= about_content, (reason, end.fault)
         assert end.fault.kind != "unreadable", (reason, end.fault)
-        assert reason.value in end.fault.words or reason.value in ("STOP", *_unspecified(types))
+        assert reason.value in end.fault.message or reason.value in ("STOP", *_unspecified(types))
 
 
 def _unspecified(types: Any) -> tuple[str, ...]:
@@ -85,7 +85,7 @@ def test_gemini_errors_in_a_list_are_errors() -> None:
     error = {"error": {"code": 429, "message": "Quota exceeded.", "status": "RESOURCE_EXHAUSTED"}}
     for value in (error, [error]):
         end = read("google", value, 429)
-        assert isinstance(end, Failed) and (end.fault.kind, end.fault.words) == ("rate", "Quota exceeded.")
+        assert isinstance(end, Failed) and (end.fault.kind, end.fault.message) == ("rate", "Quota exceeded.")
 
 
 # ------------------------------------------------------------------------------------------------------- openrouter

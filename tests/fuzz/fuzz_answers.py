@@ -159,7 +159,7 @@ def _check_done(done: Done) -> None:
 def check_fault(job: Job, fault: Fault, task: str = "") -> None:
     """Raises AssertionError for a fault that can't be told or judged."""
     assert isinstance(fault, Fault) and fault.kind in _KINDS, "a kind of its own"
-    assert isinstance(fault.words, str) and len(fault.words) <= 2000, "words that are no short text"
+    assert isinstance(fault.message, str) and len(fault.message) <= 2000, "words that are no short text"
     assert fault.status is None or isinstance(fault.status, int), "a status that is no number"
     assert fault.retry_after is None or (math.isfinite(fault.retry_after) and fault.retry_after >= 0), "an odd wait"
     assert fault.unbilled is None or isinstance(fault.unbilled, bool), "billed neither yes nor no"
@@ -172,7 +172,7 @@ def check_fault(job: Job, fault: Fault, task: str = "") -> None:
             "resumable",
         )
         told = failure(fault, job.spec.label, charged, task=task)
-        assert told.message and "{label}" not in told.message.replace(fault.words, ""), "a sentence with a gap"
+        assert told.message and "{label}" not in told.message.replace(fault.message, ""), "a sentence with a gap"
     charge.is_task_lost(fault)
     for paid in (False, True):
         decision = retry_policy.after_failure(

@@ -36,7 +36,7 @@ def run(data: bytes) -> None:
     short = text[:300]
     value = SCRUBBER.value({"a": [short, {text[:50]: 1}], "c": None})
     _hidden(json.dumps(value, ensure_ascii=False))
-    _hidden(SCRUBBER.value(Fault("server", text[-300:], request_id=text[-100:])).words)
+    _hidden(SCRUBBER.value(Fault("server", text[-300:], request_id=text[-100:])).message)
     words = redact(text)
     assert len(words) <= 400 and "\n" not in words, "more than one short line"
     hide_keys(text[:20000])

@@ -56,7 +56,7 @@ OLD = RESUMABLE_SECONDS + 1
 faults = st.builds(
     Fault,
     kind=st.sampled_from(get_args(Kind)),
-    words=st.sampled_from(["", "words", "task not found"]),
+    message=st.sampled_from(["", "words", "task not found"]),
     status=st.sampled_from([None, 200, 301, 400, 401, 404, 408, 409, 410, 429, 500, 502, 503, 524, 530]),
     unbilled=st.sampled_from([None, True, False]),
     final=st.booleans(),

@@ -365,4 +365,8 @@ def test_vertex_has_prices_of_its_own(doubles: Doubles) -> None:
     vertex = QUICK_ROWS["vertex"]
     newest = vertex.model("nano-banana-2.1")
     assert newest is not None and newest.price is not None
-    assert newest.price.of("1K") == 0.0336 and newest.price.of("4K") is None and newest.price.counted_of("4K") is None
+    assert (
+        newest.price.usd_for("1K") == 0.0336
+        and newest.price.usd_for("4K") is None
+        and newest.price.counted_usd_for("4K") is None
+    )

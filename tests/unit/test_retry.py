@@ -346,7 +346,7 @@ def test_a_wish_in_the_body_is_held_to_the_same_bounds(wish: Any) -> None:
 faults = st.builds(
     Fault,
     kind=st.sampled_from(KINDS),
-    words=st.sampled_from(["", "words"]),
+    message=st.sampled_from(["", "words"]),
     status=st.sampled_from([None, 200, 201, 301, *STATUSES]),
     retry_after=st.one_of(st.none(), st.floats(min_value=0, max_value=1e9)),
     unbilled=st.sampled_from([None, True, False]),

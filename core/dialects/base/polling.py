@@ -65,7 +65,7 @@ def follow_task(
         message = error_message(value)
         fault = Fault(
             kind_by_words(f"{message.text}; {status.replace('_', ' ')}", "task", message.codes, prompt=reply.prompt),
-            message.words or f"status {status}",
+            message.shown or f"status {status}",
             None,
             unbilled=_unbilled(usd),
             request_id=reply.request_id,

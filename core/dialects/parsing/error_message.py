@@ -66,7 +66,7 @@ class ErrorMessage:
         return "; ".join(self.texts)
 
     @property
-    def words(self) -> str:
+    def shown(self) -> str:
         """Its message, without repeats, keys and pictures."""
         return redact("; ".join(dict.fromkeys(self.texts)))
 
@@ -81,7 +81,7 @@ def error_message(value: Any) -> ErrorMessage:
 def message_and_codes(value: Any) -> tuple[str, str]:
     """The message of an error and its codes, as two texts."""
     message = error_message(value)
-    return message.words, " ".join(message.codes)
+    return message.shown, " ".join(message.codes)
 
 
 def _look(node: Any, message: ErrorMessage, depth: int) -> None:

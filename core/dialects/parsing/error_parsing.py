@@ -61,12 +61,12 @@ def fault_of(reply: Reply, codes: Codes = NO_CODES) -> Fault:
     return _fault(reply, reply.status, value, codes)
 
 
-def of_references(fault: Fault, references: int) -> Fault:
+def explain_refused_references(fault: Fault, references: int) -> Fault:
     """`fault`, explained where a server refuses references that came inside the request as anything but addresses.
 
     `references`: how many came along.
     """
-    if not references or fault.kind != "invalid" or not takes_addresses_only(fault.words):
+    if not references or fault.kind != "invalid" or not takes_addresses_only(fault.message):
         return fault
     opening = "{label} takes addresses only for reference images, not the images themselves{status}."
     return replace(fault, opening=opening, cure=_ADDRESSES_ONLY)
@@ -92,7 +92,7 @@ def error_in(reply: Reply, value: Any, codes: Codes = NO_CODES) -> Fault | None:
     if error is True and not message.texts:
         return None
     kind = kind_by_words(message.text, "server", message.codes, codes, reply.prompt)
-    words = message.words or redact(" ".join(message.codes), 80)
+    words = message.shown or redact(" ".join(message.codes), 80)
     return Fault(kind, words, reply.status, request_id=reply.request_id)
 
 
@@ -128,7 +128,7 @@ def no_picture(reply: Reply, value: Any, codes: Codes = NO_CODES) -> Fault:
     kind = kind_by_words(
         message.text, "content" if declines(words, reply.prompt) else "empty", message.codes, codes, reply.prompt
     )
-    return Fault(kind, redact(words) or message.words, reply.status, request_id=reply.request_id)
+    return Fault(kind, redact(words) or message.shown, reply.status, request_id=reply.request_id)
 
 
 def _without_prose(value: Any) -> Any:
@@ -173,13 +173,13 @@ def _fault(reply: Reply, status: int, value: Any, codes: Codes) -> Fault:
     if status == 511:  # RFC 6585: a network that wants its own log-in first
         opening = "The network between this machine and {label} wants a log-in of its own first{status}."
         return Fault(
-            kind, message.words, status, cure="Log in to this network in a browser, then queue again", opening=opening
+            kind, message.shown, status, cure="Log in to this network in a browser, then queue again", opening=opening
         )
     cure = _NO_QUOTA if kind == "quota" and has_no_quota(" ".join([*message.codes, message.text])) else ""
     wait = _seconds_to_wait(value)
     if wait is None and kind in ("rate", "busy") and not {"retry-after", "retry-after-ms"} & set(reply.headers):
         wait = seconds_in(message.text)
-    return Fault(kind, message.words, status, retry_after=wait, request_id=reply.request_id, cure=cure, opening=opening)
+    return Fault(kind, message.shown, status, retry_after=wait, request_id=reply.request_id, cure=cure, opening=opening)
 
 
 def _failed(value: dict[str, Any]) -> bool:

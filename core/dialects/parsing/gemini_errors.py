@@ -158,7 +158,7 @@ def fault(reply: Reply, spec_id: str = "") -> Fault:
     return replace(
         general,
         kind=kind or general.kind,
-        words=redact(said) or general.words,
+        message=redact(said) or general.message,
         retry_after=general.retry_after if wait is None else wait,
         cure=_reseller_cure(kind, general.cure) if cure and spec_id not in _GOOGLE_S_OWN else cure or general.cure,
     )

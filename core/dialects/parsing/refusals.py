@@ -131,7 +131,7 @@ def names_nothing(reply: Reply, fault: Fault) -> bool:
     if not is_refusal(fault) or fault.kind != "invalid" or len(reply.body) > _LONGEST:
         return False
     value = _value(reply)
-    texts = [fault.words] if value is None else _texts(value)
+    texts = [fault.message] if value is None else _texts(value)
     said = re.findall(r"[^\W\d_]+", _NOISE.sub(" ", " ; ".join(texts)).lower())
     return not named_fields(value) and all(word in _SAYING_NOTHING or len(word) == 1 for word in said)
 
@@ -178,7 +178,7 @@ def named_fields(value: Any, depth: int = 0) -> list[str]:
 def own_words(reply: Reply, fault: Fault) -> str:
     """The words of a fault without the prompt, which an error may repeat."""
     sent = reply.prompt.strip()
-    return fault.words.replace(sent, " ") if sent else fault.words
+    return fault.message.replace(sent, " ") if sent else fault.message
 
 
 def _value(reply: Reply) -> Any:

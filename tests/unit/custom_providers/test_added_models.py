@@ -35,7 +35,7 @@ def test_it_is_like_the_recommended_one_and_stands_in_the_list(tmp_path: Path) -
     assert new and known and new.generate and known.generate and new.edit and known.edit and new.price
     assert new.generate == replace(known.generate, model_id="gemini-nine")
     assert new.edit == replace(known.edit, model_id="gemini-nine") and new.family == known.family
-    assert (new.price.of("2K"), new.price.source) == (0.05, "Settings") and new.price.dated
+    assert (new.price.usd_for("2K"), new.price.source) == (0.05, "Settings") and new.price.dated
     assert specs["google"].recommended == GOOGLE.recommended and specs["google"].models[:-1] == GOOGLE.models
     assert "nano-banana-9" in model_names(specs.values())
     assert all(spec == BUILT_IN[name] for name, spec in specs.items() if name != "google")
@@ -46,7 +46,7 @@ def test_it_may_be_like_another_and_have_an_id_for_one_operation(tmp_path: Path)
     change_models(tmp_path, BUILT_IN["fal"], {"pro-9": facts})
     model = engine(tmp_path).specs()["fal"].model("pro-9")
     assert model and model.generate is None and model.edit and model.edit.model_id == "pro-edit-9" and model.price
-    assert model.family == "pro" and (model.price.of("4K"), model.price.of("2K")) == (0.4, None)
+    assert model.family == "pro" and (model.price.usd_for("4K"), model.price.usd_for("2K")) == (0.4, None)
 
 
 def test_it_is_asked_for_by_its_wire_id_and_costs_what_was_said(doubles: Doubles, tmp_path: Path) -> None:
@@ -155,4 +155,4 @@ def test_a_name_that_the_pack_learns_later_keeps_the_id_and_the_price_that_were_
     spec = with_added(later, Settings.read(tmp_path, {}))
     model = spec.model("nano-banana-3")
     assert len(spec.models) == len(later.models) and model and model.generate and model.price
-    assert (model.generate.model_id, model.price.of("1K")) == ("mine", 0.07)
+    assert (model.generate.model_id, model.price.usd_for("1K")) == ("mine", 0.07)

@@ -47,7 +47,7 @@ def test_a_shop_has_what_is_said_and_the_rest_of_its_dialect(tmp_path: Path) -> 
     pro = spec.model("recommended")
     assert pro and pro.generate and pro.edit and pro.price
     assert pro.generate.model_id == pro.edit.model_id == "nano-banana-2" and pro.family == "pro"
-    assert pro.edit.max_references == 6 and pro.price.of("4K") == 0.11
+    assert pro.edit.max_references == 6 and pro.price.usd_for("4K") == 0.11
     assert not spec.key_env_vars and not spec.failures_unbilled and not spec.idempotency_header
 
 
@@ -74,7 +74,7 @@ def test_an_overlay_adds_a_model_and_changes_a_price(tmp_path: Path) -> None:
     google = specs["google"]
     new, pro = google.model("nano-banana-3"), google.model("nano-banana-pro")
     assert new and new.generate and new.generate.model_id == "gemini-nano-banana-3" and new.family == "flash3"
-    assert pro and pro.price and pro.price.of("1K") == 0.12
+    assert pro and pro.price and pro.price.usd_for("1K") == 0.12
     assert google.base_url == BUILT_IN["google"].base_url and google.recommended == BUILT_IN["google"].recommended
     assert BUILT_IN["google"].model("nano-banana-3") is None
     relay = specs["example_relay"]

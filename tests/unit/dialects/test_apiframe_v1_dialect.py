@@ -75,14 +75,14 @@ def test_a_failed_task_says_why() -> None:
     plain = reply(value={"task_id": "abc", "status": "FAILED", "errors": [{"msg": "upstream fell over"}]})
     assert play(job(ROW, request()), submitted, nsfw).failed.fault.kind == "content"
     fault = play(job(ROW, request()), submitted, plain).failed.fault
-    assert (fault.kind, fault.words) == ("task", "upstream fell over")
+    assert (fault.kind, fault.message) == ("task", "upstream fell over")
 
 
 def test_the_documented_400_is_not_json_and_still_read() -> None:
     """`{ msg: ... }` without quotes, comment and all, as the document prints it."""
     raw = b'// Bad request\n{\n  "errors": [{ msg: "Invalid request" }]\n}\n'
     fault = play(job(ROW, request()), reply(400, raw=raw)).failed.fault
-    assert (fault.kind, fault.status) == ("invalid", 400) and "Invalid request" in fault.words
+    assert (fault.kind, fault.status) == ("invalid", 400) and "Invalid request" in fault.message
 
 
 @pytest.mark.parametrize(("status", "kind"), [(401, "key"), (500, "server")])

@@ -141,13 +141,13 @@ def test_a_failed_job_says_why(status: str, cost: object, unbilled: bool | None)
     """`error` is a string; a cost of nothing is the provider's word that nothing was charged."""
     failed = play(job(ROW, request()), ACCEPTED, looked(status, error="NSFW content", creditCost=cost)).failed
     assert (failed.fault.kind, failed.fault.unbilled, failed.task) == ("content", unbilled, "5b1c")
-    assert "NSFW content" in failed.fault.words
+    assert "NSFW content" in failed.fault.message
 
 
 def test_a_purged_result_was_paid_and_is_gone() -> None:
     """After 24 hours. An address that is still there is tried all the same."""
     gone = play(job(ROW, request()), ACCEPTED, looked("COMPLETED", expired=True)).failed
-    assert "24 hours" in gone.fault.words and disposition_of(gone.fault, accepted=True) == "unresolved"
+    assert "24 hours" in gone.fault.message and disposition_of(gone.fault, accepted=True) == "unresolved"
     assert charged_by(ROW, gone.fault, accepted=True) == "yes"
     assert play(job(ROW, request()), ACCEPTED, looked("COMPLETED", expired=True, result=[URL])).done.images
 
@@ -190,7 +190,7 @@ def test_a_completed_job_without_pictures_is_empty() -> None:
 def test_documented_errors(status: int, value: dict[str, Any], kind: str, words: str) -> None:
     """`{error, details}`, and the credits that are missing."""
     fault = play(job(ROW, request()), reply(status, value)).failed.fault
-    assert (fault.kind, fault.status) == (kind, status) and words in fault.words
+    assert (fault.kind, fault.status) == (kind, status) and words in fault.message
 
 
 @pytest.mark.parametrize("raw", [b"", b"<html><title>Bad gateway</title>", b"[1]", b'"x"'])
@@ -202,7 +202,7 @@ def test_an_error_that_is_no_object_is_told_by_its_status(raw: bytes) -> None:
 def test_a_job_that_is_not_known_any_more_is_lost() -> None:
     """The 404 of a poll is about the job."""
     lost = play(job(ROW, request()), ACCEPTED, reply(404, {"error": "Job not found"})).failed
-    assert "5b1c" in lost.fault.words and disposition_of(lost.fault, accepted=True) == "unresolved"
+    assert "5b1c" in lost.fault.message and disposition_of(lost.fault, accepted=True) == "unresolved"
 
 
 def test_a_job_is_found_again_after_a_restart() -> None:

@@ -236,7 +236,7 @@ def test_an_error_in_place_of_the_result_is_how_the_run_ended(result: Reply, kin
     assert (fault.kind, fault.unbilled) == (kind, unbilled)
     told = retry_policy.after_failure(ROW, fault, result.headers, paid=False, attempt=1, now=0, jitter=0)
     # An empty list without a word, and without a word about the bill, is asked about before it is paid again.
-    silent = kind == "empty" and not fault.words and not unbilled
+    silent = kind == "empty" and not fault.message and not unbilled
     assert isinstance(told, retry_policy.GiveUp) and charge.disposition_of(fault, accepted=True) == (
         "unresolved" if silent else "final"
     )
@@ -248,7 +248,7 @@ def test_the_status_may_carry_the_error() -> None:
     """Its type and words count where the result has none; the result is looked at all the same."""
     completed = reply(200, {"status": "COMPLETED", "error": "It was flagged", "error_type": "content_policy_violation"})
     fault = ended(reply(422, {"detail": "Unprocessable"}), completed).fault
-    assert fault.kind == "content" and fault.words == "Unprocessable; It was flagged"
+    assert fault.kind == "content" and fault.message == "Unprocessable; It was flagged"
     assert ended(reply(500, {}), completed).fault.unbilled is True
     assert isinstance(ended(reply(200, PICTURES), completed), Done), "a picture that is there has been paid"
 
@@ -313,7 +313,7 @@ def test_a_request_that_is_not_known_any_more_is_lost(replies: list[Reply]) -> N
 def test_a_submission_that_is_refused(answer: Reply, kind: str, words: str) -> None:
     """`detail` is a list or a string; nothing was taken, so nothing is charged."""
     fault = play(job(ROW, request()), answer).failed.fault
-    assert fault.kind == kind and words in fault.words
+    assert fault.kind == kind and words in fault.message
     assert charge.charged_by(ROW, fault, accepted=False) == "no"
 
 

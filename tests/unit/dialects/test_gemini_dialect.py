@@ -355,9 +355,9 @@ def test_every_reason_is_told_in_plain_words_beside_the_model_s_own(reason: str)
     kind, meaning = REASONS[reason]
     ended = asked(answer({"text": "Sorry, no."}, reason=reason, finishMessage="Unable to show it.")).failed.fault
     assert ended.kind == kind and ended.cure == meaning
-    assert ended.words == f"{reason}; Unable to show it.; Sorry, no."
+    assert ended.message == f"{reason}; Unable to show it.; Sorry, no."
     blocked = asked({"promptFeedback": {"blockReason": reason}}).failed.fault
-    assert blocked.kind == kind and blocked.cure == meaning and reason in blocked.words
+    assert blocked.kind == kind and blocked.cure == meaning and reason in blocked.message
 
 
 FINISH_REASONS = (
@@ -378,7 +378,7 @@ def test_every_reason_of_google_s_sdk_has_words_of_its_own(reason: str) -> None:
     unnamed = reason.endswith("_UNSPECIFIED")
     assert unnamed or REASONS[reason][1]
     fault = asked(answer({"text": "Sorry."}, reason=reason)).failed.fault
-    assert fault.words == ("Sorry." if unnamed or reason == "STOP" else f"{reason}; Sorry.")
+    assert fault.message == ("Sorry." if unnamed or reason == "STOP" else f"{reason}; Sorry.")
 
 
 def test_a_disabled_account_is_not_an_empty_answer() -> None:
@@ -402,13 +402,13 @@ def test_a_disabled_account_is_not_an_empty_answer() -> None:
 def test_a_reason_of_next_year_is_named(reason: str, kind: str) -> None:
     """And sorted by what it sounds like."""
     fault = asked(answer(reason=reason)).failed.fault
-    assert fault.kind == kind and reason in fault.words
+    assert fault.kind == kind and reason in fault.message
 
 
 def test_words_alone_are_the_message() -> None:
     """Asked back, or declined in prose."""
     asking = asked(answer({"text": "Which fox do you mean?"})).failed.fault
-    assert asking.kind == "empty" and asking.words == "Which fox do you mean?"
+    assert asking.kind == "empty" and asking.message == "Which fox do you mean?"
     declining = asked(answer({"text": "That would violate the content policy."})).failed.fault
     assert declining.kind == "content"
 
@@ -425,7 +425,7 @@ def test_an_empty_answer_is_empty(value: dict[str, Any]) -> None:
 
 def test_an_error_in_a_200_keeps_its_words() -> None:
     """A gateway's."""
-    assert asked({"error": {"message": "upstream is away"}}).failed.fault.words == "upstream is away"
+    assert asked({"error": {"message": "upstream is away"}}).failed.fault.message == "upstream is away"
 
 
 # ------------------------------------------------------------------------------------------------------ errors
@@ -482,7 +482,7 @@ def test_errors_by_their_words(status: int, value: dict[str, Any], kind: str) ->
     for shape in (value, [value]):
         fault = asked(shape, status).failed.fault
         assert fault.kind == kind and fault.status == status
-        assert fault.words.startswith(value["error"]["message"][:12])
+        assert fault.message.startswith(value["error"]["message"][:12])
 
 
 @pytest.mark.parametrize("delay", ["37s", "0.5s", "2.250s"])

@@ -148,7 +148,7 @@ def test_a_code_inside_a_200_is_an_error(code: int | str, kind: str, charged: st
     """The same words as with a real status, and the same meaning for the bill."""
     value = {"code": code, "msg": "no such luck", "data": None}
     fault = play(job(ROW, request()), reply(200 if inside else int(code), value)).failed.fault
-    assert (fault.kind, fault.status) == (kind, int(code)) and "no such luck" in fault.words
+    assert (fault.kind, fault.status) == (kind, int(code)) and "no such luck" in fault.message
     assert charged_by(ROW, fault, accepted=False) == charged
 
 
@@ -161,9 +161,9 @@ def test_a_code_that_is_no_status_is_an_error_too(code: Any, words: str, kind: s
     """Told in its own words; whether it was billed, nobody knows, unless the account had nothing to bill."""
     value = {"code": code, "msg": words, "data": data}
     fault = play(job(ROW, request()), reply(value=value)).failed.fault
-    assert (fault.kind, fault.words) == (kind, words) and charged_by(ROW, fault, accepted=False) == charged
+    assert (fault.kind, fault.message) == (kind, words) and charged_by(ROW, fault, accepted=False) == charged
     upload = play(job(ROW, request("edit")), reply(value=value))
-    assert upload.failed.fault.words == words and not any(send.paid for send in upload.sends)
+    assert upload.failed.fault.message == words and not any(send.paid for send in upload.sends)
 
 
 def test_a_success_without_a_task_is_unreadable() -> None:
@@ -189,7 +189,7 @@ def test_a_failed_task_says_why_and_whether_it_was_billed(
     """`failMsg` in the message, not the envelope's "success"; the credits decide about the money."""
     failed = play(job(ROW, request()), reply(value=CREATED), record("fail", **more)).failed
     assert (failed.fault.kind, failed.fault.unbilled, failed.task) == (kind, unbilled, "task_12")
-    assert (more["failMsg"] or "status fail") in failed.fault.words and "success" not in failed.fault.words
+    assert (more["failMsg"] or "status fail") in failed.fault.message and "success" not in failed.fault.message
     assert disposition_of(failed.fault, accepted=True) == "final"
 
 
@@ -199,7 +199,7 @@ def test_a_poll_that_fails_is_not_a_task_that_fails() -> None:
     assert busy.fault.status == 500 and disposition_of(busy.fault, accepted=True) == "resumable"
     for gone in (reply(value={"code": 404, "msg": "no"}), reply(404, {"code": 404, "msg": "no"})):
         lost = play(job(ROW, request()), reply(value=CREATED), gone).failed
-        assert "task_12" in lost.fault.words and disposition_of(lost.fault, accepted=True) == "unresolved"
+        assert "task_12" in lost.fault.message and disposition_of(lost.fault, accepted=True) == "unresolved"
 
 
 def test_a_result_that_can_t_be_read_is_asked_for_again() -> None:

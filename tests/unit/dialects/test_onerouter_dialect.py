@@ -107,13 +107,13 @@ def test_a_failed_task_is_a_failure_with_its_words() -> None:
         "data": {"task_id": "t-77", "status": "failed", "fail_reason": "the model returned no image"},
     }
     ended = play(job(ROW, request()), reply(value=TASK), reply(value=failed)).failed
-    assert ended.fault.kind == "task" and ended.fault.words == "the model returned no image" and ended.task == "t-77"
+    assert ended.fault.kind == "task" and ended.fault.message == "the model returned no image" and ended.task == "t-77"
 
 
 def test_a_task_that_is_not_known_any_more_says_so() -> None:
     """A 404 on the poll isn't about the model."""
     ended = play(job(ROW, request()), reply(value=TASK), reply(404, {"error": {"message": "task not found"}})).failed
-    assert ended.fault.kind == "task_lost" and "t-77" in ended.fault.words and ended.task == "t-77"
+    assert ended.fault.kind == "task_lost" and "t-77" in ended.fault.message and ended.task == "t-77"
 
 
 def test_an_error_inside_a_200_is_an_error() -> None:
@@ -195,4 +195,4 @@ def test_an_answer_without_pictures_keeps_the_model_s_words() -> None:
     assert play(job(ROW, request()), reply(value={"created": 1, "data": []})).failed.fault.kind == "empty"
     said = reply(value={"created": 1, "data": [{"revised_prompt": "I can't draw that."}]})
     fault = play(job(ROW, request()), said).failed.fault
-    assert (fault.kind, fault.words) == ("empty", "I can't draw that.")
+    assert (fault.kind, fault.message) == ("empty", "I can't draw that.")

@@ -145,7 +145,7 @@ def test_a_failed_task_says_why_and_is_named() -> None:
         reply(value={"task_id": "t1"}),
         task_reply("FAILURE", None, fail_reason="pre_consume_token_quota_failed"),
     ).failed
-    assert (ended.fault.kind, ended.fault.words, ended.task) == ("credit", "pre_consume_token_quota_failed", "t1")
+    assert (ended.fault.kind, ended.fault.message, ended.task) == ("credit", "pre_consume_token_quota_failed", "t1")
 
 
 def test_a_finished_answer_that_names_its_request_is_no_task() -> None:
@@ -172,7 +172,7 @@ def test_errors_in_the_documented_shape(status: int, code: str, kind: str) -> No
     """`{"error": {"message", "type", "code"}}`; a reseller's 403 is usually about money, not about the key."""
     body = {"error": {"message": "Sorry", "type": "new_api_error", "code": code}}
     fault = play(job(ROW, request()), reply(status, body)).failed.fault
-    assert fault.kind == kind and "Sorry" in fault.words
+    assert fault.kind == kind and "Sorry" in fault.message
 
 
 def said(message: str, status: int = 400) -> Any:

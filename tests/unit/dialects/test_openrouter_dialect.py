@@ -116,7 +116,7 @@ def test_no_other_failure_is_asked_again_in_the_other_form(status: int) -> None:
 def test_refusals_are_told_by_status_and_metadata(status: int, error: dict[str, Any], kind: str, words: str) -> None:
     """A 403 is moderation where it says so, and a key otherwise."""
     fault = play(job(ROW, request()), reply(status, {"error": error})).failed.fault
-    assert (fault.kind, fault.status) == (kind, status) and words in fault.words
+    assert (fault.kind, fault.status) == (kind, status) and words in fault.message
 
 
 def test_an_error_inside_a_200_is_as_good_as_the_status_it_names() -> None:
@@ -135,7 +135,7 @@ def test_an_error_inside_a_choice_came_too_late_to_be_free() -> None:
     for cost, unbilled, charged in ((None, None, "maybe"), (0, True, "no"), (0.01, False, "yes")):
         fault = play(job(ROW, request()), reply(value=chat(NO_PICTURES, cost, **broken))).failed.fault
         assert (fault.kind, fault.status, fault.unbilled) == ("rate", 200, unbilled)
-        assert charged_by(ROW, fault, accepted=False) == charged and "upstream overloaded" in fault.words
+        assert charged_by(ROW, fault, accepted=False) == charged and "upstream overloaded" in fault.message
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_200_without_a_picture_says_why(
 ) -> None:
     """The model's words, else how it ended."""
     fault = play(job(ROW, request()), reply(value=chat(message, **choice))).failed.fault
-    assert fault.kind == kind and words in fault.words
+    assert fault.kind == kind and words in fault.message
 
 
 @pytest.mark.parametrize("value", [{"choices": []}, {"choices": [3]}, {"choices": {}}, {"data": []}, {"id": "x"}, {}])

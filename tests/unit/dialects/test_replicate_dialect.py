@@ -122,7 +122,7 @@ def test_a_failed_prediction_by_its_words(error: str | None, kind: str) -> None:
     """It ends the call whatever the words are: a rate limit in them is not ours to wait for."""
     failed = ended({**STARTED, "status": "failed", "error": error})
     assert failed.fault.kind == kind and failed.task == "p1"
-    assert (error or "")[:20] in failed.fault.words
+    assert (error or "")[:20] in failed.fault.message
     told = retry_policy.after_failure(ROW, failed.fault, {}, paid=False, attempt=1, now=0, jitter=0)
     assert isinstance(told, retry_policy.GiveUp) and charge.disposition_of(failed.fault, accepted=True) == "final"
     assert charge.charged_by(ROW, failed.fault, accepted=True) == "maybe"
@@ -186,7 +186,7 @@ def test_a_prediction_that_is_not_known_any_more_is_lost() -> None:
 def test_a_submission_that_is_refused(answer: Reply, kind: str, words: str) -> None:
     """Problem-style, with what of it is there."""
     fault = play(job(ROW, request()), answer).failed.fault
-    assert fault.kind == kind and words in fault.words
+    assert fault.kind == kind and words in fault.message
     assert charge.charged_by(ROW, fault, accepted=False) == "no"
 
 
@@ -282,4 +282,4 @@ def test_a_ratio_that_replicate_does_not_take_is_free_and_explained() -> None:
     played = play(work, reply(422, answer))
     assert sent_json(played.sends[0])["input"]["aspect_ratio"] == "1:8"
     fault = played.failed.fault
-    assert "input.aspect_ratio" in fault.words and charge.charged_by(ROW, fault, accepted=False) == "no"
+    assert "input.aspect_ratio" in fault.message and charge.charged_by(ROW, fault, accepted=False) == "no"

@@ -208,7 +208,7 @@ def test_a_run_is_found_again_after_a_restart() -> None:
 def test_errors_at_the_top_level(status: int, body: object, kind: str, words: str) -> None:
     """`{"code", "message", "errors"}`, with the words of each field."""
     fault = play(job(ROW, request()), reply(status, body)).failed.fault
-    assert fault.kind == kind and words in fault.words
+    assert fault.kind == kind and words in fault.message
 
 
 def test_references_that_are_uploaded_already_stay_addresses() -> None:

@@ -104,7 +104,7 @@ def test_a_failed_prediction_says_why(error: str, kind: str) -> None:
     """Whether it was billed isn't documented: nobody knows."""
     failed = play(job(ROW, request()), prediction("created"), prediction("failed", error=error)).failed
     assert (failed.fault.kind, failed.fault.unbilled, failed.task) == (kind, None, "pr-9")
-    assert (error or "status failed") in failed.fault.words
+    assert (error or "status failed") in failed.fault.message
     assert charged_by(ROW, failed.fault, accepted=True) == "maybe"
 
 
@@ -118,7 +118,7 @@ def test_an_error_is_one_with_and_without_its_status(code: int, kind: str, charg
     """A `code` inside a 200 counts as the status."""
     value = {"code": code, "message": "it said no"}
     fault = play(job(ROW, request()), reply(200 if inside else code, value)).failed.fault
-    assert (fault.kind, fault.status) == (kind, code) and "it said no" in fault.words
+    assert (fault.kind, fault.status) == (kind, code) and "it said no" in fault.message
     assert charged_by(ROW, fault, accepted=False) == charged
 
 
@@ -139,7 +139,7 @@ def test_a_prediction_that_is_not_known_any_more_is_lost() -> None:
     """With the status, or with the code inside a 200."""
     for gone in (reply(404, {"code": 404, "message": "no"}), reply(value={"code": 404, "message": "no"})):
         lost = play(job(ROW, request()), prediction("created"), gone).failed
-        assert "pr-9" in lost.fault.words and lost.task == "pr-9"
+        assert "pr-9" in lost.fault.message and lost.task == "pr-9"
         assert disposition_of(lost.fault, accepted=True) == "unresolved"
 
 

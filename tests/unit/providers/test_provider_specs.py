@@ -213,12 +213,12 @@ def test_a_provider_that_takes_uploads_says_what_becomes_of_them(spec: ProviderS
 @each_spec()
 def test_a_provider_that_shares_a_variable_tells_its_keys_by_their_beginning(spec: ProviderSpec) -> None:
     """The other provider is there, and shares the same variables and the same prefix."""
-    assert bool(spec.key_sibling) == bool(spec.key_prefix or spec.not_key_prefix) == bool(spec.sibling_env_vars)
+    assert bool(spec.key_sibling) == bool(spec.key_prefix or spec.sibling_key_prefix) == bool(spec.sibling_env_vars)
     if spec.key_sibling:
         other = BUILT_IN[spec.key_sibling]
         assert other.key_sibling == spec.id and set(spec.sibling_env_vars) <= set(spec.key_env_vars)
         assert other.sibling_env_vars == spec.sibling_env_vars
-        assert (spec.key_prefix, spec.not_key_prefix) == (other.not_key_prefix, other.key_prefix)
+        assert (spec.key_prefix, spec.sibling_key_prefix) == (other.sibling_key_prefix, other.key_prefix)
 
 
 @each_spec()
