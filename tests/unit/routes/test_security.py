@@ -28,7 +28,7 @@ from pack.core.errors import ConfigError, Unresolved
 if "pack.routes" not in sys.modules:
     # The room's own __init__ is for a running ComfyUI.
     spec = importlib.machinery.ModuleSpec("pack.routes", None, is_package=True)
-    spec.submodule_search_locations = [str(Path(__file__).resolve().parents[2] / "routes")]
+    spec.submodule_search_locations = [str(Path(__file__).resolve().parents[3] / "routes")]
     sys.modules["pack.routes"] = importlib.util.module_from_spec(spec)
 guard = importlib.import_module("pack.routes.security")
 

@@ -1,4 +1,4 @@
-"""One key's pause and concurrency after refusals, on a clock of its own. Over real sockets: test_waiting."""
+"""One key's pause and concurrency after refusals, on a clock of its own. Over real sockets: test_refusals_waited_for."""
 
 from __future__ import annotations
 
