@@ -48,7 +48,7 @@ def test(request: RouteRequest) -> dict[str, Any]:
         raise resolver.missing_key_error(spec, profile)
     found = check_key(resolver.target(spec, profile))
     if spec.needs_key:
-        engine.keys.note_test(spec.id, profile, found.verdict, found.text)
+        engine.keys.record_test(spec.id, profile, found.verdict, found.text)
     return {"provider": spec.id, "profile": profile, "verdict": found.verdict, "text": found.text}
 
 

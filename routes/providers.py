@@ -148,11 +148,11 @@ def _keys(engine: Engine, resolver: ProviderResolver, spec: ProviderSpec) -> lis
         state, source, problem = "none", "", ""
         try:
             key = resolver.keys.key(spec, profile)
-            elsewhere = "" if key else resolver.keys.elsewhere(spec, profile)
+            unused = "" if key else resolver.keys.unused_reason(spec, profile)
             if key is not None:
                 state, source = ("stored", "") if key.source == "the key store" else ("environment", key.source)
-            elif elsewhere:
-                state, problem = "disabled", elsewhere
+            elif unused:
+                state, problem = "disabled", unused
         except ConfigError as error:
             state, problem = "disabled", error.what
         found.append(

@@ -76,7 +76,7 @@ def guarded(work: Work, *, any_name: bool = False) -> Callable[[web.Request], Aw
             if refusal:
                 raise ApiError(403, refusal, kind="forbidden")
             name = host_names.name_in(request.headers.get("Host", ""))
-            known = host_names.is_ours(name, os.environ, ()) or name in await comfyui.off_loop(_accepted)
+            known = host_names.is_own_host(name, os.environ, ()) or name in await comfyui.off_loop(_accepted)
             if not known and not any_name:
                 return _unknown_host(name)
             route_request = RouteRequest(

@@ -1,8 +1,8 @@
-"""Wire ids that a graph may name in `model_override`: those that the provider's data names, and those that the user allows.
+"""Model ids that a graph may name in `model_override`: those of the provider's spec, and those that the user allows.
 
-A provider's address serves more than images: a stranger's workflow could order videos there. So an id that neither the
-provider's data, providers.yaml nor a model added in Settings names is refused until somebody has allowed it on this
-machine, and said what it counts as. Kept under "allowed_models" in `settings.json`, by provider and id; without a page
+A provider's address serves more than images: a stranger's workflow could order videos there. So an id that is neither in the
+provider's spec, in providers.yaml nor among the models added in Settings is refused until the user has allowed it on this
+machine, with the price that it counts as. Kept under "allowed_models" in `settings.json`, by provider and id; without a page
 NANO_BANANA_ALLOW_MODELS names them: provider:id or provider:id=price, with commas between them.
 """
 
@@ -30,7 +30,7 @@ _DEAREST_ALLOWED = 1000.0
 
 @dataclass(frozen=True)
 class AllowedModel:
-    """An id that may be sent although nobody has described it."""
+    """An id that may be sent although no spec describes it."""
 
     provider: str
     wire: str
@@ -40,7 +40,7 @@ class AllowedModel:
 
 
 class UnknownModel(Impossible, shown_as="Impossible"):
-    """A graph names an id that nobody has described and nobody has allowed. Nothing was sent.
+    """A graph names an id that no spec describes and the user has not allowed. Nothing was sent.
 
     Pictures that were made with it before are taken from the store all the same: only a paid request is asked about.
     """
@@ -55,8 +55,8 @@ class UnknownModel(Impossible, shown_as="Impossible"):
         self.provider, self.label, self.wire = spec.id, spec.label, wire
 
 
-def known_wires(spec: ProviderSpec) -> set[str]:
-    """Every id that the provider's data names, as it is shipped and as the user has changed it, retired ones included."""
+def known_model_ids(spec: ProviderSpec) -> set[str]:
+    """Every id of the provider's spec, as shipped and as the user has changed it, retired ones included."""
     specs = [spec, *([BUILT_IN[spec.id]] if spec.id in BUILT_IN else [])]
     found = {old for each in specs for old in each.retired}
     for model in (model for each in specs for model in each.models):
@@ -69,7 +69,7 @@ def counted_usd(spec: ProviderSpec, wire: str, settings: Settings) -> float:
 
     A known id counts as the dearest of the field, or as more where its own price is higher.
     """
-    if spec.local or wire in known_wires(spec):
+    if spec.local or wire in known_model_ids(spec):
         return max(UNKNOWN_PRICE_USD, *_prices(spec, wire))
     for each in allowed(settings):
         if (each.provider, each.wire) == (spec.id, wire):
@@ -78,7 +78,7 @@ def counted_usd(spec: ProviderSpec, wire: str, settings: Settings) -> float:
 
 
 def _prices(spec: ProviderSpec, wire: str) -> list[float]:
-    """Every price that the provider's data has for an id; [0.0] where it has none."""
+    """Every price that the provider's spec has for an id; [0.0] where it has none."""
     priced = [
         model.price
         for model in spec.models
@@ -89,7 +89,7 @@ def _prices(spec: ProviderSpec, wire: str) -> list[float]:
 
 
 def allowed(settings: Settings) -> list[AllowedModel]:
-    """What the user has allowed, the environment's first. What makes no sense allows nothing."""
+    """The allowed ids, those of the environment first. An invalid entry is ignored."""
     found = _of_environment(settings.environ.get(VARIABLE, ""))
     stored = settings.stored.get(_KEY)
     for provider, wires in stored.items() if isinstance(stored, dict) else ():
@@ -106,14 +106,14 @@ def allow(home: Path, spec: ProviderSpec, wire: Any, price: Any = None) -> None:
     Raises ConfigError.
     """
     if not isinstance(wire, str) or model_id_problem(wire):
-        raise _wrong(f"wire {model_id_problem(wire) if isinstance(wire, str) else 'is a text'}")
-    if spec.local or wire in known_wires(spec):
-        raise _wrong(f"{spec.label} has {wire[:60]} in its list: it needs no permission")
+        raise _invalid(f"wire {model_id_problem(wire) if isinstance(wire, str) else 'is a text'}")
+    if spec.local or wire in known_model_ids(spec):
+        raise _invalid(f"{spec.label} has {wire[:60]} in its list: it needs no permission")
     usd = UNKNOWN_PRICE_USD if price is None else price
     if not _is_price(usd):
-        raise _wrong("price is a number of US dollars per picture, for example 0.3")
+        raise _invalid("price is a number of US dollars per picture, for example 0.3")
 
-    def put(stored: dict[str, Any]) -> None:
+    def apply(stored: dict[str, Any]) -> None:
         known = stored.get(_KEY)
         models = (
             {name: dict(each) for name, each in known.items() if isinstance(each, dict)}
@@ -122,17 +122,17 @@ def allow(home: Path, spec: ProviderSpec, wire: Any, price: Any = None) -> None:
         )
         models.setdefault(spec.id, {})[wire] = {"price": float(usd)}
         if sum(len(each) for each in models.values()) > MOST:
-            raise _wrong(f"Up to {MOST} models can be allowed")
+            raise _invalid(f"Up to {MOST} models can be allowed")
         stored[_KEY] = models
 
-    rewrite(home, put)
+    rewrite(home, apply)
 
 
 def forbid(home: Path, provider: str, wire: str) -> bool:
-    """Takes a permission back; False where Settings had none. Raises ConfigError."""
+    """Removes a permission; False where Settings had none. Raises ConfigError."""
     found = False
 
-    def put(stored: dict[str, Any]) -> None:
+    def apply(stored: dict[str, Any]) -> None:
         nonlocal found
         known = stored.get(_KEY)
         wires = known.get(provider) if isinstance(known, dict) else None
@@ -141,7 +141,7 @@ def forbid(home: Path, provider: str, wire: str) -> bool:
             if not wires:
                 known.pop(provider)
 
-    rewrite(home, put)
+    rewrite(home, apply)
     return found
 
 
@@ -165,5 +165,5 @@ def _is_price(value: Any) -> TypeGuard[float]:
     return good and math.isfinite(value) and 0 <= value < _DEAREST_ALLOWED
 
 
-def _wrong(what: str) -> ConfigError:
+def _invalid(what: str) -> ConfigError:
     return ConfigError(what, cure="Correct it and send it again")

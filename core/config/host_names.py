@@ -1,9 +1,9 @@
-"""Which names in a browser's address line are this machine's own: under any other, a web site may be asking.
+"""Which names in a Host header are this machine's own: under any other name the request may come from a web site.
 
 A web site can let its own name point at this machine (DNS rebinding): its page then counts as this machine's page in the
-browser, and only the name in the Host header tells. What no stranger's DNS server can answer for is safe: addresses in
-digits, localhost, names of one label, and the endings that are kept for local networks (RFC 6761, RFC 6762, RFC 8375, and
-ICANN's resolution on .internal). Other names are the user's own only when the user says so.
+browser, and only the name in the Host header differs. Names that no foreign DNS server can answer for are safe: IP addresses,
+localhost, names of one label, and the endings reserved for local networks (RFC 6761, RFC 6762, RFC 8375, and ICANN's resolution
+on .internal). Other names are the user's own only when the user says so.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def name_in(host: str) -> str:
 
 
 def is_local(name: str) -> bool:
-    """Whether no stranger's DNS server can have made this name point here."""
+    """Whether no foreign DNS server can have made this name point here."""
     return "." not in name or name.endswith(_LOCAL) or _is_address(name)
 
 
@@ -64,7 +64,7 @@ def accepted(settings: Settings) -> list[str]:
     return [each for each in stored if isinstance(each, str)] if isinstance(stored, list) else []
 
 
-def is_ours(name: str, environ: Mapping[str, str], names: Collection[str]) -> bool:
+def is_own_host(name: str, environ: Mapping[str, str], names: Collection[str]) -> bool:
     """Whether pages under this name are this machine's own. `names`: the accepted ones."""
     return is_local(name) or is_named(name, environ.get(VARIABLE, "")) or name in names
 
@@ -72,26 +72,26 @@ def is_ours(name: str, environ: Mapping[str, str], names: Collection[str]) -> bo
 def accept(home: Path, name: str) -> None:
     """Keeps a name. Raises ConfigError."""
 
-    def put(stored: dict[str, Any]) -> None:
+    def apply(stored: dict[str, Any]) -> None:
         names = _names(stored)
         if len(names) >= MOST:
             raise ConfigError(f"Up to {MOST} names can be kept", cure="Take one away in Settings first")
         stored[_KEY] = sorted({*names, name})
 
-    rewrite(home, put)
+    rewrite(home, apply)
 
 
 def drop(home: Path, name: str) -> bool:
-    """Takes an accepted name away; False where it isn't there. Raises ConfigError."""
+    """Removes an accepted name; False where it isn't there. Raises ConfigError."""
     found = False
 
-    def put(stored: dict[str, Any]) -> None:
+    def apply(stored: dict[str, Any]) -> None:
         nonlocal found
         names = _names(stored)
         found = name in names
         stored[_KEY] = [each for each in names if each != name]
 
-    rewrite(home, put)
+    rewrite(home, apply)
     return found
 
 

@@ -1,6 +1,6 @@
-"""The user's settings: environment first, then `settings.json`, then the rows' own values.
+"""The user's settings: the environment first, then `settings.json`, then the values of the provider's spec.
 
-Read anew for every run, so that a change is felt at once. Never holds a key.
+They are read for every run, so that a change takes effect at once. No key is among them.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def variable(provider_id: str, suffix: str) -> str:
 
 @dataclass(frozen=True)
 class Settings:
-    """One reading of the settings. Raises ConfigError from the properties whose text makes no sense."""
+    """The settings as they were read. A property raises ConfigError where its value is invalid."""
 
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     stored: Mapping[str, Any] = field(default_factory=dict, repr=False)
     damage: str = ""
-    """Why there is a `settings.json` that can't be read, "" where there is none: nobody knows which caps stand in it."""
+    """Why `settings.json` can't be read; "" where it can, or where there is none. Its caps are then unknown."""
 
     @classmethod
     def read(cls, home: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -59,7 +59,7 @@ class Settings:
         value = self.environ.get(PREFIX + name.upper(), "").strip()
         stored = self.stored.get(name)
         if not value and isinstance(stored, (dict, list)):
-            raise self._senseless(name, "a text or a number")
+            raise self._invalid(name, "a text or a number")
         return value or (default if stored is None or stored == "" else str(stored))
 
     @property
@@ -76,10 +76,10 @@ class Settings:
 
     @property
     def parallel(self) -> int:
-        """The user's own limit of requests at a time per provider; 0 = the row's."""
+        """The limit of concurrent requests per provider; 0 = that of the provider's spec."""
         text = self.text("parallel", "0")
         if not (text.isascii() and text.isdecimal() and len(text) < 5) or int(text) > 64:
-            raise self._senseless("parallel", "a number from 0 to 64")
+            raise self._invalid("parallel", "a number from 0 to 64")
         return int(text)
 
     @property
@@ -91,7 +91,7 @@ class Settings:
 
     @property
     def resends(self) -> bool:
-        """Whether a picture that may have been paid is asked for again without asking the user."""
+        """Whether a picture that may have been paid for is requested again without asking the user."""
         return self._one_of("on_unknown", "ask", "resend") == "resend"
 
     @property
@@ -103,7 +103,7 @@ class Settings:
                 raise ValueError
             return Path(named).expanduser() if named else None
         except (ValueError, RuntimeError):  # ~nobody
-            raise self._senseless("results", "the path of a folder") from None
+            raise self._invalid("results", "the path of a folder") from None
 
     @property
     def results_bytes(self) -> int:
@@ -114,12 +114,12 @@ class Settings:
         except ValueError:
             size = -1.0
         if not 0 <= size <= 1_000_000:
-            raise self._senseless("results_gb", "a number of gigabytes, for example 20")
+            raise self._invalid("results_gb", "a number of gigabytes, for example 20")
         return int(size * 1_000_000_000)
 
     @property
     def project(self) -> str:
-        """What the spending of this process is booked on; "" = nothing."""
+        """The project that the spending of this process is recorded under; "" = none."""
         return self.text("project")[:200]
 
     @property
@@ -132,14 +132,14 @@ class Settings:
         return self.text("ca_bundle")
 
     def address_source(self, spec: ProviderSpec) -> str:
-        """Who says where a provider is: "environment", "settings" or "row"."""
+        """Where a provider's address comes from: "environment", "settings" or "row" (its spec)."""
         if self.environ.get(variable(spec.id, "BASE_URL"), "").strip():
             return "environment"
         stored = self.stored.get("base_urls")
         return "settings" if isinstance(stored, dict) and str(stored.get(spec.id) or "").strip() else "row"
 
     def base_url(self, spec: ProviderSpec) -> str:
-        """The address of a provider. Raises ConfigError where there is none, or one that makes no sense."""
+        """The address of a provider. Raises ConfigError where there is none, or an invalid one."""
         name = variable(spec.id, "BASE_URL")
         http = self.environ.get(variable(spec.id, "PLAIN_HTTP"), "").strip().lower() in ("1", "true", "yes", "on")
         if self.environ.get(name, "").strip():
@@ -156,7 +156,7 @@ class Settings:
         return spec.base_url
 
     def api_variant(self, spec: ProviderSpec) -> str:
-        """Which way of asking to begin with; "" = what worked last, or the row's first."""
+        """Which way of asking to begin with; "" = what worked last, or the first of its spec."""
         name = variable(spec.id, "FORM")
         words = self.environ.get(name, "").strip().lower().replace("+", " ").replace(",", " ").split()
         if not words:
@@ -166,7 +166,7 @@ class Settings:
                 return form
         if words == ["async"]:
             return next((form for form in spec.api_variants if "async" in form.split()), "")
-        raise self._senseless(
+        raise self._invalid(
             name, f"one of: {', '.join(spec.api_variants)}" if spec.api_variants else "nothing: it has one form only"
         )
 
@@ -180,15 +180,15 @@ class Settings:
             cap = -1.0
         # A typing error must not lift a cap.
         if not 0 <= cap < 1_000_000:
-            raise self._senseless(name, "an amount in US dollars, or none")
+            raise self._invalid(name, "an amount in US dollars, or none")
         return cap
 
     def _one_of(self, name: str, *values: str) -> str:
         found = self.text(name, values[0]).lower()
         if found not in values:
-            raise self._senseless(name, " or ".join(values))
+            raise self._invalid(name, " or ".join(values))
         return found
 
-    def _senseless(self, name: str, wanted: str) -> ConfigError:
+    def _invalid(self, name: str, wanted: str) -> ConfigError:
         shown = name if name.startswith(PREFIX) else PREFIX + name.upper()
         return ConfigError(f"The setting {shown} makes no sense", cure=f"It should be {wanted}")

@@ -1,7 +1,7 @@
-"""Writes `settings.json`. Nothing is written that would not be understood when it is read back.
+"""Writes `settings.json`. A value that could not be read back is refused. Used by the routes.
 
-Never holds a key. Values that only the environment may name (folders, proxy, certificates) are refused here: a page in a
-browser has no business with them. Used by the routes.
+No key is written. Values that only the environment may set (folders, proxy, certificates) are refused, because a web page
+must not change them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WRITABLE: dict[str, Callable[[Settings], Any]] = {
     "results_gb": lambda settings: settings.results_bytes,
     "parallel": lambda settings: settings.parallel,
 }
-"""What a page may change, and the reading that has to succeed afterwards."""
+"""The settings that a page may change, and the property that has to be readable afterwards."""
 DEFAULTS: dict[str, Any] = {
     "order": [],
     "missing_provider": "fail",
@@ -78,21 +78,21 @@ def change(home: Path, changes: Mapping[str, Any], known: Mapping[str, Any]) -> 
     for name, value in cleaned.items():
         WRITABLE[name](Settings({}, {name: value} if value is not None else {}))
 
-    def put(stored: dict[str, Any]) -> None:
+    def apply(stored: dict[str, Any]) -> None:
         for name, value in cleaned.items():
             if value is None:
                 stored.pop(name, None)
             else:
                 stored[name] = value
 
-    rewrite(home, put)
+    rewrite(home, apply)
 
 
 def set_base_url(home: Path, provider: str, url: str | None, routes: Sequence[str] = ()) -> None:
-    """Gives a provider another address, or its own again. `routes`: the paths of its requests. Raises ConfigError."""
+    """Sets the address of a provider; None restores its own. `routes`: the paths of its requests. Raises ConfigError."""
     address = checked_base_url(url, "the field", routes=routes) if url else None
 
-    def put(stored: dict[str, Any]) -> None:
+    def apply(stored: dict[str, Any]) -> None:
         urls = stored.get("base_urls")
         urls = dict(urls) if isinstance(urls, dict) else {}
         if address:
@@ -101,11 +101,11 @@ def set_base_url(home: Path, provider: str, url: str | None, routes: Sequence[st
             urls.pop(provider, None)
         stored["base_urls"] = urls
 
-    rewrite(home, put)
+    rewrite(home, apply)
 
 
-def rewrite(home: Path, put: Callable[[dict[str, Any]], None]) -> None:
-    """Reads, changes and replaces `settings.json`; what it doesn't know stays.
+def rewrite(home: Path, apply: Callable[[dict[str, Any]], None]) -> None:
+    """Reads `settings.json`, applies a change and replaces it; entries of other versions stay.
 
     Raises ConfigError, also where the file can't be read: it may hold caps, which a new one would not.
     """
@@ -114,7 +114,7 @@ def rewrite(home: Path, put: Callable[[dict[str, Any]], None]) -> None:
             stored = read_object(home / FILE)
         except Damaged as error:
             raise ConfigError(f"{damaged(str(error))}, so nothing was changed", cure=MEND) from None
-        put(stored)
+        apply(stored)
         # A lone surrogate becomes the escape that JSON has for it.
         text = json.dumps(stored, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
         private_files.write(home / FILE, text)
@@ -140,7 +140,7 @@ def set_aside(home: Path) -> str:
 
 @contextmanager
 def _locked(home: Path) -> Iterator[None]:
-    """One writer at a time. Raises ConfigError for what the disk says, too."""
+    """Lets one writer in at a time. Raises ConfigError, also for errors of the file system."""
     try:
         private_files.make_folder(home)
         with private_files.lock(home / "settings.lock", _LOCK_SECONDS):

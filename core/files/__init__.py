@@ -1,1 +1,1 @@
-"""Files of the data folder: private, written whole, read with their mistakes named."""
+"""Files of the data folder: written privately and atomically, read with a limit."""

@@ -1,6 +1,6 @@
-"""Decodes pictures: bytes to pixels, without holding the interpreter and with little memory beside the pixels.
+"""Decodes pictures: bytes to pixels, with the GIL released and with little memory beside the pixels.
 
-A file is believed nothing: its size is read from its header before anything is decoded. What Pillow decodes in one go,
+The size is read from the header before anything is decoded. What Pillow decodes in one go,
 holding the interpreter (WebP, AVIF and compressed TIFF in most of its releases), and what is very large, is decoded in a
 process of its own, whose memory is limited.
 """
@@ -28,9 +28,9 @@ MAX_PIXELS = 100_000_000
 """Results above this many pixels are refused: the largest that is sold has 67 million, and they would fill memory."""
 MAX_SIDE = 65_535
 """The longest side that JPEG and GIF can hold: a longer row would be copied as a whole."""
-HERE_PIXELS = 24 << 20
+IN_PROCESS_PIXELS = 24 << 20
 """Larger pictures are decoded in a process of their own: Pillow takes four bytes a pixel beside ours."""
-HERE_BYTES = 64 << 20
+IN_PROCESS_BYTES = 64 << 20
 """So are longer files."""
 _SLOW = {"webp": 4 << 20 if int(PIL.__version__.partition(".")[0]) >= 13 else 1 << 19, "tiff": 0, "avif": 0}
 """Pixels above which pictures of a format are. From 13 on Pillow lets others run while it decodes WebP, but not while it
@@ -49,8 +49,8 @@ class TooLarge(UnreadablePicture):
     """A picture that claims more than `MAX_PIXELS`: its bytes may be good, and are worth keeping."""
 
 
-class _NoChild(Exception):
-    """A process can't be started here."""
+class _ChildUnavailable(Exception):
+    """A child process can't be started here."""
 
 
 def decode(data: bytes) -> Pixels:
@@ -61,13 +61,13 @@ def decode(data: bytes) -> Pixels:
     """
     width, height = measure(data)
     pixels = width * height
-    elsewhere = pixels > HERE_PIXELS or len(data) > HERE_BYTES or pixels > _SLOW.get(sniff(data), pixels)
-    if elsewhere:
+    in_child = pixels > IN_PROCESS_PIXELS or len(data) > IN_PROCESS_BYTES or pixels > _SLOW.get(sniff(data), pixels)
+    if in_child:
         try:
-            return _decoded_elsewhere(data)
-        except _NoChild:
+            return _decoded_in_child(data)
+        except _ChildUnavailable:
             pass
-    return _decoded_here(data)
+    return _decoded_in_process(data)
 
 
 def measure(data: bytes) -> tuple[int, int]:
@@ -82,7 +82,7 @@ def measure(data: bytes) -> tuple[int, int]:
     return size
 
 
-def _decoded_here(data: bytes) -> Pixels:
+def _decoded_in_process(data: bytes) -> Pixels:
     try:
         picture = strips.Strips(data, MAX_PIXELS)
         out = np.empty((picture.height, picture.width, picture.channels), np.uint8)
@@ -90,13 +90,13 @@ def _decoded_here(data: bytes) -> Pixels:
         for strip in picture:
             flat[at : at + len(strip)] = np.frombuffer(strip, np.uint8)
             at += len(strip)
-        return _turned(out, picture.turn)
+        return _oriented(out, picture.orientation)
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ...
         raise UnreadablePicture(f"the bytes are not a complete picture ({type(error).__name__})") from None
 
 
-def _decoded_elsewhere(data: bytes) -> Pixels:
-    """The same in a process of its own. Raises UnreadablePicture, or _NoChild where that doesn't run."""
+def _decoded_in_child(data: bytes) -> Pixels:
+    """Decodes in a child process. Raises UnreadablePicture, or _ChildUnavailable where it can't run."""
     import json
 
     command = [sys.executable, "-I", strips.__file__, str(MAX_PIXELS), str(CHILD_BYTES)]
@@ -115,18 +115,18 @@ def _decoded_elsewhere(data: bytes) -> Pixels:
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         except (OSError, ValueError):
-            raise _NoChild from None
+            raise _ChildUnavailable from None
         limit = threading.Timer(CHILD_SECONDS, child.kill)
         limit.daemon = True
         limit.start()
         try:
-            out, turn = None, 1
+            out, orientation = None, 1
             assert child.stdin is not None and child.stdout is not None
             try:
                 _write(child.stdin, data)
                 facts = json.loads(child.stdout.readline(1000) or b"{}")
                 if facts:
-                    out, turn = _rows(child.stdout, facts), facts["turn"]
+                    out, orientation = _rows(child.stdout, facts), facts["orientation"]
             except (OSError, ValueError):
                 out = None
             child.stdout.close()
@@ -137,11 +137,11 @@ def _decoded_elsewhere(data: bytes) -> Pixels:
                 child.kill()
                 child.wait()
         if code == 0 and out is not None:
-            return _turned(out, turn)
+            return _oriented(out, orientation)
         errors.seek(0)
         why = errors.read(300).decode("utf-8", "replace").strip().splitlines()
     if code == 2 or (code == 1 and not why):
-        raise _NoChild
+        raise _ChildUnavailable
     reason = why[-1] if why and code == 3 else "it takes too much memory or time"
     raise UnreadablePicture(f"the bytes are not a complete picture ({reason})")
 
@@ -171,9 +171,9 @@ def _rows(pipe: Any, facts: dict[str, Any]) -> Pixels | None:
     return out
 
 
-def _turned(pixels: Pixels, turn: int) -> Pixels:
-    """The pixels after the turn that an orientation in EXIF asks for, as a viewer shows them."""
-    if turn == 1:
+def _oriented(pixels: Pixels, orientation: int) -> Pixels:
+    """The pixels turned as an EXIF orientation asks, as a viewer shows them."""
+    if orientation == 1:
         return pixels
     view = {
         2: pixels[:, ::-1],
@@ -183,7 +183,7 @@ def _turned(pixels: Pixels, turn: int) -> Pixels:
         6: np.rot90(pixels, -1),
         7: pixels[::-1, ::-1].swapaxes(0, 1),
         8: np.rot90(pixels),
-    }[turn]
+    }[orientation]
     out = np.empty(view.shape, np.uint8)
     rows = max(1, _ROWS_BYTES // (view.shape[1] * view.shape[2]))
     for top in range(0, len(view), rows):

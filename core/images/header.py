@@ -1,4 +1,4 @@
-"""What a picture's file says of itself in its first bytes: its format and its size. Nothing is decoded, nothing is believed.
+"""Reads format and size from the first bytes of a picture's file. Nothing is decoded; the size may be wrong.
 
 Sources: the PNG, GIF89a, BMP, JPEG (T.81, SOF markers), TIFF 6.0 and RFC 9649 (WebP) documents; for AVIF, the `ispe` property
 of ISO/IEC 23008-12.

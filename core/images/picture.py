@@ -96,14 +96,16 @@ class Picture:
                 self._digest = pixel_digest(self._read())
             return self._digest
 
-    def encoded(self, form: Format, *, flatten: bool = False) -> Encoded:
+    def encoded(self, format_name: Format, *, flatten: bool = False) -> Encoded:
         """The picture as a file; RGBA is laid on white when `flatten` is set or the format has no alpha."""
-        key = (form, flatten or form == "jpeg")
+        key = (format_name, flatten or format_name == "jpeg")
         with self._lock:
             if key not in self._encoded:
-                self._encoded = {key: Encoded(save(self._image(key[1]), form), form, self.width, self.height)}
+                self._encoded = {
+                    key: Encoded(save(self._image(key[1]), format_name), format_name, self.width, self.height)
+                }
                 if self.width * self.height * self.channels > _KEEP_PIXELS:
-                    _give_back()
+                    _trim_heap()
             return self._encoded[key]
 
     def _image(self, flatten: bool) -> Image.Image:
@@ -140,7 +142,7 @@ def _trimmer() -> Any:
 _trim = _trimmer()
 
 
-def _give_back() -> None:
+def _trim_heap() -> None:
     """Returns freed memory to the system where glibc would keep it: an encode of one 4K picture leaves 200 MB behind."""
     _trim(0)
 
@@ -161,24 +163,24 @@ def on_white(pixels: Pixels) -> Pixels:
     return ((mixed + 127) // 255).astype(np.uint8)
 
 
-def encode(pixels: Pixels, form: Format) -> bytes:
+def encode(pixels: Pixels, format_name: Format) -> bytes:
     """Pixels as a file: WebP and PNG exactly, JPEG at quality 95 without chroma subsampling.
 
     Raises ValueError for WebP with a side above 16383 px.
     """
-    return save(Image.fromarray(np.ascontiguousarray(pixels)), form)
+    return save(Image.fromarray(np.ascontiguousarray(pixels)), format_name)
 
 
-def save(image: Image.Image, form: Format) -> bytes:
+def save(image: Image.Image, format_name: Format) -> bytes:
     """`encode` for a picture that is in Pillow's memory already."""
     out = io.BytesIO()
     with _ENCODING:
-        if form == "webp":
+        if format_name == "webp":
             if max(image.size) > WEBP_SIDE:
                 raise ValueError(f"WebP holds sides up to {WEBP_SIDE} px")
             # method 0, quality 0: the fastest search. exact keeps the colours under transparent pixels.
             image.save(out, "WEBP", lossless=True, quality=0, method=0, exact=True)
-        elif form == "png":
+        elif format_name == "png":
             image.save(out, "PNG", compress_level=1)
         else:
             image.save(out, "JPEG", quality=95, subsampling=0)

@@ -1,9 +1,9 @@
 """Decodes a picture and gives its pixels in strips of rows. Run as a program it does so in a process of its own.
 
-    python picture_strips.py <most pixels> <most bytes of memory> <folder of PIL>     the file comes on stdin
+    python strips.py <most pixels> <most bytes of memory> <folder of PIL>     the file comes on stdin
 
-stdout gets a line of JSON (width, height, channels, turn) and then the rows. It exits with 2 where Pillow isn't there, with 3
-where the picture can't be decoded, and then stderr has the reason. This file imports nothing of the pack.
+stdout gets a line of JSON (width, height, channels, orientation) and then the rows. It exits with 2 where Pillow isn't there,
+with 3 where the picture can't be decoded, and then stderr has the reason. This file imports nothing of the pack.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Strips:
         if self.width * self.height > most_pixels:
             raise ValueError(f"the picture claims {self.width}x{self.height} pixels")
         image.load()
-        self.turn = _turn_of(image)
+        self.orientation = _orientation_of(image)
         self.width, self.height = image.size
         self._image = image
         self._deep = image.mode.startswith("I;16") or image.mode in ("I", "F")
@@ -100,7 +100,7 @@ def _eight_bits(strip: Any, scale: float) -> bytes:
     return np.repeat(grey[..., None], 3, axis=2).tobytes()
 
 
-def _turn_of(image: Any) -> int:
+def _orientation_of(image: Any) -> int:
     """The orientation in EXIF, 1 to 8; 1 where there is none that can be read."""
     try:
         found = image.getexif().get(_ORIENTATION, 1)
@@ -128,7 +128,7 @@ def main() -> int:
     out = sys.stdout.buffer
     try:
         picture = Strips(sys.stdin.buffer.read(), most_pixels)
-        facts = {name: getattr(picture, name) for name in ("width", "height", "channels", "turn")}
+        facts = {name: getattr(picture, name) for name in ("width", "height", "channels", "orientation")}
         out.write(json.dumps(facts).encode() + b"\n")
         for strip in picture:
             out.write(strip)

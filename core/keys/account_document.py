@@ -1,6 +1,6 @@
 """Finds the JSON document of a Google service account in text as it is pasted: escaped, encoded, quoted, broken into lines.
 
-Pure functions. No result and no error repeats anything of the document but what it lacks. Called by `service_account`.
+Pure functions. No error repeats anything of the document; it names what is missing. Used by `google_service_account`.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _API_KEY = re.compile(r"\s*['\"]?(AIza[\w-]{20,}|AQ\.[\w.-]{20,})['\"]?\s*")
 
 def looks_like_document(text: str) -> bool:
     """Whether text is meant as a document rather than as the path of one."""
-    plain = _bare(text)
-    told = ("private_key" in plain or "service_account" in plain) and any(mark in plain for mark in "{\"'\n")
-    return plain[:1] in ("{", "[") or told or bool(_decoded(plain))
+    plain = _unwrapped(text)
+    has_names = ("private_key" in plain or "service_account" in plain) and any(mark in plain for mark in "{\"'\n")
+    return plain[:1] in ("{", "[") or has_names or bool(_decoded(plain))
 
 
 def is_api_key(text: str) -> bool:
@@ -39,21 +39,21 @@ def is_api_key(text: str) -> bool:
 
 def parsed(text: str) -> dict[str, Any] | str:
     """The document as a dictionary, its private key on proper lines; or what is wrong, as a clause that follows "it"."""
-    plain = _bare(text)
+    plain = _unwrapped(text)
     plain = plain if plain[:1] in ("{", "[", '"') else _decoded(plain) or plain
     problem = "is not the JSON document of a Google service account"
-    for attempt in (plain, _unescaped(plain), _straightened(plain)):
-        value, told = _read(attempt)
+    for attempt in (plain, _unescaped(plain), _with_straight_quotes(plain)):
+        value, detail = _read(attempt)
         if isinstance(value, str):
-            value, told = _read(value)  # a JSON text inside a JSON text
+            value, detail = _read(value)  # a JSON text inside a JSON text
         if isinstance(value, dict):
             key = value.get("private_key")
-            return {**value, "private_key": _relined(key)} if isinstance(key, str) else value
-        problem = told if told and problem.startswith("is not the JSON document") else problem
+            return {**value, "private_key": _with_pem_lines(key)} if isinstance(key, str) else value
+        problem = detail if detail and problem.startswith("is not the JSON document") else problem
     return problem
 
 
-def _bare(text: str) -> str:
+def _unwrapped(text: str) -> str:
     """`text` without a byte order mark, quotes, and the name of a variable before it."""
     text = text[: 4 * _LONGEST].strip().strip("\ufeff").strip()
     named = _NAME_BEFORE.match(text)
@@ -129,12 +129,12 @@ def _unescaped(text: str) -> str:
     return re.sub(r"\\([\"\\/])", r"\1", text) if '\\"' in text else text
 
 
-def _straightened(text: str) -> str:
+def _with_straight_quotes(text: str) -> str:
     """`text` with the straight quotes that a word processor bent."""
     return text.translate({0x201C: '"', 0x201D: '"', 0x201E: '"', 0x2018: "'", 0x2019: "'", 0xA0: " "})
 
 
-def _relined(key: str) -> str:
+def _with_pem_lines(key: str) -> str:
     """A private key whose lines were escaped twice, joined or indented, on lines of its own."""
     found = _PEM.search(key)
     if found is None:

@@ -1,9 +1,9 @@
-"""Google service accounts: the JSON document that stands for a key, and the tokens that are had for it.
+"""Google service accounts: the JSON document that is used as a key, and the access tokens that are requested with it.
 
-A token is asked for where a key is attached, before anything is paid, and used again until shortly before it ends. The
+A token is requested where a key is attached, before anything is paid, and used again until shortly before it expires. The
 library `google-auth` signs; it is optional, and where it is missing the message says how to get it. Its requests go
 through our own transport: to the token address in the document and nowhere else, without redirects, over https (or
-loopback). No error repeats anything of the document but what it lacks. Called by `keys.py` and `call.py`.
+loopback). No error repeats anything of the document; it names what is missing.
 """
 
 from __future__ import annotations
@@ -46,19 +46,21 @@ def document(text: str, source: str) -> str:
     """The document of a service account, checked and on one line. Raises ConfigError."""
     account = parsed(text)
     if isinstance(account, str):
-        raise _bad(source, "is an API key of Google's, and not a service account" if is_api_key(text) else account)
+        raise _invalid(source, "is an API key of Google's, and not a service account" if is_api_key(text) else account)
     if account.get("type") != "service_account":
-        raise _bad(source, "is a Google credential of another kind: only service accounts can be used")
+        raise _invalid(source, "is a Google credential of another kind: only service accounts can be used")
     missing = [name for name in _NEEDED if not isinstance(account.get(name), str) or not account[name].strip()]
     if missing:
-        raise _bad(source, f"lacks {', '.join(missing)}")
+        raise _invalid(source, f"lacks {', '.join(missing)}")
     if "-----BEGIN" not in account["private_key"] or "-----END" not in account["private_key"]:
-        raise _bad(source, "holds a private_key that is not whole: it begins with -----BEGIN and ends with -----END")
+        raise _invalid(
+            source, "holds a private_key that is not whole: it begins with -----BEGIN and ends with -----END"
+        )
     if not _PROJECT.fullmatch(account["project_id"]):
-        raise _bad(source, "names a project_id that can't be one")
-    if not _safe(account["token_uri"]):
-        raise _bad(source, "names a token_uri that is no https address")
-    if not _installed():
+        raise _invalid(source, "names a project_id that can't be one")
+    if not _is_safe_token_uri(account["token_uri"]):
+        raise _invalid(source, "names a token_uri that is no https address")
+    if not _google_auth_installed():
         raise ConfigError(
             "Google service accounts need the Python package google-auth, which is not installed",
             cure=f'Install it into ComfyUI\'s Python: "{sys.executable}" -m pip install google-auth; then restart ComfyUI',
@@ -78,7 +80,7 @@ class Tokens:
         self._lock = threading.Lock()
         self._credentials: dict[str, Any] = {}
         self._failed: dict[str, tuple[float, NanoBananaError]] = {}
-        """The last failure of a document and when it was known: for those who have waited for it all the while."""
+        """The last failure of a document and its time: threads that waited for the lock meanwhile raise it, too."""
 
     def token(self, account: str, source: str, label: str, proxy: str = "", ca_bundle: str = "") -> str:
         """A token that is good for some minutes yet. Raises ConfigError, KeyRefused or NetworkError; nothing is charged.
@@ -88,7 +90,7 @@ class Tokens:
         name, came = hashlib.sha256(account.encode()).hexdigest(), time.monotonic()
         with self._lock:
             if name not in self._credentials:
-                self._credentials[name] = _signing(account, source)
+                self._credentials[name] = _new_credentials(account, source)
             credentials = self._credentials[name]
             if not credentials.valid:
                 known, failure = self._failed.get(name, (came, None))
@@ -102,47 +104,47 @@ class Tokens:
             return str(credentials.token)
 
     def forget(self, account: str) -> None:
-        """The token of this document was refused: the next call asks for another."""
+        """Drops the token of a document that was refused; the next call requests another."""
         with self._lock:
             self._credentials.pop(hashlib.sha256(account.encode()).hexdigest(), None)
 
 
-def _signing(account: str, source: str) -> Any:
+def _new_credentials(account: str, source: str) -> Any:
     from google.oauth2 import service_account
 
     try:
         return service_account.Credentials.from_service_account_info(json.loads(account), scopes=[SCOPE])
     except Exception:  # whatever the parsers of keys raise; their words may hold pieces of it
-        raise _bad(source, "holds a private_key that can't be read") from None
+        raise _invalid(source, "holds a private_key that can't be read") from None
 
 
 def _refresh(credentials: Any, address: str, source: str, label: str, proxy: str, ca_bundle: str) -> None:
     from google.auth import exceptions
 
     transport = Transport(address, proxy, ca_bundle)
-    asking = _Asking(transport, address)
+    request = _TokenRequest(transport, address)
     try:
-        credentials.refresh(asking)
+        credentials.refresh(request)
     except exceptions.TransportError:
-        cure = asking.cure or "Check the internet connection, proxy and firewall of this machine, then queue again"
-        what = f"{label} could not be asked for a token: {asking.trouble}"
-        raise failure(Fault(asking.kind, cure=cure), label, "no", what=what) from None
+        cure = request.cure or "Check the internet connection, proxy and firewall of this machine, then queue again"
+        what = f"{label} could not be asked for a token: {request.problem}"
+        raise failure(Fault(request.kind, cure=cure), label, "no", what=what) from None
     except Exception as error:  # RefreshError; or anything, where google-auth is given a web page
-        raise _refused(error, asking.status, source, label) from None
+        raise _token_error(error, request.status, source, label) from None
     finally:
         transport.close()
     if not isinstance(credentials.token, str) or not _TOKEN.fullmatch(credentials.token):
         credentials.token = None
-        raise _refused(ValueError(), asking.status, source, label)
+        raise _token_error(ValueError(), request.status, source, label)
 
 
-class _Asking:
-    """What google-auth asks with: our transport, to one address."""
+class _TokenRequest:
+    """google-auth's `Request`, over our transport and to one address."""
 
     def __init__(self, transport: Transport, address: str) -> None:
         self._transport, self._address = transport, address
         self._deadline = time.monotonic() + TOKEN_SECONDS
-        self.trouble = self.cure = ""
+        self.problem = self.cure = ""
         self.kind: Kind = "network"
         self.status = 0
 
@@ -154,24 +156,24 @@ class _Asking:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
         **_: Any,
-    ) -> _Answer:
+    ) -> _TokenResponse:
         from google.auth import exceptions
 
         for attempt in range(1, TRIES + 1):
             try:
                 reply = self._send(url, method, body, headers or {})
             except RequestFailed as error:
-                self.trouble, self.kind, self.cure = error.why, error.kind, error.cure
+                self.problem, self.kind, self.cure = error.why, error.kind, error.cure
                 if error.lasting:
                     break
                 time.sleep(backoff.delay(attempt, 0.0) / 2)
             except (UnsafeAddress, TooLong) as error:
-                self.trouble = str(error)
+                self.problem = str(error)
                 break
             else:
                 self.status = reply.status
-                return _Answer(reply)
-        raise exceptions.TransportError(self.trouble)
+                return _TokenResponse(reply)
+        raise exceptions.TransportError(self.problem)
 
     def _send(self, url: str, method: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
         if url != self._address:
@@ -182,15 +184,15 @@ class _Asking:
         )
 
 
-class _Answer:
-    """A reply as google-auth reads one."""
+class _TokenResponse:
+    """google-auth's `Response`."""
 
     def __init__(self, reply: Reply) -> None:
         self.status, self.headers, self.data = reply.status, reply.headers, reply.body
 
 
-def _refused(error: Exception, status: int, source: str, label: str) -> NanoBananaError:
-    """The token address answered, and not with a token."""
+def _token_error(error: Exception, status: int, source: str, label: str) -> NanoBananaError:
+    """The error for an answer of the token address that is no token."""
     said = next((each for each in error.args if isinstance(each, dict)), {})
     words = redact("; ".join(str(said[name]) for name in ("error", "error_description") if said.get(name)))
     if status < 400:
@@ -205,7 +207,7 @@ def _refused(error: Exception, status: int, source: str, label: str) -> NanoBana
     )
 
 
-def _safe(address: str) -> bool:
+def _is_safe_token_uri(address: str) -> bool:
     try:
         scheme, host, _ = origin(address)
     except ValueError:
@@ -213,14 +215,14 @@ def _safe(address: str) -> bool:
     return scheme == "https" or is_loopback(host)
 
 
-def _installed() -> bool:
+def _google_auth_installed() -> bool:
     try:
         return importlib.util.find_spec("google.auth") is not None
     except (ImportError, ValueError):
         return False
 
 
-def _bad(source: str, what: str) -> ConfigError:
+def _invalid(source: str, what: str) -> ConfigError:
     return ConfigError(
         f"The key in {source} {what}",
         cure="It should be the JSON key of a service account that may use Vertex AI, or the path of that file",

@@ -1,6 +1,6 @@
 """Keys as people paste them: a line of a shell, of a settings file or of a header, where the key alone was asked for.
 
-Pure functions. None of them raises, and none keeps what it cuts off.
+Pure functions. None of them raises.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Which key is sent to a provider at the address that it has now: its own, from the environment or the store, or none.
+"""Resolves the key that is sent to a provider at its current address: from the environment, from the store, or none.
 
-A key that was meant for another address stays where it is, and `elsewhere` says so.
+A key that was entered for another address is not used, and `unused_reason` says so.
 """
 
 from __future__ import annotations
@@ -25,53 +25,57 @@ class KeyResolver:
         self._settings, self._specs, self._store = settings, specs, store
 
     def key(self, spec: ProviderSpec, profile: str, *, named: bool = True) -> Key | None:
-        """The key that would be sent, or None. `named`: whether the graph names this provider, which lets variables that
-        belong to other programs, too, count. Raises ConfigError for a key that makes no sense.
+        """The key that would be sent, or None. `named`: whether the graph names this provider; only then variables count
+        that other programs use, too. Raises ConfigError for an invalid key.
         """
         if not spec.needs_key:
             return None
-        withheld = self._foreign(spec) or self.is_another_s(spec, profile)
-        return find_key(spec, profile, {} if withheld else self._settings.environ, self._kept, borrowed=named)
+        not_for_this_address = self._address_changed_in_settings(spec) or self.collides_with_other_provider(
+            spec, profile
+        )
+        return find_key(
+            spec, profile, {} if not_for_this_address else self._settings.environ, self._stored_key, allow_shared=named
+        )
 
-    def elsewhere(self, spec: ProviderSpec, profile: str) -> str:
-        """Why a key that is here isn't used: it was entered for another address. "" when that isn't so."""
-        kept = self._store(spec.id, profile) if self._store else None
-        if kept is not None:
+    def unused_reason(self, spec: ProviderSpec, profile: str) -> str:
+        """Why a key that is there isn't used: it was entered for another address. "" where there is none, or it is used."""
+        stored = self._store(spec.id, profile) if self._store else None
+        if stored is not None:
             try:
-                if kept.is_for(self._settings.base_url(spec)):
+                if stored.is_for(self._settings.base_url(spec)):
                     return ""
             except ConfigError:
                 pass
         found = find_key(spec, profile, self._settings.environ)
-        if found is not None and self._foreign(spec):
+        if found is not None and self._address_changed_in_settings(spec):
             return (
                 f"The key in {found.source} is not sent to an address from the settings: it was meant for "
                 f"{spec.base_url}. Put the address into {variable(spec.id, 'BASE_URL')} too, or enter the key in the settings"
             )
-        if kept is None:
+        if stored is None:
             return ""
         return f"The stored key of {spec.label} was entered for another address than the one {spec.label} has now"
 
-    def is_another_s(self, spec: ProviderSpec, profile: str) -> bool:
-        """Whether a profile's variable is the one of another provider's key: apiframe's `v2` and apiframe_v2's own."""
+    def collides_with_other_provider(self, spec: ProviderSpec, profile: str) -> bool:
+        """Whether a profile's variable is that of another provider's key: `v2` of apiframe, and apiframe_v2."""
         if profile == "default":
             return False
         return variables(spec, profile)[0] in {variable(name, "API_KEY") for name in {*BUILT_IN, *self._specs}}
 
-    def _foreign(self, spec: ProviderSpec) -> bool:
-        """Whether a page has given the provider an address that its keys in the environment were never meant for."""
+    def _address_changed_in_settings(self, spec: ProviderSpec) -> bool:
+        """Whether Settings has given the provider another origin than the one that keys in the environment are for."""
         if not spec.base_url or self._settings.address_source(spec) != "settings":
             return False
         try:
             return origin_of(self._settings.base_url(spec)) != origin_of(spec.base_url)
-        except ConfigError:  # nothing is sent to an address that makes no sense
+        except ConfigError:  # nothing is sent to an invalid address
             return False
 
-    def _kept(self, provider: str, profile: str) -> str | None:
-        kept = self._store(provider, profile) if self._store else None
-        if kept is None:
+    def _stored_key(self, provider: str, profile: str) -> str | None:
+        stored = self._store(provider, profile) if self._store else None
+        if stored is None:
             return None
         try:
-            return kept.value if kept.is_for(self._settings.base_url(self._specs[provider])) else None
+            return stored.value if stored.is_for(self._settings.base_url(self._specs[provider])) else None
         except ConfigError:
             return None

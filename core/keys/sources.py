@@ -1,10 +1,10 @@
-"""Where keys come from. A key is named in a graph, never carried by it.
+"""Where keys come from. A graph names a profile and never holds a key.
 
 Order: NANO_BANANA_<ID>_API_KEY, NANO_BANANA_<ID>_API_KEY_FILE, the provider's usual variable, the store, and last, where the
-provider is named, variables that others use, too. Two providers of one vendor may share a usual variable: how the key in it
-begins tells whose it is. A profile other than `default` has NANO_BANANA_<ID>_<PROFILE>_API_KEY (or
-..._FILE), then the store. Where the row's key is a service account, a variable holds its document or the path of it. Nothing
-here logs, and no error repeats a key.
+provider is named, variables that other software uses, too. Two providers of one vendor may share a usual variable: the key's
+prefix tells which one it belongs to. A profile other than `default` has NANO_BANANA_<ID>_<PROFILE>_API_KEY (or ..._FILE), then
+the store. Where the provider's key is a service account, a variable holds its document or the path of it. Nothing here logs,
+and no error repeats a key.
 """
 
 from __future__ import annotations
@@ -44,33 +44,38 @@ Store = Callable[[str, str], str | None]
 
 
 def find_key(
-    spec: ProviderSpec, profile: str, environ: Mapping[str, str], store: Store | None = None, *, borrowed: bool = True
+    spec: ProviderSpec,
+    profile: str,
+    environ: Mapping[str, str],
+    store: Store | None = None,
+    *,
+    allow_shared: bool = True,
 ) -> Key | None:
     """The key of a provider and profile, or None. Raises ConfigError for a key that can't be one.
 
-    `borrowed`: whether a key counts that may be there for the ends of other software.
+    `allow_shared`: whether a variable counts that other software uses, too.
     """
-    of_another: ConfigError | None = None
+    sibling_problem: ConfigError | None = None
     for name in variables(spec, profile):
         if environ.get(name, "").strip():
             if name in spec.sibling_env_vars:
-                of_another = _of_sibling(spec, cleaned(environ[name], name), name)
-                if of_another is not None:
+                sibling_problem = _sibling_problem(spec, cleaned(environ[name], name), name)
+                if sibling_problem is not None:
                     continue
-            return _key(spec, environ[name], name)
+            return _checked_key(spec, environ[name], name)
         if name.startswith("NANO_BANANA_") and environ.get(f"{name}_FILE", "").strip():
-            return _key(spec, _file(environ[f"{name}_FILE"].strip(), f"{name}_FILE"), f"{name}_FILE")
+            return _checked_key(spec, _file(environ[f"{name}_FILE"].strip(), f"{name}_FILE"), f"{name}_FILE")
     kept = store(spec.id, profile) if store else None
     if kept:
-        return _key(spec, kept, "the key store")
-    lent = spec.shared_env_vars if borrowed and profile == "default" else ()
-    found = next((_key(spec, environ[name], name) for name in lent if environ.get(name, "").strip()), None)
-    if found is None and of_another is not None and borrowed:
-        raise of_another
+        return _checked_key(spec, kept, "the key store")
+    shared = spec.shared_env_vars if allow_shared and profile == "default" else ()
+    found = next((_checked_key(spec, environ[name], name) for name in shared if environ.get(name, "").strip()), None)
+    if found is None and sibling_problem is not None and allow_shared:
+        raise sibling_problem
     return found
 
 
-def _key(spec: ProviderSpec, text: str, source: str) -> Key:
+def _checked_key(spec: ProviderSpec, text: str, source: str) -> Key:
     if spec.auth == "google_service_account" and not looks_like_document(text) and not is_api_key(text):
         text = _file(text.strip().strip("'\""), source)
     value = key_for(spec, text, source)
@@ -83,14 +88,14 @@ def key_for(spec: ProviderSpec, text: str, source: str) -> str:
     if spec.auth == "google_service_account":
         return document(text, source)
     key = cleaned(text, source)
-    problem = _of_sibling(replace(spec, key_prefix=""), key, source)
+    problem = _sibling_problem(replace(spec, key_prefix=""), key, source)
     if problem is not None:
         raise problem
     return key
 
 
-def _of_sibling(spec: ProviderSpec, key: str, source: str) -> ConfigError | None:
-    """Why a key from `source` is not sent to the provider: by how it begins it is its sibling's; None where it isn't."""
+def _sibling_problem(spec: ProviderSpec, key: str, source: str) -> ConfigError | None:
+    """The error for a key from `source` that by its prefix belongs to the provider's sibling; None for any other key."""
     if spec.sibling_key_prefix and key.startswith(spec.sibling_key_prefix):
         why = f"begins with {spec.sibling_key_prefix}, as the keys of {spec.key_sibling} do"
     elif spec.key_prefix and not key.startswith(spec.key_prefix):

@@ -1,7 +1,7 @@
-"""Keys that were typed into the settings: one file in the data folder, readable by its owner alone.
+"""The key store: keys that were entered in Settings, in one file of the data folder that only its owner may read.
 
-A key is kept with the origin it was entered for and is given out with it, so that nobody sends it elsewhere. Keys come in
-and are used; nothing here shows one. Used by the routes (to write) and by the engine (to read).
+A key is stored with the origin that it was entered for, and is sent to no other. The routes write, the engine reads; no key is
+ever shown.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class StoredKey:
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port in one word. Raises ValueError for something that is no web address."""
+    """Scheme, host and port of a URL as text. Raises ValueError for something that is no web address."""
     scheme, host, port = origin(url)
     return f"{scheme}://{host}:{port}"
 
 
 class KeyStore:
-    """`keys.json` of one data folder. Read anew each time: another process may have changed it."""
+    """`keys.json` of one data folder. It is read each time, because another process may have changed it."""
 
     def __init__(self, home: Path, clock: Callable[[], float] = time.time) -> None:
         self.file = home / "keys.json"
@@ -81,7 +81,7 @@ class KeyStore:
         self._change(change)
 
     def delete(self, provider: str, profile: str) -> bool:
-        """Forgets a key; False when there was none. Raises ConfigError."""
+        """Deletes a key; False when there was none. Raises ConfigError."""
         if not self.file.exists():
             return False
         found = False
@@ -95,7 +95,7 @@ class KeyStore:
         return found
 
     def tested(self, provider: str, profile: str) -> dict[str, Any] | None:
-        """What the last test of this key said: {"at", "verdict", "text"}. Raises ConfigError."""
+        """The result of the last test of this key: {"at", "verdict", "text"}. Raises ConfigError."""
         entry = self._section(self._read(), "tests", provider).get(profile)
         if not isinstance(entry, dict) or isinstance(entry.get("at"), bool):
             return None
@@ -103,16 +103,14 @@ class KeyStore:
         good = all(isinstance(entry.get(name), kind) for name, kind in kinds.items())
         return {name: entry[name] for name in kinds} if good else None
 
-    def note_test(self, provider: str, profile: str, verdict: str, text: str) -> None:
-        """Writes down what a test said. Raises ConfigError."""
+    def record_test(self, provider: str, profile: str, verdict: str, text: str) -> None:
+        """Stores the result of a test. Raises ConfigError."""
         entry = {"at": self._clock(), "verdict": verdict, "text": text}
 
         def change(data: dict[str, Any]) -> None:
             data["tests"][provider] = {**self._section(data, "tests", provider), profile: entry}
 
         self._change(change)
-
-    # ------------------------------------------------------------------------------------------------ inside
 
     def _section(self, data: dict[str, Any], name: str, provider: str) -> dict[str, Any]:
         found = data[name].get(provider)

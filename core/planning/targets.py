@@ -79,14 +79,14 @@ class Targets:
 
     def missing_key_error(self, spec: ProviderSpec, profile: str) -> ConfigError:
         """The error for a provider without a key, with every way to give it one."""
-        bound_elsewhere = self.keys.elsewhere(spec, profile)
+        bound_elsewhere = self.keys.unused_reason(spec, profile)
         if bound_elsewhere:
             return ConfigError(bound_elsewhere, cure="Enter it again in Settings > Nano Banana for the new address")
         others = [each.id for each in self.ordered() if each.id != spec.id and self.is_usable(each)]
         others_text = f" Keys are here for: {', '.join(others)}." if others else ""
         profile_text = "" if profile == "default" else f" with the profile {profile}"
         where = f"the environment variable {variables(spec, profile)[0]} and restart ComfyUI, or into "
-        if self.keys.is_another_s(spec, profile):
+        if self.keys.collides_with_other_provider(spec, profile):
             where = ""
         return ConfigError(
             f"There is no key for {spec.label}{profile_text} on this machine",

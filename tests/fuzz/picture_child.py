@@ -44,7 +44,7 @@ def verdict(data: bytes) -> str:
     try:
         size = measure(data)
         whole = _count % WHOLE_WAY == 0
-        pixels = decoding.decode(data) if whole else decoding._decoded_here(data)
+        pixels = decoding.decode(data) if whole else decoding._decoded_in_process(data)
     except UnreadablePicture:
         told, cost = "refused", 0
     else:

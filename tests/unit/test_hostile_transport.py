@@ -379,7 +379,7 @@ def test_the_test_of_a_key_and_the_request_for_a_token_keep_their_deadlines(
         shelf = engine_at(tmp_path, "runflow", server.url).resolver()
         checked = key_check.check_key(shelf.target(shelf.specs["runflow"], "default"))
         assert checked.verdict == "unreachable"
-        asking = google_service_account._Asking(Transport(server.url), server.url)
+        asking = google_service_account._TokenRequest(Transport(server.url), server.url)
         with pytest.raises(RequestFailed):
             asking._send(server.url, "POST", b"grant", {})
         server.settle(2)
@@ -388,7 +388,7 @@ def test_the_test_of_a_key_and_the_request_for_a_token_keep_their_deadlines(
 def test_a_token_of_more_than_a_token_s_size_is_not_read() -> None:
     """Nor the 400 MB that a picture may have."""
     with serving(answers(ok("Content-Length: 5000000"))) as server:
-        asking = google_service_account._Asking(Transport(server.url), server.url)
+        asking = google_service_account._TokenRequest(Transport(server.url), server.url)
         with pytest.raises(TooLong):
             asking._send(server.url, "POST", b"grant", {})
 

@@ -13,7 +13,7 @@ from dialect_driver import keyed, request
 from hypothesis import given
 from hypothesis import strategies as st
 from journal_driver import claim_one, png
-from pack.core.config.allowed_models import MOST, UnknownModel, allow, allowed, counted_usd, forbid, known_wires
+from pack.core.config.allowed_models import MOST, UnknownModel, allow, allowed, counted_usd, forbid, known_model_ids
 from pack.core.config.settings import Settings
 from pack.core.custom_providers.added_models import change_models
 from pack.core.custom_providers.mapping_reader import FILE
@@ -80,14 +80,14 @@ def test_sixteen_nodes_with_sixteen_pictures_send_nothing(doubles: Doubles, tmp_
 def test_every_id_that_the_data_names_runs_as_before(provider: str) -> None:
     """All models, both operations, and ids that have been retired."""
     spec = BUILT_IN[provider]
-    wires = known_wires(spec)
+    wires = known_model_ids(spec)
     assert {offer.model_id for m in spec.models for offer in (m.generate, m.edit) if offer} | set(spec.retired) == wires
     assert all(counted_usd(spec, wire, Settings()) == UNKNOWN_PRICE_USD for wire in wires)
 
 
 def test_ids_near_a_known_one_are_not_it() -> None:
     """A known beginning says nothing about what follows it."""
-    for wire in sorted(known_wires(FAL))[:3]:
+    for wire in sorted(known_model_ids(FAL))[:3]:
         for near in (f"{wire}/video", wire.upper(), wire[:-1], f"x/{wire}"):
             with pytest.raises(UnknownModel):
                 counted_usd(FAL, near, Settings())
@@ -95,7 +95,7 @@ def test_ids_near_a_known_one_are_not_it() -> None:
 
 def test_ids_that_the_user_has_described_are_known(doubles: Doubles, tmp_path: Path) -> None:
     """In providers.yaml, or as a model added in Settings. What yaml leaves out of the list is still known."""
-    wire = next(iter(known_wires(FAL)))
+    wire = next(iter(known_model_ids(FAL)))
     (tmp_path / FILE).write_text("overlays:\n  fal: {models: {mine: {wire: me/in-yaml}}, recommended: mine}\n", "utf-8")
     here = engine(doubles, tmp_path)
     change_models(tmp_path, here.unadded("fal"), {"nine": {"wire": "me/in-settings", "price": 0.1}})
@@ -152,7 +152,7 @@ def test_what_is_paid_comes_from_the_store_although_its_id_is_no_longer_allowed(
 
 def test_a_described_id_counts_as_what_was_said_of_it(doubles: Doubles, tmp_path: Path) -> None:
     """In model_override, too: a graph can't have a model of $5 count as the dearest of the field."""
-    wire = next(iter(known_wires(FAL)))
+    wire = next(iter(known_model_ids(FAL)))
     (tmp_path / FILE).write_text(
         "overlays:\n  fal: {models: {mine: {wire: me/in-yaml, price: {1K: 3, 4K: 7}}}, recommended: mine}\n", "utf-8"
     )
@@ -213,7 +213,7 @@ def test_what_is_no_id_or_no_price_is_not_kept(wire: Any, price: Any, tmp_path: 
 
 
 def test_a_known_id_and_the_simulation_need_no_permission(tmp_path: Path) -> None:
-    for spec, wire in ((FAL, next(iter(known_wires(FAL)))), (BUILT_IN["offline"], "anything")):
+    for spec, wire in ((FAL, next(iter(known_model_ids(FAL)))), (BUILT_IN["offline"], "anything")):
         with pytest.raises(ConfigError, match="needs no permission"):
             allow(tmp_path, spec, wire)
         assert counted_usd(spec, wire, Settings()) == UNKNOWN_PRICE_USD

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pack.core.config.host_names import MOST, accept, accepted, drop, is_local, is_named, is_ours, name_in
+from pack.core.config.host_names import MOST, accept, accepted, drop, is_local, is_named, is_own_host, name_in
 from pack.core.config.settings import Settings
 from pack.core.config.settings_file import change
 from pack.core.errors import ConfigError
@@ -97,7 +97,9 @@ def test_accepted_names_are_kept_where_no_page_writes(tmp_path: Path) -> None:
     accept(tmp_path, "comfy.example")
     settings = Settings.read(tmp_path, {})
     assert accepted(settings) == ["comfy.example"] and settings.caps.run == 1
-    assert is_ours("comfy.example", {}, accepted(settings)) and not is_ours("x.comfy.example", {}, accepted(settings))
+    assert is_own_host("comfy.example", {}, accepted(settings)) and not is_own_host(
+        "x.comfy.example", {}, accepted(settings)
+    )
     with pytest.raises(ConfigError):
         change(tmp_path, {"hosts": ["evil.example"]}, BUILT_IN)
     assert drop(tmp_path, "comfy.example") and not drop(tmp_path, "comfy.example")

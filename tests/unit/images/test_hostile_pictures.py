@@ -78,9 +78,9 @@ def test_the_header_says_what_pillow_says(name: str) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_a_process_of_its_own_gives_the_same_pixels(name: str) -> None:
     """Whether it is decoded there depends on its size only."""
-    here = decoding._decoded_here(FILES[name])
-    elsewhere = decoding._decoded_elsewhere(FILES[name])
-    assert np.array_equal(here, elsewhere) and here.shape == elsewhere.shape and elsewhere.flags.writeable
+    here = decoding._decoded_in_process(FILES[name])
+    in_child = decoding._decoded_in_child(FILES[name])
+    assert np.array_equal(here, in_child) and here.shape == in_child.shape and in_child.flags.writeable
     assert here.shape[:2] == ((60, 40) if "turned" in name else (40, 60))
 
 
@@ -142,7 +142,7 @@ def test_a_gif_with_a_frame_beyond_its_screen_is_refused() -> None:
 
 @pytest.fixture
 def always_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "HERE_PIXELS", 0)
+    monkeypatch.setattr(decoding, "IN_PROCESS_PIXELS", 0)
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:

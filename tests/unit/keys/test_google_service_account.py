@@ -50,7 +50,7 @@ with_google_auth = pytest.mark.skipif(not HAS_GOOGLE_AUTH, reason="google-auth i
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with google-auth, whether this one has it or not: for what doesn't sign anything."""
-    monkeypatch.setattr(google_service_account, "_installed", lambda: True)
+    monkeypatch.setattr(google_service_account, "_google_auth_installed", lambda: True)
 
 
 def text(**changes: Any) -> str:
@@ -159,7 +159,7 @@ def test_a_path_that_sounds_like_a_document_is_a_path(name: str, installed: None
 
 def test_without_google_auth_the_message_has_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """For the very Python that runs."""
-    monkeypatch.setattr(google_service_account, "_installed", lambda: False)
+    monkeypatch.setattr(google_service_account, "_google_auth_installed", lambda: False)
     with pytest.raises(ConfigError) as refusal:
         document(text(), "X")
     assert f'"{sys.executable}" -m pip install google-auth' in str(refusal.value)

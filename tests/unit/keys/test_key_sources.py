@@ -214,7 +214,7 @@ def test_the_vendor_s_variable_counts_for_the_version_that_its_key_is_of() -> No
     for value, owner, other in (("afk_0123", V2, V1), ("d5a1c9-old-key", V1, V2)):
         environ = {SHARED: value}
         assert find_key(owner, "default", environ) == Key(value, SHARED)
-        assert find_key(other, "default", environ, borrowed=False) is None
+        assert find_key(other, "default", environ, allow_shared=False) is None
         with pytest.raises(ConfigError, match=owner.id) as refused:
             find_key(other, "default", environ)
         assert value not in str(refused.value) and SHARED in str(refused.value)

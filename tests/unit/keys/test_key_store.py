@@ -154,7 +154,7 @@ def test_a_damaged_file_is_never_written_over(content: bytes, tmp_path: Path) ->
         lambda: store(tmp_path).get("onerouter", "default"),
         lambda: store(tmp_path).put("onerouter", "default", KEY, HERE),
         lambda: store(tmp_path).delete("onerouter", "default"),
-        lambda: store(tmp_path).note_test("onerouter", "default", "works", "yes"),
+        lambda: store(tmp_path).record_test("onerouter", "default", "works", "yes"),
     ):
         with pytest.raises(ConfigError, match=r"keys\.json") as refusal:
             act()
@@ -178,7 +178,7 @@ def test_an_edited_file_with_something_else_in_it_counts_as_no_key(content: Any,
     keys = store(tmp_path)
     assert keys.get("onerouter", "default") is None and keys.tested("onerouter", "default") is None
     keys.put("onerouter", "default", KEY, HERE)
-    keys.note_test("onerouter", "default", "works", "yes")
+    keys.record_test("onerouter", "default", "works", "yes")
     assert value(tmp_path) == KEY
     assert keys.tested("onerouter", "default") == {"at": 1000.0, "verdict": "works", "text": "yes"}
 
@@ -264,10 +264,10 @@ def test_a_new_key_has_no_old_verdict(tmp_path: Path) -> None:
     """A test of the key before says nothing about the key now."""
     keys = store(tmp_path)
     keys.put("onerouter", "default", KEY, HERE)
-    keys.note_test("onerouter", "default", "refused", "no")
+    keys.record_test("onerouter", "default", "refused", "no")
     keys.put("onerouter", "default", "sim-new", HERE)
     assert keys.tested("onerouter", "default") is None
-    keys.note_test("onerouter", "default", "works", "yes")
+    keys.record_test("onerouter", "default", "works", "yes")
     keys.delete("onerouter", "default")
     assert keys.tested("onerouter", "default") is None
 
@@ -324,7 +324,7 @@ def test_a_key_entered_for_the_new_address_is_used_beside_one_in_the_environment
     store(tmp_path).put("onerouter", "default", "sim-entered", THERE)
     moved = resolver(tmp_path, {"ONEROUTER_API_KEY": KEY}, THERE)
     found = moved.keys.key(ROW, "default")
-    assert found is not None and found.value == "sim-entered" and moved.keys.elsewhere(ROW, "default") == ""
+    assert found is not None and found.value == "sim-entered" and moved.keys.unused_reason(ROW, "default") == ""
     moved.check(ProviderChoice("onerouter"))
     home = resolver(tmp_path, {"ONEROUTER_API_KEY": KEY})
     first = home.keys.key(ROW, "default")

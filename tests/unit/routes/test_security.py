@@ -43,7 +43,7 @@ def refused(method: str, named: str = "", **headers: str) -> str:
     if found:
         return found
     name = host_names.name_in(given_["Host"])
-    return "" if host_names.is_ours(name, {host_names.VARIABLE: named}, ()) else f"unknown: {name}"
+    return "" if host_names.is_own_host(name, {host_names.VARIABLE: named}, ()) else f"unknown: {name}"
 
 
 LET_IN: list[tuple[str, dict[str, str]]] = [
