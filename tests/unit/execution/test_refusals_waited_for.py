@@ -199,7 +199,7 @@ def test_a_fallback_takes_over_after_a_short_wait(tmp_path: Path, first: Answer)
     spare = Google(lambda number: MADE)
     with serving(gone) as one, serving(spare) as two:
         engine = machine(tmp_path, google=one, vertex=two)
-        engine._specs = QUICK_ROWS | {"vertex": replace(QUICK_ROWS["google"], id="vertex", key_variables=())}
+        engine._specs = QUICK_ROWS | {"vertex": replace(QUICK_ROWS["google"], id="vertex", key_env_vars=())}
         chain = ProviderChoice("google", max_parallel=1, fallback=ProviderChoice("vertex"))
         run = finish(begin(engine, 6, chain))
     assert not errors(run) and (gone.paid, spare.paid, spare.asked) == (0, 6, 6)
@@ -215,7 +215,7 @@ def test_a_provider_that_lets_go_in_time_needs_no_fallback(tmp_path: Path) -> No
     spare = Google(lambda number: MADE)
     with serving(gone) as one, serving(spare) as two:
         engine = machine(tmp_path, replace(QUICK, fallback_patience=20.0), google=one, vertex=two)
-        engine._specs = QUICK_ROWS | {"vertex": replace(QUICK_ROWS["google"], id="vertex", key_variables=())}
+        engine._specs = QUICK_ROWS | {"vertex": replace(QUICK_ROWS["google"], id="vertex", key_env_vars=())}
         run = finish(begin(engine, 1, ProviderChoice("google", fallback=ProviderChoice("vertex"))))
     assert not errors(run) and (gone.paid, spare.asked) == (1, 0)
 
