@@ -23,8 +23,8 @@ from pack.core.providers.spec import Operation, Option, ProviderSpec
 from pack.core.request import Options, Request
 
 BASE = "https://api.example.com"
-QUICK_ROWS = {name: replace(spec, poll_seconds=(0.02, 0.05)) for name, spec in BUILT_IN.items()}
-"""The built-in rows, asking after their tasks without a pause worth waiting for."""
+QUICK_SPECS = {name: replace(spec, poll_seconds=(0.02, 0.05)) for name, spec in BUILT_IN.items()}
+"""The built-in providers, polled without a pause worth waiting for."""
 
 
 def keyed(doubles: Any, *names: str, key: str = "sim-run") -> dict[str, str]:
@@ -53,7 +53,7 @@ def request(operation: Operation = "generate", references: int | None = None, **
     )
 
 
-def fitted(spec: ProviderSpec, asked: Request, model: str = "recommended") -> ResolvedRequest:
+def negotiated(spec: ProviderSpec, asked: Request, model: str = "recommended") -> ResolvedRequest:
     """How `spec` would do it. Raises Impossible."""
     found = spec.model(model)
     assert found is not None
@@ -71,7 +71,7 @@ def job(
     uploaded: Mapping[int, str] | None = None,
 ) -> Job:
     """The job that a run would hand to the dialect."""
-    how = fitted(spec, asked, model)
+    how = negotiated(spec, asked, model)
     files, _ = encode_references(asked.references, spec)
     options: dict[Option, str | int | bool] = dict(how.options)
     if how.sends_seed:
@@ -106,7 +106,7 @@ def reply(status: int = 200, value: Any = None, *, raw: bytes | None = None, **h
 
 @dataclass
 class Played:
-    """What a dialect did with a row of replies."""
+    """What a dialect did with a list of replies."""
 
     sends: list[Send] = field(default_factory=list)
     waits: list[Wait] = field(default_factory=list)
@@ -132,9 +132,11 @@ def play(work: Job, *replies: Reply, accepted: dict[str, Any] | None = None) -> 
 
     With `accepted` it resumes instead of starting.
     """
-    speech = dialect(work.spec.dialect)
+    its_dialect = dialect(work.spec.dialect)
     played = Played()
-    step: Step = speech.start(work) if accepted is None else speech.resume(work, json.loads(json.dumps(accepted)))
+    step: Step = (
+        its_dialect.start(work) if accepted is None else its_dialect.resume(work, json.loads(json.dumps(accepted)))
+    )
     left = list(replies)
     while True:
         if isinstance(step, Wait):
@@ -148,15 +150,15 @@ def play(work: Job, *replies: Reply, accepted: dict[str, Any] | None = None) -> 
         if not left:
             played.end = step
             return played
-        step = speech.next(work, json.loads(json.dumps(step.state)), left.pop(0))
+        step = its_dialect.next(work, json.loads(json.dumps(step.state)), left.pop(0))
 
 
 def drive(work: Job, transport: Transport, key: str) -> tuple[Step, int]:
     """Does all of a job over the network, without pausing; the last step and how many paid requests were sent."""
     spec = work.spec
-    speech = dialect(spec.dialect)
+    its_dialect = dialect(spec.dialect)
     header = (spec.auth_header, spec.auth_template.replace("{key}", key)) if spec.needs_key else None
-    step, paid = speech.start(work), 0
+    step, paid = its_dialect.start(work), 0
     while not isinstance(step, (Done, Failed)):
         send = step.then if isinstance(step, Wait) else step
         paid += send.paid
@@ -171,5 +173,5 @@ def drive(work: Job, transport: Transport, key: str) -> tuple[Step, int]:
             key=header if send.with_key else None,
             deadline=time.monotonic() + 20,
         )
-        step = speech.next(work, send.state, answer)
+        step = its_dialect.next(work, send.state, answer)
     return step, paid

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dialect_driver import QUICK_ROWS, drive, job, request
+from dialect_driver import QUICK_SPECS, drive, job, request
 from jsonschema import Draft202012Validator, ValidationError
 from judging import judged
 from pack.core.dialects.base.step import Done
@@ -172,7 +172,7 @@ def test_every_step_of_a_call_is_a_documented_one(
     doubles: Doubles, provider: str, operation: Operation, form: str
 ) -> None:
     """Uploads, the request itself and the polls, up to the picture; larger references are uploaded where both ways exist."""
-    spec = QUICK_ROWS[provider]
+    spec = QUICK_SPECS[provider]
     if spec.upload_above:
         spec = replace(spec, upload_above=1)
     base = doubles.base_url(provider)

@@ -20,12 +20,12 @@ from pack.core.providers.spec import Model, Operation
 from pack.core.request import MAX_SEED
 from pack.tests.doubles import start
 
-ROW = BUILT_IN["onerouter"]
+SPEC = BUILT_IN["onerouter"]
 DOCUMENTS = Path(__file__).parent / "documents"
 PAGE = {"generate": "onerouter_generations.json", "edit": "onerouter_edits.json"}
 OFFERS = [
     pytest.param(model, operation, id=f"{model.name}-{operation}")
-    for model in ROW.models
+    for model in SPEC.models
     for operation in ("generate", "edit")
 ]
 
@@ -41,7 +41,7 @@ def validator(operation: Operation, model: Model) -> Draft202012Validator:
     assert offer is not None
     page_of = {"generate": "nano-banana-2", "edit": "nano-banana-pro"}[operation]
     if model.name == page_of:
-        assert schema["properties"]["resolution"]["enum"] == list(offer.resolutions), "the row and its page differ"
+        assert schema["properties"]["resolution"]["enum"] == list(offer.resolutions), "the spec and its page differ"
     elif offer.resolutions:
         schema["properties"]["resolution"]["enum"] = list(offer.resolutions)
     else:
@@ -72,7 +72,7 @@ def test_every_body_that_is_sent_is_a_documented_one(model: Model, operation: Op
         references,
     ):
         asked = request(operation, number, aspect_ratio=ratio, resolution=resolution, **chosen)
-        send = play(job(ROW, asked, model.name, count=count)).sends[0]
+        send = play(job(SPEC, asked, model.name, count=count)).sends[0]
         assert send.url.endswith(path)
         check.validate(sent_json(send))
         bodies += 1
@@ -84,7 +84,7 @@ def test_every_documented_field_is_used_or_has_a_reason() -> None:
     """A field of the document that we never send would be a promise less than the provider's."""
     for operation, page in PAGE.items():
         documented = set(json.loads((DOCUMENTS / page).read_text())["request"]["properties"])
-        route = ROW.endpoints["generate" if operation == "generate" else "edit"]
+        route = SPEC.endpoints["generate" if operation == "generate" else "edit"]
         ours = {field.name for field in route.fields.values()} | set(route.constants) | {"model", "prompt"}
         assert documented == ours | ({route.references_field} if route.references_field else set())
 
@@ -119,7 +119,7 @@ def test_the_simulator_answers_as_documented(operation: Operation, fault: str) -
     answers = Draft202012Validator(document(operation)["response"])
     with start() as doubles:
         work = job(
-            ROW,
+            SPEC,
             request(operation, prompt=f"a fox [[sim: {fault}]]" if fault else "a fox", resolution="1K"),
             base_url=doubles.base_url("onerouter"),
             count=2,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dialect_driver import PNG, QUICK_ROWS, request
+from dialect_driver import PNG, QUICK_SPECS, request
 from pack.core.engine import Engine
 from pack.core.errors import NanoBananaError
 from pack.core.execution.run import Run
@@ -34,7 +34,7 @@ def engine_at(home: Path, provider: str, url: str, **more: str) -> Engine:
     """A machine with a key for `provider`, which is at `url`."""
     name = f"NANO_BANANA_{provider.upper()}"
     environ = {f"{name}_API_KEY": "key-of-mine-1", f"{name}_BASE_URL": url, **more}
-    return Engine(home, specs=QUICK_ROWS, environ=environ)
+    return Engine(home, specs=QUICK_SPECS, environ=environ)
 
 
 def play(engine: Engine, provider: str, asked: Request | None = None, count: int = 1, parallel: int = 0) -> Run:

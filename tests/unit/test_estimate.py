@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from dialect_driver import QUICK_ROWS, keyed, request, tiny
+from dialect_driver import QUICK_SPECS, keyed, request, tiny
 from pack.core.custom_providers.settings_form import save
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, Impossible
@@ -29,7 +29,7 @@ KEY = "sim-canary-90ab"
 def machine(doubles: Doubles, home: Path, *names: str, own: bool = False, **more: str) -> Engine:
     environ = {f"NANO_BANANA_{name}": value for name, value in more.items()}
     environ |= keyed(doubles, *names, key=KEY)
-    specs = None if own else QUICK_ROWS
+    specs = None if own else QUICK_SPECS
     return Engine(home, local_address=lambda: doubles.base_url("offline"), specs=specs, environ=environ)
 
 
@@ -104,7 +104,7 @@ def test_the_request_that_is_shown_is_the_one_that_is_sent(
     got = sorted(doubles.request_log()["requests"], key=lambda entry: str(entry["fields"]))
     want = sorted(shown.sends, key=lambda send: str(without_pictures(fields_of(send), set())))
     assert len(want) == len(got) and sum(len(send["slots"]) for send in want) == 3
-    pictures = {QUICK_ROWS[provider].endpoints[operation].references_field} - {""}
+    pictures = {QUICK_SPECS[provider].endpoints[operation].references_field} - {""}
 
     def facts(method: str, path: str, query: str, kind: str, fields: Any) -> str:
         return json.dumps([method, path, query, kind, without_pictures(fields, pictures)], sort_keys=True)
@@ -123,8 +123,10 @@ def test_the_request_that_is_shown_is_the_one_that_is_sent(
     assert sorted(promised) == sent
     for send, entry in zip(want, got, strict=True):
         assert KEY not in json.dumps(send)
-        header = send["headers"].get(QUICK_ROWS[provider].auth_header)
-        assert header == (None if provider == "offline" else QUICK_ROWS[provider].auth_template.replace("{key}", "***"))
+        header = send["headers"].get(QUICK_SPECS[provider].auth_header)
+        assert header == (
+            None if provider == "offline" else QUICK_SPECS[provider].auth_template.replace("{key}", "***")
+        )
         assert (
             len(re.findall(r"picture \d", send["body"]))
             == len(entry["references"])
@@ -327,7 +329,7 @@ def test_the_project_of_the_key_is_in_the_address_that_is_shown(doubles: Doubles
         "private_key": "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n",
         "token_uri": "https://token.example",
     }
-    engine = Engine(tmp_path, specs=QUICK_ROWS, environ={"NANO_BANANA_VERTEX_API_KEY": json.dumps(account)})
+    engine = Engine(tmp_path, specs=QUICK_SPECS, environ={"NANO_BANANA_VERTEX_API_KEY": json.dumps(account)})
     (shown,) = told(engine, ProviderChoice("vertex"), request()).sends
     assert "/projects/my-project/" in shown["url"] and "me@x.example" not in json.dumps(shown)
 
@@ -362,7 +364,7 @@ def test_the_dearer_figure_is_what_the_caps_see(doubles: Doubles, tmp_path: Path
 
 def test_vertex_has_prices_of_its_own(doubles: Doubles) -> None:
     """Where they are established; what isn't stays unknown and counts as the dearest."""
-    vertex = QUICK_ROWS["vertex"]
+    vertex = QUICK_SPECS["vertex"]
     newest = vertex.model("nano-banana-2.1")
     assert newest is not None and newest.price is not None
     assert (

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from dialect_driver import fitted, request, tiny
+from dialect_driver import negotiated, request, tiny
 from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.providers import BUILT_IN
@@ -16,7 +16,7 @@ RUNFLOW, OFFLINE = BUILT_IN["runflow"], BUILT_IN["offline"]
 
 
 def fingerprint(asked: Request, provider: str = "offline", model: str = "recommended", slot: int = 0) -> str:
-    return fitted(BUILT_IN[provider], asked, model).fingerprint(asked, replace(asked, num_images=16).slots()[slot])
+    return negotiated(BUILT_IN[provider], asked, model).fingerprint(asked, replace(asked, num_images=16).slots()[slot])
 
 
 # ------------------------------------------------------------------------------------------------------------- seeds
@@ -110,7 +110,7 @@ def test_count_frame_and_encoding_are_no_part_of_it() -> None:
 def test_address_key_timeout_and_price_are_no_part_of_it() -> None:
     """The row's facts that don't shape the picture may change without losing what was paid."""
     spec = replace(RUNFLOW, base_url="https://else.example", label="Else", max_parallel=1, poll_seconds=(9.0, 9.0))
-    ours, theirs = fitted(RUNFLOW, BASE), fitted(spec, BASE)
+    ours, theirs = negotiated(RUNFLOW, BASE), negotiated(spec, BASE)
     assert ours.fingerprint(BASE, BASE.slots()[0]) == theirs.fingerprint(BASE, BASE.slots()[0])
 
 

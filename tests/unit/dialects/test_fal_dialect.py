@@ -13,7 +13,7 @@ from pack.core.dialects.fal import DIALECT as fal
 from pack.core.execution import charge, retry_policy
 from pack.core.providers import BUILT_IN
 
-ROW = BUILT_IN["fal"]
+SPEC = BUILT_IN["fal"]
 URL = "https://v3.fal.media/files/out.png"
 PICTURES = {"images": [{"url": URL, "content_type": "image/png"}], "description": "A fox."}
 APP = f"{BASE}/google/nano-banana-2.1/requests/r-1"
@@ -32,7 +32,7 @@ COMPLETED = reply(200, {"status": "COMPLETED"})
 
 def ended(result: Reply, completed: Reply = COMPLETED) -> Any:
     """How a request ends whose result is answered with `result`."""
-    return play(job(ROW, request()), reply(200, TAKEN), completed, result).end
+    return play(job(SPEC, request()), reply(200, TAKEN), completed, result).end
 
 
 # --------------------------------------------------------------------------------------------------- asking
@@ -49,7 +49,7 @@ def test_a_request_is_a_flat_body_at_its_endpoint() -> None:
         system_prompt="Be brief.",
         web_search=True,
     )
-    played = play(job(ROW, asked, count=3), reply(200, TAKEN), COMPLETED, reply(200, PICTURES))
+    played = play(job(SPEC, asked, count=3), reply(200, TAKEN), COMPLETED, reply(200, PICTURES))
     assert played.paths == [
         "POST /google/nano-banana-2.1",
         "GET /google/nano-banana-2.1/requests/r-1/status",
@@ -73,7 +73,7 @@ def test_a_request_is_a_flat_body_at_its_endpoint() -> None:
 @pytest.mark.parametrize(("asked", "sent"), [("default", None), ("on", True), ("off", False)])
 def test_the_limit_of_generations_is_sent_only_when_it_was_asked_for(asked: str, sent: bool | None) -> None:
     """Its default differs by model and by source."""
-    body = sent_json(play(job(ROW, request(limit_generations=asked))).sends[0])
+    body = sent_json(play(job(SPEC, request(limit_generations=asked))).sends[0])
     assert body.get("limit_generations") is sent
 
 
@@ -89,8 +89,8 @@ def test_the_limit_of_generations_is_sent_only_when_it_was_asked_for(asked: str,
 )
 def test_each_model_has_its_endpoint_and_an_edit_its_own(model: str, endpoint: str) -> None:
     """The newer ones under `google/`; without addresses in the answer, an edit's status leaves `/edit` out."""
-    assert play(job(ROW, request(), model)).paths == [f"POST /{endpoint}"]
-    played = play(job(ROW, request("edit"), model), reply(200, {"request_id": "r-1"}), COMPLETED)
+    assert play(job(SPEC, request(), model)).paths == [f"POST /{endpoint}"]
+    played = play(job(SPEC, request("edit"), model), reply(200, {"request_id": "r-1"}), COMPLETED)
     assert played.paths == [
         f"POST /{endpoint}/edit",
         f"GET /{endpoint}/requests/r-1/status",
@@ -100,13 +100,13 @@ def test_each_model_has_its_endpoint_and_an_edit_its_own(model: str, endpoint: s
 
 def test_a_model_s_own_levels_of_thinking() -> None:
     """2.1 has three, the older two: `medium` is left out there with a notice that names what there is."""
-    from dialect_driver import fitted
+    from dialect_driver import negotiated
 
-    assert ("thinking", "medium") in fitted(ROW, request(thinking="medium"), "nano-banana-2.1").options
+    assert ("thinking", "medium") in negotiated(SPEC, request(thinking="medium"), "nano-banana-2.1").options
     for model in ("nano-banana-2", "nano-banana-lite"):
-        how = fitted(ROW, request(thinking="medium"), model)
+        how = negotiated(SPEC, request(thinking="medium"), model)
         assert not how.options and "only has minimal, high" in " ".join(how.notices)
-        assert ("thinking", "high") in fitted(ROW, request(thinking="high"), model).options
+        assert ("thinking", "high") in negotiated(SPEC, request(thinking="high"), model).options
 
 
 # --------------------------------------------------------------------------------------------------- addresses
@@ -131,23 +131,23 @@ def test_a_model_s_own_levels_of_thinking() -> None:
 def test_addresses_elsewhere_are_not_used(foreign: object) -> None:
     """The key goes to fal alone: what points elsewhere is built instead, without the sub-path."""
     taken = {**TAKEN, "status_url": foreign, "response_url": foreign, "cancel_url": foreign}
-    played = play(job(ROW, request("edit")), reply(200, taken), COMPLETED, reply(200, PICTURES))
+    played = play(job(SPEC, request("edit")), reply(200, taken), COMPLETED, reply(200, PICTURES))
     assert [send.url for send in played.sends[1:]] == [f"{APP}/status", APP]
     assert all(send.with_key for send in played.sends)
-    drop = fal.cancel(job(ROW, request("edit")), played.sends[1].accepted or {})
+    drop = fal.cancel(job(SPEC, request("edit")), played.sends[1].accepted or {})
     assert drop is not None and drop.url == f"{APP}/cancel"
 
 
 def test_the_given_addresses_are_used_as_they_are() -> None:
     """At the provider's own origin, with whatever path and query they have."""
     taken = {**TAKEN, "status_url": f"{BASE}/elsewhere/s?x=1", "response_url": f"{BASE}/elsewhere/r"}
-    played = play(job(ROW, request()), reply(200, taken), COMPLETED, reply(200, PICTURES))
+    played = play(job(SPEC, request()), reply(200, taken), COMPLETED, reply(200, PICTURES))
     assert played.paths[1:] == ["GET /elsewhere/s?x=1", "GET /elsewhere/r"]
 
 
 def test_an_id_can_t_lead_elsewhere() -> None:
     """It is one segment of a path, whatever is in it."""
-    played = play(job(ROW, request()), reply(200, {"request_id": "../../account?x="}), QUEUED)
+    played = play(job(SPEC, request()), reply(200, {"request_id": "../../account?x="}), QUEUED)
     assert played.paths[1] == "GET /google/nano-banana-2.1/requests/..%2F..%2Faccount%3Fx%3D/status"
 
 
@@ -156,7 +156,7 @@ def test_an_id_can_t_lead_elsewhere() -> None:
 
 def test_a_queue_is_waited_for_with_growing_pauses() -> None:
     """202 in the queue and at work, then the result; the word is shown."""
-    played = play(job(ROW, request()), reply(200, TAKEN), QUEUED, WORKING, COMPLETED, reply(200, PICTURES))
+    played = play(job(SPEC, request()), reply(200, TAKEN), QUEUED, WORKING, COMPLETED, reply(200, PICTURES))
     assert [wait.progress for wait in played.waits] == ["in queue", "in queue", "in progress"]
     assert [wait.seconds for wait in played.waits] == [1.0, 1.5, 2.25]
     assert isinstance(played.end, Done)
@@ -165,14 +165,14 @@ def test_a_queue_is_waited_for_with_growing_pauses() -> None:
 def test_an_unknown_status_means_that_it_still_runs() -> None:
     """Also one without any word."""
     for odd in ({"status": "PERCOLATING"}, {"status": None}, {}):
-        assert isinstance(play(job(ROW, request()), reply(200, TAKEN), reply(202, odd)).end, Send)
+        assert isinstance(play(job(SPEC, request()), reply(200, TAKEN), reply(202, odd)).end, Send)
 
 
 def test_a_request_is_found_again_after_a_restart() -> None:
     """From wherever it was left: while it was followed, and after it was completed."""
-    played = play(job(ROW, request("edit")), reply(200, TAKEN), COMPLETED)
+    played = play(job(SPEC, request("edit")), reply(200, TAKEN), COMPLETED)
     for accepted in (played.sends[1].accepted, played.sends[2].accepted):
-        again = play(job(ROW, request()), *_to_the_end(accepted), accepted=accepted)
+        again = play(job(SPEC, request()), *_to_the_end(accepted), accepted=accepted)
         assert again.done.images == (ImageRef(url=URL),)
 
 
@@ -183,13 +183,13 @@ def _to_the_end(accepted: Any) -> list[Reply]:
 def test_a_result_that_is_not_there_yet_is_asked_for_later() -> None:
     """The status was ahead of it."""
     for early in (reply(400, {"detail": "Request is still in progress"}), WORKING):
-        played = play(job(ROW, request()), reply(200, TAKEN), COMPLETED, early, COMPLETED, reply(200, PICTURES))
+        played = play(job(SPEC, request()), reply(200, TAKEN), COMPLETED, early, COMPLETED, reply(200, PICTURES))
         assert played.done.images == (ImageRef(url=URL),)
 
 
 def test_pictures_in_the_answer_to_the_submission_are_taken() -> None:
     """A gateway that waits for the queue itself."""
-    assert play(job(ROW, request()), reply(200, PICTURES)).done.images == (ImageRef(url=URL),)
+    assert play(job(SPEC, request()), reply(200, PICTURES)).done.images == (ImageRef(url=URL),)
 
 
 def test_a_data_uri_is_a_result_too() -> None:
@@ -234,14 +234,14 @@ def test_an_error_in_place_of_the_result_is_how_the_run_ended(result: Reply, kin
     """It ends the call: it is not asked for again, and 5xx is free as documented."""
     fault = ended(result).fault
     assert (fault.kind, fault.unbilled) == (kind, unbilled)
-    told = retry_policy.after_failure(ROW, fault, result.headers, paid=False, attempt=1, now=0, jitter=0)
+    told = retry_policy.after_failure(SPEC, fault, result.headers, paid=False, attempt=1, now=0, jitter=0)
     # An empty list without a word, and without a word about the bill, is asked about before it is paid again.
     silent = kind == "empty" and not fault.message and not unbilled
     assert isinstance(told, retry_policy.GiveUp) and charge.disposition_of(fault, accepted=True) == (
         "unresolved" if silent else "final"
     )
     charged = {None: "maybe", True: "no", False: "yes"}[unbilled]
-    assert charge.charged_by(ROW, fault, accepted=True) == charged
+    assert charge.charged_by(SPEC, fault, accepted=True) == charged
 
 
 def test_the_status_may_carry_the_error() -> None:
@@ -257,7 +257,7 @@ def test_the_status_may_carry_the_error() -> None:
 def test_a_gateway_in_the_way_of_the_result_is_asked_again(status: int) -> None:
     """It says nothing about the run, which may have been a success."""
     fault = ended(reply(status, raw=b"<html><title>Bad Gateway</title></html>")).fault
-    told = retry_policy.after_failure(ROW, fault, {}, paid=False, attempt=1, now=0, jitter=0)
+    told = retry_policy.after_failure(SPEC, fault, {}, paid=False, attempt=1, now=0, jitter=0)
     assert isinstance(told, retry_policy.Retry) and charge.disposition_of(fault, accepted=True) == "resumable"
 
 
@@ -265,8 +265,8 @@ def test_a_500_without_a_type_is_looked_at_for_a_while() -> None:
     """It may be a stumbling API or the run's own end: a picture may still come, and waiting has an end."""
     odd = reply(500, {"detail": "Internal Server Error"})
     start = (reply(200, TAKEN), COMPLETED)
-    assert isinstance(play(job(ROW, request()), *start, *[odd] * 5, reply(200, PICTURES)).end, Done)
-    fault = play(job(ROW, request()), *start, *[odd] * 6).failed.fault
+    assert isinstance(play(job(SPEC, request()), *start, *[odd] * 5, reply(200, PICTURES)).end, Done)
+    fault = play(job(SPEC, request()), *start, *[odd] * 6).failed.fault
     assert (fault.kind, fault.unbilled, charge.disposition_of(fault, accepted=True)) == ("task", None, "final")
 
 
@@ -289,9 +289,9 @@ def test_a_result_that_is_denied_to_us_can_still_be_had(status: int, kind: str, 
 @pytest.mark.parametrize("replies", [[reply(404, {"detail": "Not found"})], [COMPLETED, reply(404, {})]])
 def test_a_request_that_is_not_known_any_more_is_lost(replies: list[Reply]) -> None:
     """At its status or at its result: it may have been paid."""
-    failed = play(job(ROW, request()), reply(200, TAKEN), *replies).failed
+    failed = play(job(SPEC, request()), reply(200, TAKEN), *replies).failed
     assert failed.task == "r-1" and charge.disposition_of(failed.fault, accepted=True) == "unresolved"
-    assert charge.charged_by(ROW, failed.fault, accepted=True) == "maybe"
+    assert charge.charged_by(SPEC, failed.fault, accepted=True) == "maybe"
 
 
 # --------------------------------------------------------------------------------------------------- refused at once
@@ -312,17 +312,17 @@ def test_a_request_that_is_not_known_any_more_is_lost(replies: list[Reply]) -> N
 )
 def test_a_submission_that_is_refused(answer: Reply, kind: str, words: str) -> None:
     """`detail` is a list or a string; nothing was taken, so nothing is charged."""
-    fault = play(job(ROW, request()), answer).failed.fault
+    fault = play(job(SPEC, request()), answer).failed.fault
     assert fault.kind == kind and words in fault.message
-    assert charge.charged_by(ROW, fault, accepted=False) == "no"
+    assert charge.charged_by(SPEC, fault, accepted=False) == "no"
 
 
 @pytest.mark.parametrize(("word", "again"), [("true", True), ("", True), ("false", False), ("False", False)])
 def test_what_says_that_asking_again_won_t_help_is_not_asked_again(word: str, again: bool) -> None:
     """`X-Fal-Retryable`, on a refusal before work."""
     headers = {"x_fal_retryable": word} if word else {}
-    fault = play(job(ROW, request()), reply(503, {"detail": "Down"}, **headers)).failed.fault
-    told = retry_policy.after_failure(ROW, fault, {}, paid=True, attempt=1, now=0, jitter=0)
+    fault = play(job(SPEC, request()), reply(503, {"detail": "Down"}, **headers)).failed.fault
+    told = retry_policy.after_failure(SPEC, fault, {}, paid=True, attempt=1, now=0, jitter=0)
     assert isinstance(told, retry_policy.Retry) is again
     assert again or told == retry_policy.GiveUp("no")
 
@@ -330,15 +330,15 @@ def test_what_says_that_asking_again_won_t_help_is_not_asked_again(word: str, ag
 @pytest.mark.parametrize("body", [b"", b"[]", b'"ok"', b"<html></html>", b"{}", b'{"status": "IN_QUEUE"}'])
 def test_a_submission_answered_with_something_else_may_have_been_paid(body: bytes) -> None:
     """There is nothing to follow."""
-    fault = play(job(ROW, request()), reply(200, raw=body)).failed.fault
-    assert charge.charged_by(ROW, fault, accepted=False) == "maybe"
+    fault = play(job(SPEC, request()), reply(200, raw=body)).failed.fault
+    assert charge.charged_by(SPEC, fault, accepted=False) == "maybe"
 
 
 # --------------------------------------------------------------------------------------------------- references
 
 
 def test_small_references_go_inside_in_order() -> None:
-    played = play(job(ROW, request("edit", 3)))
+    played = play(job(SPEC, request("edit", 3)))
     sent = sent_json(played.sends[0])
     assert played.paths == ["POST /google/nano-banana-2.1/edit"] and sent["aspect_ratio"] == "auto"
     assert all(one.startswith("data:image/webp;base64,") for one in sent["image_urls"]) and len(sent["image_urls"]) == 3
@@ -352,7 +352,7 @@ def announced(number: int) -> Reply:
 
 def test_large_references_are_uploaded_largest_first_until_the_rest_fits() -> None:
     """Announced at fal's second origin with the key, put at the address in the answer without it; the order stays."""
-    work = job(replace(ROW, base_url=BASE, upload_above=400), request("edit", 2))
+    work = job(replace(SPEC, base_url=BASE, upload_above=400), request("edit", 2))
     large, small = b"L" * 600, b"s" * 60
     work = replace(
         work,
@@ -375,13 +375,13 @@ def test_large_references_are_uploaded_largest_first_until_the_rest_fits() -> No
 
 def test_uploads_stay_where_the_key_was_entered_for() -> None:
     """fal at another address than its own: its uploads go there too, and never to fal's."""
-    played = play(job(replace(ROW, upload_above=1), request("edit")))
+    played = play(job(replace(SPEC, upload_above=1), request("edit")))
     assert played.paths == ["POST /storage/upload/initiate?storage_type=fal-cdn-v3"]
 
 
 def test_what_is_uploaded_already_is_not_uploaded_again() -> None:
     work = job(
-        replace(ROW, upload_above=1), request("edit", 2), uploaded={0: "https://f.example/0", 1: "https://f.example/1"}
+        replace(SPEC, upload_above=1), request("edit", 2), uploaded={0: "https://f.example/0", 1: "https://f.example/1"}
     )
     assert sent_json(play(work).sends[0])["image_urls"] == ["https://f.example/0", "https://f.example/1"]
 
@@ -398,7 +398,7 @@ def test_what_is_uploaded_already_is_not_uploaded_again() -> None:
     ],
 )
 def test_a_failed_upload_ends_before_anything_is_paid(answers: list[Reply]) -> None:
-    played = play(job(replace(ROW, upload_above=1), request("edit")), *answers)
+    played = play(job(replace(SPEC, upload_above=1), request("edit")), *answers)
     assert played.failed and not any(send.paid for send in played.sends)
 
 
@@ -407,12 +407,12 @@ def test_a_failed_upload_ends_before_anything_is_paid(answers: list[Reply]) -> N
 
 def accepted_at(*statuses: Reply) -> Any:
     """The task as it was last seen."""
-    return play(job(ROW, request()), reply(200, TAKEN), *statuses).sends[-1].accepted
+    return play(job(SPEC, request()), reply(200, TAKEN), *statuses).sends[-1].accepted
 
 
 def test_only_what_waits_in_the_queue_is_cancelled() -> None:
     """What is at work, or ended, could be billed without a picture."""
-    work = job(ROW, request())
+    work = job(SPEC, request())
     assert isinstance(dialect("fal"), Cancels)
     for accepted in (accepted_at(), accepted_at(QUEUED)):
         drop = fal.cancel(work, accepted)
@@ -423,7 +423,7 @@ def test_only_what_waits_in_the_queue_is_cancelled() -> None:
 
 def cancelled(answer: Reply, *then: Reply) -> Any:
     """What comes of a request that was in the queue when it was cancelled."""
-    work = job(ROW, request())
+    work = job(SPEC, request())
     drop = fal.cancel(work, accepted_at(QUEUED))
     assert drop is not None
     step: Any = fal.next(work, drop.state, answer)

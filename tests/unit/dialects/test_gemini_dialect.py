@@ -16,7 +16,7 @@ from pack.core.execution.result_choice import chosen
 from pack.core.execution.retry_policy import GiveUp, Retry, after_failure, charged_by
 from pack.core.providers import BUILT_IN
 
-ROW, VERTEX = BUILT_IN["google"], BUILT_IN["vertex"]
+SPEC, VERTEX = BUILT_IN["google"], BUILT_IN["vertex"]
 B64 = base64.b64encode(PNG).decode()
 OTHER = PNG[:-12] + b"\0\0\0\0tEXt" + PNG[-12:]
 """Another picture by its bytes; nobody decodes it here."""
@@ -38,7 +38,7 @@ def error(code: int, status: str, message: str, *details: dict[str, Any]) -> dic
 
 def asked(value: Any, status: int = 200) -> Played:
     """One picture asked for, answered with `value`."""
-    return play(job(ROW, request()), reply(status, value))
+    return play(job(SPEC, request()), reply(status, value))
 
 
 # ------------------------------------------------------------------------------------------------- what is sent
@@ -58,7 +58,7 @@ def test_a_plain_prompt_asks_for_a_picture_and_nothing_else() -> None:
 def test_every_option_has_its_place() -> None:
     """Nested names, the size's own spelling, and the three that are lists or objects."""
     work = job(
-        ROW,
+        SPEC,
         request(
             aspect_ratio="8:1",
             resolution="0.5K",
@@ -86,7 +86,7 @@ def test_a_higher_tolerance_is_never_stricter() -> None:
     """Six levels on five thresholds, from the strictest to none."""
     order = ["BLOCK_LOW_AND_ABOVE", "BLOCK_MEDIUM_AND_ABOVE", "BLOCK_ONLY_HIGH", "BLOCK_NONE", "OFF"]
     spelled = [
-        sent_json(play(job(ROW, request(safety_tolerance=str(level)))).sends[0])["safetySettings"][0]["threshold"]
+        sent_json(play(job(SPEC, request(safety_tolerance=str(level)))).sends[0])["safetySettings"][0]["threshold"]
         for level in range(1, 7)
     ]
     ranks = [order.index(threshold) for threshold in spelled]
@@ -96,7 +96,7 @@ def test_a_higher_tolerance_is_never_stricter() -> None:
 @pytest.mark.parametrize("model", ["nano-banana", "nano-banana-lite"])
 def test_a_model_with_one_size_is_never_told_a_size(model: str) -> None:
     """It answers an error to the mere field."""
-    value = sent_json(play(job(ROW, request(resolution="1K", aspect_ratio="4:3"), model)).sends[0])
+    value = sent_json(play(job(SPEC, request(resolution="1K", aspect_ratio="4:3"), model)).sends[0])
     assert value["generationConfig"]["imageConfig"] == {"aspectRatio": "4:3"}
 
 
@@ -109,12 +109,12 @@ def test_the_file_format_is_vertex_s_alone() -> None:
     ]
     options = sent_json(played.sends[0])["generationConfig"]["imageConfig"]["imageOutputOptions"]
     assert options == {"mimeType": "image/jpeg"}
-    assert "imageConfig" not in sent_json(play(job(ROW, wanted)).sends[0])["generationConfig"]
+    assert "imageConfig" not in sent_json(play(job(SPEC, wanted)).sends[0])["generationConfig"]
 
 
 def test_references_go_inside_in_their_order_after_the_prompt() -> None:
     """Bare base64 with the type of the file."""
-    work = job(ROW, request("edit", 3))
+    work = job(SPEC, request("edit", 3))
     parts = sent_json(play(work).sends[0])["contents"][0]["parts"]
     assert parts[0] == {"text": "a fox in snow"}
     assert [base64.b64decode(part["inlineData"]["data"]) for part in parts[1:]] == [p.data for p in work.references]
@@ -123,19 +123,19 @@ def test_references_go_inside_in_their_order_after_the_prompt() -> None:
 
 def test_the_ratio_of_a_lone_reference_is_left_to_the_provider() -> None:
     """Of several, nobody knows whose it would take: the first one's is named."""
-    alone = sent_json(play(job(ROW, request("edit", 1))).sends[0])
+    alone = sent_json(play(job(SPEC, request("edit", 1))).sends[0])
     assert "imageConfig" not in alone["generationConfig"]
-    several = sent_json(play(job(ROW, request("edit", 2))).sends[0])
+    several = sent_json(play(job(SPEC, request("edit", 2))).sends[0])
     assert several["generationConfig"]["imageConfig"] == {"aspectRatio": "5:4"}, "5x4 pixels"
 
 
-def test_a_row_with_another_address_speaks_the_same() -> None:
+def test_a_spec_with_another_address_has_the_same_body() -> None:
     """A reseller: another prefix and another header, no code."""
     routes = {
         name: replace(route, path="/gemini/v1beta/models/{model}:generateContent")
-        for name, route in ROW.endpoints.items()
+        for name, route in SPEC.endpoints.items()
     }
-    spec = replace(ROW, id="reseller", endpoints=routes, reference_encoding="base64", auth_header="Authorization")
+    spec = replace(SPEC, id="reseller", endpoints=routes, reference_encoding="base64", auth_header="Authorization")
     played = play(job(spec, request()), reply(value=answer(inline())))
     assert played.paths == ["POST /gemini/v1beta/models/gemini-nano-banana-2.1:generateContent"] and played.done
 
@@ -157,8 +157,8 @@ def finished(number: int, stage: str = "ACTIVE") -> Reply:
     return reply(value={"file": file})
 
 
-SMALL = replace(ROW, upload_above=10)
-"""A row for which every picture is too large to go inside."""
+SMALL = replace(SPEC, upload_above=10)
+"""A spec for which every picture is too large to go inside."""
 
 
 def test_what_is_too_large_is_uploaded_first_for_nothing() -> None:
@@ -193,7 +193,7 @@ def test_what_is_too_large_is_uploaded_first_for_nothing() -> None:
 
 def test_only_the_largest_are_uploaded() -> None:
     """As many as it takes for the rest to fit inside; the order in the body stays."""
-    work = job(ROW, request("edit", 3))
+    work = job(SPEC, request("edit", 3))
     large = replace(work.references[1], data=b"x" * 16_000_000)
     work = replace(work, references=(work.references[0], large, work.references[2]))
     played = play(work, announced(1), finished(1), reply(value=answer(inline())))
@@ -203,12 +203,12 @@ def test_only_the_largest_are_uploaded() -> None:
 
 def test_a_request_that_just_fits_is_not_uploaded() -> None:
     """To the byte: the limit is the whole body's."""
-    work = job(ROW, request("edit", 1))
+    work = job(SPEC, request("edit", 1))
     body = play(work).sends[0].body
     assert body is not None
-    exact = replace(work, spec=replace(ROW, upload_above=len(body)))
+    exact = replace(work, spec=replace(SPEC, upload_above=len(body)))
     assert len(play(exact).sends) == 1 and play(exact).sends[0].paid
-    assert not play(replace(work, spec=replace(ROW, upload_above=len(body) - 1))).sends[0].paid
+    assert not play(replace(work, spec=replace(SPEC, upload_above=len(body) - 1))).sends[0].paid
 
 
 def test_what_is_uploaded_already_is_named_again() -> None:
@@ -343,7 +343,7 @@ def test_the_answer_s_own_id_is_the_request_s() -> None:
 def test_data_that_is_no_picture_may_have_been_paid() -> None:
     """Unlike an answer without any."""
     fault = asked(answer(inline(base64.b64encode(b"<html>").decode()))).failed.fault
-    assert fault.kind == "unreadable" and charged_by(ROW, fault, accepted=False) == "maybe"
+    assert fault.kind == "unreadable" and charged_by(SPEC, fault, accepted=False) == "maybe"
 
 
 # ------------------------------------------------------------------------------------------- a 200 that declines
@@ -384,7 +384,7 @@ def test_every_reason_of_google_s_sdk_has_words_of_its_own(reason: str) -> None:
 def test_a_disabled_account_is_not_an_empty_answer() -> None:
     """It is told as the account's trouble, and what was made by then may have been charged."""
     fault = asked(answer(reason="PUP_LIMITED_DISABLED")).failed.fault
-    error = failure(fault, ROW.label, charged_by(ROW, fault, accepted=False))
+    error = failure(fault, SPEC.label, charged_by(SPEC, fault, accepted=False))
     assert error.kind == "account" and error.charged == "maybe"
     assert "limited or disabled this account" in error.what and "Prohibited Use Policy" in error.cure
 
@@ -420,7 +420,7 @@ def test_words_alone_are_the_message() -> None:
 def test_an_empty_answer_is_empty(value: dict[str, Any]) -> None:
     """And may have been charged: nobody says."""
     fault = asked(value).failed.fault
-    assert fault.kind == "empty" and charged_by(ROW, fault, accepted=False) == "maybe"
+    assert fault.kind == "empty" and charged_by(SPEC, fault, accepted=False) == "maybe"
 
 
 def test_an_error_in_a_200_keeps_its_words() -> None:
@@ -490,7 +490,7 @@ def test_the_pause_that_a_body_asks_for_is_kept(delay: str) -> None:
     """A refusal before work: it is sent again after that."""
     fault = asked(quota("PerMinute", delay=delay), 429).failed.fault
     assert fault.retry_after == float(delay[:-1])
-    again = after_failure(ROW, fault, {}, paid=True, attempt=1, now=0, jitter=0)
+    again = after_failure(SPEC, fault, {}, paid=True, attempt=1, now=0, jitter=0)
     assert again == Retry(float(delay[:-1]))
 
 
@@ -504,8 +504,8 @@ def test_a_pause_that_makes_no_sense_is_none(delay: Any) -> None:
 def test_a_key_without_billing_is_not_asked_again() -> None:
     """However short the pause it names: image models have no free tier. Nothing was charged, and the key is fine."""
     fault = asked(quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier", delay="1s"), 429).failed.fault
-    assert isinstance(after_failure(ROW, fault, {}, paid=True, attempt=1, now=0, jitter=0), GiveUp)
-    assert charged_by(ROW, fault, accepted=False) == "no"
+    assert isinstance(after_failure(SPEC, fault, {}, paid=True, attempt=1, now=0, jitter=0), GiveUp)
+    assert charged_by(SPEC, fault, accepted=False) == "no"
     assert "key is fine" in fault.cure and "billing" in fault.cure
     daily = asked(quota("GenerateRequestsPerDayPerProjectPerModel"), 429).failed.fault
     assert "key is fine" in daily.cure and "billing" not in daily.cure
@@ -520,7 +520,7 @@ def test_a_region_that_is_not_served_is_said_with_the_way_out() -> None:
 def test_a_cancelled_operation_may_have_been_charged() -> None:
     """Nobody here cancels: what stood behind it may have finished."""
     fault = asked(error(499, "CANCELLED", "x"), 499).failed.fault
-    assert charged_by(ROW, fault, accepted=False) == "maybe"
+    assert charged_by(SPEC, fault, accepted=False) == "maybe"
     assert asked("nonsense", 499).failed.fault.kind == "server"
 
 

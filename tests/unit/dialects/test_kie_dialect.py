@@ -12,7 +12,7 @@ from pack.core.dialects.base.step import ImageRef, Reply, Send
 from pack.core.execution.charge import charged_by, disposition_of
 from pack.core.providers import BUILT_IN
 
-ROW = BUILT_IN["kie"]
+SPEC = BUILT_IN["kie"]
 URL = "https://tempfile.example.com/out.png"
 CREATED = {"code": 200, "msg": "success", "data": {"taskId": "task_12"}}
 POLL = "GET /api/v1/jobs/recordInfo?taskId=task_12"
@@ -43,7 +43,7 @@ def sent_form(send: Send) -> bytes:
 
 def test_a_task_is_created_and_followed_to_what_it_made() -> None:
     """`resultJson` is JSON inside a string; what the record repeats of the request is no result."""
-    work = job(ROW, request(aspect_ratio="9:16", resolution="4K", output_format="jpeg"), "nano-banana-pro")
+    work = job(SPEC, request(aspect_ratio="9:16", resolution="4K", output_format="jpeg"), "nano-banana-pro")
     played = play(work, reply(value=CREATED), record("waiting"), record("queuing"), record("generating"), success(URL))
     assert played.paths == ["POST /api/v1/jobs/createTask", *[POLL] * 4]
     assert [send.paid for send in played.sends] == [True, False, False, False, False]
@@ -68,7 +68,7 @@ def test_a_task_is_created_and_followed_to_what_it_made() -> None:
 )
 def test_every_model_has_its_own_names(model: str, ratio: str, references: str, wire: str) -> None:
     """Wrong ones are ignored without a word by the real one. `image_size` is the first model's older name of the ratio."""
-    body = sent_json(play(job(ROW, request("edit", aspect_ratio="3:2"), model), uploaded(0)).sends[-1])
+    body = sent_json(play(job(SPEC, request("edit", aspect_ratio="3:2"), model), uploaded(0)).sends[-1])
     assert body["model"] == wire
     assert body["input"] == {
         "prompt": "a fox in snow",
@@ -79,7 +79,7 @@ def test_every_model_has_its_own_names(model: str, ratio: str, references: str, 
 
 def test_references_go_up_to_the_other_address_with_the_key() -> None:
     """One form each: the file, the folder, a name that no other picture has; then the paid request at the API."""
-    work = replace(job(ROW, request("edit", 2)), base_url=ROW.base_url)
+    work = replace(job(SPEC, request("edit", 2)), base_url=SPEC.base_url)
     played = play(work, uploaded(0), uploaded(1, "fileUrl"), reply(value=CREATED))
     assert [send.url for send in played.sends[:3]] == [
         "https://kieai.redpandaai.co/api/file-stream-upload",
@@ -100,15 +100,15 @@ def test_references_go_up_to_the_other_address_with_the_key() -> None:
 
 def test_at_another_address_the_uploads_go_there_too() -> None:
     """A key that was entered for a stand-in is not sent to the real one."""
-    assert play(job(ROW, request("edit"))).sends[0].url == f"{BASE}/api/file-stream-upload"
+    assert play(job(SPEC, request("edit"))).sends[0].url == f"{BASE}/api/file-stream-upload"
 
 
 def test_the_same_picture_has_the_same_name() -> None:
     """Overwriting it with itself does no harm; and what is up already isn't sent again."""
-    work = replace(job(ROW, request("edit")), references=job(ROW, request("edit", 2)).references[:1] * 2)
+    work = replace(job(SPEC, request("edit")), references=job(SPEC, request("edit", 2)).references[:1] * 2)
     first, second = (sent_form(send) for send in play(work, uploaded(0), uploaded(1)).sends[:2])
     assert first == second
-    known = job(ROW, request("edit", 2), uploaded={0: "https://tempfile.example.com/a"})
+    known = job(SPEC, request("edit", 2), uploaded={0: "https://tempfile.example.com/a"})
     assert len(play(known, uploaded(1), reply(value=CREATED)).sends) == 3
 
 
@@ -124,7 +124,7 @@ def test_the_same_picture_has_the_same_name() -> None:
 )
 def test_a_failed_upload_ends_before_anything_is_paid(value: dict[str, Any], kind: str) -> None:
     """Nothing is paid on a guess."""
-    played = play(job(ROW, request("edit")), reply(value=value))
+    played = play(job(SPEC, request("edit")), reply(value=value))
     assert played.failed.fault.kind == kind and not any(send.paid for send in played.sends)
 
 
@@ -147,9 +147,9 @@ def test_a_failed_upload_ends_before_anything_is_paid(value: dict[str, Any], kin
 def test_a_code_inside_a_200_is_an_error(code: int | str, kind: str, charged: str, inside: bool) -> None:
     """The same words as with a real status, and the same meaning for the bill."""
     value = {"code": code, "msg": "no such luck", "data": None}
-    fault = play(job(ROW, request()), reply(200 if inside else int(code), value)).failed.fault
+    fault = play(job(SPEC, request()), reply(200 if inside else int(code), value)).failed.fault
     assert (fault.kind, fault.status) == (kind, int(code)) and "no such luck" in fault.message
-    assert charged_by(ROW, fault, accepted=False) == charged
+    assert charged_by(SPEC, fault, accepted=False) == charged
 
 
 @pytest.mark.parametrize(
@@ -160,9 +160,9 @@ def test_a_code_inside_a_200_is_an_error(code: int | str, kind: str, charged: st
 def test_a_code_that_is_no_status_is_an_error_too(code: Any, words: str, kind: str, charged: str, data: Any) -> None:
     """Told in its own words; whether it was billed, nobody knows, unless the account had nothing to bill."""
     value = {"code": code, "msg": words, "data": data}
-    fault = play(job(ROW, request()), reply(value=value)).failed.fault
-    assert (fault.kind, fault.message) == (kind, words) and charged_by(ROW, fault, accepted=False) == charged
-    upload = play(job(ROW, request("edit")), reply(value=value))
+    fault = play(job(SPEC, request()), reply(value=value)).failed.fault
+    assert (fault.kind, fault.message) == (kind, words) and charged_by(SPEC, fault, accepted=False) == charged
+    upload = play(job(SPEC, request("edit")), reply(value=value))
     assert upload.failed.fault.message == words and not any(send.paid for send in upload.sends)
 
 
@@ -170,8 +170,8 @@ def test_a_success_without_a_task_is_unreadable() -> None:
     """It may have been taken: nobody knows."""
     nothings: list[Any] = [None, {}, {"taskId": ""}, [], "task_12"]
     for data in nothings:
-        fault = play(job(ROW, request()), reply(value={"code": 200, "msg": "success", "data": data})).failed.fault
-        assert fault.kind == "unreadable" and charged_by(ROW, fault, accepted=False) == "maybe"
+        fault = play(job(SPEC, request()), reply(value={"code": 200, "msg": "success", "data": data})).failed.fault
+        assert fault.kind == "unreadable" and charged_by(SPEC, fault, accepted=False) == "maybe"
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_a_failed_task_says_why_and_whether_it_was_billed(
     more: dict[str, Any], kind: str, unbilled: bool | None
 ) -> None:
     """`failMsg` in the message, not the envelope's "success"; the credits decide about the money."""
-    failed = play(job(ROW, request()), reply(value=CREATED), record("fail", **more)).failed
+    failed = play(job(SPEC, request()), reply(value=CREATED), record("fail", **more)).failed
     assert (failed.fault.kind, failed.fault.unbilled, failed.task) == (kind, unbilled, "task_12")
     assert (more["failMsg"] or "status fail") in failed.fault.message and "success" not in failed.fault.message
     assert disposition_of(failed.fault, accepted=True) == "final"
@@ -195,36 +195,36 @@ def test_a_failed_task_says_why_and_whether_it_was_billed(
 
 def test_a_poll_that_fails_is_not_a_task_that_fails() -> None:
     """Its error is asked about again; a task that it doesn't know is lost."""
-    busy = play(job(ROW, request()), reply(value=CREATED), reply(value={"code": 500, "msg": "later"})).failed
+    busy = play(job(SPEC, request()), reply(value=CREATED), reply(value={"code": 500, "msg": "later"})).failed
     assert busy.fault.status == 500 and disposition_of(busy.fault, accepted=True) == "resumable"
     for gone in (reply(value={"code": 404, "msg": "no"}), reply(404, {"code": 404, "msg": "no"})):
-        lost = play(job(ROW, request()), reply(value=CREATED), gone).failed
+        lost = play(job(SPEC, request()), reply(value=CREATED), gone).failed
         assert "task_12" in lost.fault.message and disposition_of(lost.fault, accepted=True) == "unresolved"
 
 
 def test_a_result_that_can_t_be_read_is_asked_for_again() -> None:
     """Broken JSON in the string is no empty result."""
-    failed = play(job(ROW, request()), reply(value=CREATED), record("success", resultJson='{"resultUrls":[')).failed
+    failed = play(job(SPEC, request()), reply(value=CREATED), record("success", resultJson='{"resultUrls":[')).failed
     assert failed.fault.kind == "unreadable" and disposition_of(failed.fault, accepted=True) == "resumable"
 
 
 @pytest.mark.parametrize("made", ["", None, "{}", '{"resultUrls":[]}', '{"resultUrls":null}', "[]"])
 def test_a_success_without_pictures_is_empty(made: str | None) -> None:
     """Not polled for ever."""
-    ended = play(job(ROW, request()), reply(value=CREATED), record("success", resultJson=made)).failed
+    ended = play(job(SPEC, request()), reply(value=CREATED), record("success", resultJson=made)).failed
     assert ended.fault.kind == "empty" and ended.task == "task_12"
 
 
 def test_an_unknown_state_is_still_running() -> None:
     """Until the deadline."""
-    played = play(job(ROW, request()), reply(value=CREATED), record("reviewing"), success(URL))
+    played = play(job(SPEC, request()), reply(value=CREATED), record("reviewing"), success(URL))
     assert played.done.images == (ImageRef(url=URL),)
 
 
 def test_a_task_is_found_again_after_a_restart() -> None:
     """From the accepted state alone; an odd id stays one parameter."""
-    accepted = play(job(ROW, request()), reply(value=CREATED)).sends[-1].accepted
-    again = play(job(ROW, request()), success(URL), accepted=accepted)
+    accepted = play(job(SPEC, request()), reply(value=CREATED)).sends[-1].accepted
+    again = play(job(SPEC, request()), success(URL), accepted=accepted)
     assert again.paths == [POLL] and again.done.images == (ImageRef(url=URL),)
-    odd = play(job(ROW, request()), reply(value={"code": 200, "data": {"taskId": "a&b=c d"}}))
+    odd = play(job(SPEC, request()), reply(value={"code": 200, "data": {"taskId": "a&b=c d"}}))
     assert odd.paths[-1].endswith("?taskId=a%26b%3Dc%20d")

@@ -11,7 +11,7 @@ from pack.core.dialects.base.step import ImageRef, Reply
 from pack.core.providers import BUILT_IN
 from pack.core.request import Request
 
-ROW = BUILT_IN["onerouter"]
+SPEC = BUILT_IN["onerouter"]
 B64 = base64.b64encode(PNG).decode()
 ADDRESS = "https://files.example.com/a.png?sig=1"
 TASK = {
@@ -24,7 +24,7 @@ TASK = {
 def test_a_generation_is_one_paid_post_with_the_documented_fields() -> None:
     """Names and types as in the document of /generations."""
     work = job(
-        ROW,
+        SPEC,
         request(
             seed=7,
             aspect_ratio="16:9",
@@ -55,7 +55,7 @@ def test_a_generation_is_one_paid_post_with_the_documented_fields() -> None:
 
 def test_an_edit_calls_the_ratio_size_and_sends_data_uris_in_order() -> None:
     """/edits has no seed; references are strings in image_urls; ratio auto is the provider's own word."""
-    work = job(ROW, request("edit", 3, seed=9))
+    work = job(SPEC, request("edit", 3, seed=9))
     played = play(work, reply(value={"created": 1, "data": [{"url": ADDRESS, "revised_prompt": "a red fox"}]}))
     body = sent_json(played.sends[0])
     assert played.paths == ["POST /v1/images/edits"]
@@ -79,22 +79,22 @@ def test_a_task_is_followed_with_growing_pauses() -> None:
         for word in ("created", "in_progress", "warming_up", *["in_progress"] * 8)
     ]
     ended = reply(value={"code": 200, "data": {"task_id": "t-77", "status": "completed", "outputs": [ADDRESS]}})
-    played = play(job(ROW, request()), reply(value=TASK), *running, ended)
+    played = play(job(SPEC, request()), reply(value=TASK), *running, ended)
     assert set(played.paths[1:]) == {"GET /v1/images/tasks/t-77"} and len(played.sends) == 13
     assert [send.paid for send in played.sends] == [True] + [False] * 12
     pauses = [wait.seconds for wait in played.waits]
-    assert pauses == sorted(pauses) and pauses[0] == ROW.poll_seconds[0] and pauses[-1] == ROW.poll_seconds[1]
+    assert pauses == sorted(pauses) and pauses[0] == SPEC.poll_seconds[0] and pauses[-1] == SPEC.poll_seconds[1]
     assert all(wait.then.accepted for wait in played.waits)
     assert played.done.images == (ImageRef(url=ADDRESS),) and played.done.request_id == "t-77"
 
 
 def test_an_accepted_task_is_found_again_after_a_restart() -> None:
     """`resume` needs nothing but the JSON of the accepted state, and no references."""
-    first = play(job(ROW, request("edit", 2)), reply(value=TASK))
+    first = play(job(SPEC, request("edit", 2)), reply(value=TASK))
     accepted = first.sends[-1].accepted
     assert accepted is not None and len(json.dumps(accepted)) < 500
     again = play(
-        job(ROW, request()), reply(value={"data": {"status": "completed", "outputs": [ADDRESS]}}), accepted=accepted
+        job(SPEC, request()), reply(value={"data": {"status": "completed", "outputs": [ADDRESS]}}), accepted=accepted
     )
     assert again.paths == ["GET /v1/images/tasks/t-77"] and not again.sends[0].paid
     assert again.done.images == (ImageRef(url=ADDRESS),)
@@ -106,19 +106,19 @@ def test_a_failed_task_is_a_failure_with_its_words() -> None:
         "code": 200,
         "data": {"task_id": "t-77", "status": "failed", "fail_reason": "the model returned no image"},
     }
-    ended = play(job(ROW, request()), reply(value=TASK), reply(value=failed)).failed
+    ended = play(job(SPEC, request()), reply(value=TASK), reply(value=failed)).failed
     assert ended.fault.kind == "task" and ended.fault.message == "the model returned no image" and ended.task == "t-77"
 
 
 def test_a_task_that_is_not_known_any_more_says_so() -> None:
     """A 404 on the poll isn't about the model."""
-    ended = play(job(ROW, request()), reply(value=TASK), reply(404, {"error": {"message": "task not found"}})).failed
+    ended = play(job(SPEC, request()), reply(value=TASK), reply(404, {"error": {"message": "task not found"}})).failed
     assert ended.fault.kind == "task_lost" and "t-77" in ended.fault.message and ended.task == "t-77"
 
 
 def test_an_error_inside_a_200_is_an_error() -> None:
     """`{"code": 402, ...}` with status 200 is about credit, and nothing is polled."""
-    played = play(job(ROW, request()), reply(200, {"code": 402, "message": "insufficient balance", "data": None}))
+    played = play(job(SPEC, request()), reply(200, {"code": 402, "message": "insufficient balance", "data": None}))
     assert len(played.sends) == 1
     assert played.failed.fault.kind == "credit" and played.failed.fault.status == 402
 
@@ -128,7 +128,7 @@ TYPO = {"error": {"message": "aspect_ratio must be one of auto, 21:9", "type": "
 
 def test_the_published_typo_of_the_ratio_is_tried_once() -> None:
     """3:2 that is refused is sent as " 3:2", once, and only the ratio changes."""
-    played = play(job(ROW, request(aspect_ratio="3:2", seed=3)), reply(400, TYPO), reply(400, TYPO))
+    played = play(job(SPEC, request(aspect_ratio="3:2", seed=3)), reply(400, TYPO), reply(400, TYPO))
     first, second = (sent_json(send) for send in played.sends)
     assert first["aspect_ratio"] == "3:2" and second == {**first, "aspect_ratio": " 3:2"}
     assert all(send.paid for send in played.sends)
@@ -146,7 +146,7 @@ def test_the_published_typo_of_the_ratio_is_tried_once() -> None:
 )
 def test_nothing_else_is_taken_for_the_typo(asked: Request, answer: Reply) -> None:
     """Other ratios, edits, server faults and other words end it: a second paid request would be a guess."""
-    played = play(job(ROW, asked), answer)
+    played = play(job(SPEC, asked), answer)
     assert len(played.sends) == 1 and played.failed.fault.status
 
 
@@ -166,14 +166,14 @@ def test_nothing_else_is_taken_for_the_typo(asked: Request, answer: Reply) -> No
 )
 def test_statuses_are_read_as_kinds(status: int, body: bytes, kind: str) -> None:
     """What the retry table and the run decide by."""
-    fault = play(job(ROW, request()), reply(status, raw=body)).failed.fault
+    fault = play(job(SPEC, request()), reply(status, raw=body)).failed.fault
     assert (fault.kind, fault.status) == (kind, status)
 
 
 def test_a_model_that_is_in_neither_spelling_is_a_model_that_is_not_there() -> None:
     """The documents write ids with and without `google/`, so the other spelling is asked for, once."""
     missing = reply(404, {"error": {"message": "model: x does not exist", "code": "model_not_found"}})
-    played = play(job(ROW, request()), missing, missing)
+    played = play(job(SPEC, request()), missing, missing)
     assert [sent_json(send)["model"] for send in played.sends] == [
         "google/nano-banana-2-text-to-image",
         "nano-banana-2-text-to-image",
@@ -186,13 +186,13 @@ def test_a_model_that_is_in_neither_spelling_is_a_model_that_is_not_there() -> N
 )
 def test_a_success_that_cannot_be_read_is_unreadable(body: bytes) -> None:
     """Never a crash, never a picture, never a success."""
-    fault = play(job(ROW, request()), reply(raw=body)).failed.fault
+    fault = play(job(SPEC, request()), reply(raw=body)).failed.fault
     assert fault.kind == "unreadable" and fault.status == 200
 
 
 def test_an_answer_without_pictures_keeps_the_model_s_words() -> None:
     """`data: []` and a refusal in revised_prompt are empty answers, told with the words."""
-    assert play(job(ROW, request()), reply(value={"created": 1, "data": []})).failed.fault.kind == "empty"
+    assert play(job(SPEC, request()), reply(value={"created": 1, "data": []})).failed.fault.kind == "empty"
     said = reply(value={"created": 1, "data": [{"revised_prompt": "I can't draw that."}]})
-    fault = play(job(ROW, request()), said).failed.fault
+    fault = play(job(SPEC, request()), said).failed.fault
     assert (fault.kind, fault.message) == ("empty", "I can't draw that.")

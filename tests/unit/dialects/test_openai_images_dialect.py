@@ -13,7 +13,7 @@ from dialect_driver import PNG, job, play, reply, request, sent_json
 from pack.core.dialects.base.step import ImageRef, Send
 from pack.core.providers import BUILT_IN
 
-ROW = BUILT_IN["nanobanana"]
+SPEC = BUILT_IN["nanobanana"]
 URL = "https://example.com/generated-image.png"
 DOCUMENTED = {"created": 1234567890, "data": [{"url": URL}]}
 B64 = base64.b64encode(PNG).decode()
@@ -35,7 +35,7 @@ def form_parts(send: Send) -> list[tuple[str, str | None, str, Any]]:
 
 def test_a_generation_as_documented() -> None:
     """JSON to /generations, addresses asked for, the sample answer read."""
-    played = play(job(ROW, request(aspect_ratio="16:9", resolution="4K")), reply(value=DOCUMENTED))
+    played = play(job(SPEC, request(aspect_ratio="16:9", resolution="4K")), reply(value=DOCUMENTED))
     assert played.paths == ["POST /v1/images/generations"]
     assert sent_json(played.sends[0]) == {
         "model": "nano-banana-2",
@@ -49,7 +49,7 @@ def test_a_generation_as_documented() -> None:
 
 def test_an_edit_is_multipart_with_image_repeated_in_order() -> None:
     """Each reference a file part named `image`, never `image[]`; the text parts as they are."""
-    work = job(ROW, request("edit", 3, prompt='über "fox"\r\nin snow — 雪', aspect_ratio="4:3"))
+    work = job(SPEC, request("edit", 3, prompt='über "fox"\r\nin snow — 雪', aspect_ratio="4:3"))
     played = play(work, reply(value=DOCUMENTED))
     assert played.paths == ["POST /v1/images/edits"]
     parts = form_parts(played.sends[0])
@@ -70,32 +70,32 @@ def test_an_edit_is_multipart_with_image_repeated_in_order() -> None:
 @pytest.mark.parametrize("status", [404, 405])
 def test_no_edits_route_leads_to_references_in_the_generation(status: int) -> None:
     """The other form is asked, and named as learned so that the next call begins with it."""
-    work = job(ROW, request("edit", 2))
+    work = job(SPEC, request("edit", 2))
     played = play(work, reply(status, {"error": {"message": "Invalid URL"}}), reply(value=DOCUMENTED))
     assert played.paths == ["POST /v1/images/edits", "POST /v1/images/generations"]
     assert sent_json(played.sends[1])["image"] == [
         f"data:{picture.mime};base64,{base64.b64encode(picture.data).decode()}" for picture in work.references
     ]
     assert played.done.api_variant == "json"
-    assert play(job(ROW, request("edit", 2), api_variant="json"), reply(value=DOCUMENTED)).paths == played.paths[1:]
+    assert play(job(SPEC, request("edit", 2), api_variant="json"), reply(value=DOCUMENTED)).paths == played.paths[1:]
 
 
 def test_a_404_of_both_routes_ends_it() -> None:
     """The second 404 is the answer: no third try."""
     missing = reply(404, {"error": {"message": "nope"}})
-    played = play(job(ROW, request("edit")), missing, missing)
+    played = play(job(SPEC, request("edit")), missing, missing)
     assert len(played.sends) == 2 and played.failed.fault.kind == "model"
 
 
 def test_a_404_about_the_model_is_not_about_the_route() -> None:
     """With the code `model_not_found` the other route would say the same; generations have no other route."""
     unknown = reply(404, {"error": {"message": "no such model", "type": "invalid", "code": "model_not_found"}})
-    assert len(play(job(ROW, request("edit")), unknown).sends) == 1
-    assert len(play(job(ROW, request()), reply(404, {})).sends) == 1
+    assert len(play(job(SPEC, request("edit")), unknown).sends) == 1
+    assert len(play(job(SPEC, request()), reply(404, {})).sends) == 1
 
 
-def test_the_offline_row_has_no_other_form() -> None:
-    """A row without forms is not led anywhere."""
+def test_offline_has_no_other_variant() -> None:
+    """A spec without variants has nothing else to try."""
     assert len(play(job(BUILT_IN["offline"], request("edit")), reply(405, {})).sends) == 1
 
 
@@ -106,7 +106,7 @@ def task_reply(status: str, inner: Any = None, **more: Any) -> Any:
 def test_the_asynchronous_form_asks_for_a_task_and_follows_it() -> None:
     """`?async=true`, then the task until the pictures are three `data` deep."""
     played = play(
-        job(ROW, request("edit"), api_variant="multipart async"),
+        job(SPEC, request("edit"), api_variant="multipart async"),
         reply(value={"task_id": "t1"}),
         task_reply("NOT_START", None, progress="0%"),
         task_reply("IN_PROGRESS", None, progress="50%"),
@@ -122,7 +122,7 @@ def test_the_asynchronous_form_asks_for_a_task_and_follows_it() -> None:
 def test_the_flat_task_is_read_as_well() -> None:
     """`{status, data: [...]}`."""
     played = play(
-        job(ROW, request(), api_variant="json async"),
+        job(SPEC, request(), api_variant="json async"),
         reply(value={"task_id": "t1"}),
         reply(value={"status": "completed", "data": [{"url": URL}]}),
     )
@@ -132,16 +132,16 @@ def test_the_flat_task_is_read_as_well() -> None:
 
 def test_a_task_in_a_reply_that_nobody_asked_for_is_followed() -> None:
     """Paid for all the same; found again from its state after a restart."""
-    first = play(job(ROW, request()), reply(value={"data": {"task_id": "t9", "status": "queued"}}))
+    first = play(job(SPEC, request()), reply(value={"data": {"task_id": "t9", "status": "queued"}}))
     assert first.paths[-1] == "GET /v1/images/tasks/t9"
-    again = play(job(ROW, request()), reply(value=DOCUMENTED), accepted=first.sends[-1].accepted)
+    again = play(job(SPEC, request()), reply(value=DOCUMENTED), accepted=first.sends[-1].accepted)
     assert again.paths == ["GET /v1/images/tasks/t9"] and again.done.images == (ImageRef(url=URL),)
 
 
 def test_a_failed_task_says_why_and_is_named() -> None:
     """`fail_reason` of the triple shape."""
     ended = play(
-        job(ROW, request(), api_variant="json async"),
+        job(SPEC, request(), api_variant="json async"),
         reply(value={"task_id": "t1"}),
         task_reply("FAILURE", None, fail_reason="pre_consume_token_quota_failed"),
     ).failed
@@ -150,7 +150,7 @@ def test_a_failed_task_says_why_and_is_named() -> None:
 
 def test_a_finished_answer_that_names_its_request_is_no_task() -> None:
     """`request_id` beside an empty list: it would be polled until the deadline."""
-    assert play(job(ROW, request()), reply(value={"request_id": "r-1", "data": []})).failed.fault.kind == "empty"
+    assert play(job(SPEC, request()), reply(value={"request_id": "r-1", "data": []})).failed.fault.kind == "empty"
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_a_finished_answer_that_names_its_request_is_no_task() -> None:
 def test_errors_in_the_documented_shape(status: int, code: str, kind: str) -> None:
     """`{"error": {"message", "type", "code"}}`; a reseller's 403 is usually about money, not about the key."""
     body = {"error": {"message": "Sorry", "type": "new_api_error", "code": code}}
-    fault = play(job(ROW, request()), reply(status, body)).failed.fault
+    fault = play(job(SPEC, request()), reply(status, body)).failed.fault
     assert fault.kind == kind and "Sorry" in fault.message
 
 
@@ -181,16 +181,16 @@ def said(message: str, status: int = 400) -> Any:
 
 def test_a_field_that_is_refused_of_several_is_a_fact_about_several() -> None:
     """The form of the base stays: one reference still goes as a file. The prompt's own words blame nothing."""
-    played = play(job(ROW, request("edit", 2)), said("Unexpected field"), reply(value=DOCUMENTED))
+    played = play(job(SPEC, request("edit", 2)), said("Unexpected field"), reply(value=DOCUMENTED))
     assert played.paths == ["POST /v1/images/edits", "POST /v1/images/generations"]
     assert (played.done.api_variant, played.done.variants) == ("multipart", {"several references": "json"})
     echoed = replace(said("Could not do: only one image please"), prompt="only one image please")
-    assert len(play(job(ROW, request("edit", 2)), echoed).sends) == 1
+    assert len(play(job(SPEC, request("edit", 2)), echoed).sends) == 1
 
 
-def test_the_row_s_own_spelling_is_the_first() -> None:
-    """A row that says base64 begins with it, and is led to data URIs when they are asked for."""
-    spec = replace(ROW, reference_encoding="base64", api_variants=("json", "multipart"))
+def test_the_spelling_of_the_spec_is_the_first() -> None:
+    """A spec that says base64 begins with it, and data URIs follow when they are asked for."""
+    spec = replace(SPEC, reference_encoding="base64", api_variants=("json", "multipart"))
     work = job(spec, request("edit", 1))
     played = play(work, said("image[0]: expected a data URI"), reply(value=DOCUMENTED))
     first, second = (sent_json(send)["image"][0] for send in played.sends)

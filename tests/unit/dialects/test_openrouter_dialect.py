@@ -12,7 +12,7 @@ from pack.core.dialects.base.step import Done, Failed, ImageRef
 from pack.core.execution.retry_policy import charged_by
 from pack.core.providers import BUILT_IN
 
-ROW = BUILT_IN["openrouter"]
+SPEC = BUILT_IN["openrouter"]
 URI = "data:image/png;base64," + base64.b64encode(PNG).decode()
 CHAT = ["POST /v1/chat/completions"]
 IMAGES = ["POST /v1/images"]
@@ -25,12 +25,12 @@ def chat(message: dict[str, Any] | None = None, cost: object = 0.067, **choice: 
     message = {"role": "assistant", "content": "Here you are.", "images": pictures} if message is None else message
     choices = [{"index": 0, "finish_reason": "stop", "message": message, **choice}]
     usage = {"prompt_tokens": 9} if cost is None else {"prompt_tokens": 9, "cost": cost}
-    return {"id": "gen-17", "model": ROW.models[1].name, "choices": choices, "usage": usage}
+    return {"id": "gen-17", "model": SPEC.models[1].name, "choices": choices, "usage": usage}
 
 
 def test_text_goes_as_a_chat_that_wants_both_modalities() -> None:
     """The documented form, `image_config` with its own names; the picture, the words, the cost and the id are read."""
-    played = play(job(ROW, request(aspect_ratio="16:9", resolution="2K"), "nano-banana-pro"), reply(value=chat()))
+    played = play(job(SPEC, request(aspect_ratio="16:9", resolution="2K"), "nano-banana-pro"), reply(value=chat()))
     assert played.paths == CHAT and played.sends[0].paid
     assert sent_json(played.sends[0]) == {
         "model": "google/gemini-3-pro-image",
@@ -46,12 +46,12 @@ def test_text_goes_as_a_chat_that_wants_both_modalities() -> None:
 def test_without_wishes_there_is_no_image_config() -> None:
     """`auto` means the provider's own, and is not sent; the first model has one size and is not told it."""
     for asked, model in ((request(), "nano-banana-2"), (request(resolution="1K"), "nano-banana")):
-        assert "image_config" not in sent_json(play(job(ROW, asked, model)).sends[0])
+        assert "image_config" not in sent_json(play(job(SPEC, asked, model)).sends[0])
 
 
 def test_references_follow_the_text_in_their_order() -> None:
     """As data URIs, lossless."""
-    work = job(ROW, request("edit", 3))
+    work = job(SPEC, request("edit", 3))
     content = sent_json(play(work, reply(value=chat())).sends[0])["messages"][0]["content"]
     assert content[0]["type"] == "text" and [part["type"] for part in content[1:]] == ["image_url"] * 3
     sent = [base64.b64decode(part["image_url"]["url"].partition(",")[2]) for part in content[1:]]
@@ -60,7 +60,7 @@ def test_references_follow_the_text_in_their_order() -> None:
 
 def test_the_images_form_has_names_of_its_own() -> None:
     """`resolution`, `input_references`, and base64 in `data[]`."""
-    work = job(ROW, request("edit", 2, aspect_ratio="1:8", resolution="4K"), "nano-banana-2", api_variant="images")
+    work = job(SPEC, request("edit", 2, aspect_ratio="1:8", resolution="4K"), "nano-banana-2", api_variant="images")
     answer = {"created": 1, "data": [{"b64_json": URI.partition(",")[2], "media_type": "image/png"}]}
     played = play(work, reply(value={**answer, "usage": {"cost": 0.151}}))
     assert played.paths == IMAGES
@@ -81,14 +81,14 @@ def test_the_images_form_has_names_of_its_own() -> None:
 def test_a_missing_form_leads_to_the_other_once(status: int, form: str, paths: list[str]) -> None:
     """Either way round; a second refusal is the end."""
     missing = reply(status, {"error": {"message": "No endpoints found", "code": status}})
-    played = play(job(ROW, request(), api_variant=form), missing, missing)
+    played = play(job(SPEC, request(), api_variant=form), missing, missing)
     assert played.paths == paths and played.failed.fault.status == status
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 408, 400])
 def test_no_other_failure_is_asked_again_in_the_other_form(status: int) -> None:
     """A 500 on chat may mean a model that makes pictures only, and may have been billed all the same: a hint, no request."""
-    played = play(job(ROW, request()), reply(status, {"error": {"message": "no", "code": status}}))
+    played = play(job(SPEC, request()), reply(status, {"error": {"message": "no", "code": status}}))
     assert played.paths == CHAT and isinstance(played.end, Failed)
     assert ("FORM=images" in played.failed.fault.cure) == (status == 500)
 
@@ -115,7 +115,7 @@ def test_no_other_failure_is_asked_again_in_the_other_form(status: int) -> None:
 )
 def test_refusals_are_told_by_status_and_metadata(status: int, error: dict[str, Any], kind: str, words: str) -> None:
     """A 403 is moderation where it says so, and a key otherwise."""
-    fault = play(job(ROW, request()), reply(status, {"error": error})).failed.fault
+    fault = play(job(SPEC, request()), reply(status, {"error": error})).failed.fault
     assert (fault.kind, fault.status) == (kind, status) and words in fault.message
 
 
@@ -123,9 +123,9 @@ def test_an_error_inside_a_200_is_as_good_as_the_status_it_names() -> None:
     """Before anything was chosen: an empty account and a full queue cost nothing, a lost upstream maybe."""
     charged = {}
     for code in (402, 429, 502):
-        fault = play(job(ROW, request()), reply(value={"error": {"message": "x", "code": code}})).failed.fault
+        fault = play(job(SPEC, request()), reply(value={"error": {"message": "x", "code": code}})).failed.fault
         assert fault.status == code
-        charged[code] = charged_by(ROW, fault, accepted=False)
+        charged[code] = charged_by(SPEC, fault, accepted=False)
     assert charged == {402: "no", 429: "no", 502: "maybe"}
 
 
@@ -133,9 +133,9 @@ def test_an_error_inside_a_choice_came_too_late_to_be_free() -> None:
     """Work had begun: only the cost tells, whatever the code."""
     broken = {"error": {"code": 429, "message": "upstream overloaded"}, "finish_reason": "error"}
     for cost, unbilled, charged in ((None, None, "maybe"), (0, True, "no"), (0.01, False, "yes")):
-        fault = play(job(ROW, request()), reply(value=chat(NO_PICTURES, cost, **broken))).failed.fault
+        fault = play(job(SPEC, request()), reply(value=chat(NO_PICTURES, cost, **broken))).failed.fault
         assert (fault.kind, fault.status, fault.unbilled) == ("rate", 200, unbilled)
-        assert charged_by(ROW, fault, accepted=False) == charged and "upstream overloaded" in fault.message
+        assert charged_by(SPEC, fault, accepted=False) == charged and "upstream overloaded" in fault.message
 
 
 @pytest.mark.parametrize(
@@ -154,14 +154,14 @@ def test_a_200_without_a_picture_says_why(
     message: dict[str, Any], choice: dict[str, Any], kind: str, words: str
 ) -> None:
     """The model's words, else how it ended."""
-    fault = play(job(ROW, request()), reply(value=chat(message, **choice))).failed.fault
+    fault = play(job(SPEC, request()), reply(value=chat(message, **choice))).failed.fault
     assert fault.kind == kind and words in fault.message
 
 
 @pytest.mark.parametrize("value", [{"choices": []}, {"choices": [3]}, {"choices": {}}, {"data": []}, {"id": "x"}, {}])
 def test_an_answer_with_nothing_in_it_is_empty(value: dict[str, Any]) -> None:
     """No crash, and no picture."""
-    assert play(job(ROW, request()), reply(value=value)).failed.fault.kind == "empty"
+    assert play(job(SPEC, request()), reply(value=value)).failed.fault.kind == "empty"
 
 
 @pytest.mark.parametrize("cost", [None, "0.1", True, -1, 1e9, [], {}])
@@ -169,17 +169,17 @@ def test_a_cost_that_makes_no_sense_is_no_cost(cost: object) -> None:
     """It would end up in the user's sum."""
     value = chat()
     value["usage"] = {"cost": cost}
-    assert play(job(ROW, request()), reply(value=value)).done.usd is None
+    assert play(job(SPEC, request()), reply(value=value)).done.usd is None
 
 
 def test_what_is_not_json_is_unreadable() -> None:
     """A page in place of the answer."""
-    assert play(job(ROW, request()), reply(raw=b"<html>")).failed.fault.kind == "unreadable"
+    assert play(job(SPEC, request()), reply(raw=b"<html>")).failed.fault.kind == "unreadable"
 
 
 def test_there_is_nothing_to_go_on_with_after_a_restart() -> None:
     """It has no tasks: a state that claims one fails without a request."""
-    assert isinstance(dialect("openrouter").resume(job(ROW, request()), {"task": "x"}), Failed)
+    assert isinstance(dialect("openrouter").resume(job(SPEC, request()), {"task": "x"}), Failed)
 
 
 @pytest.mark.parametrize(("details", "usd"), [({"upstream_inference_cost": 0.06}, 0.063), ({}, None), (None, None)])
@@ -187,9 +187,9 @@ def test_a_picture_on_the_user_s_own_google_account_is_not_free(details: object,
     """OpenRouter's cost is its fee alone then: the rest is billed elsewhere, and without its sum nothing is known."""
     value = chat()
     value["usage"] = {"cost": 0.003, "is_byok": True, "cost_details": details}
-    done = play(job(ROW, request()), reply(value=value)).end
+    done = play(job(SPEC, request()), reply(value=value)).end
     assert isinstance(done, Done) and done.usd == usd
     empty = chat(NO_PICTURES)
     empty["usage"] = {"cost": 0, "is_byok": True, "cost_details": details}
-    fault = play(job(ROW, request()), reply(value=empty)).failed.fault
+    fault = play(job(SPEC, request()), reply(value=empty)).failed.fault
     assert fault.unbilled is (None if usd is None else False)

@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from dialect_driver import BASE, fitted, job, play, reply, request, sent_json
+from dialect_driver import BASE, job, negotiated, play, reply, request, sent_json
 from pack.core.dialects import dialect
 from pack.core.dialects.base.step import Cancels, Done, ImageRef, Reply, Send, Wait
 from pack.core.dialects.replicate import DIALECT as replicate
 from pack.core.execution import charge, retry_policy
 from pack.core.providers import BUILT_IN
 
-ROW = BUILT_IN["replicate"]
+SPEC = BUILT_IN["replicate"]
 URL = "https://replicate.delivery/xezq/out.jpg"
 ONE = f"{BASE}/v1/predictions/p1"
 MADE: dict[str, Any] = {
@@ -32,13 +32,13 @@ SUCCEEDED = {**STARTED, "status": "succeeded", "output": URL}
 
 def ended(value: dict[str, Any]) -> Any:
     """How a prediction ends that is next seen as `value`."""
-    return play(job(ROW, request()), reply(201, MADE), reply(200, value)).end
+    return play(job(SPEC, request()), reply(201, MADE), reply(200, value)).end
 
 
 def test_a_prediction_is_made_and_asked_for() -> None:
     """`input` holds everything; one picture a call, no seed, and no model of another maker."""
     asked = request(resolution="0.5K", web_search=True, output_format="jpeg", aspect_ratio="16:9", seed=5)
-    played = play(job(ROW, asked), reply(201, MADE), reply(200, STARTED), reply(200, SUCCEEDED))
+    played = play(job(SPEC, asked), reply(201, MADE), reply(200, STARTED), reply(200, SUCCEEDED))
     assert played.paths == ["POST /v1/models/google/nano-banana-2/predictions", *["GET /v1/predictions/p1"] * 2]
     assert [send.paid for send in played.sends] == [True, False, False]
     assert not any(send.headers for send in played.sends), "no Prefer: wait"
@@ -59,16 +59,16 @@ def test_pro_s_own_spellings() -> None:
     """2K unless told otherwise; six levels of tolerance are three filters; never a fallback model."""
     filters = []
     for level in "123456":
-        sent = sent_json(play(job(ROW, request(safety_tolerance=level), "nano-banana-pro")).sends[0])["input"]
+        sent = sent_json(play(job(SPEC, request(safety_tolerance=level), "nano-banana-pro")).sends[0])["input"]
         assert set(sent) == {"prompt", "safety_filter_level"}
         filters.append(sent["safety_filter_level"])
     low, medium, high = "block_low_and_above", "block_medium_and_above", "block_only_high"
     assert filters == [low, low, medium, medium, high, high]
-    assert fitted(ROW, request(), "nano-banana-pro").resolution == "2K"
+    assert negotiated(SPEC, request(), "nano-banana-pro").resolution == "2K"
 
 
 def test_an_edit_asks_for_the_first_picture_s_ratio_in_its_own_word() -> None:
-    sent = sent_json(play(job(ROW, request("edit", 2), "nano-banana")).sends[0])["input"]
+    sent = sent_json(play(job(SPEC, request("edit", 2), "nano-banana")).sends[0])["input"]
     assert sent["aspect_ratio"] == "match_input_image" and len(sent["image_input"]) == 2
     assert all(one.startswith("data:image/png;base64,") for one in sent["image_input"])
 
@@ -91,9 +91,9 @@ def test_an_output_is_a_string_or_a_list(output: Any) -> None:
 )
 def test_addresses_elsewhere_are_not_used(urls: Any) -> None:
     """The key goes to Replicate alone: the documented address is built from the id."""
-    played = play(job(ROW, request()), reply(201, {**MADE, "urls": urls}))
+    played = play(job(SPEC, request()), reply(201, {**MADE, "urls": urls}))
     assert played.sends[-1].url == ONE
-    drop = replicate.cancel(job(ROW, request()), played.sends[-1].accepted or {})
+    drop = replicate.cancel(job(SPEC, request()), played.sends[-1].accepted or {})
     assert drop is not None and drop.url == f"{ONE}/cancel"
 
 
@@ -101,7 +101,7 @@ def test_the_given_address_is_used_as_it_is() -> None:
     """At the provider's own origin."""
     urls = {"get": f"{BASE}/v1/deployments/x/p1", "cancel": f"{BASE}/v1/deployments/x/p1/cancel"}
     played = play(
-        job(ROW, request()), reply(201, {**MADE, "urls": urls}), reply(200, {"id": "p1", "status": "starting"})
+        job(SPEC, request()), reply(201, {**MADE, "urls": urls}), reply(200, {"id": "p1", "status": "starting"})
     )
     assert played.paths[1:] == ["GET /v1/deployments/x/p1"] * 2, "also when a later answer leaves it out"
 
@@ -123,9 +123,9 @@ def test_a_failed_prediction_by_its_words(error: str | None, kind: str) -> None:
     failed = ended({**STARTED, "status": "failed", "error": error})
     assert failed.fault.kind == kind and failed.task == "p1"
     assert (error or "")[:20] in failed.fault.message
-    told = retry_policy.after_failure(ROW, failed.fault, {}, paid=False, attempt=1, now=0, jitter=0)
+    told = retry_policy.after_failure(SPEC, failed.fault, {}, paid=False, attempt=1, now=0, jitter=0)
     assert isinstance(told, retry_policy.GiveUp) and charge.disposition_of(failed.fault, accepted=True) == "final"
-    assert charge.charged_by(ROW, failed.fault, accepted=True) == "maybe"
+    assert charge.charged_by(SPEC, failed.fault, accepted=True) == "maybe"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_failed_prediction_by_its_words(error: str | None, kind: str) -> None:
 def test_what_a_cancelled_prediction_costs(value: dict[str, Any], charged: str) -> None:
     """Nothing when it never started, which it has to say; nobody is asked about it afterwards."""
     fault = ended(value).fault
-    assert charge.charged_by(ROW, fault, accepted=True) == charged
+    assert charge.charged_by(SPEC, fault, accepted=True) == charged
     assert charge.disposition_of(fault, accepted=True) == "final"
 
 
@@ -149,7 +149,7 @@ def test_an_output_that_was_deleted_was_paid_and_is_lost() -> None:
     """An hour later: the next run asks before it pays again."""
     fault = ended({**SUCCEEDED, "output": None, "data_removed": True}).fault
     assert (
-        charge.charged_by(ROW, fault, accepted=True) == "yes"
+        charge.charged_by(SPEC, fault, accepted=True) == "yes"
         and charge.disposition_of(fault, accepted=True) == "unresolved"
     )
     assert "an hour" in fault.cure
@@ -158,17 +158,17 @@ def test_an_output_that_was_deleted_was_paid_and_is_lost() -> None:
 def test_a_success_without_an_output() -> None:
     """The picture was declined without a word, or never was."""
     fault = ended({**SUCCEEDED, "output": None}).fault
-    assert fault.kind == "empty" and charge.charged_by(ROW, fault, accepted=True) == "maybe"
+    assert fault.kind == "empty" and charge.charged_by(SPEC, fault, accepted=True) == "maybe"
 
 
 def test_a_prediction_is_found_again_after_a_restart() -> None:
-    accepted = play(job(ROW, request("edit")), reply(201, MADE), reply(200, STARTED)).sends[-1].accepted
-    again = play(job(ROW, request()), reply(200, SUCCEEDED), accepted=accepted)
+    accepted = play(job(SPEC, request("edit")), reply(201, MADE), reply(200, STARTED)).sends[-1].accepted
+    again = play(job(SPEC, request()), reply(200, SUCCEEDED), accepted=accepted)
     assert again.paths == ["GET /v1/predictions/p1"] and again.done.images == (ImageRef(url=URL),)
 
 
 def test_a_prediction_that_is_not_known_any_more_is_lost() -> None:
-    failed = play(job(ROW, request()), reply(201, MADE), reply(404, {"detail": "Not found"})).failed
+    failed = play(job(SPEC, request()), reply(201, MADE), reply(404, {"detail": "Not found"})).failed
     assert failed.task == "p1" and charge.disposition_of(failed.fault, accepted=True) == "unresolved"
 
 
@@ -185,9 +185,9 @@ def test_a_prediction_that_is_not_known_any_more_is_lost() -> None:
 )
 def test_a_submission_that_is_refused(answer: Reply, kind: str, words: str) -> None:
     """Problem-style, with what of it is there."""
-    fault = play(job(ROW, request()), answer).failed.fault
+    fault = play(job(SPEC, request()), answer).failed.fault
     assert fault.kind == kind and words in fault.message
-    assert charge.charged_by(ROW, fault, accepted=False) == "no"
+    assert charge.charged_by(SPEC, fault, accepted=False) == "no"
 
 
 @pytest.mark.parametrize(
@@ -202,16 +202,16 @@ def test_a_submission_that_is_refused(answer: Reply, kind: str, words: str) -> N
 def test_how_long_a_throttled_request_waits(body: Any, headers: dict[str, str], seconds: float | None) -> None:
     """The field, the header, or the seconds in the sentence; without any, the usual backoff."""
     answer = reply(429, body, **headers)
-    fault = play(job(ROW, request()), answer).failed.fault
-    told = retry_policy.after_failure(ROW, fault, answer.headers, paid=True, attempt=1, now=0, jitter=0)
+    fault = play(job(SPEC, request()), answer).failed.fault
+    told = retry_policy.after_failure(SPEC, fault, answer.headers, paid=True, attempt=1, now=0, jitter=0)
     assert isinstance(told, retry_policy.Retry)
     assert told.seconds == (pytest.approx(seconds) if seconds else retry_policy.DEFAULT_WAITS.first_pause)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html></html>", b"{}", b'{"status": "succeeded"}'])
 def test_a_submission_answered_with_something_else_may_have_been_paid(body: bytes) -> None:
-    fault = play(job(ROW, request()), reply(201, raw=body)).failed.fault
-    assert charge.charged_by(ROW, fault, accepted=False) == "maybe"
+    fault = play(job(SPEC, request()), reply(201, raw=body)).failed.fault
+    assert charge.charged_by(SPEC, fault, accepted=False) == "maybe"
 
 
 # --------------------------------------------------------------------------------------------------- files
@@ -219,7 +219,7 @@ def test_a_submission_answered_with_something_else_may_have_been_paid(body: byte
 
 def test_large_references_are_uploaded_as_files() -> None:
     """One multipart part called `content` each, free; their addresses go in, in order."""
-    work = job(replace(ROW, upload_above=1), request("edit", 2))
+    work = job(replace(SPEC, upload_above=1), request("edit", 2))
     files = [reply(201, {"id": f"f{n}", "urls": {"get": f"{BASE}/v1/files/f{n}"}}) for n in range(2)]
     played = play(work, *files, reply(201, MADE))
     assert played.paths[:3] == [*["POST /v1/files"] * 2, "POST /v1/models/google/nano-banana-2/predictions"]
@@ -245,7 +245,7 @@ def test_large_references_are_uploaded_as_files() -> None:
     ],
 )
 def test_a_failed_upload_ends_before_anything_is_paid(answer: Reply) -> None:
-    played = play(job(replace(ROW, upload_above=1), request("edit")), answer)
+    played = play(job(replace(SPEC, upload_above=1), request("edit")), answer)
     assert played.failed and not any(send.paid for send in played.sends)
 
 
@@ -254,7 +254,7 @@ def test_a_failed_upload_ends_before_anything_is_paid(answer: Reply) -> None:
 
 def test_only_what_is_starting_is_cancelled() -> None:
     """What runs could be billed without a picture."""
-    work = job(ROW, request())
+    work = job(SPEC, request())
     assert isinstance(dialect("replicate"), Cancels)
     starting = play(work, reply(201, MADE)).sends[-1].accepted
     drop = replicate.cancel(work, starting or {})
@@ -266,7 +266,7 @@ def test_only_what_is_starting_is_cancelled() -> None:
 
 @pytest.mark.parametrize("answer", [reply(200, {**MADE, "status": "canceled"}), reply(404, {}), reply(500, raw=b"?")])
 def test_it_is_asked_for_whatever_was_said_about_cancelling(answer: Reply) -> None:
-    work = job(ROW, request())
+    work = job(SPEC, request())
     drop = replicate.cancel(work, play(work, reply(201, MADE)).sends[-1].accepted or {})
     assert isinstance(drop, Send)
     step = replicate.next(work, drop.state, answer)
@@ -276,10 +276,10 @@ def test_it_is_asked_for_whatever_was_said_about_cancelling(answer: Reply) -> No
 
 def test_a_ratio_that_replicate_does_not_take_is_free_and_explained() -> None:
     """The extreme ratios are disputed: what it says about them reaches the user, and costs nothing."""
-    work = job(ROW, request(aspect_ratio="1:8", resolution="0.5K"), "nano-banana-2")
+    work = job(SPEC, request(aspect_ratio="1:8", resolution="0.5K"), "nano-banana-2")
     said = "- input.aspect_ratio: input.aspect_ratio must be one of the following: match_input_image, 1:1"
     answer = {"title": "Input validation failed", "detail": said, "status": 422}
     played = play(work, reply(422, answer))
     assert sent_json(played.sends[0])["input"]["aspect_ratio"] == "1:8"
     fault = played.failed.fault
-    assert "input.aspect_ratio" in fault.message and charge.charged_by(ROW, fault, accepted=False) == "no"
+    assert "input.aspect_ratio" in fault.message and charge.charged_by(SPEC, fault, accepted=False) == "no"

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dialect_driver import QUICK_ROWS, request
+from dialect_driver import QUICK_SPECS, request
 from pack.core.dialects.parsing import result_images
 from pack.core.engine import Engine
 from pack.core.execution.run import Run
@@ -62,7 +62,7 @@ def engine_at(server: ReplyServer, provider: str, home: Path) -> Engine:
     """A machine that has a key for one provider, which it reaches at `server`."""
     environ = {f"NANO_BANANA_{provider.upper()}_API_KEY": "sk-test-0123456789", "NANO_BANANA_CAP_RUN": "100"}
     environ[f"NANO_BANANA_{provider.upper()}_BASE_URL"] = server.url
-    return Engine(home, specs=QUICK_ROWS, environ=environ)
+    return Engine(home, specs=QUICK_SPECS, environ=environ)
 
 
 def run_once(engine: Engine, provider: str, prompt: str = "a fox", count: int = 1) -> Run:
@@ -456,7 +456,7 @@ def test_a_reference_that_comes_back_is_no_result(shape: str, tmp_path: Path) ->
     """Nor an extra picture; where nothing else came, there is no picture."""
     provider, value, wanted = ECHOED[shape]
     asked = request("edit", seed=7)
-    (sent,), _ = encode_references(asked.references, QUICK_ROWS[provider])
+    (sent,), _ = encode_references(asked.references, QUICK_SPECS[provider])
     echo = f"data:{sent.mime};base64,{b64(sent.data)}"
     recoded = uri(encode(decode(sent.data), "png"))
     told = json.loads(json.dumps(value).replace("ECHO", echo).replace("RECODED", recoded))
@@ -585,7 +585,7 @@ def test_an_answer_that_cost_nothing_is_not_kept(tmp_path: Path) -> None:
         assert not (tmp_path / "results" / "unreadable").exists()
 
 
-def test_a_failure_names_its_row_and_its_kept_answer(tmp_path: Path) -> None:
+def test_a_failure_names_its_journal_row_and_its_kept_answer(tmp_path: Path) -> None:
     """So that a node can have it read again: in the run that failed, and in the next, which asks before it pays again."""
     with replying(UNREAD["cut JSON"]) as server:
         engine = engine_at(server, "nanobanana", tmp_path)
@@ -665,7 +665,7 @@ def test_reading_again_never_pays_and_needs_no_key(tmp_path: Path, monkeypatch: 
         assert run_once(engine, "nanobanana").tasks[0].result is None
         (shown,) = History(engine.ledger).pictures()
         environ = {"NANO_BANANA_NANOBANANA_BASE_URL": server.url}
-        keyless = Engine(tmp_path, specs=QUICK_ROWS, environ=environ)
+        keyless = Engine(tmp_path, specs=QUICK_SPECS, environ=environ)
         monkeypatch.setattr(result_images, "_CONTAINERS", (*result_images._CONTAINERS, "artifact"))
         monkeypatch.setattr(result_images, "_URL_FIELDS", (*result_images._URL_FIELDS, "link"))
         assert keyless.read_again(shown.uid).images == 1

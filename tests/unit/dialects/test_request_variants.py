@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dialect_driver import QUICK_ROWS, job, keyed, reply, request, tiny
+from dialect_driver import QUICK_SPECS, job, keyed, reply, request, tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pack.core.dialects import dialect
@@ -37,7 +37,7 @@ NB2 = "nano-banana-2"
 def machine(home: Path, name: str, provider: StubProvider) -> Engine:
     """An engine with a key for one provider, which is reached at `provider`; nothing learned yet."""
     there = {f"NANO_BANANA_{name.upper()}_API_KEY": "k-1", f"NANO_BANANA_{name.upper()}_BASE_URL": provider.url}
-    return Engine(home, specs=QUICK_ROWS, environ=there)
+    return Engine(home, specs=QUICK_SPECS, environ=there)
 
 
 def run(engine: Engine, name: str, asked: Request, model: str = "recommended") -> Run:
@@ -64,8 +64,8 @@ def refused(engine: Engine, name: str, asked: Request, model: str = "recommended
 
 
 def files(name: str, asked: Request) -> list[bytes]:
-    """The references as the provider's row has them encoded."""
-    return [file.data for file in encode_references(asked.references, QUICK_ROWS[name])[0]]
+    """The references as the provider's spec has them encoded."""
+    return [file.data for file in encode_references(asked.references, QUICK_SPECS[name])[0]]
 
 
 def edit(prompt: str, references: int = 2, first: int = 0) -> Request:
@@ -265,7 +265,7 @@ def test_an_array_that_is_refused_leads_to_the_files(tmp_path: Path) -> None:
     """The form that the user chose is the first; the way back is as free."""
     with stub_provider(images(array=said("image is not supported on this route"))) as provider:
         there = {"NANO_BANANA_NANOBANANA_API_KEY": "k-1", "NANO_BANANA_NANOBANANA_BASE_URL": provider.url}
-        engine = Engine(tmp_path, specs=QUICK_ROWS, environ=there | {"NANO_BANANA_NANOBANANA_FORM": "json"})
+        engine = Engine(tmp_path, specs=QUICK_SPECS, environ=there | {"NANO_BANANA_NANOBANANA_FORM": "json"})
         for number, paths in enumerate(([GENERATIONS, EDITS], [EDITS])):
             provider.forget()
             asked = edit(f"back {number}", first=10 * number)
@@ -425,7 +425,7 @@ def test_a_ratio_that_neither_spelling_helps_is_refused_after_two(tmp_path: Path
 
 @pytest.mark.parametrize("operation", ["generate", "edit"])
 def test_a_model_id_is_asked_for_without_its_prefix_once(tmp_path: Path, operation: Any) -> None:
-    """The summary of the edits' document has none. The picture stays known by the row's id."""
+    """The summary of the edits' document has none. The picture stays known by the id of the spec."""
     with stub_provider(onerouter(prefix="")) as provider:
         engine = machine(tmp_path, "onerouter", provider)
         name = f"nano-banana-pro-{'text' if operation == 'generate' else 'image'}-to-image"
@@ -610,7 +610,7 @@ def test_where_small_references_travel_inside_large_ones_do_without_uploads(
     """fal and Replicate document data URIs: only their length asks for uploads. One request, one bill, remembered."""
     doubles.reset()
     doubles.switch(name, form, 404)
-    specs = QUICK_ROWS | {name: replace(QUICK_ROWS[name], upload_above=1)}
+    specs = QUICK_SPECS | {name: replace(QUICK_SPECS[name], upload_above=1)}
     engine = Engine(tmp_path, specs=specs, environ=keyed(doubles, name))
     for number in range(2):
         landed(engine, name, edit(f"large {number}", first=10 * number), NB2)
@@ -627,7 +627,7 @@ def test_where_references_are_addresses_a_missing_upload_is_said(
     """Their documents take addresses only: nothing is paid on a guess."""
     doubles.reset()
     doubles.switch(name, form, 404)
-    engine = Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(doubles, name))
+    engine = Engine(tmp_path, specs=QUICK_SPECS, environ=keyed(doubles, name))
     message = refused(engine, name, edit("no upload", 1))
     assert "has no upload for reference images" in message and "providers.yaml" in message
     assert not doubles.request_log("no upload")["requests"]
@@ -637,7 +637,7 @@ def test_the_ticket_of_wavespeed_s_own_client_is_spoken(doubles: Doubles, tmp_pa
     """The double takes what the package `wavespeed` sends; the same pixels arrive, and the signed address gets no key."""
     doubles.reset()
     doubles.switch("wavespeed", "upload", 405)
-    engine = Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(doubles, "wavespeed"))
+    engine = Engine(tmp_path, specs=QUICK_SPECS, environ=keyed(doubles, "wavespeed"))
     asked = edit("ticket")
     landed(engine, "wavespeed", asked, NB2)
     (entry,) = doubles.request_log("ticket")["requests"]
@@ -710,8 +710,8 @@ def test_no_variant_follows_an_answer_that_may_have_cost_money(
     spec = replace(BUILT_IN[name], upload_above=1 if BUILT_IN[name].upload_above else 0)
     operation: Any = "edit" if references else "generate"
     work = job(spec, request(operation, references or None, aspect_ratio="3:2"), NB2)
-    speech = dialect(spec.dialect)
-    step = speech.start(work)
+    its_dialect = dialect(spec.dialect)
+    step = its_dialect.start(work)
     sent: set[tuple[str, bytes]] = set()
     last: tuple[bool, int] | None = None
     for status, message in answers:
@@ -725,5 +725,5 @@ def test_no_variant_follows_an_answer_that_may_have_cost_money(
             was_paid, before = last
             assert allows_other_variant(before) if was_paid else is_missing_route(before)
         last = (step.paid, status)
-        step = speech.next(work, step.state, reply(status, {"error": {"message": message}}))
+        step = its_dialect.next(work, step.state, reply(status, {"error": {"message": message}}))
     assert isinstance(step, Failed) and len(sent) <= 4

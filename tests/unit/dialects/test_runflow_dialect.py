@@ -7,7 +7,7 @@ from dialect_driver import job, play, reply, request, sent_json
 from pack.core.dialects.base.step import ImageRef, Reply
 from pack.core.providers import BUILT_IN
 
-ROW = BUILT_IN["runflow"]
+SPEC = BUILT_IN["runflow"]
 URL = "https://cdn.runflow.io/out/1.png"
 PICTURES = {"images": [{"url": URL, "content_type": "image/png"}]}
 RUN = {"id": "run_5", "status_code": "queued"}
@@ -25,7 +25,7 @@ def upload(number: int) -> list[Reply]:
 def test_text_alone_goes_as_a_flat_body() -> None:
     """The documented page's form, with its field names; the sample answer read."""
     work = job(
-        ROW, request(seed=4, resolution="2K", output_format="webp", limit_generations="on"), "nano-banana-pro", count=3
+        SPEC, request(seed=4, resolution="2K", output_format="webp", limit_generations="on"), "nano-banana-pro", count=3
     )
     played = play(work, reply(value=PICTURES))
     assert played.paths == ["POST /v1/run/google/nano-banana-pro"]
@@ -42,7 +42,7 @@ def test_text_alone_goes_as_a_flat_body() -> None:
 
 def test_references_are_uploaded_in_three_free_steps_each() -> None:
     """Announce with the true size, put without the key and with the announced type, confirm; then one paid request."""
-    work = job(ROW, request("edit", 2), "nano-banana-pro")
+    work = job(SPEC, request("edit", 2), "nano-banana-pro")
     played = play(work, *upload(0), *upload(1), reply(value=PICTURES))
     assert played.paths == [
         "POST /v1/asset-uploads",
@@ -75,7 +75,9 @@ def test_references_are_uploaded_in_three_free_steps_each() -> None:
 
 def test_what_is_uploaded_already_is_not_uploaded_again() -> None:
     """Only the missing one goes, and the order stays."""
-    work = job(ROW, request("edit", 3), uploaded={0: "https://assets.example.com/a", 2: "https://assets.example.com/c"})
+    work = job(
+        SPEC, request("edit", 3), uploaded={0: "https://assets.example.com/a", 2: "https://assets.example.com/c"}
+    )
     played = play(work, *upload(1), reply(value=PICTURES))
     assert len(played.sends) == 4
     assert sent_json(played.sends[-1])["image_urls"] == [
@@ -89,7 +91,7 @@ def test_what_is_uploaded_already_is_not_uploaded_again() -> None:
 @pytest.mark.parametrize(("status", "kind"), [(401, "key"), (413, "too_large"), (500, "server")])
 def test_a_failed_upload_ends_before_anything_is_paid(step: int, status: int, kind: str) -> None:
     """Whichever of the three steps it is."""
-    played = play(job(ROW, request("edit")), *upload(0)[:step], reply(status, {"message": "no"}))
+    played = play(job(SPEC, request("edit")), *upload(0)[:step], reply(status, {"message": "no"}))
     assert played.failed.fault.kind == kind and not any(send.paid for send in played.sends)
 
 
@@ -105,7 +107,7 @@ def test_a_failed_upload_ends_before_anything_is_paid(step: int, status: int, ki
 )
 def test_an_upload_answered_with_something_else_is_unreadable(step: int, value: object) -> None:
     """Nothing is paid on a guess."""
-    played = play(job(ROW, request("edit")), *upload(0)[:step], reply(value=value))
+    played = play(job(SPEC, request("edit")), *upload(0)[:step], reply(value=value))
     assert played.failed.fault.kind == "unreadable" and not any(send.paid for send in played.sends)
 
 
@@ -120,7 +122,7 @@ def test_an_upload_answered_with_something_else_is_unreadable(step: int, value: 
 def test_a_missing_form_leads_to_the_other_once(status: int, form: str, paths: list[str]) -> None:
     """Either way round; the body is wrapped in `input` in the one and flat in the other."""
     missing = reply(status, {"code": "NOT_FOUND", "message": "Not found", "errors": None})
-    played = play(job(ROW, request(seed=1), api_variant=form), missing, missing)
+    played = play(job(SPEC, request(seed=1), api_variant=form), missing, missing)
     assert played.paths == paths and played.failed.fault.status == status
     bodies = {send.url.rpartition("/")[2] == "runs": sent_json(send) for send in played.sends}
     assert bodies[True] == {"input": bodies[False]}
@@ -129,14 +131,14 @@ def test_a_missing_form_leads_to_the_other_once(status: int, form: str, paths: l
 def test_the_form_that_worked_is_named() -> None:
     """Learned from pictures at once, and from an accepted run."""
     missing = reply(404, {"message": "Not found"})
-    assert play(job(ROW, request()), missing, reply(value=PICTURES)).done.api_variant == "runs"
-    assert play(job(ROW, request()), missing, reply(201, RUN)).sends[-1].api_variant == "runs"
-    assert play(job(ROW, request()), reply(201, RUN)).sends[-1].api_variant == "run"
+    assert play(job(SPEC, request()), missing, reply(value=PICTURES)).done.api_variant == "runs"
+    assert play(job(SPEC, request()), missing, reply(201, RUN)).sends[-1].api_variant == "runs"
+    assert play(job(SPEC, request()), reply(201, RUN)).sends[-1].api_variant == "run"
 
 
 def test_uploads_are_kept_when_the_form_is_changed() -> None:
     """A 404 after the uploads doesn't upload anything again."""
-    played = play(job(ROW, request("edit")), *upload(0), reply(404, {}), reply(value=PICTURES))
+    played = play(job(SPEC, request("edit")), *upload(0), reply(404, {}), reply(value=PICTURES))
     assert played.paths[3:] == [
         "POST /v1/run/google/nano-banana-2/edit",
         "POST /v1/models/google/nano-banana-2/edit/runs",
@@ -147,7 +149,7 @@ def test_uploads_are_kept_when_the_form_is_changed() -> None:
 def test_a_run_is_followed_to_its_outputs_and_its_cost() -> None:
     """queued, running, succeeded; the cost is a string of dollars."""
     played = play(
-        job(ROW, request(), api_variant="runs"),
+        job(SPEC, request(), api_variant="runs"),
         reply(201, RUN),
         reply(value={**RUN, "status_code": "running"}),
         reply(
@@ -169,25 +171,25 @@ def test_a_run_is_followed_to_its_outputs_and_its_cost() -> None:
 def test_a_failed_run_that_cost_nothing_says_so() -> None:
     """`cost` "0" is the provider's word that nothing was charged; without it nobody knows."""
     failed = {**RUN, "status_code": "failed", "failure_code": "MODERATION", "failure_message": "Output was blocked"}
-    free = play(job(ROW, request()), reply(201, RUN), reply(value={**failed, "cost": "0"})).failed
+    free = play(job(SPEC, request()), reply(201, RUN), reply(value={**failed, "cost": "0"})).failed
     assert (free.fault.kind, free.fault.unbilled, free.task) == ("content", True, "run_5")
-    unknown = play(job(ROW, request()), reply(201, RUN), reply(value=failed)).failed
+    unknown = play(job(SPEC, request()), reply(201, RUN), reply(value=failed)).failed
     assert unknown.fault.unbilled is None
-    billed = play(job(ROW, request()), reply(201, RUN), reply(value={**failed, "cost": "0.15"})).failed
+    billed = play(job(SPEC, request()), reply(201, RUN), reply(value={**failed, "cost": "0.15"})).failed
     assert billed.fault.unbilled is False
 
 
 @pytest.mark.parametrize("cost", ["", None, "free", "nan", "-1", "inf", [], "1e9"])
 def test_a_cost_that_makes_no_sense_is_no_cost(cost: object) -> None:
     """It would end up in the user's sum."""
-    assert play(job(ROW, request()), reply(value={**PICTURES, "cost": cost})).done.usd is None
+    assert play(job(SPEC, request()), reply(value={**PICTURES, "cost": cost})).done.usd is None
 
 
 def test_a_run_is_found_again_after_a_restart() -> None:
     """From the accepted state, without references and without uploads."""
-    accepted = play(job(ROW, request("edit")), *upload(0), reply(201, RUN)).sends[-1].accepted
+    accepted = play(job(SPEC, request("edit")), *upload(0), reply(201, RUN)).sends[-1].accepted
     again = play(
-        job(ROW, request()),
+        job(SPEC, request()),
         reply(value={**RUN, "status_code": "succeeded", "output": {"outputs": [{"url": URL}]}}),
         accepted=accepted,
     )
@@ -207,13 +209,13 @@ def test_a_run_is_found_again_after_a_restart() -> None:
 )
 def test_errors_at_the_top_level(status: int, body: object, kind: str, words: str) -> None:
     """`{"code", "message", "errors"}`, with the words of each field."""
-    fault = play(job(ROW, request()), reply(status, body)).failed.fault
+    fault = play(job(SPEC, request()), reply(status, body)).failed.fault
     assert fault.kind == kind and words in fault.message
 
 
 def test_references_that_are_uploaded_already_stay_addresses() -> None:
     """Where the second upload finds no address, the first keeps its own; the order stays."""
-    work = job(ROW, request("edit", 2))
+    work = job(SPEC, request("edit", 2))
     played = play(work, *upload(0), reply(404, {}), reply(value=PICTURES))
     first, second = sent_json(played.sends[-1])["image_urls"]
     assert first == "https://assets.example.com/0.webp" and second.startswith("data:image/")
@@ -223,11 +225,11 @@ def test_references_that_are_uploaded_already_stay_addresses() -> None:
 def test_both_forms_may_be_tried_without_uploads() -> None:
     """Two facts about one base: no uploads, and the other form. Each is led on once."""
     missing = reply(404, {"message": "Not found"})
-    played = play(job(ROW, request("edit")), missing, missing, reply(value=PICTURES))
+    played = play(job(SPEC, request("edit")), missing, missing, reply(value=PICTURES))
     assert played.paths[1:] == [
         "POST /v1/run/google/nano-banana-2/edit",
         "POST /v1/models/google/nano-banana-2/edit/runs",
     ]
     assert sent_json(played.sends[-1])["input"]["image_urls"][0].startswith("data:image/")
     assert (played.done.api_variant, played.done.variants) == ("runs", {"references": "inside"})
-    assert len(play(job(ROW, request("edit")), missing, missing, missing).sends) == 3
+    assert len(play(job(SPEC, request("edit")), missing, missing, missing).sends) == 3

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from dialect_driver import BASE, QUICK_ROWS, job, play, reply, request
+from dialect_driver import BASE, QUICK_SPECS, job, play, reply, request
 from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.dialects.base.polling import path_segment
@@ -28,7 +28,7 @@ IDS = ["../../../v1/admin?x=", "a/../../b", "\ud800x", "a b#c?d=e&f", "%2e%2e/%2
 
 def polled(provider: str, task: str) -> Send:
     """The poll that follows a submission which named that task."""
-    played = play(job(QUICK_ROWS[provider], request()), reply(value=TASKS[provider](task)))
+    played = play(job(QUICK_SPECS[provider], request()), reply(value=TASKS[provider](task)))
     end = played.end
     send = end.then if isinstance(end, Wait) else end
     assert isinstance(send, Send), end
@@ -48,7 +48,7 @@ def test_a_task_s_id_stays_one_segment_of_its_path(provider: str, task: str) -> 
 @pytest.mark.parametrize("task", [".", "..", " .. ", "", "x" * 5000])
 def test_what_can_be_no_id_is_none(provider: str, task: str) -> None:
     """A dot segment would be taken out of the path on its way, whatever it is quoted as."""
-    played = play(job(QUICK_ROWS[provider], request()), reply(value=TASKS[provider](task)))
+    played = play(job(QUICK_SPECS[provider], request()), reply(value=TASKS[provider](task)))
     assert not isinstance(played.end, (Send, Wait)) and played.failed.fault.kind in ("unreadable", "empty", "server")
 
 

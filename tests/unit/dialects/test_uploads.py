@@ -80,7 +80,7 @@ def test_the_second_origin_of_a_provider_gets_the_key_too(doubles: Doubles, tmp_
 
 
 def test_a_key_for_another_address_never_goes_to_the_provider_s_own_storage(doubles: Doubles, tmp_path: Path) -> None:
-    """Where the user has named an address, everything goes there; the storage that the row names would not even answer."""
+    """Where the user has named an address, everything goes there; the storage that the spec names would not even answer."""
     doubles.reset()
     spec = replace(BUILT_IN["fal"], upload_above=1, upload_url="http://127.0.0.1:1")
     there = {"FAL_KEY": "sim-run", "NANO_BANANA_FAL_BASE_URL": doubles.base_url("fal")}

@@ -10,7 +10,7 @@ from pack.core.dialects.base.step import ImageRef, Reply
 from pack.core.execution.charge import charged_by, disposition_of
 from pack.core.providers import BUILT_IN
 
-ROW = BUILT_IN["wavespeed"]
+SPEC = BUILT_IN["wavespeed"]
 URL = "https://d1q70pf5vjeyhc.example.net/out.png"
 POLL = "GET /api/v3/predictions/pr-9/result"
 
@@ -38,14 +38,14 @@ def uploaded(number: int) -> Reply:
 )
 def test_the_model_is_the_path(model: str, path: str) -> None:
     """And not in the body."""
-    sent = play(job(ROW, request(), model)).sends[0]
+    sent = play(job(SPEC, request(), model)).sends[0]
     assert sent.url.endswith(path) and sent.paid and sent_json(sent) == {"prompt": "a fox in snow"}
 
 
 def test_a_prediction_is_followed_to_its_outputs() -> None:
     """Resolutions in lower case; what it repeats of the request is no result."""
     asked = request(aspect_ratio="1:8", resolution="4K", output_format="png", web_search=True)
-    played = play(job(ROW, asked), prediction("created"), prediction("processing"), prediction("completed", URL))
+    played = play(job(SPEC, asked), prediction("created"), prediction("processing"), prediction("completed", URL))
     assert sent_json(played.sends[0]) == {
         "prompt": "a fox in snow",
         "aspect_ratio": "1:8",
@@ -59,7 +59,7 @@ def test_a_prediction_is_followed_to_its_outputs() -> None:
 
 def test_references_are_uploaded_and_sent_as_addresses() -> None:
     """One form with one `file` each."""
-    work = job(ROW, request("edit", 2, aspect_ratio="1:1"), "nano-banana-pro")
+    work = job(SPEC, request("edit", 2, aspect_ratio="1:1"), "nano-banana-pro")
     played = play(work, uploaded(0), uploaded(1), prediction("created"))
     assert played.paths[:3] == [
         "POST /api/v3/media/upload/binary",
@@ -80,20 +80,20 @@ def test_references_are_uploaded_and_sent_as_addresses() -> None:
 @pytest.mark.parametrize("word", ["succeeded", "completed", "SUCCEEDED"])
 def test_an_answer_that_is_finished_at_once_is_taken(word: str) -> None:
     """No poll for what is there."""
-    played = play(job(ROW, request()), prediction(word, URL))
+    played = play(job(SPEC, request()), prediction(word, URL))
     assert len(played.sends) == 1 and played.done.images == (ImageRef(url=URL),)
 
 
 @pytest.mark.parametrize("word", ["created", "processing", "pending", "running", "queued", "reticulating", ""])
 def test_anything_else_is_still_running(word: str) -> None:
     """Also a word that nobody has heard of."""
-    assert play(job(ROW, request()), prediction(word), prediction("completed", URL)).done.images
+    assert play(job(SPEC, request()), prediction(word), prediction("completed", URL)).done.images
 
 
 def test_an_answer_without_the_envelope_is_read_too() -> None:
     """Its own nodes do so."""
     bare = reply(value={"id": "pr-9", "status": "created"})
-    done = play(job(ROW, request()), bare, reply(value={"id": "pr-9", "status": "completed", "outputs": [URL]})).done
+    done = play(job(SPEC, request()), bare, reply(value={"id": "pr-9", "status": "completed", "outputs": [URL]})).done
     assert done.images == (ImageRef(url=URL),)
 
 
@@ -102,10 +102,10 @@ def test_an_answer_without_the_envelope_is_read_too() -> None:
 )
 def test_a_failed_prediction_says_why(error: str, kind: str) -> None:
     """Whether it was billed isn't documented: nobody knows."""
-    failed = play(job(ROW, request()), prediction("created"), prediction("failed", error=error)).failed
+    failed = play(job(SPEC, request()), prediction("created"), prediction("failed", error=error)).failed
     assert (failed.fault.kind, failed.fault.unbilled, failed.task) == (kind, None, "pr-9")
     assert (error or "status failed") in failed.fault.message
-    assert charged_by(ROW, failed.fault, accepted=True) == "maybe"
+    assert charged_by(SPEC, failed.fault, accepted=True) == "maybe"
 
 
 @pytest.mark.parametrize(
@@ -117,38 +117,38 @@ def test_a_failed_prediction_says_why(error: str, kind: str) -> None:
 def test_an_error_is_one_with_and_without_its_status(code: int, kind: str, charged: str, inside: bool) -> None:
     """A `code` inside a 200 counts as the status."""
     value = {"code": code, "message": "it said no"}
-    fault = play(job(ROW, request()), reply(200 if inside else code, value)).failed.fault
+    fault = play(job(SPEC, request()), reply(200 if inside else code, value)).failed.fault
     assert (fault.kind, fault.status) == (kind, code) and "it said no" in fault.message
-    assert charged_by(ROW, fault, accepted=False) == charged
+    assert charged_by(SPEC, fault, accepted=False) == charged
 
 
 @pytest.mark.parametrize("value", [{}, {"code": 200, "data": None}, {"code": 200, "data": {}}, {"data": []}])
 def test_a_success_without_a_prediction_is_unreadable(value: dict[str, Any]) -> None:
     """It may have been taken: nobody knows."""
-    assert play(job(ROW, request()), reply(value=value)).failed.fault.kind == "unreadable"
+    assert play(job(SPEC, request()), reply(value=value)).failed.fault.kind == "unreadable"
 
 
 @pytest.mark.parametrize("data", [{}, {"download_url": "x"}, {"download_url": None}, None])
 def test_an_upload_without_an_address_ends_before_anything_is_paid(data: object) -> None:
     """Nothing is paid on a guess."""
-    played = play(job(ROW, request("edit")), reply(value={"code": 200, "data": data}))
+    played = play(job(SPEC, request("edit")), reply(value={"code": 200, "data": data}))
     assert played.failed.fault.kind == "unreadable" and not any(send.paid for send in played.sends)
 
 
 def test_a_prediction_that_is_not_known_any_more_is_lost() -> None:
     """With the status, or with the code inside a 200."""
     for gone in (reply(404, {"code": 404, "message": "no"}), reply(value={"code": 404, "message": "no"})):
-        lost = play(job(ROW, request()), prediction("created"), gone).failed
+        lost = play(job(SPEC, request()), prediction("created"), gone).failed
         assert "pr-9" in lost.fault.message and lost.task == "pr-9"
         assert disposition_of(lost.fault, accepted=True) == "unresolved"
 
 
 def test_a_prediction_is_found_again_after_a_restart() -> None:
     """From the accepted state alone; an odd id stays one segment of the path."""
-    accepted = play(job(ROW, request("edit")), uploaded(0), prediction("created")).sends[-1].accepted
-    again = play(job(ROW, request()), prediction("completed", URL), accepted=accepted)
+    accepted = play(job(SPEC, request("edit")), uploaded(0), prediction("created")).sends[-1].accepted
+    again = play(job(SPEC, request()), prediction("completed", URL), accepted=accepted)
     assert again.paths == [POLL] and again.done.images == (ImageRef(url=URL),)
-    odd = play(job(ROW, request()), prediction("created", id="../a b?c"))
+    odd = play(job(SPEC, request()), prediction("created", id="../a b?c"))
     assert odd.paths[-1] == "GET /api/v3/predictions/..%2Fa%20b%3Fc/result"
 
 
@@ -166,15 +166,15 @@ def test_a_prediction_is_found_again_after_a_restart() -> None:
 )
 def test_a_word_of_progress_is_short_and_no_markup(said: object, shown: str) -> None:
     """It stands on the node, where a renderer reads Markdown."""
-    played = play(job(ROW, request()), prediction("created"), prediction("processing", progress=said))
+    played = play(job(SPEC, request()), prediction("created"), prediction("processing", progress=said))
     assert played.waits[-1].progress == shown
 
 
 def test_what_was_sent_is_never_the_result() -> None:
     """A finished prediction without outputs that repeats its references: those are no pictures that were made."""
     data = {"id": "pr-9", "status": "completed", "images": ["https://mine.example/in.png"]}
-    failed = play(job(ROW, request()), prediction("created"), reply(value={"code": 200, "data": data})).failed
-    assert failed.fault.kind == "empty" and charged_by(ROW, failed.fault, accepted=True) == "maybe"
+    failed = play(job(SPEC, request()), prediction("created"), reply(value={"code": 200, "data": data})).failed
+    assert failed.fault.kind == "empty" and charged_by(SPEC, failed.fault, accepted=True) == "maybe"
 
 
 MISSING = reply(404, raw=b"404 page not found")
@@ -182,7 +182,7 @@ MISSING = reply(404, raw=b"404 page not found")
 
 def test_a_ticket_is_asked_for_as_its_own_client_does() -> None:
     """Name, size and type; the bytes go to the signed address with the ticket's headers and without the key."""
-    work = job(ROW, request("edit", 1), "nano-banana-2")
+    work = job(SPEC, request("edit", 1), "nano-banana-2")
     headers = {"Content-Type": "image/x-own", "x-goog-meta": "7", "Authorization": "no", "Host": "no", "X-Bad": "a\nb"}
     ticket = {"download_url": "https://static.example.net/t.webp"}
     put = {"method": "PUT", "url": "https://bucket.example.net/t?sig=1", "headers": headers}
@@ -216,25 +216,25 @@ def test_a_ticket_is_asked_for_as_its_own_client_does() -> None:
 )
 def test_a_ticket_that_is_none_is_unreadable(data: dict[str, Any]) -> None:
     """Nothing is paid on a guess."""
-    played = play(job(ROW, request("edit"), "nano-banana-2"), MISSING, reply(value={"code": 200, "data": data}))
+    played = play(job(SPEC, request("edit"), "nano-banana-2"), MISSING, reply(value={"code": 200, "data": data}))
     assert played.failed.fault.kind == "unreadable" and not any(send.paid for send in played.sends)
 
 
 def test_a_404_that_is_not_its_own_leads_to_the_other_address_of_a_result() -> None:
     """One page of its documents has no `/result`. Its own 404 is about the prediction; a second one ends it."""
     done = play(
-        job(ROW, request()), prediction("created"), MISSING, prediction("processing"), prediction("completed", URL)
+        job(SPEC, request()), prediction("created"), MISSING, prediction("processing"), prediction("completed", URL)
     )
     assert done.paths[1:] == [POLL, POLL.removesuffix("/result"), POLL.removesuffix("/result")]
     assert done.done.images == (ImageRef(url=URL),) and done.done.variants == {"result": "plain"}
-    lost = play(job(ROW, request()), prediction("created"), MISSING, MISSING).failed
+    lost = play(job(SPEC, request()), prediction("created"), MISSING, MISSING).failed
     assert disposition_of(lost.fault, accepted=True) == "unresolved" and lost.task == "pr-9"
 
 
 def test_a_deleted_prediction_is_lost() -> None:
     """Only its client knows the word. It may have been billed before."""
-    gone = play(job(ROW, request()), prediction("created"), prediction("deleted")).failed
+    gone = play(job(SPEC, request()), prediction("created"), prediction("deleted")).failed
     assert (
         disposition_of(gone.fault, accepted=True) == "unresolved"
-        and charged_by(ROW, gone.fault, accepted=True) == "maybe"
+        and charged_by(SPEC, gone.fault, accepted=True) == "maybe"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dialect_driver import QUICK_ROWS, keyed, request
+from dialect_driver import QUICK_SPECS, keyed, request
 from pack.core.dialects import dialect
 from pack.core.dialects.base.step import Cancels
 from pack.core.engine import Engine
@@ -27,7 +27,7 @@ BOTH = pytest.mark.parametrize("provider", ["fal", "replicate"])
 @pytest.fixture
 def engine(doubles: Doubles, tmp_path: Path) -> Engine:
     doubles.reset()
-    return Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(doubles, "fal", "replicate", "onerouter"))
+    return Engine(tmp_path, specs=QUICK_SPECS, environ=keyed(doubles, "fal", "replicate", "onerouter"))
 
 
 def begin(engine: Engine, prompt: str, provider: str = "fal", count: int = 1, **choice: Any) -> Run:
@@ -73,8 +73,8 @@ def cancels(doubles: Doubles) -> int:
 
 
 @pytest.mark.parametrize("spec", list(BUILT_IN.values()), ids=lambda spec: spec.id)
-def test_a_row_says_until_when_exactly_if_its_dialect_can_cancel(spec: Any) -> None:
-    """README's table reads the row, the engine asks the dialect."""
+def test_a_spec_says_until_when_exactly_if_its_dialect_can_cancel(spec: Any) -> None:
+    """The tables read the spec, the engine asks the dialect."""
     assert bool(spec.cancels) == isinstance(dialect(spec.dialect), Cancels)
 
 
@@ -219,7 +219,7 @@ def test_nobody_waits_for_the_answer(tmp_path: Path) -> None:
 
     with serving(answer) as server:
         environ = {"FAL_KEY": "sim-run", "NANO_BANANA_FAL_BASE_URL": server.url}
-        run = begin(Engine(tmp_path, specs=QUICK_ROWS, environ=environ), "hang")
+        run = begin(Engine(tmp_path, specs=QUICK_SPECS, environ=environ), "hang")
         call = in_queue(run)
         run.stop()
         assert asked.wait(10) and run.done.wait(10) and not call.done.is_set()

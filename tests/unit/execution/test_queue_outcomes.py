@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dialect_driver import QUICK_ROWS, keyed, request
+from dialect_driver import QUICK_SPECS, keyed, request
 from pack.core.engine import Engine
 from pack.core.execution.run import Run
 from pack.core.http import backoff
@@ -21,7 +21,7 @@ def asked(doubles: Doubles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Asks a provider for one picture under fault words; the run and what the provider saw."""
     doubles.reset()
     monkeypatch.setattr(backoff, "delay", lambda attempt, jitter: 0.02)
-    engine = Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(doubles, "fal", "replicate"))
+    engine = Engine(tmp_path, specs=QUICK_SPECS, environ=keyed(doubles, "fal", "replicate"))
 
     def ask(provider: str, words: str) -> tuple[Run, dict[str, Any]]:
         wanted = [request(prompt=f"odd [[sim: {words}]]")]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from dialect_driver import PNG, QUICK_ROWS, request
+from dialect_driver import PNG, QUICK_SPECS, request
 from pack.core.engine import Engine
 from pack.core.execution.rate_limit import RateLimits
 from pack.core.execution.retry_policy import WaitPolicy
@@ -68,7 +68,7 @@ def machine(home: Path, policy: WaitPolicy = QUICK, **servers: RawServer) -> Eng
     for name, server in servers.items():
         environ[f"NANO_BANANA_{name.upper()}_API_KEY"] = "sim-run-key"
         environ[f"NANO_BANANA_{name.upper()}_BASE_URL"] = server.url
-    engine = Engine(home, specs=QUICK_ROWS, environ=environ)
+    engine = Engine(home, specs=QUICK_SPECS, environ=environ)
     engine._cache.rate_limits = RateLimits(policy)
     return engine
 
@@ -199,7 +199,7 @@ def test_a_fallback_takes_over_after_a_short_wait(tmp_path: Path, first: Answer)
     spare = Google(lambda number: MADE)
     with serving(gone) as one, serving(spare) as two:
         engine = machine(tmp_path, google=one, vertex=two)
-        engine._specs = QUICK_ROWS | {"vertex": replace(QUICK_ROWS["google"], id="vertex", key_env_vars=())}
+        engine._specs = QUICK_SPECS | {"vertex": replace(QUICK_SPECS["google"], id="vertex", key_env_vars=())}
         chain = ProviderChoice("google", max_parallel=1, fallback=ProviderChoice("vertex"))
         run = finish(begin(engine, 6, chain))
     assert not errors(run) and (gone.paid, spare.paid, spare.asked) == (0, 6, 6)
@@ -215,7 +215,7 @@ def test_a_provider_that_lets_go_in_time_needs_no_fallback(tmp_path: Path) -> No
     spare = Google(lambda number: MADE)
     with serving(gone) as one, serving(spare) as two:
         engine = machine(tmp_path, replace(QUICK, fallback_patience=20.0), google=one, vertex=two)
-        engine._specs = QUICK_ROWS | {"vertex": replace(QUICK_ROWS["google"], id="vertex", key_env_vars=())}
+        engine._specs = QUICK_SPECS | {"vertex": replace(QUICK_SPECS["google"], id="vertex", key_env_vars=())}
         run = finish(begin(engine, 1, ProviderChoice("google", fallback=ProviderChoice("vertex"))))
     assert not errors(run) and (gone.paid, spare.asked) == (1, 0)
 

@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from dialect_driver import QUICK_ROWS, keyed, request, tiny
+from dialect_driver import QUICK_SPECS, keyed, request, tiny
 from pack.core.engine import Engine
 from pack.core.errors import LedgerFailed
 from pack.core.execution.run import Run
@@ -26,7 +26,7 @@ def engine(doubles: Doubles, tmp_path: Path) -> Engine:
     """A machine with keys for every provider of the doubles, and nothing learned yet."""
     doubles.reset()
     environ = keyed(doubles, "google", "onerouter", "apiframe", "nanobanana", "runflow", "fal", "replicate")
-    return Engine(tmp_path, local_address=lambda: doubles.base_url("offline"), specs=QUICK_ROWS, environ=environ)
+    return Engine(tmp_path, local_address=lambda: doubles.base_url("offline"), specs=QUICK_SPECS, environ=environ)
 
 
 def begin(engine: Engine, asked: Request | list[Request], choice: ProviderChoice | None = None, count: int = 1) -> Run:
@@ -238,11 +238,11 @@ def test_auto_does_not_pay_again_for_what_a_provider_has_whose_key_is_away(doubl
     environ = {**keyed(doubles, "fal", "onerouter"), "NANO_BANANA_ORDER": "fal,onerouter"}
     made, out = request(prompt="away made"), request(prompt="away out [[sim: task=done steps=4 poll_status=401]]")
     auto = ProviderChoice("auto", "nano-banana-2")
-    with_fal = Engine(tmp_path, specs=QUICK_ROWS, environ=environ)
+    with_fal = Engine(tmp_path, specs=QUICK_SPECS, environ=environ)
     assert finish(begin(with_fal, made, auto)).tasks[0].result
     assert errors(finish(begin(with_fal, out, auto))) == [("key", "maybe")]
     del environ["NANO_BANANA_FAL_API_KEY"]
-    without = Engine(tmp_path, specs=QUICK_ROWS, environ=environ)
+    without = Engine(tmp_path, specs=QUICK_SPECS, environ=environ)
     assert finish(begin(without, made, auto)).tasks[0].source == "store"
     assert errors(finish(begin(without, out, auto))) == [("doubt", "maybe")]
     assert {entry["provider"] for entry in doubles.request_log("away")["requests"]} == {"fal"}
@@ -362,7 +362,7 @@ def test_a_bug_in_a_dialect_does_not_kill_the_run(tmp_path: Path, monkeypatch: p
     broken = ModuleType("pack.core.dialects.exploding")
     broken.start = explode  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "pack.core.dialects.exploding", broken)
-    specs = QUICK_ROWS | {"onerouter": replace(QUICK_ROWS["onerouter"], dialect="exploding")}
+    specs = QUICK_SPECS | {"onerouter": replace(QUICK_SPECS["onerouter"], dialect="exploding")}
     environ = {"ONEROUTER_API_KEY": "sim-run"}
     run = finish(begin(Engine(tmp_path, specs=specs, environ=environ), request(prompt="bug")))
     (error,) = [r.error for r in run.report.failed]
@@ -371,7 +371,7 @@ def test_a_bug_in_a_dialect_does_not_kill_the_run(tmp_path: Path, monkeypatch: p
 
 def test_references_that_can_t_travel_are_told_and_cost_nothing(doubles: Doubles, tmp_path: Path) -> None:
     """Found on the call's own thread, before a byte is sent."""
-    specs = QUICK_ROWS | {"offline": replace(QUICK_ROWS["offline"], max_request_bytes=100)}
+    specs = QUICK_SPECS | {"offline": replace(QUICK_SPECS["offline"], max_request_bytes=100)}
     small = Engine(tmp_path, local_address=lambda: doubles.base_url("offline"), specs=specs, environ={})
     asked = replace(request("edit", prompt="too large"), references=(tiny(1, 60, 60),))
     run = finish(small.run([asked], small.plan(ProviderChoice("offline"), [asked])))

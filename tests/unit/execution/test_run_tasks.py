@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dialect_driver import QUICK_ROWS, keyed, request, tiny
+from dialect_driver import QUICK_SPECS, keyed, request, tiny
 from pack.core.engine import Engine
 from pack.core.execution.rate_limit import RateLimits
 from pack.core.execution.retry_policy import DEFAULT_WAITS
@@ -26,7 +26,7 @@ def engine(doubles: Doubles, tmp_path: Path) -> Engine:
     """A machine with keys for these providers, and nothing learned yet."""
     doubles.reset()
     allowed = {"NANO_BANANA_ALLOW_MODELS": "openrouter:google/gemini-99"}
-    return Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(doubles, *NAMES) | allowed)
+    return Engine(tmp_path, specs=QUICK_SPECS, environ=keyed(doubles, *NAMES) | allowed)
 
 
 def run(engine: Engine, provider: str, asked: Request, model: str = "recommended") -> Run:
@@ -77,7 +77,7 @@ def test_uploads_at_an_origin_of_their_own_take_the_key_along(doubles: Doubles, 
     """Two names of one machine are two origins: the pictures go to the one, the paid request to the other."""
     doubles.reset()
     other = doubles.base_url("kie").replace("127.0.0.1", "localhost")
-    rows = QUICK_ROWS | {"kie": replace(QUICK_ROWS["kie"], base_url=doubles.base_url("kie"), upload_url=other)}
+    rows = QUICK_SPECS | {"kie": replace(QUICK_SPECS["kie"], base_url=doubles.base_url("kie"), upload_url=other)}
     machine = Engine(tmp_path, specs=rows, environ={"KIE_API_KEY": "sim-run"})
     assert run(machine, "kie", request("edit", prompt="two origins")).tasks[0].result
     (entry,) = doubles.request_log("two origins")["requests"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from dialect_driver import QUICK_ROWS, keyed, request
+from dialect_driver import QUICK_SPECS, keyed, request
 from pack.core.engine import Engine
 from pack.core.errors import Impossible
 from pack.core.estimate import elsewhere, estimate
@@ -22,7 +22,7 @@ CHOICE = ProviderChoice("google", "nano-banana-2")
 
 
 def machine(doubles: Doubles, home: Path, *names: str, **more: str) -> Engine:
-    return Engine(home, specs=QUICK_ROWS, environ=keyed(doubles, *(names or ("google", "fal", "wavespeed"))) | more)
+    return Engine(home, specs=QUICK_SPECS, environ=keyed(doubles, *(names or ("google", "fal", "wavespeed"))) | more)
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_a_cap_holds_at_the_successor_s_price(doubles: Doubles, tmp_path: Path) 
     """The reservation is for what is sent, not for what was asked for first."""
     doubles.reset()
     doubles.retire("google", OLD)
-    google = QUICK_ROWS["google"]
+    google = QUICK_SPECS["google"]
     dear = Price({"1K": 0.9}, "a test", "2026-11-27")
     models = tuple(replace(m, price=dear) if m.name == "nano-banana-2.1" else m for m in google.models)
     environ = keyed(doubles, "google") | {"NANO_BANANA_CAP_RUN": "0.5"}
@@ -195,7 +195,7 @@ def test_an_id_that_was_written_by_hand_is_never_replaced(engine: Engine, double
     ("provider", "model"),
     [
         (spec.id, model.name)
-        for spec in QUICK_ROWS.values()
+        for spec in QUICK_SPECS.values()
         for model in spec.models
         if model.successor and spec.auth == "key"
     ],
@@ -206,7 +206,7 @@ def test_every_provider_that_names_a_successor_leads_to_it(
     """A free refusal in the provider's own dialect, then the successor; text and edit."""
     doubles.reset()
     engine = machine(doubles, tmp_path, provider)
-    known = QUICK_ROWS[provider].model(model)
+    known = QUICK_SPECS[provider].model(model)
     assert known is not None
     for operation in OPERATIONS:
         offer = known.capabilities(operation)

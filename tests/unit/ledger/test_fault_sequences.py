@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from dialect_driver import QUICK_ROWS
+from dialect_driver import QUICK_SPECS
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
@@ -71,7 +71,7 @@ class FaultSequences(RuleBasedStateMachine):
         self.others: list[Engine] = []
 
     def _engine(self) -> Engine:
-        return Engine(self.home, specs=QUICK_ROWS, environ=self.environ)
+        return Engine(self.home, specs=QUICK_SPECS, environ=self.environ)
 
     # ------------------------------------------------------------------------------------------------ what happens
 
@@ -181,7 +181,7 @@ class FaultSequences(RuleBasedStateMachine):
     def _prompt(self, fault: str, provider: str, task: bool) -> tuple[str, str]:
         words = f"{fault} task steps=2" if task and provider != "runflow" and "file" not in fault else fault
         words = words.strip()
-        if QUICK_ROWS[provider].failures_unbilled:
+        if QUICK_SPECS[provider].failures_unbilled:
             # Its document says that failures cost nothing: a bill for one would be its lie, not our silence.
             words = words.replace("status=500 paid", "status=500")
         return provider, f"{self._tag()}{next(_numbers)}." + (f" [[sim: {words}]]" if words else "")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dialect_driver import PNG, QUICK_ROWS, keyed, request
+from dialect_driver import PNG, QUICK_SPECS, keyed, request
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, LedgerFailed
 from pack.core.execution import charge
@@ -31,7 +31,7 @@ CDN = "https://cdn.example.com/picture.png"
 @pytest.fixture
 def engine(doubles: Doubles, tmp_path: Path) -> Engine:
     doubles.reset()
-    return Engine(tmp_path, specs=QUICK_ROWS, environ=keyed(doubles, *NAMES))
+    return Engine(tmp_path, specs=QUICK_SPECS, environ=keyed(doubles, *NAMES))
 
 
 def make(engine: Engine, asked: Request, provider: str, **choice: Any) -> Run:
@@ -66,7 +66,7 @@ def test_a_download_that_this_machine_prevents_triggers_no_fallback(
         monkeypatch.setenv(setting, "socks5://127.0.0.1:9")
     else:
         environ[setting] = str(tmp_path / "none.pem")
-    machine = Engine(tmp_path, specs=QUICK_ROWS, environ=environ)
+    machine = Engine(tmp_path, specs=QUICK_SPECS, environ=environ)
     asked = request(prompt=f"prevented [[sim: url={CDN}]]")
     run = make(machine, asked, provider, fallback=ProviderChoice("kie"))
     assert errors(run) == [("config", "yes")] and "Nothing was charged" not in str(run.tasks[0].error)
@@ -173,7 +173,7 @@ def test_a_lone_surrogate_in_the_model_s_text_loses_nothing(inside: bool, tmp_pa
 
     with serving(answer) as server:
         environ = {"ONEROUTER_API_KEY": "sim-run", "NANO_BANANA_ONEROUTER_BASE_URL": server.url}
-        machine, asked = Engine(tmp_path, specs=QUICK_ROWS, environ=environ), request(prompt="half")
+        machine, asked = Engine(tmp_path, specs=QUICK_SPECS, environ=environ), request(prompt="half")
         assert make(machine, asked, "onerouter").tasks[0].result
         seen = server.connection_count
         again = make(machine, asked, "onerouter").tasks[0]
@@ -192,7 +192,7 @@ def test_a_lone_surrogate_in_prompt_and_graph_is_kept(engine: Engine, tmp_path: 
     engine.ledger.close()
     for file in tmp_path.glob("journal.sqlite*"):
         file.unlink()
-    anew = History(Engine(tmp_path, specs=QUICK_ROWS, environ={}).ledger)
+    anew = History(Engine(tmp_path, specs=QUICK_SPECS, environ={}).ledger)
     assert [known.uid for known in anew.pictures()] == [shown.uid] and anew.graph(shown.uid) == graph
 
 

@@ -297,12 +297,12 @@ def test_what_is_no_mask_is_refused(value: Any) -> None:
 def test_a_mask_is_fitted_by_nearest(have_h: int, have_w: int, width: int, height: int) -> None:
     """No value that wasn't there, and each from the place below it."""
     mask = noise(have_h, have_w)
-    fitted = tensors.fitted_mask(mask, width, height)
-    assert tuple(fitted.shape) == (height, width)
-    assert set(fitted.flatten().tolist()) <= set(mask.flatten().tolist())
+    negotiated = tensors.fitted_mask(mask, width, height)
+    assert tuple(negotiated.shape) == (height, width)
+    assert set(negotiated.flatten().tolist()) <= set(mask.flatten().tolist())
     rows, columns = torch.arange(height) * have_h // height, torch.arange(width) * have_w // width
     # Where a place falls right between two, float arithmetic may take either.
-    assert (fitted == mask[rows][:, columns]).float().mean() >= 0.95
+    assert (negotiated == mask[rows][:, columns]).float().mean() >= 0.95
 
 
 # ------------------------------------------------------------------------------------------------------ keeping outside

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dialect_driver import fitted, request, tiny
+from dialect_driver import negotiated, request, tiny
 from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.errors import Impossible
@@ -37,9 +37,9 @@ def test_defaults_send_nothing_and_say_nothing() -> None:
 
 def test_ratio_auto_on_an_edit_is_the_provider_s_own_word() -> None:
     """Where it has one, without a notice."""
-    assert dict(fitted(ONEROUTER, request("edit")).options)["aspect_ratio"] == "auto"
-    assert dict(fitted(APIFRAME, request("edit")).options)["aspect_ratio"] == "match_input_image"
-    assert fitted(APIFRAME, request("edit")).notices == ()
+    assert dict(negotiated(ONEROUTER, request("edit")).options)["aspect_ratio"] == "auto"
+    assert dict(negotiated(APIFRAME, request("edit")).options)["aspect_ratio"] == "match_input_image"
+    assert negotiated(APIFRAME, request("edit")).notices == ()
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_ratio_auto_on_an_edit_is_the_provider_s_own_word() -> None:
 def test_ratio_auto_on_an_edit_is_else_the_nearest_to_the_first_image(width: int, height: int, ratio: str) -> None:
     """With a notice that has the numbers; the other images don't matter."""
     asked = replace(request("edit"), references=(shaped(width, height), shaped(50, 60)))
-    how = fitted(NANO, asked)
+    how = negotiated(NANO, asked)
     assert dict(how.options)["aspect_ratio"] == ratio
     assert len(how.notices) == 1 and ratio in how.notices[0] and f"{width}x{height}" in how.notices[0]
 
@@ -86,7 +86,7 @@ def test_unsupported_options_are_left_out_with_a_notice_each() -> None:
         system_prompt="x",
         seed=4,
     )
-    how = fitted(APIFRAME, asked)
+    how = negotiated(APIFRAME, asked)
     assert how.options == () and not how.sends_seed and len(how.notices) == 7
     for name in (
         *("enable_web_search", "safety_tolerance", "limit_generations", "output_format", "thinking", "system_prompt"),
@@ -97,36 +97,36 @@ def test_unsupported_options_are_left_out_with_a_notice_each() -> None:
 
 def test_a_value_the_row_does_not_have_is_left_out_with_those_it_has() -> None:
     """Runflow's thinking has no medium."""
-    how = fitted(RUNFLOW, request(thinking="medium"))
+    how = negotiated(RUNFLOW, request(thinking="medium"))
     assert "thinking" not in dict(how.options) and "minimal, high" in how.notices[0]
-    assert dict(fitted(RUNFLOW, request(thinking="high")).options)["thinking"] == "high"
+    assert dict(negotiated(RUNFLOW, request(thinking="high")).options)["thinking"] == "high"
 
 
 def test_no_seed_no_notice() -> None:
     """Seed 0 is the widget's default: nobody asked for anything."""
-    assert fitted(APIFRAME, request(seed=0)).notices == ()
-    assert "seed" in fitted(APIFRAME, request(seed=1)).notices[0].lower()
+    assert negotiated(APIFRAME, request(seed=0)).notices == ()
+    assert "seed" in negotiated(APIFRAME, request(seed=1)).notices[0].lower()
 
 
 def test_the_only_resolution_is_accepted_and_not_sent() -> None:
     """Where the provider has no field for it."""
-    how = fitted(ONEROUTER, request(resolution="1K"), "nano-banana")
+    how = negotiated(ONEROUTER, request(resolution="1K"), "nano-banana")
     assert how.options == () and how.resolution == "1K"
     with pytest.raises(Impossible, match="2K"):
-        fitted(ONEROUTER, request(resolution="2K"), "nano-banana")
+        negotiated(ONEROUTER, request(resolution="2K"), "nano-banana")
 
 
 def test_the_effective_resolution_is_what_was_asked_or_the_provider_s_default() -> None:
     """APIFRAME's Pro gives 2K by itself."""
-    assert fitted(APIFRAME, request()).resolution == "2K"
-    assert fitted(APIFRAME, request(resolution="4K")).resolution == "4K"
-    assert fitted(ONEROUTER, request()).resolution == "1K"
+    assert negotiated(APIFRAME, request()).resolution == "2K"
+    assert negotiated(APIFRAME, request(resolution="4K")).resolution == "4K"
+    assert negotiated(ONEROUTER, request()).resolution == "1K"
 
 
 def test_prices_and_what_counts_against_a_cap() -> None:
     """A known price; an unknown one and any override count as the dearest."""
-    assert fitted(ONEROUTER, request(resolution="1K")).usd == 0.08
-    unknown = fitted(ONEROUTER, request(resolution="4K"))
+    assert negotiated(ONEROUTER, request(resolution="1K")).usd == 0.08
+    unknown = negotiated(ONEROUTER, request(resolution="4K"))
     assert unknown.usd is None and unknown.counted_usd == UNKNOWN_PRICE_USD
     model = ONEROUTER.model("nano-banana-2")
     assert model is not None
@@ -134,19 +134,19 @@ def test_prices_and_what_counts_against_a_cap() -> None:
     assert (
         override.model_id == "google/new-model" and override.usd is None and override.counted_usd == UNKNOWN_PRICE_USD
     )
-    assert fitted(OFFLINE, request()).counted_usd == 0.0
+    assert negotiated(OFFLINE, request()).counted_usd == 0.0
 
 
 def test_a_prompt_of_spaces_is_empty_and_any_other_is_sent_as_it_is() -> None:
     """No strip, no change."""
     with pytest.raises(Impossible):
-        fitted(OFFLINE, request(prompt="\n  \t"))
-    assert fitted(OFFLINE, request(prompt="  x\n")).options == ()
+        negotiated(OFFLINE, request(prompt="\n  \t"))
+    assert negotiated(OFFLINE, request(prompt="  x\n")).options == ()
 
 
 def test_a_blank_system_prompt_is_none() -> None:
     """Nobody asked for it, so nothing is said about it."""
-    assert fitted(APIFRAME, request(system_prompt="  ")).notices == ()
+    assert negotiated(APIFRAME, request(system_prompt="  ")).notices == ()
 
 
 @given(

@@ -1,4 +1,4 @@
-"""The contract of every provider's row: complete data, everything it promises is accepted, everything else is refused."""
+"""The contract of every provider's spec: complete data, everything it promises is accepted, everything else is refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from dialect_driver import drive, fitted, job, request
+from dialect_driver import drive, job, negotiated, request
 from pack.core.custom_providers.providers_file import FILE, read_providers_file
 from pack.core.dialects import dialect
 from pack.core.dialects.base.step import Done, Send
@@ -37,15 +37,15 @@ from pack.tests.doubles import start
 from pack.tests.doubles.resellers import DOUBLES
 from pack.tests.doubles.server import Doubles
 
-ROWS = list(BUILT_IN.values())
+SPECS = list(BUILT_IN.values())
 Combinations = Callable[[Mapping[str, tuple[Any, ...]]], list[dict[str, Any]]]
 
 
 def twin(spec: ProviderSpec) -> ProviderSpec:
-    """The built-in provider whose API a row speaks: itself, or the one that its dialect is known from."""
+    """The built-in provider whose API a spec names: itself, or the one that its dialect is known from."""
     if spec.id in BUILT_IN:
         return BUILT_IN[spec.id]
-    return next(known for known in ROWS if known.dialect == spec.dialect and not known.local)
+    return next(known for known in SPECS if known.dialect == spec.dialect and not known.local)
 
 
 def own_specs() -> list[ProviderSpec]:
@@ -69,7 +69,7 @@ def own_specs() -> list[ProviderSpec]:
 
 OFFERS = [
     pytest.param(spec, model, operation, id=f"{spec.id}-{model.name}-{operation}")
-    for spec in [*ROWS, *own_specs()]
+    for spec in [*SPECS, *own_specs()]
     for model in spec.models
     for operation in OPERATIONS
     if model.capabilities(operation)
@@ -85,7 +85,7 @@ EVERY_OPTION: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def each_spec(specs: list[ProviderSpec] = ROWS) -> Any:
+def each_spec(specs: list[ProviderSpec] = SPECS) -> Any:
     return pytest.mark.parametrize("spec", specs, ids=[spec.id for spec in specs])
 
 
@@ -99,7 +99,7 @@ def offer_of(model: Model, operation: Operation) -> Capabilities:
 
 
 @each_spec()
-def test_a_row_says_who_it_is_and_where_its_facts_come_from(spec: ProviderSpec) -> None:
+def test_a_spec_says_who_it_is_and_where_its_facts_come_from(spec: ProviderSpec) -> None:
     """Id, label, documents with a date, and a place to get a key."""
     assert spec.id.isidentifier() and spec.id == spec.id.lower() and BUILT_IN[spec.id] is spec
     assert spec.label.strip() and spec.docs and all(spec.docs)
@@ -107,15 +107,15 @@ def test_a_row_says_who_it_is_and_where_its_facts_come_from(spec: ProviderSpec) 
     assert not spec.key_url or urlsplit(spec.key_url).scheme == "https"
 
 
-def test_no_row_hides_another() -> None:
-    """As many rows as files: an id that stands twice would drop one in silence. Labels differ too."""
+def test_no_spec_hides_another() -> None:
+    """As many specs as files: an id that stands twice would drop one in silence. Labels differ too."""
     files = [path for path in Path(str(builtin.__file__)).parent.glob("*.py") if path.stem != "__init__"]
     assert len(files) == len(BUILT_IN)
-    assert len({spec.label for spec in ROWS}) == len(ROWS)
+    assert len({spec.label for spec in SPECS}) == len(SPECS)
 
 
 @each_spec()
-def test_a_row_s_address_keeps_its_key_safe(spec: ProviderSpec) -> None:
+def test_a_spec_s_address_keeps_its_key_safe(spec: ProviderSpec) -> None:
     """https, or loopback, or left to the user; and the auth template carries the key exactly once."""
     if spec.base_url:
         parts = urlsplit(spec.base_url)
@@ -133,10 +133,10 @@ def test_a_row_s_address_keeps_its_key_safe(spec: ProviderSpec) -> None:
 
 
 @each_spec()
-def test_a_row_s_dialect_exists(spec: ProviderSpec) -> None:
+def test_a_spec_s_dialect_exists(spec: ProviderSpec) -> None:
     """The named module has the three functions of a dialect."""
-    speech = dialect(spec.dialect)
-    assert callable(speech.start) and callable(speech.next) and callable(speech.resume)
+    its_dialect = dialect(spec.dialect)
+    assert callable(its_dialect.start) and callable(its_dialect.next) and callable(its_dialect.resume)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_only_dialects_are_dialects(name: str) -> None:
 
 
 @each_spec()
-def test_a_row_s_models_can_be_named(spec: ProviderSpec) -> None:
+def test_a_spec_s_models_can_be_named(spec: ProviderSpec) -> None:
     """Model names are unique, `recommended` is one of them, each has an offer, families find their way back."""
     names = [model.name for model in spec.models]
     assert len(set(names)) == len(names) and spec.recommended in names
@@ -182,7 +182,7 @@ def test_an_offer_has_a_field_for_everything_it_promises(
 
 @each_spec()
 def test_what_is_retired_has_a_successor_here(spec: ProviderSpec) -> None:
-    """Every retired name or wire id leads to a model that the row still has, and isn't offered itself."""
+    """Every retired name or wire id leads to a model that the spec still has, and isn't offered itself."""
     wires = {offer.model_id for model in spec.models for offer in (model.generate, model.edit) if offer}
     for gone, successor in spec.retired.items():
         assert spec.model(successor) is not None and successor != "recommended"
@@ -266,7 +266,7 @@ class Gate:
             api_variant=form,
             uploaded=self.uploaded if asked.references else {},
         )
-        end, paid = drive(work, self.transport, "sim-rows")
+        end, paid = drive(work, self.transport, "sim-specs")
         # One paid request each: a refused form would show here as a second one.
         if isinstance(end, Done) and len(end.images) == count and paid == 1:
             self.accepted += 1
@@ -274,7 +274,7 @@ class Gate:
             self.refused.append(f"{asked.options} count={count} form={form} {said}: {end}, {paid} paid")
 
     def upload(self, references: int) -> None:
-        """Uploads the references once, where the row uploads small ones, so that each combination doesn't."""
+        """Uploads the references once, where the spec uploads small ones, so that each combination doesn't."""
         if self.spec.reference_encoding != "upload" or self.spec.upload_above or not references:
             return
         work = job(self.spec, request("edit", references), self.model.name, base_url=self.base_url)
@@ -286,7 +286,7 @@ class Gate:
                 step.url,
                 headers={"Content-Type": step.body.content_type},
                 body=step.body,
-                key=(self.spec.auth_header, self.spec.auth_template.replace("{key}", "sim-rows"))
+                key=(self.spec.auth_header, self.spec.auth_template.replace("{key}", "sim-specs"))
                 if step.with_key
                 else None,
                 deadline=time.monotonic() + 20,
@@ -328,7 +328,7 @@ def test_everything_that_is_promised_is_accepted(
 def test_every_promised_option_value_is_accepted(
     doubles: Doubles, spec: ProviderSpec, model: Model, operation: Operation
 ) -> None:
-    """Each value alone and all options together; a value that the row doesn't have is left out with a notice."""
+    """Each value alone and all options together; a value that the spec doesn't have is left out with a notice."""
     offer = offer_of(model, operation)
     gate = Gate(doubles, spec, model)
     gate.upload(1 if operation == "edit" else 0)
@@ -337,7 +337,7 @@ def test_every_promised_option_value_is_accepted(
         sent = []
         for choice in choices:
             asked = request(operation, **choice)
-            how = fitted(spec, asked, model.name)
+            how = negotiated(spec, asked, model.name)
             named = how.sends_seed if option == "seed" else option in dict(how.options)
             sent.append(named)
             mute = option == "seed" and choice["seed"] == 0
@@ -352,10 +352,10 @@ def test_every_promised_option_value_is_accepted(
 
 
 @pytest.mark.parametrize(
-    ("spec", "form"), [pytest.param(spec, form, id=f"{spec.id}-{form}") for spec in ROWS for form in spec.api_variants]
+    ("spec", "form"), [pytest.param(spec, form, id=f"{spec.id}-{form}") for spec in SPECS for form in spec.api_variants]
 )
 def test_every_form_is_accepted(doubles: Doubles, spec: ProviderSpec, form: str) -> None:
-    """Each way of asking that the row names, for every model, with and without references."""
+    """Each way of asking that the spec names, for every model, with and without references."""
     for model in spec.models:
         gate = Gate(doubles, spec, model)
         for operation in OPERATIONS:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from dialect_driver import PNG, QUICK_ROWS, request
+from dialect_driver import PNG, QUICK_SPECS, request
 from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.engine import Engine
@@ -228,7 +228,7 @@ def test_a_server_that_repeats_the_key_shows_it_nowhere(spelling: str, place: st
     }
     with replying(*replies[place]) as server:
         environ = {"NANO_BANANA_NANOBANANA_API_KEY": KEY, "NANO_BANANA_NANOBANANA_BASE_URL": server.url}
-        engine = Engine(tmp_path, specs=QUICK_ROWS, environ=environ)
+        engine = Engine(tmp_path, specs=QUICK_SPECS, environ=environ)
         asked = [replace(request(prompt="a fox"), num_images=1)]
         run = engine.run(asked, engine.plan(ProviderChoice("nanobanana"), asked))
         assert run.done.wait(60)
