@@ -53,9 +53,9 @@ class CallJournal:
         return self._write(lambda: self._journal.write_incoming(name, data), "A picture could not be stored")
 
     def store(self, number: int, usd: float | None, *, read: bool) -> bool:
-        """Settles the bytes of a picture that were brought in; False when they are not on disk for good.
+        """Marks a picture as stored, whose bytes are in the incoming folder; False where that could not be written.
 
-        `read`: whether a run is still there to take it.
+        `read`: whether a run takes the picture now.
         """
         outcome, name = self._status.outcome, self._status.fingerprint(number)
         return self._write(
@@ -66,11 +66,11 @@ class CallJournal:
         )
 
     def reader(self, number: int) -> Callable[[], bytes]:
-        """What reads the bytes that were brought in from disk, now and after they are stored."""
+        """A function that reads the incoming bytes from disk, also after the picture is stored."""
         return self._journal.reader(self._status.fingerprint(number))
 
     def file_name(self, number: int) -> str:
-        """The name in the results folder of the bytes that were brought in."""
+        """The name that the incoming bytes have, or will have, in the results folder."""
         return self._journal.file_name(self._status.fingerprint(number))
 
     def keep_unreadable(self, number: int, data: bytes) -> Path | None:

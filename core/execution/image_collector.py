@@ -128,7 +128,7 @@ class ImageCollector:
             status.outcome.images[number] = replace(image, read=reader)
 
     def _store(self, number: int, usd: float | None, on_disk: bool) -> bool:
-        """Settles the bytes of a picture; False when they are not on disk for good."""
+        """Marks a picture as stored; False where that could not be written."""
         stored = on_disk and self._journal.store(number, usd, read=not self._unwatched())
         # Where it is not, a run may have it in hand; to have it again costs nothing where it waits at the provider.
         self._status.advance_picture(number, BytesStored() if stored else NotStored(self._status.age))
