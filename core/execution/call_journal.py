@@ -1,6 +1,6 @@
 """What one call writes into the journal and the results folder.
 
-Once a request may be paid, a journal that can't be written is a notice and no error: the picture is worth more than its row.
+Once a request may be paid, a journal that can't be written is a notice and no error, so that the picture is not lost.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class CallJournal:
                 status.outcome.uids[number] = uids.get(name, "")
             except LedgerFailed as failed:
                 log.warning("%s", failed.reason)
-            except Exception:  # a bug of ours: nobody may wait for ever because of a row
+            except Exception:  # a bug of ours must not keep other calls waiting for this picture
                 log.exception("the end of a call to %s could not be written down", status.target.spec.id)
 
     def _write(self, step: Callable[[], None], what: str = "The journal could not be written") -> bool:

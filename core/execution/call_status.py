@@ -13,7 +13,7 @@ from ..ledger import Claim
 from ..ledger.kept_answers import KeptAnswer
 from ..planning.plan import Target
 from .charge import ChargeEvent, ChargeState, Unsent, advance, charged, of_claim, task_of
-from .echoes import marks_of
+from .echoes import reference_marks
 from .outcome import Outcome
 
 COLLECT_SECONDS = 900.0
@@ -122,7 +122,7 @@ class CallStatus:
     def marks(self) -> list[str]:
         """What tells the references of the call in an answer, those of an earlier process included."""
         earlier = (self.claim.task or {}).get(MARKS) if self.claim else None
-        return [*marks_of(self.job, self.uploads), *(earlier if isinstance(earlier, list) else ())]
+        return [*reference_marks(self.job, self.uploads), *(earlier if isinstance(earlier, list) else ())]
 
     @property
     def sent_text(self) -> str:

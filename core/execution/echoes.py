@@ -1,7 +1,7 @@
-"""Takes the reference images out of an answer that repeats them: what was sent is no result.
+"""Removes the reference images from an answer that repeats them: an input is no result.
 
 Some copies of an API list the inputs of an edit beside its results, or in their place. An image is one of the inputs where
-its bytes or its address are those that were sent, or its pixels where more images came than were asked for. Called by `call`.
+its bytes or its address are those that were sent, or its pixels where more images came than were asked for.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ MOST_COMPARED = 32
 """Images of one answer that are."""
 
 
-def marks_of(job: Job, uploads: Collection[str]) -> list[str]:
-    """What tells the references of a call in its answer, also later: the marks of their bytes, and their addresses."""
+def reference_marks(job: Job, uploads: Collection[str]) -> list[str]:
+    """What identifies the references of a call in an answer, also in a later process: marks of their bytes, and addresses."""
     return [*(_mark(picture.data) for picture in job.references), *sorted(uploads)]
 
 
@@ -32,7 +32,7 @@ def without_echoes(
 ) -> Done | Failed:
     """`done` without the references of its call; a failure where nothing else came.
 
-    `digests`: the pixel digests of the references. `marks`: what `marks_of` gave.
+    `digests`: the pixel digests of the references. `marks`: what `reference_marks` gave.
     """
     if not marks:
         return done
@@ -68,5 +68,5 @@ def without_echoes(
 
 
 def _mark(data: bytes) -> str:
-    # Size and beginning: no other picture has both, and large references are not read as a whole for each answer.
+    # Size and first bytes identify an image, and large references are not hashed as a whole for each answer.
     return f"{len(data)}:{hashlib.sha256(data[:_HEAD]).hexdigest()}"

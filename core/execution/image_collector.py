@@ -1,4 +1,4 @@
-"""Brings the pictures of a finished call here: downloads them, writes their bytes to disk, then decodes them."""
+"""Collects the images of a finished call: downloads them, writes their bytes to disk, then decodes them."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class ImageCollector:
                 status.outcome.failures[number] = self._messages.not_downloaded(error, url, task_id, money)
             except NanoBananaError as error:
                 if is_open(status.charge_of(number)):
-                    # Asking again has failed, which says of this picture what it says of the call.
+                    # Asking again has failed: this picture ends as the call did.
                     status.advance(Misconfigured())
                     status.picture_charges[number] = status.charge
                 error.charged = charged(status.charge_of(number))
@@ -110,7 +110,7 @@ class ImageCollector:
             try:
                 data = download(transport, found.url, FREE_SECONDS)
             except ConfigError:
-                # A proxy or certificates of this machine: the picture waits at its address.
+                # A proxy or certificates of this machine: the picture can be downloaded later.
                 status.advance_picture(number, Misconfigured())
                 raise
         on_disk = self._journal.write_incoming(number, data)
@@ -130,12 +130,12 @@ class ImageCollector:
     def _store(self, number: int, usd: float | None, on_disk: bool) -> bool:
         """Marks a picture as stored; False where that could not be written."""
         stored = on_disk and self._journal.store(number, usd, read=not self._unwatched())
-        # Where it is not, a run may have it in hand; to have it again costs nothing where it waits at the provider.
+        # An image that is not stored may still be in the outcome; it can be fetched again where the provider has it.
         self._status.advance_picture(number, BytesStored() if stored else NotStored(self._status.age))
         return stored
 
     def _too_large(self, number: int, why: str, usd: float | None, on_disk: bool) -> NanoBananaError:
-        """Keeps a picture that can't be decoded here as the result that it is: it is not asked for, and paid, again."""
+        """Stores a picture that is too large to be decoded here, so that it is not paid for again."""
         file = self._journal.file_name(number) if on_disk else ""
         stored = self._store(number, usd, on_disk)
         money = charged(self._status.charge_of(number))
@@ -165,7 +165,7 @@ class ImageCollector:
 
 
 def _digest_of(data: bytes) -> str:
-    """What tells a picture from others: its pixels, or its bytes where it is too large. Raises UnreadablePicture."""
+    """The digest of a picture: of its pixels, or of its bytes where it is too large. Raises UnreadablePicture."""
     try:
         return pixel_digest(decode(data))
     except TooLarge:

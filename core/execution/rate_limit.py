@@ -1,7 +1,7 @@
 """The pause and the concurrency of one key after its provider has refused a request, shared by all calls of that key.
 
-A key that was never refused sends as it likes. A refusal holds all of its calls back for a pause; after one without a
-hint a single request goes first, and each that is accepted makes room for one more. How long a pause is, and when a call
+A key that was never refused has no limit. A refusal pauses all of its calls; after a refusal without a `Retry-After` hint
+one request is sent as a probe, and each that is accepted adds one slot. How long a pause is, and when a call
 gives up, is decided by `retry_policy`.
 """
 
@@ -22,15 +22,15 @@ from . import retry_policy
 TICK = 0.05
 """Seconds between two looks at whether the call is still wanted."""
 _NO_BOUND = 64
-"""As many slots as a call's `max_parallel` can have at most: from there on the limiter has nothing to add."""
+"""As many slots as a call's `max_parallel` can have at most: a limit of that many slots is none."""
 
 
 @dataclass(eq=False)
 class Permit:
-    """Leave to send one paid request."""
+    """Permission to send one paid request."""
 
     series: int
-    """How many pauses the key had had by then."""
+    """The key's pause after which it was given, counted from 0."""
     given_at: float
     sent_at: float | None = None
     """When its last byte left; None before that."""
@@ -47,77 +47,77 @@ class KeyLimit:
     ) -> None:
         self.policy, self.clock, self._jitter = policy, clock, jitter
         self.closed = False
-        """Whether the process ends: nobody waits any more."""
+        """Whether the process ends: no call waits any more."""
         self.fault: Fault | None = None
         """The last refusal."""
         self._changed = threading.Condition()
         self._until = 0.0
         self._hinted = False
         self._refusals = 0
-        """In a row, each of a request that was sent after the pause before."""
+        """Refusals in a row, each of a request that was sent after the last pause."""
         self._refused_at = 0.0
-        """When the first of them came."""
+        """Clock of the first of them."""
         self._first_pause = policy.first_pause
         self._slots: int | None = None
         self._series = 0
         self._out: set[Permit] = set()
-        self._line: list[CallThrottle] = []
+        self._queue: list[CallThrottle] = []
 
-    # ------------------------------------------------------------------------------------------------ asking
+    # ------------------------------------------------------------------------------------------------ permits
 
     def try_acquire(self, throttle: CallThrottle) -> Permit | None:
-        """Leave to send one request, or None; who gets none stands in the line from then on, oldest first."""
+        """A permit to send one request, or None: then the call is queued, oldest first."""
         with self._changed:
             now = self.clock()
             self._forget(now)
-            ahead = min(self._line, key=lambda other: other.began or 0.0, default=None)
+            ahead = min(self._queue, key=lambda other: other.began or 0.0, default=None)
             if self._may_send(now) and ahead in (None, throttle):
                 if ahead is throttle:
-                    self._line.remove(throttle)
+                    self._queue.remove(throttle)
                     self._changed.notify_all()
                 permit = Permit(self._series, now)
                 self._out.add(permit)
                 return permit
-            if throttle not in self._line:
+            if throttle not in self._queue:
                 throttle.began = now if throttle.began is None else throttle.began
-                self._line.append(throttle)
+                self._queue.append(throttle)
             return None
 
     def leave_queue(self, throttle: CallThrottle) -> None:
-        """A call no longer waits for its turn."""
+        """Takes a call out of the queue."""
         with self._changed:
-            if throttle in self._line:
-                self._line.remove(throttle)
+            if throttle in self._queue:
+                self._queue.remove(throttle)
                 self._end_series(self.clock())
                 self._changed.notify_all()
 
     def wait(self, seconds: float) -> None:
-        """Blocks until something has changed, or for `seconds`."""
+        """Blocks until the limit has changed, for at most `seconds`."""
         with self._changed:
             self._changed.wait(seconds)
 
     @property
     def remaining(self) -> float:
-        """Seconds of the pause that are left; 0 without one."""
+        """Seconds until the pause ends; 0 without one."""
         return max(0.0, self._until - self.clock())
 
     @property
     def hint(self) -> float | None:
-        """Seconds that are left of a pause that the provider itself has asked for."""
+        """Seconds until the end of a pause that the provider has asked for; None without one."""
         return self.remaining if self._hinted and self.remaining else None
 
-    # ------------------------------------------------------------------------------------------------ answers
+    # ------------------------------------------------------------------------------------------------ results
 
     def record_refusal(
         self, permit: Permit, fault: Fault, hint: float | None, patience_left: float
     ) -> retry_policy.RetryDecision:
-        """The request was surely refused before work began; `patience_left`: of its call, in seconds."""
+        """Records that the request was surely refused before work began. `patience_left`: of its call, in seconds."""
         with self._changed:
             now = self.clock()
             self._out.discard(permit)
             self.fault = fault
             if permit.series != self._series:
-                # It left before the pause that is running: nothing new, but for a hint.
+                # It was sent before the current pause: only its hint is new.
                 decision = retry_policy.after_refusal(
                     max(self.remaining, self.policy.shortest_pause), hint, patience_left, self.policy
                 )
@@ -131,13 +131,13 @@ class KeyLimit:
             return decision
 
     def record_acceptance(self, permit: Permit) -> None:
-        """The provider has worked on the request: the limit lets requests through again."""
+        """Records that the provider has worked on the request, which adds a slot."""
         with self._changed:
             self._out.discard(permit)
             if permit.series == self._series and self._slots is not None:
                 self._slots = self._slots + 1 if self._slots < _NO_BOUND else None
             if permit.series == self._series and self._refusals and not self._hinted:
-                # Next time the first pause is half of what the limit took to lift, which saves tries that come too early.
+                # The next first pause is half of the time that the limit lasted, which saves tries that are too early.
                 took = permit.given_at - self._refused_at
                 self._first_pause = min(max(took / 2, self.policy.first_pause), self.policy.longest_pause)
             if permit.series == self._series:
@@ -145,13 +145,13 @@ class KeyLimit:
             self._changed.notify_all()
 
     def release(self, permit: Permit) -> None:
-        """The request has ended in a way that says nothing about the limit."""
+        """Releases the permit of a request that ended in a way that says nothing about the limit."""
         with self._changed:
             self._out.discard(permit)
             self._changed.notify_all()
 
     def close(self) -> None:
-        """The process ends: who waits has paid nothing and gives up."""
+        """Ends all waits, as the process ends. Calls that wait have paid nothing."""
         self.closed = True
         with self._changed:
             self._changed.notify_all()
@@ -167,7 +167,7 @@ class KeyLimit:
         )
         decision = retry_policy.after_refusal(pause, hint, patience_left, self.policy)
         if isinstance(decision, retry_policy.GiveUp) and hint is not None:
-            # Longer than this call can wait: others hear it themselves, and a later run may try at once.
+            # Longer than this call can wait. Other calls get the hint themselves, and a later run may try at once.
             return decision
         self._series += 1
         self._until = now + (decision.seconds if isinstance(decision, retry_policy.Retry) else pause)
@@ -177,8 +177,8 @@ class KeyLimit:
         return decision
 
     def _end_series(self, now: float) -> None:
-        """The last call that waited has given up: who comes later begins anew, with one request at a time."""
-        if self._line or self._out:
+        """Resets the refusals when the last waiting call has given up: later calls start with one request at a time."""
+        if self._queue or self._out:
             return
         self._refusals = 0
         if not self._hinted:
@@ -188,19 +188,19 @@ class KeyLimit:
         return now >= self._until and (self._slots is None or self._probes(now) < self._slots)
 
     def _probes(self, now: float) -> int:
-        """How many requests may still be refused: they left after the last pause, and have not been out for long."""
+        """How many requests may still be refused: sent after the last pause, and not longer ago than an answer takes."""
         ours = [permit for permit in self._out if permit.series == self._series]
         return sum(permit.sent_at is None or now - permit.sent_at < self.policy.answer_due for permit in ours)
 
     def _forget(self, now: float) -> None:
-        """A limit that has not shown for a while is no limit any more."""
+        """Removes a limit that has refused no request for a while."""
         known = self._refusals or self._slots is not None
         if known and now - self._until > self.policy.forget_after and not self._probes(now):
             self._refusals, self._slots, self._first_pause = 0, None, self.policy.first_pause
 
 
 class CallThrottle:
-    """The waits of one call: for its key's pause to end, and for its turn after that."""
+    """Holds one call back: until its key's pause ends, and then until the limit has a slot for it."""
 
     def __init__(self, limit: KeyLimit, patience: float, check: Callable[[], None] = lambda: None) -> None:
         """`patience`: seconds, from when it first has to wait. `check` raises what ends the wait at once."""
@@ -228,7 +228,7 @@ class CallThrottle:
         return (fault.kind, self.limit.remaining) if self._waits and fault else None
 
     def acquire(self) -> retry_policy.GiveUp | None:
-        """Blocks until the call may send; a Stop when it has waited long enough. Raises what `check` raises."""
+        """Blocks until the call may send; a GiveUp when its patience is over. Raises what `check` raises."""
         self.release()
         try:
             while True:
@@ -250,25 +250,25 @@ class CallThrottle:
             self.limit.leave_queue(self)
 
     def mark_sent(self) -> None:
-        """The last byte of the request is leaving."""
+        """Notes the time at which the last byte of the request is sent."""
         if self._permit is not None:
             self._permit.sent_at = self.limit.clock()
 
     def record_refusal(self, fault: Fault, hint: float | None) -> retry_policy.RetryDecision:
-        """The request was surely refused before work began. After an Again the call asks for its `turn`."""
+        """Records that the request was surely refused before work began. After a Retry the call calls `acquire`."""
         self.began = self.limit.clock() if self.began is None else self.began
         permit, self._permit = self._permit, None
         assert permit is not None
         return self.limit.record_refusal(permit, fault, hint, self.patience_left)
 
     def record_acceptance(self) -> None:
-        """The provider has worked on the request."""
+        """Records that the provider has worked on the request."""
         permit, self._permit = self._permit, None
         if permit is not None:
             self.limit.record_acceptance(permit)
 
     def release(self) -> None:
-        """Gives back a permit whose request has ended otherwise."""
+        """Releases the permit of a request that ended otherwise."""
         permit, self._permit = self._permit, None
         if permit is not None:
             self.limit.release(permit)
@@ -291,7 +291,7 @@ class RateLimits:
             return self._limits.setdefault(target.account, KeyLimit(self.policy, self._clock))
 
     def close(self) -> None:
-        """The process ends."""
+        """Ends all waits, as the process ends."""
         with self._lock:
             limits = list(self._limits.values())
         for limit in limits:

@@ -1,4 +1,4 @@
-"""Collects a body as it comes, with one copy of it in memory, and takes a secret out on the way."""
+"""Collects a body as it arrives, with one copy of it in memory, and removes a secret from it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _STEP = 4 << 20
 
 
 class Received:
-    """The bytes that have come so far."""
+    """The bytes that have arrived so far."""
 
     def __init__(self, secret: bytes = b"") -> None:
-        """`secret` is replaced wherever it stands, also where it came in two pieces."""
+        """`secret` is replaced wherever it occurs, also across two pieces."""
         self._secret = secret
         self._out = io.BytesIO()
         self._held = b""

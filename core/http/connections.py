@@ -32,7 +32,7 @@ _INTERIM_BYTES = 1 << 20
 """The longest heads of interim answers that are read, all together."""
 _TRAILER_LINES = 100
 _RECORD_BYTES = 16 << 10
-"""One record of TLS: a socket waits for each of them anew."""
+"""One TLS record: a socket applies its timeout to each of them."""
 _EARLY_SECONDS = 5.0
 """How long an answer may take that was begun while the request was being sent."""
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?", re.DOTALL)
@@ -47,7 +47,7 @@ class Private(UnsafeAddress):
 
 
 class NoFinalAnswer(OSError):
-    """Only interim answers came until the time was up: the request has arrived, and nobody knows what became of it."""
+    """Only interim answers came until the time was up: the provider has the request, and its result is unknown."""
 
 
 class _FinalAnswer(http.client.HTTPResponse):
@@ -88,7 +88,7 @@ class _FinalAnswer(http.client.HTTPResponse):
         return int(found[1], 16)
 
     def _read_and_discard_trailer(self) -> None:
-        # The last chunk has come: nothing that goes wrong from here on takes anything away from the answer.
+        # The last chunk is here: no later error changes the answer.
         with contextlib.suppress(OSError):
             for _ in range(_TRAILER_LINES):
                 line = self.fp.readline(LINE_BYTES)
@@ -185,7 +185,7 @@ class _HTTPS(_Reaching, HTTPSConnection):
 
 
 class _Guard:
-    """Looks at the address that a connection really reached, before a byte is sent: names can be rebound."""
+    """Checks the address that a connection has reached, before a byte is sent: DNS names can be rebound."""
 
     def _new_conn(self) -> socket.socket:
         sock: socket.socket = super()._new_conn()  # type: ignore[misc]

@@ -61,7 +61,7 @@ class _Inflater:
         # What follows the end of a packed body belongs to nothing.
 
     def end(self) -> bytes:
-        """What is left at the end: a body too short to be packed at all."""
+        """The last bytes: all of a body that is too short to be packed."""
         return b"" if self._began else self._start
 
     def _begin(self, data: bytes) -> None:
@@ -112,7 +112,7 @@ class Decoder:
         return self._through(0, data)
 
     def end(self) -> Iterator[bytes]:
-        """What is left when all has come."""
+        """The last unpacked bytes, after the end of the body."""
         for place, layer in enumerate(self._layers):
             if rest := layer.end():
                 yield from self._through(place + 1, rest)

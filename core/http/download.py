@@ -1,6 +1,6 @@
-"""Fetches a finished picture from its address: retried, gone on with where it broke off, checked for length and kind.
+"""Downloads a finished picture: with retries, resumed where the connection broke, checked for length and format.
 
-It is paid by then and free to fetch, so this is patient. Nothing is decoded here.
+The picture is paid for and the download is free, so it is retried for long. Nothing is decoded here.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _GONE = frozenset({400, 401, 403, 405, 410, 451})
 
 
 class DownloadFailed(Exception):
-    """It could not be fetched. `dead`: the address itself leads nowhere any more. `forbidden`: it is none
-    that is ever asked, because it is no web address or, `private`, lies inside a network. `cure` is what to do, where
-    that is known."""
+    """It could not be downloaded. `dead`: the address no longer has the file. `forbidden`: it is an address that is never
+    requested, because it is no web address or, `private`, lies inside a network. `cure` is what to do, where that is
+    known."""
 
     def __init__(
         self, why: str, *, dead: bool = False, forbidden: bool = False, private: bool = False, cure: str = ""
@@ -34,11 +34,11 @@ class DownloadFailed(Exception):
 
 
 LONGEST_SECONDS = 900.0
-"""For a file that keeps coming in: a large one takes minutes on a slow line."""
+"""For a whole download that makes progress: a large file takes minutes on a slow line."""
 
 
 def download(transport: Transport, url: str, patience: float) -> bytes:
-    """The file at `url`, complete. `patience`: seconds without anything new that are waited for. Raises DownloadFailed."""
+    """The file at `url`, complete. `patience`: seconds without progress after which it fails. Raises DownloadFailed."""
     end, deadline = time.monotonic() + LONGEST_SECONDS, time.monotonic() + patience
     data = b""
     tag = problem = cure = ""
@@ -46,7 +46,7 @@ def download(transport: Transport, url: str, patience: float) -> bytes:
     spoiled = 0
     for attempt in range(1, _TRIES + 1):
         if problem and time.monotonic() >= deadline:
-            break  # what was wrong says more than that the time is up
+            break  # the last problem says more than a timeout
         hint: float | None = None
         try:
             reply, whole = transport.download(url, deadline=deadline, end=end, start=len(data), tag=tag)
@@ -83,7 +83,7 @@ def download(transport: Transport, url: str, patience: float) -> bytes:
                 spoiled += 1
                 if spoiled == 3:
                     if sniff(data):
-                        return data  # it is a picture of some kind, and its bytes are worth keeping
+                        return data  # it has the signature of an image, and its bytes are worth keeping
                     raise DownloadFailed(problem, dead=True)
                 data = b""
         if attempt == _TRIES or time.monotonic() >= deadline:

@@ -1,4 +1,4 @@
-"""Why a connection failed, in words for the user, and how much of a request had left by then.
+"""Why a connection failed, as a message for the user, and how much of the request had been sent by then.
 
 The cause is looked for in the chain of exceptions that requests, urllib3, ssl and socket raise from one another. Nothing
 here decides whether a request is sent again. Called by `transport`.
@@ -33,11 +33,11 @@ _BUNDLE = (
 
 
 BytesSent = Literal["none", "partial", "all"]
-"""How much of a request had left when it failed: "none" (no connection), "partial" (a part of the body), or "all" of it."""
+"""How much of a request had been sent when it failed: "none" (no connection), "partial" (a part of the body) or "all"."""
 
 
 class RequestFailed(Exception):
-    """The connection failed. `sent` says how much of the request had left by then; `why` is for the user."""
+    """The connection failed. `sent`: how much of the request had been sent by then. `why` is for the user."""
 
     def __init__(
         self,
@@ -108,14 +108,14 @@ def _proxy(error: BaseException, sent: BytesSent, proxy: str) -> RequestFailed:
 
 
 def _proxy_words(error: BaseException) -> str:
-    """What kept a request from its proxy, where no status says it."""
+    """Why the proxy could not be used, where it sent no status."""
     if cause_of(error, BadAnswer) is not None:
         return "what answers there is no proxy"
     return why_of(error)
 
 
 def why_of(error: BaseException) -> str:
-    """The reason of a failed connection in words, without addresses and query strings."""
+    """The reason of a failed connection as text, without addresses and query strings."""
     if (
         cause_of(error, socket.gaierror) is not None
         or "Name or service not known" in str(error)
@@ -154,7 +154,7 @@ def never_arrived(error: BaseException) -> bool:
 
 
 def timed_out(error: BaseException) -> bool:
-    """Whether it was time that ran out."""
+    """Whether the cause was a timeout."""
     if cause_of(error, urllib3.exceptions.NewConnectionError) is not None:
         # urllib3 counts every connection that could not be made among its timeouts.
         return cause_of(error, TimeoutError) is not None
@@ -178,7 +178,7 @@ def cause_of(error: BaseException, kind: type[BaseException]) -> BaseException |
 
 
 def _ssl_message(error: BaseException) -> str:
-    """OpenSSL's own words, without the names of its sources."""
+    """OpenSSL's own message, without the names of its source files."""
     message = str(error.args[1]) if len(error.args) > 1 else str(error)
     message = re.sub(r"^\[[^\]]*\] ?|\(_ssl\.c:\d+\)$", "", message.strip())
     return redact(message, 160).strip() or type(error).__name__

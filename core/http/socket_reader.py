@@ -76,7 +76,7 @@ class LineReader(io.BufferedReader):
         self._put_back: deque[bytes] = deque()
 
     def put_back(self, lines: Iterable[bytes]) -> None:
-        """Gives `lines` to the next calls of `readline`."""
+        """Returns `lines` from the next calls of `readline`."""
         self._put_back.extend(lines)
 
     def readline(self, size: int | None = -1) -> bytes:

@@ -1,4 +1,4 @@
-"""Moves one request over the network and reads the answer; knows nothing about providers, money or retries.
+"""Sends one request and reads the answer; knows nothing about providers, money or retries.
 
 What it refuses: redirects on anything that carries a key, `.netrc`, cookies, proxies towards loopback, addresses inside
 the user's network for what came out of a reply, and answers without end. A request can be cancelled until its last byte
@@ -45,9 +45,9 @@ _LONGEST_ADDRESS = 16 << 10
 _BREAKS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 _NOT_PRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f]")
 _SECRET_LENGTH = 6
-"""A shorter key could stand in a reply by chance."""
+"""Characters; a shorter key could occur in a reply by chance."""
 _AGENT = "Mozilla/5.0 (compatible; nano-banana-your-key/1.0)"
-"""Hosts behind Cloudflare turn away the names of HTTP libraries."""
+"""Hosts behind Cloudflare refuse the User-Agent of HTTP libraries."""
 
 
 class Cancelled(Exception):
@@ -55,17 +55,17 @@ class Cancelled(Exception):
 
 
 class TooLong(Exception):
-    """The answer is longer than anything sensible."""
+    """The answer is longer than the limit."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the answer is longer than {limit >> 20} MB")
         self.reply: Reply | None = None
-        """What had come by then, where that is worth being kept."""
+        """What was received until then, where that is worth keeping."""
 
 
 @dataclass
 class TransferHooks:
-    """What a caller may observe and steer while a request is on its way."""
+    """Callbacks of a caller while a request is being sent."""
 
     is_cancelled: Callable[[], bool] = lambda: False
     on_sent: Callable[[int, int], None] = lambda sent, total: None
@@ -152,7 +152,7 @@ class Transport:
     ) -> tuple[Reply, bool]:
         """A file from an address out of a reply: no key, guarded redirects.
 
-        It has to begin to come by `deadline`, and may go on coming until `end`, where that is given. `start` asks for the
+        Its first byte has to arrive by `deadline`, its last one by `end`, where that is given. `start` asks for the
         rest from that byte, if the file still has the ETag `tag`. Gives the reply and whether it is complete, which it
         isn't when the connection ended before the promised length. Raises RequestFailed, Cancelled, TooLong, UnsafeAddress.
         """
@@ -447,7 +447,7 @@ def _secret_of(key: tuple[str, str] | None) -> str:
 def _reply(response: requests.Response, data: bytes, secret: str = "") -> Reply:
     headers = {name.lower(): value for name, value in response.headers.items()}
     if secret:
-        # As out of the body: no message, id or log line can carry it.
+        # As in the body, so that no message, id or log line has the key in it.
         headers = {name: value.replace(secret, "...") for name, value in headers.items()}
     request_id = next(
         (headers[name] for name in ("x-request-id", "request-id", "x-fal-request-id", "cf-ray") if name in headers), ""
@@ -456,9 +456,9 @@ def _reply(response: requests.Response, data: bytes, secret: str = "") -> Reply:
 
 
 def _bytes_sent(error: BaseException, counted: _CountedBody | None) -> BytesSent:
-    """How much of a request had left when `error` came up."""
+    """How much of a request had been sent when `error` was raised."""
     if counted is not None and (counted.sent or counted.complete):
-        # Whatever broke: bytes that left can't be taken back. TLS can fail while the answer is read, too.
+        # Whatever failed: sent bytes can't be taken back. TLS can fail while the answer is read, too.
         return "all" if counted.complete else "partial"
     if counted is not None or never_arrived(error) or isinstance(error, requests.exceptions.ProxyError):
         return "none"
