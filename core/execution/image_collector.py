@@ -26,7 +26,7 @@ from .charge import (
 )
 from .failures import FailureMessages, too_large
 from .outcome import ResultImage
-from .result_choice import absolute, chosen
+from .result_choice import choose_results, with_absolute_url
 
 MOST_EXTRAS = 4
 """Pictures beyond those that were asked for that are kept."""
@@ -100,7 +100,7 @@ class ImageCollector:
         """The results and the extra pictures of an answer, with whole addresses."""
         status = self._status
         asked = status.claim.image_count if status.claim else len(status.numbers)
-        return chosen([absolute(each, status.target.base_url) for each in done.images], asked)
+        return choose_results([with_absolute_url(each, status.target.base_url) for each in done.images], asked)
 
     def _collect_one(self, transport: Transport, number: int, found: ImageRef, usd: float | None) -> None:
         """One picture: its bytes, then on disk, then pixels. Raises DownloadFailed, or NanoBananaError for what is none."""

@@ -13,7 +13,7 @@ from urllib.parse import urljoin
 from ..dialects.base.step import ImageRef
 
 
-def chosen(pictures: Sequence[ImageRef], count: int) -> tuple[list[ImageRef], list[ImageRef]]:
+def choose_results(pictures: Sequence[ImageRef], count: int) -> tuple[list[ImageRef], list[ImageRef]]:
     """The results, at most `count`, and the extra pictures, both in the order of the answer.
 
     Extra pictures that repeat the bytes or the address of another are dropped; of several that were asked for, equal ones
@@ -25,7 +25,7 @@ def chosen(pictures: Sequence[ImageRef], count: int) -> tuple[list[ImageRef], li
     return results, extras
 
 
-def absolute(found: ImageRef, base_url: str) -> ImageRef:
+def with_absolute_url(found: ImageRef, base_url: str) -> ImageRef:
     """`found` with a whole address: one without a host belongs to the provider's own origin; one that is none stays."""
     try:
         return replace(found, url=urljoin(f"{base_url}/", found.url)) if found.url else found

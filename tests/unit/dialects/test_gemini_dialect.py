@@ -12,7 +12,7 @@ from pack.core.dialects.base.step import ImageRef, Reply
 from pack.core.dialects.gemini import CATEGORIES
 from pack.core.dialects.parsing.gemini_errors import REASONS
 from pack.core.errors import failure
-from pack.core.execution.result_choice import chosen
+from pack.core.execution.result_choice import choose_results
 from pack.core.execution.retry_policy import GiveUp, Retry, after_failure, charged_by
 from pack.core.providers import BUILT_IN
 
@@ -293,10 +293,10 @@ def test_of_several_final_pictures_the_last_is_the_result() -> None:
     """A draft that lost its mark on the way comes before it; what was paid for is kept all the same."""
     value = answer(inline(), inline(), inline(base64.b64encode(OTHER).decode()))
     assert [found.data for found in asked(value).done.images] == [PNG, PNG, OTHER]
-    results, extras = chosen(asked(value).done.images, 1)
+    results, extras = choose_results(asked(value).done.images, 1)
     assert [found.data for found in results] == [OTHER] and [found.data for found in extras] == [PNG]
     value["candidates"] += answer(inline())["candidates"]
-    results, extras = chosen(asked(value).done.images, 1)
+    results, extras = choose_results(asked(value).done.images, 1)
     assert [found.data for found in results] == [PNG] and [found.data for found in extras] == [OTHER]
 
 

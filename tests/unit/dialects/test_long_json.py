@@ -18,7 +18,7 @@ from pack.core.dialects.parsing.event_stream import parse_events
 from pack.core.dialects.parsing.reading import NotJson, read_json, read_object
 from pack.core.dialects.parsing.result_images import ResultImages, result_images
 from pack.core.dialects.parsing.text_images import image_of, split_text
-from pack.core.execution.result_choice import chosen
+from pack.core.execution.result_choice import choose_results
 from pack.core.http import long_json, long_text
 from pack.core.http.long_json import LongJson, TooMuch
 from pack.core.http.long_text import LongText
@@ -283,7 +283,7 @@ def test_of_many_pictures_none_is_held_in_memory(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(long_json, "_KEPT_SHORT", 0)
     found = result_images(read_object(answer(raw))).images
     assert len(found) == 400 and all(each.coded for each in found)
-    results, extras = chosen(found, 1)
+    results, extras = choose_results(found, 1)
     assert len(results) == 1 and len(extras) == 199 and read == []
     assert results[0].read() == files[-1] and len(read) == 1
 
