@@ -109,12 +109,7 @@ class NanoBananaEdit(io.ComfyNode):
             mask_feather=values["mask_feather"],
         )
         edit = await comfyui.in_thread(lambda: EditBatch(options, linked, painted))
-        if values["on_failure"] == ORIGINAL and mode == TOGETHER:
-            raise Impossible(
-                "'keep the original frame' needs batch_mode each or each paired: together has no frame of its own "
-                "to keep",
-                cure="Choose another on_failure or batch_mode",
-            )
+        _check_failure_mode(values["on_failure"], mode)
         return await run_node(
             cls.hidden,
             edit.requests,
@@ -124,6 +119,15 @@ class NanoBananaEdit(io.ComfyNode):
             notices=[*notices, *edit.notices],
             reference_format=values["reference_format"],
             with_originals=True,
+        )
+
+
+def _check_failure_mode(on_failure: str, batch_mode: str) -> None:
+    """Raises Impossible where there is no original frame to keep."""
+    if on_failure == ORIGINAL and batch_mode == TOGETHER:
+        raise Impossible(
+            "'keep the original frame' needs batch_mode each or each paired: together has no frame of its own to keep",
+            cure="Choose another on_failure or batch_mode",
         )
 
 

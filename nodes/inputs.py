@@ -1,4 +1,4 @@
-"""The widgets that Generate and Edit share, and what their values mean to the core.
+"""The widgets that Generate and Edit share, and the options of a request that are made of their values.
 
 Widget values are positional in saved workflows: names and order never change, new ones are appended. Every input is
 optional with its default, so that prompts written before it existed go on running.
@@ -39,7 +39,11 @@ def provider() -> io.Input:
 
 
 def shared(failures: list[str]) -> list[io.Input]:
-    """From aspect_ratio to on_failure, in the order of the contract."""
+    """From aspect_ratio to on_failure, in the order of the contract. `failures`: the choices of on_failure."""
+    return [*_picture_inputs(), *_advanced_inputs(failures)]
+
+
+def _picture_inputs() -> list[io.Input]:
     return [
         io.Combo.Input(
             "aspect_ratio",
@@ -73,6 +77,11 @@ def shared(failures: list[str]) -> list[io.Input]:
             tooltip="The same seed gives the stored picture again for free; a new seed is a new, paid request, also where "
             "the provider takes no seed.",
         ),
+    ]
+
+
+def _advanced_inputs(failures: list[str]) -> list[io.Input]:
+    return [
         io.Boolean.Input(
             "enable_web_search",
             default=False,
@@ -144,7 +153,7 @@ def outputs() -> list[io.Output]:
 
 
 def options_of(values: dict[str, Any]) -> Options:
-    """The shaping widgets as the core knows them."""
+    """The options of a request from the values of the widgets."""
     return Options(
         aspect_ratio=values["aspect_ratio"],
         resolution=values["resolution"],
@@ -158,7 +167,7 @@ def options_of(values: dict[str, Any]) -> Options:
 
 
 def seed_of(seed: int) -> tuple[int, list[str]]:
-    """The seed in range, with a notice when a linked one was not."""
+    """The seed, folded into the range, with a notice where a linked one was outside."""
     folded = folded_seed(int(seed))
     if folded == seed:
         return folded, []
@@ -168,7 +177,7 @@ def seed_of(seed: int) -> tuple[int, list[str]]:
 
 
 def stray(names: list[str]) -> str:
-    """What is wrong with linked inputs that this node doesn't have."""
+    """The message for linked inputs that this node doesn't have."""
     listed = ", ".join(sorted(names))
     return (
         f"This node has no input called {listed}: the workflow is from another version, or links one socket too many. "

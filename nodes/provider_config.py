@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from comfy_api.latest import io
@@ -10,6 +11,7 @@ from .. import comfyui
 from ..core.errors import Impossible
 from ..core.planning.choice import AUTO, RECOMMENDED, ProviderChoice, problem_with
 from ..core.providers import model_names
+from ..core.providers.spec import ProviderSpec
 from .inputs import CATEGORY, Provider, stray
 from .values import UNCONNECTED, number_of, provider_of, text_of, wrong
 
@@ -38,59 +40,7 @@ class ProviderConfig(io.ComfyNode):
                 "openrouter",
                 "reseller",
             ],
-            inputs=[
-                io.Combo.Input(
-                    "provider",
-                    options=[AUTO, *specs],
-                    default=AUTO,
-                    optional=True,
-                    tooltip="auto: the first with a key on this machine that can do the request. offline: a free simulation.",
-                ),
-                io.Combo.Input(
-                    "model",
-                    options=[RECOMMENDED, *model_names(specs.values())],
-                    default=RECOMMENDED,
-                    optional=True,
-                    tooltip="recommended: the provider's current fast model. Not every provider has every model.",
-                ),
-                io.Combo.Input(
-                    "profile",
-                    options=profiles,
-                    default="default",
-                    optional=True,
-                    tooltip="Names a key that is stored on this machine. Never put a key here.",
-                ),
-                io.Int.Input(
-                    "timeout",
-                    default=600,
-                    min=TIMEOUT[0],
-                    max=TIMEOUT[1],
-                    optional=True,
-                    advanced=True,
-                    tooltip="Seconds to wait for a request. What was paid is still collected afterwards.",
-                ),
-                io.Int.Input(
-                    "max_parallel",
-                    default=0,
-                    min=PARALLEL[0],
-                    max=PARALLEL[1],
-                    optional=True,
-                    advanced=True,
-                    tooltip="Requests at a time. 0: as many as the provider takes, mostly 8. A graph can only lower it.",
-                ),
-                io.String.Input(
-                    "model_override",
-                    default="",
-                    optional=True,
-                    advanced=True,
-                    tooltip="The provider's own model id, for a model that is not in the list yet.",
-                ),
-                Provider.Input(
-                    "fallback",
-                    optional=True,
-                    tooltip="Tried next, only for pictures that surely cost nothing.",
-                ),
-            ],
+            inputs=_inputs(specs, profiles),
             outputs=[Provider.Output("provider")],
         )
 
@@ -148,3 +98,59 @@ class ProviderConfig(io.ComfyNode):
         )
         comfyui.engine().resolver().check(choice)
         return io.NodeOutput(choice)
+
+
+def _inputs(specs: Mapping[str, ProviderSpec], profiles: list[str]) -> list[io.Input]:
+    return [
+        io.Combo.Input(
+            "provider",
+            options=[AUTO, *specs],
+            default=AUTO,
+            optional=True,
+            tooltip="auto: the first with a key on this machine that can do the request. offline: a free simulation.",
+        ),
+        io.Combo.Input(
+            "model",
+            options=[RECOMMENDED, *model_names(specs.values())],
+            default=RECOMMENDED,
+            optional=True,
+            tooltip="recommended: the provider's current fast model. Not every provider has every model.",
+        ),
+        io.Combo.Input(
+            "profile",
+            options=profiles,
+            default="default",
+            optional=True,
+            tooltip="Names a key that is stored on this machine. Never put a key here.",
+        ),
+        io.Int.Input(
+            "timeout",
+            default=600,
+            min=TIMEOUT[0],
+            max=TIMEOUT[1],
+            optional=True,
+            advanced=True,
+            tooltip="Seconds to wait for a request. What was paid is still collected afterwards.",
+        ),
+        io.Int.Input(
+            "max_parallel",
+            default=0,
+            min=PARALLEL[0],
+            max=PARALLEL[1],
+            optional=True,
+            advanced=True,
+            tooltip="Requests at a time. 0: as many as the provider takes, mostly 8. A graph can only lower it.",
+        ),
+        io.String.Input(
+            "model_override",
+            default="",
+            optional=True,
+            advanced=True,
+            tooltip="The provider's own model id, for a model that is not in the list yet.",
+        ),
+        Provider.Input(
+            "fallback",
+            optional=True,
+            tooltip="Tried next, only for pictures that surely cost nothing.",
+        ),
+    ]

@@ -104,24 +104,14 @@ def negotiate(
     resolution = _resolution(request, spec, model, capabilities)
     _count_references(request, spec, model, capabilities)
 
-    sent: list[tuple[Option, str | int | bool]] = []
-    notices = [ratio_notice] if ratio_notice else []
-    if ratio:
-        sent.append(("aspect_ratio", ratio))
+    options, notices = _negotiate_options(request, spec, model, capabilities)
     if resolution and not capabilities.fixed_resolution:
-        sent.append(("resolution", resolution))
-    takes = options_of(spec, request.operation, capabilities)
-    for option, value in _options(request):
-        possible = takes.get(option)
-        if option not in takes:
-            notices.append(f"{_name(option)} was left out: {spec.label} has no such option for {model.name}")
-        elif possible is not None and str(value) not in possible:
-            notices.append(
-                f"{_name(option)} {value} was left out: {spec.label} only has {', '.join(possible)} for {model.name}"
-            )
-        else:
-            sent.append((option, value))
-    sends_seed = "seed" in takes
+        options.insert(0, ("resolution", resolution))
+    if ratio:
+        options.insert(0, ("aspect_ratio", ratio))
+    if ratio_notice:
+        notices.insert(0, ratio_notice)
+    sends_seed = "seed" in options_of(spec, request.operation, capabilities)
     if request.seed and not sends_seed:
         notices.append(
             f"The seed was not sent: {spec.label} takes none for {model.name}; a new seed is still a new request"
@@ -133,13 +123,33 @@ def negotiate(
         model,
         capabilities,
         override or capabilities.model_id,
-        tuple(sent),
+        tuple(options),
         sends_seed,
         effective,
         usd,
         tuple(notices),
         override_usd if override else None,
     )
+
+
+def _negotiate_options(
+    request: Request, spec: ProviderSpec, model: Model, capabilities: Capabilities
+) -> tuple[list[tuple[Option, str | int | bool]], list[str]]:
+    """The options of the graph that can be sent, and a notice for each that can't."""
+    sent: list[tuple[Option, str | int | bool]] = []
+    notices: list[str] = []
+    supported = options_of(spec, request.operation, capabilities)
+    for option, value in _options(request):
+        possible = supported.get(option)
+        if option not in supported:
+            notices.append(f"{_name(option)} was left out: {spec.label} has no such option for {model.name}")
+        elif possible is not None and str(value) not in possible:
+            notices.append(
+                f"{_name(option)} {value} was left out: {spec.label} only has {', '.join(possible)} for {model.name}"
+            )
+        else:
+            sent.append((option, value))
+    return sent, notices
 
 
 def options_of(
