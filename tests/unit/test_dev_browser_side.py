@@ -4,6 +4,7 @@ They need what `dev.py test` has fetched, and are skipped without it.
 """
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -121,25 +122,27 @@ def test_modules_that_use_most_of_the_host_are_fine(tools: node.Node, clone: Pat
     assert complaints(tools, clone) == {}
 
 
-@pytest.mark.parametrize("name", ["bad.js", "parts/deep/bad.mjs"])
-@pytest.mark.parametrize(
-    ("stage", "text", "said"),
-    [
-        ("tsc", '/** @type {number} */\nexport const x = "1";', "TS2322"),
-        ("tsc", "export const f = (x) => x;", "implicitly has an 'any' type"),
-        ("eslint", "const unused = 1;", "no-unused-vars"),
-        ("eslint", "document.body.innerHTML = location.hash;", "no-restricted-properties"),
-    ],
-)
-def test_a_mistake_is_found_in_every_kind_and_depth_of_module(
-    tools: node.Node, clone: Path, name: str, stage: str, text: str, said: str
-) -> None:
-    path = clone / "web" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text + "\nexport {};\n")
+MISTAKES = {
+    "number": ("tsc", '/** @type {number} */\nexport const x = "1";', "TS2322"),
+    "parameter": ("tsc", "export const f = (x) => x;", "implicitly has an 'any' type"),
+    "unused": ("eslint", "const unused = 1;", "no-unused-vars"),
+    "markup": ("eslint", "document.body.innerHTML = location.hash;", "no-restricted-properties"),
+}
+"""By name: the check that finds it, the mistake, and what the check says."""
+
+
+@pytest.mark.parametrize("name", ["{}.js", "parts/deep/{}.mjs"])
+def test_a_mistake_is_found_in_every_kind_and_depth_of_module(tools: node.Node, clone: Path, name: str) -> None:
+    """By its own check and no other."""
+    for mistake, (_, text, _) in MISTAKES.items():
+        path = clone / "web" / name.format(mistake)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\nexport {};\n")
     found = complaints(tools, clone)
-    assert list(found) == [stage]
-    assert said in found[stage] and path.name in found[stage]
+    assert set(found) == {"tsc", "eslint"}
+    for mistake, (stage, _, said) in MISTAKES.items():
+        assert said in found[stage]
+        assert [check for check in found if Path(name.format(mistake)).name in found[check]] == [stage]
 
 
 def test_each_misuse_of_the_host_is_a_type_error(tools: node.Node, clone: Path) -> None:
@@ -150,23 +153,27 @@ def test_each_misuse_of_the_host_is_a_type_error(tools: node.Node, clone: Path) 
     assert found.count("error TS") == len(MISUSES)
 
 
-@pytest.mark.parametrize(
-    ("text", "rule"),
-    [
-        ("box.innerHTML = text;", "no-restricted-properties"),
-        ('box["outerHTML"] = text;', "no-restricted-properties"),
-        ('box.insertAdjacentHTML("beforeend", text);', "no-restricted-properties"),
-        ("document.createRange().createContextualFragment(text);", "no-restricted-properties"),
-        ("document.write(text);", "no-restricted-properties"),
-        ("Object.assign(box, { innerHTML: text });", "no-restricted-syntax"),
-        ('Object.assign(box, { "srcdoc": text });', "no-restricted-syntax"),
-        ("eval(text);", "no-eval"),
-        ("new Function(text)();", "no-new-func"),
-        ('setTimeout("text", 1);', "no-implied-eval"),
-        ('location.href = "javascript:alert(1)";', "no-script-url"),
-    ],
+MARKUP = (
+    ("box.innerHTML = text;", "no-restricted-properties"),
+    ('box["outerHTML"] = text;', "no-restricted-properties"),
+    ('box.insertAdjacentHTML("beforeend", text);', "no-restricted-properties"),
+    ("document.createRange().createContextualFragment(text);", "no-restricted-properties"),
+    ("document.write(text);", "no-restricted-properties"),
+    ("Object.assign(box, { innerHTML: text });", "no-restricted-syntax"),
+    ('Object.assign(box, { "srcdoc": text });', "no-restricted-syntax"),
+    ("eval(text);", "no-eval"),
+    ("new Function(text)();", "no-new-func"),
+    ('setTimeout("text", 1);', "no-implied-eval"),
+    ('location.href = "javascript:alert(1)";', "no-script-url"),
 )
-def test_no_way_from_text_to_markup_or_code(tools: node.Node, clone: Path, text: str, rule: str) -> None:
-    (clone / "web" / "a.mjs").write_text(f"export function f(box, text) {{ console.debug(box, text); {text} }}\n")
-    found = complaints(tools, clone)["eslint"]
-    assert f" {rule}\n" in found and "1 problem" in found
+"""Ways from text to markup or code, and the rule against each."""
+
+
+def test_no_way_from_text_to_markup_or_code(tools: node.Node, clone: Path) -> None:
+    for number, (text, _) in enumerate(MARKUP):
+        module = f"export function f(box, text) {{ console.debug(box, text); {text} }}\n"
+        (clone / "web" / f"way{number:02}.mjs").write_text(module)
+    found = re.split(r"^(?=\S*way\d\d\.mjs)", complaints(tools, clone)["eslint"], flags=re.MULTILINE)[1:]
+    assert len(found) == len(MARKUP)
+    for said, (_, rule) in zip(found, MARKUP, strict=True):
+        assert f" {rule}\n" in said and said.count(" error ") == 1

@@ -44,6 +44,7 @@ def test_workers_report_as_one_process_does(tmp_path: Path) -> None:
     assert spread(tmp_path) == (1, Result("x", 2, 1, ("test_b.test_not: no camera",)))
 
 
+@pytest.mark.long
 def test_a_worker_that_crashes_is_a_failure(tmp_path: Path) -> None:
     (tmp_path / "test_a.py").write_text("import os\n\ndef test_crash(): os._exit(3)\n")
     code, found = spread(tmp_path)

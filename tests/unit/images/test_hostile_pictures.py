@@ -278,7 +278,9 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory as Linux counts it")
-@pytest.mark.parametrize("bomb", BOMBS)
+@pytest.mark.parametrize(
+    "bomb", [pytest.param(name, marks=pytest.mark.long if "megapixels" in name else ()) for name in BOMBS]
+)
 def test_beside_its_pixels_a_picture_takes_little_memory(bomb: str, tmp_path: Path) -> None:
     """The peak of a process that decodes it, above what it had before and the pixels."""
     (tmp_path / "bomb").write_bytes(BOMBS[bomb]())
