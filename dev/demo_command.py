@@ -81,7 +81,7 @@ def run(arguments: list[str]) -> int:
             print(f"Doubles: {doubles.origin} in place of {', '.join(doubles.providers)}")
             began = time.monotonic()
             print("ComfyUI is starting (about 10 s) ...", flush=True)
-            with comfy_host.Host.start(base, doubles.variables(), install=install) as host:
+            with comfy_host.Host.start(base, doubles.variables(), ("--cpu",), install=install) as host:
                 print(f"ComfyUI answers after {time.monotonic() - began:.0f} s\n")
                 return _all(host, install, paths, output, chosen.thumbnails)
     finally:

@@ -24,7 +24,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 STRANGER = "comfy.stranger.example"
 """A name that the browser finds at this machine, as a web site can let its own names be found."""
 
-expect.set_options(timeout=20_000)  # five seconds, what it is otherwise, is short for a busy machine
+expect.set_options(timeout=120_000)  # five seconds, what it is otherwise, is short for a busy machine
 
 
 @pytest.fixture(scope="session")
@@ -135,7 +135,7 @@ class Canvas:
         found: dict[str, Any] = self.page.evaluate("() => window.app.graph.serialize()")
         return found
 
-    def queue(self, timeout: float = 150, press: Callable[[], Any] | None = None) -> dict[str, Any]:
+    def queue(self, timeout: float = 600, press: Callable[[], Any] | None = None) -> dict[str, Any]:
         """Presses Run (as its command), or what `press` presses, and waits for the end; the history entry."""
         before = set(self.host.get("/history"))
         if press is None:
@@ -190,6 +190,7 @@ def _frontends(chromium: Browser, host: Host, shots: Path) -> Iterator[Callable[
         }
         _set(on or host, settings)
         context = chromium.new_context(viewport={"width": 1600, "height": 950})
+        context.set_default_timeout(120_000)
         contexts.append(context)
         look = f"{'nodes2' if vue else 'classic'}-{'light' if light else 'dark'}"
         if locale != "en":

@@ -165,7 +165,7 @@ def test_a_node_stays_as_large_as_it_was_saved(canvas: Callable[..., Any], vue: 
     for _ in range(2):
         page.load(page.workflow())
         expect(page.page.locator(".nb-note")).to_have_count(2)
-        page.page.wait_for_function(f"(first) => ({sizes})().join(' ') === first", arg=" ".join(first), timeout=20_000)
+        page.page.wait_for_function(f"(first) => ({sizes})().join(' ') === first", arg=" ".join(first), timeout=120_000)
     assert page.complaints == []
 
 

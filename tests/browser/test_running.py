@@ -49,7 +49,7 @@ def test_a_slow_request_shows_where_it_is_and_the_first_picture(
     open_panel(page)
     begin(page, prompt, "runflow", num_images=5)  # in two calls, one of them slow
     text = page.page.get_by_text(re.compile("[14] of 5 back"))
-    expect(text).to_be_visible(timeout=30_000)
+    expect(text).to_be_visible(timeout=120_000)
     seen = re.fullmatch(
         r"Runflow · nano-banana-2\s+([14]) of 5 back · waiting for the answer · (\d+) s · \$0\.40", text.inner_text()
     )

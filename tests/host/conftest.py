@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pack.dev.comfy_host import Host
+from pack.dev.comfy_host import TEST_ARGUMENTS, Host
 from pack.tests.doubles import start
 from pack.tests.host.kit import Bench, provider_variables
 
@@ -25,7 +25,7 @@ def doubles() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def session_bench(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     base = tmp_path_factory.mktemp("host")
-    with Host.start(base, provider_variables(doubles), ("--cpu", "--verbose", "DEBUG")) as host:
+    with Host.start(base, provider_variables(doubles), (*TEST_ARGUMENTS, "--verbose", "DEBUG")) as host:
         yield Bench(host, doubles)
 
 
@@ -48,7 +48,9 @@ def fresh(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
     """Starts another host, with its own variables and arguments; ended after the test."""
     hosts: list[Host] = []
 
-    def begin(doubles: Any, more: dict[str, str] | None = None, args: tuple[str, ...] = ("--cpu",), **kw: Any) -> Bench:
+    def begin(
+        doubles: Any, more: dict[str, str] | None = None, args: tuple[str, ...] = TEST_ARGUMENTS, **kw: Any
+    ) -> Bench:
         base = tmp_path / f"host{len(hosts)}"
         host = Host.start(base, {**provider_variables(doubles), **(more or {})}, args, **kw)
         hosts.append(host)

@@ -85,10 +85,10 @@ def drawn(bench: Bench, request: dict[str, Any]) -> list[np.ndarray]:
     body = json.dumps(request["fields"]).encode()
     headers = {"Content-Type": "application/json", "Authorization": "Bearer sim-look"}
     address = f"{bench.doubles.base_url('onerouter')}/v1/images/generations"
-    with urllib.request.urlopen(urllib.request.Request(address, body, headers), timeout=20) as answer:
+    with urllib.request.urlopen(urllib.request.Request(address, body, headers), timeout=300) as answer:
         entries = json.load(answer)["data"]
     found = []
     for entry in entries:
-        with urllib.request.urlopen(entry["url"], timeout=20) as file:
+        with urllib.request.urlopen(entry["url"], timeout=300) as file:
             found.append(np.asarray(Image.open(io.BytesIO(file.read()))))
     return found

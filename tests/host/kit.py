@@ -94,7 +94,7 @@ class Bench:
     def __init__(self, host: Host, doubles: Any) -> None:
         self.host, self.doubles = host, doubles
 
-    def run(self, prompt: dict[str, Any], timeout: float = 150.0) -> Ran:
+    def run(self, prompt: dict[str, Any], timeout: float = 600.0) -> Ran:
         try:
             prompt_id = self.host.queue_prompt(prompt)
         except PromptFailed as failed:

@@ -41,7 +41,7 @@ class Page:
 
     def ask(self, method: str, path: str, body: Any = None, root: str = ROOT, **headers: str) -> Answer:
         """`body` as JSON, or bytes as they are; further headers with _ for -."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.host.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.host.port, timeout=300)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None:
             sent.setdefault("Content-Type", "application/json")

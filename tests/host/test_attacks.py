@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pack.dev.comfy_host import Host
+from pack.dev.comfy_host import TEST_ARGUMENTS, Host
 from pack.tests.host.kit import Bench, colours, node, provider_variables
 from pack.tests.host.page import Page
 
@@ -26,7 +26,7 @@ def page(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pag
     (base / "custom_nodes" / "odd_values.py").write_text(ODD_NODE)
     before = os.umask(0) if os.name == "posix" else 0
     try:
-        host = Host.start(base, variables, ("--cpu", "--multi-user", "--verbose", "DEBUG"))
+        host = Host.start(base, variables, (*TEST_ARGUMENTS, "--multi-user", "--verbose", "DEBUG"))
     finally:
         if os.name == "posix":
             os.umask(before)

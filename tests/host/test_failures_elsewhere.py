@@ -136,7 +136,7 @@ def run(bench: Bench) -> Ran:
     for name in (*CASES, *MORE):
         for provider in CASES[name].providers if name in CASES else LABELS:
             prompt |= branch(provider, name)
-    ran = bench.run(prompt, timeout=280)
+    ran = bench.run(prompt, timeout=600)
     assert ran.status == "success", ran.error or ran.refusal
     return ran
 

@@ -179,7 +179,7 @@ def test_while_references_are_encoded(bench: Bench, listener: WsClient, tag: str
         "show": node("PreviewImage", images=["make", 0]),
     }
     prompt_id = bench.host.queue_prompt(prompt, listener.client)
-    listener.wait_text("preparing", timeout=60)
+    listener.wait_text("preparing", timeout=300)
     interrupt(bench, listener, prompt_id)
     check_host_goes_on(bench, tag)
     assert not bench.doubles.wait(prompt=tag, provider="onerouter", count=1, timeout=8), "it was sent after all"
@@ -213,7 +213,7 @@ def test_in_the_middle_of_the_upload(slow_bench: Bench, slow_server: RawServer, 
     }
     with ws_client(slow_bench.host) as listener:
         prompt_id = slow_bench.host.queue_prompt(prompt, listener.client)
-        assert slow_server.wait(1, timeout=60)
+        assert slow_server.wait(1, timeout=300)
         listener.wait_text("uploading")
         interrupt(slow_bench, listener, prompt_id)
         assert listener.wait(lambda frame: frame.kind == "nano_banana.stopped").data["dropped"] == 1

@@ -28,7 +28,7 @@ def test_each_makes_a_picture_from_text(bench: Bench, tag: str) -> None:
             "NanoBananaGenerate", prompt=f"{tag} {name}", provider=[f"config {name}", 0], resolution="1K"
         )
         prompt[f"show {name}"] = node("PreviewImage", images=[name, 0])
-    ran = bench.run(prompt, timeout=120)
+    ran = bench.run(prompt, timeout=600)
     assert ran.status == "success", ran.error
     for name in NAMES:
         assert ran.info(name)["provider"] == name and len(ran.images(f"show {name}")) == 1
@@ -46,7 +46,7 @@ def test_each_edits_a_picture(bench: Bench, tag: str) -> None:
         pictures = {f"images__image_{n}": [f"load {n}", 0] for n in (1, 2)}
         prompt[name] = node("NanoBananaEdit", prompt=f"{tag} {name}", provider=[f"config {name}", 0], **pictures)
         prompt[f"show {name}"] = node("PreviewImage", images=[name, 0])
-    ran = bench.run(prompt, timeout=120)
+    ran = bench.run(prompt, timeout=600)
     assert ran.status == "success", ran.error
     for name in NAMES:
         assert ran.info(name)["provider"] == name and len(ran.images(f"show {name}")) == 1

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pack.dev import loopback
-from pack.dev.comfy_host import Host
+from pack.dev.comfy_host import TEST_ARGUMENTS, Host
 from pack.tests.host.kit import UNREADABLE, Bench, chat_answer, colours, node
 from pack.tests.host.page import ROOT, Page
 from pack.tests.raw_server import Connection, RawServer, json_answers, serving
@@ -49,7 +49,7 @@ def page(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pag
         "NANO_BANANA_APIFRAME_API_KEY": "sim-environment-apiframe",
         "NANO_BANANA_APIFRAME_BASE_URL": doubles.base_url("apiframe"),
     }
-    args = ("--cpu", "--enable-cors-header", "--verbose", "DEBUG")
+    args = (*TEST_ARGUMENTS, "--enable-cors-header", "--verbose", "DEBUG")
     with Host.start(tmp_path_factory.mktemp("routes"), variables, args) as host:
         host.home = home
         yield Page(Bench(host, doubles))
@@ -261,7 +261,7 @@ def test_other_sites_are_refused_although_the_host_lets_them_in(
 
 def test_the_host_itself_would_have_let_them_in(page: Page) -> None:
     """Else the tests above prove nothing: this host's own routes answer another origin."""
-    connection = http.client.HTTPConnection("127.0.0.1", page.host.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", page.host.port, timeout=300)
     connection.request("GET", "/queue", headers={"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"})
     answer = connection.getresponse()
     assert answer.status == 200 and answer.getheader("access-control-allow-origin") == "*"
@@ -286,7 +286,7 @@ def test_bodies_that_are_no_json_object_are_refused(body: bytes, kind: str, stat
 
 def test_a_body_that_is_too_long_is_refused(page: Page) -> None:
     """Before it is all here."""
-    with socket.create_connection(("127.0.0.1", page.host.port), timeout=30) as line:
+    with socket.create_connection(("127.0.0.1", page.host.port), timeout=300) as line:
         head = "POST /nano_banana/estimate HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         line.sendall(f"{head}Content-Length: {1 << 33}\r\n\r\n".encode())
         for _ in range(9 << 4):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pack.dev.comfy_host import Host
+from pack.dev.comfy_host import TEST_ARGUMENTS, Host
 from pack.tests.host.kit import Bench, Ran, colours, node, provider_variables
 from pack.tests.host.ws_client import ws_client
 from pack.tests.raw_server import CLOSE, Connection, RawServer, serving
@@ -92,7 +92,7 @@ def canary(
         variables |= {name: proxy.url, name.lower(): proxy.url}
     base = tmp_path_factory.mktemp("canary")
     home = tmp_path_factory.mktemp("data")
-    with Host.start(base, variables | {"NANO_BANANA_HOME": str(home)}, ("--cpu", "--verbose", "DEBUG")) as host:
+    with Host.start(base, variables | {"NANO_BANANA_HOME": str(home)}, (*TEST_ARGUMENTS, "--verbose", "DEBUG")) as host:
         host.home = home
         yield Bench(host, doubles)
 
@@ -269,7 +269,7 @@ def remote(doubles: Any, proxy: RawServer, tmp_path_factory: pytest.TempPathFact
     }
     del variables["NANO_BANANA_NANOBANANA_API_KEY"]
     variables["NANO_BANANA_NANOBANANA_API_KEY_FILE"] = str(tmp_path_factory.getbasetemp() / "nowhere.txt")
-    with Host.start(tmp_path_factory.mktemp("remote"), variables, ("--cpu", "--verbose", "DEBUG")) as host:
+    with Host.start(tmp_path_factory.mktemp("remote"), variables, (*TEST_ARGUMENTS, "--verbose", "DEBUG")) as host:
         yield Bench(host, doubles)
 
 

@@ -85,7 +85,7 @@ class WsClient:
             self.frames.append(frame)
             self._changed.notify_all()
 
-    def wait(self, wanted: Callable[[Frame], bool], timeout: float = 60.0) -> Frame:
+    def wait(self, wanted: Callable[[Frame], bool], timeout: float = 300.0) -> Frame:
         """The first frame that is wanted. Fails when there is none in time."""
 
         def found() -> Frame | None:
@@ -99,11 +99,11 @@ class WsClient:
         )
         return frame
 
-    def wait_text(self, piece: str, timeout: float = 60.0) -> Frame:
+    def wait_text(self, piece: str, timeout: float = 300.0) -> Frame:
         """The first progress text with `piece` in it."""
         return self.wait(lambda frame: frame.kind == "text" and piece in frame.raw, timeout)
 
-    def wait_end(self, prompt_id: str, timeout: float = 60.0) -> Frame:
+    def wait_end(self, prompt_id: str, timeout: float = 300.0) -> Frame:
         """How a prompt ended: `execution_success`, `execution_error` or `execution_interrupted`."""
         ends = ("execution_success", "execution_error", "execution_interrupted")
         return self.wait(lambda frame: frame.kind in ends and frame.data["prompt_id"] == prompt_id, timeout)
