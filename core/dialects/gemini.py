@@ -7,7 +7,7 @@ header, the bytes go there, and the body names the file.
 
 Only pictures are asked for: asking for text too is reported to make Google ignore the size, and a search needs no text.
 What is drawn while thinking is a draft; `result_images` says when it is the result. `imageConfig` is the
-spelling of the SDK; newer pages show another one that some models refuse. Field names with dots lead into objects.
+spelling of the SDK; newer pages show another one that some models refuse. Dots in a field name are levels of objects.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _body(job: Job, places: list[str]) -> Body:
 
 
 def _set(value: dict[str, Any], name: str, given: str | int | bool) -> None:
-    """Puts an option where its name leads, in the form that three of them have."""
+    """Sets an option at the path that its name is; three of them have a shape of their own."""
     if name == "tools":
         value[name] = [{str(given): {}}]
     elif name == "safetySettings":

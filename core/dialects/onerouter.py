@@ -4,14 +4,15 @@ Documents: its OpenAPI pages for `/v1/images/generations` and `/v1/images/edits`
 `image_urls`; data URIs are what clients send there. Some models of the same host answer with a task
 (`data.task_id`) that `GET /v1/images/tasks/{id}` follows, and it can report an error inside a 200.
 
-The two documents leave some things open, and a refusal (`allows_other_variant`) leads from one variant to the other, once each:
+The two documents leave some things open, and after a refusal (`allows_other_variant`) the other variant is tried, once each:
 
     ratio        the enum of /generations holds " 3:2", with a space, while its prose says 3:2. A refusal of a 3:2 that is
-                 about the ratio leads on, and so does one that says nothing; one that names something else doesn't
+                 about the ratio is tried in the other spelling, and so is one that says nothing, but none that names
+                 something else
     model id     no document gives a value; one's summary is `google/nano-banana-2-text-to-image`, the other's
                  `nano-banana-pro-image-to-image`. A model that isn't there is asked for in the other spelling
-    route        a client of the vendor posts edits, with `image_urls`, to /generations; an edits route that isn't there
-                 leads there. The model id says that it is an edit
+    route        a client of the vendor posts edits, with `image_urls`, to /generations; after an edits route that isn't there
+                 that one is tried. The model id says that it is an edit
     encoding     clients wrap base64 into data URIs; a base that says it can't read base64 so gets it bare
 
 A base that wants http(s) addresses has no way for pictures of this machine: it has no upload for images.

@@ -7,13 +7,13 @@ Document: "Nano-Banana API Reference". Text goes as JSON to the generations rout
 
 The document has one `image` on edits and an array on generations. Several references go as multipart first all the same:
 clients of the hosts that serve this API repeat `image` (up to 14 parts) and New-API gateways read all of them, while nobody
-has reported which spelling of base64 the array takes. A base that follows its document refuses the second part, and is led
-to the array. Each way leads to the other, once, after a refusal (`allows_other_variant`) about the route, the body or the
-field; of several references also after one that says nothing at all. Within the array one that speaks of URLs or base64 leads
-from one spelling to the other. A missing route is a fact about the base and becomes its form; a refused field is one about
-"one reference" or "several references". A model that isn't there leads nowhere: the other route would say the same.
+has reported which spelling of base64 the array takes. A base that follows its document refuses the second part, and gets
+the array. The other way is tried, once, after a refusal (`allows_other_variant`) about the route, the body or the field; of
+several references also after one that says nothing at all. Within the array the other spelling is tried after a refusal
+that speaks of URLs or base64. What follows from a missing route is kept for the base, what follows from a refused field for
+"one reference" or "several references" at it. Nothing is tried after a missing model: the other route would say the same.
 
-The form "async" asks with `?async=true` and follows a task; a task in any reply is followed whatever was asked.
+The variant "async" asks with `?async=true` and follows a task; a task in any reply is followed whatever was asked.
 """
 
 from __future__ import annotations

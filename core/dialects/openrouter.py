@@ -1,11 +1,12 @@
-"""OpenRouter, answered at once, in one of two forms.
+"""OpenRouter, answered at once, by one of two APIs.
 
-Form "chat": `POST /v1/chat/completions` with modalities and `image_config`; the pictures are data URIs in
-`choices[0].message.images[]`. Form "images": `POST /v1/images` with `input_references`; base64 in `data[]`. The first is
-from the vendor's SDK, the second from clients. A 404 or 405 on one leads to the other. A 500, which models that make
-pictures only give on chat, does not: it may have been billed. Errors are `{error: {message, code, metadata}}`, also
-inside a 200 and inside a choice. `usage.cost` is in US dollars and always there; where the account brings its own key for
-whoever runs the model (`is_byok`), it is OpenRouter's fee alone, and `cost_details.upstream_inference_cost` is the rest.
+Variant "chat": `POST /v1/chat/completions` with modalities and `image_config`; the pictures are data URIs in
+`choices[0].message.images[]`. Variant "images": `POST /v1/images` with `input_references`; base64 in `data[]`. The first
+is from the vendor's SDK, the second from clients. After a 404 or 405 on one the other is tried, but not after a 500,
+which models that make pictures only give on chat: it may have been billed. Errors are `{error: {message, code,
+metadata}}`, also inside a 200 and inside a choice. `usage.cost` is in US dollars and always there; where the account
+brings its own key for whoever runs the model (`is_byok`), it is OpenRouter's fee alone, and
+`cost_details.upstream_inference_cost` is the rest.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Runflow: references are uploaded, then one of two forms asks for the pictures.
 
-Documents: its page for Nano Banana Pro Edit, form "run": `POST /v1/run/<model>` with a flat body, answered with
-`images[]`. Its general reference, form "runs": `POST /v1/models/<model>/runs` with `{"input": ...}`, then
-`GET /v1/runs/<id>` until `status_code` ends, `output.outputs[]`. A 404 or 405 on one leads to the other; nothing was paid
-by then. A run object in reply to either form is followed, pictures in reply to either are taken.
+Documents: its page for Nano Banana Pro Edit, variant "run": `POST /v1/run/<model>` with a flat body, answered with
+`images[]`. Its general reference, variant "runs": `POST /v1/models/<model>/runs` with `{"input": ...}`, then
+`GET /v1/runs/<id>` until `status_code` ends, `output.outputs[]`. After a 404 or 405 on one the other is tried; nothing was paid
+by then. A run object in reply to either is followed, pictures in reply to either are taken.
 
 The first page knows no uploads. Where a step of an upload has no address (`is_missing_route`), the references go inside
 the request, as data URIs in the same field: the reference and the SDK accept those. A base that then wants http(s) addresses

@@ -1,4 +1,4 @@
-"""Builds the models and the fields of a provider file: what its models share is said once.
+"""Builds the models and the fields of a provider file: what its models share is written once.
 
 model = partial(builder.model, default_resolution="1K", auto_ratio="auto")
 models = (model("nano-banana-pro", "pro", "google/nano-banana-pro", SIZES), ...)

@@ -188,7 +188,7 @@ class ProviderSpec:
     sibling_key_prefix: str = ""
     """How every key of `key_sibling` begins: such a key is never sent here, wherever it is from."""
     sibling_env_vars: tuple[str, ...] = ()
-    """Those of `key_env_vars` that may hold a key of `key_sibling`: how the key begins tells whose it is."""
+    """Those of `key_env_vars` that may hold a key of `key_sibling`: the beginning of the key says whose it is."""
     auth: Auth = "key"
     """What a key of it is: a line of text, or the JSON document of a Google service account (`google_service_account`)."""
     key_url: str = ""

@@ -15,7 +15,7 @@ from ...images.picture import sniff
 MOST_LAYERS = 3
 """How often an image may be wrapped in base64."""
 HEAD = 4096
-"""Bytes of a text that tell whether it is an image."""
+"""Bytes at the beginning of a text that are enough to know whether it is an image."""
 _SLICE = 192 << 10
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _STANDARD = bytes.maketrans(b"-_", b"+/")

@@ -84,8 +84,8 @@ def protection_of(reply: Reply) -> tuple[Kind, str] | None:
         if code in _CLOUDFLARE_BLOCKS:
             return "bot_protection", _sentence(f"Cloudflare, error {code}")
     for name, value, whose in _HEADERS:
-        told = reply.headers.get(name, "").lower()
-        if told and value in told and (is_page or name not in _ON_PAGES_ONLY):
+        header = reply.headers.get(name, "").lower()
+        if header and value in header and (is_page or name not in _ON_PAGES_ONLY):
             if name in _ON_PAGES_ONLY and reply.status not in (403, 405, 406):
                 continue
             return "bot_protection", _sentence(whose)

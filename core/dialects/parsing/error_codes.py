@@ -107,7 +107,7 @@ _RANK: tuple[Kind, ...] = (
     "task",
     "invalid",
 )
-"""Of several codes in one error the first in this row counts: a type is vaguer than the code beside it."""
+"""Of several codes in one error the first in this list counts: a type is vaguer than the code beside it."""
 
 
 def kind_by_codes(codes: Sequence[str], own: Codes = NO_CODES) -> Kind | None:

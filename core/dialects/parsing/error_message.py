@@ -99,7 +99,7 @@ def _look(node: Any, message: ErrorMessage, depth: int) -> None:
         message.codes.extend(str(node[name])[:200] for name in _CODE_FIELDS if isinstance(node.get(name), (str, int)))
         _look_into_details(node.get("details"), message)
         if isinstance(node.get("data"), dict):
-            _look(node["data"], message, depth + 1)  # a task tells its failure there
+            _look(node["data"], message, depth + 1)  # a task's failure stands there
         for name in _WORD_FIELDS:
             if name in node:
                 _look(_by_field(node[name]) if name == "errors" else node[name], message, depth + 1)

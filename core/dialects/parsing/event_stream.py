@@ -1,6 +1,6 @@
-"""Joins an answer that came in pieces although nobody asked for a stream: server-sent events, JSON lines, a list of chunks.
+"""Joins an answer that came in pieces although no stream was requested: server-sent events, JSON lines, a list of chunks.
 
-Some copies of an API stream whatever they are asked. The pieces become one answer of the shape that the same API gives
+Some copies of an API stream whatever is requested. The pieces become one answer of the shape that the same API gives
 without a stream, so that dialects read one shape only. Sources: the WHATWG page on server-sent events; the chunk types of
 google-genai (`GenerateContentResponse`) and openai (`ChatCompletionChunk`, `ImageGenStreamEvent`).
 """
@@ -90,14 +90,14 @@ def is_chunk(value: Any) -> bool:
 
 def join_chunks(values: Iterable[Any]) -> dict[str, Any] | None:
     """One answer out of its pieces; None where no piece is a JSON object."""
-    joining = _Joining()
+    joining = _ChunkJoiner()
     for value in values:
         if isinstance(value, dict):
             joining.add(value)
     return joining.answer()
 
 
-class _Joining:
+class _ChunkJoiner:
     """Joins pieces one by one, so that those which are joined need no memory any more."""
 
     def __init__(self) -> None:

@@ -83,7 +83,7 @@ _SPENDING_CAP = re.compile(r"(?i)\bspend(ing)? (cap|limit)")
 _TOO_LARGE = re.compile(r"(?i)payload size|request (entity )?too large|exceeds the (maximum|limit).{0,40}bytes")
 _UNFIT_FILE = re.compile(r"(?i)\bfile\b.{0,80}(may not exist|not in an active state)")
 
-_BILLING = (
+_BILLING_CURE = (
     "The key is fine, but the image models have no free tier: enable billing for the key's project in Google AI Studio, "
     "or choose another provider"
 )
@@ -104,8 +104,8 @@ def objects(node: Any, name: str) -> list[dict[str, Any]]:
 # --------------------------------------------------------------------------------------------------- declined
 
 
-def declined(reply: Reply, value: dict[str, Any], said: str) -> Fault:
-    """Why an answer has no picture. `said` are the model's own words."""
+def declined(reply: Reply, value: dict[str, Any], model_text: str) -> Fault:
+    """Why an answer has no picture. `model_text`: the model's own words."""
     feedback = named(value, "promptFeedback")
     candidate = next(iter(objects(value, "candidates")), None)
     if isinstance(named(value, "error"), dict) and (feedback is not None or candidate is not None):
@@ -116,22 +116,23 @@ def declined(reply: Reply, value: dict[str, Any], said: str) -> Fault:
         return fault(replace(reply, status=status)) if status else no_picture(reply, value)
     reason = text_of(feedback, "blockReason") or text_of(candidate, "finishReason")
     message = text_of(feedback, "blockReasonMessage") or text_of(candidate, "finishMessage")
-    kind, cure = REASONS.get(reason) or (_sounding(reason), "")
+    kind, cure = REASONS.get(reason) or (_kind_of_unknown_reason(reason), "")
     if reason in _UNNAMED:
-        kind = "content" if declines(said, reply.prompt) else kind_by_words(message, kind, prompt=reply.prompt)
+        kind = "content" if declines(model_text, reply.prompt) else kind_by_words(message, kind, prompt=reply.prompt)
         reason = ""
-    words = "; ".join(part for part in (reason, message, said) if part)
+    words = "; ".join(part for part in (reason, message, model_text) if part)
     return Fault(kind, redact(words), reply.status, request_id=request_id(reply, value), cure=cure)
 
 
-def _sounding(reason: str) -> Kind:
-    """What a reason that isn't known here sounds like."""
+def _kind_of_unknown_reason(reason: str) -> Kind:
+    """The kind of a reason that isn't in `REASONS`, by its words."""
     if _ACCOUNT.search(reason):
         return "account"
     return "content" if _FORBIDDING.search(reason) else "empty"
 
 
 def request_id(reply: Reply, value: dict[str, Any]) -> str:
+    """The id by which Google finds the request."""
     return reply.request_id or redact(text_of(value, "responseId"), 80)
 
 
@@ -139,7 +140,7 @@ def request_id(reply: Reply, value: dict[str, Any]) -> str:
 
 
 def fault(reply: Reply, spec_id: str = "") -> Fault:
-    """What a reply that isn't a success says. `spec_id`: whose it is, because Google's cures are no reseller's."""
+    """What an error says. `spec_id`: the provider, because what helps with an account at Google is no help at a reseller."""
     general = fault_of(reply)
     if general.kind in ("bot_protection", "proxy"):
         return general
@@ -152,19 +153,19 @@ def fault(reply: Reply, spec_id: str = "") -> Fault:
         return general  # a reseller's own words
     details = objects(error, "details")
     reasons = {text_of(detail, "reason") for detail in details}
-    said = text_of(error, "message")
-    kind, cure = _judged(reply.status, status, said, reasons, _quotas(details), general)
-    wait = _delay(details)
+    message = text_of(error, "message")
+    kind, cure = _kind_and_cure(reply.status, status, message, reasons, _quotas(details), general)
+    wait = _retry_delay(details)
     return replace(
         general,
         kind=kind or general.kind,
-        message=redact(said) or general.message,
+        message=redact(message) or general.message,
         retry_after=general.retry_after if wait is None else wait,
-        cure=_reseller_cure(kind, general.cure) if cure and spec_id not in _GOOGLE_S_OWN else cure or general.cure,
+        cure=_reseller_cure(kind, general.cure) if cure and spec_id not in _GOOGLE_PROVIDERS else cure or general.cure,
     )
 
 
-_GOOGLE_S_OWN = frozenset({"google", "vertex", ""})
+_GOOGLE_PROVIDERS = frozenset({"google", "vertex", ""})
 
 
 def _reseller_cure(kind: Kind | None, otherwise: str) -> str:
@@ -176,12 +177,12 @@ def _reseller_cure(kind: Kind | None, otherwise: str) -> str:
     return otherwise
 
 
-def _judged(
-    code: int, status: str, said: str, reasons: set[str], quotas: str, general: Fault
+def _kind_and_cure(
+    code: int, status: str, message: str, reasons: set[str], quotas: str, general: Fault
 ) -> tuple[Kind | None, str]:
     """The kind of an error and its cure; None and "" where the general reading of it says enough."""
     if code == 429:
-        return _limited(said, quotas, general)
+        return _limited(message, quotas, general)
     if code == 499:
         return "server", ""
     if any(reason.startswith("API_KEY") for reason in reasons):
@@ -189,38 +190,38 @@ def _judged(
     if "CONSUMER_SUSPENDED" in reasons:
         return "account", ""
     if code == 403:
-        return _denied(said, reasons)
+        return _denied(message, reasons)
     if code != 400:
         return None, ""
     if general.kind == "region":
-        return "region", _OTHER_PLACE
+        return "region", _REGION_CURE
     if general.kind == "key":
         return "key", ""
-    if status == "FAILED_PRECONDITION" and re.search(r"(?i)billing|billed", said):
-        return "credit", _BILLING
-    if _TOO_LARGE.search(said):
+    if status == "FAILED_PRECONDITION" and re.search(r"(?i)billing|billed", message):
+        return "credit", _BILLING_CURE
+    if _TOO_LARGE.search(message):
         return "too_large", ""
     # Names of fields such as safety_settings stand in these words: they say nothing about content.
     return ("content" if general.kind == "content" else "invalid"), ""
 
 
-_OTHER_PLACE = (
+_REGION_CURE = (
     "Google does not serve this API where this machine is; the key is fine: use the provider vertex or another one, or "
     "reach it through a proxy in a place that it serves (NANO_BANANA_PROXY)"
 )
 
 
-def _limited(said: str, quotas: str, general: Fault) -> tuple[Kind | None, str]:
+def _limited(message: str, quotas: str, general: Fault) -> tuple[Kind | None, str]:
     """A 429. Google's words for it name quota, plan and billing whatever the reason is."""
-    if _NO_FREE_TIER.search(f"{quotas} {said}"):
-        return "quota", _BILLING
+    if _NO_FREE_TIER.search(f"{quotas} {message}"):
+        return "quota", _BILLING_CURE
     if _PER_DAY.search(quotas):
         return (
             "quota",
             "The key is fine, but the quota of the day is used up: wait for the next, or ask Google for more",
         )
     if general.kind == "credit":
-        if _SPENDING_CAP.search(said):
+        if _SPENDING_CAP.search(message):
             return (
                 "credit",
                 "The spending cap of the key's project is reached: raise it in Google AI Studio, or choose another provider",
@@ -232,9 +233,9 @@ def _limited(said: str, quotas: str, general: Fault) -> tuple[Kind | None, str]:
     return "rate", ""
 
 
-def _denied(said: str, reasons: set[str]) -> tuple[Kind | None, str]:
+def _denied(message: str, reasons: set[str]) -> tuple[Kind | None, str]:
     """A 403."""
-    if _UNFIT_FILE.search(said):
+    if _UNFIT_FILE.search(message):
         return (
             "invalid",
             "An uploaded reference is gone at Google: queue again in half an hour, when it is sent anew",
@@ -258,7 +259,7 @@ def _quotas(details: list[dict[str, Any]]) -> str:
     return " ".join(found)
 
 
-def _delay(details: list[dict[str, Any]]) -> float | None:
+def _retry_delay(details: list[dict[str, Any]]) -> float | None:
     """`retryDelay`, "37s" or "0.5s", in seconds."""
     for detail in details:
         number = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)s", text_of(detail, "retryDelay"))

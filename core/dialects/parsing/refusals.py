@@ -1,8 +1,8 @@
 """What the refusal of a request says about the variant that it was sent in: pure reading, no decision about money.
 
 No provider documents these words. The patterns know those of Go's and Python's base64 decoders (New-API gateways are
-written in Go), pydantic's errors about URLs, multer's about form fields, and the reports that the dialects name. What isn't
-recognised leads nowhere: the refusal is shown as it is.
+written in Go), pydantic's errors about URLs, multer's about form fields, and the reports that the dialects name. After a
+refusal that isn't recognised no other variant is sent: it is shown as it is.
 """
 
 from __future__ import annotations
@@ -132,8 +132,8 @@ def names_nothing(reply: Reply, fault: Fault) -> bool:
         return False
     value = _value(reply)
     texts = [fault.message] if value is None else _texts(value)
-    said = re.findall(r"[^\W\d_]+", _NOISE.sub(" ", " ; ".join(texts)).lower())
-    return not named_fields(value) and all(word in _SAYING_NOTHING or len(word) == 1 for word in said)
+    found = re.findall(r"[^\W\d_]+", _NOISE.sub(" ", " ; ".join(texts)).lower())
+    return not named_fields(value) and all(word in _SAYING_NOTHING or len(word) == 1 for word in found)
 
 
 def _texts(value: Any, depth: int = 0) -> list[str]:
@@ -168,7 +168,9 @@ def named_fields(value: Any, depth: int = 0) -> list[str]:
                 part for part in parts if isinstance(part, str) and part not in _NO_FIELDS and not part.isdecimal()
             ]
         elif name in _BY_NAME and isinstance(item, dict):
-            found += [key for key, told in item.items() if isinstance(told, (str, list)) and key not in _NO_FIELDS]
+            found += [
+                key for key, messages in item.items() if isinstance(messages, (str, list)) and key not in _NO_FIELDS
+            ]
             found += named_fields(item, depth + 1)
         else:
             found += named_fields(item, depth + 1)

@@ -81,13 +81,13 @@ def result_images(value: Any) -> ResultImages:
     if isinstance(value, dict) and value.get("success") is False:
         return ResultImages(())  # what comes with a stated failure is a placeholder
     if isinstance(value, dict) and isinstance(named(value, "candidates"), list):
-        found = _of_candidates(value)
+        found = _gemini_images(value)
         if found.images or found.has_draft or found.has_broken_image:
             return found
         images = tuple(images_in(value))
         return ResultImages(images, found.text)
     if isinstance(value, dict) and isinstance(value.get("choices"), list):
-        found = _of_choices(value)
+        found = _chat_images(value)
         images = found.images or tuple(images_in(value))
         return ResultImages(images, found.text)
     images = tuple(images_in(value))
@@ -101,7 +101,7 @@ def result_images(value: Any) -> ResultImages:
 # ---------------------------------------------------------------------------------------------- known answers
 
 
-def _of_candidates(value: dict[str, Any]) -> ResultImages:
+def _gemini_images(value: dict[str, Any]) -> ResultImages:
     """Gemini's shape, and its copies in snake_case."""
     candidates = [each for each in named(value, "candidates") if isinstance(each, dict)]
     parts: list[dict[str, Any]] = []
@@ -111,12 +111,12 @@ def _of_candidates(value: dict[str, Any]) -> ResultImages:
         listed = [listed] if isinstance(listed, dict) else listed
         parts += [part for part in listed if isinstance(part, dict)] if isinstance(listed, list) else []
     final = [part for part in parts if part.get("thought") is not True]
-    drafts = [image for part in parts if part.get("thought") is True for image in _of_part(part)]
-    in_text, words = _of_texts([part["text"] for part in final if isinstance(part.get("text"), Text)])
-    images = [image for part in final for image in _of_part(part)] or in_text
+    drafts = [image for part in parts if part.get("thought") is True for image in _part_images(part)]
+    in_text, words = _text_images([part["text"] for part in final if isinstance(part.get("text"), Text)])
+    images = [image for part in final for image in _part_images(part)] or in_text
     images = images or [image for part in final if "text" not in part for image in images_in(part)]
-    images = images or _first_inside({"images": candidates}, ("images",), 0)
-    broken = not images and not drafts and any(_claims_data(part) for part in parts)
+    images = images or _first_images_in({"images": candidates}, ("images",), 0)
+    broken = not images and not drafts and any(_has_image_data(part) for part in parts)
     if images or not drafts:
         return ResultImages(tuple(images), words, has_draft=bool(drafts), has_broken_image=broken)
     if words or not _ended_well(value, candidates):
@@ -124,12 +124,12 @@ def _of_candidates(value: dict[str, Any]) -> ResultImages:
     return ResultImages(tuple(drafts[-1:]), words, is_draft=True, has_draft=True)
 
 
-def _of_texts(texts: list[Text]) -> tuple[list[ImageRef], str]:
+def _text_images(texts: list[Text]) -> tuple[list[ImageRef], str]:
     """The images in the texts of an answer's parts, and the words beside them."""
-    said = "\n".join(text.strip() for text in texts if isinstance(text, str) and text.strip())
+    joined = "\n".join(text.strip() for text in texts if isinstance(text, str) and text.strip())
     images: list[ImageRef] = []
     words: list[str] = []
-    pieces: list[Text] = [said, *(text for text in texts if isinstance(text, LongText))]
+    pieces: list[Text] = [joined, *(text for text in texts if isinstance(text, LongText))]
     for text in pieces:
         found, rest = split_text(text)
         other = [] if found else images_in_content(text)
@@ -146,7 +146,7 @@ def _ended_well(value: dict[str, Any], candidates: list[dict[str, Any]]) -> bool
     return all(reason in ("", "STOP", "FINISH_REASON_STOP", "FINISH_REASON_UNSPECIFIED") for reason in reasons)
 
 
-def _of_part(part: dict[str, Any]) -> list[ImageRef]:
+def _part_images(part: dict[str, Any]) -> list[ImageRef]:
     """The image of one part of a Gemini answer, an address or bytes."""
     for name, inner in (("inlineData", "data"), ("fileData", "fileUri")):
         holder = named(part, name)
@@ -157,7 +157,7 @@ def _of_part(part: dict[str, Any]) -> list[ImageRef]:
     return []
 
 
-def _claims_data(part: dict[str, Any]) -> bool:
+def _has_image_data(part: dict[str, Any]) -> bool:
     for name, inner in (("inlineData", "data"), ("fileData", "fileUri")):
         holder = named(part, name)
         data = named(holder, inner) if isinstance(holder, dict) else None
@@ -166,7 +166,7 @@ def _claims_data(part: dict[str, Any]) -> bool:
     return False
 
 
-def _of_choices(value: dict[str, Any], depth: int = 0) -> ResultImages:
+def _chat_images(value: dict[str, Any], depth: int = 0) -> ResultImages:
     """The shape of a chat completion; only the first choice that holds an image counts."""
     words: list[str] = []
     for choice in value["choices"]:
@@ -175,7 +175,7 @@ def _of_choices(value: dict[str, Any], depth: int = 0) -> ResultImages:
             message = choice.get("delta") or {**choice, "content": choice.get("text")}
         if not isinstance(message, dict):
             continue
-        images = _first_inside(message, ("images", "image", "image_url", "attachments", "files"), depth)
+        images = _first_images_in(message, ("images", "image", "image_url", "attachments", "files"), depth)
         in_content = images_in_content(message.get("content"), depth)
         images = images or in_content or images_in_content(message.get("multi_mod_content"), depth)
         words += [text for text in (text_of_content(message.get("content")), _string(message.get("refusal"))) if text]
@@ -199,7 +199,7 @@ def images_in_content(content: Any, depth: int = 0) -> list[ImageRef]:
         if isinstance(part, Text):
             in_text += split_text(part)[0]
         elif isinstance(part, dict):
-            images = _of_part(part) or images_in(part, depth + 1) or images_in(part.get("source"), depth + 1)
+            images = _part_images(part) or images_in(part, depth + 1) or images_in(part.get("source"), depth + 1)
             found += images
             if not images and isinstance(part.get("text"), Text):
                 in_text += split_text(part["text"])[0]
@@ -232,27 +232,27 @@ def images_in(value: Any, depth: int = 0) -> list[ImageRef]:
     if not isinstance(value, dict):
         return []
     if value.get("type") == "Buffer":
-        return _of_leaf(value, depth)
+        return _field_images(value, depth)
     if depth and isinstance(value.get("choices"), list):
-        return list(_of_choices(value, depth + 1).images)
+        return list(_chat_images(value, depth + 1).images)
     named = _named_image(value, _BASE64_FIELDS)
     if named:
         return [named]
-    inner = _first_inside(value, _CONTAINERS, depth)
+    inner = _first_images_in(value, _CONTAINERS, depth)
     if inner:
         return inner
-    named = _named_image(value, _URL_FIELDS) or next(iter(_of_part(value)), None)
+    named = _named_image(value, _URL_FIELDS) or next(iter(_part_images(value)), None)
     if named:
         return [named]
-    inner = _first_inside(value, _HOLDERS, depth)
+    inner = _first_images_in(value, _HOLDERS, depth)
     if inner:
         return inner
     return next(
-        (leaf for item in named_as_images(value, (*_CONTAINERS, *_HOLDERS)) if (leaf := _of_leaf(item, depth))), []
+        (leaf for item in named_as_images(value, (*_CONTAINERS, *_HOLDERS)) if (leaf := _field_images(item, depth))), []
     )
 
 
-def _first_inside(value: dict[str, Any], names: tuple[str, ...], depth: int) -> list[ImageRef]:
+def _first_images_in(value: dict[str, Any], names: tuple[str, ...], depth: int) -> list[ImageRef]:
     """The images in the first of these fields that has some."""
     for name in names:
         if not _may_hold(value.get(name)) or (name == "message" and not isinstance(value[name], dict)):
@@ -269,7 +269,7 @@ def _may_hold(item: Any) -> TypeGuard[Any]:
     return bool(item) if not isinstance(item, LongText) else True
 
 
-def _of_leaf(item: Any, depth: int) -> list[ImageRef]:
+def _field_images(item: Any, depth: int) -> list[ImageRef]:
     """The images of a field whose name says that it is one."""
     if isinstance(item, dict) and item.get("type") == "Buffer":  # how Node.js writes bytes as JSON
         item = item.get("data")

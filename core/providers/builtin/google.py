@@ -36,7 +36,7 @@ MINIMAL_HIGH: dict[Option, tuple[str, ...]] = {"thinking": ("minimal", "high")}
 _NOTED = ("Google's price page", "2026-10-07")
 
 FIELDS = fields(
-    # Dots lead into objects. The dialect wraps what stands in `tools`, `safetySettings` and `systemInstruction`.
+    # Dots are levels of objects. The dialect wraps what stands in `tools`, `safetySettings` and `systemInstruction`.
     aspect_ratio="generationConfig.imageConfig.aspectRatio",
     resolution=Field("generationConfig.imageConfig.imageSize", {"0.5K": "512"} | same(*SIZES)),
     seed="generationConfig.seed",
