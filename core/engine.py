@@ -95,7 +95,7 @@ class Engine:
         specs = known_specs(settings, from_file.specs)
         return {name: with_added(spec, settings) if name in BUILT_IN else spec for name, spec in specs.items()}
 
-    def unadded(self, provider: str) -> ProviderSpec:
+    def without_added_models(self, provider: str) -> ProviderSpec:
         """A built-in provider as the user's own file has it, without the models that were added in Settings."""
         return self.providers_file().specs.get(provider) or BUILT_IN[provider]
 

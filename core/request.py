@@ -2,7 +2,7 @@
 
 Options   the widgets that shape a picture
 Request   one frame's worth: operation, prompt, references, options, seed, number of pictures
-Slot      one picture of a request: its place, its seed
+Slot      one picture of a request: its index and its seed
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Slot:
-    """A place for one picture."""
+    """One picture of a request."""
 
     frame: int
     index: int

@@ -76,7 +76,7 @@ def _change(engine: Engine, spec: ProviderSpec, body: Mapping[str, Any]) -> None
     if url is not None and not isinstance(url, str):
         raise ApiError(400, "base_url is an address, or null for the provider's own")
     if "models" in body:
-        added_models.change_models(engine.home, engine.unadded(spec.id), body["models"])
+        added_models.change_models(engine.home, engine.without_added_models(spec.id), body["models"])
     if "base_url" in body:
         settings_file.set_base_url(engine.home, spec.id, url or None, spec.paths)
 

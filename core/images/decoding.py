@@ -27,16 +27,16 @@ Pixels = np.ndarray
 MAX_PIXELS = 100_000_000
 """Results above this many pixels are refused: the largest that is sold has 67 million, and they would fill memory."""
 MAX_SIDE = 65_535
-"""The longest side that JPEG and GIF can hold: a longer row would be copied as a whole."""
+"""The longest side that JPEG and GIF can have; a longer line of pixels would be copied as a whole."""
 IN_PROCESS_PIXELS = 24 << 20
-"""Larger pictures are decoded in a process of their own: Pillow takes four bytes a pixel beside ours."""
+"""Larger pictures are decoded in a child process: Pillow takes four bytes a pixel beside ours."""
 IN_PROCESS_BYTES = 64 << 20
 """So are longer files."""
 _SLOW = {"webp": 4 << 20 if int(PIL.__version__.partition(".")[0]) >= 13 else 1 << 19, "tiff": 0, "avif": 0}
 """Pixels above which pictures of a format are. From 13 on Pillow lets others run while it decodes WebP, but not while it
 copies; a TIFF or AVIF may turn out to be larger than its header says."""
 CHILD_BYTES = 3 << 30
-"""The memory of that process."""
+"""The memory limit of the child process."""
 CHILD_SECONDS = 300.0
 _ROWS_BYTES = 4 << 20
 

@@ -30,16 +30,16 @@ class ProviderResolver:
         specs: Mapping[str, ProviderSpec] | None = None,
         store: KeyLookup | None = None,
         local_address: Callable[[], str] | None = None,
-        mistakes: Sequence[str] = (),
+        file_errors: Sequence[str] = (),
         *,
         gone: Collection[GoneId] = frozenset(),
     ) -> None:
-        """`mistakes`: what is wrong in the user's own providers; part of the error where a provider isn't found. `gone`:
+        """`file_errors`: what is wrong in providers.yaml; part of the error where a provider isn't found. `gone`:
         models that a provider no longer knows: their successors are asked."""
         self.settings, self._gone = settings, gone
         self.specs = BUILT_IN if specs is None else specs
         self.keys = KeyResolver(settings, self.specs, store)
-        self._targets = Targets(settings, self.specs, self.keys, local_address, mistakes)
+        self._targets = Targets(settings, self.specs, self.keys, local_address, file_errors)
 
     def check(self, choice: ProviderChoice) -> None:
         """Refuses a choice that can't work on this machine, whatever is requested. Raises ConfigError or Impossible."""

@@ -22,18 +22,18 @@ class Targets:
         specs: Mapping[str, ProviderSpec],
         keys: KeyResolver,
         local_address: Callable[[], str] | None = None,
-        mistakes: Sequence[str] = (),
+        file_errors: Sequence[str] = (),
     ) -> None:
-        """`mistakes`: what is wrong in the user's own providers; part of the error where a provider isn't found."""
+        """`file_errors`: what is wrong in providers.yaml; part of the error where a provider isn't found."""
         self.settings, self.specs, self.keys = settings, specs, keys
-        self._local, self._mistakes = local_address, tuple(mistakes)
+        self._local, self._file_errors = local_address, tuple(file_errors)
 
     def spec(self, provider: str) -> ProviderSpec:
         """The spec of a provider by its id. Raises Impossible."""
         if provider not in self.specs:
             raise Impossible(
                 f"The provider {provider[:40]} is not known here",
-                cure=". ".join((f"Known are: {', '.join((AUTO, *self.specs))}", *self._mistakes)),
+                cure=". ".join((f"Known are: {', '.join((AUTO, *self.specs))}", *self._file_errors)),
             )
         return self.specs[provider]
 

@@ -1,4 +1,4 @@
-"""Takes one known secret out of texts, however it is spelled there.
+"""Hides the key that was sent in texts, however it is encoded there.
 
 Some servers repeat what they were sent: a key may stand in an error, a request id, an address or the model's words, as it
 is or in other case, backwards, percent-encoded, as HTML entities, as escapes of JSON, in base64, base32 or hex, with
@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class _Runs:
-    """What a text is searched for."""
+    """The spellings of the secrets that a text is searched for."""
 
     whole: tuple[str, ...] = ()
     """Spellings that are hidden as a whole only."""
@@ -64,7 +64,7 @@ class _Runs:
 
 
 class Scrubber:
-    """Hides some secrets. Made once for a call; safe to be used from any thread."""
+    """Hides some secrets in text, bytes and JSON. One for each call; thread-safe."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._secrets = tuple(secrets)
@@ -73,7 +73,7 @@ class Scrubber:
         self._plain = [spelling for secret in kept for spelling in (secret, quote(secret, safe=""))]
 
     def also(self, secret: str) -> Scrubber:
-        """One that hides this secret, too; itself where it does already."""
+        """A scrubber that hides this secret, too; itself where it does already."""
         return self if secret in self._secrets else Scrubber([*self._secrets, secret])
 
     def text(self, text: str) -> str:

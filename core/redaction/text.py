@@ -1,7 +1,7 @@
-"""Keeps secrets and pictures out of every text that leaves this process.
+"""Redacts keys, signed addresses and pictures in text, by their shape.
 
-Used for the words of a provider before they become part of an error, a log line or a journal row. A key is never known
-here: what looks like one is hidden whatever it is.
+Used for a provider's messages before they become part of an error, a log line or a row of the journal. The key itself isn't
+known here; `sent_key` hides the one that was sent.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ _KEY_SHAPE = re.compile(
 )
 _URL = re.compile(r"https?://[^\s\"'<>\\]+")
 
-WORDS = 400
-"""How many characters of a provider's words are kept."""
+MAX_MESSAGE = 400
+"""Characters of a provider's message that are kept."""
 MOST_TEXT = 16 * 1024
-"""How many characters of a text are looked at."""
+"""Characters of a text that are searched."""
 _MOST_PICTURE = 200_000
-"""How far into a text pictures are looked for."""
+"""Characters of a text that are searched for pictures."""
 
 
-def redact(text: str, limit: int = WORDS) -> str:
+def redact(text: str, limit: int = MAX_MESSAGE) -> str:
     """`text` on one line without keys, signed query strings and pictures, cut to `limit` characters.
 
     No more than `MOST_TEXT` characters are looked at, and the time it takes is linear in them.
     """
-    # Pictures first, or one would take the place of the words behind it; then one space for many, for the patterns' sake.
+    # Pictures first, or one would use up the limit; then single spaces, because the patterns expect them.
     text = _DATA_URI.sub("data:...", text[:_MOST_PICTURE])[:MOST_TEXT]
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     text = _URL.sub(lambda match: public_url(match.group()), text)

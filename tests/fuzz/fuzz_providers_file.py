@@ -1,4 +1,4 @@
-"""Feeds the reader of `providers.yaml`: mistakes with lines, never an exception, and no row that a graph can't use.
+"""Feeds the reader of `providers.yaml`: errors with lines, never an exception, and no provider that a graph can't use.
 
 An input is the file.
 """
@@ -28,9 +28,9 @@ def run(data: bytes) -> None:
     """Reads the file as a run does; each row that it gives has to be usable."""
     _FILE.write_bytes(data)
     own = providers_file._parsed(_FILE, BUILT_IN, "2026-11-27")
-    for mistake in own.errors:
-        assert isinstance(mistake, str) and mistake.startswith(providers_file.FILE) and "\n" not in mistake, (
-            "a mistake's words"
+    for error in own.errors:
+        assert isinstance(error, str) and error.startswith(providers_file.FILE) and "\n" not in error, (
+            "the text of an error"
         )
     for name, spec in own.specs.items():
         assert name == spec.id and spec.models and spec.model(spec.recommended) is not None, "a row without its model"

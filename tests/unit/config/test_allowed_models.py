@@ -98,7 +98,7 @@ def test_ids_that_the_user_has_described_are_known(doubles: Doubles, tmp_path: P
     wire = next(iter(known_model_ids(FAL)))
     (tmp_path / FILE).write_text("overlays:\n  fal: {models: {mine: {wire: me/in-yaml}}, recommended: mine}\n", "utf-8")
     here = engine(doubles, tmp_path)
-    change_models(tmp_path, here.unadded("fal"), {"nine": {"wire": "me/in-settings", "price": 0.1}})
+    change_models(tmp_path, here.without_added_models("fal"), {"nine": {"wire": "me/in-settings", "price": 0.1}})
     for known in ("me/in-yaml", "me/in-settings", wire):
         assert here.plan(ProviderChoice("fal", model_override=known), [request()]).targets[0][1][0].model_id == known
 
@@ -157,7 +157,7 @@ def test_a_described_id_counts_as_what_was_said_of_it(doubles: Doubles, tmp_path
         "overlays:\n  fal: {models: {mine: {wire: me/in-yaml, price: {1K: 3, 4K: 7}}}, recommended: mine}\n", "utf-8"
     )
     here = engine(doubles, tmp_path)
-    change_models(tmp_path, here.unadded("fal"), {"nine": {"wire": "me/in-settings", "price": 5}})
+    change_models(tmp_path, here.without_added_models("fal"), {"nine": {"wire": "me/in-settings", "price": 5}})
     spec, settings = here.specs()["fal"], here.settings()
     counted = {each: counted_usd(spec, each, settings) for each in ("me/in-yaml", "me/in-settings", wire)}
     assert counted == {"me/in-yaml": 7, "me/in-settings": 5, wire: UNKNOWN_PRICE_USD}

@@ -1,4 +1,4 @@
-"""Settings: environment before file before row, and sense or a sentence."""
+"""Settings: the environment before the file before the spec; an invalid value is reported."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_missing_provider_is_one_of_two_words() -> None:
 
 
 def test_the_address_of_a_provider() -> None:
-    """Environment, then settings, then the row; cleaned; nowhere is an error that names the variable."""
+    """Environment, then settings, then the spec; cleaned; nowhere is an error that names the variable."""
     environ, stored = (
         {"NANO_BANANA_NANOBANANA_BASE_URL": "https://env.example/v1/"},
         {"base_urls": {"nanobanana": "https://set.example"}},

@@ -99,7 +99,7 @@ def test_changing_and_taking_away(tmp_path: Path) -> None:
 def test_it_goes_onto_what_the_user_s_own_file_says(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text("overlays:\n  google: {models: {nb-file: {wire: f}}, recommended: nb-file}\n", "utf-8")
     here = engine(tmp_path)
-    change_models(tmp_path, here.unadded("google"), {"nb-page": {"wire": "p", "like": "nb-file"}})
+    change_models(tmp_path, here.without_added_models("google"), {"nb-page": {"wire": "p", "like": "nb-file"}})
     spec = here.specs()["google"]
     assert spec.recommended == "nb-file" and [model.name for model in spec.models[-2:]] == ["nb-file", "nb-page"]
 

@@ -1,4 +1,4 @@
-"""providers.yaml: the user's own rows and changes, what they promise, and mistakes with their lines."""
+"""providers.yaml: the user's custom providers and changes, what they promise, and errors with their lines."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def read(home: Path, text: str) -> ProvidersFile:
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.yaml")))
-def test_the_examples_are_read_without_a_mistake(tmp_path: Path, name: str) -> None:
-    own = read(tmp_path, (EXAMPLES / f"{name}.yaml").read_text("utf-8"))
-    assert own.errors == () and own.specs
+def test_the_examples_are_read_without_an_error(tmp_path: Path, name: str) -> None:
+    found = read(tmp_path, (EXAMPLES / f"{name}.yaml").read_text("utf-8"))
+    assert found.errors == () and found.specs
 
 
 def test_a_shop_has_what_is_said_and_the_rest_of_its_dialect(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_shop_may_spell_everything_in_its_own_way(tmp_path: Path) -> None:
 
 
 def test_an_overlay_adds_a_model_and_changes_a_price(tmp_path: Path) -> None:
-    """Everything else of the built-in row stays; the row in the program itself is not touched."""
+    """Everything else of the built-in provider stays; its spec in the program is not changed."""
     specs = read(tmp_path, (EXAMPLES / "gemini_shaped.yaml").read_text("utf-8")).specs
     google = specs["google"]
     new, pro = google.model("nano-banana-3"), google.model("nano-banana-pro")
@@ -140,39 +140,39 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("text", MISTAKES, ids=range(len(MISTAKES)))
-def test_a_mistake_is_told_with_its_line(tmp_path: Path, text: str) -> None:
+def test_an_error_is_reported_with_its_line(tmp_path: Path, text: str) -> None:
     line, words = MISTAKES[text]
-    own = read(tmp_path, text)
-    assert len(own.errors) == 1 and own.errors[0].startswith(f"{FILE} line {line}"), own.errors
-    assert words in own.errors[0]
+    found = read(tmp_path, text)
+    assert len(found.errors) == 1 and found.errors[0].startswith(f"{FILE} line {line}"), found.errors
+    assert words in found.errors[0]
 
 
-def test_a_mistake_costs_only_its_own_provider(tmp_path: Path) -> None:
+def test_an_error_leaves_out_its_own_provider_alone(tmp_path: Path) -> None:
     text = (
         SHOP + "  broken: {dialect: smoke}\noverlays:\n  google: {max_parallel: 3}\n  runflow: {max_parallel: none}\n"
     )
-    own = read(tmp_path, text)
-    assert set(own.specs) == {"shop", "google"} and len(own.errors) == 2
-    assert own.specs["google"].max_parallel == 3
+    found = read(tmp_path, text)
+    assert set(found.specs) == {"shop", "google"} and len(found.errors) == 2
+    assert found.specs["google"].max_parallel == 3
 
 
-def test_a_mistake_between_the_providers_costs_none_of_them(tmp_path: Path) -> None:
+def test_an_error_between_the_providers_leaves_out_none_of_them(tmp_path: Path) -> None:
     """A word that isn't known at the top, a name that stands twice, a section that is none."""
     twice = SHOP + SHOP.removeprefix("providers:\n").replace("api.shop", "second") + "  5: {}\n"
-    own = read(tmp_path, "version: 2\n" + twice + "overlays:\n  google: {max_parallel: 3}\nproviders: {}\n")
-    assert set(own.specs) == {"shop", "google"} and own.specs["shop"].base_url == "https://api.shop.example"
-    lines = [mistake.partition(":")[0].rpartition(" ")[2] for mistake in own.errors]
-    assert sorted(lines, key=int) == ["1", "8", "13", "16"], own.errors
-    own = read(tmp_path, SHOP + "overlays:\n  - google\n")
-    assert set(own.specs) == {"shop"} and "line 8" in own.errors[0]
+    found = read(tmp_path, "version: 2\n" + twice + "overlays:\n  google: {max_parallel: 3}\nproviders: {}\n")
+    assert set(found.specs) == {"shop", "google"} and found.specs["shop"].base_url == "https://api.shop.example"
+    lines = [error.partition(":")[0].rpartition(" ")[2] for error in found.errors]
+    assert sorted(lines, key=int) == ["1", "8", "13", "16"], found.errors
+    found = read(tmp_path, SHOP + "overlays:\n  - google\n")
+    assert set(found.specs) == {"shop"} and "line 8" in found.errors[0]
 
 
 @pytest.mark.parametrize("coding", ["latin-1", "utf-16"])
 def test_a_file_in_another_coding_is_told_with_its_line(tmp_path: Path, coding: str) -> None:
     """As an old editor saves it: a word with an accent, or all of it."""
     (tmp_path / FILE).write_bytes((SHOP + "    label: Caf\u00e9\n").encode(coding))
-    own = read_providers_file(tmp_path, BUILT_IN)
-    assert own.errors == (f"{FILE} line {7 if coding == 'latin-1' else 1}: it is not UTF-8 text",)
+    found = read_providers_file(tmp_path, BUILT_IN)
+    assert found.errors == (f"{FILE} line {7 if coding == 'latin-1' else 1}: it is not UTF-8 text",)
 
 
 def test_text_is_what_was_written(tmp_path: Path) -> None:
@@ -182,8 +182,8 @@ def test_text_is_what_was_written(tmp_path: Path) -> None:
     assert model.generate and (model.generate.model_id, model.family, spec.label) == ("2.10", "no", "0x10")
 
 
-def test_every_built_in_row_can_say_what_it_promises() -> None:
-    """Nothing is taken from a row that is copied as it is."""
+def test_every_built_in_provider_has_fields_for_its_options() -> None:
+    """A copied provider loses nothing."""
     for spec in BUILT_IN.values():
         assert tuple(with_fields_of(spec, model, spec.endpoints) for model in spec.models) == spec.models
 
@@ -225,8 +225,8 @@ def test_a_new_model_does_not_stand_in_for_the_one_that_it_is_like(tmp_path: Pat
 
 def test_a_ratio_without_quotes_is_the_ratio(tmp_path: Path) -> None:
     """YAML 1.1 reads 16:9 as a number in base 60."""
-    own = read(tmp_path, SHOP.replace("price: 0.02", "price: 0.02, ratios: [16:9, 1:1]"))
-    model = own.specs["shop"].models[0]
+    found = read(tmp_path, SHOP.replace("price: 0.02", "price: 0.02, ratios: [16:9, 1:1]"))
+    model = found.specs["shop"].models[0]
     assert model.generate and model.generate.ratios == ("16:9", "1:1")
 
 
@@ -249,7 +249,7 @@ def test_a_graph_that_names_a_broken_provider_is_told_the_line(tmp_path: Path) -
 
 
 def test_the_environment_and_the_settings_have_the_last_word(tmp_path: Path) -> None:
-    """environment, settings, yaml, row."""
+    """environment, settings, providers.yaml, spec."""
     read(tmp_path, "overlays:\n  onerouter: {base_url: https://yaml.example, proxy: http://yaml.example:1}\n")
     environ = {"NANO_BANANA_ONEROUTER_API_KEY": "sim-1"}
     engine = Engine(tmp_path, environ=environ)
@@ -265,8 +265,8 @@ def test_the_environment_and_the_settings_have_the_last_word(tmp_path: Path) -> 
 @given(st.text(alphabet=st.sampled_from("providers:overlays \n-{}[],shopgoogle0.12\"'#&*!|>\t"), max_size=200))
 def test_no_text_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     home = tmp_path_factory.mktemp("own")
-    own = read(home, text)
-    assert all(mistake.startswith(FILE) for mistake in own.errors)
+    found = read(home, text)
+    assert all(error.startswith(FILE) for error in found.errors)
 
 
 @pytest.mark.parametrize(
@@ -282,10 +282,12 @@ def test_no_text_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, tex
         "models: {nb: {price: 2026-13-01}}",
     ],
 )
-def test_what_yaml_itself_can_t_read_is_a_mistake_too(tmp_path: Path, line: str) -> None:
+def test_what_yaml_itself_can_t_read_is_an_error_too(tmp_path: Path, line: str) -> None:
     """The nodes are made with this file at hand: one odd value must not keep the pack from being loaded."""
-    own = read(tmp_path, f"providers:\n  shop:\n    dialect: fal\n    base_url: https://api.shop.example\n    {line}\n")
-    assert own.specs == {} and len(own.errors) == 1 and "providers.yaml line 5" in own.errors[0]
+    found = read(
+        tmp_path, f"providers:\n  shop:\n    dialect: fal\n    base_url: https://api.shop.example\n    {line}\n"
+    )
+    assert found.specs == {} and len(found.errors) == 1 and "providers.yaml line 5" in found.errors[0]
 
 
 @pytest.mark.parametrize("name", ["fal", "kie"])
@@ -318,8 +320,8 @@ zz: 1
 )
 def test_the_reference_has_every_word_and_no_other(tmp_path: Path, section: str, owner: str) -> None:
     """A wrong word is answered with the right ones: these are what the reader knows."""
-    mistake = next(each for each in read(tmp_path, UNKNOWN).errors if f" {owner} has no zz: " in each)
-    known = set(mistake.partition(" has no zz: ")[2].split(", "))
+    error = next(each for each in read(tmp_path, UNKNOWN).errors if f" {owner} has no zz: " in each)
+    known = set(error.partition(" has no zz: ")[2].split(", "))
     chapters = (EXAMPLES / "README.md").read_text("utf-8").split("\n## ")
     chapter = next(each for each in chapters if each.startswith(section + "\n"))
     first = [line.split(" | ")[0] for line in chapter.splitlines() if line.startswith("| `")]
@@ -337,5 +339,5 @@ def test_the_reference_names_every_dialect_and_every_way_of_a_key() -> None:
 
 
 def test_a_file_without_end_is_not_read(tmp_path: Path) -> None:
-    own = read(tmp_path, SHOP + "# and so on\n" * 40_000)
-    assert not own.specs and own.errors == (f"{FILE} is larger than 256 kB, and is not read",)
+    found = read(tmp_path, SHOP + "# and so on\n" * 40_000)
+    assert not found.specs and found.errors == (f"{FILE} is larger than 256 kB, and is not read",)

@@ -39,18 +39,18 @@ def shop(home: Path, like: str, *lines: str) -> ProviderSpec:
     text = f"providers:\n  shop:\n    like: {like}\n    base_url: https://shop.example\n"
     if "{project}" in BUILT_IN[like].endpoints["generate"].path:
         text += "    paths: {generate: '/{model}', edit: '/{model}'}\n"
-    own = read(home, text + "".join(f"    {line}\n" for line in lines))
-    assert own.errors == ()
+    found = read(home, text + "".join(f"    {line}\n" for line in lines))
+    assert found.errors == ()
     known = BUILT_IN[like]
-    return replace(own.specs["shop"], auth_header=known.auth_header, auth_template=known.auth_template)
+    return replace(found.specs["shop"], auth_header=known.auth_header, auth_template=known.auth_template)
 
 
-def mistake(home: Path, *lines: str, like: str = "nanobanana") -> str:
+def error_of(home: Path, *lines: str, like: str = "nanobanana") -> str:
     """What is said about a provider with these lines, the first of which is line 5."""
     text = f"providers:\n  shop:\n    like: {like}\n    base_url: https://shop.example\n"
-    own = read(home, text + "".join(f"    {line}\n" for line in lines))
-    assert len(own.errors) == 1 and not own.specs, own
-    return own.errors[0]
+    found = read(home, text + "".join(f"    {line}\n" for line in lines))
+    assert len(found.errors) == 1 and not found.specs, found
+    return found.errors[0]
 
 
 # ---------------------------------------------------------------------------------------------------- references
@@ -78,10 +78,10 @@ def test_references_travel_as_the_file_says(doubles: Doubles, tmp_path: Path, na
 
 
 @pytest.mark.parametrize(("name", "transport"), CAN_T)
-def test_a_transport_that_a_dialect_can_t_do_is_a_mistake(tmp_path: Path, name: str, transport: str) -> None:
-    told = mistake(tmp_path, "label: A", f"references: {transport}", like=dialects()[name].id)
-    assert told.startswith(f"{FILE} line 6: references can't be {transport}")
-    assert all(each in told for each in dialect(name).reference_encodings)
+def test_a_transport_that_a_dialect_can_t_do_is_an_error(tmp_path: Path, name: str, transport: str) -> None:
+    error = error_of(tmp_path, "label: A", f"references: {transport}", like=dialects()[name].id)
+    assert error.startswith(f"{FILE} line 6: references can't be {transport}")
+    assert all(each in error for each in dialect(name).reference_encodings)
 
 
 def test_the_reference_says_what_every_dialect_can() -> None:
@@ -96,8 +96,8 @@ def test_the_field_and_the_transport_may_be_said_together(tmp_path: Path) -> Non
     spec = shop(tmp_path, "onerouter", "references: {name: pictures, as: base64}")
     body = sent_json(play(job(spec, request("edit"))).sends[0])
     assert not body["pictures"][0].startswith("data:") and "image_urls" not in body
-    assert "references is written data_uri" in mistake(tmp_path, "references: data-URI", like="onerouter")
-    assert "as is one of" in mistake(tmp_path, "references: {name: a, as: post}", like="onerouter")
+    assert "references is written data_uri" in error_of(tmp_path, "references: data-URI", like="onerouter")
+    assert "as is one of" in error_of(tmp_path, "references: {name: a, as: post}", like="onerouter")
 
 
 def test_json_references_of_the_images_api_go_where_text_goes_unless_paths_says_otherwise(tmp_path: Path) -> None:
@@ -121,20 +121,20 @@ def test_what_is_uploaded_goes_to_the_named_route_and_only_from_the_named_size(t
 
 def test_an_overlay_may_keep_google_from_uploading(tmp_path: Path) -> None:
     """Then what fits into one request is the limit."""
-    own = read(tmp_path, "overlays:\n  google: {references: base64}\n")
-    spec = own.specs["google"]
-    assert own.errors == () and spec.upload_above == 0 and spec.max_request_bytes < 20_000_000
+    found = read(tmp_path, "overlays:\n  google: {references: base64}\n")
+    spec = found.specs["google"]
+    assert found.errors == () and spec.upload_above == 0 and spec.max_request_bytes < 20_000_000
 
 
 # ------------------------------------------------------------------------------------------------------ headers
 
 
 def test_the_key_may_stand_in_a_header_of_its_own(tmp_path: Path) -> None:
-    own = read(
+    found = read(
         tmp_path,
         'providers:\n  shop: {like: fal, base_url: https://s.example, auth: {header: X-Token, value: "Token {key}"}}\n',
     )
-    assert own.errors == () and own.specs["shop"].header("k") == ("X-Token", "Token k")
+    assert found.errors == () and found.specs["shop"].header("k") == ("X-Token", "Token k")
 
 
 def test_a_request_with_an_idempotency_header_is_repeated_with_the_same_value(doubles: Doubles, tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_request_with_an_idempotency_header_is_repeated_with_the_same_value(do
         assert len(set(keys)) == 1 and bool(keys[0]) == (name == "safe")
 
 
-MISTAKES: dict[tuple[str, ...], str] = {
+ERRORS: dict[tuple[str, ...], str] = {
     ("auth: {header: X-Token, value: Token}",): "line 5: value is what stands in the header",
     ("auth:", "  header: X Token", '  value: "{key}"'): "line 6: header is the name of a header",
     ("auth: {value: '{key}'}",): "line 5: auth is one of bearer",
@@ -182,14 +182,14 @@ MISTAKES: dict[tuple[str, ...], str] = {
 }
 
 
-@pytest.mark.parametrize("lines", MISTAKES, ids=range(len(MISTAKES)))
-def test_a_mistake_is_told_with_its_line(tmp_path: Path, lines: tuple[str, ...]) -> None:
-    assert mistake(tmp_path, *lines).startswith(f"{FILE} {MISTAKES[lines]}")
+@pytest.mark.parametrize("lines", ERRORS, ids=range(len(ERRORS)))
+def test_an_error_is_reported_with_its_line(tmp_path: Path, lines: tuple[str, ...]) -> None:
+    assert error_of(tmp_path, *lines).startswith(f"{FILE} {ERRORS[lines]}")
 
 
 @pytest.mark.parametrize("like", ["google", "fal"])
 def test_an_upload_route_without_uploads_says_what_would_work(tmp_path: Path, like: str) -> None:
-    assert "say references: upload" in mistake(tmp_path, "upload_path: /files", like=like)
+    assert "say references: upload" in error_of(tmp_path, "upload_path: /files", like=like)
     assert shop(tmp_path, like, "upload_path: /files", "references: upload").upload_path == "/files"
 
 
@@ -225,11 +225,11 @@ NOTHING = {
 
 
 @pytest.mark.parametrize("text", NOTHING, ids=range(len(NOTHING)))
-def test_an_overlay_that_would_change_nothing_is_a_mistake(tmp_path: Path, text: str) -> None:
+def test_an_overlay_that_would_change_nothing_is_an_error(tmp_path: Path, text: str) -> None:
     line, words = NOTHING[text]
-    own = read(tmp_path, f"overlays:\n  {text}\n")
-    assert own.specs == {} and len(own.errors) == 1
-    assert own.errors[0].startswith(f"{FILE} line {line}:") and words in own.errors[0], own.errors
+    found = read(tmp_path, f"overlays:\n  {text}\n")
+    assert found.specs == {} and len(found.errors) == 1
+    assert found.errors[0].startswith(f"{FILE} line {line}:") and words in found.errors[0], found.errors
 
 
 def requests_of(spec: ProviderSpec) -> str:
@@ -274,12 +274,12 @@ def requests_of(spec: ProviderSpec) -> str:
     ],
 )
 def test_what_is_taken_without_a_word_changes_a_request(tmp_path: Path, like: str, line: str) -> None:
-    """Whatever the dialect: a line is either told as a mistake, or something else is sent."""
+    """Whatever the dialect: a line is either reported as an error, or something else is sent."""
     plain = f"providers:\n  shop:\n    like: {like}\n    base_url: https://shop.example\n"
     if "{project}" in BUILT_IN[like].endpoints["generate"].path:
         plain += "    paths: {generate: '/{model}', edit: '/{model}'}\n"
         if line.startswith("paths"):
-            return  # said already, or it would be a mistake
+            return  # said already, or it would be an error
     before = read(tmp_path, plain)
     assert before.errors == ()
     after = read(tmp_path, f"{plain}    {line}\n")
@@ -290,15 +290,15 @@ def test_what_is_taken_without_a_word_changes_a_request(tmp_path: Path, like: st
 
 
 def test_models_with_paths_of_their_own_are_reached_below_the_model(tmp_path: Path) -> None:
-    """As the mistake says: what works in place of it."""
-    own = read(
+    """As the error says: what works in place of it."""
+    found = read(
         tmp_path,
         "overlays:\n  kie:\n    paths: {generate: /a, edit: /a}\n    models:\n"
         "      nano-banana: {paths: {generate: /b, edit: /b}, fields: {aspect_ratio: shape}}\n"
         "      nano-banana-lite: {paths: {generate: /c, edit: /c}}\n",
     )
-    assert own.errors == ()
-    spec = own.specs["kie"]
+    assert found.errors == ()
+    spec = found.specs["kie"]
     for name, path in (("nano-banana", "/b"), ("nano-banana-lite", "/c"), ("nano-banana-pro", "/a")):
         played = play(job(spec, request(aspect_ratio="16:9"), name))
         assert played.paths == [f"POST {path}"]
@@ -311,10 +311,10 @@ def test_models_with_paths_of_their_own_are_reached_below_the_model(tmp_path: Pa
 
 def test_a_new_model_of_a_built_in_provider_is_one_line(tmp_path: Path) -> None:
     """Like the recommended one where nothing is said; it stands behind those that the pack knows."""
-    own = read(tmp_path, "overlays:\n  google: {models: {nano-banana-9: {wire: gemini-nine}}}\n")
-    spec = own.specs["google"]
+    found = read(tmp_path, "overlays:\n  google: {models: {nano-banana-9: {wire: gemini-nine}}}\n")
+    spec = found.specs["google"]
     new, known = spec.model("nano-banana-9"), BUILT_IN["google"].model("recommended")
-    assert own.errors == () and new and known and new.generate and known.generate
+    assert found.errors == () and new and known and new.generate and known.generate
     assert new.generate == replace(known.generate, model_id="gemini-nine") and new.family == known.family
     assert new.price is None and spec.models[-1] is new and spec.recommended == BUILT_IN["google"].recommended
 

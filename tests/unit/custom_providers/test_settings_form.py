@@ -1,4 +1,4 @@
-"""A provider of the user's own: a name, an address and a dialect make a row that works like a built-in one."""
+"""A provider of the user's own: a name, an address and a dialect make a provider that works like a built-in one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_it_stands_behind_the_built_in_ones_and_before_the_simulation(tmp_path: 
 
 @pytest.mark.parametrize("dialect", list(dialects()))
 def test_every_dialect_can_be_spoken(dialect: str) -> None:
-    """Models, limits and field names are those of the row the dialect is known from; its keys and its promises aren't."""
+    """Models, limits and field names are copied from the dialect's provider; its keys and its promises aren't."""
     template = dialects()[dialect]
     spec = spec_of("my_shop", {**FACTS, "dialect": dialect})
     assert spec.dialect == dialect and spec.endpoints == template.endpoints and spec.recommended == template.recommended
@@ -186,7 +186,7 @@ def test_saving_again_changes_it_and_removing_takes_it_away(tmp_path: Path) -> N
     ],
 )
 def test_what_was_edited_into_the_file_by_hand_stops_nothing(stored: Any, tmp_path: Path) -> None:
-    """A row that makes no sense is left out, and no built-in one can be replaced."""
+    """An entry that can't be used is left out, and no built-in one can be replaced."""
     (tmp_path / "settings.json").write_text(json.dumps({"providers": stored}))
     assert specs(tmp_path) == {spec.id: spec for spec in BUILT_IN.values()}
 

@@ -55,9 +55,9 @@ def own_specs() -> list[ProviderSpec]:
     for path in sorted(folder.glob("*.yaml")):
         with TemporaryDirectory() as home:
             shutil.copy(path, Path(home) / FILE)
-            own = read_providers_file(Path(home), BUILT_IN)
-        assert own.errors == ()
-        for spec in own.specs.values():
+            found = read_providers_file(Path(home), BUILT_IN)
+        assert found.errors == ()
+        for spec in found.specs.values():
             if spec.id in DOUBLES:
                 specs.append(spec)
             elif spec.id not in BUILT_IN:
