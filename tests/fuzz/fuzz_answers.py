@@ -255,6 +255,7 @@ HARNESS = Harness(
             f"core/dialects/parsing/{name}.py"
             for name in ("error_parsing", "error_kinds", "error_phrases", "gemini_errors", "refusals", "bot_protection")
         ),
+        "core/execution/charge.py",
         "core/execution/retry_policy.py",
     ),
     inputs_in_suite=6000,

@@ -77,4 +77,6 @@ def mutate(data: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
     return inputs.mutated_json(data, rng, others)
 
 
-HARNESS = Harness("waits", run, make, mutate, ("core/execution/retry_policy.py",), inputs_in_suite=8000)
+HARNESS = Harness(
+    "waits", run, make, mutate, ("core/execution/retry_policy.py", "core/http/backoff.py"), inputs_in_suite=8000
+)
