@@ -1,1 +1,1 @@
-"""What a graph sees. Only these files know torch and the host's node classes."""
+"""The nodes. Only they import torch, and comfyui.py for the device and dtype of tensors."""

@@ -1,1 +1,1 @@
-"""The life of paid calls: run, call, retry policy, limits, recovery."""
+"""Executes a plan: a Run asks one provider after another with a ProviderAttempt, whose Calls are paid and retried."""

@@ -1,1 +1,1 @@
-"""Who does a request: the graph's choice, resolved on this machine and negotiated with the provider's capabilities."""
+"""Plans a run: the graph's choice of providers resolved on this machine, each request negotiated with a model."""

@@ -85,8 +85,8 @@ def test_what_waits_is_taken_back_and_costs_nothing(engine: Engine, doubles: Dou
     run = begin(engine, prompt, provider)
     call = in_queue(run)
     assert doubles.request_log("back")["paid_images"] == 1
-    told = run.stop()
-    assert (told.pending, told.cancelling, told.dropped) == (1, 1, 0)
+    summary = run.stop()
+    assert (summary.pending, summary.cancelling, summary.dropped) == (1, 1, 0)
     finish(run)
     assert charged(call) == "no"
     assert doubles.request_log("back")["paid_images"] == 0 and cancels(doubles) == 1

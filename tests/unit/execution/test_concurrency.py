@@ -29,53 +29,53 @@ class Work:
         self.ended.set()
 
 
-def settled(lanes: ConcurrencyLimiter) -> bool:
+def settled(limiter: ConcurrencyLimiter) -> bool:
     """Whether all calls have gone within a few seconds; the last steps of a thread have no event of their own."""
     end = time.monotonic() + 30
-    while lanes.running_count() and time.monotonic() < end:
+    while limiter.running_count() and time.monotonic() < end:
         time.sleep(0.002)
-    return lanes.running_count() == 0
+    return limiter.running_count() == 0
 
 
 def test_no_more_than_the_limit_run_and_the_others_follow_in_order() -> None:
     """Two at a time; the third begins when one ends."""
-    lanes, works = ConcurrencyLimiter(), [Work() for _ in range(4)]
+    limiter, works = ConcurrencyLimiter(), [Work() for _ in range(4)]
     for work in works:
-        lanes.submit("p", 2, work)
+        limiter.submit("p", 2, work)
     assert works[0].begun.wait(30) and works[1].begun.wait(30)
-    assert lanes.running_count() == 2 and not works[2].begun.is_set()
+    assert limiter.running_count() == 2 and not works[2].begun.is_set()
     works[1].may_end.set()
-    assert works[2].begun.wait(30) and not works[3].begun.is_set() and lanes.running_count() == 2
+    assert works[2].begun.wait(30) and not works[3].begun.is_set() and limiter.running_count() == 2
     for work in works:
         work.may_end.set()
-    assert works[3].begun.wait(30) and settled(lanes)
+    assert works[3].begun.wait(30) and settled(limiter)
 
 
 def test_providers_do_not_wait_for_each_other() -> None:
     """One full lane holds up nobody else's."""
-    lanes, slow, other = ConcurrencyLimiter(), Work(), Work(free=True)
-    lanes.submit("a", 1, slow)
-    lanes.submit("b", 1, other)
+    limiter, slow, other = ConcurrencyLimiter(), Work(), Work(free=True)
+    limiter.submit("a", 1, slow)
+    limiter.submit("b", 1, other)
     assert other.ended.wait(30) and not slow.ended.is_set()
     slow.may_end.set()
-    assert settled(lanes)
+    assert settled(limiter)
 
 
 def test_what_waits_can_be_dropped_and_what_runs_cannot() -> None:
     """A dropped call never begins; dropping twice is no error."""
-    lanes, running, waiting, last = ConcurrencyLimiter(), Work(), Work(free=True), Work(free=True)
-    first = lanes.submit("p", 1, running)
-    ticket = lanes.submit("p", 1, waiting)
-    lanes.submit("p", 1, last)
+    limiter, running, waiting, last = ConcurrencyLimiter(), Work(), Work(free=True), Work(free=True)
+    first = limiter.submit("p", 1, running)
+    queued = limiter.submit("p", 1, waiting)
+    limiter.submit("p", 1, last)
     assert running.begun.wait(30)
-    assert lanes.withdraw("p", ticket) and lanes.withdraw("p", ticket) and not lanes.withdraw("p", first)
+    assert limiter.withdraw("p", queued) and limiter.withdraw("p", queued) and not limiter.withdraw("p", first)
     running.may_end.set()
-    assert last.ended.wait(30) and not waiting.begun.is_set() and settled(lanes)
+    assert last.ended.wait(30) and not waiting.begun.is_set() and settled(limiter)
 
 
 def test_of_two_equal_calls_the_one_that_was_meant_is_dropped() -> None:
     """Tickets are themselves, not what they hold."""
-    lanes, running = ConcurrencyLimiter(), Work()
+    limiter, running = ConcurrencyLimiter(), Work()
     counted: list[int] = []
     lock = threading.Lock()
 
@@ -83,46 +83,46 @@ def test_of_two_equal_calls_the_one_that_was_meant_is_dropped() -> None:
         with lock:
             counted.append(1)
 
-    lanes.submit("p", 1, running)
+    limiter.submit("p", 1, running)
     assert running.begun.wait(30)
-    first, second = lanes.submit("p", 1, count), lanes.submit("p", 1, count)
-    assert lanes.withdraw("p", second) and not first.withdrawn
+    first, second = limiter.submit("p", 1, count), limiter.submit("p", 1, count)
+    assert limiter.withdraw("p", second) and not first.withdrawn
     running.may_end.set()
-    assert settled(lanes)
+    assert settled(limiter)
     assert first.started and not second.started and counted == [1]
 
 
 def test_a_call_that_is_only_collected_gives_its_place_back_once() -> None:
     """The next one begins; when the first ends at last, the count doesn't go below what runs."""
-    lanes, hanging, second, third = ConcurrencyLimiter(), Work(), Work(), Work(free=True)
-    ticket = lanes.submit("p", 1, hanging)
-    lanes.submit("p", 1, second)
-    lanes.submit("p", 1, third)
+    limiter, hanging, second, third = ConcurrencyLimiter(), Work(), Work(), Work(free=True)
+    queued = limiter.submit("p", 1, hanging)
+    limiter.submit("p", 1, second)
+    limiter.submit("p", 1, third)
     assert hanging.begun.wait(30)
-    lanes.release("p", ticket)
-    lanes.release("p", ticket)
-    assert second.begun.wait(30) and lanes.running_count() == 1
+    limiter.release("p", queued)
+    limiter.release("p", queued)
+    assert second.begun.wait(30) and limiter.running_count() == 1
     hanging.may_end.set()
     assert hanging.ended.wait(30)
-    assert lanes.running_count() == 1 and not third.begun.is_set()
+    assert limiter.running_count() == 1 and not third.begun.is_set()
     second.may_end.set()
-    assert third.ended.wait(30) and settled(lanes)
+    assert third.ended.wait(30) and settled(limiter)
 
 
 def test_leaving_before_the_turn_has_come_changes_nothing() -> None:
     """It still gets its turn."""
-    lanes, running, waiting = ConcurrencyLimiter(), Work(), Work(free=True)
-    lanes.submit("p", 1, running)
-    lanes.release("p", lanes.submit("p", 1, waiting))
+    limiter, running, waiting = ConcurrencyLimiter(), Work(), Work(free=True)
+    limiter.submit("p", 1, running)
+    limiter.release("p", limiter.submit("p", 1, waiting))
     running.may_end.set()
-    assert waiting.ended.wait(30) and settled(lanes)
+    assert waiting.ended.wait(30) and settled(limiter)
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=30))
 def test_whatever_the_limits_everything_runs_and_none_is_exceeded(limits: list[int]) -> None:
     """Each call's own limit holds at its start; a limit of 0 counts as 1."""
-    lanes, lock = ConcurrencyLimiter(), threading.Lock()
+    limiter, lock = ConcurrencyLimiter(), threading.Lock()
     running = 0
     over: list[str] = []
     left = threading.Semaphore(0)
@@ -138,9 +138,9 @@ def test_whatever_the_limits_everything_runs_and_none_is_exceeded(limits: list[i
         left.release()
 
     for limit in limits:
-        lanes.submit("p", limit, lambda limit=limit: work(limit))  # type: ignore[misc]
+        limiter.submit("p", limit, lambda limit=limit: work(limit))  # type: ignore[misc]
     assert all(left.acquire(timeout=30) for _ in limits)
-    assert not over and settled(lanes)
+    assert not over and settled(limiter)
 
 
 def test_a_process_ends_although_a_call_hangs_but_waits_for_a_short_one() -> None:

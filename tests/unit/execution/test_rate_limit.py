@@ -46,15 +46,17 @@ class Provider:
         return True
 
 
-def play(provider: Provider, pictures: int, lanes: int, latency: float, patience: float = 600.0) -> tuple[int, float]:
+def play(
+    provider: Provider, pictures: int, parallel: int, latency: float, patience: float = 600.0
+) -> tuple[int, float]:
     """Asks for pictures as calls do, on a made-up clock; how many came, and after how many seconds."""
     clock, begun = Clock(), Clock().now
     limit = limit_of(clock)
     serial = itertools.count()
     events: list[tuple[float, int, CallThrottle, Permit | None, bool]] = []
     calls = [CallThrottle(limit, patience) for _ in range(pictures)]
-    line, came = calls[lanes:], 0
-    for call in calls[:lanes]:
+    line, came = calls[parallel:], 0
+    for call in calls[:parallel]:
         heapq.heappush(events, (clock.now, next(serial), call, None, False))
     while events:
         clock.now, _, call, permit, taken = heapq.heappop(events)
@@ -98,9 +100,9 @@ def test_a_longer_batch_wastes_less_than_a_request_for_two_pictures() -> None:
 
 
 @given(st.integers(1, 8), st.floats(0.5, 20), st.floats(0.05, 20), st.integers(1, 16))
-def test_no_call_is_left_behind(count: int, window: float, latency: float, lanes: int) -> None:
+def test_no_call_is_left_behind(count: int, window: float, latency: float, parallel: int) -> None:
     """Whatever the limit and the latency, every call ends, and with patience enough with its picture."""
-    assert play(Provider(count, window), 12, lanes, latency, patience=1e6)[0] == 12
+    assert play(Provider(count, window), 12, parallel, latency, patience=1e6)[0] == 12
 
 
 def test_a_provider_that_refuses_for_ever_is_given_up_when_the_patience_is_over() -> None:

@@ -228,8 +228,8 @@ def test_cancel_ends_the_wait_at_once(tmp_path: Path, status: str) -> None:
         in_wait(run, 4)
         assert [call.sent_at for call in run.calls] == [None] * 4, "the timeout counts from the send that is taken"
         assert states(engine) == ["reserved"] * 4, "a process that is killed now leaves no question"
-        told = run.stop()
-        assert (told.pending, told.unresolved, told.dropped) == (0, 0, 4)
+        summary = run.stop()
+        assert (summary.pending, summary.unresolved, summary.dropped) == (0, 0, 4)
         finish(run)
         for call in run.calls:
             assert call.done.wait(30)

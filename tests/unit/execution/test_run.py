@@ -199,10 +199,10 @@ def test_a_stopped_run_lets_go_of_what_was_sent_and_drops_the_rest(engine: Engin
     frames = [replace(request(prompt=f"stop {n} [[sim: slow=0.4]]"), frame=n) for n in range(3)]
     run = begin(engine, frames, choice)
     assert doubles.wait(prompt="stop", state="received")
-    told = run.stop()
+    summary = run.stop()
     finish(run)
-    assert (told.total, told.completed, told.pending, told.dropped) == (3, 0, 1, 2)
-    assert told.usd is None or told.usd >= 0
+    assert (summary.total, summary.completed, summary.pending, summary.dropped) == (3, 0, 1, 2)
+    assert summary.usd is None or summary.usd >= 0
     assert [charged for _, charged in errors(run)] == ["maybe", "no", "no"]
     again = finish(begin(engine, frames, choice))
     assert [r.source for r in again.tasks] == ["store", "provider", "provider"]
@@ -216,8 +216,8 @@ def test_what_a_stopped_run_says_leaves_no_doubtful_picture_out(engine: Engine, 
     assert doubles.wait(prompt="lost", count=2)
     while run.tasks[0].error is None:
         run.done.wait(0.02)
-    told = run.stop()
-    assert (told.pending, told.unresolved, told.dropped) == (1, 1, 0)
+    summary = run.stop()
+    assert (summary.pending, summary.unresolved, summary.dropped) == (1, 1, 0)
 
 
 def test_a_stopped_run_counts_its_own_pictures_of_a_call_that_was_left_behind(engine: Engine, doubles: Doubles) -> None:
@@ -228,8 +228,8 @@ def test_a_stopped_run_counts_its_own_pictures_of_a_call_that_was_left_behind(en
     run = begin(engine, four, choice)
     while run.progress.phase not in ("in queue", "in progress"):
         assert not run.done.wait(0.02), errors(run)
-    told = run.stop()
-    assert (told.total, told.pending, told.cancelling, told.dropped) == (1, 1, 1, 0)
+    summary = run.stop()
+    assert (summary.total, summary.pending, summary.cancelling, summary.dropped) == (1, 1, 1, 0)
 
 
 def test_auto_does_not_pay_again_for_what_a_provider_has_whose_key_is_away(doubles: Doubles, tmp_path: Path) -> None:
@@ -333,15 +333,15 @@ def test_the_cost_is_the_provider_s_word_or_the_price_list(engine: Engine) -> No
 def test_the_end_is_told_once(engine: Engine) -> None:
     """To a callback that waits, and at once to one that comes late."""
     run = begin(engine, request(prompt="end"))
-    told = threading.Event()
+    called = threading.Event()
     count: list[int] = []
 
     def tell(number: int) -> None:
         count.append(number)
-        told.set()
+        called.set()
 
     run.when_done(lambda: tell(1))
-    assert told.wait(20) and run.done.is_set()
+    assert called.wait(20) and run.done.is_set()
     run.when_done(lambda: tell(2))
     assert count == [1, 2]
 

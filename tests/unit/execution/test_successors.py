@@ -46,14 +46,14 @@ def models_asked(doubles: Doubles, prompt: str) -> list[str]:
     return [route.rpartition("/")[2].removesuffix(":generateContent") for route in routes]
 
 
-def told(run: Run) -> list[str]:
+def successor_notices(run: Run) -> list[str]:
     return [notice for notice in run.report.notices if "no longer knows" in notice]
 
 
 def test_while_the_id_is_known_it_is_sent(engine: Engine, doubles: Doubles) -> None:
     """Whatever a page says about its end: the answer counts."""
     run = made(engine, request(prompt="alive"))
-    assert models_asked(doubles, "alive") == [OLD] and not told(run)
+    assert models_asked(doubles, "alive") == [OLD] and not successor_notices(run)
 
 
 def test_a_404_leads_to_the_successor_and_one_bill(engine: Engine, doubles: Doubles) -> None:
@@ -66,7 +66,7 @@ def test_a_404_leads_to_the_successor_and_one_bill(engine: Engine, doubles: Doub
     assert run.tasks[0].result and run.report.model == "nano-banana-2.1" and run.report.wire == NEW
     assert run.report.usd == pytest.approx(0.0336)
     assert [one.facts().get("charged") for one in run.report.tried] == ["no", None]
-    (notice,) = told(run)
+    (notice,) = successor_notices(run)
     assert OLD in notice and NEW in notice and "price" in notice
     (bill,) = History(engine.ledger).spend()
     assert bill["usd"] == pytest.approx(0.0336) and bill["pictures"] == 1 and not bill["usd_in_doubt"]
@@ -81,7 +81,7 @@ def test_the_second_run_starts_at_the_successor(engine: Engine, doubles: Doubles
     assert (shown.model, shown.wire, shown.usd_each) == ("nano-banana-2.1", NEW, 0.0504)
     assert any("no longer knows" in notice for notice in shown.notices)
     run = made(engine, asked)
-    assert models_asked(doubles, "second") == [NEW] and len(told(run)) == 1
+    assert models_asked(doubles, "second") == [NEW] and len(successor_notices(run)) == 1
     here = {each["provider"]: each for each in elsewhere(engine.resolver(), CHOICE, [asked])}
     assert here["google"]["model"] == "nano-banana-2.1" and here["fal"]["model"] == "nano-banana-2"
 
@@ -157,7 +157,7 @@ def test_many_pictures_find_out_once(engine: Engine, doubles: Doubles) -> None:
     run = made(slow, replace(request(prompt="many"), num_images=5))
     assert all(result.result for result in run.tasks)
     assert models_asked(doubles, "many") == [OLD] + [NEW] * 5
-    assert doubles.request_log("many")["paid_images"] == 5 and len(told(run)) == 1
+    assert doubles.request_log("many")["paid_images"] == 5 and len(successor_notices(run)) == 1
 
 
 def test_a_cap_holds_at_the_successor_s_price(doubles: Doubles, tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_an_address_that_knows_neither_model_teaches_nothing(engine: Engine, dou
     doubles.retire("google", NEW)
     run = made(engine, request(prompt="nowhere"))
     error = run.tasks[0].error
-    assert error is not None and error.kind == "model" and OLD in error.what and not told(run)
+    assert error is not None and error.kind == "model" and OLD in error.what and not successor_notices(run)
     doubles.retire("google", OLD, retired=False)
     assert made(engine, request(prompt="back")).report.wire == OLD
 
@@ -209,9 +209,9 @@ def test_every_provider_that_names_a_successor_leads_to_it(
     known = QUICK_SPECS[provider].model(model)
     assert known is not None
     for operation in OPERATIONS:
-        offer = known.capabilities(operation)
-        assert offer is not None
-        doubles.retire(provider, offer.model_id)
+        capabilities = known.capabilities(operation)
+        assert capabilities is not None
+        doubles.retire(provider, capabilities.model_id)
         run = made(engine, request(operation, prompt=f"any {operation}"), ProviderChoice(provider, model))
         assert run.tasks[0].result and run.report.model == known.successor
         assert [one.charged for one in run.report.tried] in (["no", "no"], ["no"])
