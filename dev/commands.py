@@ -27,7 +27,7 @@ from .user_error import UserError, from_os_error
 
 @dataclass(frozen=True)
 class Command:
-    """A row of the table."""
+    """One command of `dev.py`."""
 
     name: str
     summary: str

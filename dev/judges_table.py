@@ -18,7 +18,7 @@ KINDS = (("SDK",), ("schema", "document"), ("report",))
 INTRODUCTION = """\
 # Who has judged each provider
 
-Made by `python3 dev.py judges` from what the tests in `tests/conformance` record when they pass. The rows, the dialects
+Made by `python3 dev.py judges` from what the tests in `tests/conformance` record when they pass. The specs, the dialects
 and the doubles were written here, so they prove nothing about a provider; what stands in the last three columns was
 written by others. "SDK" is the vendor's own client, or the one its document names, at the pinned version
 (`dev/requirements/judges.txt`). The documents that a provider's data was written from are named in it
