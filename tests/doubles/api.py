@@ -58,7 +58,7 @@ class Call(api.Call):
 
 
 class Api(api.Api[Call]):
-    """Base of every double; the methods are the places where documents differ."""
+    """Base of every double; subclasses override what differs between documents."""
 
     auth: Literal["bearer", "key", "raw", "none"] = "bearer"
     also_bearer = False
