@@ -32,16 +32,16 @@ class ProviderAttempt:
     def __init__(self, state: RunState, monitor: CallMonitor, candidate: Candidate) -> None:
         self._state, self._monitor, self._candidate = state, monitor, candidate
         self._ledger, self._cache = state.services.ledger, state.services.cache
-        self._target = candidate[0]
+        self._target = candidate.target
         self._resolved = state.resolved_by_frame(candidate)
-        self._has_alternative = self._target is not state.plan.targets[-1][0]
+        self._has_alternative = self._target is not state.plan.targets[-1].target
         self._limit = FailureLimit(self._target, self._has_alternative)
 
     def perform(self) -> None:
         """Reserves, sends and waits until no picture is pending. Raises LedgerFailed."""
         state = self._state
         state.asked = self._candidate
-        state.report.add_notices(notice for each in self._candidate[1] for notice in each.notices)
+        state.report.add_notices(notice for each in self._candidate.resolved for notice in each.notices)
         completed_before = len(state.report.completed)
         pending = state.sendable
         for task in pending:

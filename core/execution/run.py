@@ -153,8 +153,8 @@ class Run:
         return Progress(
             len(self.tasks),
             len(self.report.completed),
-            candidate[0].spec.label if candidate else "",
-            candidate[0].model.name if candidate else "",
+            candidate.target.spec.label if candidate else "",
+            candidate.target.model.name if candidate else "",
             phase,
             time.monotonic() - self._begun,
             (sum(done for done, _ in uploads), sum(total for _, total in uploads)),
@@ -164,7 +164,7 @@ class Run:
 
     def _list_price(self, candidate: Candidate | None) -> float | None:
         """What all pictures cost at a provider by its price list; None when a price isn't known."""
-        prices = [each.usd for each in candidate[1]] if candidate else []
+        prices = [each.usd for each in candidate.resolved] if candidate else []
         counts = [request.num_images for request in self._state.requests]
         if None in prices:
             return None
@@ -219,7 +219,7 @@ class Run:
                 for task in state.sendable:
                     task.error = error
                 return
-            if successor is None or len(dropped) > len(successor[0].spec.models):
+            if successor is None or len(dropped) > len(successor.target.spec.models):
                 break
             dropped.append(successor)
             state.add_candidate(successor)

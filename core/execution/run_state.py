@@ -65,7 +65,7 @@ class RunState:
         return [task for task in self.tasks if task.sendable]
 
     def resolved_by_frame(self, candidate: Candidate) -> dict[int, ResolvedRequest]:
-        pairs = zip(self.requests, candidate[1], strict=True)
+        pairs = zip(self.requests, candidate.resolved, strict=True)
         return {request.frame: resolved for request, resolved in pairs}
 
     def compute_fingerprints(self) -> None:

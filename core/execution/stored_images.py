@@ -34,7 +34,7 @@ def complete_from_store(state: RunState, tasks: Sequence[ImageTask]) -> None:
     for candidate in state.candidates:
         target, resolved = candidate
         count = sum(1 for each in used if (each.provider, each.model) == (target.spec.id, resolved[0].model_id))
-        is_asked = state.asked is not None and target is state.asked[0]
+        is_asked = state.asked is not None and target is state.asked.target
         if count and len(state.candidates) > 1 and not is_asked:
             state.report.tried.append(Tried(target.spec.id, target.model.name, count))
         if count:

@@ -75,8 +75,11 @@ def with_successors(candidate: Candidate, requests: Sequence[Request], gone: Col
 
 def successor_notice(old: Candidate, new: Candidate) -> str:
     """The notice that a successor is asked."""
-    before, after = f"{old[0].model.name} ({old[1][0].model_id})", f"{new[0].model.name} ({new[1][0].model_id})"
+    before, after = (
+        f"{old.target.model.name} ({old.resolved[0].model_id})",
+        f"{new.target.model.name} ({new.resolved[0].model_id})",
+    )
     return (
-        f"{old[0].spec.label} no longer knows {before}: its successor {after} is asked instead, at its own price. To find "
-        f"out cost nothing; choose {new[0].model.name} to ask it at once"
+        f"{old.target.spec.label} no longer knows {before}: its successor {after} is asked instead, at its own price. To find "
+        f"out cost nothing; choose {new.target.model.name} to ask it at once"
     )
