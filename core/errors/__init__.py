@@ -1,0 +1,46 @@
+"""Errors as a user reads them: their classes, and how a provider's fault becomes one."""
+
+from .classes import (
+    AddressRefused,
+    Charged,
+    ConfigError,
+    Impossible,
+    Incomplete,
+    KeyRefused,
+    Kind,
+    LedgerFailed,
+    NanoBananaError,
+    NetworkError,
+    NoCredit,
+    OverCap,
+    PackBug,
+    ProviderFault,
+    RateLimited,
+    Refused,
+    Stopped,
+    Unresolved,
+)
+from .provider_failure import Fault, failure
+
+__all__ = [
+    "AddressRefused",
+    "Charged",
+    "ConfigError",
+    "Fault",
+    "Impossible",
+    "Incomplete",
+    "KeyRefused",
+    "Kind",
+    "LedgerFailed",
+    "NanoBananaError",
+    "NetworkError",
+    "NoCredit",
+    "OverCap",
+    "PackBug",
+    "ProviderFault",
+    "RateLimited",
+    "Refused",
+    "Stopped",
+    "Unresolved",
+    "failure",
+]
