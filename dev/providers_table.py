@@ -84,21 +84,21 @@ def table(specs: Iterable[Any]) -> str:
 
 
 def _model(spec: Any, model: Any) -> tuple[str, ...]:
-    offers = [offer for offer in (model.generate, model.edit) if offer]
-    offer = offers[-1]
+    operations = [each for each in (model.generate, model.edit) if each]
+    shown = operations[-1]
     does = " + ".join(name for name, has in (("text", model.generate), ("edit", model.edit)) if has)
-    sizes = " ".join(offer.all_resolutions) or "not said"
+    sizes = " ".join(shown.all_resolutions) or "not said"
     references = str(model.edit.max_references) if model.edit else "none"
-    seeds = {"seed" in o.options for o in offers}
+    seeds = {"seed" in each.options for each in operations}
     seed = "yes" if seeds == {True} else "no" if seeds == {False} else "text only"
     formats = "its own"
-    if "output_format" in offer.options:
-        endpoint = offer.endpoint or spec.endpoints["edit" if model.edit else "generate"]
+    if "output_format" in shown.options:
+        endpoint = shown.endpoint or spec.endpoints["edit" if model.edit else "generate"]
         formats = " ".join(endpoint.fields["output_format"].values or ("png", "jpeg", "webp"))
     name = f"`{model.name}`" + (" (recommended)" if model.name == spec.recommended else "")
     if model.note:
         name += f": {model.note}"
-    return (name, does, str(len(offer.ratios)), sizes, references, str(offer.max_count), seed, formats, _price(model))
+    return (name, does, str(len(shown.ratios)), sizes, references, str(shown.max_count), seed, formats, _price(model))
 
 
 def _priced(size: str, usd: float, counted: float) -> str:
