@@ -48,8 +48,8 @@ export function openDialog(title, facts = {}) {
 /** Asks a question with two answers. @param {string} question @param {string} yes @returns {Promise<boolean>} */
 export function confirmed(question, yes) {
   return new Promise((answer) => {
-    let said = false;
-    const dialog = openDialog(t("sure"), { class: "nb-narrow", onclose: () => answer(said) });
+    let agreed = false;
+    const dialog = openDialog(t("sure"), { class: "nb-narrow", onclose: () => answer(agreed) });
     dialog.body.append(
       el("p", {}, question),
       el(
@@ -59,7 +59,7 @@ export function confirmed(question, yes) {
         button(
           yes,
           () => {
-            said = true;
+            agreed = true;
             dialog.close();
           },
           { class: "nb-danger" },

@@ -36,17 +36,17 @@ export function el(tag, facts = {}, ...children) {
  */
 export function button(text, work, facts = {}) {
   const made = el("button", { type: "button", ...facts, class: `nb-button ${facts.class ?? ""}` }, text);
-  const said = el("span", { class: "nb-bad", role: "alert" });
+  const statusLine = el("span", { class: "nb-bad", role: "alert" });
   made.addEventListener("click", async (event) => {
     event.stopPropagation();
     if (made.getAttribute("aria-busy") === "true") return;
     made.setAttribute("aria-busy", "true");
-    said.remove();
+    statusLine.remove();
     try {
       await work(event);
     } catch (error) {
-      said.textContent = errorText(error);
-      if (made.closest("dialog")) made.after(said);
+      statusLine.textContent = errorText(error);
+      if (made.closest("dialog")) made.after(statusLine);
       else toast("error", made.ariaLabel ?? made.textContent, errorText(error));
     } finally {
       made.removeAttribute("aria-busy");

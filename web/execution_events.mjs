@@ -1,4 +1,4 @@
-/** Follows the runs: what a node spent, why it failed, what was stopped; and warns of a queue that runs by itself. */
+/** Follows execution: what a node spent, why it failed, what was stopped; and warns of a queue that runs by itself. */
 import { app } from "/scripts/app.js";
 import { api } from "/scripts/api.js";
 import { showLast, waysOut } from "./node_footer.mjs";
@@ -16,7 +16,7 @@ let cached = new Set();
 /** Where each running node is. @type {Map<string, string>} */
 const stages = new Map();
 
-/** What failed in a node whose error is about to be told: the host's error has words only. @type {Map<string, Failed[]>} */
+/** What failed in a node whose error event follows: the event has text only. @type {Map<string, Failed[]>} */
 const failures = new Map();
 
 /** How errors of ours are called, and what kind of trouble each is. */
@@ -43,10 +43,10 @@ export function followExecution({ resultsChanged }) {
     }
   });
   api.addEventListener("executed", ({ detail }) => {
-    const said = /** @type {{ nano_banana?: string[] }} */ (detail.output ?? {}).nano_banana?.[0];
-    const node = said === undefined ? undefined : nodeByPath(detail.node);
-    if (!node || said === undefined) return;
-    if (!cached.has(String(detail.node))) showLast(node, lastOf(node, JSON.parse(said)));
+    const info = /** @type {{ nano_banana?: string[] }} */ (detail.output ?? {}).nano_banana?.[0];
+    const node = info === undefined ? undefined : nodeByPath(detail.node);
+    if (!node || info === undefined) return;
+    if (!cached.has(String(detail.node))) showLast(node, lastOf(node, JSON.parse(info)));
     resultsChanged();
     reprice();
   });
@@ -125,7 +125,7 @@ function readings(node, failed) {
 /** The mode that was warned of. */
 let warned = "";
 
-/** A queue on Instant or On Change pays for every new seed with nobody at the button: said when both are there, once. */
+/** A queue on Instant or On Change pays for every new seed without a click: warned of once, when both are there. */
 export function lookAtTheQueue() {
   const mode = String(queueSettings()?.mode ?? "disabled").replace(/-.*/, "");
   if (mode === "disabled") warned = "";

@@ -1,5 +1,5 @@
 /**
- * Finds its way through the graph on the canvas: who configures a node, where an input comes from, which widget has the say,
+ * Finds its way through the graph on the canvas: who configures a node, where an input comes from, which widget decides,
  * which node a message of the server is about. Goes through reroutes, into and out of subgraphs, and past bypassed nodes as
  * the host does.
  */

@@ -23,14 +23,14 @@ export function askForName(name) {
     onclose: () => sessionStorage.setItem(CLOSED, name),
   });
   const code = el("input", { type: "text", autocomplete: "off", spellcheck: "false", size: "14", placeholder: "XXXXX-XXXXX" });
-  const said = el("p", { class: "nb-quiet", role: "status" });
+  const statusLine = el("p", { class: "nb-quiet", role: "status" });
   const send = async () => {
-    said.className = "nb-quiet";
-    said.textContent = "…";
+    statusLine.className = "nb-quiet";
+    statusLine.textContent = "…";
     try {
       const answer = await ask("/hosts", { method: "POST", body: { name, code: code.value.trim() } });
       if (!answer.known) {
-        said.textContent = t(answer.code ? "hosts.look" : "hosts.no_code", { variable: VARIABLE });
+        statusLine.textContent = t(answer.code ? "hosts.look" : "hosts.no_code", { variable: VARIABLE });
         code.focus();
         return;
       }
@@ -38,8 +38,8 @@ export function askForName(name) {
       toast("success", t("hosts.title"), t("hosts.known", { name }));
       await providerStore.refresh();
     } catch (error) {
-      said.className = "nb-bad";
-      said.textContent = errorText(error);
+      statusLine.className = "nb-bad";
+      statusLine.textContent = errorText(error);
     }
   };
   code.addEventListener("keydown", (event) => {
@@ -50,7 +50,7 @@ export function askForName(name) {
     el("p", {}, t("hosts.what", { name })),
     el("p", {}, t("hosts.step")),
     el("div", { class: "nb-actions" }, code, button(t("hosts.mine"), send, { class: "nb-main" })),
-    said,
+    statusLine,
     el("p", { class: "nb-quiet" }, t("hosts.else", { variable: VARIABLE, name })),
   );
   code.focus();

@@ -1,4 +1,4 @@
-/** What the pages say, in the language that the frontend is set to. `i18n/<language>.json` has the texts. */
+/** The texts of the pages, in the language that the frontend is set to. They stand in `i18n/<language>.json`. */
 import { app } from "/scripts/app.js";
 
 /** @type {Record<string, string>} */

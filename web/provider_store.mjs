@@ -1,4 +1,4 @@
-/** What this machine has: providers, their keys and what they can do. Read once, and again when the settings change it. */
+/** The providers of the server, their keys and what they can do. Loaded once, and again when the settings change. */
 import { ask } from "./server.mjs";
 
 /** @type {import("./server.mjs").ProviderState} */
@@ -25,7 +25,7 @@ export const providerStore = {
     provider.local ||
     (!provider.base_url_problem && provider.keys.some((key) => key.state === "stored" || key.state === "environment")),
 
-  /** Reads it anew and tells everybody who listens. */
+  /** Loads the providers again and calls the listeners. */
   async refresh() {
     known = await ask("/providers");
     loaded = true;

@@ -1,4 +1,4 @@
-/** After a restart of the server: what came home by itself is said once, and what the page knows is asked for anew. */
+/** After a restart of the server: shows once what was recovered, and loads the providers again. */
 import { api } from "/scripts/api.js";
 import { providerStore } from "./provider_store.mjs";
 import { ask } from "./server.mjs";
@@ -17,7 +17,7 @@ export function followReconnects({ resultsChanged }) {
     localStorage.setItem(SEEN, String(at));
     toast(failed ? "warn" : "success", t("toast.collected"), text);
   };
-  // A page that connects after the server has collected was not told: it asks.
+  // A page that connects after the recovery got no event: it asks.
   const asked = async () => cameHome(await ask("/results/collected"));
   const again = async () => {
     await asked();

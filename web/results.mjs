@@ -79,8 +79,8 @@ export async function readAgain(ids) {
   return { pictures, reasons: [...reasons] };
 }
 
-/** Work behind a button, whose failure is said in the corner. @param {string} name Of the button's text. @param {() => unknown} work */
-async function told(name, work) {
+/** Runs the work of a button and shows its failure as a toast. @param {string} name Of the button's text. @param {() => unknown} work */
+async function withErrorToast(name, work) {
   try {
     await work();
   } catch (error) {
@@ -127,7 +127,7 @@ class Panel {
   menu() {
     const monthAgo = () => Date.now() / 1000 - 30 * 86400;
     return menu(t("results.more"), [
-      button(t("results.recover"), () => told("results.recover", recoverAll)),
+      button(t("results.recover"), () => withErrorToast("results.recover", recoverAll)),
       button(t("results.forget_old"), () => this.forgetMany("results.forget_old_sure", () => `before=${monthAgo()}`)),
       button(t("results.forget_all"), () => this.forgetMany("results.forget_all_sure", () => "all=yes"), { class: "nb-danger" }),
     ]);
@@ -223,7 +223,7 @@ class Panel {
     /** @param {string} name @param {() => unknown} work @param {string} [style] */
     const add = (name, work, style = "") =>
       found.push(
-        button(t(`results.${name}`), () => told(`results.${name}`, work), {
+        button(t(`results.${name}`), () => withErrorToast(`results.${name}`, work), {
           class: style,
           title: t(`results.${name}_title`),
         }),
@@ -252,7 +252,7 @@ class Panel {
   /** @param {string} question @param {() => string} which */
   async forgetMany(question, which) {
     if (!(await confirmed(t(question), t("results.forget")))) return;
-    await told("results.forget", async () => {
+    await withErrorToast("results.forget", async () => {
       const answer = await ask(`/results?${which()}`, { method: "DELETE" });
       toast("success", t("results.forget"), t("results.forgotten", { n: answer.forgotten }));
     });

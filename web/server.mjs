@@ -1,4 +1,4 @@
-/** The pack's routes. Every failure is an `ApiError` with words for a person. */
+/** The pack's routes. Every failure is an `ApiError` with a text for a person. */
 import { api } from "/scripts/api.js";
 import { t } from "./i18n.mjs";
 
@@ -34,7 +34,7 @@ import { t } from "./i18n.mjs";
  * @typedef {{ value: string | string[], source: "environment" | "settings" | "default", variable: string, set?: boolean }} Setting
  */
 
-/** The server said no, or could not be reached. */
+/** The server refused the request, or could not be reached. */
 export class ApiError extends Error {
   /** @param {number} status @param {Problem} problem @param {string} [unknownHost] The page's name, where that is why. */
   constructor(status, problem, unknownHost) {
@@ -54,7 +54,7 @@ export const refused = {
 /**
  * @param {string} path Below /nano_banana.
  * @param {{ method?: string, body?: unknown, signal?: AbortSignal }} [facts]
- * @returns {Promise<any>} The answer's JSON; its shape is the caller's to say.
+ * @returns {Promise<any>} The answer's JSON; the caller knows its shape.
  */
 export async function ask(path, { method = "GET", body, signal } = {}) {
   /** @type {RequestInit} */
@@ -75,13 +75,13 @@ export async function ask(path, { method = "GET", body, signal } = {}) {
   }
   if (!answer.ok) {
     if (value?.unknown_host) refused.unknownHost(String(value.unknown_host));
-    const said = value?.error ?? { kind: "http", what: t("server.answered", { status: answer.status }), cure: "" };
-    throw new ApiError(answer.status, said, value?.unknown_host);
+    const problem = value?.error ?? { kind: "http", what: t("server.answered", { status: answer.status }), cure: "" };
+    throw new ApiError(answer.status, problem, value?.unknown_host);
   }
   return value;
 }
 
-/** What a person is told of an error. @param {unknown} error */
+/** The text that a person reads of an error. @param {unknown} error */
 export const errorText = (error) => (error instanceof Error ? error.message : String(error));
 
 /** Where a picture of the results is. @param {string} id @param {number} [side] Longest side in pixels. */

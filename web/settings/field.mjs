@@ -31,7 +31,7 @@ export function setting(shared, name, label, { hint, choices, suffix } = {}) {
   const now = shared.settings[name];
   const fixed = now?.source === "environment";
   const value = String(now?.value ?? "");
-  const said = el("div", { class: "nb-bad", role: "alert" });
+  const statusLine = el("div", { class: "nb-bad", role: "alert" });
   const id = `nb-setting-${name}`;
   const control = choices
     ? el(
@@ -41,14 +41,14 @@ export function setting(shared, name, label, { hint, choices, suffix } = {}) {
       )
     : el("input", { id, type: "text", value, disabled: fixed, spellcheck: "false", size: "8" });
   control.addEventListener("change", async () => {
-    said.textContent = "";
+    statusLine.textContent = "";
     try {
       await shared.save({ [name]: control.value.trim() === "" ? null : control.value.trim() });
     } catch (error) {
-      said.textContent = errorText(error);
+      statusLine.textContent = errorText(error);
     }
   });
-  const box = el("div", {}, el("span", { class: "nb-inline" }, control, suffix ?? ""), said);
+  const box = el("div", {}, el("span", { class: "nb-inline" }, control, suffix ?? ""), statusLine);
   if (fixed) box.append(el("div", { class: "nb-quiet" }, t("settings.fixed", { variable: now.variable })));
   if (hint) box.append(el("div", { class: "nb-quiet" }, hint));
   return el("div", { class: "nb-field" }, el("label", { for: id }, label), box);

@@ -9,7 +9,7 @@ import { field } from "./field.mjs";
 /** @param {import("./panel.mjs").Shared} shared @param {import("../server.mjs").Provider} [provider] To be changed. */
 export function providerForm(shared, provider) {
   const dialog = openDialog(provider ? t("form.edit", { label: provider.label }) : t("form.title"), { class: "nb-narrow" });
-  const said = el("p", { role: "status" });
+  const statusLine = el("p", { role: "status" });
   const label = el("input", { type: "text", value: provider?.label ?? "", maxlength: "60", placeholder: t("form.name_placeholder") });
   const url = el("input", { type: "text", value: provider?.base_url ?? "", placeholder: "https://api.example.com", size: "40" });
   const choose = (/** @type {[string, string][]} */ values, /** @type {string | undefined} */ now) =>
@@ -26,8 +26,8 @@ export function providerForm(shared, provider) {
   const key = el("input", { type: "password", autocomplete: "off", placeholder: t("keys.placeholder"), spellcheck: "false" });
   let saved = provider?.id;
   const save = async () => {
-    said.className = "nb-quiet";
-    said.textContent = "…";
+    statusLine.className = "nb-quiet";
+    statusLine.textContent = "…";
     try {
       const id = saved ?? idOf(label.value);
       const body = { label: label.value, base_url: url.value, dialect: dialect.value, auth: auth.value, model: model.value };
@@ -38,13 +38,13 @@ export function providerForm(shared, provider) {
       if (typed) {
         await ask(`/keys/${encodeURIComponent(id)}/default`, { method: "PUT", body: { key: typed } });
         const tested = await ask(`/keys/${encodeURIComponent(id)}/default/test`, { method: "POST" });
-        said.textContent = tested.text;
+        statusLine.textContent = tested.text;
       }
       dialog.close(); // first: it gives the focus back to its button, and the redraw to the new one
       await shared.redraw();
     } catch (error) {
-      said.className = "nb-bad";
-      said.textContent = errorText(error);
+      statusLine.className = "nb-bad";
+      statusLine.textContent = errorText(error);
     }
   };
   dialog.body.append(
@@ -55,7 +55,7 @@ export function providerForm(shared, provider) {
     field(t("form.auth"), auth),
     field(t("form.model"), model, t("form.model_hint")),
     field(t("keys.key"), key),
-    said,
+    statusLine,
     el("div", { class: "nb-actions nb-end" }, button(t("form.save"), save, { class: "nb-main" })),
   );
   label.focus();

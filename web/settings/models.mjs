@@ -51,7 +51,7 @@ function priceOf(model) {
 export function modelForm(shared, provider, model) {
   const title = model ? t("models.edit_title", { model: model.name }) : t("models.title", { label: provider.label });
   const dialog = openDialog(title, { class: "nb-narrow" });
-  const said = el("p", { class: "nb-bad", role: "alert" });
+  const statusLine = el("p", { class: "nb-bad", role: "alert" });
   const text = (/** @type {string} */ value, /** @type {string} */ placeholder) =>
     el("input", { type: "text", value, placeholder, spellcheck: "false", autocomplete: "off", size: "40" });
   const name = text(model?.name ?? "", "nano-banana-3");
@@ -74,7 +74,7 @@ export function modelForm(shared, provider, model) {
   like.addEventListener("change", showPrices);
   showPrices();
   const save = async () => {
-    said.textContent = "";
+    statusLine.textContent = "";
     try {
       const other = editWire.value.trim();
       const facts = {
@@ -89,7 +89,7 @@ export function modelForm(shared, provider, model) {
       dialog.close();
       await shared.redraw();
     } catch (error) {
-      said.textContent = errorText(error);
+      statusLine.textContent = errorText(error);
     }
   };
   dialog.body.append(
@@ -99,7 +99,7 @@ export function modelForm(shared, provider, model) {
     field(t("models.edit_wire"), editWire),
     field(t("models.like"), like, t("models.like_hint")),
     field(t("models.price"), prices, t("models.price_hint")),
-    said,
+    statusLine,
     el("div", { class: "nb-actions nb-end" }, button(t("save"), save, { class: "nb-main" })),
   );
   (model ? wire : name).focus();

@@ -104,9 +104,9 @@ function stateOf(provider) {
 /** @param {Shared} shared @param {Provider} provider @param {KeyState} key @param {boolean} opened */
 function keyRow(shared, provider, key, opened) {
   const path = `/keys/${encodeURIComponent(provider.id)}/${encodeURIComponent(key.profile)}`;
-  const said = el("div", { class: "nb-quiet", role: "status" });
-  if (key.problem) said.append(el("span", { class: "nb-bad" }, key.problem));
-  else if (key.tested) said.append(`${key.tested.text} (${when(key.tested.at)})`);
+  const statusLine = el("div", { class: "nb-quiet", role: "status" });
+  if (key.problem) statusLine.append(el("span", { class: "nb-bad" }, key.problem));
+  else if (key.tested) statusLine.append(`${key.tested.text} (${when(key.tested.at)})`);
   const box = el("div", { class: "nb-key" });
   const name = key.profile === "default" ? "" : key.profile;
   const source = key.state === "environment" ? t("keys.from", { variable: key.source }) : "";
@@ -129,12 +129,12 @@ function keyRow(shared, provider, key, opened) {
         : button(t(key.state === "none" ? "keys.add" : "keys.replace"), enter, { class: key.state === "none" ? "nb-main" : "" }),
       filled
         ? button(t("keys.test"), async () => {
-            said.textContent = t("keys.testing");
+            statusLine.textContent = t("keys.testing");
             try {
               const answer = await ask(`${path}/test`, { method: "POST" });
-              said.textContent = answer.text;
+              statusLine.textContent = answer.text;
             } catch (error) {
-              said.textContent = errorText(error);
+              statusLine.textContent = errorText(error);
             }
           })
         : null,
@@ -153,7 +153,7 @@ function keyRow(shared, provider, key, opened) {
   );
   box.append(
     el("div", { class: "nb-row" }, name ? el("span", { class: "nb-chip" }, name) : null, el("span", { class: "nb-quiet" }, source), actions),
-    said,
+    statusLine,
   );
   if (opened && key.state !== "environment") enter();
   return box;
@@ -164,7 +164,7 @@ function keyRow(shared, provider, key, opened) {
  * @param {string} label @param {(key: string) => Promise<void>} save
  */
 function keyEntry(label, save) {
-  const said = el("span", { class: "nb-bad", role: "alert" });
+  const statusLine = el("span", { class: "nb-bad", role: "alert" });
   const input = el("input", {
     type: "password",
     "aria-label": label,
@@ -179,7 +179,7 @@ function keyEntry(label, save) {
     { class: "nb-key-entry", autocomplete: "off" },
     input,
     el("button", { type: "submit", class: "nb-button nb-main" }, t("save")),
-    said,
+    statusLine,
   );
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -188,7 +188,7 @@ function keyEntry(label, save) {
     try {
       await save(key);
     } catch (error) {
-      said.textContent = errorText(error);
+      statusLine.textContent = errorText(error);
     }
   });
   return form;
@@ -215,24 +215,24 @@ function profileForm(shared, provider) {
 function addressForm(shared, provider) {
   const fixed = provider.base_url_source === "environment";
   const dialog = openDialog(t("address.title", { label: provider.label }), { class: "nb-narrow" });
-  const said = el("p", { class: "nb-bad", role: "alert" });
+  const statusLine = el("p", { class: "nb-bad", role: "alert" });
   const url = el("input", { type: "url", value: provider.base_url, placeholder: "https://api.example.com", disabled: fixed, size: "40" });
   /** @param {string | null} value */
   const save = async (value) => {
-    said.textContent = "";
+    statusLine.textContent = "";
     try {
       if (provider.own) throw new Error(t("address.own"));
       await ask(`/providers/${encodeURIComponent(provider.id)}`, { method: "PUT", body: { base_url: value } });
       dialog.close();
       await shared.redraw();
     } catch (error) {
-      said.textContent = errorText(error);
+      statusLine.textContent = errorText(error);
     }
   };
   dialog.body.append(
     el("p", { class: "nb-quiet" }, t(fixed ? "settings.fixed" : "address.hint", { variable: provider.base_url_variable })),
     field(t("address.field"), url),
-    said,
+    statusLine,
     el(
       "div",
       { class: "nb-actions nb-end" },
