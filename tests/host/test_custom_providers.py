@@ -1,4 +1,4 @@
-"""providers.yaml in a real host: an own provider can be chosen and makes pictures, a mistake is told with its line."""
+"""providers.yaml in a real host: a custom provider can be chosen and makes pictures, an error is reported with its line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ overlays:
 """
 
 
-def test_the_user_s_own_file_is_lived_by(fresh: Callable[..., Bench], doubles: Any, tmp_path: Path, tag: str) -> None:
+def test_the_providers_file_takes_effect(fresh: Callable[..., Bench], doubles: Any, tmp_path: Path, tag: str) -> None:
     """Offered by the node, sent to its address with its key, priced as the file says; the rest works on."""
     home = tmp_path / "home"
     home.mkdir()
@@ -33,7 +33,7 @@ def test_the_user_s_own_file_is_lived_by(fresh: Callable[..., Bench], doubles: A
     bench = fresh(doubles, {"NANO_BANANA_HOME": str(home), "NANO_BANANA_SHOP_API_KEY": "sim-shop-key"})
     offered = bench.host.get("/object_info/ProviderConfig")["ProviderConfig"]["input"]["optional"]
     assert "shop" in str(offered["provider"]) and "broken" not in str(offered["provider"])
-    assert "banana-9" in str(offered["model"]), "the picker has the names of all rows"
+    assert "banana-9" in str(offered["model"]), "the picker has the models of all providers"
     ran = bench.generate(tag, "shop", resolution="2K")
     assert ran.status == "success", ran.error
     assert ran.info()["provider"] == "shop" and ran.info()["cost_usd"] == 0.022
