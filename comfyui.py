@@ -18,6 +18,7 @@ from typing import Any
 
 from .core.engine import Engine
 from .core.errors import ConfigError
+from .core.errors.messages import msg
 from .core.ledger import RunContext
 from .core.providers import BUILT_IN
 from .core.providers.spec import ProviderSpec
@@ -70,8 +71,8 @@ def data_folder() -> Path:
             return Path(named).expanduser()
         except RuntimeError:  # ~nobody
             raise ConfigError(
-                "NANO_BANANA_HOME begins with ~, and there is no such user, or no home folder",
-                cure="Put the whole path of a folder there and restart ComfyUI",
+                msg("comfyui.nano_banana_home_begins_with"),
+                cure=msg("comfyui.put_whole_path_folder_there"),
             ) from None
     import folder_paths
 

@@ -13,6 +13,7 @@ from .custom_providers.added_models import with_added
 from .custom_providers.providers_file import ProvidersFile, read_providers_file
 from .custom_providers.settings_form import known_specs
 from .errors import ConfigError
+from .errors.messages import msg
 from .execution.call import Call
 from .execution.charge import charged, of_claim
 from .execution.concurrency import ConcurrencyLimiter
@@ -156,7 +157,7 @@ class Engine:
         """
         claim = self.ledger.claim_answer(uid)
         if claim is None:
-            return ReadAgain(0, "There is no kept answer to read for this picture")
+            return ReadAgain(0, msg("engine.there_is_no_kept_answer"))
         resolver = self.resolver()
         target = resolver.resumable_target(claim.provider, claim.profile, claim.address, claim.model)
         spec = resolver.specs.get(claim.provider)
@@ -170,7 +171,7 @@ class Engine:
                 "unknown provider",
                 unresolved=True,
             )
-            return ReadAgain(0, f"The provider {claim.provider} is not known here any more")
+            return ReadAgain(0, msg("engine.provider_is_not_known_here", provider=claim.provider))
         call = Call.resumed(claim, target, self.ledger, self._cache)
         call.detached = True
         call.run()

@@ -9,6 +9,7 @@ from comfy_api.latest import io
 
 from .. import comfyui
 from ..core.errors import Impossible
+from ..core.errors.messages import msg
 from ..core.planning.choice import ProviderChoice
 from .edit_batch import EditBatch, EditOptions
 from .execution import incomplete_runs, run_node
@@ -88,7 +89,7 @@ class NanoBananaEdit(io.ComfyNode):
     ) -> io.NodeOutput:
         given = locals()
         if images is not None and not isinstance(images, dict):
-            raise wrong("images", images, "images.image_1, images.image_2 and so on, each linked to an IMAGE output")
+            raise wrong("images", images, msg("edit.images_image_1_images_image"))
         strays = list(unknown) + [name for name in images or {} if name not in SOCKETS]
         if strays:
             raise Impossible(stray(strays))
@@ -126,8 +127,8 @@ def _check_failure_mode(on_failure: str, batch_mode: str) -> None:
     """Raises Impossible where there is no original frame to keep."""
     if on_failure == ORIGINAL and batch_mode == TOGETHER:
         raise Impossible(
-            "'keep the original frame' needs batch_mode each or each paired: together has no frame of its own to keep",
-            cure="Choose another on_failure or batch_mode",
+            msg("edit.keep_original_frame_needs_batch"),
+            cure=msg("edit.choose_another_on_failure_batch"),
         )
 
 

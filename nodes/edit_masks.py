@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..core.errors import Impossible
+from ..core.errors.messages import msg
 from . import tensors
 from .reference_groups import TOGETHER
 
@@ -23,30 +24,39 @@ def masks_for(
     given = tensors.masks(mask)
     if len(given) not in (1, len(firsts)):
         raise Impossible(
-            f"There are {len(given)} masks for {len(firsts)} frames of image_1",
-            cure="Give one mask, or one for each frame",
+            msg("edit_masks.there_are_masks_for_frames", given=len(given), firsts=len(firsts)),
+            cure=msg("edit_masks.give_one_mask_one_for"),
         )
     wanted = firsts[:1] if mode == TOGETHER else firsts
     if mode == TOGETHER and len(given) > 1:
-        notices.append("together makes one result: it uses the first mask")
+        notices.append(msg("edit_masks.together_makes_one_result_uses"))
     fitted = []
     for index, frame in enumerate(wanted):
         one = given[index if len(given) > 1 else 0]
         which = f" {index + 1}" if len(given) > 1 else ""
         height, width = frame.shape[:2]
         if not bool((one > 0).any()):
-            raise Impossible(f"Mask{which} is empty, so nothing may change", cure="Paint it, or disconnect it")
+            raise Impossible(
+                msg("edit_masks.mask_is_empty_so_nothing", which=which), cure=msg("edit_masks.paint_disconnect")
+            )
         ratio = (one.shape[1] / one.shape[0]) / (width / height)
         if abs(ratio - 1) > _RATIO_TOLERANCE:
             raise Impossible(
-                f"Mask{which} ({one.shape[1]}x{one.shape[0]}) has another shape than its image ({width}x{height})",
-                cure="Make the mask from that image",
+                msg(
+                    "edit_masks.mask_x_has_another_shape",
+                    which=which,
+                    shape=one.shape[1],
+                    shape_2=one.shape[0],
+                    width=width,
+                    height=height,
+                ),
+                cure=msg("edit_masks.make_mask_from_image"),
             )
         scaled = tensors.fitted_mask(one, int(width), int(height))
         if not bool((scaled > 0).any()):
             raise Impossible(
-                f"Mask{which} has nothing left at the size of its image",
-                cure="Paint a larger region",
+                msg("edit_masks.mask_has_nothing_left_at", which=which),
+                cure=msg("edit_masks.paint_larger_region"),
             )
         fitted.append(scaled)
     return fitted

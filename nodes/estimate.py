@@ -16,6 +16,7 @@ from comfy_api.latest import io
 from ..core.config.allowed_models import UnknownModel
 from ..core.engine import Engine
 from ..core.errors import Impossible, NanoBananaError
+from ..core.errors.messages import msg
 from ..core.estimate import Estimate, elsewhere, estimate
 from ..core.images.picture import Picture
 from ..core.planning.resolver import ProviderResolver
@@ -140,7 +141,7 @@ class NodeEstimate:
         """The references of each request of an edit. Raises Impossible."""
         names = [name for name in SOCKETS if f"images.{name}" in self._inputs]
         if not names or names[0] != "image_1":
-            raise Impossible("There is no image to edit", cure="Connect image_1")
+            raise Impossible(msg("estimate.there_is_no_image_edit"), cure="Connect image_1")
         frames = {name: self._references.read(name, self._inputs[f"images.{name}"]) for name in names}
         if not self._references.frames_known and mode != TOGETHER:
             frames = {name: pictures[:1] for name, pictures in frames.items()}

@@ -14,6 +14,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from .. import comfyui
+from ..core.errors.messages import msg
 from ..core.execution.image_task import ImageTask
 from ..core.execution.report import Report
 from ..core.execution.run import Run
@@ -107,7 +108,7 @@ async def _wait_for(run: Run, node_id: str | None) -> Report:
             await progress.update()
             await asyncio.wait({ended}, timeout=comfyui.TICK)
     except asyncio.CancelledError:
-        progress.stop("ended by another node", cancel=False)
+        progress.stop(msg("execution.ended_by_another_node"), cancel=False)
         raise
     except BaseException:  # the host's interruption, from here or from a wait below
         progress.stop("interrupted")

@@ -10,6 +10,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ..core.errors.messages import msg
 from ..core.providers.spec import EXTREME_RATIOS, RATIOS, RESOLUTIONS
 from ..core.request import MAX_SEED, Options, folded_seed
 
@@ -172,14 +173,13 @@ def seed_of(seed: int) -> tuple[int, list[str]]:
     if folded == seed:
         return folded, []
     # Python refuses to write a number of thousands of digits.
-    shown = f"the seed {seed}" if abs(seed) < 10**40 else f"the seed, a number of {int(seed).bit_length()} bits,"
-    return folded, [f"{shown} is beyond {MAX_SEED} and was sent as {folded}"]
+    shown = (
+        f"the seed {seed}" if abs(seed) < 10**40 else msg("inputs.seed_number_bits", bit_length=int(seed).bit_length())
+    )
+    return folded, [msg("inputs.is_beyond_was_sent_as", shown=shown, max_seed=MAX_SEED, folded=folded)]
 
 
 def stray(names: list[str]) -> str:
     """The message for linked inputs that this node doesn't have."""
     listed = ", ".join(sorted(names))
-    return (
-        f"This node has no input called {listed}: the workflow is from another version, or links one socket too many. "
-        "Disconnect it."
-    )
+    return msg("inputs.node_has_no_input_called", listed=listed)

@@ -14,6 +14,7 @@ from comfy_execution.graph_utils import ExecutionBlocker
 
 from .. import comfyui
 from ..core.errors import NanoBananaError
+from ..core.errors.messages import msg
 from ..core.execution.image_task import ImageTask
 from ..core.execution.report import Report
 from ..core.request import Request
@@ -81,7 +82,11 @@ def combined_error(report: Report) -> NanoBananaError:
     total = len(report.tasks)
     if total == 1 and len(report.tried) < 2:
         return worst
-    what = worst.what if total == 1 else f"{len(errors)} of {total} pictures could not be made. {worst.what}"
+    what = (
+        worst.what
+        if total == 1
+        else msg("outputs.pictures_could_not_be_made", errors=len(errors), total=total, worst=worst.what)
+    )
     others = [tried for tried in report.tried if tried.reason and tried.reason != worst.reason]
     if others:
         what += " Also tried: " + " ".join(f"{tried.provider}: {tried.reason}" for tried in others)
@@ -102,15 +107,13 @@ def _money(report: Report, errors: Sequence[NanoBananaError]) -> str:
     paid = sum(1 for error in errors if error.charged == "yes")
     money = []
     if completed:
-        money.append(
-            f"{completed} of {total} pictures are there and are kept: the next run does not pay for them again."
-        )
+        money.append(msg("outputs.pictures_are_there_are_kept", completed=completed, total=total))
     if paid:
         money.append(f"{paid} were charged.")
     if maybe:
-        money.append(f"{maybe} may have been charged.")
+        money.append(msg("outputs.may_have_been_charged", maybe=maybe))
     if not (paid or maybe):
-        money.append("The others cost nothing." if completed else "Nothing was charged.")
+        money.append(msg("outputs.others_cost_nothing") if completed else msg("outputs.nothing_was_charged"))
     return " ".join(money)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.errors import NanoBananaError
+from ..core.errors.messages import msg
 from ..core.planning.choice import MOST_PROVIDERS, ProviderChoice
 from ..core.planning.resolver import ProviderResolver
 from .prompt_graph import PromptGraph, inputs_of, is_link, kind_of
@@ -39,7 +40,7 @@ class PromptChoices:
             return None, True
         link = inputs["provider"]
         if not is_link(link) or not link:
-            raise wrong("provider", link, "the output of a ProviderConfig node")
+            raise wrong("provider", link, msg("prompt_choices.output_providerconfig_node"))
         if kind_of(self._graph.source(link)) != "ProviderConfig":
             return None, False
         name = str(link[0])
@@ -59,7 +60,7 @@ class PromptChoices:
         known = True
         while len(nodes) < MOST_PROVIDERS + 1:
             if not is_link(link):
-                raise wrong("fallback", link, "the output of a ProviderConfig node")
+                raise wrong("fallback", link, msg("prompt_choices.output_providerconfig_node"))
             node = self._graph.source(link)
             if kind_of(node) != "ProviderConfig" or not isinstance(node.get("inputs"), Mapping):
                 known = False

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import comfyui
+from ..core.errors.messages import msg
 from ..core.images.picture import Picture
 from . import tensors
 from .prompt_graph import PromptGraph, inputs_of, is_link, kind_of
@@ -33,7 +34,7 @@ class PromptReferences:
     def read(self, name: str, link: Any) -> list[Picture]:
         """The frames of one image input, or one stand-in where they aren't known. Raises Impossible."""
         if not is_link(link):
-            raise wrong(f"images.{name}", link, "linked to an IMAGE output")
+            raise wrong(f"images.{name}", link, msg("prompt_references.linked_image_output"))
         node = self._graph.source(link)
         file = inputs_of(node).get("image") if kind_of(node) == "LoadImage" else None
         if self._load and isinstance(file, str):

@@ -9,6 +9,7 @@ from comfy_api.latest import io
 
 from .. import comfyui
 from ..core.errors import Impossible
+from ..core.errors.messages import msg
 from ..core.planning.choice import AUTO, RECOMMENDED, ProviderChoice, problem_with
 from ..core.providers import model_names
 from ..core.providers.spec import ProviderSpec
@@ -69,7 +70,9 @@ class ProviderConfig(io.ComfyNode):
             return problem
         specs, _, mistakes = comfyui.provider_options()
         if provider is not None and provider != AUTO and provider not in specs:
-            known = f"The provider {provider[:40]} is not known here. Known are: {', '.join((AUTO, *specs))}."
+            known = msg(
+                "provider_config.provider_is_not_known_here", provider=provider[:40], value=", ".join((AUTO, *specs))
+            )
             return " ".join((known, *(f"{mistake}." for mistake in mistakes)))
         return True
 

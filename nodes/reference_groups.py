@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..core.errors import Impossible
+from ..core.errors.messages import msg
 from ..core.images.picture import Picture
 
 TOGETHER, EACH, PAIRED = "together", "each", "each paired"
@@ -25,7 +26,7 @@ def reference_groups(mode: str, sockets: Sequence[str], frames: Mapping[str, Seq
     if mode == PAIRED:
         return _paired(sockets, frames)
     raise Impossible(
-        f"The batch_mode {mode[:40]} is not known here",
+        msg("reference_groups.batch_mode_is_not_known", mode=mode[:40]),
         cure=f"Choose {TOGETHER}, {EACH} or {PAIRED}",
     )
 
@@ -45,7 +46,9 @@ def _each(sockets: Sequence[str], frames: Mapping[str, Sequence[Picture]]) -> Gr
     others = [(name, i) for name in sockets[1:] for i in range(len(frames[name]))]
     shared = [frames[name][i] for name, i in others]
     obvious = not others or (_has_no_gap(sockets) and all(len(frames[name]) == 1 for name in sockets[1:]))
-    notices = [] if obvious else [f"picture 1 = the frame of image_1, {_numbering(others, frames, 2)}"]
+    notices = (
+        [] if obvious else [msg("reference_groups.picture_1_frame_image_1", numbering=_numbering(others, frames, 2))]
+    )
     return [[frame, *shared] for frame in frames["image_1"]], notices
 
 
@@ -55,13 +58,13 @@ def _paired(sockets: Sequence[str], frames: Mapping[str, Sequence[Picture]]) -> 
     if any(length not in (1, count) for length in lengths.values()):
         listed = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         raise Impossible(
-            f"'each paired' needs equally many frames everywhere, or one: {listed}",
-            cure="Cut the batches to one length, or choose another batch_mode",
+            msg("reference_groups.each_paired_needs_equally_many", listed=listed),
+            cure=msg("reference_groups.cut_batches_one_length_choose"),
         )
     if lengths["image_1"] != count:
         raise Impossible(
-            f"'each paired' goes along the frames of image_1, which has 1 where others have {count}",
-            cure="Connect the batch to image_1, or repeat its frame",
+            msg("reference_groups.each_paired_goes_along_frames", count=count),
+            cure=msg("reference_groups.connect_batch_image_1_repeat"),
         )
     groups = [[frames[name][i if lengths[name] > 1 else 0] for name in sockets] for i in range(count)]
     listed = ", ".join(f"picture {number} = {name}" for number, name in enumerate(sockets, 1))

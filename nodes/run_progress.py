@@ -6,6 +6,7 @@ import logging
 import math
 
 from .. import comfyui
+from ..core.errors.messages import msg
 from ..core.execution.report import Progress, StopSummary
 from ..core.execution.run import Run
 from ..core.images.picture import preview_of
@@ -53,7 +54,15 @@ class RunProgress:
         `cancel`: providers are asked to drop what they have not begun.
         """
         summary, now = self._run.stop(cancel=cancel), self._run.progress
-        self._display.set_text(f"{now.provider} · {now.model}  \n{now.completed} of {now.total} back · stopped")
+        self._display.set_text(
+            msg(
+                "run_progress.back_stopped",
+                provider=now.provider,
+                model=now.model,
+                completed=now.completed,
+                total=now.total,
+            )
+        )
         text = f"Nano Banana, {why}: {_stop_text(summary)}"
         log.warning("%s.", text)
         facts = {
@@ -82,20 +91,24 @@ def _progress_text(now: Progress, *, with_price: bool) -> str:
 
 
 def _stop_text(summary: StopSummary) -> str:
-    text = f"{summary.completed} of {summary.total} pictures were back"
+    text = msg("run_progress.pictures_were_back", completed=summary.completed, total=summary.total)
     if summary.pending:
         usd = summary.usd
         about = f" (about ${usd:.2f})" if usd else "" if usd is None else " (free)"
         more = (
-            "is still collected: queue again and it costs"
+            msg("run_progress.is_still_collected_queue_again")
             if summary.pending == 1
-            else "are still collected: queue again and they cost"
+            else msg("run_progress.are_still_collected_queue_again")
         )
-        text += f"; {summary.pending} had been sent{about} and {more} nothing more"
+        text += msg("run_progress.had_been_sent_nothing_more", pending=summary.pending, about=about, more=more)
     if summary.cancelling:
-        text += f"; {summary.cancelling} of them are taken back where the provider has not begun, which costs nothing"
+        text += msg("run_progress.them_are_taken_back_where", cancelling=summary.cancelling)
     if summary.unresolved:
-        text += f"; {summary.unresolved} may have been charged without arriving"
+        text += msg("run_progress.may_have_been_charged_without", unresolved=summary.unresolved)
     if summary.dropped:
-        text += f"; {summary.dropped} {'was' if summary.dropped == 1 else 'were'} not sent and cost nothing"
+        text += msg(
+            "run_progress.not_sent_cost_nothing",
+            dropped=summary.dropped,
+            dropped_2="was" if summary.dropped == 1 else "were",
+        )
     return text

@@ -14,6 +14,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..core.errors import Impossible
+from ..core.errors.messages import msg
 from ..core.planning.choice import ProviderChoice
 
 UNCONNECTED: Any = type("Unconnected", (), {"__repr__": lambda self: "unconnected"})()
@@ -39,7 +40,7 @@ def value_of(widget: io.Input, value: Any) -> Any:
         return text_of(name, value)
     if isinstance(widget, io.Boolean.Input):
         if not isinstance(value, bool):
-            raise wrong(name, value, "yes or no")
+            raise wrong(name, value, msg("values.yes_no"))
         return value
     if isinstance(widget, io.Int.Input):
         return number_of(name, value, widget.min, widget.max)
@@ -47,7 +48,9 @@ def value_of(widget: io.Input, value: Any) -> Any:
     if not isinstance(value, str):
         raise wrong(name, value, f"one of: {', '.join(options)}")
     if value not in options:
-        raise Impossible(f"{name} has no choice {_short(value)}", cure=f"Possible: {', '.join(options)}")
+        raise Impossible(
+            msg("values.has_no_choice", name=name, short=_short(value)), cure=f"Possible: {', '.join(options)}"
+        )
     return value
 
 
@@ -60,7 +63,9 @@ def text_of(name: str, value: Any) -> str:
 
 def number_of(name: str, value: Any, least: int | None, most: int | None) -> int:
     """A whole number in its range. Raises Impossible."""
-    wanted = "a whole number" if name in FOLDED or least is None else f"a whole number from {least} to {most}"
+    wanted = (
+        "a whole number" if name in FOLDED or least is None else msg("values.whole_number_from", least=least, most=most)
+    )
     whole = isinstance(value, numbers.Integral) or (isinstance(value, float) and value.is_integer())
     if isinstance(value, bool) or not whole:
         raise wrong(name, value, wanted)
@@ -76,15 +81,15 @@ def provider_of(name: str, value: Any) -> ProviderChoice | None:
     if value is UNCONNECTED:
         return None
     if not isinstance(value, ProviderChoice):
-        raise wrong(name, value, "the output of a ProviderConfig node")
+        raise wrong(name, value, msg("values.output_providerconfig_node"))
     return value
 
 
 def wrong(name: str, value: Any, wanted: str) -> Impossible:
     """A value of another kind than an input takes."""
     return Impossible(
-        f"{name} is {_kind(value)}, and it has to be {wanted}",
-        cure="Correct the value, or what is connected to it",
+        msg("values.is_has_be", name=name, kind=_kind(value), wanted=wanted),
+        cure=msg("values.correct_value_what_is_connected"),
     )
 
 
@@ -95,9 +100,9 @@ def _kind(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and not math.isfinite(value):
-        return "no finite number"
+        return msg("values.no_finite_number")
     if isinstance(value, (int, float)):
-        return f"the number {value}" if abs(value) < 10**12 else "a very large number"
+        return f"the number {value}" if abs(value) < 10**12 else msg("values.very_large_number")
     for kind, name in ((str, "a text"), ((list, tuple), "a list"), (dict, "an object")):
         if isinstance(value, kind):
             return name

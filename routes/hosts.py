@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import comfyui
 from ..core.config import host_names
+from ..core.errors.messages import msg
 from .host_codes import TooManyTries, codes
 from .security import ApiError, RouteRequest
 
@@ -23,9 +24,9 @@ def accept(request: RouteRequest) -> dict[str, Any]:
         or not isinstance(code, str)
         or len(code) > 100
     ):
-        raise ApiError(400, "The body is an object with a name and a code")
+        raise ApiError(400, msg("hosts.body_is_object_with_name"))
     if name.lower().rstrip(".") != request.name:
-        raise ApiError(400, "A page can only say this of the name that it was opened under")
+        raise ApiError(400, msg("hosts.page_can_only_say_name"))
     if request.known:
         return {"name": request.name, "known": True, "code": False}
     try:
@@ -35,10 +36,10 @@ def accept(request: RouteRequest) -> dict[str, Any]:
         there = codes.announce(request.name)
     except TooManyTries as error:
         wait = math.ceil(error.seconds)
-        what = f"Too many wrong codes: that one is void. In {wait} s there is a new one in the log"
+        what = msg("hosts.too_many_wrong_codes_one", wait=wait)
         raise ApiError(429, what, kind="rate", retry_after=wait) from None
     if code.strip():
-        raise ApiError(403, "That is not the code in ComfyUI's log", "Look for the newest one there", kind="code")
+        raise ApiError(403, msg("hosts.is_not_code_in_comfyui"), msg("hosts.look_for_newest_one_there"), kind="code")
     return {"name": request.name, "known": False, "code": there}
 
 
@@ -46,7 +47,9 @@ def drop(request: RouteRequest) -> dict[str, Any]:
     name = request.path["name"].lower()
     if not host_names.drop(comfyui.engine().home, name):
         raise ApiError(
-            404, "There is no accepted name like that", f"Names from {host_names.VARIABLE} are removed there"
+            404,
+            msg("hosts.there_is_no_accepted_name"),
+            msg("hosts.names_from_are_removed_there", variable=host_names.VARIABLE),
         )
     return {"name": name, "known": False}
 

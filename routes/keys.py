@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import comfyui
 from ..core.errors import ConfigError
+from ..core.errors.messages import msg
 from ..core.execution.key_check import check_key
 from ..core.keys.sources import checked_profile
 from ..core.providers.spec import ProviderSpec
@@ -25,7 +26,7 @@ def put(request: RouteRequest) -> dict[str, Any]:
     spec, profile = _named(request)
     key = request.body.get("key")
     if not isinstance(key, str) or set(request.body) != {"key"}:
-        raise ApiError(400, "The body is an object with a key and nothing else")
+        raise ApiError(400, msg("keys.body_is_object_with_key"))
     engine = comfyui.engine()
     engine.keys.put(spec.id, profile, key, engine.settings().base_url(spec), spec)
     return {"provider": spec.id, "profile": profile, "state": "stored"}
@@ -34,7 +35,7 @@ def put(request: RouteRequest) -> dict[str, Any]:
 def delete(request: RouteRequest) -> dict[str, Any]:
     spec, profile = _named(request, known=False)
     if not comfyui.engine().keys.delete(spec, profile):
-        raise ApiError(404, "There is no stored key of that name", "A key from the environment is removed there")
+        raise ApiError(404, msg("keys.there_is_no_stored_key"), msg("keys.key_from_environment_is_removed"))
     return {"provider": spec, "profile": profile, "state": "none"}
 
 
@@ -63,9 +64,9 @@ def _named(request: RouteRequest, *, known: bool = True) -> Any:
         return name, profile
     spec: ProviderSpec | None = specs.get(name)
     if spec is None:
-        raise ApiError(404, "There is no provider of that id")
+        raise ApiError(404, msg("keys.there_is_no_provider_id"))
     if spec.local:
-        raise ApiError(400, f"{spec.label} needs no key")
+        raise ApiError(400, msg("keys.needs_no_key", provider=spec.label))
     return spec, profile
 
 
@@ -76,7 +77,7 @@ def _count() -> None:
             _tests.popleft()
         if len(_tests) >= TESTS:
             wait = int(TESTS_SECONDS - (now - _tests[0])) + 1
-            raise ApiError(429, f"Too many tests of keys: wait {wait} s", kind="rate", retry_after=wait)
+            raise ApiError(429, msg("keys.too_many_tests_keys_wait", wait=wait), kind="rate", retry_after=wait)
         _tests.append(now)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from .. import comfyui
 from ..core.config import allowed_models
 from ..core.engine import Engine
+from ..core.errors.messages import msg
 from .security import ApiError, RouteRequest
 
 
@@ -17,9 +18,9 @@ def allow(request: RouteRequest) -> dict[str, Any]:
     engine = comfyui.engine()
     spec = engine.specs().get(request.path["provider"])
     if spec is None:
-        raise ApiError(404, "There is no provider of that id")
+        raise ApiError(404, msg("models.there_is_no_provider_id"))
     if set(request.body) - {"wire", "price"}:
-        raise ApiError(400, "The body is an object with wire and price")
+        raise ApiError(400, msg("models.body_is_object_with_wire"))
     allowed_models.allow(engine.home, spec, request.body.get("wire"), request.body.get("price"))
     return {"allowed_models": list_allowed(engine)}
 
@@ -28,8 +29,8 @@ def forbid(request: RouteRequest) -> dict[str, Any]:
     engine = comfyui.engine()
     wire = request.query.get("wire") or request.body.get("wire")
     if not isinstance(wire, str) or not allowed_models.forbid(engine.home, request.path["provider"], wire):
-        cure = f"Say ?wire=<id>; what {allowed_models.VARIABLE} allows is taken back there"
-        raise ApiError(404, "That id is not allowed in Settings", cure)
+        cure = msg("models.say_wire_id_what_allows", variable=allowed_models.VARIABLE)
+        raise ApiError(404, msg("models.id_is_not_allowed_in"), cure)
     return {"allowed_models": list_allowed(engine)}
 
 

@@ -18,6 +18,7 @@ from ..core.custom_providers.mapping_reader import FILE
 from ..core.custom_providers.templates import AUTH, dialects
 from ..core.engine import Engine
 from ..core.errors import ConfigError
+from ..core.errors.messages import msg
 from ..core.keys.sources import variables
 from ..core.planning.negotiate import options_of
 from ..core.planning.resolver import ProviderResolver
@@ -55,11 +56,11 @@ def delete(request: RouteRequest) -> dict[str, Any]:
     name, engine = request.path["id"], comfyui.engine()
     if name in BUILT_IN:
         if not added_models.drop_models(engine.home, name):
-            raise ApiError(400, "A built-in provider can't be removed", "Delete its key, and it is not used")
+            raise ApiError(400, msg("providers.built_in_provider_cannot_be"), msg("providers.delete_key_is_not_used"))
         return {"removed": name}
     _not_from_file(engine, name)
     if not settings_form.remove(engine.home, name):
-        raise ApiError(404, "There is no provider of that id")
+        raise ApiError(404, msg("providers.there_is_no_provider_id"))
     for profile in engine.keys.profiles(name):
         engine.keys.delete(name, profile)
     return {"removed": name}
@@ -68,13 +69,13 @@ def delete(request: RouteRequest) -> dict[str, Any]:
 def _change(engine: Engine, spec: ProviderSpec, body: Mapping[str, Any]) -> None:
     """Changes a built-in provider's address, its added models, or both."""
     if not body or not set(body) <= {"base_url", "models"}:
-        what = "Of a built-in provider only the address and the models that you add can be changed"
-        raise ApiError(400, what, "Send base_url or models alone")
+        what = msg("providers.built_in_provider_only_address")
+        raise ApiError(400, what, msg("providers.send_base_url_models_alone"))
     if spec.local:
-        raise ApiError(400, f"{spec.label} has no address to change, and no models to add")
+        raise ApiError(400, msg("providers.has_no_address_change_no", provider=spec.label))
     url = body.get("base_url")
     if url is not None and not isinstance(url, str):
-        raise ApiError(400, "base_url is an address, or null for the provider's own")
+        raise ApiError(400, msg("providers.base_url_is_address_null"))
     if "models" in body:
         added_models.change_models(engine.home, engine.without_added_models(spec.id), body["models"])
     if "base_url" in body:
@@ -83,7 +84,9 @@ def _change(engine: Engine, spec: ProviderSpec, body: Mapping[str, Any]) -> None
 
 def _not_from_file(engine: Engine, name: str) -> None:
     if name in engine.providers_file().specs:
-        raise ApiError(409, f"{name} stands in {FILE}, which the pack only reads", "Change it there")
+        raise ApiError(
+            409, msg("providers.stands_in_which_pack_only", name=name, file=FILE), msg("providers.change_there")
+        )
 
 
 def _one(engine: Engine, name: str) -> dict[str, Any]:

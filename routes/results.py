@@ -15,6 +15,7 @@ from collections import OrderedDict
 from typing import Any
 
 from .. import comfyui
+from ..core.errors.messages import msg
 from ..core.images.picture import MIME, UnreadablePicture, decode, preview_of, sniff
 from ..core.ledger.history import History, HistoryEntry
 from ..core.ledger.results import DamagedFile
@@ -68,7 +69,7 @@ def list_results(request: RouteRequest) -> dict[str, Any]:
     try:
         limit = max(1, min(int(request.query.get("limit", str(PAGE))), MOST))
     except ValueError:
-        raise ApiError(400, "limit is a number") from None
+        raise ApiError(400, msg("results.limit_is_number")) from None
     states = [state for state in request.query.get("state", "").split(",") if state]
     found = _history().pictures(
         request.query.get("query", "")[:200], states=states, limit=limit + 1, before=request.query.get("cursor", "")
@@ -86,7 +87,7 @@ def image(request: RouteRequest) -> File:
     shown = _one(request)
     max_side = request.query.get("max", "")
     if max_side and not max_side.isdecimal():
-        raise ApiError(400, "max is a number of pixels")
+        raise ApiError(400, msg("results.max_is_number_pixels"))
     # Python refuses to read a number of thousands of digits.
     side = max(SIDES[0], min(int(max_side[:9]), SIDES[1])) if max_side else 0
     tag = f"{shown.file}-{side}" if side else shown.file
@@ -98,7 +99,7 @@ def image(request: RouteRequest) -> File:
     try:
         return File(_thumbnails.get(shown.file, side, data), "image/webp", tag)
     except UnreadablePicture:
-        raise ApiError(415, "It can't be shown small: it is larger than what is decoded here, or damaged") from None
+        raise ApiError(415, msg("results.cannot_be_shown_small_is")) from None
 
 
 def graph(request: RouteRequest) -> dict[str, Any]:
@@ -106,7 +107,7 @@ def graph(request: RouteRequest) -> dict[str, Any]:
     shown = _one(request)
     found = _history().graph(shown.uid)
     if not found:
-        raise ApiError(404, "The graph of this picture was not kept")
+        raise ApiError(404, msg("results.graph_picture_was_not_kept"))
     return {"workflow": found.get("workflow"), "prompt": found.get("prompt")}
 
 
@@ -155,7 +156,7 @@ def copy_to_input(request: RouteRequest) -> dict[str, Any]:
 def forget(request: RouteRequest) -> dict[str, Any]:
     count = _history().forget([_one(request).uid])
     if not count:
-        raise ApiError(409, "A request for it is still under way")
+        raise ApiError(409, msg("results.request_for_is_still_under"))
     _thumbnails.clear()
     return {"forgotten": count}
 
@@ -164,13 +165,13 @@ def forget_many(request: RouteRequest) -> dict[str, Any]:
     """Forgets everything before a time, or with `all=yes` everything."""
     before, everything = request.query.get("before", ""), request.query.get("all", "") == "yes"
     if bool(before) == everything:
-        raise ApiError(400, "Say ?before=<unix time> or ?all=yes")
+        raise ApiError(400, msg("results.say_before_unix_time_all"))
     try:
         at = float(before or 0)
     except ValueError:
         at = math.inf
     if at == math.inf:  # that would be everything, which has to be named
-        raise ApiError(400, "before is a Unix time in seconds")
+        raise ApiError(400, msg("results.before_is_unix_time_in"))
     count = _history().forget() if everything else _history().forget(before=at)
     _thumbnails.clear()
     return {"forgotten": count}
@@ -183,20 +184,20 @@ def _history() -> History:
 def _one(request: RouteRequest) -> HistoryEntry:
     found = _history().picture(request.path["id"])
     if found is None:
-        raise ApiError(404, "There is no such picture")
+        raise ApiError(404, msg("results.there_is_no_such_picture"))
     return found
 
 
 def _bytes(shown: HistoryEntry) -> bytes:
     if not shown.file:
-        raise ApiError(404, "Its bytes are not here")
+        raise ApiError(404, msg("results.bytes_are_not_here"))
     try:
         return _history().read(shown)
     except FileNotFoundError:
-        raise ApiError(404, "Its bytes are not here any more") from None
+        raise ApiError(404, msg("results.bytes_are_not_here_any")) from None
     except DamagedFile:
         raise ApiError(
-            410, "Its bytes on disk are damaged", "Run the graph again: it is fetched again where it can be"
+            410, msg("results.bytes_on_disk_are_damaged"), msg("results.run_graph_again_is_fetched")
         ) from None
 
 

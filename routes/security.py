@@ -22,6 +22,7 @@ from .. import comfyui
 from ..core.config import host_names
 from ..core.config.settings import Settings
 from ..core.errors import NanoBananaError
+from ..core.errors.messages import msg
 from ..core.redaction.text import redact
 from .host_codes import codes
 
@@ -92,7 +93,12 @@ def guarded(work: Work, *, any_name: bool = False) -> Callable[[web.Request], Aw
             return _failed(503, "ledger", *_disk(error))
         except Exception as error:
             log.exception("a route of Nano Banana failed")
-            return _failed(500, "bug", f"The pack itself failed ({type(error).__name__})", "See ComfyUI's log")
+            return _failed(
+                500,
+                "bug",
+                msg("security.pack_itself_failed", name=type(error).__name__),
+                msg("security.see_comfyui_log"),
+            )
         headers = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
         if isinstance(found, File):
             # The browser keeps it and revalidates each time: a picture that was forgotten must not show again.
@@ -115,21 +121,21 @@ def refused(method: str, headers: Mapping[str, str]) -> str:
     the request was forwarded from is not looked at: a page can write X-Forwarded-Host itself.
     """
     if any(len(_all(headers, name)) > 1 for name in ("Host", "Origin", "Referer", "Sec-Fetch-Site")):
-        return "Requests that say twice where they are from are refused"
+        return msg("security.requests_say_twice_where_they")
     site = headers.get("Sec-Fetch-Site", "").lower()
     host = headers.get("Host", "").lower()
     # "none" is an address typed by the user: never a PUT.
     if site and site != "same-origin" and not (site == "none" and method in ("GET", "HEAD")):
-        return "Requests from other web sites are refused"
+        return msg("security.requests_from_other_web_sites")
     try:
         if not site:
             for name in ("Origin", "Referer"):
                 given = headers.get(name, "")
                 if given and urlsplit(given).netloc.lower() != host:
-                    return "Requests from other web sites are refused"
+                    return msg("security.requests_from_other_web_sites")
         host_names.name_in(host)
     except ValueError:
-        return "Requests with a malformed Host, Origin or Referer are refused"
+        return msg("security.requests_with_malformed_host_origin")
     return ""
 
 
@@ -146,9 +152,8 @@ def _unknown_host(name: str) -> web.Response:
     return _failed(
         403,
         "forbidden",
-        f"The name {name[:80]} is not known to be this machine's, and a web site can give itself any name",
-        f"If it is yours, press This name is mine, or put it into the environment variable {HOSTS_VARIABLE} and restart "
-        "ComfyUI",
+        msg("security.name_is_not_known_be", name=name[:80]),
+        msg("security.if_is_yours_press_name", hosts_variable=HOSTS_VARIABLE),
         unknown_host=name,
     )
 
@@ -169,29 +174,28 @@ async def _body(request: web.Request) -> Mapping[str, Any]:
     if request.method in ("GET", "DELETE") and not request.can_read_body:
         return {}
     if request.content_type != "application/json":
-        raise ApiError(415, "The body has to be JSON (Content-Type: application/json)")
+        raise ApiError(415, msg("security.body_has_be_json_content"))
     data = bytearray()
     async for piece in request.content.iter_chunked(65536):
         data += piece
         if len(data) > MAX_BODY:
-            raise ApiError(413, "The body is too long")
+            raise ApiError(413, msg("security.body_is_too_long"))
     try:
         value = json.loads(bytes(data) or b"{}")
     except (ValueError, RecursionError):
-        raise ApiError(400, "The body is not JSON") from None
+        raise ApiError(400, msg("security.body_is_not_json")) from None
     if not isinstance(value, dict):
-        raise ApiError(400, "The body has to be a JSON object")
+        raise ApiError(400, msg("security.body_has_be_json_object"))
     return value
 
 
 def _disk(error: OSError) -> tuple[str, str]:
     """What happened and what to do where a file or folder can't be used."""
     name = os.path.basename(str(error.filename)) if isinstance(error.filename, (str, bytes, os.PathLike)) else ""
-    which = f"The file or folder {name}" if name else "A file or folder of the pack"
+    which = msg("security.file_folder", name=name) if name else msg("security.file_folder_pack")
     return (
-        f"{which} can't be used: {error.strerror or type(error).__name__}",
-        "See whether the disk with the pack's data folder, the results and ComfyUI's input folder is there, is writable "
-        "and has room",
+        msg("security.cannot_be_used", which=which, error=error.strerror or type(error).__name__),
+        msg("security.see_whether_disk_with_pack"),
     )
 
 

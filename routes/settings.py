@@ -11,6 +11,7 @@ from .. import comfyui
 from ..core.config import host_names, settings_file
 from ..core.config.settings import Settings
 from ..core.errors import NanoBananaError
+from ..core.errors.messages import msg
 from ..core.ledger.history import History
 from . import models
 from .security import ApiError, RouteRequest
@@ -53,7 +54,7 @@ def set_aside(request: RouteRequest) -> dict[str, Any]:
     engine = comfyui.engine()
     name = settings_file.set_aside(engine.home)
     if not name:
-        raise ApiError(409, "settings.json is not damaged", "Change its values one by one")
+        raise ApiError(409, msg("settings.settings_json_is_not_damaged"), msg("settings.change_values_one_by_one"))
     engine.apply_limits()
     return {**get(request), "set_aside": name}
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeGuard
 
 from ..errors import ConfigError, Impossible
+from ..errors.messages import msg
 from ..providers import BUILT_IN
 from ..providers.model_ids import model_id_problem
 from ..providers.spec import OPERATIONS, UNKNOWN_PRICE_USD, ProviderSpec
@@ -47,10 +48,8 @@ class UnknownModel(Impossible, shown_as="Impossible"):
 
     def __init__(self, spec: ProviderSpec, wire: str) -> None:
         super().__init__(
-            f"The workflow asks {spec.label} for {wire}, which the pack doesn't know: price unknown, and it may be no image "
-            "model at all. Nothing was sent",
-            cure=f"If you want it, press Allow on this machine on the node, or allow it in Settings > Nano Banana; without a "
-            f"browser, put {spec.id}:{wire} into {VARIABLE} and restart ComfyUI. Else empty model_override",
+            msg("allowed_models.workflow_asks_for_which_pack", provider=spec.label, wire=wire),
+            cure=msg("allowed_models.if_you_want_press_allow", spec=spec.id, wire=wire, variable=VARIABLE),
         )
         self.provider, self.label, self.wire = spec.id, spec.label, wire
 
@@ -108,10 +107,10 @@ def allow(home: Path, spec: ProviderSpec, wire: Any, price: Any = None) -> None:
     if not isinstance(wire, str) or model_id_problem(wire):
         raise _invalid(f"wire {model_id_problem(wire) if isinstance(wire, str) else 'is a text'}")
     if spec.local or wire in known_model_ids(spec):
-        raise _invalid(f"{spec.label} has {wire[:60]} in its list: it needs no permission")
+        raise _invalid(msg("allowed_models.has_in_list_needs_no", provider=spec.label, wire=wire[:60]))
     usd = UNKNOWN_PRICE_USD if price is None else price
     if not _is_price(usd):
-        raise _invalid("price is a number of US dollars per picture, for example 0.3")
+        raise _invalid(msg("allowed_models.price_is_number_us_dollars"))
 
     def apply(stored: dict[str, Any]) -> None:
         known = stored.get(_KEY)
@@ -122,7 +121,7 @@ def allow(home: Path, spec: ProviderSpec, wire: Any, price: Any = None) -> None:
         )
         models.setdefault(spec.id, {})[wire] = {"price": float(usd)}
         if sum(len(each) for each in models.values()) > MOST:
-            raise _invalid(f"Up to {MOST} models can be allowed")
+            raise _invalid(msg("allowed_models.up_models_can_be_allowed", most=MOST))
         stored[_KEY] = models
 
     rewrite(home, apply)
@@ -166,4 +165,4 @@ def _is_price(value: Any) -> TypeGuard[float]:
 
 
 def _invalid(what: str) -> ConfigError:
-    return ConfigError(what, cure="Correct it and send it again")
+    return ConfigError(what, cure=msg("allowed_models.correct_send_again"))

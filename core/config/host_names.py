@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import ConfigError
+from ..errors.messages import msg
 from .settings import PREFIX, Settings
 from .settings_file import rewrite
 
@@ -75,7 +76,9 @@ def accept(home: Path, name: str) -> None:
     def apply(stored: dict[str, Any]) -> None:
         names = _names(stored)
         if len(names) >= MOST:
-            raise ConfigError(f"Up to {MOST} names can be kept", cure="Take one away in Settings first")
+            raise ConfigError(
+                msg("host_names.up_names_can_be_kept", most=MOST), cure=msg("host_names.take_one_away_in_settings")
+            )
         stored[_KEY] = sorted({*names, name})
 
     rewrite(home, apply)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
+from ..errors.messages import msg
 from ..files.edited_json import Damaged, read_object
 from ..http.url_policy import checked_base_url
 from ..providers.spec import ProviderSpec
@@ -19,12 +20,12 @@ from .caps import Caps
 
 PREFIX = "NANO_BANANA_"
 FILE = "settings.json"
-MEND = "Correct or delete that file, or set it aside in Settings > Nano Banana and enter your settings anew"
+MEND = msg("settings.correct_delete_file_set_aside")
 
 
 def damaged(why: str) -> str:
     """That the file can't be read, as the beginning of a sentence."""
-    return f"{FILE} in the pack's data folder can't be read ({why})"
+    return msg("settings.in_pack_data_folder_cannot", file=FILE, why=why)
 
 
 def variable(provider_id: str, suffix: str) -> str:
@@ -59,7 +60,7 @@ class Settings:
         value = self.environ.get(PREFIX + name.upper(), "").strip()
         stored = self.stored.get(name)
         if not value and isinstance(stored, (dict, list)):
-            raise self._invalid(name, "a text or a number")
+            raise self._invalid(name, msg("settings.text_number"))
         return value or (default if stored is None or stored == "" else str(stored))
 
     @property
@@ -79,14 +80,14 @@ class Settings:
         """The limit of concurrent requests per provider; 0 = that of the provider's spec."""
         text = self.text("parallel", "0")
         if not (text.isascii() and text.isdecimal() and len(text) < 5) or int(text) > 64:
-            raise self._invalid("parallel", "a number from 0 to 64")
+            raise self._invalid("parallel", msg("settings.number_from_0_64"))
         return int(text)
 
     @property
     def caps(self) -> Caps:
         """Spending caps: $5 per run, $25 per day, none per month, unless the user says otherwise."""
         if self.damage:
-            raise ConfigError(f"{damaged(self.damage)}, so your spending caps aren't known", cure=MEND)
+            raise ConfigError(msg("settings.so_your_spending_caps_are", damaged=damaged(self.damage)), cure=MEND)
         return Caps(self._cap("cap_run", "5"), self._cap("cap_day", "25"), self._cap("cap_month", "none"))
 
     @property
@@ -103,7 +104,7 @@ class Settings:
                 raise ValueError
             return Path(named).expanduser() if named else None
         except (ValueError, RuntimeError):  # ~nobody
-            raise self._invalid("results", "the path of a folder") from None
+            raise self._invalid("results", msg("settings.path_folder")) from None
 
     @property
     def results_bytes(self) -> int:
@@ -114,7 +115,7 @@ class Settings:
         except ValueError:
             size = -1.0
         if not 0 <= size <= 1_000_000:
-            raise self._invalid("results_gb", "a number of gigabytes, for example 20")
+            raise self._invalid("results_gb", msg("settings.number_gigabytes_for_example_20"))
         return int(size * 1_000_000_000)
 
     @property
@@ -146,12 +147,12 @@ class Settings:
             return checked_base_url(self.environ[name], name, plain_http=http, routes=spec.paths)
         stored = self.stored.get("base_urls")
         if isinstance(stored, dict) and str(stored.get(spec.id) or "").strip():
-            where = f"the settings of {spec.label}"
+            where = msg("settings.settings", provider=spec.label)
             return checked_base_url(str(stored[spec.id]), where, plain_http=http, routes=spec.paths)
         if not spec.base_url:
             raise ConfigError(
-                f"{spec.label} has no address: many resellers serve this API, and you have to name yours",
-                cure=f"Put its address into Settings > Nano Banana, or into {name}: for example https://api.example.com",
+                msg("settings.has_no_address_many_resellers", provider=spec.label),
+                cure=msg("settings.put_address_into_settings_nano", name=name),
             )
         return spec.base_url
 
@@ -167,7 +168,10 @@ class Settings:
         if words == ["async"]:
             return next((form for form in spec.api_variants if "async" in form.split()), "")
         raise self._invalid(
-            name, f"one of: {', '.join(spec.api_variants)}" if spec.api_variants else "nothing: it has one form only"
+            name,
+            f"one of: {', '.join(spec.api_variants)}"
+            if spec.api_variants
+            else msg("settings.nothing_has_one_form_only"),
         )
 
     def _cap(self, name: str, default: str) -> float | None:
@@ -180,7 +184,7 @@ class Settings:
             cap = -1.0
         # A typing error must not lift a cap.
         if not 0 <= cap < 1_000_000:
-            raise self._invalid(name, "an amount in US dollars, or none")
+            raise self._invalid(name, msg("settings.amount_in_us_dollars_none"))
         return cap
 
     def _one_of(self, name: str, *values: str) -> str:
@@ -191,4 +195,6 @@ class Settings:
 
     def _invalid(self, name: str, wanted: str) -> ConfigError:
         shown = name if name.startswith(PREFIX) else PREFIX + name.upper()
-        return ConfigError(f"The setting {shown} makes no sense", cure=f"It should be {wanted}")
+        return ConfigError(
+            msg("settings.setting_makes_no_sense", shown=shown), cure=msg("settings.should_be", wanted=wanted)
+        )

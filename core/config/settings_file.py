@@ -16,6 +16,7 @@ from typing import Any
 from filelock import Timeout
 
 from ..errors import ConfigError
+from ..errors.messages import msg
 from ..files import private_files
 from ..files.edited_json import Damaged, read_object
 from ..http.url_policy import checked_base_url
@@ -71,8 +72,8 @@ def change(home: Path, changes: Mapping[str, Any], known: Mapping[str, Any]) -> 
     for name in changes:
         if name not in WRITABLE:
             raise ConfigError(
-                f"The setting {str(name)[:40]} can't be changed here",
-                cure=f"It may be one of: {', '.join(WRITABLE)}",
+                msg("settings_file.setting_cannot_be_changed_here", name=str(name)[:40]),
+                cure=msg("settings_file.may_be_one", writable=", ".join(WRITABLE)),
             )
     cleaned = {name: _plain(name, value, known) for name, value in changes.items()}
     for name, value in cleaned.items():
@@ -113,7 +114,9 @@ def rewrite(home: Path, apply: Callable[[dict[str, Any]], None]) -> None:
         try:
             stored = read_object(home / FILE)
         except Damaged as error:
-            raise ConfigError(f"{damaged(str(error))}, so nothing was changed", cure=MEND) from None
+            raise ConfigError(
+                msg("settings_file.so_nothing_was_changed", damaged=damaged(str(error))), cure=MEND
+            ) from None
         apply(stored)
         # A lone surrogate becomes the escape that JSON has for it.
         text = json.dumps(stored, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
@@ -146,9 +149,10 @@ def _locked(home: Path) -> Iterator[None]:
         with private_files.lock(home / "settings.lock", _LOCK_SECONDS):
             yield
     except (OSError, Timeout) as error:
-        why = getattr(error, "strerror", None) or "another process holds it"
+        why = getattr(error, "strerror", None) or msg("settings_file.another_process_holds")
         raise ConfigError(
-            f"The settings can't be written: {why}", cure="Make the pack's data folder writable"
+            msg("settings_file.settings_cannot_be_written", why=why),
+            cure=msg("settings_file.make_pack_data_folder_writable"),
         ) from None
 
 
@@ -158,12 +162,12 @@ def _plain(name: str, value: Any, known: Mapping[str, Any]) -> Any:
         return None
     if name == "order":
         if not isinstance(value, list) or any(not isinstance(each, str) or each not in known for each in value):
-            raise ConfigError("The order is a list of provider ids", cure=f"Known are: {', '.join(known)}")
+            raise ConfigError(msg("settings_file.order_is_list_provider_ids"), cure=f"Known are: {', '.join(known)}")
         return list(dict.fromkeys(value))
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise ConfigError(f"The setting {name} is a text or a number")
+        raise ConfigError(msg("settings_file.setting_is_text_number", name=name))
     if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigError(f"The setting {name} is no number")
+        raise ConfigError(msg("settings_file.setting_is_no_number", name=name))
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # some browsers' 4 is 4.0
     return str(value).strip()[:200]

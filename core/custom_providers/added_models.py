@@ -16,6 +16,7 @@ from typing import Any
 from ..config.settings import Settings
 from ..config.settings_file import rewrite
 from ..errors import ConfigError
+from ..errors.messages import msg
 from ..providers.spec import OPERATIONS, Model, ProviderSpec
 from . import models as model_entry
 from .mapping_reader import MappingError
@@ -50,10 +51,10 @@ def model_of(spec: ProviderSpec, name: str, entry: Any) -> Model:
     Raises ConfigError.
     """
     if not isinstance(entry, Mapping):
-        raise refused("A model is an object with wire, price and like")
+        raise refused(msg("added_models.model_is_object_with_wire"))
     for field in entry:
         if field not in _FIELDS:
-            raise refused(f"A model has no {str(field)[:40]}: wire, price, like")
+            raise refused(msg("added_models.model_has_no_wire_price", field=str(field)[:40]))
     wires = _wires(entry.get("wire"))
     described: dict[str, Any] = {"wire": wires, "price": None}
     # An operation without a wire id isn't offered.
@@ -75,7 +76,7 @@ def change_models(home: Path, spec: ProviderSpec, changes: Any) -> None:
     `spec`: the provider without its added models.
     """
     if not isinstance(changes, Mapping) or not changes:
-        raise refused("models has the models to add by name, each with wire, price and like; null takes one away")
+        raise refused(msg("added_models.models_has_models_add_by"))
     kept = {str(name): _kept(spec, str(name), entry) for name, entry in changes.items() if entry is not None}
 
     def change(stored: dict[str, Any]) -> None:
@@ -87,7 +88,7 @@ def change_models(home: Path, spec: ProviderSpec, changes: Any) -> None:
             current.pop(str(name), None)
         current |= kept
         if len(current) > MOST:
-            raise refused(f"Up to {MOST} models can be added to one provider")
+            raise refused(msg("added_models.up_models_can_be_added", most=MOST))
         models[spec.id] = current
         stored["models"] = {name: each for name, each in models.items() if each}
 
@@ -113,7 +114,7 @@ def _kept(spec: ProviderSpec, name: str, entry: Any) -> dict[str, Any]:
     dated = date.today().isoformat()
     model = model_of(spec, name, {**entry, "dated": dated} if isinstance(entry, Mapping) else entry)
     if spec.model(name) is not None:
-        raise refused(f"{spec.label} has a model {name} already: give the new one another name")
+        raise refused(msg("added_models.has_model_already_give_new", provider=spec.label, name=name))
     wires = {operation: offer.model_id for operation in OPERATIONS if (offer := model.capabilities(operation))}
     kept: dict[str, Any] = {"wire": wires, "dated": dated}
     if model.price is not None:
@@ -129,5 +130,5 @@ def _wires(value: Any) -> str | dict[str, Any]:
         {name: wire for name, wire in value.items() if wire not in (None, "")} if isinstance(value, Mapping) else value
     )
     if not found or not isinstance(found, (str, dict)):
-        raise refused("wire is the id that the provider has for the model, or {generate: ..., edit: ...}")
+        raise refused(msg("added_models.wire_is_id_provider_has"))
     return found

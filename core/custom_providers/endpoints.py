@@ -12,6 +12,7 @@ from typing import Any, cast, get_args
 
 import yaml
 
+from ..errors.messages import msg
 from ..providers.spec import (
     EXTREME_RATIOS,
     OPERATIONS,
@@ -82,7 +83,9 @@ def endpoints(
 
 def _option(word: str, key: yaml.Node) -> Option:
     if word not in OPTIONS:
-        raise MappingError(key, f"fields has no {word[:40]}: {', '.join((*OPTIONS, *OPERATIONS))}")
+        raise MappingError(
+            key, msg("endpoints.fields_has_no", word=word[:40], value=", ".join((*OPTIONS, *OPERATIONS)))
+        )
     return word
 
 
@@ -121,12 +124,12 @@ def unsupported(route: Endpoint, facts: Mapping[str, Any]) -> tuple[str, str]:
     for fact, option in valued:
         for value in facts.get(fact, ()):
             if not _spelled(fields.get(option), (value,)):
-                return fact, f"there is no field to ask for {value} with: {option} in fields has to know it"
+                return fact, msg("endpoints.there_is_no_field_ask_for", value=value, option=option)
     if facts.get("max_count", 1) > 1 and "count" not in fields:
-        return "max_count", "there is no field to ask for several pictures with: name it as count in fields"
+        return "max_count", msg("endpoints.there_is_no_field_ask")
     for option in sorted(facts.get("options", ())):
         if option not in fields:
-            return "options", f"there is no field for {option}: name it in fields"
+            return "options", msg("endpoints.there_is_no_field_for", option=option)
     return "", ""
 
 
@@ -144,21 +147,22 @@ def _field(option: str, key: yaml.Node, node: yaml.Node) -> Field | None:
     name, values = reader.text("name"), reader.mapping("values")
     reader.end()
     if not name:
-        raise MappingError(key, f"the field of {option} needs a name")
+        raise MappingError(key, msg("endpoints.field_needs_name", option=option))
     if values is None:
         return Field(name)
     possible = _VALUES.get(option)
     if possible is None:
-        raise MappingError(reader.at("values"), f"{option} has no values of its own: it is sent as it is")
+        raise MappingError(reader.at("values"), msg("endpoints.has_no_values_own_is", option=option))
     spelled: dict[str, str | int | bool] = {}
     for word, (value_key, node_of_value) in values.items():
         value = word.capitalize() if option == "web_search" else word
         if value not in possible:
             raise MappingError(
-                value_key, f"values of {option} are spellings of {', '.join(possible)}, and not of {word[:40]}"
+                value_key,
+                msg("endpoints.values_are_spellings_not", option=option, possible=", ".join(possible), word=word[:40]),
             )
         spelling = scalar(node_of_value)
         if spelling is None:
-            raise MappingError(value_key, f"a value of {option} is empty")
+            raise MappingError(value_key, msg("endpoints.value_is_empty", option=option))
         spelled[value] = cast("str | int | bool", spelling)
     return Field(name, spelled)

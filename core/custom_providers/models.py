@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from ..errors.messages import msg
 from ..providers.model_ids import model_id_problem
 from ..providers.spec import (
     EXTREME_RATIOS,
@@ -44,7 +45,7 @@ def models_of(spec: ProviderSpec, reader: MappingReader, dated: str, *, new: boo
         return tuple(named.values())
     for model in spec.models:
         if model.name in named and unpriced(named[model.name]) == unpriced(model):
-            what = f"{model.name} is changed in nothing here: {spec.label} has it so already. Leave it out or say another value"
+            what = msg("models.is_changed_in_nothing_here", model=model.name, provider=spec.label)
             raise MappingError(reader.at(model.name), what)
     kept = [named.pop(model.name, model) for model in spec.models]
     return (*kept, *named.values())
@@ -62,9 +63,9 @@ def model_of(spec: ProviderSpec, name: str, reader: MappingReader, dated: str, *
     """
     problem = model_id_problem(name)
     if problem:
-        raise MappingError(reader.key, f"the model's name {problem}")
+        raise MappingError(reader.key, msg("models.model_name", problem=problem))
     if name in ("recommended", "auto"):
-        raise MappingError(reader.key, f"{name} is a word of its own: a model has another name")
+        raise MappingError(reader.key, msg("models.is_word_own_model_has", name=name))
     base_name = reader.choice("like", [model.name for model in spec.models])
     base = spec.model(base_name) if base_name else spec.model(name) or spec.model("recommended") or spec.models[0]
     assert base is not None
@@ -87,7 +88,7 @@ def model_of(spec: ProviderSpec, name: str, reader: MappingReader, dated: str, *
             continue
         if offer is None:
             raise MappingError(
-                reader.key, f"{base.name} can't {operation}, so {name} needs to be like a model that can"
+                reader.key, msg("models.cannot_so_needs_be_like", base=base.name, operation=operation, name=name)
             )
         route = offer.endpoint or spec.endpoints[operation]
         if operation in endpoint_of:
@@ -97,10 +98,10 @@ def model_of(spec: ProviderSpec, name: str, reader: MappingReader, dated: str, *
         # Another model's id in its place would be asked for, and paid.
         wire = changes.pop("wire", "") or wires.get(operation) or (offer.model_id if known else "")
         if not wire:
-            raise MappingError(reader.key, f"{name} needs a wire: the id that the provider has for it")
+            raise MappingError(reader.key, msg("models.needs_wire_id_provider_has", name=name))
         model = _with_capabilities(model, operation, replace(offer, model_id=wire, **changes))
     if model.generate is None and model.edit is None:
-        raise MappingError(reader.key, f"{name} can do nothing")
+        raise MappingError(reader.key, msg("models.can_do_nothing", name=name))
     reader.end()
     return model
 
@@ -161,14 +162,14 @@ def _capabilities(reader: MappingReader) -> dict[str, Any]:
     auto = reader.text("auto_ratio")
     if auto:
         if auto not in ("auto", "match_input_image", "omitted", "none"):
-            raise MappingError(reader.at("auto_ratio"), "auto_ratio is one of: auto, match_input_image, omitted, none")
+            raise MappingError(reader.at("auto_ratio"), msg("models.auto_ratio_is_one_auto"))
         facts["auto_ratio"] = OMITTED if auto == "omitted" else "" if auto == "none" else auto
     choices = reader.mapping("choices")
     if choices is not None:
         found: dict[Option, tuple[str, ...]] = {}
         for option, (key, _) in choices.items():
             if option not in OPTIONS:
-                raise MappingError(key, f"choices has no {option[:40]}: {', '.join(OPTIONS)}")
+                raise MappingError(key, msg("models.choices_has_no", option=option[:40], options=", ".join(OPTIONS)))
             found[option] = tuple(choices.texts(option))
         facts["option_values"] = found
     return facts
@@ -181,9 +182,7 @@ def _model_endpoints(spec: ProviderSpec, model: Model, reader: MappingReader) ->
     refuse_unread(spec, reader)
     name, transport = references_of(spec, reader)
     if transport:
-        raise MappingError(
-            reader.at("references"), "how references travel is said of the provider: here references is a field"
-        )
+        raise MappingError(reader.at("references"), msg("models.how_references_travel_is_said"))
     offers = {operation: model.capabilities(operation) for operation in OPERATIONS}
     known = {operation: offer.endpoint or spec.endpoints[operation] for operation, offer in offers.items() if offer}
     return dict(endpoints(known, reader, name))
@@ -220,7 +219,7 @@ def _price(reader: MappingReader, dated: str) -> Price | None:
     prices = {}
     for size, (key, each) in MappingReader(node, "price", empty_name=True).items():
         if size not in ("", *RESOLUTIONS):
-            raise MappingError(key, f"price has no {size[:20]}: {', '.join(RESOLUTIONS)}")
+            raise MappingError(key, msg("models.price_has_no", size=size[:20], resolutions=", ".join(RESOLUTIONS)))
         prices[size] = _dollars(each)
     return Price(prices, reader.source, dated)
 
@@ -228,5 +227,5 @@ def _price(reader: MappingReader, dated: str) -> Price | None:
 def _dollars(node: yaml.Node) -> float:
     value = scalar(node)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1000:
-        raise MappingError(node, "a price is a number of US dollars per picture, for example 0.05")
+        raise MappingError(node, msg("models.price_is_number_us_dollars"))
     return float(value)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..dialects import dialect
+from ..errors.messages import msg
 from ..providers.model_ids import model_id_problem
 from ..providers.spec import Endpoint, Model, Operation, ProviderSpec
 from .endpoints import endpoints, with_fields_of
@@ -32,7 +33,7 @@ def custom_provider(
     template = _template(name, reader, known)
     url = reader.base_url("base_url", template.paths)
     if not url:
-        raise MappingError(reader.at("base_url"), f"{name} needs a base_url")
+        raise MappingError(reader.at("base_url"), msg("provider_entry.needs_base_url", name=name))
     spec = replace(for_another_host(template), id=name, label=reader.label("label") or name, base_url=url)
     return _changed(_with_recommended_wire(spec, reader), reader, dated, new=True)
 
@@ -43,7 +44,7 @@ def overlaid_provider(
     """A built-in provider with the changes that an entry describes. Raises MappingError."""
     if name not in known or known[name].local:
         names = ", ".join(spec.id for spec in known.values() if not spec.local)
-        raise MappingError(reader.key, f"there is no built-in provider {name[:40]}: {names}")
+        raise MappingError(reader.key, msg("provider_entry.there_is_no_built_in", name=name[:40], names=names))
     spec = known[name]
     url = reader.base_url("base_url", spec.paths) or spec.base_url
     if url != spec.base_url:
@@ -53,7 +54,7 @@ def overlaid_provider(
     if _unpriced(changed) == _unpriced(known[name]):
         raise MappingError(
             reader.key,
-            f"{name} is changed in nothing here: all of it is so already. Take it away, or say another value",
+            msg("provider_entry.is_changed_in_nothing_here", name=name),
         )
     return changed
 
@@ -68,7 +69,8 @@ def _template(name: str, reader: MappingReader, known: Mapping[str, ProviderSpec
     dialect_name = reader.choice("dialect", list(by_dialect))
     if not like and not dialect_name:
         raise MappingError(
-            reader.key, f"{name} needs a dialect ({', '.join(by_dialect)}) or like: a provider that is known"
+            reader.key,
+            msg("provider_entry.needs_dialect_like_provider_is", name=name, by_dialect=", ".join(by_dialect)),
         )
     template = known[like] if like else by_dialect[dialect_name]
     if dialect_name and template.dialect != dialect_name:
@@ -85,9 +87,7 @@ def _with_recommended_wire(spec: ProviderSpec, reader: MappingReader) -> Provide
     if problem:
         raise MappingError(reader.at("model"), f"model {problem}")
     if "models" in reader:
-        raise MappingError(
-            reader.at("model"), "model is the id of the recommended model: say it below models as its wire"
-        )
+        raise MappingError(reader.at("model"), msg("provider_entry.model_is_id_recommended_model"))
     recommended = spec.model("recommended")
 
     def renamed(model: Model) -> Model:
@@ -120,13 +120,13 @@ def _changed(spec: ProviderSpec, reader: MappingReader, dated: str, *, new: bool
         endpoints=_endpoints(spec, reader),
     )
     if spec.auth == "key" and any("{project}" in route.path for route in spec.endpoints.values()):
-        raise MappingError(reader.at("paths"), "paths has to be given, with your project in place of {project}")
+        raise MappingError(reader.at("paths"), msg("provider_entry.paths_has_be_given_with"))
     spec = replace(spec, models=tuple(with_fields_of(spec, model, before) for model in spec.models))
     known, models = spec, reader.mapping("models")
     if models is not None:
         found = models_of(spec, models, dated, new=new)
         if not found:
-            raise MappingError(models.key, "models is empty: leave it out, or name one")
+            raise MappingError(models.key, msg("provider_entry.models_is_empty_leave_out"))
         spec = replace(spec, models=found)
     _refuse_unreached(spec, known, reader, models)
     recommended = reader.choice("recommended", [model.name for model in spec.models])
@@ -168,8 +168,12 @@ def _refuse_unreached(
         if unreached:
             raise MappingError(
                 reader.at(word),
-                f"{word} doesn't reach {' and '.join(unreached)}, whose paths and fields are their own: say {word} below "
-                f"models for {'it' if len(unreached) == 1 else 'each of them'}, too",
+                msg(
+                    "provider_entry.does_not_reach_whose_paths",
+                    word=word,
+                    unreached=" and ".join(unreached),
+                    unreached_2="it" if len(unreached) == 1 else "each of them",
+                ),
             )
 
 
@@ -180,6 +184,6 @@ def _retired(spec: ProviderSpec, reader: MappingReader) -> Mapping[str, str]:
     for old in [old for old, _ in each.items()] if each else ():
         assert each is not None
         if spec.model(old) is not None:
-            raise MappingError(each.at(old), f"{old[:60]} is a model that is offered: leave it out of models first")
+            raise MappingError(each.at(old), msg("provider_entry.is_model_is_offered_leave", old=old[:60]))
         found[old] = each.choice(old, [model.name for model in spec.models])
     return {old: new for old, new in found.items() if spec.model(new) is not None}

@@ -26,6 +26,7 @@ from pathlib import Path
 
 import yaml
 
+from ..errors.messages import msg
 from ..files.regular_files import NotReadable, read_regular
 from ..providers.spec import ProviderSpec
 from .mapping_reader import FILE, MappingError, MappingReader, entries
@@ -73,29 +74,31 @@ def _parsed(path: Path, built_in: Mapping[str, ProviderSpec], dated: str) -> Pro
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except NotReadable:
         what = (
-            f"is larger than {MAX_BYTES >> 10} kB, and is not read" if path.is_file() else "is no file, and is not read"
+            msg("providers_file.is_larger_than_kb_is", max_bytes=MAX_BYTES >> 10)
+            if path.is_file()
+            else msg("providers_file.is_no_file_is_not")
         )
         return ProvidersFile(errors=(f"{FILE} {what}",))
     except OSError as error:
-        return ProvidersFile(errors=(f"{FILE} can't be read: {error.strerror or error}",))
+        return ProvidersFile(errors=(msg("providers_file.cannot_be_read", file=FILE, error=error.strerror or error),))
     except UnicodeDecodeError as error:
         number = data.count(b"\n", 0, error.start) + 1
-        return ProvidersFile(errors=(f"{FILE} line {number}: it is not UTF-8 text",))
+        return ProvidersFile(errors=(msg("providers_file.line_is_not_utf_8", file=FILE, number=number),))
     except yaml.reader.ReaderError as error:
         number = text.count("\n", 0, error.position) + 1
-        return ProvidersFile(errors=(f"{FILE} line {number}: a character stands here that is none of text",))
+        return ProvidersFile(errors=(msg("providers_file.line_character_stands_here_is", file=FILE, number=number),))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
         return ProvidersFile(errors=(f"{FILE}{line}: {getattr(error, 'problem', None) or 'it is not YAML'}",))
     except RecursionError:
-        return ProvidersFile(errors=(f"{FILE}: it is nested too deeply",))
+        return ProvidersFile(errors=(msg("providers_file.is_nested_too_deeply", file=FILE),))
     specs: dict[str, ProviderSpec] = {}
     errors: list[str] = []
     top = entries(root, "the file", errors)
     for name, (key, _) in top.items():
         if name not in ("overlays", "providers"):
-            errors.append(str(MappingError(key, f"the file has no {name[:40]}: overlays, providers")))
+            errors.append(str(MappingError(key, msg("providers_file.file_has_no_overlays_providers", name=name[:40]))))
 
     def each(section: str, make: Callable[[str, MappingReader], ProviderSpec]) -> None:
         for name, (key, node) in entries(top[section][1] if section in top else None, section, errors).items():

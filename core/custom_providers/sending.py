@@ -13,6 +13,7 @@ from typing import get_args
 import yaml
 
 from ..dialects import dialect
+from ..errors.messages import msg
 from ..providers.spec import ProviderSpec, ReferenceEncoding
 from .mapping_reader import MappingError, MappingReader
 from .templates import AUTH, dialects, with_inline_references
@@ -22,9 +23,9 @@ _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _SET_WHILE_SENDING = frozenset({"host", "content-type", "content-length", "transfer-encoding", "connection", "expect"})
 """Headers that are set while a request is sent."""
 _ALTERNATIVES: Mapping[str, str] = {
-    "paths": "what stands before its own paths belongs into base_url",
-    "references": "the field has one name only; the words for the transport are " + ", ".join(TRANSPORTS),
-    "poll_seconds": "it answers at once and is never asked how a task stands",
+    "paths": msg("sending.what_stands_before_own_paths"),
+    "references": msg("sending.field_has_one_name_only") + ", ".join(TRANSPORTS),
+    "poll_seconds": msg("sending.answers_at_once_is_never"),
 }
 """What to write instead of an entry that a dialect never reads."""
 
@@ -60,7 +61,7 @@ def references_of(spec: ProviderSpec, reader: MappingReader) -> tuple[str, str]:
         near = re.sub(r"[^a-z0-9]", "", word.lower())
         for transport in TRANSPORTS:
             if near == transport.replace("_", ""):
-                raise MappingError(node, f"references is written {transport}")
+                raise MappingError(node, msg("sending.references_is_written", transport=transport))
         name, transport_said = word, ""
     else:
         each = MappingReader(node, "references", reader.at("references"))
@@ -84,7 +85,9 @@ def _unread(spec: ProviderSpec) -> tuple[str, ...]:
 
 
 def _never_read(spec: ProviderSpec, word: str) -> str:
-    return f"{word} would change nothing: the dialect {spec.dialect} never reads it; {_ALTERNATIVES[word]}"
+    return msg(
+        "sending.would_change_nothing_dialect_never", word=word, dialect=spec.dialect, alternatives=_ALTERNATIVES[word]
+    )
 
 
 def _auth(spec: ProviderSpec, reader: MappingReader) -> ProviderSpec:
@@ -99,9 +102,9 @@ def _auth(spec: ProviderSpec, reader: MappingReader) -> ProviderSpec:
         header, template = _header(each, "header"), each.text("value")
         each.end()
         if not header:
-            raise MappingError(reader.at("auth"), f"auth is one of {', '.join(AUTH)}, or has a header and a value")
+            raise MappingError(reader.at("auth"), msg("sending.auth_is_one_has_header", auth=", ".join(AUTH)))
         if template.count("{key}") != 1 or not template.isascii() or len(template) > 200:
-            what = 'value is what stands in the header, with {key} once for the key: "Token {key}"'
+            what = msg("sending.value_is_what_stands_in")
             raise MappingError(each.at("value"), what)
     return replace(spec, auth_header=header, auth_template=template, auth="key")
 
@@ -109,14 +112,14 @@ def _auth(spec: ProviderSpec, reader: MappingReader) -> ProviderSpec:
 def _header(reader: MappingReader, name: str) -> str:
     text = reader.text(name)
     if text and (not _HEADER.fullmatch(text) or text.lower() in _SET_WHILE_SENDING):
-        raise MappingError(reader.at(name), f"{name} is the name of a header, for example X-API-Key")
+        raise MappingError(reader.at(name), msg("sending.is_name_header_for_example", name=name))
     return text
 
 
 def _idempotency_header(spec: ProviderSpec, reader: MappingReader) -> str:
     header = _header(reader, "idempotency_header")
     if header and header.lower() == spec.auth_header.lower():
-        raise MappingError(reader.at("idempotency_header"), f"{header} carries the key already")
+        raise MappingError(reader.at("idempotency_header"), msg("sending.carries_key_already", header=header))
     return header
 
 
@@ -125,7 +128,13 @@ def _with_transport(spec: ProviderSpec, transport: str, reader: MappingReader) -
     can = dialect(spec.dialect).reference_encodings
     if transport not in can:
         raise MappingError(
-            reader.at("references"), f"references can't be {transport}: the dialect {spec.dialect} has {', '.join(can)}"
+            reader.at("references"),
+            msg(
+                "sending.references_cannot_be_dialect_has",
+                transport=transport,
+                dialect=spec.dialect,
+                can=", ".join(can),
+            ),
         )
     if transport == "upload":
         return _with_uploads(spec, references=transport, above=1 if dialects()[spec.dialect].upload_above else 0)
@@ -152,17 +161,18 @@ def _uploads(spec: ProviderSpec, reader: MappingReader) -> ProviderSpec:
     can = dialect(spec.dialect).reference_encodings
     if "upload_above" in reader:
         if not dialects()[spec.dialect].upload_above:
-            only = "uploads every reference, or none" if "upload" in can else "uploads nothing"
+            only = msg("sending.uploads_every_reference_none") if "upload" in can else "uploads nothing"
             raise MappingError(
-                reader.at("upload_above"), f"upload_above would change nothing: the dialect {spec.dialect} {only}"
+                reader.at("upload_above"),
+                msg("sending.upload_above_would_change_nothing", dialect=spec.dialect, only=only),
             )
         above = reader.number("upload_above", 0, 1, 2_000_000_000)
         spec = _with_uploads(spec, references=spec.reference_encoding, above=above)
     uploading = spec.reference_encoding == "upload" or spec.upload_above
     for word in ("upload_url", "upload_path"):
         if word in reader and not uploading:
-            cure = "say references: upload, too" if "upload" in can else "take it away"
-            what = f"{word} would change nothing: references of {spec.dialect} travel inside the request here; {cure}"
+            cure = msg("sending.say_references_upload_too") if "upload" in can else msg("sending.take_away")
+            what = msg("sending.would_change_nothing_references_travel", word=word, dialect=spec.dialect, cure=cure)
             raise MappingError(reader.at(word), what)
     return replace(
         spec,
@@ -181,15 +191,15 @@ def _forms(spec: ProviderSpec, reader: MappingReader) -> tuple[str, ...]:
     if "forms" not in reader:
         return spec.api_variants if spec.reference_encoding == "multipart" else fitting
     if not spec.api_variants:
-        raise MappingError(
-            reader.at("forms"), f"forms would change nothing: the dialect {spec.dialect} has one form only"
-        )
+        raise MappingError(reader.at("forms"), msg("sending.forms_would_change_nothing_dialect", dialect=spec.dialect))
     forms = reader.choices("forms", list(spec.api_variants))
     if not forms:
-        raise MappingError(reader.at("forms"), f"forms is a list of some of: {', '.join(spec.api_variants)}")
+        raise MappingError(
+            reader.at("forms"), msg("sending.forms_is_list_some", api_variants=", ".join(spec.api_variants))
+        )
     if forms[0] not in fitting:
-        needed = "data_uri or base64" if "json" in forms[0] else "multipart"
-        raise MappingError(reader.at("forms"), f"the form {forms[0]} needs references: {needed}")
+        needed = msg("sending.data_uri_base64") if "json" in forms[0] else "multipart"
+        raise MappingError(reader.at("forms"), msg("sending.form_needs_references", forms=forms[0], needed=needed))
     return forms
 
 
@@ -204,7 +214,5 @@ def _poll_seconds(spec: ProviderSpec, reader: MappingReader) -> tuple[float, flo
     if not found and "poll_seconds" not in reader:
         return spec.poll_seconds
     if len(found) != 2 or found[0] > found[1]:
-        raise MappingError(
-            reader.at("poll_seconds"), "poll_seconds is the first pause and the longest, for example [2, 5]"
-        )
+        raise MappingError(reader.at("poll_seconds"), msg("sending.poll_seconds_is_first_pause"))
     return found[0], found[1]

@@ -13,6 +13,7 @@ from typing import Any
 from ..config.settings import Settings
 from ..config.settings_file import rewrite
 from ..errors import ConfigError
+from ..errors.messages import msg
 from ..providers import BUILT_IN
 from ..providers.spec import ProviderSpec
 from .mapping_reader import MappingError, MappingReader, form_node
@@ -41,7 +42,7 @@ def known_specs(settings: Settings, from_file: Mapping[str, ProviderSpec] | None
 def spec_of(name: str, entry: Any) -> ProviderSpec:
     """The provider that the form describes. Fields that the form doesn't have are ignored. Raises ConfigError."""
     if not isinstance(entry, Mapping):
-        raise refused("A provider is an object with label, base_url, dialect and auth")
+        raise refused(msg("settings_form.provider_is_object_with_label"))
     given = {field: entry[field] for field in _FIELDS if entry.get(field) not in (None, "")}
     try:
         reader = form_reader(name, {"dialect": "", "auth": _DEFAULT_AUTH, **given})
@@ -59,7 +60,7 @@ def refused(what: str, cure: str = "") -> ConfigError:
     """The error for an entry that can't be used."""
     # In the file the line's number begins the sentence. A field's name stays as it is.
     what = what[:1].upper() + what[1:] if what.startswith(("the ", "a ")) else what
-    return ConfigError(what, cure=cure or "Correct it and save again")
+    return ConfigError(what, cure=cure or msg("settings_form.correct_save_again"))
 
 
 def save(home: Path, name: str, entry: Any) -> ProviderSpec:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from ..errors.messages import msg
 from ..providers import BUILT_IN
 from ..providers.spec import ProviderSpec
 
@@ -85,7 +86,4 @@ def id_problem(name: str) -> str:
     reserved = name in _RESERVED or any(f"{name}_".startswith(f"{known}_") for known in BUILT_IN)
     if _ID.fullmatch(name) and not reserved:
         return ""
-    return (
-        "A provider's id has 2 to 32 small letters, digits or _, begins with a letter, and is no built-in one, "
-        "alone or followed by _"
-    )
+    return msg("templates.provider_id_has_2_32")

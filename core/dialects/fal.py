@@ -20,6 +20,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import Fault, Kind
+from ..errors.messages import msg
 from ..http.body import Body, Raw, json_body
 from ..http.status import is_missing_route
 from .base.polling import PollingDialect, follow_task, path_segment, same_origin_url, unknown_task
@@ -234,7 +235,7 @@ def _error_types(reply: Reply) -> list[str]:
 
 
 def _removed() -> Fault:
-    return Fault("task", "it was cancelled while it waited in the queue", None, unbilled=True)
+    return Fault("task", msg("fal.was_cancelled_while_waited_in"), None, unbilled=True)
 
 
 def _unbilled(reply: Reply) -> bool | None:

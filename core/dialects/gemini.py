@@ -16,6 +16,7 @@ import re
 from typing import Any
 
 from ..errors import Fault
+from ..errors.messages import msg
 from ..http.body import Body, Inline, Raw, json_body
 from .base.dialect import BaseDialect
 from .base.step import Done, Failed, Job, Reply, Send, State, Step, Wait
@@ -31,9 +32,7 @@ CATEGORIES = tuple(
 _FILES = "/upload/v1beta/files"
 _UPLOAD = "upload"
 """Stands in `places` of a state, which says how each reference travels: "" inside the body, a URL, or this: uploaded first."""
-DRAFT = (
-    "The model gave only a draft that it drew while thinking, and no finished picture: queue with another seed for one"
-)
+DRAFT = msg("gemini.model_gave_only_draft_drew")
 _PROCESSING_POLLS = 30
 _SOURCES = 20
 
@@ -65,7 +64,7 @@ class Gemini(BaseDialect):
             after: State = {**state, "at": "processing", "polls": polls + 1}
             return Wait(1.0, Send("GET", job.url(f"/v1beta/{name}"), after), progress="processing")
         if stage not in ("ACTIVE", "") or not uri.startswith(("http://", "https://")):
-            failure = f"reference {index + 1} could not be uploaded {stage}".strip()
+            failure = msg("gemini.reference_could_not_be_uploaded", index=index + 1, stage=stage).strip()
             return Failed(Fault("task", failure, reply.status))
         places = [*state["places"][:index], uri, *state["places"][index + 1 :]]
         return self.submit(job, {"places": places}, (index, uri))
@@ -77,7 +76,7 @@ class Gemini(BaseDialect):
             request_id = gemini_errors.request_id(reply, value)
             return Done(found.images, text, request_id=request_id, notices=(DRAFT,) if found.is_draft else ())
         if found.has_broken_image:
-            broken = "a picture whose data or address can't be read"
+            broken = msg("gemini.picture_whose_data_address_cannot")
             return Failed(Fault("unreadable", broken, reply.status, request_id=reply.request_id))
         return Failed(gemini_errors.declined(reply, value, found.text))
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import Fault, Kind
+from ..errors.messages import msg
 from ..http.body import Inline, json_body
 from ..redaction.text import redact
 from .base.dialect import BaseDialect
@@ -61,7 +62,7 @@ class OpenRouter(BaseDialect):
         fault = self.fault(job, reply)
         if state["form"] == "chat" and fault.kind == "server" and fault.status == 500:
             name = f"NANO_BANANA_{job.spec.id.upper()}_FORM"
-            cure = f"Queue again in a few minutes; a model that makes pictures only needs {name}=images"
+            cure = msg("openrouter.queue_again_in_few_minutes", name=name)
             fault = replace(fault, cure=cure)
         return Failed(fault)
 

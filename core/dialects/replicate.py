@@ -18,6 +18,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from ..errors.messages import msg
 from ..http.body import json_body, multipart_body
 from ..http.status import is_missing_route
 from .base.polling import PollingDialect, follow_task, path_segment, same_origin_url
@@ -28,7 +29,7 @@ from .base.variants import first_variants, next_variant, with_learned_variants
 from .parsing.error_parsing import unreadable
 
 _CONTENT = re.compile(r"\bE005\b")
-_TOO_LATE = "Replicate keeps a picture for an hour only: queue again to pay for a new one"
+_TOO_LATE = msg("replicate.replicate_keeps_picture_for_hour")
 
 
 class Replicate(PollingDialect):
@@ -96,7 +97,7 @@ def _explained(failed: Failed, value: dict[str, Any]) -> Failed:
         fault = replace(fault, kind="content")
     if value.get("data_removed") is True:
         # It was made and paid; an hour later it is gone.
-        words = fault.message or "its output has been deleted"
+        words = fault.message or msg("replicate.output_has_been_deleted")
         gone = replace(fault, kind="download", message=words, status=None, unbilled=False, cure=_TOO_LATE)
         return replace(failed, fault=gone)
     status = status_of(value)

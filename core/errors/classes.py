@@ -26,6 +26,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from .messages import joined, msg
+
 Charged = Literal["no", "maybe", "yes"]
 
 Kind = Literal[
@@ -62,11 +64,7 @@ Kind = Literal[
 ]
 """What kind of failure it is; the retry policy and the run decide by it, never by the text."""
 
-MONEY: dict[Charged, str] = {
-    "no": "Nothing was charged.",
-    "maybe": "The provider may have charged for it.",
-    "yes": "The provider has charged for it.",
-}
+MONEY: dict[Charged, str] = {"no": msg("money.no"), "maybe": msg("money.maybe"), "yes": msg("money.yes")}
 
 
 class NanoBananaError(Exception):
@@ -110,8 +108,8 @@ class NanoBananaError(Exception):
     @property
     def message(self) -> str:
         """The whole text for the user."""
-        named = f"Request id: {self.request_id}." if self.request_id else ""
-        return " ".join(part for part in (self.what, self.money, self.cure, named) if part)
+        named = msg("error.request_id", request_id=self.request_id) if self.request_id else ""
+        return joined(self.what, self.money, self.cure, named)
 
     @property
     def reason(self) -> str:
@@ -357,5 +355,6 @@ CLASS_OF: dict[Kind, type[NanoBananaError]] = {
 
 def sentence(text: str) -> str:
     """`text` with a full stop where it has none."""
-    text = text.strip()
+    if text != text.strip():
+        text = text.strip()
     return text if not text or text[-1] in '.!?"' or text.endswith(".'") else text + "."

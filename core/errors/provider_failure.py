@@ -5,33 +5,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .classes import CLASS_OF, Charged, Kind, NanoBananaError, sentence
+from .messages import filled, joined, msg
 
-_CURES: dict[Kind, str] = {
-    "credit": "Top up the account at the provider, or choose another provider.",
-    "quota": "The key is fine, but its quota is used up: wait for it to renew or enable billing at the provider.",
-    "account": "Look for mail from the provider, ask it, or choose another provider.",
-    "region": "Choose another provider, or reach this one through a proxy in a place that it serves (NANO_BANANA_PROXY).",
-    "bot_protection": "Try another network or a proxy (NANO_BANANA_PROXY), or ask the provider to let API requests pass.",
-    "proxy": "Correct NANO_BANANA_PROXY, or HTTPS_PROXY and HTTP_PROXY of this machine, or ask whoever runs the proxy.",
-    "certificate": "If a proxy of your company opens secure connections, name the file of its certificate in "
-    "NANO_BANANA_CA_BUNDLE.",
-    "rate": "Queue again later, lower max_parallel, or choose another provider.",
-    "busy": "Queue again in a few minutes, or choose another provider.",
-    "content": "Change the prompt or the reference images; safety_tolerance may help where the provider has it.",
-    "empty": "Change the prompt, ask plainly for a picture, or queue again with another seed.",
-    "invalid": "The provider's words above say what it did not accept: change that input.",
-    "too_large": "Scale the references down, send fewer, or set reference_format to jpeg.",
-    "model": "Choose another model, or check the address and model_override: providers retire and rename models.",
-    "server": "Queue again in a few minutes; if it stays, ask the provider{with_id}.",
-    "unreadable": "Check that the provider's address is its API and not a web page; else ask the provider.",
-    "task": "Queue again with another seed or prompt; if it stays, ask the provider.",
-    "task_lost": "Look at the provider's own list of requests, then queue again: you are asked before it is paid again.",
-    "network": "Check the internet connection, proxy and firewall of this machine, then queue again.",
-    "timeout": "Raise the timeout in ProviderConfig, choose a smaller resolution, or try again later.",
-    "download": "Queue again: the finished picture is fetched without paying where it can still be found.",
-    "picture": "Queue again with another seed, or ask the provider.",
-    "ledger": "Free some space, make the pack's data folder writable, or name another one in NANO_BANANA_HOME.",
-}
+_CURES: frozenset[Kind] = frozenset(
+    {
+        "credit",
+        "quota",
+        "account",
+        "region",
+        "bot_protection",
+        "proxy",
+        "certificate",
+        "rate",
+        "busy",
+        "content",
+        "empty",
+        "invalid",
+        "too_large",
+        "model",
+        "server",
+        "unreadable",
+        "task",
+        "task_lost",
+        "network",
+        "timeout",
+        "download",
+        "picture",
+        "ledger",
+    }
+)
+"""Kinds whose cure stands in the catalogue as `cure.<kind>`."""
 
 
 @dataclass(frozen=True)
@@ -62,18 +65,15 @@ def failure(
 
     `task` is its number there, which it did not say; `kept` names the file in the results folder that holds its answer.
     """
-    said = f' It said: "{_unstopped(fault.message)}".' if fault.message else ""
-    said += f" Its task is {task}." if task else ""
+    said = msg("failure.it_said", words=_unstopped(fault.message)) if fault.message else ""
+    said += msg("failure.its_task", task=task) if task else ""
     status = f" (HTTP {fault.status})" if fault.status else ""
-    if fault.kind == "key" and fault.status == 403:
-        what = what or _DENIED
-    opening = what or fault.opening or _OPENINGS.get(fault.kind, "{label} could not make the picture{status}.")
-    cure = fault.cure or (key_hint if fault.kind == "key" else "") or _CURES.get(fault.kind, "")
-    cure = cure.replace("{with_id}", " with the request id" if fault.request_id else "")
+    opening = what or _opening(fault)
+    cure = fault.cure or (key_hint if fault.kind == "key" else "") or _cure(fault)
     if kept:
-        cure = f"{sentence(cure)} {_READ_AGAIN.format(kept=kept)}".strip()
+        cure = joined(sentence(cure), msg("cure.read_again", kept=kept))
     return CLASS_OF[fault.kind](
-        opening.replace("{label}", label).replace("{status}", status) + said,
+        filled(opening, label=label, status=status) + said,
         cure=cure,
         charged=charged,
         status=fault.status,
@@ -81,33 +81,43 @@ def failure(
     )
 
 
-_READ_AGAIN = (
-    "The answer is kept in the results folder as {kept}: Read again in the results panel looks into it anew, free, for "
-    "example after an update."
+_OPENINGS: frozenset[Kind] = frozenset(
+    {
+        "key",
+        "credit",
+        "quota",
+        "account",
+        "region",
+        "bot_protection",
+        "proxy",
+        "certificate",
+        "rate",
+        "busy",
+        "content",
+        "empty",
+        "invalid",
+        "model",
+        "server",
+        "unreadable",
+        "task",
+        "task_lost",
+        "download",
+        "too_large",
+    }
 )
-_DENIED = "{label} denied access{status}: the key isn't allowed to do this, or the account is restricted."
-_OPENINGS: dict[Kind, str] = {
-    "key": "{label} refused the key{status}: it is wrong, revoked or not allowed to use this API.",
-    "credit": "{label} says that the account has no credit left{status}.",
-    "quota": "{label} says that the account's quota is used up{status}.",
-    "account": "{label} has limited or disabled this account{status}.",
-    "region": "{label} is not served where this machine is{status}.",
-    "bot_protection": "The bot protection in front of {label} turned the request away{status}; the key was not looked at.",
-    "proxy": "The proxy between this machine and {label} turned the request away{status}.",
-    "certificate": "The secure connection to {label} could not be made.",
-    "rate": "{label} limits how many requests this key may send{status}.",
-    "busy": "{label} is overloaded or has no free capacity{status}; the fault is on its side.",
-    "content": "{label} declined this prompt or picture for its content{status}.",
-    "empty": "{label} answered without a picture{status}.",
-    "invalid": "{label} did not accept the request{status}.",
-    "model": "{label} does not know this model or address{status}.",
-    "server": "{label} failed{status}; the fault is on its side.",
-    "unreadable": "{label} answered something that is not the API's JSON{status}.",
-    "task": "{label} could not finish the task{status}.",
-    "task_lost": "{label} accepted the task and does not know it any more{status}.",
-    "download": "{label} no longer has the finished picture{status}.",
-    "too_large": "{label} found the request too large{status}.",
-}
+"""Kinds whose first sentence stands in the catalogue as `opening.<kind>`."""
+
+
+def _opening(fault: Fault) -> str:
+    if fault.kind == "key" and fault.status == 403:
+        return msg("opening.denied")
+    return fault.opening or msg(f"opening.{fault.kind if fault.kind in _OPENINGS else 'other'}")
+
+
+def _cure(fault: Fault) -> str:
+    if fault.kind not in _CURES:
+        return ""
+    return msg("cure.server_with_id" if fault.kind == "server" and fault.request_id else f"cure.{fault.kind}")
 
 
 def _unstopped(words: str) -> str:

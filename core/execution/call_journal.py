@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LedgerFailed
+from ..errors.messages import msg
 from ..ledger.journal import Journal
 from ..ledger.kept_answers import KeptAnswer
 from .call_key import CallKey
@@ -50,7 +51,9 @@ class CallJournal:
     def write_incoming(self, number: int, data: bytes) -> bool:
         """Puts the provider's bytes on disk, before anybody looks into them; False when they are not there."""
         name = self._status.fingerprint(number)
-        return self._write(lambda: self._journal.write_incoming(name, data), "A picture could not be stored")
+        return self._write(
+            lambda: self._journal.write_incoming(name, data), msg("call_journal.picture_could_not_be_stored")
+        )
 
     def store(self, number: int, usd: float | None, *, read: bool) -> bool:
         """Marks a picture as stored, whose bytes are in the incoming folder; False where that could not be written.
@@ -62,7 +65,7 @@ class CallJournal:
             lambda: self._journal.mark_stored(
                 name, outcome.text, usd, outcome.request_id, notices=self._notices, read=read
             ),
-            "A picture could not be stored",
+            msg("call_journal.picture_could_not_be_stored"),
         )
 
     def reader(self, number: int) -> Callable[[], bytes]:
@@ -79,7 +82,7 @@ class CallJournal:
 
     def keep_extra(self, data: bytes) -> None:
         keep = partial(self._journal.store_extra, self._status.fingerprints[0], data, self._status.outcome.text)
-        self._write(keep, "An extra picture could not be stored")
+        self._write(keep, msg("call_journal.extra_picture_could_not_be"))
 
     def keep_answer(self, answer: KeptAnswer) -> Path | None:
         """Writes an answer to disk without the key; gives where, None when it can't be written."""
@@ -102,7 +105,7 @@ class CallJournal:
                 status.advance_picture(number, Unheard())
             charge = status.charge_of(number)
             remains = charge.disposition if isinstance(charge, Failed) else "final"
-            reason = error.reason if error else "it could not be stored"
+            reason = error.reason if error else msg("call_journal.could_not_be_stored")
             name = status.fingerprint(number)
             try:
                 uids = self._journal.mark_failed(
@@ -118,12 +121,12 @@ class CallJournal:
             except Exception:  # a bug of ours must not keep other calls waiting for this picture
                 log.exception("the end of a call to %s could not be written down", status.target.spec.id)
 
-    def _write(self, step: Callable[[], None], what: str = "The journal could not be written") -> bool:
+    def _write(self, step: Callable[[], None], what: str = msg("call_journal.journal_could_not_be_written")) -> bool:
         try:
             step()
         except LedgerFailed as error:
             notices = self._status.outcome.notices
-            notice = f"{what}: {error.reason} Save this picture: the next run may have to pay for it again"
+            notice = msg("call_journal.save_picture_next_run_may", what=what, reason=error.reason)
             if notice not in notices:
                 notices.append(notice)
             log.warning("%s", notice)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..errors import Fault, NanoBananaError, Stopped, failure
+from ..errors.messages import msg
 from ..images.picture import Picture
 from .call import Call
 from .charge import STILL_RUNNING
@@ -104,16 +105,18 @@ class CallMonitor:
                 task.fail(error, outcome.uids.get(number, ""), outcome.answer)
         if outcome.extras:
             more = "1 picture more" if outcome.extras == 1 else f"{outcome.extras} pictures more"
-            where = "they are kept in the results panel, not in the outputs"
-            report.add_notices([f"{call.spec_label} sent {more} than were asked for: {where}"])
+            where = msg("call_monitor.they_are_kept_in_results")
+            report.add_notices(
+                [msg("call_monitor.sent_than_were_asked_for", spec_label=call.spec_label, more=more, where=where)]
+            )
         if outcome.attempts:
             report.add_request(outcome.request_id, outcome.seconds, outcome.attempts)
         count = len(outcome.images)
         if call.claim is None:
             report.add_cost(outcome.usd, running.price, count + outcome.extras)
         elif count:
-            what = "1 picture that was" if count == 1 else f"{count} pictures that were"
-            report.add_notices([f"{what} paid for earlier came from {call.spec_label} without paying again"])
+            what = msg("call_monitor.1_picture_was") if count == 1 else msg("call_monitor.pictures_were", count=count)
+            report.add_notices([msg("call_monitor.paid_for_earlier_came_from", what=what, spec_label=call.spec_label)])
 
     def _detach_late(self, running: RunningCall) -> None:
         """The timeout is over: the node goes on, the call is still waited for in the background."""
@@ -124,8 +127,9 @@ class CallMonitor:
             Fault("timeout"),
             call.spec_label,
             STILL_RUNNING,
-            what=f"{call.spec_label} has not answered within {call.target.timeout} s. The pack goes on waiting for "
-            "it in the background, and queueing again takes the picture if it arrives",
+            what=msg(
+                "call_monitor.has_not_answered_within_pack", spec_label=call.spec_label, timeout=call.target.timeout
+            ),
         )
         for task in running.tasks:
             if task is not None:
@@ -136,11 +140,11 @@ class CallMonitor:
         call.detached = True
         if self._limiter.withdraw(call.target.account, running.queued):
             self._ledger.mark_failed(
-                call.fingerprints, call.charged, "it was not sent", resumable=call.claim is not None
+                call.fingerprints, call.charged, msg("call_monitor.was_not_sent"), resumable=call.claim is not None
             )
         for task in running.tasks:
             if task is not None:
-                task.error = Stopped("The run was stopped before it came back", charged=call.charged)
+                task.error = Stopped(msg("call_monitor.run_was_stopped_before_came"), charged=call.charged)
 
 
 def _error_of(call: Call, number: int, cause: NanoBananaError | None) -> NanoBananaError | None:
@@ -148,7 +152,7 @@ def _error_of(call: Call, number: int, cause: NanoBananaError | None) -> NanoBan
     error = call.outcome.error_of(number)
     if error is None or error.kind != "stopped" or cause is None:
         return error
-    return Stopped(f"It was not sent, because of an earlier failure: {cause.reason}", cure=cause.cure)
+    return Stopped(msg("call_monitor.was_not_sent_because_earlier", reason=cause.reason), cure=cause.cure)
 
 
 def _release_references(running: RunningCall, uses: Counter[Picture]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from ..dialects.base.step import Done, Failed, ImageRef, Job, Reply
 from ..errors import Fault
+from ..errors.messages import msg
 from ..images.picture import UnreadablePicture, decode, measure, pixel_digest
 from ..redaction.text import redact
 
@@ -62,7 +63,7 @@ def without_echoes(
     kept = tuple(found for found in done.images if not is_echo(found))
     if kept:
         return replace(done, images=kept)
-    provider_message = redact(done.text) or "only the reference images came back"
+    provider_message = redact(done.text) or msg("echoes.only_reference_images_came_back")
     fault = Fault("empty", provider_message, reply.status, request_id=done.request_id or reply.request_id)
     return Failed(fault, task)
 

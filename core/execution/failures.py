@@ -20,6 +20,7 @@ from ..errors import (
     Stopped,
     failure,
 )
+from ..errors.messages import msg
 from ..http.download import DownloadFailed
 from ..http.failures import RequestFailed
 from ..keys.sources import variables
@@ -27,17 +28,9 @@ from ..planning.plan import Target
 from ..redaction.text import public_url
 from . import retry_policy
 
-_NEVER_FETCHED = (
-    "It can't be fetched from here, and asking again won't change that: have this provider answer with base64 where its "
-    "API has that (constants: {response_format: b64_json} in providers.yaml), or choose another and tell this one"
-)
-_TOO_LONG = (
-    "Ask for fewer or smaller pictures at once; whether it was charged stands on the provider's own page of usage"
-)
-_TOO_LARGE = (
-    "Open the file in an image editor, or ask for a smaller picture: queueing the same request again pays nothing and "
-    "finds this file"
-)
+_NEVER_FETCHED = msg("failure.cannot_be_fetched_from_here")
+_TOO_LONG = msg("failure.ask_for_fewer_smaller_pictures")
+_TOO_LARGE = msg("failure.open_file_in_image_editor")
 
 
 @dataclass(frozen=True)
@@ -57,56 +50,56 @@ class FailureMessages:
         """
         spec = self.target.spec
         place = self.target.key.source if self.target.key else variables(spec, self.target.profile)[0]
-        hint = f"Check the key in {place}: it has to be valid for {spec.label} and allowed to make images"
+        hint = msg("failure.check_key_in_has_be", place=place, provider=spec.label)
         name = f"{kept.parent.name}/{kept.name}" if kept else ""
         return failure(fault, spec.label, charged, key_hint=hint, task=task, kept=name)
 
     def too_long(self, why: str, charged: Charged, task: str, kept: Path | None) -> NanoBananaError:
         """An answer that was not read to its end. `task`: the provider's id of what it accepted before; it is asked for
         again by the next run."""
-        what = f"{self.label} sent an answer that was not read: {why}"
-        cure = "Queueing again asks for it anew, without paying again" if task else ""
+        what = msg("failure.sent_answer_was_not_read", provider=self.label, why=why)
+        cure = msg("failure.queueing_again_asks_for_anew") if task else ""
         name = f"{kept.parent.name}/{kept.name}" if kept else ""
         return failure(
             Fault("unreadable", cure=cure or _TOO_LONG), self.label, charged, what=what, task=task, kept=name
         )
 
     def not_sent(self) -> Stopped:
-        return Stopped("It was not sent: the run ended before its turn")
+        return Stopped(msg("failure.was_not_sent_run_ended"))
 
     def unreachable(self, broken: RequestFailed, charged: Charged) -> NanoBananaError:
         """It never arrived."""
-        what = f"{self.label} could not be reached: {broken.why}"
+        what = msg("failure.could_not_be_reached", provider=self.label, why=broken.why)
         return failure(Fault(broken.kind, cure=broken.cure), self.label, charged, what=what)
 
     def answer_lost(self, broken: RequestFailed, charged: Charged) -> NanoBananaError:
         """It arrived, or may have."""
         unread = broken.kind == "unreadable"
-        lacking = "its answer can't be read" if unread else "no answer came back"
-        what = f"The request reached {self.label}, but {lacking}: {broken.why}"
+        lacking = msg("failure.answer_cannot_be_read") if unread else msg("failure.no_answer_came_back")
+        what = msg("failure.request_reached_but", provider=self.label, lacking=lacking, why=broken.why)
         kind: Kind = "timeout" if broken.timed_out else "unreadable" if unread else "network"
         return failure(Fault(kind), self.label, charged, what=what)
 
     def task_lost(self, task: str, broken: RequestFailed, charged: Charged) -> NanoBananaError:
-        what = f"{self.label} took the task {task}, but it could not be followed: {broken.why}"
+        what = msg("failure.took_task_but_could_not", provider=self.label, task=task, why=broken.why)
         return failure(Fault(broken.kind, cure=broken.cure), self.label, charged, what=what)
 
     def out_of_time(self, task: str, charged: Charged) -> NanoBananaError:
         """`task` is empty where the provider has named none."""
-        named = f" with the task {task}" if task else ""
-        what = f"{self.label} has not finished{named} in time"
+        named = msg("failure.with_task", task=task) if task else ""
+        what = msg("failure.has_not_finished_in_time", provider=self.label, named=named)
         return failure(Fault("timeout"), self.label, charged, what=what)
 
     def unsafe_address(self, why: str, charged: Charged) -> NanoBananaError:
         """An address that must not be asked."""
-        cure = "Check the provider's address; nothing in your network is asked for a provider"
+        cure = msg("failure.check_provider_address_nothing_in")
         return self.error(Fault("address", why, cure=cure), charged)
 
     def redirected(self, reply: Reply, charged: Charged) -> AddressRefused:
         where = public_url(reply.headers.get("location", "")) or "another address"
         return AddressRefused(
-            f"{self.label} sends requests on to {where}, and a key is never sent along",
-            cure="If that is the provider's right address, set it as its base URL",
+            msg("failure.sends_requests_on_key_is", provider=self.label, where=where),
+            cure=msg("failure.if_is_provider_right_address"),
             charged=charged,
             status=reply.status,
         )
@@ -114,40 +107,40 @@ class FailureMessages:
     def images_lacking(self, came: int, asked: int, charged: Charged) -> NanoBananaError:
         """Fewer pictures than were asked for, in an answer without an error."""
         return Incomplete(
-            f"{self.label} gave {came} of {asked} pictures",
+            msg("failure.gave_pictures", provider=self.label, came=came, asked=asked),
             charged=charged,
-            cure="Queue again: only what is missing is asked for",
+            cure=msg("failure.queue_again_only_what_is"),
         )
 
     def not_downloaded(self, error: DownloadFailed, url: str, task: str, charged: Charged) -> NanoBananaError:
         """A finished picture that its address doesn't give."""
         where = f"from {public_url(url)}" + (f" (task {task})" if task else "")
         if error.forbidden:
-            names = "an address inside itself" if error.private else "an address that leads nowhere"
-            what = f"{self.label} has finished a picture, but its server names {names} for it: {error}"
+            names = msg("failure.address_inside_itself") if error.private else msg("failure.address_leads_nowhere")
+            what = msg("failure.has_finished_picture_but_server", provider=self.label, names=names, error=error)
             return failure(Fault("download", cure=_NEVER_FETCHED), self.label, charged, what=what, task=task)
-        what = f"A finished picture {where} could not be read: {error}"
+        what = msg("failure.finished_picture_could_not_be", where=where, error=error)
         return failure(Fault("download", cure=error.cure), self.label, charged, what=what)
 
     def not_an_image(self, why: str, url: str, kept: Path | None, charged: Charged) -> NanoBananaError:
         """Bytes that are no picture; `kept` is where they are."""
         where = f" from {public_url(url)}" if url else ""
-        bytes_are = f". Its bytes are kept in the pack's data folder as {kept.parent.name}/{kept.name}" if kept else ""
-        what = f"A finished picture{where} could not be read: {why}{bytes_are}"
+        bytes_are = msg("failure.bytes_are_kept_in_pack", parent=kept.parent.name, kept=kept.name) if kept else ""
+        what = msg("failure.finished_picture_could_not_be_read", where=where, why=why, bytes_are=bytes_are)
         return failure(Fault("download" if url else "picture"), self.label, charged, what=what)
 
     def pack_failed(self, error: Exception, charged: Charged) -> NanoBananaError:
         return PackBug(
-            f"The pack itself failed ({type(error).__name__})",
+            msg("failure.pack_itself_failed", name=type(error).__name__),
             charged=charged,
-            cure="Please report this with the lines in ComfyUI's log",
+            cure=msg("failure.please_report_with_lines_in"),
         )
 
 
 def too_large(label: str, why: str, file: str, charged: Charged) -> NanoBananaError:
     """A picture that is kept in the results folder as `file` and is too large to be decoded."""
-    where = f"Its bytes are kept in the results folder as {file[:2]}/{file}"
-    what = f"A finished picture is too large to be decoded here: {why}. {where}"
+    where = msg("failure.bytes_are_kept_in_results", file=file[:2], file_2=file)
+    what = msg("failure.finished_picture_is_too_large", why=why, where=where)
     return failure(Fault("picture", cure=_TOO_LARGE), label, charged, what=what)
 
 
@@ -162,7 +155,11 @@ def after_waiting(fault: Fault, stop: retry_policy.GiveUp, waited: float) -> Fau
         return _asks_to_wait(fault, stop.wait)
     if waited < 1:
         return fault
-    later = "queue again in a few minutes" if fault.kind == "busy" else "queue again later, lower max_parallel"
+    later = (
+        msg("failure.queue_again_in_few_minutes")
+        if fault.kind == "busy"
+        else msg("failure.queue_again_later_lower_max")
+    )
     return replace(
         fault,
         cure=f"It was waited for {retry_policy.format_seconds(waited)}: {later}, raise the timeout in ProviderConfig, or "

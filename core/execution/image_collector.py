@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from ..dialects.base.step import Done, ImageRef
 from ..errors import ConfigError, NanoBananaError
+from ..errors.messages import msg
 from ..http.download import DownloadFailed, download
 from ..http.transport import Transport
 from ..images.picture import TooLarge, UnreadablePicture, decode, pixel_digest, sniff
@@ -152,7 +153,7 @@ class ImageCollector:
                 data = found.read() or download(transport, found.url, FREE_SECONDS)
                 digest = _digest_of(data)
             except (DownloadFailed, UnreadablePicture, ConfigError) as error:
-                outcome.notices.append(f"{label} sent an extra picture that could not be read: {error}")
+                outcome.notices.append(msg("image_collector.sent_extra_picture_could_not", label=label, error=error))
                 continue
             if digest in seen:
                 continue
@@ -161,7 +162,9 @@ class ImageCollector:
             self._journal.keep_extra(data)
         left_out = len(extras) - MOST_EXTRAS
         if left_out > 0:
-            outcome.notices.append(f"{label} sent {left_out} more extra pictures, which were not kept")
+            outcome.notices.append(
+                msg("image_collector.sent_more_extra_pictures_which", label=label, left_out=left_out)
+            )
 
 
 def _digest_of(data: bytes) -> str:

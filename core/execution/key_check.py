@@ -15,6 +15,7 @@ from ..dialects.base.step import Reply
 from ..dialects.parsing.error_parsing import claimed_status, fault_of, unreadable
 from ..dialects.parsing.reading import NotJson, read_json
 from ..errors import ConfigError, failure
+from ..errors.messages import msg
 from ..http.connections import UnsafeAddress
 from ..http.failures import RequestFailed
 from ..http.transport import Cancelled, TooLong, Transport
@@ -42,14 +43,14 @@ def check_key(target: Target) -> Checked:
     """Tests the key of a target. Raises ConfigError when the address or a proxy setting makes no sense."""
     spec = target.spec
     if not spec.needs_key:
-        return Checked("works", f"{spec.label} needs no key")
+        return Checked("works", msg("key_check.needs_no_key", provider=spec.label))
     if target.key is None:
-        return Checked("unproven", f"There is no key for {spec.label} to test")
+        return Checked("unproven", msg("key_check.there_is_no_key_for", provider=spec.label))
     # A service account's document has its private key in it: it signs for tokens, and is never sent itself.
     if not spec.key_check or spec.auth != "key":
         return Checked(
             "unproven",
-            f"{spec.label} has no free way to test a key: it is tried with the first picture. A wrong key costs nothing",
+            msg("key_check.has_no_free_way_test", provider=spec.label),
         )
     transport = Transport(target.base_url, target.proxy, target.ca_bundle)
     url, deadline = target.base_url + spec.key_check, time.monotonic() + SECONDS
@@ -59,10 +60,11 @@ def check_key(target: Target) -> Checked:
     except RequestFailed as error:
         advice = f". {error.cure}" if error.cure else ""
         return Checked(
-            "unreachable", f"{spec.label} can't be reached: {error.why}{advice}. Nothing is known about the key"
+            "unreachable",
+            msg("key_check.cannot_be_reached_nothing_is", provider=spec.label, why=error.why, advice=advice),
         )
     except (TooLong, UnsafeAddress, Cancelled) as error:
-        return Checked("unreachable", f"{spec.label} can't be asked: {error}")
+        return Checked("unreachable", msg("key_check.cannot_be_asked", provider=spec.label, error=error))
     finally:
         transport.close()
     if reply.ok:
@@ -73,29 +75,32 @@ def check_key(target: Target) -> Checked:
         except NotJson:
             return Checked(
                 "unreachable",
-                f"What answers at {spec.label}'s address is not its API{_named(reply)}: check the address. Nothing is known "
-                "about the key",
+                msg("key_check.what_answers_at_address_is", provider=spec.label, named=_named(reply)),
             )
     if reply.ok:
-        return Checked("works", f"{spec.label} takes the key")
+        return Checked("works", msg("key_check.takes_key", provider=spec.label))
     fault = fault_of(reply)
     if fault.kind in _IN_BETWEEN:
         refusal = failure(fault, spec.label, "no")
         message = Scrubber([target.key.value]).text(f"{refusal.what} {refusal.cure}")
-        return Checked("unreachable", f"{message} Nothing is known about the key")
+        return Checked("unreachable", msg("key_check.nothing_is_known_about_key", message=message))
     if fault.kind in ("credit", "quota"):
-        return Checked("no credit", f"{spec.label} takes the key, but the account has no credit or quota left")
+        return Checked("no credit", msg("key_check.takes_key_but_account_has", provider=spec.label))
     if reply.status == 401 or fault.kind in ("key", "account"):
         said = f': "{Scrubber([target.key.value]).text(redact(fault.message, 160))}"' if fault.message else ""
-        return Checked("refused", f"{spec.label} refuses the key (HTTP {reply.status}){said}")
+        return Checked(
+            "refused", msg("key_check.refuses_key_http", provider=spec.label, status=reply.status, said=said)
+        )
     if reply.status in (400, 404, 405, 422):
-        return Checked("unproven", f"{spec.label} answers and did not refuse the key; the first picture will prove it")
+        return Checked("unproven", msg("key_check.answers_did_not_refuse_key", provider=spec.label))
     if 300 <= reply.status < 400:
         raise ConfigError(
-            f"The address of {spec.label} leads somewhere else (HTTP {reply.status})",
-            cure="Check the address: a key is never sent along a redirect",
+            msg("key_check.address_leads_somewhere_else_http", provider=spec.label, status=reply.status),
+            cure=msg("key_check.check_address_key_is_never"),
         )
-    return Checked("unreachable", f"{spec.label} answered HTTP {reply.status}: nothing is known about the key")
+    return Checked(
+        "unreachable", msg("key_check.answered_http_nothing_is_known", provider=spec.label, status=reply.status)
+    )
 
 
 def _named(reply: Reply) -> str:

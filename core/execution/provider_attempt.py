@@ -8,6 +8,7 @@ from functools import partial
 
 from ..dialects.base.step import Job
 from ..errors import Fault, OverCap, Stopped, failure
+from ..errors.messages import msg
 from ..images.picture import Encoded
 from ..ledger import Claim, Reservation, ReserveResult, micros
 from ..ledger.messages import acknowledged_notice, unresolved_error
@@ -56,7 +57,7 @@ class ProviderAttempt:
         if state.stopped.is_set():
             for task in state.tasks:
                 if task.pending:
-                    task.error = Stopped("It was not sent: the run was stopped")
+                    task.error = Stopped(msg("provider_attempt.was_not_sent_run_was"))
         self._report(len(state.report.completed) - completed_before)
 
     def _report(self, completed: int) -> None:
@@ -130,7 +131,7 @@ class ProviderAttempt:
         """Takes back the reservations that no call is for: they would last as long as this process."""
         with_call = {each for running in self._monitor.calls for each in running.call.fingerprints}
         unused = [each for each in fingerprints if each not in with_call]
-        self._ledger.mark_failed(unused, "no", "the run ended", resumable=True)
+        self._ledger.mark_failed(unused, "no", msg("provider_attempt.run_ended"), resumable=True)
 
     def _send(self, mine: Sequence[ImageTask], claims: Sequence[Claim], pending: Sequence[ImageTask]) -> None:
         """Asks for `mine` in as few calls as the provider allows, goes on with `claims`, and waits for both."""
@@ -191,8 +192,7 @@ class ProviderAttempt:
                     Fault("timeout"),
                     self._target.spec.label,
                     STILL_RUNNING,
-                    what="Another request for the same picture has not been answered within "
-                    f"{self._target.timeout} s. It is still waited for, and queueing again takes the picture if it arrives",
+                    what=msg("provider_attempt.another_request_for_same_picture", timeout=self._target.timeout),
                 )
                 for task in pending:
                     task.error = error

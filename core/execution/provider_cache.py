@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..errors.messages import msg
 from ..images.picture import Encoded
 from ..keys.google_service_account import Tokens
 from ..planning.plan import Target
@@ -62,8 +63,8 @@ class ProviderCache:
         if spec.id in self.storage_noticed:
             return ""
         self.storage_noticed.add(spec.id)
-        where = spec.stores_references or "at an address there; for how long is not known"
-        return f"References are uploaded to {spec.label}, which keeps them {where}"
+        where = spec.stores_references or msg("provider_cache.at_address_there_for_how")
+        return msg("provider_cache.references_are_uploaded_which_keeps", provider=spec.label, where=where)
 
 
 def _upload(target: Target, picture: Encoded, digest: str) -> tuple[str, str]:

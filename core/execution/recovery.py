@@ -9,6 +9,7 @@ import logging
 import threading
 from dataclasses import dataclass
 
+from ..errors.messages import msg
 from ..ledger.journal import Journal
 from ..planning.resolver import ProviderResolver
 from .call import Call
@@ -33,10 +34,16 @@ class RecoverySummary:
         parts = []
         if self.images:
             what = "1 picture" if self.images == 1 else f"{self.images} pictures"
-            parts.append(f"{what} paid for before the restart {'was' if self.images == 1 else 'were'} collected")
+            parts.append(
+                msg(
+                    "recovery.paid_for_before_restart_collected",
+                    what=what,
+                    images="was" if self.images == 1 else "were",
+                )
+            )
         if self.failed:
             why = f" ({'; '.join(self.reasons)})" if self.reasons else ""
-            parts.append(f"{self.failed} could not be collected yet{why}")
+            parts.append(msg("recovery.could_not_be_collected_yet", failed=self.failed, why=why))
         return "; ".join(parts)
 
 

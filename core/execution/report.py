@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import Charged
+from ..errors.messages import msg
 from .image_task import ImageTask
 
 
@@ -85,7 +86,7 @@ class Report:
         unknown = [t for t in self.failed if t.error and t.error.charged == "maybe" and t.error.kind != "doubt"]
         if unknown:
             which = "1 picture" if len(unknown) == 1 else f"{len(unknown)} pictures"
-            self.notices.append(f"{which} may have been charged without arriving")
+            self.notices.append(msg("report.may_have_been_charged_without", which=which))
 
 
 @dataclass(frozen=True)

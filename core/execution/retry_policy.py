@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from ..dialects.parsing.error_phrases import seconds_in
 from ..errors import Charged, Fault
+from ..errors.messages import msg
 from ..http import backoff
 from ..http.backoff import parse_retry_after
 from ..http.failures import BytesSent
@@ -174,7 +175,7 @@ def after_refusal(
 def format_seconds(seconds: float) -> str:
     """A wait as a person says it."""
     if seconds > 86400:
-        return "more than a day"
+        return msg("retry_policy.more_than_day")
     whole = math.ceil(seconds - 0.5) if seconds >= 1 else 1
     return "1 second" if whole == 1 else f"{whole} seconds"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..errors.messages import msg
 from ..images.picture import TooLarge, UnreadablePicture, decode, sniff
 from ..ledger import StoredImage
 from ..ledger.results import DamagedFile
@@ -50,8 +51,8 @@ def _complete(state: RunState, task: ImageTask, stored: StoredImage) -> bool:
     except OSError as error:
         # It is here and was paid: to ask for it again would pay twice.
         raise ledger_failed(
-            f"A stored picture can't be read ({error.strerror or type(error).__name__}), and it is not paid again for that",
-            cure="See whether the disk with the results is there and readable, and queue again",
+            msg("stored_images.stored_picture_cannot_be_read", error=error.strerror or type(error).__name__),
+            cure=msg("stored_images.see_whether_disk_with_results"),
         ) from None
     except DamagedFile as error:
         return _mark_damaged(state, stored, error)
@@ -72,5 +73,5 @@ def _complete(state: RunState, task: ImageTask, stored: StoredImage) -> bool:
 
 def _mark_damaged(state: RunState, stored: StoredImage, error: ValueError) -> bool:
     state.services.ledger.mark_damaged(stored.uid, str(error))
-    state.report.add_notices([f"A stored picture was found damaged: {error}"])
+    state.report.add_notices([msg("stored_images.stored_picture_was_found_damaged", error=error)])
     return False

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..errors.messages import msg
 from .regular_files import NotReadable, read_regular
 
 MAX_BYTES = 4 << 20
@@ -23,27 +24,35 @@ def read_object(file: Path) -> dict[str, Any]:
         text = read_regular(file, MAX_BYTES).decode("utf-8-sig")  # Windows' editors begin a file with a byte order mark
         found = json.loads(text)
     except NotReadable:
-        raise Damaged(f"it is larger than {MAX_BYTES >> 20} MB" if file.is_file() else "it is no file") from None
+        raise Damaged(
+            msg("edited_json.is_larger_than_mb", max_bytes=MAX_BYTES >> 20)
+            if file.is_file()
+            else msg("edited_json.is_no_file")
+        ) from None
     except (FileNotFoundError, NotADirectoryError):
         if file.is_symlink():  # what it leads to may come back, with the caps that stand in it
-            raise Damaged("it is a link to a file that is not there") from None
+            raise Damaged(msg("edited_json.is_link_file_is_not")) from None
         return {}
     except OSError as error:
         raise Damaged(error.strerror or type(error).__name__) from None
     except UnicodeDecodeError:
-        raise Damaged("it is not UTF-8 text") from None
+        raise Damaged(msg("edited_json.is_not_utf_8_text")) from None
     except json.JSONDecodeError as error:
-        raise Damaged(f"it is not JSON from line {error.lineno} on" if text.strip() else "it is empty") from None
+        raise Damaged(
+            msg("edited_json.is_not_json_from_line", lineno=error.lineno)
+            if text.strip()
+            else msg("edited_json.is_empty")
+        ) from None
     except RecursionError:
-        raise Damaged("it is nested too deeply") from None
+        raise Damaged(msg("edited_json.is_nested_too_deeply")) from None
     except Damaged:
         raise
     except ValueError:  # a number of thousands of digits
-        raise Damaged("a number in it is too long") from None
+        raise Damaged(msg("edited_json.number_in_is_too_long")) from None
     if not isinstance(found, dict):
-        raise Damaged("it is not a JSON object")
+        raise Damaged(msg("edited_json.is_not_json_object"))
     if _is_deep(found):
-        raise Damaged("it is nested too deeply")
+        raise Damaged(msg("edited_json.is_nested_too_deeply"))
     return found
 
 

@@ -10,6 +10,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from ..errors.messages import msg
+
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 
 
@@ -34,12 +36,12 @@ def read_regular(file: Path, most: int) -> bytes:
     with open_regular(file, most) as stream:
         data = stream.read(most + 1)
     if len(data) > most:
-        raise NotReadable(f"it is longer than {most} bytes")
+        raise NotReadable(msg("regular_files.is_longer_than_bytes", most=most))
     return data
 
 
 def _check(facts: os.stat_result, most: int) -> None:
     if not stat.S_ISREG(facts.st_mode):
-        raise NotReadable("it is no file")
+        raise NotReadable(msg("regular_files.is_no_file"))
     if facts.st_size > most:
-        raise NotReadable(f"it is longer than {most} bytes")
+        raise NotReadable(msg("regular_files.is_longer_than_bytes", most=most))

@@ -23,6 +23,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.connection import allowed_gai_family
 from urllib3.util.wait import wait_for_read
 
+from ..errors.messages import msg
 from . import url_policy
 from .response_head import HEAD_BYTES, clean_head, read_header_lines, read_status_line
 from .socket_reader import LINE_BYTES, DeadlineReader, LineReader, seconds_left, wait_on
@@ -77,7 +78,7 @@ class _FinalAnswer(http.client.HTTPResponse):
             remaining -= sum(len(line) for line in lines) + len(line)
             if remaining < 0 or seconds_left.get()() <= 0:
                 break
-        raise NoFinalAnswer("only interim answers came")
+        raise NoFinalAnswer(msg("connections.only_interim_answers_came"))
 
     def _read_next_chunk_size(self) -> int:
         line = self.fp.readline(LINE_BYTES)
@@ -119,7 +120,7 @@ class _Timed:
             if not _has_answered(self.sock):
                 raise
             self._broke_while_sending = True
-            raise BrokenPipeError("the other end reads no more") from error
+            raise BrokenPipeError(msg("connections.other_end_reads_no_more")) from error
 
     def getresponse(self, *args: Any, **named: Any) -> Any:
         if self._broke_while_sending:
@@ -141,7 +142,7 @@ class _Reaching(_Timed):
             for place, address in enumerate(found):
                 remaining = seconds_left.get()()
                 if remaining <= 0:
-                    raise urllib3.exceptions.ConnectTimeoutError(self, "the time is up")
+                    raise urllib3.exceptions.ConnectTimeoutError(self, msg("connections.time_is_up"))
                 self._dns_host = address
                 self.timeout = min(patience, remaining) if isinstance(patience, int | float) else patience
                 try:
@@ -192,7 +193,7 @@ class _Guard:
         address = sock.getpeername()[0]
         if not url_policy.is_public(address):
             sock.close()
-            raise Private("the address of the result leads into a private network")
+            raise Private(msg("connections.address_result_leads_into_private"))
         return sock
 
 

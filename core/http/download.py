@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import time
 
+from ..errors.messages import msg
 from ..images.picture import UnreadablePicture, measure, sniff
 from . import backoff
 from .body_buffer import joined
@@ -75,7 +76,7 @@ def download(transport: Transport, url: str, patience: float) -> bytes:
                 if reply.status in _GONE:
                     break
             elif not whole and not _is_complete(data):
-                problem, dead = "the connection ended in the middle", False
+                problem, dead = msg("download.connection_ended_in_middle"), False
             else:
                 problem = _complaint(data)
                 if not problem:
@@ -107,13 +108,13 @@ def _complaint(data: bytes) -> str:
     """What is wrong with a complete answer at first sight, "" when nothing is."""
     form = sniff(data)
     if not form:
-        return "what is there is not a picture"
+        return msg("download.what_is_there_is_not")
     if form == "png" and data[-12:-4] != b"\0\0\0\0IEND":
-        return "the picture is cut off"
+        return msg("download.picture_is_cut_off")
     if form == "jpeg" and b"\xff\xd9" not in data[-64:]:
-        return "the picture is cut off"
+        return msg("download.picture_is_cut_off")
     if form == "webp" and len(data) < int.from_bytes(data[4:8], "little") + 8:
-        return "the picture is cut off"
+        return msg("download.picture_is_cut_off")
     try:
         measure(data)
     except UnreadablePicture as error:

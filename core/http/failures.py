@@ -15,6 +15,7 @@ import requests
 import urllib3
 
 from ..errors import Kind
+from ..errors.messages import msg
 from ..redaction.text import public_url, redact
 from .connections import NoFinalAnswer
 from .content_encoding import Undecodable
@@ -25,11 +26,8 @@ _CLOCK = frozenset({9, 10})
 """OpenSSL's numbers for a certificate that is not yet valid, and for one that has expired."""
 _WRONG_NAME = frozenset({62, 64})
 """For a certificate of another host, by name or by address."""
-_PROXY_SETTINGS = "NANO_BANANA_PROXY, or this machine's HTTPS_PROXY and HTTP_PROXY"
-_BUNDLE = (
-    "If a proxy or a virus scanner opens secure connections here, as in many companies, name the file of its certificate "
-    "in NANO_BANANA_CA_BUNDLE"
-)
+_PROXY_SETTINGS = msg("http.nano_banana_proxy_machine_https")
+_BUNDLE = msg("http.if_proxy_virus_scanner_opens")
 
 
 BytesSent = Literal["none", "partial", "all"]
@@ -62,7 +60,7 @@ def request_failed_by(error: BaseException, sent: BytesSent, proxy: str = "") ->
     if isinstance(refused, ssl.SSLCertVerificationError):
         return _certificate(refused, sent)
     if cause_of(error, NoFinalAnswer) is not None:
-        why = "only interim answers (HTTP 1xx) came until the time was up"
+        why = msg("http.only_interim_answers_http_1xx")
         return RequestFailed(why, sent, timed_out=True)
     if proxy and (isinstance(error, requests.exceptions.ProxyError) or sent == "none"):
         return _proxy(error, sent, proxy)
@@ -77,10 +75,10 @@ def _certificate(error: ssl.SSLCertVerificationError, sent: BytesSent) -> Reques
     code = getattr(error, "verify_code", 0)
     cure = _BUNDLE
     if code in _CLOCK:
-        cure = f"Check this machine's date and clock. {_BUNDLE}"
+        cure = msg("http.check_machine_date_clock", bundle=_BUNDLE)
     elif code in _WRONG_NAME:
-        cure = f"Check the provider's address: another server answers there. {_BUNDLE}"
-    why = "the secure connection failed: certificate verify failed: " + redact(reason).rstrip(".")
+        cure = msg("http.check_provider_address_another_server", bundle=_BUNDLE)
+    why = msg("http.secure_connection_failed_certificate_verify") + redact(reason).rstrip(".")
     return RequestFailed(why, sent, kind="certificate", cure=cure, lasting=True)
 
 
@@ -90,27 +88,26 @@ def _proxy(error: BaseException, sent: BytesSent, proxy: str) -> RequestFailed:
     tunnel = _TUNNEL.search(str(error))
     if tunnel is None:
         wrong = "appears to only use HTTP" in str(error)
-        why = "it speaks http:// only" if wrong else _proxy_words(error)
-        cure = f"Check the proxy and its address in {_PROXY_SETTINGS}"
-        return RequestFailed(f"the proxy {place} did not work: {why}", sent, kind="proxy", cure=cure, lasting=wrong)
-    status, message = int(tunnel[1]), redact(tunnel[2], 60).strip()
-    why = f"the proxy {place} did not let it through (HTTP {status}{f' {message}' if message else ''})"
-    if status == 407:
-        cure = (
-            "It wants a user name and a password, or others: write them as http://name:password@host:port into "
-            + _PROXY_SETTINGS
+        why = msg("http.speaks_http_only") if wrong else _proxy_words(error)
+        cure = msg("http.check_proxy_address_in", proxy_settings=_PROXY_SETTINGS)
+        return RequestFailed(
+            msg("http.proxy_did_not_work", place=place, why=why), sent, kind="proxy", cure=cure, lasting=wrong
         )
+    status, message = int(tunnel[1]), redact(tunnel[2], 60).strip()
+    why = msg("http.proxy_did_not_let_through", place=place, status=status, value=f" {message}" if message else "")
+    if status == 407:
+        cure = msg("http.wants_user_name_password_others") + _PROXY_SETTINGS
     elif status in (502, 503, 504):
-        cure = f"It could not reach the provider: queue again later, or name another proxy in {_PROXY_SETTINGS}"
+        cure = msg("http.could_not_reach_provider_queue", proxy_settings=_PROXY_SETTINGS)
     else:
-        cure = f"Ask whoever runs it to let the provider's address pass, or name another in {_PROXY_SETTINGS}"
+        cure = msg("http.ask_whoever_runs_let_provider", proxy_settings=_PROXY_SETTINGS)
     return RequestFailed(why, sent, kind="proxy", cure=cure, lasting=status < 500)
 
 
 def _proxy_words(error: BaseException) -> str:
     """Why the proxy could not be used, where it sent no status."""
     if cause_of(error, BadAnswer) is not None:
-        return "what answers there is no proxy"
+        return msg("http.what_answers_there_is_no")
     return why_of(error)
 
 
@@ -121,23 +118,23 @@ def why_of(error: BaseException) -> str:
         or "Name or service not known" in str(error)
         or "resolve" in str(error)
     ):
-        return "its name could not be looked up"
+        return msg("http.name_could_not_be_looked")
     insecure = cause_of(error, ssl.SSLError)
     if insecure is not None:
         message = _ssl_message(insecure)
-        plain = " (what answers there does not speak TLS)" if "wrong version number" in message.lower() else ""
-        return f"the secure connection failed: {message}{plain}"
+        plain = msg("http.what_answers_there_does_not") if "wrong version number" in message.lower() else ""
+        return msg("http.secure_connection_failed", message=message, plain=plain)
     if isinstance(error, requests.exceptions.SSLError):
-        return "the secure connection failed"
+        return msg("http.secure_connection_failed_2")
     if cause_of(error, ConnectionRefusedError) is not None:
-        return "the connection was refused"
+        return msg("http.connection_was_refused")
     if cause_of(error, ConnectionResetError) is not None or cause_of(error, BrokenPipeError) is not None:
-        return "the connection was reset"
+        return msg("http.connection_was_reset")
     if timed_out(error):
-        return "it did not answer in time"
+        return msg("http.did_not_answer_in_time")
     if "RemoteDisconnected" in repr(error) or "IncompleteRead" in repr(error) or "Connection aborted" in str(error):
-        return "the connection was closed before the answer was complete"
-    return f"the connection failed ({type(error).__name__})"
+        return msg("http.connection_was_closed_before_answer")
+    return msg("http.connection_failed", name=type(error).__name__)
 
 
 def never_arrived(error: BaseException) -> bool:

@@ -11,6 +11,7 @@ import json
 import secrets
 from typing import Any
 
+from ..errors.messages import msg
 from .long_text import LongText, Span, backslashes_before
 
 MOST_SMALL = 512 << 10
@@ -58,11 +59,11 @@ class LongJson:
     def parse(self, text: str, at: int = 0) -> tuple[Any, int]:
         """The value at a place of a text that `text` gave, and where it ends. Raises ValueError or RecursionError."""
         if len(text) > MOST_SMALL // 8 and text.count("[") + text.count("{") > MOST_CONTAINERS:
-            raise TooMuch("too many objects and lists")
+            raise TooMuch(msg("long_json.too_many_objects_lists"))
         value, end = self._decoder.raw_decode(text, at)
         self._left -= end - at
         if self._left < 0:
-            raise TooMuch("too much JSON beside the pictures")
+            raise TooMuch(msg("long_json.too_much_json_beside_pictures"))
         return value, end
 
     @property

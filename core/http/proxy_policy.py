@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 
+from ..errors.messages import msg
 from . import url_policy
 from .connections import Private
 
@@ -47,9 +48,9 @@ def check_for_proxy(host: str) -> None:
         return
     found = _look_up(host)
     if found and not all(url_policy.is_public(address) for address in found):
-        raise Private("the address of the result leads into a private network")
+        raise Private(msg("proxy_policy.address_result_leads_into_private"))
     if not found and not looks_public(host):
-        raise Private("the address of the result can't be looked up here, and is not surely a public one")
+        raise Private(msg("proxy_policy.address_result_cannot_be_looked"))
 
 
 def looks_public(host: str) -> bool:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from ..errors.messages import msg
 from ..redaction.text import redact
 
 HEAD_BYTES = 256 << 10
@@ -55,7 +56,9 @@ def read_status_line(line: bytes) -> tuple[str, int, str]:
     found = _STATUS_LINE.fullmatch(line.strip(b"\r\n"))
     if found is None or int(found[3]) < 100:
         shown = redact(line[:60].decode("latin-1"), 40).strip()
-        raise BadAnswer("what came back is no HTTP answer" + (f' (it begins with "{shown}")' if shown else ""))
+        raise BadAnswer(
+            msg("response_head.what_came_back_is_no") + (msg("response_head.begins_with", shown=shown) if shown else "")
+        )
     old = (found[1], found[2]) in ((b"1", b"0"), (b"0", b"9"))
     reason = (found[4] or b"").translate(_BLANKS).decode("latin-1").strip()
     return "HTTP/1.0" if old else "HTTP/1.1", int(found[3]), reason
@@ -73,7 +76,7 @@ def read_header_lines(readline: Callable[[int], bytes], *, may_be_cut: bool = Fa
         line = readline(remaining + 1)
         remaining -= len(line)
         if remaining < 0:
-            raise BadAnswer(f"the headers of the answer are longer than {most >> 10} kB")
+            raise BadAnswer(msg("response_head.headers_answer_are_longer_than", most=most >> 10))
         if not line and may_be_cut:
             return lines
         if not line:

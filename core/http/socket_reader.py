@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import Any
 
+from ..errors.messages import msg
 from .response_head import BadAnswer
 
 LINE_BYTES = 64 << 10
@@ -86,5 +87,5 @@ class LineReader(io.BufferedReader):
             return super().readline(size)
         line = super().readline(LINE_BYTES + 1)
         if len(line) > LINE_BYTES:
-            raise BadAnswer("a line of the answer is too long")
+            raise BadAnswer(msg("socket_reader.line_answer_is_too_long"))
         return line

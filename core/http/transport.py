@@ -23,6 +23,7 @@ import urllib3
 from requests.utils import select_proxy
 
 from ..errors import ConfigError
+from ..errors.messages import msg
 from ..redaction.text import public_url, redact
 from . import content_encoding, proxy_policy, url_policy
 from .body_buffer import Received
@@ -58,7 +59,7 @@ class TooLong(Exception):
     """The answer is longer than the limit."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"the answer is longer than {limit >> 20} MB")
+        super().__init__(msg("transport.answer_is_longer_than_mb", limit=limit >> 20))
         self.reply: Reply | None = None
         """What was received until then, where that is worth keeping."""
 
@@ -117,7 +118,7 @@ class Transport:
         hooks, url = hooks or TransferHooks(), _as_sent(url)
         own = url_policy.origin(url) in self._own
         if key and not own:
-            raise UnsafeAddress("a key goes to its own provider only")
+            raise UnsafeAddress(msg("transport.key_goes_own_provider_only"))
         session = self._session(url, guarded=not own)
         if fresh:
             session.close()
@@ -183,7 +184,7 @@ class Transport:
                 if plain and len(received) < _promised(response):
                     whole = False
                 return _reply(response, received.end()), whole
-        raise UnsafeAddress("the address redirects without end")
+        raise UnsafeAddress(msg("transport.address_redirects_without_end"))
 
     # ------------------------------------------------------------------------------------------------ inside
 
@@ -200,7 +201,7 @@ class Transport:
     ) -> requests.Response:
         seconds = deadline - self._clock()
         if seconds <= 0:
-            raise RequestFailed("the time was up before it was sent", "none", timed_out=True)
+            raise RequestFailed(msg("transport.time_was_up_before_was"), "none", timed_out=True)
         seconds_left.set(lambda: deadline - self._clock())
         try:
             return session.request(
@@ -230,7 +231,7 @@ class Transport:
             if total > limit:
                 raise TooLong(limit)
             if self._clock() > deadline:
-                raise RequestFailed("the answer did not end in time", "all", timed_out=True)
+                raise RequestFailed(msg("transport.answer_did_not_end_in"), "all", timed_out=True)
             if may_cancel and hooks.is_cancelled():
                 raise Cancelled
             yield piece
@@ -240,11 +241,11 @@ class Transport:
         try:
             found = url_policy.origin(url)
         except ValueError:
-            raise UnsafeAddress("no http(s) address") from None
+            raise UnsafeAddress(msg("transport.no_http_address")) from None
         if found in self._own:
             return True
         if not url_policy.may_name(found[1]):
-            raise Private(f"{public_url(url)} lies inside a private network")
+            raise Private(msg("transport.lies_inside_private_network", url=public_url(url)))
         return False
 
     def _session(self, url: str, *, guarded: bool) -> requests.Session:
@@ -289,29 +290,29 @@ def _error_of(error: Exception, sent: BytesSent, proxy: str) -> Exception:
     """What to raise for an exception of a request: Cancelled, UnsafeAddress, ConfigError or RequestFailed."""
     if isinstance(error, requests.exceptions.InvalidSchema) and "SOCKS" in str(error):
         return ConfigError(
-            "A proxy setting of this machine names a SOCKS proxy, and the Python package PySocks is not installed",
-            cure="Install it into ComfyUI's Python (python -m pip install pysocks), or use an http:// proxy",
+            msg("transport.proxy_setting_machine_names_socks"),
+            cure=msg("transport.install_into_comfyui_python_python"),
         )
     if isinstance(error, requests.exceptions.InvalidProxyURL):
         return ConfigError(
-            "The proxy that the settings name is not an address",
-            cure="It should look like http://proxy.example:8080: correct NANO_BANANA_PROXY, or proxy in providers.yaml",
+            msg("transport.proxy_settings_name_is_not"),
+            cure=msg("transport.should_look_like_http_proxy"),
         )
     if isinstance(error, (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL)):
-        return UnsafeAddress("no http(s) address")
+        return UnsafeAddress(msg("transport.no_http_address"))
     if not isinstance(error, _BREAKS):
         # A host that can't be written in an address, or a header that can't be sent: found before anything leaves.
-        return UnsafeAddress("no http(s) address")
+        return UnsafeAddress(msg("transport.no_http_address"))
     if isinstance(unsafe := cause_of(error, UnsafeAddress), UnsafeAddress):
         return unsafe
     if cause_of(error, Cancelled) is not None:
         return Cancelled()
     if cause_of(error, urllib3.exceptions.LocationValueError) is not None:
-        return UnsafeAddress("no http(s) address")  # a part of its host is too long
+        return UnsafeAddress(msg("transport.no_http_address"))  # a part of its host is too long
     if isinstance(error, OSError) and "CA certificate bundle" in str(error):
         return ConfigError(
-            "The file of CA certificates that this machine's settings name does not exist",
-            cure="Correct REQUESTS_CA_BUNDLE, SSL_CERT_FILE, NANO_BANANA_CA_BUNDLE, or ca_bundle in providers.yaml",
+            msg("transport.file_ca_certificates_machine_settings"),
+            cure=msg("transport.correct_requests_ca_bundle_ssl"),
         )
     return request_failed_by(error, sent, proxy)
 
@@ -319,29 +320,29 @@ def _error_of(error: Exception, sent: BytesSent, proxy: str) -> Exception:
 def _as_sent(url: str) -> str:
     """An address exactly as it will be sent, so that what is checked is what is asked. Raises UnsafeAddress."""
     if len(url) > _LONGEST_ADDRESS:
-        raise UnsafeAddress(f"the address is longer than {_LONGEST_ADDRESS >> 10} kB")
+        raise UnsafeAddress(msg("transport.address_is_longer_than_kb", longest_address=_LONGEST_ADDRESS >> 10))
     try:
         request = requests.PreparedRequest()
         request.prepare_url(url, None)
         return str(request.url)
     except (requests.RequestException, ValueError):
-        raise UnsafeAddress("no http(s) address") from None
+        raise UnsafeAddress(msg("transport.no_http_address")) from None
 
 
 def _redirected(url: str, location: str) -> str:
     """Where a redirect from `url` leads. Raises UnsafeAddress."""
     if len(location) > _LONGEST_ADDRESS:
-        raise UnsafeAddress(f"the address redirects to one that is longer than {_LONGEST_ADDRESS >> 10} kB")
+        raise UnsafeAddress(msg("transport.address_redirects_one_is_longer", longest_address=_LONGEST_ADDRESS >> 10))
     try:
         location = location.encode("latin-1").decode("utf-8")
     except UnicodeError:
         pass  # then it is what latin-1 makes of it
     if _NOT_PRINTABLE.search(location):
-        raise UnsafeAddress("the address redirects to something that is no address")
+        raise UnsafeAddress(msg("transport.address_redirects_something_is_no"))
     try:
         return urljoin(url, location)
     except ValueError:
-        raise UnsafeAddress("the address redirects to something that is no address") from None
+        raise UnsafeAddress(msg("transport.address_redirects_something_is_no")) from None
 
 
 def _promised(response: requests.Response) -> int:

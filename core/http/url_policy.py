@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from ..errors import ConfigError
+from ..errors.messages import msg
 from .pasted_url import prefix_of, without_name
 
 TRANSLATED = tuple(
@@ -109,17 +110,17 @@ def checked_base_url(text: str, where: str, *, plain_http: bool = False, routes:
         scheme, host, _ = origin(url)
     except ValueError:
         raise ConfigError(
-            f"The address in {where} is not a web address",
-            cure="It should look like https://api.example.com",
+            msg("url_policy.address_in_is_not_web", where=where),
+            cure=msg("url_policy.should_look_like_https_api"),
         ) from None
     if parts.username or parts.password:
         raise ConfigError(
-            f"The address in {where} has a user name or password in it",
-            cure="Remove it; the key is given separately",
+            msg("url_policy.address_in_has_user_name", where=where),
+            cure=msg("url_policy.remove_key_is_given_separately"),
         )
     if scheme == "http" and not is_loopback(host) and not plain_http:
         raise ConfigError(
-            f"The address in {where} is plain http, which would show your key to the network",
+            msg("url_policy.address_in_is_plain_http", where=where),
             cure="Use https",
         )
     path = prefix_of(parts.path, routes)

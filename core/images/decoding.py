@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import PIL
 
+from ..errors.messages import msg
 from . import strips
 from .header import claimed_size, sniff
 
@@ -74,11 +75,15 @@ def measure(data: bytes) -> tuple[int, int]:
     """Width and height from the header of a file. Raises UnreadablePicture, TooLarge above `MAX_PIXELS`."""
     size = claimed_size(data)
     if size is None:
-        raise UnreadablePicture("the bytes are not a picture")
+        raise UnreadablePicture(msg("decoding.bytes_are_not_picture"))
     if max(size) > MAX_SIDE:
-        raise TooLarge(f"the picture claims {size[0]}x{size[1]} pixels, and sides of {MAX_SIDE:,} are the longest")
+        raise TooLarge(
+            msg("decoding.picture_claims_x_pixels_sides", size=size[0], size_2=size[1], max_side=f"{MAX_SIDE:,}")
+        )
     if size[0] * size[1] > MAX_PIXELS:
-        raise TooLarge(f"the picture claims {size[0]}x{size[1]} pixels, and {MAX_PIXELS:,} are the most")
+        raise TooLarge(
+            msg("decoding.picture_claims_x_pixels_are", size=size[0], size_2=size[1], max_pixels=f"{MAX_PIXELS:,}")
+        )
     return size
 
 
@@ -92,7 +97,7 @@ def _decoded_in_process(data: bytes) -> Pixels:
             at += len(strip)
         return _oriented(out, picture.orientation)
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ...
-        raise UnreadablePicture(f"the bytes are not a complete picture ({type(error).__name__})") from None
+        raise UnreadablePicture(msg("decoding.bytes_are_not_complete_picture_2", name=type(error).__name__)) from None
 
 
 def _decoded_in_child(data: bytes) -> Pixels:
@@ -142,8 +147,8 @@ def _decoded_in_child(data: bytes) -> Pixels:
         why = errors.read(300).decode("utf-8", "replace").strip().splitlines()
     if code == 2 or (code == 1 and not why):
         raise _ChildUnavailable
-    reason = why[-1] if why and code == 3 else "it takes too much memory or time"
-    raise UnreadablePicture(f"the bytes are not a complete picture ({reason})")
+    reason = why[-1] if why and code == 3 else msg("decoding.takes_too_much_memory_time")
+    raise UnreadablePicture(msg("decoding.bytes_are_not_complete_picture", reason=reason))
 
 
 def _write(pipe: Any, data: bytes) -> None:

@@ -11,6 +11,7 @@ import json
 import re
 from typing import Any
 
+from ..errors.messages import msg
 from .pasted_key import unquoted
 
 _LONGEST = 64_000
@@ -41,7 +42,7 @@ def parsed(text: str) -> dict[str, Any] | str:
     """The document as a dictionary, its private key on proper lines; or what is wrong, as a clause that follows "it"."""
     plain = _unwrapped(text)
     plain = plain if plain[:1] in ("{", "[", '"') else _decoded(plain) or plain
-    problem = "is not the JSON document of a Google service account"
+    problem = msg("account_document.is_not_json_document_google")
     for attempt in (plain, _unescaped(plain), _with_straight_quotes(plain)):
         value, detail = _read(attempt)
         if isinstance(value, str):
@@ -93,8 +94,12 @@ def _read(text: str) -> tuple[Any, str]:
         pass
     if not text.startswith("{"):
         return None, ""
-    where = "ends too early, so a part of it is missing" if ended else f"stops being JSON at character {position + 1}"
-    return None, f"is not the JSON document of a Google service account: it {where}"
+    where = (
+        msg("account_document.ends_too_early_so_part")
+        if ended
+        else msg("account_document.stops_being_json_at_character", position=position + 1)
+    )
+    return None, msg("account_document.is_not_json_document_google_service", where=where)
 
 
 def _from_python(text: str) -> str:

@@ -21,6 +21,7 @@ from typing import Any
 
 from ..dialects.base.step import Reply
 from ..errors import ConfigError, Fault, KeyRefused, Kind, NanoBananaError, failure
+from ..errors.messages import msg
 from ..http import backoff
 from ..http.body import Body, Raw
 from ..http.connections import UnsafeAddress
@@ -46,24 +47,22 @@ def document(text: str, source: str) -> str:
     """The document of a service account, checked and on one line. Raises ConfigError."""
     account = parsed(text)
     if isinstance(account, str):
-        raise _invalid(source, "is an API key of Google's, and not a service account" if is_api_key(text) else account)
+        raise _invalid(source, msg("google_service_account.is_api_key_google_not") if is_api_key(text) else account)
     if account.get("type") != "service_account":
-        raise _invalid(source, "is a Google credential of another kind: only service accounts can be used")
+        raise _invalid(source, msg("google_service_account.is_google_credential_another_kind"))
     missing = [name for name in _NEEDED if not isinstance(account.get(name), str) or not account[name].strip()]
     if missing:
         raise _invalid(source, f"lacks {', '.join(missing)}")
     if "-----BEGIN" not in account["private_key"] or "-----END" not in account["private_key"]:
-        raise _invalid(
-            source, "holds a private_key that is not whole: it begins with -----BEGIN and ends with -----END"
-        )
+        raise _invalid(source, msg("google_service_account.holds_private_key_is_not"))
     if not _PROJECT.fullmatch(account["project_id"]):
-        raise _invalid(source, "names a project_id that can't be one")
+        raise _invalid(source, msg("google_service_account.names_project_id_cannot_be"))
     if not _is_safe_token_uri(account["token_uri"]):
-        raise _invalid(source, "names a token_uri that is no https address")
+        raise _invalid(source, msg("google_service_account.names_token_uri_is_no"))
     if not _google_auth_installed():
         raise ConfigError(
-            "Google service accounts need the Python package google-auth, which is not installed",
-            cure=f'Install it into ComfyUI\'s Python: "{sys.executable}" -m pip install google-auth; then restart ComfyUI',
+            msg("google_service_account.google_service_accounts_need_python"),
+            cure=msg("google_service_account.install_into_comfyui_python_m", executable=sys.executable),
         )
     return json.dumps({"type": "service_account", **{name: account[name] for name in _NEEDED}})
 
@@ -115,7 +114,7 @@ def _new_credentials(account: str, source: str) -> Any:
     try:
         return service_account.Credentials.from_service_account_info(json.loads(account), scopes=[SCOPE])
     except Exception:  # whatever the parsers of keys raise; their words may hold pieces of it
-        raise _invalid(source, "holds a private_key that can't be read") from None
+        raise _invalid(source, msg("google_service_account.holds_private_key_cannot_be")) from None
 
 
 def _refresh(credentials: Any, address: str, source: str, label: str, proxy: str, ca_bundle: str) -> None:
@@ -126,8 +125,8 @@ def _refresh(credentials: Any, address: str, source: str, label: str, proxy: str
     try:
         credentials.refresh(request)
     except exceptions.TransportError:
-        cure = request.cure or "Check the internet connection, proxy and firewall of this machine, then queue again"
-        what = f"{label} could not be asked for a token: {request.problem}"
+        cure = request.cure or msg("google_service_account.check_internet_connection_proxy_firewall")
+        what = msg("google_service_account.could_not_be_asked_for", label=label, problem=request.problem)
         raise failure(Fault(request.kind, cure=cure), label, "no", what=what) from None
     except Exception as error:  # RefreshError; or anything, where google-auth is given a web page
         raise _token_error(error, request.status, source, label) from None
@@ -177,7 +176,7 @@ class _TokenRequest:
 
     def _send(self, url: str, method: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
         if url != self._address:
-            raise UnsafeAddress("google-auth asked for another address than the document's")
+            raise UnsafeAddress(msg("google_service_account.google_auth_asked_for_another"))
         form = Body((Raw(body),), "application/x-www-form-urlencoded") if body else None
         return self._transport.send(
             method, url, headers=headers, body=form, deadline=self._deadline, limit=_ANSWER_BYTES
@@ -196,13 +195,19 @@ def _token_error(error: Exception, status: int, source: str, label: str) -> Nano
     said = next((each for each in error.args if isinstance(each, dict)), {})
     words = redact("; ".join(str(said[name]) for name in ("error", "error_description") if said.get(name)))
     if status < 400:
-        what = f"The token address in {source} gave something that is no token{{status}}"
+        what = msg("google_service_account.token_address_in_gave_something", source=source)
         return failure(Fault("unreadable", words, status), label, "no", what=what)
     if status >= 500 or status in (408, 429):
-        return failure(Fault("busy", words, status), label, "no", what=f"{label} could not give a token{{status}}")
+        return failure(
+            Fault("busy", words, status),
+            label,
+            "no",
+            what=msg("google_service_account.could_not_give_token", label=label),
+        )
     return KeyRefused(
-        f"{label} gives no token for the service account in {source} (HTTP {status})" + (f": {words}" if words else ""),
-        cure="Check that the account and its key still exist and that this machine's clock is right",
+        msg("google_service_account.gives_no_token_for_service", label=label, source=source, status=status)
+        + (f": {words}" if words else ""),
+        cure=msg("google_service_account.check_account_key_still_exist"),
         status=status,
     )
 
@@ -224,6 +229,6 @@ def _google_auth_installed() -> bool:
 
 def _invalid(source: str, what: str) -> ConfigError:
     return ConfigError(
-        f"The key in {source} {what}",
-        cure="It should be the JSON key of a service account that may use Vertex AI, or the path of that file",
+        msg("google_service_account.key_in", source=source, what=what),
+        cure=msg("google_service_account.should_be_json_key_service"),
     )

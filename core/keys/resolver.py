@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from ..config.settings import Settings, variable
 from ..errors import ConfigError
+from ..errors.messages import msg
 from ..providers import BUILT_IN
 from ..providers.spec import ProviderSpec
 from .sources import Key, find_key, variables
@@ -48,13 +49,15 @@ class KeyResolver:
                 pass
         found = find_key(spec, profile, self._settings.environ)
         if found is not None and self._address_changed_in_settings(spec):
-            return (
-                f"The key in {found.source} is not sent to an address from the settings: it was meant for "
-                f"{spec.base_url}. Put the address into {variable(spec.id, 'BASE_URL')} too, or enter the key in the settings"
+            return msg(
+                "resolver.key_in_is_not_sent",
+                source=found.source,
+                base_url=spec.base_url,
+                variable=variable(spec.id, "BASE_URL"),
             )
         if stored is None:
             return ""
-        return f"The stored key of {spec.label} was entered for another address than the one {spec.label} has now"
+        return msg("resolver.stored_key_was_entered_for", provider=spec.label)
 
     def collides_with_other_provider(self, spec: ProviderSpec, profile: str) -> bool:
         """Whether a profile's variable is that of another provider's key: `v2` of apiframe, and apiframe_v2."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..config.settings import variable
 from ..errors import ConfigError
+from ..errors.messages import msg
 from ..providers.spec import ProviderSpec
 from .account_document import is_api_key, looks_like_document
 from .google_service_account import document, project_of
@@ -67,7 +68,7 @@ def find_key(
             return _checked_key(spec, _file(environ[f"{name}_FILE"].strip(), f"{name}_FILE"), f"{name}_FILE")
     kept = store(spec.id, profile) if store else None
     if kept:
-        return _checked_key(spec, kept, "the key store")
+        return _checked_key(spec, kept, msg("sources.key_store"))
     shared = spec.shared_env_vars if allow_shared and profile == "default" else ()
     found = next((_checked_key(spec, environ[name], name) for name in shared if environ.get(name, "").strip()), None)
     if found is None and sibling_problem is not None and allow_shared:
@@ -97,15 +98,23 @@ def key_for(spec: ProviderSpec, text: str, source: str) -> str:
 def _sibling_problem(spec: ProviderSpec, key: str, source: str) -> ConfigError | None:
     """The error for a key from `source` that by its prefix belongs to the provider's sibling; None for any other key."""
     if spec.sibling_key_prefix and key.startswith(spec.sibling_key_prefix):
-        why = f"begins with {spec.sibling_key_prefix}, as the keys of {spec.key_sibling} do"
+        why = msg(
+            "sources.begins_with_as_keys_do", sibling_key_prefix=spec.sibling_key_prefix, key_sibling=spec.key_sibling
+        )
     elif spec.key_prefix and not key.startswith(spec.key_prefix):
-        why = f"does not begin with {spec.key_prefix}, as the keys of {spec.id} do: it is taken for one of {spec.key_sibling}"
+        why = msg(
+            "sources.does_not_begin_with_as", key_prefix=spec.key_prefix, spec=spec.id, key_sibling=spec.key_sibling
+        )
     else:
         return None
     return ConfigError(
-        f"The key in {source} {why}. It is not sent to {spec.label}",
-        cure=f"Choose the provider {spec.key_sibling}, "
-        f"or put a key of {spec.id} into {variable(spec.id, 'API_KEY')} or Settings",
+        msg("sources.key_in_is_not_sent", source=source, why=why, provider=spec.label),
+        cure=msg(
+            "sources.choose_provider_put_key_into",
+            key_sibling=spec.key_sibling,
+            spec=spec.id,
+            variable=variable(spec.id, "API_KEY"),
+        ),
     )
 
 
@@ -121,21 +130,21 @@ def cleaned(text: str, source: str) -> str:
     key = without_assignment(unquoted(without_assignment(text)))
     key = unquoted(re.sub(r"(?i)^(authorization\s*:\s*)?(bearer|key)(\s+|$)", "", key))
     if not key:
-        raise ConfigError(f"The key in {source} is empty", cure="Paste the key there")
+        raise ConfigError(msg("sources.key_in_is_empty", source=source), cure=msg("sources.paste_key_there"))
     if key.startswith("{") and '"' in key:
         raise ConfigError(
-            f"What {source} holds is a JSON document, and a key of this provider is one line of text",
-            cure="Paste the key alone; Google service accounts belong to the provider vertex",
+            msg("sources.what_holds_is_json_document", source=source),
+            cure=msg("sources.paste_key_alone_google_service"),
         )
     if "\n" in key or "\r" in key:
         raise ConfigError(
-            f"What {source} holds has several lines, and a key is one",
-            cure="Paste the key alone, without what stands around it",
+            msg("sources.what_holds_has_several_lines", source=source),
+            cure=msg("sources.paste_key_alone_without_what"),
         )
     if len(key) > _MAX or any(not 0x21 <= ord(c) <= 0x7E for c in key):
         raise ConfigError(
-            f"The key in {source} has invisible or foreign characters in it, as pasted text sometimes does",
-            cure="Paste it again from the provider's page, as plain text",
+            msg("sources.key_in_has_invisible_foreign", source=source),
+            cure=msg("sources.paste_again_from_provider_page"),
         )
     return key
 
@@ -145,12 +154,9 @@ def checked_profile(profile: str) -> str | None:
     compact = profile.strip()
     long_token = len(compact) >= 20 and any(c.isdigit() for c in compact) and any(c.isalpha() for c in compact)
     if len(compact) >= 12 and _KEY_LIKE.search(compact) or long_token:
-        return (
-            "The profile looks like an API key. A profile only names a stored key; this text is now in the workflow: "
-            "revoke that key at the provider, make a new one and put it into the environment or Settings."
-        )
+        return msg("sources.profile_looks_like_api_key")
     if not PROFILE.fullmatch(profile):
-        return "A profile name has 1 to 32 letters, digits, _ or -. It names a stored key; `default` is the usual one."
+        return msg("sources.profile_name_has_1_32")
     return None
 
 
@@ -161,12 +167,12 @@ def _file(path: str, name: str) -> str:
     except OSError as error:
         reason = error.strerror or type(error).__name__
     except (ValueError, RuntimeError):  # a null byte; the home of a user that there is not
-        reason = "it is no path"
+        reason = msg("sources.is_no_path")
     else:
         return _text(data, name)
     raise ConfigError(
-        f"The file that {name} names can't be read ({reason})",
-        cure="Correct the path or its permissions",
+        msg("sources.file_names_cannot_be_read", name=name, reason=reason),
+        cure=msg("sources.correct_path_permissions"),
     )
 
 
@@ -174,4 +180,6 @@ def _text(data: bytes, name: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ConfigError(f"The file that {name} names is not text", cure="It should hold the key alone") from None
+        raise ConfigError(
+            msg("sources.file_names_is_not_text", name=name), cure=msg("sources.should_hold_key_alone")
+        ) from None

@@ -16,6 +16,7 @@ from typing import Any
 from filelock import Timeout
 
 from ..errors import ConfigError
+from ..errors.messages import msg
 from ..files import private_files
 from ..files.edited_json import Damaged, read_object
 from ..http.url_policy import origin
@@ -70,7 +71,7 @@ class KeyStore:
     def put(self, provider: str, profile: str, key: str, base_url: str, spec: ProviderSpec | None = None) -> None:
         """Keeps a key for the origin of `base_url`. `spec` says what its keys look like. Raises ConfigError."""
         if not PROFILE.fullmatch(profile):
-            raise ConfigError("A profile name has 1 to 32 letters, digits, _ or -")
+            raise ConfigError(msg("store.profile_name_has_1_32"))
         value = key_for(spec, key, "the field") if spec else cleaned(key, "the field")
         entry = {"key": value, "origin": origin_of(base_url), "added": self._clock()}
 
@@ -121,8 +122,8 @@ class KeyStore:
             data = read_object(self.file)
         except Damaged as error:
             raise ConfigError(
-                f"The stored keys can't be read: {error} ({self.file.name} in the pack's data folder)",
-                cure="Correct or delete that file and enter the keys again",
+                msg("store.stored_keys_cannot_be_read", error=error, file=self.file.name),
+                cure=msg("store.correct_delete_file_enter_keys"),
             ) from None
         for name in ("keys", "tests"):
             if not isinstance(data.get(name), dict):
@@ -138,8 +139,8 @@ class KeyStore:
                 data["version"] = VERSION
                 private_files.write(self.file, json.dumps(data, indent=1).encode())
         except (OSError, Timeout) as error:
-            why = getattr(error, "strerror", None) or "another process holds it"
+            why = getattr(error, "strerror", None) or msg("store.another_process_holds")
             raise ConfigError(
-                f"The stored keys can't be written: {why}",
-                cure="Make the pack's data folder writable, or use an environment variable",
+                msg("store.stored_keys_cannot_be_written", why=why),
+                cure=msg("store.make_pack_data_folder_writable"),
             ) from None

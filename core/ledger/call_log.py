@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, update
 
 from ..errors import Charged
+from ..errors.messages import msg
 from . import queries
 from .database import Database
 from .eviction import Eviction
@@ -54,9 +55,7 @@ class CallLog:
                     .values(state="sent", call=call, place=index, sent=now, attempts=picture.c.attempts + 1)
                 )
                 if changed.rowcount != 1:
-                    raise ledger_failed(
-                        "The journal no longer holds the reservation for this picture, so it was not sent"
-                    )
+                    raise ledger_failed(msg("call_log.journal_no_longer_holds_reservation"))
 
     def mark_retryable(self, fingerprints: Sequence[str]) -> None:
         """See `Journal.mark_retryable`."""
@@ -82,7 +81,7 @@ class CallLog:
             held.file, held.size = self._results.write_incoming(held.uid, data), len(data)
         except OSError as error:
             raise ledger_failed(
-                f"The folder {self._results.folder} can't be written: {error.strerror or error}"
+                msg("call_log.folder_cannot_be_written", folder=self._results.folder, error=error.strerror or error)
             ) from None
 
     def reader(self, fingerprint: str) -> Callable[[], bytes]:
@@ -175,7 +174,7 @@ class CallLog:
                 row = {**held.reserved_row, "state": "sent", "sent": self._clock()}
                 connection.execute(insert(picture), [row])
         if queries.update_rows(connection, uids, **values) != len(uids):
-            raise ledger_failed("The journal no longer knows this picture")
+            raise ledger_failed(msg("call_log.journal_no_longer_knows_picture"))
 
     def _end(
         self,

@@ -11,10 +11,11 @@ from sqlalchemy import Connection, func, select
 
 from ..config.caps import Caps
 from ..errors import OverCap
+from ..errors.messages import msg
 from .schema import picture
 from .types import Reservation, RunContext, dollars, micros
 
-_PERIODS = {"run": "in this run", "day": "today", "month": "this month"}
+_PERIODS = {"run": msg("caps.in_run"), "day": "today", "month": "this month"}
 
 
 def check(
@@ -66,10 +67,10 @@ def _over(reservations: Sequence[Reservation], period: str, cap: float, spent: i
     terms = " + ".join(f"{count} x {price(amount)}" for amount, count in sorted(prices.items()))
     what = f"{terms} = {price(total)}"
     if spent:
-        what += f", {price(spent)} are spent or reserved {_PERIODS[period]}"
+        what += msg("caps.are_spent_reserved", price=price(spent), periods=_PERIODS[period])
     limit = price(micros(cap)).removesuffix(".00")
     name = f"NANO_BANANA_CAP_{period.upper()}"
     return OverCap(
-        f"{what}, and your cap per {period} is {limit}",
-        cure=f"Raise it in Settings > Nano Banana or with {name}, or ask for fewer or smaller pictures",
+        msg("caps.your_cap_per_is", what=what, period=period, limit=limit),
+        cure=msg("caps.raise_in_settings_nano_banana", name=name),
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, or_, select
 
+from ..errors.messages import msg
 from . import queries
 from .database import Database
 from .image_store import mark_row_stored
@@ -58,7 +59,7 @@ class StalledRows:
             self._end(row, state="refused", reason="ComfyUI ended", counted=0)
             return "reserved"
         if row.state == "sent":
-            self._end(row, state="unknown", reason="ComfyUI ended while the answer was on its way")
+            self._end(row, state="unknown", reason=msg("claims.comfyui_ended_while_answer_was"))
         return "unresolved"
 
     def release(self) -> None:

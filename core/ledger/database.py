@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from ..errors import LedgerFailed
+from ..errors.messages import msg
 from ..files import private_files
 from . import schema
 from .types import ledger_failed
@@ -97,9 +98,11 @@ class Database:
             if any(sign in message for sign in _DAMAGED):
                 # The next use opens the file again, and sets it aside where it is damaged.
                 self.close()
-            raise ledger_failed(f"The journal {self.file} can't be used: {message}") from None
+            raise ledger_failed(msg("database.journal_cannot_be_used", file=self.file, message=message)) from None
         except OSError as error:
-            raise ledger_failed(f"The journal {self.file} can't be used: {error.strerror or error}") from None
+            raise ledger_failed(
+                msg("database.journal_cannot_be_used_2", file=self.file, error=error.strerror or error)
+            ) from None
 
     def _ensure_open(self) -> Engine:
         if self._engine is not None and self._inode == _inode(self.file):
@@ -110,7 +113,7 @@ class Database:
             with private_files.lock(self.file.with_name(f"{self.file.name}.lock"), BUSY_SECONDS):
                 self._engine = self._open()
         except Timeout:
-            raise ledger_failed(f"The journal {self.file} is being opened by another process without end") from None
+            raise ledger_failed(msg("database.journal_is_being_opened_by", file=self.file)) from None
         self._inode = _inode(self.file)
         return self._engine
 
@@ -132,7 +135,7 @@ class Database:
                     found = self._rebuild(connection, set_aside)
                     connection.exec_driver_sql("COMMIT")
                     if found:
-                        self._notify(f"The journal was rebuilt from the results: {found} pictures are known again")
+                        self._notify(msg("database.journal_was_rebuilt_from_results", found=found))
         except BaseException:
             engine.dispose()
             if fresh:
@@ -166,7 +169,7 @@ class Database:
                 )
             file.rename(target)
             moved.append(target)
-        self._notify(f"The journal {problem}: it was set aside as {moved[0].name}, unchanged, and a new one was begun")
+        self._notify(msg("database.journal_was_set_aside_as", problem=problem, moved=moved[0].name))
         return moved[:1]
 
     def _notify(self, text: str) -> None:
@@ -192,14 +195,14 @@ def _inode(file: Path) -> int:
 def _problem(file: Path) -> str:
     """Why a journal can't be used; "" when it can. Raises OSError, and sqlite3.Error for faults that are not the file's."""
     if not file.is_file() and not file.is_dir():
-        raise OSError(errno.EINVAL, "it is no file")  # opening a pipe would block for ever
+        raise OSError(errno.EINVAL, msg("database.is_no_file"))  # opening a pipe would block for ever
     with file.open("rb"):
         pass  # a missing permission is no damage
     connection = sqlite3.connect(file, timeout=BUSY_SECONDS)
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > schema.newest():
-            return f"is of version {version}, and this pack knows up to {schema.newest()}"
+            return msg("database.is_version_pack_knows_up", version=version, newest=schema.newest())
         answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if answer != "ok":
             return "is damaged"
@@ -207,7 +210,7 @@ def _problem(file: Path) -> str:
             for table in schema.metadata.sorted_tables:
                 names = {row[1] for row in connection.execute(f"PRAGMA table_info({table.name})")}
                 if version == schema.newest() and not names >= set(table.columns.keys()):
-                    return f"lacks a part of the table {table.name}"
+                    return msg("database.lacks_part_table", table=table.name)
         return ""
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError) and not any(sign in str(error) for sign in _DAMAGED):

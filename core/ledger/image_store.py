@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from ..errors.messages import msg
 from . import queries, sidecar
 from .database import Database
 from .eviction import Eviction
@@ -70,7 +71,7 @@ class ImageStore:
                     connection, self._results, extra, name, len(data), self._clock(), text=text, was_read=True
                 )
         except OSError as error:
-            raise ledger_failed(f"An extra picture could not be written: {error.strerror or error}") from None
+            raise ledger_failed(msg("image_store.extra_picture_could_not_be", error=error.strerror or error)) from None
         self.finalize_file(uid, name)
         self._eviction.add(len(data))
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ..errors import Unresolved
+from ..errors.messages import msg
 from .types import UnresolvedCharge
 
 _MAX_LISTED = 4
@@ -18,12 +19,16 @@ def unresolved_error(charges: Sequence[UnresolvedCharge], *, kept: bool = False)
     requests = "1 request" if count == 1 else f"{count} requests"
     pictures = "its picture" if count == 1 else "their pictures"
     return Unresolved(
-        f"{requests} for {pictures} may have been charged, about ${usd:.2f}, without a picture that reached this machine: "
-        f"{_listed(charges)}",
+        msg(
+            "ledger.for_may_have_been_charged",
+            requests=requests,
+            pictures=pictures,
+            usd=f"{usd:.2f}",
+            listed=_listed(charges),
+        ),
         charged="maybe",
-        money="This time nothing was sent.",
-        cure=("Read again looks into the kept answer anew, free. " if kept else "")
-        + "Queue again within an hour to pay again. NANO_BANANA_ON_UNKNOWN=resend stops asking.",
+        money=msg("ledger.time_nothing_was_sent"),
+        cure=(msg("ledger.read_again_looks_into_kept") if kept else "") + msg("ledger.queue_again_within_hour_pay"),
     )
 
 
@@ -31,7 +36,7 @@ def acknowledged_notice(charges: Sequence[UnresolvedCharge]) -> str:
     """The notice about pictures that are sent although an earlier request may have been charged."""
     count, usd = _sum(charges)
     requests = "1 earlier request" if count == 1 else f"{count} earlier requests"
-    return f"Sent again, although {requests} may have been charged, about ${usd:.2f}: {_listed(charges)}"
+    return msg("ledger.sent_again_although_may_have", requests=requests, usd=f"{usd:.2f}", listed=_listed(charges))
 
 
 def _sum(charges: Sequence[UnresolvedCharge]) -> tuple[int, float]:

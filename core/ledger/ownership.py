@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from ..errors.messages import msg
 from .liveness import LivenessLock
 from .types import ledger_failed
 
@@ -123,8 +124,5 @@ class Ownership:
                     self._liveness = LivenessLock(self._home / "owners")
                 except (OSError, TimeoutError) as error:
                     why = getattr(error, "strerror", None) or error
-                    raise ledger_failed(
-                        f"The pack's data folder {self._home} can't be written ({why}), and a paid request is written down "
-                        "before it leaves"
-                    ) from None
+                    raise ledger_failed(msg("ownership.pack_data_folder_cannot_be", home=self._home, why=why)) from None
             return self._liveness

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from ..errors.messages import msg
 from .kept_answers import KeptAnswer
 from .schema import graph, picture
 from .types import Claim, ClaimedImage, UnresolvedCharge, dollars
@@ -81,7 +82,7 @@ def stored_notices(row: Row[Any]) -> tuple[str, ...]:
 def unresolved_charge(row: Row[Any]) -> UnresolvedCharge:
     reason = row.reason
     if row.state in ("accepted", "answered"):
-        reason = f"it can be had for nothing once the key (profile {row.profile}) and address it was made with are here again"
+        reason = msg("queries.can_be_had_for_nothing", profile=row.profile)
     return UnresolvedCharge(
         row.uid, row.provider, row.model, row.sent or row.created, dollars(row.counted), reason, row.call
     )

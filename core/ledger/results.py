@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..errors.messages import msg
 from ..files import private_files
 from ..files.regular_files import NotReadable, read_regular
 from ..images.picture import EXTENSION, sniff
@@ -66,15 +67,19 @@ class Results:
             free = shutil.disk_usage(self.folder).free
         except OSError as error:
             raise ledger_failed(
-                f"The folder for results {self.folder} can't be used ({error.strerror or error}), and what is paid for must "
-                "have a place first"
+                msg("results.folder_for_results_cannot_be", folder=self.folder, error=error.strerror or error)
             ) from None
         needed = ROOM_BYTES + pictures * ROOM_PER_PICTURE
         if free < needed:
             raise ledger_failed(
-                f"There is too little free space for {pictures} pictures in {self.folder}: {free >> 20} MB are free, and "
-                f"{needed >> 20} MB are wanted before anything is paid",
-                cure="Free some space, or name another folder in NANO_BANANA_RESULTS",
+                msg(
+                    "results.there_is_too_little_free",
+                    pictures=pictures,
+                    folder=self.folder,
+                    free=free >> 20,
+                    needed=needed >> 20,
+                ),
+                cure=msg("results.free_some_space_name_another"),
             )
 
     def write_incoming(self, uid: str, data: bytes) -> str:
@@ -220,7 +225,12 @@ def _json(facts: dict[str, Any]) -> str:
 def _write(file: Path, name: str, *facts_json: str) -> None:
     """Writes a sidecar; `facts_json`: the facts of each of its pictures."""
     private_files.make_folder(file.parent)
-    text = f'{{"version": {SIDECAR_VERSION}, "file": {json.dumps(name)}, "pictures": [{", ".join(facts_json)}]}}'
+    text = msg(
+        "results.version_file_pictures",
+        sidecar_version=SIDECAR_VERSION,
+        dumps=json.dumps(name),
+        facts_json=", ".join(facts_json),
+    )
     # A lone surrogate is written as its JSON escape.
     with private_files.replacing(file) as stream:
         stream.write(text.encode("utf-8", "backslashreplace"))

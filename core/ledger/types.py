@@ -18,6 +18,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from ..errors import LedgerFailed
+from ..errors.messages import msg
 from . import workflows
 from .kept_answers import KeptAnswer
 
@@ -151,7 +152,7 @@ def ledger_failed(what: str, cure: str = "") -> LedgerFailed:
     """The error for a journal or a folder that can't be used. Nothing more is sent."""
     return LedgerFailed(
         what,
-        cure=cure or "Free some space, make the pack's data folder writable, or name another one in NANO_BANANA_HOME",
+        cure=cure or msg("types.free_some_space_make_pack"),
     )
 
 

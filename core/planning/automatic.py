@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from ..errors import ConfigError, Impossible, NanoBananaError
+from ..errors.messages import msg
 from ..keys.sources import Key, variables
 from ..providers.spec import ProviderSpec
 from ..request import Request
@@ -52,15 +53,15 @@ class AutomaticChoice:
                     raise
                 reasons.append(error.reason)
                 if error.kind == "config":
-                    invalid.append(f"{spec.label} was passed over: {error.reason}")
+                    invalid.append(msg("automatic.was_passed_over", provider=spec.label, reason=error.reason))
                     without_key += self._without_key(spec, choice)
         if able:
             notices.extend(invalid)
             return [*able, *without_key]
         if reasons:
             raise Impossible(
-                "No provider with a key on this machine can do this: " + " ".join(reasons),
-                cure="Change the request, or add a key for another provider",
+                msg("automatic.no_provider_with_key_on") + " ".join(reasons),
+                cure=msg("automatic.change_request_add_key_for"),
             )
         raise self._no_key_error(choice.profile)
 
@@ -84,7 +85,7 @@ class AutomaticChoice:
         """How a provider would do the requests, or that it has no model of the family. Raises Impossible."""
         model = spec.model_of_family(self._family, choice.model) if self._family else spec.model(RECOMMENDED)
         if model is None:
-            return f"{spec.label} has no such model"
+            return msg("automatic.has_no_such_model", provider=spec.label)
         target = self._targets.target(spec, model, key, choice)
         return Candidate(target, tuple(negotiate(request, spec, model) for request in self._requests))
 
@@ -100,9 +101,8 @@ class AutomaticChoice:
         with_keys = [spec for spec in self._targets.ordered() if spec.needs_key]
         names = ", ".join(spec.label for spec in with_keys)
         example = variables(with_keys[0])[0] if with_keys else ""
-        profile_text = "" if profile == "default" else f" with the profile {profile}"
+        profile_text = "" if profile == "default" else msg("automatic.with_profile", profile=profile)
         return ConfigError(
-            f"No provider has a key on this machine{profile_text}",
-            cure=f"Put one into the environment, for example {example}, and restart ComfyUI, or into Settings > Nano Banana "
-            f"(providers: {names}); or connect a ProviderConfig set to offline, which is free",
+            msg("automatic.no_provider_has_key_on", profile_text=profile_text),
+            cure=msg("automatic.put_one_into_environment_for", example=example, names=names),
         )

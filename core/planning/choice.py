@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..errors.messages import msg
 from ..keys.sources import checked_profile
 
 MOST_PROVIDERS = 32
@@ -52,16 +53,16 @@ def has_too_many(choice: ProviderChoice) -> bool:
 def problem_with(choice: ProviderChoice) -> str | None:
     """What is wrong with the values themselves, on any machine; None when nothing is."""
     if has_too_many(choice):
-        return f"More than {MOST_PROVIDERS} providers stand one behind the other as fallbacks: connect fewer."
+        return msg("choice.more_than_providers_stand_one", most_providers=MOST_PROVIDERS)
     bad_profile = checked_profile(choice.profile)
     if bad_profile:
         return bad_profile
     override = choice.model_override
     if override:
         if choice.provider == AUTO:
-            return "model_override needs a named provider: with auto nobody knows whose model it is."
+            return msg("choice.model_override_needs_named_provider")
         if not _OVERRIDE.fullmatch(override) or ".." in override or "//" in override or override.endswith("/"):
-            return "model_override is a provider's model id: letters, digits and . _ : / @ - only, without .. or //."
+            return msg("choice.model_override_is_provider_model")
         if len(override) > 200:
-            return "model_override is too long for a model id."
+            return msg("choice.model_override_is_too_long")
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import Impossible
+from ..errors.messages import msg
 from ..providers import BUILT_IN
 from ..providers.spec import Model, ProviderSpec
 from .choice import RECOMMENDED, ProviderChoice
@@ -15,7 +16,7 @@ def model_of(spec: ProviderSpec, choice: ProviderChoice) -> Model:
     model = spec.model(choice.model) or spec.model(spec.retired.get(choice.model, choice.model))
     if model is None:
         raise Impossible(
-            f"{spec.label} has no model {choice.model[:60]}",
+            msg("model_choice.has_no_model", provider=spec.label, model=choice.model[:60]),
             cure=f"It has: {RECOMMENDED}, {', '.join(model.name for model in spec.models)}",
         )
     return model
@@ -34,20 +35,30 @@ def family_of(name: str, specs: Iterable[ProviderSpec]) -> tuple[str, tuple[str,
     for spec in known:
         model = spec.model(spec.retired.get(name, ""))
         if model:
-            return model.family, (f"The model {name} has been retired: {model.name} takes its place",)
-    raise Impossible(f"The model {name[:60]} is not known here", cure=f"Choose {RECOMMENDED} or another model")
+            return model.family, (msg("model_choice.model_has_been_retired_takes", name=name, model=model.name),)
+    raise Impossible(
+        msg("model_choice.model_is_not_known_here", name=name[:60]),
+        cure=msg("model_choice.choose_another_model", recommended=RECOMMENDED),
+    )
 
 
 def retirement_notices(spec: ProviderSpec, model: Model, choice: ProviderChoice) -> list[str]:
     """Notices about a model name or a model id of the choice that the provider has retired. `model`: what is used instead."""
     notices = []
     if choice.model in spec.retired and spec.model(choice.model) is None and not choice.model_override:
-        notices.append(f"{spec.label} has retired {choice.model}: {model.name} takes its place")
+        notices.append(
+            msg("model_choice.has_retired_takes_place", provider=spec.label, model=choice.model, model_2=model.name)
+        )
     successor = spec.model(spec.retired.get(choice.model_override, ""))
     if choice.model_override and successor:
         ids = [each.model_id for each in (successor.generate, successor.edit) if each]
         notices.append(
-            f"model_override {choice.model_override} is an id that has been retired at {spec.label}. It was sent all the "
-            f"same; {ids[0]} took its place: choose the model {successor.name} and leave model_override empty"
+            msg(
+                "model_choice.model_override_is_id_has",
+                model_override=choice.model_override,
+                provider=spec.label,
+                ids=ids[0],
+                successor=successor.name,
+            )
         )
     return notices

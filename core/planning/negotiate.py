@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import Impossible
+from ..errors.messages import msg
 from ..providers.spec import OMITTED, UNKNOWN_PRICE_USD, Capabilities, Model, Operation, Option, ProviderSpec
 from ..request import Request, Slot
 
@@ -87,18 +88,23 @@ def negotiate(
     capabilities = model.capabilities(request.operation)
     if capabilities is None:
         can = [other.name for other in spec.models if other.capabilities(request.operation)]
-        verb = "edit pictures" if request.operation == "edit" else "make pictures from text alone"
+        verb = "edit pictures" if request.operation == "edit" else msg("negotiate.make_pictures_from_text_alone")
         raise _impossible(
             f"{model.name} at {spec.label} can't {verb}",
-            f"Models that can: {', '.join(can)}" if can else "Choose another provider",
+            msg("negotiate.models_can", can=", ".join(can)) if can else msg("negotiate.choose_another_provider"),
         )
     if not request.prompt.strip():
-        raise _impossible("The prompt is empty", "Write what the picture should show")
+        raise _impossible(msg("negotiate.prompt_is_empty"), msg("negotiate.write_what_picture_should_show"))
     if capabilities.max_prompt and len(request.prompt) > capabilities.max_prompt:
         raise _impossible(
-            f"The prompt has {len(request.prompt)} characters: {model.name} at {spec.label} takes up to "
-            f"{capabilities.max_prompt}",
-            "Shorten it, or choose another provider",
+            msg(
+                "negotiate.prompt_has_characters_at_takes",
+                prompt=len(request.prompt),
+                model=model.name,
+                provider=spec.label,
+                max_prompt=capabilities.max_prompt,
+            ),
+            msg("negotiate.shorten_choose_another_provider"),
         )
     ratio, ratio_notice = _ratio(request, spec, model, capabilities)
     resolution = _resolution(request, spec, model, capabilities)
@@ -113,9 +119,7 @@ def negotiate(
         notices.insert(0, ratio_notice)
     sends_seed = "seed" in options_of(spec, request.operation, capabilities)
     if request.seed and not sends_seed:
-        notices.append(
-            f"The seed was not sent: {spec.label} takes none for {model.name}; a new seed is still a new request"
-        )
+        notices.append(msg("negotiate.seed_was_not_sent_takes", provider=spec.label, model=model.name))
     effective = resolution or capabilities.fixed_resolution or capabilities.default_resolution
     usd = None if override or model.price is None else model.price.usd_for(effective)
     return ResolvedRequest(
@@ -142,10 +146,19 @@ def _negotiate_options(
     for option, value in _options(request):
         possible = supported.get(option)
         if option not in supported:
-            notices.append(f"{_name(option)} was left out: {spec.label} has no such option for {model.name}")
+            notices.append(
+                msg("negotiate.was_left_out_has_no", name=_name(option), provider=spec.label, model=model.name)
+            )
         elif possible is not None and str(value) not in possible:
             notices.append(
-                f"{_name(option)} {value} was left out: {spec.label} only has {', '.join(possible)} for {model.name}"
+                msg(
+                    "negotiate.was_left_out_only_has",
+                    name=_name(option),
+                    value=value,
+                    provider=spec.label,
+                    possible=", ".join(possible),
+                    model=model.name,
+                )
             )
         else:
             sent.append((option, value))
@@ -181,7 +194,7 @@ def _ratio(request: Request, spec: ProviderSpec, model: Model, capabilities: Cap
     if wanted != "auto":
         if wanted not in capabilities.ratios:
             raise _impossible(
-                f"{model.name} at {spec.label} has no aspect ratio {wanted}",
+                msg("negotiate.at_has_no_aspect_ratio", model=model.name, provider=spec.label, wanted=wanted),
                 f"Possible: auto, {', '.join(capabilities.ratios)}",
             )
         return wanted, ""
@@ -195,7 +208,7 @@ def _ratio(request: Request, spec: ProviderSpec, model: Model, capabilities: Cap
         return "", ""  # there is nothing to choose from
     first = request.references[0]
     nearest = nearest_ratio(first.width, first.height, capabilities.ratios)
-    return nearest, f"aspect ratio auto was sent as {nearest}, the nearest to picture 1 ({first.width}x{first.height})"
+    return nearest, msg("negotiate.aspect_ratio_auto_was_sent", nearest=nearest, width=first.width, height=first.height)
 
 
 def _resolution(request: Request, spec: ProviderSpec, model: Model, capabilities: Capabilities) -> str:
@@ -204,7 +217,7 @@ def _resolution(request: Request, spec: ProviderSpec, model: Model, capabilities
         return ""
     if wanted not in capabilities.all_resolutions:
         raise _impossible(
-            f"{model.name} at {spec.label} can't make {wanted} pictures",
+            msg("negotiate.at_cannot_make_pictures", model=model.name, provider=spec.label, wanted=wanted),
             f"Possible: {', '.join(('auto', *capabilities.all_resolutions))}",
         )
     return wanted
@@ -213,11 +226,17 @@ def _resolution(request: Request, spec: ProviderSpec, model: Model, capabilities
 def _count_references(request: Request, spec: ProviderSpec, model: Model, capabilities: Capabilities) -> None:
     count = len(request.references)
     if request.operation == "edit" and count == 0:
-        raise _impossible("There is no image to edit", "Connect image_1")
+        raise _impossible(msg("negotiate.there_is_no_image_edit"), "Connect image_1")
     if count > capabilities.max_references:
         raise _impossible(
-            f"{count} reference images are too many: {model.name} at {spec.label} takes up to {capabilities.max_references}",
-            "Connect fewer images, or shorten the batches",
+            msg(
+                "negotiate.reference_images_are_too_many",
+                count=count,
+                model=model.name,
+                provider=spec.label,
+                max_references=capabilities.max_references,
+            ),
+            msg("negotiate.connect_fewer_images_shorten_batches"),
         )
 
 

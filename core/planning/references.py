@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import Impossible
+from ..errors.messages import msg
 from ..images.picture import WEBP_SIDE, Encoded, Format, Picture
 from ..providers.spec import ProviderSpec
 
@@ -23,9 +24,9 @@ def encode_references(
     notices: list[str] = []
     flatten = not spec.takes_alpha
     if flatten and any(picture.has_alpha for picture in pictures):
-        notices.append(f"transparency of the references was laid on white: {spec.label} takes none")
+        notices.append(msg("references.transparency_references_was_laid_on", provider=spec.label))
     if reference_format == "jpeg" and any(picture.has_alpha for picture in pictures):
-        notices.append("transparency of the references was laid on white: JPEG has none")
+        notices.append(msg("references.transparency_references_was_laid_on_white"))
     files = [
         picture.encoded("jpeg" if reference_format == "jpeg" else _lossless(picture, spec), flatten=flatten)
         for picture in pictures
@@ -33,19 +34,25 @@ def encode_references(
     for index in _to_shrink(files, spec):
         number = f"reference {index + 1}"
         if reference_format == "lossless":
-            raise _too_large(f"{number} has {_mb(files[index])} as a lossless file", spec)
+            raise _too_large(msg("references.has_as_lossless_file", number=number, mb=_mb(files[index])), spec)
         if files[index].format != "jpeg" and "jpeg" in spec.reference_formats:
             smaller = pictures[index].encoded("jpeg", flatten=True)
             notices.append(
-                f"{number} was sent as JPEG (quality 95, 4:4:4, {_mb(smaller)}): its lossless file has {_mb(files[index])}, "
-                f"and {spec.label} takes up to {_limit(spec)}"
+                msg(
+                    "references.was_sent_as_jpeg_quality",
+                    number=number,
+                    mb=_mb(smaller),
+                    mb_2=_mb(files[index]),
+                    provider=spec.label,
+                    limit=_limit(spec),
+                )
             )
             files[index] = smaller
     if (
         any(len(file.data) > spec.max_reference_bytes for file in files)
         or _total_bytes(files, spec) > spec.max_request_bytes
     ):
-        raise _too_large("The references are too large even as JPEG", spec)
+        raise _too_large(msg("references.references_are_too_large_even"), spec)
     return files, notices
 
 
@@ -76,7 +83,11 @@ def _total_bytes(files: Sequence[Encoded], spec: ProviderSpec) -> int:
 
 
 def _limit(spec: ProviderSpec) -> str:
-    return f"{spec.max_reference_bytes // 1_000_000} MB a picture and {spec.max_request_bytes // 1_000_000} MB in all"
+    return msg(
+        "references.mb_picture_mb_in_all",
+        max_reference_bytes=spec.max_reference_bytes // 1000000,
+        max_request_bytes=spec.max_request_bytes // 1000000,
+    )
 
 
 def _mb(file: Encoded) -> str:
@@ -85,6 +96,6 @@ def _mb(file: Encoded) -> str:
 
 def _too_large(what: str, spec: ProviderSpec) -> Impossible:
     return Impossible(
-        f"{what}; {spec.label} takes up to {_limit(spec)}",
-        cure="Scale the images down first, send fewer, or set reference_format to jpeg",
+        msg("references.takes_up", what=what, provider=spec.label, limit=_limit(spec)),
+        cure=msg("references.scale_images_down_first_send"),
     )

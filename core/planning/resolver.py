@@ -8,6 +8,7 @@ from ..config.allowed_models import UnknownModel, counted_usd
 from ..config.caps import Caps
 from ..config.settings import Settings
 from ..errors import ConfigError, Impossible, NanoBananaError
+from ..errors.messages import msg
 from ..keys.resolver import KeyLookup, KeyResolver
 from ..providers import BUILT_IN
 from ..providers.spec import ProviderSpec
@@ -76,7 +77,7 @@ class ProviderResolver:
             except NanoBananaError as error:
                 if not index:
                     raise
-                notices.append(f"The fallback {link.provider} was skipped: {error.reason}")
+                notices.append(msg("resolver.fallback_was_skipped", provider=link.provider, reason=error.reason))
         free = all(each.target.spec.local for each in targets)
         terms = Terms(Caps() if free else self.settings.caps, self.settings.resends, self.settings.project)
         return Plan(tuple(targets), tuple(notices), tuple(store_only), terms, refusal)
@@ -148,7 +149,12 @@ class ProviderResolver:
             found = AutomaticChoice(self._targets, requests, model.family, self._gone).choose(choice, notices)
             used = found[0].target
             notices.append(
-                f"{spec.label} has no key on this machine: {used.spec.label} ({used.model.name}) was used instead"
+                msg(
+                    "resolver.has_no_key_on_machine",
+                    provider=spec.label,
+                    provider_2=used.spec.label,
+                    model=used.model.name,
+                )
             )
             return found
         override = choice.model_override

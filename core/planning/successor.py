@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from ..errors import Impossible, NanoBananaError
+from ..errors.messages import msg
 from ..request import Request
 from .negotiate import negotiate
 from .plan import Candidate, Target
@@ -54,8 +55,13 @@ def successor_of(candidate: Candidate, requests: Sequence[Request]) -> Candidate
         return Candidate(replace(target, model=model), again)
     except Impossible as error:
         raise Impossible(
-            f"{target.spec.label} no longer knows {target.model.name} ({resolved[0].model_id}), and its successor can't do "
-            f"this request: {error.what}",
+            msg(
+                "successor.no_longer_knows_successor_cannot",
+                provider=target.spec.label,
+                model=target.model.name,
+                model_id=resolved[0].model_id,
+                error=error.what,
+            ),
             cure=error.cure,
         ) from None
 
@@ -79,7 +85,10 @@ def successor_notice(old: Candidate, new: Candidate) -> str:
         f"{old.target.model.name} ({old.resolved[0].model_id})",
         f"{new.target.model.name} ({new.resolved[0].model_id})",
     )
-    return (
-        f"{old.target.spec.label} no longer knows {before}: its successor {after} is asked instead, at its own price. To find "
-        f"out cost nothing; choose {new.target.model.name} to ask it at once"
+    return msg(
+        "successor.no_longer_knows_successor_is",
+        provider=old.target.spec.label,
+        before=before,
+        after=after,
+        model=new.target.model.name,
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ..config.settings import Settings
 from ..errors import ConfigError, Impossible
+from ..errors.messages import msg
 from ..keys.resolver import KeyResolver
 from ..keys.sources import Key, variables
 from ..providers.spec import Model, ProviderSpec
@@ -32,7 +33,7 @@ class Targets:
         """The spec of a provider by its id. Raises Impossible."""
         if provider not in self.specs:
             raise Impossible(
-                f"The provider {provider[:40]} is not known here",
+                msg("targets.provider_is_not_known_here", provider=provider[:40]),
                 cure=". ".join((f"Known are: {', '.join((AUTO, *self.specs))}", *self._file_errors)),
             )
         return self.specs[provider]
@@ -60,7 +61,7 @@ class Targets:
         """Its address on this machine. Starts the local simulator where it is asked for. Raises ConfigError."""
         if spec.local:
             if self._local is None:
-                raise ConfigError("The offline provider can't be started here")
+                raise ConfigError(msg("targets.offline_provider_cannot_be_started"))
             return self._local()
         return self.settings.base_url(spec)
 
@@ -81,14 +82,14 @@ class Targets:
         """The error for a provider without a key, with every way to give it one."""
         bound_elsewhere = self.keys.unused_reason(spec, profile)
         if bound_elsewhere:
-            return ConfigError(bound_elsewhere, cure="Enter it again in Settings > Nano Banana for the new address")
+            return ConfigError(bound_elsewhere, cure=msg("targets.enter_again_in_settings_nano"))
         others = [each.id for each in self.ordered() if each.id != spec.id and self.is_usable(each)]
-        others_text = f" Keys are here for: {', '.join(others)}." if others else ""
-        profile_text = "" if profile == "default" else f" with the profile {profile}"
-        where = f"the environment variable {variables(spec, profile)[0]} and restart ComfyUI, or into "
+        others_text = msg("targets.keys_are_here_for", others=", ".join(others)) if others else ""
+        profile_text = "" if profile == "default" else msg("targets.with_profile", profile=profile)
+        where = msg("targets.environment_variable_restart_comfyui_into", variables=variables(spec, profile)[0])
         if self.keys.collides_with_other_provider(spec, profile):
             where = ""
         return ConfigError(
-            f"There is no key for {spec.label}{profile_text} on this machine",
-            cure=f"Put it into {where}Settings > Nano Banana; or choose the provider offline, which is free.{others_text}",
+            msg("targets.there_is_no_key_for", provider=spec.label, profile_text=profile_text),
+            cure=msg("targets.put_into_settings_nano_banana", where=where, others_text=others_text),
         )

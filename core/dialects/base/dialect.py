@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...errors import Fault
+from ...errors.messages import msg
 from ...providers.spec import ReferenceEncoding
 from ..parsing.error_codes import NO_CODES, Codes
 from ..parsing.error_parsing import fault_of, unreadable
@@ -52,7 +53,7 @@ class BaseDialect:
 
     def resume(self, job: Job, accepted: State) -> Step:
         """Nothing is ever accepted here without its pictures."""
-        return Failed(Fault("task", "this API has no tasks"))
+        return Failed(Fault("task", msg("dialect.api_has_no_tasks")))
 
     # ------------------------------------------------------------------------------------------------- hooks
 

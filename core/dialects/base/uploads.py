@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TypeGuard
 
 from ...errors import Fault
+from ...errors.messages import msg
 from ...http.body import Base64, Inline, multipart_body
 from ...http.status import is_missing_route
 from ...images.picture import Encoded
@@ -77,9 +78,6 @@ def explain_missing_upload(fault: Fault) -> Fault:
     """`fault` of an upload that has no route at this base, where references can't go any other way; others as they are."""
     if not is_missing_route(fault.status):
         return fault
-    opening = "{label} has no upload for reference images at this address{status}, and takes addresses of them only."
-    cure = (
-        "Check the base URL; a provider of your own in providers.yaml can name the path of its upload (upload_path) or another "
-        "transport; else choose another provider"
-    )
+    opening = msg("uploads.has_no_upload_for_reference")
+    cure = msg("uploads.check_base_url_provider_your")
     return replace(fault, opening=opening, cure=cure)

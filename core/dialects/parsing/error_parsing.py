@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...errors import Fault
+from ...errors.messages import msg
 from ...redaction.text import redact
 from ..base.step import Reply
 from .bot_protection import protection_of
@@ -39,13 +40,8 @@ _RESULTS = (
 """Fields of an answer that is more than an error."""
 
 
-_NO_QUOTA = (
-    "The provider's own account behind this model has no quota: choose another model or provider, or ask the provider"
-)
-_ADDRESSES_ONLY = (
-    "A provider of your own in providers.yaml can name an upload or another way for its references (references: upload, "
-    "multipart, base64 or data_uri, as its dialect has them); else choose another provider"
-)
+_NO_QUOTA = msg("error_parsing.provider_own_account_behind_model")
+_ADDRESSES_ONLY = msg("error_parsing.provider_your_own_in_providers")
 
 
 def fault_of(reply: Reply, codes: Codes = NO_CODES) -> Fault:
@@ -68,7 +64,7 @@ def explain_refused_references(fault: Fault, references: int) -> Fault:
     """
     if not references or fault.kind != "invalid" or not takes_addresses_only(fault.message):
         return fault
-    opening = "{label} takes addresses only for reference images, not the images themselves{status}."
+    opening = msg("error_parsing.takes_addresses_only_for_reference")
     return replace(fault, opening=opening, cure=_ADDRESSES_ONLY)
 
 
@@ -143,7 +139,7 @@ def page_title(body: bytes) -> str:
     text = body[:4000].decode("utf-8", "replace")
     title = re.search(r"(?is)<title[^>]*>(.*?)</title>", text)
     if title:
-        return redact("a web page titled " + title[1])
+        return redact(msg("error_parsing.web_page_titled") + title[1])
     return redact(re.sub(r"<[^>]+>", " ", text), 160)
 
 
@@ -169,12 +165,10 @@ def _fault(reply: Reply, status: int, value: Any, codes: Codes) -> Fault:
     kind = kind_of(status, message.codes, message.text, codes, reply.prompt)
     opening = ""
     if kind == "proxy":
-        opening = "The proxy between this machine and {label} wants a user name and a password, or others{status}."
+        opening = msg("error_parsing.proxy_between_machine_wants_user")
     if status == 511:  # RFC 6585: a network that wants its own log-in first
-        opening = "The network between this machine and {label} wants a log-in of its own first{status}."
-        return Fault(
-            kind, message.shown, status, cure="Log in to this network in a browser, then queue again", opening=opening
-        )
+        opening = msg("error_parsing.network_between_machine_wants_log")
+        return Fault(kind, message.shown, status, cure=msg("error_parsing.log_in_network_in_browser"), opening=opening)
     cure = _NO_QUOTA if kind == "quota" and has_no_quota(" ".join([*message.codes, message.text])) else ""
     wait = _seconds_to_wait(value)
     if wait is None and kind in ("rate", "busy") and not {"retry-after", "retry-after-ms"} & set(reply.headers):

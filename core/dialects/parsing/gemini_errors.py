@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...errors import Fault, Kind
+from ...errors.messages import msg
 from ...redaction.text import redact
 from ..base.step import Reply
 from .error_kinds import kind_by_words
@@ -21,55 +22,54 @@ from .error_phrases import declines
 from .reading import NotJson, read_object
 from .result_images import named as named
 
-_SAFETY = "change the prompt or the references; a higher safety_tolerance may help"
-_AGAIN = "queue again with another seed"
+_SAFETY = msg("gemini_errors.change_prompt_references_higher_safety")
+_AGAIN = msg("gemini_errors.queue_again_with_another_seed")
 REASONS: dict[str, tuple[Kind, str]] = {
-    "SAFETY": ("content", f"Its safety filter stopped it: {_SAFETY}"),
-    "IMAGE_SAFETY": ("content", f"Its safety filter held the picture back: {_SAFETY}"),
-    "PROHIBITED_CONTENT": ("content", "The prompt or a reference is of a kind it never works on: change that"),
-    "IMAGE_PROHIBITED_CONTENT": ("content", "The picture would have been of a kind it never makes: change the prompt"),
-    "BLOCKLIST": ("content", "A word of the prompt is on its list of forbidden ones: use another"),
-    "SPII": ("content", "It saw personal data, such as numbers of cards or identity papers: take them out"),
-    "RECITATION": ("content", "It came too close to existing work: ask for something less like it"),
-    "IMAGE_RECITATION": ("content", "The picture came too close to an existing one: ask for something less like it"),
+    "SAFETY": ("content", msg("gemini_errors.safety_filter_stopped", safety=_SAFETY)),
+    "IMAGE_SAFETY": ("content", msg("gemini_errors.safety_filter_held_picture_back", safety=_SAFETY)),
+    "PROHIBITED_CONTENT": ("content", msg("gemini_errors.prompt_reference_is_kind_never")),
+    "IMAGE_PROHIBITED_CONTENT": ("content", msg("gemini_errors.picture_would_have_been_kind")),
+    "BLOCKLIST": ("content", msg("gemini_errors.word_prompt_is_on_list")),
+    "SPII": ("content", msg("gemini_errors.saw_personal_data_such_as")),
+    "RECITATION": ("content", msg("gemini_errors.came_too_close_existing_work")),
+    "IMAGE_RECITATION": ("content", msg("gemini_errors.picture_came_too_close_existing")),
     "MODEL_ARMOR": (
         "content",
-        "The Google Cloud project's own Model Armor rules stopped it: change the prompt or them",
+        msg("gemini_errors.google_cloud_project_own_model"),
     ),
-    "JAILBREAK": ("content", "It took the prompt for an attempt to get around its rules: put it plainly"),
-    "NO_IMAGE": ("empty", f"The model made no picture: ask plainly for one, or {_AGAIN}"),
-    "IMAGE_OTHER": ("empty", f"The picture failed for a reason it doesn't give: {_AGAIN}, or change the prompt"),
-    "OTHER": ("empty", f"It stopped for a reason it doesn't give: {_AGAIN}, or change the prompt"),
+    "JAILBREAK": ("content", msg("gemini_errors.took_prompt_for_attempt_get")),
+    "NO_IMAGE": ("empty", msg("gemini_errors.model_made_no_picture_ask", again=_AGAIN)),
+    "IMAGE_OTHER": ("empty", msg("gemini_errors.picture_failed_for_reason_does", again=_AGAIN)),
+    "OTHER": ("empty", msg("gemini_errors.stopped_for_reason_does_not", again=_AGAIN)),
     "MALFORMED_FUNCTION_CALL": (
         "empty",
-        "The model tripped over its own tools: switch enable_web_search off, or queue again",
+        msg("gemini_errors.model_tripped_over_own_tools"),
     ),
     "UNEXPECTED_TOOL_CALL": (
         "empty",
-        "The model called a tool that it was not given: switch enable_web_search off, or queue again",
+        msg("gemini_errors.model_called_tool_was_not"),
     ),
     "TOO_MANY_TOOL_CALLS": (
         "empty",
-        "The model searched until its limit and made no picture: switch enable_web_search off",
+        msg("gemini_errors.model_searched_until_limit_made"),
     ),
-    "MALFORMED_RESPONSE": ("empty", "The model's own answer was malformed: queue again"),
+    "MALFORMED_RESPONSE": ("empty", msg("gemini_errors.model_own_answer_was_malformed")),
     "CONTINUATION": (
         "empty",
-        "It reached the limit of one answer before the picture: shorten the prompt, or lower thinking",
+        msg("gemini_errors.reached_limit_one_answer_before"),
     ),
     "MISSING_THOUGHT_SIGNATURE": (
         "invalid",
-        "A turn of the conversation came without its thought signature: begin a new conversation with the last picture",
+        msg("gemini_errors.turn_conversation_came_without_thought"),
     ),
-    "ESCALATION": ("content", "One of Google's rules held the request back: change the prompt or the references"),
+    "ESCALATION": ("content", msg("gemini_errors.one_google_rules_held_request")),
     "PUP_LIMITED_DISABLED": (
         "account",
-        "Google has limited or disabled it for violations of its Prohibited Use Policy: see the account's mail and "
-        "Google AI Studio, or choose another provider",
+        msg("gemini_errors.google_has_limited_disabled_for"),
     ),
-    "MAX_TOKENS": ("empty", "It ran out of words before the picture: shorten the prompt, or lower thinking"),
-    "LANGUAGE": ("empty", "It doesn't know the language of the prompt: write it in another"),
-    "STOP": ("empty", "The model answered in words alone: ask plainly for a picture, or queue again with another seed"),
+    "MAX_TOKENS": ("empty", msg("gemini_errors.ran_out_words_before_picture")),
+    "LANGUAGE": ("empty", msg("gemini_errors.does_not_know_language_prompt")),
+    "STOP": ("empty", msg("gemini_errors.model_answered_in_words_alone")),
 }
 """Reasons why there is no picture -> what kind of failure that is, and what it means."""
 
@@ -83,10 +83,7 @@ _SPENDING_CAP = re.compile(r"(?i)\bspend(ing)? (cap|limit)")
 _TOO_LARGE = re.compile(r"(?i)payload size|request (entity )?too large|exceeds the (maximum|limit).{0,40}bytes")
 _UNFIT_FILE = re.compile(r"(?i)\bfile\b.{0,80}(may not exist|not in an active state)")
 
-_BILLING_CURE = (
-    "The key is fine, but the image models have no free tier: enable billing for the key's project in Google AI Studio, "
-    "or choose another provider"
-)
+_BILLING_CURE = msg("gemini_errors.key_is_fine_but_image")
 
 
 def text_of(node: Any, name: str) -> str:
@@ -171,9 +168,7 @@ _GOOGLE_PROVIDERS = frozenset({"google", "vertex", ""})
 def _reseller_cure(kind: Kind | None, otherwise: str) -> str:
     """What helps where the account at Google is a reseller's: nothing that the user could do there."""
     if kind == "quota":
-        return (
-            "The provider's own account at Google has no quota left for it: choose another model or provider, or ask it"
-        )
+        return msg("gemini_errors.provider_own_account_at_google")
     return otherwise
 
 
@@ -205,10 +200,7 @@ def _kind_and_cure(
     return ("content" if general.kind == "content" else "invalid"), ""
 
 
-_REGION_CURE = (
-    "Google does not serve this API where this machine is; the key is fine: use the provider vertex or another one, or "
-    "reach it through a proxy in a place that it serves (NANO_BANANA_PROXY)"
-)
+_REGION_CURE = msg("gemini_errors.google_does_not_serve_api")
 
 
 def _limited(message: str, quotas: str, general: Fault) -> tuple[Kind | None, str]:
@@ -218,17 +210,17 @@ def _limited(message: str, quotas: str, general: Fault) -> tuple[Kind | None, st
     if _PER_DAY.search(quotas):
         return (
             "quota",
-            "The key is fine, but the quota of the day is used up: wait for the next, or ask Google for more",
+            msg("gemini_errors.key_is_fine_but_quota"),
         )
     if general.kind == "credit":
         if _SPENDING_CAP.search(message):
             return (
                 "credit",
-                "The spending cap of the key's project is reached: raise it in Google AI Studio, or choose another provider",
+                msg("gemini_errors.spending_cap_key_project_is"),
             )
         return (
             "credit",
-            "Top up the prepaid credit of the key's project in Google AI Studio, or choose another provider",
+            msg("gemini_errors.top_up_prepaid_credit_key"),
         )
     return "rate", ""
 
@@ -238,12 +230,12 @@ def _denied(message: str, reasons: set[str]) -> tuple[Kind | None, str]:
     if _UNFIT_FILE.search(message):
         return (
             "invalid",
-            "An uploaded reference is gone at Google: queue again in half an hour, when it is sent anew",
+            msg("gemini_errors.uploaded_reference_is_gone_at"),
         )
     if "SERVICE_DISABLED" in reasons:
         return (
             "key",
-            "The key's project has not enabled this API: enable it in the Google Cloud console, then queue again",
+            msg("gemini_errors.key_project_has_not_enabled"),
         )
     return ("credit" if "BILLING_DISABLED" in reasons else None), ""
 

@@ -1,0 +1,110 @@
+"""Messages for users by id: the English texts are in `locales/en/messages.json`, other languages in files beside it.
+
+A `Message` is its English text, so that logs, API users and old callers read it as before; it also knows its id and parameters,
+with which a page says it in another language.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+LANGUAGES = Path(__file__).resolve().parents[2] / "locales"
+_PARAMETER = re.compile(r"\{(\w+)\}")
+
+
+class Message(str):
+    """A text for users. `id` and `parameters` name it in every language; a text put together of several has `parts` instead."""
+
+    id: str
+    parameters: Mapping[str, object]
+    parts: tuple[str, ...]
+
+    def __new__(
+        cls,
+        text: str,
+        id: str = "",
+        parameters: Mapping[str, object] = MappingProxyType({}),
+        parts: tuple[str, ...] = (),
+    ) -> Message:
+        made = super().__new__(cls, text)
+        made.id, made.parameters, made.parts = id, parameters, parts
+        return made
+
+    def __add__(self, other: str) -> Message:
+        """Both texts, one after the other."""
+        first = self.parts or ((self,) if self else ())
+        return Message(str(self) + str(other), parts=(*first, *((other,) if other else ())))
+
+    def __radd__(self, other: str) -> Message:
+        return Message(str(other) + str(self), parts=(other, self))
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return str(self), self.id, dict(self.parameters), self.parts
+
+
+def msg(message_id: str, **parameters: object) -> str:
+    """The `Message` called `message_id` with its parameters filled in.
+
+    Raises KeyError for an id that the catalogue does not have, or a parameter that its text needs.
+    """
+    text = _PARAMETER.sub(lambda found: _filled(found, parameters), catalogue("en")[message_id])
+    return Message(text, message_id, parameters)
+
+
+def filled(text: str, **parameters: object) -> str:
+    """`text` with further parameters: those that its writer could not know yet."""
+    if isinstance(text, Message) and text.id:
+        return msg(text.id, **{**text.parameters, **parameters})
+    if isinstance(text, Message) and text.parts:
+        made: str = Message("")
+        for part in text.parts:
+            made = made + filled(part, **parameters)
+        return made
+    return _PARAMETER.sub(lambda found: _filled(found, parameters), text)
+
+
+def joined(*parts: str) -> str:
+    """The texts that are not empty, with a space between them."""
+    given = [part for part in parts if part]
+    made = given[0] if given else ""
+    for part in given[1:]:
+        made = made + " " + part
+    return made
+
+
+def _filled(found: re.Match[str], parameters: Mapping[str, object]) -> str:
+    """A parameter's text; braces that name none stand in the text as they are."""
+    return str(parameters[found[1]]) if found[1] in parameters else found[0]
+
+
+def as_data(text: str) -> str | dict[str, Any] | list[Any]:
+    """A message as JSON: {"id", "parameters"}, a list of parts, or the text itself where it has no id."""
+    if not isinstance(text, Message):
+        return str(text)
+    if text.parts:
+        return [as_data(part) for part in text.parts]
+    if not text.id:
+        return str(text)
+    values = {
+        name: as_data(value) if isinstance(value, str) else _plain(value) for name, value in text.parameters.items()
+    }
+    return {"id": text.id, "parameters": values}
+
+
+def _plain(value: object) -> object:
+    return value if isinstance(value, (int, float, bool)) or value is None else str(value)
+
+
+@cache
+def catalogue(language: str) -> Mapping[str, str]:
+    """The texts of a language by id; empty where it has no file."""
+    file = LANGUAGES / language / "messages.json"
+    if not file.is_file():
+        return MappingProxyType({})
+    return MappingProxyType(json.loads(file.read_text("utf-8")))
