@@ -12,7 +12,7 @@ from ..core.execution.image_task import ImageTask
 from ..core.images.picture import Picture
 from ..core.request import Options, Request
 from . import tensors
-from .edit_masks import masks_for
+from .edit_masks import validated_masks
 from .outputs import OutputImage
 from .reference_groups import SOCKETS, frame_name, reference_groups
 
@@ -48,7 +48,7 @@ class EditBatch:
         frames = {name: tensors.frames(images[name], name) for name in sockets}
         self._originals = frames["image_1"]
         groups, self.notices = reference_groups(options.batch_mode, sockets, _pictures(frames))
-        self._masks = masks_for(mask, self._originals, options.batch_mode, self.notices)
+        self._masks = validated_masks(mask, self._originals, options.batch_mode, self.notices)
         prompt = options.prompt
         if options.mask_as_reference and self._masks:
             groups = [[*group, Picture.of(tensors.grey_picture(self._masks[i]))] for i, group in enumerate(groups)]

@@ -12,7 +12,7 @@ from .reference_groups import TOGETHER
 _RATIO_TOLERANCE = 0.01
 
 
-def masks_for(
+def validated_masks(
     mask: torch.Tensor | None, firsts: list[torch.Tensor], mode: str, notices: list[str]
 ) -> list[torch.Tensor]:
     """A mask for each result frame at its size; [] without a mask. Adds to `notices`. Raises Impossible.

@@ -155,7 +155,7 @@ def _problem(error: NanoBananaError) -> dict[str, Any]:
     problem: dict[str, Any] = {"kind": error.kind, "what": error.what, "cure": error.cure}
     if isinstance(error, UnknownModel):
         # The page asks the user about the model.
-        problem["model"] = {"provider": error.provider, "label": error.label, "wire": error.wire}
+        problem["model"] = {"provider": error.provider, "label": error.label, "wire": error.model_id}
     return problem
 
 

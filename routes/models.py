@@ -41,7 +41,7 @@ def list_allowed(engine: Engine) -> list[dict[str, Any]]:
         {
             "provider": each.provider,
             "label": specs[each.provider].label if each.provider in specs else each.provider,
-            "wire": each.wire,
+            "wire": each.model_id,
             "price": each.usd,
             "source": each.source,
         }

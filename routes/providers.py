@@ -119,7 +119,7 @@ def _provider(engine: Engine, resolver: ProviderResolver, spec: ProviderSpec) ->
         facts["auth"] = next(
             (name for name, auth in AUTH.items() if auth == (spec.auth_header, spec.auth_template)), ""
         )
-        facts["model"] = settings_form.wire_of(engine.settings(), spec.id)
+        facts["model"] = settings_form.model_id_of(engine.settings(), spec.id)
     return facts
 
 

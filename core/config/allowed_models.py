@@ -34,7 +34,7 @@ class AllowedModel:
     """An id that may be sent although no spec describes it."""
 
     provider: str
-    wire: str
+    model_id: str
     usd: float
     """What a picture counts as against the caps."""
     source: Literal["settings", "environment"]
@@ -46,12 +46,12 @@ class UnknownModel(Impossible, shown_as="Impossible"):
     Pictures that were made with it before are taken from the store all the same: only a paid request is asked about.
     """
 
-    def __init__(self, spec: ProviderSpec, wire: str) -> None:
+    def __init__(self, spec: ProviderSpec, model_id: str) -> None:
         super().__init__(
-            msg("allowed_models.workflow_asks_for_which_pack", provider=spec.label, wire=wire),
-            cure=msg("allowed_models.if_you_want_press_allow", spec=spec.id, wire=wire, variable=VARIABLE),
+            msg("allowed_models.workflow_asks_for_which_pack", provider=spec.label, model_id=model_id),
+            cure=msg("allowed_models.if_you_want_press_allow", spec=spec.id, model_id=model_id, variable=VARIABLE),
         )
-        self.provider, self.label, self.wire = spec.id, spec.label, wire
+        self.provider, self.label, self.model_id = spec.id, spec.label, model_id
 
 
 def known_model_ids(spec: ProviderSpec) -> set[str]:
@@ -59,30 +59,31 @@ def known_model_ids(spec: ProviderSpec) -> set[str]:
     specs = [spec, *([BUILT_IN[spec.id]] if spec.id in BUILT_IN else [])]
     found = {old for each in specs for old in each.retired}
     for model in (model for each in specs for model in each.models):
-        found |= {offer.model_id for operation in OPERATIONS if (offer := model.capabilities(operation))}
+        found |= {capabilities.model_id for operation in OPERATIONS if (capabilities := model.capabilities(operation))}
     return found
 
 
-def counted_usd(spec: ProviderSpec, wire: str, settings: Settings) -> float:
+def counted_usd(spec: ProviderSpec, model_id: str, settings: Settings) -> float:
     """What a picture by the id in `model_override` counts as. Raises UnknownModel for one that isn't allowed.
 
     A known id counts as the dearest of the field, or as more where its own price is higher.
     """
-    if spec.local or wire in known_model_ids(spec):
-        return max(UNKNOWN_PRICE_USD, *_prices(spec, wire))
+    if spec.local or model_id in known_model_ids(spec):
+        return max(UNKNOWN_PRICE_USD, *_prices(spec, model_id))
     for each in allowed(settings):
-        if (each.provider, each.wire) == (spec.id, wire):
+        if (each.provider, each.model_id) == (spec.id, model_id):
             return each.usd
-    raise UnknownModel(spec, wire)
+    raise UnknownModel(spec, model_id)
 
 
-def _prices(spec: ProviderSpec, wire: str) -> list[float]:
+def _prices(spec: ProviderSpec, model_id: str) -> list[float]:
     """Every price that the provider's spec has for an id; [0.0] where it has none."""
     priced = [
         model.price
         for model in spec.models
         if model.price
-        and wire in {offer.model_id for operation in OPERATIONS if (offer := model.capabilities(operation))}
+        and model_id
+        in {capabilities.model_id for operation in OPERATIONS if (capabilities := model.capabilities(operation))}
     ]
     return [0.0, *(usd for price in priced for usd in (*price.usd.values(), *price.counted.values()))]
 
@@ -91,23 +92,23 @@ def allowed(settings: Settings) -> list[AllowedModel]:
     """The allowed ids, those of the environment first. An invalid entry is ignored."""
     found = _of_environment(settings.environ.get(VARIABLE, ""))
     stored = settings.stored.get(_KEY)
-    for provider, wires in stored.items() if isinstance(stored, dict) else ():
-        for wire, facts in wires.items() if isinstance(wires, dict) else ():
+    for provider, model_ids in stored.items() if isinstance(stored, dict) else ():
+        for model_id, facts in model_ids.items() if isinstance(model_ids, dict) else ():
             usd = facts.get("price") if isinstance(facts, dict) else None
-            if _is_price(usd) and not model_id_problem(wire):
-                found.append(AllowedModel(provider, wire, usd, "settings"))
+            if _is_price(usd) and not model_id_problem(model_id):
+                found.append(AllowedModel(provider, model_id, usd, "settings"))
     return found
 
 
-def allow(home: Path, spec: ProviderSpec, wire: Any, price: Any = None) -> None:
+def allow(home: Path, spec: ProviderSpec, model_id: Any, price: Any = None) -> None:
     """Allows an id at a provider. `price`: US dollars that a picture counts as, None = the dearest known.
 
     Raises ConfigError.
     """
-    if not isinstance(wire, str) or model_id_problem(wire):
-        raise _invalid(f"wire {model_id_problem(wire) if isinstance(wire, str) else 'is a text'}")
-    if spec.local or wire in known_model_ids(spec):
-        raise _invalid(msg("allowed_models.has_in_list_needs_no", provider=spec.label, wire=wire[:60]))
+    if not isinstance(model_id, str) or model_id_problem(model_id):
+        raise _invalid(f"wire {model_id_problem(model_id) if isinstance(model_id, str) else 'is a text'}")
+    if spec.local or model_id in known_model_ids(spec):
+        raise _invalid(msg("allowed_models.has_in_list_needs_no", provider=spec.label, model_id=model_id[:60]))
     usd = UNKNOWN_PRICE_USD if price is None else price
     if not _is_price(usd):
         raise _invalid(msg("allowed_models.price_is_number_us_dollars"))
@@ -119,7 +120,7 @@ def allow(home: Path, spec: ProviderSpec, wire: Any, price: Any = None) -> None:
             if isinstance(known, dict)
             else {}
         )
-        models.setdefault(spec.id, {})[wire] = {"price": float(usd)}
+        models.setdefault(spec.id, {})[model_id] = {"price": float(usd)}
         if sum(len(each) for each in models.values()) > MOST:
             raise _invalid(msg("allowed_models.up_models_can_be_allowed", most=MOST))
         stored[_KEY] = models
@@ -127,17 +128,17 @@ def allow(home: Path, spec: ProviderSpec, wire: Any, price: Any = None) -> None:
     rewrite(home, apply)
 
 
-def forbid(home: Path, provider: str, wire: str) -> bool:
+def forbid(home: Path, provider: str, model_id: str) -> bool:
     """Removes a permission; False where Settings had none. Raises ConfigError."""
     found = False
 
     def apply(stored: dict[str, Any]) -> None:
         nonlocal found
         known = stored.get(_KEY)
-        wires = known.get(provider) if isinstance(known, dict) else None
-        if isinstance(known, dict) and isinstance(wires, dict):
-            found = wires.pop(wire, None) is not None
-            if not wires:
+        model_ids = known.get(provider) if isinstance(known, dict) else None
+        if isinstance(known, dict) and isinstance(model_ids, dict):
+            found = model_ids.pop(model_id, None) is not None
+            if not model_ids:
                 known.pop(provider)
 
     rewrite(home, apply)
@@ -149,13 +150,13 @@ def _of_environment(text: str) -> list[AllowedModel]:
     for entry in re.split(r"[;,\s]+", text):
         # An id may have colons, too: google/gemini-3:free.
         provider, _, rest = entry.strip("\"'").partition(":")
-        wire, _, price = rest.partition("=")
+        model_id, _, price = rest.partition("=")
         try:
             usd = float(price.removeprefix("$")) if price else UNKNOWN_PRICE_USD
         except ValueError:
             continue
-        if provider and not model_id_problem(wire) and _is_price(usd):
-            found.append(AllowedModel(provider.lower(), wire, usd, "environment"))
+        if provider and not model_id_problem(model_id) and _is_price(usd):
+            found.append(AllowedModel(provider.lower(), model_id, usd, "environment"))
     return found
 
 

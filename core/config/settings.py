@@ -144,11 +144,11 @@ class Settings:
         name = variable(spec.id, "BASE_URL")
         http = self.environ.get(variable(spec.id, "PLAIN_HTTP"), "").strip().lower() in ("1", "true", "yes", "on")
         if self.environ.get(name, "").strip():
-            return checked_base_url(self.environ[name], name, plain_http=http, routes=spec.paths)
+            return checked_base_url(self.environ[name], name, plain_http=http, known_paths=spec.paths)
         stored = self.stored.get("base_urls")
         if isinstance(stored, dict) and str(stored.get(spec.id) or "").strip():
             where = msg("settings.settings", provider=spec.label)
-            return checked_base_url(str(stored[spec.id]), where, plain_http=http, routes=spec.paths)
+            return checked_base_url(str(stored[spec.id]), where, plain_http=http, known_paths=spec.paths)
         if not spec.base_url:
             raise ConfigError(
                 msg("settings.has_no_address_many_resellers", provider=spec.label),

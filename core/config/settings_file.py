@@ -89,9 +89,9 @@ def change(home: Path, changes: Mapping[str, Any], known: Mapping[str, Any]) -> 
     rewrite(home, apply)
 
 
-def set_base_url(home: Path, provider: str, url: str | None, routes: Sequence[str] = ()) -> None:
-    """Sets the address of a provider; None restores its own. `routes`: the paths of its requests. Raises ConfigError."""
-    address = checked_base_url(url, "the field", routes=routes) if url else None
+def set_base_url(home: Path, provider: str, url: str | None, known_paths: Sequence[str] = ()) -> None:
+    """Sets the address of a provider; None restores its own. `known_paths`: the paths of its requests. Raises ConfigError."""
+    address = checked_base_url(url, "the field", known_paths=known_paths) if url else None
 
     def apply(stored: dict[str, Any]) -> None:
         urls = stored.get("base_urls")

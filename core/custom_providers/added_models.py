@@ -55,10 +55,12 @@ def model_of(spec: ProviderSpec, name: str, entry: Any) -> Model:
     for field in entry:
         if field not in _FIELDS:
             raise refused(msg("added_models.model_has_no_wire_price", field=str(field)[:40]))
-    wires = _wires(entry.get("wire"))
-    described: dict[str, Any] = {"wire": wires, "price": None}
+    model_ids = _model_ids(entry.get("wire"))
+    described: dict[str, Any] = {"wire": model_ids, "price": None}
     # An operation without a wire id isn't offered.
-    described |= {operation: False for operation in OPERATIONS if isinstance(wires, dict) and operation not in wires}
+    described |= {
+        operation: False for operation in OPERATIONS if isinstance(model_ids, dict) and operation not in model_ids
+    }
     if entry.get("price") not in (None, "", {}):
         described["price"] = entry["price"]
     if entry.get("like"):
@@ -115,8 +117,10 @@ def _kept(spec: ProviderSpec, name: str, entry: Any) -> dict[str, Any]:
     model = model_of(spec, name, {**entry, "dated": dated} if isinstance(entry, Mapping) else entry)
     if spec.model(name) is not None:
         raise refused(msg("added_models.has_model_already_give_new", provider=spec.label, name=name))
-    wires = {operation: offer.model_id for operation in OPERATIONS if (offer := model.capabilities(operation))}
-    kept: dict[str, Any] = {"wire": wires, "dated": dated}
+    model_ids = {
+        operation: capabilities.model_id for operation in OPERATIONS if (capabilities := model.capabilities(operation))
+    }
+    kept: dict[str, Any] = {"wire": model_ids, "dated": dated}
     if model.price is not None:
         kept["price"] = dict(model.price.usd)
     if entry.get("like"):
@@ -124,10 +128,12 @@ def _kept(spec: ProviderSpec, name: str, entry: Any) -> dict[str, Any]:
     return kept
 
 
-def _wires(value: Any) -> str | dict[str, Any]:
+def _model_ids(value: Any) -> str | dict[str, Any]:
     """A wire id, or those by operation without the empty ones. Raises ConfigError where there is none."""
     found = (
-        {name: wire for name, wire in value.items() if wire not in (None, "")} if isinstance(value, Mapping) else value
+        {name: model_id for name, model_id in value.items() if model_id not in (None, "")}
+        if isinstance(value, Mapping)
+        else value
     )
     if not found or not isinstance(found, (str, dict)):
         raise refused(msg("added_models.wire_is_id_provider_has"))

@@ -61,16 +61,16 @@ def endpoints(
             common[_option(word, key)] = _field(word, key, node)
     fixed: dict[str, Any] = {name: scalar(node) for name, (_, node) in constants.items()} if constants else {}
     changed: dict[Operation, Endpoint] = {}
-    for operation, route in known.items():
-        merged: dict[Option, Field | None] = {**route.fields, **common, **by_operation.get(operation, {})}
+    for operation, endpoint in known.items():
+        merged: dict[Option, Field | None] = {**endpoint.fields, **common, **by_operation.get(operation, {})}
         kept = {option: each for option, each in merged.items() if each is not None}
-        always = {name: value for name, value in {**route.constants, **fixed}.items() if value is not None}
+        always = {name: value for name, value in {**endpoint.constants, **fixed}.items() if value is not None}
         changed[operation] = replace(
-            route,
-            path=(paths.path(operation) if paths else "") or route.path,
+            endpoint,
+            path=(paths.path(operation) if paths else "") or endpoint.path,
             fields=kept,
-            references_field=(references or route.references_field)
-            if operation == "edit" or route.references_field
+            references_field=(references or endpoint.references_field)
+            if operation == "edit" or endpoint.references_field
             else "",
             constants=always,
         )
@@ -93,33 +93,37 @@ def with_fields_of(spec: ProviderSpec, model: Model, before: Mapping[Operation, 
     """`model` without the options that `spec` has no field for, and with those that have a field now and had none
     `before`."""
 
-    def capabilities(operation: Operation) -> Capabilities | None:
-        offer = model.capabilities(operation)
-        if offer is None:
+    def adapted(operation: Operation) -> Capabilities | None:
+        capabilities = model.capabilities(operation)
+        if capabilities is None:
             return None
-        return supported(offer, offer.endpoint or spec.endpoints[operation], offer.endpoint or before[operation])
+        return supported(
+            capabilities, capabilities.endpoint or spec.endpoints[operation], capabilities.endpoint or before[operation]
+        )
 
-    return replace(model, generate=capabilities("generate"), edit=capabilities("edit"))
+    return replace(model, generate=adapted("generate"), edit=adapted("edit"))
 
 
-def supported(offer: Capabilities, route: Endpoint, before: Endpoint) -> Capabilities:
-    """`offer` as far as `route` has fields for it, with the options that `before` had no field for."""
-    fields = route.fields
-    sizes = _spelled(fields.get("resolution"), offer.resolutions)
+def supported(capabilities: Capabilities, endpoint: Endpoint, before: Endpoint) -> Capabilities:
+    """`capabilities` as far as `endpoint` has fields for it, with the options that `before` had no field for."""
+    fields = endpoint.fields
+    sizes = _spelled(fields.get("resolution"), capabilities.resolutions)
     return replace(
-        offer,
-        ratios=_spelled(fields.get("aspect_ratio"), offer.ratios),
-        auto_ratio=offer.auto_ratio if "aspect_ratio" in fields else "",
+        capabilities,
+        ratios=_spelled(fields.get("aspect_ratio"), capabilities.ratios),
+        auto_ratio=capabilities.auto_ratio if "aspect_ratio" in fields else "",
         resolutions=sizes,
-        fixed_resolution=offer.default_resolution if offer.resolutions and not sizes else offer.fixed_resolution,
-        max_count=offer.max_count if "count" in fields else 1,
-        options=(offer.options | frozenset(fields).difference(before.fields, _LIMITED)) & frozenset(fields),
+        fixed_resolution=capabilities.default_resolution
+        if capabilities.resolutions and not sizes
+        else capabilities.fixed_resolution,
+        max_count=capabilities.max_count if "count" in fields else 1,
+        options=(capabilities.options | frozenset(fields).difference(before.fields, _LIMITED)) & frozenset(fields),
     )
 
 
-def unsupported(route: Endpoint, facts: Mapping[str, Any]) -> tuple[str, str]:
-    """The first of `facts` (attributes of Capabilities) that `route` has no field for, and why; "" twice for none."""
-    fields = route.fields
+def unsupported(endpoint: Endpoint, facts: Mapping[str, Any]) -> tuple[str, str]:
+    """The first of `facts` (attributes of Capabilities) that `endpoint` has no field for, and why; "" twice for none."""
+    fields = endpoint.fields
     valued: tuple[tuple[str, Option], ...] = (("ratios", "aspect_ratio"), ("resolutions", "resolution"))
     for fact, option in valued:
         for value in facts.get(fact, ()):

@@ -155,14 +155,14 @@ class MappingReader:
         text = "".join(c if c.isprintable() else " " for c in _written(self.node(name)))
         return " ".join(text.split())[:_LONGEST_LABEL]
 
-    def base_url(self, name: str, routes: Sequence[str] = ()) -> str:
-        """A base URL, "" where none is given. `routes`: paths that a pasted address may end in."""
+    def base_url(self, name: str, known_paths: Sequence[str] = ()) -> str:
+        """A base URL, "" where none is given. `known_paths`: paths that a pasted address may end in."""
         url = self.text(name)
         if not url:
             return ""
         where = FILE if self.key.start_mark else "the field"
         try:
-            return checked_base_url(url, where, routes=routes)
+            return checked_base_url(url, where, known_paths=known_paths)
         except ConfigError as error:
             raise MappingError(self._values[name], error.what, error.cure) from None
 

@@ -70,7 +70,7 @@ def model_of(spec: ProviderSpec, name: str, reader: MappingReader, dated: str, *
     base = spec.model(base_name) if base_name else spec.model(name) or spec.model("recommended") or spec.models[0]
     assert base is not None
     known = bool(base_name) or base.name == name
-    wires = _wires(reader, "wire")
+    model_ids = _model_ids(reader, "wire")
     model = replace(
         base,
         name=name,
@@ -81,25 +81,26 @@ def model_of(spec: ProviderSpec, name: str, reader: MappingReader, dated: str, *
     endpoint_of = _model_endpoints(spec, model, reader)
     common = _capabilities(reader)
     for operation in OPERATIONS:
-        offer = model.capabilities(operation)
-        can, entry = _operation_entry(reader, operation, offer is not None or _names_wire(reader, operation))
+        capabilities = model.capabilities(operation)
+        named = capabilities is not None or _has_own_model_id(reader, operation)
+        can, entry = _operation_entry(reader, operation, named)
         if not can:
             model = _with_capabilities(model, operation, None)
             continue
-        if offer is None:
+        if capabilities is None:
             raise MappingError(
                 reader.key, msg("models.cannot_so_needs_be_like", base=base.name, operation=operation, name=name)
             )
-        route = offer.endpoint or spec.endpoints[operation]
+        endpoint = capabilities.endpoint or spec.endpoints[operation]
         if operation in endpoint_of:
             own = endpoint_of[operation]
-            offer, route = replace(supported(offer, own, route), endpoint=own), own
-        changes = _changes(operation, route, reader, common, entry)
+            capabilities, endpoint = replace(supported(capabilities, own, endpoint), endpoint=own), own
+        changes = _changes(operation, endpoint, reader, common, entry)
         # Another model's id in its place would be asked for, and paid.
-        wire = changes.pop("wire", "") or wires.get(operation) or (offer.model_id if known else "")
-        if not wire:
+        model_id = changes.pop("wire", "") or model_ids.get(operation) or (capabilities.model_id if known else "")
+        if not model_id:
             raise MappingError(reader.key, msg("models.needs_wire_id_provider_has", name=name))
-        model = _with_capabilities(model, operation, replace(offer, model_id=wire, **changes))
+        model = _with_capabilities(model, operation, replace(capabilities, model_id=model_id, **changes))
     if model.generate is None and model.edit is None:
         raise MappingError(reader.key, msg("models.can_do_nothing", name=name))
     reader.end()
@@ -107,15 +108,15 @@ def model_of(spec: ProviderSpec, name: str, reader: MappingReader, dated: str, *
 
 
 def _changes(
-    operation: Operation, route: Endpoint, reader: MappingReader, common: dict[str, Any], entry: MappingReader | None
+    operation: Operation, endpoint: Endpoint, reader: MappingReader, common: dict[str, Any], entry: MappingReader | None
 ) -> dict[str, Any]:
     """What is said of one operation, by the attributes of Capabilities: by the model (`common`), and by the operation's own
-    entry. Raises MappingError for what `route` has no field for."""
+    entry. Raises MappingError for what `endpoint` has no field for."""
     changes = {**common, **(_capabilities(entry) if entry else {})}
     if operation == "generate":
         changes.pop("max_references", None)
         changes.pop("auto_ratio", None)
-    fact, why = unsupported(route, changes)
+    fact, why = unsupported(endpoint, changes)
     if fact:
         raise MappingError(entry.at(fact) if entry and fact in entry else reader.at(fact), why)
     if entry:
@@ -127,7 +128,7 @@ def _changes(
     return changes
 
 
-def _names_wire(reader: MappingReader, operation: Operation) -> bool:
+def _has_own_model_id(reader: MappingReader, operation: Operation) -> bool:
     """Whether `wire` has an id for this operation alone."""
     node = reader.node("wire")
     return isinstance(node, yaml.MappingNode) and bool(MappingReader(node, "wire").text(operation))
@@ -180,15 +181,19 @@ def _model_endpoints(spec: ProviderSpec, model: Model, reader: MappingReader) ->
     if not any(word in reader for word in ENDPOINT_WORDS):
         return {}
     refuse_unread(spec, reader)
-    name, transport = references_of(spec, reader)
-    if transport:
+    name, encoding = references_of(spec, reader)
+    if encoding:
         raise MappingError(reader.at("references"), msg("models.how_references_travel_is_said"))
-    offers = {operation: model.capabilities(operation) for operation in OPERATIONS}
-    known = {operation: offer.endpoint or spec.endpoints[operation] for operation, offer in offers.items() if offer}
+    all_capabilities = {operation: model.capabilities(operation) for operation in OPERATIONS}
+    known = {
+        operation: capabilities.endpoint or spec.endpoints[operation]
+        for operation, capabilities in all_capabilities.items()
+        if capabilities
+    }
     return dict(endpoints(known, reader, name))
 
 
-def _wires(reader: MappingReader, name: str) -> dict[Operation, str]:
+def _model_ids(reader: MappingReader, name: str) -> dict[Operation, str]:
     """A wire id for both operations, or `{generate: ..., edit: ...}`."""
     node = reader.node(name)
     if node is None:
@@ -199,15 +204,15 @@ def _wires(reader: MappingReader, name: str) -> dict[Operation, str]:
         each = MappingReader(node, name, reader.at(name))
         found = {operation: each.text(operation) for operation in OPERATIONS}
         each.end()
-    for wire in found.values():
-        problem = model_id_problem(wire) if wire else ""
+    for model_id in found.values():
+        problem = model_id_problem(model_id) if model_id else ""
         if problem:
             raise MappingError(node, f"{name} {problem}")
     return found
 
 
-def _with_capabilities(model: Model, operation: Operation, offer: Capabilities | None) -> Model:
-    return replace(model, generate=offer) if operation == "generate" else replace(model, edit=offer)
+def _with_capabilities(model: Model, operation: Operation, capabilities: Capabilities | None) -> Model:
+    return replace(model, generate=capabilities) if operation == "generate" else replace(model, edit=capabilities)
 
 
 def _price(reader: MappingReader, dated: str) -> Price | None:

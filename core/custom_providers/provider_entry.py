@@ -35,7 +35,7 @@ def custom_provider(
     if not url:
         raise MappingError(reader.at("base_url"), msg("provider_entry.needs_base_url", name=name))
     spec = replace(for_another_host(template), id=name, label=reader.label("label") or name, base_url=url)
-    return _changed(_with_recommended_wire(spec, reader), reader, dated, new=True)
+    return _changed(_with_recommended_model_id(spec, reader), reader, dated, new=True)
 
 
 def overlaid_provider(
@@ -78,12 +78,12 @@ def _template(name: str, reader: MappingReader, known: Mapping[str, ProviderSpec
     return template
 
 
-def _with_recommended_wire(spec: ProviderSpec, reader: MappingReader) -> ProviderSpec:
+def _with_recommended_model_id(spec: ProviderSpec, reader: MappingReader) -> ProviderSpec:
     """`spec` with `model` as the wire id of its recommended model; the others stay."""
-    wire = reader.text("model")
-    if not wire:
+    model_id = reader.text("model")
+    if not model_id:
         return spec
-    problem = model_id_problem(wire)
+    problem = model_id_problem(model_id)
     if problem:
         raise MappingError(reader.at("model"), f"model {problem}")
     if "models" in reader:
@@ -91,8 +91,8 @@ def _with_recommended_wire(spec: ProviderSpec, reader: MappingReader) -> Provide
     recommended = spec.model("recommended")
 
     def renamed(model: Model) -> Model:
-        generate = replace(model.generate, model_id=wire) if model.generate else None
-        return replace(model, generate=generate, edit=replace(model.edit, model_id=wire) if model.edit else None)
+        generate = replace(model.generate, model_id=model_id) if model.generate else None
+        return replace(model, generate=generate, edit=replace(model.edit, model_id=model_id) if model.edit else None)
 
     return replace(spec, models=tuple(renamed(model) if model is recommended else model for model in spec.models))
 
@@ -119,7 +119,7 @@ def _changed(spec: ProviderSpec, reader: MappingReader, dated: str, *, new: bool
         key_env_vars=tuple(reader.texts("key_variables")) or spec.key_env_vars,
         endpoints=_endpoints(spec, reader),
     )
-    if spec.auth == "key" and any("{project}" in route.path for route in spec.endpoints.values()):
+    if spec.auth == "key" and any("{project}" in endpoint.path for endpoint in spec.endpoints.values()):
         raise MappingError(reader.at("paths"), msg("provider_entry.paths_has_be_given_with"))
     spec = replace(spec, models=tuple(with_fields_of(spec, model, before) for model in spec.models))
     known, models = spec, reader.mapping("models")

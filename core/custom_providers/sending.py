@@ -18,13 +18,13 @@ from ..providers.spec import ProviderSpec, ReferenceEncoding
 from .mapping_reader import MappingError, MappingReader
 from .templates import AUTH, dialects, with_inline_references
 
-TRANSPORTS: tuple[ReferenceEncoding, ...] = get_args(ReferenceEncoding)
+REFERENCE_ENCODINGS: tuple[ReferenceEncoding, ...] = get_args(ReferenceEncoding)
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _SET_WHILE_SENDING = frozenset({"host", "content-type", "content-length", "transfer-encoding", "connection", "expect"})
 """Headers that are set while a request is sent."""
 _ALTERNATIVES: Mapping[str, str] = {
     "paths": msg("sending.what_stands_before_own_paths"),
-    "references": msg("sending.field_has_one_name_only") + ", ".join(TRANSPORTS),
+    "references": msg("sending.field_has_one_name_only") + ", ".join(REFERENCE_ENCODINGS),
     "poll_seconds": msg("sending.answers_at_once_is_never"),
 }
 """What to write instead of an entry that a dialect never reads."""
@@ -34,8 +34,8 @@ def with_sending(spec: ProviderSpec, reader: MappingReader) -> ProviderSpec:
     """`spec` with everything that is said about how it is asked, except paths and fields. Raises MappingError."""
     refuse_unread(spec, reader)
     spec = _auth(spec, reader)
-    _, transport = references_of(spec, reader)
-    spec = _uploads(_with_transport(spec, transport, reader) if transport else spec, reader)
+    _, encoding = references_of(spec, reader)
+    spec = _uploads(_with_encoding(spec, encoding, reader) if encoding else spec, reader)
     return replace(
         spec,
         api_variants=_forms(spec, reader),
@@ -47,7 +47,7 @@ def with_sending(spec: ProviderSpec, reader: MappingReader) -> ProviderSpec:
 
 
 def references_of(spec: ProviderSpec, reader: MappingReader) -> tuple[str, str]:
-    """The name of the field that carries references and their transport, "" for what isn't said.
+    """The name of the field that carries references and their encoding, "" for what isn't said.
 
     `references: image_urls`, `references: data_uri`, or `references: {name: image_urls, as: data_uri}`.
     """
@@ -56,20 +56,20 @@ def references_of(spec: ProviderSpec, reader: MappingReader) -> tuple[str, str]:
         return "", ""
     if isinstance(node, yaml.ScalarNode):
         word = reader.text("references")
-        if word in TRANSPORTS:
+        if word in REFERENCE_ENCODINGS:
             return "", word
         near = re.sub(r"[^a-z0-9]", "", word.lower())
-        for transport in TRANSPORTS:
-            if near == transport.replace("_", ""):
-                raise MappingError(node, msg("sending.references_is_written", transport=transport))
-        name, transport_said = word, ""
+        for encoding in REFERENCE_ENCODINGS:
+            if near == encoding.replace("_", ""):
+                raise MappingError(node, msg("sending.references_is_written", encoding=encoding))
+        name, encoding_is_said = word, ""
     else:
         each = MappingReader(node, "references", reader.at("references"))
-        name, transport_said = each.text("name"), each.choice("as", list(TRANSPORTS))
+        name, encoding_is_said = each.text("name"), each.choice("as", list(REFERENCE_ENCODINGS))
         each.end()
     if name and "references" in _unread(spec):
         raise MappingError(reader.at("references"), _never_read(spec, "references"))
-    return name, transport_said
+    return name, encoding_is_said
 
 
 def refuse_unread(spec: ProviderSpec, reader: MappingReader) -> None:
@@ -123,24 +123,24 @@ def _idempotency_header(spec: ProviderSpec, reader: MappingReader) -> str:
     return header
 
 
-def _with_transport(spec: ProviderSpec, transport: str, reader: MappingReader) -> ProviderSpec:
-    """`spec` with its references travelling as `transport`."""
+def _with_encoding(spec: ProviderSpec, encoding: str, reader: MappingReader) -> ProviderSpec:
+    """`spec` with its references travelling as `encoding`."""
     can = dialect(spec.dialect).reference_encodings
-    if transport not in can:
+    if encoding not in can:
         raise MappingError(
             reader.at("references"),
             msg(
                 "sending.references_cannot_be_dialect_has",
-                transport=transport,
+                encoding=encoding,
                 dialect=spec.dialect,
                 can=", ".join(can),
             ),
         )
-    if transport == "upload":
-        return _with_uploads(spec, references=transport, above=1 if dialects()[spec.dialect].upload_above else 0)
+    if encoding == "upload":
+        return _with_uploads(spec, references=encoding, above=1 if dialects()[spec.dialect].upload_above else 0)
     return replace(
         with_inline_references(spec) if spec.reference_encoding == "upload" or spec.upload_above else spec,
-        reference_encoding=transport,
+        reference_encoding=encoding,
     )
 
 
@@ -182,7 +182,7 @@ def _uploads(spec: ProviderSpec, reader: MappingReader) -> ProviderSpec:
 
 
 def _forms(spec: ProviderSpec, reader: MappingReader) -> tuple[str, ...]:
-    """The forms of asking that agree with the transport, in the order that is said."""
+    """The forms of asking that agree with the encoding, in the order that is said."""
     fitting = spec.api_variants
     if any("multipart" in form for form in spec.api_variants):
         fitting = tuple(

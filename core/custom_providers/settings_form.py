@@ -77,7 +77,7 @@ def save(home: Path, name: str, entry: Any) -> ProviderSpec:
     return spec
 
 
-def wire_of(settings: Settings, name: str) -> str:
+def model_id_of(settings: Settings, name: str) -> str:
     """The wire id that was given for a custom provider's recommended model; "" for its dialect's usual one."""
     stored = settings.stored.get("providers")
     entry = stored.get(name) if isinstance(stored, Mapping) else None

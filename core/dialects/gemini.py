@@ -31,7 +31,7 @@ CATEGORIES = tuple(
 """What a safety threshold is set for; CIVIC_INTEGRITY exists, too, and is not asked about pictures."""
 _FILES = "/upload/v1beta/files"
 _UPLOAD = "upload"
-"""Stands in `places` of a state, which says how each reference travels: "" inside the body, a URL, or this: uploaded first."""
+"""Stands in `upload_urls` of a state for a reference that is uploaded first; "" there is one inside the body."""
 DRAFT = msg("gemini.model_gave_only_draft_drew")
 _PROCESSING_POLLS = 30
 _SOURCES = 20
@@ -43,13 +43,13 @@ class Gemini(BaseDialect):
     steps_without_json = frozenset({"announce"})
 
     def first_state(self, job: Job) -> State:
-        return {"places": _places(job)}
+        return {"upload_urls": _upload_urls(job)}
 
     def submit(self, job: Job, state: State, uploaded: NewUpload | None = None) -> Send:
-        places = state["places"]
-        if _UPLOAD in places:
-            return _announce_upload(job, places, uploaded)
-        body = _body(job, places)
+        upload_urls = state["upload_urls"]
+        if _UPLOAD in upload_urls:
+            return _announce_upload(job, upload_urls, uploaded)
+        body = _body(job, upload_urls)
         return Send("POST", job.url(job.endpoint.path), {"at": "submit"}, paid=True, body=body, uploaded=uploaded)
 
     def parse_upload(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
@@ -66,8 +66,8 @@ class Gemini(BaseDialect):
         if stage not in ("ACTIVE", "") or not uri.startswith(("http://", "https://")):
             failure = msg("gemini.reference_could_not_be_uploaded", index=index + 1, stage=stage).strip()
             return Failed(Fault("task", failure, reply.status))
-        places = [*state["places"][:index], uri, *state["places"][index + 1 :]]
-        return self.submit(job, {"places": places}, (index, uri))
+        upload_urls = [*state["upload_urls"][:index], uri, *state["upload_urls"][index + 1 :]]
+        return self.submit(job, {"upload_urls": upload_urls}, (index, uri))
 
     def parse(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
         found = result_images(value)
@@ -87,23 +87,23 @@ class Gemini(BaseDialect):
 # --------------------------------------------------------------------------------------------------- the request
 
 
-def _places(job: Job) -> list[str]:
+def _upload_urls(job: Job) -> list[str]:
     """How each reference travels: "" inside the body, a URL, or `_UPLOAD`."""
-    places = [""] * len(job.references)
+    upload_urls = [""] * len(job.references)
     if job.spec.reference_encoding == "upload" or job.spec.upload_above:
-        largest_first = sorted(range(len(places)), key=lambda index: -len(job.references[index].data))
+        largest_first = sorted(range(len(upload_urls)), key=lambda index: -len(job.references[index].data))
         for index in largest_first:
-            if len(_body(job, places)) <= job.spec.upload_above:
+            if len(_body(job, upload_urls)) <= job.spec.upload_above:
                 break
-            places[index] = job.uploaded.get(index) or _UPLOAD
-    return places
+            upload_urls[index] = job.uploaded.get(index) or _UPLOAD
+    return upload_urls
 
 
-def _body(job: Job, places: list[str]) -> Body:
+def _body(job: Job, upload_urls: list[str]) -> Body:
     parts: list[dict[str, Any]] = [{"text": job.prompt}]
-    for picture, place in zip(job.references, places, strict=True):
-        if place:
-            parts.append({"fileData": {"mimeType": picture.mime, "fileUri": place}})
+    for picture, upload_url in zip(job.references, upload_urls, strict=True):
+        if upload_url:
+            parts.append({"fileData": {"mimeType": picture.mime, "fileUri": upload_url}})
         else:
             inline = {"mimeType": picture.mime, "data": Inline(picture, data_uri=False)}
             parts.append({job.endpoint.references_field: inline})
@@ -131,13 +131,13 @@ def _set(value: dict[str, Any], name: str, given: str | int | bool) -> None:
         value[last] = given
 
 
-def _announce_upload(job: Job, places: list[str], uploaded: NewUpload | None) -> Send:
-    index = places.index(_UPLOAD)
+def _announce_upload(job: Job, upload_urls: list[str], uploaded: NewUpload | None) -> Send:
+    index = upload_urls.index(_UPLOAD)
     picture = job.references[index]
     return Send(
         "POST",
         job.upload_url(_FILES),
-        {"at": "announce", "index": index, "places": places},
+        {"at": "announce", "index": index, "upload_urls": upload_urls},
         body=json_body({"file": {"display_name": f"reference-{index + 1}"}}),
         headers={
             "X-Goog-Upload-Protocol": "resumable",

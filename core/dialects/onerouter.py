@@ -33,10 +33,10 @@ from .base.variants import first_variants, next_variant, with_learned_variants
 from .parsing.error_parsing import claimed_status, error_in, unreadable
 from .parsing.refusals import (
     is_refusal,
+    message_without_prompt,
     names_field,
     names_model,
     names_nothing,
-    own_words,
     wants_addresses,
     wants_other_encoding,
 )
@@ -110,7 +110,7 @@ def _is_about_ratio(reply: Reply, fault: Fault) -> bool:
     """Whether a refusal is about the ratio, or says nothing that speaks against it."""
     if not is_refusal(fault) or fault.kind != "invalid" or fault.status not in (400, 422):
         return False
-    named = _RATIO_WORDS.search(own_words(reply, fault)) is not None or names_field(reply, "aspect_ratio")
+    named = _RATIO_WORDS.search(message_without_prompt(reply, fault)) is not None or names_field(reply, "aspect_ratio")
     return named or names_nothing(reply, fault)
 
 

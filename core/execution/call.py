@@ -181,7 +181,7 @@ class Call:
             outcome.seconds = time.monotonic() - (status.sent_at or begun)
             outcome.attempts = status.attempts
             self._key.scrub_outcome(outcome)
-            self._journal.close(unheard=self._is_unheard)
+            self._journal.close(run_detached=self._is_run_detached)
             status.phase = "ended"
             status.job = self._make_job = None  # type: ignore[assignment]  # the references may be large
             self._ended(self)
@@ -224,7 +224,7 @@ class Call:
         """Fetches what is known to be made, or asks how far it is. Nothing here is paid."""
         status = self._status
         status.sent_at = time.monotonic()
-        urls = {place.index: place.url for place in claim.images}
+        urls = {image.index: image.url for image in claim.images}
         if claim.answer is not None:
             self._read_again(claim.answer)
         elif all(urls.values()):
@@ -259,7 +259,7 @@ class Call:
         return self._unwanted.is_set() and status.task is not None and not status.drop_requested
 
     @property
-    def _is_unheard(self) -> bool:
+    def _is_run_detached(self) -> bool:
         """Whether nobody was there to hear how it ended. Who reads an answer again hears it, as does who has it dropped."""
         if self.claim is not None and self.claim.answer is not None:
             return self.claim.unresolved

@@ -17,7 +17,7 @@ from ..ledger.journal import Journal
 from ..ledger.kept_answers import KeptAnswer
 from .call_key import CallKey
 from .call_status import CallStatus
-from .charge import Failed, PackFailed, Unheard, charged, is_open
+from .charge import Failed, PackFailed, RunDetached, charged, is_open
 
 log = logging.getLogger("nano_banana")
 
@@ -91,18 +91,18 @@ class CallJournal:
         self._status.outcome.answer = kept.name if kept else ""
         return kept
 
-    def close(self, *, unheard: bool) -> None:
+    def close(self, *, run_detached: bool) -> None:
         """Writes down what became of every picture that is not stored.
 
-        `unheard`: nobody was there to hear of it, so a charge that is in doubt is asked about before it is paid again.
+        `run_detached`: nobody was there to hear of it, so a charge that is in doubt is asked about before it is paid again.
         """
         status = self._status
         for number in status.numbers:
             error = status.outcome.error_of(number)
             if is_open(status.charge_of(number)):
                 status.advance_picture(number, PackFailed())  # nothing said how it ended
-            if unheard:
-                status.advance_picture(number, Unheard())
+            if run_detached:
+                status.advance_picture(number, RunDetached())
             charge = status.charge_of(number)
             remains = charge.disposition if isinstance(charge, Failed) else "final"
             reason = error.reason if error else msg("call_journal.could_not_be_stored")

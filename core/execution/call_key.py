@@ -22,7 +22,7 @@ class CallKey:
         key = target.key
         self._scrubber = Scrubber([key.value] if key is not None and target.spec.auth == "key" else [])
 
-    def header(self) -> tuple[str, str] | None:
+    def auth_header(self) -> tuple[str, str] | None:
         """The header that carries the key, and its value. Raises ConfigError, KeyRefused or NetworkError."""
         spec, key, target = self._target.spec, self._target.key, self._target
         if key is None:

@@ -1,7 +1,9 @@
 """What a paid call costs and what remains of it, as a value: states, events, and one function from state to state.
 
-The only place where `charged` ("no", "maybe", "yes") and the disposition of a paid call are decided. Pure: no clock, no
-socket, no journal; `call` makes the events, and the journal, the run and the messages read what comes of them.
+What a failure cost (`charged`: "no", "maybe", "yes") and its disposition are decided here. One decision is made elsewhere:
+`core/http/status.py` says after which statuses a request may be sent in another variant, and the refused variant counts as
+free (`TryEnded` "no"). Pure: no clock, no socket, no journal; `call` makes the events, and the journal, the run and the
+messages read what comes of them.
 
 A call is in one state. From the provider's final answer on, each of its pictures is in one of its own.
 
@@ -17,7 +19,7 @@ A call is in one state. From the provider's final answer on, each of its picture
 What an event makes of a state; "-" leaves it as it is. An ending is written as charged, disposition:
 
     event              Unsent         InFlight                Accepted               Ready
-    RequestLeft        InFlight       -                       -                      -
+    RequestSent        InFlight       -                       -                      -
     TryEnded no        -              Unsent; in doubt: -     -                      -
     TryEnded else      InFlight       InFlight in doubt       -                      -
                        in doubt
@@ -44,7 +46,7 @@ What an event makes of a state; "-" leaves it as it is. An ending is written as 
     (d) resumable where a task is known, else unresolved
     (e) in doubt: at least maybe, and unresolved, because the answer says nothing about the earlier request
 
-`Stored` and `Failed` are ends. One event moves a `Failed`: `Unheard` makes "maybe, final" unresolved, since the user has
+`Stored` and `Failed` are ends. One event moves a `Failed`: `RunDetached` makes "maybe, final" unresolved, since the user has
 to learn of it before it is paid again. What surely cost nothing is never unresolved.
 """
 
@@ -140,7 +142,7 @@ ChargeState = Unsent | InFlight | Accepted | Ready | Stored | Failed
 
 
 @dataclass(frozen=True)
-class RequestLeft:
+class RequestSent:
     """The last byte of a paid request is about to leave, or an answer to it is here."""
 
 
@@ -232,7 +234,7 @@ class PicturesLacking:
 class NotDownloaded(_Aged):
     """The address of a finished picture doesn't give it."""
 
-    dead: bool = False
+    gone: bool = False
     """The address leads nowhere any more."""
     forbidden: bool = False
     """The address is one that is never asked."""
@@ -254,12 +256,12 @@ class PackFailed:
 
 
 @dataclass(frozen=True)
-class Unheard:
+class RunDetached:
     """Nobody was there to hear how it ended."""
 
 
 ChargeEvent = (
-    RequestLeft
+    RequestSent
     | TryEnded
     | TaskAccepted
     | Finished
@@ -277,7 +279,7 @@ ChargeEvent = (
     | NotAnImage
     | NotStored
     | PackFailed
-    | Unheard
+    | RunDetached
 )
 
 # ------------------------------------------------------------------------------------------------- what they say
@@ -316,11 +318,11 @@ def advance(state: ChargeState, event: ChargeEvent) -> ChargeState:
     if isinstance(state, Stored):
         return state
     if isinstance(state, Failed):
-        unheard = isinstance(event, Unheard) and state == Failed("maybe", "final")
-        return Failed("maybe", "unresolved") if unheard else state
-    if isinstance(event, (RequestLeft, TryEnded, TaskAccepted, Finished, BytesStored)):
+        moves = isinstance(event, RunDetached) and state == Failed("maybe", "final")
+        return Failed("maybe", "unresolved") if moves else state
+    if isinstance(event, (RequestSent, TryEnded, TaskAccepted, Finished, BytesStored)):
         return _progressed(state, event)
-    if isinstance(event, Unheard):
+    if isinstance(event, RunDetached):
         return state
     if isinstance(event, Withdrawn):
         return Failed("no", "final") if isinstance(state, Unsent) else state
@@ -339,7 +341,7 @@ def advance(state: ChargeState, event: ChargeEvent) -> ChargeState:
 
 def _progressed(
     state: Unsent | InFlight | Accepted | Ready,
-    event: RequestLeft | TryEnded | TaskAccepted | Finished | BytesStored,
+    event: RequestSent | TryEnded | TaskAccepted | Finished | BytesStored,
 ) -> ChargeState:
     if isinstance(event, BytesStored):
         return Stored()
@@ -379,7 +381,7 @@ def _ended(state: Accepted | Ready, event: ChargeEvent) -> Failed:
     if isinstance(state, Ready) and not isinstance(event, NotDownloaded):
         known = known or state.has_url
     if isinstance(event, NotDownloaded):
-        known = not event.forbidden and (known or not event.dead)
+        known = not event.forbidden and (known or not event.gone)
     if isinstance(event, NotAnImage):
         known = False
     age = event.age if isinstance(event, _Aged) else 0.0

@@ -49,8 +49,8 @@ class FailureMessages:
         `task` is its number at the provider, `kept` the file that holds the answer in which no picture could be read.
         """
         spec = self.target.spec
-        place = self.target.key.source if self.target.key else variables(spec, self.target.profile)[0]
-        hint = msg("failure.check_key_in_has_be", place=place, provider=spec.label)
+        key_source = self.target.key.source if self.target.key else variables(spec, self.target.profile)[0]
+        hint = msg("failure.check_key_in_has_be", key_source=key_source, provider=spec.label)
         name = f"{kept.parent.name}/{kept.name}" if kept else ""
         return failure(fault, spec.label, charged, key_hint=hint, task=task, kept=name)
 

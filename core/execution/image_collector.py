@@ -75,7 +75,7 @@ class ImageCollector:
                 try:
                     self._collect_one(transport, number, found[number], usd)
                 except DownloadFailed as error:
-                    if asked_again or status.task is None or not error.dead:
+                    if asked_again or status.task is None or not error.gone:
                         raise
                     # The address is dead, but the provider still knows the task: it may have a new one.
                     asked_again = True
@@ -85,7 +85,7 @@ class ImageCollector:
                     self._collect_one(transport, number, found[number], usd)
             except DownloadFailed as error:
                 money = status.advance_picture(
-                    number, NotDownloaded(status.age, dead=error.dead, forbidden=error.forbidden)
+                    number, NotDownloaded(status.age, gone=error.gone, forbidden=error.forbidden)
                 )
                 url = found[number].url
                 status.outcome.failures[number] = self._messages.not_downloaded(error, url, task_id, money)

@@ -104,13 +104,13 @@ class ProviderAttempt:
         self._report_unresolved(reserved, pending)
         mine: dict[str, ImageTask] = {}
         for task in pending:
-            # A picture that stands twice in this very run is reserved once; its twin waits like any other.
+            # A picture that stands twice in this very run is reserved once; its duplicate waits like any other.
             if reserved.statuses[task.fingerprint] == "reserved":
                 mine.setdefault(task.fingerprint, task)
         try:
             self._send(list(mine.values()), reserved.claims, pending)
         except BaseException:
-            self._release([*mine, *(place.fingerprint for claim in reserved.claims for place in claim.images)])
+            self._release([*mine, *(image.fingerprint for claim in reserved.claims for image in claim.images)])
             raise
 
     def _report_unresolved(self, reserved: ReserveResult, pending: Sequence[ImageTask]) -> None:
@@ -139,7 +139,7 @@ class ProviderAttempt:
         resumed = [self._resumed(claim) for claim in claims]
         new = [self._new_call(batch) for batch in self._batches(mine)]
         for call, claim in zip(resumed, claims, strict=True):
-            tasks = [_task_for(place.fingerprint, pending) for place in claim.images]
+            tasks = [_task_for(image.fingerprint, pending) for image in claim.images]
             calls.append(self._monitor.start(call, tasks))
         for call, batch in new:
             references, price = batch[0].request.references, self._resolved[batch[0].slot.frame].usd

@@ -111,7 +111,7 @@ class StepRunner:
         if send is None:
             return None
         try:
-            reply = self._sender.exchange(self._transport, send, time.monotonic() + CANCEL_SECONDS)
+            reply = self._sender.journal_and_send(self._transport, send, time.monotonic() + CANCEL_SECONDS)
         except (RequestFailed, TooLong, UnsafeAddress, NanoBananaError) as error:
             label = self._status.target.spec.label
             log.info("%s could not be asked to drop a task: %s", label, self._key.scrub_text(str(error)))

@@ -28,7 +28,7 @@ from .charge import (
     Misconfigured,
     OutOfTime,
     Redirected,
-    RequestLeft,
+    RequestSent,
     TryEnded,
     Unsent,
     Withdrawn,
@@ -77,7 +77,7 @@ class StepSender:
                 raise self._messages.redirected(answer, money)
             step = self._next_step(send, answer)
             if not isinstance(step, Failed):
-                self._answered(send, step)
+                self._record_answer(send, step)
                 return step
             if send.paid and retry_policy.refused_before_work(self._status.target.spec, step.fault):
                 if (final := self._retry_after_refusal(step.fault, answer)) is not None:
@@ -113,7 +113,7 @@ class StepSender:
         """One request. What another try can't change is raised as an error for the user."""
         status = self._status
         try:
-            return self.exchange(transport, send)
+            return self.journal_and_send(transport, send)
         except RequestFailed as broken:
             return broken
         except TooLong as error:
@@ -130,11 +130,11 @@ class StepSender:
             status.advance(Misconfigured())
             raise
 
-    def exchange(self, transport: Transport, send: Send, deadline: float | None = None) -> Reply:
+    def journal_and_send(self, transport: Transport, send: Send, deadline: float | None = None) -> Reply:
         """One request, written down before it leaves where it is paid. Raises what `transport.send` does, and LedgerFailed."""
         status, spec = self._status, self._status.target.spec
-        # A key may have to be asked for. Nothing has left by then, and nothing is written down as sent.
-        key = self._key.header() if send.with_key else None
+        # A key may have to be asked for. Nothing was sent by then, and nothing is written down as sent.
+        key = self._key.auth_header() if send.with_key else None
         if send.paid:
             self._journal.mark_sent()
             status.attempts += 1
@@ -175,7 +175,7 @@ class StepSender:
 
         def leaving() -> None:
             if send.paid:
-                status.advance(RequestLeft())
+                status.advance(RequestSent())
                 self._throttle.mark_sent()
 
         return TransferHooks(
@@ -196,15 +196,15 @@ class StepSender:
 
     # ------------------------------------------------------------------------------------------------ after a try
 
-    def _answered(self, send: Send, step: Step) -> None:
+    def _record_answer(self, send: Send, step: Step) -> None:
         """An answer leads on. After a paid request it means that it was taken, unless it asks for another variant."""
         if not send.paid:
             return
         if isinstance(step, Send) and step.accepted is None:
             # That was a refusal (`http/status.py`): nothing is out yet, and the journal knows it before the next step.
-            self._take_back("no")
+            self._end_try("no")
         else:
-            self._status.advance(RequestLeft())
+            self._status.advance(RequestSent())
         self._throttle.record_acceptance()
 
     def _retry_after_break(self, broken: RequestFailed, send: Send, attempt: int) -> None:
@@ -228,7 +228,7 @@ class StepSender:
                 raise self._messages.answer_lost(broken, money)
             raise self._messages.unreachable(broken, money)
         if send.paid:
-            self._take_back(decision.charged)
+            self._end_try(decision.charged)
         self.pause(decision.seconds)
 
     def _retry_after_refusal(self, fault: Fault, reply: Reply) -> Fault | None:
@@ -238,7 +238,7 @@ class StepSender:
         if isinstance(decision, retry_policy.GiveUp):
             self._status.advance(TryEnded("no"))
             return after_waiting(fault, decision, self._throttle.waited)
-        self._take_back(decision.charged)
+        self._end_try(decision.charged)
         label = self._status.target.spec.label
         log.info("%s answered %s; its key pauses for %.1f s", label, fault.status, decision.seconds)
         return None
@@ -257,17 +257,17 @@ class StepSender:
         )
         if isinstance(decision, retry_policy.GiveUp):
             if send.paid:
-                status.advance(TryEnded("no") if decision.charged == "no" else RequestLeft())
+                status.advance(TryEnded("no") if decision.charged == "no" else RequestSent())
             return Failed(with_hint(failed.fault, decision.wait), failed.task)
         if send.paid:
-            self._take_back(decision.charged)
+            self._end_try(decision.charged)
         status.phase = "pausing"
         label = status.target.spec.label
         log.info("%s answered %s; trying again in %.1f s", label, failed.fault.status, decision.seconds)
         self.pause(self._with_shared_pause(decision.seconds, send, failed.fault))
         return None
 
-    def _take_back(self, charged: Charged) -> None:
+    def _end_try(self, charged: Charged) -> None:
         """A paid try is over and cost that: the call is unsent again, unless an earlier try may have been taken."""
         status = self._status
         status.advance(TryEnded(charged))

@@ -43,7 +43,7 @@ class UnsafeAddress(Exception):
     """The address lies inside the user's network, or is no web address."""
 
 
-class Private(UnsafeAddress):
+class PrivateAddress(UnsafeAddress):
     """The address lies inside a private network: this machine's, or that of whoever named it."""
 
 
@@ -193,7 +193,7 @@ class _Guard:
         address = sock.getpeername()[0]
         if not url_policy.is_public(address):
             sock.close()
-            raise Private(msg("connections.address_result_leads_into_private"))
+            raise PrivateAddress(msg("connections.address_result_leads_into_private"))
         return sock
 
 

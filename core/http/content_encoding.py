@@ -113,13 +113,13 @@ class Decoder:
 
     def end(self) -> Iterator[bytes]:
         """The last unpacked bytes, after the end of the body."""
-        for place, layer in enumerate(self._layers):
+        for index, layer in enumerate(self._layers):
             if rest := layer.end():
-                yield from self._through(place + 1, rest)
+                yield from self._through(index + 1, rest)
 
-    def _through(self, place: int, data: bytes) -> Iterator[bytes]:
-        if place == len(self._layers):
+    def _through(self, index: int, data: bytes) -> Iterator[bytes]:
+        if index == len(self._layers):
             yield data
             return
-        for piece in self._layers[place].feed(data):
-            yield from self._through(place + 1, piece)
+        for piece in self._layers[index].feed(data):
+            yield from self._through(index + 1, piece)

@@ -12,26 +12,26 @@ from ..errors.messages import msg
 from ..images.picture import UnreadablePicture, measure, sniff
 from . import backoff
 from .body_buffer import joined
-from .connections import Private, UnsafeAddress
+from .connections import PrivateAddress, UnsafeAddress
 from .failures import RequestFailed
 from .transport import TooLong, Transport
 
 _TRIES = 6
-_DEAD = frozenset({400, 401, 403, 404, 405, 410, 451})
+_GONE = frozenset({400, 401, 403, 404, 405, 410, 451})
 _GONE = frozenset({400, 401, 403, 405, 410, 451})
 """Of these, the ones that another try won't change. A 404 may be a picture that has not reached every server yet."""
 
 
 class DownloadFailed(Exception):
-    """It could not be downloaded. `dead`: the address no longer has the file. `forbidden`: it is an address that is never
+    """It could not be downloaded. `gone`: the address no longer has the file. `forbidden`: it is an address that is never
     requested, because it is no web address or, `private`, lies inside a network. `cure` is what to do, where that is
     known."""
 
     def __init__(
-        self, why: str, *, dead: bool = False, forbidden: bool = False, private: bool = False, cure: str = ""
+        self, why: str, *, gone: bool = False, forbidden: bool = False, private: bool = False, cure: str = ""
     ) -> None:
         super().__init__(why)
-        self.dead, self.forbidden, self.private, self.cure = dead, forbidden, private, cure
+        self.gone, self.forbidden, self.private, self.cure = gone, forbidden, private, cure
 
 
 LONGEST_SECONDS = 900.0
@@ -43,7 +43,7 @@ def download(transport: Transport, url: str, patience: float) -> bytes:
     end, deadline = time.monotonic() + LONGEST_SECONDS, time.monotonic() + patience
     data = b""
     tag = problem = cure = ""
-    dead = False
+    gone = False
     spoiled = 0
     for attempt in range(1, _TRIES + 1):
         if problem and time.monotonic() >= deadline:
@@ -52,13 +52,15 @@ def download(transport: Transport, url: str, patience: float) -> bytes:
         try:
             reply, whole = transport.download(url, deadline=deadline, end=end, start=len(data), tag=tag)
         except RequestFailed as error:
-            problem, dead, cure = error.why, False, error.cure
+            problem, gone, cure = error.why, False, error.cure
             if error.lasting:
                 break
         except TooLong as error:
-            raise DownloadFailed(str(error), dead=True) from None
+            raise DownloadFailed(str(error), gone=True) from None
         except UnsafeAddress as error:
-            raise DownloadFailed(str(error), dead=True, forbidden=True, private=isinstance(error, Private)) from None
+            raise DownloadFailed(
+                str(error), gone=True, forbidden=True, private=isinstance(error, PrivateAddress)
+            ) from None
         else:
             cure = ""
             hint = backoff.parse_retry_after(reply.headers.get("retry-after", ""), time.time())
@@ -71,12 +73,12 @@ def download(transport: Transport, url: str, patience: float) -> bytes:
             if reply.ok and reply.body:
                 deadline = min(time.monotonic() + patience, end)
             if not reply.ok:
-                problem, dead = f"HTTP {reply.status}", reply.status in _DEAD
+                problem, gone = f"HTTP {reply.status}", reply.status in _GONE
                 data = b""
                 if reply.status in _GONE:
                     break
             elif not whole and not _is_complete(data):
-                problem, dead = msg("download.connection_ended_in_middle"), False
+                problem, gone = msg("download.connection_ended_in_middle"), False
             else:
                 problem = _complaint(data)
                 if not problem:
@@ -85,12 +87,12 @@ def download(transport: Transport, url: str, patience: float) -> bytes:
                 if spoiled == 3:
                     if sniff(data):
                         return data  # it has the signature of an image, and its bytes are worth keeping
-                    raise DownloadFailed(problem, dead=True)
+                    raise DownloadFailed(problem, gone=True)
                 data = b""
         if attempt == _TRIES or time.monotonic() >= deadline:
             break
         time.sleep(min(hint if hint is not None else backoff.delay(attempt, random.random()), 10.0))
-    raise DownloadFailed(problem, dead=dead, cure=cure)
+    raise DownloadFailed(problem, gone=gone, cure=cure)
 
 
 def _is_complete(data: bytes) -> bool:

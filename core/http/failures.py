@@ -84,17 +84,26 @@ def _certificate(error: ssl.SSLCertVerificationError, sent: BytesSent) -> Reques
 
 def _proxy(error: BaseException, sent: BytesSent, proxy: str) -> RequestFailed:
     """A proxy that could not be reached, or that did not let the request through."""
-    place = public_url(proxy if "://" in proxy else f"http://{proxy}")
+    proxy_address = public_url(proxy if "://" in proxy else f"http://{proxy}")
     tunnel = _TUNNEL.search(str(error))
     if tunnel is None:
         wrong = "appears to only use HTTP" in str(error)
         why = msg("http.speaks_http_only") if wrong else _proxy_words(error)
         cure = msg("http.check_proxy_address_in", proxy_settings=_PROXY_SETTINGS)
         return RequestFailed(
-            msg("http.proxy_did_not_work", place=place, why=why), sent, kind="proxy", cure=cure, lasting=wrong
+            msg("http.proxy_did_not_work", proxy_address=proxy_address, why=why),
+            sent,
+            kind="proxy",
+            cure=cure,
+            lasting=wrong,
         )
     status, message = int(tunnel[1]), redact(tunnel[2], 60).strip()
-    why = msg("http.proxy_did_not_let_through", place=place, status=status, value=f" {message}" if message else "")
+    why = msg(
+        "http.proxy_did_not_let_through",
+        proxy_address=proxy_address,
+        status=status,
+        value=f" {message}" if message else "",
+    )
     if status == 407:
         cure = msg("http.wants_user_name_password_others") + _PROXY_SETTINGS
     elif status in (502, 503, 504):

@@ -16,7 +16,7 @@ import time
 
 from ..errors.messages import msg
 from . import url_policy
-from .connections import Private
+from .connections import PrivateAddress
 
 KNOWN_SECONDS = 60.0
 UNKNOWN_SECONDS = 600.0
@@ -43,14 +43,14 @@ _kept: dict[str, tuple[float, tuple[str, ...]]] = {}
 
 
 def check_for_proxy(host: str) -> None:
-    """Raises Private where `host` must not be given to a proxy. `host` is one that `url_policy.may_name`."""
+    """Raises PrivateAddress where `host` must not be given to a proxy. `host` is one that `url_policy.is_public_host_name`."""
     if _is_address(host):
         return
     found = _look_up(host)
     if found and not all(url_policy.is_public(address) for address in found):
-        raise Private(msg("proxy_policy.address_result_leads_into_private"))
+        raise PrivateAddress(msg("proxy_policy.address_result_leads_into_private"))
     if not found and not looks_public(host):
-        raise Private(msg("proxy_policy.address_result_cannot_be_looked"))
+        raise PrivateAddress(msg("proxy_policy.address_result_cannot_be_looked"))
 
 
 def looks_public(host: str) -> bool:
@@ -61,7 +61,7 @@ def looks_public(host: str) -> bool:
     if len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
         return False
     public = last in _PUBLIC_ENDS or last.startswith("xn--") or (len(last) == 2 and last.isalpha())
-    if not public or not url_policy.may_name(host):
+    if not public or not url_policy.is_public_host_name(host):
         return False
     if f".{host}".endswith(tuple(f".{name}" for name in (*_EMBEDDING, *_METADATA))):
         return False

@@ -27,7 +27,7 @@ from ..errors.messages import msg
 from ..redaction.text import public_url, redact
 from . import content_encoding, proxy_policy, url_policy
 from .body_buffer import Received
-from .connections import Adapter, GuardedAdapter, Private, UnsafeAddress
+from .connections import Adapter, GuardedAdapter, PrivateAddress, UnsafeAddress
 from .failures import BytesSent, RequestFailed, cause_of, never_arrived, request_failed_by
 from .long_json import NotJson, read_json
 from .reply import Reply
@@ -169,7 +169,7 @@ class Transport:
                     headers["If-Range"] = tag
             with self._open(session, "GET", url, headers, None, None, deadline, stream=True) as response:
                 if response.status_code in _REDIRECT_STATUSES and response.headers.get("location"):
-                    url = _redirected(url, response.headers["location"])
+                    url = _redirect_target(url, response.headers["location"])
                     continue
                 seconds_left.set(lambda: (end or deadline) - self._clock())
                 received = Received()
@@ -209,7 +209,7 @@ class Transport:
                 url,
                 headers=dict(headers),
                 data=cast(Any, counted),
-                auth=_Key(key),
+                auth=_KeyHeaderAuth(key),
                 verify=session.verify,
                 allow_redirects=False,
                 stream=stream,
@@ -244,8 +244,8 @@ class Transport:
             raise UnsafeAddress(msg("transport.no_http_address")) from None
         if found in self._own:
             return True
-        if not url_policy.may_name(found[1]):
-            raise Private(msg("transport.lies_inside_private_network", url=public_url(url)))
+        if not url_policy.is_public_host_name(found[1]):
+            raise PrivateAddress(msg("transport.lies_inside_private_network", url=public_url(url)))
         return False
 
     def _session(self, url: str, *, guarded: bool) -> requests.Session:
@@ -329,7 +329,7 @@ def _as_sent(url: str) -> str:
         raise UnsafeAddress(msg("transport.no_http_address")) from None
 
 
-def _redirected(url: str, location: str) -> str:
+def _redirect_target(url: str, location: str) -> str:
     """Where a redirect from `url` leads. Raises UnsafeAddress."""
     if len(location) > _LONGEST_ADDRESS:
         raise UnsafeAddress(msg("transport.address_redirects_one_is_longer", longest_address=_LONGEST_ADDRESS >> 10))
@@ -402,7 +402,7 @@ def _proxy_for(session: requests.Session, url: str) -> str:
     return select_proxy(url, merged["proxies"]) or ""
 
 
-class _Key(requests.auth.AuthBase):
+class _KeyHeaderAuth(requests.auth.AuthBase):
     """Attaches the key last. Being an auth callable, it keeps requests from looking into .netrc, also when it is empty."""
 
     def __init__(self, key: tuple[str, str] | None) -> None:

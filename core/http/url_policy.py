@@ -84,7 +84,7 @@ def is_public(address: str) -> bool:
     return inner.is_global and not inner.is_multicast and not getattr(inner, "is_site_local", False)
 
 
-def may_name(host: str) -> bool:
+def is_public_host_name(host: str) -> bool:
     """Whether a host out of a reply may be looked up at all: no literal private address, no local name."""
     # What a resolver makes of other digits, letters and dots.
     host = unicodedata.normalize("NFKC", host).replace("\u3002", ".").lower().rstrip(".")
@@ -96,10 +96,10 @@ def may_name(host: str) -> bool:
     return is_public(str(ip)) and ip not in FAKE_IP if ip.version == 4 else is_public(str(ip))
 
 
-def checked_base_url(text: str, where: str, *, plain_http: bool = False, routes: Sequence[str] = ()) -> str:
+def checked_base_url(text: str, where: str, *, plain_http: bool = False, known_paths: Sequence[str] = ()) -> str:
     """A base URL as it is used: no spaces, no trailing slash, no trailing /v1 or /v1beta, no pasted endpoint.
 
-    `where` names the place it comes from, for the message. https, or http on loopback (`plain_http`: anywhere). `routes`
+    `where` names the place it comes from, for the message. https, or http on loopback (`plain_http`: anywhere). `known_paths`
     are the paths of the provider's own requests: a pasted address may end in one of them. Raises ConfigError.
     """
     url = without_name(text).strip().strip("'\"")
@@ -123,12 +123,14 @@ def checked_base_url(text: str, where: str, *, plain_http: bool = False, routes:
             msg("url_policy.address_in_is_plain_http", where=where),
             cure="Use https",
         )
-    path = prefix_of(parts.path, routes)
+    path = prefix_of(parts.path, known_paths)
     host = f"[{host}]" if ":" in host else host
     port = f":{parts.port}" if parts.port else ""
     checked = f"{scheme}://{host}{port}{path}"
     # What stood before a query may end in what is peeled off a pasted address: read again until nothing changes.
-    return checked if checked == text else checked_base_url(checked, where, plain_http=plain_http, routes=routes)
+    return (
+        checked if checked == text else checked_base_url(checked, where, plain_http=plain_http, known_paths=known_paths)
+    )
 
 
 def _translated(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
@@ -138,7 +140,7 @@ def _translated(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.
     if not any(ip in network for network in TRANSLATED):
         return ip
     last = int(ip) & 0xFFFFFFFF
-    # A local prefix may put the address elsewhere and zeros at the end: where that can't be told, it is nobody's.
+    # A local prefix may put the address elsewhere and zeros at the end: where that can't be told, treat it as not public.
     return ipaddress.IPv4Address(last if last & 0xFFFFFF else 0)
 
 

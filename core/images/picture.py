@@ -188,7 +188,7 @@ def save(image: Image.Image, format_name: Format) -> bytes:
 
 
 def preview_of(pixels: Pixels, side: int) -> Image.Image:
-    """A small picture, at most `side` px or a little less. Always RGB: the host dies of an RGBA preview."""
+    """A small picture, at most `side` px or a little less. Always RGB: ComfyUI fails on an RGBA preview."""
     factor = max(1, -(-max(pixels.shape[:2]) // side))
     height, width = (-(-length // factor) for length in pixels.shape[:2])
     preview = Image.new("RGB", (width, height))

@@ -5,8 +5,8 @@ the send, and so on until `mark_stored` or `mark_failed`.
 
     types           what the journal is told and what it answers
     journal         the one class that the rest of the pack calls; it composes the parts below
-    reservations    who sends which picture, within the spending caps (caps)
-    call_log        the steps of a paid call
+    reservations    who sends which picture, within the spending caps (cap_check)
+    call_steps      the steps of a paid call
     claims          calls of ended processes, and answers that are read again (kept_answers)
     ownership       which rows this process works on;  liveness: whether another process still runs
     image_store     pictures that are here;  results: their bytes on disk;  eviction: the size of that folder

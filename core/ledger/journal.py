@@ -14,7 +14,7 @@ from typing import Any
 
 from ..config.caps import Caps
 from ..errors import Charged
-from .call_log import CallLog
+from .call_steps import CallSteps
 from .claims import CanResume, Claims
 from .database import Database
 from .eviction import DEFAULT_LIMIT_BYTES, Eviction
@@ -53,7 +53,9 @@ class Journal:
         self._image_store = ImageStore(self.database, self.results, self.eviction, self._now)
         self._reservations = Reservations(self.database, self.results, self.ownership, self._now)
         self._claims = Claims(self.database, self.results, self.answers, self.ownership, self._now)
-        self._calls = CallLog(self.database, self.results, self.ownership, self._image_store, self.eviction, self._now)
+        self._calls = CallSteps(
+            self.database, self.results, self.ownership, self._image_store, self.eviction, self._now
+        )
 
     @property
     def is_empty(self) -> bool:

@@ -9,8 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert
 
 from ..config.caps import Caps
-from . import caps as spending_caps
-from . import queries
+from . import cap_check, queries
 from .claims import CanResume, StalledRows
 from .database import Database
 from .ownership import HeldPicture, Ownership
@@ -51,7 +50,7 @@ class Reservations:
                 new = decision.take_new(reservations)
                 if new:
                     self._results.check_free_space(len(new))
-                    spending_caps.check(connection, new, run_context, caps, now)
+                    cap_check.check(connection, new, run_context, caps, now)
                     self._insert(connection, new, run_context, owner, now, reserved)
         except BaseException:
             if stalled is not None:

@@ -240,10 +240,18 @@ class ProviderSpec:
     @property
     def paths(self) -> tuple[str, ...]:
         """The paths below its base URL that its paid requests have."""
-        offers = [offer for model in self.models for name in OPERATIONS if (offer := model.capabilities(name))]
-        paths = [route.path for route in (*self.endpoints.values(), *(offer.endpoint for offer in offers)) if route]
+        all_capabilities = [
+            capabilities for model in self.models for name in OPERATIONS if (capabilities := model.capabilities(name))
+        ]
+        paths = [
+            endpoint.path
+            for endpoint in (*self.endpoints.values(), *(capabilities.endpoint for capabilities in all_capabilities))
+            if endpoint
+        ]
         if "/{model}" in paths:  # it would stand for any path at all: its models are known by name
-            paths = [path for path in paths if path != "/{model}"] + [f"/{offer.model_id}" for offer in offers]
+            paths = [path for path in paths if path != "/{model}"] + [
+                f"/{capabilities.model_id}" for capabilities in all_capabilities
+            ]
         return tuple(dict.fromkeys(paths))
 
     def model(self, name: str) -> Model | None:

@@ -36,7 +36,7 @@ def run(data: bytes) -> None:
     )
     for plain_http in (len(data) % 2 == 0,):
         try:
-            url = url_policy.checked_base_url(text, "the field", plain_http=plain_http, routes=ROUTES)
+            url = url_policy.checked_base_url(text, "the field", plain_http=plain_http, known_paths=ROUTES)
         except ConfigError as error:
             assert error.kind == "config" and "pw@" not in error.message, "an error that repeats a password"
             continue
@@ -44,14 +44,14 @@ def run(data: bytes) -> None:
         assert scheme == "https" or plain_http or url_policy.is_loopback(host), "plain http to anywhere"
         assert urlsplit(url).username is None and not url.endswith("/"), "a name, or a slash at its end"
         assert url_policy.origin(url + "/v1/x") == (scheme, host, port), "another host with a path"
-        again = url_policy.checked_base_url(url, "the field", plain_http=plain_http, routes=ROUTES)
+        again = url_policy.checked_base_url(url, "the field", plain_http=plain_http, known_paths=ROUTES)
         assert again == url or url.endswith((";", ",", ">", "'", '"')), "not stable"  # as after a pasted command
     try:
         url_policy.origin(text)
     except ValueError:
         pass
     url_policy.is_loopback(text)
-    named, public = url_policy.may_name(text), url_policy.is_public(text)
+    named, public = url_policy.is_public_host_name(text), url_policy.is_public(text)
     try:
         ip = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:

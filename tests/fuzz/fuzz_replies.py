@@ -23,7 +23,7 @@ from pack.core.dialects.parsing import (
 )
 from pack.core.dialects.parsing.event_stream import join_chunks, parse_events, parse_json_lines
 from pack.core.dialects.parsing.reading import NotJson, read_json, read_object
-from pack.core.dialects.parsing.result_images import image_of, result_images, words_in
+from pack.core.dialects.parsing.result_images import image_of, result_images, text_beside_images
 from pack.core.dialects.parsing.text_images import split_text
 from pack.core.http.long_json import LongJson
 from pack.core.images.picture import sniff
@@ -47,7 +47,7 @@ def _as_result(reply: fuzz_answers.Reply) -> None:
         for image in found.images:
             assert bool(image.url) != bool(image.data), "neither an address nor bytes"
             assert not image.data or sniff(image.data), "bytes that are no picture"
-        assert isinstance(found.text, str) and isinstance(words_in(value), str), "words that are no text"
+        assert isinstance(found.text, str) and isinstance(text_beside_images(value), str), "words that are no text"
         for fault in (error_parsing.error_in(reply, value), error_parsing.no_picture(reply, value)):
             if fault is not None:
                 fuzz_answers.check_fault(JOB, fault)
@@ -78,7 +78,7 @@ def _as_text(reply: fuzz_answers.Reply) -> None:
     seconds = error_phrases.seconds_in(text)
     assert seconds is None or seconds >= 0, "a pause into the past"
     error_phrases.declines(text, "a fox")
-    error_kinds.kind_by_words(text, "server")
+    error_kinds.kind_by_message(text, "server")
     assert len(redact(text)) <= 400, "too many words"
 
 

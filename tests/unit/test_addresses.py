@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pack.core.errors import ConfigError
-from pack.core.http.url_policy import checked_base_url, is_loopback, is_public, may_name, origin
+from pack.core.http.url_policy import checked_base_url, is_loopback, is_public, is_public_host_name, origin
 from pack.core.providers import BUILT_IN
 from pack.core.providers.spec import ProviderSpec
 
@@ -83,17 +83,17 @@ def test_pasted_addresses_become_a_base_url(text: str, url: str) -> None:
 def test_a_pasted_endpoint_becomes_the_base_url_of_its_provider(provider: str, text: str, url: str) -> None:
     """What a page on the API shows is what people paste; a prefix of a gateway stays."""
     paths = BUILT_IN[provider].paths
-    assert checked_base_url(text, "X", routes=paths) == url == checked_base_url(url, "X", routes=paths)
+    assert checked_base_url(text, "X", known_paths=paths) == url == checked_base_url(url, "X", known_paths=paths)
 
 
 @pytest.mark.parametrize("spec", BUILT_IN.values(), ids=lambda spec: spec.id)
 def test_no_provider_s_own_address_loses_anything(spec: ProviderSpec) -> None:
     """And with the path of any of its requests behind it, it is found again."""
     base = spec.base_url or "https://h.example/prefix"
-    assert checked_base_url(base, "X", routes=spec.paths) == base
+    assert checked_base_url(base, "X", known_paths=spec.paths) == base
     for path in spec.paths:
         pasted = base + path.replace("{model}", "google/some-model").replace("{project}", "p")
-        assert checked_base_url(pasted, "X", routes=spec.paths) == base
+        assert checked_base_url(pasted, "X", known_paths=spec.paths) == base
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_loopback(host: str, loopback: bool) -> None:
 )
 def test_public_hosts_may_be_named(host: str) -> None:
     """Names and literal public addresses."""
-    assert may_name(host)
+    assert is_public_host_name(host)
 
 
 def test_nonsense_is_not_public() -> None:
@@ -216,7 +216,7 @@ def test_nonsense_is_not_public() -> None:
 )
 def test_an_address_inside_another_counts(address: str, public: bool) -> None:
     """A gateway of the user's network leads such an IPv6 address to the IPv4 address that stands in it."""
-    assert is_public(address) == may_name(f"[{address}]") == public
+    assert is_public(address) == is_public_host_name(f"[{address}]") == public
 
 
 @pytest.mark.parametrize("text", ["https://evil.example\\@api.example.com/x", "https://api.example.com\\.evil.example"])

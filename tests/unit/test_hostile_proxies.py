@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.dialects.base.step import Reply
 from pack.core.http import proxy_policy, url_policy
-from pack.core.http.connections import Private, UnsafeAddress
+from pack.core.http.connections import PrivateAddress, UnsafeAddress
 from pack.core.http.failures import RequestFailed
 from pack.core.http.proxy_policy import looks_public
 from pack.core.http.transport import Transport
@@ -117,7 +117,7 @@ def test_what_may_lead_into_a_network_is_not_given_to_a_proxy(host: str) -> None
     """Names of a company, of a cloud's host, of the form name-and-address, and addresses in every spelling."""
     with serving(serve_picture) as proxy:
         for scheme in ("http", "https"):
-            with pytest.raises(Private if host.isascii() else UnsafeAddress):
+            with pytest.raises(PrivateAddress if host.isascii() else UnsafeAddress):
                 fetch(proxy, f"{scheme}://{host}/a.png")
         assert proxy.connection_count == 0
 
@@ -160,7 +160,7 @@ def test_a_name_that_can_be_looked_up_is_judged_by_all_its_addresses(found: list
             if passes:
                 assert fetch(proxy, "http://cdn.example.com/a.png")[0].body == PNG
             else:
-                with pytest.raises(Private):
+                with pytest.raises(PrivateAddress):
                     fetch(proxy, "http://cdn.example.com/a.png")
         assert proxy.connection_count == (2 if passes else 0)
     assert ASKED == ["cdn.example.com"]  # it is remembered for a while
@@ -176,7 +176,7 @@ def test_a_redirect_through_a_proxy_is_held_to_the_same(target: str) -> None:
         connection.serve(b"", "302 Found", f"Location: {target}", "Connection: close")
 
     with serving(move, serve_picture) as proxy:
-        with pytest.raises(Private):
+        with pytest.raises(PrivateAddress):
             fetch(proxy, "http://cdn.example.com/a.png")
         assert proxy.connection_count == 1
 
@@ -187,7 +187,7 @@ def test_the_proxy_of_the_environment_counts_too(monkeypatch: pytest.MonkeyPatch
         for name in ("http_proxy", "HTTP_PROXY"):
             monkeypatch.setenv(name, proxy.url)
         way = Transport("https://api.example.com")
-        with pytest.raises(Private):
+        with pytest.raises(PrivateAddress):
             way.download("http://intranet.corp/a.png", deadline=time.monotonic() + 30)
         assert way.download("http://cdn.example.com/a.png", deadline=time.monotonic() + 30)[0].body == PNG
 
@@ -196,7 +196,7 @@ def test_an_upload_to_an_address_out_of_a_reply_is_held_to_the_same() -> None:
     """A picture of the user's would go to it."""
     with serving(serve_picture) as proxy:
         way = Transport("https://api.example.com", proxy=proxy.url)
-        with pytest.raises(Private):
+        with pytest.raises(PrivateAddress):
             way.send("PUT", "http://storage.corp/x", headers={}, deadline=time.monotonic() + 30)
         assert proxy.connection_count == 0
 
@@ -246,7 +246,7 @@ def test_socks_is_held_to_the_same(scheme: str) -> None:
     KNOWN["rebound.example.com"] = ["10.0.0.1"]
     with serving(socks(serve_picture)) as proxy:
         for host in ("intranet.corp", "rebound.example.com", "169.254.169.254.nip.io", "168.63.129.16"):
-            with pytest.raises(Private):
+            with pytest.raises(PrivateAddress):
                 fetch(proxy, f"http://{host}/a.png", scheme=scheme)
         assert proxy.connection_count == 0
         assert fetch(proxy, "http://cdn.example.com/a.png", scheme=scheme)[0].body == PNG

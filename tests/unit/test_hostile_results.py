@@ -12,7 +12,7 @@ import pytest
 from dialect_driver import PNG, reply
 from engine_play import assert_unsaid, engine_at, error_of, play
 from pack.core.dialects.parsing.error_parsing import fault_of
-from pack.core.http.url_policy import is_public, may_name
+from pack.core.http.url_policy import is_public, is_public_host_name
 from pack.tests.raw_server import Connection, serving
 
 KEY = "key-of-mine-1"
@@ -69,7 +69,7 @@ def test_who_has_the_picture_repeats_the_key_in_vain(
 @pytest.mark.parametrize("address", ["192.0.0.192", "192.0.0.1", "::ffff:192.0.0.192", "64:ff9b::192.0.0.192"])
 def test_the_metadata_of_a_cloud_is_not_public(address: str) -> None:
     """Whatever this release of Python says of 192.0.0.0/24."""
-    assert not is_public(address) and not may_name(address)
+    assert not is_public(address) and not is_public_host_name(address)
 
 
 @pytest.mark.parametrize("sign", ["“", "‘", "'", '"', "`", "“a", "‘ "])

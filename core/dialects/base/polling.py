@@ -11,7 +11,7 @@ from ...errors import Fault
 from ...errors.messages import msg
 from ...http.url_policy import origin
 from ...redaction.text import redact
-from ..parsing.error_kinds import kind_by_words
+from ..parsing.error_kinds import kind_by_message
 from ..parsing.error_message import error_message
 from ..parsing.error_parsing import error_in, no_picture
 from ..parsing.result_images import result_images
@@ -65,7 +65,7 @@ def follow_task(
     if found_state == "failed":
         message = error_message(value)
         fault = Fault(
-            kind_by_words(f"{message.text}; {status.replace('_', ' ')}", "task", message.codes, prompt=reply.prompt),
+            kind_by_message(f"{message.text}; {status.replace('_', ' ')}", "task", message.codes, prompt=reply.prompt),
             message.shown or f"status {status}",
             None,
             unbilled=_unbilled(usd),

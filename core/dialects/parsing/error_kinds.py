@@ -16,17 +16,17 @@ _OVERLOADED = (503, 529)
 _WITHOUT_KEY: tuple[Kind, ...] = ("credit", "region", "content", "model")
 
 
-def kind_of(status: int, codes: Sequence[str], words: str, own: Codes = NO_CODES, prompt: str = "") -> Kind:
+def kind_of(status: int, codes: Sequence[str], message: str, own: Codes = NO_CODES, prompt: str = "") -> Kind:
     """The kind of an answer with an error status.
 
-    `codes` are the provider's codes as they stand in the error, `words` its message, `own` the codes of this provider
+    `codes` are the provider's codes as they stand in the error, `message` its text, `own` the codes of this provider
     alone, `prompt` the words of the user that went along: what stands in them is not taken for the provider's.
     """
     fixed: dict[int, Kind] = {402: "credit", 407: "proxy", 511: "proxy", 413: "too_large"}
     if status in fixed:
         return fixed[status]
     coded = kind_by_codes(codes, own)
-    phrases = Phrases(words, prompt)
+    phrases = Phrases(message, prompt)
     if status == 429:
         return _limited(coded, codes, phrases)
     if status in _OVERLOADED and "model_unavailable" in {code.lower() for code in codes}:
@@ -41,23 +41,23 @@ def kind_of(status: int, codes: Sequence[str], words: str, own: Codes = NO_CODES
     if status == 451:
         return phrases.kind(("region",), "content")
     if status >= 500 or status in (408, 409):
-        unserved = status == 503 and NO_CHANNEL.search(words) is not None
+        unserved = status == 503 and NO_CHANNEL.search(message) is not None
         return phrases.kind(("region",), "model" if unserved else "busy" if status in _OVERLOADED else "server")
     return phrases.kind(("credit", "region", "key", "content", "model") if status == 400 else _WITHOUT_KEY, "invalid")
 
 
-def kind_by_words(
-    words: str, otherwise: Kind, codes: Sequence[str] = (), own: Codes = NO_CODES, prompt: str = ""
+def kind_by_message(
+    message: str, otherwise: Kind, codes: Sequence[str] = (), own: Codes = NO_CODES, prompt: str = ""
 ) -> Kind:
     """The kind of a failure that came without a telling status; `otherwise` where neither code nor phrase says one."""
-    return kind_by_codes(codes, own) or Phrases(words, prompt).kind(_WITHOUT_KEY, otherwise)
+    return kind_by_codes(codes, own) or Phrases(message, prompt).kind(_WITHOUT_KEY, otherwise)
 
 
 def _limited(coded: Kind | None, codes: Sequence[str], phrases: Phrases) -> Kind:
     """A 429: a rate limit unless the provider says that waiting does not help."""
-    if has_no_quota(" ".join([*codes, phrases.words])):
+    if has_no_quota(" ".join([*codes, phrases.message])):
         return "quota"
-    if seconds_in(phrases.words) is not None:
+    if seconds_in(phrases.message) is not None:
         return "rate"
     if coded in ("credit", "quota", "region"):
         return coded

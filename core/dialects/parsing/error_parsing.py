@@ -16,11 +16,11 @@ from ...redaction.text import redact
 from ..base.step import Reply
 from .bot_protection import protection_of
 from .error_codes import NO_CODES, Codes, kind_by_codes
-from .error_kinds import kind_by_words, kind_of
+from .error_kinds import kind_by_message, kind_of
 from .error_message import error_message, message_and_codes
 from .error_phrases import declines, has_no_quota, seconds_in, takes_addresses_only
 from .reading import NotJson, read_json
-from .result_images import words_in
+from .result_images import text_beside_images
 
 _STATUS_FIELDS = ("code", "status", "statusCode", "status_code", "error_code")
 _GOOD_CODES = frozenset({"", "ok", "success", "succeed", "succeeded", "none", "null"})
@@ -87,7 +87,7 @@ def error_in(reply: Reply, value: Any, codes: Codes = NO_CODES) -> Fault | None:
     message = error_message(value)
     if error is True and not message.texts:
         return None
-    kind = kind_by_words(message.text, "server", message.codes, codes, reply.prompt)
+    kind = kind_by_message(message.text, "server", message.codes, codes, reply.prompt)
     words = message.shown or redact(" ".join(message.codes), 80)
     return Fault(kind, words, reply.status, request_id=reply.request_id)
 
@@ -119,9 +119,9 @@ def no_picture(reply: Reply, value: Any, codes: Codes = NO_CODES) -> Fault:
     fault = error_in(reply, value, codes)
     if fault is not None:
         return fault
-    words = words_in(value)
+    words = text_beside_images(value)
     message = error_message(_without_prose(value))
-    kind = kind_by_words(
+    kind = kind_by_message(
         message.text, "content" if declines(words, reply.prompt) else "empty", message.codes, codes, reply.prompt
     )
     return Fault(kind, redact(words) or message.shown, reply.status, request_id=reply.request_id)

@@ -120,12 +120,12 @@ class Phrases:
         "model": (_NO_MODEL,),
     }
 
-    def __init__(self, words: str, prompt: str = "") -> None:
-        words = words[:MOST_CHARACTERS]
-        outside = _QUOTED.sub(" ", words)
+    def __init__(self, message: str, prompt: str = "") -> None:
+        message = message[:MOST_CHARACTERS]
+        outside = _QUOTED.sub(" ", message)
         # A quotation is the user's input where the sentence around it speaks of one, else it may be the whole message.
-        self.words = outside if outside != words and _ECHOING.search(outside) else words
-        self._whole, self._prompt = words, _plain(prompt)
+        self.message = outside if outside != message and _ECHOING.search(outside) else message
+        self._whole, self._prompt = message, _plain(prompt)
 
     def kind(self, kinds: Sequence[Kind], otherwise: Kind) -> Kind:
         """The first of `kinds` that the message says; `otherwise` where it says none."""
@@ -134,15 +134,15 @@ class Phrases:
     def says(self, *patterns: re.Pattern[str]) -> bool:
         """Whether a phrase of one of `patterns` stands in the message and not in what the user sent."""
         for pattern in patterns:
-            text = self._whole if pattern is _NO_MODEL else self.words
+            text = self._whole if pattern is _NO_MODEL else self.message
             if any(_plain(found.group()) not in self._prompt for found in pattern.finditer(text)):
                 return True
         return False
 
 
-def seconds_in(words: str) -> float | None:
+def seconds_in(message: str) -> float | None:
     """The pause that a sentence asks for ("Please retry in 2.1s", "try again in 6m0s", "resets in ~30s"), in seconds."""
-    for found in _WAIT.finditer(words):
+    for found in _WAIT.finditer(message):
         hours, minutes, number, unit = found.groups()
         if hours or minutes or number:
             scale = 0.001 if unit and unit.lower().startswith("m") else 1.0
@@ -150,21 +150,21 @@ def seconds_in(words: str) -> float | None:
     return None
 
 
-def takes_addresses_only(words: str) -> bool:
+def takes_addresses_only(message: str) -> bool:
     """Whether a message says that reference images have to be web addresses."""
-    return _ADDRESSES_ONLY.search(words) is not None
+    return _ADDRESSES_ONLY.search(message) is not None
 
 
-def has_no_quota(words: str) -> bool:
+def has_no_quota(message: str) -> bool:
     """Whether a limit is one that waiting never lifts: a quota of nothing, as image models have it on a free tier."""
-    return _NO_QUOTA.search(words) is not None or (
-        _FREE_TIER.search(words) is not None and _SOME_QUOTA.search(words) is None
+    return _NO_QUOTA.search(message) is not None or (
+        _FREE_TIER.search(message) is not None and _SOME_QUOTA.search(message) is None
     )
 
 
-def declines(words: str, prompt: str = "") -> bool:
+def declines(message: str, prompt: str = "") -> bool:
     """Whether the model's own words say that it declined the content. They say nothing about keys or money."""
-    return Phrases(words, prompt).kind(("content",), "empty") == "content"
+    return Phrases(message, prompt).kind(("content",), "empty") == "content"
 
 
 def _plain(text: str) -> str:

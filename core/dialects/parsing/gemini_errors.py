@@ -16,7 +16,7 @@ from ...errors import Fault, Kind
 from ...errors.messages import msg
 from ...redaction.text import redact
 from ..base.step import Reply
-from .error_kinds import kind_by_words
+from .error_kinds import kind_by_message
 from .error_parsing import claimed_status, fault_of, no_picture
 from .error_phrases import declines
 from .reading import NotJson, read_object
@@ -115,7 +115,7 @@ def declined(reply: Reply, value: dict[str, Any], model_text: str) -> Fault:
     message = text_of(feedback, "blockReasonMessage") or text_of(candidate, "finishMessage")
     kind, cure = REASONS.get(reason) or (_kind_of_unknown_reason(reason), "")
     if reason in _UNNAMED:
-        kind = "content" if declines(model_text, reply.prompt) else kind_by_words(message, kind, prompt=reply.prompt)
+        kind = "content" if declines(model_text, reply.prompt) else kind_by_message(message, kind, prompt=reply.prompt)
         reason = ""
     words = "; ".join(part for part in (reason, message, model_text) if part)
     return Fault(kind, redact(words), reply.status, request_id=request_id(reply, value), cure=cure)

@@ -56,32 +56,36 @@ def is_refusal(fault: Fault) -> bool:
 
 def wants_addresses(reply: Reply, fault: Fault) -> bool:
     """Whether a base says that references have to be http(s) addresses, after a request that carried them inside."""
-    return is_refusal(fault) and fault.status not in (404, 405) and takes_addresses_only(own_words(reply, fault))
+    return (
+        is_refusal(fault)
+        and fault.status not in (404, 405)
+        and takes_addresses_only(message_without_prompt(reply, fault))
+    )
 
 
 def wants_other_encoding(reply: Reply, fault: Fault) -> bool:
     """Whether a base doesn't read references as they were spelled: as data URIs, or as base64 alone."""
-    about = _ENCODING.search(own_words(reply, fault)) is not None
+    about = _ENCODING.search(message_without_prompt(reply, fault)) is not None
     return is_refusal(fault) and fault.status not in (404, 405) and about
 
 
 def wants_other_body(reply: Reply, fault: Fault, field: str) -> bool:
     """Whether a base doesn't take the references in such a body, or not under `field`, the field that carried them."""
-    words = own_words(reply, fault)
+    message = message_without_prompt(reply, fault)
     if not is_refusal(fault):
         return False
-    if fault.status in (404, 405, 415) or _BODY.search(words) or _COUNT.search(words):
+    if fault.status in (404, 405, 415) or _BODY.search(message) or _COUNT.search(message):
         return True
-    if _ABOUT_THE_PICTURE.search(words):
+    if _ABOUT_THE_PICTURE.search(message):
         return False
-    return _FIELD.search(re.sub(rf"\b{re.escape(field)}\b", "image", words)) is not None or names_field(reply, field)
+    return _FIELD.search(re.sub(rf"\b{re.escape(field)}\b", "image", message)) is not None or names_field(reply, field)
 
 
 def names_model(reply: Reply, fault: Fault) -> bool:
     """Whether a base says that it doesn't have the model that was asked for; a 404 of an address alone doesn't."""
     value = _value(reply)
-    words, codes = message_and_codes(value)
-    return is_refusal(fault) and (_MODEL.search(f"{codes} {words}") is not None or named_fields(value) == ["model"])
+    message, codes = message_and_codes(value)
+    return is_refusal(fault) and (_MODEL.search(f"{codes} {message}") is not None or named_fields(value) == ["model"])
 
 
 def names_field(reply: Reply, field: str) -> bool:
@@ -177,7 +181,7 @@ def named_fields(value: Any, depth: int = 0) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def own_words(reply: Reply, fault: Fault) -> str:
+def message_without_prompt(reply: Reply, fault: Fault) -> str:
     """The words of a fault without the prompt, which an error may repeat."""
     sent = reply.prompt.strip()
     return fault.message.replace(sent, " ") if sent else fault.message

@@ -95,7 +95,7 @@ def result_images(value: Any) -> ResultImages:
         images = tuple(
             each for name in ("text", "content", "output_text") for each in images_in_content(value.get(name))
         )
-    return ResultImages(images, words_in(value))
+    return ResultImages(images, text_beside_images(value))
 
 
 # ---------------------------------------------------------------------------------------------- known answers
@@ -300,7 +300,7 @@ def _named_image(value: dict[str, Any], names: tuple[str, ...]) -> ImageRef | No
 # --------------------------------------------------------------------------------------------------- words
 
 
-def words_in(value: Any) -> str:
+def text_beside_images(value: Any) -> str:
     """The model's words or the revised prompt that came with the images."""
     texts: list[str] = []
 

@@ -59,7 +59,7 @@ def test_an_id_that_nobody_knows_is_refused_with_every_way_out(doubles: Doubles,
     doubles.reset()
     here = engine(doubles, tmp_path)
     error = refusal(here, ORDER)
-    assert (error.provider, error.wire) == ("fal", VIDEO)
+    assert (error.provider, error.model_id) == ("fal", VIDEO)
     for word in (FAL.label, VIDEO, "price unknown", "Allow on this machine", "Settings", f"fal:{VIDEO}",
                  "NANO_BANANA_ALLOW_MODELS", "Nothing was sent"):  # fmt: skip
         assert word in error.message, word
@@ -198,7 +198,7 @@ def test_a_fallback_s_id_is_asked_about_too(doubles: Doubles, tmp_path: Path) ->
 )  # fmt: skip
 def test_what_the_environment_allows(text: str, found: dict[tuple[str, str], float]) -> None:
     """Exact ids; what makes no sense allows nothing."""
-    assert {(e.provider, e.wire): e.usd for e in allowed(Settings({"NANO_BANANA_ALLOW_MODELS": text}))} == found
+    assert {(e.provider, e.model_id): e.usd for e in allowed(Settings({"NANO_BANANA_ALLOW_MODELS": text}))} == found
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_whatever_stands_in_the_file_allows_only_what_it_says(stored: Any) -> No
         home = Path(folder)
         (home / "settings.json").write_text(json.dumps({"allowed_models": stored}))
         for each in allowed(Settings.read(home, {})):
-            assert stored[each.provider][each.wire]["price"] == each.usd
+            assert stored[each.provider][each.model_id]["price"] == each.usd
         forbid(home, "fal", VIDEO)
         allow(home, FAL, "a/b", 1)
         assert counted_usd(FAL, "a/b", Settings.read(home, {})) == 1

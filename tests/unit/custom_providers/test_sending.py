@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from dialect_driver import drive, job, play, request, sent_json, tiny
 from pack.core.custom_providers.providers_file import FILE, ProvidersFile, read_providers_file
-from pack.core.custom_providers.sending import TRANSPORTS
+from pack.core.custom_providers.sending import REFERENCE_ENCODINGS
 from pack.core.custom_providers.templates import dialects
 from pack.core.dialects import dialect
 from pack.core.dialects.base.step import Done, Send
@@ -26,7 +26,7 @@ DIALECTS = list(dialects())
 CAN = [(name, transport) for name in DIALECTS for transport in dialect(name).reference_encodings]
 UNDOCUMENTED = {("onerouter", "base64")}
 """What the provider itself doesn't document, and its double refuses: for those who copy its API."""
-CAN_T = [(name, t) for name in DIALECTS for t in TRANSPORTS if t not in dialect(name).reference_encodings]
+CAN_T = [(name, t) for name in DIALECTS for t in REFERENCE_ENCODINGS if t not in dialect(name).reference_encodings]
 
 
 def read(home: Path, text: str) -> ProvidersFile:

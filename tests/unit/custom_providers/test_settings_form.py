@@ -11,7 +11,7 @@ import pytest
 from dialect_driver import drive, job, request
 from pack.core.config.settings import Settings
 from pack.core.config.settings_file import set_base_url
-from pack.core.custom_providers.settings_form import known_specs, remove, save, spec_of, wire_of
+from pack.core.custom_providers.settings_form import known_specs, model_id_of, remove, save, spec_of
 from pack.core.custom_providers.templates import AUTH, dialects
 from pack.core.dialects import dialect
 from pack.core.dialects.base.step import Done, Send
@@ -111,7 +111,7 @@ def test_its_own_model_id_is_the_recommended_one(tmp_path: Path) -> None:
     assert [replace(m, price=None) for m in template.models if m.name != recommended.name] == others
     save(tmp_path, "my_shop", {**FACTS, "model": " vendor/banana-x:v2 "})
     stored = Settings.read(tmp_path, {})
-    assert (wire_of(stored, "my_shop"), wire_of(stored, "fal")) == ("vendor/banana-x:v2", "")
+    assert (model_id_of(stored, "my_shop"), model_id_of(stored, "fal")) == ("vendor/banana-x:v2", "")
 
 
 @pytest.mark.parametrize(

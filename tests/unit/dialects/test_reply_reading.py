@@ -15,7 +15,7 @@ from pack.core.dialects.base.task_status import FAILED, RUNNING, SUCCEEDED, stat
 from pack.core.dialects.parsing.error_message import message_and_codes
 from pack.core.dialects.parsing.error_parsing import fault_of
 from pack.core.dialects.parsing.reading import read_json
-from pack.core.dialects.parsing.result_images import decode_base64, words_in
+from pack.core.dialects.parsing.result_images import decode_base64, text_beside_images
 from pack.core.dialects.parsing.result_images import images_in as pictures_in
 from pack.core.providers import BUILT_IN
 
@@ -197,7 +197,7 @@ def test_words_and_codes_of_the_common_error_shapes() -> None:
 def test_the_model_s_words_come_once_and_from_results_only() -> None:
     """Two pictures with the same revised prompt say it once; the input's prompt is not the model's."""
     value = {"input": {"text": "mine"}, "data": [{"revised_prompt": "A"}, {"revised_prompt": "A"}, {"text": "B"}]}
-    assert words_in(value) == "A\nB"
+    assert text_beside_images(value) == "A\nB"
 
 
 @pytest.mark.parametrize("name", ["urls", "image", "content", "data", "response"])

@@ -33,11 +33,11 @@ from pack.core.execution.charge import (
     Ready,
     Redirected,
     Refused,
-    RequestLeft,
+    RequestSent,
+    RunDetached,
     Stored,
     TaskAccepted,
     TryEnded,
-    Unheard,
     Unsent,
     Withdrawn,
     advance,
@@ -70,7 +70,7 @@ specs = st.builds(
 ages = st.sampled_from([0.0, 10.0, OLD, -OLD])
 money = st.sampled_from(["no", "maybe", "yes"])
 events: st.SearchStrategy[ChargeEvent] = st.one_of(
-    st.builds(RequestLeft),
+    st.builds(RequestSent),
     st.builds(TryEnded, money),
     st.just(TaskAccepted(TASK)),
     st.builds(Finished, st.booleans()),
@@ -88,7 +88,7 @@ events: st.SearchStrategy[ChargeEvent] = st.one_of(
     st.builds(NotAnImage),
     st.builds(NotStored, ages),
     st.builds(PackFailed),
-    st.builds(Unheard),
+    st.builds(RunDetached),
 )
 states: st.SearchStrategy[ChargeState] = st.one_of(
     st.builds(Unsent),
@@ -138,7 +138,7 @@ def test_a_call_that_was_never_sent_costs_nothing(order: list[ChargeEvent]) -> N
     unsent = [
         event
         for event in order
-        if not isinstance(event, (RequestLeft, TaskAccepted, Finished, BytesStored))
+        if not isinstance(event, (RequestSent, TaskAccepted, Finished, BytesStored))
         and not (isinstance(event, TryEnded) and event.charged != "no")
         and not (isinstance(event, ConnectionBroke) and event.paid and event.sent == "all")
     ]
@@ -150,7 +150,9 @@ def test_a_call_that_was_never_sent_costs_nothing(order: list[ChargeEvent]) -> N
 def test_nothing_accepted_becomes_final_without_an_answer(order: list[ChargeEvent]) -> None:
     """A task that the provider has taken may have made a picture until the provider says what became of it."""
     silent = [
-        event for event in order if not isinstance(event, (Refused, PaymentDue, PicturesLacking, BytesStored, Unheard))
+        event
+        for event in order
+        if not isinstance(event, (Refused, PaymentDue, PicturesLacking, BytesStored, RunDetached))
     ]
     state = after(Accepted(TASK), silent)
     assert is_open(state) or (isinstance(state, Failed) and state.disposition != "final" and state.charged != "no")
@@ -199,12 +201,12 @@ def test_every_order_of_events_ends_when_something_ends_it(order: list[ChargeEve
 @pytest.mark.parametrize(
     ("state", "event", "then"),
     [
-        (Unsent(), RequestLeft(), InFlight()),
+        (Unsent(), RequestSent(), InFlight()),
         (InFlight(), TryEnded("no"), Unsent()),
         (InFlight(in_doubt=True), TryEnded("no"), InFlight(in_doubt=True)),
         (InFlight(), TryEnded("maybe"), InFlight(in_doubt=True)),
-        (InFlight(), RequestLeft(), InFlight()),
-        (InFlight(in_doubt=True), RequestLeft(), InFlight(in_doubt=True)),
+        (InFlight(), RequestSent(), InFlight()),
+        (InFlight(in_doubt=True), RequestSent(), InFlight(in_doubt=True)),
         (InFlight(), TaskAccepted(TASK), Accepted(TASK)),
         (Accepted(TASK), Finished(has_url=True), Ready(TASK, True)),
         (Ready(TASK), BytesStored(), Stored()),
@@ -223,18 +225,18 @@ def test_every_order_of_events_ends_when_something_ends_it(order: list[ChargeEve
         (Accepted(TASK), PaymentDue(), Failed("maybe", "final")),
         (Ready(), PicturesLacking(), Failed("maybe", "final")),
         (Ready(None, True), NotDownloaded(), Failed("yes", "resumable")),
-        (Ready(None, True), NotDownloaded(dead=True), Failed("yes", "unresolved")),
-        (Ready(TASK, True), NotDownloaded(dead=True), Failed("yes", "resumable")),
-        (Ready(TASK, True), NotDownloaded(dead=True, forbidden=True), Failed("yes", "unresolved")),
+        (Ready(None, True), NotDownloaded(gone=True), Failed("yes", "unresolved")),
+        (Ready(TASK, True), NotDownloaded(gone=True), Failed("yes", "resumable")),
+        (Ready(TASK, True), NotDownloaded(gone=True, forbidden=True), Failed("yes", "unresolved")),
         (Ready(TASK, True), NotAnImage(), Failed("yes", "unresolved")),
         (Ready(None, True), NotStored(), Failed("yes", "resumable")),
         (Ready(), NotStored(), Failed("yes", "unresolved")),
         (Ready(None, True), Misconfigured(), Failed("yes", "resumable")),
         (Accepted(TASK), PackFailed(), Failed("maybe", "resumable")),
         (InFlight(), PackFailed(), Failed("maybe", "unresolved")),
-        (Failed("maybe", "final"), Unheard(), Failed("maybe", "unresolved")),
-        (Failed("yes", "final"), Unheard(), Failed("yes", "final")),
-        (Failed("maybe", "resumable"), Unheard(), Failed("maybe", "resumable")),
+        (Failed("maybe", "final"), RunDetached(), Failed("maybe", "unresolved")),
+        (Failed("yes", "final"), RunDetached(), Failed("yes", "final")),
+        (Failed("maybe", "resumable"), RunDetached(), Failed("maybe", "resumable")),
     ],
     ids=lambda value: type(value).__name__,
 )

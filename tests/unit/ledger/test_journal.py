@@ -15,7 +15,7 @@ import pytest
 from journal_driver import FREE, another_process, claim_one, die, entry, png, run_context
 from pack.core.errors import LedgerFailed, OverCap
 from pack.core.ledger import Caps, schema
-from pack.core.ledger.caps import price
+from pack.core.ledger.cap_check import price
 from pack.core.ledger.history import History
 from pack.core.ledger.journal import Journal
 from sqlalchemy import Connection

@@ -25,7 +25,7 @@ from .types import OPEN_STATES, ledger_failed, micros
 log = logging.getLogger("nano_banana")
 
 
-class CallLog:
+class CallSteps:
     """Writes what happens to the pictures that this process holds."""
 
     def __init__(
@@ -55,7 +55,7 @@ class CallLog:
                     .values(state="sent", call=call, place=index, sent=now, attempts=picture.c.attempts + 1)
                 )
                 if changed.rowcount != 1:
-                    raise ledger_failed(msg("call_log.journal_no_longer_holds_reservation"))
+                    raise ledger_failed(msg("call_steps.journal_no_longer_holds_reservation"))
 
     def mark_retryable(self, fingerprints: Sequence[str]) -> None:
         """See `Journal.mark_retryable`."""
@@ -81,7 +81,7 @@ class CallLog:
             held.file, held.size = self._results.write_incoming(held.uid, data), len(data)
         except OSError as error:
             raise ledger_failed(
-                msg("call_log.folder_cannot_be_written", folder=self._results.folder, error=error.strerror or error)
+                msg("call_steps.folder_cannot_be_written", folder=self._results.folder, error=error.strerror or error)
             ) from None
 
     def reader(self, fingerprint: str) -> Callable[[], bytes]:
@@ -174,7 +174,7 @@ class CallLog:
                 row = {**held.reserved_row, "state": "sent", "sent": self._clock()}
                 connection.execute(insert(picture), [row])
         if queries.update_rows(connection, uids, **values) != len(uids):
-            raise ledger_failed(msg("call_log.journal_no_longer_knows_picture"))
+            raise ledger_failed(msg("call_steps.journal_no_longer_knows_picture"))
 
     def _end(
         self,
