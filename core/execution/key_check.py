@@ -25,7 +25,7 @@ from ..redaction.text import redact
 
 SECONDS = 20.0
 _ANSWER_BYTES = 16 << 20
-_IN_BETWEEN = frozenset({"bot_protection", "region", "proxy"})
+_NOT_FROM_PROVIDER = frozenset({"bot_protection", "region", "proxy"})
 """Answers about the way to the provider: the key was not looked at."""
 KeyVerdict = Literal["works", "refused", "no credit", "unproven", "unreachable"]
 
@@ -67,6 +67,12 @@ def check_key(target: Target) -> Checked:
         return Checked("unreachable", msg("key_check.cannot_be_asked", provider=spec.label, error=error))
     finally:
         transport.close()
+    return _verdict(target, target.key.value, reply)
+
+
+def _verdict(target: Target, key: str, reply: Reply) -> Checked:
+    """What the answer says about the key. Raises ConfigError for a redirect: the address is another one."""
+    spec = target.spec
     if reply.ok:
         try:
             value = read_json(reply.body)
@@ -80,14 +86,14 @@ def check_key(target: Target) -> Checked:
     if reply.ok:
         return Checked("works", msg("key_check.takes_key", provider=spec.label))
     fault = fault_of(reply)
-    if fault.kind in _IN_BETWEEN:
+    if fault.kind in _NOT_FROM_PROVIDER:
         refusal = failure(fault, spec.label, "no")
-        message = Scrubber([target.key.value]).text(f"{refusal.what} {refusal.cure}")
+        message = Scrubber([key]).text(f"{refusal.what} {refusal.cure}")
         return Checked("unreachable", msg("key_check.nothing_is_known_about_key", message=message))
     if fault.kind in ("credit", "quota"):
         return Checked("no credit", msg("key_check.takes_key_but_account_has", provider=spec.label))
     if reply.status == 401 or fault.kind in ("key", "account"):
-        said = f': "{Scrubber([target.key.value]).text(redact(fault.message, 160))}"' if fault.message else ""
+        said = f': "{Scrubber([key]).text(redact(fault.message, 160))}"' if fault.message else ""
         return Checked(
             "refused", msg("key_check.refuses_key_http", provider=spec.label, status=reply.status, said=said)
         )
