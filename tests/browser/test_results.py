@@ -321,7 +321,7 @@ def unreadable_provider(host: Host) -> Iterator[RawServer]:
         put(host, "/providers/openrouter", {"base_url": None})
 
 
-@pytest.mark.usefixtures("odd_provider")
+@pytest.mark.usefixtures("unreadable_provider")
 @pytest.mark.parametrize(
     ("vue", "light", "locale"), [(False, False, "en"), (True, True, "zh")], ids=["classic-dark-en", "nodes2-light-zh"]
 )
