@@ -77,7 +77,7 @@ class ImageCollector:
                 except DownloadFailed as error:
                     if asked_again or status.task is None or not error.gone:
                         raise
-                    # The address is dead, but the provider still knows the task: it may have a new one.
+                    # The address is gone, but the provider still knows the task: it may have a new one.
                     asked_again = True
                     results = self._chosen(self._ask_again())[0]
                     status.advance(Finished())
