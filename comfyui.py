@@ -71,8 +71,8 @@ def data_folder() -> Path:
             return Path(named).expanduser()
         except RuntimeError:  # ~nobody
             raise ConfigError(
-                msg("comfyui.nano_banana_home_begins_with"),
-                cure=msg("comfyui.put_whole_path_folder_there"),
+                msg("comfyui.home_folder_unknown"),
+                cure=msg("comfyui.use_whole_path"),
             ) from None
     import folder_paths
 

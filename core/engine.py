@@ -157,7 +157,7 @@ class Engine:
         """
         claim = self.ledger.claim_answer(uid)
         if claim is None:
-            return ReadAgain(0, msg("engine.there_is_no_kept_answer"))
+            return ReadAgain(0, msg("engine.no_kept_answer"))
         resolver = self.resolver()
         target = resolver.resumable_target(claim.provider, claim.profile, claim.address, claim.model)
         spec = resolver.specs.get(claim.provider)
@@ -171,7 +171,7 @@ class Engine:
                 "unknown provider",
                 unresolved=True,
             )
-            return ReadAgain(0, msg("engine.provider_is_not_known_here", provider=claim.provider))
+            return ReadAgain(0, msg("engine.provider_no_longer_known", provider=claim.provider))
         call = Call.resumed(claim, target, self.ledger, self._cache)
         call.detached = True
         call.run()

@@ -89,7 +89,7 @@ class NanoBananaEdit(io.ComfyNode):
     ) -> io.NodeOutput:
         given = locals()
         if images is not None and not isinstance(images, dict):
-            raise wrong("images", images, msg("edit.images_image_1_images_image"))
+            raise wrong("images", images, msg("edit.image_sockets_expected"))
         strays = list(unknown) + [name for name in images or {} if name not in SOCKETS]
         if strays:
             raise Impossible(stray(strays))
@@ -127,8 +127,8 @@ def _check_failure_mode(on_failure: str, batch_mode: str) -> None:
     """Raises Impossible where there is no original frame to keep."""
     if on_failure == ORIGINAL and batch_mode == TOGETHER:
         raise Impossible(
-            msg("edit.keep_original_frame_needs_batch"),
-            cure=msg("edit.choose_another_on_failure_batch"),
+            msg("edit.keep_original_needs_each"),
+            cure=msg("edit.choose_another_mode"),
         )
 
 

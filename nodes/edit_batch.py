@@ -43,7 +43,7 @@ class EditBatch:
         """Groups the frames into requests as batch_mode says. `images`: the connected ones by socket. Raises Impossible."""
         sockets = sorted(images, key=SOCKETS.__getitem__)
         if not sockets or sockets[0] != "image_1":
-            raise Impossible(msg("edit_batch.there_is_no_image_edit"), cure="Connect image_1")
+            raise Impossible(msg("edit_batch.no_image_to_edit"), cure=msg("edit_batch.connect_image_1"))
         self._match_first, self._feather = options.match_first, options.mask_feather
         frames = {name: tensors.frames(images[name], name) for name in sockets}
         self._originals = frames["image_1"]
@@ -54,9 +54,9 @@ class EditBatch:
             groups = [[*group, Picture.of(tensors.grey_picture(self._masks[i]))] for i, group in enumerate(groups)]
             if prompt.strip():
                 prompt = f"{prompt.rstrip()}\n{MASK_PROMPT}"
-                self.notices.append(msg("edit_batch.added_prompt_for_mask", mask_prompt=MASK_PROMPT))
+                self.notices.append(msg("edit_batch.mask_prompt_added", mask_prompt=MASK_PROMPT))
         elif options.mask_as_reference:
-            self.notices.append(msg("edit_batch.mask_hint_was_left_out"))
+            self.notices.append(msg("edit_batch.mask_hint_left_out"))
         self.requests = [
             Request("edit", prompt, options.options, options.seed, options.num_images, tuple(group), index)
             for index, group in enumerate(groups)
@@ -102,11 +102,11 @@ def _size_notice(have_width: int, have_height: int, width: int, height: int) -> 
         return []
     return [
         msg(
-            "edit_batch.result_x_was_scaled_x",
+            "edit_batch.result_scaled_and_cut",
             have_width=have_width,
             have_height=have_height,
-            have_width_2=round(have_width * factor),
-            have_height_2=round(have_height * factor),
+            scaled_width=round(have_width * factor),
+            scaled_height=round(have_height * factor),
             width=width,
             height=height,
         )

@@ -24,29 +24,27 @@ def validated_masks(
     given = tensors.masks(mask)
     if len(given) not in (1, len(firsts)):
         raise Impossible(
-            msg("edit_masks.there_are_masks_for_frames", given=len(given), firsts=len(firsts)),
-            cure=msg("edit_masks.give_one_mask_one_for"),
+            msg("edit_masks.mask_count_differs", given=len(given), firsts=len(firsts)),
+            cure=msg("edit_masks.give_one_mask_or_each"),
         )
     wanted = firsts[:1] if mode == TOGETHER else firsts
     if mode == TOGETHER and len(given) > 1:
-        notices.append(msg("edit_masks.together_makes_one_result_uses"))
+        notices.append(msg("edit_masks.together_uses_first_mask"))
     fitted = []
     for index, frame in enumerate(wanted):
         one = given[index if len(given) > 1 else 0]
         which = f" {index + 1}" if len(given) > 1 else ""
         height, width = frame.shape[:2]
         if not bool((one > 0).any()):
-            raise Impossible(
-                msg("edit_masks.mask_is_empty_so_nothing", which=which), cure=msg("edit_masks.paint_disconnect")
-            )
+            raise Impossible(msg("edit_masks.mask_is_empty", which=which), cure=msg("edit_masks.paint_or_disconnect"))
         ratio = (one.shape[1] / one.shape[0]) / (width / height)
         if abs(ratio - 1) > _RATIO_TOLERANCE:
             raise Impossible(
                 msg(
-                    "edit_masks.mask_x_has_another_shape",
+                    "edit_masks.mask_shape_differs",
                     which=which,
-                    shape=one.shape[1],
-                    shape_2=one.shape[0],
+                    mask_width=one.shape[1],
+                    mask_height=one.shape[0],
                     width=width,
                     height=height,
                 ),
@@ -55,7 +53,7 @@ def validated_masks(
         scaled = tensors.fitted_mask(one, int(width), int(height))
         if not bool((scaled > 0).any()):
             raise Impossible(
-                msg("edit_masks.mask_has_nothing_left_at", which=which),
+                msg("edit_masks.mask_vanishes_when_scaled", which=which),
                 cure=msg("edit_masks.paint_larger_region"),
             )
         fitted.append(scaled)

@@ -141,7 +141,7 @@ class NodeEstimate:
         """The references of each request of an edit. Raises Impossible."""
         names = [name for name in SOCKETS if f"images.{name}" in self._inputs]
         if not names or names[0] != "image_1":
-            raise Impossible(msg("estimate.there_is_no_image_edit"), cure="Connect image_1")
+            raise Impossible(msg("estimate.no_image_to_edit"), cure=msg("estimate.connect_image_1"))
         frames = {name: self._references.read(name, self._inputs[f"images.{name}"]) for name in names}
         if not self._references.frames_known and mode != TOGETHER:
             frames = {name: pictures[:1] for name, pictures in frames.items()}

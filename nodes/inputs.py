@@ -174,12 +174,12 @@ def seed_of(seed: int) -> tuple[int, list[str]]:
         return folded, []
     # Python refuses to write a number of thousands of digits.
     shown = (
-        f"the seed {seed}" if abs(seed) < 10**40 else msg("inputs.seed_number_bits", bit_length=int(seed).bit_length())
+        f"the seed {seed}" if abs(seed) < 10**40 else msg("inputs.seed_bit_length", bit_length=int(seed).bit_length())
     )
-    return folded, [msg("inputs.is_beyond_was_sent_as", shown=shown, max_seed=MAX_SEED, folded=folded)]
+    return folded, [msg("inputs.seed_was_reduced", shown=shown, max_seed=MAX_SEED, folded=folded)]
 
 
 def stray(names: list[str]) -> str:
     """The message for linked inputs that this node doesn't have."""
     listed = ", ".join(sorted(names))
-    return msg("inputs.node_has_no_input_called", listed=listed)
+    return msg("inputs.unknown_input", listed=listed)

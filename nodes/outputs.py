@@ -83,9 +83,7 @@ def combined_error(report: Report) -> NanoBananaError:
     if total == 1 and len(report.tried) < 2:
         return worst
     what = (
-        worst.what
-        if total == 1
-        else msg("outputs.pictures_could_not_be_made", errors=len(errors), total=total, worst=worst.what)
+        worst.what if total == 1 else msg("outputs.pictures_failed", errors=len(errors), total=total, worst=worst.what)
     )
     others = [tried for tried in report.tried if tried.reason and tried.reason != worst.reason]
     if others:
@@ -107,11 +105,11 @@ def _money(report: Report, errors: Sequence[NanoBananaError]) -> str:
     paid = sum(1 for error in errors if error.charged == "yes")
     money = []
     if completed:
-        money.append(msg("outputs.pictures_are_there_are_kept", completed=completed, total=total))
+        money.append(msg("outputs.finished_pictures_kept", completed=completed, total=total))
     if paid:
         money.append(f"{paid} were charged.")
     if maybe:
-        money.append(msg("outputs.may_have_been_charged", maybe=maybe))
+        money.append(msg("outputs.some_may_be_charged", maybe=maybe))
     if not (paid or maybe):
         money.append(msg("outputs.others_cost_nothing") if completed else msg("outputs.nothing_was_charged"))
     return " ".join(money)

@@ -40,7 +40,7 @@ class PromptChoices:
             return None, True
         link = inputs["provider"]
         if not is_link(link) or not link:
-            raise wrong("provider", link, msg("prompt_choices.output_providerconfig_node"))
+            raise wrong("provider", link, msg("prompt_choices.provider_config_output"))
         if kind_of(self._graph.source(link)) != "ProviderConfig":
             return None, False
         name = str(link[0])
@@ -60,7 +60,7 @@ class PromptChoices:
         known = True
         while len(nodes) < MOST_PROVIDERS + 1:
             if not is_link(link):
-                raise wrong("fallback", link, msg("prompt_choices.output_providerconfig_node"))
+                raise wrong("fallback", link, msg("prompt_choices.provider_config_output"))
             node = self._graph.source(link)
             if kind_of(node) != "ProviderConfig" or not isinstance(node.get("inputs"), Mapping):
                 known = False

@@ -34,7 +34,7 @@ class PromptReferences:
     def read(self, name: str, link: Any) -> list[Picture]:
         """The frames of one image input, or one stand-in where they aren't known. Raises Impossible."""
         if not is_link(link):
-            raise wrong(f"images.{name}", link, msg("prompt_references.linked_image_output"))
+            raise wrong(f"images.{name}", link, msg("prompt_references.link_to_image_output"))
         node = self._graph.source(link)
         file = inputs_of(node).get("image") if kind_of(node) == "LoadImage" else None
         if self._load and isinstance(file, str):

@@ -70,9 +70,7 @@ class ProviderConfig(io.ComfyNode):
             return problem
         specs, _, mistakes = comfyui.provider_options()
         if provider is not None and provider != AUTO and provider not in specs:
-            known = msg(
-                "provider_config.provider_is_not_known_here", provider=provider[:40], value=", ".join((AUTO, *specs))
-            )
+            known = msg("provider_config.unknown_provider", provider=provider[:40], providers=", ".join((AUTO, *specs)))
             return " ".join((known, *(f"{mistake}." for mistake in mistakes)))
         return True
 

@@ -26,8 +26,8 @@ def reference_groups(mode: str, sockets: Sequence[str], frames: Mapping[str, Seq
     if mode == PAIRED:
         return _paired(sockets, frames)
     raise Impossible(
-        msg("reference_groups.batch_mode_is_not_known", mode=mode[:40]),
-        cure=f"Choose {TOGETHER}, {EACH} or {PAIRED}",
+        msg("reference_groups.unknown_batch_mode", mode=mode[:40]),
+        cure=msg("reference_groups.choose_batch_mode", together=TOGETHER, each=EACH, paired=PAIRED),
     )
 
 
@@ -46,9 +46,7 @@ def _each(sockets: Sequence[str], frames: Mapping[str, Sequence[Picture]]) -> Gr
     others = [(name, i) for name in sockets[1:] for i in range(len(frames[name]))]
     shared = [frames[name][i] for name, i in others]
     obvious = not others or (_has_no_gap(sockets) and all(len(frames[name]) == 1 for name in sockets[1:]))
-    notices = (
-        [] if obvious else [msg("reference_groups.picture_1_frame_image_1", numbering=_numbering(others, frames, 2))]
-    )
+    notices = [] if obvious else [msg("reference_groups.picture_numbering", numbering=_numbering(others, frames, 2))]
     return [[frame, *shared] for frame in frames["image_1"]], notices
 
 
@@ -58,13 +56,13 @@ def _paired(sockets: Sequence[str], frames: Mapping[str, Sequence[Picture]]) -> 
     if any(length not in (1, count) for length in lengths.values()):
         listed = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         raise Impossible(
-            msg("reference_groups.each_paired_needs_equally_many", listed=listed),
-            cure=msg("reference_groups.cut_batches_one_length_choose"),
+            msg("reference_groups.paired_needs_equal_counts", listed=listed),
+            cure=msg("reference_groups.cut_batches_to_one_length"),
         )
     if lengths["image_1"] != count:
         raise Impossible(
-            msg("reference_groups.each_paired_goes_along_frames", count=count),
-            cure=msg("reference_groups.connect_batch_image_1_repeat"),
+            msg("reference_groups.paired_follows_image_1", count=count),
+            cure=msg("reference_groups.connect_batch_to_image_1"),
         )
     groups = [[frames[name][i if lengths[name] > 1 else 0] for name in sockets] for i in range(count)]
     listed = ", ".join(f"picture {number} = {name}" for number, name in enumerate(sockets, 1))

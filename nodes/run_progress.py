@@ -56,7 +56,7 @@ class RunProgress:
         summary, now = self._run.stop(cancel=cancel), self._run.progress
         self._display.set_text(
             msg(
-                "run_progress.back_stopped",
+                "run_progress.stopped_status",
                 provider=now.provider,
                 model=now.model,
                 completed=now.completed,
@@ -91,24 +91,24 @@ def _progress_text(now: Progress, *, with_price: bool) -> str:
 
 
 def _stop_text(summary: StopSummary) -> str:
-    text = msg("run_progress.pictures_were_back", completed=summary.completed, total=summary.total)
+    text = msg("run_progress.pictures_back", completed=summary.completed, total=summary.total)
     if summary.pending:
         usd = summary.usd
         about = f" (about ${usd:.2f})" if usd else "" if usd is None else " (free)"
         more = (
-            msg("run_progress.is_still_collected_queue_again")
+            msg("run_progress.one_still_collected")
             if summary.pending == 1
-            else msg("run_progress.are_still_collected_queue_again")
+            else msg("run_progress.many_still_collected")
         )
-        text += msg("run_progress.had_been_sent_nothing_more", pending=summary.pending, about=about, more=more)
+        text += msg("run_progress.sent_before_stop", pending=summary.pending, about=about, more=more)
     if summary.cancelling:
-        text += msg("run_progress.them_are_taken_back_where", cancelling=summary.cancelling)
+        text += msg("run_progress.being_cancelled_free", cancelling=summary.cancelling)
     if summary.unresolved:
-        text += msg("run_progress.may_have_been_charged_without", unresolved=summary.unresolved)
+        text += msg("run_progress.charged_without_arriving", unresolved=summary.unresolved)
     if summary.dropped:
-        text += msg(
-            "run_progress.not_sent_cost_nothing",
-            dropped=summary.dropped,
-            dropped_2="was" if summary.dropped == 1 else "were",
+        text += (
+            msg("run_progress.one_not_sent")
+            if summary.dropped == 1
+            else msg("run_progress.many_not_sent", dropped=summary.dropped)
         )
     return text

@@ -23,15 +23,15 @@ _STRIP = 3 << 20
 def frames(images: torch.Tensor, name: str) -> list[torch.Tensor]:
     """The frames [H, W, C] of a batch, as views. Raises Impossible for what is no IMAGE."""
     if not _is_plain(images) or images.ndim not in (3, 4) or not images.is_floating_point():
-        raise Impossible(msg("tensors.is_not_image", name=name), cure=msg("tensors.connect_image_output"))
+        raise Impossible(msg("tensors.not_an_image", name=name), cure=msg("tensors.connect_image_output"))
     batch = images if images.ndim == 4 else images.unsqueeze(0)
     if batch.shape[-1] == 1:
         batch = batch.expand(*batch.shape[:-1], 3)
     if batch.shape[-1] not in (3, 4) or 0 in batch.shape:
         shape = "x".join(str(side) for side in images.shape)
         raise Impossible(
-            msg("tensors.has_shape_which_is_not", name=name, shape=shape),
-            cure=msg("tensors.convert_rgb_first"),
+            msg("tensors.wrong_image_shape", name=name, shape=shape),
+            cure=msg("tensors.convert_to_rgb"),
         )
     return list(batch)
 
@@ -62,8 +62,8 @@ def pixels(frame: torch.Tensor, name: str = "the image") -> Pixels:
         # One pass for the usual case: the sum is finite unless a value isn't.
         if not torch.isfinite(scaled.sum()) and not bool(torch.isfinite(scaled).all()):
             raise Impossible(
-                msg("tensors.holds_values_are_not_numbers", name=name),
-                cure=msg("tensors.look_at_node_made_vae"),
+                msg("tensors.image_has_nan", name=name),
+                cure=msg("tensors.check_source_node_vae"),
             )
         out[top : top + strip] = scaled.round_().clamp_(0, 255).to(torch.uint8)
     return out.numpy()
@@ -106,10 +106,10 @@ def batches(items: Sequence[torch.Tensor], device: torch.device, dtype: torch.dt
 def masks(mask: torch.Tensor) -> list[torch.Tensor]:
     """The masks [H, W] of a MASK, as float32 on the CPU. Raises Impossible for what is no MASK."""
     if not _is_plain(mask) or mask.ndim not in (2, 3) or 0 in mask.shape:
-        raise Impossible(msg("tensors.mask_is_not_mask"), cure=msg("tensors.connect_mask_output"))
+        raise Impossible(msg("tensors.not_a_mask"), cure=msg("tensors.connect_mask_output"))
     batch = (mask if mask.ndim == 3 else mask.unsqueeze(0)).detach().cpu().float()
     if not bool(torch.isfinite(batch).all()):
-        raise Impossible(msg("tensors.mask_holds_values_are_not"), cure=msg("tensors.look_at_node_made"))
+        raise Impossible(msg("tensors.mask_has_nan"), cure=msg("tensors.check_source_node"))
     return list(batch.clamp(0, 1))
 
 

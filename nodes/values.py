@@ -40,16 +40,17 @@ def value_of(widget: io.Input, value: Any) -> Any:
         return text_of(name, value)
     if isinstance(widget, io.Boolean.Input):
         if not isinstance(value, bool):
-            raise wrong(name, value, msg("values.yes_no"))
+            raise wrong(name, value, msg("values.yes_or_no"))
         return value
     if isinstance(widget, io.Int.Input):
         return number_of(name, value, widget.min, widget.max)
     options = [str(option) for option in widget.options or ()] if isinstance(widget, io.Combo.Input) else []
     if not isinstance(value, str):
-        raise wrong(name, value, f"one of: {', '.join(options)}")
+        raise wrong(name, value, msg("values.one_of", options=", ".join(options)))
     if value not in options:
         raise Impossible(
-            msg("values.has_no_choice", name=name, short=_short(value)), cure=f"Possible: {', '.join(options)}"
+            msg("values.unknown_choice", name=name, short=_short(value)),
+            cure=msg("values.possible_values", options=", ".join(options)),
         )
     return value
 
@@ -57,14 +58,16 @@ def value_of(widget: io.Input, value: Any) -> Any:
 def text_of(name: str, value: Any) -> str:
     """A text. Raises Impossible."""
     if not isinstance(value, str):
-        raise wrong(name, value, "a text")
+        raise wrong(name, value, msg("values.text"))
     return value
 
 
 def number_of(name: str, value: Any, least: int | None, most: int | None) -> int:
     """A whole number in its range. Raises Impossible."""
     wanted = (
-        "a whole number" if name in FOLDED or least is None else msg("values.whole_number_from", least=least, most=most)
+        "a whole number"
+        if name in FOLDED or least is None
+        else msg("values.whole_number_between", least=least, most=most)
     )
     whole = isinstance(value, numbers.Integral) or (isinstance(value, float) and value.is_integer())
     if isinstance(value, bool) or not whole:
@@ -81,15 +84,15 @@ def provider_of(name: str, value: Any) -> ProviderChoice | None:
     if value is UNCONNECTED:
         return None
     if not isinstance(value, ProviderChoice):
-        raise wrong(name, value, msg("values.output_providerconfig_node"))
+        raise wrong(name, value, msg("values.provider_config_output"))
     return value
 
 
 def wrong(name: str, value: Any, wanted: str) -> Impossible:
     """A value of another kind than an input takes."""
     return Impossible(
-        msg("values.is_has_be", name=name, kind=_kind(value), wanted=wanted),
-        cure=msg("values.correct_value_what_is_connected"),
+        msg("values.wrong_kind_of_value", name=name, kind=_kind(value), wanted=wanted),
+        cure=msg("values.correct_value_or_link"),
     )
 
 

@@ -21,7 +21,7 @@ def estimate(request: RouteRequest) -> dict[str, Any]:
     """
     prompt = request.body.get("prompt")
     if not isinstance(prompt, dict):
-        raise ApiError(400, msg("estimate.prompt_is_prompt_in_api"))
+        raise ApiError(400, msg("estimate.prompt_must_be_api_form"))
     nodes, left_out = estimate_prompt(
         comfyui.engine(),
         prompt,
@@ -50,11 +50,11 @@ def spend(request: RouteRequest) -> dict[str, Any]:
     by = [name for name in request.query.get("by", "").split(",") if name]
     if by:
         if any(name not in GROUPS for name in by):
-            raise ApiError(400, msg("estimate.by_is_one_more", groups=", ".join(GROUPS)))
+            raise ApiError(400, msg("estimate.by_must_be_groups", groups=", ".join(GROUPS)))
         try:
             days = max(1.0, min(float(request.query.get("days", "30")), 3660.0))
         except ValueError:
-            raise ApiError(400, msg("estimate.days_is_number")) from None
+            raise ApiError(400, msg("estimate.days_must_be_number")) from None
         found["rows"] = history.spend(by, time.time() - days * 86400)
     return found
 

@@ -24,9 +24,9 @@ def accept(request: RouteRequest) -> dict[str, Any]:
         or not isinstance(code, str)
         or len(code) > 100
     ):
-        raise ApiError(400, msg("hosts.body_is_object_with_name"))
+        raise ApiError(400, msg("hosts.body_needs_name_and_code"))
     if name.lower().rstrip(".") != request.name:
-        raise ApiError(400, msg("hosts.page_can_only_say_name"))
+        raise ApiError(400, msg("hosts.only_own_name_accepted"))
     if request.known:
         return {"name": request.name, "known": True, "code": False}
     try:
@@ -36,10 +36,10 @@ def accept(request: RouteRequest) -> dict[str, Any]:
         there = codes.announce(request.name)
     except TooManyTries as error:
         wait = math.ceil(error.seconds)
-        what = msg("hosts.too_many_wrong_codes_one", wait=wait)
+        what = msg("hosts.too_many_wrong_codes", wait=wait)
         raise ApiError(429, what, kind="rate", retry_after=wait) from None
     if code.strip():
-        raise ApiError(403, msg("hosts.is_not_code_in_comfyui"), msg("hosts.look_for_newest_one_there"), kind="code")
+        raise ApiError(403, msg("hosts.wrong_code"), msg("hosts.look_for_newest_code"), kind="code")
     return {"name": request.name, "known": False, "code": there}
 
 
@@ -48,8 +48,8 @@ def drop(request: RouteRequest) -> dict[str, Any]:
     if not host_names.drop(comfyui.engine().home, name):
         raise ApiError(
             404,
-            msg("hosts.there_is_no_accepted_name"),
-            msg("hosts.names_from_are_removed_there", variable=host_names.VARIABLE),
+            msg("hosts.name_not_accepted"),
+            msg("hosts.removed_in_environment_only", variable=host_names.VARIABLE),
         )
     return {"name": name, "known": False}
 

@@ -26,7 +26,7 @@ def put(request: RouteRequest) -> dict[str, Any]:
     spec, profile = _named(request)
     key = request.body.get("key")
     if not isinstance(key, str) or set(request.body) != {"key"}:
-        raise ApiError(400, msg("keys.body_is_object_with_key"))
+        raise ApiError(400, msg("keys.body_needs_key_only"))
     engine = comfyui.engine()
     engine.keys.put(spec.id, profile, key, engine.settings().base_url(spec), spec)
     return {"provider": spec.id, "profile": profile, "state": "stored"}
@@ -35,7 +35,7 @@ def put(request: RouteRequest) -> dict[str, Any]:
 def delete(request: RouteRequest) -> dict[str, Any]:
     spec, profile = _named(request, known=False)
     if not comfyui.engine().keys.delete(spec, profile):
-        raise ApiError(404, msg("keys.there_is_no_stored_key"), msg("keys.key_from_environment_is_removed"))
+        raise ApiError(404, msg("keys.no_such_stored_key"), msg("keys.removed_in_environment_only"))
     return {"provider": spec, "profile": profile, "state": "none"}
 
 
@@ -64,7 +64,7 @@ def _named(request: RouteRequest, *, known: bool = True) -> Any:
         return name, profile
     spec: ProviderSpec | None = specs.get(name)
     if spec is None:
-        raise ApiError(404, msg("keys.there_is_no_provider_id"))
+        raise ApiError(404, msg("keys.unknown_provider"))
     if spec.local:
         raise ApiError(400, msg("keys.needs_no_key", provider=spec.label))
     return spec, profile
@@ -77,7 +77,7 @@ def _count() -> None:
             _tests.popleft()
         if len(_tests) >= TESTS:
             wait = int(TESTS_SECONDS - (now - _tests[0])) + 1
-            raise ApiError(429, msg("keys.too_many_tests_keys_wait", wait=wait), kind="rate", retry_after=wait)
+            raise ApiError(429, msg("keys.too_many_key_tests", wait=wait), kind="rate", retry_after=wait)
         _tests.append(now)
 
 

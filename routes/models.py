@@ -18,9 +18,9 @@ def allow(request: RouteRequest) -> dict[str, Any]:
     engine = comfyui.engine()
     spec = engine.specs().get(request.path["provider"])
     if spec is None:
-        raise ApiError(404, msg("models.there_is_no_provider_id"))
+        raise ApiError(404, msg("models.unknown_provider"))
     if set(request.body) - {"wire", "price"}:
-        raise ApiError(400, msg("models.body_is_object_with_wire"))
+        raise ApiError(400, msg("models.body_needs_wire_and_price"))
     allowed_models.allow(engine.home, spec, request.body.get("wire"), request.body.get("price"))
     return {"allowed_models": list_allowed(engine)}
 
@@ -29,8 +29,8 @@ def forbid(request: RouteRequest) -> dict[str, Any]:
     engine = comfyui.engine()
     wire = request.query.get("wire") or request.body.get("wire")
     if not isinstance(wire, str) or not allowed_models.forbid(engine.home, request.path["provider"], wire):
-        cure = msg("models.say_wire_id_what_allows", variable=allowed_models.VARIABLE)
-        raise ApiError(404, msg("models.id_is_not_allowed_in"), cure)
+        cure = msg("models.wire_query_expected", variable=allowed_models.VARIABLE)
+        raise ApiError(404, msg("models.id_not_allowed"), cure)
     return {"allowed_models": list_allowed(engine)}
 
 

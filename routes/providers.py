@@ -56,11 +56,11 @@ def delete(request: RouteRequest) -> dict[str, Any]:
     name, engine = request.path["id"], comfyui.engine()
     if name in BUILT_IN:
         if not added_models.drop_models(engine.home, name):
-            raise ApiError(400, msg("providers.built_in_provider_cannot_be"), msg("providers.delete_key_is_not_used"))
+            raise ApiError(400, msg("providers.built_in_not_removable"), msg("providers.delete_its_key"))
         return {"removed": name}
     _not_from_file(engine, name)
     if not settings_form.remove(engine.home, name):
-        raise ApiError(404, msg("providers.there_is_no_provider_id"))
+        raise ApiError(404, msg("providers.unknown_provider"))
     for profile in engine.keys.profiles(name):
         engine.keys.delete(name, profile)
     return {"removed": name}
@@ -69,13 +69,13 @@ def delete(request: RouteRequest) -> dict[str, Any]:
 def _change(engine: Engine, spec: ProviderSpec, body: Mapping[str, Any]) -> None:
     """Changes a built-in provider's address, its added models, or both."""
     if not body or not set(body) <= {"base_url", "models"}:
-        what = msg("providers.built_in_provider_only_address")
-        raise ApiError(400, what, msg("providers.send_base_url_models_alone"))
+        what = msg("providers.built_in_mostly_fixed")
+        raise ApiError(400, what, msg("providers.send_base_url_or_models"))
     if spec.local:
-        raise ApiError(400, msg("providers.has_no_address_change_no", provider=spec.label))
+        raise ApiError(400, msg("providers.nothing_to_change", provider=spec.label))
     url = body.get("base_url")
     if url is not None and not isinstance(url, str):
-        raise ApiError(400, msg("providers.base_url_is_address_null"))
+        raise ApiError(400, msg("providers.base_url_must_be_address"))
     if "models" in body:
         added_models.change_models(engine.home, engine.without_added_models(spec.id), body["models"])
     if "base_url" in body:
@@ -85,7 +85,7 @@ def _change(engine: Engine, spec: ProviderSpec, body: Mapping[str, Any]) -> None
 def _not_from_file(engine: Engine, name: str) -> None:
     if name in engine.providers_file().specs:
         raise ApiError(
-            409, msg("providers.stands_in_which_pack_only", name=name, file=FILE), msg("providers.change_there")
+            409, msg("providers.defined_in_read_only_file", name=name, file=FILE), msg("providers.change_it_there")
         )
 
 

@@ -69,7 +69,7 @@ def list_results(request: RouteRequest) -> dict[str, Any]:
     try:
         limit = max(1, min(int(request.query.get("limit", str(PAGE))), MOST))
     except ValueError:
-        raise ApiError(400, msg("results.limit_is_number")) from None
+        raise ApiError(400, msg("results.limit_must_be_number")) from None
     states = [state for state in request.query.get("state", "").split(",") if state]
     found = _history().pictures(
         request.query.get("query", "")[:200], states=states, limit=limit + 1, before=request.query.get("cursor", "")
@@ -87,7 +87,7 @@ def image(request: RouteRequest) -> File:
     shown = _one(request)
     max_side = request.query.get("max", "")
     if max_side and not max_side.isdecimal():
-        raise ApiError(400, msg("results.max_is_number_pixels"))
+        raise ApiError(400, msg("results.max_must_be_pixels"))
     # Python refuses to read a number of thousands of digits.
     side = max(SIDES[0], min(int(max_side[:9]), SIDES[1])) if max_side else 0
     tag = f"{shown.file}-{side}" if side else shown.file
@@ -99,7 +99,7 @@ def image(request: RouteRequest) -> File:
     try:
         return File(_thumbnails.get(shown.file, side, data), "image/webp", tag)
     except UnreadablePicture:
-        raise ApiError(415, msg("results.cannot_be_shown_small_is")) from None
+        raise ApiError(415, msg("results.no_thumbnail")) from None
 
 
 def graph(request: RouteRequest) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def graph(request: RouteRequest) -> dict[str, Any]:
     shown = _one(request)
     found = _history().graph(shown.uid)
     if not found:
-        raise ApiError(404, msg("results.graph_picture_was_not_kept"))
+        raise ApiError(404, msg("results.graph_not_kept"))
     return {"workflow": found.get("workflow"), "prompt": found.get("prompt")}
 
 
@@ -156,7 +156,7 @@ def copy_to_input(request: RouteRequest) -> dict[str, Any]:
 def forget(request: RouteRequest) -> dict[str, Any]:
     count = _history().forget([_one(request).uid])
     if not count:
-        raise ApiError(409, msg("results.request_for_is_still_under"))
+        raise ApiError(409, msg("results.request_still_running"))
     _thumbnails.clear()
     return {"forgotten": count}
 
@@ -165,13 +165,13 @@ def forget_many(request: RouteRequest) -> dict[str, Any]:
     """Forgets everything before a time, or with `all=yes` everything."""
     before, everything = request.query.get("before", ""), request.query.get("all", "") == "yes"
     if bool(before) == everything:
-        raise ApiError(400, msg("results.say_before_unix_time_all"))
+        raise ApiError(400, msg("results.before_or_all_expected"))
     try:
         at = float(before or 0)
     except ValueError:
         at = math.inf
     if at == math.inf:  # that would be everything, which has to be named
-        raise ApiError(400, msg("results.before_is_unix_time_in"))
+        raise ApiError(400, msg("results.before_must_be_unix_time"))
     count = _history().forget() if everything else _history().forget(before=at)
     _thumbnails.clear()
     return {"forgotten": count}
@@ -184,21 +184,19 @@ def _history() -> History:
 def _one(request: RouteRequest) -> HistoryEntry:
     found = _history().picture(request.path["id"])
     if found is None:
-        raise ApiError(404, msg("results.there_is_no_such_picture"))
+        raise ApiError(404, msg("results.unknown_picture"))
     return found
 
 
 def _bytes(shown: HistoryEntry) -> bytes:
     if not shown.file:
-        raise ApiError(404, msg("results.bytes_are_not_here"))
+        raise ApiError(404, msg("results.bytes_missing"))
     try:
         return _history().read(shown)
     except FileNotFoundError:
-        raise ApiError(404, msg("results.bytes_are_not_here_any")) from None
+        raise ApiError(404, msg("results.bytes_no_longer_here")) from None
     except DamagedFile:
-        raise ApiError(
-            410, msg("results.bytes_on_disk_are_damaged"), msg("results.run_graph_again_is_fetched")
-        ) from None
+        raise ApiError(410, msg("results.bytes_damaged"), msg("results.run_graph_again")) from None
 
 
 def _shown(shown: HistoryEntry, labels: dict[str, str]) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def guarded(work: Work, *, any_name: bool = False) -> Callable[[web.Request], Aw
                 500,
                 "bug",
                 msg("security.pack_itself_failed", name=type(error).__name__),
-                msg("security.see_comfyui_log"),
+                msg("security.see_log"),
             )
         headers = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
         if isinstance(found, File):
@@ -121,21 +121,21 @@ def refused(method: str, headers: Mapping[str, str]) -> str:
     the request was forwarded from is not looked at: a page can write X-Forwarded-Host itself.
     """
     if any(len(_all(headers, name)) > 1 for name in ("Host", "Origin", "Referer", "Sec-Fetch-Site")):
-        return msg("security.requests_say_twice_where_they")
+        return msg("security.duplicate_origin_refused")
     site = headers.get("Sec-Fetch-Site", "").lower()
     host = headers.get("Host", "").lower()
     # "none" is an address typed by the user: never a PUT.
     if site and site != "same-origin" and not (site == "none" and method in ("GET", "HEAD")):
-        return msg("security.requests_from_other_web_sites")
+        return msg("security.cross_site_refused")
     try:
         if not site:
             for name in ("Origin", "Referer"):
                 given = headers.get(name, "")
                 if given and urlsplit(given).netloc.lower() != host:
-                    return msg("security.requests_from_other_web_sites")
+                    return msg("security.cross_site_refused")
         host_names.name_in(host)
     except ValueError:
-        return msg("security.requests_with_malformed_host_origin")
+        return msg("security.malformed_origin_refused")
     return ""
 
 
@@ -152,8 +152,8 @@ def _unknown_host(name: str) -> web.Response:
     return _failed(
         403,
         "forbidden",
-        msg("security.name_is_not_known_be", name=name[:80]),
-        msg("security.if_is_yours_press_name", hosts_variable=HOSTS_VARIABLE),
+        msg("security.host_name_not_accepted", name=name[:80]),
+        msg("security.how_to_accept_name", hosts_variable=HOSTS_VARIABLE),
         unknown_host=name,
     )
 
@@ -174,28 +174,28 @@ async def _body(request: web.Request) -> Mapping[str, Any]:
     if request.method in ("GET", "DELETE") and not request.can_read_body:
         return {}
     if request.content_type != "application/json":
-        raise ApiError(415, msg("security.body_has_be_json_content"))
+        raise ApiError(415, msg("security.json_content_type_expected"))
     data = bytearray()
     async for piece in request.content.iter_chunked(65536):
         data += piece
         if len(data) > MAX_BODY:
-            raise ApiError(413, msg("security.body_is_too_long"))
+            raise ApiError(413, msg("security.body_too_long"))
     try:
         value = json.loads(bytes(data) or b"{}")
     except (ValueError, RecursionError):
-        raise ApiError(400, msg("security.body_is_not_json")) from None
+        raise ApiError(400, msg("security.not_json")) from None
     if not isinstance(value, dict):
-        raise ApiError(400, msg("security.body_has_be_json_object"))
+        raise ApiError(400, msg("security.json_object_expected"))
     return value
 
 
 def _disk(error: OSError) -> tuple[str, str]:
     """What happened and what to do where a file or folder can't be used."""
     name = os.path.basename(str(error.filename)) if isinstance(error.filename, (str, bytes, os.PathLike)) else ""
-    which = msg("security.file_folder", name=name) if name else msg("security.file_folder_pack")
+    which = msg("security.named_file_or_folder", name=name) if name else msg("security.some_pack_file")
     return (
-        msg("security.cannot_be_used", which=which, error=error.strerror or type(error).__name__),
-        msg("security.see_whether_disk_with_pack"),
+        msg("security.file_not_usable", which=which, error=error.strerror or type(error).__name__),
+        msg("security.check_disk"),
     )
 
 

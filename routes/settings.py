@@ -54,7 +54,7 @@ def set_aside(request: RouteRequest) -> dict[str, Any]:
     engine = comfyui.engine()
     name = settings_file.set_aside(engine.home)
     if not name:
-        raise ApiError(409, msg("settings.settings_json_is_not_damaged"), msg("settings.change_values_one_by_one"))
+        raise ApiError(409, msg("settings.settings_file_not_damaged"), msg("settings.change_values_singly"))
     engine.apply_limits()
     return {**get(request), "set_aside": name}
 

@@ -48,8 +48,8 @@ class UnknownModel(Impossible, shown_as="Impossible"):
 
     def __init__(self, spec: ProviderSpec, model_id: str) -> None:
         super().__init__(
-            msg("allowed_models.workflow_asks_for_which_pack", provider=spec.label, model_id=model_id),
-            cure=msg("allowed_models.if_you_want_press_allow", spec=spec.id, model_id=model_id, variable=VARIABLE),
+            msg("allowed_models.unknown_model_not_sent", provider=spec.label, model_id=model_id),
+            cure=msg("allowed_models.how_to_allow", spec=spec.id, model_id=model_id, variable=VARIABLE),
         )
         self.provider, self.label, self.model_id = spec.id, spec.label, model_id
 
@@ -108,10 +108,10 @@ def allow(home: Path, spec: ProviderSpec, model_id: Any, price: Any = None) -> N
     if not isinstance(model_id, str) or model_id_problem(model_id):
         raise _invalid(f"wire {model_id_problem(model_id) if isinstance(model_id, str) else 'is a text'}")
     if spec.local or model_id in known_model_ids(spec):
-        raise _invalid(msg("allowed_models.has_in_list_needs_no", provider=spec.label, model_id=model_id[:60]))
+        raise _invalid(msg("allowed_models.needs_no_permission", provider=spec.label, model_id=model_id[:60]))
     usd = UNKNOWN_PRICE_USD if price is None else price
     if not _is_price(usd):
-        raise _invalid(msg("allowed_models.price_is_number_us_dollars"))
+        raise _invalid(msg("allowed_models.price_must_be_dollars"))
 
     def apply(stored: dict[str, Any]) -> None:
         known = stored.get(_KEY)
@@ -122,7 +122,7 @@ def allow(home: Path, spec: ProviderSpec, model_id: Any, price: Any = None) -> N
         )
         models.setdefault(spec.id, {})[model_id] = {"price": float(usd)}
         if sum(len(each) for each in models.values()) > MOST:
-            raise _invalid(msg("allowed_models.up_models_can_be_allowed", most=MOST))
+            raise _invalid(msg("allowed_models.too_many_models", most=MOST))
         stored[_KEY] = models
 
     rewrite(home, apply)
@@ -166,4 +166,4 @@ def _is_price(value: Any) -> TypeGuard[float]:
 
 
 def _invalid(what: str) -> ConfigError:
-    return ConfigError(what, cure=msg("allowed_models.correct_send_again"))
+    return ConfigError(what, cure=msg("allowed_models.correct_and_send_again"))

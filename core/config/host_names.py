@@ -76,9 +76,7 @@ def accept(home: Path, name: str) -> None:
     def apply(stored: dict[str, Any]) -> None:
         names = _names(stored)
         if len(names) >= MOST:
-            raise ConfigError(
-                msg("host_names.up_names_can_be_kept", most=MOST), cure=msg("host_names.take_one_away_in_settings")
-            )
+            raise ConfigError(msg("host_names.too_many_names", most=MOST), cure=msg("host_names.remove_one_first"))
         stored[_KEY] = sorted({*names, name})
 
     rewrite(home, apply)

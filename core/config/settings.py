@@ -20,12 +20,12 @@ from .caps import Caps
 
 PREFIX = "NANO_BANANA_"
 FILE = "settings.json"
-MEND = msg("settings.correct_delete_file_set_aside")
+MEND = msg("settings.correct_or_set_aside_file")
 
 
 def damaged(why: str) -> str:
     """That the file can't be read, as the beginning of a sentence."""
-    return msg("settings.in_pack_data_folder_cannot", file=FILE, why=why)
+    return msg("settings.file_unreadable", file=FILE, why=why)
 
 
 def variable(provider_id: str, suffix: str) -> str:
@@ -60,7 +60,7 @@ class Settings:
         value = self.environ.get(PREFIX + name.upper(), "").strip()
         stored = self.stored.get(name)
         if not value and isinstance(stored, (dict, list)):
-            raise self._invalid(name, msg("settings.text_number"))
+            raise self._invalid(name, msg("settings.text_or_number"))
         return value or (default if stored is None or stored == "" else str(stored))
 
     @property
@@ -80,14 +80,14 @@ class Settings:
         """The limit of concurrent requests per provider; 0 = that of the provider's spec."""
         text = self.text("parallel", "0")
         if not (text.isascii() and text.isdecimal() and len(text) < 5) or int(text) > 64:
-            raise self._invalid("parallel", msg("settings.number_from_0_64"))
+            raise self._invalid("parallel", msg("settings.number_0_to_64"))
         return int(text)
 
     @property
     def caps(self) -> Caps:
         """Spending caps: $5 per run, $25 per day, none per month, unless the user says otherwise."""
         if self.damage:
-            raise ConfigError(msg("settings.so_your_spending_caps_are", damaged=damaged(self.damage)), cure=MEND)
+            raise ConfigError(msg("settings.caps_unknown", damaged=damaged(self.damage)), cure=MEND)
         return Caps(self._cap("cap_run", "5"), self._cap("cap_day", "25"), self._cap("cap_month", "none"))
 
     @property
@@ -104,7 +104,7 @@ class Settings:
                 raise ValueError
             return Path(named).expanduser() if named else None
         except (ValueError, RuntimeError):  # ~nobody
-            raise self._invalid("results", msg("settings.path_folder")) from None
+            raise self._invalid("results", msg("settings.folder_path")) from None
 
     @property
     def results_bytes(self) -> int:
@@ -115,7 +115,7 @@ class Settings:
         except ValueError:
             size = -1.0
         if not 0 <= size <= 1_000_000:
-            raise self._invalid("results_gb", msg("settings.number_gigabytes_for_example_20"))
+            raise self._invalid("results_gb", msg("settings.gigabytes"))
         return int(size * 1_000_000_000)
 
     @property
@@ -147,12 +147,12 @@ class Settings:
             return checked_base_url(self.environ[name], name, plain_http=http, known_paths=spec.paths)
         stored = self.stored.get("base_urls")
         if isinstance(stored, dict) and str(stored.get(spec.id) or "").strip():
-            where = msg("settings.settings", provider=spec.label)
+            where = msg("settings.settings_of_provider", provider=spec.label)
             return checked_base_url(str(stored[spec.id]), where, plain_http=http, known_paths=spec.paths)
         if not spec.base_url:
             raise ConfigError(
-                msg("settings.has_no_address_many_resellers", provider=spec.label),
-                cure=msg("settings.put_address_into_settings_nano", name=name),
+                msg("settings.provider_needs_address", provider=spec.label),
+                cure=msg("settings.where_to_put_address", name=name),
             )
         return spec.base_url
 
@@ -169,9 +169,7 @@ class Settings:
             return next((form for form in spec.api_variants if "async" in form.split()), "")
         raise self._invalid(
             name,
-            f"one of: {', '.join(spec.api_variants)}"
-            if spec.api_variants
-            else msg("settings.nothing_has_one_form_only"),
+            f"one of: {', '.join(spec.api_variants)}" if spec.api_variants else msg("settings.nothing_one_form_only"),
         )
 
     def _cap(self, name: str, default: str) -> float | None:
@@ -184,7 +182,7 @@ class Settings:
             cap = -1.0
         # A typing error must not lift a cap.
         if not 0 <= cap < 1_000_000:
-            raise self._invalid(name, msg("settings.amount_in_us_dollars_none"))
+            raise self._invalid(name, msg("settings.dollars_or_none"))
         return cap
 
     def _one_of(self, name: str, *values: str) -> str:
@@ -196,5 +194,5 @@ class Settings:
     def _invalid(self, name: str, wanted: str) -> ConfigError:
         shown = name if name.startswith(PREFIX) else PREFIX + name.upper()
         return ConfigError(
-            msg("settings.setting_makes_no_sense", shown=shown), cure=msg("settings.should_be", wanted=wanted)
+            msg("settings.setting_invalid", shown=shown), cure=msg("settings.expected_value", wanted=wanted)
         )

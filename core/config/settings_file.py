@@ -72,8 +72,8 @@ def change(home: Path, changes: Mapping[str, Any], known: Mapping[str, Any]) -> 
     for name in changes:
         if name not in WRITABLE:
             raise ConfigError(
-                msg("settings_file.setting_cannot_be_changed_here", name=str(name)[:40]),
-                cure=msg("settings_file.may_be_one", writable=", ".join(WRITABLE)),
+                msg("settings_file.setting_not_changeable", name=str(name)[:40]),
+                cure=msg("settings_file.allowed_values", writable=", ".join(WRITABLE)),
             )
     cleaned = {name: _plain(name, value, known) for name, value in changes.items()}
     for name, value in cleaned.items():
@@ -115,7 +115,7 @@ def rewrite(home: Path, apply: Callable[[dict[str, Any]], None]) -> None:
             stored = read_object(home / FILE)
         except Damaged as error:
             raise ConfigError(
-                msg("settings_file.so_nothing_was_changed", damaged=damaged(str(error))), cure=MEND
+                msg("settings_file.damaged_nothing_changed", damaged=damaged(str(error))), cure=MEND
             ) from None
         apply(stored)
         # A lone surrogate becomes the escape that JSON has for it.
@@ -149,10 +149,10 @@ def _locked(home: Path) -> Iterator[None]:
         with private_files.lock(home / "settings.lock", _LOCK_SECONDS):
             yield
     except (OSError, Timeout) as error:
-        why = getattr(error, "strerror", None) or msg("settings_file.another_process_holds")
+        why = getattr(error, "strerror", None) or msg("settings_file.locked_by_process")
         raise ConfigError(
-            msg("settings_file.settings_cannot_be_written", why=why),
-            cure=msg("settings_file.make_pack_data_folder_writable"),
+            msg("settings_file.settings_not_writable", why=why),
+            cure=msg("settings_file.make_folder_writable"),
         ) from None
 
 
@@ -162,12 +162,15 @@ def _plain(name: str, value: Any, known: Mapping[str, Any]) -> Any:
         return None
     if name == "order":
         if not isinstance(value, list) or any(not isinstance(each, str) or each not in known for each in value):
-            raise ConfigError(msg("settings_file.order_is_list_provider_ids"), cure=f"Known are: {', '.join(known)}")
+            raise ConfigError(
+                msg("settings_file.order_must_be_ids"),
+                cure=msg("settings_file.known_providers", providers=", ".join(known)),
+            )
         return list(dict.fromkeys(value))
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise ConfigError(msg("settings_file.setting_is_text_number", name=name))
+        raise ConfigError(msg("settings_file.setting_must_be_simple", name=name))
     if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigError(msg("settings_file.setting_is_no_number", name=name))
+        raise ConfigError(msg("settings_file.setting_not_a_number", name=name))
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # some browsers' 4 is 4.0
     return str(value).strip()[:200]

@@ -51,10 +51,10 @@ def model_of(spec: ProviderSpec, name: str, entry: Any) -> Model:
     Raises ConfigError.
     """
     if not isinstance(entry, Mapping):
-        raise refused(msg("added_models.model_is_object_with_wire"))
+        raise refused(msg("added_models.model_must_be_object"))
     for field in entry:
         if field not in _FIELDS:
-            raise refused(msg("added_models.model_has_no_wire_price", field=str(field)[:40]))
+            raise refused(msg("added_models.unknown_model_field", field=str(field)[:40]))
     model_ids = _model_ids(entry.get("wire"))
     described: dict[str, Any] = {"wire": model_ids, "price": None}
     # An operation without a wire id isn't offered.
@@ -78,7 +78,7 @@ def change_models(home: Path, spec: ProviderSpec, changes: Any) -> None:
     `spec`: the provider without its added models.
     """
     if not isinstance(changes, Mapping) or not changes:
-        raise refused(msg("added_models.models_has_models_add_by"))
+        raise refused(msg("added_models.models_must_be_named"))
     kept = {str(name): _kept(spec, str(name), entry) for name, entry in changes.items() if entry is not None}
 
     def change(stored: dict[str, Any]) -> None:
@@ -90,7 +90,7 @@ def change_models(home: Path, spec: ProviderSpec, changes: Any) -> None:
             current.pop(str(name), None)
         current |= kept
         if len(current) > MOST:
-            raise refused(msg("added_models.up_models_can_be_added", most=MOST))
+            raise refused(msg("added_models.too_many_models", most=MOST))
         models[spec.id] = current
         stored["models"] = {name: each for name, each in models.items() if each}
 
@@ -116,7 +116,7 @@ def _kept(spec: ProviderSpec, name: str, entry: Any) -> dict[str, Any]:
     dated = date.today().isoformat()
     model = model_of(spec, name, {**entry, "dated": dated} if isinstance(entry, Mapping) else entry)
     if spec.model(name) is not None:
-        raise refused(msg("added_models.has_model_already_give_new", provider=spec.label, name=name))
+        raise refused(msg("added_models.name_already_taken", provider=spec.label, name=name))
     model_ids = {
         operation: capabilities.model_id for operation in OPERATIONS if (capabilities := model.capabilities(operation))
     }
@@ -136,5 +136,5 @@ def _model_ids(value: Any) -> str | dict[str, Any]:
         else value
     )
     if not found or not isinstance(found, (str, dict)):
-        raise refused(msg("added_models.wire_is_id_provider_has"))
+        raise refused(msg("added_models.wire_must_be_id"))
     return found

@@ -84,7 +84,7 @@ def endpoints(
 def _option(word: str, key: yaml.Node) -> Option:
     if word not in OPTIONS:
         raise MappingError(
-            key, msg("endpoints.fields_has_no", word=word[:40], value=", ".join((*OPTIONS, *OPERATIONS)))
+            key, msg("endpoints.unknown_field", word=word[:40], known=", ".join((*OPTIONS, *OPERATIONS)))
         )
     return word
 
@@ -128,12 +128,12 @@ def unsupported(endpoint: Endpoint, facts: Mapping[str, Any]) -> tuple[str, str]
     for fact, option in valued:
         for value in facts.get(fact, ()):
             if not _spelled(fields.get(option), (value,)):
-                return fact, msg("endpoints.there_is_no_field_ask_for", value=value, option=option)
+                return fact, msg("endpoints.no_field_for_value", value=value, option=option)
     if facts.get("max_count", 1) > 1 and "count" not in fields:
-        return "max_count", msg("endpoints.there_is_no_field_ask")
+        return "max_count", msg("endpoints.no_field_for_count")
     for option in sorted(facts.get("options", ())):
         if option not in fields:
-            return "options", msg("endpoints.there_is_no_field_for", option=option)
+            return "options", msg("endpoints.no_field_for_option", option=option)
     return "", ""
 
 
@@ -156,17 +156,17 @@ def _field(option: str, key: yaml.Node, node: yaml.Node) -> Field | None:
         return Field(name)
     possible = _VALUES.get(option)
     if possible is None:
-        raise MappingError(reader.at("values"), msg("endpoints.has_no_values_own_is", option=option))
+        raise MappingError(reader.at("values"), msg("endpoints.option_has_no_values", option=option))
     spelled: dict[str, str | int | bool] = {}
     for word, (value_key, node_of_value) in values.items():
         value = word.capitalize() if option == "web_search" else word
         if value not in possible:
             raise MappingError(
                 value_key,
-                msg("endpoints.values_are_spellings_not", option=option, possible=", ".join(possible), word=word[:40]),
+                msg("endpoints.unknown_option_value", option=option, possible=", ".join(possible), word=word[:40]),
             )
         spelling = scalar(node_of_value)
         if spelling is None:
-            raise MappingError(value_key, msg("endpoints.value_is_empty", option=option))
+            raise MappingError(value_key, msg("endpoints.option_value_empty", option=option))
         spelled[value] = cast("str | int | bool", spelling)
     return Field(name, spelled)

@@ -36,7 +36,7 @@ class MappingError(Exception):
 def form_node(value: Any, depth: int = 0) -> yaml.Node:
     """`value` of a form's JSON as a node. Raises MappingError where it is nested more deeply than any form."""
     if depth > _DEEPEST_FORM:
-        raise MappingError(form_node(None), msg("mapping_reader.is_nested_too_deeply"))
+        raise MappingError(form_node(None), msg("mapping_reader.nested_too_deeply"))
     if isinstance(value, dict):
         pairs = [(form_node(str(name)), form_node(each, depth + 1)) for name, each in value.items()]
         return yaml.MappingNode("tag:yaml.org,2002:map", pairs)
@@ -53,11 +53,11 @@ def form_node(value: Any, depth: int = 0) -> yaml.Node:
 def scalar(node: yaml.Node) -> str | int | float | bool | None:
     """A single value. Raises MappingError."""
     if not isinstance(node, yaml.ScalarNode):
-        raise MappingError(node, msg("mapping_reader.here_single_value_is_expected"))
+        raise MappingError(node, msg("mapping_reader.single_value_expected"))
     try:
         value = yaml.SafeLoader("").construct_object(node)
     except Exception:  # a 99th of a month, an unknown tag: the library raises exceptions of many classes
-        raise MappingError(node, msg("mapping_reader.cannot_be_read_in_quotes", node=str(node.value)[:40])) from None
+        raise MappingError(node, msg("mapping_reader.value_needs_quotes", node=str(node.value)[:40])) from None
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(node.value)
 
 
@@ -71,15 +71,15 @@ def entries(node: yaml.Node | None, name: str, errors: list[str]) -> dict[str, E
     if node is None or _is_null(node):
         return {}
     if not isinstance(node, yaml.MappingNode):
-        errors.append(str(MappingError(node, msg("mapping_reader.is_mapping_names_colons_values", name=name))))
+        errors.append(str(MappingError(node, msg("mapping_reader.must_be_mapping", name=name))))
         return {}
     found: dict[str, Entry] = {}
     for key, value in node.value:
         word = _key_text(key)
         if not word:
-            errors.append(str(MappingError(key, msg("mapping_reader.name_is_expected_here"))))
+            errors.append(str(MappingError(key, msg("mapping_reader.name_expected"))))
         elif word in found:
-            errors.append(str(MappingError(key, msg("mapping_reader.stands_twice_first_one_counts", word=word[:40]))))
+            errors.append(str(MappingError(key, msg("mapping_reader.duplicate_name", word=word[:40]))))
         else:
             found[word] = (key, value)
     return found
@@ -102,16 +102,16 @@ class MappingReader:
         a block begins a line later. `empty_name`: whether a name may be empty."""
         self.key, self._name = key or node, name
         if not isinstance(node, yaml.MappingNode):
-            raise MappingError(node, msg("mapping_reader.is_mapping_names_colons_values", name=name))
+            raise MappingError(node, msg("mapping_reader.must_be_mapping", name=name))
         self._values: dict[str, yaml.Node] = {}
         self._keys: dict[str, yaml.Node] = {}
         self._asked: list[str] = []
         for each, value in node.value:
             word = _key_text(each)
             if not word and not (empty_name and isinstance(each, yaml.ScalarNode)):
-                raise MappingError(each, msg("mapping_reader.name_is_expected_here"))
+                raise MappingError(each, msg("mapping_reader.name_expected"))
             if word in self._values:
-                raise MappingError(each, f"{word[:40]} stands twice")
+                raise MappingError(each, msg("mapping_reader.entry_twice", word=word[:40]))
             self._values[word], self._keys[word] = value, each
 
     @property
@@ -141,13 +141,15 @@ class MappingReader:
         for name, key in self._keys.items():
             if name not in self._asked:
                 known = ", ".join(dict.fromkeys(self._asked))
-                raise MappingError(key, f"{self._name} has no {name[:40]}: {known}")
+                raise MappingError(
+                    key, msg("mapping_reader.unknown_entry", name=self._name, entry=name[:40], known=known)
+                )
 
     def text(self, name: str) -> str:
         node = self.node(name)
         text = _written(node)
         if node is not None and (len(text) > _LONGEST_TEXT or not text.isprintable()):
-            raise MappingError(node, msg("mapping_reader.is_one_line_text", name=name))
+            raise MappingError(node, msg("mapping_reader.must_be_one_line", name=name))
         return text
 
     def label(self, name: str) -> str:
@@ -170,7 +172,7 @@ class MappingReader:
         """An address that a person is led to: a link on the pack's own page, so nothing that runs there."""
         text = self.text(name)
         if text and not text.lower().startswith(("https://", "http://")):
-            raise MappingError(self._values[name], msg("mapping_reader.is_web_address_for_example", name=name))
+            raise MappingError(self._values[name], msg("mapping_reader.must_be_web_address", name=name))
         return text
 
     def proxy(self, name: str) -> str:
@@ -182,7 +184,7 @@ class MappingReader:
         except ValueError:
             good = False
         if text and not good:
-            raise MappingError(self._values[name], msg("mapping_reader.is_address_for_example_http", name=name))
+            raise MappingError(self._values[name], msg("mapping_reader.must_be_address", name=name))
         return text
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
@@ -191,14 +193,14 @@ class MappingReader:
             return default
         value = scalar(node)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise MappingError(node, msg("mapping_reader.is_number_from", name=name, least=least, most=most))
+            raise MappingError(node, msg("mapping_reader.must_be_number_between", name=name, least=least, most=most))
         return value
 
     def flag(self, name: str, default: bool) -> bool:
         node = self.node(name)
         value = scalar(node) if node is not None else default
         if not isinstance(value, bool):
-            raise MappingError(node or self.key, msg("mapping_reader.is_true_false", name=name))
+            raise MappingError(node or self.key, msg("mapping_reader.must_be_true_or_false", name=name))
         return value
 
     def choice(self, name: str, values: list[str]) -> str:
@@ -206,7 +208,7 @@ class MappingReader:
         node = self.node(name)
         text = self.text(name)
         if node is not None and text not in values:
-            raise MappingError(node, msg("mapping_reader.is_one", name=name, values=", ".join(values)))
+            raise MappingError(node, msg("mapping_reader.must_be_one_of", name=name, values=", ".join(values)))
         return text
 
     def texts(self, name: str) -> list[str]:
@@ -214,11 +216,11 @@ class MappingReader:
         if node is None:
             return []
         if not isinstance(node, yaml.SequenceNode):
-            raise MappingError(node, msg("mapping_reader.is_list_for_example_b", name=name))
+            raise MappingError(node, msg("mapping_reader.must_be_list", name=name))
         # 16:9 without quotes is a number to YAML 1.1, in base 60: what was written counts.
         found = [str(each.value) for each in node.value if isinstance(each, yaml.ScalarNode)]
         if len(found) != len(node.value):
-            raise MappingError(node, msg("mapping_reader.is_list_words", name=name))
+            raise MappingError(node, msg("mapping_reader.must_be_words", name=name))
         return found
 
     def numbers(self, name: str, least: float, most: float) -> list[float]:
@@ -231,7 +233,7 @@ class MappingReader:
                 raise MappingError(
                     item,
                     msg(
-                        "mapping_reader.has_numbers_from_not",
+                        "mapping_reader.list_number_out_of_range",
                         name=name,
                         least=f"{least:g}",
                         most=f"{most:g}",
@@ -245,7 +247,7 @@ class MappingReader:
         """A path below an address; "" where none is given."""
         found = self.text(name)
         if found and (not found.startswith("/") or " " in found):
-            raise MappingError(self.at(name), msg("mapping_reader.is_path_begins_with_has", name=name))
+            raise MappingError(self.at(name), msg("mapping_reader.must_be_path", name=name))
         return found
 
     def choices(self, name: str, values: list[str]) -> tuple[Any, ...]:
@@ -254,7 +256,9 @@ class MappingReader:
         found = self.texts(name)
         for item, text in zip(node.value if node is not None else (), found, strict=True):
             if text not in values:
-                raise MappingError(item, f"{name} has no {text[:40]}: {', '.join(values)}")
+                raise MappingError(
+                    item, msg("mapping_reader.unknown_choice", name=name, choice=text[:40], values=", ".join(values))
+                )
         return tuple(dict.fromkeys(found))
 
     def mapping(self, name: str) -> MappingReader | None:

@@ -45,7 +45,7 @@ def models_of(spec: ProviderSpec, reader: MappingReader, dated: str, *, new: boo
         return tuple(named.values())
     for model in spec.models:
         if model.name in named and unpriced(named[model.name]) == unpriced(model):
-            what = msg("models.is_changed_in_nothing_here", model=model.name, provider=spec.label)
+            what = msg("models.model_change_is_empty", model=model.name, provider=spec.label)
             raise MappingError(reader.at(model.name), what)
     kept = [named.pop(model.name, model) for model in spec.models]
     return (*kept, *named.values())
@@ -63,9 +63,9 @@ def model_of(spec: ProviderSpec, name: str, reader: MappingReader, dated: str, *
     """
     problem = model_id_problem(name)
     if problem:
-        raise MappingError(reader.key, msg("models.model_name", problem=problem))
+        raise MappingError(reader.key, msg("models.model_name_problem", problem=problem))
     if name in ("recommended", "auto"):
-        raise MappingError(reader.key, msg("models.is_word_own_model_has", name=name))
+        raise MappingError(reader.key, msg("models.model_name_reserved", name=name))
     base_name = reader.choice("like", [model.name for model in spec.models])
     base = spec.model(base_name) if base_name else spec.model(name) or spec.model("recommended") or spec.models[0]
     assert base is not None
@@ -89,7 +89,7 @@ def model_of(spec: ProviderSpec, name: str, reader: MappingReader, dated: str, *
             continue
         if capabilities is None:
             raise MappingError(
-                reader.key, msg("models.cannot_so_needs_be_like", base=base.name, operation=operation, name=name)
+                reader.key, msg("models.base_lacks_operation", base=base.name, operation=operation, name=name)
             )
         endpoint = capabilities.endpoint or spec.endpoints[operation]
         if operation in endpoint_of:
@@ -99,10 +99,10 @@ def model_of(spec: ProviderSpec, name: str, reader: MappingReader, dated: str, *
         # Another model's id in its place would be asked for, and paid.
         model_id = changes.pop("wire", "") or model_ids.get(operation) or (capabilities.model_id if known else "")
         if not model_id:
-            raise MappingError(reader.key, msg("models.needs_wire_id_provider_has", name=name))
+            raise MappingError(reader.key, msg("models.model_needs_wire", name=name))
         model = _with_capabilities(model, operation, replace(capabilities, model_id=model_id, **changes))
     if model.generate is None and model.edit is None:
-        raise MappingError(reader.key, msg("models.can_do_nothing", name=name))
+        raise MappingError(reader.key, msg("models.model_can_do_nothing", name=name))
     reader.end()
     return model
 
@@ -163,14 +163,14 @@ def _capabilities(reader: MappingReader) -> dict[str, Any]:
     auto = reader.text("auto_ratio")
     if auto:
         if auto not in ("auto", "match_input_image", "omitted", "none"):
-            raise MappingError(reader.at("auto_ratio"), msg("models.auto_ratio_is_one_auto"))
+            raise MappingError(reader.at("auto_ratio"), msg("models.auto_ratio_choices"))
         facts["auto_ratio"] = OMITTED if auto == "omitted" else "" if auto == "none" else auto
     choices = reader.mapping("choices")
     if choices is not None:
         found: dict[Option, tuple[str, ...]] = {}
         for option, (key, _) in choices.items():
             if option not in OPTIONS:
-                raise MappingError(key, msg("models.choices_has_no", option=option[:40], options=", ".join(OPTIONS)))
+                raise MappingError(key, msg("models.unknown_choice", option=option[:40], options=", ".join(OPTIONS)))
             found[option] = tuple(choices.texts(option))
         facts["option_values"] = found
     return facts
@@ -183,7 +183,7 @@ def _model_endpoints(spec: ProviderSpec, model: Model, reader: MappingReader) ->
     refuse_unread(spec, reader)
     name, encoding = references_of(spec, reader)
     if encoding:
-        raise MappingError(reader.at("references"), msg("models.how_references_travel_is_said"))
+        raise MappingError(reader.at("references"), msg("models.references_is_a_field"))
     all_capabilities = {operation: model.capabilities(operation) for operation in OPERATIONS}
     known = {
         operation: capabilities.endpoint or spec.endpoints[operation]
@@ -224,7 +224,9 @@ def _price(reader: MappingReader, dated: str) -> Price | None:
     prices = {}
     for size, (key, each) in MappingReader(node, "price", empty_name=True).items():
         if size not in ("", *RESOLUTIONS):
-            raise MappingError(key, msg("models.price_has_no", size=size[:20], resolutions=", ".join(RESOLUTIONS)))
+            raise MappingError(
+                key, msg("models.unknown_price_size", size=size[:20], resolutions=", ".join(RESOLUTIONS))
+            )
         prices[size] = _dollars(each)
     return Price(prices, reader.source, dated)
 
@@ -232,5 +234,5 @@ def _price(reader: MappingReader, dated: str) -> Price | None:
 def _dollars(node: yaml.Node) -> float:
     value = scalar(node)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1000:
-        raise MappingError(node, msg("models.price_is_number_us_dollars"))
+        raise MappingError(node, msg("models.price_must_be_dollars"))
     return float(value)

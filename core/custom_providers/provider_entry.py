@@ -44,7 +44,7 @@ def overlaid_provider(
     """A built-in provider with the changes that an entry describes. Raises MappingError."""
     if name not in known or known[name].local:
         names = ", ".join(spec.id for spec in known.values() if not spec.local)
-        raise MappingError(reader.key, msg("provider_entry.there_is_no_built_in", name=name[:40], names=names))
+        raise MappingError(reader.key, msg("provider_entry.unknown_built_in_provider", name=name[:40], names=names))
     spec = known[name]
     url = reader.base_url("base_url", spec.paths) or spec.base_url
     if url != spec.base_url:
@@ -54,7 +54,7 @@ def overlaid_provider(
     if _unpriced(changed) == _unpriced(known[name]):
         raise MappingError(
             reader.key,
-            msg("provider_entry.is_changed_in_nothing_here", name=name),
+            msg("provider_entry.change_is_empty", name=name),
         )
     return changed
 
@@ -70,11 +70,14 @@ def _template(name: str, reader: MappingReader, known: Mapping[str, ProviderSpec
     if not like and not dialect_name:
         raise MappingError(
             reader.key,
-            msg("provider_entry.needs_dialect_like_provider_is", name=name, by_dialect=", ".join(by_dialect)),
+            msg("provider_entry.needs_dialect_or_like", name=name, by_dialect=", ".join(by_dialect)),
         )
     template = known[like] if like else by_dialect[dialect_name]
     if dialect_name and template.dialect != dialect_name:
-        raise MappingError(reader.key, f"{like} speaks {template.dialect}, not {dialect_name}")
+        raise MappingError(
+            reader.key,
+            msg("provider_entry.like_has_another_dialect", like=like, dialect=template.dialect, wanted=dialect_name),
+        )
     return template
 
 
@@ -87,7 +90,7 @@ def _with_recommended_model_id(spec: ProviderSpec, reader: MappingReader) -> Pro
     if problem:
         raise MappingError(reader.at("model"), f"model {problem}")
     if "models" in reader:
-        raise MappingError(reader.at("model"), msg("provider_entry.model_is_id_recommended_model"))
+        raise MappingError(reader.at("model"), msg("provider_entry.model_belongs_below_models"))
     recommended = spec.model("recommended")
 
     def renamed(model: Model) -> Model:
@@ -120,13 +123,13 @@ def _changed(spec: ProviderSpec, reader: MappingReader, dated: str, *, new: bool
         endpoints=_endpoints(spec, reader),
     )
     if spec.auth == "key" and any("{project}" in endpoint.path for endpoint in spec.endpoints.values()):
-        raise MappingError(reader.at("paths"), msg("provider_entry.paths_has_be_given_with"))
+        raise MappingError(reader.at("paths"), msg("provider_entry.paths_need_project"))
     spec = replace(spec, models=tuple(with_fields_of(spec, model, before) for model in spec.models))
     known, models = spec, reader.mapping("models")
     if models is not None:
         found = models_of(spec, models, dated, new=new)
         if not found:
-            raise MappingError(models.key, msg("provider_entry.models_is_empty_leave_out"))
+            raise MappingError(models.key, msg("provider_entry.models_is_empty"))
         spec = replace(spec, models=found)
     _refuse_unreached(spec, known, reader, models)
     recommended = reader.choice("recommended", [model.name for model in spec.models])
@@ -168,12 +171,9 @@ def _refuse_unreached(
         if unreached:
             raise MappingError(
                 reader.at(word),
-                msg(
-                    "provider_entry.does_not_reach_whose_paths",
-                    word=word,
-                    unreached=" and ".join(unreached),
-                    unreached_2="it" if len(unreached) == 1 else "each of them",
-                ),
+                msg("provider_entry.key_not_applied_to_model", word=word, unreached=unreached[0])
+                if len(unreached) == 1
+                else msg("provider_entry.key_not_applied_to_models", word=word, unreached=" and ".join(unreached)),
             )
 
 
@@ -184,6 +184,6 @@ def _retired(spec: ProviderSpec, reader: MappingReader) -> Mapping[str, str]:
     for old in [old for old, _ in each.items()] if each else ():
         assert each is not None
         if spec.model(old) is not None:
-            raise MappingError(each.at(old), msg("provider_entry.is_model_is_offered_leave", old=old[:60]))
+            raise MappingError(each.at(old), msg("provider_entry.retired_model_still_offered", old=old[:60]))
         found[old] = each.choice(old, [model.name for model in spec.models])
     return {old: new for old, new in found.items() if spec.model(new) is not None}

@@ -74,31 +74,31 @@ def _parsed(path: Path, built_in: Mapping[str, ProviderSpec], dated: str) -> Pro
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except NotReadable:
         what = (
-            msg("providers_file.is_larger_than_kb_is", max_bytes=MAX_BYTES >> 10)
+            msg("providers_file.file_too_large", max_bytes=MAX_BYTES >> 10)
             if path.is_file()
-            else msg("providers_file.is_no_file_is_not")
+            else msg("providers_file.not_a_file")
         )
         return ProvidersFile(errors=(f"{FILE} {what}",))
     except OSError as error:
-        return ProvidersFile(errors=(msg("providers_file.cannot_be_read", file=FILE, error=error.strerror or error),))
+        return ProvidersFile(errors=(msg("providers_file.file_unreadable", file=FILE, error=error.strerror or error),))
     except UnicodeDecodeError as error:
         number = data.count(b"\n", 0, error.start) + 1
-        return ProvidersFile(errors=(msg("providers_file.line_is_not_utf_8", file=FILE, number=number),))
+        return ProvidersFile(errors=(msg("providers_file.line_not_utf_8", file=FILE, number=number),))
     except yaml.reader.ReaderError as error:
         number = text.count("\n", 0, error.position) + 1
-        return ProvidersFile(errors=(msg("providers_file.line_character_stands_here_is", file=FILE, number=number),))
+        return ProvidersFile(errors=(msg("providers_file.control_character_in_line", file=FILE, number=number),))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
         return ProvidersFile(errors=(f"{FILE}{line}: {getattr(error, 'problem', None) or 'it is not YAML'}",))
     except RecursionError:
-        return ProvidersFile(errors=(msg("providers_file.is_nested_too_deeply", file=FILE),))
+        return ProvidersFile(errors=(msg("providers_file.nested_too_deeply", file=FILE),))
     specs: dict[str, ProviderSpec] = {}
     errors: list[str] = []
     top = entries(root, "the file", errors)
     for name, (key, _) in top.items():
         if name not in ("overlays", "providers"):
-            errors.append(str(MappingError(key, msg("providers_file.file_has_no_overlays_providers", name=name[:40]))))
+            errors.append(str(MappingError(key, msg("providers_file.unknown_section", name=name[:40]))))
 
     def each(section: str, make: Callable[[str, MappingReader], ProviderSpec]) -> None:
         for name, (key, node) in entries(top[section][1] if section in top else None, section, errors).items():

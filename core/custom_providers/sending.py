@@ -23,9 +23,9 @@ _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _SET_WHILE_SENDING = frozenset({"host", "content-type", "content-length", "transfer-encoding", "connection", "expect"})
 """Headers that are set while a request is sent."""
 _ALTERNATIVES: Mapping[str, str] = {
-    "paths": msg("sending.what_stands_before_own_paths"),
-    "references": msg("sending.field_has_one_name_only") + ", ".join(REFERENCE_ENCODINGS),
-    "poll_seconds": msg("sending.answers_at_once_is_never"),
+    "paths": msg("sending.prefix_belongs_in_base_url"),
+    "references": msg("sending.field_has_fixed_name") + ", ".join(REFERENCE_ENCODINGS),
+    "poll_seconds": msg("sending.dialect_never_polls"),
 }
 """What to write instead of an entry that a dialect never reads."""
 
@@ -61,7 +61,7 @@ def references_of(spec: ProviderSpec, reader: MappingReader) -> tuple[str, str]:
         near = re.sub(r"[^a-z0-9]", "", word.lower())
         for encoding in REFERENCE_ENCODINGS:
             if near == encoding.replace("_", ""):
-                raise MappingError(node, msg("sending.references_is_written", encoding=encoding))
+                raise MappingError(node, msg("sending.transport_spelling", encoding=encoding))
         name, encoding_is_said = word, ""
     else:
         each = MappingReader(node, "references", reader.at("references"))
@@ -85,9 +85,7 @@ def _unread(spec: ProviderSpec) -> tuple[str, ...]:
 
 
 def _never_read(spec: ProviderSpec, word: str) -> str:
-    return msg(
-        "sending.would_change_nothing_dialect_never", word=word, dialect=spec.dialect, alternatives=_ALTERNATIVES[word]
-    )
+    return msg("sending.field_not_read_by_dialect", word=word, dialect=spec.dialect, alternatives=_ALTERNATIVES[word])
 
 
 def _auth(spec: ProviderSpec, reader: MappingReader) -> ProviderSpec:
@@ -102,9 +100,9 @@ def _auth(spec: ProviderSpec, reader: MappingReader) -> ProviderSpec:
         header, template = _header(each, "header"), each.text("value")
         each.end()
         if not header:
-            raise MappingError(reader.at("auth"), msg("sending.auth_is_one_has_header", auth=", ".join(AUTH)))
+            raise MappingError(reader.at("auth"), msg("sending.auth_must_be_one_of", auth=", ".join(AUTH)))
         if template.count("{key}") != 1 or not template.isascii() or len(template) > 200:
-            what = msg("sending.value_is_what_stands_in")
+            what = msg("sending.header_value_needs_key")
             raise MappingError(each.at("value"), what)
     return replace(spec, auth_header=header, auth_template=template, auth="key")
 
@@ -112,14 +110,14 @@ def _auth(spec: ProviderSpec, reader: MappingReader) -> ProviderSpec:
 def _header(reader: MappingReader, name: str) -> str:
     text = reader.text(name)
     if text and (not _HEADER.fullmatch(text) or text.lower() in _SET_WHILE_SENDING):
-        raise MappingError(reader.at(name), msg("sending.is_name_header_for_example", name=name))
+        raise MappingError(reader.at(name), msg("sending.must_be_header_name", name=name))
     return text
 
 
 def _idempotency_header(spec: ProviderSpec, reader: MappingReader) -> str:
     header = _header(reader, "idempotency_header")
     if header and header.lower() == spec.auth_header.lower():
-        raise MappingError(reader.at("idempotency_header"), msg("sending.carries_key_already", header=header))
+        raise MappingError(reader.at("idempotency_header"), msg("sending.header_already_has_key", header=header))
     return header
 
 
@@ -130,7 +128,7 @@ def _with_encoding(spec: ProviderSpec, encoding: str, reader: MappingReader) -> 
         raise MappingError(
             reader.at("references"),
             msg(
-                "sending.references_cannot_be_dialect_has",
+                "sending.transport_not_supported",
                 encoding=encoding,
                 dialect=spec.dialect,
                 can=", ".join(can),
@@ -161,18 +159,18 @@ def _uploads(spec: ProviderSpec, reader: MappingReader) -> ProviderSpec:
     can = dialect(spec.dialect).reference_encodings
     if "upload_above" in reader:
         if not dialects()[spec.dialect].upload_above:
-            only = msg("sending.uploads_every_reference_none") if "upload" in can else "uploads nothing"
+            only = msg("sending.uploads_all_or_none") if "upload" in can else "uploads nothing"
             raise MappingError(
                 reader.at("upload_above"),
-                msg("sending.upload_above_would_change_nothing", dialect=spec.dialect, only=only),
+                msg("sending.upload_above_has_no_effect", dialect=spec.dialect, only=only),
             )
         above = reader.number("upload_above", 0, 1, 2_000_000_000)
         spec = _with_uploads(spec, references=spec.reference_encoding, above=above)
     uploading = spec.reference_encoding == "upload" or spec.upload_above
     for word in ("upload_url", "upload_path"):
         if word in reader and not uploading:
-            cure = msg("sending.say_references_upload_too") if "upload" in can else msg("sending.take_away")
-            what = msg("sending.would_change_nothing_references_travel", word=word, dialect=spec.dialect, cure=cure)
+            cure = msg("sending.add_references_upload") if "upload" in can else msg("sending.take_it_away")
+            what = msg("sending.no_effect_on_inline_references", word=word, dialect=spec.dialect, cure=cure)
             raise MappingError(reader.at(word), what)
     return replace(
         spec,
@@ -191,14 +189,14 @@ def _forms(spec: ProviderSpec, reader: MappingReader) -> tuple[str, ...]:
     if "forms" not in reader:
         return spec.api_variants if spec.reference_encoding == "multipart" else fitting
     if not spec.api_variants:
-        raise MappingError(reader.at("forms"), msg("sending.forms_would_change_nothing_dialect", dialect=spec.dialect))
+        raise MappingError(reader.at("forms"), msg("sending.dialect_has_one_form", dialect=spec.dialect))
     forms = reader.choices("forms", list(spec.api_variants))
     if not forms:
         raise MappingError(
-            reader.at("forms"), msg("sending.forms_is_list_some", api_variants=", ".join(spec.api_variants))
+            reader.at("forms"), msg("sending.forms_must_be_list", api_variants=", ".join(spec.api_variants))
         )
     if forms[0] not in fitting:
-        needed = msg("sending.data_uri_base64") if "json" in forms[0] else "multipart"
+        needed = msg("sending.data_uri_or_base64") if "json" in forms[0] else "multipart"
         raise MappingError(reader.at("forms"), msg("sending.form_needs_references", forms=forms[0], needed=needed))
     return forms
 
@@ -214,5 +212,5 @@ def _poll_seconds(spec: ProviderSpec, reader: MappingReader) -> tuple[float, flo
     if not found and "poll_seconds" not in reader:
         return spec.poll_seconds
     if len(found) != 2 or found[0] > found[1]:
-        raise MappingError(reader.at("poll_seconds"), msg("sending.poll_seconds_is_first_pause"))
+        raise MappingError(reader.at("poll_seconds"), msg("sending.poll_seconds_needs_two"))
     return found[0], found[1]

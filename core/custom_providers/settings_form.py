@@ -42,7 +42,7 @@ def known_specs(settings: Settings, from_file: Mapping[str, ProviderSpec] | None
 def spec_of(name: str, entry: Any) -> ProviderSpec:
     """The provider that the form describes. Fields that the form doesn't have are ignored. Raises ConfigError."""
     if not isinstance(entry, Mapping):
-        raise refused(msg("settings_form.provider_is_object_with_label"))
+        raise refused(msg("settings_form.provider_must_be_object"))
     given = {field: entry[field] for field in _FIELDS if entry.get(field) not in (None, "")}
     try:
         reader = form_reader(name, {"dialect": "", "auth": _DEFAULT_AUTH, **given})
@@ -60,7 +60,7 @@ def refused(what: str, cure: str = "") -> ConfigError:
     """The error for an entry that can't be used."""
     # In the file the line's number begins the sentence. A field's name stays as it is.
     what = what[:1].upper() + what[1:] if what.startswith(("the ", "a ")) else what
-    return ConfigError(what, cure=cure or msg("settings_form.correct_save_again"))
+    return ConfigError(what, cure=cure or msg("settings_form.correct_and_save_again"))
 
 
 def save(home: Path, name: str, entry: Any) -> ProviderSpec:

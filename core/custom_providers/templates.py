@@ -86,4 +86,4 @@ def id_problem(name: str) -> str:
     reserved = name in _RESERVED or any(f"{name}_".startswith(f"{known}_") for known in BUILT_IN)
     if _ID.fullmatch(name) and not reserved:
         return ""
-    return msg("templates.provider_id_has_2_32")
+    return msg("templates.provider_id_invalid")

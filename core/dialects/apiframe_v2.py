@@ -90,7 +90,7 @@ class ApiframeV2(PollingDialect):
             more = [f"{path}: {_joined(messages)}" for path, messages in list(details.items())[:5]]
         required, available = value.get("creditsRequired"), value.get("creditsAvailable")
         if isinstance(required, (int, float)) and isinstance(available, (int, float)):
-            more.append(msg("apiframe_v2.takes_credits_there_are", required=required, available=available))
+            more.append(msg("apiframe_v2.too_few_credits", required=required, available=available))
         return replace(fault, message=redact("; ".join([fault.message, *more] if fault.message else more)))
 
 
@@ -102,7 +102,7 @@ def _finished(reply: Reply, value: dict[str, Any], task: str) -> Step:
     if images:
         return Done(tuple(images), found.text, None, task)
     if value.get("expired") is True:
-        return Failed(Fault("download", msg("apiframe_v2.results_are_kept_for_24"), unbilled=False), task)
+        return Failed(Fault("download", msg("apiframe_v2.results_kept_one_day"), unbilled=False), task)
     return _with_cost(Failed(no_picture(reply, value), task), value)
 
 

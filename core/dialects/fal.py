@@ -235,7 +235,7 @@ def _error_types(reply: Reply) -> list[str]:
 
 
 def _removed() -> Fault:
-    return Fault("task", msg("fal.was_cancelled_while_waited_in"), None, unbilled=True)
+    return Fault("task", msg("fal.cancelled_in_queue"), None, unbilled=True)
 
 
 def _unbilled(reply: Reply) -> bool | None:

@@ -32,7 +32,7 @@ CATEGORIES = tuple(
 _FILES = "/upload/v1beta/files"
 _UPLOAD = "upload"
 """Stands in `upload_urls` of a state for a reference that is uploaded first; "" there is one inside the body."""
-DRAFT = msg("gemini.model_gave_only_draft_drew")
+DRAFT = msg("gemini.only_a_draft_came")
 _PROCESSING_POLLS = 30
 _SOURCES = 20
 
@@ -64,7 +64,7 @@ class Gemini(BaseDialect):
             after: State = {**state, "at": "processing", "polls": polls + 1}
             return Wait(1.0, Send("GET", job.url(f"/v1beta/{name}"), after), progress="processing")
         if stage not in ("ACTIVE", "") or not uri.startswith(("http://", "https://")):
-            failure = msg("gemini.reference_could_not_be_uploaded", index=index + 1, stage=stage).strip()
+            failure = msg("gemini.reference_not_uploaded", index=index + 1, stage=stage).strip()
             return Failed(Fault("task", failure, reply.status))
         upload_urls = [*state["upload_urls"][:index], uri, *state["upload_urls"][index + 1 :]]
         return self.submit(job, {"upload_urls": upload_urls}, (index, uri))
@@ -76,7 +76,7 @@ class Gemini(BaseDialect):
             request_id = gemini_errors.request_id(reply, value)
             return Done(found.images, text, request_id=request_id, notices=(DRAFT,) if found.is_draft else ())
         if found.has_broken_image:
-            broken = msg("gemini.picture_whose_data_address_cannot")
+            broken = msg("gemini.picture_data_unreadable")
             return Failed(Fault("unreadable", broken, reply.status, request_id=reply.request_id))
         return Failed(gemini_errors.declined(reply, value, found.text))
 

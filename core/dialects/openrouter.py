@@ -62,7 +62,7 @@ class OpenRouter(BaseDialect):
         fault = self.fault(job, reply)
         if state["form"] == "chat" and fault.kind == "server" and fault.status == 500:
             name = f"NANO_BANANA_{job.spec.id.upper()}_FORM"
-            cure = msg("openrouter.queue_again_in_few_minutes", name=name)
+            cure = msg("openrouter.queue_again_or_image_only", name=name)
             fault = replace(fault, cure=cure)
         return Failed(fault)
 

@@ -29,7 +29,7 @@ from .base.variants import first_variants, next_variant, with_learned_variants
 from .parsing.error_parsing import unreadable
 
 _CONTENT = re.compile(r"\bE005\b")
-_TOO_LATE = msg("replicate.replicate_keeps_picture_for_hour")
+_TOO_LATE = msg("replicate.kept_one_hour_only")
 
 
 class Replicate(PollingDialect):
@@ -97,7 +97,7 @@ def _explained(failed: Failed, value: dict[str, Any]) -> Failed:
         fault = replace(fault, kind="content")
     if value.get("data_removed") is True:
         # It was made and paid; an hour later it is gone.
-        words = fault.message or msg("replicate.output_has_been_deleted")
+        words = fault.message or msg("replicate.output_deleted")
         gone = replace(fault, kind="download", message=words, status=None, unbilled=False, cure=_TOO_LATE)
         return replace(failed, fault=gone)
     status = status_of(value)

@@ -65,8 +65,8 @@ def failure(
 
     `task` is its number there, which it did not say; `kept` names the file in the results folder that holds its answer.
     """
-    said = msg("failure.it_said", words=_unstopped(fault.message)) if fault.message else ""
-    said += msg("failure.its_task", task=task) if task else ""
+    said = msg("failure.provider_said", words=_unstopped(fault.message)) if fault.message else ""
+    said += msg("failure.task_id", task=task) if task else ""
     status = f" (HTTP {fault.status})" if fault.status else ""
     opening = what or _opening(fault)
     cure = fault.cure or (key_hint if fault.kind == "key" else "") or _cure(fault)

@@ -51,9 +51,7 @@ class CallJournal:
     def write_incoming(self, number: int, data: bytes) -> bool:
         """Puts the provider's bytes on disk, before anybody looks into them; False when they are not there."""
         name = self._status.fingerprint(number)
-        return self._write(
-            lambda: self._journal.write_incoming(name, data), msg("call_journal.picture_could_not_be_stored")
-        )
+        return self._write(lambda: self._journal.write_incoming(name, data), msg("call_journal.picture_not_stored"))
 
     def store(self, number: int, usd: float | None, *, read: bool) -> bool:
         """Marks a picture as stored, whose bytes are in the incoming folder; False where that could not be written.
@@ -65,7 +63,7 @@ class CallJournal:
             lambda: self._journal.mark_stored(
                 name, outcome.text, usd, outcome.request_id, notices=self._notices, read=read
             ),
-            msg("call_journal.picture_could_not_be_stored"),
+            msg("call_journal.picture_not_stored"),
         )
 
     def reader(self, number: int) -> Callable[[], bytes]:
@@ -82,7 +80,7 @@ class CallJournal:
 
     def keep_extra(self, data: bytes) -> None:
         keep = partial(self._journal.store_extra, self._status.fingerprints[0], data, self._status.outcome.text)
-        self._write(keep, msg("call_journal.extra_picture_could_not_be"))
+        self._write(keep, msg("call_journal.extra_picture_not_stored"))
 
     def keep_answer(self, answer: KeptAnswer) -> Path | None:
         """Writes an answer to disk without the key; gives where, None when it can't be written."""
@@ -121,12 +119,12 @@ class CallJournal:
             except Exception:  # a bug of ours must not keep other calls waiting for this picture
                 log.exception("the end of a call to %s could not be written down", status.target.spec.id)
 
-    def _write(self, step: Callable[[], None], what: str = msg("call_journal.journal_could_not_be_written")) -> bool:
+    def _write(self, step: Callable[[], None], what: str = msg("call_journal.journal_not_written")) -> bool:
         try:
             step()
         except LedgerFailed as error:
             notices = self._status.outcome.notices
-            notice = msg("call_journal.save_picture_next_run_may", what=what, reason=error.reason)
+            notice = msg("call_journal.save_this_picture", what=what, reason=error.reason)
             if notice not in notices:
                 notices.append(notice)
             log.warning("%s", notice)

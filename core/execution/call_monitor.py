@@ -105,9 +105,9 @@ class CallMonitor:
                 task.fail(error, outcome.uids.get(number, ""), outcome.answer)
         if outcome.extras:
             more = "1 picture more" if outcome.extras == 1 else f"{outcome.extras} pictures more"
-            where = msg("call_monitor.they_are_kept_in_results")
+            where = msg("call_monitor.extra_pictures_kept")
             report.add_notices(
-                [msg("call_monitor.sent_than_were_asked_for", spec_label=call.spec_label, more=more, where=where)]
+                [msg("call_monitor.more_pictures_than_asked", spec_label=call.spec_label, more=more, where=where)]
             )
         if outcome.attempts:
             report.add_request(outcome.request_id, outcome.seconds, outcome.attempts)
@@ -115,8 +115,12 @@ class CallMonitor:
         if call.claim is None:
             report.add_cost(outcome.usd, running.price, count + outcome.extras)
         elif count:
-            what = msg("call_monitor.1_picture_was") if count == 1 else msg("call_monitor.pictures_were", count=count)
-            report.add_notices([msg("call_monitor.paid_for_earlier_came_from", what=what, spec_label=call.spec_label)])
+            what = (
+                msg("call_monitor.one_picture_was")
+                if count == 1
+                else msg("call_monitor.many_pictures_were", count=count)
+            )
+            report.add_notices([msg("call_monitor.earlier_pictures_came_free", what=what, spec_label=call.spec_label)])
 
     def _detach_late(self, running: RunningCall) -> None:
         """The timeout is over: the node goes on, the call is still waited for in the background."""
@@ -128,7 +132,7 @@ class CallMonitor:
             call.spec_label,
             STILL_RUNNING,
             what=msg(
-                "call_monitor.has_not_answered_within_pack", spec_label=call.spec_label, timeout=call.target.timeout
+                "call_monitor.still_waiting_in_background", spec_label=call.spec_label, timeout=call.target.timeout
             ),
         )
         for task in running.tasks:
@@ -140,11 +144,11 @@ class CallMonitor:
         call.detached = True
         if self._limiter.withdraw(call.target.account, running.queued):
             self._ledger.mark_failed(
-                call.fingerprints, call.charged, msg("call_monitor.was_not_sent"), resumable=call.claim is not None
+                call.fingerprints, call.charged, msg("call_monitor.not_sent"), resumable=call.claim is not None
             )
         for task in running.tasks:
             if task is not None:
-                task.error = Stopped(msg("call_monitor.run_was_stopped_before_came"), charged=call.charged)
+                task.error = Stopped(msg("call_monitor.run_stopped_before_answer"), charged=call.charged)
 
 
 def _error_of(call: Call, number: int, cause: NanoBananaError | None) -> NanoBananaError | None:
@@ -152,7 +156,7 @@ def _error_of(call: Call, number: int, cause: NanoBananaError | None) -> NanoBan
     error = call.outcome.error_of(number)
     if error is None or error.kind != "stopped" or cause is None:
         return error
-    return Stopped(msg("call_monitor.was_not_sent_because_earlier", reason=cause.reason), cure=cause.cure)
+    return Stopped(msg("call_monitor.not_sent_after_failure", reason=cause.reason), cure=cause.cure)
 
 
 def _release_references(running: RunningCall, uses: Counter[Picture]) -> None:

@@ -63,7 +63,7 @@ def without_echoes(
     kept = tuple(found for found in done.images if not is_echo(found))
     if kept:
         return replace(done, images=kept)
-    provider_message = redact(done.text) or msg("echoes.only_reference_images_came_back")
+    provider_message = redact(done.text) or msg("echoes.only_references_came_back")
     fault = Fault("empty", provider_message, reply.status, request_id=done.request_id or reply.request_id)
     return Failed(fault, task)
 

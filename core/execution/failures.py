@@ -28,9 +28,9 @@ from ..planning.plan import Target
 from ..redaction.text import public_url
 from . import retry_policy
 
-_NEVER_FETCHED = msg("failure.cannot_be_fetched_from_here")
-_TOO_LONG = msg("failure.ask_for_fewer_smaller_pictures")
-_TOO_LARGE = msg("failure.open_file_in_image_editor")
+_NEVER_FETCHED = msg("failure.use_base64_or_another_provider")
+_TOO_LONG = msg("failure.ask_for_fewer_pictures")
+_TOO_LARGE = msg("failure.open_file_or_ask_smaller")
 
 
 @dataclass(frozen=True)
@@ -50,56 +50,56 @@ class FailureMessages:
         """
         spec = self.target.spec
         key_source = self.target.key.source if self.target.key else variables(spec, self.target.profile)[0]
-        hint = msg("failure.check_key_in_has_be", key_source=key_source, provider=spec.label)
+        hint = msg("failure.check_key", key_source=key_source, provider=spec.label)
         name = f"{kept.parent.name}/{kept.name}" if kept else ""
         return failure(fault, spec.label, charged, key_hint=hint, task=task, kept=name)
 
     def too_long(self, why: str, charged: Charged, task: str, kept: Path | None) -> NanoBananaError:
         """An answer that was not read to its end. `task`: the provider's id of what it accepted before; it is asked for
         again by the next run."""
-        what = msg("failure.sent_answer_was_not_read", provider=self.label, why=why)
-        cure = msg("failure.queueing_again_asks_for_anew") if task else ""
+        what = msg("failure.answer_not_read", provider=self.label, why=why)
+        cure = msg("failure.queue_again_without_paying") if task else ""
         name = f"{kept.parent.name}/{kept.name}" if kept else ""
         return failure(
             Fault("unreadable", cure=cure or _TOO_LONG), self.label, charged, what=what, task=task, kept=name
         )
 
     def not_sent(self) -> Stopped:
-        return Stopped(msg("failure.was_not_sent_run_ended"))
+        return Stopped(msg("failure.not_sent_run_ended"))
 
     def unreachable(self, broken: RequestFailed, charged: Charged) -> NanoBananaError:
         """It never arrived."""
-        what = msg("failure.could_not_be_reached", provider=self.label, why=broken.why)
+        what = msg("failure.provider_not_reached", provider=self.label, why=broken.why)
         return failure(Fault(broken.kind, cure=broken.cure), self.label, charged, what=what)
 
     def answer_lost(self, broken: RequestFailed, charged: Charged) -> NanoBananaError:
         """It arrived, or may have."""
         unread = broken.kind == "unreadable"
-        lacking = msg("failure.answer_cannot_be_read") if unread else msg("failure.no_answer_came_back")
-        what = msg("failure.request_reached_but", provider=self.label, lacking=lacking, why=broken.why)
+        lacking = msg("failure.answer_cannot_be_read") if unread else msg("failure.no_answer")
+        what = msg("failure.answer_lost_after_sending", provider=self.label, lacking=lacking, why=broken.why)
         kind: Kind = "timeout" if broken.timed_out else "unreadable" if unread else "network"
         return failure(Fault(kind), self.label, charged, what=what)
 
     def task_lost(self, task: str, broken: RequestFailed, charged: Charged) -> NanoBananaError:
-        what = msg("failure.took_task_but_could_not", provider=self.label, task=task, why=broken.why)
+        what = msg("failure.task_not_followed", provider=self.label, task=task, why=broken.why)
         return failure(Fault(broken.kind, cure=broken.cure), self.label, charged, what=what)
 
     def out_of_time(self, task: str, charged: Charged) -> NanoBananaError:
         """`task` is empty where the provider has named none."""
         named = msg("failure.with_task", task=task) if task else ""
-        what = msg("failure.has_not_finished_in_time", provider=self.label, named=named)
+        what = msg("failure.not_finished_in_time", provider=self.label, named=named)
         return failure(Fault("timeout"), self.label, charged, what=what)
 
     def unsafe_address(self, why: str, charged: Charged) -> NanoBananaError:
         """An address that must not be asked."""
-        cure = msg("failure.check_provider_address_nothing_in")
+        cure = msg("failure.check_provider_address")
         return self.error(Fault("address", why, cure=cure), charged)
 
     def redirected(self, reply: Reply, charged: Charged) -> AddressRefused:
         where = public_url(reply.headers.get("location", "")) or "another address"
         return AddressRefused(
-            msg("failure.sends_requests_on_key_is", provider=self.label, where=where),
-            cure=msg("failure.if_is_provider_right_address"),
+            msg("failure.redirect_refused_for_key", provider=self.label, where=where),
+            cure=msg("failure.set_right_base_url"),
             charged=charged,
             status=reply.status,
         )
@@ -107,40 +107,40 @@ class FailureMessages:
     def images_lacking(self, came: int, asked: int, charged: Charged) -> NanoBananaError:
         """Fewer pictures than were asked for, in an answer without an error."""
         return Incomplete(
-            msg("failure.gave_pictures", provider=self.label, came=came, asked=asked),
+            msg("failure.fewer_pictures_than_asked", provider=self.label, came=came, asked=asked),
             charged=charged,
-            cure=msg("failure.queue_again_only_what_is"),
+            cure=msg("failure.queue_again_for_missing"),
         )
 
     def not_downloaded(self, error: DownloadFailed, url: str, task: str, charged: Charged) -> NanoBananaError:
         """A finished picture that its address doesn't give."""
         where = f"from {public_url(url)}" + (f" (task {task})" if task else "")
         if error.forbidden:
-            names = msg("failure.address_inside_itself") if error.private else msg("failure.address_leads_nowhere")
-            what = msg("failure.has_finished_picture_but_server", provider=self.label, names=names, error=error)
+            names = msg("failure.address_is_internal") if error.private else msg("failure.address_leads_nowhere")
+            what = msg("failure.picture_at_unusable_address", provider=self.label, names=names, error=error)
             return failure(Fault("download", cure=_NEVER_FETCHED), self.label, charged, what=what, task=task)
-        what = msg("failure.finished_picture_could_not_be", where=where, error=error)
+        what = msg("failure.picture_unreadable", where=where, error=error)
         return failure(Fault("download", cure=error.cure), self.label, charged, what=what)
 
     def not_an_image(self, why: str, url: str, kept: Path | None, charged: Charged) -> NanoBananaError:
         """Bytes that are no picture; `kept` is where they are."""
         where = f" from {public_url(url)}" if url else ""
-        bytes_are = msg("failure.bytes_are_kept_in_pack", parent=kept.parent.name, kept=kept.name) if kept else ""
-        what = msg("failure.finished_picture_could_not_be_read", where=where, why=why, bytes_are=bytes_are)
+        bytes_are = msg("failure.bytes_kept_in_data_folder", parent=kept.parent.name, kept=kept.name) if kept else ""
+        what = msg("failure.picture_unreadable_bytes_kept", where=where, why=why, bytes_are=bytes_are)
         return failure(Fault("download" if url else "picture"), self.label, charged, what=what)
 
     def pack_failed(self, error: Exception, charged: Charged) -> NanoBananaError:
         return PackBug(
             msg("failure.pack_itself_failed", name=type(error).__name__),
             charged=charged,
-            cure=msg("failure.please_report_with_lines_in"),
+            cure=msg("failure.report_with_log"),
         )
 
 
 def too_large(label: str, why: str, file: str, charged: Charged) -> NanoBananaError:
     """A picture that is kept in the results folder as `file` and is too large to be decoded."""
-    where = msg("failure.bytes_are_kept_in_results", file=file[:2], file_2=file)
-    what = msg("failure.finished_picture_is_too_large", why=why, where=where)
+    where = msg("failure.bytes_kept_in_results", folder=file[:2], file=file)
+    what = msg("failure.picture_too_large_to_decode", why=why, where=where)
     return failure(Fault("picture", cure=_TOO_LARGE), label, charged, what=what)
 
 
@@ -156,19 +156,16 @@ def after_waiting(fault: Fault, stop: retry_policy.GiveUp, waited: float) -> Fau
     if waited < 1:
         return fault
     later = (
-        msg("failure.queue_again_in_few_minutes")
-        if fault.kind == "busy"
-        else msg("failure.queue_again_later_lower_max")
+        msg("failure.queue_again_in_minutes") if fault.kind == "busy" else msg("failure.queue_later_or_fewer_parallel")
     )
     return replace(
         fault,
-        cure=f"It was waited for {retry_policy.format_seconds(waited)}: {later}, raise the timeout in ProviderConfig, or "
-        "choose another provider",
+        cure=msg("failure.waited_long_enough", waited=retry_policy.format_seconds(waited), later=later),
     )
 
 
 def _asks_to_wait(fault: Fault, wait: float) -> Fault:
     return replace(
         fault,
-        cure=f"It asks to wait {retry_policy.format_seconds(wait)}: queue again after that, or choose another provider",
+        cure=msg("failure.asks_to_wait", wait=retry_policy.format_seconds(wait)),
     )

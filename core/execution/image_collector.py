@@ -153,7 +153,7 @@ class ImageCollector:
                 data = found.read() or download(transport, found.url, FREE_SECONDS)
                 digest = _digest_of(data)
             except (DownloadFailed, UnreadablePicture, ConfigError) as error:
-                outcome.notices.append(msg("image_collector.sent_extra_picture_could_not", label=label, error=error))
+                outcome.notices.append(msg("image_collector.extra_picture_unreadable", label=label, error=error))
                 continue
             if digest in seen:
                 continue
@@ -162,9 +162,7 @@ class ImageCollector:
             self._journal.keep_extra(data)
         left_out = len(extras) - MOST_EXTRAS
         if left_out > 0:
-            outcome.notices.append(
-                msg("image_collector.sent_more_extra_pictures_which", label=label, left_out=left_out)
-            )
+            outcome.notices.append(msg("image_collector.extra_pictures_not_kept", label=label, left_out=left_out))
 
 
 def _digest_of(data: bytes) -> str:

@@ -45,12 +45,12 @@ def check_key(target: Target) -> Checked:
     if not spec.needs_key:
         return Checked("works", msg("key_check.needs_no_key", provider=spec.label))
     if target.key is None:
-        return Checked("unproven", msg("key_check.there_is_no_key_for", provider=spec.label))
+        return Checked("unproven", msg("key_check.no_key_to_test", provider=spec.label))
     # A service account's document has its private key in it: it signs for tokens, and is never sent itself.
     if not spec.key_check or spec.auth != "key":
         return Checked(
             "unproven",
-            msg("key_check.has_no_free_way_test", provider=spec.label),
+            msg("key_check.no_free_test", provider=spec.label),
         )
     transport = Transport(target.base_url, target.proxy, target.ca_bundle)
     url, deadline = target.base_url + spec.key_check, time.monotonic() + SECONDS
@@ -61,10 +61,10 @@ def check_key(target: Target) -> Checked:
         advice = f". {error.cure}" if error.cure else ""
         return Checked(
             "unreachable",
-            msg("key_check.cannot_be_reached_nothing_is", provider=spec.label, why=error.why, advice=advice),
+            msg("key_check.provider_not_reached", provider=spec.label, why=error.why, advice=advice),
         )
     except (TooLong, UnsafeAddress, Cancelled) as error:
-        return Checked("unreachable", msg("key_check.cannot_be_asked", provider=spec.label, error=error))
+        return Checked("unreachable", msg("key_check.provider_not_askable", provider=spec.label, error=error))
     finally:
         transport.close()
     return _verdict(target, target.key.value, reply)
@@ -81,32 +81,28 @@ def _verdict(target: Target, key: str, reply: Reply) -> Checked:
         except NotJson:
             return Checked(
                 "unreachable",
-                msg("key_check.what_answers_at_address_is", provider=spec.label, named=_named(reply)),
+                msg("key_check.not_an_api", provider=spec.label, named=_named(reply)),
             )
     if reply.ok:
-        return Checked("works", msg("key_check.takes_key", provider=spec.label))
+        return Checked("works", msg("key_check.key_accepted", provider=spec.label))
     fault = fault_of(reply)
     if fault.kind in _NOT_FROM_PROVIDER:
         refusal = failure(fault, spec.label, "no")
         message = Scrubber([key]).text(f"{refusal.what} {refusal.cure}")
-        return Checked("unreachable", msg("key_check.nothing_is_known_about_key", message=message))
+        return Checked("unreachable", msg("key_check.nothing_known_about_key", message=message))
     if fault.kind in ("credit", "quota"):
-        return Checked("no credit", msg("key_check.takes_key_but_account_has", provider=spec.label))
+        return Checked("no credit", msg("key_check.key_accepted_without_credit", provider=spec.label))
     if reply.status == 401 or fault.kind in ("key", "account"):
         said = f': "{Scrubber([key]).text(redact(fault.message, 160))}"' if fault.message else ""
-        return Checked(
-            "refused", msg("key_check.refuses_key_http", provider=spec.label, status=reply.status, said=said)
-        )
+        return Checked("refused", msg("key_check.key_refused", provider=spec.label, status=reply.status, said=said))
     if reply.status in (400, 404, 405, 422):
-        return Checked("unproven", msg("key_check.answers_did_not_refuse_key", provider=spec.label))
+        return Checked("unproven", msg("key_check.key_not_refused", provider=spec.label))
     if 300 <= reply.status < 400:
         raise ConfigError(
-            msg("key_check.address_leads_somewhere_else_http", provider=spec.label, status=reply.status),
-            cure=msg("key_check.check_address_key_is_never"),
+            msg("key_check.address_redirects", provider=spec.label, status=reply.status),
+            cure=msg("key_check.check_redirected_address"),
         )
-    return Checked(
-        "unreachable", msg("key_check.answered_http_nothing_is_known", provider=spec.label, status=reply.status)
-    )
+    return Checked("unreachable", msg("key_check.unclear_answer", provider=spec.label, status=reply.status))
 
 
 def _named(reply: Reply) -> str:

@@ -57,7 +57,7 @@ class ProviderAttempt:
         if state.stopped.is_set():
             for task in state.tasks:
                 if task.pending:
-                    task.error = Stopped(msg("provider_attempt.was_not_sent_run_was"))
+                    task.error = Stopped(msg("provider_attempt.not_sent_run_stopped"))
         self._report(len(state.report.completed) - completed_before)
 
     def _report(self, completed: int) -> None:
@@ -192,7 +192,7 @@ class ProviderAttempt:
                     Fault("timeout"),
                     self._target.spec.label,
                     STILL_RUNNING,
-                    what=msg("provider_attempt.another_request_for_same_picture", timeout=self._target.timeout),
+                    what=msg("provider_attempt.same_picture_still_awaited", timeout=self._target.timeout),
                 )
                 for task in pending:
                     task.error = error

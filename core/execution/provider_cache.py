@@ -63,8 +63,8 @@ class ProviderCache:
         if spec.id in self.storage_noticed:
             return ""
         self.storage_noticed.add(spec.id)
-        where = spec.stores_references or msg("provider_cache.at_address_there_for_how")
-        return msg("provider_cache.references_are_uploaded_which_keeps", provider=spec.label, where=where)
+        where = spec.stores_references or msg("provider_cache.kept_for_unknown_time")
+        return msg("provider_cache.references_uploaded_and_kept", provider=spec.label, where=where)
 
 
 def _upload(target: Target, picture: Encoded, digest: str) -> tuple[str, str]:

@@ -36,14 +36,14 @@ class RecoverySummary:
             what = "1 picture" if self.images == 1 else f"{self.images} pictures"
             parts.append(
                 msg(
-                    "recovery.paid_for_before_restart_collected",
+                    "recovery.collected_after_restart",
                     what=what,
                     images="was" if self.images == 1 else "were",
                 )
             )
         if self.failed:
             why = f" ({'; '.join(self.reasons)})" if self.reasons else ""
-            parts.append(msg("recovery.could_not_be_collected_yet", failed=self.failed, why=why))
+            parts.append(msg("recovery.not_collected_yet", failed=self.failed, why=why))
         return "; ".join(parts)
 
 

@@ -86,7 +86,7 @@ class Report:
         unknown = [t for t in self.failed if t.error and t.error.charged == "maybe" and t.error.kind != "doubt"]
         if unknown:
             which = "1 picture" if len(unknown) == 1 else f"{len(unknown)} pictures"
-            self.notices.append(msg("report.may_have_been_charged_without", which=which))
+            self.notices.append(msg("report.charged_without_arriving", which=which))
 
 
 @dataclass(frozen=True)

@@ -177,7 +177,7 @@ def format_seconds(seconds: float) -> str:
     if seconds > 86400:
         return msg("retry_policy.more_than_day")
     whole = math.ceil(seconds - 0.5) if seconds >= 1 else 1
-    return "1 second" if whole == 1 else f"{whole} seconds"
+    return msg("retry_policy.one_second") if whole == 1 else msg("retry_policy.seconds", seconds=whole)
 
 
 def retry_after_hint(fault: Fault, headers: Mapping[str, str], now: float) -> float | None:

@@ -51,8 +51,8 @@ def _complete(state: RunState, task: ImageTask, stored: StoredImage) -> bool:
     except OSError as error:
         # It is here and was paid: to ask for it again would pay twice.
         raise ledger_failed(
-            msg("stored_images.stored_picture_cannot_be_read", error=error.strerror or type(error).__name__),
-            cure=msg("stored_images.see_whether_disk_with_results"),
+            msg("stored_images.picture_unreadable", error=error.strerror or type(error).__name__),
+            cure=msg("stored_images.check_results_disk"),
         ) from None
     except DamagedFile as error:
         return _mark_damaged(state, stored, error)
@@ -73,5 +73,5 @@ def _complete(state: RunState, task: ImageTask, stored: StoredImage) -> bool:
 
 def _mark_damaged(state: RunState, stored: StoredImage, error: ValueError) -> bool:
     state.services.ledger.mark_damaged(stored.uid, str(error))
-    state.report.add_notices([msg("stored_images.stored_picture_was_found_damaged", error=error)])
+    state.report.add_notices([msg("stored_images.picture_damaged", error=error)])
     return False

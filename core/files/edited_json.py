@@ -25,34 +25,34 @@ def read_object(file: Path) -> dict[str, Any]:
         found = json.loads(text)
     except NotReadable:
         raise Damaged(
-            msg("edited_json.is_larger_than_mb", max_bytes=MAX_BYTES >> 20)
+            msg("edited_json.file_too_large", max_bytes=MAX_BYTES >> 20)
             if file.is_file()
-            else msg("edited_json.is_no_file")
+            else msg("edited_json.not_a_file")
         ) from None
     except (FileNotFoundError, NotADirectoryError):
         if file.is_symlink():  # what it leads to may come back, with the caps that stand in it
-            raise Damaged(msg("edited_json.is_link_file_is_not")) from None
+            raise Damaged(msg("edited_json.broken_link")) from None
         return {}
     except OSError as error:
         raise Damaged(error.strerror or type(error).__name__) from None
     except UnicodeDecodeError:
-        raise Damaged(msg("edited_json.is_not_utf_8_text")) from None
+        raise Damaged(msg("edited_json.not_utf_8")) from None
     except json.JSONDecodeError as error:
         raise Damaged(
-            msg("edited_json.is_not_json_from_line", lineno=error.lineno)
+            msg("edited_json.not_json_from_line", lineno=error.lineno)
             if text.strip()
-            else msg("edited_json.is_empty")
+            else msg("edited_json.file_is_empty")
         ) from None
     except RecursionError:
-        raise Damaged(msg("edited_json.is_nested_too_deeply")) from None
+        raise Damaged(msg("edited_json.nested_too_deeply")) from None
     except Damaged:
         raise
     except ValueError:  # a number of thousands of digits
-        raise Damaged(msg("edited_json.number_in_is_too_long")) from None
+        raise Damaged(msg("edited_json.number_too_long")) from None
     if not isinstance(found, dict):
-        raise Damaged(msg("edited_json.is_not_json_object"))
+        raise Damaged(msg("edited_json.not_a_json_object"))
     if _is_deep(found):
-        raise Damaged(msg("edited_json.is_nested_too_deeply"))
+        raise Damaged(msg("edited_json.nested_too_deeply"))
     return found
 
 

@@ -36,12 +36,12 @@ def read_regular(file: Path, most: int) -> bytes:
     with open_regular(file, most) as stream:
         data = stream.read(most + 1)
     if len(data) > most:
-        raise NotReadable(msg("regular_files.is_longer_than_bytes", most=most))
+        raise NotReadable(msg("regular_files.file_too_long", most=most))
     return data
 
 
 def _check(facts: os.stat_result, most: int) -> None:
     if not stat.S_ISREG(facts.st_mode):
-        raise NotReadable(msg("regular_files.is_no_file"))
+        raise NotReadable(msg("regular_files.not_a_file"))
     if facts.st_size > most:
-        raise NotReadable(msg("regular_files.is_longer_than_bytes", most=most))
+        raise NotReadable(msg("regular_files.file_too_long", most=most))

@@ -78,7 +78,7 @@ class _FinalAnswer(http.client.HTTPResponse):
             remaining -= sum(len(line) for line in lines) + len(line)
             if remaining < 0 or seconds_left.get()() <= 0:
                 break
-        raise NoFinalAnswer(msg("connections.only_interim_answers_came"))
+        raise NoFinalAnswer(msg("connections.only_interim_answers"))
 
     def _read_next_chunk_size(self) -> int:
         line = self.fp.readline(LINE_BYTES)
@@ -120,7 +120,7 @@ class _Timed:
             if not _has_answered(self.sock):
                 raise
             self._broke_while_sending = True
-            raise BrokenPipeError(msg("connections.other_end_reads_no_more")) from error
+            raise BrokenPipeError(msg("connections.other_end_stopped_reading")) from error
 
     def getresponse(self, *args: Any, **named: Any) -> Any:
         if self._broke_while_sending:
@@ -193,7 +193,7 @@ class _Guard:
         address = sock.getpeername()[0]
         if not url_policy.is_public(address):
             sock.close()
-            raise PrivateAddress(msg("connections.address_result_leads_into_private"))
+            raise PrivateAddress(msg("connections.result_address_is_private"))
         return sock
 
 

@@ -78,7 +78,7 @@ def download(transport: Transport, url: str, patience: float) -> bytes:
                 if reply.status in _GONE:
                     break
             elif not whole and not _is_complete(data):
-                problem, gone = msg("download.connection_ended_in_middle"), False
+                problem, gone = msg("download.connection_ended_early"), False
             else:
                 problem = _complaint(data)
                 if not problem:
@@ -110,13 +110,13 @@ def _complaint(data: bytes) -> str:
     """What is wrong with a complete answer at first sight, "" when nothing is."""
     form = sniff(data)
     if not form:
-        return msg("download.what_is_there_is_not")
+        return msg("download.not_a_picture")
     if form == "png" and data[-12:-4] != b"\0\0\0\0IEND":
-        return msg("download.picture_is_cut_off")
+        return msg("download.picture_cut_off")
     if form == "jpeg" and b"\xff\xd9" not in data[-64:]:
-        return msg("download.picture_is_cut_off")
+        return msg("download.picture_cut_off")
     if form == "webp" and len(data) < int.from_bytes(data[4:8], "little") + 8:
-        return msg("download.picture_is_cut_off")
+        return msg("download.picture_cut_off")
     try:
         measure(data)
     except UnreadablePicture as error:

@@ -26,8 +26,8 @@ _CLOCK = frozenset({9, 10})
 """OpenSSL's numbers for a certificate that is not yet valid, and for one that has expired."""
 _WRONG_NAME = frozenset({62, 64})
 """For a certificate of another host, by name or by address."""
-_PROXY_SETTINGS = msg("http.nano_banana_proxy_machine_https")
-_BUNDLE = msg("http.if_proxy_virus_scanner_opens")
+_PROXY_SETTINGS = msg("http.proxy_settings_names")
+_BUNDLE = msg("http.name_certificate_of_proxy")
 
 
 BytesSent = Literal["none", "partial", "all"]
@@ -60,7 +60,7 @@ def request_failed_by(error: BaseException, sent: BytesSent, proxy: str = "") ->
     if isinstance(refused, ssl.SSLCertVerificationError):
         return _certificate(refused, sent)
     if cause_of(error, NoFinalAnswer) is not None:
-        why = msg("http.only_interim_answers_http_1xx")
+        why = msg("http.only_interim_answers")
         return RequestFailed(why, sent, timed_out=True)
     if proxy and (isinstance(error, requests.exceptions.ProxyError) or sent == "none"):
         return _proxy(error, sent, proxy)
@@ -75,10 +75,10 @@ def _certificate(error: ssl.SSLCertVerificationError, sent: BytesSent) -> Reques
     code = getattr(error, "verify_code", 0)
     cure = _BUNDLE
     if code in _CLOCK:
-        cure = msg("http.check_machine_date_clock", bundle=_BUNDLE)
+        cure = msg("http.check_clock", bundle=_BUNDLE)
     elif code in _WRONG_NAME:
-        cure = msg("http.check_provider_address_another_server", bundle=_BUNDLE)
-    why = msg("http.secure_connection_failed_certificate_verify") + redact(reason).rstrip(".")
+        cure = msg("http.another_server_answers", bundle=_BUNDLE)
+    why = msg("http.certificate_verify_failed") + redact(reason).rstrip(".")
     return RequestFailed(why, sent, kind="certificate", cure=cure, lasting=True)
 
 
@@ -88,10 +88,10 @@ def _proxy(error: BaseException, sent: BytesSent, proxy: str) -> RequestFailed:
     tunnel = _TUNNEL.search(str(error))
     if tunnel is None:
         wrong = "appears to only use HTTP" in str(error)
-        why = msg("http.speaks_http_only") if wrong else _proxy_words(error)
-        cure = msg("http.check_proxy_address_in", proxy_settings=_PROXY_SETTINGS)
+        why = msg("http.proxy_speaks_http_only") if wrong else _proxy_words(error)
+        cure = msg("http.check_proxy_address", proxy_settings=_PROXY_SETTINGS)
         return RequestFailed(
-            msg("http.proxy_did_not_work", proxy_address=proxy_address, why=why),
+            msg("http.proxy_failed", proxy_address=proxy_address, why=why),
             sent,
             kind="proxy",
             cure=cure,
@@ -99,24 +99,24 @@ def _proxy(error: BaseException, sent: BytesSent, proxy: str) -> RequestFailed:
         )
     status, message = int(tunnel[1]), redact(tunnel[2], 60).strip()
     why = msg(
-        "http.proxy_did_not_let_through",
+        "http.proxy_refused",
         proxy_address=proxy_address,
         status=status,
-        value=f" {message}" if message else "",
+        proxy_message=f" {message}" if message else "",
     )
     if status == 407:
-        cure = msg("http.wants_user_name_password_others") + _PROXY_SETTINGS
+        cure = msg("http.proxy_wants_user_name") + _PROXY_SETTINGS
     elif status in (502, 503, 504):
-        cure = msg("http.could_not_reach_provider_queue", proxy_settings=_PROXY_SETTINGS)
+        cure = msg("http.proxy_cannot_reach_provider", proxy_settings=_PROXY_SETTINGS)
     else:
-        cure = msg("http.ask_whoever_runs_let_provider", proxy_settings=_PROXY_SETTINGS)
+        cure = msg("http.ask_proxy_owner_or_change", proxy_settings=_PROXY_SETTINGS)
     return RequestFailed(why, sent, kind="proxy", cure=cure, lasting=status < 500)
 
 
 def _proxy_words(error: BaseException) -> str:
     """Why the proxy could not be used, where it sent no status."""
     if cause_of(error, BadAnswer) is not None:
-        return msg("http.what_answers_there_is_no")
+        return msg("http.not_a_proxy")
     return why_of(error)
 
 
@@ -127,22 +127,22 @@ def why_of(error: BaseException) -> str:
         or "Name or service not known" in str(error)
         or "resolve" in str(error)
     ):
-        return msg("http.name_could_not_be_looked")
+        return msg("http.name_lookup_failed")
     insecure = cause_of(error, ssl.SSLError)
     if insecure is not None:
         message = _ssl_message(insecure)
-        plain = msg("http.what_answers_there_does_not") if "wrong version number" in message.lower() else ""
-        return msg("http.secure_connection_failed", message=message, plain=plain)
+        plain = msg("http.server_speaks_no_tls") if "wrong version number" in message.lower() else ""
+        return msg("http.secure_connection_failed_because", message=message, plain=plain)
     if isinstance(error, requests.exceptions.SSLError):
-        return msg("http.secure_connection_failed_2")
+        return msg("http.secure_connection_failed")
     if cause_of(error, ConnectionRefusedError) is not None:
-        return msg("http.connection_was_refused")
+        return msg("http.connection_refused")
     if cause_of(error, ConnectionResetError) is not None or cause_of(error, BrokenPipeError) is not None:
-        return msg("http.connection_was_reset")
+        return msg("http.connection_reset")
     if timed_out(error):
-        return msg("http.did_not_answer_in_time")
+        return msg("http.no_answer_in_time")
     if "RemoteDisconnected" in repr(error) or "IncompleteRead" in repr(error) or "Connection aborted" in str(error):
-        return msg("http.connection_was_closed_before_answer")
+        return msg("http.connection_closed_early")
     return msg("http.connection_failed", name=type(error).__name__)
 
 

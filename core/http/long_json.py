@@ -59,11 +59,11 @@ class LongJson:
     def parse(self, text: str, at: int = 0) -> tuple[Any, int]:
         """The value at a place of a text that `text` gave, and where it ends. Raises ValueError or RecursionError."""
         if len(text) > MOST_SMALL // 8 and text.count("[") + text.count("{") > MOST_CONTAINERS:
-            raise TooMuch(msg("long_json.too_many_objects_lists"))
+            raise TooMuch(msg("long_json.too_many_objects"))
         value, end = self._decoder.raw_decode(text, at)
         self._left -= end - at
         if self._left < 0:
-            raise TooMuch(msg("long_json.too_much_json_beside_pictures"))
+            raise TooMuch(msg("long_json.too_much_json"))
         return value, end
 
     @property

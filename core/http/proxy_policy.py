@@ -48,9 +48,9 @@ def check_for_proxy(host: str) -> None:
         return
     found = _look_up(host)
     if found and not all(url_policy.is_public(address) for address in found):
-        raise PrivateAddress(msg("proxy_policy.address_result_leads_into_private"))
+        raise PrivateAddress(msg("proxy_policy.result_address_is_private"))
     if not found and not looks_public(host):
-        raise PrivateAddress(msg("proxy_policy.address_result_cannot_be_looked"))
+        raise PrivateAddress(msg("proxy_policy.result_address_not_resolved"))
 
 
 def looks_public(host: str) -> bool:

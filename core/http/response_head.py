@@ -57,7 +57,8 @@ def read_status_line(line: bytes) -> tuple[str, int, str]:
     if found is None or int(found[3]) < 100:
         shown = redact(line[:60].decode("latin-1"), 40).strip()
         raise BadAnswer(
-            msg("response_head.what_came_back_is_no") + (msg("response_head.begins_with", shown=shown) if shown else "")
+            msg("response_head.not_an_http_answer")
+            + (msg("response_head.answer_begins_with", shown=shown) if shown else "")
         )
     old = (found[1], found[2]) in ((b"1", b"0"), (b"0", b"9"))
     reason = (found[4] or b"").translate(_BLANKS).decode("latin-1").strip()
@@ -76,7 +77,7 @@ def read_header_lines(readline: Callable[[int], bytes], *, may_be_cut: bool = Fa
         line = readline(remaining + 1)
         remaining -= len(line)
         if remaining < 0:
-            raise BadAnswer(msg("response_head.headers_answer_are_longer_than", most=most >> 10))
+            raise BadAnswer(msg("response_head.headers_too_long", most=most >> 10))
         if not line and may_be_cut:
             return lines
         if not line:

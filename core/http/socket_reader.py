@@ -87,5 +87,5 @@ class LineReader(io.BufferedReader):
             return super().readline(size)
         line = super().readline(LINE_BYTES + 1)
         if len(line) > LINE_BYTES:
-            raise BadAnswer(msg("socket_reader.line_answer_is_too_long"))
+            raise BadAnswer(msg("socket_reader.line_too_long"))
         return line

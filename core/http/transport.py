@@ -59,7 +59,7 @@ class TooLong(Exception):
     """The answer is longer than the limit."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__(msg("transport.answer_is_longer_than_mb", limit=limit >> 20))
+        super().__init__(msg("transport.answer_too_long", limit=limit >> 20))
         self.reply: Reply | None = None
         """What was received until then, where that is worth keeping."""
 
@@ -118,7 +118,7 @@ class Transport:
         hooks, url = hooks or TransferHooks(), _as_sent(url)
         own = url_policy.origin(url) in self._own
         if key and not own:
-            raise UnsafeAddress(msg("transport.key_goes_own_provider_only"))
+            raise UnsafeAddress(msg("transport.key_for_own_provider_only"))
         session = self._session(url, guarded=not own)
         if fresh:
             session.close()
@@ -184,7 +184,7 @@ class Transport:
                 if plain and len(received) < _promised(response):
                     whole = False
                 return _reply(response, received.end()), whole
-        raise UnsafeAddress(msg("transport.address_redirects_without_end"))
+        raise UnsafeAddress(msg("transport.endless_redirects"))
 
     # ------------------------------------------------------------------------------------------------ inside
 
@@ -201,7 +201,7 @@ class Transport:
     ) -> requests.Response:
         seconds = deadline - self._clock()
         if seconds <= 0:
-            raise RequestFailed(msg("transport.time_was_up_before_was"), "none", timed_out=True)
+            raise RequestFailed(msg("transport.time_up_before_sending"), "none", timed_out=True)
         seconds_left.set(lambda: deadline - self._clock())
         try:
             return session.request(
@@ -231,7 +231,7 @@ class Transport:
             if total > limit:
                 raise TooLong(limit)
             if self._clock() > deadline:
-                raise RequestFailed(msg("transport.answer_did_not_end_in"), "all", timed_out=True)
+                raise RequestFailed(msg("transport.answer_not_ended_in_time"), "all", timed_out=True)
             if may_cancel and hooks.is_cancelled():
                 raise Cancelled
             yield piece
@@ -241,11 +241,11 @@ class Transport:
         try:
             found = url_policy.origin(url)
         except ValueError:
-            raise UnsafeAddress(msg("transport.no_http_address")) from None
+            raise UnsafeAddress(msg("transport.not_an_http_address")) from None
         if found in self._own:
             return True
         if not url_policy.is_public_host_name(found[1]):
-            raise PrivateAddress(msg("transport.lies_inside_private_network", url=public_url(url)))
+            raise PrivateAddress(msg("transport.address_is_private", url=public_url(url)))
         return False
 
     def _session(self, url: str, *, guarded: bool) -> requests.Session:
@@ -290,29 +290,29 @@ def _error_of(error: Exception, sent: BytesSent, proxy: str) -> Exception:
     """What to raise for an exception of a request: Cancelled, UnsafeAddress, ConfigError or RequestFailed."""
     if isinstance(error, requests.exceptions.InvalidSchema) and "SOCKS" in str(error):
         return ConfigError(
-            msg("transport.proxy_setting_machine_names_socks"),
-            cure=msg("transport.install_into_comfyui_python_python"),
+            msg("transport.pysocks_not_installed"),
+            cure=msg("transport.install_pysocks"),
         )
     if isinstance(error, requests.exceptions.InvalidProxyURL):
         return ConfigError(
-            msg("transport.proxy_settings_name_is_not"),
-            cure=msg("transport.should_look_like_http_proxy"),
+            msg("transport.proxy_not_an_address"),
+            cure=msg("transport.proxy_address_example"),
         )
     if isinstance(error, (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL)):
-        return UnsafeAddress(msg("transport.no_http_address"))
+        return UnsafeAddress(msg("transport.not_an_http_address"))
     if not isinstance(error, _BREAKS):
         # A host that can't be written in an address, or a header that can't be sent: found before anything leaves.
-        return UnsafeAddress(msg("transport.no_http_address"))
+        return UnsafeAddress(msg("transport.not_an_http_address"))
     if isinstance(unsafe := cause_of(error, UnsafeAddress), UnsafeAddress):
         return unsafe
     if cause_of(error, Cancelled) is not None:
         return Cancelled()
     if cause_of(error, urllib3.exceptions.LocationValueError) is not None:
-        return UnsafeAddress(msg("transport.no_http_address"))  # a part of its host is too long
+        return UnsafeAddress(msg("transport.not_an_http_address"))  # a part of its host is too long
     if isinstance(error, OSError) and "CA certificate bundle" in str(error):
         return ConfigError(
-            msg("transport.file_ca_certificates_machine_settings"),
-            cure=msg("transport.correct_requests_ca_bundle_ssl"),
+            msg("transport.ca_file_missing"),
+            cure=msg("transport.correct_ca_bundle"),
         )
     return request_failed_by(error, sent, proxy)
 
@@ -320,29 +320,29 @@ def _error_of(error: Exception, sent: BytesSent, proxy: str) -> Exception:
 def _as_sent(url: str) -> str:
     """An address exactly as it will be sent, so that what is checked is what is asked. Raises UnsafeAddress."""
     if len(url) > _LONGEST_ADDRESS:
-        raise UnsafeAddress(msg("transport.address_is_longer_than_kb", longest_address=_LONGEST_ADDRESS >> 10))
+        raise UnsafeAddress(msg("transport.address_too_long", longest_address=_LONGEST_ADDRESS >> 10))
     try:
         request = requests.PreparedRequest()
         request.prepare_url(url, None)
         return str(request.url)
     except (requests.RequestException, ValueError):
-        raise UnsafeAddress(msg("transport.no_http_address")) from None
+        raise UnsafeAddress(msg("transport.not_an_http_address")) from None
 
 
 def _redirect_target(url: str, location: str) -> str:
     """Where a redirect from `url` leads. Raises UnsafeAddress."""
     if len(location) > _LONGEST_ADDRESS:
-        raise UnsafeAddress(msg("transport.address_redirects_one_is_longer", longest_address=_LONGEST_ADDRESS >> 10))
+        raise UnsafeAddress(msg("transport.redirect_too_long", longest_address=_LONGEST_ADDRESS >> 10))
     try:
         location = location.encode("latin-1").decode("utf-8")
     except UnicodeError:
         pass  # then it is what latin-1 makes of it
     if _NOT_PRINTABLE.search(location):
-        raise UnsafeAddress(msg("transport.address_redirects_something_is_no"))
+        raise UnsafeAddress(msg("transport.redirect_not_an_address"))
     try:
         return urljoin(url, location)
     except ValueError:
-        raise UnsafeAddress(msg("transport.address_redirects_something_is_no")) from None
+        raise UnsafeAddress(msg("transport.redirect_not_an_address")) from None
 
 
 def _promised(response: requests.Response) -> int:

@@ -110,18 +110,18 @@ def checked_base_url(text: str, where: str, *, plain_http: bool = False, known_p
         scheme, host, _ = origin(url)
     except ValueError:
         raise ConfigError(
-            msg("url_policy.address_in_is_not_web", where=where),
-            cure=msg("url_policy.should_look_like_https_api"),
+            msg("url_policy.not_a_web_address", where=where),
+            cure=msg("url_policy.address_example"),
         ) from None
     if parts.username or parts.password:
         raise ConfigError(
-            msg("url_policy.address_in_has_user_name", where=where),
-            cure=msg("url_policy.remove_key_is_given_separately"),
+            msg("url_policy.address_has_user_name", where=where),
+            cure=msg("url_policy.remove_user_name"),
         )
     if scheme == "http" and not is_loopback(host) and not plain_http:
         raise ConfigError(
-            msg("url_policy.address_in_is_plain_http", where=where),
-            cure="Use https",
+            msg("url_policy.address_is_plain_http", where=where),
+            cure=msg("url_policy.use_https"),
         )
     path = prefix_of(parts.path, known_paths)
     host = f"[{host}]" if ":" in host else host

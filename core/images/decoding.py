@@ -75,15 +75,11 @@ def measure(data: bytes) -> tuple[int, int]:
     """Width and height from the header of a file. Raises UnreadablePicture, TooLarge above `MAX_PIXELS`."""
     size = claimed_size(data)
     if size is None:
-        raise UnreadablePicture(msg("decoding.bytes_are_not_picture"))
+        raise UnreadablePicture(msg("decoding.not_a_picture"))
     if max(size) > MAX_SIDE:
-        raise TooLarge(
-            msg("decoding.picture_claims_x_pixels_sides", size=size[0], size_2=size[1], max_side=f"{MAX_SIDE:,}")
-        )
+        raise TooLarge(msg("decoding.sides_too_long", width=size[0], height=size[1], max_side=f"{MAX_SIDE:,}"))
     if size[0] * size[1] > MAX_PIXELS:
-        raise TooLarge(
-            msg("decoding.picture_claims_x_pixels_are", size=size[0], size_2=size[1], max_pixels=f"{MAX_PIXELS:,}")
-        )
+        raise TooLarge(msg("decoding.too_many_pixels", width=size[0], height=size[1], max_pixels=f"{MAX_PIXELS:,}"))
     return size
 
 
@@ -97,7 +93,7 @@ def _decoded_in_process(data: bytes) -> Pixels:
             at += len(strip)
         return _oriented(out, picture.orientation)
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ...
-        raise UnreadablePicture(msg("decoding.bytes_are_not_complete_picture_2", name=type(error).__name__)) from None
+        raise UnreadablePicture(msg("decoding.picture_incomplete", reason=type(error).__name__)) from None
 
 
 def _decoded_in_child(data: bytes) -> Pixels:
@@ -147,8 +143,8 @@ def _decoded_in_child(data: bytes) -> Pixels:
         why = errors.read(300).decode("utf-8", "replace").strip().splitlines()
     if code == 2 or (code == 1 and not why):
         raise _ChildUnavailable
-    reason = why[-1] if why and code == 3 else msg("decoding.takes_too_much_memory_time")
-    raise UnreadablePicture(msg("decoding.bytes_are_not_complete_picture", reason=reason))
+    reason = why[-1] if why and code == 3 else msg("decoding.takes_too_much_memory")
+    raise UnreadablePicture(msg("decoding.picture_incomplete", reason=reason))
 
 
 def _write(pipe: Any, data: bytes) -> None:

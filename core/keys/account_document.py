@@ -42,7 +42,7 @@ def parsed(text: str) -> dict[str, Any] | str:
     """The document as a dictionary, its private key on proper lines; or what is wrong, as a clause that follows "it"."""
     plain = _unwrapped(text)
     plain = plain if plain[:1] in ("{", "[", '"') else _decoded(plain) or plain
-    problem = msg("account_document.is_not_json_document_google")
+    problem = msg("account_document.not_a_service_account")
     for attempt in (plain, _unescaped(plain), _with_straight_quotes(plain)):
         value, detail = _read(attempt)
         if isinstance(value, str):
@@ -95,11 +95,11 @@ def _read(text: str) -> tuple[Any, str]:
     if not text.startswith("{"):
         return None, ""
     where = (
-        msg("account_document.ends_too_early_so_part")
+        msg("account_document.ends_too_early")
         if ended
-        else msg("account_document.stops_being_json_at_character", position=position + 1)
+        else msg("account_document.not_json_from_character", position=position + 1)
     )
-    return None, msg("account_document.is_not_json_document_google_service", where=where)
+    return None, msg("account_document.not_a_service_account_because", where=where)
 
 
 def _from_python(text: str) -> str:

@@ -47,22 +47,22 @@ def document(text: str, source: str) -> str:
     """The document of a service account, checked and on one line. Raises ConfigError."""
     account = parsed(text)
     if isinstance(account, str):
-        raise _invalid(source, msg("google_service_account.is_api_key_google_not") if is_api_key(text) else account)
+        raise _invalid(source, msg("google_service_account.is_an_api_key") if is_api_key(text) else account)
     if account.get("type") != "service_account":
-        raise _invalid(source, msg("google_service_account.is_google_credential_another_kind"))
+        raise _invalid(source, msg("google_service_account.is_another_credential"))
     missing = [name for name in _NEEDED if not isinstance(account.get(name), str) or not account[name].strip()]
     if missing:
         raise _invalid(source, f"lacks {', '.join(missing)}")
     if "-----BEGIN" not in account["private_key"] or "-----END" not in account["private_key"]:
-        raise _invalid(source, msg("google_service_account.holds_private_key_is_not"))
+        raise _invalid(source, msg("google_service_account.private_key_incomplete"))
     if not _PROJECT.fullmatch(account["project_id"]):
-        raise _invalid(source, msg("google_service_account.names_project_id_cannot_be"))
+        raise _invalid(source, msg("google_service_account.project_id_invalid"))
     if not _is_safe_token_uri(account["token_uri"]):
-        raise _invalid(source, msg("google_service_account.names_token_uri_is_no"))
+        raise _invalid(source, msg("google_service_account.token_uri_not_https"))
     if not _google_auth_installed():
         raise ConfigError(
-            msg("google_service_account.google_service_accounts_need_python"),
-            cure=msg("google_service_account.install_into_comfyui_python_m", executable=sys.executable),
+            msg("google_service_account.google_auth_not_installed"),
+            cure=msg("google_service_account.install_google_auth", executable=sys.executable),
         )
     return json.dumps({"type": "service_account", **{name: account[name] for name in _NEEDED}})
 
@@ -114,7 +114,7 @@ def _new_credentials(account: str, source: str) -> Any:
     try:
         return service_account.Credentials.from_service_account_info(json.loads(account), scopes=[SCOPE])
     except Exception:  # whatever the parsers of keys raise; their words may hold pieces of it
-        raise _invalid(source, msg("google_service_account.holds_private_key_cannot_be")) from None
+        raise _invalid(source, msg("google_service_account.private_key_unreadable")) from None
 
 
 def _refresh(credentials: Any, address: str, source: str, label: str, proxy: str, ca_bundle: str) -> None:
@@ -125,8 +125,8 @@ def _refresh(credentials: Any, address: str, source: str, label: str, proxy: str
     try:
         credentials.refresh(request)
     except exceptions.TransportError:
-        cure = request.cure or msg("google_service_account.check_internet_connection_proxy_firewall")
-        what = msg("google_service_account.could_not_be_asked_for", label=label, problem=request.problem)
+        cure = request.cure or msg("google_service_account.check_internet_connection")
+        what = msg("google_service_account.token_request_failed", label=label, problem=request.problem)
         raise failure(Fault(request.kind, cure=cure), label, "no", what=what) from None
     except Exception as error:  # RefreshError; or anything, where google-auth is given a web page
         raise _token_error(error, request.status, source, label) from None
@@ -176,7 +176,7 @@ class _TokenRequest:
 
     def _send(self, url: str, method: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
         if url != self._address:
-            raise UnsafeAddress(msg("google_service_account.google_auth_asked_for_another"))
+            raise UnsafeAddress(msg("google_service_account.unexpected_token_address"))
         form = Body((Raw(body),), "application/x-www-form-urlencoded") if body else None
         return self._transport.send(
             method, url, headers=headers, body=form, deadline=self._deadline, limit=_ANSWER_BYTES
@@ -195,19 +195,19 @@ def _token_error(error: Exception, status: int, source: str, label: str) -> Nano
     said = next((each for each in error.args if isinstance(each, dict)), {})
     words = redact("; ".join(str(said[name]) for name in ("error", "error_description") if said.get(name)))
     if status < 400:
-        what = msg("google_service_account.token_address_in_gave_something", source=source)
+        what = msg("google_service_account.token_answer_invalid", source=source)
         return failure(Fault("unreadable", words, status), label, "no", what=what)
     if status >= 500 or status in (408, 429):
         return failure(
             Fault("busy", words, status),
             label,
             "no",
-            what=msg("google_service_account.could_not_give_token", label=label),
+            what=msg("google_service_account.no_token_given", label=label),
         )
     return KeyRefused(
-        msg("google_service_account.gives_no_token_for_service", label=label, source=source, status=status)
+        msg("google_service_account.token_refused", label=label, source=source, status=status)
         + (f": {words}" if words else ""),
-        cure=msg("google_service_account.check_account_key_still_exist"),
+        cure=msg("google_service_account.check_account_and_clock"),
         status=status,
     )
 
@@ -229,6 +229,6 @@ def _google_auth_installed() -> bool:
 
 def _invalid(source: str, what: str) -> ConfigError:
     return ConfigError(
-        msg("google_service_account.key_in", source=source, what=what),
-        cure=msg("google_service_account.should_be_json_key_service"),
+        msg("google_service_account.key_has_problem", source=source, what=what),
+        cure=msg("google_service_account.service_account_key_expected"),
     )

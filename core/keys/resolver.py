@@ -50,14 +50,14 @@ class KeyResolver:
         found = find_key(spec, profile, self._settings.environ)
         if found is not None and self._address_changed_in_settings(spec):
             return msg(
-                "resolver.key_in_is_not_sent",
+                "resolver.key_not_for_settings_address",
                 source=found.source,
                 base_url=spec.base_url,
                 variable=variable(spec.id, "BASE_URL"),
             )
         if stored is None:
             return ""
-        return msg("resolver.stored_key_was_entered_for", provider=spec.label)
+        return msg("resolver.key_for_another_address", provider=spec.label)
 
     def collides_with_other_provider(self, spec: ProviderSpec, profile: str) -> bool:
         """Whether a profile's variable is that of another provider's key: `v2` of apiframe, and apiframe_v2."""

@@ -68,7 +68,7 @@ def find_key(
             return _checked_key(spec, _file(environ[f"{name}_FILE"].strip(), f"{name}_FILE"), f"{name}_FILE")
     kept = store(spec.id, profile) if store else None
     if kept:
-        return _checked_key(spec, kept, msg("sources.key_store"))
+        return _checked_key(spec, kept, msg("sources.key_store_name"))
     shared = spec.shared_env_vars if allow_shared and profile == "default" else ()
     found = next((_checked_key(spec, environ[name], name) for name in shared if environ.get(name, "").strip()), None)
     if found is None and sibling_problem is not None and allow_shared:
@@ -99,18 +99,18 @@ def _sibling_problem(spec: ProviderSpec, key: str, source: str) -> ConfigError |
     """The error for a key from `source` that by its prefix belongs to the provider's sibling; None for any other key."""
     if spec.sibling_key_prefix and key.startswith(spec.sibling_key_prefix):
         why = msg(
-            "sources.begins_with_as_keys_do", sibling_key_prefix=spec.sibling_key_prefix, key_sibling=spec.key_sibling
+            "sources.looks_like_sibling_key", sibling_key_prefix=spec.sibling_key_prefix, key_sibling=spec.key_sibling
         )
     elif spec.key_prefix and not key.startswith(spec.key_prefix):
         why = msg(
-            "sources.does_not_begin_with_as", key_prefix=spec.key_prefix, spec=spec.id, key_sibling=spec.key_sibling
+            "sources.prefix_of_key_missing", key_prefix=spec.key_prefix, spec=spec.id, key_sibling=spec.key_sibling
         )
     else:
         return None
     return ConfigError(
-        msg("sources.key_in_is_not_sent", source=source, why=why, provider=spec.label),
+        msg("sources.key_not_sent", source=source, why=why, provider=spec.label),
         cure=msg(
-            "sources.choose_provider_put_key_into",
+            "sources.choose_sibling_provider",
             key_sibling=spec.key_sibling,
             spec=spec.id,
             variable=variable(spec.id, "API_KEY"),
@@ -130,21 +130,21 @@ def cleaned(text: str, source: str) -> str:
     key = without_assignment(unquoted(without_assignment(text)))
     key = unquoted(re.sub(r"(?i)^(authorization\s*:\s*)?(bearer|key)(\s+|$)", "", key))
     if not key:
-        raise ConfigError(msg("sources.key_in_is_empty", source=source), cure=msg("sources.paste_key_there"))
+        raise ConfigError(msg("sources.key_is_empty", source=source), cure=msg("sources.paste_key_there"))
     if key.startswith("{") and '"' in key:
         raise ConfigError(
-            msg("sources.what_holds_is_json_document", source=source),
-            cure=msg("sources.paste_key_alone_google_service"),
+            msg("sources.key_is_json_document", source=source),
+            cure=msg("sources.service_accounts_belong_to_vertex"),
         )
     if "\n" in key or "\r" in key:
         raise ConfigError(
-            msg("sources.what_holds_has_several_lines", source=source),
-            cure=msg("sources.paste_key_alone_without_what"),
+            msg("sources.key_has_several_lines", source=source),
+            cure=msg("sources.paste_key_alone"),
         )
     if len(key) > _MAX or any(not 0x21 <= ord(c) <= 0x7E for c in key):
         raise ConfigError(
-            msg("sources.key_in_has_invisible_foreign", source=source),
-            cure=msg("sources.paste_again_from_provider_page"),
+            msg("sources.key_has_invisible_characters", source=source),
+            cure=msg("sources.paste_from_provider_page"),
         )
     return key
 
@@ -154,9 +154,9 @@ def checked_profile(profile: str) -> str | None:
     compact = profile.strip()
     long_token = len(compact) >= 20 and any(c.isdigit() for c in compact) and any(c.isalpha() for c in compact)
     if len(compact) >= 12 and _KEY_LIKE.search(compact) or long_token:
-        return msg("sources.profile_looks_like_api_key")
+        return msg("sources.profile_looks_like_key")
     if not PROFILE.fullmatch(profile):
-        return msg("sources.profile_name_has_1_32")
+        return msg("sources.profile_name_invalid")
     return None
 
 
@@ -167,12 +167,12 @@ def _file(path: str, name: str) -> str:
     except OSError as error:
         reason = error.strerror or type(error).__name__
     except (ValueError, RuntimeError):  # a null byte; the home of a user that there is not
-        reason = msg("sources.is_no_path")
+        reason = msg("sources.not_a_path")
     else:
         return _text(data, name)
     raise ConfigError(
-        msg("sources.file_names_cannot_be_read", name=name, reason=reason),
-        cure=msg("sources.correct_path_permissions"),
+        msg("sources.key_file_unreadable", name=name, reason=reason),
+        cure=msg("sources.correct_path"),
     )
 
 
@@ -180,6 +180,4 @@ def _text(data: bytes, name: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ConfigError(
-            msg("sources.file_names_is_not_text", name=name), cure=msg("sources.should_hold_key_alone")
-        ) from None
+        raise ConfigError(msg("sources.key_file_not_text", name=name), cure=msg("sources.must_hold_key_only")) from None

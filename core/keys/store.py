@@ -71,7 +71,7 @@ class KeyStore:
     def put(self, provider: str, profile: str, key: str, base_url: str, spec: ProviderSpec | None = None) -> None:
         """Keeps a key for the origin of `base_url`. `spec` says what its keys look like. Raises ConfigError."""
         if not PROFILE.fullmatch(profile):
-            raise ConfigError(msg("store.profile_name_has_1_32"))
+            raise ConfigError(msg("store.profile_name_invalid"))
         value = key_for(spec, key, "the field") if spec else cleaned(key, "the field")
         entry = {"key": value, "origin": origin_of(base_url), "added": self._clock()}
 
@@ -122,8 +122,8 @@ class KeyStore:
             data = read_object(self.file)
         except Damaged as error:
             raise ConfigError(
-                msg("store.stored_keys_cannot_be_read", error=error, file=self.file.name),
-                cure=msg("store.correct_delete_file_enter_keys"),
+                msg("store.keys_unreadable", error=error, file=self.file.name),
+                cure=msg("store.correct_or_delete_file"),
             ) from None
         for name in ("keys", "tests"):
             if not isinstance(data.get(name), dict):
@@ -139,8 +139,8 @@ class KeyStore:
                 data["version"] = VERSION
                 private_files.write(self.file, json.dumps(data, indent=1).encode())
         except (OSError, Timeout) as error:
-            why = getattr(error, "strerror", None) or msg("store.another_process_holds")
+            why = getattr(error, "strerror", None) or msg("store.locked_by_process")
             raise ConfigError(
-                msg("store.stored_keys_cannot_be_written", why=why),
-                cure=msg("store.make_pack_data_folder_writable"),
+                msg("store.keys_not_writable", why=why),
+                cure=msg("store.make_folder_writable"),
             ) from None

@@ -55,7 +55,7 @@ class CallSteps:
                     .values(state="sent", call=call, place=index, sent=now, attempts=picture.c.attempts + 1)
                 )
                 if changed.rowcount != 1:
-                    raise ledger_failed(msg("call_steps.journal_no_longer_holds_reservation"))
+                    raise ledger_failed(msg("call_steps.reservation_lost_not_sent"))
 
     def mark_retryable(self, fingerprints: Sequence[str]) -> None:
         """See `Journal.mark_retryable`."""
@@ -81,7 +81,7 @@ class CallSteps:
             held.file, held.size = self._results.write_incoming(held.uid, data), len(data)
         except OSError as error:
             raise ledger_failed(
-                msg("call_steps.folder_cannot_be_written", folder=self._results.folder, error=error.strerror or error)
+                msg("call_steps.folder_not_writable", folder=self._results.folder, error=error.strerror or error)
             ) from None
 
     def reader(self, fingerprint: str) -> Callable[[], bytes]:
@@ -174,7 +174,7 @@ class CallSteps:
                 row = {**held.reserved_row, "state": "sent", "sent": self._clock()}
                 connection.execute(insert(picture), [row])
         if queries.update_rows(connection, uids, **values) != len(uids):
-            raise ledger_failed(msg("call_steps.journal_no_longer_knows_picture"))
+            raise ledger_failed(msg("call_steps.picture_not_in_journal"))
 
     def _end(
         self,

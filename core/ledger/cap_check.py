@@ -15,7 +15,7 @@ from ..errors.messages import msg
 from .schema import picture
 from .types import Reservation, RunContext, dollars, micros
 
-_PERIODS = {"run": msg("cap_check.in_run"), "day": "today", "month": "this month"}
+_PERIODS = {"run": msg("cap_check.per_run"), "day": msg("cap_check.today"), "month": msg("cap_check.this_month")}
 
 
 def check(
@@ -67,10 +67,10 @@ def _over(reservations: Sequence[Reservation], period: str, cap: float, spent: i
     terms = " + ".join(f"{count} x {price(amount)}" for amount, count in sorted(prices.items()))
     what = f"{terms} = {price(total)}"
     if spent:
-        what += msg("cap_check.are_spent_reserved", price=price(spent), periods=_PERIODS[period])
+        what += msg("cap_check.spent_or_reserved", price=price(spent), periods=_PERIODS[period])
     limit = price(micros(cap)).removesuffix(".00")
     name = f"NANO_BANANA_CAP_{period.upper()}"
     return OverCap(
-        msg("cap_check.your_cap_per_is", what=what, period=period, limit=limit),
-        cure=msg("cap_check.raise_in_settings_nano_banana", name=name),
+        msg("cap_check.over_cap", what=what, period=period, limit=limit),
+        cure=msg("cap_check.how_to_raise_cap", name=name),
     )

@@ -59,7 +59,7 @@ class StalledRows:
             self._end(row, state="refused", reason="ComfyUI ended", counted=0)
             return "reserved"
         if row.state == "sent":
-            self._end(row, state="unknown", reason=msg("claims.comfyui_ended_while_answer_was"))
+            self._end(row, state="unknown", reason=msg("claims.comfyui_ended_before_answer"))
         return "unresolved"
 
     def release(self) -> None:

@@ -98,10 +98,10 @@ class Database:
             if any(sign in message for sign in _DAMAGED):
                 # The next use opens the file again, and sets it aside where it is damaged.
                 self.close()
-            raise ledger_failed(msg("database.journal_cannot_be_used", file=self.file, message=message)) from None
+            raise ledger_failed(msg("database.journal_not_usable", file=self.file, error=message)) from None
         except OSError as error:
             raise ledger_failed(
-                msg("database.journal_cannot_be_used_2", file=self.file, error=error.strerror or error)
+                msg("database.journal_not_usable", file=self.file, error=error.strerror or error)
             ) from None
 
     def _ensure_open(self) -> Engine:
@@ -113,7 +113,7 @@ class Database:
             with private_files.lock(self.file.with_name(f"{self.file.name}.lock"), BUSY_SECONDS):
                 self._engine = self._open()
         except Timeout:
-            raise ledger_failed(msg("database.journal_is_being_opened_by", file=self.file)) from None
+            raise ledger_failed(msg("database.journal_locked_by_process", file=self.file)) from None
         self._inode = _inode(self.file)
         return self._engine
 
@@ -135,7 +135,7 @@ class Database:
                     found = self._rebuild(connection, set_aside)
                     connection.exec_driver_sql("COMMIT")
                     if found:
-                        self._notify(msg("database.journal_was_rebuilt_from_results", found=found))
+                        self._notify(msg("database.journal_rebuilt_from_results", found=found))
         except BaseException:
             engine.dispose()
             if fresh:
@@ -169,7 +169,7 @@ class Database:
                 )
             file.rename(target)
             moved.append(target)
-        self._notify(msg("database.journal_was_set_aside_as", problem=problem, moved=moved[0].name))
+        self._notify(msg("database.journal_set_aside", problem=problem, moved=moved[0].name))
         return moved[:1]
 
     def _notify(self, text: str) -> None:
@@ -195,14 +195,14 @@ def _inode(file: Path) -> int:
 def _problem(file: Path) -> str:
     """Why a journal can't be used; "" when it can. Raises OSError, and sqlite3.Error for faults that are not the file's."""
     if not file.is_file() and not file.is_dir():
-        raise OSError(errno.EINVAL, msg("database.is_no_file"))  # opening a pipe would block for ever
+        raise OSError(errno.EINVAL, msg("database.not_a_file"))  # opening a pipe would block for ever
     with file.open("rb"):
         pass  # a missing permission is no damage
     connection = sqlite3.connect(file, timeout=BUSY_SECONDS)
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > schema.newest():
-            return msg("database.is_version_pack_knows_up", version=version, newest=schema.newest())
+            return msg("database.version_too_new", version=version, newest=schema.newest())
         answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if answer != "ok":
             return "is damaged"
@@ -210,7 +210,7 @@ def _problem(file: Path) -> str:
             for table in schema.metadata.sorted_tables:
                 names = {row[1] for row in connection.execute(f"PRAGMA table_info({table.name})")}
                 if version == schema.newest() and not names >= set(table.columns.keys()):
-                    return msg("database.lacks_part_table", table=table.name)
+                    return msg("database.table_incomplete", table=table.name)
         return ""
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError) and not any(sign in str(error) for sign in _DAMAGED):

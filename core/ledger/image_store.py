@@ -71,7 +71,7 @@ class ImageStore:
                     connection, self._results, extra, name, len(data), self._clock(), text=text, was_read=True
                 )
         except OSError as error:
-            raise ledger_failed(msg("image_store.extra_picture_could_not_be", error=error.strerror or error)) from None
+            raise ledger_failed(msg("image_store.extra_picture_not_written", error=error.strerror or error)) from None
         self.finalize_file(uid, name)
         self._eviction.add(len(data))
 

@@ -20,15 +20,15 @@ def unresolved_error(charges: Sequence[UnresolvedCharge], *, kept: bool = False)
     pictures = "its picture" if count == 1 else "their pictures"
     return Unresolved(
         msg(
-            "ledger.for_may_have_been_charged",
+            "ledger.requests_may_be_charged",
             requests=requests,
             pictures=pictures,
             usd=f"{usd:.2f}",
             listed=_listed(charges),
         ),
         charged="maybe",
-        money=msg("ledger.time_nothing_was_sent"),
-        cure=(msg("ledger.read_again_looks_into_kept") if kept else "") + msg("ledger.queue_again_within_hour_pay"),
+        money=msg("ledger.nothing_sent_this_time"),
+        cure=(msg("ledger.read_again_is_free") if kept else "") + msg("ledger.queue_again_to_pay"),
     )
 
 
@@ -36,7 +36,7 @@ def acknowledged_notice(charges: Sequence[UnresolvedCharge]) -> str:
     """The notice about pictures that are sent although an earlier request may have been charged."""
     count, usd = _sum(charges)
     requests = "1 earlier request" if count == 1 else f"{count} earlier requests"
-    return msg("ledger.sent_again_although_may_have", requests=requests, usd=f"{usd:.2f}", listed=_listed(charges))
+    return msg("ledger.sent_again_despite_charge", requests=requests, usd=f"{usd:.2f}", listed=_listed(charges))
 
 
 def _sum(charges: Sequence[UnresolvedCharge]) -> tuple[int, float]:

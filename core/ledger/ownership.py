@@ -124,5 +124,5 @@ class Ownership:
                     self._liveness = LivenessLock(self._home / "owners")
                 except (OSError, TimeoutError) as error:
                     why = getattr(error, "strerror", None) or error
-                    raise ledger_failed(msg("ownership.pack_data_folder_cannot_be", home=self._home, why=why)) from None
+                    raise ledger_failed(msg("ownership.data_folder_not_writable", home=self._home, why=why)) from None
             return self._liveness

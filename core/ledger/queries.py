@@ -82,7 +82,7 @@ def stored_notices(row: Row[Any]) -> tuple[str, ...]:
 def unresolved_charge(row: Row[Any]) -> UnresolvedCharge:
     reason = row.reason
     if row.state in ("accepted", "answered"):
-        reason = msg("queries.can_be_had_for_nothing", profile=row.profile)
+        reason = msg("queries.free_with_same_key", profile=row.profile)
     return UnresolvedCharge(
         row.uid, row.provider, row.model, row.sent or row.created, dollars(row.counted), reason, row.call
     )

@@ -67,19 +67,19 @@ class Results:
             free = shutil.disk_usage(self.folder).free
         except OSError as error:
             raise ledger_failed(
-                msg("results.folder_for_results_cannot_be", folder=self.folder, error=error.strerror or error)
+                msg("results.results_folder_not_usable", folder=self.folder, error=error.strerror or error)
             ) from None
         needed = ROOM_BYTES + pictures * ROOM_PER_PICTURE
         if free < needed:
             raise ledger_failed(
                 msg(
-                    "results.there_is_too_little_free",
+                    "results.too_little_free_space",
                     pictures=pictures,
                     folder=self.folder,
                     free=free >> 20,
                     needed=needed >> 20,
                 ),
-                cure=msg("results.free_some_space_name_another"),
+                cure=msg("results.free_space_or_other_folder"),
             )
 
     def write_incoming(self, uid: str, data: bytes) -> str:
@@ -225,12 +225,7 @@ def _json(facts: dict[str, Any]) -> str:
 def _write(file: Path, name: str, *facts_json: str) -> None:
     """Writes a sidecar; `facts_json`: the facts of each of its pictures."""
     private_files.make_folder(file.parent)
-    text = msg(
-        "results.version_file_pictures",
-        sidecar_version=SIDECAR_VERSION,
-        dumps=json.dumps(name),
-        facts_json=", ".join(facts_json),
-    )
+    text = f'{{"version": {SIDECAR_VERSION}, "file": {json.dumps(name)}, "pictures": [{", ".join(facts_json)}]}}'
     # A lone surrogate is written as its JSON escape.
     with private_files.replacing(file) as stream:
         stream.write(text.encode("utf-8", "backslashreplace"))

@@ -152,7 +152,7 @@ def ledger_failed(what: str, cure: str = "") -> LedgerFailed:
     """The error for a journal or a folder that can't be used. Nothing more is sent."""
     return LedgerFailed(
         what,
-        cure=cure or msg("types.free_some_space_make_pack"),
+        cure=cure or msg("types.free_space_or_other_folder"),
     )
 
 

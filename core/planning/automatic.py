@@ -53,15 +53,15 @@ class AutomaticChoice:
                     raise
                 reasons.append(error.reason)
                 if error.kind == "config":
-                    invalid.append(msg("automatic.was_passed_over", provider=spec.label, reason=error.reason))
+                    invalid.append(msg("automatic.provider_passed_over", provider=spec.label, reason=error.reason))
                     without_key += self._without_key(spec, choice)
         if able:
             notices.extend(invalid)
             return [*able, *without_key]
         if reasons:
             raise Impossible(
-                msg("automatic.no_provider_with_key_on") + " ".join(reasons),
-                cure=msg("automatic.change_request_add_key_for"),
+                msg("automatic.no_provider_can_do_this") + " ".join(reasons),
+                cure=msg("automatic.change_request_or_add_key"),
             )
         raise self._no_key_error(choice.profile)
 
@@ -103,6 +103,6 @@ class AutomaticChoice:
         example = variables(with_keys[0])[0] if with_keys else ""
         profile_text = "" if profile == "default" else msg("automatic.with_profile", profile=profile)
         return ConfigError(
-            msg("automatic.no_provider_has_key_on", profile_text=profile_text),
-            cure=msg("automatic.put_one_into_environment_for", example=example, names=names),
+            msg("automatic.no_provider_has_key", profile_text=profile_text),
+            cure=msg("automatic.where_to_put_key", example=example, names=names),
         )

@@ -53,16 +53,16 @@ def has_too_many(choice: ProviderChoice) -> bool:
 def problem_with(choice: ProviderChoice) -> str | None:
     """What is wrong with the values themselves, on any machine; None when nothing is."""
     if has_too_many(choice):
-        return msg("choice.more_than_providers_stand_one", most_providers=MOST_PROVIDERS)
+        return msg("choice.too_many_fallbacks", most_providers=MOST_PROVIDERS)
     bad_profile = checked_profile(choice.profile)
     if bad_profile:
         return bad_profile
     override = choice.model_override
     if override:
         if choice.provider == AUTO:
-            return msg("choice.model_override_needs_named_provider")
+            return msg("choice.model_override_needs_provider")
         if not _OVERRIDE.fullmatch(override) or ".." in override or "//" in override or override.endswith("/"):
-            return msg("choice.model_override_is_provider_model")
+            return msg("choice.model_override_malformed")
         if len(override) > 200:
-            return msg("choice.model_override_is_too_long")
+            return msg("choice.model_override_too_long")
     return None

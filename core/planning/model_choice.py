@@ -16,8 +16,10 @@ def model_of(spec: ProviderSpec, choice: ProviderChoice) -> Model:
     model = spec.model(choice.model) or spec.model(spec.retired.get(choice.model, choice.model))
     if model is None:
         raise Impossible(
-            msg("model_choice.has_no_model", provider=spec.label, model=choice.model[:60]),
-            cure=f"It has: {RECOMMENDED}, {', '.join(model.name for model in spec.models)}",
+            msg("model_choice.unknown_model_at_provider", provider=spec.label, model=choice.model[:60]),
+            cure=msg(
+                "model_choice.models_are", models=", ".join((RECOMMENDED, *(model.name for model in spec.models)))
+            ),
         )
     return model
 
@@ -35,9 +37,9 @@ def family_of(name: str, specs: Iterable[ProviderSpec]) -> tuple[str, tuple[str,
     for spec in known:
         model = spec.model(spec.retired.get(name, ""))
         if model:
-            return model.family, (msg("model_choice.model_has_been_retired_takes", name=name, model=model.name),)
+            return model.family, (msg("model_choice.model_retired", name=name, model=model.name),)
     raise Impossible(
-        msg("model_choice.model_is_not_known_here", name=name[:60]),
+        msg("model_choice.unknown_model", name=name[:60]),
         cure=msg("model_choice.choose_another_model", recommended=RECOMMENDED),
     )
 
@@ -47,14 +49,14 @@ def retirement_notices(spec: ProviderSpec, model: Model, choice: ProviderChoice)
     notices = []
     if choice.model in spec.retired and spec.model(choice.model) is None and not choice.model_override:
         notices.append(
-            msg("model_choice.has_retired_takes_place", provider=spec.label, model=choice.model, model_2=model.name)
+            msg("model_choice.model_retired_at_provider", provider=spec.label, model=choice.model, successor=model.name)
         )
     successor = spec.model(spec.retired.get(choice.model_override, ""))
     if choice.model_override and successor:
         ids = [each.model_id for each in (successor.generate, successor.edit) if each]
         notices.append(
             msg(
-                "model_choice.model_override_is_id_has",
+                "model_choice.model_override_retired",
                 model_override=choice.model_override,
                 provider=spec.label,
                 ids=ids[0],

@@ -88,23 +88,24 @@ def negotiate(
     capabilities = model.capabilities(request.operation)
     if capabilities is None:
         can = [other.name for other in spec.models if other.capabilities(request.operation)]
-        verb = "edit pictures" if request.operation == "edit" else msg("negotiate.make_pictures_from_text_alone")
         raise _impossible(
-            f"{model.name} at {spec.label} can't {verb}",
-            msg("negotiate.models_can", can=", ".join(can)) if can else msg("negotiate.choose_another_provider"),
+            msg("negotiate.cannot_edit", model=model.name, provider=spec.label)
+            if request.operation == "edit"
+            else msg("negotiate.cannot_make_from_text", model=model.name, provider=spec.label),
+            msg("negotiate.models_that_can", can=", ".join(can)) if can else msg("negotiate.choose_another_provider"),
         )
     if not request.prompt.strip():
-        raise _impossible(msg("negotiate.prompt_is_empty"), msg("negotiate.write_what_picture_should_show"))
+        raise _impossible(msg("negotiate.prompt_is_empty"), msg("negotiate.write_a_prompt"))
     if capabilities.max_prompt and len(request.prompt) > capabilities.max_prompt:
         raise _impossible(
             msg(
-                "negotiate.prompt_has_characters_at_takes",
+                "negotiate.prompt_too_long",
                 prompt=len(request.prompt),
                 model=model.name,
                 provider=spec.label,
                 max_prompt=capabilities.max_prompt,
             ),
-            msg("negotiate.shorten_choose_another_provider"),
+            msg("negotiate.shorten_or_choose_another"),
         )
     ratio, ratio_notice = _ratio(request, spec, model, capabilities)
     resolution = _resolution(request, spec, model, capabilities)
@@ -119,7 +120,7 @@ def negotiate(
         notices.insert(0, ratio_notice)
     sends_seed = "seed" in options_of(spec, request.operation, capabilities)
     if request.seed and not sends_seed:
-        notices.append(msg("negotiate.seed_was_not_sent_takes", provider=spec.label, model=model.name))
+        notices.append(msg("negotiate.seed_not_sent", provider=spec.label, model=model.name))
     effective = resolution or capabilities.fixed_resolution or capabilities.default_resolution
     usd = None if override or model.price is None else model.price.usd_for(effective)
     return ResolvedRequest(
@@ -147,12 +148,12 @@ def _negotiate_options(
         possible = supported.get(option)
         if option not in supported:
             notices.append(
-                msg("negotiate.was_left_out_has_no", name=_name(option), provider=spec.label, model=model.name)
+                msg("negotiate.option_not_supported", name=_name(option), provider=spec.label, model=model.name)
             )
         elif possible is not None and str(value) not in possible:
             notices.append(
                 msg(
-                    "negotiate.was_left_out_only_has",
+                    "negotiate.option_value_not_supported",
                     name=_name(option),
                     value=value,
                     provider=spec.label,
@@ -194,7 +195,7 @@ def _ratio(request: Request, spec: ProviderSpec, model: Model, capabilities: Cap
     if wanted != "auto":
         if wanted not in capabilities.ratios:
             raise _impossible(
-                msg("negotiate.at_has_no_aspect_ratio", model=model.name, provider=spec.label, wanted=wanted),
+                msg("negotiate.aspect_ratio_not_supported", model=model.name, provider=spec.label, wanted=wanted),
                 f"Possible: auto, {', '.join(capabilities.ratios)}",
             )
         return wanted, ""
@@ -208,7 +209,7 @@ def _ratio(request: Request, spec: ProviderSpec, model: Model, capabilities: Cap
         return "", ""  # there is nothing to choose from
     first = request.references[0]
     nearest = nearest_ratio(first.width, first.height, capabilities.ratios)
-    return nearest, msg("negotiate.aspect_ratio_auto_was_sent", nearest=nearest, width=first.width, height=first.height)
+    return nearest, msg("negotiate.auto_aspect_ratio_sent", nearest=nearest, width=first.width, height=first.height)
 
 
 def _resolution(request: Request, spec: ProviderSpec, model: Model, capabilities: Capabilities) -> str:
@@ -217,7 +218,7 @@ def _resolution(request: Request, spec: ProviderSpec, model: Model, capabilities
         return ""
     if wanted not in capabilities.all_resolutions:
         raise _impossible(
-            msg("negotiate.at_cannot_make_pictures", model=model.name, provider=spec.label, wanted=wanted),
+            msg("negotiate.picture_size_not_supported", model=model.name, provider=spec.label, wanted=wanted),
             f"Possible: {', '.join(('auto', *capabilities.all_resolutions))}",
         )
     return wanted
@@ -226,17 +227,17 @@ def _resolution(request: Request, spec: ProviderSpec, model: Model, capabilities
 def _count_references(request: Request, spec: ProviderSpec, model: Model, capabilities: Capabilities) -> None:
     count = len(request.references)
     if request.operation == "edit" and count == 0:
-        raise _impossible(msg("negotiate.there_is_no_image_edit"), "Connect image_1")
+        raise _impossible(msg("negotiate.no_image_to_edit"), "Connect image_1")
     if count > capabilities.max_references:
         raise _impossible(
             msg(
-                "negotiate.reference_images_are_too_many",
+                "negotiate.too_many_references",
                 count=count,
                 model=model.name,
                 provider=spec.label,
                 max_references=capabilities.max_references,
             ),
-            msg("negotiate.connect_fewer_images_shorten_batches"),
+            msg("negotiate.connect_fewer_images"),
         )
 
 

@@ -24,9 +24,9 @@ def encode_references(
     notices: list[str] = []
     flatten = not spec.takes_alpha
     if flatten and any(picture.has_alpha for picture in pictures):
-        notices.append(msg("references.transparency_references_was_laid_on", provider=spec.label))
+        notices.append(msg("references.provider_takes_no_transparency", provider=spec.label))
     if reference_format == "jpeg" and any(picture.has_alpha for picture in pictures):
-        notices.append(msg("references.transparency_references_was_laid_on_white"))
+        notices.append(msg("references.jpeg_has_no_transparency"))
     files = [
         picture.encoded("jpeg" if reference_format == "jpeg" else _lossless(picture, spec), flatten=flatten)
         for picture in pictures
@@ -34,15 +34,15 @@ def encode_references(
     for index in _to_shrink(files, spec):
         number = f"reference {index + 1}"
         if reference_format == "lossless":
-            raise _too_large(msg("references.has_as_lossless_file", number=number, mb=_mb(files[index])), spec)
+            raise _too_large(msg("references.lossless_size", number=number, mb=_mb(files[index])), spec)
         if files[index].format != "jpeg" and "jpeg" in spec.reference_formats:
             smaller = pictures[index].encoded("jpeg", flatten=True)
             notices.append(
                 msg(
-                    "references.was_sent_as_jpeg_quality",
+                    "references.sent_as_jpeg",
                     number=number,
-                    mb=_mb(smaller),
-                    mb_2=_mb(files[index]),
+                    jpeg_mb=_mb(smaller),
+                    lossless_mb=_mb(files[index]),
                     provider=spec.label,
                     limit=_limit(spec),
                 )
@@ -52,7 +52,7 @@ def encode_references(
         any(len(file.data) > spec.max_reference_bytes for file in files)
         or _total_bytes(files, spec) > spec.max_request_bytes
     ):
-        raise _too_large(msg("references.references_are_too_large_even"), spec)
+        raise _too_large(msg("references.too_large_even_as_jpeg"), spec)
     return files, notices
 
 
@@ -84,7 +84,7 @@ def _total_bytes(files: Sequence[Encoded], spec: ProviderSpec) -> int:
 
 def _limit(spec: ProviderSpec) -> str:
     return msg(
-        "references.mb_picture_mb_in_all",
+        "references.size_limits",
         max_reference_bytes=spec.max_reference_bytes // 1000000,
         max_request_bytes=spec.max_request_bytes // 1000000,
     )
@@ -96,6 +96,6 @@ def _mb(file: Encoded) -> str:
 
 def _too_large(what: str, spec: ProviderSpec) -> Impossible:
     return Impossible(
-        msg("references.takes_up", what=what, provider=spec.label, limit=_limit(spec)),
-        cure=msg("references.scale_images_down_first_send"),
+        msg("references.over_size_limit", what=what, provider=spec.label, limit=_limit(spec)),
+        cure=msg("references.scale_down_or_send_fewer"),
     )

@@ -77,7 +77,7 @@ class ProviderResolver:
             except NanoBananaError as error:
                 if not index:
                     raise
-                notices.append(msg("resolver.fallback_was_skipped", provider=link.provider, reason=error.reason))
+                notices.append(msg("resolver.fallback_skipped", provider=link.provider, reason=error.reason))
         free = all(each.target.spec.local for each in targets)
         terms = Terms(Caps() if free else self.settings.caps, self.settings.resends, self.settings.project)
         return Plan(tuple(targets), tuple(notices), tuple(store_only), terms, refusal)
@@ -150,9 +150,9 @@ class ProviderResolver:
             used = found[0].target
             notices.append(
                 msg(
-                    "resolver.has_no_key_on_machine",
+                    "resolver.other_provider_used",
                     provider=spec.label,
-                    provider_2=used.spec.label,
+                    used_provider=used.spec.label,
                     model=used.model.name,
                 )
             )

@@ -56,7 +56,7 @@ def successor_of(candidate: Candidate, requests: Sequence[Request]) -> Candidate
     except Impossible as error:
         raise Impossible(
             msg(
-                "successor.no_longer_knows_successor_cannot",
+                "successor.successor_cannot_do_this",
                 provider=target.spec.label,
                 model=target.model.name,
                 model_id=resolved[0].model_id,
@@ -86,7 +86,7 @@ def successor_notice(old: Candidate, new: Candidate) -> str:
         f"{new.target.model.name} ({new.resolved[0].model_id})",
     )
     return msg(
-        "successor.no_longer_knows_successor_is",
+        "successor.successor_asked_instead",
         provider=old.target.spec.label,
         before=before,
         after=after,

@@ -32,10 +32,10 @@ class Targets:
     def spec(self, provider: str) -> ProviderSpec:
         """The spec of a provider by its id. Raises Impossible."""
         if provider not in self.specs:
-            raise Impossible(
-                msg("targets.provider_is_not_known_here", provider=provider[:40]),
-                cure=". ".join((f"Known are: {', '.join((AUTO, *self.specs))}", *self._file_errors)),
-            )
+            cure = msg("targets.known_providers", providers=", ".join((AUTO, *self.specs)))
+            for error in self._file_errors:
+                cure = cure + ". " + error
+            raise Impossible(msg("targets.unknown_provider", provider=provider[:40]), cure=cure)
         return self.specs[provider]
 
     def target(
@@ -61,7 +61,7 @@ class Targets:
         """Its address on this machine. Starts the local simulator where it is asked for. Raises ConfigError."""
         if spec.local:
             if self._local is None:
-                raise ConfigError(msg("targets.offline_provider_cannot_be_started"))
+                raise ConfigError(msg("targets.offline_not_started"))
             return self._local()
         return self.settings.base_url(spec)
 
@@ -82,14 +82,14 @@ class Targets:
         """The error for a provider without a key, with every way to give it one."""
         bound_elsewhere = self.keys.unused_reason(spec, profile)
         if bound_elsewhere:
-            return ConfigError(bound_elsewhere, cure=msg("targets.enter_again_in_settings_nano"))
+            return ConfigError(bound_elsewhere, cure=msg("targets.enter_key_again"))
         others = [each.id for each in self.ordered() if each.id != spec.id and self.is_usable(each)]
-        others_text = msg("targets.keys_are_here_for", others=", ".join(others)) if others else ""
+        others_text = msg("targets.keys_found_for", others=", ".join(others)) if others else ""
         profile_text = "" if profile == "default" else msg("targets.with_profile", profile=profile)
-        where = msg("targets.environment_variable_restart_comfyui_into", variables=variables(spec, profile)[0])
+        where = msg("targets.environment_variable_or", variables=variables(spec, profile)[0])
         if self.keys.collides_with_other_provider(spec, profile):
             where = ""
         return ConfigError(
-            msg("targets.there_is_no_key_for", provider=spec.label, profile_text=profile_text),
-            cure=msg("targets.put_into_settings_nano_banana", where=where, others_text=others_text),
+            msg("targets.no_key", provider=spec.label, profile_text=profile_text),
+            cure=msg("targets.where_to_put_key", where=where, others_text=others_text),
         )

@@ -6,6 +6,7 @@ import ast
 import json
 import pickle
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,74 @@ def test_no_message_is_left_over() -> None:
     code = "\n".join(file.read_text("utf-8") for file in CODE)
     left = [name for name in ENGLISH if f'"{name}"' not in code and f'"{name.rpartition(".")[0]}.{{' not in code]
     assert not left
+
+
+def error_classes() -> set[str]:
+    """The names of the pack's own exceptions; those that build on ValueError stay inside the code that raises them."""
+    bases = {
+        node.name: {base.id for base in node.bases if isinstance(base, ast.Name)}
+        for file in CODE
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+    }
+    found = {"Exception", "NanoBananaError"}
+    while more := {name for name, above in bases.items() if above & found} - found:
+        found |= more
+    return found
+
+
+def inline_texts(node: ast.AST) -> Iterator[str]:
+    """Texts written in an expression, with a word in place of each value; what `msg` is given is none."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "msg":
+        return
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.JoinedStr):
+        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from inline_texts(child)
+
+
+def inline_errors(code: str, errors: set[str]) -> list[tuple[int, str]]:
+    """Line and text of every argument of an error, and every `cure`, that says three words or more in the code."""
+    found = []
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Call):
+            name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+            said = [word.value for word in node.keywords if word.arg == "cure"]
+            said += node.args if name in errors else []
+            texts = [text for each in said for text in inline_texts(each)]
+            found += [
+                (node.lineno, text) for text in texts if len(text.split()) >= 3 and re.search("[A-Za-z]{2}", text)
+            ]
+    return found
+
+
+def test_no_error_has_its_text_in_the_code() -> None:
+    """Data of providers and the command line are not translated."""
+    errors = error_classes()
+    left = [
+        (str(file.relative_to(ROOT)), *found)
+        for file in CODE
+        if ROOT / "core/providers" not in file.parents and file != ROOT / "core/cli.py"
+        for found in inline_errors(file.read_text("utf-8"), errors)
+    ]
+    assert not left
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "Impossible('There is no image')",
+        "Impossible(f'{model} can not {verb}')",
+        "replace(fault, cure=f'It has: {a}, {b}')",
+        "Impossible(what, cure='. '.join((f'Known are: {names}', *others)))",
+        "errors.Impossible('Nothing was sent' if late else msg('a.b'))",
+    ],
+)
+def test_an_inline_text_of_an_error_is_found(code: str) -> None:
+    assert inline_errors(code, {"Impossible"})
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.parent.name))

@@ -85,7 +85,7 @@ def follow_task(
     alive = bool(seen) and seen != polled.get("seen", seen)
     nameless = polled.get("nameless", 0) + 1 if not status and pause is not None and not alive else 0
     if nameless >= NAMELESS_POLLS:
-        nothing = Fault("unreadable", msg("polling.no_status_no_picture_no"), reply.status, request_id=reply.request_id)
+        nothing = Fault("unreadable", msg("polling.answer_says_nothing"), reply.status, request_id=reply.request_id)
         return Failed(replace(error_in(reply, value) or nothing, final=True), task)
     first, longest = job.spec.poll_seconds
     seconds = first if pause is None else min(longest, pause * 1.5)

@@ -78,6 +78,6 @@ def explain_missing_upload(fault: Fault) -> Fault:
     """`fault` of an upload that has no route at this base, where references can't go any other way; others as they are."""
     if not is_missing_route(fault.status):
         return fault
-    opening = msg("uploads.has_no_upload_for_reference")
-    cure = msg("uploads.check_base_url_provider_your")
+    opening = msg("uploads.no_upload_for_references")
+    cure = msg("uploads.check_address_or_upload_path")
     return replace(fault, opening=opening, cure=cure)

@@ -40,8 +40,8 @@ _RESULTS = (
 """Fields of an answer that is more than an error."""
 
 
-_NO_QUOTA = msg("error_parsing.provider_own_account_behind_model")
-_ADDRESSES_ONLY = msg("error_parsing.provider_your_own_in_providers")
+_NO_QUOTA = msg("error_parsing.provider_account_has_no_quota")
+_ADDRESSES_ONLY = msg("error_parsing.use_another_reference_transport")
 
 
 def fault_of(reply: Reply, codes: Codes = NO_CODES) -> Fault:
@@ -64,7 +64,7 @@ def explain_refused_references(fault: Fault, references: int) -> Fault:
     """
     if not references or fault.kind != "invalid" or not takes_addresses_only(fault.message):
         return fault
-    opening = msg("error_parsing.takes_addresses_only_for_reference")
+    opening = msg("error_parsing.references_by_address_only")
     return replace(fault, opening=opening, cure=_ADDRESSES_ONLY)
 
 
@@ -165,10 +165,10 @@ def _fault(reply: Reply, status: int, value: Any, codes: Codes) -> Fault:
     kind = kind_of(status, message.codes, message.text, codes, reply.prompt)
     opening = ""
     if kind == "proxy":
-        opening = msg("error_parsing.proxy_between_machine_wants_user")
+        opening = msg("error_parsing.proxy_wants_user_name")
     if status == 511:  # RFC 6585: a network that wants its own log-in first
-        opening = msg("error_parsing.network_between_machine_wants_log")
-        return Fault(kind, message.shown, status, cure=msg("error_parsing.log_in_network_in_browser"), opening=opening)
+        opening = msg("error_parsing.network_wants_login")
+        return Fault(kind, message.shown, status, cure=msg("error_parsing.log_in_with_browser"), opening=opening)
     cure = _NO_QUOTA if kind == "quota" and has_no_quota(" ".join([*message.codes, message.text])) else ""
     wait = _seconds_to_wait(value)
     if wait is None and kind in ("rate", "busy") and not {"retry-after", "retry-after-ms"} & set(reply.headers):

@@ -22,54 +22,54 @@ from .error_phrases import declines
 from .reading import NotJson, read_object
 from .result_images import named as named
 
-_SAFETY = msg("gemini_errors.change_prompt_references_higher_safety")
-_AGAIN = msg("gemini_errors.queue_again_with_another_seed")
+_SAFETY = msg("gemini_errors.change_prompt_or_safety")
+_AGAIN = msg("gemini_errors.queue_with_another_seed")
 REASONS: dict[str, tuple[Kind, str]] = {
-    "SAFETY": ("content", msg("gemini_errors.safety_filter_stopped", safety=_SAFETY)),
-    "IMAGE_SAFETY": ("content", msg("gemini_errors.safety_filter_held_picture_back", safety=_SAFETY)),
-    "PROHIBITED_CONTENT": ("content", msg("gemini_errors.prompt_reference_is_kind_never")),
-    "IMAGE_PROHIBITED_CONTENT": ("content", msg("gemini_errors.picture_would_have_been_kind")),
-    "BLOCKLIST": ("content", msg("gemini_errors.word_prompt_is_on_list")),
-    "SPII": ("content", msg("gemini_errors.saw_personal_data_such_as")),
-    "RECITATION": ("content", msg("gemini_errors.came_too_close_existing_work")),
-    "IMAGE_RECITATION": ("content", msg("gemini_errors.picture_came_too_close_existing")),
+    "SAFETY": ("content", msg("gemini_errors.safety_filter_stopped_it", safety=_SAFETY)),
+    "IMAGE_SAFETY": ("content", msg("gemini_errors.safety_filter_withheld_picture", safety=_SAFETY)),
+    "PROHIBITED_CONTENT": ("content", msg("gemini_errors.prompt_kind_prohibited")),
+    "IMAGE_PROHIBITED_CONTENT": ("content", msg("gemini_errors.picture_kind_prohibited")),
+    "BLOCKLIST": ("content", msg("gemini_errors.forbidden_word_in_prompt")),
+    "SPII": ("content", msg("gemini_errors.personal_data_found")),
+    "RECITATION": ("content", msg("gemini_errors.too_close_to_existing_work")),
+    "IMAGE_RECITATION": ("content", msg("gemini_errors.picture_too_close_to_existing")),
     "MODEL_ARMOR": (
         "content",
-        msg("gemini_errors.google_cloud_project_own_model"),
+        msg("gemini_errors.model_armor_stopped_it"),
     ),
-    "JAILBREAK": ("content", msg("gemini_errors.took_prompt_for_attempt_get")),
-    "NO_IMAGE": ("empty", msg("gemini_errors.model_made_no_picture_ask", again=_AGAIN)),
-    "IMAGE_OTHER": ("empty", msg("gemini_errors.picture_failed_for_reason_does", again=_AGAIN)),
-    "OTHER": ("empty", msg("gemini_errors.stopped_for_reason_does_not", again=_AGAIN)),
+    "JAILBREAK": ("content", msg("gemini_errors.taken_for_jailbreak")),
+    "NO_IMAGE": ("empty", msg("gemini_errors.no_picture_made", again=_AGAIN)),
+    "IMAGE_OTHER": ("empty", msg("gemini_errors.picture_failed_without_reason", again=_AGAIN)),
+    "OTHER": ("empty", msg("gemini_errors.stopped_without_reason", again=_AGAIN)),
     "MALFORMED_FUNCTION_CALL": (
         "empty",
-        msg("gemini_errors.model_tripped_over_own_tools"),
+        msg("gemini_errors.tool_use_failed"),
     ),
     "UNEXPECTED_TOOL_CALL": (
         "empty",
-        msg("gemini_errors.model_called_tool_was_not"),
+        msg("gemini_errors.tool_was_not_given"),
     ),
     "TOO_MANY_TOOL_CALLS": (
         "empty",
-        msg("gemini_errors.model_searched_until_limit_made"),
+        msg("gemini_errors.search_limit_reached"),
     ),
-    "MALFORMED_RESPONSE": ("empty", msg("gemini_errors.model_own_answer_was_malformed")),
+    "MALFORMED_RESPONSE": ("empty", msg("gemini_errors.answer_malformed")),
     "CONTINUATION": (
         "empty",
-        msg("gemini_errors.reached_limit_one_answer_before"),
+        msg("gemini_errors.answer_limit_before_picture"),
     ),
     "MISSING_THOUGHT_SIGNATURE": (
         "invalid",
-        msg("gemini_errors.turn_conversation_came_without_thought"),
+        msg("gemini_errors.thought_signature_missing"),
     ),
-    "ESCALATION": ("content", msg("gemini_errors.one_google_rules_held_request")),
+    "ESCALATION": ("content", msg("gemini_errors.blocked_by_google_rule")),
     "PUP_LIMITED_DISABLED": (
         "account",
-        msg("gemini_errors.google_has_limited_disabled_for"),
+        msg("gemini_errors.account_limited_for_violations"),
     ),
-    "MAX_TOKENS": ("empty", msg("gemini_errors.ran_out_words_before_picture")),
-    "LANGUAGE": ("empty", msg("gemini_errors.does_not_know_language_prompt")),
-    "STOP": ("empty", msg("gemini_errors.model_answered_in_words_alone")),
+    "MAX_TOKENS": ("empty", msg("gemini_errors.token_limit_before_picture")),
+    "LANGUAGE": ("empty", msg("gemini_errors.prompt_language_unknown")),
+    "STOP": ("empty", msg("gemini_errors.only_text_came")),
 }
 """Reasons why there is no picture -> what kind of failure that is, and what it means."""
 
@@ -83,7 +83,7 @@ _SPENDING_CAP = re.compile(r"(?i)\bspend(ing)? (cap|limit)")
 _TOO_LARGE = re.compile(r"(?i)payload size|request (entity )?too large|exceeds the (maximum|limit).{0,40}bytes")
 _UNFIT_FILE = re.compile(r"(?i)\bfile\b.{0,80}(may not exist|not in an active state)")
 
-_BILLING_CURE = msg("gemini_errors.key_is_fine_but_image")
+_BILLING_CURE = msg("gemini_errors.no_free_tier_for_images")
 
 
 def text_of(node: Any, name: str) -> str:
@@ -168,7 +168,7 @@ _GOOGLE_PROVIDERS = frozenset({"google", "vertex", ""})
 def _reseller_cure(kind: Kind | None, otherwise: str) -> str:
     """What helps where the account at Google is a reseller's: nothing that the user could do there."""
     if kind == "quota":
-        return msg("gemini_errors.provider_own_account_at_google")
+        return msg("gemini_errors.provider_account_has_no_quota")
     return otherwise
 
 
@@ -200,7 +200,7 @@ def _kind_and_cure(
     return ("content" if general.kind == "content" else "invalid"), ""
 
 
-_REGION_CURE = msg("gemini_errors.google_does_not_serve_api")
+_REGION_CURE = msg("gemini_errors.region_not_served")
 
 
 def _limited(message: str, quotas: str, general: Fault) -> tuple[Kind | None, str]:
@@ -210,17 +210,17 @@ def _limited(message: str, quotas: str, general: Fault) -> tuple[Kind | None, st
     if _PER_DAY.search(quotas):
         return (
             "quota",
-            msg("gemini_errors.key_is_fine_but_quota"),
+            msg("gemini_errors.daily_quota_used_up"),
         )
     if general.kind == "credit":
         if _SPENDING_CAP.search(message):
             return (
                 "credit",
-                msg("gemini_errors.spending_cap_key_project_is"),
+                msg("gemini_errors.project_spending_cap_reached"),
             )
         return (
             "credit",
-            msg("gemini_errors.top_up_prepaid_credit_key"),
+            msg("gemini_errors.top_up_prepaid_credit"),
         )
     return "rate", ""
 
@@ -230,12 +230,12 @@ def _denied(message: str, reasons: set[str]) -> tuple[Kind | None, str]:
     if _UNFIT_FILE.search(message):
         return (
             "invalid",
-            msg("gemini_errors.uploaded_reference_is_gone_at"),
+            msg("gemini_errors.uploaded_reference_gone"),
         )
     if "SERVICE_DISABLED" in reasons:
         return (
             "key",
-            msg("gemini_errors.key_project_has_not_enabled"),
+            msg("gemini_errors.api_not_enabled"),
         )
     return ("credit" if "BILLING_DISABLED" in reasons else None), ""
 
