@@ -1,5 +1,5 @@
 /** A dialog above everything, with the browser's own focus trap and Escape; in the colours of the theme. */
-import { button, el, keepKeys } from "./dom.mjs";
+import { button, el, stopKeyPropagation } from "./dom.mjs";
 import { t } from "./i18n.mjs";
 
 let count = 0;
@@ -23,7 +23,7 @@ export function openDialog(title, facts = {}) {
     ),
     body,
   );
-  keepKeys(root);
+  stopKeyPropagation(root);
   // The frontend listens to Escape, too, and takes it away; and what had the focus may just have been redrawn.
   const escape = (/** @type {KeyboardEvent} */ event) => {
     if (event.key !== "Escape" || [...document.querySelectorAll(".nb-dialog[open]")].at(-1) !== root) return;
@@ -46,7 +46,7 @@ export function openDialog(title, facts = {}) {
 }
 
 /** Asks a question with two answers. @param {string} question @param {string} yes @returns {Promise<boolean>} */
-export function confirmed(question, yes) {
+export function confirmDialog(question, yes) {
   return new Promise((answer) => {
     let agreed = false;
     const dialog = openDialog(t("sure"), { class: "nb-narrow", onclose: () => answer(agreed) });

@@ -56,7 +56,7 @@ export function button(text, work, facts = {}) {
 }
 
 /** Keys typed in `element` are not the canvas's: Delete would remove nodes, Ctrl+Enter would queue. @param {HTMLElement} element */
-export function keepKeys(element) {
+export function stopKeyPropagation(element) {
   for (const name of ["keydown", "keyup", "keypress", "paste", "copy", "cut", "wheel"]) {
     element.addEventListener(name, (event) => {
       if (!(event instanceof KeyboardEvent && event.key === "Escape")) event.stopPropagation();

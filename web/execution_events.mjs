@@ -1,10 +1,10 @@
 /** Follows execution: what a node spent, why it failed, what was stopped; and warns of a queue that runs by itself. */
 import { app } from "/scripts/app.js";
 import { api } from "/scripts/api.js";
-import { showLast, waysOut } from "./node_footer.mjs";
-import { isMaker, nodeByPath, ourNodes } from "./graph.mjs";
-import { reprice } from "./pricing.mjs";
-import { readAgain } from "./results.mjs";
+import { showRunNote, problemActions } from "./node_footer.mjs";
+import { isImageNode, nodeByPath, ourNodes } from "./graph.mjs";
+import { scheduleEstimates } from "./pricing.mjs";
+import { rereadAnswers } from "./results.mjs";
 import { toast } from "./toasting.mjs";
 import { money, t } from "./i18n.mjs";
 
@@ -39,25 +39,25 @@ export function followExecution({ resultsChanged }) {
     cached = new Set(detail.nodes.map(String));
     for (const id of cached) {
       const node = nodeByPath(id);
-      if (node && isMaker(node)) showLast(node, { text: t("run.cached"), tone: "good" });
+      if (node && isImageNode(node)) showRunNote(node, { text: t("run.cached"), tone: "good" });
     }
   });
   api.addEventListener("executed", ({ detail }) => {
     const info = /** @type {{ nano_banana?: string[] }} */ (detail.output ?? {}).nano_banana?.[0];
     const node = info === undefined ? undefined : nodeByPath(detail.node);
     if (!node || info === undefined) return;
-    if (!cached.has(String(detail.node))) showLast(node, lastOf(node, JSON.parse(info)));
+    if (!cached.has(String(detail.node))) showRunNote(node, runNote(node, JSON.parse(info)));
     resultsChanged();
-    reprice();
+    scheduleEstimates();
   });
   api.addEventListener("execution_error", ({ detail }) => {
     const node = nodeByPath(detail.node_id);
     if (!node) return;
     const kind = KINDS[detail.exception_type] ?? "";
-    const actions = [...readings(node, failures.get(String(detail.node_id)) ?? []), ...waysOut(node, kind)];
-    showLast(node, { text: detail.exception_message.trim(), tone: "bad", actions });
+    const actions = [...rereadActions(node, failures.get(String(detail.node_id)) ?? []), ...problemActions(node, kind)];
+    showRunNote(node, { text: detail.exception_message.trim(), tone: "bad", actions });
     resultsChanged();
-    reprice();
+    scheduleEstimates();
   });
   api.addEventListener("progress_text", ({ detail }) => {
     if (!nodeByPath(detail.nodeId)) return;
@@ -69,25 +69,25 @@ export function followExecution({ resultsChanged }) {
   for (const name of ["execution_success", "execution_interrupted"]) {
     api.addEventListener(/** @type {"execution_success"} */ (name), () => {
       resultsChanged();
-      reprice();
+      scheduleEstimates();
     });
   }
   api.addCustomEventListener("nano_banana.stopped", (/** @type {CustomEvent} */ { detail }) => {
     const text = String(detail.text);
     const node = nodeByPath(detail.node);
-    if (node) showLast(node, { text, tone: "warn" });
+    if (node) showRunNote(node, { text, tone: "warn" });
     if (Number(detail.on_the_way) > 0) toast("warn", t("toast.stopped"), text);
     resultsChanged();
   });
   api.addCustomEventListener("nano_banana.failed", (/** @type {CustomEvent} */ { detail }) => {
     failures.set(String(detail.node), detail.failed);
   });
-  queueSettings()?.$subscribe?.(lookAtTheQueue);
-  api.addEventListener("graphChanged", lookAtTheQueue);
+  queueSettings()?.$subscribe?.(warnAboutAutoQueue);
+  api.addEventListener("graphChanged", warnAboutAutoQueue);
 }
 
 /** @param {Comfy.Node} node @param {any} info Its `info` output. @returns {import("./node_footer.mjs").Note} */
-function lastOf(node, info) {
+function runNote(node, info) {
   const parts = [];
   const stored = info.images.filter((/** @type {any} */ image) => image.from === "store").length;
   const asked = info.images.length + info.failed.length;
@@ -106,18 +106,18 @@ function lastOf(node, info) {
   }
   lines.push(...info.notices.map((/** @type {string} */ notice) => `• ${notice}`));
   const tone = info.failed.length ? "bad" : info.notices.length ? "warn" : "good";
-  return { text: [...new Set(lines)].join("\n"), tone, actions: readings(node, info.failed) };
+  return { text: [...new Set(lines)].join("\n"), tone, actions: rereadActions(node, info.failed) };
 }
 
 /** The button that has kept answers read again, where there are any. @param {Comfy.Node} node @param {Failed[]} failed */
-function readings(node, failed) {
+function rereadActions(node, failed) {
   const ids = new Map(failed.flatMap(({ answer, id }) => (answer && id ? [[answer, id]] : [])));
   if (!ids.size) return [];
   const work = async () => {
-    const { pictures, reasons } = await readAgain([...ids.values()]);
+    const { pictures, reasons } = await rereadAnswers([...ids.values()]);
     if (reasons.length) return;
-    showLast(node, { text: `${t("results.was_read", { n: pictures })}\n${t("run.queue_again")}`, tone: "good" });
-    reprice();
+    showRunNote(node, { text: `${t("results.was_read", { n: pictures })}\n${t("run.queue_again")}`, tone: "good" });
+    scheduleEstimates();
   };
   return [{ text: t("results.read"), title: t("results.read_title"), work }];
 }
@@ -126,10 +126,10 @@ function readings(node, failed) {
 let warned = "";
 
 /** A queue on Instant or On Change pays for every new seed without a click: warned of once, when both are there. */
-export function lookAtTheQueue() {
+export function warnAboutAutoQueue() {
   const mode = String(queueSettings()?.mode ?? "disabled").replace(/-.*/, "");
   if (mode === "disabled") warned = "";
-  else if (mode !== warned && ourNodes().some(({ node }) => isMaker(node))) {
+  else if (mode !== warned && ourNodes().some(({ node }) => isImageNode(node))) {
     warned = mode;
     toast("warn", t("toast.queue"), t(mode === "change" ? "toast.queue_change" : "toast.queue_instant"));
   }

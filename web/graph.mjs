@@ -1,26 +1,26 @@
 /**
- * Finds its way through the graph on the canvas: who configures a node, where an input comes from, which widget decides,
+ * Searches the graph on the canvas: who configures a node, where an input comes from, which widget decides,
  * which node a message of the server is about. Goes through reroutes, into and out of subgraphs, and past bypassed nodes as
  * the host does.
  */
 import { app } from "/scripts/app.js";
 
-export const MAKERS = ["NanoBananaGenerate", "NanoBananaEdit"];
+export const IMAGE_NODES = ["NanoBananaGenerate", "NanoBananaEdit"];
 export const CONFIG = "ProviderConfig";
 const NEVER = 2;
 const BYPASSED = 4;
 const SUBGRAPH_INPUT = -10;
 /** The frontend's own node that gives a widget its value before a prompt is made of it. */
 const PRIMITIVE = "PrimitiveNode";
-const DEEP = 64;
+const MAX_DEPTH = 64;
 
 /** @typedef {any} Graph The host's types of graphs and links don't reach this far. */
 /** @typedef {{ node: Comfy.Node, slot: number, graph: Graph }} Source */
 
 /** @param {Comfy.Node} node */
-export const isMaker = (node) => MAKERS.includes(node.comfyClass ?? "");
+export const isImageNode = (node) => IMAGE_NODES.includes(node.comfyClass ?? "");
 /** @param {Comfy.Node} node */
-export const isOurs = (node) => isMaker(node) || node.comfyClass === CONFIG;
+export const isOurs = (node) => isImageNode(node) || node.comfyClass === CONFIG;
 
 /** The graph on the canvas: the root, or the subgraph that is open. @returns {Graph} */
 export const openGraph = () => app.canvas?.graph ?? app.rootGraph ?? app.graph;
@@ -34,7 +34,7 @@ export function ourNodes() {
     for (const node of graph?.nodes ?? []) {
       const path = `${before}${node.id}`;
       if (isOurs(node)) found.push({ node, path });
-      if (node.subgraph && depth < DEEP) walk(node.subgraph, `${path}:`, depth + 1);
+      if (node.subgraph && depth < MAX_DEPTH) walk(node.subgraph, `${path}:`, depth + 1);
     }
   };
   walk(app.rootGraph ?? app.graph, "", 0);
@@ -60,7 +60,7 @@ export function nodeByPath(id) {
  */
 export function sourceOf(node, name) {
   const input = node.inputs?.find((each) => each.name === name);
-  return input ? follow(node.graph, input.link, DEEP) : undefined;
+  return input ? followLink(node.graph, input.link, MAX_DEPTH) : undefined;
 }
 
 /** The ProviderConfig behind an input. @param {Comfy.Node} node @param {string} [name] @returns {Comfy.Node | undefined} */
@@ -79,21 +79,21 @@ export const widgetOf = (node, name) => node.widgets?.find((widget) => widget.na
  * the subgraph node's, and where a primitive feeds it, the primitive's. `widget` is undefined where the value comes in the run.
  * @param {Comfy.Node} node @param {string} name @returns {Governing}
  */
-export const governing = (node, name) => feeding(node, name, DEEP) ?? { widget: widgetOf(node, name), from: "node" };
+export const governing = (node, name) => findGoverning(node, name, MAX_DEPTH) ?? { widget: widgetOf(node, name), from: "node" };
 
-/** @param {Graph} node @param {string} name @param {number} patience @returns {Governing | undefined} */
-function feeding(node, name, patience) {
+/** @param {Graph} node @param {string} name @param {number} depthLeft @returns {Governing | undefined} */
+function findGoverning(node, name, depthLeft) {
   const id = node.inputs?.find((/** @type {any} */ each) => each.name === name)?.link;
-  const link = patience > 0 ? linkOf(node.graph, id) : undefined;
+  const link = depthLeft > 0 ? linkOf(node.graph, id) : undefined;
   if (!link) return undefined;
   if (Number(link.origin_id) === SUBGRAPH_INPUT) {
-    const holder = holderOf(node.graph);
+    const holder = subgraphNodeOf(node.graph);
     const above = holder?.inputs?.[link.origin_slot]?.name;
     if (above === undefined) return undefined;
     const widget = widgetOf(holder, above);
-    return feeding(holder, above, patience - 1) ?? (widget && { widget, from: "subgraph" });
+    return findGoverning(holder, above, depthLeft - 1) ?? (widget && { widget, from: "subgraph" });
   }
-  const source = follow(node.graph, id, patience)?.node;
+  const source = followLink(node.graph, id, depthLeft)?.node;
   if (source?.type === PRIMITIVE) return { widget: source.widgets?.[0], from: "primitive" };
   return source && { widget: undefined, from: "run" };
 }
@@ -111,7 +111,7 @@ export function setWidget(node, name, value) {
 }
 
 /** Changes the graph so that one Ctrl+Z takes it back. @param {() => void} work */
-export function asOneStep(work) {
+export function asOneUndoStep(work) {
   app.canvas?.emitBeforeChange();
   try {
     work();
@@ -127,31 +127,31 @@ function linkOf(graph, id) {
 }
 
 /** The input that a bypassed node passes on: the one beside the output where it fits, else the first that fits. @param {Graph} node @param {number} slot */
-function throughBypassed(node, slot) {
+function bypassedInput(node, slot) {
   const type = node.outputs?.[slot]?.type;
   const inputs = node.inputs ?? [];
   return inputs[slot]?.type === type ? inputs[slot] : inputs.find((/** @type {any} */ input) => input.type === type);
 }
 
 /**
- * @param {Graph} graph @param {number | null | undefined} id @param {number} patience @returns {Source | undefined}
+ * @param {Graph} graph @param {number | null | undefined} id @param {number} depthLeft @returns {Source | undefined}
  */
-function follow(graph, id, patience) {
-  const link = patience > 0 ? linkOf(graph, id) : undefined;
+function followLink(graph, id, depthLeft) {
+  const link = depthLeft > 0 ? linkOf(graph, id) : undefined;
   if (!link) return undefined;
-  if (Number(link.origin_id) === SUBGRAPH_INPUT) return outside(graph, link.origin_slot, patience - 1);
+  if (Number(link.origin_id) === SUBGRAPH_INPUT) return sourceOutsideSubgraph(graph, link.origin_slot, depthLeft - 1);
   const node = graph.getNodeById(link.origin_id);
   if (!node || node.mode === NEVER) return undefined;
-  if (node.mode === BYPASSED) return follow(graph, throughBypassed(node, link.origin_slot)?.link, patience - 1);
-  if (node.subgraph) return inside(node.subgraph, link.origin_slot, patience - 1);
-  if (node.type === "Reroute") return follow(graph, node.inputs?.[0]?.link, patience - 1);
+  if (node.mode === BYPASSED) return followLink(graph, bypassedInput(node, link.origin_slot)?.link, depthLeft - 1);
+  if (node.subgraph) return sourceInsideSubgraph(node.subgraph, link.origin_slot, depthLeft - 1);
+  if (node.type === "Reroute") return followLink(graph, node.inputs?.[0]?.link, depthLeft - 1);
   return { node, slot: link.origin_slot, graph };
 }
 
-/** What feeds the input `slot` of the subgraph node that holds `graph`. @param {Graph} graph @param {number} slot @param {number} patience */
-function outside(graph, slot, patience) {
-  const holder = holderOf(graph);
-  return follow(holder?.graph, holder?.inputs?.[slot]?.link, patience);
+/** What feeds the input `slot` of the subgraph node that holds `graph`. @param {Graph} graph @param {number} slot @param {number} depthLeft */
+function sourceOutsideSubgraph(graph, slot, depthLeft) {
+  const holder = subgraphNodeOf(graph);
+  return followLink(holder?.graph, holder?.inputs?.[slot]?.link, depthLeft);
 }
 
 /** The subgraph node through which a subgraph was opened: of several it is the one whose values are looked at. @type {WeakMap<object, Graph>} */
@@ -162,7 +162,7 @@ document.addEventListener("subgraph-opened", (event) => {
 });
 
 /** The subgraph node that holds a graph; of several the one that was opened, else the first. @param {Graph} graph @returns {Graph | undefined} */
-function holderOf(graph) {
+function subgraphNodeOf(graph) {
   const opened = openedBy.get(graph);
   if (opened && opened.graph?.getNodeById(opened.id) === opened) return opened;
   /** @type {Graph | undefined} */
@@ -170,7 +170,7 @@ function holderOf(graph) {
   /** @param {Graph} outer @param {number} depth */
   const search = (outer, depth) => {
     for (const node of outer?.nodes ?? []) {
-      if (found || depth > DEEP) return;
+      if (found || depth > MAX_DEPTH) return;
       if (node.subgraph === graph) found = node;
       else if (node.subgraph) search(node.subgraph, depth + 1);
     }
@@ -179,11 +179,11 @@ function holderOf(graph) {
   return found;
 }
 
-/** What feeds the output `slot` of a subgraph. @param {Graph} graph @param {number} slot @param {number} patience */
-function inside(graph, slot, patience) {
+/** What feeds the output `slot` of a subgraph. @param {Graph} graph @param {number} slot @param {number} depthLeft */
+function sourceInsideSubgraph(graph, slot, depthLeft) {
   const output = graph.outputs?.[slot];
   const links = output?.linkIds ?? [];
-  return links.length ? follow(graph, links[0], patience) : undefined;
+  return links.length ? followLink(graph, links[0], depthLeft) : undefined;
 }
 
 /**
@@ -215,7 +215,7 @@ export function promptFor(nodes) {
     }
     for (const input of node.inputs ?? []) {
       if (input.link === null || input.link === undefined) continue;
-      const source = follow(node.graph, input.link, DEEP);
+      const source = followLink(node.graph, input.link, MAX_DEPTH);
       if (!source || source.node.type === PRIMITIVE) continue;
       const known = names.get(source.node) ?? `s${names.size}`;
       if (!names.has(source.node)) add(source.node, known);

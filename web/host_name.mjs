@@ -7,20 +7,20 @@ import { toast } from "./toasting.mjs";
 import { t } from "./i18n.mjs";
 
 /** Where this tab keeps that the dialog was closed: it then comes by its button in Settings only. */
-const CLOSED = "nano_banana.unknown_name";
+const DISMISSED_KEY = "nano_banana.unknown_name";
 const VARIABLE = "NANO_BANANA_HOSTS";
 
 /** Shows the dialog by itself, once. @param {string} name */
-export function askOnce(name) {
-  if (sessionStorage.getItem(CLOSED) === name || document.querySelector(".nb-unknown-name")) return;
-  askForName(name);
+export function showHostDialogOnce(name) {
+  if (sessionStorage.getItem(DISMISSED_KEY) === name || document.querySelector(".nb-unknown-name")) return;
+  showHostDialog(name);
 }
 
 /** @param {string} name */
-export function askForName(name) {
+export function showHostDialog(name) {
   const dialog = openDialog(t("hosts.title"), {
     class: "nb-narrow nb-unknown-name",
-    onclose: () => sessionStorage.setItem(CLOSED, name),
+    onclose: () => sessionStorage.setItem(DISMISSED_KEY, name),
   });
   const code = el("input", { type: "text", autocomplete: "off", spellcheck: "false", size: "14", placeholder: "XXXXX-XXXXX" });
   const statusLine = el("p", { class: "nb-quiet", role: "status" });

@@ -6,13 +6,13 @@ export function menu(name, items) {
   const summary = el("summary", { "aria-label": name, title: name }, "⋯");
   const root = el("details", { class: "nb-menu" }, summary, el("div", { class: "nb-menu-items" }, ...items));
   /** @param {Event} event */
-  const elsewhere = (event) => {
+  const closeOnOutsideClick = (event) => {
     if (!event.composedPath().includes(root)) root.open = false;
   };
   root.addEventListener("toggle", () => {
     // The frontend keeps many events to itself, hence before anybody else gets them.
-    if (root.open) document.addEventListener("pointerdown", elsewhere, true);
-    else document.removeEventListener("pointerdown", elsewhere, true);
+    if (root.open) document.addEventListener("pointerdown", closeOnOutsideClick, true);
+    else document.removeEventListener("pointerdown", closeOnOutsideClick, true);
   });
   root.addEventListener("focusout", (event) => {
     if (event.relatedTarget instanceof Node && !root.contains(event.relatedTarget)) root.open = false;
@@ -24,10 +24,10 @@ export function menu(name, items) {
     root.open = false;
     summary.focus();
   });
-  const chosen = () => {
+  const close = () => {
     root.open = false;
     summary.focus(); // before the work begins: a dialog gives the focus back to where it came from
   };
-  for (const item of items) item.addEventListener("click", chosen, true);
+  for (const item of items) item.addEventListener("click", close, true);
   return root;
 }

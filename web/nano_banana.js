@@ -2,31 +2,31 @@
 import { app } from "/scripts/app.js";
 import { api } from "/scripts/api.js";
 import { el } from "./dom.mjs";
-import { addFooter, doing, newVariation } from "./node_footer.mjs";
-import { CONFIG, isMaker, isOurs } from "./graph.mjs";
-import { keepFamily, remember } from "./widget_options.mjs";
+import { addFooter, footerActions, queueNewVariation } from "./node_footer.mjs";
+import { CONFIG, isImageNode, isOurs } from "./graph.mjs";
+import { keepModelFamily, rememberProvider } from "./widget_options.mjs";
 import { dryRun } from "./dry_run.mjs";
-import { askOnce } from "./host_name.mjs";
+import { showHostDialogOnce } from "./host_name.mjs";
 import { providerStore } from "./provider_store.mjs";
 import { translatePlaceholders } from "./placeholders.mjs";
-import { reprice, showPrices } from "./pricing.mjs";
-import { followExecution, lookAtTheQueue } from "./execution_events.mjs";
+import { scheduleEstimates, showPrices } from "./pricing.mjs";
+import { followExecution, warnAboutAutoQueue } from "./execution_events.mjs";
 import { followReconnects } from "./reconnect.mjs";
 import { recoverAll, refreshResults, resultsTab } from "./results.mjs";
-import { refused } from "./server.mjs";
+import { refusalHandlers } from "./server.mjs";
 import { openSettings, settingsPanel } from "./settings/panel.mjs";
 import { loadMessages, t } from "./i18n.mjs";
 
 /** @param {Comfy.Node} node */
-function watch(node) {
+function scheduleEstimatesOnChange(node) {
   for (const widget of node.widgets ?? []) {
     const before = widget.callback;
     widget.callback = /** @type {typeof before} */ (
       /** @this {unknown} @param {...any} given */
       function (...given) {
         const result = before?.apply(this, /** @type {any} */ (given));
-        if (node.comfyClass === CONFIG && widget.name === "provider") keepFamily(node);
-        reprice();
+        if (node.comfyClass === CONFIG && widget.name === "provider") keepModelFamily(node);
+        scheduleEstimates();
         return result;
       }
     );
@@ -34,7 +34,7 @@ function watch(node) {
   const connected = node.onConnectionsChange;
   node.onConnectionsChange = function (...given) {
     connected?.apply(this, given);
-    reprice();
+    scheduleEstimates();
   };
 }
 
@@ -59,7 +59,7 @@ app.registerExtension({
       icon: "pi pi-refresh",
       function: async () => {
         for (const node of Object.values(app.canvas.selected_nodes ?? {})) {
-          if (isMaker(/** @type {Comfy.Node} */ (node))) await newVariation(/** @type {Comfy.Node} */ (node));
+          if (isImageNode(/** @type {Comfy.Node} */ (node))) await queueNewVariation(/** @type {Comfy.Node} */ (node));
         }
       },
     },
@@ -72,36 +72,36 @@ app.registerExtension({
   ],
   async init() {
     document.head.append(el("link", { rel: "stylesheet", href: new URL("style.css", import.meta.url) }));
-    doing.showPrices = showPrices;
-    doing.openSettings = openSettings;
+    footerActions.showPrices = showPrices;
+    footerActions.openSettings = openSettings;
     await loadMessages();
-    refused.unknownHost = askOnce;
+    refusalHandlers.unknownHost = showHostDialogOnce;
   },
   async setup() {
     app.extensionManager.registerSidebarTab(resultsTab());
     followExecution({ resultsChanged: refreshResults });
     followReconnects({ resultsChanged: refreshResults });
-    providerStore.onChange(reprice);
-    api.addEventListener("graphChanged", reprice);
-    document.addEventListener("subgraph-opened", reprice); // it may have been opened from another one of its nodes
+    providerStore.onChange(scheduleEstimates);
+    api.addEventListener("graphChanged", scheduleEstimates);
+    document.addEventListener("subgraph-opened", scheduleEstimates); // it may have been opened from another one of its nodes
     await providerStore.refresh().catch((error) => console.warn("Nano Banana:", error.message));
   },
   nodeCreated(node) {
     if (!isOurs(node)) return;
     translatePlaceholders(node);
     addFooter(node);
-    watch(node);
-    remember(node);
-    reprice();
+    scheduleEstimatesOnChange(node);
+    rememberProvider(node);
+    scheduleEstimates();
   },
   loadedGraphNode(node) {
     if (!isOurs(node)) return;
-    remember(node);
-    reprice();
+    rememberProvider(node);
+    scheduleEstimates();
   },
   afterConfigureGraph() {
-    lookAtTheQueue();
-    reprice();
+    warnAboutAutoQueue();
+    scheduleEstimates();
   },
   getNodeMenuItems(node) {
     if (!isOurs(node)) return [];
@@ -109,7 +109,7 @@ app.registerExtension({
       { content: t("menu.settings"), callback: () => openSettings() },
       { content: t("menu.dry_run"), callback: () => void dryRun() },
     ];
-    if (isMaker(node)) items.unshift({ content: t("variation.title"), callback: () => void newVariation(node) });
+    if (isImageNode(node)) items.unshift({ content: t("variation.title"), callback: () => void queueNewVariation(node) });
     return items;
   },
 });

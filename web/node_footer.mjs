@@ -4,7 +4,7 @@
  */
 import { app } from "/scripts/app.js";
 import { button, el } from "./dom.mjs";
-import { CONFIG, FOOTER, asOneStep, configOf, governing, isMaker, setWidget, valueOf } from "./graph.mjs";
+import { CONFIG, FOOTER, asOneUndoStep, configOf, governing, isImageNode, setWidget, valueOf } from "./graph.mjs";
 import { providerStore } from "./provider_store.mjs";
 import { permissionForm } from "./permission.mjs";
 import { addProvider } from "./provider_choice.mjs";
@@ -24,7 +24,7 @@ const MARGIN = 6;
 const ROW = 30;
 
 /** What the footers can't do themselves; given by the entry so that nothing is imported in a circle. */
-export const doing = {
+export const footerActions = {
   /** @param {Comfy.Node} node @returns {unknown} */
   showPrices: (node) => node,
   /** @param {string} [provider] @param {string} [setting] @returns {void} */
@@ -37,8 +37,8 @@ export const footerOf = (node) => footers.get(node);
 /** Adds the footer to a node that was just made. @param {Comfy.Node} node */
 export function addFooter(node) {
   const notes = el("div", { class: "nb-notes", role: "status" });
-  const maker = isMaker(node);
-  const price = maker ? button("…", () => doing.showPrices(node), { class: "nb-price", title: t("price.title") }) : null;
+  const maker = isImageNode(node);
+  const price = maker ? button("…", () => footerActions.showPrices(node), { class: "nb-price", title: t("price.title") }) : null;
   const inner = el(
     "div",
     { class: "nb-footer" },
@@ -48,14 +48,14 @@ export function addFooter(node) {
       price,
       el("span", { class: "nb-space" }),
       maker
-        ? button(t("variation.button"), () => newVariation(node), { title: t("variation.title") })
-        : button(t("keys.button"), () => doing.openSettings(String(valueOf(node, "provider") ?? "")), {
+        ? button(t("variation.button"), () => queueNewVariation(node), { title: t("variation.title") })
+        : button(t("keys.button"), () => footerActions.openSettings(String(valueOf(node, "provider") ?? "")), {
             title: t("keys.title"),
           }),
     ),
     notes,
   );
-  const root = letThrough(el("div", { class: "nb-footer-frame" }, inner));
+  const root = forwardCanvasEvents(el("div", { class: "nb-footer-frame" }, inner));
   footers.set(node, { root, price, notes, shown: "", estimate: null, last: null });
   let height = ROW;
   const widget = node.addDOMWidget(FOOTER, "nano_banana_footer", root, {
@@ -101,7 +101,7 @@ export function showEstimate(node, estimate, why) {
 }
 
 /** What came of the last run; null takes it away. @param {Comfy.Node} node @param {Note | null} note */
-export function showLast(node, note) {
+export function showRunNote(node, note) {
   const footer = footers.get(node);
   if (!footer) return;
   footer.last = note;
@@ -136,9 +136,9 @@ export function priceText(node, estimate) {
 }
 
 /** A new seed, then the queue: with the same seed the stored picture would come again. @param {Comfy.Node} node */
-export async function newVariation(node) {
+export async function queueNewVariation(node) {
   if (!governing(node, "seed").widget) {
-    showLast(node, { text: t("variation.linked"), tone: "warn" });
+    showRunNote(node, { text: t("variation.linked"), tone: "warn" });
     return;
   }
   const [random] = crypto.getRandomValues(new Uint32Array(1));
@@ -147,10 +147,10 @@ export async function newVariation(node) {
 }
 
 /** Runs the node as `auto`, with the same kind of model. @param {Comfy.Node} config */
-export const useMyProvider = (config) => asOneStep(() => becomeAuto(config));
+export const useMyProvider = (config) => asOneUndoStep(() => setProviderToAuto(config));
 
 /** @param {Comfy.Node} config */
-function becomeAuto(config) {
+function setProviderToAuto(config) {
   const local = providerStore.providers.find((provider) => provider.local);
   const named = providerStore.provider(String(valueOf(config, "provider") ?? ""));
   const name = String(valueOf(config, "model") ?? "recommended");
@@ -193,20 +193,20 @@ function notesFor(node, footer) {
   /** @type {Note[]} */
   const notes = [];
   if (node.comfyClass === CONFIG) {
-    notes.push(stateOfConfig(node));
+    notes.push(configNote(node));
     return notes.filter((note) => note.text);
   }
   const problem = footer.estimate?.problem;
-  if (problem?.model) notes.push(questionOf(node, problem.model));
+  if (problem?.model) notes.push(permissionNote(node, problem.model));
   else if (problem) {
-    notes.push({ text: `${problem.what} ${problem.cure}`.trim(), tone: "bad", actions: waysOut(node, problem.kind) });
+    notes.push({ text: `${problem.what} ${problem.cure}`.trim(), tone: "bad", actions: problemActions(node, problem.kind) });
   }
   if (footer.last && !(problem && footer.last.tone === "bad")) notes.push(footer.last);
   return notes;
 }
 
 /** Whether a model that the pack doesn't know may be asked. @param {Comfy.Node} node @param {AskedModel} model @returns {Note} */
-function questionOf(node, model) {
+function permissionNote(node, model) {
   const config = configOf(node);
   const named = config && String(valueOf(config, "model_override") ?? "").trim() === model.wire;
   const clear = named
@@ -219,7 +219,7 @@ function questionOf(node, model) {
  * What a person can do about a problem, in one click.
  * @param {Comfy.Node} node @param {string} kind
  */
-export function waysOut(node, kind) {
+export function problemActions(node, kind) {
   const config = node.comfyClass === CONFIG ? node : configOf(node);
   const name = String((config && valueOf(config, "provider")) ?? "auto");
   const actions = [];
@@ -230,34 +230,34 @@ export function waysOut(node, kind) {
   if (foreign && providerStore.providers.some((provider) => !provider.local && providerStore.usable(provider))) {
     actions.push({ text: t("action.use_mine"), work: () => useMyProvider(config) });
   }
-  if (keys) actions.push({ text: t("action.settings"), work: () => doing.openSettings(name) });
+  if (keys) actions.push({ text: t("action.settings"), work: () => footerActions.openSettings(name) });
   else if (setup) {
-    actions.push({ text: t("keys.button"), work: () => doing.openSettings(undefined, kind === "cap" ? "cap_run" : undefined) });
+    actions.push({ text: t("keys.button"), work: () => footerActions.openSettings(undefined, kind === "cap" ? "cap_run" : undefined) });
   }
   if (setup || foreign) actions.push({ text: t("action.offline"), work: () => tryOffline(node) });
   return actions;
 }
 
 /** @param {Comfy.Node} node A ProviderConfig. @returns {Note} */
-function stateOfConfig(node) {
+function configNote(node) {
   if (!providerStore.loaded) return { text: "", tone: "plain" };
   const name = String(valueOf(node, "provider") ?? "auto");
   const profile = String(valueOf(node, "profile") ?? "default");
   const usable = providerStore.providers.filter((provider) => !provider.local && providerStore.usable(provider));
   if (name === "auto") {
-    if (!usable.length) return { text: t("config.no_keys"), tone: "bad", actions: waysOut(node, "config") };
+    if (!usable.length) return { text: t("config.no_keys"), tone: "bad", actions: problemActions(node, "config") };
     return { text: t("config.auto", { providers: usable.map((provider) => provider.label).join(" → ") }), tone: "plain" };
   }
   const provider = providerStore.provider(name);
-  if (!provider) return { text: t("config.unknown", { provider: name }), tone: "bad", actions: waysOut(node, "config") };
+  if (!provider) return { text: t("config.unknown", { provider: name }), tone: "bad", actions: problemActions(node, "config") };
   if (provider.local) return { text: t("config.offline"), tone: "plain" };
   const key = provider.keys.find((each) => each.profile === profile);
-  if (provider.base_url_problem) return { text: provider.base_url_problem, tone: "bad", actions: waysOut(node, "config") };
+  if (provider.base_url_problem) return { text: provider.base_url_problem, tone: "bad", actions: problemActions(node, "config") };
   if (key?.state === "environment") return { text: t("config.environment", { variable: key.source }), tone: "plain" };
   if (key?.state === "stored") return { text: t("config.stored", { profile }), tone: "plain" };
-  if (key?.state === "disabled") return { text: key.problem, tone: "bad", actions: waysOut(node, "config") };
+  if (key?.state === "disabled") return { text: key.problem, tone: "bad", actions: problemActions(node, "config") };
   const text = t(profile === "default" ? "config.no_key" : "config.no_profile", { provider: provider.label, profile });
-  return { text, tone: "bad", actions: waysOut(node, "config") };
+  return { text, tone: "bad", actions: problemActions(node, "config") };
 }
 
 /**
@@ -265,7 +265,7 @@ function stateOfConfig(node) {
  * note that has more to show, is its own.
  * @param {HTMLElement} root
  */
-function letThrough(root) {
+function forwardCanvasEvents(root) {
   for (const name of /** @type {const} */ (["keydown", "keyup"])) {
     root.addEventListener(name, (event) => {
       const modified = event.ctrlKey || event.metaKey || event.altKey;

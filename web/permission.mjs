@@ -1,5 +1,5 @@
 /** A model that the pack doesn't know, named in a workflow: the question on the node, and the permission in Settings. */
-import { button, el, keepKeys } from "./dom.mjs";
+import { button, el, stopKeyPropagation } from "./dom.mjs";
 import { providerStore } from "./provider_store.mjs";
 import { ask } from "./server.mjs";
 import { t } from "./i18n.mjs";
@@ -7,10 +7,10 @@ import { t } from "./i18n.mjs";
 /** @typedef {{ provider: string, label: string, wire: string }} AskedModel */
 
 /** What a picture by a model of unknown price counts as, unless the user says otherwise. */
-export const DEAREST = "0.30";
+export const DEFAULT_PRICE = "0.30";
 
 /** @param {string} text What a person has typed as a price; null where it is empty. Throws where it is no price. */
-export function priceIn(text) {
+export function parsePrice(text) {
   const plain = text.trim().replace(/^\$/, "");
   if (!plain) return null;
   const price = Number(plain);
@@ -27,15 +27,15 @@ export function permissionForm(model, ...others) {
   const price = el("input", {
     type: "text",
     inputmode: "decimal",
-    value: DEAREST,
+    value: DEFAULT_PRICE,
     size: "5",
     class: "nb-amount",
     "aria-label": t("allow.price"),
   });
-  keepKeys(price);
+  stopKeyPropagation(price);
   price.addEventListener("pointerdown", (event) => event.stopPropagation());
   const allow = async () => {
-    await allowModel(model.provider, model.wire, priceIn(price.value));
+    await allowModel(model.provider, model.wire, parsePrice(price.value));
     await providerStore.refresh(); // and with it the prices
   };
   return el(

@@ -1,49 +1,49 @@
-/** Keeps the prices on the nodes true: asks the server after each change, once things are quiet. */
+/** Updates the prices on the nodes: asks the server after each change, debounced. */
 import { app } from "/scripts/app.js";
 import { button, el } from "./dom.mjs";
 import { openDialog } from "./dialog.mjs";
 import { addProvider } from "./provider_choice.mjs";
 import { footerOf, redraw, showEstimate } from "./node_footer.mjs";
-import { isMaker, ourNodes, promptFor } from "./graph.mjs";
+import { isImageNode, ourNodes, promptFor } from "./graph.mjs";
 import { providerStore } from "./provider_store.mjs";
-import { offerWhatIsPossible } from "./widget_options.mjs";
+import { updateWidgetOptions } from "./widget_options.mjs";
 import { ApiError, ask, errorText } from "./server.mjs";
 import { money, priceOfOne, t } from "./i18n.mjs";
 
-const QUIET_MS = 200;
+const DEBOUNCE_MS = 200;
 let timer = 0;
 /** @type {AbortController | null} */
 let asking = null;
 
 /** Something has changed: the prices are asked for soon. */
-export function reprice() {
+export function scheduleEstimates() {
   window.clearTimeout(timer);
-  timer = window.setTimeout(() => void price(), QUIET_MS);
+  timer = window.setTimeout(() => void updateEstimates(), DEBOUNCE_MS);
 }
 
-async function price() {
+async function updateEstimates() {
   // What was asked for while the page came up may not have been answered.
   if (!providerStore.loaded) await providerStore.refresh().catch(() => undefined);
   const nodes = ourNodes().map((each) => each.node);
   for (const node of nodes) {
-    offerWhatIsPossible(node);
+    updateWidgetOptions(node);
     redraw(node);
   }
-  const makers = nodes.filter((node) => isMaker(node) && footerOf(node));
-  if (!makers.length) return;
+  const imageNodes = nodes.filter((node) => isImageNode(node) && footerOf(node));
+  if (!imageNodes.length) return;
   asking?.abort();
   asking = new AbortController();
   try {
-    const answer = await ask("/estimate", { method: "POST", body: { prompt: promptFor(makers) }, signal: asking.signal });
+    const answer = await ask("/estimate", { method: "POST", body: { prompt: promptFor(imageNodes) }, signal: asking.signal });
     /** @type {Record<string, import("./server.mjs").Estimate>} */
     const found = answer.nodes;
     const why = answer.left_out ? t("price.left_out", { n: answer.left_out }) : undefined;
-    makers.forEach((node, index) => {
+    imageNodes.forEach((node, index) => {
       const estimate = found[String(index)] ?? null;
       showEstimate(node, estimate, estimate ? undefined : why);
     });
   } catch (error) {
-    if (error instanceof ApiError) makers.forEach((node) => showEstimate(node, null, errorText(error)));
+    if (error instanceof ApiError) imageNodes.forEach((node) => showEstimate(node, null, errorText(error)));
     else if (!(error instanceof DOMException && error.name === "AbortError")) throw error;
   }
 }

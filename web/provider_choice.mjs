@@ -1,8 +1,8 @@
 /** Gives a node another provider: in the ProviderConfig behind it, or in a new one. */
-import { CONFIG, asOneStep, configOf, setWidget } from "./graph.mjs";
+import { CONFIG, asOneUndoStep, configOf, setWidget } from "./graph.mjs";
 
 /** The ProviderConfig of a node, made and connected where there is none. @param {Comfy.Node} node */
-export function configFor(node) {
+export function findOrAddConfig(node) {
   if (node.comfyClass === CONFIG) return node;
   const there = configOf(node);
   if (there) return there;
@@ -21,8 +21,8 @@ export function configFor(node) {
 
 /** @param {Comfy.Node} node @param {string} provider @param {string} [model] */
 export function addProvider(node, provider, model) {
-  asOneStep(() => {
-    const config = configFor(node);
+  asOneUndoStep(() => {
+    const config = findOrAddConfig(node);
     if (!config) return;
     setWidget(config, "profile", "default");
     setWidget(config, "model_override", "");

@@ -1,9 +1,9 @@
 /** The results panel: every picture that was asked for, newest first, and what can be done with it. */
 import { app } from "/scripts/app.js";
 import { copyText } from "./clipboard.mjs";
-import { button, el, keepKeys } from "./dom.mjs";
-import { confirmed } from "./dialog.mjs";
-import { asOneStep } from "./graph.mjs";
+import { button, el, stopKeyPropagation } from "./dom.mjs";
+import { confirmDialog } from "./dialog.mjs";
+import { asOneUndoStep } from "./graph.mjs";
 import { VirtualList } from "./virtual_list.mjs";
 import { menu } from "./menu.mjs";
 import { toast } from "./toasting.mjs";
@@ -16,7 +16,7 @@ const ROW_HEIGHT = 146;
 const THUMBNAIL = 256;
 const PAGE = 60;
 const NEXT_PAGES = 200;
-const QUIET_MS = 250;
+const DEBOUNCE_MS = 250;
 
 /** @type {Panel | null} */
 let shown = null;
@@ -33,7 +33,7 @@ export function resultsTab() {
       shown = new Panel();
       container.classList.add("nb-results-frame");
       container.replaceChildren(shown.root);
-      shown.begin();
+      shown.reload();
     },
     destroy() {
       shown = null;
@@ -48,12 +48,12 @@ export function refreshResults() {
 
 /** Fetches what is paid and not here yet, and says what came of it. */
 export async function recoverAll() {
-  tellRecovered(await ask("/results/recover", { method: "POST" }));
+  showRecoveryToast(await ask("/results/recover", { method: "POST" }));
   refreshResults();
 }
 
 /** @param {{ ended: boolean, failed: number, text: string }} answer */
-function tellRecovered({ ended, failed, text }) {
+function showRecoveryToast({ ended, failed, text }) {
   const words = ended ? text || t("results.nothing_to_recover") : t("results.still_recovering");
   toast(failed ? "warn" : "success", t("results.recover"), words);
 }
@@ -63,7 +63,7 @@ function tellRecovered({ ended, failed, text }) {
  * @param {string[]} ids A picture of each answer.
  * @returns {Promise<{ pictures: number, reasons: string[] }>} What could be read, and why the rest could not.
  */
-export async function readAgain(ids) {
+export async function rereadAnswers(ids) {
   let pictures = 0;
   /** @type {Set<string>} */
   const reasons = new Set();
@@ -97,9 +97,9 @@ class Panel {
       ROW_HEIGHT,
       (/** @type {Result} */ result) => this.row(result),
       () => void this.more(),
-      (result) => isGrave(result),
+      (result) => moneyMayBeLost(result),
     );
-    this.root = keepKeys(
+    this.root = stopKeyPropagation(
       el(
         "div",
         { class: "nb-results" },
@@ -119,8 +119,8 @@ class Panel {
       window.clearTimeout(this.timer);
       this.timer = window.setTimeout(() => {
         this.query = this.search.value.trim();
-        this.begin();
-      }, QUIET_MS);
+        this.reload();
+      }, DEBOUNCE_MS);
     });
   }
 
@@ -134,7 +134,7 @@ class Panel {
   }
 
   /** Loads the first page and today's sum. @param {"begin" | "refresh"} how A refresh leaves everything where it is. */
-  begin(how = "begin") {
+  reload(how = "begin") {
     void this.load(how);
     ask("/spend")
       .then((spent) => {
@@ -145,7 +145,7 @@ class Panel {
 
   refresh() {
     window.clearTimeout(this.timer);
-    this.timer = window.setTimeout(() => this.begin("refresh"), QUIET_MS);
+    this.timer = window.setTimeout(() => this.reload("refresh"), DEBOUNCE_MS);
   }
 
   async more() {
@@ -162,11 +162,11 @@ class Panel {
       const answer = await ask(`/results?limit=${limit}&query=${encodeURIComponent(this.query)}${cursor}`);
       if (turn !== this.turn) return; // somebody typed on
       this.loading = false;
-      if (how === "refresh") this.renew(answer);
+      if (how === "refresh") this.mergeNewestPage(answer);
       else {
         this.next = answer.next;
         if (how === "more") this.list.append(answer.results);
-        else this.list.begin(answer.results);
+        else this.list.reset(answer.results);
       }
       this.empty.textContent = this.list.length ? "" : t(this.query ? "results.none_found" : "results.empty");
     } catch (error) {
@@ -181,7 +181,7 @@ class Panel {
    * far down is thrown back.
    * @param {{ results: Result[], next: string | null }} answer
    */
-  renew({ results, next }) {
+  mergeNewestPage({ results, next }) {
     const last = results.at(-1);
     const known = last && next ? this.list.items.findIndex((each) => each.id === last.id) : -1;
     if (known < 0) this.next = next;
@@ -208,7 +208,7 @@ class Panel {
         line(`${result.label} · ${shortModel(result.model)}`),
         line([costOf(result), when(result.created)].filter(Boolean).join(" · ")),
         result.role === "extra" ? el("p", { class: "nb-quiet nb-line", title: t("results.extra_title") }, t("results.extra")) : null,
-        state ? el("p", { class: "nb-state", "data-tone": tone, title: isGrave(result) ? undefined : state }, state) : null,
+        state ? el("p", { class: "nb-state", "data-tone": tone, title: moneyMayBeLost(result) ? undefined : state }, state) : null,
         result.answer ? el("p", { class: "nb-quiet nb-said" }, result.reason) : null,
       ),
       el("div", { class: "nb-actions nb-small" }, ...this.actions(result)),
@@ -230,20 +230,20 @@ class Panel {
       );
     if (result.recoverable) {
       add("recover_one", async () => {
-        tellRecovered(await ask(`${path}/recover`, { method: "POST" }));
-        this.begin("refresh");
+        showRecoveryToast(await ask(`${path}/recover`, { method: "POST" }));
+        this.reload("refresh");
       }, "nb-main");
     }
-    if (result.answer) add("read", () => readAgain([result.id]), "nb-main");
-    add("graph", () => openGraph(result));
-    if (result.picture) add("insert", () => insert(result));
+    if (result.answer) add("read", () => rereadAnswers([result.id]), "nb-main");
+    add("graph", () => openWorkflow(result));
+    if (result.picture) add("insert", () => insertPicture(result));
     add("copy", () => copyText(result.prompt));
     if (!result.running) {
       add("forget", async () => {
-        if (!(await confirmed(t("results.forget_sure"), t("results.forget")))) return;
+        if (!(await confirmDialog(t("results.forget_sure"), t("results.forget")))) return;
         await ask(path, { method: "DELETE" });
         this.list.replace(this.list.items.filter((each) => each.id !== result.id));
-        this.begin("refresh");
+        this.reload("refresh");
       }, "nb-danger");
     }
     return found;
@@ -251,17 +251,17 @@ class Panel {
 
   /** @param {string} question @param {() => string} which */
   async forgetMany(question, which) {
-    if (!(await confirmed(t(question), t("results.forget")))) return;
+    if (!(await confirmDialog(t(question), t("results.forget")))) return;
     await withErrorToast("results.forget", async () => {
       const answer = await ask(`/results?${which()}`, { method: "DELETE" });
       toast("success", t("results.forget"), t("results.forgotten", { n: answer.forgotten }));
     });
-    this.begin();
+    this.reload();
   }
 }
 
 /** Whether money may be lost: what such a row says is shown whole. @param {Result} result */
-const isGrave = (result) => stateOf(result)[1] === "bad";
+const moneyMayBeLost = (result) => stateOf(result)[1] === "bad";
 
 /** What a row says about its price; "" for a picture that has none of its own. @param {Result} result */
 function costOf({ role, usd, state, exact }) {
@@ -287,7 +287,7 @@ const line = (text) => el("p", { class: "nb-quiet nb-line", title: text }, text)
 const shortModel = (model) => model.replace(/^.*\//, "").replace(/-(text|image)-to-image$/, "");
 
 /** Opens the workflow that asked for a picture, beside what is open. @param {Result} result */
-async function openGraph(result) {
+async function openWorkflow(result) {
   const graph = await ask(`/results/${encodeURIComponent(result.id)}/graph`);
   const name = t("results.graph_name", { when: when(result.created).replace(/[/\\:]/g, "-") });
   if (graph.workflow) await app.loadGraphData(graph.workflow, true, true, name);
@@ -295,13 +295,13 @@ async function openGraph(result) {
 }
 
 /** Puts a picture on the canvas as a LoadImage node. @param {Result} result */
-async function insert(result) {
+async function insertPicture(result) {
   const { name } = await ask(`/results/${encodeURIComponent(result.id)}/input`, { method: "POST" });
-  asOneStep(() => place(name));
+  asOneUndoStep(() => addLoadImageNode(name));
 }
 
 /** @param {string} name Of a file among the inputs. */
-function place(name) {
+function addLoadImageNode(name) {
   const LiteGraph = /** @type {any} */ (window).LiteGraph;
   const node = LiteGraph.createNode("LoadImage");
   const graph = /** @type {any} */ (app.canvas.graph ?? app.rootGraph);

@@ -3,12 +3,12 @@ import { api } from "/scripts/api.js";
 import { t } from "./i18n.mjs";
 
 /**
- * @typedef {{ name: string, generate: Offer | null, edit: Offer | null, family: string, recommended: boolean,
+ * @typedef {{ name: string, generate: Capabilities | null, edit: Capabilities | null, family: string, recommended: boolean,
  *   added: boolean, like: string,
  *   price: { usd: Record<string, number>, source: string, dated: string, counted: Record<string, number>,
  *   counted_source: string } | null }} Model
  * @typedef {{ wire: string, ratios: string[], resolutions: string[], default_resolution: string, max_references: number,
- *   max_count: number, options: Record<string, string[] | null> }} Offer
+ *   max_count: number, options: Record<string, string[] | null> }} Capabilities
  * @typedef {{ profile: string, state: "environment" | "stored" | "disabled" | "none", source: string, problem: string,
  *   replaceable: boolean, tested: { at: number, verdict: string, text: string } | null }} KeyState
  * @typedef {{ id: string, label: string, dialect: string, own: boolean, built_in: boolean, from_file: boolean, local: boolean, needs_key: boolean,
@@ -46,7 +46,7 @@ export class ApiError extends Error {
 }
 
 /** What is done about refusals; given by the entry so that nothing is imported in a circle. */
-export const refused = {
+export const refusalHandlers = {
   /** The page is open under a name that the server doesn't know to be its own. @param {string} name @returns {void} */
   unknownHost: (name) => void name,
 };
@@ -74,7 +74,7 @@ export async function ask(path, { method = "GET", body, signal } = {}) {
     if (!answer || answer.ok) throw new ApiError(0, { kind: "network", what: t("server.silent"), cure: "" });
   }
   if (!answer.ok) {
-    if (value?.unknown_host) refused.unknownHost(String(value.unknown_host));
+    if (value?.unknown_host) refusalHandlers.unknownHost(String(value.unknown_host));
     const problem = value?.error ?? { kind: "http", what: t("server.answered", { status: answer.status }), cure: "" };
     throw new ApiError(answer.status, problem, value?.unknown_host);
   }

@@ -6,7 +6,7 @@
 import { el } from "./dom.mjs";
 
 /** Rows that are kept above and below what is in sight. */
-const BEYOND = 6;
+const OVERSCAN_ROWS = 6;
 
 /** @template {{ id: string }} T */
 export class VirtualList {
@@ -59,7 +59,7 @@ export class VirtualList {
   }
 
   /** @param {T[]} items Something else altogether: shown from its top. */
-  begin(items) {
+  reset(items) {
     this.root.scrollTop = 0;
     this.take([...items]);
     this.show();
@@ -122,8 +122,8 @@ export class VirtualList {
   show() {
     this.setHeight();
     const { scrollTop, clientHeight } = this.root;
-    const first = Math.max(0, this.indexAt(scrollTop) - BEYOND);
-    const last = Math.min(this.items.length, this.indexAt(scrollTop + clientHeight) + 1 + BEYOND);
+    const first = Math.max(0, this.indexAt(scrollTop) - OVERSCAN_ROWS);
+    const last = Math.min(this.items.length, this.indexAt(scrollTop + clientHeight) + 1 + OVERSCAN_ROWS);
     const wanted = new Map(this.items.slice(first, last).map((item) => [item.id, item]));
     for (const [id, { row, shows }] of this.drawn) {
       const item = wanted.get(id);
@@ -152,7 +152,7 @@ export class VirtualList {
       row.style.top = `${this.top(first + place)}px`;
       row.setAttribute("aria-posinset", String(first + place + 1));
     });
-    if (scrollTop + clientHeight > this.top(this.items.length - BEYOND)) this.wantMore();
+    if (scrollTop + clientHeight > this.top(this.items.length - OVERSCAN_ROWS)) this.wantMore();
   }
 
   /** @param {T} item */

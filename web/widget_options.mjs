@@ -1,14 +1,14 @@
 /**
- * Honest widgets: a node offers what its provider and model can do. A saved value that isn't possible stays where it is,
- * marked by the host as one that isn't in the list; the footer says why.
+ * Limits the choices of a node's widgets to what its provider and model support. A saved value that isn't possible stays
+ * where it is, marked by the host as one that isn't in the list; the footer says why.
  */
 import { providerStore, modelOf } from "./provider_store.mjs";
-import { CONFIG, configOf, governing, isMaker, setWidget, valueOf, widgetOf } from "./graph.mjs";
+import { CONFIG, configOf, governing, isImageNode, setWidget, valueOf, widgetOf } from "./graph.mjs";
 
 /** @typedef {import("./server.mjs").Provider} Provider */
-/** @typedef {import("./server.mjs").Offer} Offer */
+/** @typedef {import("./server.mjs").Capabilities} Capabilities */
 
-/** Widget of ours -> the row's name of the option. */
+/** Widget of ours -> the option's name among the provider's capabilities. */
 const OPTIONS = {
   safety_tolerance: "safety_tolerance",
   limit_generations: "limit_generations",
@@ -17,28 +17,28 @@ const OPTIONS = {
 };
 
 /** All values of a combo as the schema has them. @type {WeakMap<object, string[]>} */
-const complete = new WeakMap();
+const schemaValuesByWidget = new WeakMap();
 /** The provider a ProviderConfig had before it was changed. @type {WeakMap<Comfy.Node, string>} */
-const before = new WeakMap();
+const previousProvider = new WeakMap();
 
 /** @param {Comfy.Node} node Makes a node's choices those of its provider. */
-export function offerWhatIsPossible(node) {
+export function updateWidgetOptions(node) {
   if (!providerStore.loaded) return;
-  if (node.comfyClass === CONFIG) offerModels(node);
-  else if (isMaker(node)) offerOptions(node);
+  if (node.comfyClass === CONFIG) updateConfigOptions(node);
+  else if (isImageNode(node)) updateRequestOptions(node);
 }
 
 /** The provider a promoted widget had when it was last looked at: nobody calls when it changes. @type {WeakMap<Comfy.Node, string>} */
-const promoted = new WeakMap();
+const promotedProvider = new WeakMap();
 
 /**
  * A provider was chosen: the same kind of model is kept where the new one has it under another name.
  * @param {Comfy.Node} node A ProviderConfig.
  */
-export function keepFamily(node) {
+export function keepModelFamily(node) {
   const now = String(valueOf(node, "provider") ?? "");
-  const old = before.get(node) ?? now;
-  before.set(node, now);
+  const old = previousProvider.get(node) ?? now;
+  previousProvider.set(node, now);
   if (old === now) return;
   const model = String(valueOf(node, "model") ?? "recommended");
   const next = providerStore.provider(now);
@@ -49,8 +49,8 @@ export function keepFamily(node) {
 }
 
 /** Remembers what is chosen before a person changes it. @param {Comfy.Node} node */
-export function remember(node) {
-  before.set(node, String(valueOf(node, "provider") ?? ""));
+export function rememberProvider(node) {
+  previousProvider.set(node, String(valueOf(node, "provider") ?? ""));
 }
 
 /** @param {string} provider @param {string} model */
@@ -65,48 +65,48 @@ function familyOf(provider, model) {
 }
 
 /** @param {Comfy.Node} node A ProviderConfig whose provider may be chosen on the subgraph node. */
-function followPromoted(node) {
+function keepFamilyOfPromoted(node) {
   if (governing(node, "provider").from !== "subgraph") return;
   const now = String(valueOf(node, "provider") ?? "");
-  const old = promoted.get(node) ?? now;
-  promoted.set(node, now);
+  const old = promotedProvider.get(node) ?? now;
+  promotedProvider.set(node, now);
   if (old === now) return;
-  before.set(node, old);
-  keepFamily(node);
+  previousProvider.set(node, old);
+  keepModelFamily(node);
 }
 
 /** @param {Comfy.Node} node */
-function offerModels(node) {
-  followPromoted(node);
+function updateConfigOptions(node) {
+  keepFamilyOfPromoted(node);
   const provider = providerStore.provider(String(valueOf(node, "provider") ?? ""));
-  restrict(node, "provider", ["auto", ...providerStore.providers.map((each) => each.id)], true);
+  restrictOptions(node, "provider", ["auto", ...providerStore.providers.map((each) => each.id)], true);
   const names = (provider ? [provider] : providerStore.providers).flatMap((each) => each.models.map((model) => model.name));
-  const listed = all(node, "model");
+  const listed = schemaValues(node, "model");
   const possible = provider ? ["recommended", ...names] : [...listed, ...names];
   const inOrder = listed.filter((name) => possible.includes(name));
-  restrict(node, "model", [...inOrder, ...possible.filter((name) => !listed.includes(name))], true);
+  restrictOptions(node, "model", [...inOrder, ...possible.filter((name) => !listed.includes(name))], true);
   const stored = provider ? provider.keys.map((key) => key.profile) : providerStore.facts.profiles;
-  restrict(node, "profile", ["default", ...stored.filter((name) => name !== "default")], true);
+  restrictOptions(node, "profile", ["default", ...stored.filter((name) => name !== "default")], true);
 }
 
 /** @param {Comfy.Node} node */
-function offerOptions(node) {
-  const offers = offersFor(node);
-  if (!offers.length) {
-    for (const name of ["aspect_ratio", "resolution", ...Object.keys(OPTIONS)]) restrict(node, name, undefined);
+function updateRequestOptions(node) {
+  const capabilities = capabilitiesOf(node);
+  if (!capabilities.length) {
+    for (const name of ["aspect_ratio", "resolution", ...Object.keys(OPTIONS)]) restrictOptions(node, name, undefined);
     return;
   }
-  restrict(node, "aspect_ratio", ["auto", ...union(offers.map((offer) => offer.ratios))]);
-  restrict(node, "resolution", ["auto", ...union(offers.map((offer) => offer.resolutions))]);
+  restrictOptions(node, "aspect_ratio", ["auto", ...union(capabilities.map((each) => each.ratios))]);
+  restrictOptions(node, "resolution", ["auto", ...union(capabilities.map((each) => each.resolutions))]);
   for (const [widget, option] of Object.entries(OPTIONS)) {
-    const found = offers.filter((offer) => option in offer.options);
-    const values = found.map((offer) => offer.options[option] ?? all(node, widget));
-    restrict(node, widget, [all(node, widget)[0] ?? "default", ...union(values)]);
+    const found = capabilities.filter((each) => option in each.options);
+    const values = found.map((each) => each.options[option] ?? schemaValues(node, widget));
+    restrictOptions(node, widget, [schemaValues(node, widget)[0] ?? "default", ...union(values)]);
   }
 }
 
 /** What a node's provider may be asked for: of several providers where none is named. @param {Comfy.Node} node */
-function offersFor(node) {
+function capabilitiesOf(node) {
   const config = configOf(node);
   const name = String((config && valueOf(config, "provider")) ?? "auto");
   const model = String((config && valueOf(config, "model")) ?? "recommended");
@@ -114,34 +114,34 @@ function offersFor(node) {
   const named = providerStore.provider(name);
   if (name !== "auto" && !named) return [];
   if (named) {
-    const offer = modelOf(named, model)?.[operation];
-    return offer ? [offer] : [];
+    const supported = modelOf(named, model)?.[operation];
+    return supported ? [supported] : [];
   }
   const family = model === "recommended" ? "" : familyOf("", model);
   return providerStore.providers
     .filter((provider) => !provider.local && providerStore.usable(provider))
     .map((provider) => (family ? provider.models.find((each) => each.family === family) : modelOf(provider, model)))
     .map((found) => found?.[operation])
-    .filter((offer) => offer !== null && offer !== undefined);
+    .filter((each) => each !== null && each !== undefined);
 }
 
 /**
  * @param {Comfy.Node} node @param {string} name @param {string[] | undefined} possible In any order; undefined = everything.
  * @param {boolean} [more] Whether values that the schema doesn't have are offered too.
  */
-function restrict(node, name, possible, more = false) {
+function restrictOptions(node, name, possible, more = false) {
   const widget = widgetOf(node, name);
   if (!widget?.options) return;
-  const every = all(node, name);
+  const every = schemaValues(node, name);
   const values = possible === undefined ? every : more ? [...new Set(possible)] : every.filter((v) => possible.includes(v));
-  offer(widget, values);
+  setOptionValues(widget, values);
   // A promoted widget has choices of its own; a primitive's are for everything that it feeds.
   const { widget: shown, from } = governing(node, name);
-  if (shown && from === "subgraph") offer(shown, values);
+  if (shown && from === "subgraph") setOptionValues(shown, values);
 }
 
 /** @param {Comfy.Widget} widget @param {string[]} values */
-function offer(widget, values) {
+function setOptionValues(widget, values) {
   const options = /** @type {{ values?: unknown }} */ (widget.options);
   const now = options.values;
   if (Array.isArray(now) && now.length === values.length && now.every((value, index) => value === values[index])) return;
@@ -149,14 +149,14 @@ function offer(widget, values) {
 }
 
 /** @param {Comfy.Node} node @param {string} name @returns {string[]} */
-function all(node, name) {
+function schemaValues(node, name) {
   const widget = widgetOf(node, name);
   if (!widget) return [];
-  const known = complete.get(widget);
+  const known = schemaValuesByWidget.get(widget);
   if (known) return known;
   const values = /** @type {{ values?: unknown }} */ (widget.options ?? {}).values;
   const list = Array.isArray(values) ? values.map(String) : [];
-  complete.set(widget, list);
+  schemaValuesByWidget.set(widget, list);
   return list;
 }
 

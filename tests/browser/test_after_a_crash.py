@@ -118,7 +118,7 @@ def test_an_open_page_sees_what_was_paid_come_home(page: Any, machine: Machine, 
     page.page.evaluate("() => window.app.queuePrompt(0)")
     until(lambda: states(machine.home, "A coot, on its way") == ["accepted"])
     machine.crash("nanobanana")
-    expect(toast(page, "Paid pictures came home")).to_contain_text(
+    expect(toast(page, "Paid pictures were recovered")).to_contain_text(
         "1 picture paid for before the restart was collected", timeout=120_000
     )
     expect(row(page, "A coot, on its way").locator("img")).to_be_visible()
@@ -130,11 +130,11 @@ def test_an_open_page_sees_what_was_paid_come_home(page: Any, machine: Machine, 
 def test_a_page_that_comes_later_is_told_once(lasting_canvas: Callable[..., Any], page: Any, machine: Machine) -> None:
     """It was not connected when the pictures came; after a reload it has heard of them."""
     late = lasting_canvas(on=machine.host)
-    expect(toast(late, "Paid pictures came home")).to_be_visible()
+    expect(toast(late, "Paid pictures were recovered")).to_be_visible()
     with late.page.expect_response(lambda answer: answer.url.endswith("/results/collected")):
         late.open()
     late.settle()
-    expect(toast(late, "Paid pictures came home")).to_have_count(0)
+    expect(toast(late, "Paid pictures were recovered")).to_have_count(0)
     assert late.complaints == []
 
 

@@ -29,7 +29,7 @@ export function providerForm(shared, provider) {
     statusLine.className = "nb-quiet";
     statusLine.textContent = "…";
     try {
-      const id = saved ?? idOf(label.value);
+      const id = saved ?? newProviderId(label.value);
       const body = { label: label.value, base_url: url.value, dialect: dialect.value, auth: auth.value, model: model.value };
       await ask(`/providers/${encodeURIComponent(id)}`, { method: "PUT", body });
       saved = id;
@@ -62,7 +62,7 @@ export function providerForm(shared, provider) {
 }
 
 /** An id out of a name, of a provider that isn't here yet: nobody's key is sent to another's address. @param {string} label */
-function idOf(label) {
+function newProviderId(label) {
   const plain = label
     .normalize("NFKD")
     .toLowerCase()

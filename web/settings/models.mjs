@@ -1,6 +1,6 @@
 /** Models that a person adds to a built-in provider: name, wire id, the model that it is like, prices by size. */
 import { button, el } from "../dom.mjs";
-import { confirmed, openDialog } from "../dialog.mjs";
+import { confirmDialog, openDialog } from "../dialog.mjs";
 import { modelOf } from "../provider_store.mjs";
 import { ask, errorText } from "../server.mjs";
 import { money, t } from "../i18n.mjs";
@@ -79,7 +79,7 @@ export function modelForm(shared, provider, model) {
       const other = editWire.value.trim();
       const facts = {
         wire: other ? { generate: wire.value.trim(), edit: other } : wiresFor(wire.value.trim(), base()),
-        price: pricesIn(prices),
+        price: readPriceFields(prices),
         like: like.value,
       };
       await ask(`/providers/${encodeURIComponent(provider.id)}`, {
@@ -132,7 +132,7 @@ function priceField(size, now) {
 }
 
 /** What stands in the fields of prices; null where nothing does. @param {HTMLElement} box @returns {Record<string, number> | null} */
-function pricesIn(box) {
+function readPriceFields(box) {
   /** @type {Record<string, number>} */
   const found = {};
   for (const input of box.querySelectorAll("input")) {
@@ -147,7 +147,7 @@ function pricesIn(box) {
 
 /** @param {Shared} shared @param {Provider} provider @param {Model} model */
 async function remove(shared, provider, model) {
-  if (!(await confirmed(t("models.remove_sure", { model: model.name, label: provider.label }), t("providers.remove")))) return;
+  if (!(await confirmDialog(t("models.remove_sure", { model: model.name, label: provider.label }), t("providers.remove")))) return;
   await ask(`/providers/${encodeURIComponent(provider.id)}`, { method: "PUT", body: { models: { [model.name]: null } } });
   await shared.redraw();
 }

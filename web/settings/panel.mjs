@@ -1,7 +1,7 @@
 /** The settings section: in the frontend's settings, and in a dialog of its own that a node's button opens. */
-import { button, el, keepKeys } from "../dom.mjs";
+import { button, el, stopKeyPropagation } from "../dom.mjs";
 import { openDialog } from "../dialog.mjs";
-import { askForName } from "../host_name.mjs";
+import { showHostDialog } from "../host_name.mjs";
 import { providerStore } from "../provider_store.mjs";
 import { ApiError, ask, errorText } from "../server.mjs";
 import { toast } from "../toasting.mjs";
@@ -27,7 +27,7 @@ import { storageSection } from "./storage.mjs";
  * @param {string} [provider] Whose key is to be entered. @param {string} [setting] To be looked at.
  */
 export function settingsPanel(provider, setting) {
-  const root = keepKeys(el("div", { class: "nb-settings" }, el("p", { class: "nb-quiet" }, "…")));
+  const root = stopKeyPropagation(el("div", { class: "nb-settings" }, el("p", { class: "nb-quiet" }, "…")));
   let wanted = provider;
   let looked = setting;
   const redraw = async () => {
@@ -44,7 +44,7 @@ export function settingsPanel(provider, setting) {
         },
       };
       const scrolled = root.closest(".nb-dialog-body")?.scrollTop ?? 0;
-      const giveFocusBack = focusIn(root);
+      const restoreFocus = rememberFocus(root);
       root.replaceChildren(
         el("p", { class: "nb-quiet" }, t("settings.where")),
         shared.multi_user ? el("p", { class: "nb-quiet" }, t("settings.multi_user")) : "",
@@ -56,7 +56,7 @@ export function settingsPanel(provider, setting) {
       );
       const body = root.closest(".nb-dialog-body");
       if (body) body.scrollTop = scrolled;
-      giveFocusBack();
+      restoreFocus();
       if (wanted || looked) {
         const place = wanted ? `[data-provider="${CSS.escape(wanted)}"] input` : `#nb-setting-${looked}`;
         /** @type {HTMLInputElement | null} */
@@ -69,7 +69,7 @@ export function settingsPanel(provider, setting) {
       const name = error instanceof ApiError ? error.unknownHost : undefined;
       root.replaceChildren(
         el("p", { class: "nb-bad" }, errorText(error)),
-        name ? button(t("hosts.mine"), () => askForName(name), { class: "nb-main" }) : "",
+        name ? button(t("hosts.mine"), () => showHostDialog(name), { class: "nb-main" }) : "",
       );
     }
   };
@@ -98,7 +98,7 @@ function damageSection(shared) {
  * same provider.
  * @param {HTMLElement} root @returns {() => void}
  */
-function focusIn(root) {
+function rememberFocus(root) {
   const now = document.activeElement;
   if (!(now instanceof HTMLElement) || !root.contains(now)) return () => undefined;
   const controls = () => {

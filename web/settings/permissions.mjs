@@ -1,7 +1,7 @@
 /** What the user has allowed on this machine: models by their id, and names of the server. */
 import { button, el } from "../dom.mjs";
 import { providerStore } from "../provider_store.mjs";
-import { DEAREST, allowModel, priceIn } from "../permission.mjs";
+import { DEFAULT_PRICE, allowModel, parsePrice } from "../permission.mjs";
 import { ask } from "../server.mjs";
 import { money, t } from "../i18n.mjs";
 
@@ -16,13 +16,13 @@ export function permissionsSection(shared) {
       const fixed = model.source === "environment" ? t("settings.fixed", { variable: "NANO_BANANA_ALLOW_MODELS" }) : "";
       const words = t("allow.counts", { label: model.label, usd: money(model.price) });
       const path = `/models/${encodeURIComponent(model.provider)}?wire=${encodeURIComponent(model.wire)}`;
-      return row(model.wire, [words, fixed].filter(Boolean).join(" · "), fixed ? null : taker(shared, path, model.wire));
+      return row(model.wire, [words, fixed].filter(Boolean).join(" · "), fixed ? null : revokeButton(shared, path, model.wire));
     }),
     modelEntry(shared),
     el("h3", {}, t("hosts.section")),
     el("p", { class: "nb-quiet" }, t("hosts.hint", { variable: shared.hosts.variable })),
     shared.hosts.named ? el("p", { class: "nb-quiet" }, `${shared.hosts.variable}: ${shared.hosts.named}`) : null,
-    ...shared.hosts.accepted.map((name) => row(name, "", taker(shared, `/hosts/${encodeURIComponent(name)}`, name))),
+    ...shared.hosts.accepted.map((name) => row(name, "", revokeButton(shared, `/hosts/${encodeURIComponent(name)}`, name))),
   );
 }
 
@@ -38,12 +38,12 @@ const row = (name, words, action) =>
   );
 
 /** A button that takes a permission back. @param {import("./panel.mjs").Shared} shared @param {string} path @param {string} name */
-function taker(shared, path, name) {
-  const take = async () => {
+function revokeButton(shared, path, name) {
+  const revoke = async () => {
     await ask(path, { method: "DELETE" });
     await shared.redraw();
   };
-  return button(t("providers.remove"), take, { class: "nb-danger", "aria-label": t("allow.remove", { name }) });
+  return button(t("providers.remove"), revoke, { class: "nb-danger", "aria-label": t("allow.remove", { name }) });
 }
 
 /** Allows a model before a workflow asks for it. @param {import("./panel.mjs").Shared} shared */
@@ -55,9 +55,9 @@ function modelEntry(shared) {
   const asked = providerStore.providers.filter((each) => !each.local);
   const provider = el("select", {}, ...asked.map((each) => el("option", { value: each.id }, each.label)));
   const wire = el("input", { type: "text", placeholder: "vendor/model", size: "24", spellcheck: "false", autocomplete: "off" });
-  const price = el("input", { type: "text", value: DEAREST, size: "5", inputmode: "decimal" });
+  const price = el("input", { type: "text", value: DEFAULT_PRICE, size: "5", inputmode: "decimal" });
   const allow = async () => {
-    await allowModel(provider.value, wire.value.trim(), priceIn(price.value));
+    await allowModel(provider.value, wire.value.trim(), parsePrice(price.value));
     await shared.redraw();
   };
   return el(

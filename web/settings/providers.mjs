@@ -1,6 +1,6 @@
 /** Every provider: its keys, its address, its place in the order of `auto`. Keys are written and never read back. */
 import { button, el } from "../dom.mjs";
-import { confirmed, openDialog } from "../dialog.mjs";
+import { confirmDialog, openDialog } from "../dialog.mjs";
 import { providerStore } from "../provider_store.mjs";
 import { ask, errorText } from "../server.mjs";
 import { money, t, when } from "../i18n.mjs";
@@ -51,7 +51,7 @@ function price(provider) {
 /** @param {Shared} shared @param {Provider} provider @param {boolean} fixed @param {boolean} opened */
 function card(shared, provider, fixed, opened) {
   const item = el("li", { class: "nb-provider", "data-provider": provider.id, draggable: fixed ? "false" : "true" });
-  if (!fixed) makeMovable(shared, item, provider);
+  if (!fixed) makeDraggable(shared, item, provider);
   const cost = price(provider);
   const model = provider.models.find((each) => each.recommended);
   const [badge, tone] = stateOf(provider);
@@ -142,7 +142,7 @@ function keyRow(shared, provider, key, opened) {
         ? button(
             t("keys.delete"),
             async () => {
-              if (!(await confirmed(t("keys.delete_sure", { label: provider.label, profile: key.profile }), t("keys.delete")))) return;
+              if (!(await confirmDialog(t("keys.delete_sure", { label: provider.label, profile: key.profile }), t("keys.delete")))) return;
               await ask(path, { method: "DELETE" });
               await shared.redraw();
             },
@@ -244,7 +244,7 @@ function addressForm(shared, provider) {
 
 /** @param {Shared} shared @param {Provider} provider */
 async function remove(shared, provider) {
-  if (!(await confirmed(t("providers.remove_sure", { label: provider.label }), t("providers.remove")))) return;
+  if (!(await confirmDialog(t("providers.remove_sure", { label: provider.label }), t("providers.remove")))) return;
   await ask(`/providers/${encodeURIComponent(provider.id)}`, { method: "DELETE" });
   await shared.redraw();
 }
@@ -259,7 +259,7 @@ async function move(shared, id, by) {
 }
 
 /** @param {Shared} shared @param {HTMLElement} item @param {Provider} provider */
-function makeMovable(shared, item, provider) {
+function makeDraggable(shared, item, provider) {
   item.addEventListener("dragstart", (event) => {
     event.stopPropagation();
     event.dataTransfer?.setData("text/nano-banana-provider", provider.id);

@@ -13,7 +13,7 @@ export function storageSection(shared) {
       : t("storage.used", { n: used.pictures, used: gigabytes(used.bytes), free: gigabytes(used.free) })
     : t("storage.empty");
   /** @param {string} name */
-  const elsewhere = (name) => {
+  const environmentNote = (name) => {
     const variable = shared.settings[name]?.variable ?? "";
     return t(shared.settings[name]?.set ? "storage.set" : "storage.unset", { variable });
   };
@@ -23,8 +23,8 @@ export function storageSection(shared) {
     el("h3", {}, t("storage.title")),
     setting(shared, "results_gb", t("storage.size"), { suffix: "GB", hint: note }),
     setting(shared, "parallel", t("storage.parallel"), { hint: t("storage.parallel_hint") }),
-    el("div", { class: "nb-field" }, el("span", {}, t("storage.proxy")), el("div", { class: "nb-quiet" }, elsewhere("proxy"))),
-    el("div", { class: "nb-field" }, el("span", {}, t("storage.ca")), el("div", { class: "nb-quiet" }, elsewhere("ca_bundle"))),
-    el("div", { class: "nb-field" }, el("span", {}, t("storage.folder")), el("div", { class: "nb-quiet" }, elsewhere("results"))),
+    el("div", { class: "nb-field" }, el("span", {}, t("storage.proxy")), el("div", { class: "nb-quiet" }, environmentNote("proxy"))),
+    el("div", { class: "nb-field" }, el("span", {}, t("storage.ca")), el("div", { class: "nb-quiet" }, environmentNote("ca_bundle"))),
+    el("div", { class: "nb-field" }, el("span", {}, t("storage.folder")), el("div", { class: "nb-quiet" }, environmentNote("results"))),
   );
 }
