@@ -82,9 +82,19 @@ def test_every_template_and_its_thumbnail_is_listed_and_served(installed: Bench)
 def test_every_locale_is_served(installed: Bench, language: str) -> None:
     """The host merges the files of all packs: each value of ours must be in it."""
     served = installed.host.get("/i18n")[language]
-    for path in (ROOT / "locales" / language).glob("*.json"):
+    # The host knows nothing of the catalogue of messages, which the pack reads by itself.
+    for path in sorted((ROOT / "locales" / language).glob("*.json")):
+        if path.name == "messages.json":
+            continue
         ours = json.loads(path.read_text("utf-8"))
         assert holds(served if path.stem == "main" else served[path.stem], ours), path
+
+
+def test_a_refusal_has_its_text_from_the_catalogue(installed: Bench) -> None:
+    """The texts of messages are a file of the archive, too."""
+    texts = json.loads((ROOT / "locales" / "en" / "messages.json").read_text("utf-8"))
+    ran = installed.generate("", "offline")
+    assert texts["negotiate.prompt_is_empty"] in ran.error
 
 
 def test_offline_makes_a_picture(installed: Bench) -> None:
