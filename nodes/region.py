@@ -79,7 +79,11 @@ def _value(ratio: str) -> float:
 
 def _holding(width: int, height: int, ratio: float) -> tuple[int, int]:
     """The smallest size of a ratio that holds another one."""
-    return (max(width, round(height * ratio)), height) if width < height * ratio else (width, max(height, round(width / ratio)))
+    return (
+        (max(width, round(height * ratio)), height)
+        if width < height * ratio
+        else (width, max(height, round(width / ratio)))
+    )
 
 
 def _largest(width: int, height: int, ratio: float) -> tuple[int, int]:
