@@ -5,36 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .classes import CLASS_OF, Charged, Kind, NanoBananaError, sentence
-from .messages import filled, joined, msg
-
-_CURES: frozenset[Kind] = frozenset(
-    {
-        "credit",
-        "quota",
-        "account",
-        "region",
-        "bot_protection",
-        "proxy",
-        "certificate",
-        "rate",
-        "busy",
-        "content",
-        "empty",
-        "invalid",
-        "too_large",
-        "model",
-        "server",
-        "unreadable",
-        "task",
-        "task_lost",
-        "network",
-        "timeout",
-        "download",
-        "picture",
-        "ledger",
-    }
-)
-"""Kinds whose cure stands in the catalogue as `cure.<kind>`."""
+from .messages import catalogue, filled, joined, msg
 
 
 @dataclass(frozen=True)
@@ -81,43 +52,16 @@ def failure(
     )
 
 
-_OPENINGS: frozenset[Kind] = frozenset(
-    {
-        "key",
-        "credit",
-        "quota",
-        "account",
-        "region",
-        "bot_protection",
-        "proxy",
-        "certificate",
-        "rate",
-        "busy",
-        "content",
-        "empty",
-        "invalid",
-        "model",
-        "server",
-        "unreadable",
-        "task",
-        "task_lost",
-        "download",
-        "too_large",
-    }
-)
-"""Kinds whose first sentence stands in the catalogue as `opening.<kind>`."""
-
-
 def _opening(fault: Fault) -> str:
     if fault.kind == "key" and fault.status == 403:
         return msg("opening.denied")
-    return fault.opening or msg(f"opening.{fault.kind if fault.kind in _OPENINGS else 'other'}")
+    named = f"opening.{fault.kind}"
+    return fault.opening or msg(named if named in catalogue("en") else "opening.other")
 
 
 def _cure(fault: Fault) -> str:
-    if fault.kind not in _CURES:
-        return ""
-    return msg("cure.server_with_id" if fault.kind == "server" and fault.request_id else f"cure.{fault.kind}")
+    named = "cure.server_with_id" if fault.kind == "server" and fault.request_id else f"cure.{fault.kind}"
+    return msg(named) if named in catalogue("en") else ""
 
 
 def _unstopped(words: str) -> str:
