@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
+from ..core.planning.negotiate import by_distance, ratio_value
+
 WHOLE_ABOVE = 0.8
 """A region of more than this share of the picture is the whole picture."""
 LEAST_SIDE = 256
@@ -51,16 +53,16 @@ def region_of(mask: torch.Tensor, context: float, ratios: Sequence[str]) -> Regi
     left, right = int(columns[0]), int(columns[-1]) + 1
     across = _side(right - left, context, width)
     down = _side(bottom - top, context, height)
-    nearest = sorted(ratios, key=lambda name: abs(math.log(across / down) - math.log(_value(name))))
+    nearest = by_distance(across, down, ratios)
     for name in nearest:
-        size = _holding(across, down, _value(name))
+        size = _holding(across, down, ratio_value(name))
         if size[0] > width or size[1] > height:
-            size = _largest(width, height, _value(name))
+            size = _largest(width, height, ratio_value(name))
         if size[0] >= right - left and size[1] >= bottom - top:
             break
     else:
         name = nearest[0]
-        size = _holding(across, down, _value(name))
+        size = _holding(across, down, ratio_value(name))
     if min(size[0], width) * min(size[1], height) > WHOLE_ABOVE * width * height:
         return None
     x, before, after = _placed(left, right, size[0], width)
@@ -70,11 +72,6 @@ def region_of(mask: torch.Tensor, context: float, ratios: Sequence[str]) -> Regi
 
 def _side(length: int, context: float, most: int) -> int:
     return min(most, max(LEAST_SIDE, math.ceil(length * context)))
-
-
-def _value(ratio: str) -> float:
-    across, down = ratio.split(":")
-    return int(across) / int(down)
 
 
 def _holding(width: int, height: int, ratio: float) -> tuple[int, int]:

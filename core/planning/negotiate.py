@@ -178,15 +178,21 @@ def options_of(
     return found
 
 
+def ratio_value(ratio: str) -> float:
+    """Width divided by height of a ratio as it is written: "4:3"."""
+    across, down = ratio.split(":")
+    return int(across) / int(down)
+
+
+def by_distance(width: int, height: int, ratios: Iterable[str]) -> list[str]:
+    """The ratios in the order in which their logarithms are near to that of width:height."""
+    wanted = math.log(width / height)
+    return sorted(ratios, key=lambda ratio: abs(math.log(ratio_value(ratio)) - wanted))
+
+
 def nearest_ratio(width: int, height: int, ratios: Iterable[str]) -> str:
     """The ratio whose logarithm is nearest to that of width:height."""
-    wanted = math.log(width / height)
-
-    def distance(ratio: str) -> float:
-        across, down = ratio.split(":")
-        return abs(math.log(int(across) / int(down)) - wanted)
-
-    return min(ratios, key=distance)
+    return by_distance(width, height, ratios)[0]
 
 
 def _ratio(request: Request, spec: ProviderSpec, model: Model, capabilities: Capabilities) -> tuple[str, str]:
