@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..errors import Fault
+from ..errors import ProviderFailure
 from ..errors.messages import msg
 from ..http.body import json_body
 from ..http.long_text import LongText
@@ -20,7 +20,7 @@ from .base.polling import PollingDialect, follow_task, path_segment
 from .base.step import Done, Failed, ImageRef, Job, Reply, Send, State, Step
 from .base.task_status import SUCCEEDED, status_of, task_id_of
 from .base.uploads import NewUpload, explain_missing_upload, form_upload, known_urls, with_uploaded_url
-from .parsing.error_parsing import fault_of, no_picture, unreadable
+from .parsing.error_parsing import failure_of, no_picture, unreadable
 from .parsing.reading import NotJson, read_json
 from .parsing.result_images import image_of, images_in, result_images
 
@@ -53,7 +53,7 @@ class ApiframeV2(PollingDialect):
         return self.submit(job, {"urls": found[0]}, found[1]) if found else Failed(unreadable(reply))
 
     def parse_upload_error(self, job: Job, state: State, reply: Reply) -> Step:
-        return Failed(explain_missing_upload(self.fault(job, reply)))
+        return Failed(explain_missing_upload(self.failure(job, reply)))
 
     def poll(self, job: Job, state: State) -> Send:
         return Send("GET", job.url(f"/v2/jobs/{path_segment(state['task'])}"), state, accepted=state)
@@ -75,15 +75,15 @@ class ApiframeV2(PollingDialect):
         step = follow_task(job, reply, seen, task, self.poll, polled=state)
         return _with_cost(step, value) if isinstance(step, Failed) else step
 
-    def fault(self, job: Job, reply: Reply) -> Fault:
+    def failure(self, job: Job, reply: Reply) -> ProviderFailure:
         """`{error, details: {path: [message]}}`, and for an empty account how many credits it takes and there are."""
-        fault = fault_of(reply)
+        failure = failure_of(reply)
         try:
             value = read_json(reply.body)
         except NotJson:
-            return fault
+            return failure
         if not isinstance(value, dict):
-            return fault
+            return failure
         more: list[str] = []
         details = value.get("details")
         if isinstance(details, dict):
@@ -91,7 +91,7 @@ class ApiframeV2(PollingDialect):
         required, available = value.get("creditsRequired"), value.get("creditsAvailable")
         if isinstance(required, (int, float)) and isinstance(available, (int, float)):
             more.append(msg("apiframe_v2.too_few_credits", required=required, available=available))
-        return replace(fault, message=redact("; ".join([fault.message, *more] if fault.message else more)))
+        return replace(failure, message=redact("; ".join([failure.message, *more] if failure.message else more)))
 
 
 def _finished(reply: Reply, value: dict[str, Any], task: str) -> Step:
@@ -102,7 +102,7 @@ def _finished(reply: Reply, value: dict[str, Any], task: str) -> Step:
     if images:
         return Done(tuple(images), found.text, None, task)
     if value.get("expired") is True:
-        return Failed(Fault("download", msg("apiframe_v2.results_kept_one_day"), unbilled=False), task)
+        return Failed(ProviderFailure("download", msg("apiframe_v2.results_kept_one_day"), unbilled=False), task)
     return _with_cost(Failed(no_picture(reply, value), task), value)
 
 
@@ -110,7 +110,7 @@ def _with_cost(failed: Failed, value: dict[str, Any]) -> Failed:
     """A cost of nothing is the provider's word that nothing was charged; any other may have been given back."""
     cost = value.get("creditCost")
     free = cost == 0 and not isinstance(cost, bool)
-    return replace(failed, fault=replace(failed.fault, unbilled=True)) if free else failed
+    return replace(failed, failure=replace(failed.failure, unbilled=True)) if free else failed
 
 
 def _addresses(node: Any, name: str = "", depth: int = 0) -> list[ImageRef]:

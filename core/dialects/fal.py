@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..errors import Fault, Kind
+from ..errors import Kind, ProviderFailure
 from ..errors.messages import msg
 from ..http.body import Body, Raw, json_body
 from ..http.status import is_missing_route
@@ -36,7 +36,7 @@ from .base.uploads import (
 )
 from .base.variants import first_variants, next_variant, with_learned_variants
 from .parsing.error_message import message_and_codes
-from .parsing.error_parsing import fault_of, no_picture, unreadable
+from .parsing.error_parsing import failure_of, no_picture, unreadable
 from .parsing.reading import NotJson, read_object
 from .parsing.result_images import result_images
 
@@ -94,7 +94,7 @@ class Fal(PollingDialect):
     def parse_upload_error(self, job: Job, state: State, reply: Reply) -> Step:
         """Where a step has no route, all references go inside the request, as its documents have it for smaller ones."""
         other = next_variant(state, "references", ("inside",)) if is_missing_route(reply.status) else None
-        return self.submit(job, other) if other else Failed(self.fault(job, reply))
+        return self.submit(job, other) if other else Failed(self.failure(job, reply))
 
     def poll(self, job: Job, state: State) -> Send:
         """The status, and for a run that has ended the result."""
@@ -159,24 +159,24 @@ class Fal(PollingDialect):
         if state["at"] == "result":
             return self._result_error(job, state, reply)
         if state["at"] == "submit":
-            fault = _with_fal_kind(reply, fault_of(reply))
-            if fault.kind in ("rate", "busy") and reply.headers.get("x-fal-retryable", "").strip().lower() == "false":
-                fault = replace(fault, kind="server")  # it says itself that asking again won't help
-            return Failed(fault)
+            failure = _with_fal_kind(reply, failure_of(reply))
+            if failure.kind in ("rate", "busy") and reply.headers.get("x-fal-retryable", "").strip().lower() == "false":
+                failure = replace(failure, kind="server")  # it says itself that asking again won't help
+            return Failed(failure)
         if reply.status == 404:
             return Failed(_removed() if state.get("removed") else unknown_task(reply, task), task)
-        return Failed(self.fault(job, reply), task)
+        return Failed(self.failure(job, reply), task)
 
     def _result_error(self, job: Job, state: State, reply: Reply) -> Step:
         """How a run failed, or another request for its result."""
-        fault = _failure(state, reply)
-        if reply.status == 400 and "still in progress" in fault.message.lower():
+        failure = _failure(state, reply)
+        if reply.status == 400 and "still in progress" in failure.message.lower():
             return Wait(job.spec.poll_seconds[0], self.poll(job, {**state, "at": "status"}))
         retries = state.get("looks", 0)
         untyped = reply.status == 500 and not _is_about_run(state, reply)
         if untyped and retries < _RESULT_RETRIES and b'"detail"' in reply.body[:_HEAD]:
             return Wait(job.spec.poll_seconds[1], self.poll(job, {**state, "looks": retries + 1}))
-        return Failed(fault, state["task"])
+        return Failed(failure, state["task"])
 
 
 def _task_url(job: Job, state: State, name: str, end: str) -> str:
@@ -185,29 +185,29 @@ def _task_url(job: Job, state: State, name: str, end: str) -> str:
     return state.get(name) or job.url(f"/{app}/requests/{path_segment(state['task'])}{end}")
 
 
-def _failure(state: State, reply: Reply) -> Fault:
+def _failure(state: State, reply: Reply) -> ProviderFailure:
     """What an error at the address of a finished request's result means: mostly, how its run ended."""
-    fault = _with_fal_kind(reply, fault_of(reply))
+    failure = _with_fal_kind(reply, failure_of(reply))
     named = _is_about_run(state, reply)
-    locked = fault.kind == "credit" and reply.status in (402, 403)
-    if fault.kind == "key" or locked or (reply.status == 429 and not named):
-        return fault  # about us who ask, not about the run: this very picture may have emptied the account
+    locked = failure.kind == "credit" and reply.status in (402, 403)
+    if failure.kind == "key" or locked or (reply.status == 429 and not named):
+        return failure  # about us who ask, not about the run: this very picture may have emptied the account
     given_up = state.get("looks", 0) >= _RESULT_RETRIES and reply.status == 500
     if reply.status >= 500 and not named and not given_up:
-        return fault  # a gateway's words: it is asked for again
+        return failure  # a gateway's words: it is asked for again
     if state.get("removed"):
         return _removed()
     if reply.status in (404, 410) and not named:
         return unknown_task(reply, state["task"])
-    words = "; ".join(dict.fromkeys(word for word in (fault.message, state.get("error", "")) if word))
-    kind = _KINDS.get(str(state.get("error_type"))) or fault.kind
+    words = "; ".join(dict.fromkeys(word for word in (failure.message, state.get("error", "")) if word))
+    kind = _KINDS.get(str(state.get("error_type"))) or failure.kind
     if kind not in ("content", "empty", "invalid", "credit", "model"):
         kind = "task"
     unbilled = _unbilled(reply)
     if unbilled is None and reply.status >= 500 and named:
         unbilled = True
     # Without its status: that is the run's, and says nothing about whether asking again would help.
-    return Fault(kind, words, None, unbilled=unbilled, request_id=fault.request_id)
+    return ProviderFailure(kind, words, None, unbilled=unbilled, request_id=failure.request_id)
 
 
 def _is_about_run(state: State, reply: Reply) -> bool:
@@ -215,10 +215,10 @@ def _is_about_run(state: State, reply: Reply) -> bool:
     return bool(state.get("error_type") or state.get("error") or _error_types(reply))
 
 
-def _with_fal_kind(reply: Reply, fault: Fault) -> Fault:
-    """`fault` by the type that fal gives it, in a header or in the body."""
+def _with_fal_kind(reply: Reply, failure: ProviderFailure) -> ProviderFailure:
+    """`failure` by the type that fal gives it, in a header or in the body."""
     kinds = [_KINDS[name] for name in _error_types(reply) if name in _KINDS]
-    return replace(fault, kind=kinds[0]) if kinds else fault
+    return replace(failure, kind=kinds[0]) if kinds else failure
 
 
 def _error_types(reply: Reply) -> list[str]:
@@ -234,8 +234,8 @@ def _error_types(reply: Reply) -> list[str]:
     return [name for name in found if isinstance(name, str) and name]
 
 
-def _removed() -> Fault:
-    return Fault("task", msg("fal.cancelled_in_queue"), None, unbilled=True)
+def _removed() -> ProviderFailure:
+    return ProviderFailure("task", msg("fal.cancelled_in_queue"), None, unbilled=True)
 
 
 def _unbilled(reply: Reply) -> bool | None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..errors import Fault
+from ..errors import ProviderFailure
 from ..errors.messages import msg
 from ..http.body import Body, Inline, Raw, json_body
 from .base.dialect import BaseDialect
@@ -64,8 +64,8 @@ class Gemini(BaseDialect):
             after: State = {**state, "at": "processing", "polls": polls + 1}
             return Wait(1.0, Send("GET", job.url(f"/v1beta/{name}"), after), progress="processing")
         if stage not in ("ACTIVE", "") or not uri.startswith(("http://", "https://")):
-            failure = msg("gemini.reference_not_uploaded", index=index + 1, stage=stage).strip()
-            return Failed(Fault("task", failure, reply.status))
+            message = msg("gemini.reference_not_uploaded", index=index + 1, stage=stage).strip()
+            return Failed(ProviderFailure("task", message, reply.status))
         upload_urls = [*state["upload_urls"][:index], uri, *state["upload_urls"][index + 1 :]]
         return self.submit(job, {"upload_urls": upload_urls}, (index, uri))
 
@@ -77,11 +77,11 @@ class Gemini(BaseDialect):
             return Done(found.images, text, request_id=request_id, notices=(DRAFT,) if found.is_draft else ())
         if found.has_broken_image:
             broken = msg("gemini.picture_data_unreadable")
-            return Failed(Fault("unreadable", broken, reply.status, request_id=reply.request_id))
+            return Failed(ProviderFailure("unreadable", broken, reply.status, request_id=reply.request_id))
         return Failed(gemini_errors.declined(reply, value, found.text))
 
-    def fault(self, job: Job, reply: Reply) -> Fault:
-        return gemini_errors.fault(reply, job.spec.id)
+    def failure(self, job: Job, reply: Reply) -> ProviderFailure:
+        return gemini_errors.failure(reply, job.spec.id)
 
 
 # --------------------------------------------------------------------------------------------------- the request

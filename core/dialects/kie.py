@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..errors import Fault
+from ..errors import ProviderFailure
 from ..http.body import json_body
 from ..http.long_text import LongText
 from ..images.picture import Encoded
@@ -46,25 +46,25 @@ class Kie(PollingDialect):
         return Send("POST", job.url(job.endpoint.path), {"at": "submit"}, paid=True, body=body, uploaded=uploaded)
 
     def parse_upload(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
-        fault = error_in(reply, value, self.codes)
-        if fault:
-            return Failed(explain_missing_upload(fault))
+        failure = error_in(reply, value, self.codes)
+        if failure:
+            return Failed(explain_missing_upload(failure))
         data = value.get("data")
         url = (data.get("downloadUrl") or data.get("fileUrl")) if isinstance(data, dict) else None
         found = with_uploaded_url(state, url)
         return self.submit(job, {"urls": found[0]}, found[1]) if found else Failed(unreadable(reply))
 
     def parse_upload_error(self, job: Job, state: State, reply: Reply) -> Step:
-        return Failed(explain_missing_upload(self.fault(job, reply)))
+        return Failed(explain_missing_upload(self.failure(job, reply)))
 
     def poll(self, job: Job, state: State) -> Send:
         query = path_segment(state["task"])
         return Send("GET", job.url(f"/api/v1/jobs/recordInfo?taskId={query}"), state, accepted=state)
 
     def parse(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
-        fault = error_in(reply, value, self.codes)
-        if fault:
-            return _failed(fault, reply, state)
+        failure = error_in(reply, value, self.codes)
+        if failure:
+            return _failed(failure, reply, state)
         data, task = value.get("data"), state.get("task", "")
         if task:
             if isinstance(data, dict) and "state" in data:
@@ -74,7 +74,7 @@ class Kie(PollingDialect):
         return follow_task(job, reply, {}, accepted, self.poll, polled=state) if accepted else Failed(unreadable(reply))
 
     def parse_error(self, job: Job, state: State, reply: Reply) -> Step:
-        return _failed(self.fault(job, reply), reply, state)
+        return _failed(self.failure(job, reply), reply, state)
 
     def _polled(self, job: Job, state: State, reply: Reply, data: dict[str, Any]) -> Step:
         """The step after a poll that says how the task is."""
@@ -92,7 +92,7 @@ class Kie(PollingDialect):
         step = follow_task(job, reply, seen, state["task"], self.poll, polled=state)
         credits = data.get("creditsConsumed")
         if isinstance(step, Failed) and isinstance(credits, (int, float)) and not isinstance(credits, bool):
-            return replace(step, fault=replace(step.fault, unbilled=credits == 0))
+            return replace(step, failure=replace(step.failure, unbilled=credits == 0))
         return step
 
 
@@ -101,12 +101,12 @@ def _upload_form(picture: Encoded) -> Sequence[tuple[str, str | Encoded]]:
     return [("file", picture), ("uploadPath", "images/nano-banana"), ("fileName", name)]
 
 
-def _failed(fault: Fault, reply: Reply, state: State) -> Failed:
+def _failed(failure: ProviderFailure, reply: Reply, state: State) -> Failed:
     task = state.get("task", "")
     # Its page on task details has 404 for an unknown task; "recordInfo is null" with 422 is what it was seen to answer.
-    if task and (fault.status == 404 or "recordinfo is null" in fault.message.lower()):
+    if task and (failure.status == 404 or "recordinfo is null" in failure.message.lower()):
         return Failed(unknown_task(replace(reply, status=404), task), task)
-    return Failed(fault, task)
+    return Failed(failure, task)
 
 
 DIALECT = Kie()

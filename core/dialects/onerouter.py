@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..errors import Fault
+from ..errors import ProviderFailure
 from ..http.body import json_body
 from .base.polling import PollingDialect, follow_task, path_segment, unknown_task
 from .base.step import Failed, Job, Reply, Send, State, Step
@@ -85,33 +85,37 @@ class OneRouter(PollingDialect):
     def parse_error(self, job: Job, state: State, reply: Reply) -> Step:
         task = state.get("task", "")
         if task:
-            return Failed(unknown_task(reply, task) if reply.status == 404 else self.fault(job, reply), task)
-        return self._other_variant(job, state, reply, self.fault(job, reply))
+            return Failed(unknown_task(reply, task) if reply.status == 404 else self.failure(job, reply), task)
+        return self._other_variant(job, state, reply, self.failure(job, reply))
 
-    def _other_variant(self, job: Job, state: State, reply: Reply, fault: Fault) -> Step:
+    def _other_variant(self, job: Job, state: State, reply: Reply, failure: ProviderFailure) -> Step:
         """Another variant of a paid request that was refused for the way it was sent, or the failure."""
         other = None
-        if names_model(reply, fault):
+        if names_model(reply, failure):
             other = next_variant(state, _ID, ("prefixed", "bare"))
             if other and _model_id(job, other) == _model_id(job, state):
                 other = None
-        elif _RATIO in state["variants"] and _is_about_ratio(reply, fault):
+        elif _RATIO in state["variants"] and _is_about_ratio(reply, failure):
             other = next_variant(state, _RATIO, ("plain", "spaced"))
-        elif _ROUTE in state["variants"] and reply.status in (404, 405) and is_refusal(fault):
+        elif _ROUTE in state["variants"] and reply.status in (404, 405) and is_refusal(failure):
             other = next_variant(state, _ROUTE, ("edits", "generations"))
         elif (
-            _ENCODING in state["variants"] and wants_other_encoding(reply, fault) and not wants_addresses(reply, fault)
+            _ENCODING in state["variants"]
+            and wants_other_encoding(reply, failure)
+            and not wants_addresses(reply, failure)
         ):
             other = next_variant(state, _ENCODING, ("data_uri", "base64"))
-        return self.submit(job, other) if other else Failed(fault)
+        return self.submit(job, other) if other else Failed(failure)
 
 
-def _is_about_ratio(reply: Reply, fault: Fault) -> bool:
+def _is_about_ratio(reply: Reply, failure: ProviderFailure) -> bool:
     """Whether a refusal is about the ratio, or says nothing that speaks against it."""
-    if not is_refusal(fault) or fault.kind != "invalid" or fault.status not in (400, 422):
+    if not is_refusal(failure) or failure.kind != "invalid" or failure.status not in (400, 422):
         return False
-    named = _RATIO_WORDS.search(message_without_prompt(reply, fault)) is not None or names_field(reply, "aspect_ratio")
-    return named or names_nothing(reply, fault)
+    named = _RATIO_WORDS.search(message_without_prompt(reply, failure)) is not None or names_field(
+        reply, "aspect_ratio"
+    )
+    return named or names_nothing(reply, failure)
 
 
 def _model_id(job: Job, state: State) -> str:

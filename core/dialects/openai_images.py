@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import Fault
+from ..errors import ProviderFailure
 from ..http.body import json_body, multipart_body
 from ..images.picture import Encoded
 from .base.polling import PollingDialect, follow_task, path_segment, unknown_task
@@ -75,28 +75,28 @@ class OpenAIImages(PollingDialect):
     def parse_error(self, job: Job, state: State, reply: Reply) -> Step:
         task = state.get("task", "")
         if task:
-            return Failed(unknown_task(reply, task) if reply.status == 404 else self.fault(job, reply), task)
-        return self._other_variant(job, state, reply, self.fault(job, reply))
+            return Failed(unknown_task(reply, task) if reply.status == 404 else self.failure(job, reply), task)
+        return self._other_variant(job, state, reply, self.failure(job, reply))
 
-    def _other_variant(self, job: Job, state: State, reply: Reply, fault: Fault) -> Step:
+    def _other_variant(self, job: Job, state: State, reply: Reply, failure: ProviderFailure) -> Step:
         """Another variant of an edit that was refused for the way it was sent, or the failure."""
         if job.operation != "edit" or not _knows_json(job) or b"model_not_found" in reply.body[:_HEAD]:
-            return Failed(fault)
+            return Failed(failure)
         in_json = state["variants"][_topic(job)] == "json"
-        unread = in_json and (wants_addresses(reply, fault) or wants_other_encoding(reply, fault))
+        unread = in_json and (wants_addresses(reply, failure) or wants_other_encoding(reply, failure))
         other = next_variant(state, "encoding", ("data_uri", "base64")) if unread else None
-        if other is None and (unread or _is_about_body(job, reply, fault)):
+        if other is None and (unread or _is_about_body(job, reply, failure)):
             other = next_variant(state, _topic(job), ("json", "multipart"))
             if other and reply.status in (404, 405):
                 other["form"] = other["variants"][_topic(job)]
-        return self.submit(job, other) if other else Failed(fault)
+        return self.submit(job, other) if other else Failed(failure)
 
 
-def _is_about_body(job: Job, reply: Reply, fault: Fault) -> bool:
+def _is_about_body(job: Job, reply: Reply, failure: ProviderFailure) -> bool:
     """Whether a refusal is about how the references travel; of several also one that says nothing at all."""
-    if wants_other_body(reply, fault, job.endpoint.references_field):
+    if wants_other_body(reply, failure, job.endpoint.references_field):
         return True
-    return len(job.references) > 1 and names_nothing(reply, fault)
+    return len(job.references) > 1 and names_nothing(reply, failure)
 
 
 def _topic(job: Job) -> str:

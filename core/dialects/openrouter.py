@@ -14,14 +14,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..errors import Fault, Kind
+from ..errors import Kind, ProviderFailure
 from ..errors.messages import msg
 from ..http.body import Inline, json_body
 from ..redaction.text import redact
 from .base.dialect import BaseDialect
 from .base.step import Done, Failed, Job, Reply, Send, State, Step
 from .base.uploads import NewUpload
-from .parsing.error_parsing import error_in, fault_of, no_picture
+from .parsing.error_parsing import error_in, failure_of, no_picture
 from .parsing.error_phrases import declines
 from .parsing.reading import NotJson, read_json
 from .parsing.result_images import result_images
@@ -59,21 +59,21 @@ class OpenRouter(BaseDialect):
         other = _OTHER[state["form"]]
         if reply.status in (404, 405) and "tried" not in state and other in job.spec.api_variants:
             return self.submit(job, {"at": "submit", "form": other, "tried": True})
-        fault = self.fault(job, reply)
-        if state["form"] == "chat" and fault.kind == "server" and fault.status == 500:
+        failure = self.failure(job, reply)
+        if state["form"] == "chat" and failure.kind == "server" and failure.status == 500:
             name = f"NANO_BANANA_{job.spec.id.upper()}_FORM"
             cure = msg("openrouter.queue_again_or_image_only", name=name)
-            fault = replace(fault, cure=cure)
-        return Failed(fault)
+            failure = replace(failure, cure=cure)
+        return Failed(failure)
 
-    def fault(self, job: Job, reply: Reply) -> Fault:
-        fault = fault_of(reply)
+    def failure(self, job: Job, reply: Reply) -> ProviderFailure:
+        failure = failure_of(reply)
         try:
             value = read_json(reply.body)
         except NotJson:
-            return fault
+            return failure
         error = value.get("error") if isinstance(value, dict) else None
-        return _flagged(fault, error) if isinstance(error, dict) else fault
+        return _flagged(failure, error) if isinstance(error, dict) else failure
 
 
 def _chat_body(job: Job) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def _first_choice(value: dict[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _why_none(reply: Reply, value: dict[str, Any], words: str) -> Fault:
+def _why_none(reply: Reply, value: dict[str, Any], words: str) -> ProviderFailure:
     """What a 200 without a picture means."""
     choice = _first_choice(value)
     if not choice:
@@ -126,24 +126,24 @@ def _why_none(reply: Reply, value: dict[str, Any], words: str) -> Fault:
     kind: Kind = (
         "content" if "content_filter" in ends.lower() or declines(ends) or declines(words, reply.prompt) else "empty"
     )
-    return Fault(kind, redact(words or ends), reply.status, request_id=reply.request_id)
+    return ProviderFailure(kind, redact(words or ends), reply.status, request_id=reply.request_id)
 
 
-def _error_inside(reply: Reply, error: dict[str, Any]) -> Fault:
+def _error_inside(reply: Reply, error: dict[str, Any]) -> ProviderFailure:
     """What an error inside a 200 says."""
     return _flagged(error_in(reply, {"error": error}) or no_picture(reply, error), error)
 
 
-def _flagged(fault: Fault, error: dict[str, Any]) -> Fault:
+def _flagged(failure: ProviderFailure, error: dict[str, Any]) -> ProviderFailure:
     """A 403 whose `metadata` has reasons is an input that was flagged; the reasons belong to the message."""
     metadata = error.get("metadata")
     reasons = metadata.get("reasons") if isinstance(metadata, dict) else None
     if not isinstance(reasons, list) or not reasons:
-        return fault
+        return failure
     words = redact(
-        "; ".join(part for part in (fault.message, ", ".join(str(reason) for reason in reasons[:5])) if part)
+        "; ".join(part for part in (failure.message, ", ".join(str(reason) for reason in reasons[:5])) if part)
     )
-    return replace(fault, kind="content" if fault.status == 403 else fault.kind, message=words)
+    return replace(failure, kind="content" if failure.status == 403 else failure.kind, message=words)
 
 
 def _cost(value: dict[str, Any]) -> float | None:

@@ -60,7 +60,7 @@ class Replicate(PollingDialect):
     def parse_upload_error(self, job: Job, state: State, reply: Reply) -> Step:
         """Where there is no route for uploads, all references go inside the request, as small ones do."""
         other = next_variant(state, "references", ("inside",)) if is_missing_route(reply.status) else None
-        return self.submit(job, other) if other else Failed(self.fault(job, reply))
+        return self.submit(job, other) if other else Failed(self.failure(job, reply))
 
     def poll(self, job: Job, state: State) -> Send:
         return Send("GET", _task_url(job, state, "get_url", ""), state, accepted=state)
@@ -92,19 +92,19 @@ def _task_url(job: Job, state: State, name: str, end: str) -> str:
 
 def _explained(failed: Failed, value: dict[str, Any]) -> Failed:
     """A failed prediction by its code, and by whether it had started."""
-    fault = failed.fault
-    if fault.kind == "task" and _CONTENT.search(fault.message):
-        fault = replace(fault, kind="content")
+    failure = failed.failure
+    if failure.kind == "task" and _CONTENT.search(failure.message):
+        failure = replace(failure, kind="content")
     if value.get("data_removed") is True:
         # It was made and paid; an hour later it is gone.
-        words = fault.message or msg("replicate.output_deleted")
-        gone = replace(fault, kind="download", message=words, status=None, unbilled=False, cure=_TOO_LATE)
-        return replace(failed, fault=gone)
+        words = failure.message or msg("replicate.output_deleted")
+        gone = replace(failure, kind="download", message=words, status=None, unbilled=False, cure=_TOO_LATE)
+        return replace(failed, failure=gone)
     status = status_of(value)
     never_started = "started_at" in value and value["started_at"] is None
     if status == "aborted" or (status in ("canceled", "cancelled") and never_started):
-        fault = replace(fault, unbilled=True)
-    return replace(failed, fault=fault)
+        failure = replace(failure, unbilled=True)
+    return replace(failed, failure=failure)
 
 
 DIALECT = Replicate()

@@ -76,7 +76,7 @@ class Runflow(PollingDialect):
 
     def parse_upload_error(self, job: Job, state: State, reply: Reply) -> Step:
         other = next_variant(state, _TOPIC, (_INSIDE,)) if is_missing_route(reply.status) else None
-        return self.submit(job, other) if other else Failed(self.fault(job, reply))
+        return self.submit(job, other) if other else Failed(self.failure(job, reply))
 
     def poll(self, job: Job, state: State) -> Send:
         return Send("GET", job.url(f"/v1/runs/{path_segment(state['task'])}"), state, accepted=state)
@@ -99,14 +99,14 @@ class Runflow(PollingDialect):
         """Another variant of a paid request that was refused for the way it was sent, or the failure."""
         task = state.get("task", "")
         if task:
-            return Failed(unknown_task(reply, task) if reply.status == 404 else self.fault(job, reply), task)
+            return Failed(unknown_task(reply, task) if reply.status == 404 else self.failure(job, reply), task)
         if reply.status in (404, 405) and "tried" not in state:
             return self.submit(job, {**state, "form": _OTHER[state["form"]], "tried": True})
-        fault = self.fault(job, reply)
-        if not job.references or "" not in state["urls"] or not wants_addresses(reply, fault):
-            return Failed(fault)
+        failure = self.failure(job, reply)
+        if not job.references or "" not in state["urls"] or not wants_addresses(reply, failure):
+            return Failed(failure)
         other = next_variant(state, _TOPIC, (_UPLOAD,))
-        return self.submit(job, other) if other else Failed(fault)
+        return self.submit(job, other) if other else Failed(failure)
 
 
 def _announce_upload(job: Job, state: State, index: int, uploaded: NewUpload | None) -> Send:

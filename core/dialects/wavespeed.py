@@ -22,7 +22,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from ..errors import Fault
+from ..errors import ProviderFailure
 from ..http.body import Body, Raw, json_body, multipart_body
 from ..http.status import is_missing_route
 from .base.polling import PollingDialect, follow_task, path_segment, unknown_task
@@ -63,34 +63,34 @@ class WaveSpeed(PollingDialect):
     def parse_upload(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
         if state["at"] == "put":
             return self._uploaded(job, state, reply, state["file"])
-        fault = error_in(reply, value) if claimed_status(value) else None
-        if fault:
-            return self._other_upload(job, state, fault)
+        failure = error_in(reply, value) if claimed_status(value) else None
+        if failure:
+            return self._other_upload(job, state, failure)
         data = _unwrapped(value)
         if state["at"] == "ticket":
             return _to_put(job, state, reply, data)
         return self._uploaded(job, state, reply, data.get("download_url") or data.get("url"))
 
     def parse_upload_error(self, job: Job, state: State, reply: Reply) -> Step:
-        return self._other_upload(job, state, self.fault(job, reply))
+        return self._other_upload(job, state, self.failure(job, reply))
 
     def _uploaded(self, job: Job, state: State, reply: Reply, url: object) -> Step:
         found = with_uploaded_url(state, url)
         return self.submit(job, {**state, "urls": found[0]}, found[1]) if found else Failed(unreadable(reply))
 
-    def _other_upload(self, job: Job, state: State, fault: Fault) -> Step:
+    def _other_upload(self, job: Job, state: State, failure: ProviderFailure) -> Step:
         """Another way for the references, where this one has no route here, or the failure."""
-        other = next_variant(state, _TOPIC, (*_UPLOADS, "inside")) if is_missing_route(fault.status) else None
-        return self.submit(job, other) if other else Failed(fault)
+        other = next_variant(state, _TOPIC, (*_UPLOADS, "inside")) if is_missing_route(failure.status) else None
+        return self.submit(job, other) if other else Failed(failure)
 
     def poll(self, job: Job, state: State) -> Send:
         end = "" if state.get("variants", {}).get(_RESULT) == "plain" else "/result"
         return Send("GET", job.url(f"/api/v3/predictions/{path_segment(state['task'])}{end}"), state, accepted=state)
 
     def parse(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
-        fault = error_in(reply, value) if claimed_status(value) else None
-        if fault:
-            return self._refused(job, state, reply, fault)
+        failure = error_in(reply, value) if claimed_status(value) else None
+        if failure:
+            return self._refused(job, state, reply, failure)
         task, data = state.get("task", ""), _unwrapped(value)
         accepted = task or task_id_of({"id": data.get("id")})
         seen = {name: data[name] for name in _SEEN if data.get(name)}
@@ -110,27 +110,27 @@ class WaveSpeed(PollingDialect):
         return with_learned_variants(step, state)
 
     def parse_error(self, job: Job, state: State, reply: Reply) -> Step:
-        return self._refused(job, state, reply, self.fault(job, reply))
+        return self._refused(job, state, reply, self.failure(job, reply))
 
-    def _refused(self, job: Job, state: State, reply: Reply, fault: Fault) -> Step:
+    def _refused(self, job: Job, state: State, reply: Reply, failure: ProviderFailure) -> Step:
         """Another variant of what was refused for the way it was sent, or has no route here; or the failure."""
         if state.get("task"):
-            return self._poll_refused(job, state, reply, fault)
+            return self._poll_refused(job, state, reply, failure)
         other: State | None = None
-        if job.references and "" in state["urls"] and wants_addresses(reply, fault):
+        if job.references and "" in state["urls"] and wants_addresses(reply, failure):
             other = next_variant(state, _TOPIC, _UPLOADS)
-        return self.submit(job, other) if other else Failed(fault)
+        return self.submit(job, other) if other else Failed(failure)
 
-    def _poll_refused(self, job: Job, state: State, reply: Reply, fault: Fault) -> Step:
+    def _poll_refused(self, job: Job, state: State, reply: Reply, failure: ProviderFailure) -> Step:
         """The other address of the result, or the failure."""
         task = state["task"]
-        if is_missing_route(reply.status) and not (fault.status == 404 and _is_wrapped(reply)):
+        if is_missing_route(reply.status) and not (failure.status == 404 and _is_wrapped(reply)):
             other = next_variant(
                 {"variants": {_RESULT: "result"}, "refused": {}, **state}, _RESULT, ("result", "plain")
             )
             if other:
                 return self.poll(job, other)
-        return Failed(unknown_task(replace(reply, status=404), task) if fault.status == 404 else fault, task)
+        return Failed(unknown_task(replace(reply, status=404), task) if failure.status == 404 else failure, task)
 
 
 def _upload(job: Job, state: State, index: int, way: str, uploaded: NewUpload | None) -> Send:

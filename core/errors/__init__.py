@@ -1,4 +1,4 @@
-"""Errors as a user reads them: their classes, and how a provider's fault becomes one."""
+"""Errors as a user reads them: their classes, and how a provider's failure becomes one."""
 
 from .classes import (
     AddressRefused,
@@ -20,13 +20,13 @@ from .classes import (
     Stopped,
     Unresolved,
 )
-from .provider_failure import Fault, failure
+from .provider_failure import ProviderFailure, provider_error
 
 __all__ = [
     "AddressRefused",
     "Charged",
     "ConfigError",
-    "Fault",
+    "ProviderFailure",
     "Impossible",
     "Incomplete",
     "KeyRefused",
@@ -42,5 +42,5 @@ __all__ = [
     "Refused",
     "Stopped",
     "Unresolved",
-    "failure",
+    "provider_error",
 ]

@@ -350,7 +350,7 @@ CLASS_OF: dict[Kind, type[NanoBananaError]] = {
         Unresolved,
     )
 }
-"""The class that a fault of each kind is raised as."""
+"""The class that a failure of each kind is raised as."""
 
 
 def sentence(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What a user reads when a provider fails: the fault as a dialect reads it, and the error with what happened and what to do."""
+"""A failure as a dialect reads it from a reply, and the error that the user reads for it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .messages import catalogue, filled, joined, msg
 
 
 @dataclass(frozen=True)
-class Fault:
+class ProviderFailure:
     """A failure as a dialect reads it from one reply: plain data, no policy and no prose about money."""
 
     kind: Kind
@@ -29,38 +29,45 @@ class Fault:
     """True where asking again has been tried and can't help, although the kind alone would say that it might."""
 
 
-def failure(
-    fault: Fault, label: str, charged: Charged, *, key_hint: str = "", what: str = "", task: str = "", kept: str = ""
+def provider_error(
+    failure: ProviderFailure,
+    label: str,
+    charged: Charged,
+    *,
+    key_hint: str = "",
+    what: str = "",
+    task: str = "",
+    kept: str = "",
 ) -> NanoBananaError:
-    """The error a user sees for `fault` at the provider called `label`.
+    """The error a user sees for `failure` at the provider called `label`.
 
     `task` is its number there, which it did not say; `kept` names the file in the results folder that holds its answer.
     """
-    said = msg("failure.provider_said", words=_unstopped(fault.message)) if fault.message else ""
+    said = msg("failure.provider_said", words=_unstopped(failure.message)) if failure.message else ""
     said += msg("failure.task_id", task=task) if task else ""
-    status = f" (HTTP {fault.status})" if fault.status else ""
-    opening = what or _opening(fault)
-    cure = fault.cure or (key_hint if fault.kind == "key" else "") or _cure(fault)
+    status = f" (HTTP {failure.status})" if failure.status else ""
+    opening = what or _opening(failure)
+    cure = failure.cure or (key_hint if failure.kind == "key" else "") or _cure(failure)
     if kept:
         cure = joined(sentence(cure), msg("cure.read_again", kept=kept))
-    return CLASS_OF[fault.kind](
+    return CLASS_OF[failure.kind](
         filled(opening, label=label, status=status) + said,
         cure=cure,
         charged=charged,
-        status=fault.status,
-        request_id=fault.request_id,
+        status=failure.status,
+        request_id=failure.request_id,
     )
 
 
-def _opening(fault: Fault) -> str:
-    if fault.kind == "key" and fault.status == 403:
+def _opening(failure: ProviderFailure) -> str:
+    if failure.kind == "key" and failure.status == 403:
         return msg("opening.denied")
-    named = f"opening.{fault.kind}"
-    return fault.opening or msg(named if named in catalogue("en") else "opening.other")
+    named = f"opening.{failure.kind}"
+    return failure.opening or msg(named if named in catalogue("en") else "opening.other")
 
 
-def _cure(fault: Fault) -> str:
-    named = "cure.server_with_id" if fault.kind == "server" and fault.request_id else f"cure.{fault.kind}"
+def _cure(failure: ProviderFailure) -> str:
+    named = "cure.server_with_id" if failure.kind == "server" and failure.request_id else f"cure.{failure.kind}"
     return msg(named) if named in catalogue("en") else ""
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..errors import Fault, NanoBananaError, Stopped, failure
+from ..errors import NanoBananaError, ProviderFailure, Stopped, provider_error
 from ..errors.messages import msg
 from ..images.picture import Picture
 from .call import Call
@@ -127,8 +127,8 @@ class CallMonitor:
         call = running.call
         call.detached = True
         self._limiter.release(call.target.account, running.queued)
-        error = failure(
-            Fault("timeout"),
+        error = provider_error(
+            ProviderFailure("timeout"),
             call.spec_label,
             STILL_RUNNING,
             what=msg(

@@ -57,7 +57,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..errors import Charged, Fault, Kind
+from ..errors import Charged, Kind, ProviderFailure
 from ..http.failures import BytesSent
 from ..providers.spec import ProviderSpec
 
@@ -214,10 +214,10 @@ class Redirected(_Aged):
 
 @dataclass(frozen=True)
 class Refused(_Aged):
-    """The provider answered with `fault`."""
+    """The provider answered with `failure`."""
 
     spec: ProviderSpec = field(kw_only=True)
-    fault: Fault = field(kw_only=True)
+    failure: ProviderFailure = field(kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -360,9 +360,9 @@ def _progressed(
 
 def _refused(state: InFlight | Accepted | Ready, event: Refused) -> Failed:
     accepted = task_of(state) is not None
-    cost = charged_by(event.spec, event.fault, accepted=accepted)
-    remains = disposition_of(event.fault, accepted=accepted)
-    if event.fault.kind not in _AGELESS:
+    cost = charged_by(event.spec, event.failure, accepted=accepted)
+    remains = disposition_of(event.failure, accepted=accepted)
+    if event.failure.kind not in _AGELESS:
         remains = _while_resumable(remains, event.age)
     if isinstance(state, InFlight) and state.in_doubt:
         return Failed("maybe" if cost == "no" else cost, "unresolved")
@@ -395,27 +395,27 @@ def _while_resumable(disposition: Disposition, age: float) -> Disposition:
 # ------------------------------------------------------------------------------------------------ single answers
 
 
-def charged_by(spec: ProviderSpec, fault: Fault, *, accepted: bool) -> Charged:
-    """Whether a paid step that was answered with `fault` cost money.
+def charged_by(spec: ProviderSpec, failure: ProviderFailure, *, accepted: bool) -> Charged:
+    """Whether a paid step that was answered with `failure` cost money.
 
     `accepted`: the provider had taken the task before.
     """
-    if fault.unbilled is not None:
-        return "no" if fault.unbilled else "yes"
-    if fault.kind == "task_lost":
+    if failure.unbilled is not None:
+        return "no" if failure.unbilled else "yes"
+    if failure.kind == "task_lost":
         return "maybe"  # it may have finished before it was forgotten, whatever is documented about failures
-    if fault.kind in ABOUT_THE_CALLER and (fault.status is None or not accepted):
+    if failure.kind in ABOUT_THE_CALLER and (failure.status is None or not accepted):
         return "no"
-    if accepted or fault.status is None or 200 <= fault.status < 300:
+    if accepted or failure.status is None or 200 <= failure.status < 300:
         # It worked on it. Some bill what they could not deliver, most don't: only a documented word is believed, and an
         # answer that can't be read, or that claims success, may well be a picture that was made.
-        return "no" if spec.failures_unbilled and fault.kind in _STATED_FAILURES else "maybe"
-    if fault.status in spec.refuses_before_work or fault.status in _NEVER_REACHED or 300 <= fault.status < 400:
+        return "no" if spec.failures_unbilled and failure.kind in _STATED_FAILURES else "maybe"
+    if failure.status in spec.refuses_before_work or failure.status in _NEVER_REACHED or 300 <= failure.status < 400:
         return "no"
-    if fault.status in _GATEWAY or fault.status == 409:
+    if failure.status in _GATEWAY or failure.status == 409:
         return "maybe"  # what is behind it may have finished
-    if fault.status >= 500:
-        return "no" if spec.failures_unbilled and fault.message else "maybe"
+    if failure.status >= 500:
+        return "no" if spec.failures_unbilled and failure.message else "maybe"
     return "no"
 
 
@@ -424,27 +424,27 @@ def charged_by_break(sent: BytesSent, *, paid: bool) -> Charged:
     return "maybe" if paid and sent == "all" else "no"
 
 
-def is_task_lost(fault: Fault) -> bool:
+def is_task_lost(failure: ProviderFailure) -> bool:
     """Whether an answer about an accepted task says that the provider doesn't know it (any more).
 
     404 and 410 say so by themselves. Some providers answer an unknown id with a 400, 422 or an error inside a 200: there
     the words have to name the task.
     """
-    if fault.kind == "task_lost" or fault.status in (404, 410):
+    if failure.kind == "task_lost" or failure.status in (404, 410):
         return True
-    return fault.status in (200, 400, 422) and bool(_UNKNOWN_TASK.search(fault.message))
+    return failure.status in (200, 400, 422) and bool(_UNKNOWN_TASK.search(failure.message))
 
 
-def disposition_of(fault: Fault, *, accepted: bool) -> Disposition:
-    """What remains of a paid call that ended with `fault`.
+def disposition_of(failure: ProviderFailure, *, accepted: bool) -> Disposition:
+    """What remains of a paid call that ended with `failure`.
 
-    `accepted`: the provider had taken the task before, and the fault answers a question about it.
+    `accepted`: the provider had taken the task before, and the failure answers a question about it.
     """
-    status = fault.status
-    if fault.kind == "task_lost" or (fault.final and accepted):
+    status = failure.status
+    if failure.kind == "task_lost" or (failure.final and accepted):
         return "unresolved"
-    if fault.kind == "empty" and not fault.message and not fault.unbilled:
+    if failure.kind == "empty" and not failure.message and not failure.unbilled:
         return "unresolved"  # nobody said that there is no picture: it may have been made, in a shape that isn't known
-    if accepted and (fault.kind == "unreadable" or (status is not None and not 200 <= status < 300)):
+    if accepted and (failure.kind == "unreadable" or (status is not None and not 200 <= status < 300)):
         return "unresolved" if status in (404, 410) else "resumable"
-    return "unresolved" if fault.kind in _UNKNOWN_END or status in _GATEWAY else "final"
+    return "unresolved" if failure.kind in _UNKNOWN_END or status in _GATEWAY else "final"

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from ..dialects.base.step import Done, Failed, ImageRef, Job, Reply
-from ..errors import Fault
+from ..errors import ProviderFailure
 from ..errors.messages import msg
 from ..images.picture import UnreadablePicture, decode, measure, pixel_digest
 from ..redaction.text import redact
@@ -64,8 +64,8 @@ def without_echoes(
     if kept:
         return replace(done, images=kept)
     provider_message = redact(done.text) or msg("echoes.only_references_came_back")
-    fault = Fault("empty", provider_message, reply.status, request_id=done.request_id or reply.request_id)
-    return Failed(fault, task)
+    failure = ProviderFailure("empty", provider_message, reply.status, request_id=done.request_id or reply.request_id)
+    return Failed(failure, task)
 
 
 def _mark(data: bytes) -> str:

@@ -12,13 +12,13 @@ from ..dialects.base.step import Reply
 from ..errors import (
     AddressRefused,
     Charged,
-    Fault,
     Incomplete,
     Kind,
     NanoBananaError,
     PackBug,
+    ProviderFailure,
     Stopped,
-    failure,
+    provider_error,
 )
 from ..errors.messages import msg
 from ..http.download import DownloadFailed
@@ -43,7 +43,9 @@ class FailureMessages:
     def label(self) -> str:
         return self.target.spec.label
 
-    def error(self, fault: Fault, charged: Charged, task: str = "", kept: Path | None = None) -> NanoBananaError:
+    def error(
+        self, failure: ProviderFailure, charged: Charged, task: str = "", kept: Path | None = None
+    ) -> NanoBananaError:
         """What a reply said, or what kept it from coming.
 
         `task` is its number at the provider, `kept` the file that holds the answer in which no picture could be read.
@@ -52,7 +54,7 @@ class FailureMessages:
         key_source = self.target.key.source if self.target.key else variables(spec, self.target.profile)[0]
         hint = msg("failure.check_key", key_source=key_source, provider=spec.label)
         name = f"{kept.parent.name}/{kept.name}" if kept else ""
-        return failure(fault, spec.label, charged, key_hint=hint, task=task, kept=name)
+        return provider_error(failure, spec.label, charged, key_hint=hint, task=task, kept=name)
 
     def too_long(self, why: str, charged: Charged, task: str, kept: Path | None) -> NanoBananaError:
         """An answer that was not read to its end. `task`: the provider's id of what it accepted before; it is asked for
@@ -60,8 +62,8 @@ class FailureMessages:
         what = msg("failure.answer_not_read", provider=self.label, why=why)
         cure = msg("failure.queue_again_without_paying") if task else ""
         name = f"{kept.parent.name}/{kept.name}" if kept else ""
-        return failure(
-            Fault("unreadable", cure=cure or _TOO_LONG), self.label, charged, what=what, task=task, kept=name
+        return provider_error(
+            ProviderFailure("unreadable", cure=cure or _TOO_LONG), self.label, charged, what=what, task=task, kept=name
         )
 
     def not_sent(self) -> Stopped:
@@ -70,7 +72,7 @@ class FailureMessages:
     def unreachable(self, broken: RequestFailed, charged: Charged) -> NanoBananaError:
         """It never arrived."""
         what = msg("failure.provider_not_reached", provider=self.label, why=broken.why)
-        return failure(Fault(broken.kind, cure=broken.cure), self.label, charged, what=what)
+        return provider_error(ProviderFailure(broken.kind, cure=broken.cure), self.label, charged, what=what)
 
     def answer_lost(self, broken: RequestFailed, charged: Charged) -> NanoBananaError:
         """It arrived, or may have."""
@@ -78,22 +80,22 @@ class FailureMessages:
         lacking = msg("failure.answer_cannot_be_read") if unread else msg("failure.no_answer")
         what = msg("failure.answer_lost_after_sending", provider=self.label, lacking=lacking, why=broken.why)
         kind: Kind = "timeout" if broken.timed_out else "unreadable" if unread else "network"
-        return failure(Fault(kind), self.label, charged, what=what)
+        return provider_error(ProviderFailure(kind), self.label, charged, what=what)
 
     def task_lost(self, task: str, broken: RequestFailed, charged: Charged) -> NanoBananaError:
         what = msg("failure.task_not_followed", provider=self.label, task=task, why=broken.why)
-        return failure(Fault(broken.kind, cure=broken.cure), self.label, charged, what=what)
+        return provider_error(ProviderFailure(broken.kind, cure=broken.cure), self.label, charged, what=what)
 
     def out_of_time(self, task: str, charged: Charged) -> NanoBananaError:
         """`task` is empty where the provider has named none."""
         named = msg("failure.with_task", task=task) if task else ""
         what = msg("failure.not_finished_in_time", provider=self.label, named=named)
-        return failure(Fault("timeout"), self.label, charged, what=what)
+        return provider_error(ProviderFailure("timeout"), self.label, charged, what=what)
 
     def unsafe_address(self, why: str, charged: Charged) -> NanoBananaError:
         """An address that must not be asked."""
         cure = msg("failure.check_provider_address")
-        return self.error(Fault("address", why, cure=cure), charged)
+        return self.error(ProviderFailure("address", why, cure=cure), charged)
 
     def redirected(self, reply: Reply, charged: Charged) -> AddressRefused:
         where = public_url(reply.headers.get("location", "")) or "another address"
@@ -118,16 +120,18 @@ class FailureMessages:
         if error.forbidden:
             names = msg("failure.address_is_internal") if error.private else msg("failure.address_leads_nowhere")
             what = msg("failure.picture_at_unusable_address", provider=self.label, names=names, error=error)
-            return failure(Fault("download", cure=_NEVER_FETCHED), self.label, charged, what=what, task=task)
+            return provider_error(
+                ProviderFailure("download", cure=_NEVER_FETCHED), self.label, charged, what=what, task=task
+            )
         what = msg("failure.picture_unreadable", where=where, error=error)
-        return failure(Fault("download", cure=error.cure), self.label, charged, what=what)
+        return provider_error(ProviderFailure("download", cure=error.cure), self.label, charged, what=what)
 
     def not_an_image(self, why: str, url: str, kept: Path | None, charged: Charged) -> NanoBananaError:
         """Bytes that are no picture; `kept` is where they are."""
         where = f" from {public_url(url)}" if url else ""
         bytes_are = msg("failure.bytes_kept_in_data_folder", parent=kept.parent.name, kept=kept.name) if kept else ""
         what = msg("failure.picture_unreadable_bytes_kept", where=where, why=why, bytes_are=bytes_are)
-        return failure(Fault("download" if url else "picture"), self.label, charged, what=what)
+        return provider_error(ProviderFailure("download" if url else "picture"), self.label, charged, what=what)
 
     def pack_failed(self, error: Exception, charged: Charged) -> NanoBananaError:
         return PackBug(
@@ -141,31 +145,33 @@ def too_large(label: str, why: str, file: str, charged: Charged) -> NanoBananaEr
     """A picture that is kept in the results folder as `file` and is too large to be decoded."""
     where = msg("failure.bytes_kept_in_results", folder=file[:2], file=file)
     what = msg("failure.picture_too_large_to_decode", why=why, where=where)
-    return failure(Fault("picture", cure=_TOO_LARGE), label, charged, what=what)
+    return provider_error(ProviderFailure("picture", cure=_TOO_LARGE), label, charged, what=what)
 
 
-def with_hint(fault: Fault, wait: float | None) -> Fault:
-    """A fault of a free step with the wait that the provider asks for, in seconds, where that is longer than one waits."""
-    return fault if wait is None or wait <= retry_policy.LONGEST_WAIT else _asks_to_wait(fault, wait)
+def with_hint(failure: ProviderFailure, wait: float | None) -> ProviderFailure:
+    """A failure of a free step with the wait that the provider asks for, in seconds, where that is longer than one waits."""
+    return failure if wait is None or wait <= retry_policy.LONGEST_WAIT else _asks_to_wait(failure, wait)
 
 
-def after_waiting(fault: Fault, stop: retry_policy.GiveUp, waited: float) -> Fault:
+def after_waiting(failure: ProviderFailure, stop: retry_policy.GiveUp, waited: float) -> ProviderFailure:
     """A refusal before work that is not waited for any longer: after `waited` seconds, or since it asks for too many."""
     if stop.wait is not None:
-        return _asks_to_wait(fault, stop.wait)
+        return _asks_to_wait(failure, stop.wait)
     if waited < 1:
-        return fault
+        return failure
     later = (
-        msg("failure.queue_again_in_minutes") if fault.kind == "busy" else msg("failure.queue_later_or_fewer_parallel")
+        msg("failure.queue_again_in_minutes")
+        if failure.kind == "busy"
+        else msg("failure.queue_later_or_fewer_parallel")
     )
     return replace(
-        fault,
+        failure,
         cure=msg("failure.waited_long_enough", waited=retry_policy.format_seconds(waited), later=later),
     )
 
 
-def _asks_to_wait(fault: Fault, wait: float) -> Fault:
+def _asks_to_wait(failure: ProviderFailure, wait: float) -> ProviderFailure:
     return replace(
-        fault,
+        failure,
         cure=msg("failure.asks_to_wait", wait=retry_policy.format_seconds(wait)),
     )

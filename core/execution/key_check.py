@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..dialects.base.step import Reply
-from ..dialects.parsing.error_parsing import claimed_status, fault_of, unreadable
+from ..dialects.parsing.error_parsing import claimed_status, failure_of, unreadable
 from ..dialects.parsing.reading import NotJson, read_json
-from ..errors import ConfigError, failure
+from ..errors import ConfigError, provider_error
 from ..errors.messages import msg
 from ..http.connections import UnsafeAddress
 from ..http.failures import RequestFailed
@@ -85,15 +85,15 @@ def _verdict(target: Target, key: str, reply: Reply) -> Checked:
             )
     if reply.ok:
         return Checked("works", msg("key_check.key_accepted", provider=spec.label))
-    fault = fault_of(reply)
-    if fault.kind in _NOT_FROM_PROVIDER:
-        refusal = failure(fault, spec.label, "no")
+    failure = failure_of(reply)
+    if failure.kind in _NOT_FROM_PROVIDER:
+        refusal = provider_error(failure, spec.label, "no")
         message = Scrubber([key]).text(f"{refusal.what} {refusal.cure}")
         return Checked("unreachable", msg("key_check.nothing_known_about_key", message=message))
-    if fault.kind in ("credit", "quota"):
+    if failure.kind in ("credit", "quota"):
         return Checked("no credit", msg("key_check.key_accepted_without_credit", provider=spec.label))
-    if reply.status == 401 or fault.kind in ("key", "account"):
-        said = f': "{Scrubber([key]).text(redact(fault.message, 160))}"' if fault.message else ""
+    if reply.status == 401 or failure.kind in ("key", "account"):
+        said = f': "{Scrubber([key]).text(redact(failure.message, 160))}"' if failure.message else ""
         return Checked("refused", msg("key_check.key_refused", provider=spec.label, status=reply.status, said=said))
     if reply.status in (400, 404, 405, 422):
         return Checked("unproven", msg("key_check.key_not_refused", provider=spec.label))

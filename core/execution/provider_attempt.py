@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from ..dialects.base.step import Job
-from ..errors import Fault, OverCap, Stopped, failure
+from ..errors import OverCap, ProviderFailure, Stopped, provider_error
 from ..errors.messages import msg
 from ..images.picture import Encoded
 from ..ledger import Claim, Reservation, ReserveResult, micros
@@ -188,8 +188,8 @@ class ProviderAttempt:
             if self._ledger.wait([task.fingerprints for task in pending], TICK):
                 return
             if time.monotonic() > end:
-                error = failure(
-                    Fault("timeout"),
+                error = provider_error(
+                    ProviderFailure("timeout"),
                     self._target.spec.label,
                     STILL_RUNNING,
                     what=msg("provider_attempt.same_picture_still_awaited", timeout=self._target.timeout),

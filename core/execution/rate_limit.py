@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..errors import Fault
+from ..errors import ProviderFailure
 from ..planning.plan import Target
 from . import retry_policy
 
@@ -48,7 +48,7 @@ class KeyLimit:
         self.policy, self.clock, self._jitter = policy, clock, jitter
         self.closed = False
         """Whether the process ends: no call waits any more."""
-        self.fault: Fault | None = None
+        self.failure: ProviderFailure | None = None
         """The last refusal."""
         self._changed = threading.Condition()
         self._until = 0.0
@@ -109,13 +109,13 @@ class KeyLimit:
     # ------------------------------------------------------------------------------------------------ results
 
     def record_refusal(
-        self, permit: Permit, fault: Fault, hint: float | None, patience_left: float
+        self, permit: Permit, failure: ProviderFailure, hint: float | None, patience_left: float
     ) -> retry_policy.RetryDecision:
         """Records that the request was surely refused before work began. `patience_left`: of its call, in seconds."""
         with self._changed:
             now = self.clock()
             self._out.discard(permit)
-            self.fault = fault
+            self.failure = failure
             if permit.series != self._series:
                 # It was sent before the current pause: only its hint is new.
                 decision = retry_policy.after_refusal(
@@ -224,8 +224,8 @@ class CallThrottle:
     @property
     def pause_shown(self) -> tuple[str, float] | None:
         """What it waits for ("rate" or "busy") and the seconds until the next try; None while it doesn't wait."""
-        fault = self.limit.fault
-        return (fault.kind, self.limit.remaining) if self._waits and fault else None
+        failure = self.limit.failure
+        return (failure.kind, self.limit.remaining) if self._waits and failure else None
 
     def acquire(self) -> retry_policy.GiveUp | None:
         """Blocks until the call may send; a GiveUp when its patience is over. Raises what `check` raises."""
@@ -254,12 +254,12 @@ class CallThrottle:
         if self._permit is not None:
             self._permit.sent_at = self.limit.clock()
 
-    def record_refusal(self, fault: Fault, hint: float | None) -> retry_policy.RetryDecision:
+    def record_refusal(self, failure: ProviderFailure, hint: float | None) -> retry_policy.RetryDecision:
         """Records that the request was surely refused before work began. After a Retry the call calls `acquire`."""
         self.began = self.limit.clock() if self.began is None else self.began
         permit, self._permit = self._permit, None
         assert permit is not None
-        return self.limit.record_refusal(permit, fault, hint, self.patience_left)
+        return self.limit.record_refusal(permit, failure, hint, self.patience_left)
 
     def record_acceptance(self) -> None:
         """Records that the provider has worked on the request."""

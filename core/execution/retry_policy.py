@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..dialects.parsing.error_phrases import seconds_in
-from ..errors import Charged, Fault
+from ..errors import Charged, ProviderFailure
 from ..errors.messages import msg
 from ..http import backoff
 from ..http.backoff import parse_retry_after
@@ -77,7 +77,7 @@ RetryDecision = Retry | GiveUp
 
 def after_failure(
     spec: ProviderSpec,
-    fault: Fault,
+    failure: ProviderFailure,
     headers: Mapping[str, str],
     *,
     paid: bool,
@@ -86,25 +86,25 @@ def after_failure(
     jitter: float,
     patience_left: float = math.inf,
 ) -> RetryDecision:
-    """What to do after the provider answered with `fault`.
+    """What to do after the provider answered with `failure`.
 
     `attempt` counts from 1, `now` is the Unix time, `jitter` is in 0..1. A paid step that was `refused_before_work` is
     waited for while `patience_left`, in seconds, allows it, however many attempts that takes. A call asks its key's
     `rate_limit` instead, where the refusals of the other calls count as well.
     """
-    hint = retry_after_hint(fault, headers, now)
-    if paid and refused_before_work(spec, fault):
+    hint = retry_after_hint(failure, headers, now)
+    if paid and refused_before_work(spec, failure):
         return after_refusal(refusal_pause(attempt, hint, jitter), hint, patience_left)
     if paid:
-        return _paid(spec, fault, hint, attempt, jitter)
-    if fault.final:
+        return _paid(spec, failure, hint, attempt, jitter)
+    if failure.final:
         return GiveUp("no", hint)
-    status = fault.status or 0
-    if fault.kind == "task_lost" and fault.status == 404 and attempt < UNKNOWN_TRIES:
+    status = failure.status or 0
+    if failure.kind == "task_lost" and failure.status == 404 and attempt < UNKNOWN_TRIES:
         return _wait(hint, attempt, jitter, "no")  # a server of theirs may not know yet what another one has accepted
     # The status alone, whatever the words: a gateway's 503 about models says nothing about a task that was accepted.
     transient = (
-        status in (408, 409, 425, 429) or status >= 500 or fault.kind in ("rate", "busy", "server", "unreadable")
+        status in (408, 409, 425, 429) or status >= 500 or failure.kind in ("rate", "busy", "server", "unreadable")
     )
     if not transient or attempt >= FREE_TRIES:
         return GiveUp("no", hint)
@@ -127,12 +127,12 @@ def after_broken_connection(
     return GiveUp(charged)
 
 
-def refused_before_work(spec: ProviderSpec, fault: Fault) -> bool:
+def refused_before_work(spec: ProviderSpec, failure: ProviderFailure) -> bool:
     """Whether a paid step was surely refused before work began, in a way that a later try may not be."""
     return (
-        fault.kind in ("rate", "busy")
-        and fault.status in spec.refuses_before_work
-        and charged_by(spec, fault, accepted=False) == "no"
+        failure.kind in ("rate", "busy")
+        and failure.status in spec.refuses_before_work
+        and charged_by(spec, failure, accepted=False) == "no"
     )
 
 
@@ -180,26 +180,28 @@ def format_seconds(seconds: float) -> str:
     return msg("retry_policy.one_second") if whole == 1 else msg("retry_policy.seconds", seconds=whole)
 
 
-def retry_after_hint(fault: Fault, headers: Mapping[str, str], now: float) -> float | None:
+def retry_after_hint(failure: ProviderFailure, headers: Mapping[str, str], now: float) -> float | None:
     """Seconds that a reply asks to wait: in its body, its headers or its words; None where it doesn't say.
 
     `retry-after-ms` is Azure's header, read by OpenAI's SDK (openai-python, `_parse_retry_after_header`). "Please retry in
     2.1s" stands in Google's and OpenAI's messages, and resellers pass them on without the fields beside them.
     """
-    if fault.retry_after is not None:
-        return fault.retry_after
+    if failure.retry_after is not None:
+        return failure.retry_after
     thousandths = parse_retry_after(headers.get("retry-after-ms", ""), now)
     if thousandths is not None:
         return thousandths / 1000
     seconds = parse_retry_after(headers.get("retry-after", ""), now)
-    if seconds is not None or fault.kind not in ("rate", "busy"):
+    if seconds is not None or failure.kind not in ("rate", "busy"):
         return seconds
-    return seconds_in(fault.message)
+    return seconds_in(failure.message)
 
 
-def _paid(spec: ProviderSpec, fault: Fault, hint: float | None, attempt: int, jitter: float) -> RetryDecision:
-    charged = charged_by(spec, fault, accepted=False)
-    same_again = bool(spec.idempotency_header) and fault.kind in ("server", "unreadable", "busy", "rate")
+def _paid(
+    spec: ProviderSpec, failure: ProviderFailure, hint: float | None, attempt: int, jitter: float
+) -> RetryDecision:
+    charged = charged_by(spec, failure, accepted=False)
+    same_again = bool(spec.idempotency_header) and failure.kind in ("server", "unreadable", "busy", "rate")
     if not same_again or attempt >= PAID_TRIES:
         return GiveUp(charged, hint)
     return _wait(hint, attempt, jitter, charged)

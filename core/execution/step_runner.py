@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..dialects.base.step import Cancels, Dialect, Done, Failed, Send, Step, Wait
 from ..dialects.parsing.error_parsing import explain_refused_references
-from ..errors import Fault, NanoBananaError
+from ..errors import NanoBananaError, ProviderFailure
 from ..http.connections import UnsafeAddress
 from ..http.failures import RequestFailed
 from ..http.transport import TooLong, Transport
@@ -55,7 +55,7 @@ class StepRunner:
             elif isinstance(step, Send):
                 if step.paid and status.claim is not None:
                     money = status.advance(PaymentDue())
-                    raise self._messages.error(Fault("unreadable", "it would have to be paid again"), money)
+                    raise self._messages.error(ProviderFailure("unreadable", "it would have to be paid again"), money)
                 self._note(step)
                 step = self._sender.send(self._transport, step)
             elif isinstance(step, Failed):
@@ -90,14 +90,14 @@ class StepRunner:
     def _failure(self, failed: Failed) -> NanoBananaError:
         """The error for an answer without a picture."""
         status = self._status
-        fault = explain_refused_references(failed.fault, len(status.job.references))
-        if status.task is not None and is_task_lost(fault):
-            fault = replace(fault, kind="task_lost")
-        money = status.advance(Refused(status.age, spec=status.target.spec, fault=fault))
-        if fault.kind == "key":
+        failure = explain_refused_references(failed.failure, len(status.job.references))
+        if status.task is not None and is_task_lost(failure):
+            failure = replace(failure, kind="task_lost")
+        money = status.advance(Refused(status.age, spec=status.target.spec, failure=failure))
+        if failure.kind == "key":
             self._key.forget_token()
         kept = self._journal.keep_answer(status.answer) if status.answer and money != "no" else None
-        return self._messages.error(fault, money, failed.task, kept)
+        return self._messages.error(failure, money, failed.task, kept)
 
     def _request_drop(self) -> Step | None:
         """Asks the provider once to drop a task that the user no longer wants. None when nothing came of asking."""

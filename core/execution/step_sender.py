@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from ..dialects import step_after
 from ..dialects.base.step import Dialect, Done, Failed, Reply, Send, State, Step
-from ..errors import Charged, Fault, NanoBananaError
+from ..errors import Charged, NanoBananaError, ProviderFailure
 from ..http.connections import UnsafeAddress
 from ..http.failures import RequestFailed
 from ..http.transport import Cancelled, TooLong, TransferHooks, Transport
@@ -66,8 +66,8 @@ class StepSender:
             attempt += 1
             self._check_before_send()
             if send.paid and (stop := self._throttle.acquire()) is not None:
-                fault = self._throttle.limit.fault or Fault("rate")
-                return Failed(after_waiting(fault, stop, self._throttle.waited))
+                failure = self._throttle.limit.failure or ProviderFailure("rate")
+                return Failed(after_waiting(failure, stop, self._throttle.waited))
             answer = self._attempt(transport, send)
             if isinstance(answer, RequestFailed):
                 self._retry_after_break(answer, send, attempt)
@@ -79,8 +79,8 @@ class StepSender:
             if not isinstance(step, Failed):
                 self._record_answer(send, step)
                 return step
-            if send.paid and retry_policy.refused_before_work(self._status.target.spec, step.fault):
-                if (final := self._retry_after_refusal(step.fault, answer)) is not None:
+            if send.paid and retry_policy.refused_before_work(self._status.target.spec, step.failure):
+                if (final := self._retry_after_refusal(step.failure, answer)) is not None:
                     return Failed(final, step.task)
                 attempt -= 1
                 continue
@@ -231,16 +231,16 @@ class StepSender:
             self._end_try(decision.charged)
         self.pause(decision.seconds)
 
-    def _retry_after_refusal(self, fault: Fault, reply: Reply) -> Fault | None:
-        """A paid request was surely refused before work began: the next try waits for its turn. A fault to give up with."""
-        hint = retry_policy.retry_after_hint(fault, reply.headers, time.time())
-        decision = self._throttle.record_refusal(fault, hint)
+    def _retry_after_refusal(self, failure: ProviderFailure, reply: Reply) -> ProviderFailure | None:
+        """A paid request was refused before work began: the next try waits. Returns the failure to give up with, if any."""
+        hint = retry_policy.retry_after_hint(failure, reply.headers, time.time())
+        decision = self._throttle.record_refusal(failure, hint)
         if isinstance(decision, retry_policy.GiveUp):
             self._status.advance(TryEnded("no"))
-            return after_waiting(fault, decision, self._throttle.waited)
+            return after_waiting(failure, decision, self._throttle.waited)
         self._end_try(decision.charged)
         label = self._status.target.spec.label
-        log.info("%s answered %s; its key pauses for %.1f s", label, fault.status, decision.seconds)
+        log.info("%s answered %s; its key pauses for %.1f s", label, failure.status, decision.seconds)
         return None
 
     def _retry_after_failure(self, failed: Failed, reply: Reply, send: Send, attempt: int) -> Failed | None:
@@ -248,7 +248,7 @@ class StepSender:
         status = self._status
         decision = retry_policy.after_failure(
             status.target.spec,
-            failed.fault,
+            failed.failure,
             reply.headers,
             paid=send.paid,
             attempt=self._tries(attempt),
@@ -258,13 +258,13 @@ class StepSender:
         if isinstance(decision, retry_policy.GiveUp):
             if send.paid:
                 status.advance(TryEnded("no") if decision.charged == "no" else RequestSent())
-            return Failed(with_hint(failed.fault, decision.wait), failed.task)
+            return Failed(with_hint(failed.failure, decision.wait), failed.task)
         if send.paid:
             self._end_try(decision.charged)
         status.phase = "pausing"
         label = status.target.spec.label
-        log.info("%s answered %s; trying again in %.1f s", label, failed.fault.status, decision.seconds)
-        self.pause(self._with_shared_pause(decision.seconds, send, failed.fault))
+        log.info("%s answered %s; trying again in %.1f s", label, failed.failure.status, decision.seconds)
+        self.pause(self._with_shared_pause(decision.seconds, send, failed.failure))
         return None
 
     def _end_try(self, charged: Charged) -> None:
@@ -275,10 +275,10 @@ class StepSender:
             status.sent_at = None
             self._journal.mark_retryable()
 
-    def _with_shared_pause(self, seconds: float, send: Send, fault: Fault) -> float:
+    def _with_shared_pause(self, seconds: float, send: Send, failure: ProviderFailure) -> float:
         """The pause of a free step: at least that of its key where it was refused for the same reason."""
         limit = self._throttle.limit
-        if not send.with_key or fault.kind not in ("rate", "busy"):
+        if not send.with_key or failure.kind not in ("rate", "busy"):
             return seconds
         return max(seconds, min(limit.remaining, limit.policy.longest_pause))
 

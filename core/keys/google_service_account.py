@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..dialects.base.step import Reply
-from ..errors import ConfigError, Fault, KeyRefused, Kind, NanoBananaError, failure
+from ..errors import ConfigError, KeyRefused, Kind, NanoBananaError, ProviderFailure, provider_error
 from ..errors.messages import msg
 from ..http import backoff
 from ..http.body import Body, Raw
@@ -36,7 +36,7 @@ TOKEN_SECONDS = 60.0
 """For one token, tries included."""
 _ANSWER_BYTES = 1 << 20
 TRIES = 3
-"""While the token address can't be reached; google-auth repeats what is answered with a passing fault."""
+"""While the token address can't be reached; google-auth repeats what is answered with a transient error."""
 _NEEDED = ("client_email", "private_key", "project_id", "token_uri")
 _TOKEN = re.compile(r"[\x21-\x7e]{1,16384}")
 """What fits into a header."""
@@ -92,9 +92,9 @@ class Tokens:
                 self._credentials[name] = _new_credentials(account, source)
             credentials = self._credentials[name]
             if not credentials.valid:
-                known, failure = self._failed.get(name, (came, None))
-                if failure is not None and known > came:
-                    raise copy.copy(failure)
+                known, last = self._failed.get(name, (came, None))
+                if last is not None and known > came:
+                    raise copy.copy(last)
                 try:
                     _refresh(credentials, json.loads(account)["token_uri"], source, label, proxy, ca_bundle)
                 except NanoBananaError as error:
@@ -127,7 +127,7 @@ def _refresh(credentials: Any, address: str, source: str, label: str, proxy: str
     except exceptions.TransportError:
         cure = request.cure or msg("google_service_account.check_internet_connection")
         what = msg("google_service_account.token_request_failed", label=label, problem=request.problem)
-        raise failure(Fault(request.kind, cure=cure), label, "no", what=what) from None
+        raise provider_error(ProviderFailure(request.kind, cure=cure), label, "no", what=what) from None
     except Exception as error:  # RefreshError; or anything, where google-auth is given a web page
         raise _token_error(error, request.status, source, label) from None
     finally:
@@ -196,10 +196,10 @@ def _token_error(error: Exception, status: int, source: str, label: str) -> Nano
     words = redact("; ".join(str(said[name]) for name in ("error", "error_description") if said.get(name)))
     if status < 400:
         what = msg("google_service_account.token_answer_invalid", source=source)
-        return failure(Fault("unreadable", words, status), label, "no", what=what)
+        return provider_error(ProviderFailure("unreadable", words, status), label, "no", what=what)
     if status >= 500 or status in (408, 429):
-        return failure(
-            Fault("busy", words, status),
+        return provider_error(
+            ProviderFailure("busy", words, status),
             label,
             "no",
             what=msg("google_service_account.no_token_given", label=label),

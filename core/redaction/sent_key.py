@@ -110,7 +110,7 @@ class Scrubber:
         yield self._bytes(data[done : done + left])
 
     def value(self, value: T) -> T:
-        """A step, a fault or plain JSON with every text in it scrubbed; other values stay as they are."""
+        """A step, a failure or plain JSON with every text in it scrubbed; other values stay as they are."""
         if isinstance(value, str):
             return self.text(value)  # type: ignore[return-value]
         if isinstance(value, dict):

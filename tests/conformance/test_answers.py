@@ -71,9 +71,9 @@ def test_gemini_gives_every_reason_for_no_picture() -> None:
         end = read("google", answer)
         assert isinstance(end, Failed), (reason, end)
         about_content = any(word in reason.value for word in HELD_BACK.split())
-        assert (end.fault.kind == "content") >= about_content, (reason, end.fault)
-        assert end.fault.kind != "unreadable", (reason, end.fault)
-        assert reason.value in end.fault.message or reason.value in ("STOP", *_unspecified(types))
+        assert (end.failure.kind == "content") >= about_content, (reason, end.failure)
+        assert end.failure.kind != "unreadable", (reason, end.failure)
+        assert reason.value in end.failure.message or reason.value in ("STOP", *_unspecified(types))
 
 
 def _unspecified(types: Any) -> tuple[str, ...]:
@@ -85,7 +85,7 @@ def test_gemini_errors_in_a_list_are_errors() -> None:
     error = {"error": {"code": 429, "message": "Quota exceeded.", "status": "RESOURCE_EXHAUSTED"}}
     for value in (error, [error]):
         end = read("google", value, 429)
-        assert isinstance(end, Failed) and (end.fault.kind, end.fault.message) == ("rate", "Quota exceeded.")
+        assert isinstance(end, Failed) and (end.failure.kind, end.failure.message) == ("rate", "Quota exceeded.")
 
 
 # ------------------------------------------------------------------------------------------------------- openrouter
@@ -137,7 +137,7 @@ def test_openrouter_gives_every_reason_for_no_picture() -> None:
     for reason in ("tool_calls", "stop", "length", "content_filter", "error"):
         end = read("openrouter", chat({"content": ""}, finish_reason=reason))
         assert isinstance(end, Failed), end
-        assert (end.fault.kind == "content") == (reason == "content_filter") and end.fault.kind != "unreadable"
+        assert (end.failure.kind == "content") == (reason == "content_filter") and end.failure.kind != "unreadable"
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_openrouter_errors(name: str, kinds: set[str]) -> None:
     model = getattr(components, f"{name}ErrorData")
     error = json.loads(model.model_validate({"code": status, "message": "No."}).model_dump_json())
     end = read("openrouter", {"error": error, "user_id": "u"}, status)
-    assert isinstance(end, Failed) and end.fault.kind in kinds, end
+    assert isinstance(end, Failed) and end.failure.kind in kinds, end
 
 
 # ----------------------------------------------------------------------------------------------------------- openai
@@ -192,5 +192,5 @@ def test_images_as_the_client_openai_reads_them(provider: str) -> None:
     end = read(provider, json.loads(made.model_dump_json()))
     assert bytes_of(end) == [PICTURE] and end.text == "a red fox"
     end = read(provider, json.loads(images.ImagesResponse(created=1).model_dump_json()))
-    assert isinstance(end, Failed) and end.fault.kind == "empty"
+    assert isinstance(end, Failed) and end.failure.kind == "empty"
     judged(provider, "openai", "", "answers of its types read by the dialect")

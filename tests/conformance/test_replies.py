@@ -373,4 +373,4 @@ def test_kie_codes_inside_a_success_are_refusals(code: int) -> None:
     """Every code of its pages, in answer to the request itself."""
     work = job(BUILT_IN["kie"], request("generate"))
     end = play(work, reply(200, {"code": code, "msg": "told why", "data": None})).end
-    assert isinstance(end, Failed) and "told why" in end.fault.message
+    assert isinstance(end, Failed) and "told why" in end.failure.message

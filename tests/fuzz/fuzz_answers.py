@@ -24,7 +24,7 @@ from harness import Harness
 from pack.core.dialects import dialect, step_after
 from pack.core.dialects.base.step import Cancels, Done, Failed, ImageRef, Job, Reply, Send, Step, Wait
 from pack.core.dialects.base.task_status import MOST_ID
-from pack.core.errors import Fault, Kind, failure
+from pack.core.errors import Kind, ProviderFailure, provider_error
 from pack.core.execution import charge, retry_policy
 from pack.core.http.url_policy import origin
 from pack.core.images.picture import sniff
@@ -118,7 +118,7 @@ def check_step(job: Job, step: Any) -> None:
     elif isinstance(step, Done):
         _check_done(step)
     elif isinstance(step, Failed):
-        check_fault(job, step.fault, step.task)
+        check_failure(job, step.failure, step.task)
     else:
         raise AssertionError(f"no step but {type(step).__name__}")
 
@@ -156,27 +156,29 @@ def _check_done(done: Done) -> None:
     assert all(isinstance(notice, str) and notice for notice in done.notices), "notices that are no text"
 
 
-def check_fault(job: Job, fault: Fault, task: str = "") -> None:
-    """Raises AssertionError for a fault that can't be told or judged."""
-    assert isinstance(fault, Fault) and fault.kind in _KINDS, "a kind of its own"
-    assert isinstance(fault.message, str) and len(fault.message) <= 2000, "words that are no short text"
-    assert fault.status is None or isinstance(fault.status, int), "a status that is no number"
-    assert fault.retry_after is None or (math.isfinite(fault.retry_after) and fault.retry_after >= 0), "an odd wait"
-    assert fault.unbilled is None or isinstance(fault.unbilled, bool), "billed neither yes nor no"
-    assert isinstance(fault.request_id, str) and isinstance(task, str), "an id that is no text"
+def check_failure(job: Job, failure: ProviderFailure, task: str = "") -> None:
+    """Raises AssertionError for a failure that can't be shown or judged."""
+    assert isinstance(failure, ProviderFailure) and failure.kind in _KINDS, "a kind of its own"
+    assert isinstance(failure.message, str) and len(failure.message) <= 2000, "words that are no short text"
+    assert failure.status is None or isinstance(failure.status, int), "a status that is no number"
+    assert failure.retry_after is None or (math.isfinite(failure.retry_after) and failure.retry_after >= 0), (
+        "an odd wait"
+    )
+    assert failure.unbilled is None or isinstance(failure.unbilled, bool), "billed neither yes nor no"
+    assert isinstance(failure.request_id, str) and isinstance(task, str), "an id that is no text"
     for accepted in (False, True):
-        charged = charge.charged_by(job.spec, fault, accepted=accepted)
-        assert charged in ("no", "maybe", "yes") and charge.disposition_of(fault, accepted=accepted) in (
+        charged = charge.charged_by(job.spec, failure, accepted=accepted)
+        assert charged in ("no", "maybe", "yes") and charge.disposition_of(failure, accepted=accepted) in (
             "final",
             "unresolved",
             "resumable",
         )
-        told = failure(fault, job.spec.label, charged, task=task)
-        assert told.message and "{label}" not in told.message.replace(fault.message, ""), "a sentence with a gap"
-    charge.is_task_lost(fault)
+        told = provider_error(failure, job.spec.label, charged, task=task)
+        assert told.message and "{label}" not in told.message.replace(failure.message, ""), "a sentence with a gap"
+    charge.is_task_lost(failure)
     for paid in (False, True):
         decision = retry_policy.after_failure(
-            job.spec, fault, {}, paid=paid, attempt=1, now=1.7e9, jitter=0.5, patience_left=60.0
+            job.spec, failure, {}, paid=paid, attempt=1, now=1.7e9, jitter=0.5, patience_left=60.0
         )
         seconds = decision.seconds if isinstance(decision, retry_policy.Retry) else decision.wait
         assert seconds is None or seconds >= 0, "a pause into the past"

@@ -14,7 +14,7 @@ from random import Random
 
 import inputs
 from harness import Harness
-from pack.core.errors import Fault
+from pack.core.errors import ProviderFailure
 from pack.core.redaction.sent_key import RUN, Scrubber
 from pack.core.redaction.text import MOST_TEXT, hide_keys, redact
 
@@ -25,7 +25,7 @@ _PIECES = inputs.words("hiding", "pieces")
 
 
 def run(data: bytes) -> None:
-    """Hides the secret in a text, in bytes and in a fault."""
+    """Hides the secret in a text, in bytes and in a failure."""
     text = data.decode("utf-8", "replace")
     shown = SCRUBBER.text(text)
     assert len(shown) <= MOST_TEXT + 1, "too much text"
@@ -36,7 +36,7 @@ def run(data: bytes) -> None:
     short = text[:300]
     value = SCRUBBER.value({"a": [short, {text[:50]: 1}], "c": None})
     _hidden(json.dumps(value, ensure_ascii=False))
-    _hidden(SCRUBBER.value(Fault("server", text[-300:], request_id=text[-100:])).message)
+    _hidden(SCRUBBER.value(ProviderFailure("server", text[-300:], request_id=text[-100:])).message)
     words = redact(text)
     assert len(words) <= 400 and "\n" not in words, "more than one short line"
     hide_keys(text[:20000])

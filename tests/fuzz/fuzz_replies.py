@@ -48,9 +48,9 @@ def _as_result(reply: fuzz_answers.Reply) -> None:
             assert bool(image.url) != bool(image.data), "neither an address nor bytes"
             assert not image.data or sniff(image.data), "bytes that are no picture"
         assert isinstance(found.text, str) and isinstance(text_beside_images(value), str), "words that are no text"
-        for fault in (error_parsing.error_in(reply, value), error_parsing.no_picture(reply, value)):
-            if fault is not None:
-                fuzz_answers.check_fault(JOB, fault)
+        for failure in (error_parsing.error_in(reply, value), error_parsing.no_picture(reply, value)):
+            if failure is not None:
+                fuzz_answers.check_failure(JOB, failure)
         refusals.named_fields(value)
         if isinstance(value, dict):
             task_status.status_of(value)
@@ -58,13 +58,17 @@ def _as_result(reply: fuzz_answers.Reply) -> None:
 
 
 def _as_error(reply: fuzz_answers.Reply) -> None:
-    for fault in (error_parsing.fault_of(reply), error_parsing.unreadable(reply), gemini_errors.fault(reply, "google")):
-        fuzz_answers.check_fault(JOB, fault)
-        refusals.wants_addresses(reply, fault)
-        refusals.wants_other_encoding(reply, fault)
-        refusals.wants_other_body(reply, fault, "image")
-        refusals.names_model(reply, fault)
-        refusals.names_nothing(reply, fault)
+    for failure in (
+        error_parsing.failure_of(reply),
+        error_parsing.unreadable(reply),
+        gemini_errors.failure(reply, "google"),
+    ):
+        fuzz_answers.check_failure(JOB, failure)
+        refusals.wants_addresses(reply, failure)
+        refusals.wants_other_encoding(reply, failure)
+        refusals.wants_other_body(reply, failure, "image")
+        refusals.names_model(reply, failure)
+        refusals.names_nothing(reply, failure)
     bot_protection.protection_of(reply)
 
 

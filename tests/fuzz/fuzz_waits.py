@@ -14,7 +14,7 @@ from typing import Any
 import inputs
 from harness import Harness
 from pack.core.dialects.parsing.error_phrases import seconds_in
-from pack.core.errors import Fault, Kind
+from pack.core.errors import Kind, ProviderFailure
 from pack.core.execution import retry_policy
 from pack.core.http import backoff
 from pack.core.providers import BUILT_IN
@@ -35,15 +35,15 @@ def run(data: bytes) -> None:
         seconds = seconds_in(text)
         assert seconds is None or seconds >= 0, f"a pause of {seconds} s"
     turn = len(data)
-    fault = Fault(_KINDS[turn % 3], given.get("words", ""), (429, 503, None)[turn // 3 % 3])
-    hint = retry_policy.retry_after_hint(fault, headers, NOW)
+    failure = ProviderFailure(_KINDS[turn % 3], given.get("words", ""), (429, 503, None)[turn // 3 % 3])
+    hint = retry_policy.retry_after_hint(failure, headers, NOW)
     assert hint is None or (math.isfinite(hint) and hint >= 0), f"a hint of {hint} s"
     if hint is not None:
         assert retry_policy.format_seconds(hint), "a wait without words"
     for paid in (False, True):
         spec = ROWS[turn % len(ROWS)]
         told = retry_policy.after_failure(
-            spec, fault, headers, paid=paid, attempt=2, now=NOW, jitter=0.5, patience_left=60.0
+            spec, failure, headers, paid=paid, attempt=2, now=NOW, jitter=0.5, patience_left=60.0
         )
         assert not isinstance(told, retry_policy.Retry) or 0 <= told.seconds <= 60, f"it waits {told} s"
 

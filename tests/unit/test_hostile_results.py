@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from dialect_driver import PNG, reply
 from engine_play import assert_unsaid, engine_at, error_of, play
-from pack.core.dialects.parsing.error_parsing import fault_of
+from pack.core.dialects.parsing.error_parsing import failure_of
 from pack.core.http.url_policy import is_public, is_public_host_name
 from pack.tests.raw_server import Connection, serving
 
@@ -81,7 +81,7 @@ def test_quotation_marks_without_an_end_take_linear_time(sign: str) -> None:
         times = []
         for _ in range(5):
             begun = time.thread_time()
-            fault_of(answer)
+            failure_of(answer)
             times.append(time.thread_time() - begun)
         return min(times)
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...errors import Fault
+from ...errors import ProviderFailure
 from ...errors.messages import msg
 from ...providers.spec import ReferenceEncoding
 from ..parsing.error_codes import NO_CODES, Codes
-from ..parsing.error_parsing import fault_of, unreadable
+from ..parsing.error_parsing import failure_of, unreadable
 from ..parsing.reading import NotJson, read_object
 from .step import Failed, Job, Reply, Send, State, Step
 from .uploads import NewUpload
@@ -53,7 +53,7 @@ class BaseDialect:
 
     def resume(self, job: Job, accepted: State) -> Step:
         """Nothing is ever accepted here without its pictures."""
-        return Failed(Fault("task", msg("dialect.api_has_no_tasks")))
+        return Failed(ProviderFailure("task", msg("dialect.api_has_no_tasks")))
 
     # ------------------------------------------------------------------------------------------------- hooks
 
@@ -71,7 +71,7 @@ class BaseDialect:
 
     def parse_error(self, job: Job, state: State, reply: Reply) -> Step:
         """The step after any other status."""
-        return Failed(self.fault(job, reply))
+        return Failed(self.failure(job, reply))
 
     def parse_upload(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
         """The step after a success of an upload's request; `value` is {} for `steps_without_json`."""
@@ -79,8 +79,8 @@ class BaseDialect:
 
     def parse_upload_error(self, job: Job, state: State, reply: Reply) -> Step:
         """The step after any other status of an upload's request."""
-        return Failed(self.fault(job, reply))
+        return Failed(self.failure(job, reply))
 
-    def fault(self, job: Job, reply: Reply) -> Fault:
+    def failure(self, job: Job, reply: Reply) -> ProviderFailure:
         """What an error says."""
-        return fault_of(reply, self.codes)
+        return failure_of(reply, self.codes)

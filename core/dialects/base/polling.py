@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from ...errors import Fault
+from ...errors import ProviderFailure
 from ...errors.messages import msg
 from ...http.url_policy import origin
 from ...redaction.text import redact
@@ -38,7 +38,7 @@ class PollingDialect(BaseDialect):
 
     def parse_error(self, job: Job, state: State, reply: Reply) -> Step:
         task = state.get("task", "")
-        return Failed(unknown_task(reply, task) if task and reply.status == 404 else self.fault(job, reply), task)
+        return Failed(unknown_task(reply, task) if task and reply.status == 404 else self.failure(job, reply), task)
 
 
 def follow_task(
@@ -64,14 +64,14 @@ def follow_task(
     found_state = task_state(status)
     if found_state == "failed":
         message = error_message(value)
-        fault = Fault(
+        failure = ProviderFailure(
             kind_by_message(f"{message.text}; {status.replace('_', ' ')}", "task", message.codes, prompt=reply.prompt),
             message.shown or f"status {status}",
             None,
             unbilled=_unbilled(usd),
             request_id=reply.request_id,
         )
-        return Failed(fault, task)
+        return Failed(failure, task)
     if found_state != "running" or not task:
         found = result_images(value)
         if found.images:
@@ -85,7 +85,9 @@ def follow_task(
     alive = bool(seen) and seen != polled.get("seen", seen)
     nameless = polled.get("nameless", 0) + 1 if not status and pause is not None and not alive else 0
     if nameless >= NAMELESS_POLLS:
-        nothing = Fault("unreadable", msg("polling.answer_says_nothing"), reply.status, request_id=reply.request_id)
+        nothing = ProviderFailure(
+            "unreadable", msg("polling.answer_says_nothing"), reply.status, request_id=reply.request_id
+        )
         return Failed(replace(error_in(reply, value) or nothing, final=True), task)
     first, longest = job.spec.poll_seconds
     seconds = first if pause is None else min(longest, pause * 1.5)
@@ -103,9 +105,9 @@ def _request_id(value: dict[str, Any]) -> str:
     return redact(found, 80) if isinstance(found, str) else ""
 
 
-def unknown_task(reply: Reply, task: str) -> Fault:
+def unknown_task(reply: Reply, task: str) -> ProviderFailure:
     """A provider that doesn't know a task which it accepted."""
-    return Fault("task_lost", f"unknown task {task}", reply.status, request_id=reply.request_id)
+    return ProviderFailure("task_lost", f"unknown task {task}", reply.status, request_id=reply.request_id)
 
 
 def path_segment(task: str) -> str:

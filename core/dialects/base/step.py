@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from ...errors import Fault
+from ...errors import ProviderFailure
 from ...http.body import Body, Inline
 from ...http.reply import Reply as Reply
 from ...images.picture import Encoded
@@ -155,7 +155,7 @@ class Done:
 class Failed:
     """The provider answered, and not with a picture."""
 
-    fault: Fault
+    failure: ProviderFailure
     task: str = ""
     """The provider's id of a task that failed after it was accepted."""
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeGuard
 
-from ...errors import Fault
+from ...errors import ProviderFailure
 from ...errors.messages import msg
 from ...http.body import Base64, Inline, multipart_body
 from ...http.status import is_missing_route
@@ -74,10 +74,10 @@ def with_uploaded_url(state: State, url: object) -> tuple[list[str], NewUpload] 
     return [*state["urls"][:index], url, *state["urls"][index + 1 :]], (index, url)
 
 
-def explain_missing_upload(fault: Fault) -> Fault:
-    """`fault` of an upload that has no route at this base, where references can't go any other way; others as they are."""
-    if not is_missing_route(fault.status):
-        return fault
+def explain_missing_upload(failure: ProviderFailure) -> ProviderFailure:
+    """`failure` of an upload that has no route at this base, where references can't go any other way; others as they are."""
+    if not is_missing_route(failure.status):
+        return failure
     opening = msg("uploads.no_upload_for_references")
     cure = msg("uploads.check_address_or_upload_path")
-    return replace(fault, opening=opening, cure=cure)
+    return replace(failure, opening=opening, cure=cure)

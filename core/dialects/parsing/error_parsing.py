@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from ...errors import Fault
+from ...errors import ProviderFailure
 from ...errors.messages import msg
 from ...redaction.text import redact
 from ..base.step import Reply
@@ -44,7 +44,7 @@ _NO_QUOTA = msg("error_parsing.provider_account_has_no_quota")
 _ADDRESSES_ONLY = msg("error_parsing.use_another_reference_transport")
 
 
-def fault_of(reply: Reply, codes: Codes = NO_CODES) -> Fault:
+def failure_of(reply: Reply, codes: Codes = NO_CODES) -> ProviderFailure:
     """What a reply that isn't a success says, by its status, its codes and its words. `codes`: this provider's own."""
     stopped = _stopped_before(reply)
     if stopped is not None:
@@ -54,21 +54,21 @@ def fault_of(reply: Reply, codes: Codes = NO_CODES) -> Fault:
     except NotJson:
         page = page_title(reply.body)
         value = {"message": page}
-    return _fault(reply, reply.status, value, codes)
+    return _failure(reply, reply.status, value, codes)
 
 
-def explain_refused_references(fault: Fault, references: int) -> Fault:
-    """`fault`, explained where a server refuses references that came inside the request as anything but addresses.
+def explain_refused_references(failure: ProviderFailure, references: int) -> ProviderFailure:
+    """`failure`, explained where a server refuses references that came inside the request as anything but addresses.
 
     `references`: how many came along.
     """
-    if not references or fault.kind != "invalid" or not takes_addresses_only(fault.message):
-        return fault
+    if not references or failure.kind != "invalid" or not takes_addresses_only(failure.message):
+        return failure
     opening = msg("error_parsing.references_by_address_only")
-    return replace(fault, opening=opening, cure=_ADDRESSES_ONLY)
+    return replace(failure, opening=opening, cure=_ADDRESSES_ONLY)
 
 
-def error_in(reply: Reply, value: Any, codes: Codes = NO_CODES) -> Fault | None:
+def error_in(reply: Reply, value: Any, codes: Codes = NO_CODES) -> ProviderFailure | None:
     """The error that stands inside a success; None where there is none.
 
     Read as an error are: a `code` that is an HTTP status, in the answer or in its `error`; an `error` that isn't empty;
@@ -80,7 +80,7 @@ def error_in(reply: Reply, value: Any, codes: Codes = NO_CODES) -> Fault | None:
         return None
     status = claimed_status(value)
     if status:
-        return _fault(reply, status, value, codes)
+        return _failure(reply, status, value, codes)
     error = next((value[name] for name in ("error", "errors", "Error") if value.get(name)), None)
     if not error and not _failed(value) and not _only_code(value):
         return None
@@ -89,7 +89,7 @@ def error_in(reply: Reply, value: Any, codes: Codes = NO_CODES) -> Fault | None:
         return None
     kind = kind_by_message(message.text, "server", message.codes, codes, reply.prompt)
     words = message.shown or redact(" ".join(message.codes), 80)
-    return Fault(kind, words, reply.status, request_id=reply.request_id)
+    return ProviderFailure(kind, words, reply.status, request_id=reply.request_id)
 
 
 def claimed_status(value: Any) -> int:
@@ -107,24 +107,24 @@ def claimed_status(value: Any) -> int:
     return 0
 
 
-def unreadable(reply: Reply) -> Fault:
+def unreadable(reply: Reply) -> ProviderFailure:
     """A success that can't be read, or one that is a challenge of what stands in front of the API."""
-    return _stopped_before(reply) or Fault(
+    return _stopped_before(reply) or ProviderFailure(
         "unreadable", page_title(reply.body), reply.status, request_id=reply.request_id
     )
 
 
-def no_picture(reply: Reply, value: Any, codes: Codes = NO_CODES) -> Fault:
+def no_picture(reply: Reply, value: Any, codes: Codes = NO_CODES) -> ProviderFailure:
     """A success without any picture: the error inside it, or the model's or provider's own words where there are some."""
-    fault = error_in(reply, value, codes)
-    if fault is not None:
-        return fault
+    failure = error_in(reply, value, codes)
+    if failure is not None:
+        return failure
     words = text_beside_images(value)
     message = error_message(_without_prose(value))
     kind = kind_by_message(
         message.text, "content" if declines(words, reply.prompt) else "empty", message.codes, codes, reply.prompt
     )
-    return Fault(kind, redact(words) or message.shown, reply.status, request_id=reply.request_id)
+    return ProviderFailure(kind, redact(words) or message.shown, reply.status, request_id=reply.request_id)
 
 
 def _without_prose(value: Any) -> Any:
@@ -146,8 +146,8 @@ def page_title(body: bytes) -> str:
 # --------------------------------------------------------------------------------------------------- inside
 
 
-def _stopped_before(reply: Reply) -> Fault | None:
-    """The fault of an answer that isn't the API's but of bot protection in front of it; None for any other."""
+def _stopped_before(reply: Reply) -> ProviderFailure | None:
+    """The failure of an answer that isn't the API's but of bot protection in front of it; None for any other."""
     found = protection_of(reply)
     if found is None:
         return None
@@ -156,10 +156,10 @@ def _stopped_before(reply: Reply) -> Fault | None:
         words = message_and_codes(read_json(reply.body))[0]
     except NotJson:
         words = page_title(reply.body)
-    return Fault(kind, words, reply.status, request_id=reply.request_id, opening=opening)
+    return ProviderFailure(kind, words, reply.status, request_id=reply.request_id, opening=opening)
 
 
-def _fault(reply: Reply, status: int, value: Any, codes: Codes) -> Fault:
+def _failure(reply: Reply, status: int, value: Any, codes: Codes) -> ProviderFailure:
     """What the JSON of an error says under an HTTP status, which may be one that the JSON claims."""
     message = error_message(value)
     kind = kind_of(status, message.codes, message.text, codes, reply.prompt)
@@ -168,12 +168,16 @@ def _fault(reply: Reply, status: int, value: Any, codes: Codes) -> Fault:
         opening = msg("error_parsing.proxy_wants_user_name")
     if status == 511:  # RFC 6585: a network that wants its own log-in first
         opening = msg("error_parsing.network_wants_login")
-        return Fault(kind, message.shown, status, cure=msg("error_parsing.log_in_with_browser"), opening=opening)
+        return ProviderFailure(
+            kind, message.shown, status, cure=msg("error_parsing.log_in_with_browser"), opening=opening
+        )
     cure = _NO_QUOTA if kind == "quota" and has_no_quota(" ".join([*message.codes, message.text])) else ""
     wait = _seconds_to_wait(value)
     if wait is None and kind in ("rate", "busy") and not {"retry-after", "retry-after-ms"} & set(reply.headers):
         wait = seconds_in(message.text)
-    return Fault(kind, message.shown, status, retry_after=wait, request_id=reply.request_id, cure=cure, opening=opening)
+    return ProviderFailure(
+        kind, message.shown, status, retry_after=wait, request_id=reply.request_id, cure=cure, opening=opening
+    )
 
 
 def _failed(value: dict[str, Any]) -> bool:

@@ -12,12 +12,12 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from ...errors import Fault, Kind
+from ...errors import Kind, ProviderFailure
 from ...errors.messages import msg
 from ...redaction.text import redact
 from ..base.step import Reply
 from .error_kinds import kind_by_message
-from .error_parsing import claimed_status, fault_of, no_picture
+from .error_parsing import claimed_status, failure_of, no_picture
 from .error_phrases import declines
 from .reading import NotJson, read_object
 from .result_images import named as named
@@ -101,16 +101,16 @@ def objects(node: Any, name: str) -> list[dict[str, Any]]:
 # --------------------------------------------------------------------------------------------------- declined
 
 
-def declined(reply: Reply, value: dict[str, Any], model_text: str) -> Fault:
+def declined(reply: Reply, value: dict[str, Any], model_text: str) -> ProviderFailure:
     """Why an answer has no picture. `model_text`: the model's own words."""
     feedback = named(value, "promptFeedback")
     candidate = next(iter(objects(value, "candidates")), None)
     if isinstance(named(value, "error"), dict) and (feedback is not None or candidate is not None):
         # It broke off while it was being made: whatever status it names, work had begun.
-        return replace(fault(replace(reply, status=claimed_status(value) or 500)), status=reply.status)
+        return replace(failure(replace(reply, status=claimed_status(value) or 500)), status=reply.status)
     if feedback is None and candidate is None:
         status = claimed_status(value)
-        return fault(replace(reply, status=status)) if status else no_picture(reply, value)
+        return failure(replace(reply, status=status)) if status else no_picture(reply, value)
     reason = text_of(feedback, "blockReason") or text_of(candidate, "finishReason")
     message = text_of(feedback, "blockReasonMessage") or text_of(candidate, "finishMessage")
     kind, cure = REASONS.get(reason) or (_kind_of_unknown_reason(reason), "")
@@ -118,7 +118,7 @@ def declined(reply: Reply, value: dict[str, Any], model_text: str) -> Fault:
         kind = "content" if declines(model_text, reply.prompt) else kind_by_message(message, kind, prompt=reply.prompt)
         reason = ""
     words = "; ".join(part for part in (reason, message, model_text) if part)
-    return Fault(kind, redact(words), reply.status, request_id=request_id(reply, value), cure=cure)
+    return ProviderFailure(kind, redact(words), reply.status, request_id=request_id(reply, value), cure=cure)
 
 
 def _kind_of_unknown_reason(reason: str) -> Kind:
@@ -136,9 +136,9 @@ def request_id(reply: Reply, value: dict[str, Any]) -> str:
 # --------------------------------------------------------------------------------------------------- errors
 
 
-def fault(reply: Reply, spec_id: str = "") -> Fault:
+def failure(reply: Reply, spec_id: str = "") -> ProviderFailure:
     """What an error says. `spec_id`: the provider, because what helps with an account at Google is no help at a reseller."""
-    general = fault_of(reply)
+    general = failure_of(reply)
     if general.kind in ("bot_protection", "proxy"):
         return general
     try:
@@ -173,7 +173,7 @@ def _reseller_cure(kind: Kind | None, otherwise: str) -> str:
 
 
 def _kind_and_cure(
-    code: int, status: str, message: str, reasons: set[str], quotas: str, general: Fault
+    code: int, status: str, message: str, reasons: set[str], quotas: str, general: ProviderFailure
 ) -> tuple[Kind | None, str]:
     """The kind of an error and its cure; None and "" where the general reading of it says enough."""
     if code == 429:
@@ -203,7 +203,7 @@ def _kind_and_cure(
 _REGION_CURE = msg("gemini_errors.region_not_served")
 
 
-def _limited(message: str, quotas: str, general: Fault) -> tuple[Kind | None, str]:
+def _limited(message: str, quotas: str, general: ProviderFailure) -> tuple[Kind | None, str]:
     """A 429. Google's words for it name quota, plan and billing whatever the reason is."""
     if _NO_FREE_TIER.search(f"{quotas} {message}"):
         return "quota", _BILLING_CURE

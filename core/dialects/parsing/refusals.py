@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ...errors import Fault
+from ...errors import ProviderFailure
 from ...http.status import allows_other_variant
 from ..base.step import Reply
 from .error_message import message_and_codes
@@ -49,43 +49,43 @@ _MODEL = re.compile(
 )
 
 
-def is_refusal(fault: Fault) -> bool:
-    """Whether `fault` is about how the request was put and surely cost nothing: not about content, key or credit."""
-    return allows_other_variant(fault.status) and fault.kind in ("invalid", "model")
+def is_refusal(failure: ProviderFailure) -> bool:
+    """Whether `failure` is about how the request was put and surely cost nothing: not about content, key or credit."""
+    return allows_other_variant(failure.status) and failure.kind in ("invalid", "model")
 
 
-def wants_addresses(reply: Reply, fault: Fault) -> bool:
+def wants_addresses(reply: Reply, failure: ProviderFailure) -> bool:
     """Whether a base says that references have to be http(s) addresses, after a request that carried them inside."""
     return (
-        is_refusal(fault)
-        and fault.status not in (404, 405)
-        and takes_addresses_only(message_without_prompt(reply, fault))
+        is_refusal(failure)
+        and failure.status not in (404, 405)
+        and takes_addresses_only(message_without_prompt(reply, failure))
     )
 
 
-def wants_other_encoding(reply: Reply, fault: Fault) -> bool:
+def wants_other_encoding(reply: Reply, failure: ProviderFailure) -> bool:
     """Whether a base doesn't read references as they were spelled: as data URIs, or as base64 alone."""
-    about = _ENCODING.search(message_without_prompt(reply, fault)) is not None
-    return is_refusal(fault) and fault.status not in (404, 405) and about
+    about = _ENCODING.search(message_without_prompt(reply, failure)) is not None
+    return is_refusal(failure) and failure.status not in (404, 405) and about
 
 
-def wants_other_body(reply: Reply, fault: Fault, field: str) -> bool:
+def wants_other_body(reply: Reply, failure: ProviderFailure, field: str) -> bool:
     """Whether a base doesn't take the references in such a body, or not under `field`, the field that carried them."""
-    message = message_without_prompt(reply, fault)
-    if not is_refusal(fault):
+    message = message_without_prompt(reply, failure)
+    if not is_refusal(failure):
         return False
-    if fault.status in (404, 405, 415) or _BODY.search(message) or _COUNT.search(message):
+    if failure.status in (404, 405, 415) or _BODY.search(message) or _COUNT.search(message):
         return True
     if _ABOUT_THE_PICTURE.search(message):
         return False
     return _FIELD.search(re.sub(rf"\b{re.escape(field)}\b", "image", message)) is not None or names_field(reply, field)
 
 
-def names_model(reply: Reply, fault: Fault) -> bool:
+def names_model(reply: Reply, failure: ProviderFailure) -> bool:
     """Whether a base says that it doesn't have the model that was asked for; a 404 of an address alone doesn't."""
     value = _value(reply)
     message, codes = message_and_codes(value)
-    return is_refusal(fault) and (_MODEL.search(f"{codes} {message}") is not None or named_fields(value) == ["model"])
+    return is_refusal(failure) and (_MODEL.search(f"{codes} {message}") is not None or named_fields(value) == ["model"])
 
 
 def names_field(reply: Reply, field: str) -> bool:
@@ -127,15 +127,15 @@ _NOT_WORDS = re.compile(r"(?i)(id|time|stamp|date|url|uri|docs|instance|version|
 _NOISE = re.compile(r"(?i)\(?\b(request|trace)[ _-]?id\b[^;)]*\)?|unprocessable content|https?://\S+")
 
 
-def names_nothing(reply: Reply, fault: Fault) -> bool:
+def names_nothing(reply: Reply, failure: ProviderFailure) -> bool:
     """Whether a refusal says no more than that the request is wrong: neither words, nor codes, nor field names say why.
 
     False for a web page, which isn't the API's own answer.
     """
-    if not is_refusal(fault) or fault.kind != "invalid" or len(reply.body) > _LONGEST:
+    if not is_refusal(failure) or failure.kind != "invalid" or len(reply.body) > _LONGEST:
         return False
     value = _value(reply)
-    texts = [fault.message] if value is None else _texts(value)
+    texts = [failure.message] if value is None else _texts(value)
     found = re.findall(r"[^\W\d_]+", _NOISE.sub(" ", " ; ".join(texts)).lower())
     return not named_fields(value) and all(word in _SAYING_NOTHING or len(word) == 1 for word in found)
 
@@ -181,10 +181,10 @@ def named_fields(value: Any, depth: int = 0) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def message_without_prompt(reply: Reply, fault: Fault) -> str:
-    """The words of a fault without the prompt, which an error may repeat."""
+def message_without_prompt(reply: Reply, failure: ProviderFailure) -> str:
+    """The message of a failure without the prompt, which an error may repeat."""
     sent = reply.prompt.strip()
-    return fault.message.replace(sent, " ") if sent else fault.message
+    return failure.message.replace(sent, " ") if sent else failure.message
 
 
 def _value(reply: Reply) -> Any:

@@ -73,23 +73,23 @@ def test_a_failed_task_says_why() -> None:
     submitted = reply(value={"task_id": "abc", "status": "pending"})
     nsfw = reply(value={"task_id": "abc", "status": "failed", "message": "NSFW content detected"})
     plain = reply(value={"task_id": "abc", "status": "FAILED", "errors": [{"msg": "upstream fell over"}]})
-    assert play(job(SPEC, request()), submitted, nsfw).failed.fault.kind == "content"
-    fault = play(job(SPEC, request()), submitted, plain).failed.fault
-    assert (fault.kind, fault.message) == ("task", "upstream fell over")
+    assert play(job(SPEC, request()), submitted, nsfw).failed.failure.kind == "content"
+    failure = play(job(SPEC, request()), submitted, plain).failed.failure
+    assert (failure.kind, failure.message) == ("task", "upstream fell over")
 
 
 def test_the_documented_400_is_not_json_and_still_read() -> None:
     """`{ msg: ... }` without quotes, comment and all, as the document prints it."""
     raw = b'// Bad request\n{\n  "errors": [{ msg: "Invalid request" }]\n}\n'
-    fault = play(job(SPEC, request()), reply(400, raw=raw)).failed.fault
-    assert (fault.kind, fault.status) == ("invalid", 400) and "Invalid request" in fault.message
+    failure = play(job(SPEC, request()), reply(400, raw=raw)).failed.failure
+    assert (failure.kind, failure.status) == ("invalid", 400) and "Invalid request" in failure.message
 
 
 @pytest.mark.parametrize(("status", "kind"), [(401, "key"), (500, "server")])
 def test_empty_objects_are_read_by_their_status(status: int, kind: str) -> None:
     """401 and 500 come as `{}`, sometimes after a comment, sometimes as nothing."""
     for raw in (b"{}", b"", b"// A server error occured\n{}\n"):
-        assert play(job(SPEC, request()), reply(status, raw=raw)).failed.fault.kind == kind
+        assert play(job(SPEC, request()), reply(status, raw=raw)).failed.failure.kind == kind
 
 
 def test_the_result_may_come_inline() -> None:
@@ -103,4 +103,4 @@ def test_the_result_may_come_inline() -> None:
 def test_a_finished_task_without_pictures_is_empty_and_names_the_task() -> None:
     """Not polled for ever, not a success."""
     ended = play(job(SPEC, request()), reply(value={**FINISHED, "image_urls": []})).failed
-    assert ended.fault.kind == "empty" and ended.task == FINISHED["task_id"]
+    assert ended.failure.kind == "empty" and ended.task == FINISHED["task_id"]

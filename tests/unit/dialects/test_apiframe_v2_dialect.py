@@ -87,7 +87,7 @@ def test_references_are_uploaded_and_sent_as_addresses() -> None:
 def test_a_failed_upload_ends_before_anything_is_paid(answer: Reply, kind: str) -> None:
     """Nothing is paid on a guess."""
     played = play(job(SPEC, request("edit")), answer)
-    assert played.failed.fault.kind == kind and not any(send.paid for send in played.sends)
+    assert played.failed.failure.kind == kind and not any(send.paid for send in played.sends)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_the_state_in_the_answer_to_a_submission_is_never_the_end(state: object)
 def test_an_acceptance_without_a_job_is_unreadable() -> None:
     """With the idempotency key it may be asked for again."""
     for value in ({}, {"status": "QUEUED"}, {"jobId": ""}, {"jobId": None}):
-        assert play(job(SPEC, request()), reply(202, value)).failed.fault.kind == "unreadable"
+        assert play(job(SPEC, request()), reply(202, value)).failed.failure.kind == "unreadable"
 
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
@@ -140,15 +140,15 @@ def test_an_acceptance_without_a_job_is_unreadable() -> None:
 def test_a_failed_job_says_why(status: str, cost: object, unbilled: bool | None) -> None:
     """`error` is a string; a cost of nothing is the provider's word that nothing was charged."""
     failed = play(job(SPEC, request()), ACCEPTED, looked(status, error="NSFW content", creditCost=cost)).failed
-    assert (failed.fault.kind, failed.fault.unbilled, failed.task) == ("content", unbilled, "5b1c")
-    assert "NSFW content" in failed.fault.message
+    assert (failed.failure.kind, failed.failure.unbilled, failed.task) == ("content", unbilled, "5b1c")
+    assert "NSFW content" in failed.failure.message
 
 
 def test_a_purged_result_was_paid_and_is_gone() -> None:
     """After 24 hours. An address that is still there is tried all the same."""
     gone = play(job(SPEC, request()), ACCEPTED, looked("COMPLETED", expired=True)).failed
-    assert "24 hours" in gone.fault.message and disposition_of(gone.fault, accepted=True) == "unresolved"
-    assert charged_by(SPEC, gone.fault, accepted=True) == "yes"
+    assert "24 hours" in gone.failure.message and disposition_of(gone.failure, accepted=True) == "unresolved"
+    assert charged_by(SPEC, gone.failure, accepted=True) == "yes"
     assert play(job(SPEC, request()), ACCEPTED, looked("COMPLETED", expired=True, result=[URL])).done.images
 
 
@@ -157,10 +157,10 @@ def test_a_completed_job_without_pictures_is_empty() -> None:
     nothings: list[Any] = [None, [], {}, {"text": "I would rather not"}, 7]
     for result in nothings:
         ended = play(job(SPEC, request()), ACCEPTED, looked("COMPLETED", result=result)).failed
-        assert (ended.fault.kind, ended.task) == ("empty", "5b1c")
+        assert (ended.failure.kind, ended.task) == ("empty", "5b1c")
     for cost, unbilled in ((0, True), (8, None), (None, None), (False, None)):
         ended = play(job(SPEC, request()), ACCEPTED, looked("COMPLETED", creditCost=cost)).failed
-        assert ended.fault.unbilled is unbilled, "what it says that it cost counts here, too"
+        assert ended.failure.unbilled is unbilled, "what it says that it cost counts here, too"
 
 
 @pytest.mark.parametrize(
@@ -189,20 +189,20 @@ def test_a_completed_job_without_pictures_is_empty() -> None:
 )
 def test_documented_errors(status: int, value: dict[str, Any], kind: str, words: str) -> None:
     """`{error, details}`, and the credits that are missing."""
-    fault = play(job(SPEC, request()), reply(status, value)).failed.fault
-    assert (fault.kind, fault.status) == (kind, status) and words in fault.message
+    failure = play(job(SPEC, request()), reply(status, value)).failed.failure
+    assert (failure.kind, failure.status) == (kind, status) and words in failure.message
 
 
 @pytest.mark.parametrize("raw", [b"", b"<html><title>Bad gateway</title>", b"[1]", b'"x"'])
 def test_an_error_that_is_no_object_is_told_by_its_status(raw: bytes) -> None:
     """A gateway's page, or nothing."""
-    assert play(job(SPEC, request()), reply(502, raw=raw)).failed.fault.kind == "server"
+    assert play(job(SPEC, request()), reply(502, raw=raw)).failed.failure.kind == "server"
 
 
 def test_a_job_that_is_not_known_any_more_is_lost() -> None:
     """The 404 of a poll is about the job."""
     lost = play(job(SPEC, request()), ACCEPTED, reply(404, {"error": "Job not found"})).failed
-    assert "5b1c" in lost.fault.message and disposition_of(lost.fault, accepted=True) == "unresolved"
+    assert "5b1c" in lost.failure.message and disposition_of(lost.failure, accepted=True) == "unresolved"
 
 
 def test_a_job_is_found_again_after_a_restart() -> None:

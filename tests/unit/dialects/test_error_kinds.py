@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.dialects.parsing.error_codes import GENERAL
 from pack.core.dialects.parsing.error_kinds import kind_of
-from pack.core.dialects.parsing.error_parsing import error_in, fault_of, no_picture
+from pack.core.dialects.parsing.error_parsing import error_in, failure_of, no_picture
 from pack.core.dialects.parsing.error_phrases import declines, seconds_in, takes_addresses_only
 
 PHRASES = {
@@ -168,9 +168,9 @@ def test_a_429_is_a_rate_limit_unless_waiting_does_not_help(words: str, kind: st
 def test_a_pause_at_the_end_of_a_long_message_is_kept() -> None:
     """Google names every metric first."""
     long = "Quota exceeded for metric: requests per minute per model. " * 12 + "Please retry in 15.25s."
-    fault = fault_of(reply(429, {"error": {"message": long, "code": 429}}))
-    assert (fault.kind, fault.retry_after) == ("rate", 15.25)
-    assert fault_of(reply(429, {"error": {"message": long}}, retry_after="7")).retry_after is None, (
+    failure = failure_of(reply(429, {"error": {"message": long, "code": 429}}))
+    assert (failure.kind, failure.retry_after) == ("rate", 15.25)
+    assert failure_of(reply(429, {"error": {"message": long}}, retry_after="7")).retry_after is None, (
         "the header is first"
     )
 
@@ -196,9 +196,9 @@ def test_a_pause_at_the_end_of_a_long_message_is_kept() -> None:
 )
 def test_an_error_that_stands_inside_a_success(value: Any, kind: str, status: int) -> None:
     """In every shape; the status that it claims is the one that counts."""
-    fault = error_in(reply(200, value), value)
-    assert fault is not None and (fault.kind, fault.status) == (kind, status)
-    assert no_picture(reply(200, value), value) == fault
+    failure = error_in(reply(200, value), value)
+    assert failure is not None and (failure.kind, failure.status) == (kind, status)
+    assert no_picture(reply(200, value), value) == failure
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ PAGE = {"content_type": "text/html"}
 )
 def test_what_is_no_bot_protection(status: int, body: bytes, kind: str) -> None:
     """A server's own failure, a rate limit, and the API's own JSON."""
-    assert fault_of(reply(status, raw=body, **PAGE)).kind == kind
+    assert failure_of(reply(status, raw=body, **PAGE)).kind == kind
 
 
 def test_the_model_s_own_words_say_nothing_about_money() -> None:

@@ -232,33 +232,33 @@ def test_a_data_uri_is_a_result_too() -> None:
 )
 def test_an_error_in_place_of_the_result_is_how_the_run_ended(result: Reply, kind: str, unbilled: bool | None) -> None:
     """It ends the call: it is not asked for again, and 5xx is free as documented."""
-    fault = ended(result).fault
-    assert (fault.kind, fault.unbilled) == (kind, unbilled)
-    told = retry_policy.after_failure(SPEC, fault, result.headers, paid=False, attempt=1, now=0, jitter=0)
+    failure = ended(result).failure
+    assert (failure.kind, failure.unbilled) == (kind, unbilled)
+    told = retry_policy.after_failure(SPEC, failure, result.headers, paid=False, attempt=1, now=0, jitter=0)
     # An empty list without a word, and without a word about the bill, is asked about before it is paid again.
-    silent = kind == "empty" and not fault.message and not unbilled
-    assert isinstance(told, retry_policy.GiveUp) and charge.disposition_of(fault, accepted=True) == (
+    silent = kind == "empty" and not failure.message and not unbilled
+    assert isinstance(told, retry_policy.GiveUp) and charge.disposition_of(failure, accepted=True) == (
         "unresolved" if silent else "final"
     )
     charged = {None: "maybe", True: "no", False: "yes"}[unbilled]
-    assert charge.charged_by(SPEC, fault, accepted=True) == charged
+    assert charge.charged_by(SPEC, failure, accepted=True) == charged
 
 
 def test_the_status_may_carry_the_error() -> None:
     """Its type and words count where the result has none; the result is looked at all the same."""
     completed = reply(200, {"status": "COMPLETED", "error": "It was flagged", "error_type": "content_policy_violation"})
-    fault = ended(reply(422, {"detail": "Unprocessable"}), completed).fault
-    assert fault.kind == "content" and fault.message == "Unprocessable; It was flagged"
-    assert ended(reply(500, {}), completed).fault.unbilled is True
+    failure = ended(reply(422, {"detail": "Unprocessable"}), completed).failure
+    assert failure.kind == "content" and failure.message == "Unprocessable; It was flagged"
+    assert ended(reply(500, {}), completed).failure.unbilled is True
     assert isinstance(ended(reply(200, PICTURES), completed), Done), "a picture that is there has been paid"
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 def test_a_gateway_in_the_way_of_the_result_is_asked_again(status: int) -> None:
     """It says nothing about the run, which may have been a success."""
-    fault = ended(reply(status, raw=b"<html><title>Bad Gateway</title></html>")).fault
-    told = retry_policy.after_failure(SPEC, fault, {}, paid=False, attempt=1, now=0, jitter=0)
-    assert isinstance(told, retry_policy.Retry) and charge.disposition_of(fault, accepted=True) == "resumable"
+    failure = ended(reply(status, raw=b"<html><title>Bad Gateway</title></html>")).failure
+    told = retry_policy.after_failure(SPEC, failure, {}, paid=False, attempt=1, now=0, jitter=0)
+    assert isinstance(told, retry_policy.Retry) and charge.disposition_of(failure, accepted=True) == "resumable"
 
 
 def test_a_500_without_a_type_is_looked_at_for_a_while() -> None:
@@ -266,8 +266,8 @@ def test_a_500_without_a_type_is_looked_at_for_a_while() -> None:
     odd = reply(500, {"detail": "Internal Server Error"})
     start = (reply(200, TAKEN), COMPLETED)
     assert isinstance(play(job(SPEC, request()), *start, *[odd] * 5, reply(200, PICTURES)).end, Done)
-    fault = play(job(SPEC, request()), *start, *[odd] * 6).failed.fault
-    assert (fault.kind, fault.unbilled, charge.disposition_of(fault, accepted=True)) == ("task", None, "final")
+    failure = play(job(SPEC, request()), *start, *[odd] * 6).failed.failure
+    assert (failure.kind, failure.unbilled, charge.disposition_of(failure, accepted=True)) == ("task", None, "final")
 
 
 @pytest.mark.parametrize(
@@ -282,16 +282,16 @@ def test_a_500_without_a_type_is_looked_at_for_a_while() -> None:
 )
 def test_a_result_that_is_denied_to_us_can_still_be_had(status: int, kind: str, words: str) -> None:
     """A revoked key, an account that this picture has emptied or too many questions: no word about the run."""
-    fault = ended(reply(status, {"detail": words})).fault
-    assert fault.kind == kind and charge.disposition_of(fault, accepted=True) == "resumable"
+    failure = ended(reply(status, {"detail": words})).failure
+    assert failure.kind == kind and charge.disposition_of(failure, accepted=True) == "resumable"
 
 
 @pytest.mark.parametrize("replies", [[reply(404, {"detail": "Not found"})], [COMPLETED, reply(404, {})]])
 def test_a_request_that_is_not_known_any_more_is_lost(replies: list[Reply]) -> None:
     """At its status or at its result: it may have been paid."""
     failed = play(job(SPEC, request()), reply(200, TAKEN), *replies).failed
-    assert failed.task == "r-1" and charge.disposition_of(failed.fault, accepted=True) == "unresolved"
-    assert charge.charged_by(SPEC, failed.fault, accepted=True) == "maybe"
+    assert failed.task == "r-1" and charge.disposition_of(failed.failure, accepted=True) == "unresolved"
+    assert charge.charged_by(SPEC, failed.failure, accepted=True) == "maybe"
 
 
 # --------------------------------------------------------------------------------------------------- refused at once
@@ -312,17 +312,17 @@ def test_a_request_that_is_not_known_any_more_is_lost(replies: list[Reply]) -> N
 )
 def test_a_submission_that_is_refused(answer: Reply, kind: str, words: str) -> None:
     """`detail` is a list or a string; nothing was taken, so nothing is charged."""
-    fault = play(job(SPEC, request()), answer).failed.fault
-    assert fault.kind == kind and words in fault.message
-    assert charge.charged_by(SPEC, fault, accepted=False) == "no"
+    failure = play(job(SPEC, request()), answer).failed.failure
+    assert failure.kind == kind and words in failure.message
+    assert charge.charged_by(SPEC, failure, accepted=False) == "no"
 
 
 @pytest.mark.parametrize(("word", "again"), [("true", True), ("", True), ("false", False), ("False", False)])
 def test_what_says_that_asking_again_won_t_help_is_not_asked_again(word: str, again: bool) -> None:
     """`X-Fal-Retryable`, on a refusal before work."""
     headers = {"x_fal_retryable": word} if word else {}
-    fault = play(job(SPEC, request()), reply(503, {"detail": "Down"}, **headers)).failed.fault
-    told = retry_policy.after_failure(SPEC, fault, {}, paid=True, attempt=1, now=0, jitter=0)
+    failure = play(job(SPEC, request()), reply(503, {"detail": "Down"}, **headers)).failed.failure
+    told = retry_policy.after_failure(SPEC, failure, {}, paid=True, attempt=1, now=0, jitter=0)
     assert isinstance(told, retry_policy.Retry) is again
     assert again or told == retry_policy.GiveUp("no")
 
@@ -330,8 +330,8 @@ def test_what_says_that_asking_again_won_t_help_is_not_asked_again(word: str, ag
 @pytest.mark.parametrize("body", [b"", b"[]", b'"ok"', b"<html></html>", b"{}", b'{"status": "IN_QUEUE"}'])
 def test_a_submission_answered_with_something_else_may_have_been_paid(body: bytes) -> None:
     """There is nothing to follow."""
-    fault = play(job(SPEC, request()), reply(200, raw=body)).failed.fault
-    assert charge.charged_by(SPEC, fault, accepted=False) == "maybe"
+    failure = play(job(SPEC, request()), reply(200, raw=body)).failed.failure
+    assert charge.charged_by(SPEC, failure, accepted=False) == "maybe"
 
 
 # --------------------------------------------------------------------------------------------------- references
@@ -455,7 +455,7 @@ FAILED = reply(499, {"detail": "Cancelled"}, x_fal_error_type="client_cancelled"
 )
 def test_what_was_removed_from_the_queue_costs_nothing(answer: Reply, then: list[Reply], unbilled: bool | None) -> None:
     """Only if the provider agreed, and never said that it had begun."""
-    assert cancelled(answer, *then).fault.unbilled is unbilled
+    assert cancelled(answer, *then).failure.unbilled is unbilled
 
 
 @pytest.mark.parametrize("answer", [REMOVED, reply(400, {"status": "ALREADY_COMPLETED"}), GONE, reply(200, raw=b"?")])

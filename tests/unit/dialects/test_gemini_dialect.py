@@ -11,7 +11,7 @@ from dialect_driver import BASE, PNG, Played, job, play, reply, request, sent_js
 from pack.core.dialects.base.step import ImageRef, Reply
 from pack.core.dialects.gemini import CATEGORIES
 from pack.core.dialects.parsing.gemini_errors import REASONS
-from pack.core.errors import failure
+from pack.core.errors import provider_error
 from pack.core.execution.result_choice import choose_results
 from pack.core.execution.retry_policy import GiveUp, Retry, after_failure, charged_by
 from pack.core.providers import BUILT_IN
@@ -238,7 +238,7 @@ def test_a_file_that_is_never_ready_is_given_up() -> None:
     """Nothing is paid by then."""
     stuck = reply(value={"name": "files/f0", "uri": f"{BASE}/v1beta/files/f0", "state": "PROCESSING"})
     played = play(job(SMALL, request("edit", 1)), announced(0), finished(0, "PROCESSING"), *[stuck] * 30)
-    assert played.failed.fault.kind == "task" and not any(send.paid for send in played.sends)
+    assert played.failed.failure.kind == "task" and not any(send.paid for send in played.sends)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_a_file_that_is_never_ready_is_given_up() -> None:
 def test_an_upload_that_goes_wrong_pays_nothing(replies: list[Reply]) -> None:
     """Whatever comes in place of an address or a file."""
     played = play(job(SMALL, request("edit", 1)), *replies)
-    assert played.failed.fault.kind in ("unreadable", "task") and not any(send.paid for send in played.sends)
+    assert played.failed.failure.kind in ("unreadable", "task") and not any(send.paid for send in played.sends)
 
 
 def test_a_key_in_the_address_of_an_upload_is_taken_out() -> None:
@@ -342,8 +342,8 @@ def test_the_answer_s_own_id_is_the_request_s() -> None:
 
 def test_data_that_is_no_picture_may_have_been_paid() -> None:
     """Unlike an answer without any."""
-    fault = asked(answer(inline(base64.b64encode(b"<html>").decode()))).failed.fault
-    assert fault.kind == "unreadable" and charged_by(SPEC, fault, accepted=False) == "maybe"
+    failure = asked(answer(inline(base64.b64encode(b"<html>").decode()))).failed.failure
+    assert failure.kind == "unreadable" and charged_by(SPEC, failure, accepted=False) == "maybe"
 
 
 # ------------------------------------------------------------------------------------------- a 200 that declines
@@ -353,10 +353,10 @@ def test_data_that_is_no_picture_may_have_been_paid() -> None:
 def test_every_reason_is_told_in_plain_words_beside_the_model_s_own(reason: str) -> None:
     """As the end of an answer, and as a prompt that was blocked."""
     kind, meaning = REASONS[reason]
-    ended = asked(answer({"text": "Sorry, no."}, reason=reason, finishMessage="Unable to show it.")).failed.fault
+    ended = asked(answer({"text": "Sorry, no."}, reason=reason, finishMessage="Unable to show it.")).failed.failure
     assert ended.kind == kind and ended.cure == meaning
     assert ended.message == f"{reason}; Unable to show it.; Sorry, no."
-    blocked = asked({"promptFeedback": {"blockReason": reason}}).failed.fault
+    blocked = asked({"promptFeedback": {"blockReason": reason}}).failed.failure
     assert blocked.kind == kind and blocked.cure == meaning and reason in blocked.message
 
 
@@ -377,14 +377,14 @@ def test_every_reason_of_google_s_sdk_has_words_of_its_own(reason: str) -> None:
     """Of those that give no reason the model's words count."""
     unnamed = reason.endswith("_UNSPECIFIED")
     assert unnamed or REASONS[reason][1]
-    fault = asked(answer({"text": "Sorry."}, reason=reason)).failed.fault
-    assert fault.message == ("Sorry." if unnamed or reason == "STOP" else f"{reason}; Sorry.")
+    failure = asked(answer({"text": "Sorry."}, reason=reason)).failed.failure
+    assert failure.message == ("Sorry." if unnamed or reason == "STOP" else f"{reason}; Sorry.")
 
 
 def test_a_disabled_account_is_not_an_empty_answer() -> None:
     """It is told as the account's trouble, and what was made by then may have been charged."""
-    fault = asked(answer(reason="PUP_LIMITED_DISABLED")).failed.fault
-    error = failure(fault, SPEC.label, charged_by(SPEC, fault, accepted=False))
+    failure = asked(answer(reason="PUP_LIMITED_DISABLED")).failed.failure
+    error = provider_error(failure, SPEC.label, charged_by(SPEC, failure, accepted=False))
     assert error.kind == "account" and error.charged == "maybe"
     assert "limited or disabled this account" in error.what and "Prohibited Use Policy" in error.cure
 
@@ -401,15 +401,15 @@ def test_a_disabled_account_is_not_an_empty_answer() -> None:
 )
 def test_a_reason_of_next_year_is_named(reason: str, kind: str) -> None:
     """And sorted by what it sounds like."""
-    fault = asked(answer(reason=reason)).failed.fault
-    assert fault.kind == kind and reason in fault.message
+    failure = asked(answer(reason=reason)).failed.failure
+    assert failure.kind == kind and reason in failure.message
 
 
 def test_words_alone_are_the_message() -> None:
     """Asked back, or declined in prose."""
-    asking = asked(answer({"text": "Which fox do you mean?"})).failed.fault
+    asking = asked(answer({"text": "Which fox do you mean?"})).failed.failure
     assert asking.kind == "empty" and asking.message == "Which fox do you mean?"
-    declining = asked(answer({"text": "That would violate the content policy."})).failed.fault
+    declining = asked(answer({"text": "That would violate the content policy."})).failed.failure
     assert declining.kind == "content"
 
 
@@ -419,13 +419,13 @@ def test_words_alone_are_the_message() -> None:
 )
 def test_an_empty_answer_is_empty(value: dict[str, Any]) -> None:
     """And may have been charged: nobody says."""
-    fault = asked(value).failed.fault
-    assert fault.kind == "empty" and charged_by(SPEC, fault, accepted=False) == "maybe"
+    failure = asked(value).failed.failure
+    assert failure.kind == "empty" and charged_by(SPEC, failure, accepted=False) == "maybe"
 
 
 def test_an_error_in_a_200_keeps_its_words() -> None:
     """A gateway's."""
-    assert asked({"error": {"message": "upstream is away"}}).failed.fault.message == "upstream is away"
+    assert asked({"error": {"message": "upstream is away"}}).failed.failure.message == "upstream is away"
 
 
 # ------------------------------------------------------------------------------------------------------ errors
@@ -480,17 +480,17 @@ def quota(*names: str, delay: str = "") -> dict[str, Any]:
 def test_errors_by_their_words(status: int, value: dict[str, Any], kind: str) -> None:
     """Bare, and in a list as Google's newer routes send them."""
     for shape in (value, [value]):
-        fault = asked(shape, status).failed.fault
-        assert fault.kind == kind and fault.status == status
-        assert fault.message.startswith(value["error"]["message"][:12])
+        failure = asked(shape, status).failed.failure
+        assert failure.kind == kind and failure.status == status
+        assert failure.message.startswith(value["error"]["message"][:12])
 
 
 @pytest.mark.parametrize("delay", ["37s", "0.5s", "2.250s"])
 def test_the_pause_that_a_body_asks_for_is_kept(delay: str) -> None:
     """A refusal before work: it is sent again after that."""
-    fault = asked(quota("PerMinute", delay=delay), 429).failed.fault
-    assert fault.retry_after == float(delay[:-1])
-    again = after_failure(SPEC, fault, {}, paid=True, attempt=1, now=0, jitter=0)
+    failure = asked(quota("PerMinute", delay=delay), 429).failed.failure
+    assert failure.retry_after == float(delay[:-1])
+    again = after_failure(SPEC, failure, {}, paid=True, attempt=1, now=0, jitter=0)
     assert again == Retry(float(delay[:-1]))
 
 
@@ -498,34 +498,34 @@ def test_the_pause_that_a_body_asks_for_is_kept(delay: str) -> None:
 def test_a_pause_that_makes_no_sense_is_none(delay: Any) -> None:
     """Nor a crash."""
     detail = {"@type": f"{RPC}RetryInfo", "retryDelay": delay}
-    assert asked(error(429, "RESOURCE_EXHAUSTED", SPENT, detail), 429).failed.fault.retry_after is None
+    assert asked(error(429, "RESOURCE_EXHAUSTED", SPENT, detail), 429).failed.failure.retry_after is None
 
 
 def test_a_key_without_billing_is_not_asked_again() -> None:
     """However short the pause it names: image models have no free tier. Nothing was charged, and the key is fine."""
-    fault = asked(quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier", delay="1s"), 429).failed.fault
-    assert isinstance(after_failure(SPEC, fault, {}, paid=True, attempt=1, now=0, jitter=0), GiveUp)
-    assert charged_by(SPEC, fault, accepted=False) == "no"
-    assert "key is fine" in fault.cure and "billing" in fault.cure
-    daily = asked(quota("GenerateRequestsPerDayPerProjectPerModel"), 429).failed.fault
+    failure = asked(quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier", delay="1s"), 429).failed.failure
+    assert isinstance(after_failure(SPEC, failure, {}, paid=True, attempt=1, now=0, jitter=0), GiveUp)
+    assert charged_by(SPEC, failure, accepted=False) == "no"
+    assert "key is fine" in failure.cure and "billing" in failure.cure
+    daily = asked(quota("GenerateRequestsPerDayPerProjectPerModel"), 429).failed.failure
     assert "key is fine" in daily.cure and "billing" not in daily.cure
 
 
 def test_a_region_that_is_not_served_is_said_with_the_way_out() -> None:
     """Without blaming the key."""
-    fault = asked(REGION, 400).failed.fault
-    assert "where this machine is" in fault.cure and "key is fine" in fault.cure and "vertex" in fault.cure
+    failure = asked(REGION, 400).failed.failure
+    assert "where this machine is" in failure.cure and "key is fine" in failure.cure and "vertex" in failure.cure
 
 
 def test_a_cancelled_operation_may_have_been_charged() -> None:
     """Nobody here cancels: what stood behind it may have finished."""
-    fault = asked(error(499, "CANCELLED", "x"), 499).failed.fault
-    assert charged_by(SPEC, fault, accepted=False) == "maybe"
-    assert asked("nonsense", 499).failed.fault.kind == "server"
+    failure = asked(error(499, "CANCELLED", "x"), 499).failed.failure
+    assert charged_by(SPEC, failure, accepted=False) == "maybe"
+    assert asked("nonsense", 499).failed.failure.kind == "server"
 
 
 def test_a_reseller_s_own_errors_are_read_as_everybody_s() -> None:
     """The shape of the images family in front of Google's API."""
     value = {"error": {"message": "quota", "type": "new_api_error", "code": "insufficient_user_quota"}}
-    assert asked(value, 403).failed.fault.kind == "credit"
-    assert asked({"message": "Invalid token"}, 401).failed.fault.kind == "key"
+    assert asked(value, 403).failed.failure.kind == "credit"
+    assert asked({"message": "Invalid token"}, 401).failed.failure.kind == "key"

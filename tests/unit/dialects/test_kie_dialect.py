@@ -125,7 +125,7 @@ def test_the_same_picture_has_the_same_name() -> None:
 def test_a_failed_upload_ends_before_anything_is_paid(value: dict[str, Any], kind: str) -> None:
     """Nothing is paid on a guess."""
     played = play(job(SPEC, request("edit")), reply(value=value))
-    assert played.failed.fault.kind == kind and not any(send.paid for send in played.sends)
+    assert played.failed.failure.kind == kind and not any(send.paid for send in played.sends)
 
 
 @pytest.mark.parametrize(
@@ -147,9 +147,9 @@ def test_a_failed_upload_ends_before_anything_is_paid(value: dict[str, Any], kin
 def test_a_code_inside_a_200_is_an_error(code: int | str, kind: str, charged: str, inside: bool) -> None:
     """The same words as with a real status, and the same meaning for the bill."""
     value = {"code": code, "msg": "no such luck", "data": None}
-    fault = play(job(SPEC, request()), reply(200 if inside else int(code), value)).failed.fault
-    assert (fault.kind, fault.status) == (kind, int(code)) and "no such luck" in fault.message
-    assert charged_by(SPEC, fault, accepted=False) == charged
+    failure = play(job(SPEC, request()), reply(200 if inside else int(code), value)).failed.failure
+    assert (failure.kind, failure.status) == (kind, int(code)) and "no such luck" in failure.message
+    assert charged_by(SPEC, failure, accepted=False) == charged
 
 
 @pytest.mark.parametrize(
@@ -160,18 +160,18 @@ def test_a_code_inside_a_200_is_an_error(code: int | str, kind: str, charged: st
 def test_a_code_that_is_no_status_is_an_error_too(code: Any, words: str, kind: str, charged: str, data: Any) -> None:
     """Told in its own words; whether it was billed, nobody knows, unless the account had nothing to bill."""
     value = {"code": code, "msg": words, "data": data}
-    fault = play(job(SPEC, request()), reply(value=value)).failed.fault
-    assert (fault.kind, fault.message) == (kind, words) and charged_by(SPEC, fault, accepted=False) == charged
+    failure = play(job(SPEC, request()), reply(value=value)).failed.failure
+    assert (failure.kind, failure.message) == (kind, words) and charged_by(SPEC, failure, accepted=False) == charged
     upload = play(job(SPEC, request("edit")), reply(value=value))
-    assert upload.failed.fault.message == words and not any(send.paid for send in upload.sends)
+    assert upload.failed.failure.message == words and not any(send.paid for send in upload.sends)
 
 
 def test_a_success_without_a_task_is_unreadable() -> None:
     """It may have been taken: nobody knows."""
     nothings: list[Any] = [None, {}, {"taskId": ""}, [], "task_12"]
     for data in nothings:
-        fault = play(job(SPEC, request()), reply(value={"code": 200, "msg": "success", "data": data})).failed.fault
-        assert fault.kind == "unreadable" and charged_by(SPEC, fault, accepted=False) == "maybe"
+        failure = play(job(SPEC, request()), reply(value={"code": 200, "msg": "success", "data": data})).failed.failure
+        assert failure.kind == "unreadable" and charged_by(SPEC, failure, accepted=False) == "maybe"
 
 
 @pytest.mark.parametrize(
@@ -188,31 +188,31 @@ def test_a_failed_task_says_why_and_whether_it_was_billed(
 ) -> None:
     """`failMsg` in the message, not the envelope's "success"; the credits decide about the money."""
     failed = play(job(SPEC, request()), reply(value=CREATED), record("fail", **more)).failed
-    assert (failed.fault.kind, failed.fault.unbilled, failed.task) == (kind, unbilled, "task_12")
-    assert (more["failMsg"] or "status fail") in failed.fault.message and "success" not in failed.fault.message
-    assert disposition_of(failed.fault, accepted=True) == "final"
+    assert (failed.failure.kind, failed.failure.unbilled, failed.task) == (kind, unbilled, "task_12")
+    assert (more["failMsg"] or "status fail") in failed.failure.message and "success" not in failed.failure.message
+    assert disposition_of(failed.failure, accepted=True) == "final"
 
 
 def test_a_poll_that_fails_is_not_a_task_that_fails() -> None:
     """Its error is asked about again; a task that it doesn't know is lost."""
     busy = play(job(SPEC, request()), reply(value=CREATED), reply(value={"code": 500, "msg": "later"})).failed
-    assert busy.fault.status == 500 and disposition_of(busy.fault, accepted=True) == "resumable"
+    assert busy.failure.status == 500 and disposition_of(busy.failure, accepted=True) == "resumable"
     for gone in (reply(value={"code": 404, "msg": "no"}), reply(404, {"code": 404, "msg": "no"})):
         lost = play(job(SPEC, request()), reply(value=CREATED), gone).failed
-        assert "task_12" in lost.fault.message and disposition_of(lost.fault, accepted=True) == "unresolved"
+        assert "task_12" in lost.failure.message and disposition_of(lost.failure, accepted=True) == "unresolved"
 
 
 def test_a_result_that_can_t_be_read_is_asked_for_again() -> None:
     """Broken JSON in the string is no empty result."""
     failed = play(job(SPEC, request()), reply(value=CREATED), record("success", resultJson='{"resultUrls":[')).failed
-    assert failed.fault.kind == "unreadable" and disposition_of(failed.fault, accepted=True) == "resumable"
+    assert failed.failure.kind == "unreadable" and disposition_of(failed.failure, accepted=True) == "resumable"
 
 
 @pytest.mark.parametrize("made", ["", None, "{}", '{"resultUrls":[]}', '{"resultUrls":null}', "[]"])
 def test_a_success_without_pictures_is_empty(made: str | None) -> None:
     """Not polled for ever."""
     ended = play(job(SPEC, request()), reply(value=CREATED), record("success", resultJson=made)).failed
-    assert ended.fault.kind == "empty" and ended.task == "task_12"
+    assert ended.failure.kind == "empty" and ended.task == "task_12"
 
 
 def test_an_unknown_state_is_still_running() -> None:

@@ -107,20 +107,22 @@ def test_a_failed_task_is_a_failure_with_its_words() -> None:
         "data": {"task_id": "t-77", "status": "failed", "fail_reason": "the model returned no image"},
     }
     ended = play(job(SPEC, request()), reply(value=TASK), reply(value=failed)).failed
-    assert ended.fault.kind == "task" and ended.fault.message == "the model returned no image" and ended.task == "t-77"
+    assert (
+        ended.failure.kind == "task" and ended.failure.message == "the model returned no image" and ended.task == "t-77"
+    )
 
 
 def test_a_task_that_is_not_known_any_more_says_so() -> None:
     """A 404 on the poll isn't about the model."""
     ended = play(job(SPEC, request()), reply(value=TASK), reply(404, {"error": {"message": "task not found"}})).failed
-    assert ended.fault.kind == "task_lost" and "t-77" in ended.fault.message and ended.task == "t-77"
+    assert ended.failure.kind == "task_lost" and "t-77" in ended.failure.message and ended.task == "t-77"
 
 
 def test_an_error_inside_a_200_is_an_error() -> None:
     """`{"code": 402, ...}` with status 200 is about credit, and nothing is polled."""
     played = play(job(SPEC, request()), reply(200, {"code": 402, "message": "insufficient balance", "data": None}))
     assert len(played.sends) == 1
-    assert played.failed.fault.kind == "credit" and played.failed.fault.status == 402
+    assert played.failed.failure.kind == "credit" and played.failed.failure.status == 402
 
 
 TYPO = {"error": {"message": "aspect_ratio must be one of auto, 21:9", "type": "x", "code": "invalid_parameter"}}
@@ -132,7 +134,7 @@ def test_the_published_typo_of_the_ratio_is_tried_once() -> None:
     first, second = (sent_json(send) for send in played.sends)
     assert first["aspect_ratio"] == "3:2" and second == {**first, "aspect_ratio": " 3:2"}
     assert all(send.paid for send in played.sends)
-    assert played.failed.fault.kind == "invalid"
+    assert played.failed.failure.kind == "invalid"
 
 
 @pytest.mark.parametrize(
@@ -147,7 +149,7 @@ def test_the_published_typo_of_the_ratio_is_tried_once() -> None:
 def test_nothing_else_is_taken_for_the_typo(asked: Request, answer: Reply) -> None:
     """Other ratios, edits, server faults and other words end it: a second paid request would be a guess."""
     played = play(job(SPEC, asked), answer)
-    assert len(played.sends) == 1 and played.failed.fault.status
+    assert len(played.sends) == 1 and played.failed.failure.status
 
 
 @pytest.mark.parametrize(
@@ -166,8 +168,8 @@ def test_nothing_else_is_taken_for_the_typo(asked: Request, answer: Reply) -> No
 )
 def test_statuses_are_read_as_kinds(status: int, body: bytes, kind: str) -> None:
     """What the retry table and the run decide by."""
-    fault = play(job(SPEC, request()), reply(status, raw=body)).failed.fault
-    assert (fault.kind, fault.status) == (kind, status)
+    failure = play(job(SPEC, request()), reply(status, raw=body)).failed.failure
+    assert (failure.kind, failure.status) == (kind, status)
 
 
 def test_a_model_that_is_in_neither_spelling_is_a_model_that_is_not_there() -> None:
@@ -178,7 +180,7 @@ def test_a_model_that_is_in_neither_spelling_is_a_model_that_is_not_there() -> N
         "google/nano-banana-2-text-to-image",
         "nano-banana-2-text-to-image",
     ]
-    assert (played.failed.fault.kind, played.failed.fault.status) == ("model", 404)
+    assert (played.failed.failure.kind, played.failed.failure.status) == ("model", 404)
 
 
 @pytest.mark.parametrize(
@@ -186,13 +188,13 @@ def test_a_model_that_is_in_neither_spelling_is_a_model_that_is_not_there() -> N
 )
 def test_a_success_that_cannot_be_read_is_unreadable(body: bytes) -> None:
     """Never a crash, never a picture, never a success."""
-    fault = play(job(SPEC, request()), reply(raw=body)).failed.fault
-    assert fault.kind == "unreadable" and fault.status == 200
+    failure = play(job(SPEC, request()), reply(raw=body)).failed.failure
+    assert failure.kind == "unreadable" and failure.status == 200
 
 
 def test_an_answer_without_pictures_keeps_the_model_s_words() -> None:
     """`data: []` and a refusal in revised_prompt are empty answers, told with the words."""
-    assert play(job(SPEC, request()), reply(value={"created": 1, "data": []})).failed.fault.kind == "empty"
+    assert play(job(SPEC, request()), reply(value={"created": 1, "data": []})).failed.failure.kind == "empty"
     said = reply(value={"created": 1, "data": [{"revised_prompt": "I can't draw that."}]})
-    fault = play(job(SPEC, request()), said).failed.fault
-    assert (fault.kind, fault.message) == ("empty", "I can't draw that.")
+    failure = play(job(SPEC, request()), said).failed.failure
+    assert (failure.kind, failure.message) == ("empty", "I can't draw that.")

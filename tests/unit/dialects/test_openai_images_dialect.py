@@ -84,7 +84,7 @@ def test_a_404_of_both_routes_ends_it() -> None:
     """The second 404 is the answer: no third try."""
     missing = reply(404, {"error": {"message": "nope"}})
     played = play(job(SPEC, request("edit")), missing, missing)
-    assert len(played.sends) == 2 and played.failed.fault.kind == "model"
+    assert len(played.sends) == 2 and played.failed.failure.kind == "model"
 
 
 def test_a_404_about_the_model_is_not_about_the_route() -> None:
@@ -145,12 +145,12 @@ def test_a_failed_task_says_why_and_is_named() -> None:
         reply(value={"task_id": "t1"}),
         task_reply("FAILURE", None, fail_reason="pre_consume_token_quota_failed"),
     ).failed
-    assert (ended.fault.kind, ended.fault.message, ended.task) == ("credit", "pre_consume_token_quota_failed", "t1")
+    assert (ended.failure.kind, ended.failure.message, ended.task) == ("credit", "pre_consume_token_quota_failed", "t1")
 
 
 def test_a_finished_answer_that_names_its_request_is_no_task() -> None:
     """`request_id` beside an empty list: it would be polled until the deadline."""
-    assert play(job(SPEC, request()), reply(value={"request_id": "r-1", "data": []})).failed.fault.kind == "empty"
+    assert play(job(SPEC, request()), reply(value={"request_id": "r-1", "data": []})).failed.failure.kind == "empty"
 
 
 @pytest.mark.parametrize(
@@ -171,8 +171,8 @@ def test_a_finished_answer_that_names_its_request_is_no_task() -> None:
 def test_errors_in_the_documented_shape(status: int, code: str, kind: str) -> None:
     """`{"error": {"message", "type", "code"}}`; a reseller's 403 is usually about money, not about the key."""
     body = {"error": {"message": "Sorry", "type": "new_api_error", "code": code}}
-    fault = play(job(SPEC, request()), reply(status, body)).failed.fault
-    assert fault.kind == kind and "Sorry" in fault.message
+    failure = play(job(SPEC, request()), reply(status, body)).failed.failure
+    assert failure.kind == kind and "Sorry" in failure.message
 
 
 def said(message: str, status: int = 400) -> Any:

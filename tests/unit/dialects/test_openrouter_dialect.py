@@ -82,7 +82,7 @@ def test_a_missing_form_leads_to_the_other_once(status: int, form: str, paths: l
     """Either way round; a second refusal is the end."""
     missing = reply(status, {"error": {"message": "No endpoints found", "code": status}})
     played = play(job(SPEC, request(), api_variant=form), missing, missing)
-    assert played.paths == paths and played.failed.fault.status == status
+    assert played.paths == paths and played.failed.failure.status == status
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 408, 400])
@@ -90,7 +90,7 @@ def test_no_other_failure_is_asked_again_in_the_other_form(status: int) -> None:
     """A 500 on chat may mean a model that makes pictures only, and may have been billed all the same: a hint, no request."""
     played = play(job(SPEC, request()), reply(status, {"error": {"message": "no", "code": status}}))
     assert played.paths == CHAT and isinstance(played.end, Failed)
-    assert ("FORM=images" in played.failed.fault.cure) == (status == 500)
+    assert ("FORM=images" in played.failed.failure.cure) == (status == 500)
 
 
 @pytest.mark.parametrize(
@@ -115,17 +115,17 @@ def test_no_other_failure_is_asked_again_in_the_other_form(status: int) -> None:
 )
 def test_refusals_are_told_by_status_and_metadata(status: int, error: dict[str, Any], kind: str, words: str) -> None:
     """A 403 is moderation where it says so, and a key otherwise."""
-    fault = play(job(SPEC, request()), reply(status, {"error": error})).failed.fault
-    assert (fault.kind, fault.status) == (kind, status) and words in fault.message
+    failure = play(job(SPEC, request()), reply(status, {"error": error})).failed.failure
+    assert (failure.kind, failure.status) == (kind, status) and words in failure.message
 
 
 def test_an_error_inside_a_200_is_as_good_as_the_status_it_names() -> None:
     """Before anything was chosen: an empty account and a full queue cost nothing, a lost upstream maybe."""
     charged = {}
     for code in (402, 429, 502):
-        fault = play(job(SPEC, request()), reply(value={"error": {"message": "x", "code": code}})).failed.fault
-        assert fault.status == code
-        charged[code] = charged_by(SPEC, fault, accepted=False)
+        failure = play(job(SPEC, request()), reply(value={"error": {"message": "x", "code": code}})).failed.failure
+        assert failure.status == code
+        charged[code] = charged_by(SPEC, failure, accepted=False)
     assert charged == {402: "no", 429: "no", 502: "maybe"}
 
 
@@ -133,9 +133,9 @@ def test_an_error_inside_a_choice_came_too_late_to_be_free() -> None:
     """Work had begun: only the cost tells, whatever the code."""
     broken = {"error": {"code": 429, "message": "upstream overloaded"}, "finish_reason": "error"}
     for cost, unbilled, charged in ((None, None, "maybe"), (0, True, "no"), (0.01, False, "yes")):
-        fault = play(job(SPEC, request()), reply(value=chat(NO_PICTURES, cost, **broken))).failed.fault
-        assert (fault.kind, fault.status, fault.unbilled) == ("rate", 200, unbilled)
-        assert charged_by(SPEC, fault, accepted=False) == charged and "upstream overloaded" in fault.message
+        failure = play(job(SPEC, request()), reply(value=chat(NO_PICTURES, cost, **broken))).failed.failure
+        assert (failure.kind, failure.status, failure.unbilled) == ("rate", 200, unbilled)
+        assert charged_by(SPEC, failure, accepted=False) == charged and "upstream overloaded" in failure.message
 
 
 @pytest.mark.parametrize(
@@ -154,14 +154,14 @@ def test_a_200_without_a_picture_says_why(
     message: dict[str, Any], choice: dict[str, Any], kind: str, words: str
 ) -> None:
     """The model's words, else how it ended."""
-    fault = play(job(SPEC, request()), reply(value=chat(message, **choice))).failed.fault
-    assert fault.kind == kind and words in fault.message
+    failure = play(job(SPEC, request()), reply(value=chat(message, **choice))).failed.failure
+    assert failure.kind == kind and words in failure.message
 
 
 @pytest.mark.parametrize("value", [{"choices": []}, {"choices": [3]}, {"choices": {}}, {"data": []}, {"id": "x"}, {}])
 def test_an_answer_with_nothing_in_it_is_empty(value: dict[str, Any]) -> None:
     """No crash, and no picture."""
-    assert play(job(SPEC, request()), reply(value=value)).failed.fault.kind == "empty"
+    assert play(job(SPEC, request()), reply(value=value)).failed.failure.kind == "empty"
 
 
 @pytest.mark.parametrize("cost", [None, "0.1", True, -1, 1e9, [], {}])
@@ -174,7 +174,7 @@ def test_a_cost_that_makes_no_sense_is_no_cost(cost: object) -> None:
 
 def test_what_is_not_json_is_unreadable() -> None:
     """A page in place of the answer."""
-    assert play(job(SPEC, request()), reply(raw=b"<html>")).failed.fault.kind == "unreadable"
+    assert play(job(SPEC, request()), reply(raw=b"<html>")).failed.failure.kind == "unreadable"
 
 
 def test_there_is_nothing_to_go_on_with_after_a_restart() -> None:
@@ -191,5 +191,5 @@ def test_a_picture_on_the_user_s_own_google_account_is_not_free(details: object,
     assert isinstance(done, Done) and done.usd == usd
     empty = chat(NO_PICTURES)
     empty["usage"] = {"cost": 0, "is_byok": True, "cost_details": details}
-    fault = play(job(SPEC, request()), reply(value=empty)).failed.fault
-    assert fault.unbilled is (None if usd is None else False)
+    failure = play(job(SPEC, request()), reply(value=empty)).failed.failure
+    assert failure.unbilled is (None if usd is None else False)

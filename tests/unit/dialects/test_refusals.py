@@ -8,7 +8,7 @@ import pytest
 from dialect_driver import reply
 from hypothesis import given
 from hypothesis import strategies as st
-from pack.core.dialects.parsing.error_parsing import fault_of
+from pack.core.dialects.parsing.error_parsing import failure_of
 from pack.core.dialects.parsing.refusals import (
     named_fields,
     names_model,
@@ -36,7 +36,7 @@ def error(message: str, status: int = 400, **more: Any) -> Any:
 )
 def test_addresses_are_wanted(message: str) -> None:
     """As validators and reports word it."""
-    assert wants_addresses(error(message), fault_of(error(message)))
+    assert wants_addresses(error(message), failure_of(error(message)))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_addresses_are_wanted(message: str) -> None:
 )
 def test_what_takes_bytes_too_does_not_want_addresses(message: str) -> None:
     """It would be told that there is no way."""
-    assert not wants_addresses(error(message), fault_of(error(message)))
+    assert not wants_addresses(error(message), failure_of(error(message)))
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_what_takes_bytes_too_does_not_want_addresses(message: str) -> None:
 )
 def test_another_encoding_is_wanted(message: str) -> None:
     """Go's and Python's decoders, and who wants a data URI."""
-    assert wants_other_encoding(error(message), fault_of(error(message)))
+    assert wants_other_encoding(error(message), failure_of(error(message)))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_fields_that_are_named_apart(value: Any, names: list[str]) -> None:
 )
 def test_a_model_that_is_not_there(answer: Any, missing: bool) -> None:
     """An address that isn't there says nothing about the model, and a 5xx leads nowhere."""
-    assert names_model(answer, fault_of(answer)) == missing
+    assert names_model(answer, failure_of(answer)) == missing
 
 
 JSON = st.recursive(
@@ -113,13 +113,17 @@ def test_whatever_a_base_answers_is_read(answer: tuple[Any, bytes | None], sent:
     """Never a crash; and only what is about the request leads on."""
     for status in (400, 404, 409, 500):
         refusal = reply(status, answer[0], raw=answer[1])
-        fault = fault_of(refusal)
-        said = [names_nothing(refusal, fault), names_model(refusal, fault), wants_other_body(refusal, fault, "image")]
-        said += [wants_addresses(refusal, fault), wants_other_encoding(refusal, fault)]
-        assert not (any(said) and (status in (409, 500) or fault.kind not in ("invalid", "model")))
+        failure = failure_of(refusal)
+        said = [
+            names_nothing(refusal, failure),
+            names_model(refusal, failure),
+            wants_other_body(refusal, failure, "image"),
+        ]
+        said += [wants_addresses(refusal, failure), wants_other_encoding(refusal, failure)]
+        assert not (any(said) and (status in (409, 500) or failure.kind not in ("invalid", "model")))
 
 
 def test_an_error_as_long_as_a_book_is_not_looked_into() -> None:
     """It says something, and reading it would hold the interpreter."""
     long = reply(400, {"error": {"message": "invalid request", "loc": ["error"] * 20_000}})
-    assert not names_nothing(long, fault_of(long)) and not names_model(long, fault_of(long))
+    assert not names_nothing(long, failure_of(long)) and not names_model(long, failure_of(long))

@@ -121,11 +121,11 @@ def test_the_given_address_is_used_as_it_is() -> None:
 def test_a_failed_prediction_by_its_words(error: str | None, kind: str) -> None:
     """It ends the call whatever the words are: a rate limit in them is not ours to wait for."""
     failed = ended({**STARTED, "status": "failed", "error": error})
-    assert failed.fault.kind == kind and failed.task == "p1"
-    assert (error or "")[:20] in failed.fault.message
-    told = retry_policy.after_failure(SPEC, failed.fault, {}, paid=False, attempt=1, now=0, jitter=0)
-    assert isinstance(told, retry_policy.GiveUp) and charge.disposition_of(failed.fault, accepted=True) == "final"
-    assert charge.charged_by(SPEC, failed.fault, accepted=True) == "maybe"
+    assert failed.failure.kind == kind and failed.task == "p1"
+    assert (error or "")[:20] in failed.failure.message
+    told = retry_policy.after_failure(SPEC, failed.failure, {}, paid=False, attempt=1, now=0, jitter=0)
+    assert isinstance(told, retry_policy.GiveUp) and charge.disposition_of(failed.failure, accepted=True) == "final"
+    assert charge.charged_by(SPEC, failed.failure, accepted=True) == "maybe"
 
 
 @pytest.mark.parametrize(
@@ -140,25 +140,25 @@ def test_a_failed_prediction_by_its_words(error: str | None, kind: str) -> None:
 )
 def test_what_a_cancelled_prediction_costs(value: dict[str, Any], charged: str) -> None:
     """Nothing when it never started, which it has to say; nobody is asked about it afterwards."""
-    fault = ended(value).fault
-    assert charge.charged_by(SPEC, fault, accepted=True) == charged
-    assert charge.disposition_of(fault, accepted=True) == "final"
+    failure = ended(value).failure
+    assert charge.charged_by(SPEC, failure, accepted=True) == charged
+    assert charge.disposition_of(failure, accepted=True) == "final"
 
 
 def test_an_output_that_was_deleted_was_paid_and_is_lost() -> None:
     """An hour later: the next run asks before it pays again."""
-    fault = ended({**SUCCEEDED, "output": None, "data_removed": True}).fault
+    failure = ended({**SUCCEEDED, "output": None, "data_removed": True}).failure
     assert (
-        charge.charged_by(SPEC, fault, accepted=True) == "yes"
-        and charge.disposition_of(fault, accepted=True) == "unresolved"
+        charge.charged_by(SPEC, failure, accepted=True) == "yes"
+        and charge.disposition_of(failure, accepted=True) == "unresolved"
     )
-    assert "an hour" in fault.cure
+    assert "an hour" in failure.cure
 
 
 def test_a_success_without_an_output() -> None:
     """The picture was declined without a word, or never was."""
-    fault = ended({**SUCCEEDED, "output": None}).fault
-    assert fault.kind == "empty" and charge.charged_by(SPEC, fault, accepted=True) == "maybe"
+    failure = ended({**SUCCEEDED, "output": None}).failure
+    assert failure.kind == "empty" and charge.charged_by(SPEC, failure, accepted=True) == "maybe"
 
 
 def test_a_prediction_is_found_again_after_a_restart() -> None:
@@ -169,7 +169,7 @@ def test_a_prediction_is_found_again_after_a_restart() -> None:
 
 def test_a_prediction_that_is_not_known_any_more_is_lost() -> None:
     failed = play(job(SPEC, request()), reply(201, MADE), reply(404, {"detail": "Not found"})).failed
-    assert failed.task == "p1" and charge.disposition_of(failed.fault, accepted=True) == "unresolved"
+    assert failed.task == "p1" and charge.disposition_of(failed.failure, accepted=True) == "unresolved"
 
 
 @pytest.mark.parametrize(
@@ -185,9 +185,9 @@ def test_a_prediction_that_is_not_known_any_more_is_lost() -> None:
 )
 def test_a_submission_that_is_refused(answer: Reply, kind: str, words: str) -> None:
     """Problem-style, with what of it is there."""
-    fault = play(job(SPEC, request()), answer).failed.fault
-    assert fault.kind == kind and words in fault.message
-    assert charge.charged_by(SPEC, fault, accepted=False) == "no"
+    failure = play(job(SPEC, request()), answer).failed.failure
+    assert failure.kind == kind and words in failure.message
+    assert charge.charged_by(SPEC, failure, accepted=False) == "no"
 
 
 @pytest.mark.parametrize(
@@ -202,16 +202,16 @@ def test_a_submission_that_is_refused(answer: Reply, kind: str, words: str) -> N
 def test_how_long_a_throttled_request_waits(body: Any, headers: dict[str, str], seconds: float | None) -> None:
     """The field, the header, or the seconds in the sentence; without any, the usual backoff."""
     answer = reply(429, body, **headers)
-    fault = play(job(SPEC, request()), answer).failed.fault
-    told = retry_policy.after_failure(SPEC, fault, answer.headers, paid=True, attempt=1, now=0, jitter=0)
+    failure = play(job(SPEC, request()), answer).failed.failure
+    told = retry_policy.after_failure(SPEC, failure, answer.headers, paid=True, attempt=1, now=0, jitter=0)
     assert isinstance(told, retry_policy.Retry)
     assert told.seconds == (pytest.approx(seconds) if seconds else retry_policy.DEFAULT_WAITS.first_pause)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html></html>", b"{}", b'{"status": "succeeded"}'])
 def test_a_submission_answered_with_something_else_may_have_been_paid(body: bytes) -> None:
-    fault = play(job(SPEC, request()), reply(201, raw=body)).failed.fault
-    assert charge.charged_by(SPEC, fault, accepted=False) == "maybe"
+    failure = play(job(SPEC, request()), reply(201, raw=body)).failed.failure
+    assert charge.charged_by(SPEC, failure, accepted=False) == "maybe"
 
 
 # --------------------------------------------------------------------------------------------------- files
@@ -281,5 +281,5 @@ def test_a_ratio_that_replicate_does_not_take_is_free_and_explained() -> None:
     answer = {"title": "Input validation failed", "detail": said, "status": 422}
     played = play(work, reply(422, answer))
     assert sent_json(played.sends[0])["input"]["aspect_ratio"] == "1:8"
-    fault = played.failed.fault
-    assert "input.aspect_ratio" in fault.message and charge.charged_by(SPEC, fault, accepted=False) == "no"
+    failure = played.failed.failure
+    assert "input.aspect_ratio" in failure.message and charge.charged_by(SPEC, failure, accepted=False) == "no"

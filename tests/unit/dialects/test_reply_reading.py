@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pack.core.dialects.base.step import Done, ImageRef, Send
 from pack.core.dialects.base.task_status import FAILED, RUNNING, SUCCEEDED, status_of, task_id_of
 from pack.core.dialects.parsing.error_message import message_and_codes
-from pack.core.dialects.parsing.error_parsing import fault_of
+from pack.core.dialects.parsing.error_parsing import failure_of
 from pack.core.dialects.parsing.reading import read_json
 from pack.core.dialects.parsing.result_images import decode_base64, text_beside_images
 from pack.core.dialects.parsing.result_images import images_in as pictures_in
@@ -137,13 +137,13 @@ def test_no_json_makes_a_dialect_crash(value: Any, status: int) -> None:
 def test_a_number_beyond_every_float_is_no_crash() -> None:
     """`retry_after` with 400 digits, as JSON allows."""
     raw = b'{"message":"slow down","retry_after":1' + b"0" * 400 + b"}"
-    assert fault_of(reply(429, raw=raw)).kind == "rate"
+    assert failure_of(reply(429, raw=raw)).kind == "rate"
 
 
 def test_deep_nesting_is_no_crash() -> None:
     """A body made to exhaust the stack is unreadable, like any other nonsense."""
-    fault = play(job(BUILT_IN["onerouter"], request()), reply(raw=b"[" * 200_000)).failed.fault
-    assert fault.kind == "unreadable"
+    failure = play(job(BUILT_IN["onerouter"], request()), reply(raw=b"[" * 200_000)).failed.failure
+    assert failure.kind == "unreadable"
 
 
 def test_status_words_mean_one_thing_each() -> None:

@@ -92,7 +92,7 @@ def test_what_is_uploaded_already_is_not_uploaded_again() -> None:
 def test_a_failed_upload_ends_before_anything_is_paid(step: int, status: int, kind: str) -> None:
     """Whichever of the three steps it is."""
     played = play(job(SPEC, request("edit")), *upload(0)[:step], reply(status, {"message": "no"}))
-    assert played.failed.fault.kind == kind and not any(send.paid for send in played.sends)
+    assert played.failed.failure.kind == kind and not any(send.paid for send in played.sends)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_failed_upload_ends_before_anything_is_paid(step: int, status: int, ki
 def test_an_upload_answered_with_something_else_is_unreadable(step: int, value: object) -> None:
     """Nothing is paid on a guess."""
     played = play(job(SPEC, request("edit")), *upload(0)[:step], reply(value=value))
-    assert played.failed.fault.kind == "unreadable" and not any(send.paid for send in played.sends)
+    assert played.failed.failure.kind == "unreadable" and not any(send.paid for send in played.sends)
 
 
 @pytest.mark.parametrize("status", [404, 405])
@@ -123,7 +123,7 @@ def test_a_missing_form_leads_to_the_other_once(status: int, form: str, paths: l
     """Either way round; the body is wrapped in `input` in the one and flat in the other."""
     missing = reply(status, {"code": "NOT_FOUND", "message": "Not found", "errors": None})
     played = play(job(SPEC, request(seed=1), api_variant=form), missing, missing)
-    assert played.paths == paths and played.failed.fault.status == status
+    assert played.paths == paths and played.failed.failure.status == status
     bodies = {send.url.rpartition("/")[2] == "runs": sent_json(send) for send in played.sends}
     assert bodies[True] == {"input": bodies[False]}
 
@@ -172,11 +172,11 @@ def test_a_failed_run_that_cost_nothing_says_so() -> None:
     """`cost` "0" is the provider's word that nothing was charged; without it nobody knows."""
     failed = {**RUN, "status_code": "failed", "failure_code": "MODERATION", "failure_message": "Output was blocked"}
     free = play(job(SPEC, request()), reply(201, RUN), reply(value={**failed, "cost": "0"})).failed
-    assert (free.fault.kind, free.fault.unbilled, free.task) == ("content", True, "run_5")
+    assert (free.failure.kind, free.failure.unbilled, free.task) == ("content", True, "run_5")
     unknown = play(job(SPEC, request()), reply(201, RUN), reply(value=failed)).failed
-    assert unknown.fault.unbilled is None
+    assert unknown.failure.unbilled is None
     billed = play(job(SPEC, request()), reply(201, RUN), reply(value={**failed, "cost": "0.15"})).failed
-    assert billed.fault.unbilled is False
+    assert billed.failure.unbilled is False
 
 
 @pytest.mark.parametrize("cost", ["", None, "free", "nan", "-1", "inf", [], "1e9"])
@@ -209,8 +209,8 @@ def test_a_run_is_found_again_after_a_restart() -> None:
 )
 def test_errors_at_the_top_level(status: int, body: object, kind: str, words: str) -> None:
     """`{"code", "message", "errors"}`, with the words of each field."""
-    fault = play(job(SPEC, request()), reply(status, body)).failed.fault
-    assert fault.kind == kind and words in fault.message
+    failure = play(job(SPEC, request()), reply(status, body)).failed.failure
+    assert failure.kind == kind and words in failure.message
 
 
 def test_references_that_are_uploaded_already_stay_addresses() -> None:

@@ -49,7 +49,7 @@ def test_a_task_s_id_stays_one_segment_of_its_path(provider: str, task: str) -> 
 def test_what_can_be_no_id_is_none(provider: str, task: str) -> None:
     """A dot segment would be taken out of the path on its way, whatever it is quoted as."""
     played = play(job(QUICK_SPECS[provider], request()), reply(value=TASKS[provider](task)))
-    assert not isinstance(played.end, (Send, Wait)) and played.failed.fault.kind in ("unreadable", "empty", "server")
+    assert not isinstance(played.end, (Send, Wait)) and played.failed.failure.kind in ("unreadable", "empty", "server")
 
 
 @given(st.text(st.characters(), min_size=1, max_size=40))

@@ -103,9 +103,9 @@ def test_an_answer_without_the_envelope_is_read_too() -> None:
 def test_a_failed_prediction_says_why(error: str, kind: str) -> None:
     """Whether it was billed isn't documented: nobody knows."""
     failed = play(job(SPEC, request()), prediction("created"), prediction("failed", error=error)).failed
-    assert (failed.fault.kind, failed.fault.unbilled, failed.task) == (kind, None, "pr-9")
-    assert (error or "status failed") in failed.fault.message
-    assert charged_by(SPEC, failed.fault, accepted=True) == "maybe"
+    assert (failed.failure.kind, failed.failure.unbilled, failed.task) == (kind, None, "pr-9")
+    assert (error or "status failed") in failed.failure.message
+    assert charged_by(SPEC, failed.failure, accepted=True) == "maybe"
 
 
 @pytest.mark.parametrize(
@@ -117,30 +117,30 @@ def test_a_failed_prediction_says_why(error: str, kind: str) -> None:
 def test_an_error_is_one_with_and_without_its_status(code: int, kind: str, charged: str, inside: bool) -> None:
     """A `code` inside a 200 counts as the status."""
     value = {"code": code, "message": "it said no"}
-    fault = play(job(SPEC, request()), reply(200 if inside else code, value)).failed.fault
-    assert (fault.kind, fault.status) == (kind, code) and "it said no" in fault.message
-    assert charged_by(SPEC, fault, accepted=False) == charged
+    failure = play(job(SPEC, request()), reply(200 if inside else code, value)).failed.failure
+    assert (failure.kind, failure.status) == (kind, code) and "it said no" in failure.message
+    assert charged_by(SPEC, failure, accepted=False) == charged
 
 
 @pytest.mark.parametrize("value", [{}, {"code": 200, "data": None}, {"code": 200, "data": {}}, {"data": []}])
 def test_a_success_without_a_prediction_is_unreadable(value: dict[str, Any]) -> None:
     """It may have been taken: nobody knows."""
-    assert play(job(SPEC, request()), reply(value=value)).failed.fault.kind == "unreadable"
+    assert play(job(SPEC, request()), reply(value=value)).failed.failure.kind == "unreadable"
 
 
 @pytest.mark.parametrize("data", [{}, {"download_url": "x"}, {"download_url": None}, None])
 def test_an_upload_without_an_address_ends_before_anything_is_paid(data: object) -> None:
     """Nothing is paid on a guess."""
     played = play(job(SPEC, request("edit")), reply(value={"code": 200, "data": data}))
-    assert played.failed.fault.kind == "unreadable" and not any(send.paid for send in played.sends)
+    assert played.failed.failure.kind == "unreadable" and not any(send.paid for send in played.sends)
 
 
 def test_a_prediction_that_is_not_known_any_more_is_lost() -> None:
     """With the status, or with the code inside a 200."""
     for gone in (reply(404, {"code": 404, "message": "no"}), reply(value={"code": 404, "message": "no"})):
         lost = play(job(SPEC, request()), prediction("created"), gone).failed
-        assert "pr-9" in lost.fault.message and lost.task == "pr-9"
-        assert disposition_of(lost.fault, accepted=True) == "unresolved"
+        assert "pr-9" in lost.failure.message and lost.task == "pr-9"
+        assert disposition_of(lost.failure, accepted=True) == "unresolved"
 
 
 def test_a_prediction_is_found_again_after_a_restart() -> None:
@@ -174,7 +174,7 @@ def test_what_was_sent_is_never_the_result() -> None:
     """A finished prediction without outputs that repeats its references: those are no pictures that were made."""
     data = {"id": "pr-9", "status": "completed", "images": ["https://mine.example/in.png"]}
     failed = play(job(SPEC, request()), prediction("created"), reply(value={"code": 200, "data": data})).failed
-    assert failed.fault.kind == "empty" and charged_by(SPEC, failed.fault, accepted=True) == "maybe"
+    assert failed.failure.kind == "empty" and charged_by(SPEC, failed.failure, accepted=True) == "maybe"
 
 
 MISSING = reply(404, raw=b"404 page not found")
@@ -217,7 +217,7 @@ def test_a_ticket_is_asked_for_as_its_own_client_does() -> None:
 def test_a_ticket_that_is_none_is_unreadable(data: dict[str, Any]) -> None:
     """Nothing is paid on a guess."""
     played = play(job(SPEC, request("edit"), "nano-banana-2"), MISSING, reply(value={"code": 200, "data": data}))
-    assert played.failed.fault.kind == "unreadable" and not any(send.paid for send in played.sends)
+    assert played.failed.failure.kind == "unreadable" and not any(send.paid for send in played.sends)
 
 
 def test_a_404_that_is_not_its_own_leads_to_the_other_address_of_a_result() -> None:
@@ -228,13 +228,13 @@ def test_a_404_that_is_not_its_own_leads_to_the_other_address_of_a_result() -> N
     assert done.paths[1:] == [POLL, POLL.removesuffix("/result"), POLL.removesuffix("/result")]
     assert done.done.images == (ImageRef(url=URL),) and done.done.variants == {"result": "plain"}
     lost = play(job(SPEC, request()), prediction("created"), MISSING, MISSING).failed
-    assert disposition_of(lost.fault, accepted=True) == "unresolved" and lost.task == "pr-9"
+    assert disposition_of(lost.failure, accepted=True) == "unresolved" and lost.task == "pr-9"
 
 
 def test_a_deleted_prediction_is_lost() -> None:
     """Only its client knows the word. It may have been billed before."""
     gone = play(job(SPEC, request()), prediction("created"), prediction("deleted")).failed
     assert (
-        disposition_of(gone.fault, accepted=True) == "unresolved"
-        and charged_by(SPEC, gone.fault, accepted=True) == "maybe"
+        disposition_of(gone.failure, accepted=True) == "unresolved"
+        and charged_by(SPEC, gone.failure, accepted=True) == "maybe"
     )

@@ -1,4 +1,4 @@
-"""Errors: each kind of fault has a class, and ComfyUI is shown the names that scripts compare."""
+"""Errors: each kind of failure has a class, and ComfyUI is shown the names that scripts compare."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 from pack.core import errors
 from pack.core.config import allowed_models
-from pack.core.errors import Fault, Kind, NanoBananaError, failure
+from pack.core.errors import Kind, NanoBananaError, ProviderFailure, provider_error
 
 SHOWN = {
     "NanoBananaError", "ConfigError", "LedgerFailed", "OverCap", "Impossible", "KeyRefused", "NoCredit", "RateLimited",
@@ -24,7 +24,7 @@ def classes(base: type[NanoBananaError] = NanoBananaError) -> Iterator[type[Nano
 
 @pytest.mark.parametrize("kind", get_args(Kind))
 def test_a_fault_of_each_kind_is_raised_as_an_error_of_that_kind(kind: Kind) -> None:
-    error = failure(Fault(kind, "as it says", 400), "A provider", "no")
+    error = provider_error(ProviderFailure(kind, "as it says", 400), "A provider", "no")
     assert error.kind == kind
     assert "as it says" in error.message
 

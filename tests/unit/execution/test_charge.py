@@ -9,7 +9,7 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pack.core.errors import Fault, Kind
+from pack.core.errors import Kind, ProviderFailure
 from pack.core.execution import charge
 from pack.core.execution.charge import (
     RESUMABLE_SECONDS,
@@ -53,8 +53,8 @@ TASK = {"task": "t-1"}
 COST = {"no": 0, "maybe": 1, "yes": 2}
 OLD = RESUMABLE_SECONDS + 1
 
-faults = st.builds(
-    Fault,
+failures = st.builds(
+    ProviderFailure,
     kind=st.sampled_from(get_args(Kind)),
     message=st.sampled_from(["", "words", "task not found"]),
     status=st.sampled_from([None, 200, 301, 400, 401, 404, 408, 409, 410, 429, 500, 502, 503, 524, 530]),
@@ -81,7 +81,7 @@ events: st.SearchStrategy[ChargeEvent] = st.one_of(
     st.builds(AnswerUnread, ages),
     st.builds(OutOfTime, ages),
     st.builds(Redirected, ages),
-    st.builds(Refused, ages, spec=specs, fault=faults),
+    st.builds(Refused, ages, spec=specs, failure=failures),
     st.builds(PaymentDue),
     st.builds(PicturesLacking),
     st.builds(NotDownloaded, ages, st.booleans(), st.booleans()),
@@ -115,7 +115,7 @@ def is_sure_refusal(state: ChargeState, event: ChargeEvent) -> bool:
         return isinstance(state, InFlight)
     if isinstance(event, Refused):
         accepted = charge.task_of(state) is not None
-        return charged_by(event.spec, event.fault, accepted=accepted) == "no"
+        return charged_by(event.spec, event.failure, accepted=accepted) == "no"
     return False
 
 
@@ -245,27 +245,27 @@ def test_the_table(state: ChargeState, event: ChargeEvent, then: ChargeState) ->
 
 
 @pytest.mark.parametrize(
-    ("fault", "state", "then"),
+    ("failure", "state", "then"),
     [
-        (Fault("invalid", "x", 400), InFlight(), Failed("no", "final")),
-        (Fault("invalid", "x", 400), InFlight(in_doubt=True), Failed("maybe", "unresolved")),
-        (Fault("server", "x", 502), InFlight(), Failed("maybe", "unresolved")),
-        (Fault("task", "x", None), Accepted(TASK), Failed("maybe", "final")),
-        (Fault("task_lost", "x", 404), Accepted(TASK), Failed("maybe", "unresolved")),
-        (Fault("server", "x", 500), Accepted(TASK), Failed("maybe", "resumable")),
-        (Fault("content", "x", 400, unbilled=False), InFlight(), Failed("yes", "final")),
-        (Fault("network", "x", None, unbilled=True), InFlight(), Failed("no", "final")),
+        (ProviderFailure("invalid", "x", 400), InFlight(), Failed("no", "final")),
+        (ProviderFailure("invalid", "x", 400), InFlight(in_doubt=True), Failed("maybe", "unresolved")),
+        (ProviderFailure("server", "x", 502), InFlight(), Failed("maybe", "unresolved")),
+        (ProviderFailure("task", "x", None), Accepted(TASK), Failed("maybe", "final")),
+        (ProviderFailure("task_lost", "x", 404), Accepted(TASK), Failed("maybe", "unresolved")),
+        (ProviderFailure("server", "x", 500), Accepted(TASK), Failed("maybe", "resumable")),
+        (ProviderFailure("content", "x", 400, unbilled=False), InFlight(), Failed("yes", "final")),
+        (ProviderFailure("network", "x", None, unbilled=True), InFlight(), Failed("no", "final")),
     ],
 )
-def test_an_answer_decides_by_what_it_says(fault: Fault, state: ChargeState, then: ChargeState) -> None:
-    assert advance(state, Refused(spec=PLAIN, fault=fault)) == then
+def test_an_answer_decides_by_what_it_says(failure: ProviderFailure, state: ChargeState, then: ChargeState) -> None:
+    assert advance(state, Refused(spec=PLAIN, failure=failure)) == then
 
 
 @pytest.mark.parametrize(("kind", "disposition"), [("key", "resumable"), ("server", "unresolved")])
 def test_an_old_task_is_given_up_only_by_an_answer_about_the_task(kind: Any, disposition: str) -> None:
     """A refused key says nothing about the task, however old it is."""
     status = 401 if kind == "key" else 500
-    then = advance(Accepted(TASK), Refused(OLD, spec=PLAIN, fault=Fault(kind, "x", status)))
+    then = advance(Accepted(TASK), Refused(OLD, spec=PLAIN, failure=ProviderFailure(kind, "x", status)))
     assert isinstance(then, Failed) and then.disposition == disposition
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pack.core.errors import Fault
+from pack.core.errors import ProviderFailure
 from pack.core.execution.rate_limit import CallThrottle, KeyLimit, Permit, RateLimits
 from pack.core.execution.retry_policy import DEFAULT_WAITS, GiveUp, Retry, RetryDecision
 
-RATE = Fault("rate", "slow down", 429)
+RATE = ProviderFailure("rate", "slow down", 429)
 
 
 @dataclass

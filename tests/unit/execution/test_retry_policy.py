@@ -13,8 +13,8 @@ import pytest
 from dialect_driver import reply
 from hypothesis import given
 from hypothesis import strategies as st
-from pack.core.dialects.parsing.error_parsing import fault_of
-from pack.core.errors import Fault, Kind
+from pack.core.dialects.parsing.error_parsing import failure_of
+from pack.core.errors import Kind, ProviderFailure
 from pack.core.execution.charge import charged_by, disposition_of
 from pack.core.execution.retry_policy import (
     DEFAULT_WAITS,
@@ -52,9 +52,11 @@ def decide(
     status: int, *, paid: bool, spec: Any = PLAIN, attempt: int = 1, after: str = "", body: Any = None
 ) -> RetryDecision:
     """The verdict about a provider's answer, read as the dialects read it."""
-    fault = fault_of(reply(status, {"error": {"message": "Sorry"}} if body is None else body))
+    failure = failure_of(reply(status, {"error": {"message": "Sorry"}} if body is None else body))
     headers = {"retry-after": after} if after else {}
-    return after_failure(spec, fault, headers, paid=paid, attempt=attempt, now=NOW, jitter=0.5, patience_left=PATIENCE)
+    return after_failure(
+        spec, failure, headers, paid=paid, attempt=attempt, now=NOW, jitter=0.5, patience_left=PATIENCE
+    )
 
 
 # ------------------------------------------------------------------------------------------------------ the table
@@ -132,7 +134,7 @@ def test_where_another_provider_can_do_it_the_wait_is_short() -> None:
 )
 def test_what_is_waited_for(kind: Kind, status: int | None, unbilled: bool | None, waits: bool) -> None:
     """Refusals that surely cost nothing and may end by themselves, and nothing else."""
-    assert refused_before_work(PLAIN, Fault(kind, "x", status, unbilled=unbilled)) is waits
+    assert refused_before_work(PLAIN, ProviderFailure(kind, "x", status, unbilled=unbilled)) is waits
 
 
 @pytest.mark.parametrize(
@@ -153,7 +155,7 @@ def test_what_is_waited_for(kind: Kind, status: int | None, unbilled: bool | Non
 )
 def test_a_wait_that_only_the_words_name(words: str, seconds: float | None) -> None:
     """As Google, OpenAI and resellers write it; a number without a unit could be anything."""
-    found = retry_after_hint(Fault("rate", words, 429), {}, NOW)
+    found = retry_after_hint(ProviderFailure("rate", words, 429), {}, NOW)
     assert found == (None if seconds is None else pytest.approx(seconds))
 
 
@@ -161,11 +163,11 @@ def test_what_says_the_wait_most_exactly_is_believed() -> None:
     """The body's field, the header in milliseconds, the header, the words; words of other failures say nothing."""
     words = "Please retry in 9s"
     both = {"retry-after": "3", "retry-after-ms": "2500"}
-    assert retry_after_hint(Fault("rate", words, 429, retry_after=1.0), both, NOW) == 1.0
-    assert retry_after_hint(Fault("rate", words, 429), both, NOW) == 2.5
-    assert retry_after_hint(Fault("rate", words, 429), {"retry-after": "3"}, NOW) == 3.0
-    assert retry_after_hint(Fault("rate", words, 429), {"retry-after-ms": "soon"}, NOW) == 9.0
-    assert retry_after_hint(Fault("content", words, 400), {}, NOW) is None
+    assert retry_after_hint(ProviderFailure("rate", words, 429, retry_after=1.0), both, NOW) == 1.0
+    assert retry_after_hint(ProviderFailure("rate", words, 429), both, NOW) == 2.5
+    assert retry_after_hint(ProviderFailure("rate", words, 429), {"retry-after": "3"}, NOW) == 3.0
+    assert retry_after_hint(ProviderFailure("rate", words, 429), {"retry-after-ms": "soon"}, NOW) == 9.0
+    assert retry_after_hint(ProviderFailure("content", words, 400), {}, NOW) is None
 
 
 def test_a_provider_that_begins_work_before_it_says_503_is_not_asked_twice() -> None:
@@ -201,9 +203,9 @@ def test_an_account_without_credit_is_not_hammered() -> None:
 def test_a_success_that_can_t_be_read_may_have_been_paid() -> None:
     """Paid: never again without a key, maybe charged. A free poll is asked again."""
     for kind in ("unreadable", "empty"):
-        fault = Fault(kind, "", 200)
-        assert after_failure(PLAIN, fault, {}, paid=True, attempt=1, now=NOW, jitter=0) == GiveUp("maybe")
-    poll = after_failure(PLAIN, Fault("unreadable", "", 200), {}, paid=False, attempt=1, now=NOW, jitter=0)
+        failure = ProviderFailure(kind, "", 200)
+        assert after_failure(PLAIN, failure, {}, paid=True, attempt=1, now=NOW, jitter=0) == GiveUp("maybe")
+    poll = after_failure(PLAIN, ProviderFailure("unreadable", "", 200), {}, paid=False, attempt=1, now=NOW, jitter=0)
     assert isinstance(poll, Retry)
 
 
@@ -217,29 +219,29 @@ def test_a_keyed_request_that_is_told_to_wait_too_long_is_still_maybe_charged() 
 
 
 @pytest.mark.parametrize(
-    ("spec", "fault", "accepted", "charged"),
+    ("spec", "failure", "accepted", "charged"),
     [
-        (PLAIN, Fault("content", "no", 200), False, "maybe"),
-        (FRANK, Fault("content", "no", 200), False, "no"),
-        (FRANK, Fault("task", "failed", None), True, "no"),
-        (PLAIN, Fault("task", "failed", None), True, "maybe"),
-        (FRANK, Fault("unreadable", "", 200), False, "maybe"),
-        (FRANK, Fault("empty", "", 200), False, "maybe"),
-        (PLAIN, Fault("task", "x", None, unbilled=True), True, "no"),
-        (PLAIN, Fault("content", "x", 400, unbilled=False), False, "yes"),
-        (PLAIN, Fault("server", "x", 500), False, "maybe"),
-        (FRANK, Fault("server", "x", 500), False, "no"),
-        (FRANK, Fault("server", "", 500), False, "maybe"),
-        (FRANK, Fault("server", "nginx", 502), False, "maybe"),
-        (FRANK, Fault("server", "nginx", 504), False, "maybe"),
-        (PLAIN, Fault("busy", "x", 503), False, "no"),
-        (PLAIN, Fault("invalid", "x", 400), False, "no"),
-        (PLAIN, Fault("network", "", None), False, "maybe"),
+        (PLAIN, ProviderFailure("content", "no", 200), False, "maybe"),
+        (FRANK, ProviderFailure("content", "no", 200), False, "no"),
+        (FRANK, ProviderFailure("task", "failed", None), True, "no"),
+        (PLAIN, ProviderFailure("task", "failed", None), True, "maybe"),
+        (FRANK, ProviderFailure("unreadable", "", 200), False, "maybe"),
+        (FRANK, ProviderFailure("empty", "", 200), False, "maybe"),
+        (PLAIN, ProviderFailure("task", "x", None, unbilled=True), True, "no"),
+        (PLAIN, ProviderFailure("content", "x", 400, unbilled=False), False, "yes"),
+        (PLAIN, ProviderFailure("server", "x", 500), False, "maybe"),
+        (FRANK, ProviderFailure("server", "x", 500), False, "no"),
+        (FRANK, ProviderFailure("server", "", 500), False, "maybe"),
+        (FRANK, ProviderFailure("server", "nginx", 502), False, "maybe"),
+        (FRANK, ProviderFailure("server", "nginx", 504), False, "maybe"),
+        (PLAIN, ProviderFailure("busy", "x", 503), False, "no"),
+        (PLAIN, ProviderFailure("invalid", "x", 400), False, "no"),
+        (PLAIN, ProviderFailure("network", "", None), False, "maybe"),
     ],
 )
-def test_what_a_failure_costs(spec: Any, fault: Fault, accepted: bool, charged: str) -> None:
+def test_what_a_failure_costs(spec: Any, failure: ProviderFailure, accepted: bool, charged: str) -> None:
     """The provider's word first; then whether it worked on it; a gateway's words are nobody's."""
-    assert charged_by(spec, fault, accepted=accepted) == charged
+    assert charged_by(spec, failure, accepted=accepted) == charged
 
 
 # ------------------------------------------------------------------------------------------------- hostile headers
@@ -309,9 +311,9 @@ def test_a_wait_is_said_so_that_a_person_can_read_it(seconds: float, words: str)
 @pytest.mark.parametrize("status", [520, 522, 524])
 def test_a_network_s_words_about_a_server_behind_it_leave_the_picture_in_doubt(status: int) -> None:
     """Cloudflare's: the request got there, and what came of it isn't known. Also where failures are documented as free."""
-    fault = Fault("server", "a web page titled 524: A timeout occurred", status)
-    assert charged_by(BUILT_IN["nanobanana"], fault, accepted=False) == "maybe"
-    assert disposition_of(fault, accepted=False) == "unresolved"
+    failure = ProviderFailure("server", "a web page titled 524: A timeout occurred", status)
+    assert charged_by(BUILT_IN["nanobanana"], failure, accepted=False) == "maybe"
+    assert disposition_of(failure, accepted=False) == "unresolved"
 
 
 @given(st.text(max_size=80))
@@ -343,8 +345,8 @@ def test_a_wish_in_the_body_is_held_to_the_same_bounds(wish: Any) -> None:
 # ------------------------------------------------------------------------------------------------------ properties
 
 
-faults = st.builds(
-    Fault,
+failures = st.builds(
+    ProviderFailure,
     kind=st.sampled_from(KINDS),
     message=st.sampled_from(["", "words"]),
     status=st.sampled_from([None, 200, 201, 301, *STATUSES]),
@@ -375,31 +377,31 @@ def test_a_paid_request_that_left_is_never_sent_again_without_a_key(
         assert isinstance(decision, Retry) or decision.charged == "no"
 
 
-@given(specs, faults, headers, attempts, jitter)
+@given(specs, failures, headers, attempts, jitter)
 def test_a_paid_request_that_was_answered_is_sent_again_only_if_it_surely_cost_nothing(
-    spec: Any, fault: Fault, head: dict[str, str], n: int, d: float
+    spec: Any, failure: ProviderFailure, head: dict[str, str], n: int, d: float
 ) -> None:
     """... or carries an idempotency key."""
-    decision = after_failure(spec, fault, head, paid=True, attempt=n, now=NOW, jitter=d)
+    decision = after_failure(spec, failure, head, paid=True, attempt=n, now=NOW, jitter=d)
     if isinstance(decision, Retry) and not spec.idempotency_header:
-        assert fault.status in spec.refuses_before_work and fault.kind in ("rate", "busy")
-        assert charged_by(spec, fault, accepted=False) == "no"
+        assert failure.status in spec.refuses_before_work and failure.kind in ("rate", "busy")
+        assert charged_by(spec, failure, accepted=False) == "no"
     if isinstance(decision, GiveUp):
-        assert decision.charged == charged_by(spec, fault, accepted=False)
+        assert decision.charged == charged_by(spec, failure, accepted=False)
 
 
-@given(specs, faults, headers, st.booleans(), attempts, jitter)
+@given(specs, failures, headers, st.booleans(), attempts, jitter)
 def test_every_pause_is_bounded_and_every_step_ends(
-    spec: Any, fault: Fault, head: dict[str, str], paid: bool, n: int, d: float
+    spec: Any, failure: ProviderFailure, head: dict[str, str], paid: bool, n: int, d: float
 ) -> None:
     """No pause of zero, none beyond a minute, no attempt beyond the last; a refusal before work ends with the patience."""
-    if paid and refused_before_work(spec, fault):
-        decision = after_failure(spec, fault, head, paid=paid, attempt=n, now=NOW, jitter=d, patience_left=PATIENCE)
+    if paid and refused_before_work(spec, failure):
+        decision = after_failure(spec, failure, head, paid=paid, attempt=n, now=NOW, jitter=d, patience_left=PATIENCE)
         assert isinstance(decision, GiveUp) or 0 < decision.seconds <= PATIENCE
-        last = after_failure(spec, fault, head, paid=paid, attempt=n, now=NOW, jitter=d, patience_left=0.0)
+        last = after_failure(spec, failure, head, paid=paid, attempt=n, now=NOW, jitter=d, patience_left=0.0)
         assert isinstance(last, GiveUp)
         return
-    verdicts = [after_failure(spec, fault, head, paid=paid, attempt=n, now=NOW, jitter=d)]
+    verdicts = [after_failure(spec, failure, head, paid=paid, attempt=n, now=NOW, jitter=d)]
     verdicts += [after_broken_connection(spec, sent, paid=paid, attempt=n, jitter=d) for sent in SENT]
     for decision in verdicts:
         if isinstance(decision, Retry):
@@ -417,4 +419,4 @@ def test_another_variant_follows_only_what_was_refused_as_it_was_asked() -> None
     """Never an answer that may have cost money, nor one about the account: no variant helps there."""
     assert {status for status in (*range(100, 600), None) if allows_other_variant(status)} == {400, 404, 405, 415, 422}
     for status, spec in product((400, 404, 405, 415, 422), BUILT_IN.values()):
-        assert charged_by(spec, Fault("invalid", "no", status), accepted=False) == "no"
+        assert charged_by(spec, ProviderFailure("invalid", "no", status), accepted=False) == "no"
