@@ -376,8 +376,10 @@ def test_rows_that_are_as_high_as_their_text_stand_one_below_the_other(
 ) -> None:
     """At every width of the panel and however far it is scrolled; what is read stays where it is when the width changes."""
     said = {"error": {"message": "A long word of the provider. " * 8}, "choices": []}
-    unreadable_provider.handle(json_answers(said, chat_answer(colours(24, 24, seed=3)), UNREADABLE, said, UNREADABLE))
-    bench.generate("A dunnock, a few", "openrouter", num_images=14)
+    picture = chat_answer(colours(24, 24, seed=3))
+    unreadable_provider.handle(json_answers(*(said, UNREADABLE, picture, UNREADABLE) * 4))
+    # One request at a time: the answers, and with them the heights, have the order of the rows.
+    bench.generate("A dunnock, a few", "openrouter", {"max_parallel": 1}, num_images=14)
     open_panel(page)
     page.page.get_by_label("Search prompts, providers, models").fill("dunnock")
     panel, scroller = page.page.locator(".nb-results-frame"), page.page.locator(".nb-list")
@@ -392,15 +394,17 @@ def test_rows_that_are_as_high_as_their_text_stand_one_below_the_other(
     )
     for width in ("", "230px", "520px"):
         panel.evaluate("(frame, width) => { frame.style.width = width }", width)
+        heights: set[int] = set()
         for part in (0, 0.3, 0.6, 1):
             scroller.evaluate("(list, part) => { list.scrollTop = part * list.scrollHeight }", part)
             page.settle()
             page.settle()
             rows = scroller.evaluate(ROWS)
-            assert len({round(bottom - top) for top, bottom, _, _ in rows}) > 1, "rows of more than one height"
+            heights.update(round(bottom - top) for top, bottom, _, _ in rows)
             for (_, bottom, _, _), (top, _, _, _) in pairwise(rows):
                 assert abs(top - bottom) < 1, (width, part, rows)
             assert not [cut for _, _, cut, _ in rows if cut], (width, part, rows)
         assert rows[-1][3] == 14, "the last one is reached"
+        assert len(heights) > 1, f"no rows of more than one height, {width or 'as wide as it opens'}"
     panel.evaluate("(frame) => { frame.style.width = '' }")
     assert page.complaints == []
