@@ -52,7 +52,7 @@ class CallSteps:
                         picture.c.owner == owner,
                         picture.c.state.in_(("reserved", "sent")),
                     )
-                    .values(state="sent", call=call, place=index, sent=now, attempts=picture.c.attempts + 1)
+                    .values(state="sent", call=call, index_in_call=index, sent=now, attempts=picture.c.attempts + 1)
                 )
                 if changed.rowcount != 1:
                     raise ledger_failed(msg("call_steps.reservation_lost_not_sent"))
@@ -160,7 +160,7 @@ class CallSteps:
     def mark_notified(self, uids: Sequence[str], run: str) -> None:
         """See `Journal.mark_notified`."""
         with self._database.write() as connection:
-            queries.update_rows(connection, uids, told=self._clock(), told_run=run)
+            queries.update_rows(connection, uids, notified=self._clock(), notified_run=run)
 
     def _update(self, connection: Connection, fingerprints: Sequence[str], **values: Any) -> None:
         """Changes rows that this process holds. Rows that a replaced file lacks are written again."""

@@ -74,7 +74,7 @@ class StalledRows:
         rows = self._connection.execute(
             select(picture)
             .where(picture.c.call == row.call, picture.c.state.in_(("accepted", "answered")))
-            .order_by(picture.c.place)
+            .order_by(picture.c.index_in_call)
         ).all()
         queries.update_rows(self._connection, [each.uid for each in rows], owner=self._ownership.id)
         for each in rows:

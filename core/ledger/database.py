@@ -209,7 +209,7 @@ def _problem(file: Path) -> str:
         if version:
             for table in schema.metadata.sorted_tables:
                 names = {row[1] for row in connection.execute(f"PRAGMA table_info({table.name})")}
-                if version == schema.newest() and not names >= set(table.columns.keys()):
+                if version == schema.newest() and not names.issuperset(column.name for column in table.columns):
                     return msg("database.table_incomplete", table=table.name)
         return ""
     except sqlite3.DatabaseError as error:

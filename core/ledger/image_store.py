@@ -45,7 +45,9 @@ class ImageStore:
         with self._database.write() as connection:
             for row in queries.by_uids(connection, [uid]):
                 state = "answered" if row.url else "accepted" if row.task else "unknown"
-                queries.update_rows(connection, [uid], state=state, reason=reason, result="", told=0.0, waived=0.0)
+                queries.update_rows(
+                    connection, [uid], state=state, reason=reason, result="", notified=0.0, acknowledged=0.0
+                )
 
     def store_extra(self, fingerprint: str, data: bytes, text: str) -> None:
         """Stores a picture that came beside the one with this fingerprint: it is free and belongs to no request."""

@@ -54,7 +54,7 @@ def claim_of(
         prompt=first.prompt,
         address=first.address,
         task=_task_state(first.task),
-        images=tuple(ClaimedImage(row.fingerprint, row.place, row.url) for row in rows),
+        images=tuple(ClaimedImage(row.fingerprint, row.index_in_call, row.url) for row in rows),
         text=first.text,
         request_id=first.request_id,
         sent_at=first.sent,
@@ -66,7 +66,7 @@ def claim_of(
 
 def by_call(connection: Connection, call: str) -> list[Row[Any]]:
     """The rows of the pictures that a call requested, in their order; no extra ones."""
-    statement = select(picture).where(picture.c.call == call, picture.c.role == "").order_by(picture.c.place)
+    statement = select(picture).where(picture.c.call == call, picture.c.role == "").order_by(picture.c.index_in_call)
     return list(connection.execute(statement)) if call else []
 
 

@@ -69,10 +69,11 @@ def _copy_rows(connection: Connection, file: Path) -> None:
     source.row_factory = sqlite3.Row
     try:
         for table, key in ((graph, "id"), (picture, "uid")):
+            keys = {column.name: column.key for column in table.columns}
             count = 0
             try:
                 for row in source.execute(f"SELECT * FROM {table.name}"):
-                    values: dict[str, Any] = {name: row[name] for name in row.keys() if name in table.columns}  # noqa: SIM118
+                    values: dict[str, Any] = {keys[name]: row[name] for name in row.keys() if name in keys}  # noqa: SIM118
                     if not values.get(key):
                         continue
                     with connection.begin_nested():

@@ -157,7 +157,7 @@ class _Decision:
         open_rows = [row for row in rows if row.state in OPEN_STATES]
         if not all(self._ownership.is_stalled(row) for row in open_rows):
             return "busy"
-        unresolved = [row for row in rows if row.state == "unknown" and not row.waived]
+        unresolved = [row for row in rows if row.state == "unknown" and not row.acknowledged]
         for row in open_rows:
             status = self._stalled.resolve(row)
             if status in ("stored", "claimed"):
@@ -169,12 +169,13 @@ class _Decision:
     def _confirm(self, reservation: Reservation, rows: Sequence[Row[Any]]) -> ReserveStatus:
         """Whether the user has been told of these charges and asks again: then it is sent, else the user is asked."""
         confirmed = all(
-            row.told and row.told_run != self._run and abs(self._now - row.told) <= CONFIRM_SECONDS for row in rows
+            row.notified and row.notified_run != self._run and abs(self._now - row.notified) <= CONFIRM_SECONDS
+            for row in rows
         )
         charges = [queries.unresolved_charge(row) for row in rows]
         if confirmed or self._resend:
             uids = [row.uid for row in rows]
-            queries.update_rows(self._connection, uids, state="unknown", owner="", waived=self._now)
+            queries.update_rows(self._connection, uids, state="unknown", owner="", acknowledged=self._now)
             self._result.acknowledged[reservation.fingerprint] = charges
             return "reserved"
         self._result.unresolved[reservation.fingerprint] = charges

@@ -38,17 +38,18 @@ class SurrogateSafeText(TypeDecorator[str]):
         return value if value is None or value.isascii() else value.encode("utf-8", "replace").decode()
 
 
-def _text_column(name: str) -> Column[str]:
-    return Column(name, SurrogateSafeText, nullable=False, default="", server_default="")
+def _text_column(name: str, key: str = "") -> Column[str]:
+    """`key`: its name in code, where that is another one than in the file."""
+    return Column(name, SurrogateSafeText, key=key or name, nullable=False, default="", server_default="")
 
 
 def _integer_column(name: str) -> Column[int]:
     return Column(name, BigInteger, nullable=False, default=0, server_default="0")
 
 
-def _time_column(name: str) -> Column[float]:
-    """0 = not yet."""
-    return Column(name, Float, nullable=False, default=0.0, server_default="0")
+def _time_column(name: str, key: str = "") -> Column[float]:
+    """0 = not yet. `key`: its name in code, where that is another one than in the file."""
+    return Column(name, Float, key=key or name, nullable=False, default=0.0, server_default="0")
 
 
 picture = Table(
@@ -59,7 +60,7 @@ picture = Table(
     Column("state", String(16), nullable=False),
     _text_column("owner"),
     _text_column("call"),
-    Column("place", Integer, nullable=False, default=0, server_default="0"),
+    Column("place", Integer, key="index_in_call", nullable=False, default=0, server_default="0"),
     _text_column("run"),
     _text_column("node"),
     _text_column("operation"),
@@ -81,9 +82,9 @@ picture = Table(
     _time_column("created"),
     _time_column("sent"),
     _time_column("ended"),
-    _time_column("told"),
-    _text_column("told_run"),
-    _time_column("waived"),
+    _time_column("told", "notified"),
+    _text_column("told_run", "notified_run"),
+    _time_column("waived", "acknowledged"),
     _text_column("graph"),
     _text_column("result"),
     _text_column("role"),
@@ -95,18 +96,18 @@ picture = Table(
     Index("picture_by_run", "run", "counted"),
     Index("picture_by_time", "created", "counted"),
 )
-"""One row per picture and request for it.
+"""One row per picture and request for it. Where a column has another name in the file, `Column.key` is the one in code.
 
-place      position of the picture within its call, from 0
-owner      id of the process that works on it, "" for none (`liveness`)
-expected   its price by the list, or the highest known one
-charged    the price that the provider names; null where it names none
-counted    what it counts as in sums and caps: 0 once it surely cost nothing
-told       when, and in which run (told_run), the user was told that it may have been charged
-waived     when the user acknowledged that and asked again: from then on it is no longer asked about
-result     file name of its bytes
-role       "" for a requested picture, "extra" for a further one of the same answer
-notices    a JSON list of what the user is told whenever the picture is used
+index_in_call  position of the picture within its call, from 0
+owner          id of the process that works on it, "" for none (`liveness`)
+expected       its price by the list, or the highest known one
+charged        the price that the provider names; null where it names none
+counted        what it counts as in sums and caps: 0 once it surely cost nothing
+notified       when, and in which run (notified_run), the user read that it may have been charged
+acknowledged   when the user agreed to that and asked again: from then on it is no longer asked about
+result         file name of its bytes
+role           "" for a requested picture, "extra" for a further one of the same answer
+notices        a JSON list of what the user reads whenever the picture is used
 """
 
 result = Table(

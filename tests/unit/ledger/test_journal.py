@@ -375,6 +375,23 @@ def test_a_journal_that_can_t_be_used_is_set_aside_and_rebuilt(tmp_path: Path, h
     after.close()
 
 
+def test_what_the_user_was_asked_about_is_copied_from_a_file_that_was_set_aside(tmp_path: Path) -> None:
+    """The question was shown in the run before: the next run is the answer, also by the rebuilt journal."""
+    before = Journal(tmp_path)
+    claim_one(before)
+    before.mark_sent(["v1:a"], "call")
+    uids = before.mark_failed(["v1:a"], "maybe", "no answer came back", unresolved=True)
+    before.mark_notified(list(uids.values()), "run")
+    before.close()
+    with sqlite3.connect(tmp_path / "journal.sqlite") as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    after = Journal(tmp_path)
+    assert claim_one(after, run="run") == "unresolved"
+    assert claim_one(after, run="next") == "reserved"
+    after.close()
+
+
 def test_open_tasks_are_copied_from_a_newer_journal(tmp_path: Path) -> None:
     """No sidecar has them."""
     killed_after(tmp_path, "accepted")

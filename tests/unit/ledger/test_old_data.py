@@ -52,3 +52,24 @@ def test_an_old_results_folder_rebuilds_a_lost_journal(home: Path) -> None:
     journal = Journal(home)
     assert set(journal.look_up(STORED)) == set(STORED)
     journal.close()
+
+
+def test_the_columns_of_an_old_file_keep_their_names(home: Path, tmp_path: Path) -> None:
+    """Older releases read the file by these names, so a column may have another name in code only."""
+
+    def columns(file: Path) -> dict[str, set[str]]:
+        connection = sqlite3.connect(file)
+        try:
+            return {
+                table: {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+                for table in ("picture", "result", "graph")
+            }
+        finally:
+            connection.close()
+
+    journal = Journal(tmp_path / "new")
+    journal.reserve([entry()], run_context(), FREE)
+    journal.close()
+    old, new = columns(home / "journal.sqlite"), columns(tmp_path / "new" / "journal.sqlite")
+    assert all(old[table] <= new[table] for table in old)
+    assert {"place", "told", "told_run", "waived"} <= new["picture"]
