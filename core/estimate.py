@@ -173,11 +173,11 @@ def _shown(
     """
     marks = {
         b"\0" * (number + 1): f"<picture {number + 1}: {picture.width}x{picture.height}>"
-        for number, picture in enumerate(request.references)
+        for number, picture in enumerate(resolved.references)
     }
     files = tuple(
         Encoded(mark, "webp" if "webp" in target.spec.reference_formats else "png", picture.width, picture.height)
-        for mark, picture in zip(marks, request.references, strict=True)
+        for mark, picture in zip(marks, resolved.references, strict=True)
     )
     addresses = {number: f"<address of picture {number + 1}>" for number in range(len(files))}
     form, variants = learned

@@ -2,12 +2,14 @@
 
 Options   the widgets that shape a picture
 Request   one frame's worth: operation, prompt, references, options, seed, number of pictures
+Region    the part of a frame that is sent in its place
 Slot      one picture of a request: its index and its seed
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from .images.picture import Picture
@@ -31,6 +33,41 @@ class Options:
 
 
 @dataclass(frozen=True)
+class Region:
+    """The part of a frame that is sent in its place: a box in px of the frame, which may go beyond it."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    ratio: str
+    """The aspect ratio that is asked for, "" where the model has none to choose from."""
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """px beyond the frame: left, top, right, bottom."""
+
+    @property
+    def inside(self) -> tuple[int, int, int, int]:
+        """The part of the box that lies in the frame: left, top, width, height."""
+        left, top, right, bottom = self.padding
+        return self.left + left, self.top + top, self.width - left - right, self.height - top - bottom
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What one model gets of a frame."""
+
+    references: tuple[Picture, ...]
+    region: Region | None
+    """None where it is the whole frame."""
+    notices: tuple[str, ...] = ()
+
+
+Cutter = Callable[[Sequence[str], str], Cut]
+"""(aspect ratios to choose from, resolution that will come or "") -> what is sent. Called for each model that may be asked, so
+pixels are touched only when a reference of the cut is read."""
+
+
+@dataclass(frozen=True)
 class Request:
     """One frame's worth of pictures."""
 
@@ -42,6 +79,8 @@ class Request:
     references: tuple[Picture, ...] = field(default=(), repr=False)
     frame: int = 0
     """Which frame of the batch this is, from 0; 0 where there is only one."""
+    cutter: Cutter | None = field(default=None, repr=False)
+    """Cuts out the part of the frame that is sent; None where all of it is. `references` then stand for the whole frame."""
 
     def slots(self) -> list[Slot]:
         return [Slot(self.frame, index, mixed_seed(self.seed, index)) for index in range(self.num_images)]

@@ -95,12 +95,12 @@ class CallMonitor:
         call, report = running.call, self._state.report
         outcome = call.outcome
         report.add_notices(outcome.notices)
-        for number, task in zip(call.numbers, running.tasks, strict=True):
+        for number, fingerprint, task in zip(call.numbers, call.fingerprints, running.tasks, strict=True):
             if task is None:
                 continue
             result = outcome.images.get(number)
             if result is not None:
-                task.complete(result, outcome.text)
+                task.complete(result, outcome.text, fingerprint)
             elif (error := _error_of(call, number, cause)) is not None:
                 task.fail(error, outcome.uids.get(number, ""), outcome.answer)
         if outcome.extras:

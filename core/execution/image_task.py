@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..errors import NanoBananaError
 from ..ledger import Reservation
+from ..planning.negotiate import ResolvedRequest
 from ..request import Request, Slot
 from .outcome import ResultImage
 
@@ -18,6 +19,8 @@ class ImageTask:
     request: Request
     fingerprints: tuple[str, ...] = ()
     """Every fingerprint that the picture may have: at each provider of the chain, in each version."""
+    resolved: dict[str, ResolvedRequest] = field(default_factory=dict)
+    """Fingerprint -> the request that makes the picture under it."""
     reservation: Reservation | None = None
     """What is reserved for it at the provider that is asked; None while no provider is asked."""
     result: ResultImage | None = None
@@ -25,6 +28,8 @@ class ImageTask:
     """The model's words, or the revised prompt."""
     source: str = "provider"
     """"provider" or "store"."""
+    made_by: ResolvedRequest | None = None
+    """The request that made the result: providers may get different parts of a frame."""
     error: NanoBananaError | None = None
     uid: str = ""
     """Id of the failure's row in the journal, "" where there is none."""
@@ -51,8 +56,10 @@ class ImageTask:
         """Whether one of `fingerprints` is the picture's."""
         return not fingerprints.isdisjoint(self.fingerprints)
 
-    def complete(self, result: ResultImage, text: str, source: str = "provider") -> None:
+    def complete(self, result: ResultImage, text: str, fingerprint: str, source: str = "provider") -> None:
+        """`fingerprint`: the one of its fingerprints that the result has."""
         self.result, self.text, self.source, self.error = result, text, source, None
+        self.made_by = self.resolved.get(fingerprint)
 
     def fail(self, error: NanoBananaError, uid: str = "", answer: str = "") -> None:
         self.error, self.uid, self.answer = error, uid, answer

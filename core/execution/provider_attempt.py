@@ -142,8 +142,8 @@ class ProviderAttempt:
             tasks = [_task_for(image.fingerprint, pending) for image in claim.images]
             calls.append(self._monitor.start(call, tasks))
         for call, batch in new:
-            references, price = batch[0].request.references, self._resolved[batch[0].slot.frame].usd
-            calls.append(self._monitor.start(call, batch, references, price))
+            resolved = self._resolved[batch[0].slot.frame]
+            calls.append(self._monitor.start(call, batch, resolved.references, resolved.usd))
         self._monitor.wait(calls, lambda: self._limit.cause)
 
     def _batches(self, mine: Sequence[ImageTask]) -> list[list[ImageTask]]:
@@ -161,7 +161,7 @@ class ProviderAttempt:
             self._target,
             partial(self._job, request, batch[0].slot.seed, len(batch)),
             [task.fingerprint for task in batch],
-            [picture.digest for picture in request.references],
+            [picture.digest for picture in self._resolved[request.frame].references],
             self._ledger,
             self._cache,
             lambda: self._state.stopped.is_set() or self._limit.reached,
@@ -174,10 +174,11 @@ class ProviderAttempt:
     def _job(self, request: Request, seed: int, count: int) -> Job:
         """What the dialect gets. Encodes the references, so it runs on the call's own thread, when its turn has come."""
         files: list[Encoded] = []
-        if request.references:
-            files, notices = encode_references(request.references, self._target.spec, self._state.reference_format)
+        resolved = self._resolved[request.frame]
+        if resolved.references:
+            files, notices = encode_references(resolved.references, self._target.spec, self._state.reference_format)
             self._state.report.add_notices(notices)
-        return self._target.job(self._resolved[request.frame], request, seed, count, files)
+        return self._target.job(resolved, request, seed, count, files)
 
     # ------------------------------------------------------------------------------------------------ other runs
 

@@ -82,6 +82,7 @@ class RunState:
         resolved = self.resolved_by_frame(candidate)
         for task in self.tasks:
             more = resolved[task.slot.frame].all_fingerprints(task.request, task.slot)
+            task.resolved = {**dict.fromkeys(more, resolved[task.slot.frame]), **task.resolved}
             task.fingerprints = tuple(dict.fromkeys((*task.fingerprints, *more)))
 
     def credit(self, candidate: Candidate) -> None:

@@ -26,9 +26,9 @@ def complete_from_store(state: RunState, tasks: Sequence[ImageTask]) -> None:
     found = ledger.look_up([fingerprint for task in tasks for fingerprint in task.fingerprints])
     used: list[StoredImage] = []
     for task in tasks:
-        stored = next((found[each] for each in task.fingerprints if each in found), None)
-        if stored is not None and _complete(state, task, stored):
-            used.append(stored)
+        fingerprint = next((each for each in task.fingerprints if each in found), None)
+        if fingerprint is not None and _complete(state, task, found[fingerprint], fingerprint):
+            used.append(found[fingerprint])
     if not used:
         return
     ledger.mark_used([each.uid for each in used])
@@ -42,7 +42,7 @@ def complete_from_store(state: RunState, tasks: Sequence[ImageTask]) -> None:
             state.credit(candidate)
 
 
-def _complete(state: RunState, task: ImageTask, stored: StoredImage) -> bool:
+def _complete(state: RunState, task: ImageTask, stored: StoredImage, fingerprint: str) -> bool:
     """Decodes a stored picture into `task`. False where it is not there, is damaged, or is too large to decode."""
     try:
         data = stored.read()
@@ -66,7 +66,7 @@ def _complete(state: RunState, task: ImageTask, stored: StoredImage) -> bool:
         return False
     except UnreadablePicture as error:
         return _mark_damaged(state, stored, error)
-    task.complete(result, stored.text, "store")
+    task.complete(result, stored.text, fingerprint, "store")
     state.report.add_notices(stored.notices)
     return True
 

@@ -10,13 +10,14 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import Impossible
 from ..errors.messages import msg
+from ..images.picture import Picture
 from ..providers.spec import OMITTED, UNKNOWN_PRICE_USD, Capabilities, Model, Operation, Option, ProviderSpec
-from ..request import Request, Slot
+from ..request import Region, Request, Slot
 
 FINGERPRINT_VERSION = 1
 
@@ -40,6 +41,10 @@ class ResolvedRequest:
     notices: tuple[str, ...]
     override_usd: float | None = None
     """What a picture by the id in `model_override` counts as; None where there is no such id."""
+    references: tuple[Picture, ...] = field(default=(), repr=False)
+    """The pictures that are sent."""
+    region: Region | None = None
+    """The part of the frame that the first of them is; None where it is the whole frame."""
 
     @property
     def counted_usd(self) -> float:
@@ -70,7 +75,7 @@ def _facts_1(resolved: ResolvedRequest, request: Request, slot: Slot) -> dict[st
         "options": dict(resolved.options),
         "seed": slot.seed,
         "slot": slot.index,
-        "references": [picture.digest for picture in request.references],
+        "references": [picture.digest for picture in resolved.references],
     }
 
 
@@ -107,8 +112,10 @@ def negotiate(
             ),
             msg("negotiate.shorten_or_choose_another"),
         )
-    ratio, ratio_notice = _ratio(request, spec, model, capabilities)
     resolution = _resolution(request, spec, model, capabilities)
+    effective = resolution or capabilities.fixed_resolution or capabilities.default_resolution
+    request, region, cut_notices = _cut(request, capabilities, effective)
+    ratio, ratio_notice = _ratio(request, spec, model, capabilities)
     _count_references(request, spec, model, capabilities)
 
     options, notices = _negotiate_options(request, spec, model, capabilities)
@@ -121,7 +128,6 @@ def negotiate(
     sends_seed = "seed" in options_of(spec, request.operation, capabilities)
     if request.seed and not sends_seed:
         notices.append(msg("negotiate.seed_not_sent", provider=spec.label, model=model.name))
-    effective = resolution or capabilities.fixed_resolution or capabilities.default_resolution
     usd = None if override or model.price is None else model.price.usd_for(effective)
     return ResolvedRequest(
         spec,
@@ -132,9 +138,29 @@ def negotiate(
         sends_seed,
         effective,
         usd,
-        tuple(notices),
+        (*cut_notices, *notices),
         override_usd if override else None,
+        request.references,
+        region,
     )
+
+
+def _cut(
+    request: Request, capabilities: Capabilities, resolution: str
+) -> tuple[Request, Region | None, tuple[str, ...]]:
+    """The request with the part of its frame that is sent, that part, and notices.
+
+    The part has to have a ratio of the model and the size that it draws at, and models differ in both. So it is cut here,
+    where the model is known, and anew for each provider that may be asked: a fallback gets a region of its own.
+    """
+    if request.cutter is None:
+        return request, None, ()
+    wanted = request.options.aspect_ratio
+    cut = request.cutter(capabilities.ratios if wanted == "auto" else (wanted,), resolution)
+    options = request.options
+    if cut.region and cut.region.ratio:
+        options = replace(options, aspect_ratio=cut.region.ratio)
+    return replace(request, references=cut.references, options=options), cut.region, cut.notices
 
 
 def _negotiate_options(
