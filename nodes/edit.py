@@ -32,6 +32,8 @@ from .values import UNCONNECTED, checked, provider_of, wrong
 
 AS_RETURNED, MATCH = "as returned", "match first image"
 NO_HINT, MASK_AS_REFERENCE = "none", "as last reference"
+WHOLE_IMAGE, MASKED_REGION = "whole image", "masked region"
+OFF, SHIFT, SHIFT_AND_SCALE = "off", "shift", "shift and scale"
 
 
 class NanoBananaEdit(io.ComfyNode):
@@ -85,6 +87,9 @@ class NanoBananaEdit(io.ComfyNode):
         mask_feather: int = 8,
         mask_hint: str = NO_HINT,
         reference_format: str = "auto",
+        region: str = WHOLE_IMAGE,
+        region_context: float = 1.5,
+        align: str = OFF,
         **unknown: Any,
     ) -> io.NodeOutput:
         given = locals()
@@ -187,6 +192,42 @@ def inputs() -> list[io.Input]:
             optional=True,
             advanced=True,
             tooltip="auto: lossless, and JPEG only where the provider's size limit leaves no other way.",
+        ),
+        *_local_inputs(),
+    ]
+
+
+def _local_inputs() -> list[io.Input]:
+    """The inputs of local edits and of alignment."""
+    return [
+        io.Combo.Input(
+            "region",
+            options=[WHOLE_IMAGE, MASKED_REGION],
+            default=WHOLE_IMAGE,
+            optional=True,
+            advanced=True,
+            tooltip="masked region: only the surroundings of the mask are sent, enlarged to what resolution asks, and put "
+            "back at their place. Sharper, and cheap on large pictures. Needs a mask.",
+        ),
+        io.Float.Input(
+            "region_context",
+            default=1.5,
+            min=1.0,
+            max=8.0,
+            step=0.1,
+            optional=True,
+            advanced=True,
+            tooltip="How much of the surroundings the model sees with masked region: the size of the box of the mask, times "
+            "this.",
+        ),
+        io.Combo.Input(
+            "align",
+            options=[OFF, SHIFT, SHIFT_AND_SCALE],
+            default=OFF,
+            optional=True,
+            advanced=True,
+            tooltip="Puts a result that came back moved or zoomed by a little into line with the first image. With a mask, or "
+            "with match first image.",
         ),
     ]
 

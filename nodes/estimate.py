@@ -38,7 +38,7 @@ _DEFAULTS = {
     kind: {
         name: parameter.default
         for name, parameter in inspect.signature(node.execute).parameters.items()
-        if isinstance(parameter.default, (str, int, bool))
+        if isinstance(parameter.default, (str, int, float, bool))
     }
     for kind, node in NODES.items()
 }

@@ -51,6 +51,8 @@ def converted(widget: io.Input, value: Any) -> Any:
     try:
         if isinstance(widget, io.Int.Input) and isinstance(value, (str, float)) and not isinstance(value, bool):
             return int(value)
+        if isinstance(widget, io.Float.Input) and isinstance(value, (str, int)) and not isinstance(value, bool):
+            return float(value)
         if isinstance(widget, io.String.Input) and isinstance(value, (int, float)):
             return str(value)
         if isinstance(widget, io.Boolean.Input) and isinstance(value, (int, float, str)):

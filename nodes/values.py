@@ -30,7 +30,7 @@ def checked(inputs: Iterable[io.Input], values: Mapping[str, Any]) -> dict[str, 
     }
 
 
-_WIDGETS = (io.Combo.Input, io.Int.Input, io.Boolean.Input, io.String.Input)
+_WIDGETS = (io.Combo.Input, io.Int.Input, io.Float.Input, io.Boolean.Input, io.String.Input)
 
 
 def value_of(widget: io.Input, value: Any) -> Any:
@@ -44,6 +44,8 @@ def value_of(widget: io.Input, value: Any) -> Any:
         return value
     if isinstance(widget, io.Int.Input):
         return number_of(name, value, widget.min, widget.max)
+    if isinstance(widget, io.Float.Input):
+        return real_of(name, value, widget.min, widget.max)
     options = [str(option) for option in widget.options or ()] if isinstance(widget, io.Combo.Input) else []
     if not isinstance(value, str):
         raise wrong(name, value, msg("values.one_of", options=", ".join(options)))
@@ -76,6 +78,20 @@ def number_of(name: str, value: Any, least: int | None, most: int | None) -> int
     too_small, too_large = least is not None and number < least, most is not None and number > most
     if name not in FOLDED and (too_small or too_large):
         raise wrong(name, number, wanted)
+    return number
+
+
+def real_of(name: str, value: Any, least: float | None, most: float | None) -> float:
+    """A finite number in its range, fractions included. Raises Impossible."""
+    wanted = "a number" if least is None else msg("values.number_between", least=least, most=most)
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise wrong(name, value, wanted)
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number of thousands of digits
+        raise wrong(name, value, wanted) from None
+    if not math.isfinite(number) or (least is not None and number < least) or (most is not None and number > most):
+        raise wrong(name, value, wanted)
     return number
 
 

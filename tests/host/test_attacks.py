@@ -430,7 +430,11 @@ def test_what_other_packs_give_is_refused_by_name(kind: str, page: Page, tag: st
     good: dict[str, Any] = {"prompt": tag, "provider": ["config", 0]}
     if kind == "NanoBananaEdit":
         # The others are Generate's, too.
-        inputs &= {"mask", "batch_mode", "output_size", "mask_feather", "mask_hint", "reference_format"}
+        inputs &= {"mask", "batch_mode", "output_size", "mask_feather", "mask_hint", "reference_format"} | {
+            "region",
+            "region_context",
+            "align",
+        }
         inputs |= {"images.image_1", "images.image_2"}
         good["images.image_1"] = ["load", 0]
     if kind == "ProviderConfig":

@@ -26,6 +26,7 @@ CONTRACT: dict[str, list[tuple[str, str, Any]]] = {
         ("prompt", "STRING", None), ("images", "COMFY_AUTOGROW_V3", None), ("provider", "NANO_BANANA_PROVIDER", None),
         ("mask", "MASK", None), ("batch_mode", "COMBO", "together"), ("output_size", "COMBO", "as returned"), *SHARED,
         ("mask_feather", "INT", 8), ("mask_hint", "COMBO", "none"), ("reference_format", "COMBO", "auto"),
+        ("region", "COMBO", "whole image"), ("region_context", "FLOAT", 1.5), ("align", "COMBO", "off"),
     ],
 }  # fmt: skip
 OUTPUTS = {
@@ -53,16 +54,24 @@ CHOICES["NanoBananaEdit"] = CHOICES["NanoBananaGenerate"] | {
     "on_failure": [*FAILURES, "keep the original frame"],
     "mask_hint": ["none", "as last reference"],
     "reference_format": ["auto", "lossless", "jpeg"],
+    "region": ["whole image", "masked region"],
+    "align": ["off", "shift", "shift and scale"],
 }
-RANGES = {
+RANGES: dict[str, dict[str, tuple[float, float]]] = {
     "ProviderConfig": {"timeout": (10, 3600), "max_parallel": (0, 64)},
     "NanoBananaGenerate": {"num_images": (1, 16), "seed": (0, 2**31 - 1)},
-    "NanoBananaEdit": {"num_images": (1, 16), "seed": (0, 2**31 - 1), "mask_feather": (0, 512)},
+    "NanoBananaEdit": {
+        "num_images": (1, 16),
+        "seed": (0, 2**31 - 1),
+        "mask_feather": (0, 512),
+        "region_context": (1.0, 8.0),
+    },
 }
 ADVANCED = {
     "ProviderConfig": {"timeout", "max_parallel", "model_override"},
     "NanoBananaGenerate": {name for name, _, _ in SHARED[4:]},
-    "NanoBananaEdit": {name for name, _, _ in SHARED[4:]} | {"mask_feather", "mask_hint", "reference_format"},
+    "NanoBananaEdit": {name for name, _, _ in SHARED[4:]}
+    | {"mask_feather", "mask_hint", "reference_format", "region", "region_context", "align"},
 }
 
 
