@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from measuring import Table
+from pack.core.execution.charge import decide_stalled_row
 from pack.core.ledger import Caps, Reservation, RunContext
 from pack.core.ledger.journal import Journal
 from pack.core.ledger.schema import picture, result
@@ -23,7 +24,7 @@ ROUNDS = 300
 
 def filled(home: Path) -> Journal:
     """A journal with that many stored pictures; only every hundredth has a file, to keep the disk out of it."""
-    journal = Journal(home)
+    journal = Journal(home, decide_stalled=decide_stalled_row)
     journal.look_up(["begin"])
     now = time.time()
     rows, files = [], []

@@ -14,8 +14,8 @@ from .custom_providers.providers_file import ProvidersFile, read_providers_file
 from .custom_providers.settings_form import known_specs
 from .errors import ConfigError
 from .errors.messages import msg
+from .execution import charge
 from .execution.call import Call
-from .execution.charge import charged, of_claim
 from .execution.concurrency import ConcurrencyLimiter
 from .execution.provider_cache import ProviderCache
 from .execution.recovery import Recovery
@@ -67,7 +67,7 @@ class Engine:
         self._limiter = ConcurrencyLimiter()
         self._cache = ProviderCache()
         settings = self.settings()
-        self.ledger = Journal(home, settings.results_folder)
+        self.ledger = Journal(home, settings.results_folder, decide_stalled=charge.decide_stalled_row)
         """The journal of the data folder. Its file is opened by the first access."""
         self.apply_limits()
 
@@ -167,9 +167,8 @@ class Engine:
         if target is None:
             self.ledger.mark_failed(
                 [image.fingerprint for image in claim.images],
-                charged(of_claim(claim.task)),
+                charge.row_rule(charge.advance(charge.of_claim(claim.task), charge.AnswerUnread())),
                 "unknown provider",
-                unresolved=True,
             )
             return ReadAgain(0, msg("engine.provider_no_longer_known", provider=claim.provider))
         call = Call.resumed(claim, target, self.ledger, self._cache)

@@ -17,7 +17,7 @@ from ..ledger.journal import Journal
 from ..ledger.kept_answers import KeptAnswer
 from .call_key import CallKey
 from .call_status import CallStatus
-from .charge import Failed, PackFailed, RunDetached, charged, is_open
+from .charge import PackFailed, RunDetached, is_open, row_rule
 
 log = logging.getLogger("nano_banana")
 
@@ -101,18 +101,10 @@ class CallJournal:
                 status.advance_picture(number, PackFailed())  # nothing said how it ended
             if run_detached:
                 status.advance_picture(number, RunDetached())
-            charge = status.charge_of(number)
-            remains = charge.disposition if isinstance(charge, Failed) else "final"
             reason = error.reason if error else msg("call_journal.could_not_be_stored")
             name = status.fingerprint(number)
             try:
-                uids = self._journal.mark_failed(
-                    [name],
-                    charged(charge),
-                    reason,
-                    unresolved=remains == "unresolved",
-                    resumable=remains == "resumable",
-                )
+                uids = self._journal.mark_failed([name], row_rule(status.charge_of(number)), reason)
                 status.outcome.uids[number] = uids.get(name, "")
             except LedgerFailed as failed:
                 log.warning("%s", failed.reason)

@@ -14,7 +14,7 @@ from ..errors import NanoBananaError, ProviderFailure, Stopped, provider_error
 from ..errors.messages import msg
 from ..images.picture import Picture
 from .call import Call
-from .charge import STILL_RUNNING
+from .charge import STILL_RUNNING, decide_unstarted_row
 from .concurrency import QueuedCall
 from .image_task import ImageTask
 from .run_state import RunState
@@ -143,9 +143,7 @@ class CallMonitor:
         call = running.call
         call.detached = True
         if self._limiter.withdraw(call.target.account, running.queued):
-            self._ledger.mark_failed(
-                call.fingerprints, call.charged, msg("call_monitor.not_sent"), resumable=call.claim is not None
-            )
+            self._ledger.mark_failed(call.fingerprints, decide_unstarted_row, msg("call_monitor.not_sent"))
         for task in running.tasks:
             if task is not None:
                 task.error = Stopped(msg("call_monitor.run_stopped_before_answer"), charged=call.charged)

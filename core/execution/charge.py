@@ -2,8 +2,9 @@
 
 What a failure cost (`charged`: "no", "maybe", "yes") and its disposition are decided here. One decision is made elsewhere:
 `core/http/status.py` says after which statuses a request may be sent in another variant, and the refused variant counts as
-free (`TryEnded` "no"). Pure: no clock, no socket, no journal; `call` makes the events, and the journal, the run and the
-messages read what comes of them.
+free (`TryEnded` "no"). Pure: no clock, no socket, no file; `call` makes the events, and the run and the messages read what
+comes of them. What becomes of a picture's row in the journal is decided here, too (`row_rule`, `decide_...`): the journal is
+given the rule and writes what it says.
 
 A call is in one state. From the provider's final answer on, each of its pictures is in one of its own.
 
@@ -32,6 +33,7 @@ What an event makes of a state; "-" leaves it as it is. An ending is written as 
     AnswerUnread       no, final      maybe, unresolved       maybe, resumable (b)   maybe (c)
     OutOfTime          no, final      maybe, unresolved       maybe, resumable (b)   maybe (c)
     PackFailed         no, final      maybe, unresolved       maybe, resumable       maybe (d)
+    ProcessEnded       no, final      maybe, unresolved       maybe, resumable       maybe (f)
     Redirected         no, final      no, final (e)           maybe, resumable (b)   maybe (c)
     Refused            no, final      as the answer says: `charged_by` and `disposition_of`; (b) and (e)
     PaymentDue         no, final      maybe, final            maybe, final           maybe, final
@@ -45,6 +47,7 @@ What an event makes of a state; "-" leaves it as it is. An ending is written as 
     (c) resumable where a task or an address is known, with (b); else unresolved
     (d) resumable where a task is known, else unresolved
     (e) in doubt: at least maybe, and unresolved, because the answer says nothing about the earlier request
+    (f) resumable where a task or an address is known, else unresolved
 
 `Stored` and `Failed` are ends. One event moves a `Failed`: `RunDetached` makes "maybe, final" unresolved, since the user has
 to learn of it before it is paid again. What surely cost nothing is never unresolved.
@@ -55,10 +58,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 from ..errors import Charged, Kind, ProviderFailure
 from ..http.failures import BytesSent
+from ..ledger.types import DecideEnding, RowEnding, RowFacts
 from ..providers.spec import ProviderSpec
 
 RESUMABLE_SECONDS = 86400.0
@@ -256,6 +261,11 @@ class PackFailed:
 
 
 @dataclass(frozen=True)
+class ProcessEnded:
+    """The process that worked on the call has ended."""
+
+
+@dataclass(frozen=True)
 class RunDetached:
     """Nobody was there to hear how it ended."""
 
@@ -279,6 +289,7 @@ ChargeEvent = (
     | NotAnImage
     | NotStored
     | PackFailed
+    | ProcessEnded
     | RunDetached
 )
 
@@ -378,6 +389,8 @@ def _ended(state: Accepted | Ready, event: ChargeEvent) -> Failed:
     known = state.task is not None
     if isinstance(event, PackFailed):
         return Failed(cost, "resumable" if known else "unresolved")
+    if isinstance(event, ProcessEnded):
+        return Failed(cost, "resumable" if known or (isinstance(state, Ready) and state.has_url) else "unresolved")
     if isinstance(state, Ready) and not isinstance(event, NotDownloaded):
         known = known or state.has_url
     if isinstance(event, NotDownloaded):
@@ -390,6 +403,56 @@ def _ended(state: Accepted | Ready, event: ChargeEvent) -> Failed:
 
 def _while_resumable(disposition: Disposition, age: float) -> Disposition:
     return "unresolved" if disposition == "resumable" and abs(age) > RESUMABLE_SECONDS else disposition
+
+
+# ------------------------------------------------------------------------------------------------ rows of the journal
+
+
+def row_rule(state: ChargeState) -> DecideEnding:
+    """What becomes of the row of a picture whose call has ended in `state`."""
+    return partial(_ending_of_row, state)
+
+
+def decide_unstarted_row(row: RowFacts) -> RowEnding:
+    """The row of a call that is not begun: a reservation is deleted, a claimed call stays open and can be claimed again."""
+    return _ending_of_row(Failed("no", "resumable"), row)
+
+
+def decide_stalled_row(row: RowFacts) -> RowEnding:
+    """The row of a call whose process has ended: nothing is known after the last state that it wrote."""
+    if row.is_free and not row.can_resume:
+        return _ending_of_row(Failed("no", "final"), row)
+    return _ending_of_row(advance(_STATE_OF_ROW[row.state], ProcessEnded()), row)
+
+
+def decide_damaged_row(row: RowFacts) -> RowEnding:
+    """The row of a stored picture whose bytes are damaged: it is fetched again, or asked about where that costs money."""
+    if row.has_url or row.has_task:
+        return RowEnding("set", "answered" if row.has_url else "accepted")
+    return RowEnding("set", "refused" if row.is_free else "unknown")
+
+
+_STATE_OF_ROW: dict[str, ChargeState] = {
+    "reserved": Unsent(),
+    "sent": InFlight(),
+    "accepted": Accepted({}),
+    "answered": Ready(has_url=True),
+}
+
+
+def _ending_of_row(state: ChargeState, row: RowFacts) -> RowEnding:
+    cost = charged(state)
+    disposition = state.disposition if isinstance(state, Failed) else "final"
+    if row.state == "reserved":
+        return RowEnding("delete")
+    if disposition == "resumable" and row.state in ("accepted", "answered"):
+        return RowEnding("keep")
+    if cost == "no":
+        return RowEnding("set", "refused", counts=False)
+    if row.has_bytes:
+        return RowEnding("keep")  # the next look-up marks it as stored
+    # A free request can't have been charged, so the user is not asked about it.
+    return RowEnding("set", "refused" if disposition == "final" or row.is_free else "unknown")
 
 
 # ------------------------------------------------------------------------------------------------ single answers

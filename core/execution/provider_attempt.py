@@ -19,7 +19,7 @@ from ..request import Request
 from . import retry_policy
 from .call import Call
 from .call_monitor import TICK, CallMonitor, RunningCall
-from .charge import STILL_RUNNING
+from .charge import STILL_RUNNING, decide_unstarted_row
 from .failure_limit import FailureLimit
 from .image_task import ImageTask
 from .report import Tried
@@ -131,7 +131,7 @@ class ProviderAttempt:
         """Takes back the reservations that no call is for: they would last as long as this process."""
         with_call = {each for running in self._monitor.calls for each in running.call.fingerprints}
         unused = [each for each in fingerprints if each not in with_call]
-        self._ledger.mark_failed(unused, "no", msg("provider_attempt.run_ended"), resumable=True)
+        self._ledger.mark_failed(unused, decide_unstarted_row, msg("provider_attempt.run_ended"))
 
     def _send(self, mine: Sequence[ImageTask], claims: Sequence[Claim], pending: Sequence[ImageTask]) -> None:
         """Asks for `mine` in as few calls as the provider allows, goes on with `claims`, and waits for both."""

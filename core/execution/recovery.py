@@ -13,7 +13,7 @@ from ..errors.messages import msg
 from ..ledger.journal import Journal
 from ..planning.resolver import ProviderResolver
 from .call import Call
-from .charge import charged, of_claim
+from .charge import decide_unstarted_row
 from .concurrency import ConcurrencyLimiter
 from .provider_cache import ProviderCache
 
@@ -68,12 +68,7 @@ class Recovery:
         ):
             target = resolver.resumable_target(claim.provider, claim.profile, claim.address, claim.model)
             if target is None:  # its key was taken away in this very moment
-                ledger.mark_failed(
-                    [image.fingerprint for image in claim.images],
-                    charged(of_claim(claim.task)),
-                    "no key",
-                    resumable=True,
-                )
+                ledger.mark_failed([image.fingerprint for image in claim.images], decide_unstarted_row, "no key")
                 continue
             call = Call.resumed(claim, target, ledger, cache, ended=self._ended)
             call.detached = True

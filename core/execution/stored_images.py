@@ -9,6 +9,7 @@ from ..images.picture import TooLarge, UnreadablePicture, decode, sniff
 from ..ledger import StoredImage
 from ..ledger.results import DamagedFile
 from ..ledger.types import ledger_failed
+from .charge import decide_damaged_row
 from .failures import too_large
 from .image_task import ImageTask
 from .outcome import ResultImage
@@ -72,6 +73,6 @@ def _complete(state: RunState, task: ImageTask, stored: StoredImage, fingerprint
 
 
 def _mark_damaged(state: RunState, stored: StoredImage, error: ValueError) -> bool:
-    state.services.ledger.mark_damaged(stored.uid, str(error))
+    state.services.ledger.mark_damaged(stored.uid, decide_damaged_row, str(error))
     state.report.add_notices([msg("stored_images.picture_damaged", error=error)])
     return False

@@ -9,9 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, update
+from sqlalchemy import Connection, insert, update
 
-from ..errors import Charged
 from ..errors.messages import msg
 from . import queries
 from .database import Database
@@ -20,7 +19,7 @@ from .image_store import ImageStore, mark_row_stored
 from .ownership import Ownership
 from .results import Results
 from .schema import picture
-from .types import OPEN_STATES, ledger_failed, micros
+from .types import OPEN_STATES, DecideEnding, RowFacts, ledger_failed, micros
 
 log = logging.getLogger("nano_banana")
 
@@ -131,15 +130,7 @@ class CallSteps:
         except OSError:
             return None
 
-    def mark_failed(
-        self,
-        fingerprints: Sequence[str],
-        charged: Charged,
-        reason: str,
-        *,
-        unresolved: bool,
-        resumable: bool,
-    ) -> dict[str, str]:
+    def mark_failed(self, fingerprints: Sequence[str], decide: DecideEnding, reason: str) -> dict[str, str]:
         """See `Journal.mark_failed`."""
         failed = self._ownership.uids_of(fingerprints)
         if not failed:
@@ -149,7 +140,9 @@ class CallSteps:
             with self._database.write() as connection:
                 rows = queries.by_uids(connection, list(failed.values()))
                 for row in rows:
-                    self._end(connection, row, charged, reason, unresolved, resumable, now)
+                    if row.state in OPEN_STATES:
+                        facts = RowFacts(row.state, not row.expected, self._results.has_incoming(row.uid))
+                        queries.end_row(connection, row.uid, decide(facts), reason, now)
                 self._ownership.release(failed)
         finally:
             # Where the write failed, the row on disk says what can be done; this process no longer works on it.
@@ -175,32 +168,6 @@ class CallSteps:
                 connection.execute(insert(picture), [row])
         if queries.update_rows(connection, uids, **values) != len(uids):
             raise ledger_failed(msg("call_steps.picture_not_in_journal"))
-
-    def _end(
-        self,
-        connection: Connection,
-        row: Row[Any],
-        charged: Charged,
-        reason: str,
-        unresolved: bool,
-        resumable: bool,
-        now: float,
-    ) -> None:
-        """Writes the end of a call into the row of one of its pictures."""
-        if row.state not in OPEN_STATES:
-            return
-        can_be_fetched = resumable and row.state in ("accepted", "answered")
-        is_here = charged != "no" and self._results.has_incoming(row.uid)
-        if row.state == "reserved":
-            connection.execute(delete(picture).where(picture.c.uid == row.uid))
-        elif can_be_fetched or is_here:
-            queries.update_rows(connection, [row.uid], owner="", reason=reason)
-        elif charged == "no":
-            queries.update_rows(connection, [row.uid], state="refused", owner="", counted=0, reason=reason, ended=now)
-        else:
-            # A free request can't have been charged, so the user is not asked about it.
-            state = "unknown" if (unresolved or resumable) and row.expected else "refused"
-            queries.update_rows(connection, [row.uid], state=state, owner="", reason=reason, ended=now)
 
 
 def _cost(usd: float | None) -> dict[str, int]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, or_, select
+from sqlalchemy import Connection, Row, or_, select
 
 from ..errors.messages import msg
 from . import queries
@@ -16,7 +16,7 @@ from .kept_answers import KeptAnswers
 from .ownership import HeldPicture, Ownership
 from .results import Results, name_of
 from .schema import picture
-from .types import OPEN_STATES, Claim, ReserveStatus
+from .types import OPEN_STATES, Claim, DecideEnding, ReserveStatus, RowFacts
 
 RECOVERY_DAYS = 3.0
 """Older tasks and URLs are resumed only when a run or a person asks for the picture."""
@@ -32,10 +32,16 @@ class StalledRows:
     """
 
     def __init__(
-        self, connection: Connection, ownership: Ownership, results: Results, can_resume: CanResume, now: float
+        self,
+        connection: Connection,
+        ownership: Ownership,
+        results: Results,
+        decide: DecideEnding,
+        can_resume: CanResume,
+        now: float,
     ) -> None:
         self._connection, self._ownership, self._results = connection, ownership, results
-        self._can_resume, self._now = can_resume, now
+        self._decide, self._can_resume, self._now = decide, can_resume, now
         self.claims: list[Claim] = []
         """The calls that this process resumes."""
         self._claimed_calls: set[str] = set()
@@ -43,24 +49,22 @@ class StalledRows:
         """Fingerprint -> uid of the pictures of `claims`."""
 
     def resolve(self, row: Row[Any]) -> ReserveStatus:
-        """Moves a stalled row on and gives how its picture stands. "reserved" = it no longer stands in the way."""
+        """Moves a stalled row on and gives the status of its picture. "reserved" = it can be reserved again."""
         data = self._results.read_incoming(row.uid)
         if data is not None:
             # The bytes came, and the process ended before it could mark the row.
             mark_row_stored(self._connection, self._results, row, name_of(data), len(data), self._now, was_read=False)
             return "stored"
-        if row.state == "reserved":
-            self._connection.execute(delete(picture).where(picture.c.uid == row.uid))
-            return "reserved"
-        if row.state in ("accepted", "answered") and self._can_resume(row.provider, row.profile, row.address):
-            self._claim(row)
-            return "claimed"
-        if not row.expected:
-            self._end(row, state="refused", reason="ComfyUI ended", counted=0)
-            return "reserved"
-        if row.state == "sent":
-            self._end(row, state="unknown", reason=msg("claims.comfyui_ended_before_answer"))
-        return "unresolved"
+        is_resumable = row.state in ("accepted", "answered")
+        can_resume = is_resumable and self._can_resume(row.provider, row.profile, row.address)
+        ending = self._decide(RowFacts(row.state, not row.expected, can_resume=can_resume))
+        if ending.action == "keep":
+            if can_resume:
+                self._claim(row)
+            return "claimed" if can_resume else "unresolved"
+        reason = msg("claims.comfyui_ended_before_answer")
+        queries.end_row(self._connection, row.uid, ending, reason, self._now)
+        return "unresolved" if ending.state == "unknown" else "reserved"
 
     def release(self) -> None:
         """Stops holding the claimed pictures."""
@@ -84,9 +88,6 @@ class StalledRows:
         count = len(queries.by_call(self._connection, row.call))
         self.claims.append(queries.claim_of(rows, owner_exited=exited, image_count=count))
 
-    def _end(self, row: Row[Any], **values: Any) -> None:
-        queries.update_rows(self._connection, [row.uid], owner="", ended=self._now, **values)
-
 
 class Claims:
     """Takes over calls that were paid: those of ended processes, and those whose kept answer is read again."""
@@ -97,10 +98,11 @@ class Claims:
         results: Results,
         answers: KeptAnswers,
         ownership: Ownership,
+        decide_stalled: DecideEnding,
         clock: Callable[[], float],
     ) -> None:
         self._database, self._results, self._answers = database, results, answers
-        self._ownership, self._clock = ownership, clock
+        self._ownership, self._decide_stalled, self._clock = ownership, decide_stalled, clock
 
     def claim_stalled(self, can_resume: CanResume, *, any_age: bool = False) -> list[Claim]:
         """Moves on the rows that no call works on, and claims the calls that can be resumed for free.
@@ -113,7 +115,7 @@ class Claims:
             with self._database.write() as connection:
                 others = or_(picture.c.owner != owner, picture.c.owner == "")
                 rows = connection.execute(select(picture).where(picture.c.state.in_(OPEN_STATES), others)).all()
-                stalled = StalledRows(connection, self._ownership, self._results, can_resume, now)
+                stalled = StalledRows(connection, self._ownership, self._results, self._decide_stalled, can_resume, now)
                 for row in rows:
                     recent = any_age or row.created > now - RECOVERY_DAYS * 86400
                     if recent and self._ownership.is_stalled(row):

@@ -16,7 +16,7 @@ from .database import Database
 from .eviction import Eviction
 from .results import Results
 from .schema import picture, result
-from .types import StoredImage, ledger_failed
+from .types import DecideEnding, RowFacts, StoredImage, ledger_failed
 
 log = logging.getLogger("nano_banana")
 
@@ -40,14 +40,13 @@ class ImageStore:
             names = [row.result for row in queries.by_uids(connection, uids) if row.result]
             connection.execute(update(result).where(result.c.name.in_(names)).values(used=now, read=now))
 
-    def mark_damaged(self, uid: str, reason: str) -> None:
-        """Marks a picture whose bytes are damaged as one that is fetched again, or asked about where that costs money."""
+    def mark_damaged(self, uid: str, decide: DecideEnding, reason: str) -> None:
+        """See `Journal.mark_damaged`."""
         with self._database.write() as connection:
             for row in queries.by_uids(connection, [uid]):
-                state = "answered" if row.url else "accepted" if row.task else "unknown"
-                queries.update_rows(
-                    connection, [uid], state=state, reason=reason, result="", notified=0.0, acknowledged=0.0
-                )
+                facts = RowFacts(row.state, not row.expected, has_task=bool(row.task), has_url=bool(row.url))
+                queries.update_rows(connection, [uid], result="", notified=0.0, acknowledged=0.0)
+                queries.end_row(connection, uid, decide(facts), reason, row.ended)
 
     def store_extra(self, fingerprint: str, data: bytes, text: str) -> None:
         """Stores a picture that came beside the one with this fingerprint: it is free and belongs to no request."""

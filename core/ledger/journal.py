@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from ..config.caps import Caps
-from ..errors import Charged
 from .call_steps import CallSteps
 from .claims import CanResume, Claims
 from .database import Database
@@ -24,7 +23,7 @@ from .ownership import Ownership
 from .rebuild import rebuild
 from .reservations import Reservations
 from .results import Results
-from .types import Claim, Reservation, ReserveResult, RunContext, StoredImage
+from .types import Claim, DecideEnding, Reservation, ReserveResult, RunContext, StoredImage
 
 log = logging.getLogger("nano_banana")
 
@@ -32,7 +31,8 @@ log = logging.getLogger("nano_banana")
 class Journal:
     """The ledger of one data folder. Every method may raise LedgerFailed.
 
-    Pictures are named by their fingerprints. What a method writes is on disk when it returns.
+    Pictures are named by their fingerprints. What a method writes is on disk when it returns. `decide_stalled`: what
+    becomes of an open row whose process has ended.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class Journal:
         home: Path,
         results: Path | None = None,
         *,
+        decide_stalled: DecideEnding,
         results_bytes: int = DEFAULT_LIMIT_BYTES,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -51,8 +52,8 @@ class Journal:
         self.eviction = Eviction(self.database, self.results, results_bytes, self._now)
         self.ownership = Ownership(home)
         self._image_store = ImageStore(self.database, self.results, self.eviction, self._now)
-        self._reservations = Reservations(self.database, self.results, self.ownership, self._now)
-        self._claims = Claims(self.database, self.results, self.answers, self.ownership, self._now)
+        self._reservations = Reservations(self.database, self.results, self.ownership, decide_stalled, self._now)
+        self._claims = Claims(self.database, self.results, self.answers, self.ownership, decide_stalled, self._now)
         self._calls = CallSteps(
             self.database, self.results, self.ownership, self._image_store, self.eviction, self._now
         )
@@ -88,9 +89,9 @@ class Journal:
         """Notes that these pictures have reached a graph."""
         self._image_store.mark_used(uids)
 
-    def mark_damaged(self, uid: str, reason: str) -> None:
-        """The stored bytes are damaged: the picture is fetched again where that is free, else the user is asked."""
-        self._image_store.mark_damaged(uid, reason)
+    def mark_damaged(self, uid: str, decide: DecideEnding, reason: str) -> None:
+        """The stored bytes are damaged; `decide` says what becomes of the row."""
+        self._image_store.mark_damaged(uid, decide, reason)
 
     def store_extra(self, fingerprint: str, data: bytes, text: str) -> None:
         """Stores a picture that came beside the one with this fingerprint: it is free and belongs to no request."""
@@ -174,21 +175,12 @@ class Journal:
         """
         self._calls.mark_stored(fingerprint, text, usd, request_id, notices=notices, was_read=read)
 
-    def mark_failed(
-        self,
-        fingerprints: Sequence[str],
-        charged: Charged,
-        reason: str,
-        *,
-        unresolved: bool = False,
-        resumable: bool = False,
-    ) -> dict[str, str]:
-        """The call ended without these pictures. Gives fingerprint -> uid of their rows; what was never sent has none.
+    def mark_failed(self, fingerprints: Sequence[str], decide: DecideEnding, reason: str) -> dict[str, str]:
+        """The call ended without these pictures; `decide` says what becomes of each row. Finished pictures are left alone.
 
-        `unresolved`: the provider may have made it and can't return it, so the user is asked before it is paid again.
-        `resumable`: its task or its address can still be asked, which is free. Finished pictures are left alone.
+        Gives fingerprint -> uid of their rows; what was never sent has none.
         """
-        return self._calls.mark_failed(fingerprints, charged, reason, unresolved=unresolved, resumable=resumable)
+        return self._calls.mark_failed(fingerprints, decide, reason)
 
     def mark_notified(self, uids: Sequence[str], run: str) -> None:
         """The user was told that these may have been charged: reserving them again within the hour is the answer."""

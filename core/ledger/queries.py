@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from ..errors.messages import msg
 from .kept_answers import KeptAnswer
 from .schema import graph, picture
-from .types import Claim, ClaimedImage, UnresolvedCharge, dollars
+from .types import Claim, ClaimedImage, RowEnding, UnresolvedCharge, dollars
 
 _CHUNK = 500
 """Values in one SQL list."""
@@ -33,6 +33,17 @@ def update_rows(connection: Connection, uids: Sequence[str], **values: Any) -> i
         chosen = picture.c.uid.in_(list(uids[start : start + _CHUNK]))
         found += connection.execute(update(picture).where(chosen).values(**values)).rowcount
     return found
+
+
+def end_row(connection: Connection, uid: str, ending: RowEnding, reason: str, now: float) -> None:
+    """Writes what becomes of an open row that no call works on any more."""
+    if ending.action == "delete":
+        connection.execute(delete(picture).where(picture.c.uid == uid))
+    elif ending.action == "keep":
+        update_rows(connection, [uid], owner="", reason=reason)
+    else:
+        cost = {} if ending.counts else {"counted": 0}
+        update_rows(connection, [uid], state=ending.state, owner="", reason=reason, ended=now, **cost)
 
 
 def insert_graph(connection: Connection, identity: str, data: bytes) -> None:

@@ -15,7 +15,7 @@ from .database import Database
 from .ownership import HeldPicture, Ownership
 from .results import Results
 from .schema import picture
-from .types import OPEN_STATES, Reservation, ReserveResult, ReserveStatus, RunContext
+from .types import OPEN_STATES, DecideEnding, Reservation, ReserveResult, ReserveStatus, RunContext
 
 CONFIRM_SECONDS = 3600.0
 """How long the answer to "it may have been charged: queue again to pay again" holds."""
@@ -24,8 +24,16 @@ CONFIRM_SECONDS = 3600.0
 class Reservations:
     """Reserves pictures in one journal."""
 
-    def __init__(self, database: Database, results: Results, ownership: Ownership, clock: Callable[[], float]) -> None:
-        self._database, self._results, self._ownership, self._clock = database, results, ownership, clock
+    def __init__(
+        self,
+        database: Database,
+        results: Results,
+        ownership: Ownership,
+        decide_stalled: DecideEnding,
+        clock: Callable[[], float],
+    ) -> None:
+        self._database, self._results, self._ownership = database, results, ownership
+        self._decide_stalled, self._clock = decide_stalled, clock
 
     def reserve(
         self,
@@ -43,7 +51,7 @@ class Reservations:
         stalled: StalledRows | None = None
         try:
             with self._database.write() as connection:
-                stalled = StalledRows(connection, self._ownership, self._results, can_resume, now)
+                stalled = StalledRows(connection, self._ownership, self._results, self._decide_stalled, can_resume, now)
                 decision = _Decision(
                     connection, self._ownership, self._results, stalled, reserve_result, run_context.run, resend, now
                 )

@@ -27,6 +27,36 @@ OPEN_STATES: tuple[State, ...] = ("reserved", "sent", "accepted", "answered")
 
 
 @dataclass(frozen=True)
+class RowFacts:
+    """What decides about the row of a picture that no call works on any more."""
+
+    state: State
+    is_free: bool
+    """Whether its expected price is zero."""
+    has_bytes: bool = False
+    """Whether the provider's bytes are in the incoming folder."""
+    has_task: bool = False
+    has_url: bool = False
+    can_resume: bool = False
+    """Whether the key is here with which its task or its address can be asked now."""
+
+
+@dataclass(frozen=True)
+class RowEnding:
+    """What becomes of such a row."""
+
+    action: Literal["keep", "delete", "set"]
+    state: State | None = None
+    """The new state, for "set"."""
+    counts: bool = True
+    """Whether its price stays in sums and caps."""
+
+
+DecideEnding = Callable[[RowFacts], RowEnding]
+"""The rule for it. The journal has none of its own: `execution.charge` has them."""
+
+
+@dataclass(frozen=True)
 class Reservation:
     """A picture that is about to be requested."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pack.core.execution.charge import decide_stalled_row
 from pack.core.images.picture import encode
 from pack.core.ledger import Caps, Reservation, RunContext
 from pack.core.ledger.journal import Journal
@@ -24,9 +25,12 @@ sys.modules["pack"] = importlib.util.module_from_spec(spec)
 from pathlib import Path
 sys.path.insert(0, sys.argv[1] + "/tests/unit")
 from journal_driver import *
-from pack.core.ledger.journal import Journal
-journal = Journal(Path(sys.argv[2]))
+journal = open_journal(Path(sys.argv[2]))
 """
+
+
+def open_journal(home: Path, **more: Any) -> Journal:
+    return Journal(home, decide_stalled=decide_stalled_row, **more)
 
 
 def png(number: int) -> bytes:

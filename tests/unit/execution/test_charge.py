@@ -30,6 +30,7 @@ from pack.core.execution.charge import (
     PackFailed,
     PaymentDue,
     PicturesLacking,
+    ProcessEnded,
     Ready,
     Redirected,
     Refused,
@@ -43,9 +44,14 @@ from pack.core.execution.charge import (
     advance,
     charged,
     charged_by,
+    decide_damaged_row,
+    decide_stalled_row,
+    decide_unstarted_row,
     is_open,
+    row_rule,
 )
 from pack.core.http.failures import BytesSent
+from pack.core.ledger.types import OPEN_STATES, RowEnding, RowFacts
 from pack.core.providers import BUILT_IN
 
 PLAIN = replace(BUILT_IN["onerouter"], failures_unbilled=False, idempotency_header="")
@@ -88,6 +94,7 @@ events: st.SearchStrategy[ChargeEvent] = st.one_of(
     st.builds(NotAnImage),
     st.builds(NotStored, ages),
     st.builds(PackFailed),
+    st.builds(ProcessEnded),
     st.builds(RunDetached),
 )
 states: st.SearchStrategy[ChargeState] = st.one_of(
@@ -234,6 +241,11 @@ def test_every_order_of_events_ends_when_something_ends_it(order: list[ChargeEve
         (Ready(None, True), Misconfigured(), Failed("yes", "resumable")),
         (Accepted(TASK), PackFailed(), Failed("maybe", "resumable")),
         (InFlight(), PackFailed(), Failed("maybe", "unresolved")),
+        (Unsent(), ProcessEnded(), Failed("no", "final")),
+        (InFlight(), ProcessEnded(), Failed("maybe", "unresolved")),
+        (Accepted(TASK), ProcessEnded(), Failed("maybe", "resumable")),
+        (Ready(None, True), ProcessEnded(), Failed("maybe", "resumable")),
+        (Ready(), ProcessEnded(), Failed("maybe", "unresolved")),
         (Failed("maybe", "final"), RunDetached(), Failed("maybe", "unresolved")),
         (Failed("yes", "final"), RunDetached(), Failed("yes", "final")),
         (Failed("maybe", "resumable"), RunDetached(), Failed("maybe", "resumable")),
@@ -272,3 +284,89 @@ def test_an_old_task_is_given_up_only_by_an_answer_about_the_task(kind: Any, dis
 def test_the_table_in_the_docstring_names_every_state_and_event() -> None:
     for each in (*get_args(ChargeState), *get_args(ChargeEvent)):
         assert each.__name__ in (inspect.getdoc(charge) or "")
+
+
+# ------------------------------------------------------------------------------------------------- rows of the journal
+
+rows = st.builds(
+    RowFacts,
+    state=st.sampled_from(OPEN_STATES),
+    is_free=st.booleans(),
+    has_bytes=st.booleans(),
+    has_task=st.booleans(),
+    has_url=st.booleans(),
+    can_resume=st.booleans(),
+)
+sent_rows = rows.filter(lambda row: row.state != "reserved")
+
+
+@given(orders, sent_rows)
+def test_a_row_forgets_no_money_that_may_be_gone(order: list[ChargeEvent], row: RowFacts) -> None:
+    """In whatever order the events came: the price stays in sums and caps until it surely cost nothing."""
+    state = after(Unsent(), order)
+    ending = row_rule(state)(row)
+    assert ending.action != "delete"
+    if charged(state) != "no":
+        assert ending.counts or ending.action == "keep"
+
+
+@given(orders, sent_rows)
+def test_a_row_is_asked_about_exactly_where_something_may_be_left_and_paid(
+    order: list[ChargeEvent], row: RowFacts
+) -> None:
+    """Paid, no picture here, nothing that can be asked for again: only then the user has to agree to pay again."""
+    state = advance(after(Unsent(), order), PackFailed())
+    ending = row_rule(state)(row)
+    fetched = isinstance(state, Failed) and state.disposition == "resumable" and row.state in ("accepted", "answered")
+    left = isinstance(state, Failed) and state.disposition != "final" and state.charged != "no"
+    asked = left and not fetched and not row.has_bytes and not row.is_free
+    assert (ending == RowEnding("set", "unknown")) is asked
+
+
+@given(orders, sent_rows)
+def test_bytes_that_are_here_are_never_given_up(order: list[ChargeEvent], row: RowFacts) -> None:
+    state = after(Unsent(), order)
+    if row.has_bytes and charged(state) != "no":
+        assert row_rule(state)(row).action == "keep"
+
+
+@given(orders)
+def test_a_reservation_leaves_no_row(order: list[ChargeEvent]) -> None:
+    reserved = RowFacts("reserved", is_free=False)
+    assert row_rule(after(Unsent(), order))(reserved).action == "delete"
+    assert decide_unstarted_row(reserved).action == decide_stalled_row(reserved).action == "delete"
+
+
+@pytest.mark.parametrize(
+    ("state", "is_free", "can_resume", "ending"),
+    [
+        ("sent", False, False, RowEnding("set", "unknown")),
+        ("sent", True, False, RowEnding("set", "refused", counts=False)),
+        ("accepted", False, True, RowEnding("keep")),
+        ("accepted", False, False, RowEnding("keep")),
+        ("answered", False, False, RowEnding("keep")),
+        ("accepted", True, True, RowEnding("keep")),
+        ("accepted", True, False, RowEnding("set", "refused", counts=False)),
+    ],
+)
+def test_the_row_of_an_ended_process(state: Any, is_free: bool, can_resume: bool, ending: RowEnding) -> None:
+    assert decide_stalled_row(RowFacts(state, is_free, can_resume=can_resume)) == ending
+
+
+@pytest.mark.parametrize(
+    ("row", "state"),
+    [
+        (RowFacts("stored", False, has_task=True, has_url=True), "answered"),
+        (RowFacts("stored", False, has_task=True), "accepted"),
+        (RowFacts("stored", False), "unknown"),
+        (RowFacts("stored", True), "refused"),
+    ],
+)
+def test_the_row_of_a_damaged_picture(row: RowFacts, state: str) -> None:
+    """A free one is simply asked for again."""
+    assert decide_damaged_row(row) == RowEnding("set", state)
+
+
+@given(rows.filter(lambda row: row.state in ("accepted", "answered")))
+def test_a_claim_that_is_not_begun_can_be_claimed_again(row: RowFacts) -> None:
+    assert decide_unstarted_row(row) == RowEnding("keep")

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journal_driver import FREE, claim_one, entry, png, run_context
+from journal_driver import FREE, claim_one, entry, open_journal, png, run_context
 from pack.core.errors import LedgerFailed, OverCap
 from pack.core.ledger import Caps
 from pack.core.ledger.history import History
-from pack.core.ledger.journal import Journal
 from pack.core.ledger.results import DamagedFile
 
 HOSTILE: dict[str, dict[str, Any]] = {
@@ -43,7 +42,7 @@ def sidecars(home: Path) -> list[Path]:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A data folder with one stored picture and keys, whose journal is gone."""
-    journal = Journal(tmp_path)
+    journal = open_journal(tmp_path)
     claim_one(journal)
     journal.mark_sent(["v1:a"], "c" * 32)
     journal.write_incoming("v1:a", png(3))
@@ -63,7 +62,7 @@ def test_a_hostile_sidecar_moves_nothing_and_lifts_no_cap(attack: str, home: Pat
     value = json.loads(file.read_text())
     value["pictures"][0] |= json.loads(json.dumps(HOSTILE[attack]).replace("/HOME", str(home)))
     file.write_text(json.dumps(value))
-    journal = Journal(home)
+    journal = open_journal(home)
     assert [shown for shown in History(journal).pictures() if shown.usd < 0] == []
     assert (home / "keys.json").read_text() == "{}"
     wanted = [entry(f"v1:{number}", micros=100_000) for number in range(20)]
@@ -92,14 +91,14 @@ def test_an_invalid_sidecar_is_skipped(text: str, home: Path) -> None:
     """Whatever it holds, the journal opens."""
     (file,) = sidecars(home)
     file.write_text(text.replace("NAME", json.loads(file.read_text())["file"]))
-    journal = Journal(home)
+    journal = open_journal(home)
     assert claim_one(journal) == "reserved" and (home / "keys.json").read_text() == "{}"
     journal.close()
 
 
 def test_a_valid_sidecar_is_read(home: Path) -> None:
     """The checks let through what we write."""
-    journal = Journal(home)
+    journal = open_journal(home)
     assert journal.reserve([entry()], run_context(), FREE).statuses == {"v1:a": "stored"}
     assert [shown.usd for shown in History(journal).pictures()] == [0.04]
     journal.close()
@@ -151,7 +150,7 @@ def test_pipes_devices_and_huge_files_do_not_block_the_journal(place: str, kind:
 
     def use() -> None:
         try:
-            journal = Journal(home)
+            journal = open_journal(home)
             for shown in History(journal).pictures():
                 if shown.file:
                     with contextlib.suppress(FileNotFoundError, DamagedFile):
@@ -173,7 +172,7 @@ def test_pipes_devices_and_huge_files_do_not_block_the_journal(place: str, kind:
 def test_a_journal_that_is_a_pipe_is_an_error(tmp_path: Path) -> None:
     """SQLite would wait for it without an end."""
     os.mkfifo(tmp_path / "journal.sqlite")
-    journal = Journal(tmp_path)
+    journal = open_journal(tmp_path)
     with pytest.raises(LedgerFailed, match="no file"):
         History(journal).pictures()
     journal.close()
@@ -181,7 +180,7 @@ def test_a_journal_that_is_a_pipe_is_an_error(tmp_path: Path) -> None:
 
 def test_an_unreadable_folder_does_not_count_as_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever reads the journal is told why it can't be read, in words."""
-    journal = Journal(tmp_path)
+    journal = open_journal(tmp_path)
 
     def refuse(*_: Any, **__: Any) -> Any:
         raise PermissionError(13, "Permission denied")
@@ -202,7 +201,7 @@ def test_a_sidecar_can_t_give_incoming_bytes_a_wrong_name(home: Path) -> None:
     sidecar.write_text(json.dumps(value))
     for file in sidecar.parent.glob("*.png"):
         file.unlink()
-    journal = Journal(home)
+    journal = open_journal(home)
     History(journal).pictures()
     journal.close()
     assert waiting.read_bytes() == png(9)
@@ -214,6 +213,6 @@ def test_thousands_of_pictures_in_a_sidecar_are_inserted_at_once(home: Path) -> 
     value = json.loads(sidecar.read_text())
     value["pictures"] = [value["pictures"][0] | {"uid": f"{number:032x}"} for number in range(5000)]
     sidecar.write_text(json.dumps(value))
-    journal = Journal(home)
+    journal = open_journal(home)
     assert len(History(journal).pictures(limit=9000)) == 5000
     journal.close()

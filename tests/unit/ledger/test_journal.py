@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journal_driver import FREE, another_process, claim_one, die, entry, png, run_context
+from journal_driver import FREE, another_process, claim_one, die, entry, open_journal, png, run_context
 from pack.core.errors import LedgerFailed, OverCap
+from pack.core.execution.charge import Failed, decide_damaged_row, decide_unstarted_row, row_rule
 from pack.core.ledger import Caps, schema
 from pack.core.ledger.cap_check import price
 from pack.core.ledger.history import History
@@ -33,7 +34,7 @@ STEPS = {
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
-    made = Journal(tmp_path)
+    made = open_journal(tmp_path)
     yield made
     made.close()
 
@@ -64,7 +65,7 @@ def killed_after(home: Path, state: str) -> None:
 def test_the_status_after_a_kill_depends_on_the_last_step(tmp_path: Path, state: str, stands: str) -> None:
     """Killed with SIGKILL after each step; the next process sends again only where nothing was sent."""
     killed_after(tmp_path, state)
-    journal = Journal(tmp_path)
+    journal = open_journal(tmp_path)
     opening = journal.reserve([entry()], run_context("next"), FREE, can_resume=lambda *where: True)
     assert opening.statuses == {"v1:a": stands}
     if stands == "stored":
@@ -110,7 +111,7 @@ def test_the_confirmation_holds_for_an_hour_also_when_the_clock_is_set_back(tmp_
     """After more than an hour the user is asked again."""
     killed_after(tmp_path, "sent")
     now = [2_000_000_000.0]
-    journal = Journal(tmp_path, clock=lambda: now[0])
+    journal = open_journal(tmp_path, clock=lambda: now[0])
     uids = [charge.uid for charge in journal.reserve([entry()], run_context("1"), FREE).unresolved["v1:a"]]
     journal.mark_notified(uids, "1")
     now[0] += 3700
@@ -167,7 +168,7 @@ def test_a_failed_call_releases_no_later_reservation(journal: Journal, monkeypat
         assert claim_one(journal, run="second") == "reserved"
 
     monkeypatch.setattr(journal.database, "write", write)
-    journal.mark_failed(["v1:a"], "no", "taken back")
+    journal.mark_failed(["v1:a"], decide_unstarted_row, "taken back")
     journal.mark_sent(["v1:a"], "second")
     store(journal, "v1:a", png(1))
     assert claim_one(journal) == "stored"
@@ -281,11 +282,11 @@ def test_the_cap_error_names_the_sum_and_the_cap(journal: Journal) -> None:
 def test_caps_count_unresolved_charges_and_no_refused_ones(tmp_path: Path) -> None:
     """A clock that is set back frees no budget."""
     now = [2_000_000_000.0]
-    journal = Journal(tmp_path, clock=lambda: now[0])
-    for name, charged in (("v1:lost", "maybe"), ("v1:refused", "no")):
+    journal = open_journal(tmp_path, clock=lambda: now[0])
+    for name, state in (("v1:lost", Failed("maybe", "unresolved")), ("v1:refused", Failed("no", "final"))):
         claim_one(journal, name)
         journal.mark_sent([name], name)
-        journal.mark_failed([name], charged, "why", unresolved=True)
+        journal.mark_failed([name], row_rule(state), "why")
     now[0] -= 3600
     cap = Caps(None, 0.268, None)
     assert journal.reserve([entry("v1:b")], run_context(), cap).statuses == {"v1:b": "reserved"}
@@ -306,7 +307,7 @@ def test_the_provider_s_own_price_replaces_the_expected_one(journal: Journal) ->
 
 def test_a_reservation_that_was_never_sent_leaves_no_row(journal: Journal) -> None:
     claim_one(journal)
-    journal.mark_failed(["v1:a"], "no", "dropped")
+    journal.mark_failed(["v1:a"], decide_unstarted_row, "dropped")
     assert History(journal).pictures() == [] and claim_one(journal) == "reserved"
 
 
@@ -314,7 +315,7 @@ def test_a_finished_picture_that_can_t_be_fetched_now_is_claimed_later(journal: 
     claim_one(journal)
     journal.mark_sent(["v1:a"], "call")
     journal.mark_answered({"v1:a": "https://x.example/a.png"}, "", None, "")
-    journal.mark_failed(["v1:a"], "yes", "HTTP 500", resumable=True)
+    journal.mark_failed(["v1:a"], row_rule(Failed("yes", "resumable")), "HTTP 500")
     opening = journal.reserve([entry()], run_context(), FREE, can_resume=lambda *where: True)
     assert opening.claims[0].images[0].url == "https://x.example/a.png" and not opening.claims[0].owner_exited
 
@@ -335,7 +336,7 @@ def test_a_deleted_file_is_no_hit_and_a_damaged_one_is_unresolved(journal: Journ
     assert claim_one(journal, "v1:a", run="2") == "reserved"
     with pytest.raises(ValueError, match="damaged"):
         journal.look_up(["v1:b"])["v1:b"].read()
-    journal.mark_damaged(kept["v1:b"].uid, "damaged")
+    journal.mark_damaged(kept["v1:b"].uid, decide_damaged_row, "damaged")
     assert claim_one(journal, "v1:b", run="3") == "unresolved"
 
 
@@ -345,7 +346,7 @@ def test_a_deleted_file_is_no_hit_and_a_damaged_one_is_unresolved(journal: Journ
 @pytest.mark.parametrize("harm", ["garbage", "truncated", "empty", "newer", "deleted"])
 def test_a_journal_that_can_t_be_used_is_set_aside_and_rebuilt(tmp_path: Path, harm: str) -> None:
     """It is never overwritten; the pictures are found by their sidecars, and their cost counts."""
-    before = Journal(tmp_path)
+    before = open_journal(tmp_path)
     for number in range(30):
         claim_one(before, f"v1:{number}")
         store(before, f"v1:{number}", png(100 + number))
@@ -365,7 +366,7 @@ def test_a_journal_that_can_t_be_used_is_set_aside_and_rebuilt(tmp_path: Path, h
     elif harm == "deleted":
         file.unlink()
     harmed = file.read_bytes() if file.exists() else b""
-    after = Journal(tmp_path)
+    after = open_journal(tmp_path)
     assert after.look_up(["v1:7"])["v1:7"].read() == png(107)
     assert sum(row["usd"] for row in History(after).spend()) == pytest.approx(30 * 0.134)
     aside = list(tmp_path.glob("journal-*.sqlite"))
@@ -377,16 +378,16 @@ def test_a_journal_that_can_t_be_used_is_set_aside_and_rebuilt(tmp_path: Path, h
 
 def test_what_the_user_was_asked_about_is_copied_from_a_file_that_was_set_aside(tmp_path: Path) -> None:
     """The question was shown in the run before: the next run is the answer, also by the rebuilt journal."""
-    before = Journal(tmp_path)
+    before = open_journal(tmp_path)
     claim_one(before)
     before.mark_sent(["v1:a"], "call")
-    uids = before.mark_failed(["v1:a"], "maybe", "no answer came back", unresolved=True)
+    uids = before.mark_failed(["v1:a"], row_rule(Failed("maybe", "unresolved")), "no answer came back")
     before.mark_notified(list(uids.values()), "run")
     before.close()
     with sqlite3.connect(tmp_path / "journal.sqlite") as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    after = Journal(tmp_path)
+    after = open_journal(tmp_path)
     assert claim_one(after, run="run") == "unresolved"
     assert claim_one(after, run="next") == "reserved"
     after.close()
@@ -398,19 +399,19 @@ def test_open_tasks_are_copied_from_a_newer_journal(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "journal.sqlite") as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    journal = Journal(tmp_path)
+    journal = open_journal(tmp_path)
     assert claim_one(journal, can_resume=lambda *where: True) == "claimed"
     journal.close()
 
 
 def test_an_older_journal_is_upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = Journal(tmp_path)
+    before = open_journal(tmp_path)
     claim_one(before)
     store(before, "v1:a", png(8))
     before.close()
     step = lambda connection: connection.exec_driver_sql("CREATE TABLE later (x)")  # noqa: E731
     monkeypatch.setattr(schema, "STEPS", [*schema.STEPS, step])
-    after = Journal(tmp_path)
+    after = open_journal(tmp_path)
     assert claim_one(after) == "stored"
     after.close()
     with sqlite3.connect(tmp_path / "journal.sqlite") as connection:
@@ -434,7 +435,7 @@ def test_a_journal_that_is_damaged_during_a_call_loses_no_paid_picture(journal: 
 def test_a_data_folder_that_can_t_be_written_is_an_error_before_the_send(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(LedgerFailed, match="written down before it leaves"):
-        claim_one(Journal(tmp_path / "file"))
+        claim_one(open_journal(tmp_path / "file"))
 
 
 def test_too_little_disk_space_is_an_error_before_the_send(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -448,7 +449,7 @@ def test_too_little_disk_space_is_an_error_before_the_send(journal: Journal, mon
 def test_eviction_deletes_the_least_recently_used_and_no_unread_pictures(tmp_path: Path) -> None:
     now = [1_000_000.0]
     size = len(png(0))
-    journal = Journal(tmp_path, results_bytes=int(size * 3.5), clock=lambda: now[0])
+    journal = open_journal(tmp_path, results_bytes=int(size * 3.5), clock=lambda: now[0])
     for number in range(6):
         now[0] += 10
         name = f"v1:{number}"

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from journal_driver import ROOT, claim_one, png
-from pack.core.ledger.journal import Journal
+from journal_driver import ROOT, claim_one, open_journal, png
+from pack.core.execution.charge import Failed, row_rule
 
 
 def ledger(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -21,13 +21,13 @@ def ledger(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """One picture that is here and one that may have been paid."""
-    journal = Journal(tmp_path / "home")
+    journal = open_journal(tmp_path / "home")
     for name in ("v1:a", "v1:b"):
         claim_one(journal, name)
         journal.mark_sent([name], name)
     journal.write_incoming("v1:a", png(1))
     journal.mark_stored("v1:a", "", 0.1)
-    journal.mark_failed(["v1:b"], "maybe", "no answer came back", unresolved=True)
+    journal.mark_failed(["v1:b"], row_rule(Failed("maybe", "unresolved")), "no answer came back")
     journal.close()
     return tmp_path / "home"
 

@@ -7,10 +7,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from journal_driver import FREE, entry, run_context
+from journal_driver import FREE, entry, open_journal, run_context
 from pack.core.ledger import schema
 from pack.core.ledger.history import History
-from pack.core.ledger.journal import Journal
 
 OLD = Path(__file__).parent / "old_data"
 STORED = ("v1:stored-a", "v1:stored-b", "v1:stored-c")
@@ -34,7 +33,7 @@ def version_of(home: Path) -> int:
 def test_an_old_journal_is_migrated_and_pays_nothing_again(home: Path) -> None:
     """Stored pictures are hits, the lost answer is asked about, the task is resumed."""
     assert version_of(home) < schema.newest(), "the copy must be of an older schema"
-    journal = Journal(home)
+    journal = open_journal(home)
     found = journal.look_up(STORED)
     assert set(found) == set(STORED) and all(kept.notices == () and kept.read() for kept in found.values())
     wanted = [entry(name) for name in (*STORED, "v1:lost", "v1:task")]
@@ -49,7 +48,7 @@ def test_an_old_journal_is_migrated_and_pays_nothing_again(home: Path) -> None:
 def test_an_old_results_folder_rebuilds_a_lost_journal(home: Path) -> None:
     """From its sidecars alone."""
     (home / "journal.sqlite").unlink()
-    journal = Journal(home)
+    journal = open_journal(home)
     assert set(journal.look_up(STORED)) == set(STORED)
     journal.close()
 
@@ -67,7 +66,7 @@ def test_the_columns_of_an_old_file_keep_their_names(home: Path, tmp_path: Path)
         finally:
             connection.close()
 
-    journal = Journal(tmp_path / "new")
+    journal = open_journal(tmp_path / "new")
     journal.reserve([entry()], run_context(), FREE)
     journal.close()
     old, new = columns(home / "journal.sqlite"), columns(tmp_path / "new" / "journal.sqlite")

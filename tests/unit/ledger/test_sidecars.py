@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journal_driver import FREE, another_process, claim_one, die, entry, png, run_context
+from journal_driver import FREE, another_process, claim_one, die, entry, open_journal, png, run_context
 from pack.core.ledger.history import History
 from pack.core.ledger.journal import Journal
 from pack.core.ledger.results import name_of
@@ -18,7 +18,7 @@ SAME = png(1)
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
-    made = Journal(tmp_path)
+    made = open_journal(tmp_path)
     yield made
     made.close()
 
@@ -49,7 +49,7 @@ def without_its_journal(journal: Journal) -> Journal:
     journal.close()
     for file in journal.home.glob("journal.sqlite*"):
         file.unlink()
-    return Journal(journal.home)
+    return open_journal(journal.home)
 
 
 def test_a_further_equal_picture_writes_no_more_than_the_first(journal: Journal) -> None:
@@ -105,7 +105,7 @@ def test_deleting_one_of_several_equal_pictures_removes_its_facts_only(journal: 
 
 def test_eviction_deletes_the_facts_of_all_equal_pictures(tmp_path: Path) -> None:
     now = [1_000_000.0]
-    journal = Journal(tmp_path, clock=lambda: now[0])
+    journal = open_journal(tmp_path, clock=lambda: now[0])
     for number in range(3):
         store(journal, number)
     now[0] += 10
@@ -132,7 +132,7 @@ def test_each_equal_picture_is_exported_with_its_own_facts(journal: Journal, tmp
 @pytest.mark.parametrize("others", [0, 1])
 def test_a_process_killed_between_sidecar_and_commit_loses_nothing(tmp_path: Path, others: int) -> None:
     """The facts are on disk and the row isn't: the picture is kept, counted once, and forgotten whole."""
-    before = Journal(tmp_path)
+    before = open_journal(tmp_path)
     for number in range(others):
         store(before, number)
     before.close()
@@ -153,7 +153,7 @@ journal.mark_stored("v1:a", "", None)
     )
     assert process.first == "written"  # type: ignore[attr-defined]
     die(process)
-    journal = Journal(tmp_path)
+    journal = open_journal(tmp_path)
     assert claim_one(journal) == "stored" and journal.look_up(["v1:a"])["v1:a"].read() == SAME
     store(journal, 5)
     journal = without_its_journal(journal)
@@ -196,7 +196,7 @@ def test_a_sidecar_of_several_pictures_is_read_and_updated(tmp_path: Path) -> No
     (folder / name).write_bytes(SAME)
     old = {"version": 1, "file": name, "pictures": [old_facts(number) for number in (1, 2, 3)]}
     (folder / name).with_suffix(".json").write_text(json.dumps(old, indent=1), "utf-8")
-    journal = Journal(tmp_path)
+    journal = open_journal(tmp_path)
     history = History(journal)
     assert {shown.prompt for shown in history.pictures()} == {f"old prompt {number}" for number in (1, 2, 3)}
     assert journal.look_up(["v1:old 2"])["v1:old 2"].read() == SAME
