@@ -94,15 +94,20 @@ def offline_address() -> str:
         return str(_offline.base_url("offline"))
 
 
-def run_context(node_id: str | None, prompt: Any = None, extra: Any = None) -> RunContext:
-    """Who asks: the prompt that runs now, the node, and the graph as the host has it."""
+def executing_node() -> tuple[str, str] | None:
+    """(prompt id, node id) of the coroutine that asks; None outside of a node."""
     try:
         from comfy_execution.utils import get_executing_context
 
         context = get_executing_context()
-        run = str(context.prompt_id) if context else ""
+        return (str(context.prompt_id), str(context.node_id)) if context else None
     except (ImportError, AttributeError):
-        run = ""
+        return None
+
+
+def run_context(node_id: str | None, prompt: Any = None, extra: Any = None) -> RunContext:
+    """Who asks: the prompt that runs now, the node, and the graph as the host has it."""
+    run, _ = executing_node() or ("", "")
     workflow = extra.get("workflow") if isinstance(extra, dict) else None
     graph = {"workflow": workflow, "prompt": prompt} if workflow or prompt else None
     return RunContext(run or uuid.uuid4().hex, node=str(node_id or ""), graph=graph)

@@ -27,6 +27,7 @@ from .inputs import (
     shared,
     stray,
 )
+from .list_element import NodeRequests
 from .reference_groups import EACH, MAX_IMAGES, PAIRED, SOCKETS, TOGETHER
 from .values import UNCONNECTED, checked, provider_of, wrong
 
@@ -93,39 +94,40 @@ class NanoBananaEdit(io.ComfyNode):
         **unknown: Any,
     ) -> io.NodeOutput:
         given = locals()
-        if images is not None and not isinstance(images, dict):
-            raise wrong("images", images, msg("edit.image_sockets_expected"))
-        strays = list(unknown) + [name for name in images or {} if name not in SOCKETS]
-        if strays:
-            raise Impossible(stray(strays))
-        values = checked(inputs(), given)
-        choice = provider_of("provider", provider)
-        linked = linked_images(cls.hidden, images or {})
-        painted = mask_of(mask)
-        folded, notices = seed_of(values["seed"])
-        mode = values["batch_mode"]
-        options = EditOptions(
-            values["prompt"],
-            options_of(values),
-            folded,
-            values["num_images"],
-            mode,
-            mask_as_reference=values["mask_hint"] == MASK_AS_REFERENCE,
-            match_first=values["output_size"] == MATCH or painted is not None,
-            mask_feather=values["mask_feather"],
-        )
-        edit = await comfyui.in_thread(lambda: EditBatch(options, linked, painted))
-        _check_failure_mode(values["on_failure"], mode)
-        return await run_node(
-            cls.hidden,
-            edit.requests,
-            choice,
-            values["on_failure"],
-            edit.output,
-            notices=[*notices, *edit.notices],
-            reference_format=values["reference_format"],
-            with_originals=True,
-        )
+
+        async def requested() -> NodeRequests:
+            if images is not None and not isinstance(images, dict):
+                raise wrong("images", images, msg("edit.image_sockets_expected"))
+            strays = list(unknown) + [name for name in images or {} if name not in SOCKETS]
+            if strays:
+                raise Impossible(stray(strays))
+            values = checked(inputs(), given)
+            choice = provider_of("provider", provider)
+            linked = linked_images(cls.hidden, images or {})
+            painted = mask_of(mask)
+            folded, notices = seed_of(values["seed"])
+            mode = values["batch_mode"]
+            options = EditOptions(
+                values["prompt"],
+                options_of(values),
+                folded,
+                values["num_images"],
+                mode,
+                mask_as_reference=values["mask_hint"] == MASK_AS_REFERENCE,
+                match_first=values["output_size"] == MATCH or painted is not None,
+                mask_feather=values["mask_feather"],
+            )
+            edit = await comfyui.in_thread(lambda: EditBatch(options, linked, painted))
+            _check_failure_mode(values["on_failure"], mode)
+            return NodeRequests(
+                edit.requests,
+                choice,
+                edit.output,
+                notices=[*notices, *edit.notices],
+                reference_format=values["reference_format"],
+            )
+
+        return await run_node(cls.hidden, "edit", requested, on_failure)
 
 
 def _check_failure_mode(on_failure: str, batch_mode: str) -> None:

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from comfy_api.latest import io
 
 from .. import comfyui
 from ..core.errors.messages import msg
-from ..core.execution.image_task import ImageTask
 from ..core.execution.report import Report
 from ..core.execution.run import Run
-from ..core.planning.choice import ProviderChoice
-from ..core.request import Request
+from ..core.providers.spec import Operation
 from .inputs import BLOCK, FAIL, ORIGINAL
-from .outputs import OutputImage, blocked_output, combined_error, failed_facts, node_output
+from .list_element import NodeRequests
+from .list_group import join
+from .outputs import blocked_output, combined_error, failed_facts, node_output
 from .run_progress import RunProgress
 
 _incomplete: dict[str, int] = {}
@@ -38,29 +38,23 @@ def incomplete_runs(node_id: str | None) -> int:
 
 
 async def run_node(
-    hidden: Any,
-    requests: Sequence[Request],
-    choice: ProviderChoice | None,
-    on_failure: str,
-    output_of: Callable[[ImageTask], OutputImage],
-    *,
-    notices: Sequence[str] = (),
-    reference_format: str = "auto",
-    with_originals: bool = False,
+    hidden: Any, operation: Operation, requested: Callable[[], Awaitable[NodeRequests]], on_failure: str
 ) -> io.NodeOutput:
     """Asks for all pictures and gives the node's outputs. Raises NanoBananaError, or the host's interruption.
 
-    `hidden` has the node's id and the graph it stands in. `output_of` makes an output picture of a result, or of the
-    original frame where there is no result.
+    `hidden` has the node's id and the graph it stands in. `requested` reads the values of the node.
     """
     node_id = hidden.unique_id
-    await asyncio.sleep(0)  # the host shows a node's inputs, tensors and all, when it fails before its first pause
+    # The pause in it is needed, too: the host shows a node's inputs, tensors and all, when it fails before its first pause.
+    await join(requested)
+    asked = await requested()
+    requests, with_originals = asked.requests, operation == "edit"
     engine = comfyui.engine()
-    plan = engine.plan(choice, requests)
+    plan = engine.plan(asked.choice, requests)
     run_context = comfyui.run_context(node_id, hidden.prompt, hidden.extra_pnginfo)
-    run = engine.run(requests, plan, reference_format, run_context, auto_notify=False)
+    run = engine.run(requests, plan, asked.reference_format, run_context, auto_notify=False)
     report = await _wait_for(run, node_id)
-    report.notices[:0] = [notice for notice in notices if notice not in report.notices]
+    report.notices[:0] = [notice for notice in asked.notices if notice not in report.notices]
     failed = report.failed
     if failed:
         _incomplete[str(node_id)] = incomplete_runs(node_id) + 1
@@ -75,7 +69,7 @@ async def run_node(
     if failed and on_failure == BLOCK:
         return blocked_output(report, requests, with_originals)
     tasks = [task for task in report.tasks if task.result or on_failure == ORIGINAL]
-    images = await comfyui.in_thread(lambda: [output_of(task) for task in tasks])
+    images = await comfyui.in_thread(lambda: [asked.output_of(task) for task in tasks])
     return node_output(report, requests, images, with_originals)
 
 

@@ -25,6 +25,7 @@ from .inputs import (
     shared,
     stray,
 )
+from .list_element import NodeRequests
 from .outputs import OutputImage
 from .values import UNCONNECTED, checked, provider_of
 
@@ -72,13 +73,18 @@ class NanoBananaGenerate(io.ComfyNode):
         on_failure: str = KEEP,
         **unknown: Any,
     ) -> io.NodeOutput:
-        if unknown:
-            raise Impossible(stray(list(unknown)))
-        values = checked(inputs(), locals())
-        choice = provider_of("provider", provider)
-        folded, notices = seed_of(values["seed"])
-        request = Request("generate", values["prompt"], options_of(values), folded, values["num_images"])
-        return await run_node(cls.hidden, [request], choice, values["on_failure"], _output, notices=notices)
+        given = locals()
+
+        async def requested() -> NodeRequests:
+            if unknown:
+                raise Impossible(stray(list(unknown)))
+            values = checked(inputs(), given)
+            choice = provider_of("provider", provider)
+            folded, notices = seed_of(values["seed"])
+            request = Request("generate", values["prompt"], options_of(values), folded, values["num_images"])
+            return NodeRequests([request], choice, _output, notices=notices)
+
+        return await run_node(cls.hidden, "generate", requested, on_failure)
 
 
 def inputs() -> list[io.Input]:
