@@ -28,10 +28,11 @@ from .inputs import (
     stray,
 )
 from .list_element import NodeRequests
+from .output_size import AS_RETURNED, MATCH, MULTIPLES, OUTPUT_SIZES
 from .reference_groups import EACH, MAX_IMAGES, PAIRED, SOCKETS, TOGETHER
-from .values import UNCONNECTED, checked, provider_of, wrong
+from .value_checks import wrong
+from .values import UNCONNECTED, checked, provider_of
 
-AS_RETURNED, MATCH = "as returned", "match first image"
 NO_HINT, MASK_AS_REFERENCE = "none", "as last reference"
 WHOLE_IMAGE, MASKED_REGION = "whole image", "masked region"
 OFF, SHIFT, SHIFT_AND_SCALE = "off", "shift", "shift and scale"
@@ -116,6 +117,7 @@ class NanoBananaEdit(io.ComfyNode):
                 mask_as_reference=values["mask_hint"] == MASK_AS_REFERENCE,
                 match_first=values["output_size"] == MATCH or painted is not None,
                 mask_feather=values["mask_feather"],
+                multiple=MULTIPLES.get(values["output_size"], 1),
             )
             edit = await comfyui.in_thread(lambda: EditBatch(options, linked, painted))
             _check_failure_mode(values["on_failure"], mode)
@@ -162,10 +164,11 @@ def inputs() -> list[io.Input]:
         ),
         io.Combo.Input(
             "output_size",
-            options=[AS_RETURNED, MATCH],
+            options=OUTPUT_SIZES,
             default=AS_RETURNED,
             optional=True,
-            tooltip="match first image: scaled and centre-cropped to exactly that size. A mask does this by itself.",
+            tooltip="match first image: scaled and centre-cropped to exactly that size. A mask does this by itself. "
+            "multiple of 8, of 64: cut at the centre to sides that the VAE of a local model takes, originals too.",
         ),
         first,
         *rest,

@@ -13,7 +13,8 @@ from ..core.images.picture import Picture
 from ..core.request import Options, Request
 from . import tensors
 from .edit_masks import validated_masks
-from .outputs import OutputImage
+from .output_image import OutputImage
+from .output_size import cut_to_multiple
 from .reference_groups import SOCKETS, frame_name, reference_groups
 
 MASK_PROMPT = "The last picture is a mask of the first picture: change only what is white in it."
@@ -34,6 +35,8 @@ class EditOptions:
     """Whether a result gets exactly the size of its frame."""
     mask_feather: int
     """Pixels."""
+    multiple: int = 1
+    """Pixels that the sides of all outputs are a multiple of."""
 
 
 class EditBatch:
@@ -45,6 +48,7 @@ class EditBatch:
         if not sockets or sockets[0] != "image_1":
             raise Impossible(msg("edit_batch.no_image_to_edit"), cure=msg("edit_batch.connect_image_1"))
         self._match_first, self._feather = options.match_first, options.mask_feather
+        self._multiple = options.multiple
         frames = {name: tensors.frames(images[name], name) for name in sockets}
         self._originals = frames["image_1"]
         groups, self.notices = reference_groups(options.batch_mode, sockets, _pictures(frames))
@@ -67,6 +71,10 @@ class EditBatch:
 
         Without a result it is the original frame.
         """
+        output = self._composited(task)
+        return output if self._multiple == 1 else cut_to_multiple(output, self._multiple)
+
+    def _composited(self, task: ImageTask) -> OutputImage:
         frame = self._originals[task.slot.frame].detach().cpu().float()
         original = frame[..., :3]
         height, width = original.shape[:2]

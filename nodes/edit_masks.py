@@ -10,6 +10,8 @@ from . import tensors
 from .reference_groups import TOGETHER
 
 _RATIO_TOLERANCE = 0.01
+_ROUNDED_TOLERANCE = 0.05
+"""Of the ratio of a small mask whose sides were rounded to whole pixels."""
 
 
 def validated_masks(
@@ -24,8 +26,12 @@ def validated_masks(
     given = tensors.masks(mask)
     if len(given) not in (1, len(firsts)):
         raise Impossible(
-            msg("edit_masks.mask_count_differs", given=len(given), firsts=len(firsts)),
-            cure=msg("edit_masks.give_one_mask_or_each"),
+            msg(
+                "edit_masks.mask_count_differs_from_one_frame" if len(firsts) == 1 else "edit_masks.mask_count_differs",
+                given=len(given),
+                firsts=len(firsts),
+            ),
+            cure=msg("edit_masks.give_one_mask_or_union"),
         )
     wanted = firsts[:1] if mode == TOGETHER else firsts
     if mode == TOGETHER and len(given) > 1:
@@ -37,8 +43,7 @@ def validated_masks(
         height, width = frame.shape[:2]
         if not bool((one > 0).any()):
             raise Impossible(msg("edit_masks.mask_is_empty", which=which), cure=msg("edit_masks.paint_or_disconnect"))
-        ratio = (one.shape[1] / one.shape[0]) / (width / height)
-        if abs(ratio - 1) > _RATIO_TOLERANCE:
+        if not _has_shape_of(one.shape[1], one.shape[0], int(width), int(height)):
             raise Impossible(
                 msg(
                     "edit_masks.mask_shape_differs",
@@ -58,3 +63,18 @@ def validated_masks(
             )
         fitted.append(scaled)
     return fitted
+
+
+def _has_shape_of(width: int, height: int, image_width: int, image_height: int) -> bool:
+    """Whether a mask has the shape of its image: its ratio, or sides that are at most a pixel away from that.
+
+    The pixel counts at the size of the image, and at that of a mask which was made by scaling the image.
+    """
+    difference = abs((width / height) / (image_width / image_height) - 1)
+    if difference <= _RATIO_TOLERANCE:
+        return True
+    if abs(width - image_width) <= 1 and abs(height - image_height) <= 1:
+        return True
+    least = max((width - 1) / image_width, (height - 1) / image_height)
+    most = min((width + 1) / image_width, (height + 1) / image_height)
+    return least < most and difference <= _ROUNDED_TOLERANCE

@@ -26,7 +26,7 @@ from .inputs import (
     stray,
 )
 from .list_element import NodeRequests
-from .outputs import OutputImage
+from .output_image import OutputImage
 from .values import UNCONNECTED, checked, provider_of
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..core.execution.image_task import ImageTask
 from ..core.planning.choice import ProviderChoice
 from ..core.request import Request
-from .outputs import OutputImage
+from .output_image import OutputImage
 
 
 @dataclass(frozen=True)

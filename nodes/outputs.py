@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -15,28 +14,12 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from .. import comfyui
 from ..core.errors import NanoBananaError
 from ..core.errors.messages import msg
-from ..core.execution.image_task import ImageTask
 from ..core.execution.report import Report
 from ..core.request import Request
 from . import tensors
+from .output_image import OutputImage
 
 log = logging.getLogger("nano_banana")
-
-
-@dataclass
-class OutputImage:
-    """One output picture."""
-
-    image: torch.Tensor
-    """[H, W, 3]"""
-    mask: torch.Tensor
-    """[H, W], 1 - alpha"""
-    task: ImageTask
-    source: str
-    """"provider", "store" or "original"."""
-    original: torch.Tensor | None = None
-    """The input frame, [H, W, 3]; None for Generate."""
-    notices: list[str] = field(default_factory=list)
 
 
 def node_output(

@@ -11,7 +11,7 @@ from ..core.planning.choice import MOST_PROVIDERS, ProviderChoice
 from ..core.planning.resolver import ProviderResolver
 from .prompt_graph import PromptGraph, inputs_of, is_link, kind_of
 from .provider_config import PARALLEL, TIMEOUT
-from .values import number_of, text_of, wrong
+from .value_checks import number_of, text_of, wrong
 
 Choice = tuple["ProviderChoice | None", bool]
 """What a node chooses, and whether all of it is known before the run."""

@@ -14,7 +14,7 @@ from ..core.images.picture import Picture
 from . import tensors
 from .prompt_graph import PromptGraph, inputs_of, is_link, kind_of
 from .reference_groups import frame_name
-from .values import wrong
+from .value_checks import wrong
 
 
 class PromptReferences:

@@ -14,7 +14,8 @@ from ..core.planning.choice import AUTO, RECOMMENDED, ProviderChoice, problem_wi
 from ..core.providers import model_names
 from ..core.providers.spec import ProviderSpec
 from .inputs import CATEGORY, Provider, stray
-from .values import UNCONNECTED, number_of, provider_of, text_of, wrong
+from .value_checks import number_of, text_of, wrong
+from .values import UNCONNECTED, provider_of
 
 TIMEOUT, PARALLEL = (10, 3600), (0, 64)
 """Least and most."""

@@ -25,6 +25,8 @@ def frames(images: torch.Tensor, name: str) -> list[torch.Tensor]:
     if not _is_plain(images) or images.ndim not in (3, 4) or not images.is_floating_point():
         raise Impossible(msg("tensors.not_an_image", name=name), cure=msg("tensors.connect_image_output"))
     batch = images if images.ndim == 4 else images.unsqueeze(0)
+    if batch.shape[0] == 0:
+        raise Impossible(msg("tensors.no_frames", name=name), cure=msg("tensors.check_empty_batch"))
     if batch.shape[-1] == 1:
         batch = batch.expand(*batch.shape[:-1], 3)
     if batch.shape[-1] not in (3, 4) or 0 in batch.shape:
@@ -104,8 +106,17 @@ def batches(items: Sequence[torch.Tensor], device: torch.device, dtype: torch.dt
 
 
 def masks(mask: torch.Tensor) -> list[torch.Tensor]:
-    """The masks [H, W] of a MASK, as float32 on the CPU. Raises Impossible for what is no MASK."""
-    if not _is_plain(mask) or mask.ndim not in (2, 3) or 0 in mask.shape:
+    """The masks [H, W] of a MASK, as float32 on the CPU. Raises Impossible for what is no MASK.
+
+    [B, 1, H, W], as masks of latents are, is taken, too.
+    """
+    if not _is_plain(mask) or mask.ndim not in (2, 3, 4):
+        raise Impossible(msg("tensors.not_a_mask"), cure=msg("tensors.connect_mask_output"))
+    if mask.shape[0] == 0 and mask.ndim > 2:
+        raise Impossible(msg("tensors.mask_has_no_frames"), cure=msg("tensors.check_empty_batch"))
+    if mask.ndim == 4 and mask.shape[1] == 1:
+        mask = mask[:, 0]
+    if mask.ndim == 4 or 0 in mask.shape:
         raise Impossible(msg("tensors.not_a_mask"), cure=msg("tensors.connect_mask_output"))
     batch = (mask if mask.ndim == 3 else mask.unsqueeze(0)).detach().cpu().float()
     if not bool(torch.isfinite(batch).all()):

@@ -50,7 +50,7 @@ CHOICES: dict[str, dict[str, list[str]]] = {
 }  # fmt: skip
 CHOICES["NanoBananaEdit"] = CHOICES["NanoBananaGenerate"] | {
     "batch_mode": ["together", "each", "each paired"],
-    "output_size": ["as returned", "match first image"],
+    "output_size": ["as returned", "match first image", "multiple of 8", "multiple of 64"],
     "on_failure": [*FAILURES, "keep the original frame"],
     "mask_hint": ["none", "as last reference"],
     "reference_format": ["auto", "lossless", "jpeg"],

@@ -1,0 +1,25 @@
+"""One picture on its way to the outputs of a node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+
+from ..core.execution.image_task import ImageTask
+
+
+@dataclass
+class OutputImage:
+    """One output picture."""
+
+    image: torch.Tensor
+    """[H, W, 3]"""
+    mask: torch.Tensor
+    """[H, W], 1 - alpha"""
+    task: ImageTask
+    source: str
+    """"provider", "store" or "original"."""
+    original: torch.Tensor | None = None
+    """The input frame, [H, W, 3]; None for Generate."""
+    notices: list[str] = field(default_factory=list)
