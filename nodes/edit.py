@@ -117,6 +117,8 @@ class NanoBananaEdit(io.ComfyNode):
                 mask_as_reference=values["mask_hint"] == MASK_AS_REFERENCE,
                 match_first=values["output_size"] == MATCH or painted is not None,
                 mask_feather=values["mask_feather"],
+                only_region=values["region"] == MASKED_REGION,
+                region_context=values["region_context"],
                 multiple=MULTIPLES.get(values["output_size"], 1),
             )
             edit = await comfyui.in_thread(lambda: EditBatch(options, linked, painted))

@@ -78,3 +78,8 @@ def _has_shape_of(width: int, height: int, image_width: int, image_height: int) 
     least = max((width - 1) / image_width, (height - 1) / image_height)
     most = min((width + 1) / image_width, (height + 1) / image_height)
     return least < most and difference <= _ROUNDED_TOLERANCE
+
+
+def region_needs_mask() -> Impossible:
+    """The error for a masked region without a mask."""
+    return Impossible(msg("edit_masks.region_needs_mask"), cure=msg("edit_masks.connect_mask_or_send_whole"))

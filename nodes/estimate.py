@@ -23,8 +23,9 @@ from ..core.planning.resolver import ProviderResolver
 from ..core.providers.spec import Operation
 from ..core.request import Request
 from . import edit, generate
-from .edit import MASK_AS_REFERENCE, NanoBananaEdit
+from .edit import MASK_AS_REFERENCE, MASKED_REGION, NanoBananaEdit
 from .edit_batch import MASK_PROMPT
+from .edit_masks import region_needs_mask
 from .generate import NanoBananaGenerate
 from .inputs import options_of, seed_of
 from .prompt_choices import PromptChoices
@@ -129,6 +130,8 @@ class NodeEstimate:
                 prompt = f"{prompt.rstrip()}\n{MASK_PROMPT}"
                 groups = [[*group, unknown_picture()] for group in groups]
                 self._references.add_mask(len(groups[0]))
+            if values["region"] == MASKED_REGION:
+                groups = self._regions(groups)
             if values["batch_mode"] != EACH:
                 self._references.sort_by_number()
         options, (seed, _), count = options_of(values), seed_of(values["seed"]), values["num_images"]
@@ -136,6 +139,13 @@ class NodeEstimate:
             Request(self._operation, prompt, options, seed, count, tuple(group), index)
             for index, group in enumerate(groups)
         ]
+
+    def _regions(self, groups: list[list[Picture]]) -> list[list[Picture]]:
+        """The references with a stand-in for the region of each frame: the mask comes from a node that has yet to run."""
+        if "mask" not in self._inputs:
+            raise region_needs_mask()
+        self._references.known = False
+        return [[unknown_picture(), *others] for _, *others in groups]
 
     def _groups(self, mode: str) -> list[list[Picture]]:
         """The references of each request of an edit. Raises Impossible."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -23,3 +24,5 @@ class OutputImage:
     original: torch.Tensor | None = None
     """The input frame, [H, W, 3]; None for Generate."""
     notices: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What `info` says of it beyond what it says of every picture."""

@@ -129,6 +129,7 @@ def _info(report: Report, requests: Sequence[Request], images: Sequence[OutputIm
                 "height": int(each.image.shape[0]),
                 "format": each.task.result.format if each.task.result else "",
                 "from": each.source,
+                **each.facts,
             }
             for each in images
         ],

@@ -1,17 +1,17 @@
-"""The part of a picture that a masked edit sends: which box, and how its result is put back.
-
-Boxes are in px of the picture, (left, top, width, height); the part of a box that lies beyond the picture is padding.
-"""
+"""The part of a picture that a masked edit sends: which box, how it is cut out, and how its result is put back."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
 from ..core.planning.negotiate import by_distance, ratio_value
+from ..core.request import Region
+
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom, the last two behind the last px."""
 
 WHOLE_ABOVE = 0.8
 """A region of more than this share of the picture is the whole picture."""
@@ -19,41 +19,24 @@ LEAST_SIDE = 256
 """px that a region has at least on each side where the picture allows it."""
 
 
-@dataclass(frozen=True)
-class Region:
-    """A box around what a mask allows to change."""
-
-    left: int
-    top: int
-    width: int
-    height: int
-    ratio: str
-    """The aspect ratio that is asked for."""
-    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
-    """px beyond the picture: left, top, right, bottom."""
-
-    @property
-    def inside(self) -> tuple[int, int, int, int]:
-        """The part of the box that lies in the picture."""
-        left, top, right, bottom = self.padding
-        return self.left + left, self.top + top, self.width - left - right, self.height - top - bottom
+def painted_box(mask: torch.Tensor) -> Box:
+    """The box of all that a mask [H, W] allows to change; it has values above 0."""
+    rows, columns = torch.nonzero(mask.amax(1) > 0)[:, 0], torch.nonzero(mask.amax(0) > 0)[:, 0]
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def region_of(mask: torch.Tensor, context: float, ratios: Sequence[str]) -> Region | None:
-    """The region of a mask [H, W] that has values above 0, in one of `ratios` ("4:3").
+def region_around(painted: Box, width: int, height: int, context: float, ratios: Sequence[str]) -> Region:
+    """The region of a painted box in a picture of a size, in one of `ratios` ("4:3"); of any ratio where there is none.
 
-    The box of the mask, `context` times as large about its centre, at least LEAST_SIDE px a side, moved into the picture and
-    widened to the nearest ratio; where that does not fit, the largest box of a ratio that holds the mask; where no ratio
-    does, the nearest one with padding. None where it would be most of the picture.
+    The box, `context` times as large about its centre, at least LEAST_SIDE px a side, moved into the picture and widened to
+    the nearest ratio; where that does not fit, the largest box of a ratio that holds the painted one; where no ratio does,
+    the nearest one with padding.
     """
-    height, width = mask.shape
-    painted = mask > 0
-    rows, columns = torch.nonzero(painted.any(1))[:, 0], torch.nonzero(painted.any(0))[:, 0]
-    top, bottom = int(rows[0]), int(rows[-1]) + 1
-    left, right = int(columns[0]), int(columns[-1]) + 1
+    left, top, right, bottom = painted
     across = _side(right - left, context, width)
     down = _side(bottom - top, context, height)
     nearest = by_distance(across, down, ratios)
+    name, size = "", (across, down)
     for name in nearest:
         size = _holding(across, down, ratio_value(name))
         if size[0] > width or size[1] > height:
@@ -61,13 +44,18 @@ def region_of(mask: torch.Tensor, context: float, ratios: Sequence[str]) -> Regi
         if size[0] >= right - left and size[1] >= bottom - top:
             break
     else:
-        name = nearest[0]
-        size = _holding(across, down, ratio_value(name))
-    if min(size[0], width) * min(size[1], height) > WHOLE_ABOVE * width * height:
-        return None
+        if nearest:
+            name = nearest[0]
+            size = _holding(across, down, ratio_value(name))
     x, before, after = _placed(left, right, size[0], width)
     y, above, below = _placed(top, bottom, size[1], height)
     return Region(x, y, size[0], size[1], name, (before, above, after, below))
+
+
+def share_of(region: Region, width: int, height: int) -> float:
+    """Which share of a picture a region is, of 1."""
+    _, _, inside_width, inside_height = region.inside
+    return inside_width * inside_height / (width * height)
 
 
 def _side(length: int, context: float, most: int) -> int:
@@ -98,7 +86,7 @@ def _placed(first: int, last: int, size: int, whole: int) -> tuple[int, int, int
 
 
 def cut(picture: torch.Tensor, region: Region) -> torch.Tensor:
-    """The region of a picture [H, W, C]; what lies beyond it is its reflection."""
+    """The region of a picture [H, W, ...]; what lies beyond it is its reflection."""
     left, top, width, height = region.inside
     part = picture[top : top + height, left : left + width]
     if not any(region.padding):
@@ -118,13 +106,17 @@ def _reflected(length: int, before: int, after: int) -> torch.Tensor:
     return torch.minimum(at, period - at)
 
 
-def put_back(picture: torch.Tensor, part: torch.Tensor, region: Region) -> torch.Tensor:
-    """`picture` [H, W, C] with the region replaced by `part`, which has the region's size, padding included."""
-    left, top, width, height = region.inside
+def inner(part: torch.Tensor, region: Region) -> torch.Tensor:
+    """What of a part [h, w, ...] that has the region's size lies in the picture."""
     before, above, _, _ = region.padding
-    out = picture.clone()
-    out[top : top + height, left : left + width] = part[above : above + height, before : before + width]
-    return out
+    _, _, width, height = region.inside
+    return part[above : above + height, before : before + width]
+
+
+def paste(picture: torch.Tensor, part: torch.Tensor, region: Region) -> None:
+    """Puts `part`, which has the size of the region's `inside`, to its place in `picture` [H, W, ...]."""
+    left, top, width, height = region.inside
+    picture[top : top + height, left : left + width] = part
 
 
 def enlarged(width: int, height: int, pixels: int) -> tuple[int, int]:

@@ -6,6 +6,7 @@ are out of place: the host runs nodes in inference mode, and these functions run
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeGuard
 
@@ -119,9 +120,11 @@ def masks(mask: torch.Tensor) -> list[torch.Tensor]:
     if mask.ndim == 4 or 0 in mask.shape:
         raise Impossible(msg("tensors.not_a_mask"), cure=msg("tensors.connect_mask_output"))
     batch = (mask if mask.ndim == 3 else mask.unsqueeze(0)).detach().cpu().float()
-    if not bool(torch.isfinite(batch).all()):
+    least, most = (float(value) for value in torch.aminmax(batch))  # NaN where one value is
+    if not (math.isfinite(least) and math.isfinite(most)):
         raise Impossible(msg("tensors.mask_has_nan"), cure=msg("tensors.check_source_node"))
-    return list(batch.clamp(0, 1))
+    # A copy of a large mask takes as much memory again.
+    return list(batch if least >= 0 and most <= 1 else batch.clamp(0, 1))
 
 
 def fitted_mask(mask: torch.Tensor, width: int, height: int) -> torch.Tensor:
@@ -149,9 +152,18 @@ def keep_outside(result: torch.Tensor, original: torch.Tensor, mask: torch.Tenso
 
     Where the mask is 0 the value of `original` is kept bit for bit. `feather` px fade inside the painted region only.
     """
-    weight = mask if feather <= 0 else mask * _inward(mask, feather)
-    mixed = torch.lerp(original, result, weight.unsqueeze(-1))
-    return torch.where((mask == 0).unsqueeze(-1), original, mixed)
+    return mixed(result, original, mask, weights(mask, feather))
+
+
+def weights(mask: torch.Tensor, feather: int) -> torch.Tensor:
+    """How much of a result shows at each px of a mask [H, W]: nothing where it is 0, fading over `feather` px inwards."""
+    return mask if feather <= 0 else mask * _inward(mask, feather)
+
+
+def mixed(result: torch.Tensor, original: torch.Tensor, mask: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """`original` with as much of `result` as `weight` says, both [H, W, C]; its very values where the mask is 0."""
+    blend = torch.lerp(original, result, weight.unsqueeze(-1))
+    return torch.where((mask == 0).unsqueeze(-1), original, blend)
 
 
 def _inward(mask: torch.Tensor, feather: int) -> torch.Tensor:

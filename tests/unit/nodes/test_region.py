@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from pack.nodes.region import LEAST_SIDE, WHOLE_ABOVE, Region, cut, enlarged, put_back, region_of
+from pack.core.request import Region
+from pack.nodes.region import (
+    LEAST_SIDE,
+    WHOLE_ABOVE,
+    cut,
+    enlarged,
+    inner,
+    painted_box,
+    paste,
+    region_around,
+    share_of,
+)
 
 RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
 
@@ -19,6 +31,13 @@ def painted(width: int, height: int, *boxes: tuple[int, int, int, int]) -> torch
     for left, top, across, down in boxes:
         mask[top : top + down, left : left + across] = 1.0
     return mask
+
+
+def region_of(mask: torch.Tensor, context: float, ratios: Sequence[str]) -> Region | None:
+    """The region of a mask; None where it is most of the picture."""
+    height, width = mask.shape
+    region = region_around(painted_box(mask), width, height, context, ratios)
+    return None if share_of(region, width, height) > WHOLE_ABOVE else region
 
 
 @st.composite
@@ -65,8 +84,10 @@ def test_what_is_cut_out_goes_back_bit_for_bit(mask: torch.Tensor, context: floa
     picture = torch.rand(*mask.shape, 3)
     part = cut(picture, region)
     assert tuple(part.shape) == (region.height, region.width, 3)
-    assert torch.equal(put_back(picture, part, region), picture)
-    changed = put_back(picture, torch.zeros_like(part), region)
+    changed = picture.clone()
+    paste(changed, inner(part, region), region)
+    assert torch.equal(changed, picture)
+    paste(changed, torch.zeros_like(inner(part, region)), region)
     left, top, width, height = region.inside
     assert not bool(changed[top : top + height, left : left + width].any())
     changed[top : top + height, left : left + width] = picture[top : top + height, left : left + width]
@@ -119,3 +140,8 @@ def test_a_region_is_enlarged_and_never_made_smaller() -> None:
     assert enlarged(3000, 2000, 1024 * 1024) == (3000, 2000)
     width, height = enlarged(400, 225, 1024 * 1024)
     assert math.isclose(width / height, 400 / 225, rel_tol=0.01)
+
+
+def test_a_model_without_ratios_gets_the_box_as_it_is() -> None:
+    region = region_of(painted(3000, 2000, (1000, 800, 400, 300)), 1.5, ())
+    assert region == Region(900, 725, 600, 450, "")

@@ -1,0 +1,184 @@
+"""A masked region is sent alone at the size the model draws at, and goes back to its place without touching anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pack.core.errors import Impossible
+from pack.core.execution.image_task import ImageTask
+from pack.core.execution.outcome import ResultImage
+from pack.core.images.picture import Picture
+from pack.core.planning.negotiate import ResolvedRequest, negotiate
+from pack.core.providers import BUILT_IN
+from pack.core.request import Options, Request
+from pack.nodes.edit_batch import EditBatch, EditOptions
+from pack.nodes.output_image import OutputImage
+
+GOOGLE = BUILT_IN["google"]
+EDIT = EditOptions("paint", Options(), 1, 1, "together", False, True, 8, True, 1.5)
+
+
+def noise(height: int, width: int, channels: int = 3, seed: int = 1) -> torch.Tensor:
+    """A batch of one frame with values between the 8-bit steps."""
+    return torch.rand(1, height, width, channels, generator=torch.Generator().manual_seed(seed))
+
+
+def painted(height: int, width: int, *boxes: tuple[int, int, int, int]) -> torch.Tensor:
+    """A mask with islands (left, top, width, height)."""
+    mask = torch.zeros(height, width)
+    for left, top, across, down in boxes:
+        mask[top : top + down, left : left + across] = 1.0
+    return mask
+
+
+def resolved(request: Request) -> ResolvedRequest:
+    return negotiate(request, GOOGLE, GOOGLE.models[0])
+
+
+def result_of(edit: EditBatch, pixels: Sequence[np.ndarray]) -> list[OutputImage]:
+    """The outputs for results with these pixels, one for each request."""
+    found = []
+    for request, each in zip(edit.requests, pixels, strict=True):
+        (slot,) = request.slots()
+        task = ImageTask(slot, request, resolved={"v1:x": resolved(request)})
+        task.complete(ResultImage(each, "png", lambda: b""), "", "v1:x")
+        found.append(edit.output(task))
+    return found
+
+
+def blue(picture: Picture) -> np.ndarray:
+    """A result of a reference's size that shows one colour."""
+    return np.full((picture.height, picture.width, 3), (0, 0, 255), np.uint8)
+
+
+def edit_of(images: dict[str, torch.Tensor], mask: torch.Tensor | None, **more: Any) -> EditBatch:
+    return EditBatch(replace(EDIT, **more), images, mask)
+
+
+ISLANDS = {
+    "one": [(1000, 800, 300, 200)],
+    "two islands": [(1000, 800, 60, 60), (1300, 700, 40, 90)],
+    "in a corner": [(0, 0, 120, 90)],
+    "at the far corner": [(2840, 1930, 160, 70)],
+    "one pixel": [(1700, 333, 1, 1)],
+}
+
+
+@pytest.mark.parametrize("boxes", ISLANDS.values(), ids=ISLANDS)
+@pytest.mark.parametrize("channels", [3, 4])
+def test_nothing_outside_the_mask_changes(boxes: list[tuple[int, int, int, int]], channels: int) -> None:
+    """Colours and alpha, bit for bit; inside, the result is there. The size is image_1's."""
+    frame, mask = noise(2000, 3000, channels), painted(2000, 3000, *boxes)
+    edit = edit_of({"image_1": frame}, mask, mask_feather=0)
+    sent = resolved(edit.requests[0]).references[0]
+    assert 0.9 < sent.width * sent.height / 1024**2 < 1.1
+    (output,) = result_of(edit, [blue(sent)])
+    assert tuple(output.image.shape) == (2000, 3000, 3)
+    outside = mask == 0
+    assert torch.equal(output.image[outside], frame[0, ..., :3][outside])
+    assert torch.allclose(output.image[~outside], torch.tensor([0.0, 0.0, 1.0]), atol=1e-5)
+    transparency = 1 - frame[0, ..., 3] if channels == 4 else torch.zeros(2000, 3000)
+    assert torch.equal(output.mask[outside], transparency[outside])
+    assert not bool(output.mask[~outside].any())
+    left, top, width, height = output.facts["region"]
+    assert min(left, top) >= 0 and left + width <= 3000 and top + height <= 2000
+    assert not bool(mask[:top].any() or mask[top + height :].any() or mask[:, :left].any())
+
+
+def test_the_region_is_what_is_sent() -> None:
+    """A marker beside the mask is seen, one far away isn't; the other references go along unchanged."""
+    frame, mask = torch.zeros(1, 2000, 3000, 3), painted(2000, 3000, (1000, 800, 300, 300))
+    frame[0, 780:790, 1000:1300] = 1.0
+    frame[0, 100:200, 100:200] = 1.0
+    other = noise(40, 60)
+    edit = edit_of({"image_1": frame, "image_2": other}, mask)
+    references = resolved(edit.requests[0]).references
+    assert [(each.width, each.height) for each in references] == [(1024, 1024), (60, 40)]
+    seen = references[0]._load()
+    factor = 1024 / 450
+    rows = np.flatnonzero(seen[:, 512, 0] > 128)
+    assert abs(rows[0] - (780 - 725) * factor) < 2 and abs(rows[-1] - (790 - 725) * factor) < 2
+    assert (seen > 128).any(axis=(1, 2)).sum() == len(rows)
+    assert edit.requests[0].references[1] is references[1]
+
+
+def test_the_mask_goes_along_cut_alike() -> None:
+    mask = painted(2000, 3000, (1000, 800, 300, 300))
+    edit = edit_of({"image_1": noise(2000, 3000)}, mask, mask_as_reference=True)
+    part, hint = resolved(edit.requests[0]).references
+    assert (part.width, part.height) == (hint.width, hint.height) == (1024, 1024)
+    white = np.argwhere(hint._load()[..., 0] == 255)
+    low, high = white.min(0), white.max(0)
+    assert np.abs(low - 75 * 1024 / 450).max() <= 2 and np.abs(high - 375 * 1024 / 450).max() <= 2
+
+
+def test_the_resolution_says_how_large_the_region_is_sent() -> None:
+    mask = painted(2000, 3000, (1000, 800, 300, 300))
+    edit = edit_of({"image_1": noise(2000, 3000)}, mask, options=Options(resolution="2K"))
+    assert resolved(edit.requests[0]).references[0].width == 2048
+
+
+def test_an_aspect_ratio_of_ones_own_is_taken() -> None:
+    mask = painted(2000, 3000, (1000, 800, 300, 300))
+    edit = edit_of({"image_1": noise(2000, 3000)}, mask, options=Options(aspect_ratio="16:9"))
+    how = resolved(edit.requests[0])
+    assert how.region is not None and dict(how.options)["aspect_ratio"] == "16:9"
+    assert how.region.height == 450 and how.region.width == 800
+
+
+def test_a_change_outside_the_region_is_the_same_request() -> None:
+    mask = painted(2000, 3000, (1000, 800, 300, 300))
+    frame = noise(2000, 3000)
+    far, near = frame.clone(), frame.clone()
+    far[0, 0, 0] = 0.5
+    near[0, 730, 930] = 0.5
+    edits = [edit_of({"image_1": each}, mask) for each in (frame, far, near)]
+    names = [resolved(edit.requests[0]).fingerprint(edit.requests[0], edit.requests[0].slots()[0]) for edit in edits]
+    assert names[0] == names[1] != names[2]
+
+
+def test_a_region_of_most_of_the_picture_is_the_whole_picture() -> None:
+    frame, mask = noise(300, 400), painted(300, 400, (10, 10, 380, 280))
+    how = resolved(edit_of({"image_1": frame}, mask).requests[0])
+    assert how.region is None and (how.references[0].width, how.references[0].height) == (400, 300)
+    assert any("whole picture" in notice and "image_1" in notice for notice in how.notices)
+
+
+def test_a_strip_is_padded_and_the_padding_is_not_in_the_result() -> None:
+    frame, mask = noise(300, 4000), painted(300, 4000, (100, 0, 2600, 300))
+    edit = edit_of({"image_1": frame}, mask, mask_feather=0, region_context=1.0)
+    sent = resolved(edit.requests[0]).references[0]
+    (output,) = result_of(edit, [blue(sent)])
+    assert any(output.facts["padding"]) and tuple(output.image.shape) == (300, 4000, 3)
+    assert torch.equal(output.image[mask == 0], frame[0][mask == 0])
+
+
+def test_each_frame_has_a_region_of_its_own() -> None:
+    frames = torch.cat([noise(900, 1200, seed=seed) for seed in range(3)])
+    masks = torch.stack([painted(900, 1200, (100 + 300 * i, 100 + 200 * i, 90, 90)) for i in range(3)])
+    edit = edit_of({"image_1": frames}, masks, batch_mode="each", mask_feather=0)
+    outputs = result_of(edit, [blue(resolved(request).references[0]) for request in edit.requests])
+    assert len({tuple(each.facts["region"]) for each in outputs}) == 3
+    for output, frame, mask in zip(outputs, frames, masks, strict=True):
+        assert torch.equal(output.image[mask == 0], frame[mask == 0])
+        assert torch.allclose(output.image[mask == 1], torch.tensor([0.0, 0.0, 1.0]), atol=1e-5)
+
+
+def test_the_soft_edge_is_that_of_the_whole_picture() -> None:
+    """Where the region ends at the mask, the fade begins at the px beyond it."""
+    frame, mask = noise(1200, 1600), painted(1200, 1600, (400, 300, 512, 512))
+    (whole,) = result_of(edit_of({"image_1": frame}, mask, only_region=False), [np.zeros((1200, 1600, 3), np.uint8)])
+    edit = edit_of({"image_1": frame}, mask, region_context=1.0)
+    assert resolved(edit.requests[0]).region.inside == (400, 300, 512, 512)  # type: ignore[union-attr]
+    (part,) = result_of(edit, [np.zeros((1024, 1024, 3), np.uint8)])
+    assert torch.allclose(whole.image, part.image, atol=1e-6)
+
+
+def test_without_a_mask_a_region_is_refused() -> None:
+    with pytest.raises(Impossible, match="no mask"):
+        edit_of({"image_1": noise(300, 400)}, None)
