@@ -1,16 +1,43 @@
-"""How properties are tried: a slow machine is no failure of theirs, so no example has a deadline. And the doubles."""
+"""What holds for all tests of units: how properties are tried, short pauses between tries of a request, and the doubles."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+
+# Before numpy and torch are imported. Their threads wait for each other in busy loops, and each worker would have its own.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import HealthCheck, settings
+from pack.core.http import backoff
 from pack.tests.doubles import start
 from pack.tests.doubles.server import Doubles
 
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A slow machine is no failure of a property, so no example has a deadline. Without --long there are fewer examples."""
+    count = 100 if config.getoption("--long") else 25
+    settings.register_profile(
+        "patient", max_examples=count, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("patient")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_pauses() -> Iterator[None]:
+    """Pauses between two tries of a request grow as ever, from 10 to 80 ms."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backoff, "_FIRST", 0.01)
+        patch.setattr(backoff, "_LONGEST", 0.08)
+        yield
+
+
+@pytest.fixture
+def real_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that say how long the pauses are."""
+    monkeypatch.setattr(backoff, "_FIRST", 0.5)
+    monkeypatch.setattr(backoff, "_LONGEST", 8.0)
 
 
 @pytest.fixture(scope="module")

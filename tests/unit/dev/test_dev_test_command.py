@@ -1,5 +1,6 @@
 """The summary of a test run names what was skipped and why, and its last line adds up."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -103,6 +104,18 @@ def test_options(arguments: list[str], stages: set[str], rest: list[str]) -> Non
     chosen, left = test_command.options(arguments)
     assert {name for name in ("lint", *test_command.PARTS) if getattr(chosen, name)} == stages
     assert left == rest
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such folder")
+def test_temporary_files_lie_in_memory_only_where_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(test_command, "ENOUGH", 0)
+    usable = not os.statvfs(tmp_path).f_flag & getattr(os, "ST_NOEXEC", 0)
+    assert test_command.memory_folder(tmp_path) == (tmp_path if usable else None)
+    assert test_command.memory_folder(tmp_path / "none") is None
+    monkeypatch.setattr(test_command, "ENOUGH", 1 << 60)
+    assert test_command.memory_folder(tmp_path) is None
 
 
 def test_chromium_is_found_where_it_is_named(tmp_path: Path) -> None:

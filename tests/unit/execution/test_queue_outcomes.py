@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dialect_driver import QUICK_SPECS, keyed, request
 from pack.core.engine import Engine
+from pack.core.execution.rate_limit import RateLimits
+from pack.core.execution.retry_policy import DEFAULT_WAITS
 from pack.core.execution.run import Run
-from pack.core.http import backoff
 from pack.core.planning.choice import ProviderChoice
 from pack.tests.doubles.server import Doubles
 
@@ -17,11 +19,11 @@ BOTH = pytest.mark.parametrize("provider", ["fal", "replicate"])
 
 
 @pytest.fixture
-def asked(doubles: Doubles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def asked(doubles: Doubles, tmp_path: Path) -> Any:
     """Asks a provider for one picture under fault words; the run and what the provider saw."""
     doubles.reset()
-    monkeypatch.setattr(backoff, "delay", lambda attempt, jitter: 0.02)
     engine = Engine(tmp_path, specs=QUICK_SPECS, environ=keyed(doubles, "fal", "replicate"))
+    engine._cache.rate_limits = RateLimits(replace(DEFAULT_WAITS, first_pause=0.02))
 
     def ask(provider: str, words: str) -> tuple[Run, dict[str, Any]]:
         wanted = [request(prompt=f"odd [[sim: {words}]]")]

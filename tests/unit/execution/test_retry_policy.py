@@ -409,7 +409,7 @@ def test_every_pause_is_bounded_and_every_step_ends(
             assert n < (PAID_TRIES if paid else FREE_TRIES)
 
 
-def test_the_backoff_grows_to_its_cap_and_no_further() -> None:
+def test_the_backoff_grows_to_its_cap_and_no_further(real_pauses: None) -> None:
     """0.5 doubling to 8 s, up to a quarter less by the dice, also at try 1,100."""
     for n, d in product([*range(1, 12), 1100], (0.0, 0.5, 1.0)):
         assert delay(n, d) == pytest.approx(min(8.0, 0.5 * 2.0 ** min(n - 1, 60)) * (1 - 0.25 * d))
