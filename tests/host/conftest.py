@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pack.dev.comfy_host import TEST_ARGUMENTS, Host
 from pack.tests.doubles import start
-from pack.tests.host.kit import Bench, provider_variables
+from pack.tests.host.kit import ODD_NODE, Bench, provider_variables
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +25,8 @@ def doubles() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def session_bench(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     base = tmp_path_factory.mktemp("host")
+    (base / "custom_nodes").mkdir()
+    (base / "custom_nodes" / "odd_values.py").write_text(ODD_NODE)
     with Host.start(base, provider_variables(doubles), (*TEST_ARGUMENTS, "--verbose", "DEBUG")) as host:
         yield Bench(host, doubles)
 

@@ -153,3 +153,23 @@ class Bench:
 def colours(height: int, width: int, seed: int = 0, channels: int = 3) -> np.ndarray:
     """A picture like no other: noise."""
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
+
+
+ODD_NODE = """
+import numpy as np, torch
+class Index:
+    def __index__(self):
+        raise ValueError("x")
+class Any(str):
+    def __ne__(self, other):
+        return False
+class Odd:
+    RETURN_TYPES, FUNCTION, CATEGORY = (Any("*"),), "give", "x"
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"code": ("STRING", {})}}
+    def give(self, code):
+        return (eval(code),)
+NODE_CLASS_MAPPINGS = {"TestOdd": Odd}
+"""
+"""A pack whose node gives the value of an expression, into any input."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from pack.dev.comfy_host import TEST_ARGUMENTS, Host
-from pack.tests.host.kit import Bench, colours, node, provider_variables
+from pack.tests.host.kit import ODD_NODE, Bench, colours, node, provider_variables
 from pack.tests.host.page import Page
 
 
@@ -401,23 +401,6 @@ ODD_TENSORS = (
     "torch.zeros(1, 1, 8, 8, 3)", "torch.zeros(8)", "torch.zeros(1, 8, 0, 3)", "torch.zeros(1, 8, 8, 3) + float('nan')",
     "[torch.zeros(1, 8, 8, 3)]",
 )  # fmt: skip
-ODD_NODE = """
-import numpy as np, torch
-class Index:
-    def __index__(self):
-        raise ValueError("x")
-class Any(str):
-    def __ne__(self, other):
-        return False
-class Odd:
-    RETURN_TYPES, FUNCTION, CATEGORY = (Any("*"),), "give", "x"
-    @classmethod
-    def INPUT_TYPES(cls):
-        return {"required": {"code": ("STRING", {})}}
-    def give(self, code):
-        return (eval(code),)
-NODE_CLASS_MAPPINGS = {"TestOdd": Odd}
-"""
 
 
 @pytest.mark.parametrize("kind", ["ProviderConfig", "NanoBananaGenerate", "NanoBananaEdit"])
