@@ -30,7 +30,8 @@ class Estimate:
     provider: str
     label: str
     model: str
-    wire: str
+    model_id: str
+    """As it will be sent."""
     resolution: str
     """What will come, "" when the provider doesn't say."""
     pictures: int
@@ -180,9 +181,9 @@ def _shown(
         for mark, picture in zip(marks, resolved.references, strict=True)
     )
     addresses = {number: f"<address of picture {number + 1}>" for number in range(len(files))}
-    form, variants = learned
+    api_variant, variants = learned
     job = target.job(resolved, request, slots[0].seed, len(slots), files)
-    job = replace(job, api_variant=form, variants=variants, uploaded=addresses)
+    job = replace(job, api_variant=api_variant, variants=variants, uploaded=addresses)
     step = dialect(target.spec.dialect).start(job)
     shown: dict[str, Any] = {"slots": [slot.index for slot in slots], "frame": request.frame}
     if not isinstance(step, Send):

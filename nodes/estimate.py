@@ -174,7 +174,7 @@ def _estimate_facts(found: Estimate) -> dict[str, Any]:
         "provider": found.provider,
         "label": found.label,
         "model": found.model,
-        "wire": found.wire,
+        "wire": found.model_id,
         "resolution": found.resolution,
         "pictures": found.pictures,
         "stored": found.stored,

@@ -104,11 +104,11 @@ def _draw_strip(
     """Title and prompt on the left, references on the right."""
     left, top, width, height = body
     side = round(width * (0.5 if card.thumbnails else 0.0))
-    words = width - side - (2 * small if side else 0)
-    size = _title_size(round(words * 0.9), round(height * 0.36))
+    text_width = width - side - (2 * small if side else 0)
+    size = _title_size(round(text_width * 0.9), round(height * 0.36))
     _draw_title(draw, (left, top - round(size * 0.1)), size, colours)
     below = top + round(size * 1.3)
-    _draw_prompt(draw, card, (left, below, words, top + height - below), colours, small, round(size * 0.62))
+    _draw_prompt(draw, card, (left, below, text_width, top + height - below), colours, small, round(size * 0.62))
     if side:
         _draw_references(image, card.thumbnails, (left + width - side, top, side, height), small)
 

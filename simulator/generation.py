@@ -18,7 +18,7 @@ def generate(call: Call, image_request: ImageRequest) -> Reply:
     results = []
     for slot in range(image_request.count):
         card = card_of(call, image_request, slot, image_request.count)
-        if image_request.transport == "url":
+        if image_request.encoding == "url":
             make = partial(encode, card, image_request.file_format)
             path = call.files.add_result(call.api.id, file_stem(image_request), image_request.file_format, make)
             results.append(Result(card.width, card.height, url=call.address(path)))

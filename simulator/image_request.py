@@ -27,7 +27,7 @@ class ImageRequest:
     count: int = 1
     seed: int | None = None
     file_format: str = "png"
-    transport: str = "url"
+    encoding: str = "url"
     """`url`, `b64` or `datauri`."""
     references: list[Reference] = field(default_factory=list)
     asynchronous: bool = False

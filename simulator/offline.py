@@ -89,7 +89,7 @@ class Offline(Api[Any]):
             count=fields.get("n", 1),
             seed=fields.get("seed"),
             file_format=fields.get("output_format", "png"),
-            transport="b64" if fields.get("response_format") == "b64_json" else "url",
+            encoding="b64" if fields.get("response_format") == "b64_json" else "url",
             references=references,
         )
 

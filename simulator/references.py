@@ -32,7 +32,7 @@ class Reference:
     mode: str
     format: str
     bytes: int
-    transport: str
+    encoding: str
     """`multipart`, `data_uri`, `base64` or `url`."""
     thumbnail: Image.Image
 
@@ -46,11 +46,11 @@ def refusal(field: str, message: str) -> Problem:
     return Problem(400, f"{field}: {message}", field=field, code="invalid_image")
 
 
-def decode(field: str, content: bytes, declared: str, transport: str) -> Reference:
+def decode(field: str, content: bytes, declared: str, encoding: str) -> Reference:
     """Decode all of it; `declared` is the MIME type it claims, empty when it claims none. Raises Problem."""
     try:
         with Image.open(io.BytesIO(content), formats=tuple(FORMATS)) as image:
-            form = str(image.format)
+            image_format = str(image.format)
             if image.width * image.height > LARGEST:
                 raise refusal(field, "the picture is too large")
             image.load()
@@ -61,12 +61,12 @@ def decode(field: str, content: bytes, declared: str, transport: str) -> Referen
         raise
     except Exception as problem:  # Pillow raises whatever the broken bytes lead it into.
         raise refusal(field, f"the picture can't be decoded ({type(problem).__name__})") from None
-    if declared and declared != FORMATS[form]:
-        raise refusal(field, f"says {declared} but holds {FORMATS[form]}")
+    if declared and declared != FORMATS[image_format]:
+        raise refusal(field, f"says {declared} but holds {FORMATS[image_format]}")
     digest = hashlib.sha256(pixels.tobytes()).hexdigest()
     width, height = pixels.size
     pixels.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    return Reference(digest, width, height, mode, form, len(content), transport, pixels)
+    return Reference(digest, width, height, mode, image_format, len(content), encoding, pixels)
 
 
 def from_part(part: Part) -> Reference:

@@ -159,14 +159,14 @@ class Settings:
     def api_variant(self, spec: ProviderSpec) -> str:
         """Which way of asking to begin with; "" = what worked last, or the first of its spec."""
         name = variable(spec.id, "FORM")
-        words = self.environ.get(name, "").strip().lower().replace("+", " ").replace(",", " ").split()
-        if not words:
+        chosen = self.environ.get(name, "").strip().lower().replace("+", " ").replace(",", " ").split()
+        if not chosen:
             return ""
-        for form in spec.api_variants:
-            if set(form.split()) == set(words):
-                return form
-        if words == ["async"]:
-            return next((form for form in spec.api_variants if "async" in form.split()), "")
+        for variant in spec.api_variants:
+            if set(variant.split()) == set(chosen):
+                return variant
+        if chosen == ["async"]:
+            return next((variant for variant in spec.api_variants if "async" in variant.split()), "")
         raise self._invalid(
             name,
             f"one of: {', '.join(spec.api_variants)}" if spec.api_variants else msg("settings.nothing_one_form_only"),

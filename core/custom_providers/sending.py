@@ -38,7 +38,7 @@ def with_sending(spec: ProviderSpec, reader: MappingReader) -> ProviderSpec:
     spec = _uploads(_with_encoding(spec, encoding, reader) if encoding else spec, reader)
     return replace(
         spec,
-        api_variants=_forms(spec, reader),
+        api_variants=_api_variants(spec, reader),
         idempotency_header=_idempotency_header(spec, reader) or spec.idempotency_header,
         failures_unbilled=reader.flag("failures_unbilled", spec.failures_unbilled),
         refuses_before_work=_statuses(reader) or spec.refuses_before_work,
@@ -179,26 +179,28 @@ def _uploads(spec: ProviderSpec, reader: MappingReader) -> ProviderSpec:
     )
 
 
-def _forms(spec: ProviderSpec, reader: MappingReader) -> tuple[str, ...]:
-    """The forms of asking that agree with the encoding, in the order that is said."""
+def _api_variants(spec: ProviderSpec, reader: MappingReader) -> tuple[str, ...]:
+    """The API variants that agree with the encoding, in the order that is said."""
     fitting = spec.api_variants
-    if any("multipart" in form for form in spec.api_variants):
+    if any("multipart" in variant for variant in spec.api_variants):
         fitting = tuple(
-            form for form in spec.api_variants if ("multipart" in form) == (spec.reference_encoding == "multipart")
+            variant
+            for variant in spec.api_variants
+            if ("multipart" in variant) == (spec.reference_encoding == "multipart")
         )
     if "forms" not in reader:
         return spec.api_variants if spec.reference_encoding == "multipart" else fitting
     if not spec.api_variants:
         raise MappingError(reader.at("forms"), msg("sending.dialect_has_one_form", dialect=spec.dialect))
-    forms = reader.choices("forms", list(spec.api_variants))
-    if not forms:
+    variants = reader.choices("forms", list(spec.api_variants))
+    if not variants:
         raise MappingError(
             reader.at("forms"), msg("sending.forms_must_be_list", api_variants=", ".join(spec.api_variants))
         )
-    if forms[0] not in fitting:
-        needed = msg("sending.data_uri_or_base64") if "json" in forms[0] else "multipart"
-        raise MappingError(reader.at("forms"), msg("sending.form_needs_references", forms=forms[0], needed=needed))
-    return forms
+    if variants[0] not in fitting:
+        needed = msg("sending.data_uri_or_base64") if "json" in variants[0] else "multipart"
+        raise MappingError(reader.at("forms"), msg("sending.form_needs_references", forms=variants[0], needed=needed))
+    return variants
 
 
 def _statuses(reader: MappingReader) -> frozenset[int]:

@@ -131,7 +131,7 @@ class Fal(PollingDialect):
     def _status(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
         if status_of(value) != "completed":
             return self._follow(job, reply, value, state["task"], state)
-        words, _ = message_and_codes({"error": value.get("error")})
+        message, _ = message_and_codes({"error": value.get("error")})
         error_type = value.get("error_type")
         metrics = value.get("metrics")
         begun = bool(metrics.get("inference_time")) if isinstance(metrics, dict) else False
@@ -140,7 +140,7 @@ class Fal(PollingDialect):
             **state,
             "at": "result",
             "status": "completed",
-            "error": words,
+            "error": message,
             "error_type": error_type if isinstance(error_type, str) else "",
             "removed": bool(state.get("removed")) and not begun,
         }
@@ -199,7 +199,7 @@ def _failure(state: State, reply: Reply) -> ProviderFailure:
         return _removed()
     if reply.status in (404, 410) and not named:
         return unknown_task(reply, state["task"])
-    words = "; ".join(dict.fromkeys(word for word in (failure.message, state.get("error", "")) if word))
+    message = "; ".join(dict.fromkeys(word for word in (failure.message, state.get("error", "")) if word))
     kind = _KINDS.get(str(state.get("error_type"))) or failure.kind
     if kind not in ("content", "empty", "invalid", "credit", "model"):
         kind = "task"
@@ -207,7 +207,7 @@ def _failure(state: State, reply: Reply) -> ProviderFailure:
     if unbilled is None and reply.status >= 500 and named:
         unbilled = True
     # Without its status: that is the run's, and says nothing about whether asking again would help.
-    return ProviderFailure(kind, words, None, unbilled=unbilled, request_id=failure.request_id)
+    return ProviderFailure(kind, message, None, unbilled=unbilled, request_id=failure.request_id)
 
 
 def _is_about_run(state: State, reply: Reply) -> bool:

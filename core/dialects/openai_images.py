@@ -27,7 +27,7 @@ from .base.polling import PollingDialect, follow_task, path_segment, unknown_tas
 from .base.step import Failed, Job, Reply, Send, State, Step
 from .base.task_status import task_id_of
 from .base.uploads import NewUpload, reference_values
-from .base.variants import first_variants, next_variant, with_learned_variants
+from .base.variants import API_VARIANT, first_variants, next_variant, with_learned_variants
 from .parsing.refusals import names_nothing, wants_addresses, wants_other_body, wants_other_encoding
 
 _HEAD = 64 << 10
@@ -37,9 +37,9 @@ class OpenAIImages(PollingDialect):
     reference_encodings = ("multipart", "data_uri", "base64")
 
     def first_state(self, job: Job) -> State:
-        words = (job.api_variant or " ".join(job.spec.api_variants[:1])).split()
-        way = "json" if "json" in words and _knows_json(job) else "multipart"
-        state: State = {"at": "submit", "form": way, "async": "async" in words}
+        parts = (job.api_variant or " ".join(job.spec.api_variants[:1])).split()
+        way = "json" if "json" in parts and _knows_json(job) else "multipart"
+        state: State = {"at": "submit", API_VARIANT: way, "async": "async" in parts}
         if job.operation == "edit":
             encoding = "base64" if job.spec.reference_encoding == "base64" else "data_uri"
             state |= first_variants(job, {_topic(job): way, "encoding": encoding})
@@ -68,7 +68,7 @@ class OpenAIImages(PollingDialect):
         if not task:
             task = task_id_of(_without_request_id(value), asked_for_task=state["async"])
             if job.spec.api_variants:
-                variant = state["form"] + (" async" if state["async"] else "")
+                variant = state[API_VARIANT] + (" async" if state["async"] else "")
         step = follow_task(job, reply, value, task, self.poll, polled=state, api_variant=variant)
         return with_learned_variants(step, state)
 
@@ -88,7 +88,7 @@ class OpenAIImages(PollingDialect):
         if other is None and (unread or _is_about_body(job, reply, failure)):
             other = next_variant(state, _topic(job), ("json", "multipart"))
             if other and reply.status in (404, 405):
-                other["form"] = other["variants"][_topic(job)]
+                other[API_VARIANT] = other["variants"][_topic(job)]
         return self.submit(job, other) if other else Failed(failure)
 
 

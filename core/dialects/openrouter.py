@@ -21,6 +21,7 @@ from ..redaction.text import redact
 from .base.dialect import BaseDialect
 from .base.step import Done, Failed, Job, Reply, Send, State, Step
 from .base.uploads import NewUpload
+from .base.variants import API_VARIANT
 from .parsing.error_parsing import error_in, failure_of, no_picture
 from .parsing.error_phrases import declines
 from .parsing.reading import NotJson, read_json
@@ -39,10 +40,10 @@ class OpenRouter(BaseDialect):
     ignored_settings = ("paths", "references", "poll_seconds")
 
     def first_state(self, job: Job) -> State:
-        return {"at": "submit", "form": job.api_variant or job.spec.api_variants[0]}
+        return {"at": "submit", API_VARIANT: job.api_variant or job.spec.api_variants[0]}
 
     def submit(self, job: Job, state: State, uploaded: NewUpload | None = None) -> Send:
-        variant = state["form"]
+        variant = state[API_VARIANT]
         value = _chat_body(job) if variant == "chat" else _images_body(job)
         return Send("POST", job.url(_PATHS[variant]), state, paid=True, body=json_body(value))
 
@@ -52,15 +53,15 @@ class OpenRouter(BaseDialect):
         if found.images:
             name = value.get("id")
             request_id = redact(name, 80) if isinstance(name, str) else reply.request_id
-            return Done(found.images, found.text, usd, request_id, state["form"])
+            return Done(found.images, found.text, usd, request_id, state[API_VARIANT])
         return Failed(replace(_why_none(reply, value, found.text), unbilled=None if usd is None else usd == 0))
 
     def parse_error(self, job: Job, state: State, reply: Reply) -> Step:
-        other = _OTHER[state["form"]]
+        other = _OTHER[state[API_VARIANT]]
         if reply.status in (404, 405) and "tried" not in state and other in job.spec.api_variants:
-            return self.submit(job, {"at": "submit", "form": other, "tried": True})
+            return self.submit(job, {"at": "submit", API_VARIANT: other, "tried": True})
         failure = self.failure(job, reply)
-        if state["form"] == "chat" and failure.kind == "server" and failure.status == 500:
+        if state[API_VARIANT] == "chat" and failure.kind == "server" and failure.status == 500:
             name = f"NANO_BANANA_{job.spec.id.upper()}_FORM"
             cure = msg("openrouter.queue_again_or_image_only", name=name)
             failure = replace(failure, cure=cure)
@@ -110,7 +111,7 @@ def _first_choice(value: dict[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _why_none(reply: Reply, value: dict[str, Any], words: str) -> ProviderFailure:
+def _why_none(reply: Reply, value: dict[str, Any], model_text: str) -> ProviderFailure:
     """What a 200 without a picture means."""
     choice = _first_choice(value)
     if not choice:
@@ -124,9 +125,11 @@ def _why_none(reply: Reply, value: dict[str, Any], words: str) -> ProviderFailur
         return replace(_error_inside(reply, error), status=reply.status)  # it broke off while it was being made
     ends = " ".join(str(choice.get(name) or "") for name in ("finish_reason", "native_finish_reason"))
     kind: Kind = (
-        "content" if "content_filter" in ends.lower() or declines(ends) or declines(words, reply.prompt) else "empty"
+        "content"
+        if "content_filter" in ends.lower() or declines(ends) or declines(model_text, reply.prompt)
+        else "empty"
     )
-    return ProviderFailure(kind, redact(words or ends), reply.status, request_id=reply.request_id)
+    return ProviderFailure(kind, redact(model_text or ends), reply.status, request_id=reply.request_id)
 
 
 def _error_inside(reply: Reply, error: dict[str, Any]) -> ProviderFailure:
@@ -140,10 +143,10 @@ def _flagged(failure: ProviderFailure, error: dict[str, Any]) -> ProviderFailure
     reasons = metadata.get("reasons") if isinstance(metadata, dict) else None
     if not isinstance(reasons, list) or not reasons:
         return failure
-    words = redact(
+    message = redact(
         "; ".join(part for part in (failure.message, ", ".join(str(reason) for reason in reasons[:5])) if part)
     )
-    return replace(failure, kind="content" if failure.status == 403 else failure.kind, message=words)
+    return replace(failure, kind="content" if failure.status == 403 else failure.kind, message=message)
 
 
 def _cost(value: dict[str, Any]) -> float | None:

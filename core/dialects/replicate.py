@@ -97,8 +97,8 @@ def _explained(failed: Failed, value: dict[str, Any]) -> Failed:
         failure = replace(failure, kind="content")
     if value.get("data_removed") is True:
         # It was made and paid; an hour later it is gone.
-        words = failure.message or msg("replicate.output_deleted")
-        gone = replace(failure, kind="download", message=words, status=None, unbilled=False, cure=_TOO_LATE)
+        message = failure.message or msg("replicate.output_deleted")
+        gone = replace(failure, kind="download", message=message, status=None, unbilled=False, cure=_TOO_LATE)
         return replace(failed, failure=gone)
     status = status_of(value)
     never_started = "started_at" in value and value["started_at"] is None

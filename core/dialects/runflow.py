@@ -21,7 +21,7 @@ from .base.polling import PollingDialect, follow_task, path_segment, unknown_tas
 from .base.step import Failed, Job, Reply, Send, State, Step
 from .base.task_status import task_id_of
 from .base.uploads import NewUpload, is_web_address, known_urls, reference_values, with_uploaded_url
-from .base.variants import first_variants, next_variant, with_learned_variants
+from .base.variants import API_VARIANT, first_variants, next_variant, with_learned_variants
 from .parsing.error_parsing import unreadable
 from .parsing.refusals import wants_addresses
 
@@ -44,7 +44,7 @@ class Runflow(PollingDialect):
     def first_state(self, job: Job) -> State:
         way = _UPLOAD if job.spec.reference_encoding == "upload" else _INSIDE
         state = first_variants(job, {_TOPIC: way} if job.references else {})
-        return {**state, "form": job.api_variant or job.spec.api_variants[0], "urls": known_urls(job)}
+        return {**state, API_VARIANT: job.api_variant or job.spec.api_variants[0], "urls": known_urls(job)}
 
     def submit(self, job: Job, state: State, uploaded: NewUpload | None = None) -> Send:
         missing = [index for index, url in enumerate(state["urls"]) if not url]
@@ -54,7 +54,7 @@ class Runflow(PollingDialect):
         if job.references:
             value[job.endpoint.references_field] = reference_values(job, state["urls"], job.spec.reference_encoding)
         path = job.endpoint.path
-        if state["form"] == "runs":
+        if state[API_VARIANT] == "runs":
             path, value = "/v1/models/{model}/runs", {"input": value}
         submitted: State = {**state, "at": "submit"}
         return Send("POST", job.url(path), submitted, paid=True, body=json_body(value), uploaded=uploaded)
@@ -91,7 +91,7 @@ class Runflow(PollingDialect):
             self.poll,
             polled=state,
             usd=_cost(value),
-            api_variant="" if task else state["form"],
+            api_variant="" if task else state[API_VARIANT],
         )
         return with_learned_variants(step, state)
 
@@ -101,7 +101,7 @@ class Runflow(PollingDialect):
         if task:
             return Failed(unknown_task(reply, task) if reply.status == 404 else self.failure(job, reply), task)
         if reply.status in (404, 405) and "tried" not in state:
-            return self.submit(job, {**state, "form": _OTHER[state["form"]], "tried": True})
+            return self.submit(job, {**state, API_VARIANT: _OTHER[state[API_VARIANT]], "tried": True})
         failure = self.failure(job, reply)
         if not job.references or "" not in state["urls"] or not wants_addresses(reply, failure):
             return Failed(failure)

@@ -43,7 +43,7 @@ def provider_error(
 
     `task` is its number there, which it did not say; `kept` names the file in the results folder that holds its answer.
     """
-    said = msg("failure.provider_said", words=_unstopped(failure.message)) if failure.message else ""
+    said = msg("failure.provider_said", message=_unstopped(failure.message)) if failure.message else ""
     said += msg("failure.task_id", task=task) if task else ""
     status = f" (HTTP {failure.status})" if failure.status else ""
     opening = what or _opening(failure)
@@ -71,6 +71,6 @@ def _cure(failure: ProviderFailure) -> str:
     return msg(named) if named in catalogue("en") else ""
 
 
-def _unstopped(words: str) -> str:
-    """A provider's words without their full stop, which the quotation supplies; an ellipsis stays."""
-    return words if words.endswith("..") else words.removesuffix(".")
+def _unstopped(text: str) -> str:
+    """A provider's message without its full stop, which the quotation supplies; an ellipsis stays."""
+    return text if text.endswith("..") else text.removesuffix(".")

@@ -27,7 +27,7 @@ MARKS = "references"
 """Where the state of a kept answer, and that of a task, says which references were sent along."""
 
 Phase = Literal[
-    "waiting for a free place", "preparing", "uploading", "sent", "working", "downloading", "pausing", "ended"
+    "waiting for a free slot", "preparing", "uploading", "sent", "working", "downloading", "pausing", "ended"
 ]
 
 
@@ -46,7 +46,7 @@ class CallStatus:
     claim: Claim | None = None
     """The earlier call that this one goes on with; nothing is paid then."""
     outcome: Outcome = field(default_factory=Outcome)
-    phase: Phase = "waiting for a free place"
+    phase: Phase = "waiting for a free slot"
     progress: str = ""
     bytes_sent: tuple[int, int] = (0, 0)
     """Bytes of the request that have left, and all of them."""

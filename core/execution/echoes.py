@@ -40,7 +40,7 @@ def without_echoes(
     sizes = {size for mark in marks if (size := mark.partition(":")[0]).isdecimal()}
     shapes = {(picture.width, picture.height) for picture in job.references}
     many = len(done.images) > job.count
-    comparisons_left = MOST_COMPARED
+    remaining_comparisons = MOST_COMPARED
 
     def is_echo(found: ImageRef) -> bool:
         if found.url:
@@ -51,11 +51,11 @@ def without_echoes(
         data = found.read()
         if str(size) in sizes and _mark(data) in marks:
             return True
-        nonlocal comparisons_left
+        nonlocal remaining_comparisons
         try:
-            if not many or comparisons_left <= 0 or measure(data) not in shapes:
+            if not many or remaining_comparisons <= 0 or measure(data) not in shapes:
                 return False
-            comparisons_left -= 1
+            remaining_comparisons -= 1
             return pixel_digest(decode(data)) in digests
         except UnreadablePicture:
             return False

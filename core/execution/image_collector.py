@@ -160,9 +160,9 @@ class ImageCollector:
             seen.add(digest)
             outcome.extras += 1
             self._journal.keep_extra(data)
-        left_out = len(extras) - MOST_EXTRAS
-        if left_out > 0:
-            outcome.notices.append(msg("image_collector.extra_pictures_not_kept", label=label, left_out=left_out))
+        not_kept = len(extras) - MOST_EXTRAS
+        if not_kept > 0:
+            outcome.notices.append(msg("image_collector.extra_pictures_not_kept", label=label, not_kept=not_kept))
 
 
 def _digest_of(data: bytes) -> str:

@@ -23,7 +23,7 @@ class ProviderCache:
     """Shared by all calls of a process."""
 
     api_variants: dict[tuple[str, str], str] = field(default_factory=dict)
-    """Dialect and base URL -> the form that worked."""
+    """Dialect and base URL -> the API variant that worked."""
     variants: dict[tuple[str, str, str], str] = field(default_factory=dict)
     """Dialect, base URL and topic -> the variant that worked. One entry per topic, so that calls that run at the same time
     and learn different things about one base don't overwrite each other."""

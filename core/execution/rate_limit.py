@@ -109,9 +109,9 @@ class KeyLimit:
     # ------------------------------------------------------------------------------------------------ results
 
     def record_refusal(
-        self, permit: Permit, failure: ProviderFailure, hint: float | None, patience_left: float
+        self, permit: Permit, failure: ProviderFailure, hint: float | None, remaining_patience: float
     ) -> retry_policy.RetryDecision:
-        """Records that the request was surely refused before work began. `patience_left`: of its call, in seconds."""
+        """Records that the request was surely refused before work began. `remaining_patience`: of its call, in seconds."""
         with self._changed:
             now = self.clock()
             self._out.discard(permit)
@@ -119,12 +119,12 @@ class KeyLimit:
             if permit.series != self._series:
                 # It was sent before the current pause: only its hint is new.
                 decision = retry_policy.after_refusal(
-                    max(self.remaining, self.policy.shortest_pause), hint, patience_left, self.policy
+                    max(self.remaining, self.policy.shortest_pause), hint, remaining_patience, self.policy
                 )
                 if hint is not None and isinstance(decision, retry_policy.Retry) and now + hint > self._until:
                     self._until, self._hinted = now + hint, True
             else:
-                decision = self._pause(now, hint, patience_left)
+                decision = self._pause(now, hint, remaining_patience)
             if isinstance(decision, retry_policy.GiveUp):
                 self._end_series(now)
             self._changed.notify_all()
@@ -158,14 +158,14 @@ class KeyLimit:
 
     # ------------------------------------------------------------------------------------------------ inside
 
-    def _pause(self, now: float, hint: float | None, patience_left: float) -> retry_policy.RetryDecision:
+    def _pause(self, now: float, hint: float | None, remaining_patience: float) -> retry_policy.RetryDecision:
         self._refusals += 1
         if self._refusals == 1:
             self._refused_at = now
         pause = retry_policy.refusal_pause(
             self._refusals, hint, self._jitter(), first=self._first_pause, policy=self.policy
         )
-        decision = retry_policy.after_refusal(pause, hint, patience_left, self.policy)
+        decision = retry_policy.after_refusal(pause, hint, remaining_patience, self.policy)
         if isinstance(decision, retry_policy.GiveUp) and hint is not None:
             # Longer than this call can wait. Other calls get the hint themselves, and a later run may try at once.
             return decision
@@ -212,7 +212,7 @@ class CallThrottle:
         self._waits = False
 
     @property
-    def patience_left(self) -> float:
+    def remaining_patience(self) -> float:
         """Seconds of patience that are left."""
         return self._patience if self.began is None else self._patience - (self.limit.clock() - self.began)
 
@@ -239,10 +239,10 @@ class CallThrottle:
                     return None
                 self._waits = True
                 self._check()
-                hint, patience_left = self.limit.hint, self.patience_left
-                if hint is not None and hint > patience_left:
+                hint, remaining_patience = self.limit.hint, self.remaining_patience
+                if hint is not None and hint > remaining_patience:
                     return retry_policy.GiveUp("no", hint)
-                if patience_left <= 0:
+                if remaining_patience <= 0:
                     return retry_policy.GiveUp("no", hint)
                 self.limit.wait(TICK)
         finally:
@@ -259,7 +259,7 @@ class CallThrottle:
         self.began = self.limit.clock() if self.began is None else self.began
         permit, self._permit = self._permit, None
         assert permit is not None
-        return self.limit.record_refusal(permit, failure, hint, self.patience_left)
+        return self.limit.record_refusal(permit, failure, hint, self.remaining_patience)
 
     def record_acceptance(self) -> None:
         """Records that the provider has worked on the request."""

@@ -37,7 +37,8 @@ class Report:
     """One per slot, in frame and slot order."""
     provider: str = ""
     model: str = ""
-    wire: str = ""
+    model_id: str = ""
+    """As sent."""
     resolution: str = ""
     usd: float | None = 0.0
     """What this run spent; None when a price isn't known."""

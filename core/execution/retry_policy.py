@@ -84,17 +84,17 @@ def after_failure(
     attempt: int,
     now: float,
     jitter: float,
-    patience_left: float = math.inf,
+    remaining_patience: float = math.inf,
 ) -> RetryDecision:
     """What to do after the provider answered with `failure`.
 
     `attempt` counts from 1, `now` is the Unix time, `jitter` is in 0..1. A paid step that was `refused_before_work` is
-    waited for while `patience_left`, in seconds, allows it, however many attempts that takes. A call asks its key's
+    waited for while `remaining_patience`, in seconds, allows it, however many attempts that takes. A call asks its key's
     `rate_limit` instead, where the refusals of the other calls count as well.
     """
     hint = retry_after_hint(failure, headers, now)
     if paid and refused_before_work(spec, failure):
-        return after_refusal(refusal_pause(attempt, hint, jitter), hint, patience_left)
+        return after_refusal(refusal_pause(attempt, hint, jitter), hint, remaining_patience)
     if paid:
         return _paid(spec, failure, hint, attempt, jitter)
     if failure.final:
@@ -159,17 +159,17 @@ def refusal_pause(
 
 
 def after_refusal(
-    pause: float, hint: float | None, patience_left: float, policy: WaitPolicy = DEFAULT_WAITS
+    pause: float, hint: float | None, remaining_patience: float, policy: WaitPolicy = DEFAULT_WAITS
 ) -> RetryDecision:
     """What a call does that was refused before work began and whose key pauses for `pause` seconds.
 
-    `patience_left`: what remains of its patience. A hint has to fit into it; a pause of our own is cut to it.
+    `remaining_patience`: what remains of its patience. A hint has to fit into it; a pause of our own is cut to it.
     """
-    if hint is not None and hint > patience_left:
+    if hint is not None and hint > remaining_patience:
         return GiveUp("no", hint)
-    if patience_left < policy.shortest_patience:
+    if remaining_patience < policy.shortest_patience:
         return GiveUp("no", hint)
-    return Retry(min(pause, patience_left))
+    return Retry(min(pause, remaining_patience))
 
 
 def format_seconds(seconds: float) -> str:

@@ -24,7 +24,7 @@ from .report import Progress, Report, StopSummary
 from .run_state import RunServices, RunState
 from .stored_images import complete_from_store
 
-_SHOWN_PHASES = ("downloading", "working", "pausing", "sent", "uploading", "waiting for a free place")
+_SHOWN_PHASES = ("downloading", "working", "pausing", "sent", "uploading", "waiting for a free slot")
 """Phases of calls; the first of them in which a call is, is shown for the whole run."""
 _WAITS = {"rate": "waiting for the rate limit", "busy": "waiting for the busy provider"}
 """Kind of a refusal after which calls wait -> the phase that is shown meanwhile."""

@@ -89,4 +89,4 @@ class RunState:
         """Names `candidate` in the report as the provider of the pictures."""
         target, resolved = candidate
         self.report.provider, self.report.model = target.spec.id, target.model.name
-        self.report.wire, self.report.resolution = resolved[0].model_id, resolved[0].resolution
+        self.report.model_id, self.report.resolution = resolved[0].model_id, resolved[0].resolution

@@ -69,7 +69,7 @@ class StepRunner:
         return self.until_done(self._dialect.resume(self._status.job, self._status.task))
 
     def _note(self, send: Send) -> None:
-        """Keeps what a step brought: an accepted task, a form that worked, an upload."""
+        """Keeps what a step brought: an accepted task, a variant that worked, an upload."""
         status, cache = self._status, self._cache
         if send.accepted is not None:
             is_new = status.task is None

@@ -1,6 +1,6 @@
 """The connections that requests go out on: which addresses they may reach, how long they may take, which answers count.
 
-No operation on a connection outlives the deadline of its exchange (`socket_reader.seconds_left`), however slowly the
+No operation on a connection outlives the deadline of its exchange (`socket_reader.seconds_remaining`), however slowly the
 other end sends, reads or is reached. The head of an answer is bounded and cleaned (`response_head`) before any library
 reads it. An interim answer (any 1xx: Continue, Processing, Early Hints) is followed by the real one, and `http.client`
 skips only one of them: here all are skipped, until the time is up; none of them is a refusal. Called by `transport`.
@@ -26,7 +26,7 @@ from urllib3.util.wait import wait_for_read
 from ..errors.messages import msg
 from . import url_policy
 from .response_head import HEAD_BYTES, clean_head, read_header_lines, read_status_line
-from .socket_reader import LINE_BYTES, DeadlineReader, LineReader, seconds_left, wait_on
+from .socket_reader import LINE_BYTES, DeadlineReader, LineReader, seconds_remaining, wait_on
 
 MOST_INTERIM_ANSWERS = 10_000
 _INTERIM_BYTES = 1 << 20
@@ -76,7 +76,7 @@ class _FinalAnswer(http.client.HTTPResponse):
                 self.fp.put_back(head.lines)
                 return version, status, reason
             remaining -= sum(len(line) for line in lines) + len(line)
-            if remaining < 0 or seconds_left.get()() <= 0:
+            if remaining < 0 or seconds_remaining.get()() <= 0:
                 break
         raise NoFinalAnswer(msg("connections.only_interim_answers"))
 
@@ -139,8 +139,8 @@ class _Reaching(_Timed):
         name, patience = self._dns_host, self.timeout
         found = _addresses_of(name, self.port)  # type: ignore[attr-defined]
         try:
-            for place, address in enumerate(found):
-                remaining = seconds_left.get()()
+            for index, address in enumerate(found):
+                remaining = seconds_remaining.get()()
                 if remaining <= 0:
                     raise urllib3.exceptions.ConnectTimeoutError(self, msg("connections.time_is_up"))
                 self._dns_host = address
@@ -148,7 +148,7 @@ class _Reaching(_Timed):
                 try:
                     return super()._new_conn()  # type: ignore[misc]
                 except (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.NewConnectionError):
-                    if place == len(found) - 1:
+                    if index == len(found) - 1:
                         raise
         finally:
             self._dns_host, self.timeout = name, patience
@@ -161,7 +161,7 @@ def _addresses_of(name: str, port: int) -> list[str]:
         found = socket.getaddrinfo(name.strip("[]"), port, allowed_gai_family(), socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return []
-    return list(dict.fromkeys(str(place[4][0]) for place in found))
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def _records(data: Any) -> Iterator[memoryview]:

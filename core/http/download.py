@@ -97,25 +97,25 @@ def download(transport: Transport, url: str, patience: float) -> bytes:
 
 def _is_complete(data: bytes) -> bool:
     """Whether a picture ends as its format does, although its connection broke: a promised length may be wrong."""
-    form = sniff(data)
+    image_format = sniff(data)
     ends = (
-        (form == "png" and data.endswith(b"IEND\xaeB`\x82"))
-        or (form == "jpeg" and data.endswith(b"\xff\xd9"))
-        or (form == "webp" and len(data) == int.from_bytes(data[4:8], "little") + 8)
+        (image_format == "png" and data.endswith(b"IEND\xaeB`\x82"))
+        or (image_format == "jpeg" and data.endswith(b"\xff\xd9"))
+        or (image_format == "webp" and len(data) == int.from_bytes(data[4:8], "little") + 8)
     )
     return ends and not _complaint(data)
 
 
 def _complaint(data: bytes) -> str:
     """What is wrong with a complete answer at first sight, "" when nothing is."""
-    form = sniff(data)
-    if not form:
+    image_format = sniff(data)
+    if not image_format:
         return msg("download.not_a_picture")
-    if form == "png" and data[-12:-4] != b"\0\0\0\0IEND":
+    if image_format == "png" and data[-12:-4] != b"\0\0\0\0IEND":
         return msg("download.picture_cut_off")
-    if form == "jpeg" and b"\xff\xd9" not in data[-64:]:
+    if image_format == "jpeg" and b"\xff\xd9" not in data[-64:]:
         return msg("download.picture_cut_off")
-    if form == "webp" and len(data) < int.from_bytes(data[4:8], "little") + 8:
+    if image_format == "webp" and len(data) < int.from_bytes(data[4:8], "little") + 8:
         return msg("download.picture_cut_off")
     try:
         measure(data)

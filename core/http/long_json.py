@@ -43,7 +43,7 @@ class LongJson:
         self._mark = f"0.{secrets.randbelow(10**18):018}e"
         """A number that no answer holds: it stands for a long string, whose index follows."""
         self._decoder = json.JSONDecoder(parse_float=self._number)
-        self._left = MOST_IN_ALL
+        self._remaining = MOST_IN_ALL
         self._short = _MOST_SHORT
         self._quotes = _MOST_QUOTES
 
@@ -61,8 +61,8 @@ class LongJson:
         if len(text) > MOST_SMALL // 8 and text.count("[") + text.count("{") > MOST_CONTAINERS:
             raise TooMuch(msg("long_json.too_many_objects"))
         value, end = self._decoder.raw_decode(text, at)
-        self._left -= end - at
-        if self._left < 0:
+        self._remaining -= end - at
+        if self._remaining < 0:
             raise TooMuch(msg("long_json.too_much_json"))
         return value, end
 

@@ -88,7 +88,7 @@ def _look_up(host: str) -> tuple[str, ...]:
     if now < until:
         return found
     try:
-        found = tuple({str(place[4][0]) for place in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)})
+        found = tuple({str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)})
     except (OSError, UnicodeError):
         found = ()
     with _lock:

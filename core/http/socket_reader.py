@@ -22,7 +22,7 @@ LINE_BYTES = 64 << 10
 SILENCE_SECONDS = 10.0
 """A body whose length the headers don't tell ends after this silence, if not before with its connection."""
 
-seconds_left: ContextVar[Callable[[], float]] = ContextVar("seconds_left", default=lambda: math.inf)
+seconds_remaining: ContextVar[Callable[[], float]] = ContextVar("seconds_remaining", default=lambda: math.inf)
 """How long the exchange under way may still take. Set by whoever sends, on the thread that sends."""
 
 
@@ -31,7 +31,7 @@ def wait_on(sock: Any, patience: float | None) -> None:
 
     Raises TimeoutError when that is over.
     """
-    remaining = seconds_left.get()()
+    remaining = seconds_remaining.get()()
     if remaining <= 0:
         raise TimeoutError("timed out")
     wait = remaining if patience is None else min(remaining, patience)
@@ -59,7 +59,7 @@ class DeadlineReader(io.RawIOBase):
             wait_on(self._sock, SILENCE_SECONDS)
             return self._sock.recv_into(buffer)
         except TimeoutError:
-            if seconds_left.get()() <= 0:
+            if seconds_remaining.get()() <= 0:
                 raise
             return 0
 

@@ -1,7 +1,7 @@
-"""Which HTTP statuses allow a request to be sent in another form.
+"""Which HTTP statuses allow a request to be sent in another variant.
 
-Read by dialects, which know several forms of a request (`core/dialects/base/variants.py`). A variant that was refused with such
-a status counts as free; what any other failure cost is decided in `core/execution/charge.py`.
+Read by dialects, which know several variants of a request (`core/dialects/base/variants.py`). A variant that was refused with
+such a status counts as free; what any other failure cost is decided in `core/execution/charge.py`.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from .connections import Adapter, GuardedAdapter, PrivateAddress, UnsafeAddress
 from .failures import BytesSent, RequestFailed, cause_of, never_arrived, request_failed_by
 from .long_json import NotJson, read_json
 from .reply import Reply
-from .socket_reader import seconds_left
+from .socket_reader import seconds_remaining
 
 CONNECT_SECONDS = 15.0
 ANSWER_BYTES = 320 << 20
@@ -171,7 +171,7 @@ class Transport:
                 if response.status_code in _REDIRECT_STATUSES and response.headers.get("location"):
                     url = _redirect_target(url, response.headers["location"])
                     continue
-                seconds_left.set(lambda: (end or deadline) - self._clock())
+                seconds_remaining.set(lambda: (end or deadline) - self._clock())
                 received = Received()
                 whole = True
                 try:
@@ -202,7 +202,7 @@ class Transport:
         seconds = deadline - self._clock()
         if seconds <= 0:
             raise RequestFailed(msg("transport.time_up_before_sending"), "none", timed_out=True)
-        seconds_left.set(lambda: deadline - self._clock())
+        seconds_remaining.set(lambda: deadline - self._clock())
         try:
             return session.request(
                 method,

@@ -177,9 +177,9 @@ class _TokenRequest:
     def _send(self, url: str, method: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
         if url != self._address:
             raise UnsafeAddress(msg("google_service_account.unexpected_token_address"))
-        form = Body((Raw(body),), "application/x-www-form-urlencoded") if body else None
+        content = Body((Raw(body),), "application/x-www-form-urlencoded") if body else None
         return self._transport.send(
-            method, url, headers=headers, body=form, deadline=self._deadline, limit=_ANSWER_BYTES
+            method, url, headers=headers, body=content, deadline=self._deadline, limit=_ANSWER_BYTES
         )
 
 
@@ -193,20 +193,20 @@ class _TokenResponse:
 def _token_error(error: Exception, status: int, source: str, label: str) -> NanoBananaError:
     """The error for an answer of the token address that is no token."""
     said = next((each for each in error.args if isinstance(each, dict)), {})
-    words = redact("; ".join(str(said[name]) for name in ("error", "error_description") if said.get(name)))
+    message = redact("; ".join(str(said[name]) for name in ("error", "error_description") if said.get(name)))
     if status < 400:
         what = msg("google_service_account.token_answer_invalid", source=source)
-        return provider_error(ProviderFailure("unreadable", words, status), label, "no", what=what)
+        return provider_error(ProviderFailure("unreadable", message, status), label, "no", what=what)
     if status >= 500 or status in (408, 429):
         return provider_error(
-            ProviderFailure("busy", words, status),
+            ProviderFailure("busy", message, status),
             label,
             "no",
             what=msg("google_service_account.no_token_given", label=label),
         )
     return KeyRefused(
         msg("google_service_account.token_refused", label=label, source=source, status=status)
-        + (f": {words}" if words else ""),
+        + (f": {message}" if message else ""),
         cure=msg("google_service_account.check_account_and_clock"),
         status=status,
     )

@@ -99,15 +99,15 @@ class Scrubber:
         if not self._plain:
             yield data
             return
-        done, left = 0, MOST_BESIDE
+        done, remaining = 0, MOST_BESIDE
         for start, end in _long_runs(data, self._runs):
-            yield self._bytes(data[done : min(start, done + left)])
-            left -= start - done
-            if left < 0:
+            yield self._bytes(data[done : min(start, done + remaining)])
+            remaining -= start - done
+            if remaining < 0:
                 return
             yield data[start:end]
             done = end
-        yield self._bytes(data[done : done + left])
+        yield self._bytes(data[done : done + remaining])
 
     def value(self, value: T) -> T:
         """A step, a failure or plain JSON with every text in it scrubbed; other values stay as they are."""
@@ -195,12 +195,12 @@ def _holds(run: bytes, secrets: _Runs) -> bool:
 
 @functools.lru_cache(maxsize=16)
 def _runs_of(secrets: tuple[str, ...]) -> _Runs:
-    forms = list(dict.fromkeys(form for secret in secrets for form in _spellings(secret)))
-    whole = [form for form in forms if SHORTEST <= len(form) < RUN]
-    forms += ["".join(_SIGN.findall(form)) for form in forms]
-    long = {way for form in forms if len(form) >= RUN for way in (form, form[::-1])}
-    runs = frozenset(form[at : at + RUN] for form in long for at in range(len(form) - RUN + 1))
-    halves = frozenset(form[at : at + _STRIDE] for form in long for at in range(len(form) - _STRIDE + 1))
+    spellings = list(dict.fromkeys(spelling for secret in secrets for spelling in _spellings(secret)))
+    whole = [spelling for spelling in spellings if SHORTEST <= len(spelling) < RUN]
+    spellings += ["".join(_SIGN.findall(spelling)) for spelling in spellings]
+    long = {way for spelling in spellings if len(spelling) >= RUN for way in (spelling, spelling[::-1])}
+    runs = frozenset(spelling[at : at + RUN] for spelling in long for at in range(len(spelling) - RUN + 1))
+    halves = frozenset(spelling[at : at + _STRIDE] for spelling in long for at in range(len(spelling) - _STRIDE + 1))
     coded = (half.encode("utf-8", "surrogatepass") for half in halves)
     return _Runs(tuple(whole), runs, halves, frozenset((half,) for half in coded if len(half) == _STRIDE))
 
@@ -222,8 +222,8 @@ def _spellings(secret: str) -> list[str]:
         found += _base64(again.encode())
     for order in ("utf-16-le", "utf-16-be"):
         found += _base64(secret.encode(order, "surrogatepass"))
-    found += [form.encode().hex() for form in coded]
-    return ["".join(_letters(c) for c in form) for form in found]
+    found += [spelling.encode().hex() for spelling in coded]
+    return ["".join(_letters(c) for c in spelling) for spelling in found]
 
 
 def _base64(data: bytes) -> list[str]:

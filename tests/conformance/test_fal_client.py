@@ -93,7 +93,7 @@ def test_edits_a_picture_inside_the_request(client: fal_client.SyncClient, doubl
     body = {"prompt": "snow", "image_urls": [fal_client.encode_image(picture(), "png")]}
     client.subscribe("google/nano-banana-2.1/edit", body, interval=0)
     [entry] = doubles.request_log()["requests"]
-    assert entry["references"][0]["transport"] == "data_uri"
+    assert entry["references"][0]["encoding"] == "data_uri"
 
 
 def test_takes_a_waiting_request_back(client: fal_client.SyncClient) -> None:

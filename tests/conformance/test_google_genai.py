@@ -134,7 +134,7 @@ def test_uploads_a_file(doubles: Doubles, tmp_path: Path, version: str) -> None:
     prompt = f"both, at {version}"
     assert result(client.models.generate_content(model=MODEL, contents=[prompt, one, two])).width
     (entry,) = doubles.request_log(prompt)["requests"]
-    assert [found["transport"] for found in entry["references"]] == ["url", "url"]
+    assert [found["encoding"] for found in entry["references"]] == ["url", "url"]
     client.files.delete(name=one.name)
     with pytest.raises(errors.ClientError) as caught:
         client.files.get(name=one.name)

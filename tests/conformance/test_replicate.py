@@ -75,7 +75,7 @@ def test_edits_a_picture(client: replicate.Client, doubles: Doubles, picture: Pa
     assert size_of(output) == (2400, 1792)
     [entry] = doubles.request_log()["requests"]
     assert [reference["width"] for reference in entry["references"]] == [40, 40]
-    assert {reference["transport"] for reference in entry["references"]} == {{"base64": "data_uri"}.get(how, how)}
+    assert {reference["encoding"] for reference in entry["references"]} == {{"base64": "data_uri"}.get(how, how)}
     judged("replicate", "replicate", "", "edits an uploaded picture and one inside the request")
 
 

@@ -133,7 +133,7 @@ class Gemini(Api):
             price=spec.prices[tier],
             seed=config.get("seed"),
             file_format="jpeg" if mime == "image/jpeg" else "png",
-            transport="b64",
+            encoding="b64",
             references=references,
             extras={
                 "thinks": level.lower() != "minimal" and thinking.get("includeThoughts", True),

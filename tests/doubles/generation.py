@@ -149,12 +149,12 @@ def _pictures(call: Call, request: ImageRequest, options: FaultOptions, wanted: 
 def _result(
     call: Call, request: ImageRequest, options: FaultOptions, card: Card, file_format: str, file_options: FaultOptions
 ) -> Result:
-    transport = request.transport
+    encoding = request.encoding
     for word in ("b64", "b64twice", "datauri", "url"):
         if word in options:
-            transport = word
+            encoding = word
     result = Result(card.width, card.height)
-    if transport == "url":
+    if encoding == "url":
         path = call.files.add_faulty(
             call.api.id, file_stem(request), file_format, lambda: encode(card, file_format), file_options
         )
@@ -164,9 +164,9 @@ def _result(
     if "short" in options:
         content = content[: len(content) // 2]
     text = base64.b64encode(content).decode("ascii")
-    if transport == "datauri":
+    if encoding == "datauri":
         result.url = f"data:{MIME[file_format]};base64,{text}"
-    elif transport == "b64twice":
+    elif encoding == "b64twice":
         result.b64 = base64.b64encode(text.encode("ascii")).decode("ascii")
     else:
         result.b64 = text

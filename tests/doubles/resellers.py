@@ -184,7 +184,7 @@ class GrsAi(Api):
             ratio=ratio,
             resolution=tier,
             price=self.PRICES[fields["model"]],
-            transport="url",
+            encoding="url",
             references=references,
         )
 

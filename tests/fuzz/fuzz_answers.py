@@ -178,7 +178,7 @@ def check_failure(job: Job, failure: ProviderFailure, task: str = "") -> None:
     charge.is_task_lost(failure)
     for paid in (False, True):
         decision = retry_policy.after_failure(
-            job.spec, failure, {}, paid=paid, attempt=1, now=1.7e9, jitter=0.5, patience_left=60.0
+            job.spec, failure, {}, paid=paid, attempt=1, now=1.7e9, jitter=0.5, remaining_patience=60.0
         )
         seconds = decision.seconds if isinstance(decision, retry_policy.Retry) else decision.wait
         assert seconds is None or seconds >= 0, "a pause into the past"

@@ -43,7 +43,7 @@ def run(data: bytes) -> None:
     for paid in (False, True):
         spec = ROWS[turn % len(ROWS)]
         told = retry_policy.after_failure(
-            spec, failure, headers, paid=paid, attempt=2, now=NOW, jitter=0.5, patience_left=60.0
+            spec, failure, headers, paid=paid, attempt=2, now=NOW, jitter=0.5, remaining_patience=60.0
         )
         assert not isinstance(told, retry_policy.Retry) or 0 <= told.seconds <= 60, f"it waits {told} s"
 

@@ -184,7 +184,10 @@ def test_the_price_is_that_of_the_run(engine: Engine) -> None:
         assert (
             shown.usd == pytest.approx(run.report.usd) and shown.usd_each and shown.price_source and shown.price_dated
         )
-        assert shown.usd_counted >= shown.usd_each and (shown.wire, shown.resolution) == (run.report.wire, resolution)
+        assert shown.usd_counted >= shown.usd_each and (shown.model_id, shown.resolution) == (
+            run.report.model_id,
+            resolution,
+        )
         assert shown.sends == ()
 
 
@@ -194,7 +197,7 @@ def test_a_price_that_nobody_knows_is_none_and_counts_as_the_dearest(engine: Eng
         shown = told(engine, choice, replace(request(), num_images=2))
         assert shown.usd_each is None and shown.usd is None and shown.price_source == ""
         assert shown.usd_counted == pytest.approx(2 * UNKNOWN_PRICE_USD)
-    assert shown.model == shown.wire == "vendor/new-model"
+    assert shown.model == shown.model_id == "vendor/new-model"
     assert json.loads(shown.sends[0]["body"])["model"] == "vendor/new-model"
 
 

@@ -124,10 +124,10 @@ def progress_marks(value: dict[str, Any]) -> str:
 
 def progress_text(value: dict[str, Any], status: str) -> str:
     """How far a task is, to be shown: its percentage, else its status word."""
-    for place in (value, value.get("data")):
-        if isinstance(place, dict):
+    for layer in (value, value.get("data")):
+        if isinstance(layer, dict):
             for name in ("progress", "percentage"):
-                found = place.get(name)
+                found = layer.get(name)
                 known = isinstance(found, (str, int, float)) and not isinstance(found, bool)
                 text = _shown(str(found)) if known else ""
                 if text:

@@ -18,6 +18,9 @@ from dataclasses import replace
 
 from .step import Done, Job, State, Step, Wait
 
+API_VARIANT = "form"
+"""Where a state has the API variant, of dialects that know several. Kept answers of earlier releases have it there, too."""
+
 
 def first_variants(job: Job, first: Mapping[str, str]) -> State:
     """The part of a state that names the variants of a new call: what worked at this base, else that of `first`."""

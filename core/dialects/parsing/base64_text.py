@@ -45,9 +45,9 @@ def layers_of(head: bytes) -> int:
         plain = _without_prefix(head).translate(_STANDARD, _SPACES)
         whole = len(plain) - len(plain.lstrip(_ALPHABET))
         head = binascii.a2b_base64(plain[: whole // 4 * 4])
-        left = plain[whole // 4 * 4 : whole]
-        if len(left) > 1:
-            head += binascii.a2b_base64(left + b"=" * (4 - len(left)))
+        rest = plain[whole // 4 * 4 : whole]
+        if len(rest) > 1:
+            head += binascii.a2b_base64(rest + b"=" * (4 - len(rest)))
         if sniff(head):
             return layer
         if not head or not head.isascii():

@@ -88,8 +88,8 @@ def error_in(reply: Reply, value: Any, codes: Codes = NO_CODES) -> ProviderFailu
     if error is True and not message.texts:
         return None
     kind = kind_by_message(message.text, "server", message.codes, codes, reply.prompt)
-    words = message.shown or redact(" ".join(message.codes), 80)
-    return ProviderFailure(kind, words, reply.status, request_id=reply.request_id)
+    text = message.shown or redact(" ".join(message.codes), 80)
+    return ProviderFailure(kind, text, reply.status, request_id=reply.request_id)
 
 
 def claimed_status(value: Any) -> int:
@@ -119,12 +119,12 @@ def no_picture(reply: Reply, value: Any, codes: Codes = NO_CODES) -> ProviderFai
     failure = error_in(reply, value, codes)
     if failure is not None:
         return failure
-    words = text_beside_images(value)
+    model_text = text_beside_images(value)
     message = error_message(_without_prose(value))
     kind = kind_by_message(
-        message.text, "content" if declines(words, reply.prompt) else "empty", message.codes, codes, reply.prompt
+        message.text, "content" if declines(model_text, reply.prompt) else "empty", message.codes, codes, reply.prompt
     )
-    return ProviderFailure(kind, redact(words) or message.shown, reply.status, request_id=reply.request_id)
+    return ProviderFailure(kind, redact(model_text) or message.shown, reply.status, request_id=reply.request_id)
 
 
 def _without_prose(value: Any) -> Any:
@@ -153,10 +153,10 @@ def _stopped_before(reply: Reply) -> ProviderFailure | None:
         return None
     kind, opening = found
     try:
-        words = message_and_codes(read_json(reply.body))[0]
+        message = message_and_codes(read_json(reply.body))[0]
     except NotJson:
-        words = page_title(reply.body)
-    return ProviderFailure(kind, words, reply.status, request_id=reply.request_id, opening=opening)
+        message = page_title(reply.body)
+    return ProviderFailure(kind, message, reply.status, request_id=reply.request_id, opening=opening)
 
 
 def _failure(reply: Reply, status: int, value: Any, codes: Codes) -> ProviderFailure:

@@ -39,7 +39,7 @@ _NO_QUOTA = re.compile(r"(?i)\blimit: ?0(?!\d|\.\d)")
 _SOME_QUOTA = re.compile(r"(?i)\blimit: ?[1-9]")
 _FREE_TIER = re.compile(r"_free_tier_|-FreeTier\b|\bfree_tier\b")
 """Google names the metric and the limit in its message: "..._free_tier_requests, limit: 0"."""
-_OTHER_PLACE = re.compile(
+_UNSUPPORTED_REGION = re.compile(
     r"(?i)\b(user |your )?(location|country|region|territory) (is |are )?(not|un)[ -]?(supported|available|allowed|served)"
     r"|\b(not|un)[ -]?(available|supported|accessible|offered|allowed|served|permitted) "
     r"(in|from|for|to) (your|this|the) (current )?(user )?(country|region|location|territory|area|geograph\w+)"
@@ -113,7 +113,7 @@ class Phrases:
 
     _PATTERNS: Mapping[Kind, tuple[re.Pattern[str], ...]] = {
         "credit": (SHORT_OF_CREDIT, _QUOTA_SPENT),
-        "region": (_OTHER_PLACE,),
+        "region": (_UNSUPPORTED_REGION,),
         "quota": (_QUOTA_PASSED,),
         "key": (_KEY_REFUSED,),
         "content": (_FORBIDDEN_CONTENT,),

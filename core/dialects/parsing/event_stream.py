@@ -146,10 +146,10 @@ class _ChunkJoiner:
 
 def _add_entries(entries: dict[int, dict[str, Any]], listed: Any, add: Callable[[Any, Any], None]) -> None:
     """Adds the entries of a list that all pieces have to those before, by their index."""
-    for place, entry in enumerate(listed if isinstance(listed, list) else ()):
+    for position, entry in enumerate(listed if isinstance(listed, list) else ()):
         if isinstance(entry, dict):
             index = entry.get("index")
-            known = index if isinstance(index, int) and not isinstance(index, bool) else place
+            known = index if isinstance(index, int) and not isinstance(index, bool) else position
             add(entries.setdefault(known, {}), entry)
 
 

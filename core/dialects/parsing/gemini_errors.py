@@ -117,8 +117,8 @@ def declined(reply: Reply, value: dict[str, Any], model_text: str) -> ProviderFa
     if reason in _UNNAMED:
         kind = "content" if declines(model_text, reply.prompt) else kind_by_message(message, kind, prompt=reply.prompt)
         reason = ""
-    words = "; ".join(part for part in (reason, message, model_text) if part)
-    return ProviderFailure(kind, redact(words), reply.status, request_id=request_id(reply, value), cure=cure)
+    full_message = "; ".join(part for part in (reason, message, model_text) if part)
+    return ProviderFailure(kind, redact(full_message), reply.status, request_id=request_id(reply, value), cure=cure)
 
 
 def _kind_of_unknown_reason(reason: str) -> Kind:

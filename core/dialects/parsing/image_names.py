@@ -41,5 +41,5 @@ def without_other_roles(items: list[Any]) -> list[Any]:
 
 
 def _has_other_role(item: Any) -> bool:
-    words = (item.get(name) for name in ("type", "role", "kind", "purpose")) if isinstance(item, dict) else ()
-    return any(isinstance(word, str) and word.lower() in _OTHER_ROLES for word in words)
+    roles = (item.get(name) for name in ("type", "role", "kind", "purpose")) if isinstance(item, dict) else ()
+    return any(isinstance(role, str) and role.lower() in _OTHER_ROLES for role in roles)

@@ -63,7 +63,7 @@ class ResultImages:
     images: tuple[ImageRef, ...]
     """The results, in the order of the answer. A draft is in here only when it is the result."""
     text: str = ""
-    """The words beside them, without the markup of images."""
+    """The text beside them, without the markup of images."""
     is_draft: bool = False
     """Whether the only image is a draft that the model drew while thinking."""
     has_draft: bool = False
@@ -73,10 +73,10 @@ class ResultImages:
 
 
 def result_images(value: Any) -> ResultImages:
-    """The result images of a parsed answer and the words beside them.
+    """The result images of a parsed answer and the text beside them.
 
     A draft is the result only where the answer ended with STOP, or names no end, and holds neither a finished image nor
-    words: words beside a draft are a refusal.
+    text: text beside a draft is a refusal.
     """
     if isinstance(value, dict) and value.get("success") is False:
         return ResultImages(())  # what comes with a stated failure is a placeholder
@@ -112,30 +112,30 @@ def _gemini_images(value: dict[str, Any]) -> ResultImages:
         parts += [part for part in listed if isinstance(part, dict)] if isinstance(listed, list) else []
     final = [part for part in parts if part.get("thought") is not True]
     drafts = [image for part in parts if part.get("thought") is True for image in _part_images(part)]
-    in_text, words = _text_images([part["text"] for part in final if isinstance(part.get("text"), Text)])
+    in_text, text = _text_images([part["text"] for part in final if isinstance(part.get("text"), Text)])
     images = [image for part in final for image in _part_images(part)] or in_text
     images = images or [image for part in final if "text" not in part for image in images_in(part)]
     images = images or _first_images_in({"images": candidates}, ("images",), 0)
     broken = not images and not drafts and any(_has_image_data(part) for part in parts)
     if images or not drafts:
-        return ResultImages(tuple(images), words, has_draft=bool(drafts), has_broken_image=broken)
-    if words or not _ended_well(value, candidates):
-        return ResultImages((), words, has_draft=True)
-    return ResultImages(tuple(drafts[-1:]), words, is_draft=True, has_draft=True)
+        return ResultImages(tuple(images), text, has_draft=bool(drafts), has_broken_image=broken)
+    if text or not _ended_well(value, candidates):
+        return ResultImages((), text, has_draft=True)
+    return ResultImages(tuple(drafts[-1:]), text, is_draft=True, has_draft=True)
 
 
 def _text_images(texts: list[Text]) -> tuple[list[ImageRef], str]:
-    """The images in the texts of an answer's parts, and the words beside them."""
+    """The images in the texts of an answer's parts, and the text beside them."""
     joined = "\n".join(text.strip() for text in texts if isinstance(text, str) and text.strip())
     images: list[ImageRef] = []
-    words: list[str] = []
+    rests: list[str] = []
     pieces: list[Text] = [joined, *(text for text in texts if isinstance(text, LongText))]
     for text in pieces:
         found, rest = split_text(text)
         other = [] if found else images_in_content(text)
         images += other or found
-        words += [rest] if rest and not other else []
-    return images, "\n".join(words)
+        rests += [rest] if rest and not other else []
+    return images, "\n".join(rests)
 
 
 def _ended_well(value: dict[str, Any], candidates: list[dict[str, Any]]) -> bool:
@@ -168,7 +168,7 @@ def _has_image_data(part: dict[str, Any]) -> bool:
 
 def _chat_images(value: dict[str, Any], depth: int = 0) -> ResultImages:
     """The shape of a chat completion; only the first choice that holds an image counts."""
-    words: list[str] = []
+    texts: list[str] = []
     for choice in value["choices"]:
         message = choice.get("message") if isinstance(choice, dict) else None
         if not isinstance(message, dict) and isinstance(choice, dict):
@@ -178,10 +178,10 @@ def _chat_images(value: dict[str, Any], depth: int = 0) -> ResultImages:
         images = _first_images_in(message, ("images", "image", "image_url", "attachments", "files"), depth)
         in_content = images_in_content(message.get("content"), depth)
         images = images or in_content or images_in_content(message.get("multi_mod_content"), depth)
-        words += [text for text in (text_of_content(message.get("content")), _string(message.get("refusal"))) if text]
+        texts += [text for text in (text_of_content(message.get("content")), _string(message.get("refusal"))) if text]
         if images:
-            return ResultImages(tuple(images), "\n".join(words))
-    return ResultImages((), "\n".join(dict.fromkeys(words)))
+            return ResultImages(tuple(images), "\n".join(texts))
+    return ResultImages((), "\n".join(dict.fromkeys(texts)))
 
 
 def images_in_content(content: Any, depth: int = 0) -> list[ImageRef]:
@@ -207,14 +207,14 @@ def images_in_content(content: Any, depth: int = 0) -> list[ImageRef]:
 
 
 def text_of_content(content: Any) -> str:
-    """The words of a message's content, without the markup of images."""
+    """The text of a message's content, without the markup of images."""
     if isinstance(content, Text):
-        words = "" if image_of(content) or images_in(json_in(content)) else split_text(content)[1]
-        return image_lines(words)[1] if words else ""
+        rest = "" if image_of(content) or images_in(json_in(content)) else split_text(content)[1]
+        return image_lines(rest)[1] if rest else ""
     if not isinstance(content, list):
         return ""
     texts = [part.get("text") if isinstance(part, dict) else part for part in content]
-    return "\n".join(words for text in texts if isinstance(text, Text) and (words := split_text(text)[1]))
+    return "\n".join(rest for text in texts if isinstance(text, Text) and (rest := split_text(text)[1]))
 
 
 # ---------------------------------------------------------------------------------------------- anything else
@@ -297,7 +297,7 @@ def _named_image(value: dict[str, Any], names: tuple[str, ...]) -> ImageRef | No
     return None
 
 
-# --------------------------------------------------------------------------------------------------- words
+# ------------------------------------------------------------------------------------------------------ text
 
 
 def text_beside_images(value: Any) -> str:
@@ -313,8 +313,8 @@ def text_beside_images(value: Any) -> str:
         elif isinstance(node, dict):
             for name in _WORD_FIELDS:
                 word = node.get(name)
-                if isinstance(word, Text) and (words := text_of_content(word)) and words not in texts:
-                    texts.append(words)
+                if isinstance(word, Text) and (text := text_of_content(word)) and text not in texts:
+                    texts.append(text)
             for name in ("data", "images", "output", "result"):
                 if isinstance(node.get(name), (list, dict)):
                     look(node[name], depth + 1)

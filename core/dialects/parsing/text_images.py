@@ -127,13 +127,13 @@ def split_text(text: Text, known: Mapping[str, ImageRef] | None = None) -> tuple
         rest.append(text[at:start])
         at = _closing(text, opened + len(target), end)
     rest.append(text[at:])
-    words = "".join(rest)
+    beside = "".join(rest)
     images = images or [each for each in ornaments if not each.url.partition("?")[0].lower().endswith((".svg", ".ico"))]
     if images:
-        words = _without_links(words)
+        beside = _without_links(beside)
     else:
-        images, words = _bare(_with_references(words))
-    return images, "\n".join(line.rstrip() for line in words.strip().splitlines() if line.strip())
+        images, beside = _bare(_with_references(beside))
+    return images, "\n".join(line.rstrip() for line in beside.strip().splitlines() if line.strip())
 
 
 def _is_ornament(markup: str, target: str) -> bool:
@@ -142,23 +142,23 @@ def _is_ornament(markup: str, target: str) -> bool:
     return bool(_ORNAMENT.search(markup[:300]) or _ORNAMENT.search(name) or name.lower().endswith((".svg", ".ico")))
 
 
-def _without_links(words: str) -> str:
-    """The words beside images without what only leads to them once more: a line with a link to a file or a download."""
-    words = _EMPTY_LINK.sub("", words)
+def _without_links(text: str) -> str:
+    """The text beside images without what only leads to them once more: a line with a link to a file or a download."""
+    text = _EMPTY_LINK.sub("", text)
     kept = []
-    for line in words.splitlines():
+    for line in text.splitlines():
         link = _LINK_LINE.fullmatch(line.strip()) if len(line) <= _LONG_ADDRESS else None
         leads_there = link and (_IMAGE_PATH.search(re.split(r"[?#]", link[2])[0]) or _DOWNLOAD.search(link[1] or ""))
         kept += [] if leads_there else [line]
     return "\n".join(kept)
 
 
-def _with_references(words: str) -> str:
+def _with_references(text: str) -> str:
     """Markdown images that name their address below, written with it: `![fox][1]` and `[1]: https://...`."""
-    named = dict(_REFERENCE.findall(words)) if "][" in words and len(words) <= 20_000 else {}
+    named = dict(_REFERENCE.findall(text)) if "][" in text and len(text) <= 20_000 else {}
     if not named:
-        return words
-    rest = _REFERENCE.sub("", words)
+        return text
+    rest = _REFERENCE.sub("", text)
     return _NAMED_IMAGE.sub(lambda found: f"\n{named.get(found[1], found[0])}\n", rest)
 
 
@@ -228,8 +228,8 @@ def _bare(text: str) -> tuple[list[ImageRef], str]:
     others = [line for number, line in enumerate(lines) if line.strip() and number not in {at for at, _, _ in found}]
     taken = [(number, image) for number, image, likely in found if likely or not others]
     numbers = {number for number, _ in taken}
-    words = "\n".join(line for number, line in enumerate(lines) if number not in numbers)
-    return [image for _, image in taken], words
+    beside = "\n".join(line for number, line in enumerate(lines) if number not in numbers)
+    return [image for _, image in taken], beside
 
 
 # ------------------------------------------------------------------------------------------------------ long texts
@@ -248,16 +248,16 @@ def _split_long(text: LongText) -> tuple[list[ImageRef], str]:
     (span,) = text.spans
     known: dict[str, ImageRef] = {}
     pieces: list[str] = []
-    token, kept, left = f"data:image/long;{secrets.token_hex(8)}=", span.start, MOST_TEXT
+    token, kept, remaining = f"data:image/long;{secrets.token_hex(8)}=", span.start, MOST_TEXT
     for start, end in data_uris(span):
         coded = CodedImage.of(LongText(replace(span, start=start, end=end)))
         if coded is None:
             continue
-        before = LongText(replace(span, start=kept, end=start)).text()[:left]
-        left -= len(before)
+        before = LongText(replace(span, start=kept, end=start)).text()[:remaining]
+        remaining -= len(before)
         name = f"{token}{len(known)}"
         pieces += [before, name]
         known[name] = ImageRef(coded=coded)
         kept = end
-    pieces.append(LongText(replace(span, start=kept)).text()[:left])
+    pieces.append(LongText(replace(span, start=kept)).text()[:remaining])
     return split_text("".join(pieces), known)

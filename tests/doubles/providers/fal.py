@@ -151,7 +151,7 @@ class Fal(Api):
             count=fields.get("num_images", 1),
             seed=fields.get("seed"),
             file_format=fields.get("output_format", "png"),
-            transport="datauri" if fields.get("sync_mode") else "url",
+            encoding="datauri" if fields.get("sync_mode") else "url",
             references=references,
             asynchronous=True,
         )

@@ -101,7 +101,7 @@ class NanoBanana(Api):
             ratio=ratio,
             resolution=tier,
             price=PRICES[model],
-            transport="b64" if fields.get("response_format") == "b64_json" else "url",
+            encoding="b64" if fields.get("response_format") == "b64_json" else "url",
             references=references,
             asynchronous=call.request.query == "async=true",
         )

@@ -1,7 +1,7 @@
 """OneRouter / Infron image API: the two published documents, field by field.
 
 Generations take `aspect_ratio`, edits take `size` and JSON addresses; the model id's ending says the operation and has
-to fit the route. `output_format` is the transport here, not the file format. Errors are in the images family's shape,
+to fit the route. `output_format` is the encoding here, not the file format. Errors are in the images family's shape,
 as the documents show none.
 """
 
@@ -105,7 +105,7 @@ class OneRouter(Api):
             price=PRICES[name],
             count=fields.get("n", 1),
             seed=fields.get("seed"),
-            transport="b64" if fields.get("output_format") == "b64_json" else "url",
+            encoding="b64" if fields.get("output_format") == "b64_json" else "url",
             references=references,
         )
 

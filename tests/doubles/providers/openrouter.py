@@ -115,7 +115,7 @@ class OpenRouter(Api):
         return name
 
     def _order(
-        self, name: str, prompt: str, references: list[Reference], shape: dict[str, Any], tier: str, transport: str
+        self, name: str, prompt: str, references: list[Reference], shape: dict[str, Any], tier: str, encoding: str
     ) -> ImageRequest:
         if len(references) > MOST:
             raise wrong("images", f"at most {MOST} are taken")
@@ -131,7 +131,7 @@ class OpenRouter(Api):
             ratio=ratio,
             resolution=tier,
             price=PRICES[name],
-            transport=transport,
+            encoding=encoding,
             references=references,
         )
 

@@ -101,7 +101,7 @@ class WaveSpeed(TaskApi):
             resolution=tier,
             price=PRICES[name],
             file_format=fields.get("output_format", "png"),
-            transport="b64" if fields.get("enable_base64_output") else "url",
+            encoding="b64" if fields.get("enable_base64_output") else "url",
             references=references,
             asynchronous=not fields.get("enable_sync_mode"),
         )

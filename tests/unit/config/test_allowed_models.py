@@ -108,7 +108,7 @@ def test_an_allowed_id_is_sent_and_counts_as_was_said(doubles: Doubles, tmp_path
     here = engine(doubles, tmp_path, NANO_BANANA_CAP_RUN="5")
     allow(tmp_path, FAL, VIDEO)
     shown = estimate(here, ORDER, [request()], pixels=False)
-    assert (shown.usd_each, shown.usd_counted_each, shown.wire) == (None, UNKNOWN_PRICE_USD, VIDEO)
+    assert (shown.usd_each, shown.usd_counted_each, shown.model_id) == (None, UNKNOWN_PRICE_USD, VIDEO)
     allow(tmp_path, FAL, VIDEO, 2.5)
     shown = estimate(here, ORDER, [replace(request(), num_images=3)], pixels=False)
     assert (shown.usd_each, shown.usd_counted_each, shown.usd_counted) == (None, 2.5, 7.5)

@@ -23,7 +23,7 @@ from pack.core.providers.spec import OPERATIONS, ProviderSpec
 from pack.tests.doubles.server import Doubles
 
 DIALECTS = list(dialects())
-CAN = [(name, transport) for name in DIALECTS for transport in dialect(name).reference_encodings]
+CAN = [(name, encoding) for name in DIALECTS for encoding in dialect(name).reference_encodings]
 UNDOCUMENTED = {("onerouter", "base64")}
 """What the provider itself doesn't document, and its double refuses: for those who copy its API."""
 CAN_T = [(name, t) for name in DIALECTS for t in REFERENCE_ENCODINGS if t not in dialect(name).reference_encodings]
@@ -56,31 +56,31 @@ def error_of(home: Path, *lines: str, like: str = "nanobanana") -> str:
 # ---------------------------------------------------------------------------------------------------- references
 
 
-@pytest.mark.parametrize(("name", "transport"), CAN)
-def test_references_travel_as_the_file_says(doubles: Doubles, tmp_path: Path, name: str, transport: str) -> None:
-    """Every transport that a dialect names, against the strict double, which writes down how they came."""
+@pytest.mark.parametrize(("name", "encoding"), CAN)
+def test_references_travel_as_the_file_says(doubles: Doubles, tmp_path: Path, name: str, encoding: str) -> None:
+    """Every reference encoding that a dialect names, against the strict double, which writes down how they came."""
     doubles.reset()
     known = dialects()[name]
-    spec = shop(tmp_path, known.id, f"references: {transport}")
+    spec = shop(tmp_path, known.id, f"references: {encoding}")
     base = doubles.base_url(known.id)
-    work = job(spec, request("edit", 2, prompt=f"{name} {transport}"), base_url=base)
-    if (name, transport) in UNDOCUMENTED:
+    work = job(spec, request("edit", 2, prompt=f"{name} {encoding}"), base_url=base)
+    if (name, encoding) in UNDOCUMENTED:
         sent = sent_json(play(work).sends[0])[spec.endpoints["edit"].references_field]
         assert [base64.b64decode(each) for each in sent] == [picture.data for picture in work.references]
         return
     end, paid = drive(work, Transport(base), "sim-way")
     assert isinstance(end, Done) and paid == 1, end
-    (asked,) = doubles.request_log(f"{name} {transport}")["requests"]
-    came = {each["transport"] for each in asked["references"]}
-    assert came == {"url" if transport == "upload" else transport}
+    (asked,) = doubles.request_log(f"{name} {encoding}")["requests"]
+    came = {each["encoding"] for each in asked["references"]}
+    assert came == {"url" if encoding == "upload" else encoding}
     uploads = [call for call in doubles.request_log()["free"] if call["kind"] == "upload"]
-    assert bool(uploads) == (transport == "upload")
+    assert bool(uploads) == (encoding == "upload")
 
 
-@pytest.mark.parametrize(("name", "transport"), CAN_T)
-def test_a_transport_that_a_dialect_can_t_do_is_an_error(tmp_path: Path, name: str, transport: str) -> None:
-    error = error_of(tmp_path, "label: A", f"references: {transport}", like=dialects()[name].id)
-    assert error.startswith(f"{FILE} line 6: references can't be {transport}")
+@pytest.mark.parametrize(("name", "encoding"), CAN_T)
+def test_a_reference_encoding_that_a_dialect_can_t_do_is_an_error(tmp_path: Path, name: str, encoding: str) -> None:
+    error = error_of(tmp_path, "label: A", f"references: {encoding}", like=dialects()[name].id)
+    assert error.startswith(f"{FILE} line 6: references can't be {encoding}")
     assert all(each in error for each in dialect(name).reference_encodings)
 
 

@@ -616,7 +616,7 @@ def test_where_small_references_travel_inside_large_ones_do_without_uploads(
         landed(engine, name, edit(f"large {number}", first=10 * number), NB2)
         seen = doubles.request_log(f"large {number}")
         assert seen["paid_calls"] == 1 and len(seen["requests"]) == 1
-        assert [one["transport"] for one in seen["requests"][0]["references"]] == ["data_uri"] * 2
+        assert [one["encoding"] for one in seen["requests"][0]["references"]] == ["data_uri"] * 2
     assert [one["kind"] for one in doubles.request_log()["free"]].count("upload") == 1
 
 

@@ -37,7 +37,7 @@ def edit(doubles: Doubles, home: Path, spec: ProviderSpec, prompt: str, **enviro
 def arrived(doubles: Doubles, prompt: str) -> list[tuple[str, str]]:
     """How each reference of the request came, and its pixels."""
     (entry,) = doubles.request_log(prompt)["requests"]
-    return [(reference["transport"], reference["sha256_pixels"]) for reference in entry["references"]]
+    return [(reference["encoding"], reference["sha256_pixels"]) for reference in entry["references"]]
 
 
 PIXELS = [sha256(tiny(n, 40 + 30 * n, 50)._load().tobytes()).hexdigest() for n in range(3)]

@@ -93,7 +93,7 @@ def test_a_result_is_a_reference_of_the_next_request(sim: Doubles) -> None:
     url = requests.post(base + "/v1/images/generations", json=body, headers=BEARER, timeout=30).json()["data"][0]["url"]
     body = {"model": "google/nano-banana-image-to-image", "prompt": "b", "image_urls": [url]}
     assert requests.post(base + "/v1/images/edits", json=body, headers=BEARER, timeout=30).status_code == 200
-    assert sim.request_log(prompt="b")["requests"][0]["references"][0]["transport"] == "url"
+    assert sim.request_log(prompt="b")["requests"][0]["references"][0]["encoding"] == "url"
 
 
 def test_apiframe_is_finished_at_once_and_2k_by_default(sim: Doubles) -> None:
@@ -139,7 +139,7 @@ def test_nanobanana_generation(sim: Doubles) -> None:
     answer = requests.post(url, json=body, headers=BEARER, timeout=30).json()
     assert fetched(answer["data"][0]["url"]).size == (1376, 768)
     references = sim.request_log()["requests"][0]["references"]
-    assert [(r["format"], r["transport"]) for r in references] == [("PNG", "data_uri"), ("WEBP", "base64")]
+    assert [(r["format"], r["encoding"]) for r in references] == [("PNG", "data_uri"), ("WEBP", "base64")]
 
 
 def test_nanobanana_edit_form(sim: Doubles) -> None:

@@ -89,7 +89,7 @@ def test_the_documented_sample(sim: Doubles, provider: str) -> None:
     Image.open(io.BytesIO(base64.b64decode(parts[-1]["inlineData"]["data"]))).load()
     (entry,) = sim.request_log()["requests"]
     assert (entry["prompt"], entry["paid"], entry["cost_usd"]) == ("a cat", 1, 0.067)
-    assert B64 not in str(entry) and entry["references"][0]["transport"] == "base64"
+    assert B64 not in str(entry) and entry["references"][0]["encoding"] == "base64"
 
 
 def test_the_size_is_that_of_the_table(sim: Doubles) -> None:
@@ -274,7 +274,7 @@ def test_several_pictures_are_several_requests(sim: Doubles, tmp_path: Path) -> 
     made = run(sim, tmp_path, asked)
     assert all(result.result for result in made.tasks), [str(result.error) for result in made.tasks]
     book = sim.request_log("three")
-    assert {r["transport"] for entry in book["requests"] for r in entry["references"]} == {"url"}
+    assert {r["encoding"] for entry in book["requests"] for r in entry["references"]} == {"url"}
     assert book["paid_calls"] == 3 and len({entry["fields"][CONFIG]["seed"] for entry in book["requests"]}) == 3
     assert made.report.usd == pytest.approx(3 * 0.0336)
 

@@ -152,7 +152,7 @@ def test_fal_s_storage(sim: Doubles) -> None:
     )
     assert requests.put(there["upload_url"], data=content, headers=mime, timeout=30).status_code == 200
     assert requests.post(edit, json=wanted, headers=KEY, timeout=30).status_code == 200
-    assert sim.request_log()["requests"][-1]["references"][0]["transport"] == "url"
+    assert sim.request_log()["requests"][-1]["references"][0]["encoding"] == "url"
 
 
 def test_replicate_s_files(sim: Doubles) -> None:

@@ -277,4 +277,4 @@ def test_the_prompt_of_a_chat_is_in_the_ledger_and_its_pictures_are_not(sim: Dou
     """Found by its directive like any other."""
     post(sim, CHAT, GOOD[CHAT])
     (entry,) = sim.request_log("x", "openrouter")["requests"]
-    assert entry["references"][0]["transport"] == "data_uri" and URI not in json.dumps(entry)
+    assert entry["references"][0]["encoding"] == "data_uri" and URI not in json.dumps(entry)

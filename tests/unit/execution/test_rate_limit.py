@@ -61,7 +61,7 @@ def play(
     while events:
         clock.now, _, call, permit, taken = heapq.heappop(events)
         if permit is not None and not taken:
-            decision = limit.record_refusal(permit, RATE, None, call.patience_left)
+            decision = limit.record_refusal(permit, RATE, None, call.remaining_patience)
             if isinstance(decision, GiveUp):
                 continue
         elif permit is not None:
@@ -72,7 +72,7 @@ def play(
             continue
         permit = limit.try_acquire(call)
         if permit is None:
-            if call.patience_left > 0:
+            if call.remaining_patience > 0:
                 heapq.heappush(events, (clock.now + 0.05, next(serial), call, None, False))
             continue
         permit.sent_at = clock.now
@@ -209,7 +209,7 @@ def test_who_comes_after_a_run_that_gave_up_begins_anew() -> None:
         permit = limit.try_acquire(throttle)
         assert permit
         throttle.began = throttle.began or clock.now
-        decision = limit.record_refusal(permit, RATE, None, throttle.patience_left)
+        decision = limit.record_refusal(permit, RATE, None, throttle.remaining_patience)
     assert decision == GiveUp("no") and limit.remaining == 1.0
     clock.now += 1
     probe = limit.try_acquire(CallThrottle(limit, 600))

@@ -55,7 +55,7 @@ def decide(
     failure = failure_of(reply(status, {"error": {"message": "Sorry"}} if body is None else body))
     headers = {"retry-after": after} if after else {}
     return after_failure(
-        spec, failure, headers, paid=paid, attempt=attempt, now=NOW, jitter=0.5, patience_left=PATIENCE
+        spec, failure, headers, paid=paid, attempt=attempt, now=NOW, jitter=0.5, remaining_patience=PATIENCE
     )
 
 
@@ -396,9 +396,11 @@ def test_every_pause_is_bounded_and_every_step_ends(
 ) -> None:
     """No pause of zero, none beyond a minute, no attempt beyond the last; a refusal before work ends with the patience."""
     if paid and refused_before_work(spec, failure):
-        decision = after_failure(spec, failure, head, paid=paid, attempt=n, now=NOW, jitter=d, patience_left=PATIENCE)
+        decision = after_failure(
+            spec, failure, head, paid=paid, attempt=n, now=NOW, jitter=d, remaining_patience=PATIENCE
+        )
         assert isinstance(decision, GiveUp) or 0 < decision.seconds <= PATIENCE
-        last = after_failure(spec, failure, head, paid=paid, attempt=n, now=NOW, jitter=d, patience_left=0.0)
+        last = after_failure(spec, failure, head, paid=paid, attempt=n, now=NOW, jitter=d, remaining_patience=0.0)
         assert isinstance(last, GiveUp)
         return
     verdicts = [after_failure(spec, failure, head, paid=paid, attempt=n, now=NOW, jitter=d)]

@@ -63,7 +63,7 @@ def test_a_404_leads_to_the_successor_and_one_bill(engine: Engine, doubles: Doub
     assert models_asked(doubles, "gone") == [OLD, NEW]
     asked = doubles.request_log("gone")
     assert (asked["paid_calls"], asked["paid_images"]) == (1, 1)
-    assert run.tasks[0].result and run.report.model == "nano-banana-2.1" and run.report.wire == NEW
+    assert run.tasks[0].result and run.report.model == "nano-banana-2.1" and run.report.model_id == NEW
     assert run.report.usd == pytest.approx(0.0336)
     assert [one.facts().get("charged") for one in run.report.tried] == ["no", None]
     (notice,) = successor_notices(run)
@@ -78,7 +78,7 @@ def test_the_second_run_starts_at_the_successor(engine: Engine, doubles: Doubles
     made(engine, request(prompt="first"))
     asked = request(prompt="second", resolution="2K")
     shown = estimate(engine, CHOICE, [asked], pixels=True)
-    assert (shown.model, shown.wire, shown.usd_each) == ("nano-banana-2.1", NEW, 0.0504)
+    assert (shown.model, shown.model_id, shown.usd_each) == ("nano-banana-2.1", NEW, 0.0504)
     assert any("no longer knows" in notice for notice in shown.notices)
     run = made(engine, asked)
     assert models_asked(doubles, "second") == [NEW] and len(successor_notices(run)) == 1
@@ -182,7 +182,7 @@ def test_an_address_that_knows_neither_model_teaches_nothing(engine: Engine, dou
     error = run.tasks[0].error
     assert error is not None and error.kind == "model" and OLD in error.what and not successor_notices(run)
     doubles.retire("google", OLD, retired=False)
-    assert made(engine, request(prompt="back")).report.wire == OLD
+    assert made(engine, request(prompt="back")).report.model_id == OLD
 
 
 def test_an_id_that_was_written_by_hand_is_never_replaced(engine: Engine, doubles: Doubles) -> None:
