@@ -121,7 +121,7 @@ def cancel(host: Host, table: Table) -> None:
 def main() -> int:
     base = Path(tempfile.mkdtemp(prefix="nano-banana-bench-host-"))
     try:
-        with DoublesProcess.start() as doubles, Host.start(base, doubles.variables()) as host:
+        with DoublesProcess(base) as doubles, Host.start(base, doubles.variables()) as host:
             table = Table("in the running host")
             log = host.log.read_text(errors="replace")
             started = re.search(r"([\d.]+) seconds:.*custom_nodes", log)

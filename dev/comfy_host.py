@@ -1,4 +1,4 @@
-"""A real ComfyUI as an object: `with Host.start(base) as host: host.run_prompt(...)`. Used by demo, tests, benches.
+"""A real ComfyUI as an object: `with Host.start(base) as host: host.run_prompt(...)`. Used by demo, tests, benchmarks.
 
 It refuses to touch the ComfyUI it runs: everything is written below `base`, the pack is linked into it, and a user's
 ComfyUI is started through its own `main.py`. Loopback only.
@@ -11,11 +11,10 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from . import loopback
-from .cache import ROOT
+from .cache import ROOT, linked
 from .comfy_install import ComfyInstall
 from .env import clean
 from .environment import ready
@@ -25,7 +24,6 @@ from .user_error import UserError
 TEST_ARGUMENTS = ("--cpu", "--disable-api-nodes")
 """ComfyUI's own partner nodes take a third of a start to load, and nothing of the pack uses them."""
 FOLDERS = ("custom_nodes", "input", "output", "temp", "user", "models")
-LEFT_OUT = shutil.ignore_patterns(".git", "__pycache__", "output", ".*_cache", "node_modules", "*.partial")
 POLL = 0.05
 TRIES = 3
 """For a host at any free port: what was free may be another program's by the time ComfyUI has started."""
@@ -42,20 +40,11 @@ class PromptFailed(Exception):
 
 
 def prepare(base: Path, pack: Path | None = ROOT) -> None:
-    """Makes a host's folders and puts the pack into `custom_nodes`: linked, or copied where links can't be."""
+    """Makes a host's folders and puts the pack into `custom_nodes`."""
     for name in FOLDERS:
         (base / name).mkdir(parents=True, exist_ok=True)
-    if pack is None:
-        return
-    target = base / "custom_nodes" / pack.name
-    if target.is_symlink():
-        target.unlink()
-    elif target.exists():
-        shutil.rmtree(target)
-    try:
-        target.symlink_to(pack.resolve(), target_is_directory=True)
-    except OSError:
-        shutil.copytree(pack, target, ignore=LEFT_OUT)
+    if pack:
+        linked(base / "custom_nodes" / pack.name, pack)
 
 
 def command(install: ComfyInstall, base: Path, port: int, arguments: Sequence[str] = ()) -> list[str]:
@@ -68,17 +57,21 @@ def command(install: ComfyInstall, base: Path, port: int, arguments: Sequence[st
     ]
 
 
-class Host:
-    """A host that answers. Its log is `base/host.log`, its data folder `home`."""
+class Host(Process):
+    """A host; its log is `base/host.log`. `home`: its temporary NANO_BANANA_HOME, None when the caller set one."""
 
-    def __init__(self, child: Process, base: Path, port: int, home: Path | None) -> None:
-        self._child = child
-        self.base = base
-        self.port = port
+    def __init__(
+        self,
+        install: ComfyInstall,
+        base: Path,
+        port: int,
+        args: Sequence[str],
+        environment: Mapping[str, str],
+        home: Path | None,
+    ) -> None:
+        super().__init__(command(install, base, port, args), install.comfyui, environment, base / "host.log")
+        self.base, self.port, self.home = base, port, home
         self.url = f"http://127.0.0.1:{port}"
-        self.log = child.log
-        self.home = home
-        """The temporary NANO_BANANA_HOME, None when the caller set one."""
 
     @classmethod
     def start(
@@ -97,85 +90,49 @@ class Host:
 
         `env`: variables on top of the cleaned ones, NANO_BANANA_HOME included. `port` 0: any free one. `install`: which
         host, else the one `dev.py` has made ready. `pack` None: the bare host. `environment`: all of the variables, in
-        place of the cleaned ones. Raises UserError, with the end of the log, when the process dies or stays silent.
+        place of the cleaned ones. `patience`: in seconds. Raises UserError, with the end of the log, when the process dies
+        or stays silent.
         """
         install = install or ready()
         base = base.absolute()
         prepare(base, pack)
         home = None
         if environment is None:
-            extra = dict(env or {})
-            if "NANO_BANANA_HOME" not in extra:
+            if "NANO_BANANA_HOME" not in (env or {}):
                 home = Path(tempfile.mkdtemp(prefix="nano-banana-home-"))
-                extra["NANO_BANANA_HOME"] = str(home)
-            environment = clean(os.environ, extra)
-        left = 1 if port else TRIES
-        while True:
-            left -= 1
-            at = port or loopback.free_port()
-            child = Process(command(install, base, at, args), install.comfyui, environment, base / "host.log")
-            host = cls(child, base, at, home)
+            environment = clean(os.environ, ({"NANO_BANANA_HOME": str(home)} if home else {}) | dict(env or {}))
+        for left in reversed(range(1 if port else TRIES)):
+            host = cls(install, base, port or loopback.free_port(), args, environment, home)
             try:
-                host._wait(patience)
-                return host
+                host._wait_for_answer(patience)
+                break
             except BaseException as error:
                 late = isinstance(error, UserError) and any(words in host.tail().lower() for words in TAKEN)
-                if late and left:
-                    child.stop()
-                    continue
-                host.stop()
-                raise
+                if not (late and left):
+                    host.stop()
+                    raise
+                Process.stop(host)
+        return host
 
-    def _wait(self, patience: float) -> None:
+    def _wait_for_answer(self, patience: float) -> None:
         end = time.monotonic() + patience
         while time.monotonic() < end:
-            code = self._child.ended()
-            if code is not None:
-                raise UserError(f"ComfyUI ended with code {code} while it started; the end of its log:\n{self.tail()}")
+            if not self.alive():
+                raise UserError(
+                    f"ComfyUI ended with code {self.ended()} while it started; the end of its log:\n{self.tail()}"
+                )
             try:
-                loopback.get(self.url + "/queue", timeout=5)
+                self.get("/queue")
                 return
             except (OSError, loopback.Answered):
                 time.sleep(POLL)
         raise UserError(f"ComfyUI didn't answer within {patience:.0f} s; the end of its log:\n{self.tail()}")
 
-    @property
-    def pid(self) -> int:
-        """The id of the host's process."""
-        return self._child.pid
-
-    def tail(self, lines: int = 25) -> str:
-        """The end of the host's log."""
-        return self._child.tail(lines)
-
-    def alive(self) -> bool:
-        """Whether the process still runs."""
-        return self._child.ended() is None
-
-    def wait(self) -> int:
-        """Waits until the host ends by itself; its exit code."""
-        return self._child.wait()
-
     def stop(self, patience: float = 10.0) -> None:
-        """Ends the host and removes its temporary data folder."""
-        self._child.stop(patience)
-        self._forget_home()
-
-    def kill(self) -> None:
-        """Ends the host as a crash would. The data folder stays, for tests of what survives."""
-        self._child.kill()
-
-    def _forget_home(self) -> None:
+        """Ends the host and removes its temporary data folder; `kill` leaves it, for tests of what survives."""
+        super().stop(patience)
         if self.home:
             shutil.rmtree(self.home, ignore_errors=True)
-
-    def __enter__(self) -> "Host":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def get(self, path: str) -> Any:
         """GET of a route, its JSON. Raises loopback.Answered."""

@@ -1,76 +1,70 @@
 """The table of commands and what they have in common: help, failures in one sentence, exit codes.
 
 Exit codes: 0 good, 1 something the command ran failed, 2 the command couldn't do its work (one sentence on stderr),
-130 stopped with Ctrl+C. Called by `dev.py`.
+130 stopped with Ctrl+C.
 """
 
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import (
-    bench_command,
     demo_command,
-    example_export,
     fuzz_command,
     host_command,
-    ledger_command,
-    locales,
     lock_command,
-    providers_table,
+    provider_tables,
+    script_commands,
     test_command,
 )
 from .cache import location
 from .user_error import UserError, from_os_error
 
 
-@dataclass(frozen=True)
-class Command:
-    """One command of `dev.py`."""
+class Command(NamedTuple):
+    """One command of `dev.py`. `run` gets the arguments after the command's name and returns the exit code."""
 
     name: str
     summary: str
     run: Callable[[list[str]], int]
-    """Gets the arguments after the command's name and returns the exit code."""
+
+
+def _writing(*chosen: str) -> Callable[[list[str]], int]:
+    """Runs the tests that compare a file with what it is made from, and has them write it."""
+    return lambda arguments: test_command.run([*chosen, "--write", *arguments])
 
 
 COMMANDS = (
-    Command(
-        "demo",
-        "run the example workflows in a real ComfyUI against doubles of the providers; costs nothing",
-        demo_command.run,
-    ),
+    Command("demo", "run the example workflows in a real ComfyUI against doubles; costs nothing", demo_command.run),
     Command("test", "lint, tests of units, against the vendors' SDKs, in the real host and browser", test_command.run),
     Command("host", "start the real ComfyUI with this pack, for you to use", host_command.run),
-    Command("bench", "run the benchmarks", bench_command.run),
+    Command("bench", "run the benchmarks", script_commands.bench),
     Command("fuzz", "feed broken input to every reader for some minutes, and name what breaks", fuzz_command.run),
-    Command("ledger", "what was asked for, what became of it, what it cost; recover and forget", ledger_command.run),
-    Command("examples", "make the API forms of the example workflows anew, in a real browser", example_export.run),
-    Command("table", "write the tables of providers anew", providers_table.run),
-    Command("judges", "run the conformance tests and write docs/judges.md anew from them", test_command.judged),
+    Command("ledger", "what was asked for, what became of it, what it cost", script_commands.ledger),
+    Command("examples", "write the API forms of the example workflows anew", _writing("--browser", "-k", "an_example")),
+    Command("table", "write the tables of providers anew", provider_tables.run),
+    Command("judges", "write docs/judges.md anew, from the conformance tests", _writing("--conformance")),
     Command("lock", "lock the packages of development anew, with uv", lock_command.run),
-    Command("words", "write the nodes' English words anew from their schemas, for translators", locales.run),
+    Command(
+        "words", "write the nodes' English words anew, for translators", _writing("--host", "-k", "words_are_fresh")
+    ),
 )
 
 
 def usage() -> str:
     """The help text."""
-    lines = [f"  {command.name:<8} {command.summary}" for command in COMMANDS]
-    return "\n".join(
-        [
-            "usage: python3 dev.py COMMAND [options]      (COMMAND --help for its options)",
-            "",
-            *lines,
-            "",
-            "Needs Python 3.10 to 3.14 and nothing else. The first run fetches ComfyUI, torch and the rest (minutes,",
-            "some GB) into a cache outside this folder; later runs start within seconds. Interrupted? Run it again.",
-            "",
-            "  COMFYUI_DIR            use this ComfyUI; nothing is installed into it and nothing of it is changed",
-            "  COMFYUI_PYTHON         the Python that runs it, if it isn't found",
-            f"  NANO_BANANA_DEV_CACHE  the cache, now {location(os.environ)}",
-        ]
-    )
+    commands = "\n".join(f"  {command.name:<8} {command.summary}" for command in COMMANDS)
+    return f"""usage: python3 dev.py COMMAND [options]      (COMMAND --help for its options)
+
+{commands}
+
+Needs Python 3.10 to 3.14 and nothing else. The first run fetches ComfyUI, torch and the rest (minutes,
+some GB) into a cache outside this folder; later runs start within seconds. Interrupted? Run it again.
+
+  COMFYUI_DIR            use this ComfyUI; nothing is installed into it and nothing of it is changed
+  COMFYUI_PYTHON         the Python that runs it, if it isn't found
+  NANO_BANANA_DEV_CACHE  the cache, now {location(os.environ)}"""
 
 
 def run(arguments: list[str]) -> int:
@@ -83,11 +77,10 @@ def run(arguments: list[str]) -> int:
         print(usage())
         return 0 if arguments else 2
     command = next((command for command in COMMANDS if command.name == arguments[0]), None)
-    if command is None:
-        known = ", ".join(command.name for command in COMMANDS)
-        print(f"dev.py: there is no command {arguments[0]!r}, only: {known}.", file=sys.stderr)
-        return 2
     try:
+        if command is None:
+            known = ", ".join(command.name for command in COMMANDS)
+            raise UserError(f"there is no command {arguments[0]!r}, only: {known}.")
         return command.run(arguments[1:])
     except UserError as stop:
         print(f"dev.py: {stop}", file=sys.stderr)
@@ -100,8 +93,8 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        stop_ = from_os_error(error, location(os.environ))
-        if stop_ is None:
+        known_error = from_os_error(error, location(os.environ))
+        if known_error is None:
             raise
-        print(f"dev.py: {stop_}", file=sys.stderr)
+        print(f"dev.py: {known_error}", file=sys.stderr)
         return 2

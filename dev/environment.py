@@ -1,13 +1,11 @@
 """Makes virtual environments from the locked requirement files: `make()` for commands, `ready()` for tests.
 
-Each step leaves a stamp when it is complete and is never done twice. A step that was cut off while pip installed makes
-the whole environment be made anew, because pip can't tell a half-unpacked package from an installed one; pip's own cache
-keeps the downloads. Nothing is ever installed into a Python of the user's.
+Each step leaves a stamp when it is complete and is never done twice. A pip that was cut off while it installed makes the
+whole environment be made anew, because pip can't tell a half-unpacked package from an installed one; pip's own cache keeps
+the downloads. Nothing is ever installed into a Python of the user's.
 """
 
 import hashlib
-import importlib.util
-import json
 import os
 import platform
 import shutil
@@ -17,15 +15,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import comfy_source, pins
+from . import cache as caches
+from . import comfy_install
 from .cache import ROOT, opened, write_whole
-from .comfy_install import ComfyInstall, users
-from .lock import Lock
-from .pip import Interrupted, Pip
+from .comfy_install import PYTHON, ComfyInstall, users
+from .pip import InstallFailed, sentence, variables
 from .user_error import UserError
 
 REQUIREMENTS = ROOT / "dev" / "requirements"
-CUT_OFF = "unfinished"
+TORCH = "torch==2.13.0"
+"""Without a hash: which build of it is right (CPU, CUDA, ROCm) is the machine's matter."""
+BESIDE_TORCH = ("torchvision==0.28.0", "torchaudio==2.11.0")
+"""Installed without dependencies: theirs would bring another torch."""
+INSTALLING = "Installing collected packages"
+"""What pip's log has once it changes the environment; everything has been downloaded by then."""
 NO_VENV = (
     "This Python can't make environments ({missing} is missing): install it (Debian and Ubuntu: "
     "`apt install python3-venv`), or use a Python from python.org, and run the same command again."
@@ -47,16 +50,6 @@ def tag() -> str:
     return f"{sys.implementation.cache_tag}-{sys.platform}-{platform.machine() or 'any'}".lower()
 
 
-def python_in(folder: Path) -> Path:
-    """The interpreter of a virtual environment."""
-    return folder / "venv" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-
-
-def missing_module(find: Callable[[str], object] = importlib.util.find_spec) -> str | None:
-    """Which of the modules that a virtual environment needs this Python lacks."""
-    return next((name for name in ("venv", "ensurepip") if find(name) is None), None)
-
-
 @dataclass(frozen=True)
 class Step:
     """One step of making an environment; `name` is its stamp's."""
@@ -67,22 +60,19 @@ class Step:
 
 
 class Environment:
-    """One folder with a virtual environment, its stamps, and the mark of a step that was cut off."""
+    """One folder with a virtual environment, its stamps, and the mark of a pip that was cut off while it installed."""
 
     def __init__(self, folder: Path, cache: Path) -> None:
         self.folder = folder
         self.cache = cache
-        self.lock = Lock(cache / "lock", lambda: print("Another run is working in the same cache: waiting for it."))
+        self.python = folder / "venv" / PYTHON
+        self.mark = folder / "unfinished"
+        self._inherited: tuple[int, ...] = ()
 
     @property
-    def python(self) -> Path:
-        """Its interpreter."""
-        return python_in(self.folder)
-
-    @property
-    def pip(self) -> Pip:
-        """Its pip, to be used while the lock is held."""
-        return Pip(self.python, self.cache, self.lock.inherited)
+    def packages(self) -> Path:
+        """The folder that its packages are in."""
+        return next(self.folder.glob("venv/lib/python3.*/site-packages"), self.folder / "venv/Lib/site-packages")
 
     def stamp(self, name: str) -> Path:
         """The file that says a step is complete."""
@@ -91,7 +81,7 @@ class Environment:
     def complete(self, names: Sequence[str]) -> bool:
         """Whether all these steps are done, none was cut off, and the interpreter still runs."""
         stamped = all(self.stamp(name).is_file() for name in names)
-        return stamped and not (self.folder / CUT_OFF).exists() and self._runs()
+        return stamped and not self.mark.exists() and self._runs()
 
     def _runs(self) -> bool:
         try:
@@ -101,30 +91,51 @@ class Environment:
         except OSError:
             return False
 
+    def pip(self, *arguments: str) -> None:
+        """Runs pip, while the cache is locked. Raises InstallFailed."""
+        log = self.cache / "logs" / "pip.log"
+        write_whole(log, "")
+        write_whole(self.mark, " ".join(arguments))
+        command = [str(self.python), "-m", "pip", "--log", str(log), *arguments]
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, env=variables(), pass_fds=self._inherited)
+        finally:
+            said = log.read_text("utf-8", "replace")
+            # Nothing was installed yet: what is there stays good and the next run goes on from here.
+            if INSTALLING not in said:
+                self.mark.unlink()
+        if done.returncode:
+            raise InstallFailed(sentence(said, self.cache, log))
+        self.mark.unlink(missing_ok=True)
+
+    def install_locked(self, name: str) -> None:
+        """Installs exactly what a locked requirement file names, each file by its hash. Raises InstallFailed."""
+        # Without dependencies: all of them are in the lock, and torch, which is in none, is never replaced.
+        self.pip("install", "--no-deps", "--require-hashes", "-r", str(REQUIREMENTS / f"{name}.txt"))
+
     def venv(self, python: Path | None = None) -> Step:
         """The first step: a virtual environment with the locked pip."""
 
         def work() -> None:
             make_venv(python or Path(sys.executable), self.folder)
-            self.pip.install_locked(REQUIREMENTS / "pip.txt")
+            self.install_locked("pip")
 
         return Step("venv", f"Environment in {self.folder}", work)
 
     def locked(self, name: str, title: str) -> Step:
         """The step that installs a locked requirement file."""
-        return Step(f"{name}-{locked(name)}", title, lambda: self.pip.install_locked(REQUIREMENTS / f"{name}.txt"))
+        return Step(f"{name}-{locked(name)}", title, lambda: self.install_locked(name))
 
     def discard_if_broken(self) -> None:
         """Throws away an environment that was cut off or whose interpreter is gone. Raises UserError when it is in use."""
         for old in self.folder.parent.glob(f"{self.folder.name}.*.discarded"):
             shutil.rmtree(old, ignore_errors=True)
-        mark = self.folder / CUT_OFF
-        if mark.exists():
-            print(f"The last run was cut off ({mark.read_text()}): making this environment anew.")
-        elif not self.stamp("venv").is_file() or self._runs():
-            return
-        else:
+        if self.mark.exists():
+            print(f"The last run was cut off (pip {self.mark.read_text()}): making this environment anew.")
+        elif self.stamp("venv").is_file() and not self._runs():
             print("The Python this environment was made with is gone: making it anew.")
+        else:
+            return
         aside = self.folder.with_name(f"{self.folder.name}.{os.getpid()}.discarded")
         try:
             os.rename(self.folder, aside)
@@ -136,64 +147,48 @@ class Environment:
         """Does the steps that aren't stamped, in order, while nobody else writes into the cache. Raises UserError."""
         if self.complete([step.name for step in steps]):
             return
-        with self.lock:
+        waiting = "Another run is working in the same cache: waiting for it."
+        with caches.locked(self.cache / "lock", lambda: print(waiting)) as self._inherited:
             self.discard_if_broken()
-            mark = self.folder / CUT_OFF
             for number, step in enumerate(steps, 1):
-                if self.stamp(step.name).is_file():
-                    continue
-                print(f"[{number}/{len(steps)}] {step.title}", flush=True)
-                write_whole(mark, step.title)
-                try:
+                if not self.stamp(step.name).is_file():
+                    print(f"[{number}/{len(steps)}] {step.title}", flush=True)
                     step.work()
-                except (UserError, Interrupted) as error:
-                    # Nothing was installed yet: what is there stays good and the next run goes on from here.
-                    if not getattr(error, "touched", False):
-                        mark.unlink(missing_ok=True)
-                    raise
-                write_whole(self.stamp(step.name), step.title + "\n")
-                mark.unlink(missing_ok=True)
+                    write_whole(self.stamp(step.name), step.title + "\n")
 
 
 def make_venv(python: Path, folder: Path) -> None:
-    """A virtual environment in `folder/venv`. Raises UserError."""
-    if missing := missing_module():
-        raise UserError(NO_VENV.format(missing=missing))
+    """A virtual environment in `folder/venv`. Raises UserError, and OSError for a full disk."""
     shutil.rmtree(folder / "venv", ignore_errors=True)
-    made = subprocess.run(
-        [str(python), "-m", "venv", str(folder / "venv")], capture_output=True, text=True, errors="replace"
-    )
-    if made.returncode:
-        said = (made.stdout + made.stderr).strip()
-        if "ensurepip" in said or "No module named venv" in said:
-            raise UserError(NO_VENV.format(missing="venv" if "named venv" in said else "ensurepip"))
-        if "No space left" in said or "Errno 28" in said:
-            raise OSError(28, "No space left on device")
-        raise UserError(f"{python} couldn't make an environment in {folder} ({said[-200:] or 'it said nothing'}).")
+    command = [str(python), "-m", "venv", str(folder / "venv")]
+    made = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    if not made.returncode:
+        return
+    shutil.rmtree(folder / "venv", ignore_errors=True)
+    said = (made.stdout + made.stderr).strip()
+    if "No space left" in said or "Errno 28" in said:
+        raise OSError(28, "No space left on device")
+    for missing, words in (("ensurepip", "ensurepip"), ("venv", "No module named venv")):
+        if words in said:
+            raise UserError(NO_VENV.format(missing=missing))
+    raise UserError(f"{python} couldn't make an environment in {folder} ({said[-200:] or 'it said nothing'}).")
 
 
-def apart(cache: Path, name: str, title: str) -> Path:
-    """The Python of an environment with one requirement file's packages alone. Raises UserError where they can't be had."""
+def apart(cache: Path, name: str, title: str) -> Environment:
+    """An environment with one requirement file's packages alone. Raises UserError where they can't be had."""
     environment = Environment(cache / f"{name}-{tag()}-{locked('pip', name)}", cache)
     environment.make([environment.venv(), environment.locked(name, title)])
-    return environment.python
-
-
-TOOLS = "What the tests use"
-
-
-def _fetched_folder(cache: Path) -> Path:
-    key = short(locked("pip", "comfyui"), pins.SOURCE_SHA256, pins.TORCH, *pins.BESIDE_TORCH)
-    return cache / f"comfyui-env-{tag()}-{key}"
+    return environment
 
 
 def _fetched(cache: Path) -> tuple[Environment, list[Step]]:
-    """The pinned host's environment, without the tools."""
-    environment = Environment(_fetched_folder(cache), cache)
-    comfyui = comfy_source.location(cache)
+    """The pinned host's environment."""
+    key = short(locked("pip", "comfyui"), comfy_install.SHA256, TORCH, *BESIDE_TORCH)
+    environment = Environment(cache / f"comfyui-env-{tag()}-{key}", cache)
+    comfyui = comfy_install.location(cache)
 
     def source() -> None:
-        comfy_source.fetch(cache, environment.pip)
+        comfy_install.fetch(cache, environment.pip)
         # Hosts are started without writing byte code: what lies beside the sources takes 3 s off every start.
         subprocess.run([str(environment.python), "-m", "compileall", "-q", str(comfyui)], capture_output=True)
 
@@ -201,61 +196,54 @@ def _fetched(cache: Path) -> tuple[Environment, list[Step]]:
         environment.stamp("source").unlink(missing_ok=True)
     return environment, [
         environment.venv(),
-        Step("source", f"ComfyUI {pins.COMFYUI}", source),
-        Step("torch", f"{pins.TORCH} (the largest download)", lambda: environment.pip.install(pins.TORCH)),
-        Step("beside-torch", " ".join(pins.BESIDE_TORCH), lambda: environment.pip.install("--no-deps", *pins.BESIDE_TORCH)),
+        Step("source", f"ComfyUI {comfy_install.COMFYUI}", source),
+        Step("torch", f"{TORCH} (the largest download)", lambda: environment.pip("install", TORCH)),
+        Step("beside-torch", " ".join(BESIDE_TORCH), lambda: environment.pip("install", "--no-deps", *BESIDE_TORCH)),
         environment.locked("comfyui", "What else ComfyUI needs"),
-    ]  # fmt: skip
+    ]
 
 
-def _overlay(cache: Path, install: ComfyInstall) -> tuple[Environment, list[Step]]:
-    """Our tools beside the user's packages: an environment of ours that sees theirs and changes nothing in it."""
-    environment = Environment(cache / f"tools-{short(str(install.python), tag(), locked('pip', 'tools'))}", cache)
-    first = environment.venv(install.python)
+def _overlay(cache: Path, python: Path) -> tuple[Environment, list[Step]]:
+    """An environment of ours that sees the packages of the user's Python and changes nothing in it."""
+    environment = Environment(cache / f"tools-{short(str(python), tag(), locked('pip', 'tools'))}", cache)
+    first = environment.venv(python)
 
     def work() -> None:
         first.work()
-        asked = "import json, sys; print(json.dumps([p for p in sys.path if p.endswith('-packages')]))"
-        theirs, ours = (
-            json.loads(subprocess.run([str(python), "-c", asked], capture_output=True, text=True, check=True).stdout)
-            for python in (install.python, environment.python)
-        )
+        asked = "import sys; print(*(path for path in sys.path if path.endswith('-packages')), sep='\\n')"
+        theirs = subprocess.run([str(python), "-c", asked], capture_output=True, text=True, check=True).stdout
         # Their folders come after ours in the search, so the locked tools win.
-        (Path(ours[0]) / "users_packages.pth").write_text("\n".join(theirs) + "\n")
+        (environment.packages / "users_packages.pth").write_text(theirs)
 
-    return environment, [replace(first, work=work), environment.locked("tools", TOOLS)]
+    return environment, [replace(first, work=work)]
 
 
-def chosen(environ: Mapping[str, str], cache: Path) -> ComfyInstall:
-    """Where the host is or will be; nothing is made."""
-    install = users(environ, ROOT)
-    if install is None:
-        python = python_in(_fetched_folder(cache))
-        return ComfyInstall(comfy_source.location(cache), python, python, fetched=True, why="fetched, pinned")
-    return replace(install, tools=_overlay(cache, install)[0].python)
+def _plan(environ: Mapping[str, str] | None) -> tuple[ComfyInstall, Environment, list[Step]]:
+    """Where the host is or will be, the environment of the tools, and its steps before the tools; nothing is made."""
+    cache = opened(environ)
+    install = users(os.environ if environ is None else environ, ROOT)
+    if install:
+        environment, steps = _overlay(cache, install.python)
+        return replace(install, tools=environment.python), environment, steps
+    environment, steps = _fetched(cache)
+    python = environment.python
+    install = ComfyInstall(comfy_install.location(cache), python, python, fetched=True, why="fetched, pinned")
+    return install, environment, steps
 
 
 def make(tools: bool = False, environ: Mapping[str, str] | None = None) -> ComfyInstall:
     """The host to use, everything it needs made first. `tools`: pytest and the like too. Raises UserError."""
-    environ = os.environ if environ is None else environ
-    cache = opened(environ)
-    install = chosen(environ, cache)
-    if install.fetched:
-        environment, steps = _fetched(cache)
-        environment.make([*steps, environment.locked("tools", TOOLS)] if tools else steps)
-    elif tools:
-        environment, steps = _overlay(cache, install)
+    install, environment, steps = _plan(environ)
+    if tools:
+        steps.append(environment.locked("tools", "What the tests use"))
+    if install.fetched or tools:
         environment.make(steps)
     return install
 
 
 def ready(environ: Mapping[str, str] | None = None) -> ComfyInstall:
     """The host that `make` has made. Raises UserError when it hasn't. Called by tests, which must not install anything."""
-    environ = os.environ if environ is None else environ
-    cache = opened(environ)
-    install = chosen(environ, cache)
-    if install.fetched:
-        environment, steps = _fetched(cache)
-        if not all(environment.stamp(step.name).is_file() for step in steps):
-            raise UserError("There is no environment yet: run `python3 dev.py test` first.")
+    install, environment, steps = _plan(environ)
+    if install.fetched and not all(environment.stamp(step.name).is_file() for step in steps):
+        raise UserError("There is no environment yet: run `python3 dev.py test` first.")
     return install

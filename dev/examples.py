@@ -1,30 +1,20 @@
-"""Reads an API-format example: which files it loads, which node made a saved image, what that cost.
-
-Pure: prompts and outputs in, values out. Called by `demo_command.py`.
-"""
+"""Reads an example in the API form and its outputs: which files it loads, which nodes made a saved image, what that cost."""
 
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 Prompt = Mapping[str, Mapping[str, Any]]
-
-
-def load(path: Path) -> dict[str, Any]:
-    """An example's prompt."""
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+Infos = Mapping[str, Mapping[str, Any]]
+"""The `info` of each of our nodes by node id."""
 
 
 def inputs_named(prompt: Prompt) -> list[str]:
     """The files that the prompt's LoadImage nodes (masks too) name, without ComfyUI's ` [input]` mark."""
-    names = [
-        node["inputs"].get("image")
-        for node in prompt.values()
-        if str(node.get("class_type", "")).startswith("LoadImage")
-    ]
-    return sorted({name.removesuffix(" [input]") for name in names if isinstance(name, str)})
+    loading = [node for node in prompt.values() if str(node.get("class_type", "")).startswith("LoadImage")]
+    return sorted({node["inputs"]["image"].removesuffix(" [input]") for node in loading})
 
 
 def sources(prompt: Prompt, node: str) -> Iterator[str]:
@@ -34,67 +24,50 @@ def sources(prompt: Prompt, node: str) -> Iterator[str]:
             yield str(value[0])
 
 
-def depth(prompt: Prompt, node: str) -> int:
-    """The number of steps from a node to the farthest node above it."""
-    return max((1 + depth(prompt, source) for source in sources(prompt, node)), default=0)
+def above(prompt: Prompt, node: str) -> list[str]:
+    """Every node above a node, the nearest first."""
+    found: dict[str, None] = {}
+    level = [node]
+    while level:
+        level = [source for name in level for source in sources(prompt, name) if source not in found]
+        found.update(dict.fromkeys(level))
+    return list(found)
 
 
-def made_by(prompt: Prompt, node: str, makers: Mapping[str, Any]) -> str | None:
+def made_by(prompt: Prompt, node: str, makers: Collection[str]) -> str | None:
     """The nearest of `makers` above a node, None if there is none."""
-    spec, seen = [node], {node}
-    while spec:
-        above = [source for name in spec for source in sources(prompt, name)]
-        spec = [name for name in dict.fromkeys(above) if name not in seen]
-        seen.update(spec)
-        if found := [name for name in spec if name in makers]:
-            return found[0]
-    return None
+    return next((name for name in above(prompt, node) if name in makers), None)
 
 
-def all_above(prompt: Prompt, node: str) -> set[str]:
-    """Every node above a node."""
-    seen: set[str] = set()
-    spec = [node]
-    while spec:
-        spec = [source for name in spec for source in sources(prompt, name) if source not in seen]
-        seen.update(spec)
-    return seen
-
-
-def infos(prompt: Prompt, outputs: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The `info` of each of our nodes by node id, as it reported it itself or as a text preview showed it."""
-    found: dict[str, dict[str, Any]] = {}
-    for node, output in outputs.items():
-        for text in output.get("nano_banana") or ():
-            found[node] = json.loads(text)
-        for text in output.get("text") or ():
-            try:
-                info = json.loads(text)
-            except (TypeError, ValueError):
-                continue
-            source = next(sources(prompt, node), None)
-            if source and isinstance(info, dict) and "provider" in info:
-                found.setdefault(source, info)
-    return found
+def infos(outputs: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What each of our nodes reported of itself, by node id."""
+    return {node: json.loads(output["nano_banana"][0]) for node, output in outputs.items() if "nano_banana" in output}
 
 
 def saved(prompt: Prompt, outputs: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:
     """Every saved image with its SaveImage node, in the order of the node ids."""
-
-    def order(node: str) -> tuple[int, str]:
-        return (int(node) if node.isdigit() else 0, node)
-
     return [
         (node, image)
-        for node in sorted(outputs, key=order)
+        for node in sorted(outputs, key=lambda node: (int(node) if node.isdigit() else 0, node))
         for image in outputs[node].get("images") or ()
         if image.get("type") == "output" and node in prompt
     ]
 
 
-def main_result(prompt: Prompt, nodes: list[str]) -> str | None:
-    """The SaveImage node with the longest way above it: what the whole workflow leads to."""
-    return max(nodes, key=lambda node: depth(prompt, node), default=None)
+def main_result(prompt: Prompt, nodes: Collection[str]) -> str | None:
+    """The SaveImage node with most above it: what the whole workflow leads to."""
+    return max(nodes, key=lambda node: len(above(prompt, node)), default=None)
+
+
+def cost_of(prompt: Prompt, node: str, savers: Collection[str], found: Infos) -> float | None:
+    """What a saved picture cost in US$, None where nobody says: the runs above it, each shared by all that came of it."""
+    total = 0.0
+    for maker in {*above(prompt, node)} & {*found}:
+        cost = found[maker].get("cost_usd")
+        if cost is None:
+            return None
+        total += cost / sum(maker in above(prompt, other) for other in savers)
+    return total
 
 
 def png_size(path: Path) -> str:

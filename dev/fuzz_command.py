@@ -6,14 +6,12 @@
     dev.py fuzz --minutes 5 --coverage           which branches of the attacked files are reached
 
 What breaks is written to the folder that is named at the end: `NAME.input` the input, `NAME.txt` how it failed. An input that
-broke something becomes a file in `tests/fuzz/seeds/<harness>/` together with the mend. Called by `commands.py`.
+broke something becomes a file in `tests/fuzz/seeds/<harness>/` together with the mend.
 """
 
 import argparse
 import os
-import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -21,13 +19,12 @@ from pathlib import Path
 
 from . import environment
 from .cache import ROOT, opened
-from .test_command import variables
+from .test_command import memory_folder, variables
 from .user_error import UserError
 
 FOLDER = ROOT / "tests" / "fuzz"
 ABOVE = "NANO_BANANA_FUZZ_FOLDER"
 """Tells the harnesses where to make their data folders (`tests/fuzz/folders.py`)."""
-MEMORY = Path("/dev/shm")
 
 
 def names() -> list[str]:
@@ -42,12 +39,14 @@ def shared_out(harnesses: Sequence[str], processes: int) -> list[list[str]]:
 
 def run(arguments: list[str]) -> int:
     """Exit code 1 where something was found. Raises UserError."""
-    parser = argparse.ArgumentParser(prog="dev.py fuzz", description="Feeds broken input to every reader.")
+    parser = argparse.ArgumentParser(
+        prog="dev.py fuzz", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--minutes", type=float, default=10.0, help="of time, for all harnesses (10)")
     parser.add_argument("--harness", action="append", choices=names(), help="only this one (several may be named)")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of an earlier run, to have the same inputs")
-    parser.add_argument("--first", type=int, default=0, help="number of the first input")
-    parser.add_argument("--inputs", type=int, default=sys.maxsize, help="at most so many for each harness")
+    parser.add_argument("--first", metavar="N", help="number of the first input")
+    parser.add_argument("--inputs", metavar="N", help="at most so many for each harness")
     parser.add_argument("--guided", action="store_true", help="with atheris, which keeps what reaches new branches")
     parser.add_argument("--coverage", action="store_true", help="measure the branches that are reached; in one process")
     chosen = parser.parse_args(arguments)
@@ -61,17 +60,16 @@ def run(arguments: list[str]) -> int:
     if chosen.guided:
         commands = guided(cache, wanted, [*shared, f"--minutes={chosen.minutes / len(wanted)}"])
     else:
+        shared += [
+            f"--{name}={getattr(chosen, name)}" for name in ("minutes", "first", "inputs") if getattr(chosen, name)
+        ]
         if chosen.coverage:
-            shared.append(f"--coverage={packages(environment.apart(cache, 'coverage', 'coverage'))}")
-        more = [*shared, f"--minutes={chosen.minutes}", f"--first={chosen.first}", f"--inputs={chosen.inputs}"]
+            shared.append(f"--coverage={environment.apart(cache, 'coverage', 'coverage').packages}")
         groups = shared_out(wanted, 1 if chosen.coverage else os.cpu_count() or 1)
-        commands = [[str(FOLDER / "run.py"), *more, *(f"--harness={name}" for name in group)] for group in groups]
-    home = Path(tempfile.mkdtemp(prefix="nano-banana-fuzz-", dir=MEMORY if MEMORY.is_dir() else None))
-    environ = variables(install, cache, home) | {ABOVE: str(home)}
-    try:
-        codes = _together([[str(install.tools), *command] for command in commands], environ, chosen.guided)
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+        commands = [[str(FOLDER / "run.py"), *shared, *(f"--harness={name}" for name in group)] for group in groups]
+    with tempfile.TemporaryDirectory(dir=memory_folder(), ignore_cleanup_errors=True) as home:
+        environ = variables(install, cache, Path(home)) | {ABOVE: home}
+        codes = _ended([[str(install.tools), *command] for command in commands], environ, in_turn=chosen.guided)
     print(f"findings, if any, are in {folder}")
     return 1 if any(code not in (0, 3) for code in codes) else 0
 
@@ -79,26 +77,14 @@ def run(arguments: list[str]) -> int:
 def guided(cache: Path, wanted: Sequence[str], shared: Sequence[str]) -> list[list[str]]:
     """The commands of a guided run, one for each harness; none, with the reason said, where atheris can't be had."""
     try:
-        python = environment.apart(cache, "fuzz", "atheris")
+        packages = environment.apart(cache, "fuzz", "atheris").packages
     except UserError as reason:
         print(f"skipped: --guided: {reason}")
         return []
-    more = [*shared, f"--packages={packages(python)}"]
-    return [[str(FOLDER / "guided.py"), *more, f"--harness={name}"] for name in wanted]
+    return [[str(FOLDER / "guided.py"), *shared, f"--packages={packages}", f"--harness={name}"] for name in wanted]
 
 
-def packages(python: Path) -> str:
-    """The folder that the packages of an environment are in."""
-    found = subprocess.run(
-        [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return found.stdout.strip()
-
-
-def _together(commands: Sequence[Sequence[str]], environ: dict[str, str], in_turn: bool) -> list[int]:
+def _ended(commands: Sequence[Sequence[str]], environ: dict[str, str], in_turn: bool) -> list[int]:
     """Runs commands at the same time, or one after the other; their exit codes."""
     if in_turn:
         return [subprocess.run(command, cwd=ROOT, env=environ).returncode for command in commands]

@@ -1,9 +1,9 @@
 """`dev.py host`: the real ComfyUI with this pack for a person. Keys in the environment stay, the data is kept.
 
-Arguments are handed on to ComfyUI (`--listen`, `--lowvram`, ...). Ctrl+C and SIGTERM end ComfyUI, too. Called by
-`commands.py`.
+Arguments are handed on to ComfyUI (`--listen`, `--lowvram`, ...). Ctrl+C and SIGTERM end ComfyUI, too.
 """
 
+import argparse
 import os
 import shutil
 import signal
@@ -11,28 +11,30 @@ import socket
 import sys
 from pathlib import Path
 
-from . import comfy_host, environment, loopback
+from . import environment, loopback
 from .cache import opened
+from .comfy_host import Host
 from .comfy_install import ComfyInstall
 from .env import personal
+from .user_error import UserError
 
 USUAL_PORT = 8188
-HELP = """usage: dev.py host [--port N] [ComfyUI's own arguments]
-
-Starts the real ComfyUI with this pack, data kept in the cache; Ctrl+C ends it."""
 
 
 def port_wanted(arguments: list[str]) -> tuple[int, list[str]]:
     """The port asked for, or ComfyUI's usual one if it is free, else any; and the arguments without it."""
-    rest = list(arguments)
-    for index, argument in enumerate(rest):
-        name, _, value = argument.partition("=")
-        if name == "--port":
-            value = value or (rest[index + 1] if index + 1 < len(rest) else "")
-            if not value.isdigit():
-                raise environment.UserError("--port needs a number, for example --port 8188.")
-            del rest[index : index + (1 if "=" in argument else 2)]
-            return int(value), rest
+    parser = argparse.ArgumentParser(
+        prog="dev.py host",
+        description="Starts the real ComfyUI with this pack, data kept in the cache; Ctrl+C ends it.",
+        epilog="What is left goes to ComfyUI: dev.py host --lowvram",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--port", default="", metavar="N", help="8188 if it is free, else any free one")
+    chosen, rest = parser.parse_known_args(arguments)
+    if chosen.port:
+        if not chosen.port.isdigit():
+            raise UserError("--port needs a number, for example --port 8188.")
+        return int(chosen.port), rest
     with socket.socket() as probe:
         try:
             probe.bind(("127.0.0.1", USUAL_PORT))
@@ -50,22 +52,26 @@ def processor(install: ComfyInstall) -> list[str]:
     return ["--cpu"] if only_cpu or not card else []
 
 
-def directions(url: str, base: Path, home: str | None) -> str:
+def directions(host: Host) -> str:
     """What a person reads when the host is up."""
-    data = home or str(base / "user" / "__nano_banana")
     return f"""
-ComfyUI with Nano Banana (your key): {url}
+ComfyUI with Nano Banana (your key): {host.url}
 
   No key yet? Choose the provider `offline` in ProviderConfig: free, no network, its pictures say SIMULATION.
   A key goes into the environment before the start, never into a graph:
       NANO_BANANA_<PROVIDER>_API_KEY        for example NANO_BANANA_ONEROUTER_API_KEY
       NANO_BANANA_<PROVIDER>_API_KEY_FILE   a file with the key in it (Docker secrets)
       GEMINI_API_KEY, FAL_KEY, ...          the provider's usual variable works too
-  Data of the pack: {data}
-  Inputs, outputs and workflows: {base}
-  Log: {base / "host.log"}
+  Data of the pack: {os.environ.get("NANO_BANANA_HOME") or data(host.base)}
+  Inputs, outputs and workflows: {host.base}
+  Log: {host.log}
 
 Ctrl+C ends it."""
+
+
+def data(base: Path) -> Path:
+    """Where the pack keeps its data in the host on `base`."""
+    return base / "user" / "__nano_banana"
 
 
 def _interrupt(*_: object) -> None:
@@ -74,20 +80,16 @@ def _interrupt(*_: object) -> None:
 
 def run(arguments: list[str]) -> int:
     """Runs until Ctrl+C or SIGTERM. Raises UserError."""
-    if arguments[:1] in (["-h"], ["--help"]):
-        print(HELP)
-        return 0
+    port, rest = port_wanted(arguments)
     install = environment.make()
     print(f"ComfyUI: {install.comfyui} ({install.why})")
-    port, rest = port_wanted(arguments)
-    base = opened() / "host"
     if "--cpu" not in rest:
         rest = [*processor(install), *rest]
     print("ComfyUI is starting (about 10 s) ...", flush=True)
     signal.signal(signal.SIGTERM, _interrupt)
-    host = comfy_host.Host.start(base, args=rest, port=port, install=install, environment=personal(os.environ))
+    host = Host.start(opened() / "host", args=rest, port=port, install=install, environment=personal(os.environ))
     try:
-        print(directions(host.url, base, os.environ.get("NANO_BANANA_HOME")), flush=True)
+        print(directions(host), flush=True)
         code = host.wait()
         print(f"ComfyUI ended with code {code}; the end of its log:\n{host.tail()}", file=sys.stderr)
         return 1

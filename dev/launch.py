@@ -1,12 +1,9 @@
 """`python launch.py <ComfyUI folder> [its arguments]` starts the fetched ComfyUI in the environment made for it.
 
 ComfyUI imports torchvision and torchaudio. Their published builds are made for the CUDA torch and their native
-libraries don't load beside a CPU one. Two small bridges, each laid only where the plain import fails:
-torchvision gets the two operator schemas that it looks up while it is imported; torchaudio runs without its
-extension once the library files are out of its sight.
-
-It refuses to be used on a ComfyUI of the user's: it renames files in the environment it runs in, so
-`comfy_host.py` starts this file for the fetched environment only and a user's ComfyUI through its own `main.py`.
+libraries don't load beside a CPU one. Two small bridges, each laid only where the plain import fails: torchvision gets the
+two operator schemas that it looks up while it is imported; torchaudio runs without its extension once the library files
+are out of its sight. They rename files in the environment, so a user's ComfyUI is never started with this.
 """
 
 import importlib
@@ -14,11 +11,9 @@ import importlib.util
 import os
 import runpy
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-PARKED = ".unused"
 SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -36,18 +31,9 @@ def loads(package: str) -> bool:
     return True
 
 
-def native_libraries(package: str) -> Iterator[Path]:
-    """The shared libraries in the package's `lib` folder, found without importing the package."""
-    spec = importlib.util.find_spec(package)
-    for install in (spec.submodule_search_locations if spec else None) or ():
-        for pattern in ("*.so", "*.pyd", "*.dylib"):
-            yield from Path(install, "lib").glob(pattern)
-
-
 def declare_operators() -> object:
     """Gives torch the schemas torchvision's Python side refers to. They live as long as the returned object."""
-    torch = importlib.import_module("torch")
-    library = torch.library.Library("torchvision", "DEF")
+    library = importlib.import_module("torch").library.Library("torchvision", "DEF")
     for schema in SCHEMAS:
         library.define(schema)
     return library
@@ -55,9 +41,11 @@ def declare_operators() -> object:
 
 def park_libraries(package: str) -> None:
     """Renames the package's shared libraries. Several hosts may start at once: what another one renamed is fine."""
-    for path in list(native_libraries(package)):
-        with suppress(FileNotFoundError):
-            path.rename(path.with_name(path.name + PARKED))
+    spec = importlib.util.find_spec(package)
+    for folder in (spec.submodule_search_locations if spec else None) or ():
+        for path in [path for path in Path(folder, "lib").glob("*") if path.suffix in (".so", ".pyd", ".dylib")]:
+            with suppress(FileNotFoundError):
+                path.rename(f"{path}.unused")
 
 
 def main(arguments: list[str]) -> None:

@@ -1,7 +1,7 @@
 """`dev.py lock`: writes `requirements/*.txt` anew from the dependency groups of `pyproject.toml`, with uv.
 
 Each file is for all platforms and Pythons from 3.10 to 3.14, names every package by version and hashes, and no index.
-What is locked already stays, unless `--upgrade NAME` is given. Needs `uv` in PATH. Called by `commands.py`.
+What is locked already stays, unless `--upgrade NAME` is given. Needs `uv` in PATH.
 """
 
 import argparse
@@ -10,16 +10,13 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from . import comfy_source, environment
+from . import comfy_install, environment
 from .cache import ROOT, opened
 from .environment import REQUIREMENTS
 from .user_error import UserError
 
 GROUPS = ("pip", "tools", "judges", "coverage", "fuzz", "node")
-OPTIONS = (
-    *("--quiet", "--universal", "--python-version", "3.10", "--generate-hashes"),
-    *("--no-header", "--no-annotate"),
-)
+OPTIONS = "--quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate".split()
 OF_TORCH = ("torch", "torchvision", "torchaudio")
 """In no lock: they are installed before, by `environment.py`."""
 
@@ -33,21 +30,17 @@ def run(arguments: list[str]) -> int:
     if uv is None:
         raise UserError("uv isn't in PATH: install it (`pip install uv`) and run the same command again.")
     environment.make()
+    source = comfy_install.location(opened()) / "requirements.txt"
     with tempfile.TemporaryDirectory(prefix="nano-banana-lock-") as folder:
         never = Path(folder, "without-torch.txt")
         never.write_text("".join(f"{name} ; python_version < '3'\n" for name in OF_TORCH))
-        source = comfy_source.location(opened()) / "requirements.txt"
-        _compile(uv, "comfyui", [str(source), "--override", str(never), *upgrade])
-        host = ["--constraint", str(REQUIREMENTS / "comfyui.txt")]
-        for name in GROUPS:
-            # The tools share an environment with the host.
-            _compile(uv, name, ["--group", name, *(host if name == "tools" else []), *upgrade])
+        inputs = {"comfyui": [str(source), "--override", str(never)]} | {name: ["--group", name] for name in GROUPS}
+        # The tools share an environment with the host.
+        inputs["tools"] += ["--constraint", str(REQUIREMENTS / "comfyui.txt")]
+        for name, given in inputs.items():
+            target = REQUIREMENTS / f"{name}.txt"
+            command = [uv, "pip", "compile", *OPTIONS, *given, *upgrade, "--output-file", str(target)]
+            if subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode:
+                raise UserError(f"uv couldn't lock {name}: what it printed is above.")
+            print(target.relative_to(ROOT))
     return 0
-
-
-def _compile(uv: str, name: str, arguments: list[str]) -> None:
-    target = REQUIREMENTS / f"{name}.txt"
-    command = [uv, "pip", "compile", *OPTIONS, *arguments, "--output-file", str(target)]
-    if subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode:
-        raise UserError(f"uv couldn't lock {name}: what it printed is above.")
-    print(target.relative_to(ROOT))

@@ -1,4 +1,4 @@
-"""JSON over HTTP to our own processes on this machine, never through a proxy. Used by hosts and doubles here."""
+"""JSON over HTTP to our own processes on this machine, never through a proxy."""
 
 import http.client
 import json
@@ -33,30 +33,23 @@ def _parsed(body: bytes) -> Any:
         return body.decode("utf-8", "replace")
 
 
-def _opened(request: str | urllib.request.Request, timeout: float) -> bytes:
+def fetch(url: str, body: bytes | None = None) -> bytes:
+    """GET, or POST of JSON. Raises Answered, OSError (a connection that ends amid the answer is one, too)."""
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
     try:
-        with _OPENER.open(request, timeout=timeout) as answer:
-            body: bytes = answer.read()
-            return body
+        with _OPENER.open(request, timeout=30) as answer:
+            return bytes(answer.read())
     except urllib.error.HTTPError as error:
         raise Answered(error.code, _parsed(error.read())) from None
     except http.client.HTTPException as error:
         raise ConnectionError(f"{type(error).__name__}: {error}") from None
 
 
-def fetch(url: str, timeout: float = 30.0) -> bytes:
-    """GET. Raises Answered, OSError (a connection that ends amid the answer is one, too)."""
-    return _opened(url, timeout)
+def get(url: str) -> Any:
+    """GET, the JSON of the answer. Raises as `fetch` does."""
+    return _parsed(fetch(url))
 
 
-def get(url: str, timeout: float = 30.0) -> Any:
-    """GET, the JSON of the answer. Raises Answered, OSError."""
-    return _parsed(fetch(url, timeout))
-
-
-def post(url: str, body: Any, timeout: float = 30.0) -> Any:
-    """POST of JSON, the JSON of the answer. Raises Answered, OSError."""
-    request = urllib.request.Request(
-        url, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
-    )
-    return _parsed(_opened(request, timeout))
+def post(url: str, body: Any) -> Any:
+    """POST of JSON, the JSON of the answer. Raises as `fetch` does."""
+    return _parsed(fetch(url, json.dumps(body).encode()))

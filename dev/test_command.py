@@ -1,12 +1,11 @@
 """`dev.py test`: ruff, mypy, tsc, eslint, then pytest on units, fuzz, conformance, and on host and browser together.
 
-Whatever was skipped is named with its reason, by pytest and once more at the end. It can't spend: key variables are dropped
-and the data folder is temporary. Caches and reports stay out of the tree. Called by `commands.py` and so by `.ci/run`.
+What was skipped is named with its reason at the end. It can't spend: key variables are dropped and the data folder is
+temporary. Caches and reports stay out of the tree. `.ci/run` runs it, too.
 """
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,16 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from . import chromium, environment, judges_table, node, table
-from .cache import ROOT, VARIABLE, opened
+from . import chromium, environment, node
+from .cache import ROOT, VARIABLE, linked, opened
 from .comfy_install import ComfyInstall
 from .env import clean
 from .user_error import UserError
 
 SCREENSHOTS = "NANO_BANANA_SCREENSHOTS"
 """The folder for the browser tests' screenshots; a temporary one when it isn't set."""
-JUDGED = "NANO_BANANA_JUDGED"
-"""The file that the conformance tests write their record to."""
 ALIAS = "pack"
 """The name the clone is type-checked under: its folder's own name may be no identifier."""
 PARTS = ("unit", "fuzz", "conformance", "host", "browser")
@@ -38,7 +35,6 @@ IN_MEMORY = Path("/dev/shm")
 """Where Linux has a file system in memory."""
 ENOUGH = 1 << 30
 """Bytes that have to be free there: the tests of units write about 100 MB."""
-WIDTHS = (22, 8, 8, 8, 8)
 
 
 @dataclass(frozen=True)
@@ -77,14 +73,10 @@ def variables(install: ComfyInstall | None, cache: Path, home: Path) -> dict[str
 
     `install` is None where no stage needs a host.
     """
-    ours = {
-        VARIABLE: str(cache),
-        "NANO_BANANA_HOME": str(home),
-        "RUFF_CACHE_DIR": str(cache / "ruff"),
-        "MYPY_CACHE_DIR": str(cache / "mypy"),
-        "HYPOTHESIS_STORAGE_DIRECTORY": str(cache / "hypothesis"),
-        "PYTHONPYCACHEPREFIX": str(cache / "bytecode"),
-    }
+    ours = {VARIABLE: str(cache), "NANO_BANANA_HOME": str(home)}
+    for name, folder in (("RUFF_CACHE_DIR", "ruff"), ("MYPY_CACHE_DIR", "mypy"), ("PYTHONPYCACHEPREFIX", "bytecode")):
+        ours[name] = str(cache / folder)
+    ours["HYPOTHESIS_STORAGE_DIRECTORY"] = str(cache / "hypothesis")
     if install and not install.fetched:
         ours |= {"COMFYUI_DIR": str(install.comfyui), "COMFYUI_PYTHON": str(install.python)}
     if os.environ.get(SCREENSHOTS):
@@ -120,113 +112,89 @@ def memory_folder(folder: Path = IN_MEMORY) -> Path | None:
     return folder if fits and not found.f_flag & getattr(os, "ST_NOEXEC", 0) else None
 
 
-def read_report(stage: str, path: Path, seconds: float = 0.0) -> Result:
-    """A stage's result from pytest's JUnit XML; nothing passed or failed where pytest ended before it wrote one."""
+def read_report(stage: str, path: Path, code: int = 0, seconds: float = 0.0) -> Result:
+    """A stage's result from pytest's exit code and JUnit XML, which isn't there where pytest crashed."""
     try:
         cases = list(ElementTree.parse(path).getroot().iter("testcase"))
     except (OSError, ElementTree.ParseError):
         cases = []
     failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
-    skipped = tuple(
-        f"{case.get('classname', '')}.{case.get('name', '')}: {skip.get('message') or 'no reason given'}".lstrip(".")
-        for case in cases
-        if (skip := case.find("skipped")) is not None
-    )
-    return Result(stage, len(cases) - failed - len(skipped), failed, skipped, seconds)
+    skips = [(case, skip) for case in cases if (skip := case.find("skipped")) is not None]
+    skipped = [f"{case.get('classname')}.{case.get('name')}: {skip.get('message')}" for case, skip in skips]
+    passed = len(cases) - failed - len(skipped)
+    if code == NO_TESTS:
+        return Result(stage, skipped=(f"{stage}: no test there matches",), seconds=seconds)
+    return Result(stage, passed, failed or int(code != 0 and not failed), tuple(skipped), seconds)
 
 
 class Stages:
     """Runs stages one after the other with live output and collects their results."""
 
-    def __init__(self, install: ComfyInstall | None, cache: Path, scratch: Path, long: bool = False) -> None:
+    def __init__(self, install: ComfyInstall | None, cache: Path, scratch: Path) -> None:
         home = scratch / "home"
         home.mkdir()
         self._python = str(install.tools) if install else sys.executable
         self._cache = cache
         self._scratch = scratch
-        self._long = ["--long"] if long else []
         self._environment = variables(install, cache, home)
         self.results: list[Result] = []
 
-    def _call(self, stage: str, command: list[str], folder: Path = ROOT, more: Mapping[str, str] | None = None) -> int:
+    def check(
+        self,
+        stage: str,
+        command: list[str],
+        folder: Path = ROOT,
+        more: Mapping[str, str] | None = None,
+        report: str = "",
+    ) -> None:
+        """A tool that passes or fails as a whole, or says in a report of that name which of its tests did."""
         print(f"\n== {stage}", flush=True)
-        return subprocess.run(command, cwd=folder, env=self._environment | dict(more or {})).returncode
-
-    def module(self, *arguments: str) -> list[str]:
-        """The command that runs a module of the tools' Python."""
-        return [self._python, "-m", *arguments]
-
-    def check(self, stage: str, command: list[str], folder: Path = ROOT, more: Mapping[str, str] | None = None) -> None:
-        """A tool that passes or fails as a whole."""
         began = time.monotonic()
-        failed = bool(self._call(stage, command, folder, more))
-        self.results.append(Result(stage, int(not failed), int(failed), seconds=time.monotonic() - began))
+        code = subprocess.run(command, cwd=folder, env=self._environment | dict(more or {})).returncode
+        seconds = time.monotonic() - began
+        whole = Result(stage, int(code == 0), int(code != 0), seconds=seconds)
+        self.results.append(read_report(stage, self._scratch / report, code, seconds) if report else whole)
 
-    def skip(self, stage: str, reason: str) -> None:
+    def skip(self, stage: str, reason: object) -> None:
         """A stage that can't run here: said now, and named again at the end."""
         print(f"\n== {stage}\nskipped: {reason}")
         self.results.append(Result(stage, skipped=(f"{stage}: {reason}",)))
 
     def lint(self) -> None:
-        """ruff, mypy, and for `web/` tsc and eslint, skipped where Node can't be had. Raises UserError."""
-        self.check("ruff check", self.module("ruff", "check", "."))
-        self.check("ruff format", self.module("ruff", "format", "--check", "."))
-        self._types()
+        """ruff, mypy, and for `web/` tsc and eslint. Raises UserError."""
+        module = [self._python, "-m"]
+        self.check("ruff check", [*module, "ruff", "check", "."])
+        self.check("ruff format", [*module, "ruff", "format", "--check", "."])
+        above = self._cache / "types"
+        linked(above / ALIAS, ROOT)
+        left_out = rf"^{ALIAS}/(dev\.py$|output/|\.)"
+        mypy = [*module, "mypy", ALIAS, "--explicit-package-bases", "--exclude", left_out]
+        self.check("mypy", [*mypy, "--config-file", str(ROOT / "pyproject.toml")], above, {"MYPYPATH": str(above)})
         self.browser_side()
 
-    def _types(self) -> None:
-        """mypy on the whole clone under a name that is an identifier."""
-        above = self._cache / "types"
-        shutil.rmtree(above, ignore_errors=True)
-        above.mkdir()
-        try:
-            (above / ALIAS).symlink_to(ROOT.resolve(), target_is_directory=True)
-        except OSError:
-            left_out = shutil.ignore_patterns(".git", "__pycache__", "output", "node_modules")
-            shutil.copytree(ROOT, above / ALIAS, ignore=left_out)
-        left_out_ = rf"^{ALIAS}/(dev\.py$|output/|\.)"
-        command = self.module("mypy", ALIAS, "--explicit-package-bases", "--exclude", left_out_)
-        self.check("mypy", [*command, "--config-file", str(ROOT / "pyproject.toml")], above, {"MYPYPATH": str(above)})
-
     def browser_side(self) -> None:
-        """tsc and eslint on `web/`. Raises UserError for a lock that can't be followed."""
+        """tsc and eslint, skipped where Node can't be had. Raises UserError for a lock that can't be followed."""
         try:
             tools = node.make(self._cache)
         except node.NoNode as reason:
             for stage in node.CHECKS:
-                self.skip(stage, str(reason))
+                self.skip(stage, reason)
             return
-        for check in node.checks(tools, ROOT):
-            self.check(check.stage, check.command, more=check.more)
+        for stage, command in tools.commands(ROOT).items():
+            self.check(stage, command, more=tools.variables())
 
-    def conformance(self, rest: list[str], write: bool = False) -> None:
-        """The tests against the vendors' SDKs, in their own environment; skipped where that can't be made.
-
-        Their record makes docs/judges.md: `write` writes the page, else a whole run fails when it is stale.
-        """
+    def conformance(self, rest: list[str]) -> None:
+        """The tests against the vendors' SDKs, in their own environment; skipped where that can't be made."""
         try:
-            python = environment.apart(self._cache, "judges", "The vendors' SDKs")
+            python = environment.apart(self._cache, "judges", "The vendors' SDKs").python
         except UserError as reason:
-            self.skip("tests/conformance", str(reason))
+            self.skip("tests/conformance", reason)
             return
         try:
             node.make(self._cache)  # the TypeScript compiler reads fal's types
         except node.NoNode:
             pass  # the tests that need it say so themselves
-        record = self._scratch / "judged.json"
-        self.tests(["conformance"], rest, str(python), {JUDGED: str(record)})
-        found = self.results[-1]
-        if rest or found.failed or found.skipped:
-            if write:
-                print(f"not written: {judges_table.PATH} needs every test to pass")
-            return
-        page = judges_table.page(judges_table.read(record))
-        if write:
-            judges_table.PATH.write_text(page, encoding="utf-8")
-            print(f"written: {judges_table.PATH}")
-        elif not judges_table.is_current(page):
-            print(f"{judges_table.PATH} is stale: run `python3 dev.py judges`")
-            self.results.append(Result("judges.md", failed=1))
+        self.tests(["conformance"], rest, str(python))
 
     def tests(
         self, names: Sequence[str], rest: list[str], python: str = "", more: Mapping[str, str] | None = None
@@ -235,30 +203,26 @@ class Stages:
 
         `python`: another one than the tools'. `more`: variables besides the others.
         """
-        stage = "tests/" + "+".join(names)
-        report = self._scratch / f"{'-'.join(names)}.xml"
+        report = f"{'-'.join(names)}.xml"
         command = [
             *(python or self._python, "-m", "pytest", *(f"tests/{name}" for name in names)),
-            *("-rs", f"--junitxml={report}", "--durations=10", "-o", f"cache_dir={self._cache / 'pytest'}"),
+            *(
+                "-rs",
+                f"--junitxml={self._scratch / report}",
+                "--durations=10",
+                "-o",
+                f"cache_dir={self._cache / 'pytest'}",
+            ),
             # Not above the tests: pytest would import the clone's own `__init__.py`, which is ComfyUI's to load.
             f"--confcutdir={ROOT / 'tests'}",
-            *(*self._long, *(rest or workers(names[0]))),
+            *(rest if set(rest) - {"--long"} else [*rest, *workers(names[0])]),
         ]
-        began = time.monotonic()
-        code = self._call(stage, command, more=more)
-        found = read_report(stage, report, time.monotonic() - began)
-        if code == NO_TESTS:
-            found = Result(stage, skipped=(f"{stage}: no test there matches",), seconds=found.seconds)
-        elif code and not found.failed:
-            found = Result(stage, found.passed, 1, found.skipped, found.seconds)
-        self.results.append(found)
+        self.check("tests/" + "+".join(names), command, more=more, report=report)
 
     def all_tests(self, names: Sequence[str], rest: list[str]) -> None:
         """The chosen parts: host and browser together, since one waits where the other computes."""
         if "unit" in names:
-            with tempfile.TemporaryDirectory(
-                prefix="nano-banana-test-", dir=memory_folder(), ignore_cleanup_errors=True
-            ) as temporary:
+            with tempfile.TemporaryDirectory(dir=memory_folder(), ignore_cleanup_errors=True) as temporary:
                 self.tests(["unit"], rest, more={"TMPDIR": temporary})
         if "fuzz" in names:
             self.tests(["fuzz"], rest)
@@ -274,10 +238,9 @@ class Stages:
 
 def summary(results: Sequence[Result]) -> str:
     """A line per stage, every skipped check with its reason, and the last line with the sums."""
-    lines = [table.line(("stage", "passed", "failed", "skipped", "seconds"), WIDTHS)]
-    for result in results:
-        numbers = (str(result.passed), str(result.failed), str(len(result.skipped)), f"{result.seconds:.1f}")
-        lines.append(table.line((result.stage, *numbers), WIDTHS))
+    line = "{:<22}  {:<8}  {:<8}  {:<8}  {}".format
+    lines = [line("stage", "passed", "failed", "skipped", "seconds")]
+    lines += [line(each.stage, each.passed, each.failed, len(each.skipped), f"{each.seconds:.1f}") for each in results]
     skipped = [skip for result in results for skip in result.skipped]
     if skipped:
         lines += ["", "skipped:", *(f"  {skip}" for skip in skipped)]
@@ -294,24 +257,9 @@ def run(arguments: list[str]) -> int:
         install = environment.make(tools=True)
         print(f"ComfyUI: {install.comfyui} ({install.why})")
     with tempfile.TemporaryDirectory(prefix="nano-banana-test-", ignore_cleanup_errors=True) as scratch:
-        stages = Stages(install, opened(), Path(scratch), chosen.long)
+        stages = Stages(install, opened(), Path(scratch))
         if chosen.lint:
             stages.lint()
-        stages.all_tests(names, rest)
-    return _finished(stages)
-
-
-def judged(arguments: list[str]) -> int:
-    """`dev.py judges`: runs the conformance tests and writes docs/judges.md. Exit code 1 when anything failed."""
-    summary_ = "Run the conformance tests and write docs/judges.md from what they record."
-    argparse.ArgumentParser(prog="dev.py judges", description=summary_).parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="nano-banana-test-", ignore_cleanup_errors=True) as scratch:
-        stages = Stages(None, opened(), Path(scratch))
-        stages.conformance([], write=True)
-    return _finished(stages)
-
-
-def _finished(stages: Stages) -> int:
-    """Prints the summary; the exit code."""
+        stages.all_tests(names, [*["--long"] * chosen.long, *rest])
     print("\n" + summary(stages.results), flush=True)
     return 1 if any(result.failed for result in stages.results) else 0

@@ -28,6 +28,9 @@ if "pack" not in sys.modules:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also what is marked long, and every combination of options")
+    parser.addoption(
+        "--write", action="store_true", help="write files that are made from the code, and don't compare them"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -66,6 +69,18 @@ def combinations(
         return few
 
     return chosen
+
+
+@pytest.fixture
+def assert_fresh(request: pytest.FixtureRequest) -> Callable[[Path, str, str], None]:
+    """`assert_fresh(path, made, command)`: the file says what is made from the code; with --write it is written."""
+
+    def check(path: Path, made: str, command: str) -> None:
+        if request.config.getoption("--write"):
+            path.write_text(made, "utf-8")
+        assert path.read_text("utf-8") == made, f"stale: run `python3 dev.py {command}`"
+
+    return check
 
 
 @pytest.fixture

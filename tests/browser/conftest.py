@@ -16,11 +16,15 @@ import pytest
 from pack.dev import chromium as browsers
 from pack.dev.comfy_host import Host
 from pack.dev.environment import ready
-from pack.dev.example_export import FLAGS, READY
 from pack.tests.doubles import start
 from pack.tests.host.kit import provider_variables
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
+READY = "() => window.app && window.app.graph && window.app.extensionManager && window.app.vueAppReady !== false"
 STRANGER = "comfy.stranger.example"
 """A name that the browser finds at this machine, as a web site can let its own names be found."""
 

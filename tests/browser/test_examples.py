@@ -29,13 +29,14 @@ def test_there_are_examples() -> None:
 
 @pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
 @pytest.mark.parametrize("name", NAMES)
-def test_an_example_loads_runs_and_stays(canvas: Callable[..., Any], name: str, vue: bool) -> None:
+def test_an_example_loads_runs_and_stays(
+    canvas: Callable[..., Any], assert_fresh: Callable[..., None], name: str, vue: bool
+) -> None:
     """Its API form is the kept one, it makes pictures from the canvas, and a reload finds every value as it was."""
     page = canvas(vue=vue)
     page.load(example(name))
-    assert page.prompt() == json.loads((EXAMPLES / "api" / f"{name}.json").read_text("utf-8")), (
-        "stale: run `python3 dev.py examples`"
-    )
+    made = json.dumps(page.prompt(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    assert_fresh(EXAMPLES / "api" / f"{name}.json", made, "examples")
     assert widgets(page.workflow()) == widgets(example(name))
     entry = page.queue()
     assert entry["status"]["status_str"] == "success", entry["status"]["messages"]

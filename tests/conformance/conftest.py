@@ -1,4 +1,4 @@
-"""Doubles for each module of conformance tests, and the record of what was judged, written at the end."""
+"""Doubles for each module of conformance tests, and at the end the page that is made from what was judged."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import judging
 import pytest
 from pack.dev import cache, node
+from pack.dev.provider_tables import JUDGES
 from pack.tests.doubles import start
 from pack.tests.doubles.server import Doubles
 
@@ -42,12 +43,23 @@ def pytest_configure() -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Writes the record where the test command asked for it; a worker of pytest-xdist hands its own to the first process."""
+    """Holds docs/judges.md against the record, or writes it; a worker of pytest-xdist hands its own to the first process.
+
+    Only a whole run in which every test has passed has the whole record.
+    """
     output = getattr(session.config, "workeroutput", None)
-    if output is None:
-        judging.write()
-    else:
+    if output is not None:
         output["judged"] = judging.record()
+        return
+    terminal = session.config.pluginmanager.getplugin("terminalreporter")
+    whole = session.config.args == ["tests/conformance"] and not session.config.option.keyword and judging.record()
+    if not whole or any(terminal.stats.get(kind) for kind in ("failed", "error", "skipped")):
+        terminal.write_line(f"{JUDGES.name} was not compared: that needs every conformance test to run and pass")
+    elif session.config.getoption("--write"):
+        JUDGES.write_text(judging.page(), "utf-8")
+    elif JUDGES.read_text("utf-8") != judging.page():
+        terminal.write_line(f"{JUDGES.name} is stale: run `python3 dev.py judges`", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(optionalhook=True)

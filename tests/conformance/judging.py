@@ -6,15 +6,12 @@ public report of what the provider answered.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable
 from importlib.metadata import version as installed_version
-from pathlib import Path
 from typing import Literal
 
-VARIABLE = "NANO_BANANA_JUDGED"
-"""The file that the record is written to; without it nothing is written."""
+from pack.core.providers import BUILT_IN
+from pack.dev.provider_tables import judges_page
 
 Kind = Literal["SDK", "schema", "document", "report"]
 Entry = tuple[str, str, str, str, str]
@@ -36,15 +33,12 @@ def record() -> list[Entry]:
     return sorted(_RECORD)
 
 
+def page() -> str:
+    """docs/judges.md for the record."""
+    names = ("provider", "kind", "judge", "version", "what")
+    return judges_page(BUILT_IN.values(), [dict(zip(names, entry, strict=True)) for entry in record()])
+
+
 def add(entries: Iterable[Entry]) -> None:
     """Adds the record of another process: one of pytest-xdist's workers."""
     _RECORD.update(entries)
-
-
-def write() -> None:
-    """Writes the record as a JSON list of objects to the file that the environment variable names."""
-    if not os.environ.get(VARIABLE):
-        return
-    names = ("provider", "kind", "judge", "version", "what")
-    rows = [dict(zip(names, row, strict=True)) for row in record()]
-    Path(os.environ[VARIABLE]).write_text(json.dumps(rows, indent=1), encoding="utf-8")

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 from pack.core.providers import BUILT_IN
-from pack.dev.providers_table import in_page, pages
+from pack.dev.provider_tables import in_page, pages
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(

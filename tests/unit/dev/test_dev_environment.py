@@ -7,17 +7,18 @@ from typing import Any
 
 import pytest
 from pack.dev import environment
-from pack.dev.environment import CUT_OFF, REQUIREMENTS, Environment, Step
-from pack.dev.pip import InstallFailed, Interrupted, Pip
+from pack.dev.environment import INSTALLING, REQUIREMENTS, Environment, Step
+from pack.dev.pip import InstallFailed
 from pack.dev.user_error import UserError
 
 
 class Work:
-    """Steps that note what they did, and one of which may fail."""
+    """Steps that note what they did, with a stand-in for pip, which may fail in one of them."""
 
     def __init__(self, folder: Path) -> None:
         self.done: list[str] = []
-        self.failing: dict[str, BaseException] = {}
+        self.failing: dict[str, tuple[BaseException | None, bool]] = {}
+        """By step: what interrupts pip, None where it ends with an error; and whether it had begun to install."""
         self.environment = Environment(folder, folder.parent)
         self.folder = folder
 
@@ -27,18 +28,28 @@ class Work:
 
     def _do(self, name: str) -> None:
         self.done.append(name)
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / f"content-{name}").write_text("")
-        if name in self.failing:
-            raise self.failing.pop(name)
+        self.environment.pip("install", name)
+
+    def pip(self, command: list[str], **_: Any) -> "subprocess.CompletedProcess[bytes]":
+        """Plays pip."""
+        if command[-1] not in self.failing:
+            return subprocess.CompletedProcess(command, 0)
+        error, begun = self.failing.pop(command[-1])
+        Path(command[command.index("--log") + 1]).write_text(INSTALLING if begun else "")
+        if error:
+            raise error
+        return subprocess.CompletedProcess(command, 1)
 
 
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Work:
     """Work in an environment whose interpreter always runs."""
     monkeypatch.setattr(Environment, "_runs", lambda self: True)
-    (tmp_path / "cache").mkdir()
-    return Work(tmp_path / "cache" / "env")
+    work = Work(tmp_path / "cache" / "env")
+    monkeypatch.setattr(subprocess, "run", work.pip)
+    return work
 
 
 def run(work: Work) -> None:
@@ -52,51 +63,51 @@ def test_each_step_is_done_once(work: Work) -> None:
     run(work)
     assert len(work.done) == 3
     assert work.environment.complete(["venv", "torch", "rest"])
-    assert not (work.folder / CUT_OFF).exists()
+    assert not work.environment.mark.exists()
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, OSError, MemoryError])
 def test_cut_off_in_the_middle_starts_anew(
     work: Work, kind: type[BaseException], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    work.failing["torch"] = kind()
+    work.failing["torch"] = kind(), True
     with pytest.raises(kind):
         run(work)
     assert not work.environment.complete(["venv", "torch"])
     run(work)
     assert "cut off" in capsys.readouterr().out
     assert work.done == ["venv", "torch", "venv", "torch", "rest"]
-    assert sorted(path.name for path in work.folder.parent.iterdir()) == ["env", "lock"]
+    assert sorted(path.name for path in work.folder.parent.iterdir()) == ["env", "lock", "logs"]
 
 
 def test_killed_between_work_and_stamp_starts_anew(work: Work) -> None:
     run(work)
     work.environment.stamp("rest").unlink()
-    (work.folder / CUT_OFF).write_text("rest")
+    work.environment.mark.write_text("rest")
     run(work)
     assert work.done.count("venv") == 2
 
 
 def test_killed_between_stamp_and_unmark_is_repaired_too(work: Work) -> None:
     run(work)
-    (work.folder / CUT_OFF).write_text("rest")
+    work.environment.mark.write_text("rest")
     run(work)
-    assert not (work.folder / CUT_OFF).exists()
+    assert not work.environment.mark.exists()
 
 
-@pytest.mark.parametrize("failure", [InstallFailed("no network", touched=False), Interrupted(touched=False)])
-def test_a_failure_before_unpacking_goes_on_from_there(work: Work, failure: BaseException) -> None:
-    work.failing["torch"] = failure
-    with pytest.raises(type(failure)):
+@pytest.mark.parametrize("failure", [None, KeyboardInterrupt()])
+def test_a_failure_before_unpacking_goes_on_from_there(work: Work, failure: BaseException | None) -> None:
+    work.failing["torch"] = failure, False
+    with pytest.raises(type(failure) if failure else InstallFailed):
         run(work)
     run(work)
     assert work.done == ["venv", "torch", "torch", "rest"]
 
 
-@pytest.mark.parametrize("failure", [InstallFailed("disk full", touched=True), Interrupted(touched=True)])
-def test_a_failure_while_unpacking_starts_anew(work: Work, failure: BaseException) -> None:
-    work.failing["torch"] = failure
-    with pytest.raises(type(failure)):
+@pytest.mark.parametrize("failure", [None, KeyboardInterrupt()])
+def test_a_failure_while_unpacking_starts_anew(work: Work, failure: BaseException | None) -> None:
+    work.failing["torch"] = failure, True
+    with pytest.raises(type(failure) if failure else InstallFailed):
         run(work)
     run(work)
     assert work.done == ["venv", "torch", "venv", "torch", "rest"]
@@ -118,7 +129,7 @@ def test_an_interpreter_that_is_slow_to_start_is_kept(tmp_path: Path, monkeypatc
         raise subprocess.TimeoutExpired(command, timeout)
 
     work = Work(tmp_path / "env")
-    work.folder.mkdir()
+    monkeypatch.setattr(subprocess, "run", work.pip)
     run(work)
     monkeypatch.setattr(subprocess, "run", busy)
     assert work.environment.complete(["venv", "torch", "rest"])
@@ -127,15 +138,9 @@ def test_an_interpreter_that_is_slow_to_start_is_kept(tmp_path: Path, monkeypatc
 
 
 def test_leftovers_of_a_discarded_environment_are_removed(work: Work) -> None:
-    (work.folder.parent / "env.1.discarded").mkdir()
+    (work.folder.parent / "env.1.discarded").mkdir(parents=True)
     run(work)
-    assert sorted(path.name for path in work.folder.parent.iterdir()) == ["env", "lock"]
-
-
-def test_missing_modules_are_named() -> None:
-    assert environment.missing_module(lambda name: object()) is None
-    assert environment.missing_module(lambda name: None if name == "ensurepip" else object()) == "ensurepip"
-    assert environment.missing_module(lambda name: None) == "venv"
+    assert sorted(path.name for path in work.folder.parent.iterdir()) == ["env", "lock", "logs"]
 
 
 @pytest.mark.parametrize(
@@ -158,10 +163,14 @@ def test_a_venv_that_fails_is_one_sentence(
     assert cure in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_no_ensurepip_stops_the_command_before_anything_is_made(
+def test_no_ensurepip_stops_the_command_and_nothing_half_made_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(environment, "missing_module", lambda: "ensurepip")
+    def refuse(command: list[str], **_: Any) -> "subprocess.CompletedProcess[str]":
+        Path(command[-1]).mkdir(parents=True)
+        return subprocess.CompletedProcess(command, 1, "ensurepip is not available", "")
+
+    monkeypatch.setattr(subprocess, "run", refuse)
     monkeypatch.setattr(environment, "users", lambda environ, root: None)
     with pytest.raises(UserError, match="python3-venv"):
         environment.make(environ={"NANO_BANANA_DEV_CACHE": str(tmp_path)})
@@ -181,25 +190,25 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     monkeypatch.setattr(environment, "make_venv", lambda python, folder: names.append("venv"))
     monkeypatch.setattr(Environment, "_runs", lambda self: True)
-    monkeypatch.setattr(Pip, "install_locked", lambda self, path: names.append(path.name))
+    monkeypatch.setattr(Environment, "install_locked", lambda self, name: names.append(f"{name}.txt"))
     return names
 
 
 def test_an_environment_apart_is_made_once(tmp_path: Path, installed: list[str]) -> None:
-    python = environment.apart(tmp_path, "judges", "SDKs")
+    python = environment.apart(tmp_path, "judges", "SDKs").python
     assert python.is_relative_to(tmp_path) and python.parent.parent.parent.name.startswith("judges-")
-    assert environment.apart(tmp_path, "judges", "SDKs") == python
+    assert environment.apart(tmp_path, "judges", "SDKs").python == python
     assert installed == ["venv", "pip.txt", "judges.txt"]
 
 
 def test_another_lock_is_another_environment(
     tmp_path: Path, installed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = environment.apart(tmp_path, "judges", "SDKs")
+    before = environment.apart(tmp_path, "judges", "SDKs").folder
     shutil.copytree(REQUIREMENTS, tmp_path / "requirements")
     (tmp_path / "requirements" / "judges.txt").write_text("another==1.0 --hash=sha256:00")
     monkeypatch.setattr(environment, "REQUIREMENTS", tmp_path / "requirements")
-    assert environment.apart(tmp_path, "judges", "SDKs") != before
+    assert environment.apart(tmp_path, "judges", "SDKs").folder != before
 
 
 LOCKS = sorted(REQUIREMENTS.glob("*.txt"))

@@ -19,9 +19,9 @@ PROMPT: dict[str, Any] = {
 INFO = {"provider": "onerouter", "model": "nano-banana-2", "cost_usd": 0.04}
 OUTPUTS: dict[str, Any] = {
     "10": {"images": [{"filename": "b.png", "type": "output"}]},
-    "3": {"text": ["not json", json.dumps(INFO)]},
+    "3": {"text": ["what a preview shows"]},
     "5": {"images": [{"filename": "a.png", "type": "output"}]},
-    "2": {"images": [{"filename": "preview.png", "type": "temp"}]},
+    "2": {"images": [{"filename": "preview.png", "type": "temp"}], "nano_banana": [json.dumps(INFO)]},
 }
 
 
@@ -30,7 +30,7 @@ def test_inputs() -> None:
 
 
 def test_info_belongs_to_the_node_it_came_from() -> None:
-    assert examples.infos(PROMPT, OUTPUTS) == {"2": INFO}
+    assert examples.infos(OUTPUTS) == {"2": INFO}
 
 
 def test_saved_images_and_their_maker() -> None:

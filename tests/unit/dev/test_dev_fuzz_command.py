@@ -30,7 +30,7 @@ def test_without_atheris_a_guided_run_is_named_as_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refuse(*_: object) -> Path:
-        raise InstallFailed("There is no wheel of it.", touched=False)
+        raise InstallFailed("There is no wheel of it.")
 
     monkeypatch.setattr(environment, "apart", refuse)
     assert fuzz_command.guided(tmp_path, ["answers"], []) == []
@@ -38,7 +38,8 @@ def test_without_atheris_a_guided_run_is_named_as_skipped(
 
 
 def test_a_guided_run_has_a_command_for_each_harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "apart", lambda *_: Path(sys.executable))
+    (tmp_path / "venv" / "Lib" / "site-packages").mkdir(parents=True)
+    monkeypatch.setattr(environment, "apart", lambda *_: environment.Environment(tmp_path, tmp_path))
     commands = fuzz_command.guided(tmp_path, ["answers", "waits"], ["--seed=1"])
     assert [command[-1] for command in commands] == ["--harness=answers", "--harness=waits"]
     folders = {argument.partition("=")[2] for command in commands for argument in command if "--packages" in argument}

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from pack.dev.lock import Lock
+from pack.dev.cache import locked
 
 STAY = "import sys; print('here', flush=True); sys.stdin.read()"
 
@@ -15,10 +15,10 @@ def test_the_second_waits_and_says_so(tmp_path: Path) -> None:
     told, got = threading.Event(), threading.Event()
 
     def second() -> None:
-        with Lock(tmp_path / "lock", told.set):
+        with locked(tmp_path / "lock", told.set):
             got.set()
 
-    with Lock(tmp_path / "lock"):
+    with locked(tmp_path / "lock"):
         other = threading.Thread(target=second, daemon=True)
         other.start()
         assert told.wait(5)
@@ -29,15 +29,15 @@ def test_the_second_waits_and_says_so(tmp_path: Path) -> None:
 
 def test_a_free_lock_is_taken_at_once(tmp_path: Path) -> None:
     for _ in range(2):
-        with Lock(tmp_path / "deep" / "lock", lambda: pytest.fail("nobody has it")):
+        with locked(tmp_path / "deep" / "lock", lambda: pytest.fail("nobody has it")):
             pass
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows hands no lock on to children")
 def test_a_child_that_outlives_the_run_keeps_the_lock(tmp_path: Path) -> None:
-    with Lock(tmp_path / "lock") as lock:
+    with locked(tmp_path / "lock") as inherited:
         child = subprocess.Popen(
-            [sys.executable, "-c", STAY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=lock.inherited
+            [sys.executable, "-c", STAY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=inherited
         )
     assert child.stdin and child.stdout
     child.stdout.readline()
@@ -49,7 +49,7 @@ def test_a_child_that_outlives_the_run_keeps_the_lock(tmp_path: Path) -> None:
         waited.append(True)
         child.stdin.close()
 
-    with Lock(tmp_path / "lock", end):
+    with locked(tmp_path / "lock", end):
         pass
     assert waited
     child.stdout.close()

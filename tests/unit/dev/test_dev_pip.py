@@ -4,8 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from pack.dev import pip
-from pack.dev.pip import InstallFailed, Pip
+from pack.dev import environment, pip
+from pack.dev.environment import Environment
+from pack.dev.pip import InstallFailed
 
 FULL = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"
 OFFLINE = (
@@ -31,16 +32,18 @@ raise SystemExit({code})
 """
 
 
-def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: str, code: int = 1) -> Pip:
-    """A Pip whose `python -m pip` writes the text into its log and ends with the code; its arguments are in `calls`."""
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: str, code: int = 1) -> Environment:
+    """An environment whose `python -m pip` logs the text and ends with the code; its arguments are in `calls`."""
     package = tmp_path / "fake" / "pip"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     script = STAND_IN.format(calls=str(tmp_path / "calls"), logged=logged, code=code)
     (package / "__main__.py").write_text(script)
     variables = pip.variables() | {"PYTHONPATH": str(package.parent)}
-    monkeypatch.setattr(pip, "variables", lambda: variables)
-    return Pip(Path(sys.executable), tmp_path / "cache")
+    monkeypatch.setattr(environment, "variables", lambda: variables)
+    made = Environment(tmp_path / "cache" / "made", tmp_path / "cache")
+    made.python = Path(sys.executable)
+    return made
 
 
 @pytest.mark.parametrize(
@@ -59,27 +62,28 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: str, code:
     ],
 )
 def test_failures_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: str, cure: str) -> None:
-    pip = stand_in(tmp_path, monkeypatch, logged)
+    made = stand_in(tmp_path, monkeypatch, logged)
     with pytest.raises(InstallFailed) as caught:
-        pip.install("torch")
+        made.pip("install", "torch")
     text = str(caught.value)
     assert cure in text and "\n" not in text and "Traceback" not in text
-    assert not caught.value.touched
+    assert not made.mark.exists()
 
 
 def test_a_failure_while_installing_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pip = stand_in(tmp_path, monkeypatch, "Installing collected packages: a, b\n" + FULL)
-    with pytest.raises(InstallFailed) as caught:
-        pip.install("torch")
-    assert caught.value.touched
+    made = stand_in(tmp_path, monkeypatch, "Installing collected packages: a, b\n" + FULL)
+    with pytest.raises(InstallFailed):
+        made.pip("install", "torch")
+    assert made.mark.exists()
 
 
 def test_a_lock_is_followed_to_the_letter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pip = stand_in(tmp_path, monkeypatch, "", code=0)
-    pip.install_locked(tmp_path / "lock.txt")
+    made = stand_in(tmp_path, monkeypatch, "", code=0)
+    made.install_locked("tools")
+    assert not made.mark.exists()
     arguments = (tmp_path / "calls").read_text().splitlines()
     assert "--require-hashes" in arguments and "--no-deps" in arguments
-    assert arguments[arguments.index("-r") + 1] == str(tmp_path / "lock.txt")
+    assert arguments[arguments.index("-r") + 1] == str(environment.REQUIREMENTS / "tools.txt")
 
 
 def test_what_misleads_pip_is_kept_from_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,14 +48,14 @@ spec = importlib.machinery.ModuleSpec("pack", None, is_package=True)
 spec.submodule_search_locations = [sys.argv[1]]
 sys.modules["pack"] = importlib.util.module_from_spec(spec)
 sys.path.insert(0, sys.argv[1])
-from dev.judges_table import page
+from dev.provider_tables import judges_page
 from pack.core.providers import BUILT_IN, model_names
 from pack.tests.doubles.providers import find_apis
 print(json.dumps({
     "order": list(BUILT_IN),
     "models": model_names(BUILT_IN.values()),
     "doubles": sorted(find_apis()),
-    "judges": page([]),
+    "judges": judges_page(BUILT_IN.values(), []),
 }))
 """
 
