@@ -1,5 +1,7 @@
 """What reaches a demo's or a test's processes: no key, no setting of the pack, loopback never through a proxy."""
 
+from collections.abc import Callable
+
 import pytest
 from pack.dev.env import clean, dropped, personal
 
@@ -41,6 +43,13 @@ def test_loopback_is_never_proxied() -> None:
 def test_no_byte_code_and_no_telemetry() -> None:
     found = clean({"PYTHONPATH": "/x"})
     assert found["PYTHONDONTWRITEBYTECODE"] == "1" and found["DO_NOT_TRACK"] == "1" and "PYTHONPATH" not in found
+
+
+@pytest.mark.parametrize("made", [clean, personal])
+def test_byte_code_that_has_a_folder_of_its_own_is_written(made: Callable[..., dict[str, str]]) -> None:
+    """Python takes an empty value for none. Without it every host compiles anew what it imports."""
+    assert made({"PYTHONPYCACHEPREFIX": "/cache", "PYTHONDONTWRITEBYTECODE": "1"})["PYTHONDONTWRITEBYTECODE"] == ""
+    assert made({"PYTHONPYCACHEPREFIX": ""})["PYTHONDONTWRITEBYTECODE"] == "1"
 
 
 def test_a_persons_own_host_keeps_their_keys() -> None:
