@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from .config.settings import Settings
 from .custom_providers.added_models import with_added
 from .custom_providers.providers_file import ProvidersFile, read_providers_file
 from .custom_providers.settings_form import known_specs
-from .errors import ConfigError
+from .errors import ConfigError, NanoBananaError
 from .errors.messages import msg
 from .execution import charge
 from .execution.call import Call
@@ -124,6 +124,17 @@ class Engine:
     def plan(self, choice: ProviderChoice | None, requests: Sequence[Request]) -> Plan:
         """Who will do `requests`. Raises ConfigError or Impossible; nothing was sent."""
         return self.resolver().plan(choice, requests)
+
+    def plans(
+        self, asked: Iterable[tuple[ProviderChoice | None, Sequence[Request]]]
+    ) -> Iterator[Plan | NanoBananaError]:
+        """A plan for each choice and its requests, or why there is none; for all of them with the settings as they are now."""
+        resolver = self.resolver()
+        for choice, requests in asked:
+            try:
+                yield resolver.plan(choice, requests)
+            except NanoBananaError as error:
+                yield error
 
     def api_variant(self, target: Target) -> str:
         """The API variant that a call begins with: that of the settings, else the last that worked; "" = the spec's first."""

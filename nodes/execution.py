@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from comfy_api.latest import io
 
 from .. import comfyui
 from ..core.errors.messages import msg
-from ..core.execution.report import Report
 from ..core.execution.run import Run
 from ..core.providers.spec import Operation
-from .inputs import BLOCK, FAIL, ORIGINAL
-from .list_element import NodeRequests
+from .list_element import Element, NodeRequests
 from .list_group import join
-from .outputs import blocked_output, combined_error, failed_facts, node_output
+from .list_outputs import error_of, make_outputs
+from .list_runs import ListRun, plan_runs
+from .outputs import failed_facts
 from .run_progress import RunProgress
 
 _incomplete: dict[str, int] = {}
@@ -44,43 +45,56 @@ async def run_node(
 
     `hidden` has the node's id and the graph it stands in. `requested` reads the values of the node.
     """
-    node_id = hidden.unique_id
+    element = Element(operation, requested, on_failure)
     # The pause in it is needed, too: the host shows a node's inputs, tensors and all, when it fails before its first pause.
-    await join(requested)
-    asked = await requested()
-    requests, with_originals = asked.requests, operation == "edit"
-    engine = comfyui.engine()
-    plan = engine.plan(asked.choice, requests)
-    run_context = comfyui.run_context(node_id, hidden.prompt, hidden.extra_pnginfo)
-    run = engine.run(requests, plan, asked.reference_format, run_context, auto_notify=False)
-    report = await _wait_for(run, node_id)
-    report.notices[:0] = [notice for notice in asked.notices if notice not in report.notices]
-    failed = report.failed
-    if failed:
+    group = await join(element)
+    await group.perform(element, lambda elements: _perform(hidden, operation, elements))
+    assert element.output is not None
+    return element.output
+
+
+async def _perform(hidden: Any, operation: Operation, elements: Sequence[Element]) -> None:
+    """Does the work of all elements of a list and gives each its output. Raises NanoBananaError where none goes on."""
+    node_id = hidden.unique_id
+    for element in elements:
+        await element.read()
+    planned = await plan_runs(elements, comfyui.engine()) if any(element.asked for element in elements) else []
+    if error := error_of(elements):
+        raise error  # nothing was sent
+    context = comfyui.run_context(node_id, hidden.prompt, hidden.extra_pnginfo)
+    list_runs = [ListRun(group, comfyui.engine(), context) for group in planned]
+    runs = [each.run for each in list_runs]
+    await _wait_for(runs, node_id)
+    for each in list_runs:
+        each.distribute()
+    for element in elements:
+        own = element.asked.notices if element.asked else ()
+        element.report.notices[:0] = [notice for notice in own if notice not in element.report.notices]
+    if any(element.is_incomplete for element in elements):
         _incomplete[str(node_id)] = incomplete_runs(node_id) + 1
-    all_failed = len(failed) == len(report.tasks)
-    if failed and on_failure != BLOCK and (all_failed or on_failure == FAIL):
-        await _before_failure(run)
+    if error := error_of(elements):
+        await _before_failure(runs)
         # The host's error has the message only.
-        comfyui.send_event("failed", {"node": str(node_id or ""), "failed": failed_facts(report)})
-        raise combined_error(report)
-    if run.has_unresolved_charges:
-        await comfyui.in_thread(run.mark_notified)
-    if failed and on_failure == BLOCK:
-        return blocked_output(report, requests, with_originals)
-    tasks = [task for task in report.tasks if task.result or on_failure == ORIGINAL]
-    images = await comfyui.in_thread(lambda: [asked.output_of(task) for task in tasks])
-    return node_output(report, requests, images, with_originals)
+        facts = [fact for element in elements for fact in failed_facts(element.report)]
+        comfyui.send_event("failed", {"node": str(node_id or ""), "failed": facts})
+        raise error
+    await _mark_notified(runs)
+    await make_outputs(elements, operation)
 
 
-async def _before_failure(run: Run) -> None:
+async def _mark_notified(runs: Sequence[Run]) -> None:
+    for run in runs:
+        if run.has_unresolved_charges:
+            await comfyui.in_thread(run.mark_notified)
+
+
+async def _before_failure(runs: Sequence[Run]) -> None:
     """The host shows the error of the node that fails first and cancels the others. Only what that error asks the user
     counts as shown; another node that fails in the same moment waits here to be cancelled."""
     global _failed_prompt
-    if _failed_prompt != run.prompt_id:
-        _failed_prompt = run.prompt_id
-        if run.has_unresolved_charges:
-            await comfyui.in_thread(run.mark_notified)
+    if _failed_prompt != runs[0].prompt_id:
+        _failed_prompt = runs[0].prompt_id
+        await _mark_notified(runs)
         return
     end = time.monotonic() + _CANCEL_SECONDS
     while time.monotonic() < end:
@@ -89,28 +103,29 @@ async def _before_failure(run: Run) -> None:
         await asyncio.sleep(comfyui.TICK)
 
 
-async def _wait_for(run: Run, node_id: str | None) -> Report:
-    """Waits for a run and shows its progress. Stops it when the user interrupts, or the host cancels the prompt."""
-    progress = RunProgress(run, node_id)
+async def _wait_for(runs: Sequence[Run], node_id: str | None) -> None:
+    """Waits for runs and shows their progress. Stops them when the user interrupts, or the host cancels the prompt."""
+    progress = RunProgress(runs, node_id)
     loop = asyncio.get_running_loop()
-    ended: asyncio.Future[None] = loop.create_future()
-    run.when_done(lambda: _resolve(loop, ended))
+    ended: set[asyncio.Future[None]] = set()
+    for run in runs:
+        future: asyncio.Future[None] = loop.create_future()
+        ended.add(future)
+        run.when_done(partial(_resolve, loop, future))
     try:
-        while not ended.done():
+        while not all(future.done() for future in ended):
             if comfyui.interrupted():
                 raise comfyui.interrupt_exception()
             await progress.update()
-            await asyncio.wait({ended}, timeout=comfyui.TICK)
+            await asyncio.wait(ended, timeout=comfyui.TICK)
     except asyncio.CancelledError:
         progress.stop(msg("execution.ended_by_another_node"), cancel=False)
         raise
     except BaseException:  # the host's interruption, from here or from a wait below
         progress.stop("interrupted")
         raise
-    if run.error is not None:
-        raise run.error
-    await progress.finish()
-    return run.report
+    if not any(run.error for run in runs):
+        await progress.finish()
 
 
 def _resolve(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:

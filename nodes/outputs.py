@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,52 +16,72 @@ from .. import comfyui
 from ..core.errors import NanoBananaError
 from ..core.errors.messages import msg
 from ..core.execution.report import Report
-from ..core.request import Request
+from ..core.providers.spec import Operation
 from . import tensors
 from .output_image import OutputImage
 
 log = logging.getLogger("nano_banana")
 
 
-def node_output(
-    report: Report, requests: Sequence[Request], images: list[OutputImage], with_originals: bool
-) -> io.NodeOutput:
-    """The outputs for the pictures that there are. `with_originals`: the node has the output `originals`."""
+@dataclass(frozen=True)
+class Place:
+    """Which node the outputs are for, and which element of the list that was linked into it, from 1."""
+
+    operation: Operation
+    element: int = 1
+    elements: int = 1
+
+    @property
+    def with_originals(self) -> bool:
+        """Whether the node has the output `originals`."""
+        return self.operation == "edit"
+
+
+def node_output(report: Report, place: Place, images: list[OutputImage]) -> io.NodeOutput:
+    """The outputs for the pictures that there are."""
     for each in images:
         report.add_notices(each.notices)
     device, dtype = comfyui.tensor_placement()
     batches = tensors.batches([each.image for each in images], device, dtype)
     is_one_batch = len(batches) == 1
     masks = tensors.batches([each.mask for each in images], device, torch.float32)
-    info = json.dumps(_info(report, requests, images), ensure_ascii=False)
+    info = json.dumps(_info(report, place, images), ensure_ascii=False)
     texts = [each.task.text for each in images]
     if is_one_batch:
         texts = ["\n".join(dict.fromkeys(text for text in texts if text))]
     values: list[Any] = [batches, masks, texts, [info] * len(batches)]
-    if with_originals:
+    if place.with_originals:
         originals = [each.original for each in images if each.original is not None]
         values.append([torch.stack(originals)] if is_one_batch else [frame.unsqueeze(0) for frame in originals])
     return io.NodeOutput(*values, ui={"nano_banana": [info]})
 
 
-def blocked_output(report: Report, requests: Sequence[Request], with_originals: bool) -> io.NodeOutput:
+def empty_output(report: Report, place: Place) -> io.NodeOutput:
+    """No elements in any output: the host joins them with those of the other elements of the list."""
+    info = json.dumps(_info(report, place, []), ensure_ascii=False)
+    values: list[Any] = [[], [], [], []]
+    if place.with_originals:
+        values.append([])
+    return io.NodeOutput(*values, ui={"nano_banana": [info]})
+
+
+def blocked_output(report: Report, place: Place) -> io.NodeOutput:
     """Blocks the picture outputs. Text and info flow on and say why."""
-    worst = combined_error(report)
-    report.notices.append(worst.message)
-    info = json.dumps(_info(report, requests, []), ensure_ascii=False)
-    log.warning("%s", worst.message)
+    if place.elements == 1:  # in a list the notices name the failed elements
+        worst = combined_error(report)
+        report.notices.append(worst.message)
+        log.warning("%s", worst.message)
+    info = json.dumps(_info(report, place, []), ensure_ascii=False)
     blocker = ExecutionBlocker(None)
     values: list[Any] = [[blocker], [blocker], [""], [info]]
-    if with_originals:
+    if place.with_originals:
         values.append([blocker])
     return io.NodeOutput(*values, ui={"nano_banana": [info]})
 
 
 def combined_error(report: Report) -> NanoBananaError:
     """One error for all pictures that failed: the gravest failure, the numbers and the money."""
-    errors = [task.error for task in report.failed if task.error]
-    rank = {"yes": 0, "maybe": 1, "no": 2}
-    errors.sort(key=lambda error: (error.kind == "stopped", rank[error.charged]))
+    errors = most_serious(report)
     worst = errors[0]
     total = len(report.tasks)
     if total == 1 and len(report.tried) < 2:
@@ -77,11 +98,18 @@ def combined_error(report: Report) -> NanoBananaError:
         charged=worst.charged,
         status=worst.status,
         request_id=worst.request_id,
-        money=_money(report, errors),
+        money=sentences_about_money(report, errors),
     )
 
 
-def _money(report: Report, errors: Sequence[NanoBananaError]) -> str:
+def most_serious(report: Report) -> list[NanoBananaError]:
+    """The failures of a report, those that may have cost money first, those that only follow from others last."""
+    errors = [task.error for task in report.failed if task.error]
+    rank = {"yes": 0, "maybe": 1, "no": 2}
+    return sorted(errors, key=lambda error: (error.kind == "stopped", rank[error.charged]))
+
+
+def sentences_about_money(report: Report, errors: Sequence[NanoBananaError]) -> str:
     """What the run cost, in sentences."""
     total, completed = len(report.tasks), len(report.completed)
     maybe = sum(1 for error in errors if error.charged == "maybe")
@@ -114,12 +142,12 @@ def failed_facts(report: Report) -> list[dict[str, Any]]:
     ]
 
 
-def _info(report: Report, requests: Sequence[Request], images: Sequence[OutputImage]) -> dict[str, Any]:
+def _info(report: Report, place: Place, images: Sequence[OutputImage]) -> dict[str, Any]:
     """The `info` output."""
     return {
         "provider": report.provider,
         "model": report.model,
-        "operation": requests[0].operation,
+        "operation": place.operation,
         "images": [
             {
                 "slot": each.task.slot.index,
@@ -140,4 +168,5 @@ def _info(report: Report, requests: Sequence[Request], images: Sequence[OutputIm
         "requests": report.requests,
         "tried": [tried.facts() for tried in report.tried],
         "notices": report.notices,
+        **({"element": place.element, "elements": place.elements} if place.elements > 1 else {}),
     }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 
 from .. import comfyui
 from ..core.errors.messages import msg
-from ..core.execution.report import Progress, StopSummary
+from ..core.execution.outcome import ResultImage
+from ..core.execution.report import Progress, StopSummary, combined_progress, combined_summary
 from ..core.execution.run import Run
 from ..core.images.picture import preview_of
 
@@ -18,10 +20,10 @@ PREVIEW_SIDE = 512
 
 
 class RunProgress:
-    """Text, a bar and previews of one run."""
+    """Text, a bar and previews of the runs of one node: more than one where the elements of a list ask several providers."""
 
-    def __init__(self, run: Run, node_id: str | None) -> None:
-        self._run, self._node_id = run, node_id
+    def __init__(self, runs: Sequence[Run], node_id: str | None) -> None:
+        self._runs, self._node_id = runs, node_id
         self._display = comfyui.NodeProgress(node_id)
         self._previews = 0
         """How many previews were shown."""
@@ -32,13 +34,13 @@ class RunProgress:
 
     async def finish(self) -> None:
         """Shows the previews that are left, and the state at the end."""
-        while self._previews < len(self._run.report.completed):
+        while self._previews < len(self._results()):
             await self._show()
         await self._show(last=True)
 
     async def _show(self, *, last: bool = False) -> None:
-        now = self._run.progress
-        results = [task.result for task in self._run.tasks if task.result]
+        now = combined_progress([run.progress for run in self._runs])
+        results = self._results()
         preview = None
         if len(results) > self._previews:
             pixels = results[self._previews].pixels
@@ -48,12 +50,16 @@ class RunProgress:
         text = _progress_text(now, with_price=not last or bool(now.completed))
         await self._display.show(text, now.completed, now.total, preview, force=last)
 
+    def _results(self) -> list[ResultImage]:
+        return [task.result for run in self._runs for task in run.tasks if task.result]
+
     def stop(self, why: str, *, cancel: bool = True) -> None:
-        """Stops the run and says what became of its pictures: on the node, in the log and in the browser.
+        """Stops the runs and says what became of their pictures: on the node, in the log and in the browser.
 
         `cancel`: providers are asked to drop what they have not begun.
         """
-        summary, now = self._run.stop(cancel=cancel), self._run.progress
+        summary = combined_summary([run.stop(cancel=cancel) for run in self._runs])
+        now = combined_progress([run.progress for run in self._runs])
         self._display.set_text(
             msg(
                 "run_progress.stopped_status",

@@ -94,7 +94,9 @@ class CallMonitor:
         """Takes over the outcome of a call that has ended."""
         call, report = running.call, self._state.report
         outcome = call.outcome
-        report.add_notices(outcome.notices)
+        # A call is for pictures of one frame; a claimed one that the run does not want has none.
+        frame = next((task.slot.frame for task in running.tasks if task), report.tasks[0].slot.frame)
+        report.add_notices(outcome.notices, frame)
         for number, fingerprint, task in zip(call.numbers, call.fingerprints, running.tasks, strict=True):
             if task is None:
                 continue
@@ -110,10 +112,10 @@ class CallMonitor:
                 [msg("call_monitor.more_pictures_than_asked", spec_label=call.spec_label, more=more, where=where)]
             )
         if outcome.attempts:
-            report.add_request(outcome.request_id, outcome.seconds, outcome.attempts)
+            report.add_request(outcome.request_id, outcome.seconds, outcome.attempts, frame)
         count = len(outcome.images)
         if call.claim is None:
-            report.add_cost(outcome.usd, running.price, count + outcome.extras)
+            report.add_cost(outcome.usd, running.price, count + outcome.extras, frame)
         elif count:
             what = (
                 msg("call_monitor.one_picture_was")

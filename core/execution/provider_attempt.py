@@ -42,7 +42,8 @@ class ProviderAttempt:
         """Reserves, sends and waits until no picture is pending. Raises LedgerFailed."""
         state = self._state
         state.asked = self._candidate
-        state.report.add_notices(notice for each in self._candidate.resolved for notice in each.notices)
+        for frame, each in self._resolved.items():
+            state.report.add_notices(each.notices, frame)
         completed_before = len(state.report.completed)
         pending = state.sendable
         for task in pending:
@@ -62,9 +63,7 @@ class ProviderAttempt:
 
     def _report(self, completed: int) -> None:
         report, spec = self._state.report, self._target.spec
-        failed = [task.error for task in report.failed if task.error]
-        worst = next((error for error in failed if error.charged != "no"), failed[0] if failed else None)
-        reason, charged = (worst.reason, worst.charged) if worst else ("", "no")
+        reason, charged = report.why_incomplete()
         report.tried.append(Tried(spec.id, self._target.model.name, completed, reason, charged))
         if completed or not report.provider:
             self._state.credit(self._candidate)
@@ -177,7 +176,7 @@ class ProviderAttempt:
         resolved = self._resolved[request.frame]
         if resolved.references:
             files, notices = encode_references(resolved.references, self._target.spec, self._state.reference_format)
-            self._state.report.add_notices(notices)
+            self._state.report.add_notices(notices, request.frame)
         return self._target.job(resolved, request, seed, count, files)
 
     # ------------------------------------------------------------------------------------------------ other runs

@@ -90,3 +90,5 @@ class RunState:
         target, resolved = candidate
         self.report.provider, self.report.model = target.spec.id, target.model.name
         self.report.model_id, self.report.resolution = resolved[0].model_id, resolved[0].resolution
+        for frame, each in self.resolved_by_frame(candidate).items():
+            self.report.frames[frame].resolution = each.resolution

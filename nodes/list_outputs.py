@@ -1,0 +1,130 @@
+"""The outputs of a group of elements: which of them go on, what is said about those that failed, or one error for all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+
+from comfy_api.latest import io
+
+from .. import comfyui
+from ..core.errors import NanoBananaError
+from ..core.errors.messages import joined, msg
+from ..core.execution.report import Report, sum_usd
+from ..core.providers.spec import Operation
+from .inputs import BLOCK, FAIL
+from .list_element import Element
+from .outputs import (
+    Place,
+    blocked_output,
+    combined_error,
+    empty_output,
+    most_serious,
+    node_output,
+    sentences_about_money,
+)
+
+log = logging.getLogger("nano_banana")
+
+MOST_NAMED = 20
+"""So many failed elements are named one by one."""
+
+
+def error_of(elements: Sequence[Element]) -> NanoBananaError | None:
+    """The error that ends the node; None where outputs go on, or nothing has failed."""
+    incomplete = [element for element in elements if element.is_incomplete]
+    all_refused = all(element.refusal for element in elements)
+    must_fail = any(element.on_failure == FAIL for element in incomplete)
+    # A blocked branch ends in silence, and the rest of the graph goes on.
+    nothing_left = all(element.has_nothing and element.on_failure != BLOCK for element in elements)
+    if not (all_refused or must_fail or nothing_left):
+        return None
+    return _combined(elements, incomplete)
+
+
+def _combined(elements: Sequence[Element], incomplete: Sequence[Element]) -> NanoBananaError:
+    if len(elements) == 1:
+        return elements[0].refusal or combined_error(elements[0].report)
+    refusals = {element.refusal.message if element.refusal else "" for element in elements}
+    if len(refusals) == 1 and (refusal := elements[0].refusal):
+        return refusal
+    everything = Report([task for element in elements for task in element.report.tasks])
+    errors = most_serious(everything)
+    what = joined(
+        msg("list_outputs.elements_failed", failed=len(incomplete), total=len(elements)),
+        *_failed_lines(elements, with_money=False),
+    )
+    usd = sum_usd(element.report.usd for element in elements)
+    spent = msg("list_outputs.spent", usd=f"{usd:.2f}") if usd else ""
+    worst = errors[0]
+    return type(worst)(
+        what,
+        cure=worst.cure,
+        charged=worst.charged,
+        status=worst.status,
+        request_id=worst.request_id,
+        money=joined(spent, sentences_about_money(everything, errors)),
+    )
+
+
+async def make_outputs(elements: Sequence[Element], operation: Operation) -> None:
+    """Gives each element its output."""
+    notices = _group_notices(elements)
+    if notices:
+        log.warning("%s", "\n".join(notices))
+    for number, element in enumerate(elements, 1):
+        element.report.add_notices(notices)
+        place = Place(operation, number, len(elements))
+        element.output = await comfyui.in_thread(partial(_output, element, place))
+
+
+def _output(element: Element, place: Place) -> io.NodeOutput:
+    report = element.report
+    if element.is_incomplete and element.on_failure == BLOCK:
+        return blocked_output(report, place)
+    if element.asked is None or not element.output_tasks:
+        return empty_output(report, place)
+    return node_output(report, place, [element.asked.output_of(task) for task in element.output_tasks])
+
+
+def _group_notices(elements: Sequence[Element]) -> list[str]:
+    """Which elements failed, and what that does to the lists behind the node."""
+    if len(elements) == 1:
+        return []
+    notices = _failed_lines(elements, with_money=True)
+    blocked = sum(element.is_incomplete and element.on_failure == BLOCK for element in elements)
+    gone = sum(not element.output_tasks and element.on_failure != BLOCK for element in elements)
+    if gone:
+        notices.append(msg("list_outputs.elements_left_list", failed=gone, total=len(elements)))
+    if blocked:
+        notices.append(msg("list_outputs.places_blocked", failed=blocked, total=len(elements)))
+    return notices
+
+
+def _failed_lines(elements: Sequence[Element], *, with_money: bool) -> list[str]:
+    """A line for each failed element, by its place from 1."""
+    failed = [(number, element) for number, element in enumerate(elements, 1) if element.is_incomplete]
+    lines = [_failed_line(number, element.report, with_money) for number, element in failed[:MOST_NAMED]]
+    if len(failed) > MOST_NAMED:
+        lines.append(msg("list_outputs.more_failed", more=len(failed) - MOST_NAMED))
+    return lines
+
+
+def _failed_line(number: int, report: Report, with_money: bool) -> str:
+    errors = most_serious(report)
+    worst = errors[0]
+    # It stands within a sentence; names of providers keep their capitals.
+    reason = "the " + worst.what[4:] if worst.what.startswith("The ") else worst.what
+    if len(report.tasks) == 1:
+        return msg(
+            "list_outputs.element_failed", number=number, reason=joined(reason, worst.money if with_money else "")
+        )
+    money = sentences_about_money(report, errors) if with_money else ""
+    return msg(
+        "list_outputs.pictures_of_element_failed",
+        number=number,
+        failed=len(errors),
+        total=len(report.tasks),
+        reason=joined(reason, money),
+    )

@@ -1,0 +1,68 @@
+"""The runs of a group of elements: one for all that ask the same providers, so that caps and failures are counted together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..core.engine import Engine
+from ..core.errors import NanoBananaError
+from ..core.execution.run import Run
+from ..core.ledger import RunContext
+from ..core.planning.merging import can_merge, merged
+from ..core.planning.plan import Plan
+from .list_element import Element, NodeRequests
+
+Planned = tuple[Element, NodeRequests, Plan]
+
+
+class ListRun:
+    """One run for the requests of several elements. Their frames are counted through while it lasts."""
+
+    def __init__(self, planned: Sequence[Planned], engine: Engine, context: RunContext) -> None:
+        """Starts the run. The plans of `planned` are such that they can be merged."""
+        self._elements = [element for element, _, _ in planned]
+        requests = [request for _, asked, _ in planned for request in asked.requests]
+        self._frames = [request.frame for request in requests]
+        """The element's own number of each frame."""
+        self._lengths = [len(asked.requests) for _, asked, _ in planned]
+        numbered = [replace(request, frame=number) for number, request in enumerate(requests)]
+        plan, reference_format = merged([plan for _, _, plan in planned]), planned[0][1].reference_format
+        self.run: Run = engine.run(numbered, plan, reference_format, context, auto_notify=False)
+
+    def distribute(self) -> None:
+        """Gives each element its part of the report. Raises what ended the run, unless it is a failure of the elements."""
+        error = self.run.error
+        if isinstance(error, NanoBananaError):
+            for element in self._elements:
+                element.refuse(error)
+            return
+        if error is not None:
+            raise error
+        first = 0
+        for element, length in zip(self._elements, self._lengths, strict=True):
+            element.report = self.run.report.part(range(first, first + length))
+            first += length
+        for task in self.run.tasks:
+            task.slot = replace(task.slot, frame=self._frames[task.slot.frame])
+
+
+async def plan_runs(elements: Sequence[Element], engine: Engine) -> list[list[Planned]]:
+    """Who does the elements' requests: those of one inner list can be one run. Those that nobody can do are refused."""
+    asked = [(element, element.asked) for element in elements if element.asked is not None]
+    groups: list[list[Planned]] = []
+    plans = engine.plans([(each.choice, each.requests) for _, each in asked])
+    for (element, requests), plan in zip(asked, plans, strict=True):
+        await asyncio.sleep(0)  # a long list must not hold the host's loop
+        if isinstance(plan, NanoBananaError):
+            element.refuse(plan)
+            continue
+        for group in groups:
+            _, first, first_plan = group[0]
+            if requests.reference_format == first.reference_format and can_merge(first_plan, plan):
+                group.append((element, requests, plan))
+                break
+        else:
+            groups.append([(element, requests, plan)])
+    return groups
