@@ -1,8 +1,12 @@
-"""The tables of providers in README.md and docs/: `dev.py table` and `dev.py judges` write them, tests fail when one is stale.
+"""The tables of providers and dialects in README.md, docs/ and example_providers/.
 
-Reads the providers' specs only, which need nothing but the standard library.
+`dev.py table` and `dev.py judges` write them, and tests fail when one is stale.
+
+Reads the providers' specs, which need nothing but the standard library, and the text of the dialects, which need more.
 """
 
+import ast
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +33,7 @@ written by others. "SDK" is the vendor's own client, or the one its document nam
 
 
 def run(arguments: list[str]) -> int:
-    """Writes both tables of providers. Returns 0."""
+    """Writes the tables of `pages`. Returns 0."""
     from core.providers import BUILT_IN  # the clone's own root is the import path of dev.py
 
     for path, made in pages(BUILT_IN.values()).items():
@@ -44,6 +48,10 @@ def pages(specs: Iterable[Any]) -> dict[Path, str]:
     return {
         ROOT / "README.md": markdown(SHORT, map(_short, specs)),
         ROOT / "docs" / "providers.md": markdown(HEAD, (line for spec in specs for line in _lines(spec))),
+        ROOT / "docs" / "settings.md": markdown(("Provider", "Variables of its key"), map(_variables, specs)),
+        ROOT / "example_providers" / "README.md": markdown(
+            ("`dialect`", "`references`", "`forms`", "Providers"), _dialects(specs)
+        ),
     }
 
 
@@ -90,6 +98,28 @@ def _lines(spec: Any) -> list[tuple[str, ...]]:
         (f"**{spec.label}** `{spec.id}`", *_model(spec, first), *once),
         *(("", *_model(spec, model), *[""] * len(once)) for model in others),
     ]
+
+
+def _variables(spec: Any) -> tuple[str, str]:
+    """The provider, and its environment variables in the order in which they count."""
+    names = [f"NANO_BANANA_{spec.id.upper()}_API_KEY", *spec.key_env_vars]
+    only = f" (a key that begins with `{spec.key_prefix}`)" if spec.key_prefix else ""
+    only = f" (no key that begins with `{spec.sibling_key_prefix}`)" if spec.sibling_key_prefix else only
+    last = "".join(f"; after Settings, where a graph names the provider: `{name}`" for name in spec.shared_env_vars)
+    return f"{spec.label} `{spec.id}`", "none" if spec.local else ", ".join(f"`{name}`" for name in names) + only + last
+
+
+def _dialects(specs: Sequence[Any]) -> list[tuple[str, ...]]:
+    """Each dialect, how references may travel in it, its forms, and the providers that speak it."""
+    lines = []
+    for file in sorted((ROOT / "core" / "dialects").glob("[a-z]*.py")):
+        said = re.search(r"(?m)^    reference_encodings = (.*)$", file.read_text("utf-8"))
+        encodings = ast.literal_eval(said[1]) if said else ()
+        users = [spec for spec in specs if spec.dialect == file.stem]
+        forms = next((spec.api_variants for spec in users if spec.api_variants), ())
+        cells = ([file.stem], encodings, forms, [spec.id for spec in users])
+        lines.append(tuple(", ".join(f"`{word}`" for word in cell) for cell in cells))
+    return lines
 
 
 def _model(spec: Any, model: Any) -> tuple[str, ...]:

@@ -7,6 +7,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from pack.core.custom_providers.templates import dialects
+from pack.core.dialects import dialect
+from pack.core.keys.sources import variables
 from pack.core.providers import BUILT_IN
 from pack.dev.provider_tables import in_page, pages
 
@@ -21,6 +24,24 @@ LINK = re.compile(r"!?\[[^\]\n]*\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"")
 def test_a_table_of_providers_is_fresh(page: Path) -> None:
     assert in_page(page) == pages(BUILT_IN.values())[page], "stale: run `python3 dev.py table`"
     assert all(f"`{name}`" in in_page(page) for name in BUILT_IN)
+
+
+def test_the_table_of_dialects_is_true() -> None:
+    """It is made from the text of the dialects, the code knows better."""
+    lines = in_page(ROOT / "example_providers" / "README.md").splitlines()[2:]
+    told = {cells[1]: cells[2:4] for cells in (re.split(r" ?\| ?", line) for line in lines)}
+    assert set(told) == {f"`{name}`" for name in dialects()}
+    for name in dialects():
+        encodings = ", ".join(f"`{each}`" for each in dialect(name).reference_encodings)
+        variants = {spec.api_variants for spec in BUILT_IN.values() if spec.dialect == name and spec.api_variants}
+        assert told[f"`{name}`"][0].strip() == encodings
+        assert [told[f"`{name}`"][1].strip()] == [", ".join(f"`{each}`" for each in one) for one in variants or [()]]
+
+
+def test_the_variables_of_keys_are_those_that_are_looked_at() -> None:
+    told = in_page(ROOT / "docs" / "settings.md")
+    for spec in BUILT_IN.values():
+        assert spec.local or all(f"`{name}`" in told for name in (*variables(spec), *spec.shared_env_vars))
 
 
 def slug(heading: str) -> str:

@@ -14,7 +14,7 @@ import pytest
 from pack.core.providers import BUILT_IN
 
 ROOT = Path(__file__).resolve().parents[3]
-COPIED = ("core", "dev", "docs", "simulator", "tests/doubles", "web")
+COPIED = ("core", "dev", "docs", "example_providers", "simulator", "tests/doubles", "web")
 PROVIDER = '''"""Acme. Documents: none, it is made up."""
 
 from ..builder import fields, model
@@ -107,6 +107,8 @@ def test_order_tables_and_doubles_follow_from_one_file_and_its_double(tree: Path
         "tests/doubles/providers/acme.py",
         "README.md",
         "docs/providers.md",
+        "docs/settings.md",
+        "example_providers/README.md",
     }
     assert b"| Acme Images `acme` | 3 | $0.05 | no |" in after["README.md"]
     assert b"**Acme Images** `acme`" in after["docs/providers.md"]
