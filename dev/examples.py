@@ -40,8 +40,13 @@ def made_by(prompt: Prompt, node: str, makers: Collection[str]) -> str | None:
 
 
 def infos(outputs: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What each of our nodes reported of itself, by node id."""
-    return {node: json.loads(output["nano_banana"][0]) for node, output in outputs.items() if "nano_banana" in output}
+    """What each of our nodes reported of itself, by node id: that of its first element, with the cost of all."""
+    found = {}
+    for node, output in outputs.items():
+        if elements := [json.loads(text) for text in output.get("nano_banana", ())]:
+            costs = [element["cost_usd"] for element in elements]
+            found[node] = {**elements[0], "cost_usd": None if None in costs else sum(costs)}
+    return found
 
 
 def saved(prompt: Prompt, outputs: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:

@@ -24,8 +24,8 @@ class ListRun:
         """Starts the run. The plans of `planned` are such that they can be merged."""
         self._elements = [element for element, _, _ in planned]
         requests = [request for _, asked, _ in planned for request in asked.requests]
-        self._frames = [request.frame for request in requests]
-        """The element's own number of each frame."""
+        self._requests = requests
+        """Each with its element's own number of the frame."""
         self._lengths = [len(asked.requests) for _, asked, _ in planned]
         numbered = [replace(request, frame=number) for number, request in enumerate(requests)]
         plan, reference_format = merged([plan for _, _, plan in planned]), planned[0][1].reference_format
@@ -45,7 +45,8 @@ class ListRun:
             element.report = self.run.report.part(range(first, first + length))
             first += length
         for task in self.run.tasks:
-            task.slot = replace(task.slot, frame=self._frames[task.slot.frame])
+            task.request = self._requests[task.slot.frame]
+            task.slot = replace(task.slot, frame=task.request.frame)
 
 
 async def plan_runs(elements: Sequence[Element], engine: Engine) -> list[list[Planned]]:

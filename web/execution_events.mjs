@@ -2,11 +2,12 @@
 import { app } from "/scripts/app.js";
 import { api } from "/scripts/api.js";
 import { showRunNote, problemActions } from "./node_footer.mjs";
+import { runNote } from "./run_note.mjs";
 import { isImageNode, nodeByPath, ourNodes } from "./graph.mjs";
 import { scheduleEstimates } from "./pricing.mjs";
 import { rereadAnswers } from "./results.mjs";
 import { toast } from "./toasting.mjs";
-import { money, t } from "./i18n.mjs";
+import { t } from "./i18n.mjs";
 
 /** @typedef {import("./server.mjs").Failed} Failed */
 
@@ -43,10 +44,12 @@ export function followExecution({ resultsChanged }) {
     }
   });
   api.addEventListener("executed", ({ detail }) => {
-    const info = /** @type {{ nano_banana?: string[] }} */ (detail.output ?? {}).nano_banana?.[0];
-    const node = info === undefined ? undefined : nodeByPath(detail.node);
-    if (!node || info === undefined) return;
-    if (!cached.has(String(detail.node))) showRunNote(node, runNote(node, JSON.parse(info)));
+    const texts = /** @type {{ nano_banana?: string[] }} */ (detail.output ?? {}).nano_banana ?? [];
+    const node = texts.length ? nodeByPath(detail.node) : undefined;
+    if (!node) return;
+    const infos = texts.map((text) => JSON.parse(text));
+    const failed = infos.flatMap((info) => info.failed);
+    if (!cached.has(String(detail.node))) showRunNote(node, { ...runNote(infos), actions: rereadActions(node, failed) });
     resultsChanged();
     scheduleEstimates();
   });
@@ -84,29 +87,6 @@ export function followExecution({ resultsChanged }) {
   });
   queueSettings()?.$subscribe?.(warnAboutAutoQueue);
   api.addEventListener("graphChanged", warnAboutAutoQueue);
-}
-
-/** @param {Comfy.Node} node @param {any} info Its `info` output. @returns {import("./node_footer.mjs").Note} */
-function runNote(node, info) {
-  const parts = [];
-  const stored = info.images.filter((/** @type {any} */ image) => image.from === "store").length;
-  const asked = info.images.length + info.failed.length;
-  if (info.cost_usd === 0 && stored === asked) parts.push(t("run.stored"));
-  else if (info.cost_usd === 0) parts.push(t("run.nothing_spent"));
-  else {
-    const how = info.cost_source === "provider" ? "run.spent_exact" : "run.spent";
-    parts.push(info.cost_usd === null ? t("run.spent_unknown") : t(how, { cost: money(info.cost_usd) }));
-    if (stored) parts.push(t("price.some_stored", { n: stored }));
-  }
-  if (info.resolution_effective) parts.push(info.resolution_effective);
-  const lines = [parts.join(" · ")];
-  for (const failed of /** @type {Failed[]} */ (info.failed)) {
-    const kept = failed.answer ? ` ${t("run.kept", { file: failed.answer })}` : "";
-    lines.push(`✕ ${failed.reason} ${t(`charged.${failed.charged}`)}${kept}`);
-  }
-  lines.push(...info.notices.map((/** @type {string} */ notice) => `• ${notice}`));
-  const tone = info.failed.length ? "bad" : info.notices.length ? "warn" : "good";
-  return { text: [...new Set(lines)].join("\n"), tone, actions: rereadActions(node, info.failed) };
 }
 
 /** The button that has kept answers read again, where there are any. @param {Comfy.Node} node @param {Failed[]} failed */

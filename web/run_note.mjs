@@ -1,0 +1,72 @@
+/** What a node shows of its last run: the money, what failed and every notice, of all elements of a list together. */
+import { money, t } from "./i18n.mjs";
+
+/** @typedef {import("./server.mjs").Failed} Failed */
+/**
+ * The `info` of one element; a node that no list is linked into has one.
+ * @typedef {{ images: { from: string }[], failed: Failed[], cost_usd: number | null, cost_source: string, notices: string[],
+ *   resolution_effective: string | null, element?: number, elements?: number }} Info
+ */
+
+/** So many elements are named before a notice. */
+const MOST_NAMED = 8;
+
+/** @param {Info[]} infos One for each element. @returns {{ text: string, tone: "bad" | "warn" | "good" }} */
+export function runNote(infos) {
+  const failed = failedLines(infos);
+  const notices = noticeLines(infos);
+  const lines = [spentLine(infos), ...failed.map((line) => `✕ ${line}`), ...notices.map((line) => `• ${line}`)];
+  return { text: [...new Set(lines)].join("\n"), tone: failed.length ? "bad" : notices.length ? "warn" : "good" };
+}
+
+/** @param {Info[]} infos */
+function spentLine(infos) {
+  const images = infos.flatMap((info) => info.images);
+  const missing = infos.flatMap((info) => info.failed).length;
+  const stored = images.filter((image) => image.from === "store").length;
+  const costs = infos.map((info) => info.cost_usd);
+  const cost = costs.reduce((sum, each) => (sum === null || each === null ? null : sum + each), 0);
+  const parts = [];
+  if (cost === 0 && stored && stored === images.length + missing) parts.push(t("run.stored"));
+  else if (cost === 0) parts.push(t("run.nothing_spent"));
+  else {
+    const stated = infos.filter((info) => info.cost_usd).every((info) => info.cost_source === "provider");
+    parts.push(cost === null ? t("run.spent_unknown") : t(stated ? "run.spent_exact" : "run.spent", { cost: money(cost) }));
+  }
+  if (cost !== 0 && stored) parts.push(t("price.some_stored", { n: stored }));
+  const sizes = [...new Set(infos.map((info) => info.resolution_effective).filter(Boolean))];
+  if (sizes.length) parts.push(sizes.join(", "));
+  if (infos.length > 1) {
+    const incomplete = infos.filter((info) => info.failed.length).length;
+    parts.push(t(incomplete ? "run.elements_failed" : "run.elements", { elements: infos.length, failed: incomplete }));
+  }
+  return parts.join(" · ");
+}
+
+/** @param {Info[]} infos */
+function failedLines(infos) {
+  return infos.flatMap((info) =>
+    info.failed.map((failed) => {
+      const kept = failed.answer ? ` ${t("run.kept", { file: failed.answer })}` : "";
+      const text = `${failed.reason} ${t(`charged.${failed.charged}`)}${kept}`;
+      return info.element === undefined ? text : t("run.of_elements", { n: 1, elements: info.element, text });
+    }),
+  );
+}
+
+/**
+ * Every notice once; one that not all elements have says whose it is. Those that name a failed element stand in its line.
+ * @param {Info[]} infos
+ */
+function noticeLines(infos) {
+  const said = infos.flatMap((info) => info.failed.map((failed) => `element ${info.element}: ${failed.reason}`.toLowerCase()));
+  const notices = [...new Set(infos.flatMap((info) => info.notices))];
+  return notices
+    .filter((notice) => !said.some((line) => notice.toLowerCase().startsWith(line)))
+    .map((notice) => {
+      const whose = infos.filter((info) => info.notices.includes(notice)).map((info) => String(info.element));
+      if (whose.length === infos.length) return notice;
+      const named = whose.length > MOST_NAMED ? [...whose.slice(0, MOST_NAMED), "…"] : whose;
+      return t("run.of_elements", { n: whose.length, elements: named.join(", "), text: notice });
+    });
+}
