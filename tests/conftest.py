@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pairwise import pairwise
+from pairwise import each_value, pairwise
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -57,14 +57,17 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 @pytest.fixture
 def combinations(
     request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
-) -> Callable[[Mapping[str, tuple[Any, ...]]], list[dict[str, Any]]]:
-    """`combinations(choices)`: few that have every pair of values, or all with --long. The report has how many are left out."""
+) -> Callable[..., list[dict[str, Any]]]:
+    """`combinations(choices)`: few that have every pair of values, or all with --long. The report has how many are left out.
 
-    def chosen(choices: Mapping[str, tuple[Any, ...]]) -> list[dict[str, Any]]:
+    `combinations(choices, turn)`: without --long still fewer, which have every value; other pairs in each turn.
+    """
+
+    def chosen(choices: Mapping[str, tuple[Any, ...]], turn: int | None = None) -> list[dict[str, Any]]:
         every = [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
         if request.config.getoption("--long"):
             return every
-        few = pairwise(choices)
+        few = pairwise(choices) if turn is None else each_value(choices, turn)
         record_property("left_out", len(every) - len(few))
         return few
 

@@ -1,4 +1,4 @@
-"""Few combinations instead of all: a covering array, in which each pair of values of two options stands at least once."""
+"""Few combinations instead of all: in which each value stands at least once, or each pair of values of two options."""
 
 from __future__ import annotations
 
@@ -21,6 +21,15 @@ def pairwise(choices: Mapping[str, tuple[Any, ...]]) -> list[dict[str, Any]]:
         combinations.append({names[option]: choices[names[option]][value] for option, value in chosen})
         missing.difference_update(itertools.combinations(chosen, 2))
     return combinations
+
+
+def each_value(choices: Mapping[str, tuple[Any, ...]], turn: int = 0) -> list[dict[str, Any]]:
+    """The fewest combinations in which every value occurs. Other values meet in each `turn`."""
+    count = max(map(len, choices.values()))
+    return [
+        {name: values[(number + turn * place) % len(values)] for place, (name, values) in enumerate(choices.items())}
+        for number in range(count)
+    ]
 
 
 def _combination(values: list[list[_Value]], missing: set[tuple[_Value, _Value]]) -> list[_Value]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from itertools import product
@@ -38,7 +38,7 @@ from pack.tests.doubles.resellers import DOUBLES
 from pack.tests.doubles.server import Doubles
 
 SPECS = list(BUILT_IN.values())
-Combinations = Callable[[Mapping[str, tuple[Any, ...]]], list[dict[str, Any]]]
+Combinations = Callable[..., list[dict[str, Any]]]
 
 
 def twin(spec: ProviderSpec) -> ProviderSpec:
@@ -255,6 +255,7 @@ class Gate:
         self.refused: list[str] = []
         self.uploaded: dict[int, str] = {}
         self.accepted = 0
+        self._sent: set[object] = set()
 
     def ask(self, asked: Request, count: int = 1, form: str = "", said: str = "") -> None:
         work = job(
@@ -266,6 +267,13 @@ class Gate:
             api_variant=form,
             uploaded=self.uploaded if asked.references else {},
         )
+        first = dialect(self.spec.dialect).start(work)
+        if isinstance(first, Send) and first.paid and first.body is not None:
+            wire = (first.method, first.url, b"".join(first.body), tuple(first.headers.items()), count)
+            if wire in self._sent:  # a value that isn't sent: the same bytes again would get the same answer
+                self.accepted += 1
+                return
+            self._sent.add(wire)
         end, paid = drive(work, self.transport, "sim-specs")
         # One paid request each: a refused form would show here as a second one.
         if isinstance(end, Done) and len(end.images) == count and paid == 1:
@@ -301,7 +309,7 @@ class Gate:
 def test_everything_that_is_promised_is_accepted(
     doubles: Doubles, spec: ProviderSpec, model: Model, operation: Operation, combinations: Combinations
 ) -> None:
-    """Every ratio, resolution, count and number of references, in pairs or (--long) all with all others, goes through
+    """Every ratio, resolution, count and number of references, with a few or (--long) with all of the others, goes through
     the strict double at the first try."""
     offer = offer_of(model, operation)
     gate = Gate(doubles, spec, model)
@@ -314,7 +322,8 @@ def test_everything_that_is_promised_is_accepted(
             "resolution": ("auto", *offer.all_resolutions),
             "count": tuple(range(1, offer.max_count + 1)),
             "references": numbers,
-        }
+        },
+        turn=spec.models.index(model),
     )
     for one in wanted:
         options = Options(aspect_ratio=one["ratio"], resolution=one["resolution"])
