@@ -9,6 +9,7 @@ from email.policy import HTTP
 from typing import Any
 
 import pytest
+from example_count import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pack.core.http.body import CHUNK, Base64, Inline, Raw, json_body, multipart_body
@@ -42,7 +43,7 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, list) else value
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(values)
 def test_a_json_body_is_what_json_dumps_makes(value: Any) -> None:
     """Byte for byte, with pictures anywhere in it."""
@@ -95,7 +96,7 @@ def parsed(body: Any) -> list[tuple[Any, str | None, str, Any]]:
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     st.lists(st.tuples(st.sampled_from(["prompt", "image", "n", "model"]), texts | encodings), min_size=1, max_size=8)
 )

@@ -37,6 +37,7 @@ def machine(doubles: Doubles, home: Path, *names: str, own: bool = False, **more
 def engine(doubles: Doubles, tmp_path: Path) -> Engine:
     """A machine with a key for every provider of the doubles."""
     doubles.reset()
+    doubles.fault("small")
     return machine(doubles, tmp_path, *KEYED, ALLOW_MODELS="onerouter:vendor/new-model")
 
 

@@ -12,12 +12,15 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dialect_driver import PNG
 from engine_play import GEMINI_IMAGE, assert_said, assert_unsaid, engine_at, error_of, play
+from example_count import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pack.core.dialects.base.step import Reply
@@ -242,11 +245,9 @@ NEVER_ENDING = {
 }
 
 
-@pytest.mark.parametrize("name", NEVER_ENDING)
-def test_what_drips_for_ever_ends_at_the_deadline(name: str) -> None:
-    """A byte now and then resets every timeout of a read; the deadline holds all the same, and lets the socket go."""
+def drip(name: str) -> None:
+    """Posts to and downloads from a server that drips; both end at their deadline."""
     begin, piece = NEVER_ENDING[name]
-    before = set(threading.enumerate())
     with serving(endless(begin, piece, 0.05)) as server:
         began = time.monotonic()
         with pytest.raises(RequestFailed) as broken:
@@ -259,9 +260,18 @@ def test_what_drips_for_ever_ends_at_the_deadline(name: str) -> None:
             assert not whole and reply.status == 200
         assert time.monotonic() - began < PATIENT
         server.settle(2)  # both scripts found their connection closed
-        ours = [thread for thread in set(threading.enumerate()) - before if "_accept" not in thread.name]
-        assert not ours
     assert broken.value.sent == "all" and broken.value.timed_out
+
+
+def test_what_drips_for_ever_ends_at_the_deadline() -> None:
+    """A byte now and then resets every timeout of a read; the deadline holds all the same, and lets the socket go."""
+    before = set(threading.enumerate())
+    # At the same time: each of them waits for two deadlines.
+    with ThreadPoolExecutor(len(NEVER_ENDING)) as pool:
+        running = {name: pool.submit(drip, name) for name in NEVER_ENDING}
+    assert {name: ended.exception() for name, ended in running.items()} == dict.fromkeys(NEVER_ENDING)
+    ours = [thread for thread in set(threading.enumerate()) - before if "_accept" not in thread.name]
+    assert not ours
 
 
 @pytest.mark.parametrize("name", ["header lines", "100 Continue", "folded lines", "headers of one 103"])
@@ -523,22 +533,25 @@ def layers(data: bytes, count: int) -> bytes:
     return data
 
 
-ZEROS = gzip.compress(bytes(100 << 20), 9, mtime=0) * 100
-"""10 GB."""
+@cache
+def zeros() -> bytes:
+    """10 GB of them, packed."""
+    return gzip.compress(bytes(100 << 20), 9, mtime=0) * 100
 
 
 @pytest.mark.parametrize(
-    ("encoding", "bomb"),
+    ("encoding", "packed"),
     [
-        ("gzip", ZEROS),
-        ("gzip, gzip", gzip.compress(ZEROS, mtime=0)),
-        ("deflate", zlib.compress(bytes(200 << 20), 9)),
-        ("gzip, deflate", zlib.compress(ZEROS)),
+        ("gzip", zeros),
+        ("gzip, gzip", lambda: gzip.compress(zeros(), mtime=0)),
+        ("deflate", lambda: zlib.compress(bytes(200 << 20), 9)),
+        ("gzip, deflate", lambda: zlib.compress(zeros())),
     ],
     ids=["gzip", "twice", "deflate", "mixed"],
 )
-def test_a_body_that_unpacks_to_gigabytes_is_given_up_early(encoding: str, bomb: bytes) -> None:
+def test_a_body_that_unpacks_to_gigabytes_is_given_up_early(encoding: str, packed: Callable[[], bytes]) -> None:
     """After some megabytes, which no picture in so few bytes has."""
+    bomb = packed()
     error = request_failed_by(answers(ok(f"Content-Encoding: {encoding}", f"Content-Length: {len(bomb)}", body=bomb)))
     assert error.sent == "all" and error.kind == "unreadable" and "100 times" in error.why
     with serving(answers(ok(f"Content-Encoding: {encoding}", body=bomb))) as server:
@@ -597,7 +610,7 @@ def test_ten_layers_and_a_damaged_one_are_breaks() -> None:
 
 
 @given(st.binary(max_size=2000), st.lists(st.integers(0, 2100), max_size=8), st.integers(0, 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_unpacking_doesn_t_depend_on_how_the_bytes_came(data: bytes, cuts: list[int], count: int) -> None:
     """In any pieces, through any number of layers; and anything at all is either passed on or refused."""
     packed = layers(data, count)
@@ -672,7 +685,7 @@ def test_redirects_in_a_circle_and_to_nowhere_end() -> None:
 def test_the_body_of_a_redirect_is_never_read() -> None:
     """Not even where it would unpack to gigabytes or goes on for ever."""
     endless_redirect = endless(
-        b"HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Encoding: gzip\r\n\r\n", ZEROS[:65536], 0
+        b"HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Encoding: gzip\r\n\r\n", zeros()[:65536], 0
     )
     with serving(endless_redirect, answers(ok(body=PNG))) as server:
         assert get(server)[0].body == PNG
@@ -692,20 +705,20 @@ def test_a_redirect_in_utf_8_is_followed() -> None:
 @pytest.mark.parametrize(
     ("answer", "kind", "said"),
     [
-        (b"HTTP/1.1 99999 X\r\n\r\n", "unreadable", "no HTTP answer"),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"a" * (1 << 20) + b"\r\n\r\n", "unreadable", "longer than 256 kB"),
-        (ok("Content-Encoding: gzip", body=ZEROS), "unreadable", "100 times"),
-        (ok("Content-Length: " + "9" * 5000), "unreadable", r"longer than \d+ MB"),
-        (ok("Transfer-Encoding: chunked", body=b"-5\r\n"), "network", "closed"),
-        (b"", "network", "reset|closed"),
+        (lambda: b"HTTP/1.1 99999 X\r\n\r\n", "unreadable", "no HTTP answer"),
+        (lambda: b"HTTP/1.1 200 OK\r\nX: " + b"a" * (1 << 20) + b"\r\n\r\n", "unreadable", "longer than 256 kB"),
+        (lambda: ok("Content-Encoding: gzip", body=zeros()), "unreadable", "100 times"),
+        (lambda: ok("Content-Length: " + "9" * 5000), "unreadable", r"longer than \d+ MB"),
+        (lambda: ok("Transfer-Encoding: chunked", body=b"-5\r\n"), "network", "closed"),
+        (lambda: b"", "network", "reset|closed"),
     ],
     ids=["status", "head", "bomb", "length", "chunk", "empty"],
 )
 def test_a_hostile_answer_to_a_paid_request_may_have_cost_money(
-    answer: bytes, kind: str, said: str, tmp_path: Path
+    answer: Callable[[], bytes], kind: str, said: str, tmp_path: Path
 ) -> None:
     """It says what came, whose fault it is, that it may have been charged, and what to do; nothing is sent twice."""
-    with serving(answers(answer)) as server:
+    with serving(answers(answer())) as server:
         error = error_of(play(engine_at(tmp_path, "google", server.url), "google"))
         assert server.connection_count == 1
     assert (error.kind, error.charged) == (kind, "maybe") and error.cure
@@ -766,7 +779,7 @@ def test_no_bytes_make_it_crash() -> None:
     with serving(lambda connection: answers(sent[-1])(connection)) as server:
 
         @given(st.lists(FRAGMENTS | st.binary(max_size=8), max_size=14).map(b"".join))
-        @settings(max_examples=150, deadline=None)
+        @settings(max_examples=examples(150), deadline=None)
         def holds(answer: bytes) -> None:
             for head in (b"", b"HTTP/1.1 200 OK\r\n"):
                 sent.append(head + answer)
@@ -785,7 +798,7 @@ def test_no_bytes_make_it_crash() -> None:
 
 
 @given(st.lists(FRAGMENTS | st.binary(max_size=30), max_size=20))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_cleaned_head_is_clean(lines: list[bytes]) -> None:
     """One line a header, no control character, at most one framing, and cleaning it again changes nothing."""
     head = clean_head(lines)

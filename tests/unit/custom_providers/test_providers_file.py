@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from dialect_driver import job, play, request, sent_json
+from example_count import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pack.core.custom_providers.endpoints import with_fields_of
@@ -261,7 +262,7 @@ def test_the_environment_and_the_settings_have_the_last_word(tmp_path: Path) -> 
     assert (target.base_url, target.proxy) == ("https://env.example", "http://env.example:1")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(alphabet=st.sampled_from("providers:overlays \n-{}[],shopgoogle0.12\"'#&*!|>\t"), max_size=200))
 def test_no_text_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     home = tmp_path_factory.mktemp("own")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from dialect_driver import PNG
+from example_count import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pack.core.dialects.base.step import ImageRef, Reply
@@ -26,7 +27,7 @@ from pack.core.http.long_text import LongText
 BIG = PNG + bytes(range(256)) * 3000
 """Bytes that begin as a picture does: a base64 string of 1 MB."""
 B64 = base64.b64encode(BIG).decode()
-HELD = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+HELD = settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture
@@ -134,20 +135,23 @@ def test_a_stream_of_too_much_json_is_unreadable() -> None:
     ids=["picture", "strings", "quotes", "markdown", "data URIs", "html", "events", "deltas", "bare base64"],
 )
 def test_twice_the_answer_takes_twice_the_time(make: Any) -> None:
-    """CPU seconds of this thread, the best of three."""
+    """CPU seconds of this thread, the least of up to three measurements."""
 
     def seconds(raw: bytes) -> float:
-        best = 1e9
-        for _ in range(3):
-            begun = time.thread_time()
-            try:
-                result_images(read_object(answer(raw)))
-            except NotJson:
-                pass
-            best = min(best, time.thread_time() - begun)
-        return best
+        begun = time.thread_time()
+        try:
+            result_images(read_object(answer(raw)))
+        except NotJson:
+            pass
+        return time.thread_time() - begun
 
-    assert seconds(make(4_000_000)) <= 2.5 * seconds(make(2_000_000)) + 0.01
+    half, whole = make(2_000_000), make(4_000_000)
+    once = twice = float("inf")
+    for _ in range(3):
+        once, twice = min(once, seconds(half)), min(twice, seconds(whole))
+        if twice <= 2.5 * once + 0.01:
+            return
+    pytest.fail(f"{once * 1000:.2f} ms for half of it, {twice * 1000:.2f} ms for all")
 
 
 # ---------------------------------------------------------------------------------------------------------- pictures

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from dialect_driver import PNG, job, play, reply, request
+from example_count import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pack.core.dialects.base.step import Done, ImageRef, Send
@@ -85,7 +86,7 @@ def test_several_pictures_keep_their_order() -> None:
     assert pictures_in(value) == [ImageRef(url=URL), ImageRef(data=PNG), ImageRef(url=URL + "3")]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(0, 5), st.integers(0, 900_000))
 def test_base64_of_any_length_is_decoded_exactly(rest: int, size: int) -> None:
     """Across the edges of the pieces in which it is decoded."""
@@ -120,7 +121,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(JSON, st.sampled_from([200, 201, 202, 400, 401, 403, 404, 422, 429, 500, 503]))
 def test_no_json_makes_a_dialect_crash(value: Any, status: int) -> None:
     """Whatever a provider answers is a step; a crash would lose a paid picture's trace."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from dialect_driver import QUICK_SPECS, job, keyed, reply, request, tiny
+from example_count import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pack.core.dialects import dialect
@@ -690,7 +691,7 @@ _WORDS = (
 )  # fmt: skip
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     name=st.sampled_from(["runflow", "nanobanana", "onerouter", "wavespeed", "fal", "replicate", "openrouter"]),
     references=st.integers(0, 3),

@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+from example_count import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pack.core.execution.concurrency import ConcurrencyLimiter
@@ -118,7 +119,7 @@ def test_leaving_before_the_turn_has_come_changes_nothing() -> None:
     assert waiting.ended.wait(30) and settled(limiter)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=30))
 def test_whatever_the_limits_everything_runs_and_none_is_exceeded(limits: list[int]) -> None:
     """Each call's own limit holds at its start; a limit of 0 counts as 1."""

@@ -108,14 +108,14 @@ def in_wait(run: Run, calls: int = 1) -> None:
         ticking.wait(0.005)
 
 
-def test_sixteen_pictures_at_a_provider_that_takes_six_in_two_seconds(tmp_path: Path) -> None:
+def test_sixteen_pictures_at_a_provider_that_takes_six_a_second(tmp_path: Path) -> None:
     """Without any hint: 16 of 16, each paid once, and at most two refusals a picture: the machine decides how many are on
     their way when the first refusal comes."""
     taken: list[float] = []
 
     def judge(number: int) -> Answer:
         now = time.monotonic()
-        if sum(now - at < 2 for at in taken) >= 6:
+        if sum(now - at < 1 for at in taken) >= 6:
             return EXHAUSTED, LIMITED, ()
         taken.append(now)
         return MADE
@@ -131,7 +131,8 @@ def test_sixteen_pictures_at_a_provider_that_takes_six_in_two_seconds(tmp_path: 
 @pytest.mark.parametrize(("body", "status"), [(EXHAUSTED, LIMITED), (NO_CAPACITY, BUSY)])
 def test_many_refusals_in_a_row_are_no_failures(tmp_path: Path, body: bytes, status: str) -> None:
     """More than the tries of anything else, and more than the failures that end a batch."""
-    with google(tmp_path, lambda number: (body, status, ()) if number <= 7 else MADE) as (engine, provider):
+    policy = replace(QUICK, first_pause=0.02, longest_pause=0.1)
+    with google(tmp_path, lambda number: (body, status, ()) if number <= 7 else MADE, policy) as (engine, provider):
         run = finish(begin(engine, 3, ProviderChoice("google", max_parallel=1)))
         assert not errors(run) and (provider.asked, provider.paid) == (10, 3)
 
@@ -198,7 +199,7 @@ def test_a_fallback_takes_over_after_a_short_wait(tmp_path: Path, first: Answer)
     gone = Google(lambda number: first)
     spare = Google(lambda number: MADE)
     with serving(gone) as one, serving(spare) as two:
-        engine = machine(tmp_path, google=one, vertex=two)
+        engine = machine(tmp_path, replace(QUICK, fallback_patience=0.4), google=one, vertex=two)
         engine._specs = QUICK_SPECS | {"vertex": replace(QUICK_SPECS["google"], id="vertex", key_env_vars=())}
         chain = ProviderChoice("google", max_parallel=1, fallback=ProviderChoice("vertex"))
         run = finish(begin(engine, 6, chain))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from example_count import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pack.core.images.picture import (
@@ -58,7 +59,7 @@ def file_of(image: Image.Image, form: str, **options: Any) -> bytes:
 # ---------------------------------------------------------------------------------------------------- there and back
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(pixel_arrays(), st.sampled_from(LOSSLESS))
 def test_lossless_is_lossless(values: np.ndarray, form: Format) -> None:
     """Every value comes back, the colours under alpha 0 too; fully opaque RGBA may come back as RGB."""
@@ -69,7 +70,7 @@ def test_lossless_is_lossless(values: np.ndarray, form: Format) -> None:
     assert back.dtype == np.uint8 and np.array_equal(back, values)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(pixel_arrays(), st.sampled_from(FORMATS))
 def test_a_file_says_what_it_is(values: np.ndarray, form: Format) -> None:
     """Its first bytes give the format, its header the size."""
@@ -209,7 +210,7 @@ def test_a_truncated_file_is_refused(form: Format, share: float) -> None:
         decode(data[: int(len(data) * share)])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.sampled_from(FORMATS), st.integers(0, 10_000), st.binary(min_size=1, max_size=12), st.booleans())
 def test_damage_is_refused_or_decoded_but_never_crashes(form: Format, where: int, junk: bytes, cut: bool) -> None:
     """Bytes overwritten or inserted anywhere."""
@@ -269,7 +270,7 @@ def test_sniffing(head: bytes, form: str) -> None:
 # ------------------------------------------------------------------------------------------------------------- digests
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(pixel_arrays())
 def test_equal_pixels_have_equal_digests(values: np.ndarray) -> None:
     """Whatever the memory layout; through a lossless file too."""
@@ -279,7 +280,7 @@ def test_equal_pixels_have_equal_digests(values: np.ndarray) -> None:
         assert pixel_digest(back) == pixel_digest(values)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(pixel_arrays(), st.data())
 def test_one_step_of_one_value_changes_the_digest(values: np.ndarray, data: st.DataObject) -> None:
     """And so does another shape of the same bytes."""
@@ -357,7 +358,7 @@ def test_an_encoded_picture_knows_itself() -> None:
     assert Picture.of(photo()).encoded("jpeg").name == "image.jpg"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(pixel_arrays((4,)))
 def test_transparency_is_laid_on_white(values: np.ndarray) -> None:
     """Exactly rounded; opaque stays, transparent is white; JPEG always, others when asked."""

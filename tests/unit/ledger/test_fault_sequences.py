@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dialect_driver import QUICK_SPECS
+from example_count import examples
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
@@ -197,7 +198,7 @@ class FaultSequences(RuleBasedStateMachine):
 
 TestFaultSequences = FaultSequences.TestCase
 TestFaultSequences.settings = settings(
-    max_examples=int(os.environ.get("NANO_BANANA_MACHINE_EXAMPLES", "12")),
+    max_examples=int(os.environ.get("NANO_BANANA_MACHINE_EXAMPLES", examples(24))),
     stateful_step_count=8,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from example_count import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pack.core.ledger import interruptible_json as interruptible_json
@@ -22,7 +23,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(VALUES, st.booleans())
 def test_values_equal_those_of_the_json_module(monkeypatch: pytest.MonkeyPatch, value: Any, ascii_only: bool) -> None:
     """Read and written, with the same options."""

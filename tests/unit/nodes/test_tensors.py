@@ -10,6 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from example_count import examples  # noqa: E402
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from pack.core.errors import Impossible  # noqa: E402
@@ -59,7 +60,7 @@ def test_values_are_rounded_and_clamped(value: float, wanted: int) -> None:
     assert (tensors.pixels(torch.full((2, 3, 3), value)) == wanted).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.floats(-2, 3, width=32), min_size=3, max_size=60))
 def test_rounding_is_never_off_by_more_than_half_a_step(values: list[float]) -> None:
     """For any finite values."""
@@ -246,7 +247,7 @@ def test_results_of_one_size_are_one_batch() -> None:
 # ------------------------------------------------------------------------------------------------------------ fitting
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 60), st.integers(1, 60))
 def test_covering_gives_exactly_the_size(have_h: int, have_w: int, width: int, height: int) -> None:
     """Any size to any size, within 0..1."""
@@ -292,7 +293,7 @@ def test_what_is_no_mask_is_refused(value: Any) -> None:
         tensors.masks(torch.full((2, 2), float("nan")))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 90), st.integers(1, 90))
 def test_a_mask_is_fitted_by_nearest(have_h: int, have_w: int, width: int, height: int) -> None:
     """No value that wasn't there, and each from the place below it."""
@@ -322,7 +323,7 @@ def painted(draw: st.DrawFn) -> Any:
     return torch.from_numpy(values)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(painted(), st.sampled_from([0, 1, 2, 8, 64, 512]), st.integers(0, 99))
 def test_outside_the_mask_nothing_changes_by_a_single_bit(mask: Any, feather: int, seed: int) -> None:
     """For any mask and feather; not even where the result holds nonsense."""
@@ -335,7 +336,7 @@ def test_outside_the_mask_nothing_changes_by_a_single_bit(mask: Any, feather: in
     assert bool(torch.isfinite(kept).all())
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(painted(), st.sampled_from([0, 1, 2, 8, 64]))
 def test_inside_it_lies_between_the_two(mask: Any, feather: int) -> None:
     """A mix, weighted by the mask, never more of the result than the mask allows."""
