@@ -81,6 +81,8 @@ class Request:
     """Which frame of the batch this is, from 0; 0 where there is only one."""
     cutter: Cutter | None = field(default=None, repr=False)
     """Cuts out the part of the frame that is sent; None where all of it is. `references` then stand for the whole frame."""
+    sources: tuple[tuple[str, int], ...] = ()
+    """Where each reference comes from: the name of an input, and which of its frames, from 0."""
 
     def slots(self) -> list[Slot]:
         return [Slot(self.frame, index, mixed_seed(self.seed, index)) for index in range(self.num_images)]

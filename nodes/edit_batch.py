@@ -17,7 +17,7 @@ from .edit_masks import region_needs_mask, validated_masks
 from .frame_cutter import FrameCutter
 from .output_image import OutputImage
 from .output_size import cut_to_multiple
-from .reference_groups import SOCKETS, frame_name, reference_groups
+from .reference_groups import SOCKETS, frame_name, reference_groups, reference_sources
 
 MASK_PROMPT = "The last picture is a mask of the first picture: change only what is white in it."
 """Added to the prompt where the mask is sent as the last reference."""
@@ -56,10 +56,13 @@ class EditBatch:
         frames = {name: tensors.frames(images[name], name) for name in sockets}
         self._originals = frames["image_1"]
         groups, self.notices = reference_groups(options.batch_mode, sockets, _pictures(frames))
+        counts = {name: len(batch) for name, batch in frames.items()}
+        sources = reference_sources(options.batch_mode, sockets, counts)
         self._masks = validated_masks(mask, self._originals, options.batch_mode, self.notices)
         prompt = options.prompt
         if options.mask_as_reference and self._masks:
             groups = [[*group, _mask_picture(self._masks[i])] for i, group in enumerate(groups)]
+            sources = [[*names, ("mask", i)] for i, names in enumerate(sources)]
             if prompt.strip():
                 prompt = f"{prompt.rstrip()}\n{MASK_PROMPT}"
                 self.notices.append(msg("edit_batch.mask_prompt_added", mask_prompt=MASK_PROMPT))
@@ -67,8 +70,18 @@ class EditBatch:
             self.notices.append(msg("edit_batch.mask_hint_left_out"))
         cutters = self._cutters(options, groups)
         self.requests = [
-            Request("edit", prompt, options.options, options.seed, options.num_images, tuple(group), index, cutter)
-            for index, (group, cutter) in enumerate(zip(groups, cutters, strict=True))
+            Request(
+                "edit",
+                prompt,
+                options.options,
+                options.seed,
+                options.num_images,
+                tuple(group),
+                index,
+                cutter,
+                tuple(names),
+            )
+            for index, (group, cutter, names) in enumerate(zip(groups, cutters, sources, strict=True))
         ]
         self._compositor = Compositor(
             self._originals, self._masks, CompositeOptions(options.match_first, options.mask_feather)

@@ -19,6 +19,7 @@ from ..core.execution.report import Report
 from ..core.providers.spec import Operation
 from . import tensors
 from .output_image import OutputImage
+from .reference_groups import reference_facts
 
 log = logging.getLogger("nano_banana")
 
@@ -44,6 +45,8 @@ def node_output(report: Report, place: Place, images: list[OutputImage]) -> io.N
     device, dtype = comfyui.tensor_placement()
     batches = tensors.batches([each.image for each in images], device, dtype)
     is_one_batch = len(batches) == 1
+    if not is_one_batch:
+        report.add_notices([_single_pictures(len(batches), place.operation)])
     masks = tensors.batches([each.mask for each in images], device, torch.float32)
     info = json.dumps(_info(report, place, images), ensure_ascii=False)
     texts = [each.task.text for each in images]
@@ -51,7 +54,7 @@ def node_output(report: Report, place: Place, images: list[OutputImage]) -> io.N
         texts = ["\n".join(dict.fromkeys(text for text in texts if text))]
     values: list[Any] = [batches, masks, texts, [info] * len(batches)]
     if place.with_originals:
-        originals = [each.original for each in images if each.original is not None]
+        originals = [each.original.to(device=device, dtype=dtype) for each in images if each.original is not None]
         values.append([torch.stack(originals)] if is_one_batch else [frame.unsqueeze(0) for frame in originals])
     return io.NodeOutput(*values, ui={"nano_banana": [info]})
 
@@ -63,6 +66,13 @@ def empty_output(report: Report, place: Place) -> io.NodeOutput:
     if place.with_originals:
         values.append([])
     return io.NodeOutput(*values, ui={"nano_banana": [info]})
+
+
+def _single_pictures(count: int, operation: Operation) -> str:
+    """Says that a node behind runs once for each picture, and how it gets one batch."""
+    if operation == "edit":
+        return msg("outputs.single_pictures_of_edit", count=count)
+    return msg("outputs.single_pictures", count=count)
 
 
 def blocked_output(report: Report, place: Place) -> io.NodeOutput:
@@ -162,6 +172,7 @@ def _info(report: Report, place: Place, images: Sequence[OutputImage]) -> dict[s
             for each in images
         ],
         "failed": failed_facts(report),
+        "references": reference_facts([task.request for task in report.tasks]),
         "resolution_effective": report.resolution or None,
         "cost_usd": None if report.usd is None else round(report.usd, 6),
         "cost_source": report.usd_source,

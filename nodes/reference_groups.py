@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from ..core.errors import Impossible
 from ..core.errors.messages import msg
-from ..core.images.picture import Picture
+from ..core.request import Request
 
 TOGETHER, EACH, PAIRED = "together", "each", "each paired"
 MAX_IMAGES = 14
 SOCKETS = {f"image_{i}": i for i in range(1, MAX_IMAGES + 1)}
 """Name of an image input -> its number."""
 
-Groups = tuple[list[list[Picture]], list[str]]
+T = TypeVar("T")
+Groups = tuple[list[list[T]], list[str]]
 """The references of each request, and a notice where a prompt can't tell which picture has which number."""
 
 
-def reference_groups(mode: str, sockets: Sequence[str], frames: Mapping[str, Sequence[Picture]]) -> Groups:
+def reference_groups(mode: str, sockets: Sequence[str], frames: Mapping[str, Sequence[T]]) -> Groups[T]:
     """Groups the frames of the connected `sockets`, the first of which is image_1. Raises Impossible."""
     if mode == TOGETHER:
         return _together(sockets, frames)
@@ -31,18 +33,35 @@ def reference_groups(mode: str, sockets: Sequence[str], frames: Mapping[str, Seq
     )
 
 
+def reference_sources(mode: str, sockets: Sequence[str], counts: Mapping[str, int]) -> list[list[tuple[str, int]]]:
+    """(socket, frame) of each reference of each request, in the order of `reference_groups`. `counts`: frames by socket."""
+    return reference_groups(mode, sockets, {name: [(name, i) for i in range(counts[name])] for name in sockets})[0]
+
+
+def reference_facts(requests: Sequence[Request]) -> list[dict[str, Any]]:
+    """Which picture has which number in the requests of a run, for `info`.
+
+    `frame` is None where each request has another frame of the input there.
+    """
+    numbered = zip(*(request.sources for request in requests), strict=False)
+    return [
+        {"picture": number, "input": found[0][0], "frame": found[0][1] if len(set(found)) == 1 else None}
+        for number, found in enumerate(numbered, 1)
+    ]
+
+
 def frame_name(socket: str, index: int, count: int) -> str:
     """How a notice names a frame, of `count` at its socket."""
     return socket if count == 1 else f"{socket} frame {index + 1}"
 
 
-def _together(sockets: Sequence[str], frames: Mapping[str, Sequence[Picture]]) -> Groups:
+def _together(sockets: Sequence[str], frames: Mapping[str, Sequence[T]]) -> Groups[T]:
     order = [(name, i) for name in sockets for i in range(len(frames[name]))]
     obvious = _has_no_gap(sockets) and all(len(frames[name]) == 1 for name in sockets)
     return [[frames[name][i] for name, i in order]], [] if obvious else [_numbering(order, frames, 1)]
 
 
-def _each(sockets: Sequence[str], frames: Mapping[str, Sequence[Picture]]) -> Groups:
+def _each(sockets: Sequence[str], frames: Mapping[str, Sequence[T]]) -> Groups[T]:
     others = [(name, i) for name in sockets[1:] for i in range(len(frames[name]))]
     shared = [frames[name][i] for name, i in others]
     obvious = not others or (_has_no_gap(sockets) and all(len(frames[name]) == 1 for name in sockets[1:]))
@@ -50,7 +69,7 @@ def _each(sockets: Sequence[str], frames: Mapping[str, Sequence[Picture]]) -> Gr
     return [[frame, *shared] for frame in frames["image_1"]], notices
 
 
-def _paired(sockets: Sequence[str], frames: Mapping[str, Sequence[Picture]]) -> Groups:
+def _paired(sockets: Sequence[str], frames: Mapping[str, Sequence[T]]) -> Groups[T]:
     lengths = {name: len(frames[name]) for name in sockets}
     count = max(lengths.values())
     if any(length not in (1, count) for length in lengths.values()):
@@ -73,6 +92,6 @@ def _has_no_gap(sockets: Sequence[str]) -> bool:
     return list(sockets) == list(SOCKETS)[: len(sockets)]
 
 
-def _numbering(order: Sequence[tuple[str, int]], frames: Mapping[str, Sequence[Picture]], first: int) -> str:
+def _numbering(order: Sequence[tuple[str, int]], frames: Mapping[str, Sequence[Any]], first: int) -> str:
     names = (frame_name(name, i, len(frames[name])) for name, i in order)
     return ", ".join(f"picture {number} = {name}" for number, name in enumerate(names, first))

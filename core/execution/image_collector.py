@@ -49,14 +49,15 @@ class ImageCollector:
         status.advance(Finished())
         outcome.text = done.text.encode("utf-8", "replace").decode()  # JSON can carry a lone surrogate
         outcome.usd, outcome.request_id = done.usd, done.request_id
-        outcome.notices.extend(done.notices)
+        notices = (*status.job.notices, *done.notices)
+        outcome.notices.extend(notices)
         results, extras = self._chosen(done)
         share = None if done.usd is None else done.usd / max(1, len(results))
         wanted = {number: results[number] for number in status.numbers if number < len(results)}
         lacking = [number for number in status.numbers if number not in wanted]
         money = [status.advance_picture(number, PicturesLacking()) for number in lacking]
         urls = {status.fingerprint(number): each.url for number, each in wanted.items() if each.url}
-        self._journal.mark_answered(urls, share, done.notices)
+        self._journal.mark_answered(urls, share, notices)
         self.collect(transport, wanted, share)
         if status.claim is None or status.claim.answer is not None:
             self._collect_extras(transport, extras)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from ..dialects.base.step import Job
@@ -173,11 +174,12 @@ class ProviderAttempt:
     def _job(self, request: Request, seed: int, count: int) -> Job:
         """What the dialect gets. Encodes the references, so it runs on the call's own thread, when its turn has come."""
         files: list[Encoded] = []
+        notices: list[str] = []
         resolved = self._resolved[request.frame]
         if resolved.references:
             files, notices = encode_references(resolved.references, self._target.spec, self._state.reference_format)
             self._state.report.add_notices(notices, request.frame)
-        return self._target.job(resolved, request, seed, count, files)
+        return replace(self._target.job(resolved, request, seed, count, files), notices=tuple(notices))
 
     # ------------------------------------------------------------------------------------------------ other runs
 

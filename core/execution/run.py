@@ -22,6 +22,7 @@ from .image_task import ImageTask
 from .provider_attempt import ProviderAttempt
 from .report import Progress, Report, StopSummary
 from .run_state import RunServices, RunState
+from .size_check import size_notices
 from .stored_images import complete_from_store
 
 _SHOWN_PHASES = ("downloading", "working", "pausing", "sent", "uploading", "waiting for a free slot")
@@ -183,6 +184,9 @@ class Run:
                     break
                 ProviderAttempt(state, self._monitor, candidate).perform()
                 self._ask_successors(candidate)
+            for notice, frames in size_notices(state.tasks).items():
+                for frame in frames:
+                    self.report.add_notices([notice], frame)
             self.report.close()
             if self._auto_notify:
                 self.mark_notified()

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .sizes import SIZES_BY_FAMILY, SizeTable
+
 Operation = Literal["generate", "edit"]
 OPERATIONS: tuple[Operation, ...] = ("generate", "edit")
 
@@ -146,6 +148,11 @@ class Model:
     successor: str = ""
     """Name of the provider's model that is asked instead once the provider answers, free of charge, that it doesn't know
     the id of this one; "" = none. A name or an id that is known to be dead stands in the provider's `retired`."""
+
+    @property
+    def sizes(self) -> SizeTable:
+        """The sizes in px that are documented for it; empty where none are."""
+        return SIZES_BY_FAMILY.get(self.family, {})
 
     def capabilities(self, operation: Operation) -> Capabilities | None:
         return self.generate if operation == "generate" else self.edit

@@ -53,6 +53,8 @@ class Job:
     """The model's own path and field names, where it has some."""
     variants: Mapping[str, str] = field(default_factory=dict)
     """Topic -> variant that worked at this base URL earlier; see `variants`."""
+    notices: tuple[str, ...] = ()
+    """How the references had to be changed for the provider: kept with each picture of the call."""
 
     @property
     def endpoint(self) -> Endpoint:

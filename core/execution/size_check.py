@@ -1,0 +1,108 @@
+"""Tells where a result has another size or shape than was asked for.
+
+Compared is what the graph asked for, with the sizes that the model's makers document; where none are known, the shape only.
+What was left to the provider is not compared. A result is never refused for its size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors.messages import msg
+from ..planning.negotiate import ResolvedRequest, by_distance, ratio_value
+from ..providers.sizes import Size, SizeTable, documented_sizes
+from ..providers.spec import RATIOS
+from ..request import Request
+from .image_task import ImageTask
+
+SIDE_TOLERANCE = 0.10
+RATIO_TOLERANCE = 0.02
+
+
+def size_notices(tasks: Sequence[ImageTask]) -> dict[str, list[int]]:
+    """A notice for each way in which results differ from what was asked for -> the frames that it is about.
+
+    It has both sizes, and how many results it is where it isn't all of them.
+    """
+    found: dict[tuple[str, Size], list[int]] = {}
+    results = 0
+    for task in tasks:
+        if task.result is None or task.made_by is None:
+            continue
+        results += 1
+        height, width = task.result.pixels.shape[:2]
+        asked = mismatch(task.made_by, task.request, (width, height))
+        if asked:
+            found.setdefault((asked, (width, height)), []).append(task.slot.frame)
+    return {
+        msg("size_check.other_size", asked=asked, width=width, height=height)
+        if len(frames) == results
+        else msg(
+            "size_check.other_size_of_some", asked=asked, width=width, height=height, count=len(frames), total=results
+        ): frames
+        for (asked, (width, height)), frames in found.items()
+    }
+
+
+def mismatch(resolved: ResolvedRequest, request: Request, size: Size) -> str:
+    """What was asked for, in words, where a result of `size` is something else; "" where it is that."""
+    ratio = str(dict(resolved.options).get("aspect_ratio", ""))
+    ratio = ratio if ":" in ratio else ""  # the provider's own word for the ratio of the first image
+    resolution = "" if request.options.resolution == "auto" else request.options.resolution
+    is_own_id = resolved.model_id == resolved.capabilities.model_id  # of another one nothing is known
+    table = resolved.model.sizes if is_own_id else {}
+    if resolution in table and not _has_size(size, ratio, table[resolution].get(ratio, ()), table, resolution):
+        return _words(ratio, resolution, table)
+    if ratio:
+        return "" if _has_shape(size, [ratio]) else _words(ratio, resolution, table)
+    first = resolved.references[0] if request.operation == "edit" and resolved.references else None
+    if first is None or _has_shape(size, _nearest(first.width, first.height, resolved), (first.width, first.height)):
+        return ""
+    return msg("size_check.ratio_of_first_image", width=first.width, height=first.height)
+
+
+def _words(ratio: str, resolution: str, table: SizeTable) -> str:
+    """16:9 at 4K (5504x3072)"""
+    if not ratio or not resolution:
+        return ratio or resolution
+    sizes = table.get(resolution, {}).get(ratio)
+    if not sizes:
+        return msg("size_check.ratio_at_resolution", ratio=ratio, resolution=resolution)
+    width, height = sizes[-1]
+    return msg("size_check.ratio_at_size", ratio=ratio, resolution=resolution, width=width, height=height)
+
+
+def _has_size(size: Size, ratio: str, wanted: Sequence[Size], table: SizeTable, resolution: str) -> bool:
+    """Whether a size is one of `wanted`; where no ratio was asked for, whether it has the area of its resolution."""
+    if ratio:
+        return not wanted or any(
+            all(abs(have - want) <= SIDE_TOLERANCE * want for have, want in zip(size, each, strict=True))
+            for each in wanted
+        )
+    sides = [_mean_side(each) for sizes in table[resolution].values() for each in sizes]
+    return min(sides) * (1 - SIDE_TOLERANCE) <= _mean_side(size) <= max(sides) * (1 + SIDE_TOLERANCE)
+
+
+def _mean_side(size: Size) -> float:
+    """The side of a square of the same area."""
+    return float((size[0] * size[1]) ** 0.5)
+
+
+def _has_shape(size: Size, ratios: Sequence[str], *others: Size) -> bool:
+    """Whether a size has one of `ratios`, as they are written or as any model documents them, or the shape of `others`."""
+    shape = size[0] / size[1]
+    documented = [other for ratio in ratios for other in documented_sizes(ratio)]
+    wanted = [*map(ratio_value, ratios), *(width / height for width, height in (*documented, *others))]
+    return any(abs(shape / each - 1) <= RATIO_TOLERANCE for each in wanted)
+
+
+def _nearest(width: int, height: int, resolved: ResolvedRequest) -> list[str]:
+    """The ratios that a provider may take for the nearest to that of a picture: two where it is between them."""
+    found = []
+    for ratios in (resolved.capabilities.ratios, RATIOS):
+        nearest = by_distance(width, height, ratios)[:2]
+        distances = [
+            max(width / height / ratio_value(each), ratio_value(each) * height / width) - 1 for each in nearest
+        ]
+        found += nearest if len(nearest) > 1 and distances[1] <= 1.5 * distances[0] else nearest[:1]
+    return found
