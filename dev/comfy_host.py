@@ -10,15 +10,16 @@ import tempfile
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from . import loopback
+from . import process
 from .cache import ROOT, linked
 from .comfy_install import ComfyInstall
 from .env import clean
 from .environment import ready
-from .process import Process
+from .process import Answered, Process
 from .user_error import UserError
 
 TEST_ARGUMENTS = ("--cpu", "--disable-api-nodes")
@@ -61,17 +62,11 @@ class Host(Process):
     """A host; its log is `base/host.log`. `home`: its temporary NANO_BANANA_HOME, None when the caller set one."""
 
     def __init__(
-        self,
-        install: ComfyInstall,
-        base: Path,
-        port: int,
-        args: Sequence[str],
-        environment: Mapping[str, str],
-        home: Path | None,
+        self, install: ComfyInstall, base: Path, port: int, args: Sequence[str], environment: Mapping[str, str]
     ) -> None:
         super().__init__(command(install, base, port, args), install.comfyui, environment, base / "host.log")
-        self.base, self.port, self.home = base, port, home
-        self.url = f"http://127.0.0.1:{port}"
+        self.base, self.port, self.url = base, port, f"http://127.0.0.1:{port}"
+        self.home: Path | None = None
 
     @classmethod
     def start(
@@ -102,31 +97,33 @@ class Host(Process):
                 home = Path(tempfile.mkdtemp(prefix="nano-banana-home-"))
             environment = clean(os.environ, ({"NANO_BANANA_HOME": str(home)} if home else {}) | dict(env or {}))
         for left in reversed(range(1 if port else TRIES)):
-            host = cls(install, base, port or loopback.free_port(), args, environment, home)
+            host = cls(install, base, port or process.free_port(), args, environment)
             try:
                 host._wait_for_answer(patience)
                 break
             except BaseException as error:
                 late = isinstance(error, UserError) and any(words in host.tail().lower() for words in TAKEN)
+                host.home = None if late and left else home
+                host.stop()
                 if not (late and left):
-                    host.stop()
                     raise
-                Process.stop(host)
+        host.home = home
         return host
 
     def _wait_for_answer(self, patience: float) -> None:
         end = time.monotonic() + patience
-        while time.monotonic() < end:
-            if not self.alive():
-                raise UserError(
-                    f"ComfyUI ended with code {self.ended()} while it started; the end of its log:\n{self.tail()}"
-                )
+        while self.alive() and time.monotonic() < end:
             try:
                 self.get("/queue")
                 return
-            except (OSError, loopback.Answered):
+            except (OSError, Answered):
                 time.sleep(POLL)
-        raise UserError(f"ComfyUI didn't answer within {patience:.0f} s; the end of its log:\n{self.tail()}")
+        became = (
+            f"didn't answer within {patience:.0f} s"
+            if self.alive()
+            else f"ended with code {self.ended()} while it started"
+        )
+        raise UserError(f"ComfyUI {became}; the end of its log:\n{self.tail()}")
 
     def stop(self, patience: float = 10.0) -> None:
         """Ends the host and removes its temporary data folder; `kill` leaves it, for tests of what survives."""
@@ -134,36 +131,25 @@ class Host(Process):
         if self.home:
             shutil.rmtree(self.home, ignore_errors=True)
 
-    def get(self, path: str) -> Any:
-        """GET of a route, its JSON. Raises loopback.Answered."""
-        return loopback.get(self.url + path)
-
-    def post(self, path: str, body: Any) -> Any:
-        """POST of JSON to a route, the answer's JSON. Raises loopback.Answered."""
-        return loopback.post(self.url + path, body)
-
     def queue_prompt(self, prompt: Mapping[str, Any], client: str = "") -> str:
         """Queues an API prompt; its id. Raises PromptFailed when the host refuses it."""
         body = {"prompt": prompt, "client_id": client or uuid.uuid4().hex}
         try:
             return str(self.post("/prompt", body)["prompt_id"])
-        except loopback.Answered as error:
-            raise PromptFailed(refusal(error.body, prompt), error.body) from None
+        except Answered as error:
+            raise PromptFailed(refusal(error.body), error.body) from None
 
     def wait_prompt(self, prompt_id: str, timeout: float = 600.0) -> dict[str, Any]:
         """The finished prompt's history entry, whatever became of it. Raises PromptFailed on a dead host or timeout."""
         end = time.monotonic() + timeout
-        while time.monotonic() < end:
-            try:
+        while self.alive() and time.monotonic() < end:
+            with suppress(OSError):
                 entry = self.get(f"/history/{prompt_id}").get(prompt_id)
-            except OSError as error:
-                if self.alive():
-                    continue
-                raise PromptFailed(f"the host died; the end of its log:\n{self.tail()}") from error
-            if entry and entry.get("status", {}).get("status_str"):
-                return dict(entry)
+                if entry and entry.get("status", {}).get("status_str"):
+                    return dict(entry)
             time.sleep(POLL)
-        raise PromptFailed(f"no end within {timeout:.0f} s; the end of the host's log:\n{self.tail()}")
+        became = f"no end within {timeout:.0f} s" if self.alive() else "the host died"
+        raise PromptFailed(f"{became}; the end of the host's log:\n{self.tail()}")
 
     def run_prompt(self, prompt: Mapping[str, Any], timeout: float = 600.0) -> dict[str, Any]:
         """Runs an API prompt and returns its outputs by node id. Raises PromptFailed with the failing node's text."""
@@ -177,26 +163,25 @@ class Host(Process):
         return self.base / image.get("type", "output") / image.get("subfolder", "") / image["filename"]
 
 
-def refusal(body: Any, prompt: Mapping[str, Any]) -> str:
+def refusal(body: Any) -> str:
     """The text of a 400: each node's own messages, else the host's."""
     if not isinstance(body, dict):
         return str(body)
-    lines = []
-    for node, report in (body.get("node_errors") or {}).items():
-        name = report.get("class_type") or prompt.get(node, {}).get("class_type", "?")
-        for error in report.get("errors", []):
-            lines.append(f"{name} (node {node}): {error.get('message', '')} {error.get('details', '')}".rstrip())
-    error = body.get("error")
-    if not lines and isinstance(error, dict):
-        lines.append(f"{error.get('message', '')} {error.get('details', '')}".rstrip())
-    return "\n".join(lines) or str(error or body)
+    errors = [("", body["error"])] if isinstance(body.get("error"), dict) else []
+    reports = body.get("node_errors") or {}
+    found = [
+        (f"{each['class_type']} (node {node}): ", error) for node, each in reports.items() for error in each["errors"]
+    ]
+    lines = [
+        f"{where}{error.get('message', '')} {error.get('details', '')}".rstrip() for where, error in found or errors
+    ]
+    return "\n".join(lines) or str(body)
 
 
 def failure(entry: Mapping[str, Any]) -> str:
     """The text of a failed run: the node's exception message, or that it was interrupted."""
     for kind, data in entry.get("status", {}).get("messages", []):
-        if kind == "execution_error":
-            return f"{data.get('node_type')} (node {data.get('node_id')}): {str(data.get('exception_message')).strip()}"
-        if kind == "execution_interrupted":
-            return f"{data.get('node_type')} (node {data.get('node_id')}): interrupted"
+        if kind in ("execution_error", "execution_interrupted"):
+            text = data.get("exception_message", "interrupted").strip()
+            return f"{data.get('node_type')} (node {data.get('node_id')}): {text}"
     return f"the run ended as {entry.get('status', {}).get('status_str')} without a message"

@@ -5,7 +5,6 @@ It can't spend: key variables are dropped, the data folder is temporary, provide
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -22,7 +21,7 @@ from .doubles_process import DoublesProcess
 from .user_error import UserError
 
 EXAMPLES = ROOT / "example_workflows"
-OUTPUT = "NANO_BANANA_DEMO_OUTPUT"
+OUTPUT = ROOT / "output"
 THUMBNAIL_WIDTH = 400
 LINE = "{:<26}  {:<12}  {:<22}  {:<11}  {:<7}  {:<10}  {}"
 HEADINGS = ("workflow", "provider", "model", "size", "seconds", "would cost", "file")
@@ -56,26 +55,25 @@ def run(arguments: list[str]) -> int:
         raise UserError(f"There is no such example workflow to run; there are: {names}.")
     install = environment.make()
     print(f"ComfyUI: {install.comfyui} ({install.why})")
-    output = Path(os.path.abspath(os.environ.get(OUTPUT) or ROOT / "output"))
-    output.mkdir(parents=True, exist_ok=True)
+    OUTPUT.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="nano-banana-demo-", ignore_cleanup_errors=True) as folder:
         base = Path(folder)
         with DoublesProcess(base, install.python) as doubles:
-            print(f"Doubles: {doubles.origin} in place of {', '.join(doubles.providers)}")
+            print(f"Doubles: {doubles.url} in place of {', '.join(doubles.providers)}")
             began = time.monotonic()
             print("ComfyUI is starting (about 10 s) ...", flush=True)
             with Host.start(base, doubles.variables(), ("--cpu",), install=install) as host:
                 print(f"ComfyUI answers after {time.monotonic() - began:.0f} s\n")
-                return _all(host, install, paths, output, chosen.thumbnails)
+                return _all(host, install, paths, chosen.thumbnails)
 
 
-def _all(host: Host, install: ComfyInstall, paths: Sequence[Path], output: Path, thumbnails: bool) -> int:
+def _all(host: Host, install: ComfyInstall, paths: Sequence[Path], thumbnails: bool) -> int:
     print(LINE.format(*HEADINGS))
     pictures: list[Picture] = []
     failures = 0
     for path in paths:
         try:
-            made = _one(host, path, install.comfyui / "input", output)
+            made = _one(host, path, install.comfyui / "input")
         except (PromptFailed, OSError, ValueError) as error:
             failures += 1
             print(f"{path.stem}: FAILED: {error}", flush=True)
@@ -96,13 +94,13 @@ def _all(host: Host, install: ComfyInstall, paths: Sequence[Path], output: Path,
     unknown = f" and the unknown price of {unpriced} of them" if unpriced else ""
     failed = f", {failures} of {len(paths)} workflows FAILED" if failures else ""
     print(
-        f"\n{len(pictures)} pictures in {_near(output)}{failed}; would have cost ${cost:.2f}{unknown}; "
+        f"\n{len(pictures)} pictures in {_near(OUTPUT)}{failed}; would have cost ${cost:.2f}{unknown}; "
         "nothing was spent. Next: `python3 dev.py host` opens the same host for you; it says where to put a key."
     )
     return 1 if failures else 0
 
 
-def _one(host: Host, path: Path, inputs: Path, output: Path) -> list[Picture]:
+def _one(host: Host, path: Path, inputs: Path) -> list[Picture]:
     """Runs one example; its images, copied to `output`. `inputs`: where ComfyUI keeps its own example picture."""
     prompt = json.loads(path.read_text("utf-8"))
     for name in examples.inputs_named(prompt):
@@ -115,7 +113,7 @@ def _one(host: Host, path: Path, inputs: Path, output: Path) -> list[Picture]:
     savers = [node for node, _ in saved]
     made = []
     for number, (node, image) in enumerate(saved, 1):
-        file = output / f"{path.stem}_{number}{Path(image['filename']).suffix}"
+        file = OUTPUT / f"{path.stem}_{number}{Path(image['filename']).suffix}"
         shutil.copyfile(host.file(image), file)
         info = infos.get(examples.made_by(prompt, node, infos) or "", {})
         cost = examples.cost_of(prompt, node, savers, infos)

@@ -5,23 +5,21 @@ import sys
 import time
 from pathlib import Path
 
-from . import loopback
 from .cache import ROOT
 from .env import clean
 from .process import Process
 from .user_error import UserError
 
 READY = "doubles ready "
-KEY = "sim-demo"
 KEYLESS = ("offline", "vertex")
 """Providers that a line of text is no key for: the one that the pack serves itself, and one that wants a document."""
 
 
 class DoublesProcess(Process):
-    """The running doubles. `origin` is http://127.0.0.1:PORT, `providers` the ids that they serve."""
+    """The running doubles; their log lies in `folder`. `providers`: the ids that they serve."""
 
     def __init__(self, folder: Path, python: Path = Path(sys.executable), patience: float = 30.0) -> None:
-        """Starts them at a free port, with their log in `folder`, and waits until they are ready. Raises UserError."""
+        """Starts them at a free port, and waits until they are ready. Raises UserError."""
         # By its path: `-m tests.doubles` would find a package `tests` that some distribution left in site-packages.
         command = [str(python), str(ROOT / "tests" / "doubles"), "--port", "0"]
         super().__init__(command, ROOT, clean(os.environ), folder / "doubles.log")
@@ -31,15 +29,13 @@ class DoublesProcess(Process):
                 self.stop()
                 raise UserError(f"The doubles didn't start; they printed:\n{self.tail()}")
             time.sleep(0.02)
-        self.origin = self.tail().partition(READY)[2].strip()
-        self.providers: list[str] = loopback.get(self.origin + "/_control/providers")
+        self.url = self.tail().partition(READY)[2].strip()
+        self.providers: list[str] = self.get("/_control/providers")
 
     def variables(self) -> dict[str, str]:
         """What a host's environment needs so that every provider is its double."""
-        found = {}
-        for provider in self.providers:
-            if provider not in KEYLESS:
-                prefix = f"NANO_BANANA_{provider.upper()}"
-                found[f"{prefix}_BASE_URL"] = f"{self.origin}/{provider}"
-                found[f"{prefix}_API_KEY"] = KEY
-        return found
+        prefixes = {
+            provider: f"NANO_BANANA_{provider.upper()}" for provider in self.providers if provider not in KEYLESS
+        }
+        addresses = {f"{prefix}_BASE_URL": f"{self.url}/{provider}" for provider, prefix in prefixes.items()}
+        return addresses | {f"{prefix}_API_KEY": "sim-demo" for prefix in prefixes.values()}

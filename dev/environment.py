@@ -12,15 +12,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from . import cache as caches
 from . import comfy_install
 from .cache import ROOT, opened, write_whole
 from .comfy_install import PYTHON, ComfyInstall, users
-from .pip import InstallFailed, sentence, variables
-from .user_error import UserError
+from .env import for_pip
+from .user_error import DISK, UserError, disk_full, from_pip
 
 REQUIREMENTS = ROOT / "dev" / "requirements"
 TORCH = "torch==2.13.0"
@@ -50,8 +51,11 @@ def tag() -> str:
     return f"{sys.implementation.cache_tag}-{sys.platform}-{platform.machine() or 'any'}".lower()
 
 
-@dataclass(frozen=True)
-class Step:
+class InstallFailed(UserError):
+    """pip failed."""
+
+
+class Step(NamedTuple):
     """One step of making an environment; `name` is its stamp's."""
 
     name: str
@@ -98,14 +102,14 @@ class Environment:
         write_whole(self.mark, " ".join(arguments))
         command = [str(self.python), "-m", "pip", "--log", str(log), *arguments]
         try:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, env=variables(), pass_fds=self._inherited)
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, env=for_pip(), pass_fds=self._inherited)
         finally:
             said = log.read_text("utf-8", "replace")
             # Nothing was installed yet: what is there stays good and the next run goes on from here.
             if INSTALLING not in said:
                 self.mark.unlink()
         if done.returncode:
-            raise InstallFailed(sentence(said, self.cache, log))
+            raise InstallFailed(from_pip(said, self.cache, log))
         self.mark.unlink(missing_ok=True)
 
     def install_locked(self, name: str) -> None:
@@ -158,7 +162,7 @@ class Environment:
 
 
 def make_venv(python: Path, folder: Path) -> None:
-    """A virtual environment in `folder/venv`. Raises UserError, and OSError for a full disk."""
+    """A virtual environment in `folder/venv`. Raises UserError."""
     shutil.rmtree(folder / "venv", ignore_errors=True)
     command = [str(python), "-m", "venv", str(folder / "venv")]
     made = subprocess.run(command, capture_output=True, text=True, errors="replace")
@@ -166,8 +170,8 @@ def make_venv(python: Path, folder: Path) -> None:
         return
     shutil.rmtree(folder / "venv", ignore_errors=True)
     said = (made.stdout + made.stderr).strip()
-    if "No space left" in said or "Errno 28" in said:
-        raise OSError(28, "No space left on device")
+    if DISK.search(said):
+        raise UserError(disk_full(folder))
     for missing, words in (("ensurepip", "ensurepip"), ("venv", "No module named venv")):
         if words in said:
             raise UserError(NO_VENV.format(missing=missing))
@@ -215,7 +219,7 @@ def _overlay(cache: Path, python: Path) -> tuple[Environment, list[Step]]:
         # Their folders come after ours in the search, so the locked tools win.
         (environment.packages / "users_packages.pth").write_text(theirs)
 
-    return environment, [replace(first, work=work)]
+    return environment, [first._replace(work=work)]
 
 
 def _plan(environ: Mapping[str, str] | None) -> tuple[ComfyInstall, Environment, list[Step]]:

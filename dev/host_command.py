@@ -11,11 +11,12 @@ import socket
 import sys
 from pathlib import Path
 
-from . import environment, loopback
+from . import environment
 from .cache import opened
 from .comfy_host import Host
 from .comfy_install import ComfyInstall
 from .env import personal
+from .process import free_port
 from .user_error import UserError
 
 USUAL_PORT = 8188
@@ -40,7 +41,7 @@ def port_wanted(arguments: list[str]) -> tuple[int, list[str]]:
             probe.bind(("127.0.0.1", USUAL_PORT))
             return USUAL_PORT, rest
         except OSError:
-            return loopback.free_port(), rest
+            return free_port(), rest
 
 
 def processor(install: ComfyInstall) -> list[str]:

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from .cache import ROOT, write_whole
-from .environment import Environment, Step, locked, short
-from .pip import InstallFailed, variables
+from .env import for_pip
+from .environment import Environment, InstallFailed, Step, locked, short
 from .user_error import UserError, disk_full
 
 JAVASCRIPT = ROOT / "dev" / "javascript"
@@ -76,7 +76,7 @@ class Node:
             write_whole(folder / name, (self.wanted / name).read_text(encoding="utf-8"))
         command = [str(self.program), str(self.npm), "ci", *OPTIONS]
         try:
-            done = subprocess.run(command, cwd=folder, env=variables(), stdin=subprocess.DEVNULL, capture_output=True)
+            done = subprocess.run(command, cwd=folder, env=for_pip(), stdin=subprocess.DEVNULL, capture_output=True)
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
             raise NoNode(f"Node doesn't run on this machine ({error}).") from error

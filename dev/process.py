@@ -1,17 +1,62 @@
-"""A child process with its output in a log file, ended at the end of its `with` block. No other process is ever ended."""
+"""A child process with its output in a log file, and JSON over HTTP to it. No other process is ever ended."""
 
+import http.client
+import json
 import re
+import socket
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Never through a proxy."""
 Self = TypeVar("Self", bound="Process")
 
 
+class Answered(Exception):
+    """The server answered with an error status; `body` is its JSON, or its text."""
+
+    def __init__(self, status: int, body: Any) -> None:
+        super().__init__(f"HTTP {status}: {body}")
+        self.status, self.body = status, body
+
+
+def free_port() -> int:
+    """A port on 127.0.0.1 that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def parsed(body: bytes) -> Any:
+    """The JSON of an answer, or its text."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode("utf-8", "replace")
+
+
+def fetch(url: str, body: Any = None) -> bytes:
+    """GET, or POST of `body` as JSON. Raises Answered, OSError (a connection that ends amid the answer is one, too)."""
+    data = None if body is None else json.dumps(body).encode()
+    try:
+        with DIRECT.open(urllib.request.Request(url, data, {"Content-Type": "application/json"}), timeout=30) as answer:
+            return bytes(answer.read())
+    except urllib.error.HTTPError as error:
+        raise Answered(error.code, parsed(error.read())) from None
+    except http.client.HTTPException as error:
+        raise ConnectionError(f"{type(error).__name__}: {error}") from None
+
+
 class Process:
-    """A running program. Its standard output and error go to `log`, which is written anew."""
+    """A running program, ended at the end of its `with` block. It prints into `log`, which is written anew."""
+
+    url: str
+    """Of the program's server."""
 
     def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> None:
         self.log = log
@@ -20,6 +65,14 @@ class Process:
             self._process = subprocess.Popen(
                 command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
             )
+
+    def get(self, path: str) -> Any:
+        """GET of a route, its JSON. Raises as `fetch` does."""
+        return parsed(fetch(self.url + path))
+
+    def post(self, path: str, body: Any) -> Any:
+        """POST of JSON to a route, the answer's JSON. Raises as `fetch` does."""
+        return parsed(fetch(self.url + path, body))
 
     def ended(self) -> int | None:
         """The exit code, None while it runs."""

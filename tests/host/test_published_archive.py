@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from pack.dev import loopback
+from pack.dev import process
 from pack.dev.comfy_host import Host
 from pack.tests.host.kit import Bench
 from pack.tests.published_archive import NOT_SHIPPED, ROOT, build
@@ -106,7 +106,7 @@ def test_offline_makes_a_picture(installed: Bench) -> None:
 
 
 def fetched(bench: Bench, path: str) -> bytes:
-    return loopback.fetch(bench.host.url + path)
+    return process.fetch(bench.host.url + path)
 
 
 def holds(whole: Any, part: Any) -> bool:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pack.dev import loopback
+from pack.dev import process
 from pack.dev.comfy_host import TEST_ARGUMENTS, Host
 from pack.tests.host.kit import UNREADABLE, Bench, chat_answer, colours, node
 from pack.tests.host.page import ROOT, Page
@@ -96,8 +96,8 @@ def test_a_key_that_is_entered_reaches_its_provider_and_nothing_else(shop: Page,
     texts["estimate"] = shop.ask("POST", "/estimate", {"prompt": ran.entry["prompt"][2], "detail": True}).data
     for path in ("/history", "/object_info", "/settings", "/queue", "/userdata?dir=."):
         try:
-            texts[f"host {path}"] = loopback.fetch(shop.host.url + path)
-        except loopback.Answered as answered:
+            texts[f"host {path}"] = process.fetch(shop.host.url + path)
+        except process.Answered as answered:
             texts[f"host {path}"] = str(answered).encode()
     texts["error"] = refused.error.encode()
     texts["log"] = shop.host.log.read_bytes()
@@ -339,7 +339,7 @@ def test_the_original_is_the_provider_s_own_bytes(page: Page) -> None:
     (row,) = page.pictures("its own bytes")
     answer = page.ask("GET", f"/results/{row['id']}/image")
     assert answer.headers["content-type"] == "image/png"
-    assert answer.data == loopback.fetch(page.doubles.origin + path)
+    assert answer.data == process.fetch(page.doubles.origin + path)
     assert (
         "private" in answer.headers["cache-control"] and answer.headers["cross-origin-resource-policy"] == "same-origin"
     )

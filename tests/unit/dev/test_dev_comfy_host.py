@@ -69,9 +69,9 @@ def test_a_refused_prompt_tells_the_nodes_words() -> None:
             "7": {"class_type": "ProviderConfig", "errors": [{"message": "Custom", "details": "that is a key"}]}
         },
     }
-    assert comfy_host.refusal(body, {}) == "ProviderConfig (node 7): Custom that is a key"
-    assert comfy_host.refusal({"error": {"message": "No prompt", "details": ""}}, {}) == "No prompt"
-    assert comfy_host.refusal("plain", {}) == "plain"
+    assert comfy_host.refusal(body) == "ProviderConfig (node 7): Custom that is a key"
+    assert comfy_host.refusal({"error": {"message": "No prompt", "details": ""}}) == "No prompt"
+    assert comfy_host.refusal("plain") == "plain"
 
 
 def test_a_failed_run_tells_the_nodes_words() -> None:
@@ -112,12 +112,12 @@ def test_a_port_that_somebody_else_has_taken_meanwhile_is_given_up(
     comfyui.mkdir()
     (comfyui / "main.py").write_text(LATE)
     install = ComfyInstall(comfyui, Path(sys.executable), Path(sys.executable), fetched=False, why="")
-    free = comfy_host.loopback.free_port
+    free = comfy_host.process.free_port
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         taken = other.getsockname()[1]
         offered = [taken, taken]
-        monkeypatch.setattr(comfy_host.loopback, "free_port", lambda: offered.pop() if offered else free())
+        monkeypatch.setattr(comfy_host.process, "free_port", lambda: offered.pop() if offered else free())
         with comfy_host.Host.start(tmp_path / "base", install=install, pack=None) as host:
             assert host.alive() and host.port != taken and not offered
         with pytest.raises(UserError, match="in use"):

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 from pack.dev import environment
-from pack.dev.environment import INSTALLING, REQUIREMENTS, Environment, Step
-from pack.dev.pip import InstallFailed
+from pack.dev.environment import INSTALLING, REQUIREMENTS, Environment, InstallFailed, Step
 from pack.dev.user_error import UserError
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from pack.dev import environment, fuzz_command
-from pack.dev.pip import InstallFailed
+from pack.dev.environment import InstallFailed
 
 
 def test_every_harness_can_be_named() -> None:

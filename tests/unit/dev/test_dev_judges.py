@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pack.core.providers import BUILT_IN
 from pack.dev import environment, provider_tables, test_command
-from pack.dev.pip import InstallFailed
+from pack.dev.environment import InstallFailed
 
 
 def test_without_the_packages_the_stage_is_skipped_with_the_reason(

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 from pack.dev import environment, node, test_command
-from pack.dev.environment import Environment
+from pack.dev.environment import Environment, InstallFailed
 from pack.dev.node import NoNode, make, npm_error
-from pack.dev.pip import InstallFailed
 from pack.dev.user_error import UserError
 
 LOCK = Path(node.__file__).with_name("javascript") / "package-lock.json"

@@ -4,9 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from pack.dev import environment, pip
-from pack.dev.environment import Environment
-from pack.dev.pip import InstallFailed
+from pack.dev import env, environment
+from pack.dev.environment import Environment, InstallFailed
 
 FULL = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"
 OFFLINE = (
@@ -39,8 +38,8 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: str, code:
     (package / "__init__.py").touch()
     script = STAND_IN.format(calls=str(tmp_path / "calls"), logged=logged, code=code)
     (package / "__main__.py").write_text(script)
-    variables = pip.variables() | {"PYTHONPATH": str(package.parent)}
-    monkeypatch.setattr(environment, "variables", lambda: variables)
+    variables = env.for_pip() | {"PYTHONPATH": str(package.parent)}
+    monkeypatch.setattr(environment, "for_pip", lambda: variables)
     made = Environment(tmp_path / "cache" / "made", tmp_path / "cache")
     made.python = Path(sys.executable)
     return made
@@ -87,9 +86,9 @@ def test_a_lock_is_followed_to_the_letter(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_what_misleads_pip_is_kept_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in pip.MISLEADING:
+    for name in env.MISLEADING_PIP:
         monkeypatch.setenv(name, "elsewhere")
     monkeypatch.setenv("PIP_INDEX_URL", "theirs")
-    variables = pip.variables()
-    assert not set(pip.MISLEADING) & set(variables)
+    variables = env.for_pip()
+    assert not set(env.MISLEADING_PIP) & set(variables)
     assert variables["PIP_INDEX_URL"] == "theirs" and variables["PIP_USER"] == "0"
