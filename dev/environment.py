@@ -8,6 +8,7 @@ the downloads. Nothing is ever installed into a Python of the user's.
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from . import comfy_install
 from .cache import ROOT, opened, write_whole
 from .comfy_install import PYTHON, ComfyInstall, users
 from .env import for_pip
-from .user_error import DISK, UserError, disk_full, from_pip
+from .user_error import DISK, DISK_FULL, UserError, from_pip
 
 REQUIREMENTS = ROOT / "dev" / "requirements"
 TORCH = "torch==2.13.0"
@@ -117,12 +118,13 @@ class Environment:
         # Without dependencies: all of them are in the lock, and torch, which is in none, is never replaced.
         self.pip("install", "--no-deps", "--require-hashes", "-r", str(REQUIREMENTS / f"{name}.txt"))
 
-    def venv(self, python: Path | None = None) -> Step:
-        """The first step: a virtual environment with the locked pip."""
+    def venv(self, python: Path = Path(sys.executable), shared: Callable[[], None] = lambda: None) -> Step:
+        """The first step: a virtual environment with the locked pip, and what `shared` adds to it."""
 
         def work() -> None:
-            make_venv(python or Path(sys.executable), self.folder)
+            make_venv(python, self.folder)
             self.install_locked("pip")
+            shared()
 
         return Step("venv", f"Environment in {self.folder}", work)
 
@@ -170,11 +172,10 @@ def make_venv(python: Path, folder: Path) -> None:
         return
     shutil.rmtree(folder / "venv", ignore_errors=True)
     said = (made.stdout + made.stderr).strip()
-    if DISK.search(said):
-        raise UserError(disk_full(folder))
-    for missing, words in (("ensurepip", "ensurepip"), ("venv", "No module named venv")):
-        if words in said:
-            raise UserError(NO_VENV.format(missing=missing))
+    if re.search(DISK, said):
+        raise UserError(DISK_FULL.format(where=folder))
+    if missing := re.search(r"ensurepip|(?<=No module named )venv", said):
+        raise UserError(NO_VENV.format(missing=missing[0]))
     raise UserError(f"{python} couldn't make an environment in {folder} ({said[-200:] or 'it said nothing'}).")
 
 
@@ -210,16 +211,14 @@ def _fetched(cache: Path) -> tuple[Environment, list[Step]]:
 def _overlay(cache: Path, python: Path) -> tuple[Environment, list[Step]]:
     """An environment of ours that sees the packages of the user's Python and changes nothing in it."""
     environment = Environment(cache / f"tools-{short(str(python), tag(), locked('pip', 'tools'))}", cache)
-    first = environment.venv(python)
 
-    def work() -> None:
-        first.work()
+    def shared() -> None:
         asked = "import sys; print(*(path for path in sys.path if path.endswith('-packages')), sep='\\n')"
         theirs = subprocess.run([str(python), "-c", asked], capture_output=True, text=True, check=True).stdout
         # Their folders come after ours in the search, so the locked tools win.
         (environment.packages / "users_packages.pth").write_text(theirs)
 
-    return environment, [first._replace(work=work)]
+    return environment, [environment.venv(python, shared)]
 
 
 def _plan(environ: Mapping[str, str] | None) -> tuple[ComfyInstall, Environment, list[Step]]:

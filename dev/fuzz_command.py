@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import environment
@@ -40,16 +41,17 @@ def shared_out(harnesses: Sequence[str], processes: int) -> list[list[str]]:
 def run(arguments: list[str]) -> int:
     """Exit code 1 where something was found. Raises UserError."""
     parser = argparse.ArgumentParser(
-        prog="dev.py fuzz", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="dev.py fuzz",
+        description=__doc__,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--minutes", type=float, default=10.0, help="of time, for all harnesses (10)")
     parser.add_argument("--harness", action="append", choices=names(), help="only this one (several may be named)")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of an earlier run, to have the same inputs")
-    parser.add_argument("--first", metavar="N", help="number of the first input")
-    parser.add_argument("--inputs", metavar="N", help="at most so many for each harness")
     parser.add_argument("--guided", action="store_true", help="with atheris, which keeps what reaches new branches")
     parser.add_argument("--coverage", action="store_true", help="measure the branches that are reached; in one process")
-    chosen = parser.parse_args(arguments)
+    chosen, rest = parser.parse_known_args(arguments)
     cache = opened()
     install = environment.make(tools=True)
     folder = cache / "fuzz"
@@ -60,16 +62,21 @@ def run(arguments: list[str]) -> int:
     if chosen.guided:
         commands = guided(cache, wanted, [*shared, f"--minutes={chosen.minutes / len(wanted)}"])
     else:
-        shared += [
-            f"--{name}={getattr(chosen, name)}" for name in ("minutes", "first", "inputs") if getattr(chosen, name)
-        ]
+        shared += [f"--minutes={chosen.minutes}", *rest]
         if chosen.coverage:
             shared.append(f"--coverage={environment.apart(cache, 'coverage', 'coverage').packages}")
         groups = shared_out(wanted, 1 if chosen.coverage else os.cpu_count() or 1)
         commands = [[str(FOLDER / "run.py"), *shared, *(f"--harness={name}" for name in group)] for group in groups]
-    with tempfile.TemporaryDirectory(dir=memory_folder(), ignore_cleanup_errors=True) as home:
+    at_once = 1 if chosen.guided else len(commands)
+    with (
+        tempfile.TemporaryDirectory(dir=memory_folder(), ignore_cleanup_errors=True) as home,
+        ThreadPoolExecutor(at_once) as pool,
+    ):
         environ = variables(install, cache, Path(home)) | {ABOVE: home}
-        codes = _ended([[str(install.tools), *command] for command in commands], environ, in_turn=chosen.guided)
+        running = [
+            pool.submit(subprocess.run, [str(install.tools), *command], cwd=ROOT, env=environ) for command in commands
+        ]
+        codes = [each.result().returncode for each in running]
     print(f"findings, if any, are in {folder}")
     return 1 if any(code not in (0, 3) for code in codes) else 0
 
@@ -82,15 +89,3 @@ def guided(cache: Path, wanted: Sequence[str], shared: Sequence[str]) -> list[li
         print(f"skipped: --guided: {reason}")
         return []
     return [[str(FOLDER / "guided.py"), *shared, f"--packages={packages}", f"--harness={name}"] for name in wanted]
-
-
-def _ended(commands: Sequence[Sequence[str]], environ: dict[str, str], in_turn: bool) -> list[int]:
-    """Runs commands at the same time, or one after the other; their exit codes."""
-    if in_turn:
-        return [subprocess.run(command, cwd=ROOT, env=environ).returncode for command in commands]
-    running = [subprocess.Popen(command, cwd=ROOT, env=environ) for command in commands]
-    try:
-        return [process.wait() for process in running]
-    finally:
-        for process in running:
-            process.kill()

@@ -30,11 +30,11 @@ def port_wanted(arguments: list[str]) -> tuple[int, list[str]]:
         epilog="What is left goes to ComfyUI: dev.py host --lowvram",
         allow_abbrev=False,
     )
-    parser.add_argument("--port", default="", metavar="N", help="8188 if it is free, else any free one")
+    parser.add_argument("--port", metavar="N", help="8188 if it is free, else any free one")
     chosen, rest = parser.parse_known_args(arguments)
+    if chosen.port and not chosen.port.isdigit():
+        raise UserError("--port needs a number, for example --port 8188.")
     if chosen.port:
-        if not chosen.port.isdigit():
-            raise UserError("--port needs a number, for example --port 8188.")
         return int(chosen.port), rest
     with socket.socket() as probe:
         try:
@@ -53,19 +53,17 @@ def processor(install: ComfyInstall) -> list[str]:
     return ["--cpu"] if only_cpu or not card else []
 
 
-def directions(host: Host) -> str:
-    """What a person reads when the host is up."""
-    return f"""
-ComfyUI with Nano Banana (your key): {host.url}
+DIRECTIONS = """
+ComfyUI with Nano Banana (your key): {url}
 
   No key yet? Choose the provider `offline` in ProviderConfig: free, no network, its pictures say SIMULATION.
   A key goes into the environment before the start, never into a graph:
       NANO_BANANA_<PROVIDER>_API_KEY        for example NANO_BANANA_ONEROUTER_API_KEY
       NANO_BANANA_<PROVIDER>_API_KEY_FILE   a file with the key in it (Docker secrets)
       GEMINI_API_KEY, FAL_KEY, ...          the provider's usual variable works too
-  Data of the pack: {os.environ.get("NANO_BANANA_HOME") or data(host.base)}
-  Inputs, outputs and workflows: {host.base}
-  Log: {host.log}
+  Data of the pack: {data}
+  Inputs, outputs and workflows: {base}
+  Log: {log}
 
 Ctrl+C ends it."""
 
@@ -90,7 +88,8 @@ def run(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     host = Host.start(opened() / "host", args=rest, port=port, install=install, environment=personal(os.environ))
     try:
-        print(directions(host), flush=True)
+        home = os.environ.get("NANO_BANANA_HOME") or data(host.base)
+        print(DIRECTIONS.format(url=host.url, data=home, base=host.base, log=host.log), flush=True)
         code = host.wait()
         print(f"ComfyUI ended with code {code}; the end of its log:\n{host.tail()}", file=sys.stderr)
         return 1

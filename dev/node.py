@@ -14,7 +14,7 @@ from pathlib import Path
 from .cache import ROOT, write_whole
 from .env import for_pip
 from .environment import Environment, InstallFailed, Step, locked, short
-from .user_error import UserError, disk_full
+from .user_error import DISK_FULL, UserError
 
 JAVASCRIPT = ROOT / "dev" / "javascript"
 LOCKED = ("package.json", "package-lock.json")
@@ -122,7 +122,7 @@ def npm_error(output: str, folder: Path, log: Path) -> UserError:
     """Why npm failed and what to do about it, from what it printed."""
     code = found[1] if (found := CODE.search(output)) else ""
     if code == "ENOSPC":
-        return NoNode(disk_full(folder))
+        return NoNode(DISK_FULL.format(where=folder))
     if code in UNSOUND:
         return UserError(
             f"npm refuses dev/javascript/package-lock.json ({code}): it doesn't match package.json, or a package isn't "

@@ -57,10 +57,8 @@ def pages(specs: Iterable[Any]) -> dict[Path, str]:
 
 def inserted(page: str, made: str) -> str:
     """`page` with the table between its marks replaced. Raises ValueError where a mark is missing."""
-    before, _, rest = page.partition(BEGIN)
-    _, mark, after = rest.partition(END)
-    if not mark:
-        raise ValueError("the marks around the table of providers are missing")
+    before, rest = page.split(BEGIN)
+    _, after = rest.split(END)
     return f"{before}{BEGIN}\n{made}\n{END}{after}"
 
 
@@ -70,10 +68,8 @@ def in_page(path: Path) -> str:
 
 
 def markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A table."""
-    return "\n".join(
-        ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *(f"| {' | '.join(line)} |" for line in lines)]
-    )
+    bars = [f"| {' | '.join(line)} |" for line in (head, *lines)]
+    return "\n".join([bars[0], "|" + "---|" * len(head), *bars[1:]])
 
 
 def _short(spec: Any) -> tuple[str, ...]:
@@ -87,12 +83,8 @@ def _short(spec: Any) -> tuple[str, ...]:
 
 def _lines(spec: Any) -> list[tuple[str, ...]]:
     """A line per model; what is the provider's stands in the first."""
-    once = (
-        spec.stores_references or "none are uploaded",
-        spec.cancels or "no",
-        f"`{spec.idempotency_header}`" if spec.idempotency_header else "no",
-        spec.checked,
-    )
+    header = f"`{spec.idempotency_header}`" if spec.idempotency_header else "no"
+    once = (spec.stores_references or "none are uploaded", spec.cancels or "no", header, spec.checked)
     first, *others = spec.models
     return [
         (f"**{spec.label}** `{spec.id}`", *_model(spec, first), *once),
@@ -162,12 +154,12 @@ def judges_page(specs: Iterable[Any], record: Sequence[Mapping[str, str]]) -> st
     for spec in specs:
         if not spec.local:
             own = [entry for entry in record if entry["provider"] == spec.id]
-            cells = [_judges(entry for entry in own if entry["kind"] in kinds) for kinds in JUDGED.values()]
+            cells = [_judges([entry for entry in own if entry["kind"] in kinds]) for kinds in JUDGED.values()]
             lines.append((f"**{spec.label}** `{spec.id}`", *(cells if any(cells) else (NOBODY, "", ""))))
     return f"{INTRODUCTION}\n{markdown(('Provider', *JUDGED), lines)}\n"
 
 
-def _judges(entries: Iterable[Mapping[str, str]]) -> str:
+def _judges(entries: Sequence[Mapping[str, str]]) -> str:
     """One cell: each judge with its version, and what it has judged."""
     judged: dict[str, list[str]] = {}
     for entry in entries:

@@ -10,9 +10,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 from . import chromium, environment, node
@@ -25,6 +26,12 @@ SCREENSHOTS = "NANO_BANANA_SCREENSHOTS"
 """The folder for the browser tests' screenshots; a temporary one when it isn't set."""
 ALIAS = "pack"
 """The name the clone is type-checked under: its folder's own name may be no identifier."""
+CACHES = {
+    "RUFF_CACHE_DIR": "ruff",
+    "MYPY_CACHE_DIR": "mypy",
+    "HYPOTHESIS_STORAGE_DIRECTORY": "hypothesis",
+    "PYTHONPYCACHEPREFIX": "bytecode",
+}
 PARTS = ("unit", "fuzz", "conformance", "host", "browser")
 """The folders of tests, in the order in which they run."""
 NO_TESTS = 5
@@ -37,8 +44,7 @@ ENOUGH = 1 << 30
 """Bytes that have to be free there: the tests of units write about 100 MB."""
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """What came of a stage. `skipped`: `name: reason` of each skipped check."""
 
     stage: str
@@ -73,10 +79,8 @@ def variables(install: ComfyInstall | None, cache: Path, home: Path) -> dict[str
 
     `install` is None where no stage needs a host.
     """
-    ours = {VARIABLE: str(cache), "NANO_BANANA_HOME": str(home)}
-    for name, folder in (("RUFF_CACHE_DIR", "ruff"), ("MYPY_CACHE_DIR", "mypy"), ("PYTHONPYCACHEPREFIX", "bytecode")):
-        ours[name] = str(cache / folder)
-    ours["HYPOTHESIS_STORAGE_DIRECTORY"] = str(cache / "hypothesis")
+    ours = {name: str(cache / folder) for name, folder in CACHES.items()}
+    ours |= {VARIABLE: str(cache), "NANO_BANANA_HOME": str(home)}
     if install and not install.fetched:
         ours |= {"COMFYUI_DIR": str(install.comfyui), "COMFYUI_PYTHON": str(install.python)}
     if os.environ.get(SCREENSHOTS):
@@ -133,24 +137,19 @@ class Stages:
     def __init__(self, install: ComfyInstall | None, cache: Path, scratch: Path) -> None:
         home = scratch / "home"
         home.mkdir()
-        self._python = str(install.tools) if install else sys.executable
-        self._cache = cache
-        self._scratch = scratch
+        self._python = install.tools if install else Path(sys.executable)
+        self._cache, self._scratch = cache, scratch
         self._environment = variables(install, cache, home)
         self.results: list[Result] = []
 
-    def check(
-        self,
-        stage: str,
-        command: list[str],
-        folder: Path = ROOT,
-        more: Mapping[str, str] | None = None,
-        report: str = "",
-    ) -> None:
-        """A tool that passes or fails as a whole, or says in a report of that name which of its tests did."""
+    def check(self, stage: str, command: Sequence[object], folder: Path = ROOT, report: str = "", **more: str) -> None:
+        """A tool that passes or fails as a whole, or says in a report of that name which of its tests did.
+
+        `more`: variables besides the others.
+        """
         print(f"\n== {stage}", flush=True)
         began = time.monotonic()
-        code = subprocess.run(command, cwd=folder, env=self._environment | dict(more or {})).returncode
+        code = subprocess.run([str(word) for word in command], cwd=folder, env=self._environment | more).returncode
         seconds = time.monotonic() - began
         whole = Result(stage, int(code == 0), int(code != 0), seconds=seconds)
         self.results.append(read_report(stage, self._scratch / report, code, seconds) if report else whole)
@@ -162,14 +161,13 @@ class Stages:
 
     def lint(self) -> None:
         """ruff, mypy, and for `web/` tsc and eslint. Raises UserError."""
-        module = [self._python, "-m"]
-        self.check("ruff check", [*module, "ruff", "check", "."])
-        self.check("ruff format", [*module, "ruff", "format", "--check", "."])
+        self.check("ruff check", [self._python, "-m", "ruff", "check", "."])
+        self.check("ruff format", [self._python, "-m", "ruff", "format", "--check", "."])
         above = self._cache / "types"
         linked(above / ALIAS, ROOT)
-        left_out = rf"^{ALIAS}/(dev\.py$|output/|\.)"
-        mypy = [*module, "mypy", ALIAS, "--explicit-package-bases", "--exclude", left_out]
-        self.check("mypy", [*mypy, "--config-file", str(ROOT / "pyproject.toml")], above, {"MYPYPATH": str(above)})
+        options = ["--explicit-package-bases", "--exclude", rf"^{ALIAS}/(dev\.py$|output/|\.)"]
+        mypy = [self._python, "-m", "mypy", ALIAS, *options, "--config-file", ROOT / "pyproject.toml"]
+        self.check("mypy", mypy, above, MYPYPATH=str(above))
         self.browser_side()
 
     def browser_side(self) -> None:
@@ -181,7 +179,25 @@ class Stages:
                 self.skip(stage, reason)
             return
         for stage, command in tools.commands(ROOT).items():
-            self.check(stage, command, more=tools.variables())
+            self.check(stage, command, **tools.variables())
+
+    def tests(self, names: Sequence[str], rest: list[str], python: Path | None = None, **more: str) -> None:
+        """pytest on folders of tests, in one pool; with a person's own arguments `rest` in one process.
+
+        `python`: another one than the tools'. `more`: variables besides the others.
+        """
+        report = f"{'-'.join(names)}.xml"
+        command = [python or self._python, "-m", "pytest", *(f"tests/{name}" for name in names)]
+        command += [
+            "--durations=10",
+            f"--junitxml={self._scratch / report}",
+            "-o",
+            f"cache_dir={self._cache / 'pytest'}",
+        ]
+        # Not above the tests: pytest would import the clone's own `__init__.py`, which is ComfyUI's to load.
+        command += [f"--confcutdir={ROOT / 'tests'}", *rest]
+        command += [] if set(rest) - {"--long"} else workers(names[0])
+        self.check("tests/" + "+".join(names), command, report=report, **more)
 
     def conformance(self, rest: list[str]) -> None:
         """The tests against the vendors' SDKs, in their own environment; skipped where that can't be made."""
@@ -190,40 +206,15 @@ class Stages:
         except UserError as reason:
             self.skip("tests/conformance", reason)
             return
-        try:
-            node.make(self._cache)  # the TypeScript compiler reads fal's types
-        except node.NoNode:
-            pass  # the tests that need it say so themselves
-        self.tests(["conformance"], rest, str(python))
-
-    def tests(
-        self, names: Sequence[str], rest: list[str], python: str = "", more: Mapping[str, str] | None = None
-    ) -> None:
-        """pytest on folders of tests, in one pool; with a person's own arguments `rest` in one process.
-
-        `python`: another one than the tools'. `more`: variables besides the others.
-        """
-        report = f"{'-'.join(names)}.xml"
-        command = [
-            *(python or self._python, "-m", "pytest", *(f"tests/{name}" for name in names)),
-            *(
-                "-rs",
-                f"--junitxml={self._scratch / report}",
-                "--durations=10",
-                "-o",
-                f"cache_dir={self._cache / 'pytest'}",
-            ),
-            # Not above the tests: pytest would import the clone's own `__init__.py`, which is ComfyUI's to load.
-            f"--confcutdir={ROOT / 'tests'}",
-            *(rest if set(rest) - {"--long"} else [*rest, *workers(names[0])]),
-        ]
-        self.check("tests/" + "+".join(names), command, more=more, report=report)
+        with suppress(node.NoNode):  # the tests that need it for fal's types say so themselves
+            node.make(self._cache)
+        self.tests(["conformance"], rest, python)
 
     def all_tests(self, names: Sequence[str], rest: list[str]) -> None:
         """The chosen parts: host and browser together, since one waits where the other computes."""
         if "unit" in names:
             with tempfile.TemporaryDirectory(dir=memory_folder(), ignore_cleanup_errors=True) as temporary:
-                self.tests(["unit"], rest, more={"TMPDIR": temporary})
+                self.tests(["unit"], rest, TMPDIR=temporary)
         if "fuzz" in names:
             self.tests(["fuzz"], rest)
         if "conformance" in names:
