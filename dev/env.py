@@ -25,7 +25,7 @@ def dropped(name: str) -> bool:
 def clean(environ: Mapping[str, str], extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """For demo, tests, benchmarks: without keys and the pack's settings, then the caller's own variables on top."""
     kept = {name: value for name, value in environ.items() if not dropped(name) and name not in MISLEADING}
-    return personal(kept) | dict(extra or {})
+    return personal(kept | dict(extra or {}))
 
 
 def personal(environ: Mapping[str, str]) -> dict[str, str]:

@@ -87,10 +87,7 @@ def variables(install: ComfyInstall | None, cache: Path, home: Path) -> dict[str
         ours[SCREENSHOTS] = os.path.abspath(os.environ[SCREENSHOTS])
     if found := chromium.chromium(os.environ):
         ours["CHROMIUM"] = str(found)
-    made = clean(os.environ, ours)
-    # Byte code goes to its own folder and is worth keeping: it halves the time tests take to start.
-    made.pop("PYTHONDONTWRITEBYTECODE", None)
-    return made
+    return clean(os.environ, ours)
 
 
 def workers(stage: str) -> list[str]:
