@@ -44,6 +44,9 @@ ENOUGH = 1 << 30
 """Bytes that have to be free there: the tests of units write about 100 MB."""
 
 
+Variables = dict[str, str] | None
+
+
 class Result(NamedTuple):
     """What came of a stage. `skipped`: `name: reason` of each skipped check."""
 
@@ -139,14 +142,18 @@ class Stages:
         self._environment = variables(install, cache, home)
         self.results: list[Result] = []
 
-    def check(self, stage: str, command: Sequence[object], folder: Path = ROOT, report: str = "", **more: str) -> None:
+    def check(
+        self, stage: str, command: Sequence[object], more: Variables = None, folder: Path = ROOT, report: str = ""
+    ) -> None:
         """A tool that passes or fails as a whole, or says in a report of that name which of its tests did.
 
         `more`: variables besides the others.
         """
         print(f"\n== {stage}", flush=True)
         began = time.monotonic()
-        code = subprocess.run([str(word) for word in command], cwd=folder, env=self._environment | more).returncode
+        code = subprocess.run(
+            [str(word) for word in command], cwd=folder, env=self._environment | (more or {})
+        ).returncode
         seconds = time.monotonic() - began
         whole = Result(stage, int(code == 0), int(code != 0), seconds=seconds)
         self.results.append(read_report(stage, self._scratch / report, code, seconds) if report else whole)
@@ -164,7 +171,7 @@ class Stages:
         linked(above / ALIAS, ROOT)
         options = ["--explicit-package-bases", "--exclude", rf"^{ALIAS}/(dev\.py$|output/|\.)"]
         mypy = [self._python, "-m", "mypy", ALIAS, *options, "--config-file", ROOT / "pyproject.toml"]
-        self.check("mypy", mypy, above, MYPYPATH=str(above))
+        self.check("mypy", mypy, {"MYPYPATH": str(above)}, above)
         self.browser_side()
 
     def browser_side(self) -> None:
@@ -176,9 +183,9 @@ class Stages:
                 self.skip(stage, reason)
             return
         for stage, command in tools.commands(ROOT).items():
-            self.check(stage, command, **tools.variables())
+            self.check(stage, command, tools.variables())
 
-    def tests(self, names: Sequence[str], rest: list[str], python: Path | None = None, **more: str) -> None:
+    def tests(self, names: Sequence[str], rest: list[str], python: Path | None = None, more: Variables = None) -> None:
         """pytest on folders of tests, in one pool; with a person's own arguments `rest` in one process.
 
         `python`: another one than the tools'. `more`: variables besides the others.
@@ -194,7 +201,7 @@ class Stages:
         # Not above the tests: pytest would import the clone's own `__init__.py`, which is ComfyUI's to load.
         command += [f"--confcutdir={ROOT / 'tests'}", *rest]
         command += [] if set(rest) - {"--long"} else workers(names[0])
-        self.check("tests/" + "+".join(names), command, report=report, **more)
+        self.check("tests/" + "+".join(names), command, more, report=report)
 
     def conformance(self, rest: list[str]) -> None:
         """The tests against the vendors' SDKs, in their own environment; skipped where that can't be made."""
@@ -211,7 +218,7 @@ class Stages:
         """The chosen parts: host and browser together, since one waits where the other computes."""
         if "unit" in names:
             with tempfile.TemporaryDirectory(dir=memory_folder(), ignore_cleanup_errors=True) as temporary:
-                self.tests(["unit"], rest, TMPDIR=temporary)
+                self.tests(["unit"], rest, more={"TMPDIR": temporary})
         if "fuzz" in names:
             self.tests(["fuzz"], rest)
         if "conformance" in names:
