@@ -27,6 +27,13 @@ _FLAT = 0.012
 """Tiles whose values deviate by less than this (of 0..1) have nothing to hold on to."""
 
 
+_ALIKE = 0.8
+"""Correlation from which two neighbourhoods show the same."""
+_ROUNDS = 2
+_LEAST_PIXELS, _MOST_PIXELS = 64, 120_000
+"""Pixels that least squares need, and that are enough for them."""
+
+
 @dataclass(frozen=True)
 class Movement:
     """Where the content of the original lies in the result, in px of the original.
@@ -144,8 +151,7 @@ class _Model:
 
 def _grey(picture: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """Luma [h, w] at the size of measurement."""
-    weights = torch.tensor([0.299, 0.587, 0.114])
-    return _scaled((picture[..., :3] * weights).sum(-1, keepdim=True), size)
+    return _scaled((picture[..., :3] @ torch.tensor([0.299, 0.587, 0.114])).unsqueeze(-1), size)
 
 
 def _scaled(plane: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
@@ -250,26 +256,45 @@ def _fitted(votes: _Votes, agreeing: torch.Tensor, with_scale: bool) -> _Model:
 def _refined(
     a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor | None, votes: _Votes, model: _Model, with_scale: bool
 ) -> _Model:
-    """`model` to a fraction of a pixel: least squares over the pixels of the tiles that agree with it."""
-    height, width = a.shape
-    near = model.near(votes)
-    blurred_a, blurred_b = _banded(a), _banded(b)
-    use = _alike(blurred_a, _at(blurred_b, model))
-    if weight is not None:
-        use &= weight
-    use[:2], use[-2:], use[:, :2], use[:, -2:] = False, False, False, False
-    if int(use.sum()) < 64:
-        return model
-    ys, xs = torch.nonzero(use, as_tuple=True)
-    if len(xs) > 120_000:
-        some = torch.linspace(0, len(xs) - 1, 120_000).long()
-        ys, xs = ys[some], xs[some]
+    """`model` to a fraction of a pixel: least squares over the pixels that are alike once it is undone."""
+    first, second = _banded(a), _banded(b)
+    planes = torch.stack([second, *_slopes(second)])[None]
+    found = model
+    # What is alike is seen better with the better model.
+    for _ in range(_ROUNDS):
+        use = _alike(first, _at(second, found))
+        if weight is not None:
+            use &= weight
+        use[:2], use[-2:], use[:, :2], use[:, -2:] = False, False, False, False
+        ys, xs = torch.nonzero(use, as_tuple=True)
+        if len(xs) < _LEAST_PIXELS:
+            return model
+        if len(xs) > _MOST_PIXELS:
+            some = torch.linspace(0, len(xs) - 1, _MOST_PIXELS).long()
+            ys, xs = ys[some], xs[some]
+        better = _least_squares(first[ys, xs], planes, xs, ys, found, with_scale)
+        if better is None:
+            return model
+        found = better
+    # Least squares may run away from the votes where a picture repeats itself.
+    return found if int(found.near(votes).sum()) >= int(model.near(votes).sum()) * 0.8 else model
+
+
+def _slopes(plane: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """How much a plane rises per px, to the right and down."""
+    right, down = (plane[:, 2:] - plane[:, :-2]) / 2, (plane[2:] - plane[:-2]) / 2
+    return torch.nn.functional.pad(right, (1, 1)), torch.nn.functional.pad(down, (0, 0, 1, 1))
+
+
+def _least_squares(
+    values: torch.Tensor, planes: torch.Tensor, xs: torch.Tensor, ys: torch.Tensor, model: _Model, with_scale: bool
+) -> _Model | None:
+    """The model near `model` that brings `planes` (the other picture and its slopes) closest to `values` at xs, ys.
+
+    Pixels that differ by much count for little (Tukey's weights). None where it does not settle.
+    """
+    height, width = planes.shape[-2:]
     x, y = xs - (width - 1) / 2, ys - (height - 1) / 2
-    values = blurred_a[ys, xs]
-    slope_x, slope_y = (blurred_b[:, 2:] - blurred_b[:, :-2]) / 2, (blurred_b[2:] - blurred_b[:-2]) / 2
-    slope_x = torch.nn.functional.pad(slope_x, (1, 1))
-    slope_y = torch.nn.functional.pad(slope_y, (0, 0, 1, 1))
-    planes = torch.stack([blurred_b, slope_x, slope_y])[None]
     p = torch.tensor([model.dx, model.dy, model.sx, model.sy], dtype=torch.float64)
     for _ in range(5):
         at_x, at_y = float(p[2]) * x + float(p[0]), float(p[3]) * y + float(p[1])
@@ -285,19 +310,14 @@ def _refined(
         jacobian = torch.stack(columns, 1).double()
         weighted = jacobian * w[:, None].double()
         normal = jacobian.T @ weighted
-        right = weighted.T @ rest.double()
-        normal += torch.eye(len(normal), dtype=torch.float64) * normal.diagonal() * 1e-6 + 1e-12 * torch.eye(
-            len(normal)
-        )
-        step = torch.linalg.solve(normal, right)
+        normal += torch.diag(normal.diagonal() * 1e-6 + 1e-12)
+        step = torch.linalg.solve(normal, weighted.T @ rest.double())
         if not bool(torch.isfinite(step).all()) or float(step[:2].abs().max()) > 3:
-            return model
+            return None
         p[: len(step)] += step
         if float(step[:2].abs().max()) < 0.002:
             break
-    found = _Model(float(p[0]), float(p[1]), float(p[2]), float(p[3]))
-    # Least squares may run away from the votes where a picture repeats itself.
-    return found if int(found.near(votes).sum()) >= int(near.sum()) * 0.8 else model
+    return _Model(*p.tolist())
 
 
 def _at(plane: torch.Tensor, model: _Model) -> torch.Tensor:
@@ -311,20 +331,37 @@ def _at(plane: torch.Tensor, model: _Model) -> torch.Tensor:
 
 
 def _alike(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Where two planes show the same: their correlation in a neighbourhood of 33 px is above one half."""
-    both, first, second = _box(a * b, 16), _box(a * a, 16), _box(b * b, 16)
-    return both > 0.5 * (first * second).sqrt().clamp(min=1e-6)
+    """Where two planes show the same: their correlation in a neighbourhood of about 36 px is above _ALIKE."""
+    both, first, second = (_spread(_box(_quarter(each), 9), a) for each in (a * b, a * a, b * b))
+    return both > _ALIKE * (first * second).sqrt().clamp(min=1e-6)
 
 
 def _banded(plane: torch.Tensor) -> torch.Tensor:
     """Without its slow changes (a model changes brightness and contrast) and without its noise."""
-    fine, wide = _box(_box(plane, 1), 1), _box(_box(plane, 8), 8)
+    fine = _box(_box(plane, 3), 3)
+    wide = _spread(_blurred(plane), plane)
     local = plane - wide
-    return (fine - wide) / (_box(_box(local * local, 8), 8).sqrt() + 0.02)
+    return (fine - wide) / (_spread(_blurred(local * local), plane).sqrt() + 0.02)
 
 
-def _box(plane: torch.Tensor, radius: int) -> torch.Tensor:
-    """The mean in a square of 2 * radius + 1 px around each value."""
-    from scipy.ndimage import uniform_filter
+def _blurred(plane: torch.Tensor) -> torch.Tensor:
+    """A quarter of `plane`, smoothed over about 40 px of it: what changes slowly needs no more values."""
+    return _box(_box(_quarter(plane), 5), 5)
 
-    return torch.from_numpy(uniform_filter(plane.numpy(), 2 * radius + 1, mode="nearest"))
+
+def _box(plane: torch.Tensor, side: int) -> torch.Tensor:
+    """The mean in a square of `side` px (odd) around each value."""
+    pooled = torch.nn.functional.avg_pool2d(plane[None, None], side, 1, side // 2, count_include_pad=False)
+    return pooled[0, 0]
+
+
+def _quarter(plane: torch.Tensor) -> torch.Tensor:
+    """A plane at a quarter of its sides, each value the mean of a square of 4 px."""
+    return torch.nn.functional.avg_pool2d(plane[None, None], 4, ceil_mode=True, count_include_pad=False)[0, 0]
+
+
+def _spread(quarter: torch.Tensor, plane: torch.Tensor) -> torch.Tensor:
+    """A quarter at the size of the plane that it was made of."""
+    height, width = plane.shape
+    whole = torch.nn.functional.interpolate(quarter[None, None], scale_factor=4, mode="bilinear", align_corners=False)
+    return whole[0, 0, :height, :width]

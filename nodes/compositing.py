@@ -12,6 +12,7 @@ from ..core.errors.messages import msg
 from ..core.execution.image_task import ImageTask
 from ..core.request import Region
 from . import tensors
+from .alignment import OFF, Alignment, aligned
 from .output_image import OutputImage
 from .region import cut, inner, paste
 
@@ -24,6 +25,7 @@ class CompositeOptions:
     """Whether a result gets exactly the size of its frame."""
     mask_feather: int
     """Pixels."""
+    align: str = OFF
 
 
 @dataclass
@@ -77,32 +79,50 @@ class Compositor:
         result = _Layers(tensors.image(pixels), tensors.transparency(pixels))
         region = task.made_by.region if task.made_by else None
         notices: list[str] = []
-        if self._options.match_first:
-            result, notices = self._placed(result, original, task.slot.frame, region)
         facts: dict[str, Any] = {}
         if region is not None:
             facts = {"region": list(region.inside), "padding": list(region.padding)}
-        return OutputImage(result.colours, result.transparency, task, task.source, original.colours, notices, facts)
+        alignment = None
+        if self._options.match_first:
+            result, alignment, notices = self._placed(result, original, task.slot.frame, region)
+            facts["moved"] = alignment.fact
+        return OutputImage(
+            result.colours, result.transparency, task, task.source, original.colours, notices, alignment, facts
+        )
 
     def _placed(
         self, result: _Layers, original: _Layers, frame: int, region: Region | None
-    ) -> tuple[_Layers, list[str]]:
-        """A result at its place in the frame, and notices."""
+    ) -> tuple[_Layers, Alignment, list[str]]:
+        """A result at its place in the frame, what was measured against the frame, and notices."""
         whole = original
         if region is not None:
             original = original.cut(region)
         height, width = original.colours.shape[:2]
-        notices = _size_notice(result.colours.shape[1], result.colours.shape[0], width, height)
+        returned_height, returned_width = result.colours.shape[:2]
+        notices = _size_notice(returned_width, returned_height, width, height)
         result = result.covering(width, height)
+        kept = None
+        if self._masks:
+            mask = self._masks[frame]
+            kept = (mask if region is None else cut(mask, region)) == 0
+        colours, transparency, alignment = aligned(
+            result.colours,
+            result.transparency,
+            (original.colours, original.transparency),
+            kept,
+            self._options.align,
+            # The factor at which it was brought to this size, where it was cut to its centre, too.
+            width / max(width / returned_width, height / returned_height),
+        )
+        result = _Layers(colours, transparency)
         if not self._masks:
-            return result, notices
+            return result, alignment, notices
         mask, weight = self._weights(frame, region)
         if region is None:
-            return result.keeping(original, mask, weight), notices
-        kept = result.inner(region).keeping(original.inner(region), mask, weight)
+            return result.keeping(original, mask, weight), alignment, notices
         whole = _Layers(whole.colours.clone(), whole.transparency)
-        whole.paste(kept, region)
-        return whole, notices
+        whole.paste(result.inner(region).keeping(original.inner(region), mask, weight), region)
+        return whole, alignment, notices
 
     def _weights(self, frame: int, region: Region | None) -> tuple[torch.Tensor, torch.Tensor]:
         """The mask and the weights of a result, [h, w], of the whole frame or of what lies in the region."""

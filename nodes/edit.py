@@ -11,6 +11,7 @@ from .. import comfyui
 from ..core.errors import Impossible
 from ..core.errors.messages import msg
 from ..core.planning.choice import ProviderChoice
+from .alignment import OFF, SHIFT, SHIFT_AND_SCALE
 from .edit_batch import EditBatch, EditOptions
 from .execution import incomplete_runs, run_node
 from .inputs import (
@@ -35,7 +36,6 @@ from .values import UNCONNECTED, checked, provider_of
 
 NO_HINT, MASK_AS_REFERENCE = "none", "as last reference"
 WHOLE_IMAGE, MASKED_REGION = "whole image", "masked region"
-OFF, SHIFT, SHIFT_AND_SCALE = "off", "shift", "shift and scale"
 
 
 class NanoBananaEdit(io.ComfyNode):
@@ -119,6 +119,7 @@ class NanoBananaEdit(io.ComfyNode):
                 mask_feather=values["mask_feather"],
                 only_region=values["region"] == MASKED_REGION,
                 region_context=values["region_context"],
+                align=values["align"],
                 multiple=MULTIPLES.get(values["output_size"], 1),
             )
             edit = await comfyui.in_thread(lambda: EditBatch(options, linked, painted))

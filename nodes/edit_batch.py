@@ -12,6 +12,7 @@ from ..core.execution.image_task import ImageTask
 from ..core.images.picture import Picture
 from ..core.request import Cutter, Options, Request
 from . import tensors
+from .alignment import OFF
 from .compositing import CompositeOptions, Compositor
 from .edit_masks import region_needs_mask, validated_masks
 from .frame_cutter import FrameCutter
@@ -40,6 +41,7 @@ class EditOptions:
     only_region: bool = False
     """Whether only the surroundings of the mask are sent."""
     region_context: float = 1.5
+    align: str = OFF
     multiple: int = 1
     """Pixels that the sides of all outputs are a multiple of."""
 
@@ -68,6 +70,8 @@ class EditBatch:
                 self.notices.append(msg("edit_batch.mask_prompt_added", mask_prompt=MASK_PROMPT))
         elif options.mask_as_reference:
             self.notices.append(msg("edit_batch.mask_hint_left_out"))
+        if options.align != OFF and not options.match_first:
+            self.notices.append(msg("alignment.left_out"))
         cutters = self._cutters(options, groups)
         self.requests = [
             Request(
@@ -84,7 +88,7 @@ class EditBatch:
             for index, (group, cutter, names) in enumerate(zip(groups, cutters, sources, strict=True))
         ]
         self._compositor = Compositor(
-            self._originals, self._masks, CompositeOptions(options.match_first, options.mask_feather)
+            self._originals, self._masks, CompositeOptions(options.match_first, options.mask_feather, options.align)
         )
 
     def output(self, task: ImageTask) -> OutputImage:

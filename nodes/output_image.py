@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ..core.execution.image_task import ImageTask
+from .alignment import Alignment
 
 
 @dataclass
@@ -24,5 +25,7 @@ class OutputImage:
     original: torch.Tensor | None = None
     """The input frame, [H, W, 3]; None for Generate."""
     notices: list[str] = field(default_factory=list)
+    alignment: Alignment | None = None
+    """What was measured against the original; None where nothing was."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What `info` says of it beyond what it says of every picture."""

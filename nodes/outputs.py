@@ -18,6 +18,7 @@ from ..core.errors.messages import msg
 from ..core.execution.report import Report
 from ..core.providers.spec import Operation
 from . import tensors
+from .alignment import alignment_notices
 from .output_image import OutputImage
 from .reference_groups import reference_facts
 
@@ -42,6 +43,7 @@ def node_output(report: Report, place: Place, images: list[OutputImage]) -> io.N
     """The outputs for the pictures that there are."""
     for each in images:
         report.add_notices(each.notices)
+    report.add_notices(alignment_notices([each.alignment for each in images if each.alignment]))
     device, dtype = comfyui.tensor_placement()
     batches = tensors.batches([each.image for each in images], device, dtype)
     is_one_batch = len(batches) == 1

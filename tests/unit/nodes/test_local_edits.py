@@ -16,8 +16,10 @@ from pack.core.images.picture import Picture
 from pack.core.planning.negotiate import ResolvedRequest, negotiate
 from pack.core.providers import BUILT_IN
 from pack.core.request import Options, Request
+from pack.nodes.alignment import alignment_notices
 from pack.nodes.edit_batch import EditBatch, EditOptions
 from pack.nodes.output_image import OutputImage
+from PIL import Image
 
 GOOGLE = BUILT_IN["google"]
 EDIT = EditOptions("paint", Options(), 1, 1, "together", False, True, 8, True, 1.5)
@@ -182,3 +184,78 @@ def test_the_soft_edge_is_that_of_the_whole_picture() -> None:
 def test_without_a_mask_a_region_is_refused() -> None:
     with pytest.raises(Impossible, match="no mask"):
         edit_of({"image_1": noise(300, 400)}, None)
+
+
+def photo(height: int, width: int, seed: int = 3) -> np.ndarray:
+    """A picture with structure at several scales, as photographs have it."""
+    random = np.random.default_rng(seed)
+    total = np.zeros((height, width, 3), np.float32)
+    for side in (4, 9, 20, 45, 100):
+        coarse = (random.random((height // side + 2, width // side + 2, 3)) * 255).astype(np.uint8)
+        grown = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+        total += np.asarray(grown, np.float32) * side**0.5
+    total -= total.min()
+    return (total / total.max() * 255).astype(np.uint8)
+
+
+def shifted(pixels: np.ndarray, dx: int, dy: int) -> np.ndarray:
+    return np.roll(pixels, (dy, dx), (0, 1))
+
+
+def frame_of(pixels: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(pixels.astype(np.float32) / 255)[None]
+
+
+@pytest.mark.parametrize("align", ["off", "shift", "shift and scale"])
+def test_a_moved_result_is_told_and_put_right_where_it_is_asked(align: str) -> None:
+    pixels = photo(480, 640)
+    edit = edit_of({"image_1": frame_of(pixels)}, None, only_region=False, align=align)
+    (output,) = result_of(edit, [shifted(pixels, 3, 4)])
+    dx, dy, sx, sy = output.facts["moved"]
+    assert abs(dx - 3) < 0.1 and abs(dy - 4) < 0.1 and abs(sx - 1) < 0.001 and abs(sy - 1) < 0.001
+    (notice,) = alignment_notices([output.alignment] if output.alignment else [])
+    assert ("set align to shift" in notice) == (align == "off")
+    error = (output.image - frame_of(pixels)[0]).abs()
+    assert (float(error.mean()) < 0.005) == (align != "off")
+    if align == "shift":
+        # What the moved result does not cover is the original's.
+        assert torch.equal(output.image[-4:], frame_of(pixels)[0, -4:])
+
+
+def test_a_moved_result_of_a_region_is_put_right_against_the_region() -> None:
+    pixels = photo(1200, 1600)
+    mask = painted(1200, 1600, (700, 500, 120, 100))
+    edit = edit_of({"image_1": frame_of(pixels)}, mask, align="shift", mask_feather=0)
+    sent = resolved(edit.requests[0]).references[0]
+    (output,) = result_of(edit, [shifted(sent._load(), 12, -8)])
+    dx, dy, _, _ = output.facts["moved"]
+    factor = output.facts["region"][2] / sent.width
+    assert abs(dx - 12 * factor) < 0.25 and abs(dy + 8 * factor) < 0.25
+    assert torch.equal(output.image[mask == 0], frame_of(pixels)[0][mask == 0])
+    assert float((output.image - frame_of(pixels)[0])[mask == 1].abs().mean()) < 0.02
+
+
+def test_an_unrelated_result_is_moved_nowhere_and_that_is_told() -> None:
+    pixels, other = photo(480, 640), photo(480, 640, seed=9)
+    for align, told in (("off", False), ("shift and scale", True)):
+        edit = edit_of({"image_1": frame_of(pixels)}, None, only_region=False, align=align)
+        (output,) = result_of(edit, [other])
+        assert output.facts["moved"] is None and torch.equal(output.image, frame_of(other)[0])
+        assert bool(alignment_notices([output.alignment] if output.alignment else [])) is told
+
+
+def test_a_zoom_that_a_shift_can_not_undo_names_the_choice_that_does() -> None:
+    pixels = photo(480, 640)
+    zoomed = np.asarray(Image.fromarray(pixels).resize((640, 480), Image.Resampling.LANCZOS, box=(16, 12, 624, 468)))
+    edit = edit_of({"image_1": frame_of(pixels)}, None, only_region=False, align="shift")
+    (output,) = result_of(edit, [zoomed])
+    assert output.alignment is not None and not output.alignment.applied
+    (notice,) = alignment_notices([output.alignment])
+    assert "set align to shift and scale" in notice and "105." in notice
+
+
+def test_an_align_that_can_not_work_is_told() -> None:
+    edit = edit_of({"image_1": noise(60, 80)}, None, only_region=False, match_first=False, align="shift")
+    assert any("align was left out" in notice for notice in edit.notices)
+    (output,) = result_of(edit, [np.zeros((60, 80, 3), np.uint8)])
+    assert "moved" not in output.facts

@@ -1,0 +1,116 @@
+"""Puts results that came back moved or zoomed into line with their originals, and says how far they were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from ..core.errors.messages import msg
+from .align import Movement, movement, put_right
+
+OFF, SHIFT, SHIFT_AND_SCALE = "off", "shift", "shift and scale"
+_TOLD_PX = 1.0
+"""A result that is moved by more than this, in px of the smaller of the two pictures, is told."""
+_LEAST_PX = 0.1
+"""Less than this is the error of the measurement: to move the picture would only soften it."""
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """What was measured for one result, and done."""
+
+    moved: Movement | None
+    """None where too little is kept or the parts do not agree."""
+    farthest: float = 0.0
+    """px that the corner which is moved most is moved by, of the smaller of the two pictures."""
+    applied: bool = False
+    wanted: bool = False
+    """Whether `align` asks for it."""
+
+    @property
+    def fact(self) -> list[float] | None:
+        """As it stands in `info`."""
+        if self.moved is None:
+            return None
+        moved = self.moved
+        return [round(moved.dx, 3), round(moved.dy, 3), round(moved.sx, 5), round(moved.sy, 5)]
+
+
+def aligned(
+    colours: torch.Tensor,
+    transparency: torch.Tensor,
+    original: tuple[torch.Tensor, torch.Tensor],
+    kept: torch.Tensor | None,
+    mode: str,
+    returned_width: float,
+) -> tuple[torch.Tensor, torch.Tensor, Alignment]:
+    """A result, colours [H, W, 3] and transparency [H, W], in line with `original`, and what was measured.
+
+    `kept`: above 0 where the result should show what the original does; everywhere without it. `mode`: a choice of `align`.
+    `returned_width`: px of the result as it came back, before it was brought to this size.
+    """
+    height, width = colours.shape[:2]
+    found = None
+    if mode != SHIFT_AND_SCALE:
+        found = _trusted(movement(original[0], colours, kept))
+    scaled = None if found else _trusted(movement(original[0], colours, kept, with_scale=True))
+    moved = found or scaled
+    if moved is None:
+        return colours, transparency, Alignment(None, wanted=mode != OFF)
+    farthest = _farthest(moved, width, height)
+    smaller = farthest * min(1.0, returned_width / width)
+    applied = mode == SHIFT_AND_SCALE or (mode == SHIFT and found is not None)
+    alignment = Alignment(moved, smaller, applied, mode != OFF)
+    if not applied or farthest < _LEAST_PX:
+        return colours, transparency, alignment
+    colours = put_right(colours, original[0], moved)
+    if bool(transparency.any()) or bool(original[1].any()):
+        transparency = put_right(transparency.unsqueeze(-1), original[1].unsqueeze(-1), moved)[..., 0]
+    return colours, transparency, alignment
+
+
+def _trusted(found: Movement | None) -> Movement | None:
+    return found if found is not None and found.is_trusted else None
+
+
+def _farthest(moved: Movement, width: int, height: int) -> float:
+    """px that the corner which is moved most is moved by, in the larger of the two directions."""
+    across = abs(moved.dx) + abs(moved.sx - 1) * width / 2
+    down = abs(moved.dy) + abs(moved.sy - 1) * height / 2
+    return max(across, down)
+
+
+def alignment_notices(results: Sequence[Alignment]) -> list[str]:
+    """What the user should know about the results of a run, in one notice for each kind, however many they are."""
+    told = [each for each in results if each.moved is not None and each.farthest > _TOLD_PX]
+    notices = []
+    for applied in (False, True):
+        these = [each for each in told if each.applied is applied]
+        if these:
+            notices.append(_notice(these, len(results), applied))
+    lost = sum(1 for each in results if each.moved is None and each.wanted)
+    if lost:
+        count = "" if len(results) == 1 else msg("alignment.for_some", count=lost, total=len(results))
+        notices.append(msg("alignment.not_measured", count=count))
+    return notices
+
+
+def _notice(these: Sequence[Alignment], total: int, applied: bool) -> str:
+    """One notice about results that came back moved."""
+    worst = max(these, key=lambda each: each.farthest)
+    assert worst.moved is not None
+    zoomed = any(each.moved and (each.moved.sx, each.moved.sy) != (1.0, 1.0) for each in these)
+    cure = (
+        msg("alignment.was_put_right")
+        if applied
+        else msg("alignment.set_align", choice=SHIFT_AND_SCALE if zoomed else SHIFT)
+    )
+    if total > 1:
+        return msg("alignment.some_moved", count=len(these), total=total, px=f"{worst.farthest:.1f}", cure=cure)
+    moved = worst.moved
+    how = msg("alignment.shifted_by", dx=f"{moved.dx:.1f}", dy=f"{moved.dy:.1f}")
+    if zoomed:
+        how = msg("alignment.zoomed_by", how=how, sx=f"{moved.sx * 100:.1f}", sy=f"{moved.sy * 100:.1f}")
+    return msg("alignment.result_moved", how=how, cure=cure)
