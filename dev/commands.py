@@ -9,15 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import (
-    demo_command,
-    fuzz_command,
-    host_command,
-    lock_command,
-    provider_tables,
-    script_commands,
-    test_command,
-)
+from . import demo_command, fuzz_command, host_command, lock_command, provider_tables, script_commands, test_command
 from .cache import location
 from .user_error import UserError, from_os_error
 
@@ -82,9 +74,6 @@ def run(arguments: list[str]) -> int:
             known = ", ".join(command.name for command in COMMANDS)
             raise UserError(f"there is no command {arguments[0]!r}, only: {known}.")
         return command.run(arguments[1:])
-    except UserError as stop:
-        print(f"dev.py: {stop}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print("\ndev.py: stopped; run the same command again to go on.", file=sys.stderr)
         return 130
@@ -92,9 +81,9 @@ def run(arguments: list[str]) -> int:
         # Whoever read our output has gone (`| head`): nothing to say, and nobody to say it to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:
-        known_error = from_os_error(error, location(os.environ))
-        if known_error is None:
+    except (UserError, OSError) as error:
+        sentence = from_os_error(error, location(os.environ)) if isinstance(error, OSError) else error
+        if sentence is None:
             raise
-        print(f"dev.py: {known_error}", file=sys.stderr)
+        print(f"dev.py: {sentence}", file=sys.stderr)
         return 2

@@ -10,8 +10,8 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from . import environment, examples
 from .cache import ROOT
@@ -27,19 +27,13 @@ LINE = "{:<26}  {:<12}  {:<22}  {:<11}  {:<7}  {:<10}  {}"
 HEADINGS = ("workflow", "provider", "model", "size", "seconds", "would cost", "file")
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """An image in `output/`, and its line of the demo's table. `cost`: in US$, None where nobody says."""
 
     cells: tuple[str, ...]
     cost: float | None
     file: Path
     main: bool
-
-
-def _near(path: Path) -> str:
-    """A path as short as it can be from here."""
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def run(arguments: list[str]) -> int:
@@ -94,7 +88,7 @@ def _all(host: Host, install: ComfyInstall, paths: Sequence[Path], thumbnails: b
     unknown = f" and the unknown price of {unpriced} of them" if unpriced else ""
     failed = f", {failures} of {len(paths)} workflows FAILED" if failures else ""
     print(
-        f"\n{len(pictures)} pictures in {_near(OUTPUT)}{failed}; would have cost ${cost:.2f}{unknown}; "
+        f"\n{len(pictures)} pictures in {OUTPUT}{failed}; would have cost ${cost:.2f}{unknown}; "
         "nothing was spent. Next: `python3 dev.py host` opens the same host for you; it says where to put a key."
     )
     return 1 if failures else 0
@@ -120,7 +114,7 @@ def _one(host: Host, path: Path, inputs: Path) -> list[Picture]:
         cells = (
             *(path.stem, info.get("provider") or "-", info.get("model") or "-", examples.png_size(file)),
             f"{max((request.get('seconds') or 0 for request in info.get('requests') or ()), default=seconds):.1f}",
-            *("-" if cost is None else f"${cost:.4f}", _near(file)),
+            *("-" if cost is None else f"${cost:.4f}", str(file.relative_to(ROOT))),
         )
         main = examples.main_result(prompt, savers)
         made.append(Picture(cells, cost, file, node == main and node not in savers[: number - 1]))

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -89,18 +90,16 @@ class Environment:
         return stamped and not self.mark.exists() and self._runs()
 
     def _runs(self) -> bool:
-        try:
-            return subprocess.run([str(self.python), "-c", ""], capture_output=True, timeout=60).returncode == 0
-        except subprocess.TimeoutExpired:
-            return True  # a busy machine is no reason to make gigabytes anew
-        except OSError:
-            return False
+        # Without a limit: a busy machine is no reason to make gigabytes anew.
+        with suppress(OSError):
+            return subprocess.run([str(self.python), "-c", ""], capture_output=True).returncode == 0
+        return False
 
     def pip(self, *arguments: str) -> None:
         """Runs pip, while the cache is locked. Raises InstallFailed."""
         log = self.cache / "logs" / "pip.log"
         write_whole(log, "")
-        write_whole(self.mark, " ".join(arguments))
+        write_whole(self.mark, "")
         command = [str(self.python), "-m", "pip", "--log", str(log), *arguments]
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, env=for_pip(), pass_fds=self._inherited)
@@ -132,30 +131,18 @@ class Environment:
         """The step that installs a locked requirement file."""
         return Step(f"{name}-{locked(name)}", title, lambda: self.install_locked(name))
 
-    def discard_if_broken(self) -> None:
-        """Throws away an environment that was cut off or whose interpreter is gone. Raises UserError when it is in use."""
-        for old in self.folder.parent.glob(f"{self.folder.name}.*.discarded"):
-            shutil.rmtree(old, ignore_errors=True)
-        if self.mark.exists():
-            print(f"The last run was cut off (pip {self.mark.read_text()}): making this environment anew.")
-        elif self.stamp("venv").is_file() and not self._runs():
-            print("The Python this environment was made with is gone: making it anew.")
-        else:
-            return
-        aside = self.folder.with_name(f"{self.folder.name}.{os.getpid()}.discarded")
-        try:
-            os.rename(self.folder, aside)
-        except OSError as error:
-            raise UserError(f"{self.folder} is in use by another program: end it and run again ({error}).") from error
-        shutil.rmtree(aside, ignore_errors=True)
-
     def make(self, steps: Sequence[Step]) -> None:
         """Does the steps that aren't stamped, in order, while nobody else writes into the cache. Raises UserError."""
         if self.complete([step.name for step in steps]):
             return
         waiting = "Another run is working in the same cache: waiting for it."
         with caches.locked(self.cache / "lock", lambda: print(waiting)) as self._inherited:
-            self.discard_if_broken()
+            gone = self.stamp("venv").is_file() and not self._runs()
+            if gone or self.mark.exists():
+                what = "The Python this environment was made with is gone" if gone else "The last run was cut off"
+                print(f"{what}: making this environment anew.")
+                shutil.rmtree(self.folder / "stamps", ignore_errors=True)
+                self.mark.unlink(missing_ok=True)
             for number, step in enumerate(steps, 1):
                 if not self.stamp(step.name).is_file():
                     print(f"[{number}/{len(steps)}] {step.title}", flush=True)

@@ -73,10 +73,6 @@ def data(base: Path) -> Path:
     return base / "user" / "__nano_banana"
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
 def run(arguments: list[str]) -> int:
     """Runs until Ctrl+C or SIGTERM. Raises UserError."""
     port, rest = port_wanted(arguments)
@@ -85,7 +81,7 @@ def run(arguments: list[str]) -> int:
     if "--cpu" not in rest:
         rest = [*processor(install), *rest]
     print("ComfyUI is starting (about 10 s) ...", flush=True)
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     host = Host.start(opened() / "host", args=rest, port=port, install=install, environment=personal(os.environ))
     try:
         home = os.environ.get("NANO_BANANA_HOME") or data(host.base)

@@ -123,25 +123,6 @@ def test_an_interpreter_that_is_gone_starts_anew(
     assert work.done.count("venv") == 2
 
 
-def test_an_interpreter_that_is_slow_to_start_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def busy(*command: Any, timeout: float, **more: Any) -> None:
-        raise subprocess.TimeoutExpired(command, timeout)
-
-    work = Work(tmp_path / "env")
-    monkeypatch.setattr(subprocess, "run", work.pip)
-    run(work)
-    monkeypatch.setattr(subprocess, "run", busy)
-    assert work.environment.complete(["venv", "torch", "rest"])
-    run(work)
-    assert work.done == ["venv", "torch", "rest"]
-
-
-def test_leftovers_of_a_discarded_environment_are_removed(work: Work) -> None:
-    (work.folder.parent / "env.1.discarded").mkdir(parents=True)
-    run(work)
-    assert sorted(path.name for path in work.folder.parent.iterdir()) == ["env", "lock", "logs"]
-
-
 @pytest.mark.parametrize(
     ("said", "cure"),
     [
