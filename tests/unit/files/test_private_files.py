@@ -71,7 +71,9 @@ def open_to_others(*roots: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("umask", ["000", "022", "002"])
+@pytest.mark.parametrize(
+    "umask", ["000", pytest.param("022", marks=pytest.mark.long), pytest.param("002", marks=pytest.mark.long)]
+)
 def test_all_that_is_written_is_private_whatever_the_umask(umask: str, tmp_path: Path) -> None:
     """Folder, keys, settings, journal and its log, locks, pictures, sidecars, kept answers."""
     home = tmp_path / "outer" / "home"

@@ -1,19 +1,35 @@
-"""`ledger.py` as a person runs it: a process of its own, isolated as an embedded Python is."""
+"""`ledger.py` as a person runs it, here and in a process of its own that is isolated as an embedded Python is."""
 
 from __future__ import annotations
 
 import csv
 import io
+import runpy
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 from journal_driver import ROOT, claim_one, open_journal, png
 from pack.core.execution.charge import Failed, row_rule
 
+Answer = subprocess.CompletedProcess[str]
 
-def ledger(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+
+def ledger(home: Path, *arguments: str) -> Answer:
+    """The program run in this process: starting one takes most of a second."""
+    command = [str(ROOT / "ledger.py"), "--home", str(home), *arguments]
+    out, problems = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(problems):
+        patch.setattr(sys, "argv", command)
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(command[0], run_name="__main__")
+    return subprocess.CompletedProcess(command, int(end.value.code or 0), out.getvalue(), problems.getvalue())
+
+
+def isolated(home: Path, *arguments: str) -> Answer:
     # Isolated it ignores the variable that keeps byte code out of the tree.
     cache = ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else ["-B"]
     command = [sys.executable, "-I", *cache, str(ROOT / "ledger.py"), "--home", str(home), *arguments]
@@ -36,7 +52,7 @@ def home(tmp_path: Path) -> Path:
 
 def test_list_spend_export_and_forget(home: Path, tmp_path: Path) -> None:
     """Each command does what it says, and what was forgotten still counts."""
-    listed = ledger(home, "list", "--state", "unknown").stdout
+    listed = isolated(home, "list", "--state", "unknown").stdout
     assert "no answer came back" in listed and "stored" not in listed
     (row,) = csv.DictReader(io.StringIO(ledger(home, "spend", "--by", "provider,profile", "--csv").stdout))
     assert row == {
@@ -56,13 +72,15 @@ def test_list_spend_export_and_forget(home: Path, tmp_path: Path) -> None:
 def test_reindex_rebuilds_a_lost_journal(home: Path) -> None:
     for file in home.glob("journal*"):
         file.unlink()
-    assert "stored" in ledger(home, "list").stdout
+    assert "stored" in isolated(home, "list").stdout
     assert ledger(home, "reindex").stdout.startswith("1 pictures")
 
 
-def test_wrong_usage_is_an_error_and_changes_nothing(home: Path) -> None:
-    for wrong in (["forget"], ["spend", "--by", "mood"], ["list", "--since", "soon"], ["nonsense"]):
-        answer = ledger(home, *wrong)
-        assert answer.returncode == 2 and "Traceback" not in answer.stderr, wrong
-        assert "v1" not in answer.stdout, wrong
-    assert len(ledger(home, "list").stdout.splitlines()) == 3
+WRONG = [["forget"], ["spend", "--by", "mood"], ["list", "--since", "soon"], ["nonsense"]]
+
+
+@pytest.mark.parametrize(("run", "wrong"), [*[(ledger, wrong) for wrong in WRONG], (isolated, WRONG[0])])
+def test_wrong_usage_is_an_error_and_changes_nothing(home: Path, run: Callable[..., Answer], wrong: list[str]) -> None:
+    answer = run(home, *wrong)
+    assert answer.returncode == 2 and "Traceback" not in answer.stderr
+    assert "v1" not in answer.stdout and len(ledger(home, "list").stdout.splitlines()) == 3

@@ -72,7 +72,7 @@ ISLANDS = {
 
 
 @pytest.mark.parametrize("boxes", ISLANDS.values(), ids=ISLANDS)
-@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("channels", [pytest.param(3, marks=pytest.mark.long), 4])
 def test_nothing_outside_the_mask_changes(boxes: list[tuple[int, int, int, int]], channels: int) -> None:
     """Colours and alpha, bit for bit; inside, the result is there. The size is image_1's."""
     frame, mask = noise(2000, 3000, channels), painted(2000, 3000, *boxes)

@@ -211,14 +211,13 @@ def test_a_huge_text_costs_no_more_than_its_beginning(text: str) -> None:
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-@pytest.mark.parametrize("place", ["words", "request id", "task", "error", "kept answer"])
+@pytest.mark.parametrize("place", ["words and request id", "task", "error", "kept answer"])
 def test_a_server_that_repeats_the_key_shows_it_nowhere(spelling: str, place: str, tmp_path: Path) -> None:
     """Not in the words, the request id, the journal, a sidecar, a kept answer or an error."""
     spelled = SPELLINGS[spelling](KEY)
     data = [{"b64_json": base64.b64encode(PNG).decode(), "revised_prompt": f"a {spelled} fox"}]
     replies: dict[str, list[dict[str, Any]]] = {
-        "words": [{"status": 200, "body": {"data": data}}],
-        "request id": [{"status": 200, "body": {"data": data, "request_id": spelled}}],
+        "words and request id": [{"status": 200, "body": {"data": data, "request_id": spelled}}],
         "task": [
             {"status": 200, "body": {"task_id": f"t-{spelled}", "status": "SUBMITTED"}},
             {"poll": True, "status": 404, "body": {"error": {"message": f"no task {spelled}"}}},
