@@ -170,6 +170,13 @@ class Odd:
         return {"required": {"code": ("STRING", {})}}
     def give(self, code):
         return (eval(code),)
-NODE_CLASS_MAPPINGS = {"TestOdd": Odd}
+class Look:
+    RETURN_TYPES, FUNCTION, CATEGORY = ("STRING",), "look", "x"
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"code": ("STRING", {})}, "optional": {"a": (Any("*"),), "b": (Any("*"),)}}
+    def look(self, code, a=None, b=None):
+        return (str(eval(code, {"a": a, "b": b, "torch": torch})),)
+NODE_CLASS_MAPPINGS = {"TestOdd": Odd, "TestLook": Look}
 """
-"""A pack whose node gives the value of an expression, into any input."""
+"""A pack for tests: TestOdd gives the value of an expression, into any input; TestLook says what one of two values is."""
