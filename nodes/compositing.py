@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from ..core.execution.image_task import ImageTask
 from ..core.request import Region
 from . import tensors
 from .alignment import OFF, Alignment, aligned
+from .outpaint import Padding, reflected
 from .output_image import OutputImage
 from .region import cut, inner, paste
 
@@ -64,17 +65,27 @@ class Compositor:
     """Makes the output pictures of one edit."""
 
     def __init__(
-        self, frames: Sequence[torch.Tensor], masks: Sequence[torch.Tensor], options: CompositeOptions
+        self,
+        frames: Sequence[torch.Tensor],
+        masks: Sequence[torch.Tensor],
+        options: CompositeOptions,
+        paddings: Mapping[int, Padding] | None = None,
     ) -> None:
-        """`frames`: those of image_1, [H, W, C]; `masks`: one for each result frame at its size, or none."""
+        """`frames`: those of image_1, [H, W, C]; `masks`: one for each result frame at its size, or none; `paddings`: of
+        the frames that were padded for outpainting, by their index."""
         self._frames, self._masks, self._options = frames, masks, options
+        self._paddings = paddings or {}
 
     def output(self, task: ImageTask) -> OutputImage:
         """The output picture of a result; of a missing one the original frame."""
         frame = self._frames[task.slot.frame].detach().cpu().float()
         original = _Layers(frame[..., :3], _transparency(frame))
+        colours = original.colours
         if task.result is None:
-            return OutputImage(original.colours.clone(), original.transparency, task, "original", original.colours)
+            return OutputImage(colours.clone(), original.transparency, task, "original", colours)
+        if padding := self._paddings.get(task.slot.frame):
+            frame = reflected(frame, padding)  # the result must not mix with grey
+            original = _Layers(frame[..., :3], _transparency(frame))
         pixels = task.result.pixels
         result = _Layers(tensors.image(pixels), tensors.transparency(pixels))
         region = task.made_by.region if task.made_by else None
@@ -86,9 +97,7 @@ class Compositor:
         if self._options.match_first:
             result, alignment, notices = self._placed(result, original, task.slot.frame, region)
             facts["moved"] = alignment.fact
-        return OutputImage(
-            result.colours, result.transparency, task, task.source, original.colours, notices, alignment, facts
-        )
+        return OutputImage(result.colours, result.transparency, task, task.source, colours, notices, alignment, facts)
 
     def _placed(
         self, result: _Layers, original: _Layers, frame: int, region: Region | None

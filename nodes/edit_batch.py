@@ -16,6 +16,7 @@ from .alignment import OFF
 from .compositing import CompositeOptions, Compositor
 from .edit_masks import region_needs_mask, validated_masks
 from .frame_cutter import FrameCutter
+from .outpaint import Padding, padding_mask, padding_of
 from .output_image import OutputImage
 from .output_size import cut_to_multiple
 from .reference_groups import SOCKETS, frame_name, reference_groups, reference_sources
@@ -61,6 +62,7 @@ class EditBatch:
         counts = {name: len(batch) for name, batch in frames.items()}
         sources = reference_sources(options.batch_mode, sockets, counts)
         self._masks = validated_masks(mask, self._originals, options.batch_mode, self.notices)
+        paddings = self._take_padding()
         prompt = options.prompt
         if options.mask_as_reference and self._masks:
             groups = [[*group, _mask_picture(self._masks[i])] for i, group in enumerate(groups)]
@@ -88,7 +90,10 @@ class EditBatch:
             for index, (group, cutter, names) in enumerate(zip(groups, cutters, sources, strict=True))
         ]
         self._compositor = Compositor(
-            self._originals, self._masks, CompositeOptions(options.match_first, options.mask_feather, options.align)
+            self._originals,
+            self._masks,
+            CompositeOptions(options.match_first, options.mask_feather, options.align),
+            paddings,
         )
 
     def output(self, task: ImageTask) -> OutputImage:
@@ -98,6 +103,25 @@ class EditBatch:
         """
         output = self._compositor.output(task)
         return output if self._multiple == 1 else cut_to_multiple(output, self._multiple)
+
+    def _take_padding(self) -> dict[int, Padding]:
+        """The frames that were padded for outpainting, by index. Their masks are those of the padding from here on."""
+        found = {}
+        for index, mask in enumerate(self._masks):
+            padding = padding_of(self._originals[index], mask)
+            if padding is None:
+                continue
+            found[index], self._masks[index] = padding, padding_mask(mask, padding)
+            notice = msg(
+                "edit_batch.padded_for_outpainting",
+                name=frame_name("image_1", index, len(self._originals)),
+                left=padding.left,
+                top=padding.top,
+                right=padding.right,
+                bottom=padding.bottom,
+            )
+            self.notices.append(notice)
+        return found
 
     def _cutters(self, options: EditOptions, groups: list[list[Picture]]) -> list[Cutter | None]:
         """What cuts the region out of the frame of each request. Raises Impossible where there is no mask."""

@@ -156,6 +156,7 @@ def failed_facts(report: Report) -> list[dict[str, Any]]:
 
 def _info(report: Report, place: Place, images: Sequence[OutputImage]) -> dict[str, Any]:
     """The `info` output."""
+    references = reference_facts([task.request for task in report.tasks])
     return {
         "provider": report.provider,
         "model": report.model,
@@ -174,12 +175,12 @@ def _info(report: Report, place: Place, images: Sequence[OutputImage]) -> dict[s
             for each in images
         ],
         "failed": failed_facts(report),
-        "references": reference_facts([task.request for task in report.tasks]),
         "resolution_effective": report.resolution or None,
         "cost_usd": None if report.usd is None else round(report.usd, 6),
         "cost_source": report.usd_source,
         "requests": report.requests,
         "tried": [tried.facts() for tried in report.tried],
         "notices": report.notices,
+        **({"references": references} if references else {}),
         **({"element": place.element, "elements": place.elements} if place.elements > 1 else {}),
     }

@@ -29,7 +29,7 @@ LACKING: list[tuple[str, str, dict[str, Any]]] = [
 def test_an_option_that_is_left_out_is_told_of_a_stored_picture_too(
     bench: Bench, tag: str, provider: str, name: str, option: dict[str, Any]
 ) -> None:
-    """Set after the picture was paid, it changes no request: the picture comes from the store, with the notice of a paid one."""
+    """Set after the picture was paid it changes no request: the stored picture comes with the notice of a paid one."""
     paid = bench.generate(f"{tag} paid", provider, **option)
     before = bench.generate(f"{tag} stored", provider)
     after = bench.generate(f"{tag} stored", provider, **option)
@@ -149,7 +149,7 @@ def test_a_picture_smaller_than_the_multiple_is_told_and_stays(bench: Bench, tag
 
 
 def numbered(ran: Ran) -> list[tuple[int, str, int | None]]:
-    return [(each["picture"], each["input"], each["frame"]) for each in ran.info()["references"]]
+    return [(each["picture"], each["input"], each["frame"]) for each in ran.info().get("references", [])]
 
 
 def test_info_numbers_the_references_of_every_run(bench: Bench, tag: str) -> None:
@@ -166,6 +166,27 @@ def test_info_numbers_the_references_of_every_run(bench: Bench, tag: str) -> Non
     hint = bench.edit(f"{tag} hint", {"image_1": two}, more=graph, mask=["whole", 0], mask_hint="as last reference")
     assert numbered(hint) == [(1, "image_1", 0), (2, "mask", 0)]
     assert numbered(bench.generate(tag)) == []
+
+
+@pytest.mark.parametrize("more", [{}, {"feathering": 0}, {"left": 0, "bottom": 48}])
+def test_a_picture_padded_for_outpainting_keeps_its_old_part(bench: Bench, tag: str, more: dict[str, int]) -> None:
+    """Core's node into Edit in one step, with its feathering as it is; no grey is left, and the picture is the padded size."""
+    original = colours(160, 200, 5)
+    sides = {"left": 64, "top": 0, "right": 40, "bottom": 0, **more}
+    graph: Graph = {
+        "load": node("LoadImage", image=bench.put(f"{tag}.png", original)),
+        "pad": node("ImagePadForOutpaint", image=["load", 0], **{"feathering": 40, **sides}),
+    }
+    ran = bench.edit(tag, {"image_1": ["pad", 0]}, "offline", more=graph, mask=["pad", 1])
+    assert ran.status == "success", ran.error
+    (result,) = ran.images()
+    left, bottom = sides["left"], sides["bottom"]
+    assert result.shape == (160 + bottom, 200 + left + 40, 3)
+    assert np.array_equal(result[:160, left : left + 200], original)
+    new = np.ones(result.shape[:2], bool)
+    new[:160, left : left + 200] = False
+    assert not ((np.abs(result[new].astype(int) - 128) <= 1).all(axis=1)).mean() > 0.05
+    assert any(f"outpainting (left {left}, top 0, right 40, bottom {bottom} px)" in n for n in ran.info()["notices"])
 
 
 @pytest.fixture(scope="module")
