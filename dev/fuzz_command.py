@@ -24,8 +24,6 @@ from .test_command import memory_folder, variables
 from .user_error import UserError
 
 FOLDER = ROOT / "tests" / "fuzz"
-ABOVE = "NANO_BANANA_FUZZ_FOLDER"
-"""Tells the harnesses where to make their data folders (`tests/fuzz/folders.py`)."""
 
 
 def names() -> list[str]:
@@ -72,7 +70,7 @@ def run(arguments: list[str]) -> int:
         tempfile.TemporaryDirectory(dir=memory_folder(), ignore_cleanup_errors=True) as home,
         ThreadPoolExecutor(at_once) as pool,
     ):
-        environ = variables(install, cache, Path(home)) | {ABOVE: home}
+        environ = variables(install, cache, Path(home)) | {"TMPDIR": home}
         running = [
             pool.submit(subprocess.run, [str(install.tools), *command], cwd=ROOT, env=environ) for command in commands
         ]

@@ -88,8 +88,6 @@ def variables(install: ComfyInstall | None, cache: Path, home: Path) -> dict[str
         ours |= {"COMFYUI_DIR": str(install.comfyui), "COMFYUI_PYTHON": str(install.python)}
     if os.environ.get(SCREENSHOTS):
         ours[SCREENSHOTS] = os.path.abspath(os.environ[SCREENSHOTS])
-    if found := chromium.chromium(os.environ):
-        ours["CHROMIUM"] = str(found)
     return clean(os.environ, ours)
 
 
@@ -216,11 +214,9 @@ class Stages:
 
     def all_tests(self, names: Sequence[str], rest: list[str]) -> None:
         """The chosen parts: host and browser together, since one waits where the other computes."""
-        if "unit" in names:
+        for name in [name for name in ("unit", "fuzz") if name in names]:
             with tempfile.TemporaryDirectory(dir=memory_folder(), ignore_cleanup_errors=True) as temporary:
-                self.tests(["unit"], rest, more={"TMPDIR": temporary})
-        if "fuzz" in names:
-            self.tests(["fuzz"], rest)
+                self.tests([name], rest, more={"TMPDIR": temporary})
         if "conformance" in names:
             self.conformance(rest)
         last = [name for name in ("host", "browser") if name in names]

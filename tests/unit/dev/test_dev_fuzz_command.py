@@ -49,6 +49,6 @@ def test_a_guided_run_has_a_command_for_each_harness(tmp_path: Path, monkeypatch
 def test_harnesses_make_their_folders_where_the_command_removes_them(tmp_path: Path) -> None:
     """The process ends without `atexit`, as atheris ends it and a signal does."""
     code = "import os, folders; print(folders.folder('x'), flush=True); os._exit(0)"
-    environ = {**os.environ, fuzz_command.ABOVE: str(tmp_path), "PYTHONPATH": str(fuzz_command.FOLDER)}
+    environ = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(fuzz_command.FOLDER)}
     told = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
     assert Path(told.stdout.strip()).parent == tmp_path
