@@ -27,8 +27,55 @@ FLAGS = (
 READY = "() => window.app && window.app.graph && window.app.extensionManager && window.app.vueAppReady !== false"
 STRANGER = "comfy.stranger.example"
 """A name that the browser finds at this machine, as a web site can let its own names be found."""
+NO_SUCH_NAME = f"""
+import socket
+look_up = socket.getaddrinfo
+def known(host, *args, **more):
+    if host == "{STRANGER}":
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    return look_up(host, *args, **more)
+socket.getaddrinfo = known
+NODE_CLASS_MAPPINGS = {{}}
+"""
+"""A pack for the host: the name is unknown at once. ComfyUI looks up the name of each request in its event loop, and a
+machine whose name server is silent keeps every request waiting for five seconds."""
+ROTATING = ("vue", "locale")
+"""Parameters of a test of which the default run tries one combination: the renderer and the language."""
 
 expect.set_options(timeout=120_000)  # five seconds, what it is otherwise, is short for a busy machine
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without --long a test runs in one renderer and one language, which rotate from test to test.
+
+    All combinations of a test that is named by `file::test` run, too.
+    """
+    if config.getoption("--long") or any("::" in each for each in config.args):
+        return
+    chosen = {item for group in _rotated(items) for item in group}
+    left_out = [item for item in items if _is_rotated(item) and item not in chosen]
+    if left_out:
+        items[:] = [item for item in items if item not in set(left_out)]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def _parameters(item: pytest.Item) -> dict[str, Any]:
+    return dict(item.callspec.params) if hasattr(item, "callspec") else {}
+
+
+def _is_rotated(item: pytest.Item) -> bool:
+    ours = item.path.parent == Path(__file__).parent
+    return ours and any(name in _parameters(item) for name in ROTATING)
+
+
+def _rotated(items: list[pytest.Item]) -> Iterator[list[pytest.Item]]:
+    """The cases of each test that run: one for every choice of its other parameters."""
+    tests: dict[str, dict[str, list[pytest.Item]]] = {}
+    for item in filter(_is_rotated, items):
+        others = {name: value for name, value in _parameters(item).items() if name not in ROTATING}
+        tests.setdefault(item.nodeid.partition("[")[0], {}).setdefault(repr(others), []).append(item)
+    for number, groups in enumerate(tests.values()):
+        yield [group[(number + place) % len(group)] for place, group in enumerate(groups.values())]
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +87,8 @@ def doubles() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def host(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     base = tmp_path_factory.mktemp("host")
+    (base / "custom_nodes").mkdir()
+    (base / "custom_nodes" / "no_such_name.py").write_text(NO_SUCH_NAME)
     with Host.start(base, provider_variables(doubles)) as running:
         shutil.copy(ready().comfyui / "input" / "example.png", base / "input" / "example.png")
         yield running
