@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import time
 from pathlib import Path
 
 import pytest
 from dialect_driver import PNG, reply
 from engine_play import assert_unsaid, engine_at, error_of, play
+from linear_time import assert_linear
 from pack.core.dialects.parsing.error_parsing import failure_of
 from pack.core.http.url_policy import is_public, is_public_host_name
 from pack.tests.raw_server import Connection, serving
@@ -76,20 +76,8 @@ def test_the_metadata_of_a_cloud_is_not_public(address: str) -> None:
 def test_quotation_marks_without_an_end_take_linear_time(sign: str) -> None:
     """One pattern looks for what is quoted, in one go: 16 kB of them held the interpreter for 300 ms."""
 
-    def least(size: int) -> float:
-        answer = reply(400, {"error": {"message": sign * (size // len(sign))}})
-        times = []
-        for _ in range(5):
-            begun = time.thread_time()
-            failure_of(answer)
-            times.append(time.thread_time() - begun)
-        return min(times)
-
-    for _ in range(4):
-        once, twice = least(8 << 10), least(16 << 10)
-        if twice <= 2.5 * once + 0.005:
-            return
-    pytest.fail(f"{once * 1000:.1f} ms for half of it, {twice * 1000:.1f} ms for all")
+    half, whole = (reply(400, {"error": {"message": sign * (size // len(sign))}}) for size in (8 << 10, 16 << 10))
+    assert_linear(failure_of, half, whole, slack=0.005)
 
 
 @pytest.mark.parametrize("head", [b"\0\0\0\x0cjP  \r\n\x87\n", b"\0\0\0\x18ftypheic"])

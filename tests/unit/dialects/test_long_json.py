@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from dialect_driver import PNG
 from example_count import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from linear_time import assert_linear
 from pack.core.dialects.base.step import ImageRef, Reply
 from pack.core.dialects.parsing import base64_text, text_images
 from pack.core.dialects.parsing.coded_image import CodedImage
@@ -135,23 +135,14 @@ def test_a_stream_of_too_much_json_is_unreadable() -> None:
     ids=["picture", "strings", "quotes", "markdown", "data URIs", "html", "events", "deltas", "bare base64"],
 )
 def test_twice_the_answer_takes_twice_the_time(make: Any) -> None:
-    """CPU seconds of this thread, the least of up to three measurements."""
 
-    def seconds(raw: bytes) -> float:
-        begun = time.thread_time()
+    def read(raw: bytes) -> None:
         try:
             result_images(read_object(answer(raw)))
         except NotJson:
             pass
-        return time.thread_time() - begun
 
-    half, whole = make(2_000_000), make(4_000_000)
-    once = twice = float("inf")
-    for _ in range(3):
-        once, twice = min(once, seconds(half)), min(twice, seconds(whole))
-        if twice <= 2.5 * once + 0.01:
-            return
-    pytest.fail(f"{once * 1000:.2f} ms for half of it, {twice * 1000:.2f} ms for all")
+    assert_linear(read, make(2_000_000), make(4_000_000), slack=0.01, tries=4)
 
 
 # ---------------------------------------------------------------------------------------------------------- pictures

@@ -420,8 +420,8 @@ def test_twice_the_text_takes_twice_the_time(unit: str) -> None:
 
     def seconds(count: int) -> float:
         text = "{" + unit * (count // len(unit))
-        began = time.process_time()
+        began = time.thread_time()
         parsed(text)
-        return time.process_time() - began
+        return time.thread_time() - began
 
     assert seconds(62_000) < max(0.25, 4 * seconds(31_000))

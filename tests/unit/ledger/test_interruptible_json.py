@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from example_count import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from linear_time import assert_linear
 from pack.core.ledger import interruptible_json as interruptible_json
 from pack.core.ledger import results, workflows
 from pack.core.ledger.results import Results
@@ -56,18 +56,8 @@ def test_texts_above_the_limits_are_refused(text: str) -> None:
 
 
 def test_the_time_grows_linearly_with_the_length() -> None:
-    """CPU seconds of this thread, the best of three."""
-
-    def seconds(count: int) -> float:
-        text = json.dumps([{"name": "a" * 20, "at": 1.5}] * count)
-        times = []
-        for _ in range(3):
-            begun = time.thread_time()
-            interruptible_json.dumps(interruptible_json.loads(text))
-            times.append(time.thread_time() - begun)
-        return min(times)
-
-    assert seconds(40_000) <= 2.5 * seconds(20_000) + 0.01
+    half, whole = (json.dumps([{"name": "a" * 20, "at": 1.5}] * count) for count in (20_000, 40_000))
+    assert_linear(lambda text: interruptible_json.dumps(interruptible_json.loads(text)), half, whole, slack=0.01)
 
 
 def test_a_sidecar_above_the_size_limit_is_skipped(

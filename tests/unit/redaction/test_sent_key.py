@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from dialect_driver import PNG, QUICK_SPECS, request
 from hypothesis import given
 from hypothesis import strategies as st
+from linear_time import assert_linear
 from pack.core.engine import Engine
 from pack.core.ledger.history import History
 from pack.core.planning.choice import ProviderChoice
@@ -183,21 +183,8 @@ HOSTILE: dict[str, Callable[[int], str]] = {
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("work", [redact, Scrubber([KEY]).text], ids=["redact", "scrub"])
 def test_twice_the_text_takes_about_twice_the_time(text: str, work: Callable[[str], str]) -> None:
-    """Least of several measurements of CPU; short texts so that the cut plays no part."""
-
-    def least(size: int) -> float:
-        value, times = HOSTILE[text](size), []
-        for _ in range(7):
-            begun = time.thread_time()
-            work(value)
-            times.append(time.thread_time() - begun)
-        return min(times)
-
-    for _ in range(4):
-        once, twice = least(MOST_TEXT // 2), least(MOST_TEXT)
-        if twice <= 2.5 * once + 0.002:
-            return
-    pytest.fail(f"{once * 1000:.2f} ms for half of it, {twice * 1000:.2f} ms for all")
+    """Short texts, so that the cut plays no part."""
+    assert_linear(work, HOSTILE[text](MOST_TEXT // 2), HOSTILE[text](MOST_TEXT), slack=0.002, tries=28)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
