@@ -130,6 +130,9 @@ class EditBatch:
         if not self._masks:
             raise region_needs_mask()
         count = len(self._originals)
+        for index in range(len(groups)):
+            # Only the region is read before the send, and the rest of the frame is in the result, too.
+            tensors.check_finite(self._originals[index], frame_name("image_1", index, count))
         return [
             FrameCutter(
                 self._originals[index],

@@ -53,6 +53,23 @@ def picture(frame: torch.Tensor, name: str) -> Picture:
     return Picture(lambda: pixels(frame, name), int(width), int(height), int(channels))
 
 
+def check_finite(frame: torch.Tensor, name: str) -> None:
+    """Raises Impossible when a frame [H, W, C] holds NaN or infinity."""
+    height, width, channels = frame.shape
+    strip = max(1, _STRIP // (width * channels))
+    for top in range(0, height, strip):
+        _check_strip(frame[top : top + strip].detach().float(), name)
+
+
+def _check_strip(values: torch.Tensor, name: str) -> None:
+    # One pass for the usual case: the sum is finite unless a value isn't.
+    if not torch.isfinite(values.sum()) and not bool(torch.isfinite(values).all()):
+        raise Impossible(
+            msg("tensors.image_has_nan", name=name),
+            cure=msg("tensors.check_source_node_vae"),
+        )
+
+
 def pixels(frame: torch.Tensor, name: str = "the image") -> Pixels:
     """A frame [H, W, C] as uint8, clamped and rounded. Raises Impossible when it holds NaN or infinity."""
     values = frame.detach()
@@ -62,12 +79,7 @@ def pixels(frame: torch.Tensor, name: str = "the image") -> Pixels:
     strip = max(1, _STRIP // (width * channels))
     for top in range(0, height, strip):
         scaled = values[top : top + strip].to(device="cpu", dtype=torch.float32) * 255.0
-        # One pass for the usual case: the sum is finite unless a value isn't.
-        if not torch.isfinite(scaled.sum()) and not bool(torch.isfinite(scaled).all()):
-            raise Impossible(
-                msg("tensors.image_has_nan", name=name),
-                cure=msg("tensors.check_source_node_vae"),
-            )
+        _check_strip(scaled, name)
         out[top : top + strip] = scaled.round_().clamp_(0, 255).to(torch.uint8)
     return out.numpy()
 

@@ -259,3 +259,12 @@ def test_an_align_that_can_not_work_is_told() -> None:
     assert any("align was left out" in notice for notice in edit.notices)
     (output,) = result_of(edit, [np.zeros((60, 80, 3), np.uint8)])
     assert "moved" not in output.facts
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_number_outside_the_region_is_refused(value: float) -> None:
+    """It isn't sent, and it would be in the result."""
+    frame = noise(900, 1200)
+    frame[0, 5, 5, 1] = value
+    with pytest.raises(Impossible, match="image_1 holds values that are not numbers"):
+        edit_of({"image_1": frame}, painted(900, 1200, (800, 700, 20, 20)))
