@@ -35,7 +35,8 @@ class Element:
     def __init__(self, operation: Operation, requested: Callable[[], Awaitable[NodeRequests]], on_failure: str) -> None:
         """`requested` reads its values and raises NanoBananaError for one that can't be taken."""
         self._operation, self._requested = operation, requested
-        self.on_failure = on_failure if on_failure in (KEEP, FAIL, BLOCK, ORIGINAL) else KEEP
+        is_known = isinstance(on_failure, str) and on_failure in (KEEP, FAIL, BLOCK, ORIGINAL)
+        self.on_failure = on_failure if is_known else KEEP
         self.asked: NodeRequests | None = None
         self.refusal: NanoBananaError | None = None
         """Why nothing of it was sent."""

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..core.request import Region
-from .region import cut
+from .region import reflection
 
 _GREY = 0.5
 _TOLERANCE = 2e-3
@@ -32,10 +31,13 @@ class Padding:
 def padding_of(frame: torch.Tensor, mask: torch.Tensor) -> Padding | None:
     """The padding of a frame [H, W, C] whose mask [H, W] was made with it; None where it is another picture or mask."""
     height, width = mask.shape
+    # The usual mask is told by its border; the rest is looked into only where a whole side may change.
+    if not any(bool((side == 1).all()) for side in (mask[0], mask[-1], mask[:, 0], mask[:, -1])):
+        return None
     white = mask == 1
-    # Only the rows and columns that may change as a whole are looked into: a picture may be very large.
-    top, bottom = _leading(white.all(1)), _leading(white.flip(0).all(1))
-    left, right = _leading(white.all(0)), _leading(white.flip(1).all(0))
+    rows, columns = white.all(1), white.all(0)
+    top, bottom = _leading(rows), _leading(rows.flip(0))
+    left, right = _leading(columns), _leading(columns.flip(0))
     if top == height:  # no old part
         return None
     padding = Padding(
@@ -58,9 +60,16 @@ def padding_mask(mask: torch.Tensor, padding: Padding) -> torch.Tensor:
 
 def reflected(frame: torch.Tensor, padding: Padding) -> torch.Tensor:
     """The frame [H, W, C] with its old part's reflection in place of the grey."""
-    height, width = frame.shape[:2]
-    sides = (padding.left, padding.top, padding.right, padding.bottom)
-    return cut(_old_part(frame, padding), Region(-padding.left, -padding.top, width, height, "", sides))
+    whole = frame.clone()
+    old = _old_part(whole, padding)
+    height, width = old.shape[:2]
+    rows, columns = reflection(height, padding.top, padding.bottom), reflection(width, padding.left, padding.right)
+    middle = whole[padding.top : padding.top + height]
+    middle[:, : padding.left] = old[:, columns[: padding.left]]
+    middle[:, padding.left + width :] = old[:, columns[padding.left + width :]]
+    whole[: padding.top] = middle[rows[: padding.top]]
+    whole[padding.top + height :] = middle[rows[padding.top + height :]]
+    return whole
 
 
 def _old_part(picture: torch.Tensor, padding: Padding) -> torch.Tensor:

@@ -92,12 +92,12 @@ def cut(picture: torch.Tensor, region: Region) -> torch.Tensor:
     if not any(region.padding):
         return part
     before, above, after, below = region.padding
-    rows, columns = _reflected(height, above, below), _reflected(width, before, after)
+    rows, columns = reflection(height, above, below), reflection(width, before, after)
     return part[rows][:, columns]
 
 
-def _reflected(length: int, before: int, after: int) -> torch.Tensor:
-    """Indices that go on beyond both ends of a side by reflection, however far."""
+def reflection(length: int, before: int, after: int) -> torch.Tensor:
+    """Indices of a side of `length` px that go on beyond both of its ends by reflection, however far."""
     at = torch.arange(-before, length + after)
     if length == 1:
         return torch.zeros_like(at)
