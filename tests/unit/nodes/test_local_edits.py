@@ -81,12 +81,12 @@ def test_nothing_outside_the_mask_changes(boxes: list[tuple[int, int, int, int]]
     assert 0.9 < sent.width * sent.height / 1024**2 < 1.1
     (output,) = result_of(edit, [blue(sent)])
     assert tuple(output.image.shape) == (2000, 3000, 3)
-    outside = mask == 0
-    assert torch.equal(output.image[outside], frame[0, ..., :3][outside])
-    assert torch.allclose(output.image[~outside], torch.tensor([0.0, 0.0, 1.0]), atol=1e-5)
+    inside = mask > 0
+    assert bool(((output.image == frame[0, ..., :3]).all(-1) | inside).all())
+    assert torch.allclose(output.image[inside], torch.tensor([0.0, 0.0, 1.0]), atol=1e-5)
     transparency = 1 - frame[0, ..., 3] if channels == 4 else torch.zeros(2000, 3000)
-    assert torch.equal(output.mask[outside], transparency[outside])
-    assert not bool(output.mask[~outside].any())
+    assert bool(((output.mask == transparency) | inside).all())
+    assert not bool(output.mask[inside].any())
     left, top, width, height = output.facts["region"]
     assert min(left, top) >= 0 and left + width <= 3000 and top + height <= 2000
     assert not bool(mask[:top].any() or mask[top + height :].any() or mask[:, :left].any())
