@@ -157,23 +157,29 @@ async def in_thread(work: Callable[[], Any]) -> Any:
 
     Raises what `work` raises.
     """
-    done = threading.Event()
     outcome: dict[str, Any] = {}
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def settle() -> None:
+        if not ended.done():
+            ended.set_result(None)
 
     def live() -> None:
         try:
             outcome["value"] = work()
         except BaseException as error:
             outcome["error"] = error
-        finally:
-            done.set()
+        try:
+            loop.call_soon_threadsafe(settle)
+        except RuntimeError:
+            pass  # the host has closed the prompt's loop: nothing waits any more
 
     threading.Thread(target=live, daemon=True, name="nano-banana-work").start()
-    while not done.is_set():
+    while not ended.done():
         if interrupted():
             raise interrupt_exception()
-        await asyncio.sleep(0.005 if "started" not in outcome else TICK)
-        outcome.setdefault("started", True)
+        await asyncio.wait({ended}, timeout=TICK)
     if "error" in outcome:
         raise outcome["error"]
     return outcome["value"]

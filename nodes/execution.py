@@ -57,6 +57,7 @@ async def _perform(hidden: Any, operation: Operation, elements: Sequence[Element
     """Does the work of all elements of a list and gives each its output. Raises NanoBananaError where none goes on."""
     node_id = hidden.unique_id
     for element in elements:
+        await asyncio.sleep(0)  # a long list must not hold the host's loop
         await element.read()
     planned = await plan_runs(elements, comfyui.engine()) if any(element.asked for element in elements) else []
     if error := error_of(elements):

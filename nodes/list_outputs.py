@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from functools import partial
 
 from comfy_api.latest import io
 
@@ -73,10 +72,12 @@ async def make_outputs(elements: Sequence[Element], operation: Operation) -> Non
     notices = _group_notices(elements)
     if notices:
         log.warning("%s", "\n".join(notices))
-    for number, element in enumerate(elements, 1):
+    places = [Place(operation, number, len(elements)) for number in range(1, len(elements) + 1)]
+    for element in elements:
         element.report.add_notices(notices)
-        place = Place(operation, number, len(elements))
-        element.output = await comfyui.in_thread(partial(_output, element, place))
+    outputs = await comfyui.in_thread(lambda: [_output(*each) for each in zip(elements, places, strict=True)])
+    for element, output in zip(elements, outputs, strict=True):
+        element.output = output
 
 
 def _output(element: Element, place: Place) -> io.NodeOutput:

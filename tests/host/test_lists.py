@@ -247,6 +247,27 @@ def test_providers_as_a_list_are_each_asked(bench: Bench, tag: str) -> None:
     assert bench.paid(tag) == 2
 
 
+def test_a_blocked_place_of_one_node_stays_one_in_the_next(bench: Bench, tag: str) -> None:
+    """Only the elements that ran are counted. The nodes stand in a subgraph: their ids are paths."""
+    graph: Graph = {"config": node("ProviderConfig", provider="onerouter")}
+    prompts = [f"{tag} one [[sim: refuse]]", f"{tag} two", f"{tag} three"]
+    link = list_of(graph, "prompts", prompts)
+    graph["12:1"] = node("NanoBananaGenerate", prompt=link, provider=["config", 0], on_failure=BLOCK)
+    graph["12:make"] = node(
+        "NanoBananaEdit", prompt=f"{tag} edited", images__image_1=["12:1", 0], provider=["config", 0]
+    )
+    sizes = list_of(graph, "sizes", [32, 64, 96], "PrimitiveInt")
+    scaled = {"upscale_method": "area", "height": 32, "crop": "disabled"}
+    graph["small"] = node("ImageScale", image=["12:make", 0], width=sizes, **scaled)
+    graph["show"] = node("PreviewImage", images=["small", 0])
+    ran = bench.run(graph)
+    assert ran.status == "success", ran.error
+    assert [picture.shape[1] for picture in ran.images()] == [64, 96]
+    found = [json.loads(text) for text in ran.outputs["12:make"]["nano_banana"]]
+    assert [(info["element"], info["elements"]) for info in found] == [(1, 2), (2, 2)]
+    assert bench.paid(tag) == 4
+
+
 # ------------------------------------------------------------------------------------------------------- the group
 
 
@@ -259,6 +280,22 @@ def test_three_free_failures_end_the_group(bench: Bench, tag: str) -> None:
     ran = bench.run(graph)
     assert ran.status == "error" and "6 of the 6 elements" in ran.error
     assert len(bench.asked(tag)) == 3
+
+
+def test_a_long_list_starts_at_once(bench: Bench, listener: WsClient, tag: str) -> None:
+    """Twenty elements: reading and planning them holds nothing up."""
+    graph: Graph = {"load": node("LoadImage", image=bench.put(f"{tag}.png", colours(1000, 1200)))}
+    graph["tiles"] = node("SplitImageToTileList", image=["load", 0], tile_width=240, tile_height=250, overlap=0)
+    graph["config"] = node("ProviderConfig", provider="offline")
+    graph["make"] = node("NanoBananaEdit", prompt=tag, images__image_1=["tiles", 0], provider=["config", 0])
+    graph["show"] = node("PreviewImage", images=["make", 0])
+    prompt_id = bench.host.queue_prompt(graph, listener.client)
+    began = listener.wait(lambda frame: frame.kind == "executing" and frame.data["node"] == "make").at
+    shown = listener.wait_text("of 20 back").at
+    assert listener.wait_end(prompt_id).kind == "execution_success"
+    print(f"a list of 20: running after {shown - began:.2f} s")
+    found = infos(Ran(bench.host, bench.host.wait_prompt(prompt_id)))
+    assert [info["element"] for info in found] == list(range(1, 21))
 
 
 def test_an_interrupt_ends_all_elements(bench: Bench, listener: WsClient, tag: str) -> None:
