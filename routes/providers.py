@@ -125,7 +125,7 @@ def _provider(engine: Engine, resolver: ProviderResolver, spec: ProviderSpec) ->
 
 def _address(resolver: ProviderResolver, spec: ProviderSpec) -> dict[str, Any]:
     if spec.local:
-        return {"base_url": "", "base_url_source": "row", "base_url_problem": "", "base_url_variable": ""}
+        return {"base_url": "", "base_url_source": "spec", "base_url_problem": "", "base_url_variable": ""}
     url, problem = "", ""
     try:
         url = resolver.settings.base_url(spec)
@@ -180,15 +180,15 @@ def _model(model: Model, spec: ProviderSpec, added: Mapping[str, Any]) -> dict[s
         "note": model.note,
         "added": facts is not None,
         "like": str(facts.get("like") or "") if isinstance(facts, Mapping) else "",
-        "generate": _offer(model.generate, spec, "generate"),
-        "edit": _offer(model.edit, spec, "edit"),
+        "generate": _described(model.generate, spec, "generate"),
+        "edit": _described(model.edit, spec, "edit"),
         "price": None if model.price is None else {"usd": dict(model.price.usd), "source": model.price.source,
                                                    "dated": model.price.dated, "counted": dict(model.price.counted),
                                                    "counted_source": model.price.counted_source},
     }  # fmt: skip
 
 
-def _offer(capabilities: Capabilities | None, spec: ProviderSpec, operation: Any) -> dict[str, Any] | None:
+def _described(capabilities: Capabilities | None, spec: ProviderSpec, operation: Any) -> dict[str, Any] | None:
     if capabilities is None:
         return None
     takes = options_of(spec, operation, capabilities)

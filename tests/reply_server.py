@@ -23,7 +23,7 @@ Given = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReceivedRequest:
     """One request that the server had."""
 
     method: str
@@ -38,7 +38,7 @@ class ReplyServer:
     def __init__(self, replies: Sequence[Given], files: Mapping[str, bytes] | None = None) -> None:
         self.replies = list(replies)
         self.files = dict(files or {})
-        self.asked: list[Asked] = []
+        self.asked: list[ReceivedRequest] = []
         self.fetched: list[str] = []
         self._next = 0
         self._lock = threading.Lock()
@@ -50,7 +50,7 @@ class ReplyServer:
         return f"{self.url}/files/{name}"
 
     @property
-    def posts(self) -> list[Asked]:
+    def posts(self) -> list[ReceivedRequest]:
         """The requests that may cost money."""
         return [asked for asked in self.asked if asked.method == "POST"]
 
@@ -69,7 +69,7 @@ class ReplyServer:
             connection.answer(self.files[name], "200 OK", "Content-Type: image/png", CLOSE)
             return
         with self._lock:
-            self.asked.append(Asked(method, path, head, body))
+            self.asked.append(ReceivedRequest(method, path, head, body))
             given = self._chosen(method, path)
         self._answer(connection, given)
 

@@ -25,7 +25,7 @@ NOT_FOUND: Answer = (404, {"error": {"message": "Not Found"}})
 
 
 @dataclass
-class Asked:
+class ReceivedRequest:
     """One request as it arrived."""
 
     method: str
@@ -60,8 +60,8 @@ def unwrapped(text: str) -> bytes:
 class StubProvider:
     """What the provider was asked, and what it billed."""
 
-    serve: Callable[[Asked], Answer | None]
-    asked: list[Asked] = field(default_factory=list)
+    serve: Callable[[ReceivedRequest], Answer | None]
+    asked: list[ReceivedRequest] = field(default_factory=list)
     bills: int = 0
     seen: list[bytes] = field(default_factory=list)
     """References that the function was given, as it noted them."""
@@ -81,7 +81,7 @@ class StubProvider:
 
 
 @contextlib.contextmanager
-def stub_provider(serve: Callable[[StubProvider, Asked], Answer | None]) -> Iterator[StubProvider]:
+def stub_provider(serve: Callable[[StubProvider, ReceivedRequest], Answer | None]) -> Iterator[StubProvider]:
     """A running provider that answers with `serve`; closed afterwards."""
     lock = threading.Lock()
 
@@ -90,7 +90,7 @@ def stub_provider(serve: Callable[[StubProvider, Asked], Answer | None]) -> Iter
             body = connection.read_body()
             method, path, _ = head.decode("latin-1").split(" ", 2)
             kind = connection.header("content-type") or ""
-            asked = Asked(method, path, kind, body, connection.header("authorization") is not None)
+            asked = ReceivedRequest(method, path, kind, body, connection.header("authorization") is not None)
             if path.startswith("/served/"):
                 status, value = 200, PNG
             else:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import logging
+import math
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Column, Connection, Float, Integer, LargeBinary, Table, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from . import sidecar
-from .results import Results
+from .results import NAME, UID, Results
 from .schema import graph, picture, result
+from .types import State
 
 log = logging.getLogger("nano_banana")
+
+_LARGEST = 10_000_000 * 1_000_000
+"""The largest plausible price, in millionths of a dollar."""
 
 
 def rebuild(results: Results, connection: Connection, set_aside: Sequence[Path]) -> int:
@@ -67,20 +73,48 @@ def _copy_rows(connection: Connection, file: Path) -> None:
     except sqlite3.Error:
         return
     source.row_factory = sqlite3.Row
+    source.text_factory = lambda data: data.decode("utf-8", "replace")  # one broken text must not end the reading
     try:
-        for table, key in ((graph, "id"), (picture, "uid")):
-            keys = {column.name: column.key for column in table.columns}
+        for table in (graph, picture):
             count = 0
             try:
                 for row in source.execute(f"SELECT * FROM {table.name}"):
-                    values: dict[str, Any] = {keys[name]: row[name] for name in row.keys() if name in keys}  # noqa: SIM118
-                    if not values.get(key):
+                    values = _plausible(table, dict(zip(row.keys(), row, strict=True)))
+                    if values is None:
                         continue
-                    with connection.begin_nested():
-                        connection.execute(insert(table).values(**values))
+                    try:
+                        with connection.begin_nested():
+                            connection.execute(insert(table).values(**values))
+                    except IntegrityError:
+                        continue  # damaged pages may hold a row twice
                     count += 1
             except Exception as error:  # a damaged page may raise anything; the rows so far are kept
                 log.warning("the rest of the table %s could not be read: %s", table.name, error)
             log.info("%d rows of the table %s were taken over from %s", count, table.name, file.name)
     finally:
         source.close()
+
+
+def _plausible(table: Table, row: dict[str, Any]) -> dict[str, Any] | None:
+    """The values of a row by the keys of the columns; None for a row without a valid id or state.
+
+    A value that its column can't have is left to the column's default.
+    """
+    values = {column.key: row[column.name] for column in table.columns if _fits(column, row.get(column.name))}
+    if table is graph:
+        return values if {"id", "data"} <= values.keys() else None
+    if not UID.fullmatch(values.get("uid", "")) or values.get("state") not in get_args(State):
+        return None
+    if values.get("result") and not NAME.fullmatch(values["result"]):
+        del values["result"]
+    return values
+
+
+def _fits(column: Column[Any], value: Any) -> bool:
+    if isinstance(column.type, LargeBinary):
+        return isinstance(value, bytes)
+    if isinstance(column.type, Float):
+        return isinstance(value, (int, float)) and math.isfinite(value) and value >= 0
+    if isinstance(column.type, Integer):
+        return isinstance(value, int) and 0 <= value <= _LARGEST  # a negative price would lift the caps
+    return isinstance(value, str)

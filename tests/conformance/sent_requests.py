@@ -73,8 +73,8 @@ class Sent:
         return spec.auth_header, spec.auth_template.replace("{key}", "KEY")
 
     def __str__(self) -> str:
-        wishes = ", ".join(f"{name}={value}" for name, value in self.options.items())
-        return " ".join(part for part in (self.provider, self.model, self.operation, self.variant, wishes) if part)
+        options = ", ".join(f"{name}={value}" for name, value in self.options.items())
+        return " ".join(part for part in (self.provider, self.model, self.operation, self.variant, options) if part)
 
 
 @functools.cache
@@ -82,21 +82,21 @@ def sent_requests(provider: str) -> tuple[Sent, ...]:
     """Every request of one provider; see the module."""
     spec = BUILT_IN[provider]
     return tuple(
-        sent(spec, model, operation, form, uploaded, wishes)
+        sent(spec, model, operation, form, uploaded, options)
         for model in spec.models
         for operation in ("generate", "edit")
         if model.capabilities(operation) is not None
         for form in spec.api_variants or ("",)
         for uploaded in _uploads(spec, operation)
-        for wishes in _wishes(spec, model, operation)
+        for options in _options(spec, model, operation)
     )
 
 
 def sent(
-    spec: ProviderSpec, model: Model, operation: Operation, form: str, uploaded: bool, wishes: Mapping[str, Any]
+    spec: ProviderSpec, model: Model, operation: Operation, form: str, uploaded: bool, options: Mapping[str, Any]
 ) -> Sent:
-    """The paid request for these wishes; the uploads before it are done already. Raises AssertionError."""
-    asked = dict(wishes)
+    """The paid request for these options; the uploads before it are done already. Raises AssertionError."""
+    asked = dict(options)
     references, count = asked.pop("references", 0), asked.pop("count", 1)
     if uploaded and spec.upload_above:
         spec = replace(spec, upload_above=1)
@@ -120,7 +120,7 @@ def sent(
         model.name,
         operation,
         f"{form} uploaded".strip() if uploaded and operation == "edit" else form,
-        wishes,
+        options,
         work,
         step.method,
         step.url.removeprefix(BASE),
@@ -150,7 +150,7 @@ def _uploads(spec: ProviderSpec, operation: Operation) -> tuple[bool, ...]:
     return (False, True) if spec.upload_above else (True,)
 
 
-def _wishes(spec: ProviderSpec, model: Model, operation: Operation) -> Iterator[dict[str, Any]]:
+def _options(spec: ProviderSpec, model: Model, operation: Operation) -> Iterator[dict[str, Any]]:
     possible = options_possible(spec, model, operation)
     always = {"references": 1} if operation == "edit" else {}
     yield always

@@ -65,14 +65,14 @@ class Written:
         body = dict(sent.body)
         contents = [types.Content.model_validate(turn) for turn in body.pop("contents")]
         config = types.GenerationConfig.model_validate(_without(body.get("generationConfig", {}), "imageConfig"))
-        wishes: dict[str, Any] = config.model_dump(exclude_none=True)
-        wishes["image_config"] = body.pop("generationConfig", {}).get("imageConfig")
-        wishes["safety_settings"] = body.pop("safetySettings", None)
-        wishes["tools"] = body.pop("tools", None)
-        wishes["system_instruction"] = body.pop("systemInstruction", None)
+        config_fields: dict[str, Any] = config.model_dump(exclude_none=True)
+        config_fields["image_config"] = body.pop("generationConfig", {}).get("imageConfig")
+        config_fields["safety_settings"] = body.pop("safetySettings", None)
+        config_fields["tools"] = body.pop("tools", None)
+        config_fields["system_instruction"] = body.pop("systemInstruction", None)
         assert not body, f"fields that the SDK doesn't know: {sorted(body)}"
         self.client.models.generate_content(
-            model=sent.job.model, contents=contents, config=types.GenerateContentConfig.model_validate(wishes)
+            model=sent.job.model, contents=contents, config=types.GenerateContentConfig.model_validate(config_fields)
         )
         return self.requests.pop()
 

@@ -59,10 +59,10 @@ def size_of(output: Any) -> tuple[int, int]:
 
 
 def test_makes_a_picture(client: replicate.Client) -> None:
-    wishes = {"prompt": "a fox", "aspect_ratio": "16:9", "resolution": "512px", "output_format": "png"}
-    assert size_of(client.run("google/nano-banana-2", input=wishes)) == (688, 384)
-    wishes["prompt"] = "a fox [[sim: datauri]]"
-    output = client.run("google/nano-banana-2", input=wishes)
+    fields = {"prompt": "a fox", "aspect_ratio": "16:9", "resolution": "512px", "output_format": "png"}
+    assert size_of(client.run("google/nano-banana-2", input=fields)) == (688, 384)
+    fields["prompt"] = "a fox [[sim: datauri]]"
+    output = client.run("google/nano-banana-2", input=fields)
     assert isinstance(output, FileOutput) and size_of(output) == (688, 384)
     judged("replicate", "replicate", "", "makes a picture")
 
@@ -70,8 +70,8 @@ def test_makes_a_picture(client: replicate.Client) -> None:
 @pytest.mark.parametrize("how", ["url", "base64"])
 def test_edits_a_picture(client: replicate.Client, doubles: Doubles, picture: Path, how: Any) -> None:
     """The file goes up through the files API, or inside the request as a data URI."""
-    wishes = {"prompt": "snow", "image_input": [picture, picture]}
-    output = client.run("google/nano-banana-pro", input=wishes, file_encoding_strategy=how)
+    fields = {"prompt": "snow", "image_input": [picture, picture]}
+    output = client.run("google/nano-banana-pro", input=fields, file_encoding_strategy=how)
     assert size_of(output) == (2400, 1792)
     [entry] = doubles.request_log()["requests"]
     assert [reference["width"] for reference in entry["references"]] == [40, 40]

@@ -54,8 +54,8 @@ def size_of(address: str) -> tuple[int, int]:
 
 @pytest.mark.parametrize("at_once", [False, True])
 def test_makes_a_picture(client: wavespeed.Client, at_once: bool) -> None:
-    wishes = {"prompt": "a fox", "aspect_ratio": "16:9", "resolution": "1k", "output_format": "jpeg"}
-    answer = client.run(TEXT, wishes, poll_interval=0.0, enable_sync_mode=at_once)
+    fields = {"prompt": "a fox", "aspect_ratio": "16:9", "resolution": "1k", "output_format": "jpeg"}
+    answer = client.run(TEXT, fields, poll_interval=0.0, enable_sync_mode=at_once)
     [address] = answer["outputs"]
     assert size_of(address) == (1376, 768)
     judged("wavespeed", "wavespeed", "", "makes a picture, at once and by asking")

@@ -171,12 +171,12 @@ class Gemini(Api):
         elif status == 415:
             status = 400
         elif status == 429:
-            wish = dict(headers).get("Retry-After", "")
+            seconds = dict(headers).get("Retry-After", "")
             details = [_quota("GenerateRequestsPerMinutePerProjectPerModel")]
-            if wish.isdecimal():
+            if seconds.isdecimal():
                 # Google asks for a pause in the body, and not in a header.
                 headers = ()
-                details.append({"@type": f"{_RPC}RetryInfo", "retryDelay": f"{wish}s"})
+                details.append({"@type": f"{_RPC}RetryInfo", "retryDelay": f"{seconds}s"})
         error: dict[str, Any] = {"code": status, "message": message, "status": word}
         if details:
             error["details"] = details

@@ -77,8 +77,8 @@ def run(data: bytes) -> None:
     """Plays the answers; raises AssertionError for a step that is none."""
     provider, operation, replies = parsed(data)
     job = job_of(provider, operation)
-    speech = dialect(job.spec.dialect)
-    step: Step = speech.start(job)
+    spoken_dialect = dialect(job.spec.dialect)
+    step: Step = spoken_dialect.start(job)
     for reply in replies:
         check_step(job, step)
         accepted = None
@@ -88,14 +88,14 @@ def run(data: bytes) -> None:
             break
         accepted = step.accepted
         state = json.loads(json.dumps(step.state))
-        step = step_after(speech, job, _with_state(step, state), reply)
+        step = step_after(spoken_dialect, job, _with_state(step, state), reply)
         if accepted is not None:
-            check_step(job, speech.resume(job, json.loads(json.dumps(accepted))))
-            if isinstance(speech, Cancels):
-                cancel = speech.cancel(job, json.loads(json.dumps(accepted)))
+            check_step(job, spoken_dialect.resume(job, json.loads(json.dumps(accepted))))
+            if isinstance(spoken_dialect, Cancels):
+                cancel = spoken_dialect.cancel(job, json.loads(json.dumps(accepted)))
                 if cancel is not None:
                     check_step(job, cancel)
-                    check_step(job, speech.next(job, json.loads(json.dumps(cancel.state)), reply))
+                    check_step(job, spoken_dialect.next(job, json.loads(json.dumps(cancel.state)), reply))
     check_step(job, step)
 
 
@@ -252,11 +252,7 @@ HARNESS = Harness(
     (
         *(f"core/dialects/{name}.py" for name in sorted({BUILT_IN[each].dialect for each in PROVIDERS})),
         *(f"core/dialects/base/{name}.py" for name in ("dialect", "polling", "task_status", "variants", "uploads")),
-        *(f"core/dialects/parsing/{name}.py" for name in ("reading", "event_stream", "result_images", "error_message")),
-        *(
-            f"core/dialects/parsing/{name}.py"
-            for name in ("error_parsing", "error_kinds", "error_phrases", "gemini_errors", "refusals", "bot_protection")
-        ),
+        *inputs.PARSERS,
         "core/execution/charge.py",
         "core/execution/retry_policy.py",
     ),

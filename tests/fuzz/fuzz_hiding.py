@@ -86,5 +86,10 @@ def mutate(data: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
 
 
 HARNESS = Harness(
-    "hiding", run, make, mutate, ("core/redaction/sent_key.py", "core/redaction/text.py"), inputs_in_suite=1500
+    "hiding",
+    run,
+    make,
+    mutate,
+    ("core/redaction/sent_key.py", "core/redaction/escapes.py", "core/redaction/text.py"),
+    inputs_in_suite=1500,
 )

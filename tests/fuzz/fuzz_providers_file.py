@@ -25,7 +25,7 @@ _VALUES = inputs.words("providers_file", "values")
 
 
 def run(data: bytes) -> None:
-    """Reads the file as a run does; each row that it gives has to be usable."""
+    """Reads the file as a run does; each provider in it has to be usable."""
     _FILE.write_bytes(data)
     own = providers_file._parsed(_FILE, BUILT_IN, "2026-11-27")
     for error in own.errors:
@@ -33,7 +33,9 @@ def run(data: bytes) -> None:
             "the text of an error"
         )
     for name, spec in own.specs.items():
-        assert name == spec.id and spec.models and spec.model(spec.recommended) is not None, "a row without its model"
+        assert name == spec.id and spec.models and spec.model(spec.recommended) is not None, (
+            "a provider without its model"
+        )
         kept = name in BUILT_IN and spec.base_url == BUILT_IN[name].base_url  # one of them has none: the user gives it
         assert kept or checked_base_url(spec.base_url, "x", plain_http=True) == spec.base_url, "its address"
         assert spec.reference_encoding in dialect(spec.dialect).reference_encodings, (

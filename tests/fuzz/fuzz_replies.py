@@ -30,7 +30,7 @@ from pack.core.images.picture import sniff
 from pack.core.providers import BUILT_IN
 from pack.core.redaction.text import redact
 
-ROW = BUILT_IN["nanobanana"]
+SPEC = BUILT_IN["nanobanana"]
 JOB = fuzz_answers.job_of("nanobanana", "edit")
 FRAGMENTS = inputs.words("replies", "fragments")
 
@@ -129,20 +129,9 @@ HARNESS = Harness(
     make,
     mutate,
     (
-        *(
-            "core/dialects/parsing/reading.py",
-            "core/dialects/parsing/event_stream.py",
-            "core/dialects/parsing/result_images.py",
-            "core/dialects/parsing/error_message.py",
-            "core/dialects/parsing/error_parsing.py",
-        ),
-        *(
-            "core/dialects/parsing/error_kinds.py",
-            "core/dialects/parsing/error_phrases.py",
-            "core/dialects/parsing/gemini_errors.py",
-            "core/dialects/parsing/refusals.py",
-            "core/dialects/parsing/bot_protection.py",
-        ),
+        *inputs.PARSERS,
+        "core/http/long_json.py",
+        "core/http/long_text.py",
         "core/redaction/text.py",
     ),
     inputs_in_suite=3000,

@@ -315,8 +315,23 @@ HARNESS = Harness(
     make,
     mutate,
     (
-        *(f"routes/{name}.py" for name in ("security", "keys", "providers", "settings", "estimate", "results")),
+        *(
+            f"routes/{name}.py"
+            for name in (
+                "security",
+                "hosts",
+                "host_codes",
+                "keys",
+                "models",
+                "providers",
+                "settings",
+                "estimate",
+                "results",
+            )
+        ),
         "nodes/estimate.py",
+        "core/config/allowed_models.py",
+        "core/config/host_names.py",
         "core/config/settings_file.py",
         "core/custom_providers/settings_form.py",
         "core/custom_providers/added_models.py",

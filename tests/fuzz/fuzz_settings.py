@@ -92,7 +92,7 @@ def _read_settings(settings: Settings) -> None:
         _only_config(settings.api_variant, spec)
         if spec.id in BUILT_IN:
             changed = added_models.with_added(spec, settings)
-            assert changed.model(changed.recommended) is not None, "a row without its model"
+            assert changed.model(changed.recommended) is not None, "a provider without its model"
 
 
 def _only_config(read: Callable[..., Any], *given: Any) -> Any:

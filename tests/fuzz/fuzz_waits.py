@@ -20,7 +20,7 @@ from pack.core.http import backoff
 from pack.core.providers import BUILT_IN
 
 NOW = 1.7e9
-ROWS = tuple(BUILT_IN.values())
+SPECS = tuple(BUILT_IN.values())
 _KINDS: tuple[Kind, ...] = ("rate", "busy", "server")
 _VALUES = inputs.words("waits", "values")
 
@@ -41,7 +41,7 @@ def run(data: bytes) -> None:
     if hint is not None:
         assert retry_policy.format_seconds(hint), "a wait without words"
     for paid in (False, True):
-        spec = ROWS[turn % len(ROWS)]
+        spec = SPECS[turn % len(SPECS)]
         told = retry_policy.after_failure(
             spec, failure, headers, paid=paid, attempt=2, now=NOW, jitter=0.5, remaining_patience=60.0
         )

@@ -56,6 +56,15 @@ def known_names(*folders: str) -> tuple[str, ...]:
 NAMES = known_names("core/dialects", "core/dialects/base", "core/dialects/parsing")
 STATUSES = words("inputs", "statuses")
 TEXTS = words("inputs", "texts")
+PARSERS = tuple(
+    sorted(
+        file.relative_to(harness.ROOT).as_posix()
+        for file in (harness.ROOT / "core" / "dialects" / "parsing").glob("*.py")
+        if file.stem not in ("__init__", "error_codes")
+    )
+)
+"""The files that read answers, whatever API they came through; `error_codes` is a table."""
+
 NUMBERS: tuple[Any, ...] = (
     0,
     1,

@@ -144,7 +144,7 @@ def test_a_key_of_the_environment_does_not_follow_a_page(page: Page, stranger: R
         assert stranger.requests == []
     finally:
         page.at("runflow", None)
-    assert page.key("runflow")["state"] == "environment" and page.provider("runflow")["base_url_source"] == "row"
+    assert page.key("runflow")["state"] == "environment" and page.provider("runflow")["base_url_source"] == "spec"
 
 
 def test_a_key_is_deleted_by_its_name_once(shop: Page, tag: str) -> None:
@@ -352,8 +352,8 @@ def test_a_thumbnail_is_made_small_by_the_server(page: Page, made: list[dict[str
     path = f"/results/{made[0]['id']}/image"
     whole = page.ask("GET", path)
     original = Image.open(io.BytesIO(whole.data)).convert("RGB")
-    for wish, side in (("200", 200), ("1", 16), ("99999", max(original.size))):
-        answer = page.ask("GET", f"{path}?max={wish}")
+    for size, side in (("200", 200), ("1", 16), ("99999", max(original.size))):
+        answer = page.ask("GET", f"{path}?max={size}")
         small = Image.open(io.BytesIO(answer.data))
         assert answer.headers["content-type"] == "image/webp" and small.format == "WEBP"
         assert side / 2 < max(small.size) <= side and answer.headers["etag"] != whole.headers["etag"]
@@ -362,9 +362,9 @@ def test_a_thumbnail_is_made_small_by_the_server(page: Page, made: list[dict[str
     near = np.asarray(Image.open(io.BytesIO(page.ask("GET", f"{path}?max=200").data)).convert("RGB"), float)
     far = np.asarray(original.resize((near.shape[1], near.shape[0]), Image.Resampling.LANCZOS), float)
     assert np.abs(near - far).mean() < 6 and len(page.ask("GET", f"{path}?max=200").data) < len(whole.data) / 4
-    for wish in ("x", "-5", "1.5", ""):
-        answer = page.ask("GET", f"{path}?max={wish}")
-        assert answer.status == (400 if wish else 200)
+    for size in ("x", "-5", "1.5", ""):
+        answer = page.ask("GET", f"{path}?max={size}")
+        assert answer.status == (400 if size else 200)
 
 
 def test_the_graph_of_a_picture_can_be_queued_again(page: Page, made: list[dict[str, Any]]) -> None:
@@ -628,7 +628,7 @@ def test_a_model_is_added_to_a_built_in_provider_and_taken_away(shop: Page, tag:
     assert page.provider("onerouter")["models"] == before and page.ask("DELETE", "/providers/onerouter").status == 400
 
 
-def test_every_provider_is_described_from_its_row(page: Page) -> None:
+def test_every_provider_is_described_from_its_spec(page: Page) -> None:
     """What the page needs to draw its lists; the simulation is last and asks for no key."""
     found = page.good("GET", "/providers")
     assert found["providers"][-1]["id"] == "offline" and not found["providers"][-1]["needs_key"]

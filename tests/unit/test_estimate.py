@@ -302,7 +302,7 @@ def test_a_price_elsewhere_is_the_price_there(engine: Engine) -> None:
 
 
 def test_an_own_provider_is_forecast_and_sends_what_was_shown(doubles: Doubles, tmp_path: Path) -> None:
-    """A row that nobody but the user knows: address, model id and header are theirs."""
+    """A provider that only the user knows: address, model id and header are theirs."""
     doubles.reset()
     engine = machine(doubles, tmp_path, own=True)
     url = doubles.base_url("onerouter")
@@ -321,8 +321,8 @@ def test_a_model_s_own_field_names_are_shown(doubles: Doubles, tmp_path: Path) -
     engine = machine(doubles, tmp_path, "kie")
     asked = request("edit", references=1, aspect_ratio="16:9")
     (shown,) = told(engine, ProviderChoice("kie", "nano-banana"), asked).sends
-    wishes = fields_of(shown)["input"]
-    assert wishes["aspect_ratio"] == "16:9" and "image_urls" in wishes and "image_input" not in wishes
+    fields = fields_of(shown)["input"]
+    assert fields["aspect_ratio"] == "16:9" and "image_urls" in fields and "image_input" not in fields
 
 
 def test_the_project_of_the_key_is_in_the_address_that_is_shown(doubles: Doubles, tmp_path: Path) -> None:

@@ -386,8 +386,8 @@ def test_the_test_of_a_key_and_the_request_for_a_token_keep_their_deadlines(
     monkeypatch.setattr(key_check, "SECONDS", SHORT)
     monkeypatch.setattr(google_service_account, "TOKEN_SECONDS", SHORT)
     with serving(endless(*NEVER_ENDING["header lines"], 0.05)) as server:
-        shelf = engine_at(tmp_path, "runflow", server.url).resolver()
-        checked = key_check.check_key(shelf.target(shelf.specs["runflow"], "default"))
+        resolver = engine_at(tmp_path, "runflow", server.url).resolver()
+        checked = key_check.check_key(resolver.target(resolver.specs["runflow"], "default"))
         assert checked.verdict == "unreachable"
         asking = google_service_account._TokenRequest(Transport(server.url), server.url)
         with pytest.raises(RequestFailed):

@@ -108,7 +108,7 @@ def test_count_frame_and_encoding_are_no_part_of_it() -> None:
 
 
 def test_address_key_timeout_and_price_are_no_part_of_it() -> None:
-    """The row's facts that don't shape the picture may change without losing what was paid."""
+    """The facts of a provider that don't shape the picture may change without losing what was paid."""
     spec = replace(RUNFLOW, base_url="https://else.example", label="Else", max_parallel=1, poll_seconds=(9.0, 9.0))
     ours, theirs = negotiated(RUNFLOW, BASE), negotiated(spec, BASE)
     assert ours.fingerprint(BASE, BASE.slots()[0]) == theirs.fingerprint(BASE, BASE.slots()[0])

@@ -225,7 +225,8 @@ def _bare(text: str) -> tuple[list[ImageRef], str]:
             continue
         likely = bool(_IMAGE_PATH.search(re.split(r"[?#]", bare)[0]))
         found.append((number, ImageRef(url=bare), likely))
-    others = [line for number, line in enumerate(lines) if line.strip() and number not in {at for at, _, _ in found}]
+    addresses = {number for number, _, _ in found}
+    others = any(line.strip() and number not in addresses for number, line in enumerate(lines))
     taken = [(number, image) for number, image, likely in found if likely or not others]
     numbers = {number for number, _ in taken}
     beside = "\n".join(line for number, line in enumerate(lines) if number not in numbers)

@@ -140,10 +140,10 @@ class Replicate(Api):
         title, _ = MEANINGS.get(status, ("error", ""))
         body: dict[str, Any] = {"title": title.replace("_", " ").capitalize(), "detail": problem.message}
         body["status"] = status
-        wish = dict(problem.headers).get("Retry-After", "")
-        if status == 429 and wish.isdecimal():
-            body["detail"] = f"Request was throttled. Your rate limit resets in ~{wish}s."
-            body["retry_after"] = int(wish)
+        seconds = dict(problem.headers).get("Retry-After", "")
+        if status == 429 and seconds.isdecimal():
+            body["detail"] = f"Request was throttled. Your rate limit resets in ~{seconds}s."
+            body["retry_after"] = int(seconds)
         return json_reply(status, body, problem.headers)
 
     def refused(self, call: Call, image_request: ImageRequest, status: int) -> Reply:

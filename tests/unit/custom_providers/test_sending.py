@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -86,13 +87,16 @@ def test_a_reference_encoding_that_a_dialect_can_t_do_is_an_error(tmp_path: Path
 
 def test_the_reference_says_what_every_dialect_can() -> None:
     readme = Path(__file__).resolve().parents[3] / "example_providers" / "README.md"
-    chapter = next(each for each in readme.read_text("utf-8").split("\n## ") if each.startswith("Dialects\n"))
-    rows = [line.split(" | ") for line in chapter.splitlines() if line.startswith("| `")]
-    said = {(row[0].strip("| `"), encoding.strip("`")) for row in rows[1:] for encoding in row[1].split(", ")}
+    chapters = readme.read_text("utf-8").split("\n## ")
+    table = next(each for each in chapters if each.startswith("Dialects\n"))
+    cells = [line.split(" | ") for line in table.splitlines() if line.startswith("| `")][1:]
+    said = {(each[0].strip("| `"), word) for each in cells for word in re.findall(r"`(\w+)`", each[1])}
     assert said == set(CAN)
+    explained = next(each for each in chapters if each.startswith("References\n"))
+    assert all(f"\n| `{encoding}` |" in explained for encoding in REFERENCE_ENCODINGS)
 
 
-def test_the_field_and_the_transport_may_be_said_together(tmp_path: Path) -> None:
+def test_the_field_and_the_encoding_may_be_said_together(tmp_path: Path) -> None:
     spec = shop(tmp_path, "onerouter", "references: {name: pictures, as: base64}")
     body = sent_json(play(job(spec, request("edit"))).sends[0])
     assert not body["pictures"][0].startswith("data:") and "image_urls" not in body
@@ -233,7 +237,7 @@ def test_an_overlay_that_would_change_nothing_is_an_error(tmp_path: Path, text: 
 
 
 def requests_of(spec: ProviderSpec) -> str:
-    """Every paid request that a row can make first, with every option that it has, as text."""
+    """Every paid request that a provider can be sent first, with every option that it has, as text."""
     found: list[Any] = []
     for model in spec.models:
         for operation in OPERATIONS:

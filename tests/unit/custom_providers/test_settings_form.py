@@ -88,8 +88,8 @@ def test_its_pictures_count_as_the_dearest(tmp_path: Path) -> None:
     save(tmp_path, "my_shop", FACTS)
     environ = {"NANO_BANANA_MY_SHOP_API_KEY": "sim-x"}
     plan = Engine(tmp_path, environ=environ).plan(ProviderChoice("my_shop"), [request()])
-    (_, (fit,)) = plan.targets[0]
-    assert fit.usd is None and fit.counted_usd == UNKNOWN_PRICE_USD
+    (_, (resolved,)) = plan.targets[0]
+    assert resolved.usd is None and resolved.counted_usd == UNKNOWN_PRICE_USD
 
 
 @pytest.mark.parametrize("auth", list(AUTH))

@@ -75,6 +75,6 @@ def test_runs_nothing_but_the_standard_library() -> None:
             if isinstance(node, ast.ImportFrom) and node.level == 0:
                 names = [node.module or ""]
             for name in names:
-                # The clone's own rows are plain Python too, and read only by the command that needs them.
+                # The clone's own provider specs are plain Python too, and read only by the command that needs them.
                 ours = {"dev"} if node in tree.body else {"dev", "core"}
                 assert name.split(".")[0] in {*sys.stdlib_module_names, *ours}, f"{path.name} imports {name}"

@@ -48,7 +48,7 @@ def test_a_job_is_asked_for_with_one_block_of_fields() -> None:
     assert "40%" in [wait.progress for wait in played.waits]
 
 
-def test_without_wishes_the_block_is_left_out() -> None:
+def test_without_options_the_block_is_left_out() -> None:
     """Nothing is sent that nobody asked for; the small model is not told its only size."""
     body = sent_json(play(job(SPEC, request(resolution="1K"), "nano-banana-lite")).sends[0])
     assert body == {"model": "nano-banana-2-lite", "prompt": "a fox in snow"}

@@ -43,7 +43,7 @@ def test_text_goes_as_a_chat_that_wants_both_modalities() -> None:
     assert (done.usd, done.request_id, done.api_variant) == (0.067, "gen-17", "chat")
 
 
-def test_without_wishes_there_is_no_image_config() -> None:
+def test_without_options_there_is_no_image_config() -> None:
     """`auto` means the provider's own, and is not sent; the first model has one size and is not told it."""
     for asked, model in ((request(), "nano-banana-2"), (request(resolution="1K"), "nano-banana")):
         assert "image_config" not in sent_json(play(job(SPEC, asked, model)).sends[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from pack.core.dialects.parsing.error_parsing import failure_of
 from pack.core.dialects.parsing.reading import read_json
 from pack.core.dialects.parsing.result_images import decode_base64, text_beside_images
 from pack.core.dialects.parsing.result_images import images_in as pictures_in
+from pack.core.dialects.parsing.text_images import split_text
 from pack.core.providers import BUILT_IN
 
 B64 = base64.b64encode(PNG).decode()
@@ -208,3 +210,11 @@ def test_an_answer_nested_without_end_is_given_up(name: str) -> None:
     for _ in range(200):
         value = {name: [value], "choices": [{"message": {"content": [value]}}]} if name == "content" else {name: value}
     assert pictures_in(value) == []
+
+
+def test_thousands_of_addresses_in_a_text_take_linear_time() -> None:
+    """One on each line: CPU time, so that other processes don't count."""
+    text = "look:\n" + "https://x.example/page\n" * 20_000
+    began = time.process_time()
+    found, _ = split_text(text)
+    assert not found and time.process_time() - began < 3

@@ -29,7 +29,7 @@ from pack.core.planning.references import encode_references
 from pack.core.providers import BUILT_IN
 from pack.core.request import Request
 from pack.tests.doubles.server import Doubles
-from pack.tests.stub_provider import Answer, Asked, StubProvider, stub_provider, unwrapped
+from pack.tests.stub_provider import Answer, ReceivedRequest, StubProvider, stub_provider, unwrapped
 
 ONLY = "takes addresses only for reference images"
 NB2 = "nano-banana-2"
@@ -50,7 +50,7 @@ def run(engine: Engine, name: str, asked: Request, model: str = "recommended") -
     return begun
 
 
-def landed(engine: Engine, name: str, asked: Request, model: str = "recommended") -> Run:
+def complete(engine: Engine, name: str, asked: Request, model: str = "recommended") -> Run:
     """A run that gives its picture."""
     done = run(engine, name, asked, model)
     assert done.tasks[0].result, str(done.tasks[0].error)
@@ -80,7 +80,7 @@ RUN = "/v1/run/google/nano-banana-2/edit"
 ONLY_HTTP = (422, {"code": "VALIDATION_ERROR", "message": "media URL must use HTTP(S)", "errors": None})
 
 
-def uploads(provider: StubProvider, asked: Asked, fails: str = "", status: int = 404) -> Answer | None:
+def uploads(provider: StubProvider, asked: ReceivedRequest, fails: str = "", status: int = 404) -> Answer | None:
     """Runflow's three steps of an upload, one of which may not be there."""
     steps = {"/v1/asset-uploads": "announce", "/put/1": "put", "/v1/asset-uploads/a1/confirmations": "confirm"}
     step = steps.get(asked.path)
@@ -95,10 +95,10 @@ def uploads(provider: StubProvider, asked: Asked, fails: str = "", status: int =
 
 def runflow(
     fails: str = "announce", status: int = 404, inside: bool = True
-) -> Callable[[StubProvider, Asked], Answer | None]:
+) -> Callable[[StubProvider, ReceivedRequest], Answer | None]:
     """A base with the one page's route; `inside`: whether it takes references inside the request."""
 
-    def serve(provider: StubProvider, asked: Asked) -> Answer | None:
+    def serve(provider: StubProvider, asked: ReceivedRequest) -> Answer | None:
         if asked.path != RUN:
             return uploads(provider, asked, fails, status)
         if not inside and not all(url.startswith("http") for url in asked.json["image_urls"]):
@@ -120,7 +120,7 @@ def test_uploads_that_are_not_there_lead_to_references_inside(tmp_path: Path, fa
         for number in range(2):
             provider.forget()
             asked = edit(f"inside {number}", first=10 * number)
-            done = landed(engine, "runflow", asked, NB2)
+            done = complete(engine, "runflow", asked, NB2)
             sent = provider.asked[-1].json["image_urls"]
             assert [unwrapped(url) for url in sent] == files("runflow", asked)
             assert all(url.startswith("data:image/") for url in sent)
@@ -151,16 +151,16 @@ def test_a_base_that_gets_its_uploads_back_is_led_to_them(tmp_path: Path) -> Non
     """What was learned has become wrong: it costs a refused request, once."""
     with stub_provider(runflow()) as provider:
         engine = machine(tmp_path, "runflow", provider)
-        landed(engine, "runflow", edit("without", 1), NB2)
+        complete(engine, "runflow", edit("without", 1), NB2)
         provider.forget()
         serve = runflow(fails="", inside=False)
         provider.serve = lambda asked: serve(provider, asked)
-        landed(engine, "runflow", edit("with again", 1, first=5), NB2)
+        complete(engine, "runflow", edit("with again", 1, first=5), NB2)
         assert (
             provider.paths() == [RUN, "/v1/asset-uploads", "/v1/asset-uploads/a1/confirmations", RUN]
             and provider.bills == 1
         )
-        landed(engine, "runflow", edit("with still", 1, first=6), NB2)
+        complete(engine, "runflow", edit("with still", 1, first=6), NB2)
         assert provider.paths().count(RUN) == 3 and provider.bills == 2
 
 
@@ -175,11 +175,11 @@ def said(message: str, status: int = 400, **more: Any) -> Answer:
 
 def images(
     several: Answer | None = None, spelled: str = "any", array: Answer | None = None
-) -> Callable[[StubProvider, Asked], Answer | None]:
+) -> Callable[[StubProvider, ReceivedRequest], Answer | None]:
     """The two routes of the document. `several`: the refusal of a second file on edits; `spelled`: how the array wants its
     pictures ("any", "base64", "http"); `array`: the refusal of any array."""
 
-    def serve(provider: StubProvider, asked: Asked) -> Answer | None:
+    def serve(provider: StubProvider, asked: ReceivedRequest) -> Answer | None:
         if asked.path == EDITS:
             if several and len(asked.files("image")) > 1:
                 return several
@@ -221,7 +221,7 @@ def test_an_edits_route_with_one_file_leads_to_the_array(tmp_path: Path, answer:
         for number, paths in enumerate(([EDITS, GENERATIONS], [GENERATIONS])):
             provider.forget()
             asked = edit(f"two {number}", first=10 * number)
-            landed(engine, "nanobanana", asked)
+            complete(engine, "nanobanana", asked)
             assert provider.paths() == paths and provider.bills == 1
             assert [unwrapped(one) for one in provider.asked[-1].json["image"]] == files("nanobanana", asked)
 
@@ -230,10 +230,10 @@ def test_one_reference_still_goes_as_a_file(tmp_path: Path) -> None:
     """What is refused of several says nothing about one."""
     with stub_provider(images(several=said("Unexpected field"))) as provider:
         engine = machine(tmp_path, "nanobanana", provider)
-        landed(engine, "nanobanana", edit("two"))
+        complete(engine, "nanobanana", edit("two"))
         provider.forget()
         asked = edit("one", 1, first=30)
-        landed(engine, "nanobanana", asked)
+        complete(engine, "nanobanana", asked)
         assert provider.paths() == [EDITS] and provider.asked[0].files("image") == files("nanobanana", asked)
 
 
@@ -244,7 +244,7 @@ def test_the_array_is_spelled_as_the_base_reads_it(tmp_path: Path) -> None:
         for number, paths in enumerate(([EDITS, GENERATIONS, GENERATIONS], [GENERATIONS])):
             provider.forget()
             asked = edit(f"bare {number}", first=10 * number)
-            done = landed(engine, "nanobanana", asked)
+            done = complete(engine, "nanobanana", asked)
             assert (
                 provider.paths() == paths and provider.bills == 1 and done.report.requests[0]["attempts"] == len(paths)
             )
@@ -270,7 +270,7 @@ def test_an_array_that_is_refused_leads_to_the_files(tmp_path: Path) -> None:
         for number, paths in enumerate(([GENERATIONS, EDITS], [EDITS])):
             provider.forget()
             asked = edit(f"back {number}", first=10 * number)
-            landed(engine, "nanobanana", asked)
+            complete(engine, "nanobanana", asked)
             assert provider.paths() == paths and provider.bills == 1
             assert provider.asked[-1].files("image") == files("nanobanana", asked)
 
@@ -306,7 +306,7 @@ def test_an_interrupt_between_two_variants_sends_nothing_more(tmp_path: Path) ->
     """The refusal was free, so the run stops there; the next run pays once, without a question."""
     arrived, stopped = threading.Event(), threading.Event()
 
-    def serve(provider: StubProvider, asked: Asked) -> Answer | None:
+    def serve(provider: StubProvider, asked: ReceivedRequest) -> Answer | None:
         if asked.path != EDITS:
             return images()(provider, asked)
         arrived.set()
@@ -326,7 +326,7 @@ def test_an_interrupt_between_two_variants_sends_nothing_more(tmp_path: Path) ->
             error is not None and error.charged == "no" and GENERATIONS not in provider.paths() and provider.bills == 0
         )
         provider.serve = lambda one: images()(provider, one)
-        landed(engine, "nanobanana", asked)
+        complete(engine, "nanobanana", asked)
         assert provider.bills == 1
 
 
@@ -338,11 +338,11 @@ def onerouter(
     complaint: Answer = (400, {"message": "invalid request"}),
     prefix: str = "google/",
     references: Answer | None = None,
-) -> Callable[[StubProvider, Asked], Answer | None]:
+) -> Callable[[StubProvider, ReceivedRequest], Answer | None]:
     """The two routes of the documents: the ratios it knows, how it refuses another, the prefix of its ids, and its refusal
     of references."""
 
-    def serve(provider: StubProvider, asked: Asked) -> Answer | None:
+    def serve(provider: StubProvider, asked: ReceivedRequest) -> Answer | None:
         if asked.path not in (EDITS, GENERATIONS):
             return None
         value = asked.json
@@ -382,12 +382,12 @@ def test_a_refusal_of_3_2_that_says_nothing_leads_to_the_published_spelling(tmp_
     """Once, for nothing; the next 3:2 at this base begins with it, and other ratios are as they were."""
     with stub_provider(onerouter((" 3:2", "16:9"), complaint)) as provider:
         engine = machine(tmp_path, "onerouter", provider)
-        landed(engine, "onerouter", request(prompt="first", aspect_ratio="3:2"))
+        complete(engine, "onerouter", request(prompt="first", aspect_ratio="3:2"))
         assert ratios_sent(provider) == ["3:2", " 3:2"] and provider.bills == 1
-        landed(engine, "onerouter", request(prompt="second", aspect_ratio="3:2"))
-        landed(engine, "onerouter", request(prompt="third", aspect_ratio="16:9"))
+        complete(engine, "onerouter", request(prompt="second", aspect_ratio="3:2"))
+        complete(engine, "onerouter", request(prompt="third", aspect_ratio="16:9"))
         assert ratios_sent(provider)[2:] == [" 3:2", "16:9"] and provider.bills == 3
-        assert landed(engine, "onerouter", request(prompt="first", aspect_ratio="3:2")).tasks[0].source == "store"
+        assert complete(engine, "onerouter", request(prompt="first", aspect_ratio="3:2")).tasks[0].source == "store"
 
 
 @pytest.mark.parametrize(
@@ -430,11 +430,11 @@ def test_a_model_id_is_asked_for_without_its_prefix_once(tmp_path: Path, operati
     with stub_provider(onerouter(prefix="")) as provider:
         engine = machine(tmp_path, "onerouter", provider)
         name = f"nano-banana-pro-{'text' if operation == 'generate' else 'image'}-to-image"
-        landed(engine, "onerouter", request(operation, prompt="one"), "nano-banana-pro")
+        complete(engine, "onerouter", request(operation, prompt="one"), "nano-banana-pro")
         assert [one.json["model"] for one in provider.asked] == [f"google/{name}", name] and provider.bills == 1
-        again = landed(engine, "onerouter", request(operation, prompt="one"), "nano-banana-pro")
+        again = complete(engine, "onerouter", request(operation, prompt="one"), "nano-banana-pro")
         assert again.tasks[0].source == "store" and provider.bills == 1
-        landed(engine, "onerouter", request(operation, prompt="two"), "nano-banana-pro")
+        complete(engine, "onerouter", request(operation, prompt="two"), "nano-banana-pro")
         assert [one.json["model"] for one in provider.asked][2:] == [name] and provider.bills == 2
 
 
@@ -455,7 +455,7 @@ def test_a_route_that_is_not_there_is_not_about_the_model(tmp_path: Path) -> Non
 def test_an_edits_route_that_is_not_there_leads_to_generations(tmp_path: Path) -> None:
     """With the references and the id of an edit, as the vendor's plugin asks; remembered, and text is as it was."""
 
-    def serve(provider: StubProvider, asked: Asked) -> Answer | None:
+    def serve(provider: StubProvider, asked: ReceivedRequest) -> Answer | None:
         return onerouter()(provider, asked) if asked.path == GENERATIONS else None
 
     with stub_provider(serve) as provider:
@@ -463,7 +463,7 @@ def test_an_edits_route_that_is_not_there_leads_to_generations(tmp_path: Path) -
         for number, paths in enumerate(([EDITS, GENERATIONS], [GENERATIONS])):
             provider.forget()
             asked = edit(f"route {number}", first=10 * number)
-            landed(engine, "onerouter", asked)
+            complete(engine, "onerouter", asked)
             assert provider.paths() == paths and provider.bills == 1
             sent = provider.asked[-1].json
             assert [unwrapped(one) for one in sent["image_urls"]] == files("onerouter", asked)
@@ -474,16 +474,16 @@ def test_two_facts_about_one_base_are_both_remembered(tmp_path: Path) -> None:
     """The ratio's spelling and the id's, learned in one call or in two."""
     with stub_provider(onerouter((" 3:2",), prefix="")) as provider:
         engine = machine(tmp_path, "onerouter", provider)
-        landed(engine, "onerouter", request("edit", prompt="id"))
-        landed(engine, "onerouter", request(prompt="ratio", aspect_ratio="3:2"))
+        complete(engine, "onerouter", request("edit", prompt="id"))
+        complete(engine, "onerouter", request(prompt="ratio", aspect_ratio="3:2"))
         assert len(provider.asked) == 4 and provider.bills == 2
         provider.forget()
-        landed(engine, "onerouter", request(prompt="both", aspect_ratio="3:2"))
+        complete(engine, "onerouter", request(prompt="both", aspect_ratio="3:2"))
         assert len(provider.asked) == 1 and provider.bills == 1
         fresh = machine(tmp_path / "fresh", "onerouter", provider)
         provider.forget()
-        landed(fresh, "onerouter", request(prompt="at once", aspect_ratio="3:2"))
-        landed(fresh, "onerouter", request(prompt="then", aspect_ratio="3:2"))
+        complete(fresh, "onerouter", request(prompt="at once", aspect_ratio="3:2"))
+        complete(fresh, "onerouter", request(prompt="then", aspect_ratio="3:2"))
         assert len(provider.asked) == 4 and provider.bills == 2
 
 
@@ -511,11 +511,11 @@ def wrapped(data: Any, code: int = 200) -> Answer:
 
 def wavespeed(
     there: set[str], inside: bool = True, result: str = "/result"
-) -> Callable[[StubProvider, Asked], Answer | None]:
+) -> Callable[[StubProvider, ReceivedRequest], Answer | None]:
     """The model's route, the uploads that are `there`, and the address of a prediction with or without its end."""
     put: dict[str, bytes] = {}
 
-    def serve(provider: StubProvider, asked: Asked) -> Answer | None:
+    def serve(provider: StubProvider, asked: ReceivedRequest) -> Answer | None:
         if asked.path in (BINARY, FORM) and asked.path in there:
             (content,) = asked.files("file")
             put[f"{provider.url}/served/{len(put)}-up"] = content
@@ -551,11 +551,11 @@ def test_an_upload_route_that_is_not_there_leads_to_the_next(tmp_path: Path, the
     with stub_provider(wavespeed(there)) as provider:
         engine = machine(tmp_path, "wavespeed", provider)
         asked = edit("up")
-        landed(engine, "wavespeed", asked, NB2)
+        complete(engine, "wavespeed", asked, NB2)
         assert provider.paths() == [*tried, tried[-1], MODEL] and provider.bills == 1
         assert provider.seen == files("wavespeed", asked)
         provider.forget()
-        landed(engine, "wavespeed", edit("up again", 1, first=20), NB2)
+        complete(engine, "wavespeed", edit("up again", 1, first=20), NB2)
         assert provider.paths() == [tried[-1], MODEL] and provider.bills == 1
 
 
@@ -564,7 +564,7 @@ def test_a_base_without_any_upload_gets_the_references_inside(tmp_path: Path) ->
     with stub_provider(wavespeed(set())) as provider:
         engine = machine(tmp_path, "wavespeed", provider)
         asked = edit("inside")
-        landed(engine, "wavespeed", asked, NB2)
+        complete(engine, "wavespeed", asked, NB2)
         assert provider.paths() == [BINARY, TICKETS, FORM, MODEL] and provider.bills == 1
         assert provider.seen == files("wavespeed", asked)
     with stub_provider(wavespeed(set(), inside=False)) as provider:
@@ -576,18 +576,18 @@ def test_a_prediction_is_found_at_the_address_of_the_other_page(tmp_path: Path) 
     """One page has `/result` at its end, another hasn't: a paid prediction isn't lost for it."""
     with stub_provider(wavespeed({BINARY}, result="")) as provider:
         engine = machine(tmp_path, "wavespeed", provider)
-        landed(engine, "wavespeed", edit("short"), NB2)
+        complete(engine, "wavespeed", edit("short"), NB2)
         assert (
             provider.paths("GET") == ["/api/v3/predictions/p1/result", "/api/v3/predictions/p1"] and provider.bills == 1
         )
-        landed(engine, "wavespeed", edit("short again", first=7), NB2)
+        complete(engine, "wavespeed", edit("short again", first=7), NB2)
         assert provider.paths("GET")[2:] == ["/api/v3/predictions/p1"]
 
 
 def test_a_deleted_prediction_is_over_and_maybe_charged(tmp_path: Path) -> None:
     """It is not polled for ever, and is asked about before it is paid again."""
 
-    def serve(provider: StubProvider, asked: Asked) -> Answer | None:
+    def serve(provider: StubProvider, asked: ReceivedRequest) -> Answer | None:
         if asked.method == "GET":
             return wrapped({"id": "p1", "status": "deleted", "outputs": []})
         return wrapped({"id": "p1", "status": "created"})
@@ -614,7 +614,7 @@ def test_where_small_references_travel_inside_large_ones_do_without_uploads(
     specs = QUICK_SPECS | {name: replace(QUICK_SPECS[name], upload_above=1)}
     engine = Engine(tmp_path, specs=specs, environ=keyed(doubles, name))
     for number in range(2):
-        landed(engine, name, edit(f"large {number}", first=10 * number), NB2)
+        complete(engine, name, edit(f"large {number}", first=10 * number), NB2)
         seen = doubles.request_log(f"large {number}")
         assert seen["paid_calls"] == 1 and len(seen["requests"]) == 1
         assert [one["encoding"] for one in seen["requests"][0]["references"]] == ["data_uri"] * 2
@@ -640,7 +640,7 @@ def test_the_ticket_of_wavespeed_s_own_client_is_spoken(doubles: Doubles, tmp_pa
     doubles.switch("wavespeed", "upload", 405)
     engine = Engine(tmp_path, specs=QUICK_SPECS, environ=keyed(doubles, "wavespeed"))
     asked = edit("ticket")
-    landed(engine, "wavespeed", asked, NB2)
+    complete(engine, "wavespeed", asked, NB2)
     (entry,) = doubles.request_log("ticket")["requests"]
     pixels = [sha256(picture._load().tobytes()).hexdigest() for picture in asked.references]
     assert [one["sha256_pixels"] for one in entry["references"]] == pixels and entry["paid"] == 1
@@ -667,7 +667,7 @@ def test_the_journal_takes_a_refused_variant_back_before_the_next(tmp_path: Path
                 return known(*facts, **named)
 
             setattr(ledger, step, noted)
-        landed(engine, "nanobanana", edit("written"))
+        complete(engine, "nanobanana", edit("written"))
         assert written == ["mark_sent", "mark_retryable", "mark_sent", "mark_answered"]
 
 
@@ -675,11 +675,11 @@ def test_what_was_learned_is_shown_before_the_run(tmp_path: Path) -> None:
     """The dry run shows the request as it will be sent."""
     with stub_provider(onerouter((" 3:2",), prefix="")) as provider:
         engine = machine(tmp_path, "onerouter", provider)
-        landed(engine, "onerouter", request(prompt="first", aspect_ratio="3:2"))
+        complete(engine, "onerouter", request(prompt="first", aspect_ratio="3:2"))
         asked = request(prompt="second", aspect_ratio="3:2")
         shown = estimate(engine, ProviderChoice("onerouter"), [asked], pixels=True, sends=True).sends[0]
         provider.forget()
-        landed(engine, "onerouter", asked)
+        complete(engine, "onerouter", asked)
         assert json.loads(shown["body"]) == provider.asked[0].json
 
 

@@ -246,9 +246,9 @@ def test_a_key_in_the_address_is_refused(sim: Doubles) -> None:
 
 def test_uploads_end_to_end(sim: Doubles) -> None:
     """Two free requests for each reference, without the key where the bytes go; exactly these pixels arrive."""
-    row = replace(BUILT_IN["google"], upload_above=10)
+    spec = replace(BUILT_IN["google"], upload_above=10)
     base = sim.base_url("google")
-    work = job(row, request("edit", 2, prompt="uploaded"), base_url=base)
+    work = job(spec, request("edit", 2, prompt="uploaded"), base_url=base)
     end, paid = drive(work, Transport(base), "sim-test")
     assert isinstance(end, Done) and paid == 1
     book = sim.request_log()
@@ -257,12 +257,12 @@ def test_uploads_end_to_end(sim: Doubles) -> None:
     assert [found["sha256_pixels"] for found in book["requests"][0]["references"]] == wanted
 
 
-ROWS = {**BUILT_IN, "google": replace(BUILT_IN["google"], upload_above=1000)}
+SPECS = {**BUILT_IN, "google": replace(BUILT_IN["google"], upload_above=1000)}
 
 
 def run(sim: Doubles, folder: Path, asked: Any, model: str = "recommended") -> Run:
     environ = {"GEMINI_API_KEY": "sim-run", "NANO_BANANA_GOOGLE_BASE_URL": sim.base_url("google") + "/v1beta"}
-    engine = Engine(folder, specs=ROWS, environ=environ)
+    engine = Engine(folder, specs=SPECS, environ=environ)
     made = engine.run([asked], engine.plan(ProviderChoice("google", model), [asked]))
     assert made.done.wait(30), "the run didn't end"
     return made

@@ -171,7 +171,7 @@ def test_what_says_the_wait_most_exactly_is_believed() -> None:
 
 
 def test_a_provider_that_begins_work_before_it_says_503_is_not_asked_twice() -> None:
-    """The row says which statuses come before work."""
+    """The spec says which statuses come before work."""
     spec = replace(PLAIN, refuses_before_work=frozenset({429}))
     assert decide(503, paid=True, spec=spec) == GiveUp("maybe")
     assert isinstance(decide(429, paid=True, spec=spec), Retry)
@@ -333,9 +333,9 @@ def test_no_header_makes_it_crash_or_wait_without_sense(value: str) -> None:
         st.just(10**400),
     )
 )
-def test_a_wish_in_the_body_is_held_to_the_same_bounds(wish: Any) -> None:
+def test_a_wait_in_the_body_is_held_to_the_same_bounds(wait: Any) -> None:
     """`{"retry_after": ...}` of any value: a bounded pause, or an end with a wait a person can read."""
-    decision = decide(429, paid=True, body={"message": "slow down", "retry_after": wish})
+    decision = decide(429, paid=True, body={"message": "slow down", "retry_after": wait})
     if isinstance(decision, Retry):
         assert 0 < decision.seconds <= PATIENCE
     else:

@@ -53,7 +53,7 @@ def errors(run: Run) -> list[tuple[str, str]]:
     return [(r.error.kind, r.error.charged) for r in run.report.failed if r.error]
 
 
-def test_slots_are_sent_in_as_few_calls_as_the_row_allows(engine: Engine, doubles: Doubles) -> None:
+def test_slots_are_sent_in_as_few_calls_as_the_provider_allows(engine: Engine, doubles: Doubles) -> None:
     """Five pictures at four per call: two calls, each with the seed of its first slot; results in slot order."""
     run = finish(begin(engine, request(prompt="five", seed=11), count=5))
     asked = doubles.request_log("five")

@@ -77,8 +77,8 @@ def test_uploads_at_an_origin_of_their_own_take_the_key_along(doubles: Doubles, 
     """Two names of one machine are two origins: the pictures go to the one, the paid request to the other."""
     doubles.reset()
     other = doubles.base_url("kie").replace("127.0.0.1", "localhost")
-    rows = QUICK_SPECS | {"kie": replace(QUICK_SPECS["kie"], base_url=doubles.base_url("kie"), upload_url=other)}
-    machine = Engine(tmp_path, specs=rows, environ={"KIE_API_KEY": "sim-run"})
+    specs = QUICK_SPECS | {"kie": replace(QUICK_SPECS["kie"], base_url=doubles.base_url("kie"), upload_url=other)}
+    machine = Engine(tmp_path, specs=specs, environ={"KIE_API_KEY": "sim-run"})
     assert run(machine, "kie", request("edit", prompt="two origins")).tasks[0].result
     (entry,) = doubles.request_log("two origins")["requests"]
     assert entry["headers"]["host"].startswith("127.0.0.1") and entry["paid"] == 1

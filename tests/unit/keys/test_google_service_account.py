@@ -32,7 +32,7 @@ from pack.core.providers import BUILT_IN
 from pack.tests.doubles.server import Doubles
 from pack.tests.raw_server import Connection, serving
 
-ROW = BUILT_IN["vertex"]
+SPEC = BUILT_IN["vertex"]
 OURS, LENT = "NANO_BANANA_VERTEX_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS"
 SECRET = "MIIEvSecretSecretSecret"
 ACCOUNT = {
@@ -129,7 +129,7 @@ def test_a_document_is_read_however_it_was_pasted(way: str, installed: None) -> 
     given = pasted()[way]
     kept = json.loads(document(given, "X"))
     assert kept == {name: ACCOUNT[name] for name in kept} and len(kept) == 5
-    found = find_key(ROW, "default", {OURS: given})
+    found = find_key(SPEC, "default", {OURS: given})
     assert found is not None and json.loads(found.value) == kept and found.project == "my-project"
 
 
@@ -146,14 +146,14 @@ def test_a_document_is_read_however_it_was_pasted(way: str, installed: None) -> 
 def test_a_damaged_document_is_told_by_what_is_wrong_with_it(given: str, words: str, installed: None) -> None:
     """Never as a file whose name is too long."""
     with pytest.raises(ConfigError, match=words) as refusal:
-        find_key(ROW, "default", {OURS: given})
+        find_key(SPEC, "default", {OURS: given})
     assert SECRET not in str(refusal.value) and "AIza" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("name", ["my_service_account.json", "private_key.json"])
 def test_a_path_that_sounds_like_a_document_is_a_path(name: str, installed: None, tmp_path: Path) -> None:
     (tmp_path / name).write_text(text(), encoding="utf-8")
-    found = find_key(ROW, "default", {OURS: str(tmp_path / name)})
+    found = find_key(SPEC, "default", {OURS: str(tmp_path / name)})
     assert found is not None and found.project == "my-project"
 
 
@@ -180,7 +180,7 @@ def test_a_variable_holds_the_document_or_its_path(installed: None, tmp_path: Pa
         ({LENT: str(file)}, None, LENT),
     ]
     for environ, store, source in places:
-        key = find_key(ROW, "default", environ, store)
+        key = find_key(SPEC, "default", environ, store)
         assert key is not None and (key.source, key.project) == (source, "my-project")
         assert SECRET in key.value and SECRET not in repr(key) and SECRET not in str(key)
 
@@ -188,7 +188,7 @@ def test_a_variable_holds_the_document_or_its_path(installed: None, tmp_path: Pa
 def test_a_path_that_leads_nowhere_is_told_by_its_variable(installed: None, tmp_path: Path) -> None:
     """Without the path."""
     with pytest.raises(ConfigError) as refusal:
-        find_key(ROW, "default", {LENT: str(tmp_path / "gone.json")})
+        find_key(SPEC, "default", {LENT: str(tmp_path / "gone.json")})
     assert LENT in str(refusal.value) and str(tmp_path) not in str(refusal.value)
 
 
@@ -203,7 +203,7 @@ def test_what_is_there_for_other_software_is_used_by_name_only(installed: None) 
     for name in ("vertex", "google"):
         (target, _), *_ = resolver.plan(ProviderChoice(name), [request()]).targets
         assert target.key and target.key.source in (LENT, "GOOGLE_API_KEY")
-    assert find_key(ROW, "team", environ) is None, "another profile's key never falls back on it"
+    assert find_key(SPEC, "team", environ) is None, "another profile's key never falls back on it"
 
 
 def test_our_own_variable_counts_for_auto(installed: None) -> None:
@@ -281,7 +281,7 @@ def test_a_token_is_used_until_shortly_before_its_end(doubles: Doubles, account:
     kept = document(account, OURS)
 
     def token() -> str:
-        return tokens.token(kept, OURS, ROW.label)
+        return tokens.token(kept, OURS, SPEC.label)
 
     first = token()
     assert token() == first and tokens_given(doubles) == 1
@@ -298,7 +298,7 @@ def test_many_at_once_ask_for_one_token(doubles: Doubles, account: str) -> None:
     tokens, kept = Tokens(), document(account, OURS)
     found: list[str] = []
     threads = [
-        threading.Thread(target=lambda: found.append(tokens.token(kept, OURS, ROW.label)), daemon=True)
+        threading.Thread(target=lambda: found.append(tokens.token(kept, OURS, SPEC.label)), daemon=True)
         for _ in range(8)
     ]
     for thread in threads:
@@ -325,7 +325,7 @@ def refusal_at(url: str, signing_key: str) -> NanoBananaError:
     """What a token from this address ends with."""
     kept = document(text(private_key=signing_key, token_uri=url), OURS)
     with pytest.raises(NanoBananaError) as refusal:
-        Tokens().token(kept, OURS, ROW.label)
+        Tokens().token(kept, OURS, SPEC.label)
     assert refusal.value.charged == "no" and "BEGIN" not in str(refusal.value)
     return refusal.value
 
@@ -362,7 +362,7 @@ def test_a_token_address_that_fails_is_told_as_what_it_is(signing_key: str, monk
 def test_a_private_key_that_is_none_is_told_without_it() -> None:
     """Whatever its parser says."""
     with pytest.raises(ConfigError) as refusal:
-        Tokens().token(document(text(), OURS), OURS, ROW.label)
+        Tokens().token(document(text(), OURS), OURS, SPEC.label)
     assert "private_key" in str(refusal.value) and SECRET not in str(refusal.value)
 
 
@@ -378,7 +378,7 @@ def test_those_who_waited_for_a_token_in_vain_do_not_wait_again(
 
         def ask() -> None:
             try:
-                tokens.token(kept, OURS, ROW.label)
+                tokens.token(kept, OURS, SPEC.label)
             except NanoBananaError as error:
                 failed.append(error)
 

@@ -11,7 +11,7 @@ from pack.core.errors import ConfigError
 from pack.core.keys.sources import Key, checked_profile, cleaned, find_key, key_for, variables
 from pack.core.providers import BUILT_IN
 
-ROW = BUILT_IN["onerouter"]
+SPEC = BUILT_IN["onerouter"]
 OURS, USUAL, SECOND = "NANO_BANANA_ONEROUTER_API_KEY", "ONEROUTER_API_KEY", "INFRON_API_KEY"
 
 
@@ -24,7 +24,7 @@ def test_the_order_of_the_places(tmp_path: Path) -> None:
     found = []
     for gone in (None, OURS, f"{OURS}_FILE", USUAL, SECOND):
         environ.pop(gone or "", None)
-        key = find_key(ROW, "default", environ, lambda *place: stored.get(place))
+        key = find_key(SPEC, "default", environ, lambda *place: stored.get(place))
         assert key is not None
         found.append((key.value, key.source))
     assert found == [
@@ -34,22 +34,22 @@ def test_the_order_of_the_places(tmp_path: Path) -> None:
         ("key-second", SECOND),
         ("key-stored", "the key store"),
     ]
-    assert find_key(ROW, "default", {}, lambda *_: None) is None and find_key(ROW, "default", {}) is None
+    assert find_key(SPEC, "default", {}, lambda *_: None) is None and find_key(SPEC, "default", {}) is None
 
 
 def test_an_empty_variable_is_no_key() -> None:
     """`X=` in a compose file must not hide the next place."""
-    assert find_key(ROW, "default", {OURS: "  ", USUAL: "key-usual"}) == Key("key-usual", USUAL)
+    assert find_key(SPEC, "default", {OURS: "  ", USUAL: "key-usual"}) == Key("key-usual", USUAL)
 
 
 def test_a_profile_has_its_own_places_only() -> None:
     """Another person's key never falls back on the default one."""
     environ = {OURS: "key-ours", USUAL: "key-usual", "NANO_BANANA_ONEROUTER_MY_TEAM_API_KEY": "key-team"}
-    assert variables(ROW, "my-team") == ["NANO_BANANA_ONEROUTER_MY_TEAM_API_KEY"]
-    found = find_key(ROW, "my-team", environ)
+    assert variables(SPEC, "my-team") == ["NANO_BANANA_ONEROUTER_MY_TEAM_API_KEY"]
+    found = find_key(SPEC, "my-team", environ)
     assert found is not None and found.value == "key-team"
-    assert find_key(ROW, "other", environ) is None
-    kept = find_key(ROW, "other", {}, lambda provider, profile: f"key-{provider}-{profile}")
+    assert find_key(SPEC, "other", environ) is None
+    kept = find_key(SPEC, "other", {}, lambda provider, profile: f"key-{provider}-{profile}")
     assert kept is not None and kept.value == "key-onerouter-other"
 
 
@@ -145,7 +145,7 @@ def test_a_key_file_that_can_t_be_read_is_told_by_its_variable(tmp_path: Path) -
     binary.write_bytes(b"\xff\xfe\x00k")
     for path in (tmp_path / "none", tmp_path, binary):
         with pytest.raises(ConfigError) as refusal:
-            find_key(ROW, "default", {f"{OURS}_FILE": str(path)})
+            find_key(SPEC, "default", {f"{OURS}_FILE": str(path)})
         assert f"{OURS}_FILE" in str(refusal.value) and str(tmp_path) not in str(refusal.value)
 
 

@@ -275,7 +275,7 @@ def test_a_new_key_has_no_old_verdict(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------ which key a provider is sent
 
 
-ROW = BUILT_IN["onerouter"]
+SPEC = BUILT_IN["onerouter"]
 THERE = "https://elsewhere.example"
 
 
@@ -286,15 +286,15 @@ def resolver(home: Path, environ: dict[str, str] | None = None, url: str = "") -
 
 def test_a_changed_address_disables_the_stored_key_and_the_first_one_enables_it_again(tmp_path: Path) -> None:
     """The sentence says why and what to do; the key stays, for the address it was for."""
-    store(tmp_path).put("onerouter", "default", KEY, ROW.base_url)
+    store(tmp_path).put("onerouter", "default", KEY, SPEC.base_url)
     assert resolver(tmp_path).with_keys() == ["onerouter"]
     moved = resolver(tmp_path, url=THERE)
-    assert moved.keys.key(ROW, "default") is None and moved.with_keys() == []
+    assert moved.keys.key(SPEC, "default") is None and moved.with_keys() == []
     with pytest.raises(ConfigError, match="another address") as refusal:
         moved.check(ProviderChoice("onerouter"))
     assert KEY not in str(refusal.value) and "Settings" in str(refusal.value)
     assert moved.resumable_target("onerouter", "default", THERE) is None
-    back = resolver(tmp_path).keys.key(ROW, "default")
+    back = resolver(tmp_path).keys.key(SPEC, "default")
     assert back is not None and back.value == KEY
 
 
@@ -302,19 +302,19 @@ def test_a_key_of_the_environment_does_not_follow_an_address_that_a_page_has_set
     """It was meant for the provider; an address in the environment beside it is the operator's own word."""
     environ = {"ONEROUTER_API_KEY": KEY}
     moved = resolver(tmp_path, environ, THERE)
-    assert moved.keys.key(ROW, "default") is None
+    assert moved.keys.key(SPEC, "default") is None
     with pytest.raises(ConfigError, match="NANO_BANANA_ONEROUTER_BASE_URL") as refusal:
         moved.check(ProviderChoice("onerouter"))
     assert KEY not in str(refusal.value)
     named = resolver(tmp_path, environ | {"NANO_BANANA_ONEROUTER_BASE_URL": THERE}, HERE)
-    found = named.keys.key(ROW, "default")
+    found = named.keys.key(SPEC, "default")
     assert found is not None and found.value == KEY
 
 
 def test_the_provider_s_own_address_written_out_is_not_another_one(tmp_path: Path) -> None:
     """Pasted into the settings with its endpoint, as people do."""
-    found = resolver(tmp_path, {"ONEROUTER_API_KEY": KEY}, f"{ROW.base_url}/v1/images/generations").keys.key(
-        ROW, "default"
+    found = resolver(tmp_path, {"ONEROUTER_API_KEY": KEY}, f"{SPEC.base_url}/v1/images/generations").keys.key(
+        SPEC, "default"
     )
     assert found is not None and found.value == KEY
 
@@ -323,23 +323,23 @@ def test_a_key_entered_for_the_new_address_is_used_beside_one_in_the_environment
     """The cure that the message names works."""
     store(tmp_path).put("onerouter", "default", "sim-entered", THERE)
     moved = resolver(tmp_path, {"ONEROUTER_API_KEY": KEY}, THERE)
-    found = moved.keys.key(ROW, "default")
-    assert found is not None and found.value == "sim-entered" and moved.keys.unused_reason(ROW, "default") == ""
+    found = moved.keys.key(SPEC, "default")
+    assert found is not None and found.value == "sim-entered" and moved.keys.unused_reason(SPEC, "default") == ""
     moved.check(ProviderChoice("onerouter"))
     home = resolver(tmp_path, {"ONEROUTER_API_KEY": KEY})
-    first = home.keys.key(ROW, "default")
+    first = home.keys.key(SPEC, "default")
     assert first is not None and first.value == KEY
 
 
 def test_a_profile_s_key_is_bound_like_any_other(tmp_path: Path) -> None:
     """And the default key is not taken in its place."""
     store(tmp_path).put("onerouter", "team", KEY, HERE)
-    store(tmp_path).put("onerouter", "default", "sim-default", ROW.base_url)
+    store(tmp_path).put("onerouter", "default", "sim-default", SPEC.base_url)
     with pytest.raises(ConfigError, match="another address"):
         resolver(tmp_path).check(ProviderChoice("onerouter", profile="team"))
     moved = resolver(tmp_path, url=HERE)
-    found = moved.keys.key(ROW, "team")
-    assert found is not None and found.value == KEY and moved.keys.key(ROW, "default") is None
+    found = moved.keys.key(SPEC, "team")
+    assert found is not None and found.value == KEY and moved.keys.key(SPEC, "default") is None
 
 
 def test_offers_are_made_by_those_whose_key_is_for_their_address(tmp_path: Path) -> None:

@@ -404,6 +404,25 @@ def test_open_tasks_are_copied_from_a_newer_journal(tmp_path: Path) -> None:
     journal.close()
 
 
+def test_a_broken_row_of_a_file_that_was_set_aside_hides_no_other(tmp_path: Path) -> None:
+    """And a negative price lifts no cap."""
+    before = open_journal(tmp_path)
+    for name in ("v1:a", "v1:b", "v1:c"):
+        claim_one(before, name)
+        before.mark_sent([name], name)
+    before.close()
+    with sqlite3.connect(tmp_path / "journal.sqlite") as connection:
+        connection.execute("UPDATE picture SET prompt = CAST(x'ffff' AS TEXT) WHERE fingerprint = 'v1:a'")
+        connection.execute("UPDATE picture SET counted = -9, created = 'soon' WHERE fingerprint = 'v1:b'")
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    after = open_journal(tmp_path)
+    shown = History(after).pictures()
+    assert len(shown) == 3 and all(each.usd >= 0 for each in shown)
+    assert {claim_one(after, name) for name in ("v1:a", "v1:b", "v1:c")} == {"unresolved"}
+    after.close()
+
+
 def test_an_older_journal_is_upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = open_journal(tmp_path)
     claim_one(before)

@@ -1,4 +1,4 @@
-"""A request held against a row: what is sent, what is left out, and the nearest ratio."""
+"""A request and the capabilities of a model: what is sent, what is left out, and the nearest ratio."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_unsupported_options_are_left_out_with_a_notice_each() -> None:
         assert any(name in notice.lower() for notice in how.notices), name
 
 
-def test_a_value_the_row_does_not_have_is_left_out_with_those_it_has() -> None:
+def test_a_value_the_model_does_not_have_is_left_out_with_those_it_has() -> None:
     """Runflow's thinking has no medium."""
     how = negotiated(RUNFLOW, request(thinking="medium"))
     assert "thinking" not in dict(how.options) and "minimal, high" in how.notices[0]

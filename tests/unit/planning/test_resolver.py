@@ -47,7 +47,7 @@ def test_a_named_provider_is_used_with_its_address_and_key() -> None:
     assert ids(plan) == [("runflow", "nano-banana-pro")]
 
 
-def test_recommended_is_the_row_s_choice() -> None:
+def test_recommended_is_the_provider_s_choice() -> None:
     """For each provider its own."""
     for name in ("onerouter", "apiframe", "runflow", "nanobanana"):
         assert ids(resolver(name).plan(ProviderChoice(name), [request()])) == [(name, BUILT_IN[name].recommended)]
@@ -186,8 +186,10 @@ def test_good_model_overrides(override: str) -> None:
     """They go out as the wire id and count as the dearest price."""
     choice = ProviderChoice("onerouter", model_override=override)
     assert problem_with(choice) is None and override in str(choice)
-    target, (fit,) = resolver("onerouter", ALLOW_MODELS=f"onerouter:{override}").plan(choice, [request()]).targets[0]
-    assert target.override == fit.model_id == override and fit.usd is None
+    target, (resolved,) = (
+        resolver("onerouter", ALLOW_MODELS=f"onerouter:{override}").plan(choice, [request()]).targets[0]
+    )
+    assert target.override == resolved.model_id == override and resolved.usd is None
 
 
 @pytest.mark.parametrize(
