@@ -1,7 +1,7 @@
 """Tells where a result has another size or shape than was asked for.
 
-Compared is what the graph asked for, with the sizes that the model's makers document; where none are known, the shape only.
-What was left to the provider is not compared. A result is never refused for its size.
+Compared is what the graph asked for, with the sizes that the model's makers document; where none are known, the shape, and
+roughly the resolution. What was left to the provider is not compared. A result is never refused for its size.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from collections.abc import Sequence
 
 from ..errors.messages import msg
 from ..planning.negotiate import ResolvedRequest, by_distance, ratio_value
-from ..providers.sizes import Size, SizeTable, documented_sizes
+from ..providers.sizes import USUAL_SIDES, Size, SizeTable, documented_sizes
 from ..providers.spec import RATIOS
 from ..request import Request
 from .image_task import ImageTask
 
 SIDE_TOLERANCE = 0.10
 RATIO_TOLERANCE = 0.02
+ROUGH_FACTOR = 1.6
+"""How far a side may be off where only the name of the resolution is known: 3840x2160 is called 4K, too."""
 
 
 def size_notices(tasks: Sequence[ImageTask]) -> dict[str, list[int]]:
@@ -51,11 +53,14 @@ def mismatch(resolved: ResolvedRequest, request: Request, size: Size) -> str:
     resolution = "" if request.options.resolution == "auto" else request.options.resolution
     is_own_id = resolved.model_id == resolved.capabilities.model_id  # of another one nothing is known
     table = resolved.model.sizes if is_own_id else {}
-    if resolution in table and not _has_size(size, ratio, table[resolution].get(ratio, ()), table, resolution):
+    if resolution and not _has_resolution(size, ratio, resolution, table):
         return _words(ratio, resolution, table)
-    if ratio:
-        return "" if _has_shape(size, [ratio]) else _words(ratio, resolution, table)
     first = resolved.references[0] if request.operation == "edit" and resolved.references else None
+    if ratio:
+        # On an edit with auto it is only the nearest that could be asked for: the first image's own shape is better.
+        is_auto = first is not None and request.options.aspect_ratio == "auto"
+        own = [(first.width, first.height)] if first is not None and is_auto else []
+        return "" if _has_shape(size, [ratio], *own) else _words(ratio, resolution, table)
     if first is None or _has_shape(size, _nearest(first.width, first.height, resolved), (first.width, first.height)):
         return ""
     return msg("size_check.ratio_of_first_image", width=first.width, height=first.height)
@@ -72,10 +77,14 @@ def _words(ratio: str, resolution: str, table: SizeTable) -> str:
     return msg("size_check.ratio_at_size", ratio=ratio, resolution=resolution, width=width, height=height)
 
 
-def _has_size(size: Size, ratio: str, wanted: Sequence[Size], table: SizeTable, resolution: str) -> bool:
-    """Whether a size is one of `wanted`; where no ratio was asked for, whether it has the area of its resolution."""
-    if ratio:
-        return not wanted or any(
+def _has_resolution(size: Size, ratio: str, resolution: str, table: SizeTable) -> bool:
+    """Whether a size is documented for a ratio at a resolution; where no ratio was asked for, whether its area is."""
+    if resolution not in table:
+        usual = USUAL_SIDES[resolution]
+        return usual / ROUGH_FACTOR <= _mean_side(size) <= usual * ROUGH_FACTOR
+    wanted = table[resolution].get(ratio, ())
+    if wanted:
+        return any(
             all(abs(have - want) <= SIDE_TOLERANCE * want for have, want in zip(size, each, strict=True))
             for each in wanted
         )

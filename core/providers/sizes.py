@@ -73,6 +73,9 @@ SIZES_BY_FAMILY: Mapping[str, SizeTable] = {
 }
 """Model family -> its sizes. For a family that isn't here none are known."""
 
+USUAL_SIDES = {"0.5K": 512, "1K": 1024, "2K": 2048, "4K": 4096}
+"""Resolution -> about the side in px of a square of the same area, for models whose sizes aren't documented."""
+
 
 def documented_sizes(ratio: str) -> tuple[Size, ...]:
     """Every size that any model documents for a ratio, at whichever resolution."""

@@ -119,13 +119,32 @@ def test_an_edit_in_another_shape_than_its_first_image_is_told() -> None:
     assert found((1024, 1024), provider="google", first=(1800, 1200)) == "the ratio of the first image (1800x1200)"
 
 
-def test_where_no_sizes_are_known_only_the_shape_is_compared() -> None:
+@given(st.integers(200, 3000), st.integers(200, 3000))
+def test_an_edit_whose_ratio_was_replaced_by_the_nearest_may_have_its_own(width: int, height: int) -> None:
+    """Google has no word for the first image's ratio where there are several, so the nearest one is sent."""
+    asked = replace(request("edit"), references=(picture(width, height), picture(1, 1)))
+    resolved = negotiated(BUILT_IN["google"], asked, "nano-banana-2")
+    assert "aspect_ratio" in dict(resolved.options)
+    assert mismatch(resolved, asked, (width, height)) == ""
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [
+        ((5504, 3072), ""),
+        ((3840, 2160), ""),
+        ((4096, 2304), ""),
+        ((2752, 1536), "16:9 at 4K"),
+        ((1376, 768), "16:9 at 4K"),
+        ((4096, 4096), "16:9 at 4K"),
+    ],
+)
+def test_where_no_sizes_are_known_the_shape_and_roughly_the_resolution_count(size: tuple[int, int], told: str) -> None:
     """The reseller's own model, and an id that the user has written by hand."""
-    assert found((640, 360), "16:9", "4K", "nanobanana", "nano-banana-hd") == ""
-    assert found((512, 512), "16:9", "4K", "nanobanana", "nano-banana-hd") == "16:9 at 4K"
+    assert found(size, "16:9", "4K", "nanobanana", "nano-banana-hd") == told
     asked = request(aspect_ratio="16:9", resolution="4K")
     resolved = replace(negotiated(BUILT_IN["google"], asked, "nano-banana-2"), model_id="something-else")
-    assert mismatch(resolved, asked, (640, 360)) == ""
+    assert mismatch(resolved, asked, size) == told
 
 
 def wide(prompt: str = "wide", **options: str) -> Request:
