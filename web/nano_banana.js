@@ -3,7 +3,7 @@ import { app } from "/scripts/app.js";
 import { api } from "/scripts/api.js";
 import { el } from "./dom.mjs";
 import { addFooter, footerActions, queueNewVariation } from "./node_footer.mjs";
-import { CONFIG, isImageNode, isOurs } from "./graph.mjs";
+import { CONFIG, isImageNode, isOurs, nodeByPath } from "./graph.mjs";
 import { keepModelFamily, rememberProvider } from "./widget_options.mjs";
 import { dryRun } from "./dry_run.mjs";
 import { showHostDialogOnce } from "./host_name.mjs";
@@ -13,8 +13,11 @@ import { scheduleEstimates, showPrices } from "./pricing.mjs";
 import { followExecution, warnAboutAutoQueue } from "./execution_events.mjs";
 import { followReconnects } from "./reconnect.mjs";
 import { recoverAll, refreshResults, resultsTab } from "./results.mjs";
+import { findNewerInputs, findNewerInputsOfPrompt } from "./newer_version.mjs";
+import { askBeforeRuns } from "./run_check.mjs";
 import { refusalHandlers } from "./server.mjs";
 import { openSettings, settingsPanel } from "./settings/panel.mjs";
+import { keepSockets } from "./sockets.mjs";
 import { loadMessages, t } from "./i18n.mjs";
 
 /** @param {Comfy.Node} node */
@@ -34,6 +37,19 @@ function scheduleEstimatesOnChange(node) {
   const connected = node.onConnectionsChange;
   node.onConnectionsChange = function (...given) {
     connected?.apply(this, given);
+    scheduleEstimates();
+  };
+}
+
+/** A picture without a workflow is loaded from its prompt: what no node here has is left out without a word. */
+function checkLoadedPrompts() {
+  const load = app.loadApiJson.bind(app);
+  app.loadApiJson = (...given) => {
+    load(...given);
+    for (const [id, { inputs }] of Object.entries(given[0])) {
+      const node = nodeByPath(id);
+      if (node) findNewerInputsOfPrompt(node, inputs);
+    }
     scheduleEstimates();
   };
 }
@@ -81,6 +97,8 @@ app.registerExtension({
     app.extensionManager.registerSidebarTab(resultsTab());
     followExecution({ resultsChanged: refreshResults });
     followReconnects({ resultsChanged: refreshResults });
+    askBeforeRuns();
+    checkLoadedPrompts();
     providerStore.onChange(scheduleEstimates);
     api.addEventListener("graphChanged", scheduleEstimates);
     document.addEventListener("subgraph-opened", scheduleEstimates); // it may have been opened from another one of its nodes
@@ -88,6 +106,8 @@ app.registerExtension({
   },
   nodeCreated(node) {
     if (!isOurs(node)) return;
+    findNewerInputs(node);
+    keepSockets(node);
     translatePlaceholders(node);
     addFooter(node);
     scheduleEstimatesOnChange(node);

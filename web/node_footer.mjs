@@ -8,13 +8,18 @@ import { CONFIG, FOOTER, asOneUndoStep, configOf, governing, isImageNode, setWid
 import { providerStore } from "./provider_store.mjs";
 import { permissionForm } from "./permission.mjs";
 import { addProvider } from "./provider_choice.mjs";
+import { numberedReferences, referencesList, referencesText } from "./references.mjs";
+import { unknownChoices, unknownInputs, unknownText } from "./newer_version.mjs";
+import { agree, isAgreed, lostText } from "./run_check.mjs";
+import { lostLinks } from "./sockets.mjs";
 import { money, priceOfOne, t } from "./i18n.mjs";
 
 /** @typedef {import("./permission.mjs").AskedModel} AskedModel */
 /**
  * @typedef {{ text: string, tone: "bad" | "warn" | "good" | "plain", form?: () => HTMLElement,
  *   actions?: { text: string, title?: string, work: () => unknown }[] }} Note
- * @typedef {{ root: HTMLElement, price: HTMLElement | null, notes: HTMLElement, shown: string,
+ * @typedef {{ root: HTMLElement, price: HTMLElement | null, pictures: HTMLElement, picturesShown: string,
+ *   notes: HTMLElement, shown: string,
  *   estimate: import("./server.mjs").Estimate | null, last: Note | null }} Footer
  */
 
@@ -37,6 +42,7 @@ export const footerOf = (node) => footers.get(node);
 /** Adds the footer to a node that was just made. @param {Comfy.Node} node */
 export function addFooter(node) {
   const notes = el("div", { class: "nb-notes", role: "status" });
+  const pictures = el("div", { class: "nb-pictures" });
   const maker = isImageNode(node);
   const price = maker ? button("…", () => footerActions.showPrices(node), { class: "nb-price", title: t("price.title") }) : null;
   const inner = el(
@@ -53,10 +59,11 @@ export function addFooter(node) {
             title: t("keys.title"),
           }),
     ),
+    pictures,
     notes,
   );
   const root = forwardCanvasEvents(el("div", { class: "nb-footer-frame" }, inner));
-  footers.set(node, { root, price, notes, shown: "", estimate: null, last: null });
+  footers.set(node, { root, price, pictures, picturesShown: "", notes, shown: "", estimate: null, last: null });
   let height = ROW;
   const widget = node.addDOMWidget(FOOTER, "nano_banana_footer", root, {
     serialize: false,
@@ -169,6 +176,7 @@ export const tryOffline = (node) => addProvider(node, "offline");
 
 /** @param {Comfy.Node} node @param {Footer} footer */
 function draw(node, footer) {
+  drawPictures(node, footer);
   const notes = notesFor(node, footer);
   const key = JSON.stringify(notes.map((note) => [note.text, note.tone, note.actions?.map((action) => action.text)]));
   if (key === footer.shown) return;
@@ -188,10 +196,43 @@ function draw(node, footer) {
   );
 }
 
-/** @param {Comfy.Node} node @param {Footer} footer @returns {Note[]} */
-function notesFor(node, footer) {
+/** Which picture has which number. @param {Comfy.Node} node @param {Footer} footer */
+function drawPictures(node, footer) {
+  const references = numberedReferences(node);
+  const text = referencesText(references);
+  if (text === footer.picturesShown) return;
+  footer.picturesShown = text;
+  footer.pictures.replaceChildren(...referencesList(references, footer.pictures.querySelector("details")?.open ?? false));
+}
+
+/** What has to be known before a run. @param {Comfy.Node} node @returns {Note[]} */
+function savedNotes(node) {
   /** @type {Note[]} */
   const notes = [];
+  const inputs = unknownInputs(node);
+  if (inputs.length) {
+    const text = t("newer.inputs", { inputs: unknownText(inputs) });
+    notes.push(isAgreed(node) ? { text, tone: "plain" } : { text, tone: "bad", actions: [agreeAction(node, t("newer.agree"))] });
+  }
+  const choices = unknownChoices(node);
+  if (choices.length) notes.push({ text: t("newer.choices", { inputs: unknownText(choices) }), tone: "bad" });
+  const links = lostLinks(node);
+  if (links.length) notes.push({ text: lostText(links), tone: "warn", actions: [agreeAction(node, t("links.agree"))] });
+  return notes;
+}
+
+/** @param {Comfy.Node} node @param {string} text */
+function agreeAction(node, text) {
+  const work = () => {
+    agree(node);
+    redraw(node);
+  };
+  return { text, work };
+}
+
+/** @param {Comfy.Node} node @param {Footer} footer @returns {Note[]} */
+function notesFor(node, footer) {
+  const notes = savedNotes(node);
   if (node.comfyClass === CONFIG) {
     notes.push(configNote(node));
     return notes.filter((note) => note.text);

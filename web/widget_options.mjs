@@ -148,8 +148,8 @@ function setOptionValues(widget, values) {
   options.values = [...values];
 }
 
-/** @param {Comfy.Node} node @param {string} name @returns {string[]} */
-function schemaValues(node, name) {
+/** All choices of a combo, empty for other widgets. @param {Comfy.Node} node @param {string} name @returns {string[]} */
+export function schemaValues(node, name) {
   const widget = widgetOf(node, name);
   if (!widget) return [];
   const known = schemaValuesByWidget.get(widget);
