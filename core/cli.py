@@ -140,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     selection.add_argument("--older-than", type=_age_argument, help="an age like 12h, 30d, 8w")
     selection.add_argument("--id", action="append")
     selection.add_argument("--all", action="store_true")
-    add("reindex", _reindex, "brings the journal up to what lies in the results' folder")
+    add("reindex", _reindex, "brings the journal up to what is in the results' folder")
     spend = add("spend", _spend, "what was spent")
     spend.add_argument("--by", type=_groups_argument, default=["day"], help=f"one or more of {','.join(GROUPS)}")
     spend.add_argument("--since", type=_age_argument)

@@ -47,7 +47,7 @@ class Region:
 
     @property
     def inside(self) -> tuple[int, int, int, int]:
-        """The part of the box that lies in the frame: left, top, width, height."""
+        """The part of the box that is in the frame: left, top, width, height."""
         left, top, right, bottom = self.padding
         return self.left + left, self.top + top, self.width - left - right, self.height - top - bottom
 

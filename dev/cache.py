@@ -1,4 +1,4 @@
-"""The folder outside the repository where everything fetched and made lies, and the lock of those who write into it."""
+"""The folder outside the repository where everything fetched and made is, and the lock of those who write into it."""
 
 import os
 import shutil

@@ -34,12 +34,14 @@ COMMANDS = (
     Command("bench", "run the benchmarks", script_commands.bench),
     Command("fuzz", "feed broken input to every reader for some minutes, and name what breaks", fuzz_command.run),
     Command("ledger", "what was asked for, what became of it, what it cost", script_commands.ledger),
-    Command("examples", "write the API forms of the example workflows anew", _writing("--browser", "-k", "an_example")),
-    Command("table", "write the tables of providers anew", provider_tables.run),
-    Command("judges", "write docs/judges.md anew, from the conformance tests", _writing("--conformance")),
-    Command("lock", "lock the packages of development anew, with uv", lock_command.run),
     Command(
-        "words", "write the nodes' English words anew, for translators", _writing("--host", "-k", "words_are_fresh")
+        "examples", "write the API forms of the example workflows again", _writing("--browser", "-k", "an_example")
+    ),
+    Command("table", "write the tables of providers again", provider_tables.run),
+    Command("judges", "write docs/judges.md again, from the conformance tests", _writing("--conformance")),
+    Command("lock", "lock the packages of development again, with uv", lock_command.run),
+    Command(
+        "words", "write the nodes' English words again, for translators", _writing("--host", "-k", "words_are_fresh")
     ),
 )
 

@@ -16,7 +16,7 @@ KEYLESS = ("offline", "vertex")
 
 
 class DoublesProcess(Process):
-    """The running doubles; their log lies in `folder`. `providers`: the ids that they serve."""
+    """The running doubles; their log is in `folder`. `providers`: the ids that they serve."""
 
     def __init__(self, folder: Path, python: Path = Path(sys.executable), patience: float = 30.0) -> None:
         """Starts them at a free port, and waits until they are ready. Raises UserError."""

@@ -1,7 +1,7 @@
 """Makes virtual environments from the locked requirement files: `make()` for commands, `ready()` for tests.
 
 Each step leaves a stamp when it is complete and is never done twice. A pip that was cut off while it installed makes the
-whole environment be made anew, because pip can't tell a half-unpacked package from an installed one; pip's own cache keeps
+whole environment be made again, because pip can't tell a half-unpacked package from an installed one; pip's own cache keeps
 the downloads. Nothing is ever installed into a Python of the user's.
 """
 
@@ -90,7 +90,7 @@ class Environment:
         return stamped and not self.mark.exists() and self._runs()
 
     def _runs(self) -> bool:
-        # Without a limit: a busy machine is no reason to make gigabytes anew.
+        # Without a limit: a busy machine is no reason to make gigabytes again.
         with suppress(OSError):
             return subprocess.run([str(self.python), "-c", ""], capture_output=True).returncode == 0
         return False
@@ -140,7 +140,7 @@ class Environment:
             gone = self.stamp("venv").is_file() and not self._runs()
             if gone or self.mark.exists():
                 what = "The Python this environment was made with is gone" if gone else "The last run was cut off"
-                print(f"{what}: making this environment anew.")
+                print(f"{what}: making this environment again.")
                 shutil.rmtree(self.folder / "stamps", ignore_errors=True)
                 self.mark.unlink(missing_ok=True)
             for number, step in enumerate(steps, 1):
@@ -181,7 +181,7 @@ def _fetched(cache: Path) -> tuple[Environment, list[Step]]:
 
     def source() -> None:
         comfy_install.fetch(cache, environment.pip)
-        # Hosts are started without writing byte code: what lies beside the sources takes 3 s off every start.
+        # Hosts are started without writing byte code: what is beside the sources takes 3 s off every start.
         subprocess.run([str(environment.python), "-m", "compileall", "-q", str(comfyui)], capture_output=True)
 
     if not (comfyui / "main.py").is_file():

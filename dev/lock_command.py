@@ -1,4 +1,4 @@
-"""`dev.py lock`: writes `requirements/*.txt` anew from the dependency groups of `pyproject.toml`, with uv.
+"""`dev.py lock`: writes `requirements/*.txt` again from the dependency groups of `pyproject.toml`, with uv.
 
 Each file is for all platforms and Pythons from 3.10 to 3.14, names every package by version and hashes, and no index.
 What is locked already stays, unless `--upgrade NAME` is given. Needs `uv` in PATH.

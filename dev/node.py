@@ -1,7 +1,7 @@
 """Gets Node and the npm packages that check `web/`, and says how `tsc` and `eslint` are run with them.
 
 Node is a wheel (`requirements/node.txt`), the packages are what `npm ci` installs from `javascript/package-lock.json`; both
-lie in the cache. npm stays in charge of registries, proxies and certificates, as the person configured it.
+are in the cache. npm stays in charge of registries, proxies and certificates, as the person configured it.
 """
 
 import platform
@@ -92,7 +92,7 @@ class Node:
         types = [str(self.packages / "typescript" / "bin" / "tsc"), "--project", str(ours / "tsconfig.json")]
         rules = [str(self.packages / "eslint" / "bin" / "eslint.js"), "--config", str(ours / "eslint.config.cjs")]
         return {
-            # The packages lie outside of the clone: this is where tsc looks for what it doesn't find beside a module.
+            # The packages are outside of the clone: this is where tsc looks for what it doesn't find beside a module.
             "tsc": [str(self.program), *types, "--typeRoots", str(self.packages)],
             "eslint": [str(self.program), *rules, "--max-warnings", "0", "--no-error-on-unmatched-pattern", "web"],
         }

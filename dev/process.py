@@ -53,7 +53,7 @@ def fetch(url: str, body: Any = None) -> bytes:
 
 
 class Process:
-    """A running program, ended at the end of its `with` block. It prints into `log`, which is written anew."""
+    """A running program, ended at the end of its `with` block. It prints into `log`, which is written again."""
 
     url: str
     """Of the program's server."""

@@ -25,7 +25,7 @@ INTRODUCTION = """\
 # Who has judged each provider
 
 Made by `python3 dev.py judges` from what the tests in `tests/conformance` record when they pass. The specs, the dialects
-and the doubles were written here, so they prove nothing about a provider; what stands in the last three columns was
+and the doubles were written here, so they prove nothing about a provider; what is in the last three columns was
 written by others. "SDK" is the vendor's own client, or the one its document names, at the pinned version
 (`dev/requirements/judges.txt`). The documents that a provider's data was written from are named in it
 (`core/providers/`); one is listed here only where a test holds every request against it.
@@ -82,7 +82,7 @@ def _short(spec: Any) -> tuple[str, ...]:
 
 
 def _lines(spec: Any) -> list[tuple[str, ...]]:
-    """A line per model; what is the provider's stands in the first."""
+    """A line per model; what is the provider's is in the first."""
     header = f"`{spec.idempotency_header}`" if spec.idempotency_header else "no"
     once = (spec.stores_references or "none are uploaded", spec.cancels or "no", header, spec.checked)
     first, *others = spec.models

@@ -36,9 +36,9 @@ _LEAST_PIXELS, _MOST_PIXELS = 64, 120_000
 
 @dataclass(frozen=True)
 class Movement:
-    """Where the content of the original lies in the result, in px of the original.
+    """Where the content of the original is in the result, in px of the original.
 
-    A point at (x, y) from the centre lies at (sx * x + dx, sy * y + dy) from the centre of the result.
+    A point at (x, y) from the centre is at (sx * x + dx, sy * y + dy) from the centre of the result.
     """
 
     dx: float
@@ -95,7 +95,7 @@ def put_right(result: torch.Tensor, original: torch.Tensor, moved: Movement) -> 
 
 
 def _positions(length: int, scale: float, shift: float) -> torch.Tensor:
-    """Where in the result each px of the original lies along one side."""
+    """Where in the result each px of the original is along one side."""
     middle = (length - 1) / 2
     return (torch.arange(length, dtype=torch.float64) - middle) * scale + middle + shift
 

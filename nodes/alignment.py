@@ -31,7 +31,7 @@ class Alignment:
 
     @property
     def fact(self) -> list[float] | None:
-        """As it stands in `info`."""
+        """As it is in `info`."""
         if self.moved is None:
             return None
         moved = self.moved

@@ -134,7 +134,7 @@ class Compositor:
         return whole, alignment, notices
 
     def _weights(self, frame: int, region: Region | None) -> tuple[torch.Tensor, torch.Tensor]:
-        """The mask and the weights of a result, [h, w], of the whole frame or of what lies in the region."""
+        """The mask and the weights of a result, [h, w], of the whole frame or of what is in the region."""
         mask = self._masks[frame]
         if region is None:
             return mask, tensors.weights(mask, self._options.mask_feather)

@@ -115,7 +115,7 @@ def _failed_lines(elements: Sequence[Element], *, with_money: bool) -> list[str]
 def _failed_line(number: int, report: Report, with_money: bool) -> str:
     errors = most_serious(report)
     worst = errors[0]
-    # It stands within a sentence; names of providers keep their capitals.
+    # It is within a sentence; names of providers keep their capitals.
     reason = "the " + worst.what[4:] if worst.what.startswith("The ") else worst.what
     if len(report.tasks) == 1:
         return msg(

@@ -86,7 +86,7 @@ def _placed(first: int, last: int, size: int, whole: int) -> tuple[int, int, int
 
 
 def cut(picture: torch.Tensor, region: Region) -> torch.Tensor:
-    """The region of a picture [H, W, ...]; what lies beyond it is its reflection."""
+    """The region of a picture [H, W, ...]; what is beyond it is its reflection."""
     left, top, width, height = region.inside
     part = picture[top : top + height, left : left + width]
     if not any(region.padding):
@@ -107,7 +107,7 @@ def reflection(length: int, before: int, after: int) -> torch.Tensor:
 
 
 def inner(part: torch.Tensor, region: Region) -> torch.Tensor:
-    """What of a part [h, w, ...] that has the region's size lies in the picture."""
+    """What of a part [h, w, ...] that has the region's size is in the picture."""
     before, above, _, _ = region.padding
     _, _, width, height = region.inside
     return part[above : above + height, before : before + width]

@@ -1,7 +1,7 @@
 """One-time codes by which a user who can read the server's console accepts the name in the browser's address bar.
 
 A code goes to the console alone: ComfyUI shows its log to every page, also to one under a stranger's name, and what goes
-through `logging` or `print` stands in it.
+through `logging` or `print` is in it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """POST hosts {"name", "code"}: accepts the name that the page was opened under; DELETE hosts/{name} takes it back.
 
-The POST is the one route that a page under an unknown name may call, and only for the name that it stands under. Without a
-code it is answered with whether one stands in the console.
+The POST is the one route that a page under an unknown name may call, and only for the name that it is under. Without a
+code it is answered with whether one is in the console.
 """
 
 from __future__ import annotations

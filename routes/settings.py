@@ -50,7 +50,7 @@ def put(request: RouteRequest) -> dict[str, Any]:
 
 
 def set_aside(request: RouteRequest) -> dict[str, Any]:
-    """Begins anew where settings.json is damaged; `set_aside` is the name that the old file has now."""
+    """Begins again where settings.json is damaged; `set_aside` is the name that the old file has now."""
     engine = comfyui.engine()
     name = settings_file.set_aside(engine.home)
     if not name:

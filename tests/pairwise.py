@@ -1,4 +1,4 @@
-"""Few combinations instead of all: in which each value stands at least once, or each pair of values of two options."""
+"""Few combinations instead of all: in which each value occurs at least once, or each pair of values of two options."""
 
 from __future__ import annotations
 

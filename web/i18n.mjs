@@ -1,4 +1,4 @@
-/** The texts of the pages, in the language that the frontend is set to. They stand in `i18n/<language>.json`. */
+/** The texts of the pages, in the language that the frontend is set to. They are in `i18n/<language>.json`. */
 import { app } from "/scripts/app.js";
 
 /** @type {Record<string, string>} */

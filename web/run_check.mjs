@@ -1,6 +1,6 @@
 /**
  * Asks before a run that would not do what the graph was saved for: where a node comes from a newer version, or lost a link.
- * Each such state of a node is asked about once, until the page is loaded anew.
+ * Each such state of a node is asked about once, until the page is loaded again.
  */
 import { app } from "/scripts/app.js";
 import { button, el } from "./dom.mjs";

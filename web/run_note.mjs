@@ -55,7 +55,7 @@ function failedLines(infos) {
 }
 
 /**
- * Every notice once; one that not all elements have says whose it is. Those that name a failed element stand in its line.
+ * Every notice once; one that not all elements have says whose it is. Those that name a failed element are in its line.
  * @param {Info[]} infos
  */
 function noticeLines(infos) {

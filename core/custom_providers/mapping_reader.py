@@ -1,4 +1,4 @@
-"""Reads the mapping that describes a provider, whether it stands in `providers.yaml` or comes from the Settings form.
+"""Reads the mapping that describes a provider, whether it is in `providers.yaml` or comes from the Settings form.
 
 YAML is composed into nodes that know their line; `form_node` makes the same nodes, without a line, from the form's JSON. So
 both are checked by the same code with the same messages, and a message has a line where there is one. Knows nothing of

@@ -1,6 +1,6 @@
 """Models of a custom provider, and models added to a built-in one: the limits of a known model, with another wire id and price.
 
-The same entry, with the same checks, stands in `providers.yaml` and comes from Settings.
+The same entry, with the same checks, is in `providers.yaml` and comes from Settings.
 """
 
 from __future__ import annotations

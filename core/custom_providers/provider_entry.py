@@ -1,6 +1,6 @@
 """A provider as an entry describes it: a new one, or a change to a built-in one (an overlay).
 
-The entry stands in `providers.yaml` or comes from the Settings form. What it doesn't say is taken from the provider that it
+The entry is in `providers.yaml` or comes from the Settings form. What it doesn't say is taken from the provider that it
 is like.
 """
 

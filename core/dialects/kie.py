@@ -1,4 +1,4 @@
-"""kie.ai: references are uploaded to a second address, `createTask` gives a task, `recordInfo` says how it stands.
+"""kie.ai: references are uploaded to a second address, `createTask` gives a task, `recordInfo` says its state.
 
 Documents: its page on file streams for the upload; the rest from clients. An error is a `code` inside a 200. What a task
 made is JSON inside a string, `resultJson`. `creditsConsumed` counts credits whose price isn't published: it only tells

@@ -32,7 +32,7 @@ _PATHS = {"chat": "/v1/chat/completions", "images": "/v1/images"}
 _IN_CHAT = {"resolution": "image_size"}
 """What the spec's names, which are those of the images API, are called inside `image_config`."""
 _OF_THE_PICTURE = frozenset({"aspect_ratio", "resolution", "output_format"})
-"""Options that stand inside `image_config`; the others, which only a user's own provider has, stand beside it."""
+"""Options that are inside `image_config`; the others, which only a user's own provider has, are beside it."""
 
 
 class OpenRouter(BaseDialect):

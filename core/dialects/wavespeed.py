@@ -163,7 +163,7 @@ def _to_put(job: Job, state: State, reply: Reply, ticket: dict[str, Any]) -> Ste
 
 
 def _unwrapped(value: dict[str, Any]) -> dict[str, Any]:
-    """What stands in `data`; the value itself where it has none."""
+    """What is in `data`; the value itself where it has none."""
     data = value.get("data")
     return data if isinstance(data, dict) else {} if "data" in value else value
 

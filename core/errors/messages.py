@@ -79,7 +79,7 @@ def joined(*parts: str) -> str:
 
 
 def _filled(found: re.Match[str], parameters: Mapping[str, object]) -> str:
-    """A parameter's text; braces that name none stand in the text as they are."""
+    """A parameter's text; braces that name none are in the text as they are."""
     return str(parameters[found[1]]) if found[1] in parameters else found[0]
 
 

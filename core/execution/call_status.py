@@ -1,4 +1,4 @@
-"""Where one call stands: the state that its runner, its step sender and its image collector share."""
+"""The state of one call: the state that its runner, its step sender and its image collector share."""
 
 from __future__ import annotations
 

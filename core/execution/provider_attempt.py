@@ -104,7 +104,7 @@ class ProviderAttempt:
         self._report_unresolved(reserved, pending)
         mine: dict[str, ImageTask] = {}
         for task in pending:
-            # A picture that stands twice in this very run is reserved once; its duplicate waits like any other.
+            # A picture that occurs twice in this very run is reserved once; its duplicate waits like any other.
             if reserved.statuses[task.fingerprint] == "reserved":
                 mine.setdefault(task.fingerprint, task)
         try:

@@ -23,7 +23,7 @@ class Tried:
     charged: Charged = "no"
 
     def facts(self) -> dict[str, Any]:
-        """As it stands in the `info` output."""
+        """As it is in the `info` output."""
         found: dict[str, Any] = {"provider": self.provider, "model": self.model, "images": self.pictures}
         if self.reason:
             found |= {"reason": self.reason, "charged": self.charged}

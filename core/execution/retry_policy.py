@@ -184,7 +184,7 @@ def retry_after_hint(failure: ProviderFailure, headers: Mapping[str, str], now: 
     """Seconds that a reply asks to wait: in its body, its headers or its words; None where it doesn't say.
 
     `retry-after-ms` is Azure's header, read by OpenAI's SDK (openai-python, `_parse_retry_after_header`). "Please retry in
-    2.1s" stands in Google's and OpenAI's messages, and resellers pass them on without the fields beside them.
+    2.1s" is in Google's and OpenAI's messages, and resellers pass them on without the fields beside them.
     """
     if failure.retry_after is not None:
         return failure.retry_after

@@ -30,7 +30,7 @@ def read_object(file: Path) -> dict[str, Any]:
             else msg("edited_json.not_a_file")
         ) from None
     except (FileNotFoundError, NotADirectoryError):
-        if file.is_symlink():  # what it leads to may come back, with the caps that stand in it
+        if file.is_symlink():  # what it leads to may come back, with the caps that are in it
             raise Damaged(msg("edited_json.broken_link")) from None
         return {}
     except OSError as error:

@@ -1,6 +1,6 @@
 """Writes files and folders that only the user of this process may read, whatever the umask: keys, settings, journal, pictures.
 
-A file is replaced at once and completely. POSIX only: on Windows a file has the rights of the folder that it lies in, and the
+A file is replaced at once and completely. POSIX only: on Windows a file has the rights of the folder that it is in, and the
 modes here do nothing.
 """
 

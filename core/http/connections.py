@@ -40,11 +40,11 @@ _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?", re.DOTALL)
 
 
 class UnsafeAddress(Exception):
-    """The address lies inside the user's network, or is no web address."""
+    """The address is inside the user's network, or is no web address."""
 
 
 class PrivateAddress(UnsafeAddress):
-    """The address lies inside a private network: this machine's, or that of whoever named it."""
+    """The address is inside a private network: this machine's, or that of whoever named it."""
 
 
 class NoFinalAnswer(OSError):

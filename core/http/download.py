@@ -24,7 +24,7 @@ _GONE = frozenset({400, 401, 403, 405, 410, 451})
 
 class DownloadFailed(Exception):
     """It could not be downloaded. `gone`: the address no longer has the file. `forbidden`: it is an address that is never
-    requested, because it is no web address or, `private`, lies inside a network. `cure` is what to do, where that is
+    requested, because it is no web address or, `private`, is inside a network. `cure` is what to do, where that is
     known."""
 
     def __init__(

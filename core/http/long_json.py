@@ -101,7 +101,7 @@ class LongJson:
         return b"".join(pieces)
 
     def _closing(self, start: int, end: int) -> int:
-        """Where the quote stands that ends the string whose inside begins at `start`; -1 where none does."""
+        """Where the quote is that ends the string whose inside begins at `start`; -1 where none does."""
         at = start
         while at < end and self._quotes > 0:
             quote = self.body.find(b'"', at, min(at + _STEP, end))

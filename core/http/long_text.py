@@ -1,4 +1,4 @@
-"""A long string of an answer, left where it stands in the body until it is needed, and then read in slices.
+"""A long string of an answer, left where it is in the body until it is needed, and then read in slices.
 
 A picture of 4K is a string of 67 MB: each copy of it holds the interpreter for tens of ms and fills memory. Pure functions.
 """
@@ -94,7 +94,7 @@ def unescaped(piece: bytes) -> bytes:
 
 
 def backslashes_before(body: bytes, end: int, first: int) -> int:
-    """How many backslashes stand in a row right before `end`; those before `first` don't count."""
+    """How many backslashes are in a row right before `end`; those before `first` don't count."""
     count = 0
     while end > first:
         start = max(first, end - _STEP)

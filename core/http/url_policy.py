@@ -25,7 +25,7 @@ CLOUD_HOSTS = tuple(
 )
 """Public by their number, and answered by the network of a cloud to its own machines only: Azure's host (Microsoft Learn,
 "What is IP address 168.63.129.16?"), IBM Cloud's service endpoints (IBM Cloud docs, "About service endpoints"), and the
-protocol assignments of RFC 6890, which older releases of Python take for public; a cloud's metadata stands at 192.0.0.192."""
+protocol assignments of RFC 6890, which older releases of Python take for public; a cloud's metadata is at 192.0.0.192."""
 SPECIAL_NAMES = (
     *(
         "localhost",

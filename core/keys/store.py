@@ -65,7 +65,7 @@ class KeyStore:
     def profiles(self, provider: str) -> list[str]:
         """Names of the profiles that have a key. Raises ConfigError."""
         found = self._section(self._read(), "keys", provider)
-        # In a file edited by hand a key may stand where the name of a profile should.
+        # In a file edited by hand a key may be where the name of a profile should.
         return sorted((name for name in found if not checked_profile(name)), key=lambda name: (name != "default", name))
 
     def put(self, provider: str, profile: str, key: str, base_url: str, spec: ProviderSpec | None = None) -> None:

@@ -108,7 +108,7 @@ class Journal:
         resend: bool = False,
         can_resume: CanResume = lambda provider, profile, address: False,
     ) -> ReserveResult:
-        """Reserves pictures before they are asked for, all in one transaction, and says how each stands.
+        """Reserves pictures before they are asked for, all in one transaction, and gives the status of each.
 
         reserved    it is yours: send it, or call `mark_failed`
         busy        another call works on it: `wait`, then reserve again

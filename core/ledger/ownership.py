@@ -61,7 +61,7 @@ class Ownership:
             self._held.pop(earlier, None)
 
     def release(self, uids: Mapping[str, str]) -> None:
-        """Stops holding pictures, given as fingerprint -> uid. A fingerprint that was reserved anew stays held."""
+        """Stops holding pictures, given as fingerprint -> uid. A fingerprint that was reserved again stays held."""
         for fingerprint, uid in uids.items():
             if self._uids.get(fingerprint) == uid:
                 del self._uids[fingerprint]

@@ -123,7 +123,7 @@ class Reservations:
 
 
 class _Decision:
-    """Decides how each picture of one `reserve` stands, within its transaction."""
+    """Decides the status of each picture of one `reserve`, within its transaction."""
 
     def __init__(
         self,
@@ -159,7 +159,7 @@ class _Decision:
         return new
 
     def _status(self, reservation: Reservation, rows: Sequence[Row[Any]]) -> ReserveStatus:
-        """How a picture stands, given the rows under all its fingerprints."""
+        """The status of a picture, given the rows under all its fingerprints."""
         if any(row.state == "stored" and self._results.has(row.result, row.uid) for row in rows):
             return "stored"
         open_rows = [row for row in rows if row.state in OPEN_STATES]

@@ -43,7 +43,7 @@ ProviderChoice.__module__ = "NanoBanana"  # the host shows a value's class where
 
 
 def has_too_many(choice: ProviderChoice) -> bool:
-    """Whether more than `MOST_PROVIDERS` stand one behind the other: a graph may hold thousands."""
+    """Whether more than `MOST_PROVIDERS` are one behind the other: a graph may hold thousands."""
     link: ProviderChoice | None = choice
     for _ in range(MOST_PROVIDERS):
         link = link.fallback if link else None

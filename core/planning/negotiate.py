@@ -151,7 +151,7 @@ def _cut(
     """The request with the part of its frame that is sent, that part, and notices.
 
     The part has to have a ratio of the model and the size that it draws at, and models differ in both. So it is cut here,
-    where the model is known, and anew for each provider that may be asked: a fallback gets a region of its own.
+    where the model is known, and again for each provider that may be asked: a fallback gets a region of its own.
     """
     if request.cutter is None:
         return request, None, ()

@@ -40,7 +40,7 @@ class Target:
 
     @property
     def account(self) -> str:
-        """Id of the account that a provider's rate limit is for. The key stands in it as a hash only."""
+        """Id of the account that a provider's rate limit is for. The key is in it as a hash only."""
         key = sha256(self.key.value.encode("utf-8", "replace")).hexdigest()[:16] if self.key else ""
         return f"{self.spec.id} {self.base_url} {self.profile} {key}"
 

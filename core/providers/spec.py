@@ -147,7 +147,7 @@ class Model:
     note: str = ""
     successor: str = ""
     """Name of the provider's model that is asked instead once the provider answers, free of charge, that it doesn't know
-    the id of this one; "" = none. A name or an id that is known to be dead stands in the provider's `retired`."""
+    the id of this one; "" = none. A name or an id that is known to be dead is in the provider's `retired`."""
 
     @property
     def sizes(self) -> SizeTable:
@@ -174,7 +174,7 @@ class ProviderSpec:
     """Origin with an optional path prefix; "" where the user has to name the host."""
     auth_header: str
     auth_template: str
-    """How the key stands in the header; `{key}` is the key, or the token that was had for it."""
+    """How the key is in the header; `{key}` is the key, or the token that was had for it."""
     endpoints: Mapping[Operation, Endpoint]
     models: tuple[Model, ...]
     recommended: str
@@ -266,7 +266,7 @@ class ProviderSpec:
         return next((model for model in self.models if model.name == wanted), None)
 
     def header(self, key: str) -> tuple[str, str]:
-        """The header that carries a key, and what stands in it."""
+        """The header that carries a key, and what is in it."""
         return self.auth_header, self.auth_template.replace("{key}", key)
 
     def upload_base_url(self, base_url: str) -> str:

@@ -1,6 +1,6 @@
 """Hides the key that was sent in texts, however it is encoded there.
 
-Some servers repeat what they were sent: a key may stand in an error, a request id, an address or the model's words, as it
+Some servers repeat what they were sent: a key may be in an error, a request id, an address or the model's words, as it
 is or in other case, backwards, percent-encoded, as HTML entities, as escapes of JSON, in base64, base32 or hex, with
 invisible characters, spaces, marks or tags in it, or only half of it. A run of `RUN` of its characters is taken for the
 secret. `redact` hides what looks like any key; this hides the one that was sent. Time is linear in the length of the text.
@@ -23,7 +23,7 @@ from .escapes import decoded, has_escape
 RUN = 12
 """Characters of a secret in a row that may not be shown."""
 SHORTEST = 6
-"""A shorter secret could stand in a text by chance; one shorter than `RUN` is hidden as a whole only."""
+"""A shorter secret could be in a text by chance; one shorter than `RUN` is hidden as a whole only."""
 MOST_TEXT = 16 * 1024
 """Characters of a text that are kept: more is no message for a person, and would take long to look through."""
 _STRIDE = RUN // 2
@@ -42,7 +42,7 @@ _CODED = re.compile(rb"\\[^/nr]")
 _WINDOW = 256 << 10
 """Bytes that are searched for long runs at a time."""
 _EDGE = 512
-"""Bytes at both ends of a long run that are looked into with what stands beside it."""
+"""Bytes at both ends of a long run that are looked into with what is beside it."""
 _OVERLAP = 2048
 """Characters that are looked through again with the next part of a long text: more than `RUN` take in any spelling."""
 MOST_BESIDE = 8 << 20
@@ -138,14 +138,14 @@ class Scrubber:
         return _masked(text, spans).encode("utf-8", "surrogateescape")
 
     def _found(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where in `text` the secrets stand in any spelling: first and one past the last."""
+        """Where in `text` the secrets are in any spelling: first and one past the last."""
         for letters, starts, ends in _readings(text):
             for first, last in _spans(letters, self._runs):
                 yield starts[first], ends[last - 1]
 
 
 def _spans(letters: str, secrets: _Runs) -> Iterator[tuple[int, int]]:
-    """Where the secrets stand in `letters`: first and one past the last."""
+    """Where the secrets are in `letters`: first and one past the last."""
     for secret in secrets.whole:
         at = letters.find(secret)
         while at >= 0:
@@ -227,11 +227,11 @@ def _spellings(secret: str) -> list[str]:
 
 
 def _base64(data: bytes) -> list[str]:
-    """What is sure to stand in the base64 of a text with `data` in it, for each place where it may begin."""
+    """What is sure to be in the base64 of a text with `data` in it, for each place where it may begin."""
     found = []
     for before in range(3):
         coded = base64.b64encode(b"\0" * before + data).decode()
-        # The first and the last characters also depend on what stands beside it.
+        # The first and the last characters also depend on what is beside it.
         inner = coded[-(-before * 8 // 6) :].rstrip("=")[:-1]
         found += [inner, inner.replace("+", "-").replace("/", "_")]
     return list(dict.fromkeys(found))

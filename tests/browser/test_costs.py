@@ -155,7 +155,7 @@ def test_the_nodes_work_with_the_extension_blocked(canvas: Callable[..., Any], v
 
 @BOTH
 def test_a_node_stays_as_large_as_it_was_saved(canvas: Callable[..., Any], vue: bool) -> None:
-    """What stands below the widgets comes again with each load; its room must not be added again each time."""
+    """What is below the widgets comes again with each load; its room must not be added again each time."""
     sizes = "() => window.app.graph.nodes.map((node) => [...node.size].map(Math.round).join())"
     page = canvas(vue=vue)
     page.load(text_to_image("nextyear"))

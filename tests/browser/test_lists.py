@@ -1,4 +1,4 @@
-"""What stands on a node after a run over a list: the money of all elements, and which of them failed."""
+"""What is on a node after a run over a list: the money of all elements, and which of them failed."""
 
 from __future__ import annotations
 

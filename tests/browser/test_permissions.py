@@ -104,7 +104,7 @@ def test_the_node_s_other_way_out_is_a_known_model(canvas: Callable[..., Any]) -
 
 
 def test_damaged_settings_are_set_aside_in_settings(canvas: Callable[..., Any], host: Host) -> None:
-    """The page says what is wrong and begins anew when it is told to."""
+    """The page says what is wrong and starts over when it is told to."""
     assert host.home is not None
     put(host, "/settings", {"parallel": 3})
     (host.home / "settings.json").write_text('{"cap_run": "1",}')

@@ -1,4 +1,4 @@
-"""Links of an edit's references, and of what stands behind them, stay at their sockets; the node says what each picture is."""
+"""Links of an edit's references, and of what is behind them, stay at their sockets; the node says what each picture is."""
 
 from __future__ import annotations
 

@@ -250,7 +250,7 @@ def test_the_keyboard_reaches_every_button_and_nothing_of_the_canvas(page: Any, 
     rows = open_panel(page)
     expect(rows.first).to_contain_text("A ruff, older")
     load(page, "A ruff, newer")
-    page.queue()  # while the panel is open: its row is made last and stands first
+    page.queue()  # while the panel is open: its row is made last and comes first
     expect(rows.first).to_contain_text("A ruff, newer")
     expect(rows.first.locator("img")).to_be_visible()
     asked: list[str] = []

@@ -25,7 +25,7 @@ def toast(page: Any, title: str) -> Locator:
 
 
 def note(page: Any) -> Locator:
-    """What stands below the widgets of the node that makes pictures."""
+    """What is below the widgets of the node that makes pictures."""
     found: Locator = page.page.locator(".nb-footer", has=page.page.locator(".nb-price")).locator(".nb-note")
     return found
 

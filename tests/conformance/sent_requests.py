@@ -1,7 +1,7 @@
 """Every request that our dialects send to make a picture, parsed, for judges from outside.
 
 `sent_requests(provider)` gives each model, operation and variant with nothing set, with every value of every option
-alone, and with all pairs of values together (a covering array: each pair stands in at least one request).
+alone, and with all pairs of values together (a covering array: each pair is in at least one request).
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def test_makes_a_picture_at_onerouter(doubles: Doubles) -> None:
 
 
 def test_makes_and_edits_pictures_in_chat(doubles: Doubles) -> None:
-    """OpenRouter's chat is the client's; the pictures stand beside the content."""
+    """OpenRouter's chat is the client's; the pictures are beside the content."""
     client = client_of(doubles, "openrouter")
     address = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + base64.b64encode(PNG).decode()}}
     for content in ("a fox", [{"type": "text", "text": "put this"}, address]):

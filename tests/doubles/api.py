@@ -73,7 +73,7 @@ class Api(api.Api[Call]):
         return f"The model {model} was not found."
 
     def prompt_of(self, fields: dict[str, Any]) -> object:
-        """What stands where the prompt belongs; anything but a string when there is none."""
+        """What is where the prompt belongs; anything but a string when there is none."""
         nested = fields.get("input", fields)
         return nested.get("prompt") if isinstance(nested, dict) else None
 

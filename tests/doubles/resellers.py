@@ -105,7 +105,7 @@ class ComfyRouter(Gemini):
         return reply
 
     def problem(self, problem: Problem) -> Reply:
-        """A 422 names the fields, everything else is a sentence; the kind stands in a header."""
+        """A 422 names the fields, everything else is a sentence; the kind is in a header."""
         kinds = {401: "authentication_failed", 402: "insufficient_credits", 404: "model_not_found", 429: "rate_limited"}
         status = 422 if problem.field and problem.status == 400 else problem.status
         kind = kinds.get(status, "internal_error" if status >= 500 else "invalid_input")

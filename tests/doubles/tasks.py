@@ -52,7 +52,7 @@ class Task:
 
     @property
     def waiting(self) -> bool:
-        """Whether it still stands in a queue, as the first half of the unfinished polls find it."""
+        """Whether it still is in a queue, as the first half of the unfinished polls find it."""
         return not self.finished and self.polls <= (self.steps + 1) // 2
 
     @property

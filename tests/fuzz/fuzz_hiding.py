@@ -1,4 +1,4 @@
-"""Feeds `scrub` and `redact`: the key that was sent may not stand in what they give, and neither may be slow.
+"""Feeds `scrub` and `redact`: the key that was sent may not be in what they give, and neither may be slow.
 
 An input is a text that holds the secret `SECRET` in some spelling, or doesn't.
 """
@@ -32,7 +32,7 @@ def run(data: bytes) -> None:
     _hidden(shown)
     # Long runs of base64 are pictures, in which nothing is looked for.
     body = SCRUBBER.body(data)
-    assert SECRET.encode() not in body or b"A" * 4000 in body or len(data) > 4096, "the secret stands in a body"
+    assert SECRET.encode() not in body or b"A" * 4000 in body or len(data) > 4096, "the secret is in a body"
     short = text[:300]
     value = SCRUBBER.value({"a": [short, {text[:50]: 1}], "c": None})
     _hidden(json.dumps(value, ensure_ascii=False))

@@ -83,7 +83,7 @@ def _write(data: bytes) -> set[str]:
     try:
         connection.execute("PRAGMA synchronous=OFF")
         connection.execute("BEGIN")
-        for name, table in _TABLES.items():  # without types and keys, so that any value can stand in any column
+        for name, table in _TABLES.items():  # without types and keys, so that any value can be in any column
             connection.execute(f"CREATE TABLE {name} ({', '.join(column.name for column in table.columns)}, later)")
         for row in rows if isinstance(rows, list) else ():
             kind = row.get("table") if isinstance(row, dict) else None

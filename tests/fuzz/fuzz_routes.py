@@ -31,7 +31,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 KEY = "AIzaFuzzFuzzFuzzFuzzFuzzFuzzFuzz012"
-"""Stored in the folder: it may stand in no answer."""
+"""Stored in the folder: it may be in no answer."""
 _UIDS = tuple(hashlib.sha256(bytes([number])).hexdigest()[:32] for number in range(3))
 _FOLDER = folder("routes")
 _RENEWED_AFTER = 400

@@ -68,5 +68,5 @@ _numbers = itertools.count(1)
 
 @pytest.fixture
 def tag(request: pytest.FixtureRequest) -> str:
-    """A word that stands in no other test's prompt; it ends in a letter, or number 1 would stand in number 10, too."""
+    """A word that is in no other test's prompt; it ends in a letter, or number 1 would be in number 10, too."""
     return f"{request.node.name.replace('[', '-').replace(']', '')}-{next(_numbers)}t"

@@ -147,7 +147,7 @@ def under(name: str) -> dict[str, str]:
 
 
 def codes_in(log: Path, name: str) -> list[str]:
-    """The codes for a name that stand in the host's console, the oldest first."""
+    """The codes for a name that are in the host's console, the oldest first."""
     lines = [line for line in log.read_text("utf-8", "replace").splitlines() if f"as {name}," in line]
     return [line.partition("enter the code ")[2].split()[0] for line in lines]
 

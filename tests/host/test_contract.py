@@ -94,7 +94,7 @@ def test_inputs_have_their_names_order_types_and_defaults(bench: Bench, name: st
 
 @pytest.mark.parametrize("name", CONTRACT)
 def test_widgets_offer_what_the_contract_says(bench: Bench, name: str) -> None:
-    """Choices in their order, ranges, and which widgets stand under Advanced."""
+    """Choices in their order, ranges, and which widgets are under Advanced."""
     definition = bench.host.get(f"/object_info/{name}")[name]["input"]
     everything = {**definition.get("required", {}), **definition.get("optional", {})}
     options = {wanted: found[1] for wanted, found in everything.items()}

@@ -45,7 +45,7 @@ NOT_FOR_PEOPLE = (
 def check_words(bench: Bench, message: str) -> None:
     """Nothing that only a programmer could read, nothing secret, no path."""
     for word in (*NOT_FOR_PEOPLE, str(ROOT), str(bench.host.base), str(bench.host.home)):
-        assert word not in message, f"{word!r} stands in: {message}"
+        assert word not in message, f"{word!r} is in: {message}"
     assert "  " not in message and "\n" not in message and ".." not in message.replace("...", ""), message
 
 

@@ -113,7 +113,7 @@ def test_an_incomplete_run_with_a_fallback_pays_only_for_what_is_missing(bench: 
 
 @contextlib.contextmanager
 def settings(bench: Bench, **values: Any) -> Iterator[None]:
-    """The user's settings.json, read anew by every run."""
+    """The user's settings.json, read again by every run."""
     assert bench.host.home is not None
     file = bench.host.home / "settings.json"
     file.write_text(json.dumps(values), "utf-8")

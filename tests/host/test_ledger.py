@@ -33,7 +33,7 @@ def states(home: Path, prompt: str = "") -> list[str]:
     return answer
 
 
-def stands(home: Path, prompt: str, state: str) -> bool:
+def is_in_state(home: Path, prompt: str, state: str) -> bool:
     return states(home, prompt) == [state]
 
 
@@ -68,7 +68,7 @@ def test_a_host_killed_in_every_state_pays_once_per_picture(doubles: Any, tmp_pa
     first.host.queue_prompt(graph(prompts))
     until(lambda: home.joinpath("journal.sqlite").exists())
     for state in prompts:
-        until(partial(stands, home, f"{tag} {state}", state))
+        until(partial(is_in_state, home, f"{tag} {state}", state))
     first.host.kill()
 
     second = begin(doubles, tmp_path / "two", home)

@@ -248,7 +248,7 @@ def test_providers_as_a_list_are_each_asked(bench: Bench, tag: str) -> None:
 
 
 def test_a_blocked_place_of_one_node_stays_one_in_the_next(bench: Bench, tag: str) -> None:
-    """Only the elements that ran are counted. The nodes stand in a subgraph: their ids are paths."""
+    """Only the elements that ran are counted. The nodes are in a subgraph: their ids are paths."""
     graph: Graph = {"config": node("ProviderConfig", provider="onerouter")}
     prompts = [f"{tag} one [[sim: refuse]]", f"{tag} two", f"{tag} three"]
     link = list_of(graph, "prompts", prompts)

@@ -1,4 +1,4 @@
-"""What a mask promises: nothing outside it changes, the soft edge lies inside, and what is odd is refused or told."""
+"""What a mask promises: nothing outside it changes, the soft edge is inside, and what is odd is refused or told."""
 
 from __future__ import annotations
 

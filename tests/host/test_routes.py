@@ -299,7 +299,7 @@ def test_a_body_that_is_too_long_is_refused(page: Page) -> None:
 
 @pytest.fixture
 def made(page: Page) -> list[dict[str, Any]]:
-    """Five pictures in three runs, the newest first; made anew when a test has forgotten them."""
+    """Five pictures in three runs, the newest first; made again when a test has forgotten them."""
     if len(page.pictures("gallery")) != 5:
         page.at("onerouter", page.doubles.base_url("onerouter"), ENTERED)
         for name, count in (("first", 1), ("second", 3), ("third 100%_x", 1)):
@@ -326,7 +326,7 @@ def test_pictures_are_listed_by_pages_and_found_by_words(page: Page, made: list[
 
 
 def test_the_original_is_the_provider_s_own_bytes(page: Page) -> None:
-    """Bit for bit what lies on the provider's server, under its own type; the second time by its tag."""
+    """Bit for bit what is on the provider's server, under its own type; the second time by its tag."""
 
     def fetched() -> set[str]:
         calls = page.doubles.request_log(provider="onerouter")["free"]

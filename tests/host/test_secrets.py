@@ -35,7 +35,7 @@ class Planted:
         self.keys["apiframe"] = "Zq" + secrets.token_hex(16)
 
     def leaks(self, text: str | bytes) -> list[str]:
-        """Which of them stand in a text."""
+        """Which of them are in a text."""
         data = text.encode() if isinstance(text, str) else text
         return [name for name, key in self.keys.items() if key.encode() in data]
 

@@ -121,7 +121,7 @@ def test_no_provider_s_own_address_loses_anything(spec: ProviderSpec) -> None:
     ],
 )
 def test_what_is_no_safe_base_url_is_refused_by_its_place(text: str) -> None:
-    """A sentence that names where it comes from, and never a key or password that stands in it."""
+    """A sentence that names where it comes from, and never a key or password that is in it."""
     with pytest.raises(ConfigError) as refusal:
         checked_base_url(text, "THE_VARIABLE")
     assert (
@@ -167,7 +167,7 @@ def test_no_text_makes_it_crash(text: str) -> None:
     ],
 )
 def test_origins(one: str, other: str, same: bool) -> None:
-    """Scheme, host and port; what stands before an @ is no host."""
+    """Scheme, host and port; what is before an @ is no host."""
     assert (origin(one) == origin(other)) == same
 
 
@@ -215,7 +215,7 @@ def test_nonsense_is_not_public() -> None:
     ],
 )
 def test_an_address_inside_another_counts(address: str, public: bool) -> None:
-    """A gateway of the user's network leads such an IPv6 address to the IPv4 address that stands in it."""
+    """A gateway of the user's network leads such an IPv6 address to the IPv4 address that is in it."""
     assert is_public(address) == is_public_host_name(f"[{address}]") == public
 
 

@@ -295,7 +295,7 @@ def test_trailers_without_end_take_nothing_from_the_answer() -> None:
 
 
 def test_a_server_that_reads_a_byte_now_and_then_ends_at_the_deadline() -> None:
-    """A send waits for every piece anew."""
+    """A send waits for every piece again."""
 
     def script(connection: Connection) -> None:
         connection.read_head()
@@ -312,7 +312,7 @@ def test_a_server_that_reads_a_byte_now_and_then_ends_at_the_deadline() -> None:
 def test_a_server_that_reads_slowly_over_tls_ends_at_the_deadline(
     certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There every record is waited for anew; an answer that drips ends as well."""
+    """There every record is waited for again; an answer that drips ends as well."""
     over = threading.Event()
 
     def script(connection: Connection) -> None:

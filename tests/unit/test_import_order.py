@@ -1,4 +1,4 @@
-"""Imports point downwards only: each part of the pack imports what stands before it in `ORDER`, and nothing after it."""
+"""Imports point downwards only: each part of the pack imports what is before it in `ORDER`, and nothing after it."""
 
 from __future__ import annotations
 

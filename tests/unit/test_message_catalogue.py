@@ -21,7 +21,7 @@ FILES = sorted(LANGUAGES.glob("*/messages.json"))
 
 
 def calls() -> list[tuple[str, str, set[str]]]:
-    """Every call of `msg` in the pack: where it stands, its id, and the parameters that it gives."""
+    """Every call of `msg` in the pack: where it is, its id, and the parameters that it gives."""
     found = []
     for file in CODE:
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):

@@ -70,7 +70,7 @@ def test_an_answer_that_is_too_long_is_kept_as_far_as_it_came(tmp_path: Path, mo
 
 
 def test_an_answer_is_kept_whole_and_in_pieces(tmp_path: Path) -> None:
-    """Pictures with escaped slashes are not looked into; what stands between is; far too much of it is cut."""
+    """Pictures with escaped slashes are not looked into; what is between is; far too much of it is cut."""
     picture = (b"iVBOR\\/" * 200_000)[: 1 << 20]
     body = b'{"a":"' + picture + b'","key":"sk-0123456789abcdef"}'
     scrubber = Scrubber(["sk-0123456789abcdef"])

@@ -131,7 +131,7 @@ function priceField(size, now) {
   return el("label", { class: "nb-inline" }, size, " $", input);
 }
 
-/** What stands in the fields of prices; null where nothing does. @param {HTMLElement} box @returns {Record<string, number> | null} */
+/** What is in the fields of prices; null where nothing does. @param {HTMLElement} box @returns {Record<string, number> | null} */
 function readPriceFields(box) {
   /** @type {Record<string, number>} */
   const found = {};

@@ -128,7 +128,7 @@ class ImageRef:
     """May lack its scheme or host: it is joined to the provider's own address before it is fetched."""
     data: bytes = b""
     coded: CodedImage | None = None
-    """Its bytes as they stand in the answer, where that is long."""
+    """Its bytes as they are in the answer, where that is long."""
 
     def read(self) -> bytes:
         """Its bytes, b"" where there is an address only."""

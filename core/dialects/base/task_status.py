@@ -136,5 +136,5 @@ def progress_text(value: dict[str, Any], status: str) -> str:
 
 
 def _shown(word: str) -> str:
-    """A provider's word as it may stand on a node, where a renderer reads Markdown: short, and without its marks."""
+    """A provider's word as it may be on a node, where a renderer reads Markdown: short, and without its marks."""
     return " ".join(re.sub(r"[^\w .,%/-]", " ", word[:200]).split())[:40].strip()

@@ -1,4 +1,4 @@
-"""References: which are uploaded before the paid request, and how the others stand in it.
+"""References: which are uploaded before the paid request, and how the others are in it.
 
 Every upload is free; what an earlier call has uploaded is not sent again. `urls` has a text for each reference: its URL
 once it is uploaded, "" before.

@@ -21,7 +21,7 @@ _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 _SPACES = b" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"
 _TAIL = 12
-"""Characters at the end that padding may stand in."""
+"""Characters at the end that padding may be in."""
 
 
 def decode_base64(text: str) -> bytes:

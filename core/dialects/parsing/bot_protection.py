@@ -1,4 +1,4 @@
-"""Recognises answers of what stands in front of a provider's API: bot protection, challenges, web application firewalls.
+"""Recognises answers of what is in front of a provider's API: bot protection, challenges, web application firewalls.
 
 Such an answer says nothing about the key or the request: the API never saw them. Known by a header or by marks in the
 page. Sources: Cloudflare's page on detecting challenge responses and AWS's on CAPTCHA and Challenge actions (both read on

@@ -1,4 +1,4 @@
-"""An image that stands in an answer as base64, decoded when it is taken: an answer may hold more images than are wanted."""
+"""An image that is in an answer as base64, decoded when it is taken: an answer may hold more images than are wanted."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The error codes that many providers share: code -> kind of failure. Each table names its source.
 
-Codes of one provider alone stand in its dialect, and are given as `own`.
+Codes of one provider alone are in its dialect, and are given as `own`.
 """
 
 from __future__ import annotations

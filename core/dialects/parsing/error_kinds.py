@@ -19,8 +19,8 @@ _WITHOUT_KEY: tuple[Kind, ...] = ("credit", "region", "content", "model")
 def kind_of(status: int, codes: Sequence[str], message: str, own: Codes = NO_CODES, prompt: str = "") -> Kind:
     """The kind of an answer with an error status.
 
-    `codes` are the provider's codes as they stand in the error, `message` its text, `own` the codes of this provider
-    alone, `prompt` the words of the user that went along: what stands in them is not taken for the provider's.
+    `codes` are the provider's codes as they are in the error, `message` its text, `own` the codes of this provider
+    alone, `prompt` the words of the user that went along: what is in them is not taken for the provider's.
     """
     fixed: dict[int, Kind] = {402: "credit", 407: "proxy", 511: "proxy", 413: "too_large"}
     if status in fixed:

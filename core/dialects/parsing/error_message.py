@@ -54,7 +54,7 @@ _CODE_ALONE = re.compile(r"[A-Za-z][A-Za-z0-9]*([_.:-][A-Za-z0-9]+)+")
 
 @dataclass
 class ErrorMessage:
-    """What an error says, wherever in it that stands."""
+    """What an error says, wherever in it that is."""
 
     texts: list[str] = field(default_factory=list)
     codes: list[str] = field(default_factory=list)
@@ -85,7 +85,7 @@ def message_and_codes(value: Any) -> tuple[str, str]:
 
 
 def _look(node: Any, message: ErrorMessage, depth: int) -> None:
-    """Collects the words and the codes of `node` and of what stands in it."""
+    """Collects the words and the codes of `node` and of what is in it."""
     if depth > 7 or len(message.texts) > 6:
         return
     if isinstance(node, LongText):
@@ -99,7 +99,7 @@ def _look(node: Any, message: ErrorMessage, depth: int) -> None:
         message.codes.extend(str(node[name])[:200] for name in _CODE_FIELDS if isinstance(node.get(name), (str, int)))
         _look_into_details(node.get("details"), message)
         if isinstance(node.get("data"), dict):
-            _look(node["data"], message, depth + 1)  # a task's failure stands there
+            _look(node["data"], message, depth + 1)  # a task's failure is there
         for name in _WORD_FIELDS:
             if name in node:
                 _look(_by_field(node[name]) if name == "errors" else node[name], message, depth + 1)

@@ -1,6 +1,6 @@
-"""Reads the errors of providers: refusals, errors that stand inside a success, and successes without any picture.
+"""Reads the errors of providers: refusals, errors that are inside a success, and successes without any picture.
 
-Where the message stands is known by `error_message`, what kind of failure it is by `error_kinds`. Nothing here decides what
+`error_message` finds the message, `error_kinds` says what kind of failure it is by `error_kinds`. Nothing here decides what
 a failure costs or whether a call is repeated.
 """
 
@@ -69,11 +69,11 @@ def explain_refused_references(failure: ProviderFailure, references: int) -> Pro
 
 
 def error_in(reply: Reply, value: Any, codes: Codes = NO_CODES) -> ProviderFailure | None:
-    """The error that stands inside a success; None where there is none.
+    """The error that is inside a success; None where there is none.
 
     Read as an error are: a `code` that is an HTTP status, in the answer or in its `error`; an `error` that isn't empty;
     `success: false`; and a code with a message where nothing else comes with them. An answer that has pictures is a
-    success whatever stands beside them, and a task says by its status how it stands: callers look for both before.
+    success whatever is beside them, and a task says by its status how it is: callers look for both before.
     `value` is the JSON of the answer, or the part of it that is asked about.
     """
     if not isinstance(value, dict):
@@ -108,7 +108,7 @@ def claimed_status(value: Any) -> int:
 
 
 def unreadable(reply: Reply) -> ProviderFailure:
-    """A success that can't be read, or one that is a challenge of what stands in front of the API."""
+    """A success that can't be read, or one that is a challenge of what is in front of the API."""
     return _stopped_before(reply) or ProviderFailure(
         "unreadable", page_title(reply.body), reply.status, request_id=reply.request_id
     )

@@ -1,6 +1,6 @@
 """What the words of an error message say: phrases of known failures, a pause that is asked for, a limit of nothing.
 
-Words are matched as whole phrases only: "billing" alone stands in rate limits, and "safety" in the names of fields. A
+Words are matched as whole phrases only: "billing" alone is in rate limits, and "safety" in the names of fields. A
 phrase that the user's own prompt holds says nothing, because providers repeat prompts in their errors. Each pattern names
 its source.
 """
@@ -132,7 +132,7 @@ class Phrases:
         return next((kind for kind in kinds if self.says(*self._PATTERNS[kind])), otherwise)
 
     def says(self, *patterns: re.Pattern[str]) -> bool:
-        """Whether a phrase of one of `patterns` stands in the message and not in what the user sent."""
+        """Whether a phrase of one of `patterns` is in the message and not in what the user sent."""
         for pattern in patterns:
             text = self._whole if pattern is _NO_MODEL else self.message
             if any(_plain(found.group()) not in self._prompt for found in pattern.finditer(text)):

@@ -2,7 +2,7 @@
 
 Documents: Google's API reference, the enums FinishReason and BlockedReason of its SDK (google-genai 3.6.1), and replies of
 the live API as clients report them: a bad key is a 400, a key without billing gets 429 for ever, used up prepaid credit
-and a project's spending cap are a 429, too, and an error may stand in a list. Resellers of the same API put errors of
+and a project's spending cap are a 429, too, and an error may be in a list. Resellers of the same API put errors of
 their own in between: those are read as everybody's. Decides nothing about money or repeating. Called by `gemini.py`.
 """
 
@@ -196,7 +196,7 @@ def _kind_and_cure(
         return "credit", _BILLING_CURE
     if _TOO_LARGE.search(message):
         return "too_large", ""
-    # Names of fields such as safety_settings stand in these words: they say nothing about content.
+    # Names of fields such as safety_settings are in these words: they say nothing about content.
     return ("content" if general.kind == "content" else "invalid"), ""
 
 

@@ -16,7 +16,7 @@ from .event_stream import is_chunk, is_event_stream, join_chunks, parse_events, 
 from .result_images import image_of, images_in
 
 _MOST_COPIED = 100 << 20
-"""Bytes of a body that is copied without what stands before its JSON."""
+"""Bytes of a body that is copied without what is before its JSON."""
 _MOST_UTF16 = 4 << 20
 _MOST_LINES = 1 << 20
 

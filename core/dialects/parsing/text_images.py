@@ -1,6 +1,6 @@
 """Finds images in a text: an address, a data URI, base64, and the markup of images between words.
 
-Long texts are looked through where they stand in the answer; a base64 string is only decoded when its image is taken.
+Long texts are looked through where they are in the answer; a base64 string is only decoded when its image is taken.
 Pure functions.
 """
 
@@ -204,7 +204,7 @@ def _target(text: str, start: int) -> str:
 
 
 def _closing(text: str, at: int, closes: str) -> int:
-    """Behind the mark that ends an image's markup, where it is near; an optional title stands before it."""
+    """Behind the mark that ends an image's markup, where it is near; an optional title is before it."""
     if not closes:
         return at
     end = text.find(closes, at, at + 300)
@@ -212,7 +212,7 @@ def _closing(text: str, at: int, closes: str) -> int:
 
 
 def _bare(text: str) -> tuple[list[ImageRef], str]:
-    """Addresses that stand alone on their line."""
+    """Addresses that are alone on their line."""
     lines = text.splitlines()
     found: list[tuple[int, ImageRef, bool]] = []
     for number, line in enumerate(lines):

@@ -1,6 +1,6 @@
 """APIFRAME, version 1 of its API.
 
-Documents: its pages for Nano Banana Pro and Nano Banana. The key stands in `Authorization` without any scheme. The path
+Documents: its pages for Nano Banana Pro and Nano Banana. The key is in `Authorization` without any scheme. The path
 is the model. An answer may be finished at once, or name a task that `POST /fetch` follows. Without `resolution` the Pro
 route gives 2K, unlike everybody else. Prices aren't published.
 

@@ -6,7 +6,7 @@ that every model has are offered, and no word for "as the first image" is known.
 file; apiframe-sdk, for Python, speaks version 1, and with it sends the key as `Bearer` where this file has `X-API-Key`.
 
 Every key begins with `afk_`. `APIFRAME_API_KEY`, the variable of the SDK, counts where its key begins so; another one in it is
-taken for one of version 1. What stands in a variable of this provider's own, or in Settings, is sent whatever it begins
+taken for one of version 1. What is in a variable of this provider's own, or in Settings, is sent whatever it begins
 with: a wrong key is refused and costs nothing. An uploaded file lives for one to two hours [the same SDK], at an address
 that needs no key.
 """

@@ -2,7 +2,7 @@
 
 Documents: its JavaScript client's types for these endpoints (August 2026) and its pages on the queue, on errors and on
 reliability; Nano Banana 2.1 is from a third party's reading of its page (October 2026). The endpoint is the model; an
-edit's ends in `/edit`, and the newer models stand under `google/` instead of `fal-ai/`. Every call is a request in fal's
+edit's ends in `/edit`, and the newer models are under `google/` instead of `fal-ai/`. Every call is a request in fal's
 queue. A result waits at its address for 7 days, as one source says; other lifetimes aren't known. Cancel takes a request
 back while it waits in the queue. What a queue's failure costs is read by the dialect: 5xx isn't billed, some 422 are.
 Judged by both of its clients and by the types of @fal-ai/client 1.10.1 (npm, May 2026), which are older than those in its

@@ -7,7 +7,7 @@ Image models have no free tier: a key without billing is answered 429 for ever.
 Ids move. `gemini-3.1-flash-image`: a client library's release note (litellm, October 2026) and other notes that quote
 Google's page give 29 October 2026 as its end on the Gemini API; the price map of that library (1.110.2, November 2026) has
 no date and names the successor 2.1. `gemini-2.5-flash-image`: 15 March 2027 in the same map, 2 October 2026 in older notes.
-The old ids are still sent: a 404 costs nothing and leads to the model that stands as its `successor`. The size 0.5K of
+The old ids are still sent: a 404 costs nothing and leads to the model that is as its `successor`. The size 0.5K of
 2.1 is disputed and not offered. The previews ended on 25 June 2026. Safety has five thresholds for our six levels. Lite
 has ten ratios in Google's guide. Prices are per picture without the tokens of prompt and references; web search costs
 extra after a monthly allowance. The Files API keeps a file for 48 hours, readable with the key alone [Google's guide].
@@ -36,7 +36,7 @@ MINIMAL_HIGH: dict[Option, tuple[str, ...]] = {"thinking": ("minimal", "high")}
 _NOTED = ("Google's price page", "2026-10-07")
 
 FIELDS = fields(
-    # Dots are levels of objects. The dialect wraps what stands in `tools`, `safetySettings` and `systemInstruction`.
+    # Dots are levels of objects. The dialect wraps what is in `tools`, `safetySettings` and `systemInstruction`.
     aspect_ratio="generationConfig.imageConfig.aspectRatio",
     resolution=Field("generationConfig.imageConfig.imageSize", {"0.5K": "512"} | same(*SIZES)),
     seed="generationConfig.seed",

@@ -3,7 +3,7 @@
 Documents: the vendor's SDK for chat completions with pictures, clients for its images API. Both are spoken, and what one
 of the two can't carry isn't offered: count, seed, format. Ratios and sizes are those of Google's models. What a call cost
 is in its answer; a price list isn't known. Previews ended at Google on 25 June 2026. `google/gemini-nano-banana-2.1` and
-`google/gemini-3.1-flash-lite-image` stand in several clients of October 2026, two of which read OpenRouter's list of image
+`google/gemini-3.1-flash-lite-image` are in several clients of October 2026, two of which read OpenRouter's list of image
 models: 1K, 2K, 4K and 14 ratios for 2.1, one picture a request. Lite has the ten ratios of Google's guide here: which of
 both lists OpenRouter takes isn't known.
 """

@@ -1,7 +1,7 @@
 """Google's Vertex AI: the models and the body of the Gemini API, under a project of Google Cloud.
 
 Documents: the Gemini API's, and its SDK for what differs: the file format can be asked for. The key is the JSON document
-of a service account; the project is the one that stands in it. There is no upload, so references stay under 20 MB with
+of a service account; the project is the one that is in it. There is no upload, so references stay under 20 MB with
 the rest of the request. The image models are served at the location `global`.
 
 Lives and prices are Vertex AI's own. `gemini-3.1-flash-image` and `gemini-3-pro-image` end on 28 May 2027 and

@@ -1,7 +1,7 @@
 """OpenRouter: pictures through chat completions, and through its images API.
 
 Chat wants both modalities and puts data URIs into `message.images`; images wants `input_references` and answers in base64.
-What either says it cost stands in `usage.cost`. The real images API tolerates unknown fields; here they are refused,
+What either says it cost is in `usage.cost`. The real images API tolerates unknown fields; here they are refused,
 because that would hide our mistakes. Judged by the vendor's SDK (`tests/conformance`).
 """
 
@@ -244,7 +244,7 @@ def _messages(name: str, value: Any) -> tuple[str, list[str]]:
 
 
 def _references(name: str, value: Any, more: dict[str, Check] | None = None) -> list[str]:
-    """The addresses of pictures; `more` are fields that may stand beside the address."""
+    """The addresses of pictures; `more` are fields that may be beside the address."""
     if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
         raise wrong(name, "must be an array of objects")
     checks: dict[str, Check] = {"type": choice("image_url"), "image_url": json_object}

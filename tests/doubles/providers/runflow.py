@@ -1,7 +1,7 @@
 """Runflow: the published one-request route, the asynchronous runs, and the uploads its references go through.
 
 `/v1/run/{model}` takes a flat body and answers with `images`; `/v1/models/{model}/runs` takes `{"input": ...}` and
-answers 201 with a run to poll. Errors stand at the top level of the answer. `callback_url` is accepted, never called.
+answers 201 with a run to poll. Errors are at the top level of the answer. `callback_url` is accepted, never called.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ def test_a_file_edited_by_hand_accepts_nobody_by_mistake(stored: str, tmp_path: 
 
 
 class Console:
-    """What stands in the console, and a clock that is set by hand."""
+    """What is in the console, and a clock that is set by hand."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []

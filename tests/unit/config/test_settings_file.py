@@ -197,7 +197,7 @@ DAMAGED = [
 
 @pytest.mark.parametrize("content", DAMAGED)
 def test_a_damaged_file_stays_until_the_user_sets_it_aside(content: bytes, tmp_path: Path) -> None:
-    """Caps may stand in it: another setting that is saved must not put them back to their defaults without a word."""
+    """Caps may be in it: another setting that is saved must not put them back to their defaults without a word."""
     (tmp_path / "settings.json").write_bytes(content)
     for save in (lambda: change(tmp_path, {"parallel": 2}, BUILT_IN), lambda: set_base_url(tmp_path, "fal", None)):
         with pytest.raises(ConfigError, match="settings.json") as refusal:

@@ -91,7 +91,7 @@ def test_an_example_of_a_real_provider_says_where_its_facts_are_from(path: Path)
     specs = {spec for spec in DOUBLES if f"\n  {spec}:" in text}
     if specs:
         assert re.search(r"read on \d+ \w+ 2026", text) and "# Not known:" in text
-    assert not re.search(r"(?i)\b(sk|comfyui)-[a-z0-9]{8}", text), "no key stands in an example"
+    assert not re.search(r"(?i)\b(sk|comfyui)-[a-z0-9]{8}", text), "no key is in an example"
 
 
 def test_every_double_has_its_example() -> None:

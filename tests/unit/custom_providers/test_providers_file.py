@@ -111,7 +111,7 @@ MISTAKES = {
     SHOP + "    proxy: my proxy\n": (7, "proxy is an address"),
     SHOP + "    proxy: http://\n": (7, "proxy is an address"),
     SHOP + "    proxy: htp://proxy.example:1\n": (7, "proxy is an address"),
-    SHOP + "    label: a\n    label: b\n": (8, "stands twice"),
+    SHOP + "    label: a\n    label: b\n": (8, "occurs twice"),
     "overlays:\n  nobody: {}\n": (2, "there is no built-in provider nobody"),
     "overlays:\n  offline: {}\n": (2, "there is no built-in provider offline"),
     "overlays:\n  google:\n    models:\n      x: {ratios: [5:6]}\n": (4, "ratios has no 5:6"),
@@ -136,7 +136,7 @@ MISTAKES = {
     SHOP + "    fields: {resolution: {name: size, values: {1k: 1K}}}\n": (7, "not of 1k"),
     SHOP + "    fields: {seed: {name: seed, values: {1: one}}}\n": (7, "no values of its own"),
     "providers:\n  shop:\n    like: vertex\n    base_url: https://x.example\n": (2, "in place of {project}"),
-    SHOP + "    label: a\ab\n": (7, "none of text"),
+    SHOP + "    label: a\ab\n": (7, "not allowed in a text"),
 }
 
 
@@ -158,7 +158,7 @@ def test_an_error_leaves_out_its_own_provider_alone(tmp_path: Path) -> None:
 
 
 def test_an_error_between_the_providers_leaves_out_none_of_them(tmp_path: Path) -> None:
-    """A word that isn't known at the top, a name that stands twice, a section that is none."""
+    """A word that isn't known at the top, a name that occurs twice, a section that is none."""
     twice = SHOP + SHOP.removeprefix("providers:\n").replace("api.shop", "second") + "  5: {}\n"
     found = read(tmp_path, "version: 2\n" + twice + "overlays:\n  google: {max_parallel: 3}\nproviders: {}\n")
     assert set(found.specs) == {"shop", "google"} and found.specs["shop"].base_url == "https://api.shop.example"

@@ -161,7 +161,7 @@ def test_a_request_with_an_idempotency_header_is_repeated_with_the_same_value(do
 
 
 ERRORS: dict[tuple[str, ...], str] = {
-    ("auth: {header: X-Token, value: Token}",): "line 5: value is what stands in the header",
+    ("auth: {header: X-Token, value: Token}",): "line 5: value is what is in the header",
     ("auth:", "  header: X Token", '  value: "{key}"'): "line 6: header is the name of a header",
     ("auth: {value: '{key}'}",): "line 5: auth is one of bearer",
     ("auth: {header: Host, value: '{key}'}",): "line 5: header is the name of a header",
@@ -314,7 +314,7 @@ def test_models_with_paths_of_their_own_are_reached_below_the_model(tmp_path: Pa
 
 
 def test_a_new_model_of_a_built_in_provider_is_one_line(tmp_path: Path) -> None:
-    """Like the recommended one where nothing is said; it stands behind those that the pack knows."""
+    """Like the recommended one where nothing is said; it is behind those that the pack knows."""
     found = read(tmp_path, "overlays:\n  google: {models: {nano-banana-9: {wire: gemini-nine}}}\n")
     spec = found.specs["google"]
     new, known = spec.model("nano-banana-9"), BUILT_IN["google"].model("recommended")

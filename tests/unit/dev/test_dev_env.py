@@ -47,7 +47,7 @@ def test_no_byte_code_and_no_telemetry() -> None:
 
 @pytest.mark.parametrize("made", [clean, personal])
 def test_byte_code_that_has_a_folder_of_its_own_is_written(made: Callable[..., dict[str, str]]) -> None:
-    """Python takes an empty value for none. Without it every host compiles anew what it imports."""
+    """Python takes an empty value for none. Without it every host compiles again what it imports."""
     assert made({"PYTHONPYCACHEPREFIX": "/cache", "PYTHONDONTWRITEBYTECODE": "1"})["PYTHONDONTWRITEBYTECODE"] == ""
     assert made({"PYTHONPYCACHEPREFIX": ""})["PYTHONDONTWRITEBYTECODE"] == "1"
 

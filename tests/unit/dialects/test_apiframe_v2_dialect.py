@@ -114,7 +114,7 @@ def test_a_result_of_any_shape_is_walked_for_its_picture(result: Any) -> None:
 
 
 def test_a_result_may_be_the_picture_itself() -> None:
-    """As a data URI, wherever it stands."""
+    """As a data URI, wherever it is."""
     for result in (URI, {"images": [URI]}, {"deep": [{"er": URI}]}):
         done = play(job(SPEC, request()), ACCEPTED, looked("COMPLETED", result=result)).done
         assert done.images == (ImageRef(data=PNG),)

@@ -2,7 +2,7 @@
 
 Each row of the table is one answer: what kind of failure it is, whether it is charged, how many paid requests it took, and
 words that its sentence and its cure have to have. The sources of the answers are those of the tables in
-`core/dialects/parsing/error_phrases.py` and `core/dialects/parsing/bot_protection.py`; texts and numbers are put together anew.
+`core/dialects/parsing/error_phrases.py` and `core/dialects/parsing/bot_protection.py`; texts and numbers are made up.
 """
 
 from __future__ import annotations

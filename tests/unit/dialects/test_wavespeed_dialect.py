@@ -165,7 +165,7 @@ def test_a_prediction_is_found_again_after_a_restart() -> None:
     ],
 )
 def test_a_word_of_progress_is_short_and_no_markup(said: object, shown: str) -> None:
-    """It stands on the node, where a renderer reads Markdown."""
+    """It is on the node, where a renderer reads Markdown."""
     played = play(job(SPEC, request()), prediction("created"), prediction("processing", progress=said))
     assert played.waits[-1].progress == shown
 

@@ -141,7 +141,7 @@ def post(sim: Doubles, place: Place, body: dict[str, Any], **more: str) -> reque
 
 
 def status_of(answer: requests.Response) -> int:
-    """The status, or the code that stands in its place."""
+    """The status, or the code that is in its place."""
     code = answer.json().get("code")
     return code if answer.status_code == 200 and isinstance(code, int) else answer.status_code
 
@@ -201,7 +201,7 @@ def test_keys(sim: Doubles, place: Place, given: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("provider", list(UPLOADS))
 def test_uploads_take_one_complete_picture(sim: Doubles, provider: str) -> None:
-    """Answered with an address under which it lies; a wrong field, no file, half a file and no key are refused."""
+    """Answered with an address under which it is; a wrong field, no file, half a file and no key are refused."""
     path, fields = UPLOADS[provider]
     url = sim.base_url(provider) + path
 

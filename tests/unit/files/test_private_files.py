@@ -111,7 +111,7 @@ def old_folder(home: Path) -> None:
 
 
 def test_an_old_folder_that_is_open_to_others_is_closed(tmp_path: Path) -> None:
-    """With everything that lies in it."""
+    """With everything that is in it."""
     old_folder(tmp_path / "home")
     restrict_to_owner(tmp_path / "home")
     assert open_to_others(tmp_path / "home") == {}

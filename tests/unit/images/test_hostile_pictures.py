@@ -239,7 +239,7 @@ def test_the_process_has_no_keys(always_elsewhere: None, monkeypatch: pytest.Mon
 def test_without_a_process_it_is_decoded_here(
     executable: str, always_elsewhere: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An embedded Python may not know where it lies."""
+    """An embedded Python may not know where it is."""
     monkeypatch.setattr(decoding.sys, "executable", executable)
     assert decode(FILES["png"]).shape == (40, 60, 3)
 

@@ -247,7 +247,7 @@ def make(tmp_path: Path, doubles: Doubles, account: str, *requests: Any, model: 
 
 @with_google_auth
 def test_a_run_pays_with_a_token_that_was_had_once(doubles: Doubles, account: str, tmp_path: Path) -> None:
-    """Four requests at a time, one token; the project stands in the address and no key anywhere."""
+    """Four requests at a time, one token; the project is in the address and no key anywhere."""
     wanted = [replace(request(prompt=f"fox {n} [[sim: small]]"), frame=n) for n in range(4)]
     run = make(tmp_path, doubles, account, *wanted)
     assert all(result.result for result in run.tasks), [str(result.error) for result in run.tasks]
@@ -370,7 +370,7 @@ def test_a_private_key_that_is_none_is_told_without_it() -> None:
 def test_those_who_waited_for_a_token_in_vain_do_not_wait_again(
     signing_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A token address that never answers costs its time once, not once for each picture; whoever comes later tries anew."""
+    """A token address that never answers costs its time once, not once for each picture; whoever comes later tries again."""
     monkeypatch.setattr(google_service_account, "TOKEN_SECONDS", 0.5)
     with serving(lambda connection: connection.read_rest()) as silent:
         kept, tokens = document(text(private_key=signing_key, token_uri=silent.url + "/token"), OURS), Tokens()

@@ -179,7 +179,7 @@ def test_bad_profiles_are_told_what_a_profile_is(profile: str) -> None:
     ],
 )
 def test_a_key_in_the_profile_is_recognised_and_not_repeated(key: str) -> None:
-    """It stands in a workflow now: it has to be revoked, and the message must not spread it."""
+    """It is in a workflow now: it has to be revoked, and the message must not spread it."""
     problem = checked_profile(key)
     assert problem and "revoke" in problem and key not in problem
 

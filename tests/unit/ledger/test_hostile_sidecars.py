@@ -104,7 +104,7 @@ def test_a_valid_sidecar_is_read(home: Path) -> None:
     journal.close()
 
 
-# -------------------------------------------------------------------------------------------- what lies in a file's place
+# -------------------------------------------------------------------------------------------- what is in a file's place
 
 
 def special(file: Path, kind: str) -> None:

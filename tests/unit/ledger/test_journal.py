@@ -52,7 +52,7 @@ def killed_after(home: Path, state: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "stands"),
+    ("state", "status"),
     [
         ("reserved", "reserved"),
         ("sent", "unresolved"),
@@ -62,15 +62,15 @@ def killed_after(home: Path, state: str) -> None:
         ("stored", "stored"),
     ],
 )
-def test_the_status_after_a_kill_depends_on_the_last_step(tmp_path: Path, state: str, stands: str) -> None:
+def test_the_status_after_a_kill_depends_on_the_last_step(tmp_path: Path, state: str, status: str) -> None:
     """Killed with SIGKILL after each step; the next process sends again only where nothing was sent."""
     killed_after(tmp_path, state)
     journal = open_journal(tmp_path)
     opening = journal.reserve([entry()], run_context("next"), FREE, can_resume=lambda *where: True)
-    assert opening.statuses == {"v1:a": stands}
-    if stands == "stored":
+    assert opening.statuses == {"v1:a": status}
+    if status == "stored":
         assert journal.look_up(["v1:a"])["v1:a"].read() == png(1)
-    if stands == "claimed":
+    if status == "claimed":
         (claim,) = opening.claims
         assert claim.owner_exited and claim.images[0].fingerprint == "v1:a"
         assert (claim.task == {"task": "t-1"}) == (state == "accepted")
@@ -204,19 +204,19 @@ def test_a_picture_is_found_under_any_of_its_fingerprints(journal: Journal) -> N
 
 def test_equal_requests_of_many_threads_are_paid_once(journal: Journal) -> None:
     """One thread reserves the picture, the others wait and get it."""
-    stands: list[str] = []
+    status: list[str] = []
     gate = threading.Barrier(8)
 
     def want() -> None:
         gate.wait()
-        stands.append(claim_one(journal))
+        status.append(claim_one(journal))
 
     threads = [threading.Thread(target=want) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(stands) == ["busy"] * 7 + ["reserved"]
+    assert sorted(status) == ["busy"] * 7 + ["reserved"]
     threading.Thread(target=store, args=(journal, "v1:a", png(4))).start()
     while not journal.wait([["v1:a"]], 1.0):
         pass

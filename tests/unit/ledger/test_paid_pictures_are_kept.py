@@ -181,7 +181,7 @@ def test_a_lone_surrogate_in_the_model_s_text_loses_nothing(inside: bool, tmp_pa
 
 
 def test_a_lone_surrogate_in_prompt_and_graph_is_kept(engine: Engine, tmp_path: Path) -> None:
-    """The graph comes back as it was, and the journal can be made anew from what lies beside the picture."""
+    """The graph comes back as it was, and the journal can be made again from what is beside the picture."""
     asked, graph = request(prompt="cut \ud83e"), {"workflow": {"text": "cut \ud83e"}, "prompt": None}
     plan = engine.plan(ProviderChoice("google"), [asked])
     run = engine.run([asked], plan, run_context=RunContext("run", graph=graph))
@@ -192,8 +192,8 @@ def test_a_lone_surrogate_in_prompt_and_graph_is_kept(engine: Engine, tmp_path: 
     engine.ledger.close()
     for file in tmp_path.glob("journal.sqlite*"):
         file.unlink()
-    anew = History(Engine(tmp_path, specs=QUICK_SPECS, environ={}).ledger)
-    assert [known.uid for known in anew.pictures()] == [shown.uid] and anew.graph(shown.uid) == graph
+    reopened = History(Engine(tmp_path, specs=QUICK_SPECS, environ={}).ledger)
+    assert [known.uid for known in reopened.pictures()] == [shown.uid] and reopened.graph(shown.uid) == graph
 
 
 # ----------------------------------------------------------------------------------------------------- time and sums

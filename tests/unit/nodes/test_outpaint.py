@@ -18,7 +18,7 @@ from pack.nodes.output_image import OutputImage
 
 
 def padded(image: torch.Tensor, padding: Padding, feathering: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the node gives for one frame [H, W, C]: written anew from its documented behaviour, pixel by pixel."""
+    """What the node gives for one frame [H, W, C]: written from its documented behaviour, pixel by pixel."""
     height, width, channels = image.shape
     left, top, right, bottom = padding.left, padding.top, padding.right, padding.bottom
     canvas = torch.full((height + top + bottom, width + left + right, channels), 0.5)

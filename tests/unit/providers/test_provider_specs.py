@@ -49,7 +49,7 @@ def twin(spec: ProviderSpec) -> ProviderSpec:
 
 
 def own_specs() -> list[ProviderSpec]:
-    """The providers of the examples. One that has no double of its own stands at that of its dialect, with its key."""
+    """The providers of the examples. One that has no double of its own is at that of its dialect, with its key."""
     folder = Path(__file__).resolve().parents[3] / "example_providers"
     specs = []
     for path in sorted(folder.glob("*.yaml")):
@@ -108,7 +108,7 @@ def test_a_spec_says_who_it_is_and_where_its_facts_come_from(spec: ProviderSpec)
 
 
 def test_no_spec_hides_another() -> None:
-    """As many specs as files: an id that stands twice would drop one in silence. Labels differ too."""
+    """As many specs as files: an id that occurs twice would drop one in silence. Labels differ too."""
     files = [path for path in Path(str(builtin.__file__)).parent.glob("*.py") if path.stem != "__init__"]
     assert len(files) == len(BUILT_IN)
     assert len({spec.label for spec in SPECS}) == len(SPECS)

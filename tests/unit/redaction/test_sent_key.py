@@ -77,7 +77,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @given(before=st.text(max_size=30), after=st.text(max_size=30))
 def test_no_spelling_of_the_key_is_shown(spelling: str, before: str, after: str) -> None:
-    """Wherever in a text it stands; what stands around it stays."""
+    """Wherever in a text it is; what is around it stays."""
     spelled = SPELLINGS[spelling](KEY)
     shown = Scrubber([KEY]).text(f"{before}\n{spelled}\n{after}")
     assert spelled not in shown and "..." in shown
@@ -147,7 +147,7 @@ def test_a_long_run_of_base64_hides_no_key(spelling: str) -> None:
 
 @pytest.mark.parametrize("spelling", ["as it is", "JSON escapes", "long entities", "base64 twice"])
 def test_no_key_stands_across_the_parts_of_a_kept_answer(spelling: str) -> None:
-    """A long text is looked through in parts; what stands across two of them is found all the same."""
+    """A long text is looked through in parts; what is across two of them is found all the same."""
     key = "sk-0a1b2c3d4e5f6g7h8i9"
     spelled = SPELLINGS[spelling](key)
     for at in range(MOST_TEXT - len(spelled) - 2, MOST_TEXT + 2, 5):
@@ -229,7 +229,7 @@ def test_a_server_that_repeats_the_key_shows_it_nowhere(spelling: str, place: st
 
 
 def test_a_secret_is_hidden_although_it_ends_like_an_escape() -> None:
-    """What stands behind a part of it may make its last sign look like the beginning of an escape."""
+    """What is behind a part of it may make its last sign look like the beginning of an escape."""
     scrubber = Scrubber(["sk-Zq7/Xw+9_rT4=vB2mK8~pL5"])
     assert scrubber.text("q7/Xw+9_rT4=736b2d") == "...736b2d"
     assert scrubber.text("Zq7/Xw+9_rT4=3DvB2mK8~pL5") == "..."
