@@ -38,6 +38,8 @@ NO_TESTS = 5
 """pytest's exit code when it collected nothing."""
 MOST_WORKERS = {"unit": 4, "fuzz": 4, "conformance": 4}
 """How many processes at most share out the files of a stage, else 2: each host takes 1 GB, a browser and its host a core."""
+FEWEST_WORKERS = {"unit": 3}
+"""How many at least, else 2: tests of units wait for a third of their time, for deadlines and pauses."""
 IN_MEMORY = Path("/dev/shm")
 """Where Linux has a file system in memory."""
 ENOUGH = 1 << 30
@@ -97,7 +99,7 @@ def workers(stage: str) -> list[str]:
     The files come in the order of their names: those with few tests may take longest. A worker that crashes ends the
     stage: in a new one pytest-xdist would run the same test again.
     """
-    count = max(2, min(os.cpu_count() or 2, MOST_WORKERS.get(stage, 2)))
+    count = max(FEWEST_WORKERS.get(stage, 2), min(os.cpu_count() or 2, MOST_WORKERS.get(stage, 2)))
     return ["-n", str(count), "--dist", "loadfile", "--no-loadscope-reorder", "--max-worker-restart", "0"]
 
 
