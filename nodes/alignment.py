@@ -16,6 +16,9 @@ _TOLD_PX = 1.0
 _LEAST_PX = 0.1
 """Less than this is the error of the measurement: to move the picture would only soften it."""
 
+_ZOOMED_PX = 0.5
+"""A zoom that moves the edges by more than this is named."""
+
 
 @dataclass(frozen=True)
 class Alignment:
@@ -25,6 +28,7 @@ class Alignment:
     """None where too little is kept or the parts do not agree."""
     farthest: float = 0.0
     """px that the corner which is moved most is moved by, of the smaller of the two pictures."""
+    is_zoomed: bool = False
     applied: bool = False
     wanted: bool = False
     """Whether `align` asks for it."""
@@ -52,17 +56,16 @@ def aligned(
     `returned_width`: px of the result as it came back, before it was brought to this size.
     """
     height, width = colours.shape[:2]
-    found = None
-    if mode != SHIFT_AND_SCALE:
-        found = _trusted(movement(original[0], colours, kept))
-    scaled = None if found else _trusted(movement(original[0], colours, kept, with_scale=True))
-    moved = found or scaled
+    found = _trusted(movement(original[0], colours, kept)) if mode == SHIFT else None
+    # A zoom that a shift does not explain is told all the same.
+    moved = found or _trusted(movement(original[0], colours, kept, with_scale=True))
     if moved is None:
         return colours, transparency, Alignment(None, wanted=mode != OFF)
     farthest = _farthest(moved, width, height)
     smaller = farthest * min(1.0, returned_width / width)
     applied = mode == SHIFT_AND_SCALE or (mode == SHIFT and found is not None)
-    alignment = Alignment(moved, smaller, applied, mode != OFF)
+    is_zoomed = max(abs(moved.sx - 1) * width, abs(moved.sy - 1) * height) / 2 > _ZOOMED_PX
+    alignment = Alignment(moved, smaller, is_zoomed, applied, mode != OFF)
     if not applied or farthest < _LEAST_PX:
         return colours, transparency, alignment
     colours = put_right(colours, original[0], moved)
@@ -101,7 +104,7 @@ def _notice(these: Sequence[Alignment], total: int, applied: bool) -> str:
     """One notice about results that came back moved."""
     worst = max(these, key=lambda each: each.farthest)
     assert worst.moved is not None
-    zoomed = any(each.moved and (each.moved.sx, each.moved.sy) != (1.0, 1.0) for each in these)
+    zoomed = any(each.is_zoomed for each in these)
     cure = (
         msg("alignment.was_put_right")
         if applied

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .edited import move_of
+
 DIRECTIVE = re.compile(r"\[\[sim:(.*?)\]\]", re.DOTALL)
 STATUSES = (400, 401, 402, 403, 404, 408, 409, 413, 429, 451, 500, 502, 503, 504)
 
@@ -90,6 +92,7 @@ OPTIONS: dict[str, Callable[[str | None], Any]] = {
     # What the answer holds.
     "sizes": _flag,
     "small": _flag,  # pictures of 64x64 whatever was asked: for tests that ask a thousand times and look at none
+    "edited": move_of,  # the first reference itself, changed and moved: see edited.py
     "rgba": _flag,
     "gray": _flag,
     "fewer": _flag,

@@ -12,6 +12,7 @@ import re
 import time
 from dataclasses import replace
 from email.utils import formatdate
+from functools import partial
 
 from pack.simulator.drawing import Card, encode
 from pack.simulator.files import MIME
@@ -24,6 +25,7 @@ from pack.simulator.sizes import COLUMNS, pixels
 
 from .api import Call
 from .delivery import delivery_of
+from .edited import edited
 from .faults import FILE_OPTIONS, FaultOptions, split_prompt
 from .files import LOGIN_PAGE
 from .request_log import RequestLog
@@ -154,13 +156,14 @@ def _result(
         if word in options:
             encoding = word
     result = Result(card.width, card.height)
+    draw = partial(encode, card, file_format)
+    if "edited" in options and request.references:
+        draw = partial(edited, request, card, options["edited"], file_format)
     if encoding == "url":
-        path = call.files.add_faulty(
-            call.api.id, file_stem(request), file_format, lambda: encode(card, file_format), file_options
-        )
+        path = call.files.add_faulty(call.api.id, file_stem(request), file_format, draw, file_options)
         result.url = str(options.get("url") or call.address(path))
         return result
-    content = encode(card, file_format)
+    content = draw()
     if "short" in options:
         content = content[: len(content) // 2]
     text = base64.b64encode(content).decode("ascii")
