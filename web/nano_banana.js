@@ -3,7 +3,7 @@ import { app } from "/scripts/app.js";
 import { api } from "/scripts/api.js";
 import { el } from "./dom.mjs";
 import { addFooter, footerActions, queueNewVariation } from "./node_footer.mjs";
-import { CONFIG, isImageNode, isOurs, nodeByPath } from "./graph.mjs";
+import { CONFIG, isImageNode, isOurs } from "./graph.mjs";
 import { keepModelFamily, rememberProvider } from "./widget_options.mjs";
 import { dryRun } from "./dry_run.mjs";
 import { showHostDialogOnce } from "./host_name.mjs";
@@ -44,11 +44,12 @@ function scheduleEstimatesOnChange(node) {
 /** A picture without a workflow is loaded from its prompt: what no node here has is left out without a word. */
 function checkLoadedPrompts() {
   const load = app.loadApiJson.bind(app);
-  app.loadApiJson = (...given) => {
-    load(...given);
+  /** @param {Parameters<typeof load>} given */
+  app.loadApiJson = async (...given) => {
+    await load(...given);
     for (const [id, { inputs }] of Object.entries(given[0])) {
-      const node = nodeByPath(id);
-      if (node) findNewerInputsOfPrompt(node, inputs);
+      const node = app.rootGraph.getNodeById(id) ?? app.rootGraph.getNodeById(id.replaceAll(":", "_"));
+      if (node && isOurs(/** @type {Comfy.Node} */ (node))) findNewerInputsOfPrompt(/** @type {Comfy.Node} */ (node), inputs);
     }
     scheduleEstimates();
   };

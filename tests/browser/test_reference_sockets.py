@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pack.tests.browser.test_costs import BOTH
 from playwright.sync_api import expect
 
 BUILD = """async (count) => {
@@ -148,12 +149,6 @@ class Prompts:
         route.fulfill(status=200, content_type="application/json", body=json.dumps(answer))
 
 
-def renderers(first: bool) -> Any:
-    """The renderer that each run tries, and the other one with --long. `first`: whether that is Nodes 2.0."""
-    other = pytest.param(not first, marks=pytest.mark.long, id="classic" if first else "nodes2")
-    return pytest.mark.parametrize("vue", [pytest.param(first, id="nodes2" if first else "classic"), other])
-
-
 @pytest.fixture(scope="module")
 def pages(lasting_canvas: Callable[..., Any]) -> Callable[[bool], Any]:
     """One page for each renderer, for all tests of this file."""
@@ -181,7 +176,7 @@ FILE = "LoadImage 'example.png'"
 
 
 @COUNTS
-@renderers(first=False)
+@BOTH
 def test_links_survive_paste(pages: Callable[[bool], Any], vue: bool, count: int) -> None:
     """With everything; alone with the links from outside; and alone, where nobody expects a link."""
     page = pages(vue)
@@ -204,7 +199,7 @@ def test_links_survive_paste(pages: Callable[[bool], Any], vue: bool, count: int
 
 @COUNTS
 @pytest.mark.parametrize("inside", [["The edit"], ["The edit", "Load 1", "Config"]], ids=["alone", "with-sources"])
-@renderers(first=True)
+@BOTH
 def test_links_survive_subgraphs(pages: Callable[[bool], Any], vue: bool, inside: list[str], count: int) -> None:
     """Converting, copying and unpacking; then undo and redo."""
     page = pages(vue)
@@ -226,7 +221,7 @@ def test_links_survive_subgraphs(pages: Callable[[bool], Any], vue: bool, inside
     assert page.complaints == []
 
 
-@renderers(first=True)
+@BOTH
 def test_sockets_are_in_order_after_a_reload(canvas: Callable[..., Any], vue: bool) -> None:
     """`image_1` is also how the name of `image_12` begins."""
     page = canvas(vue=vue)
@@ -242,7 +237,7 @@ def test_sockets_are_in_order_after_a_reload(canvas: Callable[..., Any], vue: bo
     assert page.complaints == []
 
 
-@renderers(first=False)
+@BOTH
 def test_what_is_left_moves_up_and_is_named(pages: Callable[[bool], Any], vue: bool) -> None:
     page = pages(vue)
     run(page, BUILD, 5)
@@ -265,7 +260,7 @@ def test_what_is_left_moves_up_and_is_named(pages: Callable[[bool], Any], vue: b
     assert page.complaints == []
 
 
-@renderers(first=True)
+@BOTH
 def test_each_picture_is_named_in_every_mode(pages: Callable[[bool], Any], vue: bool) -> None:
     """What a frame is in the each modes, what a muted source means, the mask as a picture, and many pictures."""
     page = pages(vue)
@@ -300,7 +295,7 @@ def test_each_picture_is_named_in_every_mode(pages: Callable[[bool], Any], vue: 
     assert page.complaints == []
 
 
-@renderers(first=False)
+@BOTH
 def test_a_lost_link_is_named_and_asked_about(pages: Callable[[bool], Any], vue: bool) -> None:
     """Inside a subgraph the frontend can't paste what comes from outside."""
     page = pages(vue)
@@ -349,7 +344,7 @@ def unknown_inputs(edit: dict[str, Any]) -> list[str]:
 NEXT = re.compile("(?=.*next_region = .masked sky.)(?=.*next_order = true)", re.DOTALL)
 
 
-@renderers(first=True)
+@BOTH
 def test_a_node_of_a_newer_version_asks_before_it_runs(pages: Callable[[bool], Any], vue: bool) -> None:
     page = pages(vue)
     run(page, BUILD, 3)
@@ -391,7 +386,7 @@ def test_a_node_of_a_newer_version_asks_before_it_runs(pages: Callable[[bool], A
     assert page.complaints == []
 
 
-@renderers(first=False)
+@BOTH
 def test_an_unknown_choice_and_a_newer_prompt_are_named(pages: Callable[[bool], Any], vue: bool) -> None:
     """A choice that the host will refuse; and a picture without a workflow, which is loaded from its prompt."""
     page = pages(vue)
@@ -411,7 +406,7 @@ def test_an_unknown_choice_and_a_newer_prompt_are_named(pages: Callable[[bool], 
 
 
 @pytest.mark.parametrize("light", [False, True], ids=["dark", "light"])
-@renderers(first=False)
+@BOTH
 def test_notes_about_sockets_read_chinese(canvas: Callable[..., Any], vue: bool, light: bool) -> None:
     page = canvas(vue=vue, light=light, locale="zh")
     run(page, BUILD, 3)
