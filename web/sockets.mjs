@@ -101,7 +101,10 @@ function growSockets(node, saved) {
     const model = last === undefined ? undefined : node.inputs[last];
     if (last === undefined || !model) return;
     names.add(name);
-    node.addInput(name, model.type, { shape: model.shape, label: name.slice(GROUP.length), localized_name: name });
+    const shown = name.slice(GROUP.length);
+    // The frontend shows the label, or, where it makes none, the localized name.
+    const localized = model.localized_name === model.name ? name : shown;
+    node.addInput(name, model.type, { shape: model.shape, label: model.label && shown, localized_name: localized });
     node.inputs.splice(last + 1, 0, ...node.inputs.splice(-1));
   }
 }

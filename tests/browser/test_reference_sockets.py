@@ -80,6 +80,9 @@ CLOSER = """() => {
 """Looks at the last edit."""
 CAPTURE = "() => window.app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState()"
 SOCKETS = """() => window.app.canvas.graph.nodes.find((n) => n.type === 'NanoBananaEdit').inputs.map((i) => i.name)"""
+LABELS = """() => window.app.canvas.graph.nodes.filter((n) => n.type === 'NanoBananaEdit').map(
+    (node) => node.inputs.filter((i) => i.name.startsWith('images.')).map((i) => i.label || i.localized_name))"""
+"""How the sockets of references are called on the page."""
 COMMAND = "(name) => window.app.extensionManager.command.execute(name)"
 
 
@@ -192,6 +195,8 @@ def test_links_survive_paste(pages: Callable[[bool], Any], vue: bool, count: int
     wait_links(page, built(count), built(count), built(count))
     press(page, "Control+v")
     wait_links(page, built(count), built(count), built(count), {})
+    sockets = [f"image_{i}" for i in range(1, min(max(count + 1, 2), 14) + 1)]
+    assert run(page, LABELS) == [sockets] * 4
     page.page.wait_for_timeout(400)
     assert page.page.get_by_text("is not here").count() == 0
     assert page.complaints == []
