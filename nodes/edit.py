@@ -107,23 +107,9 @@ class NanoBananaEdit(io.ComfyNode):
             linked = linked_images(cls.hidden, images or {})
             painted = mask_of(mask)
             folded, notices = seed_of(values["seed"])
-            mode = values["batch_mode"]
-            options = EditOptions(
-                values["prompt"],
-                options_of(values),
-                folded,
-                values["num_images"],
-                mode,
-                mask_as_reference=values["mask_hint"] == MASK_AS_REFERENCE,
-                match_first=values["output_size"] == MATCH or painted is not None,
-                mask_feather=values["mask_feather"],
-                only_region=values["region"] == MASKED_REGION,
-                region_context=values["region_context"],
-                align=values["align"],
-                multiple=MULTIPLES.get(values["output_size"], 1),
-            )
+            options = _edit_options(values, folded, has_mask=painted is not None)
             edit = await comfyui.in_thread(lambda: EditBatch(options, linked, painted))
-            _check_failure_mode(values["on_failure"], mode)
+            _check_failure_mode(values["on_failure"], options.batch_mode)
             return NodeRequests(
                 edit.requests,
                 choice,
@@ -133,6 +119,24 @@ class NanoBananaEdit(io.ComfyNode):
             )
 
         return await run_node(cls.hidden, "edit", requested, on_failure)
+
+
+def _edit_options(values: dict[str, Any], seed: int, *, has_mask: bool) -> EditOptions:
+    """What the widgets say. `seed`: folded into its range."""
+    return EditOptions(
+        values["prompt"],
+        options_of(values),
+        seed,
+        values["num_images"],
+        values["batch_mode"],
+        mask_as_reference=values["mask_hint"] == MASK_AS_REFERENCE,
+        match_first=values["output_size"] == MATCH or has_mask,
+        mask_feather=values["mask_feather"],
+        only_region=values["region"] == MASKED_REGION,
+        region_context=values["region_context"],
+        align=values["align"],
+        multiple=MULTIPLES.get(values["output_size"], 1),
+    )
 
 
 def _check_failure_mode(on_failure: str, batch_mode: str) -> None:

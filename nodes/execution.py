@@ -43,7 +43,7 @@ async def run_node(
 ) -> io.NodeOutput:
     """Asks for all pictures and gives the node's outputs. Raises NanoBananaError, or the host's interruption.
 
-    `hidden` has the node's id and the graph it stands in. `requested` reads the values of the node.
+    `hidden` has the node's id and the graph that has it. `requested` reads the values of the node.
     """
     element = Element(operation, requested, on_failure)
     # The pause in it is needed, too: the host shows a node's inputs, tensors and all, when it fails before its first pause.

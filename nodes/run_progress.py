@@ -56,7 +56,7 @@ class RunProgress:
     def stop(self, why: str, *, cancel: bool = True) -> None:
         """Stops the runs and says what became of their pictures: on the node, in the log and in the browser.
 
-        `cancel`: providers are asked to drop what they have not begun.
+        `cancel`: providers are asked to cancel what they have not begun.
         """
         summary = combined_summary([run.stop(cancel=cancel) for run in self._runs])
         now = combined_progress([run.progress for run in self._runs])

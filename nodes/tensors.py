@@ -40,7 +40,7 @@ def frames(images: torch.Tensor, name: str) -> list[torch.Tensor]:
 
 
 def _is_plain(value: Any) -> TypeGuard[torch.Tensor]:
-    """Whether a value is a tensor whose numbers lie side by side: sparse, nested, quantized and complex ones are not, and
+    """Whether a value is a tensor whose numbers are adjacent in memory: sparse, nested, quantized and complex ones are not, and
     those of the device `meta` have no numbers at all."""
     if not isinstance(value, torch.Tensor) or value.is_nested or value.is_quantized or value.is_complex():
         return False

@@ -43,9 +43,9 @@ def accept(request: RouteRequest) -> dict[str, Any]:
     return {"name": request.name, "known": False, "code": there}
 
 
-def drop(request: RouteRequest) -> dict[str, Any]:
+def withdraw(request: RouteRequest) -> dict[str, Any]:
     name = request.path["name"].lower()
-    if not host_names.drop(comfyui.engine().home, name):
+    if not host_names.withdraw(comfyui.engine().home, name):
         raise ApiError(
             404,
             msg("hosts.name_not_accepted"),
@@ -54,6 +54,6 @@ def drop(request: RouteRequest) -> dict[str, Any]:
     return {"name": name, "known": False}
 
 
-ROUTES = [("POST", "/hosts", accept), ("DELETE", "/hosts/{name}", drop)]
+ROUTES = [("POST", "/hosts", accept), ("DELETE", "/hosts/{name}", withdraw)]
 OPEN = accept
 """What a page under an unknown name may call."""

@@ -23,7 +23,7 @@ export class VirtualList {
     this.grows = grows;
     /** Id -> how much higher than `height` a row was when it was last measured. @type {Map<string, number>} */
     this.extra = new Map();
-    /** Where the rows stand that grow, in order. @type {{ index: number, id: string }[]} */
+    /** Position of each row that grows, in order. @type {{ index: number, id: string }[]} */
     this.growing = [];
     this.width = 0;
     /** @type {T[]} */

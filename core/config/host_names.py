@@ -82,7 +82,7 @@ def accept(home: Path, name: str) -> None:
     rewrite(home, apply)
 
 
-def drop(home: Path, name: str) -> bool:
+def withdraw(home: Path, name: str) -> bool:
     """Removes an accepted name; False where it isn't there. Raises ConfigError."""
     found = False
 

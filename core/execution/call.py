@@ -31,7 +31,7 @@ from .call_key import CallKey
 from .call_status import MARKS, Phase, status_of_claim, status_of_new_call
 from .charge import Finished, Misconfigured, PackFailed
 from .echoes import without_echoes
-from .failures import FailureMessages
+from .failure_messages import FailureMessages
 from .image_collector import ImageCollector
 from .outcome import Outcome
 from .provider_cache import ProviderCache
@@ -76,7 +76,7 @@ class Call:
         self.throttle = CallThrottle(
             cache.rate_limits.of(target), target.timeout if patience is None else patience, self._check_wanted
         )
-        self._unwanted = threading.Event()
+        self._cancel_wanted = threading.Event()
         # Made on the call's own thread, which has a handler for what goes wrong in them.
         self._dialect: Dialect
         self._sender: StepSender
@@ -152,11 +152,11 @@ class Call:
         return len(self.numbers)
 
     def cancel(self) -> bool:
-        """The user wants it no more: its provider is asked, once and on the call's own thread, to drop what it has not
-        begun. Returns at once; False when this provider can't be asked. Whatever comes of it, the call is gone on with."""
+        """Cancels the call: its provider is asked, once and on the call's own thread, to cancel what it has not
+        begun. Returns at once; False when this provider can't be asked. The call goes on in any case."""
         if self.done.is_set() or not isinstance(dialect(self.target.spec.dialect), Cancels):
             return False
-        self._unwanted.set()
+        self._cancel_wanted.set()
         return True
 
     def run(self) -> None:
@@ -195,7 +195,7 @@ class Call:
         uploads = target.spec.upload_base_url(target.base_url)
         transport = Transport(target.base_url, target.proxy, target.ca_bundle, uploads=uploads)
         self._sender = StepSender(
-            self._dialect, status, self._key, self._journal, self.throttle, self._stopped, self._is_drop_due
+            self._dialect, status, self._key, self._journal, self.throttle, self._stopped, self._is_cancel_due
         )
         self._runner = StepRunner(self._dialect, status, self._key, self._journal, self._cache, self._sender, transport)
         self._collector = ImageCollector(
@@ -254,13 +254,13 @@ class Call:
     def _check_wanted(self) -> None:
         self._sender.check_wanted()
 
-    def _is_drop_due(self) -> bool:
+    def _is_cancel_due(self) -> bool:
         status = self._status
-        return self._unwanted.is_set() and status.task is not None and not status.drop_requested
+        return self._cancel_wanted.is_set() and status.task is not None and not status.cancel_requested
 
     @property
     def _is_run_detached(self) -> bool:
-        """Whether nobody was there to hear how it ended. Who reads an answer again hears it, as does who has it dropped."""
+        """Whether no run shows how it ended. Of an answer that is read again, and of a cancelled call, the user is told."""
         if self.claim is not None and self.claim.answer is not None:
             return self.claim.unresolved
-        return self.detached and not self._status.drop_requested
+        return self.detached and not self._status.cancel_requested

@@ -61,8 +61,8 @@ class CallStatus:
     """Number -> the money of one picture, from the provider's final answer on."""
     answer: KeptAnswer | None = None
     """The last answer about the pictures, while it may have to be kept."""
-    drop_requested: bool = False
-    """Whether the provider was asked to drop the task."""
+    cancel_requested: bool = False
+    """Whether the provider was asked to cancel the task."""
     uploads: set[str] = field(default_factory=set)
     """Addresses of the references that were uploaded."""
     job: Job = field(init=False)

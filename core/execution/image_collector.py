@@ -25,7 +25,7 @@ from .charge import (
     charged,
     is_open,
 )
-from .failures import FailureMessages, too_large
+from .failure_messages import FailureMessages, too_large
 from .outcome import ResultImage
 from .result_choice import choose_results, with_absolute_url
 

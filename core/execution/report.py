@@ -204,7 +204,7 @@ class StopSummary:
     pending: int
     """Sent and not answered yet: they are still collected."""
     cancelling: int
-    """Of the pending, those that the provider is asked to drop."""
+    """Of the pending, those that the provider is asked to cancel."""
     unresolved: int
     """May have been charged, and are neither completed nor pending."""
     dropped: int

@@ -91,7 +91,7 @@ class Run:
     def stop(self, *, cancel: bool = True) -> StopSummary:
         """Drops what has not been sent and detaches what has.
 
-        `cancel`: the user wants none of it, so providers that can are asked to drop what they have not begun. Returns
+        `cancel`: the user wants none of it, so providers that can are asked to cancel what they have not begun. Returns
         without waiting for their answers.
         """
         state, limiter = self._state, self._state.services.limiter

@@ -16,14 +16,14 @@ from .call_journal import CallJournal
 from .call_key import CallKey
 from .call_status import MARKS, CallStatus
 from .charge import PaymentDue, Refused, TaskAccepted, is_task_lost
-from .failures import FailureMessages
+from .failure_messages import FailureMessages
 from .provider_cache import ProviderCache
 from .step_sender import StepSender
 
 log = logging.getLogger("nano_banana")
 
 CANCEL_SECONDS = 15.0
-"""For the one request that asks a provider to drop a task."""
+"""For the one request that asks a provider to cancel a task."""
 
 
 class StepRunner:
@@ -50,8 +50,8 @@ class StepRunner:
             if isinstance(step, Wait):
                 status.phase, status.progress = "working", step.progress
                 self._note(step.then)
-                self._sender.pause(step.seconds, until_drop=True)
-                step = self._request_drop() or step.then
+                self._sender.pause(step.seconds, until_cancel=True)
+                step = self._request_cancel() or step.then
             elif isinstance(step, Send):
                 if step.paid and status.claim is not None:
                     money = status.advance(PaymentDue())
@@ -99,12 +99,12 @@ class StepRunner:
         kept = self._journal.keep_answer(status.answer) if status.answer and money != "no" else None
         return self._messages.error(failure, money, failed.task, kept)
 
-    def _request_drop(self) -> Step | None:
-        """Asks the provider once to drop a task that the user no longer wants. None when nothing came of asking."""
+    def _request_cancel(self) -> Step | None:
+        """Asks the provider once to cancel a task that the user no longer wants. None when nothing came of asking."""
         task = self._status.task
-        if task is None or not self._sender.is_drop_due():
+        if task is None or not self._sender.is_cancel_due():
             return None
-        self._status.drop_requested = True
+        self._status.cancel_requested = True
         self._status.answer = None
         job = self._status.job
         send = self._dialect.cancel(job, task) if isinstance(self._dialect, Cancels) else None
@@ -114,6 +114,6 @@ class StepRunner:
             reply = self._sender.journal_and_send(self._transport, send, time.monotonic() + CANCEL_SECONDS)
         except (RequestFailed, TooLong, UnsafeAddress, NanoBananaError) as error:
             label = self._status.target.spec.label
-            log.info("%s could not be asked to drop a task: %s", label, self._key.scrub_text(str(error)))
+            log.info("%s could not be asked to cancel a task: %s", label, self._key.scrub_text(str(error)))
             return None
         return self._key.scrub_step(self._dialect.next(job, send.state, reply))

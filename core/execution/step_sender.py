@@ -34,7 +34,7 @@ from .charge import (
     Withdrawn,
 )
 from .echoes import without_echoes
-from .failures import FailureMessages, after_waiting, with_hint
+from .failure_messages import FailureMessages, after_waiting, with_hint
 from .rate_limit import CallThrottle
 
 log = logging.getLogger("nano_banana")
@@ -51,12 +51,12 @@ class StepSender:
         journal: CallJournal,
         throttle: CallThrottle,
         stopped: Callable[[], bool],
-        is_drop_due: Callable[[], bool],
+        is_cancel_due: Callable[[], bool],
     ) -> None:
-        """`stopped`: whether the run has ended. `is_drop_due`: whether the provider is to be asked now to drop
+        """`stopped`: whether the run has ended. `is_cancel_due`: whether the provider is to be asked now to cancel
         the task."""
         self._dialect, self._status, self._key, self._journal = dialect, status, key, journal
-        self._throttle, self._stopped, self.is_drop_due = throttle, stopped, is_drop_due
+        self._throttle, self._stopped, self.is_cancel_due = throttle, stopped, is_cancel_due
         self._messages = FailureMessages(status.target)
 
     def send(self, transport: Transport, send: Send) -> Step:
@@ -87,10 +87,10 @@ class StepSender:
             if (failed := self._retry_after_failure(step, answer, send, attempt)) is not None:
                 return failed
 
-    def pause(self, seconds: float, *, until_drop: bool = False) -> None:
-        """Waits. `until_drop`: ends when the task is to be dropped. Raises NanoBananaError when the call ends meanwhile."""
+    def pause(self, seconds: float, *, until_cancel: bool = False) -> None:
+        """Waits. `until_cancel`: ends when the task is to be cancelled. Raises NanoBananaError when the call ends meanwhile."""
         end = time.monotonic() + seconds
-        while (remaining := end - time.monotonic()) > 0 and not (until_drop and self.is_drop_due()):
+        while (remaining := end - time.monotonic()) > 0 and not (until_cancel and self.is_cancel_due()):
             self.check_wanted()
             time.sleep(min(remaining, 0.05))
 

@@ -10,7 +10,7 @@ from ..ledger import StoredImage
 from ..ledger.results import DamagedFile
 from ..ledger.types import ledger_failed
 from .charge import decide_damaged_row
-from .failures import too_large
+from .failure_messages import too_large
 from .image_task import ImageTask
 from .outcome import ResultImage
 from .report import Tried

@@ -35,7 +35,7 @@ def make_folder(folder: Path) -> None:
 
 def _open_new(file: Path) -> BinaryIO:
     """A new file, open for writing, in place of one that is there. Raises OSError."""
-    # What a dead process or somebody else left there may be open to others, or be a link to elsewhere.
+    # What an ended process or somebody else left there may be open to others, or be a link to elsewhere.
     file.unlink(missing_ok=True)
     return open(file, "xb", opener=lambda path, flags: os.open(path, flags, FILE))
 

@@ -127,7 +127,7 @@ def checked_base_url(text: str, where: str, *, plain_http: bool = False, known_p
     host = f"[{host}]" if ":" in host else host
     port = f":{parts.port}" if parts.port else ""
     checked = f"{scheme}://{host}{port}{path}"
-    # What stood before a query may end in what is peeled off a pasted address: read again until nothing changes.
+    # What comes before a query may end in a part that is removed from pasted addresses: repeat until nothing changes.
     return (
         checked if checked == text else checked_base_url(checked, where, plain_http=plain_http, known_paths=known_paths)
     )

@@ -147,7 +147,7 @@ class Model:
     note: str = ""
     successor: str = ""
     """Name of the provider's model that is asked instead once the provider answers, free of charge, that it doesn't know
-    the id of this one; "" = none. A name or an id that is known to be dead is in the provider's `retired`."""
+    the id of this one; "" = none. A name or an id that the provider has retired is in the provider's `retired`."""
 
     @property
     def sizes(self) -> SizeTable:
@@ -219,7 +219,7 @@ class ProviderSpec:
     upload_path: str = ""
     """Path of the upload route below that origin; "" where it is the dialect's own."""
     stores_references: str = ""
-    """Where uploaded references lie and for how long, to be read after "keeps them"; told at the first upload. "" where
+    """Where uploaded references are kept and for how long, to be read after "keeps them"; told at the first upload. "" where
     references travel in the request itself."""
     max_parallel: int = 8
     refuses_before_work: frozenset[int] = frozenset({429, 503})

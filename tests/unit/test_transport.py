@@ -495,7 +495,7 @@ def test_a_paid_request_goes_out_on_a_new_connection() -> None:
         way.close()
 
 
-# ------------------------------------------------------------------------------------------- lies about the length
+# --------------------------------------------------------------------------------------------- false lengths
 
 
 @pytest.mark.parametrize("claim", [4 << 30, 1 << 62])

@@ -82,8 +82,8 @@ def follow_task(
     if refused is not None:
         return Failed(replace(refused, unbilled=_unbilled(usd)))
     seen = "" if status else progress_marks(value)
-    alive = bool(seen) and seen != polled.get("seen", seen)
-    nameless = polled.get("nameless", 0) + 1 if not status and pause is not None and not alive else 0
+    progressing = bool(seen) and seen != polled.get("seen", seen)
+    nameless = polled.get("nameless", 0) + 1 if not status and pause is not None and not progressing else 0
     if nameless >= NAMELESS_POLLS:
         nothing = ProviderFailure(
             "unreadable", msg("polling.answer_says_nothing"), reply.status, request_id=reply.request_id

@@ -191,6 +191,6 @@ class Cancels(Dialect, Protocol):
     """A dialect that can also take back what the provider has accepted."""
 
     def cancel(self, job: Job, accepted: State) -> Send | None:
-        """A free request to drop an accepted task; None when the provider has begun, so that it could be billed for
+        """A free request to cancel an accepted task; None when the provider has begun, so that it could be billed for
         nothing. The reply goes to `next`, which goes on asking how the task is, whatever the reply says."""
         ...

@@ -23,7 +23,7 @@ from pack.simulator.sizes import RATIOS_10, nearest_ratio, pixels
 from pack.tests.doubles.api import Api, Call
 from pack.tests.doubles.tasks import Task
 
-# No price is published for these routes: what most resellers take for the models behind them stands in.
+# No price is published for these routes: what most resellers take for the models behind them is used.
 PRICES = {"nano-banana-pro": 0.15, "nano-banana": 0.039}
 LARGEST_UPLOAD = 2 * 1024 * 1024
 

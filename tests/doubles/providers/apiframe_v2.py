@@ -23,7 +23,7 @@ from pack.simulator.sizes import RATIOS_10, nearest_ratio, pixels
 from pack.tests.doubles.api import DECLINED, Call, TaskApi
 from pack.tests.doubles.tasks import Task
 
-# No price is published: what most resellers take for the models behind the names stands in.
+# No price is published: what most resellers take for the models behind the names is used.
 PRICES = {"nano-banana": 0.039, "nano-banana-2": 0.08, "nano-banana-2-lite": 0.034, "nano-banana-pro": 0.15}
 CREDIT_USD = 0.01
 MOST = 14

@@ -23,7 +23,7 @@ from pack.tests.doubles.api import Api, Call
 from pack.tests.doubles.references import from_url
 from pack.tests.doubles.tasks import Task
 
-# No price is published: what most resellers take for the models behind the names stands in.
+# No price is published: what most resellers take for the models behind the names is used.
 PRICES = {"nano-banana": 0.039, "nano-banana-2": 0.15, "nano-banana-hd": 0.15}
 MOST = 14
 FILES = ("image", "image[]")

@@ -28,7 +28,7 @@ from pack.tests.doubles.api import Api, Call
 from pack.tests.doubles.delivery import delivery_of
 from pack.tests.doubles.tasks import Task, new_task_id
 
-# No price is published for these models: what most resellers take for them stands in.
+# No price is published for these models: what most resellers take for them is used.
 PRICES = {"google/nano-banana": 0.039, "google/nano-banana-2": 0.08, "google/nano-banana-pro": 0.15}
 MOST = 14
 ENDED = ("succeeded", "failed", "canceled")

@@ -22,7 +22,7 @@ from pack.simulator.sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
 from pack.tests.doubles.api import DECLINED, Call, TaskApi
 from pack.tests.doubles.tasks import Task
 
-# Prices are on the models' pages and in no list: what most resellers take for the same models stands in.
+# Prices are on the models' pages and in no list: what most resellers take for the same models is used.
 PRICES = {
     "nano-banana": 0.038,
     "nano-banana-2": 0.08,

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pack.core.config.host_names import MOST, accept, accepted, drop, is_local, is_named, is_own_host, name_in
+from pack.core.config.host_names import MOST, accept, accepted, is_local, is_named, is_own_host, name_in, withdraw
 from pack.core.config.settings import Settings
 from pack.core.config.settings_file import change
 from pack.core.errors import ConfigError
 from pack.core.providers import BUILT_IN
 
 ROOT = Path(__file__).resolve().parents[3]
-# The room's own __init__ is for a running ComfyUI.
+# The folder's own __init__ is for a running ComfyUI.
 spec = importlib.util.spec_from_file_location("host_codes_alone", ROOT / "routes" / "host_codes.py")
 assert spec is not None and spec.loader is not None
 host_codes: Any = importlib.util.module_from_spec(spec)
@@ -102,7 +102,7 @@ def test_accepted_names_are_kept_where_no_page_writes(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError):
         change(tmp_path, {"hosts": ["evil.example"]}, BUILT_IN)
-    assert drop(tmp_path, "comfy.example") and not drop(tmp_path, "comfy.example")
+    assert withdraw(tmp_path, "comfy.example") and not withdraw(tmp_path, "comfy.example")
     for number in range(MOST):
         accept(tmp_path, f"n{number}.example")
     with pytest.raises(ConfigError, match=str(MOST)):

@@ -183,7 +183,7 @@ class FaultSequences(RuleBasedStateMachine):
         words = f"{fault} task steps=2" if task and provider != "runflow" and "file" not in fault else fault
         words = words.strip()
         if QUICK_SPECS[provider].failures_unbilled:
-            # Its document says that failures cost nothing: a bill for one would be its lie, not our silence.
+            # Its document says that failures cost nothing: a bill for one would contradict it.
             words = words.replace("status=500 paid", "status=500")
         return provider, f"{self._tag()}{next(_numbers)}." + (f" [[sim: {words}]]" if words else "")
 

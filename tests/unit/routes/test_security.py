@@ -26,7 +26,7 @@ from pack.core.config import host_names
 from pack.core.errors import ConfigError, Unresolved
 
 if "pack.routes" not in sys.modules:
-    # The room's own __init__ is for a running ComfyUI.
+    # The folder's own __init__ is for a running ComfyUI.
     spec = importlib.machinery.ModuleSpec("pack.routes", None, is_package=True)
     spec.submodule_search_locations = [str(Path(__file__).resolve().parents[3] / "routes")]
     sys.modules["pack.routes"] = importlib.util.module_from_spec(spec)
