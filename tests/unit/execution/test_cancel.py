@@ -148,10 +148,11 @@ def test_it_is_asked_once(engine: Engine, doubles: Doubles) -> None:
 
 def test_an_interrupt_before_the_task_is_accepted_cancels_it_then(engine: Engine, doubles: Doubles) -> None:
     """The request had left: as soon as there is a task, it is taken back."""
-    run = begin(engine, "early [[sim: slow=0.4 steps=4000]]")
+    run = begin(engine, "early [[sim: hold steps=4000]]")
     assert doubles.wait(prompt="early", state="received")
     assert run.stop().cancelling == 1
     call, *_ = run.calls
+    doubles.release()
     assert finish(run) and charged(call) == "no"
     assert doubles.request_log("early")["paid_images"] == 0
 
@@ -192,10 +193,11 @@ def test_all_pictures_of_a_call_are_taken_back_together(engine: Engine, doubles:
 
 def test_a_provider_that_can_t_is_not_asked(engine: Engine, doubles: Doubles) -> None:
     """What was sent there is collected."""
-    run = begin(engine, "other [[sim: slow=0.3]]", "onerouter")
+    run = begin(engine, "other [[sim: hold]]", "onerouter")
     assert doubles.wait(prompt="other", state="received")
     assert run.stop().cancelling == 0
     call, *_ = run.calls
+    doubles.release()
     assert ended(call).outcome.images and cancels(doubles) == 0
 
 

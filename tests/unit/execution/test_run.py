@@ -196,11 +196,13 @@ def test_a_fallback_never_follows_what_may_have_been_charged(engine: Engine, dou
 def test_a_stopped_run_lets_go_of_what_was_sent_and_drops_the_rest(engine: Engine, doubles: Doubles) -> None:
     """The sent one lands in the store: queueing again pays for the other two only."""
     choice = ProviderChoice("onerouter", "nano-banana-2", max_parallel=1)
-    frames = [replace(request(prompt=f"stop {n} [[sim: slow=0.4]]"), frame=n) for n in range(3)]
+    words = ("[[sim: hold]]", "", "")
+    frames = [replace(request(prompt=f"stop {n} {word}"), frame=n) for n, word in enumerate(words)]
     run = begin(engine, frames, choice)
     assert doubles.wait(prompt="stop", state="received")
     summary = run.stop()
     finish(run)
+    doubles.release()
     assert (summary.total, summary.completed, summary.pending, summary.dropped) == (3, 0, 1, 2)
     assert summary.usd is None or summary.usd >= 0
     assert [charged for _, charged in errors(run)] == ["maybe", "no", "no"]
@@ -211,12 +213,13 @@ def test_a_stopped_run_lets_go_of_what_was_sent_and_drops_the_rest(engine: Engin
 
 def test_what_a_stopped_run_says_leaves_no_doubtful_picture_out(engine: Engine, doubles: Doubles) -> None:
     """One answer was lost before the interrupt: it isn't among those that were not sent and cost nothing."""
-    frames = [replace(request(prompt=f"lost {n} [[sim: {w}]]"), frame=n) for n, w in enumerate(("drop=body", "slow=1"))]
+    frames = [replace(request(prompt=f"lost {n} [[sim: {w}]]"), frame=n) for n, w in enumerate(("drop=body", "hold"))]
     run = begin(engine, frames, ProviderChoice("onerouter", "nano-banana-2"))
     assert doubles.wait(prompt="lost", count=2)
     while run.tasks[0].error is None:
         run.done.wait(0.02)
     summary = run.stop()
+    doubles.release()
     assert (summary.pending, summary.unresolved, summary.dropped) == (1, 1, 0)
 
 
@@ -252,9 +255,10 @@ def test_auto_does_not_pay_again_for_what_a_provider_has_whose_key_is_away(doubl
 def test_a_timeout_ends_the_node_and_not_the_call(engine: Engine, doubles: Doubles) -> None:
     """Maybe charged, no fallback; the late picture is taken by the next run without paying."""
     choice = ProviderChoice("onerouter", "nano-banana-2", timeout=1)
-    prompt = "late [[sim: slow=1.6]]"
+    prompt = "late [[sim: hold]]"
     run = finish(begin(engine, request(prompt=prompt), choice))
     assert errors(run) == [("timeout", "maybe")]
+    doubles.release()
     again = finish(begin(engine, request(prompt=prompt)))
     assert again.tasks[0].source == "store" and doubles.request_log("late")["paid_calls"] == 1
 
@@ -384,12 +388,13 @@ def test_a_picture_that_can_t_be_stored_is_still_given(
 ) -> None:
     """The disk fails after the request has left: the picture is there with a notice, and is not paid again unasked. Where
     it waits at an address it is fetched again for nothing."""
-    asked = request(prompt=f"full [[sim: slow=0.3 {word}]]")
+    asked = request(prompt=f"full [[sim: hold {word}]]")
     run = begin(engine, asked)
     assert doubles.wait(prompt="full")
     incoming = tmp_path / "results" / "incoming"
     incoming.rmdir()
     incoming.write_text("in the way")
+    doubles.release()
     finish(run)
     assert run.tasks[0].result and run.tasks[0].source == "provider"
     assert any("could not be stored" in notice and "Save this picture" in notice for notice in run.report.notices)

@@ -145,11 +145,12 @@ def test_a_call_ends_even_where_its_row_can_t_be_updated(engine: Engine, monkeyp
 
 def test_a_failure_after_an_interrupt_is_unresolved(engine: Engine, doubles: Doubles) -> None:
     """An error that may have been billed comes after the interrupt: it is told before it is paid again."""
-    asked = request(prompt="unheard [[sim: slow=0.3 status=500 paid times=1]]")
+    asked = request(prompt="unheard [[sim: hold status=500 paid times=1]]")
     run = engine.run([asked], engine.plan(ProviderChoice("google"), [asked]))
     assert doubles.wait(prompt="unheard")
     run.stop()
     (call,) = run.calls
+    doubles.release()
     assert call.done.wait(20)
     assert errors(make(engine, asked, "google")) == [("doubt", "maybe")]
     assert doubles.request_log("unheard")["paid_calls"] == 1
