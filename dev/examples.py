@@ -14,7 +14,8 @@ Infos = Mapping[str, Mapping[str, Any]]
 def inputs_named(prompt: Prompt) -> list[str]:
     """The files that the prompt's LoadImage nodes (masks too) name, without ComfyUI's ` [input]` mark."""
     loading = [node for node in prompt.values() if str(node.get("class_type", "")).startswith("LoadImage")]
-    return sorted({node["inputs"]["image"].removesuffix(" [input]") for node in loading})
+    names = [node["inputs"].get("image") for node in loading]
+    return sorted({name.removesuffix(" [input]") for name in names if isinstance(name, str)})
 
 
 def sources(prompt: Prompt, node: str) -> Iterator[str]:
