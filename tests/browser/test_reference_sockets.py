@@ -288,6 +288,8 @@ def test_each_picture_is_named_in_every_mode(pages: Callable[[bool], Any], vue: 
     expect_lines(page, *(f"{each} (frame by frame) · {FILE}" for each in (one, *others)), mask)
     closer(page)
     page.shoot("pictures-paired")
+    page.choose("NanoBananaEdit", "region", "masked region")
+    expect(page.page.locator(".nb-pictures li").first).to_contain_text(f"{one} (the masked region, frame by frame)")
     run(page, BUILD, 14)
     closer(page)
     expect(page.page.get_by_text("11 more pictures")).to_be_visible()
