@@ -20,9 +20,9 @@ from PIL import Image
 
 
 def main() -> int:
-    place = ready()
-    sys.path.insert(0, str(place.comfyui))  # the partner nodes' own function, to be measured beside ours
-    bridge = None if not place.fetched or launch.loads("torchvision") else launch.declare_operators()
+    env = ready()
+    sys.path.insert(0, str(env.comfyui))  # the partner nodes' own function, to be measured beside ours
+    bridge = None if not env.fetched or launch.loads("torchvision") else launch.declare_operators()
     sys.argv = ["bench", "--cpu"]
     from comfy.cli_args import args  # reads the command line when it is imported
 

@@ -11,7 +11,7 @@ from ..core.errors.messages import msg
 from .align import Movement, movement, put_right
 
 OFF, SHIFT, SHIFT_AND_SCALE = "off", "shift", "shift and scale"
-_TOLD_PX = 1.0
+_NOTICE_PX = 1.0
 """A result that is moved by more than this, in px of the smaller of the two pictures, is told."""
 _LEAST_PX = 0.1
 """Less than this is the error of the measurement: to move the picture would only soften it."""
@@ -87,10 +87,10 @@ def _farthest(moved: Movement, width: int, height: int) -> float:
 
 def alignment_notices(results: Sequence[Alignment]) -> list[str]:
     """What the user should know about the results of a run, in one notice for each kind, however many they are."""
-    told = [each for each in results if each.moved is not None and each.farthest > _TOLD_PX]
+    noticed = [each for each in results if each.moved is not None and each.farthest > _NOTICE_PX]
     notices = []
     for applied in (False, True):
-        these = [each for each in told if each.applied is applied]
+        these = [each for each in noticed if each.applied is applied]
         if these:
             notices.append(_notice(these, len(results), applied))
     lost = sum(1 for each in results if each.moved is None and each.wanted)

@@ -27,7 +27,7 @@ def each_value(choices: Mapping[str, tuple[Any, ...]], turn: int = 0) -> list[di
     """The fewest combinations in which every value occurs. Other values meet in each `turn`."""
     count = max(map(len, choices.values()))
     return [
-        {name: values[(number + turn * place) % len(values)] for place, (name, values) in enumerate(choices.items())}
+        {name: values[(number + turn * index) % len(values)] for index, (name, values) in enumerate(choices.items())}
         for number in range(count)
     ]
 

@@ -75,7 +75,7 @@ def _rotated(items: list[pytest.Item]) -> Iterator[list[pytest.Item]]:
         others = {name: value for name, value in _parameters(item).items() if name not in ROTATING}
         tests.setdefault(item.nodeid.partition("[")[0], {}).setdefault(repr(others), []).append(item)
     for number, groups in enumerate(tests.values()):
-        yield [group[(number + place) % len(group)] for place, group in enumerate(groups.values())]
+        yield [group[(number + index) % len(group)] for index, group in enumerate(groups.values())]
 
 
 @pytest.fixture(scope="session")

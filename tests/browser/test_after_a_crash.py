@@ -171,9 +171,9 @@ def test_thousands_of_rows_scroll_to_the_end(page: Any, machine: Machine) -> Non
     assert known == total * ROW
     expect(rows.last).to_contain_text("Picture number 0")
     page.shoot("the-end-of-thousands")
-    for place in range(total - MANY, total - 10, 311):
-        count, prompt = browser.evaluate(AT, [place, ROW])
-        assert prompt == f"Picture number {total - 1 - place}" and count <= 40
+    for index in range(total - MANY, total - 10, 311):
+        count, prompt = browser.evaluate(AT, [index, ROW])
+        assert prompt == f"Picture number {total - 1 - index}" and count <= 40
     box = browser.locator(".nb-list").bounding_box()
     browser.mouse.move(box["x"] + 50, box["y"] + 200)
     before = browser.evaluate("() => document.querySelector('.nb-list').scrollTop")

@@ -181,8 +181,8 @@ def test_the_order_of_auto_is_moved_and_dragged(settings: Any, bare_host: Host) 
     before = order()
     page.get_by_role("button", name="Move Runflow up").click()
     expected = [*before]
-    place = expected.index("runflow")
-    expected[place - 1], expected[place] = expected[place], expected[place - 1]
+    index = expected.index("runflow")
+    expected[index - 1], expected[index] = expected[index], expected[index - 1]
     page.wait_for_function(
         "(e) => [...document.querySelectorAll('.nb-dialog .nb-provider')].map(p => p.dataset.provider).join() === e",
         arg=",".join(expected),
@@ -208,12 +208,12 @@ def test_the_order_is_changed_with_the_keyboard_alone(settings: Any, bare_host: 
     page = settings.page
     cards = page.locator(".nb-dialog .nb-provider")
     before = [card.get_attribute("data-provider") for card in cards.all()]
-    place = before.index("fal")
+    index = before.index("fal")
     arrow = page.get_by_role("button", name="Move fal up")
     arrow.focus()
     for step in (1, 2):
         page.keyboard.press("Enter")
-        expect(cards.nth(place - step)).to_have_attribute("data-provider", "fal")
+        expect(cards.nth(index - step)).to_have_attribute("data-provider", "fal")
         expect(arrow).to_be_focused()
     put(bare_host, "/settings", {"order": None})
 

@@ -173,8 +173,8 @@ def check_failure(job: Job, failure: ProviderFailure, task: str = "") -> None:
             "unresolved",
             "resumable",
         )
-        told = provider_error(failure, job.spec.label, charged, task=task)
-        assert told.message and "{label}" not in told.message.replace(failure.message, ""), "a sentence with a gap"
+        error = provider_error(failure, job.spec.label, charged, task=task)
+        assert error.message and "{label}" not in error.message.replace(failure.message, ""), "a sentence with a gap"
     charge.is_task_lost(failure)
     for paid in (False, True):
         decision = retry_policy.after_failure(
@@ -225,22 +225,22 @@ def mutate(data: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
     if rng.random() < 0.1:
         first = f"{rng.choice(PROVIDERS)} {rng.choice(('generate', 'edit'))}".encode()
     parts = rest.split(BETWEEN)
-    place = rng.randrange(len(parts))
-    head, _, body = parts[place].partition(b"\n\n")
+    index = rng.randrange(len(parts))
+    head, _, body = parts[index].partition(b"\n\n")
     draw = rng.random()
     if draw < 0.7:
         lent = [part.partition(b"\n\n")[2] for part in rng.choice(others).split(BETWEEN)] if others else []
-        parts[place] = head + b"\n\n" + inputs.mutated_json(body, rng, lent)
+        parts[index] = head + b"\n\n" + inputs.mutated_json(body, rng, lent)
     elif draw < 0.8:
         lines = head.split(b"\n")
         lines[0] = str(rng.choice(inputs.STATUSES)).encode()
-        parts[place] = b"\n".join(lines) + b"\n\n" + body
+        parts[index] = b"\n".join(lines) + b"\n\n" + body
     elif draw < 0.88:
-        parts[place] = head + b"\n" + rng.choice(_HEADERS).encode("utf-8", "surrogatepass") + b"\n\n" + body
+        parts[index] = head + b"\n" + rng.choice(_HEADERS).encode("utf-8", "surrogatepass") + b"\n\n" + body
     elif draw < 0.94:
-        parts.insert(place, parts[rng.randrange(len(parts))])
+        parts.insert(index, parts[rng.randrange(len(parts))])
     else:
-        parts.insert(place, rng.choice(others).split(BETWEEN)[-1] if others else parts[0])
+        parts.insert(index, rng.choice(others).split(BETWEEN)[-1] if others else parts[0])
     return first + b"\n" + BETWEEN.join(parts[:12])
 
 

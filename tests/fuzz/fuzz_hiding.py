@@ -80,8 +80,8 @@ def make(rng: Random) -> bytes:
 
 def mutate(data: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
     if rng.random() < 0.5:
-        place = rng.randrange(len(data) + 1)
-        return data[:place] + _spelled(rng).encode("utf-8", "surrogatepass") + data[place:]
+        at = rng.randrange(len(data) + 1)
+        return data[:at] + _spelled(rng).encode("utf-8", "surrogatepass") + data[at:]
     return inputs.mutated_bytes(data, rng, others, 20000)
 
 

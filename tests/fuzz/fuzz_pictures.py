@@ -36,23 +36,23 @@ def run(data: bytes) -> None:
     """Has the child decode the picture; raises for anything but pixels or a refusal."""
     global _given
     if os.environ.get("NANO_BANANA_FUZZ_HERE"):
-        told = picture_child.verdict(data)
-        assert told in ("ok", "refused"), told
+        outcome = picture_child.verdict(data)
+        assert outcome in ("ok", "refused"), outcome
         return
     child = _running()
     assert child.stdin is not None and child.stdout is not None
     try:
         child.stdin.write(struct.pack(">I", len(data)) + data)
         child.stdin.flush()
-        told = child.stdout.readline().decode("utf-8", "replace").strip()
+        outcome = child.stdout.readline().decode("utf-8", "replace").strip()
     except BrokenPipeError:
-        told = ""
+        outcome = ""
     _given += 1
-    if not told:
+    if not outcome:
         code = child.wait(60)
         _stop()
         raise Crash(f"the decoder's process ended with {code}")
-    assert told in ("ok", "refused"), told
+    assert outcome in ("ok", "refused"), outcome
 
 
 def _running() -> subprocess.Popen[bytes]:

@@ -64,22 +64,22 @@ def mutate(data: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
         data = rng.choice(_EXAMPLES)
     lines = data.split(b"\n")
     for _ in range(rng.choice((1, 1, 2, 4))):
-        place = rng.randrange(len(lines))
-        name, colon, text = lines[place].partition(b":")
+        index = rng.randrange(len(lines))
+        name, colon, text = lines[index].partition(b":")
         draw = rng.random()
         if draw < 0.45 and colon:
-            lines[place] = name + b": " + rng.choice(_VALUES).encode("utf-8", "surrogatepass")
+            lines[index] = name + b": " + rng.choice(_VALUES).encode("utf-8", "surrogatepass")
         elif draw < 0.6 and colon:
             spaces = len(name) - len(name.lstrip())
-            lines[place] = b" " * spaces + rng.choice(_WORDS).encode() + b":" + text
+            lines[index] = b" " * spaces + rng.choice(_WORDS).encode() + b":" + text
         elif draw < 0.7:
-            del lines[place]
+            del lines[index]
         elif draw < 0.8:
-            lines.insert(place, lines[rng.randrange(len(lines))])
+            lines.insert(index, lines[rng.randrange(len(lines))])
         elif draw < 0.9:
-            lines[place] = b" " * rng.randrange(7) + lines[place].lstrip()
+            lines[index] = b" " * rng.randrange(7) + lines[index].lstrip()
         else:
-            lines[place] = inputs.mutated_bytes(lines[place], rng, others)
+            lines[index] = inputs.mutated_bytes(lines[index], rng, others)
         lines = lines or [b""]
     return b"\n".join(lines)
 

@@ -126,9 +126,9 @@ def _renew() -> None:
     for number, uid in enumerate(_UIDS):
         data = inputs.tiny_png(2 + number)
         name = hashlib.sha256(data).hexdigest()
-        place = home / "results" / name[:2]
-        place.mkdir(parents=True, exist_ok=True)
-        (place / f"{name}.png").write_bytes(data)
+        subfolder = home / "results" / name[:2]
+        subfolder.mkdir(parents=True, exist_ok=True)
+        (subfolder / f"{name}.png").write_bytes(data)
         facts = {
             "uid": uid,
             "fingerprint": f"v1:{number}",
@@ -138,7 +138,7 @@ def _renew() -> None:
         }
         facts["graph"] = {"prompt": {"1": {"class_type": "NanoBananaGenerate", "inputs": {}}}, "workflow": {}}
         sidecar = {"version": 1, "file": f"{name}.png", "pictures": [facts]}
-        (place / f"{name}.json").write_text(json.dumps(sidecar))
+        (subfolder / f"{name}.json").write_text(json.dumps(sidecar))
     history = importlib.import_module("pack.core.ledger.history")
     history.History(host.engine().ledger).reindex()
 

@@ -28,12 +28,12 @@ _FILE = f"{_DIGEST}.png"
 _RESULTS = Results(_FOLDER)
 _ANSWERS = KeptAnswers(_FOLDER / "unreadable")
 _UID = "0123456789abcdef" * 2
-_PLACE = _FOLDER / _DIGEST[:2]
+_SUBFOLDER = _FOLDER / _DIGEST[:2]
 _ENGINE = create_engine("sqlite://")
 metadata.create_all(_ENGINE)
 _ANSWERS.folder.mkdir()
-_PLACE.mkdir()
-(_PLACE / _FILE).write_bytes(inputs.PNG)
+_SUBFOLDER.mkdir()
+(_SUBFOLDER / _FILE).write_bytes(inputs.PNG)
 _FIELDS = (
     *"uid fingerprint operation provider model profile project run node prompt text request_id created sent ended".split(),
     *"role notices usd_expected usd_charged graph".split(),
@@ -58,7 +58,7 @@ def _fast(connection: Any, _: Any) -> None:
 
 def run(data: bytes) -> None:
     """Reads the file in all three ways."""
-    sidecar = _PLACE / f"{_DIGEST}.json"
+    sidecar = _SUBFOLDER / f"{_DIGEST}.json"
     sidecar.write_bytes(data)
     with _ENGINE.connect() as connection:  # what is not committed is gone, so that each input meets an empty journal
         count = reindex(_RESULTS, connection)

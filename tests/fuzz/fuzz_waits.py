@@ -42,10 +42,10 @@ def run(data: bytes) -> None:
         assert retry_policy.format_seconds(hint), "a wait without words"
     for paid in (False, True):
         spec = SPECS[turn % len(SPECS)]
-        told = retry_policy.after_failure(
+        decision = retry_policy.after_failure(
             spec, failure, headers, paid=paid, attempt=2, now=NOW, jitter=0.5, remaining_patience=60.0
         )
-        assert not isinstance(told, retry_policy.Retry) or 0 <= told.seconds <= 60, f"it waits {told} s"
+        assert not isinstance(decision, retry_policy.Retry) or 0 <= decision.seconds <= 60, f"it waits {decision} s"
 
 
 def _given(data: bytes) -> dict[str, str]:

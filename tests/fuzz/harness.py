@@ -175,7 +175,7 @@ def place_of(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if str(ROOT) in frame.filename and "/tests/" not in frame.filename]
     frame = (own or list(frames))[-1]
-    place = Path(frame.filename)
-    shown = place.relative_to(ROOT) if place.is_relative_to(ROOT) else place.name
+    path = Path(frame.filename)
+    shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path.name
     words = f": {error}"[:120] if isinstance(error, AssertionError) else ""
     return f"{type(error).__name__} at {shown}:{frame.lineno}{words}"

@@ -137,13 +137,13 @@ def mutated_value(tree: Any, rng: Random, lend: Any = None) -> Any:
             changed[name(rng)] = tree[key] if rng.random() < 0.5 else value(rng, 3)
         return changed
     if isinstance(tree, list) and tree and draw < 0.75:
-        place = rng.randrange(len(tree))
+        index = rng.randrange(len(tree))
         draw = rng.random()
         if draw < 0.6:
-            return [*tree[:place], mutated_value(tree[place], rng, lend), *tree[place + 1 :]]
+            return [*tree[:index], mutated_value(tree[index], rng, lend), *tree[index + 1 :]]
         if draw < 0.75:
-            return tree[:place] + tree[place + 1 :]
-        return [*tree, tree[place]] if rng.random() < 0.8 else tree * rng.randrange(2, 30)
+            return tree[:index] + tree[index + 1 :]
+        return [*tree, tree[index]] if rng.random() < 0.8 else tree * rng.randrange(2, 30)
     draw = rng.random()
     if draw < 0.15 and lend is not None:
         return part_of(lend, rng)
@@ -163,22 +163,22 @@ def part_of(tree: Any, rng: Random) -> Any:
     return tree
 
 
-def mutated_text(told: str, rng: Random) -> str:
+def mutated_text(source_text: str, rng: Random) -> str:
     """A text with a piece taken out, doubled, repeated or put in."""
-    start = rng.randrange(len(told) + 1)
-    end = min(len(told), start + rng.randrange(1, 40))
+    start = rng.randrange(len(source_text) + 1)
+    end = min(len(source_text), start + rng.randrange(1, 40))
     draw = rng.random()
     if draw < 0.25:
-        return told[:start] + told[end:]
+        return source_text[:start] + source_text[end:]
     if draw < 0.5:
-        return told[:start] + text(rng) + told[start:]
+        return source_text[:start] + text(rng) + source_text[start:]
     if draw < 0.6:
-        return told[:end] + told[start:end] * rng.choice((1, 2, 50)) + told[end:]
+        return source_text[:end] + source_text[start:end] * rng.choice((1, 2, 50)) + source_text[end:]
     if draw < 0.7:
-        return told[start:end] * rng.randrange(1, 200)
+        return source_text[start:end] * rng.randrange(1, 200)
     if draw < 0.8:
-        return told[:start] + rng.choice(TEXTS) + told[end:]
-    return "".join(chr(rng.randrange(0x250)) if rng.random() < 0.1 else letter for letter in told[:2000])
+        return source_text[:start] + rng.choice(TEXTS) + source_text[end:]
+    return "".join(chr(rng.randrange(0x250)) if rng.random() < 0.1 else letter for letter in source_text[:2000])
 
 
 def mutated_bytes(data: bytes, rng: Random, others: Sequence[bytes] = (), longest: int = 65536) -> bytes:
@@ -186,27 +186,27 @@ def mutated_bytes(data: bytes, rng: Random, others: Sequence[bytes] = (), longes
     out = bytearray(data[:longest])
     for _ in range(rng.choice((1, 1, 2, 3, 8))):
         size = len(out)
-        place = rng.randrange(size + 1)
+        index = rng.randrange(size + 1)
         draw = rng.random()
         if draw < 0.35 and size:
-            out[min(place, size - 1)] = rng.choice((rng.randrange(256), 0, 0xFF, 0x7F, 0x80))
+            out[min(index, size - 1)] = rng.choice((rng.randrange(256), 0, 0xFF, 0x7F, 0x80))
         elif draw < 0.5:
-            del out[place : place + rng.choice((1, 1, 4, 16, 256))]
+            del out[index : index + rng.choice((1, 1, 4, 16, 256))]
         elif draw < 0.6:
-            piece = bytes(out[place : place + rng.choice((1, 4, 16, 64))])
-            out[place:place] = piece * rng.choice((1, 2, 100))
+            piece = bytes(out[index : index + rng.choice((1, 4, 16, 64))])
+            out[index:index] = piece * rng.choice((1, 2, 100))
         elif draw < 0.75:
-            out[place : place + 4] = rng.choice(
+            out[index : index + 4] = rng.choice(
                 (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\1\0\0", b"\x10\0\0\0")
             )
         elif draw < 0.85 and others:
             lent = rng.choice(others)
             start = rng.randrange(len(lent) + 1)
-            out[place : place + rng.choice((0, 16, 4096))] = lent[start : start + rng.choice((8, 64, 4096))]
+            out[index : index + rng.choice((0, 16, 4096))] = lent[start : start + rng.choice((8, 64, 4096))]
         elif draw < 0.93:
-            out[place:place] = text(rng).encode("utf-8", "surrogatepass")
+            out[index:index] = text(rng).encode("utf-8", "surrogatepass")
         else:
-            out = out[:place]
+            out = out[:index]
     return bytes(out[:longest])
 
 

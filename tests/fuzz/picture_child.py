@@ -46,16 +46,16 @@ def verdict(data: bytes) -> str:
         whole = _count % WHOLE_WAY == 0
         pixels = decoding.decode(data) if whole else decoding._decoded_in_process(data)
     except UnreadablePicture:
-        told, cost = "refused", 0
+        outcome, cost = "refused", 0
     else:
         good = pixels.ndim == 3 and pixels.shape[2] in (3, 4) and pixels.dtype == "uint8" and pixels.size
-        told, cost = ("ok" if good else f"pixels of shape {pixels.shape} {pixels.dtype}"), pixels.nbytes
+        outcome, cost = ("ok" if good else f"pixels of shape {pixels.shape} {pixels.dtype}"), pixels.nbytes
     grown, spent, claimed = peak() - before, time.process_time() - began, min(size[0] * size[1], MAX_PIXELS)
     if grown > cost + claimed * 8 + BEYOND:
-        return f"{grown >> 20} MB more for {size[0]}x{size[1]} ({told})"
+        return f"{grown >> 20} MB more for {size[0]}x{size[1]} ({outcome})"
     if spent > CPU_SECONDS * (1 + claimed / PIXELS_A_SECOND):
-        return f"{spent:.1f} s of CPU time for {size[0]}x{size[1]} ({told})"
-    return told
+        return f"{spent:.1f} s of CPU time for {size[0]}x{size[1]} ({outcome})"
+    return outcome
 
 
 def main() -> None:
@@ -67,10 +67,10 @@ def main() -> None:
         data = incoming.read(struct.unpack(">I", head)[0])
         resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + CPU_END, resource.RLIM_INFINITY))
         try:
-            told = verdict(data)
+            outcome = verdict(data)
         except Exception as error:
-            told = f"{type(error).__name__}: {error}"[:300].replace("\n", " ")
-        outgoing.write(told + "\n")
+            outcome = f"{type(error).__name__}: {error}"[:300].replace("\n", " ")
+        outgoing.write(outcome + "\n")
         outgoing.flush()
 
 

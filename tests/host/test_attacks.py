@@ -351,18 +351,20 @@ ODD_MAKE = [
 def test_values_of_another_type_are_refused_by_name(page: Page, tag: str) -> None:
     """By API prompt, in every input of ProviderConfig and of Generate. What the host makes a good value of may run: a
     number where a text is wanted. Nothing else is sent, and no error is Python's."""
-    for place, cases in (("config", ODD_CONFIG), ("make", ODD_MAKE)):
+    for changed_node, cases in (("config", ODD_CONFIG), ("make", ODD_MAKE)):
         for number, (name, value) in enumerate(cases):
-            words = f"{tag} {place} {number}"
+            words = f"{tag} {changed_node} {number}"
             changed = {name: value}
-            graph = graph_of(words, changed if place == "config" else {}, changed if place == "make" else {})
+            graph = graph_of(
+                words, changed if changed_node == "config" else {}, changed if changed_node == "make" else {}
+            )
             estimate = page.good("POST", "/estimate", {"prompt": graph})["nodes"]["make"]
             ran = page.bench.run(graph)
-            told = ran.error + ran.refusal
-            assert not any(sign in ran.error for sign in PYTHON), (name, value, told)
+            reported = ran.error + ran.refusal
+            assert not any(sign in ran.error for sign in PYTHON), (name, value, reported)
             if ran.status == "success":
                 continue
-            assert name in told or "fallbacks" in told, (name, value, told)
+            assert name in reported or "fallbacks" in reported, (name, value, reported)
             assert not page.bench.asked(words), (name, value)
             if ran.error:  # the host's own refusals come before any node of ours is asked
                 assert estimate["problem"], (name, value)
@@ -434,8 +436,12 @@ def test_what_other_packs_give_is_refused_by_name(kind: str, page: Page, tag: st
             else:
                 graph["make"] = node_of
             ran = page.bench.run({**graph, "show": node("PreviewImage", images=["make", 0])})
-            told, short = ran.error + ran.refusal, name.rpartition(".")[2]
-            assert ran.status != "success" and short in told and "Nothing was charged" in told, (name, code, told)
+            reported, short = ran.error + ran.refusal, name.rpartition(".")[2]
+            assert ran.status != "success" and short in reported and "Nothing was charged" in reported, (
+                name,
+                code,
+                reported,
+            )
             assert ran.error_type.startswith("NanoBanana") or "Impossible" in ran.error_type, (
                 name,
                 code,
@@ -467,10 +473,10 @@ def test_what_is_linked_to_a_socket_and_is_something_else_is_refused(page: Page,
         graph = {"config": node("ProviderConfig", provider="onerouter"), **load, "make": edit,
                  "show": node("PreviewImage", images=["make", 0])}  # fmt: skip
         ran = page.bench.run(graph)
-        told = ran.error + ran.refusal
+        reported = ran.error + ran.refusal
         (name,) = case
-        assert ran.status != "success" and name.rpartition(".")[2] in told, (case, told)
-        assert not any(sign in ran.error for sign in PYTHON), (case, told)
+        assert ran.status != "success" and name.rpartition(".")[2] in reported, (case, reported)
+        assert not any(sign in ran.error for sign in PYTHON), (case, reported)
     assert not page.bench.asked(tag)
 
 

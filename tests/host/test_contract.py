@@ -223,14 +223,14 @@ def test_a_key_in_profile_is_refused_and_not_repeated(bench: Bench, tag: str) ->
     with pytest.raises(PromptFailed) as failed:
         bench.host.queue_prompt(prompt)
     assert "revoke" in str(failed.value)
-    for place in (
+    for text in (
         failed.value.details,
         bench.host.get("/history"),
         bench.host.get("/queue"),
         bench.host.get("/object_info/ProviderConfig"),
         bench.host.log.read_text(errors="replace"),
     ):
-        assert key not in json.dumps(place)
+        assert key not in json.dumps(text)
     assert not bench.asked(tag)
 
 

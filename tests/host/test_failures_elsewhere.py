@@ -121,7 +121,7 @@ def book(bench: Bench, provider: str, name: str) -> tuple[int, int]:
     return len(bench.asked(text_of(provider, name))), bench.paid(text_of(provider, name))
 
 
-def told(ran: Ran, provider: str, name: str) -> tuple[str, str]:
+def reported(ran: Ran, provider: str, name: str) -> tuple[str, str]:
     """(whether it was charged, the whole message on the node) of a branch that was stopped."""
     info = ran.info(f"{provider} {name}")
     (failed,) = info["failed"]
@@ -145,7 +145,7 @@ def run(bench: Bench) -> Ran:
 def test_a_failure_says_what_it_is_and_what_it_cost(bench: Bench, run: Ran, provider: str, name: str) -> None:
     """The node's message has the four parts, its word about money is the doubles', and it was asked for once."""
     case = CASES[name]
-    charged, message = told(run, provider, name)
+    charged, message = reported(run, provider, name)
     check_words(bench, message)
     assert WRONG not in message and "It said: (" not in message and 'It said: "(' not in message
     assert LABELS[provider] in message or name == "half-a-picture", message
@@ -160,7 +160,7 @@ def test_the_error_panel_says_the_same(bench: Bench, run: Ran, provider: str) ->
     """Where a failure ends the prompt, the host's panel has the words that a stopped branch has as its notice."""
     ran = bench.run(branch(provider, "wrong-key", "keep what succeeded"))
     assert ran.error_type == "NanoBanana.KeyRefused"
-    assert ran.error == told(run, provider, "wrong-key")[1]
+    assert ran.error == reported(run, provider, "wrong-key")[1]
 
 
 @pytest.mark.parametrize("provider", LABELS)
@@ -181,8 +181,8 @@ def test_a_lost_answer_is_asked_about_before_it_is_paid_again(bench: Bench, run:
     others = [provider for provider in LABELS if provider != "apiframe_v2"]
     second = bench.run(all_of(LOST))
     for provider in others:
-        assert told(run, provider, LOST)[0] == "maybe"
-        charged, message = told(second, provider, LOST)
+        assert reported(run, provider, LOST)[0] == "maybe"
+        charged, message = reported(second, provider, LOST)
         assert charged == "maybe" and "1 request for its picture may have been charged, about $" in message
         assert "This time nothing was sent. Queue again within an hour to pay again" in message
         check_words(bench, message)

@@ -93,8 +93,8 @@ def test_while_the_provider_thinks(bench: Bench, listener: WsClient, tag: str, p
     assert bench.doubles.wait(prompt=tag, count=1)
     interrupt(bench, listener, prompt_id)
     bench.doubles.clear_faults()
-    told = listener.wait(lambda frame: frame.kind == "nano_banana.stopped").data
-    assert (told["on_the_way"], told["dropped"], told["back"]) == (1, 0, 0) and "nothing more" in told["text"]
+    event = listener.wait(lambda frame: frame.kind == "nano_banana.stopped").data
+    assert (event["on_the_way"], event["dropped"], event["back"]) == (1, 0, 0) and "nothing more" in event["text"]
     check_landed(bench, prompt, tag)
 
 
@@ -117,8 +117,8 @@ def test_while_it_waits_in_the_provider_s_queue(
     listener.wait_text(word)
     assert bench.paid(tag) == 1
     interrupt(bench, listener, prompt_id)
-    told = listener.wait(lambda frame: frame.kind == "nano_banana.stopped").data
-    assert (told["on_the_way"], told["cancelling"]) == (1, 1) and "taken back" in told["text"]
+    event = listener.wait(lambda frame: frame.kind == "nano_banana.stopped").data
+    assert (event["on_the_way"], event["cancelling"]) == (1, 1) and "taken back" in event["text"]
     end = time.monotonic() + 20
     while bench.paid(tag):
         assert time.monotonic() < end, "it was not taken back"
@@ -156,8 +156,8 @@ def test_while_others_wait_in_line(bench: Bench, listener: WsClient, tag: str) -
     prompt_id = bench.host.queue_prompt(prompt, listener.client)
     assert bench.doubles.wait(prompt=tag, count=1)
     interrupt(bench, listener, prompt_id)
-    told = listener.wait(lambda frame: frame.kind == "nano_banana.stopped").data
-    assert (told["asked"], told["on_the_way"], told["dropped"]) == (3, 1, 2)
+    event = listener.wait(lambda frame: frame.kind == "nano_banana.stopped").data
+    assert (event["asked"], event["on_the_way"], event["dropped"]) == (3, 1, 2)
     check_host_goes_on(bench, tag)
     bench.doubles.clear_faults()
     assert not bench.doubles.wait(prompt=f"{tag} three", count=2, timeout=3), "a dropped one was sent"

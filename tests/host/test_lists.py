@@ -131,8 +131,8 @@ def test_fail_sends_nothing_where_an_element_can_t_be_asked(bench: Bench, tag: s
 def test_all_failed_is_one_error_for_all(bench: Bench, tag: str) -> None:
     ran = generate(bench, [f"{tag} one [[sim: refuse]]", "", f"{tag} two [[sim: status=500]]"])
     assert ran.status == "error"
-    for place in (1, 2, 3):
-        assert f"element {place}: " in ran.error
+    for number in (1, 2, 3):
+        assert f"element {number}: " in ran.error
     assert "3 of the 3 elements" in ran.error
 
 

@@ -165,12 +165,12 @@ def traces(canary: Bench, echo: RawServer, planted: Planted) -> dict[str, bytes]
     return found
 
 
-@pytest.mark.parametrize("place", ["queue", "websocket", "messages", "history", "object_info", "log"])
-def test_no_key_is_left_behind(traces: dict[str, bytes], planted: Planted, place: str) -> None:
+@pytest.mark.parametrize("channel", ["queue", "websocket", "messages", "history", "object_info", "log"])
+def test_no_key_is_left_behind(traces: dict[str, bytes], planted: Planted, channel: str) -> None:
     """After good runs, failures, and servers that repeat the key, with the host's log at DEBUG."""
-    assert len(traces[place]) > 20, "there is nothing to look through"
-    leaked = planted.leaks(traces[place])
-    lines = [line[:300] for line in traces[place].splitlines() if planted.leaks(line)][:3]
+    assert len(traces[channel]) > 20, "there is nothing to look through"
+    leaked = planted.leaks(traces[channel])
+    lines = [line[:300] for line in traces[channel].splitlines() if planted.leaks(line)][:3]
     assert leaked == [], f"{leaked} in {lines}"
 
 

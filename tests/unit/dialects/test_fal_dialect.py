@@ -234,10 +234,10 @@ def test_an_error_in_place_of_the_result_is_how_the_run_ended(result: Reply, kin
     """It ends the call: it is not asked for again, and 5xx is free as documented."""
     failure = ended(result).failure
     assert (failure.kind, failure.unbilled) == (kind, unbilled)
-    told = retry_policy.after_failure(SPEC, failure, result.headers, paid=False, attempt=1, now=0, jitter=0)
+    decision = retry_policy.after_failure(SPEC, failure, result.headers, paid=False, attempt=1, now=0, jitter=0)
     # An empty list without a word, and without a word about the bill, is asked about before it is paid again.
     silent = kind == "empty" and not failure.message and not unbilled
-    assert isinstance(told, retry_policy.GiveUp) and charge.disposition_of(failure, accepted=True) == (
+    assert isinstance(decision, retry_policy.GiveUp) and charge.disposition_of(failure, accepted=True) == (
         "unresolved" if silent else "final"
     )
     charged = {None: "maybe", True: "no", False: "yes"}[unbilled]
@@ -257,8 +257,8 @@ def test_the_status_may_carry_the_error() -> None:
 def test_a_gateway_in_the_way_of_the_result_is_asked_again(status: int) -> None:
     """It says nothing about the run, which may have been a success."""
     failure = ended(reply(status, raw=b"<html><title>Bad Gateway</title></html>")).failure
-    told = retry_policy.after_failure(SPEC, failure, {}, paid=False, attempt=1, now=0, jitter=0)
-    assert isinstance(told, retry_policy.Retry) and charge.disposition_of(failure, accepted=True) == "resumable"
+    decision = retry_policy.after_failure(SPEC, failure, {}, paid=False, attempt=1, now=0, jitter=0)
+    assert isinstance(decision, retry_policy.Retry) and charge.disposition_of(failure, accepted=True) == "resumable"
 
 
 def test_a_500_without_a_type_is_looked_at_for_a_while() -> None:
@@ -322,9 +322,9 @@ def test_what_says_that_asking_again_won_t_help_is_not_asked_again(word: str, ag
     """`X-Fal-Retryable`, on a refusal before work."""
     headers = {"x_fal_retryable": word} if word else {}
     failure = play(job(SPEC, request()), reply(503, {"detail": "Down"}, **headers)).failed.failure
-    told = retry_policy.after_failure(SPEC, failure, {}, paid=True, attempt=1, now=0, jitter=0)
-    assert isinstance(told, retry_policy.Retry) is again
-    assert again or told == retry_policy.GiveUp("no")
+    decision = retry_policy.after_failure(SPEC, failure, {}, paid=True, attempt=1, now=0, jitter=0)
+    assert isinstance(decision, retry_policy.Retry) is again
+    assert again or decision == retry_policy.GiveUp("no")
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'"ok"', b"<html></html>", b"{}", b'{"status": "IN_QUEUE"}'])

@@ -123,8 +123,8 @@ def test_a_failed_prediction_by_its_words(error: str | None, kind: str) -> None:
     failed = ended({**STARTED, "status": "failed", "error": error})
     assert failed.failure.kind == kind and failed.task == "p1"
     assert (error or "")[:20] in failed.failure.message
-    told = retry_policy.after_failure(SPEC, failed.failure, {}, paid=False, attempt=1, now=0, jitter=0)
-    assert isinstance(told, retry_policy.GiveUp) and charge.disposition_of(failed.failure, accepted=True) == "final"
+    decision = retry_policy.after_failure(SPEC, failed.failure, {}, paid=False, attempt=1, now=0, jitter=0)
+    assert isinstance(decision, retry_policy.GiveUp) and charge.disposition_of(failed.failure, accepted=True) == "final"
     assert charge.charged_by(SPEC, failed.failure, accepted=True) == "maybe"
 
 
@@ -203,9 +203,9 @@ def test_how_long_a_throttled_request_waits(body: Any, headers: dict[str, str], 
     """The field, the header, or the seconds in the sentence; without any, the usual backoff."""
     answer = reply(429, body, **headers)
     failure = play(job(SPEC, request()), answer).failed.failure
-    told = retry_policy.after_failure(SPEC, failure, answer.headers, paid=True, attempt=1, now=0, jitter=0)
-    assert isinstance(told, retry_policy.Retry)
-    assert told.seconds == (pytest.approx(seconds) if seconds else retry_policy.DEFAULT_WAITS.first_pause)
+    decision = retry_policy.after_failure(SPEC, failure, answer.headers, paid=True, attempt=1, now=0, jitter=0)
+    assert isinstance(decision, retry_policy.Retry)
+    assert decision.seconds == (pytest.approx(seconds) if seconds else retry_policy.DEFAULT_WAITS.first_pause)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html></html>", b"{}", b'{"status": "succeeded"}'])

@@ -53,13 +53,13 @@ def test_providers(sim: Doubles) -> None:
 def test_the_request_log_by_prompt_and_provider(sim: Doubles) -> None:
     generate(sim, "one red cat")
     generate(sim, "two cats [[sim: status=500]]")
-    place = sim.origin + "/_control/request_log"
-    book = requests.get(place, params={"prompt": "cat", "provider": "nanobanana"}, timeout=30).json()
+    url = sim.origin + "/_control/request_log"
+    book = requests.get(url, params={"prompt": "cat", "provider": "nanobanana"}, timeout=30).json()
     assert (book["paid_calls"], book["paid_images"], book["cost_usd"]) == (1, 1, 0.039)
     assert [record["outcome"] for record in book["requests"]] == [200, 500]
-    assert requests.get(place, params={"prompt": "red"}, timeout=30).json()["requests"][0]["paid"] == 1
-    assert requests.get(place, params={"provider": "offline"}, timeout=30).json()["requests"] == []
-    assert requests.get(place, params={"promt": "red"}, timeout=30).status_code == 400
+    assert requests.get(url, params={"prompt": "red"}, timeout=30).json()["requests"][0]["paid"] == 1
+    assert requests.get(url, params={"provider": "offline"}, timeout=30).json()["requests"] == []
+    assert requests.get(url, params={"promt": "red"}, timeout=30).status_code == 400
     requests.post(sim.origin + "/_control/reset", timeout=30)
     assert sim.request_log()["requests"] == []
 
@@ -81,17 +81,17 @@ def test_downloads_are_listed_with_their_authorization(sim: Doubles) -> None:
 
 
 def test_waiting_for_requests(sim: Doubles) -> None:
-    place = sim.origin + "/_control/wait"
+    url = sim.origin + "/_control/wait"
     query: dict[str, Any] = {"prompt": "later", "provider": "nanobanana", "state": "received", "count": 1}
-    none = requests.get(place, params={**query, "timeout": 0.01}, timeout=30).json()
+    none = requests.get(url, params={**query, "timeout": 0.01}, timeout=30).json()
     assert none == {"reached": False, "count": 0}
     thread = threading.Thread(target=generate, args=(sim, "later [[sim: slow=0.1]]"))
     thread.start()
-    assert requests.get(place, params={**query, "timeout": 20}, timeout=30).json()["reached"]
+    assert requests.get(url, params={**query, "timeout": 20}, timeout=30).json()["reached"]
     assert sim.request_log()["requests"][0]["answered_at"] is None
     assert sim.wait(prompt="later", state="answered", timeout=30)
     thread.join()
-    assert requests.get(place, params={**query, "state": "done"}, timeout=30).status_code == 400
+    assert requests.get(url, params={**query, "state": "done"}, timeout=30).status_code == 400
 
 
 def test_what_is_held_waits_until_it_is_released(sim: Doubles) -> None:

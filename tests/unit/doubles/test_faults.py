@@ -343,16 +343,16 @@ def test_a_task_nobody_knows(sim: Doubles, provider: str) -> None:
 
 
 def test_faults_laid_down_from_outside(sim: Doubles) -> None:
-    place = sim.origin + "/_control/faults"
+    url = sim.origin + "/_control/faults"
     rule = {"provider": "offline", "match": "cat", "fault": "status=500 times=1"}
-    assert requests.post(place, json=rule, timeout=30).status_code == 200
+    assert requests.post(url, json=rule, timeout=30).status_code == 200
     assert ask(sim, "", "nanobanana").status_code == 200
     assert [ask(sim, "").status_code for _ in range(2)] == [500, 200]
-    requests.post(place, json={"provider": "*", "match": "", "fault": "status=429"}, timeout=30)
+    requests.post(url, json={"provider": "*", "match": "", "fault": "status=429"}, timeout=30)
     assert ask(sim, "").status_code == 429
-    requests.delete(place, timeout=30)
+    requests.delete(url, timeout=30)
     assert ask(sim, "").status_code == 200
-    wrong = requests.post(place, json={"provider": "offline", "fault": "statsu=1"}, timeout=30)
+    wrong = requests.post(url, json={"provider": "offline", "fault": "statsu=1"}, timeout=30)
     assert wrong.status_code == 400 and "statsu" in wrong.text
 
 

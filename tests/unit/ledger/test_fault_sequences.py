@@ -65,7 +65,7 @@ class FaultSequences(RuleBasedStateMachine):
             self.environ[f"NANO_BANANA_{name.upper()}_API_KEY"] = "sim-run"
             self.environ[f"NANO_BANANA_{name.upper()}_BASE_URL"] = DOUBLES.base_url(name)
         self.engine = self._engine()
-        self.told: dict[str, int] = {}
+        self.notified: dict[str, int] = {}
         """Prompt -> how often the user was told that a picture of it may have been, or was, charged."""
         self.asked: dict[str, int] = {}
         self.bytes: dict[tuple[str, int], bytes] = {}
@@ -145,12 +145,14 @@ class FaultSequences(RuleBasedStateMachine):
     def _hear(self, run: Run, prompt: str) -> None:
         """Counts what the user has been told about money by a run that ended."""
         charged = [result for result in run.tasks if result.error is not None and result.error.charged != "no"]
-        self.told[prompt] = self.told.get(prompt, 0) + len(charged)
+        self.notified[prompt] = self.notified.get(prompt, 0) + len(charged)
 
     def _check(self, prompt: str) -> None:
         paid = DOUBLES.request_log(prompt)["paid_images"]
-        allowed = self.asked[prompt] + self.told.get(prompt, 0)
-        assert paid <= allowed, f"{paid} paid, {self.asked[prompt]} asked for, told {self.told.get(prompt, 0)} times"
+        allowed = self.asked[prompt] + self.notified.get(prompt, 0)
+        assert paid <= allowed, (
+            f"{paid} paid, {self.asked[prompt]} asked for, told {self.notified.get(prompt, 0)} times"
+        )
 
     def _begin(self, engine: Engine, prompt: tuple[str, str], count: int) -> Run:
         TRIED["steps"] += 1
