@@ -26,9 +26,12 @@ export function unknownChoices(node) {
   });
 }
 
-/** @param {Unknown[]} inputs */
+/** @param {Unknown[]} inputs @returns {string} A stranger's graph may hold any number of them, of any length. */
 export const unknownText = (inputs) =>
-  inputs.map(({ name, value, linked }) => (linked ? name : `${name} = ${JSON.stringify(value).slice(0, 80)}`)).join(", ");
+  inputs
+    .slice(0, 20)
+    .map(({ name, value, linked }) => (linked ? name : `${name} = ${JSON.stringify(value).slice(0, 80)}`))
+    .join(", ");
 
 /** Prepares a node that was just made, before the frontend gives it what was saved or copied. @param {Comfy.Node} node */
 export function findNewerInputs(node) {

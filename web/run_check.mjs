@@ -41,7 +41,10 @@ export function doubtsAbout(node) {
 }
 
 /** @param {string[]} links Names of inputs. */
-export const lostText = (links) => t("links.lost", { n: links.length, inputs: links.map((name) => name.replace("images.", "")).join(", ") });
+export function lostText(links) {
+  const names = links.slice(0, 20).map((name) => name.replace("images.", "").slice(0, 60));
+  return t("links.lost", { n: links.length, inputs: names.join(", ") });
+}
 
 /** Every run of the page goes through here from now on. */
 export function askBeforeRuns() {

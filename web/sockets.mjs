@@ -70,7 +70,7 @@ function savedLinks(saved) {
   const named = saved.properties?.[LINKED];
   const linked = inputs.filter((/** @type {any} */ input) => typeof input?.link === "number").map((/** @type {any} */ input) => input.name);
   const known = new Set(inputs.map((/** @type {any} */ input) => input?.name));
-  return [...new Set([...linked, ...(Array.isArray(named) ? named : [])])].filter((name) => known.has(name));
+  return [...new Set([...linked, ...(Array.isArray(named) ? named : [])])].filter((name) => typeof name === "string" && known.has(name));
 }
 
 /** The link at a socket; a node outside of a graph has none. @param {Comfy.Node} node @param {number} slot */
