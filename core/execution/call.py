@@ -1,8 +1,8 @@
 """The life of one paid call, from the first byte to images in hand, on one thread.
 
 `step_runner` does the steps that the dialect gives, `step_sender` sends each, `image_collector` collects the images, and
-`charge` decides what it costs. Every step is written into the journal before it happens. Once the paid request has left,
-nothing stops the call: the run may end, the images are stored all the same. A call that was left behind is resumed from its
+`charge` decides what it costs. Every step is written into the journal before it happens. Once the paid request was sent,
+nothing stops the call: the run may end, the images are stored all the same. A call that no process works on is resumed from its
 claim, and nothing in it is paid then.
 """
 

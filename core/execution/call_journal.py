@@ -30,7 +30,7 @@ class CallJournal:
         self._notices: Sequence[str] = ()
 
     def mark_sent(self) -> None:
-        """The paid request is about to leave. Raises LedgerFailed: then it must not."""
+        """The paid request is about to be sent. Raises LedgerFailed: then it must not."""
         self._journal.mark_sent(self._status.fingerprints, self._status.id)
 
     def mark_retryable(self) -> None:

@@ -49,7 +49,7 @@ class CallStatus:
     phase: Phase = "waiting for a free slot"
     progress: str = ""
     bytes_sent: tuple[int, int] = (0, 0)
-    """Bytes of the request that have left, and all of them."""
+    """Bytes of the request that were sent, and all of them."""
     sent_at: float | None = None
     """Clock of the first paid send that may have been taken; None while nothing is paid."""
     paid_at: float = 0.0

@@ -10,7 +10,7 @@ A call is in one state. From the provider's final answer on, each of its picture
 
     state       meaning                                                                   charged
     Unsent      no paid request can have been taken                                       no
-    InFlight    a paid request has left; `in_doubt`: so has an earlier one, whose         maybe
+    InFlight    a paid request was sent; `in_doubt`: so was an earlier one, whose         maybe
                 answer was lost and whose idempotency key the next one repeats
     Accepted    the provider has named a task, which can be asked for again               maybe
     Ready       the provider has finished; the picture is at an address or in the answer  maybe
@@ -42,7 +42,7 @@ What an event makes of a state; "-" leaves it as it is. An ending is written as 
     NotAnImage         no, final      maybe, unresolved       maybe, unresolved      yes, unresolved
     NotStored          no, final      maybe, unresolved       maybe, resumable (b)   yes (c)
 
-    (a) maybe, unresolved where the request was paid and all of it had left
+    (a) maybe, unresolved where the request was paid and all of it was sent
     (b) unresolved once the paid request is older than `RESUMABLE_SECONDS`
     (c) resumable where a task or an address is known, with (b); else unresolved
     (d) resumable where a task is known, else unresolved
@@ -105,7 +105,7 @@ class Unsent:
 
 @dataclass(frozen=True)
 class InFlight:
-    """A paid request has left."""
+    """A paid request was sent."""
 
     in_doubt: bool = False
     """Whether an earlier try, whose answer was lost, may have been taken, too."""
@@ -148,7 +148,7 @@ ChargeState = Unsent | InFlight | Accepted | Ready | Stored | Failed
 
 @dataclass(frozen=True)
 class RequestSent:
-    """The last byte of a paid request is about to leave, or an answer to it is here."""
+    """The last byte of a paid request is about to be sent, or an answer to it is here."""
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ class ProviderAttempt:
     # ------------------------------------------------------------------------------------------------ reserve and send
 
     def _reserve_and_send(self, pending: Sequence[ImageTask]) -> None:
-        """Reserves `pending`, sends what this run has reserved, and goes on with calls that were left behind."""
+        """Reserves `pending`, sends what this run has reserved, and goes on with calls that no process works on."""
         resume = self._state.services.resume
         try:
             reserved = self._ledger.reserve(

@@ -33,7 +33,7 @@ class Permit:
     """The key's pause after which it was given, counted from 0."""
     given_at: float
     sent_at: float | None = None
-    """When its last byte left; None before that."""
+    """When its last byte was sent; None before that."""
 
 
 class KeyLimit:

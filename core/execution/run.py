@@ -1,6 +1,6 @@
 """One node's pictures, from requests to results.
 
-A run looks into the journal first, goes on with calls that were left behind, sends only what is missing, stops sending when
+A run looks into the journal first, goes on with calls that no process works on, sends only what is missing, stops sending when
 the rest would fail, too, and asks the next provider only for pictures that surely cost nothing. It may be stopped at any
 moment: what was sent is still collected, without the run.
 """

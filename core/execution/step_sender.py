@@ -131,7 +131,7 @@ class StepSender:
             raise
 
     def journal_and_send(self, transport: Transport, send: Send, deadline: float | None = None) -> Reply:
-        """One request, written down before it leaves where it is paid. Raises what `transport.send` does, and LedgerFailed."""
+        """One request, written down before it is sent where it is paid. Raises what `transport.send` does, and LedgerFailed."""
         status, spec = self._status, self._status.target.spec
         # A key may have to be asked for. Nothing was sent by then, and nothing is written down as sent.
         key = self._key.auth_header() if send.with_key else None

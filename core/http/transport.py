@@ -2,7 +2,7 @@
 
 What it refuses: redirects on anything that carries a key, `.netrc`, cookies, proxies towards loopback, addresses inside
 the user's network for what came out of a reply, and answers without end. A request can be cancelled until its last byte
-has left; from then on the answer is waited for. Its deadline holds for the whole exchange, however slowly the other end
+was sent; from then on the answer is waited for. Its deadline holds for the whole exchange, however slowly the other end
 sends or reads; only the system's own look-up of a name can't be hurried.
 """
 
@@ -52,7 +52,7 @@ _AGENT = "Mozilla/5.0 (compatible; nano-banana-your-key/1.0)"
 
 
 class Cancelled(Exception):
-    """The run was stopped before the last byte had left: the provider never had the request."""
+    """The run was stopped before the last byte was sent: the provider never had the request."""
 
 
 class TooLong(Exception):
@@ -70,7 +70,7 @@ class TransferHooks:
 
     is_cancelled: Callable[[], bool] = lambda: False
     on_sent: Callable[[int, int], None] = lambda sent, total: None
-    """Bytes of the body that have left, and all of them."""
+    """Bytes of the body that were sent, and all of them."""
     on_last_byte: Callable[[], None] = lambda: None
     """Called before the last byte leaves: from then on the provider may have the whole request."""
 

@@ -131,7 +131,7 @@ class Journal:
     # ------------------------------------------------------------------------------------------------ steps of a call
 
     def mark_sent(self, fingerprints: Sequence[str], call: str) -> None:
-        """The paid request for these pictures is about to leave. When this raises, it must not be sent."""
+        """The paid request for these pictures is about to be sent. When this raises, it must not be sent."""
         self._calls.mark_sent(fingerprints, call)
 
     def mark_retryable(self, fingerprints: Sequence[str]) -> None:

@@ -193,7 +193,7 @@ def _answer_with_a_picture() -> bytes:
 
 
 def test_in_the_middle_of_the_upload(slow_bench: Bench, slow_server: RawServer, tag: str) -> None:
-    """Half of the body has left: the rest never does, so the provider can't have begun."""
+    """Half of the body was sent and the rest never is, so the provider can't have begun."""
     go_on = threading.Event()
 
     def read_slowly(connection: Connection) -> None:

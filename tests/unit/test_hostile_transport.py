@@ -1,6 +1,6 @@
 """Answers that are made to hold a thread, fill the memory or break the reader, over real sockets.
 
-Every one of them ends as an answer, or as a break that says how much had left. Deadlines are made short by arguments.
+Every one of them ends as an answer, or as a break that says how much was sent. Deadlines are made short by arguments.
 """
 
 from __future__ import annotations
@@ -340,7 +340,7 @@ def test_a_server_that_reads_slowly_over_tls_ends_at_the_deadline(
 
 
 def test_a_handshake_without_an_answer_ends_at_the_deadline() -> None:
-    """Of TLS, and of the tunnel through a proxy: nothing has left by then."""
+    """Of TLS, and of the tunnel through a proxy: nothing is sent by then."""
     over = threading.Event()
     with serving(lambda connection: [connection.channel.recv(10), over.wait(60)]) as silent:
         silent.url = silent.url.replace("http:", "https:")

@@ -147,7 +147,7 @@ def test_it_is_asked_once(engine: Engine, doubles: Doubles) -> None:
 
 
 def test_an_interrupt_before_the_task_is_accepted_cancels_it_then(engine: Engine, doubles: Doubles) -> None:
-    """The request had left: as soon as there is a task, it is taken back."""
+    """The request was sent: as soon as there is a task, it is taken back."""
     run = begin(engine, "early [[sim: hold steps=4000]]")
     assert doubles.wait(prompt="early", state="received")
     assert run.stop().cancelling == 1

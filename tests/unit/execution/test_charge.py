@@ -141,7 +141,7 @@ def test_no_answer_clears_an_earlier_request_that_may_have_been_taken(event: Cha
 
 @given(orders)
 def test_a_call_that_was_never_sent_costs_nothing(order: list[ChargeEvent]) -> None:
-    """Whatever else happens to it before its request leaves."""
+    """Whatever else happens to it before its request is sent."""
     unsent = [
         event
         for event in order

@@ -127,7 +127,7 @@ def test_a_refusal_before_work_is_sent_again(engine: Engine, doubles: Doubles) -
 def test_an_upload_that_breaks_in_the_middle_is_sent_again(engine: Engine, doubles: Doubles) -> None:
     """The provider never had it."""
     doubles.fault("drop=upload times=1", provider="onerouter", match="")
-    # More than the buffers of two sockets hold: else all of it has left before the line is cut, and nobody can tell.
+    # More than the buffers of two sockets hold: else all of it was sent before the line is cut, and nobody can tell.
     big = replace(request("edit", prompt="cut"), references=(tiny(1, 1700, 1700),) * 2)
     run = finish(begin(engine, big))
     assert run.tasks[0].result and doubles.request_log("cut")["paid_calls"] == 1
@@ -386,7 +386,7 @@ def test_references_that_can_t_travel_are_told_and_cost_nothing(doubles: Doubles
 def test_a_picture_that_can_t_be_stored_is_still_given(
     word: str, later: list[tuple[str, str]], engine: Engine, doubles: Doubles, tmp_path: Path
 ) -> None:
-    """The disk fails after the request has left: the picture is there with a notice, and is not paid again unasked. Where
+    """The disk fails after the request was sent: the picture is there with a notice, and is not paid again unasked. Where
     it waits at an address it is fetched again for nothing."""
     asked = request(prompt=f"full [[sim: hold {word}]]")
     run = begin(engine, asked)

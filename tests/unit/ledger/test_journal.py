@@ -453,7 +453,7 @@ def test_a_journal_that_is_damaged_during_a_call_loses_no_paid_picture(journal: 
 
 def test_a_data_folder_that_can_t_be_written_is_an_error_before_the_send(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(LedgerFailed, match="written down before it leaves"):
+    with pytest.raises(LedgerFailed, match="written down before it is sent"):
         claim_one(open_journal(tmp_path / "file"))
 
 

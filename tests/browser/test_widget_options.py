@@ -1,4 +1,4 @@
-"""Honest widgets in the real frontend: a node offers what its provider and model can do, and says why something isn't."""
+"""Widgets in the real frontend: a node offers what its provider and model can do, and says why something isn't."""
 
 from __future__ import annotations
 
