@@ -52,7 +52,7 @@ def _combined(elements: Sequence[Element], incomplete: Sequence[Element]) -> Nan
     errors = most_serious(everything)
     what = joined(
         msg("list_outputs.elements_failed", failed=len(incomplete), total=len(elements)),
-        *_failed_lines(elements, with_money=False),
+        *_failures(elements),
     )
     usd = sum_usd(element.report.usd for element in elements)
     spent = msg("list_outputs.spent", usd=f"{usd:.2f}") if usd else ""
@@ -93,7 +93,7 @@ def _group_notices(elements: Sequence[Element]) -> list[str]:
     """Which elements failed, and what that does to the lists behind the node."""
     if len(elements) == 1:
         return []
-    notices = _failed_lines(elements, with_money=True)
+    notices = _failed_lines(elements)
     blocked = sum(element.is_incomplete and element.on_failure == BLOCK for element in elements)
     gone = sum(not element.output_tasks and element.on_failure != BLOCK for element in elements)
     if gone:
@@ -103,29 +103,53 @@ def _group_notices(elements: Sequence[Element]) -> list[str]:
     return notices
 
 
-def _failed_lines(elements: Sequence[Element], *, with_money: bool) -> list[str]:
+def _failures(elements: Sequence[Element]) -> list[str]:
+    """A sentence for each reason why elements failed, with their places from 1."""
+    places: dict[str, list[int]] = {}
+    for number, element in enumerate(elements, 1):
+        if element.is_incomplete:
+            places.setdefault(_reason(element.report), []).append(number)
+    if [len(numbers) for numbers in places.values()] == [len(elements)]:
+        return ["The " + reason[4:] if reason.startswith("the ") else reason for reason in places]
+    sentences = [
+        msg("list_outputs.element_failed", number=numbers[0], reason=reason)
+        if len(numbers) == 1
+        else msg("list_outputs.elements_failed_alike", numbers=", ".join(map(str, numbers)), reason=reason)
+        for reason, numbers in places.items()
+    ]
+    return _shortened(sentences, sum(len(numbers) for numbers in list(places.values())[MOST_NAMED:]))
+
+
+def _failed_lines(elements: Sequence[Element]) -> list[str]:
     """A line for each failed element, by its place from 1."""
-    failed = [(number, element) for number, element in enumerate(elements, 1) if element.is_incomplete]
-    lines = [_failed_line(number, element.report, with_money) for number, element in failed[:MOST_NAMED]]
-    if len(failed) > MOST_NAMED:
-        lines.append(msg("list_outputs.more_failed", more=len(failed) - MOST_NAMED))
-    return lines
-
-
-def _failed_line(number: int, report: Report, with_money: bool) -> str:
-    errors = most_serious(report)
-    worst = errors[0]
-    # It is within a sentence; names of providers keep their capitals.
-    reason = "the " + worst.what[4:] if worst.what.startswith("The ") else worst.what
-    if len(report.tasks) == 1:
-        return msg(
-            "list_outputs.element_failed", number=number, reason=joined(reason, worst.money if with_money else "")
+    lines = [
+        msg(
+            "list_outputs.element_failed",
+            number=number,
+            reason=joined(_reason(element.report), _money(element.report)),
         )
-    money = sentences_about_money(report, errors) if with_money else ""
-    return msg(
-        "list_outputs.pictures_of_element_failed",
-        number=number,
-        failed=len(errors),
-        total=len(report.tasks),
-        reason=joined(reason, money),
-    )
+        for number, element in enumerate(elements, 1)
+        if element.is_incomplete
+    ]
+    return _shortened(lines, len(lines) - MOST_NAMED)
+
+
+def _money(report: Report) -> str:
+    errors = most_serious(report)
+    return errors[0].money if len(report.tasks) == 1 else sentences_about_money(report, errors)
+
+
+def _shortened(lines: list[str], more: int) -> list[str]:
+    """The first lines; `more`: how many elements the others are about."""
+    return lines if len(lines) <= MOST_NAMED else [*lines[:MOST_NAMED], msg("list_outputs.more_failed", more=more)]
+
+
+def _reason(report: Report) -> str:
+    """Why an element failed, for within a sentence."""
+    errors = most_serious(report)
+    worst = errors[0].what
+    # Names of providers keep their capitals.
+    reason = "the " + worst[4:] if worst.startswith("The ") else worst
+    if not report.completed and len({error.what for error in errors}) == 1:
+        return reason
+    return msg("list_outputs.some_pictures_failed", failed=len(errors), total=len(report.tasks), reason=reason)
