@@ -50,18 +50,20 @@ class CallJournal:
 
     def write_incoming(self, number: int, data: bytes) -> bool:
         """Puts the provider's bytes on disk, before anybody looks into them; False when they are not there."""
-        name = self._status.fingerprint(number)
-        return self._write(lambda: self._journal.write_incoming(name, data), msg("call_journal.picture_not_stored"))
+        fingerprint = self._status.fingerprint(number)
+        return self._write(
+            lambda: self._journal.write_incoming(fingerprint, data), msg("call_journal.picture_not_stored")
+        )
 
     def store(self, number: int, usd: float | None, *, read: bool) -> bool:
         """Marks a picture as stored, whose bytes are in the incoming folder; False where that could not be written.
 
         `read`: whether a run takes the picture now.
         """
-        outcome, name = self._status.outcome, self._status.fingerprint(number)
+        outcome, fingerprint = self._status.outcome, self._status.fingerprint(number)
         return self._write(
             lambda: self._journal.mark_stored(
-                name, outcome.text, usd, outcome.request_id, notices=self._notices, read=read
+                fingerprint, outcome.text, usd, outcome.request_id, notices=self._notices, read=read
             ),
             msg("call_journal.picture_not_stored"),
         )
@@ -102,10 +104,10 @@ class CallJournal:
             if run_detached:
                 status.advance_picture(number, RunDetached())
             reason = error.reason if error else msg("call_journal.could_not_be_stored")
-            name = status.fingerprint(number)
+            fingerprint = status.fingerprint(number)
             try:
-                uids = self._journal.mark_failed([name], row_rule(status.charge_of(number)), reason)
-                status.outcome.uids[number] = uids.get(name, "")
+                uids = self._journal.mark_failed([fingerprint], row_rule(status.charge_of(number)), reason)
+                status.outcome.uids[number] = uids.get(fingerprint, "")
             except LedgerFailed as failed:
                 log.warning("%s", failed.reason)
             except Exception:  # a bug of ours must not keep other calls waiting for this picture

@@ -83,7 +83,7 @@ class Ownership:
 
     def uids_of(self, fingerprints: Iterable[str]) -> dict[str, str]:
         """Fingerprint -> uid of those that are held."""
-        return {name: self._uids[name] for name in fingerprints if name in self._uids}
+        return {each: self._uids[each] for each in fingerprints if each in self._uids}
 
     def is_stalled(self, row: Row[Any]) -> bool:
         """Whether no call works on an open row: its process has ended, or it is this one and does not hold it."""
@@ -99,9 +99,9 @@ class Ownership:
         which of them any process works on; it is called where another process may hold one of the pictures.
         """
         with self._changed:
-            own = [next((name for name in group if name in self._uids), None) for group in groups]
+            own = [next((each for each in group if each in self._uids), None) for group in groups]
             if all(own):
-                return self._changed.wait_for(lambda: any(name not in self._uids for name in own), seconds)
+                return self._changed.wait_for(lambda: any(each not in self._uids for each in own), seconds)
             if self._changed.wait(max(seconds, _FOREIGN_POLL_SECONDS)):
                 return True
         busy = busy_fingerprints()

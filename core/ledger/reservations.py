@@ -73,7 +73,7 @@ class Reservations:
 
         def busy_fingerprints() -> set[str]:
             with self._database.read() as connection:
-                rows = queries.by_fingerprints(connection, [name for group in groups for name in group])
+                rows = queries.by_fingerprints(connection, [fingerprint for group in groups for fingerprint in group])
             return {
                 row.fingerprint
                 for row in rows
@@ -143,7 +143,7 @@ class _Decision:
     def take_new(self, reservations: Sequence[Reservation]) -> list[Reservation]:
         """Writes the status of each picture into the result; gives those that are to be reserved, each once."""
         rows_of: dict[str, list[Row[Any]]] = {}
-        fingerprints = [name for reservation in reservations for name in reservation.all_fingerprints]
+        fingerprints = [each for reservation in reservations for each in reservation.all_fingerprints]
         for row in queries.by_fingerprints(self._connection, fingerprints):
             rows_of.setdefault(row.fingerprint, []).append(row)
         new: list[Reservation] = []
@@ -151,8 +151,8 @@ class _Decision:
         for reservation in reservations:
             if reservation.fingerprint in statuses:
                 continue
-            names = dict.fromkeys(reservation.all_fingerprints)
-            rows = [row for name in names for row in rows_of.get(name, ())]
+            alternatives = dict.fromkeys(reservation.all_fingerprints)
+            rows = [row for each in alternatives for row in rows_of.get(each, ())]
             statuses[reservation.fingerprint] = status = self._status(reservation, rows)
             if status == "reserved":
                 new.append(reservation)

@@ -273,7 +273,7 @@ def test_a_moderated_prompt_at_openrouter_says_why(sim: Doubles) -> None:
     assert answer.status_code == 403 and answer.json()["error"]["metadata"]["reasons"]
 
 
-def test_the_prompt_of_a_chat_is_in_the_ledger_and_its_pictures_are_not(sim: Doubles) -> None:
+def test_the_prompt_of_a_chat_is_in_the_request_log_and_its_pictures_are_not(sim: Doubles) -> None:
     """Found by its directive like any other."""
     post(sim, CHAT, GOOD[CHAT])
     (entry,) = sim.request_log("x", "openrouter")["requests"]
