@@ -21,6 +21,8 @@ TRUSTED_VOTES = 4
 MAX_SCALE = 0.12
 """Largest zoom that is looked for, as a part of 1."""
 _TILES = (128, 64, 32)
+_TILES_A_SIDE = 5
+"""Smaller tiles are taken where fewer than these fit beside each other: some votes agree by chance."""
 _NEAR = 1.5
 """Votes agree when they are within this many px of measurement of one movement."""
 _FLAT = 0.012
@@ -68,7 +70,7 @@ def movement(
     a, b = _grey(original, size), _grey(result, size)
     weight = None if kept is None else _scaled(kept.float().unsqueeze(-1), size) > 0.999
     for side in _TILES:
-        if side * 2 > min(size) and side != _TILES[-1]:
+        if side * _TILES_A_SIDE > min(size) and side != _TILES[-1]:
             continue
         votes = _vote(a, b, weight, side)
         if votes is not None and len(votes.x) >= TRUSTED_VOTES:

@@ -182,7 +182,7 @@ def test_a_hundred_frames_keep_order_alpha_and_alignment(bench: Bench, tag: str)
     alpha = np.broadcast_to((np.arange(count) + 100).astype(np.uint8)[:, None, None, None], (count, 360, 480, 1))
     frames = np.concatenate([scenes(count, 360, 480), alpha], -1)
     masks = np.stack([boxes_mask(360, 480, (i * 4, i * 3, 20, 24)) for i in range(count)])
-    ran = edit(bench, tag, frames, masks, "3:4", batch_mode="each", align="shift", provider="google",
+    ran = edit(bench, tag, frames, masks, "3:4", batch_mode="each", align="shift", provider="fal",
                config={"model": "nano-banana"}, **REGION)  # fmt: skip
     assert bench.paid(tag) == count
     results, seen = ran.images(), ran.images("show_masks")
