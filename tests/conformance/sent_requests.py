@@ -82,18 +82,18 @@ def sent_requests(provider: str) -> tuple[Sent, ...]:
     """Every request of one provider; see the module."""
     spec = BUILT_IN[provider]
     return tuple(
-        sent(spec, model, operation, form, uploaded, options)
+        sent(spec, model, operation, api_variant, uploaded, options)
         for model in spec.models
         for operation in ("generate", "edit")
         if model.capabilities(operation) is not None
-        for form in spec.api_variants or ("",)
+        for api_variant in spec.api_variants or ("",)
         for uploaded in _uploads(spec, operation)
         for options in _options(spec, model, operation)
     )
 
 
 def sent(
-    spec: ProviderSpec, model: Model, operation: Operation, form: str, uploaded: bool, options: Mapping[str, Any]
+    spec: ProviderSpec, model: Model, operation: Operation, api_variant: str, uploaded: bool, options: Mapping[str, Any]
 ) -> Sent:
     """The paid request for these options; the uploads before it are done already. Raises AssertionError."""
     asked = dict(options)
@@ -105,7 +105,7 @@ def sent(
         request(operation, references, prompt=PROMPT, **asked),
         model.name,
         count=count,
-        api_variant=form,
+        api_variant=api_variant,
         uploaded={index: f"{BASE}/files/{index}.png" for index in range(references)} if uploaded else {},
     )
     step = dialect(spec.dialect).start(work)
@@ -119,7 +119,7 @@ def sent(
         spec.id,
         model.name,
         operation,
-        f"{form} uploaded".strip() if uploaded and operation == "edit" else form,
+        f"{api_variant} uploaded".strip() if uploaded and operation == "edit" else api_variant,
         options,
         work,
         step.method,

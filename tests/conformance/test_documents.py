@@ -160,16 +160,16 @@ def _parsed(body: Body | None) -> Any:
 
 
 CONVERSATIONS = [
-    (provider, operation, form)
+    (provider, operation, api_variant)
     for provider in PROVIDERS
     for operation in ("generate", "edit")
-    for form in BUILT_IN[provider].api_variants or ("",)
+    for api_variant in BUILT_IN[provider].api_variants or ("",)
 ]
 
 
-@pytest.mark.parametrize(("provider", "operation", "form"), CONVERSATIONS)
+@pytest.mark.parametrize(("provider", "operation", "api_variant"), CONVERSATIONS)
 def test_every_step_of_a_call_is_a_documented_one(
-    doubles: Doubles, provider: str, operation: Operation, form: str
+    doubles: Doubles, provider: str, operation: Operation, api_variant: str
 ) -> None:
     """Uploads, the request itself and the polls, up to the picture; larger references are uploaded where both ways exist."""
     spec = QUICK_SPECS[provider]
@@ -178,7 +178,7 @@ def test_every_step_of_a_call_is_a_documented_one(
     base = doubles.base_url(provider)
     asked = request(operation, 2 if operation == "edit" else 0, prompt="a fox [[sim: task=done steps=3]]")
     transport = Recording(base)
-    work = job(spec, asked, base_url=base, api_variant=form)
+    work = job(spec, asked, base_url=base, api_variant=api_variant)
     step, paid = drive(work, transport, "sim-documents")
     assert isinstance(step, Done) and paid == 1
     names = [check(provider, method, path, body) for method, path, body in transport.sent]

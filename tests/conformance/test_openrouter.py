@@ -104,11 +104,11 @@ def test_looks_at_its_key(doubles: Doubles) -> None:
         ("refuse=403", errors.ForbiddenResponseError, 403),
     ],
 )
-@pytest.mark.parametrize("form", ["chat", "images"])
-def test_errors_are_read(doubles: Doubles, form: str, words: str, kind: Any, code: int) -> None:
+@pytest.mark.parametrize("api_variant", ["chat", "images"])
+def test_errors_are_read(doubles: Doubles, api_variant: str, words: str, kind: Any, code: int) -> None:
     client, prompt = client_of(doubles), f"refused [[sim: {words}]]"
     with pytest.raises(errors.OpenRouterError) as caught:
-        if form == "chat":
+        if api_variant == "chat":
             client.chat.send(model=FLASH, messages=user(prompt), modalities=["image", "text"])
         else:
             client.images.generate(model=FLASH, prompt=prompt)

@@ -226,7 +226,7 @@ def test_frames_of_a_batch_are_counted_one_by_one(engine: Engine, doubles: Doubl
     assert doubles.request_log()["paid_images"] == 4 and doubles.request_log()["paid_calls"] == len(shown.sends)
 
 
-def test_a_form_that_was_learned_is_shown(engine: Engine, doubles: Doubles) -> None:
+def test_a_variant_that_was_learned_is_shown(engine: Engine, doubles: Doubles) -> None:
     """After a 404 has led to the other form, that is what is sent."""
     doubles.switch("nanobanana", "edits", 404)
     choice = ProviderChoice("nanobanana")
@@ -238,10 +238,10 @@ def test_a_form_that_was_learned_is_shown(engine: Engine, doubles: Doubles) -> N
     assert urlsplit(send["url"]).path == entry["route"] and send["headers"]["Content-Type"] == "application/json"
 
 
-def test_a_form_from_the_environment_is_shown(doubles: Doubles, tmp_path: Path) -> None:
+def test_a_variant_from_the_environment_is_shown(doubles: Doubles, tmp_path: Path) -> None:
     """Runflow's other one: the same fields, inside `input`."""
     doubles.reset()
-    engine = machine(doubles, tmp_path, "runflow", RUNFLOW_FORM="runs")
+    engine = machine(doubles, tmp_path, "runflow", RUNFLOW_VARIANT="runs")
     (send,) = told(engine, ProviderChoice("runflow"), request(prompt="runs")).sends
     made(engine, ProviderChoice("runflow"), request(prompt="runs"))
     (entry,) = doubles.request_log(prompt="runs")["requests"]

@@ -127,13 +127,13 @@ def test_plain_http_on_a_network_is_an_opt_in_per_provider() -> None:
         (RUNFLOW, "runs", "runs"),
     ],
 )
-def test_the_form_to_begin_with(spec: ProviderSpec, text: str, form: str) -> None:
+def test_the_variant_to_begin_with(spec: ProviderSpec, text: str, form: str) -> None:
     """In any order and case."""
     name = "NANOBANANA" if spec is NANO else "RUNFLOW"
     assert Settings({f"NANO_BANANA_{name}_FORM": text}).api_variant(spec) == form
 
 
-def test_a_form_that_is_none_is_told_with_those_there_are() -> None:
+def test_an_unknown_variant_is_refused_with_those_there_are() -> None:
     """Also where there is nothing to choose."""
     with pytest.raises(ConfigError, match="run, runs"):
         Settings({"NANO_BANANA_RUNFLOW_FORM": "json"}).api_variant(RUNFLOW)

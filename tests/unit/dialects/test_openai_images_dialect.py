@@ -103,7 +103,7 @@ def task_reply(status: str, inner: Any = None, **more: Any) -> Any:
     return reply(value={"code": "success", "data": {"status": status, "data": inner, **more}})
 
 
-def test_the_asynchronous_form_asks_for_a_task_and_follows_it() -> None:
+def test_the_asynchronous_variant_asks_for_a_task_and_follows_it() -> None:
     """`?async=true`, then the task until the pictures are three `data` deep."""
     played = play(
         job(SPEC, request("edit"), api_variant="multipart async"),

@@ -58,7 +58,7 @@ def test_references_follow_the_text_in_their_order() -> None:
     assert sent == [picture.data for picture in work.references]
 
 
-def test_the_images_form_has_names_of_its_own() -> None:
+def test_the_images_variant_has_names_of_its_own() -> None:
     """`resolution`, `input_references`, and base64 in `data[]`."""
     work = job(SPEC, request("edit", 2, aspect_ratio="1:8", resolution="4K"), "nano-banana-2", api_variant="images")
     answer = {"created": 1, "data": [{"b64_json": URI.partition(",")[2], "media_type": "image/png"}]}
@@ -78,7 +78,7 @@ def test_the_images_form_has_names_of_its_own() -> None:
 
 @pytest.mark.parametrize("status", [404, 405])
 @pytest.mark.parametrize(("form", "paths"), [("", CHAT + IMAGES), ("chat", CHAT + IMAGES), ("images", IMAGES + CHAT)])
-def test_a_missing_form_leads_to_the_other_once(status: int, form: str, paths: list[str]) -> None:
+def test_a_missing_variant_leads_to_the_other_once(status: int, form: str, paths: list[str]) -> None:
     """Either way round; a second refusal is the end."""
     missing = reply(status, {"error": {"message": "No endpoints found", "code": status}})
     played = play(job(SPEC, request(), api_variant=form), missing, missing)
@@ -86,7 +86,7 @@ def test_a_missing_form_leads_to_the_other_once(status: int, form: str, paths: l
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 408, 400])
-def test_no_other_failure_is_asked_again_in_the_other_form(status: int) -> None:
+def test_no_other_failure_is_asked_again_in_the_other_variant(status: int) -> None:
     """A 500 on chat may mean a model that makes pictures only, and may have been billed all the same: a hint, no request."""
     played = play(job(SPEC, request()), reply(status, {"error": {"message": "no", "code": status}}))
     assert played.paths == CHAT and isinstance(played.end, Failed)

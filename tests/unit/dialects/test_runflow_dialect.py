@@ -119,7 +119,7 @@ def test_an_upload_answered_with_something_else_is_unreadable(step: int, value: 
         ("runs", ["POST /v1/models/google/nano-banana-2/runs", "POST /v1/run/google/nano-banana-2"]),
     ],
 )
-def test_a_missing_form_leads_to_the_other_once(status: int, form: str, paths: list[str]) -> None:
+def test_a_missing_variant_leads_to_the_other_once(status: int, form: str, paths: list[str]) -> None:
     """Either way round; the body is wrapped in `input` in the one and flat in the other."""
     missing = reply(status, {"code": "NOT_FOUND", "message": "Not found", "errors": None})
     played = play(job(SPEC, request(seed=1), api_variant=form), missing, missing)
@@ -128,7 +128,7 @@ def test_a_missing_form_leads_to_the_other_once(status: int, form: str, paths: l
     assert bodies[True] == {"input": bodies[False]}
 
 
-def test_the_form_that_worked_is_named() -> None:
+def test_the_variant_that_worked_is_named() -> None:
     """Learned from pictures at once, and from an accepted run."""
     missing = reply(404, {"message": "Not found"})
     assert play(job(SPEC, request()), missing, reply(value=PICTURES)).done.api_variant == "runs"
@@ -136,7 +136,7 @@ def test_the_form_that_worked_is_named() -> None:
     assert play(job(SPEC, request()), reply(201, RUN)).sends[-1].api_variant == "run"
 
 
-def test_uploads_are_kept_when_the_form_is_changed() -> None:
+def test_uploads_are_kept_when_the_variant_is_changed() -> None:
     """A 404 after the uploads doesn't upload anything again."""
     played = play(job(SPEC, request("edit")), *upload(0), reply(404, {}), reply(value=PICTURES))
     assert played.paths[3:] == [
@@ -222,7 +222,7 @@ def test_references_that_are_uploaded_already_stay_addresses() -> None:
     assert played.done.variants == {"references": "inside"} and played.done.api_variant == "run"
 
 
-def test_both_forms_may_be_tried_without_uploads() -> None:
+def test_both_variants_may_be_tried_without_uploads() -> None:
     """Two facts about one base: no uploads, and the other form. Each is led on once."""
     missing = reply(404, {"message": "Not found"})
     played = play(job(SPEC, request("edit")), missing, missing, reply(value=PICTURES))

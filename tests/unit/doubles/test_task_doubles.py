@@ -257,7 +257,7 @@ def test_an_idempotency_key_is_one_job(sim: Doubles) -> None:
     assert sim.request_log()["paid_calls"] == 2
 
 
-def test_openrouter_answers_each_form_in_its_own_shape(sim: Doubles) -> None:
+def test_openrouter_answers_each_variant_in_its_own_shape(sim: Doubles) -> None:
     """Data URIs in the message, base64 in `data`; both say what they cost."""
     chat = post(sim, CHAT, GOOD[CHAT]).json()
     assert chat["choices"][0]["message"]["images"][0]["image_url"]["url"].startswith("data:image/png;base64,")

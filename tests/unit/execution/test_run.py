@@ -283,7 +283,7 @@ def test_a_failed_task_is_told_and_not_sent_again(engine: Engine, doubles: Doubl
         assert len(doubles.request_log(f"fails {name}")["requests"]) == 1
 
 
-def test_the_form_that_worked_is_remembered(engine: Engine, doubles: Doubles) -> None:
+def test_the_variant_that_worked_is_remembered(engine: Engine, doubles: Doubles) -> None:
     """The first call is led on by a 404, the second begins with what worked; neither is paid twice."""
     doubles.switch("runflow", "run", 404)
     choice = ProviderChoice("runflow", "nano-banana-2")

@@ -159,7 +159,7 @@ def test_openrouter_s_cost_is_its_own_word(engine: Engine) -> None:
     assert (done.report.usd, done.report.usd_source) == (pytest.approx(0.134), "provider")
 
 
-def test_openrouter_is_led_to_its_other_form_and_remembers_it(engine: Engine, doubles: Doubles) -> None:
+def test_openrouter_is_led_to_its_other_variant_and_remembers_it(engine: Engine, doubles: Doubles) -> None:
     """Neither is paid twice; an unknown model is refused by both and costs nothing."""
     doubles.switch("openrouter", "chat", 404)
     for number, requests in ((1, 2), (2, 1)):

@@ -363,7 +363,7 @@ def test_every_promised_option_value_is_accepted(
 @pytest.mark.parametrize(
     ("spec", "form"), [pytest.param(spec, form, id=f"{spec.id}-{form}") for spec in SPECS for form in spec.api_variants]
 )
-def test_every_form_is_accepted(doubles: Doubles, spec: ProviderSpec, form: str) -> None:
+def test_every_variant_is_accepted(doubles: Doubles, spec: ProviderSpec, form: str) -> None:
     """Each way of asking that the spec names, for every model, with and without references."""
     for model in spec.models:
         gate = Gate(doubles, spec, model)
