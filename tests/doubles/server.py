@@ -53,6 +53,10 @@ class Doubles(Simulator):
         """Release every answer that the option `hold` holds now."""
         self._router.faults.release()
 
+    def finish(self, prompt: str) -> int:
+        """Let the hanging tasks whose prompt holds `prompt` be done at their next poll; returns how many there were."""
+        return self._router.tasks.finish(prompt)
+
     def switch(self, provider: str, route: str, status: int) -> None:
         """Switch one route of an API off (404 or 405) or on again (0); raises ValueError for an unknown one."""
         self._control.switch(provider, route, status)

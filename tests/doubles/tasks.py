@@ -131,6 +131,15 @@ class TaskStore:
         task.unbill()
         return task, True
 
+    def finish(self, prompt: str) -> int:
+        """Let the hanging tasks whose prompt holds `prompt` be done at their next poll; returns how many there were."""
+        with self._lock:
+            tasks = self._tasks.values()
+            hanging = [task for task in tasks if task.ending == "hang" and prompt in task.image_request.prompt]
+            for task in hanging:
+                task.ending, task.steps = "done", task.polls
+        return len(hanging)
+
     def clear(self) -> None:
         """Forget every task."""
         with self._lock:

@@ -61,7 +61,7 @@ def test_a_host_killed_in_every_state_pays_once_per_picture(doubles: Any, tmp_pa
     prompts = {
         "stored": ("onerouter", f"{tag} stored"),
         "answered": ("onerouter", f"{tag} answered [[sim: file_slow=600 times=1]]"),
-        "accepted": ("apiframe", f"{tag} accepted [[sim: task steps=9]]"),
+        "accepted": ("apiframe", f"{tag} accepted [[sim: task=hang]]"),
         "sent": ("onerouter", f"{tag} sent [[sim: slow=600 times=1]]"),
     }
     first = begin(doubles, tmp_path / "one", home)
@@ -70,6 +70,7 @@ def test_a_host_killed_in_every_state_pays_once_per_picture(doubles: Any, tmp_pa
     for state in prompts:
         until(partial(is_in_state, home, f"{tag} {state}", state))
     first.host.kill()
+    assert doubles.finish(f"{tag} accepted") == 1
 
     second = begin(doubles, tmp_path / "two", home)
     try:

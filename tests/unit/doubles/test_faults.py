@@ -331,6 +331,7 @@ def test_tasks(sim: Doubles, provider: str) -> None:
     assert paid(sim) == 1, "a failed task is not charged"
     hanging = ask(sim, "task=hang steps=0", provider).json()
     assert all("/files/" not in poll(sim, provider, hanging).text for _ in range(4))
+    assert (sim.finish("another prompt"), sim.finish("")) == (0, 1) and "/files/" in poll(sim, provider, hanging).text
     odd = ask(sim, "task=unknown steps=1", provider).json()
     assert "/files/" not in poll(sim, provider, odd).text and "/files/" in poll(sim, provider, odd).text
     faulty = ask(sim, "task steps=0 poll_status=503 poll_times=2", provider).json()
