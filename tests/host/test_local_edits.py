@@ -163,7 +163,7 @@ def test_a_moved_result_is_told_and_put_right(bench: Bench, tag: str, region: st
 
 
 def test_an_edit_without_a_mask_has_no_drift(bench: Bench, tag: str) -> None:
-    """match first image and align: what was kept lies where it was."""
+    """match first image and align: what was kept is where it was."""
     frames = scenes(1, 720, 960)
     runs = [
         edit(bench, tag, frames, None, "3:4", output_size="match first image", align=align)
