@@ -14,7 +14,7 @@ from comfy_execution.graph_utils import ExecutionBlocker
 
 from .. import comfyui
 from ..core.errors import NanoBananaError
-from ..core.errors.messages import msg
+from ..core.errors.messages import joined, msg
 from ..core.execution.report import Report
 from ..core.providers.spec import Operation
 from . import tensors
@@ -103,7 +103,8 @@ def combined_error(report: Report) -> NanoBananaError:
     )
     others = [tried for tried in report.tried if tried.reason and tried.reason != worst.reason]
     if others:
-        what += " Also tried: " + " ".join(f"{tried.provider}: {tried.reason}" for tried in others)
+        listed = " ".join(f"{tried.provider}: {tried.reason}" for tried in others)
+        what = joined(what, msg("outputs.also_tried", others=listed))
     return type(worst)(
         what,
         cure=worst.cure,
@@ -130,12 +131,12 @@ def sentences_about_money(report: Report, errors: Sequence[NanoBananaError]) -> 
     if completed:
         money.append(msg("outputs.finished_pictures_kept", completed=completed, total=total))
     if paid:
-        money.append(f"{paid} were charged.")
+        money.append(msg("outputs.some_charged", paid=paid))
     if maybe:
         money.append(msg("outputs.some_may_be_charged", maybe=maybe))
     if not (paid or maybe):
         money.append(msg("outputs.others_cost_nothing") if completed else msg("outputs.nothing_was_charged"))
-    return " ".join(money)
+    return joined(*money)
 
 
 def failed_facts(report: Report) -> list[dict[str, Any]]:
