@@ -12,6 +12,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 import torch
+from PIL import Image
 
 from ..core.errors import Impossible
 from ..core.errors.messages import msg
@@ -153,10 +154,23 @@ def covering(result: torch.Tensor, width: int, height: int) -> torch.Tensor:
         return result
     factor = max(width / have_width, height / have_height)
     size = (max(height, round(have_height * factor)), max(width, round(have_width * factor)))
+    if factor < 1:
+        return _middle(_reduced(result, size), width, height).clamp(0, 1)
     moved = result.movedim(-1, 0)[None]
     scaled = torch.nn.functional.interpolate(moved, size=size, mode="bicubic", antialias=True, align_corners=False)
-    top, left = (size[0] - height) // 2, (size[1] - width) // 2
-    return scaled[0, :, top : top + height, left : left + width].movedim(0, -1).clamp(0, 1)
+    return _middle(scaled[0].movedim(0, -1), width, height).clamp(0, 1)
+
+
+def _middle(frame: torch.Tensor, width: int, height: int) -> torch.Tensor:
+    top, left = (frame.shape[0] - height) // 2, (frame.shape[1] - width) // 2
+    return frame[top : top + height, left : left + width]
+
+
+def _reduced(frame: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """A frame [H, W, C] at a smaller size (height, width), by Lanczos' window: torch's filters lose fine detail here."""
+    planes = [Image.fromarray(plane.contiguous().numpy()) for plane in frame.unbind(-1)]
+    smaller = [np.asarray(plane.resize(size[::-1], Image.Resampling.LANCZOS)) for plane in planes]
+    return torch.from_numpy(np.stack(smaller, -1))
 
 
 def keep_outside(result: torch.Tensor, original: torch.Tensor, mask: torch.Tensor, feather: int) -> torch.Tensor:
