@@ -14,6 +14,8 @@ from pack.tests.host.graph_parts import Graph, Link, references
 from pack.tests.host.kit import Bench, Ran, node
 
 GREEN = np.array([0, 255, 0], np.uint8)
+NEARLY = 12
+"""Of 255: a filter that reduces a result mixes a little of what lies beside a hard edge."""
 REGION: dict[str, Any] = {"region": "masked region", "mask_feather": 0, "mask_hint": "as last reference"}
 
 
@@ -77,7 +79,7 @@ def test_only_the_surroundings_of_the_mask_are_sent_and_only_the_mask_changes(
     (result,) = ran.images()
     assert result.shape == (720, 960, 3)
     assert np.array_equal(result[mask == 0], frames[0][mask == 0])
-    assert np.abs(result[mask == 1].astype(int) - GREEN).max() <= 2
+    assert np.abs(result[mask == 1].astype(int) - GREEN).max() <= NEARLY
     (sent,) = bench.asked(tag)
     part, hint = sent["references"]
     assert (part["width"], part["height"]) == (hint["width"], hint["height"]) != (960, 720)
@@ -113,7 +115,7 @@ def test_each_frame_has_its_own_region(bench: Bench, tag: str, mode: str) -> Non
     assert ran.status == "success", ran.error
     for result, frame, one in zip(ran.images(), frames, masks, strict=True):
         assert np.array_equal(result[one == 0], frame[one == 0])
-        assert np.abs(result[one == 1].astype(int) - GREEN).max() <= 2
+        assert np.abs(result[one == 1].astype(int) - GREEN).max() <= NEARLY
     assert len({tuple(each["region"]) for each in ran.info()["images"]}) == 3
     assert all(len(references(request)) == 3 for request in bench.asked(tag))
 
