@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import torch
 
+from .tensors import resampled
+
 MEASURED_SIDE = 1024
 """The longest side in px at which pictures are compared: finer detail does not change a result by more than 0.1 px."""
 TRUSTED_SHARE = 0.2
@@ -21,6 +23,8 @@ TRUSTED_VOTES = 4
 MAX_SCALE = 0.12
 """Largest zoom that is looked for, as a part of 1."""
 _TILES = (128, 64, 32)
+_LEAST_TILE = 16
+"""px: in a smaller picture a peak has no neighbours on both sides, and there is nothing to measure."""
 _TILES_A_SIDE = 5
 """Smaller tiles are taken where fewer than these fit beside each other: some votes agree by chance."""
 _NEAR = 1.5
@@ -89,7 +93,7 @@ def put_right(result: torch.Tensor, original: torch.Tensor, moved: Movement) -> 
     height, width = result.shape[:2]
     columns = _positions(width, moved.sx, moved.dx)
     rows = _positions(height, moved.sy, moved.dy)
-    out = _resampled(_resampled(result, 1, columns), 0, rows).clamp_(0, 1)
+    out = resampled(resampled(result, 1, columns), 0, rows).clamp_(0, 1)
     bare_columns, bare_rows = _beyond(columns, width), _beyond(rows, height)
     out[:, bare_columns] = original[:, bare_columns]
     out[bare_rows] = original[bare_rows]
@@ -104,25 +108,6 @@ def _positions(length: int, scale: float, shift: float) -> torch.Tensor:
 
 def _beyond(positions: torch.Tensor, length: int) -> torch.Tensor:
     return (positions < -0.5) | (positions > length - 0.5)
-
-
-def _resampled(picture: torch.Tensor, side: int, positions: torch.Tensor) -> torch.Tensor:
-    """A picture read along one of its sides at fractional positions, by cubic convolution (Keys, 1981)."""
-    first = positions.floor()
-    f = (positions - first).float()
-    weights = (
-        ((-0.5 * f + 1.0) * f - 0.5) * f,
-        (1.5 * f - 2.5) * f * f + 1.0,
-        ((-1.5 * f + 2.0) * f + 0.5) * f,
-        (0.5 * f - 0.5) * f * f,
-    )
-    shape = [1, 1, 1]
-    shape[side] = len(positions)
-    total = torch.zeros_like(picture)
-    for offset, weight in enumerate(weights, -1):
-        index = (first.long() + offset).clamp_(0, picture.shape[side] - 1)
-        total.addcmul_(picture.index_select(side, index), weight.reshape(shape))
-    return total
 
 
 @dataclass
@@ -167,6 +152,8 @@ def _vote(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor | None, side: i
     """The displacement of each textured tile, by phase correlation; None where there is no such tile."""
     height, width = a.shape
     side = min(side, height, width)
+    if side < _LEAST_TILE:
+        return None
     step = max(1, side // 2)
     tops = torch.arange(0, height - side + 1, step)
     lefts = torch.arange(0, width - side + 1, step)

@@ -20,6 +20,8 @@ from ..core.images.picture import Picture, Pixels
 
 _STRIP = 3 << 20
 """Values converted at a time."""
+_MUCH_MORE = 4
+"""A result that would be this many times the wanted area before it is cut is enlarged only where it is seen."""
 
 
 def frames(images: torch.Tensor, name: str) -> list[torch.Tensor]:
@@ -156,6 +158,8 @@ def covering(result: torch.Tensor, width: int, height: int) -> torch.Tensor:
     size = (max(height, round(have_height * factor)), max(width, round(have_width * factor)))
     if factor < 1:
         return _middle(_reduced(result, size), width, height).clamp(0, 1)
+    if size[0] * size[1] > _MUCH_MORE * width * height:
+        return _middle_enlarged(result, size, width, height).clamp(0, 1)
     moved = result.movedim(-1, 0)[None]
     scaled = torch.nn.functional.interpolate(moved, size=size, mode="bicubic", antialias=True, align_corners=False)
     return _middle(scaled[0].movedim(0, -1), width, height).clamp(0, 1)
@@ -166,11 +170,44 @@ def _middle(frame: torch.Tensor, width: int, height: int) -> torch.Tensor:
     return frame[top : top + height, left : left + width]
 
 
+def _middle_enlarged(frame: torch.Tensor, size: tuple[int, int], width: int, height: int) -> torch.Tensor:
+    """The middle of a frame [H, W, C] enlarged to a size (height, width): all of a narrow one would take gigabytes."""
+    sides = []
+    for side, length in enumerate((height, width)):
+        first = (size[side] - length) // 2
+        sides.append((torch.arange(length, dtype=torch.float64) + first + 0.5) * frame.shape[side] / size[side] - 0.5)
+    # The side that is cut first, because it becomes shorter.
+    for side in (0, 1) if size[0] > height else (1, 0):
+        frame = resampled(frame, side, sides[side])
+    return frame
+
+
 def _reduced(frame: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """A frame [H, W, C] at a smaller size (height, width), by Lanczos' window: torch's filters lose fine detail here."""
     planes = [Image.fromarray(plane.contiguous().numpy()) for plane in frame.unbind(-1)]
     smaller = [np.asarray(plane.resize(size[::-1], Image.Resampling.LANCZOS)) for plane in planes]
     return torch.from_numpy(np.stack(smaller, -1))
+
+
+def resampled(picture: torch.Tensor, side: int, positions: torch.Tensor) -> torch.Tensor:
+    """A picture [H, W, C] read along one of its sides at fractional positions, by cubic convolution (Keys, 1981)."""
+    first = positions.floor()
+    f = (positions - first).float()
+    weights = (
+        ((-0.5 * f + 1.0) * f - 0.5) * f,
+        (1.5 * f - 2.5) * f * f + 1.0,
+        ((-1.5 * f + 2.0) * f + 0.5) * f,
+        (0.5 * f - 0.5) * f * f,
+    )
+    shape = [1, 1, 1]
+    shape[side] = len(positions)
+    lengths = list(picture.shape)
+    lengths[side] = len(positions)
+    total = picture.new_zeros(lengths)
+    for offset, weight in enumerate(weights, -1):
+        index = (first.long() + offset).clamp_(0, picture.shape[side] - 1)
+        total.addcmul_(picture.index_select(side, index), weight.reshape(shape))
+    return total
 
 
 def keep_outside(result: torch.Tensor, original: torch.Tensor, mask: torch.Tensor, feather: int) -> torch.Tensor:

@@ -268,3 +268,12 @@ def test_what_is_no_number_outside_the_region_is_refused(value: float) -> None:
     frame[0, 5, 5, 1] = value
     with pytest.raises(Impossible, match="image_1 holds values that are not numbers"):
         edit_of({"image_1": frame}, painted(900, 1200, (800, 700, 20, 20)))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (2, 300), (300, 3), (4, 33), (6, 8)])
+@pytest.mark.parametrize("align", ["off", "shift and scale"])
+def test_a_picture_too_small_to_measure_stays_where_it_is(size: tuple[int, int], align: str) -> None:
+    frame, result = noise(*size), (noise(*size, seed=2)[0].numpy() * 255).astype(np.uint8)
+    (output,) = result_of(edit_of({"image_1": frame}, None, only_region=False, align=align), [result])
+    assert output.facts["moved"] is None
+    assert torch.equal(output.image, torch.from_numpy(result.astype(np.float32)) / 255)

@@ -380,3 +380,22 @@ def test_a_mask_as_a_picture_is_white_where_it_may_change() -> None:
     """Rounded, clamped, RGB."""
     picture = tensors.grey_picture(torch.tensor([[0.0, 0.5, 1.0, 3.0]]))
     assert picture.shape == (1, 4, 3) and picture[0, :, 1].tolist() == [0, 128, 255, 255]
+
+
+@pytest.mark.parametrize("have", [(60, 400), (400, 60), (7, 333)])
+def test_a_narrow_result_is_enlarged_where_it_is_seen_only(
+    have: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That changes no value but at the outermost px of the result, where the filter reaches beyond it."""
+    frame = torch.rand(*have, 3, generator=torch.Generator().manual_seed(1))
+    seen = tensors.covering(frame, 500, 401)
+    monkeypatch.setattr(tensors, "_MUCH_MORE", 10**9)
+    edge = round(2 * max(401 / have[0], 500 / have[1]))
+    inner = (slice(edge, -edge), slice(edge, -edge))
+    assert torch.allclose(seen[inner], tensors.covering(frame, 500, 401)[inner], atol=1e-4)
+
+
+@pytest.mark.parametrize("have", [(1, 16000), (9000, 1)])
+def test_a_line_as_a_result_takes_no_gigabytes(have: tuple[int, int]) -> None:
+    """Whole, it would be enlarged to 96 or 54 GB."""
+    assert tensors.covering(torch.full((*have, 3), 0.25), 400, 500).shape == (500, 400, 3)
