@@ -177,6 +177,11 @@ def _vote(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor | None, side: i
     reach = side * 3 // 8
     surface = torch.roll(surface, (side // 2, side // 2), (1, 2))
     lo, hi = side // 2 - reach, side // 2 + reach + 1
+    # In a negative, the valley is where the picture is, and each peak is a ripple beside it.
+    is_peak = surface.amax((1, 2)) > -surface.amin((1, 2))
+    surface, top, left = surface[is_peak], top[is_peak], left[is_peak]
+    if not len(surface):
+        return None
     inner = surface[:, lo:hi, lo:hi]
     best = inner.reshape(len(inner), -1).argmax(1)
     rows, columns = best // inner.shape[2] + lo, best % inner.shape[2] + lo

@@ -96,6 +96,13 @@ def test_nothing_is_measured_where_a_mask_keeps_nothing() -> None:
     assert movement(original, original, torch.zeros(HEIGHT, WIDTH)) is None
 
 
+def test_a_negative_is_not_moved() -> None:
+    """It is where the original is, and its parts agree on a ripple beside that."""
+    original = view(scene(1), Movement(0, 0))
+    found = movement(original, 1 - original, with_scale=True)
+    assert found is None or not found.is_trusted or max(abs(found.dx), abs(found.dy)) < 0.25
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (40, 40)])
 def test_small_pictures_are_no_error(size: tuple[int, int]) -> None:
     picture = torch.rand(*size, 3, generator=torch.Generator().manual_seed(1))
