@@ -125,7 +125,7 @@ def _provider(engine: Engine, resolver: ProviderResolver, spec: ProviderSpec) ->
 
 def _address(resolver: ProviderResolver, spec: ProviderSpec) -> dict[str, Any]:
     if spec.local:
-        return {"base_url": "", "base_url_source": "spec", "base_url_problem": "", "base_url_variable": ""}
+        return {"base_url": "", "base_url_source": "row", "base_url_problem": "", "base_url_variable": ""}
     url, problem = "", ""
     try:
         url = resolver.settings.base_url(spec)

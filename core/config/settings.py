@@ -133,11 +133,11 @@ class Settings:
         return self.text("ca_bundle")
 
     def address_source(self, spec: ProviderSpec) -> str:
-        """Where a provider's address comes from: "environment", "settings" or "spec" (the built-in one)."""
+        """Where a provider's address comes from: "environment", "settings" or "row", the built-in one (a word of clients)."""
         if self.environ.get(variable(spec.id, "BASE_URL"), "").strip():
             return "environment"
         stored = self.stored.get("base_urls")
-        return "settings" if isinstance(stored, dict) and str(stored.get(spec.id) or "").strip() else "spec"
+        return "settings" if isinstance(stored, dict) and str(stored.get(spec.id) or "").strip() else "row"
 
     def base_url(self, spec: ProviderSpec) -> str:
         """The address of a provider. Raises ConfigError where there is none, or an invalid one."""

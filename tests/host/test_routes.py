@@ -144,7 +144,7 @@ def test_a_key_of_the_environment_does_not_follow_a_page(page: Page, stranger: R
         assert stranger.requests == []
     finally:
         page.at("runflow", None)
-    assert page.key("runflow")["state"] == "environment" and page.provider("runflow")["base_url_source"] == "spec"
+    assert page.key("runflow")["state"] == "environment" and page.provider("runflow")["base_url_source"] == "row"
 
 
 def test_a_key_is_deleted_by_its_name_once(shop: Page, tag: str) -> None:

@@ -84,7 +84,7 @@ function card(shared, provider, fixed, opened) {
   );
   item.append(...addedModels(shared, provider));
   if (provider.base_url_problem) item.append(el("div", { class: "nb-bad" }, t("address.missing")));
-  else if (provider.base_url_source !== "spec" || provider.own) {
+  else if (provider.base_url_source !== "row" || provider.own) {
     item.append(el("div", { class: "nb-quiet" }, provider.base_url));
   }
   return item;
