@@ -114,12 +114,11 @@ def _from_end(indices: torch.Tensor, padded: int) -> torch.Tensor:
 def _feather(mask: torch.Tensor, padding: Padding) -> int:
     """Over how many px the mask fades, measured on the line from the middle of a padded side inwards."""
     height, width = mask.shape
-    if padding.left or padding.right:
-        line = mask[height // 2] if padding.left else mask[height // 2].flip(0)
-        is_first_at_0 = bool(padding.left)
-    else:
-        line = mask[:, width // 2] if padding.top else mask[:, width // 2].flip(0)
-        is_first_at_0 = bool(padding.top)
+    row, column = mask[height // 2], mask[:, width // 2]
+    # From the left and the top distances begin at 0, from the right and the bottom at 1, where a fade over 1 px is not seen.
+    is_first_at_0 = bool(padding.left or padding.top)
+    across = padding.left or (padding.right and not is_first_at_0)
+    line = row if across else column
+    line = line if is_first_at_0 else line.flip(0)
     painted = _leading(line > 0)
-    # From the left and the top distances begin at 0, from the right and the bottom at 1.
     return painted if is_first_at_0 or not painted else painted + 1

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pack.core.execution.image_task import ImageTask
 from pack.core.execution.outcome import ResultImage
@@ -42,6 +42,8 @@ paddings = st.builds(Padding, *[st.integers(0, 20)] * 4)
 
 
 @settings(max_examples=60)
+@example(Padding(0, 1, 1, 0), 8, 8, 1, 3)
+@example(Padding(0, 0, 1, 0), 8, 8, 1, 3)
 @given(paddings, st.integers(8, 40), st.integers(8, 40), st.integers(0, 12), st.sampled_from([3, 4]))
 def test_the_padding_is_found(padding: Padding, height: int, width: int, feathering: int, channels: int) -> None:
     """Of any sides, with any feathering, with and without alpha, and in half precision."""
