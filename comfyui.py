@@ -152,54 +152,22 @@ def interrupt_exception() -> BaseException:
     return model_management.InterruptProcessingException()
 
 
-async def in_thread(work: Callable[[], Any]) -> Any:
-    """Runs slow work on a daemon thread and waits for it; an interrupt ends the wait, not the work.
+def resolve(future: asyncio.Future[Any], result: Any = None) -> None:
+    """Sets the result of a future from another thread, unless it is done or its loop is closed: nothing waits any more then."""
 
-    Raises what `work` raises.
-    """
-    outcome: dict[str, Any] = {}
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[None] = loop.create_future()
+    def set_result() -> None:
+        if not future.done():
+            future.set_result(result)
 
-    def settle() -> None:
-        if not ended.done():
-            ended.set_result(None)
-
-    def live() -> None:
-        try:
-            outcome["value"] = work()
-        except BaseException as error:
-            outcome["error"] = error
-        try:
-            loop.call_soon_threadsafe(settle)
-        except RuntimeError:
-            pass  # the host has closed the prompt's loop: nothing waits any more
-
-    threading.Thread(target=live, daemon=True, name="nano-banana-work").start()
-    while not ended.done():
-        if interrupted():
-            raise interrupt_exception()
-        await asyncio.wait({ended}, timeout=TICK)
-    if "error" in outcome:
-        raise outcome["error"]
-    return outcome["value"]
+    try:
+        future.get_loop().call_soon_threadsafe(set_result)
+    except RuntimeError:
+        pass
 
 
-async def off_loop(work: Callable[[], Any]) -> Any:
-    """Runs slow work of the server's own loop on a daemon thread, and waits for it. Raises what `work` raises.
-
-    Not in the loop's executor: that would hold Ctrl+C until the work is done.
-    """
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[Any] = loop.create_future()
-
-    def settle(value: Any, error: BaseException | None) -> None:
-        if ended.done():  # the browser has gone away
-            return
-        if error is None:
-            ended.set_result(value)
-        else:
-            ended.set_exception(error)
+def _begun(work: Callable[[], Any], name: str) -> asyncio.Future[tuple[Any, BaseException | None]]:
+    """Runs slow work on a daemon thread; the future gets what it gave, or what it raised."""
+    ended: asyncio.Future[tuple[Any, BaseException | None]] = asyncio.get_running_loop().create_future()
 
     def live() -> None:
         value, failed = None, None
@@ -207,13 +175,37 @@ async def off_loop(work: Callable[[], Any]) -> Any:
             value = work()
         except BaseException as error:
             failed = error
-        try:
-            loop.call_soon_threadsafe(settle, value, failed)
-        except RuntimeError:
-            pass  # the server has ended
+        resolve(ended, (value, failed))
 
-    threading.Thread(target=live, daemon=True, name="nano-banana-route").start()
-    return await ended
+    threading.Thread(target=live, daemon=True, name=name).start()
+    return ended
+
+
+async def in_thread(work: Callable[[], Any]) -> Any:
+    """Runs slow work on a daemon thread and waits for it; an interrupt ends the wait, not the work.
+
+    Raises what `work` raises.
+    """
+    ended = _begun(work, "nano-banana-work")
+    while not ended.done():
+        if interrupted():
+            raise interrupt_exception()
+        await asyncio.wait({ended}, timeout=TICK)
+    value, error = ended.result()
+    if error is not None:
+        raise error
+    return value
+
+
+async def off_loop(work: Callable[[], Any]) -> Any:
+    """Runs slow work of the server's own loop on a daemon thread, and waits for it. Raises what `work` raises.
+
+    Not in the loop's executor: that would hold Ctrl+C until the work is done.
+    """
+    value, error = await _begun(work, "nano-banana-route")
+    if error is not None:
+        raise error
+    return value
 
 
 def server_routes() -> Any:

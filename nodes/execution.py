@@ -112,7 +112,7 @@ async def _wait_for(runs: Sequence[Run], node_id: str | None) -> None:
     for run in runs:
         future: asyncio.Future[None] = loop.create_future()
         ended.add(future)
-        run.when_done(partial(_resolve, loop, future))
+        run.when_done(partial(comfyui.resolve, future))
     try:
         while not all(future.done() for future in ended):
             if comfyui.interrupted():
@@ -127,16 +127,3 @@ async def _wait_for(runs: Sequence[Run], node_id: str | None) -> None:
         raise
     if not any(run.error for run in runs):
         await progress.finish()
-
-
-def _resolve(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
-    """Sets the result of a future from another thread."""
-
-    def resolve() -> None:
-        if not future.done():
-            future.set_result(None)
-
-    try:
-        loop.call_soon_threadsafe(resolve)
-    except RuntimeError:
-        pass  # the host has closed the prompt's loop: nothing waits any more

@@ -22,6 +22,7 @@ from .outputs import (
     most_serious,
     node_output,
     sentences_about_money,
+    summarized,
 )
 
 log = logging.getLogger("nano_banana")
@@ -56,15 +57,7 @@ def _combined(elements: Sequence[Element], incomplete: Sequence[Element]) -> Nan
     )
     usd = sum_usd(element.report.usd for element in elements)
     spent = msg("list_outputs.spent", usd=f"{usd:.2f}") if usd else ""
-    worst = errors[0]
-    return type(worst)(
-        what,
-        cure=worst.cure,
-        charged=worst.charged,
-        status=worst.status,
-        request_id=worst.request_id,
-        money=joined(spent, sentences_about_money(everything, errors)),
-    )
+    return summarized(errors[0], what, joined(spent, sentences_about_money(everything, errors)))
 
 
 async def make_outputs(elements: Sequence[Element], operation: Operation) -> None:

@@ -105,13 +105,18 @@ def combined_error(report: Report) -> NanoBananaError:
     if others:
         listed = " ".join(f"{tried.provider}: {tried.reason}" for tried in others)
         what = joined(what, msg("outputs.also_tried", others=listed))
+    return summarized(worst, what, sentences_about_money(report, errors))
+
+
+def summarized(worst: NanoBananaError, what: str, money: str) -> NanoBananaError:
+    """The gravest of several errors, with what happened and what it cost said of all of them."""
     return type(worst)(
         what,
         cure=worst.cure,
         charged=worst.charged,
         status=worst.status,
         request_id=worst.request_id,
-        money=sentences_about_money(report, errors),
+        money=money,
     )
 
 
