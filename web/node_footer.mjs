@@ -75,19 +75,33 @@ export function addFooter(node) {
     getMaxHeight: () => height + 2 * MARGIN,
   });
   widget.serialize = false;
-  // A note comes and goes: saved with the node, its room would be added again at each load.
+  // What the notes have added to the node's height. A note comes and goes: saved with the node, its room would be added
+  // again at each load.
+  let added = 0;
   const serialized = node.onSerialize;
   node.onSerialize = function (saved) {
     serialized?.call(this, saved);
-    if (!isVue()) saved.size = [saved.size[0], saved.size[1] - (height - ROW)];
+    if (!isVue()) saved.size = [saved.size[0], saved.size[1] - added];
+  };
+  const configured = node.onConfigure;
+  node.onConfigure = function (saved) {
+    configured?.call(this, saved);
+    added = 0; // the size is the saved one
+    fit();
+  };
+  // The classic canvas gives a node the room it has; Nodes 2.0 measures its elements itself.
+  const fit = () => {
+    if (isVue()) return;
+    const own = node.size[1] - added;
+    const whole = Math.max(own + height - ROW, node.computeSize()[1]);
+    added = whole - own;
+    if (whole !== node.size[1]) node.setSize([node.size[0], whole]);
   };
   new ResizeObserver(() => {
     const wanted = Math.ceil(inner.getBoundingClientRect().height / scaleOf(inner)) || ROW;
     if (wanted === height) return;
-    const more = wanted - height;
     height = wanted;
-    // The classic canvas gives a node the room it has; Nodes 2.0 measures its elements itself.
-    if (!isVue()) node.setSize([node.size[0], Math.max(node.size[1] + more, node.computeSize()[1])]);
+    fit();
     node.graph?.setDirtyCanvas?.(true, true);
   }).observe(inner);
 }

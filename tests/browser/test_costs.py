@@ -160,6 +160,7 @@ def test_a_node_stays_as_large_as_it_was_saved(canvas: Callable[..., Any], vue: 
     page = canvas(vue=vue)
     page.load(text_to_image("nextyear"))
     expect(page.page.locator(".nb-note")).to_have_count(2)
+    page.page.evaluate("async () => { await document.fonts.ready }")  # a text of another font has other lines
     page.settle()
     first = page.page.evaluate(sizes)
     for _ in range(2):
