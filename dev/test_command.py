@@ -37,9 +37,11 @@ PARTS = ("unit", "fuzz", "conformance", "host", "browser")
 NO_TESTS = 5
 """pytest's exit code when it collected nothing."""
 MOST_WORKERS = {"unit": 4, "fuzz": 4, "conformance": 4}
-"""How many processes at most share out the files of a stage, else 2: each host takes 1 GB, a browser and its host a core."""
+"""How many processes at most share out the files of a stage, else as many as `host_workers` says."""
 FEWEST_WORKERS = {"unit": 3}
 """How many at least, else 2: tests of units wait for a third of their time, for deadlines and pauses."""
+WORKER_MEMORY = 4 << 30
+"""Bytes that a worker of the host and browser tests may take: two hosts with 1 GB each, a browser, itself."""
 IN_MEMORY = Path("/dev/shm")
 """Where Linux has a file system in memory."""
 ENOUGH = 1 << 30
@@ -99,8 +101,24 @@ def workers(stage: str) -> list[str]:
     The files come in the order of their names: those with few tests may take longest. A worker that crashes ends the
     stage: in a new one pytest-xdist would run the same test again.
     """
-    count = max(FEWEST_WORKERS.get(stage, 2), min(os.cpu_count() or 2, MOST_WORKERS.get(stage, 2)))
+    if stage in MOST_WORKERS:
+        count = max(FEWEST_WORKERS.get(stage, 2), min(os.cpu_count() or 2, MOST_WORKERS[stage]))
+    else:
+        count = host_workers()
     return ["-n", str(count), "--dist", "loadfile", "--no-loadscope-reorder", "--max-worker-restart", "0"]
+
+
+def host_workers(memory: int | None = None) -> int:
+    """Workers of the host and browser tests: three, even on two cores, since one of them mostly waits; two with little memory.
+
+    `memory`: bytes of this machine, None to ask it. Where it doesn't say (Windows), two.
+    """
+    if memory is None:
+        try:
+            memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        except (AttributeError, OSError, ValueError):
+            memory = 0
+    return 3 if memory >= 3 * WORKER_MEMORY else 2
 
 
 def memory_folder(folder: Path = IN_MEMORY) -> Path | None:

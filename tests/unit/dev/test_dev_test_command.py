@@ -37,6 +37,12 @@ def spread(folder: Path) -> tuple[int, Result]:
     return done.returncode, read_report("x", report)
 
 
+def test_hosts_share_a_machine_by_its_memory() -> None:
+    """A third worker needs room for two more hosts and a browser."""
+    assert [test_command.host_workers(gigabytes << 30) for gigabytes in (0, 7, 16)] == [2, 2, 3]
+    assert test_command.workers("host")[1] == str(test_command.host_workers())
+
+
 def test_workers_report_as_one_process_does(tmp_path: Path) -> None:
     (tmp_path / "test_a.py").write_text("def test_bad(): assert 0\n\ndef test_good(): pass\n")
     (tmp_path / "test_b.py").write_text(
