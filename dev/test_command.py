@@ -13,13 +13,12 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
-from xml.etree import ElementTree
 
 from . import chromium, environment, node
 from .cache import ROOT, VARIABLE, linked, opened
 from .comfy_install import ComfyInstall
 from .env import clean
+from .test_report import Result, browser_failures, read_report, summary, with_second_run
 from .user_error import UserError
 
 SCREENSHOTS = "NANO_BANANA_SCREENSHOTS"
@@ -34,8 +33,6 @@ CACHES = {
 }
 PARTS = ("unit", "fuzz", "conformance", "host", "browser")
 """The folders of tests, in the order in which they run."""
-NO_TESTS = 5
-"""pytest's exit code when it collected nothing."""
 MOST_WORKERS = {"unit": 4, "fuzz": 4, "conformance": 4}
 """How many processes at most share out the files of a stage, else as many as `host_workers` says."""
 FEWEST_WORKERS = {"unit": 3}
@@ -46,19 +43,11 @@ IN_MEMORY = Path("/dev/shm")
 """Where Linux has a file system in memory."""
 ENOUGH = 1 << 30
 """Bytes that have to be free there: the tests of units write about 100 MB."""
+MOST_AGAIN = 3
+"""How many failed browser tests at most run a second time: a busy machine can make the host's own frontend late."""
 
 
 Variables = dict[str, str] | None
-
-
-class Result(NamedTuple):
-    """What came of a stage. `skipped`: `name: reason` of each skipped check."""
-
-    stage: str
-    passed: int = 0
-    failed: int = 0
-    skipped: tuple[str, ...] = ()
-    seconds: float = 0.0
 
 
 def options(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -134,21 +123,6 @@ def memory_folder(folder: Path = IN_MEMORY) -> Path | None:
     return folder if fits and not found.f_flag & getattr(os, "ST_NOEXEC", 0) else None
 
 
-def read_report(stage: str, path: Path, code: int = 0, seconds: float = 0.0) -> Result:
-    """A stage's result from pytest's exit code and JUnit XML, which isn't there where pytest crashed."""
-    try:
-        cases = list(ElementTree.parse(path).getroot().iter("testcase"))
-    except (OSError, ElementTree.ParseError):
-        cases = []
-    failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
-    skips = [(case, skip) for case in cases if (skip := case.find("skipped")) is not None]
-    skipped = [f"{case.get('classname')}.{case.get('name')}: {skip.get('message')}" for case, skip in skips]
-    passed = len(cases) - failed - len(skipped)
-    if code == NO_TESTS:
-        return Result(stage, skipped=(f"{stage}: no test there matches",), seconds=seconds)
-    return Result(stage, passed, failed or int(code != 0 and not failed), tuple(skipped), seconds)
-
-
 class Stages:
     """Runs stages one after the other with live output and collects their results."""
 
@@ -209,7 +183,7 @@ class Stages:
         `python`: another one than the tools'. `more`: variables besides the others.
         """
         report = f"{'-'.join(names)}.xml"
-        command = [python or self._python, "-m", "pytest", *(f"tests/{name}" for name in names)]
+        command: list[object] = [python or self._python, "-m", "pytest", *(f"tests/{name}" for name in names)]
         command += [
             "--durations=10",
             f"--junitxml={self._scratch / report}",
@@ -220,6 +194,17 @@ class Stages:
         command += [f"--confcutdir={ROOT / 'tests'}", *rest]
         command += [] if set(rest) - {"--long"} else workers(names[0])
         self.check("tests/" + "+".join(names), command, more, report=report)
+        failed = browser_failures(self._scratch / report)
+        if 0 < len(failed) <= MOST_AGAIN and not set(rest) - {"--long"} and self.results[-1].failed == len(failed):
+            self._run_again(failed, [*command[:3], *rest])
+
+    def _run_again(self, failed: Sequence[str], command: Sequence[object]) -> None:
+        """Runs these tests once more, in hosts of their own; corrects the last result."""
+        report = self._scratch / "again.xml"
+        first = self.results.pop()
+        paths = [f"--confcutdir={ROOT / 'tests'}", f"--junitxml={report}", "-o", f"cache_dir={self._cache / 'pytest'}"]
+        self.check("a second run of what failed", [*command, *failed, *paths], report=report.name)
+        self.results.append(with_second_run(first, failed, self.results.pop(), browser_failures(report)))
 
     def conformance(self, rest: list[str]) -> None:
         """The tests against the vendors' SDKs, in their own environment; skipped where that can't be made."""
@@ -245,18 +230,6 @@ class Stages:
             self.skip("tests/browser", chromium.MISSING)
         if last:
             self.tests(last, rest)
-
-
-def summary(results: Sequence[Result]) -> str:
-    """A line per stage, every skipped check with its reason, and the last line with the sums."""
-    line = "{:<22}  {:<8}  {:<8}  {:<8}  {}".format
-    lines = [line("stage", "passed", "failed", "skipped", "seconds")]
-    lines += [line(each.stage, each.passed, each.failed, len(each.skipped), f"{each.seconds:.1f}") for each in results]
-    skipped = [skip for result in results for skip in result.skipped]
-    if skipped:
-        lines += ["", "skipped:", *(f"  {skip}" for skip in skipped)]
-    passed, failed = sum(result.passed for result in results), sum(result.failed for result in results)
-    return "\n".join([*lines, "", f"{passed} passed, {failed} failed, {len(skipped)} skipped"])
 
 
 def run(arguments: list[str]) -> int:

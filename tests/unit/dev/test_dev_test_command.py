@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pack.dev import chromium, test_command
 from pack.dev.cache import ROOT
-from pack.dev.test_command import Result, read_report, summary
+from pack.dev.test_report import Result, browser_failures, read_report, summary, with_second_run
 
 REPORT = """<?xml version="1.0"?><testsuites><testsuite>
 <testcase classname="tests.unit.test_a" name="test_good"/>
@@ -27,6 +27,38 @@ def test_counts(tmp_path: Path) -> None:
 
 def test_no_report_counts_nothing(tmp_path: Path) -> None:
     assert read_report("x", tmp_path / "none.xml") == Result("x")
+
+
+CASE = '<testcase classname="{}" name="{}"><{} message="{}">x</{}></testcase>'
+
+
+@pytest.mark.parametrize(
+    ("cases", "names"),
+    [
+        ([("tests.browser.test_a", "test_b[classic]", "failure", "no")], ["tests/browser/test_a.py::test_b[classic]"]),
+        ([("tests.browser.test_a", "test_b", "error", "no")], ["tests/browser/test_a.py::test_b"]),
+        ([("tests.browser.test_a", "test_b", "failure", "no"), ("tests.host.test_c", "test_d", "failure", "no")], []),
+        ([("tests.browser.test_a", "test_b", "failure", "worker 'gw0' crashed while running 'test_b'")], []),
+    ],
+)
+def test_only_failures_of_the_browser_run_a_second_time(
+    cases: list[tuple[str, str, str, str]], names: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "report.xml"
+    failures = "".join(CASE.format(*case, case[2]) for case in cases)
+    good = '<testcase classname="tests.host.test_good" name="test_good"/>'
+    path.write_text(f"<testsuites><testsuite>{good}{failures}</testsuite></testsuites>")
+    assert browser_failures(path) == names
+    assert browser_failures(tmp_path / "none.xml") == []
+
+
+def test_a_second_run_turns_only_what_passed_in_it() -> None:
+    first = Result("x", passed=10, failed=2, seconds=60)
+    turned = with_second_run(first, ["a", "b"], Result("x", 1, 1, seconds=5), ["b"])
+    assert turned == Result("x", 11, 1, seconds=65, again=("a",))
+    assert "passed only at the second run:\n  a" in summary([turned])
+    nothing_ran = with_second_run(first, ["a", "b"], Result("x", 0, 1), [])
+    assert nothing_ran == first
 
 
 def spread(folder: Path) -> tuple[int, Result]:
