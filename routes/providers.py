@@ -108,6 +108,7 @@ def _provider(engine: Engine, resolver: ProviderResolver, spec: ProviderSpec) ->
         "local": spec.local,
         "needs_key": spec.needs_key,
         "key_url": spec.key_url,
+        "usage_url": spec.usage_url,
         "recommended": spec.recommended,
         "checked": spec.checked,
         "models": [_model(model, spec, added) for model in spec.models],

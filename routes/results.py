@@ -1,8 +1,8 @@
 """The pictures of the journal: list, thumbnail or whole picture, recover, copy to the input folder, forget.
 
 GET results?query&cursor&limit&state · GET results/collected · GET results/{id}/image?max · GET results/{id}/graph ·
-POST results/{id}/recover · POST results/recover · POST results/{id}/read · POST results/{id}/input · DELETE results/{id} ·
-DELETE results?before=<unix time> | ?all=yes.
+POST results/{id}/recover · POST results/recover · POST results/{id}/read · POST results/{id}/input ·
+POST results/pay_again · POST results/withdraw · DELETE results/{id} · DELETE results?before=<unix time> | ?all=yes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from .. import comfyui
 from ..core.errors.messages import msg
+from ..core.execution.charge import decide_withdrawn_row
 from ..core.images.picture import MIME, UnreadablePicture, decode, preview_of, sniff
 from ..core.ledger.history import History, HistoryEntry
 from ..core.ledger.results import DamagedFile
@@ -23,6 +24,7 @@ from ..core.ledger.types import OPEN_STATES
 from .security import ApiError, File, RouteRequest
 
 PAGE, MOST = 60, 200
+MOST_IDS = 1000
 SIDES = (16, 2048)
 _KEPT_BYTES = 48 << 20
 RECOVER_SECONDS = 120.0
@@ -134,6 +136,22 @@ def read_again(request: RouteRequest) -> dict[str, Any]:
     return {"pictures": found.images, "reason": found.reason, "result": _shown(_one(request), labels)}
 
 
+def pay_again(request: RouteRequest) -> dict[str, Any]:
+    """Body: {"ids": [...]}. The user agrees that these, which may have been charged, are paid again by the next run within
+    the hour; nothing is sent by this. {"agreed": how many requests}."""
+    return {"agreed": comfyui.engine().ledger.agree_to_pay_again(_ids(request))}
+
+
+def withdraw(request: RouteRequest) -> dict[str, Any]:
+    """Body: {"ids": [...]}. The user was not charged for these: they leave the sums and are not asked about again.
+    {"withdrawn": how many}; what is no longer in doubt, or has a price that the provider named, stays as it is."""
+    ids = _ids(request)
+    count = comfyui.engine().ledger.withdraw(ids, decide_withdrawn_row)
+    if not count:
+        raise ApiError(409, msg("results.nothing_to_withdraw"))
+    return {"withdrawn": count}
+
+
 def recovered(request: RouteRequest) -> dict[str, Any]:
     """What was recovered by itself after the last start: {"text", "pictures", "failed", "at"}, or {}."""
     return dict(comfyui.recovered)
@@ -175,6 +193,13 @@ def forget_many(request: RouteRequest) -> dict[str, Any]:
     count = _history().forget() if everything else _history().forget(before=at)
     _thumbnails.clear()
     return {"forgotten": count}
+
+
+def _ids(request: RouteRequest) -> list[str]:
+    ids = request.body.get("ids")
+    if not isinstance(ids, list) or not ids or len(ids) > MOST_IDS or not all(isinstance(each, str) for each in ids):
+        raise ApiError(400, msg("results.ids_expected", most=MOST_IDS))
+    return ids
 
 
 def _history() -> History:
@@ -230,6 +255,8 @@ ROUTES = [
     ("DELETE", "/results", forget_many),
     ("GET", "/results/collected", recovered),
     ("POST", "/results/recover", recover),
+    ("POST", "/results/pay_again", pay_again),
+    ("POST", "/results/withdraw", withdraw),
     ("GET", "/results/{id}/image", image),
     ("GET", "/results/{id}/graph", graph),
     ("POST", "/results/{id}/recover", recover),

@@ -12,7 +12,7 @@ import { t } from "./i18n.mjs";
  * @typedef {{ profile: string, state: "environment" | "stored" | "disabled" | "none", source: string, problem: string,
  *   replaceable: boolean, tested: { at: number, verdict: string, text: string } | null }} KeyState
  * @typedef {{ id: string, label: string, dialect: string, own: boolean, built_in: boolean, from_file: boolean, local: boolean, needs_key: boolean,
- *   key_url: string, recommended: string, models: Model[], keys: KeyState[], key_variable: string, base_url: string,
+ *   key_url: string, usage_url: string, recommended: string, models: Model[], keys: KeyState[], key_variable: string, base_url: string,
  *   base_url_source: string, base_url_problem: string, base_url_variable: string, auth?: string,
  *   model?: string }} Provider
  * @typedef {{ providers: Provider[], dialects: Record<string, string>, auths: string[], profiles: string[],

@@ -432,6 +432,13 @@ def decide_damaged_row(row: RowFacts) -> RowEnding:
     return RowEnding("set", "refused" if row.is_free else "unknown")
 
 
+def decide_withdrawn_row(row: RowFacts) -> RowEnding:
+    """The row of a request of which the user says that it was not charged. What can still be had stays as it is."""
+    if row.state != "unknown" or row.has_bytes:
+        return RowEnding("keep")
+    return RowEnding("set", "refused", counts=False)
+
+
 _STATE_OF_ROW: dict[str, ChargeState] = {
     "reserved": Unsent(),
     "sent": InFlight(),

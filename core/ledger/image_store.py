@@ -117,6 +117,8 @@ def mark_row_stored(
     """
     values: dict[str, Any] = {"state": "stored", "owner": "", "result": name, "ended": now, **cost}
     values |= {"text": text or row.text, "request_id": request_id or row.request_id}
+    if not row.counted:  # it was taken for free, or for not charged: a picture has its price
+        values.setdefault("counted", row.expected)
     if notices:
         values["notices"] = notices
     queries.update_rows(connection, [row.uid], **values)

@@ -24,6 +24,7 @@ from .rebuild import rebuild
 from .reservations import Reservations
 from .results import Results
 from .types import Claim, DecideEnding, Reservation, ReserveResult, RunContext, StoredImage
+from .unresolved import UnresolvedRows
 
 log = logging.getLogger("nano_banana")
 
@@ -54,6 +55,7 @@ class Journal:
         self._image_store = ImageStore(self.database, self.results, self.eviction, self._now)
         self._reservations = Reservations(self.database, self.results, self.ownership, decide_stalled, self._now)
         self._claims = Claims(self.database, self.results, self.answers, self.ownership, decide_stalled, self._now)
+        self._unresolved = UnresolvedRows(self.database, self.results, self._now)
         self._calls = CallSteps(
             self.database, self.results, self.ownership, self._image_store, self.eviction, self._now
         )
@@ -185,6 +187,20 @@ class Journal:
     def mark_notified(self, uids: Sequence[str], run: str) -> None:
         """The user was told that these may have been charged: reserving them again within the hour is the answer."""
         self._calls.mark_notified(uids, run)
+
+    def agree_to_pay_again(self, uids: Sequence[str]) -> int:
+        """The user agrees that the pictures of these rows may be paid again; holds for an hour, as after `mark_notified`.
+
+        Gives how many rows of the same pictures are asked about.
+        """
+        return 0 if self.is_empty else self._unresolved.agree(uids)
+
+    def withdraw(self, uids: Sequence[str], decide: DecideEnding) -> int:
+        """The user says that these were not charged; `decide` says what becomes of each row. Gives how many were changed.
+
+        Nothing is deleted: prompt, task and kept answer stay. A row whose price the provider has named is left alone.
+        """
+        return 0 if self.is_empty else self._unresolved.withdraw(uids, decide)
 
     # ------------------------------------------------------------------------------------------------ kept answers
 

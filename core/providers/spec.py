@@ -200,6 +200,8 @@ class ProviderSpec:
     """What a key of it is: a line of text, or the JSON document of a Google service account (`google_service_account`)."""
     key_url: str = ""
     """The page where a person gets a key."""
+    usage_url: str = ""
+    """The provider's own page that shows what was charged; "" where none is known."""
     key_check: str = ""
     """Path of a free GET that needs the key, to test it; "" where none is known."""
     reference_encoding: ReferenceEncoding = "data_uri"

@@ -240,6 +240,8 @@ CROSS: list[tuple[str, str, dict[str, str]]] = [
     ("POST", "/estimate", {"Origin": "https://evil.example"}),
     ("POST", "/results/0123456789abcdef0123456789abcdef/read", {"Origin": "https://evil.example"}),
     ("POST", "/results/0123456789abcdef0123456789abcdef/read", {"Sec_Fetch_Site": "cross-site"}),
+    ("POST", "/results/pay_again", {"Sec_Fetch_Site": "cross-site"}),
+    ("POST", "/results/withdraw", {"Origin": "https://evil.example"}),
     ("DELETE", "/keys/onerouter/default", {"Origin": "https://evil.example"}),
     ("DELETE", "/results?all=yes", {"Sec_Fetch_Site": "cross-site"}),
 ]

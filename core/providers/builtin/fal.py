@@ -117,6 +117,7 @@ PROVIDER = ProviderSpec(
     auth_template="Key {key}",
     key_env_vars=("FAL_KEY",),
     key_url="https://fal.ai/dashboard/keys",
+    usage_url="https://fal.ai/dashboard/usage",
     docs=("https://github.com/fal-ai/fal-js", "https://docs.fal.ai/model-apis/model-endpoints/queue"),
     checked="2026-11-27",
     endpoints={

@@ -121,6 +121,7 @@ PROVIDER = ProviderSpec(
     key_env_vars=("GEMINI_API_KEY",),
     shared_env_vars=("GOOGLE_API_KEY",),
     key_url="https://aistudio.google.com/apikey",
+    usage_url="https://aistudio.google.com/usage",
     key_check="/v1beta/models?pageSize=1",
     docs=("https://ai.google.dev/gemini-api/docs/image-generation", "https://ai.google.dev/gemini-api/docs/files"),
     checked="2026-11-27",

@@ -54,6 +54,7 @@ PROVIDER = ProviderSpec(
     auth_template="Bearer {key}",
     key_env_vars=("KIE_API_KEY", "KIEAI_API_KEY"),
     key_url="https://kie.ai/api-key",
+    usage_url="https://kie.ai/logs",
     docs=("https://docs.kie.ai", "https://docs.kie.ai/file-upload-api/upload-file-stream"),
     checked="2026-11-27",
     endpoints={"generate": _ENDPOINT, "edit": _ENDPOINT},

@@ -28,6 +28,7 @@ PROVIDER = ProviderSpec(
     auth_template="Bearer {key}",
     key_env_vars=("OPENROUTER_API_KEY",),
     key_url="https://openrouter.ai/keys",
+    usage_url="https://openrouter.ai/activity",
     docs=(
         "https://openrouter.ai/docs/guides/overview/multimodal/image-generation",
         "https://github.com/OpenRouterTeam/python-sdk",

@@ -51,6 +51,7 @@ PROVIDER = ProviderSpec(
     auth_template="Bearer {key}",
     key_env_vars=("REPLICATE_API_TOKEN",),
     key_url="https://replicate.com/account/api-tokens",
+    usage_url="https://replicate.com/account/billing",
     key_check="/v1/account",
     docs=("https://replicate.com/docs/reference/http", "https://replicate.com/google/nano-banana-pro"),
     checked="2026-11-27",

@@ -34,6 +34,7 @@ PROVIDER = ProviderSpec(
     auth="google_service_account",
     shared_env_vars=("GOOGLE_APPLICATION_CREDENTIALS",),
     key_url="https://console.cloud.google.com/iam-admin/serviceaccounts",
+    usage_url="https://console.cloud.google.com/billing",
     docs=(
         "https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/image-generation",
         "https://docs.cloud.google.com/vertex-ai/generative-ai/docs/models/gemini/3-1-flash-image",

@@ -39,6 +39,7 @@ PROVIDER = ProviderSpec(
     auth_template="Bearer {key}",
     key_env_vars=("WAVESPEED_API_KEY",),
     key_url="https://wavespeed.ai/accesskey",
+    usage_url="https://wavespeed.ai/billing",
     docs=(
         "https://wavespeed.ai/models/google/nano-banana-pro/text-to-image/llms.txt",
         "https://wavespeed.ai/nano-banana-2-1-api",

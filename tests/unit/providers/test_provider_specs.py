@@ -105,6 +105,7 @@ def test_a_spec_says_who_it_is_and_where_its_facts_come_from(spec: ProviderSpec)
     assert spec.label.strip() and spec.docs and all(spec.docs)
     assert date.fromisoformat(spec.checked) >= date(2026, 1, 1)
     assert not spec.key_url or urlsplit(spec.key_url).scheme == "https"
+    assert not spec.usage_url or urlsplit(spec.usage_url).scheme == "https"
 
 
 def test_no_spec_hides_another() -> None:

@@ -1,0 +1,42 @@
+"""What a person says about requests that may have been charged: pay again, or "I was not charged"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ..errors.messages import joined, msg
+from . import queries
+from .database import Database
+from .results import Results
+from .types import OPEN_STATES, DecideEnding, RowFacts
+
+
+class UnresolvedRows:
+    """The rows of one journal whose charge nobody knows."""
+
+    def __init__(self, database: Database, results: Results, clock: Callable[[], float]) -> None:
+        self._database, self._results, self._clock = database, results, clock
+
+    def agree(self, uids: Sequence[str]) -> int:
+        """See `Journal.agree_to_pay_again`."""
+        with self._database.write() as connection:
+            # A picture may have been asked for several times: the next run asks about all of its requests.
+            fingerprints = [row.fingerprint for row in queries.by_uids(connection, uids) if row.fingerprint]
+            rows = queries.by_fingerprints(connection, fingerprints)
+            asked = [row.uid for row in rows if row.state == "unknown" or row.state in OPEN_STATES]
+            return queries.update_rows(connection, asked, notified=self._clock(), notified_run="")
+
+    def withdraw(self, uids: Sequence[str], decide: DecideEnding) -> int:
+        """See `Journal.withdraw`."""
+        count = 0
+        with self._database.write() as connection:
+            for row in queries.by_uids(connection, uids):
+                if row.charged:  # the provider itself has named what it charged
+                    continue
+                facts = RowFacts(row.state, not row.expected, self._results.has_incoming(row.uid))
+                ending = decide(facts)
+                if ending.action == "set":
+                    reason = joined(msg("unresolved.withdrawn_by_user"), row.reason)
+                    queries.end_row(connection, row.uid, ending, reason, row.ended)
+                    count += 1
+        return count

@@ -1,0 +1,49 @@
+/** What a person can do about requests that may have been charged: on the node and in the results panel alike. */
+import { confirmDialog } from "./dialog.mjs";
+import { providerStore } from "./provider_store.mjs";
+import { ask } from "./server.mjs";
+import { money, t } from "./i18n.mjs";
+
+/** @typedef {{ text: string, title?: string, class?: string, work: () => unknown }} Action A button: see `button` in dom.mjs. */
+
+/**
+ * Pay again, forget it, usage page.
+ * @param {object} facts
+ * @param {string[]} facts.ids Of the pictures, as the results have them.
+ * @param {string} facts.provider Its id; where its usage page isn't known there is no button for it.
+ * @param {number | null | undefined} facts.usd What paying again costs; null where it isn't known.
+ * @param {() => unknown} facts.payAgain Runs what asks for the pictures; called once the server knows of the agreement.
+ * @param {() => unknown} facts.withdrawn Called once the requests are taken out of the sums.
+ * @returns {Action[]}
+ */
+export function unresolvedActions({ ids, provider, usd, payAgain, withdrawn }) {
+  const page = providerStore.provider(provider);
+  /** @type {Action[]} */
+  const actions = [
+    {
+      text: t("unresolved.pay_again", { usd: money(usd) }),
+      title: t("unresolved.pay_again_title"),
+      work: async () => {
+        await ask("/results/pay_again", { method: "POST", body: { ids } });
+        await payAgain();
+      },
+    },
+    {
+      text: t("unresolved.withdraw"),
+      title: t("unresolved.withdraw_title"),
+      work: async () => {
+        if (!(await confirmDialog(t("unresolved.withdraw_sure"), t("unresolved.withdraw")))) return;
+        await ask("/results/withdraw", { method: "POST", body: { ids } });
+        await withdrawn();
+      },
+    },
+  ];
+  if (page?.usage_url) {
+    actions.push({
+      text: t("unresolved.usage"),
+      title: t("unresolved.usage_title", { provider: page.label }),
+      work: () => void window.open(page.usage_url, "_blank", "noopener,noreferrer"),
+    });
+  }
+  return actions;
+}
