@@ -18,7 +18,7 @@ from .problem import Problem
 FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
 LARGEST = 200_000_000
 """Pixels; beyond any reference a model takes, and small enough to decode safely."""
-THUMBNAIL = 640
+THUMBNAIL = 1400
 
 
 @dataclass

@@ -1,0 +1,205 @@
+"""A picture made from references: the first that is a photograph stays, changed as the words say; cut-outs are put into it.
+
+Nothing is understood: words name a light, a weather, a style or a subject, and what stands alone before an even background is
+cut out. The same references, words, size and number give the same picture. Used by `drawing.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from zlib import crc32
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from .backdrop import Array, backdrop
+from .caption import without_caption
+from .effects import recolour, relight, stylize, to_image, weather
+from .prompt_words import Wish, read
+from .scene import enlarged, lit_as, stand, turnaround
+from .subjects import colour_of, draw_subject
+
+GREY = (126, 129)
+"""What ComfyUI's padding for outpainting is filled with, after rounding."""
+MASK_WORDS = "mask of the first picture"
+CUT_SIZE = 900
+
+
+def edit(width: int, height: int, prompt: str, variety: int, references: Sequence[Image.Image]) -> Image.Image:
+    """An RGB picture of the references, changed as the prompt says."""
+    wish = read(prompt)
+    chance = np.random.default_rng([variety % 2**32, crc32(prompt.encode("utf-8", "replace"))])
+    mask = references[-1] if MASK_WORDS in prompt and len(references) > 1 else None
+    pictures = list(references[:-1] if mask is not None else references)
+    like = pictures.pop(wish.style_picture - 1) if 1 < wish.style_picture <= len(pictures) else None
+    cut = [cut_out(picture) for picture in pictures]
+    if wish.sheet == "turnaround":
+        return _turnaround(width, height, wish, cut[0] or _square(pictures[0]), chance)
+    things = [thing for thing in cut if thing is not None]
+    ground = next((picture for picture, thing in zip(pictures, cut, strict=True) if thing is None), None)
+    if ground is None and len(things) == 1 and not wish.place:
+        ground, things = pictures[0], []
+    moved = ground is None
+    base = _background(width, height, wish, chance) if ground is None else covering(ground, width, height)
+    extra = [] if moved else [picture for picture, thing in zip(pictures, cut, strict=True) if thing is None][1:]
+    before = np.asarray(base, np.float32) / 255
+    after = _changed(before, base, wish, prompt, variety, [*things, *(_square(each) for each in extra)], chance)
+    if like is not None:
+        after = recolour(after, np.asarray(_rgb(like).resize((64, 64)), np.float32) / 255)
+    if mask is not None:
+        share = np.asarray(covering(mask, width, height).convert("L"), np.float32)[..., None] / 255
+        after = before + (after - before) * share
+    return to_image(after)
+
+
+def _changed(
+    before: Array,
+    base: Image.Image,
+    wish: Wish,
+    prompt: str,
+    variety: int,
+    things: list[Image.Image],
+    chance: np.random.Generator,
+) -> Array:
+    """The base with what the words ask for."""
+    filled = _grown(before)
+    if filled is not None:
+        return filled
+    if wish.upscales and not (things or wish.style or wish.weather):
+        sharp = base.filter(ImageFilter.UnsharpMask(max(1, base.width // 600), 90, 1))
+        return np.asarray(sharp, np.float32) / 255
+    picture = base.copy()
+    drawn = wish.adds and bool(wish.subject) and not things
+    if drawn:
+        size = round(min(base.size) * 0.42)
+        things = [draw_subject(wish.subject, size, colour_of(prompt, variety), wish.light in ("night", "dusk"))]
+        feet = base.height // 2 + size // 2
+    else:
+        feet = round(base.height * 0.87)
+    _put(picture, things, feet)
+    pixels = np.asarray(picture, np.float32) / 255
+    if wish.light:
+        pixels = relight(pixels, wish.light)
+    pixels = stylize(weather(pixels, wish.weather, chance), wish.style, chance)
+    if not (things or wish.light or wish.weather or wish.style):
+        # An edit is to be seen, whatever its words: warm light from one side, strong enough to tell.
+        warm = np.linspace(1.25, 0.8, base.width, dtype=np.float32)[None, :, None]
+        pixels = np.clip(pixels * warm * np.array((1.1, 1.0, 0.86), np.float32), 0, 1)
+    return pixels
+
+
+def _put(picture: Image.Image, things: list[Image.Image], feet: int) -> None:
+    """Cut-outs side by side on one line, as large as the picture lets them be."""
+    share = picture.width / max(1, len(things))
+    for number, thing in enumerate(things):
+        scale = min(picture.height * 0.58 / thing.height, share * 0.8 / thing.width)
+        size = (max(8, round(thing.width * scale)), max(8, round(thing.height * scale)))
+        one = thing.resize(size, Image.Resampling.BICUBIC)
+        stand(picture, one, round(share * (number + 0.5)), min(feet, picture.height - 2), False)
+
+
+def _background(width: int, height: int, wish: Wish, chance: np.random.Generator) -> Image.Image:
+    scale = min(1.0, (350_000 / (width * height)) ** 0.5)
+    small = backdrop(
+        wish.place, wish.light or "day", max(16, round(width * scale)), max(16, round(height * scale)), chance
+    )
+    return to_image(enlarged(small, width, height).pixels)
+
+
+def _turnaround(width: int, height: int, wish: Wish, thing: Image.Image, chance: np.random.Generator) -> Image.Image:
+    """The views of a character on an even ground."""
+    picture = to_image(enlarged(backdrop("studio", "day", 64, 64, chance), width, height).pixels)
+    scale = min(height * 0.8 / thing.height, width * 0.23 / thing.width)
+    size = (max(8, round(thing.width * scale)), max(8, round(thing.height * scale)))
+    turnaround(picture, lit_as(thing.resize(size, Image.Resampling.BICUBIC), wish.light))
+    return to_image(stylize(np.asarray(picture, np.float32) / 255, wish.style, chance))
+
+
+def covering(picture: Image.Image, width: int, height: int) -> Image.Image:
+    """A picture scaled to cover a size, cut at its centre."""
+    scale = max(width / picture.width, height / picture.height)
+    wide, tall = width / scale, height / scale
+    left, top = max(0.0, (picture.width - wide) / 2), max(0.0, (picture.height - tall) / 2)
+    # Rounding may put a corner a hair outside, which Pillow refuses.
+    box = (left, top, min(left + wide, picture.width), min(top + tall, picture.height))
+    return _rgb(picture).resize((width, height), Image.Resampling.BICUBIC, box=box)
+
+
+def cut_out(picture: Image.Image) -> Image.Image | None:
+    """What stands before an even background, without it; None where there is no such background."""
+    plain = _rgb(without_caption(picture))
+    plain.thumbnail((CUT_SIZE, CUT_SIZE))
+    pixels = np.asarray(plain, np.float32)
+    edge = max(1, min(plain.size) // 40)
+    rim = np.concatenate([part.reshape(-1, 3) for part in (pixels[:edge], pixels[:, :edge], pixels[:, -edge:])])
+    if rim.std(0).max() > 4 or min(plain.size) < 32:
+        return None
+    even = np.median(rim, 0)
+    distance = np.abs(pixels - even).max(2)
+    # The background in the shadow of the thing: darker, and of the same tint.
+    share = pixels / np.maximum(even, 1)
+    shadow = (np.ptp(share, 2) < 0.07) & (share.mean(2) > 0.42) & (share.mean(2) < 1)
+    alpha = Image.fromarray(np.where(shadow, 0, np.clip((distance - 10) * 9, 0, 255)).astype(np.uint8))
+    # Holes that are as bright as the background, such as a label, belong to the thing.
+    closed = alpha.filter(ImageFilter.MedianFilter(5)).filter(ImageFilter.MaxFilter(9)).filter(ImageFilter.MinFilter(9))
+    inside = _filled(np.asarray(closed) > 128)
+    box = Image.fromarray(inside).getbbox()
+    if box is None or not 0.01 < inside.mean() < 0.9:
+        return None
+    soft = Image.fromarray(inside.astype(np.uint8) * 255).filter(ImageFilter.GaussianBlur(0.8))
+    plain.putalpha(soft)
+    return plain.crop(box)
+
+
+def _filled(shape: Array) -> Array:
+    """A shape with its holes filled: what is between its first and last pixel both in its row and in its column."""
+    rows = np.maximum.accumulate(shape, 1) & np.maximum.accumulate(shape[:, ::-1], 1)[:, ::-1]
+    columns = np.maximum.accumulate(shape, 0) & np.maximum.accumulate(shape[::-1], 0)[::-1]
+    return shape | (rows & columns & _near(shape))
+
+
+def _near(shape: Array) -> Array:
+    """Within a sixth of the picture of the shape."""
+    small = Image.fromarray(shape.astype(np.uint8) * 255)
+    half = max(1, min(small.size) // 24)
+    little = small.reduce(4).filter(ImageFilter.MaxFilter(half // 2 * 2 + 1))
+    return np.asarray(little.resize(small.size)) > 64
+
+
+def _grown(pixels: Array) -> Array | None:
+    """The picture continued into even grey at its sides, as padding for outpainting leaves it; None without such a side."""
+    levels = np.round(pixels * 255)
+    grey = ((levels >= GREY[0]) & (levels <= GREY[1])).all(2)
+    rows, columns = np.flatnonzero(grey.mean(1) < 0.97), np.flatnonzero(grey.mean(0) < 0.97)
+    if not (len(rows) and len(columns)):
+        return None
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    height, width = grey.shape
+    if min(bottom - top, right - left) < 8 or (bottom - top) * (right - left) > 0.97 * height * width:
+        return None
+    room = ((top, height - bottom), (left, width - right), (0, 0))
+    # The outermost pixels are mixed with the grey.
+    inner = pixels[
+        top + 2 * (top > 0) : bottom - 2 * (bottom < height), left + 2 * (left > 0) : right - 2 * (right < width)
+    ]
+    more = tuple((a + 2 * (a > 0), b + 2 * (b > 0)) for a, b in room)
+    return np.pad(inner, more, mode="symmetric")[:height, :width]
+
+
+def _square(picture: Image.Image) -> Image.Image:
+    """A photograph as a framed print, where it can't be cut out."""
+    plain = _rgb(without_caption(picture))
+    plain.thumbnail((420, 420))
+    edge = max(4, min(plain.size) // 24)
+    framed = Image.new("RGBA", (plain.width + 2 * edge, plain.height + 2 * edge), "white")
+    framed.paste(plain, (edge, edge))
+    return framed
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    """White shows through transparent pixels, as on paper."""
+    if picture.mode != "RGBA":
+        return picture.convert("RGB")
+    white = Image.new("RGB", picture.size, "white")
+    white.paste(picture, (0, 0), picture)
+    return white

@@ -1,0 +1,143 @@
+"""A picture made from words alone: a subject in a place, under a light, in a style.
+
+The same words, size and number give the same picture. Used by `drawing.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from zlib import crc32
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from .backdrop import Ground, backdrop
+from .effects import relight, stylize, to_image, vignette, weather
+from .prompt_words import Wish, read
+from .subjects import colour_of, draw_subject
+
+INDOORS = {
+    "bottle": "studio",
+    "cup": "room",
+    "armchair": "studio",
+    "banana": "studio",
+    "sphere": "studio",
+    "flower": "room",
+}
+"""Where a subject is when the prompt doesn't say."""
+SIZES = {"banana": 0.5, "cup": 0.5, "sphere": 0.5, "car": 0.62, "bird": 0.5, "balloon": 0.55, "lighthouse": 0.78}
+"""A subject's height as a share of the shorter side; the others are 0.66."""
+LIGHT_ORDER = ("day", "dusk", "day", "grey", "dusk", "night")
+PANELS = 4
+
+
+def scene(width: int, height: int, prompt: str, variety: int) -> Image.Image:
+    """An RGB picture of the prompt."""
+    wish = read(prompt)
+    if wish.sheet and min(width, height) >= 96:
+        return _sheet(width, height, prompt, variety, wish)
+    return _single(width, height, prompt, variety, wish)
+
+
+def _single(width: int, height: int, prompt: str, variety: int, wish: Wish) -> Image.Image:
+    chance = np.random.default_rng([variety % 2**32, crc32(prompt.encode("utf-8", "replace"))])
+    place = wish.place or INDOORS.get(wish.subject, "")
+    light = wish.light or ("grey" if wish.weather else "day" if place == "studio" else LIGHT_ORDER[variety % 6])
+    ground = enlarged(backdrop(place, light, *_background_size(width, height), chance), width, height)
+    picture = to_image(ground.pixels)
+    if wish.subject:
+        size = round(min(width, height) * SIZES.get(wish.subject, 0.66))
+        thing = draw_subject(wish.subject, size, colour_of(prompt, variety), light in ("night", "dusk"))
+        thing = lit_as(thing, light if place != "studio" else "")
+        across = 0.5 if place in ("studio", "room") or wish.sheet else (0.36, 0.42, 0.5)[variety % 3]
+        floor = (
+            0.5 + SIZES.get(wish.subject, 0.66) * 0.5
+            if wish.subject == "balloon" and place != "studio"
+            else ground.floor
+        )
+        stand(picture, thing, round(width * across), round(height * floor), ground.mirrors, wish.subject != "balloon")
+    pixels = weather(np.asarray(picture, np.float32) / 255, wish.weather, chance)
+    if place != "studio":
+        pixels = vignette(pixels)
+    return to_image(stylize(pixels, wish.style, chance))
+
+
+def _background_size(width: int, height: int) -> tuple[int, int]:
+    """What a background is drawn at: at most 0.35 million pixels."""
+    scale = min(1.0, (350_000 / (width * height)) ** 0.5)
+    return max(16, round(width * scale)), max(16, round(height * scale))
+
+
+def enlarged(ground: Ground, width: int, height: int) -> Ground:
+    """The background at the picture's size."""
+    big = to_image(ground.pixels).resize((width, height), Image.Resampling.BICUBIC)
+    return replace(ground, pixels=np.asarray(big, np.float32) / 255)
+
+
+def lit_as(thing: Image.Image, light: str) -> Image.Image:
+    """A cut-out under the light of the picture that it comes into; as it is for an empty name or by day."""
+    if light in ("", "day"):
+        return thing
+    pixels = np.asarray(thing.convert("RGB"), np.float32) / 255
+    result = to_image(pixels + (relight(pixels, light) - pixels) * 0.7)
+    result.putalpha(thing.getchannel("A"))
+    return result
+
+
+def stand(picture: Image.Image, thing: Image.Image, x: int, feet: int, mirrors: bool, shadow: bool = True) -> None:
+    """Puts a cut-out into a picture, its feet at `feet`, with a shadow or a reflection under it."""
+    left, top = x - thing.width // 2, feet - thing.height
+    if mirrors:
+        below = thing.transpose(Image.Transpose.FLIP_TOP_BOTTOM).filter(ImageFilter.GaussianBlur(thing.height / 90))
+        fade = Image.linear_gradient("L").rotate(180).resize(below.size).point(lambda value: value * 0.42)
+        faded = Image.fromarray(
+            (np.asarray(below.getchannel("A"), np.float32) * np.asarray(fade) / 255).astype(np.uint8)
+        )
+        picture.paste(below.convert("RGB"), (left, feet - 1), faded)
+    elif shadow:
+        _shadow(picture, thing, x, feet)
+    picture.paste(thing.convert("RGB"), (left, top), thing.getchannel("A"))
+
+
+def _shadow(picture: Image.Image, thing: Image.Image, x: int, feet: int) -> None:
+    """The dark and soft patch that a thing has under it."""
+    extent = thing.getchannel("A").crop((0, thing.height * 4 // 5, thing.width, thing.height)).getbbox()
+    if extent is None:
+        return
+    wide, tall = max(8, round((extent[2] - extent[0]) * 1.15)), max(6, thing.height // 14)
+    room = (wide * 2, tall * 4)
+    patch = Image.radial_gradient("L").resize(room).point(lambda value: max(0, 150 - value) * 0.75)
+    middle = x - thing.width // 2 + (extent[0] + extent[2]) // 2
+    picture.paste((22, 22, 30), (middle - room[0] // 2, feet - room[1] // 2 - tall // 4), patch)
+
+
+def _sheet(width: int, height: int, prompt: str, variety: int, wish: Wish) -> Image.Image:
+    """Several pictures on one: a contact sheet of four, or the views of a character."""
+    if wish.sheet == "turnaround":
+        plain = replace(wish, sheet="", place="studio", subject=wish.subject or "person")
+        whole = _single(width, height, prompt, variety, replace(plain, subject=""))
+        thing = draw_subject(plain.subject, round(min(height * 0.8, width * 0.36)), colour_of(prompt, variety))
+        turnaround(whole, thing)
+        return whole
+    gap = max(2, min(width, height) // 110)
+    wide, tall = (width - gap) // 2, (height - gap) // 2
+    whole = Image.new("RGB", (width, height), "white")
+    lights = [wish.light] * PANELS if wish.light else ["day", "dusk", "night", "grey"]
+    for number, light in enumerate(lights):
+        one = replace(wish, sheet="", light=light, weather=wish.weather or ("fog" if light == "grey" else ""))
+        picture = _single(wide, tall, prompt, variety + number, one)
+        whole.paste(picture, ((number % 2) * (wide + gap), (number // 2) * (tall + gap)))
+    return whole
+
+
+def turnaround(picture: Image.Image, thing: Image.Image) -> None:
+    """Front, half, side and back view of a cut-out, side by side."""
+    views = ((1.0, False, 1.0), (0.84, False, 0.97), (0.55, False, 0.93), (1.0, True, 0.72))
+    for number, (narrow, turned, bright) in enumerate(views):
+        view = thing.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if turned else thing
+        view = view.resize((max(8, round(thing.width * narrow)), thing.height), Image.Resampling.BICUBIC)
+        shaded = view.convert("RGB").point(lambda value, bright=bright: value * bright)
+        shaded.putalpha(view.getchannel("A"))
+        stand(
+            picture, shaded, round(picture.width * (0.5 + (number - 1.5) * 0.235)), round(picture.height * 0.9), False
+        )
