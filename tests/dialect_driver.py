@@ -26,6 +26,18 @@ BASE = "https://api.example.com"
 QUICK_SPECS = {name: replace(spec, poll_seconds=(0.02, 0.05)) for name, spec in BUILT_IN.items()}
 """The built-in providers, polled without a pause worth waiting for."""
 
+EVERY_OPTION: dict[str, Any] = {
+    "web_search": True,
+    "safety_tolerance": "2",
+    "limit_generations": "on",
+    "output_format": "webp",
+    "thinking": "high",
+    "system_prompt": "be brief",
+}
+"""A value for each option that a provider may lack."""
+INPUTS_OF_OPTIONS = tuple("enable_web_search" if name == "web_search" else name for name in EVERY_OPTION)
+"""What the nodes call them."""
+
 
 def keyed(doubles: Any, *names: str, key: str = "sim-run") -> dict[str, str]:
     """Environment variables of a machine with keys for these providers of the doubles."""

@@ -23,7 +23,6 @@ from .call_monitor import TICK, CallMonitor, RunningCall
 from .charge import STILL_RUNNING, decide_unstarted_row
 from .failure_limit import FailureLimit
 from .image_task import ImageTask
-from .report import Tried
 from .run_state import RunState
 from .stored_images import complete_from_store
 
@@ -45,8 +44,7 @@ class ProviderAttempt:
         state.asked = self._candidate
         for frame, each in self._resolved.items():
             state.report.add_notices(each.notices, frame)
-        completed_before = len(state.report.completed)
-        pending = state.sendable
+        asked = pending = state.sendable
         for task in pending:
             task.reset()
             task.reservation = self._reservation(task)
@@ -60,14 +58,7 @@ class ProviderAttempt:
             for task in state.tasks:
                 if task.pending:
                     task.error = Stopped(msg("provider_attempt.not_sent_run_stopped"))
-        self._report(len(state.report.completed) - completed_before)
-
-    def _report(self, completed: int) -> None:
-        report, spec = self._state.report, self._target.spec
-        reason, charged = report.why_incomplete()
-        report.tried.append(Tried(spec.id, self._target.model.name, completed, reason, charged))
-        if completed or not report.provider:
-            self._state.credit(self._candidate)
+        state.add_attempt(self._candidate, asked)
 
     def _reservation(self, task: ImageTask) -> Reservation:
         resolved, request = self._resolved[task.slot.frame], task.request

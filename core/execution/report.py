@@ -7,27 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..errors import Charged
 from ..errors.messages import msg
+from .attempt import Attempt, Tried
 from .image_task import ImageTask
-
-
-@dataclass(frozen=True)
-class Tried:
-    """What one provider made, and why it did not make the others."""
-
-    provider: str
-    model: str
-    pictures: int
-    reason: str = ""
-    charged: Charged = "no"
-
-    def facts(self) -> dict[str, Any]:
-        """As it is in the `info` output."""
-        found: dict[str, Any] = {"provider": self.provider, "model": self.model, "images": self.pictures}
-        if self.reason:
-            found |= {"reason": self.reason, "charged": self.charged}
-        return found
 
 
 @dataclass
@@ -61,7 +43,6 @@ class FrameReport:
 
     cost: Cost = field(default_factory=Cost)
     requests: list[dict[str, Any]] = field(default_factory=list)
-    resolution: str = ""
 
 
 @dataclass
@@ -70,15 +51,10 @@ class Report:
 
     tasks: list[ImageTask]
     """One per slot, in frame and slot order."""
-    provider: str = ""
-    model: str = ""
-    model_id: str = ""
-    """As sent."""
-    resolution: str = ""
     cost: Cost = field(default_factory=Cost)
     """What this run spent."""
     requests: list[dict[str, Any]] = field(default_factory=list)
-    tried: list[Tried] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     frames: defaultdict[int, FrameReport] = field(default_factory=lambda: defaultdict(FrameReport))
     _notice_frames: dict[str, set[int]] = field(default_factory=dict)
@@ -92,6 +68,35 @@ class Report:
     @property
     def usd_source(self) -> str:
         return self.cost.source
+
+    @property
+    def tried(self) -> list[Tried]:
+        """What each provider made, in the order in which they were asked."""
+        return [attempt.tried() for attempt in self.attempts if attempt.listed]
+
+    @property
+    def provider(self) -> str:
+        """The last that made a picture, else the first that was asked; "" where nobody was."""
+        return self._credited.provider
+
+    @property
+    def model(self) -> str:
+        return self._credited.model
+
+    @property
+    def model_id(self) -> str:
+        """As sent."""
+        return self._credited.model_id
+
+    @property
+    def resolution(self) -> str:
+        """What comes, "" when the provider doesn't say."""
+        return next((picture.resolution for picture in self._credited.pictures), "")
+
+    @property
+    def _credited(self) -> Attempt:
+        made = [attempt for attempt in self.attempts if attempt.made]
+        return made[-1] if made else self.attempts[0] if self.attempts else Attempt("", "", "", ())
 
     @property
     def completed(self) -> list[ImageTask]:
@@ -129,27 +134,14 @@ class Report:
         if len(tasks) == len(self.tasks):
             return self
         mine = [self.frames[frame] for frame in frames]
-        part = Report(
+        attempts = [attempt.part(frames) for attempt in self.attempts]
+        return Report(
             tasks,
-            self.provider,
-            self.model,
-            self.model_id,
-            next((each.resolution for each in mine if each.resolution), self.resolution),
             _sum([each.cost for each in mine]),
             [request for each in mine for request in each.requests],
-            notices=[text for text in self.notices if self._notice_frames.get(text, set(frames)).intersection(frames)],
+            [attempt for attempt in attempts if attempt.pictures],
+            [text for text in self.notices if self._notice_frames.get(text, set(frames)).intersection(frames)],
         )
-        part.tried = list(self.tried)
-        if len(self.tried) == 1:
-            reason, charged = part.why_incomplete()
-            part.tried = [replace(self.tried[0], pictures=len(part.completed), reason=reason, charged=charged)]
-        return part
-
-    def why_incomplete(self) -> tuple[str, Charged]:
-        """Why pictures are missing, and what that may have cost: of the gravest failure. ("", "no") where none is missing."""
-        errors = [task.error for task in self.failed if task.error]
-        worst = next((error for error in errors if error.charged != "no"), errors[0] if errors else None)
-        return (worst.reason, worst.charged) if worst else ("", "no")
 
     def close(self) -> None:
         """Completes the report at the end of the run."""

@@ -11,6 +11,7 @@ from ..ledger.journal import Journal
 from ..planning.negotiate import ResolvedRequest
 from ..planning.plan import Candidate, Plan, Target
 from ..request import Request
+from .attempt import Attempt, Attempted
 from .concurrency import ConcurrencyLimiter
 from .image_task import ImageTask
 from .provider_cache import ProviderCache
@@ -85,10 +86,13 @@ class RunState:
             task.resolved = {**dict.fromkeys(more, resolved[task.slot.frame]), **task.resolved}
             task.fingerprints = tuple(dict.fromkeys((*task.fingerprints, *more)))
 
-    def credit(self, candidate: Candidate) -> None:
-        """Names `candidate` in the report as the provider of the pictures."""
+    def add_attempt(self, candidate: Candidate, tasks: Sequence[ImageTask], *, listed: bool = True) -> None:
+        """Reports how `tasks` stand after `candidate`: each has a result of it, or an error. `listed`: it counts as tried."""
         target, resolved = candidate
-        self.report.provider, self.report.model = target.spec.id, target.model.name
-        self.report.model_id, self.report.resolution = resolved[0].model_id, resolved[0].resolution
-        for frame, each in self.resolved_by_frame(candidate).items():
-            self.report.frames[frame].resolution = each.resolution
+        by_frame = self.resolved_by_frame(candidate)
+        pictures = [
+            Attempted(task.slot.frame, by_frame[task.slot.frame].resolution, None if task.result else task.error)
+            for task in tasks
+        ]
+        attempt = Attempt(target.spec.id, target.model.name, resolved[0].model_id, tuple(pictures), listed)
+        self.report.attempts.append(attempt)

@@ -13,7 +13,6 @@ from .charge import decide_damaged_row
 from .failure_messages import too_large
 from .image_task import ImageTask
 from .outcome import ResultImage
-from .report import Tried
 from .run_state import RunState
 
 
@@ -25,22 +24,21 @@ def complete_from_store(state: RunState, tasks: Sequence[ImageTask]) -> None:
     """
     ledger = state.services.ledger
     found = ledger.look_up([fingerprint for task in tasks for fingerprint in task.fingerprints])
-    used: list[StoredImage] = []
+    used: list[tuple[ImageTask, StoredImage]] = []
     for task in tasks:
         fingerprint = next((each for each in task.fingerprints if each in found), None)
         if fingerprint is not None and _complete(state, task, found[fingerprint], fingerprint):
-            used.append(found[fingerprint])
+            used.append((task, found[fingerprint]))
     if not used:
         return
-    ledger.mark_used([each.uid for each in used])
+    ledger.mark_used([stored.uid for _, stored in used])
     for candidate in state.candidates:
         target, resolved = candidate
-        count = sum(1 for each in used if (each.provider, each.model) == (target.spec.id, resolved[0].model_id))
+        made_by = (target.spec.id, resolved[0].model_id)
+        made = [task for task, stored in used if (stored.provider, stored.model) == made_by]
         is_asked = state.asked is not None and target is state.asked.target
-        if count and len(state.candidates) > 1 and not is_asked:
-            state.report.tried.append(Tried(target.spec.id, target.model.name, count))
-        if count:
-            state.credit(candidate)
+        if made and not is_asked:
+            state.add_attempt(candidate, made, listed=len(state.candidates) > 1)
 
 
 def _complete(state: RunState, task: ImageTask, stored: StoredImage, fingerprint: str) -> bool:

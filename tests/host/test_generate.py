@@ -68,21 +68,19 @@ def test_a_linked_seed_of_any_size_is_folded_with_a_notice(bench: Bench, tag: st
 
 
 def test_what_a_provider_lacks_is_left_out_with_a_notice(bench: Bench, tag: str) -> None:
-    ran = bench.generate(
-        tag, "apiframe", seed=5, enable_web_search=True, safety_tolerance="2", limit_generations="on",
-        output_format="png", thinking="high", system_prompt="be brief",
-    )  # fmt: skip
+    options = {
+        "seed": 5,
+        "enable_web_search": True,
+        "safety_tolerance": "2",
+        "limit_generations": "on",
+        "output_format": "png",
+        "thinking": "high",
+        "system_prompt": "be brief",
+    }
+    ran = bench.generate(tag, "apiframe", **options)
     assert set(bench.asked(tag)[0]["fields"]) == {"prompt"}
     notices = " ".join(ran.info()["notices"])
-    for name in (
-        "seed",
-        "enable_web_search",
-        "safety_tolerance",
-        "limit_generations",
-        "output_format",
-        "thinking",
-        "system_prompt",
-    ):
+    for name in options:
         assert name in notices
 
 

@@ -112,16 +112,27 @@ def test_alpha_outside_a_mask_is_the_inputs_and_mixed_inside(bench: Bench, tag: 
     assert ran.text("shapes") == ["(1, 64, 96, 3)"]
 
 
+IMAGES, MASKS, ORIGINALS = 0, 1, 4
+"""Outputs of an Edit node."""
+CHANGED_PIXELS = "((a != b).any(-1)).sum().item()"
+
+
+def seen(name: str, code: str, other: int) -> Graph:
+    """Nodes that show under `name` what `code` gives for a = the images of "make" and b = another of its outputs."""
+    return {
+        f"look_{name}": node("TestLook", code=code, a=["make", IMAGES], b=["make", other]),
+        name: node("PreviewAny", source=[f"look_{name}", 0]),
+    }
+
+
 @pytest.mark.parametrize(("choice", "sides"), [("multiple of 8", (96, 120)), ("multiple of 64", (64, 64))])
 def test_outputs_are_cut_to_a_multiple_alike(bench: Bench, tag: str, choice: str, sides: tuple[int, int]) -> None:
     """The centre of all three outputs; outside the mask the originals' pixels bit for bit."""
     original, mask = colours(101, 125), np.zeros((101, 125))
     mask[40:60, 50:70] = 1
     graph: Graph = {
-        "sides": node("TestLook", code="[tuple(x.shape[1:3]) for x in (a, b)]", a=["make", 0], b=["make", 1]),
-        "seen": node("PreviewAny", source=["sides", 0]),
-        "same": node("TestLook", code="((a != b).any(-1)).sum().item()", a=["make", 0], b=["make", 4]),
-        "changed": node("PreviewAny", source=["same", 0]),
+        **seen("seen", "[tuple(x.shape[1:3]) for x in (a, b)]", MASKS),
+        **seen("changed", CHANGED_PIXELS, ORIGINALS),
         "originals": node("PreviewImage", images=["make", 4]),
     }
     link = mask_link(bench, tag, graph, [mask])
@@ -205,10 +216,8 @@ def test_half_precision_is_for_images_and_originals(half: Bench, tag: str, more:
     mask = np.zeros((40, 60))
     mask[10:20, 10:30] = 1
     graph: Graph = {
-        "types": node("TestLook", code="[str(x.dtype) for x in (a, b)]", a=["make", 0], b=["make", 4]),
-        "seen": node("PreviewAny", source=["types", 0]),
-        "same": node("TestLook", code="((a != b).any(-1)).sum().item()", a=["make", 0], b=["make", 4]),
-        "changed": node("PreviewAny", source=["same", 0]),
+        **seen("seen", "[str(x.dtype) for x in (a, b)]", ORIGINALS),
+        **seen("changed", CHANGED_PIXELS, ORIGINALS),
     }
     link = mask_link(half, tag, graph, [mask])
     ran = half.edit(tag, {"image_1": half.put(f"{tag}.png", colours(40, 60))}, more=graph, mask=link, **more)

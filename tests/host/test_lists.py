@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pack.tests.host.graph_parts import chain
 from pack.tests.host.kit import Bench, Ran, colours, node
 from pack.tests.host.ws_client import WsClient, ws_client
 
@@ -242,6 +243,27 @@ def test_providers_as_a_list_are_each_asked(bench: Bench, tag: str) -> None:
     ran = bench.run(graph)
     assert ran.status == "success", ran.error
     assert [info["provider"] for info in infos(ran)] == ["onerouter", "nanobanana"]
+    assert bench.paid(tag) == 2
+
+
+def test_each_element_names_the_providers_that_it_tried(bench: Bench, tag: str) -> None:
+    """The first provider refuses two of three, the second makes one of those."""
+    bench.doubles.fault("refuse", provider="nanobanana", match="lacks")
+    bench.doubles.fault("refuse", provider="onerouter", match="nowhere")
+    graph: Graph = chain("nanobanana", "onerouter", max_parallel=1)
+    prompts = [f"{tag} both", f"{tag} lacks", f"{tag} lacks nowhere"]
+    graph["make"] = node("NanoBananaGenerate", prompt=list_of(graph, "prompts", prompts), provider=["config", 0])
+    graph["show"] = node("PreviewImage", images=["make", 0])
+    ran = bench.run(graph)
+    bench.doubles.clear_faults()
+    assert ran.status == "success", ran.error
+    tried = [[(each["provider"], each["images"], each.get("charged")) for each in i["tried"]] for i in infos(ran)]
+    assert tried == [
+        [("nanobanana", 1, None)],
+        [("nanobanana", 0, "no"), ("onerouter", 1, None)],
+        [("nanobanana", 0, "no"), ("onerouter", 0, "no")],
+    ]
+    assert [info["provider"] for info in infos(ran)] == ["nanobanana", "onerouter", "nanobanana"]
     assert bench.paid(tag) == 2
 
 

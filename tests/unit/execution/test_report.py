@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.errors import Refused
+from pack.core.execution.attempt import Attempt, Attempted
 from pack.core.execution.image_task import ImageTask
-from pack.core.execution.report import Report, Tried
+from pack.core.execution.report import Report
 from pack.core.request import Options, Request
 
 Call = tuple[int, float | None, float | None, int]
@@ -52,10 +53,35 @@ def test_a_notice_stands_in_the_parts_that_it_is_about() -> None:
     assert report.part([2]).notices == ["of two", *everywhere]
 
 
-def test_a_part_says_what_the_one_provider_made_of_it() -> None:
-    report = report_of(2)
-    report.tasks[1].error = Refused("It declined this", charged="maybe")
-    report.tried.append(Tried("fal", "nano-banana", 1, "It declined this.", "maybe"))
-    (first,), (second,) = report.part([0]).tried, report.part([1]).tried
-    assert (first.reason, first.charged) == ("", "no")
-    assert (second.pictures, second.reason, second.charged) == (0, "It declined this.", "maybe")
+def test_a_part_says_what_each_provider_made_of_it() -> None:
+    """The first frame's picture is the first provider's, the second's is the second's, the third has none."""
+    declined = Refused("It declined this")
+    report = report_of(3)
+    first = (Attempted(0, "1K", None), Attempted(1, "1K", declined), Attempted(2, "1K", declined))
+    second = (Attempted(1, "2K", None), Attempted(2, "2K", Refused("It is lost", charged="maybe")))
+    report.attempts += [Attempt("fal", "nano", "fal/nano", first), Attempt("kie", "banana", "banana-2", second)]
+    facts = [[tried.facts() for tried in report.part([frame]).tried] for frame in range(3)]
+    refused = {"provider": "fal", "model": "nano", "images": 0, "reason": "It declined this.", "charged": "no"}
+    assert facts[0] == [{"provider": "fal", "model": "nano", "images": 1}]
+    assert facts[1] == [refused, {"provider": "kie", "model": "banana", "images": 1}]
+    lost = {"provider": "kie", "model": "banana", "images": 0, "reason": "It is lost.", "charged": "maybe"}
+    assert facts[2] == [refused, lost]
+    credited = [
+        (part.provider, part.model, part.model_id, part.resolution)
+        for part in (report, *[report.part([frame]) for frame in range(3)])
+    ]
+    by_fal, by_kie = ("fal", "nano", "fal/nano", "1K"), ("kie", "banana", "banana-2", "2K")
+    assert credited == [by_kie, by_fal, by_kie, by_fal]
+
+
+@given(st.lists(st.lists(st.sampled_from(["", "no", "maybe", "yes"]), min_size=4, max_size=4), max_size=3))
+def test_the_parts_have_every_picture_of_every_provider(outcomes: list[list[str]]) -> None:
+    report = report_of(4)
+    for number, made in enumerate(outcomes):
+        errors = [Refused("Why", charged=charged) if charged else None for charged in made]  # type: ignore[arg-type]
+        pictures = tuple(Attempted(frame, "", error) for frame, error in enumerate(errors))
+        report.attempts.append(Attempt(f"provider {number}", "", "", pictures))
+    parts = [report.part([frame]).tried for frame in range(4)]
+    for number, tried in enumerate(report.tried):
+        assert sum(part[number].pictures for part in parts) == tried.pictures
+        assert (tried.charged != "no") == any(part[number].charged != "no" for part in parts)

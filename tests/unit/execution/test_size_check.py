@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dialect_driver import negotiated, request
+from dialect_driver import EVERY_OPTION, INPUTS_OF_OPTIONS, negotiated, request
 from engine_play import answering, engine_at, play
 from hypothesis import given
 from hypothesis import strategies as st
@@ -179,13 +179,7 @@ def test_it_says_how_many_pictures_it_is(tmp_path: Path) -> None:
 def test_what_was_left_out_is_told_of_the_stored_picture_too(tmp_path: Path) -> None:
     """Each option that the provider lacks, and a reference that was changed on its way; also after a restart."""
     rgba = Picture.of(np.full((48, 48, 4), 100, np.uint8))
-    asked = replace(
-        request(
-            "edit", web_search=True, safety_tolerance="2", limit_generations="on", output_format="webp", thinking="high",
-            system_prompt="be brief", seed=5,
-        ),
-        references=(rgba,),
-    )  # fmt: skip
+    asked = replace(request("edit", **EVERY_OPTION, seed=5), references=(rgba,))
     with answering(*answer((1024, 1024))) as server:
         engine = engine_at(tmp_path, "nanobanana", server.url)
         runs = []
@@ -194,16 +188,7 @@ def test_what_was_left_out_is_told_of_the_stored_picture_too(tmp_path: Path) -> 
             assert run.done.wait(60) and run.error is None
             runs.append(run)
         assert len(server.asked) == 1
-    names = (
-        "seed",
-        "enable_web_search",
-        "safety_tolerance",
-        "limit_generations",
-        "output_format",
-        "thinking",
-        "system_prompt",
-    )
     for run in runs:
-        assert all(any(name in notice for notice in run.report.notices) for name in names)
+        assert all(any(name in notice for notice in run.report.notices) for name in ("seed", *INPUTS_OF_OPTIONS))
         assert any("transparency" in notice for notice in run.report.notices)
         assert run.report.notices == runs[0].report.notices

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dialect_driver import negotiated, request, tiny
+from dialect_driver import EVERY_OPTION, INPUTS_OF_OPTIONS, negotiated, request, tiny
 from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.errors import Impossible
@@ -77,21 +77,10 @@ def test_an_exact_ratio_is_found(ratio: str, scale: int) -> None:
 
 def test_unsupported_options_are_left_out_with_a_notice_each() -> None:
     """By the widget's name, and never sent."""
-    asked = request(
-        web_search=True,
-        safety_tolerance="2",
-        limit_generations="on",
-        output_format="png",
-        thinking="high",
-        system_prompt="x",
-        seed=4,
-    )
+    asked = request(**EVERY_OPTION, seed=4)
     how = negotiated(APIFRAME, asked)
     assert how.options == () and not how.sends_seed and len(how.notices) == 7
-    for name in (
-        *("enable_web_search", "safety_tolerance", "limit_generations", "output_format", "thinking", "system_prompt"),
-        "seed",
-    ):
+    for name in ("seed", *INPUTS_OF_OPTIONS):
         assert any(name in notice.lower() for notice in how.notices), name
 
 
