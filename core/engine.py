@@ -14,9 +14,10 @@ from .custom_providers.providers_file import ProvidersFile, read_providers_file
 from .custom_providers.settings_form import known_specs
 from .errors import ConfigError, NanoBananaError
 from .errors.messages import msg
-from .execution import charge
+from .execution import charge, key_verdicts
 from .execution.call import Call
 from .execution.concurrency import ConcurrencyLimiter
+from .execution.image_task import ImageTask
 from .execution.provider_cache import ProviderCache
 from .execution.recovery import Recovery
 from .execution.run import Run
@@ -135,6 +136,14 @@ class Engine:
                 yield resolver.plan(choice, requests)
             except NanoBananaError as error:
                 yield error
+
+    def record_key_verdicts(self, tasks: Iterable[ImageTask]) -> None:
+        """Keeps what the pictures of a run say about the keys that were used. Raises nothing."""
+        key_verdicts.record(self.keys, tasks, self._label)
+
+    def _label(self, provider: str) -> str:
+        spec = self.specs().get(provider)
+        return spec.label if spec else provider
 
     def api_variant(self, target: Target) -> str:
         """The API variant that a call begins with: that of the settings, else the last that worked; "" = the spec's first."""

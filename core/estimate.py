@@ -18,6 +18,7 @@ from .images.picture import Encoded
 from .planning.batching import batches
 from .planning.choice import ProviderChoice
 from .planning.negotiate import ResolvedRequest
+from .planning.offers import ModelOffer
 from .planning.plan import Plan, Target
 from .planning.resolver import ProviderResolver
 from .request import Request, Slot
@@ -110,31 +111,46 @@ def estimate(
 def elsewhere(
     resolver: ProviderResolver, choice: ProviderChoice | None, requests: Sequence[Request]
 ) -> list[dict[str, Any]]:
-    """Prices `requests` at every provider that has a key, the cheapest first; those that can't do it say why."""
+    """Prices `requests` at every provider, with its model of the kind that `choice` names and with each other one.
+
+    Those that can be asked come first, the cheapest of them first; those that can't do it say why.
+    """
     found = []
-    for spec, candidate in resolver.candidates(choice or ProviderChoice(), requests):
-        facts: dict[str, Any] = {"provider": spec.id, "label": spec.label}
-        if isinstance(candidate, str):
-            found.append({**facts, "problem": candidate})
-            continue
-        target, resolved = candidate
-        prices = [each.usd for each in resolved]
-        total = (
-            None
-            if None in prices
-            else sum((each.usd or 0) * r.num_images for each, r in zip(resolved, requests, strict=True))
-        )
-        found.append(
-            {
-                **facts,
-                "model": target.model.name,
-                "resolution": resolved[0].resolution,
-                "usd_each": prices[0],
-                "usd_counted_each": max(each.counted_usd for each in resolved),
-                "usd": total,
-            }
-        )
-    return sorted(found, key=lambda f: ("problem" in f, f.get("usd") is None, f.get("usd") or 0.0))
+    for offer in resolver.offers(choice or ProviderChoice(), requests):
+        models = [_offered(each, requests) for each in offer.models]
+        preferred = offer.preferred.name if offer.preferred else ""
+        facts: dict[str, Any] = {
+            "provider": offer.spec.id,
+            "label": offer.spec.label,
+            "usable": offer.usable,
+            "local": offer.spec.local,
+            "key_url": offer.spec.key_url,
+            "models": models,
+        }
+        if offer.problem:
+            facts["problem"] = offer.problem
+        else:
+            facts |= next(model for model in models if model["model"] == preferred)
+        found.append(facts)
+    return sorted(
+        found, key=lambda f: (not f["usable"], f["local"], "problem" in f, f.get("usd") is None, f.get("usd") or 0.0)
+    )
+
+
+def _offered(offer: ModelOffer, requests: Sequence[Request]) -> dict[str, Any]:
+    """One model of a provider with its price for `requests`."""
+    facts: dict[str, Any] = {"model": offer.model.name}
+    if offer.problem:
+        return {**facts, "problem": offer.problem}
+    prices = [each.usd for each in offer.resolved]
+    total = sum((usd or 0) * request.num_images for usd, request in zip(prices, requests, strict=True))
+    return {
+        **facts,
+        "resolution": offer.resolved[0].resolution,
+        "usd_each": prices[0],
+        "usd_counted_each": max(each.counted_usd for each in offer.resolved),
+        "usd": None if None in prices else total,
+    }
 
 
 def _missing(engine: Engine, plan: Plan, requests: Sequence[Request]) -> list[Slot]:

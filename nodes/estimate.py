@@ -19,6 +19,7 @@ from ..core.errors import Impossible, NanoBananaError
 from ..core.errors.messages import msg
 from ..core.estimate import Estimate, elsewhere, estimate
 from ..core.images.picture import Picture
+from ..core.planning.choice import ProviderChoice
 from ..core.planning.resolver import ProviderResolver
 from ..core.providers.spec import Operation
 from ..core.request import Request
@@ -75,9 +76,10 @@ def estimate_prompt(
 class NodeEstimate:
     """One node of a prompt."""
 
-    def __init__(self, graph: PromptGraph, node: Mapping[str, Any], load: bool) -> None:
-        """`load`: reads the files of LoadImage, and shows the requests as they would be sent."""
-        self._graph, self._load = graph, load
+    def __init__(self, graph: PromptGraph, node: Mapping[str, Any], load: bool, *, stand_ins: bool = False) -> None:
+        """`load`: reads the files of LoadImage, and shows the requests as they would be sent. `stand_ins`: a prompt and a
+        picture stand for those that aren't there yet."""
+        self._graph, self._node, self._load, self._stand_ins = graph, node, load, stand_ins
         self._kind, self._inputs = kind_of(node), inputs_of(node)
         self._operation: Operation = "generate" if self._kind == "NanoBananaGenerate" else "edit"
         self._references = PromptReferences(graph, load)
@@ -92,11 +94,12 @@ class NodeEstimate:
             choice, known = choices.choice_of(self._inputs)
             requests = self._requests()
             known = known and self._known and self._references.known
-            if everywhere:
-                facts["everywhere"] = elsewhere(resolver, choice, requests)
             found = estimate(engine, choice, requests, pixels=known, sends=self._load, resolver=resolver)
         except NanoBananaError as error:
+            facts |= self._unfinished().offer(engine, resolver, choices, everywhere)
             return {**facts, "problem": _problem(error), "references": self._references.facts}
+        if everywhere:
+            facts["everywhere"] = elsewhere(resolver, choice, requests)
         return {
             **facts,
             **_estimate_facts(found),
@@ -104,6 +107,26 @@ class NodeEstimate:
             "frames_known": self._references.frames_known,
             "references": self._references.facts,
         }
+
+    def _unfinished(self) -> NodeEstimate:
+        return NodeEstimate(self._graph, self._node, load=False, stand_ins=True)
+
+    def offer(
+        self, engine: Engine, resolver: ProviderResolver, choices: PromptChoices, everywhere: bool
+    ) -> dict[str, Any]:
+        """Who would be asked and for how much, as far as that is known although the node can't run as it is."""
+        facts: dict[str, Any] = {}
+        choice: ProviderChoice | None = None
+        try:
+            requests = self._requests()
+            try:
+                choice, _ = choices.choice_of(self._inputs)
+            finally:
+                if everywhere:
+                    facts["everywhere"] = elsewhere(resolver, choice, requests)
+            return facts | _estimate_facts(estimate(engine, choice, requests, pixels=False, resolver=resolver))
+        except NanoBananaError:
+            return facts
 
     def _value(self, widget: io.Input) -> Any:
         """A widget's value; its default where it is left out, or comes from a node that has yet to run. Raises Impossible."""
@@ -123,6 +146,8 @@ class NodeEstimate:
         prompt = values["prompt"]
         if not prompt and is_link(self._inputs.get("prompt")):
             prompt = "(comes from another node)"
+        if self._stand_ins and not prompt.strip():
+            prompt = "(not written yet)"
         groups: list[list[Picture]] = [[]]
         if self._operation == "edit":
             groups = self._groups(values["batch_mode"])
@@ -130,7 +155,7 @@ class NodeEstimate:
                 prompt = f"{prompt.rstrip()}\n{MASK_PROMPT}"
                 groups = [[*group, unknown_picture()] for group in groups]
                 self._references.add_mask(len(groups[0]))
-            if values["region"] == MASKED_REGION:
+            if values["region"] == MASKED_REGION and not (self._stand_ins and "mask" not in self._inputs):
                 groups = self._regions(groups)
             if values["batch_mode"] != EACH:
                 self._references.sort_by_number()
@@ -150,6 +175,8 @@ class NodeEstimate:
     def _groups(self, mode: str) -> list[list[Picture]]:
         """The references of each request of an edit. Raises Impossible."""
         names = [name for name in SOCKETS if f"images.{name}" in self._inputs]
+        if self._stand_ins and "image_1" not in names:
+            return [[unknown_picture()]]
         if not names or names[0] != "image_1":
             raise Impossible(msg("estimate.no_image_to_edit"), cure=msg("estimate.connect_image_1"))
         frames = {name: self._references.read(name, self._inputs[f"images.{name}"]) for name in names}

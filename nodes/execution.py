@@ -18,11 +18,11 @@ from .. import comfyui
 from ..core.errors.messages import msg
 from ..core.execution.run import Run
 from ..core.providers.spec import Operation
+from .failure_events import send_failure
 from .list_element import Element, NodeRequests
 from .list_group import join
 from .list_outputs import error_of, make_outputs
 from .list_runs import ListRun, plan_runs
-from .outputs import failed_facts
 from .run_progress import RunProgress
 
 _incomplete: dict[str, int] = {}
@@ -61,6 +61,7 @@ async def _perform(hidden: Any, operation: Operation, elements: Sequence[Element
         await element.read()
     planned = await plan_runs(elements, comfyui.engine()) if any(element.asked for element in elements) else []
     if error := error_of(elements):
+        send_failure(node_id, error)
         raise error  # nothing was sent
     context = comfyui.run_context(node_id, hidden.prompt, hidden.extra_pnginfo)
     list_runs = [ListRun(group, comfyui.engine(), context) for group in planned]
@@ -73,11 +74,11 @@ async def _perform(hidden: Any, operation: Operation, elements: Sequence[Element
         element.report.notices[:0] = [notice for notice in own if notice not in element.report.notices]
     if any(element.is_incomplete for element in elements):
         _incomplete[str(node_id)] = incomplete_runs(node_id) + 1
+    tasks = [task for element in elements for task in element.report.tasks]
+    await comfyui.in_thread(lambda: comfyui.engine().record_key_verdicts(tasks))
     if error := error_of(elements):
         await _before_failure(runs)
-        # The host's error has the message only.
-        facts = [fact for element in elements for fact in failed_facts(element.report)]
-        comfyui.send_event("failed", {"node": str(node_id or ""), "failed": facts})
+        send_failure(node_id, error, elements)
         raise error
     await _mark_notified(runs)
     await make_outputs(elements, operation)

@@ -15,7 +15,9 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from .. import comfyui
 from ..core.errors import NanoBananaError
 from ..core.errors.messages import joined, msg
+from ..core.execution.image_task import ImageTask
 from ..core.execution.report import Report
+from ..core.ledger.types import dollars
 from ..core.providers.spec import Operation
 from . import tensors
 from .alignment import alignment_notices
@@ -146,18 +148,25 @@ def sentences_about_money(report: Report, errors: Sequence[NanoBananaError]) -> 
 
 def failed_facts(report: Report) -> list[dict[str, Any]]:
     """What failed, for `info` and the browser: "id" where the results panel has an entry for it, "answer" where the
-    provider's answer is kept and can be read again."""
-    return [
-        {
-            "slot": task.slot.index,
-            "frame": task.slot.frame,
-            "reason": task.error.reason if task.error else "",
-            "charged": task.error.charged if task.error else "no",
-            **({"id": task.uid} if task.uid else {}),
-            **({"answer": task.answer} if task.answer else {}),
-        }
-        for task in report.failed
-    ]
+    provider's answer is kept and can be read again, "provider" and "usd" where it may have cost that much there."""
+    return [_failed(task) for task in report.failed]
+
+
+def _failed(task: ImageTask) -> dict[str, Any]:
+    charged = task.error.charged if task.error else "no"
+    facts: dict[str, Any] = {
+        "slot": task.slot.index,
+        "frame": task.slot.frame,
+        "reason": task.error.reason if task.error else "",
+        "charged": charged,
+    }
+    if task.uid:
+        facts["id"] = task.uid
+    if task.answer:
+        facts["answer"] = task.answer
+    if charged != "no" and task.reservation:
+        facts |= {"provider": task.reservation.provider, "usd": dollars(task.reservation.micros)}
+    return facts
 
 
 def _info(report: Report, place: Place, images: Sequence[OutputImage]) -> dict[str, Any]:

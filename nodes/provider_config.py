@@ -8,11 +8,12 @@ from typing import Any
 from comfy_api.latest import io
 
 from .. import comfyui
-from ..core.errors import Impossible
+from ..core.errors import Impossible, NanoBananaError
 from ..core.errors.messages import msg
 from ..core.planning.choice import AUTO, RECOMMENDED, ProviderChoice, problem_with
 from ..core.providers import model_names
 from ..core.providers.spec import ProviderSpec
+from .failure_events import send_failure
 from .inputs import CATEGORY, Provider, stray
 from .value_checks import number_of, text_of, wrong
 from .values import UNCONNECTED, provider_of
@@ -98,7 +99,12 @@ class ProviderConfig(io.ComfyNode):
             text_of("model_override", model_override).strip(),
             provider_of("fallback", fallback),
         )
-        comfyui.engine().resolver().check(choice)
+        try:
+            comfyui.engine().resolver().check(choice)
+        except NanoBananaError as error:
+            _, node_id = comfyui.executing_node() or ("", "")
+            send_failure(node_id, error)
+            raise
         return io.NodeOutput(choice)
 
 

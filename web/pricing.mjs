@@ -53,7 +53,7 @@ export async function showPrices(node) {
   const answer = await ask("/estimate", { method: "POST", body: { prompt: promptFor([node]), everywhere: true } });
   /** @type {import("./server.mjs").Estimate} */
   const estimate = answer.nodes["0"];
-  const rows = estimate?.everywhere ?? [];
+  const rows = (estimate?.everywhere ?? []).filter((row) => row.usable && !row.local);
   const dialog = openDialog(t("prices.title"), { class: "nb-narrow" });
   if (estimate?.price_source) {
     const source = t("prices.source", { source: estimate.price_source, dated: estimate.price_dated ?? "" });

@@ -20,8 +20,9 @@ import { t } from "./i18n.mjs";
  * @typedef {{ kind: string, what: string, cure: string, model?: import("./permission.mjs").AskedModel }} Problem
  * @typedef {{ number?: number, input: string, from: string, width?: number, height?: number }} Reference
  * @typedef {{ slots: number[], frame: number, method?: string, url?: string, headers?: Record<string, string>, body?: string }} Sent
- * @typedef {{ provider: string, label: string, model?: string, resolution?: string, usd_each?: number | null,
- *   usd_counted_each?: number, usd?: number | null, problem?: string }} Elsewhere
+ * @typedef {{ model?: string, resolution?: string, usd_each?: number | null, usd_counted_each?: number, usd?: number | null,
+ *   problem?: string }} Offer
+ * @typedef {Offer & { provider: string, label: string, usable: boolean, local: boolean, key_url: string, models: Offer[] }} Elsewhere
  * @typedef {{ node: string, operation: string, problem: Problem | null, provider?: string, label?: string, model?: string,
  *   resolution?: string, pictures?: number, stored?: number | null, usd_each?: number | null, usd?: number | null,
  *   usd_counted_each?: number, usd_counted?: number, price_source?: string, price_dated?: string, counted_source?: string,

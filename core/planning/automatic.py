@@ -65,22 +65,6 @@ class AutomaticChoice:
             )
         raise self._no_key_error(choice.profile)
 
-    def candidates(self, model: str) -> list[tuple[ProviderSpec, Candidate | str]]:
-        """Each provider with a key as a candidate, or the reason why it can't do it. `model`: the name that is preferred."""
-        found: list[tuple[ProviderSpec, Candidate | str]] = []
-        for spec in self._targets.ordered():
-            if not self._targets.is_usable(spec):
-                continue
-            try:
-                key = self._targets.keys.key(spec, "default")
-                candidate = self._candidate(spec, key, ProviderChoice(spec.id, model))
-                if not isinstance(candidate, str):
-                    candidate = with_successors(candidate, self._requests, self._gone)[0]
-                found.append((spec, candidate))
-            except NanoBananaError as error:
-                found.append((spec, error.reason))
-        return found
-
     def _candidate(self, spec: ProviderSpec, key: Key | None, choice: ProviderChoice) -> Candidate | str:
         """How a provider would do the requests, or that it has no model of the family. Raises Impossible."""
         model = spec.model_of_family(self._family, choice.model) if self._family else spec.model(RECOMMENDED)

@@ -17,6 +17,7 @@ from .automatic import AutomaticChoice
 from .choice import AUTO, RECOMMENDED, ProviderChoice, problem_with
 from .model_choice import family_of, model_of, retirement_notices
 from .negotiate import negotiate
+from .offers import ProviderOffer, provider_offer
 from .plan import Candidate, Plan, Target, Terms
 from .successor import GoneId, successor_notice, with_successors
 from .targets import Targets
@@ -82,17 +83,22 @@ class ProviderResolver:
         terms = Terms(Caps() if free else self.settings.caps, self.settings.resends, self.settings.project)
         return Plan(tuple(targets), tuple(notices), tuple(store_only), terms, refusal)
 
-    def candidates(
-        self, choice: ProviderChoice, requests: Sequence[Request]
-    ) -> list[tuple[ProviderSpec, Candidate | str]]:
-        """Each provider with a key, with the family of models that `choice` names: a candidate, or why it can't do it."""
-        if choice.provider == AUTO:
-            family, _ = family_of(choice.model, self.specs.values())
-        elif choice.model == RECOMMENDED:
+    def offers(self, choice: ProviderChoice, requests: Sequence[Request]) -> list[ProviderOffer]:
+        """What each provider would take for `requests`, with the kind of model that `choice` names preferred."""
+        try:
+            if choice.provider == AUTO:
+                family, _ = family_of(choice.model, self.specs.values())
+            elif choice.model == RECOMMENDED:
+                family = ""
+            else:
+                family = model_of(self._targets.spec(choice.provider), choice).family
+        except NanoBananaError:  # a name that isn't known here
             family = ""
-        else:
-            family = model_of(self._targets.spec(choice.provider), choice).family
-        return AutomaticChoice(self._targets, requests, family, self._gone).candidates(choice.model)
+        local = [spec for spec in self.specs.values() if spec.local]
+        return [
+            provider_offer(spec, spec.local or self._targets.is_usable(spec), family, choice.model, requests)
+            for spec in (*self._targets.ordered(), *local)
+        ]
 
     def target(self, spec: ProviderSpec, profile: str) -> Target:
         """A provider with its key and its recommended model. Raises ConfigError."""

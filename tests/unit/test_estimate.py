@@ -277,11 +277,16 @@ def test_what_a_run_would_refuse_is_refused_alike(engine: Engine, doubles: Doubl
 
 
 def test_the_others_are_priced_with_the_same_family(engine: Engine) -> None:
-    """The cheapest first, unknown prices behind, those that can't last with their reason; never the simulation."""
-    found = elsewhere(
+    """The cheapest first, unknown prices behind, those that can't last with their reason; then the simulation, and those
+    that have no key."""
+    everybody = elsewhere(
         engine.resolver(), ProviderChoice("onerouter", "nano-banana-pro"), [replace(request(), num_images=3)]
     )
-    assert {each["provider"] for each in found} == set(KEYED) and "offline" not in str(found)
+    assert {each["provider"] for each in everybody} == set(engine.specs())
+    usable = [each["usable"] for each in everybody]
+    assert usable == sorted(usable, reverse=True) and everybody[usable.count(True) - 1]["provider"] == "offline"
+    found = [each for each in everybody if each["usable"] and not each["local"]]
+    assert {each["provider"] for each in found} == set(KEYED)
     priced = [each["usd"] for each in found if each.get("usd") is not None]
     assert priced == sorted(priced) and len(priced) >= 2
     assert all(each["usd"] == pytest.approx(3 * each["usd_each"]) for each in found if each.get("usd") is not None)
@@ -289,14 +294,31 @@ def test_the_others_are_priced_with_the_same_family(engine: Engine) -> None:
     assert unknown == sorted(unknown)
     wide = elsewhere(engine.resolver(), ProviderChoice("runflow", "nano-banana-2"), [request(aspect_ratio="1:8")])
     problems = {each["provider"]: each.get("problem", "") for each in wide}
-    assert problems["runflow"] == "" and "1:8" in problems["onerouter"] and wide[-1]["provider"] != "runflow"
+    assert problems["runflow"] == "" and "1:8" in problems["onerouter"]
+
+
+def test_each_model_of_a_provider_is_priced(engine: Engine) -> None:
+    """Whatever model is asked for: a person chooses among all of them, and sees which can't do the request."""
+    found = elsewhere(engine.resolver(), None, [request(resolution="4K")])
+    for each in found:
+        spec = engine.specs()[each["provider"]]
+        assert [model["model"] for model in each["models"]] == [m.name for m in spec.models if m.generate]
+        assert any(model["model"] == each["model"] for model in each["models"]) if "model" in each else each["problem"]
+        assert all(("problem" in model) != ("usd" in model) for model in each["models"])
+    assert any("4K" in model.get("problem", "") for each in found for model in each["models"])
+
+
+def test_a_choice_that_isn_t_known_here_still_gets_prices(engine: Engine) -> None:
+    for choice in (ProviderChoice("nobody"), ProviderChoice("onerouter", "no-such-model")):
+        found = elsewhere(engine.resolver(), choice, [request()])
+        assert {each["provider"] for each in found} == set(engine.specs())
 
 
 def test_a_price_elsewhere_is_the_price_there(engine: Engine) -> None:
     """What the list promises for a provider is what naming it costs."""
     asked = replace(request(), num_images=2)
     for each in elsewhere(engine.resolver(), ProviderChoice("onerouter", "nano-banana-pro"), [asked]):
-        if "problem" not in each:
+        if "problem" not in each and each["usable"]:
             there = told(engine, ProviderChoice(each["provider"], each["model"]), asked)
             assert (there.usd, there.resolution) == (each["usd"], each["resolution"])
 
@@ -348,7 +370,7 @@ def test_a_dearer_figure_counts_and_both_are_shown(doubles: Doubles, tmp_path: P
     assert (shown.usd_each, shown.usd_counted_each) == (0.04, 0.08)
     assert shown.usd == pytest.approx(0.12) and shown.usd_counted == pytest.approx(0.24)
     assert shown.price_source and shown.counted_source
-    (there,) = elsewhere(engine.resolver(), choice, [asked])
+    (there,) = [each for each in elsewhere(engine.resolver(), choice, [asked]) if each["provider"] == "fal"]
     assert (there["usd_each"], there["usd_counted_each"]) == (0.04, 0.08)
     largest = told(engine, choice, replace(asked, options=replace(asked.options, resolution="4K")), sends=False)
     assert largest.usd_each == largest.usd_counted_each == 0.134 and largest.counted_source == ""

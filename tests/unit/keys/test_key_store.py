@@ -346,8 +346,8 @@ def test_offers_are_made_by_those_whose_key_is_for_their_address(tmp_path: Path)
     """A price list must not promise what a run would refuse."""
     store(tmp_path).put("onerouter", "default", KEY, HERE)
     store(tmp_path).put("runflow", "default", KEY, BUILT_IN["runflow"].base_url)
-    specs = [spec.id for spec, _ in resolver(tmp_path).candidates(ProviderChoice(), [request()])]
-    assert specs == ["runflow"]
+    specs = [offer.spec.id for offer in resolver(tmp_path).offers(ProviderChoice(), [request()]) if offer.usable]
+    assert specs == ["runflow", "offline"]
     assert resolver(tmp_path).ordered_ids()[-1] == "offline" and set(resolver(tmp_path).ordered_ids()) == set(BUILT_IN)
 
 
