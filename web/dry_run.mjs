@@ -3,6 +3,7 @@ import { app } from "/scripts/app.js";
 import { el } from "./dom.mjs";
 import { openDialog } from "./dialog.mjs";
 import { nodeByPath } from "./graph.mjs";
+import { elementsOf, forElements } from "./linked_lists.mjs";
 import { ask, errorText } from "./server.mjs";
 import { money, priceOfOne, t } from "./i18n.mjs";
 
@@ -16,7 +17,10 @@ export async function dryRun() {
     const { output } = await app.graphToPrompt();
     const answer = await ask("/estimate", { method: "POST", body: { prompt: output, detail: true } });
     /** @type {[string, Estimate][]} */
-    const nodes = Object.entries(answer.nodes);
+    const nodes = Object.entries(/** @type {Record<string, Estimate>} */ (answer.nodes)).map(([id, estimate]) => {
+      const node = nodeByPath(id);
+      return [id, forElements(estimate, node ? elementsOf(node) : 1)];
+    });
     dialog.body.replaceChildren(
       el("p", { class: "nb-quiet" }, t("dry.hint")),
       answer.left_out ? el("p", { class: "nb-bad" }, t("price.left_out", { n: answer.left_out })) : "",
@@ -34,10 +38,11 @@ function total(nodes) {
   const sum = prices.reduce((/** @type {number} */ all, usd) => all + (usd ?? 0), 0);
   const most = nodes.reduce((all, [, node]) => all + (node.problem ? 0 : (node.usd_counted ?? 0)), 0);
   const text = unknown ? t("dry.total_unknown", { usd: money(most) }) : t("dry.total", { usd: sum ? money(sum) : "$0" });
-  return el("p", {}, el("strong", {}, text));
+  const lists = nodes.some(([, node]) => !node.problem && node.usd !== 0 && node.elements === null);
+  return el("p", {}, el("strong", {}, text), lists ? ` ${t("dry.per_element")}` : "");
 }
 
-/** @param {"each" | "run"} name @param {string} value */
+/** @param {"each" | "run" | "element"} name @param {string} value */
 const labelled = (name, value) => t("labelled", { label: t(`prices.${name}`), value });
 
 /** @param {string} id @param {Estimate} estimate */
@@ -59,7 +64,7 @@ function report(id, estimate) {
         : t("dry.paid", { n: count - stored, stored });
   box.append(
     el("p", {}, `${estimate.label} · ${estimate.model} · ${estimate.resolution || "auto"} · ${what}`),
-    el("p", {}, [labelled("each", priceOfOne(estimate)), labelled("run", money(estimate.usd))].join(" · ")),
+    el("p", {}, [labelled("each", priceOfOne(estimate)), labelled(estimate.elements === null ? "element" : "run", money(estimate.usd))].join(" · ")),
   );
   const references = estimate.references ?? [];
   if (references.length) {

@@ -63,6 +63,10 @@ export function sourceOf(node, name) {
   return input ? followLink(node.graph, input.link, MAX_DEPTH) : undefined;
 }
 
+/** What feeds each linked input of a node. @param {Comfy.Node} node @returns {Source[]} */
+export const linkedSources = (node) =>
+  (node.inputs ?? []).map((input) => followLink(node.graph, input.link, MAX_DEPTH)).filter((source) => source !== undefined);
+
 /** The ProviderConfig behind an input. @param {Comfy.Node} node @param {string} [name] @returns {Comfy.Node | undefined} */
 export function configOf(node, name = "provider") {
   const source = sourceOf(node, name);

@@ -151,7 +151,8 @@ export function priceText(node, estimate) {
   const missing = count - stored;
   const each = priceOfOne(estimate);
   const about = estimate.frames_known === false ? "≈ " : "";
-  const parts = [size, missing > 1 || about ? `${about}${missing} × ${each}` : each];
+  const price = missing > 1 || about ? `${about}${missing} × ${each}` : each;
+  const parts = [size, estimate.elements === null ? t("price.per_element", { price }) : price];
   if (stored) parts.push(t("price.some_stored", { n: stored }));
   return [parts.join(" · "), "plain"];
 }

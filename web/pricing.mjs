@@ -5,6 +5,7 @@ import { openDialog } from "./dialog.mjs";
 import { addProvider } from "./provider_choice.mjs";
 import { footerOf, redraw, showEstimate } from "./node_footer.mjs";
 import { isImageNode, ourNodes, promptFor } from "./graph.mjs";
+import { elementsOf, forElements } from "./linked_lists.mjs";
 import { providerStore } from "./provider_store.mjs";
 import { updateWidgetOptions } from "./widget_options.mjs";
 import { ApiError, ask, errorText } from "./server.mjs";
@@ -39,8 +40,8 @@ async function updateEstimates() {
     const found = answer.nodes;
     const why = answer.left_out ? t("price.left_out", { n: answer.left_out }) : undefined;
     imageNodes.forEach((node, index) => {
-      const estimate = found[String(index)] ?? null;
-      showEstimate(node, estimate, estimate ? undefined : why);
+      const estimate = found[String(index)];
+      showEstimate(node, estimate ? forElements(estimate, elementsOf(node)) : null, estimate ? undefined : why);
     });
   } catch (error) {
     if (error instanceof ApiError) imageNodes.forEach((node) => showEstimate(node, null, errorText(error)));
@@ -51,8 +52,9 @@ async function updateEstimates() {
 /** The same request at every provider that has a key. @param {Comfy.Node} node */
 export async function showPrices(node) {
   const answer = await ask("/estimate", { method: "POST", body: { prompt: promptFor([node]), everywhere: true } });
-  /** @type {import("./server.mjs").Estimate} */
-  const estimate = answer.nodes["0"];
+  /** @type {import("./server.mjs").Estimate | undefined} */
+  const found = answer.nodes["0"];
+  const estimate = found && forElements(found, elementsOf(node));
   const rows = (estimate?.everywhere ?? []).filter((row) => row.usable && !row.local);
   const dialog = openDialog(t("prices.title"), { class: "nb-narrow" });
   if (estimate?.price_source) {
@@ -73,7 +75,7 @@ export async function showPrices(node) {
       el(
         "thead",
         {},
-        el("tr", {}, ...["provider", "model", "size", "each", "run", ""].map((n) => el("th", {}, n && t(`prices.${n}`)))),
+        el("tr", {}, ...["provider", "model", "size", "each", estimate?.elements === null ? "element" : "run", ""].map((n) => el("th", {}, n && t(`prices.${n}`)))),
       ),
       el(
         "tbody",
@@ -81,7 +83,7 @@ export async function showPrices(node) {
         ...rows.map((row) =>
           el(
             "tr",
-            { class: row.provider === estimate.provider ? "nb-chosen" : "" },
+            { class: row.provider === estimate?.provider ? "nb-chosen" : "" },
             el("td", {}, row.label),
             ...(row.problem
               ? [el("td", { colspan: "5", class: "nb-quiet" }, row.problem)]
@@ -93,7 +95,7 @@ export async function showPrices(node) {
                   el(
                     "td",
                     {},
-                    row.provider === estimate.provider
+                    row.provider === estimate?.provider
                       ? t("prices.chosen")
                       : button(t("prices.use"), () => {
                           addProvider(node, row.provider, row.model ?? "recommended");

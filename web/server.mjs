@@ -27,7 +27,8 @@ import { t } from "./i18n.mjs";
  *   resolution?: string, pictures?: number, stored?: number | null, usd_each?: number | null, usd?: number | null,
  *   usd_counted_each?: number, usd_counted?: number, price_source?: string, price_dated?: string, counted_source?: string,
  *   notices?: string[], sends?: Sent[],
- *   references?: Reference[], sure?: boolean, frames_known?: boolean, everywhere?: Elsewhere[] }} Estimate
+ *   references?: Reference[], sure?: boolean, frames_known?: boolean, everywhere?: Elsewhere[],
+ *   elements?: import("./linked_lists.mjs").Length }} Estimate `elements` is added by the page.
  * @typedef {{ id: string, state: string, provider: string, label: string, model: string, operation: string, prompt: string,
  *   text: string, usd: number, exact: boolean, created: number, reason: string, task: string, picture: boolean,
  *   running: boolean, recoverable: boolean, in_doubt: boolean, role: "" | "extra", answer: string }} Result

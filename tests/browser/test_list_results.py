@@ -36,3 +36,36 @@ def test_the_node_adds_up_its_elements(canvas: Callable[..., Any], doubles: Any,
     expect(note(page)).to_contain_text(re.compile(r"^Nothing was spent.* · 3 elements, 1 failed\n"))
     assert doubles.request_log(prompt=page.look)["paid_images"] == 2
     assert page.complaints == []
+
+
+def tiles(workflow: dict[str, Any]) -> dict[str, Any]:
+    """The workflow with a node that cuts a picture into a list of tiles in the place of Create List."""
+    (node,) = [each for each in workflow["nodes"] if each["type"] == "CreateList"]
+    (first, *others) = [each["link"] for each in node["inputs"] if each["link"] is not None]
+    node["type"], node["widgets_values"] = "SplitImageToTileList", [512, 512, 0]
+    node["inputs"] = [{"name": "image", "type": "IMAGE", "link": first}]
+    node["outputs"] = [{"name": "IMAGE", "type": "IMAGE", "links": node["outputs"][0]["links"]}]
+    workflow["links"] = [each for each in workflow["links"] if each[0] not in others]
+    for each in workflow["nodes"]:
+        for output in each.get("outputs", []):
+            output["links"] = [link for link in output["links"] or [] if link not in others]
+    return workflow
+
+
+def test_the_price_is_that_of_all_elements(canvas: Callable[..., Any], doubles: Any) -> None:
+    """The elements of Create List are counted, through nodes that run once for each; tiles can't be counted."""
+    page = canvas()
+    shown = page.page.locator(".nb-price").first
+    for name in ("prompt_list", "text_lines"):
+        page.load(example(name))
+        page.choose("ProviderConfig", "provider", "onerouter")
+        expect(shown).to_have_text("auto → 1K · 3 × $0.08")
+    page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.DryRun')")
+    expect(page.page.get_by_text("In all $0.24")).to_be_visible()
+    page.page.keyboard.press("Escape")
+    page.load(tiles(example("picture_list")))
+    page.choose("ProviderConfig", "provider", "onerouter")
+    expect(shown).to_have_text("auto → 1K · ≈ 1 × $0.08 per element")
+    shown.click()
+    expect(page.page.get_by_role("columnheader", name="Per element")).to_be_visible()
+    assert doubles.request_log(prompt="lighthouse")["requests"] == [] and page.complaints == []
