@@ -1,7 +1,8 @@
 /** Follows execution: what a node spent, why it failed, what was stopped; and warns of a queue that runs by itself. */
 import { app } from "/scripts/app.js";
 import { api } from "/scripts/api.js";
-import { showRunNote, problemActions } from "./node_footer.mjs";
+import { showRunNote } from "./node_footer.mjs";
+import { problemActions } from "./problem_actions.mjs";
 import { runNote } from "./run_note.mjs";
 import { isImageNode, nodeByPath, ourNodes } from "./graph.mjs";
 import { scheduleEstimates } from "./pricing.mjs";

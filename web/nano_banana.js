@@ -2,7 +2,8 @@
 import { app } from "/scripts/app.js";
 import { api } from "/scripts/api.js";
 import { el } from "./dom.mjs";
-import { addFooter, footerActions, queueNewVariation } from "./node_footer.mjs";
+import { addFooter } from "./node_footer.mjs";
+import { footerActions } from "./footer_actions.mjs";
 import { CONFIG, isImageNode, isOurs } from "./graph.mjs";
 import { keepModelFamily, rememberProvider } from "./widget_options.mjs";
 import { dryRun } from "./dry_run.mjs";
@@ -18,6 +19,7 @@ import { askBeforeRuns } from "./run_check.mjs";
 import { refusalHandlers } from "./server.mjs";
 import { openSettings, settingsPanel } from "./settings/panel.mjs";
 import { keepSockets } from "./sockets.mjs";
+import { queueNewVariation } from "./variation.mjs";
 import { loadMessages, t } from "./i18n.mjs";
 
 /** @param {Comfy.Node} node */
@@ -90,6 +92,7 @@ app.registerExtension({
   async init() {
     document.head.append(el("link", { rel: "stylesheet", href: new URL("style.css", import.meta.url) }));
     footerActions.showPrices = showPrices;
+    footerActions.newVariation = queueNewVariation;
     footerActions.openSettings = openSettings;
     await loadMessages();
     refusalHandlers.unknownHost = showHostDialogOnce;

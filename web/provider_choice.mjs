@@ -1,5 +1,6 @@
 /** Gives a node another provider: in the ProviderConfig behind it, or in a new one. */
-import { CONFIG, asOneUndoStep, configOf, setWidget } from "./graph.mjs";
+import { CONFIG, asOneUndoStep, configOf, setWidget, valueOf } from "./graph.mjs";
+import { providerStore } from "./provider_store.mjs";
 
 /** The ProviderConfig of a node, made and connected where there is none. @param {Comfy.Node} node */
 export function findOrAddConfig(node) {
@@ -30,3 +31,24 @@ export function addProvider(node, provider, model) {
     if (model) setWidget(config, "model", model);
   });
 }
+
+/** Runs the node as `auto`, with the same kind of model. @param {Comfy.Node} config */
+export const useMyProvider = (config) => asOneUndoStep(() => setProviderToAuto(config));
+
+/** @param {Comfy.Node} config */
+function setProviderToAuto(config) {
+  const local = providerStore.providers.find((provider) => provider.local);
+  const named = providerStore.provider(String(valueOf(config, "provider") ?? ""));
+  const name = String(valueOf(config, "model") ?? "recommended");
+  const family = (named ?? local)?.models.find((model) => model.name === name)?.family;
+  const here = providerStore.providers.filter((provider) => !provider.local && providerStore.usable(provider));
+  const possible = here.some((provider) => provider.models.some((model) => model.family === family));
+  const common = local?.models.find((model) => model.family === family)?.name;
+  setWidget(config, "provider", "auto");
+  setWidget(config, "profile", "default");
+  setWidget(config, "model_override", "");
+  setWidget(config, "model", possible && common ? common : "recommended");
+}
+
+/** The free way: the node's provider becomes the simulation, made where there is none. @param {Comfy.Node} node */
+export const tryOffline = (node) => addProvider(node, "offline");

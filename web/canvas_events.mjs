@@ -1,0 +1,28 @@
+/** Hands the events of an element on a node to the canvas, and says which renderer draws it. */
+import { app } from "/scripts/app.js";
+
+/**
+ * The footer is a part of the canvas: the wheel zooms over it and shortcuts work from it. Only what presses a button, and a
+ * note that has more to show, is its own.
+ * @param {HTMLElement} root
+ */
+export function forwardCanvasEvents(root) {
+  for (const name of /** @type {const} */ (["keydown", "keyup"])) {
+    root.addEventListener(name, (event) => {
+      const modified = event.ctrlKey || event.metaKey || event.altKey;
+      if (!modified && (event.key === "Enter" || event.key === " ")) event.stopPropagation();
+    });
+  }
+  root.addEventListener("wheel", (event) => {
+    const note = event.target instanceof Element ? event.target.closest(".nb-note") : null;
+    if (note && note.scrollHeight > note.clientHeight && !event.ctrlKey) event.stopPropagation();
+    else if (!isVue()) {
+      event.preventDefault();
+      app.canvas.processMouseWheel(event); // Nodes 2.0 listen themselves
+    }
+  });
+  return root;
+}
+
+/** Whether Nodes 2.0 draws the nodes, and not the classic canvas. */
+export const isVue = () => Boolean(app.extensionManager.setting.get("Comfy.VueNodes.Enabled"));
