@@ -5,6 +5,7 @@ import { showRunNote } from "./node_footer.mjs";
 import { problemActions } from "./problem_actions.mjs";
 import { runNote } from "./run_note.mjs";
 import { isImageNode, nodeByPath, ourNodes } from "./graph.mjs";
+import { onServerEvent } from "./server.mjs";
 import { scheduleEstimates } from "./pricing.mjs";
 import { rereadAnswers } from "./results.mjs";
 import { toast } from "./toasting.mjs";
@@ -76,14 +77,14 @@ export function followExecution({ resultsChanged }) {
       scheduleEstimates();
     });
   }
-  api.addCustomEventListener("nano_banana.stopped", (/** @type {CustomEvent} */ { detail }) => {
+  onServerEvent("nano_banana.stopped", (detail) => {
     const text = String(detail.text);
     const node = nodeByPath(detail.node);
     if (node) showRunNote(node, { text, tone: "warn" });
     if (Number(detail.on_the_way) > 0) toast("warn", t("toast.stopped"), text);
     resultsChanged();
   });
-  api.addCustomEventListener("nano_banana.failed", (/** @type {CustomEvent} */ { detail }) => {
+  onServerEvent("nano_banana.failed", (detail) => {
     failures.set(String(detail.node), detail.failed);
   });
   queueSettings()?.$subscribe?.(warnAboutAutoQueue);

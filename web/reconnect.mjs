@@ -1,7 +1,7 @@
 /** After a restart of the server: shows once what was recovered, and loads the providers again. */
 import { api } from "/scripts/api.js";
 import { providerStore } from "./provider_store.mjs";
-import { ask } from "./server.mjs";
+import { ask, onServerEvent } from "./server.mjs";
 import { toast } from "./toasting.mjs";
 import { t } from "./i18n.mjs";
 
@@ -23,7 +23,7 @@ export function followReconnects({ resultsChanged }) {
     await fetchRecovered();
     await providerStore.refresh(); // and with it the prices
   };
-  api.addCustomEventListener("nano_banana.collected", (/** @type {CustomEvent} */ { detail }) => {
+  onServerEvent("nano_banana.collected", (detail) => {
     showRecovered(detail);
     providerStore.refresh().catch(() => undefined);
   });

@@ -83,6 +83,16 @@ export async function ask(path, { method = "GET", body, signal } = {}) {
   return value;
 }
 
+/**
+ * Listens to an event that the pack's server sends. Frontends before 1.41.6 have no listener of their own for such events: there
+ * the usual one takes any name.
+ * @param {string} name @param {(detail: any) => void} work Given what the event carries.
+ */
+export function onServerEvent(name, work) {
+  const listen = /** @type {(name: string, heard: (event: any) => void) => void} */ (api.addCustomEventListener ?? api.addEventListener);
+  listen.call(api, name, (event) => work(event.detail));
+}
+
 /** The text that a person reads of an error. @param {unknown} error */
 export const errorText = (error) => (error instanceof Error ? error.message : String(error));
 
