@@ -114,7 +114,7 @@ function rememberFocus(root) {
 
 /** Opens the section in a dialog. @param {string} [provider] Whose key is missing. @param {string} [setting] That is in the way. */
 export function openSettings(provider, setting) {
-  document.querySelector(".nb-settings-dialog")?.remove();
+  /** @type {HTMLDialogElement | null} */ (document.querySelector(".nb-settings-dialog"))?.close();
   const known = provider && provider !== "auto" && providerStore.provider(provider)?.needs_key ? provider : undefined;
   const dialog = openDialog(t("settings.title"), { class: "nb-settings-dialog" });
   dialog.body.append(settingsPanel(known, setting));

@@ -203,6 +203,8 @@ function profileForm(shared, provider) {
     dialog.close();
     await shared.redraw();
   });
+  entry.id = "nb-profile-form";
+  name.setAttribute("form", entry.id); // Enter in the name saves, too
   dialog.body.append(
     el("p", { class: "nb-quiet" }, t("keys.profile_hint")),
     field(t("keys.profile_name"), name),
