@@ -30,6 +30,12 @@ class Options:
     output_format: str = "auto"
     thinking: str = "default"
     system_prompt: str = ""
+    with_text: bool = False
+    """Whether words are asked for beside the picture."""
+    temperature: float | None = None
+    """0 to 2; None is the provider's own."""
+    top_p: float | None = None
+    """0 to 1; None is the provider's own."""
 
 
 @dataclass(frozen=True)

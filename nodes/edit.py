@@ -20,6 +20,7 @@ from .inputs import (
     FAIL,
     KEEP,
     ORIGINAL,
+    latest,
     options_of,
     outputs,
     prompt,
@@ -92,6 +93,9 @@ class NanoBananaEdit(io.ComfyNode):
         region: str = WHOLE_IMAGE,
         region_context: float = 1.5,
         align: str = OFF,
+        with_text: bool = False,
+        temperature: float = -1.0,
+        top_p: float = -1.0,
         **unknown: Any,
     ) -> io.NodeOutput:
         given = locals()
@@ -241,6 +245,7 @@ def _local_inputs() -> list[io.Input]:
             tooltip="Puts a result that came back moved or zoomed by a little into line with the first image. With a mask, or "
             "with match first image.",
         ),
+        *latest(),
     ]
 
 

@@ -17,6 +17,7 @@ from .inputs import (
     CATEGORY,
     FAIL,
     KEEP,
+    latest,
     options_of,
     outputs,
     prompt,
@@ -71,6 +72,9 @@ class NanoBananaGenerate(io.ComfyNode):
         thinking: str = "default",
         system_prompt: str = "",
         on_failure: str = KEEP,
+        with_text: bool = False,
+        temperature: float = -1.0,
+        top_p: float = -1.0,
         **unknown: Any,
     ) -> io.NodeOutput:
         given = locals()
@@ -88,7 +92,7 @@ class NanoBananaGenerate(io.ComfyNode):
 
 
 def inputs() -> list[io.Input]:
-    return [prompt(), provider(), *shared([KEEP, FAIL, BLOCK])]
+    return [prompt(), provider(), *shared([KEEP, FAIL, BLOCK]), *latest()]
 
 
 def _output(task: ImageTask) -> OutputImage:

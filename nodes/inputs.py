@@ -142,6 +142,39 @@ def _advanced_inputs(failures: list[str]) -> list[io.Input]:
     ]
 
 
+def latest() -> list[io.Input]:
+    """What both nodes got after 0.1, behind their other inputs."""
+    return [
+        io.Boolean.Input(
+            "with_text",
+            default=False,
+            optional=True,
+            advanced=True,
+            tooltip="Asks for words beside the picture, for the output `text`. Left out where the provider gives none.",
+        ),
+        io.Float.Input(
+            "temperature",
+            default=-1.0,
+            min=-1.0,
+            max=2.0,
+            step=0.05,
+            optional=True,
+            advanced=True,
+            tooltip="0: the likeliest picture, 2: the most unlikely ones. Below 0: the provider's own, nothing is sent.",
+        ),
+        io.Float.Input(
+            "top_p",
+            default=-1.0,
+            min=-1.0,
+            max=1.0,
+            step=0.05,
+            optional=True,
+            advanced=True,
+            tooltip="How much of what is likely the model chooses from, up to 1. Below 0: the provider's own, nothing is sent.",
+        ),
+    ]
+
+
 def outputs() -> list[io.Output]:
     return [
         io.Image.Output(
@@ -164,7 +197,15 @@ def options_of(values: dict[str, Any]) -> Options:
         output_format=values["output_format"],
         thinking=values["thinking"],
         system_prompt=values["system_prompt"],
+        with_text=bool(values["with_text"]),
+        temperature=_given(values["temperature"]),
+        top_p=_given(values["top_p"]),
     )
+
+
+def _given(number: float) -> float | None:
+    """A number of a widget, without the error of its steps; None for a negative one, the provider's own."""
+    return None if number < 0 else round(float(number), 6)
 
 
 def seed_of(seed: int) -> tuple[int, list[str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 import yaml
 
@@ -24,6 +24,7 @@ from ..providers.spec import (
     Model,
     Operation,
     Option,
+    OptionValue,
     ProviderSpec,
 )
 from .mapping_reader import MappingError, MappingReader, scalar
@@ -40,8 +41,11 @@ _VALUES: Mapping[str, tuple[str, ...]] = {
     "limit_generations": ("on", "off"),
     "output_format": ("png", "jpeg", "webp"),
     "thinking": ("minimal", "medium", "high"),
+    "with_text": ("True",),
 }
 """The values of the options that have few: `values` gives the provider's spelling of each."""
+_SWITCHES = ("web_search", "with_text")
+"""Options that are on or off: their only value is `true`."""
 
 
 def endpoints(
@@ -157,9 +161,9 @@ def _field(option: str, key: yaml.Node, node: yaml.Node) -> Field | None:
     possible = _VALUES.get(option)
     if possible is None:
         raise MappingError(reader.at("values"), msg("endpoints.option_has_no_values", option=option))
-    spelled: dict[str, str | int | bool] = {}
+    spelled: dict[str, OptionValue] = {}
     for word, (value_key, node_of_value) in values.items():
-        value = word.capitalize() if option == "web_search" else word
+        value = word.capitalize() if option in _SWITCHES else word
         if value not in possible:
             raise MappingError(
                 value_key,
@@ -168,5 +172,5 @@ def _field(option: str, key: yaml.Node, node: yaml.Node) -> Field | None:
         spelling = scalar(node_of_value)
         if spelling is None:
             raise MappingError(value_key, msg("endpoints.option_value_empty", option=option))
-        spelled[value] = cast("str | int | bool", spelling)
+        spelled[value] = spelling
     return Field(name, spelled)

@@ -5,7 +5,8 @@ in `candidates[].content.parts[]`. Where the spec says `upload` and a request wo
 references go through the Files API first: `POST /upload/v1beta/files` opens an upload whose address comes back in a
 header, the bytes go there, and the body names the file.
 
-Only pictures are asked for: asking for text too is reported to make Google ignore the size, and a search needs no text.
+Only pictures are asked for, and words where the graph wants them: asking for text too is reported to make Google ignore
+the size. A search needs no text.
 What is drawn while thinking is a draft; `result_images` says when it is the result. `imageConfig` is the
 spelling of the SDK; newer pages show another one that some models refuse. Dots in a field name are levels of objects.
 """
@@ -18,6 +19,7 @@ from typing import Any
 from ..errors import ProviderFailure
 from ..errors.messages import msg
 from ..http.body import Body, Inline, Raw, json_body
+from ..providers.spec import OptionValue
 from .base.dialect import BaseDialect
 from .base.step import Done, Failed, Job, Reply, Send, State, Step, Wait
 from .base.uploads import NewUpload
@@ -30,6 +32,8 @@ CATEGORIES = tuple(
 )
 """What a safety threshold is set for; CIVIC_INTEGRITY exists, too, and is not asked about pictures."""
 _FILES = "/upload/v1beta/files"
+MODALITIES = "generationConfig.responseModalities"
+"""The field that is ["IMAGE"], and both kinds where words are asked for."""
 _UPLOAD = "upload"
 """Stands in `upload_urls` of a state for a reference that is uploaded first; "" there is one inside the body."""
 DRAFT = msg("gemini.only_a_draft_came")
@@ -116,12 +120,14 @@ def _body(job: Job, upload_urls: list[str]) -> Body:
     return json_body(value)
 
 
-def _set(value: dict[str, Any], name: str, given: str | int | bool) -> None:
-    """Sets an option at the path that its name is; three of them have a shape of their own."""
+def _set(value: dict[str, Any], name: str, given: OptionValue) -> None:
+    """Sets an option at the path that its name is; four of them have a shape of their own."""
     if name == "tools":
         value[name] = [{str(given): {}}]
     elif name == "safetySettings":
         value[name] = [{"category": category, "threshold": given} for category in CATEGORIES]
+    elif name == MODALITIES:
+        value["generationConfig"]["responseModalities"] = ["TEXT", "IMAGE"]
     elif name == "systemInstruction":
         value[name] = {"parts": [{"text": given}]}
     else:

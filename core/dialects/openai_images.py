@@ -23,6 +23,7 @@ from typing import Any
 from ..errors import ProviderFailure
 from ..http.body import json_body, multipart_body
 from ..images.picture import Encoded
+from ..providers.spec import OptionValue
 from .base.polling import PollingDialect, follow_task, path_segment, unknown_task
 from .base.step import Failed, Job, Reply, Send, State, Step
 from .base.task_status import task_id_of
@@ -112,7 +113,7 @@ def _without_request_id(value: dict[str, Any]) -> dict[str, Any]:
     return {name: item for name, item in value.items() if name != "request_id"}
 
 
-def _text(value: str | int | bool) -> str:
+def _text(value: OptionValue) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)

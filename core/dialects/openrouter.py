@@ -17,6 +17,7 @@ from typing import Any
 from ..errors import Kind, ProviderFailure
 from ..errors.messages import msg
 from ..http.body import Inline, json_body
+from ..providers.spec import Option, OptionValue
 from ..redaction.text import redact
 from .base.dialect import BaseDialect
 from .base.step import Done, Failed, Job, Reply, Send, State, Step
@@ -31,6 +32,7 @@ _OTHER = {"chat": "images", "images": "chat"}
 _PATHS = {"chat": "/v1/chat/completions", "images": "/v1/images"}
 _IN_CHAT = {"resolution": "image_size"}
 """What the spec's names, which are those of the images API, are called inside `image_config`."""
+_ONLY_IN_CHAT: frozenset[Option] = frozenset({"with_text", "temperature", "top_p"})
 _OF_THE_PICTURE = frozenset({"aspect_ratio", "resolution", "output_format"})
 """Options that are inside `image_config`; the others, which only a user's own provider has, are beside it."""
 
@@ -53,7 +55,8 @@ class OpenRouter(BaseDialect):
         if found.images:
             name = value.get("id")
             request_id = redact(name, 80) if isinstance(name, str) else reply.request_id
-            return Done(found.images, found.text, usd, request_id, state[API_VARIANT])
+            notices = _left_out(job) if state[API_VARIANT] == "images" else ()
+            return Done(found.images, found.text, usd, request_id, state[API_VARIANT], notices)
         return Failed(replace(_why_none(reply, value, found.text), unbilled=None if usd is None else usd == 0))
 
     def parse_error(self, job: Job, state: State, reply: Reply) -> Step:
@@ -84,9 +87,8 @@ def _chat_body(job: Job) -> dict[str, Any]:
         "messages": [{"role": "user", "content": content}],
         "modalities": ["image", "text"],
     }
-    fields = job.endpoint.fields.items()
-    beside = {field.name for option, field in fields if option not in _OF_THE_PICTURE}
-    options = job.fields()
+    beside = {field.name for option, field in job.endpoint.fields.items() if option not in _OF_THE_PICTURE}
+    options = _fields(job, without=frozenset({"with_text"}))  # the modalities are both in any case
     value |= {name: option for name, option in options.items() if name in beside}
     config = {_IN_CHAT.get(name, name): option for name, option in options.items() if name not in beside}
     if config:
@@ -95,10 +97,22 @@ def _chat_body(job: Job) -> dict[str, Any]:
 
 
 def _images_body(job: Job) -> dict[str, Any]:
-    value: dict[str, Any] = {"model": job.model, "prompt": job.prompt, **job.fields()}
+    value: dict[str, Any] = {"model": job.model, "prompt": job.prompt, **_fields(job, _ONLY_IN_CHAT)}
     if job.references:
         value[job.endpoint.references_field] = _images_of(job)
     return value
+
+
+def _fields(job: Job, without: frozenset[Option]) -> dict[str, OptionValue]:
+    return replace(
+        job, options={option: value for option, value in job.options.items() if option not in without}
+    ).fields()
+
+
+def _left_out(job: Job) -> tuple[str, ...]:
+    """Notices for the options that the images API can't carry."""
+    names = [option for option in job.options if option in _ONLY_IN_CHAT]
+    return (msg("openrouter.only_in_chat", names=", ".join(names)),) if names else ()
 
 
 def _images_of(job: Job) -> list[dict[str, Any]]:

@@ -16,7 +16,16 @@ from typing import Any
 from ..errors import Impossible
 from ..errors.messages import msg
 from ..images.picture import Picture
-from ..providers.spec import OMITTED, UNKNOWN_PRICE_USD, Capabilities, Model, Operation, Option, ProviderSpec
+from ..providers.spec import (
+    OMITTED,
+    UNKNOWN_PRICE_USD,
+    Capabilities,
+    Model,
+    Operation,
+    Option,
+    OptionValue,
+    ProviderSpec,
+)
 from ..request import Region, Request, Slot
 
 FINGERPRINT_VERSION = 1
@@ -31,7 +40,7 @@ class ResolvedRequest:
     capabilities: Capabilities
     model_id: str
     """The wire model id."""
-    options: tuple[tuple[Option, str | int | bool], ...]
+    options: tuple[tuple[Option, OptionValue], ...]
     """Our option -> value in our spelling, for everything that is sent, without count and seed."""
     sends_seed: bool
     resolution: str
@@ -165,9 +174,9 @@ def _cut(
 
 def _negotiate_options(
     request: Request, spec: ProviderSpec, model: Model, capabilities: Capabilities
-) -> tuple[list[tuple[Option, str | int | bool]], list[str]]:
+) -> tuple[list[tuple[Option, OptionValue]], list[str]]:
     """The options of the graph that can be sent, and a notice for each that can't."""
-    sent: list[tuple[Option, str | int | bool]] = []
+    sent: list[tuple[Option, OptionValue]] = []
     notices: list[str] = []
     supported = options_of(spec, request.operation, capabilities)
     for option, value in _options(request):
@@ -189,6 +198,9 @@ def _negotiate_options(
             )
         else:
             sent.append((option, value))
+            sent_as = (capabilities.endpoint or spec.endpoints[request.operation]).fields[option]
+            if sent_as.size_at_risk and request.options.resolution != "auto":
+                notices.append(msg("negotiate.size_may_differ", name=_name(option)))
     return sent, notices
 
 
@@ -273,10 +285,10 @@ def _count_references(request: Request, spec: ProviderSpec, model: Model, capabi
         )
 
 
-def _options(request: Request) -> list[tuple[Option, str | bool]]:
+def _options(request: Request) -> list[tuple[Option, OptionValue]]:
     """The options that the graph has set, with our value."""
     options = request.options
-    found: list[tuple[Option, str | bool]] = []
+    found: list[tuple[Option, OptionValue]] = []
     if options.web_search:
         found.append(("web_search", True))
     if options.safety_tolerance != "default":
@@ -289,6 +301,12 @@ def _options(request: Request) -> list[tuple[Option, str | bool]]:
         found.append(("thinking", options.thinking))
     if options.system_prompt.strip():
         found.append(("system_prompt", options.system_prompt))
+    if options.with_text:
+        found.append(("with_text", True))
+    if options.temperature is not None:
+        found.append(("temperature", options.temperature))
+    if options.top_p is not None:
+        found.append(("top_p", options.top_p))
     return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import cast, get_args
 
-from .spec import OPERATIONS, RATIOS, Capabilities, Endpoint, Field, Model, Operation, Option, Price
+from .spec import OPERATIONS, RATIOS, Capabilities, Endpoint, Field, Model, Operation, Option, OptionValue, Price
 
 
 def model(
@@ -74,6 +74,6 @@ def fields(**named: str | Field) -> dict[Option, Field]:
     return {cast(Option, option): Field(each) if isinstance(each, str) else each for option, each in named.items()}
 
 
-def same(*values: str) -> dict[str, str | int | bool]:
+def same(*values: str) -> dict[str, OptionValue]:
     """Values that the provider spells as we do, where it takes only these."""
     return {value: value for value in values}

@@ -47,8 +47,15 @@ Option = Literal[
     "output_format",
     "thinking",
     "system_prompt",
+    "with_text",
+    "temperature",
+    "top_p",
 ]
 """Our names for what a graph can ask. A `Field` gives a provider's name for one of them."""
+
+
+OptionValue = str | int | float | bool
+"""A value of an option, in our spelling or in a provider's."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +64,12 @@ class Field:
 
     name: str
     """The provider's field name."""
-    values: Mapping[str, str | int | bool] | None = None
+    values: Mapping[str, OptionValue] | None = None
     """Our value -> the provider's; None sends ours as it is. A value that isn't listed can't be asked for."""
+    size_at_risk: bool = False
+    """Whether pictures are reported to come back in another size where this is sent together with a resolution."""
 
-    def spell(self, value: str | int | bool) -> str | int | bool:
+    def spell(self, value: OptionValue) -> OptionValue:
         if self.values is None:
             return value
         return self.values[str(value)]
@@ -75,7 +84,7 @@ class Endpoint:
     fields: Mapping[Option, Field]
     references_field: str = ""
     """The field that carries the reference images."""
-    constants: Mapping[str, str | int | bool] = field(default_factory=dict)
+    constants: Mapping[str, OptionValue] = field(default_factory=dict)
     """Fields that are sent always, as they are."""
 
 

@@ -29,6 +29,9 @@ _ALL: dict[Option, tuple[Any, ...]] = {
     "thinking": ("minimal", "medium", "high"),
     "system_prompt": ("Draw nothing but animals.",),
     "web_search": (True,),
+    "with_text": (True,),
+    "temperature": (0.0, 0.7, 2.0),
+    "top_p": (0.0, 0.95, 1.0),
     "seed": (0, 2**31 - 1),
 }
 """What a graph can ask of each option that isn't a ratio, a size or a count."""
@@ -38,6 +41,9 @@ _UNSET: dict[str, Any] = {
     "output_format": "auto",
     "web_search": False,
     "system_prompt": "",
+    "with_text": False,
+    "temperature": None,
+    "top_p": None,
 }
 
 

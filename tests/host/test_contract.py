@@ -15,18 +15,20 @@ SHARED = [
     ("limit_generations", "COMBO", "default"), ("output_format", "COMBO", "auto"), ("thinking", "COMBO", "default"),
     ("system_prompt", "STRING", ""), ("on_failure", "COMBO", "keep what succeeded"),
 ]  # fmt: skip
+LATEST = [("with_text", "BOOLEAN", False), ("temperature", "FLOAT", -1.0), ("top_p", "FLOAT", -1.0)]
 CONTRACT: dict[str, list[tuple[str, str, Any]]] = {
     "ProviderConfig": [
         ("provider", "COMBO", "auto"), ("model", "COMBO", "recommended"), ("profile", "COMBO", "default"),
         ("timeout", "INT", 600), ("max_parallel", "INT", 0), ("model_override", "STRING", ""),
         ("fallback", "NANO_BANANA_PROVIDER", None),
     ],
-    "NanoBananaGenerate": [("prompt", "STRING", None), ("provider", "NANO_BANANA_PROVIDER", None), *SHARED],
+    "NanoBananaGenerate": [("prompt", "STRING", None), ("provider", "NANO_BANANA_PROVIDER", None), *SHARED, *LATEST],
     "NanoBananaEdit": [
         ("prompt", "STRING", None), ("images", "COMFY_AUTOGROW_V3", None), ("provider", "NANO_BANANA_PROVIDER", None),
         ("mask", "MASK", None), ("batch_mode", "COMBO", "together"), ("output_size", "COMBO", "as returned"), *SHARED,
         ("mask_feather", "INT", 8), ("mask_hint", "COMBO", "none"), ("reference_format", "COMBO", "auto"),
         ("region", "COMBO", "whole image"), ("region_context", "FLOAT", 1.5), ("align", "COMBO", "off"),
+        *LATEST,
     ],
 }  # fmt: skip
 OUTPUTS = {
@@ -59,18 +61,25 @@ CHOICES["NanoBananaEdit"] = CHOICES["NanoBananaGenerate"] | {
 }
 RANGES: dict[str, dict[str, tuple[float, float]]] = {
     "ProviderConfig": {"timeout": (10, 3600), "max_parallel": (0, 64)},
-    "NanoBananaGenerate": {"num_images": (1, 16), "seed": (0, 2**31 - 1)},
+    "NanoBananaGenerate": {
+        "num_images": (1, 16),
+        "seed": (0, 2**31 - 1),
+        "temperature": (-1.0, 2.0),
+        "top_p": (-1.0, 1.0),
+    },
     "NanoBananaEdit": {
         "num_images": (1, 16),
         "seed": (0, 2**31 - 1),
         "mask_feather": (0, 512),
         "region_context": (1.0, 8.0),
+        "temperature": (-1.0, 2.0),
+        "top_p": (-1.0, 1.0),
     },
 }
 ADVANCED = {
     "ProviderConfig": {"timeout", "max_parallel", "model_override"},
-    "NanoBananaGenerate": {name for name, _, _ in SHARED[4:]},
-    "NanoBananaEdit": {name for name, _, _ in SHARED[4:]}
+    "NanoBananaGenerate": {name for name, _, _ in [*SHARED[4:], *LATEST]},
+    "NanoBananaEdit": {name for name, _, _ in [*SHARED[4:], *LATEST]}
     | {"mask_feather", "mask_hint", "reference_format", "region", "region_context", "align"},
 }
 

@@ -76,6 +76,9 @@ def test_what_a_provider_lacks_is_left_out_with_a_notice(bench: Bench, tag: str)
         "output_format": "png",
         "thinking": "high",
         "system_prompt": "be brief",
+        "with_text": True,
+        "temperature": 1.0,
+        "top_p": 0.5,
     }
     ran = bench.generate(tag, "apiframe", **options)
     assert set(bench.asked(tag)[0]["fields"]) == {"prompt"}

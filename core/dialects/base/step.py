@@ -22,7 +22,7 @@ from ...errors import ProviderFailure
 from ...http.body import Body, Inline
 from ...http.reply import Reply as Reply
 from ...images.picture import Encoded
-from ...providers.spec import Endpoint, Operation, Option, ProviderSpec, ReferenceEncoding
+from ...providers.spec import Endpoint, Operation, Option, OptionValue, ProviderSpec, ReferenceEncoding
 from ..parsing.coded_image import CodedImage
 
 State = dict[str, Any]
@@ -39,7 +39,7 @@ class Job:
     """Wire model id."""
     operation: Operation
     prompt: str
-    options: Mapping[Option, str | int | bool]
+    options: Mapping[Option, OptionValue]
     """What is sent, in our spelling, seed included."""
     count: int = 1
     references: tuple[Encoded, ...] = ()
@@ -71,9 +71,9 @@ class Job:
         """A reference inside a JSON body: a data URI, or bare base64 where the spec says so."""
         return Inline(picture, data_uri=self.spec.reference_encoding != "base64")
 
-    def fields(self) -> dict[str, str | int | bool]:
+    def fields(self) -> dict[str, OptionValue]:
         """The options in the provider's names and spelling, with the count where it has one."""
-        spelled: dict[str, str | int | bool] = dict(self.endpoint.constants)
+        spelled: dict[str, OptionValue] = dict(self.endpoint.constants)
         for option, value in self.options.items():
             known = self.endpoint.fields.get(option)
             if known is not None:

@@ -12,6 +12,9 @@ The old ids are still sent: a 404 costs nothing and leads to the model that is a
 has ten ratios in Google's guide. Prices are per picture without the tokens of prompt and references; web search costs
 extra after a monthly allowance. The Files API keeps a file for 48 hours, readable with the key alone [Google's guide].
 
+Temperature (0 to 2) and top P (0 to 1) are in the reference of `generationConfig` and in the SDK. That asking for text too
+makes Google ignore the size is what forum reports say.
+
 `COMMON`, `FIELDS` and `gemini_model` are Vertex AI's too: the same bodies, with a table of its own for what differs.
 """
 
@@ -31,7 +34,7 @@ from ..spec import (
     ProviderSpec,
 )
 
-COMMON: tuple[Option, ...] = ("seed", "safety_tolerance")
+COMMON: tuple[Option, ...] = ("seed", "safety_tolerance", "with_text", "temperature", "top_p")
 MINIMAL_HIGH: dict[Option, tuple[str, ...]] = {"thinking": ("minimal", "high")}
 _NOTED = ("Google's price page", "2026-10-07")
 
@@ -54,6 +57,9 @@ FIELDS = fields(
         },
     ),
     system_prompt="systemInstruction",
+    with_text=Field("generationConfig.responseModalities", {"True": True}, size_at_risk=True),
+    temperature="generationConfig.temperature",
+    top_p="generationConfig.topP",
 )
 
 gemini_model = partial(model, default_resolution="1K", auto_ratio=OMITTED)

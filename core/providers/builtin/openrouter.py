@@ -1,22 +1,30 @@
 """OpenRouter.
 
-Documents: the vendor's SDK for chat completions with pictures, clients for its images API. Both are spoken, and what one
-of the two can't carry isn't offered: count, seed, format. Ratios and sizes are those of Google's models. What a call cost
-is in its answer; a price list isn't known. Previews ended at Google on 25 June 2026. `google/gemini-nano-banana-2.1` and
-`google/gemini-3.1-flash-lite-image` are in several clients of October 2026, two of which read OpenRouter's list of image
-models: 1K, 2K, 4K and 14 ratios for 2.1, one picture a request. Lite has the ten ratios of Google's guide here: which of
-both lists OpenRouter takes isn't known.
+Documents: the vendor's SDK for chat completions with pictures, clients for its images API. Both are spoken, and what chat
+can't carry isn't offered: count, seed, format. Words, temperature and top P are chat's, in the SDK. Ratios and sizes are
+those of Google's models. What a call cost is in its answer; a price list isn't known. Previews ended at Google on 25 June
+2026. `google/gemini-nano-banana-2.1` and `google/gemini-3.1-flash-lite-image` are in several clients of October 2026, two
+of which read OpenRouter's list of image models: 1K, 2K, 4K and 14 ratios for 2.1, one picture a request. Lite has the ten
+ratios of Google's guide here: which of both lists OpenRouter takes isn't known.
 """
 
 from functools import partial
 
 from ..builder import fields, model
-from ..spec import ALL_RATIOS, RETIRED_PREVIEWS, SIZES, Endpoint, ProviderSpec
+from ..spec import ALL_RATIOS, RETIRED_PREVIEWS, SIZES, Endpoint, Field, ProviderSpec
 
 _ENDPOINT = Endpoint(
-    "/v1/images", fields(aspect_ratio="aspect_ratio", resolution="resolution"), references_field="input_references"
+    "/v1/images",
+    fields(
+        aspect_ratio="aspect_ratio",
+        resolution="resolution",
+        with_text=Field("modalities", {"True": True}),
+        temperature="temperature",
+        top_p="top_p",
+    ),
+    references_field="input_references",
 )
-_model = partial(model, default_resolution="1K")
+_model = partial(model, default_resolution="1K", options=("with_text", "temperature", "top_p"))
 
 PROVIDER = ProviderSpec(
     id="openrouter",

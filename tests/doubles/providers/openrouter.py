@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from pack.simulator.api import Route, route
-from pack.simulator.fields import Check, check_fields, choice, json_object, text, whole, wrong
+from pack.simulator.fields import Check, check_fields, choice, json_object, number, text, whole, wrong
 from pack.simulator.files import MIME
 from pack.simulator.image_request import ImageRequest
 from pack.simulator.message import Reply, json_reply
@@ -76,6 +76,8 @@ class OpenRouter(Api):
             "messages": _messages,
             "modalities": _modalities,
             "image_config": json_object,
+            "temperature": number(0, 2),
+            "top_p": number(0, 1),
             "stream": _off,
         }
         fields = check_fields(call.fields, checks, ("model", "messages", "modalities"))

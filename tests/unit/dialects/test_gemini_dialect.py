@@ -56,7 +56,7 @@ def test_a_plain_prompt_asks_for_a_picture_and_nothing_else() -> None:
 
 
 def test_every_option_has_its_place() -> None:
-    """Nested names, the size's own spelling, and the three that are lists or objects."""
+    """Nested names, the size's own spelling, and the four that are lists or objects."""
     work = job(
         SPEC,
         request(
@@ -67,14 +67,19 @@ def test_every_option_has_its_place() -> None:
             safety_tolerance="4",
             thinking="high",
             system_prompt="Be brief.",
+            with_text=True,
+            temperature=0.0,
+            top_p=0.95,
         ),
         "nano-banana-2",
     )
     value = sent_json(play(work).sends[0])
     assert value["generationConfig"] == {
-        "responseModalities": ["IMAGE"],
+        "responseModalities": ["TEXT", "IMAGE"],
         "imageConfig": {"aspectRatio": "8:1", "imageSize": "512"},
         "seed": 7,
+        "temperature": 0.0,
+        "topP": 0.95,
         "thinkingConfig": {"thinkingLevel": "high"},
     }
     assert value["tools"] == [{"googleSearch": {}}]

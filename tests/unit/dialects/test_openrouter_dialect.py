@@ -49,6 +49,21 @@ def test_without_options_there_is_no_image_config() -> None:
         assert "image_config" not in sent_json(play(job(SPEC, asked, model)).sends[0])
 
 
+def test_chat_alone_carries_words_and_temperature() -> None:
+    """Chat asks for words anyway; through the images API they are left out, which is told."""
+    asked = request(with_text=True, temperature=0.4, top_p=1.0)
+    body = sent_json(play(job(SPEC, asked)).sends[0])
+    assert (body["modalities"], body["temperature"], body["top_p"]) == (["image", "text"], 0.4, 1.0)
+    played = play(job(SPEC, asked, api_variant="images"), reply(value={"data": [{"b64_json": URI.partition(",")[2]}]}))
+    assert set(sent_json(played.sends[0])) == {"model", "prompt"}
+    (notice,) = played.done.notices
+    assert "with_text, temperature, top_p" in notice
+    plain = play(
+        job(SPEC, request(), api_variant="images"), reply(value={"data": [{"b64_json": URI.partition(",")[2]}]})
+    )
+    assert plain.done.notices == ()
+
+
 def test_references_follow_the_text_in_their_order() -> None:
     """As data URIs, lossless."""
     work = job(SPEC, request("edit", 3))
