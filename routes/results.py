@@ -1,8 +1,9 @@
 """The pictures of the journal: list, thumbnail or whole picture, recover, copy to the input folder, forget.
 
-GET results?query&cursor&limit&state · GET results/collected · GET results/{id}/image?max · GET results/{id}/graph ·
-POST results/{id}/recover · POST results/recover · POST results/{id}/read · POST results/{id}/input ·
-POST results/pay_again · POST results/withdraw · DELETE results/{id} · DELETE results?before=<unix time> | ?all=yes.
+GET results?query&cursor&limit&state&provider&model&since&until&favourite · GET results/choices · GET results/collected ·
+GET results/{id}/image?max · GET results/{id}/graph · POST results/{id}/recover · POST results/recover ·
+POST results/{id}/read · PUT results/{id}/favourite · POST results/{id}/input · POST results/pay_again ·
+POST results/withdraw · DELETE results/{id} · DELETE results?before=<unix time> | ?all=yes, each with &keep=favourites.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ..core.execution.charge import decide_withdrawn_row
 from ..core.images.picture import MIME, UnreadablePicture, decode, preview_of, sniff
 from ..core.ledger.history import History, HistoryEntry
 from ..core.ledger.results import DamagedFile
+from ..core.ledger.selection import Selection
 from ..core.ledger.types import OPEN_STATES
 from .security import ApiError, File, RouteRequest
 
@@ -72,16 +74,68 @@ def list_results(request: RouteRequest) -> dict[str, Any]:
         limit = max(1, min(int(request.query.get("limit", str(PAGE))), MOST))
     except ValueError:
         raise ApiError(400, msg("results.limit_must_be_number")) from None
-    states = [state for state in request.query.get("state", "").split(",") if state]
-    found = _history().pictures(
-        request.query.get("query", "")[:200], states=states, limit=limit + 1, before=request.query.get("cursor", "")
-    )
-    labels = {name: spec.label for name, spec in comfyui.engine().specs().items()}
+    selection, cursor = _selection(request), request.query.get("cursor", "")
+    found = _history().select(selection, limit=limit + 1, before=cursor)
     more = len(found) > limit
-    return {
-        "results": [_shown(shown, labels) for shown in found[:limit]],
+    page: dict[str, Any] = {
+        "results": [_shown(shown, _labels()) for shown in found[:limit]],
         "next": found[limit - 1].uid if more else None,
     }
+    if not cursor:
+        page["pictures"] = _history().count(selection)
+    return page
+
+
+def choices(request: RouteRequest) -> dict[str, Any]:
+    """What a list can be filtered by: {"providers": [{"id", "label", "models": [wire ids]}]}, the most used first."""
+    labels = _labels()
+    models: dict[str, list[str]] = {}
+    for provider, model, _ in _history().choices():
+        models.setdefault(provider, []).append(model)
+    return {
+        "providers": [
+            {"id": provider, "label": labels.get(provider, provider), "models": names}
+            for provider, names in models.items()
+        ]
+    }
+
+
+def _selection(request: RouteRequest) -> Selection:
+    """query, state, provider, model, since, until, favourite: all that are given hold together."""
+    text = {name: request.query.get(name, "")[:200] for name in ("query", "state", "provider", "model", "favourite")}
+    if text["favourite"] not in ("", "yes"):
+        raise ApiError(400, msg("results.favourite_must_be_yes"))
+    return Selection(
+        query=text["query"],
+        states=[state for state in text["state"].split(",") if state],
+        provider=text["provider"],
+        model=text["model"],
+        since=_unix_time(request, "since", 0.0),
+        until=_unix_time(request, "until", math.inf),
+        favourites=bool(text["favourite"]),
+    )
+
+
+def _unix_time(request: RouteRequest, name: str, default: float) -> float:
+    given = request.query.get(name, "")
+    if not given:
+        return default
+    try:
+        at = float(given[:40])
+    except ValueError:
+        at = math.nan
+    if not math.isfinite(at):
+        raise ApiError(400, msg("results.time_must_be_unix_time", name=name))
+    return at
+
+
+def favourite(request: RouteRequest) -> dict[str, Any]:
+    """Body: {"favourite": whether the user likes it}. Gives the same."""
+    marked = request.body.get("favourite")
+    if not isinstance(marked, bool):
+        raise ApiError(400, msg("results.favourite_must_be_true_or_false"))
+    comfyui.engine().ledger.mark_favourites([_one(request).uid], marked)
+    return {"favourite": marked}
 
 
 def image(request: RouteRequest) -> File:
@@ -123,8 +177,7 @@ def recover(request: RouteRequest) -> dict[str, Any]:
         result = recovery.result
         found |= {"pictures": result.images, "failed": result.failed, "text": result.text}
     if wanted:
-        labels = {name: spec.label for name, spec in comfyui.engine().specs().items()}
-        found["result"] = _shown(_one(request), labels)
+        found["result"] = _shown(_one(request), _labels())
     return found
 
 
@@ -132,8 +185,7 @@ def read_again(request: RouteRequest) -> dict[str, Any]:
     """Reads the kept answer of a picture once more, free: {"pictures", "reason", "result"}."""
     uid = _one(request).uid
     found = comfyui.engine().read_again(uid)
-    labels = {name: spec.label for name, spec in comfyui.engine().specs().items()}
-    return {"pictures": found.images, "reason": found.reason, "result": _shown(_one(request), labels)}
+    return {"pictures": found.images, "reason": found.reason, "result": _shown(_one(request), _labels())}
 
 
 def pay_again(request: RouteRequest) -> dict[str, Any]:
@@ -180,8 +232,9 @@ def forget(request: RouteRequest) -> dict[str, Any]:
 
 
 def forget_many(request: RouteRequest) -> dict[str, Any]:
-    """Forgets everything before a time, or with `all=yes` everything."""
+    """Forgets everything before a time, or with `all=yes` everything; with `keep=favourites` all but the user's favourites."""
     before, everything = request.query.get("before", ""), request.query.get("all", "") == "yes"
+    keep = request.query.get("keep", "") == "favourites"
     if bool(before) == everything:
         raise ApiError(400, msg("results.before_or_all_expected"))
     try:
@@ -190,9 +243,14 @@ def forget_many(request: RouteRequest) -> dict[str, Any]:
         at = math.inf
     if at == math.inf:  # that would be everything, which has to be named
         raise ApiError(400, msg("results.before_must_be_unix_time"))
-    count = _history().forget() if everything else _history().forget(before=at)
+    count = _history().forget(before=None if everything else at, keep_favourites=keep)
     _thumbnails.clear()
     return {"forgotten": count}
+
+
+def _labels() -> dict[str, str]:
+    """The names of the providers, by id."""
+    return {name: spec.label for name, spec in comfyui.engine().specs().items()}
 
 
 def _ids(request: RouteRequest) -> list[str]:
@@ -247,12 +305,15 @@ def _shown(shown: HistoryEntry, labels: dict[str, str]) -> dict[str, Any]:
         "open": shown.state in OPEN_STATES,
         "role": shown.role,
         "answer": shown.answer,
+        "favourite": shown.favourite,
+        "format": shown.file.rpartition(".")[2],
     }
 
 
 ROUTES = [
     ("GET", "/results", list_results),
     ("DELETE", "/results", forget_many),
+    ("GET", "/results/choices", choices),
     ("GET", "/results/collected", recovered),
     ("POST", "/results/recover", recover),
     ("POST", "/results/pay_again", pay_again),
@@ -261,6 +322,7 @@ ROUTES = [
     ("GET", "/results/{id}/graph", graph),
     ("POST", "/results/{id}/recover", recover),
     ("POST", "/results/{id}/read", read_again),
+    ("PUT", "/results/{id}/favourite", favourite),
     ("POST", "/results/{id}/input", copy_to_input),
     ("DELETE", "/results/{id}", forget),
 ]

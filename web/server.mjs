@@ -29,9 +29,10 @@ import { t } from "./i18n.mjs";
  *   notices?: string[], sends?: Sent[],
  *   references?: Reference[], sure?: boolean, frames_known?: boolean, everywhere?: Elsewhere[],
  *   elements?: import("./linked_lists.mjs").Length }} Estimate `elements` is added by the page.
- * @typedef {{ id: string, state: string, provider: string, label: string, model: string, operation: string, prompt: string,
- *   text: string, usd: number, exact: boolean, created: number, reason: string, task: string, picture: boolean,
- *   running: boolean, recoverable: boolean, in_doubt: boolean, role: "" | "extra", answer: string }} Result
+ * @typedef {{ id: string, state: string, provider: string, label: string, model: string, profile: string,
+ *   operation: string, prompt: string, text: string, usd: number, exact: boolean, created: number, reason: string,
+ *   task: string, picture: boolean, running: boolean, recoverable: boolean, in_doubt: boolean, role: "" | "extra",
+ *   answer: string, favourite: boolean, format: string }} Result
  * @typedef {{ slot: number, frame: number, reason: string, charged: string, id?: string, answer?: string }} Failed
  * @typedef {{ value: string | string[], source: "environment" | "settings" | "default", variable: string, set?: boolean }} Setting
  */

@@ -1,43 +1,53 @@
 /**
- * A list of rows, of which only those in sight are elements: thousands scroll as smoothly as ten. All have one height, but
- * for the few that grow with their text: these are measured when they are drawn, and when the list's width changes.
- * A row that hasn't changed keeps its element, so that a refresh loses neither the focus nor a picture.
+ * A list of rows and tiles, of which only those in sight are elements: thousands scroll as smoothly as ten. Tiles stand beside
+ * each other, as many as the width takes; a row takes the whole width. Rows that grow with their text are measured when they
+ * are drawn, and when the list's width changes. What hasn't changed keeps its element, so that a refresh loses neither the
+ * focus nor a picture.
  */
 import { el } from "./dom.mjs";
 
-/** Rows that are kept above and below what is in sight. */
-const OVERSCAN_ROWS = 6;
+/** What is kept above and below what is in sight, in CSS pixels. */
+const OVERSCAN = 876;
+const GAP = 8;
+
+/** @typedef {{ height: number, grows?: boolean } | "tile"} Shape Height in CSS pixels. */
+/** @typedef {{ top: number, height: number, first: number, count: number }} Line Items that stand beside each other. */
 
 /** @template {{ id: string }} T */
 export class VirtualList {
   /**
-   * @param {number} height Of a row, in CSS pixels.
-   * @param {(item: T) => HTMLElement} draw
-   * @param {() => void} wantMore Called when the end comes into sight.
-   * @param {(item: T) => boolean} grows Whether an item's row may be higher than `height`.
+   * @param {object} facts
+   * @param {(item: T) => HTMLElement} facts.draw
+   * @param {() => void} facts.wantMore Called when the end comes into sight.
+   * @param {(item: T) => Shape} facts.shape
+   * @param {{ width: number, below: number }} [facts.tile] The least width of a tile, and how much higher than wide it is.
+   * @param {(element: HTMLElement, index: number, item: T) => void} [facts.placed] Called for all that is in sight.
    */
-  constructor(height, draw, wantMore, grows = () => false) {
-    this.height = height;
+  constructor({ draw, wantMore, shape, tile = { width: 140, below: 0 }, placed = () => undefined }) {
     this.draw = draw;
     this.wantMore = wantMore;
-    this.grows = grows;
-    /** Id -> how much higher than `height` a row was when it was last measured. @type {Map<string, number>} */
+    this.shape = shape;
+    this.tile = tile;
+    this.placed = placed;
+    /** Id -> how much higher than its shape says a row was when it was last measured. @type {Map<string, number>} */
     this.extra = new Map();
-    /** Position of each row that grows, in order. @type {{ index: number, id: string }[]} */
-    this.growing = [];
     this.width = 0;
+    this.columns = 1;
     /** @type {T[]} */
     this.items = [];
-    /** @type {Map<string, { row: HTMLElement, shows: string }>} */
+    /** @type {Line[]} */
+    this.lines = [];
+    /** Item -> its line. @type {number[]} */
+    this.lineOf = [];
+    /** Id -> position, of the rows that grow. @type {Map<string, number>} */
+    this.growing = new Map();
+    this.height = 0;
+    /** @type {Map<string, { element: HTMLElement, shows: string }>} */
     this.drawn = new Map();
     this.room = el("div", { class: "nb-list-room", role: "list" });
     this.root = el("div", { class: "nb-list", tabindex: "0" }, this.room);
     this.root.addEventListener("scroll", () => this.show(), { passive: true });
-    new ResizeObserver(() => {
-      if (this.root.clientWidth !== this.width) this.measure([...this.drawn.values()].map(({ row }) => row));
-      this.width = this.root.clientWidth;
-      this.show();
-    }).observe(this.root);
+    new ResizeObserver(() => this.resized()).observe(this.root);
   }
 
   get length() {
@@ -46,123 +56,204 @@ export class VirtualList {
 
   /** @param {T[]} items Take the place of what there was; what is in sight stays where it is, unless that is the top. */
   replace(items) {
-    const { scrollTop } = this.root;
-    const first = this.indexAt(scrollTop);
-    const places = new Map(items.map((item, index) => [item.id, index]));
-    const moved = scrollTop > 0 ? this.items.slice(first).findIndex((item) => places.has(item.id)) : -1;
-    const anchor = moved < 0 ? undefined : this.items[first + moved];
-    const before = this.top(first + moved);
-    this.take([...items]);
-    this.setHeight();
-    if (anchor) this.root.scrollTop += this.top(places.get(anchor.id) ?? 0) - before;
+    const keep = this.anchor();
+    this.items = [...items];
+    this.arrange();
+    keep();
     this.show();
   }
 
   /** @param {T[]} items Something else altogether: shown from its top. */
   reset(items) {
     this.root.scrollTop = 0;
-    this.take([...items]);
+    this.items = [...items];
+    this.arrange();
     this.show();
   }
 
-  /** @param {T[]} items */
-  append(items) {
-    this.take([...this.items, ...items]);
+  /** Everything is drawn anew: the same items look otherwise now. */
+  redraw() {
+    for (const { element } of this.drawn.values()) element.remove();
+    this.drawn.clear();
+    this.extra.clear();
+    this.arrange();
     this.show();
   }
 
-  /** @param {T[]} items */
-  take(items) {
-    this.items = items;
-    this.growing = items.flatMap((item, index) => (this.grows(item) ? [{ index, id: item.id }] : []));
+  /** Brings an item into sight and draws it. @param {number} index @returns {HTMLElement | undefined} */
+  reveal(index) {
+    const line = this.lines[this.lineOf[index] ?? -1];
+    if (!line) return undefined;
+    const { scrollTop, clientHeight } = this.root;
+    if (line.top < scrollTop) this.root.scrollTop = line.top;
+    else if (line.top + line.height > scrollTop + clientHeight) this.root.scrollTop = line.top + line.height - clientHeight;
+    this.show();
+    return this.drawn.get(this.items[index]?.id ?? "")?.element;
   }
 
-  setHeight() {
-    this.room.style.height = `${this.top(this.items.length)}px`;
+  /** Which item is at the top of what is in sight. */
+  firstInSight() {
+    return this.lines[this.lineAt(this.root.scrollTop)]?.first ?? 0;
   }
 
-  /** Where a row begins, in CSS pixels from the list's own top. @param {number} index */
-  top(index) {
-    let top = index * this.height;
-    for (const each of this.growing) {
-      if (each.index >= index) break;
-      top += this.extra.get(each.id) ?? 0;
+  resized() {
+    const { clientWidth } = this.root;
+    if (clientWidth !== this.width) {
+      const keep = this.anchor();
+      this.width = clientWidth;
+      this.arrange();
+      keep();
+      this.measure([...this.drawn.values()].map(({ element }) => element));
     }
-    return top;
+    this.show();
   }
 
-  /** Which row is at a height. @param {number} y */
-  indexAt(y) {
+  /** Remembers what is at the top; the result brings it back there. */
+  anchor() {
+    const { scrollTop } = this.root;
+    const first = this.firstInSight();
+    const known = this.items.slice(first);
+    const before = known.map((_, place) => this.topOf(first + place));
+    return () => {
+      if (scrollTop <= 0) return;
+      const places = new Map(this.items.map((item, index) => [item.id, index]));
+      const kept = known.findIndex((item) => places.has(item.id));
+      const item = known[kept];
+      if (item) this.root.scrollTop = scrollTop + this.topOf(places.get(item.id) ?? 0) - (before[kept] ?? 0);
+    };
+  }
+
+  /** Puts the items into lines. */
+  arrange() {
+    this.columns = Math.max(1, Math.floor((this.width + GAP) / (this.tile.width + GAP)));
+    const tileHeight = Math.floor(this.tileWidth()) + this.tile.below + GAP;
+    this.lines = [];
+    this.lineOf = [];
+    this.growing.clear();
+    let top = 0;
+    let tiles = 0;
+    this.items.forEach((item, index) => {
+      const shape = this.shape(item);
+      const height = shape === "tile" ? tileHeight : shape.height + (this.extra.get(item.id) ?? 0);
+      if (shape !== "tile" && shape.grows) this.growing.set(item.id, index);
+      const last = this.lines.at(-1);
+      tiles = shape === "tile" ? tiles + 1 : 0;
+      if (last && tiles > 1 && last.count < this.columns) last.count += 1;
+      else {
+        if (tiles) tiles = 1;
+        this.lines.push({ top, height, first: index, count: 1 });
+        top += height;
+      }
+      this.lineOf.push(this.lines.length - 1);
+    });
+    this.height = top;
+    this.room.style.height = `${top}px`;
+  }
+
+  tileWidth() {
+    return (this.width - (this.columns - 1) * GAP) / this.columns;
+  }
+
+  /** Where an item's line begins, in CSS pixels from the list's own top. @param {number} index */
+  topOf(index) {
+    return this.lines[this.lineOf[index] ?? -1]?.top ?? this.height;
+  }
+
+  /** Which line is at a height. @param {number} y */
+  lineAt(y) {
     let low = 0;
-    let high = this.items.length;
+    let high = Math.max(0, this.lines.length - 1);
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
-      if (this.top(middle) <= y) low = middle;
+      if ((this.lines[middle]?.top ?? 0) <= y) low = middle;
       else high = middle - 1;
     }
     return low;
   }
 
-  /** Measures rows that may have grown. What is in sight stays where it is. @param {HTMLElement[]} rows */
-  measure(rows) {
+  /** Measures rows that may have grown. What is in sight stays where it is. @param {HTMLElement[]} elements */
+  measure(elements) {
     let moved = 0;
-    for (const row of rows) {
-      const id = row.dataset["id"] ?? "";
-      const { index } = this.growing.find((each) => each.id === id) ?? {};
-      if (index === undefined) continue;
-      const more = Math.max(0, row.offsetHeight - this.height);
+    let changed = false;
+    for (const element of elements) {
+      const id = element.dataset["id"] ?? "";
+      const index = this.growing.get(id);
+      const item = index === undefined ? undefined : this.items[index];
+      const shape = item && this.shape(item);
+      if (index === undefined || !shape || shape === "tile") continue;
+      const more = Math.max(0, element.offsetHeight - shape.height);
       const change = more - (this.extra.get(id) ?? 0);
-      if (change && this.top(index + 1) <= this.root.scrollTop) moved += change;
+      if (!change) continue;
+      changed = true;
+      const line = this.lines[this.lineOf[index] ?? -1];
+      if (line && line.top + line.height <= this.root.scrollTop) moved += change;
       this.extra.set(id, more);
     }
-    this.setHeight();
+    if (changed) this.arrange();
     if (moved) this.root.scrollTop += moved;
   }
 
   show() {
-    this.setHeight();
     const { scrollTop, clientHeight } = this.root;
-    const first = Math.max(0, this.indexAt(scrollTop) - OVERSCAN_ROWS);
-    const last = Math.min(this.items.length, this.indexAt(scrollTop + clientHeight) + 1 + OVERSCAN_ROWS);
-    const wanted = new Map(this.items.slice(first, last).map((item) => [item.id, item]));
-    for (const [id, { row, shows }] of this.drawn) {
-      const item = wanted.get(id);
-      if (item && JSON.stringify(item) === shows) continue;
-      // Who goes through the list with the keyboard goes on from here, and not from the top of the page.
-      if (row.contains(document.activeElement)) this.root.focus({ preventScroll: true });
-      row.remove();
-      this.drawn.delete(id);
-    }
+    const from = this.lines[this.lineAt(scrollTop - OVERSCAN)];
+    const to = this.lines[this.lineAt(scrollTop + clientHeight + OVERSCAN)];
+    const first = from?.first ?? 0;
+    const wanted = new Map(this.items.slice(first, to ? to.first + to.count : 0).map((item) => [item.id, item]));
+    this.removeUnwanted(wanted);
     let next = this.room.firstElementChild;
     /** @type {HTMLElement[]} */
-    const rows = [];
+    const elements = [];
     /** @type {HTMLElement[]} */
     const fresh = [];
     for (const item of wanted.values()) {
-      const known = this.drawn.get(item.id)?.row;
-      const row = known ?? this.rowOf(item);
-      rows.push(row);
-      if (!known && this.grows(item)) fresh.push(row);
+      const known = this.drawn.get(item.id)?.element;
+      const element = known ?? this.elementOf(item);
+      elements.push(element);
+      if (!known) fresh.push(element);
       // In the order that is seen: it is the order of the Tab key.
-      if (row === next) next = row.nextElementSibling;
-      else this.room.insertBefore(row, next);
+      if (element === next) next = element.nextElementSibling;
+      else this.room.insertBefore(element, next);
     }
     if (fresh.length) this.measure(fresh);
-    rows.forEach((row, place) => {
-      row.style.top = `${this.top(first + place)}px`;
-      row.setAttribute("aria-posinset", String(first + place + 1));
-    });
-    if (scrollTop + clientHeight > this.top(this.items.length - OVERSCAN_ROWS)) this.wantMore();
+    elements.forEach((element, place) => this.place(element, first + place));
+    if (scrollTop + clientHeight > this.height - OVERSCAN) this.wantMore();
+  }
+
+  /** @param {Map<string, T>} wanted */
+  removeUnwanted(wanted) {
+    for (const [id, { element, shows }] of this.drawn) {
+      const item = wanted.get(id);
+      if (item && JSON.stringify(item) === shows) continue;
+      // Who goes through the list with the keyboard goes on from here, and not from the top of the page.
+      if (element.contains(document.activeElement)) this.root.focus({ preventScroll: true });
+      element.remove();
+      this.drawn.delete(id);
+    }
+  }
+
+  /** @param {HTMLElement} element @param {number} index */
+  place(element, index) {
+    const line = this.lines[this.lineOf[index] ?? -1];
+    const item = this.items[index];
+    if (!line || !item) return;
+    const isTile = this.shape(item) === "tile";
+    element.style.top = `${line.top}px`;
+    element.style.left = isTile ? `${(index - line.first) * (this.tileWidth() + GAP)}px` : "";
+    element.style.width = isTile ? `${this.tileWidth()}px` : "";
+    if (isTile) element.style.height = `${line.height - GAP}px`;
+    element.setAttribute("aria-posinset", String(index + 1));
+    this.placed(element, index, item);
   }
 
   /** @param {T} item */
-  rowOf(item) {
-    const row = this.draw(item);
-    row.setAttribute("role", "listitem");
-    row.setAttribute("aria-setsize", "-1"); // how many there are in all isn't known before the end
-    row.dataset["id"] = item.id;
-    row.style[this.grows(item) ? "minHeight" : "height"] = `${this.height}px`;
-    this.drawn.set(item.id, { row, shows: JSON.stringify(item) });
-    return row;
+  elementOf(item) {
+    const element = this.draw(item);
+    const shape = this.shape(item);
+    element.setAttribute("role", "listitem");
+    element.setAttribute("aria-setsize", "-1"); // how many there are in all isn't known before the end
+    element.dataset["id"] = item.id;
+    if (shape !== "tile") element.style[shape.grows ? "minHeight" : "height"] = `${shape.height}px`;
+    this.drawn.set(item.id, { element, shows: JSON.stringify(item) });
+    return element;
   }
 }

@@ -1,6 +1,7 @@
 """Keeps the results folder below its size limit by deleting the least recently used pictures.
 
-Pictures that no run has read yet are kept for up to 30 days, even where the folder then exceeds the limit.
+Pictures that no run has read yet are kept for up to 30 days, even where the folder then exceeds the limit. The user's
+favourites go last.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ import logging
 import threading
 from collections.abc import Callable
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import case, delete, func, or_, select
 
 from ..errors import LedgerFailed
 from .database import Database
 from .results import Results
-from .schema import result
+from .schema import picture, result
 
 log = logging.getLogger("nano_banana")
 
@@ -60,8 +61,12 @@ class Eviction:
                 return total
             deletable = or_(result.c.read > 0, result.c.created < unread_before)
             newest = connection.execute(select(func.max(result.c.used))).scalar_one()
+            favourite = result.c.name.in_(select(picture.c.result).where(picture.c.favourite > 0))
+            last_of_all = case((favourite, 1), else_=0)
             for name, size in connection.execute(
-                select(result.c.name, result.c.bytes).where(deletable, result.c.used < newest).order_by(result.c.used)
+                select(result.c.name, result.c.bytes)
+                .where(deletable, result.c.used < newest)
+                .order_by(last_of_all, result.c.used)
             ).all():
                 if total <= self.limit * _TARGET_SHARE:
                     break

@@ -17,6 +17,7 @@ from . import queries, workflows
 from .journal import Journal
 from .rebuild import reindex
 from .schema import graph, picture, result
+from .selection import Selection, stored
 from .types import OPEN_STATES, dollars
 
 GROUPS = ("day", "provider", "profile", "project")
@@ -51,6 +52,8 @@ class HistoryEntry:
     """The file name of its bytes, "" where they are not here."""
     role: str
     """"extra" for a further picture of an answer, else ""."""
+    favourite: bool
+    """Whether the user has marked it."""
     answer: str
     """File name of its kept answer, in which no picture could be read; "" when there is none."""
 
@@ -68,17 +71,13 @@ class History:
 
         `query`: text in the prompt, provider or model. `since`: Unix time. `before`: the uid with which the last page ended.
         """
-        statement = select(picture).where(picture.c.fingerprint != "", picture.c.created >= since)
-        if query:
-            matches = [
-                column.icontains(query, autoescape=True)
-                for column in (picture.c.prompt, picture.c.provider, picture.c.model)
-            ]
-            statement = statement.where(or_(*matches))
-        if states:
-            statement = statement.where(picture.c.state.in_(list(states)))
+        return self.select(Selection(query, states, since=since), limit=limit, before=before)
+
+    def select(self, selection: Selection, *, limit: int, before: str = "") -> list[HistoryEntry]:
+        """Pictures of a selection, the newest first. `before`: the uid with which the last page ended."""
         if self._journal.is_empty:
             return []
+        statement = select(picture).where(*selection.conditions())
         with self._database.read() as connection:
             last = queries.by_uids(connection, [before]) if before else []
             for row in last:
@@ -88,6 +87,24 @@ class History:
                 statement.order_by(picture.c.created.desc(), picture.c.uid.desc()).limit(limit)
             ).all()
         return [self._entry(row) for row in rows]
+
+    def count(self, selection: Selection) -> int:
+        """How many pictures of a selection were stored."""
+        if self._journal.is_empty:
+            return 0
+        statement = select(func.count()).select_from(picture).where(*selection.conditions(), *stored())
+        with self._database.read() as connection:
+            return int(connection.execute(statement).scalar_one())
+
+    def choices(self) -> list[tuple[str, str, int]]:
+        """The providers and models that there are: (provider, model, number of requests), the most used first."""
+        if self._journal.is_empty:
+            return []
+        columns = (picture.c.provider, picture.c.model)
+        statement = select(*columns, func.count()).where(*Selection().conditions()).group_by(*columns)
+        with self._database.read() as connection:
+            found = [(str(provider), str(model), int(n)) for provider, model, n in connection.execute(statement)]
+        return sorted(found, key=lambda each: (-each[2], each))
 
     def picture(self, uid: str) -> HistoryEntry | None:
         """One picture; None where there is none, or it was deleted."""
@@ -152,7 +169,9 @@ class History:
             count += 1
         return count
 
-    def forget(self, uids: Sequence[str] | None = None, *, before: float | None = None) -> int:
+    def forget(
+        self, uids: Sequence[str] | None = None, *, before: float | None = None, keep_favourites: bool = False
+    ) -> int:
         """Deletes pictures: by uid, or those older than `before` (Unix time), or all; gives how many.
 
         Bytes, prompt, text, graph and task are deleted. What was spent stays, or a cap could be exceeded by deleting. Pictures
@@ -165,6 +184,8 @@ class History:
             statement = select(picture).where(picture.c.fingerprint != "")
             if before is not None:
                 statement = statement.where(picture.c.created < before)
+            if keep_favourites:
+                statement = statement.where(picture.c.favourite == 0)
             rows = queries.by_uids(connection, uids) if uids is not None else connection.execute(statement).all()
             for row in rows:
                 if row.state in OPEN_STATES and not self._journal.ownership.is_stalled(row):
@@ -173,7 +194,7 @@ class History:
                 cleared = dict.fromkeys(
                     ("fingerprint", "owner", "prompt", "text", "task", "url", "reason", "graph", "result"), ""
                 )
-                queries.update_rows(connection, [row.uid], **cleared, state=state, node="", address="")
+                queries.update_rows(connection, [row.uid], **cleared, state=state, node="", address="", favourite=0.0)
                 deleted.append((row.uid, row.result))
                 calls.add(row.call)
             calls -= {call for call in calls if any(row.fingerprint for row in queries.by_call(connection, call))}
@@ -214,14 +235,21 @@ class History:
         copied = {
             name: getattr(row, name)
             for name in HistoryEntry.__dataclass_fields__
-            if name not in ("usd", "exact", "task", "running", "file", "answer")
+            if name not in ("usd", "exact", "task", "running", "file", "favourite", "answer")
         }
         file = row.result if self._results.has(row.result, row.uid) else ""
         running = row.state in OPEN_STATES and not self._journal.ownership.is_stalled(row)
         exact = row.charged is not None
         answer = self._journal.kept_answer_name(row.call) if row.state in ("unknown", "refused") else ""
         return HistoryEntry(
-            **copied, usd=dollars(row.counted), exact=exact, task=task, running=running, file=file, answer=answer
+            **copied,
+            usd=dollars(row.counted),
+            exact=exact,
+            task=task,
+            running=running,
+            file=file,
+            favourite=row.favourite > 0,
+            answer=answer,
         )
 
 

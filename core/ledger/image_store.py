@@ -65,6 +65,7 @@ class ImageStore:
                     "charged": 0,
                     "notices": "",
                     "reason": "",
+                    "favourite": 0.0,
                 }
                 connection.execute(insert(picture), [values])
                 extra = queries.by_uids(connection, [uid])[0]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config.caps import Caps
+from . import favourites
 from .call_steps import CallSteps
 from .claims import CanResume, Claims
 from .database import Database
@@ -201,6 +202,10 @@ class Journal:
         Nothing is deleted: prompt, task and kept answer stay. A row whose price the provider has named is left alone.
         """
         return 0 if self.is_empty else self._unresolved.withdraw(uids, decide)
+
+    def mark_favourites(self, uids: Sequence[str], marked: bool) -> int:
+        """Marks pictures as favourites of the user, or takes the mark away; gives how many there are of them."""
+        return 0 if self.is_empty else favourites.mark(self.database, self.results, self._now, uids, marked)
 
     # ------------------------------------------------------------------------------------------------ kept answers
 

@@ -89,12 +89,14 @@ picture = Table(
     _text_column("result"),
     _text_column("role"),
     _text_column("notices"),
+    _time_column("favourite"),
     Index("picture_by_fingerprint", "fingerprint"),
     Index("picture_by_owner", "owner"),
     Index("picture_by_call", "call"),
     Index("picture_by_result", "result"),
     Index("picture_by_run", "run", "counted"),
     Index("picture_by_time", "created", "counted"),
+    Index("picture_by_favourite", "favourite"),
 )
 """One row per picture and request for it. Where a column has another name in the file, `Column.key` is the one in code.
 
@@ -108,6 +110,7 @@ acknowledged   when the user agreed to that and asked again: from then on it is 
 result         file name of its bytes
 role           "" for a requested picture, "extra" for a further one of the same answer
 notices        a JSON list of what the user reads whenever the picture is used
+favourite      when the user marked it, 0 = not marked
 """
 
 result = Table(
@@ -141,7 +144,17 @@ def _add_role_and_notices(connection: Connection) -> None:
             connection.exec_driver_sql(f"ALTER TABLE {picture.name} ADD COLUMN {column.name} TEXT NOT NULL DEFAULT ''")
 
 
-STEPS: list[Callable[[Connection], None]] = [_create_tables, _add_role_and_notices]
+def _add_favourite(connection: Connection) -> None:
+    """Version 3 has the user's mark."""
+    present = {column["name"] for column in inspect(connection).get_columns(picture.name)}
+    if picture.c.favourite.name not in present:
+        connection.exec_driver_sql(
+            f"ALTER TABLE {picture.name} ADD COLUMN {picture.c.favourite.name} FLOAT NOT NULL DEFAULT 0"
+        )
+    next(index for index in picture.indexes if index.name == "picture_by_favourite").create(connection, checkfirst=True)
+
+
+STEPS: list[Callable[[Connection], None]] = [_create_tables, _add_role_and_notices, _add_favourite]
 """Step i upgrades version i to version i + 1. Steps are only added."""
 
 

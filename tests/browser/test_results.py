@@ -53,12 +53,13 @@ PLAIN_HTTP = """() => {
 
 
 def open_panel(page: Any, name: str = "Nano Banana: paid pictures") -> Locator:
-    """Presses the sidebar's button, twice where the panel is open; the rows."""
+    """Presses the sidebar's button, twice where the panel is open, and chooses the list; its rows."""
     button = page.page.get_by_role("button", name=name)
     if page.page.locator(".nb-results").count():
         button.click()
         expect(page.page.locator(".nb-results")).to_have_count(0)
     button.click()
+    page.page.locator(".nb-views .pi-list").click()
     rows: Locator = page.page.locator(".nb-result")
     return rows
 
@@ -275,7 +276,7 @@ def test_the_keyboard_reaches_every_button_and_nothing_of_the_canvas(page: Any, 
     assert len(after) == 5 and {node["mode"] for node in after} == {0} and not asked
 
     seen = []
-    for _ in range(13):
+    for _ in range(20):
         page.page.keyboard.press("Tab")
         seen.append(tuple(page.page.evaluate(FOCUSED)))
     buttons = ["", "Graph", "Insert", "Copy", "Forget"]

@@ -72,9 +72,10 @@ class Modules:
 
     def composed(self) -> dict[str, list[str]]:
         """Ids that are put together, and what comes into their gap: from the module itself, or from the server."""
-        actions = self.first_strings("results.mjs", "add")
+        actions = self.first_strings("results/actions.mjs", "add")
         return {
             "results.${name}": [f"results.{name}" for name in actions],
+            "results.view_${view}": [f"results.view_{name}" for name in ("grid", "list")],
             "results.${name}_title": [f"results.{name}_title" for name in actions],
             "prices.${n}": [f"prices.{name}" for name in self.array("pricing.mjs", ".map")],
             "prices.${name}": [f"prices.{name}" for name in self.first_strings("dry_run.mjs", "labelled")],

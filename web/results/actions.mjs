@@ -1,0 +1,83 @@
+/** What can be done with a result: the same in a row, on a tile and in the viewer. */
+import { app } from "/scripts/app.js";
+import { button } from "../dom.mjs";
+import { confirmDialog } from "../dialog.mjs";
+import { copyText } from "../clipboard.mjs";
+import { ask, pictureUrl } from "../server.mjs";
+import { unresolvedActions } from "../unresolved.mjs";
+import { t } from "../i18n.mjs";
+import { insertPicture, openWorkflow, useAsReference } from "./canvas.mjs";
+import { fileName } from "./facts.mjs";
+
+/** @typedef {import("../server.mjs").Result} Result */
+/**
+ * @typedef {object} Deeds What the gallery does itself.
+ * @property {(id: string) => unknown} recover
+ * @property {(id: string) => unknown} read
+ * @property {(id: string) => unknown} forgotten Called once it is forgotten.
+ * @property {() => unknown} changed Called once something about it has changed.
+ * @property {() => unknown} onCanvas Called once something of it is on the canvas.
+ */
+
+/**
+ * The buttons of a result.
+ * @param {Result} result @param {Deeds} deeds @param {"row" | "whole"} [room] A row takes the most used ones only.
+ * @returns {HTMLElement[]}
+ */
+export function actionsOf(result, deeds, room = "row") {
+  /** @type {HTMLElement[]} */
+  const found = [];
+  /** @param {Promise<unknown>} work */
+  const onCanvas = async (work) => {
+    await work;
+    deeds.onCanvas();
+  };
+  /** @param {string} name @param {() => unknown} work @param {string} [style] */
+  const add = (name, work, style = "") =>
+    found.push(
+      button(t(`results.${name}`), work, { class: style, title: t(`results.${name}_title`) }),
+    );
+  if (result.recoverable) add("recover_one", () => deeds.recover(result.id), "nb-main");
+  if (result.answer) add("read", () => deeds.read(result.id), "nb-main");
+  if (result.in_doubt) found.push(...inDoubt(result, deeds));
+  const whole = result.picture && room === "whole";
+  if (whole) add("reference", () => onCanvas(useAsReference(result)), "nb-main");
+  add("graph", () => onCanvas(openWorkflow(result)));
+  if (result.picture) add("insert", () => onCanvas(insertPicture(result)));
+  if (whole) add("save", () => save(result));
+  add("copy", () => copyText(result.prompt));
+  if (!result.running) add("forget", () => forget(result, deeds), "nb-danger");
+  return found;
+}
+
+/** What can be done where nobody knows whether it was charged. @param {Result} result @param {Deeds} deeds */
+function inDoubt(result, deeds) {
+  const actions = unresolvedActions({
+    ids: [result.id],
+    provider: result.provider,
+    usd: result.usd,
+    payAgain: async () => {
+      await openWorkflow(result);
+      await app.queuePrompt(0);
+    },
+    withdrawn: deeds.changed,
+  });
+  return actions.map(({ text, title, class: style, work }) => button(text, work, { title, class: style }));
+}
+
+/** Saves the provider's own bytes, with the provenance data in them. @param {Result} result */
+export function save(result) {
+  const link = document.createElement("a");
+  link.href = pictureUrl(result.id);
+  link.download = fileName(result);
+  document.body.append(link);
+  link.click();
+  link.remove();
+}
+
+/** @param {Result} result @param {Deeds} deeds */
+async function forget(result, deeds) {
+  if (!(await confirmDialog(t("results.forget_sure"), t("results.forget")))) return;
+  await ask(`/results/${encodeURIComponent(result.id)}`, { method: "DELETE" });
+  deeds.forgotten(result.id);
+}

@@ -1,0 +1,115 @@
+/** Puts results onto the canvas: as Load Image nodes, as references of an edit, or the workflow that made them. */
+import { app } from "/scripts/app.js";
+import { asOneUndoStep, openGraph } from "../graph.mjs";
+import { isReference } from "../sockets.mjs";
+import { toast } from "../toasting.mjs";
+import { ask } from "../server.mjs";
+import { t, when } from "../i18n.mjs";
+
+/** @typedef {import("../server.mjs").Result} Result */
+/** @typedef {[number, number]} Position On the canvas. */
+
+const EDIT = "NanoBananaEdit";
+/** How far left of an edit its new reference stands, and how far below the one before. */
+const BESIDE = 340;
+const BELOW = 380;
+
+/** Opens the workflow that asked for a picture, beside what is open. @param {Result} result */
+export async function openWorkflow(result) {
+  const graph = await ask(`/results/${encodeURIComponent(result.id)}/graph`);
+  const name = t("results.graph_name", { when: when(result.created).replace(/[/\\:]/g, "-") });
+  if (graph.workflow) await app.loadGraphData(graph.workflow, true, true, name);
+  else await /** @type {any} */ (app).loadApiJson(graph.prompt, name);
+}
+
+/** Puts a picture on the canvas as a LoadImage node. @param {Result} result @param {Position} [at] Its middle; else what is in sight. */
+export async function insertPicture(result, at) {
+  const name = await copyToInput(result);
+  asOneUndoStep(() => {
+    const [x, y] = at ?? middleOfSight();
+    app.canvas.selectNode?.(addLoadImageNode(name, [x - 160, y - 160]));
+  });
+}
+
+/**
+ * Connects a picture to a free reference of an edit: the given one, the selected one, the only one there is, else a new one.
+ * @param {Result} result @param {any} [node] An edit.
+ */
+export async function useAsReference(result, node) {
+  const name = await copyToInput(result);
+  asOneUndoStep(() => {
+    const edit = node ?? selectedEdit() ?? onlyEdit() ?? addEdit();
+    const slot = freeReference(edit);
+    if (slot < 0) {
+      toast("warn", t("results.reference"), t("results.no_free_reference", { node: String(edit.title) }));
+      return;
+    }
+    const before = edit.inputs.slice(0, slot).filter((/** @type {any} */ input) => isReference(input.name)).length;
+    const load = addLoadImageNode(name, [edit.pos[0] - BESIDE, edit.pos[1] + before * BELOW]);
+    load.connect(0, edit, slot);
+    const input = String(edit.inputs[slot].name).replace(/^images\./, "");
+    toast("success", t("results.reference"), t("results.is_reference", { node: String(edit.title), input }));
+  });
+}
+
+/** Shows a picture in a LoadImage node that is there. @param {Result} result @param {any} node */
+export async function showInLoadImage(result, node) {
+  const name = await copyToInput(result);
+  asOneUndoStep(() => setFile(node, name));
+}
+
+/** The node at a place of the canvas. @param {Position} at */
+export const nodeAt = (at) => openGraph().getNodeOnPos?.(at[0], at[1]) ?? undefined;
+
+/** @param {any} node */
+export const isEdit = (node) => node?.comfyClass === EDIT;
+
+/** @param {Result} result @returns {Promise<string>} Its name among the inputs. */
+async function copyToInput(result) {
+  return (await ask(`/results/${encodeURIComponent(result.id)}/input`, { method: "POST" })).name;
+}
+
+/** @param {string} name Of a file among the inputs. @param {Position} at Its top left corner. @returns {any} */
+function addLoadImageNode(name, at) {
+  const node = /** @type {any} */ (window).LiteGraph.createNode("LoadImage");
+  node.pos = at;
+  openGraph().add(node);
+  setFile(node, name);
+  return node;
+}
+
+/** @param {any} node @param {string} name */
+function setFile(node, name) {
+  const widget = node.widgets?.find((/** @type {any} */ each) => each.name === "image");
+  const values = widget?.options?.values;
+  if (Array.isArray(values) && !values.includes(name)) values.push(name);
+  if (!widget) return;
+  widget.value = name;
+  widget.callback?.(name);
+}
+
+/** @returns {Position} */
+function middleOfSight() {
+  const [left = 0, top = 0, width = 0, height = 0] = app.canvas.ds.visible_area;
+  return [left + width / 2, top + height / 2];
+}
+
+const selectedEdit = () => Object.values(app.canvas.selected_nodes ?? {}).find(isEdit);
+
+function onlyEdit() {
+  const edits = (openGraph()?.nodes ?? []).filter(isEdit);
+  return edits.length === 1 ? edits[0] : undefined;
+}
+
+function addEdit() {
+  const node = /** @type {any} */ (window).LiteGraph.createNode(EDIT);
+  const [x, y] = middleOfSight();
+  node.pos = [x, y - 160];
+  openGraph().add(node);
+  app.canvas.selectNode?.(node);
+  return node;
+}
+
+/** Slot of the first reference without a link; -1 for none. @param {any} node */
+const freeReference = (node) =>
+  (node.inputs ?? []).findIndex((/** @type {any} */ input) => isReference(input.name) && (input.link ?? null) === null);

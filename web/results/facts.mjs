@@ -1,0 +1,53 @@
+/** What is said about a result: its state, its price, its names. */
+import { money, t, when } from "../i18n.mjs";
+
+/** @typedef {import("../server.mjs").Result} Result */
+
+/** Whether money may be lost: what such a row says is shown whole. @param {Result} result */
+export const moneyMayBeLost = ({ running, state, recoverable, answer, in_doubt: inDoubt }) =>
+  !running && state !== "stored" && !recoverable && Boolean(answer || inDoubt);
+
+/** Whether nothing came, nothing was charged and nothing can be done about it. @param {Result} result */
+export const hasFailed = (result) =>
+  !result.usd && !result.running && result.state !== "stored" && !result.recoverable && !moneyMayBeLost(result);
+
+/** What is said about its price; "" for a picture that has none of its own. @param {Result} result */
+export function costOf({ role, usd, state, exact }) {
+  if (role === "extra") return "";
+  if (usd === 0) return t(state === "stored" ? "price.free" : "results.no_cost");
+  return `${exact ? "" : "≈ "}${money(usd)}`;
+}
+
+/** What is said about its state, and how gravely. @param {Result} result @returns {[string, string]} */
+export function stateOf(result) {
+  if (result.running) return [t("state.running"), "plain"];
+  if (result.state === "stored") return [result.picture ? "" : t("state.gone"), "plain"];
+  if (result.recoverable) return [t("state.recoverable"), "warn"];
+  if (result.answer) return [t("state.unread", { provider: result.label, file: result.answer }), "bad"];
+  if (result.in_doubt) return [`${t("state.doubt")} ${result.reason}`.trim(), "bad"];
+  return [`${t("state.failed")} ${result.reason}`.trim(), "plain"];
+}
+
+/** Wire ids are long. @param {string} model */
+export const shortModel = (model) => model.replace(/^.*\//, "").replace(/-(text|image)-to-image$/, "");
+
+/** @param {Result} result */
+export const modelLine = (result) => `${result.label} · ${shortModel(result.model)}`;
+
+/** @param {Result} result */
+export const costLine = (result) => [costOf(result), when(result.created)].filter(Boolean).join(" · ");
+
+/** The name of its file where a person saves it. @param {Result} result */
+export function fileName({ created, model, id, format }) {
+  const at = new Date(created * 1000);
+  const part = (/** @type {number} */ value) => String(value).padStart(2, "0");
+  const day = `${at.getFullYear()}${part(at.getMonth() + 1)}${part(at.getDate())}-${part(at.getHours())}${part(at.getMinutes())}`;
+  return `${day}-${shortModel(model).replace(/[^\w.-]/g, "_")}-${id.slice(0, 8)}.${format || "bin"}`;
+}
+
+/**
+ * How a screen reader names a picture.
+ * @param {Result} result @param {number} place From 1. @param {number} count
+ */
+export const pictureName = (result, place, count) =>
+  t("results.picture_name", { n: place, count, prompt: result.prompt.slice(0, 200) });

@@ -1,0 +1,268 @@
+/** The results panel: every picture that was asked for, newest first, as a grid or a list. */
+import { button, el, stopKeyPropagation } from "../dom.mjs";
+import { confirmDialog } from "../dialog.mjs";
+import { VirtualList } from "../virtual_list.mjs";
+import { menu } from "../menu.mjs";
+import { toast } from "../toasting.mjs";
+import { ask, errorText } from "../server.mjs";
+import { t, spentOf } from "../i18n.mjs";
+import { actionsOf } from "./actions.mjs";
+import { hasFailed, moneyMayBeLost, pictureName } from "./facts.mjs";
+import { folded, foldLine, isFold } from "./folding.mjs";
+import { ResultPages } from "./pages.mjs";
+import { resultRow, ROW_HEIGHT } from "./row.mjs";
+import { tile, TILE } from "./tile.mjs";
+import { Viewer } from "./viewer.mjs";
+
+/** @typedef {import("../server.mjs").Result} Result */
+/** @typedef {import("./folding.mjs").Fold} Fold */
+/** @typedef {"grid" | "list"} View */
+/**
+ * @typedef {object} Work What others do for the panel.
+ * @property {() => Promise<void>} recoverAll
+ * @property {(id: string) => Promise<void>} recover
+ * @property {(id: string) => Promise<unknown>} read
+ */
+
+const DEBOUNCE_MS = 250;
+const FOLD_HEIGHT = 34;
+/** So many failures in a row are folded: in the list each has a row, and one alone keeps it. */
+const LEAST_FOLDED = { grid: 1, list: 2 };
+const VIEW_KEY = "nano_banana.results.view";
+
+export class Gallery {
+  /** @param {Work} work */
+  constructor(work) {
+    this.work = work;
+    /** @type {View} How one browser likes to see it; no fact about a picture is kept there. */
+    this.view = localStorage.getItem(VIEW_KEY) === "list" ? "list" : "grid";
+    /** Ids of the failed ones that are shown. @type {Set<string>} */
+    this.unfolded = new Set();
+    /** Id of a picture -> its place among the pictures, from 1. @type {Map<string, number>} */
+    this.places = new Map();
+    /** Id of the tile that Tab reaches. */
+    this.current = "";
+    /** @type {Viewer | null} */
+    this.viewer = null;
+    this.timer = 0;
+    this.pages = new ResultPages(() => this.filter(), () => this.resultsChanged());
+    this.count = el("span", { class: "nb-quiet" });
+    this.search = el("input", { type: "search", placeholder: t("results.search"), "aria-label": t("results.search") });
+    this.search.addEventListener("input", () => this.later("begin"));
+    this.spent = el("span", { class: "nb-quiet" });
+    this.empty = el("p", { class: "nb-quiet nb-empty" });
+    this.viewButtons = [this.viewButton("grid", "pi-th-large"), this.viewButton("list", "pi-list")];
+    /** @type {VirtualList<Result | Fold>} */
+    this.list = new VirtualList({
+      draw: (item) => this.drawItem(item),
+      wantMore: () => void this.pages.more().catch((error) => this.showProblem(error)),
+      shape: (item) => this.shapeOf(item),
+      tile: TILE,
+      placed: (element, _, item) => this.nameItem(element, item),
+    });
+    this.list.root.addEventListener("keydown", (event) => this.key(event));
+    this.root = stopKeyPropagation(
+      el(
+        "div",
+        { class: "nb-results" },
+        el("header", { class: "nb-row" }, el("h2", {}, t("results.heading")), this.count, el("span", { class: "nb-space" }), this.spent),
+        el("div", { class: "nb-row" }, this.search, el("div", { class: "nb-views", role: "group", "aria-label": t("results.view") }, ...this.viewButtons), this.menu()),
+        this.empty,
+        this.list.root,
+      ),
+    );
+  }
+
+  /** @param {View} view @param {string} icon */
+  viewButton(view, icon) {
+    const facts = { "aria-label": t(`results.view_${view}`), title: t(`results.view_${view}`), "aria-pressed": String(view === this.view) };
+    const made = button("", () => this.setView(view), facts);
+    made.append(el("span", { class: `pi ${icon}`, "aria-hidden": "true" }));
+    return made;
+  }
+
+  menu() {
+    const monthAgo = () => Date.now() / 1000 - 30 * 86400;
+    return menu(t("results.more"), [
+      button(t("results.recover"), () => this.work.recoverAll()),
+      button(t("results.forget_old"), () => this.forgetMany("results.forget_old_sure", () => `before=${monthAgo()}`)),
+      button(t("results.forget_all"), () => this.forgetMany("results.forget_all_sure", () => "all=yes"), { class: "nb-danger" }),
+    ]);
+  }
+
+  /** What is asked for. */
+  filter() {
+    return new URLSearchParams({ query: this.search.value.trim() });
+  }
+
+  /** Loads the first page and today's sum. @param {"begin" | "refresh"} [how] A refresh leaves everything where it is. */
+  reload(how = "begin") {
+    void this.load(how);
+    ask("/spend")
+      .then((spent) => {
+        this.spent.textContent = `${t("spend.today")} ${spentOf(spent.today.usd, spent.caps.day)}`;
+      })
+      .catch(() => undefined); // the list says what is wrong
+  }
+
+  /** @param {"begin" | "refresh"} [how] Once nothing more happens for a moment. */
+  later(how = "refresh") {
+    window.clearTimeout(this.timer);
+    this.timer = window.setTimeout(() => this.reload(how), DEBOUNCE_MS);
+  }
+
+  /** @param {"begin" | "refresh"} how */
+  async load(how) {
+    if (how === "begin") this.fromTop = true;
+    try {
+      await this.pages.load(how);
+    } catch (error) {
+      this.showProblem(error);
+    }
+  }
+
+  /** @param {unknown} error */
+  showProblem(error) {
+    this.empty.textContent = errorText(error);
+  }
+
+  resultsChanged() {
+    const pictures = this.pictures();
+    this.places = new Map(pictures.map((each, index) => [each.id, index + 1]));
+    const items = folded(this.pages.items, this.unfolded, LEAST_FOLDED[this.view]);
+    if (this.fromTop) this.list.reset(items);
+    else this.list.replace(items);
+    this.fromTop = false;
+    this.count.textContent = t("results.count", { n: this.pages.pictures });
+    this.empty.textContent = this.list.length ? "" : t(this.search.value.trim() ? "results.none_found" : "results.empty");
+    this.viewer?.refresh();
+  }
+
+  pictures() {
+    return this.pages.items.filter((each) => each.picture);
+  }
+
+  /** @param {View} view */
+  setView(view) {
+    if (view === this.view) return;
+    const first = this.list.items[this.list.firstInSight()];
+    this.view = view;
+    localStorage.setItem(VIEW_KEY, view);
+    for (const [index, each] of this.viewButtons.entries()) each.setAttribute("aria-pressed", String((index === 0) === (view === "grid")));
+    this.resultsChanged();
+    this.list.redraw();
+    const index = this.list.items.findIndex((each) => each.id === first?.id);
+    if (index > 0) this.list.root.scrollTop = this.list.topOf(index);
+  }
+
+  // -- one item
+
+  /** @param {Result | Fold} item @returns {import("../virtual_list.mjs").Shape} */
+  shapeOf(item) {
+    if (isFold(item)) return { height: FOLD_HEIGHT };
+    if (this.isTile(item)) return "tile";
+    return { height: ROW_HEIGHT, grows: moneyMayBeLost(item) };
+  }
+
+  /** @param {Result} result Rows, in the grid too: what asks for a decision, and what was folded. */
+  isTile(result) {
+    return this.view === "grid" && !result.recoverable && !moneyMayBeLost(result) && !hasFailed(result);
+  }
+
+  /** @param {Result | Fold} item */
+  drawItem(item) {
+    if (isFold(item)) return foldLine(item, () => this.toggleFold(item));
+    const open = () => this.open(item.id);
+    return this.isTile(item) ? tile(item, open) : resultRow(item, this.actions(item), open);
+  }
+
+  /** @param {HTMLElement} element @param {Result | Fold} item */
+  nameItem(element, item) {
+    const picture = element.querySelector(".nb-tile-picture");
+    if (!(picture instanceof HTMLElement) || isFold(item)) return;
+    picture.tabIndex = item.id === this.current || (!this.current && this.places.get(item.id) === 1) ? 0 : -1;
+    const name = pictureName(item, this.places.get(item.id) ?? 0, this.pages.pictures);
+    if (picture.getAttribute("aria-label") !== name) picture.setAttribute("aria-label", name);
+  }
+
+  /** @param {Fold} fold */
+  toggleFold(fold) {
+    for (const id of fold.folded) fold.open ? this.unfolded.delete(id) : this.unfolded.add(id);
+    this.resultsChanged();
+    const index = this.list.items.findIndex((each) => each.id === fold.id);
+    this.list.reveal(index)?.querySelector("button")?.focus({ preventScroll: true });
+  }
+
+  /** @param {Result} result @param {"row" | "whole"} [room] */
+  actions(result, room = "row") {
+    const deeds = {
+      recover: async (/** @type {string} */ id) => {
+        await this.work.recover(id);
+        this.reload("refresh");
+      },
+      read: (/** @type {string} */ id) => this.work.read(id),
+      forgotten: (/** @type {string} */ id) => {
+        this.viewer?.leave(id);
+        this.pages.remove(id);
+        this.reload("refresh");
+      },
+      changed: () => this.reload("refresh"),
+      onCanvas: () => this.viewer?.dialog.close(),
+    };
+    return actionsOf(result, deeds, room);
+  }
+
+  /** @param {string} id */
+  open(id) {
+    this.current = id;
+    this.viewer = new Viewer(
+      {
+        pictures: () => this.pictures(),
+        count: () => Math.max(this.pages.pictures, this.places.size),
+        more: () => this.pages.more(),
+        actions: (result) => this.actions(result, "whole"),
+        closed: (last) => {
+          this.viewer = null;
+          this.focus(this.list.items.findIndex((each) => each.id === last));
+        },
+      },
+      id,
+    );
+  }
+
+  // -- the keyboard
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    const { target } = event;
+    if (this.view !== "grid" || !(target instanceof HTMLElement) || target.matches("input, .nb-button")) return;
+    const { columns, items } = this.list;
+    const id = target.closest("[data-id]")?.getAttribute("data-id");
+    const here = items.findIndex((each) => each.id === id);
+    /** @type {Record<string, number>} */
+    const keys = { ArrowRight: here + 1, ArrowLeft: here - 1, ArrowDown: here + columns, ArrowUp: here - columns, Home: 0, End: items.length - 1 };
+    const there = keys[event.key];
+    if (there === undefined) return;
+    event.preventDefault();
+    this.focus(here < 0 ? this.list.firstInSight() : Math.min(Math.max(there, 0), items.length - 1));
+  }
+
+  /** @param {number} index */
+  focus(index) {
+    const element = this.list.reveal(index);
+    const inner = element?.querySelector("a, button");
+    if (!(inner instanceof HTMLElement)) return;
+    this.current = this.list.items[index]?.id ?? "";
+    for (const each of this.list.room.querySelectorAll(".nb-tile-picture")) /** @type {HTMLElement} */ (each).tabIndex = -1;
+    inner.tabIndex = 0;
+    inner.focus({ preventScroll: true });
+  }
+
+  /** @param {string} question @param {() => string} which */
+  async forgetMany(question, which) {
+    if (!(await confirmDialog(t(question), t("results.forget")))) return;
+    const answer = await ask(`/results?${which()}`, { method: "DELETE" });
+    toast("success", t("results.forget"), t("results.forgotten", { n: answer.forgotten }));
+    this.reload();
+  }
+}

@@ -1,0 +1,52 @@
+/** A result as a row: its picture small, its facts whole, its buttons. */
+import { el } from "../dom.mjs";
+import { pictureUrl } from "../server.mjs";
+import { t } from "../i18n.mjs";
+import { costLine, modelLine, moneyMayBeLost, stateOf } from "./facts.mjs";
+
+/** @typedef {import("../server.mjs").Result} Result */
+
+export const ROW_HEIGHT = 146;
+const THUMBNAIL = 256;
+
+/** Where the panel is too narrow for a line, the rest of it is read by pointing at it. @param {string} text */
+const line = (text) => el("p", { class: "nb-quiet nb-line", title: text }, text);
+
+/** @param {Result} result @param {HTMLElement[]} buttons @param {(event: MouseEvent) => void} open Called when the picture is clicked. */
+export function resultRow(result, buttons, open) {
+  const [state, tone] = stateOf(result);
+  return el(
+    "article",
+    { class: "nb-result", "data-tone": tone, "data-id": result.id },
+    thumbnail(result, open),
+    el(
+      "div",
+      { class: "nb-result-facts" },
+      el("p", { class: "nb-prompt", title: result.prompt }, result.prompt),
+      line(modelLine(result)),
+      line(costLine(result)),
+      result.role === "extra" ? el("p", { class: "nb-quiet nb-line", title: t("results.extra_title") }, t("results.extra")) : null,
+      state ? el("p", { class: "nb-state", "data-tone": tone, title: moneyMayBeLost(result) ? undefined : state }, state) : null,
+      result.answer ? el("p", { class: "nb-quiet nb-said" }, result.reason) : null,
+    ),
+    el("div", { class: "nb-actions nb-small" }, ...buttons),
+  );
+}
+
+/**
+ * The picture as a link to itself, which opens the viewer; a modifier key or the middle button opens the link as ever.
+ * @param {Result} result @param {(event: MouseEvent) => void} open
+ */
+export function thumbnail(result, open) {
+  if (!result.picture) return el("div", { class: "nb-thumbnail" }, el("span", { class: "nb-no-picture" }, result.running ? "…" : "?"));
+  const image = el("img", { src: pictureUrl(result.id, THUMBNAIL), alt: result.prompt, loading: "lazy", decoding: "async", draggable: "false" });
+  const facts = { class: "nb-thumbnail", href: pictureUrl(result.id), target: "_blank", rel: "noopener", draggable: "true" };
+  const link = el("a", facts, image);
+  link.addEventListener("click", (event) => {
+    event.stopPropagation();
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    open(event);
+  });
+  return link;
+}

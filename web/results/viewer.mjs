@@ -1,0 +1,125 @@
+/** One picture, as large as the window: arrows go to its neighbours, it can be enlarged, and its facts stand beside it. */
+import { button, el } from "../dom.mjs";
+import { openDialog } from "../dialog.mjs";
+import { pictureUrl } from "../server.mjs";
+import { t } from "../i18n.mjs";
+import { details } from "./details.mjs";
+import { pictureName } from "./facts.mjs";
+import { ZoomStage } from "./zoom.mjs";
+
+/** @typedef {import("../server.mjs").Result} Result */
+/**
+ * @typedef {object} Album
+ * @property {() => Result[]} pictures Those that are known so far.
+ * @property {() => number} count How many there are in all.
+ * @property {() => Promise<void>} more Loads further ones.
+ * @property {(result: Result) => HTMLElement[]} actions
+ * @property {(id: string) => void} closed Called with the picture that was shown last.
+ */
+
+export class Viewer {
+  /** @param {Album} album @param {string} id Of the picture that is shown first. */
+  constructor(album, id) {
+    this.album = album;
+    this.id = id;
+    this.stage = new ZoomStage(() => this.showScale());
+    this.scale = el("output", { class: "nb-quiet nb-scale" });
+    this.facts = el("div", { class: "nb-viewer-facts" });
+    this.actions = el("div", { class: "nb-actions nb-small" });
+    this.previous = button("‹", () => this.go(-1), { class: "nb-previous", "aria-label": t("viewer.previous"), title: t("viewer.previous") });
+    this.next = button("›", () => this.go(1), { class: "nb-next", "aria-label": t("viewer.next"), title: t("viewer.next") });
+    this.dialog = openDialog("", { class: "nb-viewer", onclose: () => this.album.closed(this.id) });
+    this.dialog.body.append(
+      el("div", { class: "nb-viewer-picture" }, this.stage.root, this.previous, this.next, this.zoomButtons()),
+      el("aside", { class: "nb-viewer-side" }, this.actions, this.facts),
+    );
+    this.dialog.root.addEventListener("keydown", (event) => this.key(event));
+    this.show(id);
+    this.next.focus();
+  }
+
+  zoomButtons() {
+    const add = (/** @type {string} */ text, /** @type {string} */ name, /** @type {() => void} */ work) =>
+      button(text, work, { "aria-label": t(name), title: t(name) });
+    return el(
+      "div",
+      { class: "nb-zoom" },
+      add("−", "viewer.smaller", () => this.stage.smaller()),
+      this.scale,
+      add("+", "viewer.larger", () => this.stage.larger()),
+      add("1:1", "viewer.actual", () => this.stage.setScale(1)),
+      add("⤢", "viewer.fit", () => this.stage.fit()),
+    );
+  }
+
+  get index() {
+    return this.album.pictures().findIndex((each) => each.id === this.id);
+  }
+
+  /** @param {string} id */
+  show(id) {
+    const pictures = this.album.pictures();
+    const index = pictures.findIndex((each) => each.id === id);
+    const result = pictures[index];
+    if (!result) return this.dialog.close();
+    this.id = id;
+    const name = pictureName(result, index + 1, this.album.count());
+    const heading = this.dialog.root.querySelector("h2");
+    if (heading) heading.textContent = t("viewer.title", { n: index + 1, count: this.album.count() });
+    this.previous.disabled = index === 0;
+    this.next.disabled = index + 1 >= this.album.count();
+    this.stage.show(pictureUrl(id), name);
+    this.actions.replaceChildren(...this.album.actions(result));
+    this.showScale();
+  }
+
+  showScale() {
+    this.scale.textContent = `${Math.round(this.stage.scale * 100)} %`;
+    const result = this.album.pictures()[this.index];
+    if (result) this.facts.replaceChildren(details(result, this.stage.size));
+  }
+
+  /** What was shown is there no more, or looks otherwise. */
+  refresh() {
+    const result = this.album.pictures()[this.index];
+    if (result) this.actions.replaceChildren(...this.album.actions(result));
+  }
+
+  /** Shows the neighbour of one that is about to be removed, or closes. @param {string} id */
+  leave(id) {
+    if (id !== this.id) return;
+    const pictures = this.album.pictures();
+    const neighbour = pictures[this.index + 1] ?? pictures[this.index - 1];
+    if (neighbour) this.show(neighbour.id);
+    else this.dialog.close();
+  }
+
+  /** @param {number} step */
+  async go(step) {
+    const from = this.index;
+    if (from + step >= this.album.pictures().length) await this.album.more();
+    const there = this.album.pictures()[Math.max(0, from + step)];
+    if (there && there.id !== this.id) this.show(there.id);
+  }
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    if (event.target instanceof HTMLInputElement || event.ctrlKey || event.metaKey || event.altKey) return;
+    /** @type {Record<string, () => unknown>} */
+    const keys = {
+      ArrowLeft: () => this.go(-1),
+      ArrowRight: () => this.go(1),
+      ArrowUp: () => this.stage.moveBy(0, 60),
+      ArrowDown: () => this.stage.moveBy(0, -60),
+      "+": () => this.stage.larger(),
+      "=": () => this.stage.larger(),
+      "-": () => this.stage.smaller(),
+      0: () => this.stage.fit(),
+      1: () => this.stage.setScale(1),
+    };
+    const work = keys[event.key];
+    if (!work) return;
+    event.preventDefault();
+    void work();
+  }
+}
