@@ -124,7 +124,7 @@ async def _wait_for(runs: Sequence[Run], node_id: str | None) -> None:
         progress.stop(msg("execution.ended_by_another_node"), cancel=False)
         raise
     except BaseException:  # the host's interruption, from here or from a wait below
-        progress.stop("interrupted")
+        progress.stop(msg("execution.interrupted"))
         raise
     if not any(run.error for run in runs):
         await progress.finish()

@@ -7,14 +7,19 @@ from typing import Any
 
 from .. import comfyui
 from ..core.errors import NanoBananaError
+from ..core.errors.messages import messages_in
 from .list_element import Element
 from .outputs import failed_facts
 
 
 def send_failure(node_id: str | None, error: NanoBananaError, elements: Sequence[Element] = ()) -> None:
-    """Sends the parts of an error that ends a node, and what failed in its elements."""
-    facts = [fact for element in elements for fact in failed_facts(element.report)]
-    comfyui.send_event("failed", {"node": str(node_id or ""), "failed": facts, "error": error_facts(error)})
+    """Sends the parts of an error that ends a node, what failed in its elements, and the data of their messages."""
+    facts = {
+        "node": str(node_id or ""),
+        "failed": [fact for element in elements for fact in failed_facts(element.report)],
+        "error": error_facts(error),
+    }
+    comfyui.send_event("failed", {**facts, "messages": messages_in([error.message, facts])})
 
 
 def error_facts(error: NanoBananaError) -> dict[str, Any]:

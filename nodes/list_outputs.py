@@ -9,7 +9,7 @@ from comfy_api.latest import io
 
 from .. import comfyui
 from ..core.errors import NanoBananaError
-from ..core.errors.messages import joined, msg
+from ..core.errors.messages import joined, msg, spelled
 from ..core.execution.report import Report, sum_usd
 from ..core.providers.spec import Operation
 from .inputs import BLOCK, FAIL
@@ -103,7 +103,7 @@ def _failures(elements: Sequence[Element]) -> list[str]:
         if element.is_incomplete:
             places.setdefault(_reason(element.report), []).append(number)
     if [len(numbers) for numbers in places.values()] == [len(elements)]:
-        return ["The " + reason[4:] if reason.startswith("the ") else reason for reason in places]
+        return [spelled(reason, "The " + reason[4:]) if reason.startswith("the ") else reason for reason in places]
     sentences = [
         msg("list_outputs.element_failed", number=numbers[0], reason=reason)
         if len(numbers) == 1
@@ -142,7 +142,7 @@ def _reason(report: Report) -> str:
     errors = most_serious(report)
     worst = errors[0].what
     # Names of providers keep their capitals.
-    reason = "the " + worst[4:] if worst.startswith("The ") else worst
+    reason = spelled(worst, "the " + worst[4:]) if worst.startswith("The ") else worst
     if not report.completed and len({error.what for error in errors}) == 1:
         return reason
     return msg("list_outputs.some_pictures_failed", failed=len(errors), total=len(report.tasks), reason=reason)

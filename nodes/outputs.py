@@ -14,7 +14,7 @@ from comfy_execution.graph_utils import ExecutionBlocker
 
 from .. import comfyui
 from ..core.errors import NanoBananaError
-from ..core.errors.messages import joined, msg
+from ..core.errors.messages import concat, joined, listed, messages_in, msg
 from ..core.execution.image_task import ImageTask
 from ..core.execution.report import Report
 from ..core.ledger.types import dollars
@@ -60,7 +60,7 @@ def node_output(report: Report, place: Place, images: list[OutputImage]) -> io.N
     if place.with_originals:
         originals = [each.original.to(device=device, dtype=dtype) for each in images if each.original is not None]
         values.append([torch.stack(originals)] if is_one_batch else [frame.unsqueeze(0) for frame in originals])
-    return io.NodeOutput(*values, ui={"nano_banana": [info]})
+    return io.NodeOutput(*values, ui=_ui(report, info))
 
 
 def empty_output(report: Report, place: Place) -> io.NodeOutput:
@@ -69,7 +69,7 @@ def empty_output(report: Report, place: Place) -> io.NodeOutput:
     values: list[Any] = [[], [], [], []]
     if place.with_originals:
         values.append([])
-    return io.NodeOutput(*values, ui={"nano_banana": [info]})
+    return io.NodeOutput(*values, ui=_ui(report, info))
 
 
 def _single_pictures(count: int, operation: Operation) -> str:
@@ -90,7 +90,7 @@ def blocked_output(report: Report, place: Place) -> io.NodeOutput:
     values: list[Any] = [[blocker], [blocker], [""], [info]]
     if place.with_originals:
         values.append([blocker])
-    return io.NodeOutput(*values, ui={"nano_banana": [info]})
+    return io.NodeOutput(*values, ui=_ui(report, info))
 
 
 def combined_error(report: Report) -> NanoBananaError:
@@ -105,8 +105,8 @@ def combined_error(report: Report) -> NanoBananaError:
     )
     others = [tried for tried in report.tried if tried.reason and tried.reason != worst.reason]
     if others:
-        listed = " ".join(f"{tried.provider}: {tried.reason}" for tried in others)
-        what = joined(what, msg("outputs.also_tried", others=listed))
+        each = listed(" ", (concat(tried.provider, ": ", tried.reason) for tried in others))
+        what = joined(what, msg("outputs.also_tried", others=each))
     return summarized(worst, what, sentences_about_money(report, errors))
 
 
@@ -167,6 +167,13 @@ def _failed(task: ImageTask) -> dict[str, Any]:
     if charged != "no" and task.reservation:
         facts |= {"provider": task.reservation.provider, "usd": dollars(task.reservation.micros)}
     return facts
+
+
+def _ui(report: Report, info: str) -> dict[str, list[str]]:
+    """What the node shows in the browser: `info`, and with what its texts are said in the page's language."""
+    reasons = [task.error.reason for task in report.failed if task.error]
+    texts = messages_in([report.notices, reasons, [tried.reason for tried in report.tried]])
+    return {"nano_banana": [info], "nano_banana_messages": [json.dumps(texts)]}
 
 
 def _info(report: Report, place: Place, images: Sequence[OutputImage]) -> dict[str, Any]:

@@ -88,18 +88,18 @@ class ProviderConfig(io.ComfyNode):
         fallback: ProviderChoice | None = UNCONNECTED,
         **unknown: Any,
     ) -> io.NodeOutput:
-        if unknown:
-            raise Impossible(stray(list(unknown)))
-        choice = ProviderChoice(
-            text_of("provider", provider),
-            text_of("model", model),
-            text_of("profile", profile),
-            number_of("timeout", timeout, *TIMEOUT),
-            number_of("max_parallel", max_parallel, *PARALLEL),
-            text_of("model_override", model_override).strip(),
-            provider_of("fallback", fallback),
-        )
         try:
+            if unknown:
+                raise Impossible(stray(list(unknown)))
+            choice = ProviderChoice(
+                text_of("provider", provider),
+                text_of("model", model),
+                text_of("profile", profile),
+                number_of("timeout", timeout, *TIMEOUT),
+                number_of("max_parallel", max_parallel, *PARALLEL),
+                text_of("model_override", model_override).strip(),
+                provider_of("fallback", fallback),
+            )
             comfyui.engine().resolver().check(choice)
         except NanoBananaError as error:
             _, node_id = comfyui.executing_node() or ("", "")

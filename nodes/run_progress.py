@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from .. import comfyui
-from ..core.errors.messages import msg
+from ..core.errors.messages import concat, messages_in, msg
 from ..core.execution.outcome import ResultImage
 from ..core.execution.report import Progress, StopSummary, combined_progress, combined_summary
 from ..core.execution.run import Run
@@ -69,7 +69,7 @@ class RunProgress:
                 total=now.total,
             )
         )
-        text = f"Nano Banana, {why}: {_stop_text(summary)}"
+        text = concat("Nano Banana, ", why, ": ", _stop_text(summary))
         log.warning("%s.", text)
         facts = {
             "node": str(self._node_id or ""),
@@ -82,6 +82,7 @@ class RunProgress:
             "doubtful": summary.unresolved,
             "dropped": summary.dropped,
             "usd": summary.usd,
+            "messages": messages_in(text),
         }
         comfyui.send_event("stopped", facts)
 
@@ -100,7 +101,13 @@ def _stop_text(summary: StopSummary) -> str:
     text = msg("run_progress.pictures_back", completed=summary.completed, total=summary.total)
     if summary.pending:
         usd = summary.usd
-        about = f" (about ${usd:.2f})" if usd else "" if usd is None else " (free)"
+        about = (
+            msg("run_progress.about_price", usd=f"{usd:.2f}")
+            if usd
+            else ""
+            if usd is None
+            else msg("run_progress.free")
+        )
         more = (
             msg("run_progress.one_still_collected")
             if summary.pending == 1

@@ -22,7 +22,7 @@ from .. import comfyui
 from ..core.config import host_names
 from ..core.config.settings import Settings
 from ..core.errors import NanoBananaError
-from ..core.errors.messages import msg
+from ..core.errors.messages import messages_in, msg
 from ..core.redaction.text import redact
 from .host_codes import codes
 
@@ -30,6 +30,8 @@ log = logging.getLogger("nano_banana")
 
 MAX_BODY = 8 << 20
 HOSTS_VARIABLE = host_names.VARIABLE
+MESSAGES_HEADER = "X-Nano-Banana-Messages"
+"""A request with it gets `messages` in its answer: English text -> id and parameters of every message."""
 
 
 @dataclass(frozen=True)
@@ -83,22 +85,9 @@ def guarded(work: Work, *, any_name: bool = False) -> Callable[[web.Request], Aw
             route_request = RouteRequest(
                 dict(request.match_info), dict(request.query), await _body(request), _tag(request), name, known
             )
-            found = await comfyui.off_loop(lambda: work(route_request))
-        except ApiError as error:
-            return _failed(error.status, error.kind, error.what, error.cure, error.retry_after)
-        except NanoBananaError as error:
-            return _failed(409 if error.kind == "doubt" else 400, error.kind, error.what, error.cure)
-        except OSError as error:
-            log.warning("a route of Nano Banana failed: %s", error)
-            return _failed(503, "ledger", *_disk(error))
+            found = await comfyui.off_loop(lambda: _with_messages(request, work(route_request)))
         except Exception as error:
-            log.exception("a route of Nano Banana failed")
-            return _failed(
-                500,
-                "bug",
-                msg("security.pack_itself_failed", name=type(error).__name__),
-                msg("security.see_log"),
-            )
+            return _error_response(error, request)
         headers = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
         if isinstance(found, File):
             # The browser keeps it and revalidates each time: a picture that was forgotten must not show again.
@@ -112,6 +101,29 @@ def guarded(work: Work, *, any_name: bool = False) -> Callable[[web.Request], Aw
         )
 
     return handle
+
+
+def _with_messages(request: web.Request, found: Any) -> Any:
+    """What a piece of work gave; where the page asks for it, with the table that says its messages in other languages."""
+    if request.headers.get(MESSAGES_HEADER) and isinstance(found, dict):
+        return {**found, "messages": messages_in(found)}
+    return found
+
+
+def _error_response(error: Exception, request: web.Request) -> web.Response:
+    """The answer for what a piece of work raised."""
+    has_table = bool(request.headers.get(MESSAGES_HEADER))
+    if isinstance(error, ApiError):
+        return _failed(error.status, error.kind, error.what, error.cure, error.retry_after, has_table=has_table)
+    if isinstance(error, NanoBananaError):
+        status = 409 if error.kind == "doubt" else 400
+        return _failed(status, error.kind, error.what, error.cure, has_table=has_table)
+    if isinstance(error, OSError):
+        log.warning("a route of Nano Banana failed: %s", error)
+        return _failed(503, "ledger", *_disk(error), has_table=has_table)
+    log.exception("a route of Nano Banana failed")
+    what = msg("security.pack_itself_failed", name=type(error).__name__)
+    return _failed(500, "bug", what, msg("security.see_log"), has_table=has_table)
 
 
 def refused(method: str, headers: Mapping[str, str]) -> str:
@@ -199,8 +211,20 @@ def _disk(error: OSError) -> tuple[str, str]:
     )
 
 
-def _failed(status: int, kind: str, what: str, cure: str = "", retry_after: int = 0, **more: str) -> web.Response:
-    body = json.dumps({"error": {"kind": kind, "what": redact(what, 2000), "cure": cure}, **more})
+def _failed(
+    status: int,
+    kind: str,
+    what: str,
+    cure: str = "",
+    retry_after: int = 0,
+    *,
+    has_table: bool = False,
+    **more: Any,
+) -> web.Response:
+    shown = redact(what, 2000)
+    if has_table and shown == what:  # parts of a text that was redacted could be secret
+        more["messages"] = messages_in([what, cure])
+    body = json.dumps({"error": {"kind": kind, "what": shown, "cure": cure}, **more})
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     if retry_after:
         headers["Retry-After"] = str(retry_after)

@@ -10,6 +10,7 @@ import { scheduleEstimates } from "./pricing.mjs";
 import { rereadAnswers } from "./results.mjs";
 import { toast } from "./toasting.mjs";
 import { t } from "./i18n.mjs";
+import { learnMessages, localized, localizedText } from "./messages.mjs";
 
 /** @typedef {import("./server.mjs").Failed} Failed */
 
@@ -46,10 +47,12 @@ export function followExecution({ resultsChanged }) {
     }
   });
   api.addEventListener("executed", ({ detail }) => {
-    const texts = /** @type {{ nano_banana?: string[] }} */ (detail.output ?? {}).nano_banana ?? [];
+    const output = /** @type {{ nano_banana?: string[], nano_banana_messages?: string[] }} */ (detail.output ?? {});
+    const texts = output.nano_banana ?? [];
     const node = texts.length ? nodeByPath(detail.node) : undefined;
     if (!node) return;
-    const infos = texts.map((text) => JSON.parse(text));
+    for (const table of output.nano_banana_messages ?? []) learnMessages(JSON.parse(table));
+    const infos = texts.map((text) => localized(JSON.parse(text)));
     const failed = infos.flatMap((info) => info.failed);
     if (!cached.has(String(detail.node))) showRunNote(node, { ...runNote(infos), actions: rereadActions(node, failed) });
     resultsChanged();
@@ -60,7 +63,7 @@ export function followExecution({ resultsChanged }) {
     if (!node) return;
     const kind = KINDS[detail.exception_type] ?? "";
     const actions = [...rereadActions(node, failures.get(String(detail.node_id)) ?? []), ...problemActions(node, kind)];
-    showRunNote(node, { text: detail.exception_message.trim(), tone: "bad", actions });
+    showRunNote(node, { text: localizedText(detail.exception_message.trim()), tone: "bad", actions });
     resultsChanged();
     scheduleEstimates();
   });
@@ -78,14 +81,16 @@ export function followExecution({ resultsChanged }) {
     });
   }
   onServerEvent("nano_banana.stopped", (detail) => {
-    const text = String(detail.text);
+    learnMessages(detail.messages);
+    const text = localizedText(String(detail.text));
     const node = nodeByPath(detail.node);
     if (node) showRunNote(node, { text, tone: "warn" });
     if (Number(detail.on_the_way) > 0) toast("warn", t("toast.stopped"), text);
     resultsChanged();
   });
   onServerEvent("nano_banana.failed", (detail) => {
-    failures.set(String(detail.node), detail.failed);
+    learnMessages(detail.messages);
+    failures.set(String(detail.node), localized(detail.failed));
   });
   queueSettings()?.$subscribe?.(warnAboutAutoQueue);
   api.addEventListener("graphChanged", warnAboutAutoQueue);

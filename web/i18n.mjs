@@ -1,5 +1,6 @@
 /** The texts of the pages, in the language that the frontend is set to. They are in `i18n/<language>.json`. */
 import { app } from "/scripts/app.js";
+import { loadCatalogue } from "./messages.mjs";
 
 /** @type {Record<string, string>} */
 let english = {};
@@ -14,7 +15,7 @@ let language;
 export async function loadMessages() {
   const wanted = String(app.extensionManager.setting.get("Comfy.Locale") ?? "en");
   language = LANGUAGES.find((each) => each === wanted);
-  [english, chosen] = await Promise.all([read("en"), language ? read(language) : {}]);
+  [english, chosen] = await Promise.all([read("en"), language ? read(language) : {}, loadCatalogue(language)]);
 }
 
 /** Whether something other than English is shown. */

@@ -1,6 +1,7 @@
 /** The pack's routes. Every failure is an `ApiError` with a text for a person. */
 import { api } from "/scripts/api.js";
 import { t } from "./i18n.mjs";
+import { localized, translatesMessages } from "./messages.mjs";
 
 /**
  * @typedef {{ name: string, generate: Capabilities | null, edit: Capabilities | null, family: string, recommended: boolean,
@@ -62,8 +63,11 @@ export const refusalHandlers = {
 export async function ask(path, { method = "GET", body, signal } = {}) {
   /** @type {RequestInit} */
   const request = { method, signal: signal ?? null };
+  /** @type {Record<string, string>} */
+  const headers = translatesMessages() ? { "X-Nano-Banana-Messages": "yes" } : {};
+  request.headers = headers;
   if (body !== undefined || method === "POST" || method === "PUT") {
-    request.headers = { "Content-Type": "application/json" };
+    headers["Content-Type"] = "application/json";
     request.body = JSON.stringify(body ?? {});
   }
   let answer;
@@ -71,6 +75,7 @@ export async function ask(path, { method = "GET", body, signal } = {}) {
   try {
     answer = await api.fetchApi(`/nano_banana${path}`, request);
     value = await answer.json();
+    if (value?.messages) value = localized(value, value.messages);
   } catch (error) {
     // Also in the middle of the answer. What is no JSON at all is another server's page about an error.
     if (signal?.aborted) throw error;

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -78,6 +78,27 @@ def joined(*parts: str) -> str:
     return made
 
 
+def concat(*parts: str) -> str:
+    """The texts one after the other; those that are messages can still be said in another language."""
+    made: str = Message("")
+    for part in parts:
+        made = made + part
+    return made
+
+
+def listed(separator: str, parts: Iterable[str]) -> str:
+    """The texts with `separator` between them, as `concat` keeps them."""
+    given = list(parts)
+    return concat(*given[:1], *(each for part in given[1:] for each in (separator, part)))
+
+
+def spelled(message: str, text: str) -> str:
+    """`message` with another spelling of its English text: it stays the same in other languages."""
+    if not isinstance(message, Message):
+        return text
+    return Message(text, message.id, message.parameters, message.parts)
+
+
 def _filled(found: re.Match[str], parameters: Mapping[str, object]) -> str:
     """A parameter's text; braces that name none are in the text as they are."""
     return str(parameters[found[1]]) if found[1] in parameters else found[0]
@@ -98,7 +119,50 @@ def as_data(text: str) -> str | dict[str, Any] | list[Any]:
 
 
 def _plain(value: object) -> object:
-    return value if isinstance(value, (int, float, bool)) or value is None else str(value)
+    if isinstance(value, (int, float, bool)) or value is None:
+        return value
+    if isinstance(value, Exception) and value.args and str(value) == value.args[0]:
+        return as_data(value.args[0])  # the error's message
+    return str(value)
+
+
+def from_data(data: Any, text: str) -> str:
+    """The message of `as_data`, where it still reads `text` in English; else `text` alone.
+
+    For messages that were stored: the catalogue may have changed since.
+    """
+    try:
+        found = _from_data(data)
+    except (KeyError, TypeError, AttributeError, RecursionError):
+        return text
+    return found if found == text else text
+
+
+def _from_data(data: Any) -> Any:
+    if isinstance(data, list):
+        made: str = Message("")
+        for part in data:
+            made = made + _from_data(part)
+        return made
+    if not isinstance(data, dict):
+        return data
+    return msg(data["id"], **{name: _from_data(value) for name, value in data["parameters"].items()})
+
+
+def messages_in(value: object) -> dict[str, Any]:
+    """`as_data` of every message in a JSON value, by its English text: with it a page says them in its own language."""
+    found: dict[str, Any] = {}
+    pending = [value]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, Message):
+            if (each.id or each.parts) and str(each) not in found:
+                found[str(each)] = as_data(each)
+        elif isinstance(each, Mapping):
+            pending.extend(each.values())
+        elif isinstance(each, (list, tuple)):
+            pending.extend(each)
+    return found
 
 
 @cache

@@ -16,7 +16,7 @@ from typing import Any
 from filelock import Timeout
 
 from ..errors import ConfigError
-from ..errors.messages import msg
+from ..errors.messages import as_data, from_data, msg
 from ..files import private_files
 from ..files.edited_json import Damaged, read_object
 from ..http.url_policy import origin
@@ -102,11 +102,13 @@ class KeyStore:
             return None
         kinds: dict[str, Any] = {"at": (int, float), "verdict": str, "text": str}
         good = all(isinstance(entry.get(name), kind) for name, kind in kinds.items())
-        return {name: entry[name] for name in kinds} if good else None
+        if not good:
+            return None
+        return {"at": entry["at"], "verdict": entry["verdict"], "text": from_data(entry.get("message"), entry["text"])}
 
     def record_test(self, provider: str, profile: str, verdict: str, text: str) -> None:
         """Stores the result of a test. Raises ConfigError."""
-        entry = {"at": self._clock(), "verdict": verdict, "text": text}
+        entry = {"at": self._clock(), "verdict": verdict, "text": text, "message": as_data(text)}
 
         def change(data: dict[str, Any]) -> None:
             data["tests"][provider] = {**self._section(data, "tests", provider), profile: entry}

@@ -6,13 +6,24 @@ import ast
 import json
 import pickle
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pack.core.errors.messages import LANGUAGES, Message, as_data, catalogue, msg
+from pack.core.errors.messages import (
+    LANGUAGES,
+    Message,
+    as_data,
+    catalogue,
+    concat,
+    from_data,
+    joined,
+    listed,
+    messages_in,
+    msg,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = [*ROOT.glob("core/**/*.py"), *ROOT.glob("nodes/*.py"), *ROOT.glob("routes/*.py"), ROOT / "comfyui.py"]
@@ -129,7 +140,8 @@ def test_an_inline_text_of_an_error_is_found(code: str) -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.parent.name))
 def test_languages_have_the_same_parameters(file: Path) -> None:
     texts = json.loads(file.read_text("utf-8"))
-    assert set(texts) <= set(ENGLISH), "left over"
+    assert set(texts) - set(ENGLISH) == set(), "left over"
+    assert set(ENGLISH) - set(texts) == set(), "not translated"
     assert not [name for name, text in texts.items() if parameters_of(text) != parameters_of(ENGLISH[name])]
 
 
@@ -141,6 +153,41 @@ def test_a_message_is_its_english_text_and_knows_its_id() -> None:
     assert as_data(made) == {"id": name, "parameters": {parameter: "fal"}}
     assert as_data(made + ". More") == [{"id": name, "parameters": {parameter: "fal"}}, ". More"]
     assert pickle.loads(pickle.dumps(made)) == made
+
+
+def test_a_stored_message_is_a_message_again() -> None:
+    """Nested messages and joined ones, too; one whose text in the catalogue has changed since stays the stored text."""
+    inner = msg("money.no")
+    made = concat(msg("call_monitor.not_sent_after_failure", reason=inner), " ", msg("cure.rate"))
+    again = from_data(json.loads(json.dumps(as_data(made))), str(made))
+    assert as_data(again) == as_data(made) and again == made
+    assert from_data({"id": "money.no", "parameters": {}}, "It was free.") == "It was free."
+    assert from_data({"id": "no.such", "parameters": {}}, "old") == "old"
+    assert from_data(None, "old") == "old"
+
+
+def test_messages_are_found_wherever_they_are_in_a_value() -> None:
+    first, second = msg("money.no"), msg("money.maybe")
+    assert messages_in({"a": [first, {"b": (second,)}], "c": "plain", "d": 1}) == {
+        str(first): as_data(first),
+        str(second): as_data(second),
+    }
+
+
+def test_a_message_of_an_error_is_kept_as_a_message() -> None:
+    """Where one message has another error in it, the page can say both in its language."""
+    inner = msg("decoding.not_a_picture")
+    made = msg("failure.picture_unreadable", where="", error=ValueError(inner))
+    assert as_data(made) == {"id": "failure.picture_unreadable", "parameters": {"where": "", "error": as_data(inner)}}
+
+
+@pytest.mark.parametrize(
+    "join", [lambda a, b: listed("; ", [a, b]), lambda a, b: joined(a, b), lambda a, b: concat(a, b)]
+)
+def test_joined_messages_stay_messages(join: Callable[[str, str], str]) -> None:
+    first, second = msg("money.no"), msg("money.maybe")
+    data = as_data(join(first, second))
+    assert isinstance(data, list) and data[0] == as_data(first) and data[-1] == as_data(second)
 
 
 @given(st.text())
