@@ -259,7 +259,7 @@ def linked_images(hidden: Any, images: dict[str, Any]) -> dict[str, torch.Tensor
     named = node.get("inputs") if isinstance(node, dict) else None
     for name, value in images.items():
         if value is None and isinstance(named, dict) and f"images.{name}" in named:
-            raise wrong(name, value, "an IMAGE")
+            raise wrong(name, value, msg("values.image"))
     return {name: value for name, value in images.items() if value is not None}
 
 
@@ -269,5 +269,5 @@ def mask_of(value: Any) -> torch.Tensor | None:
         return None
     if value is None:
         # Without its mask the whole picture could change.
-        raise wrong("mask", value, "a MASK")
+        raise wrong("mask", value, msg("values.mask"))
     return value

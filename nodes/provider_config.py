@@ -63,7 +63,7 @@ class ProviderConfig(io.ComfyNode):
             ("model_override", model_override),
         ):
             if value is not None and not isinstance(value, str):
-                return wrong(name, value, "a text").what
+                return wrong(name, value, msg("values.text")).what
         choice = ProviderChoice(
             provider or AUTO, model or RECOMMENDED, profile or "default", model_override=(model_override or "").strip()
         )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from ..core.errors import Impossible
-from ..core.errors.messages import msg
+from ..core.errors.messages import listed, msg
 from ..core.request import Request
 
 TOGETHER, EACH, PAIRED = "together", "each", "each paired"
@@ -52,7 +52,7 @@ def reference_facts(requests: Sequence[Request]) -> list[dict[str, Any]]:
 
 def frame_name(socket: str, index: int, count: int) -> str:
     """How a notice names a frame, of `count` at its socket."""
-    return socket if count == 1 else f"{socket} frame {index + 1}"
+    return socket if count == 1 else msg("reference_groups.frame", socket=socket, number=index + 1)
 
 
 def _together(sockets: Sequence[str], frames: Mapping[str, Sequence[T]]) -> Groups[T]:
@@ -73,9 +73,9 @@ def _paired(sockets: Sequence[str], frames: Mapping[str, Sequence[T]]) -> Groups
     lengths = {name: len(frames[name]) for name in sockets}
     count = max(lengths.values())
     if any(length not in (1, count) for length in lengths.values()):
-        listed = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        each = [msg("reference_groups.has_frames", name=name, count=length) for name, length in lengths.items()]
         raise Impossible(
-            msg("reference_groups.paired_needs_equal_counts", listed=listed),
+            msg("reference_groups.paired_needs_equal_counts", listed=listed(", ", each)),
             cure=msg("reference_groups.cut_batches_to_one_length"),
         )
     if lengths["image_1"] != count:
@@ -84,8 +84,7 @@ def _paired(sockets: Sequence[str], frames: Mapping[str, Sequence[T]]) -> Groups
             cure=msg("reference_groups.connect_batch_to_image_1"),
         )
     groups = [[frames[name][i if lengths[name] > 1 else 0] for name in sockets] for i in range(count)]
-    listed = ", ".join(f"picture {number} = {name}" for number, name in enumerate(sockets, 1))
-    return groups, [] if _has_no_gap(sockets) else [listed]
+    return groups, [] if _has_no_gap(sockets) else [_numbers(sockets, 1)]
 
 
 def _has_no_gap(sockets: Sequence[str]) -> bool:
@@ -94,4 +93,11 @@ def _has_no_gap(sockets: Sequence[str]) -> bool:
 
 def _numbering(order: Sequence[tuple[str, int]], frames: Mapping[str, Sequence[Any]], first: int) -> str:
     names = (frame_name(name, i, len(frames[name])) for name, i in order)
-    return ", ".join(f"picture {number} = {name}" for number, name in enumerate(names, first))
+    return _numbers(names, first)
+
+
+def _numbers(names: Iterable[str], first: int) -> str:
+    """The number of each picture, counted from `first`."""
+    return listed(
+        ", ", (msg("reference_groups.picture_is", number=number, name=name) for number, name in enumerate(names, first))
+    )

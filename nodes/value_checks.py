@@ -26,7 +26,7 @@ def text_of(name: str, value: Any) -> str:
 def number_of(name: str, value: Any, least: int | None, most: int | None) -> int:
     """A whole number in its range. Raises Impossible."""
     wanted = (
-        "a whole number"
+        msg("values.whole_number")
         if name in FOLDED or least is None
         else msg("values.whole_number_between", least=least, most=most)
     )
@@ -42,7 +42,7 @@ def number_of(name: str, value: Any, least: int | None, most: int | None) -> int
 
 def real_of(name: str, value: Any, least: float | None, most: float | None) -> float:
     """A finite number in its range, fractions included. Raises Impossible."""
-    wanted = "a number" if least is None else msg("values.number_between", least=least, most=most)
+    wanted = msg("values.number") if least is None else msg("values.number_between", least=least, most=most)
     if not _is_number(value):
         raise wrong(name, value, wanted)
     try:
@@ -70,17 +70,20 @@ def wrong(name: str, value: Any, wanted: str) -> Impossible:
 def _kind(value: Any) -> str:
     """Names the kind of a value. Texts are not repeated: one in the wrong place may be a key."""
     if value is None:
-        return "empty (null)"
+        return msg("values.empty")
     if isinstance(value, bool):
         return "true" if value else "false"
     if _is_number(value):
         if not isinstance(value, numbers.Integral) and not math.isfinite(value):
             return msg("values.no_finite_number")
-        return f"the number {value}" if abs(value) < 10**12 else msg("values.very_large_number")
-    for kind, name in ((str, "a text"), ((list, tuple), "a list"), (dict, "an object")):
-        if isinstance(value, kind):
-            return name
-    return f"a {type(value).__name__[:40]}"
+        return msg("values.the_number", value=value) if abs(value) < 10**12 else msg("values.very_large_number")
+    if isinstance(value, str):
+        return msg("values.text")
+    if isinstance(value, (list, tuple)):
+        return msg("values.list")
+    if isinstance(value, dict):
+        return msg("values.object")
+    return msg("values.of_type", type=type(value).__name__[:40])
 
 
 def shortened(value: str) -> str:

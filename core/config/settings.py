@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from ..errors.messages import msg
+from ..errors.messages import message_of, msg
 from ..files.edited_json import Damaged, read_object
 from ..http.url_policy import checked_base_url
 from ..providers.spec import ProviderSpec
@@ -52,7 +52,7 @@ class Settings:
             try:
                 stored = read_object(home / FILE)
             except Damaged as error:
-                damage = str(error)
+                damage = message_of(error)
         return cls(dict(os.environ if environ is None else environ), stored, damage)
 
     def text(self, name: str, default: str = "") -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from filelock import Timeout
 
 from ..errors import ConfigError
-from ..errors.messages import msg
+from ..errors.messages import message_of, msg
 from ..files import private_files
 from ..files.edited_json import Damaged, read_object
 from ..http.url_policy import checked_base_url
@@ -91,7 +91,7 @@ def change(home: Path, changes: Mapping[str, Any], known: Mapping[str, Any]) -> 
 
 def set_base_url(home: Path, provider: str, url: str | None, known_paths: Sequence[str] = ()) -> None:
     """Sets the address of a provider; None restores its own. `known_paths`: the paths of its requests. Raises ConfigError."""
-    address = checked_base_url(url, "the field", known_paths=known_paths) if url else None
+    address = checked_base_url(url, msg("settings_file.the_field"), known_paths=known_paths) if url else None
 
     def apply(stored: dict[str, Any]) -> None:
         urls = stored.get("base_urls")
@@ -115,7 +115,7 @@ def rewrite(home: Path, apply: Callable[[dict[str, Any]], None]) -> None:
             stored = read_object(home / FILE)
         except Damaged as error:
             raise ConfigError(
-                msg("settings_file.damaged_nothing_changed", damaged=damaged(str(error))), cure=MEND
+                msg("settings_file.damaged_nothing_changed", damaged=damaged(message_of(error))), cure=MEND
             ) from None
         apply(stored)
         # A lone surrogate becomes the escape that JSON has for it.

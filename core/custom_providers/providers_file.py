@@ -26,7 +26,7 @@ from pathlib import Path
 
 import yaml
 
-from ..errors.messages import msg
+from ..errors.messages import message_of, msg
 from ..files.regular_files import NotReadable, read_regular
 from ..providers.spec import ProviderSpec
 from .mapping_reader import FILE, MappingError, MappingReader, entries
@@ -105,7 +105,7 @@ def _parsed(path: Path, built_in: Mapping[str, ProviderSpec], dated: str) -> Pro
             try:
                 specs[name] = make(name, MappingReader(node, name, key))
             except MappingError as error:
-                errors.append(str(error))
+                errors.append(message_of(error))
 
     each("overlays", lambda name, reader: overlaid_provider(name, reader, built_in, dated))
     # A new provider may be like one that was changed above.

@@ -92,6 +92,11 @@ def listed(separator: str, parts: Iterable[str]) -> str:
     return concat(*given[:1], *(each for part in given[1:] for each in (separator, part)))
 
 
+def message_of(error: BaseException) -> str:
+    """An error's text, as the message that it was raised with where it was one."""
+    return error.args[0] if error.args and isinstance(error.args[0], Message) else str(error)
+
+
 def spelled(message: str, text: str) -> str:
     """`message` with another spelling of its English text: it stays the same in other languages."""
     if not isinstance(message, Message):
@@ -121,9 +126,7 @@ def as_data(text: str) -> str | dict[str, Any] | list[Any]:
 def _plain(value: object) -> object:
     if isinstance(value, (int, float, bool)) or value is None:
         return value
-    if isinstance(value, Exception) and value.args and str(value) == value.args[0]:
-        return as_data(value.args[0])  # the error's message
-    return str(value)
+    return as_data(message_of(value)) if isinstance(value, Exception) else str(value)
 
 
 def from_data(data: Any, text: str) -> str:

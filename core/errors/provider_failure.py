@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .classes import CLASS_OF, Charged, Kind, NanoBananaError, sentence
-from .messages import catalogue, filled, joined, msg
+from .messages import catalogue, filled, joined, msg, spelled
 
 
 @dataclass(frozen=True)
@@ -73,4 +73,4 @@ def _cure(failure: ProviderFailure) -> str:
 
 def _unstopped(text: str) -> str:
     """A provider's message without its full stop, which the quotation supplies; an ellipsis stays."""
-    return text if text.endswith("..") else text.removesuffix(".")
+    return spelled(text, text[:-1]) if text.endswith(".") and not text.endswith("..") else text

@@ -106,7 +106,8 @@ class CallMonitor:
             elif (error := _error_of(call, number, cause)) is not None:
                 task.fail(error, outcome.uids.get(number, ""), outcome.answer)
         if outcome.extras:
-            more = "1 picture more" if outcome.extras == 1 else f"{outcome.extras} pictures more"
+            extras = outcome.extras
+            more = msg("count.one_picture_more") if extras == 1 else msg("count.pictures_more", count=extras)
             where = msg("call_monitor.extra_pictures_kept")
             report.add_notices(
                 [msg("call_monitor.more_pictures_than_asked", spec_label=call.spec_label, more=more, where=where)]

@@ -20,7 +20,7 @@ from ..errors import (
     Stopped,
     provider_error,
 )
-from ..errors.messages import msg
+from ..errors.messages import concat, msg
 from ..http.download import DownloadFailed
 from ..http.failures import RequestFailed
 from ..keys.sources import variables
@@ -98,7 +98,7 @@ class FailureMessages:
         return self.error(ProviderFailure("address", why, cure=cure), charged)
 
     def redirected(self, reply: Reply, charged: Charged) -> AddressRefused:
-        where = public_url(reply.headers.get("location", "")) or "another address"
+        where = public_url(reply.headers.get("location", "")) or msg("failure.another_address")
         return AddressRefused(
             msg("failure.redirect_refused_for_key", provider=self.label, where=where),
             cure=msg("failure.set_right_base_url"),
@@ -116,7 +116,9 @@ class FailureMessages:
 
     def not_downloaded(self, error: DownloadFailed, url: str, task: str, charged: Charged) -> NanoBananaError:
         """A finished picture that its address doesn't give."""
-        where = f"from {public_url(url)}" + (f" (task {task})" if task else "")
+        where = msg("failure.from_address", url=public_url(url))
+        if task:
+            where = msg("failure.from_address_of_task", url=public_url(url), task=task)
         if error.forbidden:
             names = msg("failure.address_is_internal") if error.private else msg("failure.address_leads_nowhere")
             what = msg("failure.picture_at_unusable_address", provider=self.label, names=names, error=error)
@@ -128,7 +130,7 @@ class FailureMessages:
 
     def not_an_image(self, why: str, url: str, kept: Path | None, charged: Charged) -> NanoBananaError:
         """Bytes that are no picture; `kept` is where they are."""
-        where = f" from {public_url(url)}" if url else ""
+        where = concat(" ", msg("failure.from_address", url=public_url(url))) if url else ""
         bytes_are = msg("failure.bytes_kept_in_data_folder", parent=kept.parent.name, kept=kept.name) if kept else ""
         what = msg("failure.picture_unreadable_bytes_kept", where=where, why=why, bytes_are=bytes_are)
         return provider_error(ProviderFailure("download" if url else "picture"), self.label, charged, what=what)

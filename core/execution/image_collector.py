@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..dialects.base.step import Done, ImageRef
 from ..errors import ConfigError, NanoBananaError
-from ..errors.messages import msg
+from ..errors.messages import message_of, msg
 from ..http.download import DownloadFailed, download
 from ..http.transport import Transport
 from ..images.picture import TooLarge, UnreadablePicture, decode, pixel_digest, sniff
@@ -119,11 +119,11 @@ class ImageCollector:
         try:
             image = ResultImage(decode(data), sniff(data), lambda: data)
         except TooLarge as error:
-            raise self._too_large(number, str(error), usd, on_disk) from None
+            raise self._too_large(number, message_of(error), usd, on_disk) from None
         except UnreadablePicture as error:
             kept = self._journal.keep_unreadable(number, data)
             money = status.advance_picture(number, NotAnImage())
-            raise self._messages.not_an_image(str(error), found.url, kept, money) from None
+            raise self._messages.not_an_image(message_of(error), found.url, kept, money) from None
         status.outcome.images[number] = image
         reader = self._journal.reader(number) if on_disk else None
         if self._store(number, usd, on_disk) and reader is not None:

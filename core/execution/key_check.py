@@ -15,7 +15,7 @@ from ..dialects.base.step import Reply
 from ..dialects.parsing.error_parsing import claimed_status, failure_of, unreadable
 from ..dialects.parsing.reading import NotJson, read_json
 from ..errors import ConfigError, provider_error
-from ..errors.messages import msg
+from ..errors.messages import concat, joined, msg
 from ..http.connections import UnsafeAddress
 from ..http.failures import RequestFailed
 from ..http.transport import Cancelled, TooLong, Transport
@@ -58,7 +58,7 @@ def check_key(target: Target) -> Checked:
         header = spec.header(target.key.value)
         reply = transport.send("GET", url, headers={}, key=header, deadline=deadline, limit=_ANSWER_BYTES)
     except RequestFailed as error:
-        advice = f". {error.cure}" if error.cure else ""
+        advice = concat(". ", error.cure) if error.cure else ""
         return Checked(
             "unreachable",
             msg("key_check.provider_not_reached", provider=spec.label, why=error.why, advice=advice),
@@ -88,7 +88,9 @@ def _verdict(target: Target, key: str, reply: Reply) -> Checked:
     failure = failure_of(reply)
     if failure.kind in _NOT_FROM_PROVIDER:
         refusal = provider_error(failure, spec.label, "no")
-        message = Scrubber([key]).text(f"{refusal.what} {refusal.cure}")
+        message = joined(refusal.what, refusal.cure)
+        if (scrubbed := Scrubber([key]).text(message)) != message:
+            message = scrubbed
         return Checked("unreachable", msg("key_check.nothing_known_about_key", message=message))
     if failure.kind in ("credit", "quota"):
         return Checked("no credit", msg("key_check.key_accepted_without_credit", provider=spec.label))
@@ -107,4 +109,4 @@ def _verdict(target: Target, key: str, reply: Reply) -> Checked:
 
 def _named(reply: Reply) -> str:
     message = unreadable(reply).message
-    return f" ({message[:80]})" if message else ""
+    return msg("key_check.named", what=message[:80]) if message else ""

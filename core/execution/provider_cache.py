@@ -7,11 +7,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..errors.messages import msg
+from ..errors.messages import catalogue, msg
 from ..images.picture import Encoded
 from ..keys.google_service_account import Tokens
 from ..planning.plan import Target
 from ..planning.successor import GoneId
+from ..providers.spec import ProviderSpec
 from .rate_limit import RateLimits
 
 UPLOAD_SECONDS = 1800.0
@@ -63,8 +64,16 @@ class ProviderCache:
         if spec.id in self.storage_noticed:
             return ""
         self.storage_noticed.add(spec.id)
-        where = spec.stores_references or msg("provider_cache.kept_for_unknown_time")
+        where = _stored_where(spec)
         return msg("provider_cache.references_uploaded_and_kept", provider=spec.label, where=where)
+
+
+def _stored_where(spec: ProviderSpec) -> str:
+    """Where a provider keeps references: its data, as a message where the catalogue has it."""
+    if not spec.stores_references:
+        return msg("provider_cache.kept_for_unknown_time")
+    known = catalogue("en").get(f"stores.{spec.id}") == spec.stores_references
+    return msg(f"stores.{spec.id}") if known else spec.stores_references
 
 
 def _upload(target: Target, picture: Encoded, digest: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import logging
 import threading
 from dataclasses import dataclass
 
-from ..errors.messages import msg
+from ..errors.messages import concat, listed, msg
 from ..ledger.journal import Journal
 from ..planning.resolver import ProviderResolver
 from .call import Call
@@ -33,18 +33,12 @@ class RecoverySummary:
         """A line for a person; "" when there was nothing to do."""
         parts = []
         if self.images:
-            what = "1 picture" if self.images == 1 else f"{self.images} pictures"
-            parts.append(
-                msg(
-                    "recovery.collected_after_restart",
-                    what=what,
-                    images="was" if self.images == 1 else "were",
-                )
-            )
+            one = self.images == 1
+            parts.append(msg("recovery.one_collected") if one else msg("recovery.many_collected", count=self.images))
         if self.failed:
-            why = f" ({'; '.join(self.reasons)})" if self.reasons else ""
+            why = concat(" (", listed("; ", self.reasons), ")") if self.reasons else ""
             parts.append(msg("recovery.not_collected_yet", failed=self.failed, why=why))
-        return "; ".join(parts)
+        return listed("; ", parts)
 
 
 class Recovery:

@@ -149,7 +149,8 @@ class Report:
             self.cost = Cost(0.0, self.cost.source)
         unknown = [t for t in self.failed if t.error and t.error.charged == "maybe" and t.error.kind != "doubt"]
         if unknown:
-            which = "1 picture" if len(unknown) == 1 else f"{len(unknown)} pictures"
+            count = len(unknown)
+            which = msg("count.one_picture") if count == 1 else msg("count.pictures", count=count)
             self.notices.append(msg("report.charged_without_arriving", which=which))
 
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from ..dialects import step_after
 from ..dialects.base.step import Dialect, Done, Failed, Reply, Send, State, Step
 from ..errors import Charged, NanoBananaError, ProviderFailure
+from ..errors.messages import message_of
 from ..http.connections import UnsafeAddress
 from ..http.failures import RequestFailed
 from ..http.transport import Cancelled, TooLong, TransferHooks, Transport
@@ -122,9 +123,11 @@ class StepSender:
             if status.maybe_paid and error.reply:
                 kept = self._journal.keep_answer(kept_answer(send.state, error.reply))
             task = status.task_id
-            raise self._messages.too_long(str(error), status.advance(AnswerUnread(status.age)), task, kept) from None
+            raise self._messages.too_long(
+                message_of(error), status.advance(AnswerUnread(status.age)), task, kept
+            ) from None
         except UnsafeAddress as error:
-            raise self._messages.unsafe_address(str(error), status.advance(AnswerUnread(status.age))) from None
+            raise self._messages.unsafe_address(message_of(error), status.advance(AnswerUnread(status.age))) from None
         except NanoBananaError:
             # A key, a proxy or certificates of this machine. A task that is out is asked for again later.
             status.advance(Misconfigured())

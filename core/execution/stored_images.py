@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors.messages import msg
+from ..errors.messages import message_of, msg
 from ..images.picture import TooLarge, UnreadablePicture, decode, sniff
 from ..ledger import StoredImage
 from ..ledger.results import DamagedFile
@@ -61,7 +61,7 @@ def _complete(state: RunState, task: ImageTask, stored: StoredImage, fingerprint
         # It is the result, and paid: only its pixels can't be had here.
         labels = {target.spec.id: target.spec.label for target, _ in state.candidates}
         label = labels.get(stored.provider, stored.provider)
-        task.fail(too_large(label, str(error), stored.file, "yes"))
+        task.fail(too_large(label, message_of(error), stored.file, "yes"))
         return False
     except UnreadablePicture as error:
         return _mark_damaged(state, stored, error)
@@ -73,6 +73,6 @@ def _complete(state: RunState, task: ImageTask, stored: StoredImage, fingerprint
 
 
 def _mark_damaged(state: RunState, stored: StoredImage, error: ValueError) -> bool:
-    state.services.ledger.mark_damaged(stored.uid, decide_damaged_row, str(error))
+    state.services.ledger.mark_damaged(stored.uid, decide_damaged_row, message_of(error))
     state.report.add_notices([msg("stored_images.picture_damaged", error=error)])
     return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import time
 
-from ..errors.messages import msg
+from ..errors.messages import message_of, msg
 from ..images.picture import UnreadablePicture, measure, sniff
 from . import backoff
 from .body_buffer import joined
@@ -56,10 +56,10 @@ def download(transport: Transport, url: str, patience: float) -> bytes:
             if error.lasting:
                 break
         except TooLong as error:
-            raise DownloadFailed(str(error), gone=True) from None
+            raise DownloadFailed(message_of(error), gone=True) from None
         except UnsafeAddress as error:
             raise DownloadFailed(
-                str(error), gone=True, forbidden=True, private=isinstance(error, PrivateAddress)
+                message_of(error), gone=True, forbidden=True, private=isinstance(error, PrivateAddress)
             ) from None
         else:
             cure = ""
@@ -120,5 +120,5 @@ def _complaint(data: bytes) -> str:
     try:
         measure(data)
     except UnreadablePicture as error:
-        return str(error)
+        return message_of(error)
     return ""

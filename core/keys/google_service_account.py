@@ -21,7 +21,7 @@ from typing import Any
 
 from ..dialects.base.step import Reply
 from ..errors import ConfigError, KeyRefused, Kind, NanoBananaError, ProviderFailure, provider_error
-from ..errors.messages import msg
+from ..errors.messages import message_of, msg
 from ..http import backoff
 from ..http.body import Body, Raw
 from ..http.connections import UnsafeAddress
@@ -52,7 +52,7 @@ def document(text: str, source: str) -> str:
         raise _invalid(source, msg("google_service_account.is_another_credential"))
     missing = [name for name in _NEEDED if not isinstance(account.get(name), str) or not account[name].strip()]
     if missing:
-        raise _invalid(source, f"lacks {', '.join(missing)}")
+        raise _invalid(source, msg("google_service_account.lacks", names=", ".join(missing)))
     if "-----BEGIN" not in account["private_key"] or "-----END" not in account["private_key"]:
         raise _invalid(source, msg("google_service_account.private_key_incomplete"))
     if not _PROJECT.fullmatch(account["project_id"]):
@@ -167,7 +167,7 @@ class _TokenRequest:
                     break
                 time.sleep(backoff.delay(attempt, 0.0) / 2)
             except (UnsafeAddress, TooLong) as error:
-                self.problem = str(error)
+                self.problem = message_of(error)
                 break
             else:
                 self.status = reply.status

@@ -72,7 +72,8 @@ class KeyStore:
         """Keeps a key for the origin of `base_url`. `spec` says what its keys look like. Raises ConfigError."""
         if not PROFILE.fullmatch(profile):
             raise ConfigError(msg("store.profile_name_invalid"))
-        value = key_for(spec, key, "the field") if spec else cleaned(key, "the field")
+        where = msg("store.the_field")
+        value = key_for(spec, key, where) if spec else cleaned(key, where)
         entry = {"key": value, "origin": origin_of(base_url), "added": self._clock()}
 
         def change(data: dict[str, Any]) -> None:

@@ -205,7 +205,7 @@ def _problem(file: Path) -> str:
             return msg("database.version_too_new", version=version, newest=schema.newest())
         answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if answer != "ok":
-            return "is damaged"
+            return msg("database.is_damaged")
         if version:
             for table in schema.metadata.sorted_tables:
                 names = {row[1] for row in connection.execute(f"PRAGMA table_info({table.name})")}
@@ -215,7 +215,7 @@ def _problem(file: Path) -> str:
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError) and not any(sign in str(error) for sign in _DAMAGED):
             raise
-        return "is damaged"
+        return msg("database.is_damaged")
     finally:
         connection.close()
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ..errors import Unresolved
-from ..errors.messages import msg
+from ..errors.messages import concat, listed, msg, spelled
 from .types import UnresolvedCharge
 
 _MAX_LISTED = 4
@@ -16,8 +16,8 @@ _MAX_LISTED = 4
 def unresolved_error(charges: Sequence[UnresolvedCharge], *, kept: bool = False) -> Unresolved:
     """The error that asks before something is paid again. `kept`: an answer in which no picture could be read is here."""
     count, usd = _sum(charges)
-    requests = "1 request" if count == 1 else f"{count} requests"
-    pictures = "its picture" if count == 1 else "their pictures"
+    requests = msg("count.one_request") if count == 1 else msg("count.requests", count=count)
+    pictures = msg("ledger.its_picture") if count == 1 else msg("ledger.their_pictures")
     return Unresolved(
         msg(
             "ledger.requests_may_be_charged",
@@ -35,7 +35,7 @@ def unresolved_error(charges: Sequence[UnresolvedCharge], *, kept: bool = False)
 def acknowledged_notice(charges: Sequence[UnresolvedCharge]) -> str:
     """The notice about pictures that are sent although an earlier request may have been charged."""
     count, usd = _sum(charges)
-    requests = "1 earlier request" if count == 1 else f"{count} earlier requests"
+    requests = msg("count.one_earlier_request") if count == 1 else msg("count.earlier_requests", count=count)
     return msg("ledger.sent_again_despite_charge", requests=requests, usd=f"{usd:.2f}", listed=_listed(charges))
 
 
@@ -45,14 +45,17 @@ def _sum(charges: Sequence[UnresolvedCharge]) -> tuple[int, float]:
 
 def _listed(charges: Sequence[UnresolvedCharge]) -> str:
     """Provider, time and cost of each, equal ones together."""
-    lines = Counter(
-        f"{charge.provider} {charge.model}, {_when(charge.sent_at)}, ${charge.usd:.2f}"
-        + (f" ({charge.reason.rstrip('.')})" if charge.reason else "")
-        for charge in charges
-    )
-    shown = [f"{count} x {line}" if count > 1 else line for line, count in list(lines.items())[:_MAX_LISTED]]
+    lines = Counter(_line(charge) for charge in charges)
+    shown = [concat(f"{count} x ", line) if count > 1 else line for line, count in list(lines.items())[:_MAX_LISTED]]
     more = len(lines) - _MAX_LISTED
-    return "; ".join(shown) + (f"; and {more} more" if more > 0 else "")
+    return concat(listed("; ", shown), msg("ledger.and_more", more=more) if more > 0 else "")
+
+
+def _line(charge: UnresolvedCharge) -> str:
+    line = f"{charge.provider} {charge.model}, {_when(charge.sent_at)}, ${charge.usd:.2f}"
+    if not charge.reason:
+        return line
+    return concat(line, " (", spelled(charge.reason, charge.reason.rstrip(".")), ")")
 
 
 def _when(at: float) -> str:

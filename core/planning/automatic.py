@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from ..errors import ConfigError, Impossible, NanoBananaError
-from ..errors.messages import msg
+from ..errors.messages import concat, listed, msg
 from ..keys.sources import Key, variables
 from ..providers.spec import ProviderSpec
 from ..request import Request
@@ -60,7 +60,7 @@ class AutomaticChoice:
             return [*able, *without_key]
         if reasons:
             raise Impossible(
-                msg("automatic.no_provider_can_do_this") + " ".join(reasons),
+                concat(msg("automatic.no_provider_can_do_this"), listed(" ", reasons)),
                 cure=msg("automatic.change_request_or_add_key"),
             )
         raise self._no_key_error(choice.profile)

@@ -240,7 +240,7 @@ def _ratio(request: Request, spec: ProviderSpec, model: Model, capabilities: Cap
         if wanted not in capabilities.ratios:
             raise _impossible(
                 msg("negotiate.aspect_ratio_not_supported", model=model.name, provider=spec.label, wanted=wanted),
-                f"Possible: auto, {', '.join(capabilities.ratios)}",
+                msg("negotiate.possible_values", values=", ".join(("auto", *capabilities.ratios))),
             )
         return wanted, ""
     if request.operation == "generate" or not request.references:
@@ -263,7 +263,7 @@ def _resolution(request: Request, spec: ProviderSpec, model: Model, capabilities
     if wanted not in capabilities.all_resolutions:
         raise _impossible(
             msg("negotiate.picture_size_not_supported", model=model.name, provider=spec.label, wanted=wanted),
-            f"Possible: {', '.join(('auto', *capabilities.all_resolutions))}",
+            msg("negotiate.possible_values", values=", ".join(("auto", *capabilities.all_resolutions))),
         )
     return wanted
 
@@ -271,7 +271,7 @@ def _resolution(request: Request, spec: ProviderSpec, model: Model, capabilities
 def _count_references(request: Request, spec: ProviderSpec, model: Model, capabilities: Capabilities) -> None:
     count = len(request.references)
     if request.operation == "edit" and count == 0:
-        raise _impossible(msg("negotiate.no_image_to_edit"), "Connect image_1")
+        raise _impossible(msg("negotiate.no_image_to_edit"), msg("negotiate.connect_image_1"))
     if count > capabilities.max_references:
         raise _impossible(
             msg(

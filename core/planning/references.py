@@ -32,7 +32,7 @@ def encode_references(
         for picture in pictures
     ]
     for index in _to_shrink(files, spec):
-        number = f"reference {index + 1}"
+        number = msg("references.number", number=index + 1)
         if reference_format == "lossless":
             raise _too_large(msg("references.lossless_size", number=number, mb=_mb(files[index])), spec)
         if files[index].format != "jpeg" and "jpeg" in spec.reference_formats:

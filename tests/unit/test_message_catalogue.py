@@ -24,6 +24,7 @@ from pack.core.errors.messages import (
     messages_in,
     msg,
 )
+from pack.core.providers import BUILT_IN
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = [*ROOT.glob("core/**/*.py"), *ROOT.glob("nodes/*.py"), *ROOT.glob("routes/*.py"), ROOT / "comfyui.py"]
@@ -200,3 +201,9 @@ def test_a_parameter_s_own_braces_are_not_filled_in(value: str) -> None:
 def test_an_unknown_id_is_an_error() -> None:
     with pytest.raises(KeyError):
         msg("nothing.like_this")
+
+
+def test_where_a_provider_keeps_references_is_a_message() -> None:
+    """The text is data of the provider; the catalogue has it for other languages."""
+    said = {f"stores.{spec.id}": spec.stores_references for spec in BUILT_IN.values() if spec.stores_references}
+    assert said == {name: text for name, text in ENGLISH.items() if name.startswith("stores.")}
