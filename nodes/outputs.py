@@ -176,6 +176,12 @@ def _ui(report: Report, info: str) -> dict[str, list[str]]:
     return {"nano_banana": [info], "nano_banana_messages": [json.dumps(texts)]}
 
 
+def _sources(image: OutputImage) -> dict[str, Any]:
+    """The pages that a web search for a picture leaned on, for `info`; nothing where there are none."""
+    pages = [{"title": title, "uri": uri} for title, uri in image.task.sources]
+    return {"sources": pages} if pages else {}
+
+
 def _info(report: Report, place: Place, images: Sequence[OutputImage]) -> dict[str, Any]:
     """The `info` output."""
     references = reference_facts([task.request for task in report.tasks])
@@ -193,6 +199,7 @@ def _info(report: Report, place: Place, images: Sequence[OutputImage]) -> dict[s
                 "format": each.task.result.format if each.task.result else "",
                 "from": each.source,
                 **each.facts,
+                **_sources(each),
             }
             for each in images
         ],

@@ -14,6 +14,7 @@ spelling of the SDK; newer pages show another one that some models refuse. Dots 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from ..errors import ProviderFailure
@@ -76,9 +77,11 @@ class Gemini(BaseDialect):
     def parse(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
         found = result_images(value)
         if found.images:
-            text = "\n".join(part for part in (found.text, _sources(value)) if part)
+            sources = _sources(value)
+            text = "\n".join([*filter(None, [found.text]), *_source_lines(sources)])
             request_id = gemini_errors.request_id(reply, value)
-            return Done(found.images, text, request_id=request_id, notices=(DRAFT,) if found.is_draft else ())
+            notices = (DRAFT,) if found.is_draft else ()
+            return Done(found.images, text, request_id=request_id, notices=notices, sources=sources)
         if found.has_broken_image:
             broken = msg("gemini.picture_data_unreadable")
             return Failed(ProviderFailure("unreadable", broken, reply.status, request_id=reply.request_id))
@@ -171,17 +174,21 @@ def _put(job: Job, state: State, reply: Reply) -> Step:
     )
 
 
-def _sources(value: dict[str, Any]) -> str:
-    """The pages that a web search leaned on, a line each."""
-    lines = []
+def _sources(value: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The pages that a web search leaned on, each once."""
+    found = []
     for candidate in gemini_errors.objects(value, "candidates"):
         for chunk in gemini_errors.objects(gemini_errors.named(candidate, "groundingMetadata"), "groundingChunks"):
             page = gemini_errors.named(chunk, "web")
             uri, title = gemini_errors.text_of(page, "uri"), gemini_errors.text_of(page, "title")
             if uri:
-                lines.append(f"- {title}: {uri}" if title else f"- {uri}")
-    unique = list(dict.fromkeys(lines))[:_SOURCES]
-    return "\n".join(("Sources:", *unique)) if unique else ""
+                found.append((title, uri))
+    return tuple(dict.fromkeys(found))[:_SOURCES]
+
+
+def _source_lines(sources: Sequence[tuple[str, str]]) -> list[str]:
+    lines = [f"- {title}: {uri}" if title else f"- {uri}" for title, uri in sources]
+    return ["Sources:", *lines] if lines else []
 
 
 DIALECT = Gemini()

@@ -63,7 +63,13 @@ class CallJournal:
         outcome, fingerprint = self._status.outcome, self._status.fingerprint(number)
         return self._write(
             lambda: self._journal.mark_stored(
-                fingerprint, outcome.text, usd, outcome.request_id, notices=self._notices, read=read
+                fingerprint,
+                outcome.text,
+                usd,
+                outcome.request_id,
+                notices=self._notices,
+                sources=outcome.sources,
+                read=read,
             ),
             msg("call_journal.picture_not_stored"),
         )

@@ -63,6 +63,7 @@ class CallKey:
         """A redirect or a status line of whoever has the picture may repeat the key, too."""
         outcome.failures = {number: self.scrub_error(error) for number, error in outcome.failures.items()}
         outcome.notices = [self._scrubber.text(notice) for notice in outcome.notices]
+        outcome.sources = self._scrubber.value(outcome.sources)
         outcome.text, outcome.request_id = self._scrubber.text(outcome.text), self._scrubber.text(outcome.request_id)
 
     def _scrub_send(self, send: Send) -> Send:

@@ -102,7 +102,7 @@ class CallMonitor:
                 continue
             result = outcome.images.get(number)
             if result is not None:
-                task.complete(result, outcome.text, fingerprint)
+                task.complete(result, outcome.text, fingerprint, sources=outcome.sources)
             elif (error := _error_of(call, number, cause)) is not None:
                 task.fail(error, outcome.uids.get(number, ""), outcome.answer)
         if outcome.extras:

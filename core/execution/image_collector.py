@@ -49,6 +49,7 @@ class ImageCollector:
         status.advance(Finished())
         outcome.text = done.text.encode("utf-8", "replace").decode()  # JSON can carry a lone surrogate
         outcome.usd, outcome.request_id = done.usd, done.request_id
+        outcome.sources = done.sources
         notices = (*status.job.notices, *done.notices)
         outcome.notices.extend(notices)
         results, extras = self._chosen(done)

@@ -28,6 +28,8 @@ class ImageTask:
     """The model's words, or the revised prompt."""
     source: str = "provider"
     """"provider" or "store"."""
+    sources: tuple[tuple[str, str], ...] = ()
+    """Title and address of the pages that a web search for it leaned on."""
     made_by: ResolvedRequest | None = None
     """The request that made the result: providers may get different parts of a frame."""
     error: NanoBananaError | None = None
@@ -56,9 +58,17 @@ class ImageTask:
         """Whether one of `fingerprints` is the picture's."""
         return not fingerprints.isdisjoint(self.fingerprints)
 
-    def complete(self, result: ResultImage, text: str, fingerprint: str, source: str = "provider") -> None:
+    def complete(
+        self,
+        result: ResultImage,
+        text: str,
+        fingerprint: str,
+        source: str = "provider",
+        sources: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         """`fingerprint`: the one of its fingerprints that the result has."""
         self.result, self.text, self.source, self.error = result, text, source, None
+        self.sources = sources
         self.made_by = self.resolved.get(fingerprint)
 
     def fail(self, error: NanoBananaError, uid: str = "", answer: str = "") -> None:

@@ -38,6 +38,8 @@ class Outcome:
     error: NanoBananaError | None = None
     """Why pictures are missing that have no failure of their own."""
     text: str = ""
+    sources: tuple[tuple[str, str], ...] = ()
+    """Title and address of the pages that a web search leaned on."""
     usd: float | None = None
     """What the provider says it cost."""
     request_id: str = ""

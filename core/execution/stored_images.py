@@ -65,7 +65,7 @@ def _complete(state: RunState, task: ImageTask, stored: StoredImage, fingerprint
         return False
     except UnreadablePicture as error:
         return _mark_damaged(state, stored, error)
-    task.complete(result, stored.text, fingerprint, "store")
+    task.complete(result, stored.text, fingerprint, "store", stored.sources)
     # What was left out when it was paid is left out of the stored picture, too.
     state.report.add_notices(task.made_by.notices if task.made_by else (), task.slot.frame)
     state.report.add_notices(stored.notices, task.slot.frame)

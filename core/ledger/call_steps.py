@@ -96,6 +96,7 @@ class CallSteps:
         request_id: str,
         *,
         notices: Sequence[str],
+        sources: Sequence[tuple[str, str]],
         was_read: bool,
     ) -> None:
         """See `Journal.mark_stored`."""
@@ -116,6 +117,7 @@ class CallSteps:
                 request_id=request_id,
                 was_read=was_read,
                 notices=json.dumps(list(notices)) if notices else "",
+                sources=json.dumps(list(sources)) if sources else "",
                 **_cost(usd),
             )
             self._ownership.release({fingerprint: uid})

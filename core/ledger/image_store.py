@@ -64,6 +64,7 @@ class ImageStore:
                     "counted": 0,
                     "charged": 0,
                     "notices": "",
+                    "sources": "",
                     "reason": "",
                     "favourite": 0.0,
                 }
@@ -94,6 +95,7 @@ class ImageStore:
             queries.stored_notices(row),
             partial(self._results.read, row.result, row.uid),
             row.result,
+            queries.stored_sources(row),
         )
 
 
@@ -109,19 +111,19 @@ def mark_row_stored(
     request_id: str = "",
     was_read: bool,
     notices: str = "",
+    sources: str = "",
     **cost: int,
 ) -> None:
     """Marks a row whose bytes are in the incoming folder as stored, and writes its sidecar before the commit.
 
-    `text`, `request_id` and `notices` (a JSON list) replace what the row has where they are not empty. `was_read`: whether
-    a run takes the picture now. `cost`: the columns `charged` and `counted`.
+    `text`, `request_id`, `notices` and `sources` (JSON lists) replace what the row has where they are not empty.
+    `was_read`: whether a run takes the picture now. `cost`: the columns `charged` and `counted`.
     """
     values: dict[str, Any] = {"state": "stored", "owner": "", "result": name, "ended": now, **cost}
     values |= {"text": text or row.text, "request_id": request_id or row.request_id}
     if not row.counted:  # it was taken for free, or for not charged: a picture has its price
         values.setdefault("counted", row.expected)
-    if notices:
-        values["notices"] = notices
+    values |= {name: given for name, given in (("notices", notices), ("sources", sources)) if given}
     queries.update_rows(connection, [row.uid], **values)
     if connection.execute(select(result.c.name).where(result.c.name == name)).first() is None:
         file_format = name.rpartition(".")[2]

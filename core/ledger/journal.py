@@ -169,14 +169,15 @@ class Journal:
         request_id: str = "",
         *,
         notices: Sequence[str] = (),
+        sources: Sequence[tuple[str, str]] = (),
         read: bool = True,
     ) -> None:
         """The incoming bytes are a picture.
 
-        `usd`: the price that the provider names. `notices`: what the user is told whenever the picture is used. `read`:
-        whether a run takes the picture now.
+        `usd`: the price that the provider names. `notices`: what the user is told whenever the picture is used. `sources`:
+        title and address of the pages that a web search leaned on. `read`: whether a run takes the picture now.
         """
-        self._calls.mark_stored(fingerprint, text, usd, request_id, notices=notices, was_read=read)
+        self._calls.mark_stored(fingerprint, text, usd, request_id, notices=notices, sources=sources, was_read=read)
 
     def mark_failed(self, fingerprints: Sequence[str], decide: DecideEnding, reason: str) -> dict[str, str]:
         """The call ended without these pictures; `decide` says what becomes of each row. Finished pictures are left alone.

@@ -90,6 +90,16 @@ def stored_notices(row: Row[Any]) -> tuple[str, ...]:
     return tuple(str(each) for each in value) if isinstance(value, list) else ()
 
 
+def stored_sources(row: Row[Any]) -> tuple[tuple[str, str], ...]:
+    """The pages that a web search for a picture leaned on: title and address."""
+    try:
+        value = json.loads(row.sources) if row.sources else []
+    except ValueError:
+        return ()
+    pairs = [each for each in value if isinstance(each, list) and len(each) == 2] if isinstance(value, list) else []
+    return tuple((str(title), str(uri)) for title, uri in pairs)
+
+
 def unresolved_charge(row: Row[Any]) -> UnresolvedCharge:
     reason = row.reason
     if row.state in ("accepted", "answered"):

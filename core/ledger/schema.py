@@ -90,6 +90,7 @@ picture = Table(
     _text_column("role"),
     _text_column("notices"),
     _time_column("favourite"),
+    _text_column("sources"),
     Index("picture_by_fingerprint", "fingerprint"),
     Index("picture_by_owner", "owner"),
     Index("picture_by_call", "call"),
@@ -111,6 +112,7 @@ result         file name of its bytes
 role           "" for a requested picture, "extra" for a further one of the same answer
 notices        a JSON list of what the user reads whenever the picture is used
 favourite      when the user marked it, 0 = not marked
+sources        a JSON list of the pages that a web search leaned on, as [title, address]
 """
 
 result = Table(
@@ -138,8 +140,17 @@ def _create_tables(connection: Connection) -> None:
 
 def _add_role_and_notices(connection: Connection) -> None:
     """Version 2 has further pictures of an answer, and notices that are kept with a picture."""
+    _add_texts(connection, picture.c.role, picture.c.notices)
+
+
+def _add_sources(connection: Connection) -> None:
+    """Version 4 keeps the pages that a web search leaned on."""
+    _add_texts(connection, picture.c.sources)
+
+
+def _add_texts(connection: Connection, *columns: Column[Any]) -> None:
     present = {column["name"] for column in inspect(connection).get_columns(picture.name)}
-    for column in (picture.c.role, picture.c.notices):
+    for column in columns:
         if column.name not in present:
             connection.exec_driver_sql(f"ALTER TABLE {picture.name} ADD COLUMN {column.name} TEXT NOT NULL DEFAULT ''")
 
@@ -154,7 +165,7 @@ def _add_favourite(connection: Connection) -> None:
     next(index for index in picture.indexes if index.name == "picture_by_favourite").create(connection, checkfirst=True)
 
 
-STEPS: list[Callable[[Connection], None]] = [_create_tables, _add_role_and_notices, _add_favourite]
+STEPS: list[Callable[[Connection], None]] = [_create_tables, _add_role_and_notices, _add_favourite, _add_sources]
 """Step i upgrades version i to version i + 1. Steps are only added."""
 
 

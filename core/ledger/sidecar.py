@@ -15,7 +15,7 @@ from .types import dollars, micros
 
 MAX_USD = 10.0
 """The highest price that is accepted: others may be able to write sidecars."""
-_MAX_TEXT = {"prompt": 1_000_000, "text": 1_000_000, "notices": 100_000}
+_MAX_TEXT = {"prompt": 1_000_000, "text": 1_000_000, "notices": 100_000, "sources": 100_000}
 _TIMES = ("created", "sent", "ended", "favourite")
 _COPIED = (
     "uid",
@@ -36,6 +36,7 @@ _COPIED = (
     "role",
     "notices",
     "favourite",
+    "sources",
 )
 
 

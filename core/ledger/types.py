@@ -109,6 +109,8 @@ class StoredImage:
     """The provider's own bytes. Raises DamagedFile, or FileNotFoundError where they were deleted."""
     file: str = ""
     """The name of the file with the bytes in the results folder."""
+    sources: tuple[tuple[str, str], ...] = ()
+    """Title and address of the pages that a web search for it leaned on."""
 
 
 @dataclass(frozen=True)

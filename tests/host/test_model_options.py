@@ -1,4 +1,4 @@
-"""What Google's own API can do beyond a picture: words beside it, temperature and top P."""
+"""What Google's own API can do beyond a picture: words beside it, temperature, top P and the sources of a search."""
 
 from __future__ import annotations
 
@@ -35,3 +35,11 @@ def test_words_and_temperature_go_where_a_provider_has_them(bench: Bench, tag: s
     assert bench.paid(tag) == 1
     bench.generate(tag, "google", temperature=-0.5)
     assert "temperature" not in bench.asked(tag)[-1]["fields"]["generationConfig"]
+
+
+def test_the_sources_of_a_search_are_data_too(bench: Bench, tag: str) -> None:
+    """Of the paid picture and of the stored one alike; without a search there is nothing of the kind."""
+    page = {"title": "Facts", "uri": "https://example.com/facts"}
+    searched = [bench.generate(tag, "google", {"timeout": each}, enable_web_search=True) for each in (60, 61)]
+    assert [ran.info()["images"][0]["sources"] for ran in searched] == [[page], [page]] and bench.paid(tag) == 1
+    assert "sources" not in bench.generate(tag, "google").info()["images"][0]

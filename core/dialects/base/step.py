@@ -151,6 +151,8 @@ class Done:
     """What the user has to know about the pictures; kept with them."""
     variants: Mapping[str, str] = field(default_factory=dict)
     """As in `Send`."""
+    sources: tuple[tuple[str, str], ...] = ()
+    """Title ("" for none) and address of the pages that a web search leaned on."""
 
 
 @dataclass(frozen=True)

@@ -337,7 +337,9 @@ def test_the_sources_of_a_search_follow_the_words() -> None:
         None,
     ]
     value = answer({"text": "Done."}, inline(), groundingMetadata={"groundingChunks": web})
-    assert asked(value).done.text == "Done.\nSources:\n- One: https://a.example/1\n- https://b.example/2"
+    done = asked(value).done
+    assert done.text == "Done.\nSources:\n- One: https://a.example/1\n- https://b.example/2"
+    assert done.sources == (("One", "https://a.example/1"), ("", "https://b.example/2"))
 
 
 def test_the_answer_s_own_id_is_the_request_s() -> None:

@@ -35,7 +35,8 @@ def test_an_old_journal_is_migrated_and_pays_nothing_again(home: Path) -> None:
     assert version_of(home) < schema.newest(), "the copy must be of an older schema"
     journal = open_journal(home)
     found = journal.look_up(STORED)
-    assert set(found) == set(STORED) and all(kept.notices == () and kept.read() for kept in found.values())
+    assert set(found) == set(STORED) and all(kept.read() for kept in found.values())
+    assert {(kept.notices, kept.sources) for kept in found.values()} == {((), ())}
     wanted = [entry(name) for name in (*STORED, "v1:lost", "v1:task")]
     opening = journal.reserve(wanted, run_context("new"), FREE, can_resume=lambda *where: True)
     assert opening.statuses == dict.fromkeys(STORED, "stored") | {"v1:lost": "unresolved", "v1:task": "claimed"}

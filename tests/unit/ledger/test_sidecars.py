@@ -68,6 +68,19 @@ def test_a_further_equal_picture_writes_no_more_than_the_first(journal: Journal)
     assert len(list(journal.results.folder.rglob("*.png"))) == 1
 
 
+def test_the_sources_of_a_search_outlive_the_journal(journal: Journal) -> None:
+    """Title and address, as they were given; a picture without any has none."""
+    pages = [("Facts “1”", "https://example.com/a?b=c"), ("", "https://example.com/d")]
+    for name, sources in (("v1:a", pages), ("v1:b", [])):
+        journal.reserve([entry(name)], run_context(name), FREE)
+        journal.mark_sent([name], name)
+        journal.write_incoming(name, png(len(sources)))
+        journal.mark_stored(name, "", None, sources=sources)
+    for each in (journal, without_its_journal(journal)):
+        found = each.look_up(["v1:a", "v1:b"])
+        assert (found["v1:a"].sources, found["v1:b"].sources) == (tuple(pages), ())
+
+
 def test_rebuilding_finds_every_equal_picture(journal: Journal) -> None:
     uids = [store(journal, number) for number in range(5)]
     journal = without_its_journal(journal)
