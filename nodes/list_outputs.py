@@ -14,6 +14,7 @@ from ..core.execution.report import Report, sum_usd
 from ..core.providers.spec import Operation
 from .inputs import BLOCK, FAIL
 from .list_element import Element
+from .list_places import named_places
 from .outputs import (
     Place,
     blocked_output,
@@ -107,24 +108,20 @@ def _failures(elements: Sequence[Element]) -> list[str]:
     sentences = [
         msg("list_outputs.element_failed", number=numbers[0], reason=reason)
         if len(numbers) == 1
-        else msg("list_outputs.elements_failed_alike", numbers=", ".join(map(str, numbers)), reason=reason)
+        else msg("list_outputs.elements_failed_alike", numbers=named_places(numbers), reason=reason)
         for reason, numbers in places.items()
     ]
-    return _shortened(sentences, sum(len(numbers) for numbers in list(places.values())[MOST_NAMED:]))
+    return _shortened(sentences, sorted(n for numbers in list(places.values())[MOST_NAMED:] for n in numbers))
 
 
 def _failed_lines(elements: Sequence[Element]) -> list[str]:
     """A line for each failed element, by its place from 1."""
+    failed = [(number, element.report) for number, element in enumerate(elements, 1) if element.is_incomplete]
     lines = [
-        msg(
-            "list_outputs.element_failed",
-            number=number,
-            reason=joined(_reason(element.report), _money(element.report)),
-        )
-        for number, element in enumerate(elements, 1)
-        if element.is_incomplete
+        msg("list_outputs.element_failed", number=number, reason=joined(_reason(report), _money(report)))
+        for number, report in failed
     ]
-    return _shortened(lines, len(lines) - MOST_NAMED)
+    return _shortened(lines, [number for number, _ in failed[MOST_NAMED:]])
 
 
 def _money(report: Report) -> str:
@@ -132,9 +129,11 @@ def _money(report: Report) -> str:
     return errors[0].money if len(report.tasks) == 1 else sentences_about_money(report, errors)
 
 
-def _shortened(lines: list[str], more: int) -> list[str]:
-    """The first lines; `more`: how many elements the others are about."""
-    return lines if len(lines) <= MOST_NAMED else [*lines[:MOST_NAMED], msg("list_outputs.more_failed", more=more)]
+def _shortened(lines: list[str], others: list[int]) -> list[str]:
+    """The first lines, and in one more line the elements that the `others` are about."""
+    if not others:
+        return lines
+    return [*lines[:MOST_NAMED], msg("list_outputs.more_failed", more=len(others), numbers=named_places(others))]
 
 
 def _reason(report: Report) -> str:

@@ -8,7 +8,7 @@ import { money, t } from "./i18n.mjs";
  *   resolution_effective: string | null, element?: number, elements?: number }} Info
  */
 
-/** So many elements are named before a notice. */
+/** So many places and ranges of places are named before a text. */
 const MOST_NAMED = 8;
 
 /** @param {Info[]} infos One for each element. @returns {{ text: string, tone: "bad" | "warn" | "good" }} */
@@ -43,15 +43,34 @@ function spentLine(infos) {
   return parts.join(" · ");
 }
 
-/** @param {Info[]} infos */
+/** What failed; elements that failed alike are one line. @param {Info[]} infos */
 function failedLines(infos) {
-  return infos.flatMap((info) =>
-    info.failed.map((failed) => {
+  /** @type {Map<string, Set<number | undefined>>} */
+  const whose = new Map();
+  for (const info of infos) {
+    for (const failed of info.failed) {
       const kept = failed.answer ? ` ${t("run.kept", { file: failed.answer })}` : "";
       const text = `${failed.reason} ${t(`charged.${failed.charged}`)}${kept}`;
-      return info.element === undefined ? text : t("run.of_elements", { n: 1, elements: info.element, text });
-    }),
-  );
+      whose.set(text, (whose.get(text) ?? new Set()).add(info.element));
+    }
+  }
+  return [...whose].map(([text, elements]) => {
+    const numbers = [...elements].filter((number) => number !== undefined);
+    return numbers.length ? t("run.of_elements", { n: numbers.length, elements: named(numbers), text }) : text;
+  });
+}
+
+/** Places as "1, 4–9": three and more in a row are a range. @param {number[]} numbers Ascending. */
+function named(numbers) {
+  /** @type {number[][]} */
+  const runs = [];
+  for (const number of numbers) {
+    const last = runs.at(-1);
+    if (last?.at(-1) === number - 1) last.push(number);
+    else runs.push([number]);
+  }
+  const parts = runs.flatMap((run) => (run.length < 3 ? run.map(String) : [`${run[0]}–${run.at(-1)}`]));
+  return parts.length > MOST_NAMED ? [...parts.slice(0, MOST_NAMED), "…"].join(", ") : parts.join(", ");
 }
 
 /**
@@ -64,9 +83,8 @@ function noticeLines(infos) {
   return notices
     .filter((notice) => !said.some((line) => notice.toLowerCase().startsWith(line)))
     .map((notice) => {
-      const whose = infos.filter((info) => info.notices.includes(notice)).map((info) => String(info.element));
+      const whose = infos.filter((info) => info.notices.includes(notice)).map((info) => info.element ?? 0);
       if (whose.length === infos.length) return notice;
-      const named = whose.length > MOST_NAMED ? [...whose.slice(0, MOST_NAMED), "…"] : whose;
-      return t("run.of_elements", { n: whose.length, elements: named.join(", "), text: notice });
+      return t("run.of_elements", { n: whose.length, elements: named(whose), text: notice });
     });
 }

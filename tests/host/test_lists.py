@@ -137,6 +137,13 @@ def test_all_failed_is_one_error_for_all(bench: Bench, tag: str) -> None:
     assert "3 of the 3 elements" in ran.error
 
 
+def test_elements_that_failed_alike_are_named_by_ranges(bench: Bench, tag: str) -> None:
+    """Two reasons for ten elements, nothing of which is sent."""
+    ran = generate(bench, [f"{tag} {n}" if n in (1, 6) else " " for n in range(10)], num_images=16, resolution="4K")
+    assert "elements 1, 3–6, 8–10: the prompt is empty" in ran.error and "elements 2, 7: 32 x " in ran.error
+    assert not bench.asked(tag)
+
+
 # ------------------------------------------------------------------------------------------------------- bad elements
 
 
@@ -164,6 +171,31 @@ def test_more_than_the_cap_allows_is_refused_as_a_whole(bench: Bench, tag: str) 
     ran = generate(bench, [f"{tag} {n}" for n in range(8)], num_images=8, resolution="1K")
     assert ran.status == "error" and ran.error_type == "NanoBanana.OverCap", ran.error
     assert ran.error.count("64 x") == 1 and not bench.asked(tag)
+
+
+def test_providers_of_a_list_share_the_cap(bench: Bench, tag: str) -> None:
+    """4 pictures at one and 16 at the other are over $5: the one that comes second is refused, the other paid."""
+    graph: Graph = {
+        "one": node("ProviderConfig", provider="onerouter"),
+        "two": node("ProviderConfig", provider="apiframe"),
+    }
+    graph["make"] = node(
+        "NanoBananaGenerate",
+        prompt=tag,
+        provider=list_of(graph, "providers", [["one", 0], ["two", 0]]),
+        num_images=list_of(graph, "counts", [4, 16], "PrimitiveInt"),
+        resolution="1K",
+    )
+    graph["show"] = node("PreviewImage", images=["make", 0])
+    ran = bench.run(graph)
+    assert ran.status == "success", ran.error
+    (made,) = [info for info in infos(ran) if info["images"]]
+    (refused,) = [info for info in infos(ran) if info["failed"]]
+    assert made["element"] != refused["element"] and bench.paid(tag) == len(made["images"]) in (4, 16)
+    assert {each["charged"] for each in refused["failed"]} == {"no"} and refused["cost_usd"] == 0
+    start = f"element {refused['element']}: "
+    for info in infos(ran):
+        assert [text for text in info["notices"] if text.startswith(start) and "your cap per run is $5" in text]
 
 
 # ------------------------------------------------------------------------------------------------------- other lists
@@ -285,6 +317,25 @@ def test_a_blocked_place_of_one_node_stays_one_in_the_next(bench: Bench, tag: st
     assert [picture.shape[1] for picture in ran.images()] == [64, 96]
     found = [json.loads(text) for text in ran.outputs["12:make"]["nano_banana"]]
     assert [(info["element"], info["elements"]) for info in found] == [(1, 2), (2, 2)]
+    assert bench.paid(tag) == 4
+
+
+def test_a_subgraph_used_twice_has_two_groups(bench: Bench, tag: str) -> None:
+    """Both run at the same time, each with its own list and its own failed element."""
+    graph: Graph = {"config": node("ProviderConfig", provider="onerouter")}
+    for name, refused in (("12", 2), ("13", 3)):
+        prompts = [f"{tag} {name} {n}" + " [[sim: refuse]]" * (n == refused) for n in (1, 2, 3)]
+        link = list_of(graph, f"{name}:prompts", prompts)
+        graph[f"{name}:make"] = node("NanoBananaGenerate", prompt=link, provider=["config", 0])
+        graph[f"show{name}"] = node("PreviewImage", images=[f"{name}:make", 0])
+    ran = bench.run(graph)
+    assert ran.status == "success", ran.error
+    for name, refused in (("12", 2), ("13", 3)):
+        found = [json.loads(text) for text in ran.outputs[f"{name}:make"]["nano_banana"]]
+        assert [info["elements"] for info in found] == [3, 3, 3]
+        assert [info["element"] for info in found if info["failed"]] == [refused]
+        assert all(info["notices"][0].startswith(f"element {refused}: ") for info in found)
+        assert len(ran.images(f"show{name}")) == 2
     assert bench.paid(tag) == 4
 
 
