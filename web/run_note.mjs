@@ -56,9 +56,12 @@ function failedLines(infos) {
   }
   return [...whose].map(([text, elements]) => {
     const numbers = [...elements].filter((number) => number !== undefined);
-    return numbers.length ? t("run.of_elements", { n: numbers.length, elements: named(numbers), text }) : text;
+    return numbers.length ? ofElements(numbers, text) : text;
   });
 }
+
+/** @param {number[]} numbers @param {string} text */
+const ofElements = (numbers, text) => t("run.of_elements", { n: numbers.length, elements: named(numbers), text });
 
 /** Places as "1, 4–9": three and more in a row are a range. @param {number[]} numbers Ascending. */
 function named(numbers) {
@@ -78,13 +81,13 @@ function named(numbers) {
  * @param {Info[]} infos
  */
 function noticeLines(infos) {
-  const said = infos.flatMap((info) => info.failed.map((failed) => `element ${info.element}: ${failed.reason}`.toLowerCase()));
+  const said = infos.flatMap((info) => info.failed.map((failed) => ofElements([info.element ?? 0], failed.reason).toLowerCase()));
   const notices = [...new Set(infos.flatMap((info) => info.notices))];
   return notices
     .filter((notice) => !said.some((line) => notice.toLowerCase().startsWith(line)))
     .map((notice) => {
       const whose = infos.filter((info) => info.notices.includes(notice)).map((info) => info.element ?? 0);
       if (whose.length === infos.length) return notice;
-      return t("run.of_elements", { n: whose.length, elements: named(whose), text: notice });
+      return ofElements(whose, notice);
     });
 }
