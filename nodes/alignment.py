@@ -39,7 +39,7 @@ class Alignment:
         if self.moved is None:
             return None
         moved = self.moved
-        return [round(moved.dx, 3), round(moved.dy, 3), round(moved.sx, 5), round(moved.sy, 5)]
+        return [_rounded(moved.dx, 3), _rounded(moved.dy, 3), round(moved.sx, 5), round(moved.sy, 5)]
 
 
 def aligned(
@@ -72,6 +72,11 @@ def aligned(
     if bool(transparency.any()) or bool(original[1].any()):
         transparency = put_right(transparency.unsqueeze(-1), original[1].unsqueeze(-1), moved)[..., 0]
     return colours, transparency, alignment
+
+
+def _rounded(px: float, digits: int) -> float:
+    """Without the sign of a zero."""
+    return round(px, digits) + 0.0
 
 
 def _trusted(found: Movement | None) -> Movement | None:
@@ -112,8 +117,18 @@ def _notice(these: Sequence[Alignment], total: int, applied: bool) -> str:
     )
     if total > 1:
         return msg("alignment.some_moved", count=len(these), total=total, px=f"{worst.farthest:.1f}", cure=cure)
-    moved = worst.moved
-    how = msg("alignment.shifted_by", dx=f"{moved.dx:.1f}", dy=f"{moved.dy:.1f}")
-    if zoomed:
-        how = msg("alignment.zoomed_by", how=how, sx=f"{moved.sx * 100:.1f}", sy=f"{moved.sy * 100:.1f}")
+    how = _how(worst.moved, zoomed)
     return msg("alignment.result_moved", how=how, cure=cure)
+
+
+def _how(moved: Movement, zoomed: bool) -> str:
+    """The shift and the zoom that were measured, without what is rounded to nothing."""
+    dx, dy = _rounded(moved.dx, 1), _rounded(moved.dy, 1)
+    by = msg("alignment.shifted_by", dx=f"{dx:.1f}", dy=f"{dy:.1f}") if dx or dy else ""
+    if not zoomed:
+        return by
+    across, down = f"{moved.sx * 100:.1f}", f"{moved.sy * 100:.1f}"
+    to = msg("alignment.zoomed_to", percent=across)
+    if across != down:
+        to = msg("alignment.zoomed_unevenly", across=across, down=down)
+    return msg("alignment.shifted_and_zoomed", shifted=by, zoomed=to) if by else to

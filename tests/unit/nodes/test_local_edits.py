@@ -16,7 +16,8 @@ from pack.core.images.picture import Picture
 from pack.core.planning.negotiate import ResolvedRequest, negotiate
 from pack.core.providers import BUILT_IN
 from pack.core.request import Options, Request
-from pack.nodes.alignment import alignment_notices
+from pack.nodes.align import Movement
+from pack.nodes.alignment import Alignment, alignment_notices
 from pack.nodes.edit_batch import EditBatch, EditOptions
 from pack.nodes.output_image import OutputImage
 from PIL import Image
@@ -277,3 +278,17 @@ def test_a_picture_too_small_to_measure_stays_where_it_is(size: tuple[int, int],
     (output,) = result_of(edit_of({"image_1": frame}, None, only_region=False, align=align), [result])
     assert output.facts["moved"] is None
     assert torch.equal(output.image, torch.from_numpy(result.astype(np.float32)) / 255)
+
+
+@pytest.mark.parametrize(
+    ("moved", "zoomed", "told"),
+    [
+        (Movement(3.04, -1.5), False, "came back moved by 3.0, -1.5 px against"),
+        (Movement(0.02, -0.04, 1.006, 1.0061), True, "came back zoomed to 100.6 % against"),
+        (Movement(-0.01, 0.0, 0.996, 1.0), True, "came back zoomed to 99.6 % across and 100.0 % down against"),
+        (Movement(2.0, -0.01, 1.01, 1.01), True, "came back moved by 2.0, 0.0 px and zoomed to 101.0 % against"),
+    ],
+)
+def test_the_notice_names_what_was_measured_and_nothing_else(moved: Movement, zoomed: bool, told: str) -> None:
+    (notice,) = alignment_notices([Alignment(moved, 3.0, zoomed)])
+    assert told in notice
