@@ -1,5 +1,6 @@
 /** The widget that holds a footer, and the room that it takes on the node. */
-import { isVue } from "./canvas_events.mjs";
+import { foldAdvanced } from "./advanced_widgets.mjs";
+import { addClassicLayout } from "./classic_layout.mjs";
 import { FOOTER } from "./graph.mjs";
 
 const MARGIN = 6;
@@ -11,6 +12,8 @@ const ROW = 30;
  */
 export function addFooterWidget(node, root, inner) {
   let height = ROW;
+  const fold = foldAdvanced(node, () => update());
+  inner.prepend(fold.row);
   const widget = node.addDOMWidget(FOOTER, "nano_banana_footer", root, {
     serialize: false,
     hideOnZoom: false,
@@ -21,33 +24,11 @@ export function addFooterWidget(node, root, inner) {
     getMaxHeight: () => height + 2 * MARGIN,
   });
   widget.serialize = false;
-  // What the notes have added to the node's height. A note comes and goes: saved with the node, its room would be added
-  // again at each load.
-  let added = 0;
-  const serialized = node.onSerialize;
-  node.onSerialize = function (saved) {
-    serialized?.call(this, saved);
-    if (!isVue()) saved.size = [saved.size[0], saved.size[1] - added];
-  };
-  const configured = node.onConfigure;
-  node.onConfigure = function (saved) {
-    configured?.call(this, saved);
-    added = 0; // the size is the saved one
-    fit();
-  };
-  // The classic canvas gives a node the room it has; Nodes 2.0 measures its elements itself.
-  const fit = () => {
-    if (isVue()) return;
-    const own = node.size[1] - added;
-    const whole = Math.max(own + height - ROW, node.computeSize()[1]);
-    added = whole - own;
-    if (whole !== node.size[1]) node.setSize([node.size[0], whole]);
-  };
+  const update = addClassicLayout(node, () => `${height}${fold.state()}`, fold.update);
+  update();
   new ResizeObserver(() => {
-    const wanted = Math.ceil(inner.getBoundingClientRect().height / scaleOf(inner)) || ROW;
-    if (wanted === height) return;
-    height = wanted;
-    fit();
+    height = Math.ceil(inner.getBoundingClientRect().height / scaleOf(inner)) || ROW;
+    update(); // also where the renderer was changed
     node.graph?.setDirtyCanvas?.(true, true);
   }).observe(inner);
 }

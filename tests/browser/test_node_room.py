@@ -1,0 +1,136 @@
+"""The room on a node: folded settings, the picture of the result, notes; none moves the prompt or covers a neighbour."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from pack.tests.browser.test_costs import BOTH, prompted
+from pack.tests.browser.test_examples import example
+from pack.tests.browser.test_settings import text_to_image
+from playwright.sync_api import expect
+
+FRAMES = """() => window.app.graph.nodes.filter((n) => n.type.startsWith('NanoBanana'))
+    .map((n) => [n.id, ...n.pos, ...n.size].map((each) => Math.round(Number(each))))"""
+PROMPTS = """() => window.app.graph.nodes.filter((n) => n.type.startsWith('NanoBanana'))
+    .map((n) => Math.round(n.widgets.find((w) => w.name === 'prompt').computedHeight))"""
+PICTURES_INSIDE = """() => window.app.graph.nodes.filter((n) => n.type.startsWith('NanoBanana')).map((n) => {
+    const picture = n.widgets.find((w) => w.name === '$$canvas-image-preview');
+    return Boolean(picture && !picture.hidden && picture.y > 0 && picture.computedHeight >= 60
+        && picture.y + picture.computedHeight <= n.size[1] + 1);
+})"""
+SHOWN = """(name) => {
+    const node = window.app.graph.nodes.find((n) => n.type === 'NanoBananaGenerate');
+    return !node.widgets.find((w) => w.name === name).hidden;
+}"""
+
+
+def test_a_run_leaves_the_nodes_as_large_as_they_are(canvas: Callable[..., Any]) -> None:
+    """Pictures, notes and progress texts take the room of the nodes that show them; what is saved stays, too."""
+    page = canvas()
+    page.load(example("several_references"))
+    expect(page.page.get_by_role("button", name="more settings")).to_have_count(3)
+    page.settle()
+    frames, prompts = page.page.evaluate(FRAMES), page.page.evaluate(PROMPTS)
+    saved = [node["size"] for node in page.workflow()["nodes"]]
+    page.queue()
+    page.page.wait_for_function(f"() => ({PICTURES_INSIDE})().every(Boolean)")
+    expect(page.page.locator(".nb-note").first).to_be_visible()
+    page.settle()
+    page.shoot("node-room")
+    assert page.page.evaluate(FRAMES) == frames
+    assert page.page.evaluate(PROMPTS) == prompts
+    assert [node["size"] for node in page.workflow()["nodes"]] == saved
+    assert page.complaints == []
+
+
+def test_a_picture_grows_a_node_only_as_far_as_nothing_is_covered(canvas: Callable[..., Any]) -> None:
+    """Two nodes without room, one above the other: the upper one stays, the lower one grows, and neither is saved larger."""
+    page = canvas()
+    workflow = prompted(text_to_image("offline"), "A heron without room")
+    workflow["nodes"] = [node for node in workflow["nodes"] if node["type"] != "MarkdownNote"]
+    page.load(workflow)
+    small = page.page.evaluate(
+        """() => {
+            const upper = window.app.graph.nodes.find((n) => n.type === 'NanoBananaGenerate');
+            const wall = window.LiteGraph.createNode('PreviewAny');
+            upper.setSize([upper.size[0], upper.computeSize()[1]]);
+            wall.pos = [upper.pos[0], upper.pos[1] + upper.size[1] + 180];
+            window.app.graph.add(wall);
+            return upper.size[1];
+        }"""
+    )
+    height = "() => window.app.graph.nodes.find((n) => n.type === 'NanoBananaGenerate').size[1]"
+    ran = "() => window.app.graph.nodes.some((n) => n.widgets?.some((w) => w.name === '$$canvas-image-preview'))"
+    page.queue()
+    page.page.wait_for_function(ran)
+    page.settle()
+    page.shoot("node-room-wall")
+    covered = """() => {
+        const [upper, wall] = ['NanoBananaGenerate', 'PreviewAny'].map((type) =>
+            window.app.graph.nodes.find((n) => n.type === type && (type !== 'PreviewAny' || !n.inputs[0].link)));
+        return upper.pos[1] + upper.size[1] > wall.pos[1] - 30;
+    }"""
+    assert not page.page.evaluate(covered)
+    assert page.page.evaluate(height) >= small
+
+
+@BOTH
+def test_settings_for_experts_are_folded_and_lose_nothing(canvas: Callable[..., Any], vue: bool) -> None:
+    """One press shows them; the choice is saved and undone, values and prompt are the same either way."""
+    page = canvas(vue=vue)
+    page.load(prompted(text_to_image("offline"), "A folded map"))
+    expect(page.page.locator(".nb-price").first).to_be_visible()
+    workflow, prompt = page.workflow(), page.prompt()
+    more = page.page.locator(".nb-footer:has(.nb-price) .nb-more")
+    if vue:  # has its own button
+        expect(more).to_be_hidden()
+        assert page.page.evaluate(SHOWN, "system_prompt")
+        return
+    expect(more).to_have_text(re.compile(r"^\d+ more settings$"))
+    assert not page.page.evaluate(SHOWN, "system_prompt")
+    page.shoot("settings-folded")
+    more.click()
+    page.page.wait_for_function(SHOWN, arg="system_prompt")
+    page.settle()
+    page.shoot("settings-unfolded")
+    opened = page.workflow()
+    generate = next(node for node in opened["nodes"] if node["type"] == "NanoBananaGenerate")
+    before = next(node for node in workflow["nodes"] if node["type"] == "NanoBananaGenerate")
+    assert generate["widgets_values"] == before["widgets_values"]
+    assert page.prompt() == prompt
+    page.load(opened)
+    page.page.wait_for_function(SHOWN, arg="system_prompt")
+    page.page.get_by_role("button", name="Fewer settings").click()
+    page.page.wait_for_function(f"(name) => !({SHOWN})(name)", arg="system_prompt")
+    page.page.evaluate("() => window.app.extensionManager.command.execute('Comfy.Undo')")
+    page.page.wait_for_function(SHOWN, arg="system_prompt")
+    assert page.complaints == []
+
+
+def test_a_folded_setting_that_is_linked_or_changed_is_not_forgotten(canvas: Callable[..., Any]) -> None:
+    """A linked one is shown beside its wire, and arrives in the prompt; a changed one is counted."""
+    page = canvas()
+    page.load(prompted(text_to_image("offline"), "A linked map"))
+    page.choose("NanoBananaGenerate", "output_format", "jpeg")
+    page.page.evaluate("() => window.app.canvas.setDirty(true, true)")
+    expect(page.page.get_by_role("button", name="1 changed")).to_be_visible()
+    assert not page.page.evaluate(SHOWN, "system_prompt")
+    page.page.evaluate(
+        """() => {
+            const node = window.app.graph.nodes.find((n) => n.type === 'NanoBananaGenerate');
+            const text = window.LiteGraph.createNode('PrimitiveStringMultiline');
+            text.pos = [node.pos[0] - 400, node.pos[1] + 400];
+            window.app.graph.add(text);
+            text.widgets[0].value = 'Only in blue.';
+            text.connect(0, node, node.inputs.findIndex((input) => input.name === 'system_prompt'));
+        }"""
+    )
+    page.page.wait_for_function(SHOWN, arg="system_prompt")
+    page.shoot("settings-linked")
+    inputs = next(n["inputs"] for n in page.prompt().values() if n["class_type"] == "NanoBananaGenerate")
+    assert isinstance(inputs["system_prompt"], list) and inputs["output_format"] == "jpeg"
+    assert json.dumps(page.workflow()).count("show_more_settings") == 0
+    assert page.complaints == []

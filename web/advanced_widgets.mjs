@@ -1,0 +1,53 @@
+/**
+ * Folds a node's advanced widgets in the classic canvas, as Nodes 2.0 do by themselves. A folded widget keeps its value, its
+ * place in the workflow and its input; one that a link feeds stays in sight. The choice is saved in the node's properties.
+ */
+import { app } from "/scripts/app.js";
+import { button } from "./dom.mjs";
+import { isVue } from "./canvas_events.mjs";
+import { asOneUndoStep } from "./graph.mjs";
+import { t } from "./i18n.mjs";
+
+const PROPERTY = "show_more_settings";
+
+/**
+ * @typedef {{ row: HTMLButtonElement, update: () => void, state: () => string }} Fold The button that opens and closes, which
+ *   hides where there is nothing to fold; `state` differs whenever `update` has something to do.
+ */
+
+/** @param {Comfy.Node} node That was just made. @param {() => void} changed Called after a press. @returns {Fold} */
+export function foldAdvanced(node, changed) {
+  const advanced = (node.widgets ?? []).filter((widget) => /** @type {any} */ (widget.options)?.advanced);
+  const defaults = new Map(advanced.map((widget) => [widget, widget.value]));
+  const asked = () => node.properties?.[PROPERTY] === true;
+  const always = () => Boolean(app.extensionManager.setting.get("Comfy.Node.AlwaysShowAdvancedWidgets"));
+  /** @param {Comfy.Node["widgets"] extends (infer W)[] | undefined ? W : never} widget */
+  const isLinked = (widget) =>
+    (node.inputs ?? []).some((input) => input.widget?.name === widget.name && input.link !== null && input.link !== undefined);
+  const folded = () => (isVue() || asked() || always() ? [] : advanced.filter((widget) => !isLinked(widget)));
+  const text = () => {
+    if (asked()) return t("more.hide");
+    const hidden = folded();
+    const different = hidden.filter((widget) => widget.value !== defaults.get(widget)).length;
+    return t(different ? "more.changed" : "more.show", { n: hidden.length, changed: different });
+  };
+  const toggle = () => {
+    asOneUndoStep(() => {
+      if (asked()) delete node.properties[PROPERTY];
+      else node.properties[PROPERTY] = true;
+    });
+    changed();
+  };
+  const row = button("", toggle, { class: "nb-more" });
+  const update = () => {
+    const hidden = folded();
+    for (const widget of advanced) {
+      const hide = hidden.includes(widget);
+      if (Boolean(widget.hidden) !== hide) widget.hidden = hide;
+    }
+    row.hidden = isVue() || always() || (!hidden.length && !asked());
+    row.textContent = text();
+    row.setAttribute("aria-expanded", String(asked()));
+  };
+  return { row, update, state: () => `${isVue()}${always()}${text()}${folded().length}` };
+}
