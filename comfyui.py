@@ -218,6 +218,30 @@ def server_routes() -> Any:
         return None
 
 
+def node_classes() -> Mapping[str, Any]:
+    """Every node class that the host has registered, by node id; empty without a host."""
+    try:
+        import nodes
+
+        return dict(nodes.NODE_CLASS_MAPPINGS)
+    except (ImportError, AttributeError):
+        return {}
+
+
+def at_server_start(work: Callable[[], None]) -> None:
+    """Has `work` called once every pack is loaded and the server is about to answer; never without a server."""
+
+    async def begin(_: object) -> None:
+        work()
+
+    try:
+        from server import PromptServer
+
+        PromptServer.instance.app.on_startup.append(begin)
+    except (ImportError, AttributeError, RuntimeError):  # RuntimeError: it runs already
+        log.debug("the start of the server was not waited for", exc_info=True)
+
+
 def multi_user() -> bool:
     """Whether the host was started with --multi-user: it then keeps workflows and its own settings apart by user."""
     try:

@@ -17,10 +17,21 @@ const MAX_DEPTH = 64;
 /** @typedef {any} Graph The host's types of graphs and links don't reach this far. */
 /** @typedef {{ node: Comfy.Node, slot: number, graph: Graph }} Source */
 
+/** This pack as the host names it in its list of nodes: the folder that this file is served from. */
+const OUR_MODULE = `custom_nodes.${decodeURIComponent(new URL(".", import.meta.url).pathname.split("/").at(-2) ?? "")}`;
+
+/** Whether the host runs this pack's class for a node: another pack may have the same ids. @param {Comfy.Node} node */
+function isThisPacks(node) {
+  const module = /** @type {any} */ (node.constructor).nodeData?.python_module;
+  return module === undefined || module === OUR_MODULE;
+}
+
 /** @param {Comfy.Node} node */
-export const isImageNode = (node) => IMAGE_NODES.includes(node.comfyClass ?? "");
+export const isImageNode = (node) => IMAGE_NODES.includes(node.comfyClass ?? "") && isThisPacks(node);
 /** @param {Comfy.Node} node */
-export const isOurs = (node) => isImageNode(node) || node.comfyClass === CONFIG;
+export const isConfig = (node) => node.comfyClass === CONFIG && isThisPacks(node);
+/** @param {Comfy.Node} node */
+export const isOurs = (node) => isImageNode(node) || isConfig(node);
 
 /** The graph on the canvas: the root, or the subgraph that is open. @returns {Graph} */
 export const openGraph = () => app.canvas?.graph ?? app.rootGraph ?? app.graph;
@@ -70,7 +81,7 @@ export const linkedSources = (node) =>
 /** The ProviderConfig behind an input. @param {Comfy.Node} node @param {string} [name] @returns {Comfy.Node | undefined} */
 export function configOf(node, name = "provider") {
   const source = sourceOf(node, name);
-  return source?.node.comfyClass === CONFIG ? source.node : undefined;
+  return source && isConfig(source.node) ? source.node : undefined;
 }
 
 /** @param {Comfy.Node} node @param {string} name */

@@ -4,7 +4,7 @@ import { api } from "/scripts/api.js";
 import { el } from "./dom.mjs";
 import { addFooter } from "./node_footer.mjs";
 import { footerActions } from "./footer_actions.mjs";
-import { CONFIG, isImageNode, isOurs } from "./graph.mjs";
+import { isConfig, isImageNode, isOurs } from "./graph.mjs";
 import { keepModelFamily, rememberProvider } from "./widget_options.mjs";
 import { dryRun } from "./dry_run.mjs";
 import { showHostDialogOnce } from "./host_name.mjs";
@@ -17,6 +17,7 @@ import { recoverAll, refreshResults, resultsTab } from "./results.mjs";
 import { findNewerInputs, findNewerInputsOfPrompt } from "./newer_version.mjs";
 import { askBeforeRuns } from "./run_check.mjs";
 import { refusalHandlers } from "./server.mjs";
+import { showIdConflicts } from "./id_conflicts.mjs";
 import { openSettings, settingsPanel } from "./settings/panel.mjs";
 import { keepSockets } from "./sockets.mjs";
 import { queueNewVariation } from "./variation.mjs";
@@ -30,7 +31,7 @@ function scheduleEstimatesOnChange(node) {
       /** @this {unknown} @param {...any} given */
       function (...given) {
         const result = before?.apply(this, /** @type {any} */ (given));
-        if (node.comfyClass === CONFIG && widget.name === "provider") keepModelFamily(node);
+        if (isConfig(node) && widget.name === "provider") keepModelFamily(node);
         scheduleEstimates();
         return result;
       }
@@ -106,6 +107,7 @@ app.registerExtension({
     providerStore.onChange(scheduleEstimates);
     api.addEventListener("graphChanged", scheduleEstimates);
     document.addEventListener("subgraph-opened", scheduleEstimates); // it may have been opened from another one of its nodes
+    void showIdConflicts().catch((error) => console.warn("Nano Banana:", error.message));
     await providerStore.refresh().catch((error) => console.warn("Nano Banana:", error.message));
   },
   nodeCreated(node) {

@@ -2,7 +2,7 @@
  * Finds what a newer version of the pack saved in a node and this one doesn't know. The host leaves out inputs that it doesn't
  * know without a word: an edit of a region would become one of the whole picture, an order at half the price one at full price.
  */
-import { CONFIG, valueOf } from "./graph.mjs";
+import { isConfig, valueOf } from "./graph.mjs";
 import { schemaValues } from "./widget_options.mjs";
 import { isReference } from "./sockets.mjs";
 
@@ -17,7 +17,7 @@ export const unknownInputs = (node) => unknown.get(node) ?? [];
 
 /** Choices that this version doesn't know; the host refuses them. @param {Comfy.Node} node @returns {Unknown[]} */
 export function unknownChoices(node) {
-  if (node.comfyClass === CONFIG) return []; // its choices differ from machine to machine; its note says so
+  if (isConfig(node)) return []; // its choices differ from machine to machine; its note says so
   return (node.widgets ?? []).flatMap(({ name }) => {
     const known = schemaValues(node, name);
     const value = valueOf(node, name);

@@ -1,6 +1,6 @@
 /** What a node says below its widgets before and after a run. */
 import { button } from "./dom.mjs";
-import { CONFIG, configOf, setWidget, valueOf } from "./graph.mjs";
+import { configOf, isConfig, setWidget, valueOf } from "./graph.mjs";
 import { unknownChoices, unknownInputs, unknownText } from "./newer_version.mjs";
 import { permissionForm } from "./permission.mjs";
 import { problemActions } from "./problem_actions.mjs";
@@ -19,7 +19,7 @@ import { t } from "./i18n.mjs";
 /** @param {Comfy.Node} node @param {Known} known @returns {Note[]} */
 export function notesFor(node, known) {
   const notes = savedNotes(node, known.redraw);
-  if (node.comfyClass === CONFIG) {
+  if (isConfig(node)) {
     notes.push(configNote(node));
     return notes.filter((note) => note.text);
   }

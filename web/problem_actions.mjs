@@ -1,5 +1,5 @@
 /** What a person can do about a problem, in one click. */
-import { CONFIG, configOf, valueOf } from "./graph.mjs";
+import { configOf, isConfig, valueOf } from "./graph.mjs";
 import { footerActions } from "./footer_actions.mjs";
 import { tryOffline, useMyProvider } from "./provider_choice.mjs";
 import { providerStore } from "./provider_store.mjs";
@@ -10,7 +10,7 @@ import { t } from "./i18n.mjs";
  * @param {Comfy.Node} node @param {string} kind
  */
 export function problemActions(node, kind) {
-  const config = node.comfyClass === CONFIG ? node : configOf(node);
+  const config = isConfig(node) ? node : configOf(node);
   const name = String((config && valueOf(config, "provider")) ?? "auto");
   const actions = [];
   const keys = ["config", "key", "credit", "quota"].includes(kind);

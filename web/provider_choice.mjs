@@ -1,15 +1,15 @@
 /** Gives a node another provider: in the ProviderConfig behind it, or in a new one. */
-import { CONFIG, asOneUndoStep, configOf, setWidget, valueOf } from "./graph.mjs";
+import { CONFIG, asOneUndoStep, configOf, isConfig, setWidget, valueOf } from "./graph.mjs";
 import { providerStore } from "./provider_store.mjs";
 
 /** The ProviderConfig of a node, made and connected where there is none. @param {Comfy.Node} node */
 export function findOrAddConfig(node) {
-  if (node.comfyClass === CONFIG) return node;
+  if (isConfig(node)) return node;
   const there = configOf(node);
   if (there) return there;
   const LiteGraph = /** @type {any} */ (window).LiteGraph;
   const made = LiteGraph?.createNode?.(CONFIG);
-  if (!made || !node.graph) return undefined;
+  if (!made || !isConfig(made) || !node.graph) return undefined;
   made.pos = [node.pos[0] - made.size[0] - 60, node.pos[1]];
   node.graph.add(made);
   made.connect(

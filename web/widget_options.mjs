@@ -3,7 +3,7 @@
  * where it is, marked by the host as one that isn't in the list; the footer says why.
  */
 import { providerStore, modelOf } from "./provider_store.mjs";
-import { CONFIG, configOf, governing, isImageNode, setWidget, valueOf, widgetOf } from "./graph.mjs";
+import { configOf, governing, isConfig, isImageNode, setWidget, valueOf, widgetOf } from "./graph.mjs";
 
 /** @typedef {import("./server.mjs").Provider} Provider */
 /** @typedef {import("./server.mjs").Capabilities} Capabilities */
@@ -24,7 +24,7 @@ const previousProvider = new WeakMap();
 /** @param {Comfy.Node} node Makes a node's choices those of its provider. */
 export function updateWidgetOptions(node) {
   if (!providerStore.loaded) return;
-  if (node.comfyClass === CONFIG) updateConfigOptions(node);
+  if (isConfig(node)) updateConfigOptions(node);
   else if (isImageNode(node)) updateRequestOptions(node);
 }
 

@@ -1,6 +1,6 @@
 /** Puts results onto the canvas: as Load Image nodes, as references of an edit, or the workflow that made them. */
 import { app } from "/scripts/app.js";
-import { asOneUndoStep, openGraph } from "../graph.mjs";
+import { asOneUndoStep, isOurs, openGraph } from "../graph.mjs";
 import { isReference } from "../sockets.mjs";
 import { toast } from "../toasting.mjs";
 import { ask } from "../server.mjs";
@@ -62,7 +62,7 @@ export async function showInLoadImage(result, node) {
 export const nodeAt = (at) => openGraph().getNodeOnPos?.(at[0], at[1]) ?? undefined;
 
 /** @param {any} node */
-export const isEdit = (node) => node?.comfyClass === EDIT;
+export const isEdit = (node) => node?.comfyClass === EDIT && isOurs(node);
 
 /** @param {Result} result @returns {Promise<string>} Its name among the inputs. */
 async function copyToInput(result) {
