@@ -259,6 +259,26 @@ def input_folder() -> Path:
     return Path(folder_paths.get_input_directory())
 
 
+def input_file_state(name: str, since: float) -> str:
+    """Of a file as LoadImage names it: "here", "changed" since a Unix time, "gone", or "" where it isn't looked for.
+
+    The name is from a stored workflow: only the times of files inside the host's folders are read.
+    """
+    import folder_paths
+
+    try:
+        bare, folder = folder_paths.annotated_filepath(name)
+        root = Path(folder or folder_paths.get_input_directory()).resolve()
+        file = (root / bare).resolve()
+        if root not in file.parents:
+            return ""
+        return "changed" if file.stat().st_mtime > since else "here"
+    except FileNotFoundError:
+        return "gone"
+    except (OSError, ValueError):
+        return ""
+
+
 def load_image(name: str) -> Any:
     """The IMAGE that the host's LoadImage gives for a file of its input folder. Raises whatever it raises."""
     import nodes  # the host's own module of that name

@@ -30,7 +30,7 @@ from .edit_masks import region_needs_mask
 from .generate import NanoBananaGenerate
 from .inputs import options_of, seed_of
 from .prompt_choices import PromptChoices
-from .prompt_graph import PromptGraph, converted, inputs_of, is_link, kind_of
+from .prompt_graph import PromptGraph, inputs_of, is_link, kind_of
 from .prompt_references import PromptReferences, unknown_picture
 from .reference_groups import EACH, SOCKETS, TOGETHER, reference_groups
 from .values import value_of
@@ -139,7 +139,7 @@ class NodeEstimate:
             if value is None:
                 self._known = False
                 return default
-        return value_of(widget, converted(widget, value))
+        return value_of(widget, _converted(widget, value))
 
     def _requests(self) -> list[Request]:
         values = {widget.id: self._value(widget) for widget in _WIDGETS[self._kind]}
@@ -215,3 +215,19 @@ def _estimate_facts(found: Estimate) -> dict[str, Any]:
         "notices": list(found.notices),
         "sends": list(found.sends),
     }
+
+
+def _converted(widget: io.Input, value: Any) -> Any:
+    """A constant of a prompt as the host hands it to the node: texts become numbers, or numbers texts."""
+    try:
+        if isinstance(widget, io.Int.Input) and isinstance(value, (str, float)) and not isinstance(value, bool):
+            return int(value)
+        if isinstance(widget, io.Float.Input) and isinstance(value, (str, int)) and not isinstance(value, bool):
+            return float(value)
+        if isinstance(widget, io.String.Input) and isinstance(value, (int, float)):
+            return str(value)
+        if isinstance(widget, io.Boolean.Input) and isinstance(value, (int, float, str)):
+            return bool(value)
+    except (ValueError, OverflowError):
+        pass
+    return value

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from comfy_api.latest import io
-
 
 class PromptGraph:
     """A prompt: node id -> {"class_type", "inputs"}. Its content may have any shape."""
@@ -44,19 +42,3 @@ def kind_of(node: Any) -> str:
 def inputs_of(node: Mapping[str, Any]) -> Mapping[str, Any]:
     inputs = node.get("inputs")
     return inputs if isinstance(inputs, Mapping) else {}
-
-
-def converted(widget: io.Input, value: Any) -> Any:
-    """A constant of a prompt as the host hands it to the node: texts become numbers, or numbers texts."""
-    try:
-        if isinstance(widget, io.Int.Input) and isinstance(value, (str, float)) and not isinstance(value, bool):
-            return int(value)
-        if isinstance(widget, io.Float.Input) and isinstance(value, (str, int)) and not isinstance(value, bool):
-            return float(value)
-        if isinstance(widget, io.String.Input) and isinstance(value, (int, float)):
-            return str(value)
-        if isinstance(widget, io.Boolean.Input) and isinstance(value, (int, float, str)):
-            return bool(value)
-    except (ValueError, OverflowError):
-        pass
-    return value

@@ -1,9 +1,10 @@
 """The pictures of the journal: list, thumbnail or whole picture, recover, copy to the input folder, forget.
 
 GET results?query&cursor&limit&state&provider&model&since&until&favourite · GET results/choices · GET results/collected ·
-GET results/{id}/image?max · GET results/{id}/graph · POST results/{id}/recover · POST results/recover ·
-POST results/{id}/read · PUT results/{id}/favourite · POST results/{id}/input · POST results/pay_again ·
-POST results/withdraw · DELETE results/{id} · DELETE results?before=<unix time> | ?all=yes, each with &keep=favourites.
+GET results/{id}/image?max · GET results/{id}/graph · GET results/{id}/origin · POST results/{id}/recover ·
+POST results/recover · POST results/{id}/read · PUT results/{id}/favourite · POST results/{id}/input ·
+POST results/pay_again · POST results/withdraw · DELETE results/{id} ·
+DELETE results?before=<unix time> | ?all=yes, each with &keep=favourites.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ..core.ledger.history import History, HistoryEntry
 from ..core.ledger.results import DamagedFile
 from ..core.ledger.selection import Selection
 from ..core.ledger.types import OPEN_STATES
+from ..nodes.origin import MAX_SOURCES, origin_of
 from .security import ApiError, File, RouteRequest
 
 PAGE, MOST = 60, 200
@@ -165,6 +167,22 @@ def graph(request: RouteRequest) -> dict[str, Any]:
     if not found:
         raise ApiError(404, msg("results.graph_not_kept"))
     return {"workflow": found.get("workflow"), "prompt": found.get("prompt")}
+
+
+def origin(request: RouteRequest) -> dict[str, Any]:
+    """What it was made from, see `origin_of`; {} where its workflow isn't stored. A source that is a picture of the same run
+    has its ids: "pictures"."""
+    shown = _one(request)
+    kept = _history().graph(shown.uid)
+    if not kept:
+        return {}
+    node, siblings = _history().node_of(shown.uid)
+    found = origin_of(kept.get("prompt"), node, shown.created)
+    for reference in found["references"]:
+        for source in reference["sources"]:
+            if "node" in source:
+                source["pictures"] = siblings.get(source["node"], [])[:MAX_SOURCES]
+    return found
 
 
 def recover(request: RouteRequest) -> dict[str, Any]:
@@ -320,6 +338,7 @@ ROUTES = [
     ("POST", "/results/withdraw", withdraw),
     ("GET", "/results/{id}/image", image),
     ("GET", "/results/{id}/graph", graph),
+    ("GET", "/results/{id}/origin", origin),
     ("POST", "/results/{id}/recover", recover),
     ("POST", "/results/{id}/read", read_again),
     ("PUT", "/results/{id}/favourite", favourite),

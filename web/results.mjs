@@ -1,5 +1,6 @@
 /** The sidebar tab of the results, and what the rest of the page asks of it. */
 import { t } from "./i18n.mjs";
+import { followDrops } from "./results/drag.mjs";
 import { Gallery } from "./results/gallery.mjs";
 import { ask } from "./server.mjs";
 import { toast } from "./toasting.mjs";
@@ -9,6 +10,7 @@ let shown = null;
 
 /** @returns {Comfy.SidebarTab} */
 export function resultsTab() {
+  followDrops();
   return {
     id: "nano-banana-results",
     title: t("results.title"),

@@ -126,6 +126,18 @@ class History:
                 return workflows.unpack(data) if data else None
         return None
 
+    def node_of(self, uid: str) -> tuple[str, dict[str, list[str]]]:
+        """The node id in its prompt, and by node id the stored pictures of the same run, in the order of their making."""
+        found: dict[str, list[str]] = {}
+        with self._database.read() as connection:
+            for row in queries.by_uids(connection, [uid]):
+                same_run = select(picture.c.node, picture.c.uid).where(picture.c.run == row.run, *stored())
+                if row.run:
+                    for node, other in connection.execute(same_run.order_by(picture.c.created, picture.c.uid)):
+                        found.setdefault(node, []).append(other)
+                return row.node, found
+        return "", found
+
     def spend(self, by: Sequence[str] = ("day",), since: float = 0.0) -> list[dict[str, Any]]:
         """Sums grouped by `by` (see GROUPS): pictures, dollars, and the dollars that only may have been charged."""
         if self._journal.is_empty:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from pack.dev.comfy_host import Host
-from pack.tests.browser.test_results import open_panel
-from pack.tests.host.kit import Bench
+from pack.tests.browser.test_results import bytes_of, open_panel
+from pack.tests.host.kit import Bench, node
 from playwright.sync_api import Locator, expect
 
 NAMES = "(list) => [...list.querySelectorAll('.nb-tile-picture')].map((each) => each.ariaLabel)"
@@ -124,4 +124,240 @@ def test_what_failed_is_one_line_until_it_is_opened(canvas: Callable[..., Any], 
     expect(page.page.locator(".nb-result").filter(has_text="fulmar refused again")).to_be_visible()
     page.page.locator(".nb-fold-button").press("Enter")
     expect(page.page.locator(".nb-result")).to_have_count(1)
+    assert page.complaints == []
+
+
+# ------------------------------------------------------------------------------------- filters, favourites, comparison
+
+
+def search_with(page: Any, part: str, act: Callable[[], Any]) -> None:
+    """Does something that asks for the list anew, with `part` in its address, and waits for the answer."""
+    with page.page.expect_response(lambda answer: "/nano_banana/results?" in answer.url and part in answer.url):
+        act()
+
+
+def test_the_list_is_narrowed_by_all_that_is_chosen(canvas: Callable[..., Any], bench: Bench) -> None:
+    """Provider, model, state, day and favourites hold together, and one button shows everything again."""
+    page = canvas()
+    made(bench, "skua, one", "skua, two")
+    made(bench, "skua, three", provider="apiframe")
+    bench.generate("skua, refused [[sim: refuse]]", "runflow")
+    tiles = open_grid(page, "skua")
+    expect(tiles).to_have_count(3)
+    browser = page.page
+    opener = browser.get_by_role("button", name="Filters", exact=True)
+    opener.click()
+    provider = browser.get_by_label("Provider", exact=True)
+    expect(provider.locator("option")).not_to_have_count(1)
+    search_with(page, "provider=onerouter", lambda: provider.select_option("onerouter"))
+    expect(tiles).to_have_count(2)
+    models = (
+        browser.get_by_label("Model", exact=True).locator("option").evaluate_all("(all) => all.map((o) => o.value)")
+    )
+    assert len(models) >= 2
+    search_with(page, "model=", lambda: browser.get_by_label("Model", exact=True).select_option(models[1]))
+    expect(tiles).to_have_count(2)
+    page.shoot("filters")
+    expect(browser.get_by_role("button", name="Filters: 2 chosen")).to_be_visible()
+    search_with(page, "since=", lambda: browser.get_by_label("Day").fill("2001-02-03"))
+    expect(tiles).to_have_count(0)
+    expect(browser.get_by_text("Nothing found.")).to_be_visible()
+    search_with(page, "query=skua", lambda: browser.get_by_role("button", name="Show all").click())
+    expect(tiles).to_have_count(3)
+    search_with(page, "state=refused", lambda: browser.get_by_label("State", exact=True).select_option("refused"))
+    expect(tiles).to_have_count(0)
+    expect(browser.locator(".nb-fold-button")).to_have_text("1 without a picture, nothing charged", use_inner_text=True)
+    assert page.complaints == []
+
+
+def test_favourites_are_kept_on_the_server(canvas: Callable[..., Any], bench: Bench, host: Host) -> None:
+    """Another browser sees them; the key F, the star and the viewer do the same."""
+    page = canvas()
+    made(bench, *(f"gannet {n}" for n in (1, 2, 3)))
+    tiles = open_grid(page, "gannet")
+    expect(tiles).to_have_count(3)
+    star = tiles.first.locator(".nb-star")
+    tiles.first.hover()
+    star.click()
+    expect(star).to_have_attribute("aria-pressed", "true")
+    tiles.nth(1).locator("a").focus()
+    page.page.keyboard.press("f")
+    expect(tiles.nth(1).locator(".nb-star")).to_have_attribute("aria-pressed", "true")
+    assert page.page.evaluate(FOCUSED).endswith("gannet 2"), "the keyboard goes on from there"
+    page.page.keyboard.press("Enter")
+    viewer = page.page.locator("dialog.nb-viewer")
+    viewer.get_by_role("button", name="★ Favourite").click()
+    expect(viewer.get_by_role("button", name="Favourite", exact=True)).to_be_visible()
+    page.page.keyboard.press("Escape")
+    page.shoot("favourites")
+    other = canvas()
+    tiles = open_grid(other, "gannet")
+    expect(tiles).to_have_count(3)
+    search_with(other, "favourite=yes", lambda: other.page.get_by_role("button", name="Favourites only").click())
+    expect(tiles).to_have_count(1)
+    expect(tiles.locator("a")).to_have_attribute("aria-label", "Picture 1 of 1: gannet 3")
+    found = host.get("/nano_banana/results?query=gannet&favourite=yes")["results"]
+    assert [each["prompt"] for each in found] == ["gannet 3"]
+    assert page.complaints == [] and other.complaints == []
+
+
+def test_two_pictures_are_compared_with_a_slider(canvas: Callable[..., Any], bench: Bench) -> None:
+    """With the mouse from the tiles, with the keyboard in the comparison."""
+    page = canvas()
+    made(bench, *(f"tern {n}" for n in (1, 2, 3)))
+    tiles = open_grid(page, "tern")
+    expect(tiles).to_have_count(3)
+    for index in (0, 2):
+        tiles.nth(index).hover()
+        tiles.nth(index).locator(".nb-choose").click()
+    page.shoot("chosen")
+    page.page.get_by_role("button", name="Compare", exact=True).click()
+    dialog = page.page.get_by_role("dialog", name="Compare two pictures")
+    images = dialog.locator(".nb-two img")
+    for side, prompt in enumerate(("tern 3", "tern 1")):
+        expect(images.nth(side)).to_have_attribute("alt", prompt)
+        expect(images.nth(side)).to_have_js_property("complete", True)
+    slider = dialog.get_by_role("slider")
+    expect(slider).to_be_focused()
+    page.page.keyboard.press("Home")
+    expect(images.first).to_have_css("clip-path", "inset(0px 100% 0px 0px)")
+    for _ in range(30):
+        page.page.keyboard.press("ArrowRight")
+    expect(images.first).to_have_css("clip-path", "inset(0px 70% 0px 0px)")
+    page.shoot("compare")
+    page.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    assert page.page.evaluate(FOCUSED).endswith("tern 1")
+    assert page.complaints == []
+
+
+# -------------------------------------------------------------------------------------------------- onto the canvas
+
+LINKS = """() => window.app.graph.nodes.filter((node) => node.type === 'NanoBananaEdit').map((edit) => [
+    edit.properties.which ?? '', edit.inputs.filter((input) => input.link !== null && input.link !== undefined).map((input) =>
+        `${input.name}=${window.app.graph.getNodeById(window.app.graph.getLink(input.link).origin_id).type}`)])"""
+TWO_EDITS = """() => {
+    window.app.graph.clear();
+    for (const [which, x] of [['left', 400], ['right', 1200]]) {
+        const node = window.LiteGraph.createNode('NanoBananaEdit');
+        node.pos = [x, 100];
+        node.properties.which = which;
+        window.app.graph.add(node);
+    }
+    window.app.canvas.selectNode(window.app.graph.nodes[1]);
+}"""
+DROP = """([from, where]) => {
+    const data = new DataTransfer();
+    const fire = (target, kind, more = {}) => {
+        const event = new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: data, ...more });
+        target.dispatchEvent(event);
+        return event.defaultPrevented;
+    };
+    const canvas = window.app.canvas;
+    const box = canvas.canvas.getBoundingClientRect();
+    const [x, y] = canvas.ds.convertOffsetToCanvas(where);
+    const at = { clientX: box.left + x, clientY: box.top + y };
+    fire(document.querySelector(from), 'dragstart');
+    const allowed = fire(canvas.canvas, 'dragover', at);
+    fire(canvas.canvas, 'drop', at);
+    fire(document.querySelector(from), 'dragend');
+    return allowed;
+}"""
+
+
+def test_a_picture_becomes_the_reference_of_the_selected_edit(canvas: Callable[..., Any], bench: Bench) -> None:
+    """From the viewer, which closes; twice, it takes the next socket; one undo takes one back."""
+    page = canvas()
+    made(bench, "plover")
+    tiles = open_grid(page, "plover")
+    expect(tiles).to_have_count(1)
+    page.page.evaluate(TWO_EDITS)
+    for _ in range(2):
+        tiles.first.locator("a").click()
+        viewer = page.page.locator("dialog.nb-viewer")
+        viewer.get_by_role("button", name="Use as reference").click()
+        expect(viewer).to_have_count(0)
+    taken = [["left", []], ["right", ["images.image_1=LoadImage", "images.image_2=LoadImage"]]]
+    assert page.page.evaluate(LINKS) == taken
+    page.page.evaluate("() => window.app.extensionManager.command.execute('Comfy.Canvas.FitView')")
+    page.shoot("reference")
+    assert page.complaints == []
+
+
+def test_a_picture_is_dragged_onto_the_canvas(canvas: Callable[..., Any], bench: Bench) -> None:
+    """Onto an edit it becomes its reference, onto a Load Image node its picture, elsewhere a node of its own."""
+    page = canvas()
+    made(bench, "dunlin")
+    tiles = open_grid(page, "dunlin")
+    expect(tiles).to_have_count(1)
+    page.page.evaluate(TWO_EDITS)
+    tile = ".nb-tile a"
+    count = "(n) => window.app.graph.nodes.filter((node) => node.type === 'LoadImage').length === n"
+    assert page.page.evaluate(DROP, [tile, [450, 160]]), "the browser lets it be dropped"
+    page.page.wait_for_function(count, arg=1)
+    assert page.page.evaluate(LINKS) == [["left", ["images.image_1=LoadImage"]], ["right", []]]
+    page.page.evaluate(DROP, [tile, [700, 900]])
+    page.page.wait_for_function(count, arg=2)
+    new = """() => {
+        const node = window.app.graph.nodes.at(-1);
+        return [...node.pos, node.widgets.find((widget) => widget.name === 'image').value];
+    }"""
+    x, y, name = page.page.evaluate(new)
+    assert (x, y) == (pytest.approx(540, abs=2), pytest.approx(740, abs=2)) and name.startswith("nano_banana_")
+    page.page.evaluate(
+        "() => { window.app.graph.nodes.at(-1).widgets.find((w) => w.name === 'image').value = 'other.png'; }"
+    )
+    page.page.evaluate(DROP, [tile, [560, 760]])
+    page.page.wait_for_function(f"(name) => ({new})()[2] === name", arg=name)
+    assert page.page.evaluate(f"() => ({count})(2)")
+    assert page.complaints == []
+
+
+def test_the_file_is_saved_as_the_provider_sent_it(canvas: Callable[..., Any], bench: Bench) -> None:
+    """Byte for byte, under a name that says when and what."""
+    page = canvas()
+    made(bench, "knot")
+    tiles = open_grid(page, "knot")
+    expect(tiles).to_have_count(1)
+    uid = str(tiles.first.get_attribute("data-id"))
+    tiles.first.locator("a").click()
+    with page.page.expect_download() as download:
+        page.page.locator("dialog.nb-viewer").get_by_role("button", name="Save").click()
+    assert download.value.suggested_filename.endswith(f"nano-banana-2-{uid[:8]}.png")
+    assert download.value.path().read_bytes() == bytes_of(page.host, uid)
+    assert page.complaints == []
+
+
+def test_the_viewer_says_what_a_picture_was_made_from(canvas: Callable[..., Any], bench: Bench) -> None:
+    """The file, and the picture of the same run, which opens; options that aren't at their defaults."""
+    page = canvas()
+    ran = bench.run(
+        {
+            "load": node("LoadImage", image="example.png"),
+            "config": node("ProviderConfig", provider="onerouter"),
+            "make": node("NanoBananaGenerate", prompt="godwit, first", provider=["config", 0]),
+            "edit": node(
+                "NanoBananaEdit",
+                prompt="godwit, second",
+                provider=["config", 0],
+                aspect_ratio="16:9",
+                images__image_1=["load", 0],
+                images__image_2=["make", 0],
+            ),
+            "show": node("PreviewImage", images=["edit", 0]),
+        }
+    )
+    assert ran.status == "success", ran.error
+    tiles = open_grid(page, "godwit")
+    expect(tiles).to_have_count(2)
+    tiles.first.locator("a").click()
+    origin = page.page.locator("dialog.nb-viewer .nb-origin")
+    expect(origin).to_contain_text("image_1 · example.png")
+    expect(origin).to_contain_text("image_2 · picture of the prompt: godwit, first")
+    expect(origin).to_contain_text("16:9")
+    expect(origin.locator("img").first).to_have_js_property("complete", True)
+    assert origin.locator("img").first.evaluate("(image) => image.naturalWidth") > 0
+    page.shoot("origin")
+    origin.get_by_role("button", name="Open this picture").click()
+    expect(page.page.locator("dialog.nb-viewer .nb-details")).to_contain_text("godwit, first")
     assert page.complaints == []

@@ -15,6 +15,8 @@ import { fileName } from "./facts.mjs";
  * @property {(id: string) => unknown} recover
  * @property {(id: string) => unknown} read
  * @property {(id: string) => unknown} forgotten Called once it is forgotten.
+ * @property {(result: Result) => unknown} toggleFavourite
+ * @property {(result: Result) => unknown} choose For a comparison.
  * @property {() => unknown} changed Called once something about it has changed.
  * @property {() => unknown} onCanvas Called once something of it is on the canvas.
  */
@@ -41,10 +43,12 @@ export function actionsOf(result, deeds, room = "row") {
   if (result.answer) add("read", () => deeds.read(result.id), "nb-main");
   if (result.in_doubt) found.push(...inDoubt(result, deeds));
   const whole = result.picture && room === "whole";
+  if (whole) add(result.favourite ? "unfavourite" : "favourite", () => deeds.toggleFavourite(result));
   if (whole) add("reference", () => onCanvas(useAsReference(result)), "nb-main");
   add("graph", () => onCanvas(openWorkflow(result)));
   if (result.picture) add("insert", () => onCanvas(insertPicture(result)));
   if (whole) add("save", () => save(result));
+  if (whole) add("compare", () => deeds.choose(result));
   add("copy", () => copyText(result.prompt));
   if (!result.running) add("forget", () => forget(result, deeds), "nb-danger");
   return found;

@@ -7,10 +7,13 @@ import { toast } from "../toasting.mjs";
 import { ask, errorText } from "../server.mjs";
 import { t, spentOf } from "../i18n.mjs";
 import { actionsOf } from "./actions.mjs";
+import { Choice } from "./choice.mjs";
 import { hasFailed, moneyMayBeLost, pictureName } from "./facts.mjs";
+import { Filters } from "./filters.mjs";
 import { folded, foldLine, isFold } from "./folding.mjs";
 import { ResultPages } from "./pages.mjs";
 import { resultRow, ROW_HEIGHT } from "./row.mjs";
+import { toggleFavourite } from "./star.mjs";
 import { tile, TILE } from "./tile.mjs";
 import { Viewer } from "./viewer.mjs";
 
@@ -49,6 +52,8 @@ export class Gallery {
     this.count = el("span", { class: "nb-quiet" });
     this.search = el("input", { type: "search", placeholder: t("results.search"), "aria-label": t("results.search") });
     this.search.addEventListener("input", () => this.later("begin"));
+    this.filters = new Filters(() => this.reload());
+    this.choice = new Choice(() => this.list.show(), () => this.focus(this.indexOf(this.choice.results.at(-1)?.id ?? "")));
     this.spent = el("span", { class: "nb-quiet" });
     this.empty = el("p", { class: "nb-quiet nb-empty" });
     this.viewButtons = [this.viewButton("grid", "pi-th-large"), this.viewButton("list", "pi-list")];
@@ -66,7 +71,17 @@ export class Gallery {
         "div",
         { class: "nb-results" },
         el("header", { class: "nb-row" }, el("h2", {}, t("results.heading")), this.count, el("span", { class: "nb-space" }), this.spent),
-        el("div", { class: "nb-row" }, this.search, el("div", { class: "nb-views", role: "group", "aria-label": t("results.view") }, ...this.viewButtons), this.menu()),
+        el(
+          "div",
+          { class: "nb-row" },
+          this.search,
+          this.filters.favourites,
+          this.filters.opener,
+          el("div", { class: "nb-views", role: "group", "aria-label": t("results.view") }, ...this.viewButtons),
+          this.menu(),
+        ),
+        this.filters.root,
+        this.choice.root,
         this.empty,
         this.list.root,
       ),
@@ -85,18 +100,21 @@ export class Gallery {
     const monthAgo = () => Date.now() / 1000 - 30 * 86400;
     return menu(t("results.more"), [
       button(t("results.recover"), () => this.work.recoverAll()),
-      button(t("results.forget_old"), () => this.forgetMany("results.forget_old_sure", () => `before=${monthAgo()}`)),
+      button(t("results.forget_old"), () => this.forgetMany("results.forget_old_sure", () => `before=${monthAgo()}&keep=favourites`)),
       button(t("results.forget_all"), () => this.forgetMany("results.forget_all_sure", () => "all=yes"), { class: "nb-danger" }),
     ]);
   }
 
   /** What is asked for. */
   filter() {
-    return new URLSearchParams({ query: this.search.value.trim() });
+    const query = new URLSearchParams({ query: this.search.value.trim() });
+    this.filters.addTo(query);
+    return query;
   }
 
   /** Loads the first page and today's sum. @param {"begin" | "refresh"} [how] A refresh leaves everything where it is. */
   reload(how = "begin") {
+    this.filters.showCount();
     void this.load(how);
     ask("/spend")
       .then((spent) => {
@@ -134,7 +152,7 @@ export class Gallery {
     else this.list.replace(items);
     this.fromTop = false;
     this.count.textContent = t("results.count", { n: this.pages.pictures });
-    this.empty.textContent = this.list.length ? "" : t(this.search.value.trim() ? "results.none_found" : "results.empty");
+    this.empty.textContent = this.list.length ? "" : t(this.search.value.trim() || this.filters.count ? "results.none_found" : "results.empty");
     this.viewer?.refresh();
   }
 
@@ -172,12 +190,19 @@ export class Gallery {
   /** @param {Result | Fold} item */
   drawItem(item) {
     if (isFold(item)) return foldLine(item, () => this.toggleFold(item));
-    const open = () => this.open(item.id);
-    return this.isTile(item) ? tile(item, open) : resultRow(item, this.actions(item), open);
+    const deeds = {
+      open: () => this.open(item.id),
+      choose: () => this.choice.toggle(item),
+      toggleFavourite: () => this.toggleFavourite(item),
+    };
+    return this.isTile(item) ? tile(item, deeds) : resultRow(item, this.actions(item), deeds);
   }
 
   /** @param {HTMLElement} element @param {Result | Fold} item */
   nameItem(element, item) {
+    const chosen = this.choice.has(item.id);
+    element.classList.toggle("nb-chosen-tile", chosen);
+    element.querySelector(".nb-choose")?.setAttribute("aria-pressed", String(chosen));
     const picture = element.querySelector(".nb-tile-picture");
     if (!(picture instanceof HTMLElement) || isFold(item)) return;
     picture.tabIndex = item.id === this.current || (!this.current && this.places.get(item.id) === 1) ? 0 : -1;
@@ -189,8 +214,23 @@ export class Gallery {
   toggleFold(fold) {
     for (const id of fold.folded) fold.open ? this.unfolded.delete(id) : this.unfolded.add(id);
     this.resultsChanged();
-    const index = this.list.items.findIndex((each) => each.id === fold.id);
-    this.list.reveal(index)?.querySelector("button")?.focus({ preventScroll: true });
+    this.list.reveal(this.indexOf(fold.id))?.querySelector("button")?.focus({ preventScroll: true });
+  }
+
+  /** @param {string} id Of a result or a fold. */
+  indexOf(id) {
+    return this.list.items.findIndex((each) => each.id === id);
+  }
+
+  /** @param {Result} result */
+  async toggleFavourite(result) {
+    const focused = this.list.room.contains(document.activeElement);
+    try {
+      this.pages.update(await toggleFavourite(result));
+    } catch (error) {
+      toast("error", t("results.favourite"), errorText(error));
+    }
+    if (focused) this.focus(this.indexOf(result.id));
   }
 
   /** @param {Result} result @param {"row" | "whole"} [room] */
@@ -205,6 +245,11 @@ export class Gallery {
         this.viewer?.leave(id);
         this.pages.remove(id);
         this.reload("refresh");
+      },
+      toggleFavourite: (/** @type {Result} */ each) => this.toggleFavourite(each),
+      choose: (/** @type {Result} */ each) => {
+        this.choice.toggle(each);
+        this.viewer?.dialog.close();
       },
       changed: () => this.reload("refresh"),
       onCanvas: () => this.viewer?.dialog.close(),
@@ -221,9 +266,13 @@ export class Gallery {
         count: () => Math.max(this.pages.pictures, this.places.size),
         more: () => this.pages.more(),
         actions: (result) => this.actions(result, "whole"),
+        toggleFavourite: (which) => {
+          const result = this.pages.items.find((each) => each.id === which);
+          return result && this.toggleFavourite(result);
+        },
         closed: (last) => {
           this.viewer = null;
-          this.focus(this.list.items.findIndex((each) => each.id === last));
+          this.focus(this.indexOf(last));
         },
       },
       id,
@@ -236,11 +285,18 @@ export class Gallery {
   key(event) {
     const { target } = event;
     if (this.view !== "grid" || !(target instanceof HTMLElement) || target.matches("input, .nb-button")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const { columns, items } = this.list;
     const id = target.closest("[data-id]")?.getAttribute("data-id");
-    const here = items.findIndex((each) => each.id === id);
+    const here = this.indexOf(id ?? "");
     /** @type {Record<string, number>} */
     const keys = { ArrowRight: here + 1, ArrowLeft: here - 1, ArrowDown: here + columns, ArrowUp: here - columns, Home: 0, End: items.length - 1 };
+    const item = items[here];
+    if (item && !isFold(item) && item.picture && (event.key === "f" || event.key === "c")) {
+      event.preventDefault();
+      if (event.key === "c") this.choice.toggle(item);
+      else void this.toggleFavourite(item);
+    }
     const there = keys[event.key];
     if (there === undefined) return;
     event.preventDefault();

@@ -2,6 +2,8 @@
 import { el } from "../dom.mjs";
 import { pictureUrl } from "../server.mjs";
 import { t } from "../i18n.mjs";
+import { makeDraggable } from "./drag.mjs";
+import { star } from "./star.mjs";
 import { costLine, modelLine, moneyMayBeLost, stateOf } from "./facts.mjs";
 
 /** @typedef {import("../server.mjs").Result} Result */
@@ -12,13 +14,17 @@ const THUMBNAIL = 256;
 /** Where the panel is too narrow for a line, the rest of it is read by pointing at it. @param {string} text */
 const line = (text) => el("p", { class: "nb-quiet nb-line", title: text }, text);
 
-/** @param {Result} result @param {HTMLElement[]} buttons @param {(event: MouseEvent) => void} open Called when the picture is clicked. */
-export function resultRow(result, buttons, open) {
+/**
+ * @param {Result} result @param {HTMLElement[]} buttons
+ * @param {{ open: () => void, toggleFavourite: () => unknown }} deeds
+ */
+export function resultRow(result, buttons, { open, toggleFavourite }) {
   const [state, tone] = stateOf(result);
   return el(
     "article",
     { class: "nb-result", "data-tone": tone, "data-id": result.id },
     thumbnail(result, open),
+    result.picture ? star(result, toggleFavourite) : null,
     el(
       "div",
       { class: "nb-result-facts" },
@@ -35,18 +41,19 @@ export function resultRow(result, buttons, open) {
 
 /**
  * The picture as a link to itself, which opens the viewer; a modifier key or the middle button opens the link as ever.
- * @param {Result} result @param {(event: MouseEvent) => void} open
+ * @param {Result} result @param {() => void} open
  */
 export function thumbnail(result, open) {
   if (!result.picture) return el("div", { class: "nb-thumbnail" }, el("span", { class: "nb-no-picture" }, result.running ? "…" : "?"));
   const image = el("img", { src: pictureUrl(result.id, THUMBNAIL), alt: result.prompt, loading: "lazy", decoding: "async", draggable: "false" });
   const facts = { class: "nb-thumbnail", href: pictureUrl(result.id), target: "_blank", rel: "noopener", draggable: "true" };
   const link = el("a", facts, image);
+  makeDraggable(link, result);
   link.addEventListener("click", (event) => {
     event.stopPropagation();
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
-    open(event);
+    open();
   });
   return link;
 }

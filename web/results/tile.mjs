@@ -2,14 +2,19 @@
 import { el } from "../dom.mjs";
 import { costOf, shortModel, stateOf } from "./facts.mjs";
 import { thumbnail } from "./row.mjs";
+import { star } from "./star.mjs";
+import { t } from "../i18n.mjs";
 
 /** @typedef {import("../server.mjs").Result} Result */
 
 /** The least width of a tile, and how much higher than wide it is, in CSS pixels. */
 export const TILE = { width: 132, below: 20 };
 
-/** @param {Result} result @param {(event: MouseEvent) => void} open Called when the picture is clicked. */
-export function tile(result, open) {
+/**
+ * @param {Result} result
+ * @param {{ open: () => void, choose: () => void, toggleFavourite: () => unknown }} deeds
+ */
+export function tile(result, { open, choose, toggleFavourite }) {
   const words = [shortModel(result.model), costOf(result)].filter(Boolean).join(" · ");
   const [state] = stateOf(result);
   const picture = thumbnail(result, open);
@@ -20,6 +25,15 @@ export function tile(result, open) {
     "article",
     { class: "nb-tile", "data-id": result.id, title: result.prompt },
     picture,
+    result.picture ? star(result, toggleFavourite) : null,
+    result.picture ? chooseButton(choose) : null,
     el("p", { class: "nb-quiet nb-line nb-tile-words", title: state || words }, state || words),
   );
+}
+
+/** Marks a picture as one of the two that are compared. @param {() => void} choose */
+function chooseButton(choose) {
+  const name = t("results.choose");
+  const facts = { type: "button", class: "nb-choose", "aria-pressed": "false", "aria-label": name, title: name, tabindex: "-1" };
+  return el("button", { ...facts, onclick: choose }, el("span", { class: "pi pi-check", "aria-hidden": "true" }));
 }

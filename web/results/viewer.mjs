@@ -1,10 +1,11 @@
 /** One picture, as large as the window: arrows go to its neighbours, it can be enlarged, and its facts stand beside it. */
 import { button, el } from "../dom.mjs";
 import { openDialog } from "../dialog.mjs";
-import { pictureUrl } from "../server.mjs";
+import { ask, pictureUrl } from "../server.mjs";
 import { t } from "../i18n.mjs";
 import { details } from "./details.mjs";
 import { pictureName } from "./facts.mjs";
+import { originOf } from "./origin.mjs";
 import { ZoomStage } from "./zoom.mjs";
 
 /** @typedef {import("../server.mjs").Result} Result */
@@ -14,6 +15,7 @@ import { ZoomStage } from "./zoom.mjs";
  * @property {() => number} count How many there are in all.
  * @property {() => Promise<void>} more Loads further ones.
  * @property {(result: Result) => HTMLElement[]} actions
+ * @property {(id: string) => unknown} toggleFavourite
  * @property {(id: string) => void} closed Called with the picture that was shown last.
  */
 
@@ -22,16 +24,19 @@ export class Viewer {
   constructor(album, id) {
     this.album = album;
     this.id = id;
-    this.stage = new ZoomStage(() => this.showScale());
+    this.stage = new ZoomStage(() => this.stageChanged());
+    /** What the facts were drawn for. */
+    this.drawn = "";
     this.scale = el("output", { class: "nb-quiet nb-scale" });
     this.facts = el("div", { class: "nb-viewer-facts" });
+    this.origin = el("div", {});
     this.actions = el("div", { class: "nb-actions nb-small" });
     this.previous = button("‹", () => this.go(-1), { class: "nb-previous", "aria-label": t("viewer.previous"), title: t("viewer.previous") });
     this.next = button("›", () => this.go(1), { class: "nb-next", "aria-label": t("viewer.next"), title: t("viewer.next") });
     this.dialog = openDialog("", { class: "nb-viewer", onclose: () => this.album.closed(this.id) });
     this.dialog.body.append(
       el("div", { class: "nb-viewer-picture" }, this.stage.root, this.previous, this.next, this.zoomButtons()),
-      el("aside", { class: "nb-viewer-side" }, this.actions, this.facts),
+      el("aside", { class: "nb-viewer-side" }, this.actions, this.facts, this.origin),
     );
     this.dialog.root.addEventListener("keydown", (event) => this.key(event));
     this.show(id);
@@ -64,25 +69,50 @@ export class Viewer {
     if (!result) return this.dialog.close();
     this.id = id;
     const name = pictureName(result, index + 1, this.album.count());
-    const heading = this.dialog.root.querySelector("h2");
-    if (heading) heading.textContent = t("viewer.title", { n: index + 1, count: this.album.count() });
-    this.previous.disabled = index === 0;
-    this.next.disabled = index + 1 >= this.album.count();
+    this.showPlace(index);
     this.stage.show(pictureUrl(id), name);
     this.actions.replaceChildren(...this.album.actions(result));
-    this.showScale();
+    this.stageChanged();
+    void this.showOrigin(id);
   }
 
-  showScale() {
+  stageChanged() {
     this.scale.textContent = `${Math.round(this.stage.scale * 100)} %`;
+    const drawn = `${this.id} ${this.stage.size}`;
     const result = this.album.pictures()[this.index];
-    if (result) this.facts.replaceChildren(details(result, this.stage.size));
+    if (!result || drawn === this.drawn) return;
+    this.drawn = drawn;
+    this.facts.replaceChildren(details(result, this.stage.size));
   }
 
-  /** What was shown is there no more, or looks otherwise. */
+  /** @param {string} id */
+  async showOrigin(id) {
+    this.origin.replaceChildren();
+    const origin = await ask(`/results/${encodeURIComponent(id)}/origin`).catch(() => ({})); // the facts above are enough
+    if (this.id !== id) return;
+    const known = (/** @type {string} */ other) => this.album.pictures().some((each) => each.id === other);
+    this.origin.replaceChildren(originOf(origin, known, (other) => this.show(other)));
+  }
+
+  /** Something about the pictures has changed. The button that has the focus keeps it. */
   refresh() {
-    const result = this.album.pictures()[this.index];
-    if (result) this.actions.replaceChildren(...this.album.actions(result));
+    const pictures = this.album.pictures();
+    const result = pictures[this.index];
+    if (!result) return;
+    this.showPlace(this.index);
+    const buttons = [...this.actions.children];
+    const focused = buttons.findIndex((each) => each === document.activeElement);
+    this.actions.replaceChildren(...this.album.actions(result));
+    if (focused >= 0) /** @type {HTMLElement | undefined} */ (this.actions.children[focused])?.focus();
+  }
+
+  /** @param {number} index */
+  showPlace(index) {
+    const count = this.album.count();
+    const heading = this.dialog.root.querySelector("h2");
+    if (heading) heading.textContent = t("viewer.title", { n: index + 1, count });
+    this.previous.disabled = index === 0;
+    this.next.disabled = index + 1 >= count;
   }
 
   /** Shows the neighbour of one that is about to be removed, or closes. @param {string} id */
@@ -111,6 +141,7 @@ export class Viewer {
       ArrowRight: () => this.go(1),
       ArrowUp: () => this.stage.moveBy(0, 60),
       ArrowDown: () => this.stage.moveBy(0, -60),
+      f: () => this.album.toggleFavourite(this.id),
       "+": () => this.stage.larger(),
       "=": () => this.stage.larger(),
       "-": () => this.stage.smaller(),

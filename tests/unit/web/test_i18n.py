@@ -75,6 +75,7 @@ class Modules:
         actions = self.first_strings("results/actions.mjs", "add")
         return {
             "results.${name}": [f"results.{name}" for name in actions],
+            "filter.${name}": [f"filter.{name}" for name in self.first_strings("results/filters.mjs", "select")],
             "results.view_${view}": [f"results.view_{name}" for name in ("grid", "list")],
             "results.${name}_title": [f"results.{name}_title" for name in actions],
             "prices.${n}": [f"prices.{name}" for name in self.array("pricing.mjs", ".map")],

@@ -1,0 +1,21 @@
+/** The mark of a favourite. It is kept with the picture on the server, so that every browser sees it. */
+import { el } from "../dom.mjs";
+import { ask } from "../server.mjs";
+import { t } from "../i18n.mjs";
+
+/** @typedef {import("../server.mjs").Result} Result */
+
+/** @param {Result} result @returns {Promise<Result>} As it is now. */
+export async function toggleFavourite(result) {
+  const path = `/results/${encodeURIComponent(result.id)}/favourite`;
+  const { favourite } = await ask(path, { method: "PUT", body: { favourite: !result.favourite } });
+  return { ...result, favourite };
+}
+
+/** @param {Result} result @param {() => unknown} toggle */
+export function star(result, toggle) {
+  const name = t("results.favourite");
+  const facts = { type: "button", class: "nb-star", "aria-pressed": String(result.favourite), "aria-label": name, title: name, tabindex: "-1" };
+  const icon = el("span", { class: `pi ${result.favourite ? "pi-star-fill" : "pi-star"}`, "aria-hidden": "true" });
+  return el("button", { ...facts, onclick: toggle }, icon);
+}
