@@ -49,8 +49,8 @@ function failedLines(infos) {
   const whose = new Map();
   for (const info of infos) {
     for (const failed of info.failed) {
-      const kept = failed.answer ? ` ${t("run.kept", { file: failed.answer })}` : "";
-      const text = `${failed.reason} ${t(`charged.${failed.charged}`)}${kept}`;
+      const kept = failed.answer ? t("run.kept", { file: failed.answer }) : "";
+      const text = sentences(failed.reason, t(`charged.${failed.charged}`), kept);
       whose.set(text, (whose.get(text) ?? new Set()).add(info.element));
     }
   }
@@ -59,6 +59,9 @@ function failedLines(infos) {
     return numbers.length ? ofElements(numbers, text) : text;
   });
 }
+
+/** Sentences in a row: after a Chinese one there is no space. @param {string[]} parts */
+const sentences = (...parts) => parts.filter(Boolean).reduce((text, part) => `${text}${text.endsWith("。") ? "" : " "}${part}`);
 
 /** @param {number[]} numbers @param {string} text */
 const ofElements = (numbers, text) => t("run.of_elements", { n: numbers.length, elements: named(numbers), text });
@@ -73,7 +76,7 @@ function named(numbers) {
     else runs.push([number]);
   }
   const parts = runs.flatMap((run) => (run.length < 3 ? run.map(String) : [`${run[0]}–${run.at(-1)}`]));
-  return parts.length > MOST_NAMED ? [...parts.slice(0, MOST_NAMED), "…"].join(", ") : parts.join(", ");
+  return (parts.length > MOST_NAMED ? [...parts.slice(0, MOST_NAMED), "…"] : parts).join(", ");
 }
 
 /**
