@@ -39,6 +39,7 @@ COMMANDS = (
     ),
     Command("table", "write the tables of providers again", provider_tables.run),
     Command("judges", "write docs/judges.md again, from the conformance tests", _writing("--conformance")),
+    Command("art", "draw the icon and the banner for the registry again", script_commands.art),
     Command("lock", "lock the packages of development again, with uv", lock_command.run),
     Command(
         "words", "write the nodes' English words again, for translators", _writing("--host", "-k", "words_are_fresh")

@@ -168,9 +168,15 @@ def make_venv(python: Path, folder: Path) -> None:
 
 def apart(cache: Path, name: str, title: str) -> Environment:
     """An environment with one requirement file's packages alone. Raises UserError where they can't be had."""
-    environment = Environment(cache / f"{name}-{tag()}-{locked('pip', name)}", cache)
-    environment.make([environment.venv(), environment.locked(name, title)])
+    environment, steps = plan_apart(cache, name, title)
+    environment.make(steps)
     return environment
+
+
+def plan_apart(cache: Path, name: str, title: str) -> tuple[Environment, list[Step]]:
+    """The environment of `apart`, there or not, and its steps; nothing is made."""
+    environment = Environment(cache / f"{name}-{tag()}-{locked('pip', name)}", cache)
+    return environment, [environment.venv(), environment.locked(name, title)]
 
 
 def _fetched(cache: Path) -> tuple[Environment, list[Step]]:

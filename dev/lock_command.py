@@ -15,10 +15,12 @@ from .cache import ROOT, opened
 from .environment import REQUIREMENTS
 from .user_error import UserError
 
-GROUPS = ("pip", "tools", "judges", "coverage", "fuzz", "node")
+GROUPS = ("pip", "tools", "judges", "coverage", "fuzz", "node", "registry")
 OPTIONS = "--quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate".split()
 OF_TORCH = ("torch", "torchvision", "torchaudio")
 """In no lock: they are installed before, by `environment.py`."""
+OF_VIDEOS = "imageio-ffmpeg"
+"""Half of the registry's client, and nothing that packs or validates a pack needs it."""
 
 
 def run(arguments: list[str]) -> int:
@@ -34,9 +36,12 @@ def run(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="nano-banana-lock-") as folder:
         never = Path(folder, "without-torch.txt")
         never.write_text("".join(f"{name} ; python_version < '3'\n" for name in OF_TORCH))
+        without_videos = Path(folder, "without-videos.txt")
+        without_videos.write_text(f"{OF_VIDEOS} ; python_version < '3'\n")
         inputs = {"comfyui": [str(source), "--override", str(never)]} | {name: ["--group", name] for name in GROUPS}
         # The tools share an environment with the host.
         inputs["tools"] += ["--constraint", str(REQUIREMENTS / "comfyui.txt")]
+        inputs["registry"] += ["--override", str(without_videos)]
         for name, given in inputs.items():
             target = REQUIREMENTS / f"{name}.txt"
             command = [uv, "pip", "compile", *OPTIONS, *given, *upgrade, "--output-file", str(target)]

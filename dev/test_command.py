@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from . import chromium, environment, node, other_hosts
+from . import chromium, environment, node, other_hosts, registry_client
 from .cache import ROOT, VARIABLE, linked, opened
 from .comfy_install import ComfyInstall
 from .env import clean
@@ -240,9 +240,13 @@ def run(arguments: list[str]) -> int:
     if chosen.lint or names != ["conformance"]:
         install = environment.make(tools=True)
         print(f"ComfyUI: {install.comfyui} ({install.why})")
-    if chosen.long and "browser" in names:
-        with suppress(UserError):  # their tests say that they are skipped
-            other_hosts.make()
+    if chosen.long:
+        with suppress(UserError):  # the tests that need them say that they are skipped
+            if "browser" in names:
+                other_hosts.make()
+        with suppress(UserError):
+            if "host" in names:
+                registry_client.make()
     with tempfile.TemporaryDirectory(prefix="nano-banana-test-", ignore_cleanup_errors=True) as scratch:
         stages = Stages(install, opened(), Path(scratch))
         if chosen.lint:

@@ -21,6 +21,11 @@ def published_files() -> list[str]:
     return sorted(_listed("ls-files") - _listed("ls-files", "-ci", "--exclude-from=.comfyignore"))
 
 
+def tracked_files() -> list[str]:
+    """Paths of all files that git tracks, relative to the repository. Skips the test where this copy is no git checkout."""
+    return sorted(_listed("ls-files"))
+
+
 def build(archive: Path) -> None:
     """Write the archive as a zip file, from the working tree."""
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:

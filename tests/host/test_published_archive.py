@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +13,10 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from pack.dev import process
+from pack.dev import process, registry_client
 from pack.dev.comfy_host import Host
 from pack.tests.host.kit import Bench
-from pack.tests.published_archive import NOT_SHIPPED, ROOT, build
+from pack.tests.published_archive import NOT_SHIPPED, ROOT, build, tracked_files
 
 NAME = "nano-banana-your-key"
 """The folder that the registry's client unpacks into: the project's name."""
@@ -38,6 +40,28 @@ def installed(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         content.extractall(base / "custom_nodes" / NAME)
     with Host.start(base, pack=None) as host:
         yield Bench(host, None)
+
+
+@pytest.mark.long
+def test_the_registry_s_client_takes_it_as_it_is(archive: Path, tmp_path: Path) -> None:
+    """`comfy node validate` finds nothing, and `comfy node pack` makes the archive that the other tests here install."""
+    if not registry_client.is_ready():
+        pytest.skip("comfy-cli couldn't be installed")
+    clone, home = tmp_path / "clone", tmp_path / "home"
+    (home / ".config").mkdir(parents=True)
+    for name in tracked_files():
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, clone / name)
+    for command in (["init", "-q"], ["add", "--all", "--force"]):
+        subprocess.run(["git", *command], cwd=clone, check=True)
+    validated = registry_client.run(["node", "validate"], clone, home)
+    said = validated.stdout + validated.stderr
+    assert validated.returncode == 0 and "All validation checks passed" in said and "Warning" not in said, said
+    packed = registry_client.run(["node", "pack"], clone, home)
+    assert packed.returncode == 0, packed.stdout + packed.stderr
+    with zipfile.ZipFile(clone / "node.zip") as theirs, zipfile.ZipFile(archive) as ours:
+        assert sorted(theirs.namelist()) == ours.namelist()
+        assert all(theirs.read(name) == ours.read(name) for name in ours.namelist())
 
 
 def test_its_size_and_what_is_not_in_it(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
