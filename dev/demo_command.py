@@ -9,9 +9,9 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import environment, examples
 from .cache import ROOT
@@ -22,25 +22,25 @@ from .user_error import UserError
 
 EXAMPLES = ROOT / "example_workflows"
 OUTPUT = ROOT / "output"
-THUMBNAIL_WIDTH = 400
-LINE = "{:<26}  {:<12}  {:<22}  {:<11}  {:<7}  {:<10}  {}"
+THUMBNAIL_SIZE = 400
+LINE = "{:<38}  {:<12}  {:<22}  {:<11}  {:<7}  {:<10}  {}"
 HEADINGS = ("workflow", "provider", "model", "size", "seconds", "would cost", "file")
 
 
 class Picture(NamedTuple):
-    """An image in `output/`, and its line of the demo's table. `cost`: in US$, None where nobody says."""
+    """The line of an image in the demo's table. `cost`: in US$, None where nobody says."""
 
     cells: tuple[str, ...]
     cost: float | None
-    file: Path
-    main: bool
 
 
 def run(arguments: list[str]) -> int:
     """Runs the demo. Exit code 1 when a workflow failed. Raises UserError."""
     parser = argparse.ArgumentParser(prog="dev.py demo", description="Runs the example workflows; costs nothing.")
     parser.add_argument("--only", metavar="NAME", action="append", help="this example only (may be repeated)")
-    parser.add_argument("--thumbnails", action="store_true", help="write the main results to example_workflows/*.jpg")
+    parser.add_argument(
+        "--thumbnails", action="store_true", help="write the pictures of the templates, example_workflows/*.jpg"
+    )
     chosen = parser.parse_args(arguments)
     found = sorted((EXAMPLES / "api").glob("*.json"))
     paths = [path for path in found if not chosen.only or path.stem in chosen.only]
@@ -67,7 +67,7 @@ def _all(host: Host, install: ComfyInstall, paths: Sequence[Path], thumbnails: b
     failures = 0
     for path in paths:
         try:
-            made = _one(host, path, install.comfyui / "input")
+            made = _one(host, path, install if thumbnails else None)
         except (PromptFailed, OSError, ValueError) as error:
             failures += 1
             print(f"{path.stem}: FAILED: {error}", flush=True)
@@ -77,11 +77,6 @@ def _all(host: Host, install: ComfyInstall, paths: Sequence[Path], thumbnails: b
             continue
         for picture in made:
             print(LINE.format(*picture.cells), flush=True)
-            if picture.main and thumbnails:
-                target = EXAMPLES / f"{path.stem}.jpg"
-                script = str(Path(__file__).with_name("thumbnail.py"))
-                command = [str(install.python), script, str(picture.file), str(target), str(THUMBNAIL_WIDTH)]
-                subprocess.run(command, check=True)
         pictures += made
     cost = sum(picture.cost or 0 for picture in pictures)
     unpriced = sum(picture.cost is None for picture in pictures)
@@ -94,14 +89,16 @@ def _all(host: Host, install: ComfyInstall, paths: Sequence[Path], thumbnails: b
     return 1 if failures else 0
 
 
-def _one(host: Host, path: Path, inputs: Path) -> list[Picture]:
-    """Runs one example; its images, copied to `output`. `inputs`: where ComfyUI keeps its own example picture."""
+def _one(host: Host, path: Path, painter: ComfyInstall | None) -> list[Picture]:
+    """Runs one example; its images, copied to `output`. `painter`: the install that makes its thumbnail, None for none."""
     prompt = json.loads(path.read_text("utf-8"))
-    for name in examples.inputs_named(prompt):
-        own = EXAMPLES / "input" / name
-        shutil.copyfile(own if own.is_file() else inputs / name, host.base / "input" / name)
+    if models := examples.models_named(prompt):
+        print(f"{path.stem}: as far as its local model, {', '.join(models)}")
+        prompt = examples.without_models(prompt)
+    savers = [node for node, values in prompt.items() if values["class_type"] == "SaveImage"]
+    shown = examples.pictures_before(prompt, examples.main_result(prompt, savers) or "") if painter else ([], [])
     began = time.monotonic()
-    outputs = host.run_prompt(prompt, timeout=300)
+    outputs = host.run_prompt(examples.with_previews(prompt, [*shown[0], *shown[1]]), timeout=300)
     seconds = time.monotonic() - began
     infos, saved = examples.infos(outputs), examples.saved(prompt, outputs)
     savers = [node for node, _ in saved]
@@ -116,6 +113,21 @@ def _one(host: Host, path: Path, inputs: Path) -> list[Picture]:
             f"{max((request.get('seconds') or 0 for request in info.get('requests') or ()), default=seconds):.1f}",
             *("-" if cost is None else f"${cost:.4f}", str(file.relative_to(ROOT))),
         )
-        main = examples.main_result(prompt, savers)
-        made.append(Picture(cells, cost, file, node == main and node not in savers[: number - 1]))
+        made.append(Picture(cells, cost))
+    if painter:
+        _thumbnail(host, painter, path.stem, outputs, shown)
     return made
+
+
+def _thumbnail(
+    host: Host, painter: ComfyInstall, name: str, outputs: Mapping[str, Any], nodes: tuple[list[str], list[str]]
+) -> None:
+    """Writes the picture of a template from the previews of the nodes before and after."""
+    before, after = (
+        [str(host.file(image)) for node in part for image in outputs[examples.preview_of(node)]["images"]]
+        for part in nodes
+    )
+    script = str(Path(__file__).with_name("thumbnail.py"))
+    target = str(EXAMPLES / f"{name}.jpg")
+    command = [str(painter.python), script, target, str(THUMBNAIL_SIZE), *before, "--", *after]
+    subprocess.run(command, check=True)

@@ -1,4 +1,4 @@
-"""Reads an example in the API form and its outputs: which files it loads, which nodes made a saved image, what that cost."""
+"""Reads an example in the API form and its outputs: which models it loads, which nodes made a saved image, what that cost."""
 
 import json
 import struct
@@ -9,13 +9,47 @@ from typing import Any
 Prompt = Mapping[str, Mapping[str, Any]]
 Infos = Mapping[str, Mapping[str, Any]]
 """The `info` of each of our nodes by node id."""
+OURS = ("NanoBananaGenerate", "NanoBananaEdit")
 
 
-def inputs_named(prompt: Prompt) -> list[str]:
-    """The files that the prompt's LoadImage nodes (masks too) name, without ComfyUI's ` [input]` mark."""
-    loading = [node for node in prompt.values() if str(node.get("class_type", "")).startswith("LoadImage")]
-    names = [node["inputs"].get("image") for node in loading]
-    return sorted({name.removesuffix(" [input]") for name in names if isinstance(name, str)})
+def models_named(prompt: Prompt) -> list[str]:
+    """The local model files that the prompt loads."""
+    loading = [node["inputs"] for node in prompt.values() if "Loader" in str(node.get("class_type", ""))]
+    return sorted({value for inputs in loading for name, value in inputs.items() if name.endswith("_name")})
+
+
+def without_models(prompt: Prompt) -> dict[str, Any]:
+    """The prompt up to the first picture of ours that it saves in the end: what runs where no local model is."""
+    makers = [node for node, values in prompt.items() if values["class_type"] in OURS]
+    saver = main_result(prompt, [node for node, values in prompt.items() if values["class_type"] == "SaveImage"])
+    maker = made_by(prompt, saver or "", makers)
+    if saver is None or maker is None:
+        return {}
+    kept = {node: prompt[node] for node in (maker, *above(prompt, maker))}
+    return {**kept, saver: {**prompt[saver], "inputs": {**prompt[saver]["inputs"], "images": [maker, 0]}}}
+
+
+def pictures_before(prompt: Prompt, saver: str) -> tuple[list[str], list[str]]:
+    """The nodes of ours whose pictures go into a saved one, and those that made it: their previews tell the example's idea."""
+    makers = [node for node, values in prompt.items() if values["class_type"] in OURS]
+    last = made_by(prompt, saver, makers)
+    if last is None:
+        return [], []
+    before = sorted((node for node in above(prompt, last) if node in makers), key=int)
+    others = [node for node in makers if node != last and node not in before]
+    alike = [node for node in others if prompt[node]["class_type"] == prompt[last]["class_type"]]
+    return before, sorted([last, *alike], key=int)
+
+
+def with_previews(prompt: Prompt, nodes: Collection[str]) -> dict[str, Any]:
+    """The prompt with a preview of the pictures of each of these nodes, under the id that `preview_of` gives."""
+    previews = {preview_of(node): {"class_type": "PreviewImage", "inputs": {"images": [node, 0]}} for node in nodes}
+    return {**prompt, **previews}
+
+
+def preview_of(node: str) -> str:
+    """The id of a node's preview."""
+    return f"preview-{node}"
 
 
 def sources(prompt: Prompt, node: str) -> Iterator[str]:

@@ -76,7 +76,7 @@ def _changed(
         feet = base.height // 2 + size // 2
     else:
         feet = round(base.height * 0.87)
-    _put(picture, things, feet)
+    _put(picture, things, feet, 0.42 if drawn else 0.58)
     pixels = np.asarray(picture, np.float32) / 255
     if wish.light:
         pixels = relight(pixels, wish.light)
@@ -88,11 +88,11 @@ def _changed(
     return pixels
 
 
-def _put(picture: Image.Image, things: list[Image.Image], feet: int) -> None:
-    """Cut-outs side by side on one line, as large as the picture lets them be."""
+def _put(picture: Image.Image, things: list[Image.Image], feet: int, tallest: float) -> None:
+    """Cut-outs side by side on one line, at most `tallest` of the height of the picture."""
     share = picture.width / max(1, len(things))
     for number, thing in enumerate(things):
-        scale = min(picture.height * 0.58 / thing.height, share * 0.8 / thing.width)
+        scale = min(picture.height * tallest / thing.height, share * 0.8 / thing.width)
         size = (max(8, round(thing.width * scale)), max(8, round(thing.height * scale)))
         one = thing.resize(size, Image.Resampling.BICUBIC)
         stand(picture, one, round(share * (number + 0.5)), min(feet, picture.height - 2), False)

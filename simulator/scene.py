@@ -49,13 +49,12 @@ def _single(width: int, height: int, prompt: str, variety: int, wish: Wish) -> I
         size = round(min(width, height) * SIZES.get(wish.subject, 0.66))
         thing = draw_subject(wish.subject, size, colour_of(prompt, variety), light in ("night", "dusk"))
         thing = lit_as(thing, light if place != "studio" else "")
-        across = 0.5 if place in ("studio", "room") or wish.sheet else (0.36, 0.42, 0.5)[variety % 3]
         floor = (
             0.5 + SIZES.get(wish.subject, 0.66) * 0.5
             if wish.subject == "balloon" and place != "studio"
             else ground.floor
         )
-        stand(picture, thing, round(width * across), round(height * floor), ground.mirrors, wish.subject != "balloon")
+        stand(picture, thing, width // 2, round(height * floor), ground.mirrors, wish.subject != "balloon")
     pixels = weather(np.asarray(picture, np.float32) / 255, wish.weather, chance)
     if place != "studio":
         pixels = vignette(pixels)

@@ -4,6 +4,7 @@ import { configOf, isConfig, setWidget, valueOf } from "./graph.mjs";
 import { unknownChoices, unknownInputs, unknownText } from "./newer_version.mjs";
 import { permissionForm } from "./permission.mjs";
 import { problemActions } from "./problem_actions.mjs";
+import { useMyProvider } from "./provider_choice.mjs";
 import { providerStore } from "./provider_store.mjs";
 import { agree, isAgreed, lostText } from "./run_check.mjs";
 import { lostLinks } from "./sockets.mjs";
@@ -79,7 +80,10 @@ function configNote(node) {
   }
   const provider = providerStore.provider(name);
   if (!provider) return { text: t("config.unknown", { provider: name }), tone: "bad", actions: problemActions(node, "config") };
-  if (provider.local) return { text: t("config.offline"), tone: "plain" };
+  if (provider.local) {
+    const mine = { text: t("action.use_mine"), work: () => useMyProvider(node) };
+    return { text: t("config.offline"), tone: "plain", actions: usable.length ? [mine] : [] };
+  }
   const key = provider.keys.find((each) => each.profile === profile);
   if (provider.base_url_problem) return { text: provider.base_url_problem, tone: "bad", actions: problemActions(node, "config") };
   if (key?.state === "environment") return { text: t("config.environment", { variable: key.source }), tone: "plain" };

@@ -8,23 +8,70 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pack.dev import examples
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "example_workflows"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.json"))
+NOTES = ("Note", "MarkdownNote")
+TITLE_BAR = 30
+"""Above a node's position, in canvas units."""
 
 
-def example(name: str) -> dict[str, Any]:
+def shipped(name: str) -> dict[str, Any]:
+    """An example of the pack."""
     found: dict[str, Any] = json.loads((EXAMPLES / f"{name}.json").read_text("utf-8"))
     return found
 
 
+def example(name: str) -> dict[str, Any]:
+    """A graph that tests of the page build on: it stays when the examples change."""
+    found: dict[str, Any] = json.loads((Path(__file__).with_name("graphs") / f"{name}.json").read_text("utf-8"))
+    return found
+
+
 def widgets(workflow: dict[str, Any]) -> dict[int, Any]:
-    return {node["id"]: node.get("widgets_values") for node in workflow["nodes"]}
+    return {node["id"]: node.get("widgets_values") or [] for node in workflow["nodes"]}
 
 
-def test_there_are_examples() -> None:
-    assert {"text_to_image", "edit", "several_references", "masked_region", "two_providers"} <= set(NAMES)
-    assert all((EXAMPLES / f"{name}.jpg").is_file() for name in NAMES)
+def overlapping(page: Any) -> list[str]:
+    """Pairs of nodes of which one covers a part of the other, as they are drawn."""
+    boxes = page.page.evaluate(
+        """() => window.app.graph.nodes.map((node) => {
+            const drawn = document.querySelector(`[data-node-id="${node.id}"]`);
+            const tall = drawn ? drawn.getBoundingClientRect().height / window.app.canvas.ds.scale - 30 : 0;
+            const [wide, high] = node.flags.collapsed ? [120, 0] : [node.size[0], Math.max(node.size[1], tall)];
+            return [`${node.id} ${node.title}`, node.pos[0], node.pos[1], wide, high];
+        })"""
+    )
+    found = []
+    for number, (name, left, top, width, height) in enumerate(boxes):
+        for other, other_left, other_top, other_width, other_height in boxes[number + 1 :]:
+            beside = left + width <= other_left or other_left + other_width <= left
+            apart = top + height <= other_top - TITLE_BAR or other_top + other_height <= top - TITLE_BAR
+            if not (beside or apart):
+                found.append(f"{name} / {other}")
+    return found
+
+
+def test_the_examples_are_in_an_order_that_teaches_and_have_pictures() -> None:
+    """The frontend shows a file's name as its title, and offers to sort by it."""
+    assert [name.partition(" ")[0] for name in NAMES] == [f"{number:02}" for number in range(1, len(NAMES) + 1)]
+    assert len(NAMES) >= 15 and all((EXAMPLES / f"{name}.jpg").is_file() for name in NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_needs_nothing_but_the_pack(name: str) -> None:
+    """No file in the input folder, no key; a local model is named in the note. Notes are in both languages."""
+    prompt = json.loads((EXAMPLES / "api" / f"{name}.json").read_text("utf-8"))
+    kinds = {node["class_type"] for node in prompt.values()}
+    assert not [kind for kind in kinds if kind.startswith("LoadImage")]
+    providers = [node["inputs"]["provider"] for node in prompt.values() if node["class_type"] == "ProviderConfig"]
+    assert providers and set(providers) == {"offline"}
+    makers = [node for node in prompt.values() if node["class_type"] in examples.OURS]
+    assert makers and all(isinstance(node["inputs"].get("provider"), list) for node in makers)
+    (note,) = [node["widgets_values"][0] for node in shipped(name)["nodes"] if node["type"] in NOTES]
+    assert all(model in note for model in examples.models_named(prompt))
+    assert any("\u4e00" <= character <= "\u9fff" for character in note)
 
 
 @pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
@@ -34,15 +81,34 @@ def test_an_example_loads_runs_and_stays(
 ) -> None:
     """Its API form is the kept one, it makes pictures from the canvas, and a reload finds every value as it was."""
     page = canvas(vue=vue)
-    page.load(example(name))
+    page.load(shipped(name))
     made = json.dumps(page.prompt(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
     assert_fresh(EXAMPLES / "api" / f"{name}.json", made, "examples")
-    assert widgets(page.workflow()) == widgets(example(name))
-    entry = page.queue()
-    assert entry["status"]["status_str"] == "success", entry["status"]["messages"]
-    assert any(output.get("images") for output in entry["outputs"].values())
+    assert widgets(page.workflow()) == widgets(shipped(name))
+    assert overlapping(page) == []
+    if not examples.models_named(json.loads(made)):
+        entry = page.queue()
+        assert entry["status"]["status_str"] == "success", entry["status"]["messages"]
+        assert any(output.get("images") for output in entry["outputs"].values())
+        assert overlapping(page) == []
     page.shoot(f"example-{name}")
     assert page.complaints == []
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "linearData" in shipped(name)["extra"]])
+def test_an_example_opens_as_an_app_with_all_its_inputs(canvas: Callable[..., Any], name: str) -> None:
+    """What its `linearData` names is there: the frontend leaves out in silence what it can't find."""
+    page = canvas(vue=True)
+    page.load(shipped(name))
+    app = shipped(name)["extra"]["linearData"]
+    missing = page.page.evaluate(
+        """([inputs, outputs]) => [
+            ...inputs.filter(([id, name]) => !window.app.graph.getNodeById(id)?.widgets.some((w) => w.name === name)),
+            ...outputs.filter((id) => !window.app.graph.getNodeById(id)?.constructor.nodeData?.output_node),
+        ]""",
+        [app["inputs"], app["outputs"]],
+    )
+    assert app["inputs"] and app["outputs"] and missing == []
 
 
 def test_a_reload_finds_everything_as_it_was(canvas: Callable[..., Any]) -> None:

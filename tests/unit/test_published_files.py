@@ -8,7 +8,17 @@ from pathlib import Path
 
 from pack.tests.published_archive import NOT_SHIPPED, ROOT, build, published_files
 
-SHIPPED = ("web", "locales", "example_workflows", "example_providers", "simulator", "core", "nodes", "routes")
+SHIPPED = (
+    "web",
+    "locales",
+    "example_workflows",
+    "subgraphs",
+    "example_providers",
+    "simulator",
+    "core",
+    "nodes",
+    "routes",
+)
 
 
 def test_help_locales_examples_and_the_simulator_are_published() -> None:

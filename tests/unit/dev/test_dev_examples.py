@@ -25,8 +25,34 @@ OUTPUTS: dict[str, Any] = {
 }
 
 
-def test_inputs() -> None:
-    assert examples.inputs_named(PROMPT) == ["cat.png", "mask.png"]
+REFINED: dict[str, Any] = {
+    "1": {"class_type": "NanoBananaGenerate", "inputs": {"prompt": "x"}},
+    "2": {"class_type": "NanoBananaEdit", "inputs": {"images.image_1": ["1", 0], "prompt": "x"}},
+    "3": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "a.safetensors"}},
+    "4": {"class_type": "VAEEncode", "inputs": {"pixels": ["2", 0], "vae": ["3", 2]}},
+    "5": {"class_type": "SaveImage", "inputs": {"images": ["4", 0], "filename_prefix": "p"}},
+}
+
+
+def test_an_example_with_a_local_model_runs_as_far_as_that() -> None:
+    assert examples.models_named(PROMPT) == [] and examples.models_named(REFINED) == ["a.safetensors"]
+    shorter = examples.without_models(REFINED)
+    assert sorted(shorter) == ["1", "2", "5"]
+    assert shorter["5"]["inputs"] == {"images": ["2", 0], "filename_prefix": "p"}
+    assert REFINED["5"]["inputs"]["images"] == ["4", 0]
+    assert examples.without_models({"3": REFINED["3"]}) == {}
+
+
+def test_what_an_example_shows_before_and_after() -> None:
+    assert examples.pictures_before(REFINED, "5") == (["1"], ["2"])
+    both = {
+        "1": REFINED["1"],
+        "2": REFINED["1"],
+        "3": {"class_type": "SaveImage", "inputs": {"images": ["1", 0]}},
+        "4": {"class_type": "SaveImage", "inputs": {"images": ["2", 0]}},
+    }
+    assert examples.pictures_before(both, "4") == ([], ["1", "2"])
+    assert examples.pictures_before(both, "1") == ([], [])
 
 
 def test_info_belongs_to_the_node_it_came_from() -> None:
