@@ -27,6 +27,7 @@ from pack.nodes import tensors
 from pack.nodes.align import Movement, movement, put_right
 from pack.nodes.edit_batch import EditBatch, EditOptions
 from pack.nodes.output_image import OutputImage
+from pack.tests.moved_pictures import error_at_corners, moved_view, tensor
 from PIL import Image
 
 SAMPLES = ("astronaut", "chelsea", "coffee", "rocket", "retina", "hubble_deep_field")
@@ -46,21 +47,9 @@ def photographs() -> dict[str, Image.Image]:
     return {name: Image.fromarray(getattr(data, name)()) for name in SAMPLES}
 
 
-def tensor(picture: Image.Image) -> torch.Tensor:
-    return torch.from_numpy(np.asarray(picture).astype(np.float32) / 255)
-
-
 def view(picture: Image.Image, moved: Movement) -> torch.Tensor:
-    """The middle of a picture, at 80 % of its sides, its content moved and zoomed about the centre."""
-    width, height = int(picture.width * 0.8) // 8 * 8, int(picture.height * 0.8) // 8 * 8
-    middle_x, middle_y = picture.width / 2, picture.height / 2
-    box = (
-        middle_x + (-width / 2 - moved.dx) / moved.sx,
-        middle_y + (-height / 2 - moved.dy) / moved.sy,
-        middle_x + (width / 2 - moved.dx) / moved.sx,
-        middle_y + (height / 2 - moved.dy) / moved.sy,
-    )
-    return tensor(picture.resize((width, height), Image.Resampling.LANCZOS, box=box))
+    """The middle of a picture, at 80 % of its sides, its content moved."""
+    return moved_view(picture, moved, int(picture.width * 0.8) // 8 * 8, int(picture.height * 0.8) // 8 * 8)
 
 
 def redrawn(picture: torch.Tensor, random: np.random.Generator) -> torch.Tensor:
@@ -70,13 +59,6 @@ def redrawn(picture: torch.Tensor, random: np.random.Generator) -> torch.Tensor:
     out = BytesIO()
     Image.fromarray((changed.numpy() * 255).round().astype(np.uint8)).save(out, "JPEG", quality=90)
     return tensor(Image.open(out))
-
-
-def error(found: Movement, wanted: Movement, width: int, height: int) -> float:
-    """The largest distance between two movements at the corners, px."""
-    across = abs(found.dx - wanted.dx) + abs(found.sx - wanted.sx) * width / 2
-    down = abs(found.dy - wanted.dy) + abs(found.sy - wanted.sy) * height / 2
-    return max(across, down)
 
 
 def accuracy(photos: dict[str, Image.Image]) -> int:
@@ -100,7 +82,7 @@ def accuracy(photos: dict[str, Image.Image]) -> int:
                 found = movement(original, result, with_scale=with_scale)
                 trust.append(found is not None and found.is_trusted)
                 if found is not None and found.is_trusted:
-                    errors.append(error(found, moved, width, height))
+                    errors.append(error_at_corners(found, moved, width, height))
             kind = "shift and scale" if with_scale else "shift"
             note = f"median {np.median(errors):.3f}, trusted {sum(trust)} of {len(trust)}"
             table.line(f"{kind}, {part:.0%} replaced", max(errors), MAX_ERROR, " px", note=note)

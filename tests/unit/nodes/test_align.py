@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 from pack.nodes.align import Movement, movement, put_right
+from pack.nodes.tile_votes import Votes, agreed
+from pack.tests.moved_pictures import error_at_corners, moved_view
 from PIL import Image
 
 WIDTH, HEIGHT = 480, 360
@@ -25,23 +27,11 @@ def scene(seed: int) -> Image.Image:
 
 
 def view(picture: Image.Image, moved: Movement) -> torch.Tensor:
-    """The middle of a picture, its content moved and zoomed about the centre."""
-    middle_x, middle_y = picture.width / 2, picture.height / 2
-    box = (
-        middle_x + (-WIDTH / 2 - moved.dx) / moved.sx,
-        middle_y + (-HEIGHT / 2 - moved.dy) / moved.sy,
-        middle_x + (WIDTH / 2 - moved.dx) / moved.sx,
-        middle_y + (HEIGHT / 2 - moved.dy) / moved.sy,
-    )
-    shown = picture.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS, box=box)
-    return torch.from_numpy(np.asarray(shown).astype(np.float32) / 255)
+    return moved_view(picture, moved, WIDTH, HEIGHT)
 
 
 def error(found: Movement, wanted: Movement) -> float:
-    """The largest distance between two movements at the corners, in px."""
-    across = max(abs(found.dx - wanted.dx + (found.sx - wanted.sx) * x) for x in (-WIDTH / 2, WIDTH / 2))
-    down = max(abs(found.dy - wanted.dy + (found.sy - wanted.sy) * y) for y in (-HEIGHT / 2, HEIGHT / 2))
-    return max(across, down)
+    return error_at_corners(found, wanted, WIDTH, HEIGHT)
 
 
 MOVED = [
@@ -66,6 +56,13 @@ def test_a_known_movement_is_found(moved: Movement, part: float) -> None:
     found = movement(original, result, with_scale=moved.sx != 1)
     assert found is not None and found.is_trusted
     assert error(found, moved) < 0.25
+
+
+def test_exact_votes_beat_a_few_more_that_are_barely_near() -> None:
+    """With many movements to choose from, a wrong one finds votes at the limit by chance."""
+    dx = torch.cat([torch.full((20,), -12.0), torch.linspace(3.8, 6.2, 23)])
+    place = torch.linspace(-100, 100, len(dx))
+    assert agreed(Votes(place, place, dx, torch.zeros(len(dx)), 32), False).dx == -12
 
 
 def test_only_what_a_mask_keeps_has_a_vote() -> None:

@@ -1,0 +1,163 @@
+"""A movement to a fraction of a pixel: least squares over the pixels that are alike (Lucas and Kanade, 1981).
+
+Both pictures are normalised by the mean and the deviation of their neighbourhoods, as models change brightness and contrast.
+A neighbourhood that reaches into an edit is normalised by what the edit shows, so a pixel counts for less the less of its
+neighbourhood is alike.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from .tile_votes import Model, Votes
+
+_ALIKE = 0.8
+"""Correlation from which two neighbourhoods show the same."""
+_STEEP = 8
+"""Power of the share of a neighbourhood that is alike: where a tenth of it was edited, a pixel counts for 43 %."""
+_LEAST_WEIGHT = 0.001
+"""What a pixel counts for whose neighbourhood is mostly edited: enough to decide where there is no better one."""
+_ROUNDS = 2
+_STEPS = 5
+_SETTLED, _LOST = 0.002, 3
+"""px of a step below which the movement has settled, and above which it runs away."""
+_LEAST_PIXELS, _MOST_PIXELS = 64, 120_000
+"""Pixels that least squares need, and that are enough for them."""
+_QUIET = 0.05
+"""Deviation (of 0..1) below which a neighbourhood is mostly noise, and counts for less."""
+_CELL = 4
+"""px of the squares in which likeness is measured."""
+
+
+def refined(
+    a: torch.Tensor, b: torch.Tensor, kept: torch.Tensor | None, votes: Votes, model: Model, with_scale: bool
+) -> Model:
+    """`model`, the movement of `b` against `a` (both [h, w]), to a fraction of a pixel; `model` where that fails.
+
+    `kept`: bool [h, w], where `b` should show what `a` does. `votes`: those that `model` was found by.
+    """
+    first, second = _normalised(a), _normalised(b)
+    found = model
+    # What is alike is seen better with the better model.
+    for _ in range(_ROUNDS):
+        xs, ys, weight = _pixels(_weights(first, second, found, kept), a.shape)
+        better = _least_squares(first, second, xs, ys, weight, found, with_scale) if len(xs) >= _LEAST_PIXELS else None
+        if better is None:
+            return model
+        found = better
+    # Least squares may run away from the votes where a picture repeats itself.
+    return found if int(found.near(votes).sum()) >= int(model.near(votes).sum()) * 0.8 else model
+
+
+def _weights(first: torch.Tensor, second: torch.Tensor, model: Model, kept: torch.Tensor | None) -> torch.Tensor:
+    """How much the pixels of each cell count, 0..1, [h / 4, w / 4], `second` being moved by `model`."""
+    a, b = first[::2, ::2].contiguous(), _at(second, model, 2)
+    both, squares_a, squares_b = (_box(_cells(each, _CELL // 2), 7) for each in (a * b, a * a, b * b))
+    alike = both > _ALIKE * (squares_a * squares_b).sqrt().clamp(min=1e-6)
+    if kept is not None:
+        alike &= _cells(kept.float()) > 0.999
+    # At the picture's edge, too, neighbourhoods differ: the movement brings other content into them.
+    share = _box(_box(alike.float(), 5, zeros_beyond=True), 5, zeros_beyond=True)
+    return torch.where(alike, share**_STEEP + _LEAST_WEIGHT, torch.zeros(()))
+
+
+def _pixels(weights: torch.Tensor, size: torch.Size) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Columns, rows and weights of the pixels to compare: as many in each cell, at another place in each."""
+    rows, columns = torch.nonzero(weights, as_tuple=True)
+    if not len(rows):
+        return columns, rows, weights[rows, columns]
+    count = max(1, min(_CELL**2, _MOST_PIXELS // len(rows)))
+    # 7 has no divisor in common with 16, so the places in a cell differ.
+    places = (torch.arange(count)[None] * 7 + torch.arange(len(rows))[:, None] * 3) % _CELL**2
+    xs = (columns[:, None] * _CELL + places % _CELL).reshape(-1)
+    ys = (rows[:, None] * _CELL + places // _CELL).reshape(-1)
+    weight = weights[rows, columns].repeat_interleave(count)
+    # Slopes need a pixel on both sides; the last cells reach beyond the picture.
+    inside = (xs > 0) & (xs < size[1] - 1) & (ys > 0) & (ys < size[0] - 1)
+    return xs[inside], ys[inside], weight[inside]
+
+
+def _least_squares(
+    first: torch.Tensor,
+    second: torch.Tensor,
+    xs: torch.Tensor,
+    ys: torch.Tensor,
+    weight: torch.Tensor,
+    model: Model,
+    with_scale: bool,
+) -> Model | None:
+    """The model near `model` that brings `second` closest to `first` at xs, ys; None where it does not settle.
+
+    Pixels that differ by much count for little (Tukey's weights).
+    """
+    height, width = second.shape
+    x, y = xs - (width - 1) / 2, ys - (height - 1) / 2
+    values = first[ys, xs]
+    columns = [(first[ys, xs + 1] - first[ys, xs - 1]) / 2, (first[ys + 1, xs] - first[ys - 1, xs]) / 2]
+    if with_scale:
+        columns += [columns[0] * x, columns[1] * y]
+    jacobian = torch.stack(columns, 1).double()
+    p = torch.tensor([model.dx, model.dy, model.sx, model.sy], dtype=torch.float64)
+    for _ in range(_STEPS):
+        at_x, at_y = float(p[2]) * x + float(p[0]), float(p[3]) * y + float(p[1])
+        grid = torch.stack([at_x * 2 / (width - 1), at_y * 2 / (height - 1)], -1)[None, None].float()
+        rest = values - _sampled(second, grid)[0]
+        inside = (grid[0, 0].abs() <= 1).all(-1)
+        if not bool(inside.any()):
+            return None
+        scale = 1.4826 * rest[inside].abs().median().clamp(min=1e-5)
+        w = (1 - (rest / (4.685 * scale)).clamp(-1, 1) ** 2) ** 2 * inside * weight
+        weighted = jacobian * w[:, None].double()
+        normal = jacobian.T @ weighted
+        normal += torch.diag(normal.diagonal() * 1e-6 + 1e-12)
+        step = torch.linalg.solve(normal, weighted.T @ rest.double())
+        if not bool(torch.isfinite(step).all()) or float(step[:2].abs().max()) > _LOST:
+            return None
+        p[: len(step)] += step
+        if float(step[:2].abs().max()) < _SETTLED:
+            break
+    return Model(*p.tolist())
+
+
+def _at(plane: torch.Tensor, model: Model, step: int) -> torch.Tensor:
+    """Each `step`-th value of `plane` moved back by `model`; 0 beyond the plane."""
+    height, width = plane.shape
+    x = (torch.arange(0, width, step) - (width - 1) / 2) * model.sx + model.dx
+    y = (torch.arange(0, height, step) - (height - 1) / 2) * model.sy + model.dy
+    grid = torch.stack(torch.meshgrid(x * 2 / (width - 1), y * 2 / (height - 1), indexing="xy"), -1)[None]
+    return _sampled(plane, grid.float())
+
+
+def _sampled(plane: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.grid_sample(plane[None, None], grid, mode="bilinear", align_corners=True)[0, 0]
+
+
+def _normalised(plane: torch.Tensor) -> torch.Tensor:
+    """Without its slow changes, in units of its deviation in a neighbourhood of about 36 px, and with less noise."""
+    wide = _spread(_blurred(plane), plane)
+    local = plane - wide
+    deviation = _spread(_blurred(local * local), plane).sqrt_()
+    return (_box(plane, 3) - wide).div_(deviation.add_(_QUIET))
+
+
+def _blurred(plane: torch.Tensor) -> torch.Tensor:
+    """The cells of a plane, smoothed over about 36 px of it: what changes slowly needs no more values."""
+    return _box(_box(_cells(plane), 5), 5)
+
+
+def _box(plane: torch.Tensor, side: int, zeros_beyond: bool = False) -> torch.Tensor:
+    """The mean in a square of `side` px (odd) around each value; beyond the plane is nothing, or zeros."""
+    pooled = torch.nn.functional.avg_pool2d(plane[None, None], side, 1, side // 2, count_include_pad=zeros_beyond)
+    return pooled[0, 0]
+
+
+def _cells(plane: torch.Tensor, side: int = _CELL) -> torch.Tensor:
+    """The means of the squares of `side` px of a plane."""
+    return torch.nn.functional.avg_pool2d(plane[None, None], side, ceil_mode=True, count_include_pad=False)[0, 0]
+
+
+def _spread(cells: torch.Tensor, plane: torch.Tensor) -> torch.Tensor:
+    """Cells at the size of the plane that they were made of."""
+    height, width = plane.shape
+    whole = torch.nn.functional.interpolate(cells[None, None], scale_factor=_CELL, mode="bilinear", align_corners=False)
+    return whole[0, 0, :height, :width]
