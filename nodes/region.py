@@ -30,7 +30,7 @@ def region_around(painted: Box, width: int, height: int, context: float, ratios:
 
     The box, `context` times as large about its centre, at least LEAST_SIDE px a side, moved into the picture and widened to
     the nearest ratio; where that does not fit, the largest box of a ratio that holds the painted one; where no ratio does,
-    the nearest one with padding.
+    the box of a ratio that holds the painted one with the least padding.
     """
     left, top, right, bottom = painted
     across = _side(right - left, context, width)
@@ -45,8 +45,9 @@ def region_around(painted: Box, width: int, height: int, context: float, ratios:
             break
     else:
         if nearest:
-            name = nearest[0]
-            size = _holding(across, down, ratio_value(name))
+            held = {name: _holding(right - left, bottom - top, ratio_value(name)) for name in nearest}
+            name = min(held, key=lambda each: _beyond(held[each], width, height))
+            size = held[name]
     x, before, after = _placed(left, right, size[0], width)
     y, above, below = _placed(top, bottom, size[1], height)
     return Region(x, y, size[0], size[1], name, (before, above, after, below))
@@ -74,6 +75,11 @@ def _holding(width: int, height: int, ratio: float) -> tuple[int, int]:
 def _largest(width: int, height: int, ratio: float) -> tuple[int, int]:
     """The largest size of a ratio inside another one."""
     return (width, max(1, int(width / ratio))) if width < height * ratio else (max(1, int(height * ratio)), height)
+
+
+def _beyond(size: tuple[int, int], width: int, height: int) -> int:
+    """How many px of a box can not be inside a picture of a size."""
+    return size[0] * size[1] - min(size[0], width) * min(size[1], height)
 
 
 def _placed(first: int, last: int, size: int, whole: int) -> tuple[int, int, int]:

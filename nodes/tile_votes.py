@@ -76,10 +76,10 @@ def tile_votes(a: torch.Tensor, b: torch.Tensor, kept: torch.Tensor | None, side
         dx, dy, is_peak = _shifts(_surfaces(first[good], second[good], window, low_pass))
         left = lefts[good]
         found.append(torch.stack([left, torch.full_like(left, top), dx, dy], 1)[is_peak])
-    left, top, dx, dy = torch.cat(found).unbind(1) if found else torch.empty(4, 0)
-    if not len(left):
+    x, y, dx, dy = torch.cat(found).unbind(1) if found else torch.empty(4, 0)
+    if not len(x):
         return None
-    return Votes(left + (side - 1) / 2 - (width - 1) / 2, top + (side - 1) / 2 - (height - 1) / 2, dx, dy, side)
+    return Votes(x + (side - 1) / 2 - (width - 1) / 2, y + (side - 1) / 2 - (height - 1) / 2, dx, dy, side)
 
 
 def _tiles(rows: torch.Tensor, side: int, step: int) -> torch.Tensor:

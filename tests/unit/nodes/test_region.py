@@ -76,6 +76,36 @@ def test_a_region_holds_the_mask_in_a_ratio_of_the_model(mask: torch.Tensor, con
     assert inside_width * inside_height <= WHOLE_ABOVE * width * height
 
 
+@given(
+    st.tuples(*[st.integers(1, 9000)] * 4),
+    st.tuples(st.integers(0, 9000), st.integers(0, 9000)),
+    st.floats(1.0, 8.0),
+    st.lists(st.sampled_from((*RATIOS, "1:4", "4:1", "1:8", "8:1")), min_size=1, unique=True),
+)
+def test_no_box_of_a_ratio_holds_the_mask_with_less_padding(
+    sides: tuple[int, int, int, int], place: tuple[int, int], context: float, ratios: list[str]
+) -> None:
+    width, height = max(sides[:2]), max(sides[2:])
+    across, down = min(sides[:2]), min(sides[2:])
+    left, top = min(place[0], width - across), min(place[1], height - down)
+    region = region_around((left, top, left + across, top + down), width, height, context, ratios)
+    inside = region.inside
+    assert inside[0] <= left and inside[1] <= top
+    assert left + across <= inside[0] + inside[2] and top + down <= inside[1] + inside[3]
+    padding = region.width * region.height - inside[2] * inside[3]
+    for ratio in ratios:
+        one, other = (int(part) for part in ratio.split(":"))
+        unit = max(across / one, down / other)
+        least = (unit * one + 1) * (unit * other + 1) - min(unit * one, width) * min(unit * other, height)
+        assert padding <= least + unit * (one + other)
+
+
+def test_a_tall_mask_and_a_wide_ratio_are_padded_without_context() -> None:
+    """With context it would be 48,000 px wide."""
+    region = region_around((3000, 500, 3300, 4500), 8000, 6000, 1.5, ["8:1"])
+    assert (region.width, region.height) == (32000, 4000) and region.inside == (0, 500, 8000, 4000)
+
+
 @given(masks(), st.floats(1.0, 4.0), st.sampled_from(RATIOS))
 def test_what_is_cut_out_goes_back_bit_for_bit(mask: torch.Tensor, context: float, ratio: str) -> None:
     region = region_of(mask, context, [ratio])
