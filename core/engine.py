@@ -12,7 +12,7 @@ from .config.settings import Settings
 from .custom_providers.added_models import with_added
 from .custom_providers.providers_file import ProvidersFile, read_providers_file
 from .custom_providers.settings_form import known_specs
-from .errors import ConfigError, NanoBananaError
+from .errors import ConfigError, LedgerFailed, NanoBananaError
 from .errors.messages import msg
 from .execution import charge, key_verdicts
 from .execution.call import Call
@@ -137,9 +137,19 @@ class Engine:
             except NanoBananaError as error:
                 yield error
 
-    def record_key_verdicts(self, tasks: Iterable[ImageTask]) -> None:
-        """Keeps what the pictures of a run say about the keys that were used. Raises nothing."""
+    def examine_ended(self, tasks: Sequence[ImageTask]) -> None:
+        """Keeps what the pictures of a run say about the keys that were used, and finds out which can still be fetched.
+
+        Raises nothing: other pictures of the run are paid for.
+        """
         key_verdicts.record(self.keys, tasks, self._label)
+        try:
+            resumable = self.ledger.resumable([task.uid for task in tasks if task.error and task.uid])
+        except LedgerFailed as error:
+            log.warning("%s", error.what)
+            return
+        for task in tasks:
+            task.can_resume = task.uid in resumable
 
     def _label(self, provider: str) -> str:
         spec = self.specs().get(provider)

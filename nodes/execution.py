@@ -75,7 +75,7 @@ async def _perform(hidden: Any, operation: Operation, elements: Sequence[Element
     if any(element.is_incomplete for element in elements):
         _incomplete[str(node_id)] = incomplete_runs(node_id) + 1
     tasks = [task for element in elements for task in element.report.tasks]
-    await comfyui.in_thread(lambda: comfyui.engine().record_key_verdicts(tasks))
+    await comfyui.in_thread(lambda: comfyui.engine().examine_ended(tasks))
     if error := error_of(elements):
         await _before_failure(runs)
         send_failure(node_id, error, elements)

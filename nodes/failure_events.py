@@ -14,16 +14,16 @@ from .outputs import failed_facts
 
 def send_failure(node_id: str | None, error: NanoBananaError, elements: Sequence[Element] = ()) -> None:
     """Sends the parts of an error that ends a node, what failed in its elements, and the data of their messages."""
+    asked = [task.reservation.provider for each in elements for task in each.report.failed if task.reservation]
     facts = {
         "node": str(node_id or ""),
         "failed": [fact for element in elements for fact in failed_facts(element.report)],
-        "error": error_facts(error),
+        "error": _error_facts(error) | {"provider": asked[0] if asked else ""},
     }
     comfyui.send_event("failed", {**facts, "messages": messages_in([error.message, facts])})
 
 
-def error_facts(error: NanoBananaError) -> dict[str, Any]:
-    """An error as a page takes it."""
+def _error_facts(error: NanoBananaError) -> dict[str, Any]:
     return {
         "kind": error.kind,
         "what": error.what,

@@ -148,7 +148,8 @@ def sentences_about_money(report: Report, errors: Sequence[NanoBananaError]) -> 
 
 def failed_facts(report: Report) -> list[dict[str, Any]]:
     """What failed, for `info` and the browser: "id" where the results panel has an entry for it, "answer" where the
-    provider's answer is kept and can be read again, "provider" and "usd" where it may have cost that much there."""
+    provider's answer is kept and can be read again, "again" where the picture can still be fetched, "provider" and
+    "usd" where it may have cost that much there."""
     return [_failed(task) for task in report.failed]
 
 
@@ -164,6 +165,8 @@ def _failed(task: ImageTask) -> dict[str, Any]:
         facts["id"] = task.uid
     if task.answer:
         facts["answer"] = task.answer
+    if task.can_resume:
+        facts["again"] = True
     if charged != "no" and task.reservation:
         facts |= {"provider": task.reservation.provider, "usd": dollars(task.reservation.micros)}
     return facts

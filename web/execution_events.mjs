@@ -1,9 +1,11 @@
 /** Follows execution: what a node spent, why it failed, what was stopped; and warns of a queue that runs by itself. */
 import { app } from "/scripts/app.js";
 import { api } from "/scripts/api.js";
-import { showRunNote } from "./node_footer.mjs";
-import { problemActions } from "./problem_actions.mjs";
-import { runNote } from "./run_note.mjs";
+import { failureNote } from "./failure_note.mjs";
+import { showRunNotes } from "./node_footer.mjs";
+import { providerStore } from "./provider_store.mjs";
+import { runNotes } from "./run_note.mjs";
+import { followQueued, runEnded } from "./run_signature.mjs";
 import { isImageNode, nodeByPath, ourNodes } from "./graph.mjs";
 import { onServerEvent } from "./server.mjs";
 import { scheduleEstimates } from "./pricing.mjs";
@@ -20,20 +22,21 @@ let cached = new Set();
 /** Where each running node is. @type {Map<string, string>} */
 const stages = new Map();
 
-/** What failed in a node whose error event follows: the event has text only. @type {Map<string, Failed[]>} */
+/**
+ * What failed in a node whose error event follows: the event has text only.
+ * @type {Map<string, { failed: Failed[], error: import("./failure_note.mjs").Failure }>}
+ */
 const failures = new Map();
 
-/** How errors of ours are called, and what kind of trouble each is. */
-const KINDS = /** @type {Record<string, string>} */ ({
-  "NanoBanana.ConfigError": "config",
-  "NanoBanana.LedgerFailed": "ledger",
-  "NanoBanana.OverCap": "cap",
-  "NanoBanana.KeyRefused": "key",
-  "NanoBanana.NoCredit": "credit",
-});
+/** Errors after which the providers are asked for again: what is known of a key has changed. */
+const OF_KEYS = ["key", "account", "credit", "quota"];
+
+/** The host's own widget with the progress text. */
+const PROGRESS_TEXT = "$$node-text-preview";
 
 /** Begins to listen. @param {{ resultsChanged: () => void }} others */
 export function followExecution({ resultsChanged }) {
+  followQueued();
   api.addEventListener("execution_start", () => {
     cached = new Set();
     stages.clear();
@@ -43,7 +46,9 @@ export function followExecution({ resultsChanged }) {
     cached = new Set(detail.nodes.map(String));
     for (const id of cached) {
       const node = nodeByPath(id);
-      if (node && isImageNode(node)) showRunNote(node, { text: t("run.cached"), tone: "good" });
+      if (!node || !isImageNode(node)) continue;
+      runEnded(node, detail.prompt_id, id);
+      showRunNotes(node, [{ text: t("run.cached"), tone: "good" }]);
     }
   });
   api.addEventListener("executed", ({ detail }) => {
@@ -53,17 +58,35 @@ export function followExecution({ resultsChanged }) {
     if (!node) return;
     for (const table of output.nano_banana_messages ?? []) learnMessages(JSON.parse(table));
     const infos = texts.map((text) => localized(JSON.parse(text)));
-    const failed = infos.flatMap((info) => info.failed);
-    if (!cached.has(String(detail.node))) showRunNote(node, { ...runNote(infos), actions: rereadActions(node, failed) });
+    removeProgressText(node);
+    if (!cached.has(String(detail.node))) {
+      if (infos.every((info) => !info.failed.length)) runEnded(node, detail.prompt_id, String(detail.node));
+      showRunNotes(node, runNotes(node, infos, follow(node, resultsChanged)));
+    }
     resultsChanged();
     scheduleEstimates();
   });
-  api.addEventListener("execution_error", ({ detail }) => {
+  api.addEventListener("execution_error", async ({ detail }) => {
     const node = nodeByPath(detail.node_id);
     if (!node) return;
-    const kind = KINDS[detail.exception_type] ?? "";
-    const actions = [...rereadActions(node, failures.get(String(detail.node_id)) ?? []), ...problemActions(node, kind)];
-    showRunNote(node, { text: localizedText(detail.exception_message.trim()), tone: "bad", actions });
+    const known = failures.get(String(detail.node_id));
+    removeProgressText(node);
+    const error = known?.error;
+    if (error && OF_KEYS.includes(error.kind)) await providerStore.refresh().catch(() => undefined);
+    const said = error ? [error.money, error.cure, error.request_id && t("failure.request_id", { id: error.request_id })] : [];
+    const outcome = {
+      title: error?.what ?? localizedText(detail.exception_message.trim()),
+      details: said,
+      kind: error?.kind ?? "",
+      charged: error?.charged ?? "no",
+      failed: known?.failed ?? [],
+      asked: error?.provider ?? "",
+    };
+    // A failure that is not one of ours says nothing about the money.
+    const note = error
+      ? failureNote(node, { ...outcome, ...follow(node, resultsChanged) })
+      : { text: "", title: outcome.title, tone: /** @type {"bad"} */ ("bad") };
+    showRunNotes(node, [note]);
     resultsChanged();
     scheduleEstimates();
   });
@@ -84,29 +107,40 @@ export function followExecution({ resultsChanged }) {
     learnMessages(detail.messages);
     const text = localizedText(String(detail.text));
     const node = nodeByPath(detail.node);
-    if (node) showRunNote(node, { text, tone: "warn" });
+    if (node) showRunNotes(node, [{ text, tone: "warn" }]);
     if (Number(detail.on_the_way) > 0) toast("warn", t("toast.stopped"), text);
     resultsChanged();
   });
   onServerEvent("nano_banana.failed", (detail) => {
     learnMessages(detail.messages);
-    failures.set(String(detail.node), localized(detail.failed));
+    failures.set(String(detail.node), localized(detail));
   });
   queueSettings()?.$subscribe?.(warnAboutAutoQueue);
   api.addEventListener("graphChanged", warnAboutAutoQueue);
 }
 
-/** The button that has kept answers read again, where there are any. @param {Comfy.Node} node @param {Failed[]} failed */
-function rereadActions(node, failed) {
-  const ids = new Map(failed.flatMap(({ answer, id }) => (answer && id ? [[answer, id]] : [])));
-  if (!ids.size) return [];
-  const work = async () => {
-    const { pictures, reasons } = await rereadAnswers([...ids.values()]);
-    if (reasons.length) return;
-    showRunNote(node, { text: `${t("results.was_read", { n: pictures })}\n${t("run.queue_again")}`, tone: "good" });
+/** What follows from the buttons of a failure. @param {Comfy.Node} node @param {() => void} resultsChanged */
+function follow(node, resultsChanged) {
+  /** @param {string} text @param {"good" | "plain"} [tone] */
+  const settled = (text, tone = "plain") => {
+    showRunNotes(node, [{ text, tone }]);
+    resultsChanged();
     scheduleEstimates();
   };
-  return [{ text: t("results.read"), title: t("results.read_title"), work }];
+  /** @param {string[]} ids */
+  const reread = async (ids) => {
+    const { pictures, reasons } = await rereadAnswers(ids);
+    if (!reasons.length) settled(`${t("results.was_read", { n: pictures })}\n${t("run.queue_again")}`, "good");
+  };
+  return { reread, settled };
+}
+
+/** Takes the progress text off a node that has ended: its last line says the same as the note. @param {Comfy.Node} node */
+function removeProgressText(node) {
+  const widget = node.widgets?.find((each) => each.name === PROGRESS_TEXT);
+  if (!widget) return;
+  node.removeWidget(widget);
+  node.graph?.setDirtyCanvas?.(true, true);
 }
 
 /** The mode that was warned of. */

@@ -10,7 +10,8 @@ import { dryRun } from "./dry_run.mjs";
 import { showHostDialogOnce } from "./host_name.mjs";
 import { providerStore } from "./provider_store.mjs";
 import { translatePlaceholders } from "./placeholders.mjs";
-import { scheduleEstimates, showPrices } from "./pricing.mjs";
+import { scheduleEstimates } from "./pricing.mjs";
+import { openPicker } from "./provider_picker.mjs";
 import { followExecution, warnAboutAutoQueue } from "./execution_events.mjs";
 import { followReconnects } from "./reconnect.mjs";
 import { recoverAll, refreshResults, resultsTab } from "./results.mjs";
@@ -92,7 +93,7 @@ app.registerExtension({
   ],
   async init() {
     document.head.append(el("link", { rel: "stylesheet", href: new URL("style.css", import.meta.url) }));
-    footerActions.showPrices = showPrices;
+    footerActions.openPicker = openPicker;
     footerActions.newVariation = queueNewVariation;
     footerActions.openSettings = openSettings;
     await loadMessages();

@@ -7,16 +7,19 @@ import { forwardCanvasEvents } from "./canvas_events.mjs";
 import { footerActions } from "./footer_actions.mjs";
 import { addFooterWidget } from "./footer_size.mjs";
 import { isImageNode, valueOf } from "./graph.mjs";
+import { noteElement, noteKey } from "./note_element.mjs";
 import { notesFor } from "./node_notes.mjs";
-import { priceText } from "./price_text.mjs";
+import { addPriceBadge, showPriceBadge } from "./price_badge.mjs";
+import { priceText, runPrice, variationPrice, whoText } from "./price_text.mjs";
 import { numberedReferences, referencesList, referencesText } from "./references.mjs";
 import { money, t } from "./i18n.mjs";
 
 /** @typedef {import("./node_notes.mjs").Note} Note */
 /**
- * @typedef {{ root: HTMLElement, price: HTMLElement | null, pictures: HTMLElement, picturesShown: string,
- *   notes: HTMLElement, shown: string,
- *   estimate: import("./server.mjs").Estimate | null, last: Note | null }} Footer
+ * @typedef {{ who: HTMLElement, price: HTMLElement, choice: HTMLElement, variation: HTMLElement }} Run What a node that makes
+ *   pictures has: the line with what will be used, which opens the picker, and the button for a new variation.
+ * @typedef {{ run: Run | null, pictures: HTMLElement, picturesShown: string, notes: HTMLElement, shown: string,
+ *   estimate: import("./server.mjs").Estimate | null, last: Note[] }} Footer
  */
 
 /** @type {WeakMap<Comfy.Node, Footer>} */
@@ -29,28 +32,31 @@ export const footerOf = (node) => footers.get(node);
 export function addFooter(node) {
   const notes = el("div", { class: "nb-notes", role: "status" });
   const pictures = el("div", { class: "nb-pictures" });
-  const maker = isImageNode(node);
-  const price = maker ? button("…", () => footerActions.showPrices(node), { class: "nb-price", title: t("price.title") }) : null;
+  const run = isImageNode(node) ? runRow(node) : null;
+  const keys = () =>
+    button(t("keys.button"), () => footerActions.openSettings(String(valueOf(node, "provider") ?? "")), { title: t("keys.title") });
   const inner = el(
     "div",
     { class: "nb-footer" },
-    el(
-      "div",
-      { class: "nb-row" },
-      price,
-      el("span", { class: "nb-space" }),
-      maker
-        ? button(t("variation.button"), () => footerActions.newVariation(node), { title: t("variation.title") })
-        : button(t("keys.button"), () => footerActions.openSettings(String(valueOf(node, "provider") ?? "")), {
-            title: t("keys.title"),
-          }),
-    ),
+    run?.choice,
+    el("div", { class: "nb-row" }, el("span", { class: "nb-space" }), run ? run.variation : keys()),
     pictures,
     notes,
   );
   const root = forwardCanvasEvents(el("div", { class: "nb-footer-frame" }, inner));
-  footers.set(node, { root, price, pictures, picturesShown: "", notes, shown: "", estimate: null, last: null });
+  footers.set(node, { run, pictures, picturesShown: "", notes, shown: "", estimate: null, last: [] });
   addFooterWidget(node, root, inner);
+  if (run) addPriceBadge(node);
+}
+
+/** @param {Comfy.Node} node @returns {Run} */
+function runRow(node) {
+  const who = el("span", { class: "nb-who" }, "…");
+  const price = el("span", { class: "nb-price" });
+  const choice = button("", () => footerActions.openPicker(node), { class: "nb-choice", title: t("price.title") });
+  choice.append(who, price);
+  const variation = button(t("variation.button"), () => footerActions.newVariation(node), { title: t("variation.title") });
+  return { who, price, choice, variation };
 }
 
 /** @param {Comfy.Node} node @param {import("./server.mjs").Estimate | null} estimate @param {string} [why] There is none. */
@@ -58,21 +64,28 @@ export function showEstimate(node, estimate, why) {
   const footer = footers.get(node);
   if (!footer) return;
   footer.estimate = estimate;
-  if (footer.price) {
-    const [text, tone] = why ? [t("price.unknown"), "plain"] : priceText(node, estimate);
-    footer.price.textContent = text;
-    const unknown = estimate && !estimate.problem && estimate.usd_each === null;
-    footer.price.title = why ?? (unknown ? t("price.counts", { usd: money(estimate.usd_counted) }) : t("price.title"));
-    footer.price.dataset["tone"] = tone;
-  }
+  if (footer.run) drawRun(node, footer.run, estimate, why);
   draw(node, footer);
 }
 
-/** What came of the last run; null takes it away. @param {Comfy.Node} node @param {Note | null} note */
-export function showRunNote(node, note) {
+/** @param {Comfy.Node} node @param {Run} run @param {import("./server.mjs").Estimate | null} estimate @param {string} [why] */
+function drawRun(node, { who, price, choice, variation }, estimate, why) {
+  const [text, tone] = why ? [t("price.unknown"), "plain"] : priceText(node, estimate);
+  who.textContent = whoText(node, estimate);
+  price.textContent = text;
+  price.dataset["tone"] = tone;
+  const unknown = estimate && !estimate.problem && estimate.usd_each === null;
+  price.title = why ?? (unknown ? t("price.counts", { usd: money(estimate.usd_counted) }) : t("price.title"));
+  choice.setAttribute("aria-label", t("choice.label", { what: [who.textContent, text].filter(Boolean).join(" · ") }));
+  variation.textContent = [t("variation.button"), variationPrice(estimate)].filter(Boolean).join(" · ");
+  showPriceBadge(node, runPrice(node, estimate));
+}
+
+/** What came of the last run; an empty list takes it away. @param {Comfy.Node} node @param {Note[]} notes */
+export function showRunNotes(node, notes) {
   const footer = footers.get(node);
   if (!footer) return;
-  footer.last = note;
+  footer.last = notes;
   draw(node, footer);
 }
 
@@ -85,23 +98,11 @@ export function redraw(node) {
 /** @param {Comfy.Node} node @param {Footer} footer */
 function draw(node, footer) {
   drawPictures(node, footer);
-  const notes = notesFor(node, { ...footer, redraw: () => redraw(node) });
-  const key = JSON.stringify(notes.map((note) => [note.text, note.tone, note.actions?.map((action) => action.text)]));
+  const notes = notesFor(node, { estimate: footer.estimate, last: footer.last, redraw: () => redraw(node) });
+  const key = JSON.stringify(notes.map(noteKey));
   if (key === footer.shown) return;
   footer.shown = key;
-  footer.notes.replaceChildren(
-    ...notes.map((note) =>
-      el(
-        "div",
-        { class: "nb-note", "data-tone": note.tone },
-        el("span", {}, note.text),
-        note.form?.(),
-        note.actions?.length
-          ? el("div", { class: "nb-actions" }, ...note.actions.map((action) => button(action.text, action.work, { title: action.title })))
-          : null,
-      ),
-    ),
-  );
+  footer.notes.replaceChildren(...notes.map(noteElement));
 }
 
 /** Which picture has which number. @param {Comfy.Node} node @param {Footer} footer */
@@ -112,4 +113,3 @@ function drawPictures(node, footer) {
   footer.picturesShown = text;
   footer.pictures.replaceChildren(...referencesList(references, footer.pictures.querySelector("details")?.open ?? false));
 }
-

@@ -1,46 +1,78 @@
-/** What a node says below its widgets before and after a run. */
+/** What a node says below its widgets before a run, and what remains of it beside the outcome of the last run. */
 import { button } from "./dom.mjs";
 import { configOf, isConfig, setWidget, valueOf } from "./graph.mjs";
 import { unknownChoices, unknownInputs, unknownText } from "./newer_version.mjs";
 import { permissionForm } from "./permission.mjs";
-import { problemActions } from "./problem_actions.mjs";
-import { useMyProvider } from "./provider_choice.mjs";
+import { firstActions, problemActions } from "./problem_actions.mjs";
+import { useMyProvider, usableOthers } from "./provider_choice.mjs";
 import { providerStore } from "./provider_store.mjs";
 import { agree, isAgreed, lostText } from "./run_check.mjs";
 import { lostLinks } from "./sockets.mjs";
-import { t } from "./i18n.mjs";
+import { t, when } from "./i18n.mjs";
 
 /** @typedef {import("./permission.mjs").AskedModel} AskedModel */
+/** @typedef {import("./server.mjs").Estimate} Estimate */
 /**
- * @typedef {{ text: string, tone: "bad" | "warn" | "good" | "plain", form?: () => HTMLElement,
- *   actions?: { text: string, title?: string, work: () => unknown }[] }} Note
- * @typedef {{ estimate: import("./server.mjs").Estimate | null, last: Note | null, redraw: () => void }} Known
+ * One note. `details` are folded. `kind` and `asked` are those of a failure: what was wrong, at which provider.
+ * @typedef {{ text: string, tone: "bad" | "warn" | "good" | "plain", title?: string,
+ *   pill?: { text: string, tone: "bad" | "warn" | "good" }, details?: { summary: string, lines: string[] },
+ *   form?: () => HTMLElement, actions?: import("./problem_actions.mjs").Action[],
+ *   kind?: string, asked?: string, money?: boolean }} Note
+ * @typedef {{ estimate: Estimate | null, last: Note[], redraw: () => void }} Known
  */
 
-/** @param {Comfy.Node} node @param {Known} known @returns {Note[]} */
+/** Before Run nothing is red: nothing has failed yet. @param {Comfy.Node} node @param {Known} known @returns {Note[]} */
 export function notesFor(node, known) {
   const notes = savedNotes(node, known.redraw);
+  const last = known.last.filter((note) => !isOver(node, note, known.estimate));
+  const failed = last.some((note) => note.tone === "bad");
   if (isConfig(node)) {
-    notes.push(configNote(node));
-    return notes.filter((note) => note.text);
+    if (!failed) notes.push(configNote(node));
+    return [...notes, ...last].filter((note) => note.text || note.title);
   }
   const problem = known.estimate?.problem;
-  if (problem?.model) notes.push(permissionNote(node, problem.model));
-  else if (problem) {
-    notes.push({ text: `${problem.what} ${problem.cure}`.trim(), tone: "bad", actions: problemActions(node, problem.kind) });
+  if (problem?.model) {
+    notes.push(permissionNote(node, problem.model, failed));
+    return [...notes, ...last.filter((note) => note.tone !== "bad")];
   }
-  if (known.last && !(problem && known.last.tone === "bad")) notes.push(known.last);
-  return notes;
+  if (problem && !failed) notes.push(...problemNotes(node, problem, known.estimate));
+  return [...notes, ...last];
 }
 
-/** Whether a model that the pack doesn't know may be asked. @param {Comfy.Node} node @param {AskedModel} model @returns {Note} */
-function permissionNote(node, model) {
+/** Whether what a failure says is no longer so: the key is another one, or another provider is asked. @param {Comfy.Node} node @param {Note} note @param {Estimate | null} estimate */
+function isOver(node, note, estimate) {
+  if (note.tone !== "bad" || note.money) return false;
+  if (note.kind === "config" && !isConfig(node)) return Boolean(estimate && !estimate.problem);
+  if (note.kind === "config") return providerStore.usableNamed(String(valueOf(node, "provider")), String(valueOf(node, "profile")));
+  const asked = note.asked ? providerStore.provider(note.asked) : undefined;
+  if (!asked) return false;
+  if (note.kind === "key" && !providerStore.refused(asked)) return true;
+  return Boolean(estimate?.provider && estimate.provider !== asked.id);
+}
+
+/**
+ * What keeps a node from running, before anybody has tried.
+ * @param {Comfy.Node} node @param {import("./server.mjs").Problem} problem @param {Estimate | null} estimate @returns {Note[]}
+ */
+function problemNotes(node, problem, estimate) {
+  if (lacksKey(node)) return [{ text: t("first.hint"), tone: "plain", actions: firstActions(node) }];
+  if (estimate?.provider) {
+    // A provider is there: it is not finished yet. An empty prompt is seen without a note.
+    const empty = !String(valueOf(node, "prompt") ?? "-").trim();
+    return empty ? [] : [{ text: `${problem.what} ${problem.cure}`.trim(), tone: "plain" }];
+  }
+  return [{ text: `${problem.what} ${problem.cure}`.trim(), tone: "warn", actions: problemActions(node, problem.kind) }];
+}
+
+/** Whether nothing is wrong but that there is no key yet. @param {Comfy.Node} node */
+export function lacksKey(node) {
+  if (!providerStore.loaded) return false;
   const config = configOf(node);
-  const named = config && String(valueOf(config, "model_override") ?? "").trim() === model.wire;
-  const clear = named
-    ? [button(t("allow.clear", { model: String(valueOf(config, "model")) }), () => setWidget(config, "model_override", ""))]
-    : [];
-  return { text: t("allow.question", model), tone: "bad", form: () => permissionForm(model, ...clear) };
+  const name = String((config && valueOf(config, "provider")) ?? "auto");
+  const profile = String((config && valueOf(config, "profile")) ?? "default");
+  if (name === "auto") return profile === "default" && !providerStore.providers.some((each) => !each.local && providerStore.usable(each));
+  const provider = providerStore.provider(name);
+  return provider?.needs_key === true && !provider.base_url_problem && (provider.keys.find((key) => key.profile === profile)?.state ?? "none") === "none";
 }
 
 /** What has to be known before a run. @param {Comfy.Node} node @param {() => void} redraw @returns {Note[]} */
@@ -68,6 +100,16 @@ function agreeAction(node, redraw, text) {
   return { text, work };
 }
 
+/** Whether a model that the pack doesn't know may be asked. @param {Comfy.Node} node @param {AskedModel} model @param {boolean} failed @returns {Note} */
+function permissionNote(node, model, failed) {
+  const config = configOf(node);
+  const named = config && String(valueOf(config, "model_override") ?? "").trim() === model.wire;
+  const clear = named
+    ? [button(t("allow.clear", { model: String(valueOf(config, "model")) }), () => setWidget(config, "model_override", ""))]
+    : [];
+  return { text: t("allow.question", model), tone: failed ? "bad" : "warn", form: () => permissionForm(model, ...clear) };
+}
+
 /** @param {Comfy.Node} node A ProviderConfig. @returns {Note} */
 function configNote(node) {
   if (!providerStore.loaded) return { text: "", tone: "plain" };
@@ -75,20 +117,31 @@ function configNote(node) {
   const profile = String(valueOf(node, "profile") ?? "default");
   const usable = providerStore.providers.filter((provider) => !provider.local && providerStore.usable(provider));
   if (name === "auto") {
-    if (!usable.length) return { text: t("config.no_keys"), tone: "bad", actions: problemActions(node, "config") };
+    if (!usable.length) return { text: t("config.no_keys"), tone: "plain", actions: firstActions(node) };
     return { text: t("config.auto", { providers: usable.map((provider) => provider.label).join(" → ") }), tone: "plain" };
   }
   const provider = providerStore.provider(name);
-  if (!provider) return { text: t("config.unknown", { provider: name }), tone: "bad", actions: problemActions(node, "config") };
+  if (!provider) return { text: t("config.unknown", { provider: name }), tone: "warn", actions: problemActions(node, "config") };
   if (provider.local) {
     const mine = { text: t("action.use_mine"), work: () => useMyProvider(node) };
-    return { text: t("config.offline"), tone: "plain", actions: usable.length ? [mine] : [] };
+    return { text: t("config.offline"), tone: "plain", actions: usableOthers("").length ? [mine] : [] };
   }
+  return keyNote(node, provider, profile);
+}
+
+/** What is known of the key that a ProviderConfig names. @param {Comfy.Node} node @param {import("./server.mjs").Provider} provider @param {string} profile @returns {Note} */
+function keyNote(node, provider, profile) {
   const key = provider.keys.find((each) => each.profile === profile);
-  if (provider.base_url_problem) return { text: provider.base_url_problem, tone: "bad", actions: problemActions(node, "config") };
+  if (provider.base_url_problem) return { text: provider.base_url_problem, tone: "warn", actions: problemActions(node, "config") };
+  if (key?.state === "disabled") return { text: key.problem, tone: "warn", actions: problemActions(node, "config") };
+  const bad = key?.tested?.verdict === "refused" || key?.tested?.verdict === "no credit";
+  if (key && key.state !== "none" && key.tested && bad) {
+    const text = key.tested.verdict === "refused" ? "config.refused" : "config.no_credit";
+    const facts = { provider: provider.label, when: when(key.tested.at) };
+    return { text: t(text, facts), tone: "warn", actions: problemActions(node, key.tested.verdict === "refused" ? "key" : "credit") };
+  }
   if (key?.state === "environment") return { text: t("config.environment", { variable: key.source }), tone: "plain" };
   if (key?.state === "stored") return { text: t("config.stored", { profile }), tone: "plain" };
-  if (key?.state === "disabled") return { text: key.problem, tone: "bad", actions: problemActions(node, "config") };
   const text = t(profile === "default" ? "config.no_key" : "config.no_profile", { provider: provider.label, profile });
-  return { text, tone: "bad", actions: problemActions(node, "config") };
+  return { text, tone: "plain", actions: firstActions(node) };
 }

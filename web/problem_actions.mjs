@@ -1,29 +1,78 @@
 /** What a person can do about a problem, in one click. */
+import { app } from "/scripts/app.js";
 import { configOf, isConfig, valueOf } from "./graph.mjs";
 import { footerActions } from "./footer_actions.mjs";
-import { tryOffline, useMyProvider } from "./provider_choice.mjs";
+import { addProvider, tryOffline, useMyProvider, usableOthers } from "./provider_choice.mjs";
 import { providerStore } from "./provider_store.mjs";
 import { t } from "./i18n.mjs";
+
+/** @typedef {{ text: string, title?: string, class?: string, work: () => unknown }} Action */
+
+/** Problems with a key or its account. */
+const OF_KEYS = ["config", "key", "account", "credit", "quota"];
+/** Problems that another provider doesn't have. */
+const OF_PROVIDER = [...OF_KEYS, "address", "region", "model"];
+/** Failures that may be over when the same is asked again. */
+const PASSING = ["rate", "busy", "server", "network", "timeout", "unreadable", "task", "task_lost", "download", "picture", "empty", "bot_protection"];
+/** Failures where the request itself is in the way at this provider. */
+const OF_REQUEST = ["content", "invalid", "impossible", "too_large"];
 
 /**
  * The buttons for a kind of problem.
  * @param {Comfy.Node} node @param {string} kind
+ * @param {string} [asked] The id of the provider that was asked; where it isn't given, the one that the graph names.
+ * @returns {Action[]}
  */
-export function problemActions(node, kind) {
+export function problemActions(node, kind, asked) {
   const config = isConfig(node) ? node : configOf(node);
   const name = String((config && valueOf(config, "provider")) ?? "auto");
+  const failing = asked ?? (name === "auto" ? "" : name);
+  /** @type {Action[]} */
   const actions = [];
-  const keys = ["config", "key", "credit", "quota"].includes(kind);
-  const theirs = keys || kind === "address"; // another provider may do
-  const setup = theirs || ["cap", "ledger"].includes(kind);
-  const foreign = config !== undefined && name !== "auto" && (!providerStore.provider(name) || theirs);
-  if (foreign && providerStore.providers.some((provider) => !provider.local && providerStore.usable(provider))) {
-    actions.push({ text: t("action.use_mine"), work: () => useMyProvider(config) });
-  }
-  if (keys) actions.push({ text: t("action.settings"), work: () => footerActions.openSettings(name) });
-  else if (setup) {
+  if (OF_PROVIDER.includes(kind)) actions.push(...otherProvider(node, config, name, failing));
+  if (OF_KEYS.includes(kind)) actions.push(keyAction(failing));
+  else if (["address", "cap", "ledger"].includes(kind)) {
     actions.push({ text: t("keys.button"), work: () => footerActions.openSettings(undefined, kind === "cap" ? "cap_run" : undefined) });
   }
-  if (setup || foreign) actions.push({ text: t("action.offline"), work: () => tryOffline(node) });
+  // Two buttons are enough: where another provider is here, the simulation is in the picker.
+  if (actions.length < 2 && (OF_PROVIDER.includes(kind) || ["cap", "ledger"].includes(kind))) {
+    actions.push({ text: t("action.offline"), work: () => tryOffline(node) });
+  }
+  if (PASSING.includes(kind)) actions.push({ text: t("action.again"), work: () => app.queuePrompt(0, 1) });
+  if ((PASSING.includes(kind) || OF_REQUEST.includes(kind)) && !isConfig(node)) {
+    actions.push({ text: t("action.other"), work: () => footerActions.openPicker(node) });
+  }
   return actions;
+}
+
+/** What a new node without any key offers. @param {Comfy.Node} node @returns {Action[]} */
+export function firstActions(node) {
+  const config = isConfig(node) ? node : configOf(node);
+  const name = String((config && valueOf(config, "provider")) ?? "auto");
+  return [
+    ...otherProvider(node, config, name, name === "auto" ? "" : name),
+    keyAction(name === "auto" ? "" : name),
+    { text: t("action.offline"), work: () => tryOffline(node) },
+    { text: t("action.where"), work: () => footerActions.openPicker(node) },
+  ];
+}
+
+/**
+ * The way to another provider, where one could be asked.
+ * @param {Comfy.Node} node @param {Comfy.Node | undefined} config @param {string} name What the graph says. @param {string} failing
+ * @returns {Action[]}
+ */
+function otherProvider(node, config, name, failing) {
+  const [other] = usableOthers(failing);
+  if (!other) return [];
+  if (config && name !== "auto") return [{ text: t("action.use_mine"), work: () => useMyProvider(config, failing) }];
+  if (!failing) return [];
+  return [{ text: t("action.use", { provider: other.label }), work: () => addProvider(node, other.id, "recommended") }];
+}
+
+/** Leads to the key of a provider. @param {string} id "" where none is named. @returns {Action} */
+function keyAction(id) {
+  const key = providerStore.provider(id)?.keys.find((each) => each.profile === "default");
+  const text = key?.state === "stored" ? "action.replace" : key?.state === "environment" ? "keys.button" : "action.settings";
+  return { text: t(text), work: () => footerActions.openSettings(id || "auto") };
 }

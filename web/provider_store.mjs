@@ -25,6 +25,22 @@ export const providerStore = {
     provider.local ||
     (!provider.base_url_problem && provider.keys.some((key) => key.state === "stored" || key.state === "environment")),
 
+  /** Whether a provider that a graph names has a key of that name. @param {string} id @param {string} profile */
+  usableNamed: (id, profile) =>
+    known.providers.some(
+      (provider) =>
+        (id === "auto" ? !provider.local : provider.id === id) &&
+        !provider.base_url_problem &&
+        (provider.local || provider.keys.some((key) => key.profile === profile && (key.state === "stored" || key.state === "environment"))),
+    ),
+
+  /**
+   * Whether a provider has refused the key that would be used. @param {import("./server.mjs").Provider} provider
+   * @param {string} [profile]
+   */
+  refused: (provider, profile = "default") =>
+    provider.keys.some((key) => key.profile === profile && key.state !== "none" && key.tested?.verdict === "refused"),
+
   /** Loads the providers again and calls the listeners. */
   async refresh() {
     known = await ask("/providers");

@@ -1,22 +1,36 @@
-/** What a node shows of its last run: the money, what failed and every notice, of all elements of a list together. */
+/** What a node shows of its last run: one line with the money, every notice, and what failed; of all elements of a list. */
+import { failureNote } from "./failure_note.mjs";
 import { money, t } from "./i18n.mjs";
 
 /** @typedef {import("./server.mjs").Failed} Failed */
+/** @typedef {import("./node_notes.mjs").Note} Note */
 /**
  * The `info` of one element; a node that no list is linked into has one.
  * @typedef {{ images: { from: string }[], failed: Failed[], cost_usd: number | null, cost_source: string, notices: string[],
- *   resolution_effective: string | null, element?: number, elements?: number }} Info
+ *   resolution_effective: string | null, provider?: string, element?: number, elements?: number }} Info
  */
 
 /** So many places and ranges of places are named before a text. */
 const MOST_NAMED = 8;
 
-/** @param {Info[]} infos One for each element. @returns {{ text: string, tone: "bad" | "warn" | "good" }} */
-export function runNote(infos) {
-  const failed = failedLines(infos);
+/**
+ * @param {Comfy.Node} node @param {Info[]} infos One for each element.
+ * @param {Pick<import("./failure_note.mjs").Outcome, "reread" | "settled">} answers What follows from the buttons.
+ * @returns {Note[]}
+ */
+export function runNotes(node, infos, answers) {
   const notices = noticeLines(infos);
-  const lines = [spentLine(infos), ...failed.map((line) => `✕ ${line}`), ...notices.map((line) => `• ${line}`)];
-  return { text: [...new Set(lines)].join("\n"), tone: failed.length ? "bad" : notices.length ? "warn" : "good" };
+  const line = spentLine(infos);
+  const folded = notices.length > 1 ? { details: { summary: t("run.notices", { n: notices.length }), lines: notices.map((each) => `• ${each}`) } } : {};
+  /** @type {Note} */
+  const result = { text: [line, ...(notices.length === 1 ? [`• ${notices[0]}`] : [])].join("\n"), tone: notices.length ? "warn" : "good", ...folded };
+  const failed = infos.flatMap((info) => info.failed);
+  if (!failed.length) return [result];
+  const lines = [...new Set(failedLines(infos, false))];
+  const title = lines.length > 1 ? t("run.failed", { n: failed.length, first: String(lines[0]) }) : String(lines[0]);
+  const asked = failed.find((each) => each.provider)?.provider ?? infos[0]?.provider ?? "";
+  const details = [...new Set(failedLines(infos, true))].map((each) => `✕ ${each}`);
+  return [result, failureNote(node, { title, details, kind: "", charged: "no", failed, asked, ...answers })];
 }
 
 /** @param {Info[]} infos */
@@ -43,14 +57,17 @@ function spentLine(infos) {
   return parts.join(" · ");
 }
 
-/** What failed; elements that failed alike are one line. @param {Info[]} infos */
-function failedLines(infos) {
+/**
+ * What failed; elements that failed alike are one line.
+ * @param {Info[]} infos @param {boolean} whole With what it cost, and where a kept answer is.
+ */
+function failedLines(infos, whole) {
   /** @type {Map<string, Set<number | undefined>>} */
   const whose = new Map();
   for (const info of infos) {
     for (const failed of info.failed) {
       const kept = failed.answer ? t("run.kept", { file: failed.answer }) : "";
-      const text = sentences(failed.reason, t(`charged.${failed.charged}`), kept);
+      const text = !whole ? failed.reason : sentences(failed.reason, t(`charged.${failed.charged}`), kept);
       whose.set(text, (whose.get(text) ?? new Set()).add(info.element));
     }
   }

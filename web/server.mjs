@@ -34,7 +34,8 @@ import { localized, translatesMessages } from "./messages.mjs";
  *   operation: string, prompt: string, text: string, usd: number, exact: boolean, created: number, reason: string,
  *   task: string, picture: boolean, running: boolean, recoverable: boolean, in_doubt: boolean, role: "" | "extra",
  *   answer: string, favourite: boolean, format: string }} Result
- * @typedef {{ slot: number, frame: number, reason: string, charged: string, id?: string, answer?: string }} Failed
+ * @typedef {{ slot: number, frame: number, reason: string, charged: string, id?: string, answer?: string, provider?: string,
+ *   usd?: number, again?: boolean }} Failed
  * @typedef {{ value: string | string[], source: "environment" | "settings" | "default", variable: string, set?: boolean }} Setting
  */
 

@@ -1,13 +1,13 @@
 /** A new variation of a node's pictures. */
 import { app } from "/scripts/app.js";
 import { governing, setWidget } from "./graph.mjs";
-import { showRunNote } from "./node_footer.mjs";
+import { showRunNotes } from "./node_footer.mjs";
 import { t } from "./i18n.mjs";
 
 /** A new seed, then the queue: with the same seed the stored picture would come again. @param {Comfy.Node} node */
 export async function queueNewVariation(node) {
   if (!governing(node, "seed").widget) {
-    showRunNote(node, { text: t("variation.linked"), tone: "warn" });
+    showRunNotes(node, [{ text: t("variation.linked"), tone: "warn" }]);
     return;
   }
   const [random] = crypto.getRandomValues(new Uint32Array(1));

@@ -38,6 +38,9 @@ class ImageTask:
     answer: str = ""
     """File name of the kept answer in which no picture could be read, "" where none is kept."""
 
+    can_resume: bool = False
+    """Whether the picture of a failed request is paid for, or made, and can still be fetched at no cost."""
+
     @property
     def pending(self) -> bool:
         """Whether it has neither a result nor an error."""

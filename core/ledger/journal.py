@@ -190,6 +190,10 @@ class Journal:
         """The user was told that these may have been charged: reserving them again within the hour is the answer."""
         self._calls.mark_notified(uids, run)
 
+    def resumable(self, uids: Sequence[str]) -> set[str]:
+        """Those of the rows whose task can be polled again, or whose URL can be fetched again."""
+        return self._unresolved.resumable(uids) if uids else set()
+
     def agree_to_pay_again(self, uids: Sequence[str]) -> int:
         """The user agrees that the pictures of these rows may be paid again; holds for an hour, as after `mark_notified`.
 

@@ -17,6 +17,12 @@ class UnresolvedRows:
     def __init__(self, database: Database, results: Results, clock: Callable[[], float]) -> None:
         self._database, self._results, self._clock = database, results, clock
 
+    def resumable(self, uids: Sequence[str]) -> set[str]:
+        """See `Journal.resumable`."""
+        with self._database.read() as connection:
+            rows = queries.by_uids(connection, uids)
+        return {row.uid for row in rows if row.state in ("accepted", "answered")}
+
     def agree(self, uids: Sequence[str]) -> int:
         """See `Journal.agree_to_pay_again`."""
         with self._database.write() as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +38,7 @@ def test_the_price_stands_on_the_node_and_follows_its_widgets(
     page = canvas(vue=vue)
     prompt = f"A boat, priced {'in Nodes 2.0' if vue else 'classically'}"
     page.load(prompted(text_to_image("onerouter"), prompt, resolution="auto", num_images=2))
-    expect(price(page)).to_have_text("auto → 1K · 2 × $0.08")
+    expect(price(page)).to_have_text("1K · 2 × $0.08")
     page.choose("NanoBananaGenerate", "resolution", "2K")
     expect(price(page)).to_have_text("2K · 2 × price not known")
     page.choose("NanoBananaGenerate", "resolution", "1K")
@@ -98,14 +99,22 @@ def test_the_same_request_is_priced_at_every_provider(canvas: Callable[..., Any]
     page.load(prompted(text_to_image("onerouter"), "A mill, priced everywhere", resolution="1K"))
     expect(price(page)).to_have_text("1K · $0.08")
     price(page).click()
-    table = page.page.locator(".nb-dialog table")
+    table = page.page.locator(".nb-picker table")
     keyed = [name for name in provider_variables(doubles) if name.endswith("_API_KEY")]
-    expect(table.locator("tbody tr")).to_have_count(len(keyed))
+    expect(table.locator(".nb-usable tr")).to_have_count(len(keyed))
     expect(table.locator("tr.nb-chosen")).to_contain_text("OneRouter")
     page.shoot("prices")
-    table.get_by_role("row", name="Runflow").get_by_role("button", name="Use").click()
+    keyless = table.locator('[data-provider="kie"]')
+    expect(keyless.get_by_role("link", name="Get a key ↗")).to_have_attribute("href", re.compile("^https://kie"))
+    expect(table.locator('[data-provider="apiframe"]')).to_contain_text("counts as $0.30")
+    table.get_by_role("combobox", name="Model at Runflow").select_option("nano-banana-pro")
+    expect(table.locator('[data-provider="runflow"]')).to_contain_text("$0.15")
+    table.get_by_role("button", name="Use Runflow").click()
     expect(page.page.locator(".nb-dialog")).to_have_count(0)
     assert page.widget("ProviderConfig", "provider")["value"] == "runflow"
+    assert page.widget("ProviderConfig", "model")["value"] == "nano-banana-pro"
+    expect(page.page.locator(".nb-who").first).to_have_text("Runflow · nano-banana-pro")
+    expect(page.page.get_by_role("button", name="New variation · $0.15")).to_be_visible()
 
 
 def test_a_dry_run_says_everything_and_sends_nothing(canvas: Callable[..., Any], doubles: Any) -> None:

@@ -68,13 +68,14 @@ def test_a_stranger_s_model_is_asked_about_on_the_node(
     workflow = text_to_image("fal")
     page.load(workflow)
     page.choose("ProviderConfig", "model_override", VIDEO)
-    note = page.page.locator('.nb-note[data-tone="bad"]', has_text=VIDEO).first
-    note.wait_for()
+    note = page.page.locator(".nb-note", has_text=VIDEO).first
+    expect(note).to_have_attribute("data-tone", "warn")
     text = note.inner_text()
     assert "fal" in text and "price unknown" in text and "Allow on this machine" in text
     page.shoot("unknown-model")
     entry = page.queue()
     assert entry["status"]["status_str"] == "error"
+    expect(note).to_have_attribute("data-tone", "bad")
     assert not Bench(host, doubles).doubles.request_log(provider="fal")["requests"]
     note.locator("input").fill("0.75")
     note.get_by_text("Allow on this machine", exact=True).click()
@@ -89,7 +90,7 @@ def test_a_stranger_s_model_is_asked_about_on_the_node(
     row.locator(".nb-danger").click()
     expect(row).to_have_count(0)
     page.page.locator(".nb-settings-dialog > header .nb-close").click()
-    page.page.locator('.nb-note[data-tone="bad"]', has_text=VIDEO).first.wait_for()
+    page.page.locator(".nb-note", has_text=VIDEO).first.wait_for()
     assert page.complaints == []
 
 

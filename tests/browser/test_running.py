@@ -80,21 +80,22 @@ def test_a_slow_request_shows_where_it_is_and_the_first_picture(
 
 @BOTH
 def test_a_failure_stands_on_the_node_with_the_ways_out(canvas: Callable[..., Any], vue: bool) -> None:
-    """A refused key leads to the keys, to one's own provider, or to the free way; a refused prompt to none of them.
+    """A refused key leads to another provider, or to the keys; a refused prompt to other providers.
 
     Then it runs at a provider that takes no seed: the notice of that stays below what was spent.
     """
     page = canvas(vue=vue)
     page.load(prompted(text_to_image("onerouter"), f"A martin, {page.look} [[sim: status=401]]"))
     page.queue()
-    expect(note(page)).to_contain_text("Nothing was charged")
+    expect(note(page)).to_contain_text("refused the key")
     expect(note(page)).to_have_attribute("data-tone", "bad")
-    expect(note(page).get_by_role("button")).to_have_text(["Use my provider", "Add a key…", "Try offline, free"])
+    expect(note(page).locator(".nb-pill")).to_have_text("nothing charged")
+    expect(note(page).get_by_role("button")).to_have_text(["Use my provider", "Keys and settings"])
     page.shoot("failed")
     page.choose("NanoBananaGenerate", "prompt", f"A martin, {page.look} [[sim: refuse]]")
     page.queue()
     expect(note(page)).to_contain_text("declined this prompt")
-    expect(note(page).get_by_role("button")).to_have_count(0)
+    expect(note(page).get_by_role("button")).to_have_text(["Another provider…"])
     page.choose("NanoBananaGenerate", "prompt", f"A martin, {page.look}")
     page.choose("NanoBananaGenerate", "seed", 5)
     page.choose("ProviderConfig", "provider", "apiframe")

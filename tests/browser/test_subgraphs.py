@@ -141,7 +141,7 @@ def test_a_bypassed_subgraph_configures_nothing(canvas: Callable[..., Any]) -> N
     page = canvas()
     page.load(prompted(text_to_image("kie"), "A boat past the subgraph"))
     page.page.evaluate(CONFIG_INSIDE)
-    expect(price(page)).to_have_text("can't run")
+    expect(price(page)).to_have_text("no key yet")
     page.page.evaluate(MODE, 4)
     expect(price(page)).to_have_text("1K · $0.08")
     assert "provider" not in maker_of(page)

@@ -78,7 +78,6 @@ class Modules:
             "filter.${name}": [f"filter.{name}" for name in self.first_strings("results/filters.mjs", "select")],
             "results.view_${view}": [f"results.view_{name}" for name in ("grid", "list")],
             "results.${name}_title": [f"results.{name}_title" for name in actions],
-            "prices.${n}": [f"prices.{name}" for name in self.array("pricing.mjs", ".map")],
             "prices.${name}": [f"prices.{name}" for name in self.first_strings("dry_run.mjs", "labelled")],
             "placeholder.${name}": [f"placeholder.{name}" for name in self.array("placeholders.mjs", "FIELDS")],
             "form.auth.${name}": [f"form.auth.{name}" for name in AUTH],

@@ -1,0 +1,159 @@
+"""The first minute: a new node is neutral, the free way takes three clicks, and a pasted key is a picture."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from pack.dev.comfy_host import Host
+from pack.tests.browser.test_costs import BOTH
+from pack.tests.browser.test_settings import put, text_to_image
+from playwright.sync_api import expect
+
+KEY = "sim-first-minute"
+SECONDS = 10.0
+NEW = """(prompt) => {
+    const graph = window.app.graph;
+    graph.clear();
+    const node = window.LiteGraph.createNode('NanoBananaGenerate');
+    node.pos = [500, 200];
+    graph.add(node);
+    const preview = window.LiteGraph.createNode('PreviewImage');
+    preview.pos = [1000, 200];
+    graph.add(preview);
+    node.connect(0, preview, 0);
+    node.widgets.find((each) => each.name === 'prompt').value = prompt;
+}"""
+COUNT_CLICKS = """() => {
+    window.clicks = 0;
+    window.addEventListener('click', (event) => { if (event.isTrusted && event.detail > 0) window.clicks += 1; }, true);
+}"""
+IN_VIEW = """() => {
+    const [left, top, width, height] = window.app.canvas.ds.visible_area;
+    const { pos, size } = window.app.graph.nodes.find((node) => node.type === 'ProviderConfig');
+    return pos[0] >= left && pos[1] >= top && pos[0] + size[0] <= left + width && pos[1] + size[1] <= top + height;
+}"""
+
+
+@pytest.fixture
+def keyless(bare_host: Host) -> Iterator[Host]:
+    """A host without keys, whatever a test enters."""
+    yield bare_host
+    for provider in bare_host.get("/nano_banana/providers")["providers"]:
+        for key in provider["keys"]:
+            if key["state"] == "stored":
+                put(bare_host, f"/keys/{provider['id']}/{key['profile']}", None, "DELETE")
+
+
+def run_button(page: Any) -> Any:
+    return page.page.get_by_test_id("queue-button")
+
+
+def nothing_is_red(page: Any) -> None:
+    assert page.page.locator('.nb-footer [data-tone="bad"]').count() == 0
+
+
+@BOTH
+def test_the_first_offline_picture_takes_three_clicks(canvas: Callable[..., Any], keyless: Host, vue: bool) -> None:
+    """The node stands there by one; then the free way, and Run."""
+    page = canvas(vue=vue, on=keyless)
+    page.page.evaluate(NEW, f"A heron, {page.look}")
+    note = page.page.locator(".nb-note")
+    expect(note.get_by_role("button")).to_have_text(["Add a key", "Try it offline, free", "Where do I get a key?"])
+    expect(page.page.locator(".nb-choice")).to_have_text("autono key yet")
+    expect(note).to_have_attribute("data-tone", "plain")
+    expect(page.page.locator(".nb-footer")).not_to_contain_text("NANO_BANANA")
+    nothing_is_red(page)
+    page.shoot("a-new-node")
+    page.page.evaluate(COUNT_CLICKS)
+    note.get_by_role("button", name="Try it offline, free").click()
+    expect(page.page.locator(".nb-price").first).to_have_text("1K · free")
+    assert page.page.evaluate(IN_VIEW)
+    nothing_is_red(page)
+    began = time.monotonic()
+    entry = page.queue(press=run_button(page).click)
+    assert entry["status"]["status_str"] == "success"
+    assert time.monotonic() - began < SECONDS
+    expect(page.page.get_by_text("Nothing was spent")).to_be_visible()
+    nothing_is_red(page)
+    assert page.page.evaluate("() => window.clicks") == 2, "with the one that adds the node, three"
+    page.shoot("first-offline-picture")
+    assert page.complaints == []
+
+
+@BOTH
+def test_red_comes_after_run_and_goes_with_its_cause(
+    canvas: Callable[..., Any], keyless: Host, doubles: Any, vue: bool
+) -> None:
+    """A title, what it cost, two buttons, the rest folded; once there is a key the price stands there and no error."""
+    page = canvas(vue=vue, on=keyless)
+    page.page.evaluate(NEW, f"A crane, {page.look}")
+    expect(page.page.locator('.nb-note[data-tone="plain"]')).to_be_visible()
+    page.queue()
+    failed = page.page.locator('.nb-note[data-tone="bad"]')
+    expect(failed.locator(".nb-note-title")).to_have_text("No provider has a key on this machine.")
+    expect(failed.locator(".nb-pill")).to_have_text("nothing charged")
+    expect(failed.get_by_role("button")).to_have_text(["Add a key", "Try it offline, free"])
+    expect(failed.get_by_text("NANO_BANANA")).not_to_be_visible()
+    failed.locator("summary").click()
+    expect(failed.locator("details")).to_contain_text("NANO_BANANA")
+    page.shoot("red-after-run")
+    put(keyless, "/keys/onerouter/default", {"key": KEY})
+    page.choose("NanoBananaGenerate", "seed", 3)
+    page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    page.page.keyboard.press("Escape")
+    expect(page.page.locator(".nb-who")).to_have_text("auto → OneRouter · nano-banana-2")
+    expect(failed).to_have_count(0)
+    assert page.complaints == []
+
+
+def test_a_pasted_key_is_a_picture(canvas: Callable[..., Any], keyless: Host, doubles: Any) -> None:
+    """From the picker: Add key leads to the field of that provider; Enter stores it; then Run."""
+    page = canvas(on=keyless)
+    prompt = f"A stork, {page.look}"
+    page.page.evaluate(NEW, prompt)
+    page.page.evaluate(COUNT_CLICKS)
+    page.page.get_by_role("button", name="Where do I get a key?").click()
+    row = page.page.locator('.nb-picker [data-provider="onerouter"]')
+    expect(row.get_by_role("link", name="Get a key ↗")).to_be_visible()
+    page.shoot("picker-without-keys")
+    row.get_by_role("button", name="Add key").click()
+    field = page.page.get_by_label("Key for OneRouter")
+    expect(field).to_be_focused()
+    field.fill(KEY)
+    began = time.monotonic()
+    field.press("Enter")
+    expect(page.page.get_by_text("did not refuse the key")).to_be_visible()
+    page.page.keyboard.press("Escape")
+    expect(page.page.locator(".nb-who")).to_have_text("auto → OneRouter · nano-banana-2")
+    page.queue(press=run_button(page).click)
+    expect(page.page.get_by_text("Spent $0.08 (price list)")).to_be_visible()
+    assert time.monotonic() - began < SECONDS
+    assert page.page.evaluate("() => window.clicks") == 3
+    assert doubles.request_log(prompt=prompt)["paid_images"] == 1
+    assert page.complaints == []
+
+
+@BOTH
+def test_the_price_is_in_the_title_bar_also_of_a_collapsed_node(canvas: Callable[..., Any], vue: bool) -> None:
+    """As the host's own badge: what the next run costs, drawn anew when the price changes."""
+    badge = (
+        "() => { const node = window.app.graph.nodes.find((n) => n.type === 'NanoBananaGenerate'); "
+        "return node.badges.map((each) => (typeof each === 'function' ? each() : each).text).join('|'); }"
+    )
+    page = canvas(vue=vue)
+    page.load(text_to_image("onerouter"))
+    page.choose("NanoBananaGenerate", "resolution", "1K")
+    page.choose("NanoBananaGenerate", "prompt", f"A badge, {page.look}")
+    page.page.wait_for_function(f"() => ({badge})().endsWith('$0.08')")
+    page.choose("NanoBananaGenerate", "num_images", 3)
+    page.page.wait_for_function(f"() => ({badge})().endsWith('$0.24')")
+    if vue:
+        expect(
+            page.page.locator(".lg-node").filter(has=page.page.locator(".nb-choice")).get_by_text("$0.24", exact=True)
+        ).to_be_visible()
+    page.page.evaluate("() => window.app.graph.nodes.find((n) => n.type === 'NanoBananaGenerate').collapse()")
+    page.shoot("collapsed")
+    assert page.complaints == []

@@ -1,0 +1,85 @@
+/** What a node says of a failure: what happened, what it cost, what can be done; the rest is folded. */
+import { app } from "/scripts/app.js";
+import { problemActions } from "./problem_actions.mjs";
+import { ask } from "./server.mjs";
+import { unresolvedActions } from "./unresolved.mjs";
+import { money, t } from "./i18n.mjs";
+
+/** @typedef {import("./server.mjs").Failed} Failed */
+/** @typedef {import("./node_notes.mjs").Note} Note */
+/** @typedef {{ kind: string, what: string, money: string, cure: string, charged: string, request_id: string, provider: string }} Failure */
+/**
+ * @typedef {object} Outcome What a failure left, and what is done with it.
+ * @property {string} title @property {string[]} details @property {string} kind
+ * @property {string} charged The gravest of all. @property {Failed[]} failed @property {string} asked
+ * @property {(ids: string[]) => unknown} reread Reads kept answers again.
+ * @property {(text: string) => void} settled What was in doubt is no longer; the text says so.
+ */
+
+/** @param {Comfy.Node} node @param {Outcome} outcome @returns {Note} */
+export function failureNote(node, outcome) {
+  const { title, kind, failed, asked } = outcome;
+  const charged = chargedOf(outcome);
+  const lines = outcome.details.filter(Boolean);
+  return {
+    text: "",
+    title,
+    tone: "bad",
+    pill: pillOf(charged, failed),
+    ...(lines.length ? { details: { summary: t("failure.details"), lines } } : {}),
+    actions: actionsOf(node, outcome),
+    kind,
+    asked,
+    money: charged !== "no",
+  };
+}
+
+/** @param {Outcome} outcome */
+function chargedOf({ charged, failed }) {
+  const all = [charged, ...failed.map((each) => each.charged)];
+  return all.includes("yes") ? "yes" : all.includes("maybe") ? "maybe" : "no";
+}
+
+/** @param {string} charged @param {Failed[]} failed @returns {NonNullable<Note["pill"]>} */
+function pillOf(charged, failed) {
+  if (charged === "yes") return failed.some((each) => each.again) ? { text: t("pill.again"), tone: "good" } : { text: t("pill.paid"), tone: "bad" };
+  if (charged === "maybe") {
+    const usd = sumOf(failed.filter((each) => each.charged === "maybe"));
+    return { text: usd ? t("pill.maybe", { usd: money(usd) }) : t("pill.maybe_unknown"), tone: "warn" };
+  }
+  return { text: t("pill.no"), tone: "good" };
+}
+
+/** @param {Failed[]} failed */
+const sumOf = (failed) => failed.reduce((sum, each) => sum + (each.usd ?? 0), 0);
+
+/** @param {Comfy.Node} node @param {Outcome} outcome @returns {import("./problem_actions.mjs").Action[]} */
+function actionsOf(node, { failed, kind, asked, reread, settled }) {
+  /** @type {import("./problem_actions.mjs").Action[]} */
+  const actions = [];
+  const again = failed.filter((each) => each.again && each.id).map((each) => String(each.id));
+  if (again.length) {
+    const work = async () => {
+      const found = await ask(`/results/${encodeURIComponent(String(again[0]))}/recover`, { method: "POST" });
+      settled(found.result?.picture ? t("run.queue_again") : found.text || t("results.still_recovering"));
+    };
+    actions.push({ text: t("failure.get"), title: t("results.recover_one_title"), work });
+  }
+  const answers = new Map(failed.flatMap(({ answer, id }) => (answer && id ? [[answer, id]] : [])));
+  if (answers.size) {
+    actions.push({ text: t("results.read"), title: t("results.read_title"), work: () => reread([...answers.values()]) });
+  }
+  const doubtful = failed.filter((each) => each.charged === "maybe" && each.id && !each.again);
+  if (doubtful.length) {
+    actions.push(
+      ...unresolvedActions({
+        ids: doubtful.map((each) => String(each.id)),
+        provider: doubtful[0]?.provider ?? asked,
+        usd: sumOf(doubtful) || null,
+        payAgain: () => app.queuePrompt(0, 1),
+        withdrawn: () => settled(t("unresolved.withdrawn")),
+      }),
+    );
+  }
+  return actions.length ? actions : problemActions(node, kind, asked || undefined);
+}

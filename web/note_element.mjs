@@ -1,0 +1,24 @@
+/** Draws a note of a node: title and pill, text, buttons, and what is folded. */
+import { button, el } from "./dom.mjs";
+
+/** @typedef {import("./node_notes.mjs").Note} Note */
+
+/** What a note shows: two notes with the same key look alike. @param {Note} note */
+export const noteKey = ({ text, tone, title, pill, details, actions }) => [text, tone, title, pill, details, actions?.map((each) => each.text)];
+
+/** @param {Note} note */
+export function noteElement({ text, tone, title, pill, details, form, actions }) {
+  return el(
+    "div",
+    { class: "nb-note", "data-tone": tone },
+    title && el("div", { class: "nb-note-title", title }, title),
+    pill && el("span", { class: "nb-pill", "data-tone": pill.tone }, pill.text),
+    text && el("span", { class: "nb-note-text" }, text),
+    form?.(),
+    actions?.length
+      ? el("div", { class: "nb-actions" }, ...actions.map((each) => button(each.text, each.work, { title: each.title })))
+      : null,
+    details &&
+      el("details", {}, el("summary", {}, details.summary), ...details.lines.map((line) => el("p", { class: "nb-note-line" }, line))),
+  );
+}

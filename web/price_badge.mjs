@@ -1,0 +1,63 @@
+/**
+ * The price in a node's title bar, where the host shows the prices of its own partner nodes; also when the node is collapsed.
+ * Nodes 2.0 shows a badge there only if it has the icon of the host's own; other badges are in the node's body.
+ */
+import { app } from "/scripts/app.js";
+import { isVue } from "./canvas_events.mjs";
+
+/** As the host's own price badge. */
+const COLOUR = { dark: "#8D6932", light: "#d9b27c" };
+/** What each node's badge says. @type {WeakMap<Comfy.Node, string>} */
+const texts = new WeakMap();
+/** The image of the host's badge; null where it has no partner nodes. @type {unknown} */
+let hostIcon;
+/**
+ * Nodes 2.0 draws a badge again when something reactive changes that the badge has read: a number of ours in the frontend's store.
+ * @returns {{ nanoBananaPrices?: number }}
+ */
+const store = () => /** @type {any} */ (app.extensionManager);
+
+/** Gives a node that was just made its badge, behind the host's own: the first one has another place. @param {Comfy.Node} node */
+export function addPriceBadge(node) {
+  const Badge = /** @type {any} */ (window).LGraphBadge;
+  if (!Badge) return;
+  queueMicrotask(() => /** @type {any} */ (node).badges?.push(() => badgeOf(node, Badge)));
+}
+
+/** @param {Comfy.Node} node @param {string} text "" for no badge. */
+export function showPriceBadge(node, text) {
+  if ((texts.get(node) ?? "") === text) return;
+  texts.set(node, text);
+  store().nanoBananaPrices = (store().nanoBananaPrices ?? 0) + 1;
+  node.graph?.setDirtyCanvas?.(true, true);
+}
+
+/** @param {Comfy.Node} node @param {any} Badge */
+function badgeOf(node, Badge) {
+  const changed = store().nanoBananaPrices;
+  const text = changed === undefined ? "" : (texts.get(node) ?? "");
+  const hidden = app.extensionManager.setting.get("Comfy.NodeBadge.ShowApiPricing") === false;
+  const light = app.extensionManager.setting.get("Comfy.ColorPalette") === "light";
+  const badge = new Badge({ text: hidden ? "" : text, fgColor: light ? "#222" : "#fff", bgColor: light ? COLOUR.light : COLOUR.dark });
+  // A badge with that icon inside of a subgraph would make the subgraph node one with "Partner Nodes".
+  if (badge.text && isVue() && node.graph === app.canvas?.graph) badge.icon = iconOfHost() ?? badge.icon;
+  return badge;
+}
+
+/** The icon of the host's own price badge, taken from a partner node that is made for it and thrown away. */
+function iconOfHost() {
+  if (hostIcon !== undefined) return hostIcon;
+  hostIcon = null;
+  const LiteGraph = /** @type {any} */ (window).LiteGraph;
+  const types = Object.entries(LiteGraph?.registered_node_types ?? {});
+  const partner = types.find(([, type]) => /** @type {any} */ (type).nodeData?.api_node && /** @type {any} */ (type).nodeData?.price_badge);
+  try {
+    for (const each of (partner && LiteGraph.createNode(partner[0])?.badges) ?? []) {
+      const badge = typeof each === "function" ? each() : each;
+      if (badge?.icon?.image) hostIcon = badge.icon;
+    }
+  } catch (error) {
+    console.debug("Nano Banana:", error);
+  }
+  return hostIcon;
+}

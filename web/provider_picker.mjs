@@ -1,0 +1,115 @@
+/** Chooses provider and model of a node: every provider with its models and what each takes for the node's request. */
+import { app } from "/scripts/app.js";
+import { button, el } from "./dom.mjs";
+import { openDialog } from "./dialog.mjs";
+import { footerActions } from "./footer_actions.mjs";
+import { configOf, isImageNode, ourNodes, promptFor, sourceOf, valueOf } from "./graph.mjs";
+import { elementsOf, forElements } from "./linked_lists.mjs";
+import { addProvider } from "./provider_choice.mjs";
+import { ask } from "./server.mjs";
+import { money, priceOfOne, t } from "./i18n.mjs";
+
+/** @typedef {import("./server.mjs").Estimate} Estimate */
+/** @typedef {import("./server.mjs").Elsewhere} Elsewhere */
+/** @typedef {import("./server.mjs").Offer} Offer */
+/** @typedef {{ node: Comfy.Node, estimate: Estimate, auto: boolean, close: () => void }} Picker `auto`: no provider is named. */
+
+/** Opens the picker. @param {Comfy.Node} node One that makes pictures, or the ProviderConfig of one. */
+export async function openPicker(node) {
+  const maker = isImageNode(node) ? node : ourNodes().find((each) => isImageNode(each.node) && configOf(each.node) === node)?.node;
+  if (!maker) {
+    footerActions.openSettings();
+    return;
+  }
+  const answer = await ask("/estimate", { method: "POST", body: { prompt: promptFor([maker]), everywhere: true } });
+  /** @type {Estimate} */
+  const estimate = forElements(answer.nodes["0"], elementsOf(maker));
+  const dialog = openDialog(t("prices.title"), { class: "nb-picker" });
+  const config = configOf(maker);
+  const auto = config ? valueOf(config, "provider") === "auto" : !sourceOf(maker, "provider");
+  const picker = { node: maker, estimate, auto, close: dialog.close };
+  const offers = estimate.everywhere ?? [];
+  const run = t(estimate.elements === null ? "prices.element" : "prices.run");
+  const columns = [t("prices.provider"), t("prices.model"), t("prices.size"), t("prices.each"), run];
+  dialog.body.append(
+    sourceLine(estimate),
+    el(
+      "table",
+      { class: "nb-table" },
+      el("thead", {}, el("tr", {}, ...[...columns, ""].map((name) => el("th", {}, name)))),
+      el("tbody", { class: "nb-auto" }, autoRow(picker)),
+      el("tbody", { class: "nb-usable" }, ...offers.filter((offer) => offer.usable && !offer.local).map((offer) => offerRow(picker, offer))),
+      el("tbody", { class: "nb-free" }, ...offers.filter((offer) => offer.local).map((offer) => offerRow(picker, offer))),
+      el("tbody", { class: "nb-keyless" }, ...offers.filter((offer) => !offer.usable).map((offer) => offerRow(picker, offer))),
+    ),
+  );
+}
+
+/** Where the price of the node is from. @param {Estimate} estimate */
+function sourceLine({ price_source: source, price_dated: dated, counted_source: counted }) {
+  if (!source) return "";
+  const lines = [t("prices.source", { source, dated: dated ?? "" }), counted && t("prices.counted", { source: counted })];
+  return el("p", { class: "nb-quiet" }, lines.filter(Boolean).join(" "));
+}
+
+/** The first provider that can do it. @param {Picker} picker */
+function autoRow({ node, estimate, auto, close }) {
+  return el(
+    "tr",
+    { class: auto ? "nb-chosen" : "" },
+    el("td", {}, "auto"),
+    el("td", { colspan: "4", class: "nb-quiet" }, auto && estimate.label ? t("picker.auto_now", { provider: estimate.label }) : t("picker.auto")),
+    el("td", { class: "nb-pick" }, auto ? t("prices.chosen") : button(t("prices.use"), () => choose(node, "auto", undefined, close), { "aria-label": t("picker.use", { provider: "auto" }) })),
+  );
+}
+
+/** @param {Picker} picker @param {Elsewhere} offer */
+function offerRow(picker, offer) {
+  const chosen = offer.usable && offer.provider === picker.estimate.provider;
+  const models = offer.models;
+  let model = models.find((each) => each.model === (chosen ? picker.estimate.model : offer.model)) ?? models.find((each) => !each.problem) ?? models[0];
+  const cells = el("td", { class: "nb-size" });
+  const each = el("td", {});
+  const run = el("td", {});
+  const action = el("td", { class: "nb-pick" });
+  const draw = () => {
+    cells.textContent = model?.problem ? "" : (model?.resolution ?? "");
+    each.textContent = model ? (model.problem ?? priceOf(model)) : t("picker.cannot");
+    each.classList.toggle("nb-quiet", Boolean(model?.problem ?? !model));
+    run.textContent = !model || model.problem ? "" : model.usd === null || model.usd === undefined ? "" : money(model.usd);
+    const now = chosen && !picker.auto && model?.model === picker.estimate.model;
+    action.replaceChildren(...(offer.usable ? [now ? t("prices.chosen") : useButton(picker, offer, () => model?.model)] : keyButtons(picker, offer)));
+  };
+  const select = el("select", { "aria-label": t("picker.model", { provider: offer.label }) }, ...models.map((one) => el("option", { value: one.model }, one.model ?? "")));
+  if (model?.model) select.value = model.model;
+  select.addEventListener("change", () => {
+    model = models.find((one) => one.model === select.value);
+    draw();
+  });
+  draw();
+  return el("tr", { class: chosen ? "nb-chosen" : "", "data-provider": offer.provider }, el("td", {}, offer.label), el("td", {}, models.length ? select : ""), cells, each, run, action);
+}
+
+/** @param {Offer} offer */
+const priceOf = (offer) => (offer.usd_each === null ? t("price.counts_as", { usd: money(offer.usd_counted_each) }) : priceOfOne(offer));
+
+/** @param {Picker} picker @param {Elsewhere} offer @param {() => string | undefined} model */
+const useButton = ({ node, close }, offer, model) =>
+  button(t("prices.use"), () => choose(node, offer.provider, model(), close), { "aria-label": t("picker.use", { provider: offer.label }) });
+
+/** @param {Picker} picker @param {Elsewhere} offer */
+function keyButtons({ close }, offer) {
+  const add = button(t("keys.add"), () => {
+    close();
+    footerActions.openSettings(offer.provider);
+  });
+  const get = offer.key_url ? el("a", { href: offer.key_url, target: "_blank", rel: "noopener noreferrer" }, t("keys.get")) : "";
+  return [get, add];
+}
+
+/** @param {Comfy.Node} node @param {string} provider @param {string | undefined} model @param {() => void} close */
+function choose(node, provider, model, close) {
+  addProvider(node, provider, model);
+  close();
+  app.canvas?.setDirty?.(true, true);
+}

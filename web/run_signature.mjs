@@ -1,0 +1,63 @@
+/**
+ * Whether a node would run again exactly as it last ran: then it costs nothing, though the price of what it asks for can't be
+ * known to be stored where its pictures come from other nodes.
+ */
+import { api } from "/scripts/api.js";
+import { FOOTER, isImageNode, isOurs, linkedSources, ourNodes, valueOf } from "./graph.mjs";
+
+const MOST_RUNS = 50;
+const MOST_NODES = 2000;
+/** What was queued: prompt id -> path of each image node -> its signature. @type {Map<string, Map<string, string>>} */
+const queued = new Map();
+/** The signature of the last run that gave all pictures. @type {WeakMap<Comfy.Node, string>} */
+const complete = new WeakMap();
+
+/** Remembers what every run was queued with: widgets may change while it runs, a seed right after it was queued. */
+export function followQueued() {
+  const queuePrompt = /** @type {(...given: any[]) => Promise<any>} */ (api.queuePrompt.bind(api));
+  api.queuePrompt = /** @type {any} */ (
+    async (/** @type {any[]} */ ...given) => {
+      const signatures = new Map(ourNodes().flatMap(({ node, path }) => (isImageNode(node) ? [[path, signatureOf(node)]] : [])));
+      const answer = await queuePrompt(...given);
+      if (answer?.prompt_id) queued.set(String(answer.prompt_id), signatures);
+      while (queued.size > MOST_RUNS) queued.delete(String(queued.keys().next().value));
+      return answer;
+    }
+  );
+}
+
+/** A run has given all pictures of a node. @param {Comfy.Node} node @param {string} prompt Its id. @param {string} path */
+export function runEnded(node, prompt, path) {
+  const signature = queued.get(String(prompt))?.get(path);
+  if (signature === undefined) complete.delete(node);
+  else complete.set(node, signature);
+}
+
+/** Whether nothing has changed since a node's last complete run. @param {Comfy.Node} node */
+export function isUnchanged(node) {
+  const last = complete.get(node);
+  return last !== undefined && last === signatureOf(node);
+}
+
+/** All that a node's result depends on: its widgets, and those of every node before it. @param {Comfy.Node} node @returns {string} */
+function signatureOf(node) {
+  /** @type {Map<Comfy.Node, number>} */
+  const seen = new Map();
+  /** @type {unknown[]} */
+  const parts = [];
+  const open = [node];
+  for (let each = open.pop(); each && seen.size < MOST_NODES; each = open.pop()) {
+    if (seen.has(each)) continue;
+    seen.set(each, seen.size);
+    const sources = linkedSources(each);
+    parts.push([each.comfyClass ?? each.type, valuesOf(each), sources.map((source) => [String(source.node.id), source.graph?.id, source.slot])]);
+    open.push(...sources.map((source) => source.node));
+  }
+  return JSON.stringify(parts);
+}
+
+/** @param {Comfy.Node} node */
+const valuesOf = (node) =>
+  (node.widgets ?? [])
+    .filter((widget) => widget.name !== FOOTER && widget.name !== "control_after_generate" && widget.serialize !== false)
+    .map((widget) => [widget.name, isOurs(node) ? (valueOf(node, widget.name) ?? widget.value) : widget.value]);
