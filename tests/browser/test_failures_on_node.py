@@ -1,0 +1,115 @@
+"""What a node says of a failure, and what its buttons do: pay again, forget it, the usage page, another provider."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pack.dev.comfy_host import Host
+from pack.tests.browser.test_costs import BOTH, price, prompted
+from pack.tests.browser.test_settings import put, text_to_image
+from playwright.sync_api import Locator, expect
+
+KEY = "sim-failures-on-node"
+EDIT = """() => {
+    const graph = window.app.graph;
+    graph.clear();
+    const [source, edit, preview] = ['EmptyImage', 'NanoBananaEdit', 'PreviewImage'].map((kind, at) => {
+        const node = window.LiteGraph.createNode(kind);
+        node.pos = [300 + 450 * at, 200];
+        graph.add(node);
+        return node;
+    });
+    source.connect(0, edit, edit.inputs.findIndex((input) => input.name === 'images.image_1'));
+    edit.connect(0, preview, 0);
+}"""
+"""The picture that is edited comes from a node that has yet to run."""
+LOST = "[[sim: drop=headers times=1]]"
+
+
+def failed(page: Any) -> Locator:
+    found: Locator = page.page.locator('.nb-note[data-tone="bad"]')
+    return found
+
+
+def in_doubt(host: Host) -> float:
+    return float(host.get("/nano_banana/spend")["today"]["usd_in_doubt"])
+
+
+@BOTH
+def test_what_may_have_been_charged_is_paid_again_or_withdrawn(
+    canvas: Callable[..., Any], host: Host, doubles: Any, vue: bool
+) -> None:
+    """Withdrawn it leaves the sums; paid again it is asked for once more. Neither happens without a click."""
+    page = canvas(vue=vue)
+    before = in_doubt(host)
+    page.load(prompted(text_to_image("onerouter"), f"A rail, {page.look} {LOST}"))
+    page.queue()
+    expect(failed(page).locator(".nb-pill")).to_have_text("maybe $0.08")
+    buttons = failed(page).get_by_role("button")
+    expect(buttons).to_have_text(["Pay again $0.08", "I was not charged: forget it", "Usage page ↗"])
+    page.shoot("may-have-been-charged")
+    assert in_doubt(host) > before
+    buttons.nth(1).click()
+    dialog = page.page.locator(".nb-dialog")
+    expect(dialog).to_contain_text("Nothing is deleted")
+    page.shoot("forget-it")
+    dialog.get_by_role("button", name="I was not charged").click()
+    expect(failed(page)).to_have_count(0)
+    expect(page.page.get_by_text("Taken out of your sums.")).to_be_visible()
+    assert in_doubt(host) == before
+
+    prompt = f"A ruff, {page.look} {LOST}"
+    page.choose("NanoBananaGenerate", "prompt", prompt)
+    page.queue()
+    expect(buttons.nth(0)).to_have_text("Pay again $0.08")
+    asked = len(doubles.request_log(prompt=prompt)["requests"])
+    entry = page.queue(press=buttons.nth(0).click)
+    assert entry["status"]["status_str"] == "success", entry["status"]["messages"]
+    assert len(doubles.request_log(prompt=prompt)["requests"]) > asked
+    expect(failed(page)).to_have_count(0)
+    assert page.complaints == []
+
+
+@BOTH
+def test_a_refused_key_is_said_and_never_offered_again(
+    canvas: Callable[..., Any], bare_host: Host, doubles: Any, vue: bool
+) -> None:
+    """The only key is the refused one: no button leads back to it, and the cure is to replace it."""
+    put(bare_host, "/keys/onerouter/default", {"key": KEY})
+    page = canvas(vue=vue, on=bare_host)
+    page.load(prompted(text_to_image("onerouter"), f"A snipe, {page.look} [[sim: status=401]]"))
+    expect(page.page.get_by_text("Key stored on this machine")).to_be_visible()
+    page.queue()
+    expect(failed(page).get_by_role("button")).to_have_text(["Replace key", "Try it offline, free"])
+    expect(failed(page).locator(".nb-pill")).to_have_text("nothing charged")
+    expect(page.page.get_by_text("OneRouter refused this key")).to_be_visible()
+    expect(page.page.get_by_text("Key stored on this machine")).to_have_count(0)
+    page.shoot("refused-key")
+    failed(page).get_by_role("button", name="Replace key").click()
+    expect(page.page.get_by_label("Key for OneRouter")).to_be_focused()
+    page.page.keyboard.press("Escape")
+    put(bare_host, "/keys/runflow/default", {"key": KEY})
+    page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    expect(page.page.locator('.nb-dialog [data-provider="runflow"]')).to_be_visible()
+    page.page.keyboard.press("Escape")
+    page.page.get_by_role("button", name="Use my provider").first.click()
+    assert page.widget("ProviderConfig", "provider")["value"] == "runflow", "auto would begin with the refused one"
+    for provider in ("onerouter", "runflow"):
+        put(bare_host, f"/keys/{provider}/default", None, "DELETE")
+    assert page.complaints == []
+
+
+def test_a_run_that_would_change_nothing_costs_nothing(canvas: Callable[..., Any], doubles: Any) -> None:
+    """Pictures of other nodes aren't known before they run; what was made from them is, until something changes."""
+    page = canvas()
+    page.page.evaluate(EDIT)
+    page.choose("NanoBananaEdit", "prompt", "A pipit, unchanged")
+    expect(price(page)).to_contain_text("$0.08")
+    page.queue()
+    expect(price(page)).to_have_text("as the last run · free")
+    page.choose("NanoBananaEdit", "prompt", "A pipit, changed")
+    expect(price(page)).to_contain_text("$0.08")
+    page.choose("NanoBananaEdit", "prompt", "A pipit, unchanged")
+    expect(price(page)).to_have_text("as the last run · free")
+    assert page.complaints == []
