@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ..errors import NanoBananaError
 from ..errors.messages import msg
-from ..providers.spec import Model, ProviderSpec
+from ..providers.spec import Model, Operation, ProviderSpec
 from ..request import Request
 from .choice import RECOMMENDED
 from .negotiate import ResolvedRequest, negotiate
@@ -42,12 +42,32 @@ class ProviderOffer:
 
 
 def provider_offer(
-    spec: ProviderSpec, usable: bool, family: str, name: str, requests: Sequence[Request]
+    spec: ProviderSpec, usable: bool, family: str, name: str, requests: Sequence[Request], gone: Collection[str] = ()
 ) -> ProviderOffer:
-    """`family`: of the models that is asked for, "" = the recommended one of each provider. `name`: the preferred one of it."""
+    """`family`: of the models that is asked for, "" = the recommended one of each provider. `name`: the preferred one of it.
+
+    `gone`: wire ids that the provider no longer knows; their successors stand for them.
+    """
+    operation = requests[0].operation
     preferred = spec.model_of_family(family, name) if family else spec.model(RECOMMENDED)
-    models = (model for model in spec.models if model.capabilities(requests[0].operation))
+    preferred = preferred and _known(spec, preferred, operation, gone)
+    models = (
+        model
+        for model in spec.models
+        if model.capabilities(operation) and _known(spec, model, operation, gone) is model
+    )
     return ProviderOffer(spec, usable, preferred, tuple(_model_offer(spec, model, requests) for model in models))
+
+
+def _known(spec: ProviderSpec, model: Model, operation: Operation, gone: Collection[str]) -> Model:
+    """The model, or the nearest of its successors that the provider still knows."""
+    for _ in spec.models:  # successors may lead in a circle
+        capabilities = model.capabilities(operation)
+        successor = spec.model(model.successor) if model.successor else None
+        if capabilities is None or capabilities.model_id not in gone or successor is None:
+            break
+        model = successor
+    return model
 
 
 def _model_offer(spec: ProviderSpec, model: Model, requests: Sequence[Request]) -> ModelOffer:

@@ -96,9 +96,22 @@ class ProviderResolver:
             family = ""
         local = [spec for spec in self.specs.values() if spec.local]
         return [
-            provider_offer(spec, spec.local or self._targets.is_usable(spec), family, choice.model, requests)
+            provider_offer(
+                spec, spec.local or self._targets.is_usable(spec), family, choice.model, requests, self._gone_at(spec)
+            )
             for spec in (*self._targets.ordered(), *local)
         ]
+
+    def _gone_at(self, spec: ProviderSpec) -> set[str]:
+        """The wire ids that a provider no longer knows at its address."""
+        ids = [gone for gone in self._gone if gone[0] == spec.id]
+        if not ids:
+            return set()
+        try:
+            address = self._targets.base_url(spec)
+        except NanoBananaError:  # an address that can't be used: nothing was ever asked there
+            return set()
+        return {model_id for _, base_url, model_id in ids if base_url == address}
 
     def target(self, spec: ProviderSpec, profile: str) -> Target:
         """A provider with its key and its recommended model. Raises ConfigError."""
