@@ -77,7 +77,11 @@ class Scrubber:
         return self if secret in self._secrets else Scrubber([*self._secrets, secret])
 
     def text(self, text: str) -> str:
-        """`text` without the secrets, cut to `MOST_TEXT` characters."""
+        """`text` without the secrets, cut to `MOST_TEXT` characters; itself where that changes nothing, as a message is one."""
+        scrubbed = self._scrubbed(text)
+        return text if scrubbed == text else scrubbed
+
+    def _scrubbed(self, text: str) -> str:
         if len(text) > MOST_TEXT:
             text = text[: MOST_TEXT - 1].rstrip() + "…"
         if not self._plain:

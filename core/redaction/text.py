@@ -32,8 +32,14 @@ _MOST_PICTURE = 200_000
 def redact(text: str, limit: int = MAX_MESSAGE) -> str:
     """`text` on one line without keys, signed query strings and pictures, cut to `limit` characters.
 
-    No more than `MOST_TEXT` characters are looked at, and the time it takes is linear in them.
+    No more than `MOST_TEXT` characters are looked at, and the time it takes is linear in them. Gives `text` itself where
+    nothing changes: a message stays one.
     """
+    redacted = _redacted(text, limit)
+    return text if redacted == text else redacted
+
+
+def _redacted(text: str, limit: int) -> str:
     # Pictures first, or one would use up the limit; then single spaces, because the patterns expect them.
     text = _DATA_URI.sub("data:...", text[:_MOST_PICTURE])[:MOST_TEXT]
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())

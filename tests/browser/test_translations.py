@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pack.dev.comfy_host import Host
+from pack.tests.browser.test_costs import prompted
 from pack.tests.browser.test_examples import example
+from pack.tests.browser.test_settings import provider_card, put, text_to_image
+from playwright.sync_api import expect
 
 ROOT = Path(__file__).resolve().parents[2]
 CHINESE = json.loads((ROOT / "locales" / "zh" / "nodeDefs.json").read_text("utf-8"))
@@ -146,3 +150,39 @@ def test_help_is_shown_in_chinese(canvas: Callable[..., Any]) -> None:
         page.page.get_by_role("heading", level=1, name=CHINESE[name]["display_name"]).wait_for()
     page.shoot("help")
     assert page.complaints == []
+
+
+@pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
+def test_what_python_says_is_chinese(canvas: Callable[..., Any], bare_host: Host, vue: bool) -> None:
+    """The error and the notice of a run on the node, and the answer to a test of a key; `info` stays English."""
+    page = canvas(vue=vue, locale="zh")
+    page.load(prompted(text_to_image("apiframe"), f"一只燕子 {page.look}", seed=7))
+    entry = page.queue()
+    shown = page.page.locator(".nb-footer")
+    notice = shown.get_by_text("种子没有发送：APIFRAME (v1) 的 nano-banana-pro 不接受种子；换一个种子仍算新的请求")
+    expect(notice).to_be_visible()
+    page.shoot("notice")
+    (info,) = next(each["nano_banana"] for each in entry["outputs"].values() if "nano_banana" in each)
+    assert "The seed was not sent: APIFRAME (v1) takes none" in json.dumps(json.loads(info)["notices"])
+
+    page.choose("NanoBananaGenerate", "prompt", f"一只燕子 {page.look} [[sim: status=401]]")
+    entry = page.queue()
+    assert entry["status"]["status_str"] == "error"
+    expect(shown.get_by_text("APIFRAME (v1) 拒绝了密钥").first).to_be_visible()
+    page.shoot("error")
+
+    settings = canvas(vue=vue, locale="zh", on=bare_host)
+    settings.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    card = provider_card(settings, "runflow")
+    card.get_by_role("button", name=TEXTS["keys.add"]).click()
+    settings.page.get_by_label(TEXTS["keys.field"].format(label="Runflow")).fill("wrong-key-1234567")
+    settings.page.keyboard.press("Enter")
+    said = card.get_by_text("Runflow 拒绝了这个密钥（HTTP 401）")
+    expect(said).to_be_visible()
+    settings.shoot("key-test")
+    # It is kept with the key, and said in the page's language again.
+    settings.open()
+    settings.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    expect(said).to_be_visible()
+    put(bare_host, "/keys/runflow/default", None, "DELETE")
+    assert settings.complaints == []
