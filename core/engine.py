@@ -15,6 +15,7 @@ from .custom_providers.settings_form import known_specs
 from .errors import ConfigError, LedgerFailed, NanoBananaError
 from .errors.messages import msg
 from .execution import charge, key_verdicts
+from .execution.balance import Balances
 from .execution.call import Call
 from .execution.concurrency import ConcurrencyLimiter
 from .execution.image_task import ImageTask
@@ -63,7 +64,7 @@ class Engine:
         environ: Mapping[str, str] | None = None,
     ) -> None:
         permissions.restrict_to_owner(home)
-        self.home, self.keys = home, KeyStore(home)
+        self.home, self.keys, self.balances = home, KeyStore(home), Balances()
         self._local, self._specs, self._store, self._environ = local_address, specs, store or self.keys.get, environ
         self._limiter = ConcurrencyLimiter()
         self._cache = ProviderCache()

@@ -29,6 +29,7 @@ def put(request: RouteRequest) -> dict[str, Any]:
         raise ApiError(400, msg("keys.body_needs_key_only"))
     engine = comfyui.engine()
     engine.keys.put(spec.id, profile, key, engine.settings().base_url(spec), spec)
+    engine.balances.forget(spec.id, profile)
     return {"provider": spec.id, "profile": profile, "state": "stored"}
 
 
@@ -36,21 +37,31 @@ def delete(request: RouteRequest) -> dict[str, Any]:
     spec, profile = _named(request, known=False)
     if not comfyui.engine().keys.delete(spec, profile):
         raise ApiError(404, msg("keys.no_such_stored_key"), msg("keys.removed_in_environment_only"))
+    comfyui.engine().balances.forget(spec, profile)
     return {"provider": spec, "profile": profile, "state": "none"}
 
 
 def test(request: RouteRequest) -> dict[str, Any]:
-    """Asks the provider, at no cost: {"verdict", "text"}."""
+    """Asks the provider, at no cost: {"verdict", "text", "balance"}; the last is null where the answer names none."""
     spec, profile = _named(request)
     _count()
     engine = comfyui.engine()
     resolver = engine.resolver()
     if spec.needs_key and resolver.keys.key(spec, profile) is None:
         raise resolver.missing_key_error(spec, profile)
-    found = check_key(resolver.target(spec, profile))
+    target = resolver.target(spec, profile)
+    found = check_key(target)
     if spec.needs_key:
         engine.keys.record_test(spec.id, profile, found.verdict, found.text)
-    return {"provider": spec.id, "profile": profile, "verdict": found.verdict, "text": found.text}
+    if found.balance:
+        engine.balances.remember(spec.id, profile, target.base_url, found.balance)
+    return {
+        "provider": spec.id,
+        "profile": profile,
+        "verdict": found.verdict,
+        "text": found.text,
+        "balance": found.balance.facts() if found.balance else None,
+    }
 
 
 def _named(request: RouteRequest, *, known: bool = True) -> Any:

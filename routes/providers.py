@@ -98,6 +98,7 @@ def _provider(engine: Engine, resolver: ProviderResolver, spec: ProviderSpec) ->
     from_file = spec.id in engine.providers_file().specs
     built_in = spec.id in BUILT_IN
     added = added_models.added(engine.settings(), spec.id) if built_in else {}
+    keys = _keys(engine, resolver, spec) if spec.needs_key else []
     facts: dict[str, Any] = {
         "id": spec.id,
         "label": spec.label,
@@ -112,7 +113,9 @@ def _provider(engine: Engine, resolver: ProviderResolver, spec: ProviderSpec) ->
         "recommended": spec.recommended,
         "checked": spec.checked,
         "models": [_model(model, spec, added) for model in spec.models],
-        "keys": _keys(engine, resolver, spec) if spec.needs_key else [],
+        "keys": keys,
+        "names_balance": spec.balance is not None and bool(spec.key_check),
+        "balance": next((key["balance"] for key in keys if key["balance"]), None),
         "key_variable": variables(spec)[0] if spec.needs_key else "",
         **_address(resolver, spec),
     }
@@ -167,9 +170,19 @@ def _keys(engine: Engine, resolver: ProviderResolver, spec: ProviderSpec) -> lis
                 "problem": problem,
                 "replaceable": profile in stored,
                 "tested": tests.get(profile),
+                "balance": _balance(engine, resolver, spec, profile) if state in ("stored", "environment") else None,
             }
         )
     return found
+
+
+def _balance(engine: Engine, resolver: ProviderResolver, spec: ProviderSpec, profile: str) -> dict[str, Any] | None:
+    """What the account of a key had when it was last tested, where that was minutes ago."""
+    try:
+        found = engine.balances.get(spec.id, profile, resolver.settings.base_url(spec))
+    except ConfigError:  # an address that makes no sense: said beside it
+        return None
+    return found.facts() if found else None
 
 
 def _model(model: Model, spec: ProviderSpec, added: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,6 +41,13 @@ export function money(usd) {
   return `$${text}`;
 }
 
+/** The balance of an account. @param {import("./server.mjs").Balance} balance */
+export function balanceText({ amount, unit }) {
+  const text = Number.isInteger(amount) && unit !== "USD" ? String(amount) : amount.toFixed(2);
+  if (unit === "USD") return amount < 0 ? `-$${text.slice(1)}` : `$${text}`;
+  return unit === "credits" ? t("balance.credits", { n: text }) : `${text} ${unit}`.trim();
+}
+
 /**
  * The price of one picture, and what it counts as against the caps where that is more.
  * @param {{ usd_each?: number | null, usd_counted_each?: number }} estimate

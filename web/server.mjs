@@ -11,9 +11,11 @@ import { localized, translatesMessages } from "./messages.mjs";
  * @typedef {{ wire: string, ratios: string[], resolutions: string[], default_resolution: string, max_references: number,
  *   max_count: number, options: Record<string, string[] | null> }} Capabilities
  * @typedef {{ profile: string, state: "environment" | "stored" | "disabled" | "none", source: string, problem: string,
- *   replaceable: boolean, tested: { at: number, verdict: string, text: string } | null }} KeyState
+ *   replaceable: boolean, tested: { at: number, verdict: string, text: string } | null, balance: Balance | null }} KeyState
+ * @typedef {{ amount: number, unit: string, when: number }} Balance
  * @typedef {{ id: string, label: string, dialect: string, own: boolean, built_in: boolean, from_file: boolean, local: boolean, needs_key: boolean,
- *   key_url: string, usage_url: string, recommended: string, models: Model[], keys: KeyState[], key_variable: string, base_url: string,
+ *   key_url: string, usage_url: string, recommended: string, models: Model[], keys: KeyState[],
+ *   names_balance: boolean, balance: Balance | null, key_variable: string, base_url: string,
  *   base_url_source: string, base_url_problem: string, base_url_variable: string, auth?: string,
  *   model?: string }} Provider
  * @typedef {{ providers: Provider[], dialects: Record<string, string>, auths: string[], profiles: string[],

@@ -113,6 +113,7 @@ def _changed(spec: ProviderSpec, reader: MappingReader, dated: str, *, new: bool
         key_url=reader.page("key_url") or spec.key_url,
         usage_url=reader.page("usage_url") or spec.usage_url,
         key_check=reader.path("key_check") or spec.key_check,
+        balance=None if reader.path("key_check") else spec.balance,
         proxy=reader.proxy("proxy") or spec.proxy,
         ca_bundle=reader.text("ca_bundle") or spec.ca_bundle,
         max_parallel=reader.number("max_parallel", spec.max_parallel, 1, 64),

@@ -22,6 +22,7 @@ from ..http.transport import Cancelled, TooLong, Transport
 from ..planning.plan import Target
 from ..redaction.sent_key import Scrubber
 from ..redaction.text import redact
+from .balance import Balance, read_balance
 
 SECONDS = 20.0
 _ANSWER_BYTES = 16 << 20
@@ -37,6 +38,8 @@ class Checked:
     verdict: KeyVerdict
     text: str
     """A sentence for a person, without the key."""
+    balance: Balance | None = None
+    """Where the same answer names it."""
 
 
 def check_key(target: Target) -> Checked:
@@ -72,10 +75,11 @@ def check_key(target: Target) -> Checked:
 
 def _verdict(target: Target, key: str, reply: Reply) -> Checked:
     """What the answer says about the key. Raises ConfigError for a redirect: the address is another one."""
-    spec = target.spec
+    spec, balance = target.spec, None
     if reply.ok:
         try:
             value = read_json(reply.body)
+            balance = read_balance(spec.balance, value, time.time()) if spec.balance else None
             fails = 400 if isinstance(value, dict) and value.get("error") else reply.status
             reply = replace(reply, status=claimed_status(value) or fails)
         except NotJson:
@@ -84,7 +88,7 @@ def _verdict(target: Target, key: str, reply: Reply) -> Checked:
                 msg("key_check.not_an_api", provider=spec.label, named=_named(reply)),
             )
     if reply.ok:
-        return Checked("works", msg("key_check.key_accepted", provider=spec.label))
+        return Checked("works", msg("key_check.key_accepted", provider=spec.label), balance)
     failure = failure_of(reply)
     if failure.kind in _NOT_FROM_PROVIDER:
         refusal = provider_error(failure, spec.label, "no")

@@ -172,6 +172,20 @@ Auth = Literal["key", "google_service_account"]
 
 
 @dataclass(frozen=True)
+class BalanceField:
+    """Where a JSON answer names the balance of the account."""
+
+    path: tuple[str, ...]
+    """Names of the nested fields, the amount last: a number, or a text of one."""
+    unit: str
+    """"USD", "credits", or "" where the documents name none."""
+    source: str
+    """Whose word that is."""
+    unit_path: tuple[str, ...] = ()
+    """Where the answer itself names the currency."""
+
+
+@dataclass(frozen=True)
 class ProviderSpec:
     """A provider, or a reseller that speaks a known dialect."""
 
@@ -213,6 +227,8 @@ class ProviderSpec:
     """The provider's own page that shows what was charged; "" where none is known."""
     key_check: str = ""
     """Path of a free GET that needs the key, to test it; "" where none is known."""
+    balance: BalanceField | None = None
+    """Where the answer to `key_check` names the balance of the account; None where it doesn't."""
     reference_encoding: ReferenceEncoding = "data_uri"
     reference_formats: tuple[str, ...] = ("png", "jpeg")
     """Formats of references it is known to read, of "webp", "png", "jpeg"."""

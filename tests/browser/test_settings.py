@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.request
 from collections.abc import Callable
 from typing import Any
@@ -97,6 +98,37 @@ def test_a_wrong_key_is_told_at_once(settings: Any, bare_host: Host) -> None:
     card.get_by_role("button", name="Delete key").click()
     settings.page.locator(".nb-narrow").get_by_role("button", name="Delete key").click()
     expect(card.get_by_text("no key")).to_be_visible()
+
+
+def test_providers_with_a_key_come_first_and_the_balance_is_shown(
+    canvas: Callable[..., Any], bare_host: Host, doubles: Any
+) -> None:
+    """The others are folded and nothing is red; the balance is asked for by a click, and comes with the providers after it."""
+    for name in ("runflow", "nanobanana"):
+        put(bare_host, f"/keys/{name}/default", {"key": CANARY})
+    page = canvas(on=bare_host)
+    page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    card = provider_card(page, "runflow")
+    expect(card).to_be_visible()
+    folded = page.page.locator(".nb-more")
+    expect(folded.locator("summary")).to_have_text(re.compile(r"^More providers \(\d+\)$"))
+    expect(provider_card(page, "fal")).to_be_hidden()
+    expect(page.page.locator('.nb-dialog .nb-chip[data-tone="bad"], .nb-dialog .nb-bad:not(:empty)')).to_have_count(0)
+    expect(card.locator(".nb-main")).to_have_text(["Test"])
+    page.shoot("providers-folded")
+    card.get_by_role("button", name="Balance").click()
+    expect(card.get_by_text("Balance $100.00")).to_be_visible()
+    expect(card.locator(".nb-main")).to_have_count(0)
+    found = {each["id"]: each for each in bare_host.get("/nano_banana/providers")["providers"]}
+    assert found["runflow"]["balance"]["amount"] == 100 and found["runflow"]["balance"]["unit"] == "USD"
+    assert found["nanobanana"]["balance"] is None and not found["nanobanana"]["names_balance"]
+    folded.locator("summary").click()
+    expect(provider_card(page, "fal")).to_be_visible()
+    expect(provider_card(page, "fal").locator(".nb-main")).to_have_text(["Add key"])
+    page.shoot("providers-unfolded")
+    for name in ("runflow", "nanobanana"):
+        put(bare_host, f"/keys/{name}/default", None, "DELETE")
+    assert page.complaints == []
 
 
 def test_replacing_a_key_can_be_thought_over(settings: Any, bare_host: Host) -> None:

@@ -3,7 +3,7 @@ import { button, el } from "../dom.mjs";
 import { confirmDialog, openDialog } from "../dialog.mjs";
 import { providerStore } from "../provider_store.mjs";
 import { ask, errorText } from "../server.mjs";
-import { money, t, when } from "../i18n.mjs";
+import { balanceText, money, t, when } from "../i18n.mjs";
 import { field } from "./field.mjs";
 import { providerForm } from "./form.mjs";
 import { addedModels, modelForm } from "./models.mjs";
@@ -15,9 +15,11 @@ import { addedModels, modelForm } from "./models.mjs";
 /** @param {Shared} shared @param {string} [opened] */
 export function providersSection(shared, opened) {
   const fixed = shared.settings["order"]?.source === "environment";
-  const list = el("ol", { class: "nb-providers" });
   const paid = providerStore.providers.filter((provider) => !provider.local);
-  for (const provider of paid) list.append(card(shared, provider, fixed, provider.id === opened));
+  const cards = (/** @type {Provider[]} */ some) =>
+    el("ol", { class: "nb-providers" }, ...some.map((provider) => card(shared, provider, fixed, provider.id === opened)));
+  const inUse = paid.filter((provider) => provider.own || provider.from_file || hasKey(provider));
+  const others = paid.filter((provider) => !inUse.includes(provider));
   const offline = providerStore.providers.find((provider) => provider.local);
   const sorted = t("providers.cheapest");
   return el(
@@ -26,7 +28,8 @@ export function providersSection(shared, opened) {
     el("h3", {}, t("providers.title")),
     el("p", { class: "nb-quiet" }, t("providers.order")),
     ...providerStore.facts.mistakes.map((mistake) => el("p", { class: "nb-bad" }, mistake)),
-    list,
+    inUse.length ? cards(inUse) : cards(others),
+    inUse.length && others.length ? moreProviders(cards(others), others, opened) : null,
     el(
       "div",
       { class: "nb-actions" },
@@ -35,6 +38,25 @@ export function providersSection(shared, opened) {
     ),
     offline ? el("p", { class: "nb-quiet" }, t("providers.offline", { label: offline.label })) : null,
   );
+}
+
+/** Whether a provider has a key, be it one that isn't used. @param {Provider} provider */
+const hasKey = (provider) => provider.keys.some((key) => key.state !== "none");
+
+/** Whether the person has unfolded the providers without a key; kept while the section is drawn again. */
+let unfolded = false;
+
+/** The providers without a key, folded. @param {HTMLElement} list @param {Provider[]} providers @param {string} [opened] */
+function moreProviders(list, providers, opened) {
+  unfolded ||= providers.some((provider) => provider.id === opened);
+  const fold = el(
+    "details",
+    { class: "nb-more", open: unfolded },
+    el("summary", {}, t("providers.more", { n: providers.length })),
+    list,
+  );
+  fold.addEventListener("toggle", () => (unfolded = fold.open));
+  return fold;
 }
 
 /** @param {Provider[]} providers */
@@ -54,14 +76,14 @@ function card(shared, provider, fixed, opened) {
   if (!fixed) makeDraggable(shared, item, provider);
   const cost = price(provider);
   const model = provider.models.find((each) => each.recommended);
-  const [badge, tone] = stateOf(provider);
+  const [badge, badgeTone] = stateOf(provider);
   item.append(
     el(
       "div",
       { class: "nb-row" },
       fixed ? null : el("span", { class: "nb-grip", "aria-hidden": "true", title: t("providers.drag") }, "⠿"),
       el("strong", {}, provider.label),
-      el("span", { class: "nb-chip", "data-tone": tone }, badge),
+      el("span", { class: "nb-chip", "data-tone": badgeTone }, badge),
       provider.from_file ? el("span", { class: "nb-chip" }, "providers.yaml") : null,
       el("span", { class: "nb-quiet" }, model ? `${model.name} ${cost === null ? "" : money(cost)}` : ""),
       el("span", { class: "nb-space" }),
@@ -83,7 +105,9 @@ function card(shared, provider, fixed, opened) {
     ),
   );
   item.append(...addedModels(shared, provider));
-  if (provider.base_url_problem) item.append(el("div", { class: "nb-bad" }, t("address.missing")));
+  // Not in red before anybody has tried it: most people never use this provider.
+  const tone = hasKey(provider) ? "nb-bad" : "nb-quiet";
+  if (provider.base_url_problem) item.append(el("div", { class: tone }, t("address.missing")));
   else if (provider.base_url_source !== "row" || provider.own) {
     item.append(el("div", { class: "nb-quiet" }, provider.base_url));
   }
@@ -122,22 +146,23 @@ function keyRow(shared, provider, key, opened) {
     entry.querySelector("input")?.focus();
   };
   const filled = key.state === "stored" || key.state === "environment";
+  const refused = key.state === "disabled" || key.tested?.verdict === "refused";
+  const test = async () => {
+    statusLine.textContent = t("keys.testing");
+    try {
+      await ask(`${path}/test`, { method: "POST" });
+      await shared.redraw(); // the state, the chip and the balance show what came of it
+    } catch (error) {
+      statusLine.textContent = errorText(error);
+    }
+  };
   actions.append(
     ...[
       key.state === "environment" && !key.replaceable
         ? null
-        : button(t(key.state === "none" ? "keys.add" : "keys.replace"), enter, { class: key.state === "none" ? "nb-main" : "" }),
-      filled
-        ? button(t("keys.test"), async () => {
-            statusLine.textContent = t("keys.testing");
-            try {
-              const answer = await ask(`${path}/test`, { method: "POST" });
-              statusLine.textContent = answer.text;
-            } catch (error) {
-              statusLine.textContent = errorText(error);
-            }
-          })
-        : null,
+        : button(t(key.state === "none" ? "keys.add" : "keys.replace"), enter, { class: key.state === "none" || refused ? "nb-main" : "" }),
+      filled ? button(t("keys.test"), test, { class: key.tested ? "" : "nb-main" }) : null,
+      filled && provider.names_balance ? button(t("balance.ask"), test, { title: t("balance.ask_title") }) : null,
       key.replaceable
         ? button(
             t("keys.delete"),
@@ -152,12 +177,18 @@ function keyRow(shared, provider, key, opened) {
     ].filter((each) => each !== null),
   );
   box.append(
-    el("div", { class: "nb-row" }, name ? el("span", { class: "nb-chip" }, name) : null, el("span", { class: "nb-quiet" }, source), actions),
+    el("div", { class: "nb-row" }, name ? el("span", { class: "nb-chip" }, name) : null, balanceChip(key), el("span", { class: "nb-quiet" }, source), actions),
     statusLine,
   );
   if (opened && key.state !== "environment") enter();
   return box;
 }
+
+/** What the account has, where it was asked minutes ago. @param {KeyState} key */
+const balanceChip = ({ balance }) =>
+  balance
+    ? el("span", { class: "nb-chip", title: when(balance.when) }, t("balance.is", { balance: balanceText(balance) }))
+    : null;
 
 /**
  * A field that a key is typed into; emptied as soon as it is sent.

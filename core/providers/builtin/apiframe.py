@@ -15,7 +15,7 @@ sent here, from whichever variable, file or setting.
 from functools import partial
 
 from ..builder import fields, model
-from ..spec import SIZES, Endpoint, ProviderSpec
+from ..spec import SIZES, BalanceField, Endpoint, ProviderSpec
 
 _ENDPOINT = Endpoint(
     "/{model}", fields(aspect_ratio="aspect_ratio", resolution="resolution"), references_field="images"
@@ -36,6 +36,7 @@ PROVIDER = ProviderSpec(
     sibling_env_vars=("APIFRAME_API_KEY",),
     key_url="https://apiframe.ai",
     key_check="/account",
+    balance=BalanceField(("credits",), "credits", "apiframe-sdk 1.0.0: AccountInfo"),
     docs=("https://docs.apiframe.ai/nano-banana/nano-banana-pro",),
     checked="2026-11-27",
     endpoints={"generate": _ENDPOINT, "edit": _ENDPOINT},

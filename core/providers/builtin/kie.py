@@ -16,7 +16,7 @@ temporary, at an address that needs no key: kie's pages on uploads say 24 hours 
 from functools import partial
 
 from ..builder import fields, model, same
-from ..spec import ALL_RATIOS, SIZES, Endpoint, Field, Price, ProviderSpec
+from ..spec import ALL_RATIOS, SIZES, BalanceField, Endpoint, Field, Price, ProviderSpec
 
 _SPRING = ("credits listed by a public client in spring 2026", "2026-05-01")
 _PATH = "/api/v1/jobs/createTask"
@@ -55,6 +55,8 @@ PROVIDER = ProviderSpec(
     key_env_vars=("KIE_API_KEY", "KIEAI_API_KEY"),
     key_url="https://kie.ai/api-key",
     usage_url="https://kie.ai/logs",
+    key_check="/api/v1/chat/credit",
+    balance=BalanceField(("data",), "credits", "docs.kie.ai/cn/common-api/get-account-credits"),
     docs=("https://docs.kie.ai", "https://docs.kie.ai/file-upload-api/upload-file-stream"),
     checked="2026-11-27",
     endpoints={"generate": _ENDPOINT, "edit": _ENDPOINT},

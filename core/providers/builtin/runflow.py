@@ -9,7 +9,7 @@ workers have refused. The option list of `aspect_ratio` is that of the same mode
 from functools import partial
 
 from ..builder import fields, model, same
-from ..spec import ALL_RATIOS, RESOLUTIONS, SIZES, Endpoint, Field, Option, Price, ProviderSpec
+from ..spec import ALL_RATIOS, RESOLUTIONS, SIZES, BalanceField, Endpoint, Field, Option, Price, ProviderSpec
 
 _ENDPOINT = Endpoint(
     "/v1/run/{model}",
@@ -40,6 +40,9 @@ PROVIDER = ProviderSpec(
     key_env_vars=("RUNFLOW_API_KEY",),
     key_url="https://www.runflow.io",
     key_check="/v1/billing/balance",
+    balance=BalanceField(
+        ("balance",), "", "docs.runflow.io names the route; its answer is not documented", ("currency",)
+    ),
     docs=("https://www.runflow.io/models/google/nano-banana-pro/edit", "https://docs.runflow.io"),
     checked="2026-10-15",
     endpoints={"generate": _ENDPOINT, "edit": _ENDPOINT},

@@ -15,7 +15,7 @@ The package wavespeed judges the way of a request, not the fields: it has no typ
 from functools import partial
 
 from ..builder import fields, model, same
-from ..spec import ALL_RATIOS, SIZES, Endpoint, Field, ProviderSpec
+from ..spec import ALL_RATIOS, SIZES, BalanceField, Endpoint, Field, ProviderSpec
 
 _ENDPOINT = Endpoint(
     "/api/v3/{model}",
@@ -40,6 +40,8 @@ PROVIDER = ProviderSpec(
     key_env_vars=("WAVESPEED_API_KEY",),
     key_url="https://wavespeed.ai/accesskey",
     usage_url="https://wavespeed.ai/billing",
+    key_check="/api/v3/balance",
+    balance=BalanceField(("data", "balance"), "USD", "wavespeed.ai/docs/docs-common-api/balance"),
     docs=(
         "https://wavespeed.ai/models/google/nano-banana-pro/text-to-image/llms.txt",
         "https://wavespeed.ai/nano-banana-2-1-api",
