@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,45 @@ def test_thousands_of_rows_scroll_to_the_end(page: Any, machine: Machine) -> Non
     assert page.complaints == []
 
 
+TILES = """() => [...document.querySelectorAll('.nb-tile')].map((tile) => {
+    const { left, top, right, bottom } = tile.getBoundingClientRect();
+    return [Number(tile.ariaPosInSet), left, top, right, bottom, tile.querySelector('a').ariaLabel];
+})"""
+
+
+def test_thousands_of_tiles_scroll_to_the_end(page: Any, machine: Machine) -> None:
+    """Never more than a few elements, none over another, each with its number among all."""
+    open_panel(page)
+    browser = page.page
+    browser.locator(".nb-views .pi-th-large").click()
+    expect(browser.locator(".nb-tile").first).to_be_visible()
+    total = len(states(machine.home))
+    last = 0
+    while last < total:
+        browser.evaluate(
+            "() => { const list = document.querySelector('.nb-list'); list.scrollTop = list.scrollHeight; }"
+        )
+        browser.wait_for_function(
+            "(last) => Number([...document.querySelectorAll('.nb-tile')].at(-1)?.ariaPosInSet) > last", arg=last
+        )
+        tiles = browser.evaluate(TILES)
+        assert len(tiles) <= 80, "elements are as many as are in sight, whatever the number of pictures"
+        last = tiles[-1][0]
+    for part in (1, 0.77, 0.31, 0):
+        browser.evaluate(
+            """(part) => { const list = document.querySelector('.nb-list'); list.scrollTop = part * list.scrollHeight; }""",
+            part,
+        )
+        page.settle()
+        tiles = browser.evaluate(TILES)
+        assert 0 < len(tiles) <= 80
+        for (place, _, top, right, _, name), (next_place, next_left, next_top, *_) in pairwise(tiles):
+            assert next_place == place + 1 and name.startswith(f"Picture {place} of {total}: "), name
+            assert next_left >= right if next_top == top else next_top > top and next_left < right
+        page.shoot(f"thousands-{round(part * 100)}")
+    assert page.complaints == []
+
+
 @pytest.mark.usefixtures("one_day")
 def test_many_are_forgotten_from_the_menu(page: Any, machine: Machine) -> None:
     """First what is older than a month, then all; each asks first. What was spent stays."""
@@ -196,7 +236,7 @@ def test_many_are_forgotten_from_the_menu(page: Any, machine: Machine) -> None:
     expect(rows.first).to_be_visible()
     spent = page.page.get_by_text("Today $").inner_text()
     recent = len(states(machine.home)) - MANY
-    dialog = page.page.get_by_role("dialog", name="Are you sure?")
+    dialog = page.page.get_by_role("alertdialog", name="Are you sure?")
     for item, words, left in (
         ("Forget all older than 30 days…", f"{MANY} pictures were forgotten.", recent),
         ("Forget all…", f"{recent} pictures were forgotten.", 0),

@@ -219,7 +219,7 @@ def test_forgetting_asks_first_and_then_leaves_nothing(page: Any, bench: Bench) 
     button = card.get_by_role("button", name="Forget")
     button.focus()
     page.page.keyboard.press("Enter")
-    dialog = page.page.get_by_role("dialog", name="Are you sure?")
+    dialog = page.page.get_by_role("alertdialog", name="Are you sure?")
     expect(dialog).to_contain_text("Asking for it again is paid again")
     page.shoot("forget")
     page.page.keyboard.press("Escape")
@@ -303,7 +303,7 @@ def test_a_prompt_is_copied_on_every_connection(canvas: Callable[..., Any], benc
     expect(search).to_have_value("A crane, <b>bold</b>")
     expect(row(page, "A crane")).to_have_count(1)
     row(page, "A crane").get_by_role("button", name="Forget").click()
-    expect(page.page.get_by_role("dialog", name="Are you sure?")).to_be_visible()
+    expect(page.page.get_by_role("alertdialog", name="Are you sure?")).to_be_visible()
     assert page.complaints == []
 
 

@@ -1,5 +1,6 @@
 /** What is said about a result: its state, its price, its names. */
 import { money, t, when } from "../i18n.mjs";
+import { localizedText } from "../messages.mjs";
 
 /** @typedef {import("../server.mjs").Result} Result */
 
@@ -24,8 +25,8 @@ export function stateOf(result) {
   if (result.state === "stored") return [result.picture ? "" : t("state.gone"), "plain"];
   if (result.recoverable) return [t("state.recoverable"), "warn"];
   if (result.answer) return [t("state.unread", { provider: result.label, file: result.answer }), "bad"];
-  if (result.in_doubt) return [`${t("state.doubt")} ${result.reason}`.trim(), "bad"];
-  return [`${t("state.failed")} ${result.reason}`.trim(), "plain"];
+  if (result.in_doubt) return [`${t("state.doubt")} ${localizedText(result.reason)}`.trim(), "bad"];
+  return [`${t("state.failed")} ${localizedText(result.reason)}`.trim(), "plain"];
 }
 
 /** Wire ids are long. @param {string} model */

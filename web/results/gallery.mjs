@@ -6,6 +6,7 @@ import { menu } from "../menu.mjs";
 import { toast } from "../toasting.mjs";
 import { ask, errorText } from "../server.mjs";
 import { t, spentOf } from "../i18n.mjs";
+import { openSpending } from "../spending/overview.mjs";
 import { actionsOf } from "./actions.mjs";
 import { Choice } from "./choice.mjs";
 import { hasFailed, moneyMayBeLost, pictureName } from "./facts.mjs";
@@ -54,7 +55,7 @@ export class Gallery {
     this.search.addEventListener("input", () => this.later("begin"));
     this.filters = new Filters(() => this.reload());
     this.choice = new Choice(() => this.list.show(), () => this.focus(this.indexOf(this.choice.results.at(-1)?.id ?? "")));
-    this.spent = el("span", { class: "nb-quiet" });
+    this.spent = button("", openSpending, { class: "nb-link nb-quiet", title: t("chart.title"), hidden: true });
     this.empty = el("p", { class: "nb-quiet nb-empty" });
     this.viewButtons = [this.viewButton("grid", "pi-th-large"), this.viewButton("list", "pi-list")];
     /** @type {VirtualList<Result | Fold>} */
@@ -118,6 +119,7 @@ export class Gallery {
     void this.load(how);
     ask("/spend")
       .then((spent) => {
+        this.spent.hidden = false;
         this.spent.textContent = `${t("spend.today")} ${spentOf(spent.today.usd, spent.caps.day)}`;
       })
       .catch(() => undefined); // the list says what is wrong

@@ -2,6 +2,7 @@
 import { el } from "../dom.mjs";
 import { pictureUrl } from "../server.mjs";
 import { t } from "../i18n.mjs";
+import { localizedText } from "../messages.mjs";
 import { makeDraggable } from "./drag.mjs";
 import { star } from "./star.mjs";
 import { costLine, modelLine, moneyMayBeLost, stateOf } from "./facts.mjs";
@@ -33,7 +34,7 @@ export function resultRow(result, buttons, { open, toggleFavourite }) {
       line(costLine(result)),
       result.role === "extra" ? el("p", { class: "nb-quiet nb-line", title: t("results.extra_title") }, t("results.extra")) : null,
       state ? el("p", { class: "nb-state", "data-tone": tone, title: moneyMayBeLost(result) ? undefined : state }, state) : null,
-      result.answer ? el("p", { class: "nb-quiet nb-said" }, result.reason) : null,
+      result.answer ? el("p", { class: "nb-quiet nb-said" }, localizedText(result.reason)) : null,
     ),
     el("div", { class: "nb-actions nb-small" }, ...buttons),
   );

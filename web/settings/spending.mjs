@@ -3,6 +3,7 @@ import { el } from "../dom.mjs";
 import { providerStore } from "../provider_store.mjs";
 import { ask } from "../server.mjs";
 import { money, t, spentOf } from "../i18n.mjs";
+import { spendOverview } from "../spending/overview.mjs";
 import { setting } from "./field.mjs";
 
 /** @param {string} provider */
@@ -10,7 +11,7 @@ const labelOf = (provider) => providerStore.provider(provider)?.label ?? provide
 
 /** @param {import("./panel.mjs").Shared} shared */
 export async function spendingSection(shared) {
-  const spent = await ask("/spend?by=provider&days=30");
+  const [spent, overview] = await Promise.all([ask("/spend?by=provider&days=30"), spendOverview()]);
   /** @param {{ pictures: number, usd: number, usd_in_doubt: number }} sum @param {number | null | undefined} cap */
   const words = (sum, cap) => {
     const parts = [spentOf(sum.usd, cap), t("spend.pictures", { n: sum.pictures })];
@@ -28,6 +29,7 @@ export async function spendingSection(shared) {
       .map((/** @type {any} */ row) =>
         el("p", { class: "nb-quiet nb-sum" }, t("spend.days", { provider: labelOf(row.provider), sum: words(row, null) })),
       ),
+    overview,
     setting(shared, "cap_run", t("spend.cap_run"), { suffix: "$", hint: t("spend.cap_hint") }),
     setting(shared, "cap_day", t("spend.cap_day"), { suffix: "$" }),
     setting(shared, "cap_month", t("spend.cap_month"), { suffix: "$" }),
