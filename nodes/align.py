@@ -18,7 +18,7 @@ from .tile_votes import agreed, tile_votes
 MEASURED_SIDE = 1024
 """The longest side in px at which pictures are compared: finer detail does not change a result by more than 0.1 px."""
 TRUSTED_SHARE = 0.2
-"""Least share of votes that agree: unrelated pictures reach 0.05, pictures of which half was replaced 0.4."""
+"""Least share of votes that agree: unrelated pictures reach 0.07, pictures of which half was replaced 0.4."""
 TRUSTED_VOTES = 4
 _TILES = (128, 64, 32)
 _TILES_A_SIDE = 5
