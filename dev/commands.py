@@ -35,7 +35,9 @@ COMMANDS = (
     Command("fuzz", "feed broken input to every reader for some minutes, and name what breaks", fuzz_command.run),
     Command("ledger", "what was asked for, what became of it, what it cost", script_commands.ledger),
     Command(
-        "examples", "write the API forms of the example workflows again", _writing("--browser", "-k", "an_example")
+        "examples",
+        "write the API forms of the examples again, and whose their nodes are",
+        _writing("--browser", "-k", "an_example"),
     ),
     Command("table", "write the tables of providers again", provider_tables.run),
     Command("judges", "write docs/judges.md again, from the conformance tests", _writing("--conformance")),

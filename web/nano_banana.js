@@ -59,6 +59,8 @@ function checkLoadedPrompts() {
   };
 }
 
+const HOME_PAGE = "https://github.com/nano-banana-your-key/nano-banana-your-key";
+
 app.registerExtension({
   name: "nano_banana",
   settings: [
@@ -85,6 +87,7 @@ app.registerExtension({
       },
     },
   ],
+  aboutPageBadges: [{ label: "Nano Banana (your key)", url: HOME_PAGE, icon: "pi pi-github" }],
   menuCommands: [
     {
       path: ["Extensions", "Nano Banana"],

@@ -7,6 +7,7 @@ nodes they have nearly the same names.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -138,3 +139,14 @@ def test_the_search_for_nodes_shows_ours_without_scrolling(opened: Callable[...,
         for name in ("Nano Banana Generate (your key)", "Nano Banana Edit (your key)"):
             expect(page.page.get_by_text(name).first).to_be_in_viewport(ratio=1)
         page.shoot(f"{which.name}-search-{words.split()[0]}")
+
+
+def test_the_page_about_leads_to_the_pack(opened: Callable[..., Any]) -> None:
+    page = opened()
+    page.page.evaluate("() => window.app.extensionManager.command.execute('Comfy.ShowSettingsDialog')")
+    page.page.get_by_role("dialog").get_by_text("About", exact=True).first.click()
+    address = re.search(r'^Repository = "(.+)"$', (ROOT / "pyproject.toml").read_text("utf-8"), re.M)
+    assert address
+    link = page.page.get_by_role("dialog").locator(f'a[href="{address[1]}"]')
+    expect(link).to_be_visible()
+    expect(link).to_contain_text("Nano Banana (your key)")
