@@ -87,7 +87,7 @@ app.registerExtension({
       },
     },
   ],
-  aboutPageBadges: [{ label: "Nano Banana (your key)", url: HOME_PAGE, icon: "pi pi-github" }],
+  aboutPageBadges: [{ label: "Nano Banana", url: HOME_PAGE, icon: "pi pi-github" }],
   menuCommands: [
     {
       path: ["Extensions", "Nano Banana"],
