@@ -76,8 +76,11 @@ function offerRow(picker, offer) {
     cells.textContent = model?.problem ? "" : (model?.resolution ?? "");
     each.textContent = model ? (model.problem ?? priceOf(model)) : t("picker.cannot");
     each.classList.toggle("nb-quiet", Boolean(model?.problem ?? !model));
-    run.textContent = !model || model.problem ? "" : model.usd === null || model.usd === undefined ? "" : money(model.usd);
-    const now = chosen && !picker.auto && model?.model === picker.estimate.model;
+    const current = chosen && model?.model === picker.estimate.model;
+    // What is stored already costs the node nothing again; the other prices are for all pictures.
+    const usd = current ? picker.estimate.usd : model?.usd;
+    run.textContent = !model || model.problem || usd === null || usd === undefined ? "" : money(usd);
+    const now = current && !picker.auto;
     action.replaceChildren(...(offer.usable ? [now ? t("prices.chosen") : useButton(picker, offer, () => model?.model)] : keyButtons(picker, offer)));
   };
   const select = el("select", { "aria-label": t("picker.model", { provider: offer.label }) }, ...models.map((one) => el("option", { value: one.model }, one.model ?? "")));

@@ -117,6 +117,20 @@ def test_the_same_request_is_priced_at_every_provider(canvas: Callable[..., Any]
     expect(page.page.get_by_role("button", name="New variation · $0.15")).to_be_visible()
 
 
+def test_a_stored_picture_is_free_among_the_prices_too(canvas: Callable[..., Any]) -> None:
+    """The run at the chosen provider costs nothing again; at another it would cost what it says."""
+    page = canvas()
+    page.load(prompted(text_to_image("onerouter"), "A mill, stored and priced", resolution="1K"))
+    page.queue()
+    expect(price(page)).to_contain_text("free")
+    price(page).click()
+    chosen = page.page.locator(".nb-picker tr.nb-chosen td")
+    expect(chosen.nth(3)).to_have_text("$0.08")
+    expect(chosen.nth(4)).to_have_text("free")
+    page.shoot("stored-prices")
+    assert page.complaints == []
+
+
 def test_a_dry_run_says_everything_and_sends_nothing(canvas: Callable[..., Any], doubles: Any) -> None:
     """An edit with a loaded picture: who, how much, the references in order, the request without key and pixels."""
     page = canvas()
