@@ -15,15 +15,21 @@ const complete = new WeakMap();
 /** Remembers what every run was queued with: widgets may change while it runs, a seed right after it was queued. */
 export function followQueued() {
   const queuePrompt = /** @type {(...given: any[]) => Promise<any>} */ (api.queuePrompt.bind(api));
+  // Not awaited here: an error of the host would name this file in its stack.
   api.queuePrompt = /** @type {any} */ (
-    async (/** @type {any[]} */ ...given) => {
+    (/** @type {any[]} */ ...given) => {
       const signatures = new Map(ourNodes().flatMap(({ node, path }) => (isImageNode(node) ? [[path, signatureOf(node)]] : [])));
-      const answer = await queuePrompt(...given);
-      if (answer?.prompt_id) queued.set(String(answer.prompt_id), signatures);
-      while (queued.size > MOST_RUNS) queued.delete(String(queued.keys().next().value));
+      const answer = queuePrompt(...given);
+      answer.then((found) => remember(found?.prompt_id, signatures), () => undefined);
       return answer;
     }
   );
+}
+
+/** @param {unknown} prompt Its id. @param {Map<string, string>} signatures */
+function remember(prompt, signatures) {
+  if (prompt) queued.set(String(prompt), signatures);
+  while (queued.size > MOST_RUNS) queued.delete(String(queued.keys().next().value));
 }
 
 /** A run has given all pictures of a node. @param {Comfy.Node} node @param {string} prompt Its id. @param {string} path */
