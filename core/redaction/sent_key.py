@@ -18,7 +18,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from .escapes import decoded, has_escape
+from .escapes import decoded, has_escape, has_escape_in_tag
 
 RUN = 12
 """Characters of a secret in a row that may not be shown."""
@@ -252,14 +252,16 @@ def _readings(text: str) -> Iterator[tuple[str, list[int], list[int]]]:
     Each round is looked at by itself: what one takes for an escape may be a part of the secret. Each comes as it is, and
     without marks between the letters and digits.
     """
-    letters, starts = list(text), list(range(len(text)))
-    yield from _readable(letters, starts, len(text))
-    for _ in range(_ROUNDS):
-        joined = "".join(letters)
-        if not has_escape(joined):
-            return
-        letters, starts = decoded(joined, starts)
-        yield from _readable(letters, starts, len(text))
+    yield from _readable(list(text), list(range(len(text))), len(text))
+    # A tag is shown as nothing, and what only looks like one may have the secret in it.
+    for keep_tags in (False, True) if has_escape_in_tag(text) else (False,):
+        letters, starts = list(text), list(range(len(text)))
+        for _ in range(_ROUNDS):
+            joined = "".join(letters)
+            if not has_escape(joined):
+                break
+            letters, starts = decoded(joined, starts, keep_tags=keep_tags)
+            yield from _readable(letters, starts, len(text))
 
 
 def _readable(letters: list[str], starts: list[int], length: int) -> Iterator[tuple[str, list[int], list[int]]]:

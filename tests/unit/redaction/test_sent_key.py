@@ -13,7 +13,7 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 from dialect_driver import PNG, QUICK_SPECS, request
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from linear_time import assert_linear
 from pack.core.engine import Engine
@@ -76,6 +76,8 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @given(before=st.text(max_size=30), after=st.text(max_size=30))
+@example(before="<", after=">")
+@example(before="<a b=", after="c>d>")
 def test_no_spelling_of_the_key_is_shown(spelling: str, before: str, after: str) -> None:
     """Wherever in a text it is; what is around it stays."""
     spelled = SPELLINGS[spelling](KEY)
