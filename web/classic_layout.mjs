@@ -4,6 +4,7 @@
  * where it has no room at all, and as far as no other node is covered. What is saved is the height without that.
  */
 import { isVue } from "./canvas_events.mjs";
+import { labelPreviews } from "./true_sizes.mjs";
 
 const PREVIEW = "$$canvas-image-preview";
 const WIDGET_ROW = 24;
@@ -98,6 +99,7 @@ export function addClassicLayout(node, state, fold) {
   const drawn = node.onDrawBackground;
   node.onDrawBackground = function (...given) {
     drawn?.apply(this, given);
+    labelPreviews(node);
     if (isVue() || current() === seen) return;
     update();
     seen = current();

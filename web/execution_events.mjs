@@ -11,6 +11,7 @@ import { onServerEvent } from "./server.mjs";
 import { scheduleEstimates } from "./pricing.mjs";
 import { rereadAnswers } from "./results.mjs";
 import { toast } from "./toasting.mjs";
+import { rememberSizes } from "./true_sizes.mjs";
 import { t } from "./i18n.mjs";
 import { learnMessages, localized, localizedText } from "./messages.mjs";
 
@@ -41,6 +42,7 @@ export function followExecution({ resultsChanged }) {
     cached = new Set();
     stages.clear();
     failures.clear();
+    for (const { node } of ourNodes()) rememberSizes(node, []);
   });
   api.addEventListener("execution_cached", ({ detail }) => {
     cached = new Set(detail.nodes.map(String));
@@ -58,6 +60,7 @@ export function followExecution({ resultsChanged }) {
     if (!node) return;
     for (const table of output.nano_banana_messages ?? []) learnMessages(JSON.parse(table));
     const infos = texts.map((text) => localized(JSON.parse(text)));
+    rememberSizes(node, infos.flatMap((info) => info.images));
     removeProgressText(node);
     if (!cached.has(String(detail.node))) {
       if (infos.every((info) => !info.failed.length)) runEnded(node, detail.prompt_id, String(detail.node));

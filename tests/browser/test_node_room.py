@@ -134,3 +134,24 @@ def test_a_folded_setting_that_is_linked_or_changed_is_not_forgotten(canvas: Cal
     assert isinstance(inputs["system_prompt"], list) and inputs["output_format"] == "jpeg"
     assert json.dumps(page.workflow()).count("show_more_settings") == 0
     assert page.complaints == []
+
+
+@BOTH
+def test_the_caption_is_the_size_of_the_picture(canvas: Callable[..., Any], vue: bool) -> None:
+    """And not that of the preview, which is at most 512 pixels wide."""
+    page = canvas(vue=vue)
+    page.load(prompted(text_to_image("offline"), f"A true size, {page.look}"))
+    entry = page.queue()
+    (info,) = [json.loads(output["nano_banana"][0]) for output in entry["outputs"].values() if "nano_banana" in output]
+    width, height = info["images"][0]["width"], info["images"][0]["height"]
+    assert width > 512
+    if vue:
+        expect(page.page.locator(".lg-node:has(.nb-price)").get_by_text(f"{width} x {height}")).to_be_visible()
+    else:
+        page.page.wait_for_function(
+            """(width) => window.app.graph.nodes.find((n) => n.type === 'NanoBananaGenerate')
+                .imgs?.[0]?.naturalWidth === width""",
+            arg=width,
+        )
+    page.shoot("true-size")
+    assert page.complaints == []

@@ -1,0 +1,53 @@
+/**
+ * Captions of the host with the sizes of the pictures themselves. The host shows a small preview of a picture on the node and
+ * writes the size of the preview below it.
+ */
+
+import { app } from "/scripts/app.js";
+
+/** @typedef {{ width: number, height: number }} Size */
+
+/** What came of a node's last run. @type {WeakMap<Comfy.Node, Size[]>} */
+const sizesOfNodes = new WeakMap();
+
+/** @param {Comfy.Node} node @param {Size[]} sizes Of the pictures that its run has made; empty while it runs. */
+export function rememberSizes(node, sizes) {
+  sizesOfNodes.set(node, sizes);
+  labelPreviews(node);
+}
+
+/** Gives the previews on a node the size of their picture, in both renderers. @param {Comfy.Node} node */
+export function labelPreviews(node) {
+  const sizes = sizesOfNodes.get(node) ?? [];
+  if (!sizes.length) return;
+  for (const image of /** @type {{ imgs?: HTMLImageElement[] }} */ (node).imgs ?? []) label(image, sizes);
+  for (const image of document.querySelectorAll(`.lg-node[data-node-id="${CSS.escape(String(node.id))}"] img[src^="blob:"]`)) {
+    if (label(/** @type {HTMLImageElement} */ (image), sizes)) image.dispatchEvent(new Event("load")); // the host reads it again
+  }
+}
+
+// Nodes 2.0 read the size as soon as a picture is loaded; the same element shows one preview after the other.
+document.addEventListener(
+  "load",
+  ({ target, isTrusted }) => {
+    const id = target instanceof HTMLImageElement && target.closest(".lg-node")?.getAttribute("data-node-id");
+    if (!id || !isTrusted) return; // else it is the event that is sent above
+    Reflect.deleteProperty(target, "naturalWidth");
+    Reflect.deleteProperty(target, "naturalHeight");
+    const node = app.canvas?.graph?.getNodeById(id);
+    const sizes = node ? sizesOfNodes.get(/** @type {Comfy.Node} */ (node)) : undefined;
+    if (sizes?.length) label(target, sizes);
+  },
+  true,
+);
+
+/** @param {HTMLImageElement} image @param {Size[]} sizes @returns {boolean} Whether it has another size now. */
+function label(image, sizes) {
+  if (!image.complete || !image.naturalWidth || Object.hasOwn(image, "naturalWidth")) return false;
+  const shape = image.naturalWidth / image.naturalHeight;
+  const size = sizes.findLast(({ width, height }) => Math.abs(width / height / shape - 1) < 0.02);
+  if (!size || size.width === image.naturalWidth) return false;
+  Object.defineProperty(image, "naturalWidth", { value: size.width, configurable: true });
+  Object.defineProperty(image, "naturalHeight", { value: size.height, configurable: true });
+  return true;
+}
