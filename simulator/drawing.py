@@ -39,6 +39,8 @@ class Card:
     footnote: str = ""
     """Drawn after the prompt."""
     thumbnails: list[Image.Image] = field(default_factory=list)
+    drawn_pixels: int = LARGEST
+    """Pixels that the picture is drawn at; a larger one is enlarged from it."""
     mode: str = "RGB"
     """`RGB`, `RGBA` (with real transparency) or `L`."""
 
@@ -54,7 +56,7 @@ class Card:
 def draw_card(card: Card) -> Image.Image:
     """The picture at its full size."""
     variety = (card.variety * 31 + card.slot) % 2**32
-    scale = min(1.0, (LARGEST / (card.width * card.height)) ** 0.5)
+    scale = min(1.0, (card.drawn_pixels / (card.width * card.height)) ** 0.5)
     width, height = max(16, round(card.width * scale)), max(16, round(card.height * scale))
     if card.thumbnails:
         image = edit(width, height, card.prompt, variety, card.thumbnails)

@@ -119,6 +119,10 @@ def _refusal(call: Call, request: ImageRequest, options: FaultOptions) -> Reply 
     return None
 
 
+COARSE = 40_000
+"""Pixels that a double's picture is drawn at: tests ask for thousands, and look at few of them."""
+
+
 def _retry_after(value: str) -> str:
     """As given; `date+N` becomes the HTTP date N seconds from now."""
     later = re.fullmatch(r"date\+(\d+)", value)
@@ -142,6 +146,7 @@ def _pictures(call: Call, request: ImageRequest, options: FaultOptions, wanted: 
             height=height,
             prompt=prompt,
             footnote=directive,
+            drawn_pixels=COARSE,
             mode="RGBA" if "rgba" in options else "L" if "gray" in options else "RGB",
         )
         results.append(_result(call, request, options, card, file_format, file_options))
