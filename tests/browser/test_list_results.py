@@ -18,7 +18,8 @@ def test_the_node_adds_up_its_elements(canvas: Callable[..., Any], doubles: Any,
     page = canvas(vue=vue)
     page.load(example("prompt_list"))
     page.choose("ProviderConfig", "provider", "onerouter")
-    prompts = [f"A rainy night, {page.look}", f"A foggy morning, {page.look} [[sim: refuse]]", f"Snow, {page.look}"]
+    place = f"the old harbour, {page.look}"
+    prompts = [f"A rainy night, {place}", f"A foggy morning, {place} [[sim: refuse]]", f"Snow, {place}"]
     for nth, prompt in enumerate(prompts):
         page.choose("PrimitiveStringMultiline", "value", prompt, nth)
     page.choose("NanoBananaEdit", "seed", 5)
@@ -36,7 +37,7 @@ def test_the_node_adds_up_its_elements(canvas: Callable[..., Any], doubles: Any,
     page.shoot("list")
     page.queue()
     expect(made).to_contain_text(re.compile(r"^Nothing was spent.* · 3 elements, 1 failed"))
-    assert doubles.request_log(prompt=page.look)["paid_images"] == 2
+    assert doubles.request_log(prompt=place)["paid_images"] == 2
     assert page.complaints == []
 
 
@@ -57,6 +58,7 @@ def tiles(workflow: dict[str, Any]) -> dict[str, Any]:
 def test_the_price_is_that_of_all_elements(canvas: Callable[..., Any], doubles: Any) -> None:
     """The elements of Create List are counted, through nodes that run once for each; tiles can't be counted."""
     page = canvas()
+    asked_before = len(doubles.request_log()["requests"])
     shown = page.page.locator(".nb-price").first
     for name in ("prompt_list", "text_lines"):
         page.load(example(name))
@@ -70,4 +72,4 @@ def test_the_price_is_that_of_all_elements(canvas: Callable[..., Any], doubles: 
     expect(shown).to_have_text("1K · ≈ 1 × $0.08 per element")
     shown.click()
     expect(page.page.get_by_role("columnheader", name="Per element")).to_be_visible()
-    assert doubles.request_log(prompt="lighthouse")["requests"] == [] and page.complaints == []
+    assert len(doubles.request_log()["requests"]) == asked_before and page.complaints == []

@@ -149,4 +149,4 @@ def test_the_page_about_leads_to_the_pack(opened: Callable[..., Any]) -> None:
     assert address
     link = page.page.get_by_role("dialog").locator(f'a[href="{address[1]}"]')
     expect(link).to_be_visible()
-    expect(link).to_contain_text("Nano Banana (your key)")
+    expect(link).to_contain_text("Nano Banana")

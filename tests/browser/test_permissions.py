@@ -82,7 +82,7 @@ def test_a_stranger_s_model_is_asked_about_on_the_node(
     price = page.page.locator(".nb-price").first
     expect(price).not_to_have_attribute("data-tone", "bad")
     expect(price).to_have_attribute("title", "The price is not known: this run counts as $0.75 against your caps. "
-                                    "Click for the prices at all your providers.")  # fmt: skip
+                                    "Click to choose another provider or model.")  # fmt: skip
     page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
     row = page.page.locator(f'.nb-dialog [data-allowed="{VIDEO}"]')
     row.scroll_into_view_if_needed()

@@ -338,7 +338,7 @@ def test_an_answer_without_a_picture_is_read_again(
     page.queue()
     card = row(page, prompt)
     expect(card).to_have_count(1)
-    note = page.page.locator(".nb-note").filter(has_text="The answer is kept in the results folder as unreadable/")
+    note = page.page.locator(".nb-note").filter(has_text=re.compile(r"unreadable/\w+\.answer"))
     expect(note).to_be_visible()
     listed = host.get(f"/nano_banana/results?query={quote(prompt)}")["results"]
     sentence = said["state.unread"].replace("{provider}", "OpenRouter").replace("{file}", listed[0]["answer"])
