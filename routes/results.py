@@ -78,9 +78,9 @@ def list_results(request: RouteRequest) -> dict[str, Any]:
         raise ApiError(400, msg("results.limit_must_be_number")) from None
     selection, cursor = _selection(request), request.query.get("cursor", "")
     found = _history().select(selection, limit=limit + 1, before=cursor)
-    more = len(found) > limit
+    more, labels = len(found) > limit, _labels()
     page: dict[str, Any] = {
-        "results": [_shown(shown, _labels()) for shown in found[:limit]],
+        "results": [_shown(shown, labels) for shown in found[:limit]],
         "next": found[limit - 1].uid if more else None,
     }
     if not cursor:

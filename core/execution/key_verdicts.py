@@ -34,8 +34,8 @@ def record(keys: KeyStore, tasks: Iterable[ImageTask], label: Callable[[str], st
         verdict = _VERDICTS.get(task.error.kind) if task.error else None
         if verdict and task.error:
             found[used] = verdict, task.error.reason
-        elif task.result is not None and task.source == "provider":
-            found.setdefault(used, ("works", msg("key_check.key_accepted", provider=label(used[0]))))
+        elif task.result is not None and task.source == "provider" and used not in found:
+            found[used] = "works", msg("key_check.key_accepted", provider=label(used[0]))
     for (provider, profile), (verdict, text) in found.items():
         try:
             known = keys.tested(provider, profile)
