@@ -62,10 +62,7 @@ def filled(text: str, **parameters: object) -> str:
     if isinstance(text, Message) and text.id:
         return msg(text.id, **{**text.parameters, **parameters})
     if isinstance(text, Message) and text.parts:
-        made: str = Message("")
-        for part in text.parts:
-            made = made + filled(part, **parameters)
-        return made
+        return concat(*(filled(part, **parameters) for part in text.parts))
     return _PARAMETER.sub(lambda found: _filled(found, parameters), text)
 
 
@@ -143,10 +140,7 @@ def from_data(data: Any, text: str) -> str:
 
 def _from_data(data: Any) -> Any:
     if isinstance(data, list):
-        made: str = Message("")
-        for part in data:
-            made = made + _from_data(part)
-        return made
+        return concat(*map(_from_data, data))
     if not isinstance(data, dict):
         return data
     return msg(data["id"], **{name: _from_data(value) for name, value in data["parameters"].items()})

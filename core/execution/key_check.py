@@ -92,9 +92,7 @@ def _verdict(target: Target, key: str, reply: Reply) -> Checked:
     failure = failure_of(reply)
     if failure.kind in _NOT_FROM_PROVIDER:
         refusal = provider_error(failure, spec.label, "no")
-        message = joined(refusal.what, refusal.cure)
-        if (scrubbed := Scrubber([key]).text(message)) != message:
-            message = scrubbed
+        message = Scrubber([key]).text(joined(refusal.what, refusal.cure))
         return Checked("unreachable", msg("key_check.nothing_known_about_key", message=message))
     if failure.kind in ("credit", "quota"):
         return Checked("no credit", msg("key_check.key_accepted_without_credit", provider=spec.label))
