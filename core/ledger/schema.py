@@ -140,29 +140,28 @@ def _create_tables(connection: Connection) -> None:
 
 def _add_role_and_notices(connection: Connection) -> None:
     """Version 2 has further pictures of an answer, and notices that are kept with a picture."""
-    _add_texts(connection, picture.c.role, picture.c.notices)
-
-
-def _add_sources(connection: Connection) -> None:
-    """Version 4 keeps the pages that a web search leaned on."""
-    _add_texts(connection, picture.c.sources)
-
-
-def _add_texts(connection: Connection, *columns: Column[Any]) -> None:
-    present = {column["name"] for column in inspect(connection).get_columns(picture.name)}
-    for column in columns:
-        if column.name not in present:
-            connection.exec_driver_sql(f"ALTER TABLE {picture.name} ADD COLUMN {column.name} TEXT NOT NULL DEFAULT ''")
+    _add_columns(connection, _TEXT, picture.c.role, picture.c.notices)
 
 
 def _add_favourite(connection: Connection) -> None:
     """Version 3 has the user's mark."""
-    present = {column["name"] for column in inspect(connection).get_columns(picture.name)}
-    if picture.c.favourite.name not in present:
-        connection.exec_driver_sql(
-            f"ALTER TABLE {picture.name} ADD COLUMN {picture.c.favourite.name} FLOAT NOT NULL DEFAULT 0"
-        )
+    _add_columns(connection, _TIME, picture.c.favourite)
     next(index for index in picture.indexes if index.name == "picture_by_favourite").create(connection, checkfirst=True)
+
+
+def _add_sources(connection: Connection) -> None:
+    """Version 4 keeps the pages that a web search leaned on."""
+    _add_columns(connection, _TEXT, picture.c.sources)
+
+
+_TEXT, _TIME = "TEXT NOT NULL DEFAULT ''", "FLOAT NOT NULL DEFAULT 0"
+
+
+def _add_columns(connection: Connection, definition: str, *columns: Column[Any]) -> None:
+    present = {column["name"] for column in inspect(connection).get_columns(picture.name)}
+    for column in columns:
+        if column.name not in present:
+            connection.exec_driver_sql(f"ALTER TABLE {picture.name} ADD COLUMN {column.name} {definition}")
 
 
 STEPS: list[Callable[[Connection], None]] = [_create_tables, _add_role_and_notices, _add_favourite, _add_sources]
