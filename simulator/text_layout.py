@@ -1,7 +1,7 @@
 """Text on pictures: the bundled font, wrapping, and finding the largest size that fits.
 
 Pillow's own default font is used, so that no font file is needed; what it has no glyph for is drawn as a crossed box,
-so that nothing of a prompt vanishes silently. Used by `drawing.py`.
+so that nothing of a prompt vanishes silently. Used by `caption.py`.
 """
 
 from __future__ import annotations
@@ -115,35 +115,9 @@ def fit(text: str, width: int, height: int, largest: int, smallest: int) -> Bloc
     return Block(low, lines)
 
 
-def pack(items: list[str], width: int, size: int, between: str = "  ·  ") -> list[str]:
-    """Short pieces joined into as few lines as the width allows."""
-    lines: list[str] = []
-    for item in items:
-        if lines and _width(lines[-1] + between + item) * size <= width:
-            lines[-1] += between + item
-        else:
-            lines.append(item)
-    return lines
-
-
 def text_width(text: str, size: int) -> int:
     """Width in pixels."""
     return round(_width(text) * size)
-
-
-def tracked_width(text: str, size: int, tracking: float) -> int:
-    """Width of letters set apart by `tracking` times the size."""
-    return round(sum(_width(letter) for letter in text) * size + tracking * size * (len(text) - 1))
-
-
-def draw_tracked(
-    draw: ImageDraw.ImageDraw, spot: tuple[int, int], text: str, size: int, tracking: float, ink: str, bold: int
-) -> None:
-    """Letters set apart, each `bold` pixels heavier all round."""
-    across, down = float(spot[0]), spot[1]
-    for letter in text:
-        draw.text((across, down), letter, fill=ink, font=font(size), stroke_width=bold, stroke_fill=ink)
-        across += (_width(letter) + tracking) * size
 
 
 def draw_block(draw: ImageDraw.ImageDraw, spot: tuple[int, int], block: Block, ink: str) -> None:
