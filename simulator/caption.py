@@ -83,11 +83,15 @@ def _square(picture: Image.Image, side: int) -> Image.Image:
     short = min(picture.size)
     left, top = (picture.width - short) // 2, (picture.height - short) // 2
     small = picture.resize((side, side), Image.Resampling.BILINEAR, box=(left, top, left + short, top + short))
-    if small.mode != "RGBA":
-        return small.convert("RGB")
-    # White shows through transparent references, as on paper.
-    white = Image.new("RGB", small.size, "white")
-    white.paste(small, (0, 0), small)
+    return on_white(small)
+
+
+def on_white(picture: Image.Image) -> Image.Image:
+    """An RGB picture: white shows through what is transparent, as on paper."""
+    if picture.mode != "RGBA":
+        return picture.convert("RGB")
+    white = Image.new("RGB", picture.size, "white")
+    white.paste(picture, (0, 0), picture)
     return white
 
 

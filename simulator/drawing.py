@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
-from .caption import draw_caption
+from .caption import draw_caption, on_white
 from .edit import edit
 from .scene import scene
 
@@ -82,11 +82,8 @@ def encode(card: Card, form: str) -> bytes:
     image = draw_card(card)
     out = io.BytesIO()
     if form == "jpeg":
-        if image.mode == "RGBA":
-            flat = Image.new("RGB", image.size, "#ffffff")
-            flat.paste(image, (0, 0), image)
-            image = flat
-        image.save(out, "JPEG", quality=93, subsampling=0)
+        flat = on_white(image) if image.mode == "RGBA" else image
+        flat.save(out, "JPEG", quality=93, subsampling=0)
     elif form == "webp":
         image.save(out, "WEBP", lossless=True, quality=0, method=0)
     else:

@@ -7,16 +7,15 @@ cut out. The same references, words, size and number give the same picture. Used
 from __future__ import annotations
 
 from collections.abc import Sequence
-from zlib import crc32
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from .backdrop import Array, backdrop
-from .caption import without_caption
+from .caption import on_white, without_caption
 from .effects import recolour, relight, stylize, to_image, weather
 from .prompt_words import Wish, read
-from .scene import enlarged, lit_as, stand, turnaround
+from .scene import background_size, chance_of, enlarged, lit_as, scaled, stand, turnaround
 from .subjects import colour_of, draw_subject
 
 GREY = (126, 129)
@@ -28,24 +27,22 @@ CUT_SIZE = 900
 def edit(width: int, height: int, prompt: str, variety: int, references: Sequence[Image.Image]) -> Image.Image:
     """An RGB picture of the references, changed as the prompt says."""
     wish = read(prompt)
-    chance = np.random.default_rng([variety % 2**32, crc32(prompt.encode("utf-8", "replace"))])
+    chance = chance_of(prompt, variety)
     mask = references[-1] if MASK_WORDS in prompt and len(references) > 1 else None
     pictures = list(references[:-1] if mask is not None else references)
     like = pictures.pop(wish.style_picture - 1) if 1 < wish.style_picture <= len(pictures) else None
     cut = [cut_out(picture) for picture in pictures]
     if wish.sheet == "turnaround":
-        return _turnaround(width, height, wish, cut[0] or _square(pictures[0]), chance)
+        return _turnaround(width, height, wish, cut[0] or _framed(pictures[0]), chance)
     things = [thing for thing in cut if thing is not None]
-    ground = next((picture for picture, thing in zip(pictures, cut, strict=True) if thing is None), None)
-    if ground is None and len(things) == 1 and not wish.place:
-        ground, things = pictures[0], []
-    moved = ground is None
-    base = _background(width, height, wish, chance) if ground is None else covering(ground, width, height)
-    extra = [] if moved else [picture for picture, thing in zip(pictures, cut, strict=True) if thing is None][1:]
+    photographs = [picture for picture, thing in zip(pictures, cut, strict=True) if thing is None]
+    if not photographs and len(things) == 1 and not wish.place:
+        photographs, things = pictures, []
+    base = covering(photographs[0], width, height) if photographs else _background(width, height, wish, chance)
     before = np.asarray(base, np.float32) / 255
-    after = _changed(before, base, wish, prompt, variety, [*things, *(_square(each) for each in extra)], chance)
+    after = _changed(before, base, wish, prompt, variety, [*things, *map(_framed, photographs[1:])], chance)
     if like is not None:
-        after = recolour(after, np.asarray(_rgb(like).resize((64, 64)), np.float32) / 255)
+        after = recolour(after, np.asarray(on_white(like).resize((64, 64)), np.float32) / 255)
     if mask is not None:
         share = np.asarray(covering(mask, width, height).convert("L"), np.float32)[..., None] / 255
         after = before + (after - before) * share
@@ -93,16 +90,11 @@ def _put(picture: Image.Image, things: list[Image.Image], feet: int, tallest: fl
     share = picture.width / max(1, len(things))
     for number, thing in enumerate(things):
         scale = min(picture.height * tallest / thing.height, share * 0.8 / thing.width)
-        size = (max(8, round(thing.width * scale)), max(8, round(thing.height * scale)))
-        one = thing.resize(size, Image.Resampling.BICUBIC)
-        stand(picture, one, round(share * (number + 0.5)), min(feet, picture.height - 2), False)
+        stand(picture, scaled(thing, scale), round(share * (number + 0.5)), min(feet, picture.height - 2), False)
 
 
 def _background(width: int, height: int, wish: Wish, chance: np.random.Generator) -> Image.Image:
-    scale = min(1.0, (350_000 / (width * height)) ** 0.5)
-    small = backdrop(
-        wish.place, wish.light or "day", max(16, round(width * scale)), max(16, round(height * scale)), chance
-    )
+    small = backdrop(wish.place, wish.light or "day", *background_size(width, height), chance)
     return to_image(enlarged(small, width, height).pixels)
 
 
@@ -110,8 +102,7 @@ def _turnaround(width: int, height: int, wish: Wish, thing: Image.Image, chance:
     """The views of a character on an even ground."""
     picture = to_image(enlarged(backdrop("studio", "day", 64, 64, chance), width, height).pixels)
     scale = min(height * 0.8 / thing.height, width * 0.23 / thing.width)
-    size = (max(8, round(thing.width * scale)), max(8, round(thing.height * scale)))
-    turnaround(picture, lit_as(thing.resize(size, Image.Resampling.BICUBIC), wish.light))
+    turnaround(picture, lit_as(scaled(thing, scale), wish.light))
     return to_image(stylize(np.asarray(picture, np.float32) / 255, wish.style, chance))
 
 
@@ -122,12 +113,12 @@ def covering(picture: Image.Image, width: int, height: int) -> Image.Image:
     left, top = max(0.0, (picture.width - wide) / 2), max(0.0, (picture.height - tall) / 2)
     # Rounding may put a corner a hair outside, which Pillow refuses.
     box = (left, top, min(left + wide, picture.width), min(top + tall, picture.height))
-    return _rgb(picture).resize((width, height), Image.Resampling.BICUBIC, box=box)
+    return on_white(picture).resize((width, height), Image.Resampling.BICUBIC, box=box)
 
 
 def cut_out(picture: Image.Image) -> Image.Image | None:
     """What stands before an even background, without it; None where there is no such background."""
-    plain = _rgb(without_caption(picture))
+    plain = on_white(without_caption(picture))
     plain.thumbnail((CUT_SIZE, CUT_SIZE))
     pixels = np.asarray(plain, np.float32)
     edge = max(1, min(plain.size) // 40)
@@ -186,20 +177,11 @@ def _grown(pixels: Array) -> Array | None:
     return np.pad(inner, more, mode="symmetric")[:height, :width]
 
 
-def _square(picture: Image.Image) -> Image.Image:
+def _framed(picture: Image.Image) -> Image.Image:
     """A photograph as a framed print, where it can't be cut out."""
-    plain = _rgb(without_caption(picture))
+    plain = on_white(without_caption(picture))
     plain.thumbnail((420, 420))
     edge = max(4, min(plain.size) // 24)
     framed = Image.new("RGBA", (plain.width + 2 * edge, plain.height + 2 * edge), "white")
     framed.paste(plain, (edge, edge))
     return framed
-
-
-def _rgb(picture: Image.Image) -> Image.Image:
-    """White shows through transparent pixels, as on paper."""
-    if picture.mode != "RGBA":
-        return picture.convert("RGB")
-    white = Image.new("RGB", picture.size, "white")
-    white.paste(picture, (0, 0), picture)
-    return white

@@ -98,7 +98,7 @@ def stylize(pixels: Array, style: str, chance: np.random.Generator) -> Array:
         return np.clip(tone[..., None] * np.array((1.0, 0.985, 0.955), np.float32), 0, 1)
     flat = _simplified(pixels, 5 if style == "oil" else 3)
     if style == "oil":
-        strokes = np.asarray(_image(flat).convert("L").filter(ImageFilter.EMBOSS), np.float32)[..., None] / 255 - 0.5
+        strokes = np.asarray(to_image(flat).convert("L").filter(ImageFilter.EMBOSS), np.float32)[..., None] / 255 - 0.5
         return np.clip((flat - 0.5) * 1.15 + 0.52 + strokes * 0.5 + (paper[..., None] - 0.5) * 0.08, 0, 1)
     if style in ("paper", "comic"):
         levels = 4 if style == "paper" else 6
@@ -114,14 +114,14 @@ def _simplified(pixels: Array, reach: int) -> Array:
     """A picture in soft patches; `reach`: their size, 3 or 5 of 300 across."""
     height, width = pixels.shape[:2]
     scale = min(1.0, (90_000 / (width * height)) ** 0.5)
-    small = _image(pixels).resize((max(8, round(width * scale)), max(8, round(height * scale))), Image.Resampling.BOX)
+    small = to_image(pixels).resize((max(8, round(width * scale)), max(8, round(height * scale))), Image.Resampling.BOX)
     plain = small.filter(ImageFilter.MedianFilter(reach))
     return np.asarray(plain.resize((width, height), Image.Resampling.BICUBIC), np.float32) / 255
 
 
 def _lines(pixels: Array, short: int) -> Array:
     """Where edges are, 0 to 1."""
-    soft = _image(pixels).convert("L").filter(ImageFilter.GaussianBlur(max(0.8, short / 700)))
+    soft = to_image(pixels).convert("L").filter(ImageFilter.GaussianBlur(max(0.8, short / 700)))
     down, across = np.gradient(np.asarray(soft, np.float32) / 255)
     return np.clip(np.hypot(down, across) * 9 - 0.12, 0, 1)
 
@@ -141,8 +141,6 @@ def vignette(pixels: Array) -> Array:
     return pixels * (1 - 0.16 * np.clip(down**2 + across**2 - 0.5, 0, 2))[..., None]
 
 
-def _image(pixels: Array) -> Image.Image:
+def to_image(pixels: Array) -> Image.Image:
+    """An array as a picture."""
     return Image.fromarray((np.clip(pixels, 0, 1) * 255).astype(np.uint8))
-
-
-to_image = _image

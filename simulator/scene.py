@@ -1,6 +1,6 @@
 """A picture made from words alone: a subject in a place, under a light, in a style.
 
-The same words, size and number give the same picture. Used by `drawing.py`.
+The same words, size and number give the same picture. Used by `drawing.py` and `edit.py`.
 """
 
 from __future__ import annotations
@@ -39,11 +39,16 @@ def scene(width: int, height: int, prompt: str, variety: int) -> Image.Image:
     return _single(width, height, prompt, variety, wish)
 
 
+def chance_of(prompt: str, variety: int) -> np.random.Generator:
+    """Random numbers that are the same for the same words and number."""
+    return np.random.default_rng([variety % 2**32, crc32(prompt.encode("utf-8", "replace"))])
+
+
 def _single(width: int, height: int, prompt: str, variety: int, wish: Wish) -> Image.Image:
-    chance = np.random.default_rng([variety % 2**32, crc32(prompt.encode("utf-8", "replace"))])
+    chance = chance_of(prompt, variety)
     place = wish.place or INDOORS.get(wish.subject, "")
     light = wish.light or ("grey" if wish.weather else "day" if place == "studio" else LIGHT_ORDER[variety % 6])
-    ground = enlarged(backdrop(place, light, *_background_size(width, height), chance), width, height)
+    ground = enlarged(backdrop(place, light, *background_size(width, height), chance), width, height)
     picture = to_image(ground.pixels)
     if wish.subject:
         size = round(min(width, height) * SIZES.get(wish.subject, 0.66))
@@ -61,7 +66,7 @@ def _single(width: int, height: int, prompt: str, variety: int, wish: Wish) -> I
     return to_image(stylize(pixels, wish.style, chance))
 
 
-def _background_size(width: int, height: int) -> tuple[int, int]:
+def background_size(width: int, height: int) -> tuple[int, int]:
     """What a background is drawn at: at most 0.35 million pixels."""
     scale = min(1.0, (350_000 / (width * height)) ** 0.5)
     return max(16, round(width * scale)), max(16, round(height * scale))
@@ -81,6 +86,12 @@ def lit_as(thing: Image.Image, light: str) -> Image.Image:
     result = to_image(pixels + (relight(pixels, light) - pixels) * 0.7)
     result.putalpha(thing.getchannel("A"))
     return result
+
+
+def scaled(thing: Image.Image, scale: float) -> Image.Image:
+    """A cut-out `scale` times as large."""
+    size = (max(8, round(thing.width * scale)), max(8, round(thing.height * scale)))
+    return thing.resize(size, Image.Resampling.BICUBIC)
 
 
 def stand(picture: Image.Image, thing: Image.Image, x: int, feet: int, mirrors: bool, shadow: bool = True) -> None:
