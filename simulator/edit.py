@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter
 from .backdrop import Array, backdrop
 from .caption import on_white, without_caption
 from .effects import recolour, relight, stylize, to_image, weather
-from .prompt_words import Wish, read
+from .prompt_words import PromptWords, read
 from .scene import background_size, chance_of, enlarged, lit_as, scaled, stand, turnaround
 from .subjects import colour_of, draw_subject
 
@@ -26,21 +26,21 @@ CUT_SIZE = 900
 
 def edit(width: int, height: int, prompt: str, variety: int, references: Sequence[Image.Image]) -> Image.Image:
     """An RGB picture of the references, changed as the prompt says."""
-    wish = read(prompt)
+    words = read(prompt)
     chance = chance_of(prompt, variety)
     mask = references[-1] if MASK_WORDS in prompt and len(references) > 1 else None
     pictures = list(references[:-1] if mask is not None else references)
-    like = pictures.pop(wish.style_picture - 1) if 1 < wish.style_picture <= len(pictures) else None
+    like = pictures.pop(words.style_picture - 1) if 1 < words.style_picture <= len(pictures) else None
     cut = [cut_out(picture) for picture in pictures]
-    if wish.sheet == "turnaround":
-        return _turnaround(width, height, wish, cut[0] or _framed(pictures[0]), chance)
+    if words.sheet == "turnaround":
+        return _turnaround(width, height, words, cut[0] or _framed(pictures[0]), chance)
     things = [thing for thing in cut if thing is not None]
     photographs = [picture for picture, thing in zip(pictures, cut, strict=True) if thing is None]
-    if not photographs and len(things) == 1 and not wish.place:
+    if not photographs and len(things) == 1 and not words.place:
         photographs, things = pictures, []
-    base = covering(photographs[0], width, height) if photographs else _background(width, height, wish, chance)
+    base = covering(photographs[0], width, height) if photographs else _background(width, height, words, chance)
     before = np.asarray(base, np.float32) / 255
-    after = _changed(before, base, wish, prompt, variety, [*things, *map(_framed, photographs[1:])], chance)
+    after = _changed(before, base, words, prompt, variety, [*things, *map(_framed, photographs[1:])], chance)
     if like is not None:
         after = recolour(after, np.asarray(on_white(like).resize((64, 64)), np.float32) / 255)
     if mask is not None:
@@ -52,7 +52,7 @@ def edit(width: int, height: int, prompt: str, variety: int, references: Sequenc
 def _changed(
     before: Array,
     base: Image.Image,
-    wish: Wish,
+    words: PromptWords,
     prompt: str,
     variety: int,
     things: list[Image.Image],
@@ -62,23 +62,23 @@ def _changed(
     filled = _grown(before)
     if filled is not None:
         return filled
-    if wish.upscales and not (things or wish.style or wish.weather):
+    if words.upscales and not (things or words.style or words.weather):
         sharp = base.filter(ImageFilter.UnsharpMask(max(1, base.width // 600), 90, 1))
         return np.asarray(sharp, np.float32) / 255
     picture = base.copy()
-    drawn = wish.adds and bool(wish.subject) and not things
+    drawn = words.adds and bool(words.subject) and not things
     if drawn:
         size = round(min(base.size) * 0.42)
-        things = [draw_subject(wish.subject, size, colour_of(prompt, variety), wish.light in ("night", "dusk"))]
+        things = [draw_subject(words.subject, size, colour_of(prompt, variety), words.light in ("night", "dusk"))]
         feet = base.height // 2 + size // 2
     else:
         feet = round(base.height * 0.87)
     _put(picture, things, feet, 0.42 if drawn else 0.58)
     pixels = np.asarray(picture, np.float32) / 255
-    if wish.light:
-        pixels = relight(pixels, wish.light)
-    pixels = stylize(weather(pixels, wish.weather, chance), wish.style, chance)
-    if not (things or wish.light or wish.weather or wish.style):
+    if words.light:
+        pixels = relight(pixels, words.light)
+    pixels = stylize(weather(pixels, words.weather, chance), words.style, chance)
+    if not (things or words.light or words.weather or words.style):
         # An edit is to be seen, whatever its words: warm light from one side, strong enough to tell.
         warm = np.linspace(1.25, 0.8, base.width, dtype=np.float32)[None, :, None]
         pixels = np.clip(pixels * warm * np.array((1.1, 1.0, 0.86), np.float32), 0, 1)
@@ -93,17 +93,19 @@ def _put(picture: Image.Image, things: list[Image.Image], feet: int, tallest: fl
         stand(picture, scaled(thing, scale), round(share * (number + 0.5)), min(feet, picture.height - 2), False)
 
 
-def _background(width: int, height: int, wish: Wish, chance: np.random.Generator) -> Image.Image:
-    small = backdrop(wish.place, wish.light or "day", *background_size(width, height), chance)
+def _background(width: int, height: int, words: PromptWords, chance: np.random.Generator) -> Image.Image:
+    small = backdrop(words.place, words.light or "day", *background_size(width, height), chance)
     return to_image(enlarged(small, width, height).pixels)
 
 
-def _turnaround(width: int, height: int, wish: Wish, thing: Image.Image, chance: np.random.Generator) -> Image.Image:
+def _turnaround(
+    width: int, height: int, words: PromptWords, thing: Image.Image, chance: np.random.Generator
+) -> Image.Image:
     """The views of a character on an even ground."""
     picture = to_image(enlarged(backdrop("studio", "day", 64, 64, chance), width, height).pixels)
     scale = min(height * 0.8 / thing.height, width * 0.23 / thing.width)
-    turnaround(picture, lit_as(scaled(thing, scale), wish.light))
-    return to_image(stylize(np.asarray(picture, np.float32) / 255, wish.style, chance))
+    turnaround(picture, lit_as(scaled(thing, scale), words.light))
+    return to_image(stylize(np.asarray(picture, np.float32) / 255, words.style, chance))
 
 
 def covering(picture: Image.Image, width: int, height: int) -> Image.Image:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 SUBJECTS: Mapping[str, str] = {
     "lighthouse": "lighthouse|灯塔",
@@ -69,7 +70,7 @@ STYLE_PICTURE = re.compile(r"\b(?:style|colours|colors|look) of picture (\d+)|�
 
 
 @dataclass(frozen=True)
-class Wish:
+class PromptWords:
     """What the words of a prompt name; an empty string where they name nothing."""
 
     subject: str
@@ -86,14 +87,14 @@ class Wish:
     """The number, from 1, of the reference whose colours are asked for; 0 for none."""
 
 
-def read(prompt: str) -> Wish:
-    """The wish in a prompt."""
+def read(prompt: str) -> PromptWords:
+    """What the words of a prompt name."""
     text = prompt.lower()
     style_of = STYLE_PICTURE.search(text)
-    return Wish(
+    return PromptWords(
         subject=first(SUBJECTS, text),
         place=first(PLACES, text),
-        light=next((name for name in LIGHTS if first({name: LIGHTS[name]}, text)), ""),
+        light=next((name for name, words in LIGHTS.items() if _pattern(words).search(text)), ""),
         weather=first(WEATHERS, text),
         style=first(STYLES, text),
         sheet=first(SHEETS, text),
@@ -109,6 +110,7 @@ def first(table: Mapping[str, str], text: str) -> str:
     return min(found, key=lambda name: found[name], default="")
 
 
+@cache
 def _pattern(words: str) -> re.Pattern[str]:
     """Latin words as whole words; Chinese has no spaces between words."""
     return re.compile("|".join(rf"\b{word}\b" if word.isascii() else word for word in words.split("|")))

@@ -13,7 +13,7 @@ from PIL import Image, ImageFilter
 
 from .backdrop import Ground, backdrop
 from .effects import relight, stylize, to_image, vignette, weather
-from .prompt_words import Wish, read
+from .prompt_words import PromptWords, read
 from .subjects import colour_of, draw_subject
 
 INDOORS = {
@@ -33,10 +33,10 @@ PANELS = 4
 
 def scene(width: int, height: int, prompt: str, variety: int) -> Image.Image:
     """An RGB picture of the prompt."""
-    wish = read(prompt)
-    if wish.sheet and min(width, height) >= 96:
-        return _sheet(width, height, prompt, variety, wish)
-    return _single(width, height, prompt, variety, wish)
+    words = read(prompt)
+    if words.sheet and min(width, height) >= 96:
+        return _sheet(width, height, prompt, variety, words)
+    return _single(width, height, prompt, variety, words)
 
 
 def chance_of(prompt: str, variety: int) -> np.random.Generator:
@@ -44,26 +44,26 @@ def chance_of(prompt: str, variety: int) -> np.random.Generator:
     return np.random.default_rng([variety % 2**32, crc32(prompt.encode("utf-8", "replace"))])
 
 
-def _single(width: int, height: int, prompt: str, variety: int, wish: Wish) -> Image.Image:
+def _single(width: int, height: int, prompt: str, variety: int, words: PromptWords) -> Image.Image:
     chance = chance_of(prompt, variety)
-    place = wish.place or INDOORS.get(wish.subject, "")
-    light = wish.light or ("grey" if wish.weather else "day" if place == "studio" else LIGHT_ORDER[variety % 6])
+    place = words.place or INDOORS.get(words.subject, "")
+    light = words.light or ("grey" if words.weather else "day" if place == "studio" else LIGHT_ORDER[variety % 6])
     ground = enlarged(backdrop(place, light, *background_size(width, height), chance), width, height)
     picture = to_image(ground.pixels)
-    if wish.subject:
-        size = round(min(width, height) * SIZES.get(wish.subject, 0.66))
-        thing = draw_subject(wish.subject, size, colour_of(prompt, variety), light in ("night", "dusk"))
+    if words.subject:
+        size = round(min(width, height) * SIZES.get(words.subject, 0.66))
+        thing = draw_subject(words.subject, size, colour_of(prompt, variety), light in ("night", "dusk"))
         thing = lit_as(thing, light if place != "studio" else "")
         floor = (
-            0.5 + SIZES.get(wish.subject, 0.66) * 0.5
-            if wish.subject == "balloon" and place != "studio"
+            0.5 + SIZES.get(words.subject, 0.66) * 0.5
+            if words.subject == "balloon" and place != "studio"
             else ground.floor
         )
-        stand(picture, thing, width // 2, round(height * floor), ground.mirrors, wish.subject != "balloon")
-    pixels = weather(np.asarray(picture, np.float32) / 255, wish.weather, chance)
+        stand(picture, thing, width // 2, round(height * floor), ground.mirrors, words.subject != "balloon")
+    pixels = weather(np.asarray(picture, np.float32) / 255, words.weather, chance)
     if place != "studio":
         pixels = vignette(pixels)
-    return to_image(stylize(pixels, wish.style, chance))
+    return to_image(stylize(pixels, words.style, chance))
 
 
 def background_size(width: int, height: int) -> tuple[int, int]:
@@ -121,10 +121,10 @@ def _shadow(picture: Image.Image, thing: Image.Image, x: int, feet: int) -> None
     picture.paste((22, 22, 30), (middle - room[0] // 2, feet - room[1] // 2 - tall // 4), patch)
 
 
-def _sheet(width: int, height: int, prompt: str, variety: int, wish: Wish) -> Image.Image:
+def _sheet(width: int, height: int, prompt: str, variety: int, words: PromptWords) -> Image.Image:
     """Several pictures on one: a contact sheet of four, or the views of a character."""
-    if wish.sheet == "turnaround":
-        plain = replace(wish, sheet="", place="studio", subject=wish.subject or "person")
+    if words.sheet == "turnaround":
+        plain = replace(words, sheet="", place="studio", subject=words.subject or "person")
         whole = _single(width, height, prompt, variety, replace(plain, subject=""))
         thing = draw_subject(plain.subject, round(min(height * 0.8, width * 0.36)), colour_of(prompt, variety))
         turnaround(whole, thing)
@@ -132,9 +132,9 @@ def _sheet(width: int, height: int, prompt: str, variety: int, wish: Wish) -> Im
     gap = max(2, min(width, height) // 110)
     wide, tall = (width - gap) // 2, (height - gap) // 2
     whole = Image.new("RGB", (width, height), "white")
-    lights = [wish.light] * PANELS if wish.light else ["day", "dusk", "night", "grey"]
+    lights = [words.light] * PANELS if words.light else ["day", "dusk", "night", "grey"]
     for number, light in enumerate(lights):
-        one = replace(wish, sheet="", light=light, weather=wish.weather or ("fog" if light == "grey" else ""))
+        one = replace(words, sheet="", light=light, weather=words.weather or ("fog" if light == "grey" else ""))
         picture = _single(wide, tall, prompt, variety + number, one)
         whole.paste(picture, ((number % 2) * (wide + gap), (number // 2) * (tall + gap)))
     return whole

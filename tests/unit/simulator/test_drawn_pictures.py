@@ -36,8 +36,8 @@ def likeness(first: Image.Image, second: Image.Image) -> float:
     ],
 )
 def test_words_are_found_as_whole_words_in_two_languages(prompt: str, expected: tuple[str, ...]) -> None:
-    wish = read(prompt)
-    assert (wish.subject, wish.place, wish.light, wish.weather, wish.style) == expected
+    found = read(prompt)
+    assert (found.subject, found.place, found.light, found.weather, found.style) == expected
 
 
 @pytest.mark.parametrize("name", sorted(PAINTED))
