@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pack.tests.browser.test_costs import BOTH
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "subgraphs").glob("*.json"))
@@ -24,7 +25,7 @@ def test_the_host_lists_them(canvas: Callable[..., Any]) -> None:
     assert ours == {path.stem for path in FILES} and ours
 
 
-@pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
+@BOTH
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_blueprint_is_one_node_that_runs_what_is_in_it(canvas: Callable[..., Any], path: Path, vue: bool) -> None:
     """The values of its inputs are those that are sent; a name is given to each."""
