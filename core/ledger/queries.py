@@ -83,21 +83,22 @@ def by_call(connection: Connection, call: str) -> list[Row[Any]]:
 
 def stored_notices(row: Row[Any]) -> tuple[str, ...]:
     """The notices that are kept with a picture."""
-    try:
-        value = json.loads(row.notices) if row.notices else []
-    except ValueError:
-        return ()
-    return tuple(str(each) for each in value) if isinstance(value, list) else ()
+    return tuple(str(each) for each in _json_list(row.notices))
 
 
 def stored_sources(row: Row[Any]) -> tuple[tuple[str, str], ...]:
     """The pages that a web search for a picture leaned on: title and address."""
-    try:
-        value = json.loads(row.sources) if row.sources else []
-    except ValueError:
-        return ()
-    pairs = [each for each in value if isinstance(each, list) and len(each) == 2] if isinstance(value, list) else []
+    pairs = [each for each in _json_list(row.sources) if isinstance(each, list) and len(each) == 2]
     return tuple((str(title), str(uri)) for title, uri in pairs)
+
+
+def _json_list(text: str) -> list[Any]:
+    """The list in a column; empty for anything else, since a sidecar of somebody else may have filled it."""
+    try:
+        value = json.loads(text) if text else []
+    except ValueError:
+        return []
+    return value if isinstance(value, list) else []
 
 
 def unresolved_charge(row: Row[Any]) -> UnresolvedCharge:
