@@ -33,7 +33,7 @@ CATEGORIES = tuple(
 )
 """What a safety threshold is set for; CIVIC_INTEGRITY exists, too, and is not asked about pictures."""
 _FILES = "/upload/v1beta/files"
-MODALITIES = "generationConfig.responseModalities"
+_MODALITIES = "generationConfig.responseModalities"
 """The field that is ["IMAGE"], and both kinds where words are asked for."""
 _UPLOAD = "upload"
 """Stands in `upload_urls` of a state for a reference that is uploaded first; "" there is one inside the body."""
@@ -78,7 +78,7 @@ class Gemini(BaseDialect):
         found = result_images(value)
         if found.images:
             sources = _sources(value)
-            text = "\n".join([*filter(None, [found.text]), *_source_lines(sources)])
+            text = "\n".join(part for part in (found.text, _source_lines(sources)) if part)
             request_id = gemini_errors.request_id(reply, value)
             notices = (DRAFT,) if found.is_draft else ()
             return Done(found.images, text, request_id=request_id, notices=notices, sources=sources)
@@ -129,7 +129,7 @@ def _set(value: dict[str, Any], name: str, given: OptionValue) -> None:
         value[name] = [{str(given): {}}]
     elif name == "safetySettings":
         value[name] = [{"category": category, "threshold": given} for category in CATEGORIES]
-    elif name == MODALITIES:
+    elif name == _MODALITIES:
         value["generationConfig"]["responseModalities"] = ["TEXT", "IMAGE"]
     elif name == "systemInstruction":
         value[name] = {"parts": [{"text": given}]}
@@ -186,9 +186,9 @@ def _sources(value: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple(dict.fromkeys(found))[:_SOURCES]
 
 
-def _source_lines(sources: Sequence[tuple[str, str]]) -> list[str]:
+def _source_lines(sources: Sequence[tuple[str, str]]) -> str:
     lines = [f"- {title}: {uri}" if title else f"- {uri}" for title, uri in sources]
-    return ["Sources:", *lines] if lines else []
+    return "\n".join(("Sources:", *lines)) if lines else ""
 
 
 DIALECT = Gemini()
