@@ -79,8 +79,9 @@ def _changed(
         pixels = relight(pixels, words.light)
     pixels = stylize(weather(pixels, words.weather, chance), words.style, chance)
     if not (things or words.light or words.weather or words.style):
-        # An edit is to be seen, whatever its words: warm light from one side, strong enough to tell.
-        warm = np.linspace(1.25, 0.8, base.width, dtype=np.float32)[None, :, None]
+        # An edit is to be seen, whatever its words, and another one with each seed: warm light from one side.
+        lit, dark = chance.permutation([chance.uniform(1.2, 1.35), chance.uniform(0.7, 0.85)])
+        warm = np.linspace(lit, dark, base.width, dtype=np.float32)[None, :, None]
         pixels = np.clip(pixels * warm * np.array((1.1, 1.0, 0.86), np.float32), 0, 1)
     return pixels
 

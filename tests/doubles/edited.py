@@ -1,6 +1,6 @@
 """What the fault option `edited` answers: the first reference itself, changed where it may be, and moved as models move it.
 
-The last reference is the mask where the prompt speaks of one; else the middle of the picture is changed. Made of the small copy
+The last reference is the mask where the prompt speaks of one; else the middle of the picture is changed. Made of a small copy
 that the doubles keep of a reference, so the result is softer than what was sent, as a model's is.
 """
 
@@ -14,6 +14,8 @@ from pack.simulator.image_request import ImageRequest
 from PIL import Image, ImageChops
 
 PAINT = (0, 255, 0)
+SMALL = 640
+"""Pixels of a side at most that a result is made of."""
 _MOVE = re.compile(r"(-?\d+):(-?\d+)")
 
 
@@ -25,10 +27,16 @@ def move_of(value: str | None) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+def _small(picture: Image.Image) -> Image.Image:
+    copy = picture.copy()
+    copy.thumbnail((SMALL, SMALL))
+    return copy
+
+
 def edited(request: ImageRequest, card: Card, move: tuple[int, int], file_format: str) -> bytes:
     """The result as a file, in the size of `card`."""
     size = (card.width, card.height)
-    pictures = [reference.thumbnail for reference in request.references]
+    pictures = [_small(reference.thumbnail) for reference in request.references]
     result = pictures[0].convert("RGB").resize(size, Image.Resampling.BICUBIC)
     if "mask of the first picture" in request.prompt:
         mask = pictures[-1].convert("L").resize(size, Image.Resampling.BILINEAR)
