@@ -21,13 +21,13 @@ export function foldAdvanced(node, changed) {
   const defaults = new Map(advanced.map((widget) => [widget, widget.value]));
   const asked = () => node.properties?.[PROPERTY] === true;
   const always = () => Boolean(app.extensionManager.setting.get("Comfy.Node.AlwaysShowAdvancedWidgets"));
-  /** @param {Comfy.Node["widgets"] extends (infer W)[] | undefined ? W : never} widget */
+  /** @param {Comfy.Widget} widget */
   const isLinked = (widget) =>
     (node.inputs ?? []).some((input) => input.widget?.name === widget.name && input.link !== null && input.link !== undefined);
   const folded = () => (isVue() || asked() || always() ? [] : advanced.filter((widget) => !isLinked(widget)));
-  const text = () => {
+  /** @param {Comfy.Widget[]} hidden */
+  const text = (hidden) => {
     if (asked()) return t("more.hide");
-    const hidden = folded();
     const different = hidden.filter((widget) => widget.value !== defaults.get(widget)).length;
     return t(different ? "more.changed" : "more.show", { n: hidden.length, changed: different });
   };
@@ -46,8 +46,12 @@ export function foldAdvanced(node, changed) {
       if (Boolean(widget.hidden) !== hide) widget.hidden = hide;
     }
     row.hidden = isVue() || always() || (!hidden.length && !asked());
-    row.textContent = text();
+    row.textContent = text(hidden);
     row.setAttribute("aria-expanded", String(asked()));
   };
-  return { row, update, state: () => `${isVue()}${always()}${text()}${folded().length}` };
+  const state = () => {
+    const hidden = folded();
+    return `${isVue()}${always()}${text(hidden)}${hidden.length}`;
+  };
+  return { row, update, state };
 }

@@ -4,6 +4,7 @@
  */
 
 import { app } from "/scripts/app.js";
+import { isVue } from "./canvas_events.mjs";
 
 /** @typedef {{ width: number, height: number }} Size */
 
@@ -21,6 +22,7 @@ export function labelPreviews(node) {
   const sizes = sizesOfNodes.get(node) ?? [];
   if (!sizes.length) return;
   for (const image of /** @type {{ imgs?: HTMLImageElement[] }} */ (node).imgs ?? []) label(image, sizes);
+  if (!isVue()) return; // the classic canvas comes here with each frame, and has no element for a node
   for (const image of document.querySelectorAll(`.lg-node[data-node-id="${CSS.escape(String(node.id))}"] img[src^="blob:"]`)) {
     if (label(/** @type {HTMLImageElement} */ (image), sizes)) image.dispatchEvent(new Event("load")); // the host reads it again
   }
