@@ -42,7 +42,7 @@ export class VirtualList {
     /** Id -> position, of the rows that grow. @type {Map<string, number>} */
     this.growing = new Map();
     this.height = 0;
-    /** @type {Map<string, { element: HTMLElement, shows: string }>} */
+    /** `item` as it was last drawn or found unchanged, `shows` its JSON. @type {Map<string, { element: HTMLElement, item: T, shows: string }>} */
     this.drawn = new Map();
     this.room = el("div", { class: "nb-list-room", role: "list" });
     this.root = el("div", { class: "nb-list", tabindex: "0" }, this.room);
@@ -221,9 +221,14 @@ export class VirtualList {
 
   /** @param {Map<string, T>} wanted */
   removeUnwanted(wanted) {
-    for (const [id, { element, shows }] of this.drawn) {
+    for (const [id, drawn] of this.drawn) {
+      const { element } = drawn;
       const item = wanted.get(id);
-      if (item && JSON.stringify(item) === shows) continue;
+      if (item === drawn.item) continue; // as while the list scrolls
+      if (item && JSON.stringify(item) === drawn.shows) {
+        drawn.item = item;
+        continue;
+      }
       // Who goes through the list with the keyboard goes on from here, and not from the top of the page.
       if (element.contains(document.activeElement)) this.root.focus({ preventScroll: true });
       element.remove();
@@ -253,7 +258,7 @@ export class VirtualList {
     element.setAttribute("aria-setsize", "-1"); // how many there are in all isn't known before the end
     element.dataset["id"] = item.id;
     if (shape !== "tile") element.style[shape.grows ? "minHeight" : "height"] = `${shape.height}px`;
-    this.drawn.set(item.id, { element, shows: JSON.stringify(item) });
+    this.drawn.set(item.id, { element, item, shows: JSON.stringify(item) });
     return element;
   }
 }

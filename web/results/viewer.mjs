@@ -79,8 +79,9 @@ export class Viewer {
   stageChanged() {
     this.scale.textContent = `${Math.round(this.stage.scale * 100)} %`;
     const drawn = `${this.id} ${this.stage.size}`;
+    if (drawn === this.drawn) return; // each move of the picture comes here
     const result = this.album.pictures()[this.index];
-    if (!result || drawn === this.drawn) return;
+    if (!result) return;
     this.drawn = drawn;
     this.facts.replaceChildren(details(result, this.stage.size));
   }
@@ -96,10 +97,10 @@ export class Viewer {
 
   /** Something about the pictures has changed. The button that has the focus keeps it. */
   refresh() {
-    const pictures = this.album.pictures();
-    const result = pictures[this.index];
+    const { index } = this;
+    const result = this.album.pictures()[index];
     if (!result) return;
-    this.showPlace(this.index);
+    this.showPlace(index);
     const buttons = [...this.actions.children];
     const focused = buttons.findIndex((each) => each === document.activeElement);
     this.actions.replaceChildren(...this.album.actions(result));
