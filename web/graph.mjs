@@ -5,7 +5,7 @@
  */
 import { app } from "/scripts/app.js";
 
-export const IMAGE_NODES = ["NanoBananaGenerate", "NanoBananaEdit"];
+const IMAGE_NODES = ["NanoBananaGenerate", "NanoBananaEdit"];
 export const CONFIG = "ProviderConfig";
 const NEVER = 2;
 const BYPASSED = 4;

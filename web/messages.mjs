@@ -80,7 +80,7 @@ export function localized(value, table) {
 }
 
 /** @param {MessageData | undefined} data @returns {string} */
-export function messageText(data) {
+function messageText(data) {
   if (data === null || data === undefined) return "";
   if (Array.isArray(data)) return data.map((part) => (typeof part === "string" ? punctuation(part) : messageText(part))).join("");
   if (typeof data !== "object") return String(data);

@@ -8,7 +8,7 @@ const GAP = 60;
 const TITLE = 40;
 
 /** The ProviderConfig of a node, made and connected where there is none. @param {Comfy.Node} node */
-export function findOrAddConfig(node) {
+function findOrAddConfig(node) {
   if (isConfig(node)) return node;
   const there = configOf(node);
   if (there) return there;

@@ -37,9 +37,9 @@ export async function openPicker(node) {
       "table",
       { class: "nb-table" },
       el("thead", {}, el("tr", {}, ...[...columns, ""].map((name) => el("th", {}, name)))),
-      el("tbody", { class: "nb-auto" }, autoRow(picker)),
+      el("tbody", {}, autoRow(picker)),
       el("tbody", { class: "nb-usable" }, ...offers.filter((offer) => offer.usable && !offer.local).map((offer) => offerRow(picker, offer))),
-      el("tbody", { class: "nb-free" }, ...offers.filter((offer) => offer.local).map((offer) => offerRow(picker, offer))),
+      el("tbody", {}, ...offers.filter((offer) => offer.local).map((offer) => offerRow(picker, offer))),
       el("tbody", { class: "nb-keyless" }, ...offers.filter((offer) => !offer.usable).map((offer) => offerRow(picker, offer))),
     ),
   );
@@ -68,12 +68,12 @@ function offerRow(picker, offer) {
   const chosen = offer.usable && offer.provider === picker.estimate.provider;
   const models = offer.models;
   let model = models.find((each) => each.model === (chosen ? picker.estimate.model : offer.model)) ?? models.find((each) => !each.problem) ?? models[0];
-  const cells = el("td", { class: "nb-size" });
+  const size = el("td", {});
   const each = el("td", {});
   const run = el("td", {});
   const action = el("td", { class: "nb-pick" });
   const draw = () => {
-    cells.textContent = model?.problem ? "" : (model?.resolution ?? "");
+    size.textContent = model?.problem ? "" : (model?.resolution ?? "");
     each.textContent = model ? (model.problem ?? priceOf(model)) : t("picker.cannot");
     each.classList.toggle("nb-quiet", Boolean(model?.problem ?? !model));
     const current = chosen && model?.model === picker.estimate.model;
@@ -90,7 +90,7 @@ function offerRow(picker, offer) {
     draw();
   });
   draw();
-  return el("tr", { class: chosen ? "nb-chosen" : "", "data-provider": offer.provider }, el("td", {}, offer.label), el("td", {}, models.length ? select : ""), cells, each, run, action);
+  return el("tr", { class: chosen ? "nb-chosen" : "", "data-provider": offer.provider }, el("td", {}, offer.label), el("td", {}, models.length ? select : ""), size, each, run, action);
 }
 
 /** @param {Offer} offer */

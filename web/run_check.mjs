@@ -31,7 +31,7 @@ const agreementKey = (node) =>
   JSON.stringify([app.rootGraph.id, node.graph?.id, node.id, unknownText(unknownInputs(node))]);
 
 /** What the user has to know before a node runs. @param {Comfy.Node} node @returns {string[]} */
-export function doubtsAbout(node) {
+function doubtsAbout(node) {
   const found = [];
   const inputs = unknownInputs(node);
   if (inputs.length && !isAgreed(node)) found.push(t("newer.inputs", { inputs: unknownText(inputs) }));

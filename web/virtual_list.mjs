@@ -21,7 +21,7 @@ export class VirtualList {
    * @param {() => void} facts.wantMore Called when the end comes into sight.
    * @param {(item: T) => Shape} facts.shape
    * @param {{ width: number, below: number }} [facts.tile] The least width of a tile, and how much higher than wide it is.
-   * @param {(element: HTMLElement, index: number, item: T) => void} [facts.placed] Called for all that is in sight.
+   * @param {(element: HTMLElement, item: T) => void} [facts.placed] Called for all that is in sight.
    */
   constructor({ draw, wantMore, shape, tile = { width: 140, below: 0 }, placed = () => undefined }) {
     this.draw = draw;
@@ -247,7 +247,7 @@ export class VirtualList {
     element.style.width = isTile ? `${this.tileWidth()}px` : "";
     if (isTile) element.style.height = `${line.height - GAP}px`;
     element.setAttribute("aria-posinset", String(index + 1));
-    this.placed(element, index, item);
+    this.placed(element, item);
   }
 
   /** @param {T} item */

@@ -70,7 +70,7 @@ function inDoubt(result, deeds) {
 }
 
 /** Saves the provider's own bytes, with the provenance data in them. @param {Result} result */
-export function save(result) {
+function save(result) {
   const link = document.createElement("a");
   link.href = pictureUrl(result.id);
   link.download = fileName(result);

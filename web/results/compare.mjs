@@ -10,7 +10,7 @@ import { modelLine } from "./facts.mjs";
 
 /** @param {Result} left @param {Result} right @param {() => void} closed */
 export function openCompare(left, right, closed) {
-  const dialog = openDialog(t("compare.title"), { class: "nb-viewer nb-compare", onclose: closed });
+  const dialog = openDialog(t("compare.title"), { class: "nb-viewer", onclose: closed });
   const slider = el("input", { type: "range", min: "0", max: "100", step: "1", value: "50", "aria-label": t("compare.slider") });
   const images = [left, right].map((each) =>
     el("img", { src: pictureUrl(each.id), alt: each.prompt, draggable: "false", decoding: "async" }),

@@ -71,10 +71,14 @@ export class Filters {
     fill(this.model, t("filter.any_model"), [...new Set(models)].map((model) => [model, shortModel(model)]));
   }
 
-  /** How many conditions are chosen. */
+  /** How many conditions are chosen among those that the button opens. */
   get count() {
-    const values = [this.provider.value, this.model.value, this.state.value, this.day.value];
-    return values.filter(Boolean).length + Number(this.onlyFavourites);
+    return [this.provider, this.model, this.state, this.day].filter((each) => each.value).length;
+  }
+
+  /** Whether anything is left out. */
+  get isActive() {
+    return this.count > 0 || this.onlyFavourites;
   }
 
   get onlyFavourites() {
@@ -96,7 +100,7 @@ export class Filters {
 
   /** Shows on the button that something is left out. */
   showCount() {
-    const count = this.count - Number(this.onlyFavourites);
+    const { count } = this;
     this.opener.classList.toggle("nb-main", count > 0);
     const name = count ? t("filter.active", { n: count }) : t("filter.title");
     this.opener.setAttribute("aria-label", name);
@@ -108,16 +112,6 @@ export class Filters {
     this.fillModels();
     this.model.value = "";
     this.favourites.setAttribute("aria-pressed", "false");
-    this.changed();
-  }
-
-  /** The results of one day of one provider. @param {string} day As 2025-12-31. @param {string} provider */
-  async showDay(day, provider) {
-    if (this.root.hidden) await this.open();
-    this.clear();
-    this.day.value = day;
-    this.provider.value = provider;
-    this.fillModels();
     this.changed();
   }
 }

@@ -64,7 +64,7 @@ export class Gallery {
       wantMore: () => void this.pages.more().catch((error) => this.showProblem(error)),
       shape: (item) => this.shapeOf(item),
       tile: TILE,
-      placed: (element, _, item) => this.nameItem(element, item),
+      placed: (element, item) => this.nameItem(element, item),
     });
     this.list.root.addEventListener("keydown", (event) => this.key(event));
     this.root = stopKeyPropagation(
@@ -154,7 +154,7 @@ export class Gallery {
     else this.list.replace(items);
     this.fromTop = false;
     this.count.textContent = t("results.count", { n: this.pages.pictures });
-    this.empty.textContent = this.list.length ? "" : t(this.search.value.trim() || this.filters.count ? "results.none_found" : "results.empty");
+    this.empty.textContent = this.list.length ? "" : t(this.search.value.trim() || this.filters.isActive ? "results.none_found" : "results.empty");
     this.viewer?.refresh();
   }
 

@@ -22,18 +22,13 @@ export class ResultPages {
     this.turn = 0;
   }
 
-  /** Whether there are further ones. */
-  get hasMore() {
-    return this.next !== null;
-  }
-
   async more() {
     if (this.next && !this.loading) await this.load("more");
   }
 
   /**
+   * A load that another one has overtaken changes nothing. Fails with an ApiError.
    * @param {"begin" | "refresh" | "more"} how A refresh leaves everything where it is.
-   * @returns {Promise<boolean>} False where another load has overtaken this one. Fails with an ApiError.
    */
   async load(how) {
     const turn = (this.turn += 1);
@@ -44,7 +39,7 @@ export class ResultPages {
       if (how === "more" && this.next) query.set("cursor", this.next);
       /** @type {Page} */
       const page = await ask(`/results?${query}`);
-      if (turn !== this.turn) return false;
+      if (turn !== this.turn) return;
       this.loading = false;
       this.pictures = page.pictures ?? this.pictures;
       if (how === "refresh") this.mergeNewestPage(page);
@@ -53,10 +48,8 @@ export class ResultPages {
         this.items = how === "more" ? [...this.items, ...page.results] : page.results;
       }
       this.changed();
-      return true;
     } catch (error) {
       if (turn === this.turn) throw error;
-      return false;
     } finally {
       if (turn === this.turn) this.loading = false;
     }

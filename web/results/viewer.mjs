@@ -28,7 +28,7 @@ export class Viewer {
     /** What the facts were drawn for. */
     this.drawn = "";
     this.scale = el("output", { class: "nb-quiet nb-scale" });
-    this.facts = el("div", { class: "nb-viewer-facts" });
+    this.facts = el("div", {});
     this.origin = el("div", {});
     this.actions = el("div", { class: "nb-actions nb-small" });
     this.previous = button("‹", () => this.go(-1), { class: "nb-previous", "aria-label": t("viewer.previous"), title: t("viewer.previous") });

@@ -1,4 +1,4 @@
-/** Holds what was counted here against a bill that a person types in. */
+/** Compares what was counted here with a bill that a person types in. */
 import { el } from "../dom.mjs";
 import { money, spentOf, t } from "../i18n.mjs";
 
@@ -20,7 +20,7 @@ export function billForm(rows, label) {
     const billed = Number(amount.value.trim().replace(/^\$/, "").replace(",", "."));
     if (!amount.value.trim()) answer.textContent = "";
     else if (!Number.isFinite(billed) || billed < 0) answer.textContent = t("bill.no_number", { text: amount.value });
-    else answer.textContent = held(paid.filter((row) => row.provider === provider.value && row.day.startsWith(month.value)), billed);
+    else answer.textContent = compared(paid.filter((row) => row.provider === provider.value && row.day.startsWith(month.value)), billed);
   };
   for (const each of [provider, month, amount]) each.addEventListener("input", show);
   return el(
@@ -33,8 +33,8 @@ export function billForm(rows, label) {
   );
 }
 
-/** @param {SpendRow[]} rows @param {number} billed In dollars. */
-export function held(rows, billed) {
+/** What the difference is. @param {SpendRow[]} rows @param {number} billed In dollars. */
+function compared(rows, billed) {
   const counted = rows.reduce((sum, row) => sum + row.usd, 0);
   const doubt = rows.reduce((sum, row) => sum + row.usd_in_doubt, 0);
   const difference = billed - counted;

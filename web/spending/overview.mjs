@@ -1,4 +1,4 @@
-/** The chart of what was spent, and the bill it is held against: in the settings, and from the results panel. */
+/** The chart of what was spent, and the bill it is compared with: in the settings, and from the results panel. */
 import { el } from "../dom.mjs";
 import { openDialog } from "../dialog.mjs";
 import { providerStore } from "../provider_store.mjs";
