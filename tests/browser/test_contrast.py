@@ -87,7 +87,7 @@ def test_every_text_can_be_read(canvas: Callable[..., Any], vue: bool, light: bo
     page.page.keyboard.press("Escape")
     page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
     card = provider_card(page, "openrouter")
-    page.page.locator(".nb-more summary").click()
+    page.page.locator(".nb-more-providers summary").click()
     card.get_by_role("button", name="Add key").click()
     page.page.get_by_role("button", name="Add a provider…").click()
     assert weak(page, 100) == []

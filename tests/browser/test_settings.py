@@ -110,7 +110,7 @@ def test_providers_with_a_key_come_first_and_the_balance_is_shown(
     page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
     card = provider_card(page, "runflow")
     expect(card).to_be_visible()
-    folded = page.page.locator(".nb-more")
+    folded = page.page.locator(".nb-more-providers")
     expect(folded.locator("summary")).to_have_text(re.compile(r"^More providers \(\d+\)$"))
     expect(provider_card(page, "fal")).to_be_hidden()
     expect(page.page.locator('.nb-dialog .nb-chip[data-tone="bad"], .nb-dialog .nb-bad:not(:empty)')).to_have_count(0)

@@ -14,7 +14,7 @@ export class Choice {
     this.results = [];
     this.words = el("span", { role: "status" });
     this.open = button(t("results.compare"), () => this.compare(), { class: "nb-main" });
-    this.root = el("div", { class: "nb-row nb-choice", hidden: true }, this.words, this.open, button(t("results.choose_none"), () => this.set([])));
+    this.root = el("div", { class: "nb-row nb-chosen-pictures", hidden: true }, this.words, this.open, button(t("results.choose_none"), () => this.set([])));
   }
 
   /** @param {string} id */

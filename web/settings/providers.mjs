@@ -51,7 +51,7 @@ function moreProviders(list, providers, opened) {
   unfolded ||= providers.some((provider) => provider.id === opened);
   const fold = el(
     "details",
-    { class: "nb-more", open: unfolded },
+    { class: "nb-more-providers", open: unfolded },
     el("summary", {}, t("providers.more", { n: providers.length })),
     list,
   );
