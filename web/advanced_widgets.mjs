@@ -5,7 +5,7 @@
 import { app } from "/scripts/app.js";
 import { button } from "./dom.mjs";
 import { isVue } from "./canvas_events.mjs";
-import { asOneUndoStep } from "./graph.mjs";
+import { asOneUndoStep, hasLink } from "./graph.mjs";
 import { t } from "./i18n.mjs";
 
 const PROPERTY = "show_more_settings";
@@ -15,15 +15,18 @@ const PROPERTY = "show_more_settings";
  *   hides where there is nothing to fold; `state` differs whenever `update` has something to do.
  */
 
+/** @param {Comfy.Widget} widget */
+export const isAdvanced = (widget) => Boolean(/** @type {any} */ (widget.options)?.advanced);
+
 /** @param {Comfy.Node} node That was just made. @param {() => void} changed Called after a press. @returns {Fold} */
 export function foldAdvanced(node, changed) {
-  const advanced = (node.widgets ?? []).filter((widget) => /** @type {any} */ (widget.options)?.advanced);
+  const advanced = (node.widgets ?? []).filter(isAdvanced);
   const defaults = new Map(advanced.map((widget) => [widget, widget.value]));
   const asked = () => node.properties?.[PROPERTY] === true;
   const always = () => Boolean(app.extensionManager.setting.get("Comfy.Node.AlwaysShowAdvancedWidgets"));
   /** @param {Comfy.Widget} widget */
   const isLinked = (widget) =>
-    (node.inputs ?? []).some((input) => input.widget?.name === widget.name && input.link !== null && input.link !== undefined);
+    (node.inputs ?? []).some((input) => input.widget?.name === widget.name && hasLink(input));
   const folded = () => (isVue() || asked() || always() ? [] : advanced.filter((widget) => !isLinked(widget)));
   /** @param {Comfy.Widget[]} hidden */
   const text = (hidden) => {

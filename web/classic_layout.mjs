@@ -3,7 +3,9 @@
  * picture of the result take the room below the widgets. The node becomes higher where that is too little: for a picture only
  * where it has no room at all, and as far as no other node is covered. What is saved is the height without that.
  */
+import { isAdvanced } from "./advanced_widgets.mjs";
 import { isVue } from "./canvas_events.mjs";
+import { widgetOf } from "./graph.mjs";
 import { labelPreviews } from "./true_sizes.mjs";
 
 const PREVIEW = "$$canvas-image-preview";
@@ -29,8 +31,7 @@ export function addClassicLayout(node, state, fold) {
   let seen = "";
   /** @type {WeakSet<Widget>} */
   const wrapped = new WeakSet();
-  const find = (/** @type {string} */ name) => node.widgets?.find((widget) => widget.name === name);
-  const prompt = find("prompt");
+  const prompt = widgetOf(node, "prompt");
   if (prompt) /** @type {any} */ (prompt.options).getMaxHeight = () => promptHeight || undefined;
 
   /** Widgets with a height of their own choice take what they need: what is left belongs to the prompt and the picture. */
@@ -54,7 +55,7 @@ export function addClassicLayout(node, state, fold) {
     limitHeights();
     const start = node.widgets[0]?.y ?? 0;
     if (!start) return; // not drawn yet
-    const picture = find(PREVIEW);
+    const picture = widgetOf(node, PREVIEW);
     if (!picture) mayGrow = true;
     // A person has made it so: it doesn't grow again under the hand that makes it smaller.
     if (node.size[1] !== whole) [own, mayGrow] = [node.size[1], false];
@@ -106,9 +107,6 @@ export function addClassicLayout(node, state, fold) {
   };
   return update;
 }
-
-/** @param {Widget} widget */
-const isAdvanced = (widget) => Boolean(/** @type {any} */ (widget.options)?.advanced);
 
 /** @param {Widget[]} widgets @param {(widget: Widget) => number} height */
 const sum = (widgets, height) => widgets.reduce((all, widget) => all + height(widget), 0);

@@ -6,7 +6,7 @@ import { showRunNotes } from "./node_footer.mjs";
 import { providerStore } from "./provider_store.mjs";
 import { runNotes } from "./run_note.mjs";
 import { followQueued, runEnded } from "./run_signature.mjs";
-import { isImageNode, nodeByPath, ourNodes } from "./graph.mjs";
+import { isImageNode, nodeByPath, ourNodes, widgetOf } from "./graph.mjs";
 import { onServerEvent } from "./server.mjs";
 import { scheduleEstimates } from "./pricing.mjs";
 import { rereadAnswers } from "./results.mjs";
@@ -140,7 +140,7 @@ function follow(node, resultsChanged) {
 
 /** Takes the progress text off a node that has ended: its last line says the same as the note. @param {Comfy.Node} node */
 function removeProgressText(node) {
-  const widget = node.widgets?.find((each) => each.name === PROGRESS_TEXT);
+  const widget = widgetOf(node, PROGRESS_TEXT);
   if (!widget) return;
   node.removeWidget(widget);
   node.graph?.setDirtyCanvas?.(true, true);

@@ -74,6 +74,9 @@ export function sourceOf(node, name) {
   return input ? followLink(node.graph, input.link, MAX_DEPTH) : undefined;
 }
 
+/** Whether an input has a link. @param {{ link?: number | null } | undefined} input */
+export const hasLink = (input) => input?.link !== null && input?.link !== undefined;
+
 /** What feeds each linked input of a node. @param {Comfy.Node} node @returns {Source[]} */
 export const linkedSources = (node) =>
   (node.inputs ?? []).map((input) => followLink(node.graph, input.link, MAX_DEPTH)).filter((source) => source !== undefined);
@@ -86,6 +89,16 @@ export function configOf(node, name = "provider") {
 
 /** @param {Comfy.Node} node @param {string} name */
 export const widgetOf = (node, name) => node.widgets?.find((widget) => widget.name === name);
+
+/**
+ * What is chosen in the ProviderConfig of a node, be it the node itself, and what holds where there is none.
+ * @param {Comfy.Node} node @returns {{ provider: string, profile: string, model: string }}
+ */
+export function chosenProvider(node) {
+  const config = isConfig(node) ? node : configOf(node);
+  const chosen = (/** @type {string} */ name, /** @type {string} */ otherwise) => String((config && valueOf(config, name)) ?? otherwise);
+  return { provider: chosen("provider", "auto"), profile: chosen("profile", "default"), model: chosen("model", "recommended") };
+}
 
 /** @typedef {{ widget: Comfy.Widget | undefined, from: "node" | "subgraph" | "primitive" | "run" }} Governing */
 
@@ -223,13 +236,9 @@ export function promptFor(nodes) {
       if (value !== undefined) inputs[name] = value;
       return;
     }
-    for (const widget of node.widgets ?? []) {
-      if (widget.name !== FOOTER && widget.name !== "control_after_generate") {
-        inputs[widget.name] = valueOf(node, widget.name) ?? widget.value;
-      }
-    }
+    for (const widget of widgetsOfPrompt(node)) inputs[widget.name] = valueOf(node, widget.name) ?? widget.value;
     for (const input of node.inputs ?? []) {
-      if (input.link === null || input.link === undefined) continue;
+      if (!hasLink(input)) continue;
       const source = followLink(node.graph, input.link, MAX_DEPTH);
       if (!source || source.node.type === PRIMITIVE) continue;
       const known = names.get(source.node) ?? `s${names.size}`;
@@ -244,6 +253,10 @@ export function promptFor(nodes) {
   });
   return prompt;
 }
+
+/** The widgets that a node's result depends on. @param {Comfy.Node} node @returns {Comfy.Widget[]} */
+export const widgetsOfPrompt = (node) =>
+  (node.widgets ?? []).filter(({ name }) => name !== FOOTER && name !== "control_after_generate");
 
 /** Whether a node gives what its widget says. @param {Comfy.Node} node */
 const isConstant = (node) => node.comfyClass === "LoadImage" || String(node.comfyClass ?? "").startsWith("Primitive");

@@ -1,6 +1,6 @@
 /** What a node says below its widgets before a run, and what remains of it beside the outcome of the last run. */
 import { button } from "./dom.mjs";
-import { configOf, isConfig, setWidget, valueOf } from "./graph.mjs";
+import { chosenProvider, configOf, isConfig, setWidget, valueOf } from "./graph.mjs";
 import { unknownChoices, unknownInputs, unknownText } from "./newer_version.mjs";
 import { permissionForm } from "./permission.mjs";
 import { firstActions, problemActions } from "./problem_actions.mjs";
@@ -67,10 +67,8 @@ function problemNotes(node, problem, estimate) {
 /** Whether nothing is wrong but that there is no key yet. @param {Comfy.Node} node */
 export function lacksKey(node) {
   if (!providerStore.loaded) return false;
-  const config = configOf(node);
-  const name = String((config && valueOf(config, "provider")) ?? "auto");
-  const profile = String((config && valueOf(config, "profile")) ?? "default");
-  if (name === "auto") return profile === "default" && !providerStore.providers.some((each) => !each.local && providerStore.usable(each));
+  const { provider: name, profile } = chosenProvider(node);
+  if (name === "auto") return profile === "default" && !providerStore.usableByAuto.length;
   const provider = providerStore.provider(name);
   return provider?.needs_key === true && !provider.base_url_problem && (provider.keys.find((key) => key.profile === profile)?.state ?? "none") === "none";
 }
@@ -113,9 +111,8 @@ function permissionNote(node, model, failed) {
 /** @param {Comfy.Node} node A ProviderConfig. @returns {Note} */
 function configNote(node) {
   if (!providerStore.loaded) return { text: "", tone: "plain" };
-  const name = String(valueOf(node, "provider") ?? "auto");
-  const profile = String(valueOf(node, "profile") ?? "default");
-  const usable = providerStore.providers.filter((provider) => !provider.local && providerStore.usable(provider));
+  const { provider: name, profile } = chosenProvider(node);
+  const usable = providerStore.usableByAuto;
   if (name === "auto") {
     if (!usable.length) return { text: t("config.no_keys"), tone: "plain", actions: firstActions(node) };
     return { text: t("config.auto", { providers: usable.map((provider) => provider.label).join(" → ") }), tone: "plain" };

@@ -1,5 +1,5 @@
 /** What a node will use and what its next run costs, in a few words. */
-import { configOf, valueOf } from "./graph.mjs";
+import { configOf, hasLink, valueOf } from "./graph.mjs";
 import { lacksKey } from "./node_notes.mjs";
 import { providerStore } from "./provider_store.mjs";
 import { isUnchanged } from "./run_signature.mjs";
@@ -13,7 +13,7 @@ import { money, priceOfOne, t } from "./i18n.mjs";
  */
 export function whoText(node, estimate) {
   const config = configOf(node);
-  const linked = node.inputs?.some((input) => input.name === "provider" && input.link !== null && input.link !== undefined);
+  const linked = node.inputs?.some((input) => input.name === "provider" && hasLink(input));
   const name = config ? String(valueOf(config, "provider") ?? "") : linked ? "" : "auto";
   if (!estimate?.provider) {
     return providerStore.provider(name)?.label ?? (name || "…");

@@ -1,6 +1,6 @@
 /** What a person can do about a problem, in one click. */
 import { app } from "/scripts/app.js";
-import { configOf, isConfig, valueOf } from "./graph.mjs";
+import { chosenProvider, configOf, isConfig } from "./graph.mjs";
 import { footerActions } from "./footer_actions.mjs";
 import { addProvider, tryOffline, useMyProvider, usableOthers } from "./provider_choice.mjs";
 import { providerStore } from "./provider_store.mjs";
@@ -24,12 +24,10 @@ const OF_REQUEST = ["content", "invalid", "impossible", "too_large"];
  * @returns {Action[]}
  */
 export function problemActions(node, kind, asked) {
-  const config = isConfig(node) ? node : configOf(node);
-  const name = String((config && valueOf(config, "provider")) ?? "auto");
-  const failing = asked ?? (name === "auto" ? "" : name);
+  const failing = asked ?? namedProvider(node);
   /** @type {Action[]} */
   const actions = [];
-  if (OF_PROVIDER.includes(kind)) actions.push(...otherProvider(node, config, name, failing));
+  if (OF_PROVIDER.includes(kind)) actions.push(...otherProvider(node, failing));
   if (OF_KEYS.includes(kind)) actions.push(keyAction(failing));
   else if (["address", "cap", "ledger"].includes(kind)) {
     actions.push({ text: t("keys.button"), work: () => footerActions.openSettings(undefined, kind === "cap" ? "cap_run" : undefined) });
@@ -47,25 +45,27 @@ export function problemActions(node, kind, asked) {
 
 /** What a new node without any key offers. @param {Comfy.Node} node @returns {Action[]} */
 export function firstActions(node) {
-  const config = isConfig(node) ? node : configOf(node);
-  const name = String((config && valueOf(config, "provider")) ?? "auto");
+  const named = namedProvider(node);
   return [
-    ...otherProvider(node, config, name, name === "auto" ? "" : name),
-    keyAction(name === "auto" ? "" : name),
+    ...otherProvider(node, named),
+    keyAction(named),
     { text: t("action.offline"), work: () => tryOffline(node) },
     { text: t("action.where"), work: () => footerActions.openPicker(node) },
   ];
 }
 
-/**
- * The way to another provider, where one could be asked.
- * @param {Comfy.Node} node @param {Comfy.Node | undefined} config @param {string} name What the graph says. @param {string} failing
- * @returns {Action[]}
- */
-function otherProvider(node, config, name, failing) {
+/** The provider that the graph names; "" for `auto`. @param {Comfy.Node} node */
+function namedProvider(node) {
+  const { provider } = chosenProvider(node);
+  return provider === "auto" ? "" : provider;
+}
+
+/** The way to another provider, where one could be asked. @param {Comfy.Node} node @param {string} failing @returns {Action[]} */
+function otherProvider(node, failing) {
   const [other] = usableOthers(failing);
   if (!other) return [];
-  if (config && name !== "auto") return [{ text: t("action.use_mine"), work: () => useMyProvider(config, failing) }];
+  const config = isConfig(node) ? node : configOf(node);
+  if (config && namedProvider(node)) return [{ text: t("action.use_mine"), work: () => useMyProvider(config, failing) }];
   if (!failing) return [];
   return [{ text: t("action.use", { provider: other.label }), work: () => addProvider(node, other.id, "recommended") }];
 }

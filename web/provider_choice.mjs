@@ -68,9 +68,7 @@ export function addProvider(node, provider, model) {
  * @param {string} failing Its id; "" for none.
  */
 export const usableOthers = (failing) =>
-  providerStore.providers.filter(
-    (provider) => !provider.local && provider.id !== failing && providerStore.usable(provider) && !providerStore.refused(provider),
-  );
+  providerStore.usableByAuto.filter((provider) => provider.id !== failing && !providerStore.refused(provider));
 
 /**
  * Runs the node as `auto`, with the same kind of model; where `auto` would ask the one that fails, as another provider.
@@ -85,7 +83,7 @@ function setMyProvider(config, failing) {
   const name = String(valueOf(config, "model") ?? "recommended");
   const family = (named ?? local)?.models.find((model) => model.name === name)?.family;
   const others = usableOthers(failing);
-  const first = providerStore.providers.find((provider) => !provider.local && providerStore.usable(provider));
+  const [first] = providerStore.usableByAuto;
   const [other] = others;
   const chosen = other && first && first.id !== other.id ? other : undefined; // `auto` begins with one that fails
   const of = chosen ? [chosen] : others;

@@ -7,6 +7,9 @@ let known = { providers: [], dialects: {}, auths: [], profiles: ["default"], mis
 const listeners = new Set();
 let loaded = false;
 
+/** Whether there is a key that may be used. @param {import("./server.mjs").KeyState} key */
+export const hasValue = ({ state }) => state === "stored" || state === "environment";
+
 export const providerStore = {
   get providers() {
     return known.providers;
@@ -17,13 +20,17 @@ export const providerStore = {
   get loaded() {
     return loaded;
   },
+  /** Those that `auto` may ask, in its order. */
+  get usableByAuto() {
+    return known.providers.filter((provider) => !provider.local && providerStore.usable(provider));
+  },
   /** @param {string} id */
   provider: (id) => known.providers.find((provider) => provider.id === id),
 
   /** Whether a provider could be asked right now. @param {import("./server.mjs").Provider} provider */
   usable: (provider) =>
     provider.local ||
-    (!provider.base_url_problem && provider.keys.some((key) => key.state === "stored" || key.state === "environment")),
+    (!provider.base_url_problem && provider.keys.some(hasValue)),
 
   /** Whether a provider that a graph names has a key of that name. @param {string} id @param {string} profile */
   usableNamed: (id, profile) =>
@@ -31,7 +38,7 @@ export const providerStore = {
       (provider) =>
         (id === "auto" ? !provider.local : provider.id === id) &&
         !provider.base_url_problem &&
-        (provider.local || provider.keys.some((key) => key.profile === profile && (key.state === "stored" || key.state === "environment"))),
+        (provider.local || provider.keys.some((key) => key.profile === profile && hasValue(key))),
     ),
 
   /**
@@ -54,6 +61,9 @@ export const providerStore = {
     return () => listeners.delete(listener);
   },
 };
+
+/** How a provider is called on the page; one that is not there any more, by its id. @param {string} id */
+export const labelOf = (id) => providerStore.provider(id)?.label ?? id;
 
 /** The model that is meant by a name at a provider. @param {import("./server.mjs").Provider} provider @param {string} name */
 export const modelOf = (provider, name) =>

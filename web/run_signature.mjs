@@ -3,7 +3,7 @@
  * known to be stored where its pictures come from other nodes.
  */
 import { api } from "/scripts/api.js";
-import { FOOTER, isImageNode, isOurs, linkedSources, ourNodes, valueOf } from "./graph.mjs";
+import { isImageNode, isOurs, linkedSources, ourNodes, valueOf, widgetsOfPrompt } from "./graph.mjs";
 
 const MOST_RUNS = 50;
 const MOST_NODES = 2000;
@@ -64,6 +64,6 @@ function signatureOf(node) {
 
 /** @param {Comfy.Node} node */
 const valuesOf = (node) =>
-  (node.widgets ?? [])
-    .filter((widget) => widget.name !== FOOTER && widget.name !== "control_after_generate" && widget.serialize !== false)
+  widgetsOfPrompt(node)
+    .filter((widget) => widget.serialize !== false)
     .map((widget) => [widget.name, isOurs(node) ? (valueOf(node, widget.name) ?? widget.value) : widget.value]);

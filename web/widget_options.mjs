@@ -3,7 +3,7 @@
  * where it is, marked by the host as one that isn't in the list; the footer says why.
  */
 import { providerStore, modelOf } from "./provider_store.mjs";
-import { configOf, governing, isConfig, isImageNode, setWidget, valueOf, widgetOf } from "./graph.mjs";
+import { chosenProvider, governing, isConfig, isImageNode, setWidget, valueOf, widgetOf } from "./graph.mjs";
 
 /** @typedef {import("./server.mjs").Provider} Provider */
 /** @typedef {import("./server.mjs").Capabilities} Capabilities */
@@ -107,9 +107,7 @@ function updateRequestOptions(node) {
 
 /** What a node's provider may be asked for: of several providers where none is named. @param {Comfy.Node} node */
 function capabilitiesOf(node) {
-  const config = configOf(node);
-  const name = String((config && valueOf(config, "provider")) ?? "auto");
-  const model = String((config && valueOf(config, "model")) ?? "recommended");
+  const { provider: name, model } = chosenProvider(node);
   const operation = node.comfyClass === "NanoBananaEdit" ? "edit" : "generate";
   const named = providerStore.provider(name);
   if (name !== "auto" && !named) return [];
@@ -118,8 +116,7 @@ function capabilitiesOf(node) {
     return supported ? [supported] : [];
   }
   const family = model === "recommended" ? "" : familyOf("", model);
-  return providerStore.providers
-    .filter((provider) => !provider.local && providerStore.usable(provider))
+  return providerStore.usableByAuto
     .map((provider) => (family ? provider.models.find((each) => each.family === family) : modelOf(provider, model)))
     .map((found) => found?.[operation])
     .filter((each) => each !== null && each !== undefined);

@@ -1,6 +1,6 @@
 /** Puts results onto the canvas: as Load Image nodes, as references of an edit, or the workflow that made them. */
 import { app } from "/scripts/app.js";
-import { asOneUndoStep, isOurs, openGraph } from "../graph.mjs";
+import { asOneUndoStep, hasLink, isOurs, openGraph, widgetOf } from "../graph.mjs";
 import { isReference } from "../sockets.mjs";
 import { toast } from "../toasting.mjs";
 import { ask } from "../server.mjs";
@@ -80,7 +80,7 @@ function addLoadImageNode(name, at) {
 
 /** @param {any} node @param {string} name */
 function setFile(node, name) {
-  const widget = node.widgets?.find((/** @type {any} */ each) => each.name === "image");
+  const widget = /** @type {any} */ (widgetOf(node, "image"));
   const values = widget?.options?.values;
   if (Array.isArray(values) && !values.includes(name)) values.push(name);
   if (!widget) return;
@@ -112,4 +112,4 @@ function addEdit() {
 
 /** Slot of the first reference without a link; -1 for none. @param {any} node */
 const freeReference = (node) =>
-  (node.inputs ?? []).findIndex((/** @type {any} */ input) => isReference(input.name) && (input.link ?? null) === null);
+  (node.inputs ?? []).findIndex((/** @type {any} */ input) => isReference(input.name) && !hasLink(input));

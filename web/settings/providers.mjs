@@ -1,7 +1,7 @@
 /** Every provider: its keys, its address, its place in the order of `auto`. Keys are written and never read back. */
 import { button, el } from "../dom.mjs";
 import { confirmDialog, openDialog } from "../dialog.mjs";
-import { providerStore } from "../provider_store.mjs";
+import { hasValue, providerStore } from "../provider_store.mjs";
 import { ask, errorText } from "../server.mjs";
 import { balanceText, money, t, when } from "../i18n.mjs";
 import { field } from "./field.mjs";
@@ -145,7 +145,7 @@ function keyRow(shared, provider, key, opened) {
     actions.replaceChildren(entry);
     entry.querySelector("input")?.focus();
   };
-  const filled = key.state === "stored" || key.state === "environment";
+  const filled = hasValue(key);
   const refused = key.state === "disabled" || key.tested?.verdict === "refused";
   const test = async () => {
     statusLine.textContent = t("keys.testing");

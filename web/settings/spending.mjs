@@ -1,13 +1,10 @@
 /** What was spent, the caps, and what to do when a request may have been paid. */
 import { el } from "../dom.mjs";
-import { providerStore } from "../provider_store.mjs";
+import { labelOf } from "../provider_store.mjs";
 import { ask } from "../server.mjs";
 import { money, t, spentOf } from "../i18n.mjs";
 import { spendOverview } from "../spending/overview.mjs";
 import { setting } from "./field.mjs";
-
-/** @param {string} provider */
-const labelOf = (provider) => providerStore.provider(provider)?.label ?? provider;
 
 /** @param {import("./panel.mjs").Shared} shared */
 export async function spendingSection(shared) {

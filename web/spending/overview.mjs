@@ -1,7 +1,7 @@
 /** The chart of what was spent, and the bill it is compared with: in the settings, and from the results panel. */
 import { el } from "../dom.mjs";
 import { openDialog } from "../dialog.mjs";
-import { providerStore } from "../provider_store.mjs";
+import { labelOf } from "../provider_store.mjs";
 import { ask } from "../server.mjs";
 import { t } from "../i18n.mjs";
 import { billForm } from "./bill.mjs";
@@ -11,9 +11,6 @@ import { spendChart } from "./chart.mjs";
 
 const SHOWN_DAYS = 30;
 const KNOWN_DAYS = 366;
-
-/** @param {string} provider */
-const labelOf = (provider) => providerStore.provider(provider)?.label ?? provider;
 
 /** The chart and the bill. */
 export async function spendOverview() {
