@@ -55,6 +55,17 @@ export function button(text, work, facts = {}) {
   return made;
 }
 
+/** A button as data: what it says, and what it does. @typedef {{ text: string, title?: string, work: () => unknown }} Action */
+
+/** @param {Action} action */
+export const actionButton = ({ text, title, work }) => button(text, work, { title });
+
+/** The frontend's icon of that name. @param {string} name Of PrimeIcons. */
+export const icon = (name) => el("span", { class: `pi ${name}`, "aria-hidden": "true" });
+
+/** Facts by their names, as a list. @param {[string, string][]} facts */
+export const factList = (facts) => el("dl", {}, ...facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", { class: "nb-whole" }, value)]));
+
 /** Keys typed in `element` are not the canvas's: Delete would remove nodes, Ctrl+Enter would queue. @param {HTMLElement} element */
 export function stopKeyPropagation(element) {
   for (const name of ["keydown", "keyup", "keypress", "paste", "copy", "cut", "wheel"]) {

@@ -53,9 +53,9 @@ function pillOf(charged, failed) {
 /** @param {Failed[]} failed */
 const sumOf = (failed) => failed.reduce((sum, each) => sum + (each.usd ?? 0), 0);
 
-/** @param {Comfy.Node} node @param {Outcome} outcome @returns {import("./problem_actions.mjs").Action[]} */
+/** @param {Comfy.Node} node @param {Outcome} outcome @returns {import("./dom.mjs").Action[]} */
 function actionsOf(node, { failed, kind, asked, reread, settled }) {
-  /** @type {import("./problem_actions.mjs").Action[]} */
+  /** @type {import("./dom.mjs").Action[]} */
   const actions = [];
   const again = failed.filter((each) => each.again && each.id).map((each) => String(each.id));
   if (again.length) {

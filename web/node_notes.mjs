@@ -16,7 +16,7 @@ import { t, when } from "./i18n.mjs";
  * One note. `details` are folded. `kind` and `asked` are those of a failure: what was wrong, at which provider.
  * @typedef {{ text: string, tone: "bad" | "warn" | "good" | "plain", title?: string,
  *   pill?: { text: string, tone: "bad" | "warn" | "good" }, details?: { summary: string, lines: string[] },
- *   form?: () => HTMLElement, actions?: import("./problem_actions.mjs").Action[],
+ *   form?: () => HTMLElement, actions?: import("./dom.mjs").Action[],
  *   kind?: string, asked?: string, money?: boolean }} Note
  * @typedef {{ estimate: Estimate | null, last: Note[], redraw: () => void }} Known
  */

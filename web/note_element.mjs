@@ -1,5 +1,5 @@
 /** Draws a note of a node: title and pill, text, buttons, and what is folded. */
-import { button, el } from "./dom.mjs";
+import { actionButton, el } from "./dom.mjs";
 
 /** @typedef {import("./node_notes.mjs").Note} Note */
 
@@ -15,9 +15,7 @@ export function noteElement({ text, tone, title, pill, details, form, actions })
     pill && el("span", { class: "nb-pill", "data-tone": pill.tone }, pill.text),
     text && el("span", { class: "nb-note-text" }, text),
     form?.(),
-    actions?.length
-      ? el("div", { class: "nb-actions" }, ...actions.map((each) => button(each.text, each.work, { title: each.title })))
-      : null,
+    actions?.length ? el("div", { class: "nb-actions" }, ...actions.map(actionButton)) : null,
     details &&
       el("details", {}, el("summary", {}, details.summary), ...details.lines.map((line) => el("p", { class: "nb-note-line" }, line))),
   );

@@ -6,7 +6,7 @@ import { addProvider, tryOffline, useMyProvider, usableOthers } from "./provider
 import { providerStore } from "./provider_store.mjs";
 import { t } from "./i18n.mjs";
 
-/** @typedef {{ text: string, title?: string, class?: string, work: () => unknown }} Action */
+/** @typedef {import("./dom.mjs").Action} Action */
 
 /** Problems with a key or its account. */
 const OF_KEYS = ["config", "key", "account", "credit", "quota"];

@@ -4,7 +4,7 @@ import { providerStore } from "./provider_store.mjs";
 import { ask } from "./server.mjs";
 import { money, t } from "./i18n.mjs";
 
-/** @typedef {{ text: string, title?: string, class?: string, work: () => unknown }} Action A button: see `button` in dom.mjs. */
+/** @typedef {import("./dom.mjs").Action} Action */
 
 /**
  * Pay again, forget it, usage page.

@@ -1,6 +1,6 @@
 /** What can be done with a result: the same in a row, on a tile and in the viewer. */
 import { app } from "/scripts/app.js";
-import { button } from "../dom.mjs";
+import { actionButton, button } from "../dom.mjs";
 import { confirmDialog } from "../dialog.mjs";
 import { copyText } from "../clipboard.mjs";
 import { ask, pictureUrl } from "../server.mjs";
@@ -66,7 +66,7 @@ function inDoubt(result, deeds) {
     },
     withdrawn: deeds.changed,
   });
-  return actions.map(({ text, title, class: style, work }) => button(text, work, { title, class: style }));
+  return actions.map(actionButton);
 }
 
 /** Saves the provider's own bytes, with the provenance data in them. @param {Result} result */

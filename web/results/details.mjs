@@ -1,5 +1,5 @@
 /** What is known about a picture, beside it in the viewer. */
-import { el } from "../dom.mjs";
+import { el, factList } from "../dom.mjs";
 import { t, when } from "../i18n.mjs";
 import { costOf, modelLine, stateOf } from "./facts.mjs";
 
@@ -27,10 +27,6 @@ export function details(result, [width, height]) {
     { class: "nb-details" },
     el("h3", {}, t("details.prompt")),
     el("p", { class: "nb-whole" }, result.prompt),
-    el(
-      "dl",
-      {},
-      ...facts.filter(([, value]) => value).flatMap(([name, value]) => [el("dt", {}, name), el("dd", { class: "nb-whole" }, value)]),
-    ),
+    factList(facts.filter(([, value]) => value)),
   );
 }

@@ -1,5 +1,5 @@
 /** What the list of results is narrowed to: provider, model, state, day, favourites. All that is chosen holds together. */
-import { button, el } from "../dom.mjs";
+import { button, el, icon } from "../dom.mjs";
 import { ask } from "../server.mjs";
 import { t } from "../i18n.mjs";
 import { shortModel } from "./facts.mjs";
@@ -45,10 +45,10 @@ export class Filters {
     this.fillProviders();
   }
 
-  /** @param {string} icon @param {string} name @param {() => void} work */
-  toggle(icon, name, work) {
+  /** @param {string} iconName @param {string} name @param {() => void} work */
+  toggle(iconName, name, work) {
     const made = button("", work, { class: "nb-icon", "aria-label": t(name), title: t(name) });
-    made.append(el("span", { class: `pi ${icon}`, "aria-hidden": "true" }));
+    made.append(icon(iconName));
     return made;
   }
 

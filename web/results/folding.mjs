@@ -1,5 +1,5 @@
 /** Requests that failed one after the other are one line until somebody opens it. */
-import { el } from "../dom.mjs";
+import { el, icon } from "../dom.mjs";
 import { t } from "../i18n.mjs";
 import { hasFailed } from "./facts.mjs";
 
@@ -48,7 +48,7 @@ export function foldLine(fold, toggle) {
     el(
       "button",
       { type: "button", class: "nb-fold-button", "aria-expanded": String(fold.open), onclick: toggle },
-      el("span", { "aria-hidden": "true", class: `pi ${fold.open ? "pi-chevron-down" : "pi-chevron-right"}` }),
+      icon(fold.open ? "pi-chevron-down" : "pi-chevron-right"),
       ` ${t("results.failed_count", { n: fold.folded.length })}`,
     ),
   );

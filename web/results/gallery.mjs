@@ -1,5 +1,5 @@
 /** The results panel: every picture that was asked for, newest first, as a grid or a list. */
-import { button, el, stopKeyPropagation } from "../dom.mjs";
+import { button, el, icon, stopKeyPropagation } from "../dom.mjs";
 import { confirmDialog } from "../dialog.mjs";
 import { VirtualList } from "../virtual_list.mjs";
 import { menu } from "../menu.mjs";
@@ -89,11 +89,11 @@ export class Gallery {
     );
   }
 
-  /** @param {View} view @param {string} icon */
-  viewButton(view, icon) {
+  /** @param {View} view @param {string} iconName */
+  viewButton(view, iconName) {
     const facts = { "aria-label": t(`results.view_${view}`), title: t(`results.view_${view}`), "aria-pressed": String(view === this.view) };
     const made = button("", () => this.setView(view), facts);
-    made.append(el("span", { class: `pi ${icon}`, "aria-hidden": "true" }));
+    made.append(icon(iconName));
     return made;
   }
 

@@ -1,6 +1,6 @@
 /** What a picture was made from: the files and pictures that went along, and the options that aren't at their defaults. */
 import { api } from "/scripts/api.js";
-import { button, el } from "../dom.mjs";
+import { button, el, factList } from "../dom.mjs";
 import { pictureUrl } from "../server.mjs";
 import { t } from "../i18n.mjs";
 
@@ -25,9 +25,7 @@ export function originOf({ options = {}, references = [] }, known, open) {
     references.length ? el("h3", {}, t("origin.title")) : null,
     ...references.map((each) => referenceOf(each, known, open)),
     values.length ? el("h3", {}, t("origin.options")) : null,
-    values.length
-      ? el("dl", {}, ...values.flatMap(([name, value]) => [el("dt", {}, name), el("dd", { class: "nb-whole" }, String(value))]))
-      : null,
+    values.length ? factList(values.map(([name, value]) => [name, String(value)])) : null,
   );
 }
 

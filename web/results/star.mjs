@@ -1,5 +1,5 @@
 /** The mark of a favourite. It is kept with the picture on the server, so that every browser sees it. */
-import { el } from "../dom.mjs";
+import { el, icon } from "../dom.mjs";
 import { ask } from "../server.mjs";
 import { t } from "../i18n.mjs";
 
@@ -16,6 +16,5 @@ export async function toggleFavourite(result) {
 export function star(result, toggle) {
   const name = t("results.favourite");
   const facts = { type: "button", class: "nb-star", "aria-pressed": String(result.favourite), "aria-label": name, title: name, tabindex: "-1" };
-  const icon = el("span", { class: `pi ${result.favourite ? "pi-star-fill" : "pi-star"}`, "aria-hidden": "true" });
-  return el("button", { ...facts, onclick: toggle }, icon);
+  return el("button", { ...facts, onclick: toggle }, icon(result.favourite ? "pi-star-fill" : "pi-star"));
 }

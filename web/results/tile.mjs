@@ -1,5 +1,5 @@
 /** A picture of the grid. */
-import { el } from "../dom.mjs";
+import { el, icon } from "../dom.mjs";
 import { costOf, shortModel, stateOf } from "./facts.mjs";
 import { thumbnail } from "./row.mjs";
 import { star } from "./star.mjs";
@@ -35,5 +35,5 @@ export function tile(result, { open, choose, toggleFavourite }) {
 function chooseButton(choose) {
   const name = t("results.choose");
   const facts = { type: "button", class: "nb-choose", "aria-pressed": "false", "aria-label": name, title: name, tabindex: "-1" };
-  return el("button", { ...facts, onclick: choose }, el("span", { class: "pi pi-check", "aria-hidden": "true" }));
+  return el("button", { ...facts, onclick: choose }, icon("pi-check"));
 }
