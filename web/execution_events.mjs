@@ -74,21 +74,11 @@ export function followExecution({ resultsChanged }) {
     if (!node) return;
     const known = failures.get(String(detail.node_id));
     removeProgressText(node);
-    const error = known?.error;
-    if (error && OF_KEYS.includes(error.kind)) await providerStore.refresh().catch(() => undefined);
-    const said = error ? [error.money, error.cure, error.request_id && t("failure.request_id", { id: error.request_id })] : [];
-    const outcome = {
-      title: error?.what ?? localizedText(detail.exception_message.trim()),
-      details: said,
-      kind: error?.kind ?? "",
-      charged: error?.charged ?? "no",
-      failed: known?.failed ?? [],
-      asked: error?.provider ?? "",
-    };
+    if (known && OF_KEYS.includes(known.error.kind)) await providerStore.refresh().catch(() => undefined);
     // A failure that is not one of ours says nothing about the money.
-    const note = error
-      ? failureNote(node, { ...outcome, ...follow(node, resultsChanged) })
-      : { text: "", title: outcome.title, tone: /** @type {"bad"} */ ("bad") };
+    const note = known
+      ? eventNote(node, known, follow(node, resultsChanged))
+      : { text: "", title: localizedText(detail.exception_message.trim()), tone: /** @type {"bad"} */ ("bad") };
     showRunNotes(node, [note]);
     resultsChanged();
     scheduleEstimates();
@@ -120,6 +110,16 @@ export function followExecution({ resultsChanged }) {
   });
   queueSettings()?.$subscribe?.(warnAboutAutoQueue);
   api.addEventListener("graphChanged", warnAboutAutoQueue);
+}
+
+/**
+ * What a node says of a failure that is one of ours.
+ * @param {Comfy.Node} node @param {{ failed: Failed[], error: import("./failure_note.mjs").Failure }} facts
+ * @param {Pick<import("./failure_note.mjs").Outcome, "reread" | "settled">} answers
+ */
+function eventNote(node, { failed, error }, answers) {
+  const details = [error.money, error.cure, error.request_id && t("failure.request_id", { id: error.request_id })];
+  return failureNote(node, { title: error.what, details, kind: error.kind, charged: error.charged, failed, asked: error.provider, ...answers });
 }
 
 /** What follows from the buttons of a failure. @param {Comfy.Node} node @param {() => void} resultsChanged */

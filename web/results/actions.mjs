@@ -11,7 +11,7 @@ import { fileName } from "./facts.mjs";
 
 /** @typedef {import("../server.mjs").Result} Result */
 /**
- * @typedef {object} Deeds What the gallery does itself.
+ * @typedef {object} Handlers What the gallery does itself.
  * @property {(id: string) => unknown} recover
  * @property {(id: string) => unknown} read
  * @property {(id: string) => unknown} forgotten Called once it is forgotten.
@@ -23,39 +23,39 @@ import { fileName } from "./facts.mjs";
 
 /**
  * The buttons of a result.
- * @param {Result} result @param {Deeds} deeds @param {"row" | "whole"} [room] A row takes the most used ones only.
+ * @param {Result} result @param {Handlers} handlers @param {"row" | "whole"} [room] A row takes the most used ones only.
  * @returns {HTMLElement[]}
  */
-export function actionsOf(result, deeds, room = "row") {
+export function actionsOf(result, handlers, room = "row") {
   /** @type {HTMLElement[]} */
   const found = [];
   /** @param {Promise<unknown>} work */
   const onCanvas = async (work) => {
     await work;
-    deeds.onCanvas();
+    handlers.onCanvas();
   };
   /** @param {string} name @param {() => unknown} work @param {string} [style] */
   const add = (name, work, style = "") =>
     found.push(
       button(t(`results.${name}`), work, { class: style, title: t(`results.${name}_title`) }),
     );
-  if (result.recoverable) add("recover_one", () => deeds.recover(result.id), "nb-main");
-  if (result.answer) add("read", () => deeds.read(result.id), "nb-main");
-  if (result.in_doubt) found.push(...inDoubt(result, deeds));
+  if (result.recoverable) add("recover_one", () => handlers.recover(result.id), "nb-main");
+  if (result.answer) add("read", () => handlers.read(result.id), "nb-main");
+  if (result.in_doubt) found.push(...inDoubt(result, handlers));
   const whole = result.picture && room === "whole";
-  if (whole) add(result.favourite ? "unfavourite" : "favourite", () => deeds.toggleFavourite(result));
+  if (whole) add(result.favourite ? "unfavourite" : "favourite", () => handlers.toggleFavourite(result));
   if (whole) add("reference", () => onCanvas(useAsReference(result)), "nb-main");
   add("graph", () => onCanvas(openWorkflow(result)));
   if (result.picture) add("insert", () => onCanvas(insertPicture(result)));
   if (whole) add("save", () => save(result));
-  if (whole) add("compare", () => deeds.choose(result));
+  if (whole) add("compare", () => handlers.choose(result));
   add("copy", () => copyText(result.prompt));
-  if (!result.running) add("forget", () => forget(result, deeds), "nb-danger");
+  if (!result.running) add("forget", () => forget(result, handlers), "nb-danger");
   return found;
 }
 
-/** What can be done where nobody knows whether it was charged. @param {Result} result @param {Deeds} deeds */
-function inDoubt(result, deeds) {
+/** What can be done where nobody knows whether it was charged. @param {Result} result @param {Handlers} handlers */
+function inDoubt(result, handlers) {
   const actions = unresolvedActions({
     ids: [result.id],
     provider: result.provider,
@@ -64,7 +64,7 @@ function inDoubt(result, deeds) {
       await openWorkflow(result);
       await app.queuePrompt(0);
     },
-    withdrawn: deeds.changed,
+    withdrawn: handlers.changed,
   });
   return actions.map(actionButton);
 }
@@ -79,9 +79,9 @@ function save(result) {
   link.remove();
 }
 
-/** @param {Result} result @param {Deeds} deeds */
-async function forget(result, deeds) {
+/** @param {Result} result @param {Handlers} handlers */
+async function forget(result, handlers) {
   if (!(await confirmDialog(t("results.forget_sure"), t("results.forget")))) return;
   await ask(`/results/${encodeURIComponent(result.id)}`, { method: "DELETE" });
-  deeds.forgotten(result.id);
+  handlers.forgotten(result.id);
 }

@@ -12,9 +12,9 @@ export class Choice {
     this.closed = closed;
     /** @type {Result[]} The older choice first. */
     this.results = [];
-    this.words = el("span", { role: "status" });
+    this.text = el("span", { role: "status" });
     this.open = button(t("results.compare"), () => this.compare(), { class: "nb-main" });
-    this.root = el("div", { class: "nb-row nb-chosen-pictures", hidden: true }, this.words, this.open, button(t("results.choose_none"), () => this.set([])));
+    this.root = el("div", { class: "nb-row nb-chosen-pictures", hidden: true }, this.text, this.open, button(t("results.choose_none"), () => this.set([])));
   }
 
   /** @param {string} id */
@@ -31,7 +31,7 @@ export class Choice {
   set(results) {
     this.results = results;
     this.root.hidden = !results.length;
-    this.words.textContent = t(results.length === 2 ? "results.chosen_two" : "results.chosen_one");
+    this.text.textContent = t(results.length === 2 ? "results.chosen_two" : "results.chosen_one");
     this.open.disabled = results.length !== 2;
     this.changed();
   }

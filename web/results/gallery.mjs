@@ -192,12 +192,12 @@ export class Gallery {
   /** @param {Result | Fold} item */
   drawItem(item) {
     if (isFold(item)) return foldLine(item, () => this.toggleFold(item));
-    const deeds = {
+    const handlers = {
       open: () => this.open(item.id),
       choose: () => this.choice.toggle(item),
       toggleFavourite: () => this.toggleFavourite(item),
     };
-    return this.isTile(item) ? tile(item, deeds) : resultRow(item, this.actions(item), deeds);
+    return this.isTile(item) ? tile(item, handlers) : resultRow(item, this.actions(item), handlers);
   }
 
   /** @param {HTMLElement} element @param {Result | Fold} item */
@@ -237,7 +237,7 @@ export class Gallery {
 
   /** @param {Result} result @param {"row" | "whole"} [room] */
   actions(result, room = "row") {
-    const deeds = {
+    const handlers = {
       recover: async (/** @type {string} */ id) => {
         await this.work.recover(id);
         this.reload("refresh");
@@ -256,7 +256,7 @@ export class Gallery {
       changed: () => this.reload("refresh"),
       onCanvas: () => this.viewer?.dialog.close(),
     };
-    return actionsOf(result, deeds, room);
+    return actionsOf(result, handlers, room);
   }
 
   /** @param {string} id */

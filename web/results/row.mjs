@@ -17,7 +17,7 @@ const line = (text) => el("p", { class: "nb-quiet nb-line", title: text }, text)
 
 /**
  * @param {Result} result @param {HTMLElement[]} buttons
- * @param {{ open: () => void, toggleFavourite: () => unknown }} deeds
+ * @param {{ open: () => void, toggleFavourite: () => unknown }} handlers
  */
 export function resultRow(result, buttons, { open, toggleFavourite }) {
   const [state, tone] = stateOf(result);

@@ -12,10 +12,10 @@ export const TILE = { width: 132, below: 20 };
 
 /**
  * @param {Result} result
- * @param {{ open: () => void, choose: () => void, toggleFavourite: () => unknown }} deeds
+ * @param {{ open: () => void, choose: () => void, toggleFavourite: () => unknown }} handlers
  */
 export function tile(result, { open, choose, toggleFavourite }) {
-  const words = [shortModel(result.model), costOf(result)].filter(Boolean).join(" · ");
+  const facts = [shortModel(result.model), costOf(result)].filter(Boolean).join(" · ");
   const [state] = stateOf(result);
   const picture = thumbnail(result, open);
   picture.classList.add("nb-tile-picture");
@@ -27,7 +27,7 @@ export function tile(result, { open, choose, toggleFavourite }) {
     picture,
     result.picture ? star(result, toggleFavourite) : null,
     result.picture ? chooseButton(choose) : null,
-    el("p", { class: "nb-quiet nb-line nb-tile-words", title: state || words }, state || words),
+    el("p", { class: "nb-quiet nb-line nb-tile-words", title: state || facts }, state || facts),
   );
 }
 
