@@ -5,7 +5,7 @@ import { openDialog } from "./dialog.mjs";
 import { nodeByPath } from "./graph.mjs";
 import { elementsOf, forElements } from "./linked_lists.mjs";
 import { ask, errorText } from "./server.mjs";
-import { money, priceOfOne, t } from "./i18n.mjs";
+import { money, priceOfOne, sumText, t } from "./i18n.mjs";
 
 /** @typedef {import("./server.mjs").Estimate} Estimate */
 
@@ -37,7 +37,7 @@ function total(nodes) {
   const unknown = prices.some((usd) => usd === null || usd === undefined);
   const sum = prices.reduce((/** @type {number} */ all, usd) => all + (usd ?? 0), 0);
   const most = nodes.reduce((all, [, node]) => all + (node.problem ? 0 : (node.usd_counted ?? 0)), 0);
-  const text = unknown ? t("dry.total_unknown", { usd: money(most) }) : t("dry.total", { usd: sum ? money(sum) : "$0" });
+  const text = unknown ? t("dry.total_unknown", { usd: money(most) }) : t("dry.total", { usd: sumText(sum) });
   const lists = nodes.some(([, node]) => !node.problem && node.usd !== 0 && node.elements === null);
   return el("p", {}, el("strong", {}, text), lists ? ` ${t("dry.per_element")}` : "");
 }

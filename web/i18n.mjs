@@ -41,6 +41,9 @@ export function money(usd) {
   return `$${text}`;
 }
 
+/** A sum in US dollars: no money is $0 in it, and not free. @param {number} usd */
+export const sumText = (usd) => (usd ? money(usd) : "$0");
+
 /** The balance of an account. @param {import("./server.mjs").Balance} balance */
 export function balanceText({ amount, unit }) {
   const text = Number.isInteger(amount) && unit !== "USD" ? String(amount) : amount.toFixed(2);
@@ -59,7 +62,7 @@ export function priceOfOne({ usd_each: usd, usd_counted_each: counted }) {
 
 /** What was spent, and of how much. @param {number} usd @param {number | null | undefined} cap */
 export function spentOf(usd, cap) {
-  const spent = usd ? money(usd) : "$0";
+  const spent = sumText(usd);
   return cap === null || cap === undefined ? spent : t("spend.of", { usd: spent, cap: `$${cap}` });
 }
 

@@ -1,6 +1,6 @@
 /** Compares what was counted here with a bill that a person types in. */
 import { el } from "../dom.mjs";
-import { money, spentOf, t } from "../i18n.mjs";
+import { money, sumText, t } from "../i18n.mjs";
 
 /** @typedef {import("./chart.mjs").SpendRow} SpendRow */
 
@@ -38,7 +38,7 @@ function compared(rows, billed) {
   const counted = rows.reduce((sum, row) => sum + row.usd, 0);
   const doubt = rows.reduce((sum, row) => sum + row.usd_in_doubt, 0);
   const difference = billed - counted;
-  const facts = { counted: spentOf(counted, null), billed: spentOf(billed, null), usd: money(Math.abs(difference)) };
+  const facts = { counted: sumText(counted), billed: sumText(billed), usd: money(Math.abs(difference)) };
   if (Math.abs(difference) < CENT) return t("bill.equal", facts);
   if (difference > 0) return t("bill.more", facts);
   return doubt && -difference <= doubt + CENT ? t("bill.less_in_doubt", { ...facts, doubt: money(doubt) }) : t("bill.less", facts);

@@ -1,6 +1,6 @@
 /** What was spent on each day at each provider, as bars of plain SVG. */
 import { el } from "../dom.mjs";
-import { money, t } from "../i18n.mjs";
+import { money, sumText, t } from "../i18n.mjs";
 
 /** @typedef {{ day: string, provider: string, pictures: number, usd: number, usd_in_doubt: number }} SpendRow `day` as 2025-12-31. */
 
@@ -27,7 +27,7 @@ export function spendChart(rows, days, label) {
   for (const part of [0, 0.5, 1]) {
     const y = TOP + ROOM * (1 - part);
     root.append(svg("line", { x1: LEFT, x2: WIDTH, y1: y, y2: y, class: "nb-chart-line" }));
-    root.append(svg("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, part ? money(most * part) : "$0"));
+    root.append(svg("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, sumText(most * part)));
   }
   days.forEach((day, index) => {
     let y = TOP + ROOM;
