@@ -44,7 +44,7 @@ class Sheet:
         """A filled polygon."""
         self.draw.polygon(self.at(points), fill=colour)
 
-    def oval(self, x: float, y: float, radius: float, colour: str) -> None:
+    def circle(self, x: float, y: float, radius: float, colour: str) -> None:
         """A circle."""
         self.draw.ellipse(
             [*self.at([(x - radius, y - radius)])[0], *self.at([(x + radius, y + radius)])[0]], fill=colour
@@ -59,7 +59,7 @@ class Sheet:
         """A line with round ends."""
         self.draw.line(self.at(points), fill=colour, width=round(thick * self.unit), joint="curve")
         for x, y in (points[0], points[-1]):
-            self.oval(x, y, thick / 2, colour)
+            self.circle(x, y, thick / 2, colour)
 
 
 def banana_with_keyhole(sheet: Sheet) -> None:
@@ -70,7 +70,7 @@ def banana_with_keyhole(sheet: Sheet) -> None:
     sheet.polygon([*curve((0.14, 0.18), (0.24, 1.06), (0.92, 0.66)), *outer], SHADE)
     sheet.polygon([(0.1, 0.2), (0.27, 0.14), (0.23, 0.03), (0.14, 0.05)], STEM)
     sheet.polygon([(0.88, 0.6), (0.94, 0.7), (0.97, 0.66), (0.93, 0.59)], STEM)
-    sheet.oval(0.38, 0.58, 0.07, INK)
+    sheet.circle(0.38, 0.58, 0.07, INK)
     sheet.polygon([(0.36, 0.6), (0.4, 0.6), (0.445, 0.76), (0.335, 0.76)], INK)
 
 
@@ -90,7 +90,7 @@ def banner(image_module: Any, draw_module: Any) -> Any:
     sheet = Sheet(draw, 1, 0, 0)
     for x in range(30, BANNER[0], 60):
         for y in range(30, BANNER[1], 60):
-            sheet.oval(x, y, 1.6, "#33374f")
+            sheet.circle(x, y, 1.6, "#33374f")
     for y in (160, 380):
         sheet.line(
             [*curve((560, 270), (660, 270), (690, (270 + y) / 2)), *curve((690, (270 + y) / 2), (720, y), (820, y))],
@@ -98,10 +98,10 @@ def banner(image_module: Any, draw_module: Any) -> Any:
             WIRE,
         )
     sheet.box(180, 80, 560, 460, "#2c3048", 34)
-    sheet.oval(560, 270, 13, WIRE)
+    sheet.circle(560, 270, 13, WIRE)
     banana_with_keyhole(Sheet(draw, 320, 208, 106))
     for y in (160, 380):
-        sheet.oval(804, y, 13, WIRE)
+        sheet.circle(804, y, 13, WIRE)
     landscape(sheet, 820, 60, "#9fd3ff", "#58a06b", "#ffe08a")
     landscape(sheet, 820, 280, "#2f3b7a", "#24503f", "#f7efd9")
     return picture.reduce(FINE)
@@ -111,7 +111,7 @@ def landscape(sheet: Sheet, left: float, top: float, sky: str, hill: str, light:
     """A framed picture of a hill, by day or by night."""
     sheet.box(left, top, left + 290, top + 200, PAPER, 16)
     sheet.box(left + 12, top + 12, left + 278, top + 188, sky)
-    sheet.oval(left + 210, top + 62, 26, light)
+    sheet.circle(left + 210, top + 62, 26, light)
     slope = curve((left + 12, top + 150), (left + 110, top + 60), (left + 278, top + 160))
     sheet.polygon([*slope, (left + 278, top + 188), (left + 12, top + 188)], hill)
 

@@ -84,6 +84,10 @@ class Environment:
         """The file that says a step is complete."""
         return self.folder / "stamps" / name
 
+    def stamped(self, steps: Sequence[Step]) -> bool:
+        """Whether all these steps have been done."""
+        return all(self.stamp(step.name).is_file() for step in steps)
+
     def complete(self, names: Sequence[str]) -> bool:
         """Whether all these steps are done, none was cut off, and the interpreter still runs."""
         stamped = all(self.stamp(name).is_file() for name in names)
@@ -240,6 +244,6 @@ def make(tools: bool = False, environ: Mapping[str, str] | None = None) -> Comfy
 def ready(environ: Mapping[str, str] | None = None) -> ComfyInstall:
     """The host that `make` has made. Raises UserError when it hasn't. Called by tests, which must not install anything."""
     install, environment, steps = plan(environ)
-    if install.fetched and not all(environment.stamp(step.name).is_file() for step in steps):
+    if install.fetched and not environment.stamped(steps):
         raise UserError("There is no environment yet: run `python3 dev.py test` first.")
     return install

@@ -39,9 +39,9 @@ def nodes(workflow: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def stamped(text: str, project: str) -> str:
     """A workflow's file with this pack's nodes stamped, in the form in which examples are kept."""
     workflow = json.loads(text)
+    ours = stamp(project)
     for node in nodes(workflow):
         if node["type"] in OURS:
-            node["properties"] = stamp(project) | {
-                name: value for name, value in node["properties"].items() if name not in stamp(project)
-            }
+            others = {name: value for name, value in node["properties"].items() if name not in ours}
+            node["properties"] = ours | others
     return json.dumps(workflow, indent=1, ensure_ascii=False) + "\n"

@@ -88,7 +88,7 @@ def ready(host: OtherHost, environ: Mapping[str, str] | None = None) -> tuple[Co
     cache = opened(environ)
     if not install.fetched:
         return "only the pinned ComfyUI is tried in other versions, and COMFYUI_DIR names another one"
-    if not all(pinned.stamp(step.name).is_file() for step in host.steps(cache, pinned.pip)):
+    if not pinned.stamped(host.steps(cache, pinned.pip)):
         return f"ComfyUI {host.release.comfyui} with frontend {host.frontend} couldn't be fetched"
     # Before the environment's own packages, among which is the pinned frontend.
     variables = {"PYTHONPATH": str(host.packages(cache))}

@@ -23,7 +23,7 @@ def make() -> None:
 def is_ready() -> bool:
     """Whether `make` has installed it."""
     made, steps = environment.plan_apart(opened(), NAME, TITLE)
-    return all(made.stamp(step.name).is_file() for step in steps)
+    return made.stamped(steps)
 
 
 def run(arguments: Sequence[str], folder: Path, home: Path) -> "subprocess.CompletedProcess[str]":

@@ -20,13 +20,23 @@ class Result(NamedTuple):
     again: tuple[str, ...] = ()
 
 
+def _cases(path: Path) -> list[ElementTree.Element]:
+    """The tests in a report; none where it isn't there or was cut off."""
+    try:
+        return list(ElementTree.parse(path).getroot().iter("testcase"))
+    except (OSError, ElementTree.ParseError):
+        return []
+
+
+def _failure(case: ElementTree.Element) -> ElementTree.Element | None:
+    failure = case.find("failure")
+    return case.find("error") if failure is None else failure
+
+
 def read_report(stage: str, path: Path, code: int = 0, seconds: float = 0.0) -> Result:
     """A stage's result from pytest's exit code and JUnit XML, which isn't there where pytest crashed."""
-    try:
-        cases = list(ElementTree.parse(path).getroot().iter("testcase"))
-    except (OSError, ElementTree.ParseError):
-        cases = []
-    failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
+    cases = _cases(path)
+    failed = sum(_failure(case) is not None for case in cases)
     skips = [(case, skip) for case in cases if (skip := case.find("skipped")) is not None]
     skipped = [f"{case.get('classname')}.{case.get('name')}: {skip.get('message')}" for case, skip in skips]
     passed = len(cases) - failed - len(skipped)
@@ -40,13 +50,9 @@ def browser_failures(path: Path) -> list[str]:
 
     None either where a worker crashed: what it had still to run is in no report.
     """
-    try:
-        cases = list(ElementTree.parse(path).getroot().iter("testcase"))
-    except (OSError, ElementTree.ParseError):
-        return []
     names = []
-    for case in cases:
-        failure = case.find("failure") if case.find("failure") is not None else case.find("error")
+    for case in _cases(path):
+        failure = _failure(case)
         if failure is None:
             continue
         module = case.get("classname", "")
