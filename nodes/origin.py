@@ -46,9 +46,7 @@ def origin_of(prompt: Any, node_id: str, made: float) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for name in _OPTIONS:
         value = graph.constant(inputs.get(name)) if is_link(inputs.get(name)) else inputs.get(name)
-        if not isinstance(value, (str, int, float)) or value in _DEFAULTS or value == _LEFT_OUT.get(name):
-            continue
-        if name in ("temperature", "top_p") and not (isinstance(value, (int, float)) and value >= 0):
+        if not isinstance(value, (str, int, float)) or _is_default(name, value):
             continue
         if isinstance(value, float) and not math.isfinite(value):  # no JSON
             continue
@@ -60,6 +58,13 @@ def origin_of(prompt: Any, node_id: str, made: float) -> dict[str, Any]:
             found.append({"input": match[1] or match[2], **_sources(nodes, link, made)})
     found.sort(key=lambda each: (each["input"] == "mask", len(each["input"]), each["input"]))
     return {"options": options, "references": found}
+
+
+def _is_default(name: str, value: str | int | float) -> bool:
+    """Whether a value stands for the provider's own choice, or says nothing: then it isn't shown."""
+    if name in ("temperature", "top_p"):  # 0 is a choice here
+        return isinstance(value, str) or value < 0
+    return value in _DEFAULTS or value == _LEFT_OUT.get(name)
 
 
 def _sources(nodes: Mapping[str, Any], link: Any, made: float) -> dict[str, Any]:

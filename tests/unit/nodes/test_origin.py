@@ -85,3 +85,10 @@ def test_any_shape_gives_json_of_a_few_lines(prompt: Any, node: str) -> None:
     found = origin_of(prompt, node, 0.0)
     json.dumps(found, allow_nan=False)
     assert all(len(each["sources"]) <= MAX_SOURCES for each in found["references"])
+
+
+@pytest.mark.parametrize(("name", "given", "shown"), [("temperature", 0, True), ("top_p", 0.0, True), ("top_p", -1, False),
+                                                      ("aspect_ratio", "auto", False), ("thinking", "high", True)])  # fmt: skip
+def test_options_are_those_that_were_chosen(name: str, given: Any, shown: bool) -> None:
+    """A temperature of 0 is a choice; what is left to the provider is none."""
+    assert origin_of({"1": edit(**{name: given})}, "1", 0.0)["options"] == ({name: given} if shown else {})
