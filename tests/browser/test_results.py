@@ -39,7 +39,8 @@ ALONE = """() => {
     graph.add(show);
     load.connect(0, show, 0);
 }"""
-WORDS = Path(__file__).resolve().parents[2] / "web" / "i18n"
+ROOT = Path(__file__).resolve().parents[2]
+WORDS = ROOT / "web" / "i18n"
 CUT = """(row) => [row, ...row.querySelectorAll('.nb-state, .nb-said, .nb-actions')].filter((each) =>
     each.scrollHeight > each.clientHeight + 1 || each.scrollWidth > each.clientWidth + 1).map((each) => each.className)"""
 ROWS = f"""(list) => [...list.querySelectorAll('.nb-result')].map((row) => {{
@@ -331,6 +332,8 @@ def test_an_answer_without_a_picture_is_read_again(
 ) -> None:
     """From the panel in vain, which is said; from the node once its shape is known, and an extra picture comes with it."""
     said = json.loads((WORDS / f"{locale}.json").read_text("utf-8"))
+    messages = json.loads((ROOT / "locales" / locale / "messages.json").read_text("utf-8"))
+    empty = messages["opening.empty"].replace("{label}", "OpenRouter").replace("{status}", " (HTTP 200)")
     page = canvas(vue=vue, light=light, locale=locale)
     open_panel(page, said["results.tooltip"])
     prompt = f"A shrike on a thorn, {page.look}"
@@ -343,14 +346,14 @@ def test_an_answer_without_a_picture_is_read_again(
     listed = host.get(f"/nano_banana/results?query={quote(prompt)}")["results"]
     sentence = said["state.unread"].replace("{provider}", "OpenRouter").replace("{file}", listed[0]["answer"])
     expect(card.locator(".nb-state")).to_have_text(sentence)
-    expect(card.locator(".nb-said")).to_contain_text("OpenRouter answered without a picture")
+    expect(card.locator(".nb-said")).to_contain_text(empty)
     assert card.evaluate(CUT) == []
     page.shoot("unread")
     again = card.get_by_role("button", name=said["results.read"])
     expect(again).to_have_attribute("title", said["results.read_title"])
     again.click()
     toast = page.page.locator(".p-toast-message").filter(has_text=said["results.still_unread"])
-    expect(toast).to_contain_text("OpenRouter answered without a picture (HTTP 200).")
+    expect(toast).to_contain_text(empty)
     expect(again).to_be_visible()
     page.shoot("unread-again")
 
