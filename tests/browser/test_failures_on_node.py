@@ -58,7 +58,7 @@ def test_what_may_have_been_charged_is_paid_again_or_withdrawn(
     expect(page.page.get_by_text("Taken out of your sums.")).to_be_visible()
     assert in_doubt(host) == before
 
-    prompt = f"A dunlin, {page.look} {LOST}"
+    prompt = f"A whimbrel, {page.look} {LOST}"
     page.choose("ProviderConfig", "provider", "replicate")
     page.choose("NanoBananaGenerate", "prompt", prompt)
     page.queue()
