@@ -4,20 +4,16 @@ A ComfyUI of the user's is never written to and nothing is installed into its Py
 inside a source distribution, whose SHA-256 is checked.
 """
 
-import gzip
-import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
-import zlib
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .cache import write_whole
 from .user_error import UserError
 
 
@@ -122,71 +118,33 @@ def location(cache: Path, release: Release = PINNED) -> Path:
     return cache / f"comfyui-{release.comfyui}-{release.sha256[:10]}" / "ComfyUI"
 
 
-def checksum(path: Path) -> str:
-    """SHA-256 of a file in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def extract(archive: Path, subtree: str, target: Path) -> int:
-    """Unpacks one folder of a tar archive into `target`, which must not exist. Returns the number of files.
-
-    Raises UserError, with nothing left behind, for links, devices, paths out of the folder and a broken archive.
-    """
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    count = 0
-    try:
-        with tarfile.open(archive, "r:*") as tar:
-            for entry in tar:
-                if not entry.name.startswith(subtree + "/") or entry.isdir():
-                    continue
-                parts = entry.name.removeprefix(subtree + "/").split("/")
-                content = tar.extractfile(entry) if entry.isreg() else None
-                if content is None or {"", ".", ".."} & {*parts} or {*"\\:\0"} & {*entry.name}:
-                    raise UserError(
-                        f"The archive of ComfyUI holds an unsafe entry ({entry.name!r}): it wasn't unpacked."
-                    )
-                file = partial.joinpath(*parts)
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(content.read())
-                count += 1
-        if not count:
-            raise UserError(f"The archive of ComfyUI has no {subtree}: nothing was unpacked.")
-        os.rename(partial, target)
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(f"The archive of ComfyUI is broken ({error}): run the same command again.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return count
+def extract(archive: Path, subtree: str, target: Path) -> None:
+    """Unpacks one folder of a tar archive whose checksum was compared into `target`, complete or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, suffix=".partial", ignore_cleanup_errors=True) as partial:
+        with tarfile.open(archive) as tar:
+            # Refuses links and paths that lead out of the folder, in each Python that has it.
+            tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)
+            tar.extractall(partial, [entry for entry in tar if entry.name.startswith(subtree + "/")])
+        os.rename(Path(partial, subtree), target)
 
 
 @contextmanager
 def downloaded(cache: Path, pip: Callable[..., None], requirement: str, sha256: str, *options: str) -> Iterator[Path]:
     """The one file that pip downloads for a requirement, until the end of the `with` block. Raises UserError."""
-    partial = cache / f"downloads.{os.getpid()}.partial"
-    try:
-        # pip compares the checksum too, before it runs anything of what it got.
-        write_whole(partial / "source.txt", f"{requirement} --hash=sha256:{sha256}\n")
-        files = partial / "files"
-        pip(
-            *("download", "--no-deps", *options, "--require-hashes"),
-            *("-d", str(files), "-r", str(partial / "source.txt")),
-        )
-        archive = next(files.glob("*"), None)
-        if archive is None or checksum(archive) != sha256:
-            raise UserError(f"What pip brought isn't the pinned file of {requirement}: run the same command again.")
-        yield archive
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=cache, suffix=".partial", ignore_cleanup_errors=True) as folder:
+        source, files = Path(folder, "source.txt"), Path(folder, "files")
+        source.write_text(f"{requirement} --hash=sha256:{sha256}\n", "utf-8")
+        # pip compares the checksum before it runs or keeps anything of what it got.
+        pip("download", "--no-deps", *options, "--require-hashes", "-d", str(files), "-r", str(source))
+        yield next(files.iterdir())
 
 
 def fetch(cache: Path, pip: Callable[..., None], release: Release = PINNED) -> Path:
     """The folder of a release's tree; fetched with `pip(*arguments)` if it isn't there. Raises UserError."""
     tree = location(cache, release)
-    if (tree / "main.py").is_file():
-        return tree
-    options = ("--no-binary", ":all:", "--ignore-requires-python")
-    with downloaded(cache, pip, release.requirement, release.sha256, *options) as archive:
-        tree.parent.mkdir(parents=True, exist_ok=True)
-        extract(archive, release.subtree, tree)
+    if not (tree / "main.py").is_file():
+        options = ("--no-binary", ":all:", "--ignore-requires-python")
+        with downloaded(cache, pip, release.requirement, release.sha256, *options) as archive:
+            extract(archive, release.subtree, tree)
     return tree

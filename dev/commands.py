@@ -36,12 +36,11 @@ COMMANDS = (
     Command("ledger", "what was asked for, what became of it, what it cost", script_commands.ledger),
     Command(
         "examples",
-        "write the API forms of the examples again, and whose their nodes are",
+        "write the API forms of the examples again, and the pack of their nodes",
         _writing("--browser", "-k", "an_example"),
     ),
     Command("table", "write the tables of providers again", provider_tables.run),
     Command("judges", "write docs/judges.md again, from the conformance tests", _writing("--conformance")),
-    Command("art", "draw the icon and the banner for the registry again", script_commands.art),
     Command("lock", "lock the packages of development again, with uv", lock_command.run),
     Command(
         "words", "write the nodes' English words again, for translators", _writing("--host", "-k", "words_are_fresh")

@@ -89,14 +89,14 @@ def _all(host: Host, install: ComfyInstall, paths: Sequence[Path], thumbnails: b
     return 1 if failures else 0
 
 
-def _one(host: Host, path: Path, painter: ComfyInstall | None) -> list[Picture]:
-    """Runs one example; its images, copied to `output`. `painter`: the install that makes its thumbnail, None for none."""
+def _one(host: Host, path: Path, thumbnails: ComfyInstall | None) -> list[Picture]:
+    """Runs one example; its images, copied to `output`. `thumbnails`: the install that makes its thumbnail, or None."""
     prompt = json.loads(path.read_text("utf-8"))
     if models := examples.models_named(prompt):
         print(f"{path.stem}: as far as its local model, {', '.join(models)}")
         prompt = examples.without_models(prompt)
     savers = [node for node, values in prompt.items() if values["class_type"] == "SaveImage"]
-    shown = examples.pictures_before(prompt, examples.main_result(prompt, savers) or "") if painter else ([], [])
+    shown = examples.pictures_before(prompt, examples.main_result(prompt, savers) or "") if thumbnails else ([], [])
     began = time.monotonic()
     outputs = host.run_prompt(examples.with_previews(prompt, [*shown[0], *shown[1]]), timeout=300)
     seconds = time.monotonic() - began
@@ -114,13 +114,13 @@ def _one(host: Host, path: Path, painter: ComfyInstall | None) -> list[Picture]:
             *("-" if cost is None else f"${cost:.4f}", str(file.relative_to(ROOT))),
         )
         made.append(Picture(cells, cost))
-    if painter:
-        _thumbnail(host, painter, path.stem, outputs, shown)
+    if thumbnails:
+        _thumbnail(host, thumbnails, path.stem, outputs, shown)
     return made
 
 
 def _thumbnail(
-    host: Host, painter: ComfyInstall, name: str, outputs: Mapping[str, Any], nodes: tuple[list[str], list[str]]
+    host: Host, thumbnails: ComfyInstall, name: str, outputs: Mapping[str, Any], nodes: tuple[list[str], list[str]]
 ) -> None:
     """Writes the picture of a template from the previews of the nodes before and after."""
     before, after = (
@@ -129,5 +129,5 @@ def _thumbnail(
     )
     script = str(Path(__file__).with_name("thumbnail.py"))
     target = str(EXAMPLES / f"{name}.jpg")
-    command = [str(painter.python), script, target, str(THUMBNAIL_SIZE), *before, "--", *after]
+    command = [str(thumbnails.python), script, target, str(THUMBNAIL_SIZE), *before, "--", *after]
     subprocess.run(command, check=True)

@@ -62,7 +62,7 @@ class Step(NamedTuple):
 
     name: str
     title: str
-    work: Callable[[], None]
+    work: Callable[[], object]
 
 
 class Environment:
@@ -108,12 +108,12 @@ class Environment:
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, env=for_pip(), pass_fds=self._inherited)
         finally:
-            said = log.read_text("utf-8", "replace")
+            output = log.read_text("utf-8", "replace")
             # Nothing was installed yet: what is there stays good and the next run goes on from here.
-            if INSTALLING not in said:
+            if INSTALLING not in output:
                 self.mark.unlink()
         if done.returncode:
-            raise InstallFailed(from_pip(said, self.cache, log))
+            raise InstallFailed(from_pip(output, self.cache, log))
         self.mark.unlink(missing_ok=True)
 
     def install_locked(self, name: str) -> None:
@@ -162,12 +162,12 @@ def make_venv(python: Path, folder: Path) -> None:
     if not made.returncode:
         return
     shutil.rmtree(folder / "venv", ignore_errors=True)
-    said = (made.stdout + made.stderr).strip()
-    if re.search(DISK, said):
+    output = (made.stdout + made.stderr).strip()
+    if re.search(DISK, output):
         raise UserError(DISK_FULL.format(where=folder))
-    if missing := re.search(r"ensurepip|(?<=No module named )venv", said):
+    if missing := re.search(r"ensurepip|(?<=No module named )venv", output):
         raise UserError(NO_VENV.format(missing=missing[0]))
-    raise UserError(f"{python} couldn't make an environment in {folder} ({said[-200:] or 'it said nothing'}).")
+    raise UserError(f"{python} couldn't make an environment in {folder} ({output[-200:] or 'it printed nothing'}).")
 
 
 def apart(cache: Path, name: str, title: str) -> Environment:

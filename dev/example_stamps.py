@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-OURS = ("NanoBananaGenerate", "NanoBananaEdit", "ProviderConfig")
+PACK_NODES = ("NanoBananaGenerate", "NanoBananaEdit", "ProviderConfig")
 GITHUB = "https://github.com/"
 
 
@@ -41,7 +41,7 @@ def stamped(text: str, project: str) -> str:
     workflow = json.loads(text)
     ours = stamp(project)
     for node in nodes(workflow):
-        if node["type"] in OURS:
+        if node["type"] in PACK_NODES:
             others = {name: value for name, value in node["properties"].items() if name not in ours}
             node["properties"] = ours | others
     return json.dumps(workflow, indent=1, ensure_ascii=False) + "\n"

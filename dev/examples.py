@@ -9,7 +9,7 @@ from typing import Any
 Prompt = Mapping[str, Mapping[str, Any]]
 Infos = Mapping[str, Mapping[str, Any]]
 """The `info` of each of our nodes by node id."""
-OURS = ("NanoBananaGenerate", "NanoBananaEdit")
+IMAGE_NODES = ("NanoBananaGenerate", "NanoBananaEdit")
 
 
 def models_named(prompt: Prompt) -> list[str]:
@@ -20,7 +20,7 @@ def models_named(prompt: Prompt) -> list[str]:
 
 def without_models(prompt: Prompt) -> dict[str, Any]:
     """The prompt up to the first picture of ours that it saves in the end: what runs where no local model is."""
-    makers = [node for node, values in prompt.items() if values["class_type"] in OURS]
+    makers = [node for node, values in prompt.items() if values["class_type"] in IMAGE_NODES]
     saver = main_result(prompt, [node for node, values in prompt.items() if values["class_type"] == "SaveImage"])
     maker = made_by(prompt, saver or "", makers)
     if saver is None or maker is None:
@@ -31,7 +31,7 @@ def without_models(prompt: Prompt) -> dict[str, Any]:
 
 def pictures_before(prompt: Prompt, saver: str) -> tuple[list[str], list[str]]:
     """The nodes of ours whose pictures go into a saved one, and those that made it: their previews tell the example's idea."""
-    makers = [node for node, values in prompt.items() if values["class_type"] in OURS]
+    makers = [node for node, values in prompt.items() if values["class_type"] in IMAGE_NODES]
     last = made_by(prompt, saver, makers)
     if last is None:
         return [], []

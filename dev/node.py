@@ -128,8 +128,8 @@ def npm_error(output: str, folder: Path, log: Path) -> UserError:
             f"npm refuses dev/javascript/package-lock.json ({code}): it doesn't match package.json, or a package isn't "
             f"the pinned one; the whole of what it printed is in {log}."
         )
-    said = code or (FAILED.findall(output) or output.strip().splitlines() or ["it said nothing"])[-1][:200]
+    reason = code or (FAILED.findall(output) or output.strip().splitlines() or ["it said nothing"])[-1][:200]
     return NoNode(
-        f"npm couldn't fetch its packages ({said}): connect this machine (or set npm's own registry, proxy and cafile) "
+        f"npm couldn't fetch its packages ({reason}): connect this machine (or set npm's own registry, proxy and cafile) "
         f"and run the same command again; the whole of what it printed is in {log}."
     )

@@ -6,7 +6,6 @@ They run in the environment of the pinned host: only a source tree and a fronten
 
 import os
 import shutil
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +14,6 @@ from . import comfy_install, environment
 from .cache import opened
 from .comfy_install import PINNED, ComfyInstall, Release
 from .environment import Step
-
-SOURCE_MAPS = ".map"
-"""Two thirds of a frontend, and no page loads them."""
 
 
 @dataclass(frozen=True)
@@ -37,31 +33,26 @@ class OtherHost:
 
     def steps(self, cache: Path, pip: Callable[..., None]) -> list[Step]:
         """What has to be fetched for it."""
+        release, frontend = self.release, f"frontend-{self.frontend}-{self.sha256[:10]}"
         return [
             Step(
-                f"comfyui-{self.release.comfyui}-{self.release.sha256[:10]}",
-                f"ComfyUI {self.release.comfyui}, the {self.name} to try",
-                lambda: self._fetch_tree(cache, pip),
+                f"comfyui-{release.comfyui}-{release.sha256[:10]}",
+                f"ComfyUI {release.comfyui}, the {self.name} to try",
+                lambda: comfy_install.fetch(cache, pip, release),
             ),
             Step(
-                f"frontend-{self.frontend}-{self.sha256[:10]}",
-                f"Frontend {self.frontend}, the {self.name} to try",
-                lambda: self._fetch_frontend(cache, pip),
+                frontend, f"Frontend {self.frontend}, the {self.name} to try", lambda: self._fetch_frontend(cache, pip)
             ),
         ]
 
-    def _fetch_tree(self, cache: Path, pip: Callable[..., None]) -> None:
-        comfy_install.fetch(cache, pip, self.release)
-
     def _fetch_frontend(self, cache: Path, pip: Callable[..., None]) -> None:
         target = self.packages(cache)
-        partial = target.with_name(f"packages.{os.getpid()}.partial")
         requirement = f"comfyui-frontend-package=={self.frontend}"
         with comfy_install.downloaded(cache, pip, requirement, self.sha256) as wheel:
-            with zipfile.ZipFile(wheel) as archive:
-                archive.extractall(partial, [name for name in archive.namelist() if not name.endswith(SOURCE_MAPS)])
             shutil.rmtree(target, ignore_errors=True)
-            os.rename(partial, target)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.unpack_archive(wheel, wheel.with_suffix(""), "zip")
+            os.rename(wheel.with_suffix(""), target)
 
 
 OLDEST = OtherHost(

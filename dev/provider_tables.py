@@ -105,8 +105,8 @@ def _dialects(specs: Sequence[Any]) -> list[tuple[str, ...]]:
     """Each dialect, how references may travel in it, its forms, and the providers that speak it."""
     lines = []
     for file in sorted((ROOT / "core" / "dialects").glob("[a-z]*.py")):
-        said = re.search(r"(?m)^    reference_encodings = (.*)$", file.read_text("utf-8"))
-        encodings = ast.literal_eval(said[1]) if said else ()
+        found = re.search(r"(?m)^    reference_encodings = (.*)$", file.read_text("utf-8"))
+        encodings = ast.literal_eval(found[1]) if found else ()
         users = [spec for spec in specs if spec.dialect == file.stem]
         forms = next((spec.api_variants for spec in users if spec.api_variants), ())
         cells = ([file.stem], encodings, forms, [spec.id for spec in users])

@@ -1,4 +1,4 @@
-"""`dev.py bench`, `dev.py art` and `dev.py ledger`: scripts of the clone, run by a Python that has what they need."""
+"""`dev.py bench` and `dev.py ledger`: scripts of the clone, run by a Python that has what they need."""
 
 import argparse
 import importlib.util
@@ -32,13 +32,6 @@ def bench(arguments: list[str]) -> int:
                 failed.append(name)
     print(f"\nfailed: {', '.join(failed)}" if failed else f"\n{len(wanted or found)} benchmarks done")
     return 1 if failed else 0
-
-
-def art(arguments: list[str]) -> int:
-    """Draws docs/icon.png and docs/banner.png. Exit code 0. Raises UserError."""
-    argparse.ArgumentParser(prog="dev.py art", description="Draws the registry's pictures.").parse_args(arguments)
-    script = Path(__file__).with_name("art.py")
-    return subprocess.call([str(environment.make(tools=True).tools), str(script), str(ROOT / "docs")])
 
 
 def ledger(arguments: list[str]) -> int:

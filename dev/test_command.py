@@ -1,10 +1,11 @@
 """`dev.py test`: ruff, mypy, tsc, eslint, then pytest on units, fuzz, conformance, and on host and browser together.
 
-What was skipped is named with its reason at the end. It can't spend: key variables are dropped and the data folder is
-temporary. Caches and reports stay out of the tree. `.ci/run` runs it, too.
+pytest says what failed and what was skipped, and why; at the end is a line per stage. It can't spend: key variables are dropped
+and the data folder is temporary. Caches stay out of the tree. `.ci/run` runs it, too.
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -13,12 +14,12 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
-from . import chromium, environment, node, other_hosts, registry_client
+from . import chromium, environment, node, other_hosts
 from .cache import ROOT, VARIABLE, linked, opened
 from .comfy_install import ComfyInstall
 from .env import clean
-from .test_report import Result, browser_failures, read_report, summary, with_second_run
 from .user_error import UserError
 
 SCREENSHOTS = "NANO_BANANA_SCREENSHOTS"
@@ -33,21 +34,33 @@ CACHES = {
 }
 PARTS = ("unit", "fuzz", "conformance", "host", "browser")
 """The folders of tests, in the order in which they run."""
-MOST_WORKERS = {"unit": 4, "fuzz": 4, "conformance": 4}
-"""How many processes at most share out the files of a stage, else as many as `host_workers` says."""
-FEWEST_WORKERS = {"unit": 3}
-"""How many at least, else 2: tests of units wait for a third of their time, for deadlines and pauses."""
+FEWEST_WORKERS = {"unit": 3, "fuzz": 2, "conformance": 2}
+"""How many processes at least share out the files of a stage. Tests of units wait for a third of their time, for deadlines."""
+MOST_WORKERS = 4
+"""At most. For the others `host_workers` says how many."""
 WORKER_MEMORY = 4 << 30
 """Bytes that a worker of the host and browser tests may take: two hosts with 1 GB each, a browser, itself."""
 IN_MEMORY = Path("/dev/shm")
 """Where Linux has a file system in memory."""
 ENOUGH = 1 << 30
 """Bytes that have to be free there: the tests of units write about 100 MB."""
+FAILED, NO_TESTS = 1, 5
+"""pytest's exit codes when tests failed (a worker that crashes is another), and when it collected nothing."""
 MOST_AGAIN = 3
 """How many failed browser tests at most run a second time: a busy machine can make the host's own frontend late."""
-
+REGISTRY_CLIENT = ("registry", "The registry's client")
+"""The environment with comfy-cli."""
 
 Variables = dict[str, str] | None
+
+
+class Result(NamedTuple):
+    """What came of a stage: "passed", "failed" or "skipped", and what else is to be said of it."""
+
+    stage: str
+    became: str
+    seconds: float = 0.0
+    note: str = ""
 
 
 def options(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -90,10 +103,8 @@ def workers(stage: str) -> list[str]:
     The files come in the order of their names: those with few tests may take longest. A worker that crashes ends the
     stage: in a new one pytest-xdist would run the same test again.
     """
-    if stage in MOST_WORKERS:
-        count = max(FEWEST_WORKERS.get(stage, 2), min(os.cpu_count() or 2, MOST_WORKERS[stage]))
-    else:
-        count = host_workers()
+    fewest = FEWEST_WORKERS.get(stage)
+    count = max(fewest, min(os.cpu_count() or 2, MOST_WORKERS)) if fewest else host_workers()
     return ["-n", str(count), "--dist", "loadfile", "--no-loadscope-reorder", "--max-worker-restart", "0"]
 
 
@@ -123,6 +134,22 @@ def memory_folder(folder: Path = IN_MEMORY) -> Path | None:
     return folder if fits and not found.f_flag & getattr(os, "ST_NOEXEC", 0) else None
 
 
+def browser_failures(kept: Path) -> list[str]:
+    """The tests that pytest's cache names as failed, where they are few and all of the browser, else none."""
+    try:
+        failed = list(json.loads((kept / "v" / "cache" / "lastfailed").read_text("utf-8")))
+    except FileNotFoundError:  # all tests passed, and the page that they make is stale
+        return []
+    return failed if len(failed) <= MOST_AGAIN and all(name.startswith("tests/browser/") for name in failed) else []
+
+
+def summary(results: Sequence[Result]) -> str:
+    """A line per stage, and the last line with the verdict."""
+    lines = [f"{each.stage:<22}  {each.became:<8}  {each.seconds:6.1f} s  {each.note}".rstrip() for each in results]
+    failed = [each.stage for each in results if each.became == "failed"]
+    return "\n".join([*lines, "", f"failed: {', '.join(failed)}" if failed else "nothing failed"])
+
+
 class Stages:
     """Runs stages one after the other with live output and collects their results."""
 
@@ -134,26 +161,22 @@ class Stages:
         self._environment = variables(install, cache, home)
         self.results: list[Result] = []
 
-    def check(
-        self, stage: str, command: Sequence[object], more: Variables = None, folder: Path = ROOT, report: str = ""
-    ) -> None:
-        """A tool that passes or fails as a whole, or says in a report of that name which of its tests did.
-
-        `more`: variables besides the others.
-        """
+    def check(self, stage: str, command: Sequence[object], more: Variables = None, folder: Path = ROOT) -> int:
+        """A tool that passes or fails; its exit code. `more`: variables besides the others."""
         print(f"\n== {stage}", flush=True)
         began = time.monotonic()
         code = subprocess.run(
             [str(word) for word in command], cwd=folder, env=self._environment | (more or {})
         ).returncode
-        seconds = time.monotonic() - began
-        whole = Result(stage, int(code == 0), int(code != 0), seconds=seconds)
-        self.results.append(read_report(stage, self._scratch / report, code, seconds) if report else whole)
+        became = {0: "passed", NO_TESTS: "skipped"}.get(code, "failed")
+        note = "no test there matches" if code == NO_TESTS else ""
+        self.results.append(Result(stage, became, time.monotonic() - began, note))
+        return code
 
     def skip(self, stage: str, reason: object) -> None:
         """A stage that can't run here: said now, and named again at the end."""
         print(f"\n== {stage}\nskipped: {reason}")
-        self.results.append(Result(stage, skipped=(f"{stage}: {reason}",)))
+        self.results.append(Result(stage, "skipped", note=str(reason)))
 
     def lint(self) -> None:
         """ruff, mypy, and for `web/` tsc and eslint. Raises UserError."""
@@ -182,29 +205,20 @@ class Stages:
 
         `python`: another one than the tools'. `more`: variables besides the others.
         """
-        report = f"{'-'.join(names)}.xml"
-        command: list[object] = [python or self._python, "-m", "pytest", *(f"tests/{name}" for name in names)]
-        command += [
-            "--durations=10",
-            f"--junitxml={self._scratch / report}",
-            "-o",
-            f"cache_dir={self._cache / 'pytest'}",
-        ]
+        whole = not set(rest) - {"--long"}
+        kept = self._scratch / names[0] if whole else self._cache / "pytest"
         # Not above the tests: pytest would import the clone's own `__init__.py`, which is ComfyUI's to load.
-        command += [f"--confcutdir={ROOT / 'tests'}", *rest]
-        command += [] if set(rest) - {"--long"} else workers(names[0])
-        self.check("tests/" + "+".join(names), command, more, report=report)
-        failed = browser_failures(self._scratch / report)
-        if 0 < len(failed) <= MOST_AGAIN and not set(rest) - {"--long"} and self.results[-1].failed == len(failed):
-            self._run_again(failed, [*command[:3], *rest])
-
-    def _run_again(self, failed: Sequence[str], command: Sequence[object]) -> None:
-        """Runs these tests once more, in hosts of their own; corrects the last result."""
-        report = self._scratch / "again.xml"
-        first = self.results.pop()
-        paths = [f"--confcutdir={ROOT / 'tests'}", f"--junitxml={report}", "-o", f"cache_dir={self._cache / 'pytest'}"]
-        self.check("a second run of what failed", [*command, *failed, *paths], report=report.name)
-        self.results.append(with_second_run(first, failed, self.results.pop(), browser_failures(report)))
+        command: list[object] = [python or self._python, "-m", "pytest", f"--confcutdir={ROOT / 'tests'}", *rest]
+        command += ["-rs", "--durations=10", "-o", f"cache_dir={kept}"]
+        shared = workers(names[0]) if whole else []
+        stage = "tests/" + "+".join(names)
+        code = self.check(stage, [*command, *shared, *(f"tests/{name}" for name in names)], more)
+        if code == FAILED and whole and (failed := browser_failures(kept)):
+            first = self.results.pop()
+            self.check(stage, [*command, *failed], more)
+            second = self.results.pop()
+            note = f"only at the second run: {', '.join(failed)}" if second.became == "passed" else ""
+            self.results.append(second._replace(seconds=first.seconds + second.seconds, note=note))
 
     def conformance(self, rest: list[str]) -> None:
         """The tests against the vendors' SDKs, in their own environment; skipped where that can't be made."""
@@ -240,17 +254,16 @@ def run(arguments: list[str]) -> int:
     if chosen.lint or names != ["conformance"]:
         install = environment.make(tools=True)
         print(f"ComfyUI: {install.comfyui} ({install.why})")
-    if chosen.long:
-        with suppress(UserError):  # the tests that need them say that they are skipped
-            if "browser" in names:
-                other_hosts.make()
+    if chosen.long and "browser" in names:
+        with suppress(UserError):  # the tests that need what isn't there say that they are skipped
+            other_hosts.make()
+    if chosen.long and "host" in names:
         with suppress(UserError):
-            if "host" in names:
-                registry_client.make()
+            environment.apart(opened(), *REGISTRY_CLIENT)
     with tempfile.TemporaryDirectory(prefix="nano-banana-test-", ignore_cleanup_errors=True) as scratch:
         stages = Stages(install, opened(), Path(scratch))
         if chosen.lint:
             stages.lint()
         stages.all_tests(names, [*["--long"] * chosen.long, *rest])
     print("\n" + summary(stages.results), flush=True)
-    return 1 if any(result.failed for result in stages.results) else 0
+    return 1 if any(result.became == "failed" for result in stages.results) else 0

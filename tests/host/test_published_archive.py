@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import zipfile
@@ -13,8 +14,11 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from pack.dev import process, registry_client
+from pack.dev import environment, process
+from pack.dev.cache import opened
 from pack.dev.comfy_host import Host
+from pack.dev.env import clean
+from pack.dev.test_command import REGISTRY_CLIENT
 from pack.tests.host.kit import Bench
 from pack.tests.published_archive import NOT_SHIPPED, ROOT, build, tracked_files
 
@@ -45,7 +49,8 @@ def installed(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.mark.long
 def test_the_registry_s_client_takes_it_as_it_is(archive: Path, tmp_path: Path) -> None:
     """`comfy node validate` finds nothing, and `comfy node pack` makes the archive that the other tests here install."""
-    if not registry_client.is_ready():
+    client, steps = environment.plan_apart(opened(), *REGISTRY_CLIENT)
+    if not client.stamped(steps):
         pytest.skip("comfy-cli couldn't be installed")
     clone, home = tmp_path / "clone", tmp_path / "home"
     (home / ".config").mkdir(parents=True)
@@ -54,10 +59,14 @@ def test_the_registry_s_client_takes_it_as_it_is(archive: Path, tmp_path: Path) 
         shutil.copyfile(ROOT / name, clone / name)
     for command in (["init", "-q"], ["add", "--all", "--force"]):
         subprocess.run(["git", *command], cwd=clone, check=True)
-    validated = registry_client.run(["node", "validate"], clone, home)
-    said = validated.stdout + validated.stderr
-    assert validated.returncode == 0 and "All validation checks passed" in said and "Warning" not in said, said
-    packed = registry_client.run(["node", "pack"], clone, home)
+    comfy = [str(client.python), "-m", "comfy_cli", "--skip-prompt", "node"]
+    settings = {"HOME": str(home), "USERPROFILE": str(home), "COMFY_NO_TELEMETRY": "1"}
+    options: dict[str, Any] = {"cwd": clone, "env": clean(os.environ, settings), "stdin": subprocess.DEVNULL}
+    options |= {"capture_output": True, "text": True, "errors": "replace"}
+    validated = subprocess.run([*comfy, "validate"], **options)
+    message = validated.stdout + validated.stderr
+    assert validated.returncode == 0 and "All validation checks passed" in message and "Warning" not in message, message
+    packed = subprocess.run([*comfy, "pack"], **options)
     assert packed.returncode == 0, packed.stdout + packed.stderr
     with zipfile.ZipFile(clone / "node.zip") as theirs, zipfile.ZipFile(archive) as ours:
         assert sorted(theirs.namelist()) == ours.namelist()

@@ -140,8 +140,8 @@ def test_a_mistake_is_found_in_every_kind_and_depth_of_module(tools: node.Node, 
         path.write_text(text + "\nexport {};\n")
     found = complaints(tools, clone)
     assert set(found) == {"tsc", "eslint"}
-    for mistake, (stage, _, said) in MISTAKES.items():
-        assert said in found[stage]
+    for mistake, (stage, _, message) in MISTAKES.items():
+        assert message in found[stage]
         assert [check for check in found if Path(name.format(mistake)).name in found[check]] == [stage]
 
 
@@ -175,5 +175,5 @@ def test_no_way_from_text_to_markup_or_code(tools: node.Node, clone: Path) -> No
         (clone / "web" / f"way{number:02}.mjs").write_text(module)
     found = re.split(r"^(?=\S*way\d\d\.mjs)", complaints(tools, clone)["eslint"], flags=re.MULTILINE)[1:]
     assert len(found) == len(MARKUP)
-    for said, (_, rule) in zip(found, MARKUP, strict=True):
-        assert f" {rule}\n" in said and said.count(" error ") == 1
+    for message, (_, rule) in zip(found, MARKUP, strict=True):
+        assert f" {rule}\n" in message and message.count(" error ") == 1

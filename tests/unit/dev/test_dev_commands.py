@@ -37,8 +37,8 @@ def test_one_sentence(
 ) -> None:
     failing(monkeypatch, error)
     assert run(["try"]) == code
-    said = capsys.readouterr().err
-    assert text in said and said.strip().count("\n") == 0
+    message = capsys.readouterr().err
+    assert text in message and message.strip().count("\n") == 0
 
 
 def test_bugs_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,8 +49,8 @@ def test_bugs_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--help"]) == 0
-    said = capsys.readouterr().out
-    assert all(f"  {command.name} " in said for command in commands.COMMANDS)
+    message = capsys.readouterr().out
+    assert all(f"  {command.name} " in message for command in commands.COMMANDS)
     assert run([]) == 2
 
 

@@ -124,7 +124,7 @@ def test_an_interpreter_that_is_gone_starts_anew(
 
 
 @pytest.mark.parametrize(
-    ("said", "cure"),
+    ("message", "cure"),
     [
         ("The virtual environment was not created successfully because ensurepip is not available.", "ensurepip"),
         ("/usr/bin/python3: No module named venv", "(venv is missing)"),
@@ -132,10 +132,10 @@ def test_an_interpreter_that_is_gone_starts_anew(
     ],
 )
 def test_a_venv_that_fails_is_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, cure: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, message: str, cure: str
 ) -> None:
     def answer(*_: Any, **__: Any) -> "subprocess.CompletedProcess[str]":
-        return subprocess.CompletedProcess([], 1, said, "")
+        return subprocess.CompletedProcess([], 1, message, "")
 
     monkeypatch.setattr(environment.subprocess, "run", answer)
     with pytest.raises(UserError) as caught:

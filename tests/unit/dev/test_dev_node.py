@@ -123,7 +123,7 @@ def test_a_node_that_does_not_start_means_no_node(
 
 
 @pytest.mark.parametrize(
-    ("printed", "kind", "said"),
+    ("printed", "kind", "message"),
     [
         ("npm error code ENOTFOUND\nnpm error network request failed", NoNode, "(ENOTFOUND)"),
         ("npm ERR! code E404", NoNode, "(E404)"),
@@ -135,11 +135,11 @@ def test_a_node_that_does_not_start_means_no_node(
         ("npm warn x\nnpm error code EINTEGRITY", UserError, "isn't the pinned one"),
     ],
 )
-def test_failures_are_one_sentence(tmp_path: Path, printed: str, kind: type[UserError], said: str) -> None:
+def test_failures_are_one_sentence(tmp_path: Path, printed: str, kind: type[UserError], message: str) -> None:
     """What the network or the machine lacks is a NoNode, a lock that nobody can follow is not: it must not be skipped."""
     found = npm_error(printed, tmp_path, tmp_path / "npm.log")
     assert type(found) is kind
-    assert said in str(found) and "\n" not in str(found)
+    assert message in str(found) and "\n" not in str(found)
 
 
 def test_without_node_the_checks_are_skipped_and_named(
@@ -153,7 +153,7 @@ def test_without_node_the_checks_are_skipped_and_named(
     stages = test_command.Stages(install, tmp_path, tmp_path)
     stages.browser_side()
     reason = "no wheel for this machine"
-    assert [result.skipped for result in stages.results] == [(f"tsc: {reason}",), (f"eslint: {reason}",)]
+    assert stages.results == [test_command.Result(name, "skipped", note=reason) for name in ("tsc", "eslint")]
     assert f"== tsc\nskipped: {reason}" in capsys.readouterr().out
 
 

@@ -1,5 +1,6 @@
-"""The summary of a test run names what was skipped and why, and its last line adds up."""
+"""Which stages run, in how many processes, what runs a second time, and what is said at the end."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,64 +10,64 @@ from pathlib import Path
 import pytest
 from pack.dev import chromium, test_command
 from pack.dev.cache import ROOT
-from pack.dev.test_report import Result, browser_failures, read_report, summary, with_second_run
-
-REPORT = """<?xml version="1.0"?><testsuites><testsuite>
-<testcase classname="tests.unit.test_a" name="test_good"/>
-<testcase classname="tests.unit.test_a" name="test_bad"><failure message="no">x</failure></testcase>
-<testcase classname="tests.unit.test_a" name="test_broken"><error message="no">x</error></testcase>
-<testcase classname="tests.unit.test_a" name="test_not"><skipped message="no camera">x</skipped></testcase>
-</testsuite></testsuites>"""
-
-
-def test_counts(tmp_path: Path) -> None:
-    path = tmp_path / "report.xml"
-    path.write_text(REPORT)
-    assert read_report("x", path) == Result("x", 1, 2, ("tests.unit.test_a.test_not: no camera",))
-
-
-def test_no_report_counts_nothing(tmp_path: Path) -> None:
-    assert read_report("x", tmp_path / "none.xml") == Result("x")
-
-
-CASE = '<testcase classname="{}" name="{}"><{} message="{}">x</{}></testcase>'
+from pack.dev.test_command import Result, summary
 
 
 @pytest.mark.parametrize(
-    ("cases", "names"),
+    ("failed", "names"),
     [
-        ([("tests.browser.test_a", "test_b[classic]", "failure", "no")], ["tests/browser/test_a.py::test_b[classic]"]),
-        ([("tests.browser.test_a", "test_b", "error", "no")], ["tests/browser/test_a.py::test_b"]),
-        ([("tests.browser.test_a", "test_b", "failure", "no"), ("tests.host.test_c", "test_d", "failure", "no")], []),
-        ([("tests.browser.test_a", "test_b", "failure", "worker 'gw0' crashed while running 'test_b'")], []),
+        (["tests/browser/test_a.py::test_b[classic]"], ["tests/browser/test_a.py::test_b[classic]"]),
+        (["tests/browser/test_a.py::test_b", "tests/host/test_c.py::test_d"], []),
+        ([f"tests/browser/test_a.py::test_{number}" for number in range(4)], []),
+        ([], []),
     ],
 )
-def test_only_failures_of_the_browser_run_a_second_time(
-    cases: list[tuple[str, str, str, str]], names: list[str], tmp_path: Path
+def test_only_a_few_failures_of_the_browser_run_a_second_time(
+    failed: list[str], names: list[str], tmp_path: Path
 ) -> None:
-    path = tmp_path / "report.xml"
-    failures = "".join(CASE.format(*case, case[2]) for case in cases)
-    good = '<testcase classname="tests.host.test_good" name="test_good"/>'
-    path.write_text(f"<testsuites><testsuite>{good}{failures}</testsuite></testsuites>")
-    assert browser_failures(path) == names
-    assert browser_failures(tmp_path / "none.xml") == []
+    assert test_command.browser_failures(tmp_path) == []
+    kept = tmp_path / "v" / "cache" / "lastfailed"
+    kept.parent.mkdir(parents=True)
+    kept.write_text(json.dumps(dict.fromkeys(failed, True)))
+    assert test_command.browser_failures(tmp_path) == names
 
 
-def test_a_second_run_turns_only_what_passed_in_it() -> None:
-    first = Result("x", passed=10, failed=2, seconds=60)
-    turned = with_second_run(first, ["a", "b"], Result("x", 1, 1, seconds=5), ["b"])
-    assert turned == Result("x", 11, 1, seconds=65, again=("a",))
-    assert "passed only at the second run:\n  a" in summary([turned])
-    nothing_ran = with_second_run(first, ["a", "b"], Result("x", 0, 1), [])
-    assert nothing_ran == first
+PYTEST = """
+import json, pathlib, sys
+(cache,) = [pathlib.Path(word.partition("=")[2]) for word in sys.argv if word.startswith("cache_dir=")]
+again = [word for word in sys.argv if "::" in word]
+with open({calls!r}, "a") as calls:
+    calls.write(" ".join(again) + "\\n")
+if not again:
+    (cache / "v" / "cache").mkdir(parents=True)
+    (cache / "v" / "cache" / "lastfailed").write_text(json.dumps({{"tests/browser/test_a.py::test_b": True}}))
+raise SystemExit({code} if again else 1)
+"""
+"""Stands in for pytest: a test of the browser fails in the first run, and in the second the code is the given one."""
 
 
-def spread(folder: Path) -> tuple[int, Result]:
-    """pytest's exit code and its report, for a folder that workers share out."""
-    report = folder / "report.xml"
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", str(folder)]
-    done = subprocess.run([*command, *test_command.workers("unit")], cwd=folder, capture_output=True)
-    return done.returncode, read_report("x", report)
+@pytest.mark.parametrize(("code", "became"), [(0, "passed"), (1, "failed")])
+def test_what_failed_in_the_browser_counts_as_it_ends_the_second_time(
+    code: int, became: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pytest").mkdir()
+    (tmp_path / "pytest" / "__init__.py").touch()
+    (tmp_path / "pytest" / "__main__.py").write_text(PYTEST.format(calls=str(tmp_path / "calls"), code=code))
+    stages = test_command.Stages(None, tmp_path, tmp_path)
+    stages.tests(["browser"], [], more={"PYTHONPATH": str(tmp_path)})
+    (result,) = stages.results
+    assert (result.became, (tmp_path / "calls").read_text().splitlines()) == (
+        became,
+        ["", "tests/browser/test_a.py::test_b"],
+    )
+    assert ("only at the second run: tests/browser/test_a.py::test_b" in summary(stages.results)) == (code == 0)
+
+
+def spread(folder: Path) -> tuple[int, str]:
+    """pytest's exit code and its last line, for a folder that workers share out."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(folder), *test_command.workers("unit")]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return done.returncode, done.stdout.strip().splitlines()[-1]
 
 
 def test_hosts_share_a_machine_by_its_memory() -> None:
@@ -80,14 +81,15 @@ def test_workers_report_as_one_process_does(tmp_path: Path) -> None:
     (tmp_path / "test_b.py").write_text(
         "import pytest\n\ndef test_good(): pass\n\ndef test_not(): pytest.skip('no camera')\n"
     )
-    assert spread(tmp_path) == (1, Result("x", 2, 1, ("test_b.test_not: no camera",)))
+    code, last = spread(tmp_path)
+    assert code == test_command.FAILED and "1 failed, 2 passed, 1 skipped" in last
 
 
 @pytest.mark.long
 def test_a_worker_that_crashes_is_a_failure(tmp_path: Path) -> None:
     (tmp_path / "test_a.py").write_text("import os\n\ndef test_crash(): os._exit(3)\n")
-    code, found = spread(tmp_path)
-    assert code and found == Result("x", failed=1)
+    code, last = spread(tmp_path)
+    assert code not in (0, test_command.FAILED) and "1 failed" in last
 
 
 LONG = """
@@ -112,17 +114,11 @@ def test_what_takes_long_is_left_out_and_counted(tmp_path: Path) -> None:
 
 
 def test_summary() -> None:
-    text = summary(
-        [
-            Result("ruff check", 1, seconds=0.1),
-            Result("tests/unit", 40, 1, ("tests.unit.test_a.test_not: no camera",), 3.0),
-            Result("tests/browser", skipped=(f"tests/browser: {chromium.MISSING}",)),
-        ]
-    )
-    lines = text.splitlines()
-    assert lines[-1] == "41 passed, 1 failed, 2 skipped"
-    assert "  tests.unit.test_a.test_not: no camera" in lines
-    assert f"  tests/browser: {chromium.MISSING}" in lines
+    results = [Result("ruff check", "passed", 0.1), Result("tests/browser", "skipped", note=chromium.MISSING)]
+    assert summary(results).splitlines()[-1] == "nothing failed"
+    lines = summary([*results, Result("tests/unit", "failed", 3.0)]).splitlines()
+    assert lines[-1] == "failed: tests/unit"
+    assert any(line.startswith("tests/browser") and line.endswith(chromium.MISSING) for line in lines)
 
 
 @pytest.mark.parametrize(

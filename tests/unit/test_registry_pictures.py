@@ -1,16 +1,13 @@
-"""The registry's pictures: of the size that it takes, small, drawn by the code that is here, and named in pyproject.toml."""
+"""The registry's pictures: of the size that it takes, small, and named in pyproject.toml."""
 
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
-from pack.dev import art
-from PIL import Image, ImageDraw
+from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 PROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
-NAMES = ("Icon", "Banner")
 
 
 def file_of(name: str) -> Path:
@@ -28,11 +25,6 @@ def test_sizes() -> None:
         assert banner.width * 9 == banner.height * 21
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_it_is_small_and_the_one_that_is_drawn(name: str) -> None:
-    path = file_of(name)
-    assert path.stat().st_size < 20_000
-    drawn = (art.icon if name == "Icon" else art.banner)(Image, ImageDraw)
-    with Image.open(path) as kept:
-        difference = np.asarray(kept.convert("RGBA"), float) - np.asarray(drawn.convert("RGBA"), float)
-    assert np.abs(difference).mean() < 3, "stale: run `python3 dev.py art`"
+@pytest.mark.parametrize("name", ["Icon", "Banner"])
+def test_they_are_small(name: str) -> None:
+    assert file_of(name).stat().st_size < 20_000
