@@ -14,10 +14,7 @@ from typing import Any
 
 import pytest
 from pack.dev.comfy_host import Host
-from pack.tests.browser.test_costs import prompted
-from pack.tests.browser.test_results import open_panel, row
-from pack.tests.browser.test_running import toast
-from pack.tests.browser.test_settings import put, text_to_image
+from pack.tests.browser.page_parts import open_panel, prompted, row, send_json, text_to_image, toast
 from pack.tests.host.kit import Bench, node, provider_variables
 from pack.tests.host.test_ledger import states, until
 from playwright.sync_api import expect
@@ -146,7 +143,7 @@ def test_what_was_paid_is_recovered_when_its_key_is_back(page: Any, machine: Mac
     expect(card).to_contain_text("Paid and not here yet")
     expect(card).to_have_attribute("data-tone", "warn")
     page.shoot("recoverable")
-    put(machine.host, "/keys/nanobanana/default", {"key": "sim-test"})
+    send_json(machine.host, "/keys/nanobanana/default", {"key": "sim-test"})
     card.get_by_role("button", name="Recover").click()
     expect(card.locator("img")).to_be_visible(timeout=120_000)
     expect(toast(page, "Recover")).to_contain_text("was collected")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pack.tests.browser.test_costs import BOTH
+from pack.tests.browser.page_parts import BOTH_RENDERERS
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "subgraphs").glob("*.json"))
@@ -25,7 +25,7 @@ def test_the_host_lists_them(canvas: Callable[..., Any]) -> None:
     assert ours == {path.stem for path in FILES} and ours
 
 
-@BOTH
+@BOTH_RENDERERS
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_blueprint_is_one_node_that_runs_what_is_in_it(canvas: Callable[..., Any], path: Path, vue: bool) -> None:
     """The values of its inputs are those that are sent; a name is given to each."""

@@ -7,30 +7,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-from pack.tests.browser.test_examples import example
-from pack.tests.browser.test_settings import text_to_image
+from pack.tests.browser.page_parts import BOTH_RENDERERS, example, price, prompted, text_to_image
 from pack.tests.host.kit import provider_variables
 from playwright.sync_api import expect
 
-BOTH = pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
 
-
-def prompted(workflow: dict[str, Any], prompt: str, **values: Any) -> dict[str, Any]:
-    """The workflow with another prompt in its Generate node: widgets are named in the order of the contract."""
-    order = ["prompt", "aspect_ratio", "resolution", "num_images", "seed"]
-    for node in workflow["nodes"]:
-        if node["type"] == "NanoBananaGenerate":
-            for name, value in {"prompt": prompt, **values}.items():
-                node["widgets_values"][order.index(name)] = value
-    return workflow
-
-
-def price(page: Any) -> Any:
-    return page.page.locator(".nb-price").first
-
-
-@BOTH
+@BOTH_RENDERERS
 def test_the_price_stands_on_the_node_and_follows_its_widgets(
     canvas: Callable[..., Any], doubles: Any, vue: bool
 ) -> None:
@@ -165,7 +147,7 @@ def test_what_the_pack_adds_is_neither_saved_nor_sent(canvas: Callable[..., Any]
     assert all("nano_banana" not in node["inputs"] for node in prompt.values())
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_the_nodes_work_with_the_extension_blocked(canvas: Callable[..., Any], vue: bool) -> None:
     """Nothing of ours in the browser: the same graph loads and runs."""
     page = canvas(vue=vue)
@@ -176,7 +158,7 @@ def test_the_nodes_work_with_the_extension_blocked(canvas: Callable[..., Any], v
     assert page.queue()["status"]["status_str"] == "success"
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_a_node_stays_as_large_as_it_was_saved(canvas: Callable[..., Any], vue: bool) -> None:
     """What is below the widgets comes again with each load; its room must not be added again each time."""
     sizes = "() => window.app.graph.nodes.map((node) => [...node.size].map(Math.round).join())"
@@ -193,7 +175,7 @@ def test_a_node_stays_as_large_as_it_was_saved(canvas: Callable[..., Any], vue: 
     assert page.complaints == []
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_the_canvas_is_zoomed_and_queued_over_the_buttons(canvas: Callable[..., Any], vue: bool) -> None:
     """The footer is a part of the node: the wheel zooms over it, and a shortcut works after one of its buttons was pressed."""
     page = canvas(vue=vue)

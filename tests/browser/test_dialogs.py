@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from pack.dev.comfy_host import Host
-from pack.tests.browser.test_settings import CANARY, put
+from pack.tests.browser.page_parts import CANARY, send_json
 from playwright.sync_api import expect
 
 HOST_SETTINGS = "[role='dialog']:has(.nb-settings)"
@@ -18,14 +18,14 @@ SMALL = "dialog.nb-narrow"
 @pytest.fixture
 def section(canvas: Callable[..., Any], bare_host: Host) -> Any:
     """The pack's section in the frontend's own Settings, with a stored key."""
-    put(bare_host, "/keys/runflow/default", {"key": CANARY})
+    send_json(bare_host, "/keys/runflow/default", {"key": CANARY})
     page = canvas(on=bare_host)
     page.page.evaluate("() => window.app.extensionManager.command.execute('Comfy.ShowSettingsDialog')")
     page.page.get_by_role("dialog").get_by_text("Nano Banana", exact=True).first.click()
     expect(card(page).get_by_role("button", name="Delete key")).to_be_visible()
     yield page
     if card(page).get_by_role("button", name="Delete key").count():
-        put(bare_host, "/keys/runflow/default", None, "DELETE")
+        send_json(bare_host, "/keys/runflow/default", None, "DELETE")
 
 
 def card(page: Any) -> Any:
@@ -82,7 +82,7 @@ def test_a_dialog_is_used_with_the_keyboard_alone(section: Any, bare_host: Host)
     expect(dialog).to_have_count(0)
     expect(card(section).get_by_text("banana-by-keyboard", exact=True)).to_be_visible()
     expect(opener).to_be_focused()
-    put(bare_host, "/providers/runflow", {"models": {"banana-by-keyboard": None}})
+    send_json(bare_host, "/providers/runflow", {"models": {"banana-by-keyboard": None}})
     assert section.complaints == []
 
 
@@ -113,4 +113,4 @@ def test_enter_in_the_name_of_a_profile_saves_its_key(section: Any, bare_host: H
     dialog.get_by_label("Name").press("Enter")
     expect(dialog).to_have_count(0)
     expect(card(section).get_by_text("studio", exact=True)).to_be_visible()
-    put(bare_host, "/keys/runflow/studio", None, "DELETE")
+    send_json(bare_host, "/keys/runflow/studio", None, "DELETE")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from pack.dev import examples
+from pack.tests.browser.page_parts import example
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "example_workflows"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.json"))
@@ -20,12 +21,6 @@ TITLE_BAR = 30
 def shipped(name: str) -> dict[str, Any]:
     """An example of the pack."""
     found: dict[str, Any] = json.loads((EXAMPLES / f"{name}.json").read_text("utf-8"))
-    return found
-
-
-def example(name: str) -> dict[str, Any]:
-    """A graph that tests of the page build on: it stays when the examples change."""
-    found: dict[str, Any] = json.loads((Path(__file__).with_name("graphs") / f"{name}.json").read_text("utf-8"))
     return found
 
 
@@ -67,7 +62,7 @@ def test_an_example_needs_nothing_but_the_pack(name: str) -> None:
     assert not [kind for kind in kinds if kind.startswith("LoadImage")]
     providers = [node["inputs"]["provider"] for node in prompt.values() if node["class_type"] == "ProviderConfig"]
     assert providers and set(providers) == {"offline"}
-    makers = [node for node in prompt.values() if node["class_type"] in examples.OURS]
+    makers = [node for node in prompt.values() if node["class_type"] in examples.IMAGE_NODES]
     assert makers and all(isinstance(node["inputs"].get("provider"), list) for node in makers)
     (note,) = [node["widgets_values"][0] for node in shipped(name)["nodes"] if node["type"] in NOTES]
     assert all(model in note for model in examples.models_named(prompt))

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pack.dev.comfy_host import Host
-from pack.tests.browser.test_costs import BOTH, price, prompted
-from pack.tests.browser.test_settings import put, text_to_image
+from pack.tests.browser.page_parts import BOTH_RENDERERS, price, prompted, send_json, text_to_image
 from playwright.sync_api import Locator, expect
 
 KEY = "sim-failures-on-node"
@@ -36,7 +35,7 @@ def in_doubt(host: Host) -> float:
     return float(host.get("/nano_banana/spend")["today"]["usd_in_doubt"])
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_what_may_have_been_charged_is_paid_again_or_withdrawn(
     canvas: Callable[..., Any], host: Host, doubles: Any, vue: bool
 ) -> None:
@@ -72,12 +71,12 @@ def test_what_may_have_been_charged_is_paid_again_or_withdrawn(
     assert page.complaints == []
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_a_refused_key_is_said_and_never_offered_again(
     canvas: Callable[..., Any], bare_host: Host, doubles: Any, vue: bool
 ) -> None:
     """The only key is the refused one: no button leads back to it, and the cure is to replace it."""
-    put(bare_host, "/keys/onerouter/default", {"key": KEY})
+    send_json(bare_host, "/keys/onerouter/default", {"key": KEY})
     page = canvas(vue=vue, on=bare_host)
     page.load(prompted(text_to_image("onerouter"), f"A snipe, {page.look} [[sim: status=401]]"))
     expect(page.page.get_by_text("Key stored on this machine")).to_be_visible()
@@ -90,14 +89,14 @@ def test_a_refused_key_is_said_and_never_offered_again(
     failed(page).get_by_role("button", name="Replace key").click()
     expect(page.page.get_by_label("Key for OneRouter")).to_be_focused()
     page.page.keyboard.press("Escape")
-    put(bare_host, "/keys/runflow/default", {"key": KEY})
+    send_json(bare_host, "/keys/runflow/default", {"key": KEY})
     page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
     expect(page.page.locator('.nb-dialog [data-provider="runflow"]')).to_be_visible()
     page.page.keyboard.press("Escape")
     page.page.get_by_role("button", name="Use my provider").first.click()
     assert page.widget("ProviderConfig", "provider")["value"] == "runflow", "auto would begin with the refused one"
     for provider in ("onerouter", "runflow"):
-        put(bare_host, f"/keys/{provider}/default", None, "DELETE")
+        send_json(bare_host, f"/keys/{provider}/default", None, "DELETE")
     assert page.complaints == []
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 from pack.dev.comfy_host import Host
-from pack.tests.browser.test_costs import BOTH
-from pack.tests.browser.test_settings import put, text_to_image
+from pack.tests.browser.page_parts import BOTH_RENDERERS, send_json, text_to_image
 from playwright.sync_api import expect
 
 KEY = "sim-first-minute"
@@ -44,7 +43,7 @@ def keyless(bare_host: Host) -> Iterator[Host]:
     for provider in bare_host.get("/nano_banana/providers")["providers"]:
         for key in provider["keys"]:
             if key["state"] == "stored":
-                put(bare_host, f"/keys/{provider['id']}/{key['profile']}", None, "DELETE")
+                send_json(bare_host, f"/keys/{provider['id']}/{key['profile']}", None, "DELETE")
 
 
 def run_button(page: Any) -> Any:
@@ -55,7 +54,7 @@ def nothing_is_red(page: Any) -> None:
     assert page.page.locator('.nb-footer [data-tone="bad"]').count() == 0
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_the_first_offline_picture_takes_three_clicks(canvas: Callable[..., Any], keyless: Host, vue: bool) -> None:
     """The node stands there by one; then the free way, and Run."""
     page = canvas(vue=vue, on=keyless)
@@ -83,7 +82,7 @@ def test_the_first_offline_picture_takes_three_clicks(canvas: Callable[..., Any]
     assert page.complaints == []
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_red_comes_after_run_and_goes_with_its_cause(
     canvas: Callable[..., Any], keyless: Host, doubles: Any, vue: bool
 ) -> None:
@@ -100,7 +99,7 @@ def test_red_comes_after_run_and_goes_with_its_cause(
     failed.locator("summary").click()
     expect(failed.locator("details")).to_contain_text("NANO_BANANA")
     page.shoot("red-after-run")
-    put(keyless, "/keys/onerouter/default", {"key": KEY})
+    send_json(keyless, "/keys/onerouter/default", {"key": KEY})
     page.choose("NanoBananaGenerate", "seed", 3)
     page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
     page.page.keyboard.press("Escape")
@@ -136,7 +135,7 @@ def test_a_pasted_key_is_a_picture(canvas: Callable[..., Any], keyless: Host, do
     assert page.complaints == []
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_the_price_is_in_the_title_bar_also_of_a_collapsed_node(canvas: Callable[..., Any], vue: bool) -> None:
     """As the host's own badge: what the next run costs, drawn anew when the price changes."""
     badge = (

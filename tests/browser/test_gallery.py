@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pack.dev.comfy_host import Host
-from pack.tests.browser.test_results import bytes_of, open_panel
+from pack.tests.browser.page_parts import bytes_of, open_panel
 from pack.tests.host.kit import Bench, node
 from playwright.sync_api import Locator, expect
 

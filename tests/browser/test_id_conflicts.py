@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pack.dev.comfy_host import TEST_ARGUMENTS, Host
 from pack.tests.browser.conftest import frontends
-from pack.tests.browser.test_costs import BOTH
+from pack.tests.browser.page_parts import BOTH_RENDERERS
 from playwright.sync_api import Browser, expect
 
 IDS = ["NanoBananaGenerate", "NanoBananaEdit"]
@@ -70,7 +70,7 @@ def test_the_log_and_the_route_name_the_other_pack(shared: Host, turn: str) -> N
     assert (module == f"custom_nodes.{STRANGER}") == taken
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_the_page_says_so_and_leaves_the_other_s_nodes_alone(opened: Callable[..., Any], turn: str, vue: bool) -> None:
     page = opened(vue=vue)
     title = "another pack has taken our nodes" if turn == "after" else "nodes of another pack were replaced"

@@ -6,13 +6,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from pack.tests.browser.test_costs import BOTH
-from pack.tests.browser.test_examples import example
-from pack.tests.browser.test_running import note
+from pack.tests.browser.page_parts import BOTH_RENDERERS, example, note
 from playwright.sync_api import expect
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_the_node_adds_up_its_elements(canvas: Callable[..., Any], doubles: Any, vue: bool) -> None:
     """Three prompts for one picture: one is declined, the others are paid; queued again they are free."""
     page = canvas(vue=vue)

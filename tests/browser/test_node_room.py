@@ -7,9 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from pack.tests.browser.test_costs import BOTH, prompted
-from pack.tests.browser.test_examples import example
-from pack.tests.browser.test_settings import text_to_image
+from pack.tests.browser.page_parts import BOTH_RENDERERS, example, prompted, text_to_image
 from playwright.sync_api import expect
 
 FRAMES = """() => window.app.graph.nodes.filter((n) => n.type.startsWith('NanoBanana'))
@@ -77,7 +75,7 @@ def test_a_picture_grows_a_node_only_as_far_as_nothing_is_covered(canvas: Callab
     assert page.page.evaluate(height) >= small
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_settings_for_experts_are_folded_and_lose_nothing(canvas: Callable[..., Any], vue: bool) -> None:
     """One press shows them; the choice is saved and undone, values and prompt are the same either way."""
     page = canvas(vue=vue)
@@ -136,7 +134,7 @@ def test_a_folded_setting_that_is_linked_or_changed_is_not_forgotten(canvas: Cal
     assert page.complaints == []
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_the_caption_is_the_size_of_the_picture(canvas: Callable[..., Any], vue: bool) -> None:
     """And not that of the preview, which is at most 512 pixels wide."""
     page = canvas(vue=vue)

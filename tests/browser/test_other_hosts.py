@@ -17,7 +17,7 @@ from pack.dev import other_hosts
 from pack.dev.comfy_host import Host
 from pack.dev.other_hosts import NEWEST, OLDEST, OtherHost
 from pack.tests.browser.conftest import frontends
-from pack.tests.browser.test_costs import BOTH
+from pack.tests.browser.page_parts import BOTH_RENDERERS
 from pack.tests.host.kit import node
 from PIL import Image
 from playwright.sync_api import Browser, expect
@@ -109,7 +109,7 @@ def test_generate_and_edit_make_pictures(other: Host) -> None:
         assert (info["provider"], info["cost_usd"], len(info["images"])) == ("offline", 0, 1)
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_the_page_shows_the_price_the_run_and_the_events_of_the_server(
     opened: Callable[..., Any], which: OtherHost, vue: bool
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pack.dev.comfy_host import Host
 from pack.tests.browser.conftest import STRANGER
-from pack.tests.browser.test_settings import put, text_to_image
+from pack.tests.browser.page_parts import send_json, text_to_image
 from pack.tests.host.kit import Bench
 from playwright.sync_api import expect
 
@@ -43,7 +43,7 @@ def test_a_page_under_an_unknown_name_asks_for_the_code(
     expect(dialog).to_have_count(0)
     expect(page.page.locator(".nb-price").first).to_contain_text("$")
     page.shoot("known-name")
-    put(host, f"/hosts/{STRANGER}", None, "DELETE")
+    send_json(host, f"/hosts/{STRANGER}", None, "DELETE")
     assert all("403" in each or STRANGER in each for each in page.complaints), page.complaints
 
 
@@ -107,7 +107,7 @@ def test_the_node_s_other_way_out_is_a_known_model(canvas: Callable[..., Any]) -
 def test_damaged_settings_are_set_aside_in_settings(canvas: Callable[..., Any], host: Host) -> None:
     """The page says what is wrong and starts over when it is told to."""
     assert host.home is not None
-    put(host, "/settings", {"parallel": 3})
+    send_json(host, "/settings", {"parallel": 3})
     (host.home / "settings.json").write_text('{"cap_run": "1",}')
     page = canvas()
     page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pack.tests.browser.test_costs import BOTH
+from pack.tests.browser.page_parts import BOTH_RENDERERS
 from playwright.sync_api import expect
 
 BUILD = """async (count) => {
@@ -179,7 +179,7 @@ FILE = "LoadImage 'example.png'"
 
 
 @COUNTS
-@BOTH
+@BOTH_RENDERERS
 def test_links_survive_paste(pages: Callable[[bool], Any], vue: bool, count: int) -> None:
     """With everything; alone with the links from outside; and alone, where nobody expects a link."""
     page = pages(vue)
@@ -204,7 +204,7 @@ def test_links_survive_paste(pages: Callable[[bool], Any], vue: bool, count: int
 
 @COUNTS
 @pytest.mark.parametrize("inside", [["The edit"], ["The edit", "Load 1", "Config"]], ids=["alone", "with-sources"])
-@BOTH
+@BOTH_RENDERERS
 def test_links_survive_subgraphs(pages: Callable[[bool], Any], vue: bool, inside: list[str], count: int) -> None:
     """Converting, copying and unpacking; then undo and redo."""
     page = pages(vue)
@@ -226,7 +226,7 @@ def test_links_survive_subgraphs(pages: Callable[[bool], Any], vue: bool, inside
     assert page.complaints == []
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_sockets_are_in_order_after_a_reload(canvas: Callable[..., Any], vue: bool) -> None:
     """`image_1` is also how the name of `image_12` begins."""
     page = canvas(vue=vue)
@@ -242,7 +242,7 @@ def test_sockets_are_in_order_after_a_reload(canvas: Callable[..., Any], vue: bo
     assert page.complaints == []
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_what_is_left_moves_up_and_is_named(pages: Callable[[bool], Any], vue: bool) -> None:
     page = pages(vue)
     run(page, BUILD, 5)
@@ -265,7 +265,7 @@ def test_what_is_left_moves_up_and_is_named(pages: Callable[[bool], Any], vue: b
     assert page.complaints == []
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_each_picture_is_named_in_every_mode(pages: Callable[[bool], Any], vue: bool) -> None:
     """What a frame is in the each modes, what a muted source means, the mask as a picture, and many pictures."""
     page = pages(vue)
@@ -302,7 +302,7 @@ def test_each_picture_is_named_in_every_mode(pages: Callable[[bool], Any], vue: 
     assert page.complaints == []
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_a_lost_link_is_named_and_asked_about(pages: Callable[[bool], Any], vue: bool) -> None:
     """Inside a subgraph the frontend can't paste what comes from outside."""
     page = pages(vue)
@@ -351,7 +351,7 @@ def unknown_inputs(edit: dict[str, Any]) -> list[str]:
 NEXT = re.compile("(?=.*next_region = .masked sky.)(?=.*next_order = true)", re.DOTALL)
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_a_node_of_a_newer_version_asks_before_it_runs(pages: Callable[[bool], Any], vue: bool) -> None:
     page = pages(vue)
     run(page, BUILD, 3)
@@ -393,7 +393,7 @@ def test_a_node_of_a_newer_version_asks_before_it_runs(pages: Callable[[bool], A
     assert page.complaints == []
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_an_unknown_choice_and_a_newer_prompt_are_named(pages: Callable[[bool], Any], vue: bool) -> None:
     """A choice that the host will refuse; and a picture without a workflow, which is loaded from its prompt."""
     page = pages(vue)
@@ -413,7 +413,7 @@ def test_an_unknown_choice_and_a_newer_prompt_are_named(pages: Callable[[bool], 
 
 
 @pytest.mark.parametrize("light", [False, True], ids=["dark", "light"])
-@BOTH
+@BOTH_RENDERERS
 def test_notes_about_sockets_read_chinese(canvas: Callable[..., Any], vue: bool, light: bool) -> None:
     page = canvas(vue=vue, light=light, locale="zh")
     run(page, BUILD, 3)

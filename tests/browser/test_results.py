@@ -16,12 +16,11 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 from pack.dev.comfy_host import Host
-from pack.tests.browser.test_costs import prompted
-from pack.tests.browser.test_settings import text_to_image
+from pack.tests.browser.page_parts import bytes_of, open_panel, prompted, row, send_json, text_to_image
 from pack.tests.host.kit import UNREADABLE, Bench, chat_answer, colours
 from pack.tests.raw_server import RawServer, json_answers, serving
 from PIL import Image
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
 FOCUSED = """() => {
     const now = document.activeElement;
@@ -53,40 +52,8 @@ PLAIN_HTTP = """() => {
 }"""
 
 
-def open_panel(page: Any, name: str = "Nano Banana: paid pictures") -> Locator:
-    """Presses the sidebar's button, twice where the panel is open, and chooses the list; its rows."""
-    button = page.page.get_by_role("button", name=name)
-    if page.page.locator(".nb-results").count():
-        button.click()
-        expect(page.page.locator(".nb-results")).to_have_count(0)
-    button.click()
-    page.page.locator(".nb-views .pi-list").click()
-    rows: Locator = page.page.locator(".nb-result")
-    return rows
-
-
-def row(page: Any, prompt: str) -> Locator:
-    found: Locator = page.page.locator(".nb-result").filter(has_text=prompt)
-    return found
-
-
 def load(page: Any, prompt: str, provider: str = "onerouter", **widgets: Any) -> None:
     page.load(prompted(text_to_image(provider), prompt, **widgets))
-
-
-def put(host: Host, path: str, value: dict[str, Any], method: str = "PUT") -> None:
-    """Asks one of the pack's own routes."""
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(
-        f"{host.url}/nano_banana{path}", json.dumps(value).encode(), headers, method=method
-    )
-    urllib.request.urlopen(request).close()
-
-
-def bytes_of(host: Host, uid: str) -> bytes:
-    with urllib.request.urlopen(f"{host.url}/nano_banana/results/{uid}/image") as answer:
-        data: bytes = answer.read()
-        return data
 
 
 @pytest.fixture
@@ -316,11 +283,11 @@ def unreadable_provider(host: Host) -> Iterator[RawServer]:
     """OpenRouter answers in a way that no version of the pack knows."""
     with serving() as server:
         server.handle(json_answers(UNREADABLE))
-        put(host, "/providers/openrouter", {"base_url": server.url})
-        put(host, "/keys/openrouter/default", {"key": "sim-entered"})
+        send_json(host, "/providers/openrouter", {"base_url": server.url})
+        send_json(host, "/keys/openrouter/default", {"key": "sim-entered"})
         yield server
-        put(host, "/keys/openrouter/default", {}, "DELETE")
-        put(host, "/providers/openrouter", {"base_url": None})
+        send_json(host, "/keys/openrouter/default", {}, "DELETE")
+        send_json(host, "/providers/openrouter", {"base_url": None})
 
 
 @pytest.mark.usefixtures("unreadable_provider")
@@ -331,11 +298,11 @@ def test_an_answer_without_a_picture_is_read_again(
     canvas: Callable[..., Any], host: Host, vue: bool, light: bool, locale: str
 ) -> None:
     """From the panel in vain, which is said; from the node once its shape is known, and an extra picture comes with it."""
-    said = json.loads((WORDS / f"{locale}.json").read_text("utf-8"))
+    texts = json.loads((WORDS / f"{locale}.json").read_text("utf-8"))
     messages = json.loads((ROOT / "locales" / locale / "messages.json").read_text("utf-8"))
     empty = messages["opening.empty"].replace("{label}", "OpenRouter").replace("{status}", " (HTTP 200)")
     page = canvas(vue=vue, light=light, locale=locale)
-    open_panel(page, said["results.tooltip"])
+    open_panel(page, texts["results.tooltip"])
     prompt = f"A shrike on a thorn, {page.look}"
     load(page, prompt, "openrouter")
     page.queue()
@@ -344,15 +311,15 @@ def test_an_answer_without_a_picture_is_read_again(
     note = page.page.locator(".nb-note").filter(has_text=re.compile(r"unreadable/\w+\.answer"))
     expect(note).to_be_visible()
     listed = host.get(f"/nano_banana/results?query={quote(prompt)}")["results"]
-    sentence = said["state.unread"].replace("{provider}", "OpenRouter").replace("{file}", listed[0]["answer"])
+    sentence = texts["state.unread"].replace("{provider}", "OpenRouter").replace("{file}", listed[0]["answer"])
     expect(card.locator(".nb-state")).to_have_text(sentence)
     expect(card.locator(".nb-said")).to_contain_text(empty)
     assert card.evaluate(CUT) == []
     page.shoot("unread")
-    again = card.get_by_role("button", name=said["results.read"])
-    expect(again).to_have_attribute("title", said["results.read_title"])
+    again = card.get_by_role("button", name=texts["results.read"])
+    expect(again).to_have_attribute("title", texts["results.read_title"])
     again.click()
-    toast = page.page.locator(".p-toast-message").filter(has_text=said["results.still_unread"])
+    toast = page.page.locator(".p-toast-message").filter(has_text=texts["results.still_unread"])
     expect(toast).to_contain_text(empty)
     expect(again).to_be_visible()
     page.shoot("unread-again")
@@ -362,12 +329,12 @@ def test_an_answer_without_a_picture_is_read_again(
     head = file.read_bytes().partition(b"\n")[0]
     pictures = colours(48, 64, seed=1), colours(48, 64, seed=2)
     file.write_bytes(head + b"\n" + json.dumps(chat_answer(*pictures)).encode())
-    note.get_by_role("button", name=said["results.read"]).click()
-    done = said.get("results.was_read.one", said["results.was_read"]).replace("{n}", "1")
-    expect(page.page.locator(".nb-note").filter(has_text=done)).to_contain_text(said["run.queue_again"])
+    note.get_by_role("button", name=texts["results.read"]).click()
+    done = texts.get("results.was_read.one", texts["results.was_read"]).replace("{n}", "1")
+    expect(page.page.locator(".nb-note").filter(has_text=done)).to_contain_text(texts["run.queue_again"])
     expect(card).to_have_count(2)
     expect(card.locator("img")).to_have_count(2)
-    extra = card.filter(has_text=said["results.extra"])
+    extra = card.filter(has_text=texts["results.extra"])
     expect(extra).to_have_count(1)
     expect(extra).not_to_contain_text("$")
     expect(card.filter(has_text="≈ $")).to_have_count(1)
@@ -379,9 +346,9 @@ def test_rows_that_are_as_high_as_their_text_stand_one_below_the_other(
     page: Any, bench: Bench, unreadable_provider: RawServer
 ) -> None:
     """At every width of the panel and however far it is scrolled; what is read stays where it is when the width changes."""
-    said = {"error": {"message": "A long word of the provider. " * 8}, "choices": []}
+    refusal = {"error": {"message": "A long word of the provider. " * 8}, "choices": []}
     picture = chat_answer(colours(24, 24, seed=3))
-    unreadable_provider.handle(json_answers(*(said, UNREADABLE, picture, UNREADABLE) * 4))
+    unreadable_provider.handle(json_answers(*(refusal, UNREADABLE, picture, UNREADABLE) * 4))
     # One request at a time: the answers, and with them the heights, have the order of the rows.
     bench.generate("A dunnock, a few", "openrouter", {"max_parallel": 1}, num_images=14)
     open_panel(page)

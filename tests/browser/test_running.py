@@ -6,10 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from pack.tests.browser.test_costs import BOTH, prompted
-from pack.tests.browser.test_results import open_panel
-from pack.tests.browser.test_settings import text_to_image
-from playwright.sync_api import Locator, expect
+from pack.tests.browser.page_parts import BOTH_RENDERERS, note, open_panel, prompted, text_to_image, toast
+from playwright.sync_api import expect
 
 PREVIEW = """() => {
     const node = window.app.graph.nodes.find((each) => each.type === 'NanoBananaGenerate');
@@ -19,24 +17,13 @@ PREVIEW = """() => {
 NOBODY_ASKED = """(mode) => { window.app.extensionManager.queueSettings.mode = mode; }"""
 
 
-def toast(page: Any, title: str) -> Locator:
-    found: Locator = page.page.locator(".p-toast-message").filter(has_text=title)
-    return found
-
-
-def note(page: Any) -> Locator:
-    """What is below the widgets of the node that makes pictures."""
-    found: Locator = page.page.locator(".nb-footer", has=page.page.locator(".nb-price")).locator(".nb-note")
-    return found
-
-
 def begin(page: Any, prompt: str, provider: str, **widgets: Any) -> None:
     """Loads the graph and presses Run."""
     page.load(prompted(text_to_image(provider), prompt, **widgets))
     page.page.evaluate("() => window.app.queuePrompt(0)")
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_a_slow_request_shows_where_it_is_and_the_first_picture(
     canvas: Callable[..., Any], doubles: Any, vue: bool
 ) -> None:
@@ -78,7 +65,7 @@ def test_a_slow_request_shows_where_it_is_and_the_first_picture(
     assert page.complaints == []
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_a_failure_stands_on_the_node_with_the_ways_out(canvas: Callable[..., Any], vue: bool) -> None:
     """A refused key leads to another provider, or to the keys; a refused prompt to other providers.
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import urllib.request
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from pack.dev.comfy_host import Host
-from pack.tests.browser.test_examples import example
+from pack.tests.browser.page_parts import CANARY, provider_card, send_json, text_to_image
 from playwright.sync_api import expect
 
-CANARY = "sim-canary-93e1f0c2d7"
 LEFT_BEHIND = """async () => {
     const requests = performance.getEntriesByType('resource').map((entry) => entry.name).join(' ');
     const settings = await (await fetch('/settings')).text();
@@ -23,27 +21,6 @@ LEFT_BEHIND = """async () => {
     return [requests, settings, undo, fields, kept, document.documentElement.outerHTML,
         JSON.stringify(window.app.graph.serialize()), JSON.stringify((await window.app.graphToPrompt()).output)].join(' ');
 }"""
-
-
-def put(host: Host, path: str, value: Any, method: str = "PUT") -> Any:
-    """A change by another hand than the page's."""
-    body = None if method == "DELETE" else json.dumps(value).encode()
-    headers = {"Content-Type": "application/json"} if body else {}
-    request = urllib.request.Request(f"{host.url}/nano_banana{path}", body, headers, method=method)
-    with urllib.request.urlopen(request) as answer:
-        return json.loads(answer.read())
-
-
-def text_to_image(provider: str) -> dict[str, Any]:
-    workflow = example("text_to_image")
-    for node in workflow["nodes"]:
-        if node["type"] == "ProviderConfig":
-            node["widgets_values"][0] = provider
-    return workflow
-
-
-def provider_card(page: Any, name: str) -> Any:
-    return page.page.locator(f'.nb-dialog [data-provider="{name}"]')
 
 
 @pytest.fixture
@@ -83,8 +60,8 @@ def test_a_first_time_user_gets_from_the_node_to_a_picture(
     assert CANARY not in page.page.evaluate(LEFT_BEHIND)
     assert CANARY not in json.dumps(bare_host.get("/history")) + json.dumps(bare_host.get("/nano_banana/providers"))
     assert page.complaints == []
-    put(bare_host, "/keys/onerouter/default", None, "DELETE")
-    put(bare_host, "/results?all=yes", None, "DELETE")
+    send_json(bare_host, "/keys/onerouter/default", None, "DELETE")
+    send_json(bare_host, "/results?all=yes", None, "DELETE")
 
 
 def test_a_wrong_key_is_told_at_once(settings: Any, bare_host: Host) -> None:
@@ -105,7 +82,7 @@ def test_providers_with_a_key_come_first_and_the_balance_is_shown(
 ) -> None:
     """The others are folded and nothing is red; the balance is asked for by a click, and comes with the providers after it."""
     for name in ("runflow", "nanobanana"):
-        put(bare_host, f"/keys/{name}/default", {"key": CANARY})
+        send_json(bare_host, f"/keys/{name}/default", {"key": CANARY})
     page = canvas(on=bare_host)
     page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
     card = provider_card(page, "runflow")
@@ -127,13 +104,13 @@ def test_providers_with_a_key_come_first_and_the_balance_is_shown(
     expect(provider_card(page, "fal").locator(".nb-main")).to_have_text(["Add key"])
     page.shoot("providers-unfolded")
     for name in ("runflow", "nanobanana"):
-        put(bare_host, f"/keys/{name}/default", None, "DELETE")
+        send_json(bare_host, f"/keys/{name}/default", None, "DELETE")
     assert page.complaints == []
 
 
 def test_replacing_a_key_can_be_thought_over(settings: Any, bare_host: Host) -> None:
     """Cancel leaves the stored key as it is, and the focus where one was."""
-    put(bare_host, "/keys/runflow/default", {"key": CANARY})
+    send_json(bare_host, "/keys/runflow/default", {"key": CANARY})
     settings.open()
     settings.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
     card = provider_card(settings, "runflow")
@@ -142,21 +119,21 @@ def test_replacing_a_key_can_be_thought_over(settings: Any, bare_host: Host) -> 
     card.get_by_role("button", name="Cancel").click()
     expect(card.get_by_role("button", name="Replace key")).to_be_focused()
     expect(card.get_by_text("key stored")).to_be_visible()
-    put(bare_host, "/keys/runflow/default", None, "DELETE")
+    send_json(bare_host, "/keys/runflow/default", None, "DELETE")
 
 
 def test_a_new_address_disables_the_key(settings: Any, bare_host: Host, doubles: Any) -> None:
     """And says so, where the key is."""
-    put(bare_host, "/providers/reseller", reseller(doubles))
-    put(bare_host, "/keys/reseller/default", {"key": CANARY})
-    put(bare_host, "/providers/reseller", reseller(doubles) | {"base_url": "https://elsewhere.example.com"})
+    send_json(bare_host, "/providers/reseller", reseller(doubles))
+    send_json(bare_host, "/keys/reseller/default", {"key": CANARY})
+    send_json(bare_host, "/providers/reseller", reseller(doubles) | {"base_url": "https://elsewhere.example.com"})
     settings.page.reload()
     settings.page.wait_for_function("() => window.app?.extensionManager && window.app.graph")
     settings.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
     card = provider_card(settings, "reseller")
     expect(card.get_by_text("was entered for another address")).to_be_visible()
     settings.shoot("key-disabled")
-    put(bare_host, "/providers/reseller", None, "DELETE")
+    send_json(bare_host, "/providers/reseller", None, "DELETE")
 
 
 def reseller(doubles: Any) -> dict[str, Any]:
@@ -182,12 +159,12 @@ def test_a_provider_of_ones_own_is_added_and_used(settings: Any, bare_host: Host
     assert "my_reseller" in settings.widget("ProviderConfig", "provider")["values"]
     entry = settings.queue()
     assert entry["status"]["status_str"] == "success", entry["status"]
-    put(bare_host, "/providers/my_reseller", None, "DELETE")
+    send_json(bare_host, "/providers/my_reseller", None, "DELETE")
 
 
 def test_editing_a_provider_keeps_what_is_not_touched(settings: Any, bare_host: Host, doubles: Any) -> None:
     """Its model's id above all: without it another model would be asked for."""
-    put(bare_host, "/providers/reseller", reseller(doubles) | {"model": "nano-banana-2"})
+    send_json(bare_host, "/providers/reseller", reseller(doubles) | {"model": "nano-banana-2"})
     settings.page.reload()
     settings.page.wait_for_function("() => window.app?.extensionManager && window.app.graph")
     settings.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
@@ -198,7 +175,7 @@ def test_editing_a_provider_keeps_what_is_not_touched(settings: Any, bare_host: 
     expect(provider_card(settings, "reseller").get_by_text("Renamed")).to_be_visible()
     (found,) = [each for each in bare_host.get("/nano_banana/providers")["providers"] if each["id"] == "reseller"]
     assert (found["model"], found["dialect"], found["auth"]) == ("nano-banana-2", "openai_images", "bearer")
-    put(bare_host, "/providers/reseller", None, "DELETE")
+    send_json(bare_host, "/providers/reseller", None, "DELETE")
 
 
 def test_the_order_of_auto_is_moved_and_dragged(settings: Any, bare_host: Host) -> None:
@@ -232,7 +209,7 @@ def test_the_order_of_auto_is_moved_and_dragged(settings: Any, bare_host: Host) 
         "(e) => [...document.querySelectorAll('.nb-dialog .nb-provider')].map(p => p.dataset.provider).join() !== e",
         arg=",".join(dragged),
     )
-    put(bare_host, "/settings", {"order": None})
+    send_json(bare_host, "/settings", {"order": None})
 
 
 def test_the_order_is_changed_with_the_keyboard_alone(settings: Any, bare_host: Host) -> None:
@@ -247,7 +224,7 @@ def test_the_order_is_changed_with_the_keyboard_alone(settings: Any, bare_host: 
         page.keyboard.press("Enter")
         expect(cards.nth(index - step)).to_have_attribute("data-provider", "fal")
         expect(arrow).to_be_focused()
-    put(bare_host, "/settings", {"order": None})
+    send_json(bare_host, "/settings", {"order": None})
 
 
 def test_a_change_that_fails_says_so_beside_its_button(settings: Any) -> None:
@@ -271,13 +248,13 @@ def test_a_new_provider_never_takes_the_place_of_another(settings: Any, bare_hos
     own = [each for each in bare_host.get("/nano_banana/providers")["providers"] if each["own"]]
     assert sorted(each["label"] for each in own) == sorted(names)
     for each in own:
-        put(bare_host, f"/providers/{each['id']}", None, "DELETE")
+        send_json(bare_host, f"/providers/{each['id']}", None, "DELETE")
 
 
 def test_a_cap_that_is_in_the_way_leads_to_the_caps(canvas: Callable[..., Any], bare_host: Host) -> None:
     """Not to a key: nothing is wrong with it."""
-    put(bare_host, "/keys/onerouter/default", {"key": CANARY})
-    put(bare_host, "/settings", {"cap_run": "0.01"})
+    send_json(bare_host, "/keys/onerouter/default", {"key": CANARY})
+    send_json(bare_host, "/settings", {"cap_run": "0.01"})
     page = canvas(on=bare_host)
     page.load(text_to_image("onerouter"))
     page.queue()
@@ -285,8 +262,8 @@ def test_a_cap_that_is_in_the_way_leads_to_the_caps(canvas: Callable[..., Any], 
     expect(note.get_by_role("button")).to_have_text(["Keys and settings", "Try it offline, free"])
     note.get_by_role("button", name="Keys and settings").click()
     expect(page.page.get_by_label("At most per run")).to_be_focused()
-    put(bare_host, "/settings", {"cap_run": None})
-    put(bare_host, "/keys/onerouter/default", None, "DELETE")
+    send_json(bare_host, "/settings", {"cap_run": None})
+    send_json(bare_host, "/keys/onerouter/default", None, "DELETE")
 
 
 def test_caps_are_saved_and_nonsense_is_not(settings: Any, bare_host: Host) -> None:
@@ -306,7 +283,7 @@ def test_caps_are_saved_and_nonsense_is_not(settings: Any, bare_host: Host) -> N
     page.wait_for_function(
         "async () => (await (await fetch('/nano_banana/settings')).json()).settings.missing_provider.value === 'substitute'"
     )
-    put(bare_host, "/settings", {"cap_run": None, "missing_provider": None})
+    send_json(bare_host, "/settings", {"cap_run": None, "missing_provider": None})
 
 
 @pytest.mark.parametrize("light", [False, True], ids=["dark", "light"])
@@ -336,7 +313,7 @@ def test_a_model_is_added_to_a_built_in_provider_and_can_be_chosen(
     canvas: Callable[..., Any], bare_host: Host, doubles: Any, vue: bool
 ) -> None:
     """From the form to the picker, to the price on the node, to a picture that is asked for by its id; then away again."""
-    put(bare_host, "/keys/onerouter/default", {"key": CANARY})
+    send_json(bare_host, "/keys/onerouter/default", {"key": CANARY})
     page = canvas(vue=vue, on=bare_host)
     page.load(text_to_image("onerouter"))
     page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
@@ -371,7 +348,7 @@ def test_a_model_is_added_to_a_built_in_provider_and_can_be_chosen(
     assert entry["status"]["status_str"] == "success", entry["status"]
     (asked,) = doubles.request_log(f"an added model, {page.look}")["requests"]
     assert asked["fields"]["model"] == "google/nano-banana-pro-text-to-image"
-    put(bare_host, "/providers/onerouter", {"models": {"banana-next": {"wire": "x", "like": "nano-banana-pro"}}})
+    send_json(bare_host, "/providers/onerouter", {"models": {"banana-next": {"wire": "x", "like": "nano-banana-pro"}}})
     page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
     expect(card.get_by_text("price not known, counts as $0.30")).to_be_visible()
     card.get_by_role("button", name="Edit the model banana-next").click()
@@ -387,5 +364,5 @@ def test_a_model_is_added_to_a_built_in_provider_and_can_be_chosen(
     page.load(saved)
     assert page.widget("ProviderConfig", "model")["value"] == "banana-next"
     assert page.complaints == []
-    put(bare_host, "/keys/onerouter/default", None, "DELETE")
-    put(bare_host, "/results?all=yes", None, "DELETE")
+    send_json(bare_host, "/keys/onerouter/default", None, "DELETE")
+    send_json(bare_host, "/results?all=yes", None, "DELETE")

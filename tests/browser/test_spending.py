@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 from pack.dev.comfy_host import Host
-from pack.tests.browser.test_contrast import weak
-from pack.tests.browser.test_results import open_panel
+from pack.tests.browser.page_parts import open_panel, weak
 from pack.tests.host.kit import Bench
 from playwright.sync_api import expect
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pack.tests.browser.test_costs import BOTH, price, prompted
-from pack.tests.browser.test_settings import text_to_image
+from pack.tests.browser.page_parts import BOTH_RENDERERS, price, prompted, text_to_image
 from playwright.sync_api import expect
 
 PROMOTED = """([names, levels]) => {
@@ -79,7 +78,7 @@ def maker_of(page: Any) -> dict[str, Any]:
     return dict(found)
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_a_promoted_widget_is_the_one_that_counts(canvas: Callable[..., Any], vue: bool) -> None:
     """The host runs the subgraph node's values: the price is theirs, they are narrowed, and their seed is made new."""
     page = canvas(vue=vue)

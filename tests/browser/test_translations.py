@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 from pack.dev.comfy_host import Host
-from pack.tests.browser.test_costs import prompted
-from pack.tests.browser.test_examples import example
-from pack.tests.browser.test_settings import provider_card, put, text_to_image
+from pack.tests.browser.page_parts import example, prompted, provider_card, send_json, text_to_image
 from playwright.sync_api import expect
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -177,12 +175,12 @@ def test_what_python_says_is_chinese(canvas: Callable[..., Any], bare_host: Host
     card.get_by_role("button", name=TEXTS["keys.add"]).click()
     settings.page.get_by_label(TEXTS["keys.field"].format(label="Runflow")).fill("wrong-key-1234567")
     settings.page.keyboard.press("Enter")
-    said = card.get_by_text("Runflow 拒绝了这个密钥（HTTP 401）")
-    expect(said).to_be_visible()
+    message = card.get_by_text("Runflow 拒绝了这个密钥（HTTP 401）")
+    expect(message).to_be_visible()
     settings.shoot("key-test")
     # It is kept with the key, and said in the page's language again.
     settings.open()
     settings.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
-    expect(said).to_be_visible()
-    put(bare_host, "/keys/runflow/default", None, "DELETE")
+    expect(message).to_be_visible()
+    send_json(bare_host, "/keys/runflow/default", None, "DELETE")
     assert settings.complaints == []

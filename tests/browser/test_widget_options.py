@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pack.tests.browser.test_examples import example
-from pack.tests.browser.test_settings import text_to_image
+from pack.tests.browser.page_parts import example, text_to_image
 from playwright.sync_api import expect
 
-BOTH = pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
+BOTH_RENDERERS = pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
 OFFERED = """([kind, name, value]) => {
     const node = window.app.graph.nodes.find((n) => n.type === kind);
     return node.widgets.find((w) => w.name === name).options.values.includes(value);
@@ -42,7 +41,7 @@ def offers(page: Any, name: str, value: str, *, not_: bool = False, kind: str = 
     page.page.wait_for_function(f"(given) => {'!' if not_ else ''}({OFFERED})(given)", arg=[kind, name, value])
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_another_provider_offers_other_things(canvas: Callable[..., Any], vue: bool) -> None:
     """Ratios, resolutions and options follow the provider and the model, and come back."""
     page = canvas(vue=vue)
@@ -61,7 +60,7 @@ def test_another_provider_offers_other_things(canvas: Callable[..., Any], vue: b
     assert page.complaints == []
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_a_saved_value_that_isn_t_possible_stays_and_says_why(canvas: Callable[..., Any], vue: bool) -> None:
     page = canvas(vue=vue)
     page.load(text_to_image("onerouter"))
@@ -102,7 +101,7 @@ def test_the_provider_is_found_through_a_reroute_and_out_of_a_subgraph(canvas: C
     assert page.complaints == []
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_a_stranger_s_provider_becomes_mine_in_one_click(canvas: Callable[..., Any], vue: bool) -> None:
     """The graph names a provider that isn't here; the kind of model is kept, and it runs."""
     workflow = text_to_image("nextyear")
