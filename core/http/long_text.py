@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ SLICE = 192 << 10
 MOST_TEXT = 256 << 10
 """Characters of a long string that are taken for words."""
 _STEP = 64 << 10
+_HIGH_SURROGATE = re.compile(rb"\\u[dD][89abAB]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def backslashes_before(body: bytes, end: int, first: int) -> int:
 
 
 def _end_of_slice(span: Span, at: int) -> int:
-    """Where the slice that begins at `at` ends: never inside an escape, nor inside a character."""
+    """Where the slice that begins at `at` ends: never inside an escape, nor inside a character or its two escapes."""
     end = min(at + SLICE, span.end)
     if end == span.end:
         return end
@@ -122,4 +124,7 @@ def _end_of_slice(span: Span, at: int) -> int:
     if last < 0 or backslashes_before(span.body, last + 1, at) % 2 == 0:
         return end
     length = 6 if span.body[last + 1 : last + 2] == b"u" else 2
-    return end if last + length <= end else last
+    end = end if last + length <= end else last
+    # The two escapes of one character stay together.
+    high = end - 6 > at and _HIGH_SURROGATE.match(span.body, end - 6, end)
+    return end - 6 if high and backslashes_before(span.body, end - 5, at) % 2 else end

@@ -205,10 +205,18 @@ def test_a_picture_in_a_long_text_is_found_as_in_a_short_one(text: str, slashes:
     long = read_json((raw.replace("/", "\\/") if slashes else raw).encode())["text"]
     assert isinstance(long, LongText)
     images, words = split_text(text)
-    found, said = split_text(long)
+    found, message = split_text(long)
     assert [each.read() or each.url for each in found] == [each.read() or each.url for each in images]
-    assert said == words[: long_text.MOST_TEXT].rstrip() or said == words
+    assert message == words[: long_text.MOST_TEXT].rstrip() or message == words
     assert len(found) >= 1
+
+
+@pytest.mark.parametrize("before", range(14))
+def test_the_two_escapes_of_a_character_are_read_together(before: int, small_limits: None) -> None:
+    """Wherever a slice ends; the half of a character is none in UTF-8."""
+    text = "x" * before + "\U0001f600" * 40
+    value = read_json(json.dumps({"text": text}).encode())["text"]
+    assert isinstance(value, LongText) and value.text() == text
 
 
 @pytest.mark.parametrize("wrong", ["*", "\u00e9", '"', "====", "\\"])
