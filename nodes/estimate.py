@@ -36,7 +36,7 @@ from .reference_groups import EACH, SOCKETS, TOGETHER, reference_groups
 from .values import value_of
 
 NODES: dict[str, Any] = {"NanoBananaGenerate": NanoBananaGenerate, "NanoBananaEdit": NanoBananaEdit}
-_DEFAULTS = {
+WIDGET_DEFAULTS = {
     kind: {
         name: parameter.default
         for name, parameter in inspect.signature(node.execute).parameters.items()
@@ -44,9 +44,9 @@ _DEFAULTS = {
     }
     for kind, node in NODES.items()
 }
-"""Defaults of the widgets. An input whose default is of another type is a socket, and always linked."""
+"""Defaults of the widgets by class and name. An input whose default is of another type is a socket, and always linked."""
 _WIDGETS: dict[str, list[io.Input]] = {
-    kind: [each for each in node.inputs() if each.id in _DEFAULTS[kind] or each.id == "prompt"]
+    kind: [each for each in node.inputs() if each.id in WIDGET_DEFAULTS[kind] or each.id == "prompt"]
     for kind, node in (("NanoBananaGenerate", generate), ("NanoBananaEdit", edit))
 }
 MOST_NODES = 1000
@@ -130,7 +130,7 @@ class NodeEstimate:
 
     def _value(self, widget: io.Input) -> Any:
         """A widget's value; its default where it is left out, or comes from a node that has yet to run. Raises Impossible."""
-        default = _DEFAULTS[self._kind].get(widget.id, "")
+        default = WIDGET_DEFAULTS[self._kind].get(widget.id, "")
         if widget.id not in self._inputs:
             return default
         value = self._inputs[widget.id]

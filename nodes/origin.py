@@ -15,7 +15,6 @@ MAX_NODES = 200
 MAX_SOURCES = 8
 IMAGE_NODES = ("NanoBananaGenerate", "NanoBananaEdit")
 _REFERENCE = re.compile(r"images\.(image_\d{1,2})$|(mask)$")
-_DEFAULTS = ("auto", "default", "none", "off", "", False, None)
 _OPTIONS = (
     *(
         "seed",
@@ -30,11 +29,12 @@ _OPTIONS = (
     ),
     *("thinking", "enable_web_search", "safety_tolerance", "output_format", "temperature", "top_p"),
 )
-_LEFT_OUT = {"batch_mode": "together", "output_size": "as returned", "region": "whole image"}
 
 
-def origin_of(prompt: Any, node_id: str, made: float) -> dict[str, Any]:
-    """`prompt`: API form, of any shape. `made`: Unix time of the picture.
+def origin_of(
+    prompt: Any, node_id: str, made: float, widget_defaults: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """`prompt`: API form, of any shape. `made`: Unix time of the picture. `widget_defaults`: by class and widget.
 
     Gives {"options": {name: value}, "references": [{"input", "sources": [...], "through": [classes]}]}. A source is
     {"file", "state"} or {"node", "prompt"}.
@@ -42,11 +42,12 @@ def origin_of(prompt: Any, node_id: str, made: float) -> dict[str, Any]:
     nodes = prompt if isinstance(prompt, Mapping) else {}
     node = nodes.get(node_id)
     inputs = inputs_of(node) if isinstance(node, Mapping) else {}
+    defaults = widget_defaults.get(kind_of(node), {})
     graph = PromptGraph(nodes)
     options: dict[str, Any] = {}
     for name in _OPTIONS:
         value = graph.constant(inputs.get(name)) if is_link(inputs.get(name)) else inputs.get(name)
-        if not isinstance(value, (str, int, float)) or _is_default(name, value):
+        if not isinstance(value, (str, int, float)) or _is_default(name, value, defaults):
             continue
         if isinstance(value, float) and not math.isfinite(value):  # no JSON
             continue
@@ -60,11 +61,11 @@ def origin_of(prompt: Any, node_id: str, made: float) -> dict[str, Any]:
     return {"options": options, "references": found}
 
 
-def _is_default(name: str, value: str | int | float) -> bool:
-    """Whether a value stands for the provider's own choice, or says nothing: then it isn't shown."""
+def _is_default(name: str, value: str | int | float, defaults: Mapping[str, Any]) -> bool:
+    """Whether a value is its widget's default, which isn't shown."""
     if name in ("temperature", "top_p"):  # 0 is a choice here
         return isinstance(value, str) or value < 0
-    return value in _DEFAULTS or value == _LEFT_OUT.get(name)
+    return value == defaults.get(name)
 
 
 def _sources(nodes: Mapping[str, Any], link: Any, made: float) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from ..core.ledger.history import History, HistoryEntry
 from ..core.ledger.results import DamagedFile
 from ..core.ledger.selection import Selection
 from ..core.ledger.types import OPEN_STATES
+from ..nodes.estimate import WIDGET_DEFAULTS
 from ..nodes.origin import MAX_SOURCES, origin_of
 from .security import ApiError, File, RouteRequest
 
@@ -177,7 +178,7 @@ def origin(request: RouteRequest) -> dict[str, Any]:
     if not kept:
         return {}
     node, siblings = _history().node_of(shown.uid)
-    found = origin_of(kept.get("prompt"), node, shown.created)
+    found = origin_of(kept.get("prompt"), node, shown.created, WIDGET_DEFAULTS)
     for reference in found["references"]:
         for source in reference["sources"]:
             if "node" in source:

@@ -238,11 +238,11 @@ def test_a_moved_result_of_a_region_is_put_right_against_the_region() -> None:
 
 def test_an_unrelated_result_is_moved_nowhere_and_that_is_told() -> None:
     pixels, other = photo(480, 640), photo(480, 640, seed=9)
-    for align, told in (("off", False), ("shift and scale", True)):
+    for align, noticed in (("off", False), ("shift and scale", True)):
         edit = edit_of({"image_1": frame_of(pixels)}, None, only_region=False, align=align)
         (output,) = result_of(edit, [other])
         assert output.facts["moved"] is None and torch.equal(output.image, frame_of(other)[0])
-        assert bool(alignment_notices([output.alignment] if output.alignment else [])) is told
+        assert bool(alignment_notices([output.alignment] if output.alignment else [])) is noticed
 
 
 def test_a_zoom_that_a_shift_can_not_undo_names_the_choice_that_does() -> None:
@@ -281,7 +281,7 @@ def test_a_picture_too_small_to_measure_stays_where_it_is(size: tuple[int, int],
 
 
 @pytest.mark.parametrize(
-    ("moved", "zoomed", "told"),
+    ("moved", "zoomed", "message"),
     [
         (Movement(3.04, -1.5), False, "came back moved by 3.0, -1.5 px against"),
         (Movement(0.02, -0.04, 1.006, 1.0061), True, "came back zoomed to 100.6 % against"),
@@ -289,6 +289,6 @@ def test_a_picture_too_small_to_measure_stays_where_it_is(size: tuple[int, int],
         (Movement(2.0, -0.01, 1.01, 1.01), True, "came back moved by 2.0, 0.0 px and zoomed to 101.0 % against"),
     ],
 )
-def test_the_notice_names_what_was_measured_and_nothing_else(moved: Movement, zoomed: bool, told: str) -> None:
+def test_the_notice_names_what_was_measured_and_nothing_else(moved: Movement, zoomed: bool, message: str) -> None:
     (notice,) = alignment_notices([Alignment(moved, 3.0, zoomed)])
-    assert told in notice
+    assert message in notice

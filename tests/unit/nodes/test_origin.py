@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pack import comfyui
 from pack.nodes.origin import MAX_NODES, MAX_SOURCES, origin_of
 
+DEFAULTS = {"NanoBananaEdit": {"aspect_ratio": "auto", "resolution": "auto", "batch_mode": "together", "seed": 0}}
 NAMES = ("class_type", "inputs", "image", "prompt", "images.image_1", "images.image_2", "mask", "seed", "1", "2", "3")
 LEAVES = st.one_of(
     st.none(),
@@ -54,7 +55,7 @@ def test_files_and_pictures_are_found_behind_other_nodes() -> None:
             thinking="high",
         ),
     }
-    found = origin_of(prompt, "4", 0.0)
+    found = origin_of(prompt, "4", 0.0, DEFAULTS)
     assert found["options"] == {"seed": 7, "thinking": "high"}
     assert [each["input"] for each in found["references"]] == ["image_1", "image_2", "mask"]
     first, second, mask = found["references"]
@@ -65,7 +66,9 @@ def test_files_and_pictures_are_found_behind_other_nodes() -> None:
 
 def test_references_have_the_order_of_their_numbers() -> None:
     inputs = {f"images__image_{number}": ["1", 0] for number in (10, 2, 1, 14)}
-    found = origin_of({"1": {"class_type": "LoadImage", "inputs": {"image": "a"}}, "2": edit(**inputs)}, "2", 0.0)
+    found = origin_of(
+        {"1": {"class_type": "LoadImage", "inputs": {"image": "a"}}, "2": edit(**inputs)}, "2", 0.0, DEFAULTS
+    )
     assert [each["input"] for each in found["references"]] == ["image_1", "image_2", "image_10", "image_14"]
 
 
@@ -76,19 +79,28 @@ def test_a_workflow_of_many_nodes_is_read_in_part() -> None:
         for index in range(20_000)
     }
     prompt["edit"] = edit(images__image_1=["0", 0])
-    (reference,) = origin_of(prompt, "edit", 0.0)["references"]
+    (reference,) = origin_of(prompt, "edit", 0.0, DEFAULTS)["references"]
     assert reference["sources"] == [] and len(reference["through"]) <= min(MAX_NODES, MAX_SOURCES)
 
 
 @given(prompt=ANYTHING, node=st.sampled_from(["", "1", "2", "3"]))
 def test_any_shape_gives_json_of_a_few_lines(prompt: Any, node: str) -> None:
-    found = origin_of(prompt, node, 0.0)
+    found = origin_of(prompt, node, 0.0, DEFAULTS)
     json.dumps(found, allow_nan=False)
     assert all(len(each["sources"]) <= MAX_SOURCES for each in found["references"])
 
 
-@pytest.mark.parametrize(("name", "given", "shown"), [("temperature", 0, True), ("top_p", 0.0, True), ("top_p", -1, False),
-                                                      ("aspect_ratio", "auto", False), ("thinking", "high", True)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "given", "shown"),
+    [
+        ("temperature", 0, True),
+        ("top_p", 0.0, True),
+        ("top_p", -1, False),
+        ("aspect_ratio", "auto", False),
+        ("batch_mode", "together", False),
+        ("thinking", "high", True),
+    ],
+)
 def test_options_are_those_that_were_chosen(name: str, given: Any, shown: bool) -> None:
     """A temperature of 0 is a choice; what is left to the provider is none."""
-    assert origin_of({"1": edit(**{name: given})}, "1", 0.0)["options"] == ({name: given} if shown else {})
+    assert origin_of({"1": edit(**{name: given})}, "1", 0.0, DEFAULTS)["options"] == ({name: given} if shown else {})
