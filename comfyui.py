@@ -28,8 +28,6 @@ log = logging.getLogger("nano_banana")
 TICK = 0.05
 """Seconds between two looks at the interrupt flag."""
 _PROGRESS_SECONDS = 0.25
-RECOVERY_DELAY = 2.0
-"""Seconds after loading, so that the host's start is not slowed."""
 
 _engine: Engine | None = None
 _lock = threading.Lock()
@@ -114,10 +112,9 @@ def run_context(node_id: str | None, prompt: Any = None, extra: Any = None) -> R
 
 
 def recover_after_start() -> None:
-    """Fetches pictures that were paid before the restart, once the server is up. Only where there is a journal."""
+    """Fetches pictures that were paid before the restart, once the server starts. Only where there is a journal."""
 
     def recover() -> None:
-        time.sleep(RECOVERY_DELAY)
         try:
             if engine().ledger.is_empty:
                 return
@@ -132,7 +129,7 @@ def recover_after_start() -> None:
         except Exception:  # a folder or a setting that makes no sense is reported by the first node that runs
             log.debug("nothing was recovered", exc_info=True)
 
-    threading.Thread(target=recover, daemon=True, name="nano-banana-collect").start()
+    at_server_start(threading.Thread(target=recover, daemon=True, name="nano-banana-recovery").start)
 
 
 # ------------------------------------------------------------------------------------------------------- interrupt
