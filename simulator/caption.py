@@ -53,11 +53,11 @@ def draw_caption(image: Image.Image, facts: Sequence[str], prompt: str, pictures
     title = fit(TITLE, room, round(size * LINE), size, 6)
     draw_block(draw, (left, down), title, TITLE_INK)
     beside = text_width(TITLE + "  ", title.size)
-    said = "  ·  ".join(facts)
+    line = "  ·  ".join(facts)
     if rows == 1:
-        draw_block(draw, (left + beside, down), fit(said, max(8, room - beside), round(size * LINE), size, 6), INK)
+        draw_block(draw, (left + beside, down), fit(line, max(8, room - beside), round(size * LINE), size, 6), INK)
     else:
-        block = fit(said, room, round((rows - 1) * size * LINE), size, 6)
+        block = fit(line, room, round((rows - 1) * size * LINE), size, 6)
         draw_block(draw, (left, down + round(size * LINE)), block, INK)
     words = fit(drawable(prompt) or " ", max(8, room), round(size * LINE), size, max(6, round(size * 0.85)))
     draw_block(draw, (left, down + round(rows * size * LINE)), words, PROMPT_INK)

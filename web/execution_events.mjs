@@ -30,7 +30,7 @@ const stages = new Map();
 const failures = new Map();
 
 /** Errors after which the providers are asked for again: what is known of a key has changed. */
-const OF_KEYS = ["key", "account", "credit", "quota"];
+const KEY_STATE_ERRORS = ["key", "account", "credit", "quota"];
 
 /** The host's own widget with the progress text. */
 const PROGRESS_TEXT = "$$node-text-preview";
@@ -74,7 +74,7 @@ export function followExecution({ resultsChanged }) {
     if (!node) return;
     const known = failures.get(String(detail.node_id));
     removeProgressText(node);
-    if (known && OF_KEYS.includes(known.error.kind)) await providerStore.refresh().catch(() => undefined);
+    if (known && KEY_STATE_ERRORS.includes(known.error.kind)) await providerStore.refresh().catch(() => undefined);
     // A failure that is not one of ours says nothing about the money.
     const note = known
       ? eventNote(node, known, follow(node, resultsChanged))

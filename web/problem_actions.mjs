@@ -9,13 +9,13 @@ import { t } from "./i18n.mjs";
 /** @typedef {import("./dom.mjs").Action} Action */
 
 /** Problems with a key or its account. */
-const OF_KEYS = ["config", "key", "account", "credit", "quota"];
+const KEY_PROBLEMS = ["config", "key", "account", "credit", "quota"];
 /** Problems that another provider doesn't have. */
-const OF_PROVIDER = [...OF_KEYS, "address", "region", "model"];
+const PROVIDER_PROBLEMS = [...KEY_PROBLEMS, "address", "region", "model"];
 /** Failures that may be over when the same is asked again. */
-const PASSING = ["rate", "busy", "server", "network", "timeout", "unreadable", "task", "task_lost", "download", "picture", "empty", "bot_protection"];
+const TRANSIENT_PROBLEMS = ["rate", "busy", "server", "network", "timeout", "unreadable", "task", "task_lost", "download", "picture", "empty", "bot_protection"];
 /** Failures where the request itself is in the way at this provider. */
-const OF_REQUEST = ["content", "invalid", "impossible", "too_large"];
+const REQUEST_PROBLEMS = ["content", "invalid", "impossible", "too_large"];
 
 /**
  * The buttons for a kind of problem.
@@ -27,17 +27,17 @@ export function problemActions(node, kind, asked) {
   const failing = asked ?? namedProvider(node);
   /** @type {Action[]} */
   const actions = [];
-  if (OF_PROVIDER.includes(kind)) actions.push(...otherProvider(node, failing));
-  if (OF_KEYS.includes(kind)) actions.push(keyAction(failing));
+  if (PROVIDER_PROBLEMS.includes(kind)) actions.push(...otherProvider(node, failing));
+  if (KEY_PROBLEMS.includes(kind)) actions.push(keyAction(failing));
   else if (["address", "cap", "ledger"].includes(kind)) {
     actions.push({ text: t("keys.button"), work: () => footerActions.openSettings(undefined, kind === "cap" ? "cap_run" : undefined) });
   }
   // Two buttons are enough: where another provider is here, the simulation is in the picker.
-  if (actions.length < 2 && (OF_PROVIDER.includes(kind) || ["cap", "ledger"].includes(kind))) {
+  if (actions.length < 2 && (PROVIDER_PROBLEMS.includes(kind) || ["cap", "ledger"].includes(kind))) {
     actions.push({ text: t("action.offline"), work: () => tryOffline(node) });
   }
-  if (PASSING.includes(kind)) actions.push({ text: t("action.again"), work: () => app.queuePrompt(0, 1) });
-  if ((PASSING.includes(kind) || OF_REQUEST.includes(kind)) && !isConfig(node)) {
+  if (TRANSIENT_PROBLEMS.includes(kind)) actions.push({ text: t("action.again"), work: () => app.queuePrompt(0, 1) });
+  if ((TRANSIENT_PROBLEMS.includes(kind) || REQUEST_PROBLEMS.includes(kind)) && !isConfig(node)) {
     actions.push({ text: t("action.other"), work: () => footerActions.openPicker(node) });
   }
   return actions;

@@ -63,15 +63,15 @@ function spentLine(infos) {
  */
 function failedLines(infos, whole) {
   /** @type {Map<string, Set<number | undefined>>} */
-  const whose = new Map();
+  const elementsOf = new Map();
   for (const info of infos) {
     for (const failed of info.failed) {
       const kept = failed.answer ? t("run.kept", { file: failed.answer }) : "";
       const text = !whole ? failed.reason : sentences(failed.reason, t(`charged.${failed.charged}`), kept);
-      whose.set(text, (whose.get(text) ?? new Set()).add(info.element));
+      elementsOf.set(text, (elementsOf.get(text) ?? new Set()).add(info.element));
     }
   }
-  return [...whose].map(([text, elements]) => {
+  return [...elementsOf].map(([text, elements]) => {
     const numbers = [...elements].filter((number) => number !== undefined);
     return numbers.length ? ofElements(numbers, text) : text;
   });
@@ -97,17 +97,17 @@ function named(numbers) {
 }
 
 /**
- * Every notice once; one that not all elements have says whose it is. Those that name a failed element are in its line.
+ * Every notice once; one that not all elements have names those that have it. Those that name a failed element are in its line.
  * @param {Info[]} infos
  */
 function noticeLines(infos) {
-  const said = infos.flatMap((info) => info.failed.map((failed) => ofElements([info.element ?? 0], failed.reason).toLowerCase()));
+  const failures = infos.flatMap((info) => info.failed.map((failed) => ofElements([info.element ?? 0], failed.reason).toLowerCase()));
   const notices = [...new Set(infos.flatMap((info) => info.notices))];
   return notices
-    .filter((notice) => !said.some((line) => notice.toLowerCase().startsWith(line)))
+    .filter((notice) => !failures.some((line) => notice.toLowerCase().startsWith(line)))
     .map((notice) => {
-      const whose = infos.filter((info) => info.notices.includes(notice)).map((info) => info.element ?? 0);
-      if (whose.length === infos.length) return notice;
-      return ofElements(whose, notice);
+      const elements = infos.filter((info) => info.notices.includes(notice)).map((info) => info.element ?? 0);
+      if (elements.length === infos.length) return notice;
+      return ofElements(elements, notice);
     });
 }

@@ -43,15 +43,15 @@ def provider_error(
 
     `task` is its number there, which it did not say; `kept` names the file in the results folder that holds its answer.
     """
-    said = msg("failure.provider_said", message=_unstopped(failure.message)) if failure.message else ""
-    said += msg("failure.task_id", task=task) if task else ""
+    provider_text = msg("failure.provider_said", message=_unstopped(failure.message)) if failure.message else ""
+    provider_text += msg("failure.task_id", task=task) if task else ""
     status = f" (HTTP {failure.status})" if failure.status else ""
     opening = what or _opening(failure)
     cure = failure.cure or (key_hint if failure.kind == "key" else "") or _cure(failure)
     if kept:
         cure = joined(sentence(cure), msg("cure.read_again", kept=kept))
     return CLASS_OF[failure.kind](
-        filled(opening, label=label, status=status) + said,
+        filled(opening, label=label, status=status) + provider_text,
         cure=cure,
         charged=charged,
         status=failure.status,

@@ -97,8 +97,10 @@ def _verdict(target: Target, key: str, reply: Reply) -> Checked:
     if failure.kind in ("credit", "quota"):
         return Checked("no credit", msg("key_check.key_accepted_without_credit", provider=spec.label))
     if reply.status == 401 or failure.kind in ("key", "account"):
-        said = f': "{Scrubber([key]).text(redact(failure.message, 160))}"' if failure.message else ""
-        return Checked("refused", msg("key_check.key_refused", provider=spec.label, status=reply.status, said=said))
+        provider_text = f': "{Scrubber([key]).text(redact(failure.message, 160))}"' if failure.message else ""
+        return Checked(
+            "refused", msg("key_check.key_refused", provider=spec.label, status=reply.status, said=provider_text)
+        )
     if reply.status in (400, 404, 405, 422):
         return Checked("unproven", msg("key_check.key_not_refused", provider=spec.label))
     if 300 <= reply.status < 400:

@@ -192,8 +192,8 @@ class _TokenResponse:
 
 def _token_error(error: Exception, status: int, source: str, label: str) -> NanoBananaError:
     """The error for an answer of the token address that is no token."""
-    said = next((each for each in error.args if isinstance(each, dict)), {})
-    message = redact("; ".join(str(said[name]) for name in ("error", "error_description") if said.get(name)))
+    body = next((each for each in error.args if isinstance(each, dict)), {})
+    message = redact("; ".join(str(body[name]) for name in ("error", "error_description") if body.get(name)))
     if status < 400:
         what = msg("google_service_account.token_answer_invalid", source=source)
         return provider_error(ProviderFailure("unreadable", message, status), label, "no", what=what)

@@ -158,7 +158,7 @@ def refused(client: Any, prompt: str = "a fox", **more: Any) -> Any:
 
 @pytest.mark.parametrize("provider", ["google", "vertex"])
 @pytest.mark.parametrize(
-    ("words", "kind", "code", "status", "said"),
+    ("words", "kind", "code", "status", "answer_text"),
     [
         ("status=400", errors.ClientError, 400, "INVALID_ARGUMENT", "not valid"),
         ("status=402", errors.ClientError, 429, "RESOURCE_EXHAUSTED", "quota"),
@@ -171,11 +171,11 @@ def refused(client: Any, prompt: str = "a fox", **more: Any) -> Any:
     ],
 )
 def test_errors_are_read(
-    doubles: Doubles, provider: str, words: str, kind: Any, code: int, status: str, said: str
+    doubles: Doubles, provider: str, words: str, kind: Any, code: int, status: str, answer_text: str
 ) -> None:
     error = refused(client_of(doubles, provider), f"refused [[sim: {words}]]")
     assert isinstance(error, kind) and (error.code, error.status) == (code, status)
-    assert said in error.message.lower()
+    assert answer_text in error.message.lower()
     if "retry_after" in words:
         assert {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7s"} in error.details["error"][
             "details"

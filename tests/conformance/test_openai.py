@@ -180,14 +180,14 @@ class Written:
     def again(self, sent: Sent) -> Any:
         """What the client sends for the same picture."""
         fields = text_fields(sent.body) if isinstance(sent.body, list) else dict(sent.body)
-        told = {name: fields.pop(name) for name in ("model", "prompt", "response_format") if name in fields}
+        arguments = {name: fields.pop(name) for name in ("model", "prompt", "response_format") if name in fields}
         query = {"async": "true"} if "?async=true" in sent.path else None
         if isinstance(sent.body, list):
             files = [(part.filename, part.content, part.content_type) for part in pictures(sent.body)]
             image = files[0] if len(files) == 1 else files
-            self.client.images.edit(**told, image=image, extra_body=fields, extra_query=query)
+            self.client.images.edit(**arguments, image=image, extra_body=fields, extra_query=query)
         else:
-            self.client.images.generate(**told, extra_body=fields, extra_query=query)
+            self.client.images.generate(**arguments, extra_body=fields, extra_query=query)
         return self.requests.pop()
 
 

@@ -177,14 +177,14 @@ def known(annotation: Any, value: Any, where: str) -> None:
 
 def _one_of(annotation: Any, inner: tuple[Any, ...], value: Any, where: str) -> None:
     """A union, or a type with remarks: one of its parts that are types has to take the value."""
-    said = []
+    refusals = []
     for part in inner if not hasattr(annotation, "__metadata__") else inner[:1]:
         try:
             known(part, value, where)
             return
         except (Refused, ValueError) as refusal:
-            said.append(str(refusal))
-    raise Refused("; ".join(said))
+            refusals.append(str(refusal))
+    raise Refused("; ".join(refusals))
 
 
 MODELS = {

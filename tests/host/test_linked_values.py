@@ -86,7 +86,7 @@ def test_a_good_value_of_another_type_is_taken(
 
 
 @pytest.mark.parametrize(
-    ("code", "sent", "told"),
+    ("code", "sent", "noticed"),
     [
         ("7", 7, False),
         ("7.0", 7, False),
@@ -98,7 +98,7 @@ def test_a_good_value_of_another_type_is_taken(
     ],
 )
 def test_a_seed_is_folded_and_told_only_beyond_its_range(
-    bench: Bench, tag: str, code: str, sent: int, told: bool
+    bench: Bench, tag: str, code: str, sent: int, noticed: bool
 ) -> None:
     ran = bench.run(
         {
@@ -110,7 +110,7 @@ def test_a_seed_is_folded_and_told_only_beyond_its_range(
     )
     assert ran.status == "success", ran.error or ran.refusal
     assert ran.info()["images"][0]["seed"] == sent
-    assert bool([notice for notice in ran.info()["notices"] if "was sent as" in notice]) == told
+    assert bool([notice for notice in ran.info()["notices"] if "was sent as" in notice]) == noticed
 
 
 @pytest.mark.parametrize(

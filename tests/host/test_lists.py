@@ -384,8 +384,8 @@ def test_an_interrupt_ends_all_elements(bench: Bench, listener: WsClient, tag: s
     print(f"interrupted after {end.at - pressed:.3f} s")
     assert end.kind == "execution_interrupted", end.raw
     bench.doubles.clear_faults()
-    told = listener.wait(lambda frame: frame.kind == "nano_banana.stopped").data
-    assert (told["asked"], told["on_the_way"], told["dropped"]) == (5, 2, 3)
+    message = listener.wait(lambda frame: frame.kind == "nano_banana.stopped").data
+    assert (message["asked"], message["on_the_way"], message["dropped"]) == (5, 2, 3)
     again = bench.run(graph)
     assert again.status == "success", again.error
     assert len(again.images()) == 5 and bench.paid(tag) == 5

@@ -112,11 +112,11 @@ def echoing(words: str) -> Any:
 
     def handler(connection: Connection) -> None:
         connection.read_body()
-        said = text.format(key=connection.header("authorization"))
+        message = text.format(key=connection.header("authorization"))
         headers = [f"X-Request-Id: {connection.header('authorization')}"]
         if status.startswith("3"):
-            headers.append(f"Location: {said}")
-        connection.answer_json({"errors": [{"msg": said}], "code": said}, status, *headers)
+            headers.append(f"Location: {message}")
+        connection.answer_json({"errors": [{"msg": message}], "code": message}, status, *headers)
 
     return handler
 

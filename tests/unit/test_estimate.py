@@ -41,7 +41,7 @@ def engine(doubles: Doubles, tmp_path: Path) -> Engine:
     return machine(doubles, tmp_path, *KEYED, ALLOW_MODELS="onerouter:vendor/new-model")
 
 
-def told(
+def estimated(
     engine: Engine, choice: ProviderChoice | None, *asked: Request, pixels: bool = True, sends: bool = True
 ) -> Estimate:
     return estimate(engine, choice, asked, pixels=pixels, sends=sends)
@@ -99,7 +99,7 @@ def test_the_request_that_is_shown_is_the_one_that_is_sent(
         options = {name: value for name, value in options.items() if name != "resolution"}
     choice = ProviderChoice(provider, "nano-banana-pro" if provider == "onerouter" else "recommended")
     asked = replace(request(operation, references=None if operation == "generate" else 2, **options), num_images=3)
-    shown = told(engine, choice, asked)
+    shown = estimated(engine, choice, asked)
     assert not doubles.request_log()["requests"] and not doubles.request_log()["free"] and engine.ledger.is_empty
     made(engine, choice, asked)
     got = sorted(doubles.request_log()["requests"], key=lambda entry: str(entry["fields"]))
@@ -143,7 +143,7 @@ def test_references_are_shown_by_number_and_size(engine: Engine) -> None:
 
     pictures = (Picture(load, 40, 30, 3), Picture(load, 7, 9, 4))
     asked = replace(request("edit"), references=pictures)
-    shown = told(engine, ProviderChoice("onerouter"), asked, pixels=False)
+    shown = estimated(engine, ProviderChoice("onerouter"), asked, pixels=False)
     (send,) = shown.sends
     first, second = fields_of(send)["image_urls"]
     assert first.endswith("<picture 1: 40x30>") and second.endswith("<picture 2: 7x9>") and len(send["body"]) < 1000
@@ -155,20 +155,20 @@ def test_what_is_stored_is_counted_and_costs_nothing(engine: Engine, doubles: Do
     choice = ProviderChoice("onerouter", "nano-banana-2")
     asked = request(prompt="counted", seed=5, resolution="1K")
     six = replace(asked, num_images=6)
-    before = told(engine, choice, six)
+    before = estimated(engine, choice, six)
     assert (before.pictures, before.stored) == (6, 0) and [len(s["slots"]) for s in before.sends] == [4, 2]
     assert before.usd_each and before.usd == pytest.approx(6 * before.usd_each)
     made(engine, choice, replace(asked, num_images=4))
-    between = told(engine, choice, six)
+    between = estimated(engine, choice, six)
     assert (between.pictures, between.stored) == (6, 4) and between.usd == pytest.approx(2 * before.usd_each)
     assert [send["slots"] for send in between.sends] == [[4, 5]]
     doubles.reset()
     report = made(engine, choice, six).report
     assert doubles.request_log()["paid_images"] == 2
     assert report.usd == pytest.approx(between.usd) and report.provider == between.provider
-    after = told(engine, choice, six)
+    after = estimated(engine, choice, six)
     assert after.stored == 6 and after.usd == 0 and not after.sends
-    assert told(engine, choice, replace(six, seed=6)).stored == 0
+    assert estimated(engine, choice, replace(six, seed=6)).stored == 0
 
 
 def test_the_price_is_that_of_the_run(engine: Engine) -> None:
@@ -180,7 +180,7 @@ def test_the_price_is_that_of_the_run(engine: Engine) -> None:
     ):
         choice = ProviderChoice(provider, model)
         asked = request(prompt=f"price of {provider} {model}", resolution=resolution)
-        shown = told(engine, choice, asked, sends=False)
+        shown = estimated(engine, choice, asked, sends=False)
         run = made(engine, choice, asked)
         assert (
             shown.usd == pytest.approx(run.report.usd) and shown.usd_each and shown.price_source and shown.price_dated
@@ -195,7 +195,7 @@ def test_the_price_is_that_of_the_run(engine: Engine) -> None:
 def test_a_price_that_nobody_knows_is_none_and_counts_as_the_dearest(engine: Engine) -> None:
     """Not published, or another model's id: no number is invented."""
     for choice in (ProviderChoice("apiframe"), ProviderChoice("onerouter", model_override="vendor/new-model")):
-        shown = told(engine, choice, replace(request(), num_images=2))
+        shown = estimated(engine, choice, replace(request(), num_images=2))
         assert shown.usd_each is None and shown.usd is None and shown.price_source == ""
         assert shown.usd_counted == pytest.approx(2 * UNKNOWN_PRICE_USD)
     assert shown.model == shown.model_id == "vendor/new-model"
@@ -208,9 +208,9 @@ def test_a_picture_that_another_of_the_chain_has_made_is_stored_too(engine: Engi
     made(engine, ProviderChoice("runflow"), asked)
     chain = ProviderChoice("onerouter", fallback=ProviderChoice("runflow"))
     for choice in (chain, ProviderChoice(), None):
-        assert told(engine, choice, asked).stored == 1
+        assert estimated(engine, choice, asked).stored == 1
         assert made(engine, choice, asked).report.usd == 0
-    assert told(engine, ProviderChoice("onerouter"), asked).stored == 0
+    assert estimated(engine, ProviderChoice("onerouter"), asked).stored == 0
 
 
 def test_frames_of_a_batch_are_counted_one_by_one(engine: Engine, doubles: Doubles) -> None:
@@ -218,7 +218,7 @@ def test_frames_of_a_batch_are_counted_one_by_one(engine: Engine, doubles: Doubl
     choice = ProviderChoice("onerouter", "nano-banana-2")
     frames = [replace(request("edit", prompt="batch"), references=(tiny(n),), frame=n, num_images=2) for n in range(3)]
     made(engine, choice, replace(frames[1], frame=0))
-    shown = told(engine, choice, *frames)
+    shown = estimated(engine, choice, *frames)
     assert (shown.pictures, shown.stored) == (6, 2)
     assert sorted((send["frame"], send["slots"]) for send in shown.sends) == [(0, [0, 1]), (2, [0, 1])]
     doubles.reset()
@@ -230,9 +230,9 @@ def test_a_variant_that_was_learned_is_shown(engine: Engine, doubles: Doubles) -
     """After a 404 has led to the other form, that is what is sent."""
     doubles.switch("nanobanana", "edits", 404)
     choice = ProviderChoice("nanobanana")
-    assert "/images/edits" in told(engine, choice, request("edit")).sends[0]["url"]
+    assert "/images/edits" in estimated(engine, choice, request("edit")).sends[0]["url"]
     made(engine, choice, request("edit"))
-    (send,) = told(engine, choice, request("edit", prompt="another")).sends
+    (send,) = estimated(engine, choice, request("edit", prompt="another")).sends
     made(engine, choice, request("edit", prompt="another"))
     (entry,) = doubles.request_log(prompt="another")["requests"]
     assert urlsplit(send["url"]).path == entry["route"] and send["headers"]["Content-Type"] == "application/json"
@@ -242,7 +242,7 @@ def test_a_variant_from_the_environment_is_shown(doubles: Doubles, tmp_path: Pat
     """Runflow's other one: the same fields, inside `input`."""
     doubles.reset()
     engine = machine(doubles, tmp_path, "runflow", RUNFLOW_VARIANT="runs")
-    (send,) = told(engine, ProviderChoice("runflow"), request(prompt="runs")).sends
+    (send,) = estimated(engine, ProviderChoice("runflow"), request(prompt="runs")).sends
     made(engine, ProviderChoice("runflow"), request(prompt="runs"))
     (entry,) = doubles.request_log(prompt="runs")["requests"]
     assert urlsplit(send["url"]).path == entry["route"] and fields_of(send) == entry["fields"]
@@ -252,7 +252,7 @@ def test_what_is_left_out_or_changed_is_said_as_in_the_run(engine: Engine) -> No
     """The same notices in the same words."""
     choice = ProviderChoice("apiframe")
     asked = request(prompt="notices", seed=3, thinking="high", output_format="webp")
-    shown = told(engine, choice, asked)
+    shown = estimated(engine, choice, asked)
     assert shown.notices and set(shown.notices) <= set(made(engine, choice, asked).report.notices)
 
 
@@ -269,7 +269,7 @@ def test_what_a_run_would_refuse_is_refused_alike(engine: Engine, doubles: Doubl
     ]
     for where, choice, asked in cases:
         with pytest.raises((ConfigError, Impossible)) as dry:
-            told(where, choice, asked)
+            estimated(where, choice, asked)
         with pytest.raises((ConfigError, Impossible)) as wet:
             where.run([asked], where.plan(choice, [asked]))
         assert str(dry.value) == str(wet.value)
@@ -319,7 +319,7 @@ def test_a_price_elsewhere_is_the_price_there(engine: Engine) -> None:
     asked = replace(request(), num_images=2)
     for each in elsewhere(engine.resolver(), ProviderChoice("onerouter", "nano-banana-pro"), [asked]):
         if "problem" not in each and each["usable"]:
-            there = told(engine, ProviderChoice(each["provider"], each["model"]), asked)
+            there = estimated(engine, ProviderChoice(each["provider"], each["model"]), asked)
             assert (there.usd, there.resolution) == (each["usd"], each["resolution"])
 
 
@@ -330,7 +330,7 @@ def test_an_own_provider_is_forecast_and_sends_what_was_shown(doubles: Doubles, 
     url = doubles.base_url("onerouter")
     save(tmp_path, "my_shop", {"base_url": url, "dialect": "onerouter", "label": "My shop"})
     engine.keys.put("my_shop", "default", KEY, url)
-    shown = told(engine, ProviderChoice("my_shop"), request(prompt="own shop"))
+    shown = estimated(engine, ProviderChoice("my_shop"), request(prompt="own shop"))
     made(engine, ProviderChoice("my_shop"), request(prompt="own shop"))
     (entry,) = doubles.request_log(prompt="own shop")["requests"]
     assert shown.label == "My shop" and shown.usd is None and shown.usd_counted == UNKNOWN_PRICE_USD
@@ -342,7 +342,7 @@ def test_a_model_s_own_field_names_are_shown(doubles: Doubles, tmp_path: Path) -
     """On kie.ai's first Nano Banana references have another name than on its newer models."""
     engine = machine(doubles, tmp_path, "kie")
     asked = request("edit", references=1, aspect_ratio="16:9")
-    (shown,) = told(engine, ProviderChoice("kie", "nano-banana"), asked).sends
+    (shown,) = estimated(engine, ProviderChoice("kie", "nano-banana"), asked).sends
     fields = fields_of(shown)["input"]
     assert fields["aspect_ratio"] == "16:9" and "image_urls" in fields and "image_input" not in fields
 
@@ -356,7 +356,7 @@ def test_the_project_of_the_key_is_in_the_address_that_is_shown(doubles: Doubles
         "token_uri": "https://token.example",
     }
     engine = Engine(tmp_path, specs=QUICK_SPECS, environ={"NANO_BANANA_VERTEX_API_KEY": json.dumps(account)})
-    (shown,) = told(engine, ProviderChoice("vertex"), request()).sends
+    (shown,) = estimated(engine, ProviderChoice("vertex"), request()).sends
     assert "/projects/my-project/" in shown["url"] and "me@x.example" not in json.dumps(shown)
 
 
@@ -366,13 +366,13 @@ def test_a_dearer_figure_counts_and_both_are_shown(doubles: Doubles, tmp_path: P
     engine = machine(doubles, tmp_path, "fal")
     choice = ProviderChoice("fal", "nano-banana-2.1")
     asked = replace(request(prompt="both prices", resolution="1K"), num_images=3)
-    shown = told(engine, choice, asked, sends=False)
+    shown = estimated(engine, choice, asked, sends=False)
     assert (shown.usd_each, shown.usd_counted_each) == (0.04, 0.08)
     assert shown.usd == pytest.approx(0.12) and shown.usd_counted == pytest.approx(0.24)
     assert shown.price_source and shown.counted_source
     (there,) = [each for each in elsewhere(engine.resolver(), choice, [asked]) if each["provider"] == "fal"]
     assert (there["usd_each"], there["usd_counted_each"]) == (0.04, 0.08)
-    largest = told(engine, choice, replace(asked, options=replace(asked.options, resolution="4K")), sends=False)
+    largest = estimated(engine, choice, replace(asked, options=replace(asked.options, resolution="4K")), sends=False)
     assert largest.usd_each == largest.usd_counted_each == 0.134 and largest.counted_source == ""
 
 

@@ -703,7 +703,7 @@ def test_a_redirect_in_utf_8_is_followed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind", "said"),
+    ("answer", "kind", "text"),
     [
         (lambda: b"HTTP/1.1 99999 X\r\n\r\n", "unreadable", "no HTTP answer"),
         (lambda: b"HTTP/1.1 200 OK\r\nX: " + b"a" * (1 << 20) + b"\r\n\r\n", "unreadable", "longer than 256 kB"),
@@ -715,14 +715,14 @@ def test_a_redirect_in_utf_8_is_followed() -> None:
     ids=["status", "head", "bomb", "length", "chunk", "empty"],
 )
 def test_a_hostile_answer_to_a_paid_request_may_have_cost_money(
-    answer: Callable[[], bytes], kind: str, said: str, tmp_path: Path
+    answer: Callable[[], bytes], kind: str, text: str, tmp_path: Path
 ) -> None:
     """It says what came, whose fault it is, that it may have been charged, and what to do; nothing is sent twice."""
     with serving(answers(answer())) as server:
         error = error_of(play(engine_at(tmp_path, "google", server.url), "google"))
         assert server.connection_count == 1
     assert (error.kind, error.charged) == (kind, "maybe") and error.cure
-    assert_said(said, error.what)
+    assert_said(text, error.what)
     assert_unsaid("pack itself", error.message)
 
 

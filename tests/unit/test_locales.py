@@ -17,7 +17,7 @@ def words(locale: str) -> dict[str, Any]:
     return found
 
 
-def said(node: dict[str, Any]) -> dict[tuple[str, ...], str]:
+def texts_of(node: dict[str, Any]) -> dict[tuple[str, ...], str]:
     """Every text of a node by its place; without the copies of `echoes`."""
     texts: dict[tuple[str, ...], str] = {(key,): node[key] for key in ("display_name", "description")}
     for group in ("inputs", "outputs"):
@@ -42,15 +42,15 @@ def test_a_translation_has_every_text_and_no_other(locale: str) -> None:
     english, translated = words("en"), words(locale)
     assert list(translated) == list(english)
     for name in english:
-        assert set(said(translated[name])) == set(said(english[name])), name
+        assert set(texts_of(translated[name])) == set(texts_of(english[name])), name
 
 
 @pytest.mark.parametrize("locale", TRANSLATED)
 def test_what_a_person_reads_is_translated(locale: str) -> None:
     english, translated = words("en"), words(locale)
     for name in english:
-        theirs = said(translated[name])
-        left = [place for place, text in said(english[name]).items() if theirs[place] == text]
+        theirs = texts_of(translated[name])
+        left = [place for place, text in texts_of(english[name]).items() if theirs[place] == text]
         assert left == [], f"{name}: still English"
 
 
@@ -58,7 +58,7 @@ def test_what_a_person_reads_is_translated(locale: str) -> None:
 def test_no_text_is_taken_for_a_message_format(locale: str) -> None:
     """The frontend compiles titles and names as messages: braces, @ and | would be read as syntax, or throw."""
     for name, node in words(locale).items():
-        for place, text in said(node).items():
+        for place, text in texts_of(node).items():
             assert not set("{}@|") & set(text), (name, place)
 
 
@@ -68,9 +68,9 @@ def test_values_of_widgets_are_never_translated(locale: str) -> None:
     english, translated = words("en"), words(locale)
     for option in ("together", "each paired", "match first image"):
         for name, node in english.items():
-            for place, text in said(node).items():
+            for place, text in texts_of(node).items():
                 if f"{option}:" in text:
-                    assert option in said(translated[name])[place], (name, place)
+                    assert option in texts_of(translated[name])[place], (name, place)
 
 
 @pytest.mark.parametrize("locale", ["en", *TRANSLATED])

@@ -103,9 +103,9 @@ def inline_errors(code: str, errors: set[str]) -> list[tuple[int, str]]:
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Call):
             name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-            said = [word.value for word in node.keywords if word.arg == "cure"]
-            said += node.args if name in errors else []
-            texts = [text for each in said for text in inline_texts(each)]
+            given = [word.value for word in node.keywords if word.arg == "cure"]
+            given += node.args if name in errors else []
+            texts = [text for each in given for text in inline_texts(each)]
             found += [
                 (node.lineno, text) for text in texts if len(text.split()) >= 3 and re.search("[A-Za-z]{2}", text)
             ]
@@ -205,5 +205,5 @@ def test_an_unknown_id_is_an_error() -> None:
 
 def test_where_a_provider_keeps_references_is_a_message() -> None:
     """The text is data of the provider; the catalogue has it for other languages."""
-    said = {f"stores.{spec.id}": spec.stores_references for spec in BUILT_IN.values() if spec.stores_references}
-    assert said == {name: text for name, text in ENGLISH.items() if name.startswith("stores.")}
+    stores = {f"stores.{spec.id}": spec.stores_references for spec in BUILT_IN.values() if spec.stores_references}
+    assert stores == {name: text for name, text in ENGLISH.items() if name.startswith("stores.")}

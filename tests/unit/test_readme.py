@@ -29,19 +29,19 @@ def test_a_table_of_providers_is_fresh(page: Path) -> None:
 def test_the_table_of_dialects_is_true() -> None:
     """It is made from the text of the dialects, the code knows better."""
     lines = in_page(ROOT / "example_providers" / "README.md").splitlines()[2:]
-    told = {cells[1]: cells[2:4] for cells in (re.split(r" ?\| ?", line) for line in lines)}
-    assert set(told) == {f"`{name}`" for name in dialects()}
+    columns = {cells[1]: cells[2:4] for cells in (re.split(r" ?\| ?", line) for line in lines)}
+    assert set(columns) == {f"`{name}`" for name in dialects()}
     for name in dialects():
         encodings = ", ".join(f"`{each}`" for each in dialect(name).reference_encodings)
         variants = {spec.api_variants for spec in BUILT_IN.values() if spec.dialect == name and spec.api_variants}
-        assert told[f"`{name}`"][0].strip() == encodings
-        assert [told[f"`{name}`"][1].strip()] == [", ".join(f"`{each}`" for each in one) for one in variants or [()]]
+        assert columns[f"`{name}`"][0].strip() == encodings
+        assert [columns[f"`{name}`"][1].strip()] == [", ".join(f"`{each}`" for each in one) for one in variants or [()]]
 
 
 def test_the_variables_of_keys_are_those_that_are_looked_at() -> None:
-    told = in_page(ROOT / "docs" / "settings.md")
+    table = in_page(ROOT / "docs" / "settings.md")
     for spec in BUILT_IN.values():
-        assert spec.local or all(f"`{name}`" in told for name in (*variables(spec), *spec.shared_env_vars))
+        assert spec.local or all(f"`{name}`" in table for name in (*variables(spec), *spec.shared_env_vars))
 
 
 def slug(heading: str) -> str:

@@ -58,7 +58,7 @@ _HEADERS: tuple[tuple[str, str, str], ...] = (
     ("server", "akamaighost", "Akamai"),
     ("x-iinfo", "", "Imperva"),
 )
-"""Header, its value or "" for any, whose it is. The last three come with every answer of such a host: they count on a page."""
+"""Header, its value or "" for any, the vendor. The last three come with every answer of such a host: they count on a page."""
 _ON_PAGES_ONLY = frozenset({"x-datadome", "server", "x-iinfo"})
 _CLOUDFLARE_CODE = re.compile(
     r"(?i)^\s*error code: (1\d{3})\s*$|cf-error-code\W{1,3}(1\d{3})|<title>[^<]{0,120}\berror (1\d{3})\b"
@@ -83,17 +83,17 @@ def protection_of(reply: Reply) -> tuple[Kind, str] | None:
             return _CLOUDFLARE_KINDS[code], ""
         if code in _CLOUDFLARE_BLOCKS:
             return "bot_protection", _sentence(f"Cloudflare, error {code}")
-    for name, value, whose in _HEADERS:
+    for name, value, vendor in _HEADERS:
         header = reply.headers.get(name, "").lower()
         if header and value in header and (is_page or name not in _ON_PAGES_ONLY):
             if name in _ON_PAGES_ONLY and reply.status not in (403, 405, 406):
                 continue
-            return "bot_protection", _sentence(whose)
+            return "bot_protection", _sentence(vendor)
     if not is_page:
         return ("bot_protection", _sentence("DataDome")) if "captcha-delivery.com" in page[:2000] else None
-    for whose, marks in _MARKS:
+    for vendor, marks in _MARKS:
         if marks.search(page):
-            return "bot_protection", _sentence(whose)
+            return "bot_protection", _sentence(vendor)
     if reply.status == 403:
         # The API answers with JSON: whatever made this page, the API did not look at the key.
         return "bot_protection", (
@@ -112,8 +112,8 @@ def _is_page(reply: Reply, text: str) -> bool:
     )
 
 
-def _sentence(whose: str) -> str:
-    named = f" ({whose})" if whose else ""
+def _sentence(vendor: str) -> str:
+    named = f" ({vendor})" if vendor else ""
     return (
         f"The bot protection in front of {{label}}{named} turned the request away{{status}}; the key was not looked at."
     )

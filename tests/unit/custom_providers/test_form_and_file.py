@@ -98,21 +98,21 @@ def test_an_added_model_is_the_same_in_both(price: Any, wire: Any, like: str) ->
     [{"wire": "../x"}, {"wire": "x", "like": "nobody"}, {"wire": "x", "price": -1}, {"wire": "x", "price": {"8K": 1}}],
 )
 def test_a_model_that_can_t_be_is_refused_in_the_same_words(entry: dict[str, Any]) -> None:
-    (said,) = in_file({"overlays": {"google": {"models": {"nine": entry}}}}).errors
+    (message,) = in_file({"overlays": {"google": {"models": {"nine": entry}}}}).errors
     with pytest.raises(ConfigError) as refused:
         added_models.model_of(BUILT_IN["google"], "nine", entry)
-    assert said.partition(": ")[2] == refused.value.what.removesuffix(".").replace("A price", "a price")
+    assert message.partition(": ")[2] == refused.value.what.removesuffix(".").replace("A price", "a price")
 
 
 def test_an_id_for_an_operation_that_the_model_lacks_is_refused_by_both() -> None:
     """Left out in silence, an edit would go to another model."""
     entry = {"wire": {"generate": "g", "edit": "e"}, "like": "nano-banana-lite"}
-    (said,) = in_file({"overlays": {"wavespeed": {"models": {"nine": entry}}}}).errors
+    (message,) = in_file({"overlays": {"wavespeed": {"models": {"nine": entry}}}}).errors
     with pytest.raises(ConfigError, match="nano-banana-lite can't edit") as refused:
         added_models.model_of(BUILT_IN["wavespeed"], "nine", entry)
-    assert said.partition(": ")[2] == refused.value.what.removesuffix(".")
+    assert message.partition(": ")[2] == refused.value.what.removesuffix(".")
 
 
 def test_the_id_of_the_recommended_model_stands_in_one_place() -> None:
-    said = from_file("shop", {**SHOP, "model": "x", "models": {"nano-banana": {"wire": "y"}}})
-    assert isinstance(said, str) and "below models" in said
+    message = from_file("shop", {**SHOP, "model": "x", "models": {"nano-banana": {"wire": "y"}}})
+    assert isinstance(message, str) and "below models" in message

@@ -90,8 +90,8 @@ def test_the_reference_says_what_every_dialect_can() -> None:
     chapters = readme.read_text("utf-8").split("\n## ")
     table = next(each for each in chapters if each.startswith("Dialects\n"))
     cells = [line.split(" | ") for line in table.splitlines() if line.startswith("| `")][1:]
-    said = {(each[0].strip("| `"), word) for each in cells for word in re.findall(r"`(\w+)`", each[1])}
-    assert said == set(CAN)
+    listed = {(each[0].strip("| `"), word) for each in cells for word in re.findall(r"`(\w+)`", each[1])}
+    assert listed == set(CAN)
     explained = next(each for each in chapters if each.startswith("References\n"))
     assert all(f"\n| `{encoding}` |" in explained for encoding in REFERENCE_ENCODINGS)
 

@@ -195,6 +195,6 @@ def test_a_success_that_cannot_be_read_is_unreadable(body: bytes) -> None:
 def test_an_answer_without_pictures_keeps_the_model_s_words() -> None:
     """`data: []` and a refusal in revised_prompt are empty answers, told with the words."""
     assert play(job(SPEC, request()), reply(value={"created": 1, "data": []})).failed.failure.kind == "empty"
-    said = reply(value={"created": 1, "data": [{"revised_prompt": "I can't draw that."}]})
-    failure = play(job(SPEC, request()), said).failed.failure
+    answer_text = reply(value={"created": 1, "data": [{"revised_prompt": "I can't draw that."}]})
+    failure = play(job(SPEC, request()), answer_text).failed.failure
     assert (failure.kind, failure.message) == ("empty", "I can't draw that.")

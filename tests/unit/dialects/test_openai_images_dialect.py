@@ -175,16 +175,16 @@ def test_errors_in_the_documented_shape(status: int, code: str, kind: str) -> No
     assert failure.kind == kind and "Sorry" in failure.message
 
 
-def said(message: str, status: int = 400) -> Any:
+def error_answer(message: str, status: int = 400) -> Any:
     return reply(status, {"error": {"message": message, "type": "invalid_request_error"}})
 
 
 def test_a_field_that_is_refused_of_several_is_a_fact_about_several() -> None:
     """The form of the base stays: one reference still goes as a file. The prompt's own words blame nothing."""
-    played = play(job(SPEC, request("edit", 2)), said("Unexpected field"), reply(value=DOCUMENTED))
+    played = play(job(SPEC, request("edit", 2)), error_answer("Unexpected field"), reply(value=DOCUMENTED))
     assert played.paths == ["POST /v1/images/edits", "POST /v1/images/generations"]
     assert (played.done.api_variant, played.done.variants) == ("multipart", {"several references": "json"})
-    echoed = replace(said("Could not do: only one image please"), prompt="only one image please")
+    echoed = replace(error_answer("Could not do: only one image please"), prompt="only one image please")
     assert len(play(job(SPEC, request("edit", 2)), echoed).sends) == 1
 
 
@@ -192,7 +192,7 @@ def test_the_spelling_of_the_spec_is_the_first() -> None:
     """A spec that says base64 begins with it, and data URIs follow when they are asked for."""
     spec = replace(SPEC, reference_encoding="base64", api_variants=("json", "multipart"))
     work = job(spec, request("edit", 1))
-    played = play(work, said("image[0]: expected a data URI"), reply(value=DOCUMENTED))
+    played = play(work, error_answer("image[0]: expected a data URI"), reply(value=DOCUMENTED))
     first, second = (sent_json(send)["image"][0] for send in played.sends)
     assert second.endswith(first) and second.startswith("data:image/") and not first.startswith("data:")
     assert played.done.variants == {"encoding": "data_uri"}

@@ -114,13 +114,13 @@ def test_whatever_a_base_answers_is_read(answer: tuple[Any, bytes | None], sent:
     for status in (400, 404, 409, 500):
         refusal = reply(status, answer[0], raw=answer[1])
         failure = failure_of(refusal)
-        said = [
+        verdicts = [
             names_nothing(refusal, failure),
             names_model(refusal, failure),
             wants_other_body(refusal, failure, "image"),
         ]
-        said += [wants_addresses(refusal, failure), wants_other_encoding(refusal, failure)]
-        assert not (any(said) and (status in (409, 500) or failure.kind not in ("invalid", "model")))
+        verdicts += [wants_addresses(refusal, failure), wants_other_encoding(refusal, failure)]
+        assert not (any(verdicts) and (status in (409, 500) or failure.kind not in ("invalid", "model")))
 
 
 def test_an_error_as_long_as_a_book_is_not_looked_into() -> None:

@@ -277,8 +277,8 @@ def test_it_is_asked_for_whatever_was_said_about_cancelling(answer: Reply) -> No
 def test_a_ratio_that_replicate_does_not_take_is_free_and_explained() -> None:
     """The extreme ratios are disputed: what it says about them reaches the user, and costs nothing."""
     work = job(SPEC, request(aspect_ratio="1:8", resolution="0.5K"), "nano-banana-2")
-    said = "- input.aspect_ratio: input.aspect_ratio must be one of the following: match_input_image, 1:1"
-    answer = {"title": "Input validation failed", "detail": said, "status": 422}
+    text = "- input.aspect_ratio: input.aspect_ratio must be one of the following: match_input_image, 1:1"
+    answer = {"title": "Input validation failed", "detail": text, "status": 422}
     played = play(work, reply(422, answer))
     assert sent_json(played.sends[0])["input"]["aspect_ratio"] == "1:8"
     failure = played.failed.failure

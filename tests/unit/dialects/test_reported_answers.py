@@ -459,8 +459,8 @@ def test_a_reference_that_comes_back_is_no_result(shape: str, tmp_path: Path) ->
     (sent,), _ = encode_references(asked.references, QUICK_SPECS[provider])
     echo = f"data:{sent.mime};base64,{b64(sent.data)}"
     recoded = uri(encode(decode(sent.data), "png"))
-    told = json.loads(json.dumps(value).replace("ECHO", echo).replace("RECODED", recoded))
-    with replying(body(told)) as server:
+    filled = json.loads(json.dumps(value).replace("ECHO", echo).replace("RECODED", recoded))
+    with replying(body(filled)) as server:
         engine = engine_at(server, provider, tmp_path)
         run = engine.run([asked], engine.plan(ProviderChoice(provider), [asked]))
         assert run.done.wait(60)

@@ -41,8 +41,8 @@ class Reported:
 
     @property
     def reply(self) -> dict[str, Any]:
-        told = {"raw": self.body} if isinstance(self.body, bytes) else {"body": self.body}
-        return {"status": self.status, "headers": dict(self.headers), **told}
+        content = {"raw": self.body} if isinstance(self.body, bytes) else {"body": self.body}
+        return {"status": self.status, "headers": dict(self.headers), **content}
 
 
 def page(title: str, text: str = "") -> bytes:
@@ -59,8 +59,8 @@ def openai(message: str, code: Any = None, kind: str = "") -> dict[str, Any]:
 
 def wrapped(raw: Any, code: int = 400) -> dict[str, Any]:
     """OpenRouter's shape for an error of whoever runs the model."""
-    told = {"raw": raw if isinstance(raw, str) else json.dumps(raw, indent=2), "provider_name": "Google AI Studio"}
-    return {"error": {"message": "Provider returned error", "code": code, "metadata": told}}
+    metadata = {"raw": raw if isinstance(raw, str) else json.dumps(raw, indent=2), "provider_name": "Google AI Studio"}
+    return {"error": {"message": "Provider returned error", "code": code, "metadata": metadata}}
 
 
 NOT_LOOKED_AT = r"bot protection .*turned the request away.*the key was not looked at"

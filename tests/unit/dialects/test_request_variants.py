@@ -169,7 +169,7 @@ def test_a_base_that_gets_its_uploads_back_is_led_to_them(tmp_path: Path) -> Non
 EDITS, GENERATIONS = "/v1/images/edits", "/v1/images/generations"
 
 
-def said(message: str, status: int = 400, **more: Any) -> Answer:
+def error_answer(message: str, status: int = 400, **more: Any) -> Answer:
     return status, {"error": {"message": message, "type": "invalid_request_error", **more}}
 
 
@@ -188,9 +188,9 @@ def images(
             if array and pictures:
                 return array
             if spelled == "base64" and any(one.startswith("data:") for one in pictures):
-                return said("illegal base64 data at input byte 4")
+                return error_answer("illegal base64 data at input byte 4")
             if spelled == "http" and any(not one.startswith("http") for one in pictures):
-                return said("image must be a valid URL")
+                return error_answer("image must be a valid URL")
         else:
             return None
         return 200, {"created": 1, "data": [{"url": provider.picture()}]}
@@ -201,17 +201,17 @@ def images(
 @pytest.mark.parametrize(
     "answer",
     [
-        said("Unexpected field"),
-        said("image must be a single file"),
-        said("Too many files", code="LIMIT_FILE_COUNT"),
-        said("only one image is supported"),
-        said("The number of images exceeds the limit of 1"),
-        said("'image': expected a file, got an array"),
-        said("Bad Request"),
-        said("Invalid type", param="image"),
+        error_answer("Unexpected field"),
+        error_answer("image must be a single file"),
+        error_answer("Too many files", code="LIMIT_FILE_COUNT"),
+        error_answer("only one image is supported"),
+        error_answer("The number of images exceeds the limit of 1"),
+        error_answer("'image': expected a file, got an array"),
+        error_answer("Bad Request"),
+        error_answer("Invalid type", param="image"),
         (422, {"detail": [{"loc": ["body", "image"], "msg": "Input should be a valid file", "type": "x"}]}),
-        said("Unsupported Media Type", 415),
-        said("Invalid URL (POST /v1/images/edits)", 404),
+        error_answer("Unsupported Media Type", 415),
+        error_answer("Invalid URL (POST /v1/images/edits)", 404),
     ],
 )
 def test_an_edits_route_with_one_file_leads_to_the_array(tmp_path: Path, answer: Answer) -> None:
@@ -228,7 +228,7 @@ def test_an_edits_route_with_one_file_leads_to_the_array(tmp_path: Path, answer:
 
 def test_one_reference_still_goes_as_a_file(tmp_path: Path) -> None:
     """What is refused of several says nothing about one."""
-    with stub_provider(images(several=said("Unexpected field"))) as provider:
+    with stub_provider(images(several=error_answer("Unexpected field"))) as provider:
         engine = machine(tmp_path, "nanobanana", provider)
         complete(engine, "nanobanana", edit("two"))
         provider.forget()
@@ -239,7 +239,7 @@ def test_one_reference_still_goes_as_a_file(tmp_path: Path) -> None:
 
 def test_the_array_is_spelled_as_the_base_reads_it(tmp_path: Path) -> None:
     """Bare base64 after a data URI was refused; both facts are remembered together."""
-    with stub_provider(images(several=said("Unexpected field"), spelled="base64")) as provider:
+    with stub_provider(images(several=error_answer("Unexpected field"), spelled="base64")) as provider:
         engine = machine(tmp_path, "nanobanana", provider)
         for number, paths in enumerate(([EDITS, GENERATIONS, GENERATIONS], [GENERATIONS])):
             provider.forget()
@@ -253,7 +253,7 @@ def test_the_array_is_spelled_as_the_base_reads_it(tmp_path: Path) -> None:
 
 def test_when_every_variant_is_refused_each_was_tried_once(tmp_path: Path) -> None:
     """The message says that addresses only are taken; nothing was charged and nothing is remembered."""
-    with stub_provider(images(several=said("Unexpected field"), spelled="http")) as provider:
+    with stub_provider(images(several=error_answer("Unexpected field"), spelled="http")) as provider:
         engine = machine(tmp_path, "nanobanana", provider)
         for number in range(2):
             provider.forget()
@@ -264,7 +264,7 @@ def test_when_every_variant_is_refused_each_was_tried_once(tmp_path: Path) -> No
 
 def test_an_array_that_is_refused_leads_to_the_files(tmp_path: Path) -> None:
     """The form that the user chose is the first; the way back is as free."""
-    with stub_provider(images(array=said("image is not supported on this route"))) as provider:
+    with stub_provider(images(array=error_answer("image is not supported on this route"))) as provider:
         there = {"NANO_BANANA_NANOBANANA_API_KEY": "k-1", "NANO_BANANA_NANOBANANA_BASE_URL": provider.url}
         engine = Engine(tmp_path, specs=QUICK_SPECS, environ=there | {"NANO_BANANA_NANOBANANA_FORM": "json"})
         for number, paths in enumerate(([GENERATIONS, EDITS], [EDITS])):
@@ -278,18 +278,18 @@ def test_an_array_that_is_refused_leads_to_the_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        said("The image was rejected by the safety system", code="content_policy_violation"),
-        said("Incorrect API key provided", code="invalid_api_key"),
-        said("insufficient credits"),
-        said("Image is too large: at most 4 MB"),
-        said("image size must be 1024x1024"),
-        said("The image exceeds the maximum of 4096 pixels a side"),
-        said("Invalid aspect ratio", code="invalid_parameter"),
-        said("Unexpected field", 409),
-        said("Unexpected field", 401),
-        said("Unexpected field", 500),
-        said("no channel", 503, code="model_not_found"),
-        said("no such model", 404, code="model_not_found"),
+        error_answer("The image was rejected by the safety system", code="content_policy_violation"),
+        error_answer("Incorrect API key provided", code="invalid_api_key"),
+        error_answer("insufficient credits"),
+        error_answer("Image is too large: at most 4 MB"),
+        error_answer("image size must be 1024x1024"),
+        error_answer("The image exceeds the maximum of 4096 pixels a side"),
+        error_answer("Invalid aspect ratio", code="invalid_parameter"),
+        error_answer("Unexpected field", 409),
+        error_answer("Unexpected field", 401),
+        error_answer("Unexpected field", 500),
+        error_answer("no channel", 503, code="model_not_found"),
+        error_answer("no such model", 404, code="model_not_found"),
     ],
 )
 def test_what_is_not_about_the_way_leads_nowhere(tmp_path: Path, answer: Answer) -> None:
@@ -311,7 +311,7 @@ def test_an_interrupt_between_two_variants_sends_nothing_more(tmp_path: Path) ->
             return images()(provider, asked)
         arrived.set()
         stopped.wait(30)
-        return said("Unexpected field")
+        return error_answer("Unexpected field")
 
     with stub_provider(serve) as provider:
         engine = machine(tmp_path, "nanobanana", provider)
@@ -347,7 +347,7 @@ def onerouter(
             return None
         value = asked.json
         if value["model"].startswith("google/") != bool(prefix):
-            return said(f"The model `{value['model']}` does not exist", 404, code="model_not_found")
+            return error_answer(f"The model `{value['model']}` does not exist", 404, code="model_not_found")
         if "aspect_ratio" in value and value["aspect_ratio"] not in ratios:
             return complaint
         if "image_urls" in value and references:
@@ -440,7 +440,9 @@ def test_a_model_id_is_asked_for_without_its_prefix_once(tmp_path: Path, operati
 
 def test_a_model_that_is_not_there_is_asked_for_twice(tmp_path: Path) -> None:
     """And no more often, and for nothing."""
-    with stub_provider(lambda provider, asked: said("model not found", 404, code="model_not_found")) as provider:
+    with stub_provider(
+        lambda provider, asked: error_answer("model not found", 404, code="model_not_found")
+    ) as provider:
         refused(machine(tmp_path, "onerouter", provider), "onerouter", request(prompt="nobody"))
         assert len(provider.asked) == 2 and provider.bills == 0
 
@@ -489,7 +491,10 @@ def test_two_facts_about_one_base_are_both_remembered(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [said("image_urls must be http(s) URLs"), said("image_urls[0]: URL scheme should be 'http' or 'https'", 422)],
+    [
+        error_answer("image_urls must be http(s) URLs"),
+        error_answer("image_urls[0]: URL scheme should be 'http' or 'https'", 422),
+    ],
 )
 def test_a_base_that_takes_addresses_only_is_told_so(tmp_path: Path, answer: Answer) -> None:
     """There is no other way for a picture of this machine."""
@@ -655,7 +660,7 @@ def test_the_ticket_of_wavespeed_s_own_client_is_spoken(doubles: Doubles, tmp_pa
 
 def test_the_journal_takes_a_refused_variant_back_before_the_next(tmp_path: Path) -> None:
     """A process that dies between the two leaves nothing that may have been paid."""
-    with stub_provider(images(several=said("Unexpected field"))) as provider:
+    with stub_provider(images(several=error_answer("Unexpected field"))) as provider:
         engine = machine(tmp_path, "nanobanana", provider)
         written: list[str] = []
         ledger = engine.ledger

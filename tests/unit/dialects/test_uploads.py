@@ -185,8 +185,8 @@ def test_where_uploaded_references_lie_is_told_once_in_a_process(
         return [notice for notice in run.report.notices if spec.stores_references in notice]
 
     assert notices(request(prompt="nothing is uploaded")) == []
-    (told,) = notices(request("edit", 2, prompt="first"))
-    assert spec.label in told
+    (message,) = notices(request("edit", 2, prompt="first"))
+    assert spec.label in message
     assert notices(replace(request("edit", 0, prompt="second"), references=(tiny(77),))) == []
 
 

@@ -153,7 +153,7 @@ def test_a_prediction_is_found_again_after_a_restart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("text", "shown"),
     [
         (40, "40%"),
         ("3/10", "3/10%"),
@@ -164,9 +164,9 @@ def test_a_prediction_is_found_again_after_a_restart() -> None:
         (" ", "processing"),
     ],
 )
-def test_a_word_of_progress_is_short_and_no_markup(said: object, shown: str) -> None:
+def test_a_word_of_progress_is_short_and_no_markup(text: object, shown: str) -> None:
     """It is on the node, where a renderer reads Markdown."""
-    played = play(job(SPEC, request()), prediction("created"), prediction("processing", progress=said))
+    played = play(job(SPEC, request()), prediction("created"), prediction("processing", progress=text))
     assert played.waits[-1].progress == shown
 
 
@@ -186,8 +186,8 @@ def test_a_ticket_is_asked_for_as_its_own_client_does() -> None:
     headers = {"Content-Type": "image/x-own", "x-goog-meta": "7", "Authorization": "no", "Host": "no", "X-Bad": "a\nb"}
     ticket = {"download_url": "https://static.example.net/t.webp"}
     put = {"method": "PUT", "url": "https://bucket.example.net/t?sig=1", "headers": headers}
-    told = reply(value={"code": 200, "message": "success", "data": {**ticket, "upload": put}})
-    played = play(work, MISSING, told, reply(raw=b""), prediction("created"))
+    upload_ticket = reply(value={"code": 200, "message": "success", "data": {**ticket, "upload": put}})
+    played = play(work, MISSING, upload_ticket, reply(raw=b""), prediction("created"))
     assert played.paths[1:4] == [
         "POST /api/v3/media/uploads",
         "PUT https://bucket.example.net/t?sig=1",

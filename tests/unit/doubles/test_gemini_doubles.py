@@ -280,7 +280,7 @@ def test_several_pictures_are_several_requests(sim: Doubles, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("words", "kind", "charged", "said"),
+    ("words", "kind", "charged", "message"),
     [
         ("refuse", "content", "maybe", "held the picture back"),
         ("refuse reason=IMAGE_RECITATION", "content", "maybe", "too close to an existing one"),
@@ -299,12 +299,12 @@ def test_several_pictures_are_several_requests(sim: Doubles, tmp_path: Path) -> 
         ("drop=headers", "network", "maybe", "no answer came back"),
     ],
 )
-def test_every_way_to_fail(sim: Doubles, tmp_path: Path, words: str, kind: str, charged: str, said: str) -> None:
+def test_every_way_to_fail(sim: Doubles, tmp_path: Path, words: str, kind: str, charged: str, message: str) -> None:
     """Asked once, told in plain words, with what it cost."""
     made = run(sim, tmp_path, request(prompt=f"fails [[sim: {words}]]"))
     (error,) = [result.error for result in made.report.failed]
     assert error is not None and (error.kind, error.charged) == (kind, charged), str(error)
-    assert said in str(error) and len(sim.request_log("fails")["requests"]) == 1
+    assert message in str(error) and len(sim.request_log("fails")["requests"]) == 1
 
 
 @pytest.mark.parametrize("words", ["status=429 retry_after=0 times=1", "status=503 times=1"])

@@ -37,7 +37,7 @@ UPLOADS = {
 PICTURE = {"type": "image_url", "image_url": {"url": URI}}
 
 
-def said(*parts: object) -> list[dict[str, Any]]:
+def message(*parts: object) -> list[dict[str, Any]]:
     return [{"role": "user", "content": [{"type": "text", "text": "x"}, *parts]}]
 
 
@@ -45,7 +45,7 @@ PRO = "google/gemini-3-pro-image"
 GOOD: dict[Place, dict[str, Any]] = {
     CHAT: {
         "model": PRO,
-        "messages": said(PICTURE),
+        "messages": message(PICTURE),
         "modalities": ["image", "text"],
         "image_config": {"aspect_ratio": "16:9", "image_size": "2K"},
     },
@@ -63,11 +63,11 @@ WRONG: list[tuple[Place, dict[str, Any]]] = [
     (CHAT, {"model": GONE}),
     (CHAT, {"messages": "x"}),
     (CHAT, {"messages": []}),
-    (CHAT, {"messages": said(PICTURE) * 2}),
+    (CHAT, {"messages": message(PICTURE) * 2}),
     (CHAT, {"messages": [{"role": "system", "content": [{"type": "text", "text": "x"}]}]}),
-    (CHAT, {"messages": said({"type": "image_url", "image_url": URI})}),
-    (CHAT, {"messages": said({"type": "image_url", "image_url": {"url": "not a picture"}})}),
-    (CHAT, {"messages": said(*[PICTURE] * 15)}),
+    (CHAT, {"messages": message({"type": "image_url", "image_url": URI})}),
+    (CHAT, {"messages": message({"type": "image_url", "image_url": {"url": "not a picture"}})}),
+    (CHAT, {"messages": message(*[PICTURE] * 15)}),
     (CHAT, {"modalities": GONE}),
     (CHAT, {"modalities": ["image"]}),
     (CHAT, {"image_config": {"image_size": "2k"}}),

@@ -327,8 +327,8 @@ def test_the_cost_is_the_provider_s_word_or_the_price_list(engine: Engine) -> No
     listed = finish(engine.run([one], engine.plan(ProviderChoice("onerouter", "nano-banana-2"), [one])))
     assert (listed.report.usd, listed.report.usd_source) == (pytest.approx(0.08), "price list")
     two = request(prompt="cost [[sim: task]]", resolution="1K")
-    said = finish(engine.run([two], engine.plan(ProviderChoice("runflow", "nano-banana-2"), [two])))
-    assert said.report.usd_source == "provider" and said.report.usd is not None and said.report.usd > 0
+    priced = finish(engine.run([two], engine.plan(ProviderChoice("runflow", "nano-banana-2"), [two])))
+    assert priced.report.usd_source == "provider" and priced.report.usd is not None and priced.report.usd > 0
     three = request(prompt="cost", resolution="2K")
     unknown = finish(engine.run([three], engine.plan(ProviderChoice("onerouter", "nano-banana-2"), [three])))
     assert unknown.report.usd is None

@@ -126,17 +126,17 @@ def test_what_a_failure_says_about_money_is_true(name: str, words: str, engine: 
     """ "no" is never said of a picture that was billed, and "yes" never of one that wasn't; nothing is billed twice."""
     done = run(engine, name, request(prompt=f"money [[sim: {words}]]"))
     billed = doubles.request_log("money")["paid_images"]
-    (said,) = charged(done)
-    assert billed <= 1 and (said != "no" or billed == 0) and (said != "yes" or billed == 1), str(done.tasks[0].error)
+    (cost,) = charged(done)
+    assert billed <= 1 and (cost != "no" or billed == 0) and (cost != "yes" or billed == 1), str(done.tasks[0].error)
 
 
-@pytest.mark.parametrize(("words", "said"), [("task=fail", "no"), ("task=fail paid", "yes")])
+@pytest.mark.parametrize(("words", "cost"), [("task=fail", "no"), ("task=fail paid", "yes")])
 def test_kie_s_credits_tell_whether_a_failed_task_was_billed(
-    words: str, said: str, engine: Engine, doubles: Doubles
+    words: str, cost: str, engine: Engine, doubles: Doubles
 ) -> None:
     """Elsewhere nobody knows."""
     done = run(engine, "kie", request(prompt=f"credits [[sim: {words}]]"))
-    assert charged(done) == [said] and "task" in str(done.tasks[0].error)
+    assert charged(done) == [cost] and "task" in str(done.tasks[0].error)
 
 
 @pytest.mark.parametrize("name", NAMES)

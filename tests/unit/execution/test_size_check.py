@@ -86,7 +86,7 @@ def test_an_edit_in_its_own_shape_is_not_told(width: int, height: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "ratio", "resolution", "told"),
+    ("size", "ratio", "resolution", "message"),
     [
         ((1024, 1024), "16:9", "4K", "16:9 at 4K (5504x3072)"),
         ((5504, 3072), "16:9", "2K", "16:9 at 2K (2752x1536)"),
@@ -109,9 +109,9 @@ def test_an_edit_in_its_own_shape_is_not_told(width: int, height: int) -> None:
     ],
 )
 def test_a_side_by_more_than_a_tenth_or_the_ratio_by_more_than_a_fiftieth(
-    size: tuple[int, int], ratio: str, resolution: str, told: str
+    size: tuple[int, int], ratio: str, resolution: str, message: str
 ) -> None:
-    assert found(size, ratio, resolution) == told
+    assert found(size, ratio, resolution) == message
 
 
 def test_an_edit_in_another_shape_than_its_first_image_is_told() -> None:
@@ -129,7 +129,7 @@ def test_an_edit_whose_ratio_was_replaced_by_the_nearest_may_have_its_own(width:
 
 
 @pytest.mark.parametrize(
-    ("size", "told"),
+    ("size", "message"),
     [
         ((5504, 3072), ""),
         ((3840, 2160), ""),
@@ -139,12 +139,14 @@ def test_an_edit_whose_ratio_was_replaced_by_the_nearest_may_have_its_own(width:
         ((4096, 4096), "16:9 at 4K"),
     ],
 )
-def test_where_no_sizes_are_known_the_shape_and_roughly_the_resolution_count(size: tuple[int, int], told: str) -> None:
+def test_where_no_sizes_are_known_the_shape_and_roughly_the_resolution_count(
+    size: tuple[int, int], message: str
+) -> None:
     """The reseller's own model, and an id that the user has written by hand."""
-    assert found(size, "16:9", "4K", "nanobanana", "nano-banana-hd") == told
+    assert found(size, "16:9", "4K", "nanobanana", "nano-banana-hd") == message
     asked = request(aspect_ratio="16:9", resolution="4K")
     resolved = replace(negotiated(BUILT_IN["google"], asked, "nano-banana-2"), model_id="something-else")
-    assert mismatch(resolved, asked, size) == told
+    assert mismatch(resolved, asked, size) == message
 
 
 def wide(prompt: str = "wide", **options: str) -> Request:

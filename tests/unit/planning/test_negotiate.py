@@ -94,8 +94,8 @@ def test_a_value_the_model_does_not_have_is_left_out_with_those_it_has() -> None
 def test_words_beside_a_picture_may_cost_its_size() -> None:
     """Reported of Google: told where a size is asked for, and only there."""
     google = BUILT_IN["google"]
-    told = negotiated(google, request(with_text=True, resolution="2K")).notices
-    assert [notice for notice in told if "with_text" in notice and "another size" in notice]
+    notices = negotiated(google, request(with_text=True, resolution="2K")).notices
+    assert [notice for notice in notices if "with_text" in notice and "another size" in notice]
     assert negotiated(google, request(with_text=True)).notices == ()
 
 

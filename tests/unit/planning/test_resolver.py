@@ -289,7 +289,7 @@ def test_retired_names_are_not_offered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("provider", "override", "told"),
+    ("provider", "override", "successor"),
     [
         ("openrouter", "google/gemini-3.1-flash-image-preview", "google/gemini-3.1-flash-image"),
         ("openrouter", "google/gemini-3-pro-image-preview", "google/gemini-3-pro-image"),
@@ -301,20 +301,20 @@ def test_retired_names_are_not_offered() -> None:
         ("google", "gemini-3-pro-image", ""),
     ],
 )
-def test_a_retired_id_is_sent_as_it_is_and_told(provider: str, override: str, told: str) -> None:
+def test_a_retired_id_is_sent_as_it_is_and_told(provider: str, override: str, successor: str) -> None:
     """The user named it by hand: it isn't changed behind their back."""
     machine = resolver(provider, ALLOW_MODELS="openrouter:google/gemini-9")
     plan = machine.plan(ProviderChoice(provider, model_override=override), [request()])
     assert plan.targets[0][1][0].model_id == override
-    assert bool(plan.notices) == bool(told) and (not told or told + " took its place" in plan.notices[0])
+    assert bool(plan.notices) == bool(successor) and (not successor or successor + " took its place" in plan.notices[0])
 
 
 def test_a_profile_s_name_reaches_no_other_provider_s_key() -> None:
     """NANO_BANANA_APIFRAME_V2_API_KEY is the key of apiframe_v2: a graph with apiframe's profile v2 doesn't get it."""
     here = resolver(APIFRAME_V2_API_KEY="key-of-v2", APIFRAME_TEAM_API_KEY="key-of-the-team")
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as refused:
         here.plan(ProviderChoice("apiframe", profile="v2"), [request()])
-    assert "APIFRAME_V2" not in str(told.value) and "Settings" in str(told.value)
+    assert "APIFRAME_V2" not in str(refused.value) and "Settings" in str(refused.value)
     assert here.keys.key(BUILT_IN["apiframe"], "V2") is None
     for name, profile, value in (("apiframe_v2", "default", "key-of-v2"), ("apiframe", "team", "key-of-the-team")):
         key = here.keys.key(BUILT_IN[name], profile)

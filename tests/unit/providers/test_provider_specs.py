@@ -258,7 +258,7 @@ class Gate:
         self.accepted = 0
         self._sent: set[object] = set()
 
-    def ask(self, asked: Request, count: int = 1, form: str = "", said: str = "") -> None:
+    def ask(self, asked: Request, count: int = 1, form: str = "", text: str = "") -> None:
         work = job(
             self.spec,
             asked,
@@ -280,7 +280,7 @@ class Gate:
         if isinstance(end, Done) and len(end.images) == count and paid == 1:
             self.accepted += 1
         else:
-            self.refused.append(f"{asked.options} count={count} form={form} {said}: {end}, {paid} paid")
+            self.refused.append(f"{asked.options} count={count} form={form} {text}: {end}, {paid} paid")
 
     def upload(self, references: int) -> None:
         """Uploads the references once, where the spec uploads small ones, so that each combination doesn't."""
@@ -329,7 +329,7 @@ def test_everything_that_is_promised_is_accepted(
     for one in wanted:
         options = Options(aspect_ratio=one["ratio"], resolution=one["resolution"])
         asked = replace(plain[one["references"]], options=options)
-        gate.ask(asked, one["count"], said=f"{one['references']} references")
+        gate.ask(asked, one["count"], text=f"{one['references']} references")
     assert not gate.refused
     assert gate.accepted == len(wanted) > len(offer.ratios)
 

@@ -10,13 +10,13 @@ KEY = "sim-canary-5d2e91"
 
 
 def test_a_message_without_a_secret_stays_a_message() -> None:
-    said = msg("opening.key", label="fal", status=" (HTTP 401)")
-    for kept in (Scrubber([KEY]).text(said), redact(said)):
-        assert isinstance(kept, Message) and as_data(kept) == as_data(said)
+    original = msg("opening.key", label="fal", status=" (HTTP 401)")
+    for kept in (Scrubber([KEY]).text(original), redact(original)):
+        assert isinstance(kept, Message) and as_data(kept) == as_data(original)
 
 
 def test_a_message_with_a_secret_has_no_data_any_more() -> None:
     """Its parameters would have the secret in them."""
-    said = msg("failure.provider_said", message=f"bad key {KEY}")
-    scrubbed = Scrubber([KEY]).text(said)
+    original = msg("failure.provider_said", message=f"bad key {KEY}")
+    scrubbed = Scrubber([KEY]).text(original)
     assert KEY not in scrubbed and KEY not in str(as_data(scrubbed))
