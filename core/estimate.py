@@ -13,7 +13,7 @@ from typing import Any
 from .dialects import dialect
 from .dialects.base.step import Send
 from .engine import Engine
-from .http.body import Body
+from .http.body import Base64, Body, Raw
 from .images.picture import Encoded
 from .planning.batching import batches
 from .planning.choice import ProviderChoice
@@ -214,7 +214,8 @@ def _shown(
 
 
 def _text(body: Body, marks: dict[bytes, str]) -> str:
-    text = "".join(marks.get(part.data) or part.data.decode("utf-8", "replace") for part in body.parts)
+    inside = [part.data for part in body.parts if isinstance(part, (Base64, Raw))]
+    text = "".join(marks.get(data) or data.decode("utf-8", "replace") for data in inside)
     try:
         return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
     except ValueError:

@@ -87,6 +87,10 @@ class Gemini(BaseDialect):
             return Failed(ProviderFailure("unreadable", broken, reply.status, request_id=reply.request_id))
         return Failed(gemini_errors.declined(reply, value, found.text))
 
+    def body(self, job: Job) -> Body:
+        """The request with all its references inside."""
+        return _body(job, [""] * len(job.references))
+
     def failure(self, job: Job, reply: Reply) -> ProviderFailure:
         return gemini_errors.failure(reply, job.spec.id)
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..images.picture import Encoded
@@ -49,7 +50,23 @@ class Raw:
             yield view[start : start + CHUNK]
 
 
-Part = Base64 | Raw
+@dataclass(frozen=True)
+class FileBytes:
+    """A file on disk, read while it is sent. It must not change meanwhile."""
+
+    path: Path
+    size: int
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __iter__(self) -> Iterator[bytes]:
+        with self.path.open("rb") as file:
+            while piece := file.read(CHUNK):
+                yield piece
+
+
+Part = Base64 | Raw | FileBytes
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 from urllib.parse import urljoin
 
 import requests
@@ -185,6 +185,34 @@ class Transport:
                     whole = False
                 return _reply(response, received.end()), whole
         raise UnsafeAddress(msg("transport.endless_redirects"))
+
+    def save(
+        self, url: str, file: BinaryIO, *, key: tuple[str, str] | None, deadline: float, most: int
+    ) -> tuple[int, Reply | None]:
+        """Writes the answer of the provider's own API to `file`, piece by piece: how many bytes, and None.
+
+        Any answer but a 2xx is given as a reply, and nothing is written. `most`: the most bytes. Raises RequestFailed, TooLong,
+        UnsafeAddress, ConfigError, and OSError where the file can't be written.
+        """
+        url = _as_sent(url)
+        if url_policy.origin(url) not in self._own:
+            raise UnsafeAddress(msg("transport.key_for_own_provider_only"))
+        session = self._session(url, guarded=False)
+        headers = {"User-Agent": _AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
+        with self._open(session, "GET", url, headers, None, key, deadline, stream=True) as response:
+            hooks, written = TransferHooks(), 0
+            good = 200 <= response.status_code < 300
+            received = Received(_secret_of(key).encode())
+            try:
+                for piece in self._pieces(response, most if good else ANSWER_BYTES, deadline, hooks, may_cancel=False):
+                    written += file.write(piece) if good else 0
+                    if not good:
+                        received.add(piece)
+            except _BREAKS as error:
+                raise request_failed_by(error, "all") from None
+            if good and written < _promised(response):
+                raise RequestFailed(msg("download.connection_ended_early"), "all")
+            return written, None if good else _reply(response, received.end(), _secret_of(key))
 
     # ------------------------------------------------------------------------------------------------ inside
 

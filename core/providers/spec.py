@@ -186,6 +186,21 @@ class BalanceField:
 
 
 @dataclass(frozen=True)
+class BatchApi:
+    """An API that takes many requests as one order, which is made later for less."""
+
+    path: str
+    """Path below the base URL; `{model}` is replaced by the wire model id."""
+    price_share: float
+    """What a picture costs, as a share of its list price."""
+    hours: int
+    """How long the provider says that an order takes at most."""
+    max_inline_bytes: int
+    """Of all requests of an order as its body; above that they are uploaded as a file."""
+    max_file_bytes: int
+
+
+@dataclass(frozen=True)
 class ProviderSpec:
     """A provider, or a reseller that speaks a known dialect."""
 
@@ -267,6 +282,8 @@ class ProviderSpec:
     """A proxy for this provider alone, where the user's own file names one."""
     ca_bundle: str = ""
     """Certificates for this provider alone."""
+    batch: BatchApi | None = None
+    """Its API for orders at a lower price; None where it has none."""
     needs_key: bool = True
     local: bool = False
     """The pack's own simulator: free, and never chosen by `auto`."""

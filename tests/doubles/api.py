@@ -17,6 +17,7 @@ from pack.simulator.problem import Problem
 from pack.simulator.references import Reference
 from pack.simulator.results import Result
 
+from .batches import Services
 from .files import FileStore
 from .references import from_text
 from .request_log import Record
@@ -36,6 +37,13 @@ class Call(api.Call):
     hosts: tuple[str, ...] = ()
     """The names under which this server's own files may be given as references."""
     ratio_typo: bool = False
+    batch_services: Services | None = None
+
+    @property
+    def services(self) -> Services:
+        """What the routes of batches use of the server."""
+        assert self.batch_services is not None
+        return self.batch_services
 
     @property
     def record(self) -> Record | None:

@@ -104,7 +104,7 @@ OPTIONS: dict[str, Callable[[str | None], Any]] = {
     "url": _optional("", lambda value: value or ""),
     "shape": _one_of("data", "images", "image_urls", "outputs", "triple"),
     # Tasks and their polls.
-    "task": _optional("done", _one_of("done", "fail", "hang", "unknown", "cancelled")),
+    "task": _optional("done", _one_of("done", "fail", "hang", "unknown", "cancelled", "expired")),
     "flat_task": _flag,
     "steps": _whole,
     "poll_status": _status,

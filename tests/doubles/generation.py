@@ -59,11 +59,11 @@ def generate(call: Call, request: ImageRequest, options: FaultOptions, request_l
             if key:
                 task = _task(call, request, _pictures(call, request, options, request.count), {}, record.cost_usd)
                 call.tasks.remember(key, bytes(call.request.body), task)
-        return _dressed(reply, options)
+        return dressed(reply, options)
     if earlier is not None:
         reply = call.api.started(call, earlier)
         record.outcome = _outcome({"replay": True, **options}, reply.status)
-        return _dressed(reply, options)
+        return dressed(reply, options)
     wanted = max(0, request.count + ("more" in options) - ("fewer" in options))
     images = request.count if "empty" in options else wanted
     if options.get("task") in ("fail", "cancelled") and "paid" not in options:
@@ -86,7 +86,15 @@ def generate(call: Call, request: ImageRequest, options: FaultOptions, request_l
             call.tasks.remember(key, bytes(call.request.body), done)
         reply = call.api.finished(call, request, results)
     record.outcome = _outcome(options, reply.status)
-    return _dressed(reply, options)
+    return dressed(reply, options)
+
+
+def problem_of(call: Call, options: FaultOptions) -> Reply | None:
+    """The refusal of a request that isn't for a picture itself, None without one."""
+    extra = (("Retry-After", _retry_after(options["retry_after"])),) if "retry_after" in options else ()
+    if "status" in options:
+        return call.api.problem(Problem(options["status"], headers=extra))
+    return Reply(200) if options.get("drop") in ("connect", "upload") else None
 
 
 def _outcome(options: FaultOptions, status: int) -> int | str:
@@ -209,7 +217,7 @@ def _task(call: Call, request: ImageRequest, results: list[Result], options: Fau
     return task
 
 
-def _dressed(reply: Reply, options: FaultOptions) -> Reply:
+def dressed(reply: Reply, options: FaultOptions) -> Reply:
     """The reply with the faults of its body and of its sending."""
     if "broken_json" in options:
         reply.body = reply.body[: max(1, len(reply.body) * 2 // 3)]

@@ -15,6 +15,7 @@ from pack.simulator.message import Reply, Request
 from pack.simulator.problem import Problem
 
 from .api import Api, Call
+from .batches import BatchStore, Services
 from .delivery import delivery_of
 from .faults import FaultOptions, FaultRules, UnknownFault
 from .files import FileStore
@@ -42,6 +43,7 @@ class Router(router.Router):
         self.apis = find_apis()
         self.files = FileStore()
         self.tasks = TaskStore()
+        self.batches = BatchStore()
         self.faults = FaultRules()
         self.request_log = RequestLog()
         self.switched_routes: dict[tuple[str, str], int] = {}
@@ -54,6 +56,7 @@ class Router(router.Router):
         self.faults.clear()
         self.request_log.reset()
         self.tasks.clear()
+        self.batches.clear()
         self.files.clear()
         self.switched_routes.clear()
         self.retired.clear()
@@ -105,7 +108,19 @@ class Router(router.Router):
     ) -> Call:
         """The call that a route's functions take."""
         number = request.record.id if request.record is not None else 0
-        return Call(request, api, route, path_params, origin, number, self.files, tasks=self.tasks, hosts=hosts)
+        services = Services(self.batches, self.faults, self.request_log)
+        return Call(
+            request,
+            api,
+            route,
+            path_params,
+            origin,
+            number,
+            self.files,
+            tasks=self.tasks,
+            hosts=hosts,
+            batch_services=services,
+        )
 
     def serve(self, call: Call) -> Reply:
         """The reply of a route under the faults in force; raises Problem."""

@@ -57,6 +57,10 @@ class Doubles(Simulator):
         """Let the hanging tasks whose prompt holds `prompt` be done at their next poll; returns how many there were."""
         return self._router.tasks.finish(prompt)
 
+    def finish_batches(self) -> int:
+        """Let the hanging batches be done at their next poll; returns how many there were."""
+        return self._router.batches.finish()
+
     def switch(self, provider: str, route: str, status: int) -> None:
         """Switch one route of an API off (404 or 405) or on again (0); raises ValueError for an unknown one."""
         self._control.switch(provider, route, status)

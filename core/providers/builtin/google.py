@@ -15,6 +15,8 @@ extra after a monthly allowance. The Files API keeps a file for 48 hours, readab
 Temperature (0 to 2) and top P (0 to 1) are in the reference of `generationConfig` and in the SDK. That asking for text too
 makes Google ignore the size is what forum reports say.
 
+Batch API [Google's batch guide, SDK]: half the price, within 24 hours, inline up to 20 MB, else a JSONL file of up to 2 GB.
+
 `COMMON`, `FIELDS` and `gemini_model` are Vertex AI's too: the same bodies, with a table of its own for what differs.
 """
 
@@ -27,6 +29,7 @@ from ..spec import (
     RESOLUTIONS,
     RETIRED_PREVIEWS,
     SIZES,
+    BatchApi,
     Endpoint,
     Field,
     Option,
@@ -114,6 +117,13 @@ _MODELS = (
         successor="nano-banana-lite",
     ),
 )
+_BATCH = BatchApi(
+    path="/v1beta/models/{model}:batchGenerateContent",
+    price_share=0.5,
+    hours=24,
+    max_inline_bytes=20_000_000,
+    max_file_bytes=2_000_000_000,
+)
 _ENDPOINT = Endpoint("/v1beta/models/{model}:generateContent", FIELDS, references_field="inlineData")
 
 PROVIDER = ProviderSpec(
@@ -129,7 +139,11 @@ PROVIDER = ProviderSpec(
     key_url="https://aistudio.google.com/apikey",
     usage_url="https://aistudio.google.com/usage",
     key_check="/v1beta/models?pageSize=1",
-    docs=("https://ai.google.dev/gemini-api/docs/image-generation", "https://ai.google.dev/gemini-api/docs/files"),
+    docs=(
+        "https://ai.google.dev/gemini-api/docs/image-generation",
+        "https://ai.google.dev/gemini-api/docs/files",
+        "https://ai.google.dev/gemini-api/docs/batch-api",
+    ),
     checked="2026-11-27",
     endpoints={"generate": _ENDPOINT, "edit": _ENDPOINT},
     models=_MODELS,
@@ -139,6 +153,7 @@ PROVIDER = ProviderSpec(
     max_reference_bytes=2_000_000_000,
     max_request_bytes=20_000_000_000,
     upload_above=20_000_000,
+    batch=_BATCH,
     stores_references="for 48 hours, readable with your key only",
     retired=RETIRED_PREVIEWS
     | {

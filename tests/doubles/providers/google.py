@@ -1,4 +1,4 @@
-"""Google's Gemini API: `x-goog-api-key`, `generateContent`, and the Files API for references of large requests.
+"""Google's Gemini API: `x-goog-api-key`, `generateContent`, batches, and the Files API for what large requests hold.
 
 A missing key is a 403 without details, a wrong one a 400 whose detail says so. An upload is opened with headers, filled
 at the address that comes back in one, and named by the address in its answer.
@@ -20,6 +20,7 @@ from pack.simulator.message import Reply, json_reply
 from pack.simulator.problem import Problem
 from pack.simulator.references import FORMATS, Reference, decode
 from pack.tests.doubles.api import Call
+from pack.tests.doubles.batches import BatchRoutes
 from pack.tests.doubles.gemini import MODELS, Gemini
 from pack.tests.doubles.gemini_request import camel_names
 
@@ -27,6 +28,7 @@ VERSION = "/v1(?:beta)?"
 """Where the API is served: the image guide names v1beta, and the SDK's own default is v1."""
 KEPT_SECONDS = 48 * 3600
 LARGEST_UPLOAD = 2_000_000_000
+JSONL = ("application/jsonl", "jsonl")
 
 
 @dataclass
@@ -51,6 +53,7 @@ class Google(Gemini):
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._uploads: dict[str, Upload] = {}
+        self._batches = BatchRoutes(self._read, self._content, self._save)
 
     def routes(self) -> tuple[Route, ...]:
         """Generation, files, and the models."""
@@ -63,6 +66,16 @@ class Google(Gemini):
             route("put", "POST", upload + file, answer=self._put, kind="upload", body="raw", auth=False),
             route("file", "GET", files + file, answer=self._file, kind="other", body="none"),
             route("file", "DELETE", files + file, answer=self._delete, kind="other", body="none"),
+            route(
+                "download",
+                "GET",
+                r"/v1(?:beta)?/files/(?P<id>[\w-]+):download",
+                answer=self._download,
+                kind="other",
+                body="none",
+                query=("alt=media",),
+            ),
+            *self._batches.routes(VERSION),
             route("models", "GET", models, answer=self._models, kind="other", body="none", query=pages),
             route("model", "GET", models + one, answer=self._model, kind="other", body="none"),
         )
@@ -98,7 +111,7 @@ class Google(Gemini):
         given = check_fields(camel_names(call.fields), {"file": json_object}, ("file",))["file"]
         checks: dict[str, Check] = {
             "displayName": text(longest=512),
-            "mimeType": choice(*FORMATS.values()),
+            "mimeType": choice(*FORMATS.values(), *JSONL),
             "sizeBytes": _size,
         }
         check_fields(given, checks, ())
@@ -106,7 +119,7 @@ class Google(Gemini):
         if head("x-goog-upload-protocol") != "resumable" or head("x-goog-upload-command") != "start":
             raise Problem(400, "An upload begins with the protocol resumable and the command start.")
         mime, size = head("x-goog-upload-header-content-type") or "", head("x-goog-upload-header-content-length") or ""
-        if mime not in FORMATS.values():
+        if mime not in (*FORMATS.values(), *JSONL):
             raise Problem(400, f"Unsupported MIME type: {mime[:60]}")
         if not size.isdecimal() or not 0 < int(size) <= LARGEST_UPLOAD:
             raise Problem(400, "X-Goog-Upload-Header-Content-Length must be the number of bytes.")
@@ -126,9 +139,32 @@ class Google(Gemini):
         if len(call.request.body) != upload.size:
             raise Problem(400, f"The upload was announced with {upload.size} bytes.")
         content = bytes(call.request.body)
-        decode("file", content, upload.mime, "url")
+        if upload.mime not in JSONL:
+            decode("file", content, upload.mime, "url")
         upload.path = call.files.add_upload(self.id, upload.id, upload.mime, content)
         return json_reply(200, {"file": self._shown(call, upload)}, (("X-Goog-Upload-Status", "final"),))
+
+    def _content(self, call: Call, name: str) -> bytes:
+        """The bytes of an uploaded file by its name; raises Problem."""
+        upload = self._uploads.get(name.removeprefix("files/"))
+        content = call.files.content_at(upload.path) if upload is not None and upload.path else None
+        if content is None or not name.startswith("files/"):
+            raise Problem(403, f"You do not have permission to access the File {name[-40:]} or it may not exist.")
+        return content
+
+    def _save(self, call: Call, content: bytes) -> str:
+        """Keeps a file of answers, which can be downloaded; gives its name."""
+        name = f"batch-{secrets.token_hex(8)}"
+        call.files.add_upload(self.id, name, "application/jsonl", content)
+        return f"files/{name}"
+
+    def _download(self, call: Call) -> Reply:
+        """A file that Google has made; an uploaded one can't be downloaded."""
+        name = call.path_params["id"]
+        content = call.files.content_at(f"/{self.id}/files/{name}.png") if name.startswith("batch-") else None
+        if content is None:
+            raise Problem(403, f"You do not have permission to access the File {name[-40:]} or it may not exist.")
+        return Reply(200, content, "application/jsonl")
 
     def _file(self, call: Call) -> Reply:
         return json_reply(200, self._shown(call, self._known(call)))
