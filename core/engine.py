@@ -19,6 +19,7 @@ from .execution.balance import Balances
 from .execution.call import Call
 from .execution.concurrency import ConcurrencyLimiter
 from .execution.image_task import ImageTask
+from .execution.orders.order_book import OrderBook
 from .execution.provider_cache import ProviderCache
 from .execution.recovery import Recovery
 from .execution.run import Run
@@ -71,6 +72,8 @@ class Engine:
         settings = self.settings()
         self.ledger = Journal(home, settings.results_folder, decide_stalled=charge.decide_stalled_row)
         """The journal of the data folder. Its file is opened by the first access."""
+        self.orders = OrderBook(self.ledger, self._cache, home / "orders")
+        """The open orders of this process."""
         self.apply_limits()
 
     def apply_limits(self) -> None:
@@ -176,7 +179,7 @@ class Engine:
         """Starts a run. `run_context`: the queueing and the graph it belongs to, else a run of its own. `auto_notify`: see
         Run."""
         run_context = replace(run_context or RunContext(uuid.uuid4().hex), project=plan.terms.project)
-        services = RunServices(self.ledger, self._limiter, self._cache, self.resolver().resumable_target)
+        services = RunServices(self.ledger, self._limiter, self._cache, self.resolver().resumable_target, self.orders)
         run = Run(requests, plan, services, run_context, reference_format, auto_notify=auto_notify)
         run.start()
         return run
@@ -213,4 +216,5 @@ class Engine:
 
         `however_old`: the user has asked for it; otherwise calls that are older than some days are left alone.
         """
-        return Recovery(self.ledger, self._limiter, self._cache, self.resolver(), however_old=however_old)
+        self.orders.poke()
+        return Recovery(self.ledger, self._limiter, self._cache, self.resolver(), self.orders, however_old=however_old)

@@ -11,9 +11,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from .images.picture import Picture
 from .providers.spec import Operation
+
+Delivery = Literal["now", "batch"]
+"""Whether a picture is made at once, or ordered with others and made later at a lower price."""
 
 MAX_SEED = 2**31 - 1
 
@@ -36,6 +40,7 @@ class Options:
     """0 to 2; None is the provider's own."""
     top_p: float | None = None
     """0 to 1; None is the provider's own."""
+    delivery: Delivery = "now"
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,9 @@ class Attempted:
     resolution: str
     """What comes there, "" when the provider doesn't say."""
     error: NanoBananaError | None
-    """None: the provider made it."""
+    """None: the provider made it, or is to make it later."""
+    ordered: bool = False
+    """Whether it comes home later."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Attempt:
     @property
     def made(self) -> int:
         """How many pictures the provider made."""
-        return sum(picture.error is None for picture in self.pictures)
+        return sum(picture.error is None and not picture.ordered for picture in self.pictures)
 
     def tried(self) -> Tried:
         reason, charged = why_incomplete([picture.error for picture in self.pictures if picture.error])

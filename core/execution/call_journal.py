@@ -90,6 +90,15 @@ class CallJournal:
         keep = partial(self._journal.store_extra, self._status.fingerprints[0], data, self._status.outcome.text)
         self._write(keep, msg("call_journal.extra_picture_not_stored"))
 
+    def keep_extra_of(self, number: int, data: bytes) -> None:
+        """Keeps a further picture that came beside one of an order."""
+        fingerprint, text = self._status.fingerprint(number), self._status.outcome.text
+        if data:
+            self._write(
+                partial(self._journal.store_extra, fingerprint, data, text),
+                msg("call_journal.extra_picture_not_stored"),
+            )
+
     def keep_answer(self, answer: KeptAnswer) -> Path | None:
         """Writes an answer to disk without the key; gives where, None when it can't be written."""
         cleaned = self._key.scrub_answer(answer)

@@ -36,6 +36,8 @@ What an event makes of a state; "-" leaves it as it is. An ending is written as 
     ProcessEnded       no, final      maybe, unresolved       maybe, resumable       maybe (f)
     Redirected         no, final      no, final (e)           maybe, resumable (b)   maybe (c)
     Refused            no, final      as the answer says: `charged_by` and `disposition_of`; (b) and (e)
+    NotInList          no, final      no, final (e)           maybe, resumable (b)   maybe (c)
+    ListNotRead        no, final      maybe, resumable        maybe, resumable       maybe (f)
     PaymentDue         no, final      maybe, final            maybe, final           maybe, final
     PicturesLacking    no, final      maybe, final            maybe, final           maybe, final
     NotDownloaded      no, final      maybe, unresolved       maybe, resumable (b)   yes (c), if the address lives
@@ -226,6 +228,16 @@ class Refused(_Aged):
 
 
 @dataclass(frozen=True)
+class NotInList(_Aged):
+    """The answer to an order was lost, and the provider's own list of orders doesn't have it."""
+
+
+@dataclass(frozen=True)
+class ListNotRead:
+    """The answer to an order was lost, and the provider's list of orders can't be asked now."""
+
+
+@dataclass(frozen=True)
 class PaymentDue:
     """An answer about an earlier call asks for another paid request, which is not made."""
 
@@ -283,6 +295,8 @@ ChargeEvent = (
     | OutOfTime
     | Redirected
     | Refused
+    | NotInList
+    | ListNotRead
     | PaymentDue
     | PicturesLacking
     | NotDownloaded
@@ -345,7 +359,9 @@ def advance(state: ChargeState, event: ChargeEvent) -> ChargeState:
     if isinstance(event, (PaymentDue, PicturesLacking)):
         return Failed("maybe", "final")
     if isinstance(state, InFlight):
-        refused = isinstance(event, Redirected) and not state.in_doubt
+        if isinstance(event, ListNotRead):
+            return Failed("maybe", "resumable")
+        refused = isinstance(event, (Redirected, NotInList)) and not state.in_doubt
         return Failed("no", "final") if refused else Failed("maybe", "unresolved")
     return _ended(state, event)
 
@@ -389,7 +405,7 @@ def _ended(state: Accepted | Ready, event: ChargeEvent) -> Failed:
     known = state.task is not None
     if isinstance(event, PackFailed):
         return Failed(cost, "resumable" if known else "unresolved")
-    if isinstance(event, ProcessEnded):
+    if isinstance(event, (ProcessEnded, ListNotRead)):
         return Failed(cost, "resumable" if known or (isinstance(state, Ready) and state.has_url) else "unresolved")
     if isinstance(state, Ready) and not isinstance(event, NotDownloaded):
         known = known or state.has_url
@@ -422,6 +438,8 @@ def decide_stalled_row(row: RowFacts) -> RowEnding:
     """The row of a call whose process has ended: nothing is known after the last state that it wrote."""
     if row.is_free and not row.can_resume:
         return _ending_of_row(Failed("no", "final"), row)
+    if row.is_order and row.state == "sent":
+        return _ending_of_row(advance(InFlight(), ListNotRead()), row)
     return _ending_of_row(advance(_STATE_OF_ROW[row.state], ProcessEnded()), row)
 
 
@@ -452,7 +470,8 @@ def _ending_of_row(state: ChargeState, row: RowFacts) -> RowEnding:
     disposition = state.disposition if isinstance(state, Failed) else "final"
     if row.state == "reserved":
         return RowEnding("delete")
-    if disposition == "resumable" and row.state in ("accepted", "answered"):
+    may_resume = row.state in ("accepted", "answered") or (row.is_order and row.state == "sent")
+    if disposition == "resumable" and may_resume:
         return RowEnding("keep")
     if cost == "no":
         return RowEnding("set", "refused", counts=False)

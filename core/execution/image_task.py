@@ -35,6 +35,8 @@ class ImageTask:
     error: NanoBananaError | None = None
     uid: str = ""
     """Id of the failure's row in the journal, "" where there is none."""
+    order: str = ""
+    """Id of the order that it is in, "" where it is in none: it comes home later and by itself."""
     answer: str = ""
     """File name of the kept answer in which no picture could be read, "" where none is kept."""
 
@@ -43,13 +45,13 @@ class ImageTask:
 
     @property
     def pending(self) -> bool:
-        """Whether it has neither a result nor an error."""
-        return self.result is None and self.error is None
+        """Whether it has neither a result nor an error, and isn't ordered."""
+        return self.result is None and self.error is None and not self.order
 
     @property
     def sendable(self) -> bool:
         """Whether it may be asked for without paying twice."""
-        return self.result is None and (self.error is None or self.error.charged == "no")
+        return self.result is None and not self.order and (self.error is None or self.error.charged == "no")
 
     @property
     def fingerprint(self) -> str:

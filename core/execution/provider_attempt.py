@@ -23,6 +23,7 @@ from .call_monitor import TICK, CallMonitor, RunningCall
 from .charge import STILL_RUNNING, decide_unstarted_row
 from .failure_limit import FailureLimit
 from .image_task import ImageTask
+from .order_placing import OrderPlacing, is_ordered_error
 from .run_state import RunState
 from .stored_images import complete_from_store
 
@@ -72,6 +73,7 @@ class ProviderAttempt:
             request.prompt,
             self._target.base_url,
             micros(resolved.counted_usd),
+            resolved.delivery,
         )
 
     # ------------------------------------------------------------------------------------------------ reserve and send
@@ -93,6 +95,7 @@ class ProviderAttempt:
             return
         self._state.report.add_notices(self._ledger.take_notices())
         self._report_unresolved(reserved, pending)
+        self._report_orders(reserved, pending)
         mine: dict[str, ImageTask] = {}
         for task in pending:
             # A picture that occurs twice in this very run is reserved once; its duplicate waits like any other.
@@ -118,15 +121,31 @@ class ProviderAttempt:
             if found := reserved.unresolved.get(task.fingerprint):
                 task.fail(question, found[0].uid, self._ledger.kept_answer_name(found[0].call))
 
+    def _report_orders(self, reserved: ReserveResult, pending: Sequence[ImageTask]) -> None:
+        """Marks the pictures that are in an order. Made now, too, they would be paid twice, so that is refused."""
+        for task in pending:
+            order = reserved.orders.get(task.fingerprint)
+            if order is not None and self._state.plan.delivery == "batch":
+                task.order = order
+            elif order is not None:
+                task.fail(is_ordered_error(self._target.spec.label))
+
     def _release(self, fingerprints: Sequence[str]) -> None:
         """Takes back the reservations that no call is for: they would last as long as this process."""
         with_call = {each for running in self._monitor.calls for each in running.call.fingerprints}
+        with_call |= {each for order in self._state.orders for each in order.fingerprints}
         unused = [each for each in fingerprints if each not in with_call]
         self._ledger.mark_failed(unused, decide_unstarted_row, msg("provider_attempt.run_ended"))
 
     def _send(self, mine: Sequence[ImageTask], claims: Sequence[Claim], pending: Sequence[ImageTask]) -> None:
         """Asks for `mine` in as few calls as the provider allows, goes on with `claims`, and waits for both."""
         calls: list[RunningCall] = []
+        orders = OrderPlacing(self._state, self._candidate)
+        orders.resume([claim for claim in claims if claim.delivery == "batch"])
+        claims = [claim for claim in claims if claim.delivery == "now"]
+        if self._state.plan.delivery == "batch" and mine:
+            orders.place(mine, self._job)
+            mine = ()
         resumed = [self._resumed(claim) for claim in claims]
         new = [self._new_call(batch) for batch in self._batches(mine)]
         for call, claim in zip(resumed, claims, strict=True):

@@ -1,6 +1,7 @@
 """Fetches what was paid before a restart, with free steps only: addresses expire within hours.
 
-Tasks that a provider has taken are asked for, finished pictures are fetched. Nothing is ever sent that costs money.
+Tasks that a provider has taken are asked for, finished pictures are fetched, orders are waited for again: they go on by
+themselves, and a recovery doesn't wait for them. Nothing is ever sent that costs money.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ..planning.resolver import ProviderResolver
 from .call import Call
 from .charge import decide_unstarted_row
 from .concurrency import ConcurrencyLimiter
+from .orders.order_book import OrderBook
 from .provider_cache import ProviderCache
 
 log = logging.getLogger("nano_banana")
@@ -50,6 +52,7 @@ class Recovery:
         limiter: ConcurrencyLimiter,
         cache: ProviderCache,
         resolver: ProviderResolver,
+        orders: OrderBook,
         *,
         however_old: bool = False,
     ) -> None:
@@ -63,6 +66,9 @@ class Recovery:
             target = resolver.resumable_target(claim.provider, claim.profile, claim.address, claim.model)
             if target is None:  # its key was taken away in this very moment
                 ledger.mark_failed([image.fingerprint for image in claim.images], decide_unstarted_row, "no key")
+                continue
+            if claim.delivery == "batch":
+                orders.resume(claim, target)
                 continue
             call = Call.resumed(claim, target, ledger, cache, ended=self._ended)
             call.detached = True

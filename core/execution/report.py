@@ -104,7 +104,12 @@ class Report:
 
     @property
     def failed(self) -> list[ImageTask]:
-        return [task for task in self.tasks if task.result is None]
+        return [task for task in self.tasks if task.result is None and not task.order]
+
+    @property
+    def ordered(self) -> list[ImageTask]:
+        """Those that come home later."""
+        return [task for task in self.tasks if task.order]
 
     def add_notices(self, notices: Iterable[str], frame: int | None = None) -> None:
         """Adds those that are not in the report yet. `frame`: the only one that they are about; None = the whole run."""
@@ -147,7 +152,11 @@ class Report:
         """Completes the report at the end of the run."""
         if not self.requests and not any(task.source == "provider" for task in self.completed):
             self.cost = Cost(0.0, self.cost.source)
-        unknown = [t for t in self.failed if t.error and t.error.charged == "maybe" and t.error.kind != "doubt"]
+        unknown = [
+            t
+            for t in self.failed
+            if t.error and t.error.charged == "maybe" and t.error.kind not in ("doubt", "impossible")
+        ]
         if unknown:
             count = len(unknown)
             which = msg("count.one_picture") if count == 1 else msg("count.pictures", count=count)

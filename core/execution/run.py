@@ -109,6 +109,9 @@ class Run:
         cancelled_for = {each for running in sent if running in cancelled for each in running.call.fingerprints}
         pending = [task for task in missing if task.has_any(sent_for)]
         others = [task for task in missing if not task.has_any(sent_for)]
+        in_orders = {each for order in state.orders if order.maybe_paid for each in order.fingerprints}
+        pending += [task for task in others if task.order or task.has_any(in_orders)]
+        others = [task for task in others if task not in pending]
         unresolved = sum(1 for task in others if task.error and task.error.charged != "no")
         prices = [running.usd for running in sent]
         return StopSummary(
@@ -139,7 +142,8 @@ class Run:
     def progress(self) -> Progress:
         calls = [call for call in self.calls if not call.done.is_set()]
         waits = [wait for call in calls if (wait := call.throttle.pause_shown)]
-        phases = {call.phase for call in calls}
+        orders = [order for order in self._state.orders if not order.settled.is_set()]
+        phases = {call.phase for call in calls} | {order.phase for order in orders}
         phase: str = next((each for each in _SHOWN_PHASES if each in phases), "preparing")
         if phase == "working":
             phase = next((call.progress for call in calls if call.progress), phase)
@@ -150,6 +154,7 @@ class Run:
         if self.done.is_set():
             phase, waits = "done", []
         uploads = [call.bytes_sent for call in self.calls if call.phase == "uploading"]
+        uploads += [order.bytes_sent for order in orders if order.phase == "uploading"]
         candidate = self._state.shown
         return Progress(
             len(self.tasks),

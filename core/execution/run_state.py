@@ -14,6 +14,8 @@ from ..request import Request
 from .attempt import Attempt, Attempted
 from .concurrency import ConcurrencyLimiter
 from .image_task import ImageTask
+from .orders.order import Order
+from .orders.order_book import OrderBook
 from .provider_cache import ProviderCache
 from .report import Report
 
@@ -29,6 +31,7 @@ class RunServices:
     limiter: ConcurrencyLimiter
     cache: ProviderCache
     resume: Resume
+    orders: OrderBook
 
 
 class RunState:
@@ -52,6 +55,8 @@ class RunState:
         """Every provider that may have made one of the pictures; grows when a successor of a model is asked."""
         self.asked: Candidate | None = None
         """The provider that is asked now, or was asked last."""
+        self.orders: list[Order] = []
+        """The orders that this run has placed."""
         self.unresolved: list[str] = []
         """Journal ids of pictures that may have been paid, which the report asks the user about."""
 
@@ -91,7 +96,12 @@ class RunState:
         target, resolved = candidate
         by_frame = self.resolved_by_frame(candidate)
         pictures = [
-            Attempted(task.slot.frame, by_frame[task.slot.frame].resolution, None if task.result else task.error)
+            Attempted(
+                task.slot.frame,
+                by_frame[task.slot.frame].resolution,
+                None if task.result else task.error,
+                bool(task.order),
+            )
             for task in tasks
         ]
         attempt = Attempt(target.spec.id, target.model.name, resolved[0].model_id, tuple(pictures), listed)

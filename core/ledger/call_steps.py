@@ -143,7 +143,12 @@ class CallSteps:
                 rows = queries.by_uids(connection, list(failed.values()))
                 for row in rows:
                     if row.state in OPEN_STATES:
-                        facts = RowFacts(row.state, not row.expected, self._results.has_incoming(row.uid))
+                        facts = RowFacts(
+                            row.state,
+                            not row.expected,
+                            self._results.has_incoming(row.uid),
+                            is_order=queries.is_order(row),
+                        )
                         queries.end_row(connection, row.uid, decide(facts), reason, now)
                 self._ownership.release(failed)
         finally:

@@ -21,6 +21,7 @@ from .types import OPEN_STATES, Claim, DecideEnding, ReserveStatus, RowFacts
 RECOVERY_DAYS = 3.0
 """Older tasks and URLs are resumed only when a run or a person asks for the picture."""
 
+_RESUMABLE = ("accepted", "answered")
 CanResume = Callable[[str, str, str], bool]
 """(provider, profile, address) -> whether the key is here and the provider still at that address."""
 
@@ -55,9 +56,10 @@ class StalledRows:
             # The bytes came, and the process ended before it could mark the row.
             mark_row_stored(self._connection, self._results, row, name_of(data), len(data), self._now, was_read=False)
             return "stored"
-        is_resumable = row.state in ("accepted", "answered")
+        is_order = queries.is_order(row)
+        is_resumable = row.state in _RESUMABLE or (is_order and row.state == "sent")
         can_resume = is_resumable and self._can_resume(row.provider, row.profile, row.address)
-        ending = self._decide(RowFacts(row.state, not row.expected, can_resume=can_resume))
+        ending = self._decide(RowFacts(row.state, not row.expected, is_order=is_order, can_resume=can_resume))
         if ending.action == "keep":
             if can_resume:
                 self._claim(row)
@@ -75,9 +77,10 @@ class StalledRows:
         if row.call in self._claimed_calls:
             return
         self._claimed_calls.add(row.call)
+        states = ("sent",) if queries.is_order(row) else ()
         rows = self._connection.execute(
             select(picture)
-            .where(picture.c.call == row.call, picture.c.state.in_(("accepted", "answered")))
+            .where(picture.c.call == row.call, picture.c.state.in_((*_RESUMABLE, *states)))
             .order_by(picture.c.index_in_call)
         ).all()
         queries.update_rows(self._connection, [each.uid for each in rows], owner=self._ownership.id)

@@ -56,6 +56,8 @@ class HistoryEntry:
     """Whether the user has marked it."""
     answer: str
     """File name of its kept answer, in which no picture could be read; "" when there is none."""
+    order: str
+    """Id of the order that it is still to come of, "" where it isn't."""
 
 
 class History:
@@ -240,14 +242,10 @@ class History:
         return count, total, free
 
     def _entry(self, row: Row[Any]) -> HistoryEntry:
-        try:
-            task = str(json.loads(row.task).get("task", "")) if row.task else ""
-        except (ValueError, AttributeError):
-            task = ""
         copied = {
             name: getattr(row, name)
             for name in HistoryEntry.__dataclass_fields__
-            if name not in ("usd", "exact", "task", "running", "file", "favourite", "answer")
+            if name not in ("usd", "exact", "task", "running", "file", "favourite", "answer", "order")
         }
         file = row.result if self._results.has(row.result, row.uid) else ""
         running = row.state in OPEN_STATES and not self._journal.ownership.is_stalled(row)
@@ -257,11 +255,12 @@ class History:
             **copied,
             usd=dollars(row.counted),
             exact=exact,
-            task=task,
+            task=queries.task_id(row.task),
             running=running,
             file=file,
             favourite=row.favourite > 0,
             answer=answer,
+            order=row.call if queries.is_order(row) and row.state in OPEN_STATES else "",
         )
 
 

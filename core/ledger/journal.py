@@ -20,6 +20,7 @@ from .database import Database
 from .eviction import DEFAULT_LIMIT_BYTES, Eviction
 from .image_store import ImageStore
 from .kept_answers import KeptAnswer, KeptAnswers
+from .orders import OpenOrder, open_orders
 from .ownership import Ownership
 from .rebuild import rebuild
 from .reservations import Reservations
@@ -117,6 +118,7 @@ class Journal:
         busy        another call works on it: `wait`, then reserve again
         stored      it is here: `look_up`
         claimed     a call that no process works on has paid for it: resume `claims`
+        ordered     it is in one of `orders` and comes home by itself
         unresolved  it may have been charged: show `unresolved`; reserved again within the hour it is "reserved"
 
         A fingerprint that is given twice is reserved once. `resend`: the user is not asked about unresolved charges.
@@ -247,6 +249,10 @@ class Journal:
     def claim_answer(self, uid: str) -> Claim | None:
         """Claims the missing pictures of the call whose kept answer is to be read again; None where there is none."""
         return self._claims.claim_answer(uid)
+
+    def open_orders(self, order: str = "") -> list[OpenOrder]:
+        """The orders that pictures are still to come of, the oldest first. `order`: only the one with that id."""
+        return [] if self.is_empty else open_orders(self.database, order)
 
     def _now(self) -> float:
         return self._clock()

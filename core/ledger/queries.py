@@ -72,7 +72,13 @@ def claim_of(
         owner_exited=owner_exited,
         image_count=max(image_count, len(rows)),
         answer=answer,
+        delivery="batch" if is_order(first) else "now",
     )
+
+
+def is_order(row: Row[Any]) -> bool:
+    """Whether a row is a picture of an order."""
+    return bool(row.delivery == "batch")
 
 
 def by_call(connection: Connection, call: str) -> list[Row[Any]]:
@@ -108,6 +114,11 @@ def unresolved_charge(row: Row[Any]) -> UnresolvedCharge:
     return UnresolvedCharge(
         row.uid, row.provider, row.model, row.sent or row.created, dollars(row.counted), reason, row.call
     )
+
+
+def task_id(text: str) -> str:
+    """What the provider calls a task, from the column that has it; "" where it has none."""
+    return str((_task_state(text) or {}).get("task", ""))
 
 
 def _task_state(text: str) -> dict[str, Any] | None:

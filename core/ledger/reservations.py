@@ -114,6 +114,7 @@ class Reservations:
                 "prompt": reservation.prompt,
                 "expected": reservation.micros,
                 "counted": reservation.micros,
+                "delivery": reservation.delivery if reservation.delivery != "now" else "",
                 "created": now,
                 "graph": graph_id,
             }
@@ -163,16 +164,26 @@ class _Decision:
         if any(row.state == "stored" and self._results.has(row.result, row.uid) for row in rows):
             return "stored"
         open_rows = [row for row in rows if row.state in OPEN_STATES]
+        for row in open_rows:
+            if queries.is_order(row) and row.state != "reserved" and not self._ownership.is_stalled(row):
+                return self._ordered(reservation, row)
         if not all(self._ownership.is_stalled(row) for row in open_rows):
             return "busy"
         unresolved = [row for row in rows if row.state == "unknown" and not row.acknowledged]
         for row in open_rows:
             status = self._stalled.resolve(row)
+            if status == "claimed" and queries.is_order(row):
+                return self._ordered(reservation, row)
             if status in ("stored", "claimed"):
                 return status
             if status == "unresolved":
                 unresolved.append(row)
         return self._confirm(reservation, unresolved) if unresolved else "reserved"
+
+    def _ordered(self, reservation: Reservation, row: Row[Any]) -> ReserveStatus:
+        """The status of a picture that a process, or now this one, waits for."""
+        self._result.orders[reservation.fingerprint] = row.call
+        return "ordered"
 
     def _confirm(self, reservation: Reservation, rows: Sequence[Row[Any]]) -> ReserveStatus:
         """Whether the user has been told of these charges and asks again: then it is sent, else the user is asked."""

@@ -91,6 +91,7 @@ picture = Table(
     _text_column("notices"),
     _time_column("favourite"),
     _text_column("sources"),
+    _text_column("delivery"),
     Index("picture_by_fingerprint", "fingerprint"),
     Index("picture_by_owner", "owner"),
     Index("picture_by_call", "call"),
@@ -98,6 +99,7 @@ picture = Table(
     Index("picture_by_run", "run", "counted"),
     Index("picture_by_time", "created", "counted"),
     Index("picture_by_favourite", "favourite"),
+    Index("picture_by_delivery", "delivery", "state"),
 )
 """One row per picture and request for it. Where a column has another name in the file, `Column.key` is the one in code.
 
@@ -113,6 +115,7 @@ role           "" for a requested picture, "extra" for a further one of the same
 notices        a JSON list of what the user reads whenever the picture is used
 favourite      when the user marked it, 0 = not marked
 sources        a JSON list of the pages that a web search leaned on, as [title, address]
+delivery       "batch" for a picture of an order, which is made later at a lower price (`call` is the order), else ""
 """
 
 result = Table(
@@ -146,12 +149,22 @@ def _add_role_and_notices(connection: Connection) -> None:
 def _add_favourite(connection: Connection) -> None:
     """Version 3 has the user's mark."""
     _add_columns(connection, _TIME, picture.c.favourite)
-    next(index for index in picture.indexes if index.name == "picture_by_favourite").create(connection, checkfirst=True)
+    _create_index(connection, "picture_by_favourite")
 
 
 def _add_sources(connection: Connection) -> None:
     """Version 4 keeps the pages that a web search leaned on."""
     _add_columns(connection, _TEXT, picture.c.sources)
+
+
+def _add_delivery(connection: Connection) -> None:
+    """Version 5 has pictures of an order."""
+    _add_columns(connection, _TEXT, picture.c.delivery)
+    _create_index(connection, "picture_by_delivery")
+
+
+def _create_index(connection: Connection, name: str) -> None:
+    next(index for index in picture.indexes if index.name == name).create(connection, checkfirst=True)
 
 
 _TEXT, _TIME = "TEXT NOT NULL DEFAULT ''", "FLOAT NOT NULL DEFAULT 0"
@@ -164,7 +177,13 @@ def _add_columns(connection: Connection, definition: str, *columns: Column[Any])
             connection.exec_driver_sql(f"ALTER TABLE {picture.name} ADD COLUMN {column.name} {definition}")
 
 
-STEPS: list[Callable[[Connection], None]] = [_create_tables, _add_role_and_notices, _add_favourite, _add_sources]
+STEPS: list[Callable[[Connection], None]] = [
+    _create_tables,
+    _add_role_and_notices,
+    _add_favourite,
+    _add_sources,
+    _add_delivery,
+]
 """Step i upgrades version i to version i + 1. Steps are only added."""
 
 

@@ -6,6 +6,9 @@ The state of a picture's row changes in one direction:
         |        |         |           |
      deleted   refused, or unknown: it may have been charged, and the provider can't return it
 
+A row of an order (`Reservation.delivery`) stays open until the order has ended, and while it is only `sent` the provider's
+list of orders is asked whether it was taken.
+
 `accepted` has a task that can be polled again, `answered` has URLs that can be fetched again: both are free, and the next
 `reserve` claims them. For `unknown` the user is asked before the picture is paid again.
 """
@@ -19,6 +22,7 @@ from typing import Any, Literal
 
 from ..errors import LedgerFailed
 from ..errors.messages import msg
+from ..request import Delivery
 from . import workflows
 from .kept_answers import KeptAnswer
 
@@ -37,6 +41,8 @@ class RowFacts:
     """Whether the provider's bytes are in the incoming folder."""
     has_task: bool = False
     has_url: bool = False
+    is_order: bool = False
+    """Whether it is a picture of an order: the provider's list of orders says whether a request was taken."""
     can_resume: bool = False
     """Whether the key is here with which its task or its address can be asked now."""
 
@@ -74,6 +80,7 @@ class Reservation:
     """The base URL it will be sent to. A task is polled at this URL only."""
     micros: int
     """What it counts as, in millionths of a US dollar: the expected price, or the highest known one."""
+    delivery: Delivery = "now"
 
 
 @dataclass(frozen=True)
@@ -161,11 +168,12 @@ class Claim:
     """How many pictures the call requested, including those that are stored or refused."""
     answer: KeptAnswer | None = None
     """The kept answer to read again; None where the task is polled or the URLs are fetched."""
+    delivery: Delivery = "now"
     unresolved: bool = False
     """Whether the user is asked before it is paid again. A failed reading of the kept answer must not change that."""
 
 
-ReserveStatus = Literal["reserved", "busy", "stored", "claimed", "unresolved"]
+ReserveStatus = Literal["reserved", "busy", "stored", "claimed", "unresolved", "ordered"]
 
 
 @dataclass
@@ -176,6 +184,8 @@ class ReserveResult:
     claims: list[Claim] = field(default_factory=list)
     unresolved: dict[str, list[UnresolvedCharge]] = field(default_factory=dict)
     """For those with the status "unresolved": the charges that the user is asked about."""
+    orders: dict[str, str] = field(default_factory=dict)
+    """For those with the status "ordered": the id of the order that they are in."""
     acknowledged: dict[str, list[UnresolvedCharge]] = field(default_factory=dict)
     """For those that are sent although an earlier request may have been charged: the user has agreed."""
 

@@ -13,6 +13,7 @@ def can_merge(one: Plan, other: Plan) -> bool:
         [each.target for each in one.targets] == [each.target for each in other.targets]
         and [each.target for each in one.store_only] == [each.target for each in other.store_only]
         and one.terms == other.terms
+        and one.delivery == other.delivery
         and type(one.refusal) is type(other.refusal)
     )
 

@@ -26,7 +26,7 @@ from ..providers.spec import (
     OptionValue,
     ProviderSpec,
 )
-from ..request import Region, Request, Slot
+from ..request import Delivery, Region, Request, Slot
 
 FINGERPRINT_VERSION = 1
 
@@ -54,6 +54,9 @@ class ResolvedRequest:
     """The pictures that are sent."""
     region: Region | None = None
     """The part of the frame that the first of them is; None where it is the whole frame."""
+    delivery: Delivery = "now"
+    price_share: float = 1.0
+    """What a picture costs with this delivery, as a share of its list price; `usd` has it in."""
 
     @property
     def counted_usd(self) -> float:
@@ -62,7 +65,7 @@ class ResolvedRequest:
             return self.override_usd
         if self.usd is None or self.model.price is None:
             return UNKNOWN_PRICE_USD
-        return max(self.usd, self.model.price.counted_usd_for(self.resolution) or 0.0)
+        return max(self.usd, (self.model.price.counted_usd_for(self.resolution) or 0.0) * self.price_share)
 
     def fingerprint(self, request: Request, slot: Slot, version: int = FINGERPRINT_VERSION) -> str:
         """Identifies one picture: equal for two requests that would have the user pay for the same picture."""
@@ -108,6 +111,11 @@ def negotiate(
             else msg("negotiate.cannot_make_from_text", model=model.name, provider=spec.label),
             msg("negotiate.models_that_can", can=", ".join(can)) if can else msg("negotiate.choose_another_provider"),
         )
+    delivery = request.options.delivery
+    if delivery == "batch" and spec.batch is None:
+        raise _impossible(
+            msg("negotiate.has_no_batches", provider=spec.label), msg("negotiate.choose_google_or_delivery_now")
+        )
     if not request.prompt.strip():
         raise _impossible(msg("negotiate.prompt_is_empty"), msg("negotiate.write_a_prompt"))
     if capabilities.max_prompt and len(request.prompt) > capabilities.max_prompt:
@@ -137,7 +145,9 @@ def negotiate(
     sends_seed = "seed" in options_of(spec, request.operation, capabilities)
     if request.seed and not sends_seed:
         notices.append(msg("negotiate.seed_not_sent", provider=spec.label, model=model.name))
+    share = spec.batch.price_share if spec.batch and delivery == "batch" else 1.0
     usd = None if override or model.price is None else model.price.usd_for(effective)
+    usd = None if usd is None else usd * share
     return ResolvedRequest(
         spec,
         model,
@@ -151,6 +161,8 @@ def negotiate(
         override_usd if override else None,
         request.references,
         region,
+        delivery,
+        share,
     )
 
 

@@ -13,7 +13,7 @@ from ..errors import NanoBananaError
 from ..images.picture import Encoded
 from ..keys.sources import Key
 from ..providers.spec import Model, ProviderSpec
-from ..request import Request, Slot
+from ..request import Delivery, Request, Slot
 from .negotiate import ResolvedRequest
 
 
@@ -96,6 +96,11 @@ class Plan:
     terms: Terms = Terms()
     refusal: NanoBananaError | None = None
     """Why nothing may be sent: the user has to allow the model first. Stored pictures are used all the same."""
+
+    @property
+    def delivery(self) -> Delivery:
+        """How the pictures are delivered: the same for all requests of a plan."""
+        return self.targets[0].resolved[0].delivery
 
     @property
     def chain(self) -> tuple[Candidate, ...]:

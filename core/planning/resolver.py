@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 from ..config.allowed_models import UnknownModel, counted_usd
 from ..config.caps import Caps
@@ -64,9 +65,14 @@ class ProviderResolver:
         targets: list[Candidate] = []
         store_only: list[Candidate] = []
         refusal: UnknownModel | None = None
-        for index, link in enumerate((choice or ProviderChoice()).chain()):
+        links = (choice or ProviderChoice()).chain()
+        ordered = bool(requests) and requests[0].options.delivery == "batch"
+        if ordered and len(links) > 1:
+            del links[1:]
+            notices.append(msg("resolver.no_fallback_for_batch"))
+        for index, link in enumerate(links):
             try:
-                found, *others = self._resolve(link, requests, notices)
+                found, *others = (self._order if ordered else self._resolve)(link, requests, notices)
                 store_only += others
                 unknown = self._unknown_model(found.target)
                 refusal = refusal or unknown
@@ -148,6 +154,24 @@ class ProviderResolver:
     def missing_key_error(self, spec: ProviderSpec, profile: str) -> ConfigError:
         """The error for a provider without a key, with every way to give it one."""
         return self._targets.missing_key_error(spec, profile)
+
+    def _order(self, choice: ProviderChoice, requests: Sequence[Request], notices: list[str]) -> list[Candidate]:
+        """The candidate that takes the requests as an order; then those that may have made the pictures before."""
+        if choice.provider != AUTO:
+            return self._resolve(choice, requests, notices)
+        by_orders = next((spec for spec in self._targets.ordered() if spec.batch), None)
+        if by_orders is None:
+            return self._resolve(choice, requests, notices)
+        family, _ = family_of(choice.model, self.specs.values())
+        model = by_orders.model_of_family(family, choice.model) if family else by_orders.model(RECOMMENDED)
+        named = replace(choice, provider=by_orders.id, model=model.name if model else choice.model)
+        found = self._resolve(named, requests, notices)
+        at_once = [replace(request, options=replace(request.options, delivery="now")) for request in requests]
+        try:
+            others = self._resolve(choice, at_once, [])
+        except NanoBananaError:
+            return found
+        return [*found, *(each for each in others if each.target.spec.id != by_orders.id)]
 
     def _resolve(self, choice: ProviderChoice, requests: Sequence[Request], notices: list[str]) -> list[Candidate]:
         """The candidate for one choice. After it those that are not asked, but may have made the pictures before."""

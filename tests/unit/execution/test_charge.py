@@ -22,9 +22,11 @@ from pack.core.execution.charge import (
     Failed,
     Finished,
     InFlight,
+    ListNotRead,
     Misconfigured,
     NotAnImage,
     NotDownloaded,
+    NotInList,
     NotStored,
     OutOfTime,
     PackFailed,
@@ -88,6 +90,8 @@ events: st.SearchStrategy[ChargeEvent] = st.one_of(
     st.builds(OutOfTime, ages),
     st.builds(Redirected, ages),
     st.builds(Refused, ages, spec=specs, failure=failures),
+    st.builds(NotInList, ages),
+    st.builds(ListNotRead),
     st.builds(PaymentDue),
     st.builds(PicturesLacking),
     st.builds(NotDownloaded, ages, st.booleans(), st.booleans()),
@@ -118,7 +122,7 @@ def is_sure_refusal(state: ChargeState, event: ChargeEvent) -> bool:
     """Whether `event` is one of the documented ways in which a paid request surely cost nothing."""
     if isinstance(event, TryEnded):
         return event.charged == "no"
-    if isinstance(event, Redirected):
+    if isinstance(event, (Redirected, NotInList)):
         return isinstance(state, InFlight)
     if isinstance(event, Refused):
         accepted = charge.task_of(state) is not None
@@ -195,7 +199,8 @@ def test_what_surely_cost_nothing_is_never_asked_about(state: ChargeState, event
 def test_only_what_can_be_asked_for_is_resumable(state: ChargeState, event: ChargeEvent) -> None:
     then = advance(state, event)
     if is_open(state) and isinstance(then, Failed) and then.disposition == "resumable":
-        assert isinstance(state, (Accepted, Ready))
+        # The list of orders can be read again: whether an order was taken is found out then.
+        assert isinstance(state, (Accepted, Ready)) or isinstance(event, ListNotRead)
         assert not isinstance(event, Withdrawn)
 
 
@@ -229,6 +234,10 @@ def test_every_order_of_events_ends_when_something_ends_it(order: list[ChargeEve
         (InFlight(), OutOfTime(), Failed("maybe", "unresolved")),
         (InFlight(), Redirected(), Failed("no", "final")),
         (InFlight(in_doubt=True), Redirected(), Failed("maybe", "unresolved")),
+        (InFlight(), NotInList(), Failed("no", "final")),
+        (InFlight(in_doubt=True), NotInList(), Failed("maybe", "unresolved")),
+        (InFlight(), ListNotRead(), Failed("maybe", "resumable")),
+        (Accepted(TASK), ListNotRead(), Failed("maybe", "resumable")),
         (Accepted(TASK), PaymentDue(), Failed("maybe", "final")),
         (Ready(), PicturesLacking(), Failed("maybe", "final")),
         (Ready(None, True), NotDownloaded(), Failed("yes", "resumable")),
@@ -295,6 +304,7 @@ rows = st.builds(
     has_bytes=st.booleans(),
     has_task=st.booleans(),
     has_url=st.booleans(),
+    is_order=st.booleans(),
     can_resume=st.booleans(),
 )
 sent_rows = rows.filter(lambda row: row.state != "reserved")
@@ -317,7 +327,8 @@ def test_a_row_is_asked_about_exactly_where_something_may_be_left_and_paid(
     """Paid, no picture here, nothing that can be asked for again: only then the user has to agree to pay again."""
     state = advance(after(Unsent(), order), PackFailed())
     ending = row_rule(state)(row)
-    fetched = isinstance(state, Failed) and state.disposition == "resumable" and row.state in ("accepted", "answered")
+    resumable = row.state in ("accepted", "answered") or (row.is_order and row.state == "sent")
+    fetched = isinstance(state, Failed) and state.disposition == "resumable" and resumable
     left = isinstance(state, Failed) and state.disposition != "final" and state.charged != "no"
     asked = left and not fetched and not row.has_bytes and not row.is_free
     assert (ending == RowEnding("set", "unknown")) is asked
@@ -351,6 +362,15 @@ def test_a_reservation_leaves_no_row(order: list[ChargeEvent]) -> None:
 )
 def test_the_row_of_an_ended_process(state: Any, is_free: bool, can_resume: bool, ending: RowEnding) -> None:
     assert decide_stalled_row(RowFacts(state, is_free, can_resume=can_resume)) == ending
+
+
+@pytest.mark.parametrize("can_resume", [True, False])
+def test_an_order_whose_answer_was_lost_with_its_process_stays_open(can_resume: bool) -> None:
+    """The provider's list of orders says whether it was taken."""
+    row = RowFacts("sent", is_free=False, is_order=True, can_resume=can_resume)
+    assert decide_stalled_row(row) == RowEnding("keep")
+    assert row_rule(advance(InFlight(), ListNotRead()))(row) == RowEnding("keep")
+    assert row_rule(advance(InFlight(), NotInList()))(row) == RowEnding("set", "refused", counts=False)
 
 
 @pytest.mark.parametrize(

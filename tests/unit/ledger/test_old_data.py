@@ -73,3 +73,25 @@ def test_the_columns_of_an_old_file_keep_their_names(home: Path, tmp_path: Path)
     old, new = columns(home / "journal.sqlite"), columns(tmp_path / "new" / "journal.sqlite")
     assert all(old[table] <= new[table] for table in old)
     assert {"place", "told", "told_run", "waived"} <= new["picture"]
+
+
+def test_a_journal_without_orders_is_migrated(home: Path) -> None:
+    """The schema before them: its rows are pictures that were made at once."""
+    open_and_close(home)
+    connection = sqlite3.connect(home / "journal.sqlite")
+    connection.execute("DROP INDEX picture_by_delivery")
+    connection.execute("ALTER TABLE picture DROP COLUMN delivery")
+    connection.execute("PRAGMA user_version = 4")
+    connection.commit()
+    connection.close()
+    journal = open_journal(home)
+    assert journal.open_orders() == [] and set(journal.look_up(STORED)) == set(STORED)
+    assert {shown.order for shown in History(journal).pictures()} == {""}
+    journal.close()
+    assert version_of(home) == schema.newest()
+
+
+def open_and_close(home: Path) -> None:
+    journal = open_journal(home)
+    journal.look_up(STORED)
+    journal.close()

@@ -1,0 +1,291 @@
+"""One order, from its requests to its pictures, on one thread of its own.
+
+    state      meaning                                               what SIGKILL leaves
+    writing    its requests are put on disk; nothing was sent        nothing: its rows are deleted, nothing was paid
+    sent       the request that creates it is out                    the provider's list says whether it is there
+    accepted   the provider has it, and is asked how far it is       it is asked again after the next start
+    answers    each picture is in the journal before the next        those that lack are fetched again, free
+
+It outlives the run that placed it, and the process: `Claim`s bring it back.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ...dialects.batch import gemini as gemini_batch
+from ...dialects.batch.gemini import BatchStatus
+from ...errors import NanoBananaError
+from ...errors.messages import message_of
+from ...http.body import Body
+from ...http.connections import UnsafeAddress
+from ...http.download import DownloadFailed
+from ...http.failures import RequestFailed
+from ...http.transport import TooLong
+from ...ledger import Claim
+from ...ledger.journal import Journal
+from ...planning.plan import Target
+from ..call_journal import CallJournal
+from ..call_key import CallKey
+from ..call_status import CallStatus, Phase, status_of_claim, status_of_new_call
+from ..charge import AnswerUnread, Misconfigured, OutOfTime, PackFailed, Refused, TaskAccepted
+from ..failure_messages import FailureMessages
+from ..outcome import Outcome
+from ..provider_cache import ProviderCache
+from .order_answers import OrderAnswers
+from .order_creation import LASTING_REFUSALS, OrderCreation
+from .order_file import OrderFile
+from .order_sender import OrderSender, job_of
+
+log = logging.getLogger("nano_banana")
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+"""Seconds between two looks at an order: they grow from the first to the longest."""
+UNKNOWN_POLLS = 4
+"""How often in a row the provider may not know an order that it has named, before it counts as lost."""
+
+
+@dataclass(frozen=True)
+class OrderRequests:
+    """What a new order asks for."""
+
+    model_id: str
+    operation: str
+    fingerprints: Sequence[str]
+    bodies: Callable[[], Iterable[tuple[str, Body]]]
+    """Key and body of each request: the key is the number of the picture. Called on the order's own thread, once."""
+    answer_bytes: int
+    """How many bytes its answers are expected to have."""
+    stopped: Callable[[], bool]
+    """Whether the run has ended: what isn't sent by then is dropped."""
+
+
+class Order:
+    """Made for new pictures, or for the rest of an earlier order. `run` never raises; the outcome has the errors."""
+
+    def __init__(
+        self,
+        target: Target,
+        source: OrderRequests | Claim,
+        ledger: Journal,
+        cache: ProviderCache,
+        folder: Path,
+        ended: Callable[[Order], None],
+    ) -> None:
+        self.target, self._source, self._ended = target, source, ended
+        claimed = isinstance(source, Claim)
+        self._status: CallStatus = (
+            status_of_claim(source, target)
+            if isinstance(source, Claim)
+            else status_of_new_call(uuid.uuid4().hex, target, source.fingerprints, ())
+        )
+        self._status.phase = "preparing"
+        model_id = source.model if isinstance(source, Claim) else source.model_id
+        self._job = self._status.job = job_of(target, model_id, source.operation)
+        self._messages = FailureMessages(target)
+        self._key = CallKey(target, cache.tokens)
+        self._journal = CallJournal(ledger, self._status, self._key)
+        self._file = OrderFile(folder, self.id)
+        self._answers: OrderAnswers | None = None
+        self._wake, self._cancel = threading.Event(), threading.Event()
+        self.is_resumed = claimed
+        self.was_accepted = claimed and self._status.task is not None
+        """Whether the provider has taken it."""
+        self.was_cancelled = False
+        """Whether the provider has taken the user's wish to cancel it."""
+        self.settled = threading.Event()
+        """Set once it is known whether the provider has taken it."""
+        if claimed:
+            self.settled.set()
+        self.done = threading.Event()
+        self._has_collected = False
+
+    # ------------------------------------------------------------------------------------------------ for others
+
+    @property
+    def id(self) -> str:
+        return self._status.id
+
+    @property
+    def name(self) -> str:
+        """Its display name at the provider."""
+        return f"nano-banana-{self.id}"
+
+    @property
+    def fingerprints(self) -> list[str]:
+        return self._status.fingerprints
+
+    @property
+    def numbers(self) -> list[int]:
+        return self._status.numbers
+
+    @property
+    def outcome(self) -> Outcome:
+        return self._status.outcome
+
+    @property
+    def phase(self) -> Phase:
+        return self._status.phase
+
+    @property
+    def progress(self) -> str:
+        """The provider's word for how far it is."""
+        return self._status.progress
+
+    @property
+    def bytes_sent(self) -> tuple[int, int]:
+        return self._status.bytes_sent
+
+    @property
+    def maybe_paid(self) -> bool:
+        """Whether the provider may have it: from here on it is not taken back."""
+        return self._status.maybe_paid
+
+    @property
+    def stored(self) -> int:
+        """How many of its pictures this process has stored."""
+        return self._answers.stored if self._answers else 0
+
+    def cancel(self) -> None:
+        """Asks the provider to cancel it, on the order's own thread. Returns at once."""
+        self._cancel.set()
+        self._wake.set()
+
+    def poke(self) -> None:
+        """Looks at it now."""
+        self._wake.set()
+
+    # ------------------------------------------------------------------------------------------------ its life
+
+    def run(self) -> None:
+        """The whole life of the order."""
+        status, outcome, sender = self._status, self._status.outcome, None
+        begun = time.monotonic()
+        try:
+            sender = OrderSender(self.target, self._key)
+            self._answers = OrderAnswers(self._job, status, self._journal, self._key, sender)
+            self._follow(sender, self._place(sender))
+        except NanoBananaError as error:
+            error.charged = status.advance(Misconfigured())  # unless something else has ended it before
+            outcome.error = self._key.scrub_error(error)
+        except Exception as error:  # a bug of ours must not hide that money may be gone
+            trace = self._key.scrub_text(traceback.format_exc())
+            log.error("an order at %s failed inside the pack\n%s", self.target.spec.id, trace)
+            outcome.error = self._messages.pack_failed(error, status.advance(PackFailed()))
+        finally:
+            if sender is not None:
+                sender.transport.close()
+            self._file.delete()
+            outcome.attempts, outcome.seconds = status.attempts, time.monotonic() - begun
+            self._key.scrub_outcome(outcome)
+            self._journal.close(run_detached=self.settled.is_set() and not self.was_cancelled)
+            status.phase = "ended"
+            self._source = None  # type: ignore[assignment]  # the references may be large
+            self.settled.set()
+            self.done.set()
+            self._ended(self)
+
+    def _place(self, sender: OrderSender) -> str:
+        """The provider's name for the order, which is created where it is new. Raises NanoBananaError."""
+        status, source = self._status, self._source
+        if status.task is not None:
+            return status.task_id
+        creation = OrderCreation(
+            self.name,
+            self._job,
+            status,
+            self._journal,
+            sender,
+            stopped=(lambda: False) if isinstance(source, Claim) else source.stopped,
+            wait=self._wait,
+        )
+        if isinstance(source, Claim):
+            batch = creation.find()
+        else:
+            self._file.write(source.bodies())
+            batch = creation.create(self._file, source.answer_bytes)
+        status.advance(TaskAccepted({"task": batch}))
+        self._journal.mark_accepted({"task": batch})
+        self.was_accepted = True
+        if not self.is_resumed:
+            log.info("%d pictures are ordered at %s as %s", len(status.numbers), self.target.spec.label, batch)
+        self._file.delete()
+        self.settled.set()
+        return batch
+
+    def _follow(self, sender: OrderSender, batch: str) -> None:
+        """Asks how far it is until it has ended, and takes its pictures. Raises NanoBananaError."""
+        pause = FIRST_PAUSE
+        unknown = 0
+        self._status.phase = "working"
+        while True:
+            if self._cancel.is_set() and not self.was_cancelled:
+                self._request_cancel(sender, batch)
+            unknown = unknown + 1 if self._look(sender, batch, unknown) else 0
+            if self._has_collected:
+                return
+            if self._status.age > gemini_batch.KEPT_SECONDS:
+                raise self._messages.out_of_time(batch, self._status.advance(OutOfTime(self._status.age)))
+            self._wait(pause)
+            pause = FIRST_PAUSE if self._cancel.is_set() and not self.was_cancelled else min(pause * 1.5, LONGEST_PAUSE)
+
+    def _look(self, sender: OrderSender, batch: str, unknown: int) -> bool:
+        """One look at the order. Gives whether the provider did not know it. Raises NanoBananaError."""
+        status = self._status
+        try:
+            reply = sender.send(gemini_batch.poll(self._job, batch))
+        except RequestFailed as broken:
+            log.debug("an order could not be looked at: %s", broken)
+            return False
+        except TooLong as error:
+            money = status.advance(AnswerUnread())
+            raise self._messages.too_long(message_of(error), money, batch, None) from None
+        except UnsafeAddress as error:
+            raise self._messages.unsafe_address(message_of(error), status.advance(AnswerUnread())) from None
+        if not reply.ok:
+            failure = gemini_batch.failure(self._job, reply)
+            is_unknown = reply.status in (404, 410)
+            if is_unknown and unknown >= UNKNOWN_POLLS:
+                failure = replace(failure, kind="task_lost")
+            elif failure.kind not in LASTING_REFUSALS:
+                return is_unknown
+            raise self._messages.error(failure, status.advance(Refused(spec=self.target.spec, failure=failure)), batch)
+        found = gemini_batch.status_of(reply)
+        if found is not None:
+            status.progress = found.state
+            self._has_collected = found.has_ended and self._collect(found, reply)
+        return False
+
+    def _collect(self, found: BatchStatus, reply: gemini_batch.Reply) -> bool:
+        """Takes its pictures; False where they can't be fetched now. Raises NanoBananaError."""
+        assert self._answers is not None
+        self._status.phase = "downloading"
+        try:
+            self._answers.collect(found, reply, self._file)
+        except (RequestFailed, TooLong, DownloadFailed, OSError) as error:
+            log.warning("the answers of an order could not be fetched yet: %s", self._key.scrub_text(str(error)))
+            return False
+        return True
+
+    def _request_cancel(self, sender: OrderSender, batch: str) -> None:
+        try:
+            reply = sender.send(gemini_batch.cancel(self._job, batch))
+        except (RequestFailed, TooLong, UnsafeAddress) as error:
+            log.info("an order could not be cancelled yet: %s", self._key.scrub_text(str(error)))
+            return
+        if reply.ok:
+            self.was_cancelled = True
+        elif reply.status < 500 and reply.status != 429:
+            self._cancel.clear()  # it has ended: its pictures come home
+
+    def _wait(self, seconds: float) -> None:
+        """Pauses, or less where somebody asks for a look."""
+        self._wake.wait(seconds)
+        self._wake.clear()

@@ -1,0 +1,99 @@
+"""The open orders of this process: placing, resuming, cancelling, and who is told when one has ended."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors.messages import concat, joined, listed, msg
+from ...ledger import Claim
+from ...ledger.journal import Journal
+from ...planning.plan import Target
+from ..provider_cache import ProviderCache
+from .order import Order, OrderRequests
+
+log = logging.getLogger("nano_banana")
+
+
+@dataclass(frozen=True)
+class OrderEnd:
+    """What became of an order."""
+
+    order: str
+    provider: str
+    images: int
+    failed: int
+    cancelled: bool
+    reasons: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """A sentence for a person."""
+        count = msg("count.one_picture") if self.images == 1 else msg("count.pictures", count=self.images)
+        parts = []
+        if self.images:
+            parts.append(msg("order.came_home", count=count, provider=self.provider))
+        if self.failed:
+            why = concat(" (", listed("; ", self.reasons), ")") if self.reasons else ""
+            missing = msg("count.one_picture") if self.failed == 1 else msg("count.pictures", count=self.failed)
+            parts.append(msg("order.did_not_come", count=missing, provider=self.provider, why=why))
+        return joined(*parts)
+
+
+class OrderBook:
+    """Usable from any thread. `on_end` is called on the thread of an order that has ended."""
+
+    def __init__(self, ledger: Journal, cache: ProviderCache, folder: Path) -> None:
+        self._ledger, self._cache, self._folder = ledger, cache, folder
+        self._lock = threading.Lock()
+        self._open: dict[str, Order] = {}
+        self.on_end: Callable[[OrderEnd], None] = lambda end: None
+
+    def place(self, target: Target, requests: OrderRequests) -> Order:
+        """Orders pictures that this process has reserved. Returns at once: see `Order.settled`."""
+        return self._start(Order(target, requests, self._ledger, self._cache, self._folder, self._ended))
+
+    def resume(self, claim: Claim, target: Target) -> Order:
+        """Goes on with an order that no process waits for."""
+        return self._start(Order(target, claim, self._ledger, self._cache, self._folder, self._ended))
+
+    def find(self, order: str) -> Order | None:
+        """An open order of this process."""
+        with self._lock:
+            return self._open.get(order)
+
+    def poke(self) -> None:
+        """Looks at all open orders now."""
+        with self._lock:
+            orders = list(self._open.values())
+        for order in orders:
+            order.poke()
+
+    def _start(self, order: Order) -> Order:
+        with self._lock:
+            self._open[order.id] = order
+        threading.Thread(target=order.run, daemon=True, name="nano-banana-order").start()
+        return order
+
+    def _ended(self, order: Order) -> None:
+        with self._lock:
+            self._open.pop(order.id, None)
+        if not (order.was_accepted or order.is_resumed):
+            return  # its run has the error
+        failures = order.outcome.failures.values()
+        errors = [error for error in (order.outcome.error, *failures) if error is not None]
+        end = OrderEnd(
+            order.id,
+            order.target.spec.label,
+            order.stored,
+            len(order.numbers) - order.stored,
+            order.was_cancelled,
+            tuple(dict.fromkeys(error.reason for error in errors))[:3],
+        )
+        try:
+            self.on_end(end)
+        except Exception:  # whoever listens must not keep the order from ending
+            log.exception("the end of an order could not be shown")

@@ -1,0 +1,481 @@
+"""Orders at half price: each is paid once and comes home, whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from dialect_driver import QUICK_SPECS
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pack.core.dialects.base.step import Reply
+from pack.core.dialects.batch import gemini
+from pack.core.engine import Engine
+from pack.core.errors import Impossible
+from pack.core.execution.orders import order, order_creation
+from pack.core.execution.orders.order_book import OrderEnd
+from pack.core.execution.run import Run
+from pack.core.images.picture import Picture
+from pack.core.ledger import RunContext
+from pack.core.ledger.history import History
+from pack.core.planning.choice import ProviderChoice
+from pack.core.request import Options, Request
+from pack.tests.doubles import start
+from pack.tests.doubles.server import Doubles
+
+ROOT = Path(__file__).resolve().parents[3]
+HALF = 0.0168
+NAME = "nano-banana-"
+"""What the display name of every order begins with: rules of the double with it are about orders."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Doubles]:
+    with start() as running:
+        yield running
+
+
+@pytest.fixture
+def doubles(server: Doubles) -> Doubles:
+    server.reset()
+    return server
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses that a test doesn't notice."""
+    monkeypatch.setattr(order, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(order, "LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr(order_creation, "SEARCH_PAUSES", (0.0, 0.01))
+    monkeypatch.setattr(order_creation.backoff, "delay", lambda attempt, jitter: 0.01)
+
+
+class Machine:
+    """One data folder with a key for the double of Google."""
+
+    def __init__(self, home: Path, doubles: Doubles, **environ: str) -> None:
+        self.doubles, self.ends = doubles, list[OrderEnd]()
+        url = {"NANO_BANANA_GOOGLE_API_KEY": "sim-mine", "NANO_BANANA_GOOGLE_BASE_URL": doubles.base_url("google")}
+        self.engine = Engine(home, specs=QUICK_SPECS, environ=url | environ)
+        self.engine.orders.on_end = self.ends.append
+
+    def run(self, *prompts: str, delivery: Any = "batch", count: int = 1, choice: str = "google") -> Run:
+        """A run that is over."""
+        options = Options(delivery=delivery)
+        wanted = [
+            Request("generate", prompt, options, num_images=count, frame=frame) for frame, prompt in enumerate(prompts)
+        ]
+        run = self.engine.run(wanted, self.engine.plan(ProviderChoice(choice), wanted), run_context=RunContext("r"))
+        assert run.done.wait(60)
+        if run.error is not None:
+            raise run.error
+        return run
+
+    def home(self, ends: int = 1) -> OrderEnd:
+        """Waits until so many orders have ended; gives the last."""
+        until(lambda: len(self.ends) >= ends)
+        return self.ends[-1]
+
+    def state_of(self, prompt: str) -> list[str]:
+        return [found.state for found in History(self.engine.ledger).pictures(prompt)]
+
+    def orders(self) -> int:
+        """How many orders the provider has."""
+        return len(self.doubles._router.batches.batches)
+
+
+def until(condition: Callable[[], Any], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def machine(tmp_path: Path, doubles: Doubles) -> Machine:
+    return Machine(tmp_path / "home", doubles)
+
+
+# ------------------------------------------------------------------------------------------------- one order
+
+
+def test_all_pictures_of_a_run_are_one_order_at_half_the_price(machine: Machine) -> None:
+    run = machine.run("a fox", "a hare", count=2)
+    assert [bool(task.order) for task in run.tasks] == [True] * 4 and len({task.order for task in run.tasks}) == 1
+    assert run.report.usd == pytest.approx(4 * HALF) and run.report.usd_source == "price list"
+    assert not run.report.failed and not run.report.completed
+    assert any("$0.0672 (half price)" in notice for notice in run.report.notices)
+    end = machine.home()
+    assert (end.images, end.failed) == (4, 0) and machine.orders() == 1
+    again = machine.run("a fox", "a hare", count=2)
+    assert [task.source for task in again.report.completed] == ["store"] * 4 and again.report.usd == 0
+    log = machine.doubles.request_log()
+    assert (log["paid_images"], log["cost_usd"]) == (4, pytest.approx(4 * HALF))
+    assert not list((machine.engine.home / "orders").iterdir())
+
+
+def test_the_same_pictures_asked_again_are_the_same_order(machine: Machine) -> None:
+    machine.doubles.fault("task=hang", provider="google", match=NAME)
+    first = machine.run("a fox")
+    second = machine.run("a fox")
+    assert second.tasks[0].order == first.tasks[0].order and machine.orders() == 1
+    assert second.report.usd == 0
+    machine.doubles.finish_batches()
+    assert machine.home().images == 1
+
+
+def test_a_picture_that_is_ordered_is_not_made_now_too(machine: Machine) -> None:
+    machine.doubles.fault("task=hang", provider="google", match=NAME)
+    machine.run("a fox")
+    run = machine.run("a fox", delivery="now")
+    (task,) = run.report.failed
+    assert isinstance(task.error, Impossible) and "Cancel the order first" in task.error.message
+    assert "may have been charged" not in task.error.message
+    assert machine.doubles.request_log()["paid_images"] == 0
+    machine.doubles.finish_batches()
+    machine.home()
+
+
+def test_auto_means_google_and_another_provider_is_refused(tmp_path: Path, doubles: Doubles) -> None:
+    url = doubles.base_url("fal")
+    machine = Machine(tmp_path, doubles, NANO_BANANA_FAL_API_KEY="sim-mine", NANO_BANANA_FAL_BASE_URL=url)
+    with pytest.raises(Impossible, match="Google's own"):
+        machine.run("a fox", choice="fal")
+    assert machine.run("a fox", choice="auto").report.provider == "google"
+    machine.home()
+
+
+def test_caps_count_half_the_price(tmp_path: Path, doubles: Doubles) -> None:
+    machine = Machine(tmp_path / "home", doubles, NANO_BANANA_CAP_RUN="0.04")
+    assert not machine.run("a fox", "a hare").report.failed
+    machine.home()
+    refused = Machine(tmp_path / "other", doubles, NANO_BANANA_CAP_RUN="0.04").run("a fox", "a hare", delivery="now")
+    assert [task.error.kind for task in refused.report.failed if task.error] == ["cap", "cap"]
+
+
+def test_many_pictures_go_by_a_file(machine: Machine) -> None:
+    prompts = [f"fox {number} [[sim: small]]" for number in range(60)]
+    machine.run(*prompts)
+    assert machine.home().images == 60
+    kinds = [call["kind"] for call in machine.doubles.request_log()["free"]]
+    assert kinds.count("upload") == 2 and kinds.count("batch") == 1
+    assert not list((machine.engine.home / "orders").iterdir())
+
+
+# ------------------------------------------------------------------------------------------------- what goes wrong
+
+
+def test_a_lost_answer_makes_no_second_order(machine: Machine) -> None:
+    machine.doubles.fault("drop=headers times=1", provider="google", match=NAME)
+    run = machine.run("a fox")
+    assert run.tasks[0].order and machine.orders() == 1
+    assert machine.home().images == 1 and machine.doubles.request_log()["paid_images"] == 1
+
+
+def test_a_request_that_the_list_does_not_have_cost_nothing(machine: Machine) -> None:
+    machine.doubles.fault("drop=upload times=1", provider="google", match=NAME)
+    (task,) = machine.run("a fox").report.failed
+    assert task.error is not None and task.error.charged == "no" and machine.orders() == 0
+    assert machine.state_of("a fox") == ["refused"]
+    machine.run("a fox")
+    assert machine.home().images == 1 and machine.orders() == 1
+
+
+@pytest.mark.parametrize("words", ["status=503 times=2", "status=429 retry_after=0 times=2"])
+def test_a_busy_provider_is_waited_for(machine: Machine, words: str) -> None:
+    machine.doubles.fault(words, provider="google", match=NAME)
+    machine.run("a fox")
+    assert machine.home().images == 1 and machine.orders() == 1
+
+
+@pytest.mark.parametrize("words", ["status=400", "status=401", "status=500"])
+def test_a_refused_order_says_why_and_costs_nothing(machine: Machine, words: str) -> None:
+    machine.doubles.fault(words, provider="google", match=NAME)
+    (task,) = machine.run("a fox").report.failed
+    assert task.error is not None and task.error.charged == "no" and machine.orders() == 0
+    assert machine.ends == []
+
+
+def test_pictures_that_fail_are_named_and_the_others_kept(machine: Machine) -> None:
+    machine.run("a fox", "no [[sim: refuse]]", "bad [[sim: status=400]]")
+    end = machine.home()
+    assert (end.images, end.failed) == (1, 2) and len(end.reasons) == 2
+    assert "1 picture" in end.text and "2 pictures" in end.text
+    states = {found.prompt[:3]: (found.state, found.usd) for found in History(machine.engine.ledger).pictures()}
+    assert states["a f"] == ("stored", HALF) and states["bad"] == ("refused", 0)
+    # Declined pictures may be charged, as at once: the user is asked before they are ordered again.
+    assert states["no "][0] == "unknown"
+
+
+@pytest.mark.parametrize(("ending", "words"), [("expired", "expire"), ("fail", "could not do the order")])
+def test_an_order_that_ends_without_pictures_is_told(machine: Machine, ending: str, words: str) -> None:
+    machine.doubles.fault(f"task={ending}", provider="google", match=NAME)
+    machine.run("a fox", "a hare")
+    end = machine.home()
+    assert (end.images, end.failed) == (0, 2) and words in end.text
+    # No request of it has succeeded, as its numbers say.
+    assert machine.state_of("a fox") == ["refused"]
+    machine.doubles.clear_faults()
+    machine.run("a fox", "a hare")
+    assert machine.home(2).images == 2 and machine.doubles.request_log()["paid_images"] == 2
+
+
+def test_a_cancelled_order_costs_nothing_and_can_be_ordered_again(machine: Machine) -> None:
+    machine.doubles.fault("task=hang", provider="google", match=NAME)
+    placed = machine.run("a fox").tasks[0].order
+    found = machine.engine.orders.find(placed)
+    assert found is not None
+    found.cancel()
+    end = machine.home()
+    assert end.cancelled and (end.images, end.failed) == (0, 1)
+    assert machine.state_of("a fox") == ["refused"] and machine.engine.ledger.open_orders() == []
+    machine.doubles.clear_faults()
+    assert machine.run("a fox", delivery="now").report.completed
+    assert machine.doubles.request_log()["paid_images"] == 1
+
+
+def test_an_order_that_has_ended_can_not_be_cancelled_any_more(machine: Machine) -> None:
+    """What was made meanwhile comes home."""
+    machine.doubles.fault("steps=0", provider="google", match=NAME)
+    machine.doubles.switch("google", "batch_poll", 503)
+    placed = machine.run("a fox").tasks[0].order
+    batch = next(iter(machine.doubles._router.batches.batches.values()))
+    batch.state = "SUCCEEDED"
+    batch.answers = [{"error": {"code": 8, "message": "too many"}, "metadata": {"key": "0"}}]
+    found = machine.engine.orders.find(placed)
+    assert found is not None
+    found.cancel()
+    machine.doubles.switch("google", "batch_poll", 0)
+    end = machine.home()
+    assert not end.cancelled and end.failed == 1
+
+
+def test_polls_that_fail_are_tried_again(machine: Machine) -> None:
+    machine.doubles.switch("google", "batch_poll", 503)
+    machine.run("a fox")
+    polls = lambda: sum(call["outcome"] == 503 for call in machine.doubles.request_log()["free"])  # noqa: E731
+    until(lambda: polls() > 2)
+    machine.doubles.switch("google", "batch_poll", 0)
+    assert machine.home().images == 1
+
+
+def test_an_order_that_the_provider_forgot_is_asked_about(machine: Machine) -> None:
+    machine.doubles.fault("task=hang", provider="google", match=NAME)
+    machine.run("a fox")
+    machine.doubles._router.batches.clear()
+    end = machine.home()
+    assert end.failed == 1 and machine.state_of("a fox") == ["unknown"]
+
+
+FAULTS = st.lists(
+    st.sampled_from(["status=503 times=1", "status=500 times=1", "drop=headers times=1", "drop=upload times=1"]),
+    max_size=3,
+)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(FAULTS, st.sampled_from(["", "task=expired", "task=fail"]), st.integers(1, 3))
+def test_whatever_happens_every_picture_is_paid_once(
+    tmp_path_factory: pytest.TempPathFactory, server: Doubles, faults: list[str], ending: str, count: int
+) -> None:
+    """Queued again and again, as a person would: in the end all are here, each paid once."""
+    server.reset()
+    for fault in [*faults, *([f"{ending} times=1"] if ending else [])]:
+        server.fault(fault, provider="google", match=NAME)
+    machine = Machine(tmp_path_factory.mktemp("home"), server)
+    for _ in range(8):
+        run = machine.run("a fox", count=count)
+        if len(run.report.completed) == count:
+            break
+        until(lambda: not machine.engine.ledger.open_orders())
+    else:
+        raise AssertionError("it never came home")
+    assert server.request_log()["paid_images"] == count
+
+
+# ------------------------------------------------------------------------------------------------- SIGKILL
+
+_CHILD = """
+import importlib.util, sys, time
+from importlib.machinery import ModuleSpec
+spec = ModuleSpec("pack", None, is_package=True)
+spec.submodule_search_locations = [sys.argv[1]]
+sys.modules["pack"] = importlib.util.module_from_spec(spec)
+sys.path[:0] = [sys.argv[1] + "/tests", sys.argv[1] + "/tests/unit"]
+from pathlib import Path
+from pack.core.engine import Engine
+from pack.core.execution.orders import order, order_file
+from pack.core.planning.choice import ProviderChoice
+from pack.core.request import Options, Request
+order.FIRST_PAUSE = order.LONGEST_PAUSE = 0.05
+environ = {"NANO_BANANA_GOOGLE_API_KEY": "sim-mine", "NANO_BANANA_GOOGLE_BASE_URL": sys.argv[3]}
+engine = Engine(Path(sys.argv[2]), environ=environ)
+if sys.argv[4] == "writing":
+    def write(self, requests):
+        print("there", flush=True)
+        time.sleep(600)
+    order_file.OrderFile.write = write
+if sys.argv[4] == "answers":
+    taken = []
+    stored = engine.ledger.mark_stored
+    def mark_stored(*given, **more):
+        if taken:
+            print("there", flush=True)
+            time.sleep(600)
+        taken.append(1)
+        stored(*given, **more)
+    engine.ledger.mark_stored = mark_stored
+wanted = [Request("generate", f"fox {n} [[sim: small]]", Options(delivery="batch"), frame=n) for n in range(3)]
+run = engine.run(wanted, engine.plan(ProviderChoice("google"), wanted))
+run.done.wait(60)
+print("ordered", flush=True)
+time.sleep(600)
+"""
+
+
+def killed(home: Path, doubles: Doubles, state: str, reached: Callable[[], Any] | None = None) -> None:
+    """A process that orders three pictures and is killed in a state."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _CHILD, str(ROOT), str(home), doubles.base_url("google"), state],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={name: value for name, value in os.environ.items() if "PROXY" not in name.upper()},
+    )
+    assert process.stdout is not None
+    try:
+        if reached is not None:
+            until(reached)
+        else:
+            wanted = "ordered" if state == "accepted" else "there"
+            assert any(line.strip() == wanted for line in process.stdout), "it ended early"
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+@pytest.mark.parametrize("state", ["writing", "sent", "accepted", "answers"])
+def test_a_killed_process_loses_nothing_and_pays_nothing_twice(tmp_path: Path, doubles: Doubles, state: str) -> None:
+    home = tmp_path / "home"
+    made = lambda: any(call["kind"] == "batch" for call in doubles.request_log()["free"])  # noqa: E731
+    if state == "sent":
+        doubles.fault("hold", provider="google", match=NAME)
+    elif state == "accepted":
+        doubles.fault("task=hang", provider="google", match=NAME)
+    killed(home, doubles, state, made if state == "sent" else None)
+    doubles.release()
+    doubles.finish_batches()
+    machine = Machine(home, doubles)
+    assert machine.engine.recover().wait(30)
+    prompts = [f"fox {number} [[sim: small]]" for number in range(3)]
+    if state == "writing":
+        assert machine.orders() == 0
+        machine.run(*prompts)
+    machine.home()
+    run = machine.run(*prompts)
+    assert [task.source for task in run.report.completed] == ["store"] * 3
+    assert machine.orders() == 1 and doubles.request_log()["paid_images"] == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_an_order_that_never_arrived_before_the_end_of_its_process_cost_nothing(
+    tmp_path: Path, doubles: Doubles
+) -> None:
+    home = tmp_path / "home"
+    doubles.fault("hold", provider="google", match=NAME)
+    killed(home, doubles, "sent", lambda: any(call["kind"] == "batch" for call in doubles.request_log()["free"]))
+    doubles.reset()  # the provider has nothing of it
+    machine = Machine(home, doubles)
+    machine.engine.recover()
+    end = machine.home()
+    assert (end.images, end.failed) == (0, 3) and "never arrived" in end.text
+    assert set(machine.state_of("fox")) == {"refused"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_without_its_key_an_order_waits(tmp_path: Path, doubles: Doubles) -> None:
+    home = tmp_path / "home"
+    doubles.fault("task=hang", provider="google", match=NAME)
+    killed(home, doubles, "accepted")
+    doubles.finish_batches()
+    elsewhere = Machine(home, doubles, NANO_BANANA_GOOGLE_API_KEY="")
+    elsewhere.engine.recover().wait(30)
+    assert [found.pictures for found in elsewhere.engine.ledger.open_orders()] == [3] and elsewhere.ends == []
+    elsewhere.engine.ledger.close()
+    machine = Machine(home, doubles)
+    machine.engine.recover()
+    assert machine.home().images == 3
+
+
+# ------------------------------------------------------------------------------------------------- memory
+
+
+def test_the_references_of_an_order_are_freed_as_they_are_written(machine: Machine) -> None:
+    """A thousand frames must not be in memory as files at once."""
+    pictures = [
+        Picture(lambda n=n: np.full((64, 64, 3), n, np.uint8), 64, 64, 3)  # type: ignore[misc]
+        for n in range(20)
+    ]
+    wanted = [
+        Request("edit", "[[sim: small]] redraw", Options(delivery="batch"), references=(each,), frame=frame)
+        for frame, each in enumerate(pictures)
+    ]
+    run = machine.engine.run(wanted, machine.engine.plan(ProviderChoice("google"), wanted))
+    assert run.done.wait(60) and run.error is None
+    assert not any(picture._encoded for picture in pictures)
+    assert machine.home().images == 20
+
+
+# ------------------------------------------------------------------------------------------------- answers
+
+NAMES = st.sampled_from(
+    [
+        "name",
+        "metadata",
+        "state",
+        "response",
+        "output",
+        "inlinedResponses",
+        "responsesFile",
+        "batchStats",
+        "done",
+        "error",
+    ]
+    + ["operations", "displayName", "nextPageToken", "requestCount", "key", "code", "message", "file", "x"]
+)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(NAMES, json_values))
+def test_no_answer_breaks_the_reading(value: dict[str, Any]) -> None:
+    reply = Reply(200, {}, json.dumps(value).encode())
+    status = gemini.status_of(reply)
+    assert status is None or status.state
+    assert "/" not in gemini.created_batch(reply).removeprefix("batches/")
+    page = gemini.batches_of_page(reply)
+    assert page is not None and all(name.startswith("batches/") for name in page[0].values())
+    gemini.uploaded_file(reply)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [("BATCH_STATE_RUNNING", "running"), ("JOB_STATE_PARTIALLY_SUCCEEDED", "succeeded"), ("BATCH_STATE_NEW", None)],
+)
+def test_states_are_read_in_either_spelling(state: str, expected: str | None) -> None:
+    """One that nobody documents is waited for."""
+    status = gemini.status_of(Reply(200, {}, json.dumps({"metadata": {"state": state}}).encode()))
+    assert (status.state if status else None) == expected
