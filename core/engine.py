@@ -175,12 +175,21 @@ class Engine:
         run_context: RunContext | None = None,
         *,
         auto_notify: bool = True,
+        wants_drafts: bool = False,
     ) -> Run:
-        """Starts a run. `run_context`: the queueing and the graph it belongs to, else a run of its own. `auto_notify`: see
-        Run."""
+        """Starts a run. `run_context`: the queueing and the graph it belongs to, else a run of its own. `auto_notify`,
+        `wants_drafts`: see Run."""
         run_context = replace(run_context or RunContext(uuid.uuid4().hex), project=plan.terms.project)
         services = RunServices(self.ledger, self._limiter, self._cache, self.resolver().resumable_target, self.orders)
-        run = Run(requests, plan, services, run_context, reference_format, auto_notify=auto_notify)
+        run = Run(
+            requests,
+            plan,
+            services,
+            run_context,
+            reference_format,
+            auto_notify=auto_notify,
+            wants_drafts=wants_drafts,
+        )
         run.start()
         return run
 

@@ -28,6 +28,7 @@ from .inputs import (
     seed_of,
     shared,
     stray,
+    thoughts,
 )
 from .list_element import NodeRequests
 from .output_size import AS_RETURNED, MATCH, MULTIPLES, OUTPUT_SIZES
@@ -55,6 +56,7 @@ class NanoBananaEdit(io.ComfyNode):
             outputs=[
                 *outputs(),
                 io.Image.Output("originals", is_output_list=True, tooltip="The input frame of each result."),
+                thoughts(),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
             # Two equal nodes share an entry of the host's cache otherwise, and one may be stuck with a failure of the other.

@@ -19,10 +19,12 @@ from ..core.errors.messages import msg
 from ..core.execution.run import Run
 from ..core.providers.spec import Operation
 from .failure_events import send_failure
+from .inputs import THOUGHTS_OUTPUT
 from .list_element import Element, NodeRequests
 from .list_group import join
 from .list_outputs import error_of, make_outputs
 from .list_runs import ListRun, plan_runs
+from .prompt_graph import is_output_linked
 from .run_progress import RunProgress
 
 _incomplete: dict[str, int] = {}
@@ -64,11 +66,14 @@ async def _perform(hidden: Any, operation: Operation, elements: Sequence[Element
         send_failure(node_id, error)
         raise error  # nothing was sent
     context = comfyui.run_context(node_id, hidden.prompt, hidden.extra_pnginfo)
-    list_runs = [ListRun(group, comfyui.engine(), context) for group in planned]
+    wants_drafts = is_output_linked(hidden.prompt, node_id, THOUGHTS_OUTPUT[operation])
+    list_runs = [ListRun(group, comfyui.engine(), context, wants_drafts=wants_drafts) for group in planned]
     runs = [each.run for each in list_runs]
     await _wait_for(runs, node_id)
     for each in list_runs:
         each.distribute()
+    if wants_drafts:
+        _tell_of_no_drafts(elements)
     for element in elements:
         own = element.asked.notices if element.asked else ()
         element.report.notices[:0] = [notice for notice in own if notice not in element.report.notices]
@@ -82,6 +87,13 @@ async def _perform(hidden: Any, operation: Operation, elements: Sequence[Element
         raise error
     await _mark_notified(runs)
     await make_outputs(elements, operation)
+
+
+def _tell_of_no_drafts(elements: Sequence[Element]) -> None:
+    """Says why nothing comes out of `thoughts`, which something is connected to."""
+    for element in elements:
+        if element.report.completed and not any(task.drafts for task in element.report.tasks):
+            element.report.add_notices([msg("execution.no_drafts")])
 
 
 async def _mark_notified(runs: Sequence[Run]) -> None:

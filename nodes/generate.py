@@ -25,6 +25,7 @@ from .inputs import (
     seed_of,
     shared,
     stray,
+    thoughts,
 )
 from .list_element import NodeRequests
 from .output_image import OutputImage
@@ -44,7 +45,7 @@ class NanoBananaGenerate(io.ComfyNode):
             "Each new picture is paid to that provider; a picture that was paid for is not paid again.",
             search_aliases=["text to image api", "gemini image", "nano banana", "imagen"],
             inputs=inputs(),
-            outputs=outputs(),
+            outputs=[*outputs(), thoughts()],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
             # Two equal nodes share an entry of the host's cache otherwise, and one may be stuck with a failure of the other.
             # To run both costs nothing more: the journal makes them one paid request.

@@ -11,13 +11,15 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..core.errors.messages import msg
-from ..core.providers.spec import EXTREME_RATIOS, RATIOS, RESOLUTIONS
+from ..core.providers.spec import EXTREME_RATIOS, RATIOS, RESOLUTIONS, Operation
 from ..core.request import MAX_SEED, Options, folded_seed
 
 CATEGORY = "image/nano banana"
 Provider = io.Custom("NANO_BANANA_PROVIDER")
 
 KEEP, FAIL, BLOCK, ORIGINAL = "keep what succeeded", "fail", "stop this branch", "keep the original frame"
+THOUGHTS_OUTPUT: dict[Operation, int] = {"generate": 4, "edit": 5}
+"""The place of the output `thoughts` on each node, from 0."""
 ASPECT_RATIOS = ["auto", *RATIOS, *EXTREME_RATIOS]
 
 
@@ -184,6 +186,16 @@ def outputs() -> list[io.Output]:
         io.String.Output("text", is_output_list=True, tooltip="The model's words or the revised prompt."),
         io.String.Output("info", is_output_list=True, tooltip="JSON: provider, sizes, seeds, cost, notices."),
     ]
+
+
+def thoughts() -> io.Output:
+    """The output with the drafts, behind those of 0.1."""
+    return io.Image.Output(
+        "thoughts",
+        is_output_list=True,
+        tooltip="What the model drew while thinking, where the provider sends it: one batch when all share a size, else one "
+        "by one. Nothing runs behind it when there are no drafts.",
+    )
 
 
 def options_of(values: dict[str, Any]) -> Options:

@@ -66,7 +66,8 @@ async def make_outputs(elements: Sequence[Element], operation: Operation) -> Non
     notices = _group_notices(elements)
     if notices:
         log.warning("%s", "\n".join(notices))
-    places = [Place(operation, number, len(elements)) for number in range(1, len(elements) + 1)]
+    with_drafts = [any(task.drafts for task in element.output_tasks) for element in elements]
+    places = [Place(operation, number, len(elements), any(with_drafts)) for number in range(1, len(elements) + 1)]
     for element in elements:
         element.report.add_notices(notices)
     outputs = await comfyui.in_thread(lambda: [_output(*each) for each in zip(elements, places, strict=True)])

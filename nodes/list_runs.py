@@ -20,8 +20,10 @@ Planned = tuple[Element, NodeRequests, Plan]
 class ListRun:
     """One run for the requests of several elements. Their frames are counted through while it lasts."""
 
-    def __init__(self, planned: Sequence[Planned], engine: Engine, context: RunContext) -> None:
-        """Starts the run. The plans of `planned` are such that they can be merged."""
+    def __init__(
+        self, planned: Sequence[Planned], engine: Engine, context: RunContext, *, wants_drafts: bool = False
+    ) -> None:
+        """Starts the run. The plans of `planned` are such that they can be merged. `wants_drafts`: see Run."""
         self._elements = [element for element, _, _ in planned]
         requests = [request for _, asked, _ in planned for request in asked.requests]
         self._requests = requests
@@ -29,7 +31,9 @@ class ListRun:
         self._lengths = [len(asked.requests) for _, asked, _ in planned]
         numbered = [replace(request, frame=number) for number, request in enumerate(requests)]
         plan, reference_format = merged([plan for _, _, plan in planned]), planned[0][1].reference_format
-        self.run: Run = engine.run(numbered, plan, reference_format, context, auto_notify=False)
+        self.run: Run = engine.run(
+            numbered, plan, reference_format, context, auto_notify=False, wants_drafts=wants_drafts
+        )
 
     def distribute(self) -> None:
         """Gives each element its part of the report. Raises what ended the run, unless it is a failure of the elements."""

@@ -34,6 +34,8 @@ class Place:
     operation: Operation
     element: int = 1
     elements: int = 1
+    drafts_elsewhere: bool = False
+    """Whether another element of the list has drafts: nothing need be blocked for lack of them then."""
 
     @property
     def with_originals(self) -> bool:
@@ -60,6 +62,8 @@ def node_output(report: Report, place: Place, images: list[OutputImage]) -> io.N
     if place.with_originals:
         originals = [each.original.to(device=device, dtype=dtype) for each in images if each.original is not None]
         values.append([torch.stack(originals)] if is_one_batch else [frame.unsqueeze(0) for frame in originals])
+    drafts = [tensors.image(draft.pixels) for each in images for draft in each.task.drafts]
+    values.append(tensors.batches(drafts, device, dtype) if drafts else _no_drafts(place))
     return io.NodeOutput(*values, ui=_ui(report, info))
 
 
@@ -69,6 +73,7 @@ def empty_output(report: Report, place: Place) -> io.NodeOutput:
     values: list[Any] = [[], [], [], []]
     if place.with_originals:
         values.append([])
+    values.append([])
     return io.NodeOutput(*values, ui=_ui(report, info))
 
 
@@ -90,7 +95,14 @@ def blocked_output(report: Report, place: Place) -> io.NodeOutput:
     values: list[Any] = [[blocker], [blocker], [""], [info]]
     if place.with_originals:
         values.append([blocker])
+    values.append(_no_drafts(place))
     return io.NodeOutput(*values, ui=_ui(report, info))
+
+
+def _no_drafts(place: Place) -> list[Any]:
+    """The output `thoughts` of an element without drafts: no element of it, or a block without a message where the host
+    would get none at all, which it can't take."""
+    return [] if place.drafts_elsewhere else [ExecutionBlocker(None)]
 
 
 def combined_error(report: Report) -> NanoBananaError:
@@ -205,6 +217,9 @@ def _info(report: Report, place: Place, images: Sequence[OutputImage]) -> dict[s
                 **_sources(each),
             }
             for each in images
+        ],
+        "thoughts": [
+            {"slot": each.task.slot.index, "frame": each.task.slot.frame} for each in images for _ in each.task.drafts
         ],
         "failed": failed_facts(report),
         "resolution_effective": report.resolution or None,

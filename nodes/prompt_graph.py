@@ -29,6 +29,14 @@ class PromptGraph:
         return value if isinstance(value, (str, int, float, bool)) else None
 
 
+def is_output_linked(prompt: Any, node_id: str | None, output: int) -> bool:
+    """Whether an input of another node is linked to an output of the node, by its place from 0."""
+    nodes = prompt.values() if isinstance(prompt, Mapping) else ()
+    links = (value for node in nodes if isinstance(node, Mapping) for value in inputs_of(node).values())
+    wanted = [str(node_id), output]
+    return any(is_link(link) and len(link) == 2 and [str(link[0]), link[1]] == wanted for link in links)
+
+
 def is_link(value: Any) -> bool:
     return isinstance(value, (list, tuple))
 

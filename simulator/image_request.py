@@ -32,5 +32,7 @@ class ImageRequest:
     references: list[Reference] = field(default_factory=list)
     asynchronous: bool = False
     """The request itself asks for a task instead of an answer."""
+    drafts: int = 0
+    """How many drafts come with each picture."""
     extras: dict[str, Any] = field(default_factory=dict)
     """What only its own API understands."""

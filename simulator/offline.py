@@ -40,6 +40,7 @@ class Offline(Api[Any]):
             "seed": whole(0, LARGEST_SEED),
             "limit_generations": flag,
             "enable_web_search": flag,
+            "drafts": flag,
         }
         return self._order(call, checks, [])
 
@@ -59,6 +60,7 @@ class Offline(Api[Any]):
             "seed": decimal(0, LARGEST_SEED),
             "limit_generations": flag_word,
             "enable_web_search": flag_word,
+            "drafts": flag_word,
         }
         return self._order(call, checks, references)
 
@@ -91,6 +93,7 @@ class Offline(Api[Any]):
             file_format=fields.get("output_format", "png"),
             encoding="b64" if fields.get("response_format") == "b64_json" else "url",
             references=references,
+            drafts=_drafts(fields),
         )
 
     def problem(self, problem: Problem) -> Reply:
@@ -107,6 +110,13 @@ class Offline(Api[Any]):
         if revised is not None:
             data = [{"revised_prompt": revised}]
         return json_reply(200, {"created": int(time.time()), "data": data})
+
+
+def _drafts(fields: dict[str, Any]) -> int:
+    """How many drafts come with each picture: one, two of a model that thinks hard, none of one that doesn't."""
+    if not fields.get("drafts"):
+        return 0
+    return {"minimal": 0, "high": 2}.get(fields.get("thinking_level", "medium"), 1)
 
 
 API = Offline()

@@ -5,7 +5,8 @@ Made by `generation.py`, put into an API's own shape by that API.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass
@@ -16,10 +17,13 @@ class Result:
     height: int
     url: str = ""
     b64: str = ""
+    drafts: list[Result] = field(default_factory=list)
+    """What is drawn before it, where the request asks for that."""
 
-    def entry(self) -> dict[str, str]:
+    def entry(self) -> dict[str, Any]:
         """The entry of OpenAI's images API."""
-        return {"b64_json": self.b64} if self.b64 else {"url": self.url}
+        entry: dict[str, Any] = {"b64_json": self.b64} if self.b64 else {"url": self.url}
+        return {**entry, "drafts": [draft.entry() for draft in self.drafts]} if self.drafts else entry
 
     def address(self) -> str:
         """For APIs that answer with addresses only: base64 takes the place of the address."""

@@ -81,6 +81,7 @@ def job(
     count: int = 1,
     api_variant: str = "",
     uploaded: Mapping[int, str] | None = None,
+    wants_drafts: bool = False,
 ) -> Job:
     """The job that a run would hand to the dialect."""
     how = negotiated(spec, asked, model)
@@ -101,6 +102,7 @@ def job(
         uploaded or {},
         model_endpoint=how.capabilities.endpoint,
         project="sim-project",
+        asks_for_drafts=wants_drafts and how.capabilities.drafts,
     )
 
 

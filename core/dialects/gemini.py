@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..errors import ProviderFailure
@@ -81,7 +82,8 @@ class Gemini(BaseDialect):
             text = "\n".join(part for part in (found.text, _source_lines(sources)) if part)
             request_id = gemini_errors.request_id(reply, value)
             notices = (DRAFT,) if found.is_draft else ()
-            return Done(found.images, text, request_id=request_id, notices=notices, sources=sources)
+            images = (*found.images[:-1], replace(found.images[-1], drafts=found.drafts))
+            return Done(images, text, request_id=request_id, notices=notices, sources=sources)
         if found.has_broken_image:
             broken = msg("gemini.picture_data_unreadable")
             return Failed(ProviderFailure("unreadable", broken, reply.status, request_id=reply.request_id))

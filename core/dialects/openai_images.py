@@ -13,11 +13,14 @@ several references also after one that says nothing at all. Within the array the
 that speaks of URLs or base64. What follows from a missing route is kept for the base, what follows from a refused field for
 "one reference" or "several references" at it. Nothing is tried after a missing model: the other route would say the same.
 
+The pack's own simulator also draws drafts: those of a picture are in its entry of `data`, in a list `drafts`.
+
 The variant "async" asks with `?async=true` and follows a task; a task in any reply is followed whatever was asked.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..errors import ProviderFailure
@@ -25,11 +28,12 @@ from ..http.body import json_body, multipart_body
 from ..images.picture import Encoded
 from ..providers.spec import OptionValue
 from .base.polling import PollingDialect, follow_task, path_segment, unknown_task
-from .base.step import Failed, Job, Reply, Send, State, Step
+from .base.step import Done, Failed, Job, Reply, Send, State, Step
 from .base.task_status import task_id_of
 from .base.uploads import NewUpload, reference_values
 from .base.variants import API_VARIANT, first_variants, next_variant, with_learned_variants
 from .parsing.refusals import names_nothing, wants_addresses, wants_other_body, wants_other_encoding
+from .parsing.result_images import images_in
 
 _HEAD = 64 << 10
 
@@ -71,7 +75,7 @@ class OpenAIImages(PollingDialect):
             if job.spec.api_variants:
                 variant = state[API_VARIANT] + (" async" if state["async"] else "")
         step = follow_task(job, reply, value, task, self.poll, polled=state, api_variant=variant)
-        return with_learned_variants(step, state)
+        return with_learned_variants(_with_drafts(step, value) if job.asks_for_drafts else step, state)
 
     def parse_error(self, job: Job, state: State, reply: Reply) -> Step:
         task = state.get("task", "")
@@ -91,6 +95,19 @@ class OpenAIImages(PollingDialect):
             if other and reply.status in (404, 405):
                 other[API_VARIANT] = other["variants"][_topic(job)]
         return self.submit(job, other) if other else Failed(failure)
+
+
+def _with_drafts(step: Step, value: dict[str, Any]) -> Step:
+    """`step` with the drafts of its pictures, where each entry of `data` is one of them."""
+    entries = value.get("data")
+    if not isinstance(step, Done) or not isinstance(entries, list) or len(entries) != len(step.images):
+        return step
+    listed = [entry.get("drafts") if isinstance(entry, dict) else None for entry in entries]
+    images = [
+        replace(image, drafts=tuple(images_in(drafts))) if isinstance(drafts, list) else image
+        for image, drafts in zip(step.images, listed, strict=True)
+    ]
+    return replace(step, images=tuple(images))
 
 
 def _is_about_body(job: Job, reply: Reply, failure: ProviderFailure) -> bool:

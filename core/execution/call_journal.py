@@ -99,6 +99,13 @@ class CallJournal:
                 msg("call_journal.extra_picture_not_stored"),
             )
 
+    def store_drafts(self, number: int, drafts: Sequence[bytes]) -> None:
+        """Stores what the model drew before a picture. That they are missing later is no reason to alarm the user."""
+        try:
+            self._journal.store_drafts(self._status.fingerprint(number), drafts)
+        except LedgerFailed as error:
+            log.warning("%s", error.reason)
+
     def keep_answer(self, answer: KeptAnswer) -> Path | None:
         """Writes an answer to disk without the key; gives where, None when it can't be written."""
         cleaned = self._key.scrub_answer(answer)

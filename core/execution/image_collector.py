@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from ..dialects.base.step import Done, ImageRef
 from ..errors import ConfigError, NanoBananaError
@@ -12,6 +14,7 @@ from ..errors.messages import message_of, msg
 from ..http.download import DownloadFailed, download
 from ..http.transport import Transport
 from ..images.picture import TooLarge, UnreadablePicture, decode, pixel_digest, sniff
+from ..ledger.types import MOST_DRAFTS
 from .call_journal import CallJournal
 from .call_status import FREE_SECONDS, CallStatus
 from .charge import (
@@ -28,6 +31,8 @@ from .charge import (
 from .failure_messages import FailureMessages, too_large
 from .outcome import ResultImage
 from .result_choice import choose_results, with_absolute_url
+
+log = logging.getLogger("nano_banana")
 
 MOST_EXTRAS = 4
 """Pictures beyond those that were asked for that are kept."""
@@ -128,7 +133,21 @@ class ImageCollector:
         status.outcome.images[number] = image
         reader = self._journal.reader(number) if on_disk else None
         if self._store(number, usd, on_disk) and reader is not None:
-            status.outcome.images[number] = replace(image, read=reader)
+            image = replace(image, read=reader)
+        status.outcome.images[number] = replace(image, drafts=self._drafts(transport, number, found.drafts))
+
+    def _drafts(self, transport: Transport, number: int, drafts: Sequence[ImageRef]) -> tuple[ResultImage, ...]:
+        """Stores what the model drew before a picture. What can't be used of it is left out: it cost nothing."""
+        found: list[ResultImage] = []
+        for draft in drafts[:MOST_DRAFTS]:
+            try:
+                data = draft.read() or download(transport, draft.url, FREE_SECONDS)
+                found.append(ResultImage(decode(data), sniff(data), partial(_same, data)))
+            except (DownloadFailed, UnreadablePicture, TooLarge, ConfigError) as error:
+                log.info("a draft of %s can't be used: %s", self._status.target.spec.label, message_of(error))
+        if found:
+            self._journal.store_drafts(number, [draft.data for draft in found])
+        return tuple(found)
 
     def _store(self, number: int, usd: float | None, on_disk: bool) -> bool:
         """Marks a picture as stored; False where that could not be written."""
@@ -165,6 +184,10 @@ class ImageCollector:
         not_kept = len(extras) - MOST_EXTRAS
         if not_kept > 0:
             outcome.notices.append(msg("image_collector.extra_pictures_not_kept", label=label, not_kept=not_kept))
+
+
+def _same(data: bytes) -> bytes:
+    return data
 
 
 def _digest_of(data: bytes) -> str:

@@ -49,6 +49,11 @@ class ImageTask:
         return self.result is None and self.error is None and not self.order
 
     @property
+    def drafts(self) -> tuple[ResultImage, ...]:
+        """What the model drew before its result."""
+        return self.result.drafts if self.result else ()
+
+    @property
     def sendable(self) -> bool:
         """Whether it may be asked for without paying twice."""
         return self.result is None and not self.order and (self.error is None or self.error.charged == "no")

@@ -17,6 +17,8 @@ class ResultImage:
     format: str
     read: Callable[[], bytes] = field(repr=False)
     """The provider's own bytes; on disk they need no memory. Raises OSError or DamagedFile."""
+    drafts: tuple[ResultImage, ...] = ()
+    """What the model drew before it while thinking, in its order."""
 
     @property
     def data(self) -> bytes:

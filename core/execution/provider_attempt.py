@@ -189,7 +189,9 @@ class ProviderAttempt:
         if resolved.references:
             files, notices = encode_references(resolved.references, self._target.spec, self._state.reference_format)
             self._state.report.add_notices(notices, request.frame)
-        return replace(self._target.job(resolved, request, seed, count, files), notices=tuple(notices))
+        wants_drafts = self._state.wants_drafts
+        job = self._target.job(resolved, request, seed, count, files, wants_drafts=wants_drafts)
+        return replace(job, notices=tuple(notices))
 
     # ------------------------------------------------------------------------------------------------ other runs
 

@@ -43,10 +43,11 @@ class Run:
         reference_format: str = "auto",
         *,
         auto_notify: bool = True,
+        wants_drafts: bool = False,
     ) -> None:
         """`auto_notify`: the questions of the report count as shown to the user when the run has ended. Otherwise the caller
-        shows them and calls `mark_notified`."""
-        self._state = RunState(requests, plan, services, context, reference_format)
+        shows them and calls `mark_notified`. `wants_drafts`: somebody looks at what the models draw while thinking."""
+        self._state = RunState(requests, plan, services, context, reference_format, wants_drafts)
         self._monitor = CallMonitor(self._state)
         self._auto_notify = auto_notify
         self.error: BaseException | None = None

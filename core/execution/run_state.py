@@ -44,9 +44,10 @@ class RunState:
         services: RunServices,
         context: RunContext,
         reference_format: str = "auto",
+        wants_drafts: bool = False,
     ) -> None:
         self.requests, self.plan, self.services, self.context = tuple(requests), plan, services, context
-        self.reference_format = reference_format
+        self.reference_format, self.wants_drafts = reference_format, wants_drafts
         self.tasks = [ImageTask(slot, request) for request in requests for slot in request.slots()]
         self.report = Report(self.tasks, notices=list(plan.notices))
         self.stopped = threading.Event()

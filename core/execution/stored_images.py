@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from ..errors.messages import message_of, msg
@@ -14,6 +15,8 @@ from .failure_messages import too_large
 from .image_task import ImageTask
 from .outcome import ResultImage
 from .run_state import RunState
+
+log = logging.getLogger("nano_banana")
 
 
 def complete_from_store(state: RunState, tasks: Sequence[ImageTask]) -> None:
@@ -31,7 +34,7 @@ def complete_from_store(state: RunState, tasks: Sequence[ImageTask]) -> None:
             used.append((task, found[fingerprint]))
     if not used:
         return
-    ledger.mark_used([stored.uid for _, stored in used])
+    ledger.mark_used([uid for _, stored in used for uid in (stored.uid, *(draft.uid for draft in stored.drafts))])
     for candidate in state.candidates:
         target, resolved = candidate
         made_by = (target.spec.id, resolved[0].model_id)
@@ -56,7 +59,7 @@ def _complete(state: RunState, task: ImageTask, stored: StoredImage, fingerprint
     except DamagedFile as error:
         return _mark_damaged(state, stored, error)
     try:
-        result = ResultImage(decode(data), sniff(data), stored.read)
+        result = ResultImage(decode(data), sniff(data), stored.read, _drafts(stored))
     except TooLarge as error:
         # It is the result, and paid: only its pixels can't be had here.
         labels = {target.spec.id: target.spec.label for target, _ in state.candidates}
@@ -70,6 +73,18 @@ def _complete(state: RunState, task: ImageTask, stored: StoredImage, fingerprint
     state.report.add_notices(task.made_by.notices if task.made_by else (), task.slot.frame)
     state.report.add_notices(stored.notices, task.slot.frame)
     return True
+
+
+def _drafts(stored: StoredImage) -> tuple[ResultImage, ...]:
+    """The drafts of a stored picture, without those that can't be read: they were free."""
+    drafts = []
+    for draft in stored.drafts:
+        try:
+            data = draft.read()
+            drafts.append(ResultImage(decode(data), sniff(data), draft.read))
+        except (OSError, DamagedFile, TooLarge, UnreadablePicture) as error:
+            log.info("a stored draft can't be used: %s", error)
+    return tuple(drafts)
 
 
 def _mark_damaged(state: RunState, stored: StoredImage, error: ValueError) -> bool:

@@ -133,7 +133,9 @@ class History:
         found: dict[str, list[str]] = {}
         with self._database.read() as connection:
             for row in queries.by_uids(connection, [uid]):
-                same_run = select(picture.c.node, picture.c.uid).where(picture.c.run == row.run, *stored())
+                same_run = select(picture.c.node, picture.c.uid).where(
+                    picture.c.run == row.run, picture.c.role != "draft", *stored()
+                )
                 if row.run:
                     for node, other in connection.execute(same_run.order_by(picture.c.created, picture.c.uid)):
                         found.setdefault(node, []).append(other)
@@ -150,7 +152,7 @@ class History:
             ).all()
         sums: dict[tuple[str, ...], list[int]] = {}
         for row in rows:
-            if not row.counted and row.state != "stored":
+            if row.role == "draft" or (not row.counted and row.state != "stored"):
                 continue
             key = tuple(_day(row.created) if name == "day" else str(getattr(row, name)) for name in by)
             total = sums.setdefault(key, [0, 0, 0])
@@ -188,20 +190,22 @@ class History:
     ) -> int:
         """Deletes pictures: by uid, or those older than `before` (Unix time), or all; gives how many.
 
-        Bytes, prompt, text, graph and task are deleted. What was spent stays, or a cap could be exceeded by deleting. Pictures
-        that a call works on are left alone.
+        Bytes, prompt, text, graph, task and drafts are deleted. What was spent stays, or a cap could be exceeded by deleting.
+        Pictures that a call works on are left alone.
         """
         deleted: list[tuple[str, str]] = []
         """(uid, file name)"""
         calls: set[str] = set()
+        pictures = 0
         with self._database.write() as connection:
-            statement = select(picture).where(picture.c.fingerprint != "")
+            statement = select(picture).where(picture.c.fingerprint != "", picture.c.role != "draft")
             if before is not None:
                 statement = statement.where(picture.c.created < before)
             if keep_favourites:
                 statement = statement.where(picture.c.favourite == 0)
-            rows = queries.by_uids(connection, uids) if uids is not None else connection.execute(statement).all()
-            for row in rows:
+            chosen = queries.by_uids(connection, uids) if uids is not None else connection.execute(statement).all()
+            drafts = queries.drafts_of(connection, chosen)
+            for row in [*chosen, *(draft for listed in drafts.values() for draft in listed)]:
                 if row.state in OPEN_STATES and not self._journal.ownership.is_stalled(row):
                     continue
                 state = "unknown" if row.state in OPEN_STATES and row.counted else row.state
@@ -209,6 +213,7 @@ class History:
                     ("fingerprint", "owner", "prompt", "text", "task", "url", "reason", "graph", "result"), ""
                 )
                 queries.update_rows(connection, [row.uid], **cleared, state=state, node="", address="", favourite=0.0)
+                pictures += row.role != "draft"
                 deleted.append((row.uid, row.result))
                 calls.add(row.call)
             calls -= {call for call in calls if any(row.fingerprint for row in queries.by_call(connection, call))}
@@ -224,7 +229,7 @@ class History:
             self._results.delete_incoming(uid)
         for call in calls:
             self._journal.answers.delete(call)
-        return len(deleted)
+        return pictures
 
     def reindex(self) -> int:
         """Adds the pictures of the results folder that the journal lacks; gives how many have a sidecar."""

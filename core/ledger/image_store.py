@@ -16,7 +16,7 @@ from .database import Database
 from .eviction import Eviction
 from .results import Results
 from .schema import picture, result
-from .types import DecideEnding, RowFacts, StoredImage, ledger_failed
+from .types import DecideEnding, RowFacts, StoredDraft, StoredImage, ledger_failed
 
 log = logging.getLogger("nano_banana")
 
@@ -31,7 +31,10 @@ class ImageStore:
         """The pictures that are here, by fingerprint."""
         with self._database.read() as connection:
             rows = [row for row in queries.by_fingerprints(connection, fingerprints) if row.state == "stored"]
-        return {row.fingerprint: self._image(row) for row in rows if self._results.has(row.result, row.uid)}
+            drafts = queries.drafts_of(connection, rows)
+        return {
+            row.fingerprint: self._image(row, drafts[row.uid]) for row in rows if self._results.has(row.result, row.uid)
+        }
 
     def mark_used(self, uids: Sequence[str]) -> None:
         """Notes that these pictures have reached a graph now."""
@@ -51,14 +54,21 @@ class ImageStore:
     def store_extra(self, fingerprint: str, data: bytes, text: str) -> None:
         """Stores a picture that came beside the one with this fingerprint: it is free and belongs to no request."""
         uid = uuid.uuid4().hex
+        self._store_beside(fingerprint, uid, data, text, fingerprint=f"{fingerprint}+{uid}", role="extra")
+
+    def store_drafts(self, fingerprint: str, drafts: Sequence[bytes]) -> None:
+        """Stores what the model drew before the picture with this fingerprint, in its order. They are free."""
+        for name, data in zip(queries.draft_fingerprints(fingerprint), drafts, strict=False):
+            self._store_beside(fingerprint, uuid.uuid4().hex, data, "", fingerprint=name, role="draft")
+
+    def _store_beside(self, requested: str, uid: str, data: bytes, text: str, **own: str) -> None:
+        """Stores a free picture of the same answer as the one with the fingerprint `requested`. `own`: columns."""
         try:
             name = self._results.write_incoming(uid, data)
             with self._database.write() as connection:
-                row = queries.by_fingerprints(connection, [fingerprint])[-1]
+                row = queries.by_fingerprints(connection, [requested])[-1]
                 values = dict(row._mapping) | {
                     "uid": uid,
-                    "fingerprint": f"{fingerprint}+{uid}",
-                    "role": "extra",
                     "owner": "",
                     "expected": 0,
                     "counted": 0,
@@ -67,6 +77,7 @@ class ImageStore:
                     "sources": "",
                     "reason": "",
                     "favourite": 0.0,
+                    **own,
                 }
                 connection.execute(insert(picture), [values])
                 extra = queries.by_uids(connection, [uid])[0]
@@ -85,7 +96,7 @@ class ImageStore:
         except OSError as error:  # `Results.has` and `read` look into the incoming folder, too
             log.warning("%s stays in the incoming folder: %s", name, error)
 
-    def _image(self, row: Row[Any]) -> StoredImage:
+    def _image(self, row: Row[Any], drafts: Sequence[Row[Any]]) -> StoredImage:
         return StoredImage(
             row.uid,
             row.fingerprint,
@@ -96,6 +107,11 @@ class ImageStore:
             partial(self._results.read, row.result, row.uid),
             row.result,
             queries.stored_sources(row),
+            tuple(
+                StoredDraft(each.uid, partial(self._results.read, each.result, each.uid))
+                for each in drafts
+                if self._results.has(each.result, each.uid)
+            ),
         )
 
 

@@ -101,6 +101,10 @@ class Journal:
         """Stores a picture that came beside the one with this fingerprint: it is free and belongs to no request."""
         self._image_store.store_extra(fingerprint, data, text)
 
+    def store_drafts(self, fingerprint: str, drafts: Sequence[bytes]) -> None:
+        """Stores what the model drew before the picture with this fingerprint, in its order. They are free."""
+        self._image_store.store_drafts(fingerprint, drafts)
+
     # ------------------------------------------------------------------------------------------------ reserving
 
     def reserve(

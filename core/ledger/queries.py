@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from ..errors.messages import msg
 from .kept_answers import KeptAnswer
 from .schema import graph, picture
-from .types import Claim, ClaimedImage, RowEnding, UnresolvedCharge, dollars
+from .types import MOST_DRAFTS, Claim, ClaimedImage, RowEnding, UnresolvedCharge, dollars
 
 _CHUNK = 500
 """Values in one SQL list."""
@@ -85,6 +85,25 @@ def by_call(connection: Connection, call: str) -> list[Row[Any]]:
     """The rows of the pictures that a call requested, in their order; no extra ones."""
     statement = select(picture).where(picture.c.call == call, picture.c.role == "").order_by(picture.c.index_in_call)
     return list(connection.execute(statement)) if call else []
+
+
+def draft_fingerprints(fingerprint: str) -> list[str]:
+    """The fingerprints that the drafts of a picture have, in their order."""
+    return [f"{fingerprint}+draft{number}" for number in range(MOST_DRAFTS)]
+
+
+def drafts_of(connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, list[Row[Any]]]:
+    """The drafts of stored pictures, by the pictures' uids, in the order in which they were drawn."""
+    named = {row.fingerprint: draft_fingerprints(row.fingerprint) for row in rows if row.fingerprint and not row.role}
+    by_name: dict[str, list[Row[Any]]] = {}
+    for draft in by_fingerprints(connection, [name for names in named.values() for name in names]):
+        by_name.setdefault(draft.fingerprint, []).append(draft)
+    found: dict[str, list[Row[Any]]] = {}
+    for row in rows:
+        listed = [draft for name in named.get(row.fingerprint, ()) for draft in by_name.get(name, ())]
+        # The same picture may have been paid twice. A rebuilt journal knows no calls.
+        found[row.uid] = [draft for draft in listed if draft.call in ("", row.call)]
+    return found
 
 
 def stored_notices(row: Row[Any]) -> tuple[str, ...]:

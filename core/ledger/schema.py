@@ -111,7 +111,8 @@ counted        what it counts as in sums and caps: 0 once it surely cost nothing
 notified       when, and in which run (notified_run), the user read that it may have been charged
 acknowledged   when the user agreed to that and asked again: from then on it is no longer asked about
 result         file name of its bytes
-role           "" for a requested picture, "extra" for a further one of the same answer
+role           "" for a requested picture, "extra" for a further one of the same answer, "draft" for one that the model drew
+               while thinking: it belongs to the requested picture, and no list shows it
 notices        a JSON list of what the user reads whenever the picture is used
 favourite      when the user marked it, 0 = not marked
 sources        a JSON list of the pages that a web search leaned on, as [title, address]

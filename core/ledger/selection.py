@@ -35,8 +35,8 @@ class Selection:
     """Only those that the user has marked."""
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """For the WHERE of a statement on `picture`. What was forgotten is never selected."""
-        found: list[ColumnElement[bool]] = [picture.c.fingerprint != ""]
+        """For the WHERE of a statement on `picture`. What was forgotten, and drafts, are never selected."""
+        found: list[ColumnElement[bool]] = [picture.c.fingerprint != "", picture.c.role != "draft"]
         if self.query:
             columns = (picture.c.prompt, picture.c.provider, picture.c.model)
             found.append(or_(*(column.icontains(self.query, autoescape=True) for column in columns)))

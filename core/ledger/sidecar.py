@@ -15,6 +15,7 @@ from .types import dollars, micros
 
 MAX_USD = 10.0
 """The highest price that is accepted: others may be able to write sidecars."""
+ROLES = ("", "extra", "draft")
 _MAX_TEXT = {"prompt": 1_000_000, "text": 1_000_000, "notices": 100_000, "sources": 100_000}
 _TIMES = ("created", "sent", "ended", "favourite")
 _COPIED = (
@@ -59,7 +60,7 @@ def row_of(connection: Connection, facts: Mapping[str, Any], name: str) -> dict[
         values[column] = _time(facts.get(column)) if column in _TIMES else _text(facts.get(column), column)
     if not UID.fullmatch(values["uid"]) or not values["fingerprint"]:
         raise ValueError("a picture without a uid or fingerprint")
-    if values["role"] not in ("", "extra"):
+    if values["role"] not in ROLES:
         raise ValueError("an unknown role")
     expected = micros(_dollars(facts.get("usd_expected") or 0))
     charged = None if facts.get("usd_charged") is None else _dollars(facts["usd_charged"])

@@ -27,6 +27,8 @@ from . import workflows
 from .kept_answers import KeptAnswer
 
 State = Literal["reserved", "sent", "accepted", "answered", "stored", "refused", "unknown"]
+MOST_DRAFTS = 8
+"""So many drafts are kept of a picture; models are reported to draw two."""
 OPEN_STATES: tuple[State, ...] = ("reserved", "sent", "accepted", "answered")
 
 
@@ -118,6 +120,17 @@ class StoredImage:
     """The name of the file with the bytes in the results folder."""
     sources: tuple[tuple[str, str], ...] = ()
     """Title and address of the pages that a web search for it leaned on."""
+    drafts: tuple[StoredDraft, ...] = ()
+    """What the model drew before it, as far as that is here."""
+
+
+@dataclass(frozen=True)
+class StoredDraft:
+    """A picture that the model drew while thinking, whose bytes are in the results folder."""
+
+    uid: str
+    read: Callable[[], bytes] = field(repr=False)
+    """As of a `StoredImage`."""
 
 
 @dataclass(frozen=True)

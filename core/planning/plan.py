@@ -45,9 +45,16 @@ class Target:
         return f"{self.spec.id} {self.base_url} {self.profile} {key}"
 
     def job(
-        self, resolved: ResolvedRequest, request: Request, seed: int, count: int, references: Sequence[Encoded] = ()
+        self,
+        resolved: ResolvedRequest,
+        request: Request,
+        seed: int,
+        count: int,
+        references: Sequence[Encoded] = (),
+        *,
+        wants_drafts: bool = False,
     ) -> Job:
-        """The dialect's job for one call, real or only shown."""
+        """The dialect's job for one call, real or only shown. `wants_drafts`: somebody looks at the model's drafts."""
         options = dict(resolved.options)
         if resolved.sends_seed:
             options["seed"] = seed
@@ -62,6 +69,7 @@ class Target:
             tuple(references),
             project=self.key.project if self.key else "",
             model_endpoint=resolved.capabilities.endpoint,
+            asks_for_drafts=wants_drafts and resolved.capabilities.drafts,
         )
 
 

@@ -29,6 +29,7 @@ def model(
     options: Iterable[Option] = (),
     edit_options: Iterable[Option] | None = None,
     option_values: Mapping[Option, tuple[str, ...]] | None = None,
+    drafts: bool = False,
     endpoint: Endpoint | None = None,
     price: Price | None = None,
     note: str = "",
@@ -57,6 +58,7 @@ def model(
             options=frozenset(options if edit_options is None or not edits else edit_options),
             option_values=option_values or {},
             max_prompt=max_prompt,
+            drafts=drafts,
             endpoint=endpoint,
         )
 

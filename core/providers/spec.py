@@ -86,6 +86,8 @@ class Endpoint:
     """The field that carries the reference images."""
     constants: Mapping[str, OptionValue] = field(default_factory=dict)
     """Fields that are sent always, as they are."""
+    drafts_field: str = ""
+    """The field that asks for what the model draws while thinking; "" where there is none."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ class Capabilities:
     """Our values of an option, where this model has fewer of them than the field."""
     max_prompt: int = 0
     """Characters that a prompt may have; 0 where the provider doesn't say."""
+    drafts: bool = False
+    """Whether it can send what it draws while thinking."""
     endpoint: Endpoint | None = None
     """Address and field names where this model's differ from those of the provider's other models."""
 

@@ -95,6 +95,7 @@ OPTIONS: dict[str, Callable[[str | None], Any]] = {
     "edited": move_of,  # the first reference itself, changed and moved: see edited.py
     "rgba": _flag,
     "gray": _flag,
+    "drafts": _whole,  # where the model thinks: how many drafts come before the picture
     "fewer": _flag,
     "more": _flag,
     "as": _one_of("png", "jpeg", "webp"),

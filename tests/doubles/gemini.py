@@ -135,8 +135,8 @@ class Gemini(Api):
             file_format="jpeg" if mime == "image/jpeg" else "png",
             encoding="b64",
             references=references,
+            drafts=int(level.lower() != "minimal" and thinking.get("includeThoughts", True)),
             extras={
-                "thinks": level.lower() != "minimal" and thinking.get("includeThoughts", True),
                 "searches": "tools" in fields,
                 "words": words,
             },
@@ -203,9 +203,10 @@ class Gemini(Api):
     ) -> Reply:
         """One candidate: a draft where the model thinks, a word, then the pictures."""
         parts: list[dict[str, Any]] = []
-        if image_request.extras["thinks"]:
+        if image_request.drafts:
             parts.append({"text": "I sketch the composition first.", "thought": True})
-            parts.append({"inlineData": {"mimeType": "image/png", "data": _draft()}, "thought": True})
+        for number in range(image_request.drafts):
+            parts.append({"inlineData": {"mimeType": "image/png", "data": _draft(number)}, "thought": True})
         if image_request.extras["words"] and results:
             parts.append({"text": "Here is the picture."})
         parts += [_part(result, image_request) for result in results]
@@ -247,8 +248,8 @@ def _quota(name: str) -> dict[str, Any]:
 
 
 @functools.cache
-def _draft() -> str:
-    """A small grey picture: the draft, which is no result."""
+def _draft(number: int) -> str:
+    """A small grey picture, the lighter the later: a draft, which is no result."""
     out = io.BytesIO()
-    Image.new("RGB", (32, 32), "#777777").save(out, "PNG")
+    Image.new("RGB", (32, 32), (0x77 + 16 * number,) * 3).save(out, "PNG")
     return base64.b64encode(out.getvalue()).decode("ascii")

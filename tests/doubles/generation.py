@@ -16,7 +16,7 @@ from functools import partial
 
 from pack.simulator.drawing import Card, encode
 from pack.simulator.files import MIME
-from pack.simulator.generation import card_of, file_stem
+from pack.simulator.generation import card_of, drafts_of, file_stem
 from pack.simulator.image_request import ImageRequest
 from pack.simulator.message import Reply, json_reply
 from pack.simulator.problem import Problem
@@ -49,6 +49,8 @@ def generate(call: Call, request: ImageRequest, options: FaultOptions, request_l
 
     if "reason" in options:
         request.extras["reason"] = options["reason"]
+    if request.drafts:
+        request.drafts = options.get("drafts", request.drafts)
     key = call.api.replay_key(call)
     earlier = call.tasks.earlier(call.api.id, key, bytes(call.request.body)) if key else None
     reply = _refusal(call, request, options)
@@ -157,7 +159,10 @@ def _pictures(call: Call, request: ImageRequest, options: FaultOptions, wanted: 
             drawn_pixels=COARSE,
             mode="RGBA" if "rgba" in options else "L" if "gray" in options else "RGB",
         )
-        results.append(_result(call, request, options, card, file_format, file_options))
+        result = _result(call, request, options, card, file_format, file_options)
+        if request.encoding == "url":  # drawn when they are fetched
+            result.drafts = [_result(call, request, {}, each, "png", {}) for each in drafts_of(card, request.drafts)]
+        results.append(result)
     return results
 
 

@@ -33,9 +33,13 @@ CONTRACT: dict[str, list[tuple[str, str, Any]]] = {
 }  # fmt: skip
 OUTPUTS = {
     "ProviderConfig": (["NANO_BANANA_PROVIDER"], ["provider"], [False]),
-    "NanoBananaGenerate": (["IMAGE", "MASK", "STRING", "STRING"], ["images", "masks", "text", "info"], [True] * 4),
+    "NanoBananaGenerate": (
+        ["IMAGE", "MASK", "STRING", "STRING", "IMAGE"], ["images", "masks", "text", "info", "thoughts"], [True] * 5,
+    ),
     "NanoBananaEdit": (
-        ["IMAGE", "MASK", "STRING", "STRING", "IMAGE"], ["images", "masks", "text", "info", "originals"], [True] * 5,
+        ["IMAGE", "MASK", "STRING", "STRING", "IMAGE", "IMAGE"],
+        ["images", "masks", "text", "info", "originals", "thoughts"],
+        [True] * 6,
     ),
 }  # fmt: skip
 

@@ -1,13 +1,20 @@
-"""What Google's own API can do beyond a picture: words beside it, temperature, top P and the sources of a search."""
+"""What Google's own API can do beyond a picture: words beside it, temperature, top P, the sources of a search and drafts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from pack.tests.host.all_providers import all_providers
-from pack.tests.host.kit import Bench, node
+from pack.tests.host.graph_parts import frames
+from pack.tests.host.kit import Bench, Ran, node
+from pack.tests.host.test_lists import infos, list_of
+
+Graph = dict[str, Any]
+GREYS = [0x77, 0x87]
+"""The shades in which the double draws the drafts of a picture."""
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +50,82 @@ def test_the_sources_of_a_search_are_data_too(bench: Bench, tag: str) -> None:
     searched = [bench.generate(tag, "google", {"timeout": each}, enable_web_search=True) for each in (60, 61)]
     assert [ran.info()["images"][0]["sources"] for ran in searched] == [[page], [page]] and bench.paid(tag) == 1
     assert "sources" not in bench.generate(tag, "google").info()["images"][0]
+
+
+# ------------------------------------------------------------------------------------------------------- thoughts
+
+
+def with_drafts(bench: Bench, prompt: Any, more: Graph | None = None, *, linked: bool = True, **inputs: Any) -> Ran:
+    """A Generate node "make" with "show" on its pictures and, `linked`, "drafts" on its drafts."""
+    config = inputs.pop("config", {"provider": "google"})
+    graph: Graph = {
+        "config": node("ProviderConfig", **config),
+        "make": node("NanoBananaGenerate", prompt=prompt, provider=["config", 0], **inputs),
+        "show": node("PreviewImage", images=["make", 0]),
+        **(more or {}),
+    }
+    if linked:
+        graph["drafts"] = node("PreviewImage", images=["make", 4])
+    return bench.run(graph)
+
+
+def shades(ran: Ran) -> list[int]:
+    return [int(draft[0, 0, 0]) for draft in ran.images("drafts")]
+
+
+def thinking_config(bench: Bench, prompt: str) -> Any:
+    return bench.asked(prompt)[-1]["fields"]["generationConfig"].get("thinkingConfig")
+
+
+def test_drafts_are_one_batch_in_slot_order_and_the_same_from_the_store(bench: Bench, tag: str) -> None:
+    """What is stored when nothing is connected comes out once something is, and nothing is paid for it."""
+    prompt = f"{tag} [[sim: small drafts=2]]"
+    unwatched = with_drafts(bench, prompt, linked=False, num_images=2)
+    assert unwatched.status == "success" and thinking_config(bench, tag) is None
+    ran = with_drafts(bench, prompt, num_images=2, config={"provider": "google", "max_parallel": 3})
+    assert ran.status == "success", ran.error
+    assert [image["from"] for image in ran.info()["images"]] == ["store", "store"] and bench.paid(tag) == 2
+    assert ran.info()["thoughts"] == [{"slot": slot, "frame": 0} for slot in (0, 0, 1, 1)]
+    assert shades(ran) == GREYS * 2 and len(ran.images()) == 2
+
+
+def test_drafts_are_asked_for_once_something_is_connected(bench: Bench, tag: str) -> None:
+    """Edit: behind `originals`. Each frame's drafts are its own."""
+    graph: Graph = {}
+    batch, _ = frames(bench, tag, graph, "photo", 2)
+    graph["drafts"] = node("PreviewImage", images=["make", 5])
+    graph["originals"] = node("PreviewImage", images=["make", 4])
+    ran = bench.edit(f"{tag} [[sim: small]]", {"image_1": batch}, "google", more=graph, batch_mode="each")
+    assert ran.status == "success", ran.error
+    assert thinking_config(bench, tag) == {"includeThoughts": True}
+    assert ran.info()["thoughts"] == [{"slot": 0, "frame": 0}, {"slot": 0, "frame": 1}]
+    assert shades(ran) == GREYS[:1] * 2 and len(ran.images("originals")) == 2
+
+
+@pytest.mark.parametrize("provider", ["google", "onerouter"])
+def test_without_drafts_nothing_runs_behind_them_and_the_rest_goes_on(bench: Bench, tag: str, provider: str) -> None:
+    """No error and no placeholder; a notice says why."""
+    ran = with_drafts(bench, f"{tag} [[sim: drafts=0]]", config={"provider": provider})
+    assert ran.status == "success", ran.error
+    assert len(ran.images()) == 1 and ran.images("drafts") == [] and ran.info()["thoughts"] == []
+    assert [notice for notice in ran.info()["notices"] if notice.startswith("the output thoughts is empty")]
+
+
+def test_a_picture_that_failed_has_no_drafts_and_blocks_none(bench: Bench, tag: str) -> None:
+    """Elements of a list: those that have drafts give them, in their order."""
+    graph: Graph = {}
+    prompts = [f"{tag} {word}" for word in ("a [[sim: small]]", "b [[sim: refuse]]", "c [[sim: small drafts=0]]")]
+    prompts.append(f"{tag} d [[sim: small drafts=2]]")
+    ran = with_drafts(bench, list_of(graph, "prompts", prompts), graph)
+    assert ran.status == "success", ran.error
+    assert shades(ran) == [*GREYS[:1], *GREYS] and len(ran.images()) == 3
+    assert [len(info["thoughts"]) for info in infos(ran)] == [1, 0, 0, 2]
+
+
+def test_offline_has_drafts_to_try_them_with(bench: Bench, tag: str) -> None:
+    """Free, grey and half as large."""
+    ran = with_drafts(bench, tag, config={"provider": "offline"}, thinking="high")
+    assert ran.status == "success", ran.error
+    (picture,), drafts = ran.images(), ran.images("drafts")
+    assert len(drafts) == 2 and {draft.shape[0] * 2 for draft in drafts} == {picture.shape[0]}
+    assert all(np.array_equal(draft[..., 0], draft[..., 1]) for draft in drafts)

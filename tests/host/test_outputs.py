@@ -146,7 +146,7 @@ def test_in_each_every_result_matches_image_1_and_not_the_others(bench: Bench, t
 def test_the_report_has_every_field_of_the_contract_and_no_other(bench: Bench, tag: str) -> None:
     info = generated(bench, tag, num_images=2, seed=9).info()
     assert set(info) == {
-        "provider", "model", "operation", "images", "failed", "resolution_effective", "cost_usd", "cost_source",
+        "provider", "model", "operation", "images", "thoughts", "failed", "resolution_effective", "cost_usd", "cost_source",
         "requests", "tried", "notices",
     }  # fmt: skip
     assert [set(image) for image in info["images"]] == [

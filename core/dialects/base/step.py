@@ -55,6 +55,8 @@ class Job:
     """Topic -> variant that worked at this base URL earlier; see `variants`."""
     notices: tuple[str, ...] = ()
     """How the references had to be changed for the provider: kept with each picture of the call."""
+    asks_for_drafts: bool = False
+    """Whether somebody wants what the model draws while thinking, and the model can send it."""
 
     @property
     def endpoint(self) -> Endpoint:
@@ -84,6 +86,8 @@ class Job:
         count = self.endpoint.fields.get("count")
         if count is not None:
             spelled[count.name] = self.count
+        if self.asks_for_drafts and self.endpoint.drafts_field:
+            spelled[self.endpoint.drafts_field] = True
         return spelled
 
 
@@ -129,6 +133,8 @@ class ImageRef:
     data: bytes = b""
     coded: CodedImage | None = None
     """Its bytes as they are in the answer, where that is long."""
+    drafts: tuple[ImageRef, ...] = field(default=(), compare=False)
+    """What the model drew before it while thinking, in the order of the answer."""
 
     def read(self) -> bytes:
         """Its bytes, b"" where there is an address only."""

@@ -68,6 +68,8 @@ class ResultImages:
     """Whether the only image is a draft that the model drew while thinking."""
     has_draft: bool = False
     """Whether the answer holds a draft, result or not."""
+    drafts: tuple[ImageRef, ...] = ()
+    """What the model drew while thinking, in the order of the answer, without the draft that is the result."""
     has_broken_image: bool = False
     """Whether there is image data that is no image, or an address that can't be fetched, such as one of a bucket."""
 
@@ -118,10 +120,10 @@ def _gemini_images(value: dict[str, Any]) -> ResultImages:
     images = images or _first_images_in({"images": candidates}, ("images",), 0)
     broken = not images and not drafts and any(_has_image_data(part) for part in parts)
     if images or not drafts:
-        return ResultImages(tuple(images), text, has_draft=bool(drafts), has_broken_image=broken)
+        return ResultImages(tuple(images), text, has_draft=bool(drafts), drafts=tuple(drafts), has_broken_image=broken)
     if text or not _ended_well(value, candidates):
-        return ResultImages((), text, has_draft=True)
-    return ResultImages(tuple(drafts[-1:]), text, is_draft=True, has_draft=True)
+        return ResultImages((), text, has_draft=True, drafts=tuple(drafts))
+    return ResultImages(tuple(drafts[-1:]), text, is_draft=True, has_draft=True, drafts=tuple(drafts[:-1]))
 
 
 def _text_images(texts: list[Text]) -> tuple[list[ImageRef], str]:

@@ -17,6 +17,10 @@ makes Google ignore the size is what forum reports say.
 
 Batch API [Google's batch guide, SDK]: half the price, within 24 hours, inline up to 20 MB, else a JSONL file of up to 2 GB.
 
+`includeThoughts` asks a model that thinks for what it draws meanwhile [SDK, `ThinkingConfig`; Google's image guide, which
+says that the thinking is billed with or without it]. Pro is reported to send its drafts without being asked. The first
+model doesn't think.
+
 `COMMON`, `FIELDS` and `gemini_model` are Vertex AI's too: the same bodies, with a table of its own for what differs.
 """
 
@@ -65,6 +69,8 @@ FIELDS = fields(
     top_p="generationConfig.topP",
 )
 
+DRAFTS_FIELD = "generationConfig.thinkingConfig.includeThoughts"
+
 gemini_model = partial(model, default_resolution="1K", auto_ratio=OMITTED)
 """A model in the body of `generateContent`."""
 
@@ -75,6 +81,7 @@ _MODELS = (
         "gemini-3-pro-image",
         SIZES,
         options=(*COMMON, "web_search", "system_prompt"),
+        drafts=True,
         price=Price({"1K": 0.134, "2K": 0.134, "4K": 0.24}, *_NOTED),
     ),
     gemini_model(
@@ -84,6 +91,7 @@ _MODELS = (
         SIZES,
         ratios=ALL_RATIOS,
         options=(*COMMON, "web_search", "system_prompt", "thinking"),
+        drafts=True,
         price=Price({"1K": 0.0336, "2K": 0.0504, "4K": 0.1134}, *_NOTED),
     ),
     gemini_model(
@@ -94,6 +102,7 @@ _MODELS = (
         ratios=ALL_RATIOS,
         options=(*COMMON, "web_search", "system_prompt", "thinking"),
         option_values=MINIMAL_HIGH,
+        drafts=True,
         price=Price({"0.5K": 0.045, "1K": 0.067, "2K": 0.101, "4K": 0.151}, *_NOTED),
         note="notes that quote Google's page give 29 October 2026 as its end here; once it is gone, nano-banana-2.1 is asked",
         successor="nano-banana-2.1",
@@ -104,6 +113,7 @@ _MODELS = (
         "gemini-3.1-flash-lite-image",
         options=(*COMMON, "system_prompt", "thinking"),
         option_values=MINIMAL_HIGH,
+        drafts=True,
         price=Price({"1K": 0.0336}, *_NOTED),
         note="not made for several references",
     ),
@@ -124,7 +134,9 @@ _BATCH = BatchApi(
     max_inline_bytes=20_000_000,
     max_file_bytes=2_000_000_000,
 )
-_ENDPOINT = Endpoint("/v1beta/models/{model}:generateContent", FIELDS, references_field="inlineData")
+_ENDPOINT = Endpoint(
+    "/v1beta/models/{model}:generateContent", FIELDS, references_field="inlineData", drafts_field=DRAFTS_FIELD
+)
 
 PROVIDER = ProviderSpec(
     id="google",

@@ -25,6 +25,7 @@ _CONSTANTS = {"response_format": "url"}
 # The limits of the real models, so that what works here works there.
 _model = partial(
     model,
+    drafts=True,
     model_id="offline",
     default_resolution="1K",
     auto_ratio="auto",
@@ -51,8 +52,10 @@ PROVIDER = ProviderSpec(
     docs=("simulator/offline.py",),
     checked="2026-11-21",
     endpoints={
-        "generate": Endpoint("/v1/images/generations", _FIELDS, constants=_CONSTANTS),
-        "edit": Endpoint("/v1/images/edits", _FIELDS, references_field="image", constants=_CONSTANTS),
+        "generate": Endpoint("/v1/images/generations", _FIELDS, constants=_CONSTANTS, drafts_field="drafts"),
+        "edit": Endpoint(
+            "/v1/images/edits", _FIELDS, references_field="image", constants=_CONSTANTS, drafts_field="drafts"
+        ),
     },
     models=(
         _model("nano-banana-2", "flash", resolutions=RESOLUTIONS, ratios=ALL_RATIOS),

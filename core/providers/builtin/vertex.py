@@ -12,7 +12,7 @@ at 2K and 4K are not established here.
 """
 
 from ..spec import ALL_RATIOS, RESOLUTIONS, SIZES, Endpoint, Field, Option, Price, ProviderSpec
-from .google import COMMON, FIELDS, MINIMAL_HIGH, gemini_model
+from .google import COMMON, DRAFTS_FIELD, FIELDS, MINIMAL_HIGH, gemini_model
 
 _NOTED = ("Google Cloud's price page as litellm's price map has it", "2026-11-27")
 _MIME = Field("generationConfig.imageConfig.imageOutputOptions.mimeType", {"png": "image/png", "jpeg": "image/jpeg"})
@@ -20,6 +20,7 @@ _ENDPOINT = Endpoint(
     "/v1/projects/{project}/locations/global/publishers/google/models/{model}:generateContent",
     {**FIELDS, "output_format": _MIME},
     references_field="inlineData",
+    drafts_field=DRAFTS_FIELD,
 )
 _COMMON: tuple[Option, ...] = (*COMMON, "output_format")
 
@@ -48,6 +49,7 @@ PROVIDER = ProviderSpec(
             "gemini-3-pro-image",
             SIZES,
             options=(*_COMMON, "web_search", "system_prompt"),
+            drafts=True,
             price=Price({"1K": 0.134}, *_NOTED),
             note="ends on 28 May 2027",
         ),
@@ -58,6 +60,7 @@ PROVIDER = ProviderSpec(
             SIZES,
             ratios=ALL_RATIOS,
             options=(*_COMMON, "web_search", "system_prompt", "thinking"),
+            drafts=True,
             price=Price({"1K": 0.0336}, *_NOTED),
         ),
         gemini_model(
@@ -68,6 +71,7 @@ PROVIDER = ProviderSpec(
             ratios=ALL_RATIOS,
             options=(*_COMMON, "web_search", "system_prompt", "thinking"),
             option_values=MINIMAL_HIGH,
+            drafts=True,
             price=Price({"0.5K": 0.0448, "1K": 0.0672, "2K": 0.1008, "4K": 0.1512}, *_NOTED),
             note="ends on 28 May 2027; once it is gone, nano-banana-2.1 is asked",
             successor="nano-banana-2.1",
@@ -78,6 +82,7 @@ PROVIDER = ProviderSpec(
             "gemini-3.1-flash-lite-image",
             options=(*_COMMON, "system_prompt", "thinking"),
             option_values=MINIMAL_HIGH,
+            drafts=True,
             price=Price({"1K": 0.0336}, *_NOTED),
             note="not made for several references",
         ),

@@ -15,6 +15,7 @@ from pack.core.errors import provider_error
 from pack.core.execution.result_choice import choose_results
 from pack.core.execution.retry_policy import GiveUp, Retry, after_failure, charged_by
 from pack.core.providers import BUILT_IN
+from pack.core.providers.spec import ProviderSpec
 
 SPEC, VERTEX = BUILT_IN["google"], BUILT_IN["vertex"]
 B64 = base64.b64encode(PNG).decode()
@@ -285,6 +286,32 @@ def test_drafts_and_thoughts_are_not_results() -> None:
         )
     )
     assert played.done.images == (ImageRef(data=PNG),) and played.done.text == "A fox."
+
+
+def test_drafts_go_with_the_picture_they_came_before() -> None:
+    """All of them, in their order; of a picture that is itself a draft, those before it."""
+    first, second = (base64.b64encode(PNG + bytes([n])).decode() for n in (1, 2))
+    drawn = asked(answer(inline(first, thought=True), inline(second, thought=True), inline()))
+    assert [draft.data for draft in drawn.done.images[0].drafts] == [PNG + b"\1", PNG + b"\2"]
+    only = asked(answer(inline(first, thought=True), inline(second, thought=True)))
+    assert [only.done.images[0].data, *(draft.data for draft in only.done.images[0].drafts)] == [
+        PNG + b"\2",
+        PNG + b"\1",
+    ]
+
+
+@pytest.mark.parametrize("spec", [SPEC, VERTEX])
+@pytest.mark.parametrize(
+    "model", ["nano-banana-2.1", "nano-banana-pro", "nano-banana-2", "nano-banana-lite", "nano-banana"]
+)
+def test_drafts_are_asked_for_where_somebody_wants_them_and_the_model_thinks(spec: ProviderSpec, model: str) -> None:
+    """Beside the level that the graph names. The first model doesn't think, and refuses the field."""
+    work = job(spec, request(thinking="high"), model, wants_drafts=True)
+    thinking = {} if model == "nano-banana-pro" else {"thinkingLevel": "high"}
+    wanted = None if model == "nano-banana" else {**thinking, "includeThoughts": True}
+    assert sent_json(play(work).sends[0])["generationConfig"].get("thinkingConfig") == wanted
+    unwatched = sent_json(play(job(spec, request(thinking="high"), model)).sends[0])["generationConfig"]
+    assert "includeThoughts" not in unwatched.get("thinkingConfig", {})
 
 
 def test_the_last_draft_is_taken_where_there_is_nothing_else() -> None:
